@@ -1,0 +1,49 @@
+//! Something that happened, with its time: a line of the log, a marker on the plot, a line of the JSON log.
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// How grave an event is. The order is that of the log's filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// For whoever looks for a defect in Camclinic itself.
+    Debug,
+    /// Worked as asked.
+    Info,
+    /// Something bad has ended.
+    Good,
+    /// Works, but not as asked; or it does not work and is being mended.
+    Warning,
+    /// The camera does not work, or something was lost.
+    Error,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Event {
+    /// Counts the events of a program run; the plot's markers and the log's lines find each other by it.
+    #[serde(skip)]
+    pub id: u64,
+    /// Wall clock, for people and for files.
+    pub at: Timestamp,
+    /// Monotonic clock, for the plot: it does not jump when somebody sets the clock.
+    #[serde(skip)]
+    pub instant: Instant,
+    /// The camera, as the status names it; empty when it concerns the whole program.
+    pub source: String,
+    pub level: Level,
+    /// One word that says what it is about: `open`, `stall`, `recovered`; the alerts have the names of [`crate::status::AlertName`].
+    pub name: String,
+    pub message: String,
+}
+
+impl Event {
+    /// Whether the health plot shows a marker for it: news about the picture, not about the program.
+    #[must_use]
+    pub fn is_marker(&self) -> bool {
+        self.level > Level::Info && !self.source.is_empty()
+    }
+}

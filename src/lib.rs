@@ -1,0 +1,11 @@
+pub mod backend;
+pub mod camera;
+pub mod event;
+pub mod fault;
+pub mod frame;
+pub mod health;
+pub mod latest;
+pub mod logging;
+pub mod settings;
+pub mod source;
+pub mod status;

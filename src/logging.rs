@@ -1,0 +1,101 @@
+//! The ring of events that the log panel, the plot and the commands read.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use crate::event::{Event, Level};
+
+/// How many events are kept: a day of a camera that fails every minute, in about a megabyte.
+const CAPACITY: usize = 5_000;
+
+/// Where events go. Cloning it gives another handle to the same ring; any thread may write and read.
+#[derive(Clone)]
+pub struct EventLog {
+    ring: Arc<Mutex<Ring>>,
+}
+
+struct Ring {
+    events: VecDeque<Arc<Event>>,
+    next_id: u64,
+    /// Called for each event, on the writer's thread: must not block. Wakes the window or prints to the terminal.
+    on_event: Option<Arc<OnEvent>>,
+}
+
+type OnEvent = dyn Fn(&Event) + Send + Sync;
+
+impl EventLog {
+    #[must_use]
+    pub fn new() -> Self {
+        let ring = Ring { events: VecDeque::new(), next_id: 1, on_event: None };
+        Self { ring: Arc::new(Mutex::new(ring)) }
+    }
+
+    /// Has `on_event` called for each event from now on, on the thread that writes it; it must not block.
+    pub fn set_on_event(&self, on_event: impl Fn(&Event) + Send + Sync + 'static) {
+        self.lock().on_event = Some(Arc::new(on_event));
+    }
+
+    /// Adds an event with the time of this moment. When the ring is full the oldest goes.
+    pub fn add(&self, source: &str, level: Level, name: &str, message: impl Into<String>) {
+        let mut ring = self.lock();
+        let event = Arc::new(Event {
+            id: ring.next_id,
+            at: Timestamp::now(),
+            instant: Instant::now(),
+            source: source.to_owned(),
+            level,
+            name: name.to_owned(),
+            message: message.into(),
+        });
+        ring.next_id += 1;
+        if ring.events.len() >= CAPACITY {
+            ring.events.pop_front();
+        }
+        ring.events.push_back(Arc::clone(&event));
+        let on_event = ring.on_event.clone();
+        drop(ring);
+        if let Some(on_event) = on_event {
+            on_event(&event);
+        }
+    }
+
+    /// The events after the one with this number, oldest first. 0 gives all that are kept.
+    #[must_use]
+    pub fn since(&self, id: u64) -> Vec<Arc<Event>> {
+        let ring = self.lock();
+        let n_old = ring.events.partition_point(|event| event.id <= id);
+        ring.events.iter().skip(n_old).cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for EventLog {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_events_go_first() {
+        let log = EventLog::new();
+        for n in 0..CAPACITY + 10 {
+            log.add("sim:", Level::Info, "test", n.to_string());
+        }
+        let all = log.since(0);
+        assert_eq!(all.len(), CAPACITY);
+        assert_eq!(all.first().unwrap().message, "10");
+        let last = all.last().unwrap().id;
+        assert_eq!(log.since(last - 1).len(), 1);
+        assert!(log.since(last).is_empty());
+    }
+}

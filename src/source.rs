@@ -1,0 +1,294 @@
+//! One device opened through one backend.
+//!
+//! What is deliberately not here: retries, waiting between them, deadlines, knowledge of recovery. A source does what it
+//! is told once and says what happened; the supervisor in [`crate::camera`] decides what comes next.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use crate::backend::Backend;
+use crate::fault::{Fault, FaultKind};
+use crate::frame::Image;
+use crate::status::{Asked, Got};
+
+#[cfg(feature = "native")]
+mod native;
+#[cfg(feature = "opencv")]
+mod opencv;
+pub mod simulated;
+
+/// A device that is open and delivers pictures. Dropping it closes the device; like every call on it, that may block for ever.
+///
+/// Lives on the capture thread that opened it, and is never sent to another: some systems bind a camera to its thread.
+pub trait Source {
+    /// What the device turned out to deliver, as far as it tells.
+    fn got(&self) -> Got;
+
+    /// Waits for the next frame and takes it, without decoding.
+    ///
+    /// # Errors
+    /// Why there is no frame. The caller may grab again, unless [`Fault::ends_stream`].
+    fn grab(&mut self) -> Result<Grabbed, Fault>;
+
+    /// Decodes the frame that was grabbed last. To be called once, and only after a successful `grab`: OpenCV's V4L2
+    /// backend hands out the old picture otherwise and calls it a success (`cap_v4l.cpp`, `retrieveFrame`).
+    ///
+    /// # Errors
+    /// The frame is damaged; the next one may be good.
+    fn retrieve(&mut self) -> Result<Image, Fault>;
+}
+
+/// A frame that has been taken from the driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grabbed {
+    /// When the driver handed it out.
+    pub taken_at: Instant,
+    /// The driver's own count, where it has one.
+    pub sequence: Option<u64>,
+}
+
+/// Which camera, as the user named it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SourceSpec {
+    /// The scripted camera.
+    Simulated(simulated::Script),
+    /// A device by the system's number.
+    Index(u32),
+    /// A device by its path (`/dev/video0`, `/dev/v4l/by-id/…`) or by its identity from `camclinic list`.
+    Device(String),
+    /// A video file.
+    File(PathBuf),
+    /// `rtsp://`, `rtsps://`, `http://` or `https://`, with whatever password the user gave.
+    Url(String),
+}
+
+/// The schemes of network addresses that can be opened.
+const URL_SCHEMES: [&str; 4] = ["rtsp", "rtsps", "http", "https"];
+
+impl SourceSpec {
+    /// Reads what a person types. Nothing is opened and no file is read, so that this never waits.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong and what can be written instead.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err("no source is given: write sim:, a number, a device path, an address or a video file".into());
+        }
+        if let Some(script) = text.strip_prefix("sim:") {
+            return simulated::Script::parse(script).map(Self::Simulated);
+        }
+        if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return text.parse().map(Self::Index).map_err(|_| format!("{text} is no camera's number"));
+        }
+        if let Some((scheme, rest)) = text.split_once("://") {
+            let scheme = scheme.to_ascii_lowercase();
+            return if scheme == "file" {
+                Ok(Self::File(PathBuf::from(rest)))
+            } else if !URL_SCHEMES.contains(&scheme.as_str()) {
+                Err(format!("{scheme}:// cannot be opened: an address begins with {}://", URL_SCHEMES.join("://, ")))
+            } else if rest.is_empty() || rest.starts_with('/') {
+                Err(format!(
+                    "{scheme}:// needs the camera's name or number on the network, as in {scheme}://192.168.1.64/"
+                ))
+            } else {
+                Ok(Self::Url(text.to_owned()))
+            };
+        }
+        if text.starts_with("/dev/") || text.starts_with(r"\\?\") {
+            return Ok(Self::Device(text.to_owned()));
+        }
+        let path = PathBuf::from(text);
+        let looks_like_a_path = path.components().count() > 1 || path.extension().is_some() || path.exists();
+        Ok(if looks_like_a_path { Self::File(path) } else { Self::Device(text.to_owned()) })
+    }
+
+    /// The same source as text that can be saved and typed again, without any password.
+    #[must_use]
+    pub fn without_password(&self) -> String {
+        match self {
+            Self::Url(url) => split_login(url).map_or_else(
+                || url.clone(),
+                |(scheme, user, rest)| {
+                    if user.is_empty() { format!("{scheme}://{rest}") } else { format!("{scheme}://{user}@{rest}") }
+                },
+            ),
+            Self::Simulated(_) | Self::Index(_) | Self::Device(_) | Self::File(_) => self.to_string(),
+        }
+    }
+
+    /// The number by which the system lists the device, where it was named so.
+    #[must_use]
+    pub fn index(&self) -> Option<u32> {
+        match self {
+            Self::Index(index) => Some(*index),
+            Self::Device(path) => path.strip_prefix("/dev/video").and_then(|number| number.parse().ok()),
+            Self::Simulated(_) | Self::File(_) | Self::Url(_) => None,
+        }
+    }
+
+    /// The backends that can open it in this build, the one that `auto` takes first.
+    #[must_use]
+    pub fn backends(&self) -> Vec<Backend> {
+        match self {
+            Self::Simulated(_) => vec![Backend::Simulated],
+            Self::Index(_) | Self::Device(_) => Backend::for_devices(),
+            Self::File(_) | Self::Url(_) => Backend::for_files(),
+        }
+    }
+}
+
+/// Scheme, user and all that follows the `@`, for an address with a login in it.
+fn split_login(url: &str) -> Option<(&str, &str, &str)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let authority_end = rest.find('/').unwrap_or(rest.len());
+    // A password may itself contain an @: the last one before the path ends it.
+    let at = rest
+        .get(..authority_end)?
+        .rfind('@')
+        .or_else(|| rest.rfind('@').filter(|at| !rest.get(..*at).is_some_and(|s| s.contains('?'))))?;
+    let (login, host) = (rest.get(..at)?, rest.get(at + 1..)?);
+    Some((scheme, login.split(':').next().unwrap_or_default(), host))
+}
+
+impl fmt::Display for SourceSpec {
+    /// Never shows a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Simulated(script) => write!(f, "sim:{script}"),
+            Self::Index(index) => write!(f, "{index}"),
+            Self::Device(name) => f.write_str(name),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Url(url) => match split_login(url) {
+                Some((scheme, user, rest)) => write!(f, "{scheme}://{user}:***@{rest}"),
+                None => f.write_str(url),
+            },
+        }
+    }
+}
+
+/// Everything needed to open a source, again and again.
+#[derive(Clone, Debug)]
+pub struct OpenRequest {
+    pub spec: SourceSpec,
+    /// `None` takes the first of [`SourceSpec::backends`].
+    pub backend: Option<Backend>,
+    pub asked: Asked,
+    /// When the camera was first opened: the clock of the simulated camera's script, which goes on across re-opens.
+    pub first_opened: Instant,
+    /// How long the supervisor waits for opening and for a frame: backends that have time-outs of their own get
+    /// these, so that they come back by themselves rather than being left behind.
+    pub open_deadline: std::time::Duration,
+    pub frame_deadline: std::time::Duration,
+}
+
+impl OpenRequest {
+    /// The backend that `open` will use.
+    ///
+    /// # Errors
+    /// The chosen backend cannot open this kind of source, or this build has none for it.
+    pub fn backend(&self) -> Result<Backend, Fault> {
+        let possible = self.spec.backends();
+        let names = || possible.iter().map(|backend| backend.slug()).collect::<Vec<_>>().join(", ");
+        match self.backend {
+            None => possible.first().copied().ok_or_else(|| {
+                Fault::new(
+                    FaultKind::BackendMissing,
+                    format!("this build of Camclinic has no backend that opens {}", self.spec),
+                )
+                .with_advice("Install a build with OpenCV, or choose the simulated camera, sim:.")
+            }),
+            Some(backend) if possible.contains(&backend) => Ok(backend),
+            Some(backend) => {
+                let message =
+                    format!("the backend {} cannot open {} in this build and on this system", backend, self.spec);
+                let advice = if possible.is_empty() {
+                    "Install a build with OpenCV, or choose the simulated camera, sim:.".to_owned()
+                } else {
+                    format!("Choose one of: auto, {}.", names())
+                };
+                Err(Fault::new(FaultKind::BackendMissing, message).with_advice(advice))
+            }
+        }
+    }
+
+    /// Opens the source. May block for ever: to be called on a thread that nobody needs back.
+    ///
+    /// # Errors
+    /// Why it cannot be opened.
+    pub fn open(&self) -> Result<Box<dyn Source>, Fault> {
+        match (self.backend()?, &self.spec) {
+            (Backend::Simulated, SourceSpec::Simulated(script)) => simulated::open(script, self),
+            #[cfg(feature = "native")]
+            (Backend::Native, spec) => native::open(spec, self),
+            #[cfg(feature = "opencv")]
+            (backend, spec) => opencv::open(backend, spec, self),
+            #[cfg(not(feature = "opencv"))]
+            (backend, spec) => {
+                Err(Fault::new(FaultKind::BackendMissing, format!("this build has no backend {backend} for {spec}")))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        let got = match SourceSpec::parse(text) {
+            Ok(spec) => {
+                let kind = match spec {
+                    SourceSpec::Simulated(_) => "sim",
+                    SourceSpec::Index(_) => "index",
+                    SourceSpec::Device(_) => "device",
+                    SourceSpec::File(_) => "file",
+                    SourceSpec::Url(_) => "url",
+                };
+                format!("{kind} {spec}")
+            }
+            Err(_) => "error".to_owned(),
+        };
+        assert_eq!(got, expected, "{text}");
+    }
+
+    #[test]
+    fn sources_are_told_apart() {
+        check("sim:", "sim sim:");
+        check("0", "index 0");
+        check("/dev/video2", "device /dev/video2");
+        check(r"\\?\usb#vid_046d", r"device \\?\usb#vid_046d");
+        check("usb-046d_C920_7F3E", "device usb-046d_C920_7F3E");
+        check("film.mp4", "file film.mp4");
+        check("some/where/film", "file some/where/film");
+        check("file:///tmp/film.mp4", "file /tmp/film.mp4");
+        check("rtsp://cam/1", "url rtsp://cam/1");
+        check("ftp://cam/1", "error");
+        check("rtsp://", "error");
+        check("99999999999", "error");
+        check("", "error");
+        check("sim:nonsense", "error");
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        check("rtsp://admin:geheim@cam:554/1", "url rtsp://admin:***@cam:554/1");
+        check("rtsp://admin:p@ss@cam/1", "url rtsp://admin:***@cam/1");
+        check("rtsp://admin:p/ss@cam/1", "url rtsp://admin:***@cam/1");
+        let spec = SourceSpec::parse("rtsp://admin:geheim@cam:554/1").unwrap();
+        assert_eq!(spec.without_password(), "rtsp://admin@cam:554/1");
+        assert!(!format!("{spec}").contains("geheim"));
+    }
+
+    #[test]
+    fn auto_takes_the_steadier_backend_first() {
+        let devices = Backend::for_devices();
+        let position = |backend| devices.iter().position(|b| *b == backend);
+        if let (Some(dshow), Some(msmf)) = (position(Backend::DirectShow), position(Backend::Msmf)) {
+            assert!(dshow < msmf);
+        }
+        assert_eq!(SourceSpec::parse("sim:").unwrap().backends(), [Backend::Simulated]);
+    }
+}

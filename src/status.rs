@@ -1,0 +1,252 @@
+//! The one picture of a camera that every face shows, and the JSON contract of `camclinic status`.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::fault::Fault;
+use crate::frame::{PixelFormat, Size};
+
+/// What the supervisor is doing with a camera.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Stopped by the user, or not started yet.
+    Idle,
+    /// Waiting for the first good frame, without a fault so far.
+    Opening,
+    /// Good frames come.
+    Streaming,
+    /// Something failed and is being tried again.
+    Recovering,
+    /// Given up: nothing happens until somebody acts.
+    Failed,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Idle => "stopped",
+            Self::Opening => "opening",
+            Self::Streaming => "live",
+            Self::Recovering => "recovering",
+            Self::Failed => "failed",
+        })
+    }
+}
+
+/// The health score in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Grade {
+    Critical,
+    Warning,
+    Good,
+    Excellent,
+}
+
+impl Grade {
+    /// The least score of each grade, best first: the one table behind words, plot bands and exit codes.
+    pub const BANDS: [(Self, u8); 4] =
+        [(Self::Excellent, 90), (Self::Good, 70), (Self::Warning, 30), (Self::Critical, 0)];
+
+    #[must_use]
+    pub fn of(score: u8) -> Self {
+        Self::BANDS.iter().find(|(_, least)| score >= *least).map_or(Self::Critical, |(grade, _)| *grade)
+    }
+}
+
+impl fmt::Display for Grade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Excellent => "excellent",
+            Self::Good => "good",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        })
+    }
+}
+
+/// One step of recovery, gentlest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rung {
+    /// Read again after a pause.
+    Retry,
+    /// Stop the stream and start it, with the device kept open.
+    RestartStream,
+    /// Close the device and open it anew.
+    Reinitialise,
+    /// Reset the device on its bus.
+    ResetDevice,
+    /// Say that a restart of the computer is what is left.
+    AdviseReboot,
+}
+
+impl Rung {
+    pub const ALL: [Self; 5] =
+        [Self::Retry, Self::RestartStream, Self::Reinitialise, Self::ResetDevice, Self::AdviseReboot];
+}
+
+impl fmt::Display for Rung {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Retry => "retry",
+            Self::RestartStream => "restart stream",
+            Self::Reinitialise => "reconnect",
+            Self::ResetDevice => "reset device",
+            Self::AdviseReboot => "advise a reboot",
+        })
+    }
+}
+
+/// One reason why the score is below 100.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Deduction {
+    /// Which rule, see [`crate::health::RULES`].
+    pub rule: String,
+    /// In words, with the measured value.
+    pub reason: String,
+    pub points: u8,
+}
+
+/// The alerts, under the names that monitoring scripts already look for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum AlertName {
+    #[serde(rename = "CAMERA_ISSUE")]
+    CameraIssue,
+    #[serde(rename = "CAMERA_RECOVERY")]
+    CameraRecovery,
+    #[serde(rename = "CAMERA_CRITICAL")]
+    CameraCritical,
+}
+
+impl AlertName {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::CameraIssue => "CAMERA_ISSUE",
+            Self::CameraRecovery => "CAMERA_RECOVERY",
+            Self::CameraCritical => "CAMERA_CRITICAL",
+        }
+    }
+}
+
+/// Something that stands open and that somebody should know of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Alert {
+    pub name: AlertName,
+    /// `capture_failure`, `buffer_error` or `connection_error` for an issue.
+    pub cause: String,
+    pub message: String,
+}
+
+/// What was asked of a camera; `None` leaves it to the device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    pub size: Option<Size>,
+    pub fps: Option<f64>,
+    pub format: Option<PixelFormat>,
+    pub n_buffers: Option<u32>,
+}
+
+/// What a camera turned out to deliver, read back after opening. `None` where the backend does not tell.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Got {
+    pub size: Option<Size>,
+    pub fps: Option<f64>,
+    pub format: Option<PixelFormat>,
+    pub n_buffers: Option<u32>,
+}
+
+/// Everything there is to say about a camera at one moment. The field order is that of the contract.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// As the user named it, without secrets.
+    pub source: String,
+    /// The number by which the system lists the device, where it does.
+    pub camera_index: Option<u32>,
+    pub backend: String,
+    pub state: State,
+    pub is_opened: bool,
+    pub is_initialized: bool,
+    pub is_capturing: bool,
+    pub is_healthy: bool,
+    pub health_score: u8,
+    pub grade: Grade,
+    pub deductions: Vec<Deduction>,
+    pub consecutive_failures: u32,
+    pub has_cached_frame: bool,
+    /// Good frames a second, measured over the last two seconds.
+    pub fps: f64,
+    pub width: u32,
+    pub height: u32,
+    /// Good frames since the start.
+    pub frames: u64,
+    /// Frames that the camera made and nobody saw, all places together.
+    pub dropped: u64,
+    /// `null` before the first frame.
+    pub last_frame_age_secs: Option<f64>,
+    pub recovery_attempts: u32,
+    pub rung: Option<Rung>,
+    pub last_fault: Option<Fault>,
+    pub should_reboot: bool,
+    pub alerts: Vec<Alert>,
+
+    /// A name for people: the card's name, the file's name.
+    pub name: String,
+    pub asked: Asked,
+    pub got: Got,
+    /// Time that opening took.
+    pub open_ms: Option<u64>,
+    /// Time from the start of opening to the first good frame.
+    pub first_frame_ms: Option<u64>,
+    /// Time between the driver's hand-over and the picture being decoded and published, smoothed.
+    pub latency_ms: Option<f64>,
+    pub drops: Drops,
+    /// How long there has been no live picture; `null` while there is one or none was asked for.
+    pub outage_secs: Option<f64>,
+    /// Time until recovery does its next step.
+    pub next_try_secs: Option<f64>,
+    /// Calls into a driver that never came back, and whose threads had to be left behind.
+    pub abandoned_calls: u32,
+}
+
+/// Lost frames by place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drops {
+    /// Gaps in the driver's own count: lost before they reached us.
+    pub camera: u64,
+    /// Came, but could not be decoded.
+    pub damaged: u64,
+    /// Thrown away at the start, while exposure and decoder settle. Not counted in `dropped`.
+    pub warm_up: u64,
+}
+
+impl Drops {
+    #[must_use]
+    pub fn total(self) -> u64 {
+        self.camera + self.damaged
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grades_are_those_of_the_contract() {
+        for (score, grade) in [
+            (100, "excellent"),
+            (90, "excellent"),
+            (89, "good"),
+            (70, "good"),
+            (69, "warning"),
+            (30, "warning"),
+            (29, "critical"),
+            (0, "critical"),
+        ] {
+            assert_eq!(Grade::of(score).to_string(), grade, "{score}");
+        }
+    }
+}
