@@ -321,7 +321,10 @@ impl Settings {
             }
         };
         match serde_json::from_str::<Value>(&text) {
-            Ok(value) => Self::from_value(path, value),
+            Ok(value) if value.is_object() => Self::from_value(path, value),
+            Ok(_) => {
+                Self::set_aside(path, "damaged", "The settings file holds no settings, so the defaults are in use.")
+            }
             Err(error) => Self::set_aside(
                 path,
                 "damaged",
@@ -343,10 +346,8 @@ impl Settings {
                 ));
             }
             Some(_) | None => {
-                if value.is_object() {
-                    value = migrate(&value);
-                    notices.push(keep_copy(path, "v0", "The settings are of an older layout and were taken over."));
-                }
+                value = migrate(&value);
+                notices.push(keep_copy(path, "v0", "The settings are of an older layout and were taken over."));
             }
         }
         match serde_json::from_value::<Self>(value) {
