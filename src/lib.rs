@@ -7,6 +7,7 @@ pub mod frame;
 pub mod health;
 pub mod latest;
 pub mod logging;
+pub mod recovery;
 pub mod settings;
 pub mod source;
 pub mod status;
