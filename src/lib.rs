@@ -1,5 +1,6 @@
 pub mod backend;
 pub mod camera;
+pub mod cli;
 pub mod codec;
 pub mod event;
 pub mod fault;
@@ -9,5 +10,6 @@ pub mod latest;
 pub mod logging;
 pub mod recovery;
 pub mod settings;
+pub mod snapshot;
 pub mod source;
 pub mod status;
