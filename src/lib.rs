@@ -1,5 +1,7 @@
 pub mod backend;
 pub mod camera;
+pub mod codec;
+pub mod device;
 pub mod event;
 pub mod fault;
 pub mod frame;
