@@ -48,9 +48,11 @@ const POLL: Duration = Duration::from_millis(100);
 /// Without a command it opens the window.
 #[derive(Parser, Debug)]
 #[command(name = "camclinic", version, disable_help_subcommand = true, subcommand_negates_reqs = true)]
-#[command(after_help = "SOURCE is sim:… (see `camclinic help sim`), a number or an identity from `camclinic list`, a device path,\n\
+#[command(
+    after_help = "SOURCE is sim:… (see `camclinic help sim`), a number or an identity from `camclinic list`, a device path,\n\
     rtsp://…, http(s)://… or a video file. Without it: the saved camera, else the first real one, else sim:\n\n\
-    Exit codes: 0 healthy, 1 warning, 2 critical, 3 could not run.")]
+    Exit codes: 0 healthy, 1 warning, 2 critical, 3 could not run."
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -188,7 +190,9 @@ pub fn choose_source(named: Option<&str>, settings: &Settings) -> Result<SourceS
         return Ok(spec);
     }
     let devices = if Backend::for_devices().is_empty() { None } else { device::list_within(LIST_DEADLINE) };
-    devices.and_then(|devices| devices.into_iter().next()).map_or_else(|| SourceSpec::parse("sim:"), |first| SourceSpec::parse(&first.path))
+    devices
+        .and_then(|devices| devices.into_iter().next())
+        .map_or_else(|| SourceSpec::parse("sim:"), |first| SourceSpec::parse(&first.path))
 }
 
 /// Runs a command to its end. `interrupted` is set by a signal.
@@ -230,7 +234,10 @@ fn help(topic: Option<&str>) -> Result<Exit, String> {
 
 fn list(json: bool) -> Result<Exit, String> {
     let devices = device::list_within(LIST_DEADLINE).ok_or_else(|| {
-        format!("Listing the cameras has not come back within {} s: a driver hangs. Unplug the cameras one by one.", LIST_DEADLINE.as_secs())
+        format!(
+            "Listing the cameras has not come back within {} s: a driver hangs. Unplug the cameras one by one.",
+            LIST_DEADLINE.as_secs()
+        )
     })?;
     if json {
         say(&pretty(&json!({ "devices": devices })));
@@ -284,7 +291,8 @@ impl Work<'_> {
             }
             // These do not change by waiting a few seconds, and nobody may be kept from the answer.
             let is_final = |class| matches!(class, FaultClass::Terminal | FaultClass::Busy | FaultClass::Plug);
-            let hopeless = status.state == State::Failed || status.last_fault.as_ref().is_some_and(|fault| is_final(fault.class) && status.frames == 0);
+            let hopeless = status.state == State::Failed
+                || status.last_fault.as_ref().is_some_and(|fault| is_final(fault.class) && status.frames == 0);
             if hopeless || Instant::now() >= deadline {
                 return Ok(status);
             }
@@ -300,7 +308,10 @@ impl Work<'_> {
         let Some(frame) = self.first_frame(&camera)? else {
             let status = camera.status().current();
             let why = status.and_then(|status| status.last_fault.clone());
-            let (why, advice) = why.map_or_else(|| ("no picture came in time".to_owned(), String::new()), |fault| (fault.to_string(), format!(" {}", fault.advice)));
+            let (why, advice) = why.map_or_else(
+                || ("no picture came in time".to_owned(), String::new()),
+                |fault| (fault.to_string(), format!(" {}", fault.advice)),
+            );
             complain(&format!("No picture from {name}: {why}.{advice}"));
             return Ok(Exit::Critical);
         };
@@ -333,7 +344,13 @@ impl Work<'_> {
                 return Ok(Some(fresh.value));
             }
             let status = statuses.current();
-            let hopeless = status.is_some_and(|status| status.state == State::Failed || status.last_fault.as_ref().is_some_and(|fault| matches!(fault.class, FaultClass::Busy | FaultClass::Plug)));
+            let hopeless = status.is_some_and(|status| {
+                status.state == State::Failed
+                    || status
+                        .last_fault
+                        .as_ref()
+                        .is_some_and(|fault| matches!(fault.class, FaultClass::Busy | FaultClass::Plug))
+            });
             if hopeless || Instant::now() >= deadline {
                 return Ok(None);
             }
@@ -362,7 +379,8 @@ impl Work<'_> {
         } else if io::stderr().is_terminal() {
             complain(&format!("Opening {spec} …"));
         }
-        Camera::start(spec, &self.run.settings, log, Arc::new(|| {})).map_err(|error| format!("The system gives no thread: {error}"))
+        Camera::start(spec, &self.run.settings, log, Arc::new(|| {}))
+            .map_err(|error| format!("The system gives no thread: {error}"))
     }
 
     fn check_interrupted(&self) -> Result<(), String> {
@@ -379,7 +397,8 @@ fn exit_of(status: &Status) -> Exit {
 }
 
 fn status_text(status: &Status, detailed: bool) -> String {
-    let mut lines = vec![format!("{}: {}, score {} ({})", status.name, status.state, status.health_score, status.grade)];
+    let mut lines =
+        vec![format!("{}: {}, score {} ({})", status.name, status.state, status.health_score, status.grade)];
     if let Some(fault) = &status.last_fault {
         lines.push(format!("  fault    {fault}"));
         lines.push(format!("  to do    {}", fault.advice));
@@ -387,17 +406,34 @@ fn status_text(status: &Status, detailed: bool) -> String {
     if status.frames > 0 {
         let fps_got = status.got.fps.map(|fps| format!(" of {fps}")).unwrap_or_default();
         let format = status.got.format.map(|format| format!(" {format}")).unwrap_or_default();
-        lines.push(format!("  picture  {}x{}{format}, {:.1}{fps_got} fps through {}", status.width, status.height, status.fps, status.backend));
+        lines.push(format!(
+            "  picture  {}x{}{format}, {:.1}{fps_got} fps through {}",
+            status.width, status.height, status.fps, status.backend
+        ));
     }
     lines.extend(status.deductions.iter().map(|deduction| format!("  -{:<7} {}", deduction.points, deduction.reason)));
     if detailed {
         let ms = |ms: Option<u64>| ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"));
         let asked = |text: Option<String>| text.unwrap_or_else(|| "device default".to_owned());
-        lines.push(format!("  asked    {}, {} fps, {}", asked(status.asked.size.map(|size| size.to_string())), asked(status.asked.fps.map(|fps| fps.to_string())), asked(status.asked.format.map(|format| format.to_string()))));
+        lines.push(format!(
+            "  asked    {}, {} fps, {}",
+            asked(status.asked.size.map(|size| size.to_string())),
+            asked(status.asked.fps.map(|fps| fps.to_string())),
+            asked(status.asked.format.map(|format| format.to_string()))
+        ));
         lines.push(format!("  open     {}, first picture {}", ms(status.open_ms), ms(status.first_frame_ms)));
-        lines.push(format!("  frames   {}, dropped {} (camera {}, damaged {}), warm-up {}", status.frames, status.dropped, status.drops.camera, status.drops.damaged, status.drops.warm_up));
-        lines.push(format!("  latency  {}", status.latency_ms.map_or_else(|| "-".to_owned(), |latency| format!("{latency:.1} ms"))));
-        lines.push(format!("  failures {} in a row, {} reconnections", status.consecutive_failures, status.recovery_attempts));
+        lines.push(format!(
+            "  frames   {}, dropped {} (camera {}, damaged {}), warm-up {}",
+            status.frames, status.dropped, status.drops.camera, status.drops.damaged, status.drops.warm_up
+        ));
+        lines.push(format!(
+            "  latency  {}",
+            status.latency_ms.map_or_else(|| "-".to_owned(), |latency| format!("{latency:.1} ms"))
+        ));
+        lines.push(format!(
+            "  failures {} in a row, {} reconnections",
+            status.consecutive_failures, status.recovery_attempts
+        ));
         if status.abandoned_calls > 0 {
             lines.push(format!("  hung     {} driver calls have not come back", status.abandoned_calls));
         }
