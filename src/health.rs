@@ -32,6 +32,14 @@ const NO_PICTURE: Rule = Rule {
     points_per_unit: 20.0,
     max_points: 100,
 };
+const UNAVAILABLE: Rule = Rule {
+    id: "unavailable",
+    what: "the camera is not open",
+    unit: "yes",
+    free: 0.0,
+    points_per_unit: 75.0,
+    max_points: 75,
+};
 const RATE: Rule = Rule {
     id: "rate",
     what: "frame rate below the agreed one by",
@@ -66,7 +74,7 @@ const STALLS: Rule = Rule {
 };
 
 /// Every rule, in the order in which deductions are listed.
-pub const RULES: [Rule; 5] = [NO_PICTURE, RATE, JITTER, DROPS, STALLS];
+pub const RULES: [Rule; 6] = [UNAVAILABLE, NO_PICTURE, RATE, JITTER, DROPS, STALLS];
 
 impl Rule {
     /// `None` when the value costs nothing.
@@ -75,6 +83,7 @@ impl Rule {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=max_points")]
         let points = points as u8;
         let reason = match self.unit {
+            "yes" => self.what.to_owned(),
             "" => format!("{} {value:.0}", self.what),
             "s" => format!("{} {value:.1} s", self.what),
             unit => format!("{} {value:.0} {unit}", self.what),
@@ -96,6 +105,8 @@ const N_INTERVALS: usize = 150;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Condition {
     pub n_failures: u32,
+    /// Something failed and the device is closed, or could not be opened.
+    pub unavailable: bool,
     /// How long there has been no live picture although one is wanted.
     pub outage: Option<Duration>,
     /// The rate that the device agreed to.
@@ -217,6 +228,9 @@ impl Health {
         let settled = self.stream_since.is_some_and(|since| now.saturating_duration_since(since) >= SETTLING);
         let agreed_fps = condition.agreed_fps.filter(|fps| *fps > 0.0 && settled && condition.outage.is_none());
         let n_stalls = f64::from(u32::try_from(self.stalls.len()).unwrap_or(u32::MAX));
+        if condition.unavailable {
+            deductions.extend(UNAVAILABLE.deduct(1.0));
+        }
         deductions.extend(NO_PICTURE.deduct(condition.outage.unwrap_or_default().as_secs_f64()));
         deductions.extend(agreed_fps.and_then(|agreed| RATE.deduct(100.0 * (1.0 - self.fps(now) / agreed))));
         deductions.extend(agreed_fps.and_then(|agreed| JITTER.deduct(100.0 * self.jitter_secs() * agreed)));
@@ -298,7 +312,7 @@ mod tests {
     }
 
     fn condition() -> Condition {
-        Condition { n_failures: 0, outage: None, agreed_fps: Some(30.0) }
+        Condition { agreed_fps: Some(30.0), ..Condition::default() }
     }
 
     #[track_caller]
@@ -337,6 +351,13 @@ mod tests {
         let now = stream(&mut health, start, 30, 5, None);
         check(&mut health, Condition { n_failures: 3, ..condition() }, now, 70..=70, &["failures"]);
         check(&mut health, Condition { n_failures: 300, ..condition() }, now, 0..=0, &["failures"]);
+        check(
+            &mut health,
+            Condition { n_failures: 1, unavailable: true, ..condition() },
+            now,
+            15..=15,
+            &["failures", "unavailable"],
+        );
         let outage = Some(Duration::from_millis(1_500));
         check(&mut health, Condition { outage, ..condition() }, now, 70..=70, &["no-picture"]);
         health.on_interruption(now);
