@@ -1,5 +1,6 @@
 pub mod backend;
 pub mod camera;
+pub mod codec;
 pub mod event;
 pub mod fault;
 pub mod frame;
