@@ -219,7 +219,7 @@ fn help(topic: Option<&str>) -> Result<Exit, String> {
     let mut command = Cli::command();
     let text = match topic {
         None => command.render_long_help().to_string(),
-        Some("sim" | "sim:") => String::new(),
+        Some("sim" | "sim:") => simulated::help(),
         Some(topic) => {
             let names: Vec<_> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
             let Some(sub) = command.find_subcommand_mut(topic) else {

@@ -34,7 +34,8 @@ fn stderr(output: &Output) -> String {
 }
 
 fn json(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}{}", stdout(output), stderr(output)))
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}{}", stdout(output), stderr(output)))
 }
 
 #[test]
@@ -48,7 +49,19 @@ fn status_has_every_key_of_the_contract() {
         let same_type = std::mem::discriminant(value) == std::mem::discriminant(example);
         assert!(same_type, "{key} is {value}, not like {example}");
     }
-    for key in ["source", "backend", "state", "grade", "is_healthy", "width", "height", "rung", "last_fault", "alerts", "dropped"] {
+    for key in [
+        "source",
+        "backend",
+        "state",
+        "grade",
+        "is_healthy",
+        "width",
+        "height",
+        "rung",
+        "last_fault",
+        "alerts",
+        "dropped",
+    ] {
         assert_eq!(got[key], golden[key], "{key}");
     }
     assert!(got["frames"].as_u64().unwrap() > 30, "{got}");

@@ -44,7 +44,8 @@ impl Bench {
                 return fresh.value;
             }
         }
-        let events: Vec<_> = self.log.since(0).iter().map(|event| format!("{} {}", event.name, event.message)).collect();
+        let events: Vec<_> =
+            self.log.since(0).iter().map(|event| format!("{} {}", event.name, event.message)).collect();
         panic!("never {what}: {:#?}\n{}", statuses.current(), events.join("\n"));
     }
 
@@ -95,7 +96,11 @@ fn check_open_fault(source: &str, kind: &str, class: &str, code: Option<i64>, st
     let status = bench.wait("at fault", |status| status.last_fault.is_some());
     let fault = status.last_fault.clone().unwrap();
     let json = serde_json::to_value(&fault).unwrap();
-    assert_eq!((json["kind"].as_str(), json["class"].as_str(), fault.code), (Some(kind), Some(class), code), "{source}");
+    assert_eq!(
+        (json["kind"].as_str(), json["class"].as_str(), fault.code),
+        (Some(kind), Some(class), code),
+        "{source}"
+    );
     assert!(!fault.advice.is_empty() && !status.is_healthy && !status.has_cached_frame);
     assert!(status.health_score < 30, "{source}: {:?}", status.deductions);
     bench.wait("in its state", |status| status.state == state);
@@ -245,7 +250,10 @@ fn the_window_is_woken_for_frames_and_not_while_stopped() {
         n_frames = frames.wait_fresh(deadline).unwrap().value.number;
     }
     let n_wakes_streaming = n_wakes.load(Ordering::Relaxed);
-    assert!((n_frames..n_frames * 3 / 2).contains(&n_wakes_streaming), "{n_wakes_streaming} wakes for {n_frames} frames");
+    assert!(
+        (n_frames..n_frames * 3 / 2).contains(&n_wakes_streaming),
+        "{n_wakes_streaming} wakes for {n_frames} frames"
+    );
     camera.send(Command::Stop);
     let mut statuses = camera.status();
     while statuses.wait_fresh(deadline).unwrap().value.state != State::Idle {}
