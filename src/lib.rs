@@ -88,7 +88,6 @@ pub mod backend;
 pub mod camera;
 pub mod cli;
 pub mod codec;
-pub mod codec;
 pub mod device;
 pub mod event;
 pub mod fault;
