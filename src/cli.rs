@@ -78,7 +78,7 @@ pub struct Shared {
     #[arg(long, global = true, value_name = "WxH")]
     pub size: Option<Size>,
     /// Pictures a second to ask for.
-    #[arg(long, global = true, value_name = "N", value_parser = rate)]
+    #[arg(long, global = true, value_name = "N", value_parser = rate, allow_negative_numbers = true)]
     pub fps: Option<f64>,
     /// Use this settings file in place of the user's own.
     #[arg(long, global = true, value_name = "FILE")]
