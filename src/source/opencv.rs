@@ -1,7 +1,576 @@
+//! Cameras, video files and network streams through OpenCV's `VideoCapture`.
+//!
+//! OpenCV says *that* something failed and seldom *why*: the reasons given here are found by looking at the device or
+//! the file. It reads time-outs from environment variables, which belong to the whole process; none is set here. Only
+//! FFmpeg takes its time-outs for each capture.
+
+use std::fs;
+use std::io::{self, Read};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use opencv::core::{self, Mat, Vector};
+use opencv::prelude::*;
+use opencv::{imgproc, videoio};
+
 use crate::backend::Backend;
+use crate::device::{self, Device, Usability};
 use crate::fault::{Fault, FaultKind};
-use crate::source::{OpenRequest, Source, SourceSpec};
+use crate::frame::{Image, PixelFormat, Size};
+use crate::source::{Grabbed, OpenRequest, Source, SourceSpec};
+use crate::status::{Asked, Got};
+
+/// A failed `grab` that took longer was a time-out of the backend: 1 s in DirectShow and AVFoundation, 10 s in V4L2 and
+/// Media Foundation. A driver's error comes at once.
+const STALL_AFTER: Duration = Duration::from_millis(900);
+
+/// The buffers that V4L2 may be asked for (`MAX_V4L_BUFFERS` in `cap_v4l.cpp`).
+const V4L2_BUFFERS: std::ops::RangeInclusive<u32> = 1..=10;
+
+/// The rate at which a file is played that does not say its own, or a senseless one.
+const DEFAULT_FILE_FPS: f64 = 25.0;
+
 pub(super) fn open(backend: Backend, spec: &SourceSpec, request: &OpenRequest) -> Result<Box<dyn Source>, Fault> {
-    let _ = (backend, spec, request);
-    Err(Fault::new(FaultKind::Missing, "not yet"))
+    let api = api(backend)?;
+    let opened = match spec {
+        SourceSpec::Index(index) => open_device(backend, api, &index.to_string(), &request.asked)?,
+        SourceSpec::Device(name) => open_device(backend, api, name, &request.asked)?,
+        SourceSpec::File(path) => open_file(backend, api, path)?,
+        SourceSpec::Url(url) => open_url(backend, api, url, spec, request)?,
+        SourceSpec::Simulated(_) => {
+            return Err(Fault::new(FaultKind::BackendMissing, format!("OpenCV cannot open {spec}")));
+        }
+    };
+    Ok(Box::new(opened))
+}
+
+/// OpenCV's number for a backend, if the OpenCV on this system has it. It may still be a slot for a plug-in that is not
+/// installed: then opening fails.
+fn api(backend: Backend) -> Result<i32, Fault> {
+    let api = match backend {
+        Backend::DirectShow => videoio::CAP_DSHOW,
+        Backend::Msmf => videoio::CAP_MSMF,
+        Backend::V4l2 => videoio::CAP_V4L2,
+        Backend::Ffmpeg => videoio::CAP_FFMPEG,
+        Backend::Gstreamer => videoio::CAP_GSTREAMER,
+        Backend::AvFoundation => videoio::CAP_AVFOUNDATION,
+        Backend::Native | Backend::Simulated => videoio::CAP_ANY,
+    };
+    let is_there = api != videoio::CAP_ANY
+        && videoio::VideoCaptureAPIs::try_from(api).and_then(videoio::has_backend).unwrap_or(false);
+    if is_there {
+        return Ok(api);
+    }
+    Err(Fault::new(FaultKind::BackendMissing, format!("the OpenCV on this system has no {}", backend.label())))
+}
+
+/// An open `VideoCapture`. Dropping it closes the device.
+struct Capture {
+    capture: videoio::VideoCapture,
+    backend: Backend,
+    /// For messages; without a password.
+    name: String,
+    origin: Origin,
+    got: Got,
+    mat: Mat,
+    /// The grabbed frame is in `mat` already.
+    is_retrieved: bool,
+}
+
+enum Origin {
+    Device(Device),
+    File(Playback),
+    Url,
+}
+
+/// Plays a file at its own pace, round and round.
+struct Playback {
+    path: PathBuf,
+    api: i32,
+    period: Duration,
+    /// When the next picture is to be shown; `None` before the first.
+    due: Option<Instant>,
+    /// The first picture was grabbed when the file was opened, to see whether it can be read at all.
+    is_first_waiting: bool,
+    n_grabbed: u64,
+}
+
+impl Source for Capture {
+    fn got(&self) -> Got {
+        self.got.clone()
+    }
+
+    fn grab(&mut self) -> Result<Grabbed, Fault> {
+        if let Origin::File(_) = self.origin {
+            return self.grab_from_file();
+        }
+        self.is_retrieved = false;
+        let start = Instant::now();
+        let mut is_grabbed = self.try_grab()?;
+        if is_grabbed && self.backend == Backend::DirectShow {
+            // Here `grab` never waits and never fails; `retrieve` does both (`cap_dshow.cpp`).
+            is_grabbed = self.capture.retrieve_def(&mut self.mat).unwrap_or(false) && !self.mat.empty();
+            self.is_retrieved = is_grabbed;
+        }
+        if is_grabbed {
+            return Ok(Grabbed { taken_at: Instant::now(), sequence: None });
+        }
+        Err(self.why_no_frame(start.elapsed()))
+    }
+
+    fn retrieve(&mut self) -> Result<Image, Fault> {
+        if !std::mem::take(&mut self.is_retrieved) {
+            // OpenCV throws at a picture that it cannot decode: that is one bad picture, not the end of the stream.
+            match self.capture.retrieve_def(&mut self.mat) {
+                Ok(true) if !self.mat.empty() => {}
+                Ok(_) => return Err(self.bad_frame("it is empty")),
+                Err(error) => return Err(self.bad_frame(first_line(&error.message))),
+            }
+        }
+        let image = image_of(&self.mat).map_err(|why| self.bad_frame(&why))?;
+        self.got.size = Some(image.size());
+        Ok(image)
+    }
+}
+
+impl Capture {
+    fn new(capture: videoio::VideoCapture, backend: Backend, name: String, origin: Origin) -> Self {
+        Self { capture, backend, name, origin, got: Got::default(), mat: Mat::default(), is_retrieved: false }
+    }
+
+    fn try_grab(&mut self) -> Result<bool, Fault> {
+        self.capture.grab().map_err(|error| {
+            let why = first_line(&error.message);
+            Fault::new(FaultKind::ReadFailed, format!("reading from {} failed: {why}", self.name))
+        })
+    }
+
+    fn bad_frame(&self, why: &str) -> Fault {
+        Fault::new(FaultKind::BadFrame, format!("a picture of {} cannot be decoded: {why}", self.name))
+    }
+
+    fn why_no_frame(&self, waited: Duration) -> Fault {
+        let name = &self.name;
+        let seconds = waited.as_secs_f64();
+        match &self.origin {
+            Origin::Device(device) => {
+                // The node is gone, or refuses with ENODEV: whatever else may be wrong with it does not end a stream.
+                if let Usability::Unusable(Fault { kind: FaultKind::Missing, code, .. }) = device::examine(device) {
+                    let fault = Fault::new(FaultKind::Unplugged, format!("{name} was unplugged"));
+                    return Fault { code, ..fault };
+                }
+            }
+            Origin::Url if waited < STALL_AFTER => {
+                return Fault::new(FaultKind::Unreachable, format!("the stream of {name} has ended"));
+            }
+            Origin::Url | Origin::File(_) => {}
+        }
+        if waited >= STALL_AFTER {
+            Fault::new(FaultKind::Stall, format!("no picture came from {name} for {seconds:.1} s"))
+        } else {
+            Fault::new(FaultKind::ReadFailed, format!("reading from {name} failed"))
+        }
+    }
+
+    /// A number of the capture, or `None` where OpenCV has none or a senseless one.
+    fn number(&self, property: i32) -> Option<f64> {
+        self.capture.get(property).ok().filter(|value| value.is_finite() && *value > 0.0)
+    }
+
+    fn read_back(&mut self) {
+        self.got = Got {
+            size: self
+                .number(videoio::CAP_PROP_FRAME_WIDTH)
+                .and_then(to_u32)
+                .zip(self.number(videoio::CAP_PROP_FRAME_HEIGHT).and_then(to_u32))
+                .and_then(|(width, height)| Size::new(width, height)),
+            // FFmpeg gives the clock rate of a stream that has no frame rate: 90000.
+            fps: self.number(videoio::CAP_PROP_FPS).filter(|fps| *fps <= 1000.0),
+            format: self.number(videoio::CAP_PROP_FOURCC).and_then(to_u32).and_then(PixelFormat::from_fourcc),
+            // The other backends answer with 0 or with a number that they do not use.
+            n_buffers: (self.backend == Backend::V4l2)
+                .then(|| self.number(videoio::CAP_PROP_BUFFERSIZE).and_then(to_u32))
+                .flatten(),
+        };
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in the range of u32")]
+fn to_u32(value: f64) -> Option<u32> {
+    (0.0..=f64::from(u32::MAX)).contains(&value).then_some(value.round() as u32)
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+// ---- devices
+
+fn open_device(backend: Backend, api: i32, text: &str, asked: &Asked) -> Result<Capture, Fault> {
+    let device = device::named(text)?;
+    let name =
+        if device.name == device.path { device.path.clone() } else { format!("{} ({})", device.name, device.path) };
+    let opened = match backend {
+        Backend::V4l2 => videoio::VideoCapture::from_file(&device.path, api),
+        Backend::Gstreamer => open_pipeline(&device, asked),
+        _ => {
+            let index = device.index.and_then(|index| i32::try_from(index).ok()).ok_or_else(|| {
+                Fault::new(FaultKind::BackendMissing, format!("{backend} opens cameras by number, and {name} has none"))
+                    .with_advice("Choose another backend, or write the camera's number.")
+            })?;
+            videoio::VideoCapture::new(index, api)
+        }
+    };
+    let capture = match opened {
+        Ok(capture) if capture.is_opened().unwrap_or(false) => capture,
+        Ok(_) => return Err(why_not_open(backend, &device, &name, None)),
+        Err(error) => return Err(why_not_open(backend, &device, &name, Some(first_line(&error.message)))),
+    };
+    let mut opened = Capture::new(capture, backend, name, Origin::Device(device));
+    if backend != Backend::Gstreamer {
+        configure(&mut opened, asked)?;
+    }
+    opened.read_back();
+    Ok(opened)
+}
+
+fn why_not_open(backend: Backend, device: &Device, name: &str, said: Option<&str>) -> Fault {
+    if let Usability::Unusable(fault) = device::examine(device) {
+        return fault;
+    }
+    let backend = backend.label();
+    let said = said.map_or_else(String::new, |said| format!(": {said}"));
+    Fault::new(FaultKind::OpenFailed, format!("{backend} could not start {name}{said}")).with_advice(
+        "Another program may be using the camera: close it. If there is none, try another backend, or unplug the camera \
+         and plug it in again.",
+    )
+}
+
+/// Asks for what was asked, in the order in which it holds: each of these starts the device's negotiation anew, a format
+/// decides which sizes there are, and a size which rates. The device may answer with something near.
+fn configure(opened: &mut Capture, asked: &Asked) -> Result<(), Fault> {
+    let mut set = |property, value| opened.capture.set(property, value).unwrap_or(false);
+    let mut is_whole = true;
+    if let Some(format) = asked.format {
+        is_whole &= set(videoio::CAP_PROP_FOURCC, f64::from(format.to_fourcc()));
+    }
+    if let Some(size) = asked.size {
+        is_whole &= set(videoio::CAP_PROP_FRAME_WIDTH, f64::from(size.width));
+        is_whole &= set(videoio::CAP_PROP_FRAME_HEIGHT, f64::from(size.height));
+    }
+    if let Some(fps) = asked.fps {
+        set(videoio::CAP_PROP_FPS, fps);
+    }
+    // The other backends have a queue of their own, of a fixed length.
+    if let Some(n_buffers) = asked.n_buffers.filter(|_| opened.backend == Backend::V4l2) {
+        is_whole &=
+            set(videoio::CAP_PROP_BUFFERSIZE, f64::from(n_buffers.clamp(*V4L2_BUFFERS.start(), *V4L2_BUFFERS.end())));
+    }
+    // V4L2 says true to what it merely rounds; false is a device without buffers, from which nothing can be read.
+    if is_whole || opened.backend != Backend::V4l2 {
+        return Ok(());
+    }
+    if let Origin::Device(device) = &opened.origin
+        && let Usability::Unusable(fault) = device::examine(device)
+        && fault.kind != FaultKind::Busy
+    {
+        return Err(fault);
+    }
+    Err(Fault::new(FaultKind::FormatRefused, format!("{} does not start with {}", opened.name, in_words(asked))))
+}
+
+fn in_words(asked: &Asked) -> String {
+    let words = [
+        asked.format.map(|format| format.to_string()),
+        asked.size.map(|size| size.to_string()),
+        asked.fps.map(|fps| format!("{fps} fps")),
+        asked.n_buffers.map(|n| format!("{n} buffers")),
+    ];
+    words.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// GStreamer takes what is asked in its pipeline's text only; a pipeline that the device cannot fill does not start, so
+/// that the wishes are dropped one after the other.
+fn open_pipeline(device: &Device, asked: &Asked) -> opencv::Result<videoio::VideoCapture> {
+    let mut tried = Vec::new();
+    let mut last = videoio::VideoCapture::default()?;
+    for wish in [*asked, Asked { fps: None, ..*asked }, Asked { format: None, fps: None, ..*asked }, Asked::default()] {
+        let Some(pipeline) = pipeline(device, &wish) else { break };
+        if !tried.contains(&pipeline) {
+            last = videoio::VideoCapture::from_file(&pipeline, videoio::CAP_GSTREAMER)?;
+            if last.is_opened()? {
+                break;
+            }
+            tried.push(pipeline);
+        }
+    }
+    Ok(last)
+}
+
+fn pipeline(device: &Device, asked: &Asked) -> Option<String> {
+    // The number and not the path, which comes from the user and would be read as part of the pipeline.
+    let source = format!("v4l2src device=/dev/video{}", device.index?);
+    let mut caps = String::new();
+    if let Some(size) = asked.size {
+        caps += &format!(",width={},height={}", size.width, size.height);
+    }
+    if let Some(fps) = asked.fps.and_then(to_u32).filter(|fps| *fps > 0) {
+        caps += &format!(",framerate={fps}/1");
+    }
+    let caps = match asked.format {
+        Some(PixelFormat::MJPG) => format!("image/jpeg{caps} ! "),
+        Some(PixelFormat::YUYV) => format!("video/x-raw,format=YUY2{caps} ! "),
+        Some(format @ (PixelFormat::NV12 | PixelFormat::BGR | PixelFormat::RGB | PixelFormat::GREY)) => {
+            let name = match format {
+                PixelFormat::NV12 => "NV12",
+                PixelFormat::BGR => "BGR",
+                PixelFormat::RGB => "RGB",
+                _ => "GRAY8",
+            };
+            format!("video/x-raw,format={name}{caps} ! ")
+        }
+        _ if caps.is_empty() => String::new(),
+        _ => format!("video/x-raw{caps};image/jpeg{caps} ! "),
+    };
+    // One picture in the queue, the newest, and none held back for a clock.
+    Some(format!(
+        "{source} ! {caps}decodebin ! videoconvert ! video/x-raw,format=BGR ! appsink drop=true max-buffers=1 sync=false"
+    ))
+}
+
+// ---- files
+
+fn open_file(backend: Backend, api: i32, path: &Path) -> Result<Capture, Fault> {
+    check_file(path)?;
+    // FFmpeg takes what stands before a colon for a protocol, unless the path begins with a slash.
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let unreadable = || {
+        Fault::new(
+            FaultKind::Unreadable,
+            format!("{} finds no picture in {}: it is damaged, cut off or no video", backend.label(), path.display()),
+        )
+    };
+    let capture = videoio::VideoCapture::from_file(&path, api).map_err(|_| unreadable())?;
+    if !capture.is_opened().unwrap_or(false) {
+        return Err(unreadable());
+    }
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let playback = Playback {
+        path: path.clone(),
+        api,
+        period: Duration::from_secs_f64(1.0 / DEFAULT_FILE_FPS),
+        due: None,
+        is_first_waiting: true,
+        n_grabbed: 0,
+    };
+    let mut opened = Capture::new(capture, backend, name, Origin::File(playback));
+    // Only now it is known whether the file holds pictures that can be decoded.
+    if !opened.capture.read(&mut opened.mat).unwrap_or(false) || opened.mat.empty() {
+        return Err(unreadable());
+    }
+    opened.read_back();
+    if let (Origin::File(playback), Some(fps)) = (&mut opened.origin, opened.got.fps) {
+        playback.period = Duration::from_secs_f64(1.0 / fps);
+    }
+    Ok(opened)
+}
+
+impl Capture {
+    fn grab_from_file(&mut self) -> Result<Grabbed, Fault> {
+        let Origin::File(playback) = &mut self.origin else { return Err(self.why_no_frame(Duration::ZERO)) };
+        let now = Instant::now();
+        let due = playback.due.unwrap_or(now);
+        thread::sleep(due.saturating_duration_since(now));
+        // After a pause of the whole program, the pictures that were due meanwhile are not shown all at once.
+        let is_late = now.saturating_duration_since(due) > playback.period * 5;
+        playback.due = Some(if is_late { now } else { due } + playback.period);
+        let (is_first, path, api) =
+            (std::mem::take(&mut playback.is_first_waiting), playback.path.clone(), playback.api);
+
+        self.is_retrieved = is_first;
+        // At the end of the file it begins anew.
+        if !is_first && !self.try_grab().unwrap_or(false) && !self.rewind() {
+            check_file(&path)?;
+            let ended = || Fault::new(FaultKind::Unreadable, format!("{} holds no picture any more", path.display()));
+            self.capture = videoio::VideoCapture::from_file(&path, api).map_err(|_| ended())?;
+            if !self.try_grab().unwrap_or(false) {
+                return Err(ended());
+            }
+        }
+        let Origin::File(playback) = &mut self.origin else { return Err(self.why_no_frame(Duration::ZERO)) };
+        playback.n_grabbed += 1;
+        Ok(Grabbed { taken_at: Instant::now(), sequence: Some(playback.n_grabbed) })
+    }
+
+    /// Grabs the first picture again. Some kinds of file cannot be wound back.
+    fn rewind(&mut self) -> bool {
+        self.capture.set(videoio::CAP_PROP_POS_FRAMES, 0.0).unwrap_or(false) && self.try_grab().unwrap_or(false)
+    }
+}
+
+/// What can be said about a file without asking OpenCV, which only says that it does not open.
+fn check_file(path: &Path) -> Result<(), Fault> {
+    let shown = path.display();
+    let fault_of = |error: io::Error| {
+        let fault = match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                Fault::new(FaultKind::Missing, format!("there is no file {shown}"))
+                    .with_advice("Check the file's name and folder.")
+            }
+            io::ErrorKind::PermissionDenied => Fault::new(FaultKind::Denied, format!("{shown} may not be read"))
+                .with_advice("Give this user the right to read the file and its folder."),
+            _ => Fault::new(FaultKind::Unreadable, format!("{shown} cannot be read: {error}")),
+        };
+        match error.raw_os_error() {
+            Some(code) => fault.with_code(code),
+            None => fault,
+        }
+    };
+    let unreadable = |why: &str| Err(Fault::new(FaultKind::Unreadable, format!("{shown} is {why}")));
+    let metadata = fs::metadata(path).map_err(fault_of)?;
+    if metadata.is_dir() {
+        return unreadable("a folder, not a video file");
+    }
+    if !metadata.is_file() {
+        return unreadable("not a file");
+    }
+    if metadata.len() == 0 {
+        return unreadable("empty");
+    }
+    let mut start = Vec::new();
+    fs::File::open(path).and_then(|file| file.take(4096).read_to_end(&mut start)).map_err(fault_of)?;
+    if is_text(&start) {
+        // FFmpeg would paint a text file as a terminal does, and follow the addresses in a play list.
+        return unreadable("a text file, not a video");
+    }
+    Ok(())
+}
+
+/// No control characters but those of text, in valid UTF-8 (whose last character may be cut off).
+fn is_text(start: &[u8]) -> bool {
+    let valid = match std::str::from_utf8(start) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_none() => {
+            start.get(..error.valid_up_to()).and_then(|valid| std::str::from_utf8(valid).ok()).unwrap_or_default()
+        }
+        Err(_) => return false,
+    };
+    !valid.is_empty() && !valid.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{c}' | '\u{1b}'))
+}
+
+// ---- addresses
+
+fn open_url(backend: Backend, api: i32, url: &str, spec: &SourceSpec, request: &OpenRequest) -> Result<Capture, Fault> {
+    let millis = |duration: Duration| i32::try_from(duration.as_millis()).unwrap_or(i32::MAX).max(1);
+    let start = Instant::now();
+    let opened = if backend == Backend::Ffmpeg {
+        // Below the supervisor's own deadlines, so that FFmpeg comes back first and a reason can be looked for. They hold
+        // only as parameters of opening, and only with the backend named (opencv#20549).
+        let parameters = [
+            (videoio::CAP_PROP_OPEN_TIMEOUT_MSEC, request.open_deadline.mul_f64(0.7)),
+            (videoio::CAP_PROP_READ_TIMEOUT_MSEC, request.frame_deadline.mul_f64(0.9)),
+        ];
+        let parameters = parameters.into_iter().flat_map(|(key, time)| [key, millis(time)]);
+        videoio::VideoCapture::from_file_with_params(url, api, &Vector::from_iter(parameters))
+    } else {
+        videoio::VideoCapture::from_file(url, api)
+    };
+    match opened {
+        Ok(capture) if capture.is_opened().unwrap_or(false) => {
+            let mut opened = Capture::new(capture, backend, spec.to_string(), Origin::Url);
+            opened.read_back();
+            Ok(opened)
+        }
+        // OpenCV's own message may hold the address with its password.
+        Ok(_) | Err(_) => Err(why_unreachable(url, spec, start.elapsed(), request.open_deadline.mul_f64(0.2))),
+    }
+}
+
+/// Tries the address by itself, for the reason that FFmpeg keeps to itself.
+fn why_unreachable(url: &str, spec: &SourceSpec, waited: Duration, patience: Duration) -> Fault {
+    let unreachable = |why: String| Fault::new(FaultKind::Unreachable, format!("{spec} gives no picture: {why}"));
+    let Some((host, port)) = host_and_port(url) else { return unreachable("the address has no host".into()) };
+    let address = match (host.as_str(), port).to_socket_addrs().map(|mut addresses| addresses.next()) {
+        Ok(Some(address)) => address,
+        Ok(None) | Err(_) => return unreachable(format!("nobody knows the name {host}")),
+    };
+    match TcpStream::connect_timeout(&address, patience.max(Duration::from_millis(1))) {
+        Ok(_) => unreachable(format!(
+            "{host} answers on port {port}, but sent no stream within {:.1} s",
+            waited.as_secs_f64()
+        ))
+        .with_advice("Check user name, password and the path in the address."),
+        Err(error) => {
+            let fault = unreachable(format!("{host} does not answer on port {port}: {error}"));
+            match error.raw_os_error() {
+                Some(code) => fault.with_code(code),
+                None => fault,
+            }
+        }
+    }
+}
+
+fn host_and_port(url: &str) -> Option<(String, u16)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let default_port = match scheme.to_ascii_lowercase().as_str() {
+        "rtsp" => 554,
+        "rtsps" => 322,
+        "https" => 443,
+        _ => 80,
+    };
+    // A password may hold any of the characters that end a host.
+    let authority = match rest.rfind('@') {
+        Some(at) => rest.get(at + 1..)?,
+        None => rest,
+    };
+    let authority = authority.split(['/', '?', '#']).next()?;
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, port.parse().ok()?),
+        _ => (authority, default_port),
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    (!host.is_empty()).then(|| (host.to_owned(), port))
+}
+
+// ---- pixels
+
+/// One copy of the pixels; anything that is not 8-bit BGR is converted first.
+fn image_of(mat: &Mat) -> Result<Image, String> {
+    let said = |error: opencv::Error| first_line(&error.message).to_owned();
+    let size = u32::try_from(mat.cols())
+        .ok()
+        .zip(u32::try_from(mat.rows()).ok())
+        .and_then(|(width, height)| Size::new(width, height))
+        .ok_or_else(|| format!("its size is {}x{}", mat.cols(), mat.rows()))?;
+    let mut eight_bit = Mat::default();
+    let mat = match mat.depth() {
+        core::CV_8U => mat,
+        core::CV_16U => {
+            mat.convert_to(&mut eight_bit, core::CV_8U, 1.0 / 256.0, 0.0).map_err(said)?;
+            &eight_bit
+        }
+        depth => return Err(format!("its pixels have OpenCV's depth {depth}")),
+    };
+    let mut converted = Mat::default();
+    let conversion = match mat.channels() {
+        3 => None,
+        1 => Some(imgproc::COLOR_GRAY2BGR),
+        4 => Some(imgproc::COLOR_BGRA2BGR),
+        n => return Err(format!("its pixels have {n} channels")),
+    };
+    let mat = match conversion {
+        Some(conversion) => {
+            imgproc::cvt_color_def(mat, &mut converted, conversion).map_err(said)?;
+            &converted
+        }
+        None => mat,
+    };
+    let pixels = if mat.is_continuous() {
+        mat.data_bytes().map_err(said)?.to_vec()
+    } else {
+        mat.try_clone().map_err(said)?.data_bytes().map_err(said)?.to_vec()
+    };
+    Image::new(size, pixels).ok_or_else(|| format!("it has another length than {size}"))
 }

@@ -1,0 +1,240 @@
+//! Which cameras there are, and why one of them cannot be opened.
+//!
+//! A device has an identity that survives a re-plug and a restart; the number by which the system lists it does not.
+//! Nothing here opens a stream. What a system knows is in one file for each: the rest of the program never asks which
+//! system it runs on.
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::fault::{Fault, FaultKind};
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+use linux as system;
+#[cfg(target_os = "macos")]
+mod macos;
+#[cfg(target_os = "macos")]
+use macos as system;
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+use windows as system;
+#[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
+mod system {
+    use std::path::Path;
+
+    use super::{Device, Usability};
+
+    pub fn list() -> Vec<Device> {
+        Vec::new()
+    }
+
+    pub fn by_path(_: &str) -> Option<Device> {
+        None
+    }
+
+    pub fn examine(_: &Path) -> Usability {
+        Usability::Unknown
+    }
+}
+
+/// A camera that exists.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Device {
+    /// Names the same camera again after a re-plug and a restart, as far as the camera lets it: by its serial number,
+    /// else by the port it is plugged into.
+    pub identity: String,
+    /// The name that the maker gave it, for people.
+    pub name: String,
+    /// What opens it: the node on Linux, the symbolic link on Windows, the unique ID on macOS.
+    pub path: String,
+    /// The system's number, which another camera may have tomorrow.
+    pub index: Option<u32>,
+    pub driver: Option<String>,
+    /// Where it is plugged in: `usb 1-1:1.0`, `platform vivid.0`.
+    pub bus: Option<String>,
+    /// Four hexadecimal digits each, where it is a USB device.
+    pub vendor_id: Option<String>,
+    pub product_id: Option<String>,
+    pub serial: Option<String>,
+}
+
+/// What can be found out about a device that did not open, without talking to its driver's video side.
+#[derive(Debug)]
+pub enum Usability {
+    /// This is why it cannot be opened.
+    Unusable(Fault),
+    /// The node opens: whoever failed to stream from it was refused for another reason, most often because another
+    /// program streams already.
+    Openable,
+    /// The system has no node to look at.
+    Unknown,
+}
+
+/// All cameras, in an order that does not change while nothing is plugged in or out.
+///
+/// Asks drivers on Windows and macOS, which may hang: see [`list_within`].
+#[must_use]
+pub fn list() -> Vec<Device> {
+    system::list()
+}
+
+/// The same on a thread of its own, which is left behind when it takes longer. `None` then, or when there is no thread.
+#[must_use]
+pub fn list_within(deadline: Duration) -> Option<Vec<Device>> {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    thread::Builder::new()
+        .name("list-devices".into())
+        .spawn(move || {
+            // Nobody listens any more after the deadline.
+            let _ = sender.send(list());
+        })
+        .ok()?;
+    receiver.recv_timeout(deadline).ok()
+}
+
+/// The camera of that identity, path or number, if it is there now.
+#[must_use]
+pub fn find(text: &str) -> Option<Device> {
+    find_among(list(), text)
+}
+
+fn find_among(devices: Vec<Device>, text: &str) -> Option<Device> {
+    let index = text.parse::<u32>().ok();
+    devices
+        .into_iter()
+        .find(|device| device.identity == text || device.path == text || index.is_some() && device.index == index)
+}
+
+/// The camera that a user named by identity, path or number; also one whose node exists and is not listed, so that
+/// opening it can say what it is.
+///
+/// # Errors
+/// There is none of that name; the advice lists those that are there.
+pub fn named(text: &str) -> Result<Device, Fault> {
+    let devices = list();
+    find_among(devices.clone(), text)
+        .or_else(|| {
+            let by_path = system::by_path(text)?;
+            Some(find_among(devices.clone(), &by_path.path).unwrap_or(by_path))
+        })
+        .ok_or_else(|| missing(text, &devices))
+}
+
+/// Why a device did not open, as far as it can be told from outside.
+#[must_use]
+pub fn examine(device: &Device) -> Usability {
+    system::examine(std::path::Path::new(&device.path))
+}
+
+/// No such camera; says which there are.
+fn missing(text: &str, devices: &[Device]) -> Fault {
+    Fault::new(FaultKind::Missing, format!("there is no camera {text}")).with_advice(what_is_there(devices))
+}
+
+fn what_is_there(devices: &[Device]) -> String {
+    if devices.is_empty() {
+        return "The system lists no camera: check cable and port, or choose the simulated camera, sim:.".to_owned();
+    }
+    let names = devices
+        .iter()
+        .map(|device| format!("{} ({}, {})", device.identity, device.name, device.path))
+        .collect::<Vec<_>>();
+    format!("Check the cable and the name, or choose one of: {}.", names.join("; "))
+}
+
+/// A camera as nokhwa lists it on the systems whose own interfaces need `unsafe` code.
+#[cfg(any(windows, target_os = "macos"))]
+struct NativeCamera {
+    id: String,
+    name: String,
+    index: Option<u32>,
+}
+
+/// Empty when the system refuses to tell, or in a build without nokhwa.
+#[cfg(any(windows, target_os = "macos"))]
+fn native_cameras() -> Vec<NativeCamera> {
+    #[cfg(feature = "native")]
+    let cameras = std::panic::catch_unwind(|| nokhwa::query(nokhwa::utils::ApiBackend::Auto))
+        .ok()
+        .and_then(Result::ok)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|camera| NativeCamera {
+            id: camera.misc(),
+            name: camera.human_name(),
+            index: camera.index().as_index().ok(),
+        })
+        .collect();
+    #[cfg(not(feature = "native"))]
+    let cameras = Vec::new();
+    cameras
+}
+
+/// A camera that is not listed and was named by its number.
+#[cfg(any(windows, target_os = "macos"))]
+fn unlisted(text: &str) -> Option<Device> {
+    let index = text.parse().ok()?;
+    Some(Device {
+        identity: text.to_owned(),
+        name: format!("Camera {text}"),
+        path: text.to_owned(),
+        index: Some(index),
+        ..Device::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn two() -> Vec<Device> {
+        let device = |identity: &str, path: &str, index| Device {
+            identity: identity.into(),
+            name: "Cam".into(),
+            path: path.into(),
+            index: Some(index),
+            ..Device::default()
+        };
+        vec![device("usb-046d_082d_A", "/dev/video0", 0), device("usb-046d_082d_B", "/dev/video2", 2)]
+    }
+
+    #[track_caller]
+    fn check(text: &str, expected: Option<&str>) {
+        let found = find_among(two(), text).map(|device| device.path);
+        assert_eq!(found.as_deref(), expected, "{text}");
+    }
+
+    #[test]
+    fn a_camera_is_found_by_each_of_its_names() {
+        check("usb-046d_082d_B", Some("/dev/video2"));
+        check("/dev/video0", Some("/dev/video0"));
+        check("2", Some("/dev/video2"));
+        check("1", None);
+        check("usb-046d_082d", None);
+        check("", None);
+    }
+
+    #[test]
+    fn an_unknown_camera_is_answered_with_those_that_are_there() {
+        let fault = missing("usb-1234", &two());
+        assert_eq!(fault.kind, FaultKind::Missing);
+        assert!(fault.message.contains("usb-1234"));
+        assert!(fault.advice.contains("usb-046d_082d_B") && fault.advice.contains("/dev/video2"));
+        assert!(missing("7", &[]).advice.contains("sim:"));
+        assert_eq!(
+            named("no-such-camera").map(|device| device.path).map_err(|fault| fault.kind),
+            Err(FaultKind::Missing)
+        );
+    }
+
+    #[test]
+    fn listing_keeps_its_deadline() {
+        assert!(list_within(Duration::from_secs(30)).is_some());
+    }
+}

@@ -1,0 +1,276 @@
+//! Cameras as Linux shows them in `/sys/class/video4linux`.
+//!
+//! Only files are read: no ioctl is called, so that listing wakes no camera and cannot hang in a driver.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::{Device, Usability, what_is_there};
+use crate::fault::{Fault, FaultKind};
+
+const SYSFS: &str = "/sys/class/video4linux";
+const DEV: &str = "/dev";
+const UDEV_DATA: &str = "/run/udev/data";
+
+/// `O_NONBLOCK` of all Linux architectures that Rust supports, except those of MIPS and SPARC.
+const O_NONBLOCK: i32 = if cfg!(any(target_arch = "mips", target_arch = "mips64")) {
+    0x80
+} else if cfg!(target_arch = "sparc64") {
+    0x4000
+} else {
+    0x800
+};
+
+pub fn list() -> Vec<Device> {
+    list_in(Path::new(SYSFS), Path::new(DEV), Path::new(UDEV_DATA))
+}
+
+/// A node that the user named by its path (also a link to it, as in `/dev/v4l/by-id`), by its number, or by the name of
+/// its link in `/dev/v4l/by-id` or `by-path`, whether or not it exists.
+pub fn by_path(text: &str) -> Option<Device> {
+    let path = if text.starts_with("/dev/") {
+        PathBuf::from(text)
+    } else if let Ok(index) = text.parse::<u32>() {
+        Path::new(DEV).join(format!("video{index}"))
+    } else {
+        ["v4l/by-id", "v4l/by-path"].iter().map(|folder| Path::new(DEV).join(folder).join(text)).find(|p| p.exists())?
+    };
+    let path = fs::canonicalize(&path).unwrap_or(path);
+    let text = path.to_string_lossy().into_owned();
+    Some(Device {
+        identity: text.clone(),
+        name: text.clone(),
+        index: number_of(&path),
+        path: text,
+        ..Device::default()
+    })
+}
+
+pub fn examine(path: &Path) -> Usability {
+    match why_not(path) {
+        Some(fault) => Usability::Unusable(fault),
+        None => Usability::Openable,
+    }
+}
+
+fn why_not(path: &Path) -> Option<Fault> {
+    let shown = path.display();
+    let kind = match fs::metadata(path) {
+        Ok(metadata) => metadata.file_type(),
+        Err(error) => return Some(fault_of(&error, path)),
+    };
+    if !kind.is_char_device() {
+        return Some(Fault::new(FaultKind::NotACamera, format!("{shown} is not a device")));
+    }
+    if let Err(error) = fs::OpenOptions::new().read(true).write(true).custom_flags(O_NONBLOCK).open(path) {
+        return Some(fault_of(&error, path));
+    }
+    let node = Path::new(SYSFS).join(path.file_name()?);
+    if !node.exists() {
+        return Some(Fault::new(FaultKind::NotACamera, format!("{shown} is a device, but not a camera")));
+    }
+    if !is_capture_node(&node, Path::new(UDEV_DATA)) {
+        let parent = fs::canonicalize(node.join("device")).ok();
+        let camera = list().into_iter().find(|device| {
+            let node = Path::new(SYSFS).join(Path::new(&device.path).file_name().unwrap_or_default());
+            fs::canonicalize(node.join("device")).ok() == parent && parent.is_some()
+        });
+        let fault = Fault::new(
+            FaultKind::NotACamera,
+            format!("{shown} is a camera's second node, for its metadata: no picture comes from it"),
+        );
+        return Some(match camera {
+            Some(camera) => fault.with_advice(format!("Choose {} instead.", camera.path)),
+            None => fault,
+        });
+    }
+    busy(path)
+}
+
+/// The errors of opening a node (`errno-base.h`); those of streaming are others.
+fn fault_of(error: &io::Error, path: &Path) -> Fault {
+    const EPERM: i32 = 1;
+    const ENOENT: i32 = 2;
+    const ENXIO: i32 = 6;
+    const ENOMEM: i32 = 12;
+    const EACCES: i32 = 13;
+    const EBUSY: i32 = 16;
+    const ENODEV: i32 = 19;
+    const ENOTDIR: i32 = 20;
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    let shown = path.display();
+    let code = error.raw_os_error();
+    let (kind, message) = match code {
+        Some(ENOENT | ENOTDIR) => (FaultKind::Missing, format!("there is no {shown}")),
+        Some(ENXIO | ENODEV) => (FaultKind::Missing, format!("the camera behind {shown} is gone")),
+        Some(EPERM | EACCES) => (FaultKind::Denied, format!("the system does not let this program open {shown}")),
+        Some(EBUSY) => (FaultKind::Busy, format!("another program holds {shown}")),
+        Some(ENOMEM | ENFILE | EMFILE) => (FaultKind::NoResources, format!("{shown} cannot be opened: {error}")),
+        _ => (FaultKind::OpenFailed, format!("{shown} cannot be opened: {error}")),
+    };
+    let fault = Fault::new(kind, message);
+    let fault = match code {
+        Some(code) => fault.with_code(code),
+        None => fault,
+    };
+    match kind {
+        FaultKind::Missing => fault.with_advice(what_is_there(&list())),
+        FaultKind::Denied if code == Some(EPERM) => {
+            fault.with_advice("Give the container or sandbox that this program runs in access to the device.")
+        }
+        FaultKind::Denied => fault.with_advice(
+            "Add yourself to the group “video” (sudo usermod -aG video \"$USER\"), log out and log in again.",
+        ),
+        _ => fault,
+    }
+}
+
+/// Servers that keep every camera's node open without streaming from it.
+const BYSTANDERS: [&str; 3] = ["pipewire", "wireplumber", "systemd-logind"];
+
+/// A fault that names the programs that have the node open, when there are such. Sees those of other users only as root.
+fn busy(path: &Path) -> Option<Fault> {
+    let holders = holders(path);
+    if holders.is_empty() {
+        return None;
+    }
+    let own = std::process::id();
+    let names = holders
+        .iter()
+        .map(
+            |(pid, name)| {
+                if *pid == own { "this program itself".to_owned() } else { format!("{name} (process {pid})") }
+            },
+        )
+        .collect::<Vec<_>>()
+        .join(", ");
+    let fault = Fault::new(FaultKind::Busy, format!("{} is in use by {names}", path.display()));
+    Some(if holders.iter().all(|(pid, _)| *pid == own) {
+        fault.with_advice("Close the other view of this camera, or wait until it has let go.")
+    } else {
+        fault.with_advice(format!("Close {names}: the camera then comes by itself."))
+    })
+}
+
+/// The processes that have the node open, by number.
+fn holders(path: &Path) -> BTreeMap<u32, String> {
+    let mut holders = BTreeMap::new();
+    for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(pid) = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        let holds = fs::read_dir(process.path().join("fd"))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .any(|fd| fs::read_link(fd.path()).is_ok_and(|target| target == path));
+        if holds {
+            let name = read(&process.path().join("comm")).unwrap_or_else(|| "a program".to_owned());
+            if !BYSTANDERS.contains(&name.as_str()) {
+                holders.insert(pid, name);
+            }
+        }
+    }
+    holders
+}
+
+fn list_in(sysfs: &Path, dev: &Path, udev_data: &Path) -> Vec<Device> {
+    let mut nodes = fs::read_dir(sysfs)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| Some((number_of(&entry.path())?, entry.path())))
+        .collect::<Vec<_>>();
+    nodes.sort();
+    let mut devices = nodes
+        .iter()
+        .filter(|(_, node)| is_capture_node(node, udev_data))
+        .map(|(number, node)| describe(*number, node, dev))
+        .collect::<Vec<_>>();
+    tell_apart(&mut devices);
+    devices
+}
+
+/// 3 for `…/video3`.
+fn number_of(node: &Path) -> Option<u32> {
+    node.file_name()?.to_str()?.strip_prefix("video")?.parse().ok()
+}
+
+fn is_capture_node(node: &Path, udev_data: &Path) -> bool {
+    // A loopback device turns into a camera when somebody feeds it, and udev does not look again.
+    let is_virtual = fs::canonicalize(node).is_ok_and(|path| path.starts_with("/sys/devices/virtual"));
+    let udev = || {
+        let number = read(&node.join("dev"))?;
+        let data = fs::read_to_string(udev_data.join(format!("c{number}"))).ok()?;
+        data.lines().find_map(|line| line.strip_prefix("E:ID_V4L_CAPABILITIES=")).map(|caps| caps.contains(":capture:"))
+    };
+    if is_virtual {
+        return true;
+    }
+    // Without udev: uvcvideo gives the number 1 to the metadata node beside a camera.
+    udev().unwrap_or_else(|| read(&node.join("index")).is_none_or(|index| index == "0"))
+}
+
+fn describe(number: u32, node: &Path, dev: &Path) -> Device {
+    let path = dev.join(format!("video{number}")).to_string_lossy().into_owned();
+    let name = read(&node.join("name")).unwrap_or_else(|| path.clone());
+    let parent = fs::canonicalize(node.join("device")).ok();
+    let link_name = |link: PathBuf| Some(fs::read_link(link).ok()?.file_name()?.to_string_lossy().into_owned());
+    let driver = link_name(node.join("device/driver"));
+    let parent_name = parent.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+    let subsystem = link_name(node.join("device/subsystem"));
+    let bus = parent_name.as_ref().map(|name| format!("{} {name}", subsystem.as_deref().unwrap_or("device")));
+    // An interface of a USB device: what concerns the whole device is one folder up.
+    let usb = parent.as_deref().and_then(Path::parent).filter(|_| subsystem.as_deref() == Some("usb"));
+    let usb_file = |file| usb.and_then(|folder| read(&folder.join(file)));
+    let (vendor_id, product_id, serial) = (usb_file("idVendor"), usb_file("idProduct"), usb_file("serial"));
+
+    let mut identity = match (&vendor_id, &product_id, &serial, &parent_name) {
+        (Some(vendor), Some(product), Some(serial), _) => format!("usb-{vendor}_{product}_{serial}"),
+        (Some(vendor), Some(product), None, Some(interface)) => {
+            format!("usb-{vendor}_{product}-port{}", port_of(interface))
+        }
+        (_, _, _, Some(parent)) => format!("{}-{parent}", subsystem.as_deref().unwrap_or("device")),
+        _ => format!("virtual-{name}"),
+    };
+    // A camera behind the same interface as another: the infrared one of some laptops.
+    if let Some(nth) = read(&node.join("index")).filter(|index| index != "0" && parent.is_some()) {
+        identity = format!("{identity}-{nth}");
+    }
+    Device { identity: plain(&identity), name, path, index: Some(number), driver, bus, vendor_id, product_id, serial }
+}
+
+/// `1-1` for the interface `1-1:1.0`.
+fn port_of(interface: &str) -> &str {
+    interface.split(':').next().unwrap_or(interface)
+}
+
+/// Many cheap cameras share one serial number: where two are there, the port decides.
+fn tell_apart(devices: &mut [Device]) {
+    let mut n_of = BTreeMap::<String, usize>::new();
+    for device in devices.iter() {
+        *n_of.entry(device.identity.clone()).or_default() += 1;
+    }
+    for device in devices.iter_mut().filter(|device| n_of.get(&device.identity).is_some_and(|n| *n > 1)) {
+        let place = match (&device.bus, device.index) {
+            (Some(bus), _) if device.vendor_id.is_some() => bus.split(' ').next_back().unwrap_or_default().to_owned(),
+            (_, Some(index)) => index.to_string(),
+            _ => continue,
+        };
+        device.identity = plain(&format!("{}-port{place}", device.identity));
+    }
+}
+
+/// Letters, digits, `-` and `_`: what a shell and [`crate::source::SourceSpec::parse`] take for one plain word.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
+}
+
+/// A file's one line. sysfs files hold a trailing newline.
+fn read(path: &Path) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
