@@ -64,6 +64,14 @@ pub struct Device {
     pub serial: Option<String>,
 }
 
+impl Device {
+    /// Name and path, for messages.
+    #[must_use]
+    pub fn label(&self) -> String {
+        if self.name == self.path { self.path.clone() } else { format!("{} ({})", self.name, self.path) }
+    }
+}
+
 /// What can be found out about a device that did not open, without talking to its driver's video side.
 #[derive(Debug)]
 pub enum Usability {
