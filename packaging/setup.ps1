@@ -8,7 +8,7 @@ function Say([string] $Text) { [Console]::Error.WriteLine("packaging: $Text") }
 
 function Test-Command([string] $Name) { [bool](Get-Command $Name -ErrorAction SilentlyContinue) }
 
-function Install-Package([string] $Id, [string] $Reason, [string[]] $More = @()) {
+function Install-ByWinget([string] $Id, [string] $Reason, [string[]] $More = @()) {
     if (-not (Test-Command 'winget')) {
         throw "winget is missing: install 'App Installer' from the Microsoft Store, or $Id by hand, then run this again."
     }
@@ -61,7 +61,7 @@ function Install-OpenCV {
         }
     }
     if (-not (Test-Path (Join-Path $env:ProgramFiles 'LLVM\bin\libclang.dll')) -and -not $env:LIBCLANG_PATH) {
-        Install-Package 'LLVM.LLVM' "to read OpenCV's headers"
+        Install-ByWinget 'LLVM.LLVM' "to read OpenCV's headers"
     }
     if (-not $env:LIBCLANG_PATH) { $env:LIBCLANG_PATH = Join-Path $env:ProgramFiles 'LLVM\bin' }
     $env:VCPKG_ROOT = $root
@@ -75,13 +75,13 @@ function Install-OpenCV {
 $env:Path = "$env:Path;$(Join-Path $env:USERPROFILE '.cargo\bin');$(Join-Path $env:LOCALAPPDATA 'Microsoft\WinGet\Links')"
 
 if (-not (Test-Compiler)) {
-    Install-Package 'Microsoft.VisualStudio.2022.BuildTools' 'to link the program (some gigabytes)' `
+    Install-ByWinget 'Microsoft.VisualStudio.2022.BuildTools' 'to link the program (some gigabytes)' `
         @('--override', '--wait --passive --add Microsoft.VisualStudio.Workload.VCTools --includeRecommended')
 }
 
 $msrv = [regex]::Match((Get-Content -Raw (Join-Path $Top 'Cargo.toml')), '(?m)^rust-version *= *"([0-9.]+)"').Groups[1].Value
 if (-not (Test-Rust $msrv)) {
-    if (-not (Test-Command 'rustup')) { Install-Package 'Rustlang.Rustup' 'to compile the program' }
+    if (-not (Test-Command 'rustup')) { Install-ByWinget 'Rustlang.Rustup' 'to compile the program' }
     if (-not (Test-Rust $msrv)) {
         Say "installing Rust $msrv with rustup"
         rustup toolchain install $msrv --profile minimal --component clippy --component rustfmt | Out-Host
