@@ -195,6 +195,23 @@ pub fn choose_source(named: Option<&str>, settings: &Settings) -> Result<SourceS
         .map_or_else(|| SourceSpec::parse("sim:"), |first| SourceSpec::parse(&first.path))
 }
 
+/// The camera that the window opens. Waits a moment at most: the window shall be there within a second.
+///
+/// # Errors
+/// As [`choose_source`]; or the word is no camera and looks like a mistyped command.
+pub fn window_source(named: Option<&str>, settings: &Settings) -> Result<SourceSpec, String> {
+    let spec = choose_source(named, settings)?;
+    if let SourceSpec::Device(word) = &spec
+        && word.bytes().all(|byte| byte.is_ascii_lowercase())
+        && device::find(word).is_none()
+    {
+        let command = Cli::command();
+        let names: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
+        return Err(format!("“{word}” is neither a camera nor a command. Commands: {}.", names.join(", ")));
+    }
+    Ok(spec)
+}
+
 /// Runs a command to its end. `interrupted` is set by a signal.
 #[must_use]
 pub fn run(command: &Command, shared: &Shared, interrupted: &AtomicBool) -> Exit {
