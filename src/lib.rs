@@ -100,3 +100,5 @@ pub mod settings;
 pub mod snapshot;
 pub mod source;
 pub mod status;
+#[cfg(feature = "gui")]
+pub mod ui;

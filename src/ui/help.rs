@@ -39,7 +39,13 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
                 let (rect, _) = ui.allocate_exact_size(egui::vec2(74.0, 18.0), egui::Sense::hover());
                 ui.painter().circle_filled(rect.left_center() + egui::vec2(6.0, 0.0), 4.5, palette.grade(grade));
                 let at = rect.left_center() + egui::vec2(18.0, 0.0);
-                ui.painter().text(at, egui::Align2::LEFT_CENTER, format!("{least}–{most}"), theme::regular(theme::BODY), palette.text);
+                ui.painter().text(
+                    at,
+                    egui::Align2::LEFT_CENTER,
+                    format!("{least}–{most}"),
+                    theme::regular(theme::BODY),
+                    palette.text,
+                );
                 ui.label(super::text::capitalised(&grade.to_string()));
                 ui.end_row();
                 most = least.saturating_sub(1);

@@ -8,7 +8,6 @@ use super::theme::{self, CONTROL_HEIGHT, Palette, RADIUS, SMALL};
 use super::toolbar;
 use super::widgets;
 use super::window::{Window, Wish};
-use crate::backend::Backend;
 use crate::camera::Command;
 use crate::frame::{PixelFormat, Size};
 use crate::settings::{self, PRESETS, Settings, Tunable};
@@ -88,7 +87,8 @@ fn note(ui: &mut Ui, words: &str) {
 }
 
 fn backend(window: &mut Window, ui: &mut Ui) {
-    const HELP: &str = "How the camera is reached. Try another one when a camera does not open or gives a wrong picture.";
+    const HELP: &str =
+        "How the camera is reached. Try another one when a camera does not open or gives a wrong picture.";
     let possible = window.spec.backends();
     let automatic =
         possible.first().map_or_else(|| "Automatic".to_owned(), |first| format!("Automatic ({})", first.label()));
@@ -110,18 +110,11 @@ fn backend(window: &mut Window, ui: &mut Ui) {
             window.settings.backend = None;
         }
     });
-    if window.settings.backend != before {
-        switch_backend(window, window.settings.backend);
-    }
-}
-
-fn switch_backend(window: &mut Window, backend: Option<Backend>) {
-    let command = Command::Switch(window.spec.clone(), backend);
-    window.wishes.push(Wish::Camera(command));
 }
 
 fn format(settings: &mut Settings, ui: &mut Ui) {
-    const HELP: &str = "How the camera packs its pictures. MJPG needs the least of the cable; YUYV and NV12 lose nothing.";
+    const HELP: &str =
+        "How the camera packs its pictures. MJPG needs the least of the cable; YUYV and NV12 lose nothing.";
     const DEFAULT: &str = "Device default";
     let before = settings.asked.format;
     let shown = before.map_or_else(|| DEFAULT.to_owned(), |format| format.to_string());
@@ -147,7 +140,8 @@ fn spelled(size: Size) -> String {
 }
 
 fn size(window: &mut Window, ui: &mut Ui) {
-    const HELP: &str = "Width and height of the picture in pixels. Smaller needs less of the cable and of the computer.";
+    const HELP: &str =
+        "Width and height of the picture in pixels. Smaller needs less of the cable and of the computer.";
     const DEFAULT: &str = "Device default";
     let before = window.settings.asked.size;
     let shown = match (&window.inspector.custom_size, before) {
@@ -191,8 +185,7 @@ fn size(window: &mut Window, ui: &mut Ui) {
                 .char_limit(5)
                 .desired_width(field - 12.0)
                 .min_size(vec2(field, CONTROL_HEIGHT))
-                .vertical_align(egui::Align::Center)
-                .horizontal_align(egui::Align::Center);
+                .align(egui::Align2::CENTER_CENTER);
             let response = ui.add_sized([field, CONTROL_HEIGHT], edit).accessible_name(name).on_hover_text(name);
             entered |= response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
             if name.starts_with('W') {
@@ -334,9 +327,10 @@ fn ladder(window: &mut Window, ui: &mut Ui) {
     ui.add_space(2.0);
     ui.horizontal(|ui| {
         ui.add_enabled_ui(can_recover, |ui| {
-            let clicked = widgets::button(ui, "Recover now", false, "Do the next step of recovery at once, without waiting")
-                .on_disabled_hover_text("There is nothing to recover: the camera works or is stopped.")
-                .clicked();
+            let clicked =
+                widgets::button(ui, "Recover now", false, "Do the next step of recovery at once, without waiting")
+                    .on_disabled_hover_text("There is nothing to recover: the camera works or is stopped.")
+                    .clicked();
             if clicked {
                 window.wishes.push(Wish::Camera(Command::RecoverNow));
             }
@@ -357,7 +351,7 @@ fn rung_row(ui: &mut Ui, number: usize, label: &str, aside: &str, is_active: boo
     let palette = Palette::of(ui);
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 26.0), Sense::hover());
     let spoken = format!("Step {number}: {label}, {}{aside}", if is_active { "active, " } else { "" });
-    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, spoken));
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &spoken));
     let painter = ui.painter();
     let (color, font) = if is_active {
         painter.rect_filled(rect, RADIUS, palette.warning_surface);

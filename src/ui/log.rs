@@ -156,7 +156,11 @@ pub fn draw(window: &mut Window, ui: &mut Ui) {
 
 fn header(window: &mut Window, ui: &mut Ui) {
     let wide = ui.available_width() > 470.0;
-    let layout = if wide { Layout::left_to_right(Align::Center) } else { Layout::left_to_right(Align::Center).with_main_wrap(true) };
+    let layout = if wide {
+        Layout::left_to_right(Align::Center)
+    } else {
+        Layout::left_to_right(Align::Center).with_main_wrap(true)
+    };
     ui.allocate_ui_with_layout(vec2(ui.available_width(), 22.0), layout, |ui| {
         ui.spacing_mut().item_spacing = vec2(6.0, 4.0);
         widgets::title(ui, "Log");
@@ -214,7 +218,8 @@ fn tools(window: &mut Window, ui: &mut Ui, from_right: bool) {
 fn search_field(log: &mut View, ui: &mut Ui) {
     let Some(search) = &mut log.search else { return };
     let was_empty = search.is_empty();
-    let edit = egui::TextEdit::singleline(search).hint_text("Words in the name or the message").desired_width(f32::INFINITY);
+    let edit =
+        egui::TextEdit::singleline(search).hint_text("Words in the name or the message").desired_width(f32::INFINITY);
     let response = ui.add(edit).accessible_name("Search the log");
     // The field is there because somebody wants to type.
     if was_empty && !response.has_focus() && !response.lost_focus() && ui.memory(|memory| memory.focused().is_none()) {
@@ -227,7 +232,8 @@ fn search_field(log: &mut View, ui: &mut Ui) {
 
 fn rows(log: &mut View, ui: &mut Ui) {
     if log.shown.is_empty() {
-        let words = if log.events.is_empty() { "Nothing has happened yet" } else { "No line fits the filter and the search" };
+        let words =
+            if log.events.is_empty() { "Nothing has happened yet" } else { "No line fits the filter and the search" };
         ui.label(RichText::new(words).size(SMALL).color(Palette::of(ui).text_weak));
         return;
     }

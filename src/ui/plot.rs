@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use egui::accesskit::Role;
 use egui::{Align, Align2, Color32, Layout, Sense, Stroke, Ui, UiBuilder, Vec2b, WidgetInfo, pos2, vec2};
-use egui_plot::{Line, LineStyle, Plot, PlotPoint, PlotPoints, PlotTransform, PlotUi, Points, Span as Band, Text, VLine};
+use egui_plot::{
+    Line, LineStyle, Plot, PlotPoint, PlotPoints, PlotTransform, PlotUi, Points, Span as Band, Text, VLine,
+};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -76,7 +78,8 @@ pub fn draw(window: &mut Window, ui: &mut Ui) {
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = 6.0;
             for span in Span::ALL.into_iter().rev() {
-                if widgets::chip(ui, span.label(), window.plot.span == span, "How much of the past is shown").clicked() {
+                if widgets::chip(ui, span.label(), window.plot.span == span, "How much of the past is shown").clicked()
+                {
                     window.plot.span = span;
                 }
             }
@@ -97,7 +100,7 @@ pub fn draw(window: &mut Window, ui: &mut Ui) {
     let shown = show(&mut child, &palette, &window.history, &time, &markers, area.width());
     let score = window.status.as_ref().map(|status| status.health_score);
     let spoken = score.map_or_else(|| "Health plot".to_owned(), |score| format!("Health plot, score {score} now"));
-    shown.response.widget_info(|| WidgetInfo::labeled(Role::Image, true, spoken));
+    shown.response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &spoken));
     axis_labels(ui, &palette, span, &time, &shown.transform);
 
     let near = shown.response.hover_pos().and_then(|pointer| nearest(&markers, pointer.x, &shown.transform));

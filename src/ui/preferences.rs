@@ -43,8 +43,13 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
             default == *settings
         };
         ui.add_enabled_ui(!all_default, |ui| {
-            if widgets::button(ui, "Restore all defaults", false, "Every setting but the chosen camera, as after the installation")
-                .clicked()
+            if widgets::button(
+                ui,
+                "Restore all defaults",
+                false,
+                "Every setting but the chosen camera, as after the installation",
+            )
+            .clicked()
             {
                 let source = settings.source.take();
                 *settings = Settings { source, ..Settings::default() };
@@ -59,11 +64,12 @@ fn folder(window: &mut Window, ui: &mut egui::Ui) {
     let is_chosen = window.settings.snapshot.folder.is_some();
     let default = Settings::default().snapshot_folder().display().to_string();
     widgets::row(ui, "Snapshot folder", HELP, |ui, width| {
-        let mut text = window.settings.snapshot.folder.as_ref().map(|folder| folder.display().to_string()).unwrap_or_default();
+        let mut text =
+            window.settings.snapshot.folder.as_ref().map(|folder| folder.display().to_string()).unwrap_or_default();
         let field = vec2((width - 90.0).max(60.0), CONTROL_HEIGHT);
         let edit = egui::TextEdit::singleline(&mut text)
             .hint_text(default.clone())
-            .vertical_align(egui::Align::Center)
+            .align(egui::Align2::LEFT_CENTER)
             .desired_width(field.x - 12.0);
         let response = ui.add_sized(field, edit).accessible_name("Snapshot folder").on_hover_text(HELP);
         if response.changed() {

@@ -18,7 +18,7 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    fn title(self) -> &'static str {
+    pub(super) fn title(self) -> &'static str {
         match self {
             Self::Source => "Open an address or a path",
             Self::VideoFile => "Open a video file",
@@ -30,7 +30,9 @@ impl Purpose {
 
     fn help(self) -> &'static str {
         match self {
-            Self::Source => "rtsp://user:password@192.168.1.64/stream, a device path, a video file, or sim: with what it shall do. A password is never saved.",
+            Self::Source => {
+                "rtsp://user:password@192.168.1.64/stream, a device path, a video file, or sim: with what it shall do. A password is never saved."
+            }
             Self::VideoFile => "The path of a video file.",
             Self::Snapshot => "The path of the file. It ends in .jpg or .png.",
             Self::SnapshotFolder => "The path of the folder. It is made when the first snapshot is saved.",
@@ -77,7 +79,9 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
         ui.spacing_mut().item_spacing.y = 8.0;
         let color = Palette::of(ui).text_weak;
         ui.add(Label::new(RichText::new(prompt.purpose.help()).color(color)).wrap());
-        let edit = egui::TextEdit::singleline(&mut prompt.text).desired_width(f32::INFINITY).margin(egui::Margin::symmetric(8, 6));
+        let edit = egui::TextEdit::singleline(&mut prompt.text)
+            .desired_width(f32::INFINITY)
+            .margin(egui::Margin::symmetric(8, 6));
         let response = ui.add(edit).accessible_name(prompt.purpose.title());
         if !prompt.had_focus {
             response.request_focus();

@@ -188,7 +188,11 @@ pub fn span(secs: f64) -> String {
         return format!("{secs:.1} s");
     }
     let whole = Duration::try_from_secs_f64(secs).unwrap_or_default().as_secs();
-    if whole < 3600 { format!("{} min {:02} s", whole / 60, whole % 60) } else { format!("{} h {:02} min", whole / 3600, whole / 60 % 60) }
+    if whole < 3600 {
+        format!("{} min {:02} s", whole / 60, whole % 60)
+    } else {
+        format!("{} h {:02} min", whole / 3600, whole / 60 % 60)
+    }
 }
 
 /// A count in groups of three digits: `1 918`.
@@ -230,10 +234,8 @@ pub fn clock_ms(at: Timestamp) -> String {
 /// The same for a frame, with tenths.
 #[must_use]
 pub fn clock_tenths(at: SystemTime) -> String {
-    Timestamp::try_from(at).map_or_else(
-        |_| "–".to_owned(),
-        |at| at.to_zoned(TimeZone::system()).strftime("%H:%M:%S%.1f").to_string(),
-    )
+    Timestamp::try_from(at)
+        .map_or_else(|_| "–".to_owned(), |at| at.to_zoned(TimeZone::system()).strftime("%H:%M:%S%.1f").to_string())
 }
 
 #[must_use]

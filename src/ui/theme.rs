@@ -164,7 +164,10 @@ pub fn regular(size: f32) -> FontId {
 /// Installs fonts and both styles. To be called once, before the first pass.
 pub fn install(ctx: &egui::Context) {
     ctx.set_fonts(fonts());
-    ctx.set_style_of(egui::Theme::Dark, style(&DARK, egui::Style { visuals: egui::Visuals::dark(), ..Default::default() }));
+    ctx.set_style_of(
+        egui::Theme::Dark,
+        style(&DARK, egui::Style { visuals: egui::Visuals::dark(), ..Default::default() }),
+    );
     ctx.set_style_of(
         egui::Theme::Light,
         style(&LIGHT, egui::Style { visuals: egui::Visuals::light(), ..Default::default() }),

@@ -64,7 +64,7 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
     let mut closed = None;
     let mut opened = None;
     let width = (ctx.content_rect().width() - 32.0).min(440.0);
-    Area::new(Id::new("toasts"))
+    Area::new(Id::unique("toasts"))
         .order(Order::Foreground)
         .anchor(Align2::CENTER_BOTTOM, vec2(0.0, -42.0))
         .interactable(true)
@@ -89,7 +89,11 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
                             let tail = 30.0 + if toast.folder.is_some() { 104.0 } else { 0.0 };
                             ui.vertical(|ui| {
                                 ui.set_width(ui.available_width() - tail);
-                                let words = if toast.is_error { format!("⚠ {}", toast.message) } else { toast.message.clone() };
+                                let words = if toast.is_error {
+                                    format!("⚠ {}", toast.message)
+                                } else {
+                                    toast.message.clone()
+                                };
                                 ui.add(Label::new(RichText::new(words).color(palette.text_strong)).wrap());
                             });
                             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
@@ -97,7 +101,8 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
                                     closed = Some(toast.id);
                                 }
                                 if let Some(folder) = &toast.folder
-                                    && widgets::button(ui, "Open folder", false, &folder.display().to_string()).clicked()
+                                    && widgets::button(ui, "Open folder", false, &folder.display().to_string())
+                                        .clicked()
                                 {
                                     opened = Some(folder.clone());
                                 }

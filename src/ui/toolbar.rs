@@ -159,7 +159,11 @@ pub fn current_name(window: &Window) -> String {
 pub fn camera_menu(window: &mut Window, ui: &mut Ui) {
     let mut chosen = None;
     for camera in &window.cameras {
-        let label = if camera.detail.is_empty() { camera.name.clone() } else { format!("{} · {}", camera.name, camera.detail) };
+        let label = if camera.detail.is_empty() {
+            camera.name.clone()
+        } else {
+            format!("{} · {}", camera.name, camera.detail)
+        };
         if widgets::choice(ui, &label, camera.spec == window.spec) {
             chosen = Some(camera.spec.clone());
         }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use egui::load::SizedTexture;
-use egui::{Align, Align2, Color32, ColorImage, Frame, Label, Layout, Margin, Rect, RichText, Sense, TextureHandle, TextureOptions, Ui, UiBuilder, pos2, vec2};
+use egui::{
+    Align, Align2, Color32, ColorImage, Frame, Label, Layout, Margin, Rect, RichText, Sense, TextureHandle,
+    TextureOptions, Ui, UiBuilder, pos2, vec2,
+};
 
 use super::text::{self, BannerButton};
 use super::theme::{self, Palette, SMALL};
@@ -38,6 +41,13 @@ impl View {
         #[expect(clippy::cast_precision_loss, reason = "a few hundred at most")]
         let fps = recent as f64 / RATE_WINDOW.as_secs_f64();
         fps
+    }
+
+    /// Forgets the picture: another camera's must not stand under this one's name.
+    pub fn clear(&mut self) {
+        self.texture = None;
+        self.shown = None;
+        self.shown_at.clear();
     }
 
     /// Puts a picture into the texture, unless it is there already.
@@ -100,12 +110,15 @@ fn draw_picture(window: &Window, ui: &mut Ui, stage: Rect, is_live: bool) -> boo
     let size = texture.size_vec2();
     let scale = (room.width() / size.x).min(room.height() / size.y).max(0.0);
     let rect = Rect::from_center_size(room.center(), size * scale);
-    let (alt, tint) = if is_live {
-        ("Live picture", Color32::WHITE)
-    } else {
-        ("Last picture, not live", Color32::from_gray(0x50))
-    };
-    ui.put(rect, egui::Image::from_texture(SizedTexture::from_handle(texture)).fit_to_exact_size(rect.size()).tint(tint).alt_text(alt));
+    let (alt, tint) =
+        if is_live { ("Live picture", Color32::WHITE) } else { ("Last picture, not live", Color32::from_gray(0x50)) };
+    ui.put(
+        rect,
+        egui::Image::from_texture(SizedTexture::from_handle(texture))
+            .fit_to_exact_size(rect.size())
+            .tint(tint)
+            .alt_text(alt),
+    );
     true
 }
 
@@ -118,7 +131,8 @@ fn plate(ui: &mut Ui, stage: Rect, corner: Align2, content: &str) {
     let rect = corner.align_size_within_rect(size, stage.shrink(14.0));
     ui.painter().rect_filled(rect, 6, Color32::from_black_alpha(170));
     ui.painter().galley(rect.min + vec2(9.0, 6.0), galley, palette.text_strong);
-    let response = ui.interact(rect, ui.id().with(("plate", content.len(), corner.0[1] == Align::Min)), Sense::hover());
+    let response =
+        ui.interact(rect, ui.scope_id().with(("plate", content.len(), corner.0[1] == Align::Min)), Sense::hover());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Label, true, content));
 }
 
@@ -148,35 +162,40 @@ fn draw_banner(window: &mut Window, ui: &mut Ui, stage: Rect) -> Rect {
         (palette.raised, palette.text_strong)
     };
     let mut child = ui.new_child(UiBuilder::new().id_salt("banner").max_rect(stage));
-    let shown = Frame::NONE.fill(surface.gamma_multiply(0.97)).inner_margin(Margin::symmetric(18, 14)).show(&mut child, |ui| {
-        let button = match banner.button {
-            BannerButton::None => None,
-            BannerButton::Now => Some(("Now", "Do the next step of recovery at once", Command::RecoverNow)),
-            BannerButton::Start => Some(("Start", "Open the camera and show its picture", Command::Start)),
-            BannerButton::TryAgain => Some(("Try again", "Open the camera once more", Command::Start)),
-        };
-        ui.set_width(ui.available_width());
-        ui.horizontal_top(|ui| {
-            let button_room = if button.is_some() { 100.0 } else { 0.0 };
-            ui.allocate_ui_with_layout(
-                vec2((ui.available_width() - button_room).max(60.0), 0.0),
-                Layout::left_to_right(Align::Center).with_main_wrap(true),
-                |ui| {
-                    ui.spacing_mut().item_spacing = vec2(14.0, 2.0);
-                    ui.set_min_height(theme::CONTROL_HEIGHT);
-                    ui.add(Label::new(RichText::new(&banner.headline).font(theme::semibold(14.5)).color(color)).wrap());
-                    ui.add(Label::new(RichText::new(&banner.reason).font(theme::regular(14.0)).color(color)).wrap());
-                },
-            );
-            if let Some((label, help, command)) = button {
-                ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
-                    if dark_button(ui, label, help) {
-                        window.wishes.push(Wish::Camera(command));
-                    }
-                });
-            }
+    let shown =
+        Frame::NONE.fill(surface.gamma_multiply(0.97)).inner_margin(Margin::symmetric(18, 14)).show(&mut child, |ui| {
+            let button = match banner.button {
+                BannerButton::None => None,
+                BannerButton::Now => Some(("Now", "Do the next step of recovery at once", Command::RecoverNow)),
+                BannerButton::Start => Some(("Start", "Open the camera and show its picture", Command::Start)),
+                BannerButton::TryAgain => Some(("Try again", "Open the camera once more", Command::Start)),
+            };
+            ui.set_width(ui.available_width());
+            ui.horizontal_top(|ui| {
+                let button_room = if button.is_some() { 100.0 } else { 0.0 };
+                ui.allocate_ui_with_layout(
+                    vec2((ui.available_width() - button_room).max(60.0), 0.0),
+                    Layout::left_to_right(Align::Center).with_main_wrap(true),
+                    |ui| {
+                        ui.spacing_mut().item_spacing = vec2(14.0, 2.0);
+                        ui.set_min_height(theme::CONTROL_HEIGHT);
+                        ui.add(
+                            Label::new(RichText::new(&banner.headline).font(theme::semibold(14.5)).color(color)).wrap(),
+                        );
+                        ui.add(
+                            Label::new(RichText::new(&banner.reason).font(theme::regular(14.0)).color(color)).wrap(),
+                        );
+                    },
+                );
+                if let Some((label, help, command)) = button {
+                    ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
+                        if dark_button(ui, label, help) {
+                            window.wishes.push(Wish::Camera(command));
+                        }
+                    });
+                }
+            });
         });
-    });
     let bottom = shown.response.rect.bottom().min(stage.bottom());
     Rect::from_min_max(pos2(stage.left(), bottom), stage.max)
 }
@@ -203,9 +222,10 @@ fn draw_empty(window: &Window, ui: &mut Ui, room: Rect) {
                 State::Idle => (format!("{} is stopped", status.name), "Press Start or the space bar.".to_owned()),
                 State::Opening => (format!("Opening {}", status.name), advice.unwrap_or_default()),
                 State::Streaming => ("Waiting for the picture".to_owned(), String::new()),
-                State::Recovering | State::Failed => {
-                    ("No picture so far".to_owned(), advice.unwrap_or_else(|| "Choose another camera at the top left.".to_owned()))
-                }
+                State::Recovering | State::Failed => (
+                    "No picture so far".to_owned(),
+                    advice.unwrap_or_else(|| "Choose another camera at the top left.".to_owned()),
+                ),
             }
         }
     };

@@ -81,7 +81,8 @@ pub fn tool_button(ui: &mut Ui, button: ToolButton<'_>) -> Response {
     let palette = Palette::of(ui);
     let enabled = ui.is_enabled();
     let label = ui.painter().layout_no_wrap(button.label.to_owned(), theme::regular(theme::BODY), Color32::PLACEHOLDER);
-    let key = button.key.map(|key| ui.painter().layout_no_wrap(key.to_owned(), theme::regular(11.5), palette.text_weak));
+    let key =
+        button.key.map(|key| ui.painter().layout_no_wrap(key.to_owned(), theme::regular(11.5), palette.text_weak));
     let mut width = 2.0 * PADDING + label.size().x;
     if button.icon.is_some() {
         width += ICON + if button.label.is_empty() { 0.0 } else { GAP };
@@ -104,11 +105,7 @@ pub fn tool_button(ui: &mut Ui, button: ToolButton<'_>) -> Response {
             x += ICON + GAP;
         }
         let label_width = label.size().x;
-        painter.galley(
-            pos2(x, rect.center().y - label.size().y / 2.0),
-            label,
-            visuals.text_color(),
-        );
+        painter.galley(pos2(x, rect.center().y - label.size().y / 2.0), label, visuals.text_color());
         if let Some(key) = key {
             let left = x + label_width + GAP;
             let area = Rect::from_min_size(pos2(left, rect.center().y - 9.0), vec2(key.size().x + 10.0, 18.0));
@@ -239,10 +236,8 @@ pub fn row<R>(ui: &mut Ui, label: &str, help: &str, control: impl FnOnce(&mut Ui
 
 /// The arrow that goes back to the default, only where a value differs from it.
 pub fn reset(ui: &mut Ui, label: &str, default: &str, differs: bool) -> bool {
-    let (rect, response) = ui.allocate_exact_size(
-        vec2(RESET_WIDTH, CONTROL_HEIGHT),
-        if differs { Sense::click() } else { Sense::hover() },
-    );
+    let (rect, response) = ui
+        .allocate_exact_size(vec2(RESET_WIDTH, CONTROL_HEIGHT), if differs { Sense::click() } else { Sense::hover() });
     if !differs {
         return false;
     }
@@ -381,10 +376,10 @@ pub fn sheet(ctx: &egui::Context, title: &str, width: f32, open: &mut bool, body
         return;
     }
     let room = ctx.content_rect().size() - vec2(32.0, 32.0);
-    let frame = Frame::popup(&ctx.global_style())
-        .inner_margin(Margin::same(18))
-        .corner_radius(CornerRadius::same(10));
-    let modal = egui::Modal::new(egui::Id::new(("sheet", title))).frame(frame).backdrop_color(Color32::from_black_alpha(130));
+    let frame = Frame::popup(&ctx.global_style()).inner_margin(Margin::same(18)).corner_radius(CornerRadius::same(10));
+    let modal = egui::Modal::new(egui::Id::unique(("sheet", title)))
+        .frame(frame)
+        .backdrop_color(Color32::from_black_alpha(130));
     let response = modal.show(ctx, |ui| {
         let palette = Palette::of(ui);
         ui.set_width(width.min(room.x - 40.0));
@@ -396,10 +391,7 @@ pub fn sheet(ctx: &egui::Context, title: &str, width: f32, open: &mut bool, body
             });
         });
         ui.add_space(6.0);
-        egui::ScrollArea::vertical()
-            .max_height((room.y - 90.0).max(80.0))
-            .auto_shrink([false, true])
-            .show(ui, body);
+        egui::ScrollArea::vertical().max_height((room.y - 90.0).max(80.0)).auto_shrink([false, true]).show(ui, body);
         stays
     });
     if response.should_close() || !response.inner {
@@ -421,7 +413,13 @@ pub fn close_button(ui: &mut Ui, name: &str) -> Response {
 }
 
 /// A text on one line that ends in … where the room does, whole under the pointer.
-pub fn one_line(painter: &egui::Painter, text: &str, font: FontId, color: Color32, width: f32) -> std::sync::Arc<egui::Galley> {
+pub fn one_line(
+    painter: &egui::Painter,
+    text: &str,
+    font: FontId,
+    color: Color32,
+    width: f32,
+) -> std::sync::Arc<egui::Galley> {
     let mut job = egui::text::LayoutJob::simple_singleline(text.to_owned(), font, color);
     job.wrap = egui::text::TextWrapping::truncate_at_width(width);
     painter.layout_job(job)
