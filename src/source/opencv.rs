@@ -188,7 +188,10 @@ impl Capture {
                 .and_then(|(width, height)| Size::new(width, height)),
             // FFmpeg gives the clock rate of a stream that has no frame rate: 90000.
             fps: self.number(videoio::CAP_PROP_FPS).filter(|fps| *fps <= 1000.0),
-            format: self.number(videoio::CAP_PROP_FOURCC).and_then(to_u32).and_then(PixelFormat::from_fourcc),
+            // GStreamer knows it only inside of its pipeline, and complains when asked.
+            format: (self.backend != Backend::Gstreamer)
+                .then(|| self.number(videoio::CAP_PROP_FOURCC).and_then(to_u32).and_then(PixelFormat::from_fourcc))
+                .flatten(),
             // The other backends answer with 0 or with a number that they do not use.
             n_buffers: (self.backend == Backend::V4l2)
                 .then(|| self.number(videoio::CAP_PROP_BUFFERSIZE).and_then(to_u32))
@@ -312,7 +315,8 @@ fn pipeline(device: &Device, asked: &Asked) -> Option<String> {
     // The number and not the path, which comes from the user and would be read as part of the pipeline.
     let source = format!("v4l2src device=/dev/video{}", device.index?);
     let size = asked.size.map(|size| format!(",width={},height={}", size.width, size.height));
-    let fps = asked.fps.and_then(to_u32).filter(|fps| *fps > 0).map(|fps| format!(",framerate={fps}/1"));
+    // At most what is asked: few cameras have just that rate, and GStreamer takes the highest of those that are left.
+    let fps = asked.fps.and_then(to_u32).filter(|fps| *fps > 0).map(|fps| format!(",framerate=[1/10,{fps}/1]"));
     let caps = size.into_iter().chain(fps).collect::<String>();
     let caps = match asked.format {
         Some(PixelFormat::MJPG) => format!("image/jpeg{caps} ! "),
@@ -647,7 +651,7 @@ mod tests {
             Asked { size: Size::new(640, 480), fps: Some(30.0), format: Some(PixelFormat::MJPG), n_buffers: Some(1) };
         let text = pipeline(&device, &asked).unwrap();
         assert!(
-            text.starts_with("v4l2src device=/dev/video3 ! image/jpeg,width=640,height=480,framerate=30/1 ! "),
+            text.starts_with("v4l2src device=/dev/video3 ! image/jpeg,width=640,height=480,framerate=[1/10,30/1] ! "),
             "{text}"
         );
         assert!(!text.contains("filesink"));
