@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use opencv::core::{self, Mat, Vector};
 use opencv::prelude::*;
@@ -94,6 +94,8 @@ struct Playback {
     due: Option<Instant>,
     /// The first picture was grabbed when the file was opened, to see whether it can be read at all.
     is_first_waiting: bool,
+    /// Of the file when it was opened.
+    stamp: Option<(u64, SystemTime)>,
     n_grabbed: u64,
 }
 
@@ -103,8 +105,9 @@ impl Source for Capture {
     }
 
     fn grab(&mut self) -> Result<Grabbed, Fault> {
-        if let Origin::File(_) = self.origin {
-            return self.grab_from_file();
+        if let Origin::File(playback) = &mut self.origin {
+            self.is_retrieved = playback.next(&mut self.video)?;
+            return Ok(Grabbed { taken_at: Instant::now(), sequence: Some(playback.n_grabbed) });
         }
         self.is_retrieved = false;
         let start = Instant::now();
@@ -188,7 +191,10 @@ impl Capture {
                 .and_then(|(width, height)| Size::new(width, height)),
             // FFmpeg gives the clock rate of a stream that has no frame rate: 90000.
             fps: self.number(videoio::CAP_PROP_FPS).filter(|fps| *fps <= 1000.0),
-            format: self.number(videoio::CAP_PROP_FOURCC).and_then(to_u32).and_then(PixelFormat::from_fourcc),
+            // GStreamer knows it only inside of its pipeline, and complains when asked.
+            format: (self.backend != Backend::Gstreamer)
+                .then(|| self.number(videoio::CAP_PROP_FOURCC).and_then(to_u32).and_then(PixelFormat::from_fourcc))
+                .flatten(),
             // The other backends answer with 0 or with a number that they do not use.
             n_buffers: (self.backend == Backend::V4l2)
                 .then(|| self.number(videoio::CAP_PROP_BUFFERSIZE).and_then(to_u32))
@@ -312,7 +318,8 @@ fn pipeline(device: &Device, asked: &Asked) -> Option<String> {
     // The number and not the path, which comes from the user and would be read as part of the pipeline.
     let source = format!("v4l2src device=/dev/video{}", device.index?);
     let size = asked.size.map(|size| format!(",width={},height={}", size.width, size.height));
-    let fps = asked.fps.and_then(to_u32).filter(|fps| *fps > 0).map(|fps| format!(",framerate={fps}/1"));
+    // At most what is asked: few cameras have just that rate, and GStreamer takes the highest of those that are left.
+    let fps = asked.fps.and_then(to_u32).filter(|fps| *fps > 0).map(|fps| format!(",framerate=[1/10,{fps}/1]"));
     let caps = size.into_iter().chain(fps).collect::<String>();
     let caps = match asked.format {
         Some(PixelFormat::MJPG) => format!("image/jpeg{caps} ! "),
@@ -358,6 +365,7 @@ fn open_file(backend: Backend, api: i32, path: &Path) -> Result<Capture, Fault> 
         period: Duration::from_secs_f64(1.0 / DEFAULT_FILE_FPS),
         due: None,
         is_first_waiting: true,
+        stamp: stamp(&path),
         n_grabbed: 0,
     };
     let mut opened = Capture::new(capture, backend, name, Origin::File(playback));
@@ -372,37 +380,44 @@ fn open_file(backend: Backend, api: i32, path: &Path) -> Result<Capture, Fault> 
     Ok(opened)
 }
 
-impl Capture {
-    fn grab_from_file(&mut self) -> Result<Grabbed, Fault> {
-        let Origin::File(playback) = &mut self.origin else { return Err(self.why_no_frame(Duration::ZERO)) };
+impl Playback {
+    /// Waits until the next picture is due and grabs it; whether it has been retrieved as well.
+    fn next(&mut self, video: &mut videoio::VideoCapture) -> Result<bool, Fault> {
         let now = Instant::now();
-        let due = playback.due.unwrap_or(now);
+        let due = self.due.unwrap_or(now);
         thread::sleep(due.saturating_duration_since(now));
         // After a pause of the whole program, the pictures that were due meanwhile are not shown all at once.
-        let is_late = now.saturating_duration_since(due) > playback.period * 5;
-        playback.due = Some(if is_late { now } else { due } + playback.period);
-        let (is_first, path, api) =
-            (std::mem::take(&mut playback.is_first_waiting), playback.path.clone(), playback.api);
+        let is_late = now.saturating_duration_since(due) > self.period * 5;
+        self.due = Some(if is_late { now } else { due } + self.period);
 
-        self.is_retrieved = is_first;
-        // At the end of the file it begins anew.
-        if !is_first && !self.try_grab().unwrap_or(false) && !self.rewind() {
-            check_file(&path)?;
-            let ended = || Fault::new(FaultKind::Unreadable, format!("{} holds no picture any more", path.display()));
-            self.video = videoio::VideoCapture::from_file(&path, api).map_err(|_| ended())?;
-            if !self.try_grab().unwrap_or(false) {
-                return Err(ended());
-            }
+        self.n_grabbed += 1;
+        let is_first = std::mem::take(&mut self.is_first_waiting);
+        if !is_first && !video.grab().unwrap_or(false) {
+            self.begin_anew(video)?;
         }
-        let Origin::File(playback) = &mut self.origin else { return Err(self.why_no_frame(Duration::ZERO)) };
-        playback.n_grabbed += 1;
-        Ok(Grabbed { taken_at: Instant::now(), sequence: Some(playback.n_grabbed) })
+        Ok(is_first)
     }
 
-    /// Grabs the first picture again. Some kinds of file cannot be wound back.
-    fn rewind(&mut self) -> bool {
-        self.video.set(videoio::CAP_PROP_POS_FRAMES, 0.0).unwrap_or(false) && self.try_grab().unwrap_or(false)
+    /// Grabs the first picture again.
+    fn begin_anew(&mut self, video: &mut videoio::VideoCapture) -> Result<(), Fault> {
+        let stamp = stamp(&self.path);
+        // Some kinds of file cannot be wound back; and what FFmpeg has read ahead of a file outlives its contents.
+        let is_same = stamp.is_some() && stamp == self.stamp;
+        if is_same && video.set(videoio::CAP_PROP_POS_FRAMES, 0.0).unwrap_or(false) && video.grab().unwrap_or(false) {
+            return Ok(());
+        }
+        check_file(&self.path)?;
+        self.stamp = stamp;
+        let ended = || Fault::new(FaultKind::Unreadable, format!("{} holds no picture any more", self.path.display()));
+        *video = videoio::VideoCapture::from_file(&self.path, self.api).map_err(|_| ended())?;
+        if video.grab().unwrap_or(false) { Ok(()) } else { Err(ended()) }
     }
+}
+
+/// Tells whether a file has been written to.
+fn stamp(path: &Path) -> Option<(u64, SystemTime)> {
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.len(), metadata.modified().ok()?))
 }
 
 /// What can be said about a file without asking OpenCV, which only says that it does not open.
@@ -647,7 +662,7 @@ mod tests {
             Asked { size: Size::new(640, 480), fps: Some(30.0), format: Some(PixelFormat::MJPG), n_buffers: Some(1) };
         let text = pipeline(&device, &asked).unwrap();
         assert!(
-            text.starts_with("v4l2src device=/dev/video3 ! image/jpeg,width=640,height=480,framerate=30/1 ! "),
+            text.starts_with("v4l2src device=/dev/video3 ! image/jpeg,width=640,height=480,framerate=[1/10,30/1] ! "),
             "{text}"
         );
         assert!(!text.contains("filesink"));
