@@ -78,7 +78,7 @@ pub struct Shared {
     #[arg(long, global = true, value_name = "WxH")]
     pub size: Option<Size>,
     /// Pictures a second to ask for.
-    #[arg(long, global = true, value_name = "N", value_parser = rate)]
+    #[arg(long, global = true, value_name = "N", value_parser = rate, allow_negative_numbers = true)]
     pub fps: Option<f64>,
     /// Use this settings file in place of the user's own.
     #[arg(long, global = true, value_name = "FILE")]
@@ -195,6 +195,23 @@ pub fn choose_source(named: Option<&str>, settings: &Settings) -> Result<SourceS
         .map_or_else(|| SourceSpec::parse("sim:"), |first| SourceSpec::parse(&first.path))
 }
 
+/// The camera that the window opens. Waits a moment at most: the window shall be there within a second.
+///
+/// # Errors
+/// As [`choose_source`]; or the word is no camera and looks like a mistyped command.
+pub fn window_source(named: Option<&str>, settings: &Settings) -> Result<SourceSpec, String> {
+    let spec = choose_source(named, settings)?;
+    if let SourceSpec::Device(word) = &spec
+        && word.bytes().all(|byte| byte.is_ascii_lowercase())
+        && device::find(word).is_none()
+    {
+        let command = Cli::command();
+        let names: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
+        return Err(format!("“{word}” is neither a camera nor a command. Commands: {}.", names.join(", ")));
+    }
+    Ok(spec)
+}
+
 /// Runs a command to its end. `interrupted` is set by a signal.
 #[must_use]
 pub fn run(command: &Command, shared: &Shared, interrupted: &AtomicBool) -> Exit {
@@ -219,7 +236,7 @@ fn help(topic: Option<&str>) -> Result<Exit, String> {
     let mut command = Cli::command();
     let text = match topic {
         None => command.render_long_help().to_string(),
-        Some("sim" | "sim:") => String::new(),
+        Some("sim" | "sim:") => simulated::help(),
         Some(topic) => {
             let names: Vec<_> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
             let Some(sub) = command.find_subcommand_mut(topic) else {

@@ -64,6 +64,14 @@ pub struct Device {
     pub serial: Option<String>,
 }
 
+impl Device {
+    /// Name and path, for messages.
+    #[must_use]
+    pub fn label(&self) -> String {
+        if self.name == self.path { self.path.clone() } else { format!("{} ({})", self.name, self.path) }
+    }
+}
+
 /// What can be found out about a device that did not open, without talking to its driver's video side.
 #[derive(Debug)]
 pub enum Usability {
@@ -148,27 +156,22 @@ fn what_is_there(devices: &[Device]) -> String {
     format!("Check the cable and the name, or choose one of: {}.", names.join("; "))
 }
 
-/// A camera as nokhwa lists it on the systems whose own interfaces need `unsafe` code.
+/// The cameras as nokhwa lists them, on the systems whose own interfaces need `unsafe` code. Empty when the system
+/// refuses to tell, or in a build without nokhwa.
 #[cfg(any(windows, target_os = "macos"))]
-struct NativeCamera {
-    id: String,
-    name: String,
-    index: Option<u32>,
-}
-
-/// Empty when the system refuses to tell, or in a build without nokhwa.
-#[cfg(any(windows, target_os = "macos"))]
-fn native_cameras() -> Vec<NativeCamera> {
+fn native_cameras() -> Vec<Device> {
     #[cfg(feature = "native")]
     let cameras = std::panic::catch_unwind(|| nokhwa::query(nokhwa::utils::ApiBackend::Auto))
         .ok()
         .and_then(Result::ok)
         .unwrap_or_default()
         .into_iter()
-        .map(|camera| NativeCamera {
-            id: camera.misc(),
+        .map(|camera| Device {
+            identity: camera.misc(),
             name: camera.human_name(),
+            path: camera.misc(),
             index: camera.index().as_index().ok(),
+            ..Device::default()
         })
         .collect();
     #[cfg(not(feature = "native"))]

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use camclinic::cli::{self, Exit};
+#[cfg(feature = "gui")]
+use camclinic::{logging::EventLog, ui};
 
 fn main() -> ExitCode {
     let exit = match cli::parse() {
@@ -29,16 +31,25 @@ fn run(arguments: &cli::Cli) -> Exit {
 
 #[cfg(feature = "gui")]
 fn window(arguments: &cli::Cli, interrupted: Arc<AtomicBool>) -> Exit {
-    let run = arguments.shared.load_settings();
-    let source = match cli::choose_source(arguments.source.as_deref(), &run.settings) {
-        Ok(source) => source,
+    let cli::Run { settings, settings_path, notices } = arguments.shared.load_settings();
+    let source = match cli::window_source(arguments.source.as_deref(), &settings) {
+        Ok(source) => Some(source),
         Err(sentence) => {
             cli::complain(&sentence);
             return Exit::CouldNotRun;
         }
     };
-    let _ = (source, interrupted);
-    Exit::CouldNotRun
+    let after = arguments.after;
+    let screenshot = arguments.screenshot.clone().map(|path| ui::Screenshot { path, after });
+    let log = EventLog::new();
+    let options = ui::Options { source, settings, settings_path, notices, screenshot, log, interrupted };
+    match ui::run(options) {
+        Ok(()) => Exit::Healthy,
+        Err(sentence) => {
+            cli::complain(&sentence);
+            Exit::CouldNotRun
+        }
+    }
 }
 
 #[cfg(not(feature = "gui"))]

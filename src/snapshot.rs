@@ -225,7 +225,7 @@ mod tests {
     fn a_hundred_pictures_in_a_row_are_all_saved() {
         let folder = tempfile::tempdir().unwrap();
         let (wake_tx, wake_rx) = bounded(100);
-        let snapshots = Snapshots::start(Arc::new(move || drop(wake_tx.try_send(())))).unwrap();
+        let snapshots = Snapshots::start(Arc::new(move || wake_tx.try_send(()).unwrap())).unwrap();
         let frame = Arc::new(frame());
         for _ in 0..100 {
             assert!(snapshots.take(Arc::clone(&frame), job(folder.path(), None)));

@@ -25,6 +25,8 @@ pub(super) struct Report {
 }
 
 pub(super) enum News {
+    /// Opening begins; this is the device's name for people.
+    Named(String),
     /// The device delivers something else than it said when it was opened.
     Changed(Got),
     Opened {
@@ -97,6 +99,9 @@ impl Worker {
     }
 
     fn read(&self, request: &OpenRequest, mut n_warm_up: u32) {
+        if !self.tell(News::Named(request.spec.name())) {
+            return;
+        }
         let opened = request.backend().and_then(|backend| Ok((backend, request.open()?)));
         let (backend, mut source) = match opened {
             Ok(opened) => opened,

@@ -292,6 +292,7 @@ impl Supervisor {
         } else if self.current_opening() == Some(report.opening) {
             match report.news {
                 News::Opened { got, backend } => self.on_opened(got, backend, now),
+                News::Named(name) => self.name = name,
                 News::Changed(got) => {
                     self.got = got;
                     let message = format!("The camera changed its stream: {}", describe(&self.got));

@@ -274,3 +274,155 @@ fn read(path: &Path) -> Option<String> {
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// A folder laid out as `/sys`: each node is a folder of its parent and a link in the class.
+    struct FakeSystem {
+        root: tempfile::TempDir,
+    }
+
+    impl FakeSystem {
+        fn new() -> Self {
+            let root = tempfile::tempdir().unwrap();
+            for folder in ["class", "bus/usb/drivers/uvcvideo", "udev"] {
+                fs::create_dir_all(root.path().join(folder)).unwrap();
+            }
+            Self { root }
+        }
+
+        /// `parent` is a path below the root, `usb1/1-1/1-1:1.0`; its folder gets the files of a USB device.
+        fn node(&self, number: u32, parent: &str, index: u32, serial: Option<&str>) {
+            let parent = self.root.path().join(parent);
+            let node = parent.join(format!("video4linux/video{number}"));
+            let bus = self.root.path().join("bus/usb");
+            fs::create_dir_all(&node).unwrap();
+            let file = |path: PathBuf, text: &str| fs::write(path, format!("{text}\n")).unwrap();
+            file(node.join("name"), "Some Camera");
+            file(node.join("index"), &index.to_string());
+            file(node.join("dev"), &format!("81:{number}"));
+            let _ = symlink(&parent, node.join("device"));
+            let _ = symlink(&bus, parent.join("subsystem"));
+            let _ = symlink(bus.join("drivers/uvcvideo"), parent.join("driver"));
+            let usb = parent.parent().unwrap();
+            file(usb.join("idVendor"), "046d");
+            file(usb.join("idProduct"), "082d");
+            if let Some(serial) = serial {
+                file(usb.join("serial"), serial);
+            }
+            symlink(&node, self.root.path().join("class").join(format!("video{number}"))).unwrap();
+        }
+
+        fn udev_says(&self, number: u32, capabilities: &str) {
+            let text = format!("S:v4l/by-id/x\nE:ID_V4L_VERSION=2\nE:ID_V4L_CAPABILITIES={capabilities}\n");
+            fs::write(self.root.path().join(format!("udev/c81:{number}")), text).unwrap();
+        }
+
+        fn list(&self) -> Vec<Device> {
+            list_in(&self.root.path().join("class"), Path::new("/dev"), &self.root.path().join("udev"))
+        }
+
+        #[track_caller]
+        fn check(&self, expected: &[(&str, &str)]) {
+            let devices = self.list();
+            let got = devices.iter().map(|d| (d.identity.as_str(), d.path.as_str())).collect::<Vec<_>>();
+            assert_eq!(got, expected);
+        }
+    }
+
+    #[test]
+    fn a_camera_is_described_from_sysfs() {
+        let system = FakeSystem::new();
+        system.node(10, "usb1/1-1.2/1-1.2:1.0", 0, Some("7F3E.1"));
+        let expected = Device {
+            identity: "usb-046d_082d_7F3E_1".into(),
+            name: "Some Camera".into(),
+            path: "/dev/video10".into(),
+            index: Some(10),
+            driver: Some("uvcvideo".into()),
+            bus: Some("usb 1-1.2:1.0".into()),
+            vendor_id: Some("046d".into()),
+            product_id: Some("082d".into()),
+            serial: Some("7F3E.1".into()),
+        };
+        assert_eq!(system.list(), [expected]);
+    }
+
+    #[test]
+    fn identities_do_not_depend_on_numbers() {
+        let system = FakeSystem::new();
+        system.node(10, "usb1/1-1/1-1:1.0", 0, Some("A"));
+        system.node(2, "usb1/1-2.4/1-2.4:1.0", 0, None);
+        system.check(&[("usb-046d_082d-port1-2_4", "/dev/video2"), ("usb-046d_082d_A", "/dev/video10")]);
+    }
+
+    #[test]
+    fn cameras_with_one_serial_number_are_told_apart_by_their_port() {
+        let system = FakeSystem::new();
+        system.node(0, "usb1/1-1/1-1:1.0", 0, Some("01.00.00"));
+        system.node(2, "usb1/1-3/1-3:1.0", 0, Some("01.00.00"));
+        system.check(&[
+            ("usb-046d_082d_01_00_00-port1-1_1_0", "/dev/video0"),
+            ("usb-046d_082d_01_00_00-port1-3_1_0", "/dev/video2"),
+        ]);
+    }
+
+    #[test]
+    fn only_nodes_with_pictures_are_listed() {
+        let system = FakeSystem::new();
+        system.node(0, "usb1/1-1/1-1:1.0", 0, Some("A"));
+        system.node(1, "usb1/1-1/1-1:1.0", 1, Some("A"));
+        system.check(&[("usb-046d_082d_A", "/dev/video0")]);
+
+        // Where udev has looked, it knows better: an infrared camera beside the first, a codec that is no camera.
+        system.node(2, "usb1/1-1/1-1:1.0", 2, Some("A"));
+        system.node(4, "usb1/1-2/1-2:1.0", 0, Some("B"));
+        system.udev_says(0, ":capture:");
+        system.udev_says(1, ":");
+        system.udev_says(2, ":capture:");
+        system.udev_says(4, ":video_output:");
+        system.check(&[("usb-046d_082d_A", "/dev/video0"), ("usb-046d_082d_A-2", "/dev/video2")]);
+    }
+
+    #[test]
+    fn a_system_without_cameras_has_an_empty_list() {
+        assert_eq!(list_in(Path::new("/no/such/folder"), Path::new("/dev"), Path::new("/none")), []);
+    }
+
+    #[test]
+    fn an_identity_can_be_typed() {
+        use crate::source::SourceSpec;
+        let system = FakeSystem::new();
+        system.node(0, "usb1/1-1.4/1-1.4:1.0", 0, Some("ÄÖ /.x"));
+        for device in system.list() {
+            assert_eq!(SourceSpec::parse(&device.identity), Ok(SourceSpec::Device(device.identity)));
+        }
+    }
+
+    #[track_caller]
+    fn check_why(path: &str, expected: Option<(FaultKind, Option<i64>)>) {
+        assert_eq!(why_not(Path::new(path)).map(|fault| (fault.kind, fault.code)), expected, "{path}");
+    }
+
+    #[test]
+    fn what_is_no_camera_is_named() {
+        check_why("/dev/video99999", Some((FaultKind::Missing, Some(2))));
+        check_why("/dev/null/video0", Some((FaultKind::Missing, Some(20))));
+        check_why("/dev", Some((FaultKind::NotACamera, None)));
+        check_why("/dev/null", Some((FaultKind::NotACamera, None)));
+        check_why("/etc/passwd", Some((FaultKind::NotACamera, None)));
+    }
+
+    #[test]
+    fn whoever_holds_a_node_is_found() {
+        let path = fs::canonicalize(tempfile::NamedTempFile::new().unwrap().path().parent().unwrap()).unwrap();
+        let file = tempfile::NamedTempFile::new_in(path).unwrap();
+        assert_eq!(holders(file.path()).into_keys().collect::<Vec<_>>(), [std::process::id()]);
+        assert!(busy(file.path()).unwrap().message.contains("this program itself"));
+        assert!(busy(Path::new("/dev/no-such-node")).is_none());
+    }
+}

@@ -5,10 +5,7 @@ use std::path::Path;
 use super::{Device, Usability};
 
 pub fn list() -> Vec<Device> {
-    let mut devices = super::native_cameras()
-        .into_iter()
-        .map(|camera| Device { identity: camera.id.clone(), path: camera.id, name: camera.name, ..Device::default() })
-        .collect::<Vec<_>>();
+    let mut devices = super::native_cameras();
     // OpenCV counts the cameras in the order of their unique IDs (`cap_avfoundation_mac.mm`).
     devices.sort_by(|a, b| a.identity.cmp(&b.identity));
     for (index, device) in (0..).zip(&mut devices) {

@@ -1,6 +1,429 @@
+//! Cameras through nokhwa: V4L2, Media Foundation or AVFoundation without OpenCV between.
+//!
+//! nokhwa has no time-out anywhere and panics at some devices. Each call is therefore guarded, and its own decoders are
+//! not used: what the driver hands out is decoded by [`crate::codec`].
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use nokhwa::utils::{CameraFormat, CameraIndex, FrameFormat, RequestedFormat, RequestedFormatType, frame_formats};
+use nokhwa::{Buffer, Camera, NokhwaError};
+
+use crate::codec;
+use crate::device::{self, Device, Usability};
 use crate::fault::{Fault, FaultKind};
-use crate::source::{OpenRequest, Source, SourceSpec};
+use crate::frame::{Image, PixelFormat, Size};
+use crate::source::{Grabbed, OpenRequest, Source, SourceSpec};
+use crate::status::{Asked, Got};
+
+/// What is asked of a camera where the user leaves it open: what OpenCV asks for, so that both show the same picture.
+const DEFAULT_SIZE: Size = Size { width: 640, height: 480 };
+const DEFAULT_FPS: f64 = 30.0;
+
+/// No camera is faster. nokhwa reports the rate 30000/1001 as 30000.
+const MAX_FPS: u32 = 1000;
+
 pub(super) fn open(spec: &SourceSpec, request: &OpenRequest) -> Result<Box<dyn Source>, Fault> {
-    let _ = (spec, request);
-    Err(Fault::new(FaultKind::Missing, "not yet"))
+    let device = match spec {
+        SourceSpec::Index(index) => device::named(&index.to_string())?,
+        SourceSpec::Device(name) => device::named(name)?,
+        SourceSpec::Simulated(_) | SourceSpec::File(_) | SourceSpec::Url(_) => {
+            return Err(Fault::new(FaultKind::BackendMissing, format!("the native backend cannot open {spec}")));
+        }
+    };
+    #[cfg(target_os = "macos")]
+    ask_permission(request)?;
+    let name = device.label();
+    match start(&device, &request.asked) {
+        Ok(camera) => {
+            let got = got_of(camera.format);
+            Ok(Box::new(Native { camera, device, name, got, buffer: None }))
+        }
+        Err(failure) => Err(why_not_open(&failure, &device, &name)),
+    }
+}
+
+/// Without the user's consent AVFoundation hands out black pictures. The question appears once for each program.
+#[cfg(target_os = "macos")]
+fn ask_permission(request: &OpenRequest) -> Result<(), Fault> {
+    if nokhwa::nokhwa_check() {
+        return Ok(());
+    }
+    let (sender, answer) = std::sync::mpsc::sync_channel(1);
+    nokhwa::nokhwa_initialize(move |is_allowed| {
+        let _ = sender.try_send(is_allowed);
+    });
+    match answer.recv_timeout(request.open_deadline) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Fault::new(FaultKind::Denied, "macOS does not let this program use the camera")
+            .with_advice("Switch it on in System Settings, Privacy & Security, Camera, and start the program again.")),
+        Err(_) => Err(Fault::new(FaultKind::OpenTimeout, "macOS asks whether this program may use the camera")
+            .with_advice("Answer the question on the screen.")),
+    }
+}
+
+/// An open camera and what it was set to.
+struct Started {
+    /// `None` after a panic.
+    camera: Option<Camera>,
+    format: CameraFormat,
+}
+
+impl Started {
+    /// Calls nokhwa. The camera is of no more use after a panic, and is closed.
+    fn call<T>(&mut self, call: impl FnOnce(&mut Camera) -> Result<T, NokhwaError>) -> Result<T, Failure> {
+        let Some(camera) = &mut self.camera else {
+            return Err(Failure::Panicked("it crashed before".to_owned()));
+        };
+        let result = guarded(|| call(camera));
+        if let Err(Failure::Panicked(_)) = result {
+            self.close();
+        }
+        result
+    }
+
+    fn close(&mut self) {
+        if let Some(camera) = self.camera.take() {
+            // nokhwa unwraps here.
+            let _ = guarded(|| {
+                drop(camera);
+                Ok(())
+            });
+        }
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Dropping it closes the device.
+struct Native {
+    camera: Started,
+    device: Device,
+    name: String,
+    got: Got,
+    buffer: Option<Buffer>,
+}
+
+impl Source for Native {
+    fn got(&self) -> Got {
+        self.got.clone()
+    }
+
+    fn grab(&mut self) -> Result<Grabbed, Fault> {
+        self.buffer = None;
+        let buffer = self.camera.call(Camera::frame).map_err(|failure| self.why_no_frame(&failure))?;
+        let taken_at = Instant::now();
+        self.buffer = Some(buffer);
+        Ok(Grabbed { taken_at, sequence: None })
+    }
+
+    fn retrieve(&mut self) -> Result<Image, Fault> {
+        let bad =
+            |why: &str| Fault::new(FaultKind::BadFrame, format!("a picture of {} cannot be decoded: {why}", self.name));
+        let buffer = self.buffer.take().ok_or_else(|| bad("there is none"))?;
+        let resolution = buffer.resolution();
+        let size = Size::new(resolution.width(), resolution.height()).ok_or_else(|| bad("it has no size"))?;
+        let image = codec::decode(pixel_format(buffer.source_frame_format()), size, buffer.buffer())
+            .map_err(|why| bad(&why))?;
+        self.got.size = Some(image.size());
+        Ok(image)
+    }
+}
+
+impl Native {
+    fn why_no_frame(&self, failure: &Failure) -> Fault {
+        let name = &self.name;
+        let code = failure.code();
+        let fault = match kind_of(code) {
+            _ if matches!(failure, Failure::Panicked(_)) => {
+                Fault::new(FaultKind::Crashed, format!("the native backend crashed while reading {name}: {failure}"))
+            }
+            Some(FaultKind::Missing) => Fault::new(FaultKind::Unplugged, format!("{name} was unplugged")),
+            Some(kind @ FaultKind::NoResources) => {
+                Fault::new(kind, format!("the USB port has not enough bandwidth left for {name}")).with_advice(
+                    "Choose a smaller size, a lower rate or the format MJPG, or plug the camera into another port.",
+                )
+            }
+            Some(kind @ FaultKind::Busy) => Fault::new(kind, format!("another program took {name}")),
+            _ => match device::examine(&self.device) {
+                Usability::Unusable(fault) if fault.kind == FaultKind::Missing => {
+                    Fault::new(FaultKind::Unplugged, format!("{name} was unplugged"))
+                }
+                _ => Fault::new(FaultKind::ReadFailed, format!("reading from {name} failed: {failure}")),
+            },
+        };
+        Fault { code: code.or(fault.code), ..fault }
+    }
+}
+
+/// Opens the camera, sets the format that is nearest to what is asked, and starts the stream.
+fn start(device: &Device, asked: &Asked) -> Result<Started, Failure> {
+    let index = match device.index {
+        // On macOS nokhwa counts in an order of its own.
+        Some(index) if !cfg!(target_os = "macos") || device.path == index.to_string() => CameraIndex::Index(index),
+        _ => CameraIndex::String(device.path.clone()),
+    };
+    let open = || {
+        guarded(|| {
+            let any = RequestedFormat::with_formats(RequestedFormatType::None, frame_formats());
+            Camera::new(index.clone(), any)
+        })
+    };
+    // nokhwa compares the rate with the one that held before it set the size, and gives up when the new size has another:
+    // the second time both are set already.
+    let camera = open().or_else(|failure| if failure.is_rejected_format() { open() } else { Err(failure) })?;
+    let format = camera.camera_format();
+    let mut started = Started { camera: Some(camera), format };
+
+    let formats = started.call(Camera::compatible_camera_formats)?;
+    if let Some(best) = best_of(&formats, asked).filter(|best| *best != format) {
+        let encoding = [best.format()];
+        let request = RequestedFormat::with_formats(RequestedFormatType::Exact(best), &encoding);
+        match started.call(|camera| camera.set_camera_requset(request)) {
+            // Some drivers round the rate. nokhwa calls that an error after having set it.
+            Err(failure) if failure.is_rejected_format() => {}
+            result => {
+                result?;
+            }
+        }
+    }
+    started.call(Camera::open_stream)?;
+    started.format = started.call(|camera| Ok(camera.camera_format()))?;
+    Ok(started)
+}
+
+/// The format nearest to what is asked: first the encoding, then the size, then the rate.
+fn best_of(formats: &[CameraFormat], asked: &Asked) -> Option<CameraFormat> {
+    let size = asked.size.unwrap_or(DEFAULT_SIZE);
+    let fps = asked.fps.unwrap_or(DEFAULT_FPS);
+    let distance = |format: &CameraFormat| {
+        let encoding = pixel_format(format.format());
+        let is_other = asked.format.is_some_and(|asked| asked != encoding);
+        let sides = u64::from(format.width().abs_diff(size.width)) + u64::from(format.height().abs_diff(size.height));
+        let rate = (f64::from(format.frame_rate()) - fps).abs();
+        let order =
+            [FrameFormat::MJPEG, FrameFormat::YUYV, FrameFormat::NV12, FrameFormat::RAWBGR, FrameFormat::RAWRGB];
+        let preference = order.iter().position(|f| *f == format.format()).unwrap_or(order.len());
+        (is_other, sides, rate, preference)
+    };
+    formats
+        .iter()
+        .filter(|format| (1..=MAX_FPS).contains(&format.frame_rate()))
+        .filter(|format| Size::new(format.width(), format.height()).is_some())
+        .min_by(|a, b| {
+            let ((other_a, sides_a, rate_a, order_a), (other_b, sides_b, rate_b, order_b)) = (distance(a), distance(b));
+            (other_a, sides_a)
+                .cmp(&(other_b, sides_b))
+                .then_with(|| rate_a.total_cmp(&rate_b))
+                .then_with(|| order_a.cmp(&order_b))
+        })
+        .copied()
+}
+
+fn got_of(format: CameraFormat) -> Got {
+    Got {
+        size: Size::new(format.width(), format.height()),
+        fps: Some(format.frame_rate()).filter(|fps| (1..=MAX_FPS).contains(fps)).map(f64::from),
+        format: Some(pixel_format(format.format())),
+        n_buffers: None,
+    }
+}
+
+fn pixel_format(format: FrameFormat) -> PixelFormat {
+    match format {
+        FrameFormat::MJPEG => PixelFormat::MJPG,
+        FrameFormat::YUYV => PixelFormat::YUYV,
+        FrameFormat::NV12 => PixelFormat::NV12,
+        FrameFormat::GRAY => PixelFormat::GREY,
+        FrameFormat::RAWRGB => PixelFormat::RGB,
+        FrameFormat::RAWBGR => PixelFormat::BGR,
+    }
+}
+
+// ---- errors
+
+enum Failure {
+    Said(NokhwaError),
+    Panicked(String),
+}
+
+impl Failure {
+    /// The system's number, which nokhwa keeps in the text only: `… (os error 16)` or `… (0xC00D3704)`.
+    fn code(&self) -> Option<i64> {
+        match self {
+            Self::Said(error) => code_in(&error.to_string()),
+            Self::Panicked(_) => None,
+        }
+    }
+
+    fn is_rejected_format(&self) -> bool {
+        matches!(self, Self::Said(NokhwaError::SetPropertyError { error, .. }) if error.contains("ejected"))
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Said(error) => f.write_str(without_code(&error.to_string())),
+            Self::Panicked(message) => f.write_str(message),
+        }
+    }
+}
+
+fn guarded<T>(call: impl FnOnce() -> Result<T, NokhwaError>) -> Result<T, Failure> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(result) => result.map_err(Failure::Said),
+        Err(panic) => Err(Failure::Panicked(
+            panic
+                .downcast_ref::<String>()
+                .cloned()
+                .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+                .unwrap_or_else(|| "it panicked".to_owned()),
+        )),
+    }
+}
+
+/// The number at the end is shown by the fault itself.
+fn without_code(text: &str) -> &str {
+    match text.rsplit_once(" (os error ").or_else(|| text.rsplit_once(" (0x")) {
+        Some((start, end)) if end.ends_with(')') => start,
+        _ => text,
+    }
+}
+
+fn code_in(text: &str) -> Option<i64> {
+    if let Some((_, rest)) = text.rsplit_once("(os error ") {
+        return rest.split(')').next()?.parse().ok();
+    }
+    let (_, rest) = text.rsplit_once("(0x")?;
+    let number = u32::from_str_radix(rest.split(')').next()?, 16).ok()?;
+    // As an HRESULT is written everywhere else: signed.
+    Some(i64::from(number.cast_signed()))
+}
+
+/// What a number means wherever it comes up; `None` where that depends on the call.
+fn kind_of(code: Option<i64>) -> Option<FaultKind> {
+    let code = code?;
+    if code > 0 {
+        // errno-base.h of Linux; the macOS backend gives none.
+        return Some(match code {
+            1 | 13 => FaultKind::Denied,
+            2 | 6 | 19 => FaultKind::Missing,
+            16 => FaultKind::Busy,
+            // ENOSPC is here the USB bus and not a disk (uvcvideo, `uvc_video_start_transfer`).
+            12 | 23 | 24 | 28 => FaultKind::NoResources,
+            _ => return None,
+        });
+    }
+    // winerror.h and mferror.h.
+    Some(match u32::try_from(code & 0xFFFF_FFFF).ok()? {
+        0x8007_0005 => FaultKind::Denied,
+        0x8007_00AA | 0x8007_0020 | 0xC00D_3704 | 0xC00D_3EA3 | 0xC00D_1B64 => FaultKind::Busy,
+        0x8007_048F | 0x8007_0651 | 0xC00D_3EA2 | 0xC00D_ABE0 => FaultKind::Missing,
+        0x8007_05AA | 0x8007_000E => FaultKind::NoResources,
+        0xC00D_36B4 | 0xC00D_5212 => FaultKind::FormatRefused,
+        _ => return None,
+    })
+}
+
+fn why_not_open(failure: &Failure, device: &Device, name: &str) -> Fault {
+    let code = failure.code();
+    let kind = match failure {
+        Failure::Panicked(_) => FaultKind::Crashed,
+        Failure::Said(error) => kind_of(code).unwrap_or_else(|| match error {
+            // nokhwa's own words where the device is not in its list.
+            NokhwaError::OpenDeviceError(_, why)
+                if ["No device", "Not Found", "Device is null"].contains(&why.as_str()) =>
+            {
+                FaultKind::Missing
+            }
+            NokhwaError::GetPropertyError { property, .. }
+                if property == "CameraFormat" || property.contains("FrameRate") =>
+            {
+                FaultKind::FormatRefused
+            }
+            NokhwaError::SetPropertyError { .. } => FaultKind::FormatRefused,
+            _ => FaultKind::OpenFailed,
+        }),
+    };
+    let fault = match device::examine(device) {
+        // That somebody else holds it explains a refusal, but not any failure.
+        Usability::Unusable(fault) if fault.kind != FaultKind::Busy || kind == FaultKind::Busy => fault,
+        _ => Fault::new(kind, format!("the native backend could not start {name}: {failure}")),
+    };
+    Fault { code: code.or(fault.code), ..fault }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_best(asked: Asked, expected: &str) {
+        let formats = [
+            (FrameFormat::YUYV, 640, 480, 30),
+            (FrameFormat::YUYV, 1920, 1080, 5),
+            (FrameFormat::YUYV, 320, 240, 30000),
+            (FrameFormat::MJPEG, 640, 480, 30),
+            (FrameFormat::MJPEG, 640, 480, 15),
+            (FrameFormat::MJPEG, 1920, 1080, 30),
+            (FrameFormat::GRAY, 0, 0, 30),
+        ]
+        .map(|(format, width, height, fps)| CameraFormat::new_from(width, height, format, fps));
+        let best = best_of(&formats, &asked).unwrap();
+        assert_eq!(format!("{} {}@{}", best.format(), best.resolution(), best.frame_rate()), expected, "{asked:?}");
+    }
+
+    #[test]
+    fn the_format_nearest_to_what_is_asked_is_taken() {
+        let size = |width, height| Size::new(width, height);
+        check_best(Asked::default(), "MJPEG 640x480@30");
+        check_best(Asked { fps: Some(10.0), ..Asked::default() }, "MJPEG 640x480@15");
+        check_best(Asked { size: size(1920, 1080), ..Asked::default() }, "MJPEG 1920x1080@30");
+        check_best(Asked { size: size(4000, 3000), ..Asked::default() }, "MJPEG 1920x1080@30");
+        check_best(Asked { size: size(320, 240), ..Asked::default() }, "MJPEG 640x480@30");
+        check_best(
+            Asked { size: size(1920, 1080), format: Some(PixelFormat::YUYV), ..Asked::default() },
+            "YUYV 1920x1080@5",
+        );
+        check_best(Asked { format: Some(PixelFormat::NV12), ..Asked::default() }, "MJPEG 640x480@30");
+        check_best(Asked { fps: Some(f64::NAN), ..Asked::default() }, "MJPEG 640x480@30");
+        assert_eq!(best_of(&[], &Asked::default()), None);
+    }
+
+    #[track_caller]
+    fn check_code(text: &str, code: Option<i64>, kind: Option<FaultKind>) {
+        assert_eq!(code_in(text), code, "{text}");
+        assert_eq!(kind_of(code_in(text)), kind, "{text}");
+    }
+
+    #[test]
+    fn the_systems_numbers_are_found_in_the_text() {
+        check_code("V4L2 Error: Device or resource busy (os error 16)", Some(16), Some(FaultKind::Busy));
+        check_code("Could not capture frame: No such device (os error 19)", Some(19), Some(FaultKind::Missing));
+        check_code("No space left on device (os error 28)", Some(28), Some(FaultKind::NoResources));
+        check_code("Input/output error (os error 5)", Some(5), None);
+        check_code("Hardware MFT failed (0xC00D3704)", Some(-1_072_875_772), Some(FaultKind::Busy));
+        check_code("Access is denied. (0x80070005)", Some(-2_147_024_891), Some(FaultKind::Denied));
+        check_code("Failed to Fufill", None, None);
+        check_code("(os error x)", None, None);
+        assert_eq!(without_code("No such device (os error 19)"), "No such device");
+        assert_eq!(without_code("MFT failed (0xC00D3704)"), "MFT failed");
+        assert_eq!(without_code("Failed to Fufill"), "Failed to Fufill");
+    }
+
+    #[test]
+    fn a_panic_is_a_failure_like_others() {
+        let failure = guarded::<()>(|| panic!("at device {}", 3)).err().unwrap();
+        assert_eq!(failure.to_string(), "at device 3");
+        let device = Device { path: "/dev/null-camera".into(), ..Device::default() };
+        // What is known of the device comes first.
+        let fault = why_not_open(&failure, &device, "x");
+        let expected = if cfg!(target_os = "linux") { FaultKind::Missing } else { FaultKind::Crashed };
+        assert_eq!(fault.kind, expected, "{fault}");
+    }
 }

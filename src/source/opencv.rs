@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use opencv::core::{self, Mat, Vector};
 use opencv::prelude::*;
@@ -68,7 +68,7 @@ fn api(backend: Backend) -> Result<i32, Fault> {
 
 /// An open `VideoCapture`. Dropping it closes the device.
 struct Capture {
-    capture: videoio::VideoCapture,
+    video: videoio::VideoCapture,
     backend: Backend,
     /// For messages; without a password.
     name: String,
@@ -94,6 +94,8 @@ struct Playback {
     due: Option<Instant>,
     /// The first picture was grabbed when the file was opened, to see whether it can be read at all.
     is_first_waiting: bool,
+    /// Of the file when it was opened.
+    stamp: Option<(u64, SystemTime)>,
     n_grabbed: u64,
 }
 
@@ -103,15 +105,16 @@ impl Source for Capture {
     }
 
     fn grab(&mut self) -> Result<Grabbed, Fault> {
-        if let Origin::File(_) = self.origin {
-            return self.grab_from_file();
+        if let Origin::File(playback) = &mut self.origin {
+            self.is_retrieved = playback.next(&mut self.video)?;
+            return Ok(Grabbed { taken_at: Instant::now(), sequence: Some(playback.n_grabbed) });
         }
         self.is_retrieved = false;
         let start = Instant::now();
         let mut is_grabbed = self.try_grab()?;
         if is_grabbed && self.backend == Backend::DirectShow {
             // Here `grab` never waits and never fails; `retrieve` does both (`cap_dshow.cpp`).
-            is_grabbed = self.capture.retrieve_def(&mut self.mat).unwrap_or(false) && !self.mat.empty();
+            is_grabbed = self.video.retrieve_def(&mut self.mat).unwrap_or(false) && !self.mat.empty();
             self.is_retrieved = is_grabbed;
         }
         if is_grabbed {
@@ -123,7 +126,7 @@ impl Source for Capture {
     fn retrieve(&mut self) -> Result<Image, Fault> {
         if !std::mem::take(&mut self.is_retrieved) {
             // OpenCV throws at a picture that it cannot decode: that is one bad picture, not the end of the stream.
-            match self.capture.retrieve_def(&mut self.mat) {
+            match self.video.retrieve_def(&mut self.mat) {
                 Ok(true) if !self.mat.empty() => {}
                 Ok(_) => return Err(self.bad_frame("it is empty")),
                 Err(error) => return Err(self.bad_frame(first_line(&error.message))),
@@ -136,12 +139,12 @@ impl Source for Capture {
 }
 
 impl Capture {
-    fn new(capture: videoio::VideoCapture, backend: Backend, name: String, origin: Origin) -> Self {
-        Self { capture, backend, name, origin, got: Got::default(), mat: Mat::default(), is_retrieved: false }
+    fn new(video: videoio::VideoCapture, backend: Backend, name: String, origin: Origin) -> Self {
+        Self { video, backend, name, origin, got: Got::default(), mat: Mat::default(), is_retrieved: false }
     }
 
     fn try_grab(&mut self) -> Result<bool, Fault> {
-        self.capture.grab().map_err(|error| {
+        self.video.grab().map_err(|error| {
             let why = first_line(&error.message);
             Fault::new(FaultKind::ReadFailed, format!("reading from {} failed: {why}", self.name))
         })
@@ -176,7 +179,7 @@ impl Capture {
 
     /// A number of the capture, or `None` where OpenCV has none or a senseless one.
     fn number(&self, property: i32) -> Option<f64> {
-        self.capture.get(property).ok().filter(|value| value.is_finite() && *value > 0.0)
+        self.video.get(property).ok().filter(|value| value.is_finite() && *value > 0.0)
     }
 
     fn read_back(&mut self) {
@@ -188,7 +191,10 @@ impl Capture {
                 .and_then(|(width, height)| Size::new(width, height)),
             // FFmpeg gives the clock rate of a stream that has no frame rate: 90000.
             fps: self.number(videoio::CAP_PROP_FPS).filter(|fps| *fps <= 1000.0),
-            format: self.number(videoio::CAP_PROP_FOURCC).and_then(to_u32).and_then(PixelFormat::from_fourcc),
+            // GStreamer knows it only inside of its pipeline, and complains when asked.
+            format: (self.backend != Backend::Gstreamer)
+                .then(|| self.number(videoio::CAP_PROP_FOURCC).and_then(to_u32).and_then(PixelFormat::from_fourcc))
+                .flatten(),
             // The other backends answer with 0 or with a number that they do not use.
             n_buffers: (self.backend == Backend::V4l2)
                 .then(|| self.number(videoio::CAP_PROP_BUFFERSIZE).and_then(to_u32))
@@ -210,8 +216,7 @@ fn first_line(text: &str) -> &str {
 
 fn open_device(backend: Backend, api: i32, text: &str, asked: &Asked) -> Result<Capture, Fault> {
     let device = device::named(text)?;
-    let name =
-        if device.name == device.path { device.path.clone() } else { format!("{} ({})", device.name, device.path) };
+    let name = device.label();
     let opened = match backend {
         Backend::V4l2 => videoio::VideoCapture::from_file(&device.path, api),
         Backend::Gstreamer => open_pipeline(&device, asked),
@@ -251,7 +256,7 @@ fn why_not_open(backend: Backend, device: &Device, name: &str, said: Option<&str
 /// Asks for what was asked, in the order in which it holds: each of these starts the device's negotiation anew, a format
 /// decides which sizes there are, and a size which rates. The device may answer with something near.
 fn configure(opened: &mut Capture, asked: &Asked) -> Result<(), Fault> {
-    let mut set = |property, value| opened.capture.set(property, value).unwrap_or(false);
+    let mut set = |property, value| opened.video.set(property, value).unwrap_or(false);
     let mut is_whole = true;
     if let Some(format) = asked.format {
         is_whole &= set(videoio::CAP_PROP_FOURCC, f64::from(format.to_fourcc()));
@@ -312,13 +317,10 @@ fn open_pipeline(device: &Device, asked: &Asked) -> opencv::Result<videoio::Vide
 fn pipeline(device: &Device, asked: &Asked) -> Option<String> {
     // The number and not the path, which comes from the user and would be read as part of the pipeline.
     let source = format!("v4l2src device=/dev/video{}", device.index?);
-    let mut caps = String::new();
-    if let Some(size) = asked.size {
-        caps += &format!(",width={},height={}", size.width, size.height);
-    }
-    if let Some(fps) = asked.fps.and_then(to_u32).filter(|fps| *fps > 0) {
-        caps += &format!(",framerate={fps}/1");
-    }
+    let size = asked.size.map(|size| format!(",width={},height={}", size.width, size.height));
+    // At most what is asked: few cameras have just that rate, and GStreamer takes the highest of those that are left.
+    let fps = asked.fps.and_then(to_u32).filter(|fps| *fps > 0).map(|fps| format!(",framerate=[1/10,{fps}/1]"));
+    let caps = size.into_iter().chain(fps).collect::<String>();
     let caps = match asked.format {
         Some(PixelFormat::MJPG) => format!("image/jpeg{caps} ! "),
         Some(PixelFormat::YUYV) => format!("video/x-raw,format=YUY2{caps} ! "),
@@ -363,11 +365,12 @@ fn open_file(backend: Backend, api: i32, path: &Path) -> Result<Capture, Fault> 
         period: Duration::from_secs_f64(1.0 / DEFAULT_FILE_FPS),
         due: None,
         is_first_waiting: true,
+        stamp: stamp(&path),
         n_grabbed: 0,
     };
     let mut opened = Capture::new(capture, backend, name, Origin::File(playback));
     // Only now it is known whether the file holds pictures that can be decoded.
-    if !opened.capture.read(&mut opened.mat).unwrap_or(false) || opened.mat.empty() {
+    if !opened.video.read(&mut opened.mat).unwrap_or(false) || opened.mat.empty() {
         return Err(unreadable());
     }
     opened.read_back();
@@ -377,37 +380,44 @@ fn open_file(backend: Backend, api: i32, path: &Path) -> Result<Capture, Fault> 
     Ok(opened)
 }
 
-impl Capture {
-    fn grab_from_file(&mut self) -> Result<Grabbed, Fault> {
-        let Origin::File(playback) = &mut self.origin else { return Err(self.why_no_frame(Duration::ZERO)) };
+impl Playback {
+    /// Waits until the next picture is due and grabs it; whether it has been retrieved as well.
+    fn next(&mut self, video: &mut videoio::VideoCapture) -> Result<bool, Fault> {
         let now = Instant::now();
-        let due = playback.due.unwrap_or(now);
+        let due = self.due.unwrap_or(now);
         thread::sleep(due.saturating_duration_since(now));
         // After a pause of the whole program, the pictures that were due meanwhile are not shown all at once.
-        let is_late = now.saturating_duration_since(due) > playback.period * 5;
-        playback.due = Some(if is_late { now } else { due } + playback.period);
-        let (is_first, path, api) =
-            (std::mem::take(&mut playback.is_first_waiting), playback.path.clone(), playback.api);
+        let is_late = now.saturating_duration_since(due) > self.period * 5;
+        self.due = Some(if is_late { now } else { due } + self.period);
 
-        self.is_retrieved = is_first;
-        // At the end of the file it begins anew.
-        if !is_first && !self.try_grab().unwrap_or(false) && !self.rewind() {
-            check_file(&path)?;
-            let ended = || Fault::new(FaultKind::Unreadable, format!("{} holds no picture any more", path.display()));
-            self.capture = videoio::VideoCapture::from_file(&path, api).map_err(|_| ended())?;
-            if !self.try_grab().unwrap_or(false) {
-                return Err(ended());
-            }
+        self.n_grabbed += 1;
+        let is_first = std::mem::take(&mut self.is_first_waiting);
+        if !is_first && !video.grab().unwrap_or(false) {
+            self.begin_anew(video)?;
         }
-        let Origin::File(playback) = &mut self.origin else { return Err(self.why_no_frame(Duration::ZERO)) };
-        playback.n_grabbed += 1;
-        Ok(Grabbed { taken_at: Instant::now(), sequence: Some(playback.n_grabbed) })
+        Ok(is_first)
     }
 
-    /// Grabs the first picture again. Some kinds of file cannot be wound back.
-    fn rewind(&mut self) -> bool {
-        self.capture.set(videoio::CAP_PROP_POS_FRAMES, 0.0).unwrap_or(false) && self.try_grab().unwrap_or(false)
+    /// Grabs the first picture again.
+    fn begin_anew(&mut self, video: &mut videoio::VideoCapture) -> Result<(), Fault> {
+        let stamp = stamp(&self.path);
+        // Some kinds of file cannot be wound back; and what FFmpeg has read ahead of a file outlives its contents.
+        let is_same = stamp.is_some() && stamp == self.stamp;
+        if is_same && video.set(videoio::CAP_PROP_POS_FRAMES, 0.0).unwrap_or(false) && video.grab().unwrap_or(false) {
+            return Ok(());
+        }
+        check_file(&self.path)?;
+        self.stamp = stamp;
+        let ended = || Fault::new(FaultKind::Unreadable, format!("{} holds no picture any more", self.path.display()));
+        *video = videoio::VideoCapture::from_file(&self.path, self.api).map_err(|_| ended())?;
+        if video.grab().unwrap_or(false) { Ok(()) } else { Err(ended()) }
     }
+}
+
+/// Tells whether a file has been written to.
+fn stamp(path: &Path) -> Option<(u64, SystemTime)> {
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.len(), metadata.modified().ok()?))
 }
 
 /// What can be said about a file without asking OpenCV, which only says that it does not open.
@@ -492,10 +502,8 @@ fn open_url(backend: Backend, api: i32, url: &str, spec: &SourceSpec, request: &
 fn why_unreachable(url: &str, spec: &SourceSpec, waited: Duration, patience: Duration) -> Fault {
     let unreachable = |why: String| Fault::new(FaultKind::Unreachable, format!("{spec} gives no picture: {why}"));
     let Some((host, port)) = host_and_port(url) else { return unreachable("the address has no host".into()) };
-    let address = match (host.as_str(), port).to_socket_addrs().map(|mut addresses| addresses.next()) {
-        Ok(Some(address)) => address,
-        Ok(None) | Err(_) => return unreachable(format!("nobody knows the name {host}")),
-    };
+    let mut addresses = (host.as_str(), port).to_socket_addrs().into_iter().flatten();
+    let Some(address) = addresses.next() else { return unreachable(format!("nobody knows the name {host}")) };
     match TcpStream::connect_timeout(&address, patience.max(Duration::from_millis(1))) {
         Ok(_) => unreachable(format!(
             "{host} answers on port {port}, but sent no stream within {:.1} s",
@@ -573,4 +581,91 @@ fn image_of(mat: &Mat) -> Result<Image, String> {
         mat.try_clone().map_err(said)?.data_bytes().map_err(said)?.to_vec()
     };
     Image::new(size, pixels).ok_or_else(|| format!("it has another length than {size}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use opencv::core::{CV_8UC1, CV_8UC2, CV_8UC3, CV_8UC4, CV_16UC1, CV_32FC3, Rect, Scalar};
+
+    use super::*;
+
+    #[track_caller]
+    fn check_mat(kind: i32, value: [f64; 4], expected: Option<[u8; 3]>) {
+        let value = Scalar::new(value[0], value[1], value[2], value[3]);
+        let mat = Mat::new_rows_cols_with_default(2, 4, kind, value).unwrap();
+        let image = image_of(&mat);
+        let got = image.ok().map(|image| (image.size(), image.pixels().to_vec()));
+        let size = Size { width: 4, height: 2 };
+        assert_eq!(got, expected.map(|pixel| (size, pixel.repeat(8))), "type {kind}");
+    }
+
+    #[test]
+    fn any_pixels_become_blue_green_red() {
+        check_mat(CV_8UC3, [1.0, 2.0, 3.0, 0.0], Some([1, 2, 3]));
+        check_mat(CV_8UC4, [1.0, 2.0, 3.0, 4.0], Some([1, 2, 3]));
+        check_mat(CV_8UC1, [7.0, 0.0, 0.0, 0.0], Some([7, 7, 7]));
+        check_mat(CV_16UC1, [512.0, 0.0, 0.0, 0.0], Some([2, 2, 2]));
+        check_mat(CV_8UC2, [1.0, 2.0, 0.0, 0.0], None);
+        check_mat(CV_32FC3, [1.0, 2.0, 3.0, 0.0], None);
+        assert!(image_of(&Mat::default()).is_err());
+    }
+
+    #[test]
+    fn rows_with_gaps_between_them_are_joined() {
+        let whole = Mat::new_rows_cols_with_default(4, 4, CV_8UC3, Scalar::new(1.0, 2.0, 3.0, 0.0)).unwrap();
+        let part = Mat::roi(&whole, Rect::new(1, 1, 2, 2)).unwrap().try_clone().unwrap();
+        assert_eq!(image_of(&part).unwrap().pixels(), [1, 2, 3].repeat(4));
+        let part = Mat::roi(&whole, Rect::new(1, 1, 2, 2)).unwrap();
+        assert_eq!(image_of(&part.clone_pointee()).unwrap().pixels(), [1, 2, 3].repeat(4));
+    }
+
+    #[track_caller]
+    fn check_text(start: &[u8], expected: bool) {
+        assert_eq!(is_text(start), expected, "{:?}", String::from_utf8_lossy(start));
+    }
+
+    #[test]
+    fn text_is_told_from_video() {
+        check_text(b"#EXTM3U\r\n#EXTINF:10,\nhttp://example.org/a.ts\n", true);
+        check_text("Grüße\n".as_bytes(), true);
+        check_text("Grü".as_bytes().get(..3).unwrap(), true);
+        check_text(b"RIFF\x24\x00\x00\x00AVI LIST", false);
+        check_text(b"\x00\x00\x00\x20ftypisom", false);
+        check_text(b"\xff\xd8\xff\xe0", false);
+        check_text(b"YUV4MPEG2 W4 H4\nFRAME\n\x10\x80", false);
+        check_text(b"", false);
+    }
+
+    #[track_caller]
+    fn check_host(url: &str, expected: Option<(&str, u16)>) {
+        let got = host_and_port(url);
+        assert_eq!(got.as_ref().map(|(host, port)| (host.as_str(), *port)), expected, "{url}");
+    }
+
+    #[test]
+    fn host_and_port_of_an_address() {
+        check_host("rtsp://cam/1", Some(("cam", 554)));
+        check_host("rtsp://cam:8554/1", Some(("cam", 8554)));
+        check_host("rtsps://cam", Some(("cam", 322)));
+        check_host("http://u:p@10.0.0.1:81/v?x=1", Some(("10.0.0.1", 81)));
+        check_host("rtsp://admin:p/s@w:1@cam/1", Some(("cam", 554)));
+        check_host("https://[fe80::1]/v", Some(("fe80::1", 443)));
+        check_host("https://[fe80::1]:8443/v", Some(("fe80::1", 8443)));
+        check_host("rtsp://cam:port/1", None);
+        check_host("rtsp:///1", None);
+    }
+
+    #[test]
+    fn a_pipeline_holds_what_is_asked_and_nothing_that_a_user_typed() {
+        let device = Device { path: "/dev/video3 ! filesink".into(), index: Some(3), ..Device::default() };
+        let asked =
+            Asked { size: Size::new(640, 480), fps: Some(30.0), format: Some(PixelFormat::MJPG), n_buffers: Some(1) };
+        let text = pipeline(&device, &asked).unwrap();
+        assert!(
+            text.starts_with("v4l2src device=/dev/video3 ! image/jpeg,width=640,height=480,framerate=[1/10,30/1] ! "),
+            "{text}"
+        );
+        assert!(!text.contains("filesink"));
+        assert_eq!(pipeline(&Device::default(), &asked), None);
+    }
 }

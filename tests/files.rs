@@ -1,0 +1,165 @@
+//! Video files as people hand them in: whole, cut off, empty, or no video at all. The videos are made with ffmpeg; without
+//! it these tests skip, and say so.
+#![cfg(feature = "opencv")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use camclinic::backend::Backend;
+use camclinic::fault::{Fault, FaultKind};
+use camclinic::frame::{Image, Size};
+use camclinic::source::{OpenRequest, Source, SourceSpec};
+use camclinic::status::Asked;
+
+const SIZE: Size = Size { width: 160, height: 120 };
+
+/// Twelve pictures at 24 fps: half a second, red on the left and blue on the right, the first of them green.
+fn make(folder: &Path, name: &str, codec: &[&str]) -> Option<PathBuf> {
+    let path = folder.join(name);
+    let picture = "color=red:s=80x120:r=24:d=0.5[a];color=blue:s=80x120:r=24:d=0.5[b];color=lime:s=160x120:r=24:d=0.5[c];\
+                   [a][b]hstack[d];[d][c]overlay=enable='eq(n,0)',format=yuv420p";
+    let status = Command::new("ffmpeg")
+        .args(["-v", "error", "-filter_complex", picture, "-frames:v", "12"])
+        .args(codec)
+        .arg(&path)
+        .stdin(Stdio::null())
+        .status()
+        .ok()?;
+    assert!(status.success(), "ffmpeg cannot make {name}");
+    Some(path)
+}
+
+/// A folder with the videos, or `None` without ffmpeg.
+fn videos() -> Option<(tempfile::TempDir, PathBuf, PathBuf)> {
+    let folder = tempfile::tempdir().unwrap();
+    let mp4 = make(folder.path(), "a: 100%.mp4", &["-c:v", "libx264", "-preset", "ultrafast"]);
+    let avi = make(folder.path(), "film.avi", &["-c:v", "mjpeg", "-q:v", "2"]);
+    let Some((mp4, avi)) = mp4.zip(avi) else {
+        eprintln!("skipped: there is no ffmpeg to make videos with");
+        return None;
+    };
+    Some((folder, mp4, avi))
+}
+
+fn open(path: &Path, backend: Backend) -> Result<Box<dyn Source>, Fault> {
+    OpenRequest {
+        spec: SourceSpec::File(path.to_owned()),
+        backend: Some(backend),
+        asked: Asked { fps: Some(30.0), n_buffers: Some(1), ..Asked::default() },
+        first_opened: Instant::now(),
+        open_deadline: Duration::from_secs(5),
+        frame_deadline: Duration::from_secs(3),
+    }
+    .open()
+}
+
+fn read(source: &mut dyn Source) -> Result<Image, Fault> {
+    source.grab()?;
+    source.retrieve()
+}
+
+/// `g` for the first picture and `rb` for the others: the strongest colour left and right.
+fn colours(image: &Image) -> String {
+    let (width, height) = (image.size().width as usize, image.size().height as usize);
+    let at = |x: usize| {
+        let start = (height / 2 * width + x) * Image::BYTES_PER_PIXEL;
+        let pixel = &image.pixels()[start..start + 3];
+        let strongest = (0..3).max_by_key(|channel| pixel[*channel]).unwrap();
+        ["b", "g", "r"][strongest]
+    };
+    let (left, right) = (at(width / 4), at(width * 3 / 4));
+    if left == right { left.to_owned() } else { format!("{left}{right}") }
+}
+
+#[track_caller]
+fn check_plays(path: &Path, backend: Backend, format: Option<&str>) {
+    let what = format!("{} through {backend}", path.display());
+    let mut source = open(path, backend).unwrap_or_else(|fault| panic!("{what}: {fault}"));
+    let got = source.got();
+    assert_eq!(got.size, Some(SIZE), "{what}");
+    assert_eq!(got.fps, Some(24.0), "{what}");
+    assert_eq!(got.format.map(|format| format.to_string()).as_deref(), format, "{what}");
+
+    let start = Instant::now();
+    // Two rounds and the beginning of a third.
+    let seen = (0..30).map(|_| colours(&read(source.as_mut()).unwrap())).collect::<Vec<_>>();
+    let took = start.elapsed();
+    let round = [vec!["g"], vec!["rb"; 11]].concat();
+    assert_eq!(seen, round.repeat(3)[..30], "{what}");
+    // The first picture is due at once, the others at 24 fps.
+    assert!(took >= Duration::from_secs_f64(28.5 / 24.0), "{what}: 30 pictures in {took:?}");
+    assert_eq!(source.grab().unwrap().sequence, Some(31), "{what}");
+}
+
+#[test]
+fn videos_are_played_round_and_round_at_their_own_pace() {
+    let Some((_folder, mp4, avi)) = videos() else { return };
+    check_plays(&mp4, Backend::Ffmpeg, Some("avc1"));
+    check_plays(&avi, Backend::Ffmpeg, Some("MJPG"));
+    check_plays(&avi, Backend::Gstreamer, None);
+}
+
+#[track_caller]
+fn check_refused(path: &Path, kind: FaultKind, words: &str) {
+    let fault = match open(path, Backend::Ffmpeg) {
+        Ok(_) => panic!("{} opens", path.display()),
+        Err(fault) => fault,
+    };
+    assert_eq!(fault.kind, kind, "{fault}");
+    assert!(fault.message.contains(words), "{fault}");
+    assert!(fault.message.contains(&*path.file_name().unwrap().to_string_lossy()), "{fault}");
+}
+
+#[test]
+fn what_cannot_be_played_is_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    };
+    check_refused(&folder.path().join("none.mp4"), FaultKind::Missing, "no file");
+    check_refused(&file("notes.txt", b"Dear all,\nno video here.\n"), FaultKind::Unreadable, "text");
+    check_refused(&file("text.mp4", b"Dear all,\nno video here.\n"), FaultKind::Unreadable, "text");
+    check_refused(&file("empty.mp4", b""), FaultKind::Unreadable, "empty");
+    check_refused(&file("zeros.avi", &[0; 10_000]), FaultKind::Unreadable, "no picture");
+    check_refused(folder.path(), FaultKind::Unreadable, "folder");
+    check_refused(&file("a", b"x").join("film.mp4"), FaultKind::Missing, "no file");
+    if cfg!(unix) {
+        check_refused(Path::new("/dev/zero"), FaultKind::Unreadable, "not a file");
+    }
+}
+
+#[test]
+fn a_video_that_is_cut_off_is_played_as_far_as_it_goes_or_refused() {
+    let Some((folder, mp4, avi)) = videos() else { return };
+    let cut = |path: &Path, name: &str, keep: fn(usize) -> usize| {
+        let bytes = fs::read(path).unwrap();
+        let path = folder.path().join(name);
+        fs::write(&path, &bytes[..keep(bytes.len())]).unwrap();
+        path
+    };
+    // The index of an mp4 stands at its end, without which nothing can be found in it.
+    check_refused(&cut(&mp4, "half.mp4", |n| n / 2), FaultKind::Unreadable, "no picture");
+    check_refused(&cut(&avi, "head.avi", |_| 100), FaultKind::Unreadable, "no picture");
+    let mut source = open(&cut(&avi, "most.avi", |n| n * 7 / 8), Backend::Ffmpeg).unwrap();
+    for n in 0..30 {
+        let image = read(source.as_mut()).unwrap_or_else(|fault| panic!("picture {n}: {fault}"));
+        assert_eq!(image.size(), SIZE);
+    }
+}
+
+#[test]
+fn a_video_that_changes_on_the_disk_is_no_endless_loop() {
+    let Some((folder, ..)) = videos() else { return };
+    // More than FFmpeg reads ahead.
+    let Some(raw) = make(folder.path(), "raw.avi", &["-c:v", "rawvideo"]) else { return };
+    let mut source = open(&raw, Backend::Ffmpeg).unwrap();
+    read(source.as_mut()).unwrap();
+    fs::write(&raw, b"").unwrap();
+    let fault = (0..100).find_map(|_| read(source.as_mut()).err()).expect("an emptied file plays on");
+    assert_eq!(fault.kind, FaultKind::Unreadable, "{fault}");
+    assert!(fault.ends_stream());
+}

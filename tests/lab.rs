@@ -1,0 +1,309 @@
+//! Real Linux drivers: vivid and a USB camera in a throw-away virtual machine.
+//!
+//! `CAMCLINIC_LAB` names the program that starts the machine with such cameras and runs a command in it; without it these
+//! tests skip, and say so. The machine is slow to start and ten times slower than its host, so that one run holds all cases.
+#![cfg(all(target_os = "linux", feature = "opencv", feature = "native"))]
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use camclinic::backend::Backend;
+use camclinic::device;
+use camclinic::fault::{Fault, FaultKind};
+use camclinic::frame::{Image, PixelFormat, Size};
+use camclinic::source::{OpenRequest, Source, SourceSpec};
+use camclinic::status::Asked;
+
+/// Set in the machine only.
+fn is_guest() -> bool {
+    std::env::var_os("LAB_GUEST").is_some()
+}
+
+#[track_caller]
+fn run_in_lab(test: &str) {
+    let Some(lab) = std::env::var_os("CAMCLINIC_LAB") else {
+        eprintln!("skipped: CAMCLINIC_LAB is not set, so there are no cameras to test with");
+        return;
+    };
+    let this = std::env::current_exe().unwrap();
+    let status = Command::new(lab)
+        .args(["-u", "-t", "500", "--camera", "uvc", "--camera", "vivid"])
+        .arg(this)
+        .args(["--ignored", "--exact", "--nocapture", test])
+        .status()
+        .unwrap();
+    assert!(status.success(), "{test} in the lab: {status}");
+}
+
+#[test]
+fn real_cameras() {
+    run_in_lab("guest_cameras");
+}
+
+#[test]
+fn real_faults() {
+    run_in_lab("guest_faults");
+}
+
+const V4L2: Backend = Backend::V4l2;
+const NATIVE: Backend = Backend::Native;
+const GSTREAMER: Backend = Backend::Gstreamer;
+
+fn asked(format: Option<PixelFormat>, width: u32, height: u32) -> Asked {
+    Asked { size: Size::new(width, height), fps: Some(30.0), format, n_buffers: Some(4) }
+}
+
+fn open(name: &str, backend: Backend, asked: Asked) -> Result<Box<dyn Source>, Fault> {
+    OpenRequest {
+        spec: SourceSpec::parse(name).unwrap(),
+        backend: Some(backend),
+        asked,
+        first_opened: Instant::now(),
+        open_deadline: Duration::from_secs(30),
+        frame_deadline: Duration::from_secs(30),
+    }
+    .open()
+}
+
+fn read(source: &mut dyn Source) -> Result<Image, Fault> {
+    source.grab()?;
+    source.retrieve()
+}
+
+/// Whether blue, green and red are bright in each of the eight bars, which both cameras show in the order of a
+/// television's test picture. The outer two are grey.
+fn bars(image: &Image) -> Vec<String> {
+    let (width, height) = (image.size().width as usize, image.size().height as usize);
+    let mean = |bar: usize, channel: usize| {
+        let (x, y) = ((2 * bar + 1) * width / 16, height * 4 / 5);
+        let sum = (0..64)
+            .map(|n| {
+                u32::from(image.pixels()[((y + n / 8) * width + x + n % 8 - 4) * Image::BYTES_PER_PIXEL + channel])
+            })
+            .sum::<u32>();
+        sum / 64
+    };
+    let middle = |values: [u32; 3]| (values.iter().min().unwrap() + values.iter().max().unwrap()) / 2;
+    (1..7)
+        .map(|bar| {
+            let values = [mean(bar, 0), mean(bar, 1), mean(bar, 2)];
+            values.iter().zip(["b", "g", "r"]).filter(|(v, _)| **v > middle(values)).map(|(_, name)| name).collect()
+        })
+        .collect()
+}
+
+/// Ten frames of this size and with the right colours.
+#[track_caller]
+fn check(name: &str, backend: Backend, asked: Asked, size: (u32, u32), format: Option<PixelFormat>) {
+    let what = format!("{name} through {backend}");
+    let start = Instant::now();
+    let mut source = open(name, backend, asked).unwrap_or_else(|fault| panic!("{what}: {fault}. {}", fault.advice));
+    let opened = start.elapsed();
+    let size = Size { width: size.0, height: size.1 };
+    for n in 0..10 {
+        let image = read(source.as_mut()).unwrap_or_else(|fault| panic!("{what}, frame {n}: {fault}"));
+        assert_eq!(image.size(), size, "{what}");
+        assert_eq!(bars(&image), ["gr", "bg", "g", "br", "r", "b"], "{what}, frame {n}");
+    }
+    let got = source.got();
+    println!(
+        "{what}: opened in {:.1} s, 10 frames after {:.1} s, {got:?}",
+        opened.as_secs_f32(),
+        start.elapsed().as_secs_f32()
+    );
+    assert_eq!(got.size, Some(size), "{what}");
+    if let Some(format) = format {
+        assert_eq!(got.format, Some(format), "{what}");
+    }
+    if backend != GSTREAMER {
+        assert!(got.fps.is_some_and(|fps| (1.0..=60.0).contains(&fps)), "{what}: {:?}", got.fps);
+    }
+    if backend == V4L2 {
+        assert!(got.n_buffers.is_some(), "{what}");
+    }
+}
+
+#[test]
+#[ignore = "runs in the lab's machine"]
+fn guest_cameras() {
+    if !is_guest() {
+        eprintln!("skipped: this is no lab machine");
+        return;
+    }
+    let devices = device::list();
+    println!("{devices:#?}");
+    let paths = devices.iter().map(|device| device.path.as_str()).collect::<Vec<_>>();
+    assert_eq!(paths, ["/dev/video0", "/dev/video2"], "the metadata node must not be listed");
+    let (usb, vivid) = (&devices[0], &devices[1]);
+    assert_eq!(usb.identity, "usb-1209_ca30_LAB0001");
+    assert_eq!((usb.driver.as_deref(), usb.serial.as_deref()), (Some("uvcvideo"), Some("LAB0001")));
+    assert_eq!(usb.name, "Lab UVC Camera");
+    assert_eq!(vivid.identity, "platform-vivid_0");
+    let link = "/dev/v4l/by-id/usb-Lab_Lab_UVC_Camera_LAB0001-video-index0";
+    for name in [usb.identity.as_str(), "0", "/dev/video0"] {
+        assert_eq!(device::find(name).as_ref(), Some(usb), "{name}");
+    }
+    for name in [link, "usb-Lab_Lab_UVC_Camera_LAB0001-video-index0"] {
+        assert_eq!(device::named(name).as_ref(), Ok(usb), "{name}");
+    }
+
+    let mjpg = Some(PixelFormat::MJPG);
+    let yuyv = Some(PixelFormat::YUYV);
+    for backend in [V4L2, NATIVE] {
+        check("/dev/video0", backend, asked(mjpg, 640, 480), (640, 480), mjpg);
+        check("0", backend, asked(yuyv, 640, 480), (640, 480), yuyv);
+        check(&usb.identity, backend, asked(mjpg, 1280, 720), (1280, 720), mjpg);
+        check(&usb.identity, backend, Asked::default(), (640, 480), None);
+        check("/dev/video2", backend, asked(None, 640, 480), (640, 480), None);
+        check(&vivid.identity, backend, asked(yuyv, 640, 480), (640, 480), yuyv);
+    }
+    check(link, V4L2, asked(mjpg, 640, 480), (640, 480), mjpg);
+    check("/dev/video0", GSTREAMER, asked(mjpg, 640, 480), (640, 480), None);
+    check("/dev/video0", GSTREAMER, Asked::default(), (640, 480), None);
+    check("/dev/video2", GSTREAMER, asked(None, 640, 480), (640, 480), None);
+
+    // What is not there is rounded, and what came of it is told.
+    check("/dev/video0", V4L2, asked(mjpg, 600, 400), (640, 480), mjpg);
+    check("/dev/video0", NATIVE, asked(mjpg, 600, 400), (640, 480), mjpg);
+    let source = open("/dev/video2", V4L2, asked(mjpg, 640, 480)).unwrap();
+    assert_ne!(source.got().format, mjpg, "vivid has no such format");
+}
+
+/// What the command prints. Into a file: a process that it leaves behind would hold a pipe open.
+fn lab_devices(command: &str) -> String {
+    let output = tempfile::NamedTempFile::new().unwrap();
+    let status =
+        Command::new("lab-devices").args(command.split(' ')).stdout(output.reopen().unwrap()).status().unwrap();
+    assert!(status.success(), "lab-devices {command}: {status}");
+    std::fs::read_to_string(output.path()).unwrap().trim().to_owned()
+}
+
+#[track_caller]
+fn check_refused(name: &str, backend: Backend, kind: FaultKind, code: Option<i64>) {
+    let start = Instant::now();
+    let fault = match open(name, backend, asked(None, 640, 480)) {
+        Ok(_) => panic!("{name} opens through {backend}"),
+        Err(fault) => fault,
+    };
+    println!("{name} through {backend}, {:.1} s: {fault}. {}", start.elapsed().as_secs_f32(), fault.advice);
+    assert_eq!((fault.kind, fault.code), (kind, code), "{name} through {backend}: {fault}");
+}
+
+/// The first fault of a camera that has delivered before.
+#[track_caller]
+fn first_fault(source: &mut dyn Source, what: &str) -> Fault {
+    let start = Instant::now();
+    for _ in 0..1000 {
+        if let Err(fault) = read(source) {
+            println!("{what}, {:.1} s: {fault}. {}", start.elapsed().as_secs_f32(), fault.advice);
+            return fault;
+        }
+    }
+    panic!("{what}: no fault in 1000 frames");
+}
+
+#[test]
+#[ignore = "runs in the lab's machine"]
+fn guest_faults() {
+    if !is_guest() {
+        eprintln!("skipped: this is no lab machine");
+        return;
+    }
+    for backend in [V4L2, NATIVE] {
+        check_refused("/dev/video77", backend, FaultKind::Missing, Some(2));
+        check_refused("77", backend, FaultKind::Missing, Some(2));
+        check_refused("usb-1209_ca30_OTHER", backend, FaultKind::Missing, None);
+        check_refused("/dev/null", backend, FaultKind::NotACamera, None);
+    }
+    check_refused("/dev/video1", V4L2, FaultKind::NotACamera, None);
+    check_refused("/dev/video1", NATIVE, FaultKind::NotACamera, None);
+
+    let holder = lab_devices("busy /dev/video0 600");
+    check_refused("/dev/video0", V4L2, FaultKind::Busy, None);
+    check_refused("/dev/video0", NATIVE, FaultKind::Busy, Some(16));
+    let fault = open("/dev/video0", V4L2, Asked::default()).err().unwrap();
+    assert!(fault.message.contains(&holder), "{fault} does not name process {holder}");
+    assert!(Command::new("kill").arg(&holder).status().unwrap().success());
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while Path::new("/proc").join(&holder).exists() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+
+    // A user without rights: the same program, started anew.
+    let copy = "/tmp/camclinic-lab-test";
+    std::fs::copy(std::env::current_exe().unwrap(), copy).unwrap();
+    let status = Command::new("setpriv")
+        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups", copy])
+        .args(["--ignored", "--exact", "--nocapture", "guest_without_rights"])
+        .status()
+        .unwrap();
+    assert!(status.success());
+
+    // Each fault in a camera that streams; then it must be possible to open it again.
+    let identity = "usb-1209_ca30_LAB0001";
+    let mjpg = Some(PixelFormat::MJPG);
+    for backend in [V4L2, NATIVE] {
+        let mut source = open(identity, backend, asked(mjpg, 640, 480)).unwrap();
+        read(source.as_mut()).unwrap();
+        lab_devices("uvc0 unplug");
+        let fault = first_fault(source.as_mut(), "unplugged");
+        assert_eq!(fault.kind, FaultKind::Unplugged, "{fault}");
+        check_refused(identity, backend, FaultKind::Missing, None);
+        // The old handle keeps the number: the camera comes back under another, and is found.
+        println!("back as {}", lab_devices("uvc0 plug"));
+        check(identity, backend, asked(mjpg, 640, 480), (640, 480), mjpg);
+        drop(source);
+        lab_devices("uvc0 unplug");
+        lab_devices("uvc0 plug");
+
+        let mut source = open("platform-vivid_0", backend, asked(None, 640, 480)).unwrap();
+        read(source.as_mut()).unwrap();
+        lab_devices("vivid0 disconnect");
+        let fault = first_fault(source.as_mut(), "disconnected");
+        assert_eq!((fault.kind, fault.code), (FaultKind::Unplugged, Some(19)), "{fault}");
+        drop(source);
+
+        let mut source = open("platform-vivid_0", backend, asked(None, 640, 480)).unwrap();
+        read(source.as_mut()).unwrap();
+        lab_devices("vivid0 fatal");
+        let fault = first_fault(source.as_mut(), "fatal error");
+        assert_eq!(fault.kind, FaultKind::ReadFailed, "{fault}");
+        assert!(!fault.ends_stream());
+        drop(source);
+        check("platform-vivid_0", backend, asked(None, 640, 480), (640, 480), None);
+    }
+
+    // Damaged pictures are faults of single pictures, and panic nobody.
+    for damage in ["text", "nohdr", "trunc"] {
+        let mut source = open(identity, NATIVE, asked(mjpg, 640, 480)).unwrap();
+        lab_devices(&format!("uvc0 corrupt {damage} 2"));
+        let results = (0..20).map(|_| read(source.as_mut())).collect::<Vec<_>>();
+        let n_good = results.iter().filter(|result| result.is_ok()).count();
+        println!("{damage}: {n_good} of 20 good");
+        for fault in results.iter().filter_map(|result| result.as_ref().err()) {
+            assert_eq!(fault.kind, FaultKind::BadFrame, "{damage}: {fault}");
+        }
+        assert!((5..=19).contains(&n_good) || damage == "trunc", "{damage}: {n_good} of 20 good");
+        lab_devices("uvc0 resume");
+    }
+
+    let mut source = open("platform-vivid_0", V4L2, asked(None, 640, 480)).unwrap();
+    read(source.as_mut()).unwrap();
+    lab_devices("vivid0 stall");
+    let fault = first_fault(source.as_mut(), "stalled");
+    assert_eq!(fault.kind, FaultKind::Stall, "{fault}");
+    lab_devices("vivid0 stall 0");
+    read(source.as_mut()).unwrap();
+}
+
+#[test]
+#[ignore = "runs in the lab's machine"]
+fn guest_without_rights() {
+    if !is_guest() {
+        eprintln!("skipped: this is no lab machine");
+        return;
+    }
+    check_refused("/dev/video0", V4L2, FaultKind::Denied, Some(13));
+    check_refused("/dev/video0", NATIVE, FaultKind::Denied, Some(13));
+}
