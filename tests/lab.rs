@@ -189,10 +189,7 @@ fn lab_devices(command: &str) -> String {
 #[track_caller]
 fn check_refused(name: &str, backend: Backend, kind: FaultKind, code: Option<i64>) {
     let start = Instant::now();
-    let fault = match open(name, backend, asked(None, 640, 480)) {
-        Ok(_) => panic!("{name} opens through {backend}"),
-        Err(fault) => fault,
-    };
+    let Err(fault) = open(name, backend, asked(None, 640, 480)) else { panic!("{name} opens through {backend}") };
     println!("{name} through {backend}, {:.1} s: {fault}. {}", start.elapsed().as_secs_f32(), fault.advice);
     assert_eq!((fault.kind, fault.code), (kind, code), "{name} through {backend}: {fault}");
 }

@@ -1,6 +1,7 @@
 //! Benchmarks: each prints a ratio against a yardstick of the same run, beside its budget. No test: machines differ.
 //!
 //! `cargo bench` runs them optimised; `cargo bench --profile dev` is quicker to build and near enough.
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "in a benchmark a panic is the message")]
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -46,7 +47,7 @@ fn newest_frame_to_texture() {
     for _ in 0..5 {
         best.0 = best.0.min(median_secs(20, || copy.copy_from_slice(black_box(&rgba))));
         best.1 = best.1.min(median_secs(20, || {
-            black_box(camclinic::ui::color_image_from_bgr(black_box(&image)));
+            black_box(camclinic::ui::viewer::color_image_from_bgr(black_box(&image)));
         }));
     }
     black_box(copy);
