@@ -19,7 +19,7 @@ const FPS_RANGE: std::ops::RangeInclusive<f64> = 0.1..=1000.0;
 /// Mains runs at 16.7, 50 or 60 Hz; the rest of the range is for lamps with electronics of their own.
 const HZ_RANGE: std::ops::RangeInclusive<f64> = 1.0..=1000.0;
 /// Longer than any call is waited for; the limit keeps the arithmetic with `Instant` in range.
-const MAX_TIME: Duration = Duration::from_secs(366 * 24 * 3600);
+const MAX_TIME: Duration = Duration::from_hours(366 * 24);
 
 /// What a fault takes after its `=`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,12 +108,10 @@ enum Group {
     Open,
     /// Ways in which a call for a frame fails to deliver.
     Read,
-    /// Damage of single frames, or of their order; goes together with everything.
-    Frames,
-    /// What the whole picture is filled or shifted to.
+    /// How bright the whole picture is.
     Light,
-    /// What else happens to the picture; goes together with everything.
-    Picture,
+    /// Goes together with everything.
+    Any,
 }
 
 /// What a row of the table says.
@@ -154,76 +152,76 @@ macro_rules! faults {
 faults! {
     OpenHang "open-hang" Nothing Open
         "Opening does not come back before the end of the window."
-        "A driver that waits for a device which does not answer.";
-    OpenSlow "open-slow" Time Frames
+        "a driver that waits for a device which does not answer.";
+    OpenSlow "open-slow" Time Any
         "Opening takes that much longer."
         "Media Foundation with hardware transforms; a camera that wakes up.";
     OpenBusy "open-busy" Nothing Open
         "Opening fails: the device is in use."
-        "A video call or a browser tab that holds the camera.";
+        "a video call or a browser tab that holds the camera.";
     OpenDenied "open-denied" Nothing Open
         "Opening fails: no permission."
-        "A privacy switch; a user who is not in the group “video”.";
+        "a privacy switch; a user who is not in the group “video”.";
     OpenMissing "open-missing" Nothing Open
         "Opening fails: no such device."
-        "A camera that is not plugged in, or a node that moved.";
+        "a camera that is not plugged in, or a node that moved.";
     Stall "stall" Nothing Read
         "No frames; calls come back with a time-out."
-        "A USB transfer that died; a sensor that lost its clock.";
+        "a USB transfer that died; a sensor that lost its clock.";
     Hang "hang" Nothing Read
         "A call for a frame does not return before the end of the window."
-        "A driver that waits for ever in the kernel.";
-    Crash "crash" Nothing Frames
+        "a driver that waits for ever in the kernel.";
+    Crash "crash" Nothing Any
         "The process that reads the camera dies at the next call for a frame."
-        "A defect in a vendor's driver or codec.";
-    Unplug "unplug" Nothing Frames
+        "a defect in a vendor's driver or codec.";
+    Unplug "unplug" Nothing Any
         "The device is gone: the stream ends, opening fails."
-        "A pulled plug, a loose connector, a hub that resets.";
-    Drop "drop" Percent Frames
+        "a pulled plug, a loose connector, a hub that resets.";
+    Drop "drop" Percent Any
         "That share of the frames is lost before it arrives: gaps in the sequence."
-        "A USB bus or a computer that cannot keep up.";
-    Corrupt "corrupt" Percent Frames
+        "a USB bus or a computer that cannot keep up.";
+    Corrupt "corrupt" Percent Any
         "That share of the frames is damaged so that it cannot be decoded."
-        "A bad cable; lost USB packets.";
-    Torn "torn" Percent Frames
+        "a bad cable; lost USB packets.";
+    Torn "torn" Percent Any
         "In that share of the frames the lower part is missing or an older one."
-        "Lost USB packets; a buffer that is filled while it is read.";
+        "lost USB packets; a buffer that is filled while it is read.";
     Black "black" Nothing Light
         "The picture is black."
-        "A lens cap, a privacy shutter, a sensor without power.";
+        "a lens cap, a privacy shutter, a sensor without power.";
     Dark "dark" Nothing Light
         "The picture is under-exposed."
-        "Too little light; exposure locked too short.";
+        "too little light; exposure locked too short.";
     Bright "bright" Nothing Light
         "The picture is over-exposed."
-        "Light into the lens; exposure locked too long.";
+        "light into the lens; exposure locked too long.";
     Green "green" Nothing Light
         "The picture is plain green."
-        "Buffers that the driver never filled: zeros, read as YUV, are green.";
-    Frozen "frozen" Nothing Picture
+        "buffers that the driver never filled: zeros, read as YUV, are green.";
+    Frozen "frozen" Nothing Any
         "The same picture again and again, while the sequence goes on."
-        "A camera whose processor hangs while its USB side runs.";
-    Blur "blur" Nothing Picture
+        "a camera whose processor hangs while its USB side runs.";
+    Blur "blur" Nothing Any
         "The picture is out of focus."
-        "A dirty lens; autofocus that lost its subject.";
-    Noise "noise" Nothing Picture
+        "a dirty lens; autofocus that lost its subject.";
+    Noise "noise" Nothing Any
         "The picture is covered with noise."
-        "High gain in the dark; a failing sensor.";
-    Flicker "flicker" Hz Picture
+        "high gain in the dark; a failing sensor.";
+    Flicker "flicker" Hz Any
         "Light and dark bands run over the picture."
-        "Lamps on the mains of that frequency, exposure not matched to it.";
-    Slow "slow" Fps Frames
+        "lamps on the mains of that frequency, exposure not matched to it.";
+    Slow "slow" Fps Any
         "Fewer frames come, and none is missing from the sequence."
-        "Auto-exposure that trades rate for light; a USB 2 port.";
-    Late "late" Time Frames
+        "auto-exposure that trades rate for light; a USB 2 port.";
+    Late "late" Time Any
         "Frames are handed out that long after they were taken."
-        "Queues in the camera, the driver or the network.";
-    TimeBack "time-back" Nothing Frames
+        "queues in the camera, the driver or the network.";
+    TimeBack "time-back" Nothing Any
         "The time stamps of frames jump back by one second."
-        "Firmware with a broken clock; stamps from another clock.";
-    Resize "resize" Size Frames
+        "firmware with a broken clock; stamps from another clock.";
+    Resize "resize" Size Any
         "The frames have another size than was agreed on opening."
-        "Another program that sets the format; a virtual camera.";
+        "another program that sets the format; a virtual camera.";
 }
 
 impl FaultName {
@@ -355,7 +353,7 @@ macro_rules! choices {
 choices! {
     /// What the simulated camera looks at.
     Pattern "pattern" {
-        Card "card" "colour bars, grey steps, a moving dial, a running clock and the frame number";
+        Card "card" "colour bars, grey steps, a moving dial, a clock, the frame number";
         Noise "noise" "grey noise, new in each frame: the hardest picture to compress";
         Gradient "gradient" "soft colours that wander: shows coarse steps and bad compression";
         Chart "chart" "stars and lines of one pixel and more: shows focus and scaling";
@@ -423,12 +421,15 @@ struct SettingRow {
     choices: fn() -> Vec<(&'static str, &'static str)>,
 }
 
-/// Tried from the top: the first row that takes an item decides.
+/// No item is taken by two rows.
 const SETTINGS: [SettingRow; 6] = [
     SettingRow {
-        written: "@FPS",
-        does: "Frames a second, 0.1 to 1000; default: what was asked for, else 30.",
-        read: |item| Some(parse_fps(item.strip_prefix('@')?).map(|fps| Setting::Mode { size: None, fps: Some(fps) })),
+        written: "WxH",
+        does: "Width and height in pixels; default: what was asked for, else 640x480.",
+        read: |item| {
+            let mode = |size| Setting::Mode { size: Some(size), fps: None };
+            is_like_a_size(item).then(|| parse_size(item).map(mode))
+        },
         choices: Vec::new,
     },
     SettingRow {
@@ -442,12 +443,9 @@ const SETTINGS: [SettingRow; 6] = [
         choices: Vec::new,
     },
     SettingRow {
-        written: "WxH",
-        does: "Width and height in pixels; default: what was asked for, else 640x480.",
-        read: |item| {
-            let mode = |size| Setting::Mode { size: Some(size), fps: None };
-            is_like_a_size(item).then(|| parse_size(item).map(mode))
-        },
+        written: "@FPS",
+        does: "Frames a second, 0.1 to 1000; default: what was asked for, else 30.",
+        read: |item| Some(parse_fps(item.strip_prefix('@')?).map(|fps| Setting::Mode { size: None, fps: Some(fps) })),
         choices: Vec::new,
     },
     SettingRow {
@@ -477,7 +475,7 @@ const SETTINGS: [SettingRow; 6] = [
 /// Digits, an x, digits: what was meant as a size, be it possible or not.
 fn is_like_a_size(text: &str) -> bool {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.split_once('x').is_some_and(|(width, height)| {
+    text.split_once(['x', 'X', '×']).is_some_and(|(width, height)| {
         is_number(width.trim_start_matches('-')) && is_number(height.trim_start_matches('-'))
     })
 }
@@ -590,7 +588,7 @@ impl Item {
             }
             (Self::Fault(a), Self::Fault(b)) if a.overlaps(b) => {
                 let (row, other) = (a.name.row(), b.name.row());
-                let is_alone = matches!(row.group, Group::Open | Group::Read | Group::Light);
+                let is_alone = row.group != Group::Any;
                 (a.name == b.name || (row.group == other.group && is_alone)).then(|| {
                     format!("“{a}” and “{b}” of a sim: line cannot be at the same time: give them +DURATION or another @START")
                 })
@@ -661,7 +659,7 @@ impl Script {
         if text.trim().is_empty() {
             return Ok(Self { items });
         }
-        for part in text.split(',').map(str::trim) {
+        for part in text.to_ascii_lowercase().split(',').map(str::trim) {
             if part.is_empty() {
                 return Err(format!("a sim: line has an item before and after each comma, not “{}”", text.trim()));
             }
@@ -746,7 +744,7 @@ const EXAMPLES: [(&str, &str); 7] = [
     ("sim:", "a healthy camera"),
     ("sim:1280x720@30,format=mjpeg", "720p as a USB camera sends it"),
     ("sim:1280x720@30,stall@2s+3s,unplug@10s+5s,black@20s+2s", "three troubles, one after the other"),
-    ("sim:open-busy@0s+10s", "another program lets go of it after ten seconds"),
+    ("sim:open-busy@0s+10s", "another program lets go of it after 10 s"),
     ("sim:format=mjpeg,corrupt=5,drop=2", "a bad cable"),
     ("sim:pattern=chart,blur@5s", "loses its focus after five seconds"),
     ("sim:hang@10s", "one call never returns"),
@@ -788,11 +786,11 @@ pub fn help() -> String {
          the sequence numbers; frames that a stall or slow=FPS keeps from being made do not.",
     );
     paragraph("", "");
-    paragraph("  fault           what it does; what it stands for", "");
+    paragraph("  fault           what it does, and with which real cameras it is seen", "");
     for name in FaultName::ALL {
         let row = name.row();
         paragraph(&format!("  {:<15} ", with_value(*name)), row.does);
-        paragraph(&format!("{:18}", ""), row.means);
+        paragraph(&format!("{:18}", ""), &format!("Seen with {}", row.means));
     }
     text
 }
@@ -820,4 +818,186 @@ fn wrapped(lead: &str, body: &str) -> String {
     text.truncate(text.trim_end().len());
     text.push('\n');
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secs(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
+
+    #[track_caller]
+    fn check_prints(line: &str, expected: &str) {
+        let script = Script::parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        assert_eq!(script.to_string(), expected, "{line}");
+        assert_eq!(Script::parse(expected), Ok(script), "{line}");
+    }
+
+    #[test]
+    fn a_line_prints_as_an_equal_line() {
+        check_prints("", "");
+        check_prints("  ", "");
+        check_prints("640x480", "640x480");
+        check_prints("1280x720@30", "1280x720@30");
+        check_prints("@29.97", "@29.97");
+        check_prints("1280X720 , @25", "1280x720,@25");
+        check_prints("@0025.0", "@25");
+        check_prints("seed=18446744073709551615", "seed=18446744073709551615");
+        check_prints("pattern=chart,format=mjpeg,seed=7", "pattern=chart,format=mjpeg,seed=7");
+        check_prints("format=YUYV,642x480", "format=yuyv,642x480");
+        check_prints(
+            "1280x720@30,stall@2s+3s,unplug@10s+5s,black@20s+2s",
+            "1280x720@30,stall@2s+3s,unplug@10s+5s,black@20s+2s",
+        );
+        check_prints("black@0s", "black");
+        check_prints("black+2s", "black@0s+2s");
+        check_prints("black@60s", "black@1m");
+        check_prints("black@90s+1000ms", "black@90s+1s");
+        check_prints("black@1.5s+0.25m", "black@1500ms+15s");
+        check_prints("drop=2.50%@1s", "drop=2.5@1s");
+        check_prints("corrupt=100, torn=0.1@1m+1m", "corrupt=100,torn=0.1@1m+1m");
+        check_prints("open-slow=500ms@2s", "open-slow=500ms@2s");
+        check_prints("flicker=16.7,slow=5,late=2m,time-back", "flicker=16.7,slow=5,late=2m,time-back");
+        check_prints("resize=320x240@2s+3s", "resize=320x240@2s+3s");
+        check_prints("stall@1s+1s,stall@2s+1s", "stall@1s+1s,stall@2s+1s");
+        check_prints("noise,pattern=noise", "noise,pattern=noise");
+    }
+
+    #[test]
+    fn every_fault_can_be_written_as_documented() {
+        for name in FaultName::ALL {
+            let row = name.row();
+            let value = if row.takes == Takes::Nothing { String::new() } else { format!("={}", row.takes.example()) };
+            let line = format!("{}{value}@5s+7s", row.name);
+            check_prints(&line, &line);
+            let script = Script::parse(&line).unwrap();
+            let is_there = |secs| script.fault_at(*name, Duration::from_secs(secs)).is_some();
+            assert!(!is_there(4) && is_there(5) && is_there(11) && !is_there(12), "{line}");
+        }
+    }
+
+    #[track_caller]
+    fn check_wrong(line: &str, parts: &[&str]) {
+        let error = Script::parse(line).map(|script| script.to_string()).expect_err(line);
+        assert!(parts.iter().all(|part| error.contains(part)), "{line}: {error}");
+    }
+
+    #[test]
+    fn a_wrong_line_is_told_what_is_allowed() {
+        check_wrong(
+            "stal@1s",
+            &["“stal@1s”", "is no item", "stall", "WxH@FPS", "format=bgr|yuyv|mjpeg", "drop=PERCENT"],
+        );
+        check_wrong("stall2s", &["“stall2s”", "is no item"]);
+        check_wrong("black,blakc", &["“blakc”", "is no item"]);
+        check_wrong("1280", &["“1280”", "is no item"]);
+        check_wrong("fps=30", &["is no item", "@FPS"]);
+        check_wrong("640x480x3", &["is no item"]);
+        check_wrong("-640x480", &["“-640x480”", "1 to 16384"]);
+        check_wrong("0x480", &["“0x480”", "1 to 16384"]);
+        check_wrong("99999x480", &["1 to 16384"]);
+        check_wrong("16384x16384", &["7680x4320 at most"]);
+        check_wrong("resize=16384x16384", &["7680x4320 at most"]);
+        check_wrong("resize=0x0", &["1 to 16384"]);
+        for rate in ["0", "0.01", "1001", "-5", "nan", "inf", "1e2", "abc", "", "3.3.3"] {
+            check_wrong(&format!("@{rate}"), &[&format!("“{rate}” is no rate"), "0.1 to 1000"]);
+            check_wrong(&format!("640x480@{rate}"), &[&format!("“{rate}” is no rate"), "0.1 to 1000"]);
+            check_wrong(&format!("slow={rate}"), &[&format!("“{rate}” is no rate"), "0.1 to 1000"]);
+        }
+        for share in ["0", "100.1", "101%", "-1", "a", "%", ""] {
+            check_wrong(&format!("drop={share}"), &[&format!("“{share}” is no share"), "100 at most"]);
+        }
+        for seed in ["-1", "1.5", "x", "", "18446744073709551616"] {
+            check_wrong(&format!("seed={seed}"), &[&format!("“{seed}” is no seed"), "whole number"]);
+        }
+        check_wrong("pattern=cards", &["“cards” is no pattern", "card, noise, gradient, chart"]);
+        check_wrong("format=nv12", &["“nv12” is no format", "bgr, yuyv, mjpeg"]);
+        check_wrong("flicker=0", &["“0” is no mains frequency", "1 to 1000"]);
+        for time in ["", "2", "s", "2h", "2 s", "-2s", "+s", "1e3s", ".5s", "2.s", "2.0001s", "2s@3s", "ms"] {
+            check_wrong(&format!("stall@{time}"), &["in a sim: line is wrong", "is no time", "500ms, 2s or 1m"]);
+        }
+        check_wrong("stall@0.5ms", &["“0.5ms” is finer than a millisecond"]);
+        check_wrong("stall@1s+", &["“” is no time"]);
+        check_wrong("stall@1s+2", &["“2” is no time"]);
+        check_wrong("stall@999999999m", &["longer than a year"]);
+        check_wrong("stall@99999999999999999999s", &["longer than a year"]);
+        check_wrong("stall@1s+0s", &["no time", "for ever"]);
+        check_wrong("late=0ms", &["no effect"]);
+        check_wrong("late=soon", &["“soon” is no time"]);
+        check_wrong("black=3", &["black takes no value"]);
+        check_wrong("black=", &["black takes no value"]);
+        check_wrong("drop@1s", &["drop needs a value", "drop=PERCENT", "drop=10"]);
+        check_wrong("resize", &["resize=WxH", "resize=320x240"]);
+        check_wrong(",", &["before and after each comma"]);
+        check_wrong("640x480,", &["before and after each comma"]);
+        check_wrong("640x480,,black", &["before and after each comma"]);
+    }
+
+    #[test]
+    fn items_that_contradict_each_other_are_refused() {
+        check_wrong("640x480,800x600", &["size", "twice", "“640x480”", "“800x600”"]);
+        check_wrong("640x480@30,@25", &["rate", "twice"]);
+        check_wrong("seed=1,seed=1", &["seed", "twice"]);
+        check_wrong("pattern=card,pattern=card", &["pattern", "twice"]);
+        check_wrong("format=bgr,format=mjpeg", &["format", "twice"]);
+        check_wrong("stall@1s,stall@5s", &["“stall@1s”", "“stall@5s”", "+DURATION"]);
+        check_wrong("drop=5,drop=50@1s+1s", &["same time"]);
+        check_wrong("stall@3s+3s,stall@1s+2001ms", &["same time"]);
+        check_wrong("black@1s+5s,green@2s", &["same time"]);
+        check_wrong("open-busy,open-missing", &["same time"]);
+        check_wrong("stall,hang", &["same time"]);
+        check_wrong("@20,slow=20", &["“slow=20”", "not slower"]);
+        check_wrong("slow=30@1s,640x480@20", &["not slower"]);
+        check_wrong("640x480,resize=640x480@1s", &["its size already"]);
+        check_wrong("641x480,format=yuyv", &["even width"]);
+        check_wrong("format=yuyv,resize=321x240", &["even width"]);
+        check_prints("black@1s+1s,green@2s,blur,noise,flicker=50", "black@1s+1s,green@2s,blur,noise,flicker=50");
+        check_prints("stall,unplug@1s", "stall,unplug@1s");
+    }
+
+    #[test]
+    fn what_the_line_does_not_give_is_left_open() {
+        let script = Script::parse("").unwrap();
+        assert_eq!((script.size(), script.fps(), script.format()), (None, None, None));
+        assert_eq!((script.seed(), script.pattern()), (0, Pattern::Card));
+        let script = Script::parse("@25,320x240,seed=3,format=mjpeg,pattern=noise").unwrap();
+        assert_eq!((script.size(), script.fps()), (Size::new(320, 240), Some(25.0)));
+        assert_eq!((script.seed(), script.pattern(), script.format()), (3, Pattern::Noise, Some(WireFormat::Mjpeg)));
+    }
+
+    #[test]
+    fn windows_open_at_their_start_and_close_before_their_end() {
+        let script = Script::parse("stall@2s+3s,black").unwrap();
+        let is_stalled = |elapsed| script.fault_at(FaultName::Stall, elapsed).is_some();
+        assert!(!is_stalled(secs(2) - Duration::from_nanos(1)) && is_stalled(secs(2)));
+        assert!(is_stalled(secs(5) - Duration::from_nanos(1)) && !is_stalled(secs(5)));
+        assert!(script.fault_at(FaultName::Black, Duration::ZERO).is_some());
+        assert!(script.fault_at(FaultName::Black, Duration::MAX).is_some());
+        assert!(script.fault_at(FaultName::Green, secs(1)).is_none());
+    }
+
+    #[test]
+    fn the_help_has_every_item_and_fits_a_terminal() {
+        let help = help();
+        for item in SETTINGS.iter().map(|row| row.written) {
+            assert!(help.contains(&format!("\n  {item} ")), "{item}");
+        }
+        for name in FaultName::ALL {
+            assert!(help.contains(&format!("\n  {} ", with_value(*name))), "{}", name.as_str());
+            let row = name.row();
+            assert!(row.does.ends_with('.') && row.means.ends_with('.'), "{}", row.name);
+        }
+        for choice in Pattern::ALL.iter().map(|p| p.as_str()).chain(WireFormat::ALL.iter().map(|f| f.as_str())) {
+            assert!(help.contains(&format!(" {choice} ")), "{choice}");
+        }
+        for line in help.lines() {
+            assert!(line.chars().count() <= HELP_COLUMNS && line.trim_end() == line, "{line}");
+        }
+        for (line, _) in EXAMPLES {
+            let script = line.strip_prefix("sim:").unwrap();
+            assert_eq!(Script::parse(script).map(|script| script.to_string()), Ok(script.to_owned()));
+        }
+    }
 }
