@@ -249,20 +249,25 @@ fn band(pixels: &mut [u8], size: Size, time: Duration, mains_hz: f64, fps: f64) 
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0.6 to 1 times 256")]
         let light = (light * 256.0) as u16;
         for byte in row {
-            *byte = u8::try_from((u16::from(*byte) * light) >> 8).unwrap_or(u8::MAX);
+            *byte = (u16::from(*byte).wrapping_mul(light) >> 8).to_le_bytes()[0];
         }
     }
 }
 
 fn add_noise(pixels: &mut [u8], mut chance: Chance) {
-    let (blocks, rest) = pixels.as_chunks_mut::<8>();
-    let add = |byte: &mut u8, noise: u8| *byte = byte.saturating_add_signed(noise.cast_signed() >> 1);
-    for block in blocks {
-        for (byte, noise) in block.iter_mut().zip(chance.bytes()) {
-            add(byte, noise);
+    let mut noise = [[0; 8]; 8];
+    // Blocks of a fixed length become vector instructions.
+    let mut add = |block: &mut [u8]| {
+        noise.fill_with(|| chance.bytes());
+        for (byte, noise) in block.iter_mut().zip(noise.as_flattened()) {
+            *byte = byte.saturating_add_signed(noise.cast_signed() >> 1);
         }
+    };
+    let (blocks, rest) = pixels.as_chunks_mut::<64>();
+    for block in blocks {
+        add(block);
     }
-    rest.iter_mut().zip(chance.bytes()).for_each(|(byte, noise)| add(byte, noise));
+    add(rest);
 }
 
 /// Out of focus by a fixed share of the height: shrunk, and drawn large again with soft transitions.
@@ -286,17 +291,18 @@ impl Small {
         let small_width = width.div_ceil(factor);
         let mut values = Vec::new();
         for rows in pixels.chunks(row_bytes * factor) {
-            let mut sums = vec![([0_u32; 3], 0_u32); small_width];
+            let n_rows = rows.len() / row_bytes;
+            let mut sums = vec![([0_u32; 3], 0_usize); small_width];
             for row in rows.chunks_exact(row_bytes) {
                 for (square, (sum, n)) in row.chunks(factor * Image::BYTES_PER_PIXEL).zip(&mut sums) {
                     let (pixels, _) = square.as_chunks::<3>();
-                    for pixel in pixels {
-                        sum.iter_mut().zip(pixel).for_each(|(sum, byte)| *sum += u32::from(*byte));
-                        *n += 1;
+                    for [b, g, r] in pixels {
+                        *sum = [sum[0] + u32::from(*b), sum[1] + u32::from(*g), sum[2] + u32::from(*r)];
                     }
+                    *n = pixels.len() * n_rows;
                 }
             }
-            values.extend(sums.iter().map(|(sum, n)| sum.map(|sum| sum * 256 / (*n).max(1))));
+            values.extend(sums.iter().map(|(sum, n)| sum.map(|sum| sum * 256 / u32::try_from(*n).unwrap_or(1).max(1))));
         }
         Self { width: small_width, values }
     }
@@ -328,7 +334,8 @@ impl Small {
             let position = ((2 * at + 1) * 128 / factor).saturating_sub(128);
             (position / 256, u32::try_from(position % 256).unwrap_or(0))
         };
-        let mix = |a: u32, b: u32, part: u32| (a * (256 - part) + b * part) >> 8;
+        // Below 2^24: nothing wraps. Said this way, debug builds are spared a check for each byte.
+        let mix = |a: u32, b: u32, part: u32| a.wrapping_mul(256 - part).wrapping_add(b.wrapping_mul(part)) >> 8;
         let columns: Vec<(usize, u32)> = (0..width).map(between).collect();
         let mut pixels = Vec::with_capacity(width * height * Image::BYTES_PER_PIXEL);
         for y in 0..height {
@@ -339,7 +346,7 @@ impl Small {
             for (left, part) in &columns {
                 let at = |x: usize| mixed.get(x.min(self.width - 1)).copied().unwrap_or_default();
                 let (a, b) = (at(*left), at(left + 1));
-                let byte = |a, b| u8::try_from(mix(a, b, *part) >> 8).unwrap_or(u8::MAX);
+                let byte = |a, b| (mix(a, b, *part) >> 8).to_le_bytes()[0];
                 pixels.extend_from_slice(&[byte(a[0], b[0]), byte(a[1], b[1]), byte(a[2], b[2])]);
             }
         }
