@@ -1,18 +1,23 @@
 //! The scripted camera: a source that works, and fails, as its `sim:` line says.
 //!
 //! It stands in for a device, so it does what no other part of the program may: it waits for its next frame, hangs, and
-//! on demand takes its process with it (`crash`, meant for backends in a child process). All that it shows is a pure function of the line and of
-//! the frame's number; only [`Simulated`] reads the clock, to know which frame is due.
+//! on demand takes its process with it (`crash`, meant for backends in a child process). All that it shows is a pure
+//! function of the line and of the frame's number; only [`Simulated`] reads the clock, to know which frame is due.
 //!
-//! A fault is added as one row of the table in `script.rs`, and where it acts: opening and reading here, the order of
-//! frames in `timeline.rs`, the picture and its bytes in `lens.rs`.
+//! A fault is added as one row of `fault_table.rs`, and where it acts: opening and reading here, the order of frames in
+//! `timeline.rs`, the picture and its bytes in `lens.rs`. Parser and documentation take it from the table.
 
 mod canvas;
 mod chance;
+mod effects;
+mod fault_table;
 mod glyph;
+mod help;
 mod lens;
 mod script;
+mod setting_table;
 mod timeline;
+mod value;
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,10 +27,13 @@ use crate::frame::Image;
 use crate::source::{Grabbed, OpenRequest, Source};
 use crate::status::{Asked, Got};
 
+use fault_table::FaultName;
 use lens::{Lens, Mode};
-use script::{FaultName, Value, WireFormat};
+use setting_table::WireFormat;
+use value::Value;
 
-pub use script::{DEFAULT_FPS, DEFAULT_SIZE, Script, help};
+pub use help::help;
+pub use script::{DEFAULT_FPS, DEFAULT_SIZE, Script};
 
 /// By how much `time-back` sets the time stamps back.
 const TIME_BACK: Duration = Duration::from_secs(1);
@@ -75,8 +83,8 @@ fn mode(script: &Script, asked: &Asked) -> Result<Mode, Fault> {
     let format = script.format().or_else(|| asked.format.and_then(WireFormat::from_pixel_format));
     let format = format.unwrap_or(WireFormat::Bgr);
     let size = script.size().or(asked.size).unwrap_or(DEFAULT_SIZE);
-    script::check_size(size).map_err(|reason| Fault::new(FaultKind::FormatRefused, reason))?;
-    let fps = script.fps().or_else(|| asked.fps.map(script::possible_fps)).unwrap_or(DEFAULT_FPS);
+    value::check_size(size).map_err(|reason| Fault::new(FaultKind::FormatRefused, reason))?;
+    let fps = script.fps().or_else(|| asked.fps.map(value::possible_fps)).unwrap_or(DEFAULT_FPS);
     Ok(Mode { size: lens::possible(size, format), fps, format })
 }
 

@@ -16,7 +16,7 @@ use crate::frame::{Image, Size};
 
 use super::chance::Chance;
 use super::glyph::Font;
-use super::script::Pattern;
+use super::setting_table::Pattern;
 
 /// How dark the rim around white strokes makes what lies under it, of 255: enough to read them on the light grey steps.
 const RIM_DARKNESS: u32 = 150;
