@@ -38,7 +38,7 @@ fn median_secs(n: usize, mut work: impl FnMut()) -> f64 {
 fn newest_frame_to_texture() {
     use camclinic::frame::{Image, Size};
     let size = Size { width: 1920, height: 1080 };
-    let pixels: Vec<u8> = (0..size.n_bytes()).map(|n| (n % 251) as u8).collect();
+    let pixels: Vec<u8> = (0..size.n_bytes()).map(|n| u8::try_from(n % 251).unwrap()).collect();
     let image = Image::new(size, pixels).unwrap();
     let rgba: Vec<u8> = vec![7; 1920 * 1080 * 4];
     let mut copy = rgba.clone();
