@@ -112,10 +112,7 @@ fn videos_are_played_round_and_round_at_their_own_pace() {
 
 #[track_caller]
 fn check_refused(path: &Path, kind: FaultKind, words: &str) {
-    let fault = match open(path, Backend::Ffmpeg) {
-        Ok(_) => panic!("{} opens", path.display()),
-        Err(fault) => fault,
-    };
+    let Err(fault) = open(path, Backend::Ffmpeg) else { panic!("{} opens", path.display()) };
     assert_eq!(fault.kind, kind, "{fault}");
     assert!(fault.message.contains(words), "{fault}");
     assert!(fault.message.contains(&*path.file_name().unwrap().to_string_lossy()), "{fault}");

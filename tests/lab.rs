@@ -166,6 +166,10 @@ fn guest_cameras() {
     // What is not there is rounded, and what came of it is told.
     check("/dev/video0", V4L2, asked(mjpg, 600, 400), (640, 480), mjpg);
     check("/dev/video0", NATIVE, asked(mjpg, 600, 400), (640, 480), mjpg);
+    let one_buffer = Asked { n_buffers: Some(1), ..asked(mjpg, 640, 480) };
+    let source = open("/dev/video0", V4L2, one_buffer).unwrap();
+    assert_eq!(source.got().n_buffers, Some(2), "one buffer starves the driver");
+    drop(source);
     let source = open("/dev/video2", V4L2, asked(mjpg, 640, 480)).unwrap();
     assert_ne!(source.got().format, mjpg, "vivid has no such format");
 }
@@ -182,10 +186,7 @@ fn lab_devices(command: &str) -> String {
 #[track_caller]
 fn check_refused(name: &str, backend: Backend, kind: FaultKind, code: Option<i64>) {
     let start = Instant::now();
-    let fault = match open(name, backend, asked(None, 640, 480)) {
-        Ok(_) => panic!("{name} opens through {backend}"),
-        Err(fault) => fault,
-    };
+    let Err(fault) = open(name, backend, asked(None, 640, 480)) else { panic!("{name} opens through {backend}") };
     println!("{name} through {backend}, {:.1} s: {fault}. {}", start.elapsed().as_secs_f32(), fault.advice);
     assert_eq!((fault.kind, fault.code), (kind, code), "{name} through {backend}: {fault}");
 }
