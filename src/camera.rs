@@ -1,9 +1,23 @@
 //! The front door to one camera: a supervisor that decides, and a capture thread that only reads.
+//!
+//! ```text
+//!   Command ──► supervisor ──► Latest<Frame>, Latest<Status>, Latest<History>, events
+//!                 ▲    │
+//!         Report  │    ▼ go on / stop
+//!               capture thread ──► Source (open, grab, retrieve, close: each may block for ever)
+//! ```
+//!
+//! Invariant: the supervisor never calls a driver and never waits for a thread. A capture thread whose call does not
+//! come back within its deadline is told to end and left behind; it frees the device when the call returns, and is
+//! counted until then. Nothing here is global: any number of cameras run beside each other.
 
 use std::io;
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use crate::backend::Backend;
+use crossbeam_channel::{Receiver, Sender, bounded};
+
 use crate::frame::Frame;
 use crate::health::History;
 use crate::latest::{Latest, Reader};
@@ -11,6 +25,14 @@ use crate::logging::EventLog;
 use crate::settings::Settings;
 use crate::source::SourceSpec;
 use crate::status::Status;
+
+mod capture;
+mod supervisor;
+
+use supervisor::{Outputs, Supervisor};
+
+/// How long dropping a `Camera` waits for the device to be closed.
+const SHUTDOWN_DEADLINE: Duration = Duration::from_millis(900);
 
 /// What somebody wants of a camera.
 #[derive(Clone, Debug)]
@@ -21,17 +43,21 @@ pub enum Command {
     Stop,
     /// Use other settings from now on. The stream is restarted only if the change needs it.
     Apply(Box<Settings>),
-    /// Another camera.
-    Switch(SourceSpec, Option<Backend>),
+    /// Another camera. A stopped one stays stopped no longer.
+    Switch(Box<SourceSpec>),
     /// Do the next step of recovery at once.
     RecoverNow,
 }
 
-/// Called after each new frame and each new status, on the supervisor's thread: must not block.
+/// Called after each new frame, and after each new status that no frame accompanies, on the supervisor's thread: must
+/// not block. Never called while the camera is stopped.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
-/// A camera at work. Dropping it closes the device.
+/// A camera at work. Dropping it closes the device, waiting a second at most.
 pub struct Camera {
+    commands: Sender<Command>,
+    /// Disconnected when the supervisor has ended.
+    ended: Receiver<()>,
     frames: Latest<Frame>,
     status: Latest<Status>,
     history: Latest<History>,
@@ -43,13 +69,22 @@ impl Camera {
     /// # Errors
     /// The system gives no thread.
     pub fn start(spec: SourceSpec, settings: &Settings, log: EventLog, wake: Wake) -> io::Result<Self> {
-        let _ = (spec, settings, log, wake);
-        Err(io::Error::other("under construction"))
+        let (commands, commands_rx) = bounded(64);
+        let (ended_tx, ended) = bounded(0);
+        let (frames, status, history) = (Latest::new(), Latest::new(), Latest::new());
+        let outputs = Outputs { frames: frames.clone(), status: status.clone(), history: history.clone(), wake, log };
+        let mut supervisor = Supervisor::new(spec, settings.clone(), outputs);
+        supervisor.publish(Instant::now());
+        thread::Builder::new().name("supervisor".to_owned()).spawn(move || {
+            supervisor.run(&commands_rx);
+            drop(ended_tx);
+        })?;
+        Ok(Self { commands, ended, frames, status, history })
     }
 
-    /// Sends a command. Never waits.
+    /// Sends a command. Never waits: should the supervisor be sixty commands behind, this one is dropped.
     pub fn send(&self, command: Command) {
-        let _ = command;
+        let _ = self.commands.try_send(command);
     }
 
     /// A reader of good frames.
@@ -58,15 +93,24 @@ impl Camera {
         self.frames.reader()
     }
 
-    /// A reader of the status, published at each change and at least four times a second.
+    /// A reader of the status, published at each change and four times a second while the camera is at work.
     #[must_use]
     pub fn status(&self) -> Reader<Status> {
         self.status.reader()
     }
 
-    /// The score over time, published with the status.
+    /// A reader of the score over time.
     #[must_use]
     pub fn history(&self) -> Reader<History> {
         self.history.reader()
+    }
+}
+
+impl Drop for Camera {
+    fn drop(&mut self) {
+        let (closed, _) = bounded(0);
+        // With its commands gone the supervisor closes the device and ends.
+        drop(std::mem::replace(&mut self.commands, closed));
+        let _ = self.ended.recv_timeout(SHUTDOWN_DEADLINE);
     }
 }

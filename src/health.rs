@@ -1,10 +1,406 @@
-//! The health score and its history.
+//! The health score, why it is what it is, and how it was.
+//!
+//! Pure: everything is told what time it is. One table, [`RULES`], is behind the score, the help and the report.
 
-use std::time::Instant;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
-/// The score over time.
+use crate::status::Deduction;
+
+/// Points off for each failed read or open since the last good frame.
+pub const POINTS_PER_FAILURE: u32 = 10;
+
+/// A way to lose points, besides failures in a row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rule {
+    /// Its name in [`Deduction::rule`].
+    pub id: &'static str,
+    /// What is measured, in plain words; stands before the value.
+    pub what: &'static str,
+    pub unit: &'static str,
+    /// Values up to this cost nothing.
+    pub free: f64,
+    pub points_per_unit: f64,
+    pub max_points: u8,
+}
+
+const NO_PICTURE: Rule = Rule {
+    id: "no-picture",
+    what: "no live picture for",
+    unit: "s",
+    free: 0.0,
+    points_per_unit: 20.0,
+    max_points: 100,
+};
+const UNAVAILABLE: Rule = Rule {
+    id: "unavailable",
+    what: "the camera is not open",
+    unit: "yes",
+    free: 0.0,
+    points_per_unit: 75.0,
+    max_points: 75,
+};
+const RATE: Rule = Rule {
+    id: "rate",
+    what: "frame rate below the agreed one by",
+    unit: "%",
+    free: 5.0,
+    points_per_unit: 1.0,
+    max_points: 40,
+};
+const JITTER: Rule = Rule {
+    id: "jitter",
+    what: "frames late (95 of 100 within) by, of a frame period,",
+    unit: "%",
+    free: 75.0,
+    points_per_unit: 0.2,
+    max_points: 10,
+};
+const DROPS: Rule = Rule {
+    id: "drops",
+    what: "frames lost in the last ten seconds:",
+    unit: "%",
+    free: 1.0,
+    points_per_unit: 2.0,
+    max_points: 30,
+};
+const STALLS: Rule = Rule {
+    id: "stalls",
+    what: "interruptions in the last minute:",
+    unit: "",
+    free: 0.0,
+    points_per_unit: 5.0,
+    max_points: 20,
+};
+
+/// Every rule, in the order in which deductions are listed.
+pub const RULES: [Rule; 6] = [UNAVAILABLE, NO_PICTURE, RATE, JITTER, DROPS, STALLS];
+
+impl Rule {
+    /// `None` when the value costs nothing.
+    fn deduct(&self, value: f64) -> Option<Deduction> {
+        let points = ((value - self.free) * self.points_per_unit).round().clamp(0.0, f64::from(self.max_points));
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=max_points")]
+        let points = points as u8;
+        let reason = match self.unit {
+            "yes" => self.what.to_owned(),
+            "" => format!("{} {value:.0}", self.what),
+            "s" => format!("{} {value:.1} s", self.what),
+            unit => format!("{} {value:.0} {unit}", self.what),
+        };
+        (points > 0).then(|| Deduction { rule: self.id.to_owned(), reason, points })
+    }
+}
+
+/// How long frames are remembered for the rate and for the drops.
+const RATE_WINDOW: Duration = Duration::from_secs(2);
+const DROP_WINDOW: Duration = Duration::from_secs(10);
+const STALL_WINDOW: Duration = Duration::from_mins(1);
+/// Before the stream has run this long its rate says nothing.
+const SETTLING: Duration = Duration::from_secs(2);
+/// The intervals that the jitter is taken from.
+const N_INTERVALS: usize = 150;
+
+/// What the score depends on besides the time series.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Condition {
+    pub n_failures: u32,
+    /// Something failed and the device is closed, or could not be opened.
+    pub unavailable: bool,
+    /// How long there has been no live picture although one is wanted.
+    pub outage: Option<Duration>,
+    /// The rate that the device agreed to.
+    pub agreed_fps: Option<f64>,
+}
+
+/// Watches the frames of one camera.
+#[derive(Clone, Debug, Default)]
+pub struct Health {
+    /// When each recent frame was taken, and how many were lost just before it.
+    frames: VecDeque<(Instant, u64)>,
+    intervals_secs: VecDeque<f64>,
+    stalls: VecDeque<Instant>,
+    stream_since: Option<Instant>,
+}
+
+impl Health {
+    /// A frame arrived, and `n_lost` were lost since the one before.
+    pub fn on_frame(&mut self, taken_at: Instant, n_lost: u64) {
+        match self.frames.back() {
+            Some((last, _)) if self.stream_since.is_some() => {
+                if self.intervals_secs.len() >= N_INTERVALS {
+                    self.intervals_secs.pop_front();
+                }
+                self.intervals_secs.push_back(taken_at.saturating_duration_since(*last).as_secs_f64());
+            }
+            _ => self.stream_since = Some(taken_at),
+        }
+        self.frames.push_back((taken_at, n_lost));
+        let horizon = taken_at.checked_sub(DROP_WINDOW);
+        while self.frames.front().is_some_and(|(at, _)| horizon.is_some_and(|horizon| *at < horizon)) {
+            self.frames.pop_front();
+        }
+    }
+
+    /// Frames were lost and none came with them.
+    pub fn on_lost(&mut self, n_lost: u64) {
+        if let Some((_, lost)) = self.frames.back_mut() {
+            *lost += n_lost;
+        }
+    }
+
+    /// The stream stopped for longer than it may, or was opened again.
+    pub fn on_interruption(&mut self, now: Instant) {
+        self.stalls.push_back(now);
+        self.on_stream_end();
+    }
+
+    /// The stream ended: rate and jitter begin anew with the next frame.
+    pub fn on_stream_end(&mut self) {
+        self.stream_since = None;
+        self.intervals_secs.clear();
+    }
+
+    /// Good frames a second over the last two seconds.
+    #[must_use]
+    pub fn fps(&self, now: Instant) -> f64 {
+        let since = now.checked_sub(RATE_WINDOW).max(self.stream_since);
+        let Some(since) = since else { return 0.0 };
+        let mut recent = self.frames.iter().map(|(at, _)| *at).filter(|at| *at >= since);
+        let (Some(first), n_more) = (recent.next(), recent.count()) else { return 0.0 };
+        let last = self.frames.back().map_or(first, |(at, _)| *at);
+        if n_more == 0 {
+            return 0.0;
+        }
+        let n_more = u32::try_from(n_more).unwrap_or(u32::MAX);
+        let mean = last.saturating_duration_since(first) / n_more;
+        // A rate must fall as soon as frames stay away, not when the last one leaves the window.
+        let quiet = now.saturating_duration_since(last);
+        let span = if quiet > mean * 2 { now.saturating_duration_since(first) } else { mean * n_more };
+        if span.is_zero() { 0.0 } else { f64::from(n_more) / span.as_secs_f64() }
+    }
+
+    /// How far intervals exceed the usual one, in seconds, for 95 of 100 of them.
+    fn jitter_secs(&self) -> f64 {
+        let mut sorted: Vec<f64> = self.intervals_secs.iter().copied().collect();
+        sorted.sort_by(f64::total_cmp);
+        let at = |share: f64| -> f64 {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                clippy::cast_precision_loss,
+                reason = "an index of a short list"
+            )]
+            let index = (sorted.len().saturating_sub(1) as f64 * share).round() as usize;
+            sorted.get(index).copied().unwrap_or_default()
+        };
+        at(0.95) - at(0.5)
+    }
+
+    fn lost_percent(&self, now: Instant) -> f64 {
+        let since = now.checked_sub(DROP_WINDOW);
+        let (mut n_got, mut n_lost) = (0_u32, 0_u64);
+        for (at, lost) in &self.frames {
+            if since.is_none_or(|since| *at >= since) {
+                n_got += 1;
+                n_lost += lost;
+            }
+        }
+        let n_lost = f64::from(u32::try_from(n_lost).unwrap_or(u32::MAX));
+        let n_all = f64::from(n_got) + n_lost;
+        if n_all < 10.0 { 0.0 } else { 100.0 * n_lost / n_all }
+    }
+
+    /// The score, 0 to 100, and what it lost points for.
+    pub fn score(&mut self, condition: Condition, now: Instant) -> (u8, Vec<Deduction>) {
+        while self.stalls.front().is_some_and(|at| now.saturating_duration_since(*at) > STALL_WINDOW) {
+            self.stalls.pop_front();
+        }
+        let mut deductions = Vec::new();
+        if condition.n_failures > 0 {
+            let points = u8::try_from((condition.n_failures * POINTS_PER_FAILURE).min(100)).unwrap_or(100);
+            let reason = match condition.n_failures {
+                1 => "1 failure since the last good frame".to_owned(),
+                n => format!("{n} failures in a row"),
+            };
+            deductions.push(Deduction { rule: "failures".to_owned(), reason, points });
+        }
+        let settled = self.stream_since.is_some_and(|since| now.saturating_duration_since(since) >= SETTLING);
+        let agreed_fps = condition.agreed_fps.filter(|fps| *fps > 0.0 && settled && condition.outage.is_none());
+        let n_stalls = f64::from(u32::try_from(self.stalls.len()).unwrap_or(u32::MAX));
+        if condition.unavailable {
+            deductions.extend(UNAVAILABLE.deduct(1.0));
+        }
+        deductions.extend(NO_PICTURE.deduct(condition.outage.unwrap_or_default().as_secs_f64()));
+        deductions.extend(agreed_fps.and_then(|agreed| RATE.deduct(100.0 * (1.0 - self.fps(now) / agreed))));
+        deductions.extend(agreed_fps.and_then(|agreed| JITTER.deduct(100.0 * self.jitter_secs() * agreed)));
+        deductions.extend(DROPS.deduct(self.lost_percent(now)));
+        deductions.extend(STALLS.deduct(n_stalls));
+        let lost: u32 = deductions.iter().map(|deduction| u32::from(deduction.points)).sum();
+        (u8::try_from(100_u32.saturating_sub(lost)).unwrap_or_default(), deductions)
+    }
+}
+
+/// The score over time: fine for the last minutes, coarser the older it is, so that a day stays small.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    /// Oldest first, about two a second; `NaN` never occurs.
+    /// Oldest first. Of each stretch that was thinned out the lowest score is kept, so that no trouble vanishes.
     pub samples: Vec<(Instant, u8)>,
+    n_since_thinning: usize,
+}
+
+/// Samples older than the first are kept as one for each stretch of the second.
+const THINNING: [(Duration, Duration); 3] = [
+    (Duration::from_mins(5), Duration::from_secs(5)),
+    (Duration::from_hours(1), Duration::from_mins(1)),
+    (Duration::from_hours(24), Duration::from_hours(1)),
+];
+const N_BETWEEN_THINNINGS: usize = 120;
+/// A week: nothing older is kept in memory.
+const OLDEST: Duration = Duration::from_hours(24 * 7);
+
+impl History {
+    pub fn push(&mut self, now: Instant, score: u8) {
+        self.samples.push((now, score));
+        self.n_since_thinning += 1;
+        if self.n_since_thinning >= N_BETWEEN_THINNINGS {
+            self.n_since_thinning = 0;
+            self.thin(now);
+        }
+    }
+
+    fn thin(&mut self, now: Instant) {
+        let mut kept: Vec<(Instant, u8)> = Vec::with_capacity(self.samples.len());
+        // The start of the stretch that the last kept sample stands for.
+        let mut stretch_start: Option<Instant> = None;
+        for (at, score) in self.samples.drain(..) {
+            let age = now.saturating_duration_since(at);
+            if age > OLDEST {
+                continue;
+            }
+            let stretch = THINNING.iter().rev().find(|(older, _)| age > *older).map(|(_, stretch)| *stretch);
+            match (kept.last_mut(), stretch_start, stretch) {
+                (Some(last), Some(start), Some(stretch)) if at.saturating_duration_since(start) < stretch => {
+                    last.1 = last.1.min(score);
+                }
+                _ => {
+                    kept.push((at, score));
+                    stretch_start = Some(at);
+                }
+            }
+        }
+        self.samples = kept;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Frames at this rate for so many seconds, every `lose`-th lost; returns the time of the end.
+    fn stream(health: &mut Health, from: Instant, fps: u32, secs: u32, lose: Option<u32>) -> Instant {
+        let mut n_lost = 0;
+        for n in 0..fps * secs {
+            if lose.is_some_and(|every| n % every == every - 1) {
+                n_lost += 1;
+                continue;
+            }
+            health.on_frame(from + Duration::from_secs(1) * n / fps, n_lost);
+            n_lost = 0;
+        }
+        from + Duration::from_secs(1) * (fps * secs - 1) / fps
+    }
+
+    fn condition() -> Condition {
+        Condition { agreed_fps: Some(30.0), ..Condition::default() }
+    }
+
+    #[track_caller]
+    fn check(
+        health: &mut Health,
+        condition: Condition,
+        now: Instant,
+        score: std::ops::RangeInclusive<u8>,
+        rules: &[&str],
+    ) {
+        let (got, deductions) = health.score(condition, now);
+        assert!(score.contains(&got), "{got} {deductions:?}");
+        assert_eq!(deductions.iter().map(|d| d.rule.as_str()).collect::<Vec<_>>(), rules, "{deductions:?}");
+    }
+
+    #[test]
+    fn a_good_stream_has_a_full_score() {
+        let mut health = Health::default();
+        let now = stream(&mut health, Instant::now(), 30, 20, None);
+        check(&mut health, condition(), now, 100..=100, &[]);
+        assert!((health.fps(now) - 30.0).abs() < 0.1, "{}", health.fps(now));
+    }
+
+    #[test]
+    fn each_trouble_costs_points_under_its_own_name() {
+        let start = Instant::now();
+        let mut slow = Health::default();
+        let now = stream(&mut slow, start, 12, 10, None);
+        check(&mut slow, condition(), now, 60..=60, &["rate"]);
+
+        let mut lossy = Health::default();
+        let now = stream(&mut lossy, start, 30, 20, Some(5));
+        check(&mut lossy, condition(), now, 30..=60, &["rate", "jitter", "drops"]);
+
+        let mut health = Health::default();
+        let now = stream(&mut health, start, 30, 5, None);
+        check(&mut health, Condition { n_failures: 3, ..condition() }, now, 70..=70, &["failures"]);
+        check(&mut health, Condition { n_failures: 300, ..condition() }, now, 0..=0, &["failures"]);
+        check(
+            &mut health,
+            Condition { n_failures: 1, unavailable: true, ..condition() },
+            now,
+            15..=15,
+            &["failures", "unavailable"],
+        );
+        let outage = Some(Duration::from_millis(1_500));
+        check(&mut health, Condition { outage, ..condition() }, now, 70..=70, &["no-picture"]);
+        health.on_interruption(now);
+        check(&mut health, condition(), now, 95..=95, &["stalls"]);
+        check(&mut health, condition(), now + Duration::from_secs(61), 100..=100, &[]);
+    }
+
+    #[test]
+    fn the_rate_falls_when_frames_stay_away() {
+        let mut health = Health::default();
+        let now = stream(&mut health, Instant::now(), 30, 5, None);
+        assert!(health.fps(now + Duration::from_millis(50)) > 29.0);
+        assert!(health.fps(now + Duration::from_millis(1_000)) < 16.0);
+        assert!(health.fps(now + Duration::from_secs(3)) < 0.1);
+    }
+
+    #[test]
+    fn a_stream_that_has_just_begun_is_not_blamed_for_its_rate() {
+        let mut health = Health::default();
+        let now = stream(&mut health, Instant::now(), 5, 1, None);
+        check(&mut health, condition(), now, 100..=100, &[]);
+    }
+
+    #[test]
+    fn a_day_of_history_stays_small_and_keeps_each_dip() {
+        let start = Instant::now();
+        let mut history = History::default();
+        let mut now = start;
+        for n in 0..2 * 60 * 60 * 24 {
+            now = start + Duration::from_millis(500) * n;
+            history.push(now, if n == 2 * 60 * 60 { 12 } else { 100 });
+        }
+        assert!(history.samples.len() < 4_000, "{}", history.samples.len());
+        assert_eq!(history.samples.iter().filter(|(_, score)| *score == 12).count(), 1);
+        assert!(history.samples.is_sorted_by_key(|(at, _)| *at));
+        let n_fine = history.samples.iter().filter(|(at, _)| now - *at < Duration::from_mins(4)).count();
+        assert!(n_fine >= 450, "{n_fine}");
+    }
+
+    #[test]
+    fn the_table_has_unique_names() {
+        for (n, rule) in RULES.iter().enumerate() {
+            assert!(RULES.iter().skip(n + 1).all(|other| other.id != rule.id));
+        }
+    }
 }

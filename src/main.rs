@@ -1,1 +1,59 @@
-fn main() {}
+//! Picks a face: the window, or a command.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use camclinic::cli::{self, Exit};
+#[cfg(feature = "gui")]
+use camclinic::{logging::EventLog, ui};
+
+fn main() -> ExitCode {
+    let exit = match cli::parse() {
+        Ok(arguments) => run(&arguments),
+        Err(exit) => exit,
+    };
+    ExitCode::from(exit as u8)
+}
+
+fn run(arguments: &cli::Cli) -> Exit {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let on_signal = Arc::clone(&interrupted);
+    // SIGINT, SIGTERM and SIGHUP, or Ctrl-C and the console's close button: the camera is released before the end.
+    if let Err(error) = ctrlc::set_handler(move || on_signal.store(true, Ordering::Relaxed)) {
+        cli::complain(&format!("Signals will end the program without releasing the camera: {error}"));
+    }
+    match &arguments.command {
+        Some(command) => cli::run(command, &arguments.shared, &interrupted),
+        None => window(arguments, interrupted),
+    }
+}
+
+#[cfg(feature = "gui")]
+fn window(arguments: &cli::Cli, interrupted: Arc<AtomicBool>) -> Exit {
+    let cli::Run { settings, settings_path, notices } = arguments.shared.load_settings();
+    let source = match cli::window_source(arguments.source.as_deref(), &settings) {
+        Ok(source) => Some(source),
+        Err(sentence) => {
+            cli::complain(&sentence);
+            return Exit::CouldNotRun;
+        }
+    };
+    let after = arguments.after;
+    let screenshot = arguments.screenshot.clone().map(|path| ui::Screenshot { path, after });
+    let log = EventLog::new();
+    let options = ui::Options { source, settings, settings_path, notices, screenshot, log, interrupted };
+    match ui::run(options) {
+        Ok(()) => Exit::Healthy,
+        Err(sentence) => {
+            cli::complain(&sentence);
+            Exit::CouldNotRun
+        }
+    }
+}
+
+#[cfg(not(feature = "gui"))]
+fn window(_arguments: &cli::Cli, _interrupted: Arc<AtomicBool>) -> Exit {
+    cli::complain("This build has no window. Use a command: camclinic help");
+    Exit::CouldNotRun
+}

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::backend::Backend;
 use crate::status::Asked;
@@ -467,31 +467,40 @@ fn keep_copy(path: &Path, mark: &str, why: &str) -> String {
 }
 
 /// Layout 0 had no version and the flat names of the camera scripts that Camclinic replaces; each has one place now.
-const LAYOUT_0: [(&str, &str, &str); 9] = [
-    ("max_retries", "recovery", "n_retries"),
-    ("retry_delay", "recovery", "base_delay_secs"),
-    ("max_consecutive_failures", "recovery", "n_failures_before_reconnect"),
-    ("max_recovery_attempts", "recovery", "n_recovery_attempts"),
-    ("recovery_cooldown", "recovery", "cooldown_secs"),
-    ("system_reboot_threshold", "recovery", "n_failures_before_reboot_advice"),
-    ("frame_timeout", "recovery", "first_frame_deadline_secs"),
-    ("jpeg_quality", "snapshot", "jpeg_quality_percent"),
-    ("source", "", "source"),
+const LAYOUT_0: [(&str, &str); 9] = [
+    ("max_retries", "recovery.n_retries"),
+    ("retry_delay", "recovery.base_delay_secs"),
+    ("max_consecutive_failures", "recovery.n_failures_before_reconnect"),
+    ("max_recovery_attempts", "recovery.n_recovery_attempts"),
+    ("recovery_cooldown", "recovery.cooldown_secs"),
+    ("system_reboot_threshold", "recovery.n_failures_before_reboot_advice"),
+    ("frame_timeout", "recovery.first_frame_deadline_secs"),
+    ("jpeg_quality", "snapshot.jpeg_quality_percent"),
+    ("source", "source"),
 ];
 
 fn migrate(old: &Value) -> Value {
-    let mut new = old.clone();
-    new["version"] = VERSION.into();
-    for (old_name, section, name) in LAYOUT_0 {
+    let mut new = json!({ "version": VERSION });
+    for (old_name, path) in LAYOUT_0 {
         if let Some(value) = old.get(old_name) {
-            if section.is_empty() {
-                new[name] = value.clone();
-            } else {
-                new[section][name] = value.clone();
-            }
+            let names: Vec<_> = path.split('.').collect();
+            let nested = names.into_iter().rev().fold(value.clone(), |inner, name| json!({ name: inner }));
+            merge(&mut new, nested);
         }
     }
     new
+}
+
+/// Adds the members of `from`, going into objects that both have.
+fn merge(into: &mut Value, from: Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (name, value) in from {
+                merge(into.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from,
+    }
 }
 
 #[cfg(test)]

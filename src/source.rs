@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::backend::Backend;
+use crate::device;
 use crate::fault::{Fault, FaultKind};
 use crate::frame::Image;
 use crate::status::{Asked, Got};
@@ -125,6 +126,21 @@ impl SourceSpec {
             Self::Index(index) => Some(*index),
             Self::Device(path) => path.strip_prefix("/dev/video").and_then(|number| number.parse().ok()),
             Self::Simulated(_) | Self::File(_) | Self::Url(_) => None,
+        }
+    }
+
+    /// A name for people. Asks the system about devices, so it may block: not for the window's thread.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let of_device = |text: &str| device::find(text).map(|device| device.name);
+        match self {
+            Self::Simulated(_) => "Simulated camera".to_owned(),
+            Self::Index(index) => of_device(&index.to_string()).unwrap_or_else(|| format!("Camera {index}")),
+            Self::Device(text) => of_device(text).unwrap_or_else(|| text.clone()),
+            Self::File(path) => {
+                path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+            }
+            Self::Url(_) => self.to_string(),
         }
     }
 

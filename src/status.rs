@@ -161,6 +161,7 @@ pub struct Got {
 
 /// Everything there is to say about a camera at one moment. The field order is that of the contract.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the JSON contract has them one by one")]
 pub struct Status {
     /// As the user named it, without secrets.
     pub source: String,

@@ -1,0 +1,152 @@
+//! The capture thread: opens a source, reads it, and closes it. It decides nothing.
+
+use std::io;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::backend::Backend;
+use crate::fault::{Fault, FaultKind};
+use crate::frame::Image;
+use crate::source::{Grabbed, OpenRequest};
+use crate::status::Got;
+
+/// Warm-up ends after this time, whatever the number of frames: a slow camera must not stay dark.
+const LONGEST_WARM_UP: Duration = Duration::from_secs(1);
+
+/// What a capture thread has to say, with the number of the opening that it belongs to.
+pub(super) struct Report {
+    pub(super) opening: u64,
+    pub(super) news: News,
+}
+
+pub(super) enum News {
+    /// Opening begins; this is the device's name for people.
+    Named(String),
+    /// The device delivers something else than it said when it was opened.
+    Changed(Got),
+    Opened {
+        got: Got,
+        backend: Backend,
+    },
+    Frame {
+        image: Image,
+        grabbed: Grabbed,
+        wall: SystemTime,
+    },
+    /// Grabbed and thrown away undecoded.
+    WarmedUp,
+    /// The thread waits for leave to go on.
+    Failed(Fault),
+    /// The device is closed and the thread is ending.
+    Closed,
+}
+
+/// The supervisor's end of a capture thread.
+pub(super) struct Capture {
+    pub(super) opening: u64,
+    stop: Arc<AtomicBool>,
+    go_on: Sender<()>,
+}
+
+impl Capture {
+    pub(super) fn start(
+        opening: u64,
+        request: OpenRequest,
+        n_warm_up: u32,
+        reports: Sender<Report>,
+    ) -> io::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (go_on, leave) = bounded(1);
+        let worker = Worker { opening, stop: Arc::clone(&stop), leave, reports };
+        thread::Builder::new().name(format!("capture-{opening}")).spawn(move || worker.run(&request, n_warm_up))?;
+        Ok(Self { opening, stop, go_on })
+    }
+
+    pub(super) fn go_on(&self) {
+        let _ = self.go_on.try_send(());
+    }
+
+    /// Asks the thread to close the device. It says `Closed` when it has.
+    pub(super) fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.go_on();
+    }
+}
+
+/// The capture thread's own end.
+struct Worker {
+    opening: u64,
+    stop: Arc<AtomicBool>,
+    leave: Receiver<()>,
+    reports: Sender<Report>,
+}
+
+impl Worker {
+    fn run(self, request: &OpenRequest, n_warm_up: u32) {
+        // A panic in a backend or in the library below it ends this opening, not the program.
+        if panic::catch_unwind(AssertUnwindSafe(|| self.read(request, n_warm_up))).is_err() {
+            self.tell(News::Failed(Fault::new(
+                FaultKind::Crashed,
+                format!("the backend crashed while reading {}", request.spec),
+            )));
+        }
+        self.tell(News::Closed);
+    }
+
+    fn read(&self, request: &OpenRequest, mut n_warm_up: u32) {
+        if !self.tell(News::Named(request.spec.name())) {
+            return;
+        }
+        let opened = request.backend().and_then(|backend| Ok((backend, request.open()?)));
+        let (backend, mut source) = match opened {
+            Ok(opened) => opened,
+            Err(fault) => {
+                self.tell(News::Failed(fault));
+                return;
+            }
+        };
+        let mut got = source.got();
+        if !self.tell(News::Opened { got: got.clone(), backend }) {
+            return;
+        }
+        let mut first_frame_at = None;
+        while !self.stop.load(Ordering::Relaxed) {
+            let news = match source.grab() {
+                Ok(grabbed) => {
+                    let since_first =
+                        grabbed.taken_at.saturating_duration_since(*first_frame_at.get_or_insert(grabbed.taken_at));
+                    if n_warm_up > 0 && since_first < LONGEST_WARM_UP {
+                        n_warm_up -= 1;
+                        News::WarmedUp
+                    } else {
+                        let wall = SystemTime::now();
+                        match source.retrieve() {
+                            Ok(image) => News::Frame { image, grabbed, wall },
+                            Err(fault) => News::Failed(fault),
+                        }
+                    }
+                }
+                Err(fault) => News::Failed(fault),
+            };
+            let failed = matches!(news, News::Failed(_));
+            let changed = Some(source.got()).filter(|now_got| *now_got != got);
+            if let Some(changed) = changed {
+                got = changed;
+                self.tell(News::Changed(got.clone()));
+            }
+            if !self.tell(news) || (failed && self.leave.recv().is_err()) {
+                return;
+            }
+        }
+    }
+
+    /// `false` when nobody listens any more.
+    fn tell(&self, news: News) -> bool {
+        self.reports.send(Report { opening: self.opening, news }).is_ok()
+    }
+}

@@ -1,0 +1,477 @@
+//! Every command: what it prints, and with which code it ends.
+//!
+//! Results go to stdout, as text or as JSON alone; progress and errors go to stderr. The exit codes are those of
+//! monitoring plugins (<https://www.monitoring-plugins.org/doc/guidelines.html>).
+
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use clap::{CommandFactory, Parser, Subcommand};
+use serde_json::json;
+
+use crate::backend::Backend;
+use crate::camera::Camera;
+use crate::device::{self, Device};
+use crate::event::Level;
+use crate::fault::FaultClass;
+use crate::frame::{Frame, Size};
+use crate::latest::Reader;
+use crate::logging::EventLog;
+use crate::settings::{FPS, Loaded, Settings, secs};
+use crate::snapshot::{self, Job};
+use crate::source::{SourceSpec, simulated};
+use crate::status::{Grade, State, Status};
+
+/// How a run ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Healthy = 0,
+    Warning = 1,
+    /// The camera does not work.
+    Critical = 2,
+    /// The command could not be carried out: wrong usage, no disk, no display.
+    CouldNotRun = 3,
+}
+
+/// How long `status` watches the stream: the rate is measured over two seconds.
+const STATUS_WATCH: Duration = Duration::from_millis(2_200);
+/// Listing devices asks drivers; one that hangs must not hang us.
+const LIST_DEADLINE: Duration = Duration::from_secs(3);
+/// How often a waiting command looks whether it was interrupted.
+const POLL: Duration = Duration::from_millis(100);
+
+/// Looks at a camera, finds out why it misbehaves, and gets it going again.
+///
+/// Without a command it opens the window.
+#[derive(Parser, Debug)]
+#[command(name = "camclinic", version, disable_help_subcommand = true, subcommand_negates_reqs = true)]
+#[command(
+    after_help = "SOURCE is sim:… (see `camclinic help sim`), a number or an identity from `camclinic list`, a device path,\n\
+    rtsp://…, http(s)://… or a video file. Without it: the saved camera, else the first real one, else sim:\n\n\
+    Exit codes: 0 healthy, 1 warning, 2 critical, 3 could not run."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The camera to show.
+    pub source: Option<String>,
+    #[command(flatten)]
+    pub shared: Shared,
+    /// Open the window, save a picture of it as PNG, and end.
+    #[arg(long, value_name = "FILE.png")]
+    pub screenshot: Option<PathBuf>,
+    /// How long the window runs before the screenshot.
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds, requires = "screenshot")]
+    pub after: Duration,
+}
+
+/// What every command understands.
+#[derive(clap::Args, Debug)]
+pub struct Shared {
+    /// How to reach the camera: auto, dshow, msmf, v4l2, ffmpeg, gstreamer, avfoundation, native or simulated.
+    #[arg(long, global = true, value_parser = backend)]
+    pub backend: Option<BackendChoice>,
+    /// Picture size to ask for, as in 1280x720.
+    #[arg(long, global = true, value_name = "WxH")]
+    pub size: Option<Size>,
+    /// Pictures a second to ask for.
+    #[arg(long, global = true, value_name = "N", value_parser = rate, allow_negative_numbers = true)]
+    pub fps: Option<f64>,
+    /// Use this settings file in place of the user's own.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub settings: Option<PathBuf>,
+    /// Tell what happens, on stderr; twice for more.
+    #[arg(short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// List the cameras of this computer.
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Open a camera, watch it for two seconds, and tell how it is.
+    Status {
+        source: Option<String>,
+        /// Everything that is known, not only the essentials.
+        #[arg(long)]
+        detailed: bool,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Save one picture.
+    Snapshot {
+        source: Option<String>,
+        /// The file to write; its ending chooses the format.
+        #[arg(long, short, value_name = "FILE.(jpg|png)")]
+        output: PathBuf,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Explain a command, or the simulated camera: `camclinic help sim`.
+    Help { topic: Option<String> },
+}
+
+/// `--backend`: `auto` is a choice too, against the one in the settings.
+#[derive(Clone, Copy, Debug)]
+pub struct BackendChoice(Option<Backend>);
+
+fn backend(text: &str) -> Result<BackendChoice, String> {
+    if text == "auto" {
+        return Ok(BackendChoice(None));
+    }
+    let found = Backend::ALL.into_iter().find(|backend| backend.slug() == text);
+    found.map(|backend| BackendChoice(Some(backend))).ok_or_else(|| {
+        let names = Backend::ALL.map(Backend::slug).join(", ");
+        format!("it can be auto, {names}")
+    })
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let range = FPS.min..=FPS.max;
+    text.parse().ok().filter(|fps| range.contains(fps)).ok_or_else(|| format!("it can be {} to {}", FPS.min, FPS.max))
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let longest = 3_600.0;
+    let value = text.parse().ok().filter(|value: &f64| (0.0..=longest).contains(value));
+    value.map(secs).ok_or_else(|| format!("it can be 0 to {longest} seconds"))
+}
+
+/// Reads the command line.
+///
+/// # Errors
+/// Nothing to run: help or the version was printed (`Healthy`), or the usage is wrong and the reason was printed.
+pub fn parse() -> Result<Cli, Exit> {
+    Cli::try_parse().map_err(|error| {
+        let _ = error.print();
+        if error.use_stderr() { Exit::CouldNotRun } else { Exit::Healthy }
+    })
+}
+
+/// The settings of this run, with what the command line says in their place.
+pub struct Run {
+    pub settings: Settings,
+    pub settings_path: Option<PathBuf>,
+    pub notices: Vec<String>,
+}
+
+impl Shared {
+    #[must_use]
+    pub fn load_settings(&self) -> Run {
+        let settings_path = self.settings.clone().or_else(Settings::default_path);
+        let Loaded { mut settings, notices } = settings_path
+            .as_deref()
+            .map_or_else(|| Loaded { settings: Settings::default(), notices: Vec::new() }, Settings::load);
+        if let Some(BackendChoice(backend)) = self.backend {
+            settings.backend = backend;
+        }
+        settings.asked.size = self.size.or(settings.asked.size);
+        settings.asked.fps = self.fps.or(settings.asked.fps);
+        Run { settings, settings_path, notices }
+    }
+}
+
+/// The camera to open: the one that was named, else the saved one, else the first real one, else the simulated one.
+///
+/// # Errors
+/// What was named cannot be a source; the sentence says what can.
+pub fn choose_source(named: Option<&str>, settings: &Settings) -> Result<SourceSpec, String> {
+    if let Some(named) = named {
+        return SourceSpec::parse(named);
+    }
+    // A saved source was checked when it was saved; should a later version not know it any more, go on without.
+    if let Some(Ok(spec)) = settings.source.as_deref().map(SourceSpec::parse) {
+        return Ok(spec);
+    }
+    let devices = if Backend::for_devices().is_empty() { None } else { device::list_within(LIST_DEADLINE) };
+    devices
+        .and_then(|devices| devices.into_iter().next())
+        .map_or_else(|| SourceSpec::parse("sim:"), |first| SourceSpec::parse(&first.path))
+}
+
+/// The camera that the window opens. Waits a moment at most: the window shall be there within a second.
+///
+/// # Errors
+/// As [`choose_source`]; or the word is no camera and looks like a mistyped command.
+pub fn window_source(named: Option<&str>, settings: &Settings) -> Result<SourceSpec, String> {
+    let spec = choose_source(named, settings)?;
+    if let SourceSpec::Device(word) = &spec
+        && word.bytes().all(|byte| byte.is_ascii_lowercase())
+        && device::find(word).is_none()
+    {
+        let command = Cli::command();
+        let names: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
+        return Err(format!("“{word}” is neither a camera nor a command. Commands: {}.", names.join(", ")));
+    }
+    Ok(spec)
+}
+
+/// Runs a command to its end. `interrupted` is set by a signal.
+#[must_use]
+pub fn run(command: &Command, shared: &Shared, interrupted: &AtomicBool) -> Exit {
+    let run = shared.load_settings();
+    for notice in &run.notices {
+        complain(notice);
+    }
+    let job = Work { run: &run, shared, interrupted };
+    let ended = match command {
+        Command::List { json } => list(*json),
+        Command::Status { source, detailed, json } => job.status(source.as_deref(), *detailed, *json),
+        Command::Snapshot { source, output, json } => job.snapshot(source.as_deref(), output, *json),
+        Command::Help { topic } => help(topic.as_deref()),
+    };
+    ended.unwrap_or_else(|sentence| {
+        complain(&sentence);
+        Exit::CouldNotRun
+    })
+}
+
+fn help(topic: Option<&str>) -> Result<Exit, String> {
+    let mut command = Cli::command();
+    let text = match topic {
+        None => command.render_long_help().to_string(),
+        Some("sim" | "sim:") => simulated::help(),
+        Some(topic) => {
+            let names: Vec<_> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+            let Some(sub) = command.find_subcommand_mut(topic) else {
+                return Err(format!("There is no help on “{topic}”: ask for sim, {}.", names.join(", ")));
+            };
+            sub.render_long_help().to_string()
+        }
+    };
+    say(&text);
+    Ok(Exit::Healthy)
+}
+
+fn list(json: bool) -> Result<Exit, String> {
+    let devices = device::list_within(LIST_DEADLINE).ok_or_else(|| {
+        format!(
+            "Listing the cameras has not come back within {} s: a driver hangs. Unplug the cameras one by one.",
+            LIST_DEADLINE.as_secs()
+        )
+    })?;
+    if json {
+        say(&pretty(&json!({ "devices": devices })));
+    } else if devices.is_empty() {
+        say("No camera was found. Try the simulated one: camclinic sim:");
+    } else {
+        for device in &devices {
+            say(&describe(device));
+        }
+    }
+    Ok(Exit::Healthy)
+}
+
+fn describe(device: &Device) -> String {
+    let number = device.index.map_or_else(|| "-".to_owned(), |index| index.to_string());
+    format!("{number:>3}  {}\n     {}\n     {}", device.name, device.path, device.identity)
+}
+
+/// One command at work.
+struct Work<'a> {
+    run: &'a Run,
+    shared: &'a Shared,
+    interrupted: &'a AtomicBool,
+}
+
+impl Work<'_> {
+    fn status(&self, source: Option<&str>, detailed: bool, json: bool) -> Result<Exit, String> {
+        let spec = choose_source(source, &self.run.settings)?;
+        let camera = self.open(spec)?;
+        let status = self.watch(&camera)?;
+        if json {
+            say(&pretty(status.as_ref()));
+        } else {
+            say(&status_text(&status, detailed));
+        }
+        Ok(exit_of(&status))
+    }
+
+    /// The status after two seconds of pictures, or as soon as it is clear that there will be none.
+    fn watch(&self, camera: &Camera) -> Result<Arc<Status>, String> {
+        let mut statuses = camera.status();
+        let mut deadline = Instant::now() + self.longest_start();
+        let mut first_frame_seen = false;
+        loop {
+            self.check_interrupted()?;
+            let _ = statuses.wait_fresh(deadline.min(Instant::now() + POLL));
+            let Some(status) = statuses.current() else { continue };
+            if status.frames > 0 && !first_frame_seen {
+                first_frame_seen = true;
+                deadline = Instant::now() + STATUS_WATCH;
+            }
+            // These do not change by waiting a few seconds, and nobody may be kept from the answer.
+            let is_final = |class| matches!(class, FaultClass::Terminal | FaultClass::Busy | FaultClass::Plug);
+            let hopeless = status.state == State::Failed
+                || status.last_fault.as_ref().is_some_and(|fault| is_final(fault.class) && status.frames == 0);
+            if hopeless || Instant::now() >= deadline {
+                return Ok(status);
+            }
+        }
+    }
+
+    fn snapshot(&self, source: Option<&str>, output: &Path, json: bool) -> Result<Exit, String> {
+        // Before a camera is bothered: can this be a picture at all?
+        let format = snapshot::format_of(output)?;
+        let spec = choose_source(source, &self.run.settings)?;
+        let name = spec.to_string();
+        let camera = self.open(spec)?;
+        let Some(frame) = self.first_frame(&camera)? else {
+            let status = camera.status().current();
+            let why = status.and_then(|status| status.last_fault.clone());
+            let (why, advice) = why.map_or_else(
+                || ("no picture came in time".to_owned(), String::new()),
+                |fault| (fault.to_string(), format!(" {}", fault.advice)),
+            );
+            complain(&format!("No picture from {name}: {why}.{advice}"));
+            return Ok(Exit::Critical);
+        };
+        drop(camera);
+        let job = Job {
+            folder: PathBuf::new(),
+            file: Some(output.to_owned()),
+            camera: name.clone(),
+            format,
+            jpeg_quality_percent: self.run.settings.snapshot.jpeg_quality_percent,
+        };
+        let file = snapshot::save(&frame, &job)?;
+        let size = frame.image.size();
+        if json {
+            say(&pretty(&json!({ "source": name, "file": file, "width": size.width, "height": size.height })));
+        } else {
+            say(&format!("{} ({size})", file.display()));
+        }
+        Ok(Exit::Healthy)
+    }
+
+    /// `None` when it is clear that none will come.
+    fn first_frame(&self, camera: &Camera) -> Result<Option<Arc<Frame>>, String> {
+        let mut frames: Reader<Frame> = camera.frames();
+        let statuses = camera.status();
+        let deadline = Instant::now() + self.longest_start();
+        loop {
+            self.check_interrupted()?;
+            if let Some(fresh) = frames.wait_fresh(deadline.min(Instant::now() + POLL)) {
+                return Ok(Some(fresh.value));
+            }
+            let status = statuses.current();
+            let hopeless = status.is_some_and(|status| {
+                status.state == State::Failed
+                    || status
+                        .last_fault
+                        .as_ref()
+                        .is_some_and(|fault| matches!(fault.class, FaultClass::Busy | FaultClass::Plug))
+            });
+            if hopeless || Instant::now() >= deadline {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The longest that a camera may take to its first picture, one retry included.
+    fn longest_start(&self) -> Duration {
+        let recovery = &self.run.settings.recovery;
+        secs(recovery.open_deadline_secs + recovery.first_frame_deadline_secs) + Duration::from_secs(1)
+    }
+
+    fn open(&self, spec: SourceSpec) -> Result<Camera, String> {
+        let least = match self.shared.verbose {
+            0 => None,
+            1 => Some(Level::Info),
+            _ => Some(Level::Debug),
+        };
+        let log = EventLog::new();
+        if let Some(least) = least {
+            log.set_on_event(move |event| {
+                if event.level >= least {
+                    complain(&format!("{:>12}  {}", event.name, event.message));
+                }
+            });
+        } else if io::stderr().is_terminal() {
+            complain(&format!("Opening {spec} …"));
+        }
+        Camera::start(spec, &self.run.settings, log, Arc::new(|| {}))
+            .map_err(|error| format!("The system gives no thread: {error}"))
+    }
+
+    fn check_interrupted(&self) -> Result<(), String> {
+        if self.interrupted.load(Ordering::Relaxed) { Err("Interrupted.".to_owned()) } else { Ok(()) }
+    }
+}
+
+fn exit_of(status: &Status) -> Exit {
+    match (status.state, status.grade) {
+        (State::Streaming, Grade::Excellent | Grade::Good) => Exit::Healthy,
+        (State::Streaming, Grade::Warning) => Exit::Warning,
+        _ => Exit::Critical,
+    }
+}
+
+fn status_text(status: &Status, detailed: bool) -> String {
+    let mut lines =
+        vec![format!("{}: {}, score {} ({})", status.name, status.state, status.health_score, status.grade)];
+    if let Some(fault) = &status.last_fault {
+        lines.push(format!("  fault    {fault}"));
+        lines.push(format!("  to do    {}", fault.advice));
+    }
+    if status.frames > 0 {
+        let fps_got = status.got.fps.map(|fps| format!(" of {fps}")).unwrap_or_default();
+        let format = status.got.format.map(|format| format!(" {format}")).unwrap_or_default();
+        lines.push(format!(
+            "  picture  {}x{}{format}, {:.1}{fps_got} fps through {}",
+            status.width, status.height, status.fps, status.backend
+        ));
+    }
+    lines.extend(status.deductions.iter().map(|deduction| format!("  -{:<7} {}", deduction.points, deduction.reason)));
+    if detailed {
+        let ms = |ms: Option<u64>| ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"));
+        let asked = |text: Option<String>| text.unwrap_or_else(|| "device default".to_owned());
+        lines.push(format!(
+            "  asked    {}, {} fps, {}",
+            asked(status.asked.size.map(|size| size.to_string())),
+            asked(status.asked.fps.map(|fps| fps.to_string())),
+            asked(status.asked.format.map(|format| format.to_string()))
+        ));
+        lines.push(format!("  open     {}, first picture {}", ms(status.open_ms), ms(status.first_frame_ms)));
+        lines.push(format!(
+            "  frames   {}, dropped {} (camera {}, damaged {}), warm-up {}",
+            status.frames, status.dropped, status.drops.camera, status.drops.damaged, status.drops.warm_up
+        ));
+        lines.push(format!(
+            "  latency  {}",
+            status.latency_ms.map_or_else(|| "-".to_owned(), |latency| format!("{latency:.1} ms"))
+        ));
+        lines.push(format!(
+            "  failures {} in a row, {} reconnections",
+            status.consecutive_failures, status.recovery_attempts
+        ));
+        if status.abandoned_calls > 0 {
+            lines.push(format!("  hung     {} driver calls have not come back", status.abandoned_calls));
+        }
+    }
+    if status.should_reboot {
+        lines.push("  Everything else has been tried: restarting the computer may help.".to_owned());
+    }
+    lines.join("\n")
+}
+
+fn pretty(value: &impl serde::Serialize) -> String {
+    // Plain data of ours always serialises; should it not, an empty object is honest JSON.
+    serde_json::to_string_pretty(value).unwrap_or_else(|_| "{}".to_owned())
+}
+
+/// To stdout. A reader that has gone away is no error.
+fn say(text: &str) {
+    let _ = writeln!(io::stdout().lock(), "{}", text.trim_end());
+}
+
+/// To stderr.
+pub fn complain(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}

@@ -1,0 +1,237 @@
+//! Saves pictures: encoding and writing happen on a thread of their own, so that nobody waits for a disk.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::codec;
+use crate::frame::{Frame, Image};
+use crate::settings::{SnapshotFormat, SnapshotSettings, write_whole};
+
+/// Pictures that may wait for the disk. A person presses the key no faster.
+const N_WAITING: usize = 8;
+
+/// Where and how one picture is to be saved.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub folder: PathBuf,
+    /// A file chosen by the user, whose ending decides the format; `None` names it by camera and time, in `folder`.
+    pub file: Option<PathBuf>,
+    /// The camera's name, for the file's name.
+    pub camera: String,
+    pub format: SnapshotFormat,
+    pub jpeg_quality_percent: u32,
+}
+
+/// How it went.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The file, or a sentence that says what is wrong and what to do.
+    pub result: Result<PathBuf, String>,
+}
+
+/// The thread that saves. Dropping it lets the pictures that wait be saved, without waiting for them.
+pub struct Snapshots {
+    jobs: Sender<(Arc<Frame>, Job)>,
+    outcomes: Receiver<Outcome>,
+}
+
+impl Snapshots {
+    /// `wake` is called on the saving thread after each outcome; it must not block.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn start(wake: Arc<dyn Fn() + Send + Sync>) -> io::Result<Self> {
+        let (jobs, jobs_rx) = bounded::<(Arc<Frame>, Job)>(N_WAITING);
+        let (outcomes_tx, outcomes) = bounded(N_WAITING);
+        thread::Builder::new().name("snapshots".to_owned()).spawn(move || {
+            for (frame, job) in jobs_rx {
+                let outcome = Outcome { result: save(&frame, &job) };
+                // Should nobody look at the outcomes, the pictures are still saved.
+                let _ = outcomes_tx.try_send(outcome);
+                wake();
+            }
+        })?;
+        Ok(Self { jobs, outcomes })
+    }
+
+    /// Hands a picture over. `false` when too many are waiting already: the disk is slow, or gone.
+    #[must_use]
+    pub fn take(&self, frame: Arc<Frame>, job: Job) -> bool {
+        self.jobs.try_send((frame, job)).is_ok()
+    }
+
+    /// The next outcome, if there is one.
+    #[must_use]
+    pub fn poll(&self) -> Option<Outcome> {
+        self.outcomes.try_recv().ok()
+    }
+}
+
+/// Saves a picture, whole or not at all, and returns its file.
+///
+/// # Errors
+/// A sentence for the user: the folder cannot be made or written, the disk is full, the ending is no picture's.
+pub fn save(frame: &Frame, job: &Job) -> Result<PathBuf, String> {
+    if let Some(file) = &job.file {
+        let format = format_of(file)?;
+        write(&frame.image, format, job.jpeg_quality_percent, file)?;
+        return Ok(file.clone());
+    }
+    let ending = match job.format {
+        SnapshotFormat::Jpeg => "jpg",
+        SnapshotFormat::Png => "png",
+    };
+    let name = file_name(&job.camera, frame.taken_at_wall.try_into().unwrap_or(Timestamp::UNIX_EPOCH));
+    let numbered = |n: u32| {
+        let number = if n == 1 { String::new() } else { format!("_{n}") };
+        job.folder.join(format!("{name}{number}.{ending}"))
+    };
+    // Two pictures of one millisecond are two pictures.
+    let file = (1..1_000).map(numbered).find(|file| !file.exists()).unwrap_or_else(|| numbered(1_000));
+    write(&frame.image, job.format, job.jpeg_quality_percent, &file)?;
+    Ok(file)
+}
+
+/// The format that a file's ending stands for.
+///
+/// # Errors
+/// A sentence that names the endings that are possible.
+pub fn format_of(file: &Path) -> Result<SnapshotFormat, String> {
+    let ending = file.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    match ending.as_str() {
+        "jpg" | "jpeg" => Ok(SnapshotFormat::Jpeg),
+        "png" => Ok(SnapshotFormat::Png),
+        _ => Err(format!("A picture's name ends in .jpg or .png: {}", file.display())),
+    }
+}
+
+fn write(image: &Image, format: SnapshotFormat, jpeg_quality_percent: u32, file: &Path) -> Result<(), String> {
+    if fs::metadata(file).is_ok_and(|metadata| metadata.is_dir()) {
+        return Err(format!("The picture was not saved: this is a folder, a file name is missing: {}", file.display()));
+    }
+    let bytes = match format {
+        SnapshotFormat::Jpeg => codec::encode_jpeg(image, jpeg_quality_percent)?,
+        SnapshotFormat::Png => codec::encode_png(image)?,
+    };
+    write_whole(file, &bytes).map_err(|error| {
+        let advice = match error.kind() {
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                "Choose a folder that you may write to."
+            }
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                "Make room on the disk, or choose another folder."
+            }
+            _ => "Choose another folder.",
+        };
+        format!("The picture was not saved: {error}. {advice} {}", file.display())
+    })
+}
+
+/// `C920_2026-11-20_12-41-06.118`, in local time.
+fn file_name(camera: &str, at: Timestamp) -> String {
+    let mut name: String = camera
+        .chars()
+        .map(|letter| if letter.is_alphanumeric() || "-.".contains(letter) { letter } else { '_' })
+        .collect();
+    name = name.trim_matches(['_', '.', '-']).chars().take(60).collect();
+    let name = if name.is_empty() { "camera" } else { &name };
+    format!("{name}_{}", at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d_%H-%M-%S%.3f"))
+}
+
+impl Job {
+    /// A job as the settings say.
+    #[must_use]
+    pub fn new(settings: &SnapshotSettings, folder: PathBuf, camera: &str) -> Self {
+        Self {
+            folder,
+            file: None,
+            camera: camera.to_owned(),
+            format: settings.format,
+            jpeg_quality_percent: settings.jpeg_quality_percent,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Instant, SystemTime};
+
+    use super::*;
+    use crate::frame::Size;
+
+    fn frame() -> Frame {
+        let size = Size { width: 8, height: 8 };
+        Frame {
+            image: Image::new(size, vec![99; size.n_bytes()]).unwrap(),
+            number: 1,
+            sequence: None,
+            taken_at: Instant::now(),
+            taken_at_wall: SystemTime::now(),
+        }
+    }
+
+    fn job(folder: &Path, file: Option<&str>) -> Job {
+        Job {
+            file: file.map(|file| folder.join(file)),
+            ..Job::new(&SnapshotSettings::default(), folder.to_owned(), "sim:640x480,stall@1s")
+        }
+    }
+
+    #[test]
+    fn pictures_are_named_by_camera_and_time_and_never_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let frame = frame();
+        let job = job(&folder.path().join("new"), None);
+        let (first, second) = (save(&frame, &job).unwrap(), save(&frame, &job).unwrap());
+        assert_ne!(first, second);
+        let name = first.file_name().unwrap().to_str().unwrap();
+        assert!(name.starts_with("sim_640x480_stall_1s_2") && name.ends_with(".jpg"), "{name}");
+    }
+
+    #[test]
+    fn the_ending_decides_the_format() {
+        let folder = tempfile::tempdir().unwrap();
+        for (file, start) in [("a.png", [0x89, b'P']), ("a.JPG", [0xFF, 0xD8]), ("a.jpeg", [0xFF, 0xD8])] {
+            let file = save(&frame(), &job(folder.path(), Some(file))).unwrap();
+            assert_eq!(fs::read(file).unwrap()[..2], start);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_saved_is_said_and_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("file"), "").unwrap();
+        fs::create_dir(folder.path().join("folder.png")).unwrap();
+        for (file, says) in [
+            ("a.bmp", ".jpg or .png"),
+            ("a", ".jpg or .png"),
+            ("file/a.png", "Choose another folder"),
+            ("folder.png", "is a folder"),
+        ] {
+            let error = save(&frame(), &job(folder.path(), Some(file))).unwrap_err();
+            assert!(error.contains(says), "{error}");
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_hundred_pictures_in_a_row_are_all_saved() {
+        let folder = tempfile::tempdir().unwrap();
+        let (wake_tx, wake_rx) = bounded(100);
+        let snapshots = Snapshots::start(Arc::new(move || wake_tx.try_send(()).unwrap())).unwrap();
+        let frame = Arc::new(frame());
+        for _ in 0..100 {
+            assert!(snapshots.take(Arc::clone(&frame), job(folder.path(), None)));
+            wake_rx.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
+            snapshots.poll().unwrap().result.unwrap();
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 100);
+    }
+}

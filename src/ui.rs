@@ -1,0 +1,374 @@
+//! The window: what the eye meets of one camera.
+//!
+//! [`App`] owns the camera and everything that takes time; [`window::Window`] is what is shown, and draws itself without
+//! knowing either. Nothing here waits: what may take time happens on the threads of [`background`].
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::camera::{Camera, Command, Wake};
+use crate::event::Level;
+use crate::frame::Frame;
+use crate::health::History;
+use crate::latest::Reader;
+use crate::logging::EventLog;
+use crate::settings::Settings;
+use crate::snapshot::{Job, Snapshots};
+use crate::source::SourceSpec;
+use crate::status::Status;
+
+pub mod background;
+mod help;
+mod inspector;
+pub mod log;
+mod plot;
+mod preferences;
+pub mod prompt;
+mod screenshot;
+mod status_line;
+pub mod text;
+pub mod theme;
+mod toasts;
+mod toolbar;
+pub mod viewer;
+mod widgets;
+pub mod window;
+
+pub use screenshot::{DEFAULT_AFTER as SCREENSHOT_AFTER, Screenshot};
+
+use background::{Answer, Background, News};
+use prompt::{Prompt, Purpose};
+use window::{Window, Wish};
+
+/// What the window starts with.
+pub struct Options {
+    /// `None` opens the simulated camera.
+    pub source: Option<SourceSpec>,
+    pub settings: Settings,
+    /// Where settings are saved; `None` keeps them for this run only.
+    pub settings_path: Option<PathBuf>,
+    /// What the user should know at once, such as a settings file that was set aside.
+    pub notices: Vec<String>,
+    /// Take a picture of the window, save it and end.
+    pub screenshot: Option<Screenshot>,
+    pub log: EventLog,
+    /// Set from outside when the program shall end: the window closes and the camera is released.
+    pub interrupted: Arc<AtomicBool>,
+}
+
+/// Shows the window until it is closed. To be called on the main thread.
+///
+/// # Errors
+/// A sentence that says why there is no window and what to do, or why the screenshot was not saved.
+pub fn run(options: Options) -> Result<(), String> {
+    let outcome = screenshot::Outcome::default();
+    let shot = options.screenshot.clone().map(|screenshot| screenshot::Shot::new(screenshot, outcome.clone()));
+    let native = eframe::NativeOptions {
+        renderer: eframe::Renderer::Glow,
+        viewport: egui::ViewportBuilder::default()
+            .with_title("Camclinic")
+            .with_app_id("camclinic")
+            .with_icon(icon())
+            .with_inner_size([1440.0, 900.0])
+            .with_min_inner_size([760.0, 520.0]),
+        ..Default::default()
+    };
+    let create = move |context: &eframe::CreationContext<'_>| {
+        App::new(options, shot, &context.egui_ctx)
+            .map(|app| Box::new(app) as Box<dyn eframe::App>)
+            .map_err(|error| Box::new(error) as Box<dyn std::error::Error + Send + Sync>)
+    };
+    eframe::run_native("camclinic", native, Box::new(create)).map_err(|error| no_window(&error))?;
+    outcome.take()
+}
+
+/// Why there is no window, and what to do.
+fn no_window(error: &eframe::Error) -> String {
+    let why = error.to_string();
+    let advice = match error {
+        eframe::Error::Winit(_) | eframe::Error::WinitEventLoop(_) if cfg!(target_os = "linux") => {
+            if std::env::var_os("DISPLAY").is_none() && std::env::var_os("WAYLAND_DISPLAY").is_none() {
+                "There is no screen: neither DISPLAY nor WAYLAND_DISPLAY is set. Log in at a desktop, use a command (camclinic help), or run it under Xvfb: xvfb-run camclinic --screenshot picture.png"
+            } else {
+                "Check that the display can be reached (DISPLAY, WAYLAND_DISPLAY) and that these libraries are installed: libxkbcommon-x11, libXcursor, libXi, libXrandr."
+            }
+        }
+        eframe::Error::Glutin(_) | eframe::Error::NoGlutinConfigs(..) | eframe::Error::OpenGL(_) => {
+            "OpenGL is missing or too old. On Linux install the packages libgl1 and libgl1-mesa-dri (Debian, Ubuntu) or mesa-dri-drivers (Fedora); elsewhere update the graphics driver."
+        }
+        _ => "The commands work without a window: camclinic help",
+    };
+    format!("The window cannot be opened: {why}. {advice}")
+}
+
+/// A lens in the accent colour: drawn here, so that it is sharp and no file can be missing.
+fn icon() -> egui::IconData {
+    const SIDE: u32 = 64;
+    let mut rgba = Vec::with_capacity((SIDE * SIDE * 4) as usize);
+    for pixel in 0..SIDE * SIDE {
+        #[expect(clippy::cast_precision_loss, reason = "at most 64")]
+        let (x, y) = ((pixel % SIDE) as f32 - 31.5, (pixel / SIDE) as f32 - 31.5);
+        let radius = x.hypot(y);
+        let color = match radius {
+            r if r < 7.0 => [0xdc, 0xe8, 0xff],
+            r if r < 15.0 => [0x2f, 0x6f, 0xeb],
+            r if r < 20.0 => [0xff, 0xff, 0xff],
+            _ => [0x1b, 0x1e, 0x23],
+        };
+        let alpha = ((31.5 - radius).clamp(0.0, 1.0) * 255.0).round();
+        rgba.extend_from_slice(&color);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 255")]
+        rgba.push(alpha as u8);
+    }
+    egui::IconData { rgba, width: SIDE, height: SIDE }
+}
+
+/// The window with its camera.
+struct App {
+    window: Window,
+    /// The settings as the camera and the disk know them.
+    applied: Settings,
+    camera: Camera,
+    frames: Reader<Frame>,
+    status: Reader<Status>,
+    history: Reader<History>,
+    log: EventLog,
+    snapshots: Snapshots,
+    background: Background,
+    /// Read by the wake closures: a window that nobody sees is not drawn.
+    is_hidden: Arc<AtomicBool>,
+    /// The window was drawn without a gap since the last picture, so that a skipped picture is our own doing.
+    was_drawing: bool,
+    shot: Option<screenshot::Shot>,
+}
+
+impl App {
+    fn new(options: Options, shot: Option<screenshot::Shot>, ctx: &egui::Context) -> std::io::Result<Self> {
+        theme::install(ctx);
+        let Options { source, settings, settings_path, notices, log, interrupted, screenshot: _ } = options;
+        let spec = source.or_else(|| SourceSpec::parse("sim:").ok()).ok_or_else(|| {
+            std::io::Error::new(std::io::ErrorKind::InvalidInput, "there is no camera, not even a simulated one")
+        })?;
+        let is_hidden = Arc::new(AtomicBool::new(false));
+        let wake: Wake = {
+            let (ctx, is_hidden) = (ctx.clone(), Arc::clone(&is_hidden));
+            Arc::new(move || {
+                if !is_hidden.load(Ordering::Relaxed) {
+                    // Not at once: two wishes within a millisecond are one pass then.
+                    ctx.request_repaint_after(Duration::from_millis(1));
+                }
+            })
+        };
+        {
+            let wake = Arc::clone(&wake);
+            log.set_on_event(move |_| wake());
+        }
+        let close = {
+            let ctx = ctx.clone();
+            move || {
+                ctx.send_viewport_cmd(egui::ViewportCommand::Close);
+                ctx.request_repaint();
+            }
+        };
+        let camera = Camera::start(spec.clone(), &settings, log.clone(), Arc::clone(&wake))?;
+        let background =
+            Background::start(settings_path, settings.snapshot_folder(), interrupted, close, Arc::clone(&wake))?;
+        let snapshots = Snapshots::start(wake)?;
+        let now = Instant::now();
+        let mut window = Window::new(spec, settings.clone(), now);
+        for notice in notices {
+            log.add("", Level::Warning, "settings", notice.clone());
+            window.toasts.error(notice, now);
+        }
+        Ok(Self {
+            window,
+            applied: settings,
+            frames: camera.frames(),
+            status: camera.status(),
+            history: camera.history(),
+            camera,
+            log,
+            snapshots,
+            background,
+            is_hidden,
+            was_drawing: false,
+            shot,
+        })
+    }
+
+    /// Takes over everything that is new. Costs next to nothing when nothing is.
+    fn refresh(&mut self, is_visible: bool) {
+        let now = Instant::now();
+        self.window.now = now;
+        if let Some(fresh) = self.status.take_fresh() {
+            self.window.status = Some(fresh.value);
+            self.window.status_at = now;
+        }
+        if let Some(fresh) = self.history.take_fresh() {
+            self.window.history = fresh.value;
+        }
+        self.window.log.add(self.log.since(self.window.log.last_id()));
+        if let Some(fresh) = self.frames.take_fresh() {
+            if self.was_drawing && is_visible {
+                self.window.n_missed += fresh.n_skipped;
+            }
+            self.window.frame = Some(fresh.value);
+        }
+        self.was_drawing = is_visible;
+        while let Some(outcome) = self.snapshots.poll() {
+            match outcome.result {
+                Ok(path) => {
+                    let message = format!("Snapshot saved: {}", path.display());
+                    self.log.add(&self.window.spec.to_string(), Level::Info, "snapshot", message);
+                    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                    let folder = path.parent().map(PathBuf::from).unwrap_or_default();
+                    self.window.toasts.saved(format!("Snapshot saved: {name}"), folder, now);
+                }
+                Err(why) => self.fail("snapshot", why),
+            }
+        }
+        while let Some(news) = self.background.poll() {
+            self.take_news(news);
+        }
+    }
+
+    fn take_news(&mut self, news: News) {
+        let now = self.window.now;
+        match news {
+            News::Cameras(cameras) => self.window.cameras = cameras,
+            News::Host(host) => self.window.host = Some(host),
+            News::LogSaved(path) => {
+                let folder = path.parent().map(PathBuf::from).unwrap_or_default();
+                self.window.toasts.saved(format!("Log saved: {}", path.display()), folder, now);
+            }
+            News::Failed(why) => self.fail("window", why),
+            News::Answer(purpose, Answer::Picked(path)) => {
+                if let Err(why) = self.window.picked(purpose, &path.to_string_lossy()) {
+                    self.window.toasts.error(why, now);
+                }
+            }
+            News::Answer(Purpose::Snapshot, Answer::Cancelled) => self.window.waiting_frame = None,
+            News::Answer(_, Answer::Cancelled) => {}
+            News::Answer(purpose, Answer::NoDialogue) => {
+                let (folder, name) = self.suggestion(purpose);
+                let mut prompt = Prompt::new(purpose, folder.join(name).display().to_string());
+                "This system offers no dialogue for files: type the path here.".clone_into(&mut prompt.remark);
+                self.window.prompt = Some(prompt);
+            }
+        }
+    }
+
+    fn fail(&mut self, about: &str, why: String) {
+        self.log.add("", Level::Error, about, why.clone());
+        self.window.toasts.error(why, self.window.now);
+    }
+
+    /// Folder and file name that a dialogue begins with.
+    fn suggestion(&self, purpose: Purpose) -> (PathBuf, String) {
+        let folder = self.window.settings.snapshot_folder();
+        match purpose {
+            Purpose::Snapshot => (folder, "snapshot.jpg".to_owned()),
+            Purpose::Log => (folder, "camclinic-log.txt".to_owned()),
+            Purpose::Source | Purpose::VideoFile => {
+                let home = directories::UserDirs::new().map(|dirs| dirs.home_dir().to_owned());
+                (home.unwrap_or_default(), String::new())
+            }
+            Purpose::SnapshotFolder => (folder, String::new()),
+        }
+    }
+
+    /// Does what was wished for in the pass that has just ended.
+    fn carry_out(&mut self) {
+        for wish in std::mem::take(&mut self.window.wishes) {
+            match wish {
+                Wish::Camera(command) => self.camera.send(command),
+                Wish::Choose(spec) => self.choose(spec),
+                Wish::Snapshot(frame) => {
+                    let job = self.job();
+                    self.snapshot(frame, job);
+                }
+                Wish::SnapshotTo(frame, file) => {
+                    let job = Job { file: Some(file), ..self.job() };
+                    self.snapshot(frame, job);
+                }
+                Wish::Browse(purpose) => {
+                    let (folder, name) = self.suggestion(purpose);
+                    self.background.browse(purpose, folder, &name);
+                }
+                Wish::SaveLog(path, text) => self.background.save_log(path, text),
+                Wish::OpenFolder(folder) => self.background.open_folder(folder),
+            }
+        }
+    }
+
+    fn choose(&mut self, spec: SourceSpec) {
+        // A backend chosen for one kind of camera cannot open every other.
+        if self.window.settings.backend.is_some_and(|backend| !spec.backends().contains(&backend)) {
+            self.window.settings.backend = None;
+        }
+        self.window.settings.source = Some(spec.without_password());
+        self.window.spec = spec.clone();
+        self.window.status = None;
+        self.window.frame = None;
+        self.window.viewer.clear();
+        // Before the switch, so that the new camera is opened as it shall be at once.
+        self.commit_settings();
+        self.camera.send(Command::Switch(Box::new(spec)));
+    }
+
+    fn job(&self) -> Job {
+        let settings = &self.window.settings;
+        let name =
+            self.window.status.as_ref().map_or_else(|| self.window.spec.to_string(), |status| status.name.clone());
+        Job::new(&settings.snapshot, settings.snapshot_folder(), &name)
+    }
+
+    fn snapshot(&mut self, frame: Arc<Frame>, job: Job) {
+        if !self.snapshots.take(frame, job) {
+            let why = "The picture was not saved: the disk is still busy with the ones before. Try again later.";
+            self.fail("snapshot", why.to_owned());
+        }
+    }
+
+    /// Hands changed settings to the camera and to the disk, once the hand has left the control.
+    fn apply_settings(&mut self, ctx: &egui::Context) {
+        if self.window.settings == self.applied || ctx.input(|input| input.pointer.any_down()) {
+            return;
+        }
+        self.commit_settings();
+    }
+
+    fn commit_settings(&mut self) {
+        if self.window.settings != self.applied {
+            self.applied = self.window.settings.clone();
+            self.camera.send(Command::Apply(Box::new(self.applied.clone())));
+            self.background.save(&self.applied);
+        }
+    }
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+        let is_hidden = ctx.input(|input| {
+            let viewport = input.viewport();
+            viewport.minimized == Some(true) || viewport.occluded == Some(true)
+        });
+        self.is_hidden.store(is_hidden, Ordering::Relaxed);
+        self.refresh(!is_hidden);
+        if let Some(shot) = &mut self.shot {
+            shot.advance(ctx);
+        }
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
+        self.window.draw(ui);
+        self.carry_out();
+        self.apply_settings(ui.ctx());
+    }
+
+    fn clear_color(&self, _visuals: &egui::Visuals) -> [f32; 4] {
+        [0.043, 0.047, 0.055, 1.0]
+    }
+}

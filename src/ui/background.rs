@@ -1,0 +1,318 @@
+//! Everything that may take time, on threads of its own: the list of cameras, the computer's figures, dialogues, files.
+//!
+//! What comes of it is [`News`], through one bounded channel that the window empties before each pass. Deliberately not
+//! here: the camera and the snapshots, which have threads of their own.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use sysinfo::{DiskRefreshKind, Disks, ProcessRefreshKind, ProcessesToUpdate, System};
+
+use super::prompt::Purpose;
+use super::window::CameraChoice;
+use crate::device;
+use crate::latest::Latest;
+use crate::settings::{Settings, write_whole};
+use crate::source::SourceSpec;
+
+/// More than this many unread reports mean that the window has not been drawn for long: the newer ones are dropped.
+const N_UNREAD: usize = 64;
+const HOST_EVERY: Duration = Duration::from_secs(2);
+const CAMERAS_EVERY: Duration = Duration::from_secs(2);
+/// A driver that takes longer to say which cameras there are is asked again later.
+const LIST_DEADLINE: Duration = Duration::from_secs(5);
+/// So long nothing may change before the settings are written: a slider that moves writes once.
+const SETTLE: Duration = Duration::from_millis(500);
+/// A system without a dialogue service answers sooner than any person can cancel.
+const NO_DIALOGUE: Duration = Duration::from_millis(250);
+/// How long the end of the program waits for the last settings to be written.
+const LAST_SAVE: Duration = Duration::from_secs(2);
+
+/// The computer's figures in the status line.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Host {
+    /// Of this program, in percent of one core.
+    pub cpu_percent: f32,
+    /// Of the disk that snapshots go to.
+    pub free_bytes: Option<u64>,
+}
+
+/// What the system's own dialogue ended with.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    Picked(PathBuf),
+    Cancelled,
+    /// The system has none.
+    NoDialogue,
+}
+
+/// What has come of something.
+#[derive(Debug)]
+pub enum News {
+    Cameras(Vec<CameraChoice>),
+    Host(Host),
+    Answer(Purpose, Answer),
+    LogSaved(PathBuf),
+    /// Something went wrong, in a sentence for the user.
+    Failed(String),
+}
+
+/// The threads. Dropping it ends them; the last settings are written before that.
+pub struct Background {
+    news: Receiver<News>,
+    reports: Reports,
+    settings: Option<Sender<Settings>>,
+    /// Disconnected when everything is written.
+    settings_written: Receiver<()>,
+    /// Dropping it ends the threads that look again and again.
+    _running: Sender<()>,
+    snapshot_folder: Latest<PathBuf>,
+}
+
+/// The way back to the window.
+#[derive(Clone)]
+struct Reports {
+    news: Sender<News>,
+    wake: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl Reports {
+    fn send(&self, news: News) {
+        // The window is told again with the next look; what a dialogue answered finds room, or nobody waits for it.
+        let _ = self.news.try_send(news);
+        (self.wake)();
+    }
+}
+
+impl Background {
+    /// `wake` is called for each report, on the thread that makes it.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn start(
+        settings_path: Option<PathBuf>,
+        snapshot_folder: PathBuf,
+        interrupted: Arc<AtomicBool>,
+        on_interrupt: impl Fn() + Send + 'static,
+        wake: Arc<dyn Fn() + Send + Sync>,
+    ) -> io::Result<Self> {
+        let (news_tx, news) = bounded(N_UNREAD);
+        let reports = Reports { news: news_tx, wake };
+        let (running, running_rx) = bounded::<()>(0);
+        let folder = Latest::new();
+        folder.publish(snapshot_folder);
+
+        let list = {
+            let (reports, running) = (reports.clone(), running_rx.clone());
+            move || watch_cameras(&reports, &running)
+        };
+        thread::Builder::new().name("watch-cameras".to_owned()).spawn(list)?;
+        let host = {
+            let (reports, running, folder) = (reports.clone(), running_rx.clone(), folder.reader());
+            move || watch_host(&reports, &running, &folder)
+        };
+        thread::Builder::new().name("watch-host".to_owned()).spawn(host)?;
+        let interrupt = move || {
+            while !interrupted.load(Ordering::Relaxed) {
+                if !is_pause_over(&running_rx, Duration::from_millis(100)) {
+                    return;
+                }
+            }
+            on_interrupt();
+        };
+        thread::Builder::new().name("watch-signals".to_owned()).spawn(interrupt)?;
+
+        let (settings, settings_rx) = bounded::<Settings>(N_UNREAD);
+        let (written, settings_written) = bounded::<()>(0);
+        let save = {
+            let reports = reports.clone();
+            move || {
+                save_settings(&settings_rx, settings_path.as_deref(), &reports);
+                drop(written);
+            }
+        };
+        thread::Builder::new().name("save-settings".to_owned()).spawn(save)?;
+        Ok(Self {
+            news,
+            reports,
+            settings: Some(settings),
+            settings_written,
+            _running: running,
+            snapshot_folder: folder,
+        })
+    }
+
+    #[must_use]
+    pub fn poll(&self) -> Option<News> {
+        self.news.try_recv().ok()
+    }
+
+    /// Writes these settings soon, unless newer ones follow.
+    pub fn save(&self, settings: &Settings) {
+        self.snapshot_folder.publish(settings.snapshot_folder());
+        if let Some(sender) = &self.settings {
+            // Full only when the disk hangs: what is lost here is in the settings that follow.
+            let _ = sender.try_send(settings.clone());
+        }
+    }
+
+    /// Asks the user for a path, in the system's own dialogue.
+    pub fn browse(&self, purpose: Purpose, folder: PathBuf, suggestion: &str) {
+        let suggestion = suggestion.to_owned();
+        self.spawn("dialogue", move |reports| {
+            let asked_at = Instant::now();
+            let picked = browse(purpose, &folder, &suggestion);
+            let answer = match picked {
+                Some(path) => Answer::Picked(path),
+                None if asked_at.elapsed() < NO_DIALOGUE => Answer::NoDialogue,
+                None => Answer::Cancelled,
+            };
+            reports.send(News::Answer(purpose, answer));
+        });
+    }
+
+    /// Shows a folder in the system's file manager.
+    pub fn open_folder(&self, folder: PathBuf) {
+        self.spawn("open-folder", move |reports| {
+            if let Err(error) = open::that_detached(&folder) {
+                reports.send(News::Failed(format!("The folder could not be shown ({error}): {}", folder.display())));
+            }
+        });
+    }
+
+    pub fn save_log(&self, path: PathBuf, text: String) {
+        self.spawn("save-log", move |reports| {
+            let news = match write_whole(&path, text.as_bytes()) {
+                Ok(()) => News::LogSaved(path),
+                Err(error) => {
+                    News::Failed(format!("The log was not saved: {error}. Choose another folder. {}", path.display()))
+                }
+            };
+            reports.send(news);
+        });
+    }
+
+    fn spawn(&self, name: &str, work: impl FnOnce(&Reports) + Send + 'static) {
+        let reports = self.reports.clone();
+        if let Err(error) = thread::Builder::new().name(name.to_owned()).spawn(move || work(&reports)) {
+            self.reports.send(News::Failed(format!("The system gives no thread ({error}). Close other programs.")));
+        }
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.settings = None;
+        // Disconnected at once when there is nothing to write; a disk that hangs does not hold up the end.
+        let _ = self.settings_written.recv_timeout(LAST_SAVE);
+    }
+}
+
+/// Waits; `false` when the window is gone.
+fn is_pause_over(running: &Receiver<()>, pause: Duration) -> bool {
+    running.recv_timeout(pause) == Err(RecvTimeoutError::Timeout)
+}
+
+fn watch_cameras(reports: &Reports, running: &Receiver<()>) {
+    let mut known = None;
+    loop {
+        // A driver that hangs leaves the old list in place.
+        if let Some(devices) = device::list_within(LIST_DEADLINE)
+            && known.as_ref() != Some(&devices)
+        {
+            reports.send(News::Cameras(devices.iter().map(choice).collect()));
+            known = Some(devices);
+        }
+        if !is_pause_over(running, CAMERAS_EVERY) {
+            return;
+        }
+    }
+}
+
+fn choice(device: &device::Device) -> CameraChoice {
+    CameraChoice {
+        name: device.name.clone(),
+        detail: device.path.clone(),
+        // By identity, so that the same camera is found again after a re-plug.
+        spec: SourceSpec::Device(device.identity.clone()),
+    }
+}
+
+fn watch_host(reports: &Reports, running: &Receiver<()>, folder: &crate::latest::Reader<PathBuf>) {
+    let (Ok(mut system), Ok(own)) = (System::new(), sysinfo::get_current_pid()) else { return };
+    let mut last = None;
+    loop {
+        system.refresh_processes_specifics(
+            ProcessesToUpdate::Some(&[own]),
+            false,
+            ProcessRefreshKind::nothing().with_cpu().without_tasks(),
+        );
+        let cpu_percent = system.process(own).map_or(0.0, sysinfo::Process::cpu_usage).round();
+        let free_bytes = folder.current().and_then(|folder| free_bytes(&folder));
+        let host = Host { cpu_percent, free_bytes };
+        if last != Some(host) {
+            reports.send(News::Host(host));
+            last = Some(host);
+        }
+        if !is_pause_over(running, HOST_EVERY) {
+            return;
+        }
+    }
+}
+
+/// Free space of the disk that a folder lies on, or will lie on.
+fn free_bytes(folder: &Path) -> Option<u64> {
+    let existing = folder.ancestors().find_map(|folder| folder.canonicalize().ok())?;
+    let disks = Disks::new_with_refreshed_list_specifics(DiskRefreshKind::nothing().with_storage()).ok()?;
+    disks
+        .iter()
+        .filter(|disk| existing.starts_with(disk.mount_point()))
+        .max_by_key(|disk| disk.mount_point().components().count())
+        .map(sysinfo::Disk::available_space)
+}
+
+fn save_settings(settings: &Receiver<Settings>, path: Option<&Path>, reports: &Reports) {
+    let mut is_failing = false;
+    while let Ok(mut newest) = settings.recv() {
+        while let Ok(newer) = settings.recv_timeout(SETTLE) {
+            newest = newer;
+        }
+        let Some(path) = path else { continue };
+        match newest.save(path) {
+            Ok(()) => is_failing = false,
+            // Once is enough, until it works again.
+            Err(_) if is_failing => {}
+            Err(error) => {
+                is_failing = true;
+                reports.send(News::Failed(format!(
+                    "The settings cannot be saved ({error}) and are lost when Camclinic ends: {}",
+                    path.display()
+                )));
+            }
+        }
+    }
+}
+
+fn browse(purpose: Purpose, folder: &Path, suggestion: &str) -> Option<PathBuf> {
+    let mut dialogue = rfd::FileDialog::new().set_title(purpose.title());
+    // The folder may not exist yet; the dialogues of some systems refuse such a one.
+    if let Some(existing) = folder.ancestors().find(|folder| folder.is_dir()) {
+        dialogue = dialogue.set_directory(existing);
+    }
+    match purpose {
+        Purpose::VideoFile | Purpose::Source => dialogue
+            .add_filter("Video", &["mp4", "avi", "mkv", "mov", "webm", "ts", "m4v", "mjpg", "mjpeg"])
+            .add_filter("All files", &["*"])
+            .pick_file(),
+        Purpose::Snapshot => {
+            dialogue.add_filter("Pictures", &["jpg", "jpeg", "png"]).set_file_name(suggestion).save_file()
+        }
+        Purpose::Log => dialogue.add_filter("Text", &["txt", "log"]).set_file_name(suggestion).save_file(),
+        Purpose::SnapshotFolder => dialogue.pick_folder(),
+    }
+}

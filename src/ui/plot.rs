@@ -1,0 +1,343 @@
+//! The health score over time, on the same axis as the events that explain it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use egui::accesskit::Role;
+use egui::{Align, Align2, Color32, Layout, Sense, Stroke, Ui, UiBuilder, Vec2b, WidgetInfo, pos2, vec2};
+use egui_plot::{
+    Line, LineStyle, Plot, PlotPoint, PlotPoints, PlotTransform, PlotUi, Points, Span as Band, Text, VLine,
+};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use super::text;
+use super::theme::{self, Palette};
+use super::widgets;
+use super::window::Window;
+use crate::event::Event;
+use crate::health::History;
+use crate::status::Grade;
+
+/// What stays between two passes.
+#[derive(Default)]
+pub struct View {
+    span: Span,
+}
+
+/// How much of the past is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Span {
+    Minute,
+    #[default]
+    FiveMinutes,
+    Hour,
+    Day,
+}
+
+impl Span {
+    const ALL: [Self; 4] = [Self::Minute, Self::FiveMinutes, Self::Hour, Self::Day];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Minute => "1 min",
+            Self::FiveMinutes => "5 min",
+            Self::Hour => "hour",
+            Self::Day => "day",
+        }
+    }
+
+    fn secs(self) -> f64 {
+        match self {
+            Self::Minute => 60.0,
+            Self::FiveMinutes => 300.0,
+            Self::Hour => 3_600.0,
+            Self::Day => 86_400.0,
+        }
+    }
+
+    /// Between two labels of the time axis, in seconds; and how the clock is written there.
+    fn tick(self) -> (i64, &'static str) {
+        match self {
+            Self::Minute => (10, "%H:%M:%S"),
+            Self::FiveMinutes => (60, "%H:%M"),
+            Self::Hour => (600, "%H:%M"),
+            Self::Day => (4 * 3_600, "%H:%M"),
+        }
+    }
+}
+
+/// Room for the numbers at the left and the clock below, in points.
+const LEFT: f32 = 30.0;
+const BELOW: f32 = 20.0;
+
+pub fn draw(window: &mut Window, ui: &mut Ui) {
+    ui.horizontal(|ui| {
+        ui.set_height(22.0);
+        widgets::title(ui, "Health");
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            ui.spacing_mut().item_spacing.x = 6.0;
+            for span in Span::ALL.into_iter().rev() {
+                if widgets::chip(ui, span.label(), window.plot.span == span, "How much of the past is shown").clicked()
+                {
+                    window.plot.span = span;
+                }
+            }
+        });
+    });
+    let room = ui.available_rect_before_wrap();
+    if room.width() < LEFT + 40.0 || room.height() < BELOW + 30.0 {
+        return;
+    }
+    let span = window.plot.span;
+    // In steps of a screen pixel: the curve then stands still between two steps instead of shimmering.
+    let step = (span.secs() / f64::from(room.width())).max(0.05);
+    let area = egui::Rect::from_min_max(room.min + vec2(LEFT, 4.0), room.max - vec2(0.0, BELOW));
+    let time = TimeAxis::new(window.now, span.secs(), step);
+    let markers = markers(window, &time, span.secs() / f64::from(area.width()) * 4.0);
+    let palette = Palette::of(ui);
+    let mut child = ui.new_child(UiBuilder::new().id_salt("plot").max_rect(area));
+    let shown = show(&mut child, &palette, &window.history, &time, &markers, area.width());
+    let score = window.status.as_ref().map(|status| status.health_score);
+    let spoken = score.map_or_else(|| "Health plot".to_owned(), |score| format!("Health plot, score {score} now"));
+    shown.response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &spoken));
+    axis_labels(ui, &palette, span, &time, &shown.transform);
+
+    let near = shown.response.hover_pos().and_then(|pointer| nearest(&markers, pointer.x, &shown.transform));
+    if let Some(event) = near {
+        ui.ctx().set_cursor_icon(egui::CursorIcon::PointingHand);
+        if shown.response.clicked() {
+            window.log.jump_to(event.id);
+        }
+        shown.response.on_hover_ui_at_pointer(|ui| {
+            ui.label(format!("{} · {}", text::clock_ms(event.at), event.name));
+            ui.label(&event.message);
+        });
+    } else if let Some(pointer) = shown.response.hover_pos() {
+        let at = shown.transform.value_from_position(pointer).x;
+        if let Some(score) = score_at(&window.history, time.instant(at)) {
+            shown.response.on_hover_text_at_pointer(format!("{} at {}", score, time.clock(at, "%H:%M:%S")));
+        }
+    }
+}
+
+/// Seconds before and after the right edge of the plot, and what the clock showed then.
+struct TimeAxis {
+    /// The moment that is 0.
+    now: Instant,
+    wall: Timestamp,
+    span_secs: f64,
+}
+
+impl TimeAxis {
+    fn new(now: Instant, span_secs: f64, step: f64) -> Self {
+        let wall = Timestamp::now();
+        // Right edge at the next multiple of a step on the wall clock.
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds of this century fit")]
+        let wall_secs = wall.as_millisecond() as f64 / 1000.0;
+        let ahead = step - wall_secs.rem_euclid(step);
+        let ahead = Duration::try_from_secs_f64(ahead).unwrap_or_default();
+        let wall = wall.checked_add(SignedDuration::try_from(ahead).unwrap_or_default()).unwrap_or(wall);
+        Self { now: now + ahead, wall, span_secs }
+    }
+
+    fn x(&self, at: Instant) -> f64 {
+        -self.now.saturating_duration_since(at).as_secs_f64()
+    }
+
+    fn instant(&self, x: f64) -> Option<Instant> {
+        self.now.checked_sub(Duration::try_from_secs_f64(-x).ok()?)
+    }
+
+    fn clock(&self, x: f64, format: &str) -> String {
+        let at = SignedDuration::try_from_secs_f64(x).ok().and_then(|x| self.wall.checked_add(x).ok());
+        at.map_or_else(String::new, |at| at.to_zoned(TimeZone::system()).strftime(format).to_string())
+    }
+
+    /// The whole multiples of `tick` of the local clock that are in sight.
+    fn ticks(&self, tick: i64) -> Vec<f64> {
+        let offset = i64::from(self.wall.to_zoned(TimeZone::system()).offset().seconds());
+        let local_millis = self.wall.as_millisecond() + offset * 1000;
+        let past_tick = local_millis.rem_euclid(tick * 1000);
+        #[expect(clippy::cast_precision_loss, reason = "less than a day in milliseconds")]
+        let first = -(past_tick as f64) / 1000.0;
+        #[expect(clippy::cast_precision_loss, reason = "a few hours in seconds")]
+        let tick = tick as f64;
+        std::iter::successors(Some(first), |x| Some(x - tick)).take_while(|x| *x >= -self.span_secs).collect()
+    }
+}
+
+/// An event in sight.
+struct Marker {
+    x: f64,
+    event: Arc<Event>,
+}
+
+/// The events in sight; of those that would fall on one another, the gravest.
+fn markers(window: &Window, time: &TimeAxis, least_distance_secs: f64) -> Vec<Marker> {
+    let mut markers: Vec<Marker> = Vec::new();
+    for event in window.log.events().filter(|event| event.is_marker()) {
+        let x = time.x(event.instant);
+        if x < -time.span_secs {
+            continue;
+        }
+        let marker = Marker { x, event: Arc::clone(event) };
+        match markers.last_mut() {
+            Some(last) if x - last.x < least_distance_secs => {
+                if marker.event.level >= last.event.level {
+                    *last = marker;
+                }
+            }
+            _ => markers.push(marker),
+        }
+    }
+    markers
+}
+
+fn nearest(markers: &[Marker], pointer_x: f32, transform: &PlotTransform) -> Option<Arc<Event>> {
+    markers
+        .iter()
+        .map(|marker| (marker, (transform.position_from_point_x(marker.x) - pointer_x).abs()))
+        .filter(|(_, distance)| *distance < 6.0)
+        .min_by(|a, b| a.1.total_cmp(&b.1))
+        .map(|(marker, _)| Arc::clone(&marker.event))
+}
+
+fn show(
+    ui: &mut Ui,
+    palette: &Palette,
+    history: &History,
+    time: &TimeAxis,
+    markers: &[Marker],
+    width: f32,
+) -> egui_plot::PlotResponse<()> {
+    let lines = curve(history, time, width);
+    Plot::new("health")
+        .show_axes(false)
+        .show_grid(false)
+        .show_background(false)
+        .show_crosshair(false)
+        .allow_zoom(false)
+        .allow_scroll(false)
+        .allow_drag(false)
+        .allow_boxed_zoom(false)
+        .allow_double_click_reset(false)
+        .allow_axis_zoom_drag(false)
+        .auto_bounds(Vec2b::FALSE)
+        .set_margin_fraction(vec2(0.0, 0.0))
+        .sense(Sense::click())
+        .label_formatter(|_| None)
+        .show(ui, |plot| {
+            plot.set_plot_bounds_x(-time.span_secs..=0.0);
+            plot.set_plot_bounds_y(0.0..=104.0);
+            let mut top = 104.0;
+            for (grade, least) in Grade::BANDS {
+                let least = f64::from(least);
+                let color = theme::mix(palette.low, palette.grade(grade), palette.band_strength);
+                plot.span(Band::new("", least..=top).axis(egui_plot::Axis::Y).fill(color).border(Stroke::NONE));
+                plot.hline(egui_plot::HLine::new("", least).stroke(Stroke::new(1.0, palette.line)).allow_hover(false));
+                top = least;
+            }
+            for marker in markers {
+                let color = palette.level(marker.event.level);
+                plot.vline(
+                    VLine::new("", marker.x)
+                        .stroke(Stroke::new(1.5, color))
+                        .style(LineStyle::Dotted { spacing: 5.0 })
+                        .allow_hover(false),
+                );
+            }
+            for points in lines {
+                plot.line(Line::new("score", points).stroke(Stroke::new(2.0, palette.curve)).allow_hover(false));
+            }
+            for marker in markers {
+                let color = palette.level(marker.event.level);
+                plot.points(Points::new("", vec![[marker.x, 98.0]]).radius(4.5).color(color).allow_hover(false));
+            }
+            labels(plot, palette, markers, time.span_secs / f64::from(width));
+        })
+}
+
+/// The names of the events, where there is room between two markers.
+fn labels(plot: &mut PlotUi<'_>, palette: &Palette, markers: &[Marker], secs_per_point: f64) {
+    let mut free_from = f64::NEG_INFINITY;
+    for (i, marker) in markers.iter().enumerate() {
+        let name = marker.event.name.as_str();
+        #[expect(clippy::cast_precision_loss, reason = "a short word")]
+        let width = (name.chars().count() as f64 * 6.5 + 14.0) * secs_per_point;
+        let next = markers.get(i + 1).map_or(0.0, |next| next.x - 8.0 * secs_per_point);
+        let (anchor, x, from, to) = if marker.x + width <= next {
+            (Align2::LEFT_CENTER, marker.x + 8.0 * secs_per_point, marker.x, marker.x + width)
+        } else {
+            (Align2::RIGHT_CENTER, marker.x - 8.0 * secs_per_point, marker.x - width, marker.x)
+        };
+        if from < free_from || name.starts_with("CAMERA_") {
+            continue;
+        }
+        free_from = to;
+        let words = egui::RichText::new(name).font(theme::regular(11.5));
+        let color = palette.level(marker.event.level);
+        plot.text(Text::new("", PlotPoint::new(x, 95.0), words).anchor(anchor).color(color).allow_hover(false));
+    }
+}
+
+/// The curve, cut where nothing was measured (the computer slept), and no finer than the screen: the lowest score of
+/// each piece, so that no fall is hidden.
+fn curve(history: &History, time: &TimeAxis, width: f32) -> Vec<PlotPoints<'static>> {
+    const GAP_SECS: f64 = 10.0;
+    let piece_secs = time.span_secs / f64::from(width.max(1.0));
+    let first = history.samples.partition_point(|(at, _)| time.x(*at) < -time.span_secs);
+    // One more at the left, so that the curve comes in from the edge.
+    let samples = history.samples.get(first.saturating_sub(1)..).unwrap_or_default();
+    let mut lines: Vec<Vec<[f64; 2]>> = Vec::new();
+    for (at, score) in samples {
+        let (x, score) = (time.x(*at), f64::from(*score));
+        match lines.last_mut().and_then(|line| line.last_mut()) {
+            Some(last) if x - last[0] < piece_secs => last[1] = last[1].min(score),
+            Some(last) if x - last[0] < GAP_SECS + piece_secs => {
+                if let Some(line) = lines.last_mut() {
+                    line.push([x, score]);
+                }
+            }
+            _ => lines.push(vec![[x, score]]),
+        }
+    }
+    lines.into_iter().map(PlotPoints::from).collect()
+}
+
+fn score_at(history: &History, at: Option<Instant>) -> Option<u8> {
+    let after = history.samples.partition_point(|(sampled, _)| Some(*sampled) <= at);
+    history.samples.get(after.checked_sub(1)?).map(|(_, score)| *score)
+}
+
+/// The scores where the bands meet, at the left; the clock below.
+fn axis_labels(ui: &Ui, palette: &Palette, span: Span, time: &TimeAxis, transform: &PlotTransform) {
+    let frame = *transform.frame();
+    let font = theme::regular(11.5);
+    let painter = ui.painter();
+    let mut free_above = f32::INFINITY;
+    let scores = Grade::BANDS.iter().rev().map(|(_, least)| *least).chain([100]);
+    for score in scores {
+        let y = transform.position_from_point_y(f64::from(score));
+        // Where the plot is low, 100 gives way to 90: the label that a band begins at.
+        if y + 6.0 > free_above {
+            continue;
+        }
+        free_above = y - 6.0;
+        painter.text(pos2(frame.left() - 6.0, y), Align2::RIGHT_CENTER, score, font.clone(), palette.text_weak);
+    }
+    let (tick, format) = span.tick();
+    let mut free_left = f32::INFINITY;
+    for x in time.ticks(tick) {
+        let galley = painter.layout_no_wrap(time.clock(x, format), font.clone(), palette.text_weak);
+        let center = transform.position_from_point_x(x);
+        let left = center - galley.size().x / 2.0;
+        let right = left + galley.size().x;
+        if right > frame.right() + 2.0 || right + 12.0 > free_left || left < frame.left() - LEFT {
+            continue;
+        }
+        free_left = left;
+        painter.vline(center, frame.bottom()..=frame.bottom() + 3.0, Stroke::new(1.0, palette.edge));
+        painter.galley(pos2(left, frame.bottom() + 5.0), galley, Color32::PLACEHOLDER);
+    }
+}

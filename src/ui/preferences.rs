@@ -1,0 +1,101 @@
+//! The settings that are set once: where snapshots go, how the window looks.
+
+use egui::vec2;
+
+use super::prompt::Purpose;
+use super::theme::CONTROL_HEIGHT;
+use super::widgets;
+use super::window::{Window, Wish};
+use crate::settings::{self, Settings, SnapshotFormat, Theme};
+
+const FORMATS: [(SnapshotFormat, &str, &str); 2] = [
+    (SnapshotFormat::Jpeg, "JPEG", "Small files; the quality is set in the inspector"),
+    (SnapshotFormat::Png, "PNG", "Every pixel as it came; several times larger"),
+];
+
+const THEMES: [(Theme, &str); 3] = [(Theme::Dark, "Dark"), (Theme::Light, "Light"), (Theme::System, "As the system")];
+
+pub fn draw(window: &mut Window, ctx: &egui::Context) {
+    let mut open = window.preferences_shown;
+    widgets::sheet(ctx, "Settings", 480.0, &mut open, |ui| {
+        ui.spacing_mut().item_spacing.y = 8.0;
+        folder(window, ui);
+        let settings = &mut window.settings;
+        widgets::row(ui, "Snapshots as", "The kind of file", |ui, _| {
+            for (format, label, help) in FORMATS {
+                if widgets::chip(ui, label, settings.snapshot.format == format, help).clicked() {
+                    settings.snapshot.format = format;
+                }
+            }
+        });
+        widgets::row(ui, "Theme", "Dark or light", |ui, _| {
+            for (theme, label) in THEMES {
+                if widgets::chip(ui, label, settings.window.theme == theme, "How the window looks").clicked() {
+                    settings.window.theme = theme;
+                }
+            }
+        });
+        scale(settings, ui);
+        ui.add_space(4.0);
+        let all_default = {
+            let mut default = Settings::default();
+            default.source.clone_from(&settings.source);
+            default == *settings
+        };
+        ui.add_enabled_ui(!all_default, |ui| {
+            if widgets::button(
+                ui,
+                "Restore all defaults",
+                false,
+                "Every setting but the chosen camera, as after the installation",
+            )
+            .clicked()
+            {
+                let source = settings.source.take();
+                *settings = Settings { source, ..Settings::default() };
+            }
+        });
+    });
+    window.preferences_shown = open;
+}
+
+fn folder(window: &mut Window, ui: &mut egui::Ui) {
+    const HELP: &str = "The folder that snapshots are saved in. It is made when the first one is saved.";
+    let is_chosen = window.settings.snapshot.folder.is_some();
+    let default = Settings::default().snapshot_folder().display().to_string();
+    widgets::row(ui, "Snapshot folder", HELP, |ui, width| {
+        let mut text =
+            window.settings.snapshot.folder.as_ref().map(|folder| folder.display().to_string()).unwrap_or_default();
+        let field = vec2((width - 90.0).max(60.0), CONTROL_HEIGHT);
+        let edit = egui::TextEdit::singleline(&mut text)
+            .hint_text(default.clone())
+            .align(egui::Align2::LEFT_CENTER)
+            .desired_width(field.x - 12.0);
+        let response = ui.add_sized(field, edit).accessible_name("Snapshot folder").on_hover_text(HELP);
+        if response.changed() {
+            window.settings.snapshot.folder = Some(text.trim()).filter(|text| !text.is_empty()).map(Into::into);
+        }
+        if widgets::button(ui, "Browse…", false, "Choose the folder").clicked() {
+            window.wishes.push(Wish::Browse(Purpose::SnapshotFolder));
+        }
+        if widgets::reset(ui, "Snapshot folder", &default, is_chosen) {
+            window.settings.snapshot.folder = None;
+        }
+    });
+}
+
+/// In steps by chips: a slider would move away under the pointer while it changes the size of everything.
+fn scale(settings: &mut Settings, ui: &mut egui::Ui) {
+    let tunable = &settings::SCALE;
+    widgets::row(ui, tunable.label, tunable.help, |ui, _| {
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing = vec2(6.0, 6.0);
+            for percent in [75.0, 100.0, 125.0, 150.0, 200.0] {
+                let is_chosen = ((tunable.get)(settings) - percent).abs() < 0.5;
+                if widgets::chip(ui, &format!("{percent} %"), is_chosen, tunable.help).clicked() {
+                    (tunable.set)(settings, percent);
+                }
+            }
+        });
+    });
+}

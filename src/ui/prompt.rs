@@ -1,0 +1,118 @@
+//! A field for a path or an address, typed by hand: where the system has no file dialogue, and for what has no file.
+
+use egui::{Label, RichText};
+
+use super::theme::Palette;
+use super::widgets;
+use super::window::{Window, Wish};
+
+/// What a path or an address is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Any camera: an address, a device, a `sim:` line.
+    Source,
+    VideoFile,
+    Snapshot,
+    SnapshotFolder,
+    Log,
+}
+
+impl Purpose {
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::Source => "Open an address or a path",
+            Self::VideoFile => "Open a video file",
+            Self::Snapshot => "Save the picture as",
+            Self::SnapshotFolder => "Folder for snapshots",
+            Self::Log => "Save the log as",
+        }
+    }
+
+    fn help(self) -> &'static str {
+        match self {
+            Self::Source => {
+                "rtsp://user:password@192.168.1.64/stream, a device path, a video file, or sim: with what it shall do. A password is never saved."
+            }
+            Self::VideoFile => "The path of a video file.",
+            Self::Snapshot => "The path of the file. It ends in .jpg or .png.",
+            Self::SnapshotFolder => "The path of the folder. It is made when the first snapshot is saved.",
+            Self::Log => "The path of the file, for example camclinic-log.txt.",
+        }
+    }
+
+    fn button(self) -> &'static str {
+        match self {
+            Self::Source | Self::VideoFile => "Open",
+            Self::Snapshot | Self::Log => "Save",
+            Self::SnapshotFolder => "Use",
+        }
+    }
+
+    /// Whether the system's own dialogue could ask for it as well.
+    fn can_browse(self) -> bool {
+        self != Self::Source
+    }
+}
+
+/// The open field.
+pub struct Prompt {
+    pub purpose: Purpose,
+    pub text: String,
+    /// What is wrong with what was typed, or why the system's dialogue is not there.
+    pub remark: String,
+    had_focus: bool,
+}
+
+impl Prompt {
+    #[must_use]
+    pub fn new(purpose: Purpose, text: String) -> Self {
+        Self { purpose, text, remark: String::new(), had_focus: false }
+    }
+}
+
+pub fn draw(window: &mut Window, ctx: &egui::Context) {
+    let Some(mut prompt) = window.prompt.take() else { return };
+    let mut open = true;
+    let mut accepted = false;
+    let mut browse = false;
+    widgets::sheet(ctx, prompt.purpose.title(), 520.0, &mut open, |ui| {
+        ui.spacing_mut().item_spacing.y = 8.0;
+        let color = Palette::of(ui).text_weak;
+        ui.add(Label::new(RichText::new(prompt.purpose.help()).color(color)).wrap());
+        let edit = egui::TextEdit::singleline(&mut prompt.text)
+            .desired_width(f32::INFINITY)
+            .margin(egui::Margin::symmetric(8, 6));
+        let response = ui.add(edit).accessible_name(prompt.purpose.title());
+        if !prompt.had_focus {
+            response.request_focus();
+            prompt.had_focus = true;
+        }
+        accepted = response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
+        if !prompt.remark.is_empty() {
+            let color = Palette::of(ui).warning;
+            ui.add(Label::new(RichText::new(format!("⚠ {}", prompt.remark)).color(color)).wrap());
+        }
+        ui.horizontal_wrapped(|ui| {
+            accepted |= widgets::button(ui, prompt.purpose.button(), true, "").clicked();
+            if prompt.purpose.can_browse() {
+                browse = widgets::button(ui, "Browse…", false, "Choose in the system's own dialogue").clicked();
+            }
+        });
+    });
+    if browse {
+        window.wishes.push(Wish::Browse(prompt.purpose));
+    } else if accepted {
+        match window.picked(prompt.purpose, &prompt.text) {
+            Ok(()) => {}
+            Err(why) => {
+                prompt.remark = why;
+                prompt.had_focus = false;
+                window.prompt = Some(prompt);
+            }
+        }
+    } else if open {
+        window.prompt = Some(prompt);
+    } else if prompt.purpose == super::prompt::Purpose::Snapshot {
+        window.waiting_frame = None;
+    }
+}

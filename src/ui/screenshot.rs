@@ -1,0 +1,132 @@
+//! A picture of the window itself, for documentation and tests.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use egui::ColorImage;
+
+use crate::codec;
+use crate::frame::{Image, Size};
+use crate::settings::write_whole;
+
+/// When nobody says otherwise: time for the first pictures, and for the layout to settle.
+pub const DEFAULT_AFTER: Duration = Duration::from_secs(2);
+/// The graphics driver's time for handing over what is on the screen.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// The wish for a picture of the window.
+#[derive(Clone, Debug)]
+pub struct Screenshot {
+    /// The PNG file.
+    pub path: PathBuf,
+    /// Counted from the first pass.
+    pub after: Duration,
+}
+
+/// How it went, for whoever waits for the window to close.
+#[derive(Clone, Default)]
+pub(super) struct Outcome(Arc<Mutex<Option<Result<(), String>>>>);
+
+impl Outcome {
+    fn set(&self, result: Result<(), String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+    }
+
+    /// Good when no picture was asked for.
+    pub(super) fn take(&self) -> Result<(), String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or(Ok(()))
+    }
+}
+
+/// A screenshot on its way.
+pub(super) struct Shot {
+    wish: Screenshot,
+    outcome: Outcome,
+    picture_tx: Sender<Arc<ColorImage>>,
+    picture: Receiver<Arc<ColorImage>>,
+    step: Step,
+}
+
+enum Step {
+    NotStarted,
+    Waiting { until: Instant },
+    Asked { until: Instant },
+    Done,
+}
+
+impl Shot {
+    pub(super) fn new(wish: Screenshot, outcome: Outcome) -> Self {
+        outcome.set(Err(format!("No picture of the window was taken before it closed: {}", wish.path.display())));
+        let (picture_tx, picture) = bounded(1);
+        Self { wish, outcome, picture_tx, picture, step: Step::NotStarted }
+    }
+
+    /// Goes on to the next step when it is time. Closes the window after the last one.
+    pub(super) fn advance(&mut self, ctx: &egui::Context) {
+        let now = Instant::now();
+        match self.step {
+            Step::NotStarted => {
+                let until = now + self.wish.after;
+                self.step = Step::Waiting { until };
+                self.guard(ctx);
+                ctx.request_repaint_after(self.wish.after);
+            }
+            Step::Waiting { until } if now < until => ctx.request_repaint_after(until - now),
+            Step::Waiting { .. } => {
+                let sender = self.picture_tx.clone();
+                let waker = ctx.clone();
+                ctx.request_screenshot(move |image| {
+                    let _ = sender.try_send(image);
+                    waker.request_repaint();
+                });
+                self.step = Step::Asked { until: now + DEADLINE };
+                ctx.request_repaint();
+            }
+            Step::Asked { until } => {
+                let result = match self.picture.try_recv() {
+                    Ok(image) => save(&image, &self.wish.path),
+                    Err(_) if now < until => {
+                        ctx.request_repaint_after(Duration::from_millis(50));
+                        return;
+                    }
+                    Err(_) => Err(format!(
+                        "The graphics driver gave no picture of the window within {} s.",
+                        DEADLINE.as_secs()
+                    )),
+                };
+                self.outcome.set(result);
+                self.step = Step::Done;
+                ctx.send_viewport_cmd(egui::ViewportCommand::Close);
+            }
+            Step::Done => {}
+        }
+    }
+
+    /// A window that the system never draws gets no step at all: it is closed from outside then.
+    fn guard(&self, ctx: &egui::Context) {
+        let ctx = ctx.clone();
+        let limit = self.wish.after + 2 * DEADLINE;
+        let work = move || {
+            thread::sleep(limit);
+            ctx.send_viewport_cmd(egui::ViewportCommand::Close);
+            ctx.request_repaint();
+        };
+        if let Err(error) = thread::Builder::new().name("screenshot-limit".to_owned()).spawn(work) {
+            self.outcome.set(Err(format!("The system gives no thread ({error}). Close other programs.")));
+        }
+    }
+}
+
+fn save(picture: &ColorImage, path: &std::path::Path) -> Result<(), String> {
+    let failed = |why: String| format!("The picture of the window was not saved: {why}: {}", path.display());
+    let side = |pixels: usize| u32::try_from(pixels).unwrap_or(u32::MAX);
+    let size = Size::new(side(picture.width()), side(picture.height()))
+        .ok_or_else(|| failed("the window has no size".to_owned()))?;
+    let pixels: Vec<u8> = picture.pixels.iter().flat_map(|pixel| [pixel.b(), pixel.g(), pixel.r()]).collect();
+    let image = Image::new(size, pixels).ok_or_else(|| failed("the driver gave half a picture".to_owned()))?;
+    let png = codec::encode_png(&image).map_err(&failed)?;
+    write_whole(path, &png).map_err(|error| failed(error.to_string()))
+}

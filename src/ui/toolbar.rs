@@ -1,0 +1,189 @@
+//! The row at the top, in the order of work: camera, start and stop, snapshot; at its end the state in one pill.
+
+use egui::accesskit::Role;
+use egui::{Align, Color32, Layout, Sense, Ui, WidgetInfo, vec2};
+
+use super::prompt::{Prompt, Purpose};
+use super::text;
+use super::theme::{self, CONTROL_HEIGHT, Palette};
+use super::widgets::{self, Icon, ToolButton};
+use super::window::{Window, Wish};
+use crate::source::SourceSpec;
+use crate::status::State;
+
+pub fn draw(window: &mut Window, ui: &mut Ui) {
+    let width = ui.available_width();
+    let keys_fit = width > 1000.0;
+    if width > 740.0 {
+        ui.horizontal(|ui| {
+            camera_combo(window, ui, if keys_fit { 292.0 } else { 190.0 });
+            buttons(window, ui, keys_fit);
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                help_button(window, ui);
+                pill(window, ui);
+            });
+        });
+    } else {
+        ui.horizontal_wrapped(|ui| {
+            let room = ui.available_width();
+            camera_combo(window, ui, (room - CONTROL_HEIGHT - 22.0).clamp(120.0, 420.0));
+            help_button(window, ui);
+            ui.end_row();
+            buttons(window, ui, false);
+            pill(window, ui);
+        });
+    }
+}
+
+fn buttons(window: &mut Window, ui: &mut Ui, keys_fit: bool) {
+    let key = |key| keys_fit.then_some(key);
+    let state = window.status.as_ref().map(|status| status.state);
+    let start_stop = match state {
+        None | Some(State::Idle) => ToolButton {
+            icon: Some(Icon::Start),
+            label: "Start",
+            key: key("Space"),
+            help: "Open the camera and show its picture",
+        },
+        Some(State::Failed) => ToolButton {
+            icon: Some(Icon::Start),
+            label: "Try again",
+            key: key("Space"),
+            help: "Open the camera once more",
+        },
+        Some(State::Recovering) => ToolButton {
+            icon: Some(Icon::Stop),
+            label: "Stop trying",
+            key: key("Space"),
+            help: "Close the camera and leave it closed",
+        },
+        Some(State::Opening | State::Streaming) => ToolButton {
+            icon: Some(Icon::Stop),
+            label: "Stop",
+            key: key("Space"),
+            help: "Close the camera and leave it closed",
+        },
+    };
+    if widgets::tool_button(ui, start_stop).clicked() {
+        window.toggle_camera();
+    }
+    ui.add_enabled_ui(window.frame.is_some(), |ui| {
+        let snapshot = ToolButton {
+            label: "Snapshot",
+            key: key("S"),
+            help: "Save the picture at full size in the folder for snapshots",
+            ..ToolButton::default()
+        };
+        if widgets::tool_button(ui, snapshot).clicked() {
+            window.take_snapshot();
+        }
+        let save_as = ToolButton {
+            label: "Save as…",
+            help: "Save the picture of this moment under a name of your choice",
+            ..ToolButton::default()
+        };
+        if widgets::tool_button(ui, save_as).clicked() {
+            window.save_snapshot_as();
+        }
+    });
+    let settings = ToolButton { icon: Some(Icon::Gear), help: "Settings", ..ToolButton::default() };
+    if widgets::tool_button(ui, settings).clicked() {
+        window.preferences_shown = true;
+    }
+}
+
+fn help_button(window: &mut Window, ui: &mut Ui) {
+    let help = ToolButton { label: "?", help: "Help and keyboard shortcuts", ..ToolButton::default() };
+    if widgets::tool_button(ui, help).clicked() {
+        window.help_shown = true;
+    }
+}
+
+/// Colour, word, score and rate: the state of the camera at one look.
+fn pill(window: &Window, ui: &mut Ui) {
+    let palette = Palette::of(ui);
+    let (label, color, surface) = match window.moment() {
+        None => ("No camera yet".to_owned(), palette.text_weak, palette.raised),
+        Some(moment) => {
+            let color = match moment.status.state {
+                State::Idle => palette.text_weak,
+                State::Opening => palette.info,
+                State::Streaming | State::Recovering | State::Failed => palette.grade(moment.status.grade),
+            };
+            let surface = match moment.status.state {
+                State::Idle => palette.raised,
+                _ => theme::mix(palette.panel, color, 0.15),
+            };
+            (text::pill(moment), color, surface)
+        }
+    };
+    let deductions = window.status.as_ref().map(|status| status.deductions.clone()).unwrap_or_default();
+    let room = ui.available_width();
+    let galley = widgets::one_line(ui.painter(), &label, theme::semibold(13.5), Color32::PLACEHOLDER, room - 48.0);
+    let width = widgets::steady_width(galley.size().x) + 46.0;
+    let (rect, response) = ui.allocate_exact_size(vec2(width, CONTROL_HEIGHT + 2.0), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Status, true, &label));
+    let painter = ui.painter();
+    painter.rect_filled(rect, 15, surface);
+    painter.circle_filled(egui::pos2(rect.left() + 18.0, rect.center().y), 4.5, color);
+    painter.galley(egui::pos2(rect.left() + 32.0, rect.center().y - galley.size().y / 2.0), galley, color);
+    response.on_hover_ui(|ui| {
+        if deductions.is_empty() {
+            ui.label("The score is 100 when nothing is wrong. Nothing is deducted now.");
+        } else {
+            ui.label("What is deducted from 100:");
+            for deduction in &deductions {
+                ui.label(format!("−{}  {}", deduction.points, deduction.reason));
+            }
+        }
+    });
+}
+
+fn camera_combo(window: &mut Window, ui: &mut Ui, width: f32) {
+    let chosen = current_name(window);
+    widgets::combo(ui, "Camera", "Which camera is shown", &chosen, width, |ui| camera_menu(window, ui));
+}
+
+/// The chosen camera for people: its own name, and what it was opened by.
+pub fn current_name(window: &Window) -> String {
+    let spec = window.spec.to_string();
+    let listed = window.cameras.iter().find(|camera| camera.spec == window.spec).map(|camera| camera.name.clone());
+    let told = window.status.as_ref().filter(|status| status.source == spec).map(|status| status.name.clone());
+    match listed.or(told).filter(|name| !name.is_empty() && *name != spec) {
+        Some(name) => format!("{name} · {spec}"),
+        None => spec,
+    }
+}
+
+/// The rows of every list of cameras: those that exist, the simulated one, and the two ways to name another.
+pub fn camera_menu(window: &mut Window, ui: &mut Ui) {
+    let mut chosen = None;
+    for camera in &window.cameras {
+        let label = if camera.detail.is_empty() {
+            camera.name.clone()
+        } else {
+            format!("{} · {}", camera.name, camera.detail)
+        };
+        if widgets::choice(ui, &label, camera.spec == window.spec) {
+            chosen = Some(camera.spec.clone());
+        }
+    }
+    if window.cameras.is_empty() {
+        ui.weak("No camera is connected");
+    }
+    ui.separator();
+    let is_simulated = matches!(window.spec, SourceSpec::Simulated(_));
+    if widgets::choice(ui, "Simulated camera · sim:", is_simulated) {
+        chosen = SourceSpec::parse("sim:").ok();
+    }
+    ui.separator();
+    if widgets::choice(ui, "Open file…", false) {
+        window.wishes.push(Wish::Browse(Purpose::VideoFile));
+    }
+    if widgets::choice(ui, "Address or path…", false) {
+        window.prompt = Some(Prompt::new(Purpose::Source, String::new()));
+    }
+    if let Some(spec) = chosen.filter(|spec| *spec != window.spec) {
+        window.wishes.push(Wish::Choose(spec));
+    }
+}

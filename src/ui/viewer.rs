@@ -1,0 +1,238 @@
+//! The picture, and what is said over it. Never shows an old picture as a live one.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use egui::load::SizedTexture;
+use egui::{
+    Align, Align2, Color32, ColorImage, Frame, Label, Layout, Margin, Rect, RichText, Sense, TextureHandle,
+    TextureOptions, Ui, UiBuilder, pos2, vec2,
+};
+
+use super::text::{self, BannerButton};
+use super::theme::{self, Palette, SMALL};
+use super::widgets;
+use super::window::{Window, Wish};
+use crate::camera::Command;
+use crate::frame::{Frame as CameraFrame, Image};
+use crate::status::State;
+
+/// What stays between two passes.
+#[derive(Default)]
+pub struct View {
+    /// Room around the picture, in points.
+    pub margin: f32,
+    texture: Option<TextureHandle>,
+    /// The frame that is in the texture.
+    shown: Option<Arc<CameraFrame>>,
+    /// When the pictures of the last seconds were put on the screen.
+    shown_at: VecDeque<Instant>,
+}
+
+/// Over this time the rate of shown pictures is counted.
+const RATE_WINDOW: Duration = Duration::from_secs(2);
+
+impl View {
+    /// Pictures put on the screen a second.
+    #[must_use]
+    pub fn shown_fps(&self, now: Instant) -> f64 {
+        let recent = self.shown_at.iter().filter(|at| now.saturating_duration_since(**at) < RATE_WINDOW).count();
+        #[expect(clippy::cast_precision_loss, reason = "a few hundred at most")]
+        let fps = recent as f64 / RATE_WINDOW.as_secs_f64();
+        fps
+    }
+
+    /// Forgets the picture: another camera's must not stand under this one's name.
+    pub fn clear(&mut self) {
+        self.texture = None;
+        self.shown = None;
+        self.shown_at.clear();
+    }
+
+    /// Puts a picture into the texture, unless it is there already.
+    fn show(&mut self, ctx: &egui::Context, frame: &Arc<CameraFrame>, now: Instant) {
+        if self.shown.as_ref().is_some_and(|shown| Arc::ptr_eq(shown, frame)) {
+            return;
+        }
+        let image = color_image_from_bgr(&frame.image);
+        match &mut self.texture {
+            Some(texture) => texture.set(image, TextureOptions::LINEAR),
+            None => self.texture = Some(ctx.load_texture("picture", image, TextureOptions::LINEAR)),
+        }
+        self.shown = Some(Arc::clone(frame));
+        self.shown_at.push_back(now);
+        while self.shown_at.front().is_some_and(|at| now.saturating_duration_since(*at) >= RATE_WINDOW) {
+            self.shown_at.pop_front();
+        }
+    }
+}
+
+/// The picture in the layout of a texture.
+#[must_use]
+pub fn color_image_from_bgr(image: &Image) -> ColorImage {
+    let size = image.size();
+    let (pixels, _) = image.pixels().as_chunks::<{ Image::BYTES_PER_PIXEL }>();
+    let pixels = pixels.iter().map(|[blue, green, red]| Color32::from_rgb(*red, *green, *blue)).collect();
+    ColorImage::new([size.width as usize, size.height as usize], pixels)
+}
+
+pub fn draw(window: &mut Window, ui: &mut Ui) {
+    let stage = ui.available_rect_before_wrap();
+    ui.painter().rect_filled(stage, 0, Palette::of(ui).stage);
+    let response = ui.allocate_rect(stage, Sense::click());
+    if response.double_clicked() {
+        window.picture_only = !window.picture_only;
+    }
+    if let Some(frame) = window.frame.clone() {
+        let now = window.now;
+        window.viewer.show(ui.ctx(), &frame, now);
+    }
+    let is_live = window.moment().is_some_and(|moment| moment.is_live());
+    let has_picture = draw_picture(window, ui, stage, is_live);
+    if is_live {
+        if has_picture {
+            draw_overlay(window, ui, stage);
+        }
+        return;
+    }
+    let below_banner = draw_banner(window, ui, stage);
+    if has_picture {
+        draw_last_frame(window, ui, stage);
+    } else {
+        draw_empty(window, ui, below_banner);
+    }
+}
+
+fn draw_picture(window: &Window, ui: &mut Ui, stage: Rect, is_live: bool) -> bool {
+    let Some(texture) = &window.viewer.texture else { return false };
+    let room = stage.shrink(window.viewer.margin);
+    let size = texture.size_vec2();
+    let scale = (room.width() / size.x).min(room.height() / size.y).max(0.0);
+    let rect = Rect::from_center_size(room.center(), size * scale);
+    let (alt, tint) =
+        if is_live { ("Live picture", Color32::WHITE) } else { ("Last picture, not live", Color32::from_gray(0x50)) };
+    ui.put(
+        rect,
+        egui::Image::from_texture(SizedTexture::from_handle(texture))
+            .fit_to_exact_size(rect.size())
+            .tint(tint)
+            .alt_text(alt),
+    );
+    true
+}
+
+/// A dark plate with a line of text that keeps its width while the numbers in it change.
+fn plate(ui: &mut Ui, stage: Rect, corner: Align2, content: &str) {
+    let palette = Palette::over_picture();
+    let font = theme::regular(SMALL);
+    let galley = widgets::one_line(ui.painter(), content, font, palette.text_strong, (stage.width() - 44.0).max(40.0));
+    let size = vec2(widgets::steady_width(galley.size().x), galley.size().y) + vec2(18.0, 12.0);
+    let rect = corner.align_size_within_rect(size, stage.shrink(14.0));
+    ui.painter().rect_filled(rect, 6, Color32::from_black_alpha(170));
+    ui.painter().galley(rect.min + vec2(9.0, 6.0), galley, palette.text_strong);
+    let response =
+        ui.interact(rect, ui.scope_id().with(("plate", content.len(), corner.0[1] == Align::Min)), Sense::hover());
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Label, true, content));
+}
+
+fn draw_overlay(window: &Window, ui: &mut Ui, stage: Rect) {
+    let (Some(moment), Some(frame)) = (window.moment(), &window.viewer.shown) else { return };
+    let age = window.now.saturating_duration_since(frame.taken_at);
+    plate(ui, stage, Align2::LEFT_TOP, &text::overlay(moment, age));
+}
+
+fn draw_last_frame(window: &Window, ui: &mut Ui, stage: Rect) {
+    let Some(frame) = &window.viewer.shown else { return };
+    let content = format!("last frame #{}, {}", text::count(frame.number), text::clock_tenths(frame.taken_at_wall));
+    plate(ui, stage, Align2::LEFT_BOTTOM, &content);
+}
+
+/// Returns what is left of the stage below it.
+fn draw_banner(window: &mut Window, ui: &mut Ui, stage: Rect) -> Rect {
+    let banner = match window.moment() {
+        Some(moment) => text::banner(moment, &window.settings),
+        None => None,
+    };
+    let Some(banner) = banner else { return stage };
+    let palette = Palette::over_picture();
+    let (surface, color) = if banner.is_fault {
+        (palette.warning_surface, Color32::from_rgb(0xff, 0xd9, 0x8a))
+    } else {
+        (palette.raised, palette.text_strong)
+    };
+    let mut child = ui.new_child(UiBuilder::new().id_salt("banner").max_rect(stage));
+    let shown =
+        Frame::NONE.fill(surface.gamma_multiply(0.97)).inner_margin(Margin::symmetric(18, 14)).show(&mut child, |ui| {
+            let button = match banner.button {
+                BannerButton::None => None,
+                BannerButton::Now => Some(("Now", "Do the next step of recovery at once", Command::RecoverNow)),
+                BannerButton::Start => Some(("Start", "Open the camera and show its picture", Command::Start)),
+                BannerButton::TryAgain => Some(("Try again", "Open the camera once more", Command::Start)),
+            };
+            ui.set_width(ui.available_width());
+            ui.horizontal_top(|ui| {
+                let button_room = if button.is_some() { 100.0 } else { 0.0 };
+                ui.allocate_ui_with_layout(
+                    vec2((ui.available_width() - button_room).max(60.0), 0.0),
+                    Layout::left_to_right(Align::Center).with_main_wrap(true),
+                    |ui| {
+                        ui.spacing_mut().item_spacing = vec2(14.0, 2.0);
+                        ui.set_min_height(theme::CONTROL_HEIGHT);
+                        ui.add(
+                            Label::new(RichText::new(&banner.headline).font(theme::semibold(14.5)).color(color)).wrap(),
+                        );
+                        ui.add(
+                            Label::new(RichText::new(&banner.reason).font(theme::regular(14.0)).color(color)).wrap(),
+                        );
+                    },
+                );
+                if let Some((label, help, command)) = button {
+                    ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
+                        if dark_button(ui, label, help) {
+                            window.wishes.push(Wish::Camera(command));
+                        }
+                    });
+                }
+            });
+        });
+    let bottom = shown.response.rect.bottom().min(stage.bottom());
+    Rect::from_min_max(pos2(stage.left(), bottom), stage.max)
+}
+
+/// A button on a dark plate, whatever the theme of the window.
+fn dark_button(ui: &mut Ui, label: &str, help: &str) -> bool {
+    let palette = Palette::over_picture();
+    let button = egui::Button::new(RichText::new(label).color(palette.text_strong))
+        .fill(palette.raised)
+        .stroke(egui::Stroke::new(1.0, palette.edge))
+        .min_size(vec2(56.0, theme::CONTROL_HEIGHT));
+    ui.add(button).on_hover_text(help).clicked()
+}
+
+/// What to do where no picture has come yet.
+fn draw_empty(window: &Window, ui: &mut Ui, room: Rect) {
+    let palette = Palette::over_picture();
+    let (headline, advice) = match window.moment() {
+        None => ("No camera yet".to_owned(), "Choose a camera at the top left.".to_owned()),
+        Some(moment) => {
+            let status = moment.status;
+            let advice = status.last_fault.as_ref().map(|fault| fault.advice.clone());
+            match status.state {
+                State::Idle => (format!("{} is stopped", status.name), "Press Start or the space bar.".to_owned()),
+                State::Opening => (format!("Opening {}", status.name), advice.unwrap_or_default()),
+                State::Streaming => ("Waiting for the picture".to_owned(), String::new()),
+                State::Recovering | State::Failed => (
+                    "No picture so far".to_owned(),
+                    advice.unwrap_or_else(|| "Choose another camera at the top left.".to_owned()),
+                ),
+            }
+        }
+    };
+    let mut child = ui.new_child(UiBuilder::new().id_salt("empty").max_rect(room.shrink(24.0)));
+    child.vertical_centered(|ui| {
+        ui.add_space((ui.available_height() * 0.5 - 36.0).max(0.0));
+        ui.add(Label::new(RichText::new(headline).font(theme::semibold(18.0)).color(palette.text)).wrap());
+        ui.add(Label::new(RichText::new(advice).color(palette.text_weak)).wrap());
+    });
+}

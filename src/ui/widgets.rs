@@ -1,0 +1,426 @@
+//! The few widgets of which all panels are made, so that they look and behave alike.
+
+use egui::accesskit::Role;
+use egui::{
+    Align, Align2, Color32, CornerRadius, FontId, Frame, Layout, Margin, Pos2, Rect, Response, RichText, Sense, Shape,
+    Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
+};
+
+use super::text;
+use super::theme::{self, CONTROL_HEIGHT, Palette, RADIUS, SMALL};
+use crate::settings::{Settings, Tunable};
+
+/// Room for the reset arrow at the end of a row, taken whether it is there or not.
+const RESET_WIDTH: f32 = 20.0;
+const LABEL_WIDTH: f32 = 124.0;
+const FIELD_WIDTH: f32 = 84.0;
+
+/// A small drawing: crisp at every scale, and there on every system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Icon {
+    Start,
+    Stop,
+    Gear,
+    Down,
+    Right,
+    Cross,
+}
+
+impl Icon {
+    pub fn paint(self, painter: &egui::Painter, center: Pos2, size: f32, color: Color32) {
+        let half = size / 2.0;
+        let at = |x: f32, y: f32| center + vec2(x * half, y * half);
+        match self {
+            Self::Start => {
+                let points = vec![at(-0.75, -1.0), at(1.0, 0.0), at(-0.75, 1.0)];
+                painter.add(Shape::convex_polygon(points, color, Stroke::NONE));
+            }
+            Self::Stop => {
+                painter.rect_filled(Rect::from_center_size(center, vec2(size, size) * 0.9), 1.0, color);
+            }
+            Self::Down => {
+                let points = vec![at(-0.9, -0.5), at(0.9, -0.5), at(0.0, 0.7)];
+                painter.add(Shape::convex_polygon(points, color, Stroke::NONE));
+            }
+            Self::Right => {
+                let points = vec![at(-0.5, -0.9), at(0.7, 0.0), at(-0.5, 0.9)];
+                painter.add(Shape::convex_polygon(points, color, Stroke::NONE));
+            }
+            Self::Cross => {
+                let stroke = Stroke::new(1.5, color);
+                painter.line_segment([at(-0.8, -0.8), at(0.8, 0.8)], stroke);
+                painter.line_segment([at(-0.8, 0.8), at(0.8, -0.8)], stroke);
+            }
+            Self::Gear => {
+                for tooth in 0..8_u8 {
+                    let (sin, cos) = (f32::from(tooth) * std::f32::consts::FRAC_PI_4).sin_cos();
+                    let stroke = Stroke::new(size * 0.17, color);
+                    painter.line_segment([at(cos * 0.66, sin * 0.66), at(cos, sin)], stroke);
+                }
+                painter.circle_stroke(center, half * 0.56, Stroke::new(size * 0.15, color));
+            }
+        }
+    }
+}
+
+/// What a [`tool_button`] looks like.
+#[derive(Clone, Copy, Default)]
+pub struct ToolButton<'a> {
+    pub icon: Option<Icon>,
+    pub label: &'a str,
+    /// The key that does the same, shown in a small box.
+    pub key: Option<&'a str>,
+    pub help: &'a str,
+}
+
+/// A button of the toolbar.
+pub fn tool_button(ui: &mut Ui, button: ToolButton<'_>) -> Response {
+    const PADDING: f32 = 12.0;
+    const GAP: f32 = 7.0;
+    const ICON: f32 = 10.0;
+    let palette = Palette::of(ui);
+    let enabled = ui.is_enabled();
+    let label = ui.painter().layout_no_wrap(button.label.to_owned(), theme::regular(theme::BODY), Color32::PLACEHOLDER);
+    let key =
+        button.key.map(|key| ui.painter().layout_no_wrap(key.to_owned(), theme::regular(11.5), palette.text_weak));
+    let mut width = 2.0 * PADDING + label.size().x;
+    if button.icon.is_some() {
+        width += ICON + if button.label.is_empty() { 0.0 } else { GAP };
+    }
+    if let Some(key) = &key {
+        // The box stands nearer to the edge than text would.
+        width += GAP + key.size().x + 10.0 - 4.0;
+    }
+    let (rect, response) = ui.allocate_exact_size(vec2(width.ceil(), CONTROL_HEIGHT + 2.0), Sense::click());
+    let name = if button.label.is_empty() { button.help } else { button.label };
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, name));
+    if ui.is_rect_visible(rect) {
+        let visuals = ui.style().interact(&response);
+        let painter = ui.painter();
+        painter.rect(rect, RADIUS, visuals.weak_bg_fill, visuals.bg_stroke, StrokeKind::Inside);
+        focus_ring(ui, &response, RADIUS);
+        let mut x = rect.left() + PADDING;
+        if let Some(icon) = button.icon {
+            icon.paint(painter, pos2(x + ICON / 2.0, rect.center().y), ICON, visuals.text_color());
+            x += ICON + GAP;
+        }
+        let label_width = label.size().x;
+        painter.galley(pos2(x, rect.center().y - label.size().y / 2.0), label, visuals.text_color());
+        if let Some(key) = key {
+            let left = x + label_width + GAP;
+            let area = Rect::from_min_size(pos2(left, rect.center().y - 9.0), vec2(key.size().x + 10.0, 18.0));
+            painter.rect_stroke(area, 4, Stroke::new(1.0, palette.edge), StrokeKind::Inside);
+            painter.galley(area.center() - key.size() / 2.0, key, palette.text_weak);
+        }
+    }
+    tip(response, button.help)
+}
+
+/// Whoever uses the keyboard must see where he is.
+fn focus_ring(ui: &Ui, response: &Response, radius: u8) {
+    if response.has_focus() {
+        let stroke = Stroke::new(2.0, Palette::of(ui).accent);
+        ui.painter().rect_stroke(response.rect, radius, stroke, StrokeKind::Inside);
+    }
+}
+
+fn tip(response: Response, help: &str) -> Response {
+    if help.is_empty() { response } else { response.on_hover_text(help) }
+}
+
+/// A pill to choose with: one of several, or on and off.
+pub fn chip(ui: &mut Ui, label: &str, chosen: bool, help: &str) -> Response {
+    let palette = Palette::of(ui);
+    let enabled = ui.is_enabled();
+    let galley = ui.painter().layout_no_wrap(label.to_owned(), theme::regular(SMALL), Color32::PLACEHOLDER);
+    let (rect, response) = ui.allocate_exact_size(vec2((galley.size().x + 18.0).ceil(), 22.0), Sense::click());
+    response.widget_info(|| WidgetInfo::selected(Role::Button, enabled, chosen, label));
+    if ui.is_rect_visible(rect) {
+        let (fill, color) = match (chosen, response.hovered()) {
+            (true, _) => (palette.chosen, palette.on_chosen),
+            (false, true) => (palette.raised_hover, palette.text_strong),
+            (false, false) => (palette.raised, palette.text),
+        };
+        ui.painter().rect_filled(rect, 11, fill);
+        if !ui.visuals().dark_mode {
+            let edge = if chosen { palette.chosen } else { palette.line };
+            ui.painter().rect_stroke(rect, 11, Stroke::new(1.0, edge), StrokeKind::Inside);
+        }
+        focus_ring(ui, &response, 11);
+        ui.painter().galley(rect.center() - galley.size() / 2.0, galley, color);
+    }
+    tip(response, help)
+}
+
+/// A plain button with a text, of which one in a group may be the one to press.
+pub fn button(ui: &mut Ui, label: &str, is_main: bool, help: &str) -> Response {
+    let palette = Palette::of(ui);
+    let mut text = RichText::new(label);
+    if is_main {
+        text = text.color(palette.on_accent);
+    }
+    let mut button = egui::Button::new(text).min_size(vec2(0.0, CONTROL_HEIGHT));
+    if is_main {
+        button = button.fill(palette.accent).stroke(Stroke::NONE);
+    }
+    tip(ui.add(button), help)
+}
+
+/// Gives fields that hold a value their sunken look.
+pub fn sunken(ui: &mut Ui) {
+    let palette = Palette::of(ui);
+    let widgets = &mut ui.visuals_mut().widgets;
+    for widget in [&mut widgets.inactive, &mut widgets.hovered, &mut widgets.active, &mut widgets.open] {
+        widget.weak_bg_fill = palette.sunken;
+    }
+}
+
+/// A combo box of a fixed width, named for whoever cannot see it.
+pub fn combo<R>(
+    ui: &mut Ui,
+    name: &str,
+    help: &str,
+    chosen: &str,
+    width: f32,
+    contents: impl FnOnce(&mut Ui) -> R,
+) -> Option<R> {
+    let spoken = name.to_owned();
+    ui.scope(|ui| {
+        sunken(ui);
+        let shown = egui::ComboBox::from_id_salt(("combo", name))
+            .width(width)
+            .truncate()
+            .selected_text(chosen)
+            .icon(|ui, rect, visuals, _| {
+                let center = pos2(rect.center().x, rect.center().y + 0.5);
+                Icon::Down.paint(ui.painter(), center, 7.0, visuals.fg_stroke.color.gamma_multiply(0.75));
+            })
+            .show_ui(ui, |ui| {
+                ui.set_min_width(width - 12.0);
+                contents(ui)
+            });
+        tip(shown.response.accessible_name(spoken), help);
+        shown.inner
+    })
+    .inner
+}
+
+/// A row of an open combo box. Says whether it was chosen just now.
+pub fn choice(ui: &mut Ui, label: &str, is_chosen: bool) -> bool {
+    let palette = Palette::of(ui);
+    ui.visuals_mut().selection.bg_fill = palette.chosen;
+    ui.visuals_mut().selection.stroke.color = palette.on_chosen;
+    ui.selectable_label(is_chosen, label).clicked()
+}
+
+/// Label and control side by side; `control` gets the room between the label and the reset arrow, and its width.
+pub fn row<R>(ui: &mut Ui, label: &str, help: &str, control: impl FnOnce(&mut Ui, f32) -> R) -> R {
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 8.0;
+        let width = ui.available_width();
+        let label_width = LABEL_WIDTH.min(width * 0.4);
+        let (rect, response) = ui.allocate_exact_size(vec2(label_width, CONTROL_HEIGHT), Sense::hover());
+        let color = Palette::of(ui).text;
+        let galley = ui.painter().layout_no_wrap(label.to_owned(), theme::regular(theme::BODY), color);
+        ui.painter().with_clip_rect(rect.intersect(ui.clip_rect())).galley(
+            pos2(rect.left(), rect.center().y - galley.size().y / 2.0),
+            galley,
+            color,
+        );
+        tip(response, help);
+        let control_width = width - label_width - RESET_WIDTH - 2.0 * 8.0;
+        control(ui, control_width)
+    })
+    .inner
+}
+
+/// The arrow that goes back to the default, only where a value differs from it.
+pub fn reset(ui: &mut Ui, label: &str, default: &str, differs: bool) -> bool {
+    let (rect, response) = ui
+        .allocate_exact_size(vec2(RESET_WIDTH, CONTROL_HEIGHT), if differs { Sense::click() } else { Sense::hover() });
+    if !differs {
+        return false;
+    }
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Reset {label}")));
+    let palette = Palette::of(ui);
+    let color = if response.hovered() { palette.text_strong } else { palette.info };
+    ui.painter().text(rect.center(), Align2::CENTER_CENTER, "↺", theme::regular(16.0), color);
+    focus_ring(ui, &response, RADIUS);
+    response.on_hover_text(format!("Back to the default, {default}")).clicked()
+}
+
+/// A number of the settings: slider, field and reset arrow, made from its row in the table.
+pub fn number_row(ui: &mut Ui, tunable: &Tunable, settings: &mut Settings) {
+    let before = (tunable.get)(settings);
+    let mut value = before;
+    let n_decimals = decimals(tunable.step);
+    row(ui, tunable.label, tunable.help, |ui, width| {
+        // A long way from the least to the most: equal steps on the slider are equal factors then.
+        let is_wide = tunable.min > 0.0 && tunable.max / tunable.min >= 100.0;
+        ui.spacing_mut().slider_width = (width - FIELD_WIDTH - 8.0).max(40.0);
+        let slider = ui.scope(|ui| {
+            let palette = Palette::of(ui);
+            let widgets = &mut ui.visuals_mut().widgets;
+            widgets.inactive.bg_fill = palette.edge;
+            for (widget, fill) in [(&mut widgets.hovered, palette.edge), (&mut widgets.active, palette.edge)] {
+                widget.bg_fill = fill;
+            }
+            ui.add(
+                egui::Slider::new(&mut value, tunable.min..=tunable.max)
+                    .show_value(false)
+                    .step_by(tunable.step)
+                    .smart_aim(false)
+                    .logarithmic(is_wide),
+            )
+        });
+        tip(slider.inner.accessible_name(tunable.label), tunable.help);
+        number_field(ui, tunable, &mut value, vec2(FIELD_WIDTH, CONTROL_HEIGHT));
+        let default = tunable.default_value();
+        let shown = format!("{}{}", text::decimal(default, n_decimals), unit(tunable));
+        if reset(ui, tunable.label, &shown, (before - default).abs() > tunable.step / 2.0) {
+            value = default;
+        }
+    });
+    if (value - before).abs() > f64::EPSILON {
+        let scale = 10_f64.powi(i32::try_from(n_decimals).unwrap_or(0));
+        (tunable.set)(settings, ((value * scale).round() / scale).clamp(tunable.min, tunable.max));
+    }
+}
+
+/// The field alone, with its unit, in which a number is typed or dragged.
+pub fn number_field(ui: &mut Ui, tunable: &Tunable, value: &mut f64, size: egui::Vec2) {
+    let n_decimals = decimals(tunable.step);
+    let suffix = unit(tunable);
+    let field = ui.scope(|ui| {
+        sunken(ui);
+        ui.spacing_mut().button_padding.x = 8.0;
+        ui.add_sized(
+            size,
+            egui::DragValue::new(value)
+                .range(tunable.min..=tunable.max)
+                .speed(tunable.step)
+                .update_while_editing(false)
+                .custom_formatter(move |value, _| format!("{}{suffix}", text::decimal(value, n_decimals)))
+                .custom_parser(|typed| {
+                    let number: String =
+                        typed.chars().take_while(|c| c.is_ascii_digit() || " .,-\u{202f}".contains(*c)).collect();
+                    number.replace([' ', '\u{202f}'], "").replace(',', ".").parse().ok()
+                }),
+        )
+    });
+    tip(field.inner.accessible_name(format!("{} value", tunable.label)), tunable.help);
+}
+
+fn unit(tunable: &Tunable) -> String {
+    if tunable.unit.is_empty() { String::new() } else { format!(" {}", tunable.unit) }
+}
+
+fn decimals(step: f64) -> usize {
+    if step >= 1.0 {
+        0
+    } else if step >= 0.1 {
+        1
+    } else {
+        2
+    }
+}
+
+/// A part of the inspector under a title that folds it away. `folded` holds the titles of the folded ones.
+pub fn section(ui: &mut Ui, title: &str, aside: &str, folded: &mut Vec<String>, body: impl FnOnce(&mut Ui)) {
+    let palette = Palette::of(ui);
+    let is_open = !folded.iter().any(|name| name == title);
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 34.0), Sense::click());
+    response.widget_info(|| WidgetInfo::selected(Role::Button, true, is_open, title));
+    let color = if response.hovered() { palette.text_strong } else { palette.text };
+    let painter = ui.painter();
+    painter.text(rect.left_center(), Align2::LEFT_CENTER, title, theme::semibold(13.0), color);
+    let icon = if is_open { Icon::Down } else { Icon::Right };
+    icon.paint(painter, pos2(rect.right() - 5.0, rect.center().y), 7.0, palette.text_weak);
+    if !aside.is_empty() {
+        let at = pos2(rect.right() - 18.0, rect.center().y);
+        painter.text(at, Align2::RIGHT_CENTER, aside, theme::semibold(SMALL), palette.text_weak);
+    }
+    focus_ring(ui, &response, RADIUS);
+    let response = response.on_hover_text(if is_open { "Fold this section away" } else { "Unfold this section" });
+    if response.clicked() {
+        if is_open {
+            folded.push(title.to_owned());
+        } else {
+            folded.retain(|name| name != title);
+        }
+    }
+    if is_open {
+        body(ui);
+        ui.add_space(8.0);
+    }
+    let y = ui.cursor().top();
+    ui.painter().hline(ui.max_rect().x_range(), y, Stroke::new(1.0, palette.line));
+    ui.add_space(1.0);
+}
+
+/// The quiet title of a panel below the picture.
+pub fn title(ui: &mut Ui, title: &str) {
+    let color = Palette::of(ui).text;
+    ui.label(RichText::new(title).font(theme::semibold(13.0)).color(color));
+}
+
+/// A text in a space that only grows, in steps: what stands beside it keeps its place while the number changes.
+pub fn steady_width(text_width: f32) -> f32 {
+    const STEP: f32 = 16.0;
+    (text_width / STEP).ceil() * STEP
+}
+
+/// A dialogue in the middle of the window. Esc, a click beside it and its cross close it.
+pub fn sheet(ctx: &egui::Context, title: &str, width: f32, open: &mut bool, body: impl FnOnce(&mut Ui)) {
+    if !*open {
+        return;
+    }
+    let room = ctx.content_rect().size() - vec2(32.0, 32.0);
+    let frame = Frame::popup(&ctx.global_style()).inner_margin(Margin::same(18)).corner_radius(CornerRadius::same(10));
+    let modal = egui::Modal::new(egui::Id::unique(("sheet", title)))
+        .frame(frame)
+        .backdrop_color(Color32::from_black_alpha(130));
+    let response = modal.show(ctx, |ui| {
+        let palette = Palette::of(ui);
+        ui.set_width(width.min(room.x - 40.0));
+        let mut stays = true;
+        ui.horizontal(|ui| {
+            ui.label(RichText::new(title).font(theme::semibold(16.0)).color(palette.text_strong));
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                stays = !close_button(ui, "Close").clicked();
+            });
+        });
+        ui.add_space(6.0);
+        egui::ScrollArea::vertical().max_height((room.y - 90.0).max(80.0)).auto_shrink([false, true]).show(ui, body);
+        stays
+    });
+    if response.should_close() || !response.inner {
+        *open = false;
+    }
+}
+
+/// The cross that closes something; `name` says what.
+pub fn close_button(ui: &mut Ui, name: &str) -> Response {
+    let (rect, response) = ui.allocate_exact_size(vec2(22.0, 22.0), Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
+    let palette = Palette::of(ui);
+    if response.hovered() {
+        ui.painter().rect_filled(rect, RADIUS, palette.raised_hover);
+    }
+    focus_ring(ui, &response, RADIUS);
+    Icon::Cross.paint(ui.painter(), rect.center(), 10.0, palette.text_weak);
+    response.on_hover_text(name)
+}
+
+/// A text on one line that ends in … where the room does, whole under the pointer.
+pub fn one_line(
+    painter: &egui::Painter,
+    text: &str,
+    font: FontId,
+    color: Color32,
+    width: f32,
+) -> std::sync::Arc<egui::Galley> {
+    let mut job = egui::text::LayoutJob::simple_singleline(text.to_owned(), font, color);
+    job.wrap = egui::text::TextWrapping::truncate_at_width(width);
+    painter.layout_job(job)
+}

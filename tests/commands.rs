@@ -1,0 +1,213 @@
+//! The real program, as a technician and as a monitoring script call it.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+fn camclinic(arguments: &[&str]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    camclinic_in(folder.path(), arguments)
+}
+
+/// Runs with a settings file of its own in `folder`, and without any display.
+fn camclinic_in(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_camclinic"))
+        .args(arguments)
+        .arg("--settings")
+        .arg(folder.join("settings.json"))
+        .current_dir(folder)
+        .env_remove("DISPLAY")
+        .env_remove("WAYLAND_DISPLAY")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}{}", stdout(output), stderr(output)))
+}
+
+#[test]
+fn status_has_every_key_of_the_contract() {
+    let output = camclinic(&["status", "sim:", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let (got, golden) = (json(&output), include_str!("golden/status.json"));
+    let golden: Value = serde_json::from_str(golden).unwrap();
+    for (key, example) in golden.as_object().unwrap() {
+        let value = got.get(key).unwrap_or_else(|| panic!("{key} is missing"));
+        let same_type = std::mem::discriminant(value) == std::mem::discriminant(example);
+        assert!(same_type, "{key} is {value}, not like {example}");
+    }
+    for key in [
+        "source",
+        "backend",
+        "state",
+        "grade",
+        "is_healthy",
+        "width",
+        "height",
+        "rung",
+        "last_fault",
+        "alerts",
+        "dropped",
+    ] {
+        assert_eq!(got[key], golden[key], "{key}");
+    }
+    assert!(got["frames"].as_u64().unwrap() > 30, "{got}");
+}
+
+#[track_caller]
+fn check_fault(source: &str, kind: &str, class: &str) {
+    let output = camclinic(&["status", source, "--json"]);
+    assert_eq!(output.status.code(), Some(2), "{source}");
+    let got = json(&output);
+    assert_eq!(got["last_fault"]["kind"], kind, "{source}");
+    assert_eq!(got["last_fault"]["class"], class, "{source}");
+    assert_eq!(got["is_healthy"], false, "{source}");
+    assert!(!got["last_fault"]["advice"].as_str().unwrap().is_empty());
+}
+
+#[test]
+fn a_camera_fault_is_critical_and_named() {
+    check_fault("sim:open-busy", "busy", "busy");
+    check_fault("sim:open-denied", "denied", "terminal");
+    check_fault("sim:unplug", "missing", "plug");
+    check_fault("missing.mp4", "missing", "plug");
+    #[cfg(target_os = "linux")]
+    check_fault("/dev/video63", "missing", "plug");
+}
+
+#[track_caller]
+fn check_usage(arguments: &[&str], says: &[&str]) {
+    let output = camclinic(arguments);
+    assert_eq!(output.status.code(), Some(3), "{arguments:?}: {}", stderr(&output));
+    assert!(output.stdout.is_empty(), "{}", stdout(&output));
+    for text in says {
+        assert!(stderr(&output).contains(text), "{arguments:?}: “{text}” is not in: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn wrong_usage_is_explained() {
+    check_usage(&["status", "sim:stal@1s"], &["stal", "stall"]);
+    check_usage(&["status", "sim:0x0"], &["0x0"]);
+    check_usage(&["status", "sim:", "--size", "99999x9"], &["WIDTHxHEIGHT"]);
+    check_usage(&["status", "sim:", "--fps", "-3"], &["1 to 240"]);
+    check_usage(&["status", "sim:", "--fps", "many"], &["1 to 240"]);
+    check_usage(&["status", "sim:", "--backend", "magic"], &["v4l2", "dshow"]);
+    check_usage(&["status", "gopher://camera"], &["rtsp"]);
+    check_usage(&["snapshot", "sim:"], &["--output"]);
+    check_usage(&["snapshot", "sim:", "--output", "a.bmp"], &[".jpg or .png"]);
+    check_usage(&["statsu"], &["status"]);
+    check_usage(&["help", "nonsense"], &["sim", "status"]);
+    check_usage(&["--after", "3"], &["--screenshot"]);
+}
+
+#[test]
+fn a_backend_that_cannot_open_the_source_is_a_fault() {
+    let output = camclinic(&["status", "sim:", "--backend", "native", "--json"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(json(&output)["last_fault"]["kind"], "backend-missing");
+}
+
+#[test]
+fn a_snapshot_has_the_size_of_the_camera() {
+    let folder = tempfile::tempdir().unwrap();
+    for (file, start) in [("a.jpg", &[0xFF, 0xD8][..]), ("b.png", b"\x89PNG")] {
+        let output = camclinic_in(folder.path(), &["snapshot", "sim:1280x720", "--output", file, "--json"]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert_eq!((json(&output)["width"].as_u64(), json(&output)["height"].as_u64()), (Some(1280), Some(720)));
+        assert!(fs::read(folder.path().join(file)).unwrap().starts_with(start));
+    }
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_made_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    let output = camclinic_in(folder.path(), &["snapshot", "sim:", "--output", "file/a.jpg"]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    let output = camclinic_in(folder.path(), &["snapshot", "sim:open-busy", "--output", "a.jpg"]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(stderr(&output).contains("Close the other program"), "{}", stderr(&output));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+/// A disk without room is there on every Linux.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_said_to_be_full() {
+    let output = camclinic(&["snapshot", "sim:", "--output", "/dev/full/a.jpg"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("not saved"), "{}", stderr(&output));
+}
+
+#[test]
+fn help_and_version_are_printed() {
+    for (arguments, says) in [
+        (&["help"][..], "snapshot"),
+        (&["help", "sim"], "unplug"),
+        (&["help", "status"], "--detailed"),
+        (&["--help"], "Exit codes"),
+        (&["--version"], env!("CARGO_PKG_VERSION")),
+    ] {
+        // The settings option would be taken for the topic's.
+        let output = Command::new(env!("CARGO_BIN_EXE_camclinic")).args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        assert!(stdout(&output).contains(says), "{arguments:?}: {}", stdout(&output));
+    }
+}
+
+#[test]
+fn the_list_is_json_alone() {
+    let output = camclinic(&["list", "--json"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(json(&output)["devices"].is_array());
+}
+
+#[test]
+fn status_for_people_names_fault_and_remedy() {
+    let output = camclinic(&["status", "sim:open-busy", "--detailed"]);
+    let text = stdout(&output);
+    assert!(text.contains("critical") && text.contains("to do"), "{text}");
+}
+
+#[test]
+fn a_damaged_settings_file_is_set_aside_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("settings.json"), "{ damaged").unwrap();
+    let output = camclinic_in(folder.path(), &["list"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stderr(&output).contains("damaged"), "{}", stderr(&output));
+    assert_eq!(fs::read_to_string(folder.path().join("settings.damaged.json")).unwrap(), "{ damaged");
+}
+
+#[test]
+fn the_saved_camera_is_the_default() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("settings.json"), r#"{"version":1,"source":"sim:open-busy"}"#).unwrap();
+    let output = camclinic_in(folder.path(), &["status", "--json"]);
+    assert_eq!(json(&output)["source"], "sim:open-busy");
+}
+
+#[test]
+fn without_a_display_the_window_says_so() {
+    if cfg!(any(windows, target_os = "macos")) {
+        return;
+    }
+    let output = camclinic(&["--screenshot", "a.png", "sim:"]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    let says = if cfg!(feature = "gui") { "display" } else { "no window" };
+    assert!(stderr(&output).contains(says), "{}", stderr(&output));
+}

@@ -1,0 +1,309 @@
+//! The camera engine against scripted cameras: what a person would see of each fault, and how it ends.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use camclinic::camera::{Camera, Command};
+use camclinic::logging::EventLog;
+use camclinic::settings::Settings;
+use camclinic::snapshot::{self, Job};
+use camclinic::source::SourceSpec;
+use camclinic::status::{State, Status};
+
+/// Long enough for a machine that does three other things.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+struct Bench {
+    camera: Camera,
+    log: EventLog,
+}
+
+impl Bench {
+    fn with(source: &str, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = Settings { n_warm_up_frames: 0, ..Settings::default() };
+        change(&mut settings);
+        let log = EventLog::new();
+        let spec = SourceSpec::parse(source).unwrap();
+        let camera = Camera::start(spec, &settings, log.clone(), Arc::new(|| {})).unwrap();
+        Self { camera, log }
+    }
+
+    fn new(source: &str) -> Self {
+        Self::with(source, |_| {})
+    }
+
+    /// Waits until the status is as wanted and returns it.
+    #[track_caller]
+    fn wait(&self, what: &str, wanted: impl Fn(&Status) -> bool) -> Arc<Status> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut statuses = self.camera.status();
+        while let Some(fresh) = statuses.wait_fresh(deadline) {
+            if wanted(&fresh.value) {
+                return fresh.value;
+            }
+        }
+        let events: Vec<_> =
+            self.log.since(0).iter().map(|event| format!("{} {}", event.name, event.message)).collect();
+        panic!("never {what}: {:#?}\n{}", statuses.current(), events.join("\n"));
+    }
+
+    fn event_names(&self) -> Vec<String> {
+        self.log.since(0).iter().map(|event| event.name.clone()).collect()
+    }
+
+    #[track_caller]
+    fn check_events(&self, in_order: &[&str]) {
+        let names = self.event_names();
+        let mut left = names.iter();
+        for wanted in in_order {
+            assert!(left.any(|name| name == wanted), "{wanted} is missing in {names:?}");
+        }
+    }
+}
+
+fn streams(status: &Status) -> bool {
+    status.state == State::Streaming
+}
+
+#[test]
+fn a_healthy_camera_streams_with_a_full_score() {
+    let bench = Bench::new("sim:320x240@30");
+    let status = bench.wait("streaming for two seconds", |status| streams(status) && status.frames > 60);
+    assert_eq!((status.width, status.height, status.backend.as_str()), (320, 240, "simulated"));
+    assert!(status.is_healthy && status.is_opened && status.is_initialized && status.is_capturing, "{status:?}");
+    assert!(status.health_score >= 90, "{:?}", status.deductions);
+    assert!(status.last_fault.is_none() && status.alerts.is_empty() && status.outage_secs.is_none());
+    assert!((status.fps - 30.0).abs() < 3.0, "{}", status.fps);
+    assert_eq!(status.drops.warm_up, 0);
+}
+
+#[test]
+fn warm_up_frames_are_thrown_away() {
+    let bench = Bench::with("sim:320x240@30", |settings| settings.n_warm_up_frames = 5);
+    let status = bench.wait("streaming", streams);
+    assert_eq!(status.drops.warm_up, 5);
+    // A camera so slow that five frames would take long is not kept dark.
+    let bench = Bench::with("sim:320x240@2", |settings| settings.n_warm_up_frames = 100);
+    assert!(bench.wait("streaming", streams).drops.warm_up <= 3);
+}
+
+/// Opens a camera that cannot be opened, and checks what is said of it.
+#[track_caller]
+fn check_open_fault(source: &str, kind: &str, class: &str, code: Option<i64>, state: State) {
+    let bench = Bench::with(source, |settings| settings.recovery.open_deadline_secs = 0.5);
+    let status = bench.wait("at fault", |status| status.last_fault.is_some());
+    let fault = status.last_fault.clone().unwrap();
+    let json = serde_json::to_value(&fault).unwrap();
+    assert_eq!(
+        (json["kind"].as_str(), json["class"].as_str(), fault.code),
+        (Some(kind), Some(class), code),
+        "{source}"
+    );
+    assert!(!fault.advice.is_empty() && !status.is_healthy && !status.has_cached_frame);
+    assert!(status.health_score < 30, "{source}: {:?}", status.deductions);
+    bench.wait("in its state", |status| status.state == state);
+}
+
+#[test]
+fn a_camera_that_cannot_be_opened_says_why() {
+    check_open_fault("sim:open-busy", "busy", "busy", Some(16), State::Recovering);
+    check_open_fault("sim:open-denied", "denied", "terminal", Some(13), State::Failed);
+    check_open_fault("sim:open-missing", "missing", "plug", Some(2), State::Recovering);
+    check_open_fault("sim:open-hang", "open-timeout", "hung", None, State::Recovering);
+    check_open_fault("sim:open-slow=60s", "open-timeout", "hung", None, State::Recovering);
+    check_open_fault("/nonexistent/film.mp4", "missing", "plug", Some(2), State::Recovering);
+}
+
+/// Lets a fault begin and end, and checks that the picture comes back and that the log tells the story.
+#[track_caller]
+fn check_recovery(source: &str, change: impl FnOnce(&mut Settings), events: &[&str]) {
+    let bench = Bench::with(source, change);
+    bench.wait("streaming", streams);
+    let down = bench.wait("interrupted", |status| status.state == State::Recovering && status.last_fault.is_some());
+    assert!(down.has_cached_frame && down.last_fault.is_some() && down.health_score < 90, "{down:?}");
+    assert!(!down.is_healthy && !down.is_capturing && down.fps == 0.0, "{down:?}");
+    assert_eq!(down.alerts.len(), 1, "{down:?}");
+    assert!(down.outage_secs.is_some(), "{down:?}");
+    let up = bench.wait("back", |status| streams(status) && status.frames > down.frames);
+    assert!(up.alerts.is_empty() && up.rung.is_none() && up.consecutive_failures == 0, "{up:?}");
+    bench.check_events(events);
+}
+
+#[test]
+fn each_fault_that_ends_is_recovered_from() {
+    let quick = |settings: &mut Settings| settings.recovery.stall_deadline_secs = 0.3;
+    check_recovery("sim:320x240,stall@1s+1s", quick, &["open", "stall", "recovered"]);
+    check_recovery("sim:320x240,stall@1s+4s", quick, &["open", "stall", "rung", "open", "recovered"]);
+    check_recovery("sim:320x240,unplug@1s+2s", quick, &["open", "unplugged", "rung", "open", "recovered"]);
+    check_recovery("sim:320x240,hang@1s+6s", quick, &["open", "stall", "rung", "recovered"]);
+}
+
+#[test]
+fn a_call_that_never_returns_is_left_behind_and_counted() {
+    let bench = Bench::with("sim:320x240,open-hang@0s+5s", |settings| settings.recovery.open_deadline_secs = 0.5);
+    let status = bench.wait("left behind", |status| status.abandoned_calls == 1);
+    assert_eq!(status.state, State::Recovering);
+    bench.wait("streaming", streams);
+    bench.wait("released", |status| status.abandoned_calls == 0);
+}
+
+#[test]
+fn damaged_frames_are_counted_and_never_restart_the_stream() {
+    let bench = Bench::new("sim:320x240,format=mjpeg,corrupt=30%,seed=3");
+    let status = bench.wait("damaged", |status| status.drops.damaged > 10 && status.frames > 30);
+    assert_eq!(status.recovery_attempts, 0);
+    assert_eq!(status.last_fault.as_ref().map(|fault| fault.kind.slug()), Some("bad-frame"));
+    assert!(status.deductions.iter().any(|deduction| deduction.rule == "drops"), "{:?}", status.deductions);
+    assert!(bench.event_names().iter().filter(|name| *name == "damaged").count() <= 3, "the log is not flooded");
+}
+
+#[test]
+fn lost_frames_are_counted_exactly() {
+    let bench = Bench::new("sim:160x120@60,drop=20%,seed=7");
+    let status = bench.wait("streaming for some seconds", |status| status.frames > 200);
+    let last = bench.camera.frames().current().unwrap();
+    // The driver's count tells how many there were in all; ours, how many came.
+    assert!(status.drops.camera > 0);
+    let made = last.sequence.unwrap();
+    assert!(made >= last.number, "{made}");
+}
+
+#[test]
+fn stop_and_start_obey_at_once() {
+    let bench = Bench::new("sim:320x240");
+    bench.wait("streaming", streams);
+    bench.camera.send(Command::Stop);
+    let stopped = bench.wait("stopped", |status| status.state == State::Idle);
+    assert!(stopped.has_cached_frame && !stopped.is_capturing && stopped.outage_secs.is_none());
+    bench.camera.send(Command::Start);
+    bench.wait("streaming again", |status| streams(status) && status.frames > stopped.frames);
+}
+
+#[test]
+fn a_terminal_fault_waits_for_somebody_to_act() {
+    let bench = Bench::new("sim:open-denied@0s+1s");
+    let status = bench.wait("given up", |status| status.state == State::Failed);
+    assert_eq!(status.next_try_secs, None);
+    thread::sleep(Duration::from_millis(1_200));
+    assert_eq!(bench.camera.status().current().unwrap().state, State::Failed);
+    bench.camera.send(Command::RecoverNow);
+    bench.wait("streaming", streams);
+}
+
+#[test]
+fn another_camera_can_be_chosen() {
+    let bench = Bench::new("sim:320x240");
+    bench.wait("streaming", streams);
+    bench.camera.send(Command::Switch(Box::new(SourceSpec::parse("sim:640x360").unwrap())));
+    let status = bench.wait("the other one", |status| status.width == 640 && streams(status));
+    assert_eq!(status.source, "sim:640x360");
+    bench.camera.send(Command::Switch(Box::new(SourceSpec::parse("sim:open-busy").unwrap())));
+    bench.wait("busy", |status| status.last_fault.is_some() && status.frames == 0);
+}
+
+#[test]
+fn only_what_concerns_the_stream_restarts_it() {
+    let bench = Bench::new("sim:");
+    bench.wait("streaming", streams);
+    let mut settings = Settings { n_warm_up_frames: 0, ..Settings::default() };
+    settings.snapshot.jpeg_quality_percent = 50;
+    settings.recovery.n_retries = 7;
+    bench.camera.send(Command::Apply(Box::new(settings.clone())));
+    settings.asked.size = "1280x720".parse().ok();
+    bench.camera.send(Command::Apply(Box::new(settings)));
+    let status = bench.wait("larger", |status| status.width == 1280 && streams(status));
+    assert_eq!(status.asked.size.unwrap().width, 1280);
+    let n_opened = bench.log.since(0).iter().filter(|event| event.message.starts_with("Opened through")).count();
+    assert_eq!(n_opened, 2);
+}
+
+#[test]
+fn two_cameras_run_beside_each_other() {
+    let (good, bad) = (Bench::new("sim:320x240"), Bench::new("sim:open-hang"));
+    good.wait("streaming", |status| streams(status) && status.frames > 40);
+    assert_eq!(bad.camera.status().current().unwrap().frames, 0);
+}
+
+#[test]
+fn dropping_a_hung_camera_takes_a_second_at_most() {
+    let bench = Bench::new("sim:hang@0s");
+    bench.wait("opened", |status| status.is_opened);
+    let before = Instant::now();
+    drop(bench);
+    assert!(before.elapsed() < Duration::from_secs(2), "{:?}", before.elapsed());
+}
+
+#[test]
+fn the_window_is_woken_for_frames_and_not_while_stopped() {
+    let n_wakes = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&n_wakes);
+    let wake = Arc::new(move || {
+        counter.fetch_add(1, Ordering::Relaxed);
+    });
+    let spec = SourceSpec::parse("sim:160x120@20").unwrap();
+    let camera = Camera::start(spec, &Settings::default(), EventLog::new(), wake).unwrap();
+    let mut frames = camera.frames();
+    let deadline = Instant::now() + PATIENCE;
+    let mut n_frames = 0;
+    while n_frames < 60 {
+        n_frames = frames.wait_fresh(deadline).unwrap().value.number;
+    }
+    let n_wakes_streaming = n_wakes.load(Ordering::Relaxed);
+    assert!(
+        (n_frames..n_frames * 3 / 2).contains(&n_wakes_streaming),
+        "{n_wakes_streaming} wakes for {n_frames} frames"
+    );
+    camera.send(Command::Stop);
+    let mut statuses = camera.status();
+    while statuses.wait_fresh(deadline).unwrap().value.state != State::Idle {}
+    // The answer to the closing of the device may come just after.
+    thread::sleep(Duration::from_millis(300));
+    let before = n_wakes.load(Ordering::Relaxed);
+    thread::sleep(Duration::from_secs(1));
+    assert_eq!(n_wakes.load(Ordering::Relaxed), before);
+}
+
+/// Ten readers at once for half a minute, and a hundred snapshots in a row meanwhile: what broke the programs that
+/// Camclinic replaces.
+#[test]
+fn ten_readers_and_a_hundred_snapshots() {
+    let bench = Bench::new("sim:1280x720@30");
+    bench.wait("streaming", streams);
+    let end = Instant::now() + Duration::from_secs(30);
+    let readers: Vec<_> = (0..10)
+        .map(|_| {
+            let mut frames = bench.camera.frames();
+            thread::spawn(move || {
+                let (mut n_got, mut last) = (0_u64, 0);
+                while Instant::now() < end {
+                    let fresh = frames.wait_fresh(Instant::now() + PATIENCE).expect("frames go on");
+                    assert!(fresh.value.number > last, "never an old frame");
+                    assert_eq!(fresh.value.image.pixels().len(), 1280 * 720 * 3);
+                    last = fresh.value.number;
+                    n_got += 1;
+                }
+                n_got
+            })
+        })
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings::default();
+    let job = Job::new(&settings.snapshot, folder.path().to_owned(), "stress");
+    let mut frames = bench.camera.frames();
+    let before = Instant::now();
+    for _ in 0..100 {
+        let frame = frames.wait_fresh(Instant::now() + PATIENCE).unwrap().value;
+        snapshot::save(&frame, &job).unwrap();
+    }
+    let mean = before.elapsed() / 100;
+    assert!(mean < Duration::from_millis(300), "{mean:?} for each snapshot");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 100);
+    for reader in readers {
+        assert!(reader.join().unwrap() > 100);
+    }
+    let status = bench.camera.status().current().unwrap();
+    assert_eq!((status.state, status.consecutive_failures), (State::Streaming, 0));
+    println!("a snapshot took {mean:?} on average");
+}

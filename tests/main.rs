@@ -1,0 +1,5 @@
+//! All integration tests in one target, so that they are linked once.
+
+mod commands;
+mod engine;
+mod tidy;

@@ -1,0 +1,155 @@
+//! House rules that the compiler and clippy cannot see.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Which module lies in which layer, lowest first. A module may use its own layer and those below it.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("words", &["backend", "event", "fault", "frame", "latest", "settings", "status"]),
+    ("decisions", &["codec", "health", "picture", "recovery"]),
+    ("devices", &["device", "source"]),
+    ("engine", &["camera", "logging"]),
+    ("consumers", &["snapshot"]),
+    ("faces", &["cli", "ui"]),
+];
+
+/// Only these may mention egui: the core must work without a window.
+const WINDOW: [&str; 2] = ["ui", "main"];
+
+fn source_files() -> Vec<(String, String)> {
+    fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, files);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    walk(&root, &mut files);
+    files.sort();
+    files
+        .into_iter()
+        .map(|path| {
+            let name = path.strip_prefix(&root).unwrap().to_string_lossy().replace('\\', "/");
+            (name, fs::read_to_string(path).unwrap())
+        })
+        .collect()
+}
+
+/// `source/opencv.rs` belongs to the module `source`.
+fn module_of(file: &str) -> &str {
+    file.split(['/', '.']).next().unwrap()
+}
+
+fn layer_of(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|(_, modules)| modules.contains(&module))
+}
+
+/// What comes before the unit tests, without comments.
+fn code(text: &str) -> String {
+    let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+    text.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n")
+}
+
+/// The modules of this crate that a text names.
+fn used_modules(code: &str) -> Vec<String> {
+    let mut modules = Vec::new();
+    for rest in code.split("crate::").skip(1) {
+        let names = match rest.strip_prefix('{') {
+            Some(list) => list.split('}').next().unwrap(),
+            None => rest,
+        };
+        for name in names.split(',').take(if rest.starts_with('{') { usize::MAX } else { 1 }) {
+            let name: String = name.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            modules.push(name);
+        }
+    }
+    modules
+}
+
+#[test]
+fn nobody_knows_a_layer_above_his_own() {
+    let mut wrong = Vec::new();
+    for (file, text) in source_files() {
+        let module = module_of(&file);
+        if ["lib", "main", "bin"].contains(&module) {
+            continue;
+        }
+        let Some(own) = layer_of(module) else {
+            wrong.push(format!("{file}: {module} is in no layer; add it to LAYERS"));
+            continue;
+        };
+        for used in used_modules(&code(&text)) {
+            if layer_of(&used).is_some_and(|layer| layer > own) {
+                wrong.push(format!("{file} ({}) uses {used}", LAYERS[own].0));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_layer_test_sees_what_is_used() {
+    assert_eq!(used_modules("use crate::camera::Camera;\nuse crate::{cli, ui::App};"), ["camera", "cli", "ui"]);
+    assert!(layer_of("camera") > layer_of("source"));
+}
+
+#[test]
+fn only_the_window_mentions_egui() {
+    for (file, text) in source_files() {
+        if !WINDOW.contains(&module_of(&file)) {
+            assert!(!code(&text).contains("egui"), "{file} mentions egui");
+        }
+    }
+}
+
+#[test]
+fn only_the_main_program_names_the_window() {
+    for (file, text) in source_files() {
+        if !WINDOW.contains(&module_of(&file)) {
+            assert!(!used_modules(&code(&text)).contains(&"ui".to_owned()), "{file} names ui");
+        }
+    }
+}
+
+#[test]
+fn threads_have_names() {
+    for (file, text) in source_files() {
+        assert!(!code(&text).contains("thread::spawn("), "{file}: use thread::Builder and name the thread");
+    }
+}
+
+#[test]
+fn channels_are_bounded() {
+    for (file, text) in source_files() {
+        let code = code(&text);
+        for unbounded in ["unbounded(", "mpsc::channel("] {
+            assert!(!code.contains(unbounded), "{file}: a channel must be bounded");
+        }
+    }
+}
+
+#[test]
+fn platform_code_stays_in_its_files() {
+    for (file, text) in source_files() {
+        let module = module_of(&file);
+        if ["device", "source", "backend", "main"].contains(&module) {
+            continue;
+        }
+        let n = code(&text).matches("target_os").count() + code(&text).matches("cfg(windows)").count();
+        assert_eq!(n, 0, "{file} asks which system it runs on");
+    }
+}
+
+#[test]
+fn the_top_level_is_as_agreed() {
+    let allowed = ["Cargo.toml", "Cargo.lock", "LICENSE", "README.md", "assets", "packaging", "src", "target", "tests"];
+    for entry in fs::read_dir(env!("CARGO_MANIFEST_DIR")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(name.starts_with('.') || allowed.contains(&name.as_str()), "{name} does not belong at the top level");
+    }
+}
