@@ -20,6 +20,11 @@ fn is_guest() -> bool {
     std::env::var_os("LAB_GUEST").is_some()
 }
 
+/// The test as the test program calls it: with its module, without the crate.
+fn full_name(test: &str) -> String {
+    module_path!().split_once("::").map_or_else(|| test.to_owned(), |(_, module)| format!("{module}::{test}"))
+}
+
 #[track_caller]
 fn run_in_lab(test: &str) {
     let Some(lab) = std::env::var_os("CAMCLINIC_LAB") else {
@@ -30,7 +35,7 @@ fn run_in_lab(test: &str) {
     let status = Command::new(lab)
         .args(["-u", "-t", "500", "--camera", "uvc", "--camera", "vivid"])
         .arg(this)
-        .args(["--ignored", "--exact", "--nocapture", test])
+        .args(["--ignored", "--exact", "--nocapture", &full_name(test)])
         .status()
         .unwrap();
     assert!(status.success(), "{test} in the lab: {status}");
@@ -236,7 +241,7 @@ fn guest_faults() {
     std::fs::copy(std::env::current_exe().unwrap(), copy).unwrap();
     let status = Command::new("setpriv")
         .args(["--reuid", "65534", "--regid", "65534", "--clear-groups", copy])
-        .args(["--ignored", "--exact", "--nocapture", "guest_without_rights"])
+        .args(["--ignored", "--exact", "--nocapture", &full_name("guest_without_rights")])
         .status()
         .unwrap();
     assert!(status.success());

@@ -2,4 +2,6 @@
 
 mod commands;
 mod engine;
+mod files;
+mod lab;
 mod tidy;
