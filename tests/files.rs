@@ -187,7 +187,8 @@ fn check_unreachable(address: &str, words: &str, has_code: bool) {
     assert!(fault.message.contains(words), "{fault}");
     assert_eq!(fault.code.is_some(), has_code, "{fault}");
     assert!(!format!("{fault:?}").contains("geheim"), "{fault}");
-    assert!(start.elapsed() < OPEN_DEADLINE, "{address}: {:?}", start.elapsed());
+    // FFmpeg's own patience is 30 s.
+    assert!(start.elapsed() < OPEN_DEADLINE * 3, "{address}: {:?}", start.elapsed());
 }
 
 #[test]

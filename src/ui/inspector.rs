@@ -82,7 +82,11 @@ fn source(window: &mut Window, ui: &mut Ui) {
 /// A quiet remark under the controls.
 fn note(ui: &mut Ui, words: &str) {
     let color = Palette::of(ui).text_weak;
-    ui.add(egui::Label::new(egui::RichText::new(words).size(SMALL).color(color)).wrap());
+    let words = egui::RichText::new(words).size(SMALL).color(color);
+    ui.horizontal(|ui| {
+        ui.add_space(widgets::label_width(ui.available_width()) + 8.0);
+        ui.vertical(|ui| ui.add(egui::Label::new(words).wrap()));
+    });
     ui.add_space(2.0);
 }
 
@@ -270,6 +274,14 @@ fn recovery(window: &mut Window, ui: &mut Ui) {
             .accessible_name("Automatic recovery")
             .on_hover_text("When it is off, a failed camera waits for “Recover now”.");
     });
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing = vec2(6.0, 6.0);
+        for preset in &PRESETS {
+            if widgets::chip(ui, preset.name, preset.is_active(&window.settings), preset.help).clicked() {
+                preset.apply(&mut window.settings);
+            }
+        }
+    });
     for tunable in [
         &settings::RETRIES,
         &settings::BASE_DELAY,
@@ -284,15 +296,6 @@ fn recovery(window: &mut Window, ui: &mut Ui) {
     ] {
         widgets::number_row(ui, tunable, &mut window.settings);
     }
-    ui.add_space(2.0);
-    ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing = vec2(6.0, 6.0);
-        for preset in &PRESETS {
-            if widgets::chip(ui, preset.name, preset.is_active(&window.settings), preset.help).clicked() {
-                preset.apply(&mut window.settings);
-            }
-        }
-    });
 }
 
 /// The steps of recovery that this program takes by itself, gentlest first.
@@ -307,6 +310,7 @@ fn ladder(window: &mut Window, ui: &mut Ui) {
     let moment = window.moment();
     let active = moment.and_then(|moment| moment.status.rung);
     let mut next_secs = moment.and_then(|moment| moment.next_try_secs());
+    let gap = std::mem::replace(&mut ui.spacing_mut().item_spacing.y, 1.0);
     for (i, (rung, help)) in LADDER.iter().enumerate() {
         let is_active = active == Some(*rung);
         let aside = if is_active {
@@ -324,7 +328,8 @@ fn ladder(window: &mut Window, ui: &mut Ui) {
         rung_row(ui, i + 1, &text::capitalised(&rung.to_string()), &aside, is_active, help);
     }
     let can_recover = window.status.as_deref().is_some_and(can_recover);
-    ui.add_space(2.0);
+    ui.spacing_mut().item_spacing.y = gap;
+    ui.add_space(4.0);
     ui.horizontal(|ui| {
         ui.add_enabled_ui(can_recover, |ui| {
             let clicked =

@@ -16,6 +16,7 @@ use crate::event::{Event, Level};
 /// So many lines are kept. When there are more, the oldest that is no error goes first: errors stay.
 const CAPACITY: usize = 5_000;
 const ROW_HEIGHT: f32 = 20.0;
+const CLOCK_WIDTH: f32 = 96.0;
 
 /// Which lines are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -275,9 +276,9 @@ fn row(ui: &mut Ui, event: &Event, is_marked: bool) {
     let room = rect.right() - x;
     let mut is_cut = false;
     for (content, color, column) in [
-        (time.as_str(), time_color, 88.0),
+        (time.as_str(), time_color, CLOCK_WIDTH),
         (shown_name(&event.name), name_color, name_width),
-        (event.message.as_str(), text_color, (room - 88.0 - name_width).max(20.0)),
+        (event.message.as_str(), text_color, (room - CLOCK_WIDTH - name_width).max(20.0)),
     ] {
         let galley = widgets::one_line(painter, content, font.clone(), color, column - 6.0);
         is_cut |= galley.elided;

@@ -70,10 +70,12 @@ impl Span {
 /// Room for the numbers at the left and the clock below, in points.
 const LEFT: f32 = 30.0;
 const BELOW: f32 = 20.0;
+/// A little above the best score, so that its line and the dots on it are whole.
+const TOP: f64 = 106.0;
 
 pub fn draw(window: &mut Window, ui: &mut Ui) {
-    ui.horizontal(|ui| {
-        ui.set_height(22.0);
+    ui.allocate_ui_with_layout(vec2(ui.available_width(), 22.0), Layout::left_to_right(Align::Center), |ui| {
+        ui.spacing_mut().interact_size.y = 22.0;
         widgets::title(ui, "Health");
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = 6.0;
@@ -229,8 +231,8 @@ fn show(
         .label_formatter(|_| None)
         .show(ui, |plot| {
             plot.set_plot_bounds_x(-time.span_secs..=0.0);
-            plot.set_plot_bounds_y(0.0..=104.0);
-            let mut top = 104.0;
+            plot.set_plot_bounds_y(0.0..=TOP);
+            let mut top = TOP;
             for (grade, least) in Grade::BANDS {
                 let least = f64::from(least);
                 let color = theme::mix(palette.low, palette.grade(grade), palette.band_strength);
@@ -242,8 +244,8 @@ fn show(
                 let color = palette.level(marker.event.level);
                 plot.vline(
                     VLine::new("", marker.x)
-                        .stroke(Stroke::new(1.5, color))
-                        .style(LineStyle::Dotted { spacing: 5.0 })
+                        .stroke(Stroke::new(1.2, color.gamma_multiply(0.8)))
+                        .style(LineStyle::Dotted { spacing: 4.5 })
                         .allow_hover(false),
                 );
             }
@@ -252,7 +254,7 @@ fn show(
             }
             for marker in markers {
                 let color = palette.level(marker.event.level);
-                plot.points(Points::new("", vec![[marker.x, 98.0]]).radius(4.5).color(color).allow_hover(false));
+                plot.points(Points::new("", vec![[marker.x, 100.0]]).radius(4.0).color(color).allow_hover(false));
             }
             labels(plot, palette, markers, time.span_secs / f64::from(width));
         })
@@ -277,7 +279,7 @@ fn labels(plot: &mut PlotUi<'_>, palette: &Palette, markers: &[Marker], secs_per
         free_from = to;
         let words = egui::RichText::new(name).font(theme::regular(11.5));
         let color = palette.level(marker.event.level);
-        plot.text(Text::new("", PlotPoint::new(x, 95.0), words).anchor(anchor).color(color).allow_hover(false));
+        plot.text(Text::new("", PlotPoint::new(x, 84.0), words).anchor(anchor).color(color).allow_hover(false));
     }
 }
 

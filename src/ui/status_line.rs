@@ -1,35 +1,53 @@
 //! The numbers at the foot of the window, always there.
 
-use egui::{RichText, Ui};
+use egui::accesskit::Role;
+use egui::{Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::text;
 use super::theme::{self, Palette, SMALL};
-use super::widgets;
 use super::window::Window;
+
+/// What stays between two passes.
+#[derive(Default)]
+pub struct View {
+    /// The widest that each number has been: what follows keeps its place when it gets shorter again.
+    widths: Vec<f32>,
+}
+
+const ROW_HEIGHT: f32 = 18.0;
+const SEPARATOR: &str = " · ";
 
 pub fn draw(window: &mut Window, ui: &mut Ui) {
     let color = Palette::of(ui).text_weak;
-    ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing = egui::vec2(0.0, 2.0);
-        ui.set_min_height(18.0);
-        for (i, part) in parts(window).into_iter().enumerate() {
-            if i > 0 {
-                ui.label(RichText::new(" · ").size(SMALL).color(color));
-            }
-            let galley = ui.painter().layout_no_wrap(part.clone(), theme::regular(SMALL), color);
-            // Numbers grow and shrink by a digit: what follows keeps its place within a step.
-            let width = widgets::steady_width(galley.size().x + 1.0);
-            let label = egui::Label::new(RichText::new(part).size(SMALL).color(color)).extend();
-            ui.allocate_ui_with_layout(
-                egui::vec2(width, 18.0),
-                egui::Layout::left_to_right(egui::Align::Center),
-                |ui| {
-                    ui.set_min_width(width);
-                    ui.add(label);
-                },
-            );
+    let parts = parts(window);
+    let lay_out = |text: &str| ui.painter().layout_no_wrap(text.to_owned(), theme::regular(SMALL), color);
+    let separator = lay_out(SEPARATOR);
+    let galleys: Vec<_> = parts.iter().map(|part| lay_out(part)).collect();
+    let widths = &mut window.status_line.widths;
+    widths.resize(galleys.len(), 0.0);
+    let room = ui.available_width();
+    let mut x = 0.0;
+    let mut row = 0.0;
+    let mut places = Vec::with_capacity(galleys.len());
+    for (galley, width) in galleys.iter().zip(widths.iter_mut()) {
+        *width = width.max(galley.size().x);
+        if x > 0.0 && x + *width > room {
+            x = 0.0;
+            row += 1.0;
         }
-    });
+        places.push((x, row));
+        x += *width + separator.size().x;
+    }
+    let (rect, response) = ui.allocate_exact_size(vec2(room, (row + 1.0) * ROW_HEIGHT), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, parts.join(SEPARATOR)));
+    for (galley, (x, row)) in galleys.into_iter().zip(places) {
+        let y = rect.top() + (row + 0.5) * ROW_HEIGHT - galley.size().y / 2.0;
+        if x > 0.0 {
+            let before = pos2(rect.left() + x - separator.size().x, y);
+            ui.painter().galley(before, separator.clone(), color);
+        }
+        ui.painter().galley(pos2(rect.left() + x, y), galley, color);
+    }
 }
 
 fn parts(window: &Window) -> Vec<String> {

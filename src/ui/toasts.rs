@@ -63,10 +63,13 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
     ctx.request_repaint_after(first.saturating_duration_since(now).max(Duration::from_millis(50)));
     let mut closed = None;
     let mut opened = None;
-    let width = (ctx.content_rect().width() - 32.0).min(440.0);
+    // Over the picture, where they cover neither the log nor a control.
+    let stage = window.viewer.stage.filter(|stage| stage.height() > 120.0).unwrap_or(ctx.content_rect());
+    let width = (stage.width() - 32.0).clamp(200.0, 440.0);
     Area::new(Id::unique("toasts"))
         .order(Order::Foreground)
-        .anchor(Align2::CENTER_BOTTOM, vec2(0.0, -42.0))
+        .pivot(Align2::CENTER_BOTTOM)
+        .fixed_pos(stage.center_bottom() - vec2(0.0, 20.0))
         .interactable(true)
         .show(ctx, |ui| {
             ui.spacing_mut().item_spacing.y = 8.0;

@@ -13,10 +13,12 @@ use crate::status::State;
 
 pub fn draw(window: &mut Window, ui: &mut Ui) {
     let width = ui.available_width();
-    let keys_fit = width > 1000.0;
-    if width > 740.0 {
+    ui.spacing_mut().interact_size.y = CONTROL_HEIGHT + 2.0;
+    if width > 860.0 {
+        // What the longest state leaves of one row goes to the camera's name; the keys are shown when there is plenty.
+        let keys_fit = width > 1090.0;
         ui.horizontal(|ui| {
-            camera_combo(window, ui, if keys_fit { 292.0 } else { 190.0 });
+            camera_combo(window, ui, if keys_fit { 292.0 } else { (width - 710.0).min(292.0) });
             buttons(window, ui, keys_fit);
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 help_button(window, ui);
@@ -24,13 +26,22 @@ pub fn draw(window: &mut Window, ui: &mut Ui) {
             });
         });
     } else {
+        let pill_fits = width > 560.0;
+        ui.horizontal(|ui| {
+            let rest = if pill_fits { 340.0 } else { 42.0 };
+            camera_combo(window, ui, (width - rest).min(420.0));
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                help_button(window, ui);
+                if pill_fits {
+                    pill(window, ui);
+                }
+            });
+        });
         ui.horizontal_wrapped(|ui| {
-            let room = ui.available_width();
-            camera_combo(window, ui, (room - CONTROL_HEIGHT - 22.0).clamp(120.0, 420.0));
-            help_button(window, ui);
-            ui.end_row();
-            buttons(window, ui, false);
-            pill(window, ui);
+            buttons(window, ui, width > 620.0);
+            if !pill_fits {
+                pill(window, ui);
+            }
         });
     }
 }

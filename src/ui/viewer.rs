@@ -10,7 +10,7 @@ use egui::{
     TextureOptions, Ui, UiBuilder, pos2, vec2,
 };
 
-use super::text::{self, BannerButton};
+use super::text::{self, Banner, BannerButton};
 use super::theme::{self, Palette, SMALL};
 use super::widgets;
 use super::window::{Window, Wish};
@@ -23,6 +23,8 @@ use crate::status::State;
 pub struct View {
     /// Room around the picture, in points.
     pub margin: f32,
+    /// Where the picture and what is over it was drawn last.
+    pub stage: Option<Rect>,
     texture: Option<TextureHandle>,
     /// The frame that is in the texture.
     shown: Option<Arc<CameraFrame>>,
@@ -80,6 +82,7 @@ pub fn color_image_from_bgr(image: &Image) -> ColorImage {
 pub fn draw(window: &mut Window, ui: &mut Ui) {
     let stage = ui.available_rect_before_wrap();
     ui.painter().rect_filled(stage, 0, Palette::of(ui).stage);
+    window.viewer.stage = Some(stage.intersect(ui.clip_rect()));
     let response = ui.allocate_rect(stage, Sense::click());
     if response.double_clicked() {
         window.picture_only = !window.picture_only;
@@ -96,11 +99,18 @@ pub fn draw(window: &mut Window, ui: &mut Ui) {
         }
         return;
     }
-    let below_banner = draw_banner(window, ui, stage);
+    let banner = window.moment().and_then(|moment| text::banner(moment, &window.settings));
+    let below = match banner {
+        Some(banner) if has_picture || banner.is_fault => draw_banner(window, ui, stage, &banner),
+        _ => stage,
+    };
     if has_picture {
-        draw_last_frame(window, ui, stage);
+        // Where the banner takes nearly all of a small picture, it says enough.
+        if below.height() > 60.0 {
+            draw_last_frame(window, ui, stage);
+        }
     } else {
-        draw_empty(window, ui, below_banner);
+        draw_empty(window, ui, below);
     }
 }
 
@@ -149,12 +159,7 @@ fn draw_last_frame(window: &Window, ui: &mut Ui, stage: Rect) {
 }
 
 /// Returns what is left of the stage below it.
-fn draw_banner(window: &mut Window, ui: &mut Ui, stage: Rect) -> Rect {
-    let banner = match window.moment() {
-        Some(moment) => text::banner(moment, &window.settings),
-        None => None,
-    };
-    let Some(banner) = banner else { return stage };
+fn draw_banner(window: &mut Window, ui: &mut Ui, stage: Rect, banner: &Banner) -> Rect {
     let palette = Palette::over_picture();
     let (surface, color) = if banner.is_fault {
         (palette.warning_surface, Color32::from_rgb(0xff, 0xd9, 0x8a))
@@ -211,7 +216,7 @@ fn dark_button(ui: &mut Ui, label: &str, help: &str) -> bool {
 }
 
 /// What to do where no picture has come yet.
-fn draw_empty(window: &Window, ui: &mut Ui, room: Rect) {
+fn draw_empty(window: &mut Window, ui: &mut Ui, room: Rect) {
     let palette = Palette::over_picture();
     let (headline, advice) = match window.moment() {
         None => ("No camera yet".to_owned(), "Choose a camera at the top left.".to_owned()),
@@ -229,10 +234,17 @@ fn draw_empty(window: &Window, ui: &mut Ui, room: Rect) {
             }
         }
     };
+    let can_start = window.status.as_ref().is_some_and(|status| status.state == State::Idle);
     let mut child = ui.new_child(UiBuilder::new().id_salt("empty").max_rect(room.shrink(24.0)));
     child.vertical_centered(|ui| {
         ui.add_space((ui.available_height() * 0.5 - 36.0).max(0.0));
         ui.add(Label::new(RichText::new(headline).font(theme::semibold(18.0)).color(palette.text)).wrap());
         ui.add(Label::new(RichText::new(advice).color(palette.text_weak)).wrap());
+        if can_start {
+            ui.add_space(6.0);
+            if dark_button(ui, "Start", "Open the camera and show its picture") {
+                window.wishes.push(Wish::Camera(Command::Start));
+            }
+        }
     });
 }

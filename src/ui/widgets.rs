@@ -77,7 +77,7 @@ pub struct ToolButton<'a> {
 pub fn tool_button(ui: &mut Ui, button: ToolButton<'_>) -> Response {
     const PADDING: f32 = 12.0;
     const GAP: f32 = 7.0;
-    const ICON: f32 = 10.0;
+    let icon_size = if button.icon == Some(Icon::Gear) { 14.0 } else { 10.0 };
     let palette = Palette::of(ui);
     let enabled = ui.is_enabled();
     let label = ui.painter().layout_no_wrap(button.label.to_owned(), theme::regular(theme::BODY), Color32::PLACEHOLDER);
@@ -85,7 +85,7 @@ pub fn tool_button(ui: &mut Ui, button: ToolButton<'_>) -> Response {
         button.key.map(|key| ui.painter().layout_no_wrap(key.to_owned(), theme::regular(11.5), palette.text_weak));
     let mut width = 2.0 * PADDING + label.size().x;
     if button.icon.is_some() {
-        width += ICON + if button.label.is_empty() { 0.0 } else { GAP };
+        width += icon_size + if button.label.is_empty() { 0.0 } else { GAP };
     }
     if let Some(key) = &key {
         // The box stands nearer to the edge than text would.
@@ -101,8 +101,8 @@ pub fn tool_button(ui: &mut Ui, button: ToolButton<'_>) -> Response {
         focus_ring(ui, &response, RADIUS);
         let mut x = rect.left() + PADDING;
         if let Some(icon) = button.icon {
-            icon.paint(painter, pos2(x + ICON / 2.0, rect.center().y), ICON, visuals.text_color());
-            x += ICON + GAP;
+            icon.paint(painter, pos2(x + icon_size / 2.0, rect.center().y), icon_size, visuals.text_color());
+            x += icon_size + GAP;
         }
         let label_width = label.size().x;
         painter.galley(pos2(x, rect.center().y - label.size().y / 2.0), label, visuals.text_color());
@@ -185,8 +185,10 @@ pub fn combo<R>(
     contents: impl FnOnce(&mut Ui) -> R,
 ) -> Option<R> {
     let spoken = name.to_owned();
-    ui.scope(|ui| {
+    let size = vec2(width, ui.spacing().interact_size.y);
+    ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
         sunken(ui);
+        ui.set_max_width(width);
         let shown = egui::ComboBox::from_id_salt(("combo", name))
             .width(width)
             .truncate()
@@ -218,20 +220,21 @@ pub fn row<R>(ui: &mut Ui, label: &str, help: &str, control: impl FnOnce(&mut Ui
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 8.0;
         let width = ui.available_width();
-        let label_width = LABEL_WIDTH.min(width * 0.4);
+        let label_width = label_width(width);
         let (rect, response) = ui.allocate_exact_size(vec2(label_width, CONTROL_HEIGHT), Sense::hover());
-        let color = Palette::of(ui).text;
-        let galley = ui.painter().layout_no_wrap(label.to_owned(), theme::regular(theme::BODY), color);
-        ui.painter().with_clip_rect(rect.intersect(ui.clip_rect())).galley(
-            pos2(rect.left(), rect.center().y - galley.size().y / 2.0),
-            galley,
-            color,
-        );
+        let color = Palette::of(ui).text_label;
+        let galley = one_line(ui.painter(), label, theme::regular(theme::BODY), color, label_width);
+        ui.painter().galley(pos2(rect.left(), rect.center().y - galley.size().y / 2.0), galley, color);
         tip(response, help);
         let control_width = width - label_width - RESET_WIDTH - 2.0 * 8.0;
         control(ui, control_width)
     })
     .inner
+}
+
+/// How much of a row its label takes.
+pub fn label_width(row_width: f32) -> f32 {
+    LABEL_WIDTH.min(row_width * 0.385)
 }
 
 /// The arrow that goes back to the default, only where a value differs from it.
@@ -259,12 +262,7 @@ pub fn number_row(ui: &mut Ui, tunable: &Tunable, settings: &mut Settings) {
         let is_wide = tunable.min > 0.0 && tunable.max / tunable.min >= 100.0;
         ui.spacing_mut().slider_width = (width - FIELD_WIDTH - 8.0).max(40.0);
         let slider = ui.scope(|ui| {
-            let palette = Palette::of(ui);
-            let widgets = &mut ui.visuals_mut().widgets;
-            widgets.inactive.bg_fill = palette.edge;
-            for (widget, fill) in [(&mut widgets.hovered, palette.edge), (&mut widgets.active, palette.edge)] {
-                widget.bg_fill = fill;
-            }
+            small_handle(ui);
             ui.add(
                 egui::Slider::new(&mut value, tunable.min..=tunable.max)
                     .show_value(false)
@@ -284,6 +282,27 @@ pub fn number_row(ui: &mut Ui, tunable: &Tunable, settings: &mut Settings) {
     if (value - before).abs() > f64::EPSILON {
         let scale = 10_f64.powi(i32::try_from(n_decimals).unwrap_or(0));
         (tunable.set)(settings, ((value * scale).round() / scale).clamp(tunable.min, tunable.max));
+    }
+}
+
+/// A slider's handle as a small bright disc: a ring so thick that it fills itself, because egui paints the rail in the
+/// colour of the handle's inside.
+fn small_handle(ui: &mut Ui) {
+    const HEIGHT: f32 = 20.0;
+    const RADIUS: f32 = 7.0;
+    const INNER: f32 = 0.5;
+    let palette = Palette::of(ui);
+    ui.spacing_mut().interact_size.y = HEIGHT;
+    let widgets = &mut ui.visuals_mut().widgets;
+    for (widget, color) in [
+        (&mut widgets.inactive, palette.handle),
+        (&mut widgets.hovered, theme::mix(palette.handle, palette.accent, 0.25)),
+        (&mut widgets.active, palette.accent),
+    ] {
+        widget.bg_fill = palette.edge;
+        widget.fg_stroke = Stroke::new(RADIUS - INNER, color);
+        // egui makes the radius from the height: 1 to 2.5.
+        widget.expansion = INNER - HEIGHT / 2.5;
     }
 }
 
@@ -331,7 +350,7 @@ pub fn section(ui: &mut Ui, title: &str, aside: &str, folded: &mut Vec<String>, 
     let is_open = !folded.iter().any(|name| name == title);
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 34.0), Sense::click());
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, is_open, title));
-    let color = if response.hovered() { palette.text_strong } else { palette.text };
+    let color = if response.hovered() { palette.text_strong } else { palette.text_label };
     let painter = ui.painter();
     painter.text(rect.left_center(), Align2::LEFT_CENTER, title, theme::semibold(13.0), color);
     let icon = if is_open { Icon::Down } else { Icon::Right };
@@ -360,13 +379,13 @@ pub fn section(ui: &mut Ui, title: &str, aside: &str, folded: &mut Vec<String>, 
 
 /// The quiet title of a panel below the picture.
 pub fn title(ui: &mut Ui, title: &str) {
-    let color = Palette::of(ui).text;
+    let color = Palette::of(ui).text_label;
     ui.label(RichText::new(title).font(theme::semibold(13.0)).color(color));
 }
 
 /// A text in a space that only grows, in steps: what stands beside it keeps its place while the number changes.
 pub fn steady_width(text_width: f32) -> f32 {
-    const STEP: f32 = 16.0;
+    const STEP: f32 = 8.0;
     (text_width / STEP).ceil() * STEP
 }
 
@@ -383,6 +402,8 @@ pub fn sheet(ctx: &egui::Context, title: &str, width: f32, open: &mut bool, body
     let response = modal.show(ctx, |ui| {
         let palette = Palette::of(ui);
         ui.set_width(width.min(room.x - 40.0));
+        // An area offers little height at first: the sheet may have all of the window's.
+        ui.set_max_height(room.y - 40.0);
         let mut stays = true;
         ui.horizontal(|ui| {
             ui.label(RichText::new(title).font(theme::semibold(16.0)).color(palette.text_strong));

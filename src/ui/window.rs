@@ -71,6 +71,7 @@ pub struct Window {
     pub viewer: viewer::View,
     pub inspector: inspector::View,
     pub toasts: Toasts,
+    pub status_line: status_line::View,
     pub prompt: Option<Prompt>,
     /// The picture that waits for the name of its file: the one of the moment in which the user asked.
     pub waiting_frame: Option<Arc<CameraFrame>>,
@@ -109,7 +110,7 @@ pub const PANELS: [Panel; 6] = [
 ];
 
 /// Below this size, in points, everything stands in one column that scrolls.
-const ROOM_FOR_PANELS: egui::Vec2 = vec2(680.0, 430.0);
+const ROOM_FOR_PANELS: egui::Vec2 = vec2(700.0, 500.0);
 
 impl Window {
     #[must_use]
@@ -130,6 +131,7 @@ impl Window {
             viewer: viewer::View::default(),
             inspector: inspector::View::default(),
             toasts: Toasts::default(),
+            status_line: status_line::View::default(),
             prompt: None,
             waiting_frame: None,
             help_shown: false,
@@ -235,7 +237,7 @@ impl Window {
         if self.settings.window.log_shown {
             egui::Panel::bottom("below")
                 .resizable(true)
-                .default_size((size.y * 0.26).clamp(150.0, 232.0))
+                .default_size((size.y * 0.26).clamp(130.0, 232.0))
                 .size_range(120.0..=(size.y * 0.55))
                 .frame(Frame::NONE.fill(palette.low))
                 .show(ui, |ui| self.draw_below(ui));
@@ -252,13 +254,17 @@ impl Window {
     /// The same panels in one column, for a small window or a large scale.
     fn draw_column(&mut self, ui: &mut Ui) {
         self.draw_top(ui);
-        self.draw_bottom(ui);
+        // Little height is left for the picture then: the numbers come at the end of the column.
+        let is_low = ui.available_height() < 330.0;
+        if !is_low {
+            self.draw_bottom(ui);
+        }
         let palette = Palette::of(ui);
         egui::CentralPanel::default().frame(Frame::NONE.fill(palette.panel)).show(ui, |ui| {
             let room = ui.available_size();
             egui::ScrollArea::vertical().id_salt("column").auto_shrink(false).show(ui, |ui| {
                 ui.spacing_mut().item_spacing.y = 0.0;
-                let picture = vec2(room.x, (room.x * 0.62).min(room.y * 0.85).max(120.0));
+                let picture = vec2(room.x, (room.x * 0.62).min(room.y * 0.85).max(210.0));
                 self.draw_sized(ui, Place::Centre, picture);
                 if self.settings.window.log_shown {
                     for panel in PANELS.iter().filter(|panel| panel.place == Place::Below) {
@@ -270,6 +276,9 @@ impl Window {
                 }
                 for panel in PANELS.iter().filter(|panel| panel.place == Place::Side) {
                     (panel.draw)(self, ui);
+                }
+                if is_low {
+                    Frame::NONE.inner_margin(Margin::symmetric(14, 5)).show(ui, |ui| self.draw_all(ui, Place::Bottom));
                 }
             });
         });
