@@ -37,6 +37,7 @@ mod widgets;
 pub mod window;
 
 pub use screenshot::{DEFAULT_AFTER as SCREENSHOT_AFTER, Screenshot};
+pub use viewer::color_image_from_bgr;
 
 use background::{Answer, Background, News};
 use prompt::{Prompt, Purpose};
@@ -90,7 +91,9 @@ fn no_window(error: &eframe::Error) -> String {
     if cfg!(target_os = "linux") && is_unset("DISPLAY") && is_unset("WAYLAND_DISPLAY") {
         return "There is no screen to open a window on: neither DISPLAY nor WAYLAND_DISPLAY is set. Log in at a desktop, use a command (camclinic help), or take a picture of the window without a screen: xvfb-run camclinic --screenshot picture.png".to_owned();
     }
+    // The place in the library's source says nothing to a user.
     let why = error.to_string();
+    let why = why.rsplit_once(".rs:").and_then(|(_, rest)| rest.split_once(": ")).map_or(why.as_str(), |(_, why)| why);
     let advice = match error {
         eframe::Error::Winit(_) | eframe::Error::WinitEventLoop(_) if cfg!(target_os = "linux") => {
             "Check that the screen named by DISPLAY or WAYLAND_DISPLAY can be reached, and that these libraries are installed: libxkbcommon-x11, libXcursor, libXi, libXrandr."
@@ -100,7 +103,7 @@ fn no_window(error: &eframe::Error) -> String {
         }
         _ => "The commands work without a window: camclinic help",
     };
-    format!("The window cannot be opened: {} {advice}", text::sentence(&why))
+    format!("The window cannot be opened: {} {advice}", text::sentence(why))
 }
 
 /// A lens in the accent colour: drawn here, so that it is sharp and no file can be missing.

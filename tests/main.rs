@@ -5,3 +5,5 @@ mod engine;
 mod files;
 mod lab;
 mod tidy;
+#[cfg(feature = "gui")]
+mod ui;
