@@ -37,6 +37,7 @@ mod widgets;
 pub mod window;
 
 pub use screenshot::{DEFAULT_AFTER as SCREENSHOT_AFTER, Screenshot};
+pub use viewer::color_image_from_bgr;
 
 use background::{Answer, Background, News};
 use prompt::{Prompt, Purpose};
@@ -93,6 +94,9 @@ fn no_window(error: &eframe::Error) -> String {
                 a desktop, use a command (camclinic help), or run it under Xvfb: xvfb-run camclinic --screenshot picture.png"
             .to_owned();
     }
+    // The place in the library's source says nothing to a user.
+    let why = error.to_string();
+    let why = why.rsplit_once(".rs:").and_then(|(_, rest)| rest.split_once(": ")).map_or(why.as_str(), |(_, why)| why);
     let advice = match error {
         eframe::Error::Winit(_) | eframe::Error::WinitEventLoop(_) => {
             "Check that the display can be reached (DISPLAY, WAYLAND_DISPLAY) and, on Linux, that these libraries are installed: libxkbcommon-x11, libXcursor, libXi, libXrandr."
@@ -102,7 +106,7 @@ fn no_window(error: &eframe::Error) -> String {
         }
         _ => "The commands work without a window: camclinic help",
     };
-    format!("The window cannot be opened: {error}. {advice}")
+    format!("The window cannot be opened: {} {advice}", text::sentence(why))
 }
 
 /// A lens in the accent colour: drawn here, so that it is sharp and no file can be missing.

@@ -6,3 +6,5 @@ mod engine;
 mod files;
 mod lab;
 mod tidy;
+#[cfg(feature = "gui")]
+mod ui;

@@ -89,6 +89,7 @@ impl View {
     }
 
     /// Oldest first, whatever the filter.
+    #[must_use]
     pub fn events(&self) -> impl DoubleEndedIterator<Item = &Arc<Event>> {
         self.events.iter()
     }

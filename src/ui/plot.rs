@@ -17,7 +17,7 @@ use super::widgets;
 use super::window::Window;
 use crate::event::Event;
 use crate::health::History;
-use crate::status::Grade;
+use crate::status::{Grade, State};
 
 /// What stays between two passes.
 #[derive(Default)]
@@ -71,6 +71,8 @@ fn stretch_secs(span: Span, measured_secs: f64) -> f64 {
 /// Room for the numbers at the left and the clock below, in points.
 const LEFT: f32 = 30.0;
 const BELOW: f32 = 20.0;
+/// Longer than this without a sample, and nothing was measured: the computer slept.
+const GAP_SECS: f64 = 10.0;
 /// A little above the best score, so that its line and the dots on it are whole.
 const TOP: f64 = 106.0;
 
@@ -102,8 +104,16 @@ pub fn draw(window: &mut Window, ui: &mut Ui) {
     let markers = markers(window, &time, span_secs / f64::from(area.width()) * 4.0);
     let palette = Palette::of(ui);
     let mut child = ui.new_child(UiBuilder::new().id_salt("plot").max_rect(area));
-    let shown = show(&mut child, &palette, &window.history, &time, &markers, area.width());
     let score = window.status.as_ref().map(|status| status.health_score);
+    let is_running = window.status.as_ref().is_some_and(|status| status.state != State::Idle);
+    let mut lines = curve(&window.history, &time, area.width());
+    if let (Some(score), Some(line), true) = (score, lines.last_mut(), is_running)
+        && line.last().is_some_and(|last| last[0] > -GAP_SECS)
+    {
+        // The history is a moment old: the curve reaches to now.
+        line.push([0.0, f64::from(score)]);
+    }
+    let shown = show(&mut child, &palette, lines, &time, &markers, area.width());
     let spoken = score.map_or_else(|| "Health plot".to_owned(), |score| format!("Health plot, score {score} now"));
     shown.response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &spoken));
     axis_labels(ui, &palette, &time, &shown.transform);
@@ -189,7 +199,9 @@ fn markers(window: &Window, time: &TimeAxis, least_distance_secs: f64) -> Vec<Ma
         let marker = Marker { x, event: Arc::clone(event) };
         match markers.last_mut() {
             Some(last) if x - last.x < least_distance_secs => {
-                if marker.event.level >= last.event.level {
+                // An alert repeats what its cause has said already.
+                let is_news = !marker.event.name.starts_with("CAMERA_") || last.event.name.starts_with("CAMERA_");
+                if marker.event.level > last.event.level || is_news && marker.event.level == last.event.level {
                     *last = marker;
                 }
             }
@@ -211,12 +223,11 @@ fn nearest(markers: &[Marker], pointer_x: f32, transform: &PlotTransform) -> Opt
 fn show(
     ui: &mut Ui,
     palette: &Palette,
-    history: &History,
+    lines: Vec<Vec<[f64; 2]>>,
     time: &TimeAxis,
     markers: &[Marker],
     width: f32,
 ) -> egui_plot::PlotResponse<()> {
-    let lines = curve(history, time, width);
     Plot::new("health")
         .show_axes(false)
         .show_grid(false)
@@ -254,7 +265,11 @@ fn show(
                 );
             }
             for points in lines {
-                plot.line(Line::new("score", points).stroke(Stroke::new(2.0, palette.curve)).allow_hover(false));
+                plot.line(
+                    Line::new("score", PlotPoints::from(points))
+                        .stroke(Stroke::new(2.0, palette.curve))
+                        .allow_hover(false),
+                );
             }
             for marker in markers {
                 let color = palette.level(marker.event.level);
@@ -289,8 +304,7 @@ fn labels(plot: &mut PlotUi<'_>, palette: &Palette, markers: &[Marker], secs_per
 
 /// The curve, cut where nothing was measured (the computer slept), and no finer than the screen: the lowest score of
 /// each piece, so that no fall is hidden.
-fn curve(history: &History, time: &TimeAxis, width: f32) -> Vec<PlotPoints<'static>> {
-    const GAP_SECS: f64 = 10.0;
+fn curve(history: &History, time: &TimeAxis, width: f32) -> Vec<Vec<[f64; 2]>> {
     let piece_secs = time.span_secs / f64::from(width.max(1.0));
     let first = history.samples.partition_point(|(at, _)| time.x(*at) < -time.span_secs);
     // One more at the left, so that the curve comes in from the edge.
@@ -308,7 +322,7 @@ fn curve(history: &History, time: &TimeAxis, width: f32) -> Vec<PlotPoints<'stat
             _ => lines.push(vec![[x, score]]),
         }
     }
-    lines.into_iter().map(PlotPoints::from).collect()
+    lines
 }
 
 fn score_at(history: &History, at: Option<Instant>) -> Option<u8> {

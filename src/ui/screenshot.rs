@@ -122,8 +122,8 @@ impl Shot {
 
 fn save(picture: &ColorImage, path: &std::path::Path) -> Result<(), String> {
     let failed = |why: String| format!("The picture of the window was not saved: {why}: {}", path.display());
-    let side = |pixels: usize| u32::try_from(pixels).unwrap_or(u32::MAX);
-    let size = Size::new(side(picture.width()), side(picture.height()))
+    let count = |pixels: usize| u32::try_from(pixels).unwrap_or(u32::MAX);
+    let size = Size::new(count(picture.width()), count(picture.height()))
         .ok_or_else(|| failed("the window has no size".to_owned()))?;
     let pixels: Vec<u8> = picture.pixels.iter().flat_map(|pixel| [pixel.b(), pixel.g(), pixel.r()]).collect();
     let image = Image::new(size, pixels).ok_or_else(|| failed("the driver gave half a picture".to_owned()))?;

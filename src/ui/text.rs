@@ -149,13 +149,9 @@ pub fn overlay(moment: Moment<'_>, age: Duration) -> String {
 pub fn got(asked: &Asked, got: &Got) -> Option<String> {
     let size = got.size?;
     // The size stays on one line.
-    let mut what = format!("{}\u{a0}×\u{a0}{}", size.width, size.height);
-    if let Some(format) = got.format {
-        what.push_str(&format!(" {format}"));
-    }
-    if let Some(fps) = got.fps {
-        what.push_str(&format!(" at {} fps", decimal(fps, 2)));
-    }
+    let format = got.format.map(|format| format!(" {format}")).unwrap_or_default();
+    let fps = got.fps.map(|fps| format!(" at {} fps", decimal(fps, 2))).unwrap_or_default();
+    let what = format!("{}\u{a0}×\u{a0}{}{format}{fps}", size.width, size.height);
     let mut changed = Vec::new();
     if asked.size.is_some_and(|asked| asked != size) {
         changed.push("size");
@@ -202,7 +198,7 @@ pub fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             // Narrow and not to be broken: a number stays in one piece.
             text.push('\u{202f}');
         }
@@ -256,4 +252,74 @@ pub fn sentence(text: &str) -> String {
         text.push('.');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_said_as_people_say_them() {
+        #[track_caller]
+        fn check(secs: f64, expected: &str) {
+            assert_eq!(span(secs), expected);
+        }
+        check(0.0, "0.0 s");
+        check(3.24, "3.2 s");
+        check(59.9, "59.9 s");
+        check(60.0, "1 min 00 s");
+        check(245.0, "4 min 05 s");
+        check(7_800.0, "2 h 10 min");
+        check(f64::INFINITY, "0 min 00 s");
+    }
+
+    #[test]
+    fn numbers_are_grouped_and_cut() {
+        #[track_caller]
+        fn check(got: &str, expected: &str) {
+            assert_eq!(got.replace('\u{202f}', " "), expected);
+        }
+        check(&count(0), "0");
+        check(&count(999), "999");
+        check(&count(1_918), "1 918");
+        check(&count(12_345_678), "12 345 678");
+        check(&decimal(30.0, 2), "30");
+        check(&decimal(29.97, 2), "29.97");
+        check(&decimal(0.1, 2), "0.1");
+        check(&decimal(100.0, 0), "100");
+        check(&bytes(812_400_000_000), "812 GB");
+        check(&bytes(1_550_000_000), "1.6 GB");
+    }
+
+    #[test]
+    fn sentences_keep_names_as_they_are() {
+        #[track_caller]
+        fn check(text: &str, expected: &str) {
+            assert_eq!(sentence(text), expected);
+        }
+        check("the driver is gone", "The driver is gone.");
+        check("no frame for 1.0 s: sim:", "No frame for 1.0 s: sim:.");
+        check("/dev/video0 is in use (16)", "/dev/video0 is in use (16).");
+        check("sim: stands for itself", "sim: stands for itself.");
+        check("film.mp4 is empty", "film.mp4 is empty.");
+        check("Done!", "Done!");
+        check("", "");
+    }
+
+    #[test]
+    fn what_was_got_is_compared_with_what_was_asked() {
+        #[track_caller]
+        fn check(asked: Asked, got_size: (u32, u32), got_fps: f64, expected: &str) {
+            let size = crate::frame::Size::new(got_size.0, got_size.1);
+            let got_all = Got { size, fps: Some(got_fps), ..Got::default() };
+            assert_eq!(got(&asked, &got_all).unwrap().replace('\u{a0}', " "), expected);
+        }
+        let hd = Asked { size: crate::frame::Size::new(1280, 720), fps: Some(30.0), ..Asked::default() };
+        check(hd, (1280, 720), 30.0, "Got what was asked: 1280 × 720 at 30 fps.");
+        check(hd, (1280, 720), 29.97, "Got what was asked: 1280 × 720 at 29.97 fps.");
+        check(hd, (1280, 720), 10.0, "Got 1280 × 720 at 10 fps: the device changed the rate.");
+        check(hd, (640, 480), 25.0, "Got 640 × 480 at 25 fps: the device changed the size and the rate.");
+        check(Asked::default(), (640, 480), 25.0, "Got what was asked: 640 × 480 at 25 fps.");
+        assert_eq!(got(&hd, &Got::default()), None);
+    }
 }

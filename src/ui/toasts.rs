@@ -58,7 +58,12 @@ impl Toasts {
 
 pub fn draw(window: &mut Window, ctx: &egui::Context) {
     let now = window.now;
+    let n_before = window.toasts.toasts.len();
     window.toasts.toasts.retain(|toast| toast.until > now);
+    if window.toasts.toasts.len() < n_before {
+        // What is left takes its new place in the next pass.
+        ctx.request_repaint();
+    }
     let Some(first) = window.toasts.toasts.iter().map(|toast| toast.until).min() else { return };
     ctx.request_repaint_after(first.saturating_duration_since(now).max(Duration::from_millis(50)));
     let mut closed = None;
@@ -117,5 +122,8 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
     if let Some(folder) = opened {
         window.wishes.push(Wish::OpenFolder(folder));
     }
-    window.toasts.toasts.retain(|toast| Some(toast.id) != closed);
+    if closed.is_some() {
+        window.toasts.toasts.retain(|toast| Some(toast.id) != closed);
+        ctx.request_repaint();
+    }
 }

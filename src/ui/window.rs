@@ -242,10 +242,10 @@ impl Window {
                 .frame(Frame::NONE.fill(palette.low))
                 .show(ui, |ui| self.draw_below(ui));
         }
-        let side = if size.x < 1000.0 { 316.0 } else { 360.0 };
+        let inspector_width = if size.x < 1000.0 { 316.0 } else { 360.0 };
         egui::Panel::right("side")
             .resizable(false)
-            .exact_size(side)
+            .exact_size(inspector_width)
             .frame(Frame::NONE.fill(palette.panel))
             .show(ui, |ui| self.draw_all(ui, Place::Side));
         self.draw_centre(ui, Margin::same(14));

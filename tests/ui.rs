@@ -1,0 +1,755 @@
+//! The window, driven by the names that a screen reader speaks: without a camera, a display or a graphics driver.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use camclinic::camera::Command;
+use camclinic::event::{Event, Level};
+use camclinic::fault::{Fault, FaultKind};
+use camclinic::frame::{Frame, Image, PixelFormat, Size};
+use camclinic::health::History;
+use camclinic::settings::{PRESETS, Settings, Theme};
+use camclinic::source::SourceSpec;
+use camclinic::status::{Asked, Drops, Got, Grade, Rung, State, Status};
+use camclinic::ui::background::Host;
+use camclinic::ui::theme;
+use camclinic::ui::window::{CameraChoice, Window, Wish};
+use egui::accesskit::{Role, Toggled};
+use egui::{Key, vec2};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT, Queryable};
+
+const DEVICE: &str = "/dev/video0";
+
+fn status() -> Status {
+    let size = Size::new(1280, 720);
+    Status {
+        source: DEVICE.to_owned(),
+        camera_index: Some(0),
+        backend: "v4l2".to_owned(),
+        state: State::Streaming,
+        is_opened: true,
+        is_initialized: true,
+        is_capturing: true,
+        is_healthy: true,
+        health_score: 100,
+        grade: Grade::Excellent,
+        deductions: Vec::new(),
+        consecutive_failures: 0,
+        has_cached_frame: true,
+        fps: 30.0,
+        width: 1280,
+        height: 720,
+        frames: 1_918,
+        dropped: 0,
+        last_frame_age_secs: Some(0.02),
+        recovery_attempts: 0,
+        rung: None,
+        last_fault: None,
+        should_reboot: false,
+        alerts: Vec::new(),
+        name: "Logitech C920".to_owned(),
+        asked: Asked { size, fps: Some(30.0), format: Some(PixelFormat::MJPG), n_buffers: Some(1) },
+        got: Got { size, fps: Some(30.0), format: Some(PixelFormat::MJPG), n_buffers: Some(1) },
+        open_ms: Some(40),
+        first_frame_ms: Some(412),
+        latency_ms: Some(33.0),
+        drops: Drops::default(),
+        outage_secs: None,
+        next_try_secs: None,
+        abandoned_calls: 0,
+    }
+}
+
+fn failing() -> Status {
+    Status {
+        state: State::Recovering,
+        health_score: 18,
+        grade: Grade::Critical,
+        fps: 0.0,
+        outage_secs: Some(3.2),
+        next_try_secs: Some(2.0),
+        rung: Some(Rung::Reinitialise),
+        recovery_attempts: 3,
+        last_fault: Some(Fault::new(FaultKind::ReadFailed, "the driver reports transfer errors").with_code(-71)),
+        ..status()
+    }
+}
+
+fn frame(now: Instant) -> Arc<Frame> {
+    let size = Size { width: 64, height: 36 };
+    Arc::new(Frame {
+        image: Image::new(size, vec![90; size.n_bytes()]).unwrap(),
+        number: 1_918,
+        sequence: Some(1_917),
+        taken_at: now,
+        taken_at_wall: SystemTime::now(),
+    })
+}
+
+/// What happened, and how many seconds ago.
+const EVENTS: [(f64, Level, &str, &str); 5] = [
+    (290.0, Level::Info, "open", "Logitech C920 through V4L2, /dev/video0"),
+    (150.0, Level::Warning, "stall", "No frame for 1.0 s (limit 1.0 s)"),
+    (120.0, Level::Good, "recovered", "Picture back after 1.2 s"),
+    (60.0, Level::Error, "denied", "The system refuses access"),
+    (10.0, Level::Info, "snapshot", "Snapshot saved: C920.jpg"),
+];
+
+fn window(status: Status) -> Window {
+    let now = Instant::now();
+    let mut window = Window::new(SourceSpec::parse(DEVICE).unwrap(), Settings::default(), now);
+    window.cameras = ["/dev/video0", "/dev/video2"]
+        .map(|path| CameraChoice {
+            name: format!("Camera {path}"),
+            detail: path.to_owned(),
+            spec: SourceSpec::parse(path).unwrap(),
+        })
+        .to_vec();
+    window.host = Some(Host { cpu_percent: 4.0, free_bytes: Some(812_000_000_000) });
+    window.status = Some(Arc::new(status));
+    window.frame = Some(frame(now));
+    let events = EVENTS.iter().zip(1..).map(|((secs_ago, level, name, message), id)| {
+        Arc::new(Event {
+            id,
+            at: jiff::Timestamp::now(),
+            instant: now - Duration::from_secs_f64(*secs_ago),
+            source: DEVICE.to_owned(),
+            level: *level,
+            name: (*name).to_owned(),
+            message: (*message).to_owned(),
+        })
+    });
+    window.log.add(events);
+    let mut history = History::default();
+    for n in 0..600_u32 {
+        history.push(now - Duration::from_millis(500) * (600 - n), 95);
+    }
+    window.history = Arc::new(history);
+    window
+}
+
+fn harness(window: Window) -> Harness<'static, Window> {
+    sized(window, vec2(1440.0, 900.0))
+}
+
+fn sized(window: Window, size: egui::Vec2) -> Harness<'static, Window> {
+    let mut harness = Harness::builder()
+        .with_size(size)
+        .with_context_setup(theme::install)
+        .build_ui_state(|ui, window: &mut Window| window.draw(ui), window);
+    harness.run();
+    harness
+}
+
+/// Clicks what has this label, and lets the window settle.
+#[track_caller]
+fn click(harness: &mut Harness<'_, Window>, label: &str) {
+    harness.get_by_label(label).click();
+    harness.run();
+}
+
+#[track_caller]
+fn press(harness: &mut Harness<'_, Window>, key: Key) {
+    harness.key_press(key);
+    harness.run();
+}
+
+/// The wishes so far, as text; they are taken away.
+fn wishes(harness: &mut Harness<'_, Window>) -> Vec<String> {
+    std::mem::take(&mut harness.state_mut().wishes).iter().map(|wish| format!("{wish:?}")).collect()
+}
+
+#[track_caller]
+fn check_wish(harness: &mut Harness<'_, Window>, expected: &str) {
+    let wishes = wishes(harness);
+    assert!(
+        wishes.len() == 1 && wishes[0].starts_with(expected),
+        "expected one wish {expected}…, got {:?}",
+        wishes.iter().map(|wish| wish.chars().take(80).collect::<String>()).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn the_pill_tells_the_state() {
+    #[track_caller]
+    fn check(status: Status, expected: &str) {
+        let harness = harness(window(status));
+        harness.get_by_role_and_label(Role::Status, expected);
+    }
+    check(status(), "Excellent 100 · 30.0 fps");
+    check(Status { health_score: 75, grade: Grade::Good, fps: 24.96, ..status() }, "Good 75 · 25.0 fps");
+    check(failing(), "Critical 18 · no picture for 3.2 s");
+    check(Status { outage_secs: Some(75.0), ..failing() }, "Critical 18 · no picture for 1 min 15 s");
+    check(Status { state: State::Failed, outage_secs: None, ..failing() }, "Critical 18 · no picture");
+    check(Status { state: State::Opening, outage_secs: Some(0.8), ..status() }, "Opening · 0.8 s");
+    check(Status { state: State::Idle, ..status() }, "Stopped");
+}
+
+#[test]
+fn a_live_picture_has_no_banner_and_says_what_it_is() {
+    let harness = harness(window(status()));
+    harness.get_by_label("Live picture");
+    harness.get_by_label_contains("1280 × 720 MJPG · 30.0 of 30 fps · age 0 ms · 0 dropped");
+    assert!(harness.query_by_label("Now").is_none());
+    assert!(harness.query_by_label_contains("last frame").is_none());
+}
+
+#[test]
+fn an_old_picture_is_never_shown_as_live() {
+    for state in [State::Idle, State::Opening, State::Streaming, State::Recovering, State::Failed] {
+        let harness = harness(window(Status { state, ..failing() }));
+        assert!(harness.query_by_label("Live picture").is_none(), "{state}");
+        harness.get_by_label("Last picture, not live");
+        harness.get_by_label_contains("last frame #1\u{202f}918, ");
+    }
+}
+
+#[test]
+fn the_banner_gives_reason_next_step_and_button() {
+    #[track_caller]
+    fn check(status: Status, headline: &str, reason: &str, button: &str, wish: &str) {
+        let mut harness = harness(window(status));
+        // The pill may say the same.
+        assert!(harness.query_all_by_label(headline).count() > 0, "{headline}");
+        harness.get_by_label(reason);
+        // The toolbar may have a button of the same name.
+        harness.get_all_by_role_and_label(Role::Button, button).last().unwrap().click();
+        harness.run();
+        check_wish(&mut harness, wish);
+    }
+    check(
+        failing(),
+        "No live picture for 3.2 s",
+        "The driver reports transfer errors (-71). Next: reconnect in 2.0 s (attempt 3 of 5).",
+        "Now",
+        "Camera(RecoverNow)",
+    );
+    check(
+        Status { rung: Some(Rung::Retry), next_try_secs: None, recovery_attempts: 0, ..failing() },
+        "No live picture for 3.2 s",
+        "The driver reports transfer errors (-71). Now: retry.",
+        "Now",
+        "Camera(RecoverNow)",
+    );
+    check(
+        Status {
+            state: State::Failed,
+            rung: None,
+            next_try_secs: None,
+            last_fault: Some(Fault::new(FaultKind::Denied, "no access").with_advice("Ask.")),
+            ..failing()
+        },
+        "No live picture for 3.2 s",
+        "No access. Ask.",
+        "Try again",
+        "Camera(Start)",
+    );
+    check(
+        Status { state: State::Idle, outage_secs: None, ..status() },
+        "Stopped",
+        "Press Start or the space bar to see the camera.",
+        "Start",
+        "Camera(Start)",
+    );
+}
+
+#[test]
+fn the_clocks_of_the_banner_go_on_between_two_statuses() {
+    let mut window = window(failing());
+    window.now = window.status_at + Duration::from_millis(1_500);
+    let harness = harness(window);
+    harness.get_by_label("No live picture for 4.7 s");
+    harness.get_by_label_contains("reconnect in 0.5 s");
+    harness.get_by_label_contains("Step 2: Reconnect, active, in 0.5 s");
+}
+
+#[test]
+fn without_any_picture_the_window_says_what_to_do() {
+    #[track_caller]
+    fn check(status: Option<Status>, expected: &str) {
+        let mut window = window(self::status());
+        window.frame = None;
+        window.status = status.map(Arc::new);
+        harness(window).get_by_label(expected);
+    }
+    check(None, "Choose a camera at the top left.");
+    check(Some(Status { state: State::Idle, ..status() }), "Press Start or the space bar.");
+    check(Some(Status { state: State::Opening, ..status() }), "Opening Logitech C920");
+    check(Some(failing()), FaultKind::ReadFailed.advice());
+}
+
+#[test]
+fn the_toolbar_starts_stops_and_saves() {
+    #[track_caller]
+    fn check(state: State, label: &str, wish: &str) {
+        let mut window = window(Status { state, ..status() });
+        // Without a picture there is no banner with a second button.
+        window.frame = None;
+        let mut harness = harness(window);
+        harness.get_all_by_role_and_label(Role::Button, label).next().unwrap().click();
+        harness.run();
+        check_wish(&mut harness, wish);
+    }
+    check(State::Streaming, "Stop", "Camera(Stop)");
+    check(State::Recovering, "Stop trying", "Camera(Stop)");
+    check(State::Idle, "Start", "Camera(Start)");
+    let mut harness = harness(window(status()));
+    click(&mut harness, "Snapshot");
+    check_wish(&mut harness, "Snapshot(Frame");
+    click(&mut harness, "Save as…");
+    check_wish(&mut harness, "Browse(Snapshot)");
+    assert!(harness.state().waiting_frame.is_some(), "the picture of the moment is kept");
+    harness.state_mut().picked(camclinic::ui::prompt::Purpose::Snapshot, "/tmp/a.png").unwrap();
+    check_wish(&mut harness, "SnapshotTo(Frame");
+}
+
+#[test]
+fn a_camera_is_chosen_from_the_list() {
+    let mut harness = harness(window(status()));
+    harness.get_by_role_and_label(Role::ComboBox, "Camera").click();
+    harness.run();
+    click(&mut harness, "Camera /dev/video2 · /dev/video2");
+    check_wish(&mut harness, "Choose(Device(\"/dev/video2\"))");
+    harness.get_by_role_and_label(Role::ComboBox, "Device").click();
+    harness.run();
+    click(&mut harness, "Simulated camera · sim:");
+    check_wish(&mut harness, "Choose(Simulated(");
+    harness.get_by_role_and_label(Role::ComboBox, "Camera").click();
+    harness.run();
+    click(&mut harness, "Open file…");
+    check_wish(&mut harness, "Browse(VideoFile)");
+}
+
+#[test]
+fn an_address_is_checked_before_it_is_opened() {
+    let mut harness = harness(window(status()));
+    harness.get_by_role_and_label(Role::ComboBox, "Camera").click();
+    harness.run();
+    click(&mut harness, "Address or path…");
+    harness.get_by_role_and_label(Role::TextInput, "Open an address or a path").type_text("sim:stal@1s");
+    harness.run();
+    click(&mut harness, "Open");
+    assert!(wishes(&mut harness).is_empty());
+    harness.get_by_label_contains("stal@1s");
+    assert!(harness.state().prompt.is_some(), "it stays open until the text is right");
+    harness.state_mut().prompt.as_mut().unwrap().text = "sim:stall@1s".to_owned();
+    harness.run();
+    click(&mut harness, "Open");
+    check_wish(&mut harness, "Choose(Simulated(");
+    assert!(harness.state().prompt.is_none());
+}
+
+#[test]
+fn sliders_and_fields_change_the_settings() {
+    let mut harness = harness(window(status()));
+    harness.get_by_role_and_label(Role::Slider, "Buffers").set_value_accesskit(4.0);
+    harness.run();
+    assert_eq!(harness.state().settings.asked.n_buffers, Some(4));
+    harness.get_by_role_and_label(Role::SpinButton, "JPEG quality value").set_value_accesskit(40.0);
+    harness.run();
+    assert_eq!(harness.state().settings.snapshot.jpeg_quality_percent, 40);
+    // What lies outside the range is brought into it.
+    harness.get_by_role_and_label(Role::SpinButton, "JPEG quality value").set_value_accesskit(900.0);
+    harness.run();
+    assert_eq!(harness.state().settings.snapshot.jpeg_quality_percent, 100);
+    let field = harness.get_by_role_and_label(Role::SpinButton, "Warm-up value");
+    field.focus();
+    harness.run();
+    for letter in ["1", "2"] {
+        harness.event(egui::Event::Text(letter.to_owned()));
+    }
+    harness.run();
+    press(&mut harness, Key::Enter);
+    assert_eq!(harness.state().settings.n_warm_up_frames, 12);
+}
+
+#[test]
+fn the_reset_arrow_is_there_only_where_a_value_differs() {
+    let mut harness = harness(window(status()));
+    assert!(harness.query_by_label("Reset Buffers").is_none());
+    harness.state_mut().settings.asked.n_buffers = Some(7);
+    harness.run();
+    click(&mut harness, "Reset Buffers");
+    assert_eq!(harness.state().settings.asked.n_buffers, Some(1));
+    assert!(harness.query_by_label("Reset Buffers").is_none());
+}
+
+#[test]
+fn a_preset_sets_its_values_and_is_marked() {
+    let mut harness = harness(window(status()));
+    for preset in &PRESETS {
+        click(&mut harness, preset.name);
+        assert!(preset.is_active(&harness.state().settings), "{}", preset.name);
+        let chip = harness.get_by_label(preset.name);
+        assert_eq!(chip.accesskit_node().toggled(), Some(Toggled::True), "{}", preset.name);
+    }
+}
+
+#[test]
+fn only_backends_that_can_open_the_camera_are_offered() {
+    #[track_caller]
+    fn check(source: &str) {
+        let spec = SourceSpec::parse(source).unwrap();
+        let mut window = window(status());
+        window.spec = spec.clone();
+        let mut harness = harness(window);
+        harness.get_by_role_and_label(Role::ComboBox, "Backend").click();
+        harness.run();
+        for backend in camclinic::backend::Backend::ALL {
+            let offered = harness.query_all_by_label(backend.label()).count() > 0;
+            assert_eq!(offered, spec.backends().contains(&backend), "{source} {backend}");
+        }
+        if let Some(last) = spec.backends().last() {
+            click(&mut harness, last.label());
+            assert_eq!(harness.state().settings.backend, Some(*last));
+            click(&mut harness, "Reset Backend");
+            assert_eq!(harness.state().settings.backend, None);
+        }
+    }
+    check("sim:");
+    check(DEVICE);
+    check("film.mp4");
+}
+
+#[test]
+fn size_format_and_rate_are_chosen_device_default_first() {
+    #[track_caller]
+    fn choose(harness: &mut Harness<'_, Window>, combo: &str, label: &str) {
+        harness.get_by_role_and_label(Role::ComboBox, combo).click();
+        harness.run();
+        let place = |harness: &Harness<'_, Window>, label: &str| {
+            harness.get_all_by_label(label).map(|node| node.rect().top()).fold(f32::NAN, f32::max)
+        };
+        let first = place(harness, "Device default");
+        assert!(label == "Device default" || first < place(harness, label), "{combo}");
+        harness.get_all_by_label(label).last().unwrap().click();
+        harness.run();
+    }
+    let mut harness = harness(window(status()));
+    choose(&mut harness, "Size", "1920 × 1080");
+    assert_eq!(harness.state().settings.asked.size, Size::new(1920, 1080));
+    choose(&mut harness, "Format", "YUYV");
+    assert_eq!(harness.state().settings.asked.format, Some(PixelFormat::YUYV));
+    choose(&mut harness, "Rate", "15 fps");
+    assert_eq!(harness.state().settings.asked.fps, Some(15.0));
+    choose(&mut harness, "Rate", "Device default");
+    assert_eq!(harness.state().settings.asked.fps, None);
+}
+
+#[test]
+fn a_custom_size_must_be_possible() {
+    let mut window = window(status());
+    window.settings.asked.size = Size::new(640, 480);
+    let mut harness = harness(window);
+    harness.get_by_role_and_label(Role::ComboBox, "Size").click();
+    harness.run();
+    click(&mut harness, "Custom…");
+    let width = harness.get_by_label("Width in pixels");
+    width.set_text_value_accesskit("0");
+    harness.run();
+    harness.get_by_label_contains("whole numbers from 1 to 16384");
+    assert!(harness.get_by_label("Use").accesskit_node().is_disabled());
+    harness.get_by_label("Width in pixels").set_text_value_accesskit("1024");
+    harness.run();
+    click(&mut harness, "Use");
+    assert_eq!(harness.state().settings.asked.size, Size::new(1024, 480));
+}
+
+#[test]
+fn the_inspector_says_what_the_device_made_of_it() {
+    let mut window =
+        window(Status { got: Got { size: Size::new(640, 480), fps: Some(25.0), ..Got::default() }, ..status() });
+    window.settings.asked = Asked { size: Size::new(640, 480), fps: Some(30.0), ..Asked::default() };
+    harness(window).get_by_label("Got 640\u{a0}×\u{a0}480 at 25 fps: the device changed the rate.");
+}
+
+#[test]
+fn sections_fold_and_the_settings_remember_it() {
+    let mut harness = harness(window(status()));
+    click(&mut harness, "Source");
+    assert_eq!(harness.state().settings.window.folded_sections, ["Source"]);
+    assert!(harness.query_by_label("Buffers").is_none());
+    click(&mut harness, "Source");
+    assert!(harness.state().settings.window.folded_sections.is_empty());
+    harness.get_by_label("Buffers");
+}
+
+#[test]
+fn the_ladder_marks_the_active_rung() {
+    let mut harness = harness(window(failing()));
+    harness.get_by_label("Step 2: Reconnect, active, in 2.0 s");
+    harness.get_by_label("Step 1: Retry, 3 ×");
+    click(&mut harness, "Recover now");
+    check_wish(&mut harness, "Camera(RecoverNow)");
+    let healthy = self::harness(window(status()));
+    assert!(healthy.get_by_label("Recover now").accesskit_node().is_disabled());
+}
+
+/// The messages of [`EVENTS`] that the log shows.
+fn shown(harness: &Harness<'_, Window>) -> Vec<&'static str> {
+    EVENTS
+        .iter()
+        .filter(|(.., message)| harness.query_by_label_contains(message).is_some())
+        .map(|(_, _, name, _)| *name)
+        .collect()
+}
+
+#[test]
+fn the_log_filters_and_searches() {
+    let mut harness = harness(window(status()));
+    assert_eq!(shown(&harness), ["open", "stall", "recovered", "denied", "snapshot"]);
+    click(&mut harness, "warnings");
+    assert_eq!(shown(&harness), ["stall", "denied"]);
+    click(&mut harness, "errors");
+    assert_eq!(shown(&harness), ["denied"]);
+    click(&mut harness, "all");
+    click(&mut harness, "search");
+    harness.get_by_role_and_label(Role::TextInput, "Search the log").type_text("PICTURE");
+    harness.run();
+    assert_eq!(shown(&harness), ["recovered"]);
+    harness.get_by_role_and_label(Role::TextInput, "Search the log").type_text(" nothing of the kind");
+    harness.run();
+    harness.get_by_label("No line fits the filter and the search");
+    click(&mut harness, "search");
+    assert_eq!(shown(&harness).len(), EVENTS.len());
+}
+
+#[test]
+fn a_paused_log_holds_back_what_is_new() {
+    let mut harness = harness(window(status()));
+    click(&mut harness, "pause");
+    let now = harness.state().now;
+    let event = Event {
+        id: 99,
+        at: jiff::Timestamp::now(),
+        instant: now,
+        source: DEVICE.to_owned(),
+        level: Level::Error,
+        name: "later".to_owned(),
+        message: "Came while paused".to_owned(),
+    };
+    harness.state_mut().log.add([Arc::new(event)]);
+    harness.run();
+    assert!(harness.query_by_label_contains("Came while paused").is_none());
+    click(&mut harness, "paused · 1 new");
+    harness.get_by_label_contains("Came while paused");
+}
+
+#[test]
+fn the_log_is_copied_and_saved() {
+    let mut harness = harness(window(status()));
+    click(&mut harness, "errors");
+    harness.get_by_label("copy").click();
+    harness.step();
+    let copied = harness.output().platform_output.commands.iter().find_map(|command| match command {
+        egui::OutputCommand::CopyText(text) => Some(text.clone()),
+        _ => None,
+    });
+    // The command may be in the pass after the one that saw the click.
+    let copied = copied.unwrap_or_else(|| harness.state().log.as_text());
+    assert_eq!(copied.lines().count(), 1, "{copied}");
+    assert!(copied.contains("\terror\tdenied\t/dev/video0\tThe system refuses access"), "{copied}");
+    harness.run();
+    harness.get_by_label("Copied 1 line");
+    click(&mut harness, "save…");
+    check_wish(&mut harness, "Browse(Log)");
+}
+
+#[test]
+fn errors_stay_when_the_log_is_full() {
+    let mut window = window(status());
+    let now = window.now;
+    window.log.add((100..6_000).map(|id| {
+        Arc::new(Event {
+            id,
+            at: jiff::Timestamp::now(),
+            instant: now,
+            source: DEVICE.to_owned(),
+            level: Level::Info,
+            name: "many".to_owned(),
+            message: id.to_string(),
+        })
+    }));
+    let kept: Vec<_> = window.log.events().filter(|event| event.id < 100).map(|event| event.name.as_str()).collect();
+    assert_eq!(kept, ["denied"]);
+}
+
+#[test]
+fn a_click_on_a_marker_leads_to_its_line() {
+    let mut window = window(status());
+    window.log.filter = camclinic::ui::log::Filter::Errors;
+    let mut harness = harness(window);
+    assert_eq!(shown(&harness), ["denied"]);
+    let plot = harness.get_by_label("Health plot, score 100 now").rect();
+    // 150 of 300 seconds ago, on an axis that goes on 5 points beyond now.
+    let seconds = plot.width() / (1.0 + 5.0 / plot.width()) / 300.0;
+    let place = egui::pos2(plot.left() + 150.0 * seconds, plot.center().y);
+    harness.hover_at(place);
+    harness.run();
+    harness.get_by_label_contains("· stall");
+    harness.drag_at(place);
+    harness.drop_at(place);
+    harness.run();
+    assert!(shown(&harness).contains(&"stall"), "the filter that hid the line is lifted");
+}
+
+#[test]
+fn the_plot_offers_four_spans() {
+    let mut harness = harness(window(status()));
+    for span in ["1 min", "hour", "day", "5 min"] {
+        click(&mut harness, span);
+        assert_eq!(harness.get_by_label(span).accesskit_node().toggled(), Some(Toggled::True), "{span}");
+        harness.get_by_label("Health plot, score 100 now");
+    }
+}
+
+#[test]
+fn the_status_line_has_every_number() {
+    let mut window = window(Status { drops: Drops { camera: 573, damaged: 2, warm_up: 5 }, ..status() });
+    window.n_missed = 7;
+    harness(window).get_by_label(
+        "Frame 1\u{202f}918 · seq 1\u{202f}917 · 30.0 fps in · 0.5 shown · dropped 573 camera / 2 damaged / 7 us · latency 33 ms · CPU 4 % · 812 GB free",
+    );
+}
+
+#[test]
+fn keys_do_what_the_sheet_says() {
+    let mut harness = harness(window(status()));
+    press(&mut harness, Key::Space);
+    check_wish(&mut harness, "Camera(Stop)");
+    press(&mut harness, Key::S);
+    check_wish(&mut harness, "Snapshot(Frame");
+    press(&mut harness, Key::L);
+    assert!(!harness.state().settings.window.log_shown);
+    assert!(harness.query_by_label("Log").is_none());
+    press(&mut harness, Key::L);
+    press(&mut harness, Key::F);
+    assert!(harness.state().picture_only);
+    assert!(harness.query_by_label("Snapshot").is_none());
+    press(&mut harness, Key::Escape);
+    assert!(!harness.state().picture_only);
+    press(&mut harness, Key::Questionmark);
+    harness.get_by_label("Start and stop the camera");
+    press(&mut harness, Key::S);
+    assert!(wishes(&mut harness).is_empty(), "a sheet is open");
+    press(&mut harness, Key::Escape);
+    assert!(!harness.state().help_shown);
+    // Held down, a key counts once; with Ctrl it means something else.
+    harness.key_press_modifiers(egui::Modifiers::COMMAND, Key::S);
+    harness.run();
+    assert!(wishes(&mut harness).is_empty());
+    for _ in 0..3 {
+        harness.key_down(Key::S);
+        harness.run();
+    }
+    check_wish(&mut harness, "Snapshot(Frame");
+}
+
+#[test]
+fn keys_are_letters_while_somebody_types() {
+    let mut harness = harness(window(status()));
+    click(&mut harness, "search");
+    harness.get_by_role_and_label(Role::TextInput, "Search the log").focus();
+    harness.run();
+    for key in [Key::Space, Key::S, Key::F, Key::L] {
+        press(&mut harness, key);
+    }
+    assert!(wishes(&mut harness).is_empty());
+    assert!(!harness.state().picture_only && harness.state().settings.window.log_shown);
+}
+
+#[test]
+fn preferences_are_set() {
+    let mut harness = harness(window(status()));
+    click(&mut harness, "Settings");
+    click(&mut harness, "PNG");
+    assert_eq!(harness.state().settings.snapshot.format, camclinic::settings::SnapshotFormat::Png);
+    click(&mut harness, "Light");
+    assert_eq!(harness.state().settings.window.theme, Theme::Light);
+    click(&mut harness, "150 %");
+    assert_eq!(harness.state().settings.window.scale_percent, 150);
+    harness.get_by_role_and_label(Role::TextInput, "Snapshot folder").focus();
+    harness.run();
+    harness.get_by_role_and_label(Role::TextInput, "Snapshot folder").type_text("/tmp/pictures");
+    harness.run();
+    assert_eq!(harness.state().settings.snapshot.folder.as_deref(), Some(std::path::Path::new("/tmp/pictures")));
+    click(&mut harness, "Browse…");
+    check_wish(&mut harness, "Browse(SnapshotFolder)");
+    click(&mut harness, "Restore all defaults");
+    assert_eq!(harness.state().settings, Settings::default());
+}
+
+#[test]
+fn notices_offer_the_folder_and_go_by_themselves() {
+    let mut window = window(status());
+    let now = window.now;
+    window.toasts.saved("Snapshot saved: a.jpg", "/tmp".into(), now);
+    window.toasts.error("The disk is full", now);
+    let mut harness = harness(window);
+    harness.get_by_label("Snapshot saved: a.jpg");
+    click(&mut harness, "Open folder");
+    check_wish(&mut harness, "OpenFolder(\"/tmp\")");
+    harness.state_mut().now = now + Duration::from_secs(10);
+    harness.run();
+    assert!(harness.query_by_label("Snapshot saved: a.jpg").is_none());
+    harness.get_by_label_contains("The disk is full");
+    click(&mut harness, "Close this notice");
+    assert!(harness.query_by_label_contains("The disk is full").is_none());
+}
+
+/// Everything that can be operated has a name (the harness checks it) and lies inside the window, at every size.
+#[test]
+fn everything_fits_and_has_a_name() {
+    #[track_caller]
+    fn check(size: (f32, f32), scale_percent: u32, theme: Theme, status: Status) {
+        let mut window = window(status);
+        window.settings.window.theme = theme;
+        window.settings.window.scale_percent = scale_percent;
+        // Every arrow and field is there.
+        window.settings.asked.size = Size::new(1280, 720);
+        window.settings.recovery.n_retries = 9;
+        let mut harness = sized(window, vec2(size.0, size.1));
+        harness.run();
+        #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
+        let width = size.0 * 100.0 / scale_percent as f32;
+        for node in harness.root().children_recursive() {
+            let role = node.accesskit_node().role();
+            if !matches!(role, Role::Button | Role::ComboBox | Role::Slider | Role::SpinButton | Role::Status) {
+                continue;
+            }
+            let rect = node.rect();
+            assert!(
+                rect.left() >= 0.0 && rect.right() <= width + 0.5,
+                "{size:?} at {scale_percent} %: {:?} {rect:?} is cut off",
+                node.accesskit_node().label()
+            );
+        }
+    }
+    for status in [status(), failing()] {
+        check((1440.0, 900.0), 100, Theme::Dark, status.clone());
+        check((1440.0, 900.0), 100, Theme::Light, status.clone());
+        check((1000.0, 700.0), 100, Theme::Dark, status.clone());
+        check((870.0, 600.0), 100, Theme::Dark, status.clone());
+        check((760.0, 520.0), 100, Theme::Dark, status.clone());
+        check((1440.0, 900.0), 200, Theme::Dark, status.clone());
+        check((760.0, 520.0), 200, Theme::Light, status);
+    }
+}
+
+#[test]
+fn commands_are_sent_as_they_are() {
+    // The names above are compared as text: here they are the real thing.
+    let mut window = window(status());
+    window.toggle_camera();
+    assert!(matches!(window.wishes.as_slice(), [Wish::Camera(Command::Stop)]));
+}
+
+#[test]
+fn pixels_keep_their_colours_in_the_texture() {
+    let size = Size { width: 2, height: 1 };
+    let image = Image::new(size, vec![1, 2, 3, 250, 128, 0]).unwrap();
+    let texture = camclinic::ui::color_image_from_bgr(&image);
+    assert_eq!(texture.size, [2, 1]);
+    assert_eq!(texture.pixels, [egui::Color32::from_rgb(3, 2, 1), egui::Color32::from_rgb(0, 128, 250)]);
+}
