@@ -87,16 +87,19 @@ pub fn run(options: Options) -> Result<(), String> {
 
 /// Why there is no window, and what to do.
 fn no_window(error: &eframe::Error) -> String {
-    let is_unset = |name| std::env::var_os(name).is_none_or(|value| value.is_empty());
-    if cfg!(target_os = "linux") && is_unset("DISPLAY") && is_unset("WAYLAND_DISPLAY") {
-        return "There is no screen to open a window on: neither DISPLAY nor WAYLAND_DISPLAY is set. Log in at a desktop, use a command (camclinic help), or take a picture of the window without a screen: xvfb-run camclinic --screenshot picture.png".to_owned();
+    // winit says this of the systems where a display can be missing at all.
+    let no_display = error.to_string().contains("DISPLAY is set");
+    if no_display {
+        return "There is no display: neither DISPLAY nor WAYLAND_DISPLAY is set, so the window cannot be opened. Log in at \
+                a desktop, use a command (camclinic help), or run it under Xvfb: xvfb-run camclinic --screenshot picture.png"
+            .to_owned();
     }
     // The place in the library's source says nothing to a user.
     let why = error.to_string();
     let why = why.rsplit_once(".rs:").and_then(|(_, rest)| rest.split_once(": ")).map_or(why.as_str(), |(_, why)| why);
     let advice = match error {
-        eframe::Error::Winit(_) | eframe::Error::WinitEventLoop(_) if cfg!(target_os = "linux") => {
-            "Check that the screen named by DISPLAY or WAYLAND_DISPLAY can be reached, and that these libraries are installed: libxkbcommon-x11, libXcursor, libXi, libXrandr."
+        eframe::Error::Winit(_) | eframe::Error::WinitEventLoop(_) => {
+            "Check that the display can be reached (DISPLAY, WAYLAND_DISPLAY) and, on Linux, that these libraries are installed: libxkbcommon-x11, libXcursor, libXi, libXrandr."
         }
         eframe::Error::Glutin(_) | eframe::Error::NoGlutinConfigs(..) | eframe::Error::OpenGL(_) => {
             "OpenGL is missing or too old. On Linux install the packages libgl1 and libgl1-mesa-dri (Debian, Ubuntu) or mesa-dri-drivers (Fedora); elsewhere update the graphics driver."

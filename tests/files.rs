@@ -3,8 +3,11 @@
 #![cfg(feature = "opencv")]
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use camclinic::backend::Backend;
@@ -14,6 +17,8 @@ use camclinic::source::{OpenRequest, Source, SourceSpec};
 use camclinic::status::Asked;
 
 const SIZE: Size = Size { width: 160, height: 120 };
+
+const OPEN_DEADLINE: Duration = Duration::from_secs(3);
 
 /// Twelve pictures at 24 fps: half a second, red on the left and blue on the right, the first of them green.
 fn make(folder: &Path, name: &str, codec: &[&str]) -> Option<PathBuf> {
@@ -44,12 +49,16 @@ fn videos() -> Option<(tempfile::TempDir, PathBuf, PathBuf)> {
 }
 
 fn open(path: &Path, backend: Backend) -> Result<Box<dyn Source>, Fault> {
+    open_spec(SourceSpec::File(path.to_owned()), backend)
+}
+
+fn open_spec(spec: SourceSpec, backend: Backend) -> Result<Box<dyn Source>, Fault> {
     OpenRequest {
-        spec: SourceSpec::File(path.to_owned()),
+        spec,
         backend: Some(backend),
         asked: Asked { fps: Some(30.0), n_buffers: Some(1), ..Asked::default() },
         first_opened: Instant::now(),
-        open_deadline: Duration::from_secs(5),
+        open_deadline: OPEN_DEADLINE,
         frame_deadline: Duration::from_secs(3),
     }
     .open()
@@ -103,10 +112,7 @@ fn videos_are_played_round_and_round_at_their_own_pace() {
 
 #[track_caller]
 fn check_refused(path: &Path, kind: FaultKind, words: &str) {
-    let fault = match open(path, Backend::Ffmpeg) {
-        Ok(_) => panic!("{} opens", path.display()),
-        Err(fault) => fault,
-    };
+    let Err(fault) = open(path, Backend::Ffmpeg) else { panic!("{} opens", path.display()) };
     assert_eq!(fault.kind, kind, "{fault}");
     assert!(fault.message.contains(words), "{fault}");
     assert!(fault.message.contains(&*path.file_name().unwrap().to_string_lossy()), "{fault}");
@@ -162,4 +168,62 @@ fn a_video_that_changes_on_the_disk_is_no_endless_loop() {
     let fault = (0..100).find_map(|_| read(source.as_mut()).err()).expect("an emptied file plays on");
     assert_eq!(fault.kind, FaultKind::Unreadable, "{fault}");
     assert!(fault.ends_stream());
+}
+
+/// The first fault of opening and reading.
+fn first_fault(address: &str) -> Fault {
+    let mut source = match open_spec(SourceSpec::parse(address).unwrap(), Backend::Ffmpeg) {
+        Ok(source) => source,
+        Err(fault) => return fault,
+    };
+    (0..1000).find_map(|_| read(source.as_mut()).err()).expect("no fault in 1000 pictures")
+}
+
+#[track_caller]
+fn check_unreachable(address: &str, words: &str, has_code: bool) {
+    let start = Instant::now();
+    let fault = first_fault(address);
+    assert_eq!(fault.kind, FaultKind::Unreachable, "{fault}");
+    assert!(fault.message.contains(words), "{fault}");
+    assert_eq!(fault.code.is_some(), has_code, "{fault}");
+    assert!(!format!("{fault:?}").contains("geheim"), "{fault}");
+    // FFmpeg's own patience is 30 s.
+    assert!(start.elapsed() < OPEN_DEADLINE * 3, "{address}: {:?}", start.elapsed());
+}
+
+#[test]
+fn addresses_without_a_picture_are_explained_in_time() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // The system accepts connections for a listener that never answers.
+    check_unreachable(&format!("rtsp://admin:geheim@127.0.0.1:{port}/1"), "sent no stream", false);
+    check_unreachable(&format!("http://admin:geheim@127.0.0.1:{port}/1"), "sent no stream", false);
+    drop(listener);
+    check_unreachable(&format!("rtsp://admin:geheim@127.0.0.1:{port}/1"), "does not answer", true);
+    check_unreachable("rtsp://admin:geheim@no-such-host.invalid/1", "nobody knows the name", false);
+}
+
+#[test]
+fn a_stream_is_played_to_its_end() {
+    let Some((_folder, _, avi)) = videos() else { return };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/live.avi", listener.local_addr().unwrap());
+    let bytes = fs::read(avi).unwrap();
+    let server = thread::Builder::new().name("serve-video".into()).spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let mut request = [0; 4096];
+        let _ = client.read(&mut request).unwrap();
+        client.write_all(b"HTTP/1.0 200 OK\r\nContent-Type: video/x-msvideo\r\n\r\n").unwrap();
+        client.write_all(&bytes).unwrap();
+    });
+    let mut source = open_spec(SourceSpec::parse(&address).unwrap(), Backend::Ffmpeg).unwrap();
+    server.unwrap().join().unwrap();
+    assert_eq!(source.got().size, Some(SIZE));
+    for n in 0..12 {
+        let colours = colours(&read(source.as_mut()).unwrap());
+        assert_eq!(colours, if n == 0 { "g" } else { "rb" }, "picture {n}");
+    }
+    let fault = read(source.as_mut()).unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Unreachable, "{fault}");
+    assert!(fault.message.contains("ended"), "{fault}");
 }

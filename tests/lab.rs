@@ -169,10 +169,15 @@ fn guest_cameras() {
     check("/dev/video0", GSTREAMER, asked(mjpg, 640, 480), (640, 480), None);
     check("/dev/video0", GSTREAMER, Asked::default(), (640, 480), None);
     check("/dev/video2", GSTREAMER, asked(None, 640, 480), (640, 480), None);
+    check("/dev/video2", GSTREAMER, Asked::default(), (640, 480), None);
 
     // What is not there is rounded, and what came of it is told.
     check("/dev/video0", V4L2, asked(mjpg, 600, 400), (640, 480), mjpg);
     check("/dev/video0", NATIVE, asked(mjpg, 600, 400), (640, 480), mjpg);
+    let one_buffer = Asked { n_buffers: Some(1), ..asked(mjpg, 640, 480) };
+    let source = open("/dev/video0", V4L2, one_buffer).unwrap();
+    assert_eq!(source.got().n_buffers, Some(2), "one buffer starves the driver");
+    drop(source);
     let source = open("/dev/video2", V4L2, asked(mjpg, 640, 480)).unwrap();
     assert_ne!(source.got().format, mjpg, "vivid has no such format");
 }
@@ -189,10 +194,7 @@ fn lab_devices(command: &str) -> String {
 #[track_caller]
 fn check_refused(name: &str, backend: Backend, kind: FaultKind, code: Option<i64>) {
     let start = Instant::now();
-    let fault = match open(name, backend, asked(None, 640, 480)) {
-        Ok(_) => panic!("{name} opens through {backend}"),
-        Err(fault) => fault,
-    };
+    let Err(fault) = open(name, backend, asked(None, 640, 480)) else { panic!("{name} opens through {backend}") };
     println!("{name} through {backend}, {:.1} s: {fault}. {}", start.elapsed().as_secs_f32(), fault.advice);
     assert_eq!((fault.kind, fault.code), (kind, code), "{name} through {backend}: {fault}");
 }
@@ -225,10 +227,12 @@ fn guest_faults() {
     }
     check_refused("/dev/video1", V4L2, FaultKind::NotACamera, None);
     check_refused("/dev/video1", NATIVE, FaultKind::NotACamera, None);
+    check_refused("/dev/video77", GSTREAMER, FaultKind::Missing, Some(2));
 
     let holder = lab_devices("busy /dev/video0 600");
     check_refused("/dev/video0", V4L2, FaultKind::Busy, None);
     check_refused("/dev/video0", NATIVE, FaultKind::Busy, Some(16));
+    check_refused("/dev/video0", GSTREAMER, FaultKind::Busy, None);
     let fault = open("/dev/video0", V4L2, Asked::default()).err().unwrap();
     assert!(fault.message.contains(&holder), "{fault} does not name process {holder}");
     assert!(Command::new("kill").arg(&holder).status().unwrap().success());

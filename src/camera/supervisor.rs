@@ -706,10 +706,8 @@ impl Supervisor {
 
     fn state(&self, now: Instant) -> State {
         match &self.phase {
-            Phase::Idle => State::Idle,
-            Phase::Failed => State::Failed,
-            Phase::Closing { then: Next::Stay, .. } => State::Idle,
-            Phase::Closing { then: Next::Fail, .. } => State::Failed,
+            Phase::Idle | Phase::Closing { then: Next::Stay, .. } => State::Idle,
+            Phase::Failed | Phase::Closing { then: Next::Fail, .. } => State::Failed,
             Phase::Running { retry_at: None, .. } if self.n_frames_of_opening > 0 && self.outage(now).is_none() => {
                 State::Streaming
             }

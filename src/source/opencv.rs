@@ -7,6 +7,7 @@
 use std::fs;
 use std::io::{self, Read};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -26,8 +27,12 @@ use crate::status::{Asked, Got};
 /// Media Foundation. A driver's error comes at once.
 const STALL_AFTER: Duration = Duration::from_millis(900);
 
-/// The buffers that V4L2 may be asked for (`MAX_V4L_BUFFERS` in `cap_v4l.cpp`).
-const V4L2_BUFFERS: std::ops::RangeInclusive<u32> = 1..=10;
+/// The buffers that V4L2 is asked for: at most `MAX_V4L_BUFFERS` of `cap_v4l.cpp`. With a single one the camera has none to
+/// write to while its picture is with us: measured with uvcvideo, 3 pictures a second come of it where two buffers give 11.
+const V4L2_BUFFERS: RangeInclusive<u32> = 2..=10;
+
+/// What V4L2 in OpenCV takes by itself, and what GStreamer is asked for where the user leaves it open.
+const DEFAULT_SIZE: Size = Size { width: 640, height: 480 };
 
 /// The rate at which a file is played that does not say its own, or a senseless one.
 const DEFAULT_FILE_FPS: f64 = 25.0;
@@ -299,17 +304,26 @@ fn in_words(asked: &Asked) -> String {
 /// GStreamer takes what is asked in its pipeline's text only; a pipeline that the device cannot fill does not start, so
 /// that the wishes are dropped one after the other.
 fn open_pipeline(device: &Device, asked: &Asked) -> opencv::Result<videoio::VideoCapture> {
+    // By itself it takes the largest size, however slow.
+    let size = asked.size.or(Some(DEFAULT_SIZE));
+    let wishes = [
+        Asked { size, ..*asked },
+        Asked { size, fps: None, ..*asked },
+        Asked { size, fps: None, format: None, ..*asked },
+        Asked::default(),
+    ];
     let mut tried = Vec::new();
     let mut last = videoio::VideoCapture::default()?;
-    for wish in [*asked, Asked { fps: None, ..*asked }, Asked { format: None, fps: None, ..*asked }, Asked::default()] {
+    for wish in wishes {
         let Some(pipeline) = pipeline(device, &wish) else { break };
-        if !tried.contains(&pipeline) {
-            last = videoio::VideoCapture::from_file(&pipeline, videoio::CAP_GSTREAMER)?;
-            if last.is_opened()? {
-                break;
-            }
-            tried.push(pipeline);
+        if tried.contains(&pipeline) {
+            continue;
         }
+        last = videoio::VideoCapture::from_file(&pipeline, videoio::CAP_GSTREAMER)?;
+        if last.is_opened()? || matches!(device::examine(device), Usability::Unusable(_)) {
+            break;
+        }
+        tried.push(pipeline);
     }
     Ok(last)
 }
