@@ -243,6 +243,15 @@ fn choice(device: &device::Device) -> CameraChoice {
     }
 }
 
+impl Host {
+    /// Whether it is worth drawing the window again. Drawing it costs a few per cent itself: without this margin a
+    /// window in which nothing happens would report its own report for ever.
+    fn differs_visibly(self, last: Self) -> bool {
+        let gigabytes = |host: Self| host.free_bytes.map(|bytes| bytes / 1_000_000_000);
+        (self.cpu_percent - last.cpu_percent).abs() >= 5.0 || gigabytes(self) != gigabytes(last)
+    }
+}
+
 fn watch_host(reports: &Reports, running: &Receiver<()>, folder: &crate::latest::Reader<PathBuf>) {
     let (Ok(mut system), Ok(own)) = (System::new(), sysinfo::get_current_pid()) else { return };
     let mut last = None;
@@ -255,7 +264,7 @@ fn watch_host(reports: &Reports, running: &Receiver<()>, folder: &crate::latest:
         let cpu_percent = system.process(own).map_or(0.0, sysinfo::Process::cpu_usage).round();
         let free_bytes = folder.current().and_then(|folder| free_bytes(&folder));
         let host = Host { cpu_percent, free_bytes };
-        if last != Some(host) {
+        if last.is_none_or(|last| host.differs_visibly(last)) {
             reports.send(News::Host(host));
             last = Some(host);
         }
