@@ -113,7 +113,7 @@ fn window(status: Status) -> Window {
         Arc::new(Event {
             id,
             at: jiff::Timestamp::now(),
-            instant: now - Duration::from_secs_f64(*secs_ago),
+            instant: now.checked_sub(Duration::from_secs_f64(*secs_ago)).unwrap(),
             source: DEVICE.to_owned(),
             level: *level,
             name: (*name).to_owned(),
@@ -123,7 +123,7 @@ fn window(status: Status) -> Window {
     window.log.add(events);
     let mut history = History::default();
     for n in 0..600_u32 {
-        history.push(now - Duration::from_millis(500) * (600 - n), 95);
+        history.push(now.checked_sub(Duration::from_millis(500) * (600 - n)).unwrap(), 95);
     }
     window.history = Arc::new(history);
     window
@@ -276,7 +276,10 @@ fn without_any_picture_the_window_says_what_to_do() {
     check(None, "Choose a camera at the top left.");
     check(Some(Status { state: State::Idle, ..status() }), "Press Start or the space bar.");
     check(Some(Status { state: State::Opening, ..status() }), "Opening Logitech C920");
-    check(Some(failing()), FaultKind::ReadFailed.advice());
+    check(Some(failing()), "No picture so far");
+    let reason =
+        "The driver reports transfer errors (-71). Check the cable; plug the camera into another port, without a hub.";
+    check(Some(Status { state: State::Failed, ..failing() }), reason);
 }
 
 #[test]

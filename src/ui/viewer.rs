@@ -227,10 +227,13 @@ fn draw_empty(window: &mut Window, ui: &mut Ui, room: Rect) {
                 State::Idle => (format!("{} is stopped", status.name), "Press Start or the space bar.".to_owned()),
                 State::Opening => (format!("Opening {}", status.name), advice.unwrap_or_default()),
                 State::Streaming => ("Waiting for the picture".to_owned(), String::new()),
-                State::Recovering | State::Failed => (
-                    "No picture so far".to_owned(),
-                    advice.unwrap_or_else(|| "Choose another camera at the top left.".to_owned()),
-                ),
+                // The banner has reason and advice.
+                State::Recovering | State::Failed if advice.is_some() => {
+                    ("No picture so far".to_owned(), String::new())
+                }
+                State::Recovering | State::Failed => {
+                    ("No picture so far".to_owned(), "Choose another camera at the top left.".to_owned())
+                }
             }
         }
     };
