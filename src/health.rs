@@ -370,7 +370,7 @@ mod tests {
         let mut health = Health::default();
         let now = stream(&mut health, Instant::now(), 30, 5, None);
         assert!(health.fps(now + Duration::from_millis(50)) > 29.0);
-        assert!(health.fps(now + Duration::from_millis(1_000)) < 16.0);
+        assert!(health.fps(now + Duration::from_secs(1)) < 16.0);
         assert!(health.fps(now + Duration::from_secs(3)) < 0.1);
     }
 

@@ -210,7 +210,7 @@ mod tests {
         ladder.on_good_frame(now + Duration::from_secs(59));
         check_pauses(&fail(&mut ladder, FaultKind::Unplugged, true, 1, now), &[(Rung::Reinitialise, 8.0)], JITTER);
         ladder.on_good_frame(now);
-        ladder.on_good_frame(now + Duration::from_secs(60));
+        ladder.on_good_frame(now + Duration::from_mins(1));
         check_pauses(&fail(&mut ladder, FaultKind::Unplugged, true, 1, now), &[(Rung::Reinitialise, 1.0)], JITTER);
     }
 
@@ -223,7 +223,7 @@ mod tests {
                 FaultClass::Terminal => assert_eq!(plan, Plan::GiveUp, "{kind:?}"),
                 FaultClass::Quality => assert_eq!(plan, Plan::Do { rung: Rung::Retry, at: now }),
                 FaultClass::Busy => {
-                    assert!(matches!(plan, Plan::Do { rung: Rung::Reinitialise, at } if at >= now + LEAST_BUSY_PAUSE))
+                    assert!(matches!(plan, Plan::Do { rung: Rung::Reinitialise, at } if at >= now + LEAST_BUSY_PAUSE));
                 }
                 _ => assert!(matches!(plan, Plan::Do { .. }), "{kind:?}"),
             }

@@ -86,21 +86,23 @@ pub fn run(options: Options) -> Result<(), String> {
 
 /// Why there is no window, and what to do.
 fn no_window(error: &eframe::Error) -> String {
-    let why = error.to_string();
+    // winit says this of the systems where a display can be missing at all.
+    let no_display = error.to_string().contains("DISPLAY is set");
+    if no_display {
+        return "There is no display: neither DISPLAY nor WAYLAND_DISPLAY is set, so the window cannot be opened. Log in at \
+                a desktop, use a command (camclinic help), or run it under Xvfb: xvfb-run camclinic --screenshot picture.png"
+            .to_owned();
+    }
     let advice = match error {
-        eframe::Error::Winit(_) | eframe::Error::WinitEventLoop(_) if cfg!(target_os = "linux") => {
-            if std::env::var_os("DISPLAY").is_none() && std::env::var_os("WAYLAND_DISPLAY").is_none() {
-                "There is no screen: neither DISPLAY nor WAYLAND_DISPLAY is set. Log in at a desktop, use a command (camclinic help), or run it under Xvfb: xvfb-run camclinic --screenshot picture.png"
-            } else {
-                "Check that the display can be reached (DISPLAY, WAYLAND_DISPLAY) and that these libraries are installed: libxkbcommon-x11, libXcursor, libXi, libXrandr."
-            }
+        eframe::Error::Winit(_) | eframe::Error::WinitEventLoop(_) => {
+            "Check that the display can be reached (DISPLAY, WAYLAND_DISPLAY) and, on Linux, that these libraries are installed: libxkbcommon-x11, libXcursor, libXi, libXrandr."
         }
         eframe::Error::Glutin(_) | eframe::Error::NoGlutinConfigs(..) | eframe::Error::OpenGL(_) => {
             "OpenGL is missing or too old. On Linux install the packages libgl1 and libgl1-mesa-dri (Debian, Ubuntu) or mesa-dri-drivers (Fedora); elsewhere update the graphics driver."
         }
         _ => "The commands work without a window: camclinic help",
     };
-    format!("The window cannot be opened: {why}. {advice}")
+    format!("The window cannot be opened: {error}. {advice}")
 }
 
 /// A lens in the accent colour: drawn here, so that it is sharp and no file can be missing.

@@ -1,6 +1,7 @@
 //! Benchmarks: each prints a ratio against a yardstick of the same run, beside its budget. No test: machines differ.
 //!
 //! `cargo bench` runs them optimised; `cargo bench --profile dev` is quicker to build and near enough.
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "in a benchmark a panic is the message")]
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -37,7 +38,7 @@ fn median_secs(n: usize, mut work: impl FnMut()) -> f64 {
 fn newest_frame_to_texture() {
     use camclinic::frame::{Image, Size};
     let size = Size { width: 1920, height: 1080 };
-    let pixels: Vec<u8> = (0..size.n_bytes()).map(|n| (n % 251) as u8).collect();
+    let pixels: Vec<u8> = (0..size.n_bytes()).map(|n| u8::try_from(n % 251).unwrap()).collect();
     let image = Image::new(size, pixels).unwrap();
     let rgba: Vec<u8> = vec![7; 1920 * 1080 * 4];
     let mut copy = rgba.clone();
@@ -46,7 +47,7 @@ fn newest_frame_to_texture() {
     for _ in 0..5 {
         best.0 = best.0.min(median_secs(20, || copy.copy_from_slice(black_box(&rgba))));
         best.1 = best.1.min(median_secs(20, || {
-            black_box(camclinic::ui::color_image_from_bgr(black_box(&image)));
+            black_box(camclinic::ui::viewer::color_image_from_bgr(black_box(&image)));
         }));
     }
     black_box(copy);

@@ -388,7 +388,7 @@ impl Supervisor {
                     self.log(
                         Level::Good,
                         AlertName::CameraRecovery.as_str(),
-                        format!("successful recovery after {lasted:.1} s"),
+                        format!("Alert ended: recovered after {lasted:.1} s"),
                     );
                 }
             } else if first || self.rung.is_none() {
@@ -530,7 +530,7 @@ impl Supervisor {
         let alert = Alert { name, cause: cause.to_owned(), message: fault.to_string() };
         if self.issue.as_ref().is_none_or(|open| open.name != alert.name) {
             let level = if critical { Level::Error } else { Level::Warning };
-            self.log(level, name.as_str(), format!("{cause}: {fault}"));
+            self.log(level, name.as_str(), format!("Alert: {cause}"));
         }
         self.issue = Some(alert);
     }
@@ -706,10 +706,8 @@ impl Supervisor {
 
     fn state(&self, now: Instant) -> State {
         match &self.phase {
-            Phase::Idle => State::Idle,
-            Phase::Failed => State::Failed,
-            Phase::Closing { then: Next::Stay, .. } => State::Idle,
-            Phase::Closing { then: Next::Fail, .. } => State::Failed,
+            Phase::Idle | Phase::Closing { then: Next::Stay, .. } => State::Idle,
+            Phase::Failed | Phase::Closing { then: Next::Fail, .. } => State::Failed,
             Phase::Running { retry_at: None, .. } if self.n_frames_of_opening > 0 && self.outage(now).is_none() => {
                 State::Streaming
             }

@@ -1,31 +1,39 @@
 //! The scripted camera: a source that works, and fails, as its `sim:` line says.
 //!
 //! It stands in for a device, so it does what no other part of the program may: it waits for its next frame, hangs, and
-//! on demand takes its process with it (`crash`, meant for backends in a child process). All that it shows is a pure function of the line and of
-//! the frame's number; only [`Simulated`] reads the clock, to know which frame is due.
+//! on demand takes its process with it (`crash`, meant for backends in a child process). All that it shows is a pure
+//! function of the line and of the frame's number; only [`Simulated`] reads the clock, to know which frame is due.
 //!
-//! A fault is added as one row of the table in `script.rs`, and where it acts: opening and reading here, the order of
-//! frames in `timeline.rs`, the picture and its bytes in `lens.rs`.
+//! A fault is added as one row of `fault_table.rs`, and where it acts: opening and reading here, the order of frames in
+//! `timeline.rs`, the picture and its bytes in `lens.rs`. Parser and documentation take it from the table.
 
 mod canvas;
 mod chance;
+mod effects;
+mod fault_table;
 mod glyph;
+mod help;
 mod lens;
 mod script;
+mod setting_table;
 mod timeline;
+mod value;
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::fault::{Fault, FaultKind};
-use crate::frame::{Image, Size};
+use crate::frame::Image;
 use crate::source::{Grabbed, OpenRequest, Source};
 use crate::status::{Asked, Got};
 
+use fault_table::FaultName;
 use lens::{Lens, Mode};
-use script::{FaultName, Value, WireFormat};
+use setting_table::WireFormat;
+use value::Value;
 
-pub use script::{DEFAULT_FPS, DEFAULT_SIZE, Script, help};
+pub use help::help;
+pub use script::{DEFAULT_FPS, DEFAULT_SIZE, Script};
 
 /// By how much `time-back` sets the time stamps back.
 const TIME_BACK: Duration = Duration::from_secs(1);
@@ -75,8 +83,8 @@ fn mode(script: &Script, asked: &Asked) -> Result<Mode, Fault> {
     let format = script.format().or_else(|| asked.format.and_then(WireFormat::from_pixel_format));
     let format = format.unwrap_or(WireFormat::Bgr);
     let size = script.size().or(asked.size).unwrap_or(DEFAULT_SIZE);
-    script::check_size(size).map_err(|reason| Fault::new(FaultKind::FormatRefused, reason))?;
-    let fps = script.fps().or_else(|| asked.fps.map(script::possible_fps)).unwrap_or(DEFAULT_FPS);
+    value::check_size(size).map_err(|reason| Fault::new(FaultKind::FormatRefused, reason))?;
+    let fps = script.fps().or_else(|| asked.fps.map(value::possible_fps)).unwrap_or(DEFAULT_FPS);
     Ok(Mode { size: lens::possible(size, format), fps, format })
 }
 
@@ -104,8 +112,6 @@ struct Simulated {
     /// How long a call waits for a frame.
     patience: Duration,
     n_buffers: u32,
-    /// The size that was agreed on.
-    size: Size,
     /// No frame before this one is handed out any more.
     next: u64,
     /// The frame to be decoded.
@@ -124,7 +130,6 @@ impl Simulated {
             opened,
             patience: request.frame_deadline.max(slowest),
             n_buffers: request.asked.n_buffers.unwrap_or(1),
-            size: lens.size(next),
             lens,
             next,
             grabbed: None,
@@ -197,7 +202,7 @@ impl Simulated {
 impl Source for Simulated {
     fn got(&self) -> Got {
         Got {
-            size: Some(self.size),
+            size: Some(self.mode.size),
             fps: Some(self.mode.fps),
             format: Some(self.mode.format.pixel_format()),
             n_buffers: Some(self.n_buffers),
@@ -240,5 +245,299 @@ impl Source for Simulated {
     fn retrieve(&mut self) -> Result<Image, Fault> {
         let n = self.grabbed.take().ok_or_else(|| Fault::new(FaultKind::ReadFailed, "no frame was grabbed"))?;
         self.lens.image(n).map_err(|reason| Fault::new(FaultKind::BadFrame, format!("frame {n}: {reason}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::sync::mpsc::{RecvTimeoutError, channel};
+
+    use crate::frame::{PixelFormat, Size};
+    use crate::source::SourceSpec;
+
+    use super::*;
+
+    fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    /// To open a camera that was opened for the first time `ago`.
+    fn request(line: &str, ago: Duration) -> OpenRequest {
+        OpenRequest {
+            spec: SourceSpec::Simulated(Script::parse(line).unwrap()),
+            backend: None,
+            asked: Asked::default(),
+            first_opened: Instant::now().checked_sub(ago).unwrap(),
+            open_deadline: millis(50),
+            frame_deadline: millis(50),
+        }
+    }
+
+    /// A camera that was opened for the first time, and stands open since, `ago`.
+    fn open_since(line: &str, ago: Duration) -> Simulated {
+        let script = Script::parse(line).unwrap();
+        let request = request(line, ago);
+        let mut source = Simulated::new(&script, mode(&script, &request.asked).unwrap(), &request, Duration::ZERO);
+        source.next = 0;
+        source
+    }
+
+    #[track_caller]
+    fn check_got(line: &str, asked: (Option<Size>, Option<f64>, Option<PixelFormat>), expected: &str) {
+        let mut request = request(line, millis(0));
+        (request.asked.size, request.asked.fps, request.asked.format) = asked;
+        request.asked.n_buffers = Some(3);
+        let got = request.open().unwrap().got();
+        let (size, fps, format) = (got.size.unwrap(), got.fps.unwrap(), got.format.unwrap());
+        assert_eq!(format!("{size} {fps} {format}"), expected, "{line}");
+        assert_eq!(got.n_buffers, Some(3));
+    }
+
+    #[test]
+    fn a_device_gives_what_it_can_and_what_was_asked_where_it_has_the_choice() {
+        let hd = Size::new(1280, 720);
+        let odd = Size::new(641, 480);
+        check_got("", (None, None, None), "640x480 30 BGR3");
+        check_got("", (hd, Some(60.0), Some(PixelFormat::MJPG)), "1280x720 60 MJPG");
+        check_got("", (hd, Some(f64::NAN), Some(PixelFormat::NV12)), "1280x720 30 BGR3");
+        check_got("", (odd, Some(1e9), Some(PixelFormat::YUYV)), "640x480 1000 YUYV");
+        check_got("", (odd, Some(-1.0), None), "641x480 0.1 BGR3");
+        check_got("320x240@15,format=yuyv", (hd, Some(60.0), Some(PixelFormat::MJPG)), "320x240 15 YUYV");
+        check_got("@15", (hd, Some(60.0), None), "1280x720 15 BGR3");
+        check_got("320x240,resize=160x120", (None, Some(60.0), None), "320x240 60 BGR3");
+    }
+
+    #[test]
+    fn a_size_that_no_camera_has_is_refused() {
+        let mut request = request("", millis(0));
+        request.asked.size = Size::new(16_000, 16_000);
+        assert_eq!(request.open().err().map(|fault| fault.kind), Some(FaultKind::FormatRefused));
+    }
+
+    #[track_caller]
+    fn check_open(line: &str, ago_millis: u64, expected: Option<(FaultKind, i64)>) {
+        let fault = request(line, millis(ago_millis)).open().err();
+        assert_eq!(
+            fault.as_ref().map(|fault| (fault.kind, fault.code.unwrap())),
+            expected,
+            "{line} after {ago_millis} ms"
+        );
+        if let Some(fault) = fault {
+            assert!(fault.message.ends_with(&format!("sim:{line}")), "{fault}");
+        }
+    }
+
+    #[test]
+    fn opening_fails_within_the_window_and_not_outside() {
+        for (name, kind, code) in [
+            ("open-busy", FaultKind::Busy, 16),
+            ("open-denied", FaultKind::Denied, 13),
+            ("open-missing", FaultKind::Missing, 2),
+            ("unplug", FaultKind::Missing, 19),
+        ] {
+            check_open(name, 0, Some((kind, code)));
+            check_open(name, 60_000, Some((kind, code)));
+            let line = format!("{name}@5s+10s");
+            check_open(&line, 0, None);
+            check_open(&line, 7_000, Some((kind, code)));
+            check_open(&line, 15_000, None);
+        }
+    }
+
+    #[test]
+    fn a_slow_opening_takes_its_time() {
+        let begun = Instant::now();
+        assert!(request("open-slow=40ms@5s+1s", millis(5_500)).open().is_ok());
+        assert!(begun.elapsed() >= millis(40));
+    }
+
+    /// Runs `call` on a thread that may never end, and tells whether it does within `limit`.
+    fn ends_within(limit: Duration, call: impl FnOnce() + Send + 'static) -> bool {
+        let (done_tx, done_rx) = channel();
+        let run = move || {
+            call();
+            let _ = done_tx.send(());
+        };
+        thread::Builder::new().name("may hang".into()).spawn(run).unwrap();
+        done_rx.recv_timeout(limit) != Err(RecvTimeoutError::Timeout)
+    }
+
+    #[test]
+    fn a_hanging_opening_ends_with_its_window_or_never() {
+        let request_ending = request("open-hang@0s+10s", millis(9_970));
+        let end = request_ending.first_opened + millis(10_000);
+        assert!(request_ending.open().is_ok());
+        assert!(Instant::now() >= end);
+        let endless = request("open-hang", millis(9_970));
+        assert!(!ends_within(millis(100), move || drop(endless.open())));
+    }
+
+    #[test]
+    fn a_hanging_grab_ends_with_its_window_or_never() {
+        let mut source = open_since("@200,hang@0s+10s", millis(9_970));
+        let grabbed = source.grab().unwrap();
+        assert!(source.elapsed() >= millis(10_000));
+        assert!(grabbed.sequence >= Some(1_990), "the sensor went on meanwhile: {grabbed:?}");
+        let endless = request("hang", millis(9_970));
+        assert!(!ends_within(millis(100), move || drop(endless.open().unwrap().grab())));
+        // It begins while the call waits.
+        let soon = request("hang@1s", millis(980));
+        assert!(!ends_within(millis(150), move || while soon.open().unwrap().grab().is_ok() {}));
+    }
+
+    #[test]
+    fn frames_are_due_by_the_clock_and_keep_their_numbers() {
+        let request = request("@200", millis(5_000));
+        let mut source = request.open().unwrap();
+        let mut last = None;
+        for _ in 0..10 {
+            let grabbed = source.grab().unwrap();
+            let n = grabbed.sequence.unwrap();
+            assert!(n > 1_000 && last < Some(n), "{n} after {last:?}");
+            assert_eq!(grabbed.taken_at, request.first_opened + millis(5 * n));
+            assert!(grabbed.taken_at <= Instant::now());
+            assert_eq!(source.retrieve().unwrap().size(), DEFAULT_SIZE);
+            last = Some(n);
+        }
+    }
+
+    #[test]
+    fn two_cameras_of_one_line_show_the_same() {
+        let line = "320x240@20,seed=4,noise,format=yuyv";
+        let (mut a, mut b) = (open_since(line, millis(3_000)), open_since(line, millis(3_000)));
+        let n = a.grab().unwrap().sequence;
+        while b.grab().unwrap().sequence < n {}
+        if let Some(n) = b.grabbed {
+            a.grabbed = Some(n);
+            assert_eq!(a.retrieve().unwrap().pixels(), b.retrieve().unwrap().pixels());
+        }
+    }
+
+    #[test]
+    fn a_late_reader_misses_frames() {
+        let mut source = open_since("@100", millis(5_005));
+        let n = source.grab().unwrap().sequence.unwrap();
+        assert!(n >= 500, "the newest one, not the first: {n}");
+    }
+
+    #[test]
+    fn a_frame_is_decoded_once_and_only_when_grabbed() {
+        let mut source = open_since("64x48", millis(100));
+        assert_eq!(source.retrieve().unwrap_err().kind, FaultKind::ReadFailed);
+        source.grab().unwrap();
+        assert!(source.retrieve().is_ok());
+        assert_eq!(source.retrieve().unwrap_err().kind, FaultKind::ReadFailed);
+    }
+
+    #[test]
+    fn a_stall_times_out_and_then_frames_go_on_without_a_gap() {
+        let mut source = open_since("@100,stall@1s", millis(10_000));
+        assert_eq!(source.grab().unwrap().sequence, Some(99), "the last one waits in the queue");
+        let begun = Instant::now();
+        let fault = source.grab().unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Stall);
+        assert!(fault.message.starts_with("no frame for "), "{fault}");
+        assert!(begun.elapsed() >= millis(50) && !fault.ends_stream());
+        assert_eq!(source.grab().unwrap_err().kind, FaultKind::Stall);
+        assert_eq!(source.retrieve().unwrap_err().kind, FaultKind::ReadFailed);
+
+        let mut source = open_since("@100,stall@1s+9s", millis(9_980));
+        source.next = 100;
+        let grabbed = source.grab().unwrap();
+        assert!(source.elapsed() >= millis(10_000));
+        assert_eq!(grabbed.taken_at, source.first_opened + millis(10_000 + (grabbed.sequence.unwrap() - 100) * 10));
+    }
+
+    #[test]
+    fn a_slow_camera_is_not_stalled() {
+        let mut source = open_since("@10", millis(1_000));
+        source.next = 11;
+        // 100 ms away, twice the deadline.
+        assert!(source.grab().unwrap().sequence >= Some(11));
+    }
+
+    #[test]
+    fn an_unplugged_camera_is_gone_until_it_is_opened_again() {
+        let line = "@100,unplug@70s+20s";
+        assert!(open_since(line, millis(30_000)).grab().is_ok());
+        for ago in [75_000, 95_000, 900_000] {
+            let fault = open_since(line, millis(ago)).grab().unwrap_err();
+            assert_eq!((fault.kind, fault.code), (FaultKind::Unplugged, Some(19)), "after {ago} ms");
+            assert!(fault.ends_stream());
+        }
+        check_open(line, 75_000, Some((FaultKind::Missing, 19)));
+        assert!(request(line, millis(95_000)).open().unwrap().grab().is_ok());
+        // It goes while the call waits, which does not wait for its deadline.
+        let mut source = open_since("@0.1,unplug@1s", millis(980));
+        source.next = 1;
+        assert_eq!(source.grab().unwrap_err().kind, FaultKind::Unplugged);
+        assert!(source.elapsed() < millis(9_000));
+    }
+
+    #[test]
+    fn dropped_frames_leave_gaps() {
+        let mut source = open_since("@500,drop=50,seed=3", millis(0));
+        let mut n_grabbed = 0;
+        while source.next < 60 {
+            let n = source.grab().unwrap().sequence.unwrap();
+            assert!(!source.lens.hits(FaultName::Drop, n), "frame {n} is lost");
+            n_grabbed += 1;
+        }
+        assert!((1..50).contains(&n_grabbed), "{n_grabbed}");
+        let mut none = open_since("@500,drop=100", millis(1_000));
+        assert_eq!(none.grab().unwrap_err().kind, FaultKind::Stall);
+    }
+
+    #[test]
+    fn late_frames_come_late_and_say_when_they_were_taken() {
+        let mut source = open_since("@100,late=700ms", millis(5_000));
+        for _ in 0..3 {
+            let grabbed = source.grab().unwrap();
+            assert!(grabbed.taken_at.elapsed() >= millis(700));
+        }
+        // The first frame of the camera is not there before its delay is over.
+        let mut source = open_since("@100,late=60s", millis(600));
+        assert_eq!(source.grab().unwrap_err().kind, FaultKind::Stall);
+        // The frames that are still under way when the window ends are overtaken.
+        let mut source = open_since("@100,late=700ms@0s+1s", millis(1_305));
+        assert!(source.grab().unwrap().sequence >= Some(130));
+    }
+
+    #[test]
+    fn time_stamps_jump_back_and_the_sequence_does_not() {
+        let source = open_since("@100,time-back@2s+1s", millis(5_000));
+        let at = |due_millis| source.taken_at(millis(due_millis)).duration_since(source.first_opened);
+        assert_eq!([1_990, 2_990, 3_000].map(at), [1_990, 1_990, 3_000].map(millis));
+    }
+
+    #[test]
+    fn damaged_frames_are_faults_of_quality() {
+        for format in ["bgr", "yuyv", "mjpeg"] {
+            let mut source = open_since(&format!("64x48,format={format},corrupt=100"), millis(1_000));
+            source.grab().unwrap();
+            let fault = source.retrieve().unwrap_err();
+            assert_eq!(fault.kind, FaultKind::BadFrame, "{fault}");
+            assert!(!fault.ends_stream());
+        }
+    }
+
+    const CRASHES: &str = "CAMCLINIC_TEST_CRASHES";
+
+    #[test]
+    fn a_crash_takes_the_process_with_it() {
+        let mut source = open_since("@100,crash@2s+1s", millis(1_000));
+        if std::env::var_os(CRASHES).is_some() {
+            source.first_opened = Instant::now().checked_sub(millis(2_500)).unwrap();
+        }
+        assert!(source.grab().is_ok());
+        if std::env::var_os(CRASHES).is_none() {
+            let name = "source::simulated::tests::a_crash_takes_the_process_with_it";
+            let mut again = Command::new(std::env::current_exe().unwrap());
+            let output = again.args(["--exact", name]).env(CRASHES, "1").output().unwrap();
+            let text = String::from_utf8_lossy(&output.stdout);
+            assert!(!output.status.success() && text.contains("running 1 test"), "{output:?}");
+            assert!(!text.contains("panicked") && !text.contains("test result"), "it died on the spot: {text}");
+        }
     }
 }

@@ -55,16 +55,17 @@ impl Span {
             Self::Day => 86_400.0,
         }
     }
+}
 
-    /// Between two labels of the time axis, in seconds; and how the clock is written there.
-    fn tick(self) -> (i64, &'static str) {
-        match self {
-            Self::Minute => (10, "%H:%M:%S"),
-            Self::FiveMinutes => (60, "%H:%M"),
-            Self::Hour => (600, "%H:%M"),
-            Self::Day => (4 * 3_600, "%H:%M"),
-        }
-    }
+/// The stretches of time that the axis can show, in seconds.
+const STRETCHES_SECS: [f64; 11] =
+    [15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 10_800.0, 43_200.0, 86_400.0];
+/// Between two labels of the time axis, in seconds.
+const TICKS_SECS: [i64; 12] = [5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 14_400, 43_200];
+
+/// What is shown of the chosen span: no more than there is, so that the first minutes fill the plot as well.
+fn stretch_secs(span: Span, measured_secs: f64) -> f64 {
+    STRETCHES_SECS.into_iter().find(|stretch| *stretch >= measured_secs).unwrap_or(span.secs()).min(span.secs())
 }
 
 /// Room for the numbers at the left and the clock below, in points.
@@ -91,19 +92,21 @@ pub fn draw(window: &mut Window, ui: &mut Ui) {
     if room.width() < LEFT + 40.0 || room.height() < BELOW + 30.0 {
         return;
     }
-    let span = window.plot.span;
+    let first = window.history.samples.first().map(|(at, _)| *at);
+    let measured = first.map_or(0.0, |first| window.now.saturating_duration_since(first).as_secs_f64());
+    let span_secs = stretch_secs(window.plot.span, measured);
     // In steps of a screen pixel: the curve then stands still between two steps instead of shimmering.
-    let step = (span.secs() / f64::from(room.width())).max(0.05);
+    let step = (span_secs / f64::from(room.width())).max(0.05);
     let area = egui::Rect::from_min_max(room.min + vec2(LEFT, 4.0), room.max - vec2(0.0, BELOW));
-    let time = TimeAxis::new(window.now, span.secs(), step);
-    let markers = markers(window, &time, span.secs() / f64::from(area.width()) * 4.0);
+    let time = TimeAxis::new(window.now, span_secs, step);
+    let markers = markers(window, &time, span_secs / f64::from(area.width()) * 4.0);
     let palette = Palette::of(ui);
     let mut child = ui.new_child(UiBuilder::new().id_salt("plot").max_rect(area));
     let shown = show(&mut child, &palette, &window.history, &time, &markers, area.width());
     let score = window.status.as_ref().map(|status| status.health_score);
     let spoken = score.map_or_else(|| "Health plot".to_owned(), |score| format!("Health plot, score {score} now"));
     shown.response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &spoken));
-    axis_labels(ui, &palette, span, &time, &shown.transform);
+    axis_labels(ui, &palette, &time, &shown.transform);
 
     let near = shown.response.hover_pos().and_then(|pointer| nearest(&markers, pointer.x, &shown.transform));
     if let Some(event) = near {
@@ -230,7 +233,8 @@ fn show(
         .sense(Sense::click())
         .label_formatter(|_| None)
         .show(ui, |plot| {
-            plot.set_plot_bounds_x(-time.span_secs..=0.0);
+            // Room for half a dot at the right edge.
+            plot.set_plot_bounds_x(-time.span_secs..=5.0 * time.span_secs / f64::from(width));
             plot.set_plot_bounds_y(0.0..=TOP);
             let mut top = TOP;
             for (grade, least) in Grade::BANDS {
@@ -313,7 +317,7 @@ fn score_at(history: &History, at: Option<Instant>) -> Option<u8> {
 }
 
 /// The scores where the bands meet, at the left; the clock below.
-fn axis_labels(ui: &Ui, palette: &Palette, span: Span, time: &TimeAxis, transform: &PlotTransform) {
+fn axis_labels(ui: &Ui, palette: &Palette, time: &TimeAxis, transform: &PlotTransform) {
     let frame = *transform.frame();
     let font = theme::regular(11.5);
     let painter = ui.painter();
@@ -328,7 +332,11 @@ fn axis_labels(ui: &Ui, palette: &Palette, span: Span, time: &TimeAxis, transfor
         free_above = y - 6.0;
         painter.text(pos2(frame.left() - 6.0, y), Align2::RIGHT_CENTER, score, font.clone(), palette.text_weak);
     }
-    let (tick, format) = span.tick();
+    // About one label every hundred points.
+    let n_labels = f64::from(frame.width() / 100.0).max(1.0);
+    #[expect(clippy::cast_precision_loss, reason = "half a day in seconds")]
+    let tick = TICKS_SECS.into_iter().find(|tick| time.span_secs / *tick as f64 <= n_labels).unwrap_or(43_200);
+    let format = if tick < 60 { "%H:%M:%S" } else { "%H:%M" };
     let mut free_left = f32::INFINITY;
     for x in time.ticks(tick) {
         let galley = painter.layout_no_wrap(time.clock(x, format), font.clone(), palette.text_weak);

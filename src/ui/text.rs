@@ -148,7 +148,8 @@ pub fn overlay(moment: Moment<'_>, age: Duration) -> String {
 #[must_use]
 pub fn got(asked: &Asked, got: &Got) -> Option<String> {
     let size = got.size?;
-    let mut what = format!("{} × {}", size.width, size.height);
+    // The size stays on one line.
+    let mut what = format!("{}\u{a0}×\u{a0}{}", size.width, size.height);
     if let Some(format) = got.format {
         what.push_str(&format!(" {format}"));
     }

@@ -12,7 +12,7 @@ use crate::settings::{Settings, Tunable};
 
 /// Room for the reset arrow at the end of a row, taken whether it is there or not.
 const RESET_WIDTH: f32 = 20.0;
-const LABEL_WIDTH: f32 = 124.0;
+const LABEL_WIDTH: f32 = 120.0;
 const FIELD_WIDTH: f32 = 84.0;
 
 /// A small drawing: crisp at every scale, and there on every system.
@@ -261,17 +261,7 @@ pub fn number_row(ui: &mut Ui, tunable: &Tunable, settings: &mut Settings) {
         // A long way from the least to the most: equal steps on the slider are equal factors then.
         let is_wide = tunable.min > 0.0 && tunable.max / tunable.min >= 100.0;
         ui.spacing_mut().slider_width = (width - FIELD_WIDTH - 8.0).max(40.0);
-        let slider = ui.scope(|ui| {
-            small_handle(ui);
-            ui.add(
-                egui::Slider::new(&mut value, tunable.min..=tunable.max)
-                    .show_value(false)
-                    .step_by(tunable.step)
-                    .smart_aim(false)
-                    .logarithmic(is_wide),
-            )
-        });
-        tip(slider.inner.accessible_name(tunable.label), tunable.help);
+        tip(slider(ui, tunable, &mut value, is_wide).accessible_name(tunable.label), tunable.help);
         number_field(ui, tunable, &mut value, vec2(FIELD_WIDTH, CONTROL_HEIGHT));
         let default = tunable.default_value();
         let shown = format!("{}{}", text::decimal(default, n_decimals), unit(tunable));
@@ -285,25 +275,46 @@ pub fn number_row(ui: &mut Ui, tunable: &Tunable, settings: &mut Settings) {
     }
 }
 
-/// A slider's handle as a small bright disc: a ring so thick that it fills itself, because egui paints the rail in the
-/// colour of the handle's inside.
-fn small_handle(ui: &mut Ui) {
+/// egui's slider with a handle of our own: egui paints its handle in the colour of the rail, and larger.
+fn slider(ui: &mut Ui, tunable: &Tunable, value: &mut f64, is_logarithmic: bool) -> Response {
     const HEIGHT: f32 = 20.0;
-    const RADIUS: f32 = 7.0;
-    const INNER: f32 = 0.5;
+    const HANDLE: f32 = 7.0;
     let palette = Palette::of(ui);
-    ui.spacing_mut().interact_size.y = HEIGHT;
-    let widgets = &mut ui.visuals_mut().widgets;
-    for (widget, color) in [
-        (&mut widgets.inactive, palette.handle),
-        (&mut widgets.hovered, theme::mix(palette.handle, palette.accent, 0.25)),
-        (&mut widgets.active, palette.accent),
-    ] {
-        widget.bg_fill = palette.edge;
-        widget.fg_stroke = Stroke::new(RADIUS - INNER, color);
-        // egui makes the radius from the height: 1 to 2.5.
-        widget.expansion = INNER - HEIGHT / 2.5;
-    }
+    let response = ui
+        .scope(|ui| {
+            ui.spacing_mut().interact_size.y = HEIGHT;
+            let widgets = &mut ui.visuals_mut().widgets;
+            for widget in [&mut widgets.inactive, &mut widgets.hovered, &mut widgets.active] {
+                widget.bg_fill = palette.edge;
+                widget.fg_stroke = Stroke::NONE;
+                widget.expansion = -HEIGHT / 5.0;
+            }
+            let slider = egui::Slider::new(value, tunable.min..=tunable.max)
+                .show_value(false)
+                .step_by(tunable.step)
+                .smart_aim(false)
+                .logarithmic(is_logarithmic);
+            ui.add(slider)
+        })
+        .inner;
+    let place = if is_logarithmic {
+        (*value / tunable.min).ln() / (tunable.max / tunable.min).ln()
+    } else {
+        (*value - tunable.min) / (tunable.max - tunable.min)
+    };
+    // The way of the handle ends where egui's own, larger one would touch the edge.
+    let way = response.rect.x_range().shrink(response.rect.height() / 2.5);
+    #[expect(clippy::cast_possible_truncation, reason = "a place on the screen")]
+    let center = pos2(egui::lerp(way, (place as f32).clamp(0.0, 1.0)), response.rect.center().y);
+    let color = if response.dragged() || response.has_focus() {
+        palette.accent
+    } else if response.hovered() {
+        theme::mix(palette.handle, palette.accent, 0.3)
+    } else {
+        palette.handle
+    };
+    ui.painter().circle_filled(center, HANDLE, color);
+    response
 }
 
 /// The field alone, with its unit, in which a number is typed or dragged.

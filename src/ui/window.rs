@@ -242,7 +242,7 @@ impl Window {
                 .frame(Frame::NONE.fill(palette.low))
                 .show(ui, |ui| self.draw_below(ui));
         }
-        let side = if size.x < 1000.0 { 316.0 } else { 352.0 };
+        let side = if size.x < 1000.0 { 316.0 } else { 360.0 };
         egui::Panel::right("side")
             .resizable(false)
             .exact_size(side)

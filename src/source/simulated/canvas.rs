@@ -16,7 +16,7 @@ use crate::frame::{Image, Size};
 
 use super::chance::Chance;
 use super::glyph::Font;
-use super::script::Pattern;
+use super::setting_table::Pattern;
 
 /// How dark the rim around white strokes makes what lies under it, of 255: enough to read them on the light grey steps.
 const RIM_DARKNESS: u32 = 150;
@@ -25,20 +25,21 @@ const RIM_DARKNESS: u32 = 150;
 pub struct Mask {
     width: usize,
     /// Pixels around the shape that its rim needs.
-    pub margin: usize,
+    pub margin: u32,
     /// Ink and rim of each pixel.
     cover: Vec<(u8, u8)>,
 }
 
 impl Mask {
-    /// A stroke along everything for which `distance` (from a point, in pixels) is at most `half_stroke`.
+    /// A stroke along everything for which `distance` (of a point, in pixels) is at most `half_stroke`.
     pub fn draw(width: usize, height: usize, half_stroke: f32, distance: impl Fn(f32, f32) -> f32) -> Self {
         let rim = (half_stroke * 0.55).max(0.8);
-        let margin = rim.ceil() as usize + 1;
+        let margin = rim.ceil() as u32 + 1;
         let cover = |reach: f32, distance: f32| ((reach - distance + 0.5).clamp(0.0, 1.0) * 255.0) as u8;
         let at = |n: usize| n as f32 + 0.5 - margin as f32;
-        let width = width + 2 * margin;
-        let cover = (0..height + 2 * margin)
+        let border = 2 * margin as usize;
+        let width = width + border;
+        let cover = (0..height + border)
             .flat_map(|y| (0..width).map(move |x| (x, y)))
             .map(|(x, y)| {
                 let distance = distance(at(x), at(y));
@@ -49,13 +50,14 @@ impl Mask {
     }
 }
 
-/// From a point to a straight line with ends.
-pub fn distance_to_line(x: f32, y: f32, [x0, y0, x1, y1]: [f32; 4]) -> f32 {
+/// The square of the way from a point to a straight line with ends; the root of the shortest is taken once.
+pub fn squared_distance_to_line(x: f32, y: f32, [x0, y0, x1, y1]: [f32; 4]) -> f32 {
     let (dx, dy) = (x1 - x0, y1 - y0);
     let length_squared = dx * dx + dy * dy;
     let along = if length_squared > 0.0 { ((x - x0) * dx + (y - y0) * dy) / length_squared } else { 0.0 };
     let along = along.clamp(0.0, 1.0);
-    (x - x0 - along * dx).hypot(y - y0 - along * dy)
+    let (off_x, off_y) = (x - x0 - along * dx, y - y0 - along * dy);
+    off_x * off_x + off_y * off_y
 }
 
 /// A pattern at one size, with all that is the same in each of its frames.
@@ -110,11 +112,12 @@ impl Canvas {
         let hand = [x, y, x + hand_x * radius * 0.8, y + hand_y * radius * 0.8];
         let mask = Mask::draw(side, side, half_stroke, |dx, dy| {
             let (px, py) = (left + dx, top + dy);
-            let ring = ((px - x).hypot(py - y) - radius).abs();
+            let from_centre = ((px - x) * (px - x) + (py - y) * (py - y)).sqrt();
             // The hand is the thicker one.
-            ring.min(distance_to_line(px, py, hand) - half_stroke * 0.4)
+            let to_hand = squared_distance_to_line(px, py, hand).sqrt() - half_stroke * 0.4;
+            (from_centre - radius).abs().min(to_hand)
         });
-        let margin = mask.margin as i64;
+        let margin = i64::from(mask.margin);
         stamp(pixels, self.size, &mask, left as i64 - margin, top as i64 - margin);
     }
 
@@ -265,15 +268,16 @@ fn chart(size: Size) -> Vec<u8> {
     for (x, y) in [(0.09, 0.13), (0.91, 0.13), (0.09, 0.87), (0.91, 0.87)] {
         star(width * x, height * y, unit * 0.09, 16.0);
     }
-    // Lines of 1, 2, 3 and 4 pixels: upright on the left of the star, lying on its right; squares of the same below.
-    let side = unit * 0.115;
+    // Lines of 1, 2, 3 and 4 pixels: upright on the left of the star, lying on its right.
+    let square = (unit * 0.1) as usize;
     for (n, thickness) in (1..=4_usize).enumerate() {
-        let top = middle_y + unit * (n as f32 * 0.15 - 0.285);
-        let left_of = |x: f32| ((x - side / 2.0).max(0.0) as usize, top.max(0.0) as usize);
-        let right_of = |x: f32| ((x + side / 2.0) as usize, (top + side) as usize);
-        let lines = |at: usize| if (at / thickness).is_multiple_of(2) { INK } else { PAPER };
+        let top = (height * 0.5 + unit * (n as f32 * 0.12 - 0.23)) as usize;
         for (x, is_upright) in [(width * 0.09, true), (width * 0.91, false)] {
-            fill(&mut pixels, size, left_of(x), right_of(x), |px, py| lines(if is_upright { px } else { py }));
+            let left = (x as usize).saturating_sub(square / 2);
+            fill(&mut pixels, size, (left, top), (left + square, top + square), |px, py| {
+                let at = if is_upright { px - left } else { py - top };
+                if (at / thickness).is_multiple_of(2) { INK } else { PAPER }
+            });
         }
     }
     pixels

@@ -7,7 +7,7 @@
     reason = "positions in a picture of at most 16384 pixels a side are exact in every type used here"
 )]
 
-use super::canvas::{Mask, distance_to_line};
+use super::canvas::{Mask, squared_distance_to_line};
 
 /// A piece of a glyph. Coordinates are shares of the glyph's box, from its left and its top.
 enum Stroke {
@@ -158,7 +158,7 @@ impl Font {
         let mut x = left;
         for character in text.chars() {
             if let Some((_, _, mask)) = self.masks.iter().find(|(known, ..)| *known == character) {
-                let margin = mask.margin as i64;
+                let margin = i64::from(mask.margin);
                 stamp(mask, x.round() as i64 - margin, top.round() as i64 - margin);
             }
             x += self.advance(character);
@@ -189,6 +189,6 @@ fn mask(glyph: &Glyph, height: f32) -> Mask {
         .collect();
     let width = (glyph.width * height + 2.0 * half_stroke).ceil() as usize;
     Mask::draw(width, height.ceil() as usize, half_stroke, |x, y| {
-        lines.iter().map(|line| distance_to_line(x, y, *line)).fold(f32::MAX, f32::min)
+        lines.iter().map(|line| squared_distance_to_line(x, y, *line)).fold(f32::MAX, f32::min).sqrt()
     })
 }

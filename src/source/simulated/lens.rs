@@ -9,8 +9,12 @@ use crate::frame::{Image, Size};
 
 use super::canvas::Canvas;
 use super::chance::Chance;
-use super::script::{FaultName, Script, Value, WireFormat};
+use super::effects::{add_noise, band, blurred};
+use super::fault_table::FaultName;
+use super::script::Script;
+use super::setting_table::WireFormat;
 use super::timeline::Timeline;
+use super::value::Value;
 
 /// What the device and the program agreed on when it was opened.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -107,17 +111,23 @@ impl Lens {
         Ok(bytes)
     }
 
-    /// A torn buffer has the rows of an earlier frame from somewhere on: they were there before, and were not overwritten.
+    /// A torn buffer holds from some row on what was in it before, an earlier frame; and as the packets that are missing had
+    /// no whole number of rows, that lies some way to the side.
     fn uncompressed(&mut self, n: u64, size: Size, encode: impl Fn(Vec<u8>) -> Vec<u8>) -> Vec<u8> {
         let mut bytes = encode(self.pixels(n, size));
         if self.hits(FaultName::Torn, n) {
-            let row_bytes = bytes.len() / size.height as usize;
-            let row = share_of(size.height as usize, self.chance(n, "tear").share() * 0.6 + 0.2);
+            let mut chance = self.chance(n, "tear");
+            let (width, height) = (size.width as usize, size.height as usize);
+            let first_row = share_of(height, chance.share() * 0.6 + 0.2);
+            let n_pairs = share_of(width / 2, chance.share() * 0.1 + 0.05);
             // Far enough back for the dial and the clock to show it.
             let n_back = n_frames(self.mode.fps / 3.0).max(1);
             let earlier = encode(self.pixels(n.saturating_sub(n_back), size));
-            let rows = bytes.iter_mut().zip(&earlier).skip(row * row_bytes);
-            rows.for_each(|(byte, old)| *byte = *old);
+            let row_bytes = bytes.len() / height;
+            let shift = n_pairs * (row_bytes / width * 2);
+            for (row, old) in bytes.chunks_exact_mut(row_bytes).zip(earlier.chunks_exact(row_bytes)).skip(first_row) {
+                row.iter_mut().zip(old.iter().cycle().skip(shift)).for_each(|(byte, old)| *byte = *old);
+            }
         }
         bytes
     }
@@ -142,10 +152,14 @@ impl Lens {
             pixels = blurred(&pixels, size);
         }
         if has(FaultName::Dark).is_some() {
-            pixels.iter_mut().for_each(|byte| *byte /= 12);
+            for byte in &mut pixels {
+                *byte /= 12;
+            }
         }
         if has(FaultName::Bright).is_some() {
-            pixels.iter_mut().for_each(|byte| *byte = byte.saturating_mul(2).saturating_add(*byte / 2 + 90));
+            for byte in &mut pixels {
+                *byte = byte.saturating_mul(2).saturating_add(*byte / 2 + 90);
+            }
         }
         if let Some(Value::Hz(mains_hz)) = has(FaultName::Flicker) {
             band(&mut pixels, size, time, mains_hz, self.mode.fps);
@@ -210,10 +224,10 @@ fn yuyv_from_bgr(pixels: &[u8]) -> Vec<u8> {
     for pair in pixels.chunks_exact(2 * Image::BYTES_PER_PIXEL) {
         if let [b0, g0, r0, b1, g1, r1] = *pair {
             let [b0, g0, r0, b1, g1, r1] = [b0, g0, r0, b1, g1, r1].map(i32::from);
-            let (b, g, r) = ((b0 + b1) / 2, (g0 + g1) / 2, (r0 + r1) / 2);
-            let u = byte(128 * 65_536 - 9_714 * r - 19_071 * g + 28_784 * b);
-            let v = byte(128 * 65_536 + 28_784 * r - 24_103 * g - 4_681 * b);
-            bytes.extend_from_slice(&[luma(b0, g0, r0), u, luma(b1, g1, r1), v]);
+            let (blue, green, red) = (i32::midpoint(b0, b1), i32::midpoint(g0, g1), i32::midpoint(r0, r1));
+            let blueness = byte(128 * 65_536 - 9_714 * red - 19_071 * green + 28_784 * blue);
+            let redness = byte(128 * 65_536 + 28_784 * red - 24_103 * green - 4_681 * blue);
+            bytes.extend_from_slice(&[luma(b0, g0, r0), blueness, luma(b1, g1, r1), redness]);
         }
     }
     bytes
@@ -229,121 +243,226 @@ fn torn_jpeg(jpeg: &[u8], mut chance: Chance) -> Vec<u8> {
     [jpeg.get(..keep).unwrap_or(jpeg), &END_OF_IMAGE].concat()
 }
 
-/// Lamps on the mains go bright and dark twice in each period, and the rows are exposed one after the other.
-fn band(pixels: &mut [u8], size: Size, time: Duration, mains_hz: f64, fps: f64) {
-    let row_secs = 0.9 / fps / f64::from(size.height);
-    let rows = pixels.chunks_exact_mut(size.width as usize * Image::BYTES_PER_PIXEL);
-    for (row, y) in rows.zip(0_u32..) {
-        let at = time.as_secs_f64() + f64::from(y) * row_secs;
-        let light = 0.8 + 0.2 * (at * 2.0 * mains_hz * std::f64::consts::TAU).sin();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0.6 to 1 times 256")]
-        let light = (light * 256.0) as u16;
-        for byte in row {
-            *byte = u8::try_from((u16::from(*byte) * light) >> 8).unwrap_or(u8::MAX);
+#[cfg(test)]
+mod tests {
+    use super::super::setting_table::Pattern;
+    use super::*;
+
+    const SIZE: Size = Size { width: 160, height: 120 };
+
+    fn lens(line: &str) -> Lens {
+        let script = Script::parse(line).unwrap();
+        let format = script.format().unwrap_or(WireFormat::Bgr);
+        let size = script.size().unwrap_or(SIZE);
+        Lens::new(&script, Mode { size, fps: script.fps().unwrap_or(30.0), format })
+    }
+
+    fn image(line: &str, n: u64) -> Image {
+        lens(line).image(n).unwrap()
+    }
+
+    fn mean_of(bytes: impl Iterator<Item = u8>) -> f64 {
+        let (n, sum) = bytes.fold((0.0, 0.0), |(n, sum), byte| (n + 1.0, sum + f64::from(byte)));
+        sum / n
+    }
+
+    fn mean(image: &Image) -> f64 {
+        mean_of(image.pixels().iter().copied())
+    }
+
+    /// Mean step from one pixel to the next one in its row, all channels alike.
+    fn roughness(image: &Image) -> f64 {
+        mean_of(image.pixels().windows(4).map(|at| at[0].abs_diff(at[3])))
+    }
+
+    /// How many rows from the top are equal.
+    fn n_same_rows(a: &Image, b: &Image) -> usize {
+        let row_bytes = a.size().width as usize * 3;
+        let rows = a.pixels().chunks_exact(row_bytes).zip(b.pixels().chunks_exact(row_bytes));
+        rows.take_while(|(a, b)| a == b).count()
+    }
+
+    #[test]
+    fn the_same_line_gives_the_same_bytes() {
+        for line in [
+            "",
+            "pattern=noise,seed=5",
+            "pattern=gradient,format=yuyv",
+            "pattern=chart,format=mjpeg",
+            "noise,torn=50,corrupt=20,seed=9",
+            "blur,flicker=50,format=yuyv,torn=50",
+            "format=mjpeg,torn=50,corrupt=50",
+        ] {
+            let (mut a, mut b) = (lens(line), lens(line));
+            // The order in which frames are made has no influence.
+            let backwards: Vec<_> = (0..12).rev().map(|n| b.bytes(n)).collect();
+            let forwards: Vec<_> = (0..12).map(|n| a.bytes(n)).collect();
+            assert!(forwards.iter().eq(backwards.iter().rev()), "{line}");
         }
     }
-}
 
-fn add_noise(pixels: &mut [u8], mut chance: Chance) {
-    for block in pixels.chunks_mut(8) {
-        for (byte, noise) in block.iter_mut().zip(chance.bytes()) {
-            *byte = byte.saturating_add_signed(i8::from_le_bytes([noise]) / 2);
+    #[test]
+    fn the_seed_decides_about_chance() {
+        let bytes = |line| lens(line).bytes(3).unwrap();
+        assert_ne!(bytes("pattern=noise,seed=1"), bytes("pattern=noise,seed=2"));
+        assert_ne!(bytes("noise,seed=1"), bytes("noise,seed=2"));
+        assert_eq!(bytes("seed=1"), bytes("seed=2"));
+        let lost = |line| (0..64).filter(|n| lens(line).hits(FaultName::Drop, *n)).collect::<Vec<_>>();
+        assert_ne!(lost("drop=50,seed=1"), lost("drop=50,seed=2"));
+    }
+
+    #[test]
+    fn every_frame_of_every_pattern_is_new() {
+        for pattern in Pattern::ALL {
+            let mut lens = lens(&format!("pattern={}", pattern.as_str()));
+            for n in [0, 1, 29, 1000] {
+                let (a, b) = (lens.image(n).unwrap(), lens.image(n + 1).unwrap());
+                assert_ne!(a.pixels(), b.pixels(), "{} {n}", pattern.as_str());
+            }
         }
     }
-}
 
-/// Out of focus by a fixed share of the height: shrunk, and drawn large again with soft transitions.
-fn blurred(pixels: &[u8], size: Size) -> Vec<u8> {
-    let factor = (size.height / 60).max(2) as usize;
-    let (width, height) = (size.width as usize, size.height as usize);
-    let (small_width, small_height) = (width.div_ceil(factor), height.div_ceil(factor));
-    let small = shrunk(pixels, width, factor, small_width);
-    let soft = smoothed(&smoothed(&small, small_width, small_height), small_width, small_height);
-    enlarged(&soft, (small_width, small_height), (width, height), factor)
-}
-
-/// Means of squares with sides of `factor` pixels.
-fn shrunk(pixels: &[u8], width: usize, factor: usize, small_width: usize) -> Vec<u16> {
-    let row_bytes = width * Image::BYTES_PER_PIXEL;
-    let mut small = Vec::new();
-    for rows in pixels.chunks(row_bytes * factor) {
-        let mut sums = vec![[0_u32; 4]; small_width];
-        for row in rows.chunks_exact(row_bytes) {
-            for (square, sum) in row.chunks(factor * Image::BYTES_PER_PIXEL).zip(&mut sums) {
-                for pixel in square.chunks_exact(Image::BYTES_PER_PIXEL) {
-                    if let ([b, g, r], [sum_b, sum_g, sum_r, n]) = (pixel, &mut *sum) {
-                        *sum_b += u32::from(*b);
-                        *sum_g += u32::from(*g);
-                        *sum_r += u32::from(*r);
-                        *n += 1;
-                    }
+    #[test]
+    fn every_pattern_fits_every_size_and_format() {
+        for (width, height) in [(1, 1), (2, 2), (2, 500), (500, 2), (7, 5), (33, 100), (320, 180), (1000, 64)] {
+            for pattern in Pattern::ALL {
+                for format in WireFormat::ALL {
+                    let script = Script::parse(&format!("pattern={},blur,noise,torn=100", pattern.as_str())).unwrap();
+                    let size = possible(Size { width, height }, *format);
+                    let mut lens = Lens::new(&script, Mode { size, fps: 30.0, format: *format });
+                    let image = lens.image(1_234_567).unwrap_or_else(|error| panic!("{script} {size}: {error}"));
+                    assert_eq!(image.size(), size, "{script}");
                 }
             }
         }
-        small.extend(
-            sums.iter().flat_map(|[b, g, r, n]| {
-                [b, g, r].map(|sum| u16::try_from(sum * 256 / (*n).max(1)).unwrap_or(u16::MAX))
-            }),
-        );
     }
-    small
-}
 
-/// Each value becomes a quarter of its neighbours above and below, left and right.
-fn smoothed(values: &[u16], width: usize, height: usize) -> Vec<u16> {
-    let at = |x: usize, y: usize, channel: usize| {
-        let (x, y) = (x.min(width.saturating_sub(1)), y.min(height.saturating_sub(1)));
-        values.get((y * width + x) * Image::BYTES_PER_PIXEL + channel).copied().map_or(0, u32::from)
-    };
-    let mut out = Vec::with_capacity(values.len());
-    for y in 0..height {
-        for x in 0..width {
-            for channel in 0..Image::BYTES_PER_PIXEL {
-                let row = |y| at(x.saturating_sub(1), y, channel) + 2 * at(x, y, channel) + at(x + 1, y, channel);
-                let sum = row(y.saturating_sub(1)) + 2 * row(y) + row(y + 1);
-                out.push(u16::try_from(sum / 16).unwrap_or(u16::MAX));
-            }
+    #[test]
+    fn the_formats_show_the_same_picture() {
+        let plain = image("", 7);
+        for (line, tolerance) in [("format=yuyv", 2.0), ("format=mjpeg", 4.0)] {
+            let other = image(line, 7);
+            let pairs = plain.pixels().iter().zip(other.pixels());
+            let off = mean_of(pairs.map(|(a, b)| a.abs_diff(*b)));
+            assert!(off < tolerance, "{line}: off by {off}");
         }
     }
-    out
-}
 
-/// Back to the full size, straight lines between the values.
-fn enlarged(
-    small: &[u16],
-    (small_width, small_height): (usize, usize),
-    (width, height): (usize, usize),
-    factor: usize,
-) -> Vec<u8> {
-    // Where a pixel lies between two values: the first one, and how far from it in 256ths.
-    let between = |at: usize, n_values: usize| {
-        let position = ((2 * at + 1) * 128 / factor).saturating_sub(128);
-        ((position / 256).min(n_values.saturating_sub(1)), u32::try_from(position % 256).unwrap_or(0))
-    };
-    let columns: Vec<(usize, usize, u32)> = (0..width)
-        .map(|x| {
-            let (left, part) = between(x, small_width);
-            (left * 3, (left + 1).min(small_width.saturating_sub(1)) * 3, part)
-        })
-        .collect();
-    let mut pixels = Vec::with_capacity(width * height * Image::BYTES_PER_PIXEL);
-    let row_values = small_width * Image::BYTES_PER_PIXEL;
-    let mut mixed = Vec::with_capacity(row_values);
-    for y in 0..height {
-        let (above, part) = between(y, small_height);
-        let below = (above + 1).min(small_height.saturating_sub(1));
-        let row = |y: usize| small.iter().skip(y * row_values).take(row_values);
-        mixed.clear();
-        mixed.extend(
-            row(above).zip(row(below)).map(|(a, b)| (u32::from(*a) * (256 - part) + u32::from(*b) * part) >> 8),
-        );
-        for (left, right, part) in &columns {
-            for channel in 0..Image::BYTES_PER_PIXEL {
-                let value = |at: usize| mixed.get(at + channel).copied().unwrap_or(0);
-                let value = (value(*left) * (256 - part) + value(*right) * part) >> 16;
-                pixels.push(u8::try_from(value).unwrap_or(u8::MAX));
-            }
+    #[test]
+    fn the_card_has_its_colours_in_their_places() {
+        let image = image("320x180", 100);
+        let pixel = |x: usize, y: usize| <[u8; 3]>::try_from(&image.pixels()[(y * 320 + x) * 3..][..3]).unwrap();
+        let bars: Vec<_> = (0..7).map(|n| pixel(n * 320 / 7 + 5, 5)).collect();
+        let white_to_blue = [
+            [200, 200, 200],
+            [50, 200, 200],
+            [200, 200, 50],
+            [50, 200, 50],
+            [200, 50, 200],
+            [50, 50, 200],
+            [200, 50, 50],
+        ];
+        assert_eq!(bars, white_to_blue);
+        assert_eq!((pixel(0, 179), pixel(319, 179)), ([0; 3], [236; 3]));
+        assert!((0..319).all(|x| pixel(x, 179)[0] <= pixel(x + 1, 179)[0]));
+    }
+
+    #[test]
+    fn light_faults_change_the_light() {
+        let healthy = mean(&image("", 5));
+        assert!((100.0..160.0).contains(&healthy), "{healthy}");
+        assert!(image("black", 5).pixels().iter().all(|byte| *byte == 0));
+        assert!((1.0..20.0).contains(&mean(&image("dark", 5))));
+        assert!(mean(&image("bright", 5)) > 210.0);
+        for format in WireFormat::ALL {
+            let line = format!("green,format={}", format.as_str());
+            let far = |pixel: &[u8]| pixel.iter().zip(GREEN).any(|(byte, green)| byte.abs_diff(green) > 3);
+            assert!(!image(&line, 5).pixels().chunks_exact(3).any(far), "{line}");
         }
     }
-    pixels
+
+    #[test]
+    fn blur_smooths_and_noise_roughens() {
+        for pattern in ["card", "chart"] {
+            let line = |fault| format!("320x240,pattern={pattern}{fault}");
+            let [plain, blurred, noisy] = ["", ",blur", ",noise"].map(|fault| image(&line(fault), 5));
+            assert!(roughness(&blurred) < roughness(&plain) / 2.0, "{pattern}");
+            assert!(roughness(&noisy) > roughness(&plain) + 10.0, "{pattern}");
+            assert!((mean(&blurred) - mean(&plain)).abs() < 2.0, "{pattern}: as bright as before");
+            assert!((mean(&noisy) - mean(&plain)).abs() < 15.0, "{pattern}: hardly darker where white is cut off");
+        }
+        assert_ne!(image("noise,frozen@1s", 5).pixels(), image("noise,frozen@1s", 6).pixels());
+    }
+
+    #[test]
+    fn flicker_darkens_bands_that_move_with_mains_and_rate() {
+        // Brightness of each row against the healthy one, in the left bar of the card.
+        let profile = |line: &str, n| {
+            let (banded, plain) = (image(line, n), image("", n));
+            let row = |image: &Image, y: usize| f64::from(image.pixels()[y * 160 * 3]);
+            (0..80).map(|y| row(&banded, y) / row(&plain, y)).collect::<Vec<f64>>()
+        };
+        let bands = profile("flicker=50", 3);
+        let (least, most) = bands.iter().fold((f64::MAX, 0.0_f64), |(a, b), v| (a.min(*v), b.max(*v)));
+        assert!((0.58..0.64).contains(&least) && (0.96..1.01).contains(&most), "{least} {most}");
+        let close = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 0.02);
+        // 100 light pulses a second against 30 frames: the bands come back after three frames, not before.
+        assert!(close(&bands, &profile("flicker=50", 6)) && !close(&bands, &profile("flicker=50", 4)));
+        assert!(close(&profile("flicker=60", 3), &profile("flicker=60", 4)), "120 against 30: bands stand still");
+    }
+
+    #[test]
+    fn a_frozen_camera_repeats_the_first_frame_of_the_window() {
+        let mut lens = lens("@10,frozen@1s+1s");
+        let first = lens.bytes(10).unwrap();
+        assert_ne!(lens.bytes(9).unwrap(), first);
+        assert!((10..20).all(|n| lens.bytes(n).unwrap() == first));
+        assert_ne!(lens.bytes(20).unwrap(), first);
+        assert_eq!(first, self::lens("@10").bytes(10).unwrap());
+    }
+
+    #[test]
+    fn a_resized_frame_has_the_other_size() {
+        for format in ["bgr", "yuyv", "mjpeg"] {
+            let mut lens = lens(&format!("@10,format={format},resize=80x60@1s+1s"));
+            let sizes = [9, 10, 19, 20].map(|n| lens.image(n).unwrap().size().width);
+            assert_eq!(sizes, [160, 80, 80, 160], "{format}");
+        }
+    }
+
+    #[test]
+    fn corrupt_frames_cannot_be_decoded() {
+        for format in ["bgr", "yuyv", "mjpeg"] {
+            let mut all = lens(&format!("format={format},corrupt=100@1s+1s"));
+            assert!(all.image(29).is_ok() && all.image(60).is_ok(), "{format}");
+            assert!((30..60).all(|n| all.image(n).is_err()), "{format}");
+            let mut some = lens(&format!("64x48,format={format},corrupt=30,seed=4"));
+            let n_bad = (0..400).filter(|n| some.image(*n).is_err()).count();
+            assert!((80..160).contains(&n_bad), "{format}: {n_bad} of 400 for 30 %");
+        }
+    }
+
+    #[test]
+    fn torn_frames_are_whole_above_and_wrong_below() {
+        for format in ["bgr", "yuyv", "mjpeg"] {
+            let healthy = format!("format={format}");
+            for n in [0, 15, 100, 101, 102] {
+                let (plain, torn) = (image(&healthy, n), image(&format!("{healthy},torn=100"), n));
+                assert_eq!(torn.size(), plain.size());
+                let n_same = n_same_rows(&plain, &torn);
+                assert!((16..119).contains(&n_same), "{format} {n}: {n_same} rows of 120 are right");
+            }
+            assert_eq!(
+                image(&format!("{healthy},torn=100@10s"), 5).pixels(),
+                image(&healthy, 5).pixels(),
+                "{format}: before the window"
+            );
+        }
+    }
+
+    #[test]
+    fn late_frames_have_a_delay_while_the_window_lasts() {
+        let lens = lens("@10,late=300ms@1s+1s");
+        assert_eq!([9, 10, 19, 20].map(|n| lens.delay(n).as_millis()), [0, 300, 300, 0]);
+    }
 }

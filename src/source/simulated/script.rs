@@ -1,558 +1,20 @@
-//! The language of a `sim:` line: its tables, and from them its parser and its documentation.
+//! A `sim:` line: read, checked and printed.
 //!
 //! Nothing here waits, draws or reads a clock.
 
 use std::fmt;
 use std::time::Duration;
 
-use crate::frame::{PixelFormat, Size};
+use crate::frame::Size;
+
+use super::fault_table::{FaultName, Group, Planned};
+use super::setting_table::{Pattern, SETTINGS, Setting, WireFormat};
+use super::value::{Takes, Value};
 
 /// What the simulated camera delivers when neither the line nor the settings name a size.
 pub const DEFAULT_SIZE: Size = Size { width: 640, height: 480 };
 /// The same for frames a second.
 pub const DEFAULT_FPS: f64 = 30.0;
-
-/// 8K: a larger picture is no camera's, and a few of them fill the memory.
-const MAX_PIXELS: u64 = 7680 * 4320;
-/// Slower than this is a stall, faster is more than `thread::sleep` can pace.
-const FPS_RANGE: std::ops::RangeInclusive<f64> = 0.1..=1000.0;
-/// Mains runs at 16.7, 50 or 60 Hz; the rest of the range is for lamps with electronics of their own.
-const HZ_RANGE: std::ops::RangeInclusive<f64> = 1.0..=1000.0;
-/// Longer than any call is waited for; the limit keeps the arithmetic with `Instant` in range.
-const MAX_TIME: Duration = Duration::from_secs(366 * 24 * 3600);
-
-/// What a fault takes after its `=`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Takes {
-    Nothing,
-    Time,
-    Percent,
-    Hz,
-    Fps,
-    Size,
-}
-
-impl Takes {
-    /// How the value is called in the documentation; empty where there is none.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Nothing => "",
-            Self::Time => "TIME",
-            Self::Percent => "PERCENT",
-            Self::Hz => "HZ",
-            Self::Fps => "FPS",
-            Self::Size => "WxH",
-        }
-    }
-
-    fn example(self) -> &'static str {
-        match self {
-            Self::Nothing => "",
-            Self::Time => "500ms",
-            Self::Percent => "10",
-            Self::Hz => "50",
-            Self::Fps => "5",
-            Self::Size => "320x240",
-        }
-    }
-
-    fn parse(self, text: &str) -> Result<Value, String> {
-        match self {
-            Self::Nothing => Ok(Value::Nothing),
-            Self::Time => {
-                let time = parse_time(text)?;
-                if time.is_zero() { Err("a time of nothing has no effect".into()) } else { Ok(Value::Time(time)) }
-            }
-            Self::Percent => {
-                let digits = text.strip_suffix('%').unwrap_or(text);
-                parse_number(digits)
-                    .filter(|percent| *percent > 0.0 && *percent <= 100.0)
-                    .map(Value::Percent)
-                    .ok_or_else(|| format!("“{text}” is no share of frames: write a number above 0, 100 at most"))
-            }
-            Self::Hz => parse_number(text).filter(|hz| HZ_RANGE.contains(hz)).map(Value::Hz).ok_or_else(|| {
-                format!("“{text}” is no mains frequency: write {} to {}", HZ_RANGE.start(), HZ_RANGE.end())
-            }),
-            Self::Fps => parse_fps(text).map(Value::Fps),
-            Self::Size => parse_size(text).map(Value::Size),
-        }
-    }
-}
-
-/// The value of a fault, as its row in the table wants it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Value {
-    Nothing,
-    Time(Duration),
-    Percent(f64),
-    Hz(f64),
-    Fps(f64),
-    Size(Size),
-}
-
-impl fmt::Display for Value {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Nothing => Ok(()),
-            Self::Time(time) => write_time(f, *time),
-            Self::Percent(number) | Self::Hz(number) | Self::Fps(number) => write!(f, "{number}"),
-            Self::Size(size) => write!(f, "{size}"),
-        }
-    }
-}
-
-/// Faults of one group cannot be had at the same time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Group {
-    /// Answers of the driver to an attempt to open.
-    Open,
-    /// Ways in which a call for a frame fails to deliver.
-    Read,
-    /// Damage of single frames, or of their order; goes together with everything.
-    Frames,
-    /// What the whole picture is filled or shifted to.
-    Light,
-    /// What else happens to the picture; goes together with everything.
-    Picture,
-}
-
-/// What a row of the table says.
-struct Row {
-    name: &'static str,
-    takes: Takes,
-    group: Group,
-    /// What the simulated camera does.
-    does: &'static str,
-    /// The failure of real cameras that it stands for.
-    means: &'static str,
-}
-
-/// One row for each fault: its name, its value, its group, what it does, what it stands for.
-macro_rules! faults {
-    ($($name:ident $text:literal $takes:ident $group:ident $does:literal $means:literal;)*) => {
-        /// The faults that a simulated camera can be given.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum FaultName {
-            $(#[doc = $does] $name,)*
-        }
-
-        impl FaultName {
-            /// In the order of the documentation.
-            pub const ALL: &[Self] = &[$(Self::$name),*];
-
-            fn row(self) -> Row {
-                match self {
-                    $(Self::$name => Row {
-                        name: $text, takes: Takes::$takes, group: Group::$group, does: $does, means: $means,
-                    },)*
-                }
-            }
-        }
-    };
-}
-
-faults! {
-    OpenHang "open-hang" Nothing Open
-        "Opening does not come back before the end of the window."
-        "A driver that waits for a device which does not answer.";
-    OpenSlow "open-slow" Time Frames
-        "Opening takes that much longer."
-        "Media Foundation with hardware transforms; a camera that wakes up.";
-    OpenBusy "open-busy" Nothing Open
-        "Opening fails: the device is in use."
-        "A video call or a browser tab that holds the camera.";
-    OpenDenied "open-denied" Nothing Open
-        "Opening fails: no permission."
-        "A privacy switch; a user who is not in the group “video”.";
-    OpenMissing "open-missing" Nothing Open
-        "Opening fails: no such device."
-        "A camera that is not plugged in, or a node that moved.";
-    Stall "stall" Nothing Read
-        "No frames; calls come back with a time-out."
-        "A USB transfer that died; a sensor that lost its clock.";
-    Hang "hang" Nothing Read
-        "A call for a frame does not return before the end of the window."
-        "A driver that waits for ever in the kernel.";
-    Crash "crash" Nothing Frames
-        "The process that reads the camera dies at the next call for a frame."
-        "A defect in a vendor's driver or codec.";
-    Unplug "unplug" Nothing Frames
-        "The device is gone: the stream ends, opening fails."
-        "A pulled plug, a loose connector, a hub that resets.";
-    Drop "drop" Percent Frames
-        "That share of the frames is lost before it arrives: gaps in the sequence."
-        "A USB bus or a computer that cannot keep up.";
-    Corrupt "corrupt" Percent Frames
-        "That share of the frames is damaged so that it cannot be decoded."
-        "A bad cable; lost USB packets.";
-    Torn "torn" Percent Frames
-        "In that share of the frames the lower part is missing or an older one."
-        "Lost USB packets; a buffer that is filled while it is read.";
-    Black "black" Nothing Light
-        "The picture is black."
-        "A lens cap, a privacy shutter, a sensor without power.";
-    Dark "dark" Nothing Light
-        "The picture is under-exposed."
-        "Too little light; exposure locked too short.";
-    Bright "bright" Nothing Light
-        "The picture is over-exposed."
-        "Light into the lens; exposure locked too long.";
-    Green "green" Nothing Light
-        "The picture is plain green."
-        "Buffers that the driver never filled: zeros, read as YUV, are green.";
-    Frozen "frozen" Nothing Picture
-        "The same picture again and again, while the sequence goes on."
-        "A camera whose processor hangs while its USB side runs.";
-    Blur "blur" Nothing Picture
-        "The picture is out of focus."
-        "A dirty lens; autofocus that lost its subject.";
-    Noise "noise" Nothing Picture
-        "The picture is covered with noise."
-        "High gain in the dark; a failing sensor.";
-    Flicker "flicker" Hz Picture
-        "Light and dark bands run over the picture."
-        "Lamps on the mains of that frequency, exposure not matched to it.";
-    Slow "slow" Fps Frames
-        "Fewer frames come, and none is missing from the sequence."
-        "Auto-exposure that trades rate for light; a USB 2 port.";
-    Late "late" Time Frames
-        "Frames are handed out that long after they were taken."
-        "Queues in the camera, the driver or the network.";
-    TimeBack "time-back" Nothing Frames
-        "The time stamps of frames jump back by one second."
-        "Firmware with a broken clock; stamps from another clock.";
-    Resize "resize" Size Frames
-        "The frames have another size than was agreed on opening."
-        "Another program that sets the format; a virtual camera.";
-}
-
-impl FaultName {
-    /// As it stands in the line.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        self.row().name
-    }
-}
-
-/// A fault of the line with its window of time.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Planned {
-    pub name: FaultName,
-    pub value: Value,
-    /// Counted from the first opening of the camera.
-    pub start: Duration,
-    /// `None` lasts for ever.
-    pub duration: Option<Duration>,
-}
-
-impl Planned {
-    /// The first moment after the window; `None` if there is none.
-    #[must_use]
-    pub fn end(&self) -> Option<Duration> {
-        self.duration.map(|duration| self.start.saturating_add(duration))
-    }
-
-    #[must_use]
-    pub fn contains(&self, elapsed: Duration) -> bool {
-        elapsed >= self.start && self.end().is_none_or(|end| elapsed < end)
-    }
-
-    fn overlaps(&self, other: &Self) -> bool {
-        let starts_before_end = |a: &Self, b: &Self| b.end().is_none_or(|end| a.start < end);
-        starts_before_end(self, other) && starts_before_end(other, self)
-    }
-
-    fn parse(name: FaultName, item: &str) -> Result<Self, String> {
-        let row = name.row();
-        let rest = item.get(row.name.len()..).unwrap_or_default();
-        let (value, when) = match rest.strip_prefix('=') {
-            Some(rest) => {
-                let (value, when) = rest.split_at(rest.find(['@', '+']).unwrap_or(rest.len()));
-                (Some(value.trim()), when)
-            }
-            None => (None, rest),
-        };
-        let value = match (value, row.takes) {
-            (None, Takes::Nothing) => Value::Nothing,
-            (Some(_), Takes::Nothing) => return Err(format!("{} takes no value", row.name)),
-            (None, takes) => {
-                return Err(format!(
-                    "{} needs a value: {}={}, for example {}={}",
-                    row.name,
-                    row.name,
-                    takes.name(),
-                    row.name,
-                    takes.example()
-                ));
-            }
-            (Some(text), takes) => takes.parse(text)?,
-        };
-        let (start, duration) = match when.split_once('+') {
-            Some((start, duration)) => (start, Some(duration)),
-            None => (when, None),
-        };
-        let start = match start.strip_prefix('@') {
-            Some(start) => parse_time(start.trim())?,
-            None => Duration::ZERO,
-        };
-        let duration = duration.map(|duration| parse_time(duration.trim())).transpose()?;
-        if duration.is_some_and(|duration| duration.is_zero()) {
-            return Err("it would last for no time: leave +DURATION away for ever".into());
-        }
-        Ok(Self { name, value, start, duration })
-    }
-}
-
-impl fmt::Display for Planned {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name.as_str())?;
-        if self.value != Value::Nothing {
-            write!(f, "={}", self.value)?;
-        }
-        if !self.start.is_zero() || self.duration.is_some() {
-            f.write_str("@")?;
-            write_time(f, self.start)?;
-        }
-        if let Some(duration) = self.duration {
-            f.write_str("+")?;
-            write_time(f, duration)?;
-        }
-        Ok(())
-    }
-}
-
-/// One row for each choice of `pattern=` or `format=`: its variant, its name, what it is.
-macro_rules! choices {
-    ($(#[$doc:meta])* $type:ident $what:literal { $($variant:ident $text:literal $does:literal;)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $type {
-            $(#[doc = $does] $variant,)*
-        }
-
-        impl $type {
-            pub const ALL: &[Self] = &[$(Self::$variant),*];
-
-            /// As it stands in the line.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text,)* }
-            }
-
-            fn does(self) -> &'static str {
-                match self { $(Self::$variant => $does,)* }
-            }
-
-            fn parse(text: &str) -> Result<Self, String> {
-                Self::ALL.iter().copied().find(|choice| choice.as_str() == text).ok_or_else(|| {
-                    format!("“{text}” is no {}: choose {}", $what, [$($text),*].join(", "))
-                })
-            }
-        }
-    };
-}
-
-choices! {
-    /// What the simulated camera looks at.
-    Pattern "pattern" {
-        Card "card" "colour bars, grey steps, a moving dial, a running clock and the frame number";
-        Noise "noise" "grey noise, new in each frame: the hardest picture to compress";
-        Gradient "gradient" "soft colours that wander: shows coarse steps and bad compression";
-        Chart "chart" "stars and lines of one pixel and more: shows focus and scaling";
-    }
-}
-
-choices! {
-    /// The form in which the pictures leave the simulated camera, to be decoded as a real camera's are.
-    WireFormat "format" {
-        Bgr "bgr" "ready pixels";
-        Yuyv "yuyv" "uncompressed, as from a plain USB camera; needs an even width";
-        Mjpeg "mjpeg" "one JPEG a frame, as from most USB cameras";
-    }
-}
-
-impl WireFormat {
-    #[must_use]
-    pub fn pixel_format(self) -> PixelFormat {
-        match self {
-            Self::Bgr => PixelFormat::BGR,
-            Self::Yuyv => PixelFormat::YUYV,
-            Self::Mjpeg => PixelFormat::MJPG,
-        }
-    }
-
-    /// `None` for what the simulated camera cannot deliver.
-    #[must_use]
-    pub fn from_pixel_format(format: PixelFormat) -> Option<Self> {
-        Self::ALL.iter().copied().find(|wire| wire.pixel_format() == format)
-    }
-}
-
-/// An item of the line that is no fault.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Setting {
-    Mode { size: Option<Size>, fps: Option<f64> },
-    Seed(u64),
-    Pattern(Pattern),
-    Format(WireFormat),
-}
-
-impl fmt::Display for Setting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Mode { size, fps } => {
-                if let Some(size) = size {
-                    write!(f, "{size}")?;
-                }
-                fps.map_or(Ok(()), |fps| write!(f, "@{fps}"))
-            }
-            Self::Seed(seed) => write!(f, "seed={seed}"),
-            Self::Pattern(pattern) => write!(f, "pattern={}", pattern.as_str()),
-            Self::Format(format) => write!(f, "format={}", format.as_str()),
-        }
-    }
-}
-
-/// A setting of the language: how it is written, how it is read, what it does.
-struct SettingRow {
-    /// As in the documentation and in the list of allowed items.
-    written: &'static str,
-    does: &'static str,
-    /// `None`: this row does not mean such an item. Otherwise the item, or what is wrong with its value.
-    read: fn(&str) -> Option<Result<Setting, String>>,
-    choices: fn() -> Vec<(&'static str, &'static str)>,
-}
-
-/// Tried from the top: the first row that takes an item decides.
-const SETTINGS: [SettingRow; 6] = [
-    SettingRow {
-        written: "@FPS",
-        does: "Frames a second, 0.1 to 1000; default: what was asked for, else 30.",
-        read: |item| Some(parse_fps(item.strip_prefix('@')?).map(|fps| Setting::Mode { size: None, fps: Some(fps) })),
-        choices: Vec::new,
-    },
-    SettingRow {
-        written: "WxH@FPS",
-        does: "Size and rate together.",
-        read: |item| {
-            let (size, fps) = item.split_once('@').filter(|(size, _)| is_like_a_size(size))?;
-            let mode = |size, fps| Setting::Mode { size: Some(size), fps: Some(fps) };
-            Some(parse_size(size).and_then(|size| Ok(mode(size, parse_fps(fps)?))))
-        },
-        choices: Vec::new,
-    },
-    SettingRow {
-        written: "WxH",
-        does: "Width and height in pixels; default: what was asked for, else 640x480.",
-        read: |item| {
-            let mode = |size| Setting::Mode { size: Some(size), fps: None };
-            is_like_a_size(item).then(|| parse_size(item).map(mode))
-        },
-        choices: Vec::new,
-    },
-    SettingRow {
-        written: "seed=N",
-        does: "A whole number from which all chance is drawn: the same seed gives the same frames; default 0.",
-        read: |item| {
-            let text = item.strip_prefix("seed=")?;
-            let wrong = |_| format!("“{text}” is no seed: write a whole number, 0 to {}", u64::MAX);
-            Some(text.parse().map(Setting::Seed).map_err(wrong))
-        },
-        choices: Vec::new,
-    },
-    SettingRow {
-        written: "pattern=NAME",
-        does: "What the camera looks at; default card:",
-        read: |item| Some(Pattern::parse(item.strip_prefix("pattern=")?).map(Setting::Pattern)),
-        choices: || Pattern::ALL.iter().map(|pattern| (pattern.as_str(), pattern.does())).collect(),
-    },
-    SettingRow {
-        written: "format=NAME",
-        does: "How the pictures come over the cable; default: what was asked for, else bgr:",
-        read: |item| Some(WireFormat::parse(item.strip_prefix("format=")?).map(Setting::Format)),
-        choices: || WireFormat::ALL.iter().map(|format| (format.as_str(), format.does())).collect(),
-    },
-];
-
-/// Digits, an x, digits: what was meant as a size, be it possible or not.
-fn is_like_a_size(text: &str) -> bool {
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.split_once('x').is_some_and(|(width, height)| {
-        is_number(width.trim_start_matches('-')) && is_number(height.trim_start_matches('-'))
-    })
-}
-
-fn parse_size(text: &str) -> Result<Size, String> {
-    let size: Size = text.parse()?;
-    check_size(size).map(|()| size)
-}
-
-/// # Errors
-/// The simulated camera makes no pictures of that size.
-pub fn check_size(size: Size) -> Result<(), String> {
-    if u64::from(size.width) * u64::from(size.height) > MAX_PIXELS {
-        return Err(format!("{size} has more pixels than any camera: 7680x4320 at most"));
-    }
-    Ok(())
-}
-
-/// The rate of the simulated camera that is nearest to the wanted one.
-#[must_use]
-pub fn possible_fps(wanted: f64) -> f64 {
-    if wanted.is_finite() { wanted.clamp(*FPS_RANGE.start(), *FPS_RANGE.end()) } else { DEFAULT_FPS }
-}
-
-fn parse_fps(text: &str) -> Result<f64, String> {
-    parse_number(text).filter(|fps| FPS_RANGE.contains(fps)).ok_or_else(|| {
-        format!("“{text}” is no rate: write frames a second, {} to {}", FPS_RANGE.start(), FPS_RANGE.end())
-    })
-}
-
-/// Digits with at most one point: not the signs, exponents, `inf` and `nan` that `f64` reads.
-fn parse_number(text: &str) -> Option<f64> {
-    let has_only_digits = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    if has_only_digits { text.parse().ok() } else { None }
-}
-
-fn parse_time(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("“{text}” is no time: write 500ms, 2s or 1m");
-    let (digits, n_millis) = if let Some(digits) = text.strip_suffix("ms") {
-        (digits, 1)
-    } else if let Some(digits) = text.strip_suffix('s') {
-        (digits, 1000)
-    } else if let Some(digits) = text.strip_suffix('m') {
-        (digits, 60_000)
-    } else {
-        return Err(wrong());
-    };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if !is_number(whole) || !is_number(fraction) || fraction.len() > 3 {
-        return Err(wrong());
-    }
-    let too_long = || format!("“{text}” is longer than a year");
-    let whole: u64 = whole.parse().map_err(|_| too_long())?;
-    let thousandths: u64 = format!("{fraction:0<3}").parse().map_err(|_| wrong())?;
-    if !(thousandths * n_millis).is_multiple_of(1000) {
-        return Err(format!("“{text}” is finer than a millisecond"));
-    }
-    let millis = whole.checked_mul(n_millis).and_then(|ms| ms.checked_add(thousandths * n_millis / 1000));
-    millis.map(Duration::from_millis).filter(|time| *time <= MAX_TIME).ok_or_else(too_long)
-}
-
-/// The shortest of the three units that needs no point.
-fn write_time(f: &mut fmt::Formatter<'_>, time: Duration) -> fmt::Result {
-    let millis = time.as_millis();
-    if millis == 0 {
-        f.write_str("0s")
-    } else if !millis.is_multiple_of(1000) {
-        write!(f, "{millis}ms")
-    } else if !millis.is_multiple_of(60_000) {
-        write!(f, "{}s", millis / 1000)
-    } else {
-        write!(f, "{}m", millis / 60_000)
-    }
-}
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Item {
@@ -590,7 +52,7 @@ impl Item {
             }
             (Self::Fault(a), Self::Fault(b)) if a.overlaps(b) => {
                 let (row, other) = (a.name.row(), b.name.row());
-                let is_alone = matches!(row.group, Group::Open | Group::Read | Group::Light);
+                let is_alone = row.group != Group::Any;
                 (a.name == b.name || (row.group == other.group && is_alone)).then(|| {
                     format!("“{a}” and “{b}” of a sim: line cannot be at the same time: give them +DURATION or another @START")
                 })
@@ -635,7 +97,7 @@ fn allowed_items() -> Vec<String> {
 }
 
 /// `drop=PERCENT`
-fn with_value(name: FaultName) -> String {
+pub fn with_value(name: FaultName) -> String {
     let row = name.row();
     match row.takes {
         Takes::Nothing => row.name.to_owned(),
@@ -661,7 +123,7 @@ impl Script {
         if text.trim().is_empty() {
             return Ok(Self { items });
         }
-        for part in text.split(',').map(str::trim) {
+        for part in text.to_ascii_lowercase().split(',').map(str::trim) {
             if part.is_empty() {
                 return Err(format!("a sim: line has an item before and after each comma, not “{}”", text.trim()));
             }
@@ -739,85 +201,161 @@ impl fmt::Display for Script {
     }
 }
 
-/// The width for which the documentation is set.
-const HELP_COLUMNS: usize = 100;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-const EXAMPLES: [(&str, &str); 7] = [
-    ("sim:", "a healthy camera"),
-    ("sim:1280x720@30,format=mjpeg", "720p as a USB camera sends it"),
-    ("sim:1280x720@30,stall@2s+3s,unplug@10s+5s,black@20s+2s", "three troubles, one after the other"),
-    ("sim:open-busy@0s+10s", "another program lets go of it after ten seconds"),
-    ("sim:format=mjpeg,corrupt=5,drop=2", "a bad cable"),
-    ("sim:pattern=chart,blur@5s", "loses its focus after five seconds"),
-    ("sim:hang@10s", "one call never returns"),
-];
-
-/// The documentation of the language for a terminal, from the tables that the parser uses.
-#[must_use]
-pub fn help() -> String {
-    let mut text = String::new();
-    let mut paragraph = |lead: &str, body: &str| {
-        text.push_str(&wrapped(lead, body));
-    };
-    paragraph(
-        "",
-        "The simulated camera: a camera that misbehaves on command, for trying out and for testing. Write sim: and after \
-         it items with commas between them, in any order. sim: alone is a healthy camera.",
-    );
-    paragraph("", "");
-    paragraph("EXAMPLES", "");
-    for (line, does) in EXAMPLES {
-        paragraph(&format!("  {line:<56}"), does);
+    fn secs(secs: u64) -> Duration {
+        Duration::from_secs(secs)
     }
-    paragraph("", "");
-    paragraph("THE CAMERA", "");
-    for row in SETTINGS {
-        paragraph(&format!("  {:<15} ", row.written), row.does);
-        for (name, does) in (row.choices)() {
-            paragraph(&format!("{:18}{name:<9} ", ""), does);
+
+    #[track_caller]
+    fn check_prints(line: &str, expected: &str) {
+        let script = Script::parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        assert_eq!(script.to_string(), expected, "{line}");
+        assert_eq!(Script::parse(expected), Ok(script), "{line}");
+    }
+
+    #[test]
+    fn a_line_prints_as_an_equal_line() {
+        check_prints("", "");
+        check_prints("  ", "");
+        check_prints("640x480", "640x480");
+        check_prints("1280x720@30", "1280x720@30");
+        check_prints("@29.97", "@29.97");
+        check_prints("1280X720 , @25", "1280x720,@25");
+        check_prints("@0025.0", "@25");
+        check_prints("seed=18446744073709551615", "seed=18446744073709551615");
+        check_prints("pattern=chart,format=mjpeg,seed=7", "pattern=chart,format=mjpeg,seed=7");
+        check_prints("format=YUYV,642x480", "format=yuyv,642x480");
+        check_prints(
+            "1280x720@30,stall@2s+3s,unplug@10s+5s,black@20s+2s",
+            "1280x720@30,stall@2s+3s,unplug@10s+5s,black@20s+2s",
+        );
+        check_prints("black@0s", "black");
+        check_prints("black+2s", "black@0s+2s");
+        check_prints("black@60s", "black@1m");
+        check_prints("black@90s+1000ms", "black@90s+1s");
+        check_prints("black@1.5s+0.25m", "black@1500ms+15s");
+        check_prints("drop=2.50%@1s", "drop=2.5@1s");
+        check_prints("corrupt=100, torn=0.1@1m+1m", "corrupt=100,torn=0.1@1m+1m");
+        check_prints("open-slow=500ms@2s", "open-slow=500ms@2s");
+        check_prints("flicker=16.7,slow=5,late=2m,time-back", "flicker=16.7,slow=5,late=2m,time-back");
+        check_prints("resize=320x240@2s+3s", "resize=320x240@2s+3s");
+        check_prints("stall@1s+1s,stall@2s+1s", "stall@1s+1s,stall@2s+1s");
+        check_prints("noise,pattern=noise", "noise,pattern=noise");
+    }
+
+    #[test]
+    fn every_fault_can_be_written_as_documented() {
+        for name in FaultName::ALL {
+            let row = name.row();
+            let value = if row.takes == Takes::Nothing { String::new() } else { format!("={}", row.takes.example()) };
+            let line = format!("{}{value}@5s+7s", row.name);
+            check_prints(&line, &line);
+            let script = Script::parse(&line).unwrap();
+            let is_there = |secs| script.fault_at(*name, Duration::from_secs(secs)).is_some();
+            assert!(!is_there(4) && is_there(5) && is_there(11) && !is_there(12), "{line}");
         }
     }
-    paragraph("", "");
-    paragraph("FAULTS", "");
-    paragraph(
-        "  ",
-        "Written NAME[=VALUE]@START[+DURATION]. START counts from the first opening of the camera and goes on when it is \
-         opened again; without it the fault is there from the beginning, without DURATION for ever. TIME, START and \
-         DURATION are 500ms, 2s or 1m. Faults of opening concern attempts that begin within the window. PERCENT is the \
-         share of frames, drawn by the seed. Frames lost to drop=PERCENT, or to a reader who comes too late, leave gaps in \
-         the sequence numbers; frames that a stall or slow=FPS keeps from being made do not.",
-    );
-    paragraph("", "");
-    paragraph("  fault           what it does; what it stands for", "");
-    for name in FaultName::ALL {
-        let row = name.row();
-        paragraph(&format!("  {:<15} ", with_value(*name)), row.does);
-        paragraph(&format!("{:18}", ""), row.means);
-    }
-    text
-}
 
-/// `body` broken at spaces to stand right of `lead`.
-fn wrapped(lead: &str, body: &str) -> String {
-    let indent = lead.chars().count();
-    let mut text = lead.to_owned();
-    let mut column = indent;
-    for word in body.split_whitespace() {
-        let n_chars = word.chars().count();
-        if column > indent {
-            if column + 1 + n_chars > HELP_COLUMNS {
-                text.push('\n');
-                text.push_str(&" ".repeat(indent));
-                column = indent;
-            } else {
-                text.push(' ');
-                column += 1;
-            }
-        }
-        text.push_str(word);
-        column += n_chars;
+    #[track_caller]
+    fn check_wrong(line: &str, parts: &[&str]) {
+        let error = Script::parse(line).map(|script| script.to_string()).expect_err(line);
+        assert!(parts.iter().all(|part| error.contains(part)), "{line}: {error}");
     }
-    text.truncate(text.trim_end().len());
-    text.push('\n');
-    text
+
+    #[test]
+    fn a_wrong_line_is_told_what_is_allowed() {
+        check_wrong(
+            "stal@1s",
+            &["“stal@1s”", "is no item", "stall", "WxH@FPS", "format=bgr|yuyv|mjpeg", "drop=PERCENT"],
+        );
+        check_wrong("stall2s", &["“stall2s”", "is no item"]);
+        check_wrong("black,blakc", &["“blakc”", "is no item"]);
+        check_wrong("1280", &["“1280”", "is no item"]);
+        check_wrong("fps=30", &["is no item", "@FPS"]);
+        check_wrong("640x480x3", &["is no item"]);
+        check_wrong("-640x480", &["“-640x480”", "1 to 16384"]);
+        check_wrong("0x480", &["“0x480”", "1 to 16384"]);
+        check_wrong("99999x480", &["1 to 16384"]);
+        check_wrong("16384x16384", &["7680x4320 at most"]);
+        check_wrong("resize=16384x16384", &["7680x4320 at most"]);
+        check_wrong("resize=0x0", &["1 to 16384"]);
+        for rate in ["0", "0.01", "1001", "-5", "nan", "inf", "1e2", "abc", "", "3.3.3"] {
+            check_wrong(&format!("@{rate}"), &[&format!("“{rate}” is no rate"), "0.1 to 1000"]);
+            check_wrong(&format!("640x480@{rate}"), &[&format!("“{rate}” is no rate"), "0.1 to 1000"]);
+            check_wrong(&format!("slow={rate}"), &[&format!("“{rate}” is no rate"), "0.1 to 1000"]);
+        }
+        for share in ["0", "100.1", "101%", "-1", "a", "%", ""] {
+            check_wrong(&format!("drop={share}"), &[&format!("“{share}” is no share"), "100 at most"]);
+        }
+        for seed in ["-1", "1.5", "x", "", "18446744073709551616"] {
+            check_wrong(&format!("seed={seed}"), &[&format!("“{seed}” is no seed"), "whole number"]);
+        }
+        check_wrong("pattern=cards", &["“cards” is no pattern", "card, noise, gradient, chart"]);
+        check_wrong("format=nv12", &["“nv12” is no format", "bgr, yuyv, mjpeg"]);
+        check_wrong("flicker=0", &["“0” is no mains frequency", "1 to 1000"]);
+        for time in ["", "2", "s", "2h", "2 s", "-2s", "+s", "1e3s", ".5s", "2.s", "2.0001s", "2s@3s", "ms"] {
+            check_wrong(&format!("stall@{time}"), &["in a sim: line is wrong", "is no time", "500ms, 2s or 1m"]);
+        }
+        check_wrong("stall@0.5ms", &["“0.5ms” is finer than a millisecond"]);
+        check_wrong("stall@1s+", &["“” is no time"]);
+        check_wrong("stall@1s+2", &["“2” is no time"]);
+        check_wrong("stall@999999999m", &["longer than a year"]);
+        check_wrong("stall@99999999999999999999s", &["longer than a year"]);
+        check_wrong("stall@1s+0s", &["no time", "for ever"]);
+        check_wrong("late=0ms", &["no effect"]);
+        check_wrong("late=soon", &["“soon” is no time"]);
+        check_wrong("black=3", &["black takes no value"]);
+        check_wrong("black=", &["black takes no value"]);
+        check_wrong("drop@1s", &["drop needs a value", "drop=PERCENT", "drop=10"]);
+        check_wrong("resize", &["resize=WxH", "resize=320x240"]);
+        check_wrong(",", &["before and after each comma"]);
+        check_wrong("640x480,", &["before and after each comma"]);
+        check_wrong("640x480,,black", &["before and after each comma"]);
+    }
+
+    #[test]
+    fn items_that_contradict_each_other_are_refused() {
+        check_wrong("640x480,800x600", &["size", "twice", "“640x480”", "“800x600”"]);
+        check_wrong("640x480@30,@25", &["rate", "twice"]);
+        check_wrong("seed=1,seed=1", &["seed", "twice"]);
+        check_wrong("pattern=card,pattern=card", &["pattern", "twice"]);
+        check_wrong("format=bgr,format=mjpeg", &["format", "twice"]);
+        check_wrong("stall@1s,stall@5s", &["“stall@1s”", "“stall@5s”", "+DURATION"]);
+        check_wrong("drop=5,drop=50@1s+1s", &["same time"]);
+        check_wrong("stall@3s+3s,stall@1s+2001ms", &["same time"]);
+        check_wrong("black@1s+5s,green@2s", &["same time"]);
+        check_wrong("open-busy,open-missing", &["same time"]);
+        check_wrong("stall,hang", &["same time"]);
+        check_wrong("@20,slow=20", &["“slow=20”", "not slower"]);
+        check_wrong("slow=30@1s,640x480@20", &["not slower"]);
+        check_wrong("640x480,resize=640x480@1s", &["its size already"]);
+        check_wrong("641x480,format=yuyv", &["even width"]);
+        check_wrong("format=yuyv,resize=321x240", &["even width"]);
+        check_prints("black@1s+1s,green@2s,blur,noise,flicker=50", "black@1s+1s,green@2s,blur,noise,flicker=50");
+        check_prints("stall,unplug@1s", "stall,unplug@1s");
+    }
+
+    #[test]
+    fn what_the_line_does_not_give_is_left_open() {
+        let script = Script::parse("").unwrap();
+        assert_eq!((script.size(), script.fps(), script.format()), (None, None, None));
+        assert_eq!((script.seed(), script.pattern()), (0, Pattern::Card));
+        let script = Script::parse("@25,320x240,seed=3,format=mjpeg,pattern=noise").unwrap();
+        assert_eq!((script.size(), script.fps()), (Size::new(320, 240), Some(25.0)));
+        assert_eq!((script.seed(), script.pattern(), script.format()), (3, Pattern::Noise, Some(WireFormat::Mjpeg)));
+    }
+
+    #[test]
+    fn windows_open_at_their_start_and_close_before_their_end() {
+        let script = Script::parse("stall@2s+3s,black").unwrap();
+        let is_stalled = |elapsed| script.fault_at(FaultName::Stall, elapsed).is_some();
+        assert!(!is_stalled(Duration::new(1, 999_999_999)) && is_stalled(secs(2)));
+        assert!(is_stalled(Duration::new(4, 999_999_999)) && !is_stalled(secs(5)));
+        assert!(script.fault_at(FaultName::Black, Duration::ZERO).is_some());
+        assert!(script.fault_at(FaultName::Black, Duration::MAX).is_some());
+        assert!(script.fault_at(FaultName::Green, secs(1)).is_none());
+    }
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::script::{FaultName, Script, Value};
+use super::fault_table::FaultName;
+use super::script::Script;
+use super::value::Value;
 
 /// A stretch of time in which frames come at one rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -167,7 +169,11 @@ mod tests {
             for n in [1, 2, 999, 100_000, 2_592_000, 100_000_000] {
                 let due = timeline.due(n).unwrap();
                 assert_eq!(timeline.newest(due), Some(n), "{fps} fps, frame {n}");
-                assert_eq!(timeline.newest(due - Duration::from_nanos(1)), Some(n - 1), "{fps} fps, frame {n}");
+                assert_eq!(
+                    timeline.newest(due.checked_sub(Duration::from_nanos(1)).unwrap()),
+                    Some(n - 1),
+                    "{fps} fps, frame {n}"
+                );
             }
         }
     }
