@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use camclinic::latest::Latest;
 
 fn main() {
-    #[cfg(feature = "gui")]
     newest_frame_to_texture();
     readers_and_the_writer();
 }
@@ -34,7 +33,6 @@ fn median_secs(n: usize, mut work: impl FnMut()) -> f64 {
     times[n / 2]
 }
 
-#[cfg(feature = "gui")]
 fn newest_frame_to_texture() {
     use camclinic::frame::{Image, Size};
     let size = Size { width: 1920, height: 1080 };
