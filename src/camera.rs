@@ -27,7 +27,9 @@ use crate::source::SourceSpec;
 use crate::status::Status;
 
 mod capture;
+mod outage;
 mod supervisor;
+mod tally;
 
 use supervisor::{Outputs, Supervisor};
 

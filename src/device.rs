@@ -140,6 +140,14 @@ pub fn examine(device: &Device) -> Usability {
     system::examine(std::path::Path::new(&device.path))
 }
 
+/// The words of a system's error. Its number at the end is left to [`Fault::code`].
+pub(crate) fn without_code(text: &str) -> &str {
+    match text.rsplit_once(" (os error ").or_else(|| text.rsplit_once(" (0x")) {
+        Some((start, end)) if end.ends_with(')') => start,
+        _ => text,
+    }
+}
+
 /// No such camera; says which there are.
 fn missing(text: &str, devices: &[Device]) -> Fault {
     Fault::new(FaultKind::Missing, format!("there is no camera {text}")).with_advice(what_is_there(devices))
@@ -234,6 +242,14 @@ mod tests {
             named("no-such-camera").map(|device| device.path).map_err(|fault| fault.kind),
             Err(FaultKind::Missing)
         );
+    }
+
+    #[test]
+    fn a_number_is_not_said_twice() {
+        assert_eq!(without_code("No such device (os error 19)"), "No such device");
+        assert_eq!(without_code("MFT failed (0xC00D3704)"), "MFT failed");
+        assert_eq!(without_code("Failed to Fufill"), "Failed to Fufill");
+        assert_eq!(without_code("a (os error 5) in the middle"), "a (os error 5) in the middle");
     }
 
     #[test]

@@ -104,9 +104,7 @@ fn no_window(error: &eframe::Error) -> String {
         eframe::Error::Glutin(_) | eframe::Error::NoGlutinConfigs(..) | eframe::Error::OpenGL(_) => {
             "OpenGL is missing or too old. On Linux install the packages libgl1 and libgl1-mesa-dri (Debian, Ubuntu) or mesa-dri-drivers (Fedora); elsewhere update the graphics driver."
         }
-        eframe::Error::AppCreation(_) | eframe::Error::Winit(_) | eframe::Error::WinitEventLoop(_) => {
-            "The commands work without a window: camclinic help"
-        }
+        eframe::Error::AppCreation(_) => "The commands work without a window: camclinic help",
     };
     format!("The window cannot be opened: {} {advice}", text::sentence(why))
 }

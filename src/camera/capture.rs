@@ -139,7 +139,12 @@ impl Worker {
                 got = changed;
                 self.tell(News::Changed(got.clone()));
             }
-            if !self.tell(news) || (failed && self.leave.recv().is_err()) {
+            // Leave that was given while a call was out is not for the failure that comes now.
+            let _ = self.leave.try_recv();
+            if !self.tell(news) {
+                return;
+            }
+            if failed && !self.stop.load(Ordering::Relaxed) && self.leave.recv().is_err() {
                 return;
             }
         }

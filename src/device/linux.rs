@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::{Device, Usability, what_is_there};
+use super::{Device, Usability, what_is_there, without_code};
 use crate::fault::{Fault, FaultKind};
 
 const SYSFS: &str = "/sys/class/video4linux";
@@ -87,6 +87,13 @@ fn why_not(path: &Path) -> Option<Fault> {
             None => fault,
         });
     }
+    if is_virtual(&node) {
+        // Not busy: a loopback device has any number of readers, and whoever holds it may well be the one that feeds it.
+        return Some(
+            Fault::new(FaultKind::OpenFailed, format!("{shown} is a virtual camera, and no program seems to feed it"))
+                .with_advice("Start the program that makes its picture, or choose another camera."),
+        );
+    }
     busy(path)
 }
 
@@ -103,14 +110,16 @@ fn fault_of(error: &io::Error, path: &Path) -> Fault {
     const ENFILE: i32 = 23;
     const EMFILE: i32 = 24;
     let shown = path.display();
+    let said = error.to_string();
+    let said = without_code(&said);
     let code = error.raw_os_error();
     let (kind, message) = match code {
         Some(ENOENT | ENOTDIR) => (FaultKind::Missing, format!("there is no {shown}")),
         Some(ENXIO | ENODEV) => (FaultKind::Missing, format!("the camera behind {shown} is gone")),
         Some(EPERM | EACCES) => (FaultKind::Denied, format!("the system does not let this program open {shown}")),
         Some(EBUSY) => (FaultKind::Busy, format!("another program holds {shown}")),
-        Some(ENOMEM | ENFILE | EMFILE) => (FaultKind::NoResources, format!("{shown} cannot be opened: {error}")),
-        _ => (FaultKind::OpenFailed, format!("{shown} cannot be opened: {error}")),
+        Some(ENOMEM | ENFILE | EMFILE) => (FaultKind::NoResources, format!("{shown} cannot be opened: {said}")),
+        _ => (FaultKind::OpenFailed, format!("{shown} cannot be opened: {said}")),
     };
     let fault = Fault::new(kind, message);
     let fault = match code {
@@ -150,7 +159,10 @@ fn busy(path: &Path) -> Option<Fault> {
         .join(", ");
     let fault = Fault::new(FaultKind::Busy, format!("{} is in use by {names}", path.display()));
     Some(if holders.iter().all(|(pid, _)| *pid == own) {
-        fault.with_advice("Close the other view of this camera, or wait until it has let go.")
+        fault.with_advice(
+            "Close the other view of this camera. If there is none, an earlier call into its driver has not come back: \
+             unplug the camera, or restart Camclinic.",
+        )
     } else {
         fault.with_advice(format!("Close {names}: the camera then comes by itself."))
     })
@@ -198,15 +210,18 @@ fn number_of(node: &Path) -> Option<u32> {
     node.file_name()?.to_str()?.strip_prefix("video")?.parse().ok()
 }
 
+fn is_virtual(node: &Path) -> bool {
+    fs::canonicalize(node).is_ok_and(|path| path.starts_with("/sys/devices/virtual"))
+}
+
 fn is_capture_node(node: &Path, udev_data: &Path) -> bool {
-    // A loopback device turns into a camera when somebody feeds it, and udev does not look again.
-    let is_virtual = fs::canonicalize(node).is_ok_and(|path| path.starts_with("/sys/devices/virtual"));
     let udev = || {
         let number = read(&node.join("dev"))?;
         let data = fs::read_to_string(udev_data.join(format!("c{number}"))).ok()?;
         data.lines().find_map(|line| line.strip_prefix("E:ID_V4L_CAPABILITIES=")).map(|caps| caps.contains(":capture:"))
     };
-    if is_virtual {
+    // A loopback device turns into a camera when somebody feeds it, and udev does not look again.
+    if is_virtual(node) {
         return true;
     }
     // Without udev: uvcvideo gives the number 1 to the metadata node beside a camera.

@@ -268,7 +268,7 @@ impl Failure {
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Said(error) => f.write_str(without_code(&error.to_string())),
+            Self::Said(error) => f.write_str(device::without_code(&error.to_string())),
             Self::Panicked(message) => f.write_str(message),
         }
     }
@@ -284,14 +284,6 @@ fn guarded<T>(call: impl FnOnce() -> Result<T, NokhwaError>) -> Result<T, Failur
                 .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
                 .unwrap_or_else(|| "it panicked".to_owned()),
         )),
-    }
-}
-
-/// The number at the end is shown by the fault itself.
-fn without_code(text: &str) -> &str {
-    match text.rsplit_once(" (os error ").or_else(|| text.rsplit_once(" (0x")) {
-        Some((start, end)) if end.ends_with(')') => start,
-        _ => text,
     }
 }
 
@@ -411,9 +403,6 @@ mod tests {
         check_code("Access is denied. (0x80070005)", Some(-2_147_024_891), Some(FaultKind::Denied));
         check_code("Failed to Fufill", None, None);
         check_code("(os error x)", None, None);
-        assert_eq!(without_code("No such device (os error 19)"), "No such device");
-        assert_eq!(without_code("MFT failed (0xC00D3704)"), "MFT failed");
-        assert_eq!(without_code("Failed to Fufill"), "Failed to Fufill");
     }
 
     #[test]

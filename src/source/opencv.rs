@@ -445,7 +445,10 @@ fn check_file(path: &Path) -> Result<(), Fault> {
             }
             io::ErrorKind::PermissionDenied => Fault::new(FaultKind::Denied, format!("{shown} may not be read"))
                 .with_advice("Give this user the right to read the file and its folder."),
-            _ => Fault::new(FaultKind::Unreadable, format!("{shown} cannot be read: {error}")),
+            _ => {
+                let why = error.to_string();
+                Fault::new(FaultKind::Unreadable, format!("{shown} cannot be read: {}", device::without_code(&why)))
+            }
         };
         match error.raw_os_error() {
             Some(code) => fault.with_code(code),
@@ -525,7 +528,8 @@ fn why_unreachable(url: &str, spec: &SourceSpec, waited: Duration, patience: Dur
         ))
         .with_advice("Check user name, password and the path in the address."),
         Err(error) => {
-            let fault = unreachable(format!("{host} does not answer on port {port}: {error}"));
+            let why = error.to_string();
+            let fault = unreachable(format!("{host} does not answer on port {port}: {}", device::without_code(&why)));
             match error.raw_os_error() {
                 Some(code) => fault.with_code(code),
                 None => fault,
