@@ -177,31 +177,45 @@ impl Shared {
     }
 }
 
+/// What is said when the simulated camera stands in for a real one.
+pub const NO_CAMERA: &str =
+    "No camera was found, so this is the simulated one. A camera that is plugged in appears in the list.";
+
+/// A camera to open.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    pub spec: SourceSpec,
+    /// Nobody asked for it: it is the simulated camera, because there is no real one.
+    pub is_stand_in: bool,
+}
+
 /// The camera to open: the one that was named, else the saved one, else the first real one, else the simulated one.
 ///
 /// # Errors
 /// What was named cannot be a source; the sentence says what can.
-pub fn choose_source(named: Option<&str>, settings: &Settings) -> Result<SourceSpec, String> {
+pub fn choose_source(named: Option<&str>, settings: &Settings) -> Result<Chosen, String> {
+    let wanted = |spec| Chosen { spec, is_stand_in: false };
     if let Some(named) = named {
-        return SourceSpec::parse(named);
+        return SourceSpec::parse(named).map(wanted);
     }
     // A saved source was checked when it was saved; should a later version not know it any more, go on without.
     if let Some(Ok(spec)) = settings.source.as_deref().map(SourceSpec::parse) {
-        return Ok(spec);
+        return Ok(wanted(spec));
     }
     let devices = if Backend::for_devices().is_empty() { None } else { device::list_within(LIST_DEADLINE) };
-    devices
-        .and_then(|devices| devices.into_iter().next())
-        .map_or_else(|| SourceSpec::parse("sim:"), |first| SourceSpec::parse(&first.path))
+    match devices.and_then(|devices| devices.into_iter().next()) {
+        Some(first) => SourceSpec::parse(&first.path).map(wanted),
+        None => SourceSpec::parse("sim:").map(|spec| Chosen { spec, is_stand_in: true }),
+    }
 }
 
 /// The camera that the window opens. Waits a moment at most: the window shall be there within a second.
 ///
 /// # Errors
 /// As [`choose_source`]; or the word is no camera and looks like a mistyped command.
-pub fn window_source(named: Option<&str>, settings: &Settings) -> Result<SourceSpec, String> {
-    let spec = choose_source(named, settings)?;
-    if let SourceSpec::Device(word) = &spec
+pub fn window_source(named: Option<&str>, settings: &Settings) -> Result<Chosen, String> {
+    let chosen = choose_source(named, settings)?;
+    if let SourceSpec::Device(word) = &chosen.spec
         && word.bytes().all(|byte| byte.is_ascii_lowercase())
         && device::find(word).is_none()
     {
@@ -209,7 +223,7 @@ pub fn window_source(named: Option<&str>, settings: &Settings) -> Result<SourceS
         let names: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
         return Err(format!("“{word}” is neither a camera nor a command. Commands: {}.", names.join(", ")));
     }
-    Ok(spec)
+    Ok(chosen)
 }
 
 /// Runs a command to its end. `interrupted` is set by a signal.
@@ -282,8 +296,7 @@ struct Work<'a> {
 
 impl Work<'_> {
     fn status(&self, source: Option<&str>, detailed: bool, json: bool) -> Result<Exit, String> {
-        let spec = choose_source(source, &self.run.settings)?;
-        let camera = self.open(spec)?;
+        let camera = self.open(self.choose(source)?)?;
         let status = self.watch(&camera)?;
         if json {
             say(&pretty(status.as_ref()));
@@ -291,6 +304,14 @@ impl Work<'_> {
             say(&status_text(&status, detailed));
         }
         Ok(exit_of(&status))
+    }
+
+    fn choose(&self, named: Option<&str>) -> Result<SourceSpec, String> {
+        let chosen = choose_source(named, &self.run.settings)?;
+        if chosen.is_stand_in {
+            complain(NO_CAMERA);
+        }
+        Ok(chosen.spec)
     }
 
     /// The status after two seconds of pictures, or as soon as it is clear that there will be none.
@@ -319,7 +340,7 @@ impl Work<'_> {
     fn snapshot(&self, source: Option<&str>, output: &Path, json: bool) -> Result<Exit, String> {
         // Before a camera is bothered: can this be a picture at all?
         let format = snapshot::format_of(output)?;
-        let spec = choose_source(source, &self.run.settings)?;
+        let spec = self.choose(source)?;
         let name = spec.to_string();
         let camera = self.open(spec)?;
         let Some(frame) = self.first_frame(&camera)? else {

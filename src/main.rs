@@ -32,8 +32,8 @@ fn run(arguments: &cli::Cli) -> Exit {
 #[cfg(feature = "gui")]
 fn window(arguments: &cli::Cli, interrupted: Arc<AtomicBool>) -> Exit {
     let cli::Run { settings, settings_path, notices } = arguments.shared.load_settings();
-    let source = match cli::window_source(arguments.source.as_deref(), &settings) {
-        Ok(source) => Some(source),
+    let chosen = match cli::window_source(arguments.source.as_deref(), &settings) {
+        Ok(chosen) => chosen,
         Err(sentence) => {
             cli::complain(&sentence);
             return Exit::CouldNotRun;
@@ -42,6 +42,7 @@ fn window(arguments: &cli::Cli, interrupted: Arc<AtomicBool>) -> Exit {
     let after = arguments.after;
     let screenshot = arguments.screenshot.clone().map(|path| ui::Screenshot { path, after });
     let log = EventLog::new();
+    let source = Some(chosen.spec);
     let options = ui::Options { source, settings, settings_path, notices, screenshot, log, interrupted };
     match ui::run(options) {
         Ok(()) => Exit::Healthy,

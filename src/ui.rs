@@ -1,6 +1,6 @@
 //! The window: what the eye meets of one camera.
 //!
-//! [`App`] owns the camera and everything that takes time; [`window::Window`] is what is shown, and draws itself without
+//! `App` owns the camera and everything that takes time; [`window::Window`] is what is shown, and draws itself without
 //! knowing either. Nothing here waits: what may take time happens on the threads of [`background`].
 
 use std::path::PathBuf;

@@ -2,7 +2,7 @@
 //!
 //! It stands in for a device, so it does what no other part of the program may: it waits for its next frame, hangs, and
 //! on demand takes its process with it (`crash`, meant for backends in a child process). All that it shows is a pure
-//! function of the line and of the frame's number; only [`Simulated`] reads the clock, to know which frame is due.
+//! function of the line and of the frame's number; only `Simulated` reads the clock, to know which frame is due.
 //!
 //! A fault is added as one row of `fault_table.rs`, and where it acts: opening and reading here, the order of frames in
 //! `timeline.rs`, the picture and its bytes in `lens.rs`. Parser and documentation take it from the table.
