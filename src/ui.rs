@@ -138,6 +138,10 @@ struct App {
     applied: Settings,
     camera: Camera,
     frames: Reader<Frame>,
+    /// The camera whose status is shown, as the status names it.
+    shown_source: String,
+    /// Pictures taken before this moment are another camera's. `None` until the first status after a switch.
+    frames_since: Option<Instant>,
     status: Reader<Status>,
     history: Reader<History>,
     log: EventLog,
@@ -178,11 +182,13 @@ impl App {
                 ctx.request_repaint();
             }
         };
+        let started_at = Instant::now();
         let camera = Camera::start(spec.clone(), &settings, log.clone(), Arc::clone(&wake))?;
         let background =
             Background::start(settings_path, settings.snapshot_folder(), interrupted, close, Arc::clone(&wake))?;
         let snapshots = Snapshots::start(wake)?;
         let now = Instant::now();
+        let shown_source = spec.to_string();
         let mut window = Window::new(spec, settings.clone(), now);
         for notice in notices {
             log.add("", Level::Warning, "settings", notice.clone());
@@ -192,6 +198,8 @@ impl App {
             window,
             applied: settings,
             frames: camera.frames(),
+            shown_source,
+            frames_since: Some(started_at),
             status: camera.status(),
             history: camera.history(),
             camera,
@@ -208,7 +216,11 @@ impl App {
     fn refresh(&mut self, is_visible: bool) {
         let now = Instant::now();
         self.window.now = now;
-        if let Some(fresh) = self.status.take_fresh() {
+        // For a moment after a switch the supervisor still tells of the camera before.
+        if let Some(fresh) = self.status.take_fresh()
+            && fresh.value.source == self.shown_source
+        {
+            self.frames_since.get_or_insert(now);
             self.window.status = Some(fresh.value);
             self.window.status_at = now;
         }
@@ -216,7 +228,9 @@ impl App {
             self.window.history = fresh.value;
         }
         self.window.log.add(self.log.since(self.window.log.last_id()));
-        if let Some(fresh) = self.frames.take_fresh() {
+        if let Some(fresh) = self.frames.take_fresh()
+            && self.frames_since.is_some_and(|since| fresh.value.taken_at >= since)
+        {
             if self.was_drawing && is_visible {
                 self.window.n_missed += fresh.n_skipped;
             }
@@ -259,9 +273,7 @@ impl App {
             News::Answer(_, Answer::Cancelled) => {}
             News::Answer(purpose, Answer::NoDialogue) => {
                 let (folder, name) = self.suggestion(purpose);
-                let mut prompt = Prompt::new(purpose, folder.join(name).display().to_string());
-                "This system offers no dialogue for files: type the path here.".clone_into(&mut prompt.remark);
-                self.window.prompt = Some(prompt);
+                self.window.prompt = Some(Prompt::without_dialogue(purpose, folder.join(name).display().to_string()));
             }
         }
     }
@@ -315,7 +327,10 @@ impl App {
             self.window.settings.backend = None;
         }
         self.window.settings.source = Some(spec.without_password());
+        self.shown_source = spec.to_string();
         self.window.spec = spec.clone();
+        self.window.n_missed = 0;
+        self.frames_since = None;
         self.window.status = None;
         self.window.frame = None;
         self.window.viewer.clear();

@@ -103,7 +103,8 @@ fn window(status: Status) -> Window {
         .map(|path| CameraChoice {
             name: format!("Camera {path}"),
             detail: path.to_owned(),
-            spec: SourceSpec::parse(path).unwrap(),
+            spec: SourceSpec::Device(format!("identity-of-{path}")),
+            aliases: vec![SourceSpec::parse(path).unwrap()],
         })
         .to_vec();
     window.host = Some(Host { cpu_percent: 4.0, free_bytes: Some(812_000_000_000) });
@@ -313,7 +314,13 @@ fn a_camera_is_chosen_from_the_list() {
     harness.get_by_role_and_label(Role::ComboBox, "Camera").click();
     harness.run();
     click(&mut harness, "Camera /dev/video2 · /dev/video2");
-    check_wish(&mut harness, "Choose(Device(\"/dev/video2\"))");
+    check_wish(&mut harness, "Choose(Device(\"identity-of-/dev/video2\"))");
+    // The one that is shown already, though it was named otherwise.
+    harness.get_by_role_and_label(Role::ComboBox, "Camera").click();
+    harness.run();
+    harness.get_all_by_label("Camera /dev/video0 · /dev/video0").last().unwrap().click();
+    harness.run();
+    assert!(wishes(&mut harness).is_empty());
     harness.get_by_role_and_label(Role::ComboBox, "Device").click();
     harness.run();
     click(&mut harness, "Simulated camera · sim:");

@@ -237,9 +237,29 @@ fn watch_cameras(reports: &Reports, running: &Receiver<()>) {
 fn choice(device: &device::Device) -> CameraChoice {
     CameraChoice {
         name: device.name.clone(),
-        detail: device.path.clone(),
+        detail: detail(device),
         // By identity, so that the same camera is found again after a re-plug.
         spec: SourceSpec::Device(device.identity.clone()),
+        aliases: [Some(SourceSpec::Device(device.path.clone())), device.index.map(SourceSpec::Index)]
+            .into_iter()
+            .flatten()
+            .collect(),
+    }
+}
+
+/// What tells two cameras of one name apart and can be read: the node where it is short, else the end of the serial
+/// number, else the port.
+fn detail(device: &device::Device) -> String {
+    if device.path.starts_with("/dev/") {
+        return device.path.clone();
+    }
+    match (&device.serial, &device.bus) {
+        (Some(serial), _) => {
+            let n_hidden = serial.chars().count().saturating_sub(4);
+            format!("serial …{}", serial.chars().skip(n_hidden).collect::<String>())
+        }
+        (None, Some(bus)) => bus.clone(),
+        (None, None) => String::new(),
     }
 }
 

@@ -365,3 +365,76 @@ fn axis_labels(ui: &Ui, palette: &Palette, time: &TimeAxis, transform: &PlotTran
         painter.galley(pos2(left, frame.bottom() + 5.0), galley, Color32::PLACEHOLDER);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn axis(span_secs: f64) -> TimeAxis {
+        TimeAxis::new(Instant::now() + Duration::from_hours(48), span_secs, 0.1)
+    }
+
+    #[test]
+    fn the_axis_shows_no_more_than_was_measured() {
+        #[track_caller]
+        fn check(span: Span, measured_secs: f64, expected_secs: f64) {
+            assert!((stretch_secs(span, measured_secs) - expected_secs).abs() < 1e-9);
+        }
+        check(Span::FiveMinutes, 0.0, 15.0);
+        check(Span::FiveMinutes, 15.5, 30.0);
+        check(Span::FiveMinutes, 299.0, 300.0);
+        check(Span::FiveMinutes, 9_000.0, 300.0);
+        check(Span::Minute, 31.0, 60.0);
+        check(Span::Minute, 3_000.0, 60.0);
+        check(Span::Day, 4_000.0, 10_800.0);
+        check(Span::Day, 900_000.0, 86_400.0);
+    }
+
+    #[test]
+    fn ticks_stand_on_whole_clock_times() {
+        for tick in TICKS_SECS {
+            let time = axis(86_400.0);
+            for x in time.ticks(tick) {
+                let clock = time.clock(x, "%H:%M:%S");
+                let of_day: i64 = clock.split(':').fold(0, |sum, part| sum * 60 + part.parse::<i64>().unwrap());
+                // Where the clocks changed last night, a tick of more than an hour may be off by one.
+                assert!(of_day % tick.min(1_800) == 0, "{clock} for every {tick} s");
+                assert!((-86_400.0..=0.0).contains(&x));
+            }
+        }
+    }
+
+    /// The curve of these samples, each so many seconds before the right edge, on a plot of 100 points.
+    fn drawn(span_secs: f64, samples: &[(f64, u8)]) -> Vec<Vec<(i32, i32)>> {
+        let time = axis(span_secs);
+        let mut history = History::default();
+        history.samples = samples.iter().map(|(ago, score)| (time.instant(-ago).unwrap(), *score)).collect();
+        #[expect(clippy::cast_possible_truncation, reason = "small numbers")]
+        let rounded = |point: &[f64; 2]| (point[0].round() as i32, point[1].round() as i32);
+        curve(&history, &time, 100.0).iter().map(|line| line.iter().map(rounded).collect()).collect()
+    }
+
+    #[test]
+    fn a_fall_shorter_than_a_pixel_is_still_seen() {
+        // 1 000 s on 100 points: ten samples in each piece.
+        let mut samples: Vec<_> = (0..1000_i32).rev().map(|ago| (f64::from(ago) + 0.5, 100)).collect();
+        samples[503].1 = 7;
+        let lines = drawn(1_000.0, &samples);
+        assert_eq!(lines.len(), 1);
+        assert!(lines[0].len() <= 101, "{}", lines[0].len());
+        assert_eq!(lines[0].iter().filter(|(_, score)| *score == 7).count(), 1);
+    }
+
+    #[test]
+    fn the_curve_is_cut_where_nothing_was_measured() {
+        let lines = drawn(100.0, &[(90.0, 100), (88.0, 90), (40.0, 80), (38.0, 70)]);
+        assert_eq!(lines, [vec![(-90, 100), (-88, 90)], vec![(-40, 80), (-38, 70)]]);
+        assert!(drawn(100.0, &[]).is_empty());
+    }
+
+    #[test]
+    fn the_curve_comes_in_from_the_left_edge() {
+        let lines = drawn(100.0, &[(300.0, 10), (105.0, 60), (95.0, 100)]);
+        assert_eq!(lines, [vec![(-105, 60), (-95, 100)]]);
+    }
+}

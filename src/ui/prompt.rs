@@ -47,11 +47,6 @@ impl Purpose {
             Self::SnapshotFolder => "Use",
         }
     }
-
-    /// Whether the system's own dialogue could ask for it as well.
-    fn can_browse(self) -> bool {
-        self != Self::Source
-    }
 }
 
 /// The open field.
@@ -61,12 +56,21 @@ pub struct Prompt {
     /// What is wrong with what was typed, or why the system's dialogue is not there.
     pub remark: String,
     had_focus: bool,
+    can_browse: bool,
 }
 
 impl Prompt {
     #[must_use]
     pub fn new(purpose: Purpose, text: String) -> Self {
-        Self { purpose, text, remark: String::new(), had_focus: false }
+        // An address is in no folder.
+        Self { purpose, text, remark: String::new(), had_focus: false, can_browse: purpose != Purpose::Source }
+    }
+
+    /// For a system that offers no dialogue.
+    #[must_use]
+    pub fn without_dialogue(purpose: Purpose, text: String) -> Self {
+        let remark = "This system offers no dialogue for files: type the path here.".to_owned();
+        Self { remark, can_browse: false, ..Self::new(purpose, text) }
     }
 }
 
@@ -94,7 +98,7 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
         }
         ui.horizontal_wrapped(|ui| {
             accepted |= widgets::button(ui, prompt.purpose.button(), true, "").clicked();
-            if prompt.purpose.can_browse() {
+            if prompt.can_browse {
                 browse = widgets::button(ui, "Browse…", false, "Choose in the system's own dialogue").clicked();
             }
         });

@@ -6,6 +6,7 @@ use egui::{Sense, Ui, WidgetInfo, pos2, vec2};
 use super::text;
 use super::theme::{self, Palette, SMALL};
 use super::window::Window;
+use crate::status::State;
 
 /// What stays between two passes.
 #[derive(Default)]
@@ -54,11 +55,13 @@ fn parts(window: &Window) -> Vec<String> {
     let dash = || "–".to_owned();
     let frame = window.frame.as_deref();
     let status = window.status.as_deref();
+    // Nothing is counted while stopped: the last count would stand there for ever.
+    let is_idle = status.is_some_and(|status| status.state == State::Idle);
     let mut parts = vec![
         format!("Frame {}", frame.map_or_else(dash, |frame| text::count(frame.number))),
         format!("seq {}", frame.and_then(|frame| frame.sequence).map_or_else(dash, text::count)),
         format!("{:.1} fps in", status.map_or(0.0, |status| status.fps)),
-        format!("{:.1} shown", window.viewer.shown_fps(window.now)),
+        format!("{:.1} shown", if is_idle { 0.0 } else { window.viewer.shown_fps(window.now) }),
     ];
     let drops = status.map(|status| status.drops).unwrap_or_default();
     parts.push(format!(

@@ -70,7 +70,7 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
     let mut opened = None;
     // Over the picture, where they cover neither the log nor a control.
     let stage = window.viewer.stage.filter(|stage| stage.height() > 120.0).unwrap_or(ctx.content_rect());
-    let width = (stage.width() - 32.0).clamp(200.0, 440.0);
+    let width = (stage.width() - 32.0).clamp(200.0, 520.0);
     Area::new(Id::unique("toasts"))
         .order(Order::Foreground)
         .pivot(Align2::CENTER_BOTTOM)

@@ -157,10 +157,12 @@ fn camera_combo(window: &mut Window, ui: &mut Ui, width: f32) {
 
 /// The chosen camera for people: its own name, and what it was opened by.
 pub fn current_name(window: &Window) -> String {
+    if let Some(listed) = window.cameras.iter().find(|camera| camera.is(&window.spec)) {
+        return listed.label();
+    }
     let spec = window.spec.to_string();
-    let listed = window.cameras.iter().find(|camera| camera.spec == window.spec).map(|camera| camera.name.clone());
     let told = window.status.as_ref().filter(|status| status.source == spec).map(|status| status.name.clone());
-    match listed.or(told).filter(|name| !name.is_empty() && *name != spec) {
+    match told.filter(|name| !name.is_empty() && *name != spec) {
         Some(name) => format!("{name} · {spec}"),
         None => spec,
     }
@@ -170,12 +172,7 @@ pub fn current_name(window: &Window) -> String {
 pub fn camera_menu(window: &mut Window, ui: &mut Ui) {
     let mut chosen = None;
     for camera in &window.cameras {
-        let label = if camera.detail.is_empty() {
-            camera.name.clone()
-        } else {
-            format!("{} · {}", camera.name, camera.detail)
-        };
-        if widgets::choice(ui, &label, camera.spec == window.spec) {
+        if widgets::choice(ui, &camera.label(), camera.is(&window.spec)) && !camera.is(&window.spec) {
             chosen = Some(camera.spec.clone());
         }
     }
@@ -183,9 +180,14 @@ pub fn camera_menu(window: &mut Window, ui: &mut Ui) {
         ui.weak("No camera is connected");
     }
     ui.separator();
-    let is_simulated = matches!(window.spec, SourceSpec::Simulated(_));
-    if widgets::choice(ui, "Simulated camera · sim:", is_simulated) {
-        chosen = SourceSpec::parse("sim:").ok();
+    let plain = SourceSpec::parse("sim:").ok();
+    let is_plain = plain.as_ref() == Some(&window.spec);
+    if !is_plain && !window.cameras.iter().any(|camera| camera.is(&window.spec)) {
+        // A file, an address, a script: it stands in no list, and is what is shown.
+        widgets::choice(ui, &current_name(window), true);
+    }
+    if widgets::choice(ui, "Simulated camera · sim:", is_plain) {
+        chosen = plain;
     }
     ui.separator();
     if widgets::choice(ui, "Open file…", false) {

@@ -259,7 +259,7 @@ pub fn number_row(ui: &mut Ui, tunable: &Tunable, settings: &mut Settings) {
     let n_decimals = decimals(tunable.step);
     row(ui, tunable.label, tunable.help, |ui, width| {
         // A long way from the least to the most: equal steps on the slider are equal factors then.
-        let is_wide = tunable.min > 0.0 && tunable.max / tunable.min >= 100.0;
+        let is_wide = tunable.min > 0.0 && tunable.max / tunable.min > 100.0;
         ui.spacing_mut().slider_width = (width - FIELD_WIDTH - 8.0).max(40.0);
         tip(slider(ui, tunable, &mut value, is_wide).accessible_name(tunable.label), tunable.help);
         number_field(ui, tunable, &mut value, vec2(FIELD_WIDTH, CONTROL_HEIGHT));

@@ -48,6 +48,24 @@ pub struct CameraChoice {
     /// What tells two of the same name apart: a path or a port.
     pub detail: String,
     pub spec: SourceSpec,
+    /// The other ways in which a user can have named it: its path and its number.
+    pub aliases: Vec<SourceSpec>,
+}
+
+impl CameraChoice {
+    #[must_use]
+    pub fn is(&self, spec: &SourceSpec) -> bool {
+        self.spec == *spec || self.aliases.contains(spec)
+    }
+
+    #[must_use]
+    pub fn label(&self) -> String {
+        if self.detail.is_empty() || self.detail == self.name {
+            self.name.clone()
+        } else {
+            format!("{} · {}", self.name, self.detail)
+        }
+    }
 }
 
 /// The whole window.
