@@ -52,6 +52,8 @@ pub struct Options {
     pub settings_path: Option<PathBuf>,
     /// What the user should know at once, such as a settings file that was set aside.
     pub notices: Vec<String>,
+    /// What is worth knowing and no trouble, such as that the simulated camera stands in for a real one.
+    pub greeting: Option<String>,
     /// Take a picture of the window, save it and end.
     pub screenshot: Option<Screenshot>,
     pub log: EventLog,
@@ -157,7 +159,7 @@ struct App {
 impl App {
     fn new(options: Options, shot: Option<screenshot::Shot>, ctx: &egui::Context) -> std::io::Result<Self> {
         theme::install(ctx);
-        let Options { source, settings, settings_path, notices, log, interrupted, screenshot: _ } = options;
+        let Options { source, settings, settings_path, notices, greeting, log, interrupted, screenshot: _ } = options;
         let spec = source.or_else(|| SourceSpec::parse("sim:").ok()).ok_or_else(|| {
             std::io::Error::new(std::io::ErrorKind::InvalidInput, "there is no camera, not even a simulated one")
         })?;
@@ -190,6 +192,10 @@ impl App {
         let now = Instant::now();
         let shown_source = spec.to_string();
         let mut window = Window::new(spec, settings.clone(), now);
+        if let Some(greeting) = greeting {
+            log.add("", Level::Info, "camera", greeting.clone());
+            window.toasts.info(greeting, now);
+        }
         for notice in notices {
             log.add("", Level::Warning, "settings", notice.clone());
             window.toasts.error(notice, now);
