@@ -95,7 +95,7 @@ impl Camera {
         self.frames.reader()
     }
 
-    /// A reader of the status, published at each change and four times a second while the camera is at work.
+    /// A reader of the status, published at each change, and while the camera is at work four times a second (given up: each 5 s).
     #[must_use]
     pub fn status(&self) -> Reader<Status> {
         self.status.reader()

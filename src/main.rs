@@ -55,7 +55,12 @@ fn window(arguments: &cli::Cli, interrupted: Arc<AtomicBool>) -> Exit {
 }
 
 #[cfg(not(feature = "gui"))]
-fn window(_arguments: &cli::Cli, _interrupted: Arc<AtomicBool>) -> Exit {
-    cli::complain("This build has no window. Use a command: camclinic help");
+fn window(arguments: &cli::Cli, _interrupted: Arc<AtomicBool>) -> Exit {
+    let settings = arguments.shared.load_settings().settings;
+    let sentence = match cli::window_source(arguments.source.as_deref(), &settings) {
+        Ok(_) => "This build has no window. Use a command: camclinic help".to_owned(),
+        Err(sentence) => sentence,
+    };
+    cli::complain(&sentence);
     Exit::CouldNotRun
 }

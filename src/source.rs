@@ -13,6 +13,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::frame::Image;
 use crate::status::{Asked, Got};
 
+mod file;
 #[cfg(feature = "native")]
 mod native;
 #[cfg(feature = "opencv")]
@@ -144,6 +145,17 @@ impl SourceSpec {
         }
     }
 
+    /// What is asked of it: what its own text says stands before the settings.
+    #[must_use]
+    pub fn asked(&self, settings: Asked) -> Asked {
+        match self {
+            Self::Simulated(script) => {
+                Asked { size: script.size().or(settings.size), fps: script.fps().or(settings.fps), ..settings }
+            }
+            Self::Index(_) | Self::Device(_) | Self::File(_) | Self::Url(_) => settings,
+        }
+    }
+
     /// The backends that can open it in this build, the one that `auto` takes first.
     #[must_use]
     pub fn backends(&self) -> Vec<Backend> {
@@ -233,8 +245,16 @@ impl OpenRequest {
     ///
     /// # Errors
     /// Why it cannot be opened.
-    pub fn open(&self) -> Result<Box<dyn Source>, Fault> {
-        match (self.backend()?, &self.spec) {
+    pub fn open(&self) -> Result<(Backend, Box<dyn Source>), Fault> {
+        if let SourceSpec::File(path) = &self.spec {
+            file::check(path)?;
+        }
+        let backend = self.backend()?;
+        Ok((backend, self.open_through(backend)?))
+    }
+
+    fn open_through(&self, backend: Backend) -> Result<Box<dyn Source>, Fault> {
+        match (backend, &self.spec) {
             (Backend::Simulated, SourceSpec::Simulated(script)) => simulated::open(script, self),
             #[cfg(feature = "native")]
             (Backend::Native, spec) => native::open(spec, self),

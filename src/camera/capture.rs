@@ -102,8 +102,7 @@ impl Worker {
         if !self.tell(News::Named(request.spec.name())) {
             return;
         }
-        let opened = request.backend().and_then(|backend| Ok((backend, request.open()?)));
-        let (backend, mut source) = match opened {
+        let (backend, mut source) = match request.open() {
             Ok(opened) => opened,
             Err(fault) => {
                 self.tell(News::Failed(fault));

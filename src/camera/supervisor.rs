@@ -19,10 +19,12 @@ use crate::logging::EventLog;
 use crate::recovery::{Ladder, Plan};
 use crate::settings::{Settings, secs};
 use crate::source::{Grabbed, OpenRequest, SourceSpec};
-use crate::status::{Got, Grade, Rung, State, Status};
+use crate::status::{Asked, Got, Grade, Rung, State, Status};
 
 /// How often the status is published while a camera is at work.
 const STATUS_PERIOD: Duration = Duration::from_millis(250);
+/// The same when it is given up: nothing changes but the time, and nobody pays a repaint for that many times a second.
+const FAILED_STATUS_PERIOD: Duration = Duration::from_secs(5);
 /// How often the score is added to the history.
 const HISTORY_PERIOD: Duration = Duration::from_millis(500);
 /// How long a device may take to close before its thread is left behind.
@@ -318,7 +320,7 @@ impl Supervisor {
     }
 
     fn stall_deadline(&self) -> Duration {
-        let period = self.tally.got.fps.or(self.settings.asked.fps).filter(|fps| *fps > 0.0).map_or(0.0, f64::recip);
+        let period = self.tally.got.fps.or(self.asked().fps).filter(|fps| *fps > 0.0).map_or(0.0, f64::recip);
         secs(self.settings.recovery.stall_deadline_secs.max(STALL_PERIODS * period))
     }
 
@@ -518,7 +520,7 @@ impl Supervisor {
         let request = OpenRequest {
             spec: self.spec.clone(),
             backend: self.settings.backend,
-            asked: self.settings.asked,
+            asked: self.asked(),
             first_opened: *self.first_opened.get_or_insert(now),
             open_deadline: secs(self.settings.recovery.open_deadline_secs),
             frame_deadline: self.stall_deadline(),
@@ -530,6 +532,10 @@ impl Supervisor {
             1.0
         };
         OpenRequest { open_deadline: request.open_deadline.mul_f64(factor), ..request }
+    }
+
+    fn asked(&self) -> Asked {
+        self.spec.asked(self.settings.asked)
     }
 
     fn state(&self, now: Instant) -> State {
@@ -558,15 +564,15 @@ impl Supervisor {
     }
 
     pub(super) fn publish(&mut self, now: Instant) {
-        self.status_due = now + STATUS_PERIOD;
         let state = self.state(now);
+        self.status_due = now + if state == State::Failed { FAILED_STATUS_PERIOD } else { STATUS_PERIOD };
         let working = state != State::Idle;
         let outage = self.time_without_picture(now).filter(|_| working);
         let condition = Condition {
             n_failures: if working { self.ladder.n_failures() } else { 0 },
             unavailable: self.outage.is_announced && working && !matches!(self.phase, Phase::Running { .. }),
             outage,
-            agreed_fps: self.tally.got.fps.or(self.settings.asked.fps).filter(|_| state == State::Streaming),
+            agreed_fps: self.tally.got.fps.or(self.asked().fps).filter(|_| state == State::Streaming),
         };
         let (health_score, deductions) = self.tally.health.score(condition, now);
         if working && now >= self.history_due {
@@ -613,7 +619,7 @@ impl Supervisor {
             should_reboot: self.ladder.should_reboot(),
             alerts: self.outage.alert.iter().cloned().collect(),
             name: self.name.clone(),
-            asked: self.settings.asked,
+            asked: self.asked(),
             got: self.tally.got.clone(),
             open_ms: self.tally.open_ms,
             first_frame_ms: self.tally.first_frame_ms,

@@ -5,7 +5,6 @@
 //! FFmpeg takes its time-outs for each capture.
 
 use std::fs;
-use std::io::{self, Read};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -20,7 +19,7 @@ use crate::backend::Backend;
 use crate::device::{self, Device, Usability};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Image, PixelFormat, Size};
-use crate::source::{Grabbed, OpenRequest, Source, SourceSpec};
+use crate::source::{Grabbed, OpenRequest, Source, SourceSpec, file};
 use crate::status::{Asked, Got};
 
 /// A failed `grab` that took longer was a time-out of the backend: 1 s in DirectShow and AVFoundation, 10 s in V4L2 and
@@ -359,7 +358,6 @@ fn pipeline(device: &Device, asked: &Asked) -> Option<String> {
 // ---- files
 
 fn open_file(backend: Backend, api: i32, path: &Path) -> Result<Capture, Fault> {
-    check_file(path)?;
     // FFmpeg takes what stands before a colon for a protocol, unless the path begins with a slash.
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let unreadable = || {
@@ -420,7 +418,7 @@ impl Playback {
         if is_same && video.set(videoio::CAP_PROP_POS_FRAMES, 0.0).unwrap_or(false) && video.grab().unwrap_or(false) {
             return Ok(());
         }
-        check_file(&self.path)?;
+        file::check(&self.path)?;
         self.stamp = stamp;
         let ended = || Fault::new(FaultKind::Unreadable, format!("{} holds no picture any more", self.path.display()));
         *video = videoio::VideoCapture::from_file(&self.path, self.api).map_err(|_| ended())?;
@@ -432,59 +430,6 @@ impl Playback {
 fn stamp(path: &Path) -> Option<(u64, SystemTime)> {
     let metadata = fs::metadata(path).ok()?;
     Some((metadata.len(), metadata.modified().ok()?))
-}
-
-/// What can be said about a file without asking OpenCV, which only says that it does not open.
-fn check_file(path: &Path) -> Result<(), Fault> {
-    let shown = path.display();
-    let fault_of = |error: io::Error| {
-        let fault = match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-                Fault::new(FaultKind::Missing, format!("there is no file {shown}"))
-                    .with_advice("Check the file's name and folder.")
-            }
-            io::ErrorKind::PermissionDenied => Fault::new(FaultKind::Denied, format!("{shown} may not be read"))
-                .with_advice("Give this user the right to read the file and its folder."),
-            _ => {
-                let why = error.to_string();
-                Fault::new(FaultKind::Unreadable, format!("{shown} cannot be read: {}", device::without_code(&why)))
-            }
-        };
-        match error.raw_os_error() {
-            Some(code) => fault.with_code(code),
-            None => fault,
-        }
-    };
-    let unreadable = |why: &str| Err(Fault::new(FaultKind::Unreadable, format!("{shown} is {why}")));
-    let metadata = fs::metadata(path).map_err(fault_of)?;
-    if metadata.is_dir() {
-        return unreadable("a folder, not a video file");
-    }
-    if !metadata.is_file() {
-        return unreadable("not a file");
-    }
-    if metadata.len() == 0 {
-        return unreadable("empty");
-    }
-    let mut start = Vec::new();
-    fs::File::open(path).and_then(|file| file.take(4096).read_to_end(&mut start)).map_err(fault_of)?;
-    if is_text(&start) {
-        // FFmpeg would paint a text file as a terminal does, and follow the addresses in a play list.
-        return unreadable("a text file, not a video");
-    }
-    Ok(())
-}
-
-/// No control characters but those of text, in valid UTF-8 (whose last character may be cut off).
-fn is_text(start: &[u8]) -> bool {
-    let valid = match std::str::from_utf8(start) {
-        Ok(text) => text,
-        Err(error) if error.error_len().is_none() => {
-            start.get(..error.valid_up_to()).and_then(|valid| std::str::from_utf8(valid).ok()).unwrap_or_default()
-        }
-        Err(_) => return false,
-    };
-    !valid.is_empty() && !valid.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{c}' | '\u{1b}'))
 }
 
 // ---- addresses
@@ -635,23 +580,6 @@ mod tests {
         assert_eq!(image_of(&part).unwrap().pixels(), [1, 2, 3].repeat(4));
         let part = Mat::roi(&whole, Rect::new(1, 1, 2, 2)).unwrap();
         assert_eq!(image_of(&part.clone_pointee()).unwrap().pixels(), [1, 2, 3].repeat(4));
-    }
-
-    #[track_caller]
-    fn check_text(start: &[u8], expected: bool) {
-        assert_eq!(is_text(start), expected, "{:?}", String::from_utf8_lossy(start));
-    }
-
-    #[test]
-    fn text_is_told_from_video() {
-        check_text(b"#EXTM3U\r\n#EXTINF:10,\nhttp://example.org/a.ts\n", true);
-        check_text("Grüße\n".as_bytes(), true);
-        check_text("Grü".as_bytes().get(..3).unwrap(), true);
-        check_text(b"RIFF\x24\x00\x00\x00AVI LIST", false);
-        check_text(b"\x00\x00\x00\x20ftypisom", false);
-        check_text(b"\xff\xd8\xff\xe0", false);
-        check_text(b"YUV4MPEG2 W4 H4\nFRAME\n\x10\x80", false);
-        check_text(b"", false);
     }
 
     #[track_caller]

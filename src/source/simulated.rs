@@ -288,7 +288,7 @@ mod tests {
         let mut request = request(line, millis(0));
         (request.asked.size, request.asked.fps, request.asked.format) = asked;
         request.asked.n_buffers = Some(3);
-        let got = request.open().unwrap().got();
+        let got = request.open().unwrap().1.got();
         let (size, fps, format) = (got.size.unwrap(), got.fps.unwrap(), got.format.unwrap());
         assert_eq!(format!("{size} {fps} {format}"), expected, "{line}");
         assert_eq!(got.n_buffers, Some(3));
@@ -380,16 +380,16 @@ mod tests {
         assert!(source.elapsed() >= millis(10_000));
         assert!(grabbed.sequence >= Some(1_990), "the sensor went on meanwhile: {grabbed:?}");
         let endless = request("hang", millis(9_970));
-        assert!(!ends_within(millis(100), move || drop(endless.open().unwrap().grab())));
+        assert!(!ends_within(millis(100), move || drop(endless.open().unwrap().1.grab())));
         // It begins while the call waits.
         let soon = request("hang@1s", millis(980));
-        assert!(!ends_within(millis(150), move || while soon.open().unwrap().grab().is_ok() {}));
+        assert!(!ends_within(millis(150), move || while soon.open().unwrap().1.grab().is_ok() {}));
     }
 
     #[test]
     fn frames_are_due_by_the_clock_and_keep_their_numbers() {
         let request = request("@200", millis(5_000));
-        let mut source = request.open().unwrap();
+        let mut source = request.open().unwrap().1;
         let mut last = None;
         for _ in 0..10 {
             let grabbed = source.grab().unwrap();
@@ -467,7 +467,7 @@ mod tests {
             assert!(fault.ends_stream());
         }
         check_open(line, 75_000, Some((FaultKind::Missing, 19)));
-        assert!(request(line, millis(95_000)).open().unwrap().grab().is_ok());
+        assert!(request(line, millis(95_000)).open().unwrap().1.grab().is_ok());
         // It goes while the call waits, which does not wait for its deadline.
         let mut source = open_since("@0.1,unplug@1s", millis(980));
         source.next = 1;

@@ -72,7 +72,7 @@ fn source(window: &mut Window, ui: &mut Ui) {
     format(&mut window.settings, ui);
     size(window, ui);
     rate(window, ui);
-    let got = window.status.as_ref().and_then(|status| text::got(&window.settings.asked, &status.got));
+    let got = window.status.as_ref().and_then(|status| text::got(&status.asked, &status.got));
     note(ui, got.as_deref().unwrap_or("Not answered yet: what the camera delivers is shown here."));
     for tunable in [&settings::BUFFERS, &settings::WARM_UP, &settings::JPEG_QUALITY] {
         widgets::number_row(ui, tunable, &mut window.settings);
@@ -94,8 +94,7 @@ fn backend(window: &mut Window, ui: &mut Ui) {
     const HELP: &str =
         "How the camera is reached. Try another one when a camera does not open or gives a wrong picture.";
     let possible = window.spec.backends();
-    let automatic =
-        possible.first().map_or_else(|| "Automatic".to_owned(), |first| format!("Automatic ({})", first.label()));
+    let automatic = possible.first().map_or_else(|| "Auto".to_owned(), |first| format!("Auto ({})", first.label()));
     let before = window.settings.backend;
     // One that cannot open this kind of camera cannot be chosen; when it was chosen for another one, it is named.
     let shown = before.map_or_else(|| automatic.clone(), |backend| backend.label().to_owned());
@@ -110,7 +109,7 @@ fn backend(window: &mut Window, ui: &mut Ui) {
                 }
             }
         });
-        if widgets::reset(ui, "Backend", "Automatic", before.is_some()) {
+        if widgets::reset(ui, "Backend", "Auto", before.is_some()) {
             window.settings.backend = None;
         }
     });
