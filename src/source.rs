@@ -246,8 +246,12 @@ impl OpenRequest {
     /// # Errors
     /// Why it cannot be opened.
     pub fn open(&self) -> Result<(Backend, Box<dyn Source>), Fault> {
-        if let SourceSpec::File(path) = &self.spec {
-            file::check(path)?;
+        // What is not there is the reason, whoever could open it if it were.
+        match &self.spec {
+            SourceSpec::File(path) => file::check(path)?,
+            SourceSpec::Index(index) => drop(device::named(&index.to_string())?),
+            SourceSpec::Device(name) => drop(device::named(name)?),
+            SourceSpec::Simulated(_) | SourceSpec::Url(_) => {}
         }
         let backend = self.backend()?;
         Ok((backend, self.open_through(backend)?))
