@@ -49,6 +49,10 @@ pub enum Command {
     Switch(Box<SourceSpec>),
     /// Do the next step of recovery at once.
     RecoverNow,
+    /// Try nothing more until somebody acts.
+    StopTrying,
+    /// Reset the device on its bus: the consent that this step waits for.
+    ResetDevice,
 }
 
 /// Called after each new frame, and after each new status that no frame accompanies, on the supervisor's thread: must

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// How grave an event is. The order is that of the log's filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -38,6 +39,9 @@ pub struct Event {
     /// One word that says what it is about: `open`, `stall`, `recovered`; the alerts have the names of [`crate::status::AlertName`].
     pub name: String,
     pub message: String,
+    /// What else belongs to it, for programs: `rung`, `outcome` and `took_ms` of a step of recovery.
+    #[serde(flatten)]
+    pub details: Map<String, Value>,
 }
 
 impl Event {

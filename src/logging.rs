@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 
 use crate::event::{Event, Level};
 
@@ -40,6 +41,18 @@ impl EventLog {
 
     /// Adds an event with the time of this moment. When the ring is full the oldest goes.
     pub fn add(&self, source: &str, level: Level, name: &str, message: impl Into<String>) {
+        self.add_with(source, level, name, message, Map::new());
+    }
+
+    /// The same with what else belongs to it, for programs.
+    pub fn add_with(
+        &self,
+        source: &str,
+        level: Level,
+        name: &str,
+        message: impl Into<String>,
+        details: Map<String, Value>,
+    ) {
         let mut ring = self.lock();
         let event = Arc::new(Event {
             id: ring.next_id,
@@ -49,6 +62,7 @@ impl EventLog {
             level,
             name: name.to_owned(),
             message: message.into(),
+            details,
         });
         ring.next_id += 1;
         if ring.events.len() >= CAPACITY {

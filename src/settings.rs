@@ -27,11 +27,24 @@ pub struct Settings {
     /// `None` is `auto`.
     pub backend: Option<Backend>,
     pub asked: Asked,
+    pub isolation: Isolation,
     /// Pictures thrown away after opening, while exposure and decoder settle.
     pub n_warm_up_frames: u32,
     pub recovery: RecoverySettings,
     pub snapshot: SnapshotSettings,
     pub window: WindowSettings,
+}
+
+/// Whether a backend runs in a process of its own, where it can neither hang nor kill the program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Isolation {
+    /// Everything but the simulated camera.
+    #[default]
+    Auto,
+    On,
+    /// Only what cannot do without: OpenCV.
+    Off,
 }
 
 /// When a camera counts as failed, and what is done then.
@@ -55,6 +68,12 @@ pub struct RecoverySettings {
     pub first_frame_deadline_secs: f64,
     /// The least time without a frame that counts as a stall; five frame periods where those are longer.
     pub stall_deadline_secs: f64,
+    /// Whether a reconnection that did not help may be followed by one with another format than was asked.
+    pub may_change_format: bool,
+    /// The same with another backend.
+    pub may_change_backend: bool,
+    /// Whether the device may be reset on its bus without asking each time.
+    pub may_reset_device: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -102,6 +121,7 @@ impl Default for Settings {
             source: None,
             backend: None,
             asked: Asked { fps: Some(30.0), n_buffers: Some(1), ..Asked::default() },
+            isolation: Isolation::Auto,
             n_warm_up_frames: 5,
             recovery: RecoverySettings::default(),
             snapshot: SnapshotSettings::default(),
@@ -124,6 +144,9 @@ impl Default for RecoverySettings {
             open_deadline_secs: 5.0,
             first_frame_deadline_secs: 3.0,
             stall_deadline_secs: 1.0,
+            may_change_format: false,
+            may_change_backend: false,
+            may_reset_device: false,
         }
     }
 }

@@ -39,6 +39,13 @@ pub trait Source {
     /// # Errors
     /// The frame is damaged; the next one may be good.
     fn retrieve(&mut self) -> Result<Image, Fault>;
+
+    /// Stops the stream and starts it, with the device kept open where the backend can: what revives a camera whose
+    /// transfers have failed and are not repeated by the driver (uvcvideo after -EPIPE).
+    ///
+    /// # Errors
+    /// The stream could not be started again.
+    fn restart(&mut self) -> Result<(), Fault>;
 }
 
 /// A frame that has been taken from the driver.
@@ -263,7 +270,7 @@ impl OpenRequest {
             #[cfg(feature = "native")]
             (Backend::Native, spec) => native::open(spec, self),
             #[cfg(feature = "opencv")]
-            (backend, spec) => opencv::open(backend, spec, self),
+            (backend, _) => opencv::open(backend, self),
             #[cfg(not(feature = "opencv"))]
             (backend, spec) => {
                 Err(Fault::new(FaultKind::BackendMissing, format!("this build has no backend {backend} for {spec}")))

@@ -100,6 +100,59 @@ impl fmt::Display for Rung {
     }
 }
 
+/// How a rung ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Good frames came.
+    Recovered,
+    /// The next fault came.
+    Failed,
+    /// It was left before its end was known: another step was asked for, or the camera was stopped.
+    Interrupted,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Recovered => "recovered",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+        })
+    }
+}
+
+/// What is known of one rung of the ladder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RungStatus {
+    pub rung: Rung,
+    /// Tries since the last minute of good frames.
+    pub n_tries: u32,
+    /// The last of them that has ended.
+    pub last: Option<RungResult>,
+}
+
+/// How the last try of a rung went.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RungResult {
+    pub outcome: Outcome,
+    /// From the moment at which the rung was carried out to its end, its pause not counted.
+    pub took_ms: u64,
+    /// How long ago it ended.
+    pub ago_secs: f64,
+    /// The fault that ended it; empty when it recovered.
+    pub why: String,
+}
+
+/// A capture process that does not end although it was killed: it sits in a driver, and only the kernel can free it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StuckProcess {
+    pub pid: u32,
+    pub since_secs: f64,
+    /// The function of the kernel in which it waits, where the system tells.
+    pub kernel_function: Option<String>,
+}
+
 /// One reason why the score is below 100.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Deduction {
@@ -211,6 +264,13 @@ pub struct Status {
     pub next_try_secs: Option<f64>,
     /// Calls into a driver that never came back, and whose threads had to be left behind.
     pub abandoned_calls: u32,
+    /// Whether the backend runs in a process of its own.
+    pub is_isolated: bool,
+    pub stuck_processes: Vec<StuckProcess>,
+    /// Each rung, gentlest first, with what it has done so far.
+    pub ladder: Vec<RungStatus>,
+    /// Whether a reset of the device is the next step and waits for somebody's consent.
+    pub reset_needs_consent: bool,
 }
 
 /// Lost frames by place.

@@ -58,6 +58,10 @@ fn status() -> Status {
         outage_secs: None,
         next_try_secs: None,
         abandoned_calls: 0,
+        is_isolated: false,
+        stuck_processes: Vec::new(),
+        ladder: Vec::new(),
+        reset_needs_consent: false,
     }
 }
 
@@ -119,6 +123,7 @@ fn window(status: Status) -> Window {
             level: *level,
             name: (*name).to_owned(),
             message: (*message).to_owned(),
+            details: serde_json::Map::new(),
         })
     });
     window.log.add(events);
@@ -538,6 +543,7 @@ fn a_paused_log_holds_back_what_is_new() {
         level: Level::Error,
         name: "later".to_owned(),
         message: "Came while paused".to_owned(),
+        details: serde_json::Map::new(),
     };
     harness.state_mut().log.add([Arc::new(event)]);
     harness.run();
@@ -579,6 +585,7 @@ fn errors_stay_when_the_log_is_full() {
             level: Level::Info,
             name: "many".to_owned(),
             message: id.to_string(),
+            details: serde_json::Map::new(),
         })
     }));
     let kept: Vec<_> = window.log.events().filter(|event| event.id < 100).map(|event| event.name.as_str()).collect();

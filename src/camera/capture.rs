@@ -42,6 +42,8 @@ pub(super) enum News {
     WarmedUp,
     /// The thread waits for leave to go on.
     Failed(Fault),
+    /// The stream was stopped and started, or could not be: then the thread waits for leave.
+    Restarted(Result<(), Fault>),
     /// The device is closed and the thread is ending.
     Closed,
 }
@@ -50,7 +52,14 @@ pub(super) enum News {
 pub(super) struct Capture {
     pub(super) opening: u64,
     stop: Arc<AtomicBool>,
-    go_on: Sender<()>,
+    go_on: Sender<Leave>,
+}
+
+/// What a capture thread does after a failure.
+#[derive(Clone, Copy)]
+enum Leave {
+    ReadOn,
+    Restart,
 }
 
 impl Capture {
@@ -68,7 +77,12 @@ impl Capture {
     }
 
     pub(super) fn go_on(&self) {
-        let _ = self.go_on.try_send(());
+        let _ = self.go_on.try_send(Leave::ReadOn);
+    }
+
+    /// Has the stream stopped and started. Only for a thread that waits for leave.
+    pub(super) fn restart(&self) {
+        let _ = self.go_on.try_send(Leave::Restart);
     }
 
     /// Asks the thread to close the device. It says `Closed` when it has.
@@ -82,7 +96,7 @@ impl Capture {
 struct Worker {
     opening: u64,
     stop: Arc<AtomicBool>,
-    leave: Receiver<()>,
+    leave: Receiver<Leave>,
     reports: Sender<Report>,
 }
 
@@ -132,7 +146,7 @@ impl Worker {
                 }
                 Err(fault) => News::Failed(fault),
             };
-            let failed = matches!(news, News::Failed(_));
+            let mut failed = matches!(news, News::Failed(_));
             let changed = Some(source.got()).filter(|now_got| *now_got != got);
             if let Some(changed) = changed {
                 got = changed;
@@ -143,8 +157,19 @@ impl Worker {
             if !self.tell(news) {
                 return;
             }
-            if failed && !self.stop.load(Ordering::Relaxed) && self.leave.recv().is_err() {
-                return;
+            while failed && !self.stop.load(Ordering::Relaxed) {
+                failed = match self.leave.recv() {
+                    Ok(Leave::ReadOn) => false,
+                    Ok(Leave::Restart) => {
+                        let restarted = source.restart();
+                        let failed = restarted.is_err();
+                        if !self.tell(News::Restarted(restarted)) {
+                            return;
+                        }
+                        failed
+                    }
+                    Err(_) => return,
+                };
             }
         }
     }

@@ -197,6 +197,7 @@ impl Supervisor {
             }
             Command::Apply(settings) => self.apply(*settings, now),
             Command::Switch(spec) => self.switch(*spec, now),
+            Command::StopTrying | Command::ResetDevice => {}
             Command::RecoverNow => {
                 if let Phase::Running { capture, retry_at: retry_at @ Some(_), .. } = &mut self.phase {
                     *retry_at = None;
@@ -252,7 +253,8 @@ impl Supervisor {
                     self.tally.drops.warm_up += 1;
                     self.extend_deadline(now);
                 }
-                News::Failed(fault) => self.on_failure(fault, now),
+                News::Failed(fault) | News::Restarted(Err(fault)) => self.on_failure(fault, now),
+                News::Restarted(Ok(())) => self.extend_deadline(now),
                 News::Closed => {}
             }
         }
@@ -628,6 +630,10 @@ impl Supervisor {
             outage_secs: outage.map(round_secs),
             next_try_secs: next_try.map(|at| round_secs(at.saturating_duration_since(now))),
             abandoned_calls: self.n_abandoned(),
+            is_isolated: false,
+            stuck_processes: Vec::new(),
+            ladder: Vec::new(),
+            reset_needs_consent: false,
         };
         self.out.status.publish(status);
         let level = (state, health_score);

@@ -132,6 +132,13 @@ impl Source for Native {
         self.got.size = Some(image.size());
         Ok(image)
     }
+
+    fn restart(&mut self) -> Result<(), Fault> {
+        self.buffer = None;
+        // A stream that has failed may refuse to stop; what counts is that it starts.
+        let _ = self.camera.call(Camera::stop_stream);
+        self.camera.call(Camera::open_stream).map_err(|failure| self.why_no_frame(&failure))
+    }
 }
 
 impl Native {

@@ -36,18 +36,25 @@ const DEFAULT_SIZE: Size = Size { width: 640, height: 480 };
 /// The rate at which a file is played that does not say its own, or a senseless one.
 const DEFAULT_FILE_FPS: f64 = 25.0;
 
-pub(super) fn open(backend: Backend, spec: &SourceSpec, request: &OpenRequest) -> Result<Box<dyn Source>, Fault> {
+/// Opens a source through one of OpenCV's backends. May block for minutes: V4L2 waits for a camera whose controls hang.
+///
+/// # Errors
+/// Why it cannot be opened; `BackendMissing` when the OpenCV on this system lacks the backend.
+pub fn open(backend: Backend, request: &OpenRequest) -> Result<Box<dyn Source>, Fault> {
+    Ok(Box::new(start(backend, request)?))
+}
+
+fn start(backend: Backend, request: &OpenRequest) -> Result<Capture, Fault> {
     let api = api(backend)?;
-    let opened = match spec {
-        SourceSpec::Index(index) => open_device(backend, api, &index.to_string(), &request.asked)?,
-        SourceSpec::Device(name) => open_device(backend, api, name, &request.asked)?,
-        SourceSpec::File(path) => open_file(backend, api, path)?,
-        SourceSpec::Url(url) => open_url(backend, api, url, spec, request)?,
-        SourceSpec::Simulated(_) => {
-            return Err(Fault::new(FaultKind::BackendMissing, format!("OpenCV cannot open {spec}")));
+    match &request.spec {
+        SourceSpec::Index(index) => open_device(backend, api, &index.to_string(), request),
+        SourceSpec::Device(name) => open_device(backend, api, name, request),
+        SourceSpec::File(path) => open_file(backend, api, path, request),
+        SourceSpec::Url(url) => open_url(backend, api, url, request),
+        spec @ SourceSpec::Simulated(_) => {
+            Err(Fault::new(FaultKind::BackendMissing, format!("OpenCV cannot open {spec}")))
         }
-    };
-    Ok(Box::new(opened))
+    }
 }
 
 /// OpenCV's number for a backend, if the OpenCV on this system has it. It may still be a slot for a plug-in that is not
@@ -77,6 +84,8 @@ struct Capture {
     /// For messages; without a password.
     name: String,
     origin: Origin,
+    /// To open it again.
+    request: OpenRequest,
     got: Got,
     mat: Mat,
     /// The grabbed frame is in `mat` already.
@@ -140,11 +149,40 @@ impl Source for Capture {
         self.got.size = Some(image.size());
         Ok(image)
     }
+
+    fn restart(&mut self) -> Result<(), Fault> {
+        self.is_retrieved = false;
+        if let (Origin::Device(_), Backend::V4l2) = (&self.origin, self.backend) {
+            return self.restart_v4l2();
+        }
+        // The others have no way to stop a stream but to close it.
+        let _ = self.video.release();
+        *self = start(self.backend, &self.request)?;
+        Ok(())
+    }
 }
 
 impl Capture {
-    fn new(video: videoio::VideoCapture, backend: Backend, name: String, origin: Origin) -> Self {
-        Self { video, backend, name, origin, got: Got::default(), mat: Mat::default(), is_retrieved: false }
+    fn new(
+        video: videoio::VideoCapture,
+        backend: Backend,
+        name: String,
+        origin: Origin,
+        request: &OpenRequest,
+    ) -> Self {
+        let (request, got, mat) = (request.clone(), Got::default(), Mat::default());
+        Self { video, backend, name, origin, request, got, mat, is_retrieved: false }
+    }
+
+    /// STREAMOFF, new buffers and, with the next read, STREAMON: what V4L2 does whenever it is given a size, also the one
+    /// that it has (`cap_v4l.cpp`, `icvSetFrameSize`).
+    fn restart_v4l2(&mut self) -> Result<(), Fault> {
+        let size = self.got.size.unwrap_or(DEFAULT_SIZE);
+        let mut set = |property, value| self.video.set(property, f64::from(value)).unwrap_or(false);
+        if set(videoio::CAP_PROP_FRAME_WIDTH, size.width) & set(videoio::CAP_PROP_FRAME_HEIGHT, size.height) {
+            return Ok(());
+        }
+        Err(self.why_no_frame(Duration::ZERO))
     }
 
     fn try_grab(&mut self) -> Result<bool, Fault> {
@@ -218,7 +256,8 @@ fn first_line(text: &str) -> &str {
 
 // ---- devices
 
-fn open_device(backend: Backend, api: i32, text: &str, asked: &Asked) -> Result<Capture, Fault> {
+fn open_device(backend: Backend, api: i32, text: &str, request: &OpenRequest) -> Result<Capture, Fault> {
+    let asked = &request.asked;
     let device = device::named(text)?;
     let name = device.label();
     let opened = match backend {
@@ -237,7 +276,7 @@ fn open_device(backend: Backend, api: i32, text: &str, asked: &Asked) -> Result<
         Ok(_) => return Err(why_not_open(backend, &device, &name, None)),
         Err(error) => return Err(why_not_open(backend, &device, &name, Some(first_line(&error.message)))),
     };
-    let mut opened = Capture::new(capture, backend, name, Origin::Device(device));
+    let mut opened = Capture::new(capture, backend, name, Origin::Device(device), request);
     if backend != Backend::Gstreamer {
         configure(&mut opened, asked)?;
     }
@@ -357,7 +396,7 @@ fn pipeline(device: &Device, asked: &Asked) -> Option<String> {
 
 // ---- files
 
-fn open_file(backend: Backend, api: i32, path: &Path) -> Result<Capture, Fault> {
+fn open_file(backend: Backend, api: i32, path: &Path, request: &OpenRequest) -> Result<Capture, Fault> {
     // FFmpeg takes what stands before a colon for a protocol, unless the path begins with a slash.
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let unreadable = || {
@@ -380,7 +419,7 @@ fn open_file(backend: Backend, api: i32, path: &Path) -> Result<Capture, Fault> 
         stamp: stamp(&path),
         n_grabbed: 0,
     };
-    let mut opened = Capture::new(capture, backend, name, Origin::File(playback));
+    let mut opened = Capture::new(capture, backend, name, Origin::File(playback), request);
     // Only now it is known whether the file holds pictures that can be decoded.
     if !opened.video.read(&mut opened.mat).unwrap_or(false) || opened.mat.empty() {
         return Err(unreadable());
@@ -434,7 +473,8 @@ fn stamp(path: &Path) -> Option<(u64, SystemTime)> {
 
 // ---- addresses
 
-fn open_url(backend: Backend, api: i32, url: &str, spec: &SourceSpec, request: &OpenRequest) -> Result<Capture, Fault> {
+fn open_url(backend: Backend, api: i32, url: &str, request: &OpenRequest) -> Result<Capture, Fault> {
+    let spec = &request.spec;
     let millis = |duration: Duration| i32::try_from(duration.as_millis()).unwrap_or(i32::MAX).max(1);
     let start = Instant::now();
     let opened = if backend == Backend::Ffmpeg {
@@ -451,7 +491,7 @@ fn open_url(backend: Backend, api: i32, url: &str, spec: &SourceSpec, request: &
     };
     match opened {
         Ok(capture) if capture.is_opened().unwrap_or(false) => {
-            let mut opened = Capture::new(capture, backend, spec.to_string(), Origin::Url);
+            let mut opened = Capture::new(capture, backend, spec.to_string(), Origin::Url, request);
             opened.read_back();
             Ok(opened)
         }

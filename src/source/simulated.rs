@@ -246,6 +246,14 @@ impl Source for Simulated {
         let n = self.grabbed.take().ok_or_else(|| Fault::new(FaultKind::ReadFailed, "no frame was grabbed"))?;
         self.lens.image(n).map_err(|reason| Fault::new(FaultKind::BadFrame, format!("frame {n}: {reason}")))
     }
+
+    /// The queue is emptied, as by a real driver; the script's faults are none that this cures.
+    fn restart(&mut self) -> Result<(), Fault> {
+        self.grabbed = None;
+        let passed = self.lens.timeline().newest(self.elapsed());
+        self.next = self.next.max(passed.map_or(0, |passed| passed + 1));
+        Ok(())
+    }
 }
 
 #[cfg(test)]
