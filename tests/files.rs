@@ -62,6 +62,7 @@ fn open_spec(spec: SourceSpec, backend: Backend) -> Result<Box<dyn Source>, Faul
         frame_deadline: Duration::from_secs(3),
     }
     .open()
+    .map(|(_, source)| source)
 }
 
 fn read(source: &mut dyn Source) -> Result<Image, Fault> {

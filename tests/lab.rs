@@ -71,6 +71,7 @@ fn open(name: &str, backend: Backend, asked: Asked) -> Result<Box<dyn Source>, F
         frame_deadline: Duration::from_secs(30),
     }
     .open()
+    .map(|(_, source)| source)
 }
 
 fn read(source: &mut dyn Source) -> Result<Image, Fault> {
