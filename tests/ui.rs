@@ -473,10 +473,9 @@ fn a_custom_size_must_be_possible() {
 
 #[test]
 fn the_inspector_says_what_the_device_made_of_it() {
-    let mut window =
-        window(Status { got: Got { size: Size::new(640, 480), fps: Some(25.0), ..Got::default() }, ..status() });
-    window.settings.asked = Asked { size: Size::new(640, 480), fps: Some(30.0), ..Asked::default() };
-    harness(window).get_by_label("Got 640\u{a0}×\u{a0}480 at 25 fps: the device changed the rate.");
+    let asked = Asked { size: Size::new(640, 480), fps: Some(30.0), ..Asked::default() };
+    let got = Got { size: Size::new(640, 480), fps: Some(25.0), ..Got::default() };
+    harness(window(Status { asked, got, ..status() })).get_by_label("Got 640\u{a0}×\u{a0}480 at 25 fps: the device changed the rate.");
 }
 
 #[test]
