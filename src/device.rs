@@ -12,6 +12,9 @@ use serde::Serialize;
 
 use crate::fault::{Fault, FaultKind};
 
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+mod unix;
+
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
@@ -40,6 +43,32 @@ mod system {
 
     pub fn examine(_: &Path) -> Usability {
         Usability::Unknown
+    }
+
+    pub fn prepare(_: &mut std::process::Command) {}
+
+    pub fn die_with_parent() {}
+
+    pub fn terminate(_: u32) {}
+
+    pub fn end_now() {}
+
+    pub fn kernel_function(_: u32) -> Option<String> {
+        None
+    }
+
+    pub struct Leash;
+
+    impl Leash {
+        pub fn on(_: &std::process::Child) -> Option<Self> {
+            None
+        }
+    }
+
+    pub fn shared_file(n_bytes: u64) -> std::io::Result<tempfile::NamedTempFile> {
+        let file = tempfile::NamedTempFile::with_prefix(super::SHARED_FILE_PREFIX)?;
+        file.as_file().set_len(n_bytes)?;
+        Ok(file)
     }
 }
 
@@ -140,8 +169,55 @@ pub fn examine(device: &Device) -> Usability {
     system::examine(std::path::Path::new(&device.path))
 }
 
+// ---- processes of our own, and memory that they share
+
+/// What the names of the files behind shared memory begin with.
+const SHARED_FILE_PREFIX: &str = "camclinic-";
+
+/// Readies a process of our own for its start: apart from the terminal, whose Ctrl-C is for us and not for it, and
+/// without a window.
+pub fn prepare(command: &mut std::process::Command) {
+    system::prepare(command);
+}
+
+/// Has this process killed when the one that started it ends, where the system can do that from inside.
+pub fn die_with_parent() {
+    system::die_with_parent();
+}
+
+/// Asks a process of our own to end, in the system's way, where it has one besides killing.
+pub fn terminate(pid: u32) {
+    system::terminate(pid);
+}
+
+/// Ends this process on the spot, whatever its other threads do; nothing is flushed or freed.
+pub fn end_now() -> ! {
+    system::end_now();
+    std::process::abort()
+}
+
+/// The function of the kernel in which a process waits, where the system tells.
+#[must_use]
+pub fn kernel_function(pid: u32) -> Option<String> {
+    system::kernel_function(pid)
+}
+
+/// Ties a process of our own to this program from outside: it is killed when the leash is dropped, and when this program
+/// ends, however it ends. `None` where [`die_with_parent`] does that.
+pub use system::Leash;
+
+/// A file in memory if the system has a folder for such, else among the temporary files, with its space reserved: writing
+/// to it cannot fail later. It is deleted when it is dropped, also when this program is killed where the system allows.
+///
+/// # Errors
+/// Nowhere is room, or nothing may be written.
+pub fn shared_file(n_bytes: u64) -> std::io::Result<tempfile::NamedTempFile> {
+    system::shared_file(n_bytes)
+}
+
 /// The words of a system's error. Its number at the end is left to [`Fault::code`].
-pub(crate) fn without_code(text: &str) -> &str {
+#[must_use]
+pub fn without_code(text: &str) -> &str {
     match text.rsplit_once(" (os error ").or_else(|| text.rsplit_once(" (0x")) {
         Some((start, end)) if end.ends_with(')') => start,
         _ => text,

@@ -1,8 +1,13 @@
 //! Cameras as AVFoundation lists them.
 
+use std::io;
 use std::path::Path;
 
-use super::{Device, Usability};
+use rustix::fs::FallocateFlags;
+use tempfile::NamedTempFile;
+
+pub use super::unix::{Leash, end_now, prepare, terminate};
+use super::{Device, SHARED_FILE_PREFIX, Usability};
 
 pub fn list() -> Vec<Device> {
     let mut devices = super::native_cameras();
@@ -21,4 +26,22 @@ pub fn by_path(text: &str) -> Option<Device> {
 
 pub fn examine(_: &Path) -> Usability {
     Usability::Unknown
+}
+
+// ---- processes of our own, and memory that they share
+
+/// The system has nothing of the kind: a worker ends with the pipe from its parent.
+pub fn die_with_parent() {}
+
+/// Only a debugger is told.
+pub fn kernel_function(_: u32) -> Option<String> {
+    None
+}
+
+pub fn shared_file(n_bytes: u64) -> io::Result<NamedTempFile> {
+    let file = NamedTempFile::with_prefix(SHARED_FILE_PREFIX)?;
+    // `F_PREALLOCATE` reserves the space and leaves the length as it is (`fcntl(2)`).
+    rustix::fs::fallocate(file.as_file(), FallocateFlags::empty(), 0, n_bytes)?;
+    file.as_file().set_len(n_bytes)?;
+    Ok(file)
 }

@@ -1,0 +1,241 @@
+//! Pictures in memory that both processes see, in slots that are lent.
+//!
+//! A slot has one owner at a time. The worker owns all of them at first; with the report of a frame, its slot passes to the
+//! program, which gives it back when the last reader of the picture lets go. Nobody reads what is being written, so that no
+//! picture is torn, and the program copies none.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::slice;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use memmap2::{MmapOptions, MmapRaw};
+use tempfile::NamedTempFile;
+
+use crate::device;
+use crate::frame::{Image, Size};
+
+/// With so few slots left to the worker, a picture is copied and its slot given back at once: readers that hold old
+/// pictures for long must not keep new ones from coming.
+const LEAST_FREE: usize = 2;
+
+/// So many slots: the newest picture, one that is being shown, one that is being saved, and what the worker needs.
+pub const N_SLOTS: u32 = 6;
+/// Slots begin at a page, so that no two share one.
+const ALIGNMENT: u64 = 4096;
+
+/// The program's side. Lives as long as one picture in it; the file is gone with it.
+pub struct Memory {
+    pub generation: u32,
+    map: MmapRaw,
+    file: Mutex<Option<NamedTempFile>>,
+    path: PathBuf,
+    slot_bytes: usize,
+    /// Which slots the worker owns.
+    is_free: Mutex<Vec<bool>>,
+    give_back: Box<GiveBack>,
+}
+
+type GiveBack = dyn Fn(u32) + Send + Sync;
+
+impl Memory {
+    /// Room for pictures of up to `n_bytes`. `give_back` tells the worker that it owns a slot again, on whichever thread
+    /// dropped the picture: it must not block.
+    ///
+    /// # Errors
+    /// No folder for shared memory has room, or may be written to.
+    pub fn new(
+        generation: u32,
+        n_bytes: u64,
+        give_back: impl Fn(u32) + Send + Sync + 'static,
+    ) -> io::Result<Arc<Self>> {
+        let slot_bytes = n_bytes.next_multiple_of(ALIGNMENT);
+        let file = device::shared_file(slot_bytes * u64::from(N_SLOTS))?;
+        let map = MmapOptions::new().map_raw(file.as_file())?;
+        let path = file.path().to_owned();
+        Ok(Arc::new(Self {
+            generation,
+            map,
+            file: Mutex::new(Some(file)),
+            path,
+            slot_bytes: usize::try_from(slot_bytes).map_err(io::Error::other)?,
+            is_free: Mutex::new(vec![true; N_SLOTS as usize]),
+            give_back: Box::new(give_back),
+        }))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn slot_bytes(&self) -> u64 {
+        self.slot_bytes as u64
+    }
+
+    /// The worker has the memory too: its name can go.
+    pub fn on_shared(&self) {
+        drop(self.file.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    /// The picture that the worker says lies in `slot`.
+    ///
+    /// # Errors
+    /// It cannot: the numbers are checked here, since they come from a process that may have gone mad.
+    pub fn take(self: &Arc<Self>, slot: u32, size: Size) -> Result<Image, String> {
+        if size.n_bytes() > self.slot_bytes {
+            return Err(format!("a picture of {size} in a slot of {} bytes", self.slot_bytes));
+        }
+        let n_free = {
+            let mut is_free = self.is_free.lock().unwrap_or_else(PoisonError::into_inner);
+            match is_free.get_mut(slot as usize) {
+                Some(is_free) if *is_free => *is_free = false,
+                Some(_) => return Err(format!("slot {slot}, which is not its own")),
+                None => return Err(format!("slot {slot} of {N_SLOTS}")),
+            }
+            is_free.iter().filter(|is_free| **is_free).count()
+        };
+        let lent = Lent { memory: Arc::clone(self), slot, n_bytes: size.n_bytes() };
+        let image = if n_free < LEAST_FREE { Image::new(size, lent.as_ref().to_vec()) } else { Image::new(size, lent) };
+        image.ok_or_else(|| "a picture without pixels".to_owned())
+    }
+}
+
+/// The pixels in a slot. Dropping it gives the slot back.
+struct Lent {
+    memory: Arc<Memory>,
+    slot: u32,
+    n_bytes: usize,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        let offset = self.slot as usize * self.memory.slot_bytes;
+        // SAFETY: `Memory::take` has checked that the slot lies within the mapping and `n_bytes` within the slot. The
+        // mapping lives as long as `memory`. The worker does not write to a slot that it does not own; a worker that breaks
+        // this rule spoils a picture, whose bytes have no meaning to the program but their colour.
+        #[expect(unsafe_code, reason = "the shared mapping")]
+        unsafe {
+            slice::from_raw_parts(self.memory.map.as_ptr().add(offset), self.n_bytes)
+        }
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let mut is_free = self.memory.is_free.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(is_free) = is_free.get_mut(self.slot as usize) {
+            *is_free = true;
+        }
+        drop(is_free);
+        (self.memory.give_back)(self.slot);
+    }
+}
+
+/// The worker's side.
+pub struct WorkerMemory {
+    pub generation: u32,
+    map: memmap2::MmapMut,
+    slot_bytes: usize,
+    free: Vec<u32>,
+}
+
+impl WorkerMemory {
+    /// # Errors
+    /// The file cannot be opened or is too short.
+    pub fn open(generation: u32, file: &Path, n_slots: u32, slot_bytes: u64) -> io::Result<Self> {
+        let file = std::fs::OpenOptions::new().read(true).write(true).open(file)?;
+        let n_bytes = u64::from(n_slots) * slot_bytes;
+        if file.metadata()?.len() < n_bytes {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the shared memory is too short"));
+        }
+        let n_bytes = usize::try_from(n_bytes).map_err(io::Error::other)?;
+        // SAFETY: the program does not touch a slot that the worker owns, and `slot` hands out no other.
+        #[expect(unsafe_code, reason = "the shared mapping")]
+        let map = unsafe { MmapOptions::new().len(n_bytes).map_mut(&file)? };
+        let slot_bytes = usize::try_from(slot_bytes).map_err(io::Error::other)?;
+        Ok(Self { generation, map, slot_bytes, free: (0..n_slots).rev().collect() })
+    }
+
+    pub fn fits(&self, n_bytes: usize) -> bool {
+        n_bytes <= self.slot_bytes
+    }
+
+    pub fn has_free(&self) -> bool {
+        !self.free.is_empty()
+    }
+
+    pub fn on_given_back(&mut self, generation: u32, slot: u32) {
+        if generation == self.generation && !self.free.contains(&slot) {
+            self.free.push(slot);
+        }
+    }
+
+    /// Puts pixels into a slot, which passes to the program with the number returned. `None` when there is none free.
+    pub fn put(&mut self, pixels: &[u8]) -> Option<u32> {
+        let slot = self.free.pop()?;
+        let offset = slot as usize * self.slot_bytes;
+        self.map.get_mut(offset..offset + pixels.len())?.copy_from_slice(pixels);
+        Some(slot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    const SIZE: Size = Size { width: 4, height: 2 };
+
+    #[test]
+    fn a_slot_is_lent_until_its_last_reader_is_gone() {
+        let (sender, given_back) = mpsc::channel();
+        let memory = Memory::new(1, SIZE.n_bytes() as u64, move |slot| sender.send(slot).unwrap()).unwrap();
+        let mut worker = WorkerMemory::open(1, memory.path(), N_SLOTS, memory.slot_bytes()).unwrap();
+        memory.on_shared();
+
+        let slot = worker.put(&[7; 24]).unwrap();
+        let image = memory.take(slot, SIZE).unwrap();
+        let other = image.clone();
+        assert_eq!(image.pixels(), [7; 24]);
+        drop(image);
+        assert!(given_back.try_recv().is_err());
+        drop(other);
+        assert_eq!(given_back.try_recv(), Ok(slot));
+
+        // Readers that hold on to pictures get copies when slots run short: the worker always has one.
+        worker.on_given_back(1, slot);
+        let held: Vec<_> = (0..20)
+            .map(|n| {
+                let slot = worker.put(&[n; 24]).unwrap();
+                let image = memory.take(slot, SIZE).unwrap();
+                given_back.try_iter().for_each(|slot| worker.on_given_back(1, slot));
+                image
+            })
+            .collect();
+        assert!((0..20).zip(&held).all(|(n, image)| image.pixels() == [n; 24]));
+    }
+
+    #[test]
+    fn numbers_that_cannot_be_are_refused() {
+        let memory = Memory::new(1, SIZE.n_bytes() as u64, |_| {}).unwrap();
+        let taken = memory.take(0, SIZE).unwrap();
+        assert!(memory.take(0, SIZE).is_err(), "it is lent already");
+        assert!(memory.take(N_SLOTS, SIZE).is_err());
+        assert!(memory.take(1, Size { width: 16_000, height: 16_000 }).is_err());
+        drop(taken);
+        assert!(memory.take(0, SIZE).is_ok());
+        assert!(WorkerMemory::open(1, memory.path(), 1_000_000, memory.slot_bytes()).is_err());
+    }
+
+    #[test]
+    fn nothing_is_left_behind() {
+        let memory = Memory::new(1, 1, |_| {}).unwrap();
+        let path = memory.path().to_owned();
+        assert!(path.exists());
+        let image = memory.take(0, Size { width: 1, height: 1 }).unwrap();
+        drop(memory);
+        drop(image);
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,230 @@
+//! What the two processes say to each other: one JSON text a line, behind a mark that no library prints.
+//!
+//! The worker's own output is what libraries and drivers may print to as well. A message therefore begins with the record
+//! separator of RFC 7464; any other line is foreign and is skipped.
+
+use std::ffi::OsString;
+use std::io::{self, BufRead, Read};
+use std::path::PathBuf;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::backend::Backend;
+use crate::fault::Fault;
+use crate::source::{SourceSpec, simulated};
+use crate::status::{Asked, Got};
+
+/// Changes with each change of the messages: a program that was replaced while it runs finds a worker of another number.
+pub const VERSION: u32 = 1;
+
+const MARK: u8 = 0x1e;
+/// No message is longer; whatever is has not come from a worker.
+const MAX_LINE: usize = 64 * 1024;
+
+/// To the worker.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Order {
+    /// The first one.
+    Open(Box<Opening>),
+    /// Shared memory for the frames: the answer to [`Report::NeedMemory`].
+    Memory { generation: u32, file: PathBuf, n_slots: u32, slot_bytes: u64 },
+    /// There is none: the worker ends.
+    NoMemory,
+    /// The last reader of a frame is gone.
+    GiveBack { generation: u32, slot: u32 },
+    /// After a fault: read again.
+    ReadOn,
+    /// After a fault: stop the stream and start it.
+    Restart,
+    /// Close the device and end.
+    Stop,
+}
+
+/// What is to be opened. It may hold a password, which is why it is no argument on a command line.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Opening {
+    pub spec: WireSpec,
+    pub backend: Backend,
+    pub asked: Asked,
+    /// Since the camera was first opened: the clock of the simulated camera's script.
+    pub first_opened_ago_us: u64,
+    pub open_deadline_us: u64,
+    pub frame_deadline_us: u64,
+}
+
+/// A [`SourceSpec`] without anything masked.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum WireSpec {
+    Simulated(String),
+    Index(u32),
+    Device(String),
+    File(OsString),
+    Url(String),
+}
+
+impl From<&SourceSpec> for WireSpec {
+    fn from(spec: &SourceSpec) -> Self {
+        match spec {
+            SourceSpec::Simulated(script) => Self::Simulated(script.to_string()),
+            SourceSpec::Index(index) => Self::Index(*index),
+            SourceSpec::Device(name) => Self::Device(name.clone()),
+            SourceSpec::File(path) => Self::File(path.clone().into_os_string()),
+            SourceSpec::Url(url) => Self::Url(url.clone()),
+        }
+    }
+}
+
+impl TryFrom<WireSpec> for SourceSpec {
+    type Error = String;
+
+    fn try_from(spec: WireSpec) -> Result<Self, String> {
+        Ok(match spec {
+            WireSpec::Simulated(script) => Self::Simulated(simulated::Script::parse(&script)?),
+            WireSpec::Index(index) => Self::Index(index),
+            WireSpec::Device(name) => Self::Device(name),
+            WireSpec::File(path) => Self::File(path.into()),
+            WireSpec::Url(url) => Self::Url(url),
+        })
+    }
+}
+
+/// From the worker, with the time at which it was sent, in µs on the worker's clock.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Sent(pub i64, pub Report);
+
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Report {
+    /// The first one.
+    Hello { version: u32 },
+    Opened { got: Got },
+    /// Could not open, read or restart. After opening, the worker waits for `ReadOn` or `Restart`.
+    Failed(Fault),
+    Restarted,
+    /// A frame is to be put somewhere: the worker waits for `Memory`.
+    NeedMemory { n_bytes: u64 },
+    Frame { stamp: Stamp, place: Place },
+    /// A frame came and cannot be decoded. The worker waits as after `Failed`.
+    Damaged { stamp: Stamp, fault: Fault },
+    /// The worker lives, whatever the driver does.
+    Beat,
+}
+
+/// When the driver handed a frame out, in µs on the worker's clock, and its count.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Stamp {
+    pub taken_at_us: i64,
+    pub sequence: Option<u64>,
+}
+
+/// Where a frame lies, and what the device delivers where that has changed.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Place {
+    pub generation: u32,
+    pub slot: u32,
+    pub width: u32,
+    pub height: u32,
+    pub got: Option<Got>,
+}
+
+/// A message as it is written, in one piece.
+pub fn encode(message: &impl Serialize) -> io::Result<Vec<u8>> {
+    let mut line = vec![MARK];
+    serde_json::to_writer(&mut line, message)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// What the next line is.
+#[derive(Debug)]
+pub enum Line<T> {
+    Message(T),
+    /// Something that a library printed.
+    Foreign(String),
+    /// The other side has ended, or half a message came before its end.
+    End { is_cut: bool },
+    /// It begins like a message and is none.
+    Garbage(String),
+}
+
+/// Reads one line. Blocks until there is one.
+pub fn read<T: DeserializeOwned>(input: &mut impl BufRead, line: &mut Vec<u8>) -> Line<T> {
+    line.clear();
+    if input.by_ref().take(MAX_LINE as u64).read_until(b'\n', line).is_err() {
+        return Line::End { is_cut: !line.is_empty() };
+    }
+    // A library may have printed half a line before the message.
+    let text = match line.iter().rposition(|byte| *byte == MARK) {
+        Some(mark) => line.get(mark + 1..).unwrap_or_default(),
+        None if line.is_empty() => return Line::End { is_cut: false },
+        None => return Line::Foreign(String::from_utf8_lossy(line).trim_end().to_owned()),
+    };
+    if text.last() != Some(&b'\n') {
+        return if line.len() >= MAX_LINE {
+            Line::Garbage(format!("a message of more than {MAX_LINE} bytes"))
+        } else {
+            Line::End { is_cut: true }
+        };
+    }
+    match serde_json::from_slice(text) {
+        Ok(message) => Line::Message(message),
+        Err(error) => Line::Garbage(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::FaultKind;
+
+    /// What comes of these bytes, in order, until their end.
+    #[track_caller]
+    fn check(bytes: &[u8], expected: &[&str]) {
+        let (mut input, mut line) = (bytes, Vec::new());
+        let mut got = Vec::new();
+        loop {
+            match read::<Sent>(&mut input, &mut line) {
+                Line::Message(Sent(at, Report::Beat)) => got.push(format!("beat {at}")),
+                Line::Message(other) => got.push(format!("{other:?}")),
+                Line::Foreign(text) => got.push(format!("foreign {text}")),
+                Line::Garbage(_) => got.push("garbage".to_owned()),
+                Line::End { is_cut } => {
+                    got.push(if is_cut { "cut" } else { "end" }.to_owned());
+                    break;
+                }
+            }
+        }
+        assert_eq!(got, expected, "{}", String::from_utf8_lossy(bytes));
+    }
+
+    #[test]
+    fn messages_are_told_from_whatever_else_is_printed() {
+        check(b"", &["end"]);
+        check(b"\x1e[5,\"Beat\"]\n", &["beat 5", "end"]);
+        check(b"Corrupt JPEG data\n\x1e[5,\"Beat\"]\n", &["foreign Corrupt JPEG data", "beat 5", "end"]);
+        check(b"no line end\x1e[5,\"Beat\"]\n", &["beat 5", "end"]);
+        check(b"\x1e[5,\"Beat\"]", &["cut"]);
+        check(b"\x1e[5,\"Be", &["cut"]);
+        check(b"\x1e[5,\"Beta\"]\n", &["garbage", "end"]);
+        check(b"\x1e[\xff]\n\n\x00\n", &["garbage", "foreign ", "foreign \0", "end"]);
+        let mut long = vec![b'x'; MAX_LINE + 10];
+        long.splice(0..1, [MARK]);
+        assert!(matches!(read::<Sent>(&mut long.as_slice(), &mut Vec::new()), Line::Garbage(_)));
+    }
+
+    #[test]
+    fn a_request_arrives_as_it_was_sent() {
+        for text in ["sim:320x240@15,seed=4,stall@2s+3s", "3", "/dev/video0", "a b/ü.mp4", "rtsp://u:p@ss@cam/1"] {
+            let spec = SourceSpec::parse(text).unwrap();
+            let json = serde_json::to_string(&WireSpec::from(&spec)).unwrap();
+            let back: WireSpec = serde_json::from_str(&json).unwrap();
+            assert_eq!(SourceSpec::try_from(back), Ok(spec), "{text}");
+        }
+        let fault = Fault::new(FaultKind::Busy, "held").with_code(16);
+        let line = encode(&Sent(-4, Report::Failed(fault.clone()))).unwrap();
+        match read::<Sent>(&mut line.as_slice(), &mut Vec::new()) {
+            Line::Message(Sent(-4, Report::Failed(back))) => assert_eq!(back, fault),
+            other => panic!("{other:?}"),
+        }
+    }
+}
