@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use super::{Device, Usability};
+use crate::fault::Fault;
 
 pub fn list() -> Vec<Device> {
     let mut devices = super::native_cameras();
@@ -27,6 +28,11 @@ fn four_digits(link: &str, key: &str) -> Option<String> {
 /// DirectShow knows.
 pub fn by_path(text: &str) -> Option<Device> {
     super::unlisted(text)
+}
+
+/// There are no nodes here.
+pub fn check_node(_: &Path) -> Result<(), Fault> {
+    Ok(())
 }
 
 pub fn examine(_: &Path) -> Usability {
