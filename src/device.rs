@@ -31,7 +31,7 @@ use windows as system;
 mod system {
     use std::path::Path;
 
-    use super::{Device, Usability};
+    use super::{Device, Fault, Usability};
 
     pub fn list() -> Vec<Device> {
         Vec::new()
@@ -39,6 +39,10 @@ mod system {
 
     pub fn by_path(_: &str) -> Option<Device> {
         None
+    }
+
+    pub fn check_node(_: &Path) -> Result<(), Fault> {
+        Ok(())
     }
 
     pub fn examine(_: &Path) -> Usability {
@@ -155,12 +159,14 @@ fn find_among(devices: Vec<Device>, text: &str) -> Option<Device> {
 /// There is none of that name; the advice lists those that are there.
 pub fn named(text: &str) -> Result<Device, Fault> {
     let devices = list();
-    find_among(devices.clone(), text)
-        .or_else(|| {
-            let by_path = system::by_path(text)?;
-            Some(find_among(devices.clone(), &by_path.path).unwrap_or(by_path))
-        })
-        .ok_or_else(|| missing(text, &devices))
+    if let Some(listed) = find_among(devices.clone(), text) {
+        return Ok(listed);
+    }
+    let unlisted = system::by_path(text).ok_or_else(|| missing(text, &devices))?;
+    match find_among(devices, &unlisted.path) {
+        Some(listed) => Ok(listed),
+        None => system::check_node(std::path::Path::new(&unlisted.path)).map(|()| unlisted),
+    }
 }
 
 /// Why a device did not open, as far as it can be told from outside.

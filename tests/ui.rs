@@ -475,7 +475,8 @@ fn a_custom_size_must_be_possible() {
 fn the_inspector_says_what_the_device_made_of_it() {
     let asked = Asked { size: Size::new(640, 480), fps: Some(30.0), ..Asked::default() };
     let got = Got { size: Size::new(640, 480), fps: Some(25.0), ..Got::default() };
-    harness(window(Status { asked, got, ..status() })).get_by_label("Got 640\u{a0}×\u{a0}480 at 25 fps: the device changed the rate.");
+    harness(window(Status { asked, got, ..status() }))
+        .get_by_label("Got 640\u{a0}×\u{a0}480 at 25 fps: the device changed the rate.");
 }
 
 #[test]

@@ -54,6 +54,11 @@ pub fn by_path(text: &str) -> Option<Device> {
     })
 }
 
+/// Whether there is a node at all. Nothing is opened.
+pub fn check_node(path: &Path) -> Result<(), Fault> {
+    fs::metadata(path).map(drop).map_err(|error| fault_of(&error, path))
+}
+
 pub fn examine(path: &Path) -> Usability {
     match why_not(path) {
         Some(fault) => Usability::Unusable(fault),

@@ -24,6 +24,7 @@ use windows_sys::Win32::System::Threading::{
 };
 
 use super::{Device, SHARED_FILE_PREFIX, Usability};
+use crate::fault::Fault;
 
 pub fn list() -> Vec<Device> {
     let mut devices = super::native_cameras();
@@ -45,6 +46,11 @@ fn four_digits(link: &str, key: &str) -> Option<String> {
 /// DirectShow knows.
 pub fn by_path(text: &str) -> Option<Device> {
     super::unlisted(text)
+}
+
+/// There are no nodes here.
+pub fn check_node(_: &Path) -> Result<(), Fault> {
+    Ok(())
 }
 
 pub fn examine(_: &Path) -> Usability {

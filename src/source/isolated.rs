@@ -1,0 +1,312 @@
+//! Any backend in a process of its own, the worker, behind the same [`Source`].
+//!
+//! A driver that hangs, crashes or leaks does so there: the process is killed, the device is free again, and the program
+//! goes on. The worker alone is linked with OpenCV.
+//!
+//! ```text
+//!   program                                     worker (camclinic-worker)
+//!   Isolated ── orders ─────────── stdin ─────► orders thread ──► main thread ──► Source (driver)
+//!      ▲     ◄─ reports, beats ─── stdout ───── heartbeat thread        │
+//!      │     ◄─ last words ─────── stderr ───── libraries, drivers      │
+//!      └──────────────────────── shared memory ◄── pixels ──────────────┘
+//! ```
+//!
+//! Invariants. Every wait for the worker has a deadline and can be cancelled. Every number that it sends is checked. It
+//! ends with the program: with the pipe's end, and by the system's own means (parent-death signal, job object). What it is
+//! to open, with any password, goes through the pipe and never onto a command line. Time stamps cross as µs on the
+//! worker's clock, and are turned into ours with the smallest difference between sending and hearing so far.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use crate::backend::Backend;
+use crate::fault::{Fault, FaultKind};
+use crate::frame::{Image, Size};
+use crate::source::{Grabbed, OpenRequest, Picture, Source, SourceSpec};
+use crate::status::Got;
+
+mod memory;
+mod process;
+mod protocol;
+mod worker;
+
+use std::sync::Arc;
+
+use memory::Memory;
+pub use process::StuckProcesses;
+use process::{Process, Silence, shift};
+use protocol::{Opening, Order, Place, Report, Stamp};
+
+/// How long the worker may take to be loaded: two hundred libraries from a cold disk, past a virus scanner.
+pub(super) const START_DEADLINE: Duration = Duration::from_secs(10);
+/// Sources with a time-out of their own shall come back first.
+const GRACE: Duration = Duration::from_millis(250);
+/// A picture of more is a lie: 16K has 400 MB.
+const MAX_PICTURE_BYTES: u64 = 512 << 20;
+/// No computer runs so long; what a worker says beyond it is nonsense.
+const MAX_CLOCK_US: u64 = 100 * 365 * 24 * 3_600 * 1_000_000;
+/// Words of a fault from the worker that are kept.
+const MAX_MESSAGE_CHARS: usize = 2_000;
+
+/// Runs the worker: opens what the program on the other end of the pipes asks for, with `open`, and ends with it.
+pub fn serve(open: impl Fn(Backend, &OpenRequest) -> Result<Box<dyn Source>, Fault>) -> ExitCode {
+    worker::serve(open)
+}
+
+/// Starts a worker and has it open the source. Comes back within [`START_DEADLINE`] and the request's deadline.
+pub(super) fn open(backend: Backend, request: &OpenRequest) -> Result<Box<dyn Source>, Fault> {
+    let mut process = Process::start(request, &environment(backend, request))?;
+    match process.hear(Instant::now() + START_DEADLINE, &request.cancel) {
+        Ok((Report::Hello { version: protocol::VERSION }, _)) => {}
+        Ok((Report::Hello { .. }, _)) => {
+            return Err(Fault::new(FaultKind::BackendMissing, "the capture process is of another version than this program")
+                .with_advice("Camclinic was replaced while it runs: start it again."));
+        }
+        Ok((report, _)) => return Err(process.garbage(&format!("{report:?} in place of a greeting"))),
+        Err(silence) => return Err(what_of(silence, || {
+            let seconds = START_DEADLINE.as_secs();
+            Fault::new(FaultKind::OpenTimeout, format!("the capture process has not started within {seconds} s"))
+                .with_advice("The computer is very busy, or a virus scanner holds the program back: try again.")
+        })),
+    }
+    process.orders.send(&Order::Open(Box::new(Opening {
+        spec: (&request.spec).into(),
+        backend,
+        asked: request.asked,
+        first_opened_ago_us: micros(request.first_opened.elapsed()),
+        open_deadline_us: micros(request.open_deadline),
+        frame_deadline_us: micros(request.frame_deadline),
+    })));
+    let began = Instant::now();
+    let got = match process.hear(began + request.open_deadline, &request.cancel) {
+        Ok((Report::Opened { got }, _)) => checked(got),
+        Ok((Report::Failed(fault), _)) => return Err(checked_fault(fault)),
+        Ok((report, _)) => return Err(process.garbage(&format!("{report:?} in place of an answer"))),
+        Err(silence) => return Err(what_of(silence, || {
+            let waited = began.elapsed().as_secs_f64();
+            Fault::new(
+                FaultKind::OpenTimeout,
+                format!("the driver's call to open {} has not come back for {waited:.1} s", request.spec),
+            )
+        })),
+    };
+    Ok(Box::new(Isolated {
+        name: request.spec.to_string(),
+        process,
+        got,
+        first_frame_deadline: request.first_frame_deadline.max(request.frame_deadline) + GRACE,
+        frame_deadline: request.frame_deadline.max(own_time_out(backend, request)) + GRACE,
+        cancel: request.cancel.clone(),
+        memory: None,
+        n_memories: 0,
+        has_seen_frame: false,
+        waits_for_leave: false,
+        grabbed: None,
+    }))
+}
+
+/// What each worker's libraries are told, on top of what the program itself was given: time-outs below ours where they
+/// have any, and only errors on the standard error output, which are its last words.
+fn environment(backend: Backend, request: &OpenRequest) -> Vec<(&'static str, String)> {
+    let mut variables = vec![
+        ("OPENCV_LOG_LEVEL", "ERROR".to_owned()),
+        // AV_LOG_ERROR
+        ("OPENCV_FFMPEG_LOGLEVEL", "16".to_owned()),
+        // With them Media Foundation takes up to half a minute to open (opencv#17687).
+        ("OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS", "0".to_owned()),
+        ("RUST_BACKTRACE", "0".to_owned()),
+    ];
+    if backend == Backend::V4l2 {
+        // It has 10 s otherwise, and takes whole seconds.
+        variables.push(("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", own_time_out(backend, request).as_secs().to_string()));
+    }
+    variables
+}
+
+/// How long the backend itself waits for a frame, where it can be told.
+fn own_time_out(backend: Backend, request: &OpenRequest) -> Duration {
+    match backend {
+        Backend::V4l2 => Duration::from_secs(request.frame_deadline.as_secs_f64().ceil() as u64).max(Duration::from_secs(1)),
+        _ => Duration::ZERO,
+    }
+}
+
+struct Isolated {
+    name: String,
+    process: Process,
+    got: Got,
+    first_frame_deadline: Duration,
+    frame_deadline: Duration,
+    cancel: crossbeam_channel::Receiver<()>,
+    memory: Option<Arc<Memory>>,
+    n_memories: u32,
+    has_seen_frame: bool,
+    /// The worker has told a fault and does nothing until it is told to.
+    waits_for_leave: bool,
+    grabbed: Option<Result<Image, Fault>>,
+}
+
+impl Source for Isolated {
+    fn got(&self) -> Got {
+        self.got.clone()
+    }
+
+    fn grab(&mut self) -> Result<Grabbed, Fault> {
+        self.grabbed = None;
+        self.give_leave(&Order::ReadOn);
+        let patience = if self.has_seen_frame { self.frame_deadline } else { self.first_frame_deadline };
+        let began = Instant::now();
+        loop {
+            let (report, epoch) = self.hear(began, patience)?;
+            let (stamp, picture) = match report {
+                Report::Frame { stamp, place } => (stamp, Ok(self.picture(place)?)),
+                Report::Damaged { stamp, fault } => {
+                    self.waits_for_leave = true;
+                    (stamp, Err(checked_fault(fault)))
+                }
+                Report::Failed(fault) => {
+                    self.waits_for_leave = true;
+                    return Err(checked_fault(fault));
+                }
+                Report::NeedMemory { n_bytes } => {
+                    self.provide_memory(n_bytes)?;
+                    continue;
+                }
+                report => return Err(self.process.garbage(&format!("{report:?} in place of a frame"))),
+            };
+            self.has_seen_frame = true;
+            let taken_at = self.moment(stamp, epoch)?;
+            self.grabbed = Some(picture);
+            return Ok(Grabbed { taken_at, sequence: stamp.sequence });
+        }
+    }
+
+    fn retrieve(&mut self) -> Result<Picture<'_>, Fault> {
+        let nothing = || Fault::new(FaultKind::ReadFailed, "no frame was grabbed");
+        self.grabbed.take().ok_or_else(nothing)?.map(Picture::Own)
+    }
+
+    fn restart(&mut self) -> Result<(), Fault> {
+        self.grabbed = None;
+        self.give_leave(&Order::Restart);
+        let began = Instant::now();
+        loop {
+            match self.hear(began, self.first_frame_deadline)?.0 {
+                Report::Restarted => return Ok(()),
+                Report::Failed(fault) => {
+                    self.waits_for_leave = true;
+                    return Err(checked_fault(fault));
+                }
+                // It was on its way already.
+                Report::Frame { place, .. } => drop(self.picture(place)?),
+                Report::Damaged { .. } => self.waits_for_leave = true,
+                report => return Err(self.process.garbage(&format!("{report:?} in place of a restart"))),
+            }
+        }
+    }
+}
+
+impl Isolated {
+    fn give_leave(&mut self, order: &Order) {
+        if std::mem::take(&mut self.waits_for_leave) {
+            self.process.orders.send(order);
+        }
+    }
+
+    fn hear(&mut self, began: Instant, patience: Duration) -> Result<(Report, Instant), Fault> {
+        let name = &self.name;
+        self.process.hear(began + patience, &self.cancel).map_err(|silence| {
+            what_of(silence, || {
+                let waited = began.elapsed().as_secs_f64();
+                Fault::new(
+                    FaultKind::Hung,
+                    format!("no frame for {waited:.1} s, and the driver's call has not come back: {name}"),
+                )
+            })
+        })
+    }
+
+    fn picture(&mut self, place: Place) -> Result<Image, Fault> {
+        if let Some(got) = place.got {
+            self.got = checked(got);
+        }
+        let image = Size::new(place.width, place.height)
+            .ok_or_else(|| format!("a picture of {}x{}", place.width, place.height))
+            .and_then(|size| match &self.memory {
+                Some(memory) if memory.generation == place.generation => memory.take(place.slot, size),
+                _ => Err(format!("a picture in memory {}", place.generation)),
+            })
+            .map_err(|what| self.process.garbage(&what))?;
+        if let Some(memory) = &self.memory {
+            memory.on_shared();
+        }
+        Ok(image)
+    }
+
+    fn provide_memory(&mut self, n_bytes: u64) -> Result<(), Fault> {
+        if !(1..=MAX_PICTURE_BYTES).contains(&n_bytes) {
+            return Err(self.process.garbage(&format!("a picture of {n_bytes} bytes")));
+        }
+        let orders = self.process.orders.clone();
+        self.n_memories += 1;
+        let generation = self.n_memories;
+        let give_back = move |slot| orders.send(&Order::GiveBack { generation, slot });
+        let memory = Memory::new(generation, n_bytes, give_back).map_err(|error| {
+            self.process.orders.send(&Order::NoMemory);
+            let mb = (n_bytes * u64::from(memory::N_SLOTS)).div_ceil(1 << 20);
+            let fault = Fault::new(
+                FaultKind::NoResources,
+                format!("there is no shared memory for the pictures ({mb} MB): {error}"),
+            )
+            .with_advice("Make room in the folders /dev/shm and TMPDIR (or TEMP), and see that they can be written to; or choose a smaller size.");
+            match error.raw_os_error() {
+                Some(code) => fault.with_code(code),
+                None => fault,
+            }
+        })?;
+        self.process.orders.send(&Order::Memory {
+            generation,
+            file: memory.path().to_owned(),
+            n_slots: memory::N_SLOTS,
+            slot_bytes: memory.slot_bytes(),
+        });
+        self.memory = Some(memory);
+        Ok(())
+    }
+
+    /// When the driver handed the frame out, on our clock. Never in the future.
+    fn moment(&self, stamp: Stamp, epoch: Instant) -> Result<Instant, Fault> {
+        if stamp.taken_at_us.unsigned_abs() > MAX_CLOCK_US {
+            return Err(self.process.garbage(&format!("a frame of {} µs", stamp.taken_at_us)));
+        }
+        let now = Instant::now();
+        Ok(shift(epoch, stamp.taken_at_us).unwrap_or(now).min(now))
+    }
+}
+
+fn what_of(silence: Silence, overdue: impl FnOnce() -> Fault) -> Fault {
+    match silence {
+        Silence::Deadline => overdue(),
+        Silence::Lost(fault) => fault,
+        Silence::Cancelled => Fault::new(FaultKind::ReadFailed, "the camera is being closed"),
+    }
+}
+
+/// Without numbers that cannot be.
+fn checked(got: Got) -> Got {
+    Got {
+        size: got.size.and_then(|size| Size::new(size.width, size.height)),
+        fps: got.fps.filter(|fps| fps.is_finite() && (0.0..=10_000.0).contains(fps) && *fps > 0.0),
+        ..got
+    }
+}
+
+/// With the class that its kind has, and words of a length that can be shown.
+fn checked_fault(fault: Fault) -> Fault {
+    let short = |text: String| if text.len() > MAX_MESSAGE_CHARS { text.chars().take(MAX_MESSAGE_CHARS).collect() } else { text };
+    Fault { class: fault.kind.class(), message: short(fault.message), advice: short(fault.advice), ..fault }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
