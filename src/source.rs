@@ -5,20 +5,24 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Receiver;
 
 use crate::backend::Backend;
 use crate::device;
 use crate::fault::{Fault, FaultKind};
-use crate::frame::Image;
+use crate::frame::{Image, Size};
+use crate::settings::Isolation;
 use crate::status::{Asked, Got};
 
-mod file;
+pub mod file;
+pub mod isolated;
 #[cfg(feature = "native")]
 mod native;
-#[cfg(feature = "opencv")]
-mod opencv;
 pub mod simulated;
+
+pub use isolated::StuckProcesses;
 
 /// A device that is open and delivers pictures. Dropping it closes the device; like every call on it, that may block for ever.
 ///
@@ -38,7 +42,7 @@ pub trait Source {
     ///
     /// # Errors
     /// The frame is damaged; the next one may be good.
-    fn retrieve(&mut self) -> Result<Image, Fault>;
+    fn retrieve(&mut self) -> Result<Picture<'_>, Fault>;
 
     /// Stops the stream and starts it, with the device kept open where the backend can: what revives a camera whose
     /// transfers have failed and are not repeated by the driver (uvcvideo after -EPIPE).
@@ -46,6 +50,46 @@ pub trait Source {
     /// # Errors
     /// The stream could not be started again.
     fn restart(&mut self) -> Result<(), Fault>;
+}
+
+/// Decoded pixels, as [`Image`] lays them out: a picture of its own, or still the backend's memory, so that the pixels are
+/// copied once only, to where they are wanted.
+#[derive(Debug)]
+pub enum Picture<'a> {
+    Own(Image),
+    /// `size.n_bytes()` bytes.
+    Lent {
+        size: Size,
+        pixels: &'a [u8],
+    },
+}
+
+impl Picture<'_> {
+    #[must_use]
+    pub fn size(&self) -> Size {
+        match self {
+            Self::Own(image) => image.size(),
+            Self::Lent { size, .. } => *size,
+        }
+    }
+
+    #[must_use]
+    pub fn pixels(&self) -> &[u8] {
+        match self {
+            Self::Own(image) => image.pixels(),
+            Self::Lent { pixels, .. } => pixels,
+        }
+    }
+
+    /// # Errors
+    /// Lent pixels of another length than the size has.
+    pub fn into_image(self) -> Result<Image, Fault> {
+        match self {
+            Self::Own(image) => Ok(image),
+            Self::Lent { size, pixels } => Image::new(size, pixels.to_vec())
+                .ok_or_else(|| Fault::new(FaultKind::BadFrame, format!("a picture of another length than {size}"))),
+        }
+    }
 }
 
 /// A frame that has been taken from the driver.
@@ -174,6 +218,26 @@ impl SourceSpec {
     }
 }
 
+impl SourceSpec {
+    /// A text that may come from a library, with the password masked should it be in there.
+    #[must_use]
+    pub fn mask_in(&self, text: &str) -> String {
+        let Self::Url(url) = self else { return text.to_owned() };
+        let text = text.replace(url.as_str(), &self.to_string());
+        match password(url) {
+            Some(password) if !password.is_empty() => text.replace(password, "***"),
+            _ => text,
+        }
+    }
+}
+
+/// The password in an address, if there is one.
+fn password(url: &str) -> Option<&str> {
+    let (scheme, _, rest) = split_login(url)?;
+    let login = url.strip_prefix(scheme)?.strip_prefix("://")?.strip_suffix(rest)?.strip_suffix('@')?;
+    login.split_once(':').map(|(_, password)| password)
+}
+
 /// Scheme, user and all that follows the `@`, for an address with a login in it.
 fn split_login(url: &str) -> Option<(&str, &str, &str)> {
     let (scheme, rest) = url.split_once("://")?;
@@ -212,10 +276,16 @@ pub struct OpenRequest {
     pub asked: Asked,
     /// When the camera was first opened: the clock of the simulated camera's script, which goes on across re-opens.
     pub first_opened: Instant,
-    /// How long the supervisor waits for opening and for a frame: backends that have time-outs of their own get
-    /// these, so that they come back by themselves rather than being left behind.
-    pub open_deadline: std::time::Duration,
-    pub frame_deadline: std::time::Duration,
+    /// How long the supervisor waits for opening, for the first frame and for any other: backends that have time-outs of
+    /// their own get these, so that they come back by themselves rather than being left behind.
+    pub open_deadline: Duration,
+    pub first_frame_deadline: Duration,
+    pub frame_deadline: Duration,
+    pub isolation: Isolation,
+    /// Disconnected when the source is to be closed: waiting that can be ended ends then. A call into a driver cannot.
+    pub cancel: Receiver<()>,
+    /// Where worker processes are told of that do not end.
+    pub stuck: StuckProcesses,
 }
 
 impl OpenRequest {
@@ -261,17 +331,38 @@ impl OpenRequest {
             SourceSpec::Simulated(_) | SourceSpec::Url(_) => {}
         }
         let backend = self.backend()?;
-        Ok((backend, self.open_through(backend)?))
+        let source = if self.is_isolated(backend) { isolated::open(backend, self) } else { self.open_here(backend) };
+        Ok((backend, source?))
     }
 
-    fn open_through(&self, backend: Backend) -> Result<Box<dyn Source>, Fault> {
+    /// Whether the source gets a process of its own. OpenCV always does: this program is not linked with it.
+    #[must_use]
+    pub fn is_isolated(&self, backend: Backend) -> bool {
+        match (self.isolation, backend) {
+            (Isolation::On, _) => true,
+            (Isolation::Auto, Backend::Simulated) | (Isolation::Off, Backend::Simulated | Backend::Native) => false,
+            (Isolation::Auto | Isolation::Off, _) => true,
+        }
+    }
+
+    /// How long [`Self::open`] may take by itself, at most.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        match self.backend() {
+            Ok(backend) if self.is_isolated(backend) => self.open_deadline + isolated::START_DEADLINE,
+            _ => self.open_deadline,
+        }
+    }
+
+    /// Opens the source in this process, which is not possible with OpenCV.
+    ///
+    /// # Errors
+    /// Why it cannot be opened.
+    pub fn open_here(&self, backend: Backend) -> Result<Box<dyn Source>, Fault> {
         match (backend, &self.spec) {
             (Backend::Simulated, SourceSpec::Simulated(script)) => simulated::open(script, self),
             #[cfg(feature = "native")]
             (Backend::Native, spec) => native::open(spec, self),
-            #[cfg(feature = "opencv")]
-            (backend, _) => opencv::open(backend, self),
-            #[cfg(not(feature = "opencv"))]
             (backend, spec) => {
                 Err(Fault::new(FaultKind::BackendMissing, format!("this build has no backend {backend} for {spec}")))
             }

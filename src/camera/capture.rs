@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use crate::backend::Backend;
 use crate::fault::{Fault, FaultKind};
 use crate::frame::Image;
-use crate::source::{Grabbed, OpenRequest};
+use crate::source::{Grabbed, OpenRequest, Picture};
 use crate::status::Got;
 
 /// Warm-up ends after this time, whatever the number of frames: a slow camera must not stay dark.
@@ -53,6 +53,8 @@ pub(super) struct Capture {
     pub(super) opening: u64,
     stop: Arc<AtomicBool>,
     go_on: Sender<Leave>,
+    /// Dropped to end the waiting of a source that can be told.
+    alive: Option<Sender<()>>,
 }
 
 /// What a capture thread does after a failure.
@@ -69,11 +71,13 @@ impl Capture {
         n_warm_up: u32,
         reports: Sender<Report>,
     ) -> io::Result<Self> {
+        let (alive, cancel) = bounded(0);
+        let request = OpenRequest { cancel, ..request };
         let stop = Arc::new(AtomicBool::new(false));
         let (go_on, leave) = bounded(1);
         let worker = Worker { opening, stop: Arc::clone(&stop), leave, reports };
         thread::Builder::new().name(format!("capture-{opening}")).spawn(move || worker.run(&request, n_warm_up))?;
-        Ok(Self { opening, stop, go_on })
+        Ok(Self { opening, stop, go_on, alive: Some(alive) })
     }
 
     pub(super) fn go_on(&self) {
@@ -86,8 +90,9 @@ impl Capture {
     }
 
     /// Asks the thread to close the device. It says `Closed` when it has.
-    pub(super) fn stop(&self) {
+    pub(super) fn stop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
+        self.alive = None;
         self.go_on();
     }
 }
@@ -138,7 +143,7 @@ impl Worker {
                         News::WarmedUp
                     } else {
                         let wall = SystemTime::now();
-                        match source.retrieve() {
+                        match source.retrieve().and_then(Picture::into_image) {
                             Ok(image) => News::Frame { image, grabbed, wall },
                             Err(fault) => News::Failed(fault),
                         }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never, select};
 
 use super::capture::{Capture, News, Report};
 use super::outage::Outage;
@@ -18,7 +18,7 @@ use crate::latest::Latest;
 use crate::logging::EventLog;
 use crate::recovery::{Ladder, Plan};
 use crate::settings::{Settings, secs};
-use crate::source::{Grabbed, OpenRequest, SourceSpec};
+use crate::source::{Grabbed, OpenRequest, SourceSpec, StuckProcesses};
 use crate::status::{Asked, Got, Grade, Rung, State, Status};
 
 /// How often the status is published while a camera is at work.
@@ -31,8 +31,10 @@ const HISTORY_PERIOD: Duration = Duration::from_millis(500);
 const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
 /// Sources with a time-out of their own use the stall deadline; the supervisor waits this much longer for them.
 const GRACE: Duration = Duration::from_millis(250);
-/// Threads left behind in calls that do not return. With more, nothing is opened until one comes back.
-const MAX_ABANDONED: u32 = 4;
+/// The same for sources in a process of their own, which see to their deadlines themselves.
+const ISOLATED_GRACE: Duration = Duration::from_millis(1_500);
+/// Threads and processes left behind in calls that do not return. With more, nothing is opened until one comes back.
+const MAX_ABANDONED: usize = 4;
 /// A stall is at least this many frame periods (libcamera's dequeue watchdog has the same).
 const STALL_PERIODS: f64 = 5.0;
 /// Media Foundation opens in 4 to 20 s on many machines; the second try is given more.
@@ -100,6 +102,10 @@ pub(super) struct Supervisor {
     first_opened: Option<Instant>,
     /// Openings whose threads were left behind in a call that has not returned.
     abandoned: Vec<u64>,
+    /// Worker processes that do not end although they were killed.
+    stuck: StuckProcesses,
+    /// Whether the source that was opened last has a process of its own.
+    is_isolated: bool,
 
     tally: Tally,
     outage: Outage,
@@ -125,6 +131,8 @@ impl Supervisor {
             n_openings: 0,
             first_opened: None,
             abandoned: Vec::new(),
+            stuck: StuckProcesses::default(),
+            is_isolated: false,
             tally: Tally::default(),
             status_due: now,
             history_due: now,
@@ -314,11 +322,15 @@ impl Supervisor {
 
     /// Some sign of life came: the stall deadline starts over.
     fn extend_deadline(&mut self, now: Instant) {
-        let stall = self.stall_deadline();
+        let (stall, grace) = (self.stall_deadline(), self.grace());
         if let Phase::Running { deadline, retry_at, .. } = &mut self.phase {
-            *deadline = now + stall + GRACE;
+            *deadline = now + stall + grace;
             *retry_at = None;
         }
+    }
+
+    fn grace(&self) -> Duration {
+        if self.is_isolated { ISOLATED_GRACE } else { GRACE }
     }
 
     fn stall_deadline(&self) -> Duration {
@@ -441,7 +453,7 @@ impl Supervisor {
     /// Asks the capture thread, if there is one, to close the device, and goes on when it has.
     fn close_then(&mut self, then: Next, now: Instant) {
         self.phase = match std::mem::replace(&mut self.phase, Phase::Idle) {
-            Phase::Opening { capture, .. } | Phase::Running { capture, .. } => {
+            Phase::Opening { mut capture, .. } | Phase::Running { mut capture, .. } => {
                 capture.stop();
                 Phase::Closing { capture, deadline: now + CLOSE_DEADLINE, then }
             }
@@ -496,13 +508,14 @@ impl Supervisor {
         self.outage.since.get_or_insert(now);
         self.tally.on_opening(now);
         self.n_openings += 1;
-        if self.n_abandoned() >= MAX_ABANDONED {
+        if self.abandoned.len() + self.stuck.len() >= MAX_ABANDONED {
             let message = format!("{MAX_ABANDONED} calls into the driver have not come back: {}", self.label());
             self.phase = Phase::Idle;
             return self.on_failure(Fault::new(FaultKind::Hung, message), now);
         }
         let request = self.open_request(now);
-        let deadline = now + request.open_deadline + GRACE;
+        let deadline = now + request.patience() + GRACE;
+        self.is_isolated = request.backend().is_ok_and(|backend| request.is_isolated(backend));
         let is_file = matches!(self.spec, SourceSpec::File(_));
         let n_warm_up = if is_file { 0 } else { self.settings.n_warm_up_frames };
         match Capture::start(self.n_openings, request, n_warm_up, self.reports.0.clone()) {
@@ -525,7 +538,11 @@ impl Supervisor {
             asked: self.asked(),
             first_opened: *self.first_opened.get_or_insert(now),
             open_deadline: secs(self.settings.recovery.open_deadline_secs),
+            first_frame_deadline: secs(self.settings.recovery.first_frame_deadline_secs),
             frame_deadline: self.stall_deadline(),
+            isolation: self.settings.isolation,
+            cancel: never(),
+            stuck: self.stuck.clone(),
         };
         let factor = if matches!(request.backend(), Ok(Backend::Msmf)) {
             let [first, later] = MSMF_OPEN_FACTORS;
@@ -630,8 +647,8 @@ impl Supervisor {
             outage_secs: outage.map(round_secs),
             next_try_secs: next_try.map(|at| round_secs(at.saturating_duration_since(now))),
             abandoned_calls: self.n_abandoned(),
-            is_isolated: false,
-            stuck_processes: Vec::new(),
+            is_isolated: self.is_isolated,
+            stuck_processes: self.stuck.report(now),
             ladder: Vec::new(),
             reset_needs_consent: false,
         };

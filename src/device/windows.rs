@@ -107,7 +107,8 @@ impl Leash {
             }
             let owned = OwnedHandle::from_raw_handle(job);
             let is_set =
-                SetInformationJobObject(job, JobObjectExtendedLimitInformation, (&raw const limits).cast(), n_bytes) != 0;
+                SetInformationJobObject(job, JobObjectExtendedLimitInformation, (&raw const limits).cast(), n_bytes)
+                    != 0;
             let is_assigned = is_set && AssignProcessToJobObject(job, child.as_raw_handle()) != 0;
             is_assigned.then_some(Self { _job: owned })
         }

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use crate::backend::Backend;
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Image, Size};
-use crate::source::{Grabbed, OpenRequest, Picture, Source, SourceSpec};
+use crate::source::{Grabbed, OpenRequest, Picture, Source};
 use crate::status::Got;
 
 mod memory;
@@ -59,15 +59,20 @@ pub(super) fn open(backend: Backend, request: &OpenRequest) -> Result<Box<dyn So
     match process.hear(Instant::now() + START_DEADLINE, &request.cancel) {
         Ok((Report::Hello { version: protocol::VERSION }, _)) => {}
         Ok((Report::Hello { .. }, _)) => {
-            return Err(Fault::new(FaultKind::BackendMissing, "the capture process is of another version than this program")
-                .with_advice("Camclinic was replaced while it runs: start it again."));
+            return Err(Fault::new(
+                FaultKind::BackendMissing,
+                "the capture process is of another version than this program",
+            )
+            .with_advice("Camclinic was replaced while it runs: start it again."));
         }
         Ok((report, _)) => return Err(process.garbage(&format!("{report:?} in place of a greeting"))),
-        Err(silence) => return Err(what_of(silence, || {
-            let seconds = START_DEADLINE.as_secs();
-            Fault::new(FaultKind::OpenTimeout, format!("the capture process has not started within {seconds} s"))
-                .with_advice("The computer is very busy, or a virus scanner holds the program back: try again.")
-        })),
+        Err(silence) => {
+            return Err(what_of(silence, || {
+                let seconds = START_DEADLINE.as_secs();
+                Fault::new(FaultKind::OpenTimeout, format!("the capture process has not started within {seconds} s"))
+                    .with_advice("The computer is very busy, or a virus scanner holds the program back: try again.")
+            }));
+        }
     }
     process.orders.send(&Order::Open(Box::new(Opening {
         spec: (&request.spec).into(),
@@ -82,13 +87,15 @@ pub(super) fn open(backend: Backend, request: &OpenRequest) -> Result<Box<dyn So
         Ok((Report::Opened { got }, _)) => checked(got),
         Ok((Report::Failed(fault), _)) => return Err(checked_fault(fault)),
         Ok((report, _)) => return Err(process.garbage(&format!("{report:?} in place of an answer"))),
-        Err(silence) => return Err(what_of(silence, || {
-            let waited = began.elapsed().as_secs_f64();
-            Fault::new(
-                FaultKind::OpenTimeout,
-                format!("the driver's call to open {} has not come back for {waited:.1} s", request.spec),
-            )
-        })),
+        Err(silence) => {
+            return Err(what_of(silence, || {
+                let waited = began.elapsed().as_secs_f64();
+                Fault::new(
+                    FaultKind::OpenTimeout,
+                    format!("the driver's call to open {} has not come back for {waited:.1} s", request.spec),
+                )
+            }));
+        }
     };
     Ok(Box::new(Isolated {
         name: request.spec.to_string(),
@@ -126,7 +133,9 @@ fn environment(backend: Backend, request: &OpenRequest) -> Vec<(&'static str, St
 /// How long the backend itself waits for a frame, where it can be told.
 fn own_time_out(backend: Backend, request: &OpenRequest) -> Duration {
     match backend {
-        Backend::V4l2 => Duration::from_secs(request.frame_deadline.as_secs_f64().ceil() as u64).max(Duration::from_secs(1)),
+        Backend::V4l2 => {
+            Duration::from_secs(request.frame_deadline.as_secs_f64().ceil() as u64).max(Duration::from_secs(1))
+        }
         _ => Duration::ZERO,
     }
 }
@@ -303,7 +312,9 @@ fn checked(got: Got) -> Got {
 
 /// With the class that its kind has, and words of a length that can be shown.
 fn checked_fault(fault: Fault) -> Fault {
-    let short = |text: String| if text.len() > MAX_MESSAGE_CHARS { text.chars().take(MAX_MESSAGE_CHARS).collect() } else { text };
+    let short = |text: String| {
+        if text.len() > MAX_MESSAGE_CHARS { text.chars().take(MAX_MESSAGE_CHARS).collect() } else { text }
+    };
     Fault { class: fault.kind.class(), message: short(fault.message), advice: short(fault.advice), ..fault }
 }
 

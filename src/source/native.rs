@@ -12,8 +12,8 @@ use nokhwa::{Buffer, Camera, NokhwaError};
 use crate::codec;
 use crate::device::{self, Device, Usability};
 use crate::fault::{Fault, FaultKind};
-use crate::frame::{Image, PixelFormat, Size};
-use crate::source::{Grabbed, OpenRequest, Source, SourceSpec};
+use crate::frame::{PixelFormat, Size};
+use crate::source::{Grabbed, OpenRequest, Picture, Source, SourceSpec};
 use crate::status::{Asked, Got};
 
 /// What is asked of a camera where the user leaves it open: what OpenCV asks for, so that both show the same picture.
@@ -121,7 +121,7 @@ impl Source for Native {
         Ok(Grabbed { taken_at, sequence: None })
     }
 
-    fn retrieve(&mut self) -> Result<Image, Fault> {
+    fn retrieve(&mut self) -> Result<Picture<'_>, Fault> {
         let bad =
             |why: &str| Fault::new(FaultKind::BadFrame, format!("a picture of {} cannot be decoded: {why}", self.name));
         let buffer = self.buffer.take().ok_or_else(|| bad("there is none"))?;
@@ -130,7 +130,7 @@ impl Source for Native {
         let image = codec::decode(pixel_format(buffer.source_frame_format()), size, buffer.buffer())
             .map_err(|why| bad(&why))?;
         self.got.size = Some(image.size());
-        Ok(image)
+        Ok(Picture::Own(image))
     }
 
     fn restart(&mut self) -> Result<(), Fault> {

@@ -1,7 +1,9 @@
 //! Cameras, video files and network streams through OpenCV's `VideoCapture`.
 //!
+//! Part of the worker program alone: nothing else is linked with OpenCV.
+//!
 //! OpenCV says *that* something failed and seldom *why*: the reasons given here are found by looking at the device or
-//! the file. It reads time-outs from environment variables, which belong to the whole process; none is set here. Only
+//! the file. It reads time-outs from environment variables, which the worker gets from the program that starts it. Only
 //! FFmpeg takes its time-outs for each capture.
 
 use std::fs;
@@ -19,7 +21,7 @@ use crate::backend::Backend;
 use crate::device::{self, Device, Usability};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Image, PixelFormat, Size};
-use crate::source::{Grabbed, OpenRequest, Source, SourceSpec, file};
+use crate::source::{Grabbed, OpenRequest, Picture, Source, SourceSpec, file};
 use crate::status::{Asked, Got};
 
 /// A failed `grab` that took longer was a time-out of the backend: 1 s in DirectShow and AVFoundation, 10 s in V4L2 and
@@ -136,18 +138,19 @@ impl Source for Capture {
         Err(self.why_no_frame(start.elapsed()))
     }
 
-    fn retrieve(&mut self) -> Result<Image, Fault> {
+    fn retrieve(&mut self) -> Result<Picture<'_>, Fault> {
         if !std::mem::take(&mut self.is_retrieved) {
             // OpenCV throws at a picture that it cannot decode: that is one bad picture, not the end of the stream.
             match self.video.retrieve_def(&mut self.mat) {
                 Ok(true) if !self.mat.empty() => {}
-                Ok(_) => return Err(self.bad_frame("it is empty")),
-                Err(error) => return Err(self.bad_frame(first_line(&error.message))),
+                Ok(_) => return Err(bad_frame(&self.name, "it is empty")),
+                Err(error) => return Err(bad_frame(&self.name, first_line(&error.message))),
             }
         }
-        let image = image_of(&self.mat).map_err(|why| self.bad_frame(&why))?;
-        self.got.size = Some(image.size());
-        Ok(image)
+        let name = &self.name;
+        let picture = picture_of(&self.mat).map_err(|why| bad_frame(name, &why))?;
+        self.got.size = Some(picture.size());
+        Ok(picture)
     }
 
     fn restart(&mut self) -> Result<(), Fault> {
@@ -190,10 +193,6 @@ impl Capture {
             let why = first_line(&error.message);
             Fault::new(FaultKind::ReadFailed, format!("reading from {} failed: {why}", self.name))
         })
-    }
-
-    fn bad_frame(&self, why: &str) -> Fault {
-        Fault::new(FaultKind::BadFrame, format!("a picture of {} cannot be decoded: {why}", self.name))
     }
 
     fn why_no_frame(&self, waited: Duration) -> Fault {
@@ -243,6 +242,10 @@ impl Capture {
                 .flatten(),
         };
     }
+}
+
+fn bad_frame(name: &str, why: &str) -> Fault {
+    Fault::new(FaultKind::BadFrame, format!("a picture of {name} cannot be decoded: {why}"))
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in the range of u32")]
@@ -547,14 +550,19 @@ fn host_and_port(url: &str) -> Option<(String, u16)> {
 
 // ---- pixels
 
-/// One copy of the pixels; anything that is not 8-bit BGR is converted first.
-fn image_of(mat: &Mat) -> Result<Image, String> {
+/// The pixels where they lie; anything that is not 8-bit BGR, or has gaps between its rows, is converted first.
+fn picture_of(mat: &Mat) -> Result<Picture<'_>, String> {
     let said = |error: opencv::Error| first_line(&error.message).to_owned();
     let size = u32::try_from(mat.cols())
         .ok()
         .zip(u32::try_from(mat.rows()).ok())
         .and_then(|(width, height)| Size::new(width, height))
         .ok_or_else(|| format!("its size is {}x{}", mat.cols(), mat.rows()))?;
+    let other_length = || format!("it has another length than {size}");
+    if mat.typ() == core::CV_8UC3 && mat.is_continuous() {
+        let pixels = mat.data_bytes().map_err(said)?;
+        return if pixels.len() == size.n_bytes() { Ok(Picture::Lent { size, pixels }) } else { Err(other_length()) };
+    }
     let mut eight_bit = Mat::default();
     let mat = match mat.depth() {
         core::CV_8U => mat,
@@ -583,7 +591,7 @@ fn image_of(mat: &Mat) -> Result<Image, String> {
     } else {
         mat.try_clone().map_err(said)?.data_bytes().map_err(said)?.to_vec()
     };
-    Image::new(size, pixels).ok_or_else(|| format!("it has another length than {size}"))
+    Image::new(size, pixels).map(Picture::Own).ok_or_else(other_length)
 }
 
 #[cfg(test)]
@@ -596,8 +604,8 @@ mod tests {
     fn check_mat(kind: i32, value: [f64; 4], expected: Option<[u8; 3]>) {
         let value = Scalar::new(value[0], value[1], value[2], value[3]);
         let mat = Mat::new_rows_cols_with_default(2, 4, kind, value).unwrap();
-        let image = image_of(&mat);
-        let got = image.ok().map(|image| (image.size(), image.pixels().to_vec()));
+        let picture = picture_of(&mat);
+        let got = picture.ok().map(|picture| (picture.size(), picture.pixels().to_vec()));
         let size = Size { width: 4, height: 2 };
         assert_eq!(got, expected.map(|pixel| (size, pixel.repeat(8))), "type {kind}");
     }
@@ -610,16 +618,16 @@ mod tests {
         check_mat(CV_16UC1, [512.0, 0.0, 0.0, 0.0], Some([2, 2, 2]));
         check_mat(CV_8UC2, [1.0, 2.0, 0.0, 0.0], None);
         check_mat(CV_32FC3, [1.0, 2.0, 3.0, 0.0], None);
-        assert!(image_of(&Mat::default()).is_err());
+        assert!(picture_of(&Mat::default()).is_err());
     }
 
     #[test]
     fn rows_with_gaps_between_them_are_joined() {
         let whole = Mat::new_rows_cols_with_default(4, 4, CV_8UC3, Scalar::new(1.0, 2.0, 3.0, 0.0)).unwrap();
         let part = Mat::roi(&whole, Rect::new(1, 1, 2, 2)).unwrap().try_clone().unwrap();
-        assert_eq!(image_of(&part).unwrap().pixels(), [1, 2, 3].repeat(4));
+        assert_eq!(picture_of(&part).unwrap().pixels(), [1, 2, 3].repeat(4));
         let part = Mat::roi(&whole, Rect::new(1, 1, 2, 2)).unwrap();
-        assert_eq!(image_of(&part.clone_pointee()).unwrap().pixels(), [1, 2, 3].repeat(4));
+        assert_eq!(picture_of(&part.clone_pointee()).unwrap().pixels(), [1, 2, 3].repeat(4));
     }
 
     #[track_caller]

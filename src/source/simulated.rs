@@ -23,8 +23,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::fault::{Fault, FaultKind};
-use crate::frame::Image;
-use crate::source::{Grabbed, OpenRequest, Source};
+use crate::source::{Grabbed, OpenRequest, Picture, Source};
 use crate::status::{Asked, Got};
 
 use fault_table::FaultName;
@@ -242,9 +241,10 @@ impl Source for Simulated {
         }
     }
 
-    fn retrieve(&mut self) -> Result<Image, Fault> {
+    fn retrieve(&mut self) -> Result<Picture<'_>, Fault> {
         let n = self.grabbed.take().ok_or_else(|| Fault::new(FaultKind::ReadFailed, "no frame was grabbed"))?;
-        self.lens.image(n).map_err(|reason| Fault::new(FaultKind::BadFrame, format!("frame {n}: {reason}")))
+        let image = self.lens.image(n).map_err(|why| Fault::new(FaultKind::BadFrame, format!("frame {n}: {why}")))?;
+        Ok(Picture::Own(image))
     }
 
     /// The queue is emptied, as by a real driver; the script's faults are none that this cures.

@@ -160,10 +160,6 @@ impl WorkerMemory {
         n_bytes <= self.slot_bytes
     }
 
-    pub fn has_free(&self) -> bool {
-        !self.free.is_empty()
-    }
-
     pub fn on_given_back(&mut self, generation: u32, slot: u32) {
         if generation == self.generation && !self.free.contains(&slot) {
             self.free.push(slot);

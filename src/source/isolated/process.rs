@@ -129,7 +129,7 @@ pub struct Process {
     pub orders: Orders,
     heard: Receiver<Heard>,
     ear: Arc<Ear>,
-    words: Arc<Mutex<VecDeque<String>>>,
+    words: Arc<Words>,
     stuck: StuckProcesses,
     has_said_hello: bool,
 }
@@ -174,11 +174,11 @@ impl Process {
         let mut child = command.spawn().map_err(|error| why_not_started(&error, &file))?;
         let leash = device::Leash::on(&child);
         let pipes = child.stdin.take().zip(child.stdout.take()).zip(child.stderr.take());
-        let ((stdin, stdout), stderr) =
-            pipes.ok_or_else(|| Fault::new(FaultKind::NoResources, "the system gives no pipe to the capture process"))?;
+        let ((stdin, stdout), stderr) = pipes
+            .ok_or_else(|| Fault::new(FaultKind::NoResources, "the system gives no pipe to the capture process"))?;
 
         let ear = Arc::new(Ear { started: Instant::now(), last_ms: AtomicU64::new(0) });
-        let words = Arc::default();
+        let words = Arc::new(Words { lines: Mutex::default(), secret: request.spec.clone() });
         let (sender, heard) = bounded(MAX_UNHEARD);
         let process = Self {
             _leash: leash,
@@ -190,9 +190,9 @@ impl Process {
             has_said_hello: false,
             child: Some(child),
         };
-        let secret = request.spec.clone();
-        spawn(&process, "hear", move || listen(stdout, &sender, &ear))?;
-        spawn(&process, "words", move || take_down(stderr, &words, &secret))?;
+        let foreign = Arc::clone(&words);
+        spawn(&process, "hear", move || listen(stdout, &sender, &ear, &foreign))?;
+        spawn(&process, "words", move || take_down(stderr, &words))?;
         Ok(process)
     }
 
@@ -232,7 +232,10 @@ impl Process {
     /// What the worker sent makes no sense.
     pub fn garbage(&self, what: &str) -> Fault {
         let what: String = what.chars().take(200).collect();
-        Fault::new(FaultKind::Crashed, format!("the capture process sent what cannot be understood: {what}{}", self.said()))
+        Fault::new(
+            FaultKind::Crashed,
+            format!("the capture process sent what cannot be understood: {what}{}", self.said()),
+        )
     }
 
     fn ended(&mut self, is_cut: bool) -> Fault {
@@ -259,7 +262,7 @@ impl Process {
 
     /// The last words of the libraries in it, to be put behind a message.
     fn said(&self) -> String {
-        let words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        let words = self.words.lock();
         if words.is_empty() {
             return String::new();
         }
@@ -317,7 +320,7 @@ fn spawn(process: &Process, what: &str, run: impl FnOnce() + Send + 'static) -> 
 }
 
 /// Reads what the worker says until it ends or nobody listens.
-fn listen(stdout: ChildStdout, heard: &Sender<Heard>, ear: &Ear) {
+fn listen(stdout: ChildStdout, heard: &Sender<Heard>, ear: &Ear, words: &Words) {
     let mut input = BufReader::new(stdout);
     let mut line = Vec::new();
     // The smallest difference between arrival and sending is that of the quickest message: the others waited.
@@ -335,7 +338,10 @@ fn listen(stdout: ChildStdout, heard: &Sender<Heard>, ear: &Ear) {
                     report => Heard::Report(report, best),
                 }
             }
-            Line::Foreign(_) => continue,
+            Line::Foreign(text) => {
+                words.add(&text);
+                continue;
+            }
             Line::Garbage(why) => Heard::Garbage(why),
             Line::End { is_cut } => Heard::End { is_cut },
         };
@@ -357,27 +363,38 @@ pub fn shift(moment: Instant, by_us: i64) -> Option<Instant> {
     if by_us < 0 { moment.checked_sub(by) } else { moment.checked_add(by) }
 }
 
-/// Keeps the last lines of what libraries print.
-fn take_down(stderr: ChildStderr, words: &Mutex<VecDeque<String>>, secret: &SourceSpec) {
+/// The last lines that the worker's libraries printed, without any password.
+struct Words {
+    lines: Mutex<VecDeque<String>>,
+    secret: SourceSpec,
+}
+
+impl Words {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<String>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, line: &str) {
+        let line = self.secret.mask_in(line.trim());
+        let mut lines = self.lock();
+        if line.is_empty() || lines.back() == Some(&line) {
+            return;
+        }
+        if lines.len() >= MAX_WORDS {
+            lines.pop_front();
+        }
+        lines.push_back(line);
+    }
+}
+
+fn take_down(stderr: ChildStderr, words: &Words) {
     let mut input = BufReader::new(stderr);
     let mut line = Vec::new();
     loop {
         line.clear();
         match input.by_ref().take(MAX_WORD_CHARS).read_until(b'\n', &mut line) {
             Ok(0) | Err(_) => return,
-            Ok(_) => {}
-        }
-        let text = String::from_utf8_lossy(&line);
-        let text = secret.mask_in(text.trim());
-        if text.is_empty() {
-            continue;
-        }
-        let mut words = words.lock().unwrap_or_else(PoisonError::into_inner);
-        if words.back() != Some(&text) {
-            if words.len() >= MAX_WORDS {
-                words.pop_front();
-            }
-            words.push_back(text);
+            Ok(_) => words.add(&String::from_utf8_lossy(&line)),
         }
     }
 }

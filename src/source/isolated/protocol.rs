@@ -96,16 +96,28 @@ pub struct Sent(pub i64, pub Report);
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Report {
     /// The first one.
-    Hello { version: u32 },
-    Opened { got: Got },
+    Hello {
+        version: u32,
+    },
+    Opened {
+        got: Got,
+    },
     /// Could not open, read or restart. After opening, the worker waits for `ReadOn` or `Restart`.
     Failed(Fault),
     Restarted,
     /// A frame is to be put somewhere: the worker waits for `Memory`.
-    NeedMemory { n_bytes: u64 },
-    Frame { stamp: Stamp, place: Place },
+    NeedMemory {
+        n_bytes: u64,
+    },
+    Frame {
+        stamp: Stamp,
+        place: Place,
+    },
     /// A frame came and cannot be decoded. The worker waits as after `Failed`.
-    Damaged { stamp: Stamp, fault: Fault },
+    Damaged {
+        stamp: Stamp,
+        fault: Fault,
+    },
     /// The worker lives, whatever the driver does.
     Beat,
 }
@@ -142,7 +154,9 @@ pub enum Line<T> {
     /// Something that a library printed.
     Foreign(String),
     /// The other side has ended, or half a message came before its end.
-    End { is_cut: bool },
+    End {
+        is_cut: bool,
+    },
     /// It begins like a message and is none.
     Garbage(String),
 }

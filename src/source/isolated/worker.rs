@@ -25,7 +25,10 @@ type Open<'a> = &'a dyn Fn(Backend, &OpenRequest) -> Result<Box<dyn Source>, Fau
 pub fn serve(open: impl Fn(Backend, &OpenRequest) -> Result<Box<dyn Source>, Fault>) -> ExitCode {
     device::die_with_parent();
     if io::stdin().is_terminal() {
-        let _ = writeln!(io::stderr(), "This is the capture process of Camclinic, which starts it by itself: start camclinic.");
+        let _ = writeln!(
+            io::stderr(),
+            "This is the capture process of Camclinic, which starts it by itself: start camclinic."
+        );
         return ExitCode::from(3);
     }
     let voice = Arc::new(Voice { epoch: Instant::now() });

@@ -1,0 +1,28 @@
+//! The capture process: opens one camera, file or stream for the program that starts it. The only program that is linked
+//! with OpenCV. What it does and says is in [`camclinic::source::isolated`].
+
+use std::process::ExitCode;
+
+// The paths that `source/opencv.rs` has in common with its neighbours in the library.
+#[cfg(feature = "opencv")]
+use camclinic::{backend, device, fault, frame, source, status};
+
+#[cfg(feature = "opencv")]
+#[path = "../source/opencv.rs"]
+mod opencv;
+
+fn main() -> ExitCode {
+    camclinic::source::isolated::serve(|backend, request| {
+        use camclinic::backend::Backend;
+        match backend {
+            #[cfg(feature = "opencv")]
+            Backend::DirectShow
+            | Backend::Msmf
+            | Backend::V4l2
+            | Backend::Ffmpeg
+            | Backend::Gstreamer
+            | Backend::AvFoundation => opencv::open(backend, request),
+            backend => request.open_here(backend),
+        }
+    })
+}
