@@ -70,9 +70,12 @@ impl TryFrom<String> for PixelFormat {
             return Err(format!("a pixel format has one to four letters, not “{text}”"));
         }
         for (slot, byte) in code.iter_mut().zip(bytes) {
-            *slot = byte.to_ascii_uppercase();
+            *slot = *byte;
         }
-        Self::from_code(code).ok_or_else(|| format!("“{text}” is not a pixel format"))
+        // People write the usual ones in small letters; `avc1` is not `AVC1`.
+        let upper = Self(code.map(|byte| byte.to_ascii_uppercase()));
+        let known = [Self::BGR, Self::RGB, Self::YUYV, Self::NV12, Self::GREY, Self::MJPG];
+        known.into_iter().find(|known| *known == upper).or_else(|| Self::from_code(code)).ok_or_else(|| format!("“{text}” is not a pixel format"))
     }
 }
 
@@ -211,6 +214,7 @@ mod tests {
         assert_eq!(PixelFormat::from_fourcc(0), None);
         assert_eq!(PixelFormat::try_from("yuyv".to_owned()), Ok(PixelFormat::YUYV));
         assert_eq!(PixelFormat::try_from("Y8".to_owned()).map(|f| f.to_string()), Ok("Y8".into()));
+        assert_eq!(PixelFormat::try_from("avc1".to_owned()).map(|f| f.to_string()), Ok("avc1".into()));
         assert!(PixelFormat::try_from("MJPEG".to_owned()).is_err());
     }
 }

@@ -7,13 +7,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, never};
 
 use crate::backend::Backend;
 use crate::device;
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Image, Size};
-use crate::settings::Isolation;
+use crate::settings::{Isolation, Settings, secs};
 use crate::status::{Asked, Got};
 
 pub mod file;
@@ -289,6 +289,24 @@ pub struct OpenRequest {
 }
 
 impl OpenRequest {
+    /// What the settings say, for a camera that has not been opened before.
+    #[must_use]
+    pub fn new(spec: SourceSpec, settings: &Settings) -> Self {
+        let recovery = &settings.recovery;
+        Self {
+            asked: spec.asked(settings.asked),
+            spec,
+            backend: settings.backend,
+            first_opened: Instant::now(),
+            open_deadline: secs(recovery.open_deadline_secs),
+            first_frame_deadline: secs(recovery.first_frame_deadline_secs),
+            frame_deadline: secs(recovery.stall_deadline_secs),
+            isolation: settings.isolation,
+            cancel: never(),
+            stuck: StuckProcesses::default(),
+        }
+    }
+
     /// The backend that `open` will use.
     ///
     /// # Errors

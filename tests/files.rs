@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use camclinic::backend::Backend;
 use camclinic::fault::{Fault, FaultKind};
 use camclinic::frame::{Image, Size};
+use camclinic::settings::Settings;
 use camclinic::source::{OpenRequest, Source, SourceSpec};
-use camclinic::status::Asked;
 
 const SIZE: Size = Size { width: 160, height: 120 };
 
@@ -54,12 +54,10 @@ fn open(path: &Path, backend: Backend) -> Result<Box<dyn Source>, Fault> {
 
 fn open_spec(spec: SourceSpec, backend: Backend) -> Result<Box<dyn Source>, Fault> {
     OpenRequest {
-        spec,
         backend: Some(backend),
-        asked: Asked { fps: Some(30.0), n_buffers: Some(1), ..Asked::default() },
-        first_opened: Instant::now(),
         open_deadline: OPEN_DEADLINE,
         frame_deadline: Duration::from_secs(3),
+        ..OpenRequest::new(spec, &Settings::default())
     }
     .open()
     .map(|(_, source)| source)
@@ -67,7 +65,7 @@ fn open_spec(spec: SourceSpec, backend: Backend) -> Result<Box<dyn Source>, Faul
 
 fn read(source: &mut dyn Source) -> Result<Image, Fault> {
     source.grab()?;
-    source.retrieve()
+    source.retrieve()?.into_image()
 }
 
 /// `g` for the first picture and `rb` for the others: the strongest colour left and right.

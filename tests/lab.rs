@@ -12,6 +12,7 @@ use camclinic::backend::Backend;
 use camclinic::device;
 use camclinic::fault::{Fault, FaultKind};
 use camclinic::frame::{Image, PixelFormat, Size};
+use camclinic::settings::Settings;
 use camclinic::source::{OpenRequest, Source, SourceSpec};
 use camclinic::status::Asked;
 
@@ -63,12 +64,12 @@ fn asked(format: Option<PixelFormat>, width: u32, height: u32) -> Asked {
 
 fn open(name: &str, backend: Backend, asked: Asked) -> Result<Box<dyn Source>, Fault> {
     OpenRequest {
-        spec: SourceSpec::parse(name).unwrap(),
         backend: Some(backend),
         asked,
-        first_opened: Instant::now(),
         open_deadline: Duration::from_secs(30),
+        first_frame_deadline: Duration::from_secs(30),
         frame_deadline: Duration::from_secs(30),
+        ..OpenRequest::new(SourceSpec::parse(name).unwrap(), &Settings::default())
     }
     .open()
     .map(|(_, source)| source)
@@ -76,7 +77,7 @@ fn open(name: &str, backend: Backend, asked: Asked) -> Result<Box<dyn Source>, F
 
 fn read(source: &mut dyn Source) -> Result<Image, Fault> {
     source.grab()?;
-    source.retrieve()
+    source.retrieve()?.into_image()
 }
 
 /// Whether blue, green and red are bright in each of the eight bars, which both cameras show in the order of a
@@ -245,6 +246,7 @@ fn guest_faults() {
     // A user without rights: the same program, started anew.
     let copy = "/tmp/camclinic-lab-test";
     std::fs::copy(std::env::current_exe().unwrap(), copy).unwrap();
+    std::fs::copy(env!("CARGO_BIN_EXE_camclinic-worker"), "/tmp/camclinic-worker").unwrap();
     let output = Command::new("setpriv")
         .args(["--reuid", "65534", "--regid", "65534", "--clear-groups", copy])
         .args(["--ignored", "--exact", "--nocapture", "lab::guest_without_rights"])

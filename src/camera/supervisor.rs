@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never, select};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
 
 use super::capture::{Capture, News, Report};
 use super::outage::Outage;
@@ -533,16 +533,10 @@ impl Supervisor {
 
     fn open_request(&mut self, now: Instant) -> OpenRequest {
         let request = OpenRequest {
-            spec: self.spec.clone(),
-            backend: self.settings.backend,
-            asked: self.asked(),
             first_opened: *self.first_opened.get_or_insert(now),
-            open_deadline: secs(self.settings.recovery.open_deadline_secs),
-            first_frame_deadline: secs(self.settings.recovery.first_frame_deadline_secs),
             frame_deadline: self.stall_deadline(),
-            isolation: self.settings.isolation,
-            cancel: never(),
             stuck: self.stuck.clone(),
+            ..OpenRequest::new(self.spec.clone(), &self.settings)
         };
         let factor = if matches!(request.backend(), Ok(Backend::Msmf)) {
             let [first, later] = MSMF_OPEN_FACTORS;

@@ -262,6 +262,7 @@ mod tests {
     use std::sync::mpsc::{RecvTimeoutError, channel};
 
     use crate::frame::{PixelFormat, Size};
+    use crate::settings::Settings;
     use crate::source::SourceSpec;
 
     use super::*;
@@ -272,13 +273,13 @@ mod tests {
 
     /// To open a camera that was opened for the first time `ago`.
     fn request(line: &str, ago: Duration) -> OpenRequest {
+        let spec = SourceSpec::Simulated(Script::parse(line).unwrap());
         OpenRequest {
-            spec: SourceSpec::Simulated(Script::parse(line).unwrap()),
-            backend: None,
             asked: Asked::default(),
             first_opened: Instant::now().checked_sub(ago).unwrap(),
             open_deadline: millis(50),
             frame_deadline: millis(50),
+            ..OpenRequest::new(spec, &Settings::default())
         }
     }
 

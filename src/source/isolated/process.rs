@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -147,6 +147,8 @@ enum Heard {
 struct Ear {
     started: Instant,
     last_ms: AtomicU64,
+    /// The worker says more than anybody listens to.
+    is_flooded: AtomicBool,
 }
 
 impl Ear {
@@ -177,7 +179,11 @@ impl Process {
         let ((stdin, stdout), stderr) = pipes
             .ok_or_else(|| Fault::new(FaultKind::NoResources, "the system gives no pipe to the capture process"))?;
 
-        let ear = Arc::new(Ear { started: Instant::now(), last_ms: AtomicU64::new(0) });
+        let ear = Arc::new(Ear {
+            started: Instant::now(),
+            last_ms: AtomicU64::new(0),
+            is_flooded: AtomicBool::new(false),
+        });
         let words = Arc::new(Words { lines: Mutex::default(), secret: request.spec.clone() });
         let (sender, heard) = bounded(MAX_UNHEARD);
         let process = Self {
@@ -239,6 +245,9 @@ impl Process {
     }
 
     fn ended(&mut self, is_cut: bool) -> Fault {
+        if self.ear.is_flooded.load(Ordering::Relaxed) {
+            return self.garbage("more messages than there can be");
+        }
         // The pipe closes a moment before the process is gone.
         let status = self.wait(KILL);
         let how = match status {
@@ -350,7 +359,7 @@ fn listen(stdout: ChildStdout, heard: &Sender<Heard>, ear: &Ear, words: &Words) 
             Ok(()) if !is_last => {}
             Ok(()) | Err(TrySendError::Disconnected(_)) => break,
             Err(TrySendError::Full(_)) => {
-                // What floods us is not listened to any more; that it is, the end of the channel says.
+                ear.is_flooded.store(true, Ordering::Relaxed);
                 break;
             }
         }

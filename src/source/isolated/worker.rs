@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded, never};
+use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::memory::WorkerMemory;
 use super::process::BEAT;
@@ -15,7 +15,8 @@ use super::protocol::{self, Line, Opening, Order, Place, Report, Sent, Stamp};
 use crate::backend::Backend;
 use crate::device;
 use crate::fault::{Fault, FaultKind};
-use crate::source::{Grabbed, OpenRequest, Picture, Source, SourceSpec, StuckProcesses};
+use crate::settings::{Isolation, Settings};
+use crate::source::{Grabbed, OpenRequest, Picture, Source, SourceSpec};
 
 /// How long the driver may take to close when the program asks for the end. Then this process ends as it stands.
 const CLOSE: Duration = Duration::from_millis(150);
@@ -241,16 +242,13 @@ fn request(opening: Opening) -> Result<(Backend, OpenRequest), Fault> {
     let spec = SourceSpec::try_from(opening.spec).map_err(|why| Fault::new(FaultKind::Missing, why))?;
     let now = Instant::now();
     let request = OpenRequest {
-        spec,
         backend: Some(opening.backend),
         asked: opening.asked,
         first_opened: now.checked_sub(Duration::from_micros(opening.first_opened_ago_us)).unwrap_or(now),
         open_deadline: Duration::from_micros(opening.open_deadline_us),
-        first_frame_deadline: Duration::from_micros(opening.frame_deadline_us),
         frame_deadline: Duration::from_micros(opening.frame_deadline_us),
-        isolation: crate::settings::Isolation::Off,
-        cancel: never(),
-        stuck: StuckProcesses::default(),
+        isolation: Isolation::Off,
+        ..OpenRequest::new(spec, &Settings::default())
     };
     Ok((opening.backend, request))
 }
