@@ -75,7 +75,11 @@ impl TryFrom<String> for PixelFormat {
         // People write the usual ones in small letters; `avc1` is not `AVC1`.
         let upper = Self(code.map(|byte| byte.to_ascii_uppercase()));
         let known = [Self::BGR, Self::RGB, Self::YUYV, Self::NV12, Self::GREY, Self::MJPG];
-        known.into_iter().find(|known| *known == upper).or_else(|| Self::from_code(code)).ok_or_else(|| format!("“{text}” is not a pixel format"))
+        known
+            .into_iter()
+            .find(|known| *known == upper)
+            .or_else(|| Self::from_code(code))
+            .ok_or_else(|| format!("“{text}” is not a pixel format"))
     }
 }
 

@@ -4,6 +4,7 @@
 mod commands;
 mod engine;
 mod files;
+mod isolation;
 mod lab;
 mod tidy;
 #[cfg(feature = "gui")]

@@ -122,6 +122,8 @@ fn environment(backend: Backend, request: &OpenRequest) -> Vec<(&'static str, St
         // With them Media Foundation takes up to half a minute to open (opencv#17687).
         ("OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS", "0".to_owned()),
         ("RUST_BACKTRACE", "0".to_owned()),
+        // For whoever looks at a list of processes; without a password.
+        ("CAMCLINIC_SOURCE", request.spec.to_string()),
     ];
     if backend == Backend::V4l2 {
         // It has 10 s otherwise, and takes whole seconds.

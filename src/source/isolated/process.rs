@@ -26,6 +26,8 @@ const SILENCE: Duration = Duration::from_secs(1);
 const ASK: Duration = Duration::from_millis(200);
 const TERMINATE: Duration = Duration::from_millis(300);
 const KILL: Duration = Duration::from_millis(200);
+/// How long the last words of one that has ended may be on their way.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 /// How often it is looked at meanwhile.
 const POLL: Duration = Duration::from_millis(5);
 /// The same for one that does not end even when killed.
@@ -179,12 +181,10 @@ impl Process {
         let ((stdin, stdout), stderr) = pipes
             .ok_or_else(|| Fault::new(FaultKind::NoResources, "the system gives no pipe to the capture process"))?;
 
-        let ear = Arc::new(Ear {
-            started: Instant::now(),
-            last_ms: AtomicU64::new(0),
-            is_flooded: AtomicBool::new(false),
-        });
-        let words = Arc::new(Words { lines: Mutex::default(), secret: request.spec.clone() });
+        let ear =
+            Arc::new(Ear { started: Instant::now(), last_ms: AtomicU64::new(0), is_flooded: AtomicBool::new(false) });
+        let words =
+            Arc::new(Words { lines: Mutex::default(), is_over: AtomicBool::new(false), secret: request.spec.clone() });
         let (sender, heard) = bounded(MAX_UNHEARD);
         let process = Self {
             _leash: leash,
@@ -250,6 +250,10 @@ impl Process {
         }
         // The pipe closes a moment before the process is gone.
         let status = self.wait(KILL);
+        let deadline = Instant::now() + LAST_WORDS;
+        while status.is_some() && !self.words.is_over.load(Ordering::Relaxed) && Instant::now() < deadline {
+            thread::sleep(POLL);
+        }
         let how = match status {
             Some(status) if status.success() => "ended by itself".to_owned(),
             Some(status) => format!("died ({status})"),
@@ -375,6 +379,8 @@ pub fn shift(moment: Instant, by_us: i64) -> Option<Instant> {
 /// The last lines that the worker's libraries printed, without any password.
 struct Words {
     lines: Mutex<VecDeque<String>>,
+    /// Nothing more will come.
+    is_over: AtomicBool,
     secret: SourceSpec,
 }
 
@@ -402,7 +408,10 @@ fn take_down(stderr: ChildStderr, words: &Words) {
     loop {
         line.clear();
         match input.by_ref().take(MAX_WORD_CHARS).read_until(b'\n', &mut line) {
-            Ok(0) | Err(_) => return,
+            Ok(0) | Err(_) => {
+                words.is_over.store(true, Ordering::Relaxed);
+                return;
+            }
             Ok(_) => words.add(&String::from_utf8_lossy(&line)),
         }
     }
