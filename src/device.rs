@@ -31,7 +31,7 @@ use windows as system;
 mod system {
     use std::path::Path;
 
-    use super::{Device, Fault, Usability};
+    use super::{Device, Fault, FaultKind, Usability};
 
     pub fn list() -> Vec<Device> {
         Vec::new()
@@ -73,6 +73,10 @@ mod system {
         let file = tempfile::NamedTempFile::with_prefix(super::SHARED_FILE_PREFIX)?;
         file.as_file().set_len(n_bytes)?;
         Ok(file)
+    }
+
+    pub fn reset(device: &Device) -> Result<(), Fault> {
+        Err(Fault::new(FaultKind::ResetFailed, format!("this system has no way to reset {}", device.label())))
     }
 }
 
@@ -219,6 +223,18 @@ pub use system::Leash;
 /// Nowhere is room, or nothing may be written.
 pub fn shared_file(n_bytes: u64) -> std::io::Result<tempfile::NamedTempFile> {
     system::shared_file(n_bytes)
+}
+
+// ---- reset
+
+/// Resets a device on its bus, which is what pulling its plug and plugging it in again does. Every program loses it, and
+/// it may come back under another number. May block for seconds, and for ever in a hung driver: to be called on a thread
+/// that nobody needs back, with the device closed.
+///
+/// # Errors
+/// `Denied`, with an advice that names the right that is needed; `ResetFailed` where the system has no way to do it.
+pub fn reset(device: &Device) -> Result<(), Fault> {
+    system::reset(device)
 }
 
 /// The words of a system's error. Its number at the end is left to [`Fault::code`].

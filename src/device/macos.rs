@@ -8,7 +8,7 @@ use tempfile::NamedTempFile;
 
 pub use super::unix::{Leash, end_now, prepare, terminate};
 use super::{Device, SHARED_FILE_PREFIX, Usability};
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 
 pub fn list() -> Vec<Device> {
     let mut devices = super::native_cameras();
@@ -50,4 +50,11 @@ pub fn shared_file(n_bytes: u64) -> io::Result<NamedTempFile> {
     rustix::fs::fallocate(file.as_file(), FallocateFlags::empty(), 0, n_bytes)?;
     file.as_file().set_len(n_bytes)?;
     Ok(file)
+}
+
+// ---- reset
+
+/// Only drivers may reset a device here.
+pub fn reset(device: &Device) -> Result<(), Fault> {
+    Err(Fault::new(FaultKind::ResetFailed, format!("macOS lets no program reset {}", device.label())))
 }
