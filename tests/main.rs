@@ -1,6 +1,7 @@
 //! All integration tests in one target, so that they are linked once.
 #![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "in a test a panic is the message")]
 
+mod campaign;
 mod commands;
 mod engine;
 mod files;
