@@ -5,16 +5,19 @@
 #![cfg(all(target_os = "linux", feature = "opencv", feature = "native"))]
 
 use std::path::Path;
-use std::process::Command;
+use std::process;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use camclinic::backend::Backend;
+use camclinic::camera::{Camera, Command};
 use camclinic::device;
 use camclinic::fault::{Fault, FaultKind};
 use camclinic::frame::{Image, PixelFormat, Size};
+use camclinic::logging::EventLog;
 use camclinic::settings::Settings;
 use camclinic::source::{OpenRequest, Source, SourceSpec};
-use camclinic::status::Asked;
+use camclinic::status::{Asked, State, Status};
 
 /// Set in the machine only.
 fn is_guest() -> bool {
@@ -22,14 +25,15 @@ fn is_guest() -> bool {
 }
 
 #[track_caller]
-fn run_in_lab(test: &str) {
+fn run_in_lab(test: &str, cameras: &[&str]) {
     let Some(lab) = std::env::var_os("CAMCLINIC_LAB") else {
         eprintln!("skipped: CAMCLINIC_LAB is not set, so there are no cameras to test with");
         return;
     };
     let this = std::env::current_exe().unwrap();
-    let output = Command::new(lab)
-        .args(["-u", "-t", "500", "--camera", "uvc", "--camera", "vivid"])
+    let output = process::Command::new(lab)
+        .args(["-u", "-t", "500"])
+        .args(cameras.iter().flat_map(|camera| ["--camera", camera]))
         .arg(this)
         .args(["--ignored", "--exact", "--nocapture", &format!("lab::{test}")])
         .output()
@@ -46,12 +50,22 @@ fn run_in_lab(test: &str) {
 
 #[test]
 fn real_cameras() {
-    run_in_lab("guest_cameras");
+    run_in_lab("guest_cameras", &["uvc", "vivid"]);
 }
 
 #[test]
 fn real_faults() {
-    run_in_lab("guest_faults");
+    run_in_lab("guest_faults", &["uvc", "vivid"]);
+}
+
+#[test]
+fn real_recoveries() {
+    run_in_lab("guest_recoveries", &["uvc", "vivid"]);
+}
+
+#[test]
+fn real_hangs() {
+    run_in_lab("guest_hangs", &["uvc", "cuse:open-hang"]);
 }
 
 const V4L2: Backend = Backend::V4l2;
@@ -187,8 +201,11 @@ fn guest_cameras() {
 /// What the command prints. Into a file: a process that it leaves behind would hold a pipe open.
 fn lab_devices(command: &str) -> String {
     let output = tempfile::NamedTempFile::new().unwrap();
-    let status =
-        Command::new("lab-devices").args(command.split(' ')).stdout(output.reopen().unwrap()).status().unwrap();
+    let status = process::Command::new("lab-devices")
+        .args(command.split(' '))
+        .stdout(output.reopen().unwrap())
+        .status()
+        .unwrap();
     assert!(status.success(), "lab-devices {command}: {status}");
     std::fs::read_to_string(output.path()).unwrap().trim().to_owned()
 }
@@ -237,7 +254,7 @@ fn guest_faults() {
     check_refused("/dev/video0", GSTREAMER, FaultKind::Busy, None);
     let fault = open("/dev/video0", V4L2, Asked::default()).err().unwrap();
     assert!(fault.message.contains(&holder), "{fault} does not name process {holder}");
-    assert!(Command::new("kill").arg(&holder).status().unwrap().success());
+    assert!(process::Command::new("kill").arg(&holder).status().unwrap().success());
     let deadline = Instant::now() + Duration::from_secs(20);
     while Path::new("/proc").join(&holder).exists() && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(50));
@@ -247,7 +264,7 @@ fn guest_faults() {
     let copy = "/tmp/camclinic-lab-test";
     std::fs::copy(std::env::current_exe().unwrap(), copy).unwrap();
     std::fs::copy(env!("CARGO_BIN_EXE_camclinic-worker"), "/tmp/camclinic-worker").unwrap();
-    let output = Command::new("setpriv")
+    let output = process::Command::new("setpriv")
         .args(["--reuid", "65534", "--regid", "65534", "--clear-groups", copy])
         .args(["--ignored", "--exact", "--nocapture", "lab::guest_without_rights"])
         .output()
@@ -321,4 +338,129 @@ fn guest_without_rights() {
     }
     check_refused("/dev/video0", V4L2, FaultKind::Denied, Some(13));
     check_refused("/dev/video0", NATIVE, FaultKind::Denied, Some(13));
+}
+
+/// A camera at work, with deadlines for a machine that is emulated.
+struct AtWork {
+    camera: Camera,
+    log: EventLog,
+    what: String,
+    begun: Instant,
+}
+
+impl AtWork {
+    fn new(source: &str, backend: Backend, format: Option<PixelFormat>) -> Self {
+        let mut settings = Settings { backend: Some(backend), n_warm_up_frames: 0, ..Settings::default() };
+        settings.asked = asked(format, 640, 480);
+        settings.recovery.open_deadline_secs = 20.0;
+        settings.recovery.first_frame_deadline_secs = 10.0;
+        settings.recovery.stall_deadline_secs = 2.0;
+        let log = EventLog::new();
+        let begun = Instant::now();
+        log.set_on_event(move |event| {
+            println!("  {:6.1} {} {}", begun.elapsed().as_secs_f32(), event.name, event.message);
+        });
+        let spec = SourceSpec::parse(source).unwrap();
+        let camera = Camera::start(spec, &settings, log.clone(), Arc::new(|| {})).unwrap();
+        Self { camera, log, what: format!("{source} through {backend}"), begun }
+    }
+
+    #[track_caller]
+    fn wait(&self, what: &str, wanted: impl Fn(&Status) -> bool) -> Arc<Status> {
+        let deadline = Instant::now() + Duration::from_secs(90);
+        let mut statuses = self.camera.status();
+        while let Some(fresh) = statuses.wait_fresh(deadline) {
+            if wanted(&fresh.value) {
+                return fresh.value;
+            }
+        }
+        panic!("{}: never {what}: {:#?}", self.what, statuses.current());
+    }
+
+    /// Waits until a picture comes that was taken from now on.
+    #[track_caller]
+    fn wait_live(&self) -> Duration {
+        let from = Instant::now();
+        let frames = self.camera.frames();
+        self.wait("live again", |status| {
+            let is_new = frames.current().is_some_and(|frame| frame.taken_at > from);
+            is_new && status.state == State::Streaming
+        });
+        from.elapsed()
+    }
+
+    /// A fault begins, is noticed as one of these kinds, ends, and the picture comes back.
+    #[track_caller]
+    fn survive(&self, begin: &[&str], kinds: &[&str], end: &[&str]) {
+        println!("{}: {begin:?}", self.what);
+        let seen = self.log.since(0).last().map_or(0, |event| event.id);
+        begin.iter().for_each(|command| drop(lab_devices(command)));
+        self.wait("at fault", |_| self.log.since(seen).iter().any(|event| kinds.contains(&event.name.as_str())));
+        end.iter().for_each(|command| drop(lab_devices(command)));
+        let took = self.wait_live();
+        println!("  {:6.1} back after {:.1} s", self.begun.elapsed().as_secs_f32(), took.as_secs_f32());
+    }
+}
+
+/// Faults of real drivers under a camera at work: each is noticed, and the picture comes back by itself.
+#[test]
+#[ignore = "runs in the lab's machine"]
+fn guest_recoveries() {
+    if !is_guest() {
+        eprintln!("skipped: this is no lab machine");
+        return;
+    }
+    let identity = "usb-1209_ca30_LAB0001";
+    for backend in [V4L2, NATIVE] {
+        let work = AtWork::new(identity, backend, Some(PixelFormat::MJPG));
+        work.wait_live();
+        work.survive(&["uvc0 unplug"], &["unplugged", "missing"], &["uvc0 plug"]);
+        // Back before the old handle is closed: the system gives it another number.
+        work.survive(&["uvc0 unplug", "uvc0 plug"], &["unplugged", "missing"], &[]);
+        work.survive(&["uvc0 stall 1"], &["stall", "hung"], &["uvc0 stall 0"]);
+        // Transfers that have failed are not repeated, also when the fault is over.
+        work.survive(&["uvc0 epipe 1"], &["stall", "hung", "read-failed"], &["uvc0 epipe 0"]);
+        work.survive(&["uvc0 reset"], &["unplugged", "missing", "read-failed"], &[]);
+        work.survive(&["uvc0 unbind"], &["unplugged", "missing", "read-failed"], &["uvc0 bind"]);
+        drop(work);
+        let work = AtWork::new("platform-vivid_0", backend, None);
+        work.wait_live();
+        work.survive(&["vivid0 fatal"], &["read-failed", "stall"], &[]);
+        work.survive(&["vivid0 disconnect"], &["unplugged", "missing", "read-failed"], &[]);
+        work.camera.send(Command::Stop);
+        work.wait("stopped", |status| status.state == State::Idle);
+        lab_devices("vivid0 streamon");
+        work.camera.send(Command::Start);
+        work.wait_live();
+    }
+}
+
+/// Drivers that do not come back: the program goes on, says where the process hangs, and ends in time.
+#[test]
+#[ignore = "runs in the lab's machine"]
+fn guest_hangs() {
+    if !is_guest() {
+        eprintln!("skipped: this is no lab machine");
+        return;
+    }
+    // OpenCV takes 102 s to give up such a camera.
+    let work = AtWork::new("usb-1209_ca30_LAB0001", V4L2, Some(PixelFormat::MJPG));
+    work.wait_live();
+    work.camera.send(Command::Stop);
+    work.wait("stopped", |status| status.state == State::Idle);
+    lab_devices("uvc0 ctlhang 1");
+    work.camera.send(Command::Start);
+    work.wait("overdue", |status| status.last_fault.as_ref().is_some_and(|fault| fault.kind == FaultKind::OpenTimeout));
+    lab_devices("uvc0 ctlhang 0");
+    work.wait_live();
+    drop(work);
+
+    let work = AtWork::new("/dev/video20", V4L2, None);
+    let status = work.wait("stuck", |status| !status.stuck_processes.is_empty());
+    println!("{:?}", status.stuck_processes);
+    assert!(status.stuck_processes[0].kernel_function.is_some(), "{status:?}");
+    let before = Instant::now();
+    drop(work);
+    assert!(before.elapsed() < Duration::from_secs(1), "{:?}", before.elapsed());
+    lab_devices("cuse0 quit");
 }

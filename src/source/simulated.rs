@@ -51,7 +51,25 @@ const ENODEV: i64 = 19;
 /// As the script says; or a size was asked for that no camera has.
 pub(super) fn open(script: &Script, request: &OpenRequest) -> Result<Box<dyn Source>, Fault> {
     let opened = request.first_opened.elapsed();
+    look(script, opened)?;
     let fault = |name| script.fault_at(name, opened);
+    if let Some(hang) = fault(FaultName::OpenHang) {
+        sleep_until(request.first_opened, hang.end());
+    }
+    if let Some(Value::Time(time)) = fault(FaultName::OpenSlow).map(|slow| slow.value) {
+        thread::sleep(time);
+    }
+    let mode = mode(script, &request.asked)?;
+    Ok(Box::new(Simulated::new(script, mode, request, opened)))
+}
+
+/// What can be said that long after the camera was first opened without opening it: as with a real device's node, whether
+/// it is there, free, and allowed.
+///
+/// # Errors
+/// Why it cannot be opened.
+pub(super) fn look(script: &Script, elapsed: Duration) -> Result<(), Fault> {
+    let fault = |name| script.fault_at(name, elapsed);
     let cannot = |kind, reason: &str, code| {
         Err(Fault::new(kind, format!("cannot open the simulated camera: {reason}: sim:{script}")).with_code(code))
     };
@@ -67,14 +85,7 @@ pub(super) fn open(script: &Script, request: &OpenRequest) -> Result<Box<dyn Sou
     if fault(FaultName::OpenBusy).is_some() {
         return cannot(FaultKind::Busy, "another program uses it, device or resource busy", EBUSY);
     }
-    if let Some(hang) = fault(FaultName::OpenHang) {
-        sleep_until(request.first_opened, hang.end());
-    }
-    if let Some(Value::Time(time)) = fault(FaultName::OpenSlow).map(|slow| slow.value) {
-        thread::sleep(time);
-    }
-    let mode = mode(script, &request.asked)?;
-    Ok(Box::new(Simulated::new(script, mode, request, opened)))
+    Ok(())
 }
 
 /// What the device offers: what the line says, and what was asked where the line leaves it open.
