@@ -357,10 +357,10 @@ impl OpenRequest {
     /// Whether the source gets a process of its own. OpenCV always does: this program is not linked with it.
     #[must_use]
     pub fn is_isolated(&self, backend: Backend) -> bool {
-        match (self.isolation, backend) {
-            (Isolation::On, _) => true,
-            (Isolation::Auto, Backend::Simulated) | (Isolation::Off, Backend::Simulated | Backend::Native) => false,
-            (Isolation::Auto | Isolation::Off, _) => true,
+        match self.isolation {
+            Isolation::On => true,
+            Isolation::Auto => backend != Backend::Simulated,
+            Isolation::Off => !matches!(backend, Backend::Simulated | Backend::Native),
         }
     }
 

@@ -142,7 +142,10 @@ impl Case {
             }
         };
         let events = log.since(0);
-        let said = || events.iter().map(|event| format!("\n  {} {}", event.name, event.message)).collect::<String>();
+        let said = || {
+            let lines = events.iter().map(|event| format!("\n  {} {}", event.name, event.message));
+            lines.collect::<Vec<_>>().concat()
+        };
         let Some(status) = recovered else {
             return Err(format!("no picture after it was over: {:?}{}", statuses.current(), said()));
         };

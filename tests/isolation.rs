@@ -11,7 +11,7 @@ use camclinic::source::SourceSpec;
 use camclinic::status::{State, Status};
 
 /// Long enough for a machine that does three other things.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn start(source: &str, change: impl FnOnce(&mut Settings)) -> Camera {
     let mut settings = Settings { n_warm_up_frames: 0, isolation: Isolation::On, ..Settings::default() };

@@ -394,9 +394,13 @@ impl AtWork {
     fn survive(&self, begin: &[&str], kinds: &[&str], end: &[&str]) {
         println!("{}: {begin:?}", self.what);
         let seen = self.log.since(0).last().map_or(0, |event| event.id);
-        begin.iter().for_each(|command| drop(lab_devices(command)));
+        for command in begin {
+            lab_devices(command);
+        }
         self.wait("at fault", |_| self.log.since(seen).iter().any(|event| kinds.contains(&event.name.as_str())));
-        end.iter().for_each(|command| drop(lab_devices(command)));
+        for command in end {
+            lab_devices(command);
+        }
         let took = self.wait_live();
         println!("  {:6.1} back after {:.1} s", self.begun.elapsed().as_secs_f32(), took.as_secs_f32());
     }

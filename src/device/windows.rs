@@ -91,6 +91,7 @@ pub struct Leash {
 
 impl Leash {
     /// `None` when the system refuses, as it does within some jobs of others: then the pipe's end has to do.
+    #[must_use]
     pub fn on(child: &Child) -> Option<Self> {
         let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
         // The second one spares the user the system's message about a crash, and us the wait for it.

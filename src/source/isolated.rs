@@ -84,7 +84,7 @@ pub(super) fn open(backend: Backend, request: &OpenRequest) -> Result<Box<dyn So
     })));
     let began = Instant::now();
     let got = match process.hear(began + request.open_deadline, &request.cancel) {
-        Ok((Report::Opened { got }, _)) => checked(got),
+        Ok((Report::Opened { got }, _)) => checked(&got),
         Ok((Report::Failed(fault), _)) => return Err(checked_fault(fault)),
         Ok((report, _)) => return Err(process.garbage(&format!("{report:?} in place of an answer"))),
         Err(silence) => {
@@ -136,7 +136,9 @@ fn environment(backend: Backend, request: &OpenRequest) -> Vec<(&'static str, St
 fn own_time_out(backend: Backend, request: &OpenRequest) -> Duration {
     match backend {
         Backend::V4l2 => {
-            Duration::from_secs(request.frame_deadline.as_secs_f64().ceil() as u64).max(Duration::from_secs(1))
+            let deadline = request.frame_deadline;
+            let seconds = deadline.as_secs() + u64::from(deadline.subsec_nanos() > 0);
+            Duration::from_secs(seconds.max(1))
         }
         _ => Duration::ZERO,
     }
@@ -239,7 +241,7 @@ impl Isolated {
 
     fn picture(&mut self, place: Place) -> Result<Image, Fault> {
         if let Some(got) = place.got {
-            self.got = checked(got);
+            self.got = checked(&got);
         }
         let image = Size::new(place.width, place.height)
             .ok_or_else(|| format!("a picture of {}x{}", place.width, place.height))
@@ -304,11 +306,11 @@ fn what_of(silence: Silence, overdue: impl FnOnce() -> Fault) -> Fault {
 }
 
 /// Without numbers that cannot be.
-fn checked(got: Got) -> Got {
+fn checked(got: &Got) -> Got {
     Got {
         size: got.size.and_then(|size| Size::new(size.width, size.height)),
         fps: got.fps.filter(|fps| fps.is_finite() && (0.0..=10_000.0).contains(fps) && *fps > 0.0),
-        ..got
+        ..got.clone()
     }
 }
 

@@ -205,7 +205,9 @@ mod tests {
             .map(|n| {
                 let slot = worker.put(&[n; 24]).unwrap();
                 let image = memory.take(slot, SIZE).unwrap();
-                given_back.try_iter().for_each(|slot| worker.on_given_back(1, slot));
+                for slot in given_back.try_iter() {
+                    worker.on_given_back(1, slot);
+                }
                 image
             })
             .collect();

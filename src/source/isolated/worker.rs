@@ -47,13 +47,11 @@ pub fn serve(open: impl Fn(Backend, &OpenRequest) -> Result<Box<dyn Source>, Fau
     let job = Job { voice: &voice, orders };
     job.voice.tell(Report::Hello { version: protocol::VERSION });
     let ended = panic::catch_unwind(AssertUnwindSafe(|| job.run(&open)));
-    match ended {
-        Ok(_) => ExitCode::SUCCESS,
-        Err(_) => {
-            voice.tell(Report::Failed(Fault::new(FaultKind::Crashed, "the backend crashed in the capture process")));
-            ExitCode::FAILURE
-        }
+    if ended.is_err() {
+        voice.tell(Report::Failed(Fault::new(FaultKind::Crashed, "the backend crashed in the capture process")));
+        return ExitCode::FAILURE;
     }
+    ExitCode::SUCCESS
 }
 
 /// Passes orders on until the program has ended, and this process with it.
@@ -170,7 +168,7 @@ impl Job<'_> {
     /// Slots that the program has done with.
     fn take_back(&self, memory: &mut Option<WorkerMemory>) -> Result<(), Ended> {
         for order in self.orders.try_iter() {
-            follow(order, memory)?;
+            follow(&order, memory)?;
         }
         Ok(())
     }
@@ -189,7 +187,7 @@ impl Job<'_> {
                 let generation = room.generation;
                 return Ok(Place { generation, slot, width: size.width, height: size.height, got: None });
             }
-            follow(self.orders.recv().map_err(|_| Ended)?, memory)?;
+            follow(&self.orders.recv().map_err(|_| Ended)?, memory)?;
         }
     }
 
@@ -212,7 +210,7 @@ impl Job<'_> {
 
     fn wait_for_leave(&self, source: &mut dyn Source, memory: &mut Option<WorkerMemory>) -> Result<(), Ended> {
         loop {
-            match follow(self.orders.recv().map_err(|_| Ended)?, memory)? {
+            match follow(&self.orders.recv().map_err(|_| Ended)?, memory)? {
                 None => {}
                 Some(Leave::ReadOn) => return Ok(()),
                 Some(Leave::Restart) => match source.restart() {
@@ -224,11 +222,11 @@ impl Job<'_> {
     }
 }
 
-fn follow(order: Order, memory: &mut Option<WorkerMemory>) -> Result<Option<Leave>, Ended> {
+fn follow(order: &Order, memory: &mut Option<WorkerMemory>) -> Result<Option<Leave>, Ended> {
     match order {
         Order::GiveBack { generation, slot } => {
             if let Some(memory) = memory {
-                memory.on_given_back(generation, slot);
+                memory.on_given_back(*generation, *slot);
             }
             Ok(None)
         }
