@@ -405,7 +405,8 @@ impl Ladder {
     /// The rung that is under way, if there is one, did not help, and this is what failed next. Returns what is news: that
     /// an absent device is still absent is none.
     pub fn on_rung_failed(&mut self, fault: &Fault, now: Instant) -> Option<Ended> {
-        if self.outage.n_looks > 0 && self.outage.waits_for == Some(fault.class) {
+        let is_look = matches!(self.running, Some((Rung::Reinitialise, _))) && self.outage.n_looks > 0;
+        if is_look && self.outage.waits_for == Some(fault.class) {
             self.running = None;
             return None;
         }

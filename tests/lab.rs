@@ -325,7 +325,7 @@ fn guest_faults() {
 /// Waits until the camera that was reset delivers again.
 #[track_caller]
 fn check_is_back(name: &str) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         let read = open(name, V4L2, asked(None, 640, 480)).and_then(|mut source| read(source.as_mut()));
         match read {
@@ -366,7 +366,7 @@ fn guest_resets() {
     let settings = Settings::default();
     let camera = Camera::start(SourceSpec::parse(usb).unwrap(), &settings, log, Arc::new(|| {})).unwrap();
     let wait = |what: &str, wanted: &dyn Fn(&Status) -> bool| {
-        let deadline = Instant::now() + Duration::from_secs(120);
+        let deadline = Instant::now() + Duration::from_mins(2);
         let mut statuses = camera.status();
         while let Some(fresh) = statuses.wait_fresh(deadline) {
             if wanted(&fresh.value) {
