@@ -204,7 +204,7 @@ impl Ladder {
     /// Whether everything that can be done from here has been tried often enough. Advice only: nothing is rebooted.
     #[must_use]
     pub fn should_reboot(&self) -> bool {
-        self.outage.waits_for.is_none()
+        self.outage.waits_for != Some(FaultClass::Plug)
             && self.outage.n_attempts >= self.settings.n_recovery_attempts
             && self.n_hard() >= self.settings.n_failures_before_reboot_advice
     }
@@ -889,6 +889,8 @@ mod tests {
         assert!(climb.ladder.should_reboot() && climb.ladder.advise_reboot());
         assert!(!climb.ladder.advise_reboot(), "once for each outage");
         assert_eq!(climb.n_tries(Rung::AdviseReboot), 1);
+        climb.fail(FaultKind::Busy);
+        assert!(climb.ladder.should_reboot(), "an old handle of our own may be what holds it");
         climb.fail(FaultKind::Unplugged);
         assert!(!climb.ladder.should_reboot());
         climb.good(1);
