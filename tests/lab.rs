@@ -12,12 +12,13 @@ use std::time::{Duration, Instant};
 use camclinic::backend::Backend;
 use camclinic::camera::{Camera, Command};
 use camclinic::device;
+use camclinic::event::Event;
 use camclinic::fault::{Fault, FaultKind};
 use camclinic::frame::{Image, PixelFormat, Size};
 use camclinic::logging::EventLog;
 use camclinic::settings::Settings;
 use camclinic::source::{OpenRequest, Source, SourceSpec};
-use camclinic::status::{Asked, State, Status};
+use camclinic::status::{Asked, Outcome, Rung, State, Status};
 
 /// Set in the machine only.
 fn is_guest() -> bool {
@@ -66,6 +67,11 @@ fn real_recoveries() {
 #[test]
 fn real_hangs() {
     run_in_lab("guest_hangs", &["uvc", "cuse:open-hang"]);
+}
+
+#[test]
+fn real_resets() {
+    run_in_lab("guest_resets", &["uvc", "vivid"]);
 }
 
 const V4L2: Backend = Backend::V4l2;
@@ -329,6 +335,108 @@ fn guest_faults() {
     read(source.as_mut()).unwrap();
 }
 
+/// Waits until the camera that was reset delivers again.
+#[track_caller]
+fn check_is_back(name: &str) {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    loop {
+        let read = open(name, V4L2, asked(None, 640, 480)).and_then(|mut source| read(source.as_mut()));
+        match read {
+            Ok(_) => return,
+            Err(fault) => assert!(Instant::now() < deadline, "{name} is not back after its reset: {fault}"),
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+#[test]
+#[ignore = "runs in the lab's machine"]
+fn guest_resets() {
+    if !is_guest() {
+        eprintln!("skipped: this is no lab machine");
+        return;
+    }
+    let (usb, vivid) = ("usb-1209_ca30_LAB0001", "platform-vivid_0");
+    for name in [usb, vivid] {
+        let device = device::find(name).unwrap();
+        let start = Instant::now();
+        assert_eq!(device::reset(&device), Ok(()), "{name}");
+        println!("{name} was reset in {:.1} s", start.elapsed().as_secs_f32());
+        check_is_back(name);
+        // Whoever has it open loses it: the proof that something was reset.
+        let device = device::find(name).unwrap();
+        let mut source = open(name, V4L2, asked(None, 640, 480)).unwrap();
+        read(source.as_mut()).unwrap();
+        assert_eq!(device::reset(&device), Ok(()), "{name}");
+        assert_eq!(first_fault(source.as_mut(), name).kind, FaultKind::Unplugged);
+        drop(source);
+        check_is_back(name);
+    }
+
+    // The same through the whole engine, because the user wants it.
+    let engine = Engine::new(usb, &Settings::default());
+    engine.wait("streaming", |status| status.state == State::Streaming);
+    engine.camera.send(Command::ResetDevice);
+    engine.wait("reset", is_revived_by_reset);
+    drop(engine);
+
+    // A camera that only a reset revives: opening it anew leaves the driver's fault as it is.
+    let mut settings = Settings { backend: Some(V4L2), ..Settings::default() };
+    settings.recovery.n_recovery_attempts = 1;
+    settings.recovery.cooldown_secs = 1.0;
+    let engine = Engine::new(vivid, &settings);
+    engine.wait("streaming", |status| status.state == State::Streaming);
+    lab_devices("vivid0 stall");
+    let status = engine.wait("waiting for consent", |status| status.reset_needs_consent);
+    assert_eq!(status.state, State::Recovering);
+    assert!(engine.log.since(0).iter().any(|event| event.message.contains("waits for your consent")));
+    engine.camera.send(Command::ResetDevice);
+    let status = engine.wait("revived", is_revived_by_reset);
+    assert!(!status.reset_needs_consent);
+    drop(engine);
+    settings.recovery.may_reset_device = true;
+    let engine = Engine::new(vivid, &settings);
+    engine.wait("streaming", |status| status.state == State::Streaming);
+    lab_devices("vivid0 stall");
+    engine.wait("revived without being asked", is_revived_by_reset);
+}
+
+/// A camera with everything that the program does for it.
+struct Engine {
+    camera: Camera,
+    log: EventLog,
+}
+
+impl Engine {
+    fn new(name: &str, settings: &Settings) -> Self {
+        let log = EventLog::new();
+        let start = Instant::now();
+        let print =
+            move |event: &Event| println!("{:.1} s {} {}", start.elapsed().as_secs_f32(), event.name, event.message);
+        log.set_on_event(print);
+        let spec = SourceSpec::parse(name).unwrap();
+        Self { camera: Camera::start(spec, settings, log.clone(), Arc::new(|| {})).unwrap(), log }
+    }
+
+    #[track_caller]
+    fn wait(&self, what: &str, wanted: impl Fn(&Status) -> bool) -> Arc<Status> {
+        let deadline = Instant::now() + Duration::from_mins(3);
+        let mut statuses = self.camera.status();
+        while let Some(fresh) = statuses.wait_fresh(deadline) {
+            if wanted(&fresh.value) {
+                return fresh.value;
+            }
+        }
+        panic!("never {what}: {:#?}", statuses.current());
+    }
+}
+
+fn is_revived_by_reset(status: &Status) -> bool {
+    let reset = status.ladder.iter().find(|row| row.rung == Rung::ResetDevice).unwrap();
+    let has_helped = reset.last.as_ref().is_some_and(|last| last.outcome == Outcome::Recovered);
+    has_helped && status.state == State::Streaming
+}
+
 #[test]
 #[ignore = "runs in the lab's machine"]
 fn guest_without_rights() {
@@ -338,6 +446,13 @@ fn guest_without_rights() {
     }
     check_refused("/dev/video0", V4L2, FaultKind::Denied, Some(13));
     check_refused("/dev/video0", NATIVE, FaultKind::Denied, Some(13));
+
+    let fault = device::reset(&device::find("usb-1209_ca30_LAB0001").unwrap()).unwrap_err();
+    println!("{fault}. {}", fault.advice);
+    assert_eq!((fault.kind, fault.code), (FaultKind::Denied, Some(13)));
+    assert!(fault.advice.contains("/dev/bus/usb/001/") && fault.advice.contains("1209"), "{}", fault.advice);
+    let fault = device::reset(&device::find("platform-vivid_0").unwrap()).unwrap_err();
+    assert_eq!((fault.kind, fault.code), (FaultKind::Denied, Some(13)), "{fault}");
 }
 
 /// A camera at work, with deadlines for a machine that is emulated.

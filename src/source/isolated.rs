@@ -103,6 +103,7 @@ pub(super) fn open(backend: Backend, request: &OpenRequest) -> Result<Box<dyn So
         got,
         first_frame_deadline: request.first_frame_deadline.max(request.frame_deadline) + GRACE,
         frame_deadline: request.frame_deadline.max(own_time_out(backend, request)) + GRACE,
+        restart_deadline: request.open_deadline.max(request.first_frame_deadline),
         cancel: request.cancel.clone(),
         memory: None,
         n_memories: 0,
@@ -150,6 +151,8 @@ struct Isolated {
     got: Got,
     first_frame_deadline: Duration,
     frame_deadline: Duration,
+    /// Most backends can only restart a stream by opening the device anew.
+    restart_deadline: Duration,
     cancel: crossbeam_channel::Receiver<()>,
     memory: Option<Arc<Memory>>,
     n_memories: u32,
@@ -204,7 +207,7 @@ impl Source for Isolated {
         self.give_leave(&Order::Restart);
         let began = Instant::now();
         loop {
-            match self.hear(began, self.first_frame_deadline)?.0 {
+            match self.hear(began, self.restart_deadline)?.0 {
                 Report::Restarted => return Ok(()),
                 Report::Failed(fault) => {
                     self.waits_for_leave = true;
