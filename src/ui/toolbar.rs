@@ -66,7 +66,7 @@ fn buttons(window: &mut Window, ui: &mut Ui, keys_fit: bool) {
             icon: Some(Icon::Stop),
             label: "Stop trying",
             key: key("Space"),
-            help: "Close the camera and leave it closed",
+            help: "Let go of the camera and try nothing more until you ask for it",
         },
         Some(State::Opening | State::Streaming) => ToolButton {
             icon: Some(Icon::Stop),

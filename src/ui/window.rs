@@ -14,7 +14,7 @@ use super::prompt::{Prompt, Purpose};
 use super::text::Moment;
 use super::theme::{self, Palette};
 use super::toasts::Toasts;
-use super::{help, inspector, log, plot, preferences, prompt, status_line, toolbar, viewer};
+use super::{consent, help, inspector, log, plot, preferences, prompt, status_line, toolbar, viewer};
 use crate::camera::Command;
 use crate::frame::Frame as CameraFrame;
 use crate::health::History;
@@ -93,6 +93,8 @@ pub struct Window {
     pub prompt: Option<Prompt>,
     /// The picture that waits for the name of its file: the one of the moment in which the user asked.
     pub waiting_frame: Option<Arc<CameraFrame>>,
+    /// Whether a reset of the device stands to be confirmed.
+    pub reset_asked: bool,
     pub help_shown: bool,
     pub preferences_shown: bool,
     pub picture_only: bool,
@@ -152,6 +154,7 @@ impl Window {
             status_line: status_line::View::default(),
             prompt: None,
             waiting_frame: None,
+            reset_asked: false,
             help_shown: false,
             preferences_shown: false,
             picture_only: false,
@@ -172,13 +175,12 @@ impl Window {
         Some(Moment { status, since })
     }
 
-    #[must_use]
-    pub fn is_stopped(&self) -> bool {
-        self.status.as_ref().is_none_or(|status| matches!(status.state, State::Idle | State::Failed))
-    }
-
     pub fn toggle_camera(&mut self) {
-        let command = if self.is_stopped() { Command::Start } else { Command::Stop };
+        let command = match self.status.as_ref().map(|status| status.state) {
+            None | Some(State::Idle | State::Failed) => Command::Start,
+            Some(State::Recovering) => Command::StopTrying,
+            Some(State::Opening | State::Streaming) => Command::Stop,
+        };
         self.wishes.push(Wish::Camera(command));
     }
 
@@ -244,6 +246,7 @@ impl Window {
         help::draw(self, ui.ctx());
         preferences::draw(self, ui.ctx());
         prompt::draw(self, ui.ctx());
+        consent::draw(self, ui.ctx());
         super::toasts::draw(self, ui.ctx());
     }
 
@@ -358,7 +361,7 @@ impl Window {
     }
 
     fn shortcuts(&mut self, ctx: &egui::Context) {
-        let sheet_shown = self.help_shown || self.preferences_shown || self.prompt.is_some();
+        let sheet_shown = self.help_shown || self.preferences_shown || self.prompt.is_some() || self.reset_asked;
         if sheet_shown || ctx.text_edit_focused() || ctx.any_popup_open() {
             return;
         }
