@@ -112,6 +112,11 @@ fn wrong_usage_is_explained() {
     check_usage(&["statsu"], &["status"]);
     check_usage(&["help", "nonsense"], &["sim", "status"]);
     check_usage(&["--after", "3"], &["--screenshot"]);
+    check_usage(&["recover", "sim:stal@1s"], &["stal", "stall"]);
+    check_usage(&["recover", "sim:", "--deadline", "0"], &["1 to 3600 seconds"]);
+    check_usage(&["recover", "sim:", "--deadline", "soon"], &["1 to 3600 seconds"]);
+    check_usage(&["recover", "sim:", "--rest"], &["--reset"]);
+    check_usage(&["status", "sim:", "--isolation", "maybe"], &["auto", "on", "off"]);
 }
 
 #[test]
