@@ -28,6 +28,7 @@ use crate::status::Status;
 
 mod capture;
 mod outage;
+mod reset;
 mod supervisor;
 mod tally;
 

@@ -28,7 +28,7 @@ use windows as system;
 mod system {
     use std::path::Path;
 
-    use super::{Device, Usability};
+    use super::{Device, Fault, FaultKind, Usability};
 
     pub fn list() -> Vec<Device> {
         Vec::new()
@@ -40,6 +40,10 @@ mod system {
 
     pub fn examine(_: &Path) -> Usability {
         Usability::Unknown
+    }
+
+    pub fn reset(device: &Device) -> Result<(), Fault> {
+        Err(Fault::new(FaultKind::ResetFailed, format!("this system has no way to reset {}", device.label())))
     }
 }
 
@@ -138,6 +142,18 @@ pub fn named(text: &str) -> Result<Device, Fault> {
 #[must_use]
 pub fn examine(device: &Device) -> Usability {
     system::examine(std::path::Path::new(&device.path))
+}
+
+// ---- reset
+
+/// Resets a device on its bus, which is what pulling its plug and plugging it in again does. Every program loses it, and
+/// it may come back under another number. May block for seconds, and for ever in a hung driver: to be called on a thread
+/// that nobody needs back, with the device closed.
+///
+/// # Errors
+/// `Denied`, with an advice that names the right that is needed; `ResetFailed` where the system has no way to do it.
+pub fn reset(device: &Device) -> Result<(), Fault> {
+    system::reset(device)
 }
 
 /// The words of a system's error. Its number at the end is left to [`Fault::code`].

@@ -88,6 +88,10 @@ fault_kinds! {
     Hung "hung" Hung "Unplug the camera and plug it in again; if that does not help, restart Camclinic.";
     /// The backend died: a panic in it, or the end of its process.
     Crashed "crashed" Hung "Try another backend; update the camera's driver.";
+    /// The backend died again and again: starting it once more would only show the same.
+    CrashLoop "crash-loop" Terminal "Choose another backend, update the camera's driver, or unplug the camera and plug it in again; then press Recover now.";
+    /// The device could not be reset on its bus.
+    ResetFailed "reset-failed" Terminal "Unplug the camera and plug it in again.";
     /// The device went away while it was open.
     Unplugged "unplugged" Plug "Plug the camera in again: it comes back by itself.";
     /// A picture came that cannot be decoded.
@@ -140,7 +144,7 @@ impl Fault {
     #[must_use]
     pub fn ends_stream(&self) -> bool {
         match self.class {
-            FaultClass::Stalled => matches!(self.kind, FaultKind::OpenFailed | FaultKind::NoFirstFrame),
+            FaultClass::Stalled => self.kind == FaultKind::OpenFailed,
             FaultClass::Quality => false,
             FaultClass::Terminal
             | FaultClass::Busy

@@ -1,45 +1,148 @@
 //! Which step of recovery comes next, and when: pure functions of the faults so far and of `now`.
 //!
 //! What should not be in this file: clocks, threads, drivers. The supervisor in [`crate::camera`] carries out what is
-//! decided here.
+//! decided here, and tells when a step begins and how it ends.
+//!
+//! | fault | way up the ladder |
+//! |---|---|
+//! | quality | read on at once, for ever |
+//! | terminal, or recovery is not automatic | nothing until somebody acts |
+//! | a read fails at once | retries with growing pauses, restart of the stream, reconnections |
+//! | no frame in time | restart of the stream, reading on, reconnections |
+//! | hung, crashed, not to be opened, network, resource | reconnections with growing pauses; device reset |
+//! | plug | looked for about each 0.7 s; nothing else would help |
+//! | busy | tried each few seconds; nothing else would help |
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::fault::{Fault, FaultClass};
+use crate::backend::Backend;
+use crate::fault::{Fault, FaultClass, FaultKind};
+use crate::frame::PixelFormat;
 use crate::settings::{RecoverySettings, secs};
-use crate::status::Rung;
+use crate::status::{Outcome, Rung, RungResult, RungStatus};
 
 /// Pauses before reconnections in a row; the last one repeats.
 const BACKOFF_SECS: [u64; 7] = [1, 1, 2, 4, 8, 15, 30];
 /// Each pause is changed by up to this share, so that several cameras do not come back at the same moment.
 const JITTER: f64 = 0.2;
-/// A program that holds a device is not asked to let go by opening it again and again.
-const LEAST_BUSY_PAUSE: Duration = Duration::from_secs(2);
+/// How often an absent device is looked for. Opening begins with a cheap look whether it is there, so this costs little,
+/// and a camera that was plugged in again is live within a second and a half.
+const LOOK_PERIOD: Duration = Duration::from_millis(700);
+/// A program that holds a device is not asked to let go by opening it again and again; nor shall whoever has just closed
+/// that program wait for long.
+const BUSY_PAUSES_SECS: [u64; 4] = [2, 2, 3, 5];
 /// Only a camera that has worked this long starts over with short pauses: one that fails each few seconds must not be
 /// hammered for ever.
 const GOOD_UNTIL_FORGIVEN: Duration = Duration::from_mins(1);
+/// A restart of the stream that did not help is not repeated before this time: what helped was something else.
+const BETWEEN_RESTARTS: Duration = Duration::from_mins(1);
+/// A reset takes the device from every program, and other devices behind the same hub may feel it.
+const BETWEEN_RESETS: Duration = Duration::from_mins(1);
+/// So many crashes within this time end the automatic restarts.
+const CRASHES_OF_A_LOOP: usize = 5;
+const CRASH_WINDOW: Duration = Duration::from_mins(1);
+/// Reconnections as before, until something else is tried.
+const N_ATTEMPTS_AS_BEFORE: usize = 2;
 
 /// What to do about a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plan {
-    /// Carry out the rung at that moment.
+    /// Carry out the rung at that moment. [`Ladder::way`] says how a device that is opened for it is to be opened.
     Do { rung: Rung, at: Instant },
     /// Nothing more until somebody acts.
     GiveUp,
+}
+
+/// How a device is to be opened. Only the next openings are meant: the settings stay as they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Way {
+    /// With what the settings ask for.
+    #[default]
+    AsAsked,
+    /// With this format in place of the one asked for.
+    WithFormat(PixelFormat),
+    /// Through this backend in place of the one chosen.
+    Through(Backend),
+}
+
+/// What is left of the stream when something fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// The device is open and the call into its driver has come back: reading again is possible.
+    Open,
+    /// The device is open and the call has not come back: all that can be done with the stream is to go on waiting.
+    CallOut,
+    /// Nothing can be read: the device is not open, or its stream does not run.
+    Gone,
+}
+
+/// What the ladder has to know besides the fault.
+#[derive(Clone, Copy, Debug)]
+pub struct Situation<'a> {
+    pub stream: Stream,
+    /// Whether it is a device of this computer, which can be reset.
+    pub is_device: bool,
+    /// A format that could be tried in place of the one in use.
+    pub other_format: Option<PixelFormat>,
+    /// Backends that could be tried in place of the one in use, the best first.
+    pub other_backends: &'a [Backend],
+}
+
+/// A rung that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    pub rung: Rung,
+    pub outcome: Outcome,
+    /// From the moment at which it was carried out, its pause not counted.
+    pub took: Duration,
+}
+
+/// What is known of one rung.
+#[derive(Clone, Debug, Default)]
+struct Record {
+    n_tries: u32,
+    last: Option<(Ended, Instant, String)>,
+}
+
+/// What good frames wipe out.
+#[derive(Clone, Debug, Default)]
+struct Outage {
+    /// Damaged pictures among them.
+    n_failures: u32,
+    n_damaged: u32,
+    /// Reconnections, without those that only looked whether the device is free and there.
+    n_attempts: u32,
+    /// The same since the last rest; when they are used up, recovery rests.
+    n_attempts_since_rest: u32,
+    /// The same since the device was reset.
+    n_attempts_since_reset: u32,
+    /// The last failure said that the device is away or taken; that is waited for.
+    waits_for: Option<FaultClass>,
+    n_looks: usize,
+    is_restarted: bool,
+    needs_consent: bool,
+    is_reboot_advised: bool,
 }
 
 /// Where a camera stands on the way from the gentlest step to the last one.
 #[derive(Clone, Debug)]
 pub struct Ladder {
     settings: RecoverySettings,
-    /// Failures since the last good frame.
-    n_failures: u32,
-    /// Reconnections since the last good frame.
-    n_attempts: u32,
-    /// Reconnections since the last rest; when they are used up, recovery rests.
-    n_attempts_since_rest: u32,
+    outage: Outage,
     backoff_step: usize,
     good_since: Option<Instant>,
+    restart_failed_at: Option<Instant>,
+    reset_at: Option<Instant>,
+    /// The system refused to reset the device, and will again.
+    is_reset_futile: bool,
+    crashes: VecDeque<Instant>,
+    /// How the device is to be opened the next time.
+    way: Way,
+    /// How it was opened when good frames came last.
+    good_way: Way,
+    running: Option<(Rung, Instant)>,
+    records: [Record; Rung::ALL.len()],
     rng: fastrand::Rng,
 }
 
@@ -49,212 +152,767 @@ impl Ladder {
     pub fn new(settings: RecoverySettings, seed: u64) -> Self {
         Self {
             settings,
-            n_failures: 0,
-            n_attempts: 0,
-            n_attempts_since_rest: 0,
+            outage: Outage::default(),
             backoff_step: 0,
             good_since: None,
+            restart_failed_at: None,
+            reset_at: None,
+            is_reset_futile: false,
+            crashes: VecDeque::new(),
+            way: Way::AsAsked,
+            good_way: Way::AsAsked,
+            running: None,
+            records: Default::default(),
             rng: fastrand::Rng::with_seed(seed),
         }
     }
 
     /// Uses other numbers from now on; where the camera stands is kept.
     pub fn set_settings(&mut self, settings: RecoverySettings) {
+        self.outage.needs_consent &= !settings.may_reset_device;
         self.settings = settings;
     }
 
     #[must_use]
     pub fn n_failures(&self) -> u32 {
-        self.n_failures
+        self.outage.n_failures
     }
 
     #[must_use]
     pub fn n_attempts(&self) -> u32 {
-        self.n_attempts
+        self.outage.n_attempts
+    }
+
+    /// How the device is to be opened the next time.
+    #[must_use]
+    pub fn way(&self) -> Way {
+        self.way
+    }
+
+    /// Whether a reset of the device is the next step and waits for somebody's consent. Recovery goes on meanwhile.
+    #[must_use]
+    pub fn needs_consent(&self) -> bool {
+        self.outage.needs_consent
+    }
+
+    /// The device is away or taken, and all that recovery does is to wait for it.
+    #[must_use]
+    pub fn waits_for(&self) -> Option<FaultClass> {
+        self.outage.waits_for
     }
 
     /// Whether everything that can be done from here has been tried often enough. Advice only: nothing is rebooted.
     #[must_use]
     pub fn should_reboot(&self) -> bool {
-        self.n_attempts >= self.settings.n_recovery_attempts
-            && self.n_failures >= self.settings.n_failures_before_reboot_advice
+        self.outage.waits_for.is_none()
+            && self.outage.n_attempts >= self.settings.n_recovery_attempts
+            && self.n_hard() >= self.settings.n_failures_before_reboot_advice
     }
 
-    pub fn on_good_frame(&mut self, now: Instant) {
-        self.n_failures = 0;
-        self.n_attempts = 0;
-        self.n_attempts_since_rest = 0;
-        let good_since = *self.good_since.get_or_insert(now);
-        if now.saturating_duration_since(good_since) >= GOOD_UNTIL_FORGIVEN {
-            self.backoff_step = 0;
+    /// Failures since the last good frame that were more than a damaged picture.
+    fn n_hard(&self) -> u32 {
+        self.outage.n_failures.saturating_sub(self.outage.n_damaged)
+    }
+
+    /// Somebody has acted: what the program had given up on is worth another try.
+    pub fn forgive(&mut self) {
+        self.crashes.clear();
+        self.is_reset_futile = false;
+    }
+
+    /// The camera is opened as if for the first time. What the rungs have done so far is kept to be read.
+    pub fn start_over(&mut self) {
+        let fresh = Self::new(self.settings.clone(), 0);
+        *self = Self {
+            records: std::mem::take(&mut self.records),
+            rng: self.rng.clone(),
+            running: self.running,
+            restart_failed_at: self.restart_failed_at,
+            reset_at: self.reset_at,
+            ..fresh
+        };
+    }
+
+    /// The fault that is to be judged in place of this one: the fifth crash within a minute is no mere crash any more.
+    pub fn escalate(&mut self, fault: Fault, now: Instant) -> Fault {
+        if fault.kind != FaultKind::Crashed {
+            return fault;
         }
+        self.crashes.retain(|at| now.saturating_duration_since(*at) < CRASH_WINDOW);
+        self.crashes.push_back(now);
+        let n = self.crashes.len();
+        if n < CRASHES_OF_A_LOOP {
+            return fault;
+        }
+        let message = format!("{n} crashes within a minute, the last one: {}", fault.message);
+        Fault { code: fault.code, ..Fault::new(FaultKind::CrashLoop, message) }
     }
 
-    /// A read, an open or a deadline failed. `is_open` tells whether reading again is possible at all.
-    pub fn on_failure(&mut self, fault: &Fault, is_open: bool, now: Instant) -> Plan {
-        self.n_failures = self.n_failures.saturating_add(1);
-        if fault.class == FaultClass::Quality && is_open {
+    /// The next step. Whatever rung was under way must have been told to have ended before.
+    pub fn on_failure(&mut self, fault: &Fault, situation: Situation<'_>, now: Instant) -> Plan {
+        if fault.class == FaultClass::Quality && situation.stream != Stream::Gone {
             // Damaged pictures are no reason to be without any: the next one is read at once, for ever. Nor do they
             // end the time for which the stream has been good.
+            self.outage.n_failures = self.outage.n_failures.saturating_add(1);
+            self.outage.n_damaged = self.outage.n_damaged.saturating_add(1);
             return Plan::Do { rung: Rung::Retry, at: now };
         }
+        let waits_for = Some(fault.class).filter(|class| is_waited_out(*class));
+        if waits_for.is_none() || waits_for != self.outage.waits_for {
+            // To look once more for what is not there is no failure of the camera.
+            self.outage.n_failures = self.outage.n_failures.saturating_add(1);
+            self.outage.n_looks = 0;
+        }
         self.good_since = None;
-        if !fault.is_transient() || !self.settings.automatic {
+        self.outage.needs_consent = false;
+        self.outage.waits_for = None;
+        if self.is_final(fault) || !self.settings.automatic {
             return Plan::GiveUp;
         }
-        let may_read_again = is_open && !fault.ends_stream();
-        if may_read_again && self.n_failures < self.settings.n_failures_before_reconnect {
-            return Plan::Do { rung: Rung::Retry, at: now + self.retry_pause() };
+        self.outage.waits_for = waits_for;
+        if fault.ends_stream() {
+            return self.reconnect(fault, situation, now);
         }
-        let pause = self.reconnect_pause();
-        let pause = if fault.class == FaultClass::Busy { pause.max(LEAST_BUSY_PAUSE) } else { pause };
+        self.gentle(fault.kind, situation.stream, now).unwrap_or_else(|| self.reconnect(fault, situation, now))
+    }
+
+    /// Nothing is to be hoped for without somebody's help; unless it was the ladder's own idea to open the device in
+    /// another way, and just that does not work.
+    fn is_final(&self, fault: &Fault) -> bool {
+        let is_of_way = matches!(fault.kind, FaultKind::FormatRefused | FaultKind::BackendMissing);
+        !(fault.is_transient() || is_of_way && self.way != Way::AsAsked)
+    }
+
+    /// What can be done with the device kept open.
+    fn gentle(&self, kind: FaultKind, stream: Stream, now: Instant) -> Option<Plan> {
+        let n = self.n_hard();
+        if n >= self.settings.n_failures_before_reconnect || stream == Stream::Gone {
+            return None;
+        }
+        // A call that timed out has waited already.
+        let has_waited = matches!(kind, FaultKind::Stall | FaultKind::NoFirstFrame);
+        let n_retries_first = if has_waited {
+            0
+        } else {
+            // However many retries are set, the stream is restarted before the device is closed.
+            self.settings.n_retries.min(self.settings.n_failures_before_reconnect.saturating_sub(2))
+        };
+        if stream == Stream::Open && n > n_retries_first && self.may_restart(now) {
+            return Some(Plan::Do { rung: Rung::RestartStream, at: now });
+        }
+        match kind {
+            FaultKind::NoFirstFrame => None,
+            _ if has_waited => Some(Plan::Do { rung: Rung::Retry, at: now }),
+            _ => Some(Plan::Do { rung: Rung::Retry, at: now + self.retry_pause() }),
+        }
+    }
+
+    fn may_restart(&self, now: Instant) -> bool {
+        !self.outage.is_restarted
+            && self.restart_failed_at.is_none_or(|at| now.saturating_duration_since(at) >= BETWEEN_RESTARTS)
+    }
+
+    fn reconnect(&mut self, fault: &Fault, situation: Situation<'_>, now: Instant) -> Plan {
+        let pause = match self.outage.waits_for {
+            Some(FaultClass::Plug) => self.jittered(LOOK_PERIOD),
+            Some(_) => {
+                let step = self.outage.n_looks.min(BUSY_PAUSES_SECS.len() - 1);
+                let least = Duration::from_secs(BUSY_PAUSES_SECS.get(step).copied().unwrap_or_default());
+                self.jittered(least).max(least)
+            }
+            None => {
+                if self.is_reset_due(fault, situation, now) {
+                    if self.settings.may_reset_device {
+                        return Plan::Do { rung: Rung::ResetDevice, at: now };
+                    }
+                    self.outage.needs_consent = true;
+                }
+                self.way = self.next_way(situation);
+                self.reconnect_pause()
+            }
+        };
         Plan::Do { rung: Rung::Reinitialise, at: now + pause }
     }
 
-    /// The device is being closed and opened again.
-    pub fn on_reconnect(&mut self) {
-        self.n_attempts = self.n_attempts.saturating_add(1);
-        if self.n_attempts_since_rest >= self.settings.n_recovery_attempts {
-            self.n_attempts_since_rest = 0;
+    fn is_reset_due(&self, fault: &Fault, situation: Situation<'_>, now: Instant) -> bool {
+        matches!(fault.class, FaultClass::Stalled | FaultClass::Hung)
+            && situation.is_device
+            && !self.is_reset_futile
+            && self.outage.n_attempts_since_reset >= self.settings.n_recovery_attempts
+            && self.reset_at.is_none_or(|at| now.saturating_duration_since(at) >= BETWEEN_RESETS)
+    }
+
+    /// First as it worked last, then in the other ways that are allowed, then round again.
+    fn next_way(&self, situation: Situation<'_>) -> Way {
+        let formats = situation.other_format.filter(|_| self.settings.may_change_format).map(Way::WithFormat);
+        let backends = situation.other_backends.iter().map(|backend| Way::Through(*backend));
+        let backends = backends.filter(|_| self.settings.may_change_backend);
+        let mut ways = vec![Way::AsAsked];
+        ways.extend(formats);
+        ways.extend(backends);
+        let usual = if ways.contains(&self.good_way) { self.good_way } else { Way::AsAsked };
+        ways.retain(|way| *way != usual);
+        ways.splice(0..0, [usual; N_ATTEMPTS_AS_BEFORE]);
+        let n_done = usize::try_from(self.outage.n_attempts).unwrap_or_default();
+        ways.get(n_done % ways.len()).copied().unwrap_or_default()
+    }
+
+    /// A rung is carried out. Returns whether that is news: to look for an absent device once more is none.
+    pub fn begin(&mut self, rung: Rung, now: Instant) -> bool {
+        let is_look = rung == Rung::Reinitialise && self.outage.waits_for.is_some();
+        match rung {
+            Rung::Retry | Rung::AdviseReboot => {}
+            Rung::RestartStream => self.outage.is_restarted = true,
+            Rung::Reinitialise if is_look => self.outage.n_looks += 1,
+            Rung::Reinitialise => {
+                self.outage.n_attempts = self.outage.n_attempts.saturating_add(1);
+                self.outage.n_attempts_since_reset = self.outage.n_attempts_since_reset.saturating_add(1);
+                if self.outage.n_attempts_since_rest >= self.settings.n_recovery_attempts {
+                    self.outage.n_attempts_since_rest = 0;
+                }
+                self.outage.n_attempts_since_rest += 1;
+                self.backoff_step += 1;
+            }
+            Rung::ResetDevice => {
+                self.reset_at = Some(now);
+                self.outage.n_attempts_since_reset = 0;
+                self.outage.needs_consent = false;
+            }
         }
-        self.n_attempts_since_rest += 1;
-        self.backoff_step += 1;
+        self.running = Some((rung, now));
+        let is_news = !is_look || self.outage.n_looks == 1;
+        if is_news {
+            self.record(rung).n_tries += 1;
+        }
+        is_news
+    }
+
+    /// Good frames have come.
+    pub fn on_good_frame(&mut self, now: Instant) -> Option<Ended> {
+        self.outage = Outage::default();
+        self.good_way = self.way;
+        let good_since = *self.good_since.get_or_insert(now);
+        if now.saturating_duration_since(good_since) >= GOOD_UNTIL_FORGIVEN {
+            self.backoff_step = 0;
+            self.is_reset_futile = false;
+            for record in &mut self.records {
+                record.n_tries = 0;
+            }
+        }
+        self.end(Outcome::Recovered, String::new(), now)
+    }
+
+    /// The rung that is under way, if there is one, did not help, and this is what failed next. Returns what is news: that
+    /// an absent device is still absent is none.
+    pub fn on_rung_failed(&mut self, fault: &Fault, now: Instant) -> Option<Ended> {
+        if self.outage.n_looks > 0 && self.outage.waits_for == Some(fault.class) {
+            self.running = None;
+            return None;
+        }
+        match self.running {
+            Some((Rung::RestartStream, _)) => self.restart_failed_at = Some(now),
+            Some((Rung::ResetDevice, _)) if fault.kind == FaultKind::ResetFailed || !fault.is_transient() => {
+                self.is_reset_futile = true;
+            }
+            _ => {}
+        }
+        self.end(Outcome::Failed, fault.to_string(), now)
+    }
+
+    /// The rung that is under way, if there is one, is left before its end is known.
+    pub fn interrupt(&mut self, now: Instant) -> Option<Ended> {
+        self.outage.needs_consent = false;
+        self.end(Outcome::Interrupted, String::new(), now)
+    }
+
+    fn end(&mut self, outcome: Outcome, why: String, now: Instant) -> Option<Ended> {
+        let (rung, since) = self.running.take()?;
+        let ended = Ended { rung, outcome, took: now.saturating_duration_since(since) };
+        self.record(rung).last = Some((ended, now, why));
+        Some(ended)
+    }
+
+    /// Whether a reboot is to be advised that has not been advised in this outage.
+    pub fn advise_reboot(&mut self) -> bool {
+        let is_news = self.should_reboot() && !self.outage.is_reboot_advised;
+        if is_news {
+            self.outage.is_reboot_advised = true;
+            self.record(Rung::AdviseReboot).n_tries += 1;
+        }
+        is_news
+    }
+
+    /// Each rung, gentlest first, with what it has done so far.
+    #[must_use]
+    pub fn report(&self, now: Instant) -> Vec<RungStatus> {
+        let result = |(ended, at, why): &(Ended, Instant, String)| RungResult {
+            outcome: ended.outcome,
+            took_ms: u64::try_from(ended.took.as_millis()).unwrap_or(u64::MAX),
+            ago_secs: (now.saturating_duration_since(*at).as_secs_f64() * 10.0).round() / 10.0,
+            why: why.clone(),
+        };
+        let rows = Rung::ALL.iter().zip(&self.records);
+        rows.map(|(rung, record)| RungStatus {
+            rung: *rung,
+            n_tries: record.n_tries,
+            last: record.last.as_ref().map(result),
+        })
+        .collect()
+    }
+
+    fn record(&mut self, rung: Rung) -> &mut Record {
+        let [retry, restart, reinitialise, reset, reboot] = &mut self.records;
+        match rung {
+            Rung::Retry => retry,
+            Rung::RestartStream => restart,
+            Rung::Reinitialise => reinitialise,
+            Rung::ResetDevice => reset,
+            Rung::AdviseReboot => reboot,
+        }
     }
 
     /// base × growth ^ (failures − 1), growing for as many failures as there are retries.
     fn retry_pause(&self) -> Duration {
-        let n_grown = self.n_failures.min(self.settings.n_retries.max(1)).saturating_sub(1);
+        let n_grown = self.n_hard().min(self.settings.n_retries.max(1)).saturating_sub(1);
         let growth = self.settings.delay_growth.powi(i32::try_from(n_grown).unwrap_or(i32::MAX));
         secs(self.settings.base_delay_secs * growth).min(secs(self.settings.cooldown_secs))
     }
 
     fn reconnect_pause(&mut self) -> Duration {
-        let jitter = 1.0 + JITTER * (2.0 * self.rng.f64() - 1.0);
-        if self.n_attempts_since_rest >= self.settings.n_recovery_attempts {
-            return secs(self.settings.cooldown_secs).mul_f64(jitter);
+        if self.outage.n_attempts_since_rest >= self.settings.n_recovery_attempts {
+            return self.jittered(secs(self.settings.cooldown_secs));
         }
         let step = self.backoff_step.min(BACKOFF_SECS.len() - 1);
-        Duration::from_secs(BACKOFF_SECS.get(step).copied().unwrap_or_default()).mul_f64(jitter)
+        self.jittered(Duration::from_secs(BACKOFF_SECS.get(step).copied().unwrap_or_default()))
     }
+
+    fn jittered(&mut self, pause: Duration) -> Duration {
+        pause.mul_f64(1.0 + JITTER * (2.0 * self.rng.f64() - 1.0))
+    }
+}
+
+/// Nothing that this program could do would help: the device has to come back, or another program to let go of it.
+fn is_waited_out(class: FaultClass) -> bool {
+    matches!(class, FaultClass::Plug | FaultClass::Busy)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::FaultKind;
 
-    fn ladder(change: impl FnOnce(&mut RecoverySettings)) -> (Ladder, Instant) {
-        let mut settings = RecoverySettings::default();
-        change(&mut settings);
-        (Ladder::new(settings, 7), Instant::now())
+    /// A ladder with its own clock.
+    struct Climb {
+        ladder: Ladder,
+        now: Instant,
+        situation: Situation<'static>,
     }
 
-    fn fault(kind: FaultKind) -> Fault {
-        Fault::new(kind, "test")
-    }
+    const NOT_OPEN: Situation<'static> = Situation {
+        stream: Stream::Gone,
+        is_device: true,
+        other_format: Some(PixelFormat::MJPG),
+        other_backends: &[Backend::Gstreamer, Backend::Native],
+    };
 
-    /// Fails again and again and returns the rungs with their pauses in seconds.
-    fn fail(ladder: &mut Ladder, kind: FaultKind, is_open: bool, n: usize, now: Instant) -> Vec<(Rung, f64)> {
-        (0..n)
-            .filter_map(|_| match ladder.on_failure(&fault(kind), is_open, now) {
-                Plan::Do { rung, at } => {
-                    if rung == Rung::Reinitialise {
-                        ladder.on_reconnect();
+    impl Climb {
+        fn with(change: impl FnOnce(&mut RecoverySettings)) -> Self {
+            let mut settings = RecoverySettings::default();
+            change(&mut settings);
+            Self { ladder: Ladder::new(settings, 7), now: Instant::now(), situation: NOT_OPEN }
+        }
+
+        fn new() -> Self {
+            Self::with(|_| ())
+        }
+
+        fn stream(mut self, stream: Stream) -> Self {
+            self.situation.stream = stream;
+            self
+        }
+
+        /// As the supervisor does it: ends the rung under way, asks for the next, waits for it and begins it.
+        fn fail(&mut self, kind: FaultKind) -> Plan {
+            let fault = self.ladder.escalate(Fault::new(kind, "test"), self.now);
+            self.ladder.on_rung_failed(&fault, self.now);
+            let plan = self.ladder.on_failure(&fault, self.situation, self.now);
+            if let Plan::Do { rung, at } = plan {
+                self.now = at;
+                self.ladder.begin(rung, at);
+            }
+            plan
+        }
+
+        /// The next steps, each with its pause in seconds: `retry 0.1`.
+        fn steps(&mut self, kind: FaultKind, n: usize) -> Vec<(String, f64)> {
+            (0..n)
+                .map(|_| {
+                    let before = self.now;
+                    match self.fail(kind) {
+                        Plan::Do { rung, at } => (rung.to_string(), (at - before).as_secs_f64()),
+                        Plan::GiveUp => ("give up".to_owned(), 0.0),
                     }
-                    Some((rung, (at - now).as_secs_f64()))
-                }
-                Plan::GiveUp => None,
-            })
-            .collect()
+                })
+                .collect()
+        }
+
+        fn good(&mut self, secs: u64) -> Option<Ended> {
+            let ended = self.ladder.on_good_frame(self.now);
+            self.now += Duration::from_secs(secs);
+            self.ladder.on_good_frame(self.now);
+            ended
+        }
+
+        /// `expected` names rungs and pauses: `retry 0.1, restart stream 0`. Pauses of reconnections may vary by a fifth.
+        #[track_caller]
+        fn check(&mut self, kind: FaultKind, expected: &str) {
+            let expected = expected.split(", ").map(|step| {
+                let (rung, pause) = step.rsplit_once(' ').unwrap();
+                (rung, pause.parse::<f64>().unwrap())
+            });
+            let expected = expected.collect::<Vec<_>>();
+            let got = self.steps(kind, expected.len());
+            for (got, expected) in got.iter().zip(&expected) {
+                let tolerance = if expected.0 == "reconnect" { JITTER } else { 0.0 };
+                let is_right = got.0 == expected.0 && (got.1 - expected.1).abs() <= expected.1 * tolerance + 1e-6;
+                assert!(is_right, "{kind:?}: {got:?} is not {expected:?}");
+            }
+        }
+
+        fn n_tries(&self, rung: Rung) -> u32 {
+            self.row(rung).n_tries
+        }
+
+        fn row(&self, rung: Rung) -> RungStatus {
+            self.ladder.report(self.now).into_iter().find(|row| row.rung == rung).unwrap()
+        }
+    }
+
+    /// The first steps about a fault of a stream that was good.
+    #[track_caller]
+    fn check_climb(kind: FaultKind, stream: Stream, expected: &str) {
+        Climb::new().stream(stream).check(kind, expected);
+    }
+
+    #[test]
+    fn the_class_of_the_fault_and_what_is_left_of_the_stream_decide() {
+        use FaultKind::{Busy, Crashed, Denied, Hung, NoFirstFrame, OpenFailed, OpenTimeout, ReadFailed, Stall};
+        use Stream::{CallOut, Gone, Open};
+        check_climb(ReadFailed, Open, "retry 0.1, retry 0.2, retry 0.4, restart stream 0, reconnect 1, reconnect 1");
+        check_climb(Stall, Open, "restart stream 0, retry 0, retry 0, retry 0, reconnect 1, reconnect 1, reconnect 2");
+        check_climb(Stall, CallOut, "retry 0, retry 0, retry 0, retry 0, reconnect 1");
+        check_climb(NoFirstFrame, Open, "restart stream 0, reconnect 1, reconnect 1");
+        check_climb(NoFirstFrame, CallOut, "reconnect 1, reconnect 1");
+        for (kind, stream) in [
+            (ReadFailed, Gone),
+            (Hung, Open),
+            (Hung, CallOut),
+            (Crashed, Gone),
+            (OpenTimeout, Gone),
+            (OpenFailed, Gone),
+            (FaultKind::Unreachable, Open),
+            (FaultKind::NoResources, Gone),
+        ] {
+            check_climb(kind, stream, "reconnect 1, reconnect 1, reconnect 2, reconnect 4");
+        }
+        check_climb(Busy, Gone, "reconnect 2, reconnect 2, reconnect 3, reconnect 5, reconnect 5, reconnect 5");
+        check_climb(Denied, Gone, "give up 0");
+        for kind in FaultKind::ALL {
+            let first = Climb::new().stream(Open).steps(*kind, 1);
+            assert_eq!(first[0].0 == "give up", kind.class() == FaultClass::Terminal, "{kind:?}");
+            let first = Climb::with(|settings| settings.automatic = false).steps(*kind, 1);
+            assert_eq!(first[0].0, "give up", "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn damaged_pictures_never_lead_up_the_ladder() {
+        let mut climb = Climb::new().stream(Stream::Open);
+        assert!(climb.steps(FaultKind::BadFrame, 200).iter().all(|step| *step == ("retry".to_owned(), 0.0)));
+        assert_eq!(climb.ladder.n_failures(), 200);
+        // Nor do they bring another fault nearer to a reconnection.
+        climb.check(FaultKind::ReadFailed, "retry 0.1, retry 0.2");
     }
 
     #[track_caller]
-    fn check_pauses(got: &[(Rung, f64)], expected: &[(Rung, f64)], tolerance: f64) {
-        assert_eq!(got.len(), expected.len(), "{got:?}");
-        for (got, expected) in got.iter().zip(expected) {
-            assert_eq!(got.0, expected.0, "{got:?}");
-            assert!((got.1 - expected.1).abs() <= expected.1 * tolerance + 1e-6, "{got:?} is not {expected:?}");
-        }
+    fn check_settings(n_retries: u32, before_reconnect: u32, kind: FaultKind, expected: &str) {
+        let mut climb = Climb::with(|settings| {
+            settings.n_retries = n_retries;
+            settings.n_failures_before_reconnect = before_reconnect;
+            settings.delay_growth = 1.0;
+        });
+        climb.situation.stream = Stream::Open;
+        climb.check(kind, expected);
     }
 
     #[test]
-    fn reads_are_retried_with_growing_pauses_and_then_the_camera_is_reopened() {
-        let (mut ladder, now) = ladder(|_| ());
-        let got = fail(&mut ladder, FaultKind::ReadFailed, true, 4, now);
-        check_pauses(&got, &[(Rung::Retry, 0.1), (Rung::Retry, 0.2), (Rung::Retry, 0.4), (Rung::Retry, 0.4)], 0.0);
-        let got = fail(&mut ladder, FaultKind::ReadFailed, true, 1, now);
-        check_pauses(&got, &[(Rung::Reinitialise, 1.0)], JITTER);
-        assert_eq!((ladder.n_failures(), ladder.n_attempts()), (5, 1));
-    }
-
-    #[test]
-    fn reconnections_back_off_and_rest() {
-        let (mut ladder, now) = ladder(|settings| settings.n_recovery_attempts = 8);
-        let got = fail(&mut ladder, FaultKind::Unplugged, false, 9, now);
-        let expected = [1.0, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0, 30.0].map(|pause| (Rung::Reinitialise, pause));
-        check_pauses(&got, &expected, JITTER);
-        let (mut ladder, now) = self::ladder(|settings| settings.cooldown_secs = 77.0);
-        let got = fail(&mut ladder, FaultKind::Unplugged, false, 6, now);
-        check_pauses(&got[5..], &[(Rung::Reinitialise, 77.0)], JITTER);
-        // After the rest come as many attempts as before.
-        let got = fail(&mut ladder, FaultKind::Unplugged, false, 5, now);
-        assert!(got[..4].iter().all(|(_, pause)| *pause < 40.0), "{got:?}");
-        check_pauses(&got[4..], &[(Rung::Reinitialise, 77.0)], JITTER);
-    }
-
-    #[test]
-    fn only_a_minute_of_good_frames_forgives() {
-        let (mut ladder, now) = ladder(|_| ());
-        fail(&mut ladder, FaultKind::Unplugged, false, 4, now);
-        ladder.on_good_frame(now);
-        ladder.on_good_frame(now + Duration::from_secs(59));
-        check_pauses(&fail(&mut ladder, FaultKind::Unplugged, true, 1, now), &[(Rung::Reinitialise, 8.0)], JITTER);
-        ladder.on_good_frame(now);
-        ladder.on_good_frame(now + Duration::from_mins(1));
-        check_pauses(&fail(&mut ladder, FaultKind::Unplugged, true, 1, now), &[(Rung::Reinitialise, 1.0)], JITTER);
-    }
-
-    #[test]
-    fn the_class_of_the_fault_decides() {
-        for kind in FaultKind::ALL {
-            let (mut ladder, now) = ladder(|_| ());
-            let plan = ladder.on_failure(&fault(*kind), true, now);
-            match kind.class() {
-                FaultClass::Terminal => assert_eq!(plan, Plan::GiveUp, "{kind:?}"),
-                FaultClass::Quality => assert_eq!(plan, Plan::Do { rung: Rung::Retry, at: now }),
-                FaultClass::Busy => {
-                    assert!(matches!(plan, Plan::Do { rung: Rung::Reinitialise, at } if at >= now + LEAST_BUSY_PAUSE));
-                }
-                _ => assert!(matches!(plan, Plan::Do { .. }), "{kind:?}"),
-            }
-        }
-        let (mut ladder, now) = ladder(|_| ());
-        assert!(fail(&mut ladder, FaultKind::BadFrame, true, 100, now).iter().all(|(rung, _)| *rung == Rung::Retry));
-        let (mut ladder, now) = self::ladder(|settings| settings.automatic = false);
-        assert_eq!(ladder.on_failure(&fault(FaultKind::Stall), true, now), Plan::GiveUp);
-    }
-
-    #[test]
-    fn a_reboot_is_advised_when_all_else_is_used_up() {
-        let (mut ladder, now) = ladder(|_| ());
-        fail(&mut ladder, FaultKind::OpenTimeout, false, 9, now);
-        assert!(!ladder.should_reboot());
-        fail(&mut ladder, FaultKind::OpenTimeout, false, 1, now);
-        assert!(ladder.should_reboot());
-        ladder.on_good_frame(now);
-        assert!(!ladder.should_reboot());
-    }
-
-    #[test]
-    fn wild_settings_cannot_overflow() {
-        let (mut ladder, now) = ladder(|settings| {
+    fn every_setting_leaves_a_sensible_ladder() {
+        let read = FaultKind::ReadFailed;
+        check_settings(3, 1, read, "reconnect 1, reconnect 1");
+        check_settings(3, 2, read, "restart stream 0, reconnect 1");
+        check_settings(3, 3, read, "retry 0.1, restart stream 0, reconnect 1");
+        check_settings(0, 5, read, "restart stream 0, retry 0.1, retry 0.1, retry 0.1, reconnect 1");
+        check_settings(20, 4, read, "retry 0.1, retry 0.1, restart stream 0, reconnect 1");
+        check_settings(2, 6, read, "retry 0.1, retry 0.1, restart stream 0, retry 0.1, retry 0.1, reconnect 1");
+        check_settings(3, 1, FaultKind::Stall, "reconnect 1");
+        check_settings(3, 2, FaultKind::Stall, "restart stream 0, reconnect 1");
+        let mut wild = Climb::with(|settings| {
             settings.delay_growth = 10.0;
             settings.n_retries = 20;
             settings.base_delay_secs = 10.0;
             settings.n_failures_before_reconnect = 100;
             settings.cooldown_secs = 600.0;
         });
-        let got = fail(&mut ladder, FaultKind::ReadFailed, true, 99, now);
-        assert!(got.iter().all(|(_, pause)| *pause <= 600.0));
+        wild.situation.stream = Stream::Open;
+        assert!(wild.steps(read, 300).iter().all(|(_, pause)| *pause <= 720.0));
+    }
+
+    #[test]
+    fn reconnections_back_off_and_rest() {
+        let mut climb = Climb::with(|settings| settings.n_recovery_attempts = 8);
+        let expected = [1, 1, 2, 4, 8, 15, 30, 30, 30].map(|pause| format!("reconnect {pause}")).join(", ");
+        climb.check(FaultKind::OpenTimeout, &expected);
+        let mut climb = Climb::with(|settings| settings.cooldown_secs = 77.0);
+        climb.check(
+            FaultKind::OpenTimeout,
+            "reconnect 1, reconnect 1, reconnect 2, reconnect 4, reconnect 8, reconnect 77",
+        );
+        // After the rest come as many attempts as before.
+        climb.check(
+            FaultKind::OpenTimeout,
+            "reconnect 30, reconnect 30, reconnect 30, reconnect 30, reconnect 77, reconnect 30",
+        );
+    }
+
+    #[test]
+    fn only_a_minute_of_good_frames_forgives() {
+        let mut climb = Climb::new();
+        climb.check(FaultKind::OpenTimeout, "reconnect 1, reconnect 1, reconnect 2, reconnect 4");
+        climb.good(59);
+        assert_eq!(climb.n_tries(Rung::Reinitialise), 4);
+        climb.check(FaultKind::OpenTimeout, "reconnect 8");
+        climb.good(60);
+        assert_eq!(climb.n_tries(Rung::Reinitialise), 0);
+        climb.check(FaultKind::OpenTimeout, "reconnect 1");
+    }
+
+    #[test]
+    fn an_absent_camera_is_looked_for_quickly_and_uses_nothing_up() {
+        let mut climb = Climb::new();
+        climb.check(FaultKind::Unplugged, "reconnect 0.7");
+        let mut pauses =
+            climb.steps(FaultKind::Missing, 10_000).into_iter().map(|(_, pause)| pause).collect::<Vec<_>>();
+        pauses.sort_by(f64::total_cmp);
+        assert!(pauses[0] >= 0.56 - 1e-9 && pauses[9_999] <= 0.84 + 1e-9, "{} {}", pauses[0], pauses[9_999]);
+        assert!((0.68..0.72).contains(&pauses[5_000]), "{}", pauses[5_000]);
+        let ladder = &climb.ladder;
+        assert_eq!((ladder.n_attempts(), ladder.n_failures(), ladder.should_reboot()), (0, 1, false));
+        assert_eq!(climb.n_tries(Rung::Reinitialise), 1);
+        assert!(!climb.ladder.needs_consent());
+        climb.now += Duration::from_millis(300);
+        let ended = climb.good(1).unwrap();
+        assert_eq!((ended.rung, ended.outcome, ended.took.as_millis()), (Rung::Reinitialise, Outcome::Recovered, 300));
+        climb.check(FaultKind::OpenTimeout, "reconnect 1");
+    }
+
+    #[test]
+    fn a_busy_camera_is_neither_hammered_nor_reset() {
+        let mut climb = Climb::with(|settings| settings.may_reset_device = true);
+        let steps = climb.steps(FaultKind::Busy, 1_000);
+        assert!(steps.iter().all(|(rung, pause)| rung == "reconnect" && (2.0..=6.0).contains(pause)), "{steps:?}");
+        assert!(!climb.ladder.should_reboot());
+    }
+
+    #[test]
+    fn the_stream_is_restarted_once_until_it_has_helped() {
+        let mut climb = Climb::new().stream(Stream::Open);
+        climb.check(FaultKind::Stall, "restart stream 0");
+        assert_eq!(
+            climb.good(1).map(|ended| (ended.rung, ended.outcome)),
+            Some((Rung::RestartStream, Outcome::Recovered))
+        );
+        // It has helped before: it is worth another try, however soon.
+        climb.check(FaultKind::Stall, "restart stream 0, retry 0");
+        assert_eq!(climb.row(Rung::RestartStream).last.unwrap().outcome, Outcome::Failed);
+        climb.good(30);
+        climb.check(FaultKind::Stall, "retry 0");
+        climb.good(60);
+        climb.check(FaultKind::Stall, "restart stream 0");
+    }
+
+    #[test]
+    fn other_ways_are_tried_only_where_allowed() {
+        let ways = |format, backend, n: usize| {
+            let mut climb = Climb::with(|settings| {
+                (settings.may_change_format, settings.may_change_backend) = (format, backend);
+            });
+            let ways = (0..n).map(|_| {
+                climb.fail(FaultKind::OpenFailed);
+                match climb.ladder.way() {
+                    Way::AsAsked => "asked".to_owned(),
+                    Way::WithFormat(format) => format.to_string(),
+                    Way::Through(backend) => backend.to_string(),
+                }
+            });
+            ways.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(ways(false, false, 6), "asked asked asked asked asked asked");
+        assert_eq!(ways(true, false, 7), "asked asked MJPG asked asked MJPG asked");
+        assert_eq!(ways(false, true, 6), "asked asked gstreamer native asked asked");
+        assert_eq!(ways(true, true, 7), "asked asked MJPG gstreamer native asked asked");
+    }
+
+    #[test]
+    fn a_way_that_works_is_kept_until_the_user_acts() {
+        let mut climb = Climb::with(|settings| settings.may_change_format = true);
+        let mjpg = Way::WithFormat(PixelFormat::MJPG);
+        climb.steps(FaultKind::OpenFailed, 3);
+        assert_eq!(climb.ladder.way(), mjpg);
+        climb.good(5);
+        for (kind, way) in [
+            (FaultKind::Unplugged, mjpg),
+            (FaultKind::OpenFailed, mjpg),
+            (FaultKind::OpenFailed, mjpg),
+            (FaultKind::OpenFailed, Way::AsAsked),
+            (FaultKind::OpenFailed, mjpg),
+        ] {
+            climb.fail(kind);
+            assert_eq!(climb.ladder.way(), way);
+        }
+        climb.ladder.start_over();
+        assert_eq!((climb.ladder.way(), climb.ladder.n_attempts()), (Way::AsAsked, 0));
+        assert!(climb.n_tries(Rung::Reinitialise) > 0, "what has been done is kept to be read");
+    }
+
+    #[test]
+    fn what_only_another_way_cannot_do_ends_nothing() {
+        let mut climb = Climb::with(|settings| settings.may_change_format = true);
+        climb.steps(FaultKind::OpenFailed, 3);
+        climb.check(FaultKind::FormatRefused, "reconnect 4");
+        climb.check(FaultKind::FormatRefused, "give up 0");
+    }
+
+    /// Fails until the device's reset is due, and as often again.
+    fn climb_to_reset(may: bool, kind: FaultKind, is_device: bool) -> Climb {
+        let mut climb = Climb::with(|settings| settings.may_reset_device = may);
+        climb.situation.is_device = is_device;
+        climb.steps(kind, 6);
+        climb
+    }
+
+    #[test]
+    fn a_device_is_reset_when_reconnections_have_not_helped() {
+        let mut climb = climb_to_reset(true, FaultKind::OpenTimeout, true);
+        assert_eq!((climb.n_tries(Rung::ResetDevice), climb.n_tries(Rung::Reinitialise)), (1, 5));
+        // Then as many reconnections come before the next one, and at least a minute.
+        let steps = climb.steps(FaultKind::OpenTimeout, 6);
+        assert_eq!(steps.iter().position(|(rung, _)| rung == "reset device"), Some(5), "{steps:?}");
+        assert!(steps.iter().map(|(_, pause)| pause).sum::<f64>() >= BETWEEN_RESETS.as_secs_f64());
+        for (kind, is_device) in [
+            (FaultKind::OpenTimeout, false),
+            (FaultKind::NoResources, true),
+            (FaultKind::Unreachable, true),
+            (FaultKind::Unplugged, true),
+            (FaultKind::Busy, true),
+        ] {
+            assert_eq!(climb_to_reset(true, kind, is_device).n_tries(Rung::ResetDevice), 0, "{kind:?}");
+            assert!(!climb_to_reset(false, kind, is_device).ladder.needs_consent(), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_reset_waits_for_consent_and_recovery_goes_on() {
+        let mut climb = climb_to_reset(false, FaultKind::NoFirstFrame, true);
+        assert!(climb.ladder.needs_consent());
+        assert_eq!((climb.n_tries(Rung::ResetDevice), climb.n_tries(Rung::Reinitialise)), (0, 6));
+        let mut given = climb.ladder.clone();
+        given.begin(Rung::ResetDevice, climb.now);
+        assert!(!given.needs_consent());
+        climb.fail(FaultKind::Unplugged);
+        assert!(!climb.ladder.needs_consent(), "what is not there cannot be reset");
+        let mut climb = climb_to_reset(false, FaultKind::Hung, true);
+        climb.good(1);
+        assert!(!climb.ladder.needs_consent());
+    }
+
+    #[test]
+    fn a_reset_that_the_system_refuses_is_not_tried_again_until_somebody_acts() {
+        for (kind, is_tried_again) in
+            [(FaultKind::Denied, false), (FaultKind::ResetFailed, false), (FaultKind::Missing, true)]
+        {
+            let mut climb = climb_to_reset(true, FaultKind::Hung, true);
+            climb.ladder.on_rung_failed(&Fault::new(kind, "test"), climb.now);
+            climb.steps(FaultKind::Hung, 30);
+            assert_eq!(climb.n_tries(Rung::ResetDevice) > 1, is_tried_again, "{kind:?}");
+            climb.ladder.forgive();
+            let before = climb.n_tries(Rung::ResetDevice);
+            climb.steps(FaultKind::Hung, 6);
+            assert_eq!(climb.n_tries(Rung::ResetDevice), before + 1, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn crashes_in_a_row_end_the_restarts() {
+        let mut climb = Climb::new();
+        let crash = |climb: &mut Climb, secs| {
+            climb.now += Duration::from_secs(secs);
+            let fault = Fault::new(FaultKind::Crashed, "signal 11 in /usr/lib/libcam.so").with_code(11);
+            climb.ladder.escalate(fault, climb.now)
+        };
+        for _ in 0..20 {
+            assert_eq!(crash(&mut climb, 15).kind, FaultKind::Crashed, "four in a minute are borne");
+        }
+        let fault = crash(&mut climb, 14);
+        assert_eq!((fault.kind, fault.code), (FaultKind::CrashLoop, Some(11)));
+        assert!(fault.message.starts_with("5 crashes") && fault.message.contains("libcam.so"), "{fault}");
+        assert_eq!(climb.ladder.on_failure(&fault, NOT_OPEN, climb.now), Plan::GiveUp);
+        climb.ladder.forgive();
+        assert_eq!(crash(&mut climb, 1).kind, FaultKind::Crashed);
+        // Other faults are no crashes, and good frames between them change nothing.
+        let mut climb = Climb::new();
+        for n in 0..5 {
+            assert_eq!(climb.steps(FaultKind::Hung, 1)[0].0, "reconnect");
+            climb.good(1);
+            let step = climb.steps(FaultKind::Crashed, 1);
+            assert_eq!(step[0].0 == "give up", n == 4, "{n}: {step:?}");
+            climb.good(1);
+            climb.ladder.backoff_step = 0;
+        }
+    }
+
+    #[test]
+    fn a_reboot_is_advised_when_all_else_is_used_up() {
+        let mut climb = Climb::new();
+        climb.steps(FaultKind::OpenTimeout, 9);
+        assert!(!climb.ladder.should_reboot());
+        climb.steps(FaultKind::OpenTimeout, 1);
+        assert!(climb.ladder.should_reboot() && climb.ladder.advise_reboot());
+        assert!(!climb.ladder.advise_reboot(), "once for each outage");
+        assert_eq!(climb.n_tries(Rung::AdviseReboot), 1);
+        climb.fail(FaultKind::Unplugged);
+        assert!(!climb.ladder.should_reboot());
+        climb.good(1);
+        assert!(!climb.ladder.should_reboot());
+    }
+
+    #[test]
+    fn the_report_tells_how_each_rung_ended() {
+        let mut climb = Climb::new().stream(Stream::Open);
+        assert_eq!(climb.ladder.report(climb.now).iter().map(|row| row.rung).collect::<Vec<_>>(), Rung::ALL);
+        climb.fail(FaultKind::Stall);
+        climb.now += Duration::from_millis(3_210);
+        climb.situation = NOT_OPEN;
+        climb.fail(FaultKind::OpenTimeout);
+        climb.now += Duration::from_millis(1_300);
+        climb.ladder.on_good_frame(climb.now);
+        climb.now += Duration::from_secs(10);
+        let restart = climb.row(Rung::RestartStream).last.unwrap();
+        assert_eq!((restart.outcome, restart.took_ms, restart.why.as_str()), (Outcome::Failed, 3_210, "test"));
+        let reconnect = climb.row(Rung::Reinitialise).last.unwrap();
+        assert_eq!((reconnect.outcome, reconnect.took_ms, reconnect.why.as_str()), (Outcome::Recovered, 1_300, ""));
+        assert!((reconnect.ago_secs - 10.0).abs() < 0.1);
+        assert!((11.9..12.7).contains(&restart.ago_secs), "{}", restart.ago_secs);
+        climb.fail(FaultKind::OpenTimeout);
+        assert!(climb.ladder.interrupt(climb.now).is_some() && climb.ladder.interrupt(climb.now).is_none());
+        assert_eq!(climb.row(Rung::Reinitialise).last.unwrap().outcome, Outcome::Interrupted);
     }
 }

@@ -50,6 +50,7 @@ pub enum Isolation {
 /// When a camera counts as failed, and what is done then.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct RecoverySettings {
     /// Whether anything is tried without being asked.
     pub automatic: bool,

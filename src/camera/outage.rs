@@ -3,14 +3,18 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+
 use crate::event::Level;
 use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::logging::EventLog;
-use crate::recovery::{Ladder, Plan};
-use crate::status::{Alert, AlertName, Rung};
+use crate::recovery::{Ended, Plan};
+use crate::status::{Alert, AlertName, Outcome, Rung};
 
 /// Damaged frames come many a second: the log gets one line in this time.
 const DAMAGE_LOG_PERIOD: Duration = Duration::from_secs(5);
+/// The log says that nothing will happen for so long; shorter pauses are over when it is read.
+const LONG_PAUSE: Duration = Duration::from_secs(5);
 
 pub(super) struct Outage {
     /// The camera's name in the events.
@@ -62,7 +66,7 @@ impl Outage {
         &mut self,
         fault: Fault,
         plan: Plan,
-        ladder: &Ladder,
+        should_reboot: bool,
         last_frame_at: Option<Instant>,
         now: Instant,
     ) {
@@ -71,16 +75,85 @@ impl Outage {
         } else {
             // An outage begins when the last picture came, not when its absence was noticed.
             self.since = self.since.or(last_frame_at).or(Some(now));
-            self.tell_failure(&fault, plan, ladder, now);
-            self.raise_alert(&fault, plan == Plan::GiveUp, ladder.should_reboot());
+            self.tell_failure(&fault, plan, now);
+            self.raise_alert(&fault, plan == Plan::GiveUp, should_reboot);
             self.is_announced = true;
+            self.rung = match plan {
+                Plan::Do { rung, .. } => Some(rung),
+                Plan::GiveUp => None,
+            };
         }
-        self.rung = match plan {
-            Plan::Do { rung: Rung::Retry, at } if at <= now => None,
-            Plan::Do { rung, .. } => Some(rung),
-            Plan::GiveUp => None,
-        };
         self.last_fault = Some(fault);
+    }
+
+    /// Nothing more is tried because somebody said so.
+    pub(super) fn on_stop_trying(&mut self) {
+        self.log(Level::Warning, "rung", "Nothing more is tried, as asked");
+        if let Some(fault) = self.last_fault.clone() {
+            self.raise_alert(&fault, true, false);
+        }
+        self.rung = None;
+    }
+
+    /// A rung is being carried out.
+    pub(super) fn on_rung_begun(&mut self, rung: Rung, message: String) {
+        // Retries come by the dozen, and their ends say enough.
+        let level = if rung == Rung::Retry { Level::Debug } else { Level::Info };
+        self.rung = Some(rung);
+        self.log_rung(level, rung, message, []);
+    }
+
+    /// A rung has ended, with this fault where it did not help.
+    pub(super) fn on_rung_ended(&self, ended: Ended, fault: Option<&Fault>) {
+        let Ended { rung, outcome, took } = ended;
+        let secs = took.as_secs_f64();
+        let (level, how) = match outcome {
+            Outcome::Recovered => (Level::Good, format!("picture back after {secs:.1} s")),
+            Outcome::Failed => {
+                let level = if rung == Rung::Retry { Level::Info } else { Level::Warning };
+                let why = fault.map(|fault| format!(" ({})", fault.kind.slug())).unwrap_or_default();
+                (level, format!("no picture after {secs:.1} s{why}"))
+            }
+            Outcome::Interrupted => (Level::Info, format!("interrupted after {secs:.1} s")),
+        };
+        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let fault = fault.map(|fault| ("fault", Value::from(fault.kind.slug())));
+        let details = [("outcome", json!(outcome)), ("took_ms", took_ms.into())].into_iter().chain(fault);
+        self.log_rung(level, rung, format!("{}: {how}", capitalised(&rung.to_string())), details);
+    }
+
+    /// The device could not be reset; what is wrong with the camera itself stays the last fault.
+    pub(super) fn on_reset_failed(&self, fault: &Fault) {
+        self.log(Level::Error, fault.kind.slug(), format!("{}. {}", capitalised(&fault.to_string()), fault.advice));
+    }
+
+    /// Everything that can be done from here has been tried.
+    pub(super) fn on_reboot_advised(&self, n_attempts: u32) {
+        let message = format!(
+            "Restarting the computer may help: {n_attempts} reconnections in a row have not. Camclinic never restarts it"
+        );
+        self.log_rung(Level::Error, Rung::AdviseReboot, message, []);
+    }
+
+    /// A reset of the device is the next step, and nobody has allowed it.
+    pub(super) fn on_consent_needed(&self, n_attempts: u32) {
+        let message = format!(
+            "Resetting the camera is the next step, and waits for your consent: {n_attempts} reconnections in a row have not \
+             helped. Other programs lose the camera by it"
+        );
+        self.log_rung(Level::Warning, Rung::ResetDevice, message, []);
+    }
+
+    fn log_rung(
+        &self,
+        level: Level,
+        rung: Rung,
+        message: String,
+        details: impl IntoIterator<Item = (&'static str, Value)>,
+    ) {
+        let details = [("rung", json!(rung))].into_iter().chain(details);
+        let details = details.map(|(key, value)| (key.to_owned(), value)).collect();
+        self.log.add_with(&self.source, level, "rung", message, details);
     }
 
     fn tell_damage(&mut self, fault: &Fault, now: Instant) {
@@ -97,23 +170,24 @@ impl Outage {
         self.n_unlogged_damaged = 0;
     }
 
-    fn tell_failure(&self, fault: &Fault, plan: Plan, ladder: &Ladder, now: Instant) {
-        let is_known = |last: &Fault| last.kind == fault.kind && last.message == fault.message;
+    fn tell_failure(&self, fault: &Fault, plan: Plan, now: Instant) {
+        let is_known = |last: &Fault| last.kind == fault.kind && is_same_but_for_numbers(&last.message, &fault.message);
         let is_repetition = self.is_announced && self.last_fault.as_ref().is_some_and(is_known);
-        let level = match plan {
-            Plan::GiveUp => Level::Error,
-            Plan::Do { .. } if is_repetition => Level::Debug,
-            Plan::Do { .. } => Level::Warning,
-        };
-        self.log(level, fault.kind.slug(), sentence(fault));
         match plan {
-            Plan::Do { rung: Rung::Retry, .. } => {}
-            Plan::Do { rung, at } => {
-                let pause = at.saturating_duration_since(now).as_secs_f64();
-                let number = ladder.n_attempts() + 1;
-                self.log(Level::Warning, "rung", format!("Next: {rung} in {pause:.1} s (attempt {number})"));
+            Plan::GiveUp => {
+                self.log(Level::Error, fault.kind.slug(), capitalised(&fault.to_string()));
+                self.log(Level::Error, "rung", format!("Not tried again by itself. {}", fault.advice));
             }
-            Plan::GiveUp => self.log(Level::Error, "rung", format!("Not tried again by itself. {}", fault.advice)),
+            Plan::Do { rung, at } => {
+                if !is_repetition {
+                    self.log(Level::Warning, fault.kind.slug(), capitalised(&fault.to_string()));
+                }
+                let pause = at.saturating_duration_since(now);
+                if pause >= LONG_PAUSE {
+                    let message = format!("Next: {rung} in {:.0} s", pause.as_secs_f64());
+                    self.log_rung(Level::Info, rung, message, []);
+                }
+            }
         }
     }
 
@@ -138,7 +212,7 @@ impl Outage {
         if let (Some(since), true) = (began, self.is_announced) {
             let lasted = now.saturating_duration_since(since).as_secs_f64();
             let how = match self.rung {
-                Some(Rung::Reinitialise) => format!("reconnect, {} try", ordinal(n_attempts)),
+                Some(Rung::Reinitialise) if n_attempts > 0 => format!("reconnect, {} try", ordinal(n_attempts)),
                 Some(rung) => rung.to_string(),
                 None => "by itself".to_owned(),
             };
@@ -158,7 +232,7 @@ impl Outage {
     }
 }
 
-fn ordinal(n: u32) -> String {
+pub(super) fn ordinal(n: u32) -> String {
     let ending = match (n % 10, n % 100) {
         (1, not_eleven) if not_eleven != 11 => "st",
         (2, not_twelve) if not_twelve != 12 => "nd",
@@ -168,17 +242,21 @@ fn ordinal(n: u32) -> String {
     format!("{n}{ending}")
 }
 
-/// The fault as a line of the log: it begins with a capital letter.
-fn sentence(fault: &Fault) -> String {
-    let text = fault.to_string();
+/// As a line of the log: it begins with a capital letter.
+fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map(|first| first.to_uppercase().collect::<String>() + letters.as_str()).unwrap_or_default()
+}
+
+/// How long something took differs from time to time, and is no news.
+fn is_same_but_for_numbers(a: &str, b: &str) -> bool {
+    let is_word = |c: &char| !c.is_ascii_digit() && *c != '.';
+    a.chars().filter(is_word).eq(b.chars().filter(is_word))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::RecoverySettings;
 
     fn names(log: &EventLog) -> Vec<String> {
         log.since(0).iter().filter(|event| event.level > Level::Debug).map(|event| event.name.clone()).collect()
@@ -189,12 +267,10 @@ mod tests {
         let log = EventLog::new();
         let now = Instant::now();
         let mut outage = Outage::new("sim:".to_owned(), log.clone());
-        let mut ladder = Ladder::new(RecoverySettings::default(), 1);
-        let fault = Fault::new(FaultKind::Stall, "no frame");
+        let plan = Plan::Do { rung: Rung::Retry, at: now };
         for n in 0..3 {
-            let now = now + Duration::from_secs(n);
-            let plan = ladder.on_failure(&fault, true, now);
-            outage.on_failure(fault.clone(), plan, &ladder, Some(now), now);
+            let fault = Fault::new(FaultKind::Stall, format!("no frame for {n}.5 s"));
+            outage.on_failure(fault, plan, false, Some(now), now + Duration::from_secs(n));
         }
         assert_eq!(names(&log), ["stall", "CAMERA_ISSUE"]);
         assert_eq!((outage.since, outage.rung), (Some(now), Some(Rung::Retry)));
@@ -207,12 +283,76 @@ mod tests {
     #[test]
     fn giving_up_is_critical() {
         let log = EventLog::new();
-        let now = Instant::now();
         let mut outage = Outage::new("sim:".to_owned(), log.clone());
-        let ladder = Ladder::new(RecoverySettings::default(), 1);
-        outage.on_failure(Fault::new(FaultKind::Denied, "no permission"), Plan::GiveUp, &ladder, None, now);
+        outage.on_failure(Fault::new(FaultKind::Denied, "no permission"), Plan::GiveUp, false, None, Instant::now());
         assert_eq!(names(&log), ["denied", "rung", "CAMERA_CRITICAL"]);
         assert_eq!(outage.alert.map(|alert| alert.name), Some(AlertName::CameraCritical));
+    }
+
+    #[test]
+    fn to_stop_trying_keeps_the_fault_and_is_critical() {
+        let log = EventLog::new();
+        let now = Instant::now();
+        let mut outage = Outage::new("sim:".to_owned(), log.clone());
+        let plan = Plan::Do { rung: Rung::Reinitialise, at: now };
+        outage.on_failure(Fault::new(FaultKind::Hung, "hung"), plan, false, None, now);
+        outage.on_stop_trying();
+        assert_eq!(names(&log), ["hung", "CAMERA_ISSUE", "rung", "CAMERA_CRITICAL"]);
+        assert_eq!(outage.last_fault.map(|fault| fault.kind), Some(FaultKind::Hung));
+    }
+
+    /// What the log has of a rung that ended, for people and for programs.
+    #[track_caller]
+    fn check_end(rung: Rung, outcome: Outcome, fault: Option<FaultKind>, level: Level, message: &str, json: &Value) {
+        let log = EventLog::new();
+        let ended = Ended { rung, outcome, took: Duration::from_millis(3_210) };
+        let fault = fault.map(|kind| Fault::new(kind, "test"));
+        Outage::new("sim:".to_owned(), log.clone()).on_rung_ended(ended, fault.as_ref());
+        let events = log.since(0);
+        let event = events.first().unwrap();
+        assert_eq!((event.level, event.name.as_str(), event.message.as_str()), (level, "rung", message));
+        assert_eq!(Value::from(event.details.clone()), *json);
+    }
+
+    #[test]
+    fn the_end_of_each_rung_is_told() {
+        check_end(
+            Rung::Reinitialise,
+            Outcome::Failed,
+            Some(FaultKind::OpenTimeout),
+            Level::Warning,
+            "Reconnect: no picture after 3.2 s (open-timeout)",
+            &json!({"rung": "reinitialise", "outcome": "failed", "took_ms": 3_210, "fault": "open-timeout"}),
+        );
+        check_end(
+            Rung::RestartStream,
+            Outcome::Recovered,
+            None,
+            Level::Good,
+            "Restart stream: picture back after 3.2 s",
+            &json!({"rung": "restart-stream", "outcome": "recovered", "took_ms": 3_210}),
+        );
+        check_end(
+            Rung::ResetDevice,
+            Outcome::Interrupted,
+            None,
+            Level::Info,
+            "Reset device: interrupted after 3.2 s",
+            &json!({"rung": "reset-device", "outcome": "interrupted", "took_ms": 3_210}),
+        );
+    }
+
+    #[test]
+    fn a_long_pause_is_announced_and_a_repetition_is_not() {
+        let log = EventLog::new();
+        let now = Instant::now();
+        let mut outage = Outage::new("sim:".to_owned(), log.clone());
+        for secs in [1, 30] {
+            let plan = Plan::Do { rung: Rung::Reinitialise, at: now + Duration::from_secs(secs) };
+            outage.on_failure(Fault::new(FaultKind::Hung, "hung"), plan, false, None, now);
+        }
+        assert_eq!(names(&log), ["hung", "CAMERA_ISSUE", "rung"]);
+        assert_eq!(log.since(0).last().unwrap().message, "Next: reconnect in 30 s");
     }
 
     #[test]

@@ -6,17 +6,18 @@ use std::time::{Duration, Instant, SystemTime};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
 
 use super::capture::{Capture, News, Report};
-use super::outage::Outage;
+use super::outage::{Outage, ordinal};
+use super::reset::{self, Resets, device_name};
 use super::tally::{Tally, describe};
 use super::{Command, SHUTDOWN_DEADLINE, Wake};
 use crate::backend::Backend;
 use crate::event::Level;
 use crate::fault::{Fault, FaultClass, FaultKind};
-use crate::frame::{Frame, Image};
+use crate::frame::{Frame, Image, PixelFormat};
 use crate::health::{Condition, History};
 use crate::latest::Latest;
 use crate::logging::EventLog;
-use crate::recovery::{Ladder, Plan};
+use crate::recovery::{Ladder, Plan, Situation, Stream, Way};
 use crate::settings::{Settings, secs};
 use crate::source::{Grabbed, OpenRequest, SourceSpec};
 use crate::status::{Asked, Got, Grade, Rung, State, Status};
@@ -35,6 +36,10 @@ const GRACE: Duration = Duration::from_millis(250);
 const MAX_ABANDONED: u32 = 4;
 /// A stall is at least this many frame periods (libcamera's dequeue watchdog has the same).
 const STALL_PERIODS: f64 = 5.0;
+/// How long a reset of a device is waited for; the system takes a third of a second for a USB camera.
+const RESET_DEADLINE: Duration = Duration::from_secs(10);
+/// A device that has been reset is looked for by its drivers first.
+const PAUSE_AFTER_RESET: Duration = Duration::from_secs(1);
 /// Media Foundation opens in 4 to 20 s on many machines; the second try is given more.
 const MSMF_OPEN_FACTORS: [f64; 2] = [3.0, 5.0];
 
@@ -60,8 +65,12 @@ enum Phase {
     Running {
         capture: Capture,
         opened_at: Instant,
+        /// Until then a camera that has given no frame yet may take its time.
+        first_frame_due: Instant,
         deadline: Instant,
         retry_at: Option<Instant>,
+        /// Since when the stream is being stopped and started.
+        restart_since: Option<Instant>,
     },
     /// An old handle to be released, before anything is opened.
     Closing {
@@ -69,9 +78,15 @@ enum Phase {
         deadline: Instant,
         then: Next,
     },
-    /// The time of the next reconnection.
+    /// The time of the next step; nothing is open.
     Resting {
+        step: Step,
         until: Instant,
+    },
+    /// The device being reset.
+    Resetting {
+        number: u64,
+        deadline: Instant,
     },
     /// Somebody to act.
     Failed,
@@ -81,8 +96,17 @@ enum Phase {
 enum Next {
     Stay,
     Open,
-    OpenAt(Instant),
+    Take(Step, Instant),
     Fail,
+}
+
+/// A step of recovery that is taken with the device closed.
+#[derive(Clone, Copy)]
+enum Step {
+    Reconnect,
+    ResetDevice,
+    /// The device has been reset: to open it belongs to the reset.
+    OpenAfterReset,
 }
 
 /// Owns the state of one camera.
@@ -100,6 +124,9 @@ pub(super) struct Supervisor {
     first_opened: Option<Instant>,
     /// Openings whose threads were left behind in a call that has not returned.
     abandoned: Vec<u64>,
+    resets: Resets,
+    /// What the device delivers when it is opened as asked, for the choice of another format.
+    usual_format: Option<PixelFormat>,
 
     tally: Tally,
     outage: Outage,
@@ -125,6 +152,8 @@ impl Supervisor {
             n_openings: 0,
             first_opened: None,
             abandoned: Vec::new(),
+            resets: Resets::new(),
+            usual_format: None,
             tally: Tally::default(),
             status_due: now,
             history_due: now,
@@ -138,6 +167,7 @@ impl Supervisor {
         self.open(Instant::now());
         loop {
             let reports = self.reports.1.clone();
+            let resets = self.resets.reports();
             let timeout = match self.next_deadline() {
                 Some(at) => crossbeam_channel::at(at),
                 None => crossbeam_channel::never(),
@@ -149,6 +179,9 @@ impl Supervisor {
                 },
                 recv(reports) -> report => if let Ok(report) = report {
                     self.on_report(report, Instant::now());
+                },
+                recv(resets) -> reset => if let Ok(reset) = reset {
+                    self.on_reset(reset, Instant::now());
                 },
                 recv(timeout) -> _ => self.on_timer(Instant::now()),
             }
@@ -173,9 +206,11 @@ impl Supervisor {
         let of_phase = match &self.phase {
             Phase::Idle => return None,
             Phase::Failed => None,
-            Phase::Opening { deadline, .. } | Phase::Closing { deadline, .. } => Some(*deadline),
+            Phase::Opening { deadline, .. } | Phase::Closing { deadline, .. } | Phase::Resetting { deadline, .. } => {
+                Some(*deadline)
+            }
             Phase::Running { deadline, retry_at, .. } => Some(retry_at.map_or(*deadline, |at| at.min(*deadline))),
-            Phase::Resting { until } => Some(*until),
+            Phase::Resting { until, .. } => Some(*until),
         };
         Some(of_phase.map_or(self.status_due, |at| at.min(self.status_due)))
     }
@@ -183,33 +218,97 @@ impl Supervisor {
     fn on_command(&mut self, command: Command, now: Instant) {
         match command {
             Command::Start => match &self.phase {
-                Phase::Idle | Phase::Failed => self.open(now),
-                Phase::Closing { .. } => self.set_next(Next::Open),
-                Phase::Opening { .. } | Phase::Running { .. } | Phase::Resting { .. } => {}
-            },
-            Command::Stop => {
-                if !matches!(self.phase, Phase::Idle) {
-                    self.log(Level::Info, "stop", "Stopped");
+                Phase::Idle | Phase::Failed => {
+                    self.ladder.start_over();
+                    self.open(now);
                 }
-                self.outage.end_unwanted();
-                self.tally.health.on_stream_end();
-                self.close_then(Next::Stay, now);
-            }
+                Phase::Closing { .. } => {
+                    self.ladder.start_over();
+                    self.set_next(Next::Open);
+                }
+                Phase::Opening { .. } | Phase::Running { .. } | Phase::Resting { .. } | Phase::Resetting { .. } => {}
+            },
+            Command::Stop => self.stop(now),
             Command::Apply(settings) => self.apply(*settings, now),
             Command::Switch(spec) => self.switch(*spec, now),
-            Command::StopTrying | Command::ResetDevice => {}
-            Command::RecoverNow => {
-                if let Phase::Running { capture, retry_at: retry_at @ Some(_), .. } = &mut self.phase {
-                    *retry_at = None;
-                    capture.go_on();
-                } else if !matches!(self.phase, Phase::Opening { .. } | Phase::Closing { .. }) {
-                    self.log(Level::Info, "rung", "Reconnect, asked for");
-                    self.outage.rung = Some(Rung::Reinitialise);
-                    self.close_then(Next::Open, now);
-                }
-            }
+            Command::StopTrying => self.stop_trying(now),
+            Command::ResetDevice => self.reset_as_asked(now),
+            Command::RecoverNow => self.recover_now(now),
         }
         self.publish(now);
+    }
+
+    fn stop(&mut self, now: Instant) {
+        self.interrupt_rung(now);
+        if !matches!(self.phase, Phase::Idle) {
+            self.log(Level::Info, "stop", "Stopped");
+        }
+        self.outage.end_unwanted();
+        self.tally.health.on_stream_end();
+        self.close_then(Next::Stay, now);
+    }
+
+    /// Has effect only while something is being tried: a live picture stays.
+    fn stop_trying(&mut self, now: Instant) {
+        match &self.phase {
+            Phase::Idle | Phase::Failed | Phase::Closing { then: Next::Stay | Next::Fail, .. } => return,
+            Phase::Running { .. } if self.state(now) == State::Streaming => return,
+            // Nothing has failed: to try nothing more is to stop.
+            _ if self.outage.last_fault.is_none() => return self.stop(now),
+            _ => {}
+        }
+        self.interrupt_rung(now);
+        self.outage.on_stop_trying();
+        self.tally.on_interruption(now);
+        self.close_then(Next::Fail, now);
+    }
+
+    /// The next step at once, whatever is waited for; from a standstill, a reconnection.
+    fn recover_now(&mut self, now: Instant) {
+        self.ladder.forgive();
+        match &mut self.phase {
+            Phase::Running { capture, retry_at: retry_at @ Some(_), .. } => {
+                *retry_at = None;
+                capture.go_on();
+                self.begin(Rung::Retry, "Retry, asked for".to_owned(), now);
+            }
+            Phase::Resting { step, .. } => {
+                let step = *step;
+                self.take(step, now);
+            }
+            Phase::Closing { then: Next::Take(_, at), .. } => *at = now,
+            Phase::Opening { .. } | Phase::Resetting { .. } => {}
+            Phase::Closing { then, .. } => match then {
+                Next::Open => {}
+                _ => *then = Next::Take(Step::Reconnect, now),
+            },
+            Phase::Idle | Phase::Failed => {
+                self.ladder.start_over();
+                self.take(Step::Reconnect, now);
+            }
+            Phase::Running { .. } => {
+                self.interrupt_rung(now);
+                self.tally.on_interruption(now);
+                self.close_then(Next::Take(Step::Reconnect, now), now);
+            }
+        }
+    }
+
+    fn reset_as_asked(&mut self, now: Instant) {
+        if device_name(&self.spec).is_none() {
+            let message = format!("Only a camera of this computer can be reset, not {}", self.spec);
+            return self.log(Level::Warning, "rung", message);
+        }
+        if self.resets.n_out(None) > 0 {
+            return self.log(Level::Warning, "rung", "A reset of the camera is under way already");
+        }
+        self.ladder.forgive();
+        self.interrupt_rung(now);
+        if !matches!(self.phase, Phase::Idle | Phase::Failed) {
+            self.tally.on_interruption(now);
+        }
+        let next = Next::Take(Step::ResetDevice, now);
+        self.close_then(next, now);
     }
 
     fn apply(&mut self, settings: Settings, now: Instant) {
@@ -218,6 +317,8 @@ impl Supervisor {
         self.settings = settings;
         if reopen && !matches!(self.phase, Phase::Idle) {
             self.log(Level::Info, "open", "Opening again with other settings");
+            self.interrupt_rung(now);
+            self.ladder.start_over();
             self.outage.begin_anew(now);
             self.tally.health.on_stream_end();
             self.close_then(Next::Open, now);
@@ -233,6 +334,7 @@ impl Supervisor {
         self.ladder = Ladder::new(self.settings.recovery.clone(), fastrand::u64(..));
         self.history = History::default();
         self.tally = Tally::default();
+        self.usual_format = None;
         self.close_then(Next::Open, now);
     }
 
@@ -253,8 +355,10 @@ impl Supervisor {
                     self.tally.drops.warm_up += 1;
                     self.extend_deadline(now);
                 }
-                News::Failed(fault) | News::Restarted(Err(fault)) => self.on_failure(fault, now),
-                News::Restarted(Ok(())) => self.extend_deadline(now),
+                News::Failed(fault) => self.on_failed(fault, now),
+                News::Restarted(Ok(())) => self.on_restarted(now),
+                // A stream that could not be started again has nothing to be read.
+                News::Restarted(Err(fault)) => self.on_failure(fault, Stream::Gone, now),
                 News::Closed => {}
             }
         }
@@ -264,7 +368,9 @@ impl Supervisor {
     fn current_opening(&self) -> Option<u64> {
         match &self.phase {
             Phase::Opening { capture, .. } | Phase::Running { capture, .. } => Some(capture.opening),
-            Phase::Idle | Phase::Closing { .. } | Phase::Resting { .. } | Phase::Failed => None,
+            Phase::Idle | Phase::Closing { .. } | Phase::Resting { .. } | Phase::Resetting { .. } | Phase::Failed => {
+                None
+            }
         }
     }
 
@@ -278,9 +384,19 @@ impl Supervisor {
         };
         self.tally.got = got;
         self.tally.backend = Some(backend);
+        if self.ladder.way() == Way::AsAsked {
+            self.usual_format = self.tally.got.format;
+        }
         self.tally.on_open_ended(now);
         let deadline = now + secs(self.settings.recovery.first_frame_deadline_secs);
-        self.phase = Phase::Running { capture, opened_at: now, deadline, retry_at: None };
+        self.phase = Phase::Running {
+            capture,
+            opened_at: now,
+            first_frame_due: deadline,
+            deadline,
+            retry_at: None,
+            restart_since: None,
+        };
         let took = self.tally.open_ms.unwrap_or_default();
         let message = format!("Opened through {} in {took} ms: {}", backend.label(), describe(&self.tally.got));
         self.log(Level::Info, "open", message);
@@ -294,8 +410,11 @@ impl Supervisor {
             let took = self.tally.first_frame_ms.unwrap_or_default();
             format!("First picture after {took} ms: {}", describe(&self.tally.got))
         });
-        self.outage.on_good_frame(opening, self.ladder.n_attempts(), now);
-        self.ladder.on_good_frame(now);
+        let n_attempts = self.ladder.n_attempts();
+        if let Some(ended) = self.ladder.on_good_frame(now) {
+            self.outage.on_rung_ended(ended, None);
+        }
+        self.outage.on_good_frame(opening, n_attempts, now);
         self.extend_deadline(now);
         let frame = Frame {
             image,
@@ -326,56 +445,140 @@ impl Supervisor {
         secs(self.settings.recovery.stall_deadline_secs.max(STALL_PERIODS * period))
     }
 
+    /// The stream was stopped and started: it has as long for its next frame as a stream that was just opened.
+    fn on_restarted(&mut self, now: Instant) {
+        let due = now + secs(self.settings.recovery.first_frame_deadline_secs).max(self.stall_deadline());
+        if let Phase::Running { first_frame_due, deadline, restart_since, .. } = &mut self.phase {
+            *first_frame_due = due;
+            *deadline = due + GRACE;
+            *restart_since = None;
+        }
+    }
+
     /// The capture thread could not open or read, and waits, or has ended.
-    fn on_failure(&mut self, fault: Fault, now: Instant) {
-        match self.judge(fault, now) {
+    fn on_failed(&mut self, fault: Fault, now: Instant) {
+        let Phase::Running { capture, opened_at, first_frame_due, .. } = &self.phase else {
+            return self.on_failure(fault, Stream::Gone, now);
+        };
+        if fault.kind != FaultKind::Stall || self.tally.n_frames_of_opening > 0 {
+            return self.on_failure(fault, Stream::Open, now);
+        }
+        // The call waited for the time of a stall; a first frame may take longer.
+        if now < *first_frame_due {
+            return capture.go_on();
+        }
+        let waited = now.saturating_duration_since(*opened_at).as_secs_f64();
+        let message = format!("no first frame for {waited:.1} s after opening: {}", self.label());
+        let fault = Fault { code: fault.code, ..Fault::new(FaultKind::NoFirstFrame, message) };
+        self.on_failure(fault, Stream::Open, now);
+    }
+
+    fn on_failure(&mut self, fault: Fault, stream: Stream, now: Instant) {
+        let is_damage = fault.class == FaultClass::Quality;
+        let plan = self.judge(fault, stream, now);
+        match plan {
             Plan::Do { rung: Rung::Retry, at } => {
-                let stall = self.stall_deadline();
+                let wait = self.stall_deadline() + GRACE;
+                let is_due = at <= now;
                 if let Phase::Running { capture, retry_at, deadline, .. } = &mut self.phase {
-                    if at <= now {
-                        capture.go_on();
+                    if stream == Stream::CallOut {
+                        *deadline = now + wait;
                     } else {
-                        *retry_at = Some(at);
-                        *deadline = (*deadline).max(at + stall + GRACE);
+                        *retry_at = Some(at).filter(|_| !is_due);
+                        *deadline = (*deadline).max(at + wait);
+                        if is_due {
+                            capture.go_on();
+                        }
                     }
                 }
-            }
-            other => self.give_up_stream(other, now),
-        }
-        self.publish(now);
-    }
-
-    /// A deadline passed while a call into the driver is out: reading again is impossible, so a retry is to go on waiting.
-    fn on_overdue(&mut self, fault: Fault, now: Instant) {
-        let stall = self.stall_deadline();
-        match self.judge(fault, now) {
-            Plan::Do { rung: Rung::Retry, .. } => {
-                if let Phase::Running { deadline, .. } = &mut self.phase {
-                    *deadline = now + stall;
+                if is_due && !is_damage {
+                    self.begin(Rung::Retry, "Retry: reading on".to_owned(), now);
                 }
             }
-            other => self.give_up_stream(other, now),
+            Plan::Do { rung: Rung::RestartStream, .. } => self.restart_stream(now),
+            Plan::Do { rung: Rung::ResetDevice, at } => self.give_up_stream(Next::Take(Step::ResetDevice, at), now),
+            Plan::Do { rung: Rung::Reinitialise | Rung::AdviseReboot, at } => {
+                self.give_up_stream(Next::Take(Step::Reconnect, at), now);
+            }
+            Plan::GiveUp => self.give_up_stream(Next::Fail, now),
         }
         self.publish(now);
     }
 
-    fn judge(&mut self, fault: Fault, now: Instant) -> Plan {
-        if fault.class == FaultClass::Quality {
-            self.tally.on_damaged_frame();
-        }
+    /// Has the ladder decide about a fault, and everybody told.
+    fn judge(&mut self, fault: Fault, stream: Stream, now: Instant) -> Plan {
         self.tally.on_open_ended(now);
-        let is_open = matches!(self.phase, Phase::Running { .. });
-        let plan = self.ladder.on_failure(&fault, is_open, now);
-        self.outage.on_failure(fault, plan, &self.ladder, self.tally.last_frame_at, now);
+        let fault = self.ladder.escalate(fault, now);
+        let is_damage = fault.class == FaultClass::Quality && stream != Stream::Gone;
+        if is_damage {
+            self.tally.on_damaged_frame();
+        } else if let Some(ended) = self.ladder.on_rung_failed(&fault, now) {
+            self.outage.on_rung_ended(ended, Some(&fault));
+        }
+        let knew_of_consent = self.ladder.needs_consent();
+        let other_backends = self.other_backends();
+        let situation = Situation {
+            stream,
+            is_device: device_name(&self.spec).is_some(),
+            other_format: self.other_format(),
+            other_backends: &other_backends,
+        };
+        let plan = self.ladder.on_failure(&fault, situation, now);
+        self.outage.on_failure(fault, plan, self.ladder.should_reboot(), self.tally.last_frame_at, now);
+        if self.ladder.needs_consent() && !knew_of_consent {
+            self.outage.on_consent_needed(self.ladder.n_attempts());
+        }
+        if self.ladder.advise_reboot() {
+            self.outage.on_reboot_advised(self.ladder.n_attempts());
+        }
         plan
     }
 
-    fn give_up_stream(&mut self, plan: Plan, now: Instant) {
+    /// The compressed format where the camera sends another one, and the other way round: nearly every USB camera has both.
+    fn other_format(&self) -> Option<PixelFormat> {
+        match &self.spec {
+            SourceSpec::File(_) | SourceSpec::Url(_) => None,
+            SourceSpec::Simulated(_) | SourceSpec::Index(_) | SourceSpec::Device(_) => {
+                let usual = self.usual_format.or(self.asked().format);
+                Some(if usual == Some(PixelFormat::MJPG) { PixelFormat::YUYV } else { PixelFormat::MJPG })
+            }
+        }
+    }
+
+    fn other_backends(&self) -> Vec<Backend> {
+        let mut backends = self.spec.backends();
+        let usual = self.settings.backend.or(backends.first().copied());
+        backends.retain(|backend| Some(*backend) != usual);
+        backends
+    }
+
+    /// What is told when a rung is carried out; nothing when it is no news.
+    fn begin(&mut self, rung: Rung, message: String, now: Instant) {
+        if self.ladder.begin(rung, now) {
+            self.outage.on_rung_begun(rung, message);
+        }
+    }
+
+    fn interrupt_rung(&mut self, now: Instant) {
+        if let Some(ended) = self.ladder.interrupt(now) {
+            self.outage.on_rung_ended(ended, None);
+        }
+    }
+
+    fn restart_stream(&mut self, now: Instant) {
+        // Most backends can only do it by opening the device anew.
+        let limit = self.settings.recovery.open_deadline_secs.max(self.settings.recovery.first_frame_deadline_secs);
+        if let Phase::Running { capture, deadline, retry_at, restart_since, .. } = &mut self.phase {
+            *deadline = now + secs(limit) + GRACE;
+            *retry_at = None;
+            *restart_since = Some(now);
+            capture.restart();
+            self.begin(Rung::RestartStream, "Restarting the stream, with the camera kept open".to_owned(), now);
+        }
+    }
+
+    fn give_up_stream(&mut self, next: Next, now: Instant) {
         self.tally.on_interruption(now);
-        let next = match plan {
-            Plan::Do { at, .. } => Next::OpenAt(at),
-            Plan::GiveUp => Next::Fail,
-        };
         self.close_then(next, now);
     }
 
@@ -385,12 +588,21 @@ impl Supervisor {
         {
             *retry_at = None;
             capture.go_on();
+            self.begin(Rung::Retry, "Retry: reading again".to_owned(), now);
         }
         let waited = |since: Instant| now.saturating_duration_since(since).as_secs_f64();
         match &self.phase {
             Phase::Opening { deadline, since, .. } if now >= *deadline => {
                 let message = format!("opening has not come back for {:.1} s: {}", waited(*since), self.label());
-                self.on_overdue(Fault::new(FaultKind::OpenTimeout, message), now);
+                self.on_failure(Fault::new(FaultKind::OpenTimeout, message), Stream::Gone, now);
+            }
+            Phase::Running { deadline, restart_since: Some(since), .. } if now >= *deadline => {
+                let message = format!(
+                    "the restart of the stream has not come back for {:.1} s: {}",
+                    waited(*since),
+                    self.label()
+                );
+                self.on_failure(Fault::new(FaultKind::Hung, message), Stream::CallOut, now);
             }
             Phase::Running { deadline, opened_at, .. } if now >= *deadline => {
                 let fault = if self.tally.n_frames_of_opening == 0 {
@@ -403,16 +615,28 @@ impl Supervisor {
                         format!("no frame for {limit:.1} s, and the driver's call is still out: {}", self.label());
                     Fault::new(FaultKind::Stall, message)
                 };
-                self.on_overdue(fault, now);
+                self.on_failure(fault, Stream::CallOut, now);
             }
             Phase::Closing { deadline, .. } if now >= *deadline => self.abandon(now),
-            Phase::Resting { until } if now >= *until => self.reconnect(now),
+            Phase::Resting { until, step } if now >= *until => {
+                let step = *step;
+                self.take(step, now);
+            }
+            Phase::Resetting { deadline, .. } if now >= *deadline => {
+                let message = format!(
+                    "the reset has not come back for {} s, and is left behind: {}",
+                    RESET_DEADLINE.as_secs(),
+                    self.label()
+                );
+                self.after_reset(Err(Fault::new(FaultKind::ResetFailed, message)), now);
+            }
             Phase::Idle
             | Phase::Failed
             | Phase::Opening { .. }
             | Phase::Running { .. }
             | Phase::Closing { .. }
-            | Phase::Resting { .. } => {}
+            | Phase::Resting { .. }
+            | Phase::Resetting { .. } => {}
         }
         if now >= self.status_due {
             self.publish(now);
@@ -446,7 +670,9 @@ impl Supervisor {
                 Phase::Closing { capture, deadline: now + CLOSE_DEADLINE, then }
             }
             Phase::Closing { capture, deadline, .. } => Phase::Closing { capture, deadline, then },
-            Phase::Idle | Phase::Resting { .. } | Phase::Failed => return self.go_to(then, now),
+            Phase::Idle | Phase::Resting { .. } | Phase::Resetting { .. } | Phase::Failed => {
+                return self.go_to(then, now);
+            }
         };
     }
 
@@ -461,8 +687,8 @@ impl Supervisor {
             Next::Stay => self.phase = Phase::Idle,
             Next::Fail => self.phase = Phase::Failed,
             Next::Open => self.open(now),
-            Next::OpenAt(until) if now < until => self.phase = Phase::Resting { until },
-            Next::OpenAt(_) => self.reconnect(now),
+            Next::Take(step, until) if now < until => self.phase = Phase::Resting { step, until },
+            Next::Take(step, _) => self.take(step, now),
         }
     }
 
@@ -483,9 +709,85 @@ impl Supervisor {
         self.publish(now);
     }
 
-    fn reconnect(&mut self, now: Instant) {
-        self.ladder.on_reconnect();
-        self.open(now);
+    fn take(&mut self, step: Step, now: Instant) {
+        match step {
+            Step::Reconnect => {
+                let message = self.reconnection();
+                self.begin(Rung::Reinitialise, message, now);
+                self.open(now);
+            }
+            Step::ResetDevice => self.reset(now),
+            Step::OpenAfterReset => self.open(now),
+        }
+    }
+
+    /// What the log says of the reconnection that comes now.
+    fn reconnection(&self) -> String {
+        let how = match self.ladder.waits_for() {
+            Some(FaultClass::Plug) => return "Looking for the camera until it is back".to_owned(),
+            Some(_) => return "Trying every few seconds whether the camera is free".to_owned(),
+            None => match self.ladder.way() {
+                Way::AsAsked => String::new(),
+                Way::WithFormat(format) => match self.usual_format.or(self.asked().format) {
+                    Some(usual) => format!(" with {format} in place of {usual}"),
+                    None => format!(" with {format}"),
+                },
+                Way::Through(backend) => {
+                    let usual = self.settings.backend.or(self.spec.backends().first().copied());
+                    let usual = usual.map(|usual| format!(" in place of {}", usual.label())).unwrap_or_default();
+                    format!(" through {}{usual}", backend.label())
+                }
+            },
+        };
+        format!("Reconnect{how}, {} try", ordinal(self.ladder.n_attempts() + 1))
+    }
+
+    /// The device is closed: resets it on a thread that is not waited for beyond its deadline.
+    fn reset(&mut self, now: Instant) {
+        self.outage.since.get_or_insert(now);
+        self.outage.is_announced = true;
+        self.phase = Phase::Idle;
+        let started = match device_name(&self.spec) {
+            Some(_) if self.resets.n_out(None) > 0 => Err("an earlier reset has not come back".to_owned()),
+            Some(name) => {
+                self.begin(Rung::ResetDevice, "Resetting the camera on its bus".to_owned(), now);
+                self.resets.start(name).map_err(|error| format!("the system gives no thread: {error}"))
+            }
+            None => Err("it is no camera of this computer".to_owned()),
+        };
+        match started {
+            Ok(number) => self.phase = Phase::Resetting { number, deadline: now + RESET_DEADLINE },
+            Err(why) => {
+                let fault = Fault::new(FaultKind::ResetFailed, format!("{} cannot be reset: {why}", self.label()));
+                self.after_reset(Err(fault), now);
+            }
+        }
+        self.publish(now);
+    }
+
+    fn on_reset(&mut self, report: reset::Report, now: Instant) {
+        self.resets.on_report(report.number);
+        match &self.phase {
+            Phase::Resetting { number, .. } if *number == report.number => self.after_reset(report.result, now),
+            _ => self.log(Level::Info, "rung", "A reset that was not waited for any more has come back"),
+        }
+        self.publish(now);
+    }
+
+    /// Whatever came of it: the device is opened again, when its drivers have had time to find it.
+    fn after_reset(&mut self, result: Result<(), Fault>, now: Instant) {
+        let step = match result {
+            Ok(()) => Step::OpenAfterReset,
+            Err(fault) => {
+                if let Some(ended) = self.ladder.on_rung_failed(&fault, now) {
+                    self.outage.on_rung_ended(ended, Some(&fault));
+                }
+                self.outage.on_reset_failed(&fault);
+                Step::Reconnect
+            }
+        };
+        self.phase = Phase::Resting { step, until: now + PAUSE_AFTER_RESET };
+        self.publish(now);
     }
 
     fn n_abandoned(&self) -> u32 {
@@ -499,7 +801,7 @@ impl Supervisor {
         if self.n_abandoned() >= MAX_ABANDONED {
             let message = format!("{MAX_ABANDONED} calls into the driver have not come back: {}", self.label());
             self.phase = Phase::Idle;
-            return self.on_failure(Fault::new(FaultKind::Hung, message), now);
+            return self.on_failure(Fault::new(FaultKind::Hung, message), Stream::Gone, now);
         }
         let request = self.open_request(now);
         let deadline = now + request.open_deadline + GRACE;
@@ -509,20 +811,23 @@ impl Supervisor {
             Ok(capture) => self.phase = Phase::Opening { capture, since: now, deadline },
             Err(error) => {
                 self.phase = Phase::Idle;
-                self.on_failure(
-                    Fault::new(FaultKind::NoResources, format!("the system gives no thread: {error}")),
-                    now,
-                );
+                let fault = Fault::new(FaultKind::NoResources, format!("the system gives no thread: {error}"));
+                self.on_failure(fault, Stream::Gone, now);
             }
         }
         self.publish(now);
     }
 
     fn open_request(&mut self, now: Instant) -> OpenRequest {
+        let (backend, asked) = match self.ladder.way() {
+            Way::AsAsked => (self.settings.backend, self.asked()),
+            Way::WithFormat(format) => (self.settings.backend, Asked { format: Some(format), ..self.asked() }),
+            Way::Through(backend) => (Some(backend), self.asked()),
+        };
         let request = OpenRequest {
             spec: self.spec.clone(),
-            backend: self.settings.backend,
-            asked: self.asked(),
+            backend,
+            asked,
             first_opened: *self.first_opened.get_or_insert(now),
             open_deadline: secs(self.settings.recovery.open_deadline_secs),
             frame_deadline: self.stall_deadline(),
@@ -550,8 +855,16 @@ impl Supervisor {
                 State::Streaming
             }
             _ if self.outage.is_announced => State::Recovering,
-            Phase::Opening { .. } | Phase::Closing { .. } | Phase::Running { .. } | Phase::Resting { .. } => {
-                if self.tally.n_frames_of_opening > 0 { State::Recovering } else { State::Opening }
+            Phase::Opening { .. }
+            | Phase::Closing { .. }
+            | Phase::Running { .. }
+            | Phase::Resting { .. }
+            | Phase::Resetting { .. } => {
+                if self.tally.n_frames_of_opening > 0 {
+                    State::Recovering
+                } else {
+                    State::Opening
+                }
             }
         }
     }
@@ -583,9 +896,15 @@ impl Supervisor {
             self.out.history.publish(self.history.clone());
         }
         let next_try = match &self.phase {
-            Phase::Resting { until } | Phase::Closing { then: Next::OpenAt(until), .. } => Some(*until),
+            Phase::Resting { until, .. } | Phase::Closing { then: Next::Take(_, until), .. } => Some(*until),
             Phase::Running { retry_at, .. } => *retry_at,
-            Phase::Idle | Phase::Failed | Phase::Opening { .. } | Phase::Closing { .. } => None,
+            Phase::Idle | Phase::Failed | Phase::Opening { .. } | Phase::Closing { .. } | Phase::Resetting { .. } => {
+                None
+            }
+        };
+        let current_reset = match &self.phase {
+            Phase::Resetting { number, .. } => Some(*number),
+            _ => None,
         };
         let is_opened = matches!(self.phase, Phase::Running { .. });
         let is_streaming = state == State::Streaming;
@@ -629,11 +948,11 @@ impl Supervisor {
             drops: self.tally.drops,
             outage_secs: outage.map(round_secs),
             next_try_secs: next_try.map(|at| round_secs(at.saturating_duration_since(now))),
-            abandoned_calls: self.n_abandoned(),
+            abandoned_calls: self.n_abandoned() + self.resets.n_out(current_reset),
             is_isolated: false,
             stuck_processes: Vec::new(),
-            ladder: Vec::new(),
-            reset_needs_consent: false,
+            ladder: self.ladder.report(now),
+            reset_needs_consent: self.ladder.needs_consent(),
         };
         self.out.status.publish(status);
         let level = (state, health_score);

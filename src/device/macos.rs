@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{Device, Usability};
+use crate::fault::{Fault, FaultKind};
 
 pub fn list() -> Vec<Device> {
     let mut devices = super::native_cameras();
@@ -21,4 +22,11 @@ pub fn by_path(text: &str) -> Option<Device> {
 
 pub fn examine(_: &Path) -> Usability {
     Usability::Unknown
+}
+
+// ---- reset
+
+/// Only drivers may reset a device here.
+pub fn reset(device: &Device) -> Result<(), Fault> {
+    Err(Fault::new(FaultKind::ResetFailed, format!("macOS lets no program reset {}", device.label())))
 }
