@@ -99,12 +99,11 @@ fn climbing() -> Status {
     Status { ladder, ..failing() }
 }
 
-/// A device whose driver hangs, so that only a reset is left.
+/// A device whose driver hangs: a reset is what is left, and reconnections go on meanwhile.
 fn hung() -> Status {
     Status {
-        state: State::Failed,
-        rung: Some(Rung::ResetDevice),
-        next_try_secs: None,
+        next_try_secs: Some(28.5),
+        recovery_attempts: 6,
         reset_needs_consent: true,
         last_fault: Some(Fault::new(FaultKind::OpenTimeout, "opening has not come back for 5.0 s")),
         stuck_processes: vec![
@@ -290,7 +289,7 @@ fn the_banner_gives_reason_next_step_and_button() {
     check(
         climbing(),
         "No live picture for 3.2 s",
-        "The driver reports transfer errors (-71). Restart stream did not help; reconnect in 2.0 s (attempt 3 of 5).",
+        "The driver reports transfer errors (-71). Restart stream did not help; next: reconnect in 2.0 s (attempt 3 of 5).",
         "Now",
         "Camera(RecoverNow)",
     );
@@ -298,6 +297,13 @@ fn the_banner_gives_reason_next_step_and_button() {
         Status { rung: Some(Rung::RestartStream), recovery_attempts: 0, ..climbing() },
         "No live picture for 3.2 s",
         "The driver reports transfer errors (-71). Next: restart stream again in 2.0 s.",
+        "Now",
+        "Camera(RecoverNow)",
+    );
+    check(
+        Status { next_try_secs: None, recovery_attempts: 0, ..climbing() },
+        "No live picture for 3.2 s",
+        "The driver reports transfer errors (-71). Restart stream did not help; now: reconnect.",
         "Now",
         "Camera(RecoverNow)",
     );
@@ -565,7 +571,7 @@ fn the_ladder_tells_each_rung() {
         |_| (),
         &[
             "Step 1: Retry, up to 3 ×, 3 tries · failed after 0.1 s · 14 s ago",
-            "Step 2: Restart stream, after 4 failures, 1 try · failed after 0.6 s · 2 s ago",
+            "Step 2: Restart stream, once, 1 try · failed after 0.6 s · 2 s ago",
             "Step 3: Reconnect, active, in 2.0 s, 2 tries · recovered in 1.6 s · 2 min ago",
             "Step 4: Reset device, asks first, Restarts the device on its USB port",
             "Step 5: Advise a reboot, after 10 failures, Camclinic never restarts the computer",
@@ -590,14 +596,27 @@ fn the_ladder_tells_each_rung() {
     check(
         Status { ladder: vec![tried(Rung::RestartStream, 0, Outcome::Interrupted, 90, 0.2)], ..status() },
         |_| (),
-        &["Step 2: Restart stream, after 4 failures, interrupted after 0.1 s · just now"],
+        &["Step 2: Restart stream, once, interrupted after 0.1 s · just now"],
     );
-    check(hung(), |_| (), &["Step 4: Reset device, active, waits for you, Restarts the device on its USB port"]);
+    check(
+        hung(),
+        |_| (),
+        &[
+            "Step 3: Reconnect, active, in 28.5 s, 2 tries · recovered in 1.6 s · 2 min ago",
+            "Step 4: Reset device, waits for you, Restarts the device on its USB port",
+        ],
+    );
+    // What cannot be reset is not said to be.
+    let mut simulated = window(status());
+    simulated.spec = SourceSpec::parse("sim:").unwrap();
+    let simulated = harness(simulated);
+    let line = "Step 4: Reset device, –, Only for a camera of this computer";
+    assert!(simulated.query_by_label(line).is_some(), "{:?}", ladder(&simulated));
 }
 
 /// Every line of the ladder, as it is spoken.
 fn ladder(harness: &Harness<'_, Window>) -> Vec<String> {
-    harness.query_all_by_label_contains("Step ").filter_map(|node| node.accesskit_node().label()).collect()
+    harness.query_all_by_label_contains("Step ").filter_map(|node| node.accesskit_node().value()).collect()
 }
 
 #[test]
@@ -620,7 +639,8 @@ fn the_buttons_of_recovery_are_there_when_they_can_do_something() {
     check(climbing(), "Recover now", Some("Camera(RecoverNow)"));
     check(climbing(), "Stop trying", Some("Camera(StopTrying)"));
     check(hung(), "Recover now", Some("Camera(RecoverNow)"));
-    check(hung(), "Stop trying", None);
+    check(Status { state: State::Failed, rung: None, ..hung() }, "Recover now", Some("Camera(RecoverNow)"));
+    check(Status { state: State::Failed, rung: None, ..hung() }, "Stop trying", None);
     check(status(), "Recover now", None);
     check(status(), "Stop trying", None);
 }
@@ -631,6 +651,7 @@ fn a_reset_is_explained_and_asked_for() {
     assert!(harness.query_by_label("Reset device…").is_none(), "there are gentler steps");
     harness.state_mut().status = Some(Arc::new(hung()));
     harness.run();
+    harness.get_by_label_contains("next: reconnect in 28.5 s (attempt 6). A reset of the device may help.");
     harness.get_by_label_contains("as if it were unplugged");
     harness.get_by_label_contains("on Linux root");
     // From the banner and from the inspector alike: nothing is done before it is confirmed.

@@ -11,15 +11,16 @@ use serde::Serialize;
 use super::{Exit, POLL, STATUS_WATCH, Work, complain, pretty, say};
 use crate::camera::{Camera, Command};
 use crate::event::Event;
-use crate::fault::{Fault, FaultClass};
+use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::logging::EventLog;
 use crate::settings::Settings;
+use crate::source::SourceSpec;
 use crate::status::{Outcome, Rung, State, Status};
 
 /// How long somebody may think about a reset.
 const ANSWER_DEADLINE: Duration = Duration::from_mins(2);
-/// A reset that was consented to has begun by then.
-const RESET_BEGINS_WITHIN: Duration = Duration::from_secs(2);
+/// An event is written shortly before the status that belongs to it.
+const STATUS_FOLLOWS_WITHIN: Duration = Duration::from_millis(300);
 /// Shorter waits are not worth a line.
 const LEAST_TOLD_WAIT_SECS: f64 = 2.0;
 
@@ -103,9 +104,19 @@ impl Work<'_> {
         let spec = self.choose(source)?;
         let name = spec.to_string();
         let log = EventLog::new();
-        let camera = self.open_with(spec, &settings(&self.run.settings, order), log.clone())?;
-        let mut climb =
-            Climb { began: Instant::now(), log, order, rungs: Vec::new(), last_event: 0, told: Told::default() };
+        let settings = settings(&self.run.settings, order);
+        let is_device = matches!(spec, SourceSpec::Device(_) | SourceSpec::Index(_));
+        let may_reset = is_device && settings.recovery.may_reset_device;
+        let camera = self.open_with(spec, &settings, log.clone())?;
+        let mut climb = Climb {
+            began: Instant::now(),
+            log,
+            order,
+            may_reset,
+            rungs: Vec::new(),
+            last_event: 0,
+            told: Told::default(),
+        };
         let (end, status, took) = climb.until_end(self, &camera)?;
         drop(camera);
         if order.json {
@@ -134,6 +145,8 @@ struct Climb {
     began: Instant,
     log: EventLog,
     order: Order,
+    /// The ladder resets the device by itself when it comes to that.
+    may_reset: bool,
     rungs: Vec<Climbed>,
     last_event: u64,
     told: Told,
@@ -143,7 +156,7 @@ struct Climb {
 enum Question {
     NotAsked,
     Asked(Receiver<bool>),
-    Consented(Instant),
+    Consented,
 }
 
 /// What has been printed, so that it is not printed again.
@@ -189,17 +202,17 @@ impl Climb {
                 Question::Asked(answer) => match answer.try_recv() {
                     Ok(true) => {
                         camera.send(Command::ResetDevice);
-                        question = Question::Consented(now);
+                        question = Question::Consented;
                         deadline = now + self.order.deadline;
                     }
                     Ok(false) | Err(TryRecvError::Disconnected) => return Ok((End::ResetRefused, status, took)),
                     Err(TryRecvError::Empty) => {}
                 },
-                // For a moment the status still tells of the time before the answer.
-                Question::Consented(at)
-                    if status.reset_needs_consent && now.saturating_duration_since(*at) < RESET_BEGINS_WITHIN => {}
-                Question::NotAsked | Question::Consented(_) => {
-                    if let Some(end) = end_of(&status) {
+                Question::NotAsked | Question::Consented => {
+                    let reset_is_due = self.may_reset || matches!(question, Question::Consented);
+                    let reset_is_due = reset_is_due && !self.was_reset();
+                    let fault = status.last_fault.as_ref();
+                    if let Some(end) = end(status.state, fault, status.should_reboot, reset_is_due) {
                         return Ok((end, status, took));
                     }
                 }
@@ -210,16 +223,31 @@ impl Climb {
         }
     }
 
+    fn was_reset(&self) -> bool {
+        self.rungs.iter().any(|climbed| climbed.rung == Rung::ResetDevice)
+    }
+
     /// Takes over what ended since the last look, and prints it.
     fn take_events(&mut self, status: &Status) {
         for event in self.log.since(self.last_event) {
-            self.last_event = event.id;
-            if let Some(climbed) = climbed(&event, status) {
+            if let Some(mut climbed) = climbed(&event) {
+                match why(&climbed, status) {
+                    Some(why) => climbed.why = why,
+                    // The status that says why is a moment behind the event.
+                    None if event.instant.elapsed() < STATUS_FOLLOWS_WITHIN => return,
+                    None => {}
+                }
                 if !self.order.json {
                     say(&line(&climbed));
                 }
                 self.rungs.push(climbed);
+            } else if self.was_reset()
+                && [FaultKind::Denied, FaultKind::ResetFailed].map(FaultKind::slug).contains(&event.name.as_str())
+            {
+                // Which right the reset needed, and how to get it.
+                complain(&event.message);
             }
+            self.last_event = event.id;
         }
     }
 
@@ -252,36 +280,32 @@ fn has_failed(status: &Status) -> bool {
     status.last_fault.as_ref().is_some_and(|fault| fault.class != FaultClass::Quality)
 }
 
-/// Whether nothing more is to be expected.
-fn end_of(status: &Status) -> Option<End> {
-    match status.state {
-        State::Failed if status.should_reboot || !status.last_fault.as_ref().is_some_and(is_final) => Some(End::UsedUp),
-        State::Failed => Some(End::GivenUp),
-        State::Recovering | State::Opening if status.should_reboot => Some(End::UsedUp),
+/// Whether nothing more is to be expected. A reset that is still due counts for more than the advice to reboot, which
+/// comes from the number of failures alone.
+fn end(state: State, fault: Option<&Fault>, should_reboot: bool, reset_is_due: bool) -> Option<End> {
+    match state {
+        State::Failed if fault.is_some_and(|fault| !fault.is_transient()) => Some(End::GivenUp),
+        State::Failed => Some(End::UsedUp),
+        State::Recovering | State::Opening if should_reboot && !reset_is_due => Some(End::UsedUp),
         State::Idle | State::Opening | State::Streaming | State::Recovering => None,
     }
 }
 
-/// Whether no step of the ladder could help.
-fn is_final(fault: &Fault) -> bool {
-    !fault.is_transient()
-}
-
-/// The event as a rung that has ended; `None` for every other event.
-fn climbed(event: &Event, status: &Status) -> Option<Climbed> {
+/// The event as a rung that has ended, without the reason; `None` for every other event.
+fn climbed(event: &Event) -> Option<Climbed> {
     if event.name != "rung" {
         return None;
     }
     let detail = |name: &str| event.details.get(name).cloned();
     let rung = serde_json::from_value(detail("rung")?).ok()?;
     let outcome = serde_json::from_value(detail("outcome")?).ok()?;
-    let took_ms = detail("took_ms")?.as_u64()?;
-    let of_status = || {
-        let last = status.ladder.iter().find(|known| known.rung == rung)?.last.as_ref()?;
-        (last.outcome == outcome && last.took_ms == took_ms).then(|| last.why.clone())
-    };
-    let why = detail("why").and_then(|why| why.as_str().map(str::to_owned)).or_else(of_status).unwrap_or_default();
-    Some(Climbed { rung, outcome, took_ms, why })
+    Some(Climbed { rung, outcome, took_ms: detail("took_ms")?.as_u64()?, why: String::new() })
+}
+
+/// Why it ended so; `None` where the status does not tell of this end.
+fn why(climbed: &Climbed, status: &Status) -> Option<String> {
+    let last = status.ladder.iter().find(|known| known.rung == climbed.rung)?.last.as_ref()?;
+    (last.outcome == climbed.outcome && last.took_ms == climbed.took_ms).then(|| last.why.clone())
 }
 
 fn line(climbed: &Climbed) -> String {
@@ -347,5 +371,29 @@ mod tests {
         ] {
             assert_eq!(line(&climbed), expected);
         }
+    }
+
+    #[track_caller]
+    fn check_end(
+        state: State,
+        kind: Option<FaultKind>,
+        should_reboot: bool,
+        reset_is_due: bool,
+        expected: Option<End>,
+    ) {
+        let fault = kind.map(|kind| Fault::new(kind, "test"));
+        assert_eq!(end(state, fault.as_ref(), should_reboot, reset_is_due), expected);
+    }
+
+    #[test]
+    fn it_is_clear_when_nothing_more_is_to_be_expected() {
+        let stall = Some(FaultKind::Stall);
+        check_end(State::Opening, None, false, false, None);
+        check_end(State::Recovering, stall, false, false, None);
+        check_end(State::Recovering, stall, true, false, Some(End::UsedUp));
+        check_end(State::Recovering, stall, true, true, None);
+        check_end(State::Streaming, stall, true, false, None);
+        check_end(State::Failed, stall, true, true, Some(End::UsedUp));
+        check_end(State::Failed, Some(FaultKind::Denied), false, true, Some(End::GivenUp));
     }
 }

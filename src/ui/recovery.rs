@@ -9,6 +9,7 @@ use super::widgets::{self, Icon};
 use super::window::{Window, Wish};
 use crate::camera::Command;
 use crate::settings::{self, PRESETS, RecoverySettings, Settings};
+use crate::source::SourceSpec;
 use crate::status::{Outcome, Rung, State, Status, StuckProcess};
 
 /// Whether a camera is in such trouble that its recovery is what one wants to see.
@@ -68,8 +69,9 @@ pub fn draw(window: &mut Window, ui: &mut Ui) {
 
 fn ladder(window: &Window, ui: &mut Ui) {
     let gap = std::mem::replace(&mut ui.spacing_mut().item_spacing.y, 2.0);
+    let has_reset = matches!(window.spec, SourceSpec::Device(_) | SourceSpec::Index(_));
     for (rung, number) in Rung::ALL.into_iter().zip(1..) {
-        let line = text::rung_line(rung, window.moment(), &window.settings.recovery);
+        let line = text::rung_line(rung, window.moment(), &window.settings.recovery, has_reset);
         rung_row(ui, rung, number, &line);
     }
     ui.spacing_mut().item_spacing.y = gap;
@@ -90,6 +92,8 @@ fn rung_row(ui: &mut Ui, rung: Rung, number: usize, line: &RungLine) {
     let (strong, weak, font) = if line.is_active {
         painter.rect_filled(rect, RADIUS, palette.warning_surface);
         (palette.warning, palette.warning, theme::semibold(theme::BODY))
+    } else if line.needs_consent {
+        (palette.warning, palette.text_weak, theme::regular(theme::BODY))
     } else {
         (palette.text_label, palette.text_weak, theme::regular(theme::BODY))
     };
@@ -102,10 +106,11 @@ fn rung_row(ui: &mut Ui, rung: Rung, number: usize, line: &RungLine) {
         painter.galley(center - galley.size() / 2.0, galley, color);
     };
     centred(number.to_string(), font.clone(), strong, pos2(rect.left() + 25.0, upper));
-    let when = painter.layout_no_wrap(line.when.clone(), theme::regular(SMALL), weak);
+    let when_color = if line.needs_consent { palette.warning } else { weak };
+    let when = painter.layout_no_wrap(line.when.clone(), theme::regular(SMALL), when_color);
     let when_at = pos2(rect.right() - MARGIN - when.size().x, upper - when.size().y / 2.0);
     let room = when_at.x - rect.left() - TEXT_LEFT - MARGIN;
-    painter.galley(when_at, when, weak);
+    painter.galley(when_at, when, when_color);
     let label = widgets::one_line(painter, &label, font, strong, room);
     painter.galley(pos2(rect.left() + TEXT_LEFT, upper - label.size().y / 2.0), label, strong);
     if let Some(outcome) = line.outcome {

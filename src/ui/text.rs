@@ -102,15 +102,19 @@ pub fn banner(moment: Moment<'_>, settings: &Settings) -> Option<Banner> {
     let what_next = match status.state {
         State::Idle => "Press Start or the space bar to see the camera.".to_owned(),
         State::Opening if fault.is_none() => format!("Waiting for the first picture of {}.", status.name),
-        State::Failed if status.reset_needs_consent => RESET_WAITS.to_owned(),
         State::Failed => advice.to_owned(),
         State::Opening | State::Streaming | State::Recovering => {
             next_step(moment, settings).unwrap_or_else(|| advice.to_owned())
         }
     };
-    let reboot = if status.should_reboot { "Restarting the computer may help." } else { "" };
+    // What has been tried in vain leaves two things, of which the first is the gentler.
+    let last_resort = match status.state {
+        State::Failed | State::Recovering if status.reset_needs_consent => "A reset of the device may help.",
+        _ if status.should_reboot => "Restarting the computer may help.",
+        _ => "",
+    };
     let reason = fault.map(|fault| sentence(&fault.to_string())).unwrap_or_default();
-    let parts = [reason.as_str(), &what_next, reboot];
+    let parts = [reason.as_str(), &what_next, last_resort];
     let reason = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
     let button = match status.state {
         State::Idle => BannerButton::Start,
@@ -122,31 +126,30 @@ pub fn banner(moment: Moment<'_>, settings: &Settings) -> Option<Banner> {
     Some(Banner { headline, reason, button, is_fault: fault.is_some() })
 }
 
-const RESET_WAITS: &str = "Next: a reset of the device, which waits for your consent.";
-
 /// What recovery does next, and when; `None` where it does nothing by itself.
 fn next_step(moment: Moment<'_>, settings: &Settings) -> Option<String> {
     let status = moment.status;
-    if status.reset_needs_consent {
-        return Some(RESET_WAITS.to_owned());
-    }
+    let rung = status.rung?;
     let when = moment.next_try_secs().map(|secs| format!(" in {}", span(secs)));
+    if rung == Rung::AdviseReboot {
+        // It is advice: what is done meanwhile is to try again now and then.
+        return when.map(|when| format!("Next try{when}."));
+    }
+    let again = if last_failed(&status.ladder) == Some(rung) { " again" } else { "" };
+    let (label, what) = match when {
+        Some(when) => ("next", format!("{rung}{again}{when}")),
+        None => ("now", format!("{rung}{again}")),
+    };
     let attempt = match attempt(status, settings) {
         attempt if attempt.is_empty() => attempt,
         attempt => format!(" ({attempt})"),
     };
-    match (status.rung?, when) {
-        // It is advice: what is done meanwhile is to try again now and then.
-        (Rung::AdviseReboot, when) => when.map(|when| format!("Next try{when}.")),
-        (rung, Some(when)) => Some(match last_failed(&status.ladder) {
-            Some(failed) if failed == rung => format!("Next: {rung} again{when}{attempt}."),
-            Some(failed) => {
-                format!("{} did not help; {rung}{when}{attempt}.", capitalised(&failed.to_string()))
-            }
-            None => format!("Next: {rung}{when}{attempt}."),
-        }),
-        (rung, None) => Some(format!("Now: {rung}{attempt}.")),
-    }
+    Some(match last_failed(&status.ladder) {
+        Some(failed) if failed != rung => {
+            format!("{} did not help; {label}: {what}{attempt}.", capitalised(&failed.to_string()))
+        }
+        _ => format!("{}: {what}{attempt}.", capitalised(label)),
+    })
 }
 
 /// The rung that ended last, where it failed.
@@ -190,6 +193,8 @@ pub fn stuck(process: &StuckProcess, since: Duration) -> String {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RungLine {
     pub is_active: bool,
+    /// It is not carried out before somebody consents.
+    pub needs_consent: bool,
     /// The countdown of the active one; of the others, when their turn comes.
     pub when: String,
     /// How its last try ended.
@@ -199,10 +204,11 @@ pub struct RungLine {
     pub hover: String,
 }
 
-/// `moment` is `None` before anything is known of the camera.
+/// `moment` is `None` before anything is known of the camera. `has_reset` says that it is one that can be reset.
 #[must_use]
-pub fn rung_line(rung: Rung, moment: Option<Moment<'_>>, recovery: &RecoverySettings) -> RungLine {
+pub fn rung_line(rung: Rung, moment: Option<Moment<'_>>, recovery: &RecoverySettings, has_reset: bool) -> RungLine {
     let does = match rung {
+        Rung::ResetDevice if !has_reset => "Only for a camera of this computer",
         Rung::Retry => "Reads again after a short pause",
         Rung::RestartStream => "Stops the stream and starts it again",
         Rung::Reinitialise => "Closes the device and opens it anew",
@@ -211,8 +217,7 @@ pub fn rung_line(rung: Rung, moment: Option<Moment<'_>>, recovery: &RecoverySett
     };
     let status = moment.map(|moment| moment.status);
     let needs_consent = rung == Rung::ResetDevice && status.is_some_and(|status| status.reset_needs_consent);
-    let is_active =
-        needs_consent || status.is_some_and(|status| status.rung == Some(rung) && !status.reset_needs_consent);
+    let is_active = status.is_some_and(|status| status.rung == Some(rung));
     let next_try_secs = moment.and_then(|moment| moment.next_try_secs());
     let failures = |n: u32| format!("after {}", counted(n, "failure"));
     let when = match (rung, next_try_secs) {
@@ -220,11 +225,12 @@ pub fn rung_line(rung: Rung, moment: Option<Moment<'_>>, recovery: &RecoverySett
         (Rung::AdviseReboot, _) if is_active => "now advised".to_owned(),
         (_, Some(secs)) if is_active => format!("in {}", span(secs)),
         _ if is_active => "now".to_owned(),
+        (Rung::ResetDevice, _) if !has_reset => "–".to_owned(),
         (Rung::ResetDevice, _) => if recovery.may_reset_device { "by itself" } else { "asks first" }.to_owned(),
         (Rung::AdviseReboot, _) => failures(recovery.n_failures_before_reboot_advice),
         _ if !recovery.automatic => "when asked".to_owned(),
         (Rung::Retry, _) => format!("up to {} ×", recovery.n_retries),
-        (Rung::RestartStream, _) => failures(recovery.n_retries.saturating_add(1)),
+        (Rung::RestartStream, _) => "once".to_owned(),
         (Rung::Reinitialise, _) => failures(recovery.n_failures_before_reconnect),
     };
     let seen = status.and_then(|status| status.ladder.iter().find(|seen| seen.rung == rung));
@@ -246,7 +252,7 @@ pub fn rung_line(rung: Rung, moment: Option<Moment<'_>>, recovery: &RecoverySett
     let below = if parts.is_empty() { does.to_owned() } else { parts.join(" · ") };
     let why = last.filter(|last| !last.why.is_empty()).map(|last| format!("\nLast: {}", sentence(&last.why)));
     let hover = format!("{does}.{}", why.unwrap_or_default());
-    RungLine { is_active, when, outcome: last.map(|last| last.outcome), below, hover }
+    RungLine { is_active, needs_consent, when, outcome: last.map(|last| last.outcome), below, hover }
 }
 
 fn tries(n: u32) -> String {
