@@ -54,13 +54,14 @@ pub enum Isolation {
 pub struct RecoverySettings {
     /// Whether anything is tried without being asked.
     pub automatic: bool,
-    /// Failed reads that are simply tried again before each pause grows no more.
+    /// Failed reads that are simply tried again, with growing pauses, before the stream is restarted.
     pub n_retries: u32,
     pub base_delay_secs: f64,
     /// Each pause is this many times the one before.
     pub delay_growth: f64,
+    /// Failures in a row that close the camera and open it again, where reading on is possible at all.
     pub n_failures_before_reconnect: u32,
-    /// Reconnections in a row before recovery rests for `cooldown_secs`.
+    /// Reconnections in a row before recovery rests for `cooldown_secs`, and before the device is reset.
     pub n_recovery_attempts: u32,
     pub cooldown_secs: f64,
     /// Failures in a row from which a reboot is advised, once the recovery attempts are used up.
@@ -211,7 +212,7 @@ tunables! {
         "Quality of snapshots saved as JPEG. 85 is hard to tell from the original, 95 keeps nearly everything."
         |s| f64::from(s.snapshot.jpeg_quality_percent), |s, v| s.snapshot.jpeg_quality_percent = count(v);
     RETRIES "recovery.n_retries" "Retries" "" 0.0..=20.0 step 1.0
-        "How many failed reads are tried again with a growing pause. After these, the pause grows no further."
+        "Failed reads that are tried again, with a growing pause, before the stream is restarted. After these, the pause grows no further."
         |s| f64::from(s.recovery.n_retries), |s, v| s.recovery.n_retries = count(v);
     BASE_DELAY "recovery.base_delay_secs" "Base delay" "s" 0.01..=10.0 step 0.01
         "Pause before the first retry."
@@ -220,10 +221,10 @@ tunables! {
         "Each pause is this many times the one before. 1 keeps them equal."
         |s| s.recovery.delay_growth, |s, v| s.recovery.delay_growth = v;
     RECONNECT_AFTER "recovery.n_failures_before_reconnect" "Reconnect after" "failures" 1.0..=100.0 step 1.0
-        "Failures in a row after which the camera is closed and opened again."
+        "Failures in a row after which the camera is closed and opened again. Before that its stream is restarted once, unless this is 1."
         |s| f64::from(s.recovery.n_failures_before_reconnect), |s, v| s.recovery.n_failures_before_reconnect = count(v);
     ATTEMPTS "recovery.n_recovery_attempts" "Reconnections" "" 1.0..=100.0 step 1.0
-        "Reconnections in a row before recovery rests for the cooldown."
+        "Reconnections in a row before recovery rests for the cooldown, and before the camera is reset where that is allowed."
         |s| f64::from(s.recovery.n_recovery_attempts), |s, v| s.recovery.n_recovery_attempts = count(v);
     COOLDOWN "recovery.cooldown_secs" "Cooldown" "s" 1.0..=600.0 step 1.0
         "Rest after the reconnections are used up. Then they begin again."

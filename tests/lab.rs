@@ -5,15 +5,19 @@
 #![cfg(all(target_os = "linux", feature = "opencv", feature = "native"))]
 
 use std::path::Path;
-use std::process::Command;
+use std::process;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use camclinic::backend::Backend;
+use camclinic::camera::{Camera, Command};
 use camclinic::device;
 use camclinic::fault::{Fault, FaultKind};
 use camclinic::frame::{Image, PixelFormat, Size};
+use camclinic::logging::EventLog;
+use camclinic::settings::Settings;
 use camclinic::source::{OpenRequest, Source, SourceSpec};
-use camclinic::status::Asked;
+use camclinic::status::{Asked, Outcome, Rung, State, Status};
 
 /// Set in the machine only.
 fn is_guest() -> bool {
@@ -27,7 +31,7 @@ fn run_in_lab(test: &str) {
         return;
     };
     let this = std::env::current_exe().unwrap();
-    let output = Command::new(lab)
+    let output = process::Command::new(lab)
         .args(["-u", "-t", "500", "--camera", "uvc", "--camera", "vivid"])
         .arg(this)
         .args(["--ignored", "--exact", "--nocapture", &format!("lab::{test}")])
@@ -51,6 +55,11 @@ fn real_cameras() {
 #[test]
 fn real_faults() {
     run_in_lab("guest_faults");
+}
+
+#[test]
+fn real_resets() {
+    run_in_lab("guest_resets");
 }
 
 const V4L2: Backend = Backend::V4l2;
@@ -186,8 +195,11 @@ fn guest_cameras() {
 /// What the command prints. Into a file: a process that it leaves behind would hold a pipe open.
 fn lab_devices(command: &str) -> String {
     let output = tempfile::NamedTempFile::new().unwrap();
-    let status =
-        Command::new("lab-devices").args(command.split(' ')).stdout(output.reopen().unwrap()).status().unwrap();
+    let status = process::Command::new("lab-devices")
+        .args(command.split(' '))
+        .stdout(output.reopen().unwrap())
+        .status()
+        .unwrap();
     assert!(status.success(), "lab-devices {command}: {status}");
     std::fs::read_to_string(output.path()).unwrap().trim().to_owned()
 }
@@ -236,7 +248,7 @@ fn guest_faults() {
     check_refused("/dev/video0", GSTREAMER, FaultKind::Busy, None);
     let fault = open("/dev/video0", V4L2, Asked::default()).err().unwrap();
     assert!(fault.message.contains(&holder), "{fault} does not name process {holder}");
-    assert!(Command::new("kill").arg(&holder).status().unwrap().success());
+    assert!(process::Command::new("kill").arg(&holder).status().unwrap().success());
     let deadline = Instant::now() + Duration::from_secs(20);
     while Path::new("/proc").join(&holder).exists() && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(50));
@@ -245,7 +257,7 @@ fn guest_faults() {
     // A user without rights: the same program, started anew.
     let copy = "/tmp/camclinic-lab-test";
     std::fs::copy(std::env::current_exe().unwrap(), copy).unwrap();
-    let output = Command::new("setpriv")
+    let output = process::Command::new("setpriv")
         .args(["--reuid", "65534", "--regid", "65534", "--clear-groups", copy])
         .args(["--ignored", "--exact", "--nocapture", "lab::guest_without_rights"])
         .output()
@@ -310,6 +322,68 @@ fn guest_faults() {
     read(source.as_mut()).unwrap();
 }
 
+/// Waits until the camera that was reset delivers again.
+#[track_caller]
+fn check_is_back(name: &str) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let read = open(name, V4L2, asked(None, 640, 480)).and_then(|mut source| read(source.as_mut()));
+        match read {
+            Ok(_) => return,
+            Err(fault) => assert!(Instant::now() < deadline, "{name} is not back after its reset: {fault}"),
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+#[test]
+#[ignore = "runs in the lab's machine"]
+fn guest_resets() {
+    if !is_guest() {
+        eprintln!("skipped: this is no lab machine");
+        return;
+    }
+    let (usb, vivid) = ("usb-1209_ca30_LAB0001", "platform-vivid_0");
+    for name in [usb, vivid] {
+        let device = device::find(name).unwrap();
+        let start = Instant::now();
+        assert_eq!(device::reset(&device), Ok(()), "{name}");
+        println!("{name} was reset in {:.1} s", start.elapsed().as_secs_f32());
+        check_is_back(name);
+        // Whoever has it open loses it: the proof that something was reset.
+        let device = device::find(name).unwrap();
+        let mut source = open(name, V4L2, asked(None, 640, 480)).unwrap();
+        read(source.as_mut()).unwrap();
+        assert_eq!(device::reset(&device), Ok(()), "{name}");
+        assert_eq!(first_fault(source.as_mut(), name).kind, FaultKind::Unplugged);
+        drop(source);
+        check_is_back(name);
+    }
+
+    // The same through the whole engine, by the user's consent.
+    let log = EventLog::new();
+    log.set_on_event(|event| println!("{} {}", event.name, event.message));
+    let settings = Settings::default();
+    let camera = Camera::start(SourceSpec::parse(usb).unwrap(), &settings, log, Arc::new(|| {})).unwrap();
+    let wait = |what: &str, wanted: &dyn Fn(&Status) -> bool| {
+        let deadline = Instant::now() + Duration::from_secs(120);
+        let mut statuses = camera.status();
+        while let Some(fresh) = statuses.wait_fresh(deadline) {
+            if wanted(&fresh.value) {
+                return;
+            }
+        }
+        panic!("never {what}: {:#?}", statuses.current());
+    };
+    wait("streaming", &|status| status.state == State::Streaming);
+    camera.send(Command::ResetDevice);
+    wait("reset", &|status| {
+        let reset = status.ladder.iter().find(|row| row.rung == Rung::ResetDevice).unwrap();
+        let is_back = reset.last.as_ref().is_some_and(|last| last.outcome == Outcome::Recovered);
+        is_back && status.state == State::Streaming
+    });
+}
+
 #[test]
 #[ignore = "runs in the lab's machine"]
 fn guest_without_rights() {
@@ -319,4 +393,11 @@ fn guest_without_rights() {
     }
     check_refused("/dev/video0", V4L2, FaultKind::Denied, Some(13));
     check_refused("/dev/video0", NATIVE, FaultKind::Denied, Some(13));
+
+    let fault = device::reset(&device::find("usb-1209_ca30_LAB0001").unwrap()).unwrap_err();
+    println!("{fault}. {}", fault.advice);
+    assert_eq!((fault.kind, fault.code), (FaultKind::Denied, Some(13)));
+    assert!(fault.advice.contains("/dev/bus/usb/001/") && fault.advice.contains("1209"), "{}", fault.advice);
+    let fault = device::reset(&device::find("platform-vivid_0").unwrap()).unwrap_err();
+    assert_eq!((fault.kind, fault.code), (FaultKind::Denied, Some(13)), "{fault}");
 }

@@ -222,11 +222,15 @@ impl Supervisor {
                     self.ladder.start_over();
                     self.open(now);
                 }
-                Phase::Closing { .. } => {
+                Phase::Closing { then: Next::Stay | Next::Fail, .. } => {
                     self.ladder.start_over();
                     self.set_next(Next::Open);
                 }
-                Phase::Opening { .. } | Phase::Running { .. } | Phase::Resting { .. } | Phase::Resetting { .. } => {}
+                Phase::Closing { .. }
+                | Phase::Opening { .. }
+                | Phase::Running { .. }
+                | Phase::Resting { .. }
+                | Phase::Resetting { .. } => {}
             },
             Command::Stop => self.stop(now),
             Command::Apply(settings) => self.apply(*settings, now),
@@ -266,11 +270,14 @@ impl Supervisor {
     /// The next step at once, whatever is waited for; from a standstill, a reconnection.
     fn recover_now(&mut self, now: Instant) {
         self.ladder.forgive();
+        if !matches!(self.phase, Phase::Opening { .. } | Phase::Resetting { .. }) {
+            self.log(Level::Info, "rung", "The next step at once, as asked");
+        }
         match &mut self.phase {
             Phase::Running { capture, retry_at: retry_at @ Some(_), .. } => {
                 *retry_at = None;
                 capture.go_on();
-                self.begin(Rung::Retry, "Retry, asked for".to_owned(), now);
+                self.begin(Rung::Retry, "Retry: reading again".to_owned(), now);
             }
             Phase::Resting { step, .. } => {
                 let step = *step;
@@ -326,6 +333,7 @@ impl Supervisor {
     }
 
     fn switch(&mut self, spec: SourceSpec, now: Instant) {
+        self.interrupt_rung(now);
         self.name = spec.to_string();
         self.outage = Outage::new(spec.to_string(), self.out.log.clone());
         self.outage.begin_anew(now);
@@ -492,7 +500,8 @@ impl Supervisor {
                     }
                 }
                 if is_due && !is_damage {
-                    self.begin(Rung::Retry, "Retry: reading on".to_owned(), now);
+                    let call = if stream == Stream::CallOut { ", the driver's call is still out" } else { "" };
+                    self.begin(Rung::Retry, format!("Retry: waiting on{call}"), now);
                 }
             }
             Plan::Do { rung: Rung::RestartStream, .. } => self.restart_stream(now),

@@ -50,7 +50,10 @@ const REBOOT_REQUIRED: i32 = 3010;
 /// Disables the device and enables it, through `pnputil` (Windows 10, version 2004, or later).
 pub fn reset(device: &Device) -> Result<(), Fault> {
     let label = device.label();
-    let failed = |why: &str| Fault::new(FaultKind::ResetFailed, format!("{label} could not be reset: {why}"));
+    let failed = |why: &str| {
+        Fault::new(FaultKind::ResetFailed, format!("{label} could not be reset: {why}"))
+            .with_advice("Unplug the camera and plug it in again. To reset it needs Windows 10, version 2004, or later, and administrator rights.")
+    };
     let instance = instance_id(&device.path).ok_or_else(|| failed("the system does not tell which device it is"))?;
     let mut command = Command::new("pnputil");
     command.args(["/restart-device", &instance]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
