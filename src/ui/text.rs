@@ -4,7 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde::Deserialize;
 
+use crate::event::Event;
+use crate::fault::FaultClass;
 use crate::settings::{RecoverySettings, Settings};
 use crate::status::{Asked, Got, Outcome, Rung, RungStatus, State, Status, StuckProcess};
 
@@ -130,7 +133,13 @@ pub fn banner(moment: Moment<'_>, settings: &Settings) -> Option<Banner> {
 fn next_step(moment: Moment<'_>, settings: &Settings) -> Option<String> {
     let status = moment.status;
     let rung = status.rung?;
-    let when = moment.next_try_secs().map(|secs| format!(" in {}", span(secs)));
+    // Number and unit stay on one line.
+    let when = moment.next_try_secs().map(|secs| format!(" in {}", span(secs).replace(' ', "\u{a0}")));
+    if is_waited_for(status) {
+        // Somebody's hand is what helps; to look again is all that is done meanwhile.
+        let advice = status.last_fault.as_ref().map_or("", |fault| fault.advice.as_str());
+        return Some(format!("{advice} {}.", when.map_or("Looking now".to_owned(), |when| format!("Next look{when}"))));
+    }
     if rung == Rung::AdviseReboot {
         // It is advice: what is done meanwhile is to try again now and then.
         return when.map(|when| format!("Next try{when}."));
@@ -152,6 +161,11 @@ fn next_step(moment: Moment<'_>, settings: &Settings) -> Option<String> {
     })
 }
 
+/// The camera is away or taken, and all that recovery does is to wait for it.
+fn is_waited_for(status: &Status) -> bool {
+    status.last_fault.as_ref().is_some_and(|fault| matches!(fault.class, FaultClass::Plug | FaultClass::Busy))
+}
+
 /// The rung that ended last, where it failed.
 fn last_failed(ladder: &[RungStatus]) -> Option<Rung> {
     let ended = ladder.iter().filter_map(|rung| Some((rung.rung, rung.last.as_ref()?)));
@@ -159,11 +173,13 @@ fn last_failed(ladder: &[RungStatus]) -> Option<Rung> {
     (last.outcome == Outcome::Failed).then_some(rung)
 }
 
-/// The number of the attempt under way; empty before the first.
+/// The number of the reconnection that is under way or comes next; empty where there is none.
 #[must_use]
 pub fn attempt(status: &Status, settings: &Settings) -> String {
     let most = settings.recovery.n_recovery_attempts;
-    match status.recovery_attempts {
+    let comes_next = status.rung == Some(Rung::Reinitialise) && status.next_try_secs.is_some();
+    match status.recovery_attempts + u32::from(comes_next) {
+        _ if is_waited_for(status) => String::new(),
         0 => String::new(),
         n if n <= most => format!("attempt {n} of {most}"),
         // After a rest they go on.
@@ -229,7 +245,7 @@ pub fn rung_line(rung: Rung, moment: Option<Moment<'_>>, recovery: &RecoverySett
         (Rung::ResetDevice, _) => if recovery.may_reset_device { "by itself" } else { "asks first" }.to_owned(),
         (Rung::AdviseReboot, _) => failures(recovery.n_failures_before_reboot_advice),
         _ if !recovery.automatic => "when asked".to_owned(),
-        (Rung::Retry, _) => format!("up to {} ×", recovery.n_retries),
+        (Rung::Retry, _) => "at once".to_owned(),
         (Rung::RestartStream, _) => "once".to_owned(),
         (Rung::Reinitialise, _) => failures(recovery.n_failures_before_reconnect),
     };
@@ -261,6 +277,13 @@ fn tries(n: u32) -> String {
 
 fn counted(n: u32, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
+/// What the plot calls an event: a step of recovery by its own name.
+#[must_use]
+pub fn marker_name(event: &Event) -> String {
+    let rung = event.details.get("rung").and_then(|rung| Rung::deserialize(rung).ok());
+    rung.filter(|_| event.name == "rung").map_or_else(|| event.name.clone(), |rung| rung.to_string())
 }
 
 /// The line over the picture.
@@ -422,6 +445,41 @@ mod tests {
         check(245.0, "4 min 05 s");
         check(7_800.0, "2 h 10 min");
         check(f64::INFINITY, "0 min 00 s");
+    }
+
+    #[test]
+    fn what_is_long_ago_is_told_roughly() {
+        #[track_caller]
+        fn check(secs: f64, expected: &str) {
+            assert_eq!(ago(secs), expected);
+        }
+        check(0.4, "just now");
+        check(12.9, "12 s ago");
+        check(150.0, "2 min ago");
+        check(7_860.0, "2 h 11 min ago");
+        check(f64::NAN, "0 s ago");
+    }
+
+    #[test]
+    fn steps_of_recovery_have_their_own_names_in_the_plot() {
+        #[track_caller]
+        fn check(name: &str, rung: Option<&str>, expected: &str) {
+            let event = Event {
+                id: 1,
+                at: Timestamp::UNIX_EPOCH,
+                instant: std::time::Instant::now(),
+                source: String::new(),
+                level: crate::event::Level::Warning,
+                name: name.to_owned(),
+                message: String::new(),
+                details: rung.map(|rung| ("rung".to_owned(), rung.into())).into_iter().collect(),
+            };
+            assert_eq!(marker_name(&event), expected);
+        }
+        check("rung", Some("restart-stream"), "restart stream");
+        check("rung", Some("unheard-of"), "rung");
+        check("rung", None, "rung");
+        check("stall", Some("retry"), "stall");
     }
 
     #[test]
