@@ -684,7 +684,7 @@ fn a_reset_is_explained_and_asked_for() {
     click_first(&mut harness, "Reset device…");
     harness.state_mut().status = Some(Arc::new(status()));
     harness.run();
-    assert!(!harness.state().reset_asked && harness.query_by_label("Reset the device?").is_none());
+    assert!(harness.state().sheet.is_none() && harness.query_by_label("Reset the device?").is_none());
 }
 
 #[track_caller]
@@ -926,7 +926,7 @@ fn keys_do_what_the_sheet_says() {
     press(&mut harness, Key::S);
     assert!(wishes(&mut harness).is_empty(), "a sheet is open");
     press(&mut harness, Key::Escape);
-    assert!(!harness.state().help_shown);
+    assert!(harness.state().sheet.is_none());
     // Held down, a key counts once; with Ctrl it means something else.
     harness.key_press_modifiers(egui::Modifiers::COMMAND, Key::S);
     harness.run();

@@ -5,16 +5,16 @@ use egui::{Label, RichText};
 use super::text;
 use super::theme::Palette;
 use super::widgets;
-use super::window::{Window, Wish};
+use super::window::{Sheet, Window, Wish};
 use crate::camera::Command;
 use crate::status::State;
 
 pub fn draw(window: &mut Window, ctx: &egui::Context) {
-    if !window.reset_asked {
+    if window.sheet != Some(Sheet::Reset) {
         return;
     }
     let Some(status) = window.status.clone() else {
-        window.reset_asked = false;
+        window.sheet = None;
         return;
     };
     let is_moot = match status.state {
@@ -24,7 +24,7 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
         State::Recovering | State::Failed => false,
     };
     let mut open = !is_moot;
-    let mut consented = false;
+    let (mut consented, mut refused) = (false, false);
     widgets::sheet(ctx, "Reset the device?", 460.0, &mut open, |ui| {
         ui.spacing_mut().item_spacing.y = 8.0;
         let palette = Palette::of(ui);
@@ -34,13 +34,13 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
         ui.add_space(2.0);
         ui.horizontal_wrapped(|ui| {
             consented = widgets::button(ui, "Reset device", true, "Reset it now").clicked();
-            if widgets::button(ui, "Cancel", false, "Leave the device as it is").clicked() {
-                window.reset_asked = false;
-            }
+            refused = widgets::button(ui, "Cancel", false, "Leave the device as it is").clicked();
         });
     });
     if consented {
         window.wishes.push(Wish::Camera(Command::ResetDevice));
     }
-    window.reset_asked &= open && !consented;
+    if !open || consented || refused {
+        window.sheet = None;
+    }
 }

@@ -6,7 +6,7 @@ use egui::{Frame, Label, Margin, RichText, Sense, Ui, WidgetInfo, pos2, vec2};
 use super::text::{self, Moment, RungLine};
 use super::theme::{self, Palette, RADIUS, SMALL};
 use super::widgets::{self, Icon};
-use super::window::{Window, Wish};
+use super::window::{Sheet, Window, Wish};
 use crate::camera::Command;
 use crate::settings::{self, PRESETS, RecoverySettings, Settings};
 use crate::source::SourceSpec;
@@ -169,7 +169,7 @@ fn consent(window: &mut Window, ui: &mut Ui) {
         ui.add(Label::new(RichText::new(text::RESET_IS).color(palette.text)).wrap());
         ui.add(Label::new(RichText::new(text::RESET_NEEDS).size(SMALL).color(palette.text_weak)).wrap());
         if widgets::button(ui, "Reset device…", true, "Asks once more, then resets the device").clicked() {
-            window.reset_asked = true;
+            window.sheet = Some(Sheet::Reset);
         }
     });
 }

@@ -13,7 +13,7 @@ use egui::{
 use super::text::{self, Banner, BannerButton};
 use super::theme::{self, Palette, SMALL};
 use super::widgets;
-use super::window::{Window, Wish};
+use super::window::{Sheet, Window, Wish};
 use crate::camera::Command;
 use crate::frame::{Frame as CameraFrame, Image};
 use crate::status::State;
@@ -203,7 +203,7 @@ fn draw_banner(window: &mut Window, ui: &mut Ui, stage: Rect, banner: &Banner) -
                         if dark_button(ui, label, help) {
                             match command {
                                 Some(command) => window.wishes.push(Wish::Camera(command)),
-                                None => window.reset_asked = true,
+                                None => window.sheet = Some(Sheet::Reset),
                             }
                         }
                     });

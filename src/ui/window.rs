@@ -93,12 +93,18 @@ pub struct Window {
     pub prompt: Option<Prompt>,
     /// The picture that waits for the name of its file: the one of the moment in which the user asked.
     pub waiting_frame: Option<Arc<CameraFrame>>,
-    /// Whether a reset of the device stands to be confirmed.
-    pub reset_asked: bool,
-    pub help_shown: bool,
-    pub preferences_shown: bool,
+    pub sheet: Option<Sheet>,
     pub picture_only: bool,
     pub wishes: Vec<Wish>,
+}
+
+/// What lies over the whole window and holds back its keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sheet {
+    Help,
+    Preferences,
+    /// The question whether the device may be reset.
+    Reset,
 }
 
 /// Where a panel stands.
@@ -154,9 +160,7 @@ impl Window {
             status_line: status_line::View::default(),
             prompt: None,
             waiting_frame: None,
-            reset_asked: false,
-            help_shown: false,
-            preferences_shown: false,
+            sheet: None,
             picture_only: false,
             wishes: Vec::new(),
         }
@@ -361,7 +365,7 @@ impl Window {
     }
 
     fn shortcuts(&mut self, ctx: &egui::Context) {
-        let sheet_shown = self.help_shown || self.preferences_shown || self.prompt.is_some() || self.reset_asked;
+        let sheet_shown = self.sheet.is_some() || self.prompt.is_some();
         if sheet_shown || ctx.text_edit_focused() || ctx.any_popup_open() {
             return;
         }
@@ -382,7 +386,7 @@ impl Window {
             self.settings.window.log_shown = !self.settings.window.log_shown;
         }
         if pressed(ctx, Key::Questionmark) || pressed(ctx, Key::F1) {
-            self.help_shown = true;
+            self.sheet = Some(Sheet::Help);
         }
     }
 }
