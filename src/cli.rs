@@ -20,10 +20,12 @@ use crate::fault::FaultClass;
 use crate::frame::{Frame, Size};
 use crate::latest::Reader;
 use crate::logging::EventLog;
-use crate::settings::{FPS, Loaded, Settings, secs};
+use crate::settings::{FPS, Isolation, Loaded, Settings, secs};
 use crate::snapshot::{self, Job};
 use crate::source::{SourceSpec, simulated};
-use crate::status::{Grade, State, Status};
+use crate::status::{Grade, RungStatus, State, Status};
+
+mod recover;
 
 /// How a run ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +38,8 @@ pub enum Exit {
     CouldNotRun = 3,
 }
 
-/// How long `status` watches the stream: the rate is measured over two seconds.
+/// How long a stream is watched before anything is said of it: the rate is measured over two seconds, and a stall is a
+/// second long.
 const STATUS_WATCH: Duration = Duration::from_millis(2_200);
 /// Listing devices asks drivers; one that hangs must not hang us.
 const LIST_DEADLINE: Duration = Duration::from_secs(3);
@@ -80,6 +83,10 @@ pub struct Shared {
     /// Pictures a second to ask for.
     #[arg(long, global = true, value_name = "N", value_parser = rate, allow_negative_numbers = true)]
     pub fps: Option<f64>,
+    /// Run the driver in a process of its own, which can neither hang nor crash this one: auto, on or off. Auto does so
+    /// for everything but the simulated camera.
+    #[arg(long, global = true, value_name = "HOW", hide_possible_values = true)]
+    pub isolation: Option<Isolation>,
     /// Use this settings file in place of the user's own.
     #[arg(long, global = true, value_name = "FILE")]
     pub settings: Option<PathBuf>,
@@ -101,6 +108,18 @@ pub enum Command {
         /// Everything that is known, not only the essentials.
         #[arg(long)]
         detailed: bool,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Get a camera going again: restart the stream, reconnect, reset the device, until good pictures come.
+    Recover {
+        source: Option<String>,
+        /// Reset the device when nothing gentler helps, without asking.
+        #[arg(long)]
+        reset: bool,
+        /// Give up after so long, even if there is something left to try.
+        #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = patience, allow_negative_numbers = true)]
+        deadline: Duration,
         #[arg(long)]
         json: bool,
     },
@@ -138,9 +157,18 @@ fn rate(text: &str) -> Result<f64, String> {
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
+    seconds_from(0.0, text)
+}
+
+/// Less than a second is not enough to open anything.
+fn patience(text: &str) -> Result<Duration, String> {
+    seconds_from(1.0, text)
+}
+
+fn seconds_from(shortest: f64, text: &str) -> Result<Duration, String> {
     let longest = 3_600.0;
-    let value = text.parse().ok().filter(|value: &f64| (0.0..=longest).contains(value));
-    value.map(secs).ok_or_else(|| format!("it can be 0 to {longest} seconds"))
+    let value = text.parse().ok().filter(|value: &f64| (shortest..=longest).contains(value));
+    value.map(secs).ok_or_else(|| format!("it can be {shortest} to {longest} seconds"))
 }
 
 /// Reads the command line.
@@ -171,6 +199,7 @@ impl Shared {
         if let Some(BackendChoice(backend)) = self.backend {
             settings.backend = backend;
         }
+        settings.isolation = self.isolation.unwrap_or(settings.isolation);
         settings.asked.size = self.size.or(settings.asked.size);
         settings.asked.fps = self.fps.or(settings.asked.fps);
         Run { settings, settings_path, notices }
@@ -237,6 +266,10 @@ pub fn run(command: &Command, shared: &Shared, interrupted: &AtomicBool) -> Exit
     let ended = match command {
         Command::List { json } => list(*json),
         Command::Status { source, detailed, json } => job.status(source.as_deref(), *detailed, *json),
+        Command::Recover { source, reset, deadline, json } => {
+            let order = recover::Order { may_reset: *reset, deadline: *deadline, json: *json };
+            job.recover(source.as_deref(), order)
+        }
         Command::Snapshot { source, output, json } => job.snapshot(source.as_deref(), output, *json),
         Command::Help { topic } => help(topic.as_deref()),
     };
@@ -402,12 +435,15 @@ impl Work<'_> {
     }
 
     fn open(&self, spec: SourceSpec) -> Result<Camera, String> {
+        self.open_with(spec, &self.run.settings, EventLog::new())
+    }
+
+    fn open_with(&self, spec: SourceSpec, settings: &Settings, log: EventLog) -> Result<Camera, String> {
         let least = match self.shared.verbose {
             0 => None,
             1 => Some(Level::Info),
             _ => Some(Level::Debug),
         };
-        let log = EventLog::new();
         if let Some(least) = least {
             log.set_on_event(move |event| {
                 if event.level >= least {
@@ -417,7 +453,7 @@ impl Work<'_> {
         } else if io::stderr().is_terminal() {
             complain(&format!("Opening {spec} …"));
         }
-        Camera::start(spec, &self.run.settings, log, Arc::new(|| {}))
+        Camera::start(spec, settings, log, Arc::new(|| {}))
             .map_err(|error| format!("The system gives no thread: {error}"))
     }
 
@@ -472,14 +508,36 @@ fn status_text(status: &Status, detailed: bool) -> String {
             "  failures {} in a row, {} reconnections",
             status.consecutive_failures, status.recovery_attempts
         ));
+        let process = if status.is_isolated { "in a process of its own" } else { "in this process" };
+        lines.push(format!("  backend  {} {process}", status.backend));
+        lines.extend(status.ladder.iter().filter_map(ladder_line));
         if status.abandoned_calls > 0 {
             lines.push(format!("  hung     {} driver calls have not come back", status.abandoned_calls));
         }
+        lines.extend(status.stuck_processes.iter().map(|process| {
+            let place = process.kernel_function.as_ref().map(|name| format!(" in {name}")).unwrap_or_default();
+            let waited = process.since_secs;
+            format!("  stuck    process {} has been waiting in the kernel{place} for {waited:.0} s", process.pid)
+        }));
     }
     if status.should_reboot {
         lines.push("  Everything else has been tried: restarting the computer may help.".to_owned());
     }
     lines.join("\n")
+}
+
+/// What a rung of the ladder has done; `None` where it has done nothing.
+fn ladder_line(rung: &RungStatus) -> Option<String> {
+    if rung.n_tries == 0 && rung.last.is_none() {
+        return None;
+    }
+    let tries = if rung.n_tries == 1 { "1 try".to_owned() } else { format!("{} tries", rung.n_tries) };
+    let last = rung.last.as_ref().map(|last| {
+        let why = if last.why.is_empty() { String::new() } else { format!(": {}", last.why) };
+        let took = Duration::from_millis(last.took_ms).as_secs_f64();
+        format!(", the last one {} after {took:.1} s, {:.0} s ago{why}", last.outcome, last.ago_secs)
+    });
+    Some(format!("  rung     {}: {tries}{}", rung.rung, last.unwrap_or_default()))
 }
 
 fn pretty(value: &impl serde::Serialize) -> String {

@@ -20,12 +20,14 @@ use crate::source::SourceSpec;
 use crate::status::Status;
 
 pub mod background;
+mod consent;
 mod help;
 mod inspector;
 pub mod log;
 mod plot;
 mod preferences;
 pub mod prompt;
+mod recovery;
 mod screenshot;
 mod status_line;
 pub mod text;

@@ -112,6 +112,11 @@ fn wrong_usage_is_explained() {
     check_usage(&["statsu"], &["status"]);
     check_usage(&["help", "nonsense"], &["sim", "status"]);
     check_usage(&["--after", "3"], &["--screenshot"]);
+    check_usage(&["recover", "sim:stal@1s"], &["stal", "stall"]);
+    check_usage(&["recover", "sim:", "--deadline", "0"], &["1 to 3600 seconds"]);
+    check_usage(&["recover", "sim:", "--deadline", "soon"], &["1 to 3600 seconds"]);
+    check_usage(&["recover", "sim:", "--rest"], &["--reset"]);
+    check_usage(&["status", "sim:", "--isolation", "maybe"], &["auto", "on", "off"]);
 }
 
 #[test]
@@ -119,6 +124,105 @@ fn a_backend_that_cannot_open_the_source_is_a_fault() {
     let output = camclinic(&["status", "sim:", "--backend", "native", "--json"]);
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(json(&output)["last_fault"]["kind"], "backend-missing");
+}
+
+/// Runs `recover --json` and checks how it ends, and its first and its last rung; those between them did not help.
+#[track_caller]
+fn check_recovery(settings: &str, arguments: &[&str], code: i32, rungs: Option<[(&str, &str); 2]>) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("settings.json"), settings).unwrap();
+    let output = camclinic_in(folder.path(), &[&["recover", "--json"], arguments].concat());
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", stderr(&output));
+    let got = json(&output);
+    assert_eq!(got["source"], arguments[0]);
+    assert_eq!(got["recovered"], code == 0, "{got}");
+    let climbed = got["rungs"].as_array().unwrap();
+    for (n, rung) in climbed.iter().enumerate() {
+        let outcome = rung["outcome"].as_str().unwrap();
+        assert!(outcome == "failed" || n + 1 == climbed.len(), "{got}");
+        assert!(rung["took_ms"].is_u64(), "{got}");
+        assert_eq!(rung["why"] == "", outcome == "recovered", "{got}");
+    }
+    let end = |rung: Option<&Value>| rung.map(|rung| (rung["rung"].clone(), rung["outcome"].clone()));
+    let expected = |n: usize| rungs.map(|rungs| (rungs[n].0.into(), rungs[n].1.into()));
+    assert_eq!((end(climbed.first()), end(climbed.last())), (expected(0), expected(1)), "{got}");
+    got
+}
+
+const PLAIN: &str = r#"{"version":1}"#;
+
+#[test]
+fn a_healthy_camera_needs_no_recovery() {
+    let got = check_recovery(PLAIN, &["sim:"], 0, None);
+    assert!(got["took_ms"].as_u64().unwrap() < 3_000, "{got}");
+    let golden: Value = serde_json::from_str(include_str!("golden/status.json")).unwrap();
+    for key in golden.as_object().unwrap().keys() {
+        assert!(got["status"].get(key).is_some(), "{key} is missing");
+    }
+    let text = stdout(&camclinic(&["recover", "sim:"]));
+    assert!(text.starts_with("Simulated camera works: ") && text.ends_with("There is nothing to recover.\n"), "{text}");
+}
+
+#[test]
+fn recovery_tells_each_rung() {
+    let rungs = Some([("restart-stream", "failed"), ("retry", "recovered")]);
+    let got = check_recovery(PLAIN, &["sim:stall@1s+3500ms"], 0, rungs);
+    let took_ms = got["took_ms"].as_u64().unwrap();
+    assert!((3_500..20_000).contains(&took_ms), "{took_ms}");
+    assert!(got["rungs"][0]["why"].as_str().unwrap().contains("no frame"), "{got}");
+    assert_eq!(got["status"]["state"], "streaming");
+    let output = camclinic(&["recover", "sim:open-busy@0s+1s"]);
+    assert_eq!(output.status.code(), Some(0));
+    let text = stdout(&output);
+    let lines: Vec<_> = text.lines().collect();
+    let [fault, rung, end] = lines.as_slice() else { panic!("{text}") };
+    assert!(fault.contains("another program uses it"), "{text}");
+    assert!(rung.starts_with("  reconnect       recovered ") && rung.ends_with(" s"), "{text}");
+    assert!(end.starts_with("Recovered after "), "{text}");
+}
+
+#[test]
+fn recovery_ends_when_it_is_of_no_use() {
+    let got = check_recovery(PLAIN, &["sim:open-denied"], 2, None);
+    assert_eq!(got["status"]["last_fault"]["kind"], "denied");
+    check_recovery(PLAIN, &["sim:unplug", "--deadline", "2"], 2, None);
+    // Everything has been tried; a reset is no option for a simulated camera, allowed or not.
+    let quick = r#"{"version":1,"recovery":
+        {"open_deadline_secs":0.5,"n_recovery_attempts":1,"n_failures_before_reboot_advice":2}}"#;
+    let rungs = Some([("reinitialise", "failed"); 2]);
+    let got = check_recovery(quick, &["sim:open-hang", "--reset"], 2, rungs);
+    assert_eq!(got["status"]["should_reboot"], true);
+    for (source, says) in [
+        ("sim:open-denied", "trying on is of no use. Allow this program"),
+        ("sim:open-busy", "within 1 s (--deadline)"),
+    ] {
+        let output = camclinic(&["recover", source, "--deadline", "1"]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stdout(&output).contains(says), "{}", stdout(&output));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_recovery_ends_at_once() {
+    use std::io::{BufRead, BufReader};
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_camclinic"))
+        .args(["recover", "sim:open-busy", "--settings"])
+        .arg(folder.path().join("settings.json"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("another program uses it"), "{line}");
+    let sent = std::time::Instant::now();
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert!(sent.elapsed() < std::time::Duration::from_secs(5), "{:?}", sent.elapsed());
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(3), "Interrupted.\n"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use egui::{RichText, Ui};
 
 use super::theme::{self, Palette};
 use super::widgets;
-use super::window::Window;
+use super::window::{Sheet, Window};
 use crate::status::Grade;
 
 /// Every key of the window.
@@ -19,7 +19,7 @@ const KEYS: [(&str, &str); 7] = [
 ];
 
 pub fn draw(window: &mut Window, ctx: &egui::Context) {
-    let mut open = window.help_shown;
+    let mut open = window.sheet == Some(Sheet::Help);
     widgets::sheet(ctx, "Help", 460.0, &mut open, |ui| {
         ui.spacing_mut().item_spacing.y = 6.0;
         heading(ui, "Keys");
@@ -58,7 +58,9 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
         ui.add_space(4.0);
         ui.weak(concat!("Camclinic ", env!("CARGO_PKG_VERSION")));
     });
-    window.help_shown = open;
+    if !open {
+        window.sheet = window.sheet.filter(|sheet| *sheet != Sheet::Help);
+    }
 }
 
 fn heading(ui: &mut Ui, words: &str) {

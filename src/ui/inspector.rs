@@ -1,17 +1,15 @@
 //! The settings that matter while one watches: how the camera is opened, and what is done when it fails.
 
-use egui::accesskit::Role;
-use egui::{Align2, Margin, Sense, Ui, WidgetInfo, pos2, vec2};
+use std::time::{Duration, Instant};
 
-use super::text;
-use super::theme::{self, CONTROL_HEIGHT, Palette, RADIUS, SMALL};
-use super::toolbar;
-use super::widgets;
-use super::window::{Window, Wish};
-use crate::camera::Command;
+use egui::{Margin, Rect, Ui, vec2};
+
+use super::theme::{CONTROL_HEIGHT, Palette, SMALL};
+use super::window::Window;
+use super::{recovery, text, toolbar, widgets};
 use crate::frame::{PixelFormat, Size};
-use crate::settings::{self, PRESETS, Settings, Tunable};
-use crate::status::{Rung, State, Status};
+use crate::settings::{self, Isolation, Settings, Tunable};
+use crate::source::SourceSpec;
 
 /// What stays between two passes.
 #[derive(Default)]
@@ -19,6 +17,38 @@ pub struct View {
     /// The size that is being typed: width and height.
     custom_size: Option<(String, String)>,
     custom_rate: bool,
+    urgent: Urgent,
+}
+
+/// Whether the section of a failing camera stands first.
+#[derive(Default)]
+struct Urgent {
+    is_first: bool,
+    calm_since: Option<Instant>,
+    /// Where the sections were drawn last.
+    area: Option<Rect>,
+}
+
+/// A camera that is well for so long no longer keeps the ladder at the top.
+const CALM: Duration = Duration::from_secs(5);
+
+impl Urgent {
+    /// `is_held` says that somebody works in the inspector: nothing may move away under the hand. Returns whether the
+    /// order changes now.
+    fn update(&mut self, is_failing: bool, is_held: bool, now: Instant) -> bool {
+        if is_failing {
+            self.calm_since = None;
+        } else {
+            self.calm_since.get_or_insert(now);
+        }
+        let is_calm = self.calm_since.is_some_and(|since| now.saturating_duration_since(since) >= CALM);
+        let wanted = is_failing || self.is_first && !is_calm;
+        let changes = wanted != self.is_first && !is_held;
+        if changes {
+            self.is_first = wanted;
+        }
+        changes
+    }
 }
 
 /// One foldable part of the inspector.
@@ -32,8 +62,10 @@ struct Section {
 /// A new section is a function and a line here.
 const SECTIONS: [Section; 2] = [
     Section { title: "Source", aside: |_| String::new(), draw: source },
-    Section { title: "Recovery", aside: recovery_aside, draw: recovery },
+    Section { title: RECOVERY, aside: recovery::aside, draw: recovery::draw },
 ];
+
+const RECOVERY: &str = "Recovery";
 
 const COMMON_SIZES: [(u32, u32); 9] = [
     (320, 240),
@@ -50,17 +82,32 @@ const COMMON_SIZES: [(u32, u32); 9] = [
 const COMMON_RATES: [u32; 8] = [5, 10, 15, 24, 25, 30, 50, 60];
 
 pub fn draw(window: &mut Window, ui: &mut Ui) {
-    egui::ScrollArea::vertical().id_salt("inspector").auto_shrink([false, true]).show(ui, |ui| {
+    let is_failing = window.status.as_deref().is_some_and(recovery::is_failing);
+    let pointer = ui.input(|input| input.pointer.hover_pos());
+    let urgent = &mut window.inspector.urgent;
+    let is_held = urgent.area.is_some_and(|area| pointer.is_some_and(|at| area.contains(at)));
+    let changes = urgent.update(is_failing, is_held, window.now);
+    // What a failing camera is being helped with is what one wants to see: it comes to the top.
+    let mut sections: Vec<_> = SECTIONS.iter().collect();
+    sections.sort_by_key(|section| section.title != RECOVERY || !urgent.is_first);
+    let mut scroll = egui::ScrollArea::vertical().id_salt("inspector").auto_shrink([false, true]);
+    if changes {
+        scroll = scroll.vertical_scroll_offset(0.0);
+    }
+    let shown = scroll.show(ui, |ui| {
         egui::Frame::NONE.inner_margin(Margin { left: 14, right: 14, top: 4, bottom: 10 }).show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 6.0;
-            for section in &SECTIONS {
-                let aside = (section.aside)(window);
-                let mut folded = std::mem::take(&mut window.settings.window.folded_sections);
-                widgets::section(ui, section.title, &aside, &mut folded, |ui| (section.draw)(window, ui));
-                window.settings.window.folded_sections = folded;
+            for section in sections {
+                ui.push_id(section.title, |ui| {
+                    let aside = (section.aside)(window);
+                    let mut folded = std::mem::take(&mut window.settings.window.folded_sections);
+                    widgets::section(ui, section.title, &aside, &mut folded, |ui| (section.draw)(window, ui));
+                    window.settings.window.folded_sections = folded;
+                });
             }
         });
     });
+    window.inspector.urgent.area = Some(shown.inner_rect);
 }
 
 fn source(window: &mut Window, ui: &mut Ui) {
@@ -69,6 +116,7 @@ fn source(window: &mut Window, ui: &mut Ui) {
         widgets::combo(ui, "Device", "Which camera is shown", &chosen, width, |ui| toolbar::camera_menu(window, ui));
     });
     backend(window, ui);
+    isolation(window, ui);
     format(&mut window.settings, ui);
     size(window, ui);
     rate(window, ui);
@@ -113,6 +161,35 @@ fn backend(window: &mut Window, ui: &mut Ui) {
             window.settings.backend = None;
         }
     });
+}
+
+fn isolation(window: &mut Window, ui: &mut Ui) {
+    const HELP: &str = "Runs the driver in a process of its own: when it hangs it is ended, and when it crashes the window goes on. Off is a little quicker to open, and as safe as the driver is. A change opens the camera again.";
+    let is_simulated = matches!(window.spec, SourceSpec::Simulated(_));
+    let label = |isolation: Isolation| match isolation {
+        Isolation::Auto if is_simulated => "Auto (no)",
+        Isolation::Auto => "Auto (yes)",
+        Isolation::On => "Yes",
+        Isolation::Off => "No",
+    };
+    let chosen = &mut window.settings.isolation;
+    let before = *chosen;
+    widgets::row(ui, "Own process", HELP, |ui, width| {
+        widgets::combo(ui, "Own process", HELP, label(before), width, |ui| {
+            for isolation in [Isolation::Auto, Isolation::On, Isolation::Off] {
+                if widgets::choice(ui, label(isolation), before == isolation) {
+                    *chosen = isolation;
+                }
+            }
+        });
+        let default = Settings::default().isolation;
+        if widgets::reset(ui, "Own process", label(default), before != default) {
+            *chosen = default;
+        }
+    });
+    if before == Isolation::Off && window.status.as_ref().is_some_and(|status| status.is_opened && status.is_isolated) {
+        note(ui, "This backend always runs in a process of its own.");
+    }
 }
 
 fn format(settings: &mut Settings, ui: &mut Ui) {
@@ -257,115 +334,33 @@ fn number_below(ui: &mut Ui, tunable: &Tunable, settings: &mut Settings) {
     }
 }
 
-fn recovery_aside(window: &Window) -> String {
-    match window.status.as_ref().map(|status| status.recovery_attempts) {
-        None | Some(0) => String::new(),
-        Some(n) => format!("attempt {n} of {}", window.settings.recovery.n_recovery_attempts),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn recovery(window: &mut Window, ui: &mut Ui) {
-    ladder(window, ui);
-    widgets::row(ui, "Automatic", "Whether anything is tried without being asked", |ui, _| {
-        let automatic = &mut window.settings.recovery.automatic;
-        let label = if *automatic { "on" } else { "off" };
-        ui.checkbox(automatic, label)
-            .accessible_name("Automatic recovery")
-            .on_hover_text("When it is off, a failed camera waits for “Recover now”.");
-    });
-    ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing = vec2(6.0, 6.0);
-        for preset in &PRESETS {
-            if widgets::chip(ui, preset.name, preset.is_active(&window.settings), preset.help).clicked() {
-                preset.apply(&mut window.settings);
-            }
+    #[test]
+    fn what_is_urgent_comes_first_and_never_moves_under_the_hand() {
+        let now = Instant::now();
+        let at = |secs| now + Duration::from_secs(secs);
+        let mut urgent = Urgent::default();
+        let steps = [
+            // failing, held, at, is first then
+            (false, false, 0, false),
+            (true, true, 1, false),
+            (true, false, 2, true),
+            // Back for a moment is not yet well.
+            (false, false, 3, true),
+            (true, false, 7, true),
+            (false, false, 8, true),
+            (false, true, 20, true),
+            (false, false, 21, false),
+            (false, false, 22, false),
+        ];
+        for (is_failing, is_held, secs, expected) in steps {
+            let before = urgent.is_first;
+            let changes = urgent.update(is_failing, is_held, at(secs));
+            assert_eq!(urgent.is_first, expected, "after {secs} s");
+            assert_eq!(changes, before != expected, "after {secs} s");
         }
-    });
-    for tunable in [
-        &settings::RETRIES,
-        &settings::BASE_DELAY,
-        &settings::GROWTH,
-        &settings::RECONNECT_AFTER,
-        &settings::ATTEMPTS,
-        &settings::COOLDOWN,
-        &settings::REBOOT_AFTER,
-        &settings::OPEN_DEADLINE,
-        &settings::FIRST_FRAME_DEADLINE,
-        &settings::STALL_DEADLINE,
-    ] {
-        widgets::number_row(ui, tunable, &mut window.settings);
     }
-}
-
-/// The steps of recovery that this program takes by itself, gentlest first.
-const LADDER: [(Rung, &str); 3] = [
-    (Rung::Retry, "Read again after a pause that grows"),
-    (Rung::Reinitialise, "Close the camera and open it again"),
-    (Rung::AdviseReboot, "Say that a restart of the computer is what is left. Camclinic never restarts it."),
-];
-
-fn ladder(window: &mut Window, ui: &mut Ui) {
-    let settings = &window.settings.recovery;
-    let moment = window.moment();
-    let active = moment.and_then(|moment| moment.status.rung);
-    let mut next_secs = moment.and_then(|moment| moment.next_try_secs());
-    let gap = std::mem::replace(&mut ui.spacing_mut().item_spacing.y, 1.0);
-    for (i, (rung, help)) in LADDER.iter().enumerate() {
-        let is_active = active == Some(*rung);
-        let aside = if is_active {
-            match next_secs.take() {
-                Some(secs) => format!("in {}", text::span(secs)),
-                None => "now".to_owned(),
-            }
-        } else {
-            match rung {
-                Rung::Retry => format!("{} ×", settings.n_retries),
-                Rung::Reinitialise => format!("after {} failures", settings.n_failures_before_reconnect),
-                _ => format!("after {} failures", settings.n_failures_before_reboot_advice),
-            }
-        };
-        rung_row(ui, i + 1, &text::capitalised(&rung.to_string()), &aside, is_active, help);
-    }
-    let can_recover = window.status.as_deref().is_some_and(can_recover);
-    ui.spacing_mut().item_spacing.y = gap;
-    ui.add_space(4.0);
-    ui.horizontal(|ui| {
-        ui.add_enabled_ui(can_recover, |ui| {
-            let clicked =
-                widgets::button(ui, "Recover now", false, "Do the next step of recovery at once, without waiting")
-                    .on_disabled_hover_text("There is nothing to recover: the camera works or is stopped.")
-                    .clicked();
-            if clicked {
-                window.wishes.push(Wish::Camera(Command::RecoverNow));
-            }
-        });
-    });
-    ui.add_space(4.0);
-}
-
-fn can_recover(status: &Status) -> bool {
-    match status.state {
-        State::Recovering | State::Failed => true,
-        State::Opening | State::Streaming => status.outage_secs.is_some() && status.last_fault.is_some(),
-        State::Idle => false,
-    }
-}
-
-fn rung_row(ui: &mut Ui, number: usize, label: &str, aside: &str, is_active: bool, help: &str) {
-    let palette = Palette::of(ui);
-    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 26.0), Sense::hover());
-    let spoken = format!("Step {number}: {label}, {}{aside}", if is_active { "active, " } else { "" });
-    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &spoken));
-    let painter = ui.painter();
-    let (color, font) = if is_active {
-        painter.rect_filled(rect, RADIUS, palette.warning_surface);
-        (palette.warning, theme::semibold(theme::BODY))
-    } else {
-        (palette.text_weak, theme::regular(theme::BODY))
-    };
-    let y = rect.center().y;
-    painter.text(pos2(rect.left() + 12.0, y), Align2::CENTER_CENTER, number, font.clone(), color);
-    painter.text(pos2(rect.left() + 38.0, y), Align2::LEFT_CENTER, label, font, color);
-    painter.text(pos2(rect.right() - 8.0, y), Align2::RIGHT_CENTER, aside, theme::regular(SMALL), color);
-    response.on_hover_text(help);
 }

@@ -260,7 +260,12 @@ fn row(ui: &mut Ui, event: &Event, is_marked: bool) {
     let palette = Palette::of(ui);
     let width = ui.available_width();
     let (rect, response) = ui.allocate_exact_size(vec2(width, ROW_HEIGHT), Sense::hover());
-    let name_width = if width < 380.0 { 66.0 } else { 82.0 };
+    // With room for the longest names of faults, where the message does not need it more.
+    let name_width = match width {
+        ..380.0 => 66.0,
+        380.0..560.0 => 82.0,
+        _ => 104.0,
+    };
     let time = text::clock_ms(event.at);
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{time} {} {}", event.name, event.message)));
     let painter = ui.painter();

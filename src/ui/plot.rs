@@ -125,7 +125,7 @@ pub fn draw(window: &mut Window, ui: &mut Ui) {
             window.log.jump_to(event.id);
         }
         shown.response.on_hover_ui_at_pointer(|ui| {
-            ui.label(format!("{} · {}", text::clock_ms(event.at), event.name));
+            ui.label(format!("{} · {}", text::clock_ms(event.at), text::marker_name(&event)));
             ui.label(&event.message);
         });
     } else if let Some(pointer) = shown.response.hover_pos() {
@@ -283,7 +283,7 @@ fn show(
 fn labels(plot: &mut PlotUi<'_>, palette: &Palette, markers: &[Marker], secs_per_point: f64) {
     let mut free_from = f64::NEG_INFINITY;
     for (i, marker) in markers.iter().enumerate() {
-        let name = marker.event.name.as_str();
+        let name = text::marker_name(&marker.event);
         #[expect(clippy::cast_precision_loss, reason = "a short word")]
         let width = (name.chars().count() as f64 * 6.5 + 14.0) * secs_per_point;
         let next = markers.get(i + 1).map_or(0.0, |next| next.x - 8.0 * secs_per_point);

@@ -5,7 +5,7 @@ use egui::vec2;
 use super::prompt::Purpose;
 use super::theme::CONTROL_HEIGHT;
 use super::widgets;
-use super::window::{Window, Wish};
+use super::window::{Sheet, Window, Wish};
 use crate::settings::{self, Settings, SnapshotFormat, Theme};
 
 const FORMATS: [(SnapshotFormat, &str, &str); 2] = [
@@ -16,7 +16,7 @@ const FORMATS: [(SnapshotFormat, &str, &str); 2] = [
 const THEMES: [(Theme, &str); 3] = [(Theme::Dark, "Dark"), (Theme::Light, "Light"), (Theme::System, "As the system")];
 
 pub fn draw(window: &mut Window, ctx: &egui::Context) {
-    let mut open = window.preferences_shown;
+    let mut open = window.sheet == Some(Sheet::Preferences);
     widgets::sheet(ctx, "Settings", 480.0, &mut open, |ui| {
         ui.spacing_mut().item_spacing.y = 8.0;
         folder(window, ui);
@@ -56,7 +56,9 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
             }
         });
     });
-    window.preferences_shown = open;
+    if !open {
+        window.sheet = window.sheet.filter(|sheet| *sheet != Sheet::Preferences);
+    }
 }
 
 fn folder(window: &mut Window, ui: &mut egui::Ui) {

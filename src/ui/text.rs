@@ -4,9 +4,12 @@ use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde::Deserialize;
 
-use crate::settings::Settings;
-use crate::status::{Asked, Got, Rung, State, Status};
+use crate::event::Event;
+use crate::fault::FaultClass;
+use crate::settings::{RecoverySettings, Settings};
+use crate::status::{Asked, Got, Outcome, Rung, RungStatus, State, Status, StuckProcess};
 
 /// A status as the window sees it between two publications: the clocks in it go on.
 #[derive(Clone, Copy)]
@@ -29,6 +32,13 @@ impl Moment<'_> {
         self.status.outage_secs.map(|secs| secs + self.since.as_secs_f64())
     }
 
+    /// The same in words. A camera that was given up is looked at each few seconds only: no more is told than is known.
+    #[must_use]
+    pub fn outage_span(&self) -> Option<String> {
+        let secs = self.outage_secs()?;
+        Some(if self.status.state == State::Failed { coarse_span(secs) } else { span(secs) })
+    }
+
     #[must_use]
     pub fn next_try_secs(&self) -> Option<f64> {
         self.status.next_try_secs.map(|secs| (secs - self.since.as_secs_f64()).max(0.0))
@@ -46,8 +56,8 @@ pub fn pill(moment: Moment<'_>) -> String {
             Some(secs) => format!("Opening · {secs:.1} s"),
             None => "Opening".to_owned(),
         },
-        State::Streaming | State::Recovering | State::Failed => match moment.outage_secs() {
-            Some(secs) => format!("{} · no picture for {}", graded(), span(secs)),
+        State::Streaming | State::Recovering | State::Failed => match moment.outage_span() {
+            Some(span) => format!("{} · no picture for {span}", graded()),
             None if status.state == State::Streaming => format!("{} · {:.1} fps", graded(), status.fps),
             None => format!("{} · no picture", graded()),
         },
@@ -72,6 +82,8 @@ pub enum BannerButton {
     Now,
     Start,
     TryAgain,
+    /// Ask whether the device may be reset.
+    Reset,
 }
 
 /// `None` while the picture is live.
@@ -81,40 +93,35 @@ pub fn banner(moment: Moment<'_>, settings: &Settings) -> Option<Banner> {
         return None;
     }
     let status = moment.status;
-    let headline = match moment.outage_secs() {
+    let headline = match moment.outage_span() {
         _ if status.state == State::Idle => "Stopped".to_owned(),
-        Some(secs) if status.state == State::Opening && status.last_fault.is_none() => {
-            format!("Opening for {}", span(secs))
-        }
+        Some(span) if status.state == State::Opening && status.last_fault.is_none() => format!("Opening for {span}"),
         None if status.state == State::Opening => "Opening".to_owned(),
-        Some(secs) => format!("No live picture for {}", span(secs)),
+        Some(span) => format!("No live picture for {span}"),
         None => "No live picture".to_owned(),
     };
     let fault = status.last_fault.as_ref().filter(|_| status.state != State::Idle);
-    let mut reason = fault.map(|fault| sentence(&fault.to_string())).unwrap_or_default();
-    let mut add = |text: &str| {
-        if !reason.is_empty() && !text.is_empty() {
-            reason.push(' ');
+    let advice = fault.map_or("", |fault| fault.advice.as_str());
+    let what_next = match status.state {
+        State::Idle => "Press Start or the space bar to see the camera.".to_owned(),
+        State::Opening if fault.is_none() => format!("Waiting for the first picture of {}.", status.name),
+        State::Failed => advice.to_owned(),
+        State::Opening | State::Streaming | State::Recovering => {
+            next_step(moment, settings).unwrap_or_else(|| advice.to_owned())
         }
-        reason.push_str(text);
     };
-    match status.state {
-        State::Idle => add("Press Start or the space bar to see the camera."),
-        State::Opening if fault.is_none() => add(&format!("Waiting for the first picture of {}.", status.name)),
-        State::Failed => add(fault.map_or("", |fault| fault.advice.as_str())),
-        State::Opening | State::Streaming | State::Recovering => match (status.rung, moment.next_try_secs()) {
-            (Some(Rung::AdviseReboot), _) => add(fault.map_or("", |fault| fault.advice.as_str())),
-            (Some(rung), Some(secs)) => add(&format!("Next: {rung} in {}{}.", span(secs), attempt(status, settings))),
-            (Some(rung), None) => add(&format!("Now: {rung}{}.", attempt(status, settings))),
-            (None, Some(secs)) => add(&format!("Next try in {}.", span(secs))),
-            (None, None) => add(fault.map_or("", |fault| fault.advice.as_str())),
-        },
-    }
-    if status.should_reboot {
-        add("Restarting the computer may help.");
-    }
+    // What has been tried in vain leaves two things, of which the first is the gentler.
+    let last_resort = match status.state {
+        State::Failed | State::Recovering if status.reset_needs_consent => "A reset of the device may help.",
+        _ if status.should_reboot => "Restarting the computer may help.",
+        _ => "",
+    };
+    let reason = fault.map(|fault| sentence(&fault.to_string())).unwrap_or_default();
+    let parts = [reason.as_str(), &what_next, last_resort];
+    let reason = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
     let button = match status.state {
         State::Idle => BannerButton::Start,
+        State::Failed | State::Recovering if status.reset_needs_consent => BannerButton::Reset,
         State::Failed => BannerButton::TryAgain,
         State::Opening if fault.is_none() => BannerButton::None,
         State::Opening | State::Streaming | State::Recovering => BannerButton::Now,
@@ -122,11 +129,161 @@ pub fn banner(moment: Moment<'_>, settings: &Settings) -> Option<Banner> {
     Some(Banner { headline, reason, button, is_fault: fault.is_some() })
 }
 
-fn attempt(status: &Status, settings: &Settings) -> String {
-    match status.recovery_attempts {
-        0 => String::new(),
-        n => format!(" (attempt {n} of {})", settings.recovery.n_recovery_attempts),
+/// What recovery does next, and when; `None` where it does nothing by itself.
+fn next_step(moment: Moment<'_>, settings: &Settings) -> Option<String> {
+    let status = moment.status;
+    let rung = status.rung?;
+    // Number and unit stay on one line.
+    let when = moment.next_try_secs().map(|secs| format!(" in {}", span(secs).replace(' ', "\u{a0}")));
+    if is_waited_for(status) {
+        // Somebody's hand is what helps; to look again is all that is done meanwhile.
+        let advice = status.last_fault.as_ref().map_or("", |fault| fault.advice.as_str());
+        return Some(format!("{advice} {}.", when.map_or("Looking now".to_owned(), |when| format!("Next look{when}"))));
     }
+    if rung == Rung::AdviseReboot {
+        // It is advice: what is done meanwhile is to try again now and then.
+        return when.map(|when| format!("Next try{when}."));
+    }
+    let again = if last_failed(&status.ladder) == Some(rung) { " again" } else { "" };
+    let (label, what) = match when {
+        Some(when) => ("next", format!("{rung}{again}{when}")),
+        None => ("now", format!("{rung}{again}")),
+    };
+    let attempt = match attempt(status, settings) {
+        attempt if attempt.is_empty() => attempt,
+        attempt => format!(" ({attempt})"),
+    };
+    Some(match last_failed(&status.ladder) {
+        Some(failed) if failed != rung => {
+            format!("{} did not help; {label}: {what}{attempt}.", capitalised(&failed.to_string()))
+        }
+        _ => format!("{}: {what}{attempt}.", capitalised(label)),
+    })
+}
+
+/// The camera is away or taken, and all that recovery does is to wait for it.
+fn is_waited_for(status: &Status) -> bool {
+    status.last_fault.as_ref().is_some_and(|fault| matches!(fault.class, FaultClass::Plug | FaultClass::Busy))
+}
+
+/// The rung that ended last, where it failed.
+fn last_failed(ladder: &[RungStatus]) -> Option<Rung> {
+    let ended = ladder.iter().filter_map(|rung| Some((rung.rung, rung.last.as_ref()?)));
+    let (rung, last) = ended.min_by(|(_, a), (_, b)| a.ago_secs.total_cmp(&b.ago_secs))?;
+    (last.outcome == Outcome::Failed).then_some(rung)
+}
+
+/// The number of the reconnection that is under way or comes next; empty where there is none.
+#[must_use]
+pub fn attempt(status: &Status, settings: &Settings) -> String {
+    let most = settings.recovery.n_recovery_attempts;
+    let comes_next = status.rung == Some(Rung::Reinitialise) && status.next_try_secs.is_some();
+    match status.recovery_attempts + u32::from(comes_next) {
+        _ if is_waited_for(status) => String::new(),
+        0 => String::new(),
+        n if n <= most => format!("attempt {n} of {most}"),
+        // After a rest they go on.
+        n => format!("attempt {n}"),
+    }
+}
+
+/// What a reset of the device does.
+pub const RESET_IS: &str = "A reset restarts the device on its USB port, as if it were unplugged and plugged in again. Every other program that uses it loses its picture too.";
+/// Who may do it.
+pub const RESET_NEEDS: &str = "It needs rights on the device itself: on Linux root, or a udev rule that lets you write to its file below /dev/bus/usb; on Windows an administrator.";
+
+/// What can be done about a process that does not end.
+pub const STUCK_HELP: &str = "Only the driver can let it go. Unplug the camera; when that does not help, restart the computer. Until then the camera may be busy.";
+
+/// A process of ours that even a kill did not end. `since` is the time since the status was published.
+#[must_use]
+pub fn stuck(process: &StuckProcess, since: Duration) -> String {
+    let place = process.kernel_function.as_ref().map(|name| format!(" in {name}")).unwrap_or_default();
+    let secs = process.since_secs + since.as_secs_f64();
+    // The time stays on one line.
+    let waited = coarse_span(secs).replace(' ', "\u{a0}");
+    format!("Process {} does not end: it has been waiting in the kernel{place} for {waited}.", process.pid)
+}
+
+/// One rung of the ladder in the window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RungLine {
+    pub is_active: bool,
+    /// It is not carried out before somebody consents.
+    pub needs_consent: bool,
+    /// The countdown of the active one; of the others, when their turn comes.
+    pub when: String,
+    /// How its last try ended.
+    pub outcome: Option<Outcome>,
+    /// What came of it so far; before that, what it does.
+    pub below: String,
+    pub hover: String,
+}
+
+/// `moment` is `None` before anything is known of the camera. `has_reset` says that it is one that can be reset.
+#[must_use]
+pub fn rung_line(rung: Rung, moment: Option<Moment<'_>>, recovery: &RecoverySettings, has_reset: bool) -> RungLine {
+    let does = match rung {
+        Rung::ResetDevice if !has_reset => "Only for a camera of this computer",
+        Rung::Retry => "Reads again after a short pause",
+        Rung::RestartStream => "Stops the stream and starts it again",
+        Rung::Reinitialise => "Closes the device and opens it anew",
+        Rung::ResetDevice => "Restarts the device on its USB port",
+        Rung::AdviseReboot => "Camclinic never restarts the computer",
+    };
+    let status = moment.map(|moment| moment.status);
+    let needs_consent = rung == Rung::ResetDevice && status.is_some_and(|status| status.reset_needs_consent);
+    let is_active = status.is_some_and(|status| status.rung == Some(rung));
+    let next_try_secs = moment.and_then(|moment| moment.next_try_secs());
+    let failures = |n: u32| format!("after {}", counted(n, "failure"));
+    let when = match (rung, next_try_secs) {
+        _ if needs_consent => "waits for you".to_owned(),
+        (Rung::AdviseReboot, _) if is_active => "now advised".to_owned(),
+        (_, Some(secs)) if is_active => format!("in {}", span(secs)),
+        _ if is_active => "now".to_owned(),
+        (Rung::ResetDevice, _) if !has_reset => "–".to_owned(),
+        (Rung::ResetDevice, _) => if recovery.may_reset_device { "by itself" } else { "asks first" }.to_owned(),
+        (Rung::AdviseReboot, _) => failures(recovery.n_failures_before_reboot_advice),
+        _ if !recovery.automatic => "when asked".to_owned(),
+        (Rung::Retry, _) => "at once".to_owned(),
+        (Rung::RestartStream, _) => "once".to_owned(),
+        (Rung::Reinitialise, _) => failures(recovery.n_failures_before_reconnect),
+    };
+    let seen = status.and_then(|status| status.ladder.iter().find(|seen| seen.rung == rung));
+    let last = seen.and_then(|seen| seen.last.as_ref());
+    let n_tries = seen.map_or(0, |seen| seen.n_tries);
+    let since_secs = moment.map_or(0.0, |moment| moment.since.as_secs_f64());
+    let mut parts = Vec::new();
+    if n_tries > 0 {
+        parts.push(tries(n_tries));
+    }
+    if let Some(last) = last {
+        let took = span(Duration::from_millis(last.took_ms).as_secs_f64());
+        parts.push(match last.outcome {
+            Outcome::Recovered => format!("recovered in {took}"),
+            Outcome::Failed | Outcome::Interrupted => format!("{} after {took}", last.outcome),
+        });
+        parts.push(ago(last.ago_secs + since_secs));
+    }
+    let below = if parts.is_empty() { does.to_owned() } else { parts.join(" · ") };
+    let why = last.filter(|last| !last.why.is_empty()).map(|last| format!("\nLast: {}", sentence(&last.why)));
+    let hover = format!("{does}.{}", why.unwrap_or_default());
+    RungLine { is_active, needs_consent, when, outcome: last.map(|last| last.outcome), below, hover }
+}
+
+fn tries(n: u32) -> String {
+    if n == 1 { "1 try".to_owned() } else { format!("{n} tries") }
+}
+
+fn counted(n: u32, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
+/// What the plot calls an event: a step of recovery by its own name.
+#[must_use]
+pub fn marker_name(event: &Event) -> String {
+    let rung = event.details.get("rung").and_then(|rung| Rung::deserialize(rung).ok());
+    rung.filter(|_| event.name == "rung").map_or_else(|| event.name.clone(), |rung| rung.to_string())
 }
 
 /// The line over the picture.
@@ -190,6 +347,23 @@ pub fn span(secs: f64) -> String {
     } else {
         format!("{} h {:02} min", whole / 3600, whole / 60 % 60)
     }
+}
+
+/// A time span of which the tenths do not matter: `3 s`, `4 min`, `2 h 10 min`.
+#[must_use]
+pub fn coarse_span(secs: f64) -> String {
+    let whole = Duration::try_from_secs_f64(secs).unwrap_or_default().as_secs();
+    match whole {
+        0..60 => format!("{whole} s"),
+        60..3600 => format!("{} min", whole / 60),
+        _ => format!("{} h {:02} min", whole / 3600, whole / 60 % 60),
+    }
+}
+
+/// How long ago something was: `12 s ago`.
+#[must_use]
+pub fn ago(secs: f64) -> String {
+    if secs < 1.0 { "just now".to_owned() } else { format!("{} ago", coarse_span(secs)) }
 }
 
 /// A count in groups of three digits: `1 918`.
@@ -271,6 +445,41 @@ mod tests {
         check(245.0, "4 min 05 s");
         check(7_800.0, "2 h 10 min");
         check(f64::INFINITY, "0 min 00 s");
+    }
+
+    #[test]
+    fn what_is_long_ago_is_told_roughly() {
+        #[track_caller]
+        fn check(secs: f64, expected: &str) {
+            assert_eq!(ago(secs), expected);
+        }
+        check(0.4, "just now");
+        check(12.9, "12 s ago");
+        check(150.0, "2 min ago");
+        check(7_860.0, "2 h 11 min ago");
+        check(f64::NAN, "0 s ago");
+    }
+
+    #[test]
+    fn steps_of_recovery_have_their_own_names_in_the_plot() {
+        #[track_caller]
+        fn check(name: &str, rung: Option<&str>, expected: &str) {
+            let event = Event {
+                id: 1,
+                at: Timestamp::UNIX_EPOCH,
+                instant: std::time::Instant::now(),
+                source: String::new(),
+                level: crate::event::Level::Warning,
+                name: name.to_owned(),
+                message: String::new(),
+                details: rung.map(|rung| ("rung".to_owned(), rung.into())).into_iter().collect(),
+            };
+            assert_eq!(marker_name(&event), expected);
+        }
+        check("rung", Some("restart-stream"), "restart stream");
+        check("rung", Some("unheard-of"), "rung");
+        check("rung", None, "rung");
+        check("stall", Some("retry"), "stall");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::prompt::{Prompt, Purpose};
 use super::text;
 use super::theme::{self, CONTROL_HEIGHT, Palette};
 use super::widgets::{self, Icon, ToolButton};
-use super::window::{Window, Wish};
+use super::window::{Sheet, Window, Wish};
 use crate::source::SourceSpec;
 use crate::status::State;
 
@@ -66,7 +66,7 @@ fn buttons(window: &mut Window, ui: &mut Ui, keys_fit: bool) {
             icon: Some(Icon::Stop),
             label: "Stop trying",
             key: key("Space"),
-            help: "Close the camera and leave it closed",
+            help: "Let go of the camera and try nothing more until you ask for it",
         },
         Some(State::Opening | State::Streaming) => ToolButton {
             icon: Some(Icon::Stop),
@@ -99,14 +99,14 @@ fn buttons(window: &mut Window, ui: &mut Ui, keys_fit: bool) {
     });
     let settings = ToolButton { icon: Some(Icon::Gear), help: "Settings", ..ToolButton::default() };
     if widgets::tool_button(ui, settings).clicked() {
-        window.preferences_shown = true;
+        window.sheet = Some(Sheet::Preferences);
     }
 }
 
 fn help_button(window: &mut Window, ui: &mut Ui) {
     let help = ToolButton { label: "?", help: "Help and keyboard shortcuts", ..ToolButton::default() };
     if widgets::tool_button(ui, help).clicked() {
-        window.help_shown = true;
+        window.sheet = Some(Sheet::Help);
     }
 }
 

@@ -13,7 +13,7 @@ use egui::{
 use super::text::{self, Banner, BannerButton};
 use super::theme::{self, Palette, SMALL};
 use super::widgets;
-use super::window::{Window, Wish};
+use super::window::{Sheet, Window, Wish};
 use crate::camera::Command;
 use crate::frame::{Frame as CameraFrame, Image};
 use crate::status::State;
@@ -171,13 +171,19 @@ fn draw_banner(window: &mut Window, ui: &mut Ui, stage: Rect, banner: &Banner) -
         Frame::NONE.fill(surface.gamma_multiply(0.97)).inner_margin(Margin::symmetric(18, 14)).show(&mut child, |ui| {
             let button = match banner.button {
                 BannerButton::None => None,
-                BannerButton::Now => Some(("Now", "Do the next step of recovery at once", Command::RecoverNow)),
-                BannerButton::Start => Some(("Start", "Open the camera and show its picture", Command::Start)),
-                BannerButton::TryAgain => Some(("Try again", "Open the camera once more", Command::Start)),
+                BannerButton::Now => Some(("Now", "Do the next step of recovery at once", Some(Command::RecoverNow))),
+                BannerButton::Start => Some(("Start", "Open the camera and show its picture", Some(Command::Start))),
+                BannerButton::TryAgain => Some(("Try again", "Open the camera once more", Some(Command::Start))),
+                // Not before somebody has confirmed it.
+                BannerButton::Reset => Some(("Reset device…", text::RESET_IS, None)),
             };
             ui.set_width(ui.available_width());
             ui.horizontal_top(|ui| {
-                let button_room = if button.is_some() { 100.0 } else { 0.0 };
+                let button_room = match banner.button {
+                    BannerButton::None => 0.0,
+                    BannerButton::Reset => 136.0,
+                    BannerButton::Now | BannerButton::Start | BannerButton::TryAgain => 100.0,
+                };
                 ui.allocate_ui_with_layout(
                     vec2((ui.available_width() - button_room).max(60.0), 0.0),
                     Layout::left_to_right(Align::Center).with_main_wrap(true),
@@ -195,7 +201,10 @@ fn draw_banner(window: &mut Window, ui: &mut Ui, stage: Rect, banner: &Banner) -
                 if let Some((label, help, command)) = button {
                     ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
                         if dark_button(ui, label, help) {
-                            window.wishes.push(Wish::Camera(command));
+                            match command {
+                                Some(command) => window.wishes.push(Wish::Camera(command)),
+                                None => window.sheet = Some(Sheet::Reset),
+                            }
                         }
                     });
                 }

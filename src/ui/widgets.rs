@@ -24,6 +24,8 @@ pub enum Icon {
     Down,
     Right,
     Cross,
+    Check,
+    Dash,
 }
 
 impl Icon {
@@ -50,6 +52,13 @@ impl Icon {
                 let stroke = Stroke::new(1.5, color);
                 painter.line_segment([at(-0.8, -0.8), at(0.8, 0.8)], stroke);
                 painter.line_segment([at(-0.8, 0.8), at(0.8, -0.8)], stroke);
+            }
+            Self::Check => {
+                let stroke = Stroke::new(1.5, color);
+                painter.line(vec![at(-0.9, 0.1), at(-0.25, 0.75), at(0.95, -0.7)], stroke);
+            }
+            Self::Dash => {
+                painter.line_segment([at(-0.8, 0.0), at(0.8, 0.0)], Stroke::new(1.5, color));
             }
             Self::Gear => {
                 for tooth in 0..8_u8 {

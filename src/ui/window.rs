@@ -14,7 +14,7 @@ use super::prompt::{Prompt, Purpose};
 use super::text::Moment;
 use super::theme::{self, Palette};
 use super::toasts::Toasts;
-use super::{help, inspector, log, plot, preferences, prompt, status_line, toolbar, viewer};
+use super::{consent, help, inspector, log, plot, preferences, prompt, status_line, toolbar, viewer};
 use crate::camera::Command;
 use crate::frame::Frame as CameraFrame;
 use crate::health::History;
@@ -93,10 +93,18 @@ pub struct Window {
     pub prompt: Option<Prompt>,
     /// The picture that waits for the name of its file: the one of the moment in which the user asked.
     pub waiting_frame: Option<Arc<CameraFrame>>,
-    pub help_shown: bool,
-    pub preferences_shown: bool,
+    pub sheet: Option<Sheet>,
     pub picture_only: bool,
     pub wishes: Vec<Wish>,
+}
+
+/// What lies over the whole window and holds back its keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sheet {
+    Help,
+    Preferences,
+    /// The question whether the device may be reset.
+    Reset,
 }
 
 /// Where a panel stands.
@@ -152,8 +160,7 @@ impl Window {
             status_line: status_line::View::default(),
             prompt: None,
             waiting_frame: None,
-            help_shown: false,
-            preferences_shown: false,
+            sheet: None,
             picture_only: false,
             wishes: Vec::new(),
         }
@@ -172,13 +179,12 @@ impl Window {
         Some(Moment { status, since })
     }
 
-    #[must_use]
-    pub fn is_stopped(&self) -> bool {
-        self.status.as_ref().is_none_or(|status| matches!(status.state, State::Idle | State::Failed))
-    }
-
     pub fn toggle_camera(&mut self) {
-        let command = if self.is_stopped() { Command::Start } else { Command::Stop };
+        let command = match self.status.as_ref().map(|status| status.state) {
+            None | Some(State::Idle | State::Failed) => Command::Start,
+            Some(State::Recovering) => Command::StopTrying,
+            Some(State::Opening | State::Streaming) => Command::Stop,
+        };
         self.wishes.push(Wish::Camera(command));
     }
 
@@ -244,6 +250,7 @@ impl Window {
         help::draw(self, ui.ctx());
         preferences::draw(self, ui.ctx());
         prompt::draw(self, ui.ctx());
+        consent::draw(self, ui.ctx());
         super::toasts::draw(self, ui.ctx());
     }
 
@@ -358,7 +365,7 @@ impl Window {
     }
 
     fn shortcuts(&mut self, ctx: &egui::Context) {
-        let sheet_shown = self.help_shown || self.preferences_shown || self.prompt.is_some();
+        let sheet_shown = self.sheet.is_some() || self.prompt.is_some();
         if sheet_shown || ctx.text_edit_focused() || ctx.any_popup_open() {
             return;
         }
@@ -379,7 +386,7 @@ impl Window {
             self.settings.window.log_shown = !self.settings.window.log_shown;
         }
         if pressed(ctx, Key::Questionmark) || pressed(ctx, Key::F1) {
-            self.help_shown = true;
+            self.sheet = Some(Sheet::Help);
         }
     }
 }
