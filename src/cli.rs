@@ -16,13 +16,13 @@ use crate::backend::Backend;
 use crate::camera::Camera;
 use crate::device::{self, Device};
 use crate::event::Level;
-use crate::fault::FaultClass;
+use crate::fault::{Fault, FaultClass};
 use crate::frame::{Frame, Size};
 use crate::latest::Reader;
 use crate::logging::EventLog;
 use crate::settings::{FPS, Isolation, Loaded, Settings, secs};
 use crate::snapshot::{self, Job};
-use crate::source::{SourceSpec, simulated};
+use crate::source::{OpenRequest, SourceSpec, simulated};
 use crate::status::{Grade, RungStatus, State, Status};
 
 mod recover;
@@ -190,6 +190,22 @@ pub struct Run {
 }
 
 impl Shared {
+    /// Has events printed on stderr, if that was asked for.
+    #[must_use]
+    pub fn tell(&self, log: &EventLog) -> bool {
+        let least = match self.verbose {
+            0 => return false,
+            1 => Level::Info,
+            _ => Level::Debug,
+        };
+        log.listen(move |event| {
+            if event.level >= least {
+                complain(&format!("{:>12}  {}", event.name, event.message));
+            }
+        });
+        true
+    }
+
     #[must_use]
     pub fn load_settings(&self) -> Run {
         let settings_path = self.settings.clone().or_else(Settings::default_path);
@@ -329,8 +345,10 @@ struct Work<'a> {
 
 impl Work<'_> {
     fn status(&self, source: Option<&str>, detailed: bool, json: bool) -> Result<Exit, String> {
-        let camera = self.open(self.choose(source)?)?;
-        let status = self.watch(&camera)?;
+        let spec = self.choose(source)?;
+        let patience = self.patience(&spec);
+        let camera = self.open(spec)?;
+        let status = self.watch(&camera, &patience)?;
         if json {
             say(&pretty(status.as_ref()));
         } else {
@@ -348,23 +366,22 @@ impl Work<'_> {
     }
 
     /// The status after two seconds of pictures, or as soon as it is clear that there will be none.
-    fn watch(&self, camera: &Camera) -> Result<Arc<Status>, String> {
+    fn watch(&self, camera: &Camera, patience: &Patience) -> Result<Arc<Status>, String> {
         let mut statuses = camera.status();
-        let mut deadline = Instant::now() + self.longest_start();
-        let mut first_frame_seen = false;
+        let mut ends_at = None;
         loop {
             self.check_interrupted()?;
-            let _ = statuses.wait_fresh(deadline.min(Instant::now() + POLL));
+            let _ = statuses.wait_fresh(Instant::now() + POLL);
             let Some(status) = statuses.current() else { continue };
-            if status.frames > 0 && !first_frame_seen {
-                first_frame_seen = true;
-                deadline = Instant::now() + STATUS_WATCH;
+            if status.frames > 0 {
+                ends_at.get_or_insert_with(|| Instant::now() + STATUS_WATCH);
             }
+            let is_over = ends_at.map_or_else(|| patience.is_over(&status), |at| Instant::now() >= at);
             // These do not change by waiting a few seconds, and nobody may be kept from the answer.
             let is_final = |class| matches!(class, FaultClass::Terminal | FaultClass::Busy | FaultClass::Plug);
             let hopeless = status.state == State::Failed
                 || status.last_fault.as_ref().is_some_and(|fault| is_final(fault.class) && status.frames == 0);
-            if hopeless || Instant::now() >= deadline {
+            if hopeless || is_over {
                 return Ok(status);
             }
         }
@@ -375,8 +392,9 @@ impl Work<'_> {
         let format = snapshot::format_of(output)?;
         let spec = self.choose(source)?;
         let name = spec.to_string();
+        let patience = self.patience(&spec);
         let camera = self.open(spec)?;
-        let Some(frame) = self.first_frame(&camera)? else {
+        let Some(frame) = self.first_frame(&camera, &patience)? else {
             let status = camera.status().current();
             let why = status.and_then(|status| status.last_fault.clone());
             let (why, advice) = why.map_or_else(
@@ -405,33 +423,28 @@ impl Work<'_> {
     }
 
     /// `None` when it is clear that none will come.
-    fn first_frame(&self, camera: &Camera) -> Result<Option<Arc<Frame>>, String> {
+    fn first_frame(&self, camera: &Camera, patience: &Patience) -> Result<Option<Arc<Frame>>, String> {
         let mut frames: Reader<Frame> = camera.frames();
         let statuses = camera.status();
-        let deadline = Instant::now() + self.longest_start();
         loop {
             self.check_interrupted()?;
-            if let Some(fresh) = frames.wait_fresh(deadline.min(Instant::now() + POLL)) {
+            if let Some(fresh) = frames.wait_fresh(Instant::now() + POLL) {
                 return Ok(Some(fresh.value));
             }
-            let status = statuses.current();
-            let hopeless = status.is_some_and(|status| {
-                status.state == State::Failed
-                    || status
-                        .last_fault
-                        .as_ref()
-                        .is_some_and(|fault| matches!(fault.class, FaultClass::Busy | FaultClass::Plug))
-            });
-            if hopeless || Instant::now() >= deadline {
+            let Some(status) = statuses.current() else { continue };
+            let is_final = |fault: &Fault| matches!(fault.class, FaultClass::Busy | FaultClass::Plug);
+            let hopeless = status.state == State::Failed || status.last_fault.as_ref().is_some_and(is_final);
+            if hopeless || patience.is_over(&status) {
                 return Ok(None);
             }
         }
     }
 
-    /// The longest that a camera may take to its first picture, one retry included.
-    fn longest_start(&self) -> Duration {
-        let recovery = &self.run.settings.recovery;
-        secs(recovery.open_deadline_secs + recovery.first_frame_deadline_secs) + Duration::from_secs(1)
+    fn patience(&self, spec: &SourceSpec) -> Patience {
+        let request = OpenRequest::new(spec.clone(), &self.run.settings);
+        let more = request.first_frame_deadline + Duration::from_secs(1);
+        let now = Instant::now();
+        Patience { longest: now + request.patience() + more, with_fault: now + request.open_deadline + more }
     }
 
     fn open(&self, spec: SourceSpec) -> Result<Camera, String> {
@@ -439,18 +452,7 @@ impl Work<'_> {
     }
 
     fn open_with(&self, spec: SourceSpec, settings: &Settings, log: EventLog) -> Result<Camera, String> {
-        let least = match self.shared.verbose {
-            0 => None,
-            1 => Some(Level::Info),
-            _ => Some(Level::Debug),
-        };
-        if let Some(least) = least {
-            log.set_on_event(move |event| {
-                if event.level >= least {
-                    complain(&format!("{:>12}  {}", event.name, event.message));
-                }
-            });
-        } else if io::stderr().is_terminal() {
+        if !self.shared.tell(&log) && io::stderr().is_terminal() {
             complain(&format!("Opening {spec} …"));
         }
         Camera::start(spec, settings, log, Arc::new(|| {}))
@@ -459,6 +461,20 @@ impl Work<'_> {
 
     fn check_interrupted(&self) -> Result<(), String> {
         if self.interrupted.load(Ordering::Relaxed) { Err("Interrupted.".to_owned()) } else { Ok(()) }
+    }
+}
+
+/// How long a command waits for the first picture, one retry included.
+struct Patience {
+    longest: Instant,
+    /// The same once there is a fault to tell.
+    with_fault: Instant,
+}
+
+impl Patience {
+    fn is_over(&self, status: &Status) -> bool {
+        let now = Instant::now();
+        now >= self.longest || now >= self.with_fault && status.last_fault.is_some()
     }
 }
 

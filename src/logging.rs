@@ -21,22 +21,22 @@ pub struct EventLog {
 struct Ring {
     events: VecDeque<Arc<Event>>,
     next_id: u64,
-    /// Called for each event, on the writer's thread: must not block. Wakes the window or prints to the terminal.
-    on_event: Option<Arc<OnEvent>>,
+    /// Called for each event, on the writer's thread: wake the window, print to the terminal.
+    listeners: Vec<Arc<Listener>>,
 }
 
-type OnEvent = dyn Fn(&Event) + Send + Sync;
+type Listener = dyn Fn(&Event) + Send + Sync;
 
 impl EventLog {
     #[must_use]
     pub fn new() -> Self {
-        let ring = Ring { events: VecDeque::new(), next_id: 1, on_event: None };
+        let ring = Ring { events: VecDeque::new(), next_id: 1, listeners: Vec::new() };
         Self { ring: Arc::new(Mutex::new(ring)) }
     }
 
-    /// Has `on_event` called for each event from now on, on the thread that writes it; it must not block.
-    pub fn set_on_event(&self, on_event: impl Fn(&Event) + Send + Sync + 'static) {
-        self.lock().on_event = Some(Arc::new(on_event));
+    /// Has `listener` called for each event from now on, on the thread that writes it; it must not block.
+    pub fn listen(&self, listener: impl Fn(&Event) + Send + Sync + 'static) {
+        self.lock().listeners.push(Arc::new(listener));
     }
 
     /// Adds an event with the time of this moment. When the ring is full the oldest goes.
@@ -69,10 +69,10 @@ impl EventLog {
             ring.events.pop_front();
         }
         ring.events.push_back(Arc::clone(&event));
-        let on_event = ring.on_event.clone();
+        let listeners = ring.listeners.clone();
         drop(ring);
-        if let Some(on_event) = on_event {
-            on_event(&event);
+        for listener in listeners {
+            listener(&event);
         }
     }
 

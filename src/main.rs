@@ -42,6 +42,7 @@ fn window(arguments: &cli::Cli, interrupted: Arc<AtomicBool>) -> Exit {
     let after = arguments.after;
     let screenshot = arguments.screenshot.clone().map(|path| ui::Screenshot { path, after });
     let log = EventLog::new();
+    let _ = arguments.shared.tell(&log);
     let greeting = chosen.is_stand_in.then(|| cli::NO_CAMERA.to_owned());
     let source = Some(chosen.spec);
     let options = ui::Options { source, settings, settings_path, notices, greeting, screenshot, log, interrupted };

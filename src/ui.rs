@@ -24,6 +24,7 @@ mod consent;
 mod help;
 mod inspector;
 pub mod log;
+mod pace;
 mod plot;
 mod preferences;
 pub mod prompt;
@@ -156,6 +157,7 @@ struct App {
     /// The window was drawn without a gap since the last picture, so that a skipped picture is our own doing.
     was_drawing: bool,
     shot: Option<screenshot::Shot>,
+    pace: pace::Pace,
 }
 
 impl App {
@@ -177,7 +179,7 @@ impl App {
         };
         {
             let wake = Arc::clone(&wake);
-            log.set_on_event(move |_| wake());
+            log.listen(move |_| wake());
         }
         let close = {
             let ctx = ctx.clone();
@@ -202,6 +204,7 @@ impl App {
             log.add("", Level::Warning, "settings", notice.clone());
             window.toasts.error(notice, now);
         }
+        let pace = pace::Pace::new(log.clone());
         Ok(Self {
             window,
             applied: settings,
@@ -217,6 +220,7 @@ impl App {
             is_hidden,
             was_drawing: false,
             shot,
+            pace,
         })
     }
 
@@ -391,7 +395,10 @@ impl eframe::App for App {
         }
     }
 
-    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
+    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
+        if let Some(secs) = frame.info().cpu_usage {
+            self.pace.add(secs);
+        }
         self.window.draw(ui);
         self.carry_out();
         self.apply_settings(ui.ctx());

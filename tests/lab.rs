@@ -413,7 +413,7 @@ impl Engine {
         let start = Instant::now();
         let print =
             move |event: &Event| println!("{:.1} s {} {}", start.elapsed().as_secs_f32(), event.name, event.message);
-        log.set_on_event(print);
+        log.listen(print);
         let spec = SourceSpec::parse(name).unwrap();
         Self { camera: Camera::start(spec, settings, log.clone(), Arc::new(|| {})).unwrap(), log }
     }
@@ -472,7 +472,7 @@ impl AtWork {
         settings.recovery.stall_deadline_secs = 2.0;
         let log = EventLog::new();
         let begun = Instant::now();
-        log.set_on_event(move |event| {
+        log.listen(move |event| {
             println!("  {:6.1} {} {}", begun.elapsed().as_secs_f32(), event.name, event.message);
         });
         let spec = SourceSpec::parse(source).unwrap();

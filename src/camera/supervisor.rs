@@ -254,7 +254,10 @@ impl Supervisor {
     }
 
     fn apply(&mut self, settings: Settings, now: Instant) {
-        let reopen = settings.asked != self.settings.asked || settings.backend != self.settings.backend;
+        let before = &self.settings;
+        let reopen = settings.asked != before.asked
+            || settings.backend != before.backend
+            || settings.isolation != before.isolation;
         self.ladder.set_settings(settings.recovery.clone());
         self.settings = settings;
         if reopen && !matches!(self.phase, Phase::Idle) {
