@@ -3,13 +3,13 @@
 //! ```text
 //!   Command ──► supervisor ──► Latest<Frame>, Latest<Status>, Latest<History>, events
 //!                 ▲    │
-//!         Report  │    ▼ go on / stop
+//!         Report  │    ▼ go on / restart / stop
 //!               capture thread ──► Source (open, grab, retrieve, close: each may block for ever)
 //! ```
 //!
 //! Invariant: the supervisor never calls a driver and never waits for a thread. A capture thread whose call does not
 //! come back within its deadline is told to end and left behind; it frees the device when the call returns, and is
-//! counted until then. Nothing here is global: any number of cameras run beside each other.
+//! counted until then. So is the thread that resets a device. Nothing here is global: any number of cameras run beside each other.
 
 use std::io;
 use std::sync::Arc;
@@ -48,11 +48,12 @@ pub enum Command {
     Apply(Box<Settings>),
     /// Another camera. A stopped one stays stopped no longer.
     Switch(Box<SourceSpec>),
-    /// Do the next step of recovery at once.
+    /// Do the next step of recovery at once; open the camera anew, if none is planned. Crashes so far are forgiven.
     RecoverNow,
-    /// Try nothing more until somebody acts.
+    /// Try nothing more until somebody acts. A live picture stays.
     StopTrying,
-    /// Reset the device on its bus: the consent that this step waits for.
+    /// Reset the device on its bus, and open it again: the consent that this step waits for. Only for a device of this
+    /// computer; others are left alone, and the log says so.
     ResetDevice,
 }
 

@@ -65,6 +65,7 @@
 //! | `main` | the window, or the command | with the program |
 //! | `supervisor` | decides; one for each camera | when its `Camera` is dropped |
 //! | `capture-N` | opens, reads and closes the source; N counts the openings | when told, as soon as the driver's call returns |
+//! | `reset-N` | resets a device on its bus | when the system has answered |
 //! | `snapshots` | encodes and writes pictures | when its `Snapshots` is dropped |
 //! | `list devices` | asks the system which cameras there are | when the system has answered |
 //!

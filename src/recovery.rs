@@ -204,7 +204,7 @@ impl Ladder {
     /// Whether everything that can be done from here has been tried often enough. Advice only: nothing is rebooted.
     #[must_use]
     pub fn should_reboot(&self) -> bool {
-        self.outage.waits_for.is_none()
+        self.outage.waits_for != Some(FaultClass::Plug)
             && self.outage.n_attempts >= self.settings.n_recovery_attempts
             && self.n_hard() >= self.settings.n_failures_before_reboot_advice
     }
@@ -405,7 +405,8 @@ impl Ladder {
     /// The rung that is under way, if there is one, did not help, and this is what failed next. Returns what is news: that
     /// an absent device is still absent is none.
     pub fn on_rung_failed(&mut self, fault: &Fault, now: Instant) -> Option<Ended> {
-        if self.outage.n_looks > 0 && self.outage.waits_for == Some(fault.class) {
+        let is_look = matches!(self.running, Some((Rung::Reinitialise, _))) && self.outage.n_looks > 0;
+        if is_look && self.outage.waits_for == Some(fault.class) {
             self.running = None;
             return None;
         }
@@ -888,6 +889,8 @@ mod tests {
         assert!(climb.ladder.should_reboot() && climb.ladder.advise_reboot());
         assert!(!climb.ladder.advise_reboot(), "once for each outage");
         assert_eq!(climb.n_tries(Rung::AdviseReboot), 1);
+        climb.fail(FaultKind::Busy);
+        assert!(climb.ladder.should_reboot(), "an old handle of our own may be what holds it");
         climb.fail(FaultKind::Unplugged);
         assert!(!climb.ladder.should_reboot());
         climb.good(1);

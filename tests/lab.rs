@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use camclinic::backend::Backend;
 use camclinic::camera::{Camera, Command};
 use camclinic::device;
+use camclinic::event::Event;
 use camclinic::fault::{Fault, FaultKind};
 use camclinic::frame::{Image, PixelFormat, Size};
 use camclinic::logging::EventLog;
@@ -325,7 +326,7 @@ fn guest_faults() {
 /// Waits until the camera that was reset delivers again.
 #[track_caller]
 fn check_is_back(name: &str) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         let read = open(name, V4L2, asked(None, 640, 480)).and_then(|mut source| read(source.as_mut()));
         match read {
@@ -360,28 +361,68 @@ fn guest_resets() {
         check_is_back(name);
     }
 
-    // The same through the whole engine, by the user's consent.
-    let log = EventLog::new();
-    log.set_on_event(|event| println!("{} {}", event.name, event.message));
-    let settings = Settings::default();
-    let camera = Camera::start(SourceSpec::parse(usb).unwrap(), &settings, log, Arc::new(|| {})).unwrap();
-    let wait = |what: &str, wanted: &dyn Fn(&Status) -> bool| {
-        let deadline = Instant::now() + Duration::from_secs(120);
-        let mut statuses = camera.status();
+    // The same through the whole engine, because the user wants it.
+    let engine = Engine::new(usb, &Settings::default());
+    engine.wait("streaming", |status| status.state == State::Streaming);
+    engine.camera.send(Command::ResetDevice);
+    engine.wait("reset", is_revived_by_reset);
+    drop(engine);
+
+    // A camera that only a reset revives: opening it anew leaves the driver's fault as it is.
+    let mut settings = Settings { backend: Some(V4L2), ..Settings::default() };
+    settings.recovery.n_recovery_attempts = 1;
+    settings.recovery.cooldown_secs = 1.0;
+    let engine = Engine::new(vivid, &settings);
+    engine.wait("streaming", |status| status.state == State::Streaming);
+    lab_devices("vivid0 stall");
+    let status = engine.wait("waiting for consent", |status| status.reset_needs_consent);
+    assert_eq!(status.state, State::Recovering);
+    assert!(engine.log.since(0).iter().any(|event| event.message.contains("waits for your consent")));
+    engine.camera.send(Command::ResetDevice);
+    let status = engine.wait("revived", is_revived_by_reset);
+    assert!(!status.reset_needs_consent);
+    drop(engine);
+    settings.recovery.may_reset_device = true;
+    let engine = Engine::new(vivid, &settings);
+    engine.wait("streaming", |status| status.state == State::Streaming);
+    lab_devices("vivid0 stall");
+    engine.wait("revived without being asked", is_revived_by_reset);
+}
+
+/// A camera with everything that the program does for it.
+struct Engine {
+    camera: Camera,
+    log: EventLog,
+}
+
+impl Engine {
+    fn new(name: &str, settings: &Settings) -> Self {
+        let log = EventLog::new();
+        let start = Instant::now();
+        let print =
+            move |event: &Event| println!("{:.1} s {} {}", start.elapsed().as_secs_f32(), event.name, event.message);
+        log.set_on_event(print);
+        let spec = SourceSpec::parse(name).unwrap();
+        Self { camera: Camera::start(spec, settings, log.clone(), Arc::new(|| {})).unwrap(), log }
+    }
+
+    #[track_caller]
+    fn wait(&self, what: &str, wanted: impl Fn(&Status) -> bool) -> Arc<Status> {
+        let deadline = Instant::now() + Duration::from_mins(3);
+        let mut statuses = self.camera.status();
         while let Some(fresh) = statuses.wait_fresh(deadline) {
             if wanted(&fresh.value) {
-                return;
+                return fresh.value;
             }
         }
         panic!("never {what}: {:#?}", statuses.current());
-    };
-    wait("streaming", &|status| status.state == State::Streaming);
-    camera.send(Command::ResetDevice);
-    wait("reset", &|status| {
-        let reset = status.ladder.iter().find(|row| row.rung == Rung::ResetDevice).unwrap();
-        let is_back = reset.last.as_ref().is_some_and(|last| last.outcome == Outcome::Recovered);
-        is_back && status.state == State::Streaming
-    });
+    }
+}
+
+fn is_revived_by_reset(status: &Status) -> bool {
+    let reset = status.ladder.iter().find(|row| row.rung == Rung::ResetDevice).unwrap();
+    let has_helped = reset.last.as_ref().is_some_and(|last| last.outcome == Outcome::Recovered);
+    has_helped && status.state == State::Streaming
 }
 
 #[test]

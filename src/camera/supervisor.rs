@@ -6,28 +6,25 @@ use std::time::{Duration, Instant, SystemTime};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
 
 use super::capture::{Capture, News, Report};
-use super::outage::{Outage, ordinal};
-use super::reset::{self, Resets, device_name};
+use super::outage::Outage;
+use super::reset::Resets;
 use super::tally::{Tally, describe};
 use super::{Command, SHUTDOWN_DEADLINE, Wake};
 use crate::backend::Backend;
 use crate::event::Level;
-use crate::fault::{Fault, FaultClass, FaultKind};
+use crate::fault::{Fault, FaultKind};
 use crate::frame::{Frame, Image, PixelFormat};
-use crate::health::{Condition, History};
+use crate::health::History;
 use crate::latest::Latest;
 use crate::logging::EventLog;
-use crate::recovery::{Ladder, Plan, Situation, Stream, Way};
+use crate::recovery::{Ladder, Stream, Way};
 use crate::settings::{Settings, secs};
 use crate::source::{Grabbed, OpenRequest, SourceSpec};
-use crate::status::{Asked, Got, Grade, Rung, State, Status};
+use crate::status::{Asked, Got, Rung, State, Status};
 
-/// How often the status is published while a camera is at work.
-const STATUS_PERIOD: Duration = Duration::from_millis(250);
-/// The same when it is given up: nothing changes but the time, and nobody pays a repaint for that many times a second.
-const FAILED_STATUS_PERIOD: Duration = Duration::from_secs(5);
-/// How often the score is added to the history.
-const HISTORY_PERIOD: Duration = Duration::from_millis(500);
+mod climb;
+mod publication;
+
 /// How long a device may take to close before its thread is left behind.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
 /// Sources with a time-out of their own use the stall deadline; the supervisor waits this much longer for them.
@@ -36,10 +33,6 @@ const GRACE: Duration = Duration::from_millis(250);
 const MAX_ABANDONED: u32 = 4;
 /// A stall is at least this many frame periods (libcamera's dequeue watchdog has the same).
 const STALL_PERIODS: f64 = 5.0;
-/// How long a reset of a device is waited for; the system takes a third of a second for a USB camera.
-const RESET_DEADLINE: Duration = Duration::from_secs(10);
-/// A device that has been reset is looked for by its drivers first.
-const PAUSE_AFTER_RESET: Duration = Duration::from_secs(1);
 /// Media Foundation opens in 4 to 20 s on many machines; the second try is given more.
 const MSMF_OPEN_FACTORS: [f64; 2] = [3.0, 5.0];
 
@@ -252,72 +245,6 @@ impl Supervisor {
         self.close_then(Next::Stay, now);
     }
 
-    /// Has effect only while something is being tried: a live picture stays.
-    fn stop_trying(&mut self, now: Instant) {
-        match &self.phase {
-            Phase::Idle | Phase::Failed | Phase::Closing { then: Next::Stay | Next::Fail, .. } => return,
-            Phase::Running { .. } if self.state(now) == State::Streaming => return,
-            // Nothing has failed: to try nothing more is to stop.
-            _ if self.outage.last_fault.is_none() => return self.stop(now),
-            _ => {}
-        }
-        self.interrupt_rung(now);
-        self.outage.on_stop_trying();
-        self.tally.on_interruption(now);
-        self.close_then(Next::Fail, now);
-    }
-
-    /// The next step at once, whatever is waited for; from a standstill, a reconnection.
-    fn recover_now(&mut self, now: Instant) {
-        self.ladder.forgive();
-        if !matches!(self.phase, Phase::Opening { .. } | Phase::Resetting { .. }) {
-            self.log(Level::Info, "rung", "The next step at once, as asked");
-        }
-        match &mut self.phase {
-            Phase::Running { capture, retry_at: retry_at @ Some(_), .. } => {
-                *retry_at = None;
-                capture.go_on();
-                self.begin(Rung::Retry, "Retry: reading again".to_owned(), now);
-            }
-            Phase::Resting { step, .. } => {
-                let step = *step;
-                self.take(step, now);
-            }
-            Phase::Closing { then: Next::Take(_, at), .. } => *at = now,
-            Phase::Opening { .. } | Phase::Resetting { .. } => {}
-            Phase::Closing { then, .. } => match then {
-                Next::Open => {}
-                _ => *then = Next::Take(Step::Reconnect, now),
-            },
-            Phase::Idle | Phase::Failed => {
-                self.ladder.start_over();
-                self.take(Step::Reconnect, now);
-            }
-            Phase::Running { .. } => {
-                self.interrupt_rung(now);
-                self.tally.on_interruption(now);
-                self.close_then(Next::Take(Step::Reconnect, now), now);
-            }
-        }
-    }
-
-    fn reset_as_asked(&mut self, now: Instant) {
-        if device_name(&self.spec).is_none() {
-            let message = format!("Only a camera of this computer can be reset, not {}", self.spec);
-            return self.log(Level::Warning, "rung", message);
-        }
-        if self.resets.n_out(None) > 0 {
-            return self.log(Level::Warning, "rung", "A reset of the camera is under way already");
-        }
-        self.ladder.forgive();
-        self.interrupt_rung(now);
-        if !matches!(self.phase, Phase::Idle | Phase::Failed) {
-            self.tally.on_interruption(now);
-        }
-        let next = Next::Take(Step::ResetDevice, now);
-        self.close_then(next, now);
-    }
-
     fn apply(&mut self, settings: Settings, now: Instant) {
         let reopen = settings.asked != self.settings.asked || settings.backend != self.settings.backend;
         self.ladder.set_settings(settings.recovery.clone());
@@ -453,144 +380,6 @@ impl Supervisor {
         secs(self.settings.recovery.stall_deadline_secs.max(STALL_PERIODS * period))
     }
 
-    /// The stream was stopped and started: it has as long for its next frame as a stream that was just opened.
-    fn on_restarted(&mut self, now: Instant) {
-        let due = now + secs(self.settings.recovery.first_frame_deadline_secs).max(self.stall_deadline());
-        if let Phase::Running { first_frame_due, deadline, restart_since, .. } = &mut self.phase {
-            *first_frame_due = due;
-            *deadline = due + GRACE;
-            *restart_since = None;
-        }
-    }
-
-    /// The capture thread could not open or read, and waits, or has ended.
-    fn on_failed(&mut self, fault: Fault, now: Instant) {
-        let Phase::Running { capture, opened_at, first_frame_due, .. } = &self.phase else {
-            return self.on_failure(fault, Stream::Gone, now);
-        };
-        if fault.kind != FaultKind::Stall || self.tally.n_frames_of_opening > 0 {
-            return self.on_failure(fault, Stream::Open, now);
-        }
-        // The call waited for the time of a stall; a first frame may take longer.
-        if now < *first_frame_due {
-            return capture.go_on();
-        }
-        let waited = now.saturating_duration_since(*opened_at).as_secs_f64();
-        let message = format!("no first frame for {waited:.1} s after opening: {}", self.label());
-        let fault = Fault { code: fault.code, ..Fault::new(FaultKind::NoFirstFrame, message) };
-        self.on_failure(fault, Stream::Open, now);
-    }
-
-    fn on_failure(&mut self, fault: Fault, stream: Stream, now: Instant) {
-        let is_damage = fault.class == FaultClass::Quality;
-        let plan = self.judge(fault, stream, now);
-        match plan {
-            Plan::Do { rung: Rung::Retry, at } => {
-                let wait = self.stall_deadline() + GRACE;
-                let is_due = at <= now;
-                if let Phase::Running { capture, retry_at, deadline, .. } = &mut self.phase {
-                    if stream == Stream::CallOut {
-                        *deadline = now + wait;
-                    } else {
-                        *retry_at = Some(at).filter(|_| !is_due);
-                        *deadline = (*deadline).max(at + wait);
-                        if is_due {
-                            capture.go_on();
-                        }
-                    }
-                }
-                if is_due && !is_damage {
-                    let call = if stream == Stream::CallOut { ", the driver's call is still out" } else { "" };
-                    self.begin(Rung::Retry, format!("Retry: waiting on{call}"), now);
-                }
-            }
-            Plan::Do { rung: Rung::RestartStream, .. } => self.restart_stream(now),
-            Plan::Do { rung: Rung::ResetDevice, at } => self.give_up_stream(Next::Take(Step::ResetDevice, at), now),
-            Plan::Do { rung: Rung::Reinitialise | Rung::AdviseReboot, at } => {
-                self.give_up_stream(Next::Take(Step::Reconnect, at), now);
-            }
-            Plan::GiveUp => self.give_up_stream(Next::Fail, now),
-        }
-        self.publish(now);
-    }
-
-    /// Has the ladder decide about a fault, and everybody told.
-    fn judge(&mut self, fault: Fault, stream: Stream, now: Instant) -> Plan {
-        self.tally.on_open_ended(now);
-        let fault = self.ladder.escalate(fault, now);
-        let is_damage = fault.class == FaultClass::Quality && stream != Stream::Gone;
-        if is_damage {
-            self.tally.on_damaged_frame();
-        } else if let Some(ended) = self.ladder.on_rung_failed(&fault, now) {
-            self.outage.on_rung_ended(ended, Some(&fault));
-        }
-        let knew_of_consent = self.ladder.needs_consent();
-        let other_backends = self.other_backends();
-        let situation = Situation {
-            stream,
-            is_device: device_name(&self.spec).is_some(),
-            other_format: self.other_format(),
-            other_backends: &other_backends,
-        };
-        let plan = self.ladder.on_failure(&fault, situation, now);
-        self.outage.on_failure(fault, plan, self.ladder.should_reboot(), self.tally.last_frame_at, now);
-        if self.ladder.needs_consent() && !knew_of_consent {
-            self.outage.on_consent_needed(self.ladder.n_attempts());
-        }
-        if self.ladder.advise_reboot() {
-            self.outage.on_reboot_advised(self.ladder.n_attempts());
-        }
-        plan
-    }
-
-    /// The compressed format where the camera sends another one, and the other way round: nearly every USB camera has both.
-    fn other_format(&self) -> Option<PixelFormat> {
-        match &self.spec {
-            SourceSpec::File(_) | SourceSpec::Url(_) => None,
-            SourceSpec::Simulated(_) | SourceSpec::Index(_) | SourceSpec::Device(_) => {
-                let usual = self.usual_format.or(self.asked().format);
-                Some(if usual == Some(PixelFormat::MJPG) { PixelFormat::YUYV } else { PixelFormat::MJPG })
-            }
-        }
-    }
-
-    fn other_backends(&self) -> Vec<Backend> {
-        let mut backends = self.spec.backends();
-        let usual = self.settings.backend.or(backends.first().copied());
-        backends.retain(|backend| Some(*backend) != usual);
-        backends
-    }
-
-    /// What is told when a rung is carried out; nothing when it is no news.
-    fn begin(&mut self, rung: Rung, message: String, now: Instant) {
-        if self.ladder.begin(rung, now) {
-            self.outage.on_rung_begun(rung, message);
-        }
-    }
-
-    fn interrupt_rung(&mut self, now: Instant) {
-        if let Some(ended) = self.ladder.interrupt(now) {
-            self.outage.on_rung_ended(ended, None);
-        }
-    }
-
-    fn restart_stream(&mut self, now: Instant) {
-        // Most backends can only do it by opening the device anew.
-        let limit = self.settings.recovery.open_deadline_secs.max(self.settings.recovery.first_frame_deadline_secs);
-        if let Phase::Running { capture, deadline, retry_at, restart_since, .. } = &mut self.phase {
-            *deadline = now + secs(limit) + GRACE;
-            *retry_at = None;
-            *restart_since = Some(now);
-            capture.restart();
-            self.begin(Rung::RestartStream, "Restarting the stream, with the camera kept open".to_owned(), now);
-        }
-    }
-
-    fn give_up_stream(&mut self, next: Next, now: Instant) {
-        self.tally.on_interruption(now);
-        self.close_then(next, now);
-    }
-
     fn on_timer(&mut self, now: Instant) {
         if let Phase::Running { capture, retry_at, .. } = &mut self.phase
             && retry_at.is_some_and(|at| now >= at)
@@ -599,45 +388,16 @@ impl Supervisor {
             capture.go_on();
             self.begin(Rung::Retry, "Retry: reading again".to_owned(), now);
         }
-        let waited = |since: Instant| now.saturating_duration_since(since).as_secs_f64();
         match &self.phase {
-            Phase::Opening { deadline, since, .. } if now >= *deadline => {
-                let message = format!("opening has not come back for {:.1} s: {}", waited(*since), self.label());
-                self.on_failure(Fault::new(FaultKind::OpenTimeout, message), Stream::Gone, now);
-            }
-            Phase::Running { deadline, restart_since: Some(since), .. } if now >= *deadline => {
-                let message = format!(
-                    "the restart of the stream has not come back for {:.1} s: {}",
-                    waited(*since),
-                    self.label()
-                );
-                self.on_failure(Fault::new(FaultKind::Hung, message), Stream::CallOut, now);
-            }
-            Phase::Running { deadline, opened_at, .. } if now >= *deadline => {
-                let fault = if self.tally.n_frames_of_opening == 0 {
-                    let message =
-                        format!("no first frame for {:.1} s after opening: {}", waited(*opened_at), self.label());
-                    Fault::new(FaultKind::NoFirstFrame, message)
-                } else {
-                    let limit = self.stall_deadline().as_secs_f64();
-                    let message =
-                        format!("no frame for {limit:.1} s, and the driver's call is still out: {}", self.label());
-                    Fault::new(FaultKind::Stall, message)
-                };
-                self.on_failure(fault, Stream::CallOut, now);
+            Phase::Opening { deadline, .. } | Phase::Running { deadline, .. } | Phase::Resetting { deadline, .. }
+                if now >= *deadline =>
+            {
+                self.on_overdue(now);
             }
             Phase::Closing { deadline, .. } if now >= *deadline => self.abandon(now),
             Phase::Resting { until, step } if now >= *until => {
                 let step = *step;
                 self.take(step, now);
-            }
-            Phase::Resetting { deadline, .. } if now >= *deadline => {
-                let message = format!(
-                    "the reset has not come back for {} s, and is left behind: {}",
-                    RESET_DEADLINE.as_secs(),
-                    self.label()
-                );
-                self.after_reset(Err(Fault::new(FaultKind::ResetFailed, message)), now);
             }
             Phase::Idle
             | Phase::Failed
@@ -718,87 +478,6 @@ impl Supervisor {
         self.publish(now);
     }
 
-    fn take(&mut self, step: Step, now: Instant) {
-        match step {
-            Step::Reconnect => {
-                let message = self.reconnection();
-                self.begin(Rung::Reinitialise, message, now);
-                self.open(now);
-            }
-            Step::ResetDevice => self.reset(now),
-            Step::OpenAfterReset => self.open(now),
-        }
-    }
-
-    /// What the log says of the reconnection that comes now.
-    fn reconnection(&self) -> String {
-        let how = match self.ladder.waits_for() {
-            Some(FaultClass::Plug) => return "Looking for the camera until it is back".to_owned(),
-            Some(_) => return "Trying every few seconds whether the camera is free".to_owned(),
-            None => match self.ladder.way() {
-                Way::AsAsked => String::new(),
-                Way::WithFormat(format) => match self.usual_format.or(self.asked().format) {
-                    Some(usual) => format!(" with {format} in place of {usual}"),
-                    None => format!(" with {format}"),
-                },
-                Way::Through(backend) => {
-                    let usual = self.settings.backend.or(self.spec.backends().first().copied());
-                    let usual = usual.map(|usual| format!(" in place of {}", usual.label())).unwrap_or_default();
-                    format!(" through {}{usual}", backend.label())
-                }
-            },
-        };
-        format!("Reconnect{how}, {} try", ordinal(self.ladder.n_attempts() + 1))
-    }
-
-    /// The device is closed: resets it on a thread that is not waited for beyond its deadline.
-    fn reset(&mut self, now: Instant) {
-        self.outage.since.get_or_insert(now);
-        self.outage.is_announced = true;
-        self.phase = Phase::Idle;
-        let started = match device_name(&self.spec) {
-            Some(_) if self.resets.n_out(None) > 0 => Err("an earlier reset has not come back".to_owned()),
-            Some(name) => {
-                self.begin(Rung::ResetDevice, "Resetting the camera on its bus".to_owned(), now);
-                self.resets.start(name).map_err(|error| format!("the system gives no thread: {error}"))
-            }
-            None => Err("it is no camera of this computer".to_owned()),
-        };
-        match started {
-            Ok(number) => self.phase = Phase::Resetting { number, deadline: now + RESET_DEADLINE },
-            Err(why) => {
-                let fault = Fault::new(FaultKind::ResetFailed, format!("{} cannot be reset: {why}", self.label()));
-                self.after_reset(Err(fault), now);
-            }
-        }
-        self.publish(now);
-    }
-
-    fn on_reset(&mut self, report: reset::Report, now: Instant) {
-        self.resets.on_report(report.number);
-        match &self.phase {
-            Phase::Resetting { number, .. } if *number == report.number => self.after_reset(report.result, now),
-            _ => self.log(Level::Info, "rung", "A reset that was not waited for any more has come back"),
-        }
-        self.publish(now);
-    }
-
-    /// Whatever came of it: the device is opened again, when its drivers have had time to find it.
-    fn after_reset(&mut self, result: Result<(), Fault>, now: Instant) {
-        let step = match result {
-            Ok(()) => Step::OpenAfterReset,
-            Err(fault) => {
-                if let Some(ended) = self.ladder.on_rung_failed(&fault, now) {
-                    self.outage.on_rung_ended(ended, Some(&fault));
-                }
-                self.outage.on_reset_failed(&fault);
-                Step::Reconnect
-            }
-        };
-        self.phase = Phase::Resting { step, until: now + PAUSE_AFTER_RESET };
-        self.publish(now);
-    }
-
     fn n_abandoned(&self) -> u32 {
         u32::try_from(self.abandoned.len()).unwrap_or(u32::MAX)
     }
@@ -854,123 +533,6 @@ impl Supervisor {
         self.spec.asked(self.settings.asked)
     }
 
-    fn state(&self, now: Instant) -> State {
-        match &self.phase {
-            Phase::Idle | Phase::Closing { then: Next::Stay, .. } => State::Idle,
-            Phase::Failed | Phase::Closing { then: Next::Fail, .. } => State::Failed,
-            Phase::Running { retry_at: None, .. }
-                if self.tally.n_frames_of_opening > 0 && self.time_without_picture(now).is_none() =>
-            {
-                State::Streaming
-            }
-            _ if self.outage.is_announced => State::Recovering,
-            Phase::Opening { .. }
-            | Phase::Closing { .. }
-            | Phase::Running { .. }
-            | Phase::Resting { .. }
-            | Phase::Resetting { .. } => {
-                if self.tally.n_frames_of_opening > 0 {
-                    State::Recovering
-                } else {
-                    State::Opening
-                }
-            }
-        }
-    }
-
-    /// How long there has been no live picture although one is wanted. Short gaps are none.
-    fn time_without_picture(&self, now: Instant) -> Option<Duration> {
-        let age = |since: Instant| now.saturating_duration_since(since);
-        match self.outage.since {
-            Some(since) => Some(age(since)).filter(|_| self.outage.is_announced),
-            None => self.tally.last_frame_at.map(age).filter(|age| *age > self.stall_deadline()),
-        }
-    }
-
-    pub(super) fn publish(&mut self, now: Instant) {
-        let state = self.state(now);
-        self.status_due = now + if state == State::Failed { FAILED_STATUS_PERIOD } else { STATUS_PERIOD };
-        let working = state != State::Idle;
-        let outage = self.time_without_picture(now).filter(|_| working);
-        let condition = Condition {
-            n_failures: if working { self.ladder.n_failures() } else { 0 },
-            unavailable: self.outage.is_announced && working && !matches!(self.phase, Phase::Running { .. }),
-            outage,
-            agreed_fps: self.tally.got.fps.or(self.asked().fps).filter(|_| state == State::Streaming),
-        };
-        let (health_score, deductions) = self.tally.health.score(condition, now);
-        if working && now >= self.history_due {
-            self.history_due = now + HISTORY_PERIOD;
-            self.history.push(now, health_score);
-            self.out.history.publish(self.history.clone());
-        }
-        let next_try = match &self.phase {
-            Phase::Resting { until, .. } | Phase::Closing { then: Next::Take(_, until), .. } => Some(*until),
-            Phase::Running { retry_at, .. } => *retry_at,
-            Phase::Idle | Phase::Failed | Phase::Opening { .. } | Phase::Closing { .. } | Phase::Resetting { .. } => {
-                None
-            }
-        };
-        let current_reset = match &self.phase {
-            Phase::Resetting { number, .. } => Some(*number),
-            _ => None,
-        };
-        let is_opened = matches!(self.phase, Phase::Running { .. });
-        let is_streaming = state == State::Streaming;
-        let status = Status {
-            source: self.spec.to_string(),
-            camera_index: self.spec.index(),
-            backend: self
-                .tally
-                .backend
-                .or(self.settings.backend)
-                .or_else(|| self.spec.backends().first().copied())
-                .map_or("none", Backend::slug)
-                .to_owned(),
-            state,
-            is_opened,
-            is_initialized: is_opened && self.tally.n_frames_of_opening > 0,
-            is_capturing: is_streaming,
-            is_healthy: is_streaming && Grade::of(health_score) >= Grade::Good,
-            health_score,
-            grade: Grade::of(health_score),
-            deductions,
-            consecutive_failures: self.ladder.n_failures(),
-            has_cached_frame: self.tally.n_frames > 0,
-            fps: if is_streaming { (self.tally.health.fps(now) * 10.0).round() / 10.0 } else { 0.0 },
-            width: self.tally.got.size.map_or(0, |size| size.width),
-            height: self.tally.got.size.map_or(0, |size| size.height),
-            frames: self.tally.n_frames,
-            dropped: self.tally.drops.total(),
-            last_frame_age_secs: self.tally.last_frame_at.map(|at| round_secs(now.saturating_duration_since(at))),
-            recovery_attempts: self.ladder.n_attempts(),
-            rung: if self.ladder.should_reboot() { Some(Rung::AdviseReboot) } else { self.outage.rung },
-            last_fault: self.outage.last_fault.clone(),
-            should_reboot: self.ladder.should_reboot(),
-            alerts: self.outage.alert.iter().cloned().collect(),
-            name: self.name.clone(),
-            asked: self.asked(),
-            got: self.tally.got.clone(),
-            open_ms: self.tally.open_ms,
-            first_frame_ms: self.tally.first_frame_ms,
-            latency_ms: self.tally.latency_ms.map(|ms| (ms * 10.0).round() / 10.0),
-            drops: self.tally.drops,
-            outage_secs: outage.map(round_secs),
-            next_try_secs: next_try.map(|at| round_secs(at.saturating_duration_since(now))),
-            abandoned_calls: self.n_abandoned() + self.resets.n_out(current_reset),
-            is_isolated: false,
-            stuck_processes: Vec::new(),
-            ladder: self.ladder.report(now),
-            reset_needs_consent: self.ladder.needs_consent(),
-        };
-        self.out.status.publish(status);
-        let level = (state, health_score);
-        if working || self.last_level != Some(level) {
-            (self.out.wake)();
-        }
-        self.last_level = Some(level);
-    }
-
     /// The source as a message ends with it: a bare number would say nothing.
     fn label(&self) -> String {
         match &self.spec {
@@ -982,9 +544,4 @@ impl Supervisor {
     fn log(&self, level: Level, name: &str, message: impl Into<String>) {
         self.outage.log(level, name, message);
     }
-}
-
-/// Seconds for people and JSON: a thousandth is all that means anything.
-fn round_secs(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1_000.0).round() / 1_000.0
 }
