@@ -731,6 +731,33 @@ fn the_recovery_of_a_failing_camera_stands_first() {
 }
 
 #[test]
+fn in_a_small_window_a_failing_camera_has_its_ladder_under_the_picture() {
+    #[track_caller]
+    fn check(status: Status, expected: [&str; 3]) {
+        let harness = sized(window(status), vec2(600.0, 480.0));
+        let top = |name: &str| harness.get_all_by_label(name).map(|node| node.rect().top()).fold(f32::NAN, f32::max);
+        let mut found = expected;
+        found.sort_by(|a, b| top(a).total_cmp(&top(b)));
+        assert_eq!(found, expected);
+        // Each part is as high as it is, and the column scrolls.
+        assert!(top("Stall after value") > top("Retries value") + 200.0);
+    }
+    check(climbing(), ["Recovery", "Health", "Source"]);
+    check(status(), ["Health", "Source", "Recovery"]);
+}
+
+#[test]
+fn why_a_step_failed_is_told_under_the_pointer() {
+    let mut harness = harness(window(climbing()));
+    harness.get_by_label_contains("Step 2: ").hover();
+    // The explanation comes after a moment.
+    for _ in 0..60 {
+        harness.step();
+    }
+    harness.get_by_label_contains("Last: No frame for 1.0 s.");
+}
+
+#[test]
 fn what_recovery_may_do_is_set_and_reset() {
     #[track_caller]
     fn check(name: &str, value: fn(&Settings) -> bool) {

@@ -266,8 +266,24 @@ pub fn rung_line(rung: Rung, moment: Option<Moment<'_>>, recovery: &RecoverySett
         parts.push(ago(last.ago_secs + since_secs));
     }
     let below = if parts.is_empty() { does.to_owned() } else { parts.join(" · ") };
+    let n_reconnections = recovery.n_recovery_attempts;
+    let explained = match rung {
+        Rung::Retry => "A failed read is repeated, and a picture that is only late is waited for.".to_owned(),
+        Rung::RestartStream => {
+            "The stream is stopped and started, with the device kept open: what revives a camera whose transfers have failed."
+                .to_owned()
+        }
+        Rung::Reinitialise => {
+            "The device is closed and opened anew, with pauses that grow; in another format or through another backend where that is allowed below.".to_owned()
+        }
+        Rung::ResetDevice if !has_reset => {
+            "Only a camera of this computer can be reset: no file, no address, no simulated one.".to_owned()
+        }
+        Rung::ResetDevice => format!("{RESET_IS} It comes after {n_reconnections} reconnections in a row."),
+        Rung::AdviseReboot => "When all else has failed, a restart of the computer may help. Camclinic only says so.".to_owned(),
+    };
     let why = last.filter(|last| !last.why.is_empty()).map(|last| format!("\nLast: {}", sentence(&last.why)));
-    let hover = format!("{does}.{}", why.unwrap_or_default());
+    let hover = explained + &why.unwrap_or_default();
     RungLine { is_active, needs_consent, when, outcome: last.map(|last| last.outcome), below, hover }
 }
 
