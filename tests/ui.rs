@@ -314,7 +314,7 @@ fn the_banner_gives_reason_next_step_and_button() {
             ..climbing()
         },
         "No live picture for 3.2 s",
-        "The camera is gone. Plug the camera in again: it comes back by itself. Next look in 2.0\u{a0}s.",
+        "The camera is gone. It comes back by itself once it is plugged in. Next look in 2.0\u{a0}s.",
         "Now",
         "Camera(RecoverNow)",
     );
@@ -617,6 +617,21 @@ fn the_ladder_tells_each_rung() {
             "Step 4: Reset device, waits for you, Restarts the device on its USB port",
         ],
     );
+    let waiting = |kind| Status { last_fault: Some(Fault::new(kind, "test")), ..climbing() };
+    for (status, says) in [
+        (waiting(FaultKind::Unplugged), "in 2.0 s, 2 tries · looking until it is there and free"),
+        (waiting(FaultKind::Busy), "in 2.0 s, 2 tries · looking until it is there and free"),
+        (
+            Status {
+                next_try_secs: None,
+                ladder: vec![RungStatus { rung: Rung::Reinitialise, n_tries: 1, last: None }],
+                ..failing()
+            },
+            "now, 1 try · under way",
+        ),
+    ] {
+        check(status, |_| (), &[&format!("Step 3: Reconnect, active, {says}")]);
+    }
     // What cannot be reset is not said to be.
     let mut simulated = window(status());
     simulated.spec = SourceSpec::parse("sim:").unwrap();

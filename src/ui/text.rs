@@ -139,10 +139,13 @@ fn next_step(moment: Moment<'_>, settings: &Settings) -> Option<String> {
     let rung = status.rung?;
     // Number and unit stay on one line.
     let when = moment.next_try_secs().map(|secs| format!(" in {}", span(secs).replace(' ', "\u{a0}")));
-    if is_waited_for(status) {
+    if let Some(fault) = status.last_fault.as_ref().filter(|_| is_waited_for(status)) {
         // Somebody's hand is what helps; to look again is all that is done meanwhile.
-        let advice = status.last_fault.as_ref().map_or("", |fault| fault.advice.as_str());
-        return Some(format!("{advice} {}.", when.map_or("Looking now".to_owned(), |when| format!("Next look{when}"))));
+        let look = when.map_or("Looking now".to_owned(), |when| format!("Next look{when}"));
+        let has_been_there = fault.class == FaultClass::Plug && status.has_cached_frame;
+        let help =
+            if has_been_there { "It comes back by itself once it is plugged in." } else { fault.advice.as_str() };
+        return Some(format!("{help} {look}."));
     }
     if rung == Rung::AdviseReboot {
         // It is advice: what is done meanwhile is to try again now and then.

@@ -76,13 +76,18 @@ pub fn rung_line(rung: Rung, moment: Option<Moment<'_>>, recovery: &RecoverySett
     if n_tries > 0 {
         parts.push(tries(n_tries));
     }
-    if let Some(last) = last {
+    let waited_for = status.filter(|_| is_active).is_some_and(super::is_waited_for);
+    if n_tries > 0 && waited_for {
+        parts.push("looking until it is there and free".to_owned());
+    } else if let Some(last) = last {
         let took = span(Duration::from_millis(last.took_ms).as_secs_f64());
         parts.push(match last.outcome {
             Outcome::Recovered => format!("recovered in {took}"),
             Outcome::Failed | Outcome::Interrupted => format!("{} after {took}", last.outcome),
         });
         parts.push(ago(last.ago_secs + since_secs));
+    } else if n_tries > 0 && is_active {
+        parts.push("under way".to_owned());
     }
     let below = if parts.is_empty() { does.to_owned() } else { parts.join(" · ") };
     let n_reconnections = recovery.n_recovery_attempts;
@@ -103,7 +108,8 @@ pub fn rung_line(rung: Rung, moment: Option<Moment<'_>>, recovery: &RecoverySett
     };
     let why = last.filter(|last| !last.why.is_empty()).map(|last| format!("\nLast: {}", sentence(&last.why)));
     let hover = explained + &why.unwrap_or_default();
-    RungLine { is_active, needs_consent, when, outcome: last.map(|last| last.outcome), below, hover }
+    let outcome = last.map(|last| last.outcome).filter(|_| !waited_for);
+    RungLine { is_active, needs_consent, when, outcome, below, hover }
 }
 
 fn tries(n: u32) -> String {
