@@ -197,8 +197,12 @@ pub fn attempt(status: &Status, settings: &Settings) -> String {
 /// What the plot calls an event: a step of recovery by its own name.
 #[must_use]
 pub fn marker_name(event: &Event) -> String {
+    if event.name != "rung" {
+        return event.name.clone();
+    }
+    // Without a step it is about all of them.
     let rung = event.details.get("rung").and_then(|rung| Rung::deserialize(rung).ok());
-    rung.filter(|_| event.name == "rung").map_or_else(|| event.name.clone(), |rung| rung.to_string())
+    rung.map_or_else(|| "recovery".to_owned(), |rung| rung.to_string())
 }
 
 /// The line over the picture.
@@ -392,8 +396,8 @@ mod tests {
             assert_eq!(marker_name(&event), expected);
         }
         check("rung", Some("restart-stream"), "restart stream");
-        check("rung", Some("unheard-of"), "rung");
-        check("rung", None, "rung");
+        check("rung", Some("unheard-of"), "recovery");
+        check("rung", None, "recovery");
         check("stall", Some("retry"), "stall");
     }
 
