@@ -23,9 +23,10 @@ use crate::logging::EventLog;
 use crate::settings::{FPS, Isolation, Loaded, Settings, secs};
 use crate::snapshot::{self, Job};
 use crate::source::{OpenRequest, SourceSpec, simulated};
-use crate::status::{Grade, RungStatus, State, Status};
+use crate::status::{Grade, State, Status};
 
 mod recover;
+mod status;
 
 /// How a run ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -352,7 +353,7 @@ impl Work<'_> {
         if json {
             say(&pretty(status.as_ref()));
         } else {
-            say(&status_text(&status, detailed));
+            say(&status::text(&status, detailed));
         }
         Ok(exit_of(&status))
     }
@@ -484,76 +485,6 @@ fn exit_of(status: &Status) -> Exit {
         (State::Streaming, Grade::Warning) => Exit::Warning,
         _ => Exit::Critical,
     }
-}
-
-fn status_text(status: &Status, detailed: bool) -> String {
-    let mut lines =
-        vec![format!("{}: {}, score {} ({})", status.name, status.state, status.health_score, status.grade)];
-    if let Some(fault) = &status.last_fault {
-        lines.push(format!("  fault    {fault}"));
-        lines.push(format!("  to do    {}", fault.advice));
-    }
-    if status.frames > 0 {
-        let fps_got = status.got.fps.map(|fps| format!(" of {fps}")).unwrap_or_default();
-        let format = status.got.format.map(|format| format!(" {format}")).unwrap_or_default();
-        lines.push(format!(
-            "  picture  {}x{}{format}, {:.1}{fps_got} fps through {}",
-            status.width, status.height, status.fps, status.backend
-        ));
-    }
-    lines.extend(status.deductions.iter().map(|deduction| format!("  -{:<7} {}", deduction.points, deduction.reason)));
-    if detailed {
-        let ms = |ms: Option<u64>| ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"));
-        let asked = |text: Option<String>| text.unwrap_or_else(|| "device default".to_owned());
-        lines.push(format!(
-            "  asked    {}, {} fps, {}",
-            asked(status.asked.size.map(|size| size.to_string())),
-            asked(status.asked.fps.map(|fps| fps.to_string())),
-            asked(status.asked.format.map(|format| format.to_string()))
-        ));
-        lines.push(format!("  open     {}, first picture {}", ms(status.open_ms), ms(status.first_frame_ms)));
-        lines.push(format!(
-            "  frames   {}, dropped {} (camera {}, damaged {}), warm-up {}",
-            status.frames, status.dropped, status.drops.camera, status.drops.damaged, status.drops.warm_up
-        ));
-        lines.push(format!(
-            "  latency  {}",
-            status.latency_ms.map_or_else(|| "-".to_owned(), |latency| format!("{latency:.1} ms"))
-        ));
-        lines.push(format!(
-            "  failures {} in a row, {} reconnections",
-            status.consecutive_failures, status.recovery_attempts
-        ));
-        let process = if status.is_isolated { "in a process of its own" } else { "in this process" };
-        lines.push(format!("  backend  {} {process}", status.backend));
-        lines.extend(status.ladder.iter().filter_map(ladder_line));
-        if status.abandoned_calls > 0 {
-            lines.push(format!("  hung     {} driver calls have not come back", status.abandoned_calls));
-        }
-        lines.extend(status.stuck_processes.iter().map(|process| {
-            let place = process.kernel_function.as_ref().map(|name| format!(" in {name}")).unwrap_or_default();
-            let waited = process.since_secs;
-            format!("  stuck    process {} has been waiting in the kernel{place} for {waited:.0} s", process.pid)
-        }));
-    }
-    if status.should_reboot {
-        lines.push("  Everything else has been tried: restarting the computer may help.".to_owned());
-    }
-    lines.join("\n")
-}
-
-/// What a rung of the ladder has done; `None` where it has done nothing.
-fn ladder_line(rung: &RungStatus) -> Option<String> {
-    if rung.n_tries == 0 && rung.last.is_none() {
-        return None;
-    }
-    let tries = if rung.n_tries == 1 { "1 try".to_owned() } else { format!("{} tries", rung.n_tries) };
-    let last = rung.last.as_ref().map(|last| {
-        let why = if last.why.is_empty() { String::new() } else { format!(": {}", last.why) };
-        let took = Duration::from_millis(last.took_ms).as_secs_f64();
-        format!(", the last one {} after {took:.1} s, {:.0} s ago{why}", last.outcome, last.ago_secs)
-    });
-    Some(format!("  rung     {}: {tries}{}", rung.rung, last.unwrap_or_default()))
 }
 
 fn pretty(value: &impl serde::Serialize) -> String {

@@ -297,6 +297,10 @@ fn status_for_people_names_fault_and_remedy() {
     let output = camclinic(&["status", "sim:open-busy", "--detailed"]);
     let text = stdout(&output);
     assert!(text.contains("critical") && text.contains("to do"), "{text}");
+    assert!(text.contains("  backend  simulated in this process\n"), "{text}");
+    let output = camclinic(&["status", "sim:stall@500ms", "--detailed", "--isolation", "off"]);
+    let text = stdout(&output);
+    assert!(text.contains("  rung     restart stream: 1 try"), "{text}");
 }
 
 #[test]

@@ -314,7 +314,7 @@ fn the_banner_gives_reason_next_step_and_button() {
             ..climbing()
         },
         "No live picture for 3.2 s",
-        "The camera is gone. Plug the camera in again: it comes back by itself. Next look in 2.0\u{a0}s.",
+        "The camera is gone. It comes back by itself once it is plugged in. Next look in 2.0\u{a0}s.",
         "Now",
         "Camera(RecoverNow)",
     );
@@ -617,6 +617,21 @@ fn the_ladder_tells_each_rung() {
             "Step 4: Reset device, waits for you, Restarts the device on its USB port",
         ],
     );
+    let waiting = |kind| Status { last_fault: Some(Fault::new(kind, "test")), ..climbing() };
+    for (status, says) in [
+        (waiting(FaultKind::Unplugged), "in 2.0 s, 2 tries · looking until it is there and free"),
+        (waiting(FaultKind::Busy), "in 2.0 s, 2 tries · looking until it is there and free"),
+        (
+            Status {
+                next_try_secs: None,
+                ladder: vec![RungStatus { rung: Rung::Reinitialise, n_tries: 1, last: None }],
+                ..failing()
+            },
+            "now, 1 try · under way",
+        ),
+    ] {
+        check(status, |_| (), &[&format!("Step 3: Reconnect, active, {says}")]);
+    }
     // What cannot be reset is not said to be.
     let mut simulated = window(status());
     simulated.spec = SourceSpec::parse("sim:").unwrap();
@@ -728,6 +743,33 @@ fn the_recovery_of_a_failing_camera_stands_first() {
     check(&mut harness, 1, climbing(), false);
     harness.hover_at(egui::pos2(300.0, 300.0));
     check(&mut harness, 1, climbing(), true);
+}
+
+#[test]
+fn in_a_small_window_a_failing_camera_has_its_ladder_under_the_picture() {
+    #[track_caller]
+    fn check(status: Status, expected: [&str; 3]) {
+        let harness = sized(window(status), vec2(600.0, 480.0));
+        let top = |name: &str| harness.get_all_by_label(name).map(|node| node.rect().top()).fold(f32::NAN, f32::max);
+        let mut found = expected;
+        found.sort_by(|a, b| top(a).total_cmp(&top(b)));
+        assert_eq!(found, expected);
+        // Each part is as high as it is, and the column scrolls.
+        assert!(top("Stall after value") > top("Retries value") + 200.0);
+    }
+    check(climbing(), ["Recovery", "Health", "Source"]);
+    check(status(), ["Health", "Source", "Recovery"]);
+}
+
+#[test]
+fn why_a_step_failed_is_told_under_the_pointer() {
+    let mut harness = harness(window(climbing()));
+    harness.get_by_label_contains("Step 2: ").hover();
+    // The explanation comes after a moment.
+    for _ in 0..60 {
+        harness.step();
+    }
+    harness.get_by_label_contains("Last: No frame for 1.0 s.");
 }
 
 #[test]

@@ -81,33 +81,65 @@ const COMMON_SIZES: [(u32, u32); 9] = [
 
 const COMMON_RATES: [u32; 8] = [5, 10, 15, 24, 25, 30, 50, 60];
 
+/// The sections that are drawn together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    All,
+    /// What a failing camera is being helped with; nothing while all is well.
+    Urgent,
+    /// All but that.
+    Rest,
+}
+
 pub fn draw(window: &mut Window, ui: &mut Ui) {
-    let is_failing = window.status.as_deref().is_some_and(recovery::is_failing);
-    let pointer = ui.input(|input| input.pointer.hover_pos());
-    let urgent = &mut window.inspector.urgent;
-    let is_held = urgent.area.is_some_and(|area| pointer.is_some_and(|at| area.contains(at)));
-    let changes = urgent.update(is_failing, is_held, window.now);
-    // What a failing camera is being helped with is what one wants to see: it comes to the top.
-    let mut sections: Vec<_> = SECTIONS.iter().collect();
-    sections.sort_by_key(|section| section.title != RECOVERY || !urgent.is_first);
+    let changes = update(window, ui);
     let mut scroll = egui::ScrollArea::vertical().id_salt("inspector").auto_shrink([false, true]);
     if changes {
         scroll = scroll.vertical_scroll_offset(0.0);
     }
-    let shown = scroll.show(ui, |ui| {
-        egui::Frame::NONE.inner_margin(Margin { left: 14, right: 14, top: 4, bottom: 10 }).show(ui, |ui| {
-            ui.spacing_mut().item_spacing.y = 6.0;
-            for section in sections {
-                ui.push_id(section.title, |ui| {
-                    let aside = (section.aside)(window);
-                    let mut folded = std::mem::take(&mut window.settings.window.folded_sections);
-                    widgets::section(ui, section.title, &aside, &mut folded, |ui| (section.draw)(window, ui));
-                    window.settings.window.folded_sections = folded;
-                });
-            }
-        });
-    });
+    let shown = scroll.show(ui, |ui| draw_part(window, ui, Part::All));
     window.inspector.urgent.area = Some(shown.inner_rect);
+}
+
+/// To be called once before the parts are drawn. Returns whether their order is another one now.
+pub fn update(window: &mut Window, ui: &Ui) -> bool {
+    let is_failing = window.status.as_deref().is_some_and(recovery::is_failing);
+    let pointer = ui.input(|input| input.pointer.hover_pos());
+    let urgent = &mut window.inspector.urgent;
+    let is_held = urgent.area.take().is_some_and(|area| pointer.is_some_and(|at| area.contains(at)));
+    urgent.update(is_failing, is_held, window.now)
+}
+
+/// Some of the sections, as high as they are.
+pub fn draw_part(window: &mut Window, ui: &mut Ui, part: Part) {
+    let is_urgent = |section: &Section| section.title == RECOVERY && window.inspector.urgent.is_first;
+    let mut sections: Vec<_> = SECTIONS
+        .iter()
+        .filter(|section| match part {
+            Part::All => true,
+            Part::Urgent => is_urgent(section),
+            Part::Rest => !is_urgent(section),
+        })
+        .collect();
+    sections.sort_by_key(|section| !is_urgent(section));
+    if sections.is_empty() {
+        return;
+    }
+    let margin = Margin { left: 14, right: 14, top: 4, bottom: 10 };
+    let shown = egui::Frame::NONE.inner_margin(margin).show(ui, |ui| {
+        ui.spacing_mut().item_spacing.y = 6.0;
+        for section in sections {
+            ui.push_id(section.title, |ui| {
+                let aside = (section.aside)(window);
+                let mut folded = std::mem::take(&mut window.settings.window.folded_sections);
+                widgets::section(ui, section.title, &aside, &mut folded, |ui| (section.draw)(window, ui));
+                window.settings.window.folded_sections = folded;
+            });
+        }
+    });
+    let seen = shown.response.rect.intersect(ui.clip_rect());
+    let area = &mut window.inspector.urgent.area;
+    *area = Some(area.map_or(seen, |area| area.union(seen)));
 }
 
 fn source(window: &mut Window, ui: &mut Ui) {

@@ -30,6 +30,7 @@ fn can_recover(status: &Status) -> bool {
 pub fn aside(window: &Window) -> String {
     let Some(status) = window.status.as_deref() else { return String::new() };
     match (status.stuck_processes.len(), text::attempt(status, &window.settings)) {
+        (0, _) if status.state == State::Failed => "given up".to_owned(),
         (0, attempt) => attempt,
         (1, _) => "⚠ a process hangs".to_owned(),
         (n, _) => format!("⚠ {n} processes hang"),

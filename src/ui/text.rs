@@ -8,8 +8,12 @@ use serde::Deserialize;
 
 use crate::event::Event;
 use crate::fault::FaultClass;
-use crate::settings::{RecoverySettings, Settings};
-use crate::status::{Asked, Got, Outcome, Rung, RungStatus, State, Status, StuckProcess};
+use crate::settings::Settings;
+use crate::status::{Asked, Got, Outcome, Rung, RungStatus, State, Status};
+
+mod ladder;
+
+pub use ladder::{RESET_IS, RESET_NEEDS, RungLine, STUCK_HELP, rung_line, stuck};
 
 /// A status as the window sees it between two publications: the clocks in it go on.
 #[derive(Clone, Copy)]
@@ -135,10 +139,13 @@ fn next_step(moment: Moment<'_>, settings: &Settings) -> Option<String> {
     let rung = status.rung?;
     // Number and unit stay on one line.
     let when = moment.next_try_secs().map(|secs| format!(" in {}", span(secs).replace(' ', "\u{a0}")));
-    if is_waited_for(status) {
+    if let Some(fault) = status.last_fault.as_ref().filter(|_| is_waited_for(status)) {
         // Somebody's hand is what helps; to look again is all that is done meanwhile.
-        let advice = status.last_fault.as_ref().map_or("", |fault| fault.advice.as_str());
-        return Some(format!("{advice} {}.", when.map_or("Looking now".to_owned(), |when| format!("Next look{when}"))));
+        let look = when.map_or("Looking now".to_owned(), |when| format!("Next look{when}"));
+        let has_been_there = fault.class == FaultClass::Plug && status.has_cached_frame;
+        let help =
+            if has_been_there { "It comes back by itself once it is plugged in." } else { fault.advice.as_str() };
+        return Some(format!("{help} {look}."));
     }
     if rung == Rung::AdviseReboot {
         // It is advice: what is done meanwhile is to try again now and then.
@@ -187,103 +194,15 @@ pub fn attempt(status: &Status, settings: &Settings) -> String {
     }
 }
 
-/// What a reset of the device does.
-pub const RESET_IS: &str = "A reset restarts the device on its USB port, as if it were unplugged and plugged in again. Every other program that uses it loses its picture too.";
-/// Who may do it.
-pub const RESET_NEEDS: &str = "It needs rights on the device itself: on Linux root, or a udev rule that lets you write to its file below /dev/bus/usb; on Windows an administrator.";
-
-/// What can be done about a process that does not end.
-pub const STUCK_HELP: &str = "Only the driver can let it go. Unplug the camera; when that does not help, restart the computer. Until then the camera may be busy.";
-
-/// A process of ours that even a kill did not end. `since` is the time since the status was published.
-#[must_use]
-pub fn stuck(process: &StuckProcess, since: Duration) -> String {
-    let place = process.kernel_function.as_ref().map(|name| format!(" in {name}")).unwrap_or_default();
-    let secs = process.since_secs + since.as_secs_f64();
-    // The time stays on one line.
-    let waited = coarse_span(secs).replace(' ', "\u{a0}");
-    format!("Process {} does not end: it has been waiting in the kernel{place} for {waited}.", process.pid)
-}
-
-/// One rung of the ladder in the window.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RungLine {
-    pub is_active: bool,
-    /// It is not carried out before somebody consents.
-    pub needs_consent: bool,
-    /// The countdown of the active one; of the others, when their turn comes.
-    pub when: String,
-    /// How its last try ended.
-    pub outcome: Option<Outcome>,
-    /// What came of it so far; before that, what it does.
-    pub below: String,
-    pub hover: String,
-}
-
-/// `moment` is `None` before anything is known of the camera. `has_reset` says that it is one that can be reset.
-#[must_use]
-pub fn rung_line(rung: Rung, moment: Option<Moment<'_>>, recovery: &RecoverySettings, has_reset: bool) -> RungLine {
-    let does = match rung {
-        Rung::ResetDevice if !has_reset => "Only for a camera of this computer",
-        Rung::Retry => "Reads again after a short pause",
-        Rung::RestartStream => "Stops the stream and starts it again",
-        Rung::Reinitialise => "Closes the device and opens it anew",
-        Rung::ResetDevice => "Restarts the device on its USB port",
-        Rung::AdviseReboot => "Camclinic never restarts the computer",
-    };
-    let status = moment.map(|moment| moment.status);
-    let needs_consent = rung == Rung::ResetDevice && status.is_some_and(|status| status.reset_needs_consent);
-    let is_active = status.is_some_and(|status| status.rung == Some(rung));
-    let next_try_secs = moment.and_then(|moment| moment.next_try_secs());
-    let failures = |n: u32| format!("after {}", counted(n, "failure"));
-    let when = match (rung, next_try_secs) {
-        _ if needs_consent => "waits for you".to_owned(),
-        (Rung::AdviseReboot, _) if is_active => "now advised".to_owned(),
-        (_, Some(secs)) if is_active => format!("in {}", span(secs)),
-        _ if is_active => "now".to_owned(),
-        (Rung::ResetDevice, _) if !has_reset => "–".to_owned(),
-        (Rung::ResetDevice, _) => if recovery.may_reset_device { "by itself" } else { "asks first" }.to_owned(),
-        (Rung::AdviseReboot, _) => failures(recovery.n_failures_before_reboot_advice),
-        _ if !recovery.automatic => "when asked".to_owned(),
-        (Rung::Retry, _) => "at once".to_owned(),
-        (Rung::RestartStream, _) => "once".to_owned(),
-        (Rung::Reinitialise, _) => failures(recovery.n_failures_before_reconnect),
-    };
-    let seen = status.and_then(|status| status.ladder.iter().find(|seen| seen.rung == rung));
-    let last = seen.and_then(|seen| seen.last.as_ref());
-    let n_tries = seen.map_or(0, |seen| seen.n_tries);
-    let since_secs = moment.map_or(0.0, |moment| moment.since.as_secs_f64());
-    let mut parts = Vec::new();
-    if n_tries > 0 {
-        parts.push(tries(n_tries));
-    }
-    if let Some(last) = last {
-        let took = span(Duration::from_millis(last.took_ms).as_secs_f64());
-        parts.push(match last.outcome {
-            Outcome::Recovered => format!("recovered in {took}"),
-            Outcome::Failed | Outcome::Interrupted => format!("{} after {took}", last.outcome),
-        });
-        parts.push(ago(last.ago_secs + since_secs));
-    }
-    let below = if parts.is_empty() { does.to_owned() } else { parts.join(" · ") };
-    let why = last.filter(|last| !last.why.is_empty()).map(|last| format!("\nLast: {}", sentence(&last.why)));
-    let hover = format!("{does}.{}", why.unwrap_or_default());
-    RungLine { is_active, needs_consent, when, outcome: last.map(|last| last.outcome), below, hover }
-}
-
-fn tries(n: u32) -> String {
-    if n == 1 { "1 try".to_owned() } else { format!("{n} tries") }
-}
-
-fn counted(n: u32, noun: &str) -> String {
-    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
-}
-
 /// What the plot calls an event: a step of recovery by its own name.
 #[must_use]
 pub fn marker_name(event: &Event) -> String {
+    if event.name != "rung" {
+        return event.name.clone();
+    }
+    // Without a step it is about all of them.
     let rung = event.details.get("rung").and_then(|rung| Rung::deserialize(rung).ok());
-    rung.filter(|_| event.name == "rung").map_or_else(|| event.name.clone(), |rung| rung.to_string())
+    rung.map_or_else(|| "recovery".to_owned(), |rung| rung.to_string())
 }
 
 /// The line over the picture.
@@ -477,8 +396,8 @@ mod tests {
             assert_eq!(marker_name(&event), expected);
         }
         check("rung", Some("restart-stream"), "restart stream");
-        check("rung", Some("unheard-of"), "rung");
-        check("rung", None, "rung");
+        check("rung", Some("unheard-of"), "recovery");
+        check("rung", None, "recovery");
         check("stall", Some("retry"), "stall");
     }
 

@@ -13,6 +13,7 @@ use crate::settings::{Settings, Tunable};
 /// Room for the reset arrow at the end of a row, taken whether it is there or not.
 const RESET_WIDTH: f32 = 20.0;
 const LABEL_WIDTH: f32 = 120.0;
+const WIDE_LABEL_WIDTH: f32 = 150.0;
 const FIELD_WIDTH: f32 = 84.0;
 
 /// A small drawing: crisp at every scale, and there on every system.
@@ -243,7 +244,8 @@ pub fn row<R>(ui: &mut Ui, label: &str, help: &str, control: impl FnOnce(&mut Ui
 
 /// How much of a row its label takes.
 pub fn label_width(row_width: f32) -> f32 {
-    LABEL_WIDTH.min(row_width * 0.385)
+    // In a column as wide as the window there is room for the longest.
+    if row_width > 480.0 { WIDE_LABEL_WIDTH } else { LABEL_WIDTH.min(row_width * 0.385) }
 }
 
 /// The arrow that goes back to the default, only where a value differs from it.

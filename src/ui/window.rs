@@ -291,6 +291,8 @@ impl Window {
                 ui.spacing_mut().item_spacing.y = 0.0;
                 let picture = vec2(room.x, (room.x * 0.62).min(room.y * 0.85).max(210.0));
                 self.draw_sized(ui, Place::Centre, picture);
+                inspector::update(self, ui);
+                inspector::draw_part(self, ui, inspector::Part::Urgent);
                 if self.settings.window.log_shown {
                     for panel in PANELS.iter().filter(|panel| panel.place == Place::Below) {
                         let (rect, _) = ui.allocate_exact_size(vec2(room.x, 210.0), egui::Sense::hover());
@@ -299,9 +301,8 @@ impl Window {
                         (panel.draw)(self, &mut ui.new_child(UiBuilder::new().id_salt(panel.name).max_rect(inner)));
                     }
                 }
-                for panel in PANELS.iter().filter(|panel| panel.place == Place::Side) {
-                    (panel.draw)(self, ui);
-                }
+                // Not in a scroll area of its own: within this one it would be a slit.
+                inspector::draw_part(self, ui, inspector::Part::Rest);
                 if is_low {
                     Frame::NONE.inner_margin(Margin::symmetric(14, 5)).show(ui, |ui| self.draw_all(ui, Place::Bottom));
                 }
