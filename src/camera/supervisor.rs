@@ -213,7 +213,15 @@ impl Supervisor {
             Phase::Running { deadline, retry_at, .. } => Some(retry_at.map_or(*deadline, |at| at.min(*deadline))),
             Phase::Resting { until, .. } => Some(*until),
         };
-        Some(of_phase.map_or(self.status_due, |at| at.min(self.status_due)))
+        [of_phase, self.picture_too_old_at()].into_iter().flatten().chain([self.status_due]).min()
+    }
+
+    /// When the picture that was told to be live is none any more, if no other comes. To say so shall not wait for the
+    /// next status that is due.
+    fn picture_too_old_at(&self) -> Option<Instant> {
+        let is_told_live = matches!(self.last_level, Some((State::Streaming, _)));
+        let last = self.tally.last_frame_at.filter(|_| is_told_live && self.outage.since.is_none())?;
+        Some(last + self.stall_deadline())
     }
 
     fn on_command(&mut self, command: Command, now: Instant) {
@@ -423,7 +431,7 @@ impl Supervisor {
             | Phase::Resting { .. }
             | Phase::Resetting { .. } => {}
         }
-        if now >= self.status_due {
+        if now >= self.status_due || self.picture_too_old_at().is_some_and(|at| now >= at) {
             self.publish(now);
         }
     }
@@ -560,5 +568,43 @@ impl Supervisor {
 
     fn log(&self, level: Level, name: &str, message: impl Into<String>) {
         self.outage.log(level, name, message);
+    }
+}
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn supervisor(source: &str) -> Supervisor {
+        let outputs = Outputs {
+            frames: Latest::new(),
+            status: Latest::new(),
+            history: Latest::new(),
+            wake: Arc::new(|| {}),
+            log: EventLog::new(),
+        };
+        let settings = Settings { n_warm_up_frames: 0, ..Settings::default() };
+        Supervisor::new(SourceSpec::parse(source).unwrap(), settings, outputs)
+    }
+
+    #[test]
+    fn a_picture_that_stands_still_is_told_when_it_is_too_old_and_not_at_the_next_look() {
+        let mut supervisor = supervisor("sim:64x48");
+        supervisor.open(Instant::now());
+        while supervisor.tally.n_frames == 0 {
+            let report = supervisor.reports.1.recv().unwrap();
+            supervisor.on_report(report, Instant::now());
+        }
+        let last = supervisor.tally.last_frame_at.unwrap();
+        let too_old = last + supervisor.stall_deadline();
+        supervisor.on_timer(too_old.checked_sub(Duration::from_millis(20)).unwrap());
+        assert_eq!(supervisor.next_deadline(), Some(too_old));
+        let state = |supervisor: &Supervisor| supervisor.out.status.reader().current().unwrap().state;
+        assert_eq!(state(&supervisor), State::Streaming);
+        supervisor.on_timer(too_old);
+        assert_eq!(state(&supervisor), State::Recovering);
+        // Said once, not for ever.
+        assert!(supervisor.next_deadline() > Some(too_old));
     }
 }

@@ -44,7 +44,7 @@ impl Supervisor {
         let age = |since: Instant| now.saturating_duration_since(since);
         match self.outage.since {
             Some(since) => Some(age(since)).filter(|_| self.outage.is_announced),
-            None => self.tally.last_frame_at.map(age).filter(|age| *age > self.stall_deadline()),
+            None => self.tally.last_frame_at.map(age).filter(|age| *age >= self.stall_deadline()),
         }
     }
 

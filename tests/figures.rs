@@ -1,0 +1,73 @@
+//! Figures of reliability, each printed beside the bar that it has to reach. No test: machines differ, and it takes minutes.
+//!
+//! `cargo bench --bench figures` runs them optimised; with `--profile dev` it is quicker to build and near enough. Behind
+//! `--`, names choose single figures, and `quick` takes a tenth of the counts. The machine should do nothing else.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "in a benchmark a panic is the message"
+)]
+
+use std::process::ExitCode;
+
+// The paths that `source/opencv.rs` has in common with its neighbours in the library.
+#[cfg(feature = "opencv")]
+use camclinic::{backend, device, fault, frame, source, status};
+
+#[cfg(feature = "opencv")]
+#[path = "../src/source/opencv.rs"]
+#[expect(dead_code, unused_imports, reason = "its unit tests are compiled here, but not run")]
+mod opencv;
+
+#[path = "figures/cameras.rs"]
+mod cameras;
+#[path = "figures/cost.rs"]
+mod cost;
+#[path = "figures/machine.rs"]
+mod machine;
+#[path = "figures/outages.rs"]
+mod outages;
+#[path = "figures/remains.rs"]
+mod remains;
+#[path = "figures/table.rs"]
+mod table;
+
+use table::Scale;
+
+type Figure = fn(Scale);
+
+const FIGURES: &[(&str, Figure)] = &[
+    ("start", cost::time_to_start),
+    ("cpu", cost::cpu_and_age_of_a_file),
+    ("age", cost::age_of_a_simulated_camera),
+    ("stall", outages::stall_noticed),
+    ("hang", outages::hang),
+    ("crash", outages::crash),
+    ("replug", outages::replug),
+    ("replug-isolated", outages::replug_isolated),
+    ("kill", remains::killed_workers),
+    ("close", remains::closing_hung_cameras),
+    ("memory", remains::memory),
+    ("memory-isolated", remains::memory_isolated),
+    ("failed", cost::failed_cameras),
+];
+
+fn main() -> ExitCode {
+    // Cargo adds options of its own.
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    let scale = Scale { divisor: if words.iter().any(|word| word == "quick") { 10 } else { 1 } };
+    let chosen: Vec<&String> = words.iter().filter(|word| *word != "quick").collect();
+    if let Some(unknown) = chosen.iter().find(|word| FIGURES.iter().all(|(name, _)| name != **word)) {
+        let names: Vec<&str> = FIGURES.iter().map(|(name, _)| *name).collect();
+        eprintln!("There is no figure {unknown}. There are: {}; and quick.", names.join(", "));
+        return ExitCode::from(3);
+    }
+    table::print_head();
+    for (name, figure) in FIGURES {
+        if chosen.is_empty() || chosen.iter().any(|word| word == name) {
+            figure(scale);
+        }
+    }
+    ExitCode::SUCCESS
+}

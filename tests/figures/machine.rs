@@ -1,0 +1,96 @@
+//! What the system says of this process and of those that it has started. `None` where there is no `/proc`.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// `USER_HZ`, which is 100 on every architecture that Rust's standard library knows but Alpha.
+const TICKS_A_SECOND: f64 = 100.0;
+
+/// “pid (name) state parent …” without its first two fields; the name may hold anything.
+fn stat(pid: &str) -> Option<Vec<String>> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    Some(stat.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect())
+}
+
+fn secs(stat: &[String], fields: &[usize]) -> f64 {
+    let ticks = |field: &usize| stat.get(*field).and_then(|ticks| ticks.parse::<f64>().ok()).unwrap_or_default();
+    fields.iter().map(ticks).sum::<f64>() / TICKS_A_SECOND
+}
+
+/// CPU time of a process so far.
+pub fn cpu_secs(pid: u32) -> Option<f64> {
+    Some(secs(&stat(&pid.to_string())?, &[11, 12]))
+}
+
+/// The same of this process, with all children that have ended.
+pub fn cpu_secs_with_children() -> Option<f64> {
+    Some(secs(&stat("self")?, &[11, 12, 13, 14]))
+}
+
+/// Processes that this one has started and not buried, the dead among them.
+pub fn children() -> Option<Vec<u32>> {
+    let me = std::process::id().to_string();
+    let is_mine = |pid: &u32| stat(&pid.to_string()).is_some_and(|stat| stat.get(1) == Some(&me));
+    let pids = fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    Some(pids.filter(is_mine).collect())
+}
+
+/// The worker of a camera, found by its environment.
+pub fn worker_of(source: &str) -> Option<u32> {
+    let mark = format!("CAMCLINIC_SOURCE={source}\0").into_bytes();
+    let has_mark = |pid: &u32| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.windows(mark.len()).any(|part| part == mark)
+    };
+    children()?.into_iter().find(has_mark)
+}
+
+/// At once, without asking it.
+pub fn kill(pid: u32) {
+    let status = Command::new("kill").args(["-s", "KILL", &pid.to_string()]).status();
+    assert!(status.is_ok_and(|status| status.success()), "process {pid} cannot be killed");
+}
+
+/// What must not grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+pub struct Held {
+    pub n_processes: usize,
+    pub n_files: usize,
+    pub n_threads: usize,
+    pub n_shared: usize,
+}
+
+impl Held {
+    pub fn now() -> Option<Self> {
+        let entries = |folder: &str| fs::read_dir(folder).ok().map(|entries| entries.flatten().collect::<Vec<_>>());
+        let is_ours = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with("camclinic-");
+        Some(Self {
+            n_processes: children()?.len(),
+            n_files: entries("/proc/self/fd")?.len(),
+            n_threads: entries("/proc/self/task")?.len(),
+            n_shared: entries("/dev/shm")?.iter().filter(|entry| is_ours(&entry.file_name())).count(),
+        })
+    }
+
+    pub fn in_words(self) -> String {
+        format!(
+            "{} processes, {} files, {} threads, {} in /dev/shm",
+            self.n_processes, self.n_files, self.n_threads, self.n_shared
+        )
+    }
+}
+
+/// Memory of this process in MB: its own, without the files (libraries) that it maps; and all that is resident.
+pub fn memory_mb() -> Option<(f64, f64)> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let field = |name: &str| -> Option<f64> {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        Some(line.split_whitespace().next()?.parse::<f64>().ok()? / 1_024.0)
+    };
+    Some((field("RssAnon")? + field("RssShmem")?, field("VmRSS")?))
+}
+
+pub fn has_proc() -> bool {
+    Path::new("/proc/self/stat").exists()
+}

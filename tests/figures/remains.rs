@@ -1,0 +1,164 @@
+//! What is left when workers die, cameras hang, and devices are opened thousands of times.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use camclinic::camera::{Camera, Command};
+use camclinic::event::Level;
+use camclinic::logging::EventLog;
+use camclinic::settings::{Isolation, Settings};
+use camclinic::status::State;
+
+use crate::cameras::{PATIENCE, side_by_side, start, start_with, streams, wait};
+use crate::machine::{self, Held};
+use crate::table::{Scale, Times, print, print_skipped};
+
+/// Threads and processes need a moment to be gone.
+const SETTLING: Duration = Duration::from_secs(5);
+const N_LANES: usize = 8;
+/// More than the log keeps.
+const N_EVENTS: usize = 6_000;
+
+fn settings(isolation: Isolation) -> Settings {
+    Settings { isolation, n_warm_up_frames: 0, ..Settings::default() }
+}
+
+pub fn killed_workers(scale: Scale) {
+    let what = "worker killed -9";
+    // The first time loads what is loaded once.
+    kill_workers(1);
+    let Some(before) = settled(None) else { return print_skipped(what, "there is no /proc") };
+    let n_each = scale.of(1_000).div_ceil(N_LANES);
+    kill_workers(n_each);
+    let after = settled(Some(before)).unwrap();
+    let more = |after: usize, before: usize| after.saturating_sub(before);
+    let left = Held {
+        n_processes: more(after.n_processes, before.n_processes),
+        n_files: more(after.n_files, before.n_files),
+        n_threads: more(after.n_threads, before.n_threads),
+        n_shared: more(after.n_shared, before.n_shared),
+    };
+    let is_clean = left == Held { n_processes: 0, n_files: 0, n_threads: 0, n_shared: 0 };
+    print(what, &format!("left: {}", left.in_words()), "nothing left", n_each * N_LANES, is_clean);
+}
+
+/// What is held once it is no more than before, or does not become less.
+fn settled(before: Option<Held>) -> Option<Held> {
+    let deadline = Instant::now() + SETTLING;
+    loop {
+        let held = Held::now()?;
+        if before.is_some_and(|before| held == before) || Instant::now() >= deadline {
+            return Some(held);
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Each of the cameras side by side loses its worker so many times, and gets a new one at once.
+fn kill_workers(n_times: usize) {
+    if !machine::has_proc() {
+        return;
+    }
+    side_by_side(N_LANES, N_LANES, |lane| {
+        let camera = start_with(&format!("sim:160x120@60,seed={lane}"), &settings(Isolation::On), EventLog::new());
+        let mut n_frames = 0;
+        for _ in 0..n_times {
+            let (status, _) =
+                wait(&camera, "streaming with new frames", |status| streams(status) && status.frames > n_frames);
+            n_frames = status.frames;
+            let worker = machine::worker_of(&status.source).expect("a camera that streams has a worker");
+            machine::kill(worker);
+            wait(&camera, "at fault", |status| !streams(status));
+            camera.send(Command::RecoverNow);
+        }
+        wait(&camera, "streaming at the end", |status| streams(status) && status.frames > n_frames);
+    });
+}
+
+pub fn closing_hung_cameras(scale: Scale) {
+    let n = scale.of(10);
+    let times = Times::new((0..n).map(|_| {
+        let faults = ["open-hang", "hang"].iter().cycle().take(8);
+        let cameras: Vec<Camera> = faults.map(|fault| start(&format!("sim:160x120,{fault}"), Isolation::On)).collect();
+        for camera in cameras.iter().skip(1).step_by(2) {
+            wait(camera, "open", |status| status.is_opened);
+        }
+        let before = Instant::now();
+        Camera::close_all(cameras);
+        before.elapsed()
+    }));
+    print("closing 8 hung cameras", &times.in_words(), "max ≤ 1 s", n, times.at(1.0) <= 1.0);
+    let what = "workers left 2 s after closing them";
+    thread::sleep(Duration::from_secs(2));
+    match machine::children() {
+        Some(left) => print(what, &left.len().to_string(), "0", n * 8, left.is_empty()),
+        None => print_skipped(what, "there is no /proc"),
+    }
+}
+
+pub fn memory(scale: Scale) {
+    reopen("in process", Isolation::Off, scale, 100, 10_000);
+}
+
+pub fn memory_isolated(scale: Scale) {
+    reopen("isolated", Isolation::On, scale, 50, 300);
+}
+
+fn reopen(how: &str, isolation: Isolation, scale: Scale, first: usize, last: usize) {
+    let what = format!("memory after {last} re-opens, {how}");
+    if !machine::has_proc() {
+        return print_skipped(&what, "there is no /proc");
+    }
+    let log = EventLog::new();
+    // The log keeps a certain number of events, and shall be full from the beginning.
+    for n in 0..N_EVENTS {
+        log.add(
+            "sim:1920x1080@60",
+            Level::Info,
+            "open",
+            format!("First picture after {n} ms: 1920x1080 BGR3 at 60 fps"),
+        );
+    }
+    let last = scale.of(last).max(first + first);
+    let n_around = first / 2;
+    let camera = start_with("sim:1920x1080@60,pattern=gradient", &settings(isolation), log);
+    let (mut early, mut late) = (Vec::new(), Vec::new());
+    let mut n_frames = 0;
+    for n in 1..=last {
+        let (status, _) = wait(&camera, "a new frame", |status| streams(status) && status.frames > n_frames);
+        n_frames = status.frames;
+        camera.send(Command::Stop);
+        wait(&camera, "stopped", |status| status.state == State::Idle);
+        if (first - n_around..first + n_around).contains(&n) {
+            early.extend(machine::memory_mb());
+        } else if n > last - 2 * n_around {
+            late.extend(machine::memory_mb());
+        }
+        camera.send(Command::Start);
+    }
+    drop(camera);
+    let median =
+        |readings: &[(f64, f64)], which: fn(&(f64, f64)) -> f64| Times::of_secs(readings.iter().map(which)).at(0.5);
+    // The libraries that this program maps do not count: they would hide what grows.
+    let (before, after) = (median(&early, |(own, _)| *own), median(&late, |(own, _)| *own));
+    let (all_before, all_after) = (median(&early, |(_, all)| *all), median(&late, |(_, all)| *all));
+    print(
+        &what,
+        &format!(
+            "{:.3} x after {first}: {after:.1} / {before:.1} MB (with libraries {:.3} x)",
+            after / before,
+            all_after / all_before
+        ),
+        "≤ 1.05 x",
+        last,
+        after / before <= 1.05,
+    );
+    let what = format!("workers left, {how}");
+    let deadline = Instant::now() + PATIENCE.min(SETTLING);
+    let mut left = machine::children().unwrap_or_default();
+    while !left.is_empty() && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(50));
+        left = machine::children().unwrap_or_default();
+    }
+    print(&what, &left.len().to_string(), "0", last, left.is_empty());
+}
