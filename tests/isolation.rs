@@ -1,10 +1,9 @@
 //! Backends in a process of their own: what the process may do wrong, and that nothing is left of it.
 
-use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use camclinic::camera::{Camera, Command};
+use camclinic::camera::Camera;
 use camclinic::logging::EventLog;
 use camclinic::settings::{Isolation, Settings};
 use camclinic::source::SourceSpec;
@@ -103,8 +102,11 @@ fn eight_hung_cameras_are_closed_within_a_second() {
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use std::fs;
     use std::io::Read;
     use std::process::{Child, Stdio};
+
+    use camclinic::camera::Command;
 
     use super::*;
 

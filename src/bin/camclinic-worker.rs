@@ -13,16 +13,10 @@ mod opencv;
 
 fn main() -> ExitCode {
     camclinic::source::isolated::serve(|backend, request| {
-        use camclinic::backend::Backend;
-        match backend {
-            #[cfg(feature = "opencv")]
-            Backend::DirectShow
-            | Backend::Msmf
-            | Backend::V4l2
-            | Backend::Ffmpeg
-            | Backend::Gstreamer
-            | Backend::AvFoundation => opencv::open(backend, request),
-            backend => request.open_here(backend),
+        #[cfg(feature = "opencv")]
+        if !matches!(backend, backend::Backend::Native | backend::Backend::Simulated) {
+            return opencv::open(backend, request);
         }
+        request.open_here(backend)
     })
 }

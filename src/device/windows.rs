@@ -15,6 +15,7 @@ use std::{ptr, thread};
 
 use tempfile::NamedTempFile;
 use windows_sys::Win32::Storage::FileSystem::{FILE_ATTRIBUTE_TEMPORARY, FILE_FLAG_DELETE_ON_CLOSE};
+use windows_sys::Win32::System::Diagnostics::Debug::{GetErrorMode, SEM_FAILCRITICALERRORS, SetErrorMode};
 use windows_sys::Win32::System::JobObjects::{
     AssignProcessToJobObject, CreateJobObjectW, JOB_OBJECT_LIMIT_DIE_ON_UNHANDLED_EXCEPTION,
     JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE, JOBOBJECT_EXTENDED_LIMIT_INFORMATION, JobObjectExtendedLimitInformation,
@@ -62,6 +63,12 @@ pub fn examine(_: &Path) -> Usability {
 
 pub fn prepare(command: &mut Command) {
     command.creation_flags(CREATE_NEW_PROCESS_GROUP | CREATE_NO_WINDOW);
+    // Inherited by the process: one that lacks a library would wait until somebody closes the system's message about it.
+    // SAFETY: both take and give numbers only.
+    #[expect(unsafe_code, reason = "calls into the system")]
+    unsafe {
+        SetErrorMode(GetErrorMode() | SEM_FAILCRITICALERRORS);
+    }
 }
 
 /// Done from outside, by the [`Leash`].
@@ -138,8 +145,6 @@ pub fn shared_file(n_bytes: u64) -> io::Result<NamedTempFile> {
 
 /// How long the system's own tool may take; disabling a camera that a hung program holds can take it for ever.
 const RESET_DEADLINE: Duration = Duration::from_secs(9);
-/// `CREATE_NO_WINDOW` of `WinBase.h`.
-const NO_WINDOW: u32 = 0x0800_0000;
 /// `ERROR_ACCESS_DENIED` and `ERROR_SUCCESS_REBOOT_REQUIRED` of `winerror.h`.
 const ACCESS_DENIED: i32 = 5;
 const REBOOT_REQUIRED: i32 = 3010;
@@ -154,7 +159,7 @@ pub fn reset(device: &Device) -> Result<(), Fault> {
     let instance = instance_id(&device.path).ok_or_else(|| failed("the system does not tell which device it is"))?;
     let mut command = Command::new("pnputil");
     command.args(["/restart-device", &instance]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    std::os::windows::process::CommandExt::creation_flags(&mut command, NO_WINDOW);
+    command.creation_flags(CREATE_NO_WINDOW);
     let mut child = command.spawn().map_err(|error| failed(&format!("pnputil does not start: {error}")))?;
     let deadline = Instant::now() + RESET_DEADLINE;
     let status = loop {

@@ -256,6 +256,7 @@ impl Process {
         }
         let how = match status {
             Some(status) if status.success() => "ended by itself".to_owned(),
+            Some(status) if lacks_library(status) => format!("lacks a library ({status})"),
             Some(status) => format!("died ({status})"),
             None => "closed its pipe".to_owned(),
         };
@@ -321,6 +322,11 @@ impl Drop for Process {
 /// The number of the signal, else of the exit.
 fn code_of(status: ExitStatus) -> Option<i64> {
     status.code().map(i64::from).filter(|code| *code != 0)
+}
+
+/// `STATUS_DLL_NOT_FOUND` and `STATUS_ENTRYPOINT_NOT_FOUND` on Windows, where nobody prints it. Elsewhere no status is so high.
+fn lacks_library(status: ExitStatus) -> bool {
+    status.code().is_some_and(|code| matches!(code.cast_unsigned(), 0xC000_0135 | 0xC000_0139))
 }
 
 fn spawn(process: &Process, what: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Fault> {
