@@ -289,4 +289,55 @@ mod linux {
             assert_eq!((status["state"].as_str(), output.status.code()), (Some("failed"), Some(2)));
         }
     }
+
+    /// The status of an isolated camera, asked for by a shell that first makes the computer poor.
+    fn status_when(poor: &str) -> Option<serde_json::Value> {
+        let folder = tempfile::tempdir().unwrap();
+        let script = format!(
+            "{poor} || exit 77; exec \"$1\" status sim:1280x720 --isolation on --json --settings \"$2/settings.json\""
+        );
+        let output = std::process::Command::new("unshare")
+            .args(["--user", "--map-root-user", "--mount", "sh", "-c", &script, "sh"])
+            .arg(env!("CARGO_BIN_EXE_camclinic"))
+            .arg(folder.path())
+            .env("TMPDIR", folder.path())
+            .output()
+            .ok()?;
+        if [Some(77), Some(1)].contains(&output.status.code()) {
+            eprintln!("skipped: this system lets nobody mount a small file system");
+            return None;
+        }
+        Some(serde_json::from_slice(&output.stdout).unwrap())
+    }
+
+    #[test]
+    fn shared_memory_that_is_full_or_read_only_is_told() {
+        let small = "mount -t tmpfs -o size=64k none";
+        // The temporary files are the second choice.
+        for poor in [format!("{small} /dev/shm"), "mount -t tmpfs -o ro none /dev/shm".to_owned()] {
+            let Some(status) = status_when(&poor) else { return };
+            assert_eq!(status["state"], "streaming", "{poor}: {status:#}");
+        }
+        for how in [small, "mount -t tmpfs -o ro none"] {
+            let Some(status) = status_when(&format!("{how} /dev/shm && {how} \"$TMPDIR\"")) else { return };
+            let fault = &status["last_fault"];
+            assert_eq!(fault["kind"], "no-resources", "{how}: {status:#}");
+            assert!(fault["message"].as_str().unwrap().contains("shared memory"), "{fault:#}");
+            assert!(fault["advice"].as_str().unwrap().contains("/dev/shm"), "{fault:#}");
+        }
+    }
+
+    #[test]
+    fn too_few_file_handles_are_told() {
+        let mut kinds = Vec::new();
+        for n in 7..=10 {
+            let Some(status) = status_when(&format!("ulimit -n {n}")) else { return };
+            kinds.push(match status["state"].as_str() {
+                Some("streaming") => "streaming".to_owned(),
+                _ => status["last_fault"]["kind"].as_str().unwrap_or("none").to_owned(),
+            });
+        }
+        assert!(kinds.iter().any(|kind| kind == "no-resources"), "{kinds:?}");
+        assert!(kinds.iter().all(|kind| ["no-resources", "streaming"].contains(&kind.as_str())), "{kinds:?}");
+    }
 }

@@ -521,6 +521,12 @@ impl AtWork {
     }
 }
 
+#[track_caller]
+fn run(program: &str, arguments: &[&str]) {
+    let status = process::Command::new(program).args(arguments).status().unwrap();
+    assert!(status.success(), "{program} {arguments:?}: {status}");
+}
+
 /// Faults of real drivers under a camera at work: each is noticed, and the picture comes back by itself.
 #[test]
 #[ignore = "runs in the lab's machine"]
@@ -541,9 +547,18 @@ fn guest_recoveries() {
         work.survive(&["uvc0 epipe 1"], &["stall", "hung", "read-failed"], &["uvc0 epipe 0"]);
         work.survive(&["uvc0 reset"], &["unplugged", "missing", "read-failed"], &[]);
         work.survive(&["uvc0 unbind"], &["unplugged", "missing", "read-failed"], &["uvc0 bind"]);
+        // Its driver is taken away while it is closed, and comes back.
+        work.camera.send(Command::Stop);
+        work.wait("stopped", |status| status.state == State::Idle);
+        run("rmmod", &["uvcvideo"]);
+        work.camera.send(Command::Start);
+        work.wait("missing", |status| status.last_fault.as_ref().is_some_and(|fault| fault.kind == FaultKind::Missing));
+        run("modprobe", &["uvcvideo"]);
+        work.wait_live();
         drop(work);
         let work = AtWork::new("platform-vivid_0", backend, None);
         work.wait_live();
+        work.survive(&["vivid0 unbind"], &["unplugged", "missing", "read-failed"], &["vivid0 bind"]);
         work.survive(&["vivid0 fatal"], &["read-failed", "stall"], &[]);
         work.survive(&["vivid0 disconnect"], &["unplugged", "missing", "read-failed"], &[]);
         work.camera.send(Command::Stop);

@@ -38,7 +38,7 @@ use process::{Process, Silence, shift};
 use protocol::{Opening, Order, Place, Report, Stamp};
 
 /// How long the worker may take to be loaded: two hundred libraries from a cold disk, past a virus scanner.
-pub(super) const START_DEADLINE: Duration = Duration::from_secs(10);
+pub(super) const START_DEADLINE: Duration = Duration::from_secs(30);
 /// Sources with a time-out of their own shall come back first.
 const GRACE: Duration = Duration::from_millis(250);
 /// A picture of more is a lie: 16K has 400 MB.
