@@ -523,8 +523,16 @@ impl AtWork {
 
 #[track_caller]
 fn run(program: &str, arguments: &[&str]) {
-    let status = process::Command::new(program).args(arguments).status().unwrap();
-    assert!(status.success(), "{program} {arguments:?}: {status}");
+    // A device that is being closed is in use for a moment more.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let status = process::Command::new(program).args(arguments).status().unwrap();
+        if status.success() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{program} {arguments:?}: {status}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }
 
 /// Faults of real drivers under a camera at work: each is noticed, and the picture comes back by itself.
