@@ -66,7 +66,7 @@ function Install-OpenCV {
     if (-not $env:LIBCLANG_PATH) { $env:LIBCLANG_PATH = Join-Path $env:ProgramFiles 'LLVM\bin' }
     $env:VCPKG_ROOT = $root
     $env:VCPKGRS_DYNAMIC = '1'
-    # clang for the build, OpenCV's DLLs for the program
+    # clang for the build, OpenCV's DLLs for the capture process, which inherits the path
     $env:Path = "$(Join-Path $installed 'bin');$env:LIBCLANG_PATH;$env:Path"
     return $true
 }

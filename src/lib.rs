@@ -1,6 +1,7 @@
 //! Camclinic shows a camera, finds out why it misbehaves, and gets it going again.
 //!
-//! This page is the architecture. The library is the product; `main.rs` picks a face, the window or a command.
+//! This page is the architecture. The library is the product. Two programs are made of it: `main.rs` picks a face, the
+//! window or a command; `bin/camclinic-worker.rs` is the capture process, the only one that is linked with OpenCV.
 //!
 //! # Picture
 //!
@@ -8,16 +9,23 @@
 //!                      Settings                    Command (bounded channel)
 //!                         │                 ┌─────────────────────────────────┐
 //!                         ▼                 ▼                                 │
-//!  driver ──► Source ──► capture thread ──► supervisor ──► Latest<Frame> ──┬─► viewer   (screen rate)
+//!             Source ──► capture thread ──► supervisor ──► Latest<Frame> ──┬─► viewer   (screen rate)
 //!             (trait)    (only reads)       (decides)                      └─► snapshots (own thread)
-//!                                           │   │
-//!                                           │   └─► Latest<Status>, Latest<History>, EventLog ──► panels, JSON
-//!                                           └─ Ladder, Health (pure)
+//!                ▲                          │   │
+//!                │                          │   └─► Latest<Status>, Latest<History>, EventLog ──► panels, JSON
+//!                │                          └─ Ladder, Health (pure)
+//!                │
+//!                │  pixels: lent slots of shared memory
+//!  ┄┄┄┄┄┄┄┄┄┄┄┄┄┄│┄ orders, reports, heartbeat: pipes ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄ end of the program ┄┄┄┄┄┄┄┄┄┄
+//!                │
+//!  driver ──► Source, in a process of its own: camclinic-worker, one for each camera that is open
 //! ```
 //!
-//! Three ideas carry it. **One loop decides**: the supervisor owns the state of one camera, waits on a closed list of
+//! Four ideas carry it. **One loop decides**: the supervisor owns the state of one camera, waits on a closed list of
 //! inputs, and calls no driver. **The newest value wins**: every reader of a [`latest::Latest`] goes at its own pace and
 //! counts what it skipped. **A source does what it is told once**: it does not retry, wait or know about recovery.
+//! **Isolation is one more source**: [`source::isolated`] has a backend run in another process and is a `Source` itself, so
+//! that the engine has no code for it.
 //!
 //! # Code map
 //!
@@ -35,28 +43,37 @@
 //! | | [`codec`] | JPEG, PNG and raw formats: the only file that knows a codec |
 //! | devices | [`device`] | which cameras there are, why one cannot be opened; one file for each system |
 //! | | [`source`] | `trait Source`, `SourceSpec`, and the backends below it |
+//! | | [`source::isolated`] | any of these in a process of its own: both halves of the protocol, the memory that they share |
 //! | engine | [`camera`] | `Camera`, the front door; supervisor and capture thread behind it |
 //! | | [`logging`] | `EventLog`, the ring of events |
 //! | consumers | [`snapshot`] | saves pictures |
 //! | faces | [`cli`] | every command |
 //! | | `ui` | the window: `App`, the `PANELS` table, one file for a panel |
+//! | programs | `camclinic` | `main.rs`: a face |
+//! | | `camclinic-worker` | `bin/camclinic-worker.rs`: the capture process; `source/opencv.rs` is compiled into it alone |
 //!
 //! A module may know its own layer and those to the left of it (above it in the table); `tests/tidy.rs` enforces this.
 //!
 //! # Invariants
 //!
-//! **Nothing a camera does can stop the window or the supervisor.** Neither ever calls a driver or waits for a thread that
-//! might be in one. Every wait has a deadline, and every deadline is a setting or a named constant.
+//! **Nothing a camera does can stop or kill the program.** Neither the window nor the supervisor ever calls a driver or
+//! waits for a thread that might be in one. Every wait has a deadline, and every deadline is a setting or a named constant.
+//! A driver that crashes, or spoils the memory it can reach, takes its capture process with it and no more; one that hangs
+//! is killed with it. What the kernel does not let go of even then is counted, told with its number, and not waited for.
+//!
+//! **No capture process outlives the program**, however the program ends. It ends with the pipe from the program; besides,
+//! the system kills it: parent-death signal on Linux, job object on Windows.
 //!
 //! **An old picture is never shown as a live one.** The state is `streaming` only while frames are younger than the stall
 //! deadline.
 //!
 //! **What comes from a camera is not trusted.** Sizes are checked, damaged JPEGs are refused, panics in backends end the
-//! opening and not the program.
+//! opening and not the program. Neither is what a capture process says: each number is checked before it is used.
 //!
 //! **Nothing is global.** Any number of [`camera::Camera`]s run beside each other.
 //!
-//! **A password is never printed, logged or saved.** [`source::SourceSpec`] masks it wherever it is displayed.
+//! **A password is never printed, logged or saved.** [`source::SourceSpec`] masks it wherever it is displayed. A capture
+//! process is told it through its pipe: neither its command line nor its environment has it.
 //!
 //! # Threads
 //!
@@ -67,23 +84,38 @@
 //! | `capture-N` | opens, reads and closes the source; N counts the openings | when told, as soon as the driver's call returns |
 //! | `reset-N` | resets a device on its bus | when the system has answered |
 //! | `snapshots` | encodes and writes pictures | when its `Snapshots` is dropped |
-//! | `list devices` | asks the system which cameras there are | when the system has answered |
+//! | `list-devices` | asks the system which cameras there are | when the system has answered |
+//! | `hear-PID` | hears what a capture process reports; PID is its number | when that has ended |
+//! | `words-PID` | takes down what the libraries in it print, for the message about its end | when that has ended |
+//! | `reaper-PID` | waits for one that was killed and has not ended | when that has ended |
+//!
+//! In the capture process:
+//!
+//! | name | does | ends |
+//! |---|---|---|
+//! | `main` | calls the driver, and copies each picture into a free slot | with the process |
+//! | `orders` | hears the program; ends the process when the program has ended, whatever the driver does | with the process |
+//! | `heartbeat` | tells that the process lives, four times a second | with the process |
 //!
 //! The window has a few more for dialogs, disk figures and saving the settings; each is named where it is made.
 //!
 //! # Glossary
 //!
-//! **device**: a camera that exists. **backend**: a way to reach one. **source**: one device opened through one backend;
-//! calls on it may block for ever. **frame**: pixels with a number and times. **fault**: why there is no (good) frame.
-//! **rung**: one step of recovery. **status**: the one picture of a camera that every face shows. **event**: something that
-//! happened, with its time. **outage**: the time without a live picture although one is wanted.
+//! **device**: a camera that exists. **backend**: a way to reach one. **source**: one device opened through one
+//! backend; calls on it may block for ever. **capture process**, or **worker**: the process in which a source is
+//! opened, if it is isolated. **stuck process**: a worker that was killed and has not ended, because the kernel waits
+//! for the device. **frame**: pixels with a number and times. **fault**: why there is no (good) frame. **rung**: one
+//! step of recovery. **status**: the one picture of a camera that every face shows. **event**: something that happened,
+//! with its time. **outage**: the time without a live picture although one is wanted.
 //!
 //! # Where to add things
 //!
-//! A backend: a variant of [`backend::Backend`], a file below `source/`, an arm in [`source::OpenRequest::open`]. A fault of
-//! the simulated camera: a row of its table, from which `camclinic help sim` is printed. A kind of fault: a row in
-//! [`fault`]. A number to set: a field and a row in [`settings`]; slider, check and help follow from the row. A reason to
-//! lose points: a row of [`health::RULES`]. A panel: a file below `ui/` and a row of its `PANELS`.
+//! A backend: a variant of [`backend::Backend`], a file below `source/`, an arm in [`source::OpenRequest::open_here`];
+//! one that goes through OpenCV, an arm in the worker's `source/opencv.rs` instead. It is isolated without doing
+//! anything for it. A message between the two programs: a variant in `source/isolated/protocol.rs`, and another
+//! `VERSION`. A fault of the simulated camera: a row of its table, from which `camclinic help sim` is printed. A kind
+//! of fault: a row in [`fault`]. A number to set: a field and a row in [`settings`]; slider, check and help follow from
+//! the row. A reason to lose points: a row of [`health::RULES`]. A panel: a file below `ui/` and a row of its `PANELS`.
 
 pub mod backend;
 pub mod camera;

@@ -133,15 +133,67 @@ fn channels_are_bounded() {
     }
 }
 
+/// Words that the code of only these files may hold.
+const OWNERS: &[(&str, &[&str])] = &[
+    // Which system it runs on.
+    ("target_os", PLATFORM),
+    ("cfg(windows", PLATFORM),
+    ("cfg!(windows", PLATFORM),
+    // The rights of a new file.
+    ("cfg(unix", &["settings.rs"]),
+    ("cfg!(unix", PLATFORM),
+    ("windows_sys", &["device/windows.rs"]),
+    ("rustix::", &["device/linux.rs", "device/macos.rs", "device/unix.rs"]),
+    // Calls into the system, and memory that another process writes to.
+    ("unsafe", &["device/linux.rs", "device/windows.rs", "source/isolated/memory.rs"]),
+    ("memmap2", &["source/isolated/memory.rs"]),
+    // The program is not linked with OpenCV: only the worker is.
+    ("opencv::", &["source/opencv.rs", "bin/camclinic-worker.rs"]),
+    ("mod opencv", &["bin/camclinic-worker.rs"]),
+    ("nokhwa::", &["device.rs", "source/native.rs"]),
+    // What starts processes must see to their end.
+    ("Command::new(", &["device/windows.rs", "source/isolated/process.rs"]),
+    ("process::exit", &[]),
+];
+
+/// The choice of a system's file, the files, and the backends.
+const PLATFORM: &[&str] = &[
+    "backend.rs",
+    "device.rs",
+    "device/linux.rs",
+    "device/macos.rs",
+    "device/unix.rs",
+    "device/windows.rs",
+    "source/native.rs",
+    "source/opencv.rs",
+];
+
 #[test]
-fn platform_code_stays_in_its_files() {
-    for (file, text) in source_files() {
-        let module = module_of(&file);
-        if ["device", "source", "backend", "main"].contains(&module) {
-            continue;
+fn what_is_delicate_stays_in_its_files() {
+    let files = source_files();
+    let mut wrong = Vec::new();
+    for (word, owners) in OWNERS {
+        for (file, text) in &files {
+            if code(text).contains(word) && !owners.contains(&file.as_str()) {
+                wrong.push(format!("{file} holds {word}, which belongs to {owners:?}"));
+            }
         }
-        let n = code(&text).matches("target_os").count() + code(&text).matches("cfg(windows)").count();
-        assert_eq!(n, 0, "{file} asks which system it runs on");
+        for owner in *owners {
+            assert!(files.iter().any(|(file, _)| file == owner), "{owner}, which may hold {word}, is gone");
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// It opens one source and tells what comes of it: engine and faces are the program's.
+#[test]
+fn the_worker_knows_devices_and_words_only() {
+    let worker = source_files().into_iter().find(|(file, _)| file == "bin/camclinic-worker.rs").unwrap().1;
+    let code = code(&worker).replace("camclinic::", "crate::");
+    let used = used_modules(&code);
+    assert!(used.contains(&"source".to_owned()), "{used:?}");
+    for module in used {
+        assert!(layer_of(&module) <= layer_of("source") && layer_of(&module).is_some(), "{module}");
     }
 }
 
