@@ -346,7 +346,8 @@ impl OpenRequest {
             SourceSpec::File(path) => file::check(path)?,
             SourceSpec::Index(index) => drop(device::named(&index.to_string())?),
             SourceSpec::Device(name) => drop(device::named(name)?),
-            SourceSpec::Simulated(_) | SourceSpec::Url(_) => {}
+            SourceSpec::Simulated(script) => simulated::look(script, self)?,
+            SourceSpec::Url(_) => {}
         }
         let backend = self.backend()?;
         let source = if self.is_isolated(backend) { isolated::open(backend, self) } else { self.open_here(backend) };

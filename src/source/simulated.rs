@@ -45,22 +45,34 @@ const EACCES: i64 = 13;
 const EBUSY: i64 = 16;
 const ENODEV: i64 = 19;
 
+/// Whether the camera is there at all: what a look at the bus would tell, at no cost.
+///
+/// # Errors
+/// The script says that it is missing or unplugged now.
+pub(super) fn look(script: &Script, request: &OpenRequest) -> Result<(), Fault> {
+    let now = request.first_opened.elapsed();
+    if script.fault_at(FaultName::OpenMissing, now).is_some() {
+        return Err(cannot_open(script, FaultKind::Missing, "no such file or directory", ENOENT));
+    }
+    if script.fault_at(FaultName::Unplug, now).is_some() {
+        return Err(cannot_open(script, FaultKind::Missing, "it is unplugged, no such device", ENODEV));
+    }
+    Ok(())
+}
+
+fn cannot_open(script: &Script, kind: FaultKind, reason: &str, code: i64) -> Fault {
+    Fault::new(kind, format!("cannot open the simulated camera: {reason}: sim:{script}")).with_code(code)
+}
+
 /// Opens the camera, or does what the script says instead. With `open-hang` that takes as long as its window, be it for ever.
 ///
 /// # Errors
 /// As the script says; or a size was asked for that no camera has.
 pub(super) fn open(script: &Script, request: &OpenRequest) -> Result<Box<dyn Source>, Fault> {
+    look(script, request)?;
     let opened = request.first_opened.elapsed();
     let fault = |name| script.fault_at(name, opened);
-    let cannot = |kind, reason: &str, code| {
-        Err(Fault::new(kind, format!("cannot open the simulated camera: {reason}: sim:{script}")).with_code(code))
-    };
-    if fault(FaultName::OpenMissing).is_some() {
-        return cannot(FaultKind::Missing, "no such file or directory", ENOENT);
-    }
-    if fault(FaultName::Unplug).is_some() {
-        return cannot(FaultKind::Missing, "it is unplugged, no such device", ENODEV);
-    }
+    let cannot = |kind, reason: &str, code| Err(cannot_open(script, kind, reason, code));
     if fault(FaultName::OpenDenied).is_some() {
         return cannot(FaultKind::Denied, "permission denied", EACCES);
     }
