@@ -340,4 +340,21 @@ mod linux {
         assert!(kinds.iter().any(|kind| kind == "no-resources"), "{kinds:?}");
         assert!(kinds.iter().all(|kind| ["no-resources", "streaming"].contains(&kind.as_str())), "{kinds:?}");
     }
+
+    #[test]
+    fn no_worker_is_started_to_see_that_a_camera_is_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = folder.path().join("settings.json");
+        fs::write(&settings, r#"{"version":1,"isolation":"on"}"#).unwrap();
+        for source in ["sim:open-missing", "sim:unplug", "/dev/video77"] {
+            let output = std::process::Command::new(env!("CARGO_BIN_EXE_camclinic"))
+                .args(["status", source, "--json", "--settings"])
+                .arg(&settings)
+                .env("CAMCLINIC_WORKER", folder.path().join("none"))
+                .output()
+                .unwrap();
+            let status: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!(status["last_fault"]["kind"], "missing", "{source}: {status:#}");
+        }
+    }
 }

@@ -12,7 +12,7 @@ use camclinic::source::SourceSpec;
 use camclinic::status::{State, Status};
 
 /// Long enough for whatever is going to happen at all.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// With the settings that everybody has, but for the isolation.
 pub fn start(source: &str, isolation: Isolation) -> Camera {

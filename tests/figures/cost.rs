@@ -79,7 +79,7 @@ pub fn cpu_and_age_of_a_file(scale: Scale) {
     );
     let ratio = cpu(&isolated) / cpu(&bare);
     print_plain(
-        "the same against a loop that keeps no picture",
+        "  against a loop that keeps no picture",
         &format!("{ratio:.2} x: {:.1} / {:.1} ms", ms(&isolated), ms(&bare)),
         n,
     );

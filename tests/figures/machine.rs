@@ -52,13 +52,13 @@ pub fn kill(pid: u32) {
     assert!(status.is_ok_and(|status| status.success()), "process {pid} cannot be killed");
 }
 
-/// What must not grow.
+/// How many there are of what must not grow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 pub struct Held {
-    pub n_processes: usize,
-    pub n_files: usize,
-    pub n_threads: usize,
-    pub n_shared: usize,
+    pub processes: usize,
+    pub files: usize,
+    pub threads: usize,
+    pub shared: usize,
 }
 
 impl Held {
@@ -66,17 +66,17 @@ impl Held {
         let entries = |folder: &str| fs::read_dir(folder).ok().map(|entries| entries.flatten().collect::<Vec<_>>());
         let is_ours = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with("camclinic-");
         Some(Self {
-            n_processes: children()?.len(),
-            n_files: entries("/proc/self/fd")?.len(),
-            n_threads: entries("/proc/self/task")?.len(),
-            n_shared: entries("/dev/shm")?.iter().filter(|entry| is_ours(&entry.file_name())).count(),
+            processes: children()?.len(),
+            files: entries("/proc/self/fd")?.len(),
+            threads: entries("/proc/self/task")?.len(),
+            shared: entries("/dev/shm")?.iter().filter(|entry| is_ours(&entry.file_name())).count(),
         })
     }
 
     pub fn in_words(self) -> String {
         format!(
             "{} processes, {} files, {} threads, {} in /dev/shm",
-            self.n_processes, self.n_files, self.n_threads, self.n_shared
+            self.processes, self.files, self.threads, self.shared
         )
     }
 }

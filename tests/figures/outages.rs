@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use camclinic::camera::Camera;
 use camclinic::frame::Frame;
 use camclinic::latest::Reader;
-use camclinic::settings::Isolation;
+use camclinic::logging::EventLog;
+use camclinic::settings::{Isolation, Settings};
 
-use crate::cameras::{PATIENCE, side_by_side, start, streams, wait};
+use crate::cameras::{PATIENCE, side_by_side, start, start_with, streams, wait};
 use crate::table::{Scale, Times, print};
 
 const FPS: f64 = 30.0;
@@ -27,7 +28,7 @@ fn spread(nth: usize, n: usize, first: Duration, last: Duration) -> Duration {
 fn zero_of_clock(frames: &mut Reader<Frame>) -> Instant {
     let first = frames.wait_fresh(Instant::now() + PATIENCE).expect("no first frame").value;
     let due = first.sequence.expect("a simulated camera counts") as f64 / FPS;
-    first.taken_at - Duration::from_secs_f64(due)
+    first.taken_at.checked_sub(Duration::from_secs_f64(due)).expect("the clock is older than the camera")
 }
 
 /// When a frame that was taken after `since` was there to be read, counted from `since`.
@@ -47,19 +48,15 @@ pub fn hang(scale: Scale) {
 
 pub fn crash(scale: Scale) {
     // From a single crash to several in a row.
-    recovery("crash", scale.of(100), Duration::from_millis(10), Duration::from_secs(4));
+    recovery("crash", scale.of(100), Duration::from_millis(100), Duration::from_secs(4));
 }
 
 fn recovery(fault: &str, n: usize, shortest: Duration, longest: Duration) {
     let back = side_by_side(n, 8, |nth| {
         let lasts = spread(nth, n, shortest, longest);
-        let source = format!("sim:160x120@{FPS},seed={nth},{fault}@{}s+{}ms", BEGIN.as_secs(), lasts.as_millis());
-        let camera = start(&source, Isolation::On);
-        let mut frames = camera.frames();
-        let zero = zero_of_clock(&mut frames);
-        wait(&camera, "at fault", |status| status.last_fault.is_some());
-        let end = zero + BEGIN + millis(lasts.as_millis().try_into().unwrap());
-        first_after(&mut frames, end, end + PATIENCE)
+        // On a machine so busy that the fault is over before the picture is there, once more.
+        let mut tries = (0..5).map(|_| one_recovery(fault, nth, lasts));
+        tries.find(|outcome| outcome.is_noticed).expect("the fault was noticed").back
     });
     let times = Times::new(back.iter().copied().flatten());
     let share = 100.0 * times.len() as f64 / n as f64;
@@ -72,19 +69,40 @@ fn recovery(fault: &str, n: usize, shortest: Duration, longest: Duration) {
     );
 }
 
+struct Recovery {
+    is_noticed: bool,
+    /// From the end of the fault to the picture, if it came back.
+    back: Option<Duration>,
+}
+
+fn one_recovery(fault: &str, seed: usize, lasts: Duration) -> Recovery {
+    let source = format!("sim:160x120@{FPS},seed={seed},{fault}@{}s+{}ms", BEGIN.as_secs(), lasts.as_millis());
+    let log = EventLog::new();
+    let camera = start_with(&source, &Settings { isolation: Isolation::On, ..Settings::default() }, log.clone());
+    let mut frames = camera.frames();
+    let end = zero_of_clock(&mut frames) + BEGIN + lasts;
+    let back = first_after(&mut frames, end, end + PATIENCE);
+    let is_noticed =
+        log.since(0).iter().any(|event| ["hung", "crashed", "no-first-frame"].contains(&event.name.as_str()));
+    Recovery { is_noticed, back }
+}
+
 pub fn stall_noticed(scale: Scale) {
     let n = scale.of(20);
-    for (fps, isolation, how) in [
-        (30, Isolation::Off, "in process"),
-        (30, Isolation::On, "isolated"),
-        (2, Isolation::Off, "in process"),
-        (2, Isolation::On, "isolated"),
+    for (fault, fps, isolation, how) in [
+        ("stall", 30, Isolation::Off, "in process"),
+        ("stall", 30, Isolation::On, "isolated"),
+        ("stall", 2, Isolation::Off, "in process"),
+        ("stall", 2, Isolation::On, "isolated"),
+        ("hang", 30, Isolation::Off, "in process"),
+        ("hang", 30, Isolation::On, "isolated"),
+        ("hang", 2, Isolation::On, "isolated"),
     ] {
         let period = 1.0 / f64::from(fps);
         let noticed = side_by_side(n, 10, |nth| {
             // At any moment between two frames, and between two looks of whoever watches.
-            let source = format!("sim:160x120@{fps},seed={nth},stall@{}ms", 3_000 + 37 * nth);
-            let camera = start(&source, Isolation::clone(&isolation));
+            let source = format!("sim:160x120@{fps},seed={nth},{fault}@{}ms+4s", 5_000 + 37 * nth);
+            let camera = start(&source, isolation);
             wait(&camera, "streaming", streams);
             let (_, at) = wait(&camera, "not streaming", |status| !streams(status));
             let last = camera.frames().current().unwrap().taken_at;
@@ -95,8 +113,8 @@ pub fn stall_noticed(scale: Scale) {
         let of_stall = times.at(1.0) - period;
         let bar = (5.0 * period).max(1.0);
         print(
-            &format!("stall noticed, {fps} fps, {how}"),
-            &format!("max {:.3} s after the frame that did not come ({:.3} s after the last)", of_stall, times.at(1.0)),
+            &format!("{fault} noticed, {fps} fps, {how}"),
+            &format!("max {of_stall:.3} s after the frame that did not come"),
             &format!("≤ {bar:.1} s"),
             n,
             of_stall <= bar,

@@ -33,12 +33,12 @@ pub fn killed_workers(scale: Scale) {
     let after = settled(Some(before)).unwrap();
     let more = |after: usize, before: usize| after.saturating_sub(before);
     let left = Held {
-        n_processes: more(after.n_processes, before.n_processes),
-        n_files: more(after.n_files, before.n_files),
-        n_threads: more(after.n_threads, before.n_threads),
-        n_shared: more(after.n_shared, before.n_shared),
+        processes: more(after.processes, before.processes),
+        files: more(after.files, before.files),
+        threads: more(after.threads, before.threads),
+        shared: more(after.shared, before.shared),
     };
-    let is_clean = left == Held { n_processes: 0, n_files: 0, n_threads: 0, n_shared: 0 };
+    let is_clean = left == Held { processes: 0, files: 0, threads: 0, shared: 0 };
     print(what, &format!("left: {}", left.in_words()), "nothing left", n_each * N_LANES, is_clean);
 }
 

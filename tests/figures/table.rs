@@ -19,7 +19,7 @@ pub fn print_head() {
 }
 
 fn line(what: &str, measured: &str, bar: &str, n: &str, verdict: &str) {
-    println!("{what:<42} {measured:<58} {bar:<24} {n:>6} {verdict}");
+    println!("{what:<46} {measured:<60} {bar:<22} {n:>6} {verdict}");
 }
 
 /// A figure with a bar.
@@ -33,7 +33,7 @@ pub fn print_plain(what: &str, measured: &str, n: usize) {
 }
 
 pub fn print_skipped(what: &str, why: &str) {
-    println!("{what:<42} skipped: {why}");
+    println!("{what:<46} skipped: {why}");
 }
 
 /// Times in order.
