@@ -334,7 +334,17 @@ fn list(json: bool) -> Result<Exit, String> {
 
 fn describe(device: &Device) -> String {
     let number = device.index.map_or_else(|| "-".to_owned(), |index| index.to_string());
-    format!("{number:>3}  {}\n     {}\n     {}", device.name, device.path, device.identity)
+    let kind = device.kind.word().map(|word| format!(" [{word}]")).unwrap_or_default();
+    let mut text = format!("{number:>3}  {}{kind}\n     {}\n     {}", device.name, device.path, device.identity);
+    if let Some(usb) = &device.usb {
+        let hub = if usb.is_behind_hub { ", behind a hub" } else { "" };
+        let speed = usb.speed.as_deref().unwrap_or("USB");
+        text.push_str(&format!("\n     {speed}, port {}{hub}", usb.port));
+    }
+    for note in &device.notes {
+        text.push_str(&format!("\n     {note}"));
+    }
+    text
 }
 
 /// One command at work.

@@ -12,6 +12,11 @@ use serde::Serialize;
 
 use crate::fault::{Fault, FaultKind};
 
+pub mod kind;
+pub mod text;
+
+pub use kind::{DeviceKind, UsbLink};
+
 #[cfg(any(target_os = "linux", target_os = "macos"))]
 mod unix;
 
@@ -99,6 +104,14 @@ pub struct Device {
     pub vendor_id: Option<String>,
     pub product_id: Option<String>,
     pub serial: Option<String>,
+    pub kind: DeviceKind,
+    /// Boxed because most of its readers do not ask for it.
+    pub usb: Option<Box<UsbLink>>,
+    /// It has no serial number of its own: its identity is that of the port, and another camera of the same model in this
+    /// port would be taken for it.
+    pub is_bound_to_port: bool,
+    /// What there is to know before it is opened, in sentences.
+    pub notes: Vec<String>,
 }
 
 impl Device {
@@ -106,6 +119,28 @@ impl Device {
     #[must_use]
     pub fn label(&self) -> String {
         if self.name == self.path { self.path.clone() } else { format!("{} ({})", self.name, self.path) }
+    }
+
+    /// Writes the notes that its other facts call for.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux tells enough of a device"))]
+    fn write_notes(&mut self) {
+        let mut notes = Vec::new();
+        notes.extend(self.kind.note(self.driver.as_deref()));
+        if let Some(usb) = &self.usb {
+            if self.is_bound_to_port {
+                let why = if self.serial.is_some() {
+                    "Another camera here has the same serial number"
+                } else {
+                    "It has no serial number"
+                };
+                notes.push(format!(
+                    "{why}: it is known by its port ({}). In another port it counts as another camera, and another of its model in this port as this one.",
+                    usb.port
+                ));
+            }
+            notes.extend(usb.note());
+        }
+        self.notes = notes;
     }
 }
 
@@ -274,7 +309,7 @@ fn native_cameras() -> Vec<Device> {
         .into_iter()
         .map(|camera| Device {
             identity: camera.misc(),
-            name: camera.human_name(),
+            name: text::safe(camera.human_name().as_bytes()),
             path: camera.misc(),
             index: camera.index().as_index().ok(),
             ..Device::default()
