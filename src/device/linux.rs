@@ -12,10 +12,13 @@ use rustix::fs::FallocateFlags;
 use rustix::process::Signal;
 use tempfile::NamedTempFile;
 
+pub use self::processes::holders;
 use super::text::{plain, safe};
 pub use super::unix::{Leash, end_now, prepare, terminate};
 use super::{Device, DeviceKind, SHARED_FILE_PREFIX, Usability, UsbLink, what_is_there, without_code};
 use crate::fault::{Fault, FaultKind};
+
+mod processes;
 
 const SYSFS: &str = "/sys/class/video4linux";
 const DEV: &str = "/dev";
@@ -149,54 +152,9 @@ fn fault_of(error: &io::Error, path: &Path) -> Fault {
     }
 }
 
-/// Servers that keep every camera's node open without streaming from it.
-const BYSTANDERS: [&str; 3] = ["pipewire", "wireplumber", "systemd-logind"];
-
 /// A fault that names the programs that have the node open, when there are such. Sees those of other users only as root.
 fn busy(path: &Path) -> Option<Fault> {
-    let holders = holders(path);
-    if holders.is_empty() {
-        return None;
-    }
-    let own = std::process::id();
-    let names = holders
-        .iter()
-        .map(
-            |(pid, name)| {
-                if *pid == own { "this program itself".to_owned() } else { format!("{name} (process {pid})") }
-            },
-        )
-        .collect::<Vec<_>>()
-        .join(", ");
-    let fault = Fault::new(FaultKind::Busy, format!("{} is in use by {names}", path.display()));
-    Some(if holders.iter().all(|(pid, _)| *pid == own) {
-        fault.with_advice(
-            "Close the other view of this camera. If there is none, an earlier call into its driver has not come back: \
-             unplug the camera, or restart Camclinic.",
-        )
-    } else {
-        fault.with_advice(format!("Close {names}: the camera then comes by itself."))
-    })
-}
-
-/// The processes that have the node open, by number.
-fn holders(path: &Path) -> BTreeMap<u32, String> {
-    let mut holders = BTreeMap::new();
-    for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-        let holds = fs::read_dir(process.path().join("fd"))
-            .into_iter()
-            .flatten()
-            .flatten()
-            .any(|fd| fs::read_link(fd.path()).is_ok_and(|target| target == path));
-        if holds {
-            let name = read(&process.path().join("comm")).unwrap_or_else(|| "a program".to_owned());
-            if !BYSTANDERS.contains(&name.as_str()) {
-                holders.insert(pid, name);
-            }
-        }
-    }
-    holders
+    super::holders::busy(&holders(path), &path.display().to_string())
 }
 
 fn list_in(sysfs: &Path, dev: &Path, udev_data: &Path) -> Vec<Device> {
@@ -702,7 +660,7 @@ mod tests {
     fn whoever_holds_a_node_is_found() {
         let path = fs::canonicalize(tempfile::NamedTempFile::new().unwrap().path().parent().unwrap()).unwrap();
         let file = tempfile::NamedTempFile::new_in(path).unwrap();
-        assert_eq!(holders(file.path()).into_keys().collect::<Vec<_>>(), [std::process::id()]);
+        assert_eq!(holders(file.path()).iter().map(|holder| holder.pid).collect::<Vec<_>>(), [std::process::id()]);
         assert!(busy(file.path()).unwrap().message.contains("this program itself"));
         assert!(busy(Path::new("/dev/no-such-node")).is_none());
     }

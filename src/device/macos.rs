@@ -7,7 +7,7 @@ use rustix::fs::FallocateFlags;
 use tempfile::NamedTempFile;
 
 pub use super::unix::{Leash, end_now, prepare, terminate};
-use super::{Device, SHARED_FILE_PREFIX, Usability};
+use super::{Device, Holder, SHARED_FILE_PREFIX, Usability};
 use crate::fault::{Fault, FaultKind};
 
 pub fn list() -> Vec<Device> {
@@ -32,6 +32,11 @@ pub fn check_node(_: &Path) -> Result<(), Fault> {
 
 pub fn examine(_: &Path) -> Usability {
     Usability::Unknown
+}
+
+/// The system does not name them.
+pub fn holders(_: &Path) -> Vec<Holder> {
+    Vec::new()
 }
 
 // ---- processes of our own, and memory that they share

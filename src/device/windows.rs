@@ -25,7 +25,7 @@ use windows_sys::Win32::System::Threading::{
     CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW, GetCurrentProcess, TerminateProcess,
 };
 
-use super::{Device, SHARED_FILE_PREFIX, Usability};
+use super::{Device, Holder, SHARED_FILE_PREFIX, Usability};
 use crate::fault::{Fault, FaultKind};
 
 pub fn list() -> Vec<Device> {
@@ -57,6 +57,11 @@ pub fn check_node(_: &Path) -> Result<(), Fault> {
 
 pub fn examine(_: &Path) -> Usability {
     Usability::Unknown
+}
+
+/// The system does not name them.
+pub fn holders(_: &Path) -> Vec<Holder> {
+    Vec::new()
 }
 
 // ---- processes of our own, and memory that they share
