@@ -12,10 +12,12 @@ use serde::Serialize;
 
 use crate::fault::{Fault, FaultKind};
 
+pub mod capabilities;
 pub mod holders;
 pub mod kind;
 pub mod text;
 
+pub use capabilities::Capabilities;
 pub use holders::Holder;
 pub use kind::{DeviceKind, UsbLink};
 
@@ -58,6 +60,11 @@ mod system {
 
     pub fn holders(_: &Path) -> Vec<super::Holder> {
         Vec::new()
+    }
+
+    pub fn capabilities(device: &Device) -> Result<super::Capabilities, Fault> {
+        let what = format!("what {} can do is not known on this system before it is opened", device.label());
+        Err(Fault::new(FaultKind::BackendMissing, what))
     }
 
     pub fn prepare(_: &mut std::process::Command) {}
@@ -127,8 +134,15 @@ impl Device {
         if self.name == self.path { self.path.clone() } else { format!("{} ({})", self.name, self.path) }
     }
 
+    /// Takes in what can be told from its formats only: an infrared camera whose name does not say so.
+    pub fn learn(&mut self, capabilities: &Capabilities) {
+        if self.kind == DeviceKind::Camera && self.usb.is_some() && capabilities.is_grey_only() {
+            self.kind = DeviceKind::Infrared;
+            self.write_notes();
+        }
+    }
+
     /// Writes the notes that its other facts call for.
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux tells enough of a device"))]
     fn write_notes(&mut self) {
         let mut notes = Vec::new();
         notes.extend(self.kind.note(self.driver.as_deref()));
@@ -226,6 +240,39 @@ pub fn examine(device: &Device) -> Usability {
 #[must_use]
 pub fn holders(device: &Device) -> Vec<Holder> {
     system::holders(std::path::Path::new(&device.path))
+}
+
+/// What a device can do, as its driver says. It need not be free, and is not started.
+///
+/// Asks on a thread of its own, which is left behind when it takes longer, with the node open: a driver that hangs holds
+/// it, and with it the end of this process, until the call comes back.
+///
+/// # Errors
+/// `Hung` after the deadline; else why the node does not open, or `BackendMissing` where the system does not tell.
+pub fn capabilities_within(device: &Device, deadline: Duration) -> Result<Capabilities, Fault> {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let asked = device.clone();
+    thread::Builder::new()
+        .name("ask-device".into())
+        .spawn(move || {
+            // Nobody listens any more after the deadline.
+            let _ = sender.send(system::capabilities(&asked));
+        })
+        .map_err(|error| Fault::new(FaultKind::NoResources, format!("the system gives no thread: {error}")))?;
+    match receiver.recv_timeout(deadline) {
+        Ok(answer) => answer,
+        Err(mpsc::RecvTimeoutError::Timeout) => {
+            let message = format!(
+                "{} has not said within {:.1} s what it can do: its driver hangs",
+                device.label(),
+                deadline.as_secs_f64()
+            );
+            Err(Fault::new(FaultKind::Hung, message))
+        }
+        Err(mpsc::RecvTimeoutError::Disconnected) => {
+            Err(Fault::new(FaultKind::Crashed, format!("asking {} what it can do crashed", device.label())))
+        }
+    }
 }
 
 // ---- processes of our own, and memory that they share

@@ -19,6 +19,7 @@ use camclinic::logging::EventLog;
 use camclinic::settings::Settings;
 use camclinic::source::{OpenRequest, Source, SourceSpec};
 use camclinic::status::{Asked, Outcome, Rung, State, Status};
+use serde_json::Value;
 
 /// Set in the machine only.
 fn is_guest() -> bool {
@@ -72,6 +73,13 @@ fn real_hangs() {
 #[test]
 fn real_resets() {
     run_in_lab("guest_resets", &["uvc", "vivid"]);
+}
+
+#[test]
+fn real_lists() {
+    let cameras =
+        ["uvc:serial=A", "uvc:serial=B", "uvc:serial=", "uvc:serial=", "vivid", "loop:empty", "cuse:open-hang"];
+    run_in_lab("guest_lists", &cameras);
 }
 
 const V4L2: Backend = Backend::V4l2;
@@ -202,6 +210,99 @@ fn guest_cameras() {
     drop(source);
     let source = open("/dev/video2", V4L2, asked(mjpg, 640, 480)).unwrap();
     assert_ne!(source.got().format, mjpg, "vivid has no such format");
+}
+
+/// What `camclinic list --json` prints, by identity, and how long it takes.
+fn listed() -> (Vec<(String, Value)>, Duration) {
+    let start = Instant::now();
+    let output = process::Command::new(env!("CARGO_BIN_EXE_camclinic")).args(["list", "--json"]).output().unwrap();
+    let took = start.elapsed();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let devices = json["devices"].as_array().unwrap();
+    (devices.iter().map(|device| (device["identity"].as_str().unwrap().to_owned(), device.clone())).collect(), took)
+}
+
+fn entry<'a>(list: &'a [(String, Value)], identity: &str) -> &'a Value {
+    let found = list.iter().find(|(name, _)| name == identity);
+    &found.unwrap_or_else(|| panic!("{identity} is not among {list:#?}")).1
+}
+
+#[test]
+#[ignore = "runs in the lab's machine"]
+fn guest_lists() {
+    if !is_guest() {
+        eprintln!("skipped: this is no lab machine");
+        return;
+    }
+    let (list, took) = listed();
+    println!("{} devices in {:.2} s: {}", list.len(), took.as_secs_f64(), serde_json::to_string(&list).unwrap());
+    let text = process::Command::new(env!("CARGO_BIN_EXE_camclinic")).arg("list").output().unwrap().stdout;
+    println!("{}", String::from_utf8_lossy(&text));
+
+    // Two of one model with serial numbers, two without; the test driver; a loopback that nobody feeds.
+    let bound = list.iter().filter(|(_, device)| device["is_bound_to_port"] == true).collect::<Vec<_>>();
+    assert_eq!(bound.len(), 2, "{list:#?}");
+    for (identity, device) in &bound {
+        assert!(identity.starts_with("usb-1209_ca30-port"), "{identity}");
+        assert!(device["notes"][0].as_str().unwrap().contains("no serial number"), "{device}");
+    }
+    assert_ne!(bound[0].0, bound[1].0);
+    let kinds = list.iter().map(|(_, device)| device["kind"].as_str().unwrap()).collect::<Vec<_>>();
+    assert_eq!(kinds.iter().filter(|kind| **kind == "camera").count(), 4, "{kinds:?}");
+    assert_eq!(kinds.iter().filter(|kind| **kind == "virtual").count(), 1, "{kinds:?}");
+    assert_eq!(entry(&list, "platform-vivid_0")["kind"], "test");
+
+    // What it can do, as the driver says.
+    let usb = entry(&list, "usb-1209_ca30_A");
+    assert!(usb["usb"]["speed"].as_str().unwrap().starts_with("USB "), "{usb}");
+    let mjpg = usb["formats"].as_array().unwrap().iter().find(|format| format["fourcc"] == "MJPG").unwrap();
+    let sizes = mjpg["sizes"].as_array().unwrap();
+    let sizes = sizes.iter().map(|size| (size["width"].as_u64().unwrap(), size["height"].as_u64().unwrap()));
+    assert_eq!(sizes.collect::<Vec<_>>(), [(640, 480), (1280, 720), (1920, 1080)]);
+    assert_eq!(mjpg["sizes"][0]["rates"], serde_json::json!([30.0, 15.0, 5.0]));
+    let control = |name: &str| {
+        let controls = usb["controls"].as_array().unwrap();
+        controls.iter().find(|control| control["name"].as_str().unwrap().contains(name)).unwrap().clone()
+    };
+    assert_eq!(control("Brightness")["kind"], "integer");
+    assert_eq!(control("Brightness")["value"], control("Brightness")["default"]);
+    assert_eq!(control("Exposure Time")["unit"], "100 µs");
+    assert!(control("Exposure Time")["flags"].as_array().unwrap().contains(&"inactive".into()), "{usb}");
+    let mains = control("Power Line");
+    assert!(mains["menu"].as_array().unwrap().iter().any(|item| item["name"] == "50 Hz"), "{mains}");
+    let vivid = entry(&list, "platform-vivid_0");
+    assert!(vivid["formats"].as_array().unwrap().len() > 50 && vivid["controls"].as_array().unwrap().len() > 20);
+
+    // Whoever holds it is named; the others stay free.
+    let holder = lab_devices("busy /dev/video0 600");
+    let (list, _) = listed();
+    let of = |identity: &str| entry(&list, identity)["holders"].clone();
+    assert_eq!(of("usb-1209_ca30_A")[0]["pid"].to_string(), holder);
+    assert_eq!(
+        (&of("usb-1209_ca30_A")[0]["role"], &of("usb-1209_ca30_A")[0]["user"]),
+        (&"program".into(), &"root".into())
+    );
+    assert_eq!(of("usb-1209_ca30_B"), serde_json::json!([]));
+    let since = of("usb-1209_ca30_A")[0]["since"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let age = jiff::Timestamp::now().duration_since(since).as_secs();
+    assert!((-2..600).contains(&age), "started {age} s ago");
+    assert!(process::Command::new("kill").arg(&holder).status().unwrap().success());
+
+    // A driver that does not answer costs its own entry only.
+    lab_devices("uvc0 ctlhang 1");
+    let (list, took) = listed();
+    println!("one hangs: {:.2} s", took.as_secs_f64());
+    assert_eq!(entry(&list, "usb-1209_ca30_A")["fault"]["kind"], "hung");
+    assert!(entry(&list, "usb-1209_ca30_B")["formats"].is_array());
+    assert!(entry(&list, "platform-vivid_0")["formats"].is_array());
+    lab_devices("uvc0 ctlhang 0");
+    let hung = device::Device { path: "/dev/video20".into(), ..device::Device::default() };
+    let start = Instant::now();
+    let fault = device::capabilities_within(&hung, Duration::from_secs(1)).unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Hung, "{fault}");
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    lab_devices("cuse0 quit");
 }
 
 /// What the command prints. Into a file: a process that it leaves behind would hold a pipe open.

@@ -15,10 +15,11 @@ use tempfile::NamedTempFile;
 pub use self::processes::holders;
 use super::text::{plain, safe};
 pub use super::unix::{Leash, end_now, prepare, terminate};
-use super::{Device, DeviceKind, SHARED_FILE_PREFIX, Usability, UsbLink, what_is_there, without_code};
+use super::{Capabilities, Device, DeviceKind, SHARED_FILE_PREFIX, Usability, UsbLink, what_is_there, without_code};
 use crate::fault::{Fault, FaultKind};
 
 mod processes;
+mod query;
 
 const SYSFS: &str = "/sys/class/video4linux";
 const DEV: &str = "/dev";
@@ -150,6 +151,12 @@ fn fault_of(error: &io::Error, path: &Path) -> Fault {
         ),
         _ => fault,
     }
+}
+
+/// Calls the driver, and blocks as long as it does.
+pub fn capabilities(device: &Device) -> Result<Capabilities, Fault> {
+    let path = Path::new(&device.path);
+    query::capabilities(path).map_err(|error| fault_of(&error, path))
 }
 
 /// A fault that names the programs that have the node open, when there are such. Sees those of other users only as root.

@@ -1,0 +1,406 @@
+//! What a node's driver answers when it is asked, by the requests of `linux/videodev2.h` that change nothing.
+//!
+//! Every call may take seconds, and for ever in a driver that hangs. Nothing that a driver says is trusted: each list has
+//! an end, and unknown kinds, empty steps and broken names are borne.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
+
+use super::O_NONBLOCK;
+use crate::device::capabilities::{
+    Capabilities, Control, ControlFlag, ControlKind, Format, FrameSize, MenuItem, SizeRange,
+};
+use crate::device::text::safe_until_zero;
+
+/// Longer lists than any known driver's: vivid has 83 formats, and 40 controls.
+const MAX_FORMATS: u32 = 256;
+const MAX_SIZES: u32 = 256;
+const MAX_RATES: u32 = 64;
+const MAX_CONTROLS: usize = 512;
+const MAX_MENU: i64 = 256;
+
+const TYPE_CAPTURE: u32 = 1;
+const TYPE_CAPTURE_MPLANE: u32 = 9;
+const CAP_CAPTURE: u32 = 0x1;
+const CAP_CAPTURE_MPLANE: u32 = 0x1000;
+const CAP_DEVICE_CAPS: u32 = 0x8000_0000;
+const DISCRETE: u32 = 1;
+const FMT_COMPRESSED: u32 = 0x1;
+const FMT_EMULATED: u32 = 0x2;
+const NEXT_CONTROL: u32 = 0x8000_0000;
+
+#[repr(C)]
+#[derive(Default)]
+struct RawCapability {
+    driver: [u8; 16],
+    card: [u8; 32],
+    bus_info: [u8; 32],
+    version: u32,
+    capabilities: u32,
+    device_caps: u32,
+    reserved: [u32; 3],
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct RawFormat {
+    index: u32,
+    kind: u32,
+    flags: u32,
+    description: [u8; 32],
+    pixel_format: u32,
+    mbus_code: u32,
+    reserved: [u32; 3],
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct RawSize {
+    index: u32,
+    pixel_format: u32,
+    kind: u32,
+    /// Width and height; or the least, the most and the step of the width, then those of the height.
+    numbers: [u32; 6],
+    reserved: [u32; 2],
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct RawInterval {
+    index: u32,
+    pixel_format: u32,
+    width: u32,
+    height: u32,
+    kind: u32,
+    /// Numerator and denominator in seconds: of the one; or of the least, the most and the step.
+    numbers: [u32; 6],
+    reserved: [u32; 2],
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct RawControl {
+    id: u32,
+    kind: u32,
+    name: [u8; 32],
+    min: i64,
+    max: i64,
+    step: u64,
+    default: i64,
+    flags: u32,
+    elem_size: u32,
+    elems: u32,
+    n_dims: u32,
+    dims: [u32; 4],
+    reserved: [u32; 32],
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct RawMenuItem {
+    id: u32,
+    index: u32,
+    /// A name, or a number of eight bytes.
+    name: [u8; 32],
+    reserved: u32,
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct RawValue {
+    id: u32,
+    value: i32,
+}
+
+const QUERYCAP: Opcode = opcode::read::<RawCapability>(b'V', 0);
+const ENUM_FMT: Opcode = opcode::read_write::<RawFormat>(b'V', 2);
+const G_CTRL: Opcode = opcode::read_write::<RawValue>(b'V', 27);
+const QUERYMENU: Opcode = opcode::read_write::<RawMenuItem>(b'V', 37);
+const ENUM_FRAMESIZES: Opcode = opcode::read_write::<RawSize>(b'V', 74);
+const ENUM_FRAMEINTERVALS: Opcode = opcode::read_write::<RawInterval>(b'V', 75);
+const QUERY_EXT_CTRL: Opcode = opcode::read_write::<RawControl>(b'V', 103);
+
+/// Asks the driver, and fills in what it says.
+fn ask<const REQUEST: Opcode, T>(node: &File, question: &mut T) -> io::Result<()> {
+    // SAFETY: each request above is made from the size of the structure that it is called with here, and the structures
+    // are those of `linux/videodev2.h`, without pointers and with any bytes valid, so that the driver writes to our
+    // structure and to nothing else.
+    #[expect(unsafe_code, reason = "no safe wrapper bears what broken drivers say")]
+    unsafe {
+        ioctl(node, Updater::<REQUEST, T>::new(question))?;
+    }
+    Ok(())
+}
+
+/// Formats and controls of a node. Blocks as long as its driver does.
+pub fn capabilities(path: &Path) -> io::Result<Capabilities> {
+    let node = OpenOptions::new().read(true).write(true).custom_flags(O_NONBLOCK).open(path)?;
+    let mut said = RawCapability::default();
+    ask::<QUERYCAP, _>(&node, &mut said)?;
+    let caps = if said.capabilities & CAP_DEVICE_CAPS == 0 { said.capabilities } else { said.device_caps };
+    let kind = match caps {
+        caps if caps & CAP_CAPTURE != 0 => Some(TYPE_CAPTURE),
+        caps if caps & CAP_CAPTURE_MPLANE != 0 => Some(TYPE_CAPTURE_MPLANE),
+        _ => None,
+    };
+    Ok(Capabilities { formats: kind.map(|kind| formats(&node, kind)).unwrap_or_default(), controls: controls(&node) })
+}
+
+fn formats(node: &File, kind: u32) -> Vec<Format> {
+    let mut formats = Vec::new();
+    for index in 0..MAX_FORMATS {
+        let mut format = RawFormat { index, kind, ..RawFormat::default() };
+        if ask::<ENUM_FMT, _>(node, &mut format).is_err() {
+            break;
+        }
+        formats.push(Format {
+            fourcc: fourcc(format.pixel_format),
+            name: safe_until_zero(&format.description),
+            is_compressed: format.flags & FMT_COMPRESSED != 0,
+            is_emulated: format.flags & FMT_EMULATED != 0,
+            sizes: sizes(node, format.pixel_format),
+        });
+    }
+    formats
+}
+
+/// Its four characters; the highest bit means big-endian (`V4L2_PIX_FMT_..._BE`).
+fn fourcc(code: u32) -> String {
+    let text = safe_until_zero(&(code & 0x7fff_ffff).to_le_bytes());
+    if code >> 31 == 0 { text } else { format!("{text}-BE") }
+}
+
+fn sizes(node: &File, pixel_format: u32) -> Vec<FrameSize> {
+    let mut sizes = Vec::new();
+    for index in 0..MAX_SIZES {
+        let mut size = RawSize { index, pixel_format, ..RawSize::default() };
+        if ask::<ENUM_FRAMESIZES, _>(node, &mut size).is_err() {
+            break;
+        }
+        let Some((width, height, range)) = size_of(&size) else { continue };
+        let (rates, is_any_rate_between) = rates(node, pixel_format, width, height);
+        sizes.push(FrameSize { width, height, range, rates, is_any_rate_between });
+        if size.kind != DISCRETE {
+            break;
+        }
+    }
+    sizes.sort_by_key(|size| (u64::from(size.width) * u64::from(size.height), size.width));
+    sizes.dedup_by_key(|size| (size.width, size.height));
+    sizes
+}
+
+fn size_of(size: &RawSize) -> Option<(u32, u32, Option<SizeRange>)> {
+    let (width, height, range) = match (size.kind, size.numbers) {
+        (DISCRETE, [width, height, ..]) => (width, height, None),
+        (_, [min_width, width, step_width, min_height, height, step_height]) => {
+            let (step_width, step_height) = (step_width.max(1), step_height.max(1));
+            (width, height, Some(SizeRange { min_width, min_height, step_width, step_height }))
+        }
+    };
+    (width > 0 && height > 0).then_some((width, height, range))
+}
+
+fn rates(node: &File, pixel_format: u32, width: u32, height: u32) -> (Vec<f64>, bool) {
+    let mut rates = Vec::new();
+    let mut is_any_between = false;
+    for index in 0..MAX_RATES {
+        let mut interval = RawInterval { index, pixel_format, width, height, ..RawInterval::default() };
+        if ask::<ENUM_FRAMEINTERVALS, _>(node, &mut interval).is_err() {
+            break;
+        }
+        let [numerator, denominator, longest, per, ..] = interval.numbers;
+        rates.extend(rate(numerator, denominator));
+        if interval.kind != DISCRETE {
+            is_any_between = true;
+            rates.extend(rate(longest, per));
+            break;
+        }
+    }
+    rates.sort_by(|a, b| b.total_cmp(a));
+    rates.dedup();
+    (rates, is_any_between)
+}
+
+/// Pictures a second for the time between two.
+fn rate(numerator: u32, denominator: u32) -> Option<f64> {
+    (numerator > 0 && denominator > 0).then(|| f64::from(denominator) / f64::from(numerator))
+}
+
+fn controls(node: &File) -> Vec<Control> {
+    let mut controls = Vec::<Control>::new();
+    let mut id = 0;
+    while controls.len() < MAX_CONTROLS {
+        let mut control = RawControl { id: id | NEXT_CONTROL, ..RawControl::default() };
+        // A driver that goes back would never come to an end.
+        if ask::<QUERY_EXT_CTRL, _>(node, &mut control).is_err() || control.id <= id {
+            break;
+        }
+        id = control.id;
+        let Some(mut known) = described(&control) else { continue };
+        if matches!(known.kind, ControlKind::Menu | ControlKind::IntegerMenu) {
+            known.menu = menu(node, &known);
+        }
+        let has_value = !matches!(known.kind, ControlKind::Button | ControlKind::Text | ControlKind::Compound);
+        if has_value && !known.is(ControlFlag::WriteOnly) && control.kind != INTEGER_64 {
+            let mut value = RawValue { id, value: 0 };
+            known.value = ask::<G_CTRL, _>(node, &mut value).ok().map(|()| i64::from(value.value));
+        }
+        controls.push(known);
+    }
+    controls
+}
+
+const INTEGER_64: u32 = 5;
+
+/// `None` for the title of a class of controls.
+fn described(control: &RawControl) -> Option<Control> {
+    let kind = match control.kind {
+        1 | INTEGER_64 => ControlKind::Integer,
+        2 => ControlKind::Boolean,
+        3 => ControlKind::Menu,
+        4 => ControlKind::Button,
+        6 => return None,
+        7 => ControlKind::Text,
+        8 => ControlKind::Bitmask,
+        9 => ControlKind::IntegerMenu,
+        _ => ControlKind::Compound,
+    };
+    let flags = [
+        (0x01, ControlFlag::Disabled),
+        (0x02, ControlFlag::Grabbed),
+        (0x04, ControlFlag::ReadOnly),
+        (0x08, ControlFlag::Update),
+        (0x10, ControlFlag::Inactive),
+        (0x40, ControlFlag::WriteOnly),
+        (0x80, ControlFlag::Volatile),
+    ];
+    let name = safe_until_zero(&control.name);
+    Some(Control {
+        id: control.id,
+        name: if name.is_empty() { format!("Control {:#010x}", control.id) } else { name },
+        kind: if control.n_dims > 0 { ControlKind::Compound } else { kind },
+        min: control.min,
+        max: control.max,
+        step: control.step,
+        default: control.default,
+        value: None,
+        unit: unit(control.id).map(str::to_owned),
+        menu: Vec::new(),
+        flags: flags.into_iter().filter(|(bit, _)| control.flags & bit != 0).map(|(_, flag)| flag).collect(),
+    })
+}
+
+fn menu(node: &File, control: &Control) -> Vec<MenuItem> {
+    let first = control.min.max(0);
+    let last = control.max.min(first.saturating_add(MAX_MENU));
+    let mut items = Vec::new();
+    for value in first..=last {
+        let Ok(index) = u32::try_from(value) else { break };
+        let mut item = RawMenuItem { id: control.id, index, ..RawMenuItem::default() };
+        // Drivers leave items out.
+        if ask::<QUERYMENU, _>(node, &mut item).is_err() {
+            continue;
+        }
+        let name = match item.name.first_chunk() {
+            Some(number) if control.kind == ControlKind::IntegerMenu => i64::from_ne_bytes(*number).to_string(),
+            _ => safe_until_zero(&item.name),
+        };
+        items.push(MenuItem { value, name });
+    }
+    items
+}
+
+/// As `ext-ctrls-camera.rst` and `control.rst` of the kernel's documentation have them.
+fn unit(id: u32) -> Option<&'static str> {
+    Some(match id {
+        0x0098_091a => "K",
+        0x009a_0902 => "100 µs",
+        0x009a_0908 | 0x009a_0909 => "arc seconds",
+        0x009a_0913 => "0.001 EV",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The kernel's numbers for these requests, which hold the sizes of its structures (`_IOC`, x86 and ARM).
+    #[test]
+    fn the_structures_are_the_kernels() {
+        assert_eq!(QUERYCAP, 0x8068_5600);
+        assert_eq!(ENUM_FMT, 0xc040_5602);
+        assert_eq!(G_CTRL, 0xc008_561b);
+        assert_eq!(QUERYMENU, 0xc02c_5625);
+        assert_eq!(ENUM_FRAMESIZES, 0xc02c_564a);
+        assert_eq!(ENUM_FRAMEINTERVALS, 0xc034_564b);
+        assert_eq!(QUERY_EXT_CTRL, 0xc0e8_5667);
+    }
+
+    #[test]
+    fn what_is_no_camera_says_so() {
+        assert_eq!(capabilities(Path::new("/dev/null")).unwrap_err().raw_os_error(), Some(25));
+        assert_eq!(capabilities(Path::new("/dev/video99999")).unwrap_err().raw_os_error(), Some(2));
+    }
+
+    #[track_caller]
+    fn check_rate(numerator: u32, denominator: u32, expected: Option<f64>) {
+        assert_eq!(rate(numerator, denominator), expected, "{numerator}/{denominator}");
+    }
+
+    #[test]
+    fn rates_are_turned_round() {
+        check_rate(1, 30, Some(30.0));
+        check_rate(333_333, 10_000_000, Some(10_000_000.0 / 333_333.0));
+        check_rate(0, 30, None);
+        check_rate(1, 0, None);
+    }
+
+    #[test]
+    fn fourccs_are_read() {
+        assert_eq!(fourcc(u32::from_le_bytes(*b"MJPG")), "MJPG");
+        assert_eq!(fourcc(u32::from_le_bytes(*b"Y16 ")), "Y16");
+        assert_eq!(fourcc(u32::from_le_bytes(*b"Y16 ") | 1 << 31), "Y16-BE");
+        assert_eq!(fourcc(u32::from_le_bytes(*b"\x1b[2J")), "\u{fffd}[2J");
+    }
+
+    #[test]
+    fn sizes_in_steps_have_a_range() {
+        let raw = |kind, numbers| RawSize { kind, numbers, ..RawSize::default() };
+        assert_eq!(size_of(&raw(DISCRETE, [640, 480, 0, 0, 0, 0])), Some((640, 480, None)));
+        let range = SizeRange { min_width: 48, min_height: 32, step_width: 2, step_height: 1 };
+        assert_eq!(size_of(&raw(3, [48, 1920, 2, 32, 1080, 0])), Some((1920, 1080, Some(range))));
+        assert_eq!(size_of(&raw(DISCRETE, [0, 480, 0, 0, 0, 0])), None);
+        assert_eq!(size_of(&raw(7, [0; 6])), None);
+    }
+
+    #[track_caller]
+    fn check_control(kind: u32, n_dims: u32, name: &[u8], expected: Option<(ControlKind, &str)>) {
+        let mut control = RawControl { id: 0x0098_0900, kind, n_dims, step: 0, ..RawControl::default() };
+        control.name[..name.len()].copy_from_slice(name);
+        let known = described(&control);
+        assert_eq!(known.as_ref().map(|known| (known.kind, known.name.as_str())), expected);
+    }
+
+    #[test]
+    fn controls_of_any_kind_are_borne() {
+        check_control(1, 0, b"Brightness", Some((ControlKind::Integer, "Brightness")));
+        check_control(1, 2, b"Table", Some((ControlKind::Compound, "Table")));
+        check_control(3, 0, b"Auto Exposure", Some((ControlKind::Menu, "Auto Exposure")));
+        check_control(6, 0, b"User Controls", None);
+        check_control(0x0113, 0, b"New", Some((ControlKind::Compound, "New")));
+        check_control(2, 0, b"", Some((ControlKind::Boolean, "Control 0x00980900")));
+        check_control(4, 0, b"\xff\x1b", Some((ControlKind::Button, "\u{fffd}\u{fffd}")));
+    }
+
+    #[test]
+    fn flags_have_names() {
+        let control =
+            described(&RawControl { id: 1, kind: 1, flags: 0x14 | 1 << 30, ..RawControl::default() }).unwrap();
+        assert_eq!(control.flags, [ControlFlag::ReadOnly, ControlFlag::Inactive]);
+    }
+}
