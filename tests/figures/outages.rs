@@ -1,6 +1,7 @@
 //! Faults that begin and end on the clock of the simulated camera: how soon they are noticed, and how soon the picture is back.
 
 use std::ops::Range;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use camclinic::camera::Camera;
@@ -15,6 +16,8 @@ use crate::table::{Scale, Times, print};
 const FPS: f64 = 30.0;
 /// Above it, what happened is told.
 const SLOW: Duration = Duration::from_secs(2);
+/// Cameras side by side.
+const N_LANES: usize = 6;
 /// When the first fault begins.
 const BEGIN: Duration = Duration::from_secs(2);
 
@@ -58,7 +61,11 @@ pub fn crash(scale: Scale) {
 
 fn recovery(fault: &str, n: usize, secs: Range<f64>, has_bar: bool) {
     let (shortest, longest) = (Duration::from_secs_f64(secs.start), Duration::from_secs_f64(secs.end));
-    let back = side_by_side(n, 8, |nth| {
+    let back = side_by_side(n, N_LANES, |nth| {
+        // Workers that are all loaded at the same moment would hinder each other.
+        if nth < N_LANES {
+            thread::sleep(Duration::from_millis(700) * u32::try_from(nth).unwrap());
+        }
         let lasts = spread(nth, n, shortest, longest);
         // On a machine so busy that the fault is over before the picture is there, once more.
         let mut tries = (0..5).map(|_| one_recovery(fault, nth, lasts, has_bar));
