@@ -349,7 +349,11 @@ struct Entry {
     fault: Option<Fault>,
 }
 
-/// Asks all cameras at once: one whose driver hangs costs its own entry only.
+/// How long one camera is waited for before the next is asked too.
+const TURN: Duration = Duration::from_millis(300);
+
+/// Asks one camera after the other, because several that are woken at once can fall off their bus; one whose driver hangs
+/// keeps the others waiting for a moment, and costs its own entry only.
 fn ask_all(devices: Vec<Device>) -> Result<Vec<Entry>, String> {
     let ask = |device: Device| {
         let holders = device::holders(&device);
@@ -364,10 +368,21 @@ fn ask_all(devices: Vec<Device>) -> Result<Vec<Entry>, String> {
         Entry { device, holders, capabilities, fault }
     };
     let no_thread = |why: String| format!("The cameras cannot be asked: {why}.");
+    let (sender, answers) = std::sync::mpsc::sync_channel(devices.len());
     std::thread::scope(|scope| {
         let asked = devices
             .into_iter()
-            .map(|device| std::thread::Builder::new().name("ask-camera".into()).spawn_scoped(scope, || ask(device)))
+            .map(|device| {
+                let answered = sender.clone();
+                let thread = std::thread::Builder::new().name("ask-camera".into()).spawn_scoped(scope, move || {
+                    let entry = ask(device);
+                    // There is room for every answer.
+                    let _ = answered.try_send(());
+                    entry
+                });
+                let _ = answers.recv_timeout(TURN);
+                thread
+            })
             .collect::<Vec<_>>();
         asked
             .into_iter()

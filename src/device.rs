@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::fault::{Fault, FaultKind};
 
 pub mod capabilities;
+pub mod codes;
 pub mod holders;
 pub mod kind;
 pub mod text;

@@ -7,6 +7,8 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
 
@@ -138,7 +140,7 @@ fn ask<const REQUEST: Opcode, T>(node: &File, question: &mut T) -> io::Result<()
 
 /// Formats and controls of a node. Blocks as long as its driver does.
 pub fn capabilities(path: &Path) -> io::Result<Capabilities> {
-    let node = OpenOptions::new().read(true).write(true).custom_flags(O_NONBLOCK).open(path)?;
+    let node = open(path)?;
     let mut said = RawCapability::default();
     ask::<QUERYCAP, _>(&node, &mut said)?;
     let caps = if said.capabilities & CAP_DEVICE_CAPS == 0 { said.capabilities } else { said.device_caps };
@@ -148,6 +150,18 @@ pub fn capabilities(path: &Path) -> io::Result<Capabilities> {
         _ => None,
     };
     Ok(Capabilities { formats: kind.map(|kind| formats(&node, kind)).unwrap_or_default(), controls: controls(&node) })
+}
+
+/// No camera is refused to a second program, but one that is being woken or closed is for a moment.
+fn open(path: &Path) -> io::Result<File> {
+    let mut pauses = [50, 100, 200].map(Duration::from_millis).into_iter();
+    loop {
+        let node = OpenOptions::new().read(true).write(true).custom_flags(O_NONBLOCK).open(path);
+        match (node, pauses.next()) {
+            (Err(error), Some(pause)) if error.kind() == io::ErrorKind::ResourceBusy => thread::sleep(pause),
+            (node, _) => return node,
+        }
+    }
 }
 
 fn formats(node: &File, kind: u32) -> Vec<Format> {
