@@ -31,6 +31,7 @@ mod outage;
 mod reset;
 mod supervisor;
 mod tally;
+mod waits;
 
 use supervisor::{Outputs, Supervisor};
 
@@ -50,6 +51,9 @@ pub enum Command {
     Switch(Box<SourceSpec>),
     /// Do the next step of recovery at once; open the camera anew, if none is planned. Crashes so far are forgiven.
     RecoverNow,
+    /// Open a camera that others hold as soon as they let go, also where recovery is not automatic. Never opens it while they
+    /// are known to hold it.
+    WaitUntilFree,
     /// Try nothing more until somebody acts. A live picture stays.
     StopTrying,
     /// Reset the device on its bus, and open it again: the consent that this step waits for. Only for a device of this

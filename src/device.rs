@@ -17,6 +17,7 @@ pub mod codes;
 pub mod holders;
 pub mod kind;
 pub mod text;
+pub mod watch;
 
 pub use capabilities::Capabilities;
 pub use holders::Holder;
@@ -66,6 +67,12 @@ mod system {
     pub fn capabilities(device: &Device) -> Result<super::Capabilities, Fault> {
         let what = format!("what {} can do is not known on this system before it is opened", device.label());
         Err(Fault::new(FaultKind::BackendMissing, what))
+    }
+
+    pub struct WatchGuard;
+
+    pub fn watch(_: impl Fn(super::watch::Sign) + Send + 'static) -> Option<WatchGuard> {
+        None
     }
 
     pub fn prepare(_: &mut std::process::Command) {}

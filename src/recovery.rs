@@ -32,6 +32,13 @@ const LOOK_PERIOD: Duration = Duration::from_millis(700);
 /// A program that holds a device is not asked to let go by opening it again and again; nor shall whoever has just closed
 /// that program wait for long.
 const BUSY_PAUSES_SECS: [u64; 4] = [2, 2, 3, 5];
+/// The first of them.
+pub const UNHELD_PAUSE: Duration = Duration::from_secs(2);
+/// Whoever holds the device is known, and will be seen to let go; this is for a program that keeps it open and only stops its
+/// stream.
+pub const HELD_PAUSE: Duration = Duration::from_secs(30);
+/// A node that has just come belongs to root until udev has given it to its users, which takes well under a second.
+const UNTIL_GIVEN: Duration = Duration::from_secs(3);
 /// Only a camera that has worked this long starts over with short pauses: one that fails each few seconds must not be
 /// hammered for ever.
 const GOOD_UNTIL_FORGIVEN: Duration = Duration::from_mins(1);
@@ -83,6 +90,8 @@ pub struct Situation<'a> {
     pub stream: Stream,
     /// Whether it is a device of this computer, which can be reset.
     pub is_device: bool,
+    /// Others hold the device, and it will be told when they let go.
+    pub is_held: bool,
     /// A format that could be tried in place of the one in use.
     pub other_format: Option<PixelFormat>,
     /// Backends that could be tried in place of the one in use, the best first.
@@ -119,6 +128,10 @@ struct Outage {
     n_attempts_since_reset: u32,
     /// The last failure said that the device is away or taken; that is waited for.
     waits_for: Option<FaultClass>,
+    /// The user asked to wait until the device is free.
+    is_release_awaited: bool,
+    /// Since when a device that was away is there, and not for this program.
+    denied_since: Option<Instant>,
     n_looks: usize,
     is_restarted: bool,
     needs_consent: bool,
@@ -235,6 +248,12 @@ impl Ladder {
 
     /// The fault that is to be judged in place of this one: the fifth crash within a minute is no mere crash any more.
     pub fn escalate(&mut self, fault: Fault, now: Instant) -> Fault {
+        if fault.kind == FaultKind::Denied && self.outage.waits_for == Some(FaultClass::Plug) {
+            let since = *self.outage.denied_since.get_or_insert(now);
+            let is_given_soon = now.saturating_duration_since(since) < UNTIL_GIVEN;
+            return if is_given_soon { Fault { class: FaultClass::Plug, ..fault } } else { fault };
+        }
+        self.outage.denied_since = None;
         if fault.kind != FaultKind::Crashed {
             return fault;
         }
@@ -246,6 +265,12 @@ impl Ladder {
         }
         let message = format!("{n} crashes within a minute, the last one: {}", fault.message);
         Fault { code: fault.code, ..Fault::new(FaultKind::CrashLoop, message) }
+    }
+
+    /// The device is to be opened when others let go of it, whatever the settings say of recovery.
+    pub fn wait_for_release(&mut self) {
+        self.outage.is_release_awaited = true;
+        self.outage.waits_for = Some(FaultClass::Busy);
     }
 
     /// The next step. Whatever rung was under way must have been told to have ended before.
@@ -266,7 +291,8 @@ impl Ladder {
         self.good_since = None;
         self.outage.needs_consent = false;
         self.outage.waits_for = None;
-        if self.is_final(fault) || !self.settings.automatic {
+        let is_awaited = self.outage.is_release_awaited && fault.class == FaultClass::Busy;
+        if self.is_final(fault) || !(self.settings.automatic || is_awaited) {
             return Plan::GiveUp;
         }
         self.outage.waits_for = waits_for;
@@ -315,6 +341,7 @@ impl Ladder {
     fn reconnect(&mut self, fault: &Fault, situation: Situation<'_>, now: Instant) -> Plan {
         let pause = match self.outage.waits_for {
             Some(FaultClass::Plug) => self.jittered(LOOK_PERIOD),
+            Some(_) if situation.is_held => HELD_PAUSE,
             Some(_) => {
                 let step = self.outage.n_looks.min(BUSY_PAUSES_SECS.len() - 1);
                 let least = Duration::from_secs(BUSY_PAUSES_SECS.get(step).copied().unwrap_or_default());
@@ -511,6 +538,7 @@ mod tests {
     const NOT_OPEN: Situation<'static> = Situation {
         stream: Stream::Gone,
         is_device: true,
+        is_held: false,
         other_format: Some(PixelFormat::MJPG),
         other_backends: &[Backend::Gstreamer, Backend::Native],
     };
@@ -721,6 +749,43 @@ mod tests {
         let steps = climb.steps(FaultKind::Busy, 1_000);
         assert!(steps.iter().all(|(rung, pause)| rung == "reconnect" && (2.0..=6.0).contains(pause)), "{steps:?}");
         assert!(!climb.ladder.should_reboot());
+    }
+
+    #[test]
+    fn a_camera_whose_holders_are_known_is_left_alone() {
+        let mut climb = Climb::new();
+        climb.situation.is_held = true;
+        climb.check(FaultKind::Busy, "reconnect 30, reconnect 30");
+        climb.situation.is_held = false;
+        climb.check(FaultKind::Busy, "reconnect 3");
+    }
+
+    #[test]
+    fn a_busy_camera_is_waited_for_on_request_whatever_the_settings_say() {
+        let mut climb = Climb::with(|settings| settings.automatic = false);
+        climb.check(FaultKind::Busy, "give up 0");
+        climb.ladder.wait_for_release();
+        climb.check(FaultKind::Busy, "reconnect 2, reconnect 2");
+        // That and nothing else, and once.
+        climb.check(FaultKind::Hung, "give up 0");
+        climb.ladder.wait_for_release();
+        climb.good(1);
+        climb.check(FaultKind::Busy, "give up 0");
+    }
+
+    #[test]
+    fn a_node_that_has_just_come_may_not_yet_be_ours() {
+        let mut climb = Climb::new();
+        climb.check(FaultKind::Denied, "give up 0");
+        climb.check(FaultKind::Missing, "reconnect 0.7");
+        for _ in 0..4 {
+            climb.check(FaultKind::Denied, "reconnect 0.7");
+        }
+        climb.now += UNTIL_GIVEN;
+        climb.check(FaultKind::Denied, "give up 0");
+        // Away again, it may be given anew.
+        climb.check(FaultKind::Missing, "reconnect 0.7");
+        climb.check(FaultKind::Denied, "reconnect 0.7");
     }
 
     #[test]

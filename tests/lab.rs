@@ -4,6 +4,7 @@
 //! tests skip, and say so. The machine is slow to start and ten times slower than its host, so that one run holds all cases.
 #![cfg(all(target_os = "linux", feature = "opencv", feature = "native"))]
 
+use std::io::Read;
 use std::path::Path;
 use std::process;
 use std::sync::Arc;
@@ -85,6 +86,11 @@ fn real_lists() {
 #[test]
 fn real_identities() {
     run_in_lab("guest_identities", &["uvc", "uvc"]);
+}
+
+#[test]
+fn real_waits() {
+    run_in_lab("guest_waits", &["uvc"]);
 }
 
 const V4L2: Backend = Backend::V4l2;
@@ -571,11 +577,16 @@ struct AtWork {
 
 impl AtWork {
     fn new(source: &str, backend: Backend, format: Option<PixelFormat>) -> Self {
+        Self::with(source, backend, format, |_| ())
+    }
+
+    fn with(source: &str, backend: Backend, format: Option<PixelFormat>, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings { backend: Some(backend), n_warm_up_frames: 0, ..Settings::default() };
         settings.asked = asked(format, 640, 480);
         settings.recovery.open_deadline_secs = 20.0;
         settings.recovery.first_frame_deadline_secs = 10.0;
         settings.recovery.stall_deadline_secs = 2.0;
+        change(&mut settings);
         let log = EventLog::new();
         let begun = Instant::now();
         log.listen(move |event| {
@@ -737,4 +748,46 @@ fn guest_identities() {
     println!("back as {}", lab_devices("uvc0 plug"));
     work.wait_live();
     assert_eq!(bars(&work.camera.frames().current().unwrap().image), mine);
+}
+
+/// A camera that another program streams from is opened when that lets go, and not before.
+#[test]
+#[ignore = "runs in the lab's machine"]
+fn guest_waits() {
+    if !is_guest() {
+        eprintln!("skipped: this is no lab machine");
+        return;
+    }
+    let hold = || {
+        let stream = ["-d", "/dev/video0", "--stream-mmap", "--stream-count=100000"];
+        let mut holder =
+            process::Command::new("v4l2-ctl").args(stream).stderr(process::Stdio::piped()).spawn().unwrap();
+        // It marks each picture with a character.
+        let mut first = [0];
+        holder.stderr.as_mut().unwrap().read_exact(&mut first).unwrap();
+        holder
+    };
+    let is_busy = |status: &Status| status.last_fault.as_ref().is_some_and(|fault| fault.kind == FaultKind::Busy);
+    for is_automatic in [true, false] {
+        let mut holder = hold();
+        let work = AtWork::with("/dev/video0", V4L2, Some(PixelFormat::MJPG), |settings| {
+            settings.recovery.automatic = is_automatic;
+        });
+        if !is_automatic {
+            work.wait("given up", |status| is_busy(status) && status.state == State::Failed);
+            work.camera.send(Command::WaitUntilFree);
+        }
+        // Known to be held, it is left alone.
+        let status = work.wait("waited for", |status| status.next_try_secs.is_some_and(|secs| secs > 10.0));
+        let fault = status.last_fault.clone().unwrap();
+        assert!(fault.message.contains(&format!("v4l2-ctl (process {} of root", holder.id())), "{fault}");
+        println!("{fault}. {}", fault.advice);
+        let released = Instant::now();
+        holder.kill().unwrap();
+        holder.wait().unwrap();
+        work.wait_live();
+        println!("live {:?} after the release", released.elapsed());
+        assert!(released.elapsed() < Duration::from_secs(5), "{:?}", released.elapsed());
+        assert!(work.log.since(0).iter().any(|event| event.message == "A program has let go of the camera"));
+    }
 }

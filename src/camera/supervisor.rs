@@ -9,6 +9,7 @@ use super::capture::{Capture, News, Report};
 use super::outage::Outage;
 use super::reset::Resets;
 use super::tally::{Tally, describe};
+use super::waits::Waits;
 use super::{Command, SHUTDOWN_DEADLINE, Wake};
 use crate::backend::Backend;
 use crate::event::Level;
@@ -129,6 +130,7 @@ pub(super) struct Supervisor {
     /// The identity of the camera that is being opened.
     found: Option<String>,
     resets: Resets,
+    waits: Waits,
     /// What the device delivers when it is opened as asked, for the choice of another format.
     usual_format: Option<PixelFormat>,
 
@@ -161,6 +163,7 @@ impl Supervisor {
             bound: None,
             found: None,
             resets: Resets::new(),
+            waits: Waits::default(),
             usual_format: None,
             tally: Tally::default(),
             status_due: now,
@@ -176,6 +179,7 @@ impl Supervisor {
         loop {
             let reports = self.reports.1.clone();
             let resets = self.resets.reports();
+            let (signs, holds) = (self.waits.signs(), self.waits.holds());
             let timeout = match self.next_deadline() {
                 Some(at) => crossbeam_channel::at(at),
                 None => crossbeam_channel::never(),
@@ -190,6 +194,14 @@ impl Supervisor {
                 },
                 recv(resets) -> reset => if let Ok(reset) = reset {
                     self.on_reset(reset, Instant::now());
+                },
+                recv(signs) -> sign => match sign {
+                    Ok(sign) => self.on_sign(&sign, Instant::now()),
+                    Err(_) => self.waits.on_signs_ended(),
+                },
+                recv(holds) -> hold => match hold {
+                    Ok(hold) => self.on_hold(&hold, Instant::now()),
+                    Err(_) => self.waits.forget_holders(),
                 },
                 recv(timeout) -> _ => self.on_timer(Instant::now()),
             }
@@ -252,6 +264,7 @@ impl Supervisor {
             Command::Stop => self.stop(now),
             Command::Apply(settings) => self.apply(*settings, now),
             Command::Switch(spec) => self.switch(*spec, now),
+            Command::WaitUntilFree => self.wait_until_free(now),
             Command::StopTrying => self.stop_trying(now),
             Command::ResetDevice => self.reset_as_asked(now),
             Command::RecoverNow => self.recover_now(now),
@@ -260,6 +273,7 @@ impl Supervisor {
     }
 
     fn stop(&mut self, now: Instant) {
+        self.waits.end();
         self.interrupt_rung(now);
         if !matches!(self.phase, Phase::Idle) {
             self.log(Level::Info, "stop", "Stopped");
@@ -293,6 +307,7 @@ impl Supervisor {
         self.outage.begin_anew(now);
         self.spec = spec;
         self.bound = None;
+        self.waits.end();
         self.first_opened = None;
         self.ladder = Ladder::new(self.settings.recovery.clone(), fastrand::u64(..));
         self.history = History::default();
@@ -378,6 +393,9 @@ impl Supervisor {
     fn on_frame(&mut self, image: Image, grabbed: Grabbed, wall: SystemTime, now: Instant) {
         self.tally.on_frame(grabbed, now);
         let is_first = self.tally.n_frames_of_opening == 1;
+        if is_first {
+            self.waits.end();
+        }
         let opening = is_first.then(|| {
             let took = self.tally.first_frame_ms.unwrap_or_default();
             format!("First picture after {took} ms: {}", describe(&self.tally.got))

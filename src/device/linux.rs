@@ -13,6 +13,7 @@ use rustix::process::Signal;
 use tempfile::NamedTempFile;
 
 pub use self::processes::holders;
+pub use self::watch::{WatchGuard, watch};
 use super::text::{plain, safe};
 pub use super::unix::{Leash, end_now, prepare, terminate};
 use super::{Capabilities, Device, DeviceKind, SHARED_FILE_PREFIX, Usability, UsbLink, what_is_there, without_code};
@@ -20,6 +21,7 @@ use crate::fault::{Fault, FaultKind};
 
 mod processes;
 mod query;
+mod watch;
 
 const SYSFS: &str = "/sys/class/video4linux";
 const DEV: &str = "/dev";

@@ -7,6 +7,7 @@ use rustix::fs::FallocateFlags;
 use tempfile::NamedTempFile;
 
 pub use super::unix::{Leash, end_now, prepare, terminate};
+use super::watch::Sign;
 use super::{Capabilities, Device, Holder, SHARED_FILE_PREFIX, Usability};
 use crate::fault::{Fault, FaultKind};
 
@@ -45,6 +46,14 @@ pub fn capabilities(device: &Device) -> Result<Capabilities, Fault> {
         FaultKind::BackendMissing,
         format!("what {} can do is not known on this system before it is opened", device.label()),
     ))
+}
+
+/// Nothing to be ended.
+pub struct WatchGuard;
+
+/// Signs are not asked for here: whoever waits compares lists.
+pub fn watch(_: impl Fn(Sign) + Send + 'static) -> Option<WatchGuard> {
+    None
 }
 
 // ---- processes of our own, and memory that they share

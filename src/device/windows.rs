@@ -25,6 +25,7 @@ use windows_sys::Win32::System::Threading::{
     CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW, GetCurrentProcess, TerminateProcess,
 };
 
+use super::watch::Sign;
 use super::{Capabilities, Device, Holder, SHARED_FILE_PREFIX, Usability};
 use crate::fault::{Fault, FaultKind};
 
@@ -70,6 +71,14 @@ pub fn capabilities(device: &Device) -> Result<Capabilities, Fault> {
         FaultKind::BackendMissing,
         format!("what {} can do is not known on this system before it is opened", device.label()),
     ))
+}
+
+/// Nothing to be ended.
+pub struct WatchGuard;
+
+/// Signs are not asked for here: whoever waits compares lists.
+pub fn watch(_: impl Fn(Sign) + Send + 'static) -> Option<WatchGuard> {
+    None
 }
 
 // ---- processes of our own, and memory that they share

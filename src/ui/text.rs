@@ -86,6 +86,8 @@ pub enum BannerButton {
     Now,
     Start,
     TryAgain,
+    /// Wait for the program that holds the camera.
+    WaitUntilFree,
     /// Ask whether the device may be reset.
     Reset,
 }
@@ -126,6 +128,7 @@ pub fn banner(moment: Moment<'_>, settings: &Settings) -> Option<Banner> {
     let button = match status.state {
         State::Idle => BannerButton::Start,
         State::Failed | State::Recovering if status.reset_needs_consent => BannerButton::Reset,
+        State::Failed if fault.is_some_and(|fault| fault.class == FaultClass::Busy) => BannerButton::WaitUntilFree,
         State::Failed => BannerButton::TryAgain,
         State::Opening if fault.is_none() => BannerButton::None,
         State::Opening | State::Streaming | State::Recovering => BannerButton::Now,

@@ -174,6 +174,10 @@ fn draw_banner(window: &mut Window, ui: &mut Ui, stage: Rect, banner: &Banner) -
                 BannerButton::Now => Some(("Now", "Do the next step of recovery at once", Some(Command::RecoverNow))),
                 BannerButton::Start => Some(("Start", "Open the camera and show its picture", Some(Command::Start))),
                 BannerButton::TryAgain => Some(("Try again", "Open the camera once more", Some(Command::Start))),
+                BannerButton::WaitUntilFree => {
+                    let help = "Open the camera as soon as the other program lets go of it";
+                    Some(("Wait until free", help, Some(Command::WaitUntilFree)))
+                }
                 // Not before somebody has confirmed it.
                 BannerButton::Reset => Some(("Reset device…", text::RESET_IS, None)),
             };
@@ -181,7 +185,7 @@ fn draw_banner(window: &mut Window, ui: &mut Ui, stage: Rect, banner: &Banner) -
             ui.horizontal_top(|ui| {
                 let button_room = match banner.button {
                     BannerButton::None => 0.0,
-                    BannerButton::Reset => 136.0,
+                    BannerButton::Reset | BannerButton::WaitUntilFree => 136.0,
                     BannerButton::Now | BannerButton::Start | BannerButton::TryAgain => 100.0,
                 };
                 ui.allocate_ui_with_layout(

@@ -6,10 +6,11 @@ use super::{Next, Phase, Step, Supervisor};
 use crate::backend::Backend;
 use crate::camera::outage::ordinal;
 use crate::camera::reset::{self, device_name};
+use crate::device::watch::{Hold, Sign};
 use crate::event::Level;
 use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::frame::PixelFormat;
-use crate::recovery::{Plan, Situation, Stream, Way};
+use crate::recovery::{HELD_PAUSE, Plan, Situation, Stream, UNHELD_PAUSE, Way};
 use crate::settings::secs;
 use crate::source::SourceSpec;
 use crate::status::{Rung, State};
@@ -18,6 +19,11 @@ use crate::status::{Rung, State};
 const RESET_DEADLINE: Duration = Duration::from_secs(10);
 /// A device that has been reset is looked for by its drivers first.
 const PAUSE_AFTER_RESET: Duration = Duration::from_secs(1);
+
+/// A camera that has come is given to its users by udev a moment later.
+const PLUG_SETTLE: Duration = Duration::from_millis(100);
+/// A program closes its handles one by one.
+const RELEASE_SETTLE: Duration = Duration::from_millis(200);
 
 impl Supervisor {
     /// The next step at once, whatever is waited for; from a standstill, a reconnection.
@@ -85,6 +91,72 @@ impl Supervisor {
         }
         let next = Next::Take(Step::ResetDevice, now);
         self.close_then(next, now);
+    }
+
+    /// A camera has come or gone: looks whether it is ours.
+    pub(super) fn on_sign(&mut self, sign: &Sign, now: Instant) {
+        if *sign == Sign::Plug && self.ladder.waits_for() == Some(FaultClass::Plug) {
+            self.reconnect_within(PLUG_SETTLE, now);
+        }
+    }
+
+    /// Who holds the device is known, or has let go.
+    pub(super) fn on_hold(&mut self, hold: &Hold, now: Instant) {
+        if self.ladder.waits_for() != Some(FaultClass::Busy) {
+            return;
+        }
+        match hold {
+            Hold::By(_) => {
+                self.waits.on_held();
+                self.put_off(now + HELD_PAUSE);
+            }
+            Hold::Changed => {
+                self.log(Level::Info, "rung", "A program has let go of the camera");
+                self.waits.forget_holders();
+                self.reconnect_within(RELEASE_SETTLE, now);
+            }
+        }
+        self.publish(now);
+    }
+
+    /// The time of the reconnection that is waited for.
+    fn reconnection_at(&mut self) -> Option<&mut Instant> {
+        match &mut self.phase {
+            Phase::Resting { step: Step::Reconnect, until: at }
+            | Phase::Closing { then: Next::Take(Step::Reconnect, at), .. } => Some(at),
+            _ => None,
+        }
+    }
+
+    fn reconnect_within(&mut self, pause: Duration, now: Instant) {
+        if let Some(at) = self.reconnection_at() {
+            *at = (*at).min(now + pause);
+        }
+    }
+
+    fn put_off(&mut self, until: Instant) {
+        if let Some(at) = self.reconnection_at() {
+            *at = until;
+        }
+    }
+
+    /// The user's wish for a camera that others hold, or held when it was tried last.
+    pub(super) fn wait_until_free(&mut self, now: Instant) {
+        if !self.outage.last_fault.as_ref().is_some_and(|fault| fault.class == FaultClass::Busy) {
+            return self.log(Level::Info, "rung", "No other program is known to hold the camera");
+        }
+        self.ladder.wait_for_release();
+        match self.phase {
+            Phase::Idle | Phase::Failed | Phase::Closing { then: Next::Stay | Next::Fail, .. } => {
+                self.log(Level::Info, "rung", "Waiting until the camera is free, as asked");
+                self.outage.rung = Some(Rung::Reinitialise);
+                let device = device_name(&self.spec_to_open());
+                self.waits.await_end_of(Some(FaultClass::Busy), device);
+                self.close_then(Next::Take(Step::Reconnect, now + UNHELD_PAUSE), now);
+            }
+            // It is waited for already.
+            _ => {}
+        }
     }
 
     /// The stream was stopped and started: it has as long for its next frame as a stream that was just opened.
@@ -195,13 +267,16 @@ impl Supervisor {
         }
         let knew_of_consent = self.ladder.needs_consent();
         let other_backends = self.other_backends();
+        let device = device_name(&self.spec_to_open());
         let situation = Situation {
             stream,
-            is_device: device_name(&self.spec).is_some(),
+            is_device: device.is_some(),
+            is_held: fault.class == FaultClass::Busy && self.waits.is_held(),
             other_format: self.other_format(),
             other_backends: &other_backends,
         };
         let plan = self.ladder.on_failure(&fault, situation, now);
+        self.waits.await_end_of(self.ladder.waits_for(), device);
         self.outage.on_failure(fault, plan, self.ladder.should_reboot(), self.tally.last_frame_at, now);
         if self.ladder.needs_consent() && !knew_of_consent {
             self.outage.on_consent_needed(self.ladder.n_attempts());
@@ -277,6 +352,7 @@ impl Supervisor {
     fn reconnection(&self) -> String {
         let how = match self.ladder.waits_for() {
             Some(FaultClass::Plug) => return "Looking for the camera until it is back".to_owned(),
+            Some(_) if self.waits.is_held() => return "Waiting until the camera is let go of".to_owned(),
             Some(_) => return "Trying every few seconds whether the camera is free".to_owned(),
             None => match self.ladder.way() {
                 Way::AsAsked => String::new(),
