@@ -136,6 +136,9 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Asks one camera what it can do, for another run of this program, which does not wait for a driver that hangs.
+    #[command(name = device::ask::COMMAND, hide = true)]
+    AskDevice { path: String },
     /// Explain a command, or the simulated camera: `camclinic help sim`.
     Help { topic: Option<String> },
 }
@@ -269,7 +272,8 @@ pub fn window_source(named: Option<&str>, settings: &Settings) -> Result<Chosen,
         && device::find(word).is_none()
     {
         let command = Cli::command();
-        let names: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
+        let names: Vec<_> =
+            command.get_subcommands().filter(|sub| !sub.is_hide_set()).map(clap::Command::get_name).collect();
         return Err(format!("“{word}” is neither a camera nor a command. Commands: {}.", names.join(", ")));
     }
     Ok(chosen)
@@ -291,6 +295,10 @@ pub fn run(command: &Command, shared: &Shared, interrupted: &AtomicBool) -> Exit
             job.recover(source.as_deref(), order)
         }
         Command::Snapshot { source, output, json } => job.snapshot(source.as_deref(), output, *json),
+        Command::AskDevice { path } => {
+            say(&device::ask::answer(path));
+            Ok(Exit::Healthy)
+        }
         Command::Help { topic } => help(topic.as_deref()),
     };
     ended.unwrap_or_else(|sentence| {
@@ -305,7 +313,11 @@ fn help(topic: Option<&str>) -> Result<Exit, String> {
         None => command.render_long_help().to_string(),
         Some("sim" | "sim:") => simulated::help(),
         Some(topic) => {
-            let names: Vec<_> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+            let names: Vec<_> = command
+                .get_subcommands()
+                .filter(|sub| !sub.is_hide_set())
+                .map(|sub| sub.get_name().to_owned())
+                .collect();
             let Some(sub) = command.find_subcommand_mut(topic) else {
                 return Err(format!("There is no help on “{topic}”: ask for sim, {}.", names.join(", ")));
             };

@@ -4,6 +4,7 @@
 //! Nothing here opens a stream. What a system knows is in one file for each: the rest of the program never asks which
 //! system it runs on.
 
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -12,13 +13,16 @@ use serde::Serialize;
 
 use crate::fault::{Fault, FaultKind};
 
+pub mod ask;
 pub mod capabilities;
+pub mod choices;
 pub mod codes;
 pub mod holders;
 pub mod kind;
 pub mod text;
 pub mod watch;
 
+pub use ask::capabilities_within;
 pub use capabilities::Capabilities;
 pub use holders::Holder;
 pub use kind::{DeviceKind, UsbLink};
@@ -232,14 +236,14 @@ pub fn named(text: &str) -> Result<Device, Fault> {
     let unlisted = system::by_path(text).ok_or_else(|| missing(text, &devices))?;
     match find_among(devices, &unlisted.path) {
         Some(listed) => Ok(listed),
-        None => system::check_node(std::path::Path::new(&unlisted.path)).map(|()| unlisted),
+        None => system::check_node(Path::new(&unlisted.path)).map(|()| unlisted),
     }
 }
 
 /// Why a device did not open, as far as it can be told from outside.
 #[must_use]
 pub fn examine(device: &Device) -> Usability {
-    system::examine(std::path::Path::new(&device.path))
+    system::examine(Path::new(&device.path))
 }
 
 /// The processes that have a device open, likeliest in the way first; servers that do not stream come last. Asks no driver,
@@ -247,46 +251,26 @@ pub fn examine(device: &Device) -> Usability {
 /// systems that do not tell.
 #[must_use]
 pub fn holders(device: &Device) -> Vec<Holder> {
-    system::holders(std::path::Path::new(&device.path))
-}
-
-/// What a device can do, as its driver says. It need not be free, and is not started.
-///
-/// Asks on a thread of its own, which is left behind when it takes longer, with the node open: a driver that hangs holds
-/// it, and with it the end of this process, until the call comes back.
-///
-/// # Errors
-/// `Hung` after the deadline; else why the node does not open, or `BackendMissing` where the system does not tell.
-pub fn capabilities_within(device: &Device, deadline: Duration) -> Result<Capabilities, Fault> {
-    let (sender, receiver) = mpsc::sync_channel(1);
-    let asked = device.clone();
-    thread::Builder::new()
-        .name("ask-device".into())
-        .spawn(move || {
-            // Nobody listens any more after the deadline.
-            let _ = sender.send(system::capabilities(&asked));
-        })
-        .map_err(|error| Fault::new(FaultKind::NoResources, format!("the system gives no thread: {error}")))?;
-    match receiver.recv_timeout(deadline) {
-        Ok(answer) => answer,
-        Err(mpsc::RecvTimeoutError::Timeout) => {
-            let message = format!(
-                "{} has not said within {:.1} s what it can do: its driver hangs",
-                device.label(),
-                deadline.as_secs_f64()
-            );
-            Err(Fault::new(FaultKind::Hung, message))
-        }
-        Err(mpsc::RecvTimeoutError::Disconnected) => {
-            Err(Fault::new(FaultKind::Crashed, format!("asking {} what it can do crashed", device.label())))
-        }
-    }
+    system::holders(Path::new(&device.path))
 }
 
 // ---- processes of our own, and memory that they share
 
 /// What the names of the files behind shared memory begin with.
 const SHARED_FILE_PREFIX: &str = "camclinic-";
+
+/// A program of ours: beside this one; one folder up for programs that cargo puts into `deps` and `examples`.
+#[must_use]
+pub fn beside(name: &Path) -> PathBuf {
+    let name = name.with_extension(std::env::consts::EXE_EXTENSION);
+    let program = std::env::current_exe().unwrap_or_default();
+    let folder = program.parent().unwrap_or_else(|| Path::new(""));
+    let beside = folder.join(&name);
+    match folder.parent().map(|up| up.join(&name)) {
+        Some(up) if !beside.exists() && up.exists() => up,
+        _ => beside,
+    }
+}
 
 /// Readies a process of our own for its start: apart from the terminal, whose Ctrl-C is for us and not for it, and
 /// without a window.

@@ -116,6 +116,7 @@ struct Record {
 
 /// What good frames wipe out.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Outage {
     /// Damaged pictures among them.
     n_failures: u32,

@@ -414,18 +414,10 @@ fn take_down(stderr: ChildStderr, words: &Words) {
     }
 }
 
-/// Beside the program; one folder up for programs that cargo puts into `deps` and `examples`.
 fn worker_file() -> PathBuf {
-    if let Some(file) = std::env::var_os(WORKER_VARIABLE) {
-        return PathBuf::from(file);
-    }
-    let name = format!("{WORKER_NAME}{}", std::env::consts::EXE_SUFFIX);
-    let program = std::env::current_exe().unwrap_or_default();
-    let folder = program.parent().unwrap_or_else(|| Path::new(""));
-    let beside = folder.join(&name);
-    match folder.parent().map(|up| up.join(&name)) {
-        Some(up) if !beside.exists() && up.exists() => up,
-        _ => beside,
+    match std::env::var_os(WORKER_VARIABLE) {
+        Some(file) => PathBuf::from(file),
+        None => device::beside(Path::new(WORKER_NAME)),
     }
 }
 
