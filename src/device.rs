@@ -17,6 +17,7 @@ pub mod ask;
 pub mod capabilities;
 pub mod choices;
 pub mod codes;
+pub mod glance;
 pub mod holders;
 pub mod kind;
 pub mod text;
@@ -57,6 +58,10 @@ mod system {
     }
 
     pub fn check_node(_: &Path) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    pub fn may_open(_: &Path) -> Result<(), Fault> {
         Ok(())
     }
 

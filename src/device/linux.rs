@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FallocateFlags;
+use rustix::fs::{Access, FallocateFlags, access};
 use rustix::process::Signal;
 use tempfile::NamedTempFile;
 
@@ -64,6 +64,11 @@ pub fn by_path(text: &str) -> Option<Device> {
 /// Whether there is a node at all. Nothing is opened.
 pub fn check_node(path: &Path) -> Result<(), Fault> {
     fs::metadata(path).map(drop).map_err(|error| fault_of(&error, path))
+}
+
+/// Whether this user may open a node. Nothing is opened.
+pub fn may_open(path: &Path) -> Result<(), Fault> {
+    access(path, Access::READ_OK | Access::WRITE_OK).map_err(|error| fault_of(&error.into(), path))
 }
 
 pub fn examine(path: &Path) -> Usability {
