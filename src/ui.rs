@@ -20,6 +20,7 @@ use crate::source::SourceSpec;
 use crate::status::Status;
 
 pub mod background;
+pub mod choice;
 mod consent;
 mod help;
 mod inspector;
@@ -30,6 +31,7 @@ mod preferences;
 pub mod prompt;
 mod recovery;
 mod screenshot;
+mod source;
 mod status_line;
 pub mod text;
 pub mod theme;
@@ -269,7 +271,8 @@ impl App {
     fn take_news(&mut self, news: News) {
         let now = self.window.now;
         match news {
-            News::Cameras(cameras) => self.window.cameras = cameras,
+            News::Cameras(cameras) => self.window.set_cameras(cameras),
+            News::Abilities(identity, answer) => self.window.learn(identity, answer),
             News::Host(host) => self.window.host = Some(host),
             News::LogSaved(path) => {
                 let folder = path.parent().map(PathBuf::from).unwrap_or_default();
@@ -329,6 +332,7 @@ impl App {
                 }
                 Wish::SaveLog(path, text) => self.background.save_log(path, text),
                 Wish::OpenFolder(folder) => self.background.open_folder(folder),
+                Wish::Ask(device) => self.background.ask(device),
             }
         }
     }

@@ -4,6 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use camclinic::camera::Command;
+use camclinic::device::capabilities::{Format, FrameSize};
+use camclinic::device::glance::Glance;
+use camclinic::device::holders::{Holder, Role as Part};
+use camclinic::device::{Capabilities, Device};
 use camclinic::event::{Event, Level};
 use camclinic::fault::{Fault, FaultKind};
 use camclinic::frame::{Frame, Image, PixelFormat, Size};
@@ -12,14 +16,24 @@ use camclinic::settings::{Isolation, PRESETS, Settings, Theme};
 use camclinic::source::SourceSpec;
 use camclinic::status::{Asked, Drops, Got, Grade, Outcome, Rung, RungResult, RungStatus, State, Status, StuckProcess};
 use camclinic::ui::background::Host;
+use camclinic::ui::choice::CameraChoice;
 use camclinic::ui::theme;
-use camclinic::ui::window::{CameraChoice, Window, Wish};
+use camclinic::ui::window::{Ability, Window, Wish};
 use egui::accesskit::{Role, Toggled};
 use egui::{Key, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 
 const DEVICE: &str = "/dev/video0";
+
+fn device(path: &str) -> Device {
+    Device {
+        identity: format!("identity-of-{path}"),
+        name: format!("Camera {path}"),
+        path: path.to_owned(),
+        ..Device::default()
+    }
+}
 
 fn status() -> Status {
     let size = Size::new(1280, 720);
@@ -137,14 +151,10 @@ const EVENTS: [(f64, Level, &str, &str); 5] = [
 fn window(status: Status) -> Window {
     let now = Instant::now();
     let mut window = Window::new(SourceSpec::parse(DEVICE).unwrap(), Settings::default(), now);
-    window.cameras = ["/dev/video0", "/dev/video2"]
-        .map(|path| CameraChoice {
-            name: format!("Camera {path}"),
-            detail: path.to_owned(),
-            spec: SourceSpec::Device(format!("identity-of-{path}")),
-            aliases: vec![SourceSpec::parse(path).unwrap()],
-        })
-        .to_vec();
+    window.cameras =
+        ["/dev/video0", "/dev/video2"].map(|path| CameraChoice { device: device(path), glance: Glance::Free }).to_vec();
+    let untold = Fault::new(FaultKind::BackendMissing, "this test has no drivers");
+    window.abilities.insert("identity-of-/dev/video0".to_owned(), Ability::Unknown(untold));
     window.host = Some(Host { cpu_percent: 4.0, free_bytes: Some(812_000_000_000) });
     window.status = Some(Arc::new(status));
     window.frame = Some(frame(now));
@@ -400,14 +410,115 @@ fn a_camera_is_chosen_from_the_list() {
     harness.get_all_by_label("Camera /dev/video0 · /dev/video0").last().unwrap().click();
     harness.run();
     assert!(wishes(&mut harness).is_empty());
-    harness.get_by_role_and_label(Role::ComboBox, "Device").click();
-    harness.run();
-    click(&mut harness, "Simulated camera · sim:");
+    click(&mut harness, "Simulated camera");
     check_wish(&mut harness, "Choose(Simulated(");
     harness.get_by_role_and_label(Role::ComboBox, "Camera").click();
     harness.run();
     click(&mut harness, "Open file…");
     check_wish(&mut harness, "Browse(VideoFile)");
+}
+
+#[test]
+fn each_camera_of_the_list_tells_how_it_stands() {
+    let holder = Holder { pid: 4711, program: "cheese".into(), user: None, since: None, role: Part::Program };
+    let denied = Fault::new(FaultKind::Denied, "the system does not let this program open /dev/video2");
+    let check = |glance: Glance, spoken: &str| {
+        let mut window = window(status());
+        window.cameras[1].glance = glance;
+        let mut harness = harness(window);
+        click(&mut harness, spoken);
+        // Also one that cannot be opened now: why not is then told in full.
+        check_wish(&mut harness, "Choose(Device(\"identity-of-/dev/video2\"))");
+    };
+    check(Glance::Free, "Camera /dev/video2 · /dev/video2, free");
+    check(Glance::Held(vec![holder]), "Camera /dev/video2 · /dev/video2, open in cheese");
+    check(Glance::Denied(denied), "Camera /dev/video2 · /dev/video2, no permission");
+
+    let mut gone = window(status());
+    gone.cameras.remove(0);
+    let status = Arc::make_mut(gone.status.as_mut().unwrap());
+    status.state = State::Recovering;
+    status.last_fault = Some(Fault::new(FaultKind::Missing, "there is no camera"));
+    harness(gone).get_by_label("Logitech C920 · /dev/video0, gone");
+}
+
+fn format(fourcc: &str, sizes: &[(u32, u32, &[f64])]) -> Format {
+    let size = |(width, height, rates): &(u32, u32, &[f64])| FrameSize {
+        width: *width,
+        height: *height,
+        rates: rates.to_vec(),
+        ..FrameSize::default()
+    };
+    Format { fourcc: fourcc.into(), sizes: sizes.iter().map(size).collect(), ..Format::default() }
+}
+
+/// As many webcams are: fast when packed, slow when not.
+fn webcam() -> Capabilities {
+    let formats = vec![
+        format("YUYV", &[(640, 480, &[30.0, 15.0]), (1280, 720, &[10.0])]),
+        format("MJPG", &[(1280, 720, &[30.0]), (1920, 1080, &[30.0, 24.0])]),
+    ];
+    Capabilities { formats, ..Capabilities::default() }
+}
+
+#[test]
+fn only_what_the_camera_has_can_be_chosen() {
+    let mut asking = window(status());
+    asking.abilities.clear();
+    let mut harness = harness(asking);
+    check_wish(&mut harness, "Ask(Device");
+    harness.run();
+    assert!(wishes(&mut harness).is_empty(), "it is asked once");
+    harness.state_mut().learn("identity-of-/dev/video0".into(), Ok(webcam()));
+    harness.run();
+    let choose = |harness: &mut Harness<'_, Window>, combo: &str, choice: &str, others: &[&str]| {
+        harness.get_by_role_and_label(Role::ComboBox, combo).click();
+        harness.run();
+        for other in others {
+            assert!(harness.query_by_label(other).is_none(), "{combo} offers {other}");
+        }
+        click(harness, choice);
+    };
+    choose(&mut harness, "Format", "MJPG", &["NV12"]);
+    choose(&mut harness, "Size", "1920 × 1080", &["640 × 480", "Custom…"]);
+    choose(&mut harness, "Rate", "24 fps", &["15 fps", "60 fps"]);
+    let asked = harness.state().settings.asked;
+    assert_eq!((asked.format, asked.size, asked.fps), (Some(PixelFormat::MJPG), Size::new(1920, 1080), Some(24.0)));
+    // A format without this size gets the nearest that it has.
+    choose(&mut harness, "Format", "YUYV", &[]);
+    assert_eq!(harness.state().settings.asked.size, Size::new(1280, 720));
+    // One that comes back is asked anew.
+    let cameras = harness.state().cameras.clone();
+    harness.state_mut().set_cameras(Vec::new());
+    harness.state_mut().set_cameras(cameras);
+    harness.run();
+    check_wish(&mut harness, "Ask(Device");
+}
+
+#[test]
+fn what_the_camera_does_otherwise_is_explained_and_mended() {
+    let mut status = status();
+    status.asked.format = Some(PixelFormat::YUYV);
+    status.asked.size = Size::new(1280, 720);
+    status.asked.fps = Some(30.0);
+    status.got = Got { format: status.asked.format, size: status.asked.size, fps: Some(10.0), n_buffers: None };
+    let mut window = window(status);
+    window.learn("identity-of-/dev/video0".into(), Ok(webcam()));
+    let mut harness = harness(window);
+    harness.get_by_label("YUYV at 1280\u{a0}×\u{a0}720 comes with at most 10 fps; MJPG comes with 30.");
+    click(&mut harness, "Use MJPG");
+    assert_eq!(harness.state().settings.asked.format, Some(PixelFormat::MJPG));
+}
+
+#[test]
+fn a_busy_camera_is_waited_for_on_request() {
+    let mut status = status();
+    status.state = State::Failed;
+    status.is_opened = false;
+    status.last_fault = Some(Fault::new(FaultKind::Busy, "it is in use by cheese"));
+    let mut harness = harness(window(status));
+    click(&mut harness, "Wait until free");
+    check_wish(&mut harness, "Camera(WaitUntilFree)");
 }
 
 #[test]

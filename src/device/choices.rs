@@ -188,7 +188,21 @@ impl Capabilities {
         })
     }
 
-    fn nearest_size(&self, format: Option<PixelFormat>, wanted: Size) -> Option<Size> {
+    /// Whether there are sizes besides those in the list.
+    #[must_use]
+    pub fn takes_any_size(&self) -> bool {
+        self.entries(None).any(|entry| entry.range.is_some())
+    }
+
+    /// Whether there are rates besides those in the list.
+    #[must_use]
+    pub fn takes_any_rate_somewhere(&self) -> bool {
+        self.entries(None).any(|entry| entry.is_any_rate_between)
+    }
+
+    /// The size that it has with a format, or with any, and that differs least.
+    #[must_use]
+    pub fn nearest_size(&self, format: Option<PixelFormat>, wanted: Size) -> Option<Size> {
         let distance = |size: &Size| size.width.abs_diff(wanted.width) + size.height.abs_diff(wanted.height);
         self.sizes(format).into_iter().min_by_key(distance)
     }

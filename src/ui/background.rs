@@ -10,20 +10,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
 use sysinfo::{DiskRefreshKind, Disks, ProcessRefreshKind, ProcessesToUpdate, System};
 
+use super::choice::CameraChoice;
 use super::prompt::Purpose;
-use super::window::CameraChoice;
-use crate::device;
+use crate::device::glance::glance;
+use crate::device::watch::Watch;
+use crate::device::{self, Capabilities, Device};
+use crate::fault::Fault;
 use crate::latest::Latest;
 use crate::settings::{Settings, write_whole};
-use crate::source::SourceSpec;
 
 /// More than this many unread reports mean that the window has not been drawn for long: the newer ones are dropped.
 const N_UNREAD: usize = 64;
 const HOST_EVERY: Duration = Duration::from_secs(2);
 const CAMERAS_EVERY: Duration = Duration::from_secs(2);
+/// After a sign of a change, how long its rest is waited for.
+const QUIET: Duration = Duration::from_millis(150);
+/// A camera whose controls are slow takes its time.
+const ASK_DEADLINE: Duration = Duration::from_secs(10);
 /// A driver that takes longer to say which cameras there are is asked again later.
 const LIST_DEADLINE: Duration = Duration::from_secs(5);
 /// So long nothing may change before the settings are written: a slider that moves writes once.
@@ -55,6 +61,8 @@ pub enum Answer {
 #[derive(Debug)]
 pub enum News {
     Cameras(Vec<CameraChoice>),
+    /// What the camera of this identity can do.
+    Abilities(String, Result<Capabilities, Fault>),
     Host(Host),
     Answer(Purpose, Answer),
     LogSaved(PathBuf),
@@ -197,6 +205,14 @@ impl Background {
         });
     }
 
+    /// Asks a camera what it can do.
+    pub fn ask(&self, device: Device) {
+        self.spawn("ask-camera", move |reports| {
+            let answer = device::capabilities_within(&device, ASK_DEADLINE);
+            reports.send(News::Abilities(device.identity, answer));
+        });
+    }
+
     fn spawn(&self, name: &str, work: impl FnOnce(&Reports) + Send + 'static) {
         let reports = self.reports.clone();
         if let Err(error) = thread::Builder::new().name(name.to_owned()).spawn(move || work(&reports)) {
@@ -219,48 +235,42 @@ fn is_pause_over(running: &Receiver<()>, pause: Duration) -> bool {
 }
 
 fn watch_cameras(reports: &Reports, running: &Receiver<()>) {
+    let mut watch = Watch::start();
     let mut known = None;
     loop {
         // A driver that hangs leaves the old list in place.
-        if let Some(devices) = device::list_within(LIST_DEADLINE)
-            && known.as_ref() != Some(&devices)
-        {
-            reports.send(News::Cameras(devices.iter().map(choice).collect()));
-            known = Some(devices);
+        if let Some(devices) = device::list_within(LIST_DEADLINE) {
+            let cameras: Vec<_> =
+                devices.into_iter().map(|device| CameraChoice { glance: glance(&device), device }).collect();
+            if known.as_ref() != Some(&cameras) {
+                reports.send(News::Cameras(cameras.clone()));
+                known = Some(cameras);
+            }
         }
-        if !is_pause_over(running, CAMERAS_EVERY) {
+        if !is_next_look_due(&mut watch, running) {
             return;
         }
     }
 }
 
-fn choice(device: &device::Device) -> CameraChoice {
-    CameraChoice {
-        name: device.name.clone(),
-        detail: detail(device),
-        // By identity, so that the same camera is found again after a re-plug.
-        spec: SourceSpec::Device(device.identity.clone()),
-        aliases: [Some(SourceSpec::Device(device.path.clone())), device.index.map(SourceSpec::Index)]
-            .into_iter()
-            .flatten()
-            .collect(),
+/// Waits for a sign and for quiet after it, or for the next look without one; `false` when the window is gone.
+fn is_next_look_due(watch: &mut Watch, running: &Receiver<()>) -> bool {
+    select! {
+        recv(running) -> _ => return false,
+        recv(watch.signs()) -> sign => match sign {
+            Ok(_) => {
+                // A plug is many signs, and so is a program that opens a camera.
+                if !is_pause_over(running, QUIET) {
+                    return false;
+                }
+                while watch.signs().try_recv().is_ok() {}
+            }
+            // No more of them: looks are all that is left.
+            Err(_) => return is_pause_over(running, CAMERAS_EVERY),
+        },
+        default(CAMERAS_EVERY) => {}
     }
-}
-
-/// What tells two cameras of one name apart and can be read: the node where it is short, else the end of the serial
-/// number, else the port.
-fn detail(device: &device::Device) -> String {
-    if device.path.starts_with("/dev/") {
-        return device.path.clone();
-    }
-    match (&device.serial, &device.bus) {
-        (Some(serial), _) => {
-            let n_hidden = serial.chars().count().saturating_sub(4);
-            format!("serial …{}", serial.chars().skip(n_hidden).collect::<String>())
-        }
-        (None, Some(bus)) => bus.clone(),
-        (None, None) => String::new(),
-    }
+    true
 }
 
 impl Host {

@@ -173,7 +173,7 @@ pub fn camera_menu(window: &mut Window, ui: &mut Ui) {
     let mut chosen = None;
     for camera in &window.cameras {
         if widgets::choice(ui, &camera.label(), camera.is(&window.spec)) && !camera.is(&window.spec) {
-            chosen = Some(camera.spec.clone());
+            chosen = Some(camera.spec());
         }
     }
     if window.cameras.is_empty() {

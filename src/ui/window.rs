@@ -3,6 +3,7 @@
 //! Deliberately not here: threads, files, the camera. A panel changes [`Window::settings`] or adds a [`Wish`]; the owner
 //! carries it out after the pass.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,12 +11,15 @@ use std::time::{Duration, Instant};
 use egui::{Frame, Key, Margin, Rect, Ui, UiBuilder, vec2};
 
 use super::background::Host;
+use super::choice::CameraChoice;
 use super::prompt::{Prompt, Purpose};
 use super::text::Moment;
 use super::theme::{self, Palette};
 use super::toasts::Toasts;
 use super::{consent, help, inspector, log, plot, preferences, prompt, status_line, toolbar, viewer};
 use crate::camera::Command;
+use crate::device::{Capabilities, Device};
+use crate::fault::Fault;
 use crate::frame::Frame as CameraFrame;
 use crate::health::History;
 use crate::settings::Settings;
@@ -38,34 +42,17 @@ pub enum Wish {
     SaveLog(PathBuf, String),
     /// Show a folder in the system's file manager.
     OpenFolder(PathBuf),
+    /// Ask a camera what it can do.
+    Ask(Device),
 }
 
-/// A camera that can be chosen from the list.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CameraChoice {
-    /// For people, as the device calls itself.
-    pub name: String,
-    /// What tells two of the same name apart: a path or a port.
-    pub detail: String,
-    pub spec: SourceSpec,
-    /// The other ways in which a user can have named it: its path and its number.
-    pub aliases: Vec<SourceSpec>,
-}
-
-impl CameraChoice {
-    #[must_use]
-    pub fn is(&self, spec: &SourceSpec) -> bool {
-        self.spec == *spec || self.aliases.contains(spec)
-    }
-
-    #[must_use]
-    pub fn label(&self) -> String {
-        if self.detail.is_empty() || self.detail == self.name {
-            self.name.clone()
-        } else {
-            format!("{} · {}", self.name, self.detail)
-        }
-    }
+/// What is known of what a camera can do.
+#[derive(Clone, Debug)]
+pub enum Ability {
+    /// It has not answered yet.
+    Asked,
+    Known(Arc<Capabilities>),
+    Unknown(Fault),
 }
 
 /// The whole window.
@@ -73,6 +60,8 @@ pub struct Window {
     pub spec: SourceSpec,
     pub settings: Settings,
     pub cameras: Vec<CameraChoice>,
+    /// By the camera's identity.
+    pub abilities: BTreeMap<String, Ability>,
     pub status: Option<Arc<Status>>,
     /// When `status` was published, as far as the window knows.
     pub status_at: Instant,
@@ -145,6 +134,7 @@ impl Window {
             spec,
             settings,
             cameras: Vec::new(),
+            abilities: BTreeMap::new(),
             status: None,
             status_at: now,
             frame: None,
@@ -164,6 +154,32 @@ impl Window {
             picture_only: false,
             wishes: Vec::new(),
         }
+    }
+
+    /// The cameras that are there now. What was known of others is forgotten: they may come back with another cable.
+    pub fn set_cameras(&mut self, cameras: Vec<CameraChoice>) {
+        self.cameras = cameras;
+        let cameras = &self.cameras;
+        self.abilities.retain(|identity, _| cameras.iter().any(|camera| camera.device.identity == *identity));
+        for camera in &mut self.cameras {
+            if let Some(Ability::Known(capabilities)) = self.abilities.get(&camera.device.identity) {
+                camera.device.learn(capabilities);
+            }
+        }
+    }
+
+    /// A camera has told what it can do, or why it does not.
+    pub fn learn(&mut self, identity: String, answer: Result<Capabilities, Fault>) {
+        let ability = match answer {
+            Ok(capabilities) => {
+                if let Some(camera) = self.cameras.iter_mut().find(|camera| camera.device.identity == identity) {
+                    camera.device.learn(&capabilities);
+                }
+                Ability::Known(Arc::new(capabilities))
+            }
+            Err(fault) => Ability::Unknown(fault),
+        };
+        self.abilities.insert(identity, ability);
     }
 
     /// The status with its clocks as they stand now.

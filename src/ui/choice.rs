@@ -1,0 +1,201 @@
+//! A camera that can be chosen, as every list of cameras shows it.
+
+use crate::device::Device;
+use crate::device::glance::Glance;
+use crate::device::holders::{Holder, Role};
+use crate::source::SourceSpec;
+
+/// A camera of this computer, and how it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CameraChoice {
+    pub device: Device,
+    pub glance: Glance,
+}
+
+/// How urgent a badge is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    Calm,
+    /// It is the one that is shown.
+    Shown,
+    Warning,
+    Error,
+}
+
+/// A word or two on how a camera stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Badge {
+    pub words: String,
+    pub tone: Tone,
+    /// The whole, in sentences.
+    pub help: String,
+}
+
+impl Badge {
+    #[must_use]
+    pub fn new(words: &str, tone: Tone, help: &str) -> Self {
+        Self { words: words.to_owned(), tone, help: help.to_owned() }
+    }
+}
+
+impl CameraChoice {
+    /// By identity, so that the same camera is found again after a re-plug.
+    #[must_use]
+    pub fn spec(&self) -> SourceSpec {
+        SourceSpec::Device(self.device.identity.clone())
+    }
+
+    /// Whether a source names this camera: by identity, path or number.
+    #[must_use]
+    pub fn is(&self, spec: &SourceSpec) -> bool {
+        match spec {
+            SourceSpec::Device(text) => *text == self.device.identity || *text == self.device.path,
+            SourceSpec::Index(index) => Some(*index) == self.device.index,
+            SourceSpec::Simulated(_) | SourceSpec::File(_) | SourceSpec::Url(_) => false,
+        }
+    }
+
+    /// Name and detail on one line.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let detail = self.detail();
+        if detail.is_empty() || detail == self.device.name {
+            self.device.name.clone()
+        } else {
+            format!("{} · {detail}", self.device.name)
+        }
+    }
+
+    /// What tells two cameras of one name apart and can be read: the node where it is short, else the end of the serial
+    /// number, else the port.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        let device = &self.device;
+        if device.path.starts_with("/dev/") {
+            return device.path.clone();
+        }
+        match (&device.serial, &device.bus) {
+            (Some(serial), _) => {
+                let n_hidden = serial.chars().count().saturating_sub(4);
+                format!("serial …{}", serial.chars().skip(n_hidden).collect::<String>())
+            }
+            (None, Some(bus)) => bus.clone(),
+            (None, None) => String::new(),
+        }
+    }
+
+    /// The detail, and what else there is to know before it is opened.
+    #[must_use]
+    pub fn facts(&self) -> String {
+        let usb = self.device.usb.as_ref();
+        let speed = usb.and_then(|usb| usb.speed.clone());
+        let hub = usb.filter(|usb| usb.is_behind_hub).map(|_| "behind a hub".to_owned());
+        let facts = [Some(self.detail()), self.device.kind.word().map(str::to_owned), speed, hub];
+        facts.into_iter().flatten().filter(|fact| !fact.is_empty()).collect::<Vec<_>>().join(" · ")
+    }
+
+    /// `is_shown` says that it is the camera that the window shows.
+    #[must_use]
+    pub fn badge(&self, is_shown: bool) -> Badge {
+        match &self.glance {
+            Glance::Free => Badge::new("free", Tone::Calm, "No other program has it open."),
+            Glance::Ours if is_shown => Badge::new("open here", Tone::Shown, "This window has it open."),
+            Glance::Ours => {
+                Badge::new("open here", Tone::Warning, "An earlier call into its driver has not come back.")
+            }
+            Glance::Held(holders) => held(holders),
+            Glance::Denied(fault) => {
+                Badge::new("no permission", Tone::Error, &format!("{}. {}", fault.message, fault.advice))
+            }
+        }
+    }
+}
+
+fn held(holders: &[Holder]) -> Badge {
+    let zone = jiff::tz::TimeZone::system();
+    let names: Vec<_> = holders.iter().take(3).map(|holder| holder.label(&zone)).collect();
+    let first = holders.first();
+    let words = match first {
+        Some(first) if first.role == Role::Leftover => "left open".to_owned(),
+        Some(first) => format!("open in {}", first.program),
+        None => "in use".to_owned(),
+    };
+    let help = format!(
+        "It is open in {}. If it is streaming there, no other program can: choose it all the same, and it is opened as soon as it is free.",
+        names.join(", ")
+    );
+    Badge { words, tone: Tone::Warning, help }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::{DeviceKind, UsbLink};
+    use crate::fault::{Fault, FaultKind};
+
+    fn choice(glance: Glance) -> CameraChoice {
+        let device = Device {
+            identity: "usb-046d_082d_A".into(),
+            name: "HD Webcam".into(),
+            path: "/dev/video0".into(),
+            index: Some(0),
+            kind: DeviceKind::Infrared,
+            usb: Some(Box::new(UsbLink::new("1-2.4", Some("480"), None))),
+            ..Device::default()
+        };
+        CameraChoice { device, glance }
+    }
+
+    #[track_caller]
+    fn check(glance: Glance, is_shown: bool, words: &str, tone: Tone, help: &str) {
+        let badge = choice(glance).badge(is_shown);
+        assert_eq!((badge.words.as_str(), badge.tone), (words, tone));
+        assert!(badge.help.contains(help), "{}", badge.help);
+    }
+
+    #[test]
+    fn a_badge_says_how_a_camera_stands() {
+        let holder =
+            |role| Holder { pid: 4711, program: "cheese".into(), user: Some("anna".into()), since: None, role };
+        check(Glance::Free, false, "free", Tone::Calm, "No other");
+        check(Glance::Ours, true, "open here", Tone::Shown, "This window");
+        check(Glance::Ours, false, "open here", Tone::Warning, "not come back");
+        check(
+            Glance::Held(vec![holder(Role::Program)]),
+            false,
+            "open in cheese",
+            Tone::Warning,
+            "cheese (process 4711 of anna)",
+        );
+        check(Glance::Held(vec![holder(Role::Leftover)]), false, "left open", Tone::Warning, "left behind");
+        let fault = Fault::new(FaultKind::Denied, "no").with_advice("Join the group.");
+        check(Glance::Denied(fault), false, "no permission", Tone::Error, "Join the group.");
+    }
+
+    #[test]
+    fn a_camera_is_known_by_each_of_its_names() {
+        let camera = choice(Glance::Free);
+        for (text, expected) in [
+            ("usb-046d_082d_A", true),
+            ("/dev/video0", true),
+            ("0", true),
+            ("1", false),
+            ("/dev/video1", false),
+            ("sim:", false),
+        ] {
+            assert_eq!(camera.is(&SourceSpec::parse(text).unwrap()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_facts_stand_on_one_line() {
+        let mut camera = choice(Glance::Free);
+        assert_eq!(camera.label(), "HD Webcam · /dev/video0");
+        assert_eq!(camera.facts(), "/dev/video0 · infrared · USB 2 high speed, 480 Mbit/s · behind a hub");
+        camera.device.path = r"\\?\usb#vid_046d".into();
+        camera.device.serial = Some("ABC123456".into());
+        assert_eq!(camera.detail(), "serial …3456");
+        (camera.device.serial, camera.device.bus) = (None, Some("port 3".into()));
+        assert_eq!(camera.detail(), "port 3");
+    }
+}

@@ -1,0 +1,504 @@
+//! Which camera is shown, how it is opened, and what it makes of what it is asked for.
+
+use std::sync::Arc;
+
+use egui::accesskit::Role;
+use egui::{Sense, Ui, WidgetInfo, pos2, vec2};
+
+use super::choice::{Badge, CameraChoice, Tone};
+use super::inspector::note;
+use super::prompt::{Prompt, Purpose};
+use super::theme::{self, CONTROL_HEIGHT, Palette, RADIUS, SMALL};
+use super::window::{Ability, Window, Wish};
+use super::{text, widgets};
+use crate::device::Capabilities;
+use crate::device::choices::Fix;
+use crate::device::glance::Glance;
+use crate::fault::{FaultClass, FaultKind};
+use crate::frame::{PixelFormat, Size};
+use crate::settings::{self, Isolation, Settings, Tunable};
+use crate::source::SourceSpec;
+use crate::status::State;
+
+/// What stays between two passes.
+#[derive(Default)]
+pub struct View {
+    /// The size that is being typed: width and height.
+    custom_size: Option<(String, String)>,
+    custom_rate: bool,
+}
+
+/// What is offered where the camera has not said what it has.
+const COMMON_SIZES: [(u32, u32); 9] = [
+    (320, 240),
+    (640, 480),
+    (800, 600),
+    (1024, 768),
+    (1280, 720),
+    (1920, 1080),
+    (2560, 1440),
+    (2592, 1944),
+    (3840, 2160),
+];
+
+const COMMON_RATES: [u32; 8] = [5, 10, 15, 24, 25, 30, 50, 60];
+
+/// What a folded section tells.
+pub fn aside(window: &Window) -> String {
+    match window.cameras.len() {
+        0 => String::new(),
+        1 => "1 camera".to_owned(),
+        n => format!("{n} cameras"),
+    }
+}
+
+pub fn draw(window: &mut Window, ui: &mut Ui) {
+    cameras(window, ui);
+    ask(window);
+    backend(window, ui);
+    isolation(window, ui);
+    let capabilities = known(window);
+    let capabilities = capabilities.as_deref();
+    format(window, capabilities, ui);
+    size(window, capabilities, ui);
+    rate(window, capabilities, ui);
+    got(window, capabilities, ui);
+    for tunable in [&settings::BUFFERS, &settings::WARM_UP, &settings::JPEG_QUALITY] {
+        widgets::number_row(ui, tunable, &mut window.settings);
+    }
+}
+
+// ---- the list
+
+/// One line of the list.
+struct Row {
+    name: String,
+    facts: String,
+    badge: Badge,
+    is_shown: bool,
+    spec: Option<SourceSpec>,
+}
+
+fn rows(window: &Window) -> Vec<Row> {
+    let listed = window.cameras.iter().map(|camera| {
+        let is_shown = camera.is(&window.spec);
+        Row {
+            name: camera.device.name.clone(),
+            facts: camera.facts(),
+            badge: camera.badge(is_shown),
+            is_shown,
+            spec: Some(camera.spec()),
+        }
+    });
+    let mut rows: Vec<_> = listed.collect();
+    if !rows.iter().any(|row| row.is_shown) {
+        rows.insert(0, unlisted(window));
+    }
+    rows
+}
+
+/// What is shown and is no camera of the list: one that is gone, a file, an address, a script.
+fn unlisted(window: &Window) -> Row {
+    let status = window.status.as_deref();
+    let is_device = matches!(window.spec, SourceSpec::Device(_) | SourceSpec::Index(_));
+    let is_away =
+        status.and_then(|status| status.last_fault.as_ref()).is_some_and(|fault| fault.class == FaultClass::Plug);
+    let badge = match status.map(|status| status.state) {
+        _ if is_device && is_away => Badge::new("gone", Tone::Error, "It comes back by itself once it is plugged in."),
+        Some(State::Streaming) => Badge::new("open here", Tone::Shown, "This window has it open."),
+        Some(State::Idle) => Badge::new("stopped", Tone::Calm, "It is opened with Start."),
+        Some(State::Opening) => Badge::new("opening", Tone::Shown, "It is being opened."),
+        Some(State::Recovering | State::Failed) => Badge::new("no picture", Tone::Error, "See “Recovery”."),
+        None => Badge::new("", Tone::Calm, ""),
+    };
+    let facts = window.spec.to_string();
+    let name =
+        status.map(|status| status.name.clone()).filter(|name| !name.is_empty()).unwrap_or_else(|| facts.clone());
+    let facts = if facts == name { String::new() } else { facts };
+    Row { name, facts, badge, is_shown: true, spec: None }
+}
+
+fn cameras(window: &mut Window, ui: &mut Ui) {
+    let gap = std::mem::replace(&mut ui.spacing_mut().item_spacing.y, 2.0);
+    let mut chosen = None;
+    for row in rows(window) {
+        if camera_row(ui, &row).clicked() && !row.is_shown {
+            chosen = row.spec;
+        }
+    }
+    ui.spacing_mut().item_spacing.y = gap;
+    for words in notes(window) {
+        ui.add(egui::Label::new(egui::RichText::new(words).size(SMALL).color(Palette::of(ui).text_weak)).wrap());
+    }
+    if window.cameras.is_empty() {
+        let words = "No camera of this computer is connected, or none is usable.";
+        ui.add(egui::Label::new(egui::RichText::new(words).size(SMALL).color(Palette::of(ui).text_weak)).wrap());
+    }
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing = vec2(6.0, 6.0);
+        let is_simulated = matches!(window.spec, SourceSpec::Simulated(_));
+        if widgets::chip(ui, "Simulated camera", is_simulated, "A camera without a device, to try things out: sim:").clicked()
+            && !is_simulated
+        {
+            chosen = SourceSpec::parse("sim:").ok();
+        }
+        if widgets::chip(
+            ui,
+            "File…",
+            matches!(window.spec, SourceSpec::File(_)),
+            "Play a video file as if it were a camera",
+        )
+        .clicked()
+        {
+            window.wishes.push(Wish::Browse(Purpose::VideoFile));
+        }
+        let is_address = matches!(window.spec, SourceSpec::Url(_));
+        if widgets::chip(ui, "Address…", is_address, "Type the address of a network camera, or a path").clicked() {
+            window.prompt = Some(Prompt::new(Purpose::Source, String::new()));
+        }
+    });
+    ui.add_space(4.0);
+    if let Some(spec) = chosen {
+        window.wishes.push(Wish::Choose(spec));
+    }
+}
+
+/// What there is to know about the camera that is shown.
+fn notes(window: &Window) -> Vec<String> {
+    let shown = window.cameras.iter().find(|camera| camera.is(&window.spec));
+    let mut notes = shown.map(|camera| camera.device.notes.clone()).unwrap_or_default();
+    match shown.and_then(|camera| window.abilities.get(&camera.device.identity)) {
+        // That is no trouble of the camera.
+        Some(Ability::Unknown(fault)) if fault.kind != FaultKind::BackendMissing => {
+            notes.push(format!("{}. {}", text::sentence(&fault.message).trim_end_matches('.'), fault.advice));
+        }
+        _ => {}
+    }
+    notes
+}
+
+/// Two lines at the same height always.
+fn camera_row(ui: &mut Ui, row: &Row) -> egui::Response {
+    const HEIGHT: f32 = 42.0;
+    const MARGIN: f32 = 10.0;
+    let palette = Palette::of(ui);
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT), Sense::click());
+    let spoken = format!("{} · {}, {}", row.name, row.facts, row.badge.words);
+    response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, row.is_shown, &spoken));
+    if ui.is_rect_visible(rect) {
+        let (fill, strong) = match (row.is_shown, response.hovered()) {
+            (true, _) => (palette.chosen, palette.on_chosen),
+            (false, true) => (palette.raised_hover, palette.text_strong),
+            (false, false) => (palette.raised, palette.text),
+        };
+        let painter = ui.painter();
+        painter.rect_filled(rect, RADIUS, fill);
+        let color = match row.badge.tone {
+            Tone::Calm => palette.text_weak,
+            Tone::Shown => palette.good,
+            Tone::Warning => palette.warning,
+            Tone::Error => palette.error,
+        };
+        let (upper, lower) = (rect.top() + 13.5, rect.top() + 29.5);
+        let badge = widgets::one_line(painter, &row.badge.words, theme::regular(SMALL), color, rect.width() * 0.5);
+        let badge_left = rect.right() - MARGIN - badge.size().x;
+        painter.galley(pos2(badge_left, upper - badge.size().y / 2.0), badge, color);
+        let font = if row.is_shown { theme::semibold(theme::BODY) } else { theme::regular(theme::BODY) };
+        let room = badge_left - rect.left() - 2.0 * MARGIN;
+        let name = widgets::one_line(painter, &row.name, font, strong, room);
+        painter.galley(pos2(rect.left() + MARGIN, upper - name.size().y / 2.0), name, strong);
+        let weak = if row.is_shown { palette.on_chosen.gamma_multiply(0.8) } else { palette.text_weak };
+        let facts = widgets::one_line(painter, &row.facts, theme::regular(SMALL), weak, rect.width() - 2.0 * MARGIN);
+        painter.galley(pos2(rect.left() + MARGIN, lower - facts.size().y / 2.0), facts, weak);
+        widgets::focus_ring(ui, &response, RADIUS);
+    }
+    if row.badge.help.is_empty() {
+        response
+    } else {
+        response.on_hover_text(format!("{}\n{}", row.facts, row.badge.help))
+    }
+}
+
+// ---- what the camera has
+
+fn shown(window: &Window) -> Option<&CameraChoice> {
+    window.cameras.iter().find(|camera| camera.is(&window.spec))
+}
+
+fn known(window: &Window) -> Option<Arc<Capabilities>> {
+    match window.abilities.get(&shown(window)?.device.identity)? {
+        Ability::Known(capabilities) if !capabilities.formats.is_empty() => Some(Arc::clone(capabilities)),
+        Ability::Known(_) | Ability::Asked | Ability::Unknown(_) => None,
+    }
+}
+
+/// Asks the camera that is shown what it has, once after each time it was plugged in, and not while it is being opened.
+fn ask(window: &mut Window) {
+    let is_opening = window.status.as_ref().is_none_or(|status| status.state == State::Opening);
+    let Some(camera) = shown(window).filter(|_| !is_opening) else { return };
+    let may_ask =
+        !matches!(camera.glance, Glance::Denied(_)) && !window.abilities.contains_key(&camera.device.identity);
+    if may_ask {
+        let device = camera.device.clone();
+        window.abilities.insert(device.identity.clone(), Ability::Asked);
+        window.wishes.push(Wish::Ask(device));
+    }
+}
+
+/// What was got, and where that is not what was asked, why, with the button that mends it.
+fn got(window: &mut Window, capabilities: Option<&Capabilities>, ui: &mut Ui) {
+    let status = window.status.clone();
+    let words = status.as_ref().and_then(|status| text::got(&status.asked, &status.got));
+    note(ui, words.as_deref().unwrap_or("Not answered yet: what the camera delivers is shown here."));
+    let (Some(status), Some(capabilities)) = (status, capabilities) else { return };
+    for reason in capabilities.why_other(&status.asked, &status.got) {
+        note(ui, &reason.words);
+        let Some(fix) = reason.fix else { continue };
+        ui.horizontal(|ui| {
+            ui.add_space(widgets::label_width(ui.available_width()) + 8.0);
+            if widgets::chip(ui, &label_of(fix), false, "Ask the camera for this; the stream is opened again").clicked()
+            {
+                fix.apply(&mut window.settings.asked);
+                window.inspector.source = View::default();
+            }
+        });
+    }
+}
+
+fn label_of(fix: Fix) -> String {
+    match fix {
+        Fix::Format(format) => format!("Use {format}"),
+        Fix::Size(size) => format!("Use {}", spelled(size)),
+        Fix::Rate(fps) => format!("Use {} fps", text::decimal(fps, 2)),
+        Fix::AnyFormat => "Use the device's default".to_owned(),
+    }
+}
+
+// ---- how it is opened
+
+fn backend(window: &mut Window, ui: &mut Ui) {
+    const HELP: &str =
+        "How the camera is reached. Try another one when a camera does not open or gives a wrong picture.";
+    let possible = window.spec.backends();
+    let automatic = possible.first().map_or_else(|| "Auto".to_owned(), |first| format!("Auto ({})", first.label()));
+    let before = window.settings.backend;
+    // One that cannot open this kind of camera cannot be chosen; when it was chosen for another one, it is named.
+    let shown = before.map_or_else(|| automatic.clone(), |backend| backend.label().to_owned());
+    widgets::row(ui, "Backend", HELP, |ui, width| {
+        widgets::combo(ui, "Backend", HELP, &shown, width, |ui| {
+            if widgets::choice(ui, &automatic, before.is_none()) {
+                window.settings.backend = None;
+            }
+            for backend in possible {
+                if widgets::choice(ui, backend.label(), before == Some(backend)) {
+                    window.settings.backend = Some(backend);
+                }
+            }
+        });
+        if widgets::reset(ui, "Backend", "Auto", before.is_some()) {
+            window.settings.backend = None;
+        }
+    });
+}
+
+fn isolation(window: &mut Window, ui: &mut Ui) {
+    const HELP: &str = "Runs the driver in a process of its own: when it hangs it is ended, and when it crashes the window goes on. Off is a little quicker to open, and as safe as the driver is. A change opens the camera again.";
+    let is_simulated = matches!(window.spec, SourceSpec::Simulated(_));
+    let label = |isolation: Isolation| match isolation {
+        Isolation::Auto if is_simulated => "Auto (no)",
+        Isolation::Auto => "Auto (yes)",
+        Isolation::On => "Yes",
+        Isolation::Off => "No",
+    };
+    let chosen = &mut window.settings.isolation;
+    let before = *chosen;
+    widgets::row(ui, "Own process", HELP, |ui, width| {
+        widgets::combo(ui, "Own process", HELP, label(before), width, |ui| {
+            for isolation in [Isolation::Auto, Isolation::On, Isolation::Off] {
+                if widgets::choice(ui, label(isolation), before == isolation) {
+                    *chosen = isolation;
+                }
+            }
+        });
+        let default = Settings::default().isolation;
+        if widgets::reset(ui, "Own process", label(default), before != default) {
+            *chosen = default;
+        }
+    });
+    if before == Isolation::Off && window.status.as_ref().is_some_and(|status| status.is_opened && status.is_isolated) {
+        note(ui, "This backend always runs in a process of its own.");
+    }
+}
+
+fn format(window: &mut Window, capabilities: Option<&Capabilities>, ui: &mut Ui) {
+    const HELP: &str =
+        "How the camera packs its pictures. MJPG needs the least of the cable; YUYV and NV12 lose nothing.";
+    const DEFAULT: &str = "Device default";
+    let before = window.settings.asked.format;
+    let shown = before.map_or_else(|| DEFAULT.to_owned(), |format| format.to_string());
+    let offered = capabilities.map_or_else(|| PixelFormat::COMMON.to_vec(), Capabilities::format_codes);
+    widgets::row(ui, "Format", HELP, |ui, width| {
+        widgets::combo(ui, "Format", HELP, &shown, width, |ui| {
+            if widgets::choice(ui, DEFAULT, before.is_none()) {
+                window.settings.asked.format = None;
+            }
+            for format in offered {
+                if widgets::choice(ui, &described(format, capabilities), before == Some(format)) {
+                    window.settings.asked.format = Some(format);
+                    keep_possible(&mut window.settings, capabilities);
+                }
+            }
+        });
+        if widgets::reset(ui, "Format", DEFAULT, before.is_some()) {
+            window.settings.asked.format = None;
+        }
+    });
+}
+
+/// The format with the driver's words for it, where those say more.
+fn described(format: PixelFormat, capabilities: Option<&Capabilities>) -> String {
+    let code = format.to_string();
+    let entry =
+        capabilities.and_then(|capabilities| capabilities.formats.iter().find(|entry| entry.fourcc.trim_end() == code));
+    match entry {
+        Some(entry) if !entry.name.is_empty() && entry.name != code => format!("{code} · {}", entry.name),
+        _ => code,
+    }
+}
+
+/// A size that the camera does not have with the format gives way to the nearest one.
+fn keep_possible(settings: &mut Settings, capabilities: Option<&Capabilities>) {
+    let asked = &mut settings.asked;
+    if let (Some(capabilities), Some(size)) = (capabilities, asked.size)
+        && !capabilities.has_size(asked.format, size)
+    {
+        asked.size = capabilities.nearest_size(asked.format, size);
+    }
+}
+
+fn spelled(size: Size) -> String {
+    format!("{} × {}", size.width, size.height)
+}
+
+fn size(window: &mut Window, capabilities: Option<&Capabilities>, ui: &mut Ui) {
+    const HELP: &str =
+        "Width and height of the picture in pixels. Smaller needs less of the cable and of the computer.";
+    const DEFAULT: &str = "Device default";
+    let before = window.settings.asked.size;
+    let shown = match (&window.inspector.source.custom_size, before) {
+        (Some(_), _) => "Custom…".to_owned(),
+        (None, None) => DEFAULT.to_owned(),
+        (None, Some(size)) => spelled(size),
+    };
+    let common = || COMMON_SIZES.iter().filter_map(|(width, height)| Size::new(*width, *height)).collect();
+    let offered = capabilities.map_or_else(common, |capabilities| capabilities.sizes(window.settings.asked.format));
+    // A list of the camera's own has no other sizes.
+    let takes_others = capabilities.is_none_or(Capabilities::takes_any_size);
+    widgets::row(ui, "Size", HELP, |ui, width| {
+        widgets::combo(ui, "Size", HELP, &shown, width, |ui| {
+            if widgets::choice(ui, DEFAULT, before.is_none()) {
+                window.settings.asked.size = None;
+                window.inspector.source.custom_size = None;
+            }
+            for size in offered {
+                if widgets::choice(ui, &spelled(size), before == Some(size)) {
+                    window.settings.asked.size = Some(size);
+                    window.inspector.source.custom_size = None;
+                }
+            }
+            if takes_others && widgets::choice(ui, "Custom…", window.inspector.source.custom_size.is_some()) {
+                let status = window.status.as_ref();
+                let start = before.or_else(|| status.and_then(|status| Size::new(status.width, status.height)));
+                let start = start.unwrap_or(Size { width: 640, height: 480 });
+                window.inspector.source.custom_size = Some((start.width.to_string(), start.height.to_string()));
+            }
+        });
+        if widgets::reset(ui, "Size", DEFAULT, before.is_some()) {
+            window.settings.asked.size = None;
+            window.inspector.source.custom_size = None;
+        }
+    });
+    let Some((width_text, height_text)) = &mut window.inspector.source.custom_size else { return };
+    let typed = format!("{width_text}x{height_text}").parse::<Size>();
+    let mut done = false;
+    widgets::row(ui, "", "", |ui, width| {
+        ui.spacing_mut().item_spacing.x = 5.0;
+        let field = (width - 46.0 - 3.0 * 5.0 - 10.0) / 2.0;
+        let mut entered = false;
+        for (text, name) in [(&mut *width_text, "Width in pixels"), (&mut *height_text, "Height in pixels")] {
+            let edit = egui::TextEdit::singleline(text)
+                .char_limit(5)
+                .desired_width(field - 12.0)
+                .min_size(vec2(field, CONTROL_HEIGHT))
+                .align(egui::Align2::CENTER_CENTER);
+            let response = ui.add_sized([field, CONTROL_HEIGHT], edit).accessible_name(name).on_hover_text(name);
+            entered |= response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
+            if name.starts_with('W') {
+                ui.weak("×");
+            }
+        }
+        done = ui
+            .add_enabled_ui(typed.is_ok(), |ui| widgets::button(ui, "Use", false, "Ask the camera for this size"))
+            .inner
+            .clicked()
+            || entered;
+    });
+    match typed {
+        Ok(size) if done => {
+            window.settings.asked.size = Some(size);
+            window.inspector.source.custom_size = None;
+        }
+        Ok(_) => {}
+        Err(_) => note(ui, &format!("Width and height are whole numbers from 1 to {}.", Size::MAX_SIDE)),
+    }
+}
+
+fn rate(window: &mut Window, capabilities: Option<&Capabilities>, ui: &mut Ui) {
+    const DEFAULT: &str = "Device default";
+    let tunable: &Tunable = &settings::FPS;
+    let before = window.settings.asked.fps;
+    let spelled = |fps: f64| format!("{} {}", text::decimal(fps, 2), tunable.unit);
+    let shown = before.map_or_else(|| DEFAULT.to_owned(), spelled);
+    let default = Settings::default().asked.fps;
+    let asked = window.settings.asked;
+    let common = || COMMON_RATES.iter().map(|fps| f64::from(*fps)).collect();
+    let offered = capabilities.map_or_else(common, |capabilities| capabilities.rates(asked.format, asked.size));
+    let takes_others = capabilities.is_none_or(Capabilities::takes_any_rate_somewhere);
+    widgets::row(ui, tunable.label, tunable.help, |ui, width| {
+        widgets::combo(ui, tunable.label, tunable.help, &shown, width, |ui| {
+            let mut choose = |ui: &mut Ui, label: &str, fps: Option<f64>| {
+                if widgets::choice(ui, label, before == fps) {
+                    window.settings.asked.fps = fps;
+                    window.inspector.source.custom_rate = false;
+                }
+            };
+            choose(ui, DEFAULT, None);
+            for fps in offered {
+                choose(ui, &spelled(fps), Some(fps));
+            }
+            if takes_others && widgets::choice(ui, "Custom…", window.inspector.source.custom_rate) {
+                window.inspector.source.custom_rate = true;
+            }
+        });
+        let shown_default = default.map_or_else(|| DEFAULT.to_owned(), spelled);
+        if widgets::reset(ui, tunable.label, &shown_default, before != default) {
+            window.settings.asked.fps = default;
+            window.inspector.source.custom_rate = false;
+        }
+    });
+    if window.inspector.source.custom_rate {
+        number_below(ui, tunable, &mut window.settings);
+    }
+}
+
+/// The field for a number that the list above it does not have.
+fn number_below(ui: &mut Ui, tunable: &Tunable, settings: &mut Settings) {
+    let mut value = (tunable.get)(settings);
+    let before = value;
+    widgets::row(ui, "", "", |ui, width| {
+        widgets::number_field(ui, tunable, &mut value, vec2(width, CONTROL_HEIGHT));
+    });
+    if (value - before).abs() > f64::EPSILON {
+        (tunable.set)(settings, value);
+    }
+}
