@@ -88,7 +88,9 @@ impl CameraChoice {
     #[must_use]
     pub fn facts(&self) -> String {
         let usb = self.device.usb.as_ref();
-        let speed = usb.and_then(|usb| usb.speed.clone());
+        // The generation; its rate is in the tip.
+        let speed =
+            usb.and_then(|usb| usb.speed.as_ref()).map(|speed| speed.split(',').next().unwrap_or(speed).to_owned());
         let hub = usb.filter(|usb| usb.is_behind_hub).map(|_| "behind a hub".to_owned());
         let facts = [Some(self.detail()), self.device.kind.word().map(str::to_owned), speed, hub];
         facts.into_iter().flatten().filter(|fact| !fact.is_empty()).collect::<Vec<_>>().join(" · ")
@@ -191,7 +193,7 @@ mod tests {
     fn the_facts_stand_on_one_line() {
         let mut camera = choice(Glance::Free);
         assert_eq!(camera.label(), "HD Webcam · /dev/video0");
-        assert_eq!(camera.facts(), "/dev/video0 · infrared · USB 2 high speed, 480 Mbit/s · behind a hub");
+        assert_eq!(camera.facts(), "/dev/video0 · infrared · USB 2 high speed · behind a hub");
         camera.device.path = r"\\?\usb#vid_046d".into();
         camera.device.serial = Some("ABC123456".into());
         assert_eq!(camera.detail(), "serial …3456");

@@ -126,6 +126,11 @@ pub fn draw_part(window: &mut Window, ui: &mut Ui, part: Part) {
 /// A quiet remark under the controls.
 pub fn note(ui: &mut Ui, words: &str) {
     let color = Palette::of(ui).text_weak;
+    remark(ui, words, color);
+}
+
+/// The same in a colour of its own.
+pub fn remark(ui: &mut Ui, words: &str, color: egui::Color32) {
     let words = egui::RichText::new(words).size(SMALL).color(color);
     ui.horizontal(|ui| {
         ui.add_space(widgets::label_width(ui.available_width()) + 8.0);

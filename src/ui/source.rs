@@ -6,7 +6,7 @@ use egui::accesskit::Role;
 use egui::{Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::choice::{Badge, CameraChoice, Tone};
-use super::inspector::note;
+use super::inspector::{note, remark};
 use super::prompt::{Prompt, Purpose};
 use super::theme::{self, CONTROL_HEIGHT, Palette, RADIUS, SMALL};
 use super::window::{Ability, Window, Wish};
@@ -119,7 +119,7 @@ fn unlisted(window: &Window) -> Row {
 }
 
 fn cameras(window: &mut Window, ui: &mut Ui) {
-    let gap = std::mem::replace(&mut ui.spacing_mut().item_spacing.y, 2.0);
+    let gap = std::mem::replace(&mut ui.spacing_mut().item_spacing.y, 3.0);
     let mut chosen = None;
     for row in rows(window) {
         if camera_row(ui, &row).clicked() && !row.is_shown {
@@ -127,6 +127,7 @@ fn cameras(window: &mut Window, ui: &mut Ui) {
         }
     }
     ui.spacing_mut().item_spacing.y = gap;
+    ui.add_space(2.0);
     for words in notes(window) {
         ui.add(egui::Label::new(egui::RichText::new(words).size(SMALL).color(Palette::of(ui).text_weak)).wrap());
     }
@@ -137,7 +138,8 @@ fn cameras(window: &mut Window, ui: &mut Ui) {
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(6.0, 6.0);
         let is_simulated = matches!(window.spec, SourceSpec::Simulated(_));
-        if widgets::chip(ui, "Simulated camera", is_simulated, "A camera without a device, to try things out: sim:").clicked()
+        if widgets::chip(ui, "Simulated camera", is_simulated, "A camera without a device, to try things out: sim:")
+            .clicked()
             && !is_simulated
         {
             chosen = SourceSpec::parse("sim:").ok();
@@ -252,7 +254,8 @@ fn got(window: &mut Window, capabilities: Option<&Capabilities>, ui: &mut Ui) {
     note(ui, words.as_deref().unwrap_or("Not answered yet: what the camera delivers is shown here."));
     let (Some(status), Some(capabilities)) = (status, capabilities) else { return };
     for reason in capabilities.why_other(&status.asked, &status.got) {
-        note(ui, &reason.words);
+        let color = Palette::of(ui).warning;
+        remark(ui, &reason.words, color);
         let Some(fix) = reason.fix else { continue };
         ui.horizontal(|ui| {
             ui.add_space(widgets::label_width(ui.available_width()) + 8.0);
