@@ -132,7 +132,7 @@ fn uid(folder: &Path) -> Option<u32> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-fn user_name(passwd: &str, uid: u32) -> String {
+pub(super) fn user_name(passwd: &str, uid: u32) -> String {
     let uid = uid.to_string();
     let name = passwd.lines().find_map(|line| {
         let mut fields = line.split(':');
