@@ -36,7 +36,7 @@ use macos as system;
 #[cfg(windows)]
 mod windows;
 #[cfg(target_os = "linux")]
-use linux::{taken_error, why_no_start, without_driver};
+use linux::{holders_of_each, taken_error, why_no_start, without_driver};
 #[cfg(windows)]
 use windows as system;
 
@@ -44,6 +44,11 @@ use windows as system;
 #[cfg(not(target_os = "linux"))]
 fn taken_error(_: &std::path::Path) -> Option<i32> {
     None
+}
+
+#[cfg(not(target_os = "linux"))]
+fn holders_of_each(nodes: &[&std::path::Path]) -> Vec<Vec<Holder>> {
+    nodes.iter().map(|node| system::holders(node)).collect()
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -315,6 +320,12 @@ pub fn examine(device: &Device) -> Usability {
 #[must_use]
 pub fn holders(device: &Device) -> Vec<Holder> {
     system::holders(std::path::Path::new(&device.path))
+}
+
+/// The same of many devices, in their order, in hardly more time.
+#[must_use]
+pub fn holders_of_all(devices: &[Device]) -> Vec<Vec<Holder>> {
+    holders_of_each(&devices.iter().map(|device| std::path::Path::new(&device.path)).collect::<Vec<_>>())
 }
 
 /// What a device can do, as its driver says. It need not be free, and is not started.

@@ -12,7 +12,7 @@ use rustix::fs::FallocateFlags;
 use rustix::process::Signal;
 use tempfile::NamedTempFile;
 
-pub use self::processes::holders;
+pub use self::processes::{holders, holders_of_each};
 use self::refusal::Files;
 use super::codes::{self, Call};
 use super::text::{plain, safe};
