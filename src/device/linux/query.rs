@@ -127,7 +127,7 @@ const ENUM_FRAMEINTERVALS: Opcode = opcode::read_write::<RawInterval>(b'V', 75);
 const QUERY_EXT_CTRL: Opcode = opcode::read_write::<RawControl>(b'V', 103);
 
 /// Asks the driver, and fills in what it says.
-fn ask<const REQUEST: Opcode, T>(node: &File, question: &mut T) -> io::Result<()> {
+pub(super) fn ask<const REQUEST: Opcode, T>(node: &File, question: &mut T) -> io::Result<()> {
     // SAFETY: each request above is made from the size of the structure that it is called with here, and the structures
     // are those of `linux/videodev2.h`, without pointers and with any bytes valid, so that the driver writes to our
     // structure and to nothing else.
@@ -141,19 +141,27 @@ fn ask<const REQUEST: Opcode, T>(node: &File, question: &mut T) -> io::Result<()
 /// Formats and controls of a node. Blocks as long as its driver does.
 pub fn capabilities(path: &Path) -> io::Result<Capabilities> {
     let node = open(path)?;
-    let mut said = RawCapability::default();
-    ask::<QUERYCAP, _>(&node, &mut said)?;
-    let caps = if said.capabilities & CAP_DEVICE_CAPS == 0 { said.capabilities } else { said.device_caps };
-    let kind = match caps {
-        caps if caps & CAP_CAPTURE != 0 => Some(TYPE_CAPTURE),
-        caps if caps & CAP_CAPTURE_MPLANE != 0 => Some(TYPE_CAPTURE_MPLANE),
-        _ => None,
+    let kind = match capture_type(&node) {
+        Ok(kind) => Some(kind),
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => None,
+        Err(error) => return Err(error),
     };
     Ok(Capabilities { formats: kind.map(|kind| formats(&node, kind)).unwrap_or_default(), controls: controls(&node) })
 }
 
+/// The number of the queue of its pictures; `Unsupported` for what has none.
+pub(super) fn capture_type(node: &File) -> io::Result<u32> {
+    let mut said = RawCapability::default();
+    ask::<QUERYCAP, _>(node, &mut said)?;
+    match if said.capabilities & CAP_DEVICE_CAPS == 0 { said.capabilities } else { said.device_caps } {
+        caps if caps & CAP_CAPTURE != 0 => Ok(TYPE_CAPTURE),
+        caps if caps & CAP_CAPTURE_MPLANE != 0 => Ok(TYPE_CAPTURE_MPLANE),
+        _ => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
 /// No camera is refused to a second program, but one that is being woken or closed is for a moment.
-fn open(path: &Path) -> io::Result<File> {
+pub(super) fn open(path: &Path) -> io::Result<File> {
     let mut pauses = [50, 100, 200].map(Duration::from_millis).into_iter();
     loop {
         let node = OpenOptions::new().read(true).write(true).custom_flags(O_NONBLOCK).open(path);
