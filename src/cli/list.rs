@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{Exit, LIST_DEADLINE, pretty, say};
 use crate::device::capabilities::Format;
-use crate::device::holders::Role;
+use crate::device::glance::{Glance, of_holders};
 use crate::device::{self, Capabilities, Device, Holder, Undriven};
 use crate::fault::{Fault, FaultKind};
 
@@ -78,12 +78,10 @@ impl State {
             Some(FaultKind::Missing | FaultKind::Unplugged) => Self::Gone,
             Some(FaultKind::Busy) => Self::Busy,
             // A system that does not tell.
-            Some(FaultKind::BackendMissing) | None => {
-                // The one that feeds a virtual camera is in nobody's way.
-                let is_held = device.kind != device::DeviceKind::Virtual
-                    && holders.first().is_some_and(|first| first.role != Role::Bystander);
-                if is_held { Self::Busy } else { Self::Free }
-            }
+            Some(FaultKind::BackendMissing) | None => match of_holders(device.kind, holders.to_vec()) {
+                Glance::Held(_) | Glance::Ours => Self::Busy,
+                Glance::Free | Glance::Denied(_) | Glance::Undriven(_) => Self::Free,
+            },
             Some(_) => Self::Failed,
         }
     }

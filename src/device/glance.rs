@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::holders::{Holder, Role};
-use super::{Device, system};
+use super::{Device, DeviceKind, holders_of_all, system};
 use crate::fault::Fault;
 
 /// Whether a camera could be opened now.
@@ -17,24 +17,33 @@ pub enum Glance {
     Held(Vec<Holder>),
     /// The system does not let this program open it.
     Denied(Fault),
+    /// It is plugged in, and no driver has taken it.
+    Undriven(Fault),
 }
 
-/// Reads what the system knows of its processes; takes some milliseconds.
+/// How each of these cameras stands, in their order. Reads what the system knows of its processes; takes some milliseconds.
 #[must_use]
-pub fn glance(device: &Device) -> Glance {
-    let path = Path::new(&device.path);
-    match system::may_open(path) {
-        Ok(()) => of_holders(system::holders(path)),
-        Err(fault) => Glance::Denied(fault),
-    }
+pub fn glance(devices: &[Device]) -> Vec<Glance> {
+    let holders = holders_of_all(devices);
+    devices
+        .iter()
+        .zip(holders)
+        .map(|(device, holders)| match system::may_open(Path::new(&device.path)) {
+            Ok(()) => of_holders(device.kind, holders),
+            Err(fault) => Glance::Denied(fault),
+        })
+        .collect()
 }
 
-fn of_holders(mut holders: Vec<Holder>) -> Glance {
+/// The same of a camera that may be opened.
+#[must_use]
+pub fn of_holders(kind: DeviceKind, mut holders: Vec<Holder>) -> Glance {
     if holders.iter().any(|holder| holder.role == Role::Own) {
         return Glance::Ours;
     }
     holders.retain(|holder| holder.role != Role::Bystander);
-    if holders.is_empty() { Glance::Free } else { Glance::Held(holders) }
+    // The one that feeds a virtual camera is in nobody's way.
+    if holders.is_empty() || kind == DeviceKind::Virtual { Glance::Free } else { Glance::Held(holders) }
 }
 
 #[cfg(test)]
@@ -44,7 +53,7 @@ mod tests {
     #[track_caller]
     fn check(roles: &[Role], expected: &Glance) {
         let holder = |role| Holder { pid: 7, program: "cheese".into(), user: None, since: None, role };
-        let glance = of_holders(roles.iter().copied().map(holder).collect());
+        let glance = of_holders(DeviceKind::Camera, roles.iter().copied().map(holder).collect());
         let is_same = match (&glance, expected) {
             (Glance::Held(a), Glance::Held(b)) => a.len() == b.len(),
             (a, b) => a == b,
@@ -65,5 +74,7 @@ mod tests {
         check(&[Role::Program, Role::Bystander], &held(1));
         check(&[Role::Program, Role::Leftover], &held(2));
         check(&[Role::Program, Role::Own], &Glance::Ours);
+        let feeder = Holder { pid: 7, program: "obs".into(), user: None, since: None, role: Role::Program };
+        assert_eq!(of_holders(DeviceKind::Virtual, vec![feeder]), Glance::Free);
     }
 }

@@ -15,7 +15,7 @@ use sysinfo::{DiskRefreshKind, Disks, ProcessRefreshKind, ProcessesToUpdate, Sys
 
 use super::choice::CameraChoice;
 use super::prompt::Purpose;
-use crate::device::glance::glance;
+use crate::device::glance::{Glance, glance};
 use crate::device::watch::Watch;
 use crate::device::{self, Capabilities, Device};
 use crate::fault::Fault;
@@ -240,8 +240,7 @@ fn watch_cameras(reports: &Reports, running: &Receiver<()>) {
     loop {
         // A driver that hangs leaves the old list in place.
         if let Some(devices) = device::list_within(LIST_DEADLINE) {
-            let cameras: Vec<_> =
-                devices.into_iter().map(|device| CameraChoice { glance: glance(&device), device }).collect();
+            let cameras = choices(devices);
             if known.as_ref() != Some(&cameras) {
                 reports.send(News::Cameras(cameras.clone()));
                 known = Some(cameras);
@@ -251,6 +250,15 @@ fn watch_cameras(reports: &Reports, running: &Receiver<()>) {
             return;
         }
     }
+}
+
+fn choices(devices: Vec<Device>) -> Vec<CameraChoice> {
+    let glances = glance(&devices);
+    let driven = devices.into_iter().zip(glances).map(|(device, glance)| CameraChoice { device, glance });
+    let undriven = device::undriven()
+        .into_iter()
+        .map(|undriven| CameraChoice { device: undriven.device, glance: Glance::Undriven(undriven.fault) });
+    driven.chain(undriven).collect()
 }
 
 /// Waits for a sign and for quiet after it, or for the next look without one; `false` when the window is gone.

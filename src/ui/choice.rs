@@ -106,6 +106,9 @@ impl CameraChoice {
                 Badge::new("open here", Tone::Warning, "An earlier call into its driver has not come back.")
             }
             Glance::Held(holders) => held(holders),
+            Glance::Undriven(fault) => {
+                Badge::new("no driver", Tone::Error, &format!("{}. {}", fault.message, fault.advice))
+            }
             Glance::Denied(fault) => {
                 Badge::new("no permission", Tone::Error, &format!("{}. {}", fault.message, fault.advice))
             }

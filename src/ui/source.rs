@@ -238,8 +238,8 @@ fn known(window: &Window) -> Option<Arc<Capabilities>> {
 fn ask(window: &mut Window) {
     let is_opening = window.status.as_ref().is_none_or(|status| status.state == State::Opening);
     let Some(camera) = shown(window).filter(|_| !is_opening) else { return };
-    let may_ask =
-        !matches!(camera.glance, Glance::Denied(_)) && !window.abilities.contains_key(&camera.device.identity);
+    let may_ask = !matches!(camera.glance, Glance::Denied(_) | Glance::Undriven(_))
+        && !window.abilities.contains_key(&camera.device.identity);
     if may_ask {
         let device = camera.device.clone();
         window.abilities.insert(device.identity.clone(), Ability::Asked);

@@ -3,6 +3,7 @@
 use egui::accesskit::Role;
 use egui::{Align, Color32, Layout, Sense, Ui, WidgetInfo, vec2};
 
+use super::choice::Tone;
 use super::prompt::{Prompt, Purpose};
 use super::text;
 use super::theme::{self, CONTROL_HEIGHT, Palette};
@@ -172,7 +173,13 @@ pub fn current_name(window: &Window) -> String {
 pub fn camera_menu(window: &mut Window, ui: &mut Ui) {
     let mut chosen = None;
     for camera in &window.cameras {
-        if widgets::choice(ui, &camera.label(), camera.is(&window.spec)) && !camera.is(&window.spec) {
+        let is_shown = camera.is(&window.spec);
+        let badge = camera.badge(is_shown);
+        let aside = match badge.tone {
+            Tone::Calm | Tone::Shown => String::new(),
+            Tone::Warning | Tone::Error => format!(" ({})", badge.words),
+        };
+        if widgets::choice(ui, &format!("{}{aside}", camera.label()), is_shown) && !is_shown {
             chosen = Some(camera.spec());
         }
     }
