@@ -251,6 +251,7 @@ fn n_columns(text: &str) -> usize {
 mod tests {
     use super::*;
     use crate::device::capabilities::FrameSize;
+    use crate::device::holders::Role;
     use crate::device::{DeviceKind, UsbLink};
 
     fn camera() -> Device {

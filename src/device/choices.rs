@@ -80,13 +80,11 @@ impl FrameSize {
     }
 
     fn sizes(&self) -> Vec<Size> {
-        match self.range {
-            None => self.size().into_iter().collect(),
-            Some(_) => {
-                let common = COMMON_SIZES.iter().filter_map(|(width, height)| Size::new(*width, *height));
-                common.filter(|size| self.holds(*size)).chain(self.size()).collect()
-            }
+        if self.range.is_none() {
+            return self.size().into_iter().collect();
         }
+        let common = COMMON_SIZES.iter().filter_map(|(width, height)| Size::new(*width, *height));
+        common.filter(|size| self.holds(*size)).chain(self.size()).collect()
     }
 
     fn rates(&self) -> Vec<f64> {
