@@ -61,6 +61,23 @@ mod system {
         None
     }
 
+    /// There is none on this system.
+    pub enum ControlPort {}
+
+    impl ControlPort {
+        pub fn open(_: &Path) -> std::io::Result<Self> {
+            Err(std::io::ErrorKind::Unsupported.into())
+        }
+
+        pub fn read(&mut self) -> std::io::Result<Vec<crate::control::Control>> {
+            match *self {}
+        }
+
+        pub fn set(&mut self, _: crate::control::Setting) -> Result<(), String> {
+            match *self {}
+        }
+    }
+
     pub struct Leash;
 
     impl Leash {
@@ -215,6 +232,10 @@ pub fn kernel_function(pid: u32) -> Option<String> {
 /// Ties a process of our own to this program from outside: it is killed when the leash is dropped, and when this program
 /// ends, however it ends. `None` where [`die_with_parent`] does that.
 pub use system::Leash;
+
+/// Reads and sets a device's controls beside whoever streams from it. Each call may block for as long as the device does not
+/// answer. Where the system has no such thing, opening fails.
+pub use system::ControlPort;
 
 /// A file in memory if the system has a folder for such, else among the temporary files, with its space reserved: writing
 /// to it cannot fail later. It is deleted when it is dropped, also when this program is killed where the system allows.

@@ -6,11 +6,13 @@ use std::time::{Duration, Instant, SystemTime};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
 
 use super::capture::{Capture, News, Report};
+use super::controls::ControlBook;
 use super::outage::Outage;
 use super::reset::Resets;
 use super::tally::{Tally, describe};
 use super::{Command, SHUTDOWN_DEADLINE, Wake};
 use crate::backend::Backend;
+use crate::control::{ControlNews, DeviceControls, Setting};
 use crate::event::Level;
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Frame, Image, PixelFormat};
@@ -43,6 +45,7 @@ pub(super) struct Outputs {
     pub(super) frames: Latest<Frame>,
     pub(super) status: Latest<Status>,
     pub(super) history: Latest<History>,
+    pub(super) controls: Latest<DeviceControls>,
     pub(super) wake: Wake,
     pub(super) log: EventLog,
 }
@@ -126,6 +129,7 @@ pub(super) struct Supervisor {
     resets: Resets,
     /// What the device delivers when it is opened as asked, for the choice of another format.
     usual_format: Option<PixelFormat>,
+    controls: ControlBook,
 
     tally: Tally,
     outage: Outage,
@@ -155,6 +159,7 @@ impl Supervisor {
             is_isolated: false,
             resets: Resets::new(),
             usual_format: None,
+            controls: ControlBook::default(),
             tally: Tally::default(),
             status_due: now,
             history_due: now,
@@ -247,6 +252,7 @@ impl Supervisor {
             Command::StopTrying => self.stop_trying(now),
             Command::ResetDevice => self.reset_as_asked(now),
             Command::RecoverNow => self.recover_now(now),
+            Command::SetControls(settings) => self.set_controls(settings),
         }
         self.publish(now);
     }
@@ -289,6 +295,8 @@ impl Supervisor {
         self.history = History::default();
         self.tally = Tally::default();
         self.usual_format = None;
+        self.controls = ControlBook::default();
+        self.publish_controls();
         self.close_then(Next::Open, now);
     }
 
@@ -305,6 +313,7 @@ impl Supervisor {
                     self.log(Level::Warning, "format", message);
                 }
                 News::Frame { image, grabbed, wall } => self.on_frame(image, grabbed, wall, now),
+                News::Controls(news) => self.on_controls(news),
                 News::WarmedUp => {
                     self.tally.drops.warm_up += 1;
                     self.extend_deadline(now);
@@ -316,6 +325,33 @@ impl Supervisor {
                 News::Closed => {}
             }
         }
+    }
+
+    fn set_controls(&mut self, settings: Vec<Setting>) {
+        self.controls.choose(&settings);
+        if let Phase::Running { capture, .. } = &self.phase {
+            // Those that find no room are set when the camera is opened anew.
+            let _ = capture.set_controls(settings);
+        }
+    }
+
+    fn on_controls(&mut self, news: ControlNews) {
+        let Some(response) = self.controls.on_news(news) else { return };
+        for (level, message) in response.events {
+            self.log(level, "control", message);
+        }
+        if let Phase::Running { capture, .. } = &self.phase
+            && !response.to_set.is_empty()
+        {
+            let _ = capture.set_controls(response.to_set);
+        }
+        self.publish_controls();
+    }
+
+    fn publish_controls(&self) {
+        let list = self.controls.list().to_vec();
+        self.out.controls.publish(DeviceControls { source: self.spec.to_string(), list });
+        (self.out.wake)();
     }
 
     /// The opening whose reports count: not one that is being closed or was left behind.
@@ -581,6 +617,7 @@ mod tests {
             frames: Latest::new(),
             status: Latest::new(),
             history: Latest::new(),
+            controls: Latest::new(),
             wake: Arc::new(|| {}),
             log: EventLog::new(),
         };

@@ -12,6 +12,10 @@ use rustix::fs::FallocateFlags;
 use rustix::process::Signal;
 use tempfile::NamedTempFile;
 
+mod controls;
+
+pub use controls::ControlPort;
+
 pub use super::unix::{Leash, end_now, prepare, terminate};
 use super::{Device, SHARED_FILE_PREFIX, Usability, what_is_there, without_code};
 use crate::fault::{Fault, FaultKind};

@@ -8,6 +8,7 @@ use tempfile::NamedTempFile;
 
 pub use super::unix::{Leash, end_now, prepare, terminate};
 use super::{Device, SHARED_FILE_PREFIX, Usability};
+use crate::control::{Control, Setting};
 use crate::fault::{Fault, FaultKind};
 
 pub fn list() -> Vec<Device> {
@@ -32,6 +33,25 @@ pub fn check_node(_: &Path) -> Result<(), Fault> {
 
 pub fn examine(_: &Path) -> Usability {
     Usability::Unknown
+}
+
+// ---- controls
+
+/// Another handle beside the one that streams shows no controls here.
+pub enum ControlPort {}
+
+impl ControlPort {
+    pub fn open(_: &Path) -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub fn read(&mut self) -> io::Result<Vec<Control>> {
+        match *self {}
+    }
+
+    pub fn set(&mut self, _: Setting) -> Result<(), String> {
+        match *self {}
+    }
 }
 
 // ---- processes of our own, and memory that they share

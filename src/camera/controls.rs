@@ -1,0 +1,205 @@
+//! What is known of a camera's controls, and what the user wants of them. Decides; calls nobody.
+
+use crate::control::{Cause, Control, ControlNews, Kind, MAX_CONTROLS, Setting, add_setting, sort_masters_first};
+use crate::event::Level;
+
+#[derive(Debug, Default)]
+pub(super) struct ControlBook {
+    list: Vec<Control>,
+    /// The list of an opening, of which some is still to come.
+    incoming: Vec<Control>,
+    /// What the user has set since the camera was chosen.
+    chosen: Vec<Setting>,
+}
+
+/// What follows from news.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Response {
+    pub(super) events: Vec<(Level, String)>,
+    pub(super) to_set: Vec<Setting>,
+}
+
+impl ControlBook {
+    pub(super) fn list(&self) -> &[Control] {
+        &self.list
+    }
+
+    fn find(&self, id: u32) -> Option<&Control> {
+        self.list.iter().find(|control| control.id == id)
+    }
+
+    /// The user wants these.
+    pub(super) fn choose(&mut self, settings: &[Setting]) {
+        for setting in settings {
+            // A button does something once.
+            if !self.find(setting.id).is_some_and(|control| matches!(control.kind, Kind::Button)) {
+                add_setting(&mut self.chosen, *setting);
+            }
+        }
+    }
+
+    /// `None` while a list is incomplete: nobody is shown half of one.
+    pub(super) fn on_news(&mut self, news: ControlNews) -> Option<Response> {
+        if news.cause == Cause::Listed {
+            put(&mut self.incoming, news.changed);
+            if !news.is_last {
+                return None;
+            }
+            self.list = std::mem::take(&mut self.incoming);
+            return Some(self.set_again());
+        }
+        let mut events = Vec::new();
+        for control in &news.changed {
+            if news.cause == Cause::Foreign
+                && let Some(before) = self.find(control.id)
+                && let Some(message) = foreign_change(before, control)
+            {
+                events.push((Level::Info, message));
+                // What somebody else wants now is what it is to be.
+                self.chosen.retain(|setting| setting.id != control.id);
+            }
+        }
+        for refusal in &news.refused {
+            let name = self.find(refusal.id).map_or("A control", |control| &control.name);
+            events.push((Level::Warning, format!("{name} could not be set: {}", refusal.why)));
+            self.chosen.retain(|setting| setting.id != refusal.id);
+        }
+        put(&mut self.list, news.changed);
+        Some(Response { events, to_set: Vec::new() })
+    }
+
+    /// A camera that was unplugged or reset has forgotten what was set.
+    fn set_again(&self) -> Response {
+        let differs = |setting: &&Setting| self.find(setting.id).is_some_and(|control| control.value != setting.value);
+        let mut to_set: Vec<_> = self.chosen.iter().filter(differs).copied().collect();
+        sort_masters_first(&mut to_set);
+        let said = |setting: &Setting| {
+            self.find(setting.id).map(|control| format!("{} {}", control.name, control.spelled(setting.value)))
+        };
+        let names: Vec<_> = to_set.iter().filter_map(said).collect();
+        let event = (!names.is_empty()).then(|| (Level::Info, format!("Controls set again: {}", names.join(", "))));
+        Response { events: event.into_iter().collect(), to_set }
+    }
+}
+
+/// Takes over what is new, each at its place.
+fn put(list: &mut Vec<Control>, changed: Vec<Control>) {
+    for control in changed {
+        if let Some(old) = list.iter_mut().find(|old| old.id == control.id) {
+            *old = control;
+        } else if list.len() < MAX_CONTROLS {
+            list.push(control);
+        }
+    }
+}
+
+/// What another program did. What an automatic mode does, or the device by itself, is no news.
+fn foreign_change(before: &Control, after: &Control) -> Option<String> {
+    let is_its_own = after.is_volatile || before.held.is_some() || after.held.is_some();
+    if before.value == after.value || is_its_own {
+        return None;
+    }
+    let (old, new) = (after.spelled(before.value), after.spelled(after.value));
+    let who = if after.is_read_only { "The camera reports" } else { "Another program changed" };
+    Some(format!("{who} {}: {new}, before {old}", after.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::{AUTO_EXPOSURE, BRIGHTNESS, EXPOSURE_TIME, Refusal};
+
+    fn control(id: u32, name: &str, value: i64) -> Control {
+        let kind = Kind::Integer { min: 0, max: 2_000, step: 1 };
+        let name = name.to_owned();
+        Control { id, name, kind, value, default: 100, held: None, is_read_only: false, is_volatile: false }
+    }
+
+    fn list() -> Vec<Control> {
+        vec![
+            control(BRIGHTNESS, "Brightness", 100),
+            control(EXPOSURE_TIME, "Exposure", 100),
+            control(AUTO_EXPOSURE, "Auto exposure", 3),
+        ]
+    }
+
+    fn news(cause: Cause, changed: Vec<Control>) -> ControlNews {
+        ControlNews { cause, changed, is_last: true, refused: Vec::new() }
+    }
+
+    fn book() -> ControlBook {
+        let mut book = ControlBook::default();
+        assert_eq!(book.on_news(news(Cause::Listed, list())), Some(Response::default()));
+        book
+    }
+
+    #[test]
+    fn a_list_in_pieces_is_shown_when_it_is_whole() {
+        let mut book = book();
+        let first = ControlNews { is_last: false, ..news(Cause::Listed, vec![control(1, "One", 1)]) };
+        assert_eq!(book.on_news(first), None);
+        assert_eq!(book.list().len(), 3);
+        book.on_news(news(Cause::Listed, vec![control(2, "Two", 2)])).unwrap();
+        assert_eq!(book.list().iter().map(|control| control.id).collect::<Vec<_>>(), [1, 2]);
+    }
+
+    #[track_caller]
+    fn check_foreign(change: impl Fn(&mut Control), expected: Option<&str>) {
+        let mut book = book();
+        let mut changed = list().remove(0);
+        change(&mut changed);
+        let events = book.on_news(news(Cause::Foreign, vec![changed.clone()])).unwrap().events;
+        assert_eq!(events.first().map(|(_, message)| message.as_str()), expected);
+        assert_eq!(book.list()[0], changed);
+        // What we set ourselves is no news, whatever it changes besides.
+        let mut book = self::book();
+        assert!(book.on_news(news(Cause::Set, vec![changed])).unwrap().events.is_empty());
+    }
+
+    #[test]
+    fn changes_by_others_are_told() {
+        check_foreign(|control| control.value = 150, Some("Another program changed Brightness: 150, before 100"));
+        check_foreign(
+            |control| (control.value, control.is_read_only) = (1, true),
+            Some("The camera reports Brightness: 1, before 100"),
+        );
+        check_foreign(|control| control.held = Some("Auto".into()), None);
+        check_foreign(|control| (control.value, control.held) = (7, Some("Auto".into())), None);
+        check_foreign(|control| (control.value, control.is_volatile) = (7, true), None);
+    }
+
+    #[test]
+    fn what_the_user_set_is_set_again_after_a_reconnection() {
+        let mut book = book();
+        let setting = |id, value| Setting { id, value };
+        book.choose(&[setting(EXPOSURE_TIME, 50), setting(BRIGHTNESS, 100), setting(AUTO_EXPOSURE, 1)]);
+        let response = book.on_news(news(Cause::Listed, list())).unwrap();
+        // The automatic first, and only what differs.
+        assert_eq!(response.to_set, [setting(AUTO_EXPOSURE, 1), setting(EXPOSURE_TIME, 50)]);
+        assert_eq!(
+            response.events,
+            [(Level::Info, "Controls set again: Auto exposure 1, Exposure 50 × 0.1 ms".into())]
+        );
+    }
+
+    #[test]
+    fn what_another_program_set_or_the_camera_refused_is_not_set_again() {
+        let mut book = book();
+        book.choose(&[Setting { id: BRIGHTNESS, value: 120 }, Setting { id: EXPOSURE_TIME, value: 50 }]);
+        book.on_news(news(Cause::Foreign, vec![control(BRIGHTNESS, "Brightness", 130)]));
+        let refused = vec![Refusal { id: EXPOSURE_TIME, why: "an automatic mode holds it".into() }];
+        let response = book.on_news(ControlNews { refused, ..news(Cause::Set, Vec::new()) }).unwrap();
+        let message = "Exposure could not be set: an automatic mode holds it".to_owned();
+        assert_eq!(response.events, [(Level::Warning, message)]);
+        assert_eq!(book.on_news(news(Cause::Listed, list())), Some(Response::default()));
+    }
+
+    #[test]
+    fn a_button_is_pressed_once() {
+        let mut book = ControlBook::default();
+        let button = Control { kind: Kind::Button, ..control(9, "Reset", 0) };
+        book.on_news(news(Cause::Listed, vec![button.clone()]));
+        book.choose(&[Setting { id: 9, value: 1 }]);
+        assert!(book.on_news(news(Cause::Listed, vec![button])).unwrap().to_set.is_empty());
+    }
+}
