@@ -209,10 +209,19 @@ pub fn held_by(id: u32, is_inactive: bool, value_of: impl Fn(u32) -> Option<i64>
     }
 }
 
-/// Puts the controls first that take over others: an exposure time can be set only when the automatic is off.
-pub fn sort_masters_first(settings: &mut [Setting]) {
+/// In the order in which a device takes them: those first that take over others, as an exposure time can be set only when the
+/// automatic is off; and without those that are taken over thereby.
+#[must_use]
+pub fn in_order(settings: &[Setting]) -> Vec<Setting> {
+    let master_of = |id| known(id).and_then(|known| known.master.as_ref());
     let is_master = |id| id == AUTO_GAIN || KNOWN.iter().any(|known| known.master.as_ref().is_some_and(|m| m.id == id));
-    settings.sort_by_key(|setting| !is_master(setting.id));
+    let is_taken_over = |setting: &&Setting| {
+        let of = |master: &Master| settings.iter().any(|s| s.id == master.id && (master.takes_over)(s.value));
+        master_of(setting.id).is_some_and(of)
+    };
+    let mut ordered: Vec<_> = settings.iter().filter(|setting| !is_taken_over(setting)).copied().collect();
+    ordered.sort_by_key(|setting| !is_master(setting.id));
+    ordered
 }
 
 /// Of several values for one control the last counts, at its place.
@@ -415,13 +424,22 @@ mod tests {
         check_held(BRIGHTNESS, true, &[], Some("Another control holds it; an automatic mode, most likely"));
     }
 
+    #[track_caller]
+    fn check_order(settings: &[(u32, i64)], expected: &[u32]) {
+        let settings: Vec<_> = settings.iter().map(|(id, value)| Setting { id: *id, value: *value }).collect();
+        let order: Vec<_> = in_order(&settings).iter().map(|setting| setting.id).collect();
+        assert_eq!(order, expected, "{settings:?}");
+    }
+
     #[test]
-    fn the_automatic_is_set_before_what_it_holds() {
-        let mut settings: Vec<_> =
-            [EXPOSURE_TIME, BRIGHTNESS, AUTO_FOCUS, FOCUS, AUTO_EXPOSURE].map(|id| Setting { id, value: 1 }).to_vec();
-        sort_masters_first(&mut settings);
-        let order: Vec<_> = settings.iter().map(|setting| setting.id).collect();
-        assert_eq!(order, [AUTO_FOCUS, AUTO_EXPOSURE, EXPOSURE_TIME, BRIGHTNESS, FOCUS]);
+    fn the_automatic_is_set_before_what_it_holds_and_in_its_place() {
+        check_order(
+            &[(EXPOSURE_TIME, 1), (BRIGHTNESS, 1), (AUTO_FOCUS, 0), (FOCUS, 1), (AUTO_EXPOSURE, 1)],
+            &[AUTO_FOCUS, AUTO_EXPOSURE, EXPOSURE_TIME, BRIGHTNESS, FOCUS],
+        );
+        check_order(&[(EXPOSURE_TIME, 1), (AUTO_EXPOSURE, 3)], &[AUTO_EXPOSURE]);
+        check_order(&[(FOCUS, 1), (AUTO_FOCUS, 1), (BRIGHTNESS, 1)], &[AUTO_FOCUS, BRIGHTNESS]);
+        check_order(&[], &[]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use camclinic::backend::Backend;
 use camclinic::camera::{Camera, Command};
+use camclinic::control::{self, Control, Setting};
 use camclinic::device;
 use camclinic::event::Event;
 use camclinic::fault::{Fault, FaultKind};
@@ -72,6 +73,11 @@ fn real_hangs() {
 #[test]
 fn real_resets() {
     run_in_lab("guest_resets", &["uvc", "vivid"]);
+}
+
+#[test]
+fn real_controls() {
+    run_in_lab("guest_controls", &["uvc"]);
 }
 
 const V4L2: Backend = Backend::V4l2;
@@ -605,4 +611,90 @@ fn guest_hangs() {
     drop(work);
     assert!(before.elapsed() < Duration::from_secs(1), "{:?}", before.elapsed());
     lab_devices("cuse0 quit");
+}
+
+/// What another program makes of the controls of this camera.
+fn v4l2_ctl(identity: &str, arguments: &[&str]) -> String {
+    let path = device::find(identity).unwrap().path;
+    let output = process::Command::new("v4l2-ctl").args(["-d", &path]).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// Controls of a real driver beside its stream: set by us and by others, held by their automatic mode, slow, and forgotten by
+/// a camera that is plugged in again.
+#[test]
+#[ignore = "runs in the lab's machine"]
+fn guest_controls() {
+    if !is_guest() {
+        eprintln!("skipped: this is no lab machine");
+        return;
+    }
+    let identity = "usb-1209_ca30_LAB0001";
+    for backend in [V4L2, NATIVE] {
+        let work = AtWork::new(identity, backend, Some(PixelFormat::MJPG));
+        work.wait_live();
+        let wait = |id, what: &str, wanted: &dyn Fn(&Control) -> bool| {
+            let deadline = Instant::now() + Duration::from_secs(90);
+            let mut controls = work.camera.controls();
+            while let Some(fresh) = controls.wait_fresh(deadline) {
+                if let Some(control) = fresh.value.list.iter().find(|control| control.id == id && wanted(control)) {
+                    return control.clone();
+                }
+            }
+            panic!("never {what}: {:#?}", controls.current());
+        };
+        let wait_event = |text: &str| {
+            work.wait(text, |_| work.log.since(0).iter().any(|event| event.message.contains(text)));
+        };
+        let set = |settings: &[(u32, i64)]| {
+            let settings = settings.iter().map(|(id, value)| Setting { id: *id, value: *value }).collect();
+            work.camera.send(Command::SetControls(settings));
+        };
+        let brightness = wait(control::BRIGHTNESS, "listed", &|_| true);
+        println!("{:#?}", work.camera.controls().current().unwrap().list);
+        let (ours, others) = (brightness.fit(brightness.default + 20), brightness.fit(brightness.default - 20));
+        let n_openings = || work.log.since(0).iter().filter(|event| event.name == "open").count();
+        let n_before = n_openings();
+        set(&[(control::BRIGHTNESS, ours)]);
+        wait(control::BRIGHTNESS, "set", &|control| control.value == ours);
+        assert_eq!(v4l2_ctl(identity, &["-C", "brightness"]), format!("brightness: {ours}"));
+
+        v4l2_ctl(identity, &["-c", &format!("brightness={others}")]);
+        wait(control::BRIGHTNESS, "changed by another program", &|control| control.value == others);
+        wait_event(&format!("Another program changed Brightness: {others}, before {ours}"));
+
+        let held = wait(control::EXPOSURE_TIME, "held", &|control| !control.can_be_set());
+        assert_eq!(held.held.as_deref(), Some("Auto exposure is on"));
+        set(&[(control::EXPOSURE_TIME, 100), (control::AUTO_EXPOSURE, 1)]);
+        wait(control::EXPOSURE_TIME, "free", &|control| control.can_be_set() && control.value == 100);
+        assert_eq!(v4l2_ctl(identity, &["-C", "exposure_time_absolute"]), "exposure_time_absolute: 100");
+
+        // A camera that takes its time to answer goes on showing its picture.
+        lab_devices("uvc0 slow 300");
+        let gain = wait(control::GAIN, "listed", &|_| true);
+        let more = gain.fit(gain.default + 10);
+        set(&[(control::GAIN, more)]);
+        wait(control::GAIN, "set slowly", &|control| control.value == more);
+        lab_devices("uvc0 resume");
+        let status = work.wait("live", |status| status.state == State::Streaming);
+        assert!(status.last_fault.is_none() && status.recovery_attempts == 0, "{status:#?}");
+        assert_eq!(n_openings(), n_before, "the camera was opened again");
+
+        // Plugged in again it has forgotten what we set, and is told.
+        work.survive(&["uvc0 unplug"], &["unplugged", "missing"], &["uvc0 plug"]);
+        wait_event("Controls set again: ");
+        wait(control::EXPOSURE_TIME, "set again", &|control| control.can_be_set() && control.value == 100);
+        assert_eq!(v4l2_ctl(identity, &["-C", "exposure_time_absolute"]), "exposure_time_absolute: 100");
+        assert_eq!(v4l2_ctl(identity, &["-C", "gain"]), format!("gain: {more}"));
+        assert_eq!(
+            wait(control::BRIGHTNESS, "left alone", &|_| true).value,
+            brightness.default,
+            "what another program has set is its own business"
+        );
+        // The next one is to begin with a camera that has its defaults.
+        drop(work);
+        lab_devices("uvc0 unplug");
+        lab_devices("uvc0 plug");
+    }
 }

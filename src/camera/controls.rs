@@ -1,6 +1,6 @@
 //! What is known of a camera's controls, and what the user wants of them. Decides; calls nobody.
 
-use crate::control::{Cause, Control, ControlNews, Kind, MAX_CONTROLS, Setting, add_setting, sort_masters_first};
+use crate::control::{Cause, Control, ControlNews, Kind, MAX_CONTROLS, Setting, add_setting, in_order};
 use crate::event::Level;
 
 #[derive(Debug, Default)]
@@ -70,9 +70,9 @@ impl ControlBook {
 
     /// A camera that was unplugged or reset has forgotten what was set.
     fn set_again(&self) -> Response {
-        let differs = |setting: &&Setting| self.find(setting.id).is_some_and(|control| control.value != setting.value);
-        let mut to_set: Vec<_> = self.chosen.iter().filter(differs).copied().collect();
-        sort_masters_first(&mut to_set);
+        let differs = |setting: &Setting| self.find(setting.id).is_some_and(|control| control.value != setting.value);
+        let mut to_set = in_order(&self.chosen);
+        to_set.retain(differs);
         let said = |setting: &Setting| {
             self.find(setting.id).map(|control| format!("{} {}", control.name, control.spelled(setting.value)))
         };

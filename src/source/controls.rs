@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use crate::control::{Cause, Control, ControlNews, Refusal, Setting, add_setting, differences, sort_masters_first};
+use crate::control::{Cause, Control, ControlNews, Refusal, Setting, add_setting, differences, in_order};
 use crate::device::{ControlPort, Device};
 
 /// How often it is looked whether another program has changed something.
@@ -101,9 +101,8 @@ fn serve(port: &mut impl Port, orders: &Receiver<Vec<Setting>>, news: &Sender<Co
             Ok(first) => {
                 let mut wanted = Vec::new();
                 first.into_iter().chain(orders.try_iter().flatten()).for_each(|one| add_setting(&mut wanted, one));
-                sort_masters_first(&mut wanted);
                 let refuse = |setting: Setting| Some(Refusal { id: setting.id, why: port.set(setting).err()? });
-                (Cause::Set, wanted.into_iter().filter_map(refuse).collect())
+                (Cause::Set, in_order(&wanted).into_iter().filter_map(refuse).collect())
             }
             Err(RecvTimeoutError::Timeout) => (Cause::Foreign, Vec::new()),
             Err(RecvTimeoutError::Disconnected) => return,

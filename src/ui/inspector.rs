@@ -6,7 +6,7 @@ use egui::{Margin, Rect, Ui, vec2};
 
 use super::theme::{CONTROL_HEIGHT, Palette, SMALL};
 use super::window::Window;
-use super::{recovery, text, toolbar, widgets};
+use super::{controls, recovery, text, toolbar, widgets};
 use crate::frame::{PixelFormat, Size};
 use crate::settings::{self, Isolation, Settings, Tunable};
 use crate::source::SourceSpec;
@@ -60,9 +60,10 @@ struct Section {
 }
 
 /// A new section is a function and a line here.
-const SECTIONS: [Section; 2] = [
+const SECTIONS: [Section; 3] = [
     Section { title: "Source", aside: |_| String::new(), draw: source },
     Section { title: RECOVERY, aside: recovery::aside, draw: recovery::draw },
+    Section { title: "Controls", aside: controls::aside, draw: controls::draw },
 ];
 
 const RECOVERY: &str = "Recovery";
@@ -160,7 +161,7 @@ fn source(window: &mut Window, ui: &mut Ui) {
 }
 
 /// A quiet remark under the controls.
-fn note(ui: &mut Ui, words: &str) {
+pub fn note(ui: &mut Ui, words: &str) {
     let color = Palette::of(ui).text_weak;
     let words = egui::RichText::new(words).size(SMALL).color(color);
     ui.horizontal(|ui| {

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use crate::control::{
     self, AUTO_EXPOSURE, BRIGHTNESS, CONTRAST, Cause, Control, ControlNews, EXPOSURE_TIME, GAIN, Kind, MenuItem,
-    POWER_LINE_FREQUENCY, Refusal, SATURATION, Setting, differences, sort_masters_first,
+    POWER_LINE_FREQUENCY, Refusal, SATURATION, Setting, differences, in_order,
 };
 use crate::frame::Image;
 
@@ -65,10 +65,8 @@ impl Controls {
 
     pub fn set(&mut self, wanted: &[Setting]) {
         let before = self.list.clone();
-        let mut wanted = wanted.to_vec();
-        sort_masters_first(&mut wanted);
         let mut refused = Vec::new();
-        for Setting { id, value } in wanted {
+        for Setting { id, value } in in_order(wanted) {
             if let Some(control) = self.list.iter_mut().find(|control| control.id == id) {
                 match &control.held {
                     Some(why) => refused.push(Refusal { id, why: why.clone() }),

@@ -1,0 +1,266 @@
+//! The camera's own controls: brightness, exposure, focus. A change is sent as it is made, and what the camera makes of it
+//! is what is shown.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use egui::{Align, Layout, Response, Ui, vec2};
+
+use super::inspector;
+use super::theme::CONTROL_HEIGHT;
+use super::widgets::{self, Number};
+use super::window::{Window, Wish};
+use crate::camera::Command;
+use crate::control::{self, Control, DeviceControls, Kind, Setting};
+use crate::settings::{ControlPresets, N_CONTROL_PRESETS};
+use crate::source::SourceSpec;
+
+/// So long what the hand has chosen is shown in place of what the camera says: it may be slow to answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What stays between two passes.
+#[derive(Default)]
+pub struct View {
+    /// Chosen, and not yet confirmed by the camera.
+    edits: Vec<(Setting, Instant)>,
+    /// The next preset that is clicked takes over the values as they are.
+    is_keeping: bool,
+}
+
+impl View {
+    /// The value to be shown.
+    fn value(&self, control: &Control) -> i64 {
+        if matches!(control.kind, Kind::Button) {
+            return control.value;
+        }
+        self.edits.iter().find(|(edit, _)| edit.id == control.id).map_or(control.value, |(edit, _)| edit.value)
+    }
+
+    fn forget(&mut self, controls: &DeviceControls, now: Instant) {
+        self.edits.retain(|(edit, at)| {
+            let is_open = controls.list.iter().any(|control| control.id == edit.id && control.value != edit.value);
+            is_open && now.saturating_duration_since(*at) < PATIENCE
+        });
+    }
+
+    fn put(&mut self, setting: Setting, now: Instant) {
+        self.edits.retain(|(edit, _)| edit.id != setting.id);
+        self.edits.push((setting, now));
+    }
+}
+
+/// Controls that somebody could set back.
+fn n_changed(controls: &DeviceControls) -> usize {
+    controls.list.iter().filter(|control| control.can_be_set() && !control.is_default()).count()
+}
+
+pub fn aside(window: &Window) -> String {
+    match n_changed(&window.controls) {
+        0 => String::new(),
+        n => format!("{n} changed"),
+    }
+}
+
+pub fn draw(window: &mut Window, ui: &mut Ui) {
+    let controls = Arc::clone(&window.controls);
+    if controls.list.is_empty() {
+        ui.add(egui::Label::new(why_none(window)).wrap());
+        return;
+    }
+    let now = window.now;
+    window.control_view.forget(&controls, now);
+    let is_open = window.status.as_ref().is_some_and(|status| status.is_opened);
+    let mut wanted = Vec::new();
+    ui.add_enabled_ui(is_open, |ui| {
+        presets(window, ui, &controls, &mut wanted);
+        for control in &controls.list {
+            row(&window.control_view, ui, control, &mut wanted);
+        }
+        let help = "Sets every control to the value that the camera's maker chose";
+        let differs = n_changed(&controls) > 0;
+        ui.add_enabled_ui(differs, |ui| {
+            let button = widgets::button(ui, "All defaults", false, help);
+            if button.on_disabled_hover_text("Every control has its default.").clicked() {
+                let settable = controls.list.iter().filter(|control| control.can_be_set() && !control.is_default());
+                wanted.extend(settable.map(|control| Setting { id: control.id, value: control.default }));
+            }
+        });
+    });
+    if !is_open {
+        inspector::note(ui, "The camera is not open: these are the values that it had.");
+    }
+    if !wanted.is_empty() {
+        for setting in &wanted {
+            window.control_view.put(*setting, now);
+        }
+        window.wishes.push(Wish::Camera(Command::SetControls(wanted)));
+    }
+}
+
+fn why_none(window: &Window) -> &'static str {
+    match window.spec {
+        SourceSpec::File(_) => "A file has no controls.",
+        SourceSpec::Url(_) => "A network camera's controls are on its own page: open its address in a browser.",
+        _ if window.status.as_ref().is_some_and(|status| status.is_capturing) => {
+            "This camera tells of no controls, or this backend cannot ask for them."
+        }
+        _ => "The controls are shown after the first picture.",
+    }
+}
+
+/// Four sets of values that are kept for this camera.
+fn presets(window: &mut Window, ui: &mut Ui, controls: &DeviceControls, wanted: &mut Vec<Setting>) {
+    const HELP: &str = "Sets of values that are kept for this camera";
+    let camera = window.spec.without_password();
+    widgets::row(ui, "Presets", HELP, |ui, width| {
+        ui.allocate_ui_with_layout(vec2(width, CONTROL_HEIGHT), Layout::left_to_right(Align::Center), |ui| {
+            ui.spacing_mut().item_spacing.x = 5.0;
+            for number in 1..=N_CONTROL_PRESETS {
+                let kept = window.settings.control_presets.get(&camera).and_then(|presets| presets.get(&number));
+                let is_active = kept.is_some_and(|kept| is_as(controls, kept));
+                let (enabled, help) = match (window.control_view.is_keeping, kept.is_some()) {
+                    (true, _) => (true, format!("Keeps the values as they are now as preset {number}")),
+                    (false, true) => (true, format!("Sets the values of preset {number}")),
+                    (false, false) => (false, "Nothing is kept here: press “Keep” and then this number.".to_owned()),
+                };
+                let clicked = ui
+                    .add_enabled_ui(enabled, |ui| {
+                        let chip = widgets::chip(ui, &number.to_string(), is_active, &help);
+                        chip.accessible_name(format!("Preset {number}")).on_disabled_hover_text(&help).clicked()
+                    })
+                    .inner;
+                if !clicked {
+                    continue;
+                }
+                if std::mem::take(&mut window.control_view.is_keeping) {
+                    let all: &mut ControlPresets = window.settings.control_presets.entry(camera.clone()).or_default();
+                    all.insert(number, values(controls));
+                } else if let Some(kept) = kept {
+                    wanted.extend(fitting(controls, kept));
+                }
+            }
+            let is_keeping = &mut window.control_view.is_keeping;
+            if widgets::chip(ui, "Keep", *is_keeping, "Press this, then the number under which to keep the values")
+                .clicked()
+            {
+                *is_keeping = !*is_keeping;
+            }
+        });
+    });
+}
+
+/// What a preset keeps: all that could be set just now.
+fn values(controls: &DeviceControls) -> Vec<Setting> {
+    let settable = controls.list.iter().filter(|control| control.can_be_set() && !matches!(control.kind, Kind::Button));
+    settable.map(|control| Setting { id: control.id, value: control.value }).collect()
+}
+
+/// What of a preset this camera can have.
+fn fitting(controls: &DeviceControls, kept: &[Setting]) -> Vec<Setting> {
+    let fit = |setting: &Setting| {
+        let control = controls.list.iter().find(|control| control.id == setting.id && !control.is_read_only)?;
+        Some(Setting { value: control.fit(setting.value), ..*setting })
+    };
+    kept.iter().filter_map(fit).collect()
+}
+
+fn is_as(controls: &DeviceControls, kept: &[Setting]) -> bool {
+    let mut fitting = fitting(controls, kept).into_iter().peekable();
+    let has = |setting: Setting| {
+        controls.list.iter().any(|control| control.id == setting.id && control.value == setting.value)
+    };
+    fitting.peek().is_some() && fitting.all(has)
+}
+
+/// What it does, and which values it has.
+fn help(control: &Control) -> String {
+    let what = control::help(control.id);
+    let mut help = if what.is_empty() { format!("{}.", control.name) } else { format!("{}. {what}", control.name) };
+    if let Kind::Integer { min, max, step } = control.kind {
+        let (low, high) = (control.spelled(min), control.spelled(max));
+        help += &format!("\nFrom {low} to {high}");
+        if step > 1 {
+            help += &format!(" in steps of {step}");
+        }
+        help += &format!("; default {}.", control.spelled(control.default));
+    }
+    help
+}
+
+fn row(view: &View, ui: &mut Ui, control: &Control, wanted: &mut Vec<Setting>) {
+    let help = help(control);
+    let before = view.value(control);
+    let mut value = before;
+    let why_not = control.held.as_deref().or(control.is_read_only.then_some("The camera only reports this"));
+    widgets::row(ui, &control.name, &help, |ui, width| {
+        let size = vec2(width, CONTROL_HEIGHT);
+        let mut pressed = false;
+        let layout = Layout::left_to_right(Align::Center);
+        ui.allocate_ui_with_layout(size, layout, |ui| {
+            ui.set_width(width);
+            ui.add_enabled_ui(why_not.is_none(), |ui| match &control.kind {
+                Kind::Integer { min, max, step } => integer(ui, control, &help, (*min, *max, *step), &mut value, width),
+                Kind::Boolean => {
+                    let mut is_on = value != 0;
+                    let shown = if is_on { "on" } else { "off" };
+                    told(ui.checkbox(&mut is_on, shown).accessible_name(&control.name), &help, why_not);
+                    value = i64::from(is_on);
+                }
+                Kind::Menu { items } => {
+                    let shown = control.spelled(value);
+                    widgets::combo(ui, &control.name, &help, &shown, width, |ui| {
+                        for item in items {
+                            if widgets::choice(ui, &item.name, item.value == value) {
+                                value = item.value;
+                            }
+                        }
+                    });
+                }
+                Kind::Button => {
+                    let button = widgets::button(ui, "Do it", false, &help).accessible_name(&control.name);
+                    pressed = button.clicked();
+                }
+            });
+        });
+        let differs = why_not.is_none() && !matches!(control.kind, Kind::Button) && value != control.default;
+        if widgets::reset(ui, &control.name, &control.spelled(control.default), differs) {
+            value = control.default;
+        }
+        if pressed {
+            wanted.push(Setting { id: control.id, value: 1 });
+        }
+    });
+    if let Some(why) = why_not {
+        inspector::note(ui, why);
+    }
+    let value = control.fit(value);
+    if value != before && why_not.is_none() {
+        wanted.push(Setting { id: control.id, value });
+    }
+}
+
+fn told(response: Response, help: &str, why_not: Option<&str>) -> Response {
+    response.on_hover_text(help).on_disabled_hover_text(why_not.unwrap_or("The camera is not open."))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "controls have at most 32 bits")]
+fn integer(ui: &mut Ui, control: &Control, help: &str, range: (i64, i64, i64), value: &mut i64, width: f32) {
+    let (min, max, step) = range;
+    let number = Number {
+        label: &control.name,
+        unit: control::unit(control.id),
+        help,
+        min: min as f64,
+        max: max as f64,
+        step: step as f64,
+    };
+    let mut shown = *value as f64;
+    // A long way from nearly nothing to much: equal steps on the slider are equal factors then.
+    let is_wide = min > 0 && max / min > 100;
+    widgets::slider_and_field(ui, &number, &mut shown, is_wide, width);
+    if (shown - *value as f64).abs() > 0.5 {
+        #[expect(clippy::cast_possible_truncation, reason = "`as` saturates")]
+        let rounded = shown.round() as i64;
+        *value = control.fit(rounded);
+    }
+}
