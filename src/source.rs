@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, never};
 
 use crate::backend::Backend;
 use crate::control::{ControlNews, Setting};
-use crate::device;
+use crate::device::{self, Device};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Image, Size};
 use crate::settings::{Isolation, Settings, secs};
@@ -192,18 +192,26 @@ impl SourceSpec {
         }
     }
 
-    /// A name for people. Asks the system about devices, so it may block: not for the window's thread.
+    /// The device that it names, if that is listed now. Asks the system, so it may block: not for the window's thread.
+    #[must_use]
+    pub fn device(&self) -> Option<Device> {
+        match self {
+            Self::Index(index) => device::find(&index.to_string()),
+            Self::Device(text) => device::named(text).ok().filter(|device| !device.identity.is_empty()),
+            Self::Simulated(_) | Self::File(_) | Self::Url(_) => None,
+        }
+    }
+
+    /// A name for people, for what is no device that the system lists.
     #[must_use]
     pub fn name(&self) -> String {
-        let of_device = |text: &str| device::find(text).map(|device| device.name);
         match self {
             Self::Simulated(_) => "Simulated camera".to_owned(),
-            Self::Index(index) => of_device(&index.to_string()).unwrap_or_else(|| format!("Camera {index}")),
-            Self::Device(text) => of_device(text).unwrap_or_else(|| text.clone()),
+            Self::Index(index) => format!("Camera {index}"),
             Self::File(path) => {
                 path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
             }
-            Self::Url(_) => self.to_string(),
+            Self::Device(_) | Self::Url(_) => self.to_string(),
         }
     }
 

@@ -80,6 +80,11 @@ fn real_controls() {
     run_in_lab("guest_controls", &["uvc"]);
 }
 
+#[test]
+fn real_identities() {
+    run_in_lab("guest_identities", &["uvc", "uvc"]);
+}
+
 const V4L2: Backend = Backend::V4l2;
 const NATIVE: Backend = Backend::Native;
 const GSTREAMER: Backend = Backend::Gstreamer;
@@ -697,4 +702,30 @@ fn guest_controls() {
         lab_devices("uvc0 unplug");
         lab_devices("uvc0 plug");
     }
+}
+
+/// A number may name another camera after a re-plug; that one is never shown in place of the one that was opened.
+#[test]
+#[ignore = "runs in the lab's machine"]
+fn guest_identities() {
+    if !is_guest() {
+        eprintln!("skipped: this is no lab machine");
+        return;
+    }
+    let work = AtWork::new("/dev/video0", V4L2, Some(PixelFormat::MJPG));
+    work.wait_live();
+    let mine = bars(&work.camera.frames().current().unwrap().image);
+    lab_devices("uvc1 unplug");
+    lab_devices("uvc0 unplug");
+    work.wait("missing", |status| status.last_fault.as_ref().is_some_and(|fault| fault.kind == FaultKind::Missing));
+    // The other camera of the same model, under the number of the first.
+    assert_eq!(lab_devices("uvc1 plug"), "/dev/video0");
+    // Long enough to be looked for several times.
+    let outage = |status: &Status| status.outage_secs.unwrap_or_default();
+    let before = outage(&work.camera.status().current().unwrap());
+    let status = work.wait("looked for", |status| outage(status) >= before + 3.0 || status.state == State::Streaming);
+    assert_eq!(status.state, State::Recovering);
+    println!("back as {}", lab_devices("uvc0 plug"));
+    work.wait_live();
+    assert_eq!(bars(&work.camera.frames().current().unwrap().image), mine);
 }

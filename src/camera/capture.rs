@@ -29,8 +29,8 @@ pub(super) struct Report {
 }
 
 pub(super) enum News {
-    /// Opening begins; this is the device's name for people.
-    Named(String),
+    /// Opening begins; this is the device's name for people, and its identity if the system lists it.
+    Named(String, Option<String>),
     /// The device delivers something else than it said when it was opened.
     Changed(Got),
     Opened {
@@ -132,7 +132,11 @@ impl Worker {
     }
 
     fn read(&self, request: &OpenRequest, mut n_warm_up: u32) {
-        if !self.tell(News::Named(request.spec.name())) {
+        let named = match request.spec.device() {
+            Some(device) => News::Named(device.name, Some(device.identity)),
+            None => News::Named(request.spec.name(), None),
+        };
+        if !self.tell(named) {
             return;
         }
         let (backend, mut source) = match request.open() {

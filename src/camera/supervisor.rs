@@ -126,6 +126,11 @@ pub(super) struct Supervisor {
     stuck: StuckProcesses,
     /// Whether the source that was opened last has a process of its own.
     is_isolated: bool,
+    /// The camera that was opened: a path or a number may name another one after a re-plug, and that must never be shown
+    /// in its place without a word.
+    bound: Option<String>,
+    /// The identity of the camera that is being opened.
+    found: Option<String>,
     resets: Resets,
     /// What the device delivers when it is opened as asked, for the choice of another format.
     usual_format: Option<PixelFormat>,
@@ -157,6 +162,8 @@ impl Supervisor {
             abandoned: Vec::new(),
             stuck: StuckProcesses::default(),
             is_isolated: false,
+            bound: None,
+            found: None,
             resets: Resets::new(),
             usual_format: None,
             controls: ControlBook::default(),
@@ -233,6 +240,7 @@ impl Supervisor {
         match command {
             Command::Start => match &self.phase {
                 Phase::Idle | Phase::Failed => {
+                    self.bound = None;
                     self.ladder.start_over();
                     self.open(now);
                 }
@@ -290,6 +298,7 @@ impl Supervisor {
         self.outage = Outage::new(spec.to_string(), self.out.log.clone());
         self.outage.begin_anew(now);
         self.spec = spec;
+        self.bound = None;
         self.first_opened = None;
         self.ladder = Ladder::new(self.settings.recovery.clone(), fastrand::u64(..));
         self.history = History::default();
@@ -300,13 +309,21 @@ impl Supervisor {
         self.close_then(Next::Open, now);
     }
 
+    fn on_named(&mut self, name: String, identity: Option<String>) {
+        // One that is away for a while keeps its name.
+        if identity.is_some() || self.bound.is_none() {
+            self.name = name;
+        }
+        self.found = identity;
+    }
+
     fn on_report(&mut self, report: Report, now: Instant) {
         if let News::Closed = report.news {
             self.on_closed(report.opening, now);
         } else if self.current_opening() == Some(report.opening) {
             match report.news {
                 News::Opened { got, backend } => self.on_opened(got, backend, now),
-                News::Named(name) => self.name = name,
+                News::Named(name, identity) => self.on_named(name, identity),
                 News::Changed(got) => {
                     self.tally.got = got;
                     let message = format!("The camera changed its stream: {}", describe(&self.tally.got));
@@ -373,6 +390,7 @@ impl Supervisor {
             }
         };
         self.tally.got = got;
+        self.bound = self.bound.take().or_else(|| self.found.take());
         self.tally.backend = Some(backend);
         if self.ladder.way() == Way::AsAsked {
             self.usual_format = self.tally.got.format;
@@ -579,7 +597,7 @@ impl Supervisor {
             first_opened: *self.first_opened.get_or_insert(now),
             frame_deadline: self.stall_deadline(),
             stuck: self.stuck.clone(),
-            ..OpenRequest::new(self.spec.clone(), &self.settings)
+            ..OpenRequest::new(self.spec_to_open(), &self.settings)
         };
         let factor = if matches!(request.backend(), Ok(Backend::Msmf)) {
             let [first, later] = MSMF_OPEN_FACTORS;
@@ -588,6 +606,10 @@ impl Supervisor {
             1.0
         };
         OpenRequest { open_deadline: request.open_deadline.mul_f64(factor), ..request }
+    }
+
+    fn spec_to_open(&self) -> SourceSpec {
+        self.bound.clone().map_or_else(|| self.spec.clone(), SourceSpec::Device)
     }
 
     fn asked(&self) -> Asked {

@@ -21,6 +21,7 @@ use crate::table::{Scale, Times, print, print_plain, print_skipped};
 /// What a run shows of a stream of 1080p pictures.
 struct Run {
     /// CPU time for each frame, of all processes concerned.
+    #[cfg_attr(not(feature = "opencv"), expect(dead_code, reason = "compared with OpenCV's loop only"))]
     cpu_secs: f64,
     /// From the driver's hand-over to the moment at which a reader has the picture.
     ages: Vec<Duration>,

@@ -91,6 +91,13 @@ pub fn memory_mb() -> Option<(f64, f64)> {
     Some((field("RssAnon")? + field("RssShmem")?, field("VmRSS")?))
 }
 
+/// Whether a thread of this process has a name that begins so.
+pub fn has_thread(name: &str) -> bool {
+    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let mut names = tasks.filter_map(|task| fs::read_to_string(task.path().join("comm")).ok());
+    names.any(|comm| comm.starts_with(name))
+}
+
 pub fn has_proc() -> bool {
     Path::new("/proc/self/stat").exists()
 }

@@ -267,11 +267,7 @@ impl Process {
                 "If a library is missing, install OpenCV again (packaging/run does that); otherwise install Camclinic again.",
             );
         }
-        let fault = Fault::new(FaultKind::Crashed, format!("the capture process {how}{cut}{}", self.said()));
-        match status.and_then(code_of) {
-            Some(code) => fault.with_code(code),
-            None => fault,
-        }
+        Fault::new(FaultKind::Crashed, format!("the capture process {how}{cut}{}", self.said()))
     }
 
     /// The last words of the libraries in it, to be put behind a message.
@@ -317,11 +313,6 @@ impl Drop for Process {
             self.stuck.adopt(child, Instant::now());
         }
     }
-}
-
-/// The number of the signal, else of the exit.
-fn code_of(status: ExitStatus) -> Option<i64> {
-    status.code().map(i64::from).filter(|code| *code != 0)
 }
 
 /// `STATUS_DLL_NOT_FOUND` and `STATUS_ENTRYPOINT_NOT_FOUND` on Windows, where nobody prints it. Elsewhere no status is so high.
