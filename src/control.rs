@@ -169,7 +169,7 @@ known! {
     SHARPNESS "" "Stresses edges. Too much of it gives bright seams and noise." None;
     BACKLIGHT "" "Makes a face in front of a window brighter, and the window white." None;
     AUTO_EXPOSURE "" "The camera itself sets how long each picture collects light. Turn it to manual when the brightness pumps, or the rate falls in the dark." None;
-    EXPOSURE_TIME "× 0.1 ms" "How long each picture collects light. Longer: brighter, more blur, and a lower rate once it exceeds the time between two pictures (333 at 30 fps)." exposure("Auto exposure is on");
+    EXPOSURE_TIME "ms" "How long each picture collects light. Longer: brighter, more blur, and a lower rate once it exceeds the time between two pictures (33.3 ms at 30 fps)." exposure("Auto exposure is on");
     EXPOSURE_PRIORITY "" "Whether automatic exposure may lower the rate in the dark. Turn it off when fewer pictures a second come than were asked for." None;
     PAN "″" "Looks left or right, in seconds of arc." None;
     TILT "″" "Looks up or down, in seconds of arc." None;
@@ -193,6 +193,12 @@ pub fn help(id: u32) -> &'static str {
 #[must_use]
 pub fn unit(id: u32) -> &'static str {
     known(id).map_or("", |known| known.unit)
+}
+
+/// A value in its unit is so many times as large as the device's number: V4L2 counts exposure times in 100 µs.
+#[must_use]
+pub fn scale(id: u32) -> f64 {
+    if id == EXPOSURE_TIME { 0.1 } else { 1.0 }
 }
 
 /// Why another control keeps this one from being set, from what is known of both. `is_inactive` is what the driver says;
@@ -264,8 +270,14 @@ impl Control {
     pub fn spelled(&self, value: i64) -> String {
         match &self.kind {
             Kind::Integer { .. } => {
+                #[expect(clippy::cast_precision_loss, reason = "controls have at most 32 bits")]
+                let number = if self.id == EXPOSURE_TIME {
+                    format!("{:.1}", value as f64 * scale(self.id))
+                } else {
+                    value.to_string()
+                };
                 let unit = unit(self.id);
-                if unit.is_empty() { value.to_string() } else { format!("{value} {unit}") }
+                if unit.is_empty() { number } else { format!("{number} {unit}") }
             }
             Kind::Boolean => if value == 0 { "off" } else { "on" }.to_owned(),
             Kind::Menu { items } => items
@@ -383,6 +395,19 @@ mod tests {
         let items = vec![MenuItem { value: 2, name: "two".into() }];
         assert_eq!(control(Kind::Menu { items: items.clone() }).fit(2), 2);
         assert_eq!(control(Kind::Menu { items }).fit(3), 5);
+    }
+
+    #[test]
+    fn values_are_spelled_in_their_unit() {
+        let range = || Kind::Integer { min: 0, max: 5_000, step: 1 };
+        let spelled = |id, kind, value| Control { id, ..control(kind) }.spelled(value);
+        assert_eq!(spelled(EXPOSURE_TIME, range(), 157), "15.7 ms");
+        assert_eq!(spelled(WHITE_BALANCE, range(), 4_600), "4600 K");
+        assert_eq!(spelled(BRIGHTNESS, range(), -3), "-3");
+        assert_eq!(spelled(1, Kind::Boolean, 1), "on");
+        let items = vec![MenuItem { value: 2, name: "60 Hz".into() }];
+        assert_eq!(spelled(POWER_LINE_FREQUENCY, Kind::Menu { items: items.clone() }, 2), "60 Hz");
+        assert_eq!(spelled(POWER_LINE_FREQUENCY, Kind::Menu { items }, 7), "7");
     }
 
     #[track_caller]

@@ -77,7 +77,7 @@ impl ControlBook {
             self.find(setting.id).map(|control| format!("{} {}", control.name, control.spelled(setting.value)))
         };
         let names: Vec<_> = to_set.iter().filter_map(said).collect();
-        let event = (!names.is_empty()).then(|| (Level::Info, format!("Controls set again: {}", names.join(", "))));
+        let event = (!names.is_empty()).then(|| (Level::Info, format!("Controls set again: {}", names.join("; "))));
         Response { events: event.into_iter().collect(), to_set }
     }
 }
@@ -176,10 +176,7 @@ mod tests {
         let response = book.on_news(news(Cause::Listed, list())).unwrap();
         // The automatic first, and only what differs.
         assert_eq!(response.to_set, [setting(AUTO_EXPOSURE, 1), setting(EXPOSURE_TIME, 50)]);
-        assert_eq!(
-            response.events,
-            [(Level::Info, "Controls set again: Auto exposure 1, Exposure 50 × 0.1 ms".into())]
-        );
+        assert_eq!(response.events, [(Level::Info, "Controls set again: Auto exposure 1; Exposure 5.0 ms".into())]);
     }
 
     #[test]

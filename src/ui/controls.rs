@@ -180,7 +180,7 @@ fn help(control: &Control) -> String {
         let (low, high) = (control.spelled(min), control.spelled(max));
         help += &format!("\nFrom {low} to {high}");
         if step > 1 {
-            help += &format!(" in steps of {step}");
+            help += &format!(" in steps of {}", control.spelled(step));
         }
         help += &format!("; default {}.", control.spelled(control.default));
     }
@@ -246,21 +246,23 @@ fn told(response: Response, help: &str, why_not: Option<&str>) -> Response {
 #[expect(clippy::cast_precision_loss, reason = "controls have at most 32 bits")]
 fn integer(ui: &mut Ui, control: &Control, help: &str, range: (i64, i64, i64), value: &mut i64, width: f32) {
     let (min, max, step) = range;
+    let scale = control::scale(control.id);
     let number = Number {
         label: &control.name,
         unit: control::unit(control.id),
         help,
-        min: min as f64,
-        max: max as f64,
-        step: step as f64,
+        min: min as f64 * scale,
+        max: max as f64 * scale,
+        step: step as f64 * scale,
     };
-    let mut shown = *value as f64;
+    let mut shown = *value as f64 * scale;
     // A long way from nearly nothing to much: equal steps on the slider are equal factors then.
     let is_wide = min > 0 && max / min > 100;
     widgets::slider_and_field(ui, &number, &mut shown, is_wide, width);
-    if (shown - *value as f64).abs() > 0.5 {
+    let wanted = shown / scale;
+    if (wanted - *value as f64).abs() > 0.5 {
         #[expect(clippy::cast_possible_truncation, reason = "`as` saturates")]
-        let rounded = shown.round() as i64;
+        let rounded = wanted.round() as i64;
         *value = control.fit(rounded);
     }
 }

@@ -283,9 +283,17 @@ impl From<&Tunable> for Number<'_> {
 
 /// The two of them, as wide as that together.
 pub fn slider_and_field(ui: &mut Ui, number: &Number, value: &mut f64, is_logarithmic: bool, width: f32) {
-    ui.spacing_mut().slider_width = (width - FIELD_WIDTH - 8.0).max(40.0);
+    const PADDING: f32 = 18.0;
+    // The longest number decides: a row that outgrows its place would shift all others.
+    let (n_decimals, suffix) = (decimals(number.step), unit(number.unit));
+    let longest = [number.min, number.max].map(|value| {
+        let text = format!("{}{suffix}", text::decimal(value, n_decimals));
+        ui.painter().layout_no_wrap(text, theme::regular(theme::BODY), Color32::PLACEHOLDER).size().x
+    });
+    let field_width = longest.into_iter().fold(FIELD_WIDTH, |widest, text| widest.max((text + PADDING).ceil()));
+    ui.spacing_mut().slider_width = (width - field_width - 8.0).max(40.0);
     tip(slider(ui, number, value, is_logarithmic).accessible_name(number.label), number.help);
-    field(ui, number, value, vec2(FIELD_WIDTH, CONTROL_HEIGHT));
+    field(ui, number, value, vec2(field_width, CONTROL_HEIGHT));
 }
 
 /// A number of the settings: slider, field and reset arrow, made from its row in the table.
