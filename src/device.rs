@@ -12,6 +12,17 @@ use serde::Serialize;
 
 use crate::fault::{Fault, FaultKind};
 
+pub mod capabilities;
+pub mod codes;
+pub mod controls;
+pub mod holders;
+pub mod kind;
+pub mod text;
+
+pub use capabilities::Capabilities;
+pub use holders::Holder;
+pub use kind::{DeviceKind, UsbLink};
+
 #[cfg(any(target_os = "linux", target_os = "macos"))]
 mod unix;
 
@@ -47,6 +58,15 @@ mod system {
 
     pub fn examine(_: &Path) -> Usability {
         Usability::Unknown
+    }
+
+    pub fn holders(_: &Path) -> Vec<super::Holder> {
+        Vec::new()
+    }
+
+    pub fn capabilities(device: &Device) -> Result<super::Capabilities, Fault> {
+        let what = format!("what {} can do is not known on this system before it is opened", device.label());
+        Err(Fault::new(FaultKind::BackendMissing, what))
     }
 
     pub fn prepare(_: &mut std::process::Command) {}
@@ -116,6 +136,14 @@ pub struct Device {
     pub vendor_id: Option<String>,
     pub product_id: Option<String>,
     pub serial: Option<String>,
+    pub kind: DeviceKind,
+    /// Boxed because most of its readers do not ask for it.
+    pub usb: Option<Box<UsbLink>>,
+    /// It has no serial number of its own: its identity is that of the port, and another camera of the same model in this
+    /// port would be taken for it.
+    pub is_bound_to_port: bool,
+    /// What there is to know before it is opened, in sentences.
+    pub notes: Vec<String>,
 }
 
 impl Device {
@@ -123,6 +151,35 @@ impl Device {
     #[must_use]
     pub fn label(&self) -> String {
         if self.name == self.path { self.path.clone() } else { format!("{} ({})", self.name, self.path) }
+    }
+
+    /// Takes in what can be told from its formats only: an infrared camera whose name does not say so.
+    pub fn learn(&mut self, capabilities: &Capabilities) {
+        if self.kind == DeviceKind::Camera && self.usb.is_some() && capabilities.is_grey_only() {
+            self.kind = DeviceKind::Infrared;
+            self.write_notes();
+        }
+    }
+
+    /// Writes the notes that its other facts call for.
+    fn write_notes(&mut self) {
+        let mut notes = Vec::new();
+        notes.extend(self.kind.note(self.driver.as_deref()));
+        if let Some(usb) = &self.usb {
+            if self.is_bound_to_port {
+                let why = if self.serial.is_some() {
+                    "Another camera here has the same serial number"
+                } else {
+                    "It has no serial number"
+                };
+                notes.push(format!(
+                    "{why}: it is known by its port ({}). In another port it counts as another camera, and another of its model in this port as this one.",
+                    usb.port
+                ));
+            }
+            notes.extend(usb.note());
+        }
+        self.notes = notes;
     }
 }
 
@@ -194,6 +251,47 @@ pub fn named(text: &str) -> Result<Device, Fault> {
 #[must_use]
 pub fn examine(device: &Device) -> Usability {
     system::examine(std::path::Path::new(&device.path))
+}
+
+/// The processes that have a device open, likeliest in the way first; servers that do not stream come last. Asks no driver,
+/// and takes some milliseconds. Empty where nobody has it, where they are other users' and this one may not look, and on
+/// systems that do not tell.
+#[must_use]
+pub fn holders(device: &Device) -> Vec<Holder> {
+    system::holders(std::path::Path::new(&device.path))
+}
+
+/// What a device can do, as its driver says. It need not be free, and is not started.
+///
+/// Asks on a thread of its own, which is left behind when it takes longer, with the node open: a driver that hangs holds
+/// it, and with it the end of this process, until the call comes back.
+///
+/// # Errors
+/// `Hung` after the deadline; else why the node does not open, or `BackendMissing` where the system does not tell.
+pub fn capabilities_within(device: &Device, deadline: Duration) -> Result<Capabilities, Fault> {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let asked = device.clone();
+    thread::Builder::new()
+        .name("ask-device".into())
+        .spawn(move || {
+            // Nobody listens any more after the deadline.
+            let _ = sender.send(system::capabilities(&asked));
+        })
+        .map_err(|error| Fault::new(FaultKind::NoResources, format!("the system gives no thread: {error}")))?;
+    match receiver.recv_timeout(deadline) {
+        Ok(answer) => answer,
+        Err(mpsc::RecvTimeoutError::Timeout) => {
+            let message = format!(
+                "{} has not said within {:.1} s what it can do: its driver hangs",
+                device.label(),
+                deadline.as_secs_f64()
+            );
+            Err(Fault::new(FaultKind::Hung, message))
+        }
+        Err(mpsc::RecvTimeoutError::Disconnected) => {
+            Err(Fault::new(FaultKind::Crashed, format!("asking {} what it can do crashed", device.label())))
+        }
+    }
 }
 
 // ---- processes of our own, and memory that they share
@@ -295,7 +393,7 @@ fn native_cameras() -> Vec<Device> {
         .into_iter()
         .map(|camera| Device {
             identity: camera.misc(),
-            name: camera.human_name(),
+            name: text::safe(camera.human_name().as_bytes()),
             path: camera.misc(),
             index: camera.index().as_index().ok(),
             ..Device::default()

@@ -20,6 +20,7 @@ use camclinic::logging::EventLog;
 use camclinic::settings::Settings;
 use camclinic::source::{OpenRequest, Source, SourceSpec};
 use camclinic::status::{Asked, Outcome, Rung, State, Status};
+use serde_json::Value;
 
 /// Set in the machine only.
 fn is_guest() -> bool {
@@ -78,6 +79,13 @@ fn real_resets() {
 #[test]
 fn real_controls() {
     run_in_lab("guest_controls", &["uvc"]);
+}
+
+#[test]
+fn real_lists() {
+    let cameras =
+        ["uvc:serial=A", "uvc:serial=B", "uvc:serial=", "uvc:serial=", "vivid", "loop:empty", "cuse:open-hang"];
+    run_in_lab("guest_lists", &cameras);
 }
 
 #[test]
@@ -213,6 +221,100 @@ fn guest_cameras() {
     drop(source);
     let source = open("/dev/video2", V4L2, asked(mjpg, 640, 480)).unwrap();
     assert_ne!(source.got().format, mjpg, "vivid has no such format");
+}
+
+/// What `camclinic list --json` prints, by identity, and how long it takes.
+fn listed() -> (Vec<(String, Value)>, Duration) {
+    let start = Instant::now();
+    let output = process::Command::new(env!("CARGO_BIN_EXE_camclinic")).args(["list", "--json"]).output().unwrap();
+    let took = start.elapsed();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let devices = json["devices"].as_array().unwrap();
+    (devices.iter().map(|device| (device["identity"].as_str().unwrap().to_owned(), device.clone())).collect(), took)
+}
+
+fn entry<'a>(list: &'a [(String, Value)], identity: &str) -> &'a Value {
+    let found = list.iter().find(|(name, _)| name == identity);
+    &found.unwrap_or_else(|| panic!("{identity} is not among {list:#?}")).1
+}
+
+#[test]
+#[ignore = "runs in the lab's machine"]
+fn guest_lists() {
+    if !is_guest() {
+        eprintln!("skipped: this is no lab machine");
+        return;
+    }
+    let (list, took) = listed();
+    println!("{} devices in {:.2} s: {}", list.len(), took.as_secs_f64(), serde_json::to_string(&list).unwrap());
+    let text = process::Command::new(env!("CARGO_BIN_EXE_camclinic")).arg("list").output().unwrap().stdout;
+    println!("{}", String::from_utf8_lossy(&text));
+
+    // Two of one model with serial numbers, two without; the test driver; a loopback that nobody feeds.
+    let bound = list.iter().filter(|(_, device)| device["is_bound_to_port"] == true).collect::<Vec<_>>();
+    assert_eq!(bound.len(), 2, "{list:#?}");
+    for (identity, device) in &bound {
+        assert!(identity.starts_with("usb-1209_ca30-port"), "{identity}");
+        assert!(device["notes"][0].as_str().unwrap().contains("no serial number"), "{device}");
+    }
+    assert_ne!(bound[0].0, bound[1].0);
+    let kinds = list.iter().map(|(_, device)| device["kind"].as_str().unwrap()).collect::<Vec<_>>();
+    assert_eq!(kinds.iter().filter(|kind| **kind == "camera").count(), 4, "{kinds:?}");
+    assert_eq!(kinds.iter().filter(|kind| **kind == "virtual").count(), 1, "{kinds:?}");
+    assert_eq!(entry(&list, "platform-vivid_0")["kind"], "test");
+
+    // What it can do, as the driver says.
+    let usb = entry(&list, "usb-1209_ca30_A");
+    assert!(usb["usb"]["speed"].as_str().unwrap().starts_with("USB "), "{usb}");
+    let mjpg = usb["formats"].as_array().unwrap().iter().find(|format| format["fourcc"] == "MJPG").unwrap();
+    let sizes = mjpg["sizes"].as_array().unwrap();
+    let sizes = sizes.iter().map(|size| (size["width"].as_u64().unwrap(), size["height"].as_u64().unwrap()));
+    assert_eq!(sizes.collect::<Vec<_>>(), [(640, 480), (1280, 720), (1920, 1080)]);
+    assert_eq!(mjpg["sizes"][0]["rates"], serde_json::json!([30.0, 15.0, 5.0]));
+    let control = |name: &str| {
+        let controls = usb["controls"].as_array().unwrap();
+        controls.iter().find(|control| control["name"].as_str().unwrap().contains(name)).unwrap().clone()
+    };
+    assert_eq!(control("Brightness")["kind"], "integer");
+    assert_eq!(control("Brightness")["value"], control("Brightness")["default"]);
+    assert_eq!(control("Exposure Time")["unit"], "100 µs");
+    assert_eq!(control("Exposure Time")["flags"], serde_json::json!(["held"]));
+    assert_eq!(control("Exposure Time")["held"], "Auto exposure is on");
+    let mains = control("Power Line");
+    assert!(mains["menu"].as_array().unwrap().iter().any(|item| item["name"] == "50 Hz"), "{mains}");
+    let vivid = entry(&list, "platform-vivid_0");
+    assert!(vivid["formats"].as_array().unwrap().len() > 50 && vivid["controls"].as_array().unwrap().len() > 20);
+
+    // Whoever holds it is named; the others stay free.
+    let holder = lab_devices("busy /dev/video0 600");
+    let (list, _) = listed();
+    let of = |identity: &str| entry(&list, identity)["holders"].clone();
+    assert_eq!(of("usb-1209_ca30_A")[0]["pid"].to_string(), holder);
+    assert_eq!(
+        (&of("usb-1209_ca30_A")[0]["role"], &of("usb-1209_ca30_A")[0]["user"]),
+        (&"program".into(), &"root".into())
+    );
+    assert_eq!(of("usb-1209_ca30_B"), serde_json::json!([]));
+    let since = of("usb-1209_ca30_A")[0]["since"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let age = jiff::Timestamp::now().duration_since(since).as_secs();
+    assert!((-2..600).contains(&age), "started {age} s ago");
+    assert!(process::Command::new("kill").arg(&holder).status().unwrap().success());
+
+    // A driver that does not answer costs its own entry only.
+    lab_devices("uvc0 ctlhang 1");
+    let (list, took) = listed();
+    println!("one hangs: {:.2} s", took.as_secs_f64());
+    assert_eq!(entry(&list, "usb-1209_ca30_A")["fault"]["kind"], "hung");
+    assert!(entry(&list, "usb-1209_ca30_B")["formats"].is_array());
+    assert!(entry(&list, "platform-vivid_0")["formats"].is_array());
+    lab_devices("uvc0 ctlhang 0");
+    let hung = device::Device { path: "/dev/video20".into(), ..device::Device::default() };
+    let start = Instant::now();
+    let fault = device::capabilities_within(&hung, Duration::from_secs(1)).unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Hung, "{fault}");
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    lab_devices("cuse0 quit");
 }
 
 /// What the command prints. Into a file: a process that it leaves behind would hold a pipe open.
@@ -662,17 +764,17 @@ fn guest_controls() {
         let n_openings = || work.log.since(0).iter().filter(|event| event.name == "open").count();
         let n_before = n_openings();
         set(&[(control::BRIGHTNESS, ours)]);
-        wait(control::BRIGHTNESS, "set", &|control| control.value == ours);
+        wait(control::BRIGHTNESS, "set", &|control| control.value == Some(ours));
         assert_eq!(v4l2_ctl(identity, &["-C", "brightness"]), format!("brightness: {ours}"));
 
         v4l2_ctl(identity, &["-c", &format!("brightness={others}")]);
-        wait(control::BRIGHTNESS, "changed by another program", &|control| control.value == others);
+        wait(control::BRIGHTNESS, "changed by another program", &|control| control.value == Some(others));
         wait_event(&format!("Another program changed Brightness: {others}, before {ours}"));
 
         let held = wait(control::EXPOSURE_TIME, "held", &|control| !control.can_be_set());
         assert_eq!(held.held.as_deref(), Some("Auto exposure is on"));
         set(&[(control::EXPOSURE_TIME, 100), (control::AUTO_EXPOSURE, 1)]);
-        wait(control::EXPOSURE_TIME, "free", &|control| control.can_be_set() && control.value == 100);
+        wait(control::EXPOSURE_TIME, "free", &|control| control.can_be_set() && control.value == Some(100));
         assert_eq!(v4l2_ctl(identity, &["-C", "exposure_time_absolute"]), "exposure_time_absolute: 100");
 
         // A camera that takes its time to answer goes on showing its picture.
@@ -680,7 +782,7 @@ fn guest_controls() {
         let gain = wait(control::GAIN, "listed", &|_| true);
         let more = gain.fit(gain.default + 10);
         set(&[(control::GAIN, more)]);
-        wait(control::GAIN, "set slowly", &|control| control.value == more);
+        wait(control::GAIN, "set slowly", &|control| control.value == Some(more));
         lab_devices("uvc0 resume");
         let status = work.wait("live", |status| status.state == State::Streaming);
         assert!(status.last_fault.is_none() && status.recovery_attempts == 0, "{status:#?}");
@@ -689,12 +791,12 @@ fn guest_controls() {
         // Plugged in again it has forgotten what we set, and is told.
         work.survive(&["uvc0 unplug"], &["unplugged", "missing"], &["uvc0 plug"]);
         wait_event("Controls set again: ");
-        wait(control::EXPOSURE_TIME, "set again", &|control| control.can_be_set() && control.value == 100);
+        wait(control::EXPOSURE_TIME, "set again", &|control| control.can_be_set() && control.value == Some(100));
         assert_eq!(v4l2_ctl(identity, &["-C", "exposure_time_absolute"]), "exposure_time_absolute: 100");
         assert_eq!(v4l2_ctl(identity, &["-C", "gain"]), format!("gain: {more}"));
         assert_eq!(
             wait(control::BRIGHTNESS, "left alone", &|_| true).value,
-            brightness.default,
+            Some(brightness.default),
             "what another program has set is its own business"
         );
         // The next one is to begin with a camera that has its defaults.

@@ -143,9 +143,9 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("cfg(unix", &["settings.rs"]),
     ("cfg!(unix", PLATFORM),
     ("windows_sys", &["device/windows.rs"]),
-    ("rustix::", &["device/linux.rs", "device/linux/controls.rs", "device/macos.rs", "device/unix.rs"]),
+    ("rustix::", &["device/linux.rs", "device/linux/query.rs", "device/macos.rs", "device/unix.rs"]),
     // Calls into the system, and memory that another process writes to.
-    ("unsafe", &["device/linux.rs", "device/linux/controls.rs", "device/windows.rs", "source/isolated/memory.rs"]),
+    ("unsafe", &["device/linux.rs", "device/linux/query.rs", "device/windows.rs", "source/isolated/memory.rs"]),
     ("memmap2", &["source/isolated/memory.rs"]),
     // The program is not linked with OpenCV: only the worker is.
     ("opencv::", &["source/opencv.rs", "bin/camclinic-worker.rs"]),

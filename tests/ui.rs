@@ -1106,7 +1106,7 @@ fn pixels_keep_their_colours_in_the_texture() {
 
 fn control(id: u32, name: &str, kind: Kind, value: i64, default: i64) -> Control {
     let name = name.to_owned();
-    Control { id, name, kind, value, default, held: None, is_read_only: false, is_volatile: false }
+    Control { id, name, kind, value: Some(value), default, held: None, is_read_only: false, is_volatile: false }
 }
 
 fn with_controls() -> Window {
@@ -1118,6 +1118,7 @@ fn with_controls() -> Window {
     let mut window = window(status());
     window.controls = Arc::new(DeviceControls {
         source: DEVICE.to_owned(),
+        camera: DEVICE.to_owned(),
         list: vec![
             control(control::BRIGHTNESS, "Brightness", range(-64, 64), 10, 0),
             control(control::CONTRAST, "Contrast", range(0, 95), 32, 32),

@@ -70,7 +70,8 @@ impl ControlBook {
 
     /// A camera that was unplugged or reset has forgotten what was set.
     fn set_again(&self) -> Response {
-        let differs = |setting: &Setting| self.find(setting.id).is_some_and(|control| control.value != setting.value);
+        let differs =
+            |setting: &Setting| self.find(setting.id).is_some_and(|control| control.value != Some(setting.value));
         let mut to_set = in_order(&self.chosen);
         to_set.retain(differs);
         let said = |setting: &Setting| {
@@ -96,10 +97,11 @@ fn put(list: &mut Vec<Control>, changed: Vec<Control>) {
 /// What another program did. What an automatic mode does, or the device by itself, is no news.
 fn foreign_change(before: &Control, after: &Control) -> Option<String> {
     let is_its_own = after.is_volatile || before.held.is_some() || after.held.is_some();
-    if before.value == after.value || is_its_own {
+    let (old, new) = (before.value?, after.value?);
+    if old == new || is_its_own {
         return None;
     }
-    let (old, new) = (after.spelled(before.value), after.spelled(after.value));
+    let (old, new) = (after.spelled(old), after.spelled(new));
     let who = if after.is_read_only { "The camera reports" } else { "Another program changed" };
     Some(format!("{who} {}: {new}, before {old}", after.name))
 }
@@ -112,7 +114,16 @@ mod tests {
     fn control(id: u32, name: &str, value: i64) -> Control {
         let kind = Kind::Integer { min: 0, max: 2_000, step: 1 };
         let name = name.to_owned();
-        Control { id, name, kind, value, default: 100, held: None, is_read_only: false, is_volatile: false }
+        Control {
+            id,
+            name,
+            kind,
+            value: Some(value),
+            default: 100,
+            held: None,
+            is_read_only: false,
+            is_volatile: false,
+        }
     }
 
     fn list() -> Vec<Control> {
@@ -158,14 +169,14 @@ mod tests {
 
     #[test]
     fn changes_by_others_are_told() {
-        check_foreign(|control| control.value = 150, Some("Another program changed Brightness: 150, before 100"));
+        check_foreign(|control| control.value = Some(150), Some("Another program changed Brightness: 150, before 100"));
         check_foreign(
-            |control| (control.value, control.is_read_only) = (1, true),
+            |control| (control.value, control.is_read_only) = (Some(1), true),
             Some("The camera reports Brightness: 1, before 100"),
         );
         check_foreign(|control| control.held = Some("Auto".into()), None);
-        check_foreign(|control| (control.value, control.held) = (7, Some("Auto".into())), None);
-        check_foreign(|control| (control.value, control.is_volatile) = (7, true), None);
+        check_foreign(|control| (control.value, control.held) = (Some(7), Some("Auto".into())), None);
+        check_foreign(|control| (control.value, control.is_volatile) = (Some(7), true), None);
     }
 
     #[test]

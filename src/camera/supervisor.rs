@@ -367,7 +367,8 @@ impl Supervisor {
 
     fn publish_controls(&self) {
         let list = self.controls.list().to_vec();
-        self.out.controls.publish(DeviceControls { source: self.spec.to_string(), list });
+        let camera = self.bound.clone().unwrap_or_else(|| self.spec.without_password());
+        self.out.controls.publish(DeviceControls { source: self.spec.to_string(), camera, list });
         (self.out.wake)();
     }
 

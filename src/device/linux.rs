@@ -12,13 +12,16 @@ use rustix::fs::FallocateFlags;
 use rustix::process::Signal;
 use tempfile::NamedTempFile;
 
-mod controls;
-
-pub use controls::ControlPort;
-
+pub use self::controls::ControlPort;
+pub use self::processes::holders;
+use super::text::{plain, safe};
 pub use super::unix::{Leash, end_now, prepare, terminate};
-use super::{Device, SHARED_FILE_PREFIX, Usability, what_is_there, without_code};
+use super::{Capabilities, Device, DeviceKind, SHARED_FILE_PREFIX, Usability, UsbLink, what_is_there, without_code};
 use crate::fault::{Fault, FaultKind};
+
+mod controls;
+mod processes;
+mod query;
 
 const SYSFS: &str = "/sys/class/video4linux";
 const DEV: &str = "/dev";
@@ -152,54 +155,15 @@ fn fault_of(error: &io::Error, path: &Path) -> Fault {
     }
 }
 
-/// Servers that keep every camera's node open without streaming from it.
-const BYSTANDERS: [&str; 3] = ["pipewire", "wireplumber", "systemd-logind"];
+/// Calls the driver, and blocks as long as it does.
+pub fn capabilities(device: &Device) -> Result<Capabilities, Fault> {
+    let path = Path::new(&device.path);
+    query::capabilities(path).map_err(|error| fault_of(&error, path))
+}
 
 /// A fault that names the programs that have the node open, when there are such. Sees those of other users only as root.
 fn busy(path: &Path) -> Option<Fault> {
-    let holders = holders(path);
-    if holders.is_empty() {
-        return None;
-    }
-    let own = std::process::id();
-    let names = holders
-        .iter()
-        .map(
-            |(pid, name)| {
-                if *pid == own { "this program itself".to_owned() } else { format!("{name} (process {pid})") }
-            },
-        )
-        .collect::<Vec<_>>()
-        .join(", ");
-    let fault = Fault::new(FaultKind::Busy, format!("{} is in use by {names}", path.display()));
-    Some(if holders.iter().all(|(pid, _)| *pid == own) {
-        fault.with_advice(
-            "Close the other view of this camera. If there is none, an earlier call into its driver has not come back: \
-             unplug the camera, or restart Camclinic.",
-        )
-    } else {
-        fault.with_advice(format!("Close {names}: the camera then comes by itself."))
-    })
-}
-
-/// The processes that have the node open, by number.
-fn holders(path: &Path) -> BTreeMap<u32, String> {
-    let mut holders = BTreeMap::new();
-    for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-        let holds = fs::read_dir(process.path().join("fd"))
-            .into_iter()
-            .flatten()
-            .flatten()
-            .any(|fd| fs::read_link(fd.path()).is_ok_and(|target| target == path));
-        if holds {
-            let name = read(&process.path().join("comm")).unwrap_or_else(|| "a program".to_owned());
-            if !BYSTANDERS.contains(&name.as_str()) {
-                holders.insert(pid, name);
-            }
-        }
-    }
-    holders
+    super::holders::busy(&holders(path), &path.display().to_string())
 }
 
 fn list_in(sysfs: &Path, dev: &Path, udev_data: &Path) -> Vec<Device> {
@@ -225,7 +189,10 @@ fn number_of(node: &Path) -> Option<u32> {
 }
 
 fn is_virtual(node: &Path) -> bool {
-    fs::canonicalize(node).is_ok_and(|path| path.starts_with("/sys/devices/virtual"))
+    fs::canonicalize(node).is_ok_and(|path| {
+        let folders: Vec<_> = path.components().map(std::path::Component::as_os_str).collect();
+        folders.windows(2).any(|pair| pair == ["devices", "virtual"])
+    })
 }
 
 fn is_capture_node(node: &Path, udev_data: &Path) -> bool {
@@ -239,17 +206,25 @@ fn is_capture_node(node: &Path, udev_data: &Path) -> bool {
         return true;
     }
     // Without udev: uvcvideo gives the number 1 to the metadata node beside a camera.
-    udev().unwrap_or_else(|| read(&node.join("index")).is_none_or(|index| index == "0"))
+    udev().unwrap_or_else(|| {
+        let driver = link_name(&node.join("device/driver"));
+        let is_codec = driver.is_some_and(|driver| super::kind::is_codec(&driver));
+        !is_codec && read(&node.join("index")).is_none_or(|index| index == "0")
+    })
+}
+
+/// The name of what a link of sysfs points to.
+fn link_name(link: &Path) -> Option<String> {
+    Some(safe(fs::read_link(link).ok()?.file_name()?.as_encoded_bytes()))
 }
 
 fn describe(number: u32, node: &Path, dev: &Path) -> Device {
     let path = dev.join(format!("video{number}")).to_string_lossy().into_owned();
     let name = read(&node.join("name")).unwrap_or_else(|| path.clone());
     let parent = fs::canonicalize(node.join("device")).ok();
-    let link_name = |link: PathBuf| Some(fs::read_link(link).ok()?.file_name()?.to_string_lossy().into_owned());
-    let driver = link_name(node.join("device/driver"));
-    let parent_name = parent.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
-    let subsystem = link_name(node.join("device/subsystem"));
+    let driver = link_name(&node.join("device/driver"));
+    let parent_name = parent.as_deref().and_then(Path::file_name).map(|name| safe(name.as_encoded_bytes()));
+    let subsystem = link_name(&node.join("device/subsystem"));
     let bus = parent_name.as_ref().map(|name| format!("{} {name}", subsystem.as_deref().unwrap_or("device")));
     // An interface of a USB device: what concerns the whole device is one folder up.
     let usb = parent.as_deref().and_then(Path::parent).filter(|_| subsystem.as_deref() == Some("usb"));
@@ -264,11 +239,35 @@ fn describe(number: u32, node: &Path, dev: &Path) -> Device {
         (_, _, _, Some(parent)) => format!("{}-{parent}", subsystem.as_deref().unwrap_or("device")),
         _ => format!("virtual-{name}"),
     };
-    // A camera behind the same interface as another: the infrared one of some laptops.
+    // Two cameras in one USB device, as the coloured and the infrared one of many laptops.
+    let interface = parent_name.as_deref().filter(|_| usb.is_some()).and_then(|name| name.rsplit_once('.'));
+    if let Some((_, nth)) = interface.filter(|(_, nth)| *nth != "0") {
+        identity = format!("{identity}-if{nth}");
+    }
+    // A camera behind the same interface as another.
     if let Some(nth) = read(&node.join("index")).filter(|index| index != "0" && parent.is_some()) {
         identity = format!("{identity}-{nth}");
     }
-    Device { identity: plain(&identity), name, path, index: Some(number), driver, bus, vendor_id, product_id, serial }
+    let link = parent_name.as_deref().filter(|_| usb.is_some()).map(|interface| {
+        Box::new(UsbLink::new(port_of(interface), usb_file("speed").as_deref(), usb_file("version").as_deref()))
+    });
+    let mut device = Device {
+        identity: plain(&identity),
+        kind: DeviceKind::of(&name, driver.as_deref(), is_virtual(node)),
+        is_bound_to_port: link.is_some() && serial.is_none(),
+        usb: link,
+        name,
+        path,
+        index: Some(number),
+        driver,
+        bus,
+        vendor_id,
+        product_id,
+        serial,
+        notes: Vec::new(),
+    };
+    device.write_notes();
+    device
 }
 
 /// `1-1` for the interface `1-1:1.0`.
@@ -289,19 +288,15 @@ fn tell_apart(devices: &mut [Device]) {
             _ => continue,
         };
         device.identity = plain(&format!("{}-port{place}", device.identity));
+        device.is_bound_to_port = device.usb.is_some();
+        device.write_notes();
     }
 }
 
-/// Letters, digits, `-` and `_`: what a shell and [`crate::source::SourceSpec::parse`] take for one plain word.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
-}
-
-/// A file's one line. sysfs files hold a trailing newline.
+/// A file's one line, fit to be shown: a device may have written it.
 fn read(path: &Path) -> Option<String> {
-    let text = fs::read_to_string(path).ok()?;
-    let text = text.trim();
-    (!text.is_empty()).then(|| text.to_owned())
+    let text = safe(&fs::read(path).ok()?);
+    (!text.is_empty()).then_some(text)
 }
 
 // ---- processes of our own, and memory that they share
@@ -490,6 +485,8 @@ mod tests {
             vendor_id: Some("046d".into()),
             product_id: Some("082d".into()),
             serial: Some("7F3E.1".into()),
+            usb: Some(Box::new(UsbLink::new("1-1.2", None, None))),
+            ..Device::default()
         };
         assert_eq!(system.list(), [expected]);
     }
@@ -511,6 +508,87 @@ mod tests {
             ("usb-046d_082d_01_00_00-port1-1_1_0", "/dev/video0"),
             ("usb-046d_082d_01_00_00-port1-3_1_0", "/dev/video2"),
         ]);
+    }
+
+    #[test]
+    fn a_camera_without_a_serial_number_is_bound_to_its_port() {
+        let system = FakeSystem::new();
+        system.node(0, "usb1/1-1/1-1:1.0", 0, None);
+        system.node(2, "usb1/1-3/1-3:1.0", 0, None);
+        system.node(4, "usb1/1-4/1-4:1.0", 0, Some("A"));
+        let devices = system.list();
+        assert_eq!(devices.iter().map(|d| d.is_bound_to_port).collect::<Vec<_>>(), [true, true, false]);
+        assert!(devices[1].notes[0].contains("no serial number") && devices[1].notes[0].contains("port (1-3)"));
+        assert_eq!(devices[2].notes, [""; 0]);
+
+        // One serial number for the whole model, as cheap ones have it.
+        let system = FakeSystem::new();
+        system.node(0, "usb1/1-1/1-1:1.0", 0, Some("01.00.00"));
+        system.node(2, "usb1/1-3/1-3:1.0", 0, Some("01.00.00"));
+        let devices = system.list();
+        assert!(devices.iter().all(|d| d.is_bound_to_port && d.notes[0].contains("same serial number")), "{devices:?}");
+    }
+
+    #[test]
+    fn what_a_usb_port_gives_is_told() {
+        let system = FakeSystem::new();
+        system.node(0, "usb1/1-1.4/1-1.4:1.0", 0, Some("A"));
+        fs::write(system.root.path().join("usb1/1-1.4/speed"), "480\n").unwrap();
+        fs::write(system.root.path().join("usb1/1-1.4/version"), " 2.00\n").unwrap();
+        let usb = system.list()[0].usb.clone().unwrap();
+        assert_eq!(*usb, UsbLink::new("1-1.4", Some("480"), Some("2.00")));
+        assert_eq!(usb.speed.as_deref(), Some("USB 2 high speed, 480 Mbit/s"));
+    }
+
+    #[test]
+    fn two_cameras_in_one_device_are_two() {
+        let system = FakeSystem::new();
+        system.node(0, "usb1/1-1/1-1:1.0", 0, Some("A"));
+        system.node(2, "usb1/1-1/1-1:1.2", 0, Some("A"));
+        fs::write(system.root.path().join("usb1/1-1/1-1:1.2/video4linux/video2/name"), "Integrated IR Camera\n")
+            .unwrap();
+        system.check(&[("usb-046d_082d_A", "/dev/video0"), ("usb-046d_082d_A-if2", "/dev/video2")]);
+        let devices = system.list();
+        assert_eq!((devices[0].kind, devices[1].kind), (DeviceKind::Camera, DeviceKind::Infrared));
+        assert!(devices[1].notes[0].contains("infrared") && !devices[1].is_bound_to_port);
+    }
+
+    #[test]
+    fn a_virtual_camera_is_marked() {
+        let system = FakeSystem::new();
+        let node = system.root.path().join("devices/virtual/video4linux/video10");
+        fs::create_dir_all(&node).unwrap();
+        fs::write(node.join("name"), "Dummy video device (0x0000)\n").unwrap();
+        symlink(&node, system.root.path().join("class/video10")).unwrap();
+        let devices = system.list();
+        assert_eq!(devices[0].kind, DeviceKind::Virtual);
+        assert_eq!(devices[0].identity, "virtual-Dummy_video_device__0x0000_");
+    }
+
+    #[test]
+    fn a_codec_is_no_camera() {
+        let system = FakeSystem::new();
+        system.node(0, "soc/codec/fe980000.codec", 0, None);
+        let driver = system.root.path().join("soc/codec/fe980000.codec/driver");
+        fs::remove_file(&driver).unwrap();
+        symlink(system.root.path().join("bus/usb/drivers/bcm2835-codec"), driver).unwrap();
+        system.check(&[]);
+    }
+
+    #[test]
+    fn what_a_hostile_device_says_is_made_safe() {
+        let system = FakeSystem::new();
+        system.node(0, "usb1/1-1/1-1:1.0", 0, Some(&"../\u{1b}[2J".repeat(2_000)));
+        let name = system.root.path().join("usb1/1-1/1-1:1.0/video4linux/video0/name");
+        for (bytes, shown) in [(&b"\x1b]0;x\x07Cam\xff"[..], "\u{fffd}]0;x\u{fffd}Cam\u{fffd}"), (b"\n", "/dev/video0")]
+        {
+            fs::write(&name, bytes).unwrap();
+            let device = system.list().remove(0);
+            assert_eq!(device.name, shown);
+            let texts = [&device.identity, device.serial.as_ref().unwrap()];
+            assert!(texts.iter().all(|text| text.len() < 1_000 && !text.contains('\u{1b}')), "{device:?}");
+            assert!(!device.identity.contains(['/', '.', '[']), "{}", device.identity);
+        }
     }
 
     #[test]
@@ -591,7 +669,7 @@ mod tests {
     fn whoever_holds_a_node_is_found() {
         let path = fs::canonicalize(tempfile::NamedTempFile::new().unwrap().path().parent().unwrap()).unwrap();
         let file = tempfile::NamedTempFile::new_in(path).unwrap();
-        assert_eq!(holders(file.path()).into_keys().collect::<Vec<_>>(), [std::process::id()]);
+        assert_eq!(holders(file.path()).iter().map(|holder| holder.pid).collect::<Vec<_>>(), [std::process::id()]);
         assert!(busy(file.path()).unwrap().message.contains("this program itself"));
         assert!(busy(Path::new("/dev/no-such-node")).is_none());
     }

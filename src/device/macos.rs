@@ -7,7 +7,7 @@ use rustix::fs::FallocateFlags;
 use tempfile::NamedTempFile;
 
 pub use super::unix::{Leash, end_now, prepare, terminate};
-use super::{Device, SHARED_FILE_PREFIX, Usability};
+use super::{Capabilities, Device, Holder, SHARED_FILE_PREFIX, Usability};
 use crate::control::{Control, Setting};
 use crate::fault::{Fault, FaultKind};
 
@@ -33,6 +33,19 @@ pub fn check_node(_: &Path) -> Result<(), Fault> {
 
 pub fn examine(_: &Path) -> Usability {
     Usability::Unknown
+}
+
+/// The system does not name them.
+pub fn holders(_: &Path) -> Vec<Holder> {
+    Vec::new()
+}
+
+/// This build asks no driver of this system.
+pub fn capabilities(device: &Device) -> Result<Capabilities, Fault> {
+    Err(Fault::new(
+        FaultKind::BackendMissing,
+        format!("what {} can do is not known on this system before it is opened", device.label()),
+    ))
 }
 
 // ---- controls

@@ -25,7 +25,7 @@ use windows_sys::Win32::System::Threading::{
     CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW, GetCurrentProcess, TerminateProcess,
 };
 
-use super::{Device, SHARED_FILE_PREFIX, Usability};
+use super::{Capabilities, Device, Holder, SHARED_FILE_PREFIX, Usability};
 use crate::control::{Control, Setting};
 use crate::fault::{Fault, FaultKind};
 
@@ -58,6 +58,19 @@ pub fn check_node(_: &Path) -> Result<(), Fault> {
 
 pub fn examine(_: &Path) -> Usability {
     Usability::Unknown
+}
+
+/// The system does not name them.
+pub fn holders(_: &Path) -> Vec<Holder> {
+    Vec::new()
+}
+
+/// This build asks no driver of this system.
+pub fn capabilities(device: &Device) -> Result<Capabilities, Fault> {
+    Err(Fault::new(
+        FaultKind::BackendMissing,
+        format!("what {} can do is not known on this system before it is opened", device.label()),
+    ))
 }
 
 // ---- controls

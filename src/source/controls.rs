@@ -89,7 +89,7 @@ fn start<P: Port>(open: impl FnOnce() -> io::Result<P> + Send + 'static) -> Ends
 
 /// Until nobody listens, or the device has gone.
 fn serve(port: &mut impl Port, orders: &Receiver<Vec<Setting>>, news: &Sender<ControlNews>, period: Duration) {
-    let Ok(mut known) = port.read() else { return };
+    let Some(mut known) = first_list(port, orders, period) else { return };
     let tell = |cause, changed: &[Control], refused| {
         ControlNews::in_pieces(cause, changed, refused).into_iter().all(|piece| news.send(piece).is_ok())
     };
@@ -107,11 +107,16 @@ fn serve(port: &mut impl Port, orders: &Receiver<Vec<Setting>>, news: &Sender<Co
             Err(RecvTimeoutError::Timeout) => (Cause::Foreign, Vec::new()),
             Err(RecvTimeoutError::Disconnected) => return,
         };
-        let Ok(now) = port.read() else { return };
+        let now = match port.read() {
+            Ok(now) => now,
+            Err(error) if is_gone(&error) => return,
+            // Nothing is known anew; what was refused is told all the same.
+            Err(_) => Vec::new(),
+        };
+        let now = now.into_iter().map(|control| answered(control, &known)).collect::<Vec<_>>();
         if !tell(cause, &differences(&known, &now), refused) {
             return;
         }
-        // One that did not answer this time is as it was.
         for control in now {
             match known.iter_mut().find(|old| old.id == control.id) {
                 Some(old) => *old = control,
@@ -121,6 +126,36 @@ fn serve(port: &mut impl Port, orders: &Receiver<Vec<Setting>>, news: &Sender<Co
     }
 }
 
+/// A camera that does not answer now may do so later. `None` when it has gone, or nobody listens any more.
+fn first_list(port: &mut impl Port, orders: &Receiver<Vec<Setting>>, period: Duration) -> Option<Vec<Control>> {
+    loop {
+        match port.read() {
+            Ok(list) => return Some(list),
+            Err(error) if is_gone(&error) => return None,
+            Err(_) => {}
+        }
+        // What is wanted before there is a list cannot be fitted to anything.
+        while orders.try_recv().is_ok() {}
+        match orders.recv_timeout(period) {
+            Err(RecvTimeoutError::Disconnected) => return None,
+            Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
+}
+
+/// It does not come back under this handle, or never had controls.
+fn is_gone(error: &io::Error) -> bool {
+    // ENODEV, ENOTTY
+    matches!(error.raw_os_error(), Some(19 | 25)) || error.kind() == io::ErrorKind::NotFound
+}
+
+/// One that did not answer this time is as it was.
+fn answered(control: Control, known: &[Control]) -> Control {
+    let before = || known.iter().find(|old| old.id == control.id)?.value;
+    let value = control.value.or_else(before);
+    Control { value, ..control }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
@@ -128,9 +163,9 @@ mod tests {
     use super::*;
     use crate::control::{AUTO_FOCUS, BRIGHTNESS, FOCUS, Kind};
 
-    /// Another program can reach it as well.
+    /// Another program can reach it as well. Fails with these numbers first, from the last one on.
     #[derive(Clone)]
-    struct Shared(Arc<Mutex<Vec<Control>>>);
+    struct Shared(Arc<Mutex<Vec<Control>>>, Arc<Mutex<Vec<i32>>>);
 
     impl Shared {
         fn new() -> Self {
@@ -138,32 +173,33 @@ mod tests {
                 id,
                 name: format!("{id:x}"),
                 kind,
-                value: 1,
+                value: Some(1),
                 default: 1,
                 held: None,
                 is_read_only: false,
                 is_volatile: false,
             };
             let range = Kind::Integer { min: 0, max: 9, step: 1 };
-            Self(Arc::new(Mutex::new(vec![
-                control(BRIGHTNESS, range.clone()),
-                control(FOCUS, range),
-                control(AUTO_FOCUS, Kind::Boolean),
-            ])))
+            let list =
+                vec![control(BRIGHTNESS, range.clone()), control(FOCUS, range), control(AUTO_FOCUS, Kind::Boolean)];
+            Self(Arc::new(Mutex::new(list)), Arc::default())
         }
 
         fn change(&self, id: u32, value: i64) {
-            self.0.lock().unwrap().iter_mut().find(|control| control.id == id).unwrap().value = value;
+            self.0.lock().unwrap().iter_mut().find(|control| control.id == id).unwrap().value = Some(value);
         }
     }
 
     impl Port for Shared {
         fn read(&mut self) -> io::Result<Vec<Control>> {
-            Ok(self.0.lock().unwrap().clone())
+            match self.1.lock().unwrap().pop() {
+                Some(code) => Err(io::Error::from_raw_os_error(code)),
+                None => Ok(self.0.lock().unwrap().clone()),
+            }
         }
 
         fn set(&mut self, setting: Setting) -> Result<(), String> {
-            let is_auto = self.0.lock().unwrap().iter().any(|c| c.id == AUTO_FOCUS && c.value == 1);
+            let is_auto = self.0.lock().unwrap().iter().any(|c| c.id == AUTO_FOCUS && c.value == Some(1));
             if setting.id == FOCUS && is_auto {
                 return Err("held".to_owned());
             }
@@ -173,7 +209,39 @@ mod tests {
     }
 
     fn values(news: &ControlNews) -> Vec<(u32, i64)> {
-        news.changed.iter().map(|control| (control.id, control.value)).collect()
+        news.changed.iter().map(|control| (control.id, control.value.unwrap())).collect()
+    }
+
+    #[test]
+    fn a_camera_that_does_not_answer_now_and_then_keeps_its_controls() {
+        const EIO: i32 = 5;
+        const ENODEV: i32 = 19;
+        let device = Shared::new();
+        let (orders, orders_rx) = bounded(8);
+        let (news_tx, news) = bounded(8);
+        let mut port = device.clone();
+        *device.1.lock().unwrap() = vec![EIO, EIO];
+        let serving = thread::Builder::new()
+            .name("controls".into())
+            .spawn(move || serve(&mut port, &orders_rx, &news_tx, Duration::from_millis(5)))
+            .unwrap();
+        let hear = || news.recv_timeout(Duration::from_secs(20)).unwrap();
+        assert_eq!((hear().cause, device.1.lock().unwrap().len()), (Cause::Listed, 0));
+        // What it does not tell this time is as it was: no news.
+        *device.1.lock().unwrap() = vec![EIO];
+        let value = device.0.lock().unwrap()[0].value.take();
+        while !device.1.lock().unwrap().is_empty() {
+            thread::yield_now();
+        }
+        device.change(FOCUS, 3);
+        assert_eq!(values(&hear()), [(FOCUS, 3)]);
+        device.0.lock().unwrap()[0].value = value;
+        device.change(FOCUS, 4);
+        assert_eq!(values(&hear()), [(FOCUS, 4)]);
+        // It is gone, and the thread with it, although somebody listens.
+        *device.1.lock().unwrap() = vec![ENODEV];
+        serving.join().unwrap();
+        drop(orders);
     }
 
     #[test]

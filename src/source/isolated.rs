@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use crate::backend::Backend;
 use crate::control::{ControlNews, Setting};
+use crate::device::controls::checked_news;
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Image, Size};
 use crate::source::{Grabbed, OpenRequest, Picture, Source};
@@ -246,7 +247,7 @@ impl Isolated {
         if self.control_news.len() >= MAX_CONTROL_NEWS {
             return Err(self.process.garbage("more news of controls than there can be"));
         }
-        self.control_news.push_back(news.checked());
+        self.control_news.push_back(checked_news(news));
         Ok(())
     }
 

@@ -4,19 +4,22 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use egui::{Align, Layout, Response, Ui, vec2};
+use egui::accesskit::Role;
+use egui::{Align, Layout, Response, RichText, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::inspector;
-use super::theme::CONTROL_HEIGHT;
-use super::widgets::{self, Number};
+use super::theme::{self, CONTROL_HEIGHT, Palette, SMALL};
+use super::widgets::{self, Icon, Number};
 use super::window::{Window, Wish};
 use crate::camera::Command;
-use crate::control::{self, Control, DeviceControls, Kind, Setting};
+use crate::control::{self, Control, DeviceControls, Group, Kind, Setting};
 use crate::settings::{ControlPresets, N_CONTROL_PRESETS};
 use crate::source::SourceSpec;
 
 /// So long what the hand has chosen is shown in place of what the camera says: it may be slow to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// More than a webcam has: then they can be searched, and those that cameras seldom have are folded away at first.
+const MANY: usize = 24;
 
 /// What stays between two passes.
 #[derive(Default)]
@@ -25,20 +28,23 @@ pub struct View {
     edits: Vec<(Setting, Instant)>,
     /// The next preset that is clicked takes over the values as they are.
     is_keeping: bool,
+    /// Words in the names of the controls to be shown.
+    search: String,
+    /// Groups that are not as they are at first: folded or unfolded by hand.
+    turned: Vec<Group>,
 }
 
 impl View {
     /// The value to be shown.
     fn value(&self, control: &Control) -> i64 {
-        if matches!(control.kind, Kind::Button) {
-            return control.value;
-        }
-        self.edits.iter().find(|(edit, _)| edit.id == control.id).map_or(control.value, |(edit, _)| edit.value)
+        let told = control.value.unwrap_or(control.default);
+        self.edits.iter().find(|(edit, _)| edit.id == control.id).map_or(told, |(edit, _)| edit.value)
     }
 
     fn forget(&mut self, controls: &DeviceControls, now: Instant) {
         self.edits.retain(|(edit, at)| {
-            let is_open = controls.list.iter().any(|control| control.id == edit.id && control.value != edit.value);
+            let is_open =
+                controls.list.iter().any(|control| control.id == edit.id && control.value != Some(edit.value));
             is_open && now.saturating_duration_since(*at) < PATIENCE
         });
     }
@@ -54,6 +60,7 @@ fn n_changed(controls: &DeviceControls) -> usize {
     controls.list.iter().filter(|control| control.can_be_set() && !control.is_default()).count()
 }
 
+#[must_use]
 pub fn aside(window: &Window) -> String {
     match n_changed(&window.controls) {
         0 => String::new(),
@@ -71,30 +78,100 @@ pub fn draw(window: &mut Window, ui: &mut Ui) {
     window.control_view.forget(&controls, now);
     let is_open = window.status.as_ref().is_some_and(|status| status.is_opened);
     let mut wanted = Vec::new();
-    ui.add_enabled_ui(is_open, |ui| {
-        presets(window, ui, &controls, &mut wanted);
-        for control in &controls.list {
-            row(&window.control_view, ui, control, &mut wanted);
+    ui.add_enabled_ui(is_open, |ui| presets(window, ui, &controls, &mut wanted));
+    if controls.list.len() > MANY {
+        search(&mut window.control_view, ui);
+    }
+    let groups = grouped(&controls.list, &window.control_view.search);
+    if groups.is_empty() {
+        inspector::note(ui, "No control has these words in its name.");
+    }
+    let is_alone = groups.len() == 1 && controls.list.len() <= MANY;
+    for (group, members) in groups {
+        if !is_alone && !heading(&mut window.control_view, ui, group, members.len(), controls.list.len()) {
+            continue;
         }
-        let help = "Sets every control to the value that the camera's maker chose";
-        let differs = n_changed(&controls) > 0;
-        ui.add_enabled_ui(differs, |ui| {
-            let button = widgets::button(ui, "All defaults", false, help);
-            if button.on_disabled_hover_text("Every control has its default.").clicked() {
-                let settable = controls.list.iter().filter(|control| control.can_be_set() && !control.is_default());
-                wanted.extend(settable.map(|control| Setting { id: control.id, value: control.default }));
+        ui.add_enabled_ui(is_open, |ui| {
+            for control in members {
+                // Names may be there twice, and rows come and go.
+                ui.push_id(control.id, |ui| row(&window.control_view, ui, control, &mut wanted));
             }
         });
+    }
+    ui.add_enabled_ui(is_open && n_changed(&controls) > 0, |ui| {
+        let help = "Sets every control to the value that the camera's maker chose";
+        let button = widgets::button(ui, "All defaults", false, help);
+        if button.on_disabled_hover_text("Every control has its default.").clicked() {
+            let settable = controls.list.iter().filter(|control| control.can_be_set() && !control.is_default());
+            wanted.extend(settable.map(|control| Setting { id: control.id, value: control.default }));
+        }
     });
     if !is_open {
         inspector::note(ui, "The camera is not open: these are the values that it had.");
     }
     if !wanted.is_empty() {
-        for setting in &wanted {
+        let is_button = |id| controls.list.iter().any(|c| c.id == id && matches!(c.kind, Kind::Button));
+        for setting in wanted.iter().filter(|setting| !is_button(setting.id)) {
             window.control_view.put(*setting, now);
         }
         window.wishes.push(Wish::Camera(Command::SetControls(wanted)));
     }
+}
+
+/// Under their headings, in the device's order; without headings under which nothing stands.
+fn grouped<'a>(list: &'a [Control], search: &str) -> Vec<(Group, Vec<&'a Control>)> {
+    let words: Vec<_> = search.split_whitespace().map(str::to_lowercase).collect();
+    let is_wanted = |control: &&Control| {
+        let name = control.name.to_lowercase();
+        words.iter().all(|word| name.contains(word))
+    };
+    let of = |group| list.iter().filter(move |control| Group::of(control.id) == group);
+    let groups = Group::ALL.into_iter().map(|group| (group, of(group).filter(is_wanted).collect::<Vec<_>>()));
+    groups.filter(|(_, members)| !members.is_empty()).collect()
+}
+
+fn search(view: &mut View, ui: &mut Ui) {
+    const HELP: &str = "Shows only the controls with these words in their names";
+    widgets::row(ui, "Search", HELP, |ui, width| {
+        let edit = egui::TextEdit::singleline(&mut view.search)
+            .hint_text("Words in a name")
+            .align(egui::Align2::LEFT_CENTER)
+            .desired_width(width - 12.0);
+        ui.add_sized(vec2(width, CONTROL_HEIGHT), edit).accessible_name("Search controls").on_hover_text(HELP);
+        if widgets::reset(ui, "Search controls", "all of them", !view.search.is_empty()) {
+            view.search.clear();
+        }
+    });
+}
+
+/// The title of a group, which folds it away. Says whether it is open.
+fn heading(view: &mut View, ui: &mut Ui, group: Group, n_members: usize, n_all: usize) -> bool {
+    let is_open_at_first = group != Group::Other || n_all <= MANY;
+    let is_turned = view.turned.contains(&group);
+    // What is found must not be hidden.
+    let is_open = is_open_at_first != is_turned || !view.search.is_empty();
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 24.0), Sense::click());
+    let label = format!("{} controls", group.label());
+    response.widget_info(|| WidgetInfo::selected(Role::Button, true, is_open, &label));
+    let palette = Palette::of(ui);
+    let color = if response.hovered() { palette.text_strong } else { palette.text_weak };
+    let icon = if is_open { Icon::Down } else { Icon::Right };
+    icon.paint(ui.painter(), pos2(rect.left() + 4.0, rect.center().y), 6.0, color);
+    let text = if is_open { group.label().to_owned() } else { format!("{} ({n_members})", group.label()) };
+    let at = pos2(rect.left() + 14.0, rect.center().y);
+    let end = ui.painter().text(at, egui::Align2::LEFT_CENTER, text, theme::semibold(SMALL), color).right();
+    let line = egui::Stroke::new(1.0, palette.line);
+    ui.painter().hline(end + 8.0..=rect.right(), rect.center().y, line);
+    widgets::focus_ring(ui, &response, theme::RADIUS);
+    let help = if is_open { "Fold these controls away" } else { "Show these controls" };
+    if response.on_hover_text(help).clicked() {
+        if is_turned {
+            view.turned.retain(|turned| *turned != group);
+        } else {
+            view.turned.push(group);
+        }
+    }
+    is_open
 }
 
 fn why_none(window: &Window) -> &'static str {
@@ -111,7 +188,7 @@ fn why_none(window: &Window) -> &'static str {
 /// Four sets of values that are kept for this camera.
 fn presets(window: &mut Window, ui: &mut Ui, controls: &DeviceControls, wanted: &mut Vec<Setting>) {
     const HELP: &str = "Sets of values that are kept for this camera";
-    let camera = window.spec.without_password();
+    let camera = controls.camera.clone();
     widgets::row(ui, "Presets", HELP, |ui, width| {
         ui.allocate_ui_with_layout(vec2(width, CONTROL_HEIGHT), Layout::left_to_right(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = 5.0;
@@ -152,13 +229,13 @@ fn presets(window: &mut Window, ui: &mut Ui, controls: &DeviceControls, wanted: 
 /// What a preset keeps: all that could be set just now.
 fn values(controls: &DeviceControls) -> Vec<Setting> {
     let settable = controls.list.iter().filter(|control| control.can_be_set() && !matches!(control.kind, Kind::Button));
-    settable.map(|control| Setting { id: control.id, value: control.value }).collect()
+    settable.filter_map(|control| Some(Setting { id: control.id, value: control.value? })).collect()
 }
 
 /// What of a preset this camera can have.
 fn fitting(controls: &DeviceControls, kept: &[Setting]) -> Vec<Setting> {
     let fit = |setting: &Setting| {
-        let control = controls.list.iter().find(|control| control.id == setting.id && !control.is_read_only)?;
+        let control = controls.list.iter().find(|control| control.id == setting.id && control.is_ever_set())?;
         Some(Setting { value: control.fit(setting.value), ..*setting })
     };
     kept.iter().filter_map(fit).collect()
@@ -167,7 +244,7 @@ fn fitting(controls: &DeviceControls, kept: &[Setting]) -> Vec<Setting> {
 fn is_as(controls: &DeviceControls, kept: &[Setting]) -> bool {
     let mut fitting = fitting(controls, kept).into_iter().peekable();
     let has = |setting: Setting| {
-        controls.list.iter().any(|control| control.id == setting.id && control.value == setting.value)
+        controls.list.iter().any(|control| control.id == setting.id && control.value == Some(setting.value))
     };
     fitting.peek().is_some() && fitting.all(has)
 }
@@ -189,9 +266,12 @@ fn help(control: &Control) -> String {
 
 fn row(view: &View, ui: &mut Ui, control: &Control, wanted: &mut Vec<Setting>) {
     let help = help(control);
+    if !control.is_ever_set() {
+        return reported(ui, control, &help);
+    }
     let before = view.value(control);
     let mut value = before;
-    let why_not = control.held.as_deref().or(control.is_read_only.then_some("The camera only reports this"));
+    let why_not = control.held.as_deref();
     widgets::row(ui, &control.name, &help, |ui, width| {
         let size = vec2(width, CONTROL_HEIGHT);
         let mut pressed = false;
@@ -202,7 +282,7 @@ fn row(view: &View, ui: &mut Ui, control: &Control, wanted: &mut Vec<Setting>) {
                 Kind::Integer { min, max, step } => integer(ui, control, &help, (*min, *max, *step), &mut value, width),
                 Kind::Boolean => {
                     let mut is_on = value != 0;
-                    let shown = if is_on { "on" } else { "off" };
+                    let shown = control.spelled(value);
                     told(ui.checkbox(&mut is_on, shown).accessible_name(&control.name), &help, why_not);
                     value = i64::from(is_on);
                 }
@@ -216,13 +296,14 @@ fn row(view: &View, ui: &mut Ui, control: &Control, wanted: &mut Vec<Setting>) {
                         }
                     });
                 }
-                Kind::Button => {
+                _ => {
                     let button = widgets::button(ui, "Do it", false, &help).accessible_name(&control.name);
                     pressed = button.clicked();
                 }
             });
         });
-        let differs = why_not.is_none() && !matches!(control.kind, Kind::Button) && value != control.default;
+        let has_default = why_not.is_none() && !matches!(control.kind, Kind::Button);
+        let differs = has_default && control.value.is_some() && value != control.default;
         if widgets::reset(ui, &control.name, &control.spelled(control.default), differs) {
             value = control.default;
         }
@@ -232,11 +313,31 @@ fn row(view: &View, ui: &mut Ui, control: &Control, wanted: &mut Vec<Setting>) {
     });
     if let Some(why) = why_not {
         inspector::note(ui, why);
+    } else if control.value.is_none() && !matches!(control.kind, Kind::Button) {
+        inspector::note(ui, "The camera does not tell which value it has.");
     }
-    let value = control.fit(value);
     if value != before && why_not.is_none() {
-        wanted.push(Setting { id: control.id, value });
+        wanted.push(Setting { id: control.id, value: control.fit(value) });
     }
+}
+
+/// A control that cannot be set: its value, or what it is.
+fn reported(ui: &mut Ui, control: &Control, help: &str) {
+    widgets::row(ui, &control.name, help, |ui, width| {
+        let palette = Palette::of(ui);
+        let is_shut = control.id == control::PRIVACY && control.value.is_some_and(|value| value != 0);
+        let color = if is_shut { palette.warning } else { palette.text_label };
+        let words = RichText::new(control.in_words()).color(color);
+        let layout = Layout::left_to_right(Align::Center);
+        ui.allocate_ui_with_layout(vec2(width, CONTROL_HEIGHT), layout, |ui| {
+            let why = if control.is_read_only {
+                "The camera only reports this."
+            } else {
+                "This program does not set values of this kind."
+            };
+            ui.add(egui::Label::new(words).truncate()).on_hover_text(format!("{help}\n{why}"));
+        });
+    });
 }
 
 fn told(response: Response, help: &str, why_not: Option<&str>) -> Response {

@@ -127,7 +127,7 @@ pub fn tool_button(ui: &mut Ui, button: ToolButton<'_>) -> Response {
 }
 
 /// Whoever uses the keyboard must see where he is.
-fn focus_ring(ui: &Ui, response: &Response, radius: u8) {
+pub fn focus_ring(ui: &Ui, response: &Response, radius: u8) {
     if response.has_focus() {
         let stroke = Stroke::new(2.0, Palette::of(ui).accent);
         ui.painter().rect_stroke(response.rect, radius, stroke, StrokeKind::Inside);

@@ -1,23 +1,22 @@
 //! The controls of a V4L2 device, on a handle of their own: a node may be opened several times, and setting controls does
 //! not disturb whoever streams from it.
-//!
-//! Left out are controls that no panel could show: arrays, texts, bit masks and 64-bit numbers.
-#![expect(unsafe_code, reason = "four ioctls, each with a structure without pointers")]
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
+use rustix::ioctl::{Opcode, opcode};
 
-use super::O_NONBLOCK;
-use crate::control::{self, Control, Kind, MAX_CONTROLS, MenuItem, Setting};
+use super::query::{ask, open};
+use crate::control::{self, Control, Kind, MAX_CONTROLS, MAX_ITEMS, MenuItem, Setting};
+use crate::device::controls::checked;
+use crate::device::text::safe_until_zero;
 use crate::device::without_code;
 
 // From videodev2.h.
 const NEXT_CONTROL: u32 = 0x8000_0000;
+const NEXT_COMPOUND: u32 = 0x4000_0000;
 const FLAG_DISABLED: u32 = 0x01;
 const FLAG_GRABBED: u32 = 0x02;
 const FLAG_READ_ONLY: u32 = 0x04;
@@ -28,12 +27,15 @@ const TYPE_INTEGER: u32 = 1;
 const TYPE_BOOLEAN: u32 = 2;
 const TYPE_MENU: u32 = 3;
 const TYPE_BUTTON: u32 = 4;
+const TYPE_INTEGER64: u32 = 5;
+const TYPE_CLASS: u32 = 6;
+const TYPE_TEXT: u32 = 7;
+const TYPE_BITMASK: u32 = 8;
 const TYPE_INTEGER_MENU: u32 = 9;
-/// Menus have a hole here and there, but none has so many places.
-const MAX_PLACES: u32 = 64;
 
 /// `struct v4l2_query_ext_ctrl`
 #[repr(C)]
+#[derive(Default)]
 struct Query {
     id: u32,
     kind: u32,
@@ -52,6 +54,7 @@ struct Query {
 
 /// `struct v4l2_querymenu`; the name of an integer menu's item is a number in its first eight bytes.
 #[repr(C)]
+#[derive(Default)]
 struct QueryMenu {
     id: u32,
     index: u32,
@@ -66,12 +69,10 @@ struct Value {
     value: i32,
 }
 
-const _: () = assert!(size_of::<Query>() == 232 && size_of::<QueryMenu>() == 44 && size_of::<Value>() == 8);
-
-const VIDIOC_QUERY_EXT_CTRL: Opcode = opcode::read_write::<Query>(b'V', 103);
-const VIDIOC_QUERYMENU: Opcode = opcode::read_write::<QueryMenu>(b'V', 37);
-const VIDIOC_G_CTRL: Opcode = opcode::read_write::<Value>(b'V', 27);
-const VIDIOC_S_CTRL: Opcode = opcode::read_write::<Value>(b'V', 28);
+const QUERY_EXT_CTRL: Opcode = opcode::read_write::<Query>(b'V', 103);
+const QUERYMENU: Opcode = opcode::read_write::<QueryMenu>(b'V', 37);
+const G_CTRL: Opcode = opcode::read_write::<Value>(b'V', 27);
+const S_CTRL: Opcode = opcode::read_write::<Value>(b'V', 28);
 
 /// An open node, from which nobody streams.
 pub struct ControlPort {
@@ -82,70 +83,77 @@ pub struct ControlPort {
 
 impl ControlPort {
     pub fn open(path: &Path) -> io::Result<Self> {
-        let node = OpenOptions::new().read(true).write(true).custom_flags(O_NONBLOCK).open(path)?;
-        Ok(Self { node, menus: BTreeMap::new() })
+        open(path).map(Self::on)
     }
 
-    /// All controls with their values. Those that do not answer are left out.
+    pub(super) fn on(node: File) -> Self {
+        Self { node, menus: BTreeMap::new() }
+    }
+
+    /// All controls with their values.
     pub fn read(&mut self) -> io::Result<Vec<Control>> {
         let mut rows = Vec::new();
         let mut last = 0;
         while rows.len() < MAX_CONTROLS {
-            let query = match self.query(last | NEXT_CONTROL) {
-                Ok(query) => query,
+            let mut query = Query { id: last | NEXT_CONTROL | NEXT_COMPOUND, ..Query::default() };
+            match ask::<QUERY_EXT_CTRL, _>(&self.node, &mut query) {
+                Ok(()) => {}
                 // EINVAL: there are no more.
                 Err(error) if rows.is_empty() && error.kind() != io::ErrorKind::InvalidInput => return Err(error),
                 Err(_) => break,
-            };
+            }
             // A driver that goes round in circles.
             if query.id <= last {
                 break;
             }
             last = query.id;
-            rows.extend(self.row(&query));
+            // A disabled one is to be ignored for good (`vidioc-queryctrl.rst`), and a class is a heading.
+            if query.flags & FLAG_DISABLED == 0 && query.kind != TYPE_CLASS {
+                let kind = self.kind(&query);
+                let value = self.value(&query, &kind);
+                rows.push((described(&query, kind, value), query.flags));
+            }
         }
-        let values: BTreeMap<u32, i64> = rows.iter().map(|(control, _)| (control.id, control.value)).collect();
+        let values: BTreeMap<u32, i64> =
+            rows.iter().filter_map(|(control, _)| Some((control.id, control.value?))).collect();
         let finish = |(control, flags): (Control, u32)| {
             let held = control::held_by(control.id, flags & FLAG_INACTIVE != 0, |id| values.get(&id).copied());
             let grabbed = || "The driver holds it while the camera is in use".to_owned();
-            Control { held: held.or_else(|| (flags & FLAG_GRABBED != 0).then(grabbed)), ..control }.checked()
+            checked(Control { held: held.or_else(|| (flags & FLAG_GRABBED != 0).then(grabbed)), ..control })
         };
-        Ok(rows.into_iter().filter_map(finish).collect())
+        Ok(rows.into_iter().map(finish).collect())
     }
 
-    /// One control with its flags, if it can be shown and answers.
-    fn row(&mut self, query: &Query) -> Option<(Control, u32)> {
-        if query.flags & FLAG_DISABLED != 0 {
-            return None;
+    fn kind(&mut self, query: &Query) -> Kind {
+        let (min, max) = (query.minimum, query.maximum);
+        let step = i64::try_from(query.step).unwrap_or(i64::MAX);
+        if query.n_dims > 0 {
+            let sizes = query.dims.iter().take(query.n_dims as usize).copied().collect();
+            return Kind::Table { sizes };
         }
-        let kind = match query.kind {
-            TYPE_INTEGER => {
-                let step = i64::try_from(query.step).unwrap_or(i64::MAX);
-                Kind::Integer { min: query.minimum, max: query.maximum, step }
-            }
+        match query.kind {
+            TYPE_INTEGER => Kind::Integer { min, max, step },
             TYPE_BOOLEAN => Kind::Boolean,
             TYPE_MENU | TYPE_INTEGER_MENU => Kind::Menu { items: self.items(query) },
             TYPE_BUTTON => Kind::Button,
-            _ => return None,
-        };
-        let value = if matches!(kind, Kind::Button) {
-            0
-        } else if query.flags & FLAG_WRITE_ONLY != 0 || query.elems > 1 {
+            TYPE_BITMASK => Kind::Bitmask { mask: bits(max) },
+            TYPE_INTEGER64 => Kind::Integer64 { min, max, step },
+            TYPE_TEXT => Kind::Text { max_chars: max },
+            _ => Kind::Other,
+        }
+    }
+
+    /// `None` also where the camera does not answer: such a control is shown without a value.
+    fn value(&self, query: &Query, kind: &Kind) -> Option<i64> {
+        let has_number =
+            matches!(kind, Kind::Integer { .. } | Kind::Boolean | Kind::Menu { .. } | Kind::Bitmask { .. });
+        if !has_number || query.flags & FLAG_WRITE_ONLY != 0 {
             return None;
-        } else {
-            self.value(query.id).ok()?
-        };
-        let control = Control {
-            id: query.id,
-            name: text(&query.name),
-            kind,
-            value,
-            default: query.default_value,
-            held: None,
-            is_read_only: query.flags & FLAG_READ_ONLY != 0,
-            is_volatile: query.flags & FLAG_VOLATILE != 0,
-        };
-        Some((control, query.flags))
+        }
+        let mut value = Value { id: query.id, value: 0 };
+        ask::<G_CTRL, _>(&self.node, &mut value).ok()?;
+        let value = i64::from(value.value);
+        Some(if matches!(kind, Kind::Bitmask { .. }) { bits(value) } else { value })
     }
 
     fn items(&mut self, query: &Query) -> Vec<MenuItem> {
@@ -153,14 +161,17 @@ impl ControlPort {
             return items.clone();
         }
         let first = u32::try_from(query.minimum).unwrap_or(0);
-        let last = u32::try_from(query.maximum).unwrap_or(0).min(first.saturating_add(MAX_PLACES));
+        let last = u32::try_from(query.maximum).unwrap_or(0).min(first.saturating_add(MAX_ITEMS));
         let mut items = Vec::new();
         for index in first..=last {
+            let mut item = QueryMenu { id: query.id, index, ..QueryMenu::default() };
             // EINVAL where the device does not have this item.
-            let Ok(name) = self.item(query.id, index) else { continue };
-            let name = match name.first_chunk() {
+            if ask::<QUERYMENU, _>(&self.node, &mut item).is_err() {
+                continue;
+            }
+            let name = match item.name.first_chunk() {
                 Some(number) if query.kind == TYPE_INTEGER_MENU => i64::from_ne_bytes(*number).to_string(),
-                _ => text(&name),
+                _ => safe_until_zero(&item.name),
             };
             items.push(MenuItem { value: i64::from(index), name });
         }
@@ -174,52 +185,28 @@ impl ControlPort {
     /// A sentence for people.
     pub fn set(&mut self, setting: Setting) -> Result<(), String> {
         let value = i32::try_from(setting.value).map_err(|_| "the value is too large".to_owned())?;
-        let mut arg = Value { id: setting.id, value };
-        // SAFETY: the number is made of the type that the kernel expects (videodev2.h), which has no pointers.
-        let done = unsafe { ioctl(&self.node, Updater::<VIDIOC_S_CTRL, _>::new(&mut arg)) };
-        done.map_err(|error| why_refused(&error.into()))
-    }
-
-    fn query(&self, id: u32) -> io::Result<Query> {
-        let mut query = Query {
-            id,
-            kind: 0,
-            name: [0; 32],
-            minimum: 0,
-            maximum: 0,
-            step: 0,
-            default_value: 0,
-            flags: 0,
-            elem_size: 0,
-            elems: 0,
-            n_dims: 0,
-            dims: [0; 4],
-            reserved: [0; 32],
-        };
-        // SAFETY: as in `set`.
-        unsafe { ioctl(&self.node, Updater::<VIDIOC_QUERY_EXT_CTRL, _>::new(&mut query)) }?;
-        Ok(query)
-    }
-
-    fn item(&self, id: u32, index: u32) -> io::Result<[u8; 32]> {
-        let mut item = QueryMenu { id, index, name: [0; 32], reserved: 0 };
-        // SAFETY: as in `set`.
-        unsafe { ioctl(&self.node, Updater::<VIDIOC_QUERYMENU, _>::new(&mut item)) }?;
-        Ok(item.name)
-    }
-
-    fn value(&self, id: u32) -> io::Result<i64> {
-        let mut value = Value { id, value: 0 };
-        // SAFETY: as in `set`.
-        unsafe { ioctl(&self.node, Updater::<VIDIOC_G_CTRL, _>::new(&mut value)) }?;
-        Ok(i64::from(value.value))
+        let mut wanted = Value { id: setting.id, value };
+        ask::<S_CTRL, _>(&self.node, &mut wanted).map_err(|error| why_refused(&error))
     }
 }
 
-/// A C string, in whatever encoding.
-fn text(bytes: &[u8]) -> String {
-    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
-    String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).into_owned()
+fn described(query: &Query, kind: Kind, value: Option<i64>) -> Control {
+    let is_mask = matches!(kind, Kind::Bitmask { .. });
+    Control {
+        id: query.id,
+        name: safe_until_zero(&query.name),
+        kind,
+        value,
+        default: if is_mask { bits(query.default_value) } else { query.default_value },
+        held: None,
+        is_read_only: query.flags & FLAG_READ_ONLY != 0,
+        is_volatile: query.flags & FLAG_VOLATILE != 0,
+    }
+}
+
+/// A mask has 32 bits, of which the highest is no sign.
+fn bits(value: i64) -> i64 {
+    value & 0xffff_ffff
 }
 
 fn why_refused(error: &io::Error) -> String {
@@ -246,16 +233,31 @@ mod tests {
     fn the_numbers_of_the_calls_are_those_of_videodev2_h() {
         // As the C compiler computes them, for the architectures that number ioctls in the usual way.
         if cfg!(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "arm", target_arch = "riscv64")) {
-            let numbers = [VIDIOC_QUERY_EXT_CTRL, VIDIOC_QUERYMENU, VIDIOC_G_CTRL, VIDIOC_S_CTRL];
-            assert_eq!(numbers.map(|n| n as u64), [0xc0e8_5667, 0xc02c_5625, 0xc008_561b, 0xc008_561c]);
+            let numbers = [QUERY_EXT_CTRL, QUERYMENU, G_CTRL, S_CTRL];
+            assert_eq!(numbers, [0xc0e8_5667, 0xc02c_5625, 0xc008_561b, 0xc008_561c]);
         }
     }
 
+    #[track_caller]
+    fn check_kind(kind: u32, n_dims: u32, expected: &Kind) {
+        let query = Query { id: 7, kind, n_dims, dims: [8, 16, 9, 9], minimum: -1, maximum: 4, ..Query::default() };
+        let mut port = ControlPort::open(Path::new("/dev/null")).unwrap();
+        assert_eq!(&port.kind(&query), expected);
+        assert_eq!(port.value(&query, expected), None, "{expected:?}");
+    }
+
     #[test]
-    fn names_in_any_encoding_are_read() {
-        assert_eq!(text(b"Gain\0rest"), "Gain");
-        assert_eq!(text(b"Belichtung \xfc\0"), "Belichtung \u{fffd}");
-        assert_eq!(text(&[b'x'; 32]), "x".repeat(32));
+    fn controls_of_any_kind_are_borne() {
+        check_kind(TYPE_INTEGER, 0, &Kind::Integer { min: -1, max: 4, step: 0 });
+        check_kind(TYPE_INTEGER, 2, &Kind::Table { sizes: vec![8, 16] });
+        check_kind(TYPE_INTEGER, u32::MAX, &Kind::Table { sizes: vec![8, 16, 9, 9] });
+        check_kind(TYPE_MENU, 0, &Kind::Menu { items: Vec::new() });
+        check_kind(TYPE_BITMASK, 0, &Kind::Bitmask { mask: 4 });
+        check_kind(TYPE_TEXT, 0, &Kind::Text { max_chars: 4 });
+        check_kind(0x0106, 0, &Kind::Other);
+        check_kind(u32::MAX, 0, &Kind::Other);
+        let mask = Query { default_value: -0x7fff_e000, ..Query::default() };
+        assert_eq!(described(&mask, Kind::Bitmask { mask: 0 }, None).default, 0x8000_2000);
     }
 
     #[test]

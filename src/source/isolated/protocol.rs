@@ -17,7 +17,7 @@ use crate::source::{SourceSpec, simulated};
 use crate::status::{Asked, Got};
 
 /// Changes with each change of the messages: a program that was replaced while it runs finds a worker of another number.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 const MARK: u8 = 0x1e;
 /// No message is longer; whatever is has not come from a worker.
@@ -234,14 +234,23 @@ mod tests {
     #[test]
     fn the_longest_news_of_controls_fit_into_a_message() {
         use crate::control::{Cause, Control, Kind, MenuItem};
+        use crate::device::controls::checked;
         // Each is written as four bytes.
         let name = "\u{1f3a5}".repeat(10_000);
         let items = (0..10_000).map(|n| MenuItem { value: i64::MIN + n, name: name.clone() }).collect();
         let kind = Kind::Menu { items };
-        let (value, held) = (i64::MIN, Some(name.clone()));
-        let control =
-            Control { id: u32::MAX, name, kind, value, default: value, held, is_read_only: false, is_volatile: false };
-        let list = vec![control.checked().unwrap(); 9];
+        let (default, held) = (i64::MIN, Some(name.clone()));
+        let control = Control {
+            id: u32::MAX,
+            name,
+            kind,
+            value: Some(default),
+            default,
+            held,
+            is_read_only: true,
+            is_volatile: true,
+        };
+        let list = vec![checked(control); 9];
         for news in ControlNews::in_pieces(Cause::Listed, &list, Vec::new()) {
             let line = encode(&Sent(i64::MIN, Report::Controls(news))).unwrap();
             assert!(line.len() < MAX_LINE, "{}", line.len());

@@ -253,7 +253,9 @@ impl Job<'_> {
 
     fn want(&self, wanted: &[Setting]) {
         let mut all = self.wanted.borrow_mut();
-        wanted.iter().for_each(|setting| add_setting(&mut all, *setting));
+        for setting in wanted {
+            add_setting(&mut all, *setting);
+        }
     }
 }
 

@@ -47,7 +47,7 @@ impl Controls {
             id,
             name: name.to_owned(),
             kind,
-            value: default,
+            value: Some(default),
             default,
             held: None,
             is_read_only: false,
@@ -70,7 +70,7 @@ impl Controls {
             if let Some(control) = self.list.iter_mut().find(|control| control.id == id) {
                 match &control.held {
                     Some(why) => refused.push(Refusal { id, why: why.clone() }),
-                    None => control.value = control.fit(value),
+                    None => control.value = Some(control.fit(value)),
                 }
             }
             self.hold();
@@ -79,7 +79,7 @@ impl Controls {
     }
 
     fn value(&self, id: u32) -> Option<i64> {
-        self.list.iter().find(|control| control.id == id).map(|control| control.value)
+        self.list.iter().find(|control| control.id == id)?.value
     }
 
     fn hold(&mut self) {
