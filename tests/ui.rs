@@ -1125,7 +1125,7 @@ fn with_controls() -> Window {
             control(control::AUTO_WHITE_BALANCE, "White Balance, Automatic", Kind::Boolean, 1, 1),
             control(control::AUTO_EXPOSURE, "Auto Exposure", menu(&[(1, "Manual Mode"), (3, "Automatic")]), 3, 3),
             Control { held, ..control(control::EXPOSURE_TIME, "Exposure Time", range(1, 2_000), 157, 333) },
-            Control { is_read_only: true, ..control(control::PRIVACY, "Privacy", Kind::Boolean, 0, 0) },
+            Control { is_read_only: true, ..control(control::PRIVACY, "Privacy", Kind::Boolean, 1, 0) },
             control(0x0099_0001, "Restart the Lens", Kind::Button, 0, 0),
         ],
     });
@@ -1175,9 +1175,10 @@ fn a_number_is_typed_or_slid() {
 fn what_cannot_be_set_is_disabled_and_says_why() {
     let harness = harness(with_controls());
     let is_disabled = |label: &str| harness.get_by_label(label).accesskit_node().is_disabled();
-    assert!(is_disabled("Exposure Time") && is_disabled("Privacy") && !is_disabled("Brightness"));
+    assert!(is_disabled("Exposure Time") && !is_disabled("Brightness"));
     harness.get_by_label("Auto exposure is on");
-    harness.get_by_label("The camera only reports this");
+    // What the camera only reports is a word, not a switch.
+    harness.get_by_label("Shutter closed");
     // The arrow stands only where somebody could go back.
     for label in ["Reset Exposure Time", "Reset Contrast", "Reset Restart the Lens"] {
         assert!(harness.query_by_label(label).is_none(), "{label}");
@@ -1207,10 +1208,83 @@ fn presets_are_kept_for_each_camera() {
     harness.run();
     click(&mut harness, "Preset 3");
     check_wish(&mut harness, &format!("Camera(SetControls([Setting {{ id: {}, value: 64 }}]))", control::BRIGHTNESS));
-    // Another camera has none of them.
+    // They are the camera's own, however it is named; another camera has none of them.
     harness.state_mut().spec = SourceSpec::parse("/dev/video2").unwrap();
     harness.run();
+    assert!(!harness.get_by_label("Preset 2").accesskit_node().is_disabled());
+    Arc::make_mut(&mut harness.state_mut().controls).camera = "usb-1234".to_owned();
+    harness.run();
     assert!(harness.get_by_label("Preset 2").accesskit_node().is_disabled());
+}
+
+/// As drivers for tests have them: of every kind, and many.
+fn with_many_controls() -> Window {
+    let mut window = with_controls();
+    let list = &mut Arc::make_mut(&mut window.controls).list;
+    let kinds = [
+        ("Mask", Kind::Bitmask { mask: 0xff }),
+        ("Long", Kind::Integer64 { min: 0, max: i64::MAX, step: 1 }),
+        ("Words", Kind::Text { max_chars: 32 }),
+        ("Matrix", Kind::Table { sizes: vec![8, 16] }),
+        ("Area", Kind::Other),
+    ];
+    for (id, (name, kind)) in (0x0098_f900_u32..).zip(kinds) {
+        list.push(Control { value: None, ..control(id, name, kind, 0, 0) });
+    }
+    for number in 1..=30_u32 {
+        let range = Kind::Integer { min: 0, max: 9, step: 1 };
+        list.push(control(0x00f0_f000 + number, &format!("Special {number}"), range, 0, 0));
+    }
+    window
+}
+
+#[test]
+fn many_controls_are_grouped_and_searched() {
+    let mut harness = harness(with_many_controls());
+    // Those that cameras have are there at once; the others are folded away, and counted.
+    harness.get_by_label("Brightness");
+    assert!(harness.query_by_label("Special 7").is_none() && harness.query_by_label("Search controls").is_some());
+    click(&mut harness, "Other controls");
+    harness.get_by_label("Special 7");
+    for words in [
+        "Bits of 0xff",
+        "A 64-bit number",
+        "A text of up to 32 characters",
+        "A table of 8 × 16 numbers",
+        "Not a simple value",
+    ] {
+        harness.get_by_label(words);
+    }
+    click(&mut harness, "Picture controls");
+    assert!(harness.query_by_label("Brightness").is_none());
+    // What is searched for is found, also where it is folded away.
+    click(&mut harness, "Other controls");
+    harness.get_by_label("Search controls").focus();
+    harness.run();
+    harness.get_by_label("Search controls").type_text("BRIGHT");
+    harness.run();
+    harness.get_by_label("Brightness");
+    assert!(harness.query_by_label("Contrast").is_none());
+    harness.get_by_label("Search controls").type_text(" and dark");
+    harness.run();
+    harness.get_by_label("No control has these words in its name.");
+    click(&mut harness, "Reset Search controls");
+    harness.get_by_label("Exposure Time");
+    // Few controls need no search.
+    assert!(self::harness(with_controls()).query_by_label("Search controls").is_none());
+}
+
+#[test]
+fn a_control_that_does_not_tell_its_value_can_be_set() {
+    let mut window = with_controls();
+    Arc::make_mut(&mut window.controls).list[1].value = None;
+    let mut harness = harness(window);
+    harness.get_by_label_contains("does not tell which value");
+    assert!(harness.query_by_label("Reset Contrast").is_none());
+    harness.get_by_label("Contrast").focus();
+    harness.run();
+    press(&mut harness, Key::ArrowRight);
+    check_wish(&mut harness, &format!("Camera(SetControls([Setting {{ id: {}, value: 33 }}]))", control::CONTRAST));
 }
 
 #[test]

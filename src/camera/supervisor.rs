@@ -330,7 +330,7 @@ impl Supervisor {
                     self.log(Level::Warning, "format", message);
                 }
                 News::Frame { image, grabbed, wall } => self.on_frame(image, grabbed, wall, now),
-                News::Controls(news) => self.on_controls(news),
+                News::Controls(news) => self.on_controls(news, now),
                 News::WarmedUp => {
                     self.tally.drops.warm_up += 1;
                     self.extend_deadline(now);
@@ -352,8 +352,8 @@ impl Supervisor {
         }
     }
 
-    fn on_controls(&mut self, news: ControlNews) {
-        let Some(response) = self.controls.on_news(news) else { return };
+    fn on_controls(&mut self, news: ControlNews, now: Instant) {
+        let Some(response) = self.controls.on_news(news, now) else { return };
         for (level, message) in response.events {
             self.log(level, "control", message);
         }

@@ -125,7 +125,7 @@ impl Group {
         match self {
             Self::Picture => "Picture",
             Self::Camera => "Camera",
-            Self::Other => "Others",
+            Self::Other => "Other",
         }
     }
 }
