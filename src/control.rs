@@ -126,6 +126,12 @@ pub fn add_setting(settings: &mut Vec<Setting>, setting: Setting) {
 }
 
 impl Control {
+    /// A short name for people, where the device's own may be long.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        label(self.id).unwrap_or(&self.name)
+    }
+
     #[must_use]
     pub fn can_be_set(&self) -> bool {
         self.held.is_none() && self.is_ever_set()

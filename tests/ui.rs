@@ -1146,10 +1146,10 @@ fn each_control_is_set_by_its_own_widget() {
         check_wish(&mut harness, &format!("Camera(SetControls([Setting {{ id: {expected} }}]))"));
     }
     check("Reset Brightness", None, &format!("{}, value: 0", control::BRIGHTNESS));
-    check("White Balance, Automatic", None, &format!("{}, value: 0", control::AUTO_WHITE_BALANCE));
+    check("Auto white balance", None, &format!("{}, value: 0", control::AUTO_WHITE_BALANCE));
     check("Restart the Lens", None, &format!("{}, value: 1", 0x0099_0001));
     check("All defaults", None, &format!("{}, value: 0", control::BRIGHTNESS));
-    check("Auto Exposure", Some("Manual Mode"), &format!("{}, value: 1", control::AUTO_EXPOSURE));
+    check("Auto exposure", Some("Manual"), &format!("{}, value: 1", control::AUTO_EXPOSURE));
 }
 
 #[test]
@@ -1175,12 +1175,12 @@ fn a_number_is_typed_or_slid() {
 fn what_cannot_be_set_is_disabled_and_says_why() {
     let harness = harness(with_controls());
     let is_disabled = |label: &str| harness.get_by_label(label).accesskit_node().is_disabled();
-    assert!(is_disabled("Exposure Time") && !is_disabled("Brightness"));
+    assert!(is_disabled("Exposure time") && !is_disabled("Brightness"));
     harness.get_by_label("Auto exposure is on");
     // What the camera only reports is a word, not a switch.
     harness.get_by_label("Shutter closed");
     // The arrow stands only where somebody could go back.
-    for label in ["Reset Exposure Time", "Reset Contrast", "Reset Restart the Lens"] {
+    for label in ["Reset Exposure time", "Reset Contrast", "Reset Restart the Lens"] {
         assert!(harness.query_by_label(label).is_none(), "{label}");
     }
     let mut stopped = with_controls();
@@ -1269,7 +1269,7 @@ fn many_controls_are_grouped_and_searched() {
     harness.run();
     harness.get_by_label("No control has these words in its name.");
     click(&mut harness, "Reset Search controls");
-    harness.get_by_label("Exposure Time");
+    harness.get_by_label("Exposure time");
     // Few controls need no search.
     assert!(self::harness(with_controls()).query_by_label("Search controls").is_none());
 }

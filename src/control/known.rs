@@ -37,6 +37,8 @@ pub const EXPOSURE_BIAS: u32 = CAMERA + 19;
 /// What is known of a control that many devices have.
 struct Known {
     id: u32,
+    /// Shorter than what drivers call it, and the same with each of them.
+    label: &'static str,
     unit: &'static str,
     help: &'static str,
     /// The control that takes it over, and what then stands in its place.
@@ -61,38 +63,38 @@ const fn exposure(says: &'static str) -> Master {
 }
 
 macro_rules! known {
-    ($($id:ident $unit:literal $help:literal $master:expr;)*) => {
-        const KNOWN: &[Known] = &[$(Known { id: $id, unit: $unit, help: $help, master: $master }),*];
+    ($($id:ident $label:literal $unit:literal $help:literal $master:expr;)*) => {
+        const KNOWN: &[Known] = &[$(Known { id: $id, label: $label, unit: $unit, help: $help, master: $master }),*];
     };
 }
 
 known! {
-    BRIGHTNESS "" "Makes all of the picture lighter or darker. It changes the numbers, not the light: for a dark room, raise exposure or gain first." None;
-    CONTRAST "" "How far apart light and dark are. Too much of it loses detail in both." None;
-    SATURATION "" "How strong the colours are. The least is black and white on most cameras." None;
-    HUE "" "Turns all colours round the colour circle. Best left alone." Some(switch(AUTO_HUE, "Automatic hue is on"));
-    AUTO_WHITE_BALANCE "" "The camera itself finds out which colour the light has. Turn it off when colours wander." None;
-    GAMMA "" "How bright the middle tones are; black and white stay." None;
-    AUTO_GAIN "" "The camera itself amplifies the picture in the dark." None;
-    GAIN "" "Amplifies the picture. Brighter, and with more noise: a longer exposure or more light is better." None;
-    MIRROR "" "Swaps left and right." None;
-    FLIP "" "Turns the picture upside down." None;
-    POWER_LINE_FREQUENCY "" "Takes away the bands that lamps make. 50 Hz in most of the world, 60 Hz in North America and parts of Asia and South America." None;
-    AUTO_HUE "" "The camera itself sets the hue." None;
-    WHITE_BALANCE "K" "The colour of the light: about 2800 K for lamps, 5500 K for the sun. The wrong one gives a yellow or blue picture." Some(switch(AUTO_WHITE_BALANCE, "Automatic white balance is on"));
-    SHARPNESS "" "Stresses edges. Too much of it gives bright seams and noise." None;
-    BACKLIGHT "" "Makes a face in front of a window brighter, and the window white." None;
-    AUTO_EXPOSURE "" "The camera itself sets how long each picture collects light. Turn it to manual when the brightness pumps, or the rate falls in the dark." None;
-    EXPOSURE_TIME "ms" "How long each picture collects light. Longer: brighter, more blur, and a lower rate once it exceeds the time between two pictures (33.3 ms at 30 fps)." Some(exposure("Auto exposure is on"));
-    EXPOSURE_PRIORITY "" "Whether automatic exposure may lower the rate in the dark. Turn it off when fewer pictures a second come than were asked for." None;
-    PAN "″" "Looks left or right, in seconds of arc." None;
-    TILT "″" "Looks up or down, in seconds of arc." None;
-    FOCUS "" "The distance at which the picture is sharp." Some(switch(AUTO_FOCUS, "Automatic focus is on"));
-    AUTO_FOCUS "" "The camera itself focuses. Turn it off when it hunts back and forth." None;
-    ZOOM "" "Makes what is far away larger." None;
-    PRIVACY "" "Shuts the camera off: the picture is black. On some cameras it is a slider in front of the lens, which only a hand can move." None;
-    EXPOSURE_BIAS "" "Makes what automatic exposure aims at brighter or darker, in thousandths of a stop." None;
-    IRIS "" "How much light the lens lets in." Some(exposure("Auto exposure is on"));
+    BRIGHTNESS "Brightness" "" "Makes all of the picture lighter or darker. It changes the numbers, not the light: for a dark room, raise exposure or gain first." None;
+    CONTRAST "Contrast" "" "How far apart light and dark are. Too much of it loses detail in both." None;
+    SATURATION "Saturation" "" "How strong the colours are. The least is black and white on most cameras." None;
+    HUE "Hue" "" "Turns all colours round the colour circle. Best left alone." Some(switch(AUTO_HUE, "Automatic hue is on"));
+    AUTO_WHITE_BALANCE "Auto white balance" "" "The camera itself finds out which colour the light has. Turn it off when colours wander." None;
+    GAMMA "Gamma" "" "How bright the middle tones are; black and white stay." None;
+    AUTO_GAIN "Auto gain" "" "The camera itself amplifies the picture in the dark." None;
+    GAIN "Gain" "" "Amplifies the picture. Brighter, and with more noise: a longer exposure or more light is better." None;
+    MIRROR "Mirror" "" "Swaps left and right." None;
+    FLIP "Upside down" "" "Turns the picture upside down." None;
+    POWER_LINE_FREQUENCY "Mains frequency" "" "Takes away the bands that lamps make. 50 Hz in most of the world, 60 Hz in North America and parts of Asia and South America." None;
+    AUTO_HUE "Auto hue" "" "The camera itself sets the hue." None;
+    WHITE_BALANCE "White balance" "K" "The colour of the light: about 2800 K for lamps, 5500 K for the sun. The wrong one gives a yellow or blue picture." Some(switch(AUTO_WHITE_BALANCE, "Automatic white balance is on"));
+    SHARPNESS "Sharpness" "" "Stresses edges. Too much of it gives bright seams and noise." None;
+    BACKLIGHT "Backlight" "" "Makes a face in front of a window brighter, and the window white." None;
+    AUTO_EXPOSURE "Auto exposure" "" "The camera itself sets how long each picture collects light. Turn it to manual when the brightness pumps, or the rate falls in the dark." None;
+    EXPOSURE_TIME "Exposure time" "ms" "How long each picture collects light. Longer: brighter, more blur, and a lower rate once it exceeds the time between two pictures (33.3 ms at 30 fps)." Some(exposure("Auto exposure is on"));
+    EXPOSURE_PRIORITY "Rate may fall" "" "Whether automatic exposure may lower the rate in the dark. Turn it off when fewer pictures a second come than were asked for." None;
+    PAN "Pan" "″" "Looks left or right, in seconds of arc." None;
+    TILT "Tilt" "″" "Looks up or down, in seconds of arc." None;
+    FOCUS "Focus" "" "The distance at which the picture is sharp." Some(switch(AUTO_FOCUS, "Automatic focus is on"));
+    AUTO_FOCUS "Auto focus" "" "The camera itself focuses. Turn it off when it hunts back and forth." None;
+    ZOOM "Zoom" "" "Makes what is far away larger." None;
+    PRIVACY "Privacy" "" "Shuts the camera off: the picture is black. On some cameras it is a slider in front of the lens, which only a hand can move." None;
+    EXPOSURE_BIAS "Exposure bias" "" "Makes what automatic exposure aims at brighter or darker, in thousandths of a stop." None;
+    IRIS "Iris" "" "How much light the lens lets in." Some(exposure("Auto exposure is on"));
 }
 
 /// Under which heading a control stands.
@@ -138,6 +140,12 @@ fn known(id: u32) -> Option<&'static Known> {
 #[must_use]
 pub fn help(id: u32) -> &'static str {
     known(id).map_or("", |known| known.help)
+}
+
+/// What it is called here; `None` for what only its maker knows.
+#[must_use]
+pub fn label(id: u32) -> Option<&'static str> {
+    known(id).map(|known| known.label)
 }
 
 #[must_use]

@@ -122,8 +122,8 @@ pub fn draw(window: &mut Window, ui: &mut Ui) {
 fn grouped<'a>(list: &'a [Control], search: &str) -> Vec<(Group, Vec<&'a Control>)> {
     let words: Vec<_> = search.split_whitespace().map(str::to_lowercase).collect();
     let is_wanted = |control: &&Control| {
-        let name = control.name.to_lowercase();
-        words.iter().all(|word| name.contains(word))
+        let names = format!("{} {}", control.label(), control.name).to_lowercase();
+        words.iter().all(|word| names.contains(word))
     };
     let of = |group| list.iter().filter(move |control| Group::of(control.id) == group);
     let groups = Group::ALL.into_iter().map(|group| (group, of(group).filter(is_wanted).collect::<Vec<_>>()));
@@ -272,7 +272,7 @@ fn row(view: &View, ui: &mut Ui, control: &Control, wanted: &mut Vec<Setting>) {
     let before = view.value(control);
     let mut value = before;
     let why_not = control.held.as_deref();
-    widgets::row(ui, &control.name, &help, |ui, width| {
+    widgets::row(ui, control.label(), &help, |ui, width| {
         let size = vec2(width, CONTROL_HEIGHT);
         let mut pressed = false;
         let layout = Layout::left_to_right(Align::Center);
@@ -283,28 +283,28 @@ fn row(view: &View, ui: &mut Ui, control: &Control, wanted: &mut Vec<Setting>) {
                 Kind::Boolean => {
                     let mut is_on = value != 0;
                     let shown = control.spelled(value);
-                    told(ui.checkbox(&mut is_on, shown).accessible_name(&control.name), &help, why_not);
+                    told(ui.checkbox(&mut is_on, shown).accessible_name(control.label()), &help, why_not);
                     value = i64::from(is_on);
                 }
                 Kind::Menu { items } => {
                     let shown = control.spelled(value);
-                    widgets::combo(ui, &control.name, &help, &shown, width, |ui| {
+                    widgets::combo(ui, control.label(), &help, in_short(&shown), width, |ui| {
                         for item in items {
-                            if widgets::choice(ui, &item.name, item.value == value) {
+                            if widgets::choice(ui, in_short(&item.name), item.value == value) {
                                 value = item.value;
                             }
                         }
                     });
                 }
                 _ => {
-                    let button = widgets::button(ui, "Do it", false, &help).accessible_name(&control.name);
+                    let button = widgets::button(ui, "Do it", false, &help).accessible_name(control.label());
                     pressed = button.clicked();
                 }
             });
         });
         let has_default = why_not.is_none() && !matches!(control.kind, Kind::Button);
         let differs = has_default && control.value.is_some() && value != control.default;
-        if widgets::reset(ui, &control.name, &control.spelled(control.default), differs) {
+        if widgets::reset(ui, control.label(), &control.spelled(control.default), differs) {
             value = control.default;
         }
         if pressed {
@@ -321,9 +321,14 @@ fn row(view: &View, ui: &mut Ui, control: &Control, wanted: &mut Vec<Setting>) {
     }
 }
 
+/// `Aperture Priority Mode`, as drivers have it, is wider than the column.
+fn in_short(item: &str) -> &str {
+    item.strip_suffix(" Mode").unwrap_or(item)
+}
+
 /// A control that cannot be set: its value, or what it is.
 fn reported(ui: &mut Ui, control: &Control, help: &str) {
-    widgets::row(ui, &control.name, help, |ui, width| {
+    widgets::row(ui, control.label(), help, |ui, width| {
         let palette = Palette::of(ui);
         let is_shut = control.id == control::PRIVACY && control.value.is_some_and(|value| value != 0);
         let color = if is_shut { palette.warning } else { palette.text_label };
@@ -349,7 +354,7 @@ fn integer(ui: &mut Ui, control: &Control, help: &str, range: (i64, i64, i64), v
     let (min, max, step) = range;
     let scale = control::scale(control.id);
     let number = Number {
-        label: &control.name,
+        label: control.label(),
         unit: control::unit(control.id),
         help,
         min: min as f64 * scale,
