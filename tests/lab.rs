@@ -884,8 +884,12 @@ fn guest_many_controls() {
     assert_eq!(named("U16 8x16 Matrix")["sizes"], serde_json::json!([8, 16]));
     assert!(named("Bitmask")["value"].as_u64().is_some(), "{}", named("Bitmask"));
 
-    let work = AtWork::new(identity, V4L2, Some(PixelFormat::YUYV));
+    // Presets are kept for the camera, not for the number that it was named by.
+    let path = device::find(identity).unwrap().path;
+    let work = AtWork::new(&path, V4L2, Some(PixelFormat::YUYV));
     work.wait_live();
+    work.wait_control("listed", |_| true);
+    assert_eq!(work.camera.controls().current().unwrap().camera, identity);
     let wait = |name: &str, wanted: &dyn Fn(&Control) -> bool| {
         work.wait_control(name, |control| control.name == name && wanted(control))
     };

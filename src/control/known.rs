@@ -136,6 +136,13 @@ fn known(id: u32) -> Option<&'static Known> {
     KNOWN.iter().find(|known| known.id == id)
 }
 
+/// The numbers of common controls that are larger, in their order.
+pub fn ids_behind(id: u32) -> impl Iterator<Item = u32> {
+    let mut ids: Vec<_> = KNOWN.iter().map(|known| known.id).filter(|known| *known > id).collect();
+    ids.sort_unstable();
+    ids.into_iter()
+}
+
 /// What it does, in plain words; empty for what only its maker knows.
 #[must_use]
 pub fn help(id: u32) -> &'static str {

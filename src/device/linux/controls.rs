@@ -77,6 +77,8 @@ const S_CTRL: Opcode = opcode::read_write::<Value>(b'V', 28);
 /// An open node, from which nobody streams.
 pub struct ControlPort {
     node: File,
+    /// Those that answered at first. Others are not asked again: the kernel logs each failure.
+    ids: Vec<u32>,
     /// Items never change, and each costs a call.
     menus: BTreeMap<u32, Vec<MenuItem>>,
 }
@@ -87,32 +89,24 @@ impl ControlPort {
     }
 
     pub(super) fn on(node: File) -> Self {
-        Self { node, menus: BTreeMap::new() }
+        Self { node, ids: Vec::new(), menus: BTreeMap::new() }
     }
 
     /// All controls with their values.
     pub fn read(&mut self) -> io::Result<Vec<Control>> {
+        let ask_for = |id| {
+            let mut query = Query { id, ..Query::default() };
+            ask::<QUERY_EXT_CTRL, _>(&self.node, &mut query).map(|()| query)
+        };
+        let queries = if self.ids.is_empty() { listed(ask_for)? } else { again(&self.ids, ask_for)? };
+        if self.ids.is_empty() {
+            self.ids = queries.iter().map(|query| query.id).collect();
+        }
         let mut rows = Vec::new();
-        let mut last = 0;
-        while rows.len() < MAX_CONTROLS {
-            let mut query = Query { id: last | NEXT_CONTROL | NEXT_COMPOUND, ..Query::default() };
-            match ask::<QUERY_EXT_CTRL, _>(&self.node, &mut query) {
-                Ok(()) => {}
-                // EINVAL: there are no more.
-                Err(error) if rows.is_empty() && error.kind() != io::ErrorKind::InvalidInput => return Err(error),
-                Err(_) => break,
-            }
-            // A driver that goes round in circles.
-            if query.id <= last {
-                break;
-            }
-            last = query.id;
-            // A disabled one is to be ignored for good (`vidioc-queryctrl.rst`), and a class is a heading.
-            if query.flags & FLAG_DISABLED == 0 && query.kind != TYPE_CLASS {
-                let kind = self.kind(&query);
-                let value = self.value(&query, &kind);
-                rows.push((described(&query, kind, value), query.flags));
-            }
+        for query in queries {
+            let kind = self.kind(&query);
+            let value = self.value(&query, &kind);
+            rows.push((described(&query, kind, value), query.flags));
         }
         let values: BTreeMap<u32, i64> =
             rows.iter().filter_map(|(control, _)| Some((control.id, control.value?))).collect();
@@ -190,6 +184,49 @@ impl ControlPort {
     }
 }
 
+/// What the driver has, in its order. Headings are left out, and what is disabled, which is to be ignored for good
+/// (`vidioc-queryctrl.rst`).
+///
+/// uvcvideo fails at a control that the camera lists and does not answer for. The common ones behind it are asked for by
+/// their numbers then.
+fn listed(ask_for: impl Fn(u32) -> io::Result<Query>) -> io::Result<Vec<Query>> {
+    let mut queries = Vec::new();
+    let mut last = 0;
+    while queries.len() < MAX_CONTROLS {
+        let next = match ask_for(last | NEXT_CONTROL | NEXT_COMPOUND) {
+            Ok(query) => Some(query),
+            Err(error) if is_hopeless(&error) => return Err(error),
+            Err(_) => control::ids_behind(last).find_map(|id| ask_for(id).ok()),
+        };
+        // No more, or a driver that goes round in circles.
+        let Some(query) = next.filter(|query| query.id > last) else { break };
+        last = query.id;
+        if query.flags & FLAG_DISABLED == 0 && query.kind != TYPE_CLASS {
+            queries.push(query);
+        }
+    }
+    Ok(queries)
+}
+
+/// Those of these that answer.
+fn again(ids: &[u32], ask_for: impl Fn(u32) -> io::Result<Query>) -> io::Result<Vec<Query>> {
+    let mut queries = Vec::new();
+    for id in ids {
+        match ask_for(*id) {
+            Ok(query) => queries.push(query),
+            Err(error) if is_hopeless(&error) => return Err(error),
+            Err(_) => {}
+        }
+    }
+    Ok(queries)
+}
+
+/// No other control will answer either; asking each could take five seconds.
+fn is_hopeless(error: &io::Error) -> bool {
+    // ENODEV, ENOTTY, ETIMEDOUT
+    matches!(error.raw_os_error(), Some(19 | 25 | 110))
+}
+
 fn described(query: &Query, kind: Kind, value: Option<i64>) -> Control {
     let is_mask = matches!(kind, Kind::Bitmask { .. });
     Control {
@@ -258,6 +295,44 @@ mod tests {
         check_kind(u32::MAX, 0, &Kind::Other);
         let mask = Query { default_value: -0x7fff_e000, ..Query::default() };
         assert_eq!(described(&mask, Kind::Bitmask { mask: 0 }, None).default, 0x8000_2000);
+    }
+
+    /// A driver with these controls, each with the number of its error.
+    fn driver(controls: &[(u32, i32)]) -> impl Fn(u32) -> io::Result<Query> {
+        move |asked| {
+            let id = asked & !(NEXT_CONTROL | NEXT_COMPOUND);
+            let is_meant = |of: u32| if asked == id { of == id } else { of > id };
+            match controls.iter().find(|(of, _)| is_meant(*of)) {
+                Some((of, 0)) => Ok(Query { id: *of, ..Query::default() }),
+                Some((_, code)) => Err(io::Error::from_raw_os_error(*code)),
+                None => Err(io::Error::from_raw_os_error(22)),
+            }
+        }
+    }
+
+    #[track_caller]
+    fn check_listed(controls: &[(u32, i32)], expected: Result<&[u32], i32>) {
+        let ids = listed(driver(controls)).map(|queries| queries.iter().map(|query| query.id).collect::<Vec<_>>());
+        let ids = ids.map_err(|error| error.raw_os_error().unwrap());
+        assert_eq!(ids, expected.map(<[u32]>::to_vec), "{controls:?}");
+    }
+
+    #[test]
+    fn a_control_that_does_not_answer_hides_no_other() {
+        use control::{BRIGHTNESS, CONTRAST, FOCUS, GAIN};
+        const EIO: i32 = 5;
+        const EINVAL: i32 = 22;
+        const ETIMEDOUT: i32 = 110;
+        check_listed(&[], Ok(&[]));
+        check_listed(&[(BRIGHTNESS, 0), (7_000_000 + BRIGHTNESS, 0)], Ok(&[BRIGHTNESS, 7_000_000 + BRIGHTNESS]));
+        check_listed(&[(BRIGHTNESS, EIO), (CONTRAST, 0), (GAIN, EINVAL), (FOCUS, 0)], Ok(&[CONTRAST, FOCUS]));
+        check_listed(&[(BRIGHTNESS, 0), (GAIN, EIO)], Ok(&[BRIGHTNESS]));
+        check_listed(&[(BRIGHTNESS, 0), (GAIN, ETIMEDOUT), (FOCUS, 0)], Err(ETIMEDOUT));
+        let left = again(&[BRIGHTNESS, GAIN, FOCUS], driver(&[(BRIGHTNESS, 0), (GAIN, EIO), (FOCUS, 0)])).unwrap();
+        assert_eq!(left.len(), 2);
+        // Round and round.
+        let circle = |_| Ok(Query { id: BRIGHTNESS, ..Query::default() });
+        assert_eq!(listed(circle).unwrap().len(), 1);
     }
 
     #[test]
