@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use crate::control::{DeviceControls, Setting};
 use crate::frame::Frame;
 use crate::health::History;
 use crate::latest::{Latest, Reader};
@@ -27,6 +28,7 @@ use crate::source::SourceSpec;
 use crate::status::Status;
 
 mod capture;
+mod controls;
 mod outage;
 mod reset;
 mod supervisor;
@@ -59,6 +61,9 @@ pub enum Command {
     /// Reset the device on its bus, and open it again: the consent that this step waits for. Only for a device of this
     /// computer; others are left alone, and the log says so.
     ResetDevice,
+    /// Have controls set, without a stop of the stream. They are set again whenever the camera is opened anew, until another
+    /// one is chosen. What the camera makes of them is told by [`Camera::controls`].
+    SetControls(Vec<Setting>),
 }
 
 /// Called after each new frame, and after each new status that no frame accompanies, on the supervisor's thread: must
@@ -73,6 +78,7 @@ pub struct Camera {
     frames: Latest<Frame>,
     status: Latest<Status>,
     history: Latest<History>,
+    controls: Latest<DeviceControls>,
 }
 
 impl Camera {
@@ -83,15 +89,22 @@ impl Camera {
     pub fn start(spec: SourceSpec, settings: &Settings, log: EventLog, wake: Wake) -> io::Result<Self> {
         let (commands, commands_rx) = bounded(64);
         let (ended_tx, ended) = bounded(0);
-        let (frames, status, history) = (Latest::new(), Latest::new(), Latest::new());
-        let outputs = Outputs { frames: frames.clone(), status: status.clone(), history: history.clone(), wake, log };
+        let (frames, status, history, controls) = (Latest::new(), Latest::new(), Latest::new(), Latest::new());
+        let outputs = Outputs {
+            frames: frames.clone(),
+            status: status.clone(),
+            history: history.clone(),
+            controls: controls.clone(),
+            wake,
+            log,
+        };
         let mut supervisor = Supervisor::new(spec, settings.clone(), outputs);
         supervisor.publish(Instant::now());
         thread::Builder::new().name("supervisor".to_owned()).spawn(move || {
             supervisor.run(&commands_rx);
             drop(ended_tx);
         })?;
-        Ok(Self { commands, ended, frames, status, history })
+        Ok(Self { commands, ended, frames, status, history, controls })
     }
 
     /// Sends a command. Never waits: should the supervisor be sixty commands behind, this one is dropped.
@@ -109,6 +122,12 @@ impl Camera {
     #[must_use]
     pub fn status(&self) -> Reader<Status> {
         self.status.reader()
+    }
+
+    /// A reader of the camera's controls, published at each change. None before the first picture.
+    #[must_use]
+    pub fn controls(&self) -> Reader<DeviceControls> {
+        self.controls.reader()
     }
 
     /// A reader of the score over time.

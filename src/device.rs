@@ -11,12 +11,14 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::control::PRIVACY;
 use crate::fault::{Fault, FaultKind};
 
 pub mod ask;
 pub mod capabilities;
 pub mod choices;
 pub mod codes;
+pub mod controls;
 pub mod glance;
 pub mod holders;
 pub mod kind;
@@ -120,6 +122,23 @@ mod system {
         None
     }
 
+    /// There is none on this system.
+    pub enum ControlPort {}
+
+    impl ControlPort {
+        pub fn open(_: &Path) -> std::io::Result<Self> {
+            Err(std::io::ErrorKind::Unsupported.into())
+        }
+
+        pub fn read(&mut self) -> std::io::Result<Vec<crate::control::Control>> {
+            match *self {}
+        }
+
+        pub fn set(&mut self, _: crate::control::Setting) -> Result<(), String> {
+            match *self {}
+        }
+    }
+
     pub struct Leash;
 
     impl Leash {
@@ -178,9 +197,6 @@ impl Device {
     /// Takes in what only the device itself tells: that it is an infrared camera, though its name does not say so; that its
     /// privacy shutter is closed.
     pub fn learn(&mut self, capabilities: &Capabilities) {
-        /// `V4L2_CID_PRIVACY`
-        const PRIVACY: u32 = 0x009a_0910;
-
         if self.kind == DeviceKind::Camera && self.usb.is_some() && capabilities.is_grey_only() {
             self.kind = DeviceKind::Infrared;
             self.write_notes();
@@ -394,6 +410,10 @@ pub fn kernel_function(pid: u32) -> Option<String> {
 /// ends, however it ends. `None` where [`die_with_parent`] does that.
 pub use system::Leash;
 
+/// Reads and sets a device's controls beside whoever streams from it. Each call may block for as long as the device does not
+/// answer. Where the system has no such thing, opening fails.
+pub use system::ControlPort;
+
 /// A file in memory if the system has a folder for such, else among the temporary files, with its space reserved: writing
 /// to it cannot fail later. It is deleted when it is dropped, also when this program is killed where the system allows.
 ///
@@ -496,6 +516,7 @@ fn unlisted(text: &str) -> Option<Device> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::{Control, EXPOSURE_TIME, Kind};
 
     fn two() -> Vec<Device> {
         let device = |identity: &str, path: &str, index| Device {
@@ -548,9 +569,11 @@ mod tests {
 
     #[test]
     fn a_closed_shutter_is_noted_once() {
-        let shutter = |id, value| Capabilities {
-            controls: vec![capabilities::Control { id, value, ..capabilities::Control::default() }],
-            ..Capabilities::default()
+        let shutter = |id, value| {
+            let (name, kind) = ("Privacy".to_owned(), Kind::Boolean);
+            let shutter =
+                Control { id, name, kind, value, default: 0, held: None, is_read_only: true, is_volatile: true };
+            Capabilities { controls: vec![shutter], ..Capabilities::default() }
         };
         let check = |capabilities: &Capabilities, expected: usize| {
             let mut device = Device::default();
@@ -558,10 +581,10 @@ mod tests {
             device.learn(capabilities);
             assert_eq!(device.notes.iter().filter(|note| note.contains("shutter")).count(), expected);
         };
-        check(&shutter(0x009a_0910, Some(1)), 1);
-        check(&shutter(0x009a_0910, Some(0)), 0);
-        check(&shutter(0x009a_0910, None), 0);
-        check(&shutter(0x009a_0911, Some(1)), 0);
+        check(&shutter(PRIVACY, Some(1)), 1);
+        check(&shutter(PRIVACY, Some(0)), 0);
+        check(&shutter(PRIVACY, None), 0);
+        check(&shutter(EXPOSURE_TIME, Some(1)), 0);
     }
 
     #[test]

@@ -36,6 +36,7 @@
 //! | | [`settings`] | every tunable with unit, range and default; load, save, migrate |
 //! | | [`status`] | `Status`, `State`, `Grade`, `Rung`, `Alert`: the public JSON contract |
 //! | | [`event`] | `Event`, `Level` |
+//! | | [`control`] | `Control`, `Setting`: brightness, exposure and the like, and what is known of each |
 //! | | [`backend`] | `Backend`: the ways to reach a device, and which of them this build has |
 //! | | [`latest`] | `Latest<T>` and `Reader<T>` |
 //! | decisions | [`recovery`] | `Ladder`: which rung next, and when |
@@ -84,6 +85,7 @@
 //! | `capture-N` | opens, reads and closes the source; N counts the openings | when told, as soon as the driver's call returns |
 //! | `reset-N` | resets a device on its bus | when the system has answered |
 //! | `snapshots` | encodes and writes pictures | when its `Snapshots` is dropped |
+//! | `controls` | asks a device for its controls, once a second, and sets them; in the process that has it open | when the source is closed, as soon as the driver's call returns |
 //! | `list-devices` | asks the system which cameras there are | when the system has answered |
 //! | `hear-PID` | hears what a capture process reports; PID is its number | when that has ended |
 //! | `words-PID` | takes down what the libraries in it print, for the message about its end | when that has ended |
@@ -105,7 +107,7 @@
 //! backend; calls on it may block for ever. **capture process**, or **worker**: the process in which a source is
 //! opened, if it is isolated. **stuck process**: a worker that was killed and has not ended, because the kernel waits
 //! for the device. **frame**: pixels with a number and times. **fault**: why there is no (good) frame. **rung**: one
-//! step of recovery. **status**: the one picture of a camera that every face shows. **event**: something that happened,
+//! step of recovery. **control**: what can be set on a device while it streams. **status**: the one picture of a camera that every face shows. **event**: something that happened,
 //! with its time. **outage**: the time without a live picture although one is wanted.
 //!
 //! # Where to add things
@@ -121,6 +123,7 @@ pub mod backend;
 pub mod camera;
 pub mod cli;
 pub mod codec;
+pub mod control;
 pub mod device;
 pub mod event;
 pub mod fault;

@@ -3,6 +3,7 @@
 //! The file is JSON. It is written to a neighbour first and then renamed, so that it is whole at every moment; a file
 //! that cannot be understood is set aside under another name, never overwritten.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::backend::Backend;
+use crate::control::Setting;
 use crate::status::Asked;
 
 /// The version of the file's layout that this program writes.
@@ -33,7 +35,14 @@ pub struct Settings {
     pub recovery: RecoverySettings,
     pub snapshot: SnapshotSettings,
     pub window: WindowSettings,
+    /// Values of controls that are kept for a camera, by its source without password.
+    pub control_presets: BTreeMap<String, ControlPresets>,
 }
+
+/// By number, from 1 to [`N_CONTROL_PRESETS`].
+pub type ControlPresets = BTreeMap<u8, Vec<Setting>>;
+
+pub const N_CONTROL_PRESETS: u8 = 4;
 
 /// Whether a backend runs in a process of its own, where it can neither hang nor kill the program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -128,6 +137,7 @@ impl Default for Settings {
             recovery: RecoverySettings::default(),
             snapshot: SnapshotSettings::default(),
             window: WindowSettings::default(),
+            control_presets: BTreeMap::new(),
         }
     }
 }
@@ -557,6 +567,8 @@ mod tests {
         }
         settings.backend = Some(Backend::Msmf);
         settings.asked.format = Some(PixelFormat::MJPG);
+        let preset = vec![Setting { id: 0x0098_0900, value: -3 }];
+        settings.control_presets.entry("usb-046d_C920_7F3E".to_owned()).or_default().insert(2, preset);
         settings.save(&path).unwrap();
         let loaded = Settings::load(&path);
         assert!(loaded.notices.is_empty(), "{:?}", loaded.notices);

@@ -10,12 +10,14 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, never};
 
 use crate::backend::Backend;
+use crate::control::{ControlNews, Setting};
 use crate::device::{self, Device};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Image, Size};
 use crate::settings::{Isolation, Settings, secs};
 use crate::status::{Asked, Got};
 
+pub mod controls;
 pub mod file;
 pub mod isolated;
 #[cfg(feature = "native")]
@@ -50,6 +52,15 @@ pub trait Source {
     /// # Errors
     /// The stream could not be started again.
     fn restart(&mut self) -> Result<(), Fault>;
+
+    /// What is new about the device's controls, one piece at a time. Never waits for the device. To be asked after each
+    /// `grab`, so that a device is not asked for its controls before its first picture.
+    fn controls(&mut self) -> Option<ControlNews> {
+        None
+    }
+
+    /// Has controls set. Never waits for the device, and never stops the stream: what came of it is told by `controls`.
+    fn set_controls(&mut self, _wanted: &[Setting]) {}
 }
 
 /// Decoded pixels, as [`Image`] lays them out: a picture of its own, or still the backend's memory, so that the pixels are

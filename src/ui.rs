@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::camera::{Camera, Command, Wake};
+use crate::control::DeviceControls;
 use crate::event::Level;
 use crate::frame::Frame;
 use crate::health::History;
@@ -22,6 +23,7 @@ use crate::status::Status;
 pub mod background;
 pub mod choice;
 mod consent;
+pub mod controls;
 mod help;
 mod inspector;
 pub mod log;
@@ -151,6 +153,7 @@ struct App {
     frames_since: Option<Instant>,
     status: Reader<Status>,
     history: Reader<History>,
+    controls: Reader<DeviceControls>,
     log: EventLog,
     snapshots: Snapshots,
     background: Background,
@@ -215,6 +218,7 @@ impl App {
             frames_since: Some(started_at),
             status: camera.status(),
             history: camera.history(),
+            controls: camera.controls(),
             camera,
             log,
             snapshots,
@@ -240,6 +244,11 @@ impl App {
         }
         if let Some(fresh) = self.history.take_fresh() {
             self.window.history = fresh.value;
+        }
+        if let Some(fresh) = self.controls.take_fresh()
+            && fresh.value.source == self.shown_source
+        {
+            self.window.controls = fresh.value;
         }
         self.window.log.add(self.log.since(self.window.log.last_id()));
         if let Some(fresh) = self.frames.take_fresh()
@@ -349,6 +358,8 @@ impl App {
         self.frames_since = None;
         self.window.status = None;
         self.window.frame = None;
+        self.window.controls = Arc::default();
+        self.window.control_view = controls::View::default();
         self.window.viewer.clear();
         // Before the switch, so that the new camera is opened as it shall be at once.
         self.commit_settings();

@@ -6,11 +6,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use camclinic::camera::{Camera, Command};
+use camclinic::control::{self, Control, Setting};
 use camclinic::event::Event;
 use camclinic::fault::FaultKind;
 use camclinic::frame::PixelFormat;
 use camclinic::logging::EventLog;
-use camclinic::settings::Settings;
+use camclinic::settings::{Isolation, Settings};
 use camclinic::snapshot::{self, Job};
 use camclinic::source::SourceSpec;
 use camclinic::status::{Outcome, Rung, RungStatus, State, Status};
@@ -451,4 +452,70 @@ fn ten_readers_and_a_hundred_snapshots() {
     let status = bench.camera.status().current().unwrap();
     assert_eq!((status.state, status.consecutive_failures), (State::Streaming, 0));
     println!("a snapshot took {mean:?} on average");
+}
+
+/// Mean of all bytes of the newest picture taken since.
+fn brightness_since(bench: &Bench, since: Instant) -> f64 {
+    let mut frames = bench.camera.frames();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let frame = frames.wait_fresh(deadline).unwrap().value;
+        if frame.taken_at > since {
+            let pixels = frame.image.pixels();
+            return pixels.iter().map(|byte| f64::from(*byte)).sum::<f64>() / pixels.len() as f64;
+        }
+    }
+}
+
+/// Waits until the control is as wanted.
+#[track_caller]
+fn wait_control(bench: &Bench, id: u32, what: &str, wanted: impl Fn(&Control) -> bool) -> Control {
+    let deadline = Instant::now() + PATIENCE;
+    let mut controls = bench.camera.controls();
+    while let Some(fresh) = controls.wait_fresh(deadline) {
+        if let Some(control) = fresh.value.list.iter().find(|control| control.id == id && wanted(control)) {
+            return control.clone();
+        }
+    }
+    panic!("never {what}: {:#?}", controls.current());
+}
+
+/// The same in this process and in one of its own.
+#[track_caller]
+fn check_controls(isolation: Isolation) {
+    let bench = Bench::with("sim:160x120@60,unplug@4s+1s", |settings| settings.isolation = isolation);
+    let set = |id, value| bench.camera.send(Command::SetControls(vec![Setting { id, value }]));
+    wait_control(&bench, control::BRIGHTNESS, "listed", |control| control.value == Some(0));
+    let before = brightness_since(&bench, Instant::now());
+    let n_openings = || bench.event_names().iter().filter(|name| *name == "open").count();
+    let n_openings_before = n_openings();
+    set(control::BRIGHTNESS, 40);
+    wait_control(&bench, control::BRIGHTNESS, "read back", |control| control.value == Some(40));
+    // A picture may be on its way still.
+    let after = brightness_since(&bench, Instant::now() + Duration::from_millis(100));
+    assert!(after > before + 25.0, "{before} {after}");
+    // An automatic mode holds what it sets, and says why.
+    let held = wait_control(&bench, control::EXPOSURE_TIME, "held", |control| !control.can_be_set());
+    assert_eq!(held.held.as_deref(), Some("Auto exposure is on"));
+    set(control::EXPOSURE_TIME, 10);
+    set(control::AUTO_EXPOSURE, 1);
+    wait_control(&bench, control::EXPOSURE_TIME, "free", Control::can_be_set);
+    assert_eq!(n_openings(), n_openings_before, "opened again: {:?}", bench.event_names());
+    // Unplugged, it has forgotten everything, and is told again.
+    bench.wait("unplugged", |status| status.last_fault.is_some());
+    bench.wait("streaming again", streams);
+    let deadline = Instant::now() + PATIENCE;
+    let is_told = || bench.log.since(0).iter().any(|event| event.message.starts_with("Controls set again: "));
+    while !is_told() {
+        assert!(Instant::now() < deadline, "{:?}", bench.event_names());
+        thread::sleep(Duration::from_millis(10));
+    }
+    wait_control(&bench, control::AUTO_EXPOSURE, "set again", |control| control.value == Some(1));
+    wait_control(&bench, control::BRIGHTNESS, "set again", |control| control.value == Some(40));
+}
+
+#[test]
+fn controls_are_set_without_opening_the_camera_again_and_again_after_a_replug() {
+    check_controls(Isolation::Off);
+    check_controls(Isolation::On);
 }

@@ -201,7 +201,7 @@ mod linux {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let worker = folder.path().join("worker");
-        let hello = r#"say() { printf '\036[%s,%s]\n' "$1" "$2"; }; hello() { say 0 '{"Hello":{"version":1}}'; }"#;
+        let hello = r#"say() { printf '\036[%s,%s]\n' "$1" "$2"; }; hello() { say 0 '{"Hello":{"version":2}}'; }"#;
         let opened = r#"opened() { hello; read -r order; say 0 '{"Opened":{"got":{"size":{"width":4,"height":2},"fps":30.0,"format":"BGR3","n_buffers":null}}}'; }"#;
         let frame = r#"frame() { opened; say 1 "{\"NeedMemory\":{\"n_bytes\":$1}}"; read -r order; say 2 "{\"Frame\":{\"stamp\":{\"taken_at_us\":$2,\"sequence\":null},\"place\":{\"generation\":$3,\"slot\":$4,\"width\":$5,\"height\":2,\"got\":null}}}"; }"#;
         fs::write(&worker, format!("#!/bin/sh\n{hello}\n{opened}\n{frame}\n{script}\n")).unwrap();
@@ -252,6 +252,11 @@ mod linux {
             ("frame 24 9000000000000000000 1 0 4; read -r order", "crashed", "µs"),
             ("frame 24 5 1 0 4; say 3 '\"Beat\"'; sleep 60", "hung", "no sign of life"),
             ("opened; while :; do say 0 '\"Restarted\"'; done", "crashed", "cannot be understood"),
+            (
+                "opened; say 1 '{\"Controls\":{\"cause\":\"Listed\",\"changed\":[{\"id\":1}],\"is_last\":true,\"refused\":[]}}'; read -r order",
+                "crashed",
+                "cannot be understood",
+            ),
             ("opened; while :; do echo driver babble; done", "hung", "no sign of life"),
         ];
         std::thread::scope(|scope| {

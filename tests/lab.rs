@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use camclinic::backend::Backend;
 use camclinic::camera::{Camera, Command};
+use camclinic::control::{self, Control, Setting};
 use camclinic::device;
 use camclinic::event::Event;
 use camclinic::fault::{Fault, FaultKind};
@@ -29,6 +30,12 @@ fn is_guest() -> bool {
 
 #[track_caller]
 fn run_in_lab(test: &str, cameras: &[&str]) {
+    run_with(test, cameras.iter().flat_map(|camera| ["--camera", camera]));
+}
+
+/// `cameras` are arguments of the program that starts the machine.
+#[track_caller]
+fn run_with<'a>(test: &str, cameras: impl IntoIterator<Item = &'a str>) {
     let Some(lab) = std::env::var_os("CAMCLINIC_LAB") else {
         eprintln!("skipped: CAMCLINIC_LAB is not set, so there are no cameras to test with");
         return;
@@ -36,7 +43,7 @@ fn run_in_lab(test: &str, cameras: &[&str]) {
     let this = std::env::current_exe().unwrap();
     let output = process::Command::new(lab)
         .args(["-u", "-t", "500"])
-        .args(cameras.iter().flat_map(|camera| ["--camera", camera]))
+        .args(cameras)
         .arg(this)
         .args(["--ignored", "--exact", "--nocapture", &format!("lab::{test}")])
         .output()
@@ -74,6 +81,16 @@ fn real_hangs() {
 #[test]
 fn real_resets() {
     run_in_lab("guest_resets", &["uvc", "vivid"]);
+}
+
+#[test]
+fn real_controls() {
+    run_in_lab("guest_controls", &["uvc"]);
+}
+
+#[test]
+fn real_many_controls() {
+    run_with("guest_many_controls", ["-v", "n_devs=1 node_types=0x1 num_inputs=3 input_types=0xe4"]);
 }
 
 #[test]
@@ -279,7 +296,8 @@ fn guest_lists() {
     assert_eq!(control("Brightness")["kind"], "integer");
     assert_eq!(control("Brightness")["value"], control("Brightness")["default"]);
     assert_eq!(control("Exposure Time")["unit"], "100 µs");
-    assert!(control("Exposure Time")["flags"].as_array().unwrap().contains(&"inactive".into()), "{usb}");
+    assert_eq!(control("Exposure Time")["flags"], serde_json::json!(["held"]));
+    assert_eq!(control("Exposure Time")["held"], "Auto exposure is on");
     let mains = control("Power Line");
     assert!(mains["menu"].as_array().unwrap().iter().any(|item| item["name"] == "50 Hz"), "{mains}");
     let vivid = entry(&list, "platform-vivid_0");
@@ -621,6 +639,33 @@ impl AtWork {
         from.elapsed()
     }
 
+    /// Waits until there is a control as wanted.
+    #[track_caller]
+    fn wait_control(&self, what: &str, wanted: impl Fn(&Control) -> bool) -> Control {
+        let deadline = Instant::now() + Duration::from_secs(90);
+        let mut controls = self.camera.controls();
+        while let Some(fresh) = controls.wait_fresh(deadline) {
+            if let Some(control) = fresh.value.list.iter().find(|control| wanted(control)) {
+                return control.clone();
+            }
+        }
+        panic!("{}: never {what}: {:#?}", self.what, controls.current());
+    }
+
+    fn set(&self, settings: &[(u32, i64)]) {
+        let settings = settings.iter().map(|(id, value)| Setting { id: *id, value: *value }).collect();
+        self.camera.send(Command::SetControls(settings));
+    }
+
+    #[track_caller]
+    fn wait_event(&self, text: &str) {
+        self.wait(text, |_| self.log.since(0).iter().any(|event| event.message.contains(text)));
+    }
+
+    fn n_openings(&self) -> usize {
+        self.log.since(0).iter().filter(|event| event.name == "open").count()
+    }
+
     /// A fault begins, is noticed as one of these kinds, ends, and the picture comes back.
     #[track_caller]
     fn survive(&self, begin: &[&str], kinds: &[&str], end: &[&str]) {
@@ -722,6 +767,172 @@ fn guest_hangs() {
     drop(work);
     assert!(before.elapsed() < Duration::from_secs(1), "{:?}", before.elapsed());
     lab_devices("cuse0 quit");
+}
+
+/// What another program makes of the controls of this camera.
+fn v4l2_ctl(identity: &str, arguments: &[&str]) -> String {
+    let path = device::find(identity).unwrap().path;
+    let output = process::Command::new("v4l2-ctl").args(["-d", &path]).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// Controls of a real driver beside its stream: set by us and by others, held by their automatic mode, slow, and forgotten by
+/// a camera that is plugged in again.
+#[test]
+#[ignore = "runs in the lab's machine"]
+fn guest_controls() {
+    if !is_guest() {
+        eprintln!("skipped: this is no lab machine");
+        return;
+    }
+    let identity = "usb-1209_ca30_LAB0001";
+    for backend in [V4L2, NATIVE] {
+        let work = AtWork::new(identity, backend, Some(PixelFormat::MJPG));
+        work.wait_live();
+        let wait = |id, what: &str, wanted: &dyn Fn(&Control) -> bool| {
+            work.wait_control(what, |control| control.id == id && wanted(control))
+        };
+        let brightness = wait(control::BRIGHTNESS, "listed", &|_| true);
+        println!("{:#?}", work.camera.controls().current().unwrap().list);
+        let (ours, others) = (brightness.fit(brightness.default + 20), brightness.fit(brightness.default - 20));
+        let n_before = work.n_openings();
+        work.set(&[(control::BRIGHTNESS, ours)]);
+        wait(control::BRIGHTNESS, "set", &|control| control.value == Some(ours));
+        assert_eq!(v4l2_ctl(identity, &["-C", "brightness"]), format!("brightness: {ours}"));
+
+        v4l2_ctl(identity, &["-c", &format!("brightness={others}")]);
+        wait(control::BRIGHTNESS, "changed by another program", &|control| control.value == Some(others));
+        work.wait_event(&format!("Another program changed Brightness: {others}, before {ours}"));
+
+        let held = wait(control::EXPOSURE_TIME, "held", &|control| !control.can_be_set());
+        assert_eq!(held.held.as_deref(), Some("Auto exposure is on"));
+        work.set(&[(control::EXPOSURE_TIME, 100), (control::AUTO_EXPOSURE, 1)]);
+        wait(control::EXPOSURE_TIME, "free", &|control| control.can_be_set() && control.value == Some(100));
+        assert_eq!(v4l2_ctl(identity, &["-C", "exposure_time_absolute"]), "exposure_time_absolute: 100");
+
+        // A camera that takes its time to answer goes on showing its picture.
+        lab_devices("uvc0 slow 300");
+        let gain = wait(control::GAIN, "listed", &|_| true);
+        let more = gain.fit(gain.default + 10);
+        work.set(&[(control::GAIN, more)]);
+        wait(control::GAIN, "set slowly", &|control| control.value == Some(more));
+        lab_devices("uvc0 resume");
+
+        // The shutter before the lens is moved by hand, and told.
+        assert_eq!(wait(control::PRIVACY, "listed", &|_| true).in_words(), "Shutter open");
+        lab_devices("uvc0 privacy 1");
+        assert_eq!(wait(control::PRIVACY, "closed", &|control| control.value == Some(1)).in_words(), "Shutter closed");
+        lab_devices("uvc0 privacy 0");
+
+        // One whose controls do not answer at all does, too, and answers again later.
+        lab_devices("uvc0 ctlhang 1");
+        work.set(&[(control::GAIN, gain.default)]);
+        let from = Instant::now();
+        while from.elapsed() < Duration::from_secs(8) {
+            work.wait_live();
+        }
+        lab_devices("uvc0 ctlhang 0");
+        work.set(&[(control::GAIN, more)]);
+        wait(control::GAIN, "set again", &|control| control.value == Some(more));
+        let status = work.wait("live", |status| status.state == State::Streaming);
+        assert!(status.last_fault.is_none() && status.recovery_attempts == 0, "{status:#?}");
+        assert_eq!(work.n_openings(), n_before, "the camera was opened again");
+
+        // Plugged in again it has forgotten what we set, and is told.
+        work.survive(&["uvc0 unplug"], &["unplugged", "missing"], &["uvc0 plug"]);
+        work.wait_event("Controls set again: ");
+        wait(control::EXPOSURE_TIME, "set again", &|control| control.can_be_set() && control.value == Some(100));
+        assert_eq!(v4l2_ctl(identity, &["-C", "exposure_time_absolute"]), "exposure_time_absolute: 100");
+        assert_eq!(v4l2_ctl(identity, &["-C", "gain"]), format!("gain: {more}"));
+        assert_eq!(
+            wait(control::BRIGHTNESS, "left alone", &|_| true).value,
+            Some(brightness.default),
+            "what another program has set is its own business"
+        );
+        // The next one is to begin with a camera that has its defaults.
+        drop(work);
+        lab_devices("uvc0 unplug");
+        lab_devices("uvc0 plug");
+    }
+}
+
+/// A driver with controls of every kind: all are listed, what cannot be set here too, and those that can are set beside the
+/// stream.
+#[test]
+#[ignore = "runs in the lab's machine"]
+fn guest_many_controls() {
+    if !is_guest() {
+        eprintln!("skipped: this is no lab machine");
+        return;
+    }
+    let identity = "platform-vivid_0";
+    let (list, took) = listed();
+    let shown = entry(&list, identity)["controls"].as_array().unwrap().clone();
+    println!("{} controls in {:.2} s:", shown.len(), took.as_secs_f64());
+    for control in &shown {
+        println!("  {control}");
+    }
+    // As many as another program names, which counts headings and leaves out what has several values.
+    let others = v4l2_ctl(identity, &["--list-ctrls"]);
+    let n_others = others.lines().filter(|line| line.contains(" 0x")).count();
+    println!("{n_others} by v4l2-ctl");
+    assert!(shown.len() >= n_others && shown.len() > 40, "{} {others}", shown.len());
+    let named = |name: &str| shown.iter().find(|control| control["name"] == name).unwrap_or_else(|| panic!("{name}"));
+    for (name, kind) in [
+        ("Brightness", "integer"),
+        ("Boolean", "boolean"),
+        ("Menu", "menu"),
+        ("Integer Menu", "menu"),
+        ("Button", "button"),
+        ("Bitmask", "bitmask"),
+        ("Integer 64 Bits", "integer64"),
+        ("String", "text"),
+        ("U16 8x16 Matrix", "table"),
+    ] {
+        assert_eq!(named(name)["kind"], kind, "{name}");
+    }
+    assert_eq!(named("U16 8x16 Matrix")["sizes"], serde_json::json!([8, 16]));
+    assert!(named("Bitmask")["value"].as_u64().is_some(), "{}", named("Bitmask"));
+
+    // Presets are kept for the camera, not for the number that it was named by.
+    let path = device::find(identity).unwrap().path;
+    let work = AtWork::new(&path, V4L2, Some(PixelFormat::YUYV));
+    work.wait_live();
+    work.wait_control("listed", |_| true);
+    assert_eq!(work.camera.controls().current().unwrap().camera, identity);
+    let wait = |name: &str, wanted: &dyn Fn(&Control) -> bool| {
+        work.wait_control(name, |control| control.name == name && wanted(control))
+    };
+    let (brightness, boolean, menu) =
+        (wait("Brightness", &|_| true), wait("Boolean", &|_| true), wait("Menu", &|_| true));
+    let held = work.camera.controls().current().unwrap().list.clone();
+    assert_eq!(held.len(), shown.len(), "the stream shows all that the list has");
+    let n_before = work.n_openings();
+    work.set(&[(brightness.id, 200), (boolean.id, 0), (menu.id, 4)]);
+    wait("Brightness", &|control| control.value == Some(200));
+    wait("Boolean", &|control| control.value == Some(0));
+    wait("Menu", &|control| control.value == Some(4));
+    let said = v4l2_ctl(identity, &["-C", "brightness,boolean,menu"]);
+    assert!(said.contains("brightness: 200") && said.contains("boolean: 0") && said.contains("menu: 4"), "{said}");
+
+    v4l2_ctl(identity, &["-c", "boolean=1,contrast=99"]);
+    work.wait_event("Another program changed Boolean: on, before off");
+    work.wait_event("Another program changed Contrast: 99, before 128");
+    // A place of the menu that is not there.
+    work.set(&[(menu.id, 2)]);
+    work.wait_event("could not be set: the camera does not take this value");
+    let status = work.wait("live", |status| status.state == State::Streaming);
+    assert!(status.last_fault.is_none(), "{status:#?}");
+    assert_eq!(work.n_openings(), n_before, "the camera was opened again");
+
+    // All of them back, as the button in the window does it.
+    let list = work.camera.controls().current().unwrap().list.clone();
+    let settable = list.iter().filter(|control| control.can_be_set() && !control.is_default());
+    let defaults = settable.map(|control| (control.id, control.default)).collect::<Vec<_>>();
+    work.set(&defaults);
+    wait("Brightness", &|control| control.is_default());
+    wait("Contrast", &|control| control.is_default());
 }
 
 /// A number may name another camera after a re-plug; that one is never shown in place of the one that was opened.

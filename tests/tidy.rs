@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Which module lies in which layer, lowest first. A module may use its own layer and those below it.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("words", &["backend", "event", "fault", "frame", "latest", "settings", "status"]),
+    ("words", &["backend", "control", "event", "fault", "frame", "latest", "settings", "status"]),
     ("decisions", &["codec", "health", "picture", "recovery"]),
     ("devices", &["device", "source"]),
     ("engine", &["camera", "logging"]),
@@ -143,7 +143,10 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("cfg(unix", &["settings.rs"]),
     ("cfg!(unix", PLATFORM),
     ("windows_sys", &["device/windows.rs"]),
-    ("rustix::", &["device/linux.rs", "device/linux/query.rs", "device/macos.rs", "device/unix.rs"]),
+    (
+        "rustix::",
+        &["device/linux.rs", "device/linux/controls.rs", "device/linux/query.rs", "device/macos.rs", "device/unix.rs"],
+    ),
     // Calls into the system, and memory that another process writes to.
     ("unsafe", &["device/linux.rs", "device/linux/query.rs", "device/windows.rs", "source/isolated/memory.rs"]),
     ("memmap2", &["source/isolated/memory.rs"]),

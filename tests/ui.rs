@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use camclinic::camera::Command;
+use camclinic::control::{self, Control, DeviceControls, Kind, MenuItem, Setting};
 use camclinic::device::capabilities::{Format, FrameSize};
 use camclinic::device::glance::Glance;
 use camclinic::device::holders::{Holder, Role as Part};
@@ -1212,4 +1213,202 @@ fn pixels_keep_their_colours_in_the_texture() {
     let texture = camclinic::ui::color_image_from_bgr(&image);
     assert_eq!(texture.size, [2, 1]);
     assert_eq!(texture.pixels, [egui::Color32::from_rgb(3, 2, 1), egui::Color32::from_rgb(0, 128, 250)]);
+}
+
+fn control(id: u32, name: &str, kind: Kind, value: i64, default: i64) -> Control {
+    let name = name.to_owned();
+    Control { id, name, kind, value: Some(value), default, held: None, is_read_only: false, is_volatile: false }
+}
+
+fn with_controls() -> Window {
+    let range = |min, max| Kind::Integer { min, max, step: 1 };
+    let menu = |names: &[(i64, &str)]| Kind::Menu {
+        items: names.iter().map(|(value, name)| MenuItem { value: *value, name: (*name).to_owned() }).collect(),
+    };
+    let held = Some("Auto exposure is on".to_owned());
+    let mut window = window(status());
+    window.controls = Arc::new(DeviceControls {
+        source: DEVICE.to_owned(),
+        camera: DEVICE.to_owned(),
+        list: vec![
+            control(control::BRIGHTNESS, "Brightness", range(-64, 64), 10, 0),
+            control(control::CONTRAST, "Contrast", range(0, 95), 32, 32),
+            control(control::AUTO_WHITE_BALANCE, "White Balance, Automatic", Kind::Boolean, 1, 1),
+            control(control::AUTO_EXPOSURE, "Auto Exposure", menu(&[(1, "Manual Mode"), (3, "Automatic")]), 3, 3),
+            Control { held, ..control(control::EXPOSURE_TIME, "Exposure Time", range(1, 2_000), 157, 333) },
+            Control { is_read_only: true, ..control(control::PRIVACY, "Privacy", Kind::Boolean, 1, 0) },
+            control(0x0099_0001, "Restart the Lens", Kind::Button, 0, 0),
+        ],
+    });
+    // What is not looked at here needs no room.
+    window.settings.window.folded_sections = vec!["Source".to_owned(), "Recovery".to_owned()];
+    window
+}
+
+#[test]
+fn each_control_is_set_by_its_own_widget() {
+    #[track_caller]
+    fn check(label: &str, then: Option<&str>, expected: &str) {
+        let mut harness = harness(with_controls());
+        click(&mut harness, label);
+        if let Some(then) = then {
+            click(&mut harness, then);
+        }
+        check_wish(&mut harness, &format!("Camera(SetControls([Setting {{ id: {expected} }}]))"));
+    }
+    check("Reset Brightness", None, &format!("{}, value: 0", control::BRIGHTNESS));
+    check("Auto white balance", None, &format!("{}, value: 0", control::AUTO_WHITE_BALANCE));
+    check("Restart the Lens", None, &format!("{}, value: 1", 0x0099_0001));
+    check("All defaults", None, &format!("{}, value: 0", control::BRIGHTNESS));
+    check("Auto exposure", Some("Manual"), &format!("{}, value: 1", control::AUTO_EXPOSURE));
+}
+
+#[test]
+fn a_number_is_typed_or_slid() {
+    let mut harness = harness(with_controls());
+    harness.get_by_label("Contrast").focus();
+    harness.run();
+    press(&mut harness, Key::ArrowRight);
+    check_wish(&mut harness, &format!("Camera(SetControls([Setting {{ id: {}, value: 33 }}]))", control::CONTRAST));
+    // What was chosen is shown until the camera has answered, and not sent again.
+    harness.run();
+    assert!(wishes(&mut harness).is_empty());
+    press(&mut harness, Key::ArrowRight);
+    check_wish(&mut harness, &format!("Camera(SetControls([Setting {{ id: {}, value: 34 }}]))", control::CONTRAST));
+    // A camera that does not answer has the last word all the same.
+    harness.state_mut().now += Duration::from_secs(4);
+    harness.run();
+    press(&mut harness, Key::ArrowLeft);
+    check_wish(&mut harness, &format!("Camera(SetControls([Setting {{ id: {}, value: 31 }}]))", control::CONTRAST));
+}
+
+#[test]
+fn what_cannot_be_set_is_disabled_and_says_why() {
+    let harness = harness(with_controls());
+    let is_disabled = |label: &str| harness.get_by_label(label).accesskit_node().is_disabled();
+    assert!(is_disabled("Exposure time") && !is_disabled("Brightness"));
+    harness.get_by_label("Auto exposure is on");
+    // What the camera only reports is a word, not a switch.
+    harness.get_by_label("Shutter closed");
+    // The arrow stands only where somebody could go back.
+    for label in ["Reset Exposure time", "Reset Contrast", "Reset Restart the Lens"] {
+        assert!(harness.query_by_label(label).is_none(), "{label}");
+    }
+    let mut stopped = with_controls();
+    stopped.status = Some(Arc::new(Status { state: State::Idle, is_opened: false, ..status() }));
+    let harness = self::harness(stopped);
+    assert!(harness.get_by_label("Brightness").accesskit_node().is_disabled());
+    harness.get_by_label_contains("these are the values that it had");
+}
+
+#[test]
+fn presets_are_kept_for_each_camera() {
+    let mut harness = harness(with_controls());
+    assert!(harness.get_by_label("Preset 2").accesskit_node().is_disabled());
+    click(&mut harness, "Keep");
+    click(&mut harness, "Preset 2");
+    assert!(wishes(&mut harness).is_empty(), "keeping sets nothing");
+    let kept = harness.state().settings.control_presets[DEVICE][&2].clone();
+    // Neither what is held nor what is only reported, nor a button.
+    let ids: Vec<_> = kept.iter().map(|setting| setting.id).collect();
+    let settable = [control::BRIGHTNESS, control::CONTRAST, control::AUTO_WHITE_BALANCE, control::AUTO_EXPOSURE];
+    assert_eq!(ids, settable);
+    // Another value, and back to the preset, as far as this camera can have it.
+    let presets = harness.state_mut().settings.control_presets.get_mut(DEVICE).unwrap();
+    presets.insert(3, vec![Setting { id: control::BRIGHTNESS, value: 500 }, Setting { id: 77, value: 1 }]);
+    harness.run();
+    click(&mut harness, "Preset 3");
+    check_wish(&mut harness, &format!("Camera(SetControls([Setting {{ id: {}, value: 64 }}]))", control::BRIGHTNESS));
+    // They are the camera's own, however it is named; another camera has none of them.
+    harness.state_mut().spec = SourceSpec::parse("/dev/video2").unwrap();
+    harness.run();
+    assert!(!harness.get_by_label("Preset 2").accesskit_node().is_disabled());
+    Arc::make_mut(&mut harness.state_mut().controls).camera = "usb-1234".to_owned();
+    harness.run();
+    assert!(harness.get_by_label("Preset 2").accesskit_node().is_disabled());
+}
+
+/// As drivers for tests have them: of every kind, and many.
+fn with_many_controls() -> Window {
+    let mut window = with_controls();
+    let list = &mut Arc::make_mut(&mut window.controls).list;
+    let kinds = [
+        ("Mask", Kind::Bitmask { mask: 0xff }),
+        ("Long", Kind::Integer64 { min: 0, max: i64::MAX, step: 1 }),
+        ("Words", Kind::Text { max_chars: 32 }),
+        ("Matrix", Kind::Table { sizes: vec![8, 16] }),
+        ("Area", Kind::Other),
+    ];
+    for (id, (name, kind)) in (0x0098_f900_u32..).zip(kinds) {
+        list.push(Control { value: None, ..control(id, name, kind, 0, 0) });
+    }
+    for number in 1..=30_u32 {
+        let range = Kind::Integer { min: 0, max: 9, step: 1 };
+        list.push(control(0x00f0_f000 + number, &format!("Special {number}"), range, 0, 0));
+    }
+    window
+}
+
+#[test]
+fn many_controls_are_grouped_and_searched() {
+    let mut harness = harness(with_many_controls());
+    // Those that cameras have are there at once; the others are folded away, and counted.
+    harness.get_by_label("Brightness");
+    assert!(harness.query_by_label("Special 7").is_none() && harness.query_by_label("Search controls").is_some());
+    click(&mut harness, "Other controls");
+    harness.get_by_label("Special 7");
+    for words in [
+        "Bits of 0xff",
+        "A 64-bit number",
+        "A text of up to 32 characters",
+        "A table of 8 × 16 numbers",
+        "Not a simple value",
+    ] {
+        harness.get_by_label(words);
+    }
+    click(&mut harness, "Picture controls");
+    assert!(harness.query_by_label("Brightness").is_none());
+    // What is searched for is found, also where it is folded away.
+    click(&mut harness, "Other controls");
+    harness.get_by_label("Search controls").focus();
+    harness.run();
+    harness.get_by_label("Search controls").type_text("BRIGHT");
+    harness.run();
+    harness.get_by_label("Brightness");
+    assert!(harness.query_by_label("Contrast").is_none());
+    harness.get_by_label("Search controls").type_text(" and dark");
+    harness.run();
+    harness.get_by_label("No control has these words in its name.");
+    click(&mut harness, "Reset Search controls");
+    harness.get_by_label("Exposure time");
+    // Few controls need no search.
+    assert!(self::harness(with_controls()).query_by_label("Search controls").is_none());
+}
+
+#[test]
+fn a_control_that_does_not_tell_its_value_can_be_set() {
+    let mut window = with_controls();
+    Arc::make_mut(&mut window.controls).list[1].value = None;
+    let mut harness = harness(window);
+    harness.get_by_label_contains("does not tell which value");
+    assert!(harness.query_by_label("Reset Contrast").is_none());
+    harness.get_by_label("Contrast").focus();
+    harness.run();
+    press(&mut harness, Key::ArrowRight);
+    check_wish(&mut harness, &format!("Camera(SetControls([Setting {{ id: {}, value: 33 }}]))", control::CONTRAST));
+}
+
+#[test]
+fn no_controls_are_explained() {
+    #[track_caller]
+    fn check(source: &str, status: Status, expected: &str) {
+        let mut window = window(status);
+        window.spec = SourceSpec::parse(source).unwrap();
+        window.settings.window.folded_sections = vec!["Source".to_owned(), "Recovery".to_owned()];
+        harness(window).get_by_label_contains(expected);
+    }
+    check("film.mp4", status(), "A file has no controls");
+    check("rtsp://cam/1", status(), "on its own page");
+    check(DEVICE, status(), "tells of no controls");
+    check(DEVICE, Status { is_capturing: false, ..status() }, "after the first picture");
 }

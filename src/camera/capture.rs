@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::backend::Backend;
+use crate::control::{ControlNews, Setting, add_setting};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::Image;
 use crate::source::{Grabbed, OpenRequest, Picture};
@@ -17,6 +18,9 @@ use crate::status::Got;
 
 /// Warm-up ends after this time, whatever the number of frames: a slow camera must not stay dark.
 const LONGEST_WARM_UP: Duration = Duration::from_secs(1);
+
+/// Changes of controls that wait for the next frame. A hand on a slider makes sixty a second.
+const MAX_UNSET: usize = 128;
 
 /// What a capture thread has to say, with the number of the opening that it belongs to.
 pub(super) struct Report {
@@ -38,6 +42,7 @@ pub(super) enum News {
         grabbed: Grabbed,
         wall: SystemTime,
     },
+    Controls(ControlNews),
     /// Grabbed and thrown away undecoded.
     WarmedUp,
     /// The thread waits for leave to go on.
@@ -53,6 +58,7 @@ pub(super) struct Capture {
     pub(super) opening: u64,
     stop: Arc<AtomicBool>,
     go_on: Sender<Leave>,
+    controls: Sender<Vec<Setting>>,
     /// Dropped to end the waiting of a source that can be told.
     alive: Option<Sender<()>>,
 }
@@ -75,9 +81,10 @@ impl Capture {
         let request = OpenRequest { cancel, ..request };
         let stop = Arc::new(AtomicBool::new(false));
         let (go_on, leave) = bounded(1);
-        let worker = Worker { opening, stop: Arc::clone(&stop), leave, reports };
+        let (controls, wanted) = bounded(MAX_UNSET);
+        let worker = Worker { opening, stop: Arc::clone(&stop), leave, wanted, reports };
         thread::Builder::new().name(format!("capture-{opening}")).spawn(move || worker.run(&request, n_warm_up))?;
-        Ok(Self { opening, stop, go_on, alive: Some(alive) })
+        Ok(Self { opening, stop, go_on, controls, alive: Some(alive) })
     }
 
     pub(super) fn go_on(&self) {
@@ -87,6 +94,12 @@ impl Capture {
     /// Has the stream stopped and started. Only for a thread that waits for leave.
     pub(super) fn restart(&self) {
         let _ = self.go_on.try_send(Leave::Restart);
+    }
+
+    /// Has controls set before the next frame is waited for. `false` when too many wait already, as behind a call that does
+    /// not come back.
+    pub(super) fn set_controls(&self, settings: Vec<Setting>) -> bool {
+        self.controls.try_send(settings).is_ok()
     }
 
     /// Asks the thread to close the device. It says `Closed` when it has.
@@ -102,6 +115,7 @@ struct Worker {
     opening: u64,
     stop: Arc<AtomicBool>,
     leave: Receiver<Leave>,
+    wanted: Receiver<Vec<Setting>>,
     reports: Sender<Report>,
 }
 
@@ -138,6 +152,11 @@ impl Worker {
         }
         let mut first_frame_at = None;
         while !self.stop.load(Ordering::Relaxed) {
+            let mut wanted = Vec::new();
+            self.wanted.try_iter().flatten().for_each(|setting| add_setting(&mut wanted, setting));
+            if !wanted.is_empty() {
+                source.set_controls(&wanted);
+            }
             let news = match source.grab() {
                 Ok(grabbed) => {
                     let since_first =
@@ -165,6 +184,9 @@ impl Worker {
             let _ = self.leave.try_recv();
             if !self.tell(news) {
                 return;
+            }
+            while let Some(news) = source.controls() {
+                self.tell(News::Controls(news));
             }
             while failed && !self.stop.load(Ordering::Relaxed) {
                 failed = match self.leave.recv() {

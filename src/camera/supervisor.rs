@@ -6,12 +6,14 @@ use std::time::{Duration, Instant, SystemTime};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
 
 use super::capture::{Capture, News, Report};
+use super::controls::ControlBook;
 use super::outage::Outage;
 use super::reset::Resets;
 use super::tally::{Tally, describe};
 use super::waits::Waits;
 use super::{Command, SHUTDOWN_DEADLINE, Wake};
 use crate::backend::Backend;
+use crate::control::{ControlNews, DeviceControls, Setting};
 use crate::event::Level;
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Frame, Image, PixelFormat};
@@ -44,6 +46,7 @@ pub(super) struct Outputs {
     pub(super) frames: Latest<Frame>,
     pub(super) status: Latest<Status>,
     pub(super) history: Latest<History>,
+    pub(super) controls: Latest<DeviceControls>,
     pub(super) wake: Wake,
     pub(super) log: EventLog,
 }
@@ -133,6 +136,7 @@ pub(super) struct Supervisor {
     waits: Waits,
     /// What the device delivers when it is opened as asked, for the choice of another format.
     usual_format: Option<PixelFormat>,
+    controls: ControlBook,
 
     tally: Tally,
     outage: Outage,
@@ -165,6 +169,7 @@ impl Supervisor {
             resets: Resets::new(),
             waits: Waits::default(),
             usual_format: None,
+            controls: ControlBook::default(),
             tally: Tally::default(),
             status_due: now,
             history_due: now,
@@ -268,6 +273,7 @@ impl Supervisor {
             Command::StopTrying => self.stop_trying(now),
             Command::ResetDevice => self.reset_as_asked(now),
             Command::RecoverNow => self.recover_now(now),
+            Command::SetControls(settings) => self.set_controls(settings),
         }
         self.publish(now);
     }
@@ -313,6 +319,8 @@ impl Supervisor {
         self.history = History::default();
         self.tally = Tally::default();
         self.usual_format = None;
+        self.controls = ControlBook::default();
+        self.publish_controls();
         self.close_then(Next::Open, now);
     }
 
@@ -337,6 +345,7 @@ impl Supervisor {
                     self.log(Level::Warning, "format", message);
                 }
                 News::Frame { image, grabbed, wall } => self.on_frame(image, grabbed, wall, now),
+                News::Controls(news) => self.on_controls(news, now),
                 News::WarmedUp => {
                     self.tally.drops.warm_up += 1;
                     self.extend_deadline(now);
@@ -348,6 +357,34 @@ impl Supervisor {
                 News::Closed => {}
             }
         }
+    }
+
+    fn set_controls(&mut self, settings: Vec<Setting>) {
+        self.controls.choose(&settings);
+        if let Phase::Running { capture, .. } = &self.phase {
+            // Those that find no room are set when the camera is opened anew.
+            let _ = capture.set_controls(settings);
+        }
+    }
+
+    fn on_controls(&mut self, news: ControlNews, now: Instant) {
+        let Some(response) = self.controls.on_news(news, now) else { return };
+        for (level, message) in response.events {
+            self.log(level, "control", message);
+        }
+        if let Phase::Running { capture, .. } = &self.phase
+            && !response.to_set.is_empty()
+        {
+            let _ = capture.set_controls(response.to_set);
+        }
+        self.publish_controls();
+    }
+
+    fn publish_controls(&self) {
+        let list = self.controls.list().to_vec();
+        let camera = self.bound.clone().unwrap_or_else(|| self.spec.without_password());
+        self.out.controls.publish(DeviceControls { source: self.spec.to_string(), camera, list });
+        (self.out.wake)();
     }
 
     /// The opening whose reports count: not one that is being closed or was left behind.
@@ -621,6 +658,7 @@ mod tests {
             frames: Latest::new(),
             status: Latest::new(),
             history: Latest::new(),
+            controls: Latest::new(),
             wake: Arc::new(|| {}),
             log: EventLog::new(),
         };

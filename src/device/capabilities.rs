@@ -2,11 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::control::Control;
+
 /// All that a device tells about itself when it is asked, without being started.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Capabilities {
     /// In the order in which the driver has them.
     pub formats: Vec<Format>,
+    /// In the order in which the driver has them.
     pub controls: Vec<Control>,
 }
 
@@ -45,78 +48,12 @@ pub struct SizeRange {
     pub step_height: u32,
 }
 
-/// Something of a device that can be set.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Control {
-    /// The system's number of it.
-    pub id: u32,
-    pub name: String,
-    pub kind: ControlKind,
-    pub min: i64,
-    pub max: i64,
-    pub step: u64,
-    pub default: i64,
-    /// `None` where it has none, as a button, or the device does not tell.
-    pub value: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unit: Option<String>,
-    /// What the values of a menu mean; a value without an item cannot be chosen.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub menu: Vec<MenuItem>,
-    pub flags: Vec<ControlFlag>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ControlKind {
-    #[default]
-    Integer,
-    Boolean,
-    Menu,
-    /// Its items are numbers, and so are their names.
-    IntegerMenu,
-    Button,
-    Bitmask,
-    Text,
-    /// A table of numbers, or what this program does not know.
-    Compound,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MenuItem {
-    pub value: i64,
-    pub name: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ControlFlag {
-    Disabled,
-    /// Not to be changed while it streams.
-    Grabbed,
-    ReadOnly,
-    /// Changing it changes others.
-    Update,
-    /// Without effect now, most often because an automatic mode sets it.
-    Inactive,
-    WriteOnly,
-    /// The device changes it by itself.
-    Volatile,
-}
-
 impl Capabilities {
     /// Whether it has grey pictures only, as infrared cameras do.
     #[must_use]
     pub fn is_grey_only(&self) -> bool {
         const GREY: [&str; 7] = ["GREY", "Y8I", "Y10", "Y12", "Y16", "L8", "Y8"];
         !self.formats.is_empty() && self.formats.iter().all(|format| GREY.contains(&format.fourcc.trim()))
-    }
-}
-
-impl Control {
-    #[must_use]
-    pub fn is(&self, flag: ControlFlag) -> bool {
-        self.flags.contains(&flag)
     }
 }
 
@@ -136,12 +73,5 @@ mod tests {
         check(&["GREY", "Y16 "], true);
         check(&["YUYV", "GREY"], false);
         check(&[], false);
-    }
-
-    #[test]
-    fn what_is_not_there_is_left_out_of_the_json() {
-        let json = serde_json::to_value(Control::default()).unwrap();
-        assert_eq!((json.get("unit"), json.get("menu")), (None, None));
-        assert_eq!(json["kind"], "integer");
     }
 }

@@ -12,6 +12,7 @@ use rustix::fs::{Access, FallocateFlags, access};
 use rustix::process::Signal;
 use tempfile::NamedTempFile;
 
+pub use self::controls::ControlPort;
 pub use self::processes::{holders, holders_of_each};
 use self::refusal::Files;
 pub use self::watch::{WatchGuard, watch};
@@ -24,6 +25,7 @@ use super::{
 };
 use crate::fault::{Fault, FaultKind};
 
+mod controls;
 mod processes;
 mod query;
 mod refusal;

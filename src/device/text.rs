@@ -10,8 +10,14 @@ const MAX_CHARS: usize = 120;
 /// of writing becomes `�`, any white space becomes one space, and a longer text ends with `…`. Empty for an empty text.
 #[must_use]
 pub fn safe(bytes: &[u8]) -> String {
+    safe_within(bytes, MAX_CHARS)
+}
+
+/// The same with another limit.
+#[must_use]
+pub fn safe_within(bytes: &[u8], max_chars: usize) -> String {
     // A character has four bytes at most; one cut in two is beyond the end of what is kept.
-    let bytes = bytes.get(..bytes.len().min(16 * MAX_CHARS)).unwrap_or_default();
+    let bytes = bytes.get(..bytes.len().min(16 * max_chars)).unwrap_or_default();
     let text = String::from_utf8_lossy(bytes);
     let mut kept = String::new();
     let mut n_chars = 0;
@@ -22,7 +28,7 @@ pub fn safe(bytes: &[u8]) -> String {
             continue;
         }
         // One for the `…`.
-        if n_chars + usize::from(is_gap) + 1 >= MAX_CHARS {
+        if n_chars + usize::from(is_gap) + 1 >= max_chars {
             kept.push('…');
             break;
         }

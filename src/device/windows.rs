@@ -27,6 +27,7 @@ use windows_sys::Win32::System::Threading::{
 
 use super::watch::Sign;
 use super::{Capabilities, Device, Holder, SHARED_FILE_PREFIX, Usability};
+use crate::control::{Control, Setting};
 use crate::fault::{Fault, FaultKind};
 
 pub fn list() -> Vec<Device> {
@@ -84,6 +85,25 @@ pub struct WatchGuard;
 /// Signs are not asked for here: whoever waits compares lists.
 pub fn watch(_: impl Fn(Sign) + Send + 'static) -> Option<WatchGuard> {
     None
+}
+
+// ---- controls
+
+/// Another handle beside the one that streams shows no controls here.
+pub enum ControlPort {}
+
+impl ControlPort {
+    pub fn open(_: &Path) -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub fn read(&mut self) -> io::Result<Vec<Control>> {
+        match *self {}
+    }
+
+    pub fn set(&mut self, _: Setting) -> Result<(), String> {
+        match *self {}
+    }
 }
 
 // ---- processes of our own, and memory that they share

@@ -16,10 +16,13 @@
 //! to open, with any password, goes through the pipe and never onto a command line. Time stamps cross as µs on the
 //! worker's clock, and are turned into ours with the smallest difference between sending and hearing so far.
 
+use std::collections::VecDeque;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use crate::backend::Backend;
+use crate::control::{ControlNews, Setting};
+use crate::device::controls::checked_news;
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Image, Size};
 use crate::source::{Grabbed, OpenRequest, Picture, Source};
@@ -45,6 +48,8 @@ const GRACE: Duration = Duration::from_millis(250);
 const MAX_PICTURE_BYTES: u64 = 512 << 20;
 /// No computer runs so long; what a worker says beyond it is nonsense.
 const MAX_CLOCK_US: u64 = 100 * 365 * 24 * 3_600 * 1_000_000;
+/// News of controls that wait to be taken; more are a flood, as nobody has so many.
+const MAX_CONTROL_NEWS: usize = 128;
 /// Words of a fault from the worker that are kept.
 const MAX_MESSAGE_CHARS: usize = 2_000;
 
@@ -112,6 +117,7 @@ pub(super) fn open(backend: Backend, request: &OpenRequest) -> Result<Box<dyn So
         has_seen_frame: false,
         waits_for_leave: false,
         grabbed: None,
+        control_news: VecDeque::new(),
     }))
 }
 
@@ -163,6 +169,7 @@ struct Isolated {
     /// The worker has told a fault and does nothing until it is told to.
     waits_for_leave: bool,
     grabbed: Option<Result<Image, Fault>>,
+    control_news: VecDeque<ControlNews>,
 }
 
 impl Source for Isolated {
@@ -189,6 +196,10 @@ impl Source for Isolated {
                 }
                 Report::NeedMemory { n_bytes } => {
                     self.provide_memory(n_bytes)?;
+                    continue;
+                }
+                Report::Controls(news) => {
+                    self.keep(news)?;
                     continue;
                 }
                 report => return Err(self.process.garbage(&format!("{report:?} in place of a frame"))),
@@ -219,13 +230,30 @@ impl Source for Isolated {
                 // It was on its way already.
                 Report::Frame { place, .. } => drop(self.picture(place)?),
                 Report::Damaged { .. } => self.waits_for_leave = true,
+                Report::Controls(news) => self.keep(news)?,
                 report => return Err(self.process.garbage(&format!("{report:?} in place of a restart"))),
             }
         }
     }
+
+    fn controls(&mut self) -> Option<ControlNews> {
+        self.control_news.pop_front()
+    }
+
+    fn set_controls(&mut self, wanted: &[Setting]) {
+        self.process.orders.send(&Order::SetControls(wanted.to_vec()));
+    }
 }
 
 impl Isolated {
+    fn keep(&mut self, news: ControlNews) -> Result<(), Fault> {
+        if self.control_news.len() >= MAX_CONTROL_NEWS {
+            return Err(self.process.garbage("more news of controls than there can be"));
+        }
+        self.control_news.push_back(checked_news(news));
+        Ok(())
+    }
+
     fn give_leave(&mut self, order: &Order) {
         if std::mem::take(&mut self.waits_for_leave) {
             self.process.orders.send(order);

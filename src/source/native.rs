@@ -10,10 +10,12 @@ use nokhwa::utils::{CameraFormat, CameraIndex, FrameFormat, RequestedFormat, Req
 use nokhwa::{Buffer, Camera, NokhwaError};
 
 use crate::codec;
+use crate::control::{ControlNews, Setting};
 use crate::device::codes::{self, Call, Meaning};
 use crate::device::{self, Device, Usability};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{PixelFormat, Size};
+use crate::source::controls::Controls;
 use crate::source::{Grabbed, OpenRequest, Picture, Source, SourceSpec};
 use crate::status::{Asked, Got};
 
@@ -39,7 +41,8 @@ pub(super) fn open(spec: &SourceSpec, request: &OpenRequest) -> Result<Box<dyn S
     match start(&device, &request.asked) {
         Ok(camera) => {
             let got = got_of(camera.format);
-            Ok(Box::new(Native { camera, device, name, got, buffer: None }))
+            let controls = Controls::of(&device);
+            Ok(Box::new(Native { camera, device, name, got, buffer: None, controls }))
         }
         Err(failure) => Err(why_not_open(&failure, &device, &name)),
     }
@@ -108,6 +111,7 @@ struct Native {
     name: String,
     got: Got,
     buffer: Option<Buffer>,
+    controls: Controls,
 }
 
 impl Source for Native {
@@ -140,6 +144,14 @@ impl Source for Native {
         // A stream that has failed may refuse to stop; what counts is that it starts.
         let _ = self.camera.call(Camera::stop_stream);
         self.camera.call(Camera::open_stream).map_err(|failure| self.why_no_frame(&failure, Call::Start))
+    }
+
+    fn controls(&mut self) -> Option<ControlNews> {
+        self.controls.news()
+    }
+
+    fn set_controls(&mut self, wanted: &[Setting]) {
+        self.controls.set(wanted);
     }
 }
 

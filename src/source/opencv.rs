@@ -18,9 +18,11 @@ use opencv::prelude::*;
 use opencv::{imgproc, videoio};
 
 use crate::backend::Backend;
+use crate::control::{ControlNews, Setting};
 use crate::device::{self, Device, Usability};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Image, PixelFormat, Size};
+use crate::source::controls::Controls;
 use crate::source::{Grabbed, OpenRequest, Picture, Source, SourceSpec, file};
 use crate::status::{Asked, Got};
 
@@ -94,6 +96,8 @@ struct Capture {
     is_retrieved: bool,
     /// A frame has come since it was started.
     has_started: bool,
+    /// Of a device; OpenCV itself knows neither their ranges nor which there are.
+    controls: Option<Controls>,
 }
 
 enum Origin {
@@ -166,6 +170,16 @@ impl Source for Capture {
         *self = start(self.backend, &self.request)?;
         Ok(())
     }
+
+    fn controls(&mut self) -> Option<ControlNews> {
+        self.controls.as_mut()?.news()
+    }
+
+    fn set_controls(&mut self, wanted: &[Setting]) {
+        if let Some(controls) = &mut self.controls {
+            controls.set(wanted);
+        }
+    }
 }
 
 impl Capture {
@@ -177,7 +191,11 @@ impl Capture {
         request: &OpenRequest,
     ) -> Self {
         let (request, got, mat) = (request.clone(), Got::default(), Mat::default());
-        Self { video, backend, name, origin, request, got, mat, is_retrieved: false, has_started: false }
+        let controls = match &origin {
+            Origin::Device(device) => Some(Controls::of(device)),
+            Origin::File(_) | Origin::Url => None,
+        };
+        Self { video, backend, name, origin, request, got, mat, is_retrieved: false, has_started: false, controls }
     }
 
     /// STREAMOFF, new buffers and, with the next read, STREAMON: what V4L2 does whenever it is given a size, also the one

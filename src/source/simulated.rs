@@ -9,6 +9,7 @@
 
 mod canvas;
 mod chance;
+mod controls;
 mod effects;
 mod fault_table;
 mod glyph;
@@ -22,10 +23,12 @@ mod value;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::control::{ControlNews, Setting};
 use crate::fault::{Fault, FaultKind};
 use crate::source::{Grabbed, OpenRequest, Picture, Source};
 use crate::status::{Asked, Got};
 
+use controls::Controls;
 use fault_table::FaultName;
 use lens::{Lens, Mode};
 use setting_table::WireFormat;
@@ -126,6 +129,7 @@ struct Simulated {
     next: u64,
     /// The frame to be decoded.
     grabbed: Option<u64>,
+    controls: Controls,
 }
 
 impl Simulated {
@@ -143,6 +147,7 @@ impl Simulated {
             lens,
             next,
             grabbed: None,
+            controls: Controls::new(),
         }
     }
 
@@ -264,6 +269,15 @@ impl Source for Simulated {
         let passed = self.lens.timeline().newest(self.elapsed());
         self.next = self.next.max(passed.map_or(0, |passed| passed + 1));
         Ok(())
+    }
+
+    fn controls(&mut self) -> Option<ControlNews> {
+        self.controls.news()
+    }
+
+    fn set_controls(&mut self, wanted: &[Setting]) {
+        self.controls.set(wanted);
+        self.lens.tone = self.controls.tone();
     }
 }
 

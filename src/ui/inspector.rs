@@ -6,7 +6,7 @@ use egui::{Margin, Rect, Ui};
 
 use super::theme::{Palette, SMALL};
 use super::window::Window;
-use super::{recovery, source, widgets};
+use super::{controls, recovery, source, widgets};
 
 /// What stays between two passes.
 #[derive(Default)]
@@ -55,9 +55,10 @@ struct Section {
 }
 
 /// A new section is a function and a line here.
-const SECTIONS: [Section; 2] = [
+const SECTIONS: [Section; 3] = [
     Section { title: "Source", aside: source::aside, draw: source::draw },
     Section { title: RECOVERY, aside: recovery::aside, draw: recovery::draw },
+    Section { title: "Controls", aside: controls::aside, draw: controls::draw },
 ];
 
 const RECOVERY: &str = "Recovery";

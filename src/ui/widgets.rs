@@ -263,6 +263,39 @@ pub fn reset(ui: &mut Ui, label: &str, default: &str, differs: bool) -> bool {
     response.on_hover_text(format!("Back to the default, {default}")).clicked()
 }
 
+/// What a slider and a field need to know of a number.
+#[derive(Clone, Copy)]
+pub struct Number<'a> {
+    pub label: &'a str,
+    pub unit: &'a str,
+    pub help: &'a str,
+    pub min: f64,
+    pub max: f64,
+    pub step: f64,
+}
+
+impl From<&Tunable> for Number<'_> {
+    fn from(tunable: &Tunable) -> Self {
+        let Tunable { label, unit, help, min, max, step, .. } = *tunable;
+        Self { label, unit, help, min, max, step }
+    }
+}
+
+/// The two of them, as wide as that together.
+pub fn slider_and_field(ui: &mut Ui, number: &Number, value: &mut f64, is_logarithmic: bool, width: f32) {
+    const PADDING: f32 = 18.0;
+    // The longest number decides: a row that outgrows its place would shift all others.
+    let (n_decimals, suffix) = (decimals(number.step), unit(number.unit));
+    let longest = [number.min, number.max].map(|value| {
+        let text = format!("{}{suffix}", text::decimal(value, n_decimals));
+        ui.painter().layout_no_wrap(text, theme::regular(theme::BODY), Color32::PLACEHOLDER).size().x
+    });
+    let field_width = longest.into_iter().fold(FIELD_WIDTH, |widest, text| widest.max((text + PADDING).ceil()));
+    ui.spacing_mut().slider_width = (width - field_width - 8.0).max(40.0);
+    tip(slider(ui, number, value, is_logarithmic).accessible_name(number.label), number.help);
+    field(ui, number, value, vec2(field_width, CONTROL_HEIGHT));
+}
+
 /// A number of the settings: slider, field and reset arrow, made from its row in the table.
 pub fn number_row(ui: &mut Ui, tunable: &Tunable, settings: &mut Settings) {
     let before = (tunable.get)(settings);
@@ -271,11 +304,9 @@ pub fn number_row(ui: &mut Ui, tunable: &Tunable, settings: &mut Settings) {
     row(ui, tunable.label, tunable.help, |ui, width| {
         // A long way from the least to the most: equal steps on the slider are equal factors then.
         let is_wide = tunable.min > 0.0 && tunable.max / tunable.min > 100.0;
-        ui.spacing_mut().slider_width = (width - FIELD_WIDTH - 8.0).max(40.0);
-        tip(slider(ui, tunable, &mut value, is_wide).accessible_name(tunable.label), tunable.help);
-        number_field(ui, tunable, &mut value, vec2(FIELD_WIDTH, CONTROL_HEIGHT));
+        slider_and_field(ui, &tunable.into(), &mut value, is_wide, width);
         let default = tunable.default_value();
-        let shown = format!("{}{}", text::decimal(default, n_decimals), unit(tunable));
+        let shown = format!("{}{}", text::decimal(default, n_decimals), unit(tunable.unit));
         if reset(ui, tunable.label, &shown, (before - default).abs() > tunable.step / 2.0) {
             value = default;
         }
@@ -287,7 +318,7 @@ pub fn number_row(ui: &mut Ui, tunable: &Tunable, settings: &mut Settings) {
 }
 
 /// egui's slider with a handle of our own: egui paints its handle in the colour of the rail, and larger.
-fn slider(ui: &mut Ui, tunable: &Tunable, value: &mut f64, is_logarithmic: bool) -> Response {
+fn slider(ui: &mut Ui, number: &Number, value: &mut f64, is_logarithmic: bool) -> Response {
     const HEIGHT: f32 = 20.0;
     const HANDLE: f32 = 7.0;
     let palette = Palette::of(ui);
@@ -300,18 +331,18 @@ fn slider(ui: &mut Ui, tunable: &Tunable, value: &mut f64, is_logarithmic: bool)
                 widget.fg_stroke = Stroke::NONE;
                 widget.expansion = -HEIGHT / 5.0;
             }
-            let slider = egui::Slider::new(value, tunable.min..=tunable.max)
+            let slider = egui::Slider::new(value, number.min..=number.max)
                 .show_value(false)
-                .step_by(tunable.step)
+                .step_by(number.step)
                 .smart_aim(false)
                 .logarithmic(is_logarithmic);
             ui.add(slider)
         })
         .inner;
     let place = if is_logarithmic {
-        (*value / tunable.min).ln() / (tunable.max / tunable.min).ln()
+        (*value / number.min).ln() / (number.max / number.min).ln()
     } else {
-        (*value - tunable.min) / (tunable.max - tunable.min)
+        (*value - number.min) / (number.max - number.min).max(f64::MIN_POSITIVE)
     };
     // The way of the handle ends where egui's own, larger one would touch the edge.
     let way = response.rect.x_range().shrink(response.rect.height() / 2.5);
@@ -330,16 +361,20 @@ fn slider(ui: &mut Ui, tunable: &Tunable, value: &mut f64, is_logarithmic: bool)
 
 /// The field alone, with its unit, in which a number is typed or dragged.
 pub fn number_field(ui: &mut Ui, tunable: &Tunable, value: &mut f64, size: egui::Vec2) {
-    let n_decimals = decimals(tunable.step);
-    let suffix = unit(tunable);
-    let field = ui.scope(|ui| {
+    field(ui, &tunable.into(), value, size);
+}
+
+fn field(ui: &mut Ui, number: &Number, value: &mut f64, size: egui::Vec2) {
+    let n_decimals = decimals(number.step);
+    let suffix = unit(number.unit);
+    let shown = ui.scope(|ui| {
         sunken(ui);
         ui.spacing_mut().button_padding.x = 8.0;
         ui.add_sized(
             size,
             egui::DragValue::new(value)
-                .range(tunable.min..=tunable.max)
-                .speed(tunable.step)
+                .range(number.min..=number.max)
+                .speed(number.step)
                 .update_while_editing(false)
                 .custom_formatter(move |value, _| format!("{}{suffix}", text::decimal(value, n_decimals)))
                 .custom_parser(|typed| {
@@ -349,11 +384,11 @@ pub fn number_field(ui: &mut Ui, tunable: &Tunable, value: &mut f64, size: egui:
                 }),
         )
     });
-    tip(field.inner.accessible_name(format!("{} value", tunable.label)), tunable.help);
+    tip(shown.inner.accessible_name(format!("{} value", number.label)), number.help);
 }
 
-fn unit(tunable: &Tunable) -> String {
-    if tunable.unit.is_empty() { String::new() } else { format!(" {}", tunable.unit) }
+fn unit(unit: &str) -> String {
+    if unit.is_empty() { String::new() } else { format!(" {unit}") }
 }
 
 fn decimals(step: f64) -> usize {

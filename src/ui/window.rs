@@ -16,8 +16,9 @@ use super::prompt::{Prompt, Purpose};
 use super::text::Moment;
 use super::theme::{self, Palette};
 use super::toasts::Toasts;
-use super::{consent, help, inspector, log, plot, preferences, prompt, status_line, toolbar, viewer};
+use super::{consent, controls, help, inspector, log, plot, preferences, prompt, status_line, toolbar, viewer};
 use crate::camera::Command;
+use crate::control::DeviceControls;
 use crate::device::{Capabilities, Device};
 use crate::fault::Fault;
 use crate::frame::Frame as CameraFrame;
@@ -69,6 +70,7 @@ pub struct Window {
     /// Pictures that came while the window was still busy with the one before.
     pub n_missed: u64,
     pub history: Arc<History>,
+    pub controls: Arc<DeviceControls>,
     pub host: Option<Host>,
     /// The moment that is drawn; the owner sets it before each pass.
     pub now: Instant,
@@ -77,6 +79,7 @@ pub struct Window {
     pub plot: plot::View,
     pub viewer: viewer::View,
     pub inspector: inspector::View,
+    pub control_view: controls::View,
     pub toasts: Toasts,
     pub status_line: status_line::View,
     pub prompt: Option<Prompt>,
@@ -140,12 +143,14 @@ impl Window {
             frame: None,
             n_missed: 0,
             history: Arc::default(),
+            controls: Arc::default(),
             host: None,
             now,
             log: log::View::default(),
             plot: plot::View::default(),
             viewer: viewer::View::default(),
             inspector: inspector::View::default(),
+            control_view: controls::View::default(),
             toasts: Toasts::default(),
             status_line: status_line::View::default(),
             prompt: None,

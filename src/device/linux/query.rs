@@ -1,4 +1,4 @@
-//! What a node's driver answers when it is asked, by the requests of `linux/videodev2.h` that change nothing.
+//! What a node's driver answers when it is asked, by the requests of `linux/videodev2.h`.
 //!
 //! Every call may take seconds, and for ever in a driver that hangs. Nothing that a driver says is trusted: each list has
 //! an end, and unknown kinds, empty steps and broken names are borne.
@@ -13,17 +13,14 @@ use std::time::Duration;
 use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
 
 use super::O_NONBLOCK;
-use crate::device::capabilities::{
-    Capabilities, Control, ControlFlag, ControlKind, Format, FrameSize, MenuItem, SizeRange,
-};
+use super::controls::ControlPort;
+use crate::device::capabilities::{Capabilities, Format, FrameSize, SizeRange};
 use crate::device::text::safe_until_zero;
 
-/// Longer lists than any known driver's: vivid has 83 formats, and 40 controls.
+/// Longer lists than any known driver's: vivid has 83 formats.
 const MAX_FORMATS: u32 = 256;
 const MAX_SIZES: u32 = 256;
 const MAX_RATES: u32 = 64;
-const MAX_CONTROLS: usize = 512;
-const MAX_MENU: i64 = 256;
 
 const TYPE_CAPTURE: u32 = 1;
 const TYPE_CAPTURE_MPLANE: u32 = 9;
@@ -33,7 +30,6 @@ const CAP_DEVICE_CAPS: u32 = 0x8000_0000;
 const DISCRETE: u32 = 1;
 const FMT_COMPRESSED: u32 = 0x1;
 const FMT_EMULATED: u32 = 0x2;
-const NEXT_CONTROL: u32 = 0x8000_0000;
 
 #[repr(C)]
 #[derive(Default)]
@@ -83,54 +79,16 @@ struct RawInterval {
     reserved: [u32; 2],
 }
 
-#[repr(C)]
-#[derive(Default)]
-struct RawControl {
-    id: u32,
-    kind: u32,
-    name: [u8; 32],
-    min: i64,
-    max: i64,
-    step: u64,
-    default: i64,
-    flags: u32,
-    elem_size: u32,
-    elems: u32,
-    n_dims: u32,
-    dims: [u32; 4],
-    reserved: [u32; 32],
-}
-
-#[repr(C)]
-#[derive(Default)]
-struct RawMenuItem {
-    id: u32,
-    index: u32,
-    /// A name, or a number of eight bytes.
-    name: [u8; 32],
-    reserved: u32,
-}
-
-#[repr(C)]
-#[derive(Default)]
-struct RawValue {
-    id: u32,
-    value: i32,
-}
-
 const QUERYCAP: Opcode = opcode::read::<RawCapability>(b'V', 0);
 const ENUM_FMT: Opcode = opcode::read_write::<RawFormat>(b'V', 2);
-const G_CTRL: Opcode = opcode::read_write::<RawValue>(b'V', 27);
-const QUERYMENU: Opcode = opcode::read_write::<RawMenuItem>(b'V', 37);
 const ENUM_FRAMESIZES: Opcode = opcode::read_write::<RawSize>(b'V', 74);
 const ENUM_FRAMEINTERVALS: Opcode = opcode::read_write::<RawInterval>(b'V', 75);
-const QUERY_EXT_CTRL: Opcode = opcode::read_write::<RawControl>(b'V', 103);
 
 /// Asks the driver, and fills in what it says.
 pub(super) fn ask<const REQUEST: Opcode, T>(node: &File, question: &mut T) -> io::Result<()> {
-    // SAFETY: each request above is made from the size of the structure that it is called with here, and the structures
-    // are those of `linux/videodev2.h`, without pointers and with any bytes valid, so that the driver writes to our
-    // structure and to nothing else.
+    // SAFETY: each request, here and in `controls.rs`, is made from the size of the structure that it is called with, and
+    // the structures are those of `linux/videodev2.h`, without pointers and with any bytes valid, so that the driver writes
+    // to our structure and to nothing else.
     #[expect(unsafe_code, reason = "no safe wrapper bears what broken drivers say")]
     unsafe {
         ioctl(node, Updater::<REQUEST, T>::new(question))?;
@@ -146,7 +104,10 @@ pub fn capabilities(path: &Path) -> io::Result<Capabilities> {
         Err(error) if error.kind() == io::ErrorKind::Unsupported => None,
         Err(error) => return Err(error),
     };
-    Ok(Capabilities { formats: kind.map(|kind| formats(&node, kind)).unwrap_or_default(), controls: controls(&node) })
+    let formats = kind.map(|kind| formats(&node, kind)).unwrap_or_default();
+    // Its pictures can be had without its controls.
+    let controls = ControlPort::on(node).read().unwrap_or_default();
+    Ok(Capabilities { formats, controls })
 }
 
 /// The number of the queue of its pictures; `Unsupported` for what has none.
@@ -252,101 +213,6 @@ fn rate(numerator: u32, denominator: u32) -> Option<f64> {
     (numerator > 0 && denominator > 0).then(|| f64::from(denominator) / f64::from(numerator))
 }
 
-fn controls(node: &File) -> Vec<Control> {
-    let mut controls = Vec::<Control>::new();
-    let mut id = 0;
-    while controls.len() < MAX_CONTROLS {
-        let mut control = RawControl { id: id | NEXT_CONTROL, ..RawControl::default() };
-        // A driver that goes back would never come to an end.
-        if ask::<QUERY_EXT_CTRL, _>(node, &mut control).is_err() || control.id <= id {
-            break;
-        }
-        id = control.id;
-        let Some(mut known) = described(&control) else { continue };
-        if matches!(known.kind, ControlKind::Menu | ControlKind::IntegerMenu) {
-            known.menu = menu(node, &known);
-        }
-        let has_value = !matches!(known.kind, ControlKind::Button | ControlKind::Text | ControlKind::Compound);
-        if has_value && !known.is(ControlFlag::WriteOnly) && control.kind != INTEGER_64 {
-            let mut value = RawValue { id, value: 0 };
-            known.value = ask::<G_CTRL, _>(node, &mut value).ok().map(|()| i64::from(value.value));
-        }
-        controls.push(known);
-    }
-    controls
-}
-
-const INTEGER_64: u32 = 5;
-
-/// `None` for the title of a class of controls.
-fn described(control: &RawControl) -> Option<Control> {
-    let kind = match control.kind {
-        1 | INTEGER_64 => ControlKind::Integer,
-        2 => ControlKind::Boolean,
-        3 => ControlKind::Menu,
-        4 => ControlKind::Button,
-        6 => return None,
-        7 => ControlKind::Text,
-        8 => ControlKind::Bitmask,
-        9 => ControlKind::IntegerMenu,
-        _ => ControlKind::Compound,
-    };
-    let flags = [
-        (0x01, ControlFlag::Disabled),
-        (0x02, ControlFlag::Grabbed),
-        (0x04, ControlFlag::ReadOnly),
-        (0x08, ControlFlag::Update),
-        (0x10, ControlFlag::Inactive),
-        (0x40, ControlFlag::WriteOnly),
-        (0x80, ControlFlag::Volatile),
-    ];
-    let name = safe_until_zero(&control.name);
-    Some(Control {
-        id: control.id,
-        name: if name.is_empty() { format!("Control {:#010x}", control.id) } else { name },
-        kind: if control.n_dims > 0 { ControlKind::Compound } else { kind },
-        min: control.min,
-        max: control.max,
-        step: control.step,
-        default: control.default,
-        value: None,
-        unit: unit(control.id).map(str::to_owned),
-        menu: Vec::new(),
-        flags: flags.into_iter().filter(|(bit, _)| control.flags & bit != 0).map(|(_, flag)| flag).collect(),
-    })
-}
-
-fn menu(node: &File, control: &Control) -> Vec<MenuItem> {
-    let first = control.min.max(0);
-    let last = control.max.min(first.saturating_add(MAX_MENU));
-    let mut items = Vec::new();
-    for value in first..=last {
-        let Ok(index) = u32::try_from(value) else { break };
-        let mut item = RawMenuItem { id: control.id, index, ..RawMenuItem::default() };
-        // Drivers leave items out.
-        if ask::<QUERYMENU, _>(node, &mut item).is_err() {
-            continue;
-        }
-        let name = match item.name.first_chunk() {
-            Some(number) if control.kind == ControlKind::IntegerMenu => i64::from_ne_bytes(*number).to_string(),
-            _ => safe_until_zero(&item.name),
-        };
-        items.push(MenuItem { value, name });
-    }
-    items
-}
-
-/// As `ext-ctrls-camera.rst` and `control.rst` of the kernel's documentation have them.
-fn unit(id: u32) -> Option<&'static str> {
-    Some(match id {
-        0x0098_091a => "K",
-        0x009a_0902 => "100 µs",
-        0x009a_0908 | 0x009a_0909 => "arc seconds",
-        0x009a_0913 => "0.001 EV",
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -356,11 +222,8 @@ mod tests {
     fn the_structures_are_the_kernels() {
         assert_eq!(QUERYCAP, 0x8068_5600);
         assert_eq!(ENUM_FMT, 0xc040_5602);
-        assert_eq!(G_CTRL, 0xc008_561b);
-        assert_eq!(QUERYMENU, 0xc02c_5625);
         assert_eq!(ENUM_FRAMESIZES, 0xc02c_564a);
         assert_eq!(ENUM_FRAMEINTERVALS, 0xc034_564b);
-        assert_eq!(QUERY_EXT_CTRL, 0xc0e8_5667);
     }
 
     #[test]
@@ -398,31 +261,5 @@ mod tests {
         assert_eq!(size_of(&raw(3, [48, 1920, 2, 32, 1080, 0])), Some((1920, 1080, Some(range))));
         assert_eq!(size_of(&raw(DISCRETE, [0, 480, 0, 0, 0, 0])), None);
         assert_eq!(size_of(&raw(7, [0; 6])), None);
-    }
-
-    #[track_caller]
-    fn check_control(kind: u32, n_dims: u32, name: &[u8], expected: Option<(ControlKind, &str)>) {
-        let mut control = RawControl { id: 0x0098_0900, kind, n_dims, step: 0, ..RawControl::default() };
-        control.name[..name.len()].copy_from_slice(name);
-        let known = described(&control);
-        assert_eq!(known.as_ref().map(|known| (known.kind, known.name.as_str())), expected);
-    }
-
-    #[test]
-    fn controls_of_any_kind_are_borne() {
-        check_control(1, 0, b"Brightness", Some((ControlKind::Integer, "Brightness")));
-        check_control(1, 2, b"Table", Some((ControlKind::Compound, "Table")));
-        check_control(3, 0, b"Auto Exposure", Some((ControlKind::Menu, "Auto Exposure")));
-        check_control(6, 0, b"User Controls", None);
-        check_control(0x0113, 0, b"New", Some((ControlKind::Compound, "New")));
-        check_control(2, 0, b"", Some((ControlKind::Boolean, "Control 0x00980900")));
-        check_control(4, 0, b"\xff\x1b", Some((ControlKind::Button, "\u{fffd}\u{fffd}")));
-    }
-
-    #[test]
-    fn flags_have_names() {
-        let control =
-            described(&RawControl { id: 1, kind: 1, flags: 0x14 | 1 << 30, ..RawControl::default() }).unwrap();
-        assert_eq!(control.flags, [ControlFlag::ReadOnly, ControlFlag::Inactive]);
     }
 }

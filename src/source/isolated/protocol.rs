@@ -11,12 +11,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::Backend;
+use crate::control::{ControlNews, Setting};
 use crate::fault::Fault;
 use crate::source::{SourceSpec, simulated};
 use crate::status::{Asked, Got};
 
 /// Changes with each change of the messages: a program that was replaced while it runs finds a worker of another number.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 const MARK: u8 = 0x1e;
 /// No message is longer; whatever is has not come from a worker.
@@ -37,6 +38,8 @@ pub enum Order {
     ReadOn,
     /// After a fault: stop the stream and start it.
     Restart,
+    /// Between two frames: have these controls set.
+    SetControls(Vec<Setting>),
     /// Close the device and end.
     Stop,
 }
@@ -118,6 +121,8 @@ pub enum Report {
         stamp: Stamp,
         fault: Fault,
     },
+    /// What is new about the device's controls. Sent behind a frame or a fault.
+    Controls(ControlNews),
     /// The worker lives, whatever the driver does.
     Beat,
 }
@@ -224,6 +229,32 @@ mod tests {
         let mut long = vec![b'x'; MAX_LINE + 10];
         long.splice(0..1, [MARK]);
         assert!(matches!(read::<Sent>(&mut long.as_slice(), &mut Vec::new()), Line::Garbage(_)));
+    }
+
+    #[test]
+    fn the_longest_news_of_controls_fit_into_a_message() {
+        use crate::control::{Cause, Control, Kind, MenuItem};
+        use crate::device::controls::checked;
+        // Each is written as four bytes.
+        let name = "\u{1f3a5}".repeat(10_000);
+        let items = (0..10_000).map(|n| MenuItem { value: i64::MIN + n, name: name.clone() }).collect();
+        let kind = Kind::Menu { items };
+        let (default, held) = (i64::MIN, Some(name.clone()));
+        let control = Control {
+            id: u32::MAX,
+            name,
+            kind,
+            value: Some(default),
+            default,
+            held,
+            is_read_only: true,
+            is_volatile: true,
+        };
+        let list = vec![checked(control); 9];
+        for news in ControlNews::in_pieces(Cause::Listed, &list, Vec::new()) {
+            let line = encode(&Sent(i64::MIN, Report::Controls(news))).unwrap();
+            assert!(line.len() < MAX_LINE, "{}", line.len());
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The worker's half: opens one source, reads it, puts its pictures into shared memory, and ends with the program.
 
+use std::cell::RefCell;
 use std::io::{self, BufReader, IsTerminal, Write};
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
@@ -13,6 +14,7 @@ use super::memory::WorkerMemory;
 use super::process::BEAT;
 use super::protocol::{self, Line, Opening, Order, Place, Report, Sent, Stamp};
 use crate::backend::Backend;
+use crate::control::{Setting, add_setting};
 use crate::device;
 use crate::fault::{Fault, FaultKind};
 use crate::settings::{Isolation, Settings};
@@ -44,7 +46,7 @@ pub fn serve(open: impl Fn(Backend, &OpenRequest) -> Result<Box<dyn Source>, Fau
     if hear.is_err() || beat.is_err() {
         return ExitCode::FAILURE;
     }
-    let job = Job { voice: &voice, orders };
+    let job = Job { voice: &voice, orders, wanted: RefCell::default() };
     job.voice.tell(Report::Hello { version: protocol::VERSION });
     let ended = panic::catch_unwind(AssertUnwindSafe(|| job.run(&open)));
     if ended.is_err() {
@@ -100,6 +102,8 @@ impl Voice {
 struct Job<'a> {
     voice: &'a Voice,
     orders: Receiver<Order>,
+    /// Controls to be set before the next frame is waited for.
+    wanted: RefCell<Vec<Setting>>,
 }
 
 /// Nothing more is wanted.
@@ -127,6 +131,10 @@ impl Job<'_> {
         let mut memory = None;
         loop {
             self.take_back(&mut memory)?;
+            let wanted = self.wanted.take();
+            if !wanted.is_empty() {
+                source.set_controls(&wanted);
+            }
             let grabbed = match source.grab() {
                 Ok(grabbed) => grabbed,
                 Err(fault) => {
@@ -148,6 +156,9 @@ impl Job<'_> {
                         place.got = Some(got.clone());
                     }
                     self.tell(Report::Frame { stamp, place })?;
+                    if let Some(news) = source.controls() {
+                        self.tell(Report::Controls(news))?;
+                    }
                 }
                 Err(fault) => {
                     self.tell(Report::Damaged { stamp, fault })?;
@@ -168,7 +179,7 @@ impl Job<'_> {
     /// Slots that the program has done with.
     fn take_back(&self, memory: &mut Option<WorkerMemory>) -> Result<(), Ended> {
         for order in self.orders.try_iter() {
-            follow(&order, memory)?;
+            self.follow(&order, memory)?;
         }
         Ok(())
     }
@@ -187,7 +198,7 @@ impl Job<'_> {
                 let generation = room.generation;
                 return Ok(Place { generation, slot, width: size.width, height: size.height, got: None });
             }
-            follow(&self.orders.recv().map_err(|_| Ended)?, memory)?;
+            self.follow(&self.orders.recv().map_err(|_| Ended)?, memory)?;
         }
     }
 
@@ -203,6 +214,7 @@ impl Job<'_> {
                 }
                 // Of the memory before.
                 Order::GiveBack { .. } => {}
+                Order::SetControls(wanted) => self.want(&wanted),
                 _ => return Err(Ended),
             }
         }
@@ -210,7 +222,7 @@ impl Job<'_> {
 
     fn wait_for_leave(&self, source: &mut dyn Source, memory: &mut Option<WorkerMemory>) -> Result<(), Ended> {
         loop {
-            match follow(&self.orders.recv().map_err(|_| Ended)?, memory)? {
+            match self.follow(&self.orders.recv().map_err(|_| Ended)?, memory)? {
                 None => {}
                 Some(Leave::ReadOn) => return Ok(()),
                 Some(Leave::Restart) => match source.restart() {
@@ -220,19 +232,30 @@ impl Job<'_> {
             }
         }
     }
-}
 
-fn follow(order: &Order, memory: &mut Option<WorkerMemory>) -> Result<Option<Leave>, Ended> {
-    match order {
-        Order::GiveBack { generation, slot } => {
-            if let Some(memory) = memory {
-                memory.on_given_back(*generation, *slot);
+    fn follow(&self, order: &Order, memory: &mut Option<WorkerMemory>) -> Result<Option<Leave>, Ended> {
+        match order {
+            Order::GiveBack { generation, slot } => {
+                if let Some(memory) = memory {
+                    memory.on_given_back(*generation, *slot);
+                }
+                Ok(None)
             }
-            Ok(None)
+            Order::SetControls(wanted) => {
+                self.want(wanted);
+                Ok(None)
+            }
+            Order::ReadOn => Ok(Some(Leave::ReadOn)),
+            Order::Restart => Ok(Some(Leave::Restart)),
+            Order::Open(_) | Order::Memory { .. } | Order::NoMemory | Order::Stop => Err(Ended),
         }
-        Order::ReadOn => Ok(Some(Leave::ReadOn)),
-        Order::Restart => Ok(Some(Leave::Restart)),
-        Order::Open(_) | Order::Memory { .. } | Order::NoMemory | Order::Stop => Err(Ended),
+    }
+
+    fn want(&self, wanted: &[Setting]) {
+        let mut all = self.wanted.borrow_mut();
+        for setting in wanted {
+            add_setting(&mut all, *setting);
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::frame::{Image, Size};
 
 use super::canvas::Canvas;
 use super::chance::Chance;
+use super::controls::Tone;
 use super::effects::{add_noise, band, blurred};
 use super::fault_table::FaultName;
 use super::script::Script;
@@ -36,12 +37,20 @@ pub struct Lens {
     timeline: Timeline,
     /// Only saves time: what does not change from frame to frame.
     canvas: Canvas,
+    /// What the controls make of each picture.
+    pub tone: Tone,
 }
 
 impl Lens {
     pub fn new(script: &Script, mode: Mode) -> Self {
         let timeline = Timeline::new(script, mode.fps);
-        Self { script: script.clone(), mode, timeline, canvas: Canvas::new(script.pattern(), mode.size) }
+        Self {
+            script: script.clone(),
+            mode,
+            timeline,
+            canvas: Canvas::new(script.pattern(), mode.size),
+            tone: Tone::default(),
+        }
     }
 
     pub fn timeline(&self) -> &Timeline {
@@ -161,9 +170,12 @@ impl Lens {
                 *byte = byte.saturating_mul(2).saturating_add(*byte / 2 + 90);
             }
         }
-        if let Some(Value::Hz(mains_hz)) = has(FaultName::Flicker) {
+        if let Some(Value::Hz(mains_hz)) = has(FaultName::Flicker)
+            && !self.tone.suits_mains(mains_hz)
+        {
             band(&mut pixels, size, time, mains_hz, self.mode.fps);
         }
+        self.tone.apply(&mut pixels);
         if has(FaultName::Noise).is_some() {
             add_noise(&mut pixels, self.chance(n, "noise"));
         }

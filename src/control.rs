@@ -1,0 +1,329 @@
+//! What can be set on a camera while it streams: brightness, exposure, focus.
+//!
+//! Controls have the numbers that V4L2 gives them (`v4l2-controls.h`), on every system: what is known of one is in one
+//! table, in `control/known.rs`.
+
+use serde::{Deserialize, Serialize};
+
+use self::json::Flat;
+pub use self::known::*;
+
+mod json;
+mod known;
+
+/// No device has more that anybody would look at.
+pub const MAX_CONTROLS: usize = 256;
+/// Menus have a hole here and there, but none has so many places.
+pub const MAX_ITEMS: u32 = 64;
+
+/// One control of a device as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Flat", into = "Flat")]
+pub struct Control {
+    pub id: u32,
+    /// As the device calls it.
+    pub name: String,
+    pub kind: Kind,
+    /// 0 or 1 of a boolean, the item's value of a menu; `None` where there is none, or the device does not tell.
+    pub value: Option<i64>,
+    pub default: i64,
+    /// Why it cannot be set now, as a sentence: most often because the device sets it itself.
+    pub held: Option<String>,
+    pub is_read_only: bool,
+    /// The device changes it by itself.
+    pub is_volatile: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Integer {
+        min: i64,
+        max: i64,
+        step: i64,
+    },
+    Boolean,
+    Menu {
+        items: Vec<MenuItem>,
+    },
+    /// Does something once; has no value.
+    Button,
+    /// Switches in one number. Neither this nor what follows is set by this program: no common camera has it.
+    Bitmask {
+        mask: i64,
+    },
+    /// More than 32 bits.
+    Integer64 {
+        min: i64,
+        max: i64,
+        step: i64,
+    },
+    Text {
+        max_chars: i64,
+    },
+    /// Numbers in so many rows and columns.
+    Table {
+        sizes: Vec<u32>,
+    },
+    /// What only its maker's own program knows.
+    Other,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MenuItem {
+    pub value: i64,
+    pub name: String,
+}
+
+/// A value that a control is to have, or had when it was kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setting {
+    pub id: u32,
+    pub value: i64,
+}
+
+/// The controls of the camera that is shown, for whoever shows them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeviceControls {
+    /// As the status names the source.
+    pub source: String,
+    /// Names the camera itself, not its number: its identity, where the system tells it. Without a password.
+    pub camera: String,
+    pub list: Vec<Control>,
+}
+
+/// What is new about a device's controls.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ControlNews {
+    pub cause: Cause,
+    /// Each as it stands now. A long list comes in pieces.
+    pub changed: Vec<Control>,
+    /// Whether no piece of it is still to come.
+    pub is_last: bool,
+    /// What could not be set, with the reason.
+    pub refused: Vec<Refusal>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Cause {
+    /// The device was opened; these are all that it has.
+    Listed,
+    /// We set something.
+    Set,
+    /// Somebody else did, or the device itself.
+    Foreign,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    pub id: u32,
+    pub why: String,
+}
+
+/// Of several values for one control the last counts, at its place.
+pub fn add_setting(settings: &mut Vec<Setting>, setting: Setting) {
+    settings.retain(|other| other.id != setting.id);
+    settings.push(setting);
+}
+
+impl Control {
+    /// A short name for people, where the device's own may be long.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        label(self.id).unwrap_or(&self.name)
+    }
+
+    #[must_use]
+    pub fn can_be_set(&self) -> bool {
+        self.held.is_none() && self.is_ever_set()
+    }
+
+    /// Whether it can be set once nothing holds it.
+    #[must_use]
+    pub fn is_ever_set(&self) -> bool {
+        let is_known = matches!(self.kind, Kind::Integer { .. } | Kind::Boolean | Kind::Menu { .. } | Kind::Button);
+        is_known && !self.is_read_only
+    }
+
+    /// Also of what has no value to compare.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        self.value.is_none_or(|value| value == self.default)
+    }
+
+    /// The possible value nearest to the wanted one.
+    #[must_use]
+    pub fn fit(&self, wanted: i64) -> i64 {
+        let current = self.value.unwrap_or(self.default);
+        match &self.kind {
+            Kind::Integer { min, max, step } => {
+                let (min, max, wanted) = (i128::from(*min), i128::from(*max), i128::from(wanted));
+                let step = i128::from((*step).max(1));
+                let steps = (wanted.clamp(min, max.max(min)) - min + step / 2) / step;
+                let best = min + steps * step;
+                i64::try_from(if best > max { best - step } else { best }).unwrap_or(current)
+            }
+            Kind::Boolean => i64::from(wanted != 0),
+            Kind::Menu { items } if items.iter().any(|item| item.value == wanted) => wanted,
+            Kind::Button => 0,
+            _ => current,
+        }
+    }
+
+    /// A value of it for people.
+    #[must_use]
+    pub fn spelled(&self, value: i64) -> String {
+        match &self.kind {
+            Kind::Integer { .. } => {
+                #[expect(clippy::cast_precision_loss, reason = "controls of this kind have at most 32 bits")]
+                let number = if self.id == EXPOSURE_TIME {
+                    format!("{:.1}", value as f64 * scale(self.id))
+                } else {
+                    value.to_string()
+                };
+                let unit = unit(self.id);
+                if unit.is_empty() { number } else { format!("{number} {unit}") }
+            }
+            // Whether something stands before the lens is no switch that is on or off.
+            Kind::Boolean if self.id == PRIVACY => {
+                if value == 0 { "Shutter open" } else { "Shutter closed" }.to_owned()
+            }
+            Kind::Boolean => if value == 0 { "off" } else { "on" }.to_owned(),
+            Kind::Menu { items } => items
+                .iter()
+                .find(|item| item.value == value)
+                .map_or_else(|| value.to_string(), |item| item.name.clone()),
+            Kind::Button => "pressed".to_owned(),
+            Kind::Bitmask { .. } => format!("0x{value:x}"),
+            _ => value.to_string(),
+        }
+    }
+
+    /// What stands in its place where it cannot be set.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        match (&self.kind, self.value) {
+            (Kind::Bitmask { .. }, Some(value)) => format!("Bits {}", self.spelled(value)),
+            (_, Some(value)) => self.spelled(value),
+            (Kind::Bitmask { mask }, None) => format!("Bits of 0x{mask:x}"),
+            (Kind::Integer64 { .. }, None) => "A 64-bit number".to_owned(),
+            (Kind::Text { max_chars }, None) => format!("A text of up to {max_chars} characters"),
+            (Kind::Table { sizes }, None) => {
+                let sizes = sizes.iter().map(u32::to_string).collect::<Vec<_>>().join(" × ");
+                format!("A table of {sizes} numbers")
+            }
+            (Kind::Other, None) => "Not a simple value".to_owned(),
+            (_, None) => "Not told by the camera".to_owned(),
+        }
+    }
+}
+
+/// Those of `after` that are not in `before` as they are.
+#[must_use]
+pub fn differences(before: &[Control], after: &[Control]) -> Vec<Control> {
+    after.iter().filter(|control| !before.contains(control)).cloned().collect()
+}
+
+impl ControlNews {
+    /// So many go into one message between two processes, whatever texts they have.
+    const PIECE: usize = 4;
+
+    /// The same news in pieces; none when there is nothing to tell.
+    #[must_use]
+    pub fn in_pieces(cause: Cause, changed: &[Control], refused: Vec<Refusal>) -> Vec<Self> {
+        let mut pieces: Vec<_> = changed
+            .chunks(Self::PIECE)
+            .map(|chunk| Self { cause, changed: chunk.to_vec(), is_last: false, refused: Vec::new() })
+            .collect();
+        if pieces.is_empty() && !refused.is_empty() {
+            pieces.push(Self { cause, changed: Vec::new(), is_last: false, refused: Vec::new() });
+        }
+        if let Some(last) = pieces.last_mut() {
+            last.is_last = true;
+            last.refused = refused;
+        }
+        pieces
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn control(kind: Kind) -> Control {
+        let name = "X".to_owned();
+        Control { id: 1, name, kind, value: Some(5), default: 0, held: None, is_read_only: false, is_volatile: false }
+    }
+
+    #[track_caller]
+    fn check_fit(range: (i64, i64, i64), wanted: i64, expected: i64) {
+        let (min, max, step) = range;
+        assert_eq!(control(Kind::Integer { min, max, step }).fit(wanted), expected, "{wanted} in {range:?}");
+    }
+
+    #[test]
+    fn a_value_is_fitted_to_range_and_step() {
+        check_fit((0, 255, 1), 300, 255);
+        check_fit((0, 255, 1), -1, 0);
+        check_fit((-64, 64, 1), -3, -3);
+        check_fit((0, 250, 10), 14, 10);
+        check_fit((0, 250, 10), 15, 20);
+        check_fit((5, 252, 10), 252, 245);
+        check_fit((3, 3, 1), 9, 3);
+        check_fit((i64::MIN, i64::MAX, 1), 7, 7);
+        check_fit((i64::MIN, i64::MAX, i64::MAX), i64::MAX, i64::MAX - 1);
+        assert_eq!(control(Kind::Boolean).fit(77), 1);
+        let items = vec![MenuItem { value: 2, name: "two".into() }];
+        assert_eq!(control(Kind::Menu { items: items.clone() }).fit(2), 2);
+        assert_eq!(control(Kind::Menu { items }).fit(3), 5);
+    }
+
+    #[test]
+    fn values_are_spelled_in_their_unit() {
+        let range = || Kind::Integer { min: 0, max: 5_000, step: 1 };
+        let spelled = |id, kind, value| Control { id, ..control(kind) }.spelled(value);
+        assert_eq!(spelled(EXPOSURE_TIME, range(), 157), "15.7 ms");
+        assert_eq!(spelled(WHITE_BALANCE, range(), 4_600), "4600 K");
+        assert_eq!(spelled(BRIGHTNESS, range(), -3), "-3");
+        assert_eq!(spelled(1, Kind::Boolean, 1), "on");
+        let items = vec![MenuItem { value: 2, name: "60 Hz".into() }];
+        assert_eq!(spelled(POWER_LINE_FREQUENCY, Kind::Menu { items: items.clone() }, 2), "60 Hz");
+        assert_eq!(spelled(POWER_LINE_FREQUENCY, Kind::Menu { items }, 7), "7");
+    }
+
+    #[track_caller]
+    fn check_words(kind: Kind, value: Option<i64>, expected: &str) {
+        let control = Control { value, ..control(kind) };
+        assert_eq!(control.in_words(), expected);
+        assert!(!control.can_be_set());
+    }
+
+    #[test]
+    fn what_this_program_does_not_set_is_described() {
+        check_words(Kind::Bitmask { mask: 0x8000_2000 }, Some(0x8000_2000), "Bits 0x80002000");
+        check_words(Kind::Bitmask { mask: 7 }, None, "Bits of 0x7");
+        check_words(Kind::Integer64 { min: 0, max: i64::MAX, step: 1 }, None, "A 64-bit number");
+        check_words(Kind::Text { max_chars: 32 }, None, "A text of up to 32 characters");
+        check_words(Kind::Table { sizes: vec![8, 16] }, None, "A table of 8 × 16 numbers");
+        check_words(Kind::Other, None, "Not a simple value");
+        let reported = |id, value| {
+            let control = Control { id, value, is_read_only: true, ..control(Kind::Boolean) };
+            assert!(!control.can_be_set());
+            control.in_words()
+        };
+        assert_eq!(reported(PRIVACY, Some(1)), "Shutter closed");
+        assert_eq!(reported(PRIVACY, Some(0)), "Shutter open");
+        assert_eq!(reported(1, None), "Not told by the camera");
+    }
+
+    #[test]
+    fn news_come_in_pieces_of_which_the_last_says_so() {
+        let list = vec![control(Kind::Boolean); 9];
+        let pieces = ControlNews::in_pieces(Cause::Listed, &list, Vec::new());
+        assert_eq!(pieces.iter().map(|piece| piece.changed.len()).collect::<Vec<_>>(), [4, 4, 1]);
+        assert_eq!(pieces.iter().map(|piece| piece.is_last).collect::<Vec<_>>(), [false, false, true]);
+        assert!(ControlNews::in_pieces(Cause::Foreign, &[], Vec::new()).is_empty());
+        let refused = vec![Refusal { id: 1, why: "no".into() }];
+        let pieces = ControlNews::in_pieces(Cause::Set, &[], refused.clone());
+        assert_eq!((pieces.len(), &pieces[0].refused), (1, &refused));
+    }
+}

@@ -1,0 +1,374 @@
+//! The camera's own controls: brightness, exposure, focus. A change is sent as it is made, and what the camera makes of it
+//! is what is shown.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use egui::accesskit::Role;
+use egui::{Align, Layout, Response, RichText, Sense, Ui, WidgetInfo, pos2, vec2};
+
+use super::inspector;
+use super::theme::{self, CONTROL_HEIGHT, Palette, SMALL};
+use super::widgets::{self, Icon, Number};
+use super::window::{Window, Wish};
+use crate::camera::Command;
+use crate::control::{self, Control, DeviceControls, Group, Kind, Setting};
+use crate::settings::{ControlPresets, N_CONTROL_PRESETS};
+use crate::source::SourceSpec;
+
+/// So long what the hand has chosen is shown in place of what the camera says: it may be slow to answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// More than a webcam has: then they can be searched, and those that cameras seldom have are folded away at first.
+const MANY: usize = 24;
+
+/// What stays between two passes.
+#[derive(Default)]
+pub struct View {
+    /// Chosen, and not yet confirmed by the camera.
+    edits: Vec<(Setting, Instant)>,
+    /// The next preset that is clicked takes over the values as they are.
+    is_keeping: bool,
+    /// Words in the names of the controls to be shown.
+    search: String,
+    /// Groups that are not as they are at first: folded or unfolded by hand.
+    turned: Vec<Group>,
+}
+
+impl View {
+    /// The value to be shown.
+    fn value(&self, control: &Control) -> i64 {
+        let told = control.value.unwrap_or(control.default);
+        self.edits.iter().find(|(edit, _)| edit.id == control.id).map_or(told, |(edit, _)| edit.value)
+    }
+
+    fn forget(&mut self, controls: &DeviceControls, now: Instant) {
+        self.edits.retain(|(edit, at)| {
+            let is_open =
+                controls.list.iter().any(|control| control.id == edit.id && control.value != Some(edit.value));
+            is_open && now.saturating_duration_since(*at) < PATIENCE
+        });
+    }
+
+    fn put(&mut self, setting: Setting, now: Instant) {
+        self.edits.retain(|(edit, _)| edit.id != setting.id);
+        self.edits.push((setting, now));
+    }
+}
+
+/// Controls that somebody could set back.
+fn n_changed(controls: &DeviceControls) -> usize {
+    controls.list.iter().filter(|control| control.can_be_set() && !control.is_default()).count()
+}
+
+#[must_use]
+pub fn aside(window: &Window) -> String {
+    match n_changed(&window.controls) {
+        0 => String::new(),
+        n => format!("{n} changed"),
+    }
+}
+
+pub fn draw(window: &mut Window, ui: &mut Ui) {
+    let controls = Arc::clone(&window.controls);
+    if controls.list.is_empty() {
+        ui.add(egui::Label::new(why_none(window)).wrap());
+        return;
+    }
+    let now = window.now;
+    window.control_view.forget(&controls, now);
+    let is_open = window.status.as_ref().is_some_and(|status| status.is_opened);
+    let mut wanted = Vec::new();
+    ui.add_enabled_ui(is_open, |ui| presets(window, ui, &controls, &mut wanted));
+    if controls.list.len() > MANY {
+        search(&mut window.control_view, ui);
+    }
+    let groups = grouped(&controls.list, &window.control_view.search);
+    if groups.is_empty() {
+        inspector::note(ui, "No control has these words in its name.");
+    }
+    let is_alone = groups.len() == 1 && controls.list.len() <= MANY;
+    for (group, members) in groups {
+        if !is_alone && !heading(&mut window.control_view, ui, group, members.len(), controls.list.len()) {
+            continue;
+        }
+        ui.add_enabled_ui(is_open, |ui| {
+            for control in members {
+                // Names may be there twice, and rows come and go.
+                ui.push_id(control.id, |ui| row(&window.control_view, ui, control, &mut wanted));
+            }
+        });
+    }
+    ui.add_enabled_ui(is_open && n_changed(&controls) > 0, |ui| {
+        let help = "Sets every control to the value that the camera's maker chose";
+        let button = widgets::button(ui, "All defaults", false, help);
+        if button.on_disabled_hover_text("Every control has its default.").clicked() {
+            let settable = controls.list.iter().filter(|control| control.can_be_set() && !control.is_default());
+            wanted.extend(settable.map(|control| Setting { id: control.id, value: control.default }));
+        }
+    });
+    if !is_open {
+        inspector::note(ui, "The camera is not open: these are the values that it had.");
+    }
+    if !wanted.is_empty() {
+        let is_button = |id| controls.list.iter().any(|c| c.id == id && matches!(c.kind, Kind::Button));
+        for setting in wanted.iter().filter(|setting| !is_button(setting.id)) {
+            window.control_view.put(*setting, now);
+        }
+        window.wishes.push(Wish::Camera(Command::SetControls(wanted)));
+    }
+}
+
+/// Under their headings, in the device's order; without headings under which nothing stands.
+fn grouped<'a>(list: &'a [Control], search: &str) -> Vec<(Group, Vec<&'a Control>)> {
+    let words: Vec<_> = search.split_whitespace().map(str::to_lowercase).collect();
+    let is_wanted = |control: &&Control| {
+        let names = format!("{} {}", control.label(), control.name).to_lowercase();
+        words.iter().all(|word| names.contains(word))
+    };
+    let of = |group| list.iter().filter(move |control| Group::of(control.id) == group);
+    let groups = Group::ALL.into_iter().map(|group| (group, of(group).filter(is_wanted).collect::<Vec<_>>()));
+    groups.filter(|(_, members)| !members.is_empty()).collect()
+}
+
+fn search(view: &mut View, ui: &mut Ui) {
+    const HELP: &str = "Shows only the controls with these words in their names";
+    widgets::row(ui, "Search", HELP, |ui, width| {
+        let edit = egui::TextEdit::singleline(&mut view.search)
+            .hint_text("Words in a name")
+            .align(egui::Align2::LEFT_CENTER)
+            .desired_width(width - 12.0);
+        ui.add_sized(vec2(width, CONTROL_HEIGHT), edit).accessible_name("Search controls").on_hover_text(HELP);
+        if widgets::reset(ui, "Search controls", "all of them", !view.search.is_empty()) {
+            view.search.clear();
+        }
+    });
+}
+
+/// The title of a group, which folds it away. Says whether it is open.
+fn heading(view: &mut View, ui: &mut Ui, group: Group, n_members: usize, n_all: usize) -> bool {
+    let is_open_at_first = group != Group::Other || n_all <= MANY;
+    let is_turned = view.turned.contains(&group);
+    // What is found must not be hidden.
+    let is_open = is_open_at_first != is_turned || !view.search.is_empty();
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 24.0), Sense::click());
+    let label = format!("{} controls", group.label());
+    response.widget_info(|| WidgetInfo::selected(Role::Button, true, is_open, &label));
+    let palette = Palette::of(ui);
+    let color = if response.hovered() { palette.text_strong } else { palette.text_weak };
+    let icon = if is_open { Icon::Down } else { Icon::Right };
+    icon.paint(ui.painter(), pos2(rect.left() + 4.0, rect.center().y), 6.0, color);
+    let text = if is_open { group.label().to_owned() } else { format!("{} ({n_members})", group.label()) };
+    let at = pos2(rect.left() + 14.0, rect.center().y);
+    let end = ui.painter().text(at, egui::Align2::LEFT_CENTER, text, theme::semibold(SMALL), color).right();
+    let line = egui::Stroke::new(1.0, palette.line);
+    ui.painter().hline(end + 8.0..=rect.right(), rect.center().y, line);
+    widgets::focus_ring(ui, &response, theme::RADIUS);
+    let help = if is_open { "Fold these controls away" } else { "Show these controls" };
+    if response.on_hover_text(help).clicked() {
+        if is_turned {
+            view.turned.retain(|turned| *turned != group);
+        } else {
+            view.turned.push(group);
+        }
+    }
+    is_open
+}
+
+fn why_none(window: &Window) -> &'static str {
+    match window.spec {
+        SourceSpec::File(_) => "A file has no controls.",
+        SourceSpec::Url(_) => "A network camera's controls are on its own page: open its address in a browser.",
+        _ if window.status.as_ref().is_some_and(|status| status.is_capturing) => {
+            "This camera tells of no controls, or this backend cannot ask for them."
+        }
+        _ => "The controls are shown after the first picture.",
+    }
+}
+
+/// Four sets of values that are kept for this camera.
+fn presets(window: &mut Window, ui: &mut Ui, controls: &DeviceControls, wanted: &mut Vec<Setting>) {
+    const HELP: &str = "Sets of values that are kept for this camera";
+    let camera = controls.camera.clone();
+    widgets::row(ui, "Presets", HELP, |ui, width| {
+        ui.allocate_ui_with_layout(vec2(width, CONTROL_HEIGHT), Layout::left_to_right(Align::Center), |ui| {
+            ui.spacing_mut().item_spacing.x = 5.0;
+            for number in 1..=N_CONTROL_PRESETS {
+                let kept = window.settings.control_presets.get(&camera).and_then(|presets| presets.get(&number));
+                let is_active = kept.is_some_and(|kept| is_as(controls, kept));
+                let (enabled, help) = match (window.control_view.is_keeping, kept.is_some()) {
+                    (true, _) => (true, format!("Keeps the values as they are now as preset {number}")),
+                    (false, true) => (true, format!("Sets the values of preset {number}")),
+                    (false, false) => (false, "Nothing is kept here: press “Keep” and then this number.".to_owned()),
+                };
+                let clicked = ui
+                    .add_enabled_ui(enabled, |ui| {
+                        let chip = widgets::chip(ui, &number.to_string(), is_active, &help);
+                        chip.accessible_name(format!("Preset {number}")).on_disabled_hover_text(&help).clicked()
+                    })
+                    .inner;
+                if !clicked {
+                    continue;
+                }
+                if std::mem::take(&mut window.control_view.is_keeping) {
+                    let all: &mut ControlPresets = window.settings.control_presets.entry(camera.clone()).or_default();
+                    all.insert(number, values(controls));
+                } else if let Some(kept) = kept {
+                    wanted.extend(fitting(controls, kept));
+                }
+            }
+            let is_keeping = &mut window.control_view.is_keeping;
+            if widgets::chip(ui, "Keep", *is_keeping, "Press this, then the number under which to keep the values")
+                .clicked()
+            {
+                *is_keeping = !*is_keeping;
+            }
+        });
+    });
+}
+
+/// What a preset keeps: all that could be set just now.
+fn values(controls: &DeviceControls) -> Vec<Setting> {
+    let settable = controls.list.iter().filter(|control| control.can_be_set() && !matches!(control.kind, Kind::Button));
+    settable.filter_map(|control| Some(Setting { id: control.id, value: control.value? })).collect()
+}
+
+/// What of a preset this camera can have.
+fn fitting(controls: &DeviceControls, kept: &[Setting]) -> Vec<Setting> {
+    let fit = |setting: &Setting| {
+        let control = controls.list.iter().find(|control| control.id == setting.id && control.is_ever_set())?;
+        Some(Setting { value: control.fit(setting.value), ..*setting })
+    };
+    kept.iter().filter_map(fit).collect()
+}
+
+fn is_as(controls: &DeviceControls, kept: &[Setting]) -> bool {
+    let mut fitting = fitting(controls, kept).into_iter().peekable();
+    let has = |setting: Setting| {
+        controls.list.iter().any(|control| control.id == setting.id && control.value == Some(setting.value))
+    };
+    fitting.peek().is_some() && fitting.all(has)
+}
+
+/// What it does, and which values it has.
+fn help(control: &Control) -> String {
+    let what = control::help(control.id);
+    let mut help = if what.is_empty() { format!("{}.", control.name) } else { format!("{}. {what}", control.name) };
+    if let Kind::Integer { min, max, step } = control.kind {
+        let (low, high) = (control.spelled(min), control.spelled(max));
+        help += &format!("\nFrom {low} to {high}");
+        if step > 1 {
+            help += &format!(" in steps of {}", control.spelled(step));
+        }
+        help += &format!("; default {}.", control.spelled(control.default));
+    }
+    help
+}
+
+fn row(view: &View, ui: &mut Ui, control: &Control, wanted: &mut Vec<Setting>) {
+    let help = help(control);
+    if !control.is_ever_set() {
+        return reported(ui, control, &help);
+    }
+    let before = view.value(control);
+    let mut value = before;
+    let why_not = control.held.as_deref();
+    widgets::row(ui, control.label(), &help, |ui, width| {
+        let size = vec2(width, CONTROL_HEIGHT);
+        let mut pressed = false;
+        let layout = Layout::left_to_right(Align::Center);
+        ui.allocate_ui_with_layout(size, layout, |ui| {
+            ui.set_width(width);
+            ui.add_enabled_ui(why_not.is_none(), |ui| match &control.kind {
+                Kind::Integer { min, max, step } => integer(ui, control, &help, (*min, *max, *step), &mut value, width),
+                Kind::Boolean => {
+                    let mut is_on = value != 0;
+                    let shown = control.spelled(value);
+                    told(ui.checkbox(&mut is_on, shown).accessible_name(control.label()), &help, why_not);
+                    value = i64::from(is_on);
+                }
+                Kind::Menu { items } => {
+                    let shown = control.spelled(value);
+                    widgets::combo(ui, control.label(), &help, in_short(&shown), width, |ui| {
+                        for item in items {
+                            if widgets::choice(ui, in_short(&item.name), item.value == value) {
+                                value = item.value;
+                            }
+                        }
+                    });
+                }
+                _ => {
+                    let button = widgets::button(ui, "Do it", false, &help).accessible_name(control.label());
+                    pressed = button.clicked();
+                }
+            });
+        });
+        let has_default = why_not.is_none() && !matches!(control.kind, Kind::Button);
+        let differs = has_default && control.value.is_some() && value != control.default;
+        if widgets::reset(ui, control.label(), &control.spelled(control.default), differs) {
+            value = control.default;
+        }
+        if pressed {
+            wanted.push(Setting { id: control.id, value: 1 });
+        }
+    });
+    if let Some(why) = why_not {
+        inspector::note(ui, why);
+    } else if control.value.is_none() && !matches!(control.kind, Kind::Button) {
+        inspector::note(ui, "The camera does not tell which value it has.");
+    }
+    if value != before && why_not.is_none() {
+        wanted.push(Setting { id: control.id, value: control.fit(value) });
+    }
+}
+
+/// `Aperture Priority Mode`, as drivers have it, is wider than the column.
+fn in_short(item: &str) -> &str {
+    item.strip_suffix(" Mode").unwrap_or(item)
+}
+
+/// A control that cannot be set: its value, or what it is.
+fn reported(ui: &mut Ui, control: &Control, help: &str) {
+    widgets::row(ui, control.label(), help, |ui, width| {
+        let palette = Palette::of(ui);
+        let is_shut = control.id == control::PRIVACY && control.value.is_some_and(|value| value != 0);
+        let color = if is_shut { palette.warning } else { palette.text_label };
+        let words = RichText::new(control.in_words()).color(color);
+        let layout = Layout::left_to_right(Align::Center);
+        ui.allocate_ui_with_layout(vec2(width, CONTROL_HEIGHT), layout, |ui| {
+            let why = if control.is_read_only {
+                "The camera only reports this."
+            } else {
+                "This program does not set values of this kind."
+            };
+            ui.add(egui::Label::new(words).truncate()).on_hover_text(format!("{help}\n{why}"));
+        });
+    });
+}
+
+fn told(response: Response, help: &str, why_not: Option<&str>) -> Response {
+    response.on_hover_text(help).on_disabled_hover_text(why_not.unwrap_or("The camera is not open."))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "controls have at most 32 bits")]
+fn integer(ui: &mut Ui, control: &Control, help: &str, range: (i64, i64, i64), value: &mut i64, width: f32) {
+    let (min, max, step) = range;
+    let scale = control::scale(control.id);
+    let number = Number {
+        label: control.label(),
+        unit: control::unit(control.id),
+        help,
+        min: min as f64 * scale,
+        max: max as f64 * scale,
+        step: step as f64 * scale,
+    };
+    let mut shown = *value as f64 * scale;
+    // A long way from nearly nothing to much: equal steps on the slider are equal factors then.
+    let is_wide = min > 0 && max / min > 100;
+    widgets::slider_and_field(ui, &number, &mut shown, is_wide, width);
+    let wanted = shown / scale;
+    if (wanted - *value as f64).abs() > 0.5 {
+        #[expect(clippy::cast_possible_truncation, reason = "`as` saturates")]
+        let rounded = wanted.round() as i64;
+        *value = control.fit(rounded);
+    }
+}
