@@ -145,7 +145,15 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("windows_sys", &["device/windows.rs"]),
     (
         "rustix::",
-        &["device/linux.rs", "device/linux/controls.rs", "device/linux/query.rs", "device/macos.rs", "device/unix.rs"],
+        &[
+            "device/linux.rs",
+            "device/linux/controls.rs",
+            "device/linux/query.rs",
+            "device/linux/start.rs",
+            "device/linux/watch.rs",
+            "device/macos.rs",
+            "device/unix.rs",
+        ],
     ),
     // Calls into the system, and memory that another process writes to.
     ("unsafe", &["device/linux.rs", "device/linux/query.rs", "device/windows.rs", "source/isolated/memory.rs"]),
@@ -155,7 +163,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("mod opencv", &["bin/camclinic-worker.rs"]),
     ("nokhwa::", &["device.rs", "source/native.rs"]),
     // What starts processes must see to their end.
-    ("Command::new(", &["device/windows.rs", "source/isolated/process.rs"]),
+    ("Command::new(", &["device/ask.rs", "device/windows.rs", "source/isolated/process.rs"]),
     ("process::exit", &[]),
 ];
 
