@@ -39,7 +39,7 @@ pub(super) fn open(spec: &SourceSpec, request: &OpenRequest) -> Result<Box<dyn S
     match start(&device, &request.asked) {
         Ok(camera) => {
             let got = got_of(camera.format);
-            Ok(Box::new(Native { camera, device, name, got, buffer: None }))
+            Ok(Box::new(Native { camera, device, name, got, buffer: None, has_started: false }))
         }
         Err(failure) => Err(why_not_open(&failure, &device, &name)),
     }
@@ -108,6 +108,8 @@ struct Native {
     name: String,
     got: Got,
     buffer: Option<Buffer>,
+    /// A frame has come since it was started: nokhwa has V4L2 start its stream with the first.
+    has_started: bool,
 }
 
 impl Source for Native {
@@ -117,7 +119,9 @@ impl Source for Native {
 
     fn grab(&mut self) -> Result<Grabbed, Fault> {
         self.buffer = None;
-        let buffer = self.camera.call(Camera::frame).map_err(|failure| self.why_no_frame(&failure, Call::Read))?;
+        let call = if self.has_started { Call::Read } else { Call::Start };
+        let buffer = self.camera.call(Camera::frame).map_err(|failure| self.why_no_frame(&failure, call))?;
+        self.has_started = true;
         let taken_at = Instant::now();
         self.buffer = Some(buffer);
         Ok(Grabbed { taken_at, sequence: None })
@@ -136,7 +140,7 @@ impl Source for Native {
     }
 
     fn restart(&mut self) -> Result<(), Fault> {
-        self.buffer = None;
+        (self.buffer, self.has_started) = (None, false);
         // A stream that has failed may refuse to stop; what counts is that it starts.
         let _ = self.camera.call(Camera::stop_stream);
         self.camera.call(Camera::open_stream).map_err(|failure| self.why_no_frame(&failure, Call::Start))
@@ -155,7 +159,7 @@ impl Native {
         {
             return fault;
         }
-        if let Some((code, meaning)) = meaning(code, call) {
+        if let Some((code, meaning)) = meaning(code, call).or_else(|| meaning(code, Call::Read)) {
             return meaning.fault(name, code);
         }
         let fault = match device::examine(&self.device) {
