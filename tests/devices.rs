@@ -51,7 +51,7 @@ fn number_in(image: &Image) -> usize {
         let at = (8 * image.size().width as usize + 16 * cell + 8) * Image::BYTES_PER_PIXEL;
         image.pixels()[at..at + Image::BYTES_PER_PIXEL].iter().map(|value| usize::from(*value)).sum::<usize>()
     };
-    let middle = (brightness(0) + brightness(1)) / 2;
+    let middle = usize::midpoint(brightness(0), brightness(1));
     let bit = |cell| usize::from(brightness(cell) > middle);
     2 * bit(18) + bit(19)
 }

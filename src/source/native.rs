@@ -318,26 +318,31 @@ fn code_in(text: &str) -> Option<i64> {
     Some(i64::from(number.cast_signed()))
 }
 
+/// What nokhwa's own words mean, where the system has given no number.
+fn kind_of(error: &NokhwaError) -> FaultKind {
+    match error {
+        // The device is not in its list.
+        NokhwaError::OpenDeviceError(_, why)
+            if ["No device", "Not Found", "Device is null"].contains(&why.as_str()) =>
+        {
+            FaultKind::Missing
+        }
+        NokhwaError::GetPropertyError { property, .. }
+            if property == "CameraFormat" || property.contains("FrameRate") =>
+        {
+            FaultKind::FormatRefused
+        }
+        NokhwaError::SetPropertyError { .. } => FaultKind::FormatRefused,
+        _ => FaultKind::OpenFailed,
+    }
+}
+
 fn why_not_open(failure: &Failure, device: &Device, name: &str) -> Fault {
     let code = failure.code();
     let known = meaning(code, Call::Start).or_else(|| meaning(code, Call::Open));
     let kind = match failure {
         Failure::Panicked(_) => FaultKind::Crashed,
-        Failure::Said(error) => known.map(|(_, meaning)| meaning.kind).unwrap_or_else(|| match error {
-            // nokhwa's own words where the device is not in its list.
-            NokhwaError::OpenDeviceError(_, why)
-                if ["No device", "Not Found", "Device is null"].contains(&why.as_str()) =>
-            {
-                FaultKind::Missing
-            }
-            NokhwaError::GetPropertyError { property, .. }
-                if property == "CameraFormat" || property.contains("FrameRate") =>
-            {
-                FaultKind::FormatRefused
-            }
-            NokhwaError::SetPropertyError { .. } => FaultKind::FormatRefused,
-            _ => FaultKind::OpenFailed,
-        }),
+        Failure::Said(error) => known.map_or_else(|| kind_of(error), |(_, meaning)| meaning.kind),
     };
     let fault = match device::examine(device) {
         // That somebody else holds it explains a refusal, but not any failure.
