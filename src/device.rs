@@ -446,13 +446,10 @@ pub fn without_code(text: &str) -> &str {
 
 /// No such camera; says which there are.
 fn missing(text: &str, devices: &[Device], undriven: &[Undriven]) -> Fault {
-    match undriven.iter().find(|undriven| undriven.device.identity == text) {
-        Some(wanted) => wanted.fault.clone(),
-        None => {
-            let fault = Fault::new(FaultKind::Missing, format!("there is no camera {text}"));
-            with_what_is_there(fault, devices, undriven)
-        }
+    if let Some(wanted) = undriven.iter().find(|undriven| undriven.device.identity == text) {
+        return wanted.fault.clone();
     }
+    with_what_is_there(Fault::new(FaultKind::Missing, format!("there is no camera {text}")), devices, undriven)
 }
 
 /// A camera without a driver may be the one that is missed.

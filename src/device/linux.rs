@@ -352,19 +352,25 @@ fn port_of(interface: &str) -> &str {
     interface.split(':').next().unwrap_or(interface)
 }
 
-/// Many cheap cameras share one serial number: where two are there, the port decides.
+/// Many cheap cameras share one serial number: where two are there, the port decides; the name where no port is known, as
+/// with several of one driver's.
 fn tell_apart(devices: &mut [Device]) {
-    let mut n_of = BTreeMap::<String, usize>::new();
+    let mut names_of = BTreeMap::<String, Vec<String>>::new();
     for device in devices.iter() {
-        *n_of.entry(device.identity.clone()).or_default() += 1;
+        names_of.entry(device.identity.clone()).or_default().push(device.name.clone());
     }
-    for device in devices.iter_mut().filter(|device| n_of.get(&device.identity).is_some_and(|n| *n > 1)) {
+    for device in devices.iter_mut() {
+        let Some(names) = names_of.get(&device.identity).filter(|names| names.len() > 1) else { continue };
+        let has_own_name = names.iter().filter(|name| **name == device.name).count() == 1;
         let place = match (&device.bus, device.index) {
-            (Some(bus), _) if device.vendor_id.is_some() => bus.split(' ').next_back().unwrap_or_default().to_owned(),
-            (_, Some(index)) => index.to_string(),
+            (Some(bus), _) if device.vendor_id.is_some() => {
+                format!("port{}", bus.split(' ').next_back().unwrap_or_default())
+            }
+            _ if has_own_name => device.name.clone(),
+            (_, Some(index)) => format!("port{index}"),
             _ => continue,
         };
-        device.identity = plain(&format!("{}-port{place}", device.identity));
+        device.identity = plain(&format!("{}-{place}", device.identity));
         device.is_bound_to_port = device.usb.is_some();
         device.write_notes();
     }
@@ -640,6 +646,23 @@ mod tests {
         let devices = system.list();
         assert_eq!(devices[0].kind, DeviceKind::Virtual);
         assert_eq!(devices[0].identity, "virtual-Dummy_video_device__0x0000_");
+    }
+
+    #[test]
+    fn several_of_one_driver_are_told_apart_by_their_names() {
+        let device = |index, name: &str| Device {
+            identity: "platform-vivid_0".into(),
+            name: name.into(),
+            index: Some(index),
+            ..Device::default()
+        };
+        let check = |names: [&str; 2], expected: [&str; 2]| {
+            let mut devices = [device(3, names[0]), device(5, names[1])];
+            tell_apart(&mut devices);
+            assert_eq!(devices.map(|device| device.identity), expected);
+        };
+        check(["vivid-000", "vivid-001"], ["platform-vivid_0-vivid-000", "platform-vivid_0-vivid-001"]);
+        check(["Cam", "Cam"], ["platform-vivid_0-port3", "platform-vivid_0-port5"]);
     }
 
     #[test]

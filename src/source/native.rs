@@ -42,7 +42,7 @@ pub(super) fn open(spec: &SourceSpec, request: &OpenRequest) -> Result<Box<dyn S
         Ok(camera) => {
             let got = got_of(camera.format);
             let controls = Controls::of(&device);
-            Ok(Box::new(Native { camera, device, name, got, buffer: None, controls }))
+            Ok(Box::new(Native { camera, device, name, got, buffer: None, has_started: false, controls }))
         }
         Err(failure) => Err(why_not_open(&failure, &device, &name)),
     }
@@ -112,6 +112,8 @@ struct Native {
     got: Got,
     buffer: Option<Buffer>,
     controls: Controls,
+    /// A frame has come since it was started: nokhwa has V4L2 start its stream with the first.
+    has_started: bool,
 }
 
 impl Source for Native {
@@ -121,7 +123,9 @@ impl Source for Native {
 
     fn grab(&mut self) -> Result<Grabbed, Fault> {
         self.buffer = None;
-        let buffer = self.camera.call(Camera::frame).map_err(|failure| self.why_no_frame(&failure, Call::Read))?;
+        let call = if self.has_started { Call::Read } else { Call::Start };
+        let buffer = self.camera.call(Camera::frame).map_err(|failure| self.why_no_frame(&failure, call))?;
+        self.has_started = true;
         let taken_at = Instant::now();
         self.buffer = Some(buffer);
         Ok(Grabbed { taken_at, sequence: None })
@@ -140,7 +144,7 @@ impl Source for Native {
     }
 
     fn restart(&mut self) -> Result<(), Fault> {
-        self.buffer = None;
+        (self.buffer, self.has_started) = (None, false);
         // A stream that has failed may refuse to stop; what counts is that it starts.
         let _ = self.camera.call(Camera::stop_stream);
         self.camera.call(Camera::open_stream).map_err(|failure| self.why_no_frame(&failure, Call::Start))
@@ -167,7 +171,7 @@ impl Native {
         {
             return fault;
         }
-        if let Some((code, meaning)) = meaning(code, call) {
+        if let Some((code, meaning)) = meaning(code, call).or_else(|| meaning(code, Call::Read)) {
             return meaning.fault(name, code);
         }
         let fault = match device::examine(&self.device) {
@@ -326,26 +330,31 @@ fn code_in(text: &str) -> Option<i64> {
     Some(i64::from(number.cast_signed()))
 }
 
+/// What nokhwa's own words mean, where the system has given no number.
+fn kind_of(error: &NokhwaError) -> FaultKind {
+    match error {
+        // The device is not in its list.
+        NokhwaError::OpenDeviceError(_, why)
+            if ["No device", "Not Found", "Device is null"].contains(&why.as_str()) =>
+        {
+            FaultKind::Missing
+        }
+        NokhwaError::GetPropertyError { property, .. }
+            if property == "CameraFormat" || property.contains("FrameRate") =>
+        {
+            FaultKind::FormatRefused
+        }
+        NokhwaError::SetPropertyError { .. } => FaultKind::FormatRefused,
+        _ => FaultKind::OpenFailed,
+    }
+}
+
 fn why_not_open(failure: &Failure, device: &Device, name: &str) -> Fault {
     let code = failure.code();
     let known = meaning(code, Call::Start).or_else(|| meaning(code, Call::Open));
     let kind = match failure {
         Failure::Panicked(_) => FaultKind::Crashed,
-        Failure::Said(error) => known.map(|(_, meaning)| meaning.kind).unwrap_or_else(|| match error {
-            // nokhwa's own words where the device is not in its list.
-            NokhwaError::OpenDeviceError(_, why)
-                if ["No device", "Not Found", "Device is null"].contains(&why.as_str()) =>
-            {
-                FaultKind::Missing
-            }
-            NokhwaError::GetPropertyError { property, .. }
-                if property == "CameraFormat" || property.contains("FrameRate") =>
-            {
-                FaultKind::FormatRefused
-            }
-            NokhwaError::SetPropertyError { .. } => FaultKind::FormatRefused,
-            _ => FaultKind::OpenFailed,
-        }),
+        Failure::Said(error) => known.map_or_else(|| kind_of(error), |(_, meaning)| meaning.kind),
     };
     let fault = match device::examine(device) {
         // That somebody else holds it explains a refusal, but not any failure.

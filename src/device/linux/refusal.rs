@@ -136,7 +136,11 @@ fn blacklist(files: &Files) -> Option<String> {
         let mut entries = fs::read_dir(files.path(folder)).ok()?.flatten().collect::<Vec<_>>();
         entries.sort_by_key(fs::DirEntry::file_name);
         entries.into_iter().find_map(|entry| {
-            let name = entry.file_name().into_string().ok().filter(|name| name.ends_with(".conf"))?;
+            let name = entry.file_name().into_string().ok()?;
+            // modprobe reads no others.
+            if Path::new(&name).extension().is_none_or(|ending| ending != "conf") {
+                return None;
+            }
             let file = format!("{folder}/{name}");
             let keeps = |line: &str| {
                 let words = line.split_whitespace().collect::<Vec<_>>();
