@@ -16,6 +16,7 @@ pub mod capabilities;
 pub mod codes;
 pub mod holders;
 pub mod kind;
+pub mod pnp;
 pub mod text;
 
 pub use capabilities::Capabilities;
