@@ -10,12 +10,15 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::backend::Backend;
 use crate::fault::{Fault, FaultKind};
 
 pub mod capabilities;
 pub mod codes;
+pub mod consent;
 pub mod holders;
 pub mod kind;
+pub mod media_types;
 pub mod pnp;
 pub mod text;
 
@@ -234,6 +237,16 @@ pub fn named(text: &str) -> Result<Device, Fault> {
 #[must_use]
 pub fn examine(device: &Device) -> Usability {
     system::examine(std::path::Path::new(&device.path))
+}
+
+/// The number by which a backend opens a device. `None` where it does not list it.
+#[must_use]
+pub fn number(device: &Device, backend: Backend) -> Option<u32> {
+    #[cfg(windows)]
+    let number = system::number(device, backend);
+    #[cfg(not(windows))]
+    let number = device.index.filter(|_| backend != Backend::Simulated);
+    number
 }
 
 /// The processes that have a device open, likeliest in the way first; servers that do not stream come last. Asks no driver,

@@ -142,10 +142,32 @@ const OWNERS: &[(&str, &[&str])] = &[
     // The rights of a new file.
     ("cfg(unix", &["settings.rs"]),
     ("cfg!(unix", PLATFORM),
-    ("windows_sys", &["device/windows.rs"]),
+    (
+        "windows_sys",
+        &[
+            "device/windows.rs",
+            "device/windows/process.rs",
+            "device/windows/registry.rs",
+            "device/windows/setup.rs",
+            "device/windows/watch.rs",
+        ],
+    ),
+    ("windows::Win32", &["device/windows/directshow.rs"]),
     ("rustix::", &["device/linux.rs", "device/linux/query.rs", "device/macos.rs", "device/unix.rs"]),
     // Calls into the system, and memory that another process writes to.
-    ("unsafe", &["device/linux.rs", "device/linux/query.rs", "device/windows.rs", "source/isolated/memory.rs"]),
+    (
+        "unsafe",
+        &[
+            "device/linux.rs",
+            "device/linux/query.rs",
+            "device/windows/directshow.rs",
+            "device/windows/process.rs",
+            "device/windows/registry.rs",
+            "device/windows/setup.rs",
+            "device/windows/watch.rs",
+            "source/isolated/memory.rs",
+        ],
+    ),
     ("memmap2", &["source/isolated/memory.rs"]),
     // The program is not linked with OpenCV: only the worker is.
     ("opencv::", &["source/opencv.rs", "bin/camclinic-worker.rs"]),

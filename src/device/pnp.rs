@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::consent::{self, Process, Store};
 use super::text::{plain, safe};
-use super::{Device, DeviceKind, UsbLink, codes};
+use super::{Device, DeviceKind, Holder, UsbLink, codes};
 use crate::fault::{Fault, FaultKind};
 
 /// A device as the plug-and-play manager has it. What it does not tell is empty.
@@ -98,6 +99,10 @@ impl Node {
 
     fn is_in(&self, category: &str) -> bool {
         self.links.iter().any(|link| link.to_lowercase().contains(category))
+    }
+
+    fn is_sensor_only(&self) -> bool {
+        self.is_in(SENSOR_CAMERA) && !self.is_in(VIDEO_CAMERA)
     }
 
     fn name(&self) -> &str {
@@ -193,7 +198,7 @@ fn describe(seen: &Seen) -> Device {
     let instance = seen.instance.clone().unwrap_or_default();
     let id = InstanceId::of(&instance);
     let is_usb = id.bus == "USB";
-    let is_software = instance.is_empty() || ["ROOT", "SWD", "SW"].contains(&id.bus.as_str());
+    let is_software = instance.is_empty() || is_software(&instance);
     let place = node.location_paths.iter().find_map(|path| port_of(path));
     let driver = (!node.service.is_empty()).then(|| safe(node.service.to_lowercase().as_bytes()));
     let serial = id.serial().or_else(|| InstanceId::of(&node.parent.to_uppercase()).serial_of_part(&id));
@@ -214,9 +219,8 @@ fn describe(seen: &Seen) -> Device {
         other => format!("{identity}-{}", other.to_lowercase()),
     };
 
-    let is_sensor_only = node.is_in(SENSOR_CAMERA) && !node.is_in(VIDEO_CAMERA);
     let mut kind = DeviceKind::of(&name, driver.as_deref(), is_software);
-    if is_sensor_only && kind == DeviceKind::Camera {
+    if node.is_sensor_only() && kind == DeviceKind::Camera {
         kind = DeviceKind::Infrared;
     }
     let bus = (!instance.is_empty()).then(|| {
@@ -245,6 +249,72 @@ fn describe(seen: &Seen) -> Device {
         device.notes.push(format!("{} (code {}). {}", fault.message, node.problem, fault.advice).trim_end().to_owned());
     }
     device
+}
+
+/// Where the camera of a path is on a list; the path may be of the other list, or an instance.
+#[must_use]
+pub fn position(path: &str, list: &[Listed]) -> Option<usize> {
+    let by_path = list.iter().position(|listed| listed.path.eq_ignore_ascii_case(path));
+    let same = |listed: &Listed| match (link(path), link(&listed.path)) {
+        (Some(asked), Some(listed)) => asked == listed,
+        (None, Some(listed)) => instance_of(path).is_some_and(|instance| instance == listed.instance),
+        _ => false,
+    };
+    by_path.or_else(|| list.iter().position(same))
+}
+
+/// What can be found out about the cameras of this computer without asking a driver.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// `None` where the system does not tell.
+    pub nodes: Option<Vec<Node>>,
+    pub store: Store,
+    pub processes: Vec<Process>,
+    /// The files of this program.
+    pub own: Vec<String>,
+}
+
+impl Facts {
+    /// Why the camera of that path did not open, as far as it can be told.
+    #[must_use]
+    pub fn why_not(&self, path: &str) -> Option<Fault> {
+        let node = self.node(path);
+        let shown = safe(node.map_or(path, Node::name).as_bytes());
+        if self.nodes.is_some() && instance_of(path).is_some() && node.is_none() {
+            return Some(Fault::new(FaultKind::Missing, format!("{shown} is not plugged in")));
+        }
+        let own = self.own.first().map(String::as_str).unwrap_or_default();
+        let has_problem = node.and_then(|node| node.fault(&shown));
+        let is_denied = || self.store.denied(own).map(|switch| switch.fault(&shown));
+        let is_busy = || consent::busy(&self.holders(), &shown, self.is_only_camera(path));
+        // A program that feeds a virtual camera uses another.
+        let is_real = instance_of(path).is_some_and(|instance| !is_software(&instance));
+        has_problem.or_else(is_denied).or_else(|| if is_real { is_busy() } else { None })
+    }
+
+    /// The programs that use a camera, whichever it is.
+    #[must_use]
+    pub fn holders(&self) -> Vec<Holder> {
+        consent::holders(&self.store.uses(), &self.processes, &self.own)
+    }
+
+    /// Whether whoever uses a camera must be using that one. Infrared cameras do not count: programs are not offered them.
+    #[must_use]
+    pub fn is_only_camera(&self, path: &str) -> bool {
+        let mut working = self.nodes.iter().flatten().filter(|node| node.problem == 0 && !node.is_sensor_only());
+        let first = working.next().map(|node| node.instance.to_uppercase());
+        first.is_some() && first == instance_of(path) && working.next().is_none()
+    }
+
+    fn node(&self, path: &str) -> Option<&Node> {
+        let instance = instance_of(path)?;
+        self.nodes.iter().flatten().find(|node| node.instance.to_uppercase() == instance)
+    }
+}
+
+/// Whether no hardware is behind an instance; its name is in capitals.
+fn is_software(instance: &str) -> bool {
+    ["ROOT", "SWD", "SW"].contains(&instance.split('\\').next().unwrap_or_default())
 }
 
 /// An instance's name, taken apart.
@@ -524,6 +594,80 @@ mod tests {
     fn nothing_is_told_of_a_device_without_a_name() {
         let device = devices(&[], &[Listed::default()], &[]).remove(0);
         assert_eq!((device.identity.as_str(), device.index), ("virtual-", Some(0)));
+    }
+
+    #[track_caller]
+    fn check_position(path: &str, expected: Option<usize>) {
+        assert_eq!(position(path, &system().direct_show), expected, "{path}");
+    }
+
+    #[test]
+    fn a_camera_is_found_on_the_other_list() {
+        let System { media_foundation, direct_show, .. } = system();
+        check_position(&media_foundation[0].path, Some(1));
+        check_position(&media_foundation[1].path, Some(0));
+        check_position(&media_foundation[3].path, None);
+        check_position(&direct_show[3].path, Some(3));
+        check_position(r"USB\VID_1908&PID_2311\5&38ABCD01&0&3", Some(2));
+        check_position(&direct_show[0].path.replace("global", "other"), None);
+        check_position("", None);
+    }
+
+    const C920: &str =
+        r"\\?\usb#vid_046d&pid_082d&mi_00#6&1a2b3c4d&0&0000#{e5323777-f976-4f5b-9b55-b94699c46e44}\global";
+
+    fn facts() -> Facts {
+        let store = serde_json::from_str(include_str!("../../tests/fixtures/windows/consent.json")).unwrap();
+        let processes = vec![Process { pid: 60, file: r"C:\Program Files\Zoom\bin\Zoom.exe".into() }];
+        Facts { nodes: Some(system().nodes), store, processes, own: vec![r"C:\camclinic.exe".into()] }
+    }
+
+    #[track_caller]
+    fn check_why(facts: &Facts, path: &str, expected: Option<(FaultKind, &str)>) {
+        let fault = facts.why_not(path);
+        let (kind, message) = expected.unzip();
+        assert_eq!(fault.as_ref().map(|fault| fault.kind), kind, "{fault:?}");
+        let said = fault.map(|fault| fault.message).unwrap_or_default();
+        assert!(said.starts_with(message.unwrap_or_default()), "{said}");
+    }
+
+    #[test]
+    fn what_keeps_a_camera_from_opening_is_told_the_surest_first() {
+        let nobody = Facts { processes: Vec::new(), ..facts() };
+        let only = |facts: &Facts| Facts { nodes: Some(system().nodes[..1].to_vec()), ..facts.clone() };
+        let mut denied = facts();
+        denied.store.user.values.insert("Value".into(), consent::Value::Text("Deny".into()));
+        let gone = C920.replace("1a2b3c4d", "99999999");
+        let disabled = r"USB\VID_045E&PID_0779&MI_00\7&11112222&0&0000";
+
+        check_why(&nobody, C920, None);
+        check_why(&facts(), C920, Some((FaultKind::Busy, "HD Pro Webcam C920 did not open, and Zoom.exe (process 60")));
+        check_why(
+            &only(&facts()),
+            C920,
+            Some((FaultKind::Busy, "HD Pro Webcam C920 is in use by Zoom.exe (process 60")),
+        );
+        check_why(
+            &denied,
+            C920,
+            Some((FaultKind::Denied, "HD Pro Webcam C920 is switched off in the privacy settings")),
+        );
+        check_why(&denied, disabled, Some((FaultKind::Denied, "Microsoft LifeCam HD-3000 is disabled")));
+        check_why(&denied, &gone, Some((FaultKind::Missing, "")));
+        check_why(&Facts { nodes: None, ..nobody.clone() }, &gone, None);
+        // A virtual camera: whoever feeds it uses another.
+        check_why(&facts(), &system().direct_show[3].path, None);
+        check_why(&facts(), &system().media_foundation[3].path, None);
+        check_why(&facts(), "0", None);
+    }
+
+    #[test]
+    fn an_infrared_camera_beside_it_leaves_a_camera_the_only_one() {
+        let Facts { nodes, .. } = facts();
+        let nodes = nodes.unwrap();
+        let laptop = Facts { nodes: Some(nodes[1..3].to_vec()), ..facts() };
+        assert!(laptop.is_only_camera(&nodes[1].links[0]) && !laptop.is_only_camera(&nodes[2].links[0]));
+        assert!(!facts().is_only_camera(C920) && !Facts::default().is_only_camera(C920));
     }
 
     #[track_caller]
