@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::backend::Backend;
 use crate::fault::{Fault, FaultKind};
 
+pub mod apple;
 pub mod capabilities;
 pub mod codes;
 pub mod consent;
@@ -373,27 +374,42 @@ fn what_is_there(devices: &[Device]) -> String {
     format!("Check the cable and the name, or choose one of: {}.", names.join("; "))
 }
 
-/// The cameras as nokhwa lists them, on the systems whose own interfaces need `unsafe` code. Empty when the system
-/// refuses to tell, or in a build without nokhwa.
+/// The cameras as nokhwa lists them, each with its description, on the systems whose own interfaces need `unsafe` code.
+/// Empty when the system refuses to tell, or in a build without nokhwa.
 #[cfg(any(windows, target_os = "macos"))]
-fn native_cameras() -> Vec<Device> {
+fn native_cameras() -> Vec<(Device, String)> {
     #[cfg(feature = "native")]
     let cameras = std::panic::catch_unwind(|| nokhwa::query(nokhwa::utils::ApiBackend::Auto))
         .ok()
         .and_then(Result::ok)
         .unwrap_or_default()
         .into_iter()
-        .map(|camera| Device {
-            identity: camera.misc(),
-            name: text::safe(camera.human_name().as_bytes()),
-            path: camera.misc(),
-            index: camera.index().as_index().ok(),
-            ..Device::default()
+        .map(|camera| {
+            let device = Device {
+                identity: camera.misc(),
+                name: text::safe(camera.human_name().as_bytes()),
+                path: camera.misc(),
+                index: camera.index().as_index().ok(),
+                ..Device::default()
+            };
+            (device, camera.description().to_owned())
         })
         .collect();
     #[cfg(not(feature = "native"))]
     let cameras = Vec::new();
     cameras
+}
+
+/// What macOS has decided about this program and cameras (`AVAuthorizationStatus`). `None` in a build without nokhwa.
+#[cfg(target_os = "macos")]
+fn authorization() -> Option<i64> {
+    #[cfg(feature = "native")]
+    let status = std::panic::catch_unwind(nokhwa_bindings_macos::current_authorization_status)
+        .ok()
+        .and_then(|status| i64::try_from(status as isize).ok());
+    #[cfg(not(feature = "native"))]
+    let status = None;
+    status
 }
 
 /// A camera that is not listed and was named by its number.

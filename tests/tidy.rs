@@ -160,6 +160,7 @@ const OWNERS: &[(&str, &[&str])] = &[
         &[
             "device/linux.rs",
             "device/linux/query.rs",
+            "device/macos/core_media_io.rs",
             "device/windows/directshow.rs",
             "device/windows/process.rs",
             "device/windows/registry.rs",
@@ -174,7 +175,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("mod opencv", &["bin/camclinic-worker.rs"]),
     ("nokhwa::", &["device.rs", "source/native.rs"]),
     // What starts processes must see to their end.
-    ("Command::new(", &["device/windows.rs", "source/isolated/process.rs"]),
+    ("nokhwa_bindings_macos", &["device.rs"]),
+    ("Command::new(", &["device/macos.rs", "device/windows.rs", "source/isolated/process.rs"]),
     ("process::exit", &[]),
 ];
 

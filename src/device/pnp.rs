@@ -380,7 +380,7 @@ fn port_of(location_path: &str) -> Option<String> {
     let ports = of("USB").join(".");
     // Most computers have one of either, with the number 0.
     let roots = of("PCIROOT").into_iter().filter(|root| *root != "0");
-    let hubs = of("USBROOT").into_iter().filter(|root| *root != "0").map(|root| format!("r{root}")).collect::<String>();
+    let hubs = of("USBROOT").into_iter().filter(|root| *root != "0").flat_map(|root| ["r", root]).collect::<String>();
     let controller = roots.chain(of("PCI")).collect::<Vec<_>>().join(":").to_lowercase();
     (!ports.is_empty()).then(|| safe(format!("pci{controller}{hubs}-{ports}").as_bytes()))
 }
@@ -445,9 +445,10 @@ fn texts(bytes: &[u8]) -> Vec<String> {
 /// The first three fields are numbers of the processor's order.
 fn guid(bytes: [u8; 16]) -> String {
     let [a, b, c, d, e, f, g, h, rest @ ..] = bytes;
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let (start, end) = rest.split_at(2);
-    format!("{}-{}-{}-{}-{}", hex(&[d, c, b, a]), hex(&[f, e]), hex(&[h, g]), hex(start), hex(end))
+    let end = u64::from_be_bytes(rest);
+    let (first, second, third) =
+        (u32::from_le_bytes([a, b, c, d]), u16::from_le_bytes([e, f]), u16::from_le_bytes([g, h]));
+    format!("{first:08x}-{second:04x}-{third:04x}-{:04x}-{:012x}", end >> 48, end & 0xFFFF_FFFF_FFFF)
 }
 
 #[cfg(test)]
@@ -735,22 +736,22 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_property(kind: u32, bytes: &[u8], expected: Option<Property>) {
-        assert_eq!(property(kind, bytes), expected, "{kind:#x} {bytes:x?}");
+    fn check_property(kind: u32, bytes: &[u8], expected: Option<&Property>) {
+        assert_eq!(property(kind, bytes).as_ref(), expected, "{kind:#x} {bytes:x?}");
     }
 
     #[test]
     fn properties_are_read_from_their_bytes() {
-        check_property(0x12, b"u\0s\0b\0\0\0", Some(Property::Text("usb".into())));
-        check_property(0x12, b"u\0s\0b\0", Some(Property::Text("usb".into())));
-        check_property(0x12, b"\xe9\0\x4d\xd8x", Some(Property::Text("\u{e9}\u{fffd}".into())));
-        check_property(0x12, b"", Some(Property::Text(String::new())));
-        check_property(0x2012, b"A\0\0\0B\0\0\0\0\0C\0", Some(Property::List(vec!["A".into(), "B".into()])));
-        check_property(0x2012, b"", Some(Property::List(Vec::new())));
-        check_property(0x07, &[22, 0, 0, 0], Some(Property::Number(22)));
+        check_property(0x12, b"u\0s\0b\0\0\0", Some(&Property::Text("usb".into())));
+        check_property(0x12, b"u\0s\0b\0", Some(&Property::Text("usb".into())));
+        check_property(0x12, b"\xe9\0\x4d\xd8x", Some(&Property::Text("\u{e9}\u{fffd}".into())));
+        check_property(0x12, b"", Some(&Property::Text(String::new())));
+        check_property(0x2012, b"A\0\0\0B\0\0\0\0\0C\0", Some(&Property::List(vec!["A".into(), "B".into()])));
+        check_property(0x2012, b"", Some(&Property::List(Vec::new())));
+        check_property(0x07, &[22, 0, 0, 0], Some(&Property::Number(22)));
         check_property(0x07, &[22, 0, 0], None);
         let camera = [0xb9, 0x7a, 0x3e, 0xca, 0xc3, 0xb4, 0xe6, 0x4a, 0x82, 0x51, 0x57, 0x9e, 0xf9, 0x33, 0x89, 0x0f];
-        check_property(0x0D, &camera, Some(Property::Guid(CAMERA_CLASS.into())));
+        check_property(0x0D, &camera, Some(&Property::Guid(CAMERA_CLASS.into())));
         check_property(0x0D, &camera[..15], None);
         check_property(0x11, &[255], None);
     }

@@ -30,8 +30,8 @@ pub fn list() -> Vec<Device> {
 
 fn media_foundation() -> Vec<Listed> {
     let mut cameras = super::native_cameras();
-    cameras.sort_by_key(|camera| camera.index);
-    cameras.into_iter().map(|camera| Listed { name: camera.name, path: camera.path }).collect()
+    cameras.sort_by_key(|(camera, _)| camera.index);
+    cameras.into_iter().map(|(camera, _)| Listed { name: camera.name, path: camera.path }).collect()
 }
 
 /// Media Foundation counts the cameras in an order of its own.

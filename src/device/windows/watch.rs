@@ -127,7 +127,9 @@ mod tests {
     #[test]
     fn a_watch_ends_when_it_is_dropped() {
         let (sender, receiver) = std::sync::mpsc::sync_channel::<()>(1);
-        let guard = watch(move || drop(sender.try_send(())));
+        let guard = watch(move || {
+            let _ = sender.try_send(());
+        });
         drop(guard);
         // The sender is gone with what the system called.
         assert_eq!(receiver.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected));
