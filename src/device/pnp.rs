@@ -40,6 +40,45 @@ pub struct Node {
     pub problem: u32,
     /// The links of those of its interfaces that belong to video and are switched on.
     pub links: Vec<String>,
+    /// Of a USB device: what its hub says.
+    pub connection: Connection,
+}
+
+/// What the driver of a hub says about one of its ports, byte for byte; empty where it does not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Connection {
+    /// `USB_NODE_CONNECTION_INFORMATION_EX`
+    pub basic: Vec<u8>,
+    /// `USB_NODE_CONNECTION_INFORMATION_EX_V2`
+    pub newer: Vec<u8>,
+}
+
+impl Connection {
+    /// In millions of bits a second, and the version of USB that the device keeps to, both as Linux writes them. Neither
+    /// where the device in that port is not of that maker and model.
+    fn speed(&self, vendor: Option<&str>, product: Option<&str>) -> (Option<&'static str>, Option<String>) {
+        // After the port's number the device's descriptor (USB 2.0, table 9-8), its configuration, and its speed.
+        let number = |at: usize| Some(u16::from_le_bytes(self.basic.get(at..at + 2)?.try_into().ok()?));
+        let hex = |at: usize| number(at).map(|number| format!("{number:04x}"));
+        if vendor.is_none() || hex(12).as_deref() != vendor || hex(14).as_deref() != product {
+            return (None, None);
+        }
+        // A driver that is older than USB 3 knows no higher speed than that of USB 2.
+        let flags = self.newer.get(12).copied().unwrap_or_default();
+        let (is_super, is_super_plus) = (flags & 1 != 0, flags & 4 != 0);
+        let megabits = match self.basic.get(23) {
+            _ if is_super_plus => Some("10000"),
+            _ if is_super => Some("5000"),
+            Some(0) => Some("1.5"),
+            Some(1) => Some("12"),
+            Some(2) => Some("480"),
+            Some(3) => Some("5000"),
+            _ => None,
+        };
+        let version = number(6).map(|version| format!("{:x}.{:02x}", version >> 8, version & 0xFF));
+        (megabits, version)
+    }
 }
 
 /// A camera on the list of Media Foundation or DirectShow.
@@ -95,6 +134,18 @@ impl Node {
             "" => is_usb_video(),
             _ => !self.links.is_empty(),
         }
+    }
+
+    #[must_use]
+    pub fn is_usb(&self) -> bool {
+        InstanceId::of(&self.instance.to_uppercase()).vendor.is_some()
+    }
+
+    /// The instance of the device that it is, or is a part of; in capitals.
+    #[must_use]
+    pub fn whole(&self) -> String {
+        let is_part = InstanceId::of(&self.instance.to_uppercase()).part.is_some();
+        if is_part { self.parent.to_uppercase() } else { self.instance.to_uppercase() }
     }
 
     fn is_in(&self, category: &str) -> bool {
@@ -228,7 +279,10 @@ fn describe(seen: &Seen) -> Device {
         safe(format!("{} {rest}", id.bus.to_lowercase()).as_bytes())
     });
     let port = || place.clone().unwrap_or_else(|| safe(id.unique.as_bytes()));
-    let usb = is_usb.then(|| Box::new(UsbLink::new(&port(), None, None)));
+    let usb = is_usb.then(|| {
+        let (megabits, version) = node.connection.speed(id.vendor.as_deref(), id.product.as_deref());
+        Box::new(UsbLink::new(&port(), megabits, version.as_deref()))
+    });
     let mut device = Device {
         identity: plain(&identity),
         name: if name.is_empty() { path.clone() } else { name },
@@ -301,7 +355,8 @@ impl Facts {
     /// Whether whoever uses a camera must be using that one. Infrared cameras do not count: programs are not offered them.
     #[must_use]
     pub fn is_only_camera(&self, path: &str) -> bool {
-        let mut working = self.nodes.iter().flatten().filter(|node| node.problem == 0 && !node.is_sensor_only());
+        let is_offered = |node: &&Node| node.is_camera() && node.problem == 0 && !node.is_sensor_only();
+        let mut working = self.nodes.iter().flatten().filter(is_offered);
         let first = working.next().map(|node| node.instance.to_uppercase());
         first.is_some() && first == instance_of(path) && working.next().is_none()
     }
@@ -669,6 +724,52 @@ mod tests {
         let laptop = Facts { nodes: Some(nodes[1..3].to_vec()), ..facts() };
         assert!(laptop.is_only_camera(&nodes[1].links[0]) && !laptop.is_only_camera(&nodes[2].links[0]));
         assert!(!facts().is_only_camera(C920) && !Facts::default().is_only_camera(C920));
+    }
+
+    fn connection(speed: u8, version: u16, flags: Option<u8>) -> Connection {
+        let mut basic = vec![4, 0, 0, 0, 18, 1];
+        basic.extend(version.to_le_bytes());
+        basic.extend([
+            0xEF, 2, 1, 64, 0x6D, 0x04, 0x2D, 0x08, 0x11, 0, 0, 2, 1, 1, 1, speed, 0, 7, 0, 4, 0, 0, 0, 1, 0, 0, 0,
+        ]);
+        let newer = flags.map(|flags| vec![4, 0, 0, 0, 16, 0, 0, 0, 7, 0, 0, 0, flags, 0, 0, 0]).unwrap_or_default();
+        Connection { basic, newer }
+    }
+
+    #[track_caller]
+    fn check_speed(connection: &Connection, megabits: Option<&str>, version: Option<&str>) {
+        let found = connection.speed(Some("046d"), Some("082d"));
+        assert_eq!((found.0, found.1.as_deref()), (megabits, version), "{connection:?}");
+    }
+
+    #[test]
+    fn a_hub_tells_the_speed_of_its_port() {
+        check_speed(&connection(0, 0x0110, Some(0)), Some("1.5"), Some("1.10"));
+        check_speed(&connection(1, 0x0200, Some(0)), Some("12"), Some("2.00"));
+        check_speed(&connection(2, 0x0200, Some(0)), Some("480"), Some("2.00"));
+        check_speed(&connection(2, 0x0200, None), Some("480"), Some("2.00"));
+        check_speed(&connection(2, 0x0210, Some(2)), Some("480"), Some("2.10"));
+        check_speed(&connection(2, 0x0300, Some(3)), Some("5000"), Some("3.00"));
+        check_speed(&connection(3, 0x0320, None), Some("5000"), Some("3.20"));
+        check_speed(&connection(3, 0x0320, Some(7)), Some("10000"), Some("3.20"));
+        check_speed(&connection(9, 0x0200, None), None, Some("2.00"));
+        check_speed(&Connection::default(), None, None);
+        // Another device has taken the port in between.
+        assert_eq!(connection(2, 0x0200, Some(0)).speed(Some("046d"), Some("0825")), (None, None));
+        assert_eq!(connection(2, 0x0200, Some(0)).speed(None, None), (None, None));
+    }
+
+    #[test]
+    fn the_speed_is_a_fact_of_the_camera() {
+        let System { mut nodes, media_foundation, .. } = system();
+        nodes[0].connection = connection(1, 0x0200, Some(0));
+        let devices = devices(&nodes, &media_foundation, &[]);
+        let c920 = devices.iter().find(|device| device.product_id.as_deref() == Some("082d")).unwrap();
+        assert_eq!(c920.usb.as_ref().unwrap().speed.as_deref(), Some("USB 1 full speed, 12 Mbit/s"));
+        assert!(c920.notes[0].contains("too slow for video"));
+        assert_eq!(nodes[0].whole(), r"USB\VID_046D&PID_082D\8A5C1234");
+        assert_eq!(nodes[3].whole(), r"USB\VID_1908&PID_2311\5&38ABCD01&0&3");
+        assert!(nodes[0].is_usb() && !nodes[6].is_usb());
     }
 
     #[track_caller]

@@ -25,7 +25,7 @@ mod watch;
 
 pub fn list() -> Vec<Device> {
     let _com = directshow::Com::start();
-    pnp::devices(&setup::nodes().unwrap_or_default(), &media_foundation(), &directshow::list())
+    pnp::devices(&setup::nodes(None).unwrap_or_default(), &media_foundation(), &directshow::list())
 }
 
 fn media_foundation() -> Vec<Listed> {
@@ -59,21 +59,22 @@ pub fn check_node(_: &Path) -> Result<(), Fault> {
 
 /// Asks no driver. A camera that opens and one whose driver fails look the same from here.
 pub fn examine(path: &Path) -> Usability {
-    let facts = facts(true);
-    facts.why_not(&path.to_string_lossy()).map_or(Usability::Unknown, Usability::Unusable)
+    let path = path.to_string_lossy();
+    facts(&path).why_not(&path).map_or(Usability::Unknown, Usability::Unusable)
 }
 
 /// Windows keeps this for all cameras together: it is told only where there is no other.
 pub fn holders(path: &Path) -> Vec<Holder> {
-    let facts = facts(true);
-    if facts.is_only_camera(&path.to_string_lossy()) { facts.holders() } else { Vec::new() }
+    let path = path.to_string_lossy();
+    let facts = facts(&path);
+    if facts.is_only_camera(&path) { facts.holders() } else { Vec::new() }
 }
 
-fn facts(with_processes: bool) -> pnp::Facts {
+fn facts(path: &str) -> pnp::Facts {
     let store = registry::consent();
     // The list of processes takes the longest, and most often there is nobody to look for.
-    let processes = if with_processes && !store.uses().is_empty() { processes() } else { Vec::new() };
-    pnp::Facts { nodes: setup::nodes(), store, processes, own: own_files() }
+    let processes = if store.uses().is_empty() { Vec::new() } else { processes() };
+    pnp::Facts { nodes: setup::nodes(pnp::instance_of(path).as_deref()), store, processes, own: own_files() }
 }
 
 fn processes() -> Vec<Process> {

@@ -1,7 +1,9 @@
-//! The plug-and-play manager, through `SetupAPI`: it reads its own records and calls no driver.
+//! The plug-and-play manager, through `SetupAPI`: it reads its own records and calls no driver of a camera.
 
 use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
 use std::mem::offset_of;
+use std::os::windows::io::AsRawHandle;
 use std::ptr;
 
 use windows_sys::Win32::Devices::DeviceAndDriverInstallation::{
@@ -11,15 +13,20 @@ use windows_sys::Win32::Devices::DeviceAndDriverInstallation::{
     SetupDiGetDeviceInterfaceDetailW, SetupDiGetDevicePropertyW,
 };
 use windows_sys::Win32::Devices::Properties::{
-    DEVPKEY_Device_BusReportedDeviceDesc, DEVPKEY_Device_ClassGuid, DEVPKEY_Device_CompatibleIds,
-    DEVPKEY_Device_DeviceDesc, DEVPKEY_Device_FriendlyName, DEVPKEY_Device_LocationPaths, DEVPKEY_Device_Parent,
-    DEVPKEY_Device_ProblemCode, DEVPKEY_Device_Service,
+    DEVPKEY_Device_Address, DEVPKEY_Device_BusReportedDeviceDesc, DEVPKEY_Device_ClassGuid,
+    DEVPKEY_Device_CompatibleIds, DEVPKEY_Device_DeviceDesc, DEVPKEY_Device_FriendlyName, DEVPKEY_Device_LocationPaths,
+    DEVPKEY_Device_Parent, DEVPKEY_Device_ProblemCode, DEVPKEY_Device_Service,
+};
+use windows_sys::Win32::Devices::Usb::{
+    GUID_DEVINTERFACE_USB_HUB, IOCTL_USB_GET_NODE_CONNECTION_INFORMATION_EX,
+    IOCTL_USB_GET_NODE_CONNECTION_INFORMATION_EX_V2,
 };
 use windows_sys::Win32::Foundation::{DEVPROPKEY, INVALID_HANDLE_VALUE};
 use windows_sys::Win32::Media::KernelStreaming::{KSCATEGORY_SENSOR_CAMERA, KSCATEGORY_VIDEO, KSCATEGORY_VIDEO_CAMERA};
+use windows_sys::Win32::System::IO::DeviceIoControl;
 use windows_sys::core::GUID;
 
-use super::super::pnp::{Node, Property, property};
+use super::super::pnp::{Connection, Node, Property, property};
 
 /// More devices than any computer has, and more interfaces of one category.
 const MAX_DEVICES: u32 = 10_000;
@@ -27,8 +34,9 @@ const MAX_DEVICES: u32 = 10_000;
 const MAX_BYTES: u32 = 0x10000;
 
 /// The devices that may be cameras: those with an interface for video, and those that lack it for want of a driver or
-/// because they are disabled. `None` where the system refuses.
-pub fn nodes() -> Option<Vec<Node>> {
+/// because they are disabled; besides, the one with the instance `named`, in capitals, whatever it is. `None` where the
+/// system refuses.
+pub fn nodes(named: Option<&str>) -> Option<Vec<Node>> {
     // `KSCATEGORY_CAPTURE`, under which DirectShow has its links, also holds microphones.
     let mut links = BTreeMap::<String, Vec<String>>::new();
     for category in [&KSCATEGORY_VIDEO_CAMERA, &KSCATEGORY_SENSOR_CAMERA, &KSCATEGORY_VIDEO] {
@@ -38,29 +46,71 @@ pub fn nodes() -> Option<Vec<Node>> {
         }
     }
     let list = List::of(None)?;
-    let describe = |device: SP_DEVINFO_DATA| {
-        let instance = list.instance(&device)?;
-        let links = links.get(&instance.to_uppercase()).cloned().unwrap_or_default();
+    let with_instance = |device: SP_DEVINFO_DATA| Some((list.instance(&device)?.to_uppercase(), device));
+    let devices = list.devices().into_iter().filter_map(with_instance).collect::<BTreeMap<_, _>>();
+    let describe = |(key, device): (&String, &SP_DEVINFO_DATA)| {
         let node = Node {
-            class: list.guid(&device, &DEVPKEY_Device_ClassGuid),
-            service: list.text(&device, &DEVPKEY_Device_Service),
-            compatible_ids: list.texts(&device, &DEVPKEY_Device_CompatibleIds),
-            instance,
-            links,
+            instance: list.instance(device)?,
+            class: list.guid(device, &DEVPKEY_Device_ClassGuid),
+            service: list.text(device, &DEVPKEY_Device_Service),
+            compatible_ids: list.texts(device, &DEVPKEY_Device_CompatibleIds),
+            links: links.get(key).cloned().unwrap_or_default(),
             ..Node::default()
         };
         // Most of the hundreds of devices of a computer are done with here.
-        node.is_camera().then(|| Node {
-            parent: list.text(&device, &DEVPKEY_Device_Parent),
-            friendly_name: list.text(&device, &DEVPKEY_Device_FriendlyName),
-            description: list.text(&device, &DEVPKEY_Device_DeviceDesc),
-            bus_name: list.text(&device, &DEVPKEY_Device_BusReportedDeviceDesc),
-            location_paths: list.texts(&device, &DEVPKEY_Device_LocationPaths),
-            problem: list.number(&device, &DEVPKEY_Device_ProblemCode),
+        (node.is_camera() || named == Some(key)).then(|| Node {
+            parent: list.text(device, &DEVPKEY_Device_Parent),
+            friendly_name: list.text(device, &DEVPKEY_Device_FriendlyName),
+            description: list.text(device, &DEVPKEY_Device_DeviceDesc),
+            bus_name: list.text(device, &DEVPKEY_Device_BusReportedDeviceDesc),
+            location_paths: list.texts(device, &DEVPKEY_Device_LocationPaths),
+            problem: list.number(device, &DEVPKEY_Device_ProblemCode),
             ..node
         })
     };
-    Some(list.devices().into_iter().filter_map(describe).collect())
+    let mut nodes = devices.iter().filter_map(describe).collect::<Vec<_>>();
+    if nodes.iter().any(Node::is_usb) {
+        let hubs = List::of(Some(&GUID_DEVINTERFACE_USB_HUB)).map(|list| list.interfaces(&GUID_DEVINTERFACE_USB_HUB));
+        let hubs = hubs.into_iter().flatten().map(|(instance, link)| (instance.to_uppercase(), link));
+        let hubs = hubs.collect::<BTreeMap<_, _>>();
+        for node in nodes.iter_mut().filter(|node| node.is_usb()) {
+            let Some(whole) = devices.get(&node.whole()) else { continue };
+            let hub = list.text(whole, &DEVPKEY_Device_Parent).to_uppercase();
+            let port = list.number(whole, &DEVPKEY_Device_Address);
+            node.connection = hubs.get(&hub).and_then(|link| connection(link, port)).unwrap_or_default();
+        }
+    }
+    Some(nodes)
+}
+
+/// What a hub says about one of its ports. Asks the hub's driver, which knows it without asking the device.
+fn connection(hub: &str, port: u32) -> Option<Connection> {
+    let hub = OpenOptions::new().write(true).open(hub).ok()?;
+    let numbers = |numbers: &[u32]| numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<_>>();
+    // The structures begin with the port; the answer takes their place.
+    let mut basic = numbers(&[port]);
+    // It ends with a list of pipes, as long as one makes it.
+    basic.resize(35 + 30 * 24, 0);
+    // Its length, and which versions of USB one knows of: 1.1, 2 and 3.
+    let newer = numbers(&[port, 16, 0b111, 0]);
+    Some(Connection {
+        basic: ask(&hub, IOCTL_USB_GET_NODE_CONNECTION_INFORMATION_EX, basic).unwrap_or_default(),
+        newer: ask(&hub, IOCTL_USB_GET_NODE_CONNECTION_INFORMATION_EX_V2, newer).unwrap_or_default(),
+    })
+}
+
+fn ask(hub: &File, question: u32, mut buffer: Vec<u8>) -> Option<Vec<u8>> {
+    let n_bytes = u32::try_from(buffer.len()).ok()?;
+    let mut n_used = 0;
+    // SAFETY: the handle is open, the buffer is as long as is said, in both directions, and lives through the call, which
+    // comes back when it is done: the hub was not opened for overlapped calls.
+    #[expect(unsafe_code, reason = "calls into the system")]
+    let is_told = unsafe {
+        let (handle, start) = (hub.as_raw_handle(), buffer.as_mut_ptr().cast());
+        DeviceIoControl(handle, question, start, n_bytes, start, n_bytes, &raw mut n_used, ptr::null_mut()) != 0
+    };
+    buffer.truncate(n_used as usize);
+    is_told.then_some(buffer)
 }
 
 /// A list of devices that the system has made for us, given back when it is dropped.
