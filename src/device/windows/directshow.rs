@@ -12,8 +12,8 @@ use windows::Win32::System::Com::{
     CLSCTX_INPROC_SERVER, COINIT_APARTMENTTHREADED, COINIT_DISABLE_OLE1DDE, CoCreateInstance, CoInitializeEx,
     CoTaskMemFree, CoUninitialize, IBindCtx, IErrorLog, IMoniker,
 };
-use windows::Win32::System::Variant::VARIANT;
-use windows::core::{BSTR, Interface, PCWSTR, w};
+use windows::Win32::System::Variant::{VARIANT, VT_BSTR};
+use windows::core::{Interface, PCWSTR, w};
 
 use super::super::media_types::Offer;
 use super::super::pnp::Listed;
@@ -110,7 +110,13 @@ fn property(bag: &IPropertyBag, name: PCWSTR) -> Option<String> {
     // SAFETY: the name ends with a zero, and `value` is an empty one that lives through the call.
     #[expect(unsafe_code, reason = "calls into the system")]
     unsafe { bag.Read(name, &raw mut value, None::<&IErrorLog>) }.ok()?;
-    BSTR::try_from(&value).ok().map(|text| text.to_string())
+    if value.vt() != VT_BSTR {
+        return None;
+    }
+    // SAFETY: that type says that the value is a text, which lives as long as it.
+    #[expect(unsafe_code, reason = "calls into the system")]
+    let text = unsafe { &*value.Anonymous.Anonymous.Anonymous.bstrVal };
+    Some(text.to_string())
 }
 
 fn pins(filter: &IBaseFilter) -> Vec<IPin> {
