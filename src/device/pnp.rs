@@ -96,6 +96,8 @@ pub const SENSOR_CAMERA: &str = "24e552d7-6523-47f7-a647-d3465bf1f5ca";
 /// `GUID_DEVCLASS_CAMERA`, since Windows 10, and `GUID_DEVCLASS_IMAGE`, which scanners have too.
 const CAMERA_CLASS: &str = "ca3e7ab9-b4c3-4ae6-8251-579ef933890f";
 const IMAGE_CLASS: &str = "6bdd1fc6-810f-11d0-bec7-08002be2092f";
+/// What the name of a filter begins with that a program has registered, and no driver.
+const SOFTWARE_FILTER: &str = "@device:sw:";
 /// The interface class of USB video.
 const USB_VIDEO: &str = r"USB\CLASS_0E";
 
@@ -249,7 +251,7 @@ fn describe(seen: &Seen) -> Device {
     let instance = seen.instance.clone().unwrap_or_default();
     let id = InstanceId::of(&instance);
     let is_usb = id.bus == "USB";
-    let is_software = instance.is_empty() || is_software(&instance);
+    let is_software = path.starts_with(SOFTWARE_FILTER) || is_software(&instance);
     let place = node.location_paths.iter().find_map(|path| port_of(path));
     let driver = (!node.service.is_empty()).then(|| safe(node.service.to_lowercase().as_bytes()));
     let serial = id.serial().or_else(|| InstanceId::of(&node.parent.to_uppercase()).serial_of_part(&id));
@@ -257,7 +259,8 @@ fn describe(seen: &Seen) -> Device {
     let identity = match (&id.vendor, &id.product, &serial, &place) {
         (Some(vendor), Some(product), Some(serial), _) => format!("usb-{vendor}_{product}_{serial}"),
         (Some(vendor), Some(product), None, Some(place)) => format!("usb-{vendor}_{product}-port{place}"),
-        _ if instance.is_empty() => format!("virtual-{name}"),
+        _ if instance.is_empty() && is_software => format!("virtual-{name}"),
+        _ if instance.is_empty() => format!("device-{name}"),
         _ => instance.to_lowercase(),
     };
     let names_its_part = id.vendor.is_none() || serial.is_none() && place.is_none();
@@ -333,13 +336,17 @@ impl Facts {
     #[must_use]
     pub fn why_not(&self, path: &str) -> Option<Fault> {
         let node = self.node(path);
-        let shown = safe(node.map_or(path, Node::name).as_bytes());
+        let shown = match node {
+            Some(node) => safe(node.name().as_bytes()),
+            None if path.bytes().all(|byte| byte.is_ascii_digit()) => safe(format!("camera {path}").as_bytes()),
+            None if path.starts_with('@') => "the camera".to_owned(),
+            None => safe(path.as_bytes()),
+        };
         if self.nodes.is_some() && instance_of(path).is_some() && node.is_none() {
             return Some(Fault::new(FaultKind::Missing, format!("{shown} is not plugged in")));
         }
-        let own = self.own.first().map(String::as_str).unwrap_or_default();
         let has_problem = node.and_then(|node| node.fault(&shown));
-        let is_denied = || self.store.denied(own).map(|switch| switch.fault(&shown));
+        let is_denied = || self.own.iter().find_map(|own| self.store.denied(own)).map(|switch| switch.fault(&shown));
         let is_busy = || consent::busy(&self.holders(), &shown, self.is_only_camera(path));
         // A program that feeds a virtual camera uses another.
         let is_real = instance_of(path).is_some_and(|instance| !is_software(&instance));
@@ -649,7 +656,15 @@ mod tests {
     #[test]
     fn nothing_is_told_of_a_device_without_a_name() {
         let device = devices(&[], &[Listed::default()], &[]).remove(0);
-        assert_eq!((device.identity.as_str(), device.index), ("virtual-", Some(0)));
+        assert_eq!((device.identity.as_str(), device.index), ("device-", Some(0)));
+    }
+
+    /// As DirectShow has the cameras of drivers that are older than plug and play.
+    #[test]
+    fn a_driver_without_a_device_is_no_virtual_camera() {
+        let path = r"@device:cm:{860BB310-5D01-11D0-BD3B-00A0C911CE86}\video0".to_owned();
+        let device = devices(&[], &[], &[Listed { name: "vivid".into(), path: path.clone() }]).remove(0);
+        assert_eq!((device.identity.as_str(), device.path, device.kind), ("device-vivid", path, DeviceKind::Camera));
     }
 
     #[track_caller]
@@ -715,6 +730,21 @@ mod tests {
         check_why(&facts(), &system().direct_show[3].path, None);
         check_why(&facts(), &system().media_foundation[3].path, None);
         check_why(&facts(), "0", None);
+        check_why(&denied, "0", Some((FaultKind::Denied, "camera 0 is switched off")));
+        check_why(&denied, &system().direct_show[3].path, Some((FaultKind::Denied, "the camera is switched off")));
+    }
+
+    #[test]
+    fn a_switch_for_the_worker_alone_is_found() {
+        let mut facts = Facts { own: vec![r"C:\camclinic.exe".into(), r"C:\camclinic-worker.exe".into()], ..facts() };
+        let desktop = facts.store.user.keys.entry("NonPackaged".into()).or_default();
+        let worker = desktop.keys.entry("C:#camclinic-worker.exe".into()).or_default();
+        worker.values.insert("Value".into(), consent::Value::Text("Deny".into()));
+        check_why(
+            &facts,
+            C920,
+            Some((FaultKind::Denied, "HD Pro Webcam C920 is switched off in the privacy settings for this program")),
+        );
     }
 
     #[test]
