@@ -11,17 +11,22 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::backend::Backend;
 use crate::control::PRIVACY;
 use crate::fault::{Fault, FaultKind};
 
+pub mod apple;
 pub mod ask;
 pub mod capabilities;
 pub mod choices;
 pub mod codes;
+pub mod consent;
 pub mod controls;
 pub mod glance;
 pub mod holders;
 pub mod kind;
+pub mod media_types;
+pub mod pnp;
 pub mod text;
 pub mod watch;
 
@@ -346,6 +351,16 @@ pub fn examine(device: &Device) -> Usability {
     system::examine(Path::new(&device.path))
 }
 
+/// The number by which a backend opens a device. `None` where it does not list it.
+#[must_use]
+pub fn number(device: &Device, backend: Backend) -> Option<u32> {
+    #[cfg(windows)]
+    let number = system::number(device, backend);
+    #[cfg(not(windows))]
+    let number = device.index.filter(|_| backend != Backend::Simulated);
+    number
+}
+
 /// The processes that have a device open, likeliest in the way first; servers that do not stream come last. Asks no driver,
 /// and takes some milliseconds. Empty where nobody has it, where they are other users' and this one may not look, and on
 /// systems that do not tell.
@@ -474,27 +489,42 @@ fn what_is_there(devices: &[Device]) -> String {
     format!("Check the cable and the name, or choose one of: {}.", names.join("; "))
 }
 
-/// The cameras as nokhwa lists them, on the systems whose own interfaces need `unsafe` code. Empty when the system
-/// refuses to tell, or in a build without nokhwa.
+/// The cameras as nokhwa lists them, each with its description, on the systems whose own interfaces need `unsafe` code.
+/// Empty when the system refuses to tell, or in a build without nokhwa.
 #[cfg(any(windows, target_os = "macos"))]
-fn native_cameras() -> Vec<Device> {
+fn native_cameras() -> Vec<(Device, String)> {
     #[cfg(feature = "native")]
     let cameras = std::panic::catch_unwind(|| nokhwa::query(nokhwa::utils::ApiBackend::Auto))
         .ok()
         .and_then(Result::ok)
         .unwrap_or_default()
         .into_iter()
-        .map(|camera| Device {
-            identity: camera.misc(),
-            name: text::safe(camera.human_name().as_bytes()),
-            path: camera.misc(),
-            index: camera.index().as_index().ok(),
-            ..Device::default()
+        .map(|camera| {
+            let device = Device {
+                identity: camera.misc(),
+                name: text::safe(camera.human_name().as_bytes()),
+                path: camera.misc(),
+                index: camera.index().as_index().ok(),
+                ..Device::default()
+            };
+            (device, camera.description().to_owned())
         })
         .collect();
     #[cfg(not(feature = "native"))]
     let cameras = Vec::new();
     cameras
+}
+
+/// What macOS has decided about this program and cameras (`AVAuthorizationStatus`). `None` in a build without nokhwa.
+#[cfg(target_os = "macos")]
+fn authorization() -> Option<i64> {
+    #[cfg(feature = "native")]
+    let status = std::panic::catch_unwind(nokhwa_bindings_macos::current_authorization_status)
+        .ok()
+        .and_then(|status| i64::try_from(status as isize).ok());
+    #[cfg(not(feature = "native"))]
+    let status = None;
+    status
 }
 
 /// A camera that is not listed and was named by its number.

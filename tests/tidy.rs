@@ -142,7 +142,17 @@ const OWNERS: &[(&str, &[&str])] = &[
     // The rights of a new file.
     ("cfg(unix", &["settings.rs"]),
     ("cfg!(unix", PLATFORM),
-    ("windows_sys", &["device/windows.rs"]),
+    (
+        "windows_sys",
+        &[
+            "device/windows.rs",
+            "device/windows/process.rs",
+            "device/windows/registry.rs",
+            "device/windows/setup.rs",
+            "device/windows/watch.rs",
+        ],
+    ),
+    ("windows::Win32", &["device/windows/directshow.rs"]),
     (
         "rustix::",
         &[
@@ -156,14 +166,28 @@ const OWNERS: &[(&str, &[&str])] = &[
         ],
     ),
     // Calls into the system, and memory that another process writes to.
-    ("unsafe", &["device/linux.rs", "device/linux/query.rs", "device/windows.rs", "source/isolated/memory.rs"]),
+    (
+        "unsafe",
+        &[
+            "device/linux.rs",
+            "device/linux/query.rs",
+            "device/macos/core_media_io.rs",
+            "device/windows/directshow.rs",
+            "device/windows/process.rs",
+            "device/windows/registry.rs",
+            "device/windows/setup.rs",
+            "device/windows/watch.rs",
+            "source/isolated/memory.rs",
+        ],
+    ),
     ("memmap2", &["source/isolated/memory.rs"]),
     // The program is not linked with OpenCV: only the worker is.
     ("opencv::", &["source/opencv.rs", "bin/camclinic-worker.rs"]),
     ("mod opencv", &["bin/camclinic-worker.rs"]),
     ("nokhwa::", &["device.rs", "source/native.rs"]),
     // What starts processes must see to their end.
-    ("Command::new(", &["device/ask.rs", "device/windows.rs", "source/isolated/process.rs"]),
+    ("nokhwa_bindings_macos", &["device.rs"]),
+    ("Command::new(", &["device/ask.rs", "device/macos.rs", "device/windows.rs", "source/isolated/process.rs"]),
     ("process::exit", &[]),
 ];
 

@@ -1,28 +1,65 @@
-//! Cameras as AVFoundation lists them.
+//! Cameras as AVFoundation lists them, and what macOS has decided about them.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::fs::FallocateFlags;
 use tempfile::NamedTempFile;
 
+use super::apple::{self, Listed};
 pub use super::unix::{Leash, end_now, prepare, terminate};
 use super::watch::Sign;
 use super::{Capabilities, Device, Holder, SHARED_FILE_PREFIX, Usability};
 use crate::control::{Control, Setting};
 use crate::fault::{Fault, FaultKind};
 
+mod core_media_io;
+
 pub fn list() -> Vec<Device> {
-    let mut devices = super::native_cameras();
-    // OpenCV counts the cameras in the order of their unique IDs (`cap_avfoundation_mac.mm`).
-    devices.sort_by(|a, b| a.identity.cmp(&b.identity));
-    for (index, device) in (0..).zip(&mut devices) {
-        device.index = Some(index);
-    }
-    devices
+    let cameras = super::native_cameras();
+    let cameras =
+        cameras.into_iter().map(|(camera, model)| Listed { name: camera.name, unique_id: camera.path, model });
+    let cameras = cameras.collect::<Vec<_>>();
+    // The system's own report takes most of a second, and knows as much as is needed without the native backend.
+    let cameras = if cameras.is_empty() { reported().unwrap_or_default() } else { cameras };
+    apple::devices(&cameras)
 }
 
-/// A number may be right although nothing lists it: in a build without the native backend.
+/// A report of the system about itself takes half a second, and much longer on a busy one.
+const REPORT_DEADLINE: Duration = Duration::from_secs(4);
+/// No report on cameras is longer.
+const MAX_REPORT: u64 = 1 << 20;
+
+fn reported() -> Option<Vec<Listed>> {
+    let mut command = Command::new("/usr/sbin/system_profiler");
+    command.args(["-json", "SPCameraDataType"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().ok()?;
+    let output = child.stdout.take()?;
+    // Reads while it runs, as a pipe that is full would stop it; its end comes with that of the process.
+    let reader = thread::Builder::new().name("read-report".into()).spawn(move || {
+        let mut text = String::new();
+        output.take(MAX_REPORT).read_to_string(&mut text).map(|_| text)
+    });
+    let deadline = Instant::now() + REPORT_DEADLINE;
+    let is_done = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status.success(),
+            Ok(None) if Instant::now() < deadline => thread::sleep(Duration::from_millis(20)),
+            _ => break false,
+        }
+    };
+    if !is_done {
+        let _ = child.kill();
+        let _ = child.wait();
+        return None;
+    }
+    apple::report(&reader.ok()?.join().ok()?.ok()?)
+}
+
+/// A number may be right although nothing lists it.
 pub fn by_path(text: &str) -> Option<Device> {
     super::unlisted(text)
 }
@@ -32,22 +69,36 @@ pub fn check_node(_: &Path) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Told only to who tries.
-pub fn may_open(_: &Path) -> Result<(), Fault> {
-    Ok(())
+/// Asks no driver.
+pub fn may_open(path: &Path) -> Result<(), Fault> {
+    let path = path.to_string_lossy();
+    super::authorization().and_then(|status| apple::denied(status, &path)).map_or(Ok(()), Err)
 }
 
-pub fn examine(_: &Path) -> Usability {
-    Usability::Unknown
+pub fn examine(path: &Path) -> Usability {
+    let path = path.to_string_lossy();
+    if let Some(fault) = super::authorization().and_then(|status| apple::denied(status, &path)) {
+        return Usability::Unusable(fault);
+    }
+    match core_media_io::is_running(&path) {
+        Some(true) => Usability::Unusable(apple::running(&path)),
+        Some(false) | None => Usability::Unknown,
+    }
 }
 
-/// The system does not name them.
+/// The system tells that a camera is in use, and not by whom.
 pub fn holders(_: &Path) -> Vec<Holder> {
     Vec::new()
 }
 
-/// This build asks no driver of this system.
+/// AVFoundation tells formats of a camera only in ways that have crashed programs; this asks what it may be asked safely.
 pub fn capabilities(device: &Device) -> Result<Capabilities, Fault> {
+    // Not yet asked is no refusal: the system asks when a camera is opened.
+    if let Some(fault) =
+        super::authorization().filter(|status| *status != 0).and_then(|status| apple::denied(status, &device.label()))
+    {
+        return Err(fault);
+    }
     Err(Fault::new(
         FaultKind::BackendMissing,
         format!("what {} can do is not known on this system before it is opened", device.label()),

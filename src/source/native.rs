@@ -196,8 +196,8 @@ fn meaning(code: Option<i64>, call: Call) -> Option<(i64, Meaning)> {
 /// Opens the camera, sets the format that is nearest to what is asked, and starts the stream.
 fn start(device: &Device, asked: &Asked) -> Result<Started, Failure> {
     let index = match device.index {
-        // On macOS nokhwa counts in an order of its own.
-        Some(index) if !cfg!(target_os = "macos") || device.path == index.to_string() => CameraIndex::Index(index),
+        // Elsewhere nokhwa counts in an order of its own.
+        Some(index) if cfg!(target_os = "linux") || device.path == index.to_string() => CameraIndex::Index(index),
         _ => CameraIndex::String(device.path.clone()),
     };
     let open = || {

@@ -298,10 +298,17 @@ fn open_device(backend: Backend, api: i32, text: &str, request: &OpenRequest) ->
         Backend::V4l2 => videoio::VideoCapture::from_file(&device.path, api),
         Backend::Gstreamer => open_pipeline(&device, asked),
         _ => {
-            let index = device.index.and_then(|index| i32::try_from(index).ok()).ok_or_else(|| {
-                Fault::new(FaultKind::BackendMissing, format!("{backend} opens cameras by number, and {name} has none"))
+            let index =
+                device::number(&device, backend).and_then(|index| i32::try_from(index).ok()).ok_or_else(|| {
+                    if let Usability::Unusable(fault) = device::examine(&device) {
+                        return fault;
+                    }
+                    Fault::new(
+                        FaultKind::BackendMissing,
+                        format!("{backend} opens cameras by number, and {name} has none"),
+                    )
                     .with_advice("Choose another backend, or write the camera's number.")
-            })?;
+                })?;
             videoio::VideoCapture::new(index, api)
         }
     };
