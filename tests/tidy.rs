@@ -143,7 +143,10 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("cfg(unix", &["settings.rs"]),
     ("cfg!(unix", PLATFORM),
     ("windows_sys", &["device/windows.rs"]),
-    ("rustix::", &["device/linux.rs", "device/linux/query.rs", "device/macos.rs", "device/unix.rs"]),
+    (
+        "rustix::",
+        &["device/linux.rs", "device/linux/query.rs", "device/linux/start.rs", "device/macos.rs", "device/unix.rs"],
+    ),
     // Calls into the system, and memory that another process writes to.
     ("unsafe", &["device/linux.rs", "device/linux/query.rs", "device/windows.rs", "source/isolated/memory.rs"]),
     ("memmap2", &["source/isolated/memory.rs"]),
