@@ -86,8 +86,10 @@ pub fn list_of_eight(scale: Scale) {
         assert!(status.is_ok_and(|status| status.success()));
         begun.elapsed()
     }));
-    let slowness = starts.at(0.5) / here.at(0.5);
+    // How much slower depends on what is done: no more than this is certain.
+    let slowness = (starts.at(0.5) / here.at(0.5)).min(10.0);
     let there = lists.at(0.95) / slowness;
-    let measured = format!("p95 {:.0} ms there, {slowness:.0} x slower: {:.0} ms", lists.at(0.95) * 1e3, there * 1e3);
+    let measured =
+        format!("p95 {:.0} ms there, at least {slowness:.0} x slower: {:.0} ms", lists.at(0.95) * 1e3, there * 1e3);
     print(what, &measured, "p95 ≤ 300 ms", n, there <= 0.3);
 }
