@@ -10,16 +10,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::{CommandFactory, Parser, Subcommand};
-use serde::Serialize;
 use serde_json::json;
 
 use crate::backend::Backend;
 use crate::camera::Camera;
-use crate::device::capabilities::Format;
-use crate::device::holders::Role;
-use crate::device::{self, Capabilities, Device, Holder};
+use crate::device;
 use crate::event::Level;
-use crate::fault::{Fault, FaultClass, FaultKind};
+use crate::fault::{Fault, FaultClass};
 use crate::frame::{Frame, Size};
 use crate::latest::Reader;
 use crate::logging::EventLog;
@@ -28,6 +25,7 @@ use crate::snapshot::{self, Job};
 use crate::source::{OpenRequest, SourceSpec, simulated};
 use crate::status::{Grade, State, Status};
 
+mod list;
 mod recover;
 mod status;
 
@@ -284,7 +282,7 @@ pub fn run(command: &Command, shared: &Shared, interrupted: &AtomicBool) -> Exit
     }
     let job = Work { run: &run, shared, interrupted };
     let ended = match command {
-        Command::List { json } => list(*json),
+        Command::List { json } => list::list(*json),
         Command::Status { source, detailed, json } => job.status(source.as_deref(), *detailed, *json),
         Command::Recover { source, reset, deadline, json } => {
             let order = recover::Order { may_reset: *reset, deadline: *deadline, json: *json };
@@ -314,125 +312,6 @@ fn help(topic: Option<&str>) -> Result<Exit, String> {
     };
     say(&text);
     Ok(Exit::Healthy)
-}
-
-fn list(json: bool) -> Result<Exit, String> {
-    let devices = device::list_within(LIST_DEADLINE).ok_or_else(|| {
-        format!(
-            "Listing the cameras has not come back within {} s: a driver hangs. Unplug the cameras one by one.",
-            LIST_DEADLINE.as_secs()
-        )
-    })?;
-    let entries = ask_all(devices)?;
-    if json {
-        say(&pretty(&json!({ "devices": entries })));
-    } else if entries.is_empty() {
-        say("No camera was found. Try the simulated one: camclinic sim:");
-    } else {
-        for entry in &entries {
-            say(&describe(entry));
-        }
-    }
-    Ok(Exit::Healthy)
-}
-
-/// All that is known of a camera. Without the last three keys where it did not tell.
-#[derive(Serialize)]
-struct Entry {
-    #[serde(flatten)]
-    device: Device,
-    holders: Vec<Holder>,
-    #[serde(flatten)]
-    capabilities: Option<Capabilities>,
-    /// Why it did not tell what it can do.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fault: Option<Fault>,
-}
-
-/// How long one camera is waited for before the next is asked too.
-const TURN: Duration = Duration::from_millis(300);
-
-/// Asks one camera after the other, because several that are woken at once can fall off their bus; one whose driver hangs
-/// keeps the others waiting for a moment, and costs its own entry only.
-fn ask_all(devices: Vec<Device>) -> Result<Vec<Entry>, String> {
-    let ask = |device: Device| {
-        let holders = device::holders(&device);
-        let (capabilities, fault) = match device::capabilities_within(&device, LIST_DEADLINE) {
-            Ok(capabilities) => (Some(capabilities), None),
-            Err(fault) => (None, Some(fault)),
-        };
-        let mut device = device;
-        if let Some(capabilities) = &capabilities {
-            device.learn(capabilities);
-        }
-        Entry { device, holders, capabilities, fault }
-    };
-    let no_thread = |why: String| format!("The cameras cannot be asked: {why}.");
-    let (sender, answers) = std::sync::mpsc::sync_channel(devices.len());
-    std::thread::scope(|scope| {
-        let asked = devices
-            .into_iter()
-            .map(|device| {
-                let answered = sender.clone();
-                let thread = std::thread::Builder::new().name("ask-camera".into()).spawn_scoped(scope, move || {
-                    let entry = ask(device);
-                    // There is room for every answer.
-                    let _ = answered.try_send(());
-                    entry
-                });
-                let _ = answers.recv_timeout(TURN);
-                thread
-            })
-            .collect::<Vec<_>>();
-        asked
-            .into_iter()
-            .map(|thread| {
-                let thread = thread.map_err(|error| no_thread(error.to_string()))?;
-                thread.join().map_err(|_| no_thread("a thread crashed".to_owned()))
-            })
-            .collect()
-    })
-}
-
-fn describe(entry: &Entry) -> String {
-    let device = &entry.device;
-    let number = device.index.map_or_else(|| "-".to_owned(), |index| index.to_string());
-    let kind = device.kind.word().map(|word| format!(" [{word}]")).unwrap_or_default();
-    let mut text = format!("{number:>3}  {}{kind}\n     {}\n     {}", device.name, device.path, device.identity);
-    if let Some(usb) = &device.usb {
-        let hub = if usb.is_behind_hub { ", behind a hub" } else { "" };
-        let speed = usb.speed.as_deref().unwrap_or("USB");
-        text.push_str(&format!("\n     {speed}, port {}{hub}", usb.port));
-    }
-    if let Some(capabilities) = &entry.capabilities {
-        let formats = capabilities.formats.iter().map(in_short).collect::<Vec<_>>();
-        let (shown, rest) = formats.split_at(formats.len().min(MAX_FORMATS_SHOWN));
-        let more = if rest.is_empty() { String::new() } else { format!("; {} more formats", rest.len()) };
-        let formats = if shown.is_empty() { "no formats".to_owned() } else { shown.join("; ") };
-        text.push_str(&format!("\n     {formats}{more}; {} controls", capabilities.controls.len()));
-    }
-    for holder in &entry.holders {
-        let is_harmless = holder.role == Role::Bystander;
-        let how = if is_harmless { "also open in" } else { "in use by" };
-        text.push_str(&format!("\n     {how} {}", holder.label(&jiff::tz::TimeZone::system())));
-    }
-    if let Some(fault) = entry.fault.as_ref().filter(|fault| fault.kind != FaultKind::BackendMissing) {
-        text.push_str(&format!("\n     {fault}. {}", fault.advice));
-    }
-    for note in &device.notes {
-        text.push_str(&format!("\n     {note}"));
-    }
-    text
-}
-
-/// Drivers for tests have dozens.
-const MAX_FORMATS_SHOWN: usize = 6;
-
-/// `MJPG up to 1920x1080, 30 fps`.
-fn in_short(format: &Format) -> String {
-    let Some(largest) = format.sizes.last() else { return format.fourcc.clone() };
-    let fastest = largest.rates.first().map(|rate| format!(", {} fps", (rate * 10.0).round() / 10.0));
-    format!("{} up to {}x{}{}", format.fourcc, largest.width, largest.height, fastest.unwrap_or_default())
 }
 
 /// One command at work.

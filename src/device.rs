@@ -36,8 +36,32 @@ mod macos;
 use macos as system;
 #[cfg(windows)]
 mod windows;
+#[cfg(target_os = "linux")]
+use linux::{holders_of_each, taken_error, why_no_start, without_driver};
 #[cfg(windows)]
 use windows as system;
+
+/// The other systems tell in [`examine`] what they know.
+#[cfg(not(target_os = "linux"))]
+fn taken_error(_: &std::path::Path) -> Option<i32> {
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
+fn holders_of_each(nodes: &[&std::path::Path]) -> Vec<Vec<Holder>> {
+    nodes.iter().map(|node| system::holders(node)).collect()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn why_no_start(_: &std::path::Path, _: &str, _: Option<i32>) -> Option<Fault> {
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
+fn without_driver() -> Vec<Undriven> {
+    Vec::new()
+}
+
 #[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
 mod system {
     use std::path::Path;
@@ -153,11 +177,19 @@ impl Device {
         if self.name == self.path { self.path.clone() } else { format!("{} ({})", self.name, self.path) }
     }
 
-    /// Takes in what can be told from its formats only: an infrared camera whose name does not say so.
+    /// Takes in what only the device itself tells: that it is an infrared camera, though its name does not say so; that its
+    /// privacy shutter is closed.
     pub fn learn(&mut self, capabilities: &Capabilities) {
         if self.kind == DeviceKind::Camera && self.usb.is_some() && capabilities.is_grey_only() {
             self.kind = DeviceKind::Infrared;
             self.write_notes();
+        }
+        let is_covered = capabilities
+            .controls
+            .iter()
+            .any(|control| control.id == crate::control::PRIVACY && control.value == Some(1));
+        if is_covered && !self.notes.iter().any(|note| note == COVERED) {
+            self.notes.insert(0, COVERED.to_owned());
         }
     }
 
@@ -181,6 +213,19 @@ impl Device {
         }
         self.notes = notes;
     }
+}
+
+/// Of a camera whose privacy control says so.
+const COVERED: &str =
+    "Its privacy shutter or switch is closed: every picture is black. Open the shutter, or press the camera's key.";
+
+/// A camera that is plugged in and cannot be used, because no driver has taken it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Undriven {
+    /// Without a path.
+    #[serde(flatten)]
+    pub device: Device,
+    pub fault: Fault,
 }
 
 /// What can be found out about a device that did not open, without talking to its driver's video side.
@@ -240,11 +285,45 @@ pub fn named(text: &str) -> Result<Device, Fault> {
     if let Some(listed) = find_among(devices.clone(), text) {
         return Ok(listed);
     }
-    let unlisted = system::by_path(text).ok_or_else(|| missing(text, &devices))?;
+    let unlisted = system::by_path(text).ok_or_else(|| missing(text, &devices, &without_driver()))?;
     match find_among(devices, &unlisted.path) {
         Some(listed) => Ok(listed),
         None => system::check_node(std::path::Path::new(&unlisted.path)).map(|()| unlisted),
     }
+}
+
+/// The cameras that are plugged in and not in [`list`], because no driver has taken them. Only files are read.
+#[must_use]
+pub fn undriven() -> Vec<Undriven> {
+    without_driver()
+}
+
+/// What keeps a device from being opened, as far as the system tells before a backend is asked: it is not there, this
+/// program may not open it, it is something else than a camera, another program streams from it. Opens its node for a
+/// moment, and blocks as long as its driver does.
+///
+/// # Errors
+/// What it is, and what to do about it.
+pub fn check(device: &Device) -> Result<(), Fault> {
+    use FaultKind::{Busy, Denied, Missing, NoResources, NotACamera};
+    match examine(device) {
+        // Many programs may have a camera open, of which one streams.
+        Usability::Unusable(fault) if fault.kind == Busy => match taken_error(std::path::Path::new(&device.path)) {
+            Some(code) => Err(fault.with_code(code)),
+            None => Ok(()),
+        },
+        Usability::Unusable(fault) if matches!(fault.kind, Denied | Missing | NoResources | NotACamera) => Err(fault),
+        // The other reasons are only for what has failed.
+        Usability::Unusable(_) | Usability::Openable | Usability::Unknown => Ok(()),
+    }
+}
+
+/// Why a stream does not start that has just failed to: by the error's number; without one, in the words of the driver,
+/// which libraries keep to themselves. Asks the driver then, and blocks as long as it does. `None` where it has nothing to
+/// say, and where the system's numbers are others.
+#[must_use]
+pub fn start_fault(device: &Device, code: Option<i32>) -> Option<Fault> {
+    why_no_start(std::path::Path::new(&device.path), &device.label(), code)
 }
 
 /// Why a device did not open, as far as it can be told from outside.
@@ -259,6 +338,12 @@ pub fn examine(device: &Device) -> Usability {
 #[must_use]
 pub fn holders(device: &Device) -> Vec<Holder> {
     system::holders(std::path::Path::new(&device.path))
+}
+
+/// The same of many devices, in their order, in hardly more time.
+#[must_use]
+pub fn holders_of_all(devices: &[Device]) -> Vec<Vec<Holder>> {
+    holders_of_each(&devices.iter().map(|device| std::path::Path::new(&device.path)).collect::<Vec<_>>())
 }
 
 /// What a device can do, as its driver says. It need not be free, and is not started.
@@ -366,8 +451,22 @@ pub fn without_code(text: &str) -> &str {
 }
 
 /// No such camera; says which there are.
-fn missing(text: &str, devices: &[Device]) -> Fault {
-    Fault::new(FaultKind::Missing, format!("there is no camera {text}")).with_advice(what_is_there(devices))
+fn missing(text: &str, devices: &[Device], undriven: &[Undriven]) -> Fault {
+    if let Some(wanted) = undriven.iter().find(|undriven| undriven.device.identity == text) {
+        return wanted.fault.clone();
+    }
+    with_what_is_there(Fault::new(FaultKind::Missing, format!("there is no camera {text}")), devices, undriven)
+}
+
+/// A camera without a driver may be the one that is missed.
+fn with_what_is_there(fault: Fault, devices: &[Device], undriven: &[Undriven]) -> Fault {
+    match undriven.first() {
+        Some(other) => {
+            let message = format!("{}; {}", fault.message, other.fault.message);
+            Fault { message, ..fault }.with_advice(&other.fault.advice)
+        }
+        None => fault.with_advice(what_is_there(devices)),
+    }
 }
 
 fn what_is_there(devices: &[Device]) -> String {
@@ -450,15 +549,51 @@ mod tests {
 
     #[test]
     fn an_unknown_camera_is_answered_with_those_that_are_there() {
-        let fault = missing("usb-1234", &two());
+        let fault = missing("usb-1234", &two(), &[]);
         assert_eq!(fault.kind, FaultKind::Missing);
         assert!(fault.message.contains("usb-1234"));
         assert!(fault.advice.contains("usb-046d_082d_B") && fault.advice.contains("/dev/video2"));
-        assert!(missing("7", &[]).advice.contains("sim:"));
+        assert!(missing("7", &[], &[]).advice.contains("sim:"));
+        let undriven = |identity: &str| Undriven {
+            device: Device { identity: identity.into(), ..Device::default() },
+            fault: Fault::new(FaultKind::Missing, "Cam is plugged in, but not driven").with_advice("Drive it."),
+        };
+        let fault = missing("usb-1234", &two(), &[undriven("usb-1")]);
+        assert_eq!(fault.message, "there is no camera usb-1234; Cam is plugged in, but not driven");
+        assert_eq!(fault.advice, "Drive it.");
+        let fault = missing("usb-1234", &two(), &[undriven("usb-1"), undriven("usb-1234")]);
+        assert_eq!(fault.message, "Cam is plugged in, but not driven");
         assert_eq!(
             named("no-such-camera").map(|device| device.path).map_err(|fault| fault.kind),
             Err(FaultKind::Missing)
         );
+    }
+
+    #[test]
+    fn a_closed_shutter_is_noted_once() {
+        let shutter = |id, value| Capabilities {
+            controls: vec![crate::control::Control {
+                id,
+                name: "Privacy".into(),
+                kind: crate::control::Kind::Boolean,
+                value,
+                default: 0,
+                held: None,
+                is_read_only: true,
+                is_volatile: false,
+            }],
+            ..Capabilities::default()
+        };
+        let check = |capabilities: &Capabilities, expected: usize| {
+            let mut device = Device::default();
+            device.learn(capabilities);
+            device.learn(capabilities);
+            assert_eq!(device.notes.iter().filter(|note| note.contains("shutter")).count(), expected);
+        };
+        check(&shutter(0x009a_0910, Some(1)), 1);
+        check(&shutter(0x009a_0910, Some(0)), 0);
+        check(&shutter(0x009a_0910, None), 0);
+        check(&shutter(0x009a_0911, Some(1)), 0);
     }
 
     #[test]

@@ -17,6 +17,9 @@ use crate::settings::{SnapshotFormat, SnapshotSettings, write_whole};
 /// Pictures that may wait for the disk. A person presses the key no faster.
 const N_WAITING: usize = 8;
 
+/// Of a camera's name in a file's.
+const MAX_NAME_BYTES: usize = 180;
+
 /// Where and how one picture is to be saved.
 #[derive(Clone, Debug)]
 pub struct Job {
@@ -140,7 +143,13 @@ fn file_name(camera: &str, at: Timestamp) -> String {
         .chars()
         .map(|letter| if letter.is_alphanumeric() || "-.".contains(letter) { letter } else { '_' })
         .collect();
+    // File systems take 255 bytes, time and ending included; a letter may have four.
+    let mut n_bytes = 0;
     name = name.trim_matches(['_', '.', '-']).chars().take(60).collect();
+    name.retain(|letter| {
+        n_bytes += letter.len_utf8();
+        n_bytes <= MAX_NAME_BYTES
+    });
     let name = if name.is_empty() { "camera" } else { &name };
     format!("{name}_{}", at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d_%H-%M-%S%.3f"))
 }
@@ -193,6 +202,26 @@ mod tests {
         assert_ne!(first, second);
         let name = first.file_name().unwrap().to_str().unwrap();
         assert!(name.starts_with("sim_640x480_stall_1s_2") && name.contains(".jpg"), "{name}");
+    }
+
+    #[test]
+    fn whatever_a_camera_is_called_its_pictures_can_be_saved() {
+        let folder = tempfile::tempdir().unwrap();
+        let check = |camera: &str, start: &str| {
+            let job = Job { camera: camera.to_owned(), ..job(folder.path(), None) };
+            let file = save(&frame(), &job).unwrap();
+            assert_eq!(file.parent(), Some(folder.path()), "{camera:?}");
+            let name = file.file_name().unwrap().to_str().unwrap();
+            assert!(name.starts_with(start) && !name.chars().any(char::is_control), "{name:?}");
+        };
+        check("../../etc/passwd", "etc_passwd_2");
+        check("\u{1b}[2J\u{202e}C920\r\n", "2J_C920_2");
+        check(r"C:\CON|<>*?", "C__CON_2");
+        check("", "camera_2");
+        check("/", "camera_2");
+        check(&"𝒳".repeat(10_000), "𝒳𝒳");
+        check(&"a".repeat(10_000), "aaa");
+        check("Kamera 摄像头", "Kamera_摄像头_2");
     }
 
     #[test]

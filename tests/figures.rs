@@ -20,6 +20,8 @@ mod opencv;
 mod cameras;
 #[path = "figures/cost.rs"]
 mod cost;
+#[path = "figures/devices.rs"]
+mod devices;
 #[path = "figures/machine.rs"]
 mod machine;
 #[path = "figures/outages.rs"]
@@ -47,6 +49,8 @@ const FIGURES: &[(&str, Figure)] = &[
     ("memory", remains::memory),
     ("memory-isolated", remains::memory_isolated),
     ("failed", cost::failed_cameras),
+    ("holder", devices::holder_named),
+    ("list", devices::list_of_eight),
 ];
 
 fn main() -> ExitCode {

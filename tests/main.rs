@@ -3,6 +3,7 @@
 
 mod campaign;
 mod commands;
+mod devices;
 mod engine;
 mod files;
 mod isolation;

@@ -145,7 +145,14 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("windows_sys", &["device/windows.rs"]),
     (
         "rustix::",
-        &["device/linux.rs", "device/linux/controls.rs", "device/linux/query.rs", "device/macos.rs", "device/unix.rs"],
+        &[
+            "device/linux.rs",
+            "device/linux/controls.rs",
+            "device/linux/query.rs",
+            "device/linux/start.rs",
+            "device/macos.rs",
+            "device/unix.rs",
+        ],
     ),
     // Calls into the system, and memory that another process writes to.
     ("unsafe", &["device/linux.rs", "device/linux/query.rs", "device/windows.rs", "source/isolated/memory.rs"]),

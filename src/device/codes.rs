@@ -44,6 +44,9 @@ const fn row(name: &'static str, kind: FaultKind, what: &'static str, advice: &'
 
 const CABLE: &str = "Use another cable or port, without a hub: such errors come from the line, not from the program.";
 const BANDWIDTH: &str = "Choose MJPEG, a smaller size or rate, or plug one of the cameras into another USB controller: the bus has no room for one more stream.";
+const EIO: &str =
+    "Unplug the camera and plug it in again; if that does not help, choose MJPEG or a smaller size, or another port.";
+const DEFAULTS: &str = "Choose “device default” for format, size and rate; unplug the camera and plug it in again.";
 const FIRMWARE: &str = "Unplug the camera and plug it in again; if that does not help, update its firmware.";
 const LIBCAMERA: &str = "This camera needs libcamera to set up its parts: open it through PipeWire or libcamera.";
 
@@ -54,7 +57,7 @@ pub fn errno(code: i32, call: Call) -> Option<Meaning> {
     use FaultKind::{
         Busy, Denied, FormatRefused, Missing, NoResources, NotACamera, OpenFailed, ReadFailed, Stall, Unplugged,
     };
-    let gone = if call == Open { Missing } else { Unplugged };
+    let (gone, went) = if call == Open { (Missing, "is gone") } else { (Unplugged, "was unplugged") };
     Some(match (code, call) {
         (1, Open) => row(
             "EPERM",
@@ -63,7 +66,9 @@ pub fn errno(code: i32, call: Call) -> Option<Meaning> {
             "Give the container or sandbox that this program runs in access to the device.",
         ),
         (2 | 20, Open) => row("ENOENT", Missing, "does not exist", ""),
-        (5, Start) => row("EIO", FormatRefused, "has no transfer mode that is fast enough", BANDWIDTH),
+        (5, Start) => {
+            row("EIO", OpenFailed, "refuses to start, or its port has no transfer mode that is fast enough", EIO)
+        }
         (5, Read) => row("EIO", ReadFailed, "lost its signal", CABLE),
         (5, Control) => row("EIO", ReadFailed, "refuses the control: its firmware knows no such request", FIRMWARE),
         (6, Open) => row("ENXIO", Missing, "has no device behind its node", ""),
@@ -80,8 +85,8 @@ pub fn errno(code: i32, call: Call) -> Option<Meaning> {
         }
         (16, Open | Start | Read) => row("EBUSY", Busy, "is in use by another program", ""),
         (16, Control) => row("EBUSY", ReadFailed, "is not ready for the control yet", "Try again in a moment."),
-        (19, _) => row("ENODEV", gone, "is gone", ""),
-        (22, Start) => row("EINVAL", FormatRefused, "does not know what was asked of it", ""),
+        (19, _) => row("ENODEV", gone, went, ""),
+        (22, Start) => row("EINVAL", OpenFailed, "does not take what was asked of it", DEFAULTS),
         (23 | 24, Open) => {
             row("EMFILE", NoResources, "cannot be opened: too many files are open", "Close other programs.")
         }
@@ -105,6 +110,40 @@ pub fn errno(code: i32, call: Call) -> Option<Meaning> {
         ),
         _ => return None,
     })
+}
+
+/// Any of the numbers that come in a signed one: Linux' errors are positive, Windows' results negative, with AVFoundation's
+/// errors in a range of their own.
+#[must_use]
+pub fn of(code: i64, call: Call) -> Option<Meaning> {
+    let code = i32::try_from(code).ok()?;
+    match code {
+        1.. => errno(code, call),
+        -11_999..=-11_800 => av_error(code),
+        _ => hresult(code.cast_unsigned()),
+    }
+}
+
+/// The last number with a meaning on a line of a library's log, and that meaning: a Windows result as OpenCV prints it
+/// (`Error: -1072875772`) or as Microsoft does (`0xC00D3704`), a Linux error after `errno`, AVFoundation's own.
+#[must_use]
+pub fn in_log(line: &str) -> Option<(i64, Meaning)> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let mut words = line.split(|c| !is_part(c)).filter(|word| !word.is_empty());
+    let mut before = "";
+    let mut last = None;
+    for word in &mut words {
+        let number = word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")).map_or_else(
+            || word.parse::<i64>().ok(),
+            |digits| u32::from_str_radix(digits, 16).ok().map(|code| i64::from(code.cast_signed())),
+        );
+        // A small positive number may be anything.
+        if let Some(code) = number.filter(|code| *code < 0 || before.eq_ignore_ascii_case("errno")) {
+            last = of(code, Call::Start).map(|meaning| (code, meaning)).or(last);
+        }
+        before = word;
+    }
+    last
 }
 
 const PRIVACY: &str = "Open Settings > Privacy & security > Camera, and switch on “Camera access”, “Let apps access your camera” and “Let desktop apps access your camera”. If they are on, look whether security software shields the camera.";
@@ -287,7 +326,7 @@ mod tests {
     fn errno_rows() {
         check(errno(1, Open), "EPERM", Kind::Denied);
         check(errno(2, Open), "ENOENT", Kind::Missing);
-        check(errno(5, Start), "EIO", Kind::FormatRefused);
+        check(errno(5, Start), "EIO", Kind::OpenFailed);
         check(errno(5, Read), "EIO", Kind::ReadFailed);
         check(errno(5, Control), "EIO", Kind::ReadFailed);
         check(errno(6, Open), "ENXIO", Kind::Missing);
@@ -300,7 +339,7 @@ mod tests {
         check(errno(19, Open), "ENODEV", Kind::Missing);
         check(errno(19, Read), "ENODEV", Kind::Unplugged);
         check(errno(20, Open), "ENOENT", Kind::Missing);
-        check(errno(22, Start), "EINVAL", Kind::FormatRefused);
+        check(errno(22, Start), "EINVAL", Kind::OpenFailed);
         check(errno(24, Open), "EMFILE", Kind::NoResources);
         check(errno(25, Open), "ENOTTY", Kind::NotACamera);
         check(errno(28, Start), "ENOSPC", Kind::NoResources);
@@ -358,6 +397,36 @@ mod tests {
         check(hresult(0xA00F_4243), "CameraReservedByAnotherApp", Kind::Busy);
         check(hresult(0xA00F_4244), "NoCamerasAreAttached", Kind::Missing);
         assert_eq!((hresult(0), hresult(0x8000_4005)), (None, None));
+    }
+
+    #[track_caller]
+    fn check_log(line: &str, expected: Option<(i64, &str)>) {
+        assert_eq!(in_log(line).map(|(code, meaning)| (code, meaning.name)), expected, "{line}");
+    }
+
+    #[test]
+    fn numbers_are_found_in_what_libraries_log() {
+        let preempted = Some((-1_072_873_821, "MF_E_VIDEO_RECORDING_DEVICE_PREEMPTED"));
+        check_log(
+            "[ WARN:0@3.1] global cap_msmf.cpp:1795 videoio(MSMF): can't grab frame. Error: -1072873821",
+            preempted,
+        );
+        check_log("[ WARN:1] videoio(MSMF): OnReadSample() is called with error status: -1072873821", preempted);
+        check_log("[ERROR] ActivateObject failed (0x80070005)", Some((-2_147_024_891, "E_ACCESSDENIED")));
+        check_log("VIDIOC_REQBUFS: errno=16 (Device or resource busy)", Some((16, "EBUSY")));
+        check_log("OpenCV: error -11852", Some((-11_852, "AVErrorApplicationIsNotAuthorizedToUseDevice")));
+        check_log("a -1072873821 b -5 c", preempted);
+        check_log("cap_msmf.cpp (16) 28 0x10 -7 --", None);
+        check_log("errno", None);
+        check_log("", None);
+    }
+
+    #[test]
+    fn a_number_belongs_to_its_system() {
+        check(of(28, Start), "ENOSPC", Kind::NoResources);
+        check(of(-2_147_024_891, Open), "E_ACCESSDENIED", Kind::Denied);
+        check(of(-11_815, Read), "AVErrorDeviceInUseByAnotherApplication", Kind::Busy);
+        assert_eq!((of(0, Open), of(i64::MAX, Open), of(i64::MIN, Open)), (None, None, None));
     }
 
     #[test]

@@ -13,15 +13,22 @@ use rustix::process::Signal;
 use tempfile::NamedTempFile;
 
 pub use self::controls::ControlPort;
-pub use self::processes::holders;
+pub use self::processes::{holders, holders_of_each};
+use self::refusal::Files;
+use super::codes::{self, Call};
 use super::text::{plain, safe};
 pub use super::unix::{Leash, end_now, prepare, terminate};
-use super::{Capabilities, Device, DeviceKind, SHARED_FILE_PREFIX, Usability, UsbLink, what_is_there, without_code};
+use super::{
+    Capabilities, Device, DeviceKind, SHARED_FILE_PREFIX, Undriven, Usability, UsbLink, with_what_is_there,
+    without_code,
+};
 use crate::fault::{Fault, FaultKind};
 
 mod controls;
 mod processes;
 mod query;
+mod refusal;
+mod start;
 
 const SYSFS: &str = "/sys/class/video4linux";
 const DEV: &str = "/dev";
@@ -73,86 +80,144 @@ pub fn examine(path: &Path) -> Usability {
     }
 }
 
+/// Cameras that are plugged in and have no node.
+pub fn without_driver() -> Vec<Undriven> {
+    refusal::without_driver(&Files::of_this_system())
+}
+
+/// Why a stream does not start that has just failed to, by the error's number, or what the driver itself says when it is
+/// asked once more. Blocks as long as it does.
+pub fn why_no_start(path: &Path, label: &str, code: Option<i32>) -> Option<Fault> {
+    let code = code.or_else(|| start::start_error(path))?;
+    why_no_start_in(Path::new(SYSFS), path, label, code, &list())
+}
+
+pub fn taken_error(path: &Path) -> Option<i32> {
+    start::taken_error(path)
+}
+
+fn why_no_start_in(sysfs: &Path, path: &Path, label: &str, code: i32, devices: &[Device]) -> Option<Fault> {
+    const ENOSPC: i32 = 28;
+    let fault = codes::errno(code, Call::Start)?.fault(label, code);
+    if fault.kind == FaultKind::Busy {
+        return Some(match busy(path) {
+            Some(named) => named.with_code(code),
+            // Only root sees what other users' processes have open.
+            None => Fault { message: format!("{label} is in use by a program of another user"), ..fault }
+                .with_advice(format!("Find it with sudo fuser -v {}, and close it.", path.display())),
+        });
+    }
+    if code != ENOSPC {
+        return Some(fault);
+    }
+    let node = sysfs.join(path.file_name()?);
+    let label_of = |number| devices.iter().find(|device| device.index == Some(number)).map(Device::label);
+    let others = refusal::neighbours(sysfs, &node)
+        .into_iter()
+        .map(|number| label_of(number).unwrap_or_else(|| format!("/dev/video{number}")))
+        .collect::<Vec<_>>();
+    if others.is_empty() {
+        return Some(fault);
+    }
+    let verb = if others.len() == 1 { "streams" } else { "stream" };
+    let message = format!("{}, on which {} {verb} too", fault.message, others.join(" and "));
+    Some(Fault { message, ..fault })
+}
+
 fn why_not(path: &Path) -> Option<Fault> {
     let shown = path.display();
-    let kind = match fs::metadata(path) {
-        Ok(metadata) => metadata.file_type(),
+    let no_camera = |what: &str| Some(Fault::new(FaultKind::NotACamera, format!("{shown} is {what}")));
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
         Err(error) => return Some(fault_of(&error, path)),
     };
+    let kind = metadata.file_type();
+    if kind.is_dir() {
+        return no_camera("a folder, not a camera");
+    }
     if !kind.is_char_device() {
-        return Some(Fault::new(FaultKind::NotACamera, format!("{shown} is not a device")));
+        return no_camera("a file, not a camera");
+    }
+    let node = Path::new(SYSFS).join(path.file_name()?);
+    // Opening is no small matter with some devices: a watchdog then restarts the computer.
+    if !node.exists() && number_of(path).is_none() {
+        return no_camera(refusal::what_it_is(path));
     }
     if let Err(error) = fs::OpenOptions::new().read(true).write(true).custom_flags(O_NONBLOCK).open(path) {
         return Some(fault_of(&error, path));
     }
-    let node = Path::new(SYSFS).join(path.file_name()?);
     if !node.exists() {
-        return Some(Fault::new(FaultKind::NotACamera, format!("{shown} is a device, but not a camera")));
+        return no_camera(refusal::what_it_is(path));
     }
     if !is_capture_node(&node, Path::new(UDEV_DATA)) {
-        let parent = fs::canonicalize(node.join("device")).ok();
-        let camera = list().into_iter().find(|device| {
-            let node = Path::new(SYSFS).join(Path::new(&device.path).file_name().unwrap_or_default());
-            fs::canonicalize(node.join("device")).ok() == parent && parent.is_some()
-        });
-        let fault = Fault::new(
-            FaultKind::NotACamera,
-            format!("{shown} is a camera's second node, for its metadata: no picture comes from it"),
-        );
-        return Some(match camera {
-            Some(camera) => fault.with_advice(format!("Choose {} instead.", camera.path)),
-            None => fault,
-        });
+        return Some(no_pictures(Path::new(SYSFS), &node, path, &list()));
     }
     if is_virtual(&node) {
         // Not busy: a loopback device has any number of readers, and whoever holds it may well be the one that feeds it.
+        let feeder = holders(path).into_iter().find(|holder| holder.role == super::holders::Role::Program);
+        let feeds = feeder.map_or_else(
+            || "no program feeds it".to_owned(),
+            |feeder| format!("{} (process {}), which has it open, gives no picture", feeder.program, feeder.pid),
+        );
         return Some(
-            Fault::new(FaultKind::OpenFailed, format!("{shown} is a virtual camera, and no program seems to feed it"))
+            Fault::new(FaultKind::OpenFailed, format!("{shown} is a virtual camera, and {feeds}"))
                 .with_advice("Start the program that makes its picture, or choose another camera."),
         );
     }
-    busy(path)
+    busy(path).or_else(|| {
+        let driver = link_name(&node.join("device/driver"));
+        let kind = DeviceKind::of("", driver.as_deref(), false);
+        let note = (kind == DeviceKind::RawSensor).then(|| kind.note(driver.as_deref())).flatten()?;
+        Some(
+            Fault::new(FaultKind::FormatRefused, format!("{shown} gives a sensor's raw data, which is no picture yet"))
+                .with_advice(note),
+        )
+    })
 }
 
-/// The errors of opening a node (`errno-base.h`); those of streaming are others.
+/// What a node is that gives no pictures, though it is one of a camera or near to it.
+fn no_pictures(sysfs: &Path, node: &Path, path: &Path, cameras: &[Device]) -> Fault {
+    let shown = path.display();
+    let driver = link_name(&node.join("device/driver"));
+    let parent = fs::canonicalize(node.join("device")).ok();
+    let camera = cameras.iter().find(|device| {
+        let node = sysfs.join(Path::new(&device.path).file_name().unwrap_or_default());
+        fs::canonicalize(node.join("device")).ok() == parent && parent.is_some()
+    });
+    let fault = |what: &str| Fault::new(FaultKind::NotACamera, format!("{shown} is {what}"));
+    match (driver, camera) {
+        (Some(driver), _) if super::kind::is_codec(&driver) => {
+            fault(&format!("a codec ({driver}), which works on the pictures of others"))
+        }
+        (_, Some(camera)) => fault("a camera's second node, for its metadata: no picture comes from it")
+            .with_advice(format!("Choose {} instead.", camera.path)),
+        (_, None) => fault("an output or a node for data: no picture comes from it"),
+    }
+}
+
+/// The errors of opening a node; those of streaming are others.
 fn fault_of(error: &io::Error, path: &Path) -> Fault {
     const EPERM: i32 = 1;
     const ENOENT: i32 = 2;
-    const ENXIO: i32 = 6;
-    const ENOMEM: i32 = 12;
     const EACCES: i32 = 13;
-    const EBUSY: i32 = 16;
-    const ENODEV: i32 = 19;
-    const ENOTDIR: i32 = 20;
-    const ENFILE: i32 = 23;
-    const EMFILE: i32 = 24;
-    let shown = path.display();
-    let said = error.to_string();
-    let said = without_code(&said);
-    let code = error.raw_os_error();
-    let (kind, message) = match code {
-        Some(ENOENT | ENOTDIR) => (FaultKind::Missing, format!("there is no {shown}")),
-        Some(ENXIO | ENODEV) => (FaultKind::Missing, format!("the camera behind {shown} is gone")),
-        Some(EPERM | EACCES) => (FaultKind::Denied, format!("the system does not let this program open {shown}")),
-        Some(EBUSY) => (FaultKind::Busy, format!("another program holds {shown}")),
-        Some(ENOMEM | ENFILE | EMFILE) => (FaultKind::NoResources, format!("{shown} cannot be opened: {said}")),
-        _ => (FaultKind::OpenFailed, format!("{shown} cannot be opened: {said}")),
+    let shown = path.display().to_string();
+    let Some(code) = error.raw_os_error() else {
+        return Fault::new(FaultKind::OpenFailed, format!("{shown} cannot be opened: {error}"));
     };
-    let fault = Fault::new(kind, message);
-    let fault = match code {
-        Some(code) => fault.with_code(code),
-        None => fault,
-    };
-    match kind {
-        FaultKind::Missing => fault.with_advice(what_is_there(&list())),
-        FaultKind::Denied if code == Some(EPERM) => {
-            fault.with_advice("Give the container or sandbox that this program runs in access to the device.")
-        }
-        FaultKind::Denied => fault.with_advice(
-            "Add yourself to the group “video” (sudo usermod -aG video \"$USER\"), log out and log in again.",
-        ),
-        _ => fault,
+    let files = Files::of_this_system();
+    if matches!(code, EPERM | EACCES) {
+        return refusal::denied(&files, path, code, refusal::Rights::of(path));
     }
+    if let Some(fault) = refusal::without_name(&files, path).filter(|_| code == ENOENT) {
+        return fault;
+    }
+    let Some(meaning) = codes::errno(code, Call::Open) else {
+        let said = error.to_string();
+        let message = format!("{shown} cannot be opened: {}", without_code(&said));
+        return Fault::new(FaultKind::OpenFailed, message).with_code(code);
+    };
+    let fault = meaning.fault(&shown, code);
+    if fault.kind == FaultKind::Missing { with_what_is_there(fault, &list(), &without_driver()) } else { fault }
 }
 
 /// Calls the driver, and blocks as long as it does.
@@ -231,12 +296,9 @@ fn describe(number: u32, node: &Path, dev: &Path) -> Device {
     let usb_file = |file| usb.and_then(|folder| read(&folder.join(file)));
     let (vendor_id, product_id, serial) = (usb_file("idVendor"), usb_file("idProduct"), usb_file("serial"));
 
-    let mut identity = match (&vendor_id, &product_id, &serial, &parent_name) {
-        (Some(vendor), Some(product), Some(serial), _) => format!("usb-{vendor}_{product}_{serial}"),
-        (Some(vendor), Some(product), None, Some(interface)) => {
-            format!("usb-{vendor}_{product}-port{}", port_of(interface))
-        }
-        (_, _, _, Some(parent)) => format!("{}-{parent}", subsystem.as_deref().unwrap_or("device")),
+    let mut identity = match (&vendor_id, &product_id, &parent_name) {
+        (Some(vendor), Some(product), Some(interface)) => usb_identity(vendor, product, serial.as_deref(), interface),
+        (_, _, Some(parent)) => format!("{}-{parent}", subsystem.as_deref().unwrap_or("device")),
         _ => format!("virtual-{name}"),
     };
     // Two cameras in one USB device, as the coloured and the infrared one of many laptops.
@@ -270,24 +332,38 @@ fn describe(number: u32, node: &Path, dev: &Path) -> Device {
     device
 }
 
+/// By its serial number, else by the port of its interface.
+fn usb_identity(vendor: &str, product: &str, serial: Option<&str>, interface: &str) -> String {
+    match serial {
+        Some(serial) => format!("usb-{vendor}_{product}_{serial}"),
+        None => format!("usb-{vendor}_{product}-port{}", port_of(interface)),
+    }
+}
+
 /// `1-1` for the interface `1-1:1.0`.
 fn port_of(interface: &str) -> &str {
     interface.split(':').next().unwrap_or(interface)
 }
 
-/// Many cheap cameras share one serial number: where two are there, the port decides.
+/// Many cheap cameras share one serial number: where two are there, the port decides; the name where no port is known, as
+/// with several of one driver's.
 fn tell_apart(devices: &mut [Device]) {
-    let mut n_of = BTreeMap::<String, usize>::new();
+    let mut names_of = BTreeMap::<String, Vec<String>>::new();
     for device in devices.iter() {
-        *n_of.entry(device.identity.clone()).or_default() += 1;
+        names_of.entry(device.identity.clone()).or_default().push(device.name.clone());
     }
-    for device in devices.iter_mut().filter(|device| n_of.get(&device.identity).is_some_and(|n| *n > 1)) {
+    for device in devices.iter_mut() {
+        let Some(names) = names_of.get(&device.identity).filter(|names| names.len() > 1) else { continue };
+        let has_own_name = names.iter().filter(|name| **name == device.name).count() == 1;
         let place = match (&device.bus, device.index) {
-            (Some(bus), _) if device.vendor_id.is_some() => bus.split(' ').next_back().unwrap_or_default().to_owned(),
-            (_, Some(index)) => index.to_string(),
+            (Some(bus), _) if device.vendor_id.is_some() => {
+                format!("port{}", bus.split(' ').next_back().unwrap_or_default())
+            }
+            _ if has_own_name => device.name.clone(),
+            (_, Some(index)) => format!("port{index}"),
             _ => continue,
         };
-        device.identity = plain(&format!("{}-port{place}", device.identity));
+        device.identity = plain(&format!("{}-{place}", device.identity));
         device.is_bound_to_port = device.usb.is_some();
         device.write_notes();
     }
@@ -566,6 +642,23 @@ mod tests {
     }
 
     #[test]
+    fn several_of_one_driver_are_told_apart_by_their_names() {
+        let device = |index, name: &str| Device {
+            identity: "platform-vivid_0".into(),
+            name: name.into(),
+            index: Some(index),
+            ..Device::default()
+        };
+        let check = |names: [&str; 2], expected: [&str; 2]| {
+            let mut devices = [device(3, names[0]), device(5, names[1])];
+            tell_apart(&mut devices);
+            assert_eq!(devices.map(|device| device.identity), expected);
+        };
+        check(["vivid-000", "vivid-001"], ["platform-vivid_0-vivid-000", "platform-vivid_0-vivid-001"]);
+        check(["Cam", "Cam"], ["platform-vivid_0-port3", "platform-vivid_0-port5"]);
+    }
+
+    #[test]
     fn a_codec_is_no_camera() {
         let system = FakeSystem::new();
         system.node(0, "soc/codec/fe980000.codec", 0, None);
@@ -663,6 +756,54 @@ mod tests {
         check_why("/dev", Some((FaultKind::NotACamera, None)));
         check_why("/dev/null", Some((FaultKind::NotACamera, None)));
         check_why("/etc/passwd", Some((FaultKind::NotACamera, None)));
+    }
+
+    #[test]
+    fn a_codec_and_a_metadata_node_are_told_apart() {
+        let system = FakeSystem::new();
+        system.node(0, "usb1/1-1/1-1:1.0", 0, Some("A"));
+        system.node(1, "usb1/1-1/1-1:1.0", 1, Some("A"));
+        system.node(10, "soc/codec/fe980000.codec", 0, None);
+        system.node(12, "soc/out/fe990000.out", 0, None);
+        let driver = system.root.path().join("soc/codec/fe980000.codec/driver");
+        fs::remove_file(&driver).unwrap();
+        symlink(system.root.path().join("bus/usb/drivers/bcm2835-codec"), driver).unwrap();
+        system.udev_says(12, ":video_output:");
+        let class = system.root.path().join("class");
+        let check = |number: u32, expected: &str, advice: &str| {
+            let path = format!("/dev/video{number}");
+            let fault = no_pictures(&class, &class.join(format!("video{number}")), Path::new(&path), &system.list());
+            assert_eq!((fault.kind, fault.message), (FaultKind::NotACamera, format!("{path} is {expected}")));
+            assert!(fault.advice.contains(advice), "{}", fault.advice);
+        };
+        check(1, "a camera's second node, for its metadata: no picture comes from it", "Choose /dev/video0 instead");
+        check(10, "a codec (bcm2835-codec), which works on the pictures of others", "camclinic list");
+        check(12, "an output or a node for data: no picture comes from it", "camclinic list");
+    }
+
+    #[test]
+    fn a_full_bus_is_explained_with_who_is_on_it() {
+        let system = FakeSystem::new();
+        for (number, port) in [(0, 1), (2, 2), (4, 3)] {
+            system.node(number, &format!("usb1/1-{port}/1-{port}:1.0"), 0, Some(&number.to_string()));
+            let interface = system.root.path().join(format!("usb1/1-{port}/1-{port}:1.1"));
+            fs::create_dir_all(&interface).unwrap();
+            fs::write(interface.join("bInterfaceClass"), "0e\n").unwrap();
+            fs::write(interface.join("bAlternateSetting"), if number == 2 { " 0\n" } else { "11\n" }).unwrap();
+        }
+        let class = system.root.path().join("class");
+        let devices = system.list();
+        let why = |node: &str, code| why_no_start_in(&class, Path::new(node), "Cam", code, &devices).unwrap();
+        let fault = why("/dev/video2", 28);
+        assert_eq!((fault.kind, fault.code), (FaultKind::NoResources, Some(28)));
+        let others = "Some Camera (/dev/video0) and Some Camera (/dev/video4)";
+        assert_eq!(fault.message, format!("Cam finds no room on its USB bus, on which {others} stream too"));
+        assert!(fault.advice.contains("MJPEG") && fault.advice.contains("another USB controller"), "{}", fault.advice);
+        assert_eq!(why("/dev/video9", 28).message, "Cam finds no room on its USB bus");
+        let fault = why("/dev/video2", 16);
+        assert!(fault.message.contains("program of another user") && fault.advice.contains("fuser -v /dev/video2"));
+        assert_eq!(why("/dev/video2", 71).message, "Cam has errors on its USB line");
+        assert_eq!(why_no_start_in(&class, Path::new("/dev/video2"), "Cam", 9_999, &devices), None);
     }
 
     #[test]

@@ -90,7 +90,9 @@ pub(super) fn open(backend: Backend, request: &OpenRequest) -> Result<Box<dyn So
     let began = Instant::now();
     let got = match process.hear(began + request.open_deadline, &request.cancel) {
         Ok((Report::Opened { got }, _)) => checked(&got),
-        Ok((Report::Failed(fault), _)) => return Err(checked_fault(fault)),
+        Ok((Report::Failed(fault), _)) => {
+            return Err(process.explained(checked_fault(fault), &request.spec.to_string()));
+        }
         Ok((report, _)) => return Err(process.garbage(&format!("{report:?} in place of an answer"))),
         Err(silence) => {
             return Err(what_of(silence, || {
@@ -123,7 +125,8 @@ pub(super) fn open(backend: Backend, request: &OpenRequest) -> Result<Box<dyn So
 /// have any, and only errors on the standard error output, which are its last words.
 fn environment(backend: Backend, request: &OpenRequest) -> Vec<(&'static str, String)> {
     let mut variables = vec![
-        ("OPENCV_LOG_LEVEL", "ERROR".to_owned()),
+        // Media Foundation's reasons are warnings to OpenCV (`cap_msmf.cpp`), and nowhere else.
+        ("OPENCV_LOG_LEVEL", if backend == Backend::Msmf { "WARNING" } else { "ERROR" }.to_owned()),
         // AV_LOG_ERROR
         ("OPENCV_FFMPEG_LOGLEVEL", "16".to_owned()),
         // With them Media Foundation takes up to half a minute to open (opencv#17687).
@@ -189,7 +192,7 @@ impl Source for Isolated {
                 }
                 Report::Failed(fault) => {
                     self.waits_for_leave = true;
-                    return Err(checked_fault(fault));
+                    return Err(self.process.explained(checked_fault(fault), &self.name));
                 }
                 Report::NeedMemory { n_bytes } => {
                     self.provide_memory(n_bytes)?;
@@ -222,7 +225,7 @@ impl Source for Isolated {
                 Report::Restarted => return Ok(()),
                 Report::Failed(fault) => {
                     self.waits_for_leave = true;
-                    return Err(checked_fault(fault));
+                    return Err(self.process.explained(checked_fault(fault), &self.name));
                 }
                 // It was on its way already.
                 Report::Frame { place, .. } => drop(self.picture(place)?),

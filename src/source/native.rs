@@ -11,6 +11,7 @@ use nokhwa::{Buffer, Camera, NokhwaError};
 
 use crate::codec;
 use crate::control::{ControlNews, Setting};
+use crate::device::codes::{self, Call, Meaning};
 use crate::device::{self, Device, Usability};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{PixelFormat, Size};
@@ -35,12 +36,13 @@ pub(super) fn open(spec: &SourceSpec, request: &OpenRequest) -> Result<Box<dyn S
     };
     #[cfg(target_os = "macos")]
     ask_permission(request)?;
+    device::check(&device)?;
     let name = device.label();
     match start(&device, &request.asked) {
         Ok(camera) => {
             let got = got_of(camera.format);
             let controls = Controls::of(&device);
-            Ok(Box::new(Native { camera, device, name, got, buffer: None, controls }))
+            Ok(Box::new(Native { camera, device, name, got, buffer: None, has_started: false, controls }))
         }
         Err(failure) => Err(why_not_open(&failure, &device, &name)),
     }
@@ -110,6 +112,8 @@ struct Native {
     got: Got,
     buffer: Option<Buffer>,
     controls: Controls,
+    /// A frame has come since it was started: nokhwa has V4L2 start its stream with the first.
+    has_started: bool,
 }
 
 impl Source for Native {
@@ -119,7 +123,9 @@ impl Source for Native {
 
     fn grab(&mut self) -> Result<Grabbed, Fault> {
         self.buffer = None;
-        let buffer = self.camera.call(Camera::frame).map_err(|failure| self.why_no_frame(&failure))?;
+        let call = if self.has_started { Call::Read } else { Call::Start };
+        let buffer = self.camera.call(Camera::frame).map_err(|failure| self.why_no_frame(&failure, call))?;
+        self.has_started = true;
         let taken_at = Instant::now();
         self.buffer = Some(buffer);
         Ok(Grabbed { taken_at, sequence: None })
@@ -138,10 +144,10 @@ impl Source for Native {
     }
 
     fn restart(&mut self) -> Result<(), Fault> {
-        self.buffer = None;
+        (self.buffer, self.has_started) = (None, false);
         // A stream that has failed may refuse to stop; what counts is that it starts.
         let _ = self.camera.call(Camera::stop_stream);
-        self.camera.call(Camera::open_stream).map_err(|failure| self.why_no_frame(&failure))
+        self.camera.call(Camera::open_stream).map_err(|failure| self.why_no_frame(&failure, Call::Start))
     }
 
     fn controls(&mut self) -> Option<ControlNews> {
@@ -154,29 +160,37 @@ impl Source for Native {
 }
 
 impl Native {
-    fn why_no_frame(&self, failure: &Failure) -> Fault {
-        let name = &self.name;
-        let code = failure.code();
-        let fault = match kind_of(code) {
-            _ if matches!(failure, Failure::Panicked(_)) => {
-                Fault::new(FaultKind::Crashed, format!("the native backend crashed while reading {name}: {failure}"))
+    fn why_no_frame(&self, failure: &Failure, call: Call) -> Fault {
+        let (name, code) = (&self.name, failure.code());
+        if matches!(failure, Failure::Panicked(_)) {
+            let message = format!("the native backend crashed while reading {name}: {failure}");
+            return Fault { code, ..Fault::new(FaultKind::Crashed, message) };
+        }
+        if call == Call::Start
+            && let Some(fault) = start_fault(&self.device, code)
+        {
+            return fault;
+        }
+        if let Some((code, meaning)) = meaning(code, call).or_else(|| meaning(code, Call::Read)) {
+            return meaning.fault(name, code);
+        }
+        let fault = match device::examine(&self.device) {
+            Usability::Unusable(fault) if fault.kind == FaultKind::Missing => {
+                Fault::new(FaultKind::Unplugged, format!("{name} was unplugged"))
             }
-            Some(FaultKind::Missing) => Fault::new(FaultKind::Unplugged, format!("{name} was unplugged")),
-            Some(kind @ FaultKind::NoResources) => {
-                Fault::new(kind, format!("the USB port has not enough bandwidth left for {name}")).with_advice(
-                    "Choose a smaller size, a lower rate or the format MJPG, or plug the camera into another port.",
-                )
-            }
-            Some(kind @ FaultKind::Busy) => Fault::new(kind, format!("another program took {name}")),
-            _ => match device::examine(&self.device) {
-                Usability::Unusable(fault) if fault.kind == FaultKind::Missing => {
-                    Fault::new(FaultKind::Unplugged, format!("{name} was unplugged"))
-                }
-                _ => Fault::new(FaultKind::ReadFailed, format!("reading from {name} failed: {failure}")),
-            },
+            _ => Fault::new(FaultKind::ReadFailed, format!("reading from {name} failed: {failure}")),
         };
         Fault { code: code.or(fault.code), ..fault }
     }
+}
+
+/// By a number that is known; the driver is not asked once more.
+fn start_fault(device: &Device, code: Option<i64>) -> Option<Fault> {
+    device::start_fault(device, Some(i32::try_from(code?).ok().filter(|code| *code > 0)?))
+}
+
+fn meaning(code: Option<i64>, call: Call) -> Option<(i64, Meaning)> {
+    Some((code?, codes::of(code?, call)?))
 }
 
 /// Opens the camera, sets the format that is nearest to what is asked, and starts the stream.
@@ -316,55 +330,38 @@ fn code_in(text: &str) -> Option<i64> {
     Some(i64::from(number.cast_signed()))
 }
 
-/// What a number means wherever it comes up; `None` where that depends on the call.
-fn kind_of(code: Option<i64>) -> Option<FaultKind> {
-    let code = code?;
-    if code > 0 {
-        // errno-base.h of Linux; the macOS backend gives none.
-        return Some(match code {
-            1 | 13 => FaultKind::Denied,
-            2 | 6 | 19 => FaultKind::Missing,
-            16 => FaultKind::Busy,
-            // ENOSPC is here the USB bus and not a disk (uvcvideo, `uvc_video_start_transfer`).
-            12 | 23 | 24 | 28 => FaultKind::NoResources,
-            _ => return None,
-        });
+/// What nokhwa's own words mean, where the system has given no number.
+fn kind_of(error: &NokhwaError) -> FaultKind {
+    match error {
+        // The device is not in its list.
+        NokhwaError::OpenDeviceError(_, why)
+            if ["No device", "Not Found", "Device is null"].contains(&why.as_str()) =>
+        {
+            FaultKind::Missing
+        }
+        NokhwaError::GetPropertyError { property, .. }
+            if property == "CameraFormat" || property.contains("FrameRate") =>
+        {
+            FaultKind::FormatRefused
+        }
+        NokhwaError::SetPropertyError { .. } => FaultKind::FormatRefused,
+        _ => FaultKind::OpenFailed,
     }
-    // winerror.h and mferror.h.
-    Some(match u32::try_from(code & 0xFFFF_FFFF).ok()? {
-        0x8007_0005 => FaultKind::Denied,
-        0x8007_00AA | 0x8007_0020 | 0xC00D_3704 | 0xC00D_3EA3 | 0xC00D_1B64 => FaultKind::Busy,
-        0x8007_048F | 0x8007_0651 | 0xC00D_3EA2 | 0xC00D_ABE0 => FaultKind::Missing,
-        0x8007_05AA | 0x8007_000E => FaultKind::NoResources,
-        0xC00D_36B4 | 0xC00D_5212 => FaultKind::FormatRefused,
-        _ => return None,
-    })
 }
 
 fn why_not_open(failure: &Failure, device: &Device, name: &str) -> Fault {
     let code = failure.code();
+    let known = meaning(code, Call::Start).or_else(|| meaning(code, Call::Open));
     let kind = match failure {
         Failure::Panicked(_) => FaultKind::Crashed,
-        Failure::Said(error) => kind_of(code).unwrap_or_else(|| match error {
-            // nokhwa's own words where the device is not in its list.
-            NokhwaError::OpenDeviceError(_, why)
-                if ["No device", "Not Found", "Device is null"].contains(&why.as_str()) =>
-            {
-                FaultKind::Missing
-            }
-            NokhwaError::GetPropertyError { property, .. }
-                if property == "CameraFormat" || property.contains("FrameRate") =>
-            {
-                FaultKind::FormatRefused
-            }
-            NokhwaError::SetPropertyError { .. } => FaultKind::FormatRefused,
-            _ => FaultKind::OpenFailed,
-        }),
+        Failure::Said(error) => known.map_or_else(|| kind_of(error), |(_, meaning)| meaning.kind),
     };
     let fault = match device::examine(device) {
         // That somebody else holds it explains a refusal, but not any failure.
         Usability::Unusable(fault) if fault.kind != FaultKind::Busy || kind == FaultKind::Busy => fault,
-        _ => Fault::new(kind, format!("the native backend could not start {name}: {failure}")),
+        _ => start_fault(device, code)
+            .or_else(|| known.map(|(code, meaning)| meaning.fault(name, code)))
+            .unwrap_or_else(|| Fault::new(kind, format!("the native backend could not start {name}: {failure}"))),
     };
     Fault { code: code.or(fault.code), ..fault }
 }
@@ -407,17 +404,18 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_code(text: &str, code: Option<i64>, kind: Option<FaultKind>) {
-        assert_eq!(code_in(text), code, "{text}");
-        assert_eq!(kind_of(code_in(text)), kind, "{text}");
+    fn check_code(text: &str, expected: Option<i64>, kind: Option<FaultKind>) {
+        let code = code_in(text);
+        assert_eq!(code, expected, "{text}");
+        assert_eq!(meaning(code, Call::Start).map(|(_, meaning)| meaning.kind), kind, "{text}");
     }
 
     #[test]
     fn the_systems_numbers_are_found_in_the_text() {
         check_code("V4L2 Error: Device or resource busy (os error 16)", Some(16), Some(FaultKind::Busy));
-        check_code("Could not capture frame: No such device (os error 19)", Some(19), Some(FaultKind::Missing));
+        check_code("Could not capture frame: No such device (os error 19)", Some(19), Some(FaultKind::Unplugged));
         check_code("No space left on device (os error 28)", Some(28), Some(FaultKind::NoResources));
-        check_code("Input/output error (os error 5)", Some(5), None);
+        check_code("Exec format error (os error 8)", Some(8), None);
         check_code("Hardware MFT failed (0xC00D3704)", Some(-1_072_875_772), Some(FaultKind::Busy));
         check_code("Access is denied. (0x80070005)", Some(-2_147_024_891), Some(FaultKind::Denied));
         check_code("Failed to Fufill", None, None);

@@ -96,6 +96,8 @@ struct Capture {
     is_retrieved: bool,
     /// Of a device; OpenCV itself knows neither their ranges nor which there are.
     controls: Option<Controls>,
+    /// A frame has come since it was started.
+    has_started: bool,
 }
 
 enum Origin {
@@ -137,6 +139,7 @@ impl Source for Capture {
             self.is_retrieved = is_grabbed;
         }
         if is_grabbed {
+            self.has_started = true;
             return Ok(Grabbed { taken_at: Instant::now(), sequence: None });
         }
         Err(self.why_no_frame(start.elapsed()))
@@ -158,7 +161,7 @@ impl Source for Capture {
     }
 
     fn restart(&mut self) -> Result<(), Fault> {
-        self.is_retrieved = false;
+        (self.is_retrieved, self.has_started) = (false, false);
         if let (Origin::Device(_), Backend::V4l2) = (&self.origin, self.backend) {
             return self.restart_v4l2();
         }
@@ -192,7 +195,7 @@ impl Capture {
             Origin::Device(device) => Some(Controls::of(device)),
             Origin::File(_) | Origin::Url => None,
         };
-        Self { video, backend, name, origin, request, got, mat, is_retrieved: false, controls }
+        Self { video, backend, name, origin, request, got, mat, is_retrieved: false, has_started: false, controls }
     }
 
     /// STREAMOFF, new buffers and, with the next read, STREAMON: what V4L2 does whenever it is given a size, also the one
@@ -222,6 +225,14 @@ impl Capture {
                 if let Usability::Unusable(Fault { kind: FaultKind::Missing, code, .. }) = device::examine(device) {
                     let fault = Fault::new(FaultKind::Unplugged, format!("{name} was unplugged"));
                     return Fault { code, ..fault };
+                }
+                // Here the first read starts the stream.
+                if self.backend == Backend::V4l2
+                    && !self.has_started
+                    && waited < STALL_AFTER
+                    && let Some(fault) = device::start_fault(device, None)
+                {
+                    return fault;
                 }
             }
             Origin::Url if waited < STALL_AFTER => {
@@ -280,6 +291,8 @@ fn first_line(text: &str) -> &str {
 fn open_device(backend: Backend, api: i32, text: &str, request: &OpenRequest) -> Result<Capture, Fault> {
     let asked = &request.asked;
     let device = device::named(text)?;
+    // OpenCV would only say that it failed.
+    device::check(&device)?;
     let name = device.label();
     let opened = match backend {
         Backend::V4l2 => videoio::VideoCapture::from_file(&device.path, api),
@@ -306,6 +319,9 @@ fn open_device(backend: Backend, api: i32, text: &str, request: &OpenRequest) ->
 }
 
 fn why_not_open(backend: Backend, device: &Device, name: &str, said: Option<&str>) -> Fault {
+    if let Some(fault) = device::start_fault(device, None) {
+        return fault;
+    }
     if let Usability::Unusable(fault) = device::examine(device) {
         return fault;
     }
@@ -341,11 +357,15 @@ fn configure(opened: &mut Capture, asked: &Asked) -> Result<(), Fault> {
     if is_whole || opened.backend != Backend::V4l2 {
         return Ok(());
     }
-    if let Origin::Device(device) = &opened.origin
-        && let Usability::Unusable(fault) = device::examine(device)
-        && fault.kind != FaultKind::Busy
-    {
-        return Err(fault);
+    if let Origin::Device(device) = &opened.origin {
+        if let Some(fault) = device::start_fault(device, None) {
+            return Err(fault);
+        }
+        if let Usability::Unusable(fault) = device::examine(device)
+            && fault.kind != FaultKind::Busy
+        {
+            return Err(fault);
+        }
     }
     Err(Fault::new(FaultKind::FormatRefused, format!("{} does not start with {}", opened.name, in_words(asked))))
 }

@@ -16,53 +16,69 @@ const TICKS_PER_SECOND: i64 = 100;
 const WORKER: &str = "camclinic-worker";
 const PROGRAM: &str = "camclinic";
 
-/// All that this user may see: root sees every process, others their own.
-pub fn holders(node: &Path) -> Vec<Holder> {
-    holders_in(Path::new(PROC), Path::new(PASSWD), node, std::process::id())
+/// All that this user may see: root sees every process, others their own. In the order of the nodes.
+pub fn holders_of_each(nodes: &[&Path]) -> Vec<Vec<Holder>> {
+    holders_in(Path::new(PROC), Path::new(PASSWD), nodes, std::process::id())
 }
 
-/// `own` is the number of this process.
-fn holders_in(proc: &Path, passwd: &Path, node: &Path, own: u32) -> Vec<Holder> {
-    let device = fs::metadata(node).ok();
+pub fn holders(node: &Path) -> Vec<Holder> {
+    holders_of_each(&[node]).pop().unwrap_or_default()
+}
+
+/// `own` is the number of this process. Each process is looked at once, however many nodes there are.
+fn holders_in(proc: &Path, passwd: &Path, nodes: &[&Path], own: u32) -> Vec<Vec<Holder>> {
+    let nodes = nodes.iter().map(|node| (*node, fs::metadata(node).ok())).collect::<Vec<_>>();
     let booted_at = booted_at(proc);
     let mut users = None;
-    let mut holders = Vec::new();
+    let mut holders = vec![Vec::new(); nodes.len()];
     for process in fs::read_dir(proc).into_iter().flatten().flatten() {
         let Some(pid) = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
         let folder = process.path();
-        if !holds(&folder, node, device.as_ref()) {
+        let held = held(&folder, &nodes);
+        if held.is_empty() {
             continue;
         }
         // Gone in the meantime: nobody's trouble any more.
         let Some(stat) = Stat::of(&folder) else { continue };
         let users = users.get_or_insert_with(|| fs::read_to_string(passwd).unwrap_or_default());
         let program = program(&folder, &stat);
-        holders.push(Holder {
+        let holder = Holder {
             pid,
             user: uid(&folder).map(|uid| user_name(users, uid)),
             since: booted_at.and_then(|boot| Timestamp::from_second(boot + stat.started / TICKS_PER_SECOND).ok()),
             role: role(proc, pid, &program, &stat, own),
             program,
-        });
+        };
+        for (nth, holders) in holders.iter_mut().enumerate() {
+            if held.contains(&nth) {
+                holders.push(holder.clone());
+            }
+        }
     }
-    sort(&mut holders);
+    for holders in &mut holders {
+        sort(holders);
+    }
     holders
 }
 
-/// By path, or by number on the kernel's list of devices: in a container the same camera may have another name.
-fn holds(folder: &Path, node: &Path, device: Option<&Metadata>) -> bool {
-    fs::read_dir(folder.join("fd")).into_iter().flatten().flatten().any(|fd| {
-        let Ok(target) = fs::read_link(fd.path()) else { return false };
-        if target == node {
-            return true;
-        }
+/// Which of the nodes it has open: by path, or by number on the kernel's list of devices, because in a container the same
+/// camera may have another name.
+fn held(folder: &Path, nodes: &[(&Path, Option<Metadata>)]) -> Vec<usize> {
+    let mut held = Vec::new();
+    for fd in fs::read_dir(folder.join("fd")).into_iter().flatten().flatten() {
+        let Ok(target) = fs::read_link(fd.path()) else { continue };
         // Nothing else is looked at: a file on a server that does not answer would hold us up.
-        let same = |device: &Metadata| {
-            let is_same = |other: Metadata| other.file_type().is_char_device() && other.rdev() == device.rdev();
-            device.file_type().is_char_device() && fs::metadata(fd.path()).is_ok_and(is_same)
+        let opened = target
+            .starts_with("/dev")
+            .then(|| fs::metadata(fd.path()).ok().filter(|file| file.file_type().is_char_device()))
+            .flatten();
+        let is_it = |(node, device): &(&Path, Option<Metadata>)| {
+            let device = device.as_ref().filter(|device| device.file_type().is_char_device());
+            target == *node || device.zip(opened.as_ref()).is_some_and(|(a, b)| a.rdev() == b.rdev())
         };
-        target.starts_with("/dev") && device.is_some_and(same)
-    })
+        held.extend(nodes.iter().enumerate().filter(|(_, node)| is_it(node)).map(|(nth, _)| nth));
+    }
+    held
 }
 
 /// What `proc(5)` has in `/proc/PID/stat`.
@@ -132,7 +148,7 @@ fn uid(folder: &Path) -> Option<u32> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-fn user_name(passwd: &str, uid: u32) -> String {
+pub(super) fn user_name(passwd: &str, uid: u32) -> String {
     let uid = uid.to_string();
     let name = passwd.lines().find_map(|line| {
         let mut fields = line.split(':');
@@ -177,7 +193,7 @@ mod tests {
         }
 
         fn holders(&self, node: &str, own: u32) -> Vec<Holder> {
-            holders_in(self.0.path(), &self.0.path().join("passwd"), Path::new(node), own)
+            holders_in(self.0.path(), &self.0.path().join("passwd"), &[Path::new(node)], own).remove(0)
         }
 
         #[track_caller]
@@ -246,7 +262,20 @@ mod tests {
         proc.process(25, 1, "x", 0, &["/dev/video7"]);
         fs::remove_file(proc.0.path().join("25/stat")).unwrap();
         proc.check("/dev/video7", 1, &[(20, Role::Program)]);
-        assert_eq!(holders_in(Path::new("/no/such/proc"), Path::new("/none"), Path::new("/dev/video7"), 1), []);
+        let nobody = holders_in(Path::new("/no/such/proc"), Path::new("/none"), &[Path::new("/dev/video7")], 1);
+        assert_eq!(nobody, [[]]);
+    }
+
+    #[test]
+    fn many_nodes_are_asked_for_at_once() {
+        let proc = FakeProc::new();
+        proc.process(20, 1, "cheese", 0, &["/dev/video7", "/dev/video7", "/dev/video9"]);
+        proc.process(21, 1, "vlc", 0, &["/dev/video9"]);
+        let nodes = ["/dev/video7", "/dev/video8", "/dev/video9"].map(Path::new);
+        let found = holders_in(proc.0.path(), &proc.0.path().join("passwd"), &nodes, 1);
+        let pids = found.iter().map(|holders| holders.iter().map(|holder| holder.pid).collect::<Vec<_>>());
+        assert_eq!(pids.collect::<Vec<_>>(), [vec![20], vec![], vec![20, 21]]);
+        assert_eq!(holders_in(proc.0.path(), &proc.0.path().join("passwd"), &[], 1).len(), 0);
     }
 
     #[test]

@@ -99,18 +99,26 @@ pub(super) fn ask<const REQUEST: Opcode, T>(node: &File, question: &mut T) -> io
 /// Formats and controls of a node. Blocks as long as its driver does.
 pub fn capabilities(path: &Path) -> io::Result<Capabilities> {
     let node = open(path)?;
-    let mut said = RawCapability::default();
-    ask::<QUERYCAP, _>(&node, &mut said)?;
-    let caps = if said.capabilities & CAP_DEVICE_CAPS == 0 { said.capabilities } else { said.device_caps };
-    let kind = match caps {
-        caps if caps & CAP_CAPTURE != 0 => Some(TYPE_CAPTURE),
-        caps if caps & CAP_CAPTURE_MPLANE != 0 => Some(TYPE_CAPTURE_MPLANE),
-        _ => None,
+    let kind = match capture_type(&node) {
+        Ok(kind) => Some(kind),
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => None,
+        Err(error) => return Err(error),
     };
     let formats = kind.map(|kind| formats(&node, kind)).unwrap_or_default();
     // Its pictures can be had without its controls.
     let controls = ControlPort::on(node).read().unwrap_or_default();
     Ok(Capabilities { formats, controls })
+}
+
+/// The number of the queue of its pictures; `Unsupported` for what has none.
+pub(super) fn capture_type(node: &File) -> io::Result<u32> {
+    let mut said = RawCapability::default();
+    ask::<QUERYCAP, _>(node, &mut said)?;
+    match if said.capabilities & CAP_DEVICE_CAPS == 0 { said.capabilities } else { said.device_caps } {
+        caps if caps & CAP_CAPTURE != 0 => Ok(TYPE_CAPTURE),
+        caps if caps & CAP_CAPTURE_MPLANE != 0 => Ok(TYPE_CAPTURE_MPLANE),
+        _ => Err(io::ErrorKind::Unsupported.into()),
+    }
 }
 
 /// No camera is refused to a second program, but one that is being woken or closed is for a moment.

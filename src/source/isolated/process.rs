@@ -14,6 +14,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, at, bounded, select};
 
 use super::protocol::{self, Line, Order, Report, Sent};
 use crate::device;
+use crate::device::codes::{self, Meaning};
 use crate::fault::{Fault, FaultKind};
 use crate::source::{OpenRequest, SourceSpec};
 use crate::status::StuckProcess;
@@ -183,8 +184,7 @@ impl Process {
 
         let ear =
             Arc::new(Ear { started: Instant::now(), last_ms: AtomicU64::new(0), is_flooded: AtomicBool::new(false) });
-        let words =
-            Arc::new(Words { lines: Mutex::default(), is_over: AtomicBool::new(false), secret: request.spec.clone() });
+        let words = Arc::new(Words::new(request.spec.clone()));
         let (sender, heard) = bounded(MAX_UNHEARD);
         let process = Self {
             _leash: leash,
@@ -268,6 +268,11 @@ impl Process {
             );
         }
         Fault::new(FaultKind::Crashed, format!("the capture process {how}{cut}{}", self.said()))
+    }
+
+    /// A fault for which the worker has no reason, with the one that a library has logged. `name` is the camera's.
+    pub fn explained(&self, fault: Fault, name: &str) -> Fault {
+        self.words.explained(fault, name)
     }
 
     /// The last words of the libraries in it, to be put behind a message.
@@ -376,18 +381,31 @@ pub fn shift(moment: Instant, by_us: i64) -> Option<Instant> {
 /// The last lines that the worker's libraries printed, without any password.
 struct Words {
     lines: Mutex<VecDeque<String>>,
+    /// The newest of the systems' numbers among them that nobody has asked for yet.
+    number: Mutex<Option<(i64, Meaning)>>,
     /// Nothing more will come.
     is_over: AtomicBool,
     secret: SourceSpec,
 }
 
 impl Words {
+    fn new(secret: SourceSpec) -> Self {
+        Self { lines: Mutex::default(), number: Mutex::default(), is_over: AtomicBool::new(false), secret }
+    }
+
+    fn number(&self) -> MutexGuard<'_, Option<(i64, Meaning)>> {
+        self.number.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, VecDeque<String>> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn add(&self, line: &str) {
         let line = self.secret.mask_in(line.trim());
+        if let Some(found) = codes::in_log(&line) {
+            *self.number() = Some(found);
+        }
         let mut lines = self.lock();
         if line.is_empty() || lines.back() == Some(&line) {
             return;
@@ -396,6 +414,18 @@ impl Words {
             lines.pop_front();
         }
         lines.push_back(line);
+    }
+}
+
+impl Words {
+    fn explained(&self, fault: Fault, name: &str) -> Fault {
+        use FaultKind::{NoFirstFrame, OpenFailed, ReadFailed, Stall};
+        let is_vague = fault.code.is_none() && matches!(fault.kind, NoFirstFrame | OpenFailed | ReadFailed | Stall);
+        // A number explains one fault: the next one has its own.
+        match self.number().take() {
+            Some((code, meaning)) if is_vague => meaning.fault(name, code),
+            _ => fault,
+        }
     }
 }
 
@@ -459,4 +489,34 @@ fn why_not_started(error: &io::Error, file: &Path) -> Fault {
 /// ENOEXEC, or `ERROR_BAD_EXE_FORMAT` on Windows.
 fn is_no_program(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(8 | 193))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PREEMPTED: &str = "[ WARN:0@3.1] videoio(MSMF): can't grab frame. Error: -1072873821";
+
+    #[track_caller]
+    fn check(lines: &[&str], fault: &Fault, expected: (FaultKind, Option<i64>)) {
+        let words = Words::new(SourceSpec::Index(0));
+        for line in lines {
+            words.add(line);
+        }
+        let explained = words.explained(fault.clone(), "Cam");
+        assert_eq!((explained.kind, explained.code), expected, "{explained}");
+        assert_eq!(&words.explained(fault.clone(), "Cam"), fault, "a number explains one fault");
+    }
+
+    #[test]
+    fn a_fault_without_a_reason_gets_the_one_that_a_library_logged() {
+        let vague = Fault::new(FaultKind::ReadFailed, "reading failed");
+        check(&[PREEMPTED], &vague, (FaultKind::Busy, Some(-1_072_873_821)));
+        check(&[PREEMPTED, "and so on"], &vague, (FaultKind::Busy, Some(-1_072_873_821)));
+        check(&[PREEMPTED, "Error: -2147024891"], &vague, (FaultKind::Denied, Some(-2_147_024_891)));
+        check(&["nothing", ""], &vague, (FaultKind::ReadFailed, None));
+        // What is known already is not replaced.
+        check(&[PREEMPTED], &Fault::new(FaultKind::Unplugged, "gone"), (FaultKind::Unplugged, None));
+        check(&[PREEMPTED], &vague.clone().with_code(5), (FaultKind::ReadFailed, Some(5)));
+    }
 }

@@ -1,0 +1,346 @@
+//! `camclinic list`: all that is known of each camera without starting it.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use serde_json::json;
+
+use super::{Exit, LIST_DEADLINE, pretty, say};
+use crate::device::capabilities::Format;
+use crate::device::holders::Role;
+use crate::device::{self, Capabilities, Device, Holder, Undriven};
+use crate::fault::{Fault, FaultKind};
+
+/// Of the narrowest terminal that people use.
+const N_COLUMNS: usize = 80;
+const INDENT: &str = "     ";
+/// Drivers for tests have dozens.
+const MAX_FORMATS_SHOWN: usize = 6;
+
+pub fn list(json: bool) -> Result<Exit, String> {
+    let devices = device::list_within(LIST_DEADLINE).ok_or_else(|| {
+        format!(
+            "Listing the cameras has not come back within {} s: a driver hangs. Unplug the cameras one by one.",
+            LIST_DEADLINE.as_secs()
+        )
+    })?;
+    let (entries, undriven) = (ask_all(devices)?, device::undriven());
+    if json {
+        say(&pretty(&json!({ "devices": entries, "without_driver": undriven })));
+        return Ok(Exit::Healthy);
+    }
+    let paragraphs = entries.iter().map(describe).chain(undriven.iter().map(describe_undriven)).collect::<Vec<_>>();
+    if paragraphs.is_empty() {
+        say("No camera was found. Try the simulated one: camclinic sim:");
+    }
+    for paragraph in paragraphs {
+        say(&paragraph);
+    }
+    Ok(Exit::Healthy)
+}
+
+/// All that is known of a camera. Without formats and controls where it did not tell.
+#[derive(Serialize)]
+struct Entry {
+    #[serde(flatten)]
+    device: Device,
+    state: State,
+    holders: Vec<Holder>,
+    #[serde(flatten)]
+    capabilities: Option<Capabilities>,
+    /// Why it did not tell what it can do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<Fault>,
+}
+
+/// Whether it can be opened now, as far as that can be told without opening it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum State {
+    Free,
+    /// Somebody has it open, most likely to stream from it.
+    Busy,
+    Denied,
+    NoAnswer,
+    Gone,
+    Failed,
+}
+
+impl State {
+    fn of(device: &Device, holders: &[Holder], fault: Option<&Fault>) -> Self {
+        match fault.map(|fault| fault.kind) {
+            Some(FaultKind::Denied) => Self::Denied,
+            Some(FaultKind::Hung) => Self::NoAnswer,
+            Some(FaultKind::Missing | FaultKind::Unplugged) => Self::Gone,
+            Some(FaultKind::Busy) => Self::Busy,
+            // A system that does not tell.
+            Some(FaultKind::BackendMissing) | None => {
+                // The one that feeds a virtual camera is in nobody's way.
+                let is_held = device.kind != device::DeviceKind::Virtual
+                    && holders.first().is_some_and(|first| first.role != Role::Bystander);
+                if is_held { Self::Busy } else { Self::Free }
+            }
+            Some(_) => Self::Failed,
+        }
+    }
+}
+
+/// How long one camera is waited for before the next on its bus is asked too.
+const TURN: Duration = Duration::from_millis(300);
+
+/// All cameras at once, but those on one USB bus one after the other, because several that are woken at once can fall off
+/// it. One whose driver hangs keeps those on its bus waiting for a moment, and costs its own entry only.
+fn ask_all(devices: Vec<Device>) -> Result<Vec<Entry>, String> {
+    let no_thread = |why: String| format!("The cameras cannot be asked: {why}.");
+    let holders = device::holders_of_all(&devices);
+    let mut buses = BTreeMap::<String, Vec<(usize, Device, Vec<Holder>)>>::new();
+    let n_devices = devices.len();
+    for (nth, (device, holders)) in devices.into_iter().zip(holders).enumerate() {
+        // `1-2.4` is a port of bus 1; what is no USB device is on its own.
+        let usb = device.usb.as_ref().and_then(|usb| usb.port.split('-').next());
+        let bus = usb.map_or_else(|| format!("device {nth}"), |bus| format!("usb {bus}"));
+        buses.entry(bus).or_default().push((nth, device, holders));
+    }
+    let (sender, answers) = mpsc::sync_channel(n_devices);
+    let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
+        thread::Builder::new().name(name.to_owned()).spawn(work).map(drop).map_err(|error| no_thread(error.to_string()))
+    };
+    for bus in buses.into_values() {
+        let sender = sender.clone();
+        spawn(
+            "ask-bus",
+            Box::new(move || {
+                for (nth, device, holders) in bus {
+                    let (answered, answer) = mpsc::sync_channel::<()>(1);
+                    let sender = sender.clone();
+                    let work = move || {
+                        let entry = ask(device, holders);
+                        // There is room for both.
+                        let _ = answered.try_send(());
+                        let _ = sender.try_send((nth, entry));
+                    };
+                    if thread::Builder::new().name("ask-camera".into()).spawn(work).is_err() {
+                        return;
+                    }
+                    let _ = answer.recv_timeout(TURN);
+                }
+            }),
+        )?;
+    }
+    drop(sender);
+    let mut entries = answers.iter().collect::<Vec<_>>();
+    if entries.len() < n_devices {
+        return Err(no_thread("a thread did not start, or crashed".to_owned()));
+    }
+    entries.sort_by_key(|(nth, _)| *nth);
+    Ok(entries.into_iter().map(|(_, entry)| entry).collect())
+}
+
+/// Comes back within [`LIST_DEADLINE`].
+fn ask(mut device: Device, holders: Vec<Holder>) -> Entry {
+    let (capabilities, fault) = match device::capabilities_within(&device, LIST_DEADLINE) {
+        Ok(capabilities) => (Some(capabilities), None),
+        Err(fault) => (None, Some(fault)),
+    };
+    if let Some(capabilities) = &capabilities {
+        device.learn(capabilities);
+    }
+    let state = State::of(&device, &holders, fault.as_ref());
+    Entry { device, state, holders, capabilities, fault }
+}
+
+fn describe(entry: &Entry) -> String {
+    let Entry { device, state, holders, capabilities, fault } = entry;
+    let number = device.index.map_or_else(|| "-".to_owned(), |index| index.to_string());
+    let kind = device.kind.word().map(|word| format!(" [{word}]")).unwrap_or_default();
+    let path = &device.path;
+    let mut lines = Vec::new();
+    let zone = TimeZone::system();
+    let reason = fault.as_ref().map(|fault| format!("{fault}. {}", fault.advice)).unwrap_or_default();
+    let (word, details) = match state {
+        State::Free => ("free", String::new()),
+        State::Busy => {
+            ("busy: in use by", holders.first().map_or_else(|| reason.clone(), |holder| holder.label(&zone)))
+        }
+        State::Denied => ("denied", reason),
+        State::NoAnswer => ("no answer", reason),
+        State::Gone => ("gone", reason),
+        State::Failed => ("does not work", reason),
+    };
+    match state {
+        State::Free => lines.push(format!("{path}: {word}")),
+        State::Busy => lines.push(format!("{path}: {word} {details}")),
+        State::Denied | State::NoAnswer | State::Gone | State::Failed => {
+            lines.extend([format!("{path}: {word}"), details]);
+        }
+    }
+    lines.push(device.identity.clone());
+    if let Some(usb) = &device.usb {
+        let hub = if usb.is_behind_hub { ", behind a hub" } else { "" };
+        let speed = usb.speed.as_deref().unwrap_or("USB");
+        lines.push(format!("{speed}, port {}{hub}", usb.port));
+    }
+    if let Some(capabilities) = capabilities {
+        let formats = capabilities.formats.iter().map(in_short).collect::<Vec<_>>();
+        let (shown, rest) = formats.split_at(formats.len().min(MAX_FORMATS_SHOWN));
+        let more = if rest.is_empty() { String::new() } else { format!("; {} more formats", rest.len()) };
+        let formats = if shown.is_empty() { "no formats".to_owned() } else { shown.join("; ") };
+        lines.push(format!("{formats}{more}; {} controls", capabilities.controls.len()));
+    }
+    // The first of those that are in the way stands behind the path.
+    let n_told = usize::from(*state == State::Busy);
+    lines.extend(holders.iter().skip(n_told).map(|holder| format!("also open in {}", holder.label(&zone))));
+    lines.extend(device.notes.iter().cloned());
+    paragraph(&format!("{number:>3}  {}{kind}", device.name), &lines)
+}
+
+fn describe_undriven(undriven: &Undriven) -> String {
+    let Undriven { device, fault } = undriven;
+    let reason = format!("{fault}. {}", fault.advice);
+    paragraph(&format!("  -  {}", device.name), &["no driver".to_owned(), reason, device.identity.clone()])
+}
+
+/// `MJPG 1920x1080 30 fps`: the largest size, and its highest rate.
+fn in_short(format: &Format) -> String {
+    let Some(largest) = format.sizes.last() else { return format.fourcc.clone() };
+    let fastest = largest.rates.first().map(|rate| format!(" {} fps", (rate * 10.0).round() / 10.0));
+    format!("{} {}x{}{}", format.fourcc, largest.width, largest.height, fastest.unwrap_or_default())
+}
+
+/// A heading with lines below it, none longer than a terminal is wide but where a single word is.
+fn paragraph(heading: &str, lines: &[String]) -> String {
+    let mut text = wrapped(heading, INDENT);
+    for line in lines {
+        text.push_str(&format!("\n{}", wrapped(&format!("{INDENT}{line}"), INDENT)));
+    }
+    text
+}
+
+fn wrapped(line: &str, indent: &str) -> String {
+    let start = line.len() - line.trim_start().len();
+    let (before, text) = line.split_at(start);
+    let mut wrapped = before.to_owned();
+    let mut at = n_columns(before);
+    let mut is_first = true;
+    for word in text.split(' ') {
+        let n = n_columns(word);
+        if is_first {
+            is_first = false;
+        } else if at + 1 + n > N_COLUMNS {
+            wrapped.push_str(&format!("\n{indent}"));
+            at = indent.len();
+        } else {
+            wrapped.push(' ');
+            at += 1;
+        }
+        wrapped.push_str(word);
+        at += n;
+    }
+    wrapped
+}
+
+/// How wide a text is on a terminal: the letters of East Asia and pictures are two columns (UAX #11, in short).
+fn n_columns(text: &str) -> usize {
+    let is_wide = |c| matches!(c, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' | '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}' | '\u{ffe0}'..='\u{ffe6}' | '\u{1f300}'..='\u{1faff}' | '\u{20000}'..='\u{3fffd}');
+    text.chars().map(|c| if is_wide(c) { 2 } else { 1 }).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::capabilities::FrameSize;
+    use crate::device::{DeviceKind, UsbLink};
+
+    fn camera() -> Device {
+        Device {
+            identity: "usb-046d_082d_7F3E".into(),
+            name: "HD Pro Webcam C920".into(),
+            path: "/dev/video0".into(),
+            index: Some(0),
+            usb: Some(Box::new(UsbLink::new("1-2.4", Some("480"), None))),
+            ..Device::default()
+        }
+    }
+
+    fn holder(program: &str, role: Role) -> Holder {
+        Holder { pid: 4711, program: program.into(), user: Some("anna".into()), since: None, role }
+    }
+
+    fn entry(device: Device, holders: Vec<Holder>, fault: Option<Fault>) -> Entry {
+        let size = FrameSize { width: 1920, height: 1080, rates: vec![30.0, 7.5], ..FrameSize::default() };
+        let format = Format { fourcc: "MJPG".into(), sizes: vec![size], ..Format::default() };
+        let capabilities = fault.is_none().then(|| Capabilities { formats: vec![format], controls: Vec::new() });
+        Entry { state: State::of(&device, &holders, fault.as_ref()), device, holders, capabilities, fault }
+    }
+
+    #[track_caller]
+    fn check(entry: &Entry, state: &str, lines: &[&str]) {
+        assert_eq!(serde_json::to_value(entry).unwrap()["state"], state);
+        let text = describe(entry);
+        assert!(text.lines().all(|line| n_columns(line) <= N_COLUMNS), "{text}");
+        for line in lines {
+            assert!(text.lines().any(|found| found == *line), "no line “{line}” in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_camera_fits_on_a_terminal() {
+        let free = entry(camera(), Vec::new(), None);
+        assert_eq!(
+            describe(&free),
+            "  0  HD Pro Webcam C920\n     /dev/video0: free\n     usb-046d_082d_7F3E\n     \
+             USB 2 high speed, 480 Mbit/s, port 1-2.4, behind a hub\n     MJPG 1920x1080 30 fps; 0 controls"
+        );
+        check(&free, "free", &[]);
+        let busy = entry(camera(), vec![holder("cheese", Role::Program), holder("pipewire", Role::Bystander)], None);
+        let lines = [
+            "     /dev/video0: busy: in use by cheese (process 4711 of anna)",
+            "     also open in pipewire (process 4711 of anna)",
+        ];
+        check(&busy, "busy", &lines);
+        let server = entry(camera(), vec![holder("pipewire", Role::Bystander)], None);
+        check(&server, "free", &["     /dev/video0: free", lines[1]]);
+        let fed = Device { kind: DeviceKind::Virtual, ..camera() };
+        check(&entry(fed, vec![holder("obs", Role::Program)], None), "free", &["  0  HD Pro Webcam C920 [virtual]"]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_in_the_list() {
+        let fault = |kind| Some(Fault::new(kind, "it is so").with_advice("Do this."));
+        let check = |kind, state, line: &str| {
+            check(&entry(camera(), Vec::new(), fault(kind)), state, &[line, "     it is so. Do this."]);
+        };
+        check(FaultKind::Denied, "denied", "     /dev/video0: denied");
+        check(FaultKind::Hung, "no-answer", "     /dev/video0: no answer");
+        check(FaultKind::Missing, "gone", "     /dev/video0: gone");
+        check(FaultKind::OpenFailed, "failed", "     /dev/video0: does not work");
+    }
+
+    #[test]
+    fn long_texts_are_broken_between_words() {
+        let device = Device {
+            name: format!("{} {}", "名前".repeat(15), "x".repeat(58)),
+            notes: vec!["word ".repeat(40).trim().to_owned()],
+            ..camera()
+        };
+        let text = describe(&entry(device, Vec::new(), None));
+        assert!(text.lines().all(|line| n_columns(line) <= N_COLUMNS), "{text}");
+        assert_eq!(text.matches("word").count(), 40);
+        assert_eq!(text.lines().nth(1), Some(format!("{INDENT}{}", "x".repeat(58)).as_str()));
+        // A single word is left whole: it may be an identity that somebody copies.
+        assert_eq!(wrapped(&"y".repeat(200), INDENT), "y".repeat(200));
+    }
+
+    #[test]
+    fn a_camera_without_a_driver_is_listed_too() {
+        let fault = Fault::new(FaultKind::Missing, "Cam is plugged in, but its driver is not loaded")
+            .with_advice("Load it: sudo modprobe uvcvideo.");
+        let undriven = Undriven { device: Device { name: "Cam".into(), ..Device::default() }, fault };
+        let text = describe_undriven(&undriven);
+        assert!(text.starts_with("  -  Cam\n     no driver\n") && text.contains("modprobe"), "{text}");
+    }
+}
