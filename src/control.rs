@@ -207,6 +207,7 @@ impl Control {
             (Kind::Bitmask { mask }, None) => format!("Bits of 0x{mask:x}"),
             (Kind::Integer64 { .. }, None) => "A 64-bit number".to_owned(),
             (Kind::Text { max_chars }, None) => format!("A text of up to {max_chars} characters"),
+            (Kind::Table { sizes }, None) if sizes.as_slice() == [1] => "A table of one number".to_owned(),
             (Kind::Table { sizes }, None) => {
                 let sizes = sizes.iter().map(u32::to_string).collect::<Vec<_>>().join(" × ");
                 format!("A table of {sizes} numbers")
@@ -304,6 +305,7 @@ mod tests {
         check_words(Kind::Integer64 { min: 0, max: i64::MAX, step: 1 }, None, "A 64-bit number");
         check_words(Kind::Text { max_chars: 32 }, None, "A text of up to 32 characters");
         check_words(Kind::Table { sizes: vec![8, 16] }, None, "A table of 8 × 16 numbers");
+        check_words(Kind::Table { sizes: vec![1] }, None, "A table of one number");
         check_words(Kind::Other, None, "Not a simple value");
         let reported = |id, value| {
             let control = Control { id, value, is_read_only: true, ..control(Kind::Boolean) };

@@ -206,7 +206,10 @@ impl Device {
             self.kind = DeviceKind::Infrared;
             self.write_notes();
         }
-        let is_covered = capabilities.controls.iter().any(|control| control.id == PRIVACY && control.value == Some(1));
+        let is_covered = capabilities
+            .controls
+            .iter()
+            .any(|control| control.id == crate::control::PRIVACY && control.value == Some(1));
         if is_covered && !self.notes.iter().any(|note| note == COVERED) {
             self.notes.insert(0, COVERED.to_owned());
         }
