@@ -134,9 +134,9 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Asks one camera what it can do, for another run of this program, which does not wait for a driver that hangs.
+    /// Asks cameras what they can do, for another run of this program, which does not wait for a driver that hangs.
     #[command(name = device::ask::COMMAND, hide = true)]
-    AskDevice { path: String },
+    AskDevice { paths: Vec<String> },
     /// Explain a command, or the simulated camera: `camclinic help sim`.
     Help { topic: Option<String> },
 }
@@ -293,8 +293,8 @@ pub fn run(command: &Command, shared: &Shared, interrupted: &AtomicBool) -> Exit
             job.recover(source.as_deref(), order)
         }
         Command::Snapshot { source, output, json } => job.snapshot(source.as_deref(), output, *json),
-        Command::AskDevice { path } => {
-            say(&device::ask::answer(path));
+        Command::AskDevice { paths } => {
+            device::ask::answer(paths, say);
             Ok(Exit::Healthy)
         }
         Command::Help { topic } => help(topic.as_deref()),

@@ -12,7 +12,6 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::backend::Backend;
-use crate::control::PRIVACY;
 use crate::fault::{Fault, FaultKind};
 
 pub mod apple;
@@ -30,7 +29,7 @@ pub mod pnp;
 pub mod text;
 pub mod watch;
 
-pub use ask::capabilities_within;
+pub use ask::{capabilities_of_all, capabilities_within};
 pub use capabilities::Capabilities;
 pub use holders::Holder;
 pub use kind::{DeviceKind, UsbLink};
@@ -546,7 +545,7 @@ fn unlisted(text: &str) -> Option<Device> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::{Control, EXPOSURE_TIME, Kind};
+    use crate::control::{Control, EXPOSURE_TIME, Kind, PRIVACY};
 
     fn two() -> Vec<Device> {
         let device = |identity: &str, path: &str, index| Device {

@@ -1,10 +1,5 @@
 //! `camclinic list`: all that is known of each camera without starting it.
 
-use std::collections::BTreeMap;
-use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
-
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::json;
@@ -28,7 +23,7 @@ pub fn list(json: bool) -> Result<Exit, String> {
             LIST_DEADLINE.as_secs()
         )
     })?;
-    let (entries, undriven) = (ask_all(devices)?, device::undriven());
+    let (entries, undriven) = (ask_all(devices), device::undriven());
     if json {
         say(&pretty(&json!({ "devices": entries, "without_driver": undriven })));
         return Ok(Exit::Healthy);
@@ -87,60 +82,20 @@ impl State {
     }
 }
 
-/// How long one camera is waited for before the next on its bus is asked too.
-const TURN: Duration = Duration::from_millis(300);
-
-/// All cameras at once, but those on one USB bus one after the other, because several that are woken at once can fall off
-/// it. One whose driver hangs keeps those on its bus waiting for a moment, and costs its own entry only.
-fn ask_all(devices: Vec<Device>) -> Result<Vec<Entry>, String> {
-    let no_thread = |why: String| format!("The cameras cannot be asked: {why}.");
+/// Comes back within [`LIST_DEADLINE`].
+fn ask_all(devices: Vec<Device>) -> Vec<Entry> {
     let holders = device::holders_of_all(&devices);
-    let mut buses = BTreeMap::<String, Vec<(usize, Device, Vec<Holder>)>>::new();
-    let n_devices = devices.len();
-    for (nth, (device, holders)) in devices.into_iter().zip(holders).enumerate() {
-        // `1-2.4` is a port of bus 1; what is no USB device is on its own.
-        let usb = device.usb.as_ref().and_then(|usb| usb.port.split('-').next());
-        let bus = usb.map_or_else(|| format!("device {nth}"), |bus| format!("usb {bus}"));
-        buses.entry(bus).or_default().push((nth, device, holders));
-    }
-    let (sender, answers) = mpsc::sync_channel(n_devices);
-    let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
-        thread::Builder::new().name(name.to_owned()).spawn(work).map(drop).map_err(|error| no_thread(error.to_string()))
-    };
-    for bus in buses.into_values() {
-        let sender = sender.clone();
-        spawn(
-            "ask-bus",
-            Box::new(move || {
-                for (nth, device, holders) in bus {
-                    let (answered, answer) = mpsc::sync_channel::<()>(1);
-                    let sender = sender.clone();
-                    let work = move || {
-                        let entry = ask(device, holders);
-                        // There is room for both.
-                        let _ = answered.try_send(());
-                        let _ = sender.try_send((nth, entry));
-                    };
-                    if thread::Builder::new().name("ask-camera".into()).spawn(work).is_err() {
-                        return;
-                    }
-                    let _ = answer.recv_timeout(TURN);
-                }
-            }),
-        )?;
-    }
-    drop(sender);
-    let mut entries = answers.iter().collect::<Vec<_>>();
-    if entries.len() < n_devices {
-        return Err(no_thread("a thread did not start, or crashed".to_owned()));
-    }
-    entries.sort_by_key(|(nth, _)| *nth);
-    Ok(entries.into_iter().map(|(_, entry)| entry).collect())
+    let answers = device::capabilities_of_all(&devices, LIST_DEADLINE);
+    devices
+        .into_iter()
+        .zip(holders)
+        .zip(answers)
+        .map(|((device, holders), answer)| entry(device, holders, answer))
+        .collect()
 }
 
-/// Comes back within [`LIST_DEADLINE`].
-fn ask(mut device: Device, holders: Vec<Holder>) -> Entry {
-    let (capabilities, fault) = match device::capabilities_within(&device, LIST_DEADLINE) {
+fn entry(mut device: Device, holders: Vec<Holder>, answer: Result<Capabilities, Fault>) -> Entry {
+    let (capabilities, fault) = match answer {
         Ok(capabilities) => (Some(capabilities), None),
         Err(fault) => (None, Some(fault)),
     };

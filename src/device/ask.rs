@@ -1,11 +1,12 @@
 //! Asks a device what it can do, in a process of its own: a driver that hangs holds that process, and never this one nor its
 //! end.
 
+use std::collections::BTreeMap;
 use std::env;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,8 @@ use crate::fault::{Fault, FaultKind};
 /// The command of the program that answers.
 pub const COMMAND: &str = "ask-device";
 const PROGRAM: &str = "camclinic";
+/// How long one camera is waited for before the next on its bus is asked too.
+const TURN: Duration = Duration::from_millis(300);
 /// No device has so much to say; more is a driver gone mad.
 const MAX_ANSWER: u64 = 8 << 20;
 /// How long a process that is killed may take to end before it is left to itself.
@@ -23,15 +26,46 @@ const POLL: Duration = Duration::from_millis(2);
 /// How long one that has answered may take to end.
 const END: Duration = Duration::from_millis(500);
 
-/// What [`COMMAND`] prints.
+/// What a device says.
 pub type Answer = Result<Capabilities, Fault>;
 
-/// The other half: asks in this process, and says so in JSON. Blocks as long as the driver does.
-#[must_use]
-pub fn answer(path: &str) -> String {
+/// One line of what [`COMMAND`] prints: the place of the device among those that were named, and what it says.
+type Line = (usize, Answer);
+
+/// The other half: asks the devices of these paths in this process, and says each answer in a line of JSON as it comes.
+/// Blocks as long as the drivers do.
+///
+/// Those on one USB bus are asked one after the other, because several that are woken at once can fall off it; one whose
+/// driver hangs keeps those on its bus waiting for a moment.
+pub fn answer(paths: &[String], say: impl Fn(&str) + Sync) {
     die_with_parent();
-    let answer: Answer = named(path).and_then(|device| system::capabilities(&device));
-    serde_json::to_string(&answer).unwrap_or_default()
+    let mut buses = BTreeMap::<String, Vec<(usize, Result<Device, Fault>)>>::new();
+    for (nth, path) in paths.iter().enumerate() {
+        let device = named(path);
+        // `1-2.4` is a port of bus 1; what is no USB device is on its own.
+        let usb =
+            device.as_ref().ok().and_then(|device| device.usb.as_ref()).and_then(|usb| usb.port.split('-').next());
+        let bus = usb.map_or_else(|| format!("device {nth}"), |bus| format!("usb {bus}"));
+        buses.entry(bus).or_default().push((nth, device));
+    }
+    let say = &say;
+    thread::scope(|scope| {
+        for bus in buses.into_values() {
+            // Without a thread the answer does not come, which is an answer too.
+            let _ = thread::Builder::new().name("ask-bus".into()).spawn_scoped(scope, move || {
+                for (nth, device) in bus {
+                    let (done, is_done) = mpsc::sync_channel::<()>(1);
+                    let ask = move || {
+                        let line: Line = (nth, device.and_then(|device| system::capabilities(&device)));
+                        say(&serde_json::to_string(&line).unwrap_or_default());
+                        let _ = done.try_send(());
+                    };
+                    let _ = thread::Builder::new().name("ask-device".into()).spawn_scoped(scope, ask);
+                    let _ = is_done.recv_timeout(TURN);
+                }
+            });
+        }
+    });
 }
 
 /// What a device can do, as its driver says. It need not be free, and is not started.
@@ -40,33 +74,51 @@ pub fn answer(path: &str) -> String {
 /// `Hung` after the deadline; else why the node does not open, or `BackendMissing` where the system does not tell or the
 /// process does not start.
 pub fn capabilities_within(device: &Device, deadline: Duration) -> Answer {
+    let mut answers = capabilities_of_all(std::slice::from_ref(device), deadline);
+    answers.pop().unwrap_or_else(|| Err(crashed(device)))
+}
+
+fn crashed(device: &Device) -> Fault {
+    Fault::new(FaultKind::Crashed, format!("asking {} what it can do crashed", device.label()))
+}
+
+/// The same of many, in their order and in one process: one that hangs costs its own answer only.
+#[must_use]
+pub fn capabilities_of_all(devices: &[Device], deadline: Duration) -> Vec<Answer> {
+    if devices.is_empty() {
+        return Vec::new();
+    }
     let until = Instant::now() + deadline;
-    let hung = || {
+    let (mut asked, lines) = match Asked::start(devices).and_then(|mut asked| asked.lines().map(|lines| (asked, lines)))
+    {
+        Ok(both) => both,
+        Err(fault) => return devices.iter().map(|_| Err(fault.clone())).collect(),
+    };
+    let mut answers = BTreeMap::new();
+    let mut is_over = false;
+    while answers.len() < devices.len() && !is_over {
+        match lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok((nth, answer)) => {
+                answers.insert(nth, answer);
+            }
+            Err(RecvTimeoutError::Timeout) => break,
+            Err(RecvTimeoutError::Disconnected) => is_over = true,
+        }
+    }
+    if answers.len() == devices.len() {
+        asked.wait(END);
+    }
+    let silent = |device: &Device| {
+        if is_over {
+            return crashed(device);
+        }
         let waited = deadline.as_secs_f64();
         let message = format!("{} has not said within {waited:.1} s what it can do: its driver hangs", device.label());
         Fault::new(FaultKind::Hung, message)
     };
-    let crashed = || Fault::new(FaultKind::Crashed, format!("asking {} what it can do crashed", device.label()));
-    let mut asked = Asked::start(&device.path)?;
-    let Some(mut stdout) = asked.child.stdout.take() else { return Err(crashed()) };
-    let (sender, said) = mpsc::sync_channel(1);
-    thread::Builder::new()
-        .name("ask-device".into())
-        .spawn(move || {
-            let mut text = Vec::new();
-            let read = stdout.by_ref().take(MAX_ANSWER).read_to_end(&mut text);
-            // Nobody listens any more after the deadline.
-            let _ = sender.send(read.map(|_| text));
-        })
-        .map_err(|error| Fault::new(FaultKind::NoResources, format!("the system gives no thread: {error}")))?;
-    match said.recv_timeout(until.saturating_duration_since(Instant::now())) {
-        Ok(Ok(text)) => {
-            asked.wait(END);
-            serde_json::from_slice(&text).map_err(|_| crashed())?
-        }
-        Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => Err(crashed()),
-        Err(RecvTimeoutError::Timeout) => Err(hung()),
-    }
+    let answers =
+        devices.iter().enumerate().map(|(nth, device)| answers.remove(&nth).unwrap_or_else(|| Err(silent(device))));
+    answers.collect()
 }
 
 /// A process that asks. Dropping it ends it; one that a driver holds is left behind, and ends when that lets go.
@@ -76,11 +128,12 @@ struct Asked {
 }
 
 impl Asked {
-    fn start(path: &str) -> Result<Self, Fault> {
+    fn start(devices: &[Device]) -> Result<Self, Fault> {
         let program = env::current_exe().ok().filter(|file| file.file_stem().is_some_and(|stem| stem == PROGRAM));
         let program = program.unwrap_or_else(|| beside(Path::new(PROGRAM)));
         let mut command = Command::new(&program);
-        command.args([COMMAND, "--", path]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.args([COMMAND, "--"]).args(devices.iter().map(|device| &device.path));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         prepare(&mut command);
         let child = command.spawn().map_err(|error| {
             let said = error.to_string();
@@ -89,6 +142,25 @@ impl Asked {
                 .with_advice("Camclinic was moved or replaced: start it again.")
         })?;
         Ok(Self { _leash: Leash::on(&child), child })
+    }
+
+    /// What it says, until it ends or says nonsense.
+    fn lines(&mut self) -> Result<Receiver<Line>, Fault> {
+        let no_pipe =
+            || Fault::new(FaultKind::NoResources, "the system gives no pipe to the process that asks cameras");
+        let stdout = self.child.stdout.take().ok_or_else(no_pipe)?;
+        let (sender, lines) = mpsc::channel();
+        let listen = move || {
+            let said = BufReader::new(stdout.take(MAX_ANSWER)).lines().map_while(Result::ok);
+            for line in said.map_while(|line| serde_json::from_str(&line).ok()) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        };
+        let no_thread = |error| Fault::new(FaultKind::NoResources, format!("the system gives no thread: {error}"));
+        thread::Builder::new().name("hear-devices".into()).spawn(listen).map_err(no_thread)?;
+        Ok(lines)
     }
 
     fn wait(&mut self, patience: Duration) -> bool {
@@ -116,12 +188,21 @@ impl Drop for Asked {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
 
     #[test]
     fn what_is_asked_is_answered_in_json() {
-        let answer: Answer = serde_json::from_str(&answer("/no/such/camera")).unwrap();
-        let kind = answer.unwrap_err().kind;
-        assert!(matches!(kind, FaultKind::Missing | FaultKind::BackendMissing), "{kind:?}");
+        let said = Mutex::new(Vec::new());
+        answer(&["/no/such/camera".into(), "/dev/null".into()], |line| said.lock().unwrap().push(line.to_owned()));
+        let mut lines: Vec<Line> =
+            said.lock().unwrap().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        lines.sort_by_key(|(nth, _)| *nth);
+        assert_eq!(lines.iter().map(|(nth, _)| *nth).collect::<Vec<_>>(), [0, 1]);
+        for (_, answer) in lines {
+            let kind = answer.unwrap_err().kind;
+            assert!(!matches!(kind, FaultKind::Hung | FaultKind::Crashed), "{kind:?}");
+        }
     }
 }
