@@ -360,7 +360,8 @@ fn guest_many() {
     println!(
         "figure: list --json with 8 devices took {listing:.0?} on this emulated machine, where --version takes {starting:.0?}"
     );
-    assert!(listing < 10 * starting, "{listing:?}");
+    // Twice what it takes on a calm machine.
+    assert!(listing < 20 * starting, "{listing:?}");
 
     // Slow ones on one bus take their turns, and keep nobody else.
     lab_devices("uvc0 slow 20");

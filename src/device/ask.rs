@@ -89,11 +89,11 @@ pub fn capabilities_of_all(devices: &[Device], deadline: Duration) -> Vec<Answer
         return Vec::new();
     }
     let until = Instant::now() + deadline;
-    let (mut asked, lines) = match Asked::start(devices).and_then(|mut asked| asked.lines().map(|lines| (asked, lines)))
-    {
-        Ok(both) => both,
-        Err(fault) => return devices.iter().map(|_| Err(fault.clone())).collect(),
-    };
+    let (mut asked, lines) =
+        match Asked::start(devices).and_then(|mut asked| asked.lines(devices.len()).map(|lines| (asked, lines))) {
+            Ok(both) => both,
+            Err(fault) => return devices.iter().map(|_| Err(fault.clone())).collect(),
+        };
     let mut answers = BTreeMap::new();
     let mut is_over = false;
     while answers.len() < devices.len() && !is_over {
@@ -145,11 +145,11 @@ impl Asked {
     }
 
     /// What it says, until it ends or says nonsense.
-    fn lines(&mut self) -> Result<Receiver<Line>, Fault> {
+    fn lines(&mut self, n_devices: usize) -> Result<Receiver<Line>, Fault> {
         let no_pipe =
             || Fault::new(FaultKind::NoResources, "the system gives no pipe to the process that asks cameras");
         let stdout = self.child.stdout.take().ok_or_else(no_pipe)?;
-        let (sender, lines) = mpsc::channel();
+        let (sender, lines) = mpsc::sync_channel(n_devices);
         let listen = move || {
             let said = BufReader::new(stdout.take(MAX_ANSWER)).lines().map_while(Result::ok);
             for line in said.map_while(|line| serde_json::from_str(&line).ok()) {
