@@ -30,7 +30,7 @@ pub enum Sign {
 /// Tells of cameras that come, go, and are taken or let go, until it is dropped. Has a thread of its own.
 pub struct Watch {
     signs: Receiver<Sign>,
-    _guard: Option<system::WatchGuard>,
+    guard: Option<system::WatchGuard>,
 }
 
 impl Watch {
@@ -51,7 +51,13 @@ impl Watch {
             // Ends when the receiver is gone, a period later.
             let _ = thread::Builder::new().name("poll-devices".into()).spawn(move || poll(&sender));
         }
-        Self { signs, _guard: guard }
+        Self { signs, guard }
+    }
+
+    /// Whether the system itself gives signs, so that who also looks from time to time need not hurry.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        self.guard.is_some()
     }
 
     #[must_use]

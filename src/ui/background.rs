@@ -26,6 +26,8 @@ use crate::settings::{Settings, write_whole};
 const N_UNREAD: usize = 64;
 const HOST_EVERY: Duration = Duration::from_secs(2);
 const CAMERAS_EVERY: Duration = Duration::from_secs(2);
+/// The same where the system gives signs of every change that it knows of: to look at all processes costs a little.
+const CAMERAS_SELDOM: Duration = Duration::from_secs(10);
 /// After a sign of a change, how long its rest is waited for.
 const QUIET: Duration = Duration::from_millis(150);
 /// A camera whose controls are slow takes its time.
@@ -263,6 +265,7 @@ fn choices(devices: Vec<Device>) -> Vec<CameraChoice> {
 
 /// Waits for a sign and for quiet after it, or for the next look without one; `false` when the window is gone.
 fn is_next_look_due(watch: &mut Watch, running: &Receiver<()>) -> bool {
+    let period = if watch.is_told() { CAMERAS_SELDOM } else { CAMERAS_EVERY };
     select! {
         recv(running) -> _ => return false,
         recv(watch.signs()) -> sign => match sign {
@@ -276,7 +279,7 @@ fn is_next_look_due(watch: &mut Watch, running: &Receiver<()>) -> bool {
             // No more of them: looks are all that is left.
             Err(_) => return is_pause_over(running, CAMERAS_EVERY),
         },
-        default(CAMERAS_EVERY) => {}
+        default(period) => {}
     }
     true
 }

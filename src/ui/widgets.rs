@@ -14,7 +14,7 @@ use crate::settings::{Settings, Tunable};
 const RESET_WIDTH: f32 = 20.0;
 const LABEL_WIDTH: f32 = 120.0;
 const WIDE_LABEL_WIDTH: f32 = 150.0;
-const FIELD_WIDTH: f32 = 84.0;
+const FIELD_WIDTH: f32 = 92.0;
 
 /// A small drawing: crisp at every scale, and there on every system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

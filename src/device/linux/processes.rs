@@ -27,6 +27,9 @@ pub fn holders(node: &Path) -> Vec<Holder> {
 
 /// `own` is the number of this process. Each process is looked at once, however many nodes there are.
 fn holders_in(proc: &Path, passwd: &Path, nodes: &[&Path], own: u32) -> Vec<Vec<Holder>> {
+    if nodes.is_empty() {
+        return Vec::new();
+    }
     let nodes = nodes.iter().map(|node| (*node, fs::metadata(node).ok())).collect::<Vec<_>>();
     let booted_at = booted_at(proc);
     let mut users = None;
