@@ -108,6 +108,8 @@ mod system {
         Err(Fault::new(FaultKind::BackendMissing, what))
     }
 
+    pub const TELLS_OF_USE: bool = false;
+
     pub struct WatchGuard;
 
     pub fn watch(_: impl Fn(super::watch::Sign) + Send + 'static) -> Option<WatchGuard> {

@@ -172,6 +172,7 @@ const OWNERS: &[(&str, &[&str])] = &[
             "device/linux.rs",
             "device/linux/query.rs",
             "device/macos/core_media_io.rs",
+            "device/macos/watch.rs",
             "device/windows/directshow.rs",
             "device/windows/process.rs",
             "device/windows/registry.rs",

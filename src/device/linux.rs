@@ -15,7 +15,7 @@ use tempfile::NamedTempFile;
 pub use self::controls::ControlPort;
 pub use self::processes::{holders, holders_of_each};
 use self::refusal::Files;
-pub use self::watch::{WatchGuard, watch};
+pub use self::watch::{TELLS_OF_USE, WatchGuard, watch};
 use super::codes::{self, Call};
 use super::text::{plain, safe};
 pub use super::unix::{Leash, end_now, prepare, terminate};

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::FallocateFlags;
 use tempfile::NamedTempFile;
 
+pub use self::watch::WatchGuard;
 use super::apple::{self, Listed};
 pub use super::unix::{Leash, end_now, prepare, terminate};
 use super::watch::Sign;
@@ -17,6 +18,7 @@ use crate::control::{Control, Setting};
 use crate::fault::{Fault, FaultKind};
 
 mod core_media_io;
+mod watch;
 
 pub fn list() -> Vec<Device> {
     let cameras = super::native_cameras();
@@ -105,12 +107,11 @@ pub fn capabilities(device: &Device) -> Result<Capabilities, Fault> {
     ))
 }
 
-/// Nothing to be ended.
-pub struct WatchGuard;
+/// Programs that take a camera or let it go are not told of.
+pub const TELLS_OF_USE: bool = false;
 
-/// Signs are not asked for here: whoever waits compares lists.
-pub fn watch(_: impl Fn(Sign) + Send + 'static) -> Option<WatchGuard> {
-    None
+pub fn watch(report: impl Fn(Sign) + Send + 'static) -> Option<WatchGuard> {
+    watch::watch(move || report(Sign::Plug))
 }
 
 // ---- controls

@@ -54,10 +54,10 @@ impl Watch {
         Self { signs, guard }
     }
 
-    /// Whether the system itself gives signs, so that who also looks from time to time need not hurry.
+    /// Whether the system gives a sign of each change, so that who also looks from time to time need not hurry.
     #[must_use]
     pub fn is_told(&self) -> bool {
-        self.guard.is_some()
+        self.guard.is_some() && system::TELLS_OF_USE
     }
 
     #[must_use]

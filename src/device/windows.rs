@@ -134,7 +134,9 @@ pub fn capabilities(device: &Device) -> Result<Capabilities, Fault> {
     }
 }
 
-/// Tells of cameras that come and go; of programs that take them and let go the system tells nothing.
+/// Programs that take a camera or let it go are not told of.
+pub const TELLS_OF_USE: bool = false;
+
 pub fn watch(report: impl Fn(Sign) + Send + 'static) -> Option<WatchGuard> {
     watch::watch(move || report(Sign::Plug))
 }

@@ -19,6 +19,8 @@ pub struct WatchGuard {
     _end: PipeWriter,
 }
 
+pub const TELLS_OF_USE: bool = true;
+
 /// Calls `report` on a thread of its own. `None` where the system does not tell.
 pub fn watch(report: impl Fn(Sign) + Send + 'static) -> Option<WatchGuard> {
     watch_in(Path::new(DEV), report).ok()

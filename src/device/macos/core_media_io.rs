@@ -5,20 +5,20 @@ use std::ptr;
 
 /// `CMIOObjectPropertyAddress`
 #[repr(C)]
-struct Address {
-    selector: u32,
-    scope: u32,
-    element: u32,
+pub struct Address {
+    pub selector: u32,
+    pub scope: u32,
+    pub element: u32,
 }
 
 /// `kCMIOObjectSystemObject`
-const SYSTEM: u32 = 1;
+pub const SYSTEM: u32 = 1;
 /// `kCMIOHardwarePropertyDevices`, `kCMIODevicePropertyDeviceUID`, `kCMIODevicePropertyDeviceIsRunningSomewhere`,
 /// `kCMIOObjectPropertyScopeGlobal`
-const DEVICES: u32 = u32::from_be_bytes(*b"dev#");
+pub const DEVICES: u32 = u32::from_be_bytes(*b"dev#");
 const UID: u32 = u32::from_be_bytes(*b"uid ");
 const IS_RUNNING: u32 = u32::from_be_bytes(*b"gone");
-const GLOBAL: u32 = u32::from_be_bytes(*b"glob");
+pub const GLOBAL: u32 = u32::from_be_bytes(*b"glob");
 /// `kCFStringEncodingUTF8`
 const UTF8: u32 = 0x0800_0100;
 /// More cameras than any computer has, and a longer ID than any of them has.

@@ -1,0 +1,68 @@
+//! Tells when a camera is plugged in or out (`CMIOHardwareObject.h`).
+
+use std::ffi::c_void;
+use std::sync::{Mutex, PoisonError};
+
+use super::core_media_io::{Address, DEVICES, GLOBAL, SYSTEM};
+
+type Listener = unsafe extern "C" fn(u32, u32, *const Address, *mut c_void) -> i32;
+type Changed = Mutex<Option<Box<dyn Fn() + Send>>>;
+
+#[expect(unsafe_code, reason = "calls into the system")]
+#[link(name = "CoreMediaIO", kind = "framework")]
+unsafe extern "C" {
+    fn CMIOObjectAddPropertyListener(
+        object: u32,
+        address: *const Address,
+        listener: Listener,
+        context: *mut c_void,
+    ) -> i32;
+    fn CMIOObjectRemovePropertyListener(
+        object: u32,
+        address: *const Address,
+        listener: Listener,
+        context: *mut c_void,
+    ) -> i32;
+}
+
+const WATCHED: Address = Address { selector: DEVICES, scope: GLOBAL, element: 0 };
+
+/// Ends the watch when it is dropped, which waits for a call of the report that is under way: not to be dropped inside it.
+pub struct WatchGuard {
+    /// Never freed: the header does not say that no call comes any more once the listener is removed. It is a few bytes.
+    changed: &'static Changed,
+}
+
+/// Calls `changed` on a thread of the system's each time its list of cameras changes. It must not block. `None` where the
+/// system refuses.
+pub fn watch(changed: impl Fn() + Send + 'static) -> Option<WatchGuard> {
+    let changed: &'static Changed = Box::leak(Box::new(Mutex::new(Some(Box::new(changed)))));
+    let context = std::ptr::from_ref(changed).cast_mut().cast();
+    // SAFETY: the address is read within the call, and what the context points to lives for ever.
+    #[expect(unsafe_code, reason = "calls into the system")]
+    let status = unsafe { CMIOObjectAddPropertyListener(SYSTEM, &raw const WATCHED, on_change, context) };
+    (status == 0).then_some(WatchGuard { changed })
+}
+
+/// Called by the system, on a thread of its own.
+#[expect(unsafe_code, reason = "called by the system")]
+unsafe extern "C" fn on_change(_: u32, _: u32, _: *const Address, context: *mut c_void) -> i32 {
+    // SAFETY: the context is what was registered, which lives for ever and is shared only.
+    let changed = unsafe { &*context.cast_const().cast::<Changed>() };
+    if let Some(changed) = changed.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+        changed();
+    }
+    0
+}
+
+impl Drop for WatchGuard {
+    fn drop(&mut self) {
+        let context = std::ptr::from_ref(self.changed).cast_mut().cast();
+        // SAFETY: as in `watch`; listener and context are those that were registered.
+        #[expect(unsafe_code, reason = "calls into the system")]
+        unsafe {
+            CMIOObjectRemovePropertyListener(SYSTEM, &raw const WATCHED, on_change, context);
+        }
+        *self.changed.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
