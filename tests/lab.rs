@@ -843,6 +843,7 @@ fn guest_controls() {
         work.survive(&["uvc0 unplug"], &["unplugged", "missing"], &["uvc0 plug"]);
         work.wait_event("Controls set again: ");
         wait(control::EXPOSURE_TIME, "set again", &|control| control.can_be_set() && control.value == Some(100));
+        wait(control::GAIN, "set again", &|control| control.value == Some(more));
         assert_eq!(v4l2_ctl(identity, &["-C", "exposure_time_absolute"]), "exposure_time_absolute: 100");
         assert_eq!(v4l2_ctl(identity, &["-C", "gain"]), format!("gain: {more}"));
         assert_eq!(

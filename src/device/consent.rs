@@ -135,7 +135,7 @@ impl Store {
     }
 
     /// The programs that use a camera now, as far as they told an end to nobody. One that crashed is among them: see
-    /// [`holders`].
+    /// [`holders()`].
     #[must_use]
     pub fn uses(&self) -> Vec<Use> {
         let mut uses = Vec::<Use>::new();

@@ -34,7 +34,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Where the system gives no signs, the list of cameras is compared each [`POLL_PERIOD`]. Without a thread there are no
+    /// Where the system gives no signs, the list of cameras is compared every two seconds. Without a thread there are no
     /// signs.
     #[must_use]
     pub fn start() -> Self {

@@ -42,8 +42,8 @@ use protocol::{Opening, Order, Place, Report, Stamp};
 
 /// How long the worker may take to be loaded: two hundred libraries from a cold disk, past a virus scanner.
 pub(super) const START_DEADLINE: Duration = Duration::from_secs(30);
-/// Sources with a time-out of their own shall come back first.
-const GRACE: Duration = Duration::from_millis(250);
+/// Sources with a time-out of their own shall come back first, on a busy computer too.
+const GRACE: Duration = Duration::from_millis(500);
 /// A picture of more is a lie: 16K has 400 MB.
 const MAX_PICTURE_BYTES: u64 = 512 << 20;
 /// No computer runs so long; what a worker says beyond it is nonsense.
