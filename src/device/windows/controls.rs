@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(error, Some(io::ErrorKind::NotFound));
     }
 
-    /// With the name of a camera as the system lists it in `CAMCLINIC_CAMERA`, or the first one.
+    /// Of the first camera on the list.
     #[test]
     #[ignore = "changes the brightness of a real camera for a moment"]
     fn the_brightness_of_a_camera_is_set_and_read_back() {
