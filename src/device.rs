@@ -26,6 +26,7 @@ pub mod holders;
 pub mod kind;
 pub mod media_types;
 pub mod pnp;
+pub mod properties;
 pub mod text;
 pub mod watch;
 

@@ -152,7 +152,7 @@ const OWNERS: &[(&str, &[&str])] = &[
             "device/windows/watch.rs",
         ],
     ),
-    ("windows::Win32", &["device/windows/directshow.rs"]),
+    ("windows::Win32", &["device/windows/controls.rs", "device/windows/directshow.rs"]),
     (
         "rustix::",
         &[
@@ -173,6 +173,7 @@ const OWNERS: &[(&str, &[&str])] = &[
             "device/linux/query.rs",
             "device/macos/core_media_io.rs",
             "device/macos/watch.rs",
+            "device/windows/controls.rs",
             "device/windows/directshow.rs",
             "device/windows/process.rs",
             "device/windows/registry.rs",

@@ -13,6 +13,8 @@ pub const SATURATION: u32 = USER + 2;
 pub const HUE: u32 = USER + 3;
 pub const AUTO_WHITE_BALANCE: u32 = USER + 12;
 pub const GAMMA: u32 = USER + 16;
+/// In a unit of the device's own; [`EXPOSURE_TIME`] is a time.
+pub const EXPOSURE: u32 = USER + 17;
 pub const AUTO_GAIN: u32 = USER + 18;
 pub const GAIN: u32 = USER + 19;
 pub const MIRROR: u32 = USER + 20;
@@ -33,6 +35,8 @@ pub const ZOOM: u32 = CAMERA + 13;
 pub const PRIVACY: u32 = CAMERA + 16;
 pub const IRIS: u32 = CAMERA + 17;
 pub const EXPOSURE_BIAS: u32 = CAMERA + 19;
+/// An automatic mode that V4L2 has no number for has that of what it sets, and this; in the part that V4L2 leaves to drivers.
+pub const OWN_AUTO: u32 = 0xe000;
 
 /// What is known of a control that many devices have.
 struct Known {
@@ -60,6 +64,11 @@ const fn switch(id: u32, says: &'static str) -> Master {
 /// `V4L2_EXPOSURE_MANUAL` and `V4L2_EXPOSURE_SHUTTER_PRIORITY` leave the time to the user.
 const fn exposure(says: &'static str) -> Master {
     Master { id: AUTO_EXPOSURE, takes_over: |value| !matches!(value, 1 | 2), says }
+}
+
+/// `V4L2_EXPOSURE_MANUAL` and `V4L2_EXPOSURE_APERTURE_PRIORITY` leave the iris to the user.
+const fn iris(says: &'static str) -> Master {
+    Master { id: AUTO_EXPOSURE, takes_over: |value| !matches!(value, 1 | 3), says }
 }
 
 macro_rules! known {
@@ -94,7 +103,8 @@ known! {
     ZOOM "Zoom" "" "Makes what is far away larger." None;
     PRIVACY "Privacy" "" "Shuts the camera off: the picture is black. On some cameras it is a slider in front of the lens, which only a hand can move." None;
     EXPOSURE_BIAS "Exposure bias" "" "Makes what automatic exposure aims at brighter or darker, in thousandths of a stop." None;
-    IRIS "Iris" "" "How much light the lens lets in." Some(exposure("Auto exposure is on"));
+    EXPOSURE "Exposure" "" "How long each picture collects light, in a unit of the camera's own. More is brighter." Some(exposure("Auto exposure is on"));
+    IRIS "Iris" "" "How much light the lens lets in." Some(iris("Auto exposure is on"));
 }
 
 /// Under which heading a control stands.
@@ -177,6 +187,11 @@ pub fn scale(id: u32) -> f64 {
     if id == EXPOSURE_TIME { 0.1 } else { 1.0 }
 }
 
+/// What [`OWN_AUTO`] makes of the number of a common control.
+fn own_auto(id: u32) -> Option<u32> {
+    (id & 0xf000 == 0).then_some(id | OWN_AUTO)
+}
+
 /// Why another control keeps this one from being set, from what is known of both. `is_inactive` is what the driver says;
 /// uvcvideo before Linux 6.0 does not say it.
 #[must_use]
@@ -184,6 +199,7 @@ pub fn held_by(id: u32, is_inactive: bool, value_of: impl Fn(u32) -> Option<i64>
     let master = known(id).and_then(|known| known.master.as_ref());
     match master {
         Some(master) if value_of(master.id).is_some_and(master.takes_over) => Some(master.says.to_owned()),
+        _ if own_auto(id).and_then(&value_of).is_some_and(|on| on != 0) => Some("Its automatic mode is on".to_owned()),
         _ if is_inactive && id == GAIN && value_of(AUTO_GAIN).is_some_and(|on| on != 0) => {
             Some("Automatic gain is on".to_owned())
         }
@@ -196,10 +212,14 @@ pub fn held_by(id: u32, is_inactive: bool, value_of: impl Fn(u32) -> Option<i64>
 #[must_use]
 pub fn in_order(settings: &[Setting]) -> Vec<Setting> {
     let master_of = |id| known(id).and_then(|known| known.master.as_ref());
-    let is_master = |id| id == AUTO_GAIN || KNOWN.iter().any(|known| known.master.as_ref().is_some_and(|m| m.id == id));
+    let is_own = |id| id & 0xf000 == OWN_AUTO;
+    let is_master = |id| {
+        id == AUTO_GAIN || is_own(id) || KNOWN.iter().any(|known| known.master.as_ref().is_some_and(|m| m.id == id))
+    };
     let is_taken_over = |setting: &&Setting| {
         let of = |master: &Master| settings.iter().any(|s| s.id == master.id && (master.takes_over)(s.value));
-        master_of(setting.id).is_some_and(of)
+        let is_on = |auto| settings.iter().any(|s| s.id == auto && s.value != 0);
+        master_of(setting.id).is_some_and(of) || own_auto(setting.id).is_some_and(is_on)
     };
     let mut ordered: Vec<_> = settings.iter().filter(|setting| !is_taken_over(setting)).copied().collect();
     ordered.sort_by_key(|setting| !is_master(setting.id));
@@ -222,6 +242,11 @@ mod tests {
         check_held(EXPOSURE_TIME, true, &[(AUTO_EXPOSURE, 0)], Some("Auto exposure is on"));
         check_held(EXPOSURE_TIME, false, &[(AUTO_EXPOSURE, 1)], None);
         check_held(EXPOSURE_TIME, false, &[], None);
+        check_held(IRIS, false, &[(AUTO_EXPOSURE, 2)], Some("Auto exposure is on"));
+        check_held(IRIS, false, &[(AUTO_EXPOSURE, 3)], None);
+        check_held(CONTRAST, false, &[(CONTRAST + OWN_AUTO, 1)], Some("Its automatic mode is on"));
+        check_held(CONTRAST, false, &[(CONTRAST + OWN_AUTO, 0)], None);
+        check_held(CONTRAST + OWN_AUTO, false, &[(CONTRAST + OWN_AUTO, 1)], None);
         check_held(FOCUS, true, &[(AUTO_FOCUS, 1)], Some("Automatic focus is on"));
         check_held(FOCUS, false, &[(AUTO_FOCUS, 0)], None);
         check_held(WHITE_BALANCE, false, &[(AUTO_WHITE_BALANCE, 1)], Some("Automatic white balance is on"));
@@ -245,6 +270,9 @@ mod tests {
         );
         check_order(&[(EXPOSURE_TIME, 1), (AUTO_EXPOSURE, 3)], &[AUTO_EXPOSURE]);
         check_order(&[(FOCUS, 1), (AUTO_FOCUS, 1), (BRIGHTNESS, 1)], &[AUTO_FOCUS, BRIGHTNESS]);
+        let auto = CONTRAST + OWN_AUTO;
+        check_order(&[(CONTRAST, 1), (BRIGHTNESS, 1), (auto, 0)], &[auto, CONTRAST, BRIGHTNESS]);
+        check_order(&[(CONTRAST, 1), (auto, 1)], &[auto]);
         check_order(&[], &[]);
     }
 

@@ -1,6 +1,5 @@
 //! Cameras as Windows knows them: the plug-and-play manager, Media Foundation and DirectShow, each in part.
 
-use std::io;
 use std::os::windows::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -10,6 +9,7 @@ use std::time::{Duration, Instant};
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 use windows_sys::Win32::System::Threading::CREATE_NO_WINDOW;
 
+pub use self::controls::ControlPort;
 pub use self::process::{Leash, die_with_parent, end_now, kernel_function, prepare, shared_file, terminate};
 pub use self::watch::WatchGuard;
 use super::consent::Process;
@@ -17,9 +17,9 @@ use super::pnp::{self, Listed};
 use super::watch::Sign;
 use super::{Capabilities, Device, Holder, Usability, media_types};
 use crate::backend::Backend;
-use crate::control::{Control, Setting};
 use crate::fault::{Fault, FaultKind};
 
+mod controls;
 mod directshow;
 mod process;
 mod registry;
@@ -113,12 +113,12 @@ fn own_files() -> Vec<String> {
 pub fn capabilities(device: &Device) -> Result<Capabilities, Fault> {
     let _com = directshow::Com::start();
     let listed = directshow::list();
-    let offers = pnp::position(&device.path, &listed)
-        .and_then(|number| listed.get(number))
-        .map(|listed| directshow::offers(&listed.path).unwrap_or_default());
-    match offers {
-        Some(offers) if !offers.is_empty() => {
-            Ok(Capabilities { formats: media_types::formats(&offers), ..Capabilities::default() })
+    let asked = pnp::position(&device.path, &listed).and_then(|number| listed.get(number)).map(|listed| {
+        directshow::bind(&listed.path).map(|camera| (directshow::offers(&camera), controls::of(&camera)))
+    });
+    match asked {
+        Some(Some((offers, controls))) if !offers.is_empty() => {
+            Ok(Capabilities { formats: media_types::formats(&offers), controls })
         }
         asked => match examine(Path::new(&device.path)) {
             Usability::Unusable(fault) => Err(fault),
@@ -139,25 +139,6 @@ pub const TELLS_OF_USE: bool = false;
 
 pub fn watch(report: impl Fn(Sign) + Send + 'static) -> Option<WatchGuard> {
     watch::watch(move || report(Sign::Plug))
-}
-
-// ---- controls
-
-/// Another handle beside the one that streams shows no controls here.
-pub enum ControlPort {}
-
-impl ControlPort {
-    pub fn open(_: &Path) -> io::Result<Self> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    pub fn read(&mut self) -> io::Result<Vec<Control>> {
-        match *self {}
-    }
-
-    pub fn set(&mut self, _: Setting) -> Result<(), String> {
-        match *self {}
-    }
 }
 
 // ---- reset

@@ -56,15 +56,21 @@ pub fn list() -> Vec<Listed> {
     monikers().iter().map(describe).collect()
 }
 
-/// What the camera of that path, as [`list`] has it, offers. `None` where there is none, or its driver does not start.
-pub fn offers(path: &str) -> Option<Vec<Offer>> {
+/// The camera of that path, as [`list`] has it. `None` where there is none, or its driver does not start.
+///
+/// A camera may be bound several times, also while a program streams from it.
+pub fn bind(path: &str) -> Option<IBaseFilter> {
     let moniker = monikers().into_iter().find(|moniker| describe(moniker).path.eq_ignore_ascii_case(path))?;
     // SAFETY: the moniker is valid, and the call has no context.
     #[expect(unsafe_code, reason = "calls into the system")]
-    let filter: IBaseFilter = unsafe { moniker.BindToObject(None::<&IBindCtx>, None::<&IMoniker>) }.ok()?;
+    unsafe { moniker.BindToObject(None::<&IBindCtx>, None::<&IMoniker>) }.ok()
+}
+
+/// What a camera offers.
+pub fn offers(filter: &IBaseFilter) -> Vec<Offer> {
     let rates = filter.cast::<IAMVideoControl>().ok();
-    let offers = pins(&filter).into_iter().filter_map(|pin| Some((pin.cast::<IAMStreamConfig>().ok()?, pin)));
-    Some(offers.flat_map(|(config, pin)| offers_of(&config, &pin, rates.as_ref())).collect())
+    let offers = pins(filter).into_iter().filter_map(|pin| Some((pin.cast::<IAMStreamConfig>().ok()?, pin)));
+    offers.flat_map(|(config, pin)| offers_of(&config, &pin, rates.as_ref())).collect()
 }
 
 fn monikers() -> Vec<IMoniker> {
