@@ -362,6 +362,50 @@ mod tests {
         assert_eq!(writer.past.reader().current().unwrap().source, "sim:");
     }
 
+    /// A folder whose log is a pipe, which takes a few lines and then no more until somebody reads.
+    #[cfg(target_os = "linux")]
+    fn folder_that_hangs() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(Timestamp::now().strftime("log-%Y-%m-%d-01.jsonl").to_string());
+        assert!(process::Command::new("mkfifo").arg(&file).status().unwrap().success());
+        (folder, file)
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_disk_that_hangs_holds_up_nobody_and_what_is_lost_is_told() {
+        let (folder, pipe) = folder_that_hangs();
+        let log = EventLog::new();
+        let records = Records::start(folder.path().to_owned(), &log, |_| {}).unwrap();
+        let begun = Instant::now();
+        for _ in 0..4 * N_WAITING {
+            log.add("sim:", Level::Info, "test", "x".repeat(200));
+        }
+        assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+        let told = |log: &EventLog| log.since(0).iter().any(|event| event.message.contains("too slow"));
+        assert!(!told(&log));
+        thread::Builder::new()
+            .name("reader".to_owned())
+            .spawn(move || {
+                // Opened for writing too, so that it never ends.
+                let mut pipe = fs::OpenOptions::new().read(true).write(true).open(pipe).unwrap();
+                io::copy(&mut pipe, &mut io::sink())
+            })
+            .unwrap();
+        wait_until("the loss is told", || told(&log));
+        drop(records);
+
+        let (folder, _pipe) = folder_that_hangs();
+        let log = EventLog::new();
+        let records = Records::start(folder.path().to_owned(), &log, |_| {}).unwrap();
+        for _ in 0..N_WAITING {
+            log.add("sim:", Level::Info, "test", "x".repeat(200));
+        }
+        let begun = Instant::now();
+        drop(records);
+        assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    }
+
     #[test]
     fn the_advice_fits_the_trouble() {
         let says = |kind| sentence(&io::Error::from(kind), Path::new("/data"));
