@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::{CommandFactory, Parser, Subcommand};
+use jiff::Timestamp;
 use serde_json::json;
 
 use crate::backend::Backend;
@@ -20,12 +21,15 @@ use crate::fault::{Fault, FaultClass};
 use crate::frame::{Frame, Size};
 use crate::latest::Reader;
 use crate::logging::EventLog;
-use crate::settings::{FPS, Isolation, Loaded, Settings, secs};
+use crate::records::Records;
+use crate::settings::{DATA_VARIABLE, FPS, Isolation, Loaded, Settings, data_folder, secs};
 use crate::snapshot::{self, Job};
 use crate::source::{OpenRequest, SourceSpec, simulated};
 use crate::status::{Grade, State, Status};
 
+mod history;
 mod list;
+mod log;
 mod recover;
 mod status;
 
@@ -124,6 +128,34 @@ pub enum Command {
         deadline: Duration,
         #[arg(long)]
         json: bool,
+    },
+    /// Tell what happened, in this run of the program and in those before, newest last.
+    Log {
+        /// What went wrong (warnings and errors), in the last 24 hours where --since does not say otherwise.
+        #[arg(long)]
+        recent_errors: bool,
+        /// From then on: how long ago, such as 90s, 30m, 1h or 2d, or a moment, such as 2026-11-21T09:30.
+        #[arg(long, value_name = "WHEN", value_parser = log::moment, allow_negative_numbers = true)]
+        since: Option<Timestamp>,
+        /// Events of this camera; a part of its name is enough.
+        #[arg(long, value_name = "CAMERA")]
+        camera: Option<String>,
+        /// One object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tell how a camera was, in this run of the program and in those before: a line for each hour.
+    History {
+        source: Option<String>,
+        /// From then on: how long ago, such as 30m, 1h or 2d, or a moment, such as 2026-11-21T09:30.
+        #[arg(long, value_name = "WHEN", value_parser = log::moment, allow_negative_numbers = true)]
+        since: Option<Timestamp>,
+        /// Every sample: seconds for the last hour, minutes before.
+        #[arg(long)]
+        json: bool,
+        /// The same as a table.
+        #[arg(long, conflicts_with = "json")]
+        csv: bool,
     },
     /// Save one picture.
     Snapshot {
@@ -292,6 +324,19 @@ pub fn run(command: &Command, shared: &Shared, interrupted: &AtomicBool) -> Exit
             let order = recover::Order { may_reset: *reset, deadline: *deadline, json: *json };
             job.recover(source.as_deref(), order)
         }
+        Command::Log { recent_errors, since, camera, json } => {
+            let (recent_errors, since, camera, json) = (*recent_errors, *since, camera.as_deref(), *json);
+            let order = log::Order { recent_errors, since, camera, json };
+            data_folder().ok_or_else(no_data_folder).and_then(|folder| log::log(&folder, &order, Timestamp::now()))
+        }
+        Command::History { source, since, json, csv } => {
+            let form = match (json, csv) {
+                (true, _) => history::Form::Json,
+                (_, true) => history::Form::Csv,
+                _ => history::Form::Text,
+            };
+            job.history(source.as_deref(), *since, form)
+        }
         Command::Snapshot { source, output, json } => job.snapshot(source.as_deref(), output, *json),
         Command::AskDevice { paths } => {
             device::ask::answer(paths, say);
@@ -303,6 +348,19 @@ pub fn run(command: &Command, shared: &Shared, interrupted: &AtomicBool) -> Exit
         complain(&sentence);
         Exit::CouldNotRun
     })
+}
+
+/// Keeps log and history of this run, where that is possible; a sentence on stderr says if it is not.
+#[must_use]
+pub fn keep_records(log: &EventLog) -> Option<Records> {
+    let records = data_folder().ok_or_else(no_data_folder).and_then(|folder| {
+        Records::start(folder, log, complain).map_err(|error| format!("Log and history are not kept: {error}"))
+    });
+    records.map_err(|sentence| complain(&sentence)).ok()
+}
+
+fn no_data_folder() -> String {
+    format!("There is no folder for log and history: the system names no home folder. Name one in {DATA_VARIABLE}.")
 }
 
 fn help(topic: Option<&str>) -> Result<Exit, String> {
@@ -345,6 +403,12 @@ impl Work<'_> {
             say(&status::text(&status, detailed));
         }
         Ok(exit_of(&status))
+    }
+
+    fn history(&self, source: Option<&str>, since: Option<Timestamp>, form: history::Form) -> Result<Exit, String> {
+        let data = data_folder().ok_or_else(no_data_folder)?;
+        let spec = self.choose(source)?;
+        history::history(&data, &spec.to_string(), since.unwrap_or(Timestamp::MIN), form)
     }
 
     fn choose(&self, named: Option<&str>) -> Result<SourceSpec, String> {

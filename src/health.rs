@@ -253,11 +253,17 @@ pub struct History {
 const THINNING: [(Duration, Duration); 3] = [
     (Duration::from_mins(5), Duration::from_secs(5)),
     (Duration::from_hours(1), Duration::from_mins(1)),
-    (Duration::from_hours(24), Duration::from_hours(1)),
+    (Duration::from_hours(24), Duration::from_mins(10)),
 ];
 const N_BETWEEN_THINNINGS: usize = 120;
 /// A week: nothing older is kept in memory.
 const OLDEST: Duration = Duration::from_hours(24 * 7);
+
+/// How far apart samples of this age are, at most.
+#[must_use]
+pub fn spacing(age: Duration) -> Duration {
+    THINNING.iter().rev().find(|(older, _)| age > *older).map_or(Duration::ZERO, |(_, stretch)| *stretch)
+}
 
 impl History {
     pub fn push(&mut self, now: Instant, score: u8) {
@@ -278,9 +284,8 @@ impl History {
             if age > OLDEST {
                 continue;
             }
-            let stretch = THINNING.iter().rev().find(|(older, _)| age > *older).map(|(_, stretch)| *stretch);
-            match (kept.last_mut(), stretch_start, stretch) {
-                (Some(last), Some(start), Some(stretch)) if at.saturating_duration_since(start) < stretch => {
+            match (kept.last_mut(), stretch_start) {
+                (Some(last), Some(start)) if at.saturating_duration_since(start) < spacing(age) => {
                     last.1 = last.1.min(score);
                 }
                 _ => {

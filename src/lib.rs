@@ -46,8 +46,10 @@
 //! | | [`source`] | `trait Source`, `SourceSpec`, and the backends below it |
 //! | | [`source::isolated`] | any of these in a process of its own: both halves of the protocol, the memory that they share |
 //! | engine | [`camera`] | `Camera`, the front door; supervisor and capture thread behind it |
-//! | | [`logging`] | `EventLog`, the ring of events |
+//! | | [`logging`] | `EventLog`, the ring of events; [`logging::files`], the log on the disk |
 //! | consumers | [`snapshot`] | saves pictures |
+//! | | [`past`] | how each camera was, on the disk: seconds for an hour, minutes for a week |
+//! | | [`records`] | the thread that writes log and past |
 //! | faces | [`cli`] | every command |
 //! | | `ui` | the window: `App`, the `PANELS` table, one file for a panel |
 //! | programs | `camclinic` | `main.rs`: a face |
@@ -85,6 +87,7 @@
 //! | `capture-N` | opens, reads and closes the source; N counts the openings | when told, as soon as the driver's call returns |
 //! | `reset-N` | resets a device on its bus | when the system has answered |
 //! | `snapshots` | encodes and writes pictures | when its `Snapshots` is dropped |
+//! | `records` | writes events and samples of the score, reads earlier ones | when its `Records` is dropped, as soon as the disk lets it |
 //! | `controls` | asks a device for its controls, once a second, and sets them; in the process that has it open | when the source is closed, as soon as the driver's call returns |
 //! | `list-devices` | asks the system which cameras there are | when the system has answered |
 //! | `hear-PID` | hears what a capture process reports; PID is its number | when that has ended |
@@ -131,6 +134,8 @@ pub mod frame;
 pub mod health;
 pub mod latest;
 pub mod logging;
+pub mod past;
+pub mod records;
 pub mod recovery;
 pub mod settings;
 pub mod snapshot;

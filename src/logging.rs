@@ -1,4 +1,4 @@
-//! The ring of events that the log panel, the plot and the commands read.
+//! The ring of events that the log panel, the plot and the commands read, and the log on the disk.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::event::{Event, Level};
+
+pub mod files;
 
 /// How many events are kept: a day of a camera that fails every minute, in about a megabyte.
 const CAPACITY: usize = 5_000;

@@ -43,9 +43,11 @@ fn window(arguments: &cli::Cli, interrupted: Arc<AtomicBool>) -> Exit {
     let screenshot = arguments.screenshot.clone().map(|path| ui::Screenshot { path, after });
     let log = EventLog::new();
     let _ = arguments.shared.tell(&log);
+    let records = cli::keep_records(&log);
     let greeting = chosen.is_stand_in.then(|| cli::NO_CAMERA.to_owned());
     let source = Some(chosen.spec);
-    let options = ui::Options { source, settings, settings_path, notices, greeting, screenshot, log, interrupted };
+    let options =
+        ui::Options { source, settings, settings_path, notices, greeting, screenshot, log, records, interrupted };
     match ui::run(options) {
         Ok(()) => Exit::Healthy,
         Err(sentence) => {

@@ -455,6 +455,20 @@ impl Settings {
     }
 }
 
+/// Names another folder for log and history.
+pub const DATA_VARIABLE: &str = "CAMCLINIC_DATA";
+
+/// The folder for log and history: the one that the environment variable [`DATA_VARIABLE`] names, else the system's for
+/// what programs note down; `None` where the system names no home folder.
+#[must_use]
+pub fn data_folder() -> Option<PathBuf> {
+    if let Some(folder) = std::env::var_os(DATA_VARIABLE).filter(|folder| !folder.is_empty()) {
+        return Some(PathBuf::from(folder));
+    }
+    let folders = directories::ProjectDirs::from("", "", "camclinic")?;
+    Some(folders.state_dir().unwrap_or_else(|| folders.data_local_dir()).to_owned())
+}
+
 /// Seconds from a setting. The ranges exclude what `Duration` cannot hold.
 #[must_use]
 pub fn secs(value: f64) -> Duration {

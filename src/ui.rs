@@ -15,6 +15,7 @@ use crate::frame::Frame;
 use crate::health::History;
 use crate::latest::Reader;
 use crate::logging::EventLog;
+use crate::records::{self, Past, Records};
 use crate::settings::Settings;
 use crate::snapshot::{Job, Snapshots};
 use crate::source::SourceSpec;
@@ -64,6 +65,8 @@ pub struct Options {
     /// Take a picture of the window, save it and end.
     pub screenshot: Option<Screenshot>,
     pub log: EventLog,
+    /// Keeps log and history on the disk; `None` where that is not possible.
+    pub records: Option<Records>,
     /// Set from outside when the program shall end: the window closes and the camera is released.
     pub interrupted: Arc<AtomicBool>,
 }
@@ -146,6 +149,9 @@ struct App {
     /// The settings as the camera and the disk know them.
     applied: Settings,
     camera: Camera,
+    /// After the camera, so that its last events are kept.
+    records: Option<Records>,
+    past: Option<Reader<Past>>,
     frames: Reader<Frame>,
     /// The camera whose status is shown, as the status names it.
     shown_source: String,
@@ -168,7 +174,8 @@ struct App {
 impl App {
     fn new(options: Options, shot: Option<screenshot::Shot>, ctx: &egui::Context) -> std::io::Result<Self> {
         theme::install(ctx);
-        let Options { source, settings, settings_path, notices, greeting, log, interrupted, screenshot: _ } = options;
+        let Options { source, settings, settings_path, notices, greeting, log, records, interrupted, screenshot: _ } =
+            options;
         let spec = source.or_else(|| SourceSpec::parse("sim:").ok()).ok_or_else(|| {
             std::io::Error::new(std::io::ErrorKind::InvalidInput, "there is no camera, not even a simulated one")
         })?;
@@ -200,6 +207,10 @@ impl App {
         let snapshots = Snapshots::start(wake)?;
         let now = Instant::now();
         let shown_source = spec.to_string();
+        if let Some(records) = &records {
+            records.watch(camera.status());
+            records.load(&shown_source);
+        }
         let mut window = Window::new(spec, settings.clone(), now);
         if let Some(greeting) = greeting {
             log.add("", Level::Info, "camera", greeting.clone());
@@ -220,6 +231,8 @@ impl App {
             history: camera.history(),
             controls: camera.controls(),
             camera,
+            past: records.as_ref().map(Records::past),
+            records,
             log,
             snapshots,
             background,
@@ -250,7 +263,16 @@ impl App {
         {
             self.window.controls = fresh.value;
         }
-        self.window.log.add(self.log.since(self.window.log.last_id()));
+        if let Some(fresh) = self.past.as_mut().and_then(Reader::take_fresh)
+            && fresh.value.source == self.shown_source
+        {
+            self.window.past = fresh.value;
+        }
+        let events = self.log.since(self.window.log.last_id());
+        for event in events.iter().filter(|event| event.name == records::EVENT && event.level == Level::Error) {
+            self.window.toasts.error(event.message.clone(), now);
+        }
+        self.window.log.add(events);
         if let Some(fresh) = self.frames.take_fresh()
             && self.frames_since.is_some_and(|since| fresh.value.taken_at >= since)
         {
@@ -358,6 +380,10 @@ impl App {
         self.frames_since = None;
         self.window.status = None;
         self.window.frame = None;
+        self.window.past = Arc::default();
+        if let Some(records) = &self.records {
+            records.load(&self.shown_source);
+        }
         self.window.controls = Arc::default();
         self.window.control_view = controls::View::default();
         self.window.viewer.clear();

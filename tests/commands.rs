@@ -11,18 +11,23 @@ fn camclinic(arguments: &[&str]) -> Output {
     camclinic_in(folder.path(), arguments)
 }
 
-/// Runs with a settings file of its own in `folder`, and without any display.
+/// Runs with settings, log and history of its own in `folder`, and without any display.
 fn camclinic_in(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_camclinic"))
+    command_in(folder, arguments).output().unwrap()
+}
+
+fn command_in(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_camclinic"));
+    command
         .args(arguments)
         .arg("--settings")
         .arg(folder.join("settings.json"))
         .current_dir(folder)
+        .env("CAMCLINIC_DATA", folder.join("data"))
         .env_remove("DISPLAY")
         .env_remove("WAYLAND_DISPLAY")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
+        .stdin(Stdio::null());
+    command
 }
 
 fn stdout(output: &Output) -> String {
@@ -117,6 +122,12 @@ fn wrong_usage_is_explained() {
     check_usage(&["recover", "sim:", "--deadline", "soon"], &["1 to 3600 seconds"]);
     check_usage(&["recover", "sim:", "--rest"], &["--reset"]);
     check_usage(&["status", "sim:", "--isolation", "maybe"], &["auto", "on", "off"]);
+    check_usage(&["log", "--since", "soon"], &["1h or 2d"]);
+    check_usage(&["log", "--since", "-5"], &["1h or 2d"]);
+    check_usage(&["log", "--since"], &["--since <WHEN>"]);
+    check_usage(&["history", "--since", "2099-01-01"], &["in the past"]);
+    check_usage(&["history", "sim:", "--json", "--csv"], &["cannot be used with"]);
+    check_usage(&["history", "sim:stal@1s"], &["stal", "stall"]);
 }
 
 #[test]
@@ -210,6 +221,7 @@ fn an_interrupted_recovery_ends_at_once() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_camclinic"))
         .args(["recover", "sim:open-busy", "--settings"])
         .arg(folder.path().join("settings.json"))
+        .env("CAMCLINIC_DATA", folder.path())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -330,4 +342,159 @@ fn without_a_display_the_window_says_so() {
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
     let says = if cfg!(feature = "gui") { "display" } else { "no window" };
     assert!(stderr(&output).contains(says), "{}", stderr(&output));
+}
+
+#[test]
+fn what_happened_is_kept_for_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let run = |arguments: &[&str]| camclinic_in(folder, arguments);
+    for (arguments, says) in
+        [(&["log", "--camera", "sim:"][..], "no camera yet"), (&["history", "sim:"], "There is no history yet")]
+    {
+        let output = run(arguments);
+        assert_eq!((output.status.code(), stderr(&output).contains(says)), (Some(3), true), "{}", stderr(&output));
+    }
+    let output = run(&["log"]);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), ""), "{}", stderr(&output));
+
+    let secret = "rtsp://admin:geheim@127.0.0.1:9/1";
+    for (source, code) in [("sim:stall@1s+3500ms", 0), ("sim:open-busy", 2), (secret, 2)] {
+        let output = run(&["recover", source, "--deadline", "15"]);
+        assert_eq!(output.status.code(), Some(code), "{source}: {}{}", stdout(&output), stderr(&output));
+    }
+    let output = run(&["log", "--json"]);
+    let all: Vec<Value> = stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(all.is_sorted_by_key(|event| event["at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap()));
+    for (source, name) in [("", "start"), ("sim:stall@1s+3500ms", "CAMERA_RECOVERY"), ("sim:open-busy", "busy")] {
+        assert!(all.iter().any(|event| event["source"] == source && event["name"] == name), "{source} {name}: {all:?}");
+    }
+    assert!(all.iter().any(|event| event["rung"] == "restart-stream" && event["outcome"] == "failed"), "{all:?}");
+
+    let text = stdout(&run(&["log", "--recent-errors"]));
+    assert!(text.contains("  warning  CAMERA_ISSUE") && !text.contains("  info  "), "{text}");
+    let text = stdout(&run(&["log", "--camera", "OPEN-busy", "--since", "1h"]));
+    assert!(text.contains("sim:open-busy  ") && !text.contains("stall"), "{text}");
+    let output = run(&["log", "--camera", "webcam"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("sim:open-busy, sim:stall@1s+3500ms"), "{}", stderr(&output));
+
+    let history = json(&run(&["history", "sim:stall@1s+3500ms", "--json"]));
+    let samples = history["samples"].as_array().unwrap();
+    assert!(samples.len() >= 4, "{history}");
+    assert!(samples.iter().any(|sample| sample["live"] == 0.0) && samples.iter().any(|sample| sample["live"] == 1.0));
+    let csv = stdout(&run(&["history", "sim:stall@1s+3500ms", "--csv"]));
+    assert_eq!(csv.lines().count(), samples.len() + 1, "{csv}");
+    let text = stdout(&run(&["history", "sim:stall@1s+3500ms"]));
+    assert!(text.starts_with("sim:stall@1s+3500ms measured for ") && text.lines().count() >= 3, "{text}");
+    let output = run(&["history", "sim:unplug"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("sim:open-busy, sim:stall@1s+3500ms"), "{}", stderr(&output));
+
+    let mut n_files = 0;
+    let mut folders = vec![folder.join("data")];
+    while let Some(next) = folders.pop() {
+        assert!(!next.to_string_lossy().contains("geheim"), "{}", next.display());
+        if next.is_dir() {
+            folders.extend(fs::read_dir(next).unwrap().map(|entry| entry.unwrap().path()));
+        } else {
+            n_files += 1;
+            assert!(!fs::read_to_string(&next).unwrap().contains("geheim"), "{}", next.display());
+        }
+    }
+    assert!(n_files >= 7, "{n_files}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("data"), "a file").unwrap();
+    let output = camclinic_in(folder.path(), &["recover", "sim:", "--json"]);
+    assert_eq!((output.status.code(), &json(&output)["recovered"]), (Some(0), &Value::Bool(true)));
+    let told = stderr(&output);
+    assert_eq!(told.matches("are not kept").count(), 1, "{told}");
+    assert!(told.contains("CAMCLINIC_DATA"), "{told}");
+    for command in ["log", "history"] {
+        let output = camclinic_in(folder.path(), &[command]);
+        assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+        assert!(stderr(&output).contains("cannot be read"), "{}", stderr(&output));
+    }
+}
+
+/// A file system of 16 KiB in a mount namespace of its own; where the system allows none, the test says so.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_stops_no_recovery() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "mount -t tmpfs -o size=16k none \"$1\" && cd \"$1\" || exit 77; head -c 16k /dev/zero > big 2>&-; \
+                  export CAMCLINIC_DATA=\"$1/data\"; \"$2\" recover sim:stall@1s+2s --settings s.json; \
+                  status=$?; \"$2\" log >&-; exit $status";
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"])
+        .arg(folder.path())
+        .arg(env!("CARGO_BIN_EXE_camclinic"))
+        .output();
+    let Some(output) = output.ok().filter(|output| ![Some(77), Some(1)].contains(&output.status.code())) else {
+        eprintln!("skipped: this system lets nobody mount a small file system");
+        return;
+    };
+    assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
+    assert_eq!(stderr(&output).matches("Make room on the disk").count(), 1, "{}", stderr(&output));
+}
+
+/// Processes that write into one folder are killed, each at another moment. What each had told until a second before is
+/// there, and nothing else of the log or of a history is lost.
+#[cfg(unix)]
+#[test]
+fn a_kill_at_any_moment_costs_a_second_at_most() {
+    use std::time::{Duration, Instant};
+    const N_AT_ONCE: u64 = 25;
+    /// What a busy machine adds to the second between two samples.
+    const SLACK_SECS: f64 = 1.5;
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut n_long = 0;
+    for round in 0..8 {
+        let start = |n: u64| {
+            let source = format!("sim:open-busy,seed={}", round * N_AT_ONCE + n);
+            let mut command = command_in(folder, &["recover", &source, "--deadline", "100"]);
+            let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            (source, child, Instant::now() + Duration::from_millis(40 + 110 * n + 13 * round))
+        };
+        let children: Vec<_> = (0..N_AT_ONCE).map(start).collect();
+        for (source, mut child, killed_at) in children {
+            std::thread::sleep(killed_at.saturating_duration_since(Instant::now()));
+            child.kill().unwrap();
+            let killed_at = jiff::Timestamp::now();
+            child.wait().unwrap();
+            let output = camclinic_in(folder, &["history", &source, "--json"]);
+            if output.status.code() == Some(3) {
+                // It had not begun to watch.
+                continue;
+            }
+            let samples = json(&output)["samples"].as_array().unwrap().clone();
+            let times: Vec<jiff::Timestamp> =
+                samples.iter().map(|sample| sample["at"].as_str().unwrap().parse().unwrap()).collect();
+            let (first, last) = (times[0], times[times.len() - 1]);
+            // A sample bears the second in which it was taken.
+            let lost_secs = killed_at.duration_since(last).as_secs_f64() - 1.0;
+            assert!(lost_secs < 1.0 + SLACK_SECS, "{source}: {lost_secs} s are lost of {times:?}");
+            let whole_secs = last.duration_since(first).as_secs();
+            assert!(i64::try_from(times.len()).unwrap() >= whole_secs, "{source}: {times:?}");
+            n_long += u32::from(times.len() > 1);
+        }
+    }
+    assert!(n_long > 60, "only {n_long} were watched for longer than a second");
+    let output = camclinic_in(folder, &["log", "--json"]);
+    let events: Vec<Value> = stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let n_starts = events.iter().filter(|event| event["name"] == "start").count();
+    let n_busy = events.iter().filter(|event| event["name"] == "busy").count();
+    assert!(n_starts >= 150 && n_busy >= 150, "{n_starts} starts, {n_busy} that found the camera busy");
+    let n_lines: usize = fs::read_dir(folder.join("data"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+        .map(|path| fs::read_to_string(path).unwrap().lines().count())
+        .sum();
+    assert!(n_lines - events.len() <= 200, "{n_lines} lines and {} events", events.len());
 }

@@ -9,7 +9,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("decisions", &["codec", "health", "picture", "recovery"]),
     ("devices", &["device", "source"]),
     ("engine", &["camera", "logging"]),
-    ("consumers", &["snapshot"]),
+    ("consumers", &["past", "records", "snapshot"]),
     ("faces", &["cli", "ui"]),
 ];
 

@@ -13,6 +13,8 @@ use camclinic::event::{Event, Level};
 use camclinic::fault::{Fault, FaultKind};
 use camclinic::frame::{Frame, Image, PixelFormat, Size};
 use camclinic::health::History;
+use camclinic::past::Sample;
+use camclinic::records::Past;
 use camclinic::settings::{Isolation, PRESETS, Settings, Theme};
 use camclinic::source::SourceSpec;
 use camclinic::status::{Asked, Drops, Got, Grade, Outcome, Rung, RungResult, RungStatus, State, Status, StuckProcess};
@@ -1041,9 +1043,15 @@ fn a_click_on_a_marker_leads_to_its_line() {
 }
 
 #[test]
-fn the_plot_offers_four_spans() {
-    let mut harness = harness(window(status()));
-    for span in ["1 min", "hour", "day", "5 min"] {
+fn the_plot_offers_five_spans() {
+    let mut window = window(status());
+    let minute = |n: i64| Sample {
+        secs: 60,
+        ..Sample::second(jiff::Timestamp::now() - jiff::SignedDuration::from_mins(n), 90, 30.0, true)
+    };
+    window.past = Arc::new(Past { source: DEVICE.to_owned(), samples: (10..9_000).rev().map(minute).collect() });
+    let mut harness = harness(window);
+    for span in ["1 min", "hour", "day", "week", "5 min"] {
         click(&mut harness, span);
         assert_eq!(harness.get_by_label(span).accesskit_node().toggled(), Some(Toggled::True), "{span}");
         harness.get_by_label("Health plot, score 100 now");

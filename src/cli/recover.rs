@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use serde::Serialize;
 
-use super::{Exit, POLL, STATUS_WATCH, Work, complain, pretty, say};
+use super::{Exit, POLL, STATUS_WATCH, Work, complain, keep_records, pretty, say};
 use crate::camera::{Camera, Command};
 use crate::event::Event;
 use crate::fault::{Fault, FaultClass, FaultKind};
@@ -104,10 +104,15 @@ impl Work<'_> {
         let spec = self.choose(source)?;
         let name = spec.to_string();
         let log = EventLog::new();
+        // Dropped after the camera, whose last events it takes.
+        let records = keep_records(&log);
         let settings = settings(&self.run.settings, order);
         let is_device = matches!(spec, SourceSpec::Device(_) | SourceSpec::Index(_));
         let may_reset = is_device && settings.recovery.may_reset_device;
         let camera = self.open_with(spec, &settings, log.clone())?;
+        if let Some(records) = &records {
+            records.watch(camera.status());
+        }
         let mut climb = Climb {
             began: Instant::now(),
             log,

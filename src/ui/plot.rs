@@ -16,7 +16,8 @@ use super::theme::{self, Palette};
 use super::widgets;
 use super::window::Window;
 use crate::event::Event;
-use crate::health::History;
+use crate::health::{self, History};
+use crate::records::Past;
 use crate::status::{Grade, State};
 
 /// What stays between two passes.
@@ -33,10 +34,11 @@ enum Span {
     FiveMinutes,
     Hour,
     Day,
+    Week,
 }
 
 impl Span {
-    const ALL: [Self; 4] = [Self::Minute, Self::FiveMinutes, Self::Hour, Self::Day];
+    const ALL: [Self; 5] = [Self::Minute, Self::FiveMinutes, Self::Hour, Self::Day, Self::Week];
 
     fn label(self) -> &'static str {
         match self {
@@ -44,6 +46,7 @@ impl Span {
             Self::FiveMinutes => "5 min",
             Self::Hour => "hour",
             Self::Day => "day",
+            Self::Week => "week",
         }
     }
 
@@ -53,15 +56,16 @@ impl Span {
             Self::FiveMinutes => 300.0,
             Self::Hour => 3_600.0,
             Self::Day => 86_400.0,
+            Self::Week => 604_800.0,
         }
     }
 }
 
 /// The stretches of time that the axis can show, in seconds.
-const STRETCHES_SECS: [f64; 11] =
-    [15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 10_800.0, 43_200.0, 86_400.0];
+const STRETCHES_SECS: [f64; 13] =
+    [15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 10_800.0, 43_200.0, 86_400.0, 259_200.0, 604_800.0];
 /// Between two labels of the time axis, in seconds.
-const TICKS_SECS: [i64; 12] = [5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 14_400, 43_200];
+const TICKS_SECS: [i64; 13] = [5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 14_400, 43_200, 86_400];
 
 /// What is shown of the chosen span: no more than there is, so that the first minutes fill the plot as well.
 fn stretch_secs(span: Span, measured_secs: f64) -> f64 {
@@ -71,8 +75,10 @@ fn stretch_secs(span: Span, measured_secs: f64) -> f64 {
 /// Room for the numbers at the left and the clock below, in points.
 const LEFT: f32 = 30.0;
 const BELOW: f32 = 20.0;
-/// Longer than this without a sample, and nothing was measured: the computer slept.
+/// Longer than this without a sample, and nothing was measured: the computer slept, or the program did not run.
 const GAP_SECS: f64 = 10.0;
+/// Of what is longer ago, the hour alone does not say when it was.
+const HALF_A_DAY_SECS: f64 = 43_200.0;
 /// A little above the best score, so that its line and the dots on it are whole.
 const TOP: f64 = 106.0;
 
@@ -96,7 +102,9 @@ pub fn draw(window: &mut Window, ui: &mut Ui) {
     }
     let first = window.history.samples.first().map(|(at, _)| *at);
     let measured = first.map_or(0.0, |first| window.now.saturating_duration_since(first).as_secs_f64());
-    let span_secs = stretch_secs(window.plot.span, measured);
+    let first = window.past.samples.first().map(|sample| sample.at);
+    let kept = first.map_or(0.0, |first| Timestamp::now().duration_since(first).as_secs_f64());
+    let span_secs = stretch_secs(window.plot.span, measured.max(kept));
     // In steps of a screen pixel: the curve then stands still between two steps instead of shimmering.
     let step = (span_secs / f64::from(room.width())).max(0.05);
     let area = egui::Rect::from_min_max(room.min + vec2(LEFT, 4.0), room.max - vec2(0.0, BELOW));
@@ -106,7 +114,8 @@ pub fn draw(window: &mut Window, ui: &mut Ui) {
     let mut child = ui.new_child(UiBuilder::new().id_salt("plot").max_rect(area));
     let score = window.status.as_ref().map(|status| status.health_score);
     let is_running = window.status.as_ref().is_some_and(|status| status.state != State::Idle);
-    let mut lines = curve(&window.history, &time, area.width());
+    let points = points(&window.past, &window.history, &time);
+    let mut lines = curve(&points, &time, area.width());
     if let (Some(score), Some(line), true) = (score, lines.last_mut(), is_running)
         && line.last().is_some_and(|last| last[0] > -GAP_SECS)
     {
@@ -130,8 +139,9 @@ pub fn draw(window: &mut Window, ui: &mut Ui) {
         });
     } else if let Some(pointer) = shown.response.hover_pos() {
         let at = shown.transform.value_from_position(pointer).x;
-        if let Some(score) = score_at(&window.history, time.instant(at)) {
-            shown.response.on_hover_text_at_pointer(format!("{} at {}", score, time.clock(at, "%H:%M:%S")));
+        if let Some(score) = score_at(&points, at) {
+            let format = if at > -HALF_A_DAY_SECS { "%H:%M:%S" } else { "%a, %-d %B, %H:%M" };
+            shown.response.on_hover_text_at_pointer(format!("{} at {}", score, time.clock(at, format)));
         }
     }
 }
@@ -160,8 +170,8 @@ impl TimeAxis {
         -self.now.saturating_duration_since(at).as_secs_f64()
     }
 
-    fn instant(&self, x: f64) -> Option<Instant> {
-        self.now.checked_sub(Duration::try_from_secs_f64(-x).ok()?)
+    fn x_of_clock(&self, at: Timestamp) -> f64 {
+        -self.wall.duration_since(at).as_secs_f64()
     }
 
     fn clock(&self, x: f64, format: &str) -> String {
@@ -174,9 +184,9 @@ impl TimeAxis {
         let offset = i64::from(self.wall.to_zoned(TimeZone::system()).offset().seconds());
         let local_millis = self.wall.as_millisecond() + offset * 1000;
         let past_tick = local_millis.rem_euclid(tick * 1000);
-        #[expect(clippy::cast_precision_loss, reason = "less than a day in milliseconds")]
+        #[expect(clippy::cast_precision_loss, reason = "a day in milliseconds at most")]
         let first = -(past_tick as f64) / 1000.0;
-        #[expect(clippy::cast_precision_loss, reason = "a few hours in seconds")]
+        #[expect(clippy::cast_precision_loss, reason = "a day in seconds at most")]
         let tick = tick as f64;
         std::iter::successors(Some(first), |x| Some(x - tick)).take_while(|x| *x >= -self.span_secs).collect()
     }
@@ -302,32 +312,70 @@ fn labels(plot: &mut PlotUi<'_>, palette: &Palette, markers: &[Marker], secs_per
     }
 }
 
+/// A score on the axis of time.
+struct Measured {
+    x: f64,
+    score: u8,
+    /// How long after it the next one may come, if nothing is missing between them.
+    patience_secs: f64,
+}
+
+/// What was measured in the time that is shown, in this run of the program and before, oldest first. One more at the left,
+/// so that the curve comes in from the edge.
+fn points(past: &Past, history: &History, time: &TimeAxis) -> Vec<Measured> {
+    let left = -time.span_secs;
+    let kept = past.samples.partition_point(|sample| time.x_of_clock(sample.at) < left);
+    let kept = past.samples.get(kept.saturating_sub(1)..).unwrap_or_default();
+    let live = history.samples.partition_point(|(at, _)| time.x(*at) < left);
+    let live = history.samples.get(live.saturating_sub(1)..).unwrap_or_default();
+    let begin = history.samples.first().map_or(0.0, |(at, _)| time.x(*at));
+    let patience = |spacing_secs: f64| GAP_SECS + 2.0 * spacing_secs;
+    let kept = kept.iter().map(|sample| Measured {
+        x: time.x_of_clock(sample.at),
+        score: sample.score,
+        patience_secs: if sample.secs > 1 { patience(f64::from(sample.secs)) } else { GAP_SECS },
+    });
+    let live = live.iter().map(|(at, score)| {
+        let spacing = health::spacing(time.now.saturating_duration_since(*at));
+        Measured { x: time.x(*at), score: *score, patience_secs: patience(spacing.as_secs_f64()) }
+    });
+    let mut points: Vec<Measured> = Vec::new();
+    for point in kept.take_while(|point| point.x < begin).chain(live) {
+        if point.x < left {
+            points.clear();
+        }
+        points.push(point);
+    }
+    points
+}
+
 /// The curve, cut where nothing was measured (the computer slept), and no finer than the screen: the lowest score of
 /// each piece, so that no fall is hidden.
-fn curve(history: &History, time: &TimeAxis, width: f32) -> Vec<Vec<[f64; 2]>> {
+fn curve(points: &[Measured], time: &TimeAxis, width: f32) -> Vec<Vec<[f64; 2]>> {
     let piece_secs = time.span_secs / f64::from(width.max(1.0));
-    let first = history.samples.partition_point(|(at, _)| time.x(*at) < -time.span_secs);
-    // One more at the left, so that the curve comes in from the edge.
-    let samples = history.samples.get(first.saturating_sub(1)..).unwrap_or_default();
     let mut lines: Vec<Vec<[f64; 2]>> = Vec::new();
-    for (at, score) in samples {
-        let (x, score) = (time.x(*at), f64::from(*score));
+    let mut patience_secs = 0.0;
+    for point in points {
+        let (x, score) = (point.x, f64::from(point.score));
         match lines.last_mut().and_then(|line| line.last_mut()) {
             Some(last) if x - last[0] < piece_secs => last[1] = last[1].min(score),
-            Some(last) if x - last[0] < GAP_SECS + piece_secs => {
+            Some(last) if x - last[0] < patience_secs + piece_secs => {
                 if let Some(line) = lines.last_mut() {
                     line.push([x, score]);
                 }
             }
             _ => lines.push(vec![[x, score]]),
         }
+        patience_secs = point.patience_secs;
     }
     lines
 }
 
-fn score_at(history: &History, at: Option<Instant>) -> Option<u8> {
-    let after = history.samples.partition_point(|(sampled, _)| Some(*sampled) <= at);
-    history.samples.get(after.checked_sub(1)?).map(|(_, score)| *score)
+/// The score there; `None` where nothing was measured.
+fn score_at(points: &[Measured], x: f64) -> Option<u8> {
+    let after = points.partition_point(|point| point.x <= x);
+    let point = points.get(after.checked_sub(1)?)?;
+    (x - point.x < point.patience_secs).then_some(point.score)
 }
 
 /// The scores where the bands meet, at the left; the clock below.
@@ -348,9 +396,13 @@ fn axis_labels(ui: &Ui, palette: &Palette, time: &TimeAxis, transform: &PlotTran
     }
     // About one label every hundred points.
     let n_labels = f64::from(frame.width() / 100.0).max(1.0);
-    #[expect(clippy::cast_precision_loss, reason = "half a day in seconds")]
-    let tick = TICKS_SECS.into_iter().find(|tick| time.span_secs / *tick as f64 <= n_labels).unwrap_or(43_200);
-    let format = if tick < 60 { "%H:%M:%S" } else { "%H:%M" };
+    #[expect(clippy::cast_precision_loss, reason = "a day in seconds")]
+    let tick = TICKS_SECS.into_iter().find(|tick| time.span_secs / *tick as f64 <= n_labels).unwrap_or(86_400);
+    let format = match tick {
+        ..60 => "%H:%M:%S",
+        60..86_400 => "%H:%M",
+        _ => "%a %-d",
+    };
     let mut free_left = f32::INFINITY;
     for x in time.ticks(tick) {
         let galley = painter.layout_no_wrap(time.clock(x, format), font.clone(), palette.text_weak);
@@ -369,6 +421,7 @@ fn axis_labels(ui: &Ui, palette: &Palette, time: &TimeAxis, transform: &PlotTran
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::past::Sample;
 
     fn axis(span_secs: f64) -> TimeAxis {
         TimeAxis::new(Instant::now() + Duration::from_hours(48), span_secs, 0.1)
@@ -388,6 +441,8 @@ mod tests {
         check(Span::Minute, 3_000.0, 60.0);
         check(Span::Day, 4_000.0, 10_800.0);
         check(Span::Day, 900_000.0, 86_400.0);
+        check(Span::Week, 90_000.0, 259_200.0);
+        check(Span::Week, 900_000.0, 604_800.0);
     }
 
     #[test]
@@ -404,14 +459,60 @@ mod tests {
         }
     }
 
+    fn ago(time: &TimeAxis, secs: f64) -> Instant {
+        time.now.checked_sub(Duration::from_secs_f64(secs)).unwrap()
+    }
+
     /// The curve of these samples, each so many seconds before the right edge, on a plot of 100 points.
     fn drawn(span_secs: f64, samples: &[(f64, u8)]) -> Vec<Vec<(i32, i32)>> {
+        drawn_with_past(span_secs, &[], samples)
+    }
+
+    /// The same with samples of earlier runs before them: so many seconds ago, so long, with this score.
+    fn drawn_with_past(span_secs: f64, past: &[(i64, u32, u8)], samples: &[(f64, u8)]) -> Vec<Vec<(i32, i32)>> {
         let time = axis(span_secs);
+        let sample = |(secs_ago, secs, score): &(i64, u32, u8)| Sample {
+            secs: *secs,
+            at: time.wall - SignedDuration::from_secs(*secs_ago),
+            ..Sample::second(time.wall, *score, 30.0, true)
+        };
+        let past = Past { source: "sim:".into(), samples: past.iter().map(sample).collect() };
         let mut history = History::default();
-        history.samples = samples.iter().map(|(ago, score)| (time.instant(-ago).unwrap(), *score)).collect();
+        history.samples = samples.iter().map(|(secs_ago, score)| (ago(&time, *secs_ago), *score)).collect();
         #[expect(clippy::cast_possible_truncation, reason = "small numbers")]
         let rounded = |point: &[f64; 2]| (point[0].round() as i32, point[1].round() as i32);
-        curve(&history, &time, 100.0).iter().map(|line| line.iter().map(rounded).collect()).collect()
+        let points = points(&past, &history, &time);
+        curve(&points, &time, 100.0).iter().map(|line| line.iter().map(rounded).collect()).collect()
+    }
+
+    #[test]
+    fn earlier_runs_come_before_this_one() {
+        let past = [(900, 60, 90), (840, 60, 80), (600, 60, 70), (99, 1, 60), (98, 1, 50), (3, 1, 10)];
+        assert_eq!(
+            drawn_with_past(100.0, &past, &[(5.0, 100), (4.0, 95)]),
+            [vec![(-600, 70)], vec![(-99, 60), (-98, 50)], vec![(-5, 100), (-4, 95)]]
+        );
+        assert_eq!(
+            drawn_with_past(1_000.0, &past, &[]),
+            [vec![(-900, 90), (-840, 80)], vec![(-600, 70)], vec![(-99, 50)], vec![(-3, 10)]]
+        );
+        // The one at the left edge is the last before it.
+        assert_eq!(drawn_with_past(750.0, &past[..4], &[]).first(), Some(&vec![(-840, 80)]));
+        // A clock that was set back.
+        assert!(drawn_with_past(100.0, &[(-50, 1, 90)], &[]).is_empty());
+    }
+
+    #[test]
+    fn no_score_is_told_of_a_time_without_one() {
+        let time = axis(604_800.0);
+        let at = |secs_ago| time.wall - SignedDuration::from_secs(secs_ago);
+        let minute = Sample { secs: 60, ..Sample::second(at(500_000), 40, 30.0, true) };
+        let past = Past { source: "sim:".into(), samples: vec![minute, Sample::second(at(100), 60, 30.0, true)] };
+        let mut history = History::default();
+        history.samples = vec![(ago(&time, 50.0), 80)];
+        let points = points(&past, &history, &time);
+        let scores = [-600_000.0, -499_950.0, -499_000.0, -99.0, -80.0, -49.0].map(|x| score_at(&points, x));
+        assert_eq!(scores, [None, Some(40), None, Some(60), None, Some(80)]);
     }
 
     #[test]

@@ -23,6 +23,7 @@ use crate::device::{Capabilities, Device};
 use crate::fault::Fault;
 use crate::frame::Frame as CameraFrame;
 use crate::health::History;
+use crate::records::Past;
 use crate::settings::Settings;
 use crate::source::SourceSpec;
 use crate::status::{State, Status};
@@ -70,6 +71,8 @@ pub struct Window {
     /// Pictures that came while the window was still busy with the one before.
     pub n_missed: u64,
     pub history: Arc<History>,
+    /// The same before this run of the program.
+    pub past: Arc<Past>,
     pub controls: Arc<DeviceControls>,
     pub host: Option<Host>,
     /// The moment that is drawn; the owner sets it before each pass.
@@ -143,6 +146,7 @@ impl Window {
             frame: None,
             n_missed: 0,
             history: Arc::default(),
+            past: Arc::default(),
             controls: Arc::default(),
             host: None,
             now,
