@@ -26,6 +26,7 @@ use crate::source::{OpenRequest, SourceSpec, simulated};
 use crate::status::{Grade, State, Status};
 
 mod list;
+mod monitor;
 mod recover;
 mod status;
 
@@ -125,6 +126,22 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Watch cameras over time: how each is at every interval, what happens when it happens, and a summary at the end, which
+    /// Ctrl-C brings too.
+    Monitor {
+        /// The cameras, all at once.
+        #[arg(value_name = "SOURCE")]
+        sources: Vec<String>,
+        /// End after so long. Without it: when interrupted.
+        #[arg(long, value_name = "MINUTES", value_parser = minutes, allow_negative_numbers = true)]
+        duration: Option<Duration>,
+        /// Time between two lines about a camera.
+        #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = interval, allow_negative_numbers = true)]
+        interval: Duration,
+        /// One object a line, each with its "type": status, event or summary.
+        #[arg(long)]
+        json: bool,
+    },
     /// Save one picture.
     Snapshot {
         source: Option<String>,
@@ -168,6 +185,18 @@ fn seconds(text: &str) -> Result<Duration, String> {
 /// Less than a second is not enough to open anything.
 fn patience(text: &str) -> Result<Duration, String> {
     seconds_from(1.0, text)
+}
+
+/// More lines a second than the status has news would say nothing new.
+fn interval(text: &str) -> Result<Duration, String> {
+    seconds_from(0.1, text)
+}
+
+/// From a moment to a year.
+fn minutes(text: &str) -> Result<Duration, String> {
+    let (shortest, longest) = (0.01, 525_600.0);
+    let value = text.parse().ok().filter(|value: &f64| (shortest..=longest).contains(value));
+    value.map(|minutes| secs(minutes * 60.0)).ok_or_else(|| format!("it can be {shortest} to {longest} minutes"))
 }
 
 fn seconds_from(shortest: f64, text: &str) -> Result<Duration, String> {
@@ -291,6 +320,9 @@ pub fn run(command: &Command, shared: &Shared, interrupted: &AtomicBool) -> Exit
         Command::Recover { source, reset, deadline, json } => {
             let order = recover::Order { may_reset: *reset, deadline: *deadline, json: *json };
             job.recover(source.as_deref(), order)
+        }
+        Command::Monitor { sources, duration, interval, json } => {
+            job.monitor(monitor::Order { sources, duration: *duration, interval: *interval, json: *json })
         }
         Command::Snapshot { source, output, json } => job.snapshot(source.as_deref(), output, *json),
         Command::AskDevice { paths } => {

@@ -70,7 +70,7 @@ impl Supervisor {
             _ => {}
         }
         self.interrupt_rung(now);
-        self.outage.on_stop_trying();
+        self.outage.on_stop_trying(now);
         self.tally.on_interruption(now);
         self.close_then(Next::Fail, now);
     }
