@@ -141,6 +141,16 @@ pub enum Command {
         /// One object a line, each with its "type": status, event or summary.
         #[arg(long)]
         json: bool,
+        /// Run this for each alert, that is issue, critical or recovery, which it gets as JSON on its stdin:
+        /// program and arguments, with quotes around what has blanks. There is no shell. It is killed after 10 seconds.
+        #[arg(long, value_name = "COMMAND")]
+        on_event: Option<String>,
+        /// Serve the numbers for Prometheus at ADDRESS, as in 127.0.0.1:9464, under /metrics.
+        #[arg(long, value_name = "ADDRESS")]
+        metrics: Option<String>,
+        /// Let ADDRESS be one that other computers reach. They need no password.
+        #[arg(long, requires = "metrics")]
+        metrics_anywhere: bool,
     },
     /// Save one picture.
     Snapshot {
@@ -321,8 +331,16 @@ pub fn run(command: &Command, shared: &Shared, interrupted: &AtomicBool) -> Exit
             let order = recover::Order { may_reset: *reset, deadline: *deadline, json: *json };
             job.recover(source.as_deref(), order)
         }
-        Command::Monitor { sources, duration, interval, json } => {
-            job.monitor(monitor::Order { sources, duration: *duration, interval: *interval, json: *json })
+        Command::Monitor { sources, duration, interval, json, on_event, metrics, metrics_anywhere } => {
+            job.monitor(monitor::Order {
+                sources,
+                duration: *duration,
+                interval: *interval,
+                json: *json,
+                on_event: on_event.as_deref(),
+                metrics: metrics.as_deref(),
+                may_be_reached: *metrics_anywhere,
+            })
         }
         Command::Snapshot { source, output, json } => job.snapshot(source.as_deref(), output, *json),
         Command::AskDevice { paths } => {

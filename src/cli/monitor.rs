@@ -11,16 +11,20 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use self::hook::Hooks;
+use self::metrics::{Sample, Server};
 use self::output::Output;
 use self::record::{Ending, Record, Totals};
 use super::{Exit, Work, complain, exit_of};
 use crate::camera::Camera;
 use crate::event::{Event, Level};
-use crate::latest::Reader;
+use crate::latest::{Latest, Reader};
 use crate::logging::EventLog;
 use crate::source::SourceSpec;
-use crate::status::Status;
+use crate::status::{AlertName, Status};
 
+mod hook;
+mod metrics;
 mod output;
 mod record;
 
@@ -38,6 +42,20 @@ pub(super) struct Order<'a> {
     pub duration: Option<Duration>,
     pub interval: Duration,
     pub json: bool,
+    /// A command to run for each alert.
+    pub on_event: Option<&'a str>,
+    /// Where metrics are served.
+    pub metrics: Option<&'a str>,
+    /// Whether that may be where other computers reach it.
+    pub may_be_reached: bool,
+}
+
+/// Where all that is known goes.
+struct Outlets {
+    output: Output,
+    hooks: Option<Hooks>,
+    samples: Latest<Vec<Sample>>,
+    server: Option<Server>,
 }
 
 /// A camera that is monitored.
@@ -72,24 +90,25 @@ enum Line<'a> {
 impl Work<'_> {
     pub(super) fn monitor(&self, order: Order) -> Result<Exit, String> {
         let specs = self.choose_all(order.sources)?;
-        let mut output = Output::start(io::stdout()).map_err(no_thread)?;
         let (events, untold) = bounded(MAX_UNTOLD);
+        let mut outlets = outlets(order, &events)?;
         let began = Instant::now();
         let mut cameras = Vec::new();
         for (nth, spec) in specs.into_iter().enumerate() {
             cameras.push(self.begin_to_monitor(nth, spec, &events, order.json, began)?);
         }
-        let ended = self.until_end(&mut cameras, order, &mut output, &untold, began);
-        let is_open = ended?;
+        let is_open = self.until_end(&mut cameras, order, &mut outlets, &untold, began)?;
         let now = Instant::now();
-        // What no more can be recovered counts as it stands; so does what recovers only now.
         let exit = cameras.iter().map(|camera| exit_of(&camera.status)).max_by_key(|exit| *exit as u8);
         let exit = exit.unwrap_or(Exit::CouldNotRun);
         if is_open {
             let text = self.summary(&cameras, order, exit, now.saturating_duration_since(began), now);
-            output.end_with(text).map_err(unwritable)?;
+            outlets.output.end_with(text).map_err(unwritable)?;
         }
+        drop(outlets.server);
         Camera::close_all(cameras.into_iter().map(|camera| camera.camera).collect());
+        // The last alert may be the one that matters.
+        drop(outlets.hooks);
         Ok(exit)
     }
 
@@ -136,7 +155,7 @@ impl Work<'_> {
         &self,
         cameras: &mut [Monitored],
         order: Order,
-        output: &mut Output,
+        outlets: &mut Outlets,
         untold: &Receiver<(usize, Event)>,
         began: Instant,
     ) -> Result<bool, String> {
@@ -150,7 +169,10 @@ impl Work<'_> {
                 if let Some(camera) = cameras.get_mut(nth) {
                     camera.record.on_event(&event);
                 }
-                self.tell_event(&event, order, output);
+                self.tell_event(&event, order, &mut outlets.output);
+                if let Some(hooks) = outlets.hooks.as_ref().filter(|_| is_alert(&event)) {
+                    hooks.run(line(&Line::Event(&event)));
+                }
             }
             let now = Instant::now();
             for camera in &mut *cameras {
@@ -159,6 +181,11 @@ impl Work<'_> {
                     camera.record.on_status(&camera.status, now);
                 }
             }
+            if outlets.server.is_some() {
+                let sample = |camera: &Monitored| camera.sample(now);
+                outlets.samples.publish(cameras.iter().map(sample).collect::<Vec<_>>());
+            }
+            let output = &mut outlets.output;
             if now >= line_due {
                 for camera in &*cameras {
                     tell_status(camera, order, output);
@@ -188,7 +215,8 @@ impl Work<'_> {
             return;
         }
         let least = if self.shared.verbose > 0 { Level::Debug } else { Level::Info };
-        if event.level >= least {
+        // What concerns no camera is told on stderr.
+        if event.level >= least && !event.source.is_empty() {
             output.say(format!("{}  {}  {}: {}", clock(event.at), event.source, event.name, event.message));
         }
     }
@@ -211,7 +239,38 @@ impl Work<'_> {
     }
 }
 
+fn outlets(order: Order, events: &Sender<(usize, Event)>) -> Result<Outlets, String> {
+    let hooks = order.on_event.map(|command| {
+        let events = events.clone();
+        let log = EventLog::new();
+        // Of no camera.
+        log.listen(move |event| drop(events.try_send((usize::MAX, event.clone()))));
+        let tell = move |sentence: String| {
+            complain(&sentence);
+            log.add("", Level::Warning, "hook", sentence);
+        };
+        Hooks::start(command, Arc::new(tell))
+    });
+    let samples = Latest::new();
+    let server = order.metrics.map(|address| Server::start(address, order.may_be_reached, samples.reader()));
+    let server = server.transpose()?;
+    if let Some(server) = &server {
+        complain(&format!("Metrics: http://{}/metrics", server.address));
+    }
+    let output = Output::start(io::stdout()).map_err(no_thread)?;
+    Ok(Outlets { output, hooks: hooks.transpose()?, samples, server })
+}
+
+fn is_alert(event: &Event) -> bool {
+    let alerts = [AlertName::CameraIssue, AlertName::CameraCritical, AlertName::CameraRecovery];
+    alerts.iter().any(|alert| event.name == alert.as_str())
+}
+
 impl Monitored {
+    fn sample(&self, now: Instant) -> Sample {
+        Sample { source: self.source.clone(), status: Arc::clone(&self.status), totals: self.totals(now) }
+    }
+
     fn totals(&self, now: Instant) -> Totals {
         self.record.totals(self.status.frames > 0, now)
     }

@@ -10,7 +10,7 @@ use rustix::fs::FallocateFlags;
 use tempfile::NamedTempFile;
 
 use super::apple::{self, Listed};
-pub use super::unix::{Leash, end_now, prepare, terminate};
+pub use super::unix::{Leash, end_now, kill_group, prepare, terminate};
 use super::watch::Sign;
 use super::{Capabilities, Device, Holder, SHARED_FILE_PREFIX, Usability};
 use crate::control::{Control, Setting};
