@@ -30,6 +30,7 @@ use crate::status::{Grade, State, Status};
 mod history;
 mod list;
 mod log;
+mod monitor;
 mod recover;
 mod status;
 
@@ -157,6 +158,32 @@ pub enum Command {
         #[arg(long, conflicts_with = "json")]
         csv: bool,
     },
+    /// Watch cameras over time: how each is at every interval, what happens when it happens, and a summary at the end, which
+    /// Ctrl-C brings too.
+    Monitor {
+        /// The cameras, all at once.
+        #[arg(value_name = "SOURCE")]
+        sources: Vec<String>,
+        /// End after so long. Without it: when interrupted.
+        #[arg(long, value_name = "MINUTES", value_parser = minutes, allow_negative_numbers = true)]
+        duration: Option<Duration>,
+        /// Time between two lines about a camera.
+        #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = interval, allow_negative_numbers = true)]
+        interval: Duration,
+        /// One object a line, each with its "type": status, event or summary.
+        #[arg(long)]
+        json: bool,
+        /// Run this for each alert, that is issue, critical or recovery, which it gets as JSON on its stdin:
+        /// program and arguments, with quotes around what has blanks. There is no shell. It is killed after 10 seconds.
+        #[arg(long, value_name = "COMMAND")]
+        on_event: Option<String>,
+        /// Serve the numbers for Prometheus at ADDRESS, as in 127.0.0.1:9464, under /metrics.
+        #[arg(long, value_name = "ADDRESS")]
+        metrics: Option<String>,
+        /// Let ADDRESS be one that other computers reach. They need no password.
+        #[arg(long, requires = "metrics")]
+        metrics_anywhere: bool,
+    },
     /// Save one picture.
     Snapshot {
         source: Option<String>,
@@ -200,6 +227,18 @@ fn seconds(text: &str) -> Result<Duration, String> {
 /// Less than a second is not enough to open anything.
 fn patience(text: &str) -> Result<Duration, String> {
     seconds_from(1.0, text)
+}
+
+/// More lines a second than the status has news would say nothing new.
+fn interval(text: &str) -> Result<Duration, String> {
+    seconds_from(0.1, text)
+}
+
+/// From a moment to a year.
+fn minutes(text: &str) -> Result<Duration, String> {
+    let (shortest, longest) = (0.01, 525_600.0);
+    let value = text.parse().ok().filter(|value: &f64| (shortest..=longest).contains(value));
+    value.map(|minutes| secs(minutes * 60.0)).ok_or_else(|| format!("it can be {shortest} to {longest} minutes"))
 }
 
 fn seconds_from(shortest: f64, text: &str) -> Result<Duration, String> {
@@ -336,6 +375,17 @@ pub fn run(command: &Command, shared: &Shared, interrupted: &AtomicBool) -> Exit
                 _ => history::Form::Text,
             };
             job.history(source.as_deref(), *since, form)
+        }
+        Command::Monitor { sources, duration, interval, json, on_event, metrics, metrics_anywhere } => {
+            job.monitor(monitor::Order {
+                sources,
+                duration: *duration,
+                interval: *interval,
+                json: *json,
+                on_event: on_event.as_deref(),
+                metrics: metrics.as_deref(),
+                may_be_reached: *metrics_anywhere,
+            })
         }
         Command::Snapshot { source, output, json } => job.snapshot(source.as_deref(), output, *json),
         Command::AskDevice { paths } => {

@@ -123,6 +123,8 @@ mod system {
 
     pub fn terminate(_: u32) {}
 
+    pub fn kill_group(_: u32) {}
+
     pub fn end_now() {}
 
     pub fn kernel_function(_: u32) -> Option<String> {
@@ -412,6 +414,12 @@ pub fn die_with_parent() {
 /// Asks a process of our own to end, in the system's way, where it has one besides killing.
 pub fn terminate(pid: u32) {
     system::terminate(pid);
+}
+
+/// Kills a process that was started after [`prepare`], and what it has started itself. It must not have been waited for: its
+/// number might be another's by then. Where there are no such groups, dropping the [`Leash`] does it.
+pub fn kill_group(pid: u32) {
+    system::kill_group(pid);
 }
 
 /// Ends this process on the spot, whatever its other threads do; nothing is flushed or freed.

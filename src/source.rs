@@ -202,6 +202,14 @@ impl SourceSpec {
         }
     }
 
+    /// When a camera that is away now comes back, where that is known beforehand: by the script of the simulated one.
+    #[must_use]
+    pub fn returns_at(&self, first_opened: Instant, now: Instant) -> Option<Instant> {
+        let Self::Simulated(script) = self else { return None };
+        let elapsed = now.saturating_duration_since(first_opened);
+        script.away_until(elapsed).and_then(|end| first_opened.checked_add(end))
+    }
+
     /// A name for people, for what is no device that the system lists.
     #[must_use]
     pub fn name(&self) -> String {

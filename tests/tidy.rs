@@ -189,7 +189,10 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("nokhwa::", &["device.rs", "source/native.rs"]),
     // What starts processes must see to their end.
     ("nokhwa_bindings_macos", &["device.rs"]),
-    ("Command::new(", &["device/ask.rs", "device/macos.rs", "device/windows.rs", "source/isolated/process.rs"]),
+    (
+        "Command::new(",
+        &["device/ask.rs", "device/macos.rs", "device/windows.rs", "source/isolated/process.rs", "cli/monitor/hook.rs"],
+    ),
     ("process::exit", &[]),
 ];
 

@@ -76,7 +76,7 @@ impl Outage {
             // An outage begins when the last picture came, not when its absence was noticed.
             self.since = self.since.or(last_frame_at).or(Some(now));
             self.tell_failure(&fault, plan, now);
-            self.raise_alert(&fault, plan == Plan::GiveUp, should_reboot);
+            self.raise_alert(&fault, plan == Plan::GiveUp, should_reboot, now);
             self.is_announced = true;
             self.rung = match plan {
                 Plan::Do { rung, .. } => Some(rung),
@@ -87,10 +87,10 @@ impl Outage {
     }
 
     /// Nothing more is tried because somebody said so.
-    pub(super) fn on_stop_trying(&mut self) {
+    pub(super) fn on_stop_trying(&mut self, now: Instant) {
         self.log(Level::Warning, "rung", "Nothing more is tried, as asked");
         if let Some(fault) = self.last_fault.clone() {
-            self.raise_alert(&fault, true, false);
+            self.raise_alert(&fault, true, false, now);
         }
         self.rung = None;
     }
@@ -156,6 +156,21 @@ impl Outage {
         self.log.add_with(&self.source, level, "rung", message, details);
     }
 
+    /// For programs it says how long there has been no live picture, where there is none or was none.
+    fn log_alert(
+        &self,
+        level: Level,
+        name: AlertName,
+        message: String,
+        outage: Option<Duration>,
+        details: impl IntoIterator<Item = (&'static str, Value)>,
+    ) {
+        // A thousandth is all that means anything.
+        let outage = outage.map(|outage| ("outage_secs", ((outage.as_secs_f64() * 1_000.0).round() / 1_000.0).into()));
+        let details = details.into_iter().chain(outage).map(|(key, value)| (key.to_owned(), value)).collect();
+        self.log.add_with(&self.source, level, name.as_str(), message, details);
+    }
+
     fn tell_damage(&mut self, fault: &Fault, now: Instant) {
         self.n_unlogged_damaged += 1;
         if self.damage_logged_at.is_some_and(|at| now.saturating_duration_since(at) < DAMAGE_LOG_PERIOD) {
@@ -191,7 +206,7 @@ impl Outage {
         }
     }
 
-    fn raise_alert(&mut self, fault: &Fault, gives_up: bool, should_reboot: bool) {
+    fn raise_alert(&mut self, fault: &Fault, gives_up: bool, should_reboot: bool, now: Instant) {
         let (name, cause) = match fault.class {
             _ if gives_up => (AlertName::CameraCritical, "needs somebody to act"),
             _ if should_reboot => (AlertName::CameraCritical, "system reboot needed"),
@@ -201,7 +216,9 @@ impl Outage {
         };
         if self.alert.as_ref().is_none_or(|open| open.name != name) {
             let level = if name == AlertName::CameraCritical { Level::Error } else { Level::Warning };
-            self.log(level, name.as_str(), format!("Alert: {cause}"));
+            let outage = self.since.map(|since| now.saturating_duration_since(since));
+            let details = [("cause", Value::from(cause)), ("fault", fault.kind.slug().into())];
+            self.log_alert(level, name, format!("Alert: {cause}"), outage, details);
         }
         self.alert = Some(Alert { name, cause: cause.to_owned(), message: fault.to_string() });
     }
@@ -210,7 +227,8 @@ impl Outage {
     pub(super) fn on_good_frame(&mut self, opening: Option<String>, n_attempts: u32, now: Instant) {
         let began = self.since.take();
         if let (Some(since), true) = (began, self.is_announced) {
-            let lasted = now.saturating_duration_since(since).as_secs_f64();
+            let outage = now.saturating_duration_since(since);
+            let lasted = outage.as_secs_f64();
             let how = match self.rung {
                 Some(Rung::Reinitialise) if n_attempts > 0 => format!("reconnect, {} try", ordinal(n_attempts)),
                 Some(rung) => rung.to_string(),
@@ -219,7 +237,7 @@ impl Outage {
             self.log(Level::Good, "recovered", format!("Picture back after {lasted:.1} s ({how})"));
             if self.alert.is_some() {
                 let message = format!("Alert ended: recovered after {lasted:.1} s");
-                self.log(Level::Good, AlertName::CameraRecovery.as_str(), message);
+                self.log_alert(Level::Good, AlertName::CameraRecovery, message, Some(outage), []);
             }
         } else if let Some(opening) = opening {
             self.log(Level::Info, "open", opening);
@@ -276,6 +294,11 @@ mod tests {
         assert_eq!((outage.since, outage.rung), (Some(now), Some(Rung::Retry)));
         outage.on_good_frame(None, 0, now + Duration::from_secs(4));
         assert_eq!(names(&log)[2..], ["recovered", "CAMERA_RECOVERY"]);
+        let details =
+            |name: &str| log.since(0).iter().find(|event| event.name == name).map(|event| json!(event.details));
+        let issue = json!({"cause": "capture_failure", "fault": "stall", "outage_secs": 0.0});
+        assert_eq!(details("CAMERA_ISSUE"), Some(issue));
+        assert_eq!(details("CAMERA_RECOVERY"), Some(json!({"outage_secs": 4.0})));
         assert!(log.since(0).iter().any(|event| event.message == "Picture back after 4.0 s (retry)"));
         assert!(outage.last_fault.is_none() && outage.alert.is_none() && outage.since.is_none());
     }
@@ -296,7 +319,7 @@ mod tests {
         let mut outage = Outage::new("sim:".to_owned(), log.clone());
         let plan = Plan::Do { rung: Rung::Reinitialise, at: now };
         outage.on_failure(Fault::new(FaultKind::Hung, "hung"), plan, false, None, now);
-        outage.on_stop_trying();
+        outage.on_stop_trying(now);
         assert_eq!(names(&log), ["hung", "CAMERA_ISSUE", "rung", "CAMERA_CRITICAL"]);
         assert_eq!(outage.last_fault.map(|fault| fault.kind), Some(FaultKind::Hung));
     }

@@ -18,7 +18,7 @@ use self::refusal::Files;
 pub use self::watch::{TELLS_OF_USE, WatchGuard, watch};
 use super::codes::{self, Call};
 use super::text::{plain, safe};
-pub use super::unix::{Leash, end_now, prepare, terminate};
+pub use super::unix::{Leash, end_now, kill_group, prepare, terminate};
 use super::{
     Capabilities, Device, DeviceKind, SHARED_FILE_PREFIX, Undriven, Usability, UsbLink, with_what_is_there,
     without_code,

@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 
 pub use self::watch::WatchGuard;
 use super::apple::{self, Listed};
-pub use super::unix::{Leash, end_now, prepare, terminate};
+pub use super::unix::{Leash, end_now, kill_group, prepare, terminate};
 use super::watch::Sign;
 use super::{Capabilities, Device, Holder, SHARED_FILE_PREFIX, Usability};
 use crate::control::{Control, Setting};

@@ -10,7 +10,9 @@ use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 use windows_sys::Win32::System::Threading::CREATE_NO_WINDOW;
 
 pub use self::controls::ControlPort;
-pub use self::process::{Leash, die_with_parent, end_now, kernel_function, prepare, shared_file, terminate};
+pub use self::process::{
+    Leash, die_with_parent, end_now, kernel_function, kill_group, prepare, shared_file, terminate,
+};
 pub use self::watch::WatchGuard;
 use super::consent::Process;
 use super::pnp::{self, Listed};

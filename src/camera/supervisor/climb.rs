@@ -70,7 +70,7 @@ impl Supervisor {
             _ => {}
         }
         self.interrupt_rung(now);
-        self.outage.on_stop_trying();
+        self.outage.on_stop_trying(now);
         self.tally.on_interruption(now);
         self.close_then(Next::Fail, now);
     }
@@ -276,6 +276,7 @@ impl Supervisor {
             other_backends: &other_backends,
         };
         let plan = self.ladder.on_failure(&fault, situation, now);
+        let plan = self.hasten(plan, now);
         self.waits.await_end_of(self.ladder.waits_for(), device);
         self.outage.on_failure(fault, plan, self.ladder.should_reboot(), self.tally.last_frame_at, now);
         if self.ladder.needs_consent() && !knew_of_consent {
@@ -285,6 +286,19 @@ impl Supervisor {
             self.outage.on_reboot_advised(self.ladder.n_attempts());
         }
         plan
+    }
+
+    /// The system tells when a device is plugged in, and it is opened at once; the simulated one has its script for that.
+    fn hasten(&self, plan: Plan, now: Instant) -> Plan {
+        let back = self.first_opened.and_then(|first_opened| self.spec.returns_at(first_opened, now));
+        match (plan, back) {
+            (Plan::Do { rung: Rung::Reinitialise, at }, Some(back))
+                if self.ladder.waits_for() == Some(FaultClass::Plug) =>
+            {
+                Plan::Do { rung: Rung::Reinitialise, at: at.min(back) }
+            }
+            _ => plan,
+        }
     }
 
     /// The compressed format where the camera sends another one, and the other way round: nearly every USB camera has both.

@@ -39,6 +39,9 @@ pub fn die_with_parent() {}
 /// A process without a window cannot be asked, only killed.
 pub fn terminate(_: u32) {}
 
+/// Done by dropping the [`Leash`].
+pub fn kill_group(_: u32) {}
+
 pub fn end_now() {
     // SAFETY: the pseudo handle of this process is always valid, and nothing runs after the call. `ExitProcess` would wait
     // for the lock of a library that may be held by the very call that does not come back.

@@ -187,6 +187,12 @@ impl Script {
     pub fn fault_at(&self, name: FaultName, elapsed: Duration) -> Option<&Planned> {
         self.faults().find(|fault| fault.name == name && fault.contains(elapsed))
     }
+
+    /// When the camera is plugged in again, if it is away `elapsed` after the first opening and comes back.
+    #[must_use]
+    pub fn away_until(&self, elapsed: Duration) -> Option<Duration> {
+        self.fault_at(FaultName::Unplug, elapsed)?.end()
+    }
 }
 
 impl fmt::Display for Script {
