@@ -14,6 +14,7 @@ fn command(arguments: &[&str]) -> (Command, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_camclinic"));
     command.arg("monitor").args(arguments).arg("--settings").arg(folder.path().join("settings.json"));
+    command.env("CAMCLINIC_DATA", folder.path().join("data"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     (command, folder)
 }

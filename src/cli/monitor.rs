@@ -15,7 +15,7 @@ use self::hook::Hooks;
 use self::metrics::{Sample, Server};
 use self::output::Output;
 use self::record::{Ending, Record, Totals};
-use super::{Exit, Work, complain, exit_of};
+use super::{Exit, Work, complain, exit_of, keep_records};
 use crate::camera::Camera;
 use crate::event::{Event, Level};
 use crate::latest::{Latest, Reader};
@@ -93,9 +93,16 @@ impl Work<'_> {
         let (events, untold) = bounded(MAX_UNTOLD);
         let mut outlets = outlets(order, &events)?;
         let began = Instant::now();
+        // Dropped after the cameras, whose last events it takes.
+        let kept = EventLog::new();
+        let records = keep_records(&kept);
         let mut cameras = Vec::new();
         for (nth, spec) in specs.into_iter().enumerate() {
-            cameras.push(self.begin_to_monitor(nth, spec, &events, order.json, began)?);
+            let monitored = self.begin_to_monitor(nth, spec, &events, &kept, order.json, began)?;
+            if let Some(records) = &records {
+                records.watch(monitored.camera.status());
+            }
+            cameras.push(monitored);
         }
         let is_open = self.until_end(&mut cameras, order, &mut outlets, &untold, began)?;
         let now = Instant::now();
@@ -131,14 +138,18 @@ impl Work<'_> {
         nth: usize,
         spec: SourceSpec,
         events: &Sender<(usize, Event)>,
+        kept: &EventLog,
         json: bool,
         now: Instant,
     ) -> Result<Monitored, String> {
         let source = spec.to_string();
         let log = EventLog::new();
-        let events = events.clone();
-        // Should there be no room, thousands of events are on their way already.
-        log.listen(move |event| drop(events.try_send((nth, event.clone()))));
+        let (events, kept) = (events.clone(), kept.clone());
+        log.listen(move |event| {
+            kept.add_with(&event.source, event.level, &event.name, event.message.clone(), event.details.clone());
+            // Should there be no room, thousands of events are on their way already.
+            let _ = events.try_send((nth, event.clone()));
+        });
         // As text, the events are told on stdout.
         let camera = if json {
             self.open_with(spec, &self.run.settings, log)?
