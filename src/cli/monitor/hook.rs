@@ -183,7 +183,6 @@ impl Runner {
             Some(heard) if !status.success() => Err(Trouble::Fails(status, heard.words)),
             Some(_) => Ok(()),
             None => {
-                let holds = Err(Trouble::LeavesBehind);
                 if !status.success() {
                     troubles.on(&Trouble::Fails(status, String::new()));
                 }
@@ -198,7 +197,7 @@ impl Runner {
                         troubles.on(&Trouble::LeavesBehind);
                     }
                 }
-                if is_told { holds } else { Ok(()) }
+                Ok(())
             }
         }
     }
