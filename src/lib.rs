@@ -88,6 +88,9 @@
 //! | `reset-N` | resets a device on its bus | when the system has answered |
 //! | `snapshots` | encodes and writes pictures | when its `Snapshots` is dropped |
 //! | `records` | writes events and samples of the score, reads earlier ones | when its `Records` is dropped, as soon as the disk lets it |
+//! | `output` | writes what `monitor` says; a reader that stops holds only it up | with the last line |
+//! | `hook-N`, `hook-in`, `hook-out` | run the commands of `monitor --on-event`, give them the event, read what they print | with the commands, which have a deadline |
+//! | `metrics`, `metrics-client` | answer requests for metrics | with the command; a request has two seconds |
 //! | `controls` | asks a device for its controls, once a second, and sets them; in the process that has it open | when the source is closed, as soon as the driver's call returns |
 //! | `list-devices` | asks the system which cameras there are | when the system has answered |
 //! | `hear-PID` | hears what a capture process reports; PID is its number | when that has ended |

@@ -303,6 +303,9 @@ fn damaged_frames_are_counted_and_never_restart_the_stream() {
     assert_eq!(status.last_fault.as_ref().map(|fault| fault.kind.slug()), Some("bad-frame"));
     assert!(status.deductions.iter().any(|deduction| deduction.rule == "drops"), "{:?}", status.deductions);
     assert!(bench.event_names().iter().filter(|name| *name == "damaged").count() <= 3, "the log is not flooded");
+    let alerts: Vec<_> = status.alerts.iter().map(|alert| (alert.name.as_str(), alert.cause.as_str())).collect();
+    assert_eq!(alerts, [("CAMERA_ISSUE", "buffer_error")]);
+    assert!(status.state == State::Streaming && status.outage_secs.is_none(), "{status:?}");
 }
 
 #[test]

@@ -154,9 +154,11 @@ fn signals_bring_the_summary() {
 fn a_reader_that_leaves_ends_it_quietly() {
     let (mut command, _folder) = command(&["sim:", "--interval", "0.2"]);
     let mut child = command.spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    assert!(!line.is_empty());
+    let (mut stdout, mut text) = (BufReader::new(child.stdout.take().unwrap()), String::new());
+    while !text.contains("live, score") {
+        assert!(stdout.read_line(&mut text).unwrap() > 0, "{text}");
+    }
+    drop(stdout);
     // The pipe is broken from here on.
     let output = end_of(child);
     assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
@@ -226,11 +228,12 @@ fn check_hook(script: &str, minutes: &str, says: &str) {
     assert!(stderr(&output).contains(says), "“{says}” is not in: {}", stderr(&output));
     let lines = lines(&output);
     assert_eq!(named(&lines, "CAMERA_RECOVERY").len(), 2);
-    let n = (minutes.parse::<f64>().unwrap() * 120.0).floor() as usize;
-    assert_eq!(of_type(&lines, "status").len(), n, "one each half second");
+    let minutes: f64 = minutes.parse().unwrap();
+    let n = of_type(&lines, "status").len() as f64;
+    assert!((n - (minutes * 120.0).floor()).abs() < 0.5, "one each half second, not {n}");
     let told = named(&lines, "hook");
     assert!(told.iter().all(|event| event["level"] == "warning" && event["source"] == ""), "{told:?}");
-    let longest = Duration::from_secs_f64(minutes.parse::<f64>().unwrap() * 60.0 + 6.0);
+    let longest = Duration::from_secs_f64(minutes * 60.0 + 6.0);
     assert!(took < longest, "{took:?}");
 }
 
@@ -341,7 +344,7 @@ fn metrics_are_served_and_slow_clients_disturb_nobody() {
         let _ = match nth % 4 {
             0 => Ok(()),
             1 => client.write_all(b"GET /met"),
-            2 => client.write_all(&[0xFF; 20_000]),
+            2 => client.write_all(&vec![0xFF; 20_000]),
             _ => client.write_all(b"GET /metrics HTTP/1.1\r\n\r\n"),
         };
     }
@@ -409,7 +412,7 @@ fn a_real_prometheus_scrapes_it_twice() {
     prometheus.arg(format!("--web.listen-address={address}"));
     prometheus.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let _prometheus = Killed(prometheus.spawn().unwrap());
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_mins(1);
     let ask = |query: &str| {
         let asked =
             Command::new("promtool").args(["query", "instant", &format!("http://{address}"), query]).output().unwrap();
@@ -430,7 +433,7 @@ fn a_real_prometheus_scrapes_it_twice() {
     let first = wait_for("camclinic_camera_frames_total", &|frames| frames > 0.0);
     wait_for("camclinic_camera_frames_total", &|frames| frames > first);
     wait_for("count_over_time(camclinic_camera_up[1m])", &|n| n >= 2.0);
-    wait_for("up{job=\"camclinic\"}", &|up| up == 1.0);
+    wait_for("up{job=\"camclinic\"}", &|up| up > 0.5);
 }
 
 #[test]

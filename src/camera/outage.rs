@@ -1,6 +1,7 @@
 //! The time without a live picture although one is wanted: when it began, why, what the log and the alerts say of it, and
-//! how it ended. Writes events; decides nothing.
+//! how it ended. Writes events; decides nothing. Also the alert about a picture that is live and keeps coming damaged.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -13,6 +14,11 @@ use crate::status::{Alert, AlertName, Outcome, Rung};
 
 /// Damaged frames come many a second: the log gets one line in this time.
 const DAMAGE_LOG_PERIOD: Duration = Duration::from_secs(5);
+/// So many damaged frames within this time are more than a disturbance of the moment, and raise an alert.
+const DAMAGE_OF_AN_ALERT: usize = 3;
+const DAMAGE_WINDOW: Duration = Duration::from_secs(5);
+/// The alert stands until there was no damaged frame for so long.
+const CALM: Duration = Duration::from_secs(5);
 /// The log says that nothing will happen for so long; shorter pauses are over when it is read.
 const LONG_PAUSE: Duration = Duration::from_secs(5);
 
@@ -26,7 +32,11 @@ pub(super) struct Outage {
     pub(super) is_announced: bool,
     pub(super) last_fault: Option<Fault>,
     pub(super) rung: Option<Rung>,
-    pub(super) alert: Option<Alert>,
+    alert: Option<Alert>,
+    /// Stands beside an outage, and ends by itself.
+    damage_alert: Option<Alert>,
+    /// When the last damaged frames came, as many as an alert takes.
+    damaged_at: VecDeque<Instant>,
     n_unlogged_damaged: u32,
     damage_logged_at: Option<Instant>,
 }
@@ -41,6 +51,8 @@ impl Outage {
             last_fault: None,
             rung: None,
             alert: None,
+            damage_alert: None,
+            damaged_at: VecDeque::new(),
             n_unlogged_damaged: 0,
             damage_logged_at: None,
         }
@@ -55,6 +67,11 @@ impl Outage {
     pub(super) fn end_unwanted(&mut self) {
         let last_fault = self.last_fault.take();
         *self = Self { last_fault, ..Self::new(std::mem::take(&mut self.source), self.log.clone()) };
+    }
+
+    /// Those that stand open.
+    pub(super) fn alerts(&self) -> Vec<Alert> {
+        self.alert.iter().chain(&self.damage_alert).cloned().collect()
     }
 
     pub(super) fn log(&self, level: Level, name: &str, message: impl Into<String>) {
@@ -72,6 +89,7 @@ impl Outage {
     ) {
         if fault.class == FaultClass::Quality {
             self.tell_damage(&fault, now);
+            self.watch_damage(&fault, now);
         } else {
             // An outage begins when the last picture came, not when its absence was noticed.
             self.since = self.since.or(last_frame_at).or(Some(now));
@@ -185,6 +203,34 @@ impl Outage {
         self.n_unlogged_damaged = 0;
     }
 
+    fn watch_damage(&mut self, fault: &Fault, now: Instant) {
+        self.damaged_at.push_back(now);
+        if self.damaged_at.len() > DAMAGE_OF_AN_ALERT {
+            self.damaged_at.pop_front();
+        }
+        let is_young = |at: &Instant| now.saturating_duration_since(*at) <= DAMAGE_WINDOW;
+        let is_much = self.damaged_at.len() == DAMAGE_OF_AN_ALERT && self.damaged_at.front().is_some_and(is_young);
+        let cause = "buffer_error";
+        if is_much && self.damage_alert.is_none() {
+            let details = [("cause", Value::from(cause)), ("fault", fault.kind.slug().into())];
+            self.log_alert(Level::Warning, AlertName::CameraIssue, format!("Alert: {cause}"), None, details);
+        }
+        if is_much || self.damage_alert.is_some() {
+            let alert = Alert { name: AlertName::CameraIssue, cause: cause.to_owned(), message: fault.to_string() };
+            self.damage_alert = Some(alert);
+        }
+    }
+
+    fn end_damage(&mut self, now: Instant) {
+        let is_calm = |at: &Instant| now.saturating_duration_since(*at) >= CALM;
+        if self.damage_alert.is_some() && self.damaged_at.back().is_none_or(is_calm) {
+            self.damage_alert = None;
+            let message = format!("Alert ended: no damaged frame for {} s", CALM.as_secs());
+            let details = [("cause", "buffer_error".into())];
+            self.log_alert(Level::Good, AlertName::CameraRecovery, message, None, details);
+        }
+    }
+
     fn tell_failure(&self, fault: &Fault, plan: Plan, now: Instant) {
         let is_known = |last: &Fault| last.kind == fault.kind && is_same_but_for_numbers(&last.message, &fault.message);
         let is_repetition = self.is_announced && self.last_fault.as_ref().is_some_and(is_known);
@@ -237,7 +283,8 @@ impl Outage {
             self.log(Level::Good, "recovered", format!("Picture back after {lasted:.1} s ({how})"));
             if self.alert.is_some() {
                 let message = format!("Alert ended: recovered after {lasted:.1} s");
-                self.log_alert(Level::Good, AlertName::CameraRecovery, message, Some(outage), []);
+                let cause = self.alert.as_ref().map(|alert| ("cause", Value::from(alert.cause.as_str())));
+                self.log_alert(Level::Good, AlertName::CameraRecovery, message, Some(outage), cause);
             }
         } else if let Some(opening) = opening {
             self.log(Level::Info, "open", opening);
@@ -245,6 +292,7 @@ impl Outage {
         self.is_announced = false;
         self.alert = None;
         self.rung = None;
+        self.end_damage(now);
         // That frames are damaged now and then stays worth knowing while good ones come between them.
         self.last_fault = self.last_fault.take().filter(|fault| fault.class == FaultClass::Quality);
     }
@@ -298,9 +346,61 @@ mod tests {
             |name: &str| log.since(0).iter().find(|event| event.name == name).map(|event| json!(event.details));
         let issue = json!({"cause": "capture_failure", "fault": "stall", "outage_secs": 0.0});
         assert_eq!(details("CAMERA_ISSUE"), Some(issue));
-        assert_eq!(details("CAMERA_RECOVERY"), Some(json!({"outage_secs": 4.0})));
+        assert_eq!(details("CAMERA_RECOVERY"), Some(json!({"cause": "capture_failure", "outage_secs": 4.0})));
         assert!(log.since(0).iter().any(|event| event.message == "Picture back after 4.0 s (retry)"));
         assert!(outage.last_fault.is_none() && outage.alert.is_none() && outage.since.is_none());
+    }
+
+    /// Damaged frames at these times and good ones in between, a tenth of a second apart; what alerts there are.
+    #[track_caller]
+    fn check_damage(damaged_at_secs: &[u64], end_secs: u64, expected: &[&str], is_open: bool) {
+        let log = EventLog::new();
+        let now = Instant::now();
+        let mut outage = Outage::new("sim:".to_owned(), log.clone());
+        let plan = Plan::Do { rung: Rung::Retry, at: now };
+        for tenth in 0..end_secs * 10 {
+            let at = now + Duration::from_millis(tenth * 100);
+            if tenth % 10 == 0 && damaged_at_secs.contains(&(tenth / 10)) {
+                outage.on_failure(Fault::new(FaultKind::BadFrame, "cut off"), plan, false, Some(at), at);
+            } else {
+                outage.on_good_frame(None, 0, at);
+            }
+        }
+        let names = names(&log);
+        let alerts: Vec<_> = names.iter().filter(|name| name.starts_with("CAMERA_")).collect();
+        assert_eq!(alerts, expected, "{damaged_at_secs:?}");
+        let open: Vec<_> = outage.alerts().into_iter().map(|alert| alert.cause).collect();
+        assert_eq!(open, if is_open { vec!["buffer_error"] } else { vec![] }, "{damaged_at_secs:?}");
+        assert!(!log.since(0).iter().any(|event| event.details.contains_key("outage_secs")), "the picture was live");
+    }
+
+    #[test]
+    fn a_picture_that_keeps_coming_damaged_is_an_alert() {
+        check_damage(&[1, 2], 20, &[], false);
+        check_damage(&[1, 2, 9, 10, 17], 30, &[], false);
+        check_damage(&[1, 2, 3], 5, &["CAMERA_ISSUE"], true);
+        check_damage(&[1, 3, 6, 10, 14], 18, &["CAMERA_ISSUE"], true);
+        check_damage(&[1, 2, 3], 9, &["CAMERA_ISSUE", "CAMERA_RECOVERY"], false);
+        check_damage(&[1, 2, 3, 12, 13, 14], 16, &["CAMERA_ISSUE", "CAMERA_RECOVERY", "CAMERA_ISSUE"], true);
+    }
+
+    #[test]
+    fn an_outage_is_an_alert_beside_that_about_damage() {
+        let log = EventLog::new();
+        let now = Instant::now();
+        let mut outage = Outage::new("sim:".to_owned(), log.clone());
+        let plan = Plan::Do { rung: Rung::Retry, at: now };
+        for _ in 0..3 {
+            outage.on_failure(Fault::new(FaultKind::BadFrame, "cut off"), plan, false, Some(now), now);
+        }
+        outage.on_failure(Fault::new(FaultKind::Stall, "no frame"), plan, false, Some(now), now);
+        let causes: Vec<_> = outage.alerts().into_iter().map(|alert| alert.cause).collect();
+        assert_eq!(causes, ["capture_failure", "buffer_error"]);
+        outage.on_good_frame(None, 0, now + Duration::from_secs(2));
+        assert_eq!(outage.alerts().len(), 1);
+        outage.on_good_frame(None, 0, now + CALM);
+        assert!(outage.alerts().is_empty());
+        assert_eq!(names(&log).iter().filter(|name| *name == "CAMERA_RECOVERY").count(), 2);
     }
 
     #[test]

@@ -108,7 +108,7 @@ impl Supervisor {
             rung: if self.ladder.should_reboot() { Some(Rung::AdviseReboot) } else { self.outage.rung },
             last_fault: self.outage.last_fault.clone(),
             should_reboot: self.ladder.should_reboot(),
-            alerts: self.outage.alert.iter().cloned().collect(),
+            alerts: self.outage.alerts(),
             name: self.name.clone(),
             asked: self.asked(),
             got: self.tally.got.clone(),

@@ -183,7 +183,6 @@ impl Runner {
             Some(heard) if !status.success() => Err(Trouble::Fails(status, heard.words)),
             Some(_) => Ok(()),
             None => {
-                let holds = Err(Trouble::LeavesBehind);
                 if !status.success() {
                     troubles.on(&Trouble::Fails(status, String::new()));
                 }
@@ -198,7 +197,7 @@ impl Runner {
                         troubles.on(&Trouble::LeavesBehind);
                     }
                 }
-                if is_told { holds } else { Ok(()) }
+                Ok(())
             }
         }
     }
@@ -222,10 +221,9 @@ impl Runner {
     }
 
     /// With all that it started, as far as the system knows of it.
-    fn kill(&self, child: &mut Child, leash: Option<Leash>) {
+    fn kill(&self, child: &mut Child, _leash: Option<Leash>) {
         device::kill_group(child.id());
         let _ = child.kill();
-        drop(leash);
         let until = Instant::now() + KILL;
         // One that sits in the kernel keeps its place among those that run.
         while matches!(child.try_wait(), Ok(None)) && (Instant::now() < until || !self.stop.load(Ordering::Relaxed)) {
