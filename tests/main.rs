@@ -8,6 +8,7 @@ mod engine;
 mod files;
 mod isolation;
 mod lab;
+mod testing;
 mod tidy;
 #[cfg(feature = "gui")]
 mod ui;
