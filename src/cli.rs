@@ -30,9 +30,12 @@ use crate::status::{Grade, State, Status};
 mod history;
 mod list;
 mod log;
+mod manual;
 mod monitor;
+mod nagios;
 mod recover;
 mod status;
+mod test;
 
 /// How a run ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,8 +118,20 @@ pub enum Command {
         /// Everything that is known, not only the essentials.
         #[arg(long)]
         detailed: bool,
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Take a number of frames, measure how they come, and tell what is wrong with them.
+    ///
+    /// The camera is watched for two seconds at least, however few the frames are: rate, jitter, lost frames and a frozen
+    /// picture are judged over all of that time. Nothing is recovered: a stream that breaks off ends the test.
+    Test {
+        source: Option<String>,
+        /// How many frames to take, each with its own deadline.
+        #[arg(long, value_name = "N", default_value = "5", value_parser = n_tests, allow_negative_numbers = true)]
+        num_tests: u32,
+        #[command(flatten)]
+        output: Output,
     },
     /// Get a camera going again: restart the stream, reconnect, reset the device, until good pictures come.
     Recover {
@@ -196,8 +211,47 @@ pub enum Command {
     /// Asks cameras what they can do, for another run of this program, which does not wait for a driver that hangs.
     #[command(name = device::ask::COMMAND, hide = true)]
     AskDevice { paths: Vec<String> },
+    /// Prints what makes a shell complete the command line; for packages, which install it.
+    #[command(hide = true)]
+    Complete { shell: clap_complete::Shell },
+    /// Writes the manual's pages into a folder; for packages, which install them.
+    #[command(hide = true)]
+    Man { folder: PathBuf },
     /// Explain a command, or the simulated camera: `camclinic help sim`.
     Help { topic: Option<String> },
+}
+
+/// In which form a result is printed.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub struct Output {
+    /// The same as --format json.
+    #[arg(long)]
+    json: bool,
+    /// How to print the result: text for people, json for programs, nagios for monitoring systems (one line, with
+    /// performance data).
+    #[arg(
+        long,
+        value_name = "FORM",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        conflicts_with = "json"
+    )]
+    format: Form,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Form {
+    #[default]
+    Text,
+    Json,
+    Nagios,
+}
+
+impl Output {
+    fn form(self) -> Form {
+        if self.json { Form::Json } else { self.format }
+    }
 }
 
 /// `--backend`: `auto` is a choice too, against the one in the settings.
@@ -218,6 +272,13 @@ fn backend(text: &str) -> Result<BackendChoice, String> {
 fn rate(text: &str) -> Result<f64, String> {
     let range = FPS.min..=FPS.max;
     text.parse().ok().filter(|fps| range.contains(fps)).ok_or_else(|| format!("it can be {} to {}", FPS.min, FPS.max))
+}
+
+/// At 30 frames a second the most takes about an hour.
+fn n_tests(text: &str) -> Result<u32, String> {
+    const MOST: u32 = 100_000;
+    let n_tests = text.parse().ok().filter(|n_tests| (1..=MOST).contains(n_tests));
+    n_tests.ok_or_else(|| format!("it can be 1 to {MOST} frames"))
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -254,7 +315,16 @@ fn seconds_from(shortest: f64, text: &str) -> Result<Duration, String> {
 pub fn parse() -> Result<Cli, Exit> {
     Cli::try_parse().map_err(|error| {
         let _ = error.print();
-        if error.use_stderr() { Exit::CouldNotRun } else { Exit::Healthy }
+        if !error.use_stderr() {
+            return Exit::Healthy;
+        }
+        // A monitoring system shows stdout alone.
+        if std::env::args().any(|argument| argument == "nagios" || argument == "--format=nagios") {
+            let reason = error.to_string();
+            let reason = reason.lines().next().unwrap_or_default();
+            say(&nagios::line(Exit::CouldNotRun, reason.trim_start_matches("error: "), &[]));
+        }
+        Exit::CouldNotRun
     })
 }
 
@@ -358,7 +428,8 @@ pub fn run(command: &Command, shared: &Shared, interrupted: &AtomicBool) -> Exit
     let job = Work { run: &run, shared, interrupted };
     let ended = match command {
         Command::List { json } => list::list(*json),
-        Command::Status { source, detailed, json } => job.status(source.as_deref(), *detailed, *json),
+        Command::Status { source, detailed, output } => job.status(source.as_deref(), *detailed, output.form()),
+        Command::Test { source, num_tests, output } => job.test(source.as_deref(), *num_tests, output.form()),
         Command::Recover { source, reset, deadline, json } => {
             let order = recover::Order { may_reset: *reset, deadline: *deadline, json: *json };
             job.recover(source.as_deref(), order)
@@ -392,12 +463,27 @@ pub fn run(command: &Command, shared: &Shared, interrupted: &AtomicBool) -> Exit
             device::ask::answer(paths, say);
             Ok(Exit::Healthy)
         }
+        Command::Complete { shell } => {
+            say(&manual::completion(*shell));
+            Ok(Exit::Healthy)
+        }
+        Command::Man { folder } => manual::write(folder).map(|()| Exit::Healthy),
         Command::Help { topic } => help(topic.as_deref()),
     };
     ended.unwrap_or_else(|sentence| {
         complain(&sentence);
+        if command.is_for_nagios() {
+            say(&nagios::line(Exit::CouldNotRun, &sentence, &[]));
+        }
         Exit::CouldNotRun
     })
+}
+
+impl Command {
+    /// Whether the one line on stdout is all that is looked at.
+    fn is_for_nagios(&self) -> bool {
+        matches!(self, Self::Status { output, .. } | Self::Test { output, .. } if output.form() == Form::Nagios)
+    }
 }
 
 /// Keeps log and history of this run, where that is possible; a sentence on stderr says if it is not.
@@ -442,17 +528,18 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    fn status(&self, source: Option<&str>, detailed: bool, json: bool) -> Result<Exit, String> {
+    fn status(&self, source: Option<&str>, detailed: bool, form: Form) -> Result<Exit, String> {
         let spec = self.choose(source)?;
         let patience = self.patience(&spec);
         let camera = self.open(spec)?;
         let status = self.watch(&camera, &patience)?;
-        if json {
-            say(&pretty(status.as_ref()));
-        } else {
-            say(&status::text(&status, detailed));
-        }
-        Ok(exit_of(&status))
+        let exit = exit_of(&status);
+        say(&match form {
+            Form::Text => status::text(&status, detailed),
+            Form::Json => pretty(status.as_ref()),
+            Form::Nagios => nagios::of_status(exit, &status),
+        });
+        Ok(exit)
     }
 
     fn history(&self, source: Option<&str>, since: Option<Timestamp>, form: history::Form) -> Result<Exit, String> {

@@ -40,7 +40,7 @@ const UNAVAILABLE: Rule = Rule {
     points_per_unit: 75.0,
     max_points: 75,
 };
-const RATE: Rule = Rule {
+pub const RATE: Rule = Rule {
     id: "rate",
     what: "frame rate below the agreed one by",
     unit: "%",
@@ -48,7 +48,7 @@ const RATE: Rule = Rule {
     points_per_unit: 1.0,
     max_points: 40,
 };
-const JITTER: Rule = Rule {
+pub const JITTER: Rule = Rule {
     id: "jitter",
     what: "frames late (95 of 100 within) by, of a frame period,",
     unit: "%",
@@ -56,7 +56,7 @@ const JITTER: Rule = Rule {
     points_per_unit: 0.2,
     max_points: 10,
 };
-const DROPS: Rule = Rule {
+pub const DROPS: Rule = Rule {
     id: "drops",
     what: "frames lost in the last ten seconds:",
     unit: "%",
@@ -78,7 +78,8 @@ pub const RULES: [Rule; 6] = [UNAVAILABLE, NO_PICTURE, RATE, JITTER, DROPS, STAL
 
 impl Rule {
     /// `None` when the value costs nothing.
-    fn deduct(&self, value: f64) -> Option<Deduction> {
+    #[must_use]
+    pub fn deduct(&self, value: f64) -> Option<Deduction> {
         let points = ((value - self.free) * self.points_per_unit).round().clamp(0.0, f64::from(self.max_points));
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=max_points")]
         let points = points as u8;

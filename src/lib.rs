@@ -85,6 +85,7 @@
 //! | `main` | the window, or the command | with the program |
 //! | `supervisor` | decides; one for each camera | when its `Camera` is dropped |
 //! | `capture-N` | opens, reads and closes the source; N counts the openings | when told, as soon as the driver's call returns |
+//! | `capture-test` | the same for `camclinic test`, without the engine | when the test is over, as soon as the driver's call returns |
 //! | `reset-N` | resets a device on its bus | when the system has answered |
 //! | `snapshots` | encodes and writes pictures | when its `Snapshots` is dropped |
 //! | `records` | writes events and samples of the score, reads earlier ones | when its `Records` is dropped, as soon as the disk lets it |

@@ -6,13 +6,13 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-fn camclinic(arguments: &[&str]) -> Output {
+pub fn camclinic(arguments: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     camclinic_in(folder.path(), arguments)
 }
 
 /// Runs with settings, log and history of its own in `folder`, and without any display.
-fn camclinic_in(folder: &Path, arguments: &[&str]) -> Output {
+pub fn camclinic_in(folder: &Path, arguments: &[&str]) -> Output {
     command_in(folder, arguments).output().unwrap()
 }
 
@@ -30,15 +30,15 @@ fn command_in(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-fn stdout(output: &Output) -> String {
+pub fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-fn stderr(output: &Output) -> String {
+pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-fn json(output: &Output) -> Value {
+pub fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}{}", stdout(output), stderr(output)))
 }
@@ -94,7 +94,7 @@ fn a_camera_fault_is_critical_and_named() {
 }
 
 #[track_caller]
-fn check_usage(arguments: &[&str], says: &[&str]) {
+pub fn check_usage(arguments: &[&str], says: &[&str]) {
     let output = camclinic(arguments);
     assert_eq!(output.status.code(), Some(3), "{arguments:?}: {}", stderr(&output));
     assert!(output.stdout.is_empty(), "{}", stdout(&output));
@@ -287,6 +287,7 @@ fn help_and_version_are_printed() {
         (&["help"][..], "snapshot"),
         (&["help", "sim"], "unplug"),
         (&["help", "status"], "--detailed"),
+        (&["help", "test"], "--num-tests"),
         (&["--help"], "Exit codes"),
         (&["--version"], env!("CARGO_PKG_VERSION")),
     ] {

@@ -1,0 +1,619 @@
+//! `camclinic test`: takes a number of frames, measures how they come, and tells what is wrong with them.
+//!
+//! It reads the source itself, opened as every other command has it opened, and not through the engine: that one recovers,
+//! and a test is to show each fault. One thread reads and nothing else; what comes is measured here, with a deadline for
+//! each frame, so that a call that never returns is one more result.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use serde::Serialize;
+
+use super::{Exit, Form, POLL, STATUS_WATCH, Work, nagios, pretty, say};
+use crate::backend::Backend;
+use crate::fault::{Fault, FaultKind};
+use crate::frame::{Image, Size};
+use crate::settings::secs;
+use crate::source::{Grabbed, OpenRequest, Picture};
+use crate::status::{Asked, Got, Grade};
+
+mod measure;
+
+use measure::{Attempt, Finding, Jitter, Look, Lost, Measured, Reading, Stability, Verdict, short};
+
+/// Sources that see to their deadlines themselves, isolated ones among them, shall do so first.
+const GRACE: Duration = Duration::from_millis(1_500);
+/// As long as the last try of the engine: Media Foundation opens in 4 to 20 s on many machines.
+const MSMF_OPEN_FACTOR: f64 = 5.0;
+/// A stall is at least this many frame periods.
+const STALL_PERIODS: f64 = 5.0;
+/// Warm-up ends after this time, whatever the number of frames.
+const LONGEST_WARM_UP: Duration = Duration::from_secs(1);
+/// How long an open device may take to close. Then it is left to the end of the program.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
+const BAR_COLUMNS: usize = 30;
+/// As often as an eye can follow.
+const BAR_PERIOD: Duration = Duration::from_millis(100);
+
+/// What the reading thread tells.
+enum News {
+    Opened {
+        got: Got,
+        backend: Backend,
+    },
+    CannotOpen(Fault),
+    Frame {
+        asked_at: Instant,
+        ended_at: Instant,
+        grabbed: Option<Grabbed>,
+        image: Result<Image, Fault>,
+        /// Where the device has come to deliver something else.
+        changed: Option<Got>,
+    },
+    /// Thrown away undecoded, while exposure settles.
+    WarmedUp,
+}
+
+/// One part of the test. Network cameras have more of them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Step {
+    name: &'static str,
+    outcome: StepOutcome,
+    /// `null` where it was not carried out.
+    ms: Option<u64>,
+    detail: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum StepOutcome {
+    Good,
+    Warning,
+    Bad,
+    Skipped,
+}
+
+/// What `--json` prints. The field order is that of the contract; what follows `steps` is more than it asks for.
+#[derive(Serialize)]
+struct Report<'a> {
+    source: String,
+    /// Whether it could be opened.
+    connected: bool,
+    passed: u32,
+    /// Those that were not even made, because the stream had ended, included.
+    failed: u32,
+    /// Those that were made.
+    attempts: &'a [Attempt],
+    open_ms: Option<u64>,
+    first_frame_ms: Option<u64>,
+    fps: Option<f64>,
+    jitter_ms: Jitter,
+    dropped: u64,
+    resolution: Option<Size>,
+    latency_ms: Option<f64>,
+    stability: Stability,
+    steps: Vec<Step>,
+    backend: Option<&'static str>,
+    score: u8,
+    grade: Grade,
+    findings: &'a [Finding],
+    drops: Lost,
+    frames: u64,
+    watched_secs: f64,
+    asked: Asked,
+    got: &'a Got,
+    last_fault: Option<&'a Fault>,
+}
+
+impl Work<'_> {
+    pub(super) fn test(&self, source: Option<&str>, n_tests: u32, form: Form) -> Result<Exit, String> {
+        let spec = self.choose(source)?;
+        let mut request = OpenRequest::new(spec, &self.run.settings);
+        if matches!(request.backend(), Ok(Backend::Msmf)) {
+            request.open_deadline = request.open_deadline.mul_f64(MSMF_OPEN_FACTOR);
+        }
+        let bar = Bar::new(n_tests, self.shared.verbose == 0);
+        let mut test = Test::new(request, n_tests, bar);
+        let reader = Reader::start(&test.request, self.run.settings.n_warm_up_frames)?;
+        let ended = test.until_end(self, &reader);
+        test.bar.clear();
+        reader.close();
+        ended?;
+        let verdict = test.measured.verdict(&test.request.asked, &test.got);
+        let exit = exit_of(&verdict);
+        say(&match form {
+            Form::Text => test.text(&verdict),
+            Form::Json => pretty(&test.report(&verdict)),
+            Form::Nagios => test.nagios(exit, &verdict),
+        });
+        Ok(exit)
+    }
+}
+
+/// An unstable stream is never healthy, whatever its score.
+fn exit_of(verdict: &Verdict) -> Exit {
+    match (verdict.grade, verdict.stability) {
+        (Grade::Critical, _) => Exit::Critical,
+        (Grade::Warning, _) | (_, Stability::Unstable) => Exit::Warning,
+        (Grade::Good | Grade::Excellent, Stability::Stable) => Exit::Healthy,
+    }
+}
+
+/// The thread that opens the source and reads it.
+struct Reader {
+    news: Receiver<News>,
+    stop: Arc<AtomicBool>,
+    /// Dropped to end the waiting of a source that can be told.
+    alive: Sender<()>,
+}
+
+impl Reader {
+    fn start(request: &OpenRequest, n_warm_up: u32) -> Result<Self, String> {
+        let (sender, news) = bounded(2);
+        let (alive, cancel) = bounded(0);
+        let stop = Arc::new(AtomicBool::new(false));
+        let request = OpenRequest { cancel, ..request.clone() };
+        let stopped = Arc::clone(&stop);
+        thread::Builder::new()
+            .name("capture-test".to_owned())
+            .spawn(move || read(&request, n_warm_up, &stopped, &sender))
+            .map_err(|error| format!("The system gives no thread: {error}"))?;
+        Ok(Self { news, stop, alive })
+    }
+
+    /// Has the device closed, and waits for that within reason.
+    fn close(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        drop(self.alive);
+        let deadline = Instant::now() + CLOSE_DEADLINE;
+        // The thread has ended when nobody is left to send.
+        while self.news.recv_deadline(deadline).is_ok() {}
+    }
+}
+
+/// Reads until it is told to stop, or the stream has ended.
+fn read(request: &OpenRequest, mut n_warm_up: u32, stop: &AtomicBool, news: &Sender<News>) {
+    let (backend, mut source) = match request.open() {
+        Ok(opened) => opened,
+        Err(fault) => {
+            let _ = news.send(News::CannotOpen(fault));
+            return;
+        }
+    };
+    let mut got = source.got();
+    if news.send(News::Opened { got: got.clone(), backend }).is_err() {
+        return;
+    }
+    let mut first_at = None;
+    while !stop.load(Ordering::Relaxed) {
+        let asked_at = Instant::now();
+        let (grabbed, image) = match source.grab() {
+            Ok(grabbed) => {
+                let first_at = *first_at.get_or_insert(grabbed.taken_at);
+                if n_warm_up > 0 && grabbed.taken_at.saturating_duration_since(first_at) < LONGEST_WARM_UP {
+                    n_warm_up -= 1;
+                    if news.send(News::WarmedUp).is_err() {
+                        return;
+                    }
+                    continue;
+                }
+                (Some(grabbed), source.retrieve().and_then(Picture::into_image))
+            }
+            Err(fault) => (None, Err(fault)),
+        };
+        let ended_at = Instant::now();
+        let changed = Some(source.got()).filter(|now_got| *now_got != got);
+        if let Some(changed) = &changed {
+            got = changed.clone();
+        }
+        let has_ended = image.as_ref().is_err_and(Fault::ends_stream);
+        let frame = News::Frame { asked_at, ended_at, grabbed, image, changed };
+        if news.send(frame).is_err() || has_ended {
+            return;
+        }
+        // Nobody here keeps up a device's controls, but what it tells about them must be taken.
+        while source.controls().is_some() {}
+    }
+}
+
+/// A test at work.
+struct Test {
+    request: OpenRequest,
+    n_wanted: u32,
+    began: Instant,
+    opened_at: Option<Instant>,
+    backend: Option<Backend>,
+    got: Got,
+    open_ms: Option<u64>,
+    first_frame_ms: Option<u64>,
+    /// When the first reading ended, good or not.
+    watched_since: Option<Instant>,
+    has_seen_frame: bool,
+    before: Option<Image>,
+    measured: Measured,
+    /// Why it could not be opened, or why the stream is over.
+    end: Option<Fault>,
+    bar: Bar,
+}
+
+impl Test {
+    fn new(request: OpenRequest, n_wanted: u32, bar: Bar) -> Self {
+        Self {
+            request,
+            n_wanted,
+            began: Instant::now(),
+            opened_at: None,
+            backend: None,
+            got: Got::default(),
+            open_ms: None,
+            first_frame_ms: None,
+            watched_since: None,
+            has_seen_frame: false,
+            before: None,
+            measured: Measured::new(n_wanted),
+            end: None,
+            bar,
+        }
+    }
+
+    /// Takes what is read until all attempts are made and the stream was watched for long enough, or has ended.
+    fn until_end(&mut self, work: &Work<'_>, reader: &Reader) -> Result<(), String> {
+        let mut deadline = self.began + self.request.patience() + GRACE;
+        let mut is_over = false;
+        while self.end.is_none() && !is_over {
+            work.check_interrupted()?;
+            let now = Instant::now();
+            match reader.news.recv_deadline(deadline.min(now + POLL)) {
+                Ok(news) => {
+                    self.take(news);
+                    deadline = Instant::now() + self.frame_patience();
+                    // Only a frame ends the test: a call that is out may be the one that never returns.
+                    is_over = self.is_over();
+                }
+                Err(RecvTimeoutError::Timeout) if now < deadline => {}
+                Err(RecvTimeoutError::Timeout) => self.on_silence(now),
+                // It sends why before it ends; without a word it has crashed.
+                Err(RecvTimeoutError::Disconnected) => {
+                    let message = format!("the backend crashed while reading {}", self.request.spec);
+                    self.end(Fault::new(FaultKind::Crashed, message), now);
+                }
+            }
+            self.bar.show(self.measured.attempts.len(), Instant::now());
+        }
+        self.measured.has_ended = self.end.is_some() && self.opened_at.is_some();
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        let is_watched = self.watched_since.is_some_and(|since| since.elapsed() >= STATUS_WATCH);
+        self.measured.is_complete() && is_watched
+    }
+
+    fn take(&mut self, news: News) {
+        match news {
+            News::Opened { got, backend } => {
+                let now = Instant::now();
+                self.open_ms = Some(whole_ms(now.saturating_duration_since(self.began)));
+                self.opened_at = Some(now);
+                self.backend = Some(backend);
+                self.measured.on_opened(&got, self.is_read_here());
+                self.got = got;
+            }
+            News::CannotOpen(fault) => {
+                let now = Instant::now();
+                self.open_ms = Some(whole_ms(now.saturating_duration_since(self.began)));
+                self.end(fault, now);
+            }
+            News::WarmedUp => self.has_seen_frame = true,
+            News::Frame { asked_at, ended_at, grabbed, image, changed } => {
+                if let Some(changed) = changed {
+                    self.measured.on_opened(&changed, self.is_read_here());
+                    self.got = changed;
+                }
+                self.on_frame(asked_at, ended_at, grabbed, image);
+            }
+        }
+    }
+
+    fn is_read_here(&self) -> bool {
+        self.backend.is_some_and(|backend| !self.request.is_isolated(backend))
+    }
+
+    fn on_frame(
+        &mut self,
+        asked_at: Instant,
+        ended_at: Instant,
+        grabbed: Option<Grabbed>,
+        image: Result<Image, Fault>,
+    ) {
+        self.has_seen_frame |= grabbed.is_some();
+        let image = match image {
+            Err(fault) if !self.has_seen_frame && !fault.ends_stream() => {
+                // A camera may take longer for its first frame than for any other.
+                if ended_at < self.first_frame_due() {
+                    return;
+                }
+                let waited = self.request.first_frame_deadline.as_secs_f64();
+                let message = format!("no first frame within {waited:.1} s: {}", self.request.spec);
+                Err(Fault::new(FaultKind::NoFirstFrame, message))
+            }
+            image => image,
+        };
+        let has_ended = image.as_ref().err().filter(|fault| fault.ends_stream()).cloned();
+        let picture = image.map(|image| {
+            let look = Look::at(&image, self.before.as_ref());
+            self.before = Some(image);
+            look
+        });
+        if picture.is_ok() && self.first_frame_ms.is_none() {
+            self.first_frame_ms = Some(whole_ms(ended_at.saturating_duration_since(self.began)));
+        }
+        self.watched_since.get_or_insert(ended_at);
+        self.measured.add(Reading { asked_at, ended_at, grabbed, picture });
+        self.end = has_ended.or_else(|| self.measured.last_fault.clone().filter(|_| self.measured.is_silent()));
+    }
+
+    fn first_frame_due(&self) -> Instant {
+        self.opened_at.unwrap_or(self.began) + self.request.first_frame_deadline
+    }
+
+    /// How long the next frame is waited for.
+    fn frame_patience(&self) -> Duration {
+        let fps = self.got.fps.or(self.request.asked.fps).filter(|fps| *fps > 0.0);
+        let periods = secs(fps.map_or(0.0, |fps| STALL_PERIODS / fps));
+        let patience = self.request.frame_deadline.max(periods);
+        if self.has_seen_frame { patience + GRACE } else { patience.max(self.request.first_frame_deadline) + GRACE }
+    }
+
+    /// A call has not come back, be it that of opening.
+    fn on_silence(&mut self, now: Instant) {
+        let spec = &self.request.spec;
+        let fault = if self.opened_at.is_none() {
+            let waited = now.saturating_duration_since(self.began).as_secs_f64();
+            let message = format!("the driver's call to open {spec} has not come back for {waited:.1} s");
+            Fault::new(FaultKind::OpenTimeout, message)
+        } else {
+            let waited = self.frame_patience().as_secs_f64();
+            let message = format!("no frame for {waited:.1} s, and the driver's call has not come back: {spec}");
+            Fault::new(FaultKind::Hung, message)
+        };
+        self.end(fault, now);
+    }
+
+    /// Nothing more will come.
+    fn end(&mut self, fault: Fault, now: Instant) {
+        let asked_at = if self.opened_at.is_none() {
+            self.began
+        } else {
+            now.checked_sub(self.frame_patience()).unwrap_or(self.began)
+        };
+        self.measured.add(Reading { asked_at, ended_at: now, grabbed: None, picture: Err(fault.clone()) });
+        self.end = Some(fault);
+    }
+
+    fn steps(&self, verdict: &Verdict) -> Vec<Step> {
+        let skipped =
+            |name| Step { name, outcome: StepOutcome::Skipped, ms: None, detail: "there was no picture".to_owned() };
+        let fault = || self.measured.last_fault.as_ref().map_or_else(String::new, ToString::to_string);
+        if self.opened_at.is_none() {
+            let open = Step { name: "open", outcome: StepOutcome::Bad, ms: self.open_ms, detail: fault() };
+            return vec![open, skipped("first-frame"), skipped("frames")];
+        }
+        let good = |name, ms, detail| Step { name, outcome: StepOutcome::Good, ms, detail };
+        let open = good("open", self.open_ms, self.backend.map_or_else(String::new, |b| b.to_string()));
+        let Some(first_frame_ms) = self.first_frame_ms else {
+            let ms = self.watched_since.map(|at| whole_ms(at.saturating_duration_since(self.began)));
+            let first = Step { name: "first-frame", outcome: StepOutcome::Bad, ms, detail: fault() };
+            return vec![open, first, skipped("frames")];
+        };
+        let size = self.measured.size.map_or_else(String::new, |size| size.to_string());
+        let outcome = match exit_of(verdict) {
+            Exit::Healthy => StepOutcome::Good,
+            Exit::Warning => StepOutcome::Warning,
+            Exit::Critical | Exit::CouldNotRun => StepOutcome::Bad,
+        };
+        let words: Vec<_> = verdict.findings.iter().map(|finding| finding.message.as_str()).collect();
+        let frames = Step {
+            name: "frames",
+            outcome,
+            ms: Some(whole_ms(secs(self.measured.watched_secs()))),
+            detail: if words.is_empty() { "nothing is wrong".to_owned() } else { words.join("; ") },
+        };
+        vec![open, good("first-frame", Some(first_frame_ms), size), frames]
+    }
+
+    fn report<'a>(&'a self, verdict: &'a Verdict) -> Report<'a> {
+        let measured = &self.measured;
+        let passed = measured.n_passed();
+        Report {
+            source: self.request.spec.to_string(),
+            connected: self.opened_at.is_some(),
+            passed,
+            failed: self.n_wanted.saturating_sub(passed),
+            attempts: &measured.attempts,
+            open_ms: self.open_ms,
+            first_frame_ms: self.first_frame_ms,
+            fps: measured.fps().map(to_thousandths),
+            jitter_ms: measured.jitter(),
+            dropped: measured.lost.total(),
+            resolution: measured.size,
+            latency_ms: measured.latency_ms(),
+            stability: verdict.stability,
+            steps: self.steps(verdict),
+            backend: self.backend.map(Backend::slug),
+            score: verdict.score,
+            grade: verdict.grade,
+            findings: &verdict.findings,
+            drops: measured.lost,
+            frames: measured.n_good,
+            watched_secs: to_thousandths(measured.watched_secs()),
+            asked: self.request.asked,
+            got: &self.got,
+            last_fault: measured.last_fault.as_ref(),
+        }
+    }
+
+    /// “12 of 300 frames”.
+    fn passed(&self) -> String {
+        format!("{} of {} frames", self.measured.n_passed(), self.n_wanted)
+    }
+
+    fn text(&self, verdict: &Verdict) -> String {
+        let measured = &self.measured;
+        let name = self.request.spec.name();
+        let word = match (self.opened_at, verdict.stability) {
+            (None, _) => "cannot be opened",
+            (Some(_), Stability::Stable) => "stable",
+            (Some(_), Stability::Unstable) => "unstable",
+        };
+        let passed = self.passed();
+        let mut lines = vec![format!("{name}: {word}, {passed} passed, score {} ({})", verdict.score, verdict.grade)];
+        if let Some(fault) = &measured.last_fault {
+            lines.push(format!("  fault    {fault}"));
+            lines.push(format!("  to do    {}", fault.advice));
+        }
+        let ms = |ms: Option<u64>| ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"));
+        if let Some(backend) = self.backend {
+            lines.push(format!("  open     {}, first picture {}", ms(self.open_ms), ms(self.first_frame_ms)));
+            let size = measured.size.map_or_else(|| "none".to_owned(), |size| size.to_string());
+            let format = self.got.format.map(|format| format!(" {format}")).unwrap_or_default();
+            let agreed = self.got.fps.map(|fps| format!(" of {}", short(fps))).unwrap_or_default();
+            let fps = measured.fps().map(|fps| format!(", {fps:.1}{agreed} fps")).unwrap_or_default();
+            lines.push(format!("  picture  {size}{format}{fps} through {backend}"));
+        }
+        if let Jitter { p50: Some(p50), p95: Some(p95), p99: Some(p99) } = measured.jitter() {
+            lines.push(format!("  interval half within {p50:.1} ms, 95 % within {p95:.1}, 99 % within {p99:.1}"));
+        }
+        if let Some(latency) = measured.latency_ms() {
+            lines.push(format!("  latency  {latency:.1} ms from the driver to the decoded picture"));
+        }
+        if measured.n_good > 0 {
+            let Lost { camera, damaged, late } = measured.lost;
+            lines.push(format!(
+                "  frames   {} in {:.1} s, lost {} (camera {camera}, damaged {damaged}, this computer too busy {late})",
+                measured.n_good,
+                measured.watched_secs(),
+                measured.lost.total(),
+            ));
+        }
+        // A camera that cannot be opened has its fault, and there is no more to it.
+        let findings = verdict.findings.iter().filter(|_| self.opened_at.is_some());
+        lines.extend(findings.map(|finding| {
+            if finding.points > 0 {
+                format!("  -{:<7} {}", finding.points, finding.message)
+            } else {
+                format!("  note     {}", finding.message)
+            }
+        }));
+        lines.join("\n")
+    }
+
+    fn nagios(&self, exit: Exit, verdict: &Verdict) -> String {
+        let measured = &self.measured;
+        let fps = measured.fps();
+        let fps_text = fps.map(|fps| format!(", {fps:.1} fps")).unwrap_or_default();
+        let mut text = format!("score {}{fps_text}, {}", verdict.score, self.passed());
+        match &measured.last_fault {
+            Some(fault) => text.push_str(&format!(": {fault}. {}", fault.advice)),
+            None => verdict
+                .findings
+                .iter()
+                .filter(|finding| finding.points > 0)
+                .for_each(|finding| text.push_str(&format!(", {}", finding.message))),
+        }
+        let [open_ms, first_frame_ms] = [self.open_ms, self.first_frame_ms].map(|ms| ms.map(|ms| ms as f64));
+        let perf = [
+            nagios::Perf::score(verdict.score),
+            nagios::Perf::plain("fps", fps, 1),
+            nagios::Perf::plain("passed", Some(f64::from(measured.n_passed())), 0),
+            nagios::Perf::plain("dropped", Some(measured.lost.total() as f64), 0),
+            nagios::Perf::ms("jitter_p95", measured.jitter().p95),
+            nagios::Perf::ms("latency", measured.latency_ms()),
+            nagios::Perf::ms("open", open_ms),
+            nagios::Perf::ms("first_frame", first_frame_ms),
+        ];
+        nagios::line(exit, &text, &perf)
+    }
+}
+
+fn to_thousandths(value: f64) -> f64 {
+    (value * 1_000.0).round() / 1_000.0
+}
+
+fn whole_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// How far the test is, on a terminal.
+struct Bar {
+    n_wanted: u32,
+    is_wanted: bool,
+    shown_at: Option<Instant>,
+}
+
+impl Bar {
+    fn new(n_wanted: u32, is_wanted: bool) -> Self {
+        Self { n_wanted, is_wanted: is_wanted && io::stderr().is_terminal(), shown_at: None }
+    }
+
+    fn show(&mut self, n_done: usize, now: Instant) {
+        let is_recent = |at: Instant| now.saturating_duration_since(at) < BAR_PERIOD;
+        if !self.is_wanted || self.shown_at.is_some_and(is_recent) {
+            return;
+        }
+        self.shown_at = Some(now);
+        let mut stderr = io::stderr().lock();
+        let _ = write!(stderr, "\r{}", bar(n_done, self.n_wanted as usize)).and_then(|()| stderr.flush());
+    }
+
+    fn clear(&self) {
+        if self.shown_at.is_some() {
+            let width = bar(self.n_wanted as usize, self.n_wanted as usize).chars().count();
+            let mut stderr = io::stderr().lock();
+            let _ = write!(stderr, "\r{}\r", " ".repeat(width)).and_then(|()| stderr.flush());
+        }
+    }
+}
+
+/// “[######------] 12 of 24 frames”; “watching on” is what remains when all frames are there.
+fn bar(n_done: usize, n_wanted: usize) -> String {
+    let n_full = (n_done * BAR_COLUMNS).checked_div(n_wanted).unwrap_or(0).min(BAR_COLUMNS);
+    let more = if n_done >= n_wanted { ", watching on" } else { "" };
+    format!("[{}{}] {n_done} of {n_wanted} frames{more}", "#".repeat(n_full), "-".repeat(BAR_COLUMNS - n_full))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bar_is_as_long_as_it_is_true() {
+        for (n_done, n_wanted, expected) in [
+            (0, 5, "[------------------------------] 0 of 5 frames"),
+            (3, 6, "[###############---------------] 3 of 6 frames"),
+            (5, 5, "[##############################] 5 of 5 frames, watching on"),
+            (9, 5, "[##############################] 9 of 5 frames, watching on"),
+        ] {
+            assert_eq!(bar(n_done, n_wanted), expected);
+        }
+    }
+
+    #[track_caller]
+    fn check_exit(grade: Grade, stability: Stability, expected: Exit) {
+        assert_eq!(exit_of(&Verdict { findings: Vec::new(), score: 0, grade, stability }), expected);
+    }
+
+    #[test]
+    fn an_unstable_stream_is_never_healthy() {
+        check_exit(Grade::Excellent, Stability::Stable, Exit::Healthy);
+        check_exit(Grade::Good, Stability::Stable, Exit::Healthy);
+        check_exit(Grade::Excellent, Stability::Unstable, Exit::Warning);
+        check_exit(Grade::Warning, Stability::Stable, Exit::Warning);
+        check_exit(Grade::Critical, Stability::Stable, Exit::Critical);
+        check_exit(Grade::Critical, Stability::Unstable, Exit::Critical);
+    }
+}

@@ -1,0 +1,676 @@
+//! What a test measures and how it judges: pure, from a list of readings.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::fault::{Fault, FaultClass};
+use crate::frame::{Image, Size};
+use crate::health::{self, Rule};
+use crate::source::Grabbed;
+use crate::status::{Asked, Got, Grade};
+
+/// A stream that has not given anything for so many deadlines in a row is over.
+pub(super) const MAX_SILENT_READINGS: u32 = 10;
+/// No camera shows the very same pixels twice: each sensor has noise. A driver may hand out one picture twice when the
+/// computer is busy, but not this often.
+const LEAST_FROZEN_FRAMES: u32 = 3;
+/// Pixels darker than this are black: sixteen is black in video, and noise and compression add a little.
+const BLACK_BELOW: u8 = 24;
+/// Of so many pixels one is looked at.
+const BLACK_SAMPLE: usize = 61;
+/// Of the pixels looked at, one in so many may be bright: a hot pixel, a time stamp.
+const BLACK_EXCEPTIONS: usize = 200;
+
+const FAILURES: Rule = Rule {
+    id: "failures",
+    what: "frames that did not come, or came damaged:",
+    unit: "%",
+    free: 0.0,
+    points_per_unit: 1.0,
+    max_points: 100,
+};
+const ENDED: Rule =
+    Rule { id: "ended", what: "the stream is over", unit: "yes", free: 0.0, points_per_unit: 75.0, max_points: 75 };
+const FROZEN: Rule = Rule {
+    id: "frozen",
+    what: "the picture stood still for",
+    unit: "s",
+    free: 0.5,
+    points_per_unit: 1_000.0,
+    max_points: 75,
+};
+const BLACK: Rule = Rule {
+    id: "black",
+    what: "the picture was black for",
+    unit: "s",
+    free: 1.0,
+    points_per_unit: 100.0,
+    max_points: 40,
+};
+const DROPS: Rule = Rule { what: "frames lost:", ..health::DROPS };
+const TIME: Rule = Rule {
+    id: "time",
+    what: "times at which the camera's clock jumped back:",
+    unit: "",
+    free: 0.0,
+    points_per_unit: 10.0,
+    max_points: 40,
+};
+
+/// Every rule of a test, in the order in which findings are listed, and the points from which on a stream is unstable;
+/// `None` where it never is. The rules of the health score, which looks at the last seconds, here look at the whole test.
+const RULES: [(Rule, Option<u8>); 8] = [
+    (FAILURES, Some(1)),
+    (ENDED, Some(1)),
+    (FROZEN, Some(1)),
+    // 15 % below the agreed rate.
+    (health::RATE, Some(10)),
+    (health::JITTER, Some(10)),
+    // 6 % lost. Now and then one is lost in every computer that has something else to do.
+    (DROPS, Some(10)),
+    (TIME, Some(1)),
+    // It comes as it should; it shows nothing.
+    (BLACK, None),
+];
+
+/// With less than that the rate and the lost frames say nothing.
+const LEAST_SPAN: Duration = Duration::from_secs(1);
+
+/// One call for a frame, as it ended.
+pub(super) struct Reading {
+    /// When the frame was asked for.
+    pub asked_at: Instant,
+    /// When the call came back, with the picture decoded.
+    pub ended_at: Instant,
+    pub grabbed: Option<Grabbed>,
+    pub picture: Result<Look, Fault>,
+}
+
+/// What is to be known of a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Look {
+    pub size: Size,
+    /// Each pixel is that of the picture before.
+    pub is_same: bool,
+    pub is_black: bool,
+}
+
+impl Look {
+    pub(super) fn at(image: &Image, before: Option<&Image>) -> Self {
+        let is_same = |before: &Image| before.size() == image.size() && before.pixels() == image.pixels();
+        Self { size: image.size(), is_same: before.is_some_and(is_same), is_black: is_black(image) }
+    }
+}
+
+fn is_black(image: &Image) -> bool {
+    let (mut n_pixels, mut n_bright) = (0_usize, 0_usize);
+    for pixel in image.pixels().chunks_exact(Image::BYTES_PER_PIXEL).step_by(BLACK_SAMPLE) {
+        n_pixels += 1;
+        n_bright += usize::from(pixel.iter().any(|channel| *channel >= BLACK_BELOW));
+    }
+    n_bright * BLACK_EXCEPTIONS <= n_pixels
+}
+
+/// One of the frames that were asked for. The field order is that of the contract.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Attempt {
+    ok: bool,
+    /// How long the frame was waited for.
+    ms: f64,
+    fault: Option<Fault>,
+    /// From the driver's hand-over to the decoded picture.
+    latency_ms: Option<f64>,
+    /// The driver's own count, where it has one.
+    sequence: Option<u64>,
+}
+
+/// The intervals between frames: half, 95 and 99 of 100 are not longer. `None` with fewer than two frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub(super) struct Jitter {
+    pub p50: Option<f64>,
+    pub p95: Option<f64>,
+    pub p99: Option<f64>,
+}
+
+/// Lost frames by cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(super) struct Lost {
+    /// Gaps in the driver's own count.
+    pub camera: u64,
+    /// Came, but could not be decoded.
+    pub damaged: u64,
+    /// Gaps while this computer was too busy to ask for the next frame in time: not the camera's fault.
+    pub late: u64,
+}
+
+impl Lost {
+    pub(super) fn total(self) -> u64 {
+        self.camera + self.damaged + self.late
+    }
+}
+
+/// A rule that was broken, or a thing worth a note, which then costs nothing.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Finding {
+    pub id: &'static str,
+    pub message: String,
+    pub points: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Stability {
+    Stable,
+    Unstable,
+}
+
+/// How the frames are judged.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Verdict {
+    pub findings: Vec<Finding>,
+    pub score: u8,
+    pub grade: Grade,
+    pub stability: Stability,
+}
+
+/// For how long the pictures had something in common.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stretch {
+    /// The first frame of the one that goes on, and how many followed it.
+    since: Option<(Instant, u32)>,
+    longest_secs: f64,
+}
+
+impl Stretch {
+    /// Counts from `first` while `goes_on`, once there were `least` frames more.
+    fn add(&mut self, goes_on: bool, first: Instant, now: Instant, least: u32) {
+        if !goes_on {
+            self.since = None;
+            return;
+        }
+        let (since, n_more) = self.since.get_or_insert((first, 0));
+        *n_more += 1;
+        if *n_more >= least {
+            self.longest_secs = self.longest_secs.max(now.saturating_duration_since(*since).as_secs_f64());
+        }
+    }
+}
+
+/// Everything that was measured so far.
+pub(super) struct Measured {
+    /// How many attempts were asked for; what is read beyond them is watched only.
+    n_wanted: u32,
+    /// The rate that the device agreed to.
+    agreed_fps: Option<f64>,
+    /// The source is read in this process, and loses what nobody asks for in time.
+    is_read_here: bool,
+    pub attempts: Vec<Attempt>,
+    pub n_good: u64,
+    pub n_failed: u64,
+    pub lost: Lost,
+    pub size: Option<Size>,
+    pub last_fault: Option<Fault>,
+    /// It broke off, or nothing has come for so long that nothing will.
+    pub has_ended: bool,
+    first_at: Option<Instant>,
+    last: Option<Grabbed>,
+    last_picture_at: Option<Instant>,
+    intervals_ms: Vec<f64>,
+    latencies_ms: Vec<f64>,
+    n_silent: u32,
+    n_back: u32,
+    frozen: Stretch,
+    black: Stretch,
+}
+
+impl Measured {
+    pub(super) fn new(n_wanted: u32) -> Self {
+        Self {
+            n_wanted,
+            agreed_fps: None,
+            is_read_here: false,
+            attempts: Vec::new(),
+            n_good: 0,
+            n_failed: 0,
+            lost: Lost::default(),
+            size: None,
+            last_fault: None,
+            has_ended: false,
+            first_at: None,
+            last: None,
+            last_picture_at: None,
+            intervals_ms: Vec::new(),
+            latencies_ms: Vec::new(),
+            n_silent: 0,
+            n_back: 0,
+            frozen: Stretch::default(),
+            black: Stretch::default(),
+        }
+    }
+
+    pub(super) fn on_opened(&mut self, got: &Got, is_read_here: bool) {
+        self.agreed_fps = got.fps.filter(|fps| *fps > 0.0);
+        self.is_read_here = is_read_here;
+    }
+
+    pub(super) fn add(&mut self, reading: Reading) {
+        let ms = millis(reading.ended_at.saturating_duration_since(reading.asked_at));
+        let sequence = reading.grabbed.and_then(|grabbed| grabbed.sequence);
+        if let Some(grabbed) = reading.grabbed {
+            self.on_grabbed(grabbed, reading.asked_at);
+        }
+        let (fault, latency_ms) = match (reading.picture, reading.grabbed) {
+            (Ok(look), Some(grabbed)) => {
+                let latency_ms = millis(reading.ended_at.saturating_duration_since(grabbed.taken_at));
+                self.on_picture(look, grabbed, latency_ms);
+                (None, Some(latency_ms))
+            }
+            (Ok(_), None) => (None, None),
+            (Err(fault), _) => (Some(fault), None),
+        };
+        if let Some(fault) = &fault {
+            self.n_failed += 1;
+            let is_damage = fault.class == FaultClass::Quality;
+            self.lost.damaged += u64::from(is_damage);
+            self.n_silent = if is_damage { 0 } else { self.n_silent + 1 };
+            self.last_fault = Some(fault.clone());
+        }
+        if !self.is_complete() {
+            self.attempts.push(Attempt { ok: fault.is_none(), ms, fault, latency_ms, sequence });
+        }
+    }
+
+    fn on_grabbed(&mut self, grabbed: Grabbed, asked_at: Instant) {
+        if let Some(last) = self.last {
+            let n_gap = match (last.sequence, grabbed.sequence) {
+                // A driver that starts counting anew has not lost anything.
+                (Some(last), Some(this)) if this > last => this - last - 1,
+                _ => 0,
+            };
+            let n_late = n_gap.min(self.n_overdue(last.taken_at, asked_at));
+            self.lost.late += n_late;
+            self.lost.camera += n_gap - n_late;
+            if grabbed.taken_at < last.taken_at {
+                self.n_back += 1;
+            } else if n_late == 0 {
+                self.intervals_ms.push(millis(grabbed.taken_at.saturating_duration_since(last.taken_at)));
+            }
+        }
+        self.first_at.get_or_insert(grabbed.taken_at);
+        self.last = Some(grabbed);
+    }
+
+    /// How many frames came and went, after the one that was taken then, before the next was asked for. The newest of
+    /// them waits in the driver's queue.
+    fn n_overdue(&self, taken_at: Instant, asked_at: Instant) -> u64 {
+        let Some(fps) = self.agreed_fps.filter(|_| self.is_read_here) else { return 0 };
+        let n_made = asked_at.saturating_duration_since(taken_at).as_secs_f64() * fps;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and `as` saturates")]
+        let n_made = n_made as u64;
+        n_made.saturating_sub(1)
+    }
+
+    fn on_picture(&mut self, look: Look, grabbed: Grabbed, latency_ms: f64) {
+        let now = grabbed.taken_at;
+        // A picture that equals the one before stands still since that one.
+        let before = self.last_picture_at.replace(now).unwrap_or(now);
+        self.frozen.add(look.is_same && !look.is_black, before, now, LEAST_FROZEN_FRAMES - 1);
+        self.black.add(look.is_black, now, now, 1);
+        self.n_good += 1;
+        self.n_silent = 0;
+        self.size = Some(look.size);
+        self.latencies_ms.push(latency_ms);
+    }
+
+    /// Whether every attempt that was asked for has been made.
+    pub(super) fn is_complete(&self) -> bool {
+        self.attempts.len() >= self.n_wanted as usize
+    }
+
+    /// Whether nothing has come for so long that nothing will.
+    pub(super) fn is_silent(&self) -> bool {
+        self.n_silent >= MAX_SILENT_READINGS
+    }
+
+    pub(super) fn n_passed(&self) -> u32 {
+        u32::try_from(self.attempts.iter().filter(|attempt| attempt.ok).count()).unwrap_or(u32::MAX)
+    }
+
+    fn span(&self) -> Duration {
+        match (self.first_at, self.last) {
+            (Some(first), Some(last)) => last.taken_at.saturating_duration_since(first),
+            _ => Duration::ZERO,
+        }
+    }
+
+    pub(super) fn watched_secs(&self) -> f64 {
+        self.span().as_secs_f64()
+    }
+
+    /// Frames a second: those that came, and those that the camera made.
+    fn rates(&self) -> Option<(f64, f64)> {
+        let span = self.span().as_secs_f64();
+        let n_grabbed = self.n_good + self.lost.damaged;
+        if span <= 0.0 || n_grabbed < 2 {
+            return None;
+        }
+        let n_made = n_grabbed + self.lost.camera + self.lost.late;
+        Some(((self.n_good.saturating_sub(1)) as f64 / span, (n_made - 1) as f64 / span))
+    }
+
+    pub(super) fn fps(&self) -> Option<f64> {
+        self.rates().map(|(fps, _)| fps)
+    }
+
+    pub(super) fn jitter(&self) -> Jitter {
+        let mut sorted = self.intervals_ms.clone();
+        sorted.sort_by(f64::total_cmp);
+        let at = |share| percentile(&sorted, share);
+        Jitter { p50: at(0.5), p95: at(0.95), p99: at(0.99) }
+    }
+
+    /// Half of the frames took no longer.
+    pub(super) fn latency_ms(&self) -> Option<f64> {
+        let mut sorted = self.latencies_ms.clone();
+        sorted.sort_by(f64::total_cmp);
+        percentile(&sorted, 0.5)
+    }
+
+    /// The value of a rule; `None` where it cannot be told.
+    fn value(&self, id: &str) -> Option<f64> {
+        // A damaged frame is a failure already.
+        let n_lost = self.lost.camera as f64;
+        let has_run = self.span() >= LEAST_SPAN;
+        let n_read = (self.n_good + self.n_failed) as f64;
+        match id {
+            "failures" => Some(100.0 * self.n_failed as f64 / n_read).filter(|_| n_read > 0.0),
+            "ended" => Some(f64::from(u8::from(self.has_ended))),
+            "frozen" => Some(self.frozen.longest_secs),
+            "rate" => {
+                let agreed = self.agreed_fps.filter(|_| has_run)?;
+                self.rates().map(|(_, made)| 100.0 * (1.0 - made / agreed))
+            }
+            "jitter" => {
+                let (jitter, agreed) = (self.jitter(), self.agreed_fps.filter(|_| has_run)?);
+                Some((jitter.p95? - jitter.p50?) * agreed / 10.0)
+            }
+            "drops" => Some(100.0 * n_lost / (n_read + n_lost)).filter(|_| has_run),
+            "time" => Some(f64::from(self.n_back)),
+            "black" => Some(self.black.longest_secs),
+            _ => None,
+        }
+    }
+
+    /// What to say beside a rule's own words.
+    fn more(&self, id: &str) -> Option<String> {
+        match id {
+            "rate" => Some(format!("{:.1} fps of the agreed {}", self.rates()?.1, short(self.agreed_fps?))),
+            "drops" => Some(format!("{} are missing in the camera's own count", self.lost.camera)),
+            "failures" => Some(format!("{} of {}", self.n_failed, self.n_good + self.n_failed)),
+            "black" => Some("a cover over the lens, no light, or a camera without a signal".to_owned()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn verdict(&self, asked: &Asked, got: &Got) -> Verdict {
+        let mut findings = Vec::new();
+        let mut stability = if self.n_good > 0 { Stability::Stable } else { Stability::Unstable };
+        for (rule, unstable_from) in RULES {
+            let Some(deduction) = self.value(rule.id).and_then(|value| rule.deduct(value)) else { continue };
+            let more = self.more(rule.id).map(|more| format!(" ({more})")).unwrap_or_default();
+            let message = format!("{}{more}", deduction.reason);
+            findings.push(Finding { id: rule.id, message, points: deduction.points });
+            if unstable_from.is_some_and(|least| deduction.points >= least) {
+                stability = Stability::Unstable;
+            }
+        }
+        let n_points: u32 = findings.iter().map(|finding| u32::from(finding.points)).sum();
+        let score = if self.n_good == 0 { 0 } else { u8::try_from(100_u32.saturating_sub(n_points)).unwrap_or(0) };
+        findings.extend(notes(asked, got, self.size));
+        if self.lost.late > 0 {
+            let message =
+                format!("this computer was too busy for {} frames, which the camera had made", self.lost.late);
+            findings.push(Finding { id: "late", message, points: 0 });
+        }
+        Verdict { findings, score, grade: Grade::of(score), stability }
+    }
+}
+
+/// Where the camera does something else than it was asked for.
+fn notes(asked: &Asked, got: &Got, size: Option<Size>) -> Vec<Finding> {
+    let differs = |what: &str, asked: Option<String>, got: Option<String>| {
+        let (asked, got) = (asked?, got?);
+        let message = format!("asked for {asked}, the camera gives {got}");
+        (asked != got).then(|| Finding { id: "asked", message: format!("{what}: {message}"), points: 0 })
+    };
+    let text = |fps: Option<f64>| fps.map(|fps| format!("{} fps", short(fps)));
+    let name = |size: Option<Size>| size.map(|size| size.to_string());
+    [
+        differs("size", name(asked.size), name(size.or(got.size))),
+        differs("rate", text(asked.fps), text(got.fps)),
+        differs("format", asked.format.map(|f| f.to_string()), got.format.map(|f| f.to_string())),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Two decimals at most, and none that are zero: 29.97, 30.
+pub(super) fn short(fps: f64) -> f64 {
+    (fps * 100.0).round() / 100.0
+}
+
+fn millis(duration: Duration) -> f64 {
+    // Microseconds are all that a driver's clock has.
+    (duration.as_secs_f64() * 1e6).round() / 1_000.0
+}
+
+fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index of a list in memory")]
+    let index = (sorted.len().saturating_sub(1) as f64 * share).round() as usize;
+    sorted.get(index).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::FaultKind;
+
+    const SIZE: Size = Size { width: 64, height: 48 };
+
+    /// A camera of 30 fps that a test writes down frame by frame.
+    struct Tape {
+        measured: Measured,
+        /// When the frame before was taken, and when it had been read.
+        now: Instant,
+        asked_at: Instant,
+        n: u64,
+        got: Got,
+    }
+
+    impl Tape {
+        fn new(n_wanted: u32) -> Self {
+            let got = Got { size: Some(SIZE), fps: Some(30.0), ..Got::default() };
+            let mut measured = Measured::new(n_wanted);
+            measured.on_opened(&got, true);
+            let now = Instant::now();
+            Self { measured, now, asked_at: now, n: 0, got }
+        }
+
+        fn frame(&mut self, look: Look) {
+            self.n += 1;
+            let asked_at = self.asked_at;
+            self.now += Duration::from_secs(1) / 30;
+            let grabbed = Grabbed { taken_at: self.now, sequence: Some(self.n) };
+            let ended_at = self.now + Duration::from_millis(2);
+            self.asked_at = ended_at;
+            self.measured.add(Reading { asked_at, ended_at, grabbed: Some(grabbed), picture: Ok(look) });
+        }
+
+        fn frames(mut self, n_frames: u32) -> Self {
+            (0..n_frames).for_each(|_| self.frame(Look { size: SIZE, is_same: false, is_black: false }));
+            self
+        }
+
+        fn same(mut self, n_frames: u32, is_black: bool) -> Self {
+            (0..n_frames).for_each(|_| self.frame(Look { size: SIZE, is_same: true, is_black }));
+            self
+        }
+
+        /// Frames that the camera makes and loses.
+        fn lose(mut self, n_frames: u32) -> Self {
+            self.n += u64::from(n_frames);
+            self.now += Duration::from_secs(1) * n_frames / 30;
+            self
+        }
+
+        fn fail(mut self, kind: FaultKind, n_readings: u32) -> Self {
+            for _ in 0..n_readings {
+                let asked_at = self.asked_at;
+                let is_damage = kind.class() == FaultClass::Quality;
+                self.now += if is_damage { Duration::from_secs(1) / 30 } else { Duration::from_secs(1) };
+                self.n += u64::from(is_damage);
+                let grabbed = is_damage.then_some(Grabbed { taken_at: self.now, sequence: Some(self.n) });
+                let picture = Err(Fault::new(kind, "test"));
+                self.measured.add(Reading { asked_at, ended_at: self.now, grabbed, picture });
+                self.asked_at = self.now;
+            }
+            self
+        }
+
+        fn verdict(&self) -> Verdict {
+            self.measured.verdict(&Asked::default(), &self.got)
+        }
+
+        #[track_caller]
+        fn check(self, stability: Stability, grade: Grade, ids: &[&str]) -> Measured {
+            let verdict = self.verdict();
+            let got: Vec<_> = verdict.findings.iter().map(|finding| finding.id).collect();
+            assert_eq!((verdict.stability, verdict.grade, got.as_slice()), (stability, grade, ids), "{verdict:?}");
+            self.measured
+        }
+    }
+
+    use Grade::{Critical, Excellent, Good, Warning};
+    use Stability::{Stable, Unstable};
+
+    #[test]
+    fn good_frames_are_stable() {
+        let measured = Tape::new(5).frames(90).check(Stable, Excellent, &[]);
+        assert_eq!((measured.attempts.len(), measured.n_passed(), measured.n_good), (5, 5, 90));
+        assert!((measured.fps().unwrap() - 30.0).abs() < 0.01, "{:?}", measured.fps());
+        assert_eq!(measured.latency_ms(), Some(2.0));
+        let jitter = measured.jitter();
+        assert!((33.2..33.4).contains(&jitter.p50.unwrap()) && jitter.p99 == jitter.p50, "{jitter:?}");
+    }
+
+    #[test]
+    fn each_trouble_is_found() {
+        Tape::new(5).check(Unstable, Critical, &[]);
+        Tape::new(5).fail(FaultKind::Stall, 5).check(Unstable, Critical, &["failures"]);
+        Tape::new(5).frames(4).fail(FaultKind::ReadFailed, 1).check(Unstable, Good, &["failures"]);
+        Tape::new(5).frames(40).fail(FaultKind::BadFrame, 40).check(Unstable, Warning, &["failures"]);
+        Tape::new(5).frames(60).lose(30).frames(60).check(Unstable, Good, &["drops"]);
+        Tape::new(5).frames(60).lose(5).frames(60).check(Stable, Excellent, &["drops"]);
+        Tape::new(5).frames(10).same(50, false).check(Unstable, Critical, &["frozen"]);
+        Tape::new(5).frames(10).same(50, false).frames(60).check(Unstable, Critical, &["frozen"]);
+        Tape::new(5).frames(10).same(14, false).frames(60).check(Stable, Excellent, &[]);
+        let mut broken = Tape::new(5).frames(60).fail(FaultKind::Unplugged, 1);
+        broken.measured.has_ended = true;
+        broken.check(Unstable, Critical, &["failures", "ended"]);
+        Tape::new(5).same(90, true).check(Stable, Warning, &["black"]);
+        Tape::new(5).frames(60).same(20, true).frames(10).check(Stable, Excellent, &[]);
+    }
+
+    #[test]
+    fn two_equal_pictures_of_a_slow_camera_are_no_frozen_one() {
+        let mut tape = Tape::new(5);
+        let look = |is_same| Look { size: SIZE, is_same, is_black: false };
+        for is_same in [false, true, false, true, false] {
+            tape.now += Duration::from_secs(1);
+            tape.frame(look(is_same));
+        }
+        assert!(tape.verdict().findings.iter().all(|finding| finding.id != "frozen"), "{:?}", tape.verdict());
+        tape.frame(look(true));
+        tape.now += Duration::from_secs(1);
+        tape.frame(look(true));
+        assert!(tape.verdict().findings.iter().any(|finding| finding.id == "frozen"), "{:?}", tape.verdict());
+    }
+
+    #[test]
+    fn a_low_rate_is_told_with_both_numbers() {
+        let mut tape = Tape::new(5);
+        tape.got.fps = Some(75.0);
+        tape.measured.on_opened(&tape.got, false);
+        let tape = tape.frames(60);
+        let verdict = tape.verdict();
+        let [finding] = verdict.findings.as_slice() else { panic!("{verdict:?}") };
+        assert_eq!(finding.message, "frame rate below the agreed one by 60 % (30.0 fps of the agreed 75)");
+        // Half a second says nothing.
+        let mut tape = Tape::new(5);
+        tape.measured.on_opened(&Got { fps: Some(75.0), ..Got::default() }, false);
+        tape.frames(15).check(Stable, Excellent, &[]);
+    }
+
+    #[test]
+    fn what_this_computer_misses_is_not_the_cameras_fault() {
+        let mut tape = Tape::new(5).frames(60);
+        // Nobody asked for four periods: the first three are gone, the fourth waits.
+        let asked_at = tape.now + Duration::from_millis(140);
+        let grabbed = Grabbed { taken_at: tape.now + Duration::from_secs(4) / 30, sequence: Some(tape.n + 4) };
+        let look = Look { size: SIZE, is_same: false, is_black: false };
+        tape.measured.add(Reading { asked_at, ended_at: asked_at, grabbed: Some(grabbed), picture: Ok(look) });
+        tape.now = asked_at;
+        let measured = tape.check(Stable, Excellent, &["late"]);
+        assert_eq!(measured.lost, Lost { camera: 0, damaged: 0, late: 3 });
+    }
+
+    #[test]
+    fn losses_are_counted_by_cause() {
+        let tape = Tape::new(5).frames(10).lose(3).frames(10).fail(FaultKind::BadFrame, 2).lose(1).frames(5);
+        assert_eq!(tape.measured.lost, Lost { camera: 4, damaged: 2, late: 0 });
+        let mut tape = tape;
+        tape.n = 0;
+        assert_eq!(tape.frames(5).measured.lost.camera, 4, "a driver that counts anew has lost nothing");
+    }
+
+    #[test]
+    fn a_silent_stream_is_given_up_and_a_damaged_one_is_not() {
+        assert!(!Tape::new(99).fail(FaultKind::Stall, MAX_SILENT_READINGS - 1).measured.is_silent());
+        assert!(Tape::new(99).fail(FaultKind::Stall, MAX_SILENT_READINGS).measured.is_silent());
+        assert!(!Tape::new(99).fail(FaultKind::BadFrame, 50).measured.is_silent());
+        assert!(!Tape::new(99).fail(FaultKind::Stall, 9).frames(1).fail(FaultKind::Stall, 9).measured.is_silent());
+    }
+
+    #[test]
+    fn a_clock_that_jumps_back_is_told() {
+        let mut tape = Tape::new(5).frames(60);
+        tape.now = tape.now.checked_sub(Duration::from_millis(500)).unwrap();
+        tape.frames(60).check(Unstable, Excellent, &["time"]);
+    }
+
+    #[test]
+    fn what_was_asked_and_not_given_is_noted() {
+        let asked = Asked { size: Size::new(1280, 720), fps: Some(60.0), ..Asked::default() };
+        let verdict = Tape::new(5).frames(60).measured.verdict(&asked, &Tape::new(1).got);
+        let messages: Vec<_> = verdict.findings.iter().map(|finding| finding.message.as_str()).collect();
+        assert_eq!(
+            messages,
+            ["size: asked for 1280x720, the camera gives 64x48", "rate: asked for 60 fps, the camera gives 30 fps"]
+        );
+        assert_eq!(verdict.score, 100);
+    }
+
+    #[test]
+    fn black_and_equal_pictures_are_seen() {
+        let image = |pixel: [u8; 3]| Image::new(SIZE, pixel.repeat(64 * 48)).unwrap();
+        let (dark, grey) = (image([9, 16, 20]), image([90, 90, 90]));
+        assert_eq!(Look::at(&dark, None), Look { size: SIZE, is_same: false, is_black: true });
+        assert_eq!(Look::at(&grey, Some(&dark)), Look { size: SIZE, is_same: false, is_black: false });
+        assert_eq!(Look::at(&grey, Some(&image([90, 90, 90]))), Look { size: SIZE, is_same: true, is_black: false });
+        let mut pixels = [90_u8; 3].repeat(64 * 48);
+        pixels[64 * 48 * 3 - 1] = 91;
+        assert!(!Look::at(&Image::new(SIZE, pixels).unwrap(), Some(&grey)).is_same, "one pixel is enough");
+    }
+}
