@@ -383,7 +383,6 @@ mod tests {
         }
         assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
         let told = |log: &EventLog| log.since(0).iter().any(|event| event.message.contains("too slow"));
-        assert!(!told(&log));
         thread::Builder::new()
             .name("reader".to_owned())
             .spawn(move || {
