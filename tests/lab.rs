@@ -4,7 +4,7 @@
 //! tests skip, and say so. The machine is slow to start and ten times slower than its host, so that one run holds all cases.
 #![cfg(all(target_os = "linux", feature = "opencv", feature = "native"))]
 
-use std::io::Read;
+use std::io::{BufRead, Read};
 use std::path::Path;
 use std::process;
 use std::sync::Arc;
@@ -108,6 +108,11 @@ fn real_identities() {
 #[test]
 fn real_waits() {
     run_in_lab("guest_waits", &["uvc"]);
+}
+
+#[test]
+fn real_watches() {
+    run_in_lab("guest_watches", &["uvc", "vivid"]);
 }
 
 const V4L2: Backend = Backend::V4l2;
@@ -1002,4 +1007,57 @@ fn guest_waits() {
         assert!(released.elapsed() < Duration::from_secs(5), "{:?}", released.elapsed());
         assert!(work.log.since(0).iter().any(|event| event.message == "A program has let go of the camera"));
     }
+}
+
+/// Real cameras tested and monitored by the commands.
+#[test]
+#[ignore = "runs in the lab's machine"]
+fn guest_watches() {
+    if !is_guest() {
+        eprintln!("skipped: this is no lab machine");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let settings = folder.path().join("settings.json");
+    let patient =
+        r#"{"version":1,"recovery":{"open_deadline_secs":20,"first_frame_deadline_secs":20,"stall_deadline_secs":3}}"#;
+    std::fs::write(&settings, patient).unwrap();
+    let program = |arguments: &[&str]| {
+        let mut command = process::Command::new(env!("CARGO_BIN_EXE_camclinic"));
+        command.args(arguments).arg("--settings").arg(&settings).env("CAMCLINIC_DATA", folder.path());
+        command.stdout(process::Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let lines = |child: process::Child| {
+        let output = child.wait_with_output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let lines = serde_json::Deserializer::from_str(&text).into_iter::<Value>().map(Result::unwrap);
+        (output.status.code(), lines.collect::<Vec<_>>())
+    };
+    for source in ["usb-1209_ca30_LAB0001", "platform-vivid_0"] {
+        let (_, tested) = lines(program(&["test", source, "--num-tests", "10", "--size", "640x480", "--json"]));
+        let tested = &tested[0];
+        println!("{source}: {tested}");
+        assert_eq!((&tested["connected"], &tested["passed"], &tested["failed"]), (&true.into(), &10.into(), &0.into()));
+        assert_eq!(tested["resolution"]["width"], 640);
+    }
+    let cameras = ["usb-1209_ca30_LAB0001", "platform-vivid_0"];
+    let mut monitor = program(&["monitor", cameras[0], cameras[1], "--duration", "1", "--interval", "1", "--json"]);
+    let said = std::io::BufReader::new(monitor.stdout.take().unwrap());
+    let mut lines = said.lines().map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
+    let mut told = Vec::new();
+    let mut until = |is_it: &dyn Fn(&Value) -> bool| {
+        let line = lines.by_ref().inspect(|line| told.push(line.clone())).find(is_it);
+        line.unwrap_or_else(|| panic!("it never came: {told:#?}"))
+    };
+    let of = |line: &Value, source: &str| line["source"] == source;
+    until(&|line| of(line, cameras[0]) && line["state"] == "streaming");
+    until(&|line| of(line, cameras[1]) && line["state"] == "streaming");
+    lab_devices("uvc0 unplug");
+    until(&|line| of(line, cameras[0]) && line["name"] == "CAMERA_ISSUE");
+    lab_devices("uvc0 plug");
+    until(&|line| of(line, cameras[0]) && line["name"] == "CAMERA_RECOVERY");
+    let summary = until(&|line| line["type"] == "summary");
+    println!("{:?}, {summary}", monitor.wait().unwrap());
+    assert!(!told.iter().any(|line| of(line, cameras[1]) && line["name"] == "CAMERA_ISSUE"), "{told:#?}");
 }

@@ -223,3 +223,31 @@ fn the_manual_has_a_page_for_each_command() {
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
     assert!(stderr(&output).contains("Cannot write"), "{}", stderr(&output));
 }
+
+/// As Nagios runs plugins: through one that turns their states around.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_monitoring_system_reads_the_line_and_the_code() {
+    const NEGATE: &str = "/usr/lib/nagios/plugins/negate";
+    if !std::path::Path::new(NEGATE).exists() {
+        eprintln!("skipped: {NEGATE} is not installed; packaging/test installs it where the system has it");
+        return;
+    }
+    let check = |source: &str, states: [&str; 2], code: i32, begins: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let [from, to] = states;
+        let output = Command::new(NEGATE)
+            .args(["-s", from, to, env!("CARGO_BIN_EXE_camclinic"), "test", source, "--format", "nagios", "--settings"])
+            .arg(folder.path().join("settings.json"))
+            .env("CAMCLINIC_DATA", folder.path())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(code), "{source}: {}{}", stdout(&output), stderr(&output));
+        assert!(stdout(&output).starts_with(begins), "{source}: {}", stdout(&output));
+        assert_eq!(stdout(&output).lines().count(), 1, "{source}: {}", stdout(&output));
+    };
+    check("sim:", ["-o", "WARNING"], 1, "CAMCLINIC WARNING - score ");
+    check("sim:slow=12", ["-w", "OK"], 0, "CAMCLINIC OK - ");
+    check("sim:open-denied", ["-c", "OK"], 0, "CAMCLINIC OK - ");
+    check("sim:nonsense", ["-u", "CRITICAL"], 2, "CAMCLINIC CRITICAL - ");
+}
