@@ -50,8 +50,8 @@ pub const RATE: Rule = Rule {
 };
 pub const JITTER: Rule = Rule {
     id: "jitter",
-    what: "frames late (95 of 100 within) by, of a frame period,",
-    unit: "%",
+    what: "frames come unevenly, 1 in 20 is late by",
+    unit: "% of a frame period",
     free: 75.0,
     points_per_unit: 0.2,
     max_points: 10,
