@@ -185,9 +185,8 @@ pub enum Command {
         /// Time between two lines about a camera.
         #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = interval, allow_negative_numbers = true)]
         interval: Duration,
-        /// One object a line, each with its "type": status, event or summary.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        output: Output,
         /// Run this for each alert, that is issue, critical or recovery, which it gets as JSON on its stdin:
         /// program and arguments, with quotes around what has blanks. There is no shell. It is killed after 10 seconds.
         #[arg(long, value_name = "COMMAND")]
@@ -447,12 +446,12 @@ pub fn run(command: &Command, shared: &Shared, interrupted: &AtomicBool) -> Exit
             };
             job.history(source.as_deref(), *since, form)
         }
-        Command::Monitor { sources, duration, interval, json, on_event, metrics, metrics_anywhere } => {
+        Command::Monitor { sources, duration, interval, output, on_event, metrics, metrics_anywhere } => {
             job.monitor(monitor::Order {
                 sources,
                 duration: *duration,
                 interval: *interval,
-                json: *json,
+                form: output.form(),
                 on_event: on_event.as_deref(),
                 metrics: metrics.as_deref(),
                 may_be_reached: *metrics_anywhere,
@@ -482,7 +481,11 @@ pub fn run(command: &Command, shared: &Shared, interrupted: &AtomicBool) -> Exit
 impl Command {
     /// Whether the one line on stdout is all that is looked at.
     fn is_for_nagios(&self) -> bool {
-        matches!(self, Self::Status { output, .. } | Self::Test { output, .. } if output.form() == Form::Nagios)
+        let output = match self {
+            Self::Status { output, .. } | Self::Test { output, .. } | Self::Monitor { output, .. } => output,
+            _ => return false,
+        };
+        output.form() == Form::Nagios
     }
 }
 

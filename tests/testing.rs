@@ -251,3 +251,16 @@ fn a_monitoring_system_reads_the_line_and_the_code() {
     check("sim:open-denied", ["-c", "OK"], 0, "CAMCLINIC OK - ");
     check("sim:nonsense", ["-u", "CRITICAL"], 2, "CAMCLINIC CRITICAL - ");
 }
+
+#[test]
+fn monitoring_ends_in_one_line_for_monitoring_systems() {
+    let monitor = ["monitor", "sim:open-denied", "sim:64x48", "--duration", "0.05", "--format", "nagios"];
+    let output = camclinic(&monitor);
+    assert_eq!(output.status.code(), Some(2), "{}{}", stdout(&output), stderr(&output));
+    let text = stdout(&output);
+    assert_eq!(text.lines().count(), 1, "{text}");
+    // The worst one first.
+    assert!(text.starts_with("CAMCLINIC CRITICAL - sim:open-denied: score "), "{text}");
+    assert!(text.contains("; sim:64x48: score ") && text.contains(" | score="), "{text}");
+    assert!(text.trim_end().ends_with(" outages=1 recoveries=0"), "{text}");
+}

@@ -15,7 +15,8 @@ use self::hook::Hooks;
 use self::metrics::{Sample, Server};
 use self::output::Output;
 use self::record::{Ending, Record, Totals};
-use super::{Exit, Work, complain, exit_of, keep_records};
+use super::nagios::Perf;
+use super::{Exit, Form, Work, complain, exit_of, keep_records, nagios};
 use crate::camera::Camera;
 use crate::event::{Event, Level};
 use crate::latest::{Latest, Reader};
@@ -41,7 +42,8 @@ pub(super) struct Order<'a> {
     /// `None`: until it is interrupted.
     pub duration: Option<Duration>,
     pub interval: Duration,
-    pub json: bool,
+    /// JSON has one object a line, and the line for monitoring systems comes at the end alone.
+    pub form: Form,
     /// A command to run for each alert.
     pub on_event: Option<&'a str>,
     /// Where metrics are served.
@@ -98,7 +100,7 @@ impl Work<'_> {
         let records = keep_records(&kept);
         let mut cameras = Vec::new();
         for (nth, spec) in specs.into_iter().enumerate() {
-            let monitored = self.begin_to_monitor(nth, spec, &events, &kept, order.json, began)?;
+            let monitored = self.begin_to_monitor(nth, spec, &events, &kept, order.form, began)?;
             if let Some(records) = &records {
                 records.watch(monitored.camera.status());
             }
@@ -139,7 +141,7 @@ impl Work<'_> {
         spec: SourceSpec,
         events: &Sender<(usize, Event)>,
         kept: &EventLog,
-        json: bool,
+        form: Form,
         now: Instant,
     ) -> Result<Monitored, String> {
         let source = spec.to_string();
@@ -151,7 +153,7 @@ impl Work<'_> {
             let _ = events.try_send((nth, event.clone()));
         });
         // As text, the events are told on stdout.
-        let camera = if json {
+        let camera = if form != Form::Text {
             self.open_with(spec, &self.run.settings, log)?
         } else {
             Camera::start(spec, &self.run.settings, log, Arc::new(|| {})).map_err(no_thread)?
@@ -221,9 +223,10 @@ impl Work<'_> {
     }
 
     fn tell_event(&self, event: &Event, order: Order, output: &mut Output) {
-        if order.json {
-            output.say(line(&Line::Event(event)));
-            return;
+        match order.form {
+            Form::Json => return output.say(line(&Line::Event(event))),
+            Form::Nagios => return,
+            Form::Text => {}
         }
         let least = if self.shared.verbose > 0 { Level::Debug } else { Level::Info };
         // What concerns no camera is told on stderr.
@@ -235,7 +238,10 @@ impl Work<'_> {
     fn summary(&self, cameras: &[Monitored], order: Order, exit: Exit, took: Duration, now: Instant) -> String {
         let endings = cameras.iter().map(|camera| camera.ending(now));
         let secs = took.as_secs_f64();
-        if order.json {
+        if order.form == Form::Nagios {
+            return for_nagios(exit, endings.collect());
+        }
+        if order.form == Form::Json {
             return line(&Line::Summary {
                 at: Timestamp::now(),
                 duration_secs: (secs * 1_000.0).round() / 1_000.0,
@@ -304,9 +310,10 @@ impl Monitored {
 
 fn tell_status(camera: &Monitored, order: Order, output: &mut Output) {
     let (at, status) = (Timestamp::now(), camera.status.as_ref());
-    if order.json {
-        output.say(line(&Line::Status { at, status }));
-        return;
+    match order.form {
+        Form::Json => return output.say(line(&Line::Status { at, status })),
+        Form::Nagios => return,
+        Form::Text => {}
     }
     let fault = status.last_fault.as_ref().map(|fault| format!(", {fault}")).unwrap_or_default();
     let outage = status.outage_secs.map(|secs| format!(", no picture for {}", time(secs))).unwrap_or_default();
@@ -324,14 +331,39 @@ fn tell_status(camera: &Monitored, order: Order, output: &mut Output) {
 }
 
 /// The summary of one camera for people.
-fn text(ending: &Ending) -> String {
-    let totals = ending.totals;
+/// One line about all of them, the worst first.
+fn for_nagios(exit: Exit, mut endings: Vec<Ending>) -> String {
+    endings.sort_by_key(|ending| ending.health_score);
+    let one = |ending: &Ending| {
+        let (uptime, outages) = uptime_and_outages(ending);
+        format!("{}: score {}, {uptime}, {outages}", ending.source, ending.health_score)
+    };
+    let least = |of: fn(&Ending) -> Option<f64>| endings.iter().filter_map(of).min_by(f64::total_cmp);
+    let sum = |of: fn(&Ending) -> u32| Some(f64::from(endings.iter().map(of).sum::<u32>()));
+    let perf = [
+        Perf::score(endings.first().map_or(0, |ending| ending.health_score)),
+        Perf::plain("least_score", least(|ending| ending.totals.least_score.map(f64::from)), 0),
+        Perf { unit: "%", ..Perf::plain("uptime", least(|ending| ending.totals.uptime_percent), 2) },
+        Perf::plain("outages", sum(|ending| ending.totals.outages), 0),
+        Perf::plain("recoveries", sum(|ending| ending.totals.recoveries), 0),
+    ];
+    nagios::line(exit, &endings.iter().map(one).collect::<Vec<_>>().join("; "), &perf)
+}
+
+fn uptime_and_outages(ending: &Ending) -> (String, String) {
+    let totals = &ending.totals;
     let uptime = totals.uptime_percent.map_or_else(|| "no picture yet".to_owned(), |percent| format!("up {percent} %"));
     let outages = match totals.outages {
         0 => "no outage".to_owned(),
         1 => format!("1 outage of {}", time(totals.longest_outage_secs)),
         n => format!("{n} outages, the longest {}", time(totals.longest_outage_secs)),
     };
+    (uptime, outages)
+}
+
+fn text(ending: &Ending) -> String {
+    let totals = ending.totals;
+    let (uptime, outages) = uptime_and_outages(ending);
     let recoveries = if totals.recoveries == 1 { "1 recovery" } else { &format!("{} recoveries", totals.recoveries) };
     let score = match (totals.mean_score, totals.least_score) {
         (Some(mean), Some(least)) => format!("score {mean} on average, {least} at least"),
