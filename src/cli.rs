@@ -481,9 +481,8 @@ pub fn run(command: &Command, shared: &Shared, interrupted: &AtomicBool) -> Exit
 impl Command {
     /// Whether the one line on stdout is all that is looked at.
     fn is_for_nagios(&self) -> bool {
-        let output = match self {
-            Self::Status { output, .. } | Self::Test { output, .. } | Self::Monitor { output, .. } => output,
-            _ => return false,
+        let (Self::Status { output, .. } | Self::Test { output, .. } | Self::Monitor { output, .. }) = self else {
+            return false;
         };
         output.form() == Form::Nagios
     }
