@@ -403,7 +403,8 @@ fn what_happened_is_kept_for_later() {
             assert!(!fs::read_to_string(&next).unwrap().contains("geheim"), "{}", next.display());
         }
     }
-    assert!(n_files >= 7, "{n_files}");
+    // The log, and the history of two cameras at least.
+    assert!(n_files >= 3, "{n_files}");
 }
 
 #[test]

@@ -25,7 +25,7 @@ unsafe extern "C" {
     ) -> i32;
 }
 
-const WATCHED: Address = Address { selector: DEVICES, scope: GLOBAL, element: 0 };
+static WATCHED: Address = Address { selector: DEVICES, scope: GLOBAL, element: 0 };
 
 /// Ends the watch when it is dropped, which waits for a call of the report that is under way: not to be dropped inside it.
 pub struct WatchGuard {
@@ -36,7 +36,8 @@ pub struct WatchGuard {
 /// Calls `changed` on a thread of the system's each time its list of cameras changes. It must not block. `None` where the
 /// system refuses.
 pub fn watch(changed: impl Fn() + Send + 'static) -> Option<WatchGuard> {
-    let changed: &'static Changed = Box::leak(Box::new(Mutex::new(Some(Box::new(changed)))));
+    let changed: Box<dyn Fn() + Send> = Box::new(changed);
+    let changed: &'static Changed = Box::leak(Box::new(Mutex::new(Some(changed))));
     let context = std::ptr::from_ref(changed).cast_mut().cast();
     // SAFETY: the address is read within the call, and what the context points to lives for ever.
     #[expect(unsafe_code, reason = "calls into the system")]
