@@ -38,6 +38,7 @@ pub use kind::{DeviceKind, UsbLink};
 #[cfg(any(target_os = "linux", target_os = "macos"))]
 mod unix;
 
+mod elsewhere;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
@@ -48,124 +49,11 @@ mod macos;
 use macos as system;
 #[cfg(windows)]
 mod windows;
-#[cfg(target_os = "linux")]
-use linux::{holders_of_each, taken_error, why_no_start, without_driver};
 #[cfg(windows)]
 use windows as system;
 
-/// The other systems tell in [`examine`] what they know.
-#[cfg(not(target_os = "linux"))]
-fn taken_error(_: &Path) -> Option<i32> {
-    None
-}
-
-#[cfg(not(target_os = "linux"))]
-fn holders_of_each(nodes: &[&Path]) -> Vec<Vec<Holder>> {
-    nodes.iter().map(|node| system::holders(node)).collect()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn why_no_start(_: &Path, _: &str, _: Option<i32>) -> Option<Fault> {
-    None
-}
-
-#[cfg(not(target_os = "linux"))]
-fn without_driver() -> Vec<Undriven> {
-    Vec::new()
-}
-
 #[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
-mod system {
-    use std::path::Path;
-
-    use super::{Device, Fault, FaultKind, Usability};
-
-    pub fn list() -> Vec<Device> {
-        Vec::new()
-    }
-
-    pub fn by_path(_: &str) -> Option<Device> {
-        None
-    }
-
-    pub fn check_node(_: &Path) -> Result<(), Fault> {
-        Ok(())
-    }
-
-    pub fn may_open(_: &Path) -> Result<(), Fault> {
-        Ok(())
-    }
-
-    pub fn examine(_: &Path) -> Usability {
-        Usability::Unknown
-    }
-
-    pub fn holders(_: &Path) -> Vec<super::Holder> {
-        Vec::new()
-    }
-
-    pub fn capabilities(device: &Device) -> Result<super::Capabilities, Fault> {
-        let what = format!("what {} can do is not known on this system before it is opened", device.label());
-        Err(Fault::new(FaultKind::BackendMissing, what))
-    }
-
-    pub const TELLS_OF_USE: bool = false;
-
-    pub struct WatchGuard;
-
-    pub fn watch(_: impl Fn(super::watch::Sign) + Send + 'static) -> Option<WatchGuard> {
-        None
-    }
-
-    pub fn prepare(_: &mut std::process::Command) {}
-
-    pub fn die_with_parent() {}
-
-    pub fn terminate(_: u32) {}
-
-    pub fn kill_group(_: u32) {}
-
-    pub fn end_now() {}
-
-    pub fn kernel_function(_: u32) -> Option<String> {
-        None
-    }
-
-    /// There is none on this system.
-    pub enum ControlPort {}
-
-    impl ControlPort {
-        pub fn open(_: &Path) -> std::io::Result<Self> {
-            Err(std::io::ErrorKind::Unsupported.into())
-        }
-
-        pub fn read(&mut self) -> std::io::Result<Vec<crate::control::Control>> {
-            match *self {}
-        }
-
-        pub fn set(&mut self, _: crate::control::Setting) -> Result<(), String> {
-            match *self {}
-        }
-    }
-
-    pub struct Leash;
-
-    impl Leash {
-        pub fn on(_: &std::process::Child) -> Option<Self> {
-            None
-        }
-    }
-
-    pub fn shared_file(n_bytes: u64) -> std::io::Result<tempfile::NamedTempFile> {
-        let file = tempfile::NamedTempFile::with_prefix(super::SHARED_FILE_PREFIX)?;
-        file.as_file().set_len(n_bytes)?;
-        Ok(file)
-    }
-
-    pub fn reset(device: &Device) -> Result<(), Fault> {
-        Err(Fault::new(FaultKind::ResetFailed, format!("this system has no way to reset {}", device.label())))
-    }
-}
+use elsewhere as system;
 
 /// A camera that exists.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -311,7 +199,7 @@ pub fn named(text: &str) -> Result<Device, Fault> {
     if let Some(listed) = find_among(devices.clone(), text) {
         return Ok(listed);
     }
-    let unlisted = system::by_path(text).ok_or_else(|| missing(text, &devices, &without_driver()))?;
+    let unlisted = system::by_path(text).ok_or_else(|| missing(text, &devices, &system::without_driver()))?;
     match find_among(devices, &unlisted.path) {
         Some(listed) => Ok(listed),
         None => system::check_node(Path::new(&unlisted.path)).map(|()| unlisted),
@@ -321,7 +209,7 @@ pub fn named(text: &str) -> Result<Device, Fault> {
 /// The cameras that are plugged in and not in [`list`], because no driver has taken them. Only files are read.
 #[must_use]
 pub fn undriven() -> Vec<Undriven> {
-    without_driver()
+    system::without_driver()
 }
 
 /// What keeps a device from being opened, as far as the system tells before a backend is asked: it is not there, this
@@ -334,7 +222,7 @@ pub fn check(device: &Device) -> Result<(), Fault> {
     use FaultKind::{Busy, Denied, Missing, NoResources, NotACamera};
     match examine(device) {
         // Many programs may have a camera open, of which one streams.
-        Usability::Unusable(fault) if fault.kind == Busy => match taken_error(Path::new(&device.path)) {
+        Usability::Unusable(fault) if fault.kind == Busy => match system::taken_error(Path::new(&device.path)) {
             Some(code) => Err(fault.with_code(code)),
             None => Ok(()),
         },
@@ -349,7 +237,7 @@ pub fn check(device: &Device) -> Result<(), Fault> {
 /// say, and where the system's numbers are others.
 #[must_use]
 pub fn start_fault(device: &Device, code: Option<i32>) -> Option<Fault> {
-    why_no_start(Path::new(&device.path), &device.label(), code)
+    system::why_no_start(Path::new(&device.path), &device.label(), code)
 }
 
 /// Why a device did not open, as far as it can be told from outside.
@@ -361,11 +249,7 @@ pub fn examine(device: &Device) -> Usability {
 /// The number by which a backend opens a device. `None` where it does not list it.
 #[must_use]
 pub fn number(device: &Device, backend: Backend) -> Option<u32> {
-    #[cfg(windows)]
-    let number = system::number(device, backend);
-    #[cfg(not(windows))]
-    let number = device.index.filter(|_| backend != Backend::Simulated);
-    number
+    system::number(device, backend)
 }
 
 /// The processes that have a device open, likeliest in the way first; servers that do not stream come last. Asks no driver,
@@ -379,7 +263,7 @@ pub fn holders(device: &Device) -> Vec<Holder> {
 /// The same of many devices, in their order, in hardly more time.
 #[must_use]
 pub fn holders_of_all(devices: &[Device]) -> Vec<Vec<Holder>> {
-    holders_of_each(&devices.iter().map(|device| Path::new(&device.path)).collect::<Vec<_>>())
+    system::holders_of_each(&devices.iter().map(|device| Path::new(&device.path)).collect::<Vec<_>>())
 }
 
 // ---- processes of our own, and memory that they share

@@ -5,9 +5,9 @@ use crate::device::capabilities::{Format, FrameSize};
 use crate::frame::{PixelFormat, Size};
 use crate::status::{Asked, Got};
 
-/// Rates that are offered where a device takes any.
-const COMMON_RATES: [f64; 9] = [120.0, 60.0, 50.0, 30.0, 25.0, 20.0, 15.0, 10.0, 5.0];
-/// Sizes that are offered where a device takes any.
+/// Rates that are offered where a device takes any, or does not say which.
+pub const COMMON_RATES: [f64; 10] = [120.0, 60.0, 50.0, 30.0, 25.0, 24.0, 20.0, 15.0, 10.0, 5.0];
+/// The same of sizes.
 const COMMON_SIZES: [(u32, u32); 10] = [
     (160, 120),
     (320, 240),
@@ -52,6 +52,11 @@ impl Fix {
     }
 }
 
+/// What is offered where a device does not say which sizes it has.
+pub fn common_sizes() -> impl Iterator<Item = Size> {
+    COMMON_SIZES.iter().filter_map(|(width, height)| Size::new(*width, *height))
+}
+
 fn is_same_rate(a: f64, b: f64) -> bool {
     (a - b).abs() <= SAME_RATE * a.max(b)
 }
@@ -83,8 +88,7 @@ impl FrameSize {
         if self.range.is_none() {
             return self.size().into_iter().collect();
         }
-        let common = COMMON_SIZES.iter().filter_map(|(width, height)| Size::new(*width, *height));
-        common.filter(|size| self.holds(*size)).chain(self.size()).collect()
+        common_sizes().filter(|size| self.holds(*size)).chain(self.size()).collect()
     }
 
     fn rates(&self) -> Vec<f64> {
@@ -327,7 +331,7 @@ mod tests {
         check_rates(&webcam(), "", "1280x720", &[60.0, 30.0, 10.0]);
         check_rates(&webcam(), "YUYV", "2560x1440", &[]);
         check_sizes(&any_size(), "", "320x240 640x480 800x600 1024x768 1280x720 1920x1080 1921x1200");
-        check_rates(&any_size(), "YUYV", "640x480", &[60.0, 50.0, 30.0, 25.0, 20.0, 15.0, 10.0, 5.0]);
+        check_rates(&any_size(), "YUYV", "640x480", &[60.0, 50.0, 30.0, 25.0, 24.0, 20.0, 15.0, 10.0, 5.0]);
         check_rates(&any_size(), "YUYV", "641x480", &[]);
     }
 

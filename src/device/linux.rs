@@ -17,6 +17,7 @@ pub use self::processes::{holders, holders_of_each};
 use self::refusal::Files;
 pub use self::watch::{TELLS_OF_USE, WatchGuard, watch};
 use super::codes::{self, Call};
+pub use super::elsewhere::number;
 use super::text::{plain, safe};
 pub use super::unix::{Leash, end_now, kill_group, prepare, terminate};
 use super::{

@@ -11,10 +11,11 @@ use tempfile::NamedTempFile;
 
 pub use self::watch::WatchGuard;
 use super::apple::{self, Listed};
+// The system tells that a camera is in use, and not by whom.
+pub use super::elsewhere::{ControlPort, holders, holders_of_each, number, taken_error, why_no_start, without_driver};
 pub use super::unix::{Leash, end_now, kill_group, prepare, terminate};
 use super::watch::Sign;
-use super::{Capabilities, Device, Holder, SHARED_FILE_PREFIX, Usability};
-use crate::control::{Control, Setting};
+use super::{Capabilities, Device, SHARED_FILE_PREFIX, Usability};
 use crate::fault::{Fault, FaultKind};
 
 mod core_media_io;
@@ -88,11 +89,6 @@ pub fn examine(path: &Path) -> Usability {
     }
 }
 
-/// The system tells that a camera is in use, and not by whom.
-pub fn holders(_: &Path) -> Vec<Holder> {
-    Vec::new()
-}
-
 /// AVFoundation tells formats of a camera only in ways that have crashed programs; this asks what it may be asked safely.
 pub fn capabilities(device: &Device) -> Result<Capabilities, Fault> {
     // Not yet asked is no refusal: the system asks when a camera is opened.
@@ -112,25 +108,6 @@ pub const TELLS_OF_USE: bool = false;
 
 pub fn watch(report: impl Fn(Sign) + Send + 'static) -> Option<WatchGuard> {
     watch::watch(move || report(Sign::Plug))
-}
-
-// ---- controls
-
-/// Another handle beside the one that streams shows no controls here.
-pub enum ControlPort {}
-
-impl ControlPort {
-    pub fn open(_: &Path) -> io::Result<Self> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    pub fn read(&mut self) -> io::Result<Vec<Control>> {
-        match *self {}
-    }
-
-    pub fn set(&mut self, _: Setting) -> Result<(), String> {
-        match *self {}
-    }
 }
 
 // ---- processes of our own, and memory that they share

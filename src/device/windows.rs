@@ -15,6 +15,7 @@ pub use self::process::{
 };
 pub use self::watch::WatchGuard;
 use super::consent::Process;
+pub use super::elsewhere::{holders_of_each, taken_error, why_no_start, without_driver};
 use super::pnp::{self, Listed};
 use super::watch::Sign;
 use super::{Capabilities, Device, Holder, Usability, media_types};

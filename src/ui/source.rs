@@ -12,7 +12,7 @@ use super::theme::{self, CONTROL_HEIGHT, Palette, RADIUS, SMALL};
 use super::window::{Ability, Window, Wish};
 use super::{text, widgets};
 use crate::device::Capabilities;
-use crate::device::choices::Fix;
+use crate::device::choices::{COMMON_RATES, Fix, common_sizes};
 use crate::device::glance::Glance;
 use crate::fault::{FaultClass, FaultKind};
 use crate::frame::{PixelFormat, Size};
@@ -27,21 +27,6 @@ pub struct View {
     custom_size: Option<(String, String)>,
     custom_rate: bool,
 }
-
-/// What is offered where the camera has not said what it has.
-const COMMON_SIZES: [(u32, u32); 9] = [
-    (320, 240),
-    (640, 480),
-    (800, 600),
-    (1024, 768),
-    (1280, 720),
-    (1920, 1080),
-    (2560, 1440),
-    (2592, 1944),
-    (3840, 2160),
-];
-
-const COMMON_RATES: [u32; 8] = [5, 10, 15, 24, 25, 30, 50, 60];
 
 /// What a folded section tells.
 pub fn aside(window: &Window) -> String {
@@ -393,8 +378,8 @@ fn size(window: &mut Window, capabilities: Option<&Capabilities>, ui: &mut Ui) {
         (None, None) => DEFAULT.to_owned(),
         (None, Some(size)) => spelled(size),
     };
-    let common = || COMMON_SIZES.iter().filter_map(|(width, height)| Size::new(*width, *height)).collect();
-    let offered = capabilities.map_or_else(common, |capabilities| capabilities.sizes(window.settings.asked.format));
+    let offered = capabilities
+        .map_or_else(|| common_sizes().collect(), |capabilities| capabilities.sizes(window.settings.asked.format));
     // A list of the camera's own has no other sizes.
     let takes_others = capabilities.is_none_or(Capabilities::takes_any_size);
     widgets::row(ui, "Size", HELP, |ui, width| {
@@ -464,8 +449,8 @@ fn rate(window: &mut Window, capabilities: Option<&Capabilities>, ui: &mut Ui) {
     let shown = before.map_or_else(|| DEFAULT.to_owned(), spelled);
     let default = Settings::default().asked.fps;
     let asked = window.settings.asked;
-    let common = || COMMON_RATES.iter().map(|fps| f64::from(*fps)).collect();
-    let offered = capabilities.map_or_else(common, |capabilities| capabilities.rates(asked.format, asked.size));
+    let offered =
+        capabilities.map_or_else(|| COMMON_RATES.to_vec(), |capabilities| capabilities.rates(asked.format, asked.size));
     let takes_others = capabilities.is_none_or(Capabilities::takes_any_rate_somewhere);
     widgets::row(ui, tunable.label, tunable.help, |ui, width| {
         widgets::combo(ui, tunable.label, tunable.help, &shown, width, |ui| {

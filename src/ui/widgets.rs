@@ -202,6 +202,8 @@ pub fn combo<R>(
         let shown = egui::ComboBox::from_id_salt(("combo", name))
             .width(width)
             .truncate()
+            // A camera's sizes without scrolling: what lies below the edge is not found.
+            .height(440.0)
             .selected_text(chosen)
             .icon(|ui, rect, visuals, _| {
                 let center = pos2(rect.center().x, rect.center().y + 0.5);
@@ -209,6 +211,7 @@ pub fn combo<R>(
             })
             .show_ui(ui, |ui| {
                 ui.set_min_width(width - 12.0);
+                ui.spacing_mut().item_spacing.y = 1.0;
                 contents(ui)
             });
         tip(shown.response.accessible_name(spoken), help);

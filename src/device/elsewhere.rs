@@ -1,0 +1,124 @@
+//! What is said where a system tells nothing: all of it on systems that are not known, and on the others what they do not tell
+//! themselves.
+#![allow(dead_code, reason = "each system takes what it lacks")]
+#![expect(clippy::unnecessary_wraps, reason = "the others have more to say")]
+
+use std::io;
+use std::path::Path;
+use std::process::{Child, Command};
+
+use tempfile::NamedTempFile;
+
+use super::watch::Sign;
+use super::{Capabilities, Device, Holder, SHARED_FILE_PREFIX, Undriven, Usability};
+use crate::backend::Backend;
+use crate::control::{Control, Setting};
+use crate::fault::{Fault, FaultKind};
+
+pub fn list() -> Vec<Device> {
+    Vec::new()
+}
+
+pub fn by_path(_: &str) -> Option<Device> {
+    None
+}
+
+pub fn check_node(_: &Path) -> Result<(), Fault> {
+    Ok(())
+}
+
+pub fn may_open(_: &Path) -> Result<(), Fault> {
+    Ok(())
+}
+
+pub fn examine(_: &Path) -> Usability {
+    Usability::Unknown
+}
+
+pub fn holders(_: &Path) -> Vec<Holder> {
+    Vec::new()
+}
+
+pub fn capabilities(device: &Device) -> Result<Capabilities, Fault> {
+    let what = format!("what {} can do is not known on this system before it is opened", device.label());
+    Err(Fault::new(FaultKind::BackendMissing, what))
+}
+
+pub const TELLS_OF_USE: bool = false;
+
+pub struct WatchGuard;
+
+pub fn watch(_: impl Fn(Sign) + Send + 'static) -> Option<WatchGuard> {
+    None
+}
+
+pub fn prepare(_: &mut Command) {}
+
+pub fn die_with_parent() {}
+
+pub fn terminate(_: u32) {}
+
+pub fn kill_group(_: u32) {}
+
+pub fn end_now() {}
+
+pub fn kernel_function(_: u32) -> Option<String> {
+    None
+}
+
+/// There is none on this system.
+pub enum ControlPort {}
+
+impl ControlPort {
+    pub fn open(_: &Path) -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub fn read(&mut self) -> io::Result<Vec<Control>> {
+        match *self {}
+    }
+
+    pub fn set(&mut self, _: Setting) -> Result<(), String> {
+        match *self {}
+    }
+}
+
+pub struct Leash;
+
+impl Leash {
+    pub fn on(_: &Child) -> Option<Self> {
+        None
+    }
+}
+
+pub fn shared_file(n_bytes: u64) -> io::Result<NamedTempFile> {
+    let file = NamedTempFile::with_prefix(SHARED_FILE_PREFIX)?;
+    file.as_file().set_len(n_bytes)?;
+    Ok(file)
+}
+
+pub fn reset(device: &Device) -> Result<(), Fault> {
+    Err(Fault::new(FaultKind::ResetFailed, format!("this system has no way to reset {}", device.label())))
+}
+
+/// Backends count cameras as the list does.
+pub fn number(device: &Device, backend: Backend) -> Option<u32> {
+    device.index.filter(|_| backend != Backend::Simulated)
+}
+
+/// [`examine`](super::examine) tells all that there is.
+pub fn taken_error(_: &Path) -> Option<i32> {
+    None
+}
+
+pub fn holders_of_each(nodes: &[&Path]) -> Vec<Vec<Holder>> {
+    nodes.iter().map(|node| super::system::holders(node)).collect()
+}
+
+pub fn why_no_start(_: &Path, _: &str, _: Option<i32>) -> Option<Fault> {
+    None
+}
+
+pub fn without_driver() -> Vec<Undriven> {
+    Vec::new()
+}
