@@ -96,8 +96,34 @@ fault_kinds! {
     Unplugged "unplugged" Plug "Plug the camera in again: it comes back by itself.";
     /// A picture came that cannot be decoded.
     BadFrame "bad-frame" Quality "Check the cable; try another format or a smaller size.";
-    /// The address of a network camera gives no picture.
+    /// The camera's name is not known on the network, or it is no name (F80).
+    NameUnknown "name-unknown" Terminal "Check the name for typing errors, or write the camera's number, as in 192.168.1.64.";
+    /// The computer is there, and nothing answers on the port (F81).
+    Refused "refused" Network "Check the port (most cameras: 554) and that RTSP is switched on in the camera's own settings.";
+    /// The address of a network camera does not answer (F82).
     Unreachable "unreachable" Network "Check the address, the network cable and the camera's power.";
+    /// User name or password are not those of the camera (F83).
+    LoginRefused "login-refused" Terminal "Check user name and password; the user needs the right to see the live picture. Nothing is tried again until they are changed, as many cameras lock after five attempts.";
+    /// The camera answers, and has no such stream (F84).
+    WrongPath "wrong-path" Terminal "Check the path in the address: each make has its own.";
+    /// The camera knows the user and refuses this stream or this computer (F85).
+    Forbidden "forbidden" Terminal "Look in the camera's settings for a list of allowed addresses, or for a lock after too many logins; give the user the right to see the live picture.";
+    /// The camera breaks off the conversation, or contradicts itself (F86).
+    ProtocolTrouble "protocol-trouble" Network "Choose the other transport (TCP or UDP); restart the camera; update its firmware.";
+    /// Packets over UDP do not arrive (F87).
+    UdpBlocked "udp-blocked" Network "Choose TCP as the transport, or open the firewall for UDP.";
+    /// The camera serves no more viewers at a time (F90).
+    SessionLimit "session-limit" Network "Close other programs that watch this camera, or choose its second stream. A viewer that was cut off is forgotten after about a minute.";
+    /// The picture comes in a way that this program cannot decode (F91).
+    CodecMissing "codec-missing" Terminal "Set the camera to H.264, without “+” or “smart”.";
+    /// What came is older each minute, and catches up no more (F93).
+    Backlog "backlog" Network "Choose a smaller size or rate, or the camera's second stream; close other programs.";
+    /// The encrypted connection's certificate is not to be trusted, or there is no encryption at all (F94).
+    Untrusted "untrusted" Terminal "Look at the certificate: trust it if it is the camera's own. Check the clocks of the camera and of this computer.";
+    /// It answers, but with no picture stream: a web page, one that ends at once, or none at all (F95).
+    NoStream "no-stream" Terminal "Check the address: it shall be that of the stream or of a snapshot, not of the camera's page.";
+    /// What answers on this port does not speak the language of the address (F99).
+    WrongProtocol "wrong-protocol" Terminal "Check scheme and port: rtsp:// mostly has port 554, http:// has 80, rtsps:// 322 and https:// 443.";
     /// The computer has run out of something that the stream needs.
     NoResources "no-resources" Resource "Close other programs, or choose a smaller size or rate.";
 }

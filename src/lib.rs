@@ -37,12 +37,14 @@
 //! | | [`status`] | `Status`, `State`, `Grade`, `Rung`, `Alert`: the public JSON contract |
 //! | | [`event`] | `Event`, `Level` |
 //! | | [`control`] | `Control`, `Setting`: brightness, exposure and the like, and what is known of each |
+//! | | [`address`] | `Address` of a network camera: reading what people paste, never showing a password
 //! | | [`backend`] | `Backend`: the ways to reach a device, and which of them this build has |
 //! | | [`latest`] | `Latest<T>` and `Reader<T>` |
 //! | decisions | [`recovery`] | `Ladder`: which rung next, and when |
 //! | | [`health`] | score, deductions, history |
 //! | | [`codec`] | JPEG, PNG and raw formats: the only file that knows a codec |
 //! | devices | [`device`] | which cameras there are, why one cannot be opened; one file for each system |
+//! | | [`network`] | the conversation with a network camera, and the test of it, step by step
 //! | | [`source`] | `trait Source`, `SourceSpec`, and the backends below it |
 //! | | [`source::isolated`] | any of these in a process of its own: both halves of the protocol, the memory that they share |
 //! | engine | [`camera`] | `Camera`, the front door; supervisor and capture thread behind it |
@@ -126,6 +128,7 @@
 //! of fault: a row in [`fault`]. A number to set: a field and a row in [`settings`]; slider, check and help follow from
 //! the row. A reason to lose points: a row of [`health::RULES`]. A panel: a file below `ui/` and a row of its `PANELS`.
 
+pub mod address;
 pub mod backend;
 pub mod camera;
 pub mod cli;
@@ -138,6 +141,7 @@ pub mod frame;
 pub mod health;
 pub mod latest;
 pub mod logging;
+pub mod network;
 pub mod past;
 pub mod records;
 pub mod recovery;

@@ -33,6 +33,7 @@ pub struct Settings {
     /// Pictures thrown away after opening, while exposure and decoder settle.
     pub n_warm_up_frames: u32,
     pub recovery: RecoverySettings,
+    pub network: NetworkSettings,
     pub snapshot: SnapshotSettings,
     pub window: WindowSettings,
     /// Values of controls that are kept for a camera, by its source without password.
@@ -87,6 +88,31 @@ pub struct RecoverySettings {
     pub may_reset_device: bool,
 }
 
+/// What concerns network cameras alone. No password is ever among it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NetworkSettings {
+    pub transport: Transport,
+    /// SHA-256 fingerprints, in small hexadecimal digits, of certificates that the user trusts although no authority
+    /// vouches for them, by `host:port`.
+    pub trusted_certificates: BTreeMap<String, String>,
+    /// Addresses without passwords, the newest first.
+    pub recent: Vec<String>,
+}
+
+/// How the packets of an RTSP stream travel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// Within the RTSP connection: nothing is lost, and no firewall is in the way.
+    #[default]
+    Tcp,
+    /// In packets of their own: lost ones are not sent again, late ones hold nothing up.
+    Udp,
+    /// TCP, and UDP where the camera refuses that.
+    Auto,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SnapshotSettings {
@@ -135,6 +161,7 @@ impl Default for Settings {
             isolation: Isolation::Auto,
             n_warm_up_frames: 5,
             recovery: RecoverySettings::default(),
+            network: NetworkSettings::default(),
             snapshot: SnapshotSettings::default(),
             window: WindowSettings::default(),
             control_presets: BTreeMap::new(),

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, never};
 
+use crate::address::Address;
 use crate::backend::Backend;
 use crate::control::{ControlNews, Setting};
 use crate::device::{self, Device};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Image, Size};
-use crate::settings::{Isolation, Settings, secs};
+use crate::settings::{Isolation, NetworkSettings, Settings, secs};
 use crate::status::{Asked, Got};
 
 pub mod controls;
@@ -123,12 +124,9 @@ pub enum SourceSpec {
     Device(String),
     /// A video file.
     File(PathBuf),
-    /// `rtsp://`, `rtsps://`, `http://` or `https://`, with whatever password the user gave.
-    Url(String),
+    /// A network camera, with whatever password the user gave.
+    Url(Address),
 }
-
-/// The schemes of network addresses that can be opened.
-const URL_SCHEMES: [&str; 4] = ["rtsp", "rtsps", "http", "https"];
 
 impl SourceSpec {
     /// Reads what a person types. Nothing is opened and no file is read, so that this never waits.
@@ -147,17 +145,10 @@ impl SourceSpec {
             return text.parse().map(Self::Index).map_err(|_| format!("{text} is no camera's number"));
         }
         if let Some((scheme, rest)) = text.split_once("://") {
-            let scheme = scheme.to_ascii_lowercase();
-            return if scheme == "file" {
+            return if scheme.eq_ignore_ascii_case("file") {
                 Ok(Self::File(PathBuf::from(rest)))
-            } else if !URL_SCHEMES.contains(&scheme.as_str()) {
-                Err(format!("{scheme}:// cannot be opened: an address begins with {}://", URL_SCHEMES.join("://, ")))
-            } else if rest.is_empty() || rest.starts_with('/') {
-                Err(format!(
-                    "{scheme}:// needs the camera's name or number on the network, as in {scheme}://192.168.1.64/"
-                ))
             } else {
-                Ok(Self::Url(text.to_owned()))
+                Address::parse(text).map(Self::Url)
             };
         }
         if text.starts_with("/dev/") || text.starts_with(r"\\?\") {
@@ -172,12 +163,7 @@ impl SourceSpec {
     #[must_use]
     pub fn without_password(&self) -> String {
         match self {
-            Self::Url(url) => split_login(url).map_or_else(
-                || url.clone(),
-                |(scheme, user, rest)| {
-                    if user.is_empty() { format!("{scheme}://{rest}") } else { format!("{scheme}://{user}@{rest}") }
-                },
-            ),
+            Self::Url(address) => address.without_password(),
             Self::Simulated(_) | Self::Index(_) | Self::Device(_) | Self::File(_) => self.to_string(),
         }
     }
@@ -249,33 +235,11 @@ impl SourceSpec {
     /// A text that may come from a library, with the password masked should it be in there.
     #[must_use]
     pub fn mask_in(&self, text: &str) -> String {
-        let Self::Url(url) = self else { return text.to_owned() };
-        let text = text.replace(url.as_str(), &self.to_string());
-        match password(url) {
-            Some(password) if !password.is_empty() => text.replace(password, "***"),
-            _ => text,
+        match self {
+            Self::Url(address) => address.mask_in(text),
+            Self::Simulated(_) | Self::Index(_) | Self::Device(_) | Self::File(_) => text.to_owned(),
         }
     }
-}
-
-/// The password in an address, if there is one.
-fn password(url: &str) -> Option<&str> {
-    let (scheme, _, rest) = split_login(url)?;
-    let login = url.strip_prefix(scheme)?.strip_prefix("://")?.strip_suffix(rest)?.strip_suffix('@')?;
-    login.split_once(':').map(|(_, password)| password)
-}
-
-/// Scheme, user and all that follows the `@`, for an address with a login in it.
-fn split_login(url: &str) -> Option<(&str, &str, &str)> {
-    let (scheme, rest) = url.split_once("://")?;
-    let authority_end = rest.find('/').unwrap_or(rest.len());
-    // A password may itself contain an @: the last one before the path ends it.
-    let at = rest
-        .get(..authority_end)?
-        .rfind('@')
-        .or_else(|| rest.rfind('@').filter(|at| !rest.get(..*at).is_some_and(|s| s.contains('?'))))?;
-    let (login, host) = (rest.get(..at)?, rest.get(at + 1..)?);
-    Some((scheme, login.split(':').next().unwrap_or_default(), host))
 }
 
 impl fmt::Display for SourceSpec {
@@ -286,10 +250,7 @@ impl fmt::Display for SourceSpec {
             Self::Index(index) => write!(f, "{index}"),
             Self::Device(name) => f.write_str(name),
             Self::File(path) => write!(f, "{}", path.display()),
-            Self::Url(url) => match split_login(url) {
-                Some((scheme, user, rest)) => write!(f, "{scheme}://{user}:***@{rest}"),
-                None => f.write_str(url),
-            },
+            Self::Url(address) => address.fmt(f),
         }
     }
 }
@@ -309,6 +270,7 @@ pub struct OpenRequest {
     pub first_frame_deadline: Duration,
     pub frame_deadline: Duration,
     pub isolation: Isolation,
+    pub network: NetworkSettings,
     /// Disconnected when the source is to be closed: waiting that can be ended ends then. A call into a driver cannot.
     pub cancel: Receiver<()>,
     /// Where worker processes are told of that do not end.
@@ -329,6 +291,7 @@ impl OpenRequest {
             first_frame_deadline: secs(recovery.first_frame_deadline_secs),
             frame_deadline: secs(recovery.stall_deadline_secs),
             isolation: settings.isolation,
+            network: settings.network.clone(),
             cancel: never(),
             stuck: StuckProcesses::default(),
         }
@@ -458,11 +421,9 @@ mod tests {
 
     #[test]
     fn a_password_is_never_shown() {
-        check("rtsp://admin:geheim@cam:554/1", "url rtsp://admin:***@cam:554/1");
-        check("rtsp://admin:p@ss@cam/1", "url rtsp://admin:***@cam/1");
-        check("rtsp://admin:p/ss@cam/1", "url rtsp://admin:***@cam/1");
-        let spec = SourceSpec::parse("rtsp://admin:geheim@cam:554/1").unwrap();
-        assert_eq!(spec.without_password(), "rtsp://admin@cam:554/1");
+        check("rtsp://admin:geheim@cam:8554/1", "url rtsp://admin:***@cam:8554/1");
+        let spec = SourceSpec::parse("rtsp://admin:geheim@cam:8554/1").unwrap();
+        assert_eq!(spec.without_password(), "rtsp://admin@cam:8554/1");
         assert!(!format!("{spec}").contains("geheim"));
     }
 

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 /// Which module lies in which layer, lowest first. A module may use its own layer and those below it.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("words", &["backend", "control", "event", "fault", "frame", "latest", "settings", "status"]),
+    ("words", &["address", "backend", "control", "event", "fault", "frame", "latest", "settings", "status"]),
     ("decisions", &["codec", "health", "picture", "recovery"]),
-    ("devices", &["device", "source"]),
+    ("devices", &["device", "network", "source"]),
     ("engine", &["camera", "logging"]),
     ("consumers", &["past", "records", "snapshot"]),
     ("faces", &["cli", "ui"]),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 // The paths that `source/opencv.rs` has in common with its neighbours in the library.
 #[cfg(feature = "opencv")]
-use camclinic::{backend, control, device, fault, frame, source, status};
+use camclinic::{address, backend, control, device, fault, frame, source, status};
 
 #[cfg(feature = "opencv")]
 #[path = "../source/opencv.rs"]

@@ -86,6 +86,7 @@ pub(super) fn open(backend: Backend, request: &OpenRequest) -> Result<Box<dyn So
         first_opened_ago_us: micros(request.first_opened.elapsed()),
         open_deadline_us: micros(request.open_deadline),
         frame_deadline_us: micros(request.frame_deadline),
+        network: request.network.clone(),
     })));
     let began = Instant::now();
     let got = match process.hear(began + request.open_deadline, &request.cancel) {

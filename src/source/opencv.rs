@@ -17,6 +17,7 @@ use opencv::core::{self, Mat, Vector};
 use opencv::prelude::*;
 use opencv::{imgproc, videoio};
 
+use crate::address::Address;
 use crate::backend::Backend;
 use crate::control::{ControlNews, Setting};
 use crate::device::{self, Device, Usability};
@@ -54,7 +55,7 @@ fn start(backend: Backend, request: &OpenRequest) -> Result<Capture, Fault> {
         SourceSpec::Index(index) => open_device(backend, api, &index.to_string(), request),
         SourceSpec::Device(name) => open_device(backend, api, name, request),
         SourceSpec::File(path) => open_file(backend, api, path, request),
-        SourceSpec::Url(url) => open_url(backend, api, url, request),
+        SourceSpec::Url(address) => open_url(backend, api, address, request),
         spec @ SourceSpec::Simulated(_) => {
             Err(Fault::new(FaultKind::BackendMissing, format!("OpenCV cannot open {spec}")))
         }
@@ -521,8 +522,9 @@ fn stamp(path: &Path) -> Option<(u64, SystemTime)> {
 
 // ---- addresses
 
-fn open_url(backend: Backend, api: i32, url: &str, request: &OpenRequest) -> Result<Capture, Fault> {
+fn open_url(backend: Backend, api: i32, address: &Address, request: &OpenRequest) -> Result<Capture, Fault> {
     let spec = &request.spec;
+    let url = &address.with_login();
     let millis = |duration: Duration| i32::try_from(duration.as_millis()).unwrap_or(i32::MAX).max(1);
     let start = Instant::now();
     let opened = if backend == Backend::Ffmpeg {
@@ -544,14 +546,14 @@ fn open_url(backend: Backend, api: i32, url: &str, request: &OpenRequest) -> Res
             Ok(opened)
         }
         // OpenCV's own message may hold the address with its password.
-        Ok(_) | Err(_) => Err(why_unreachable(url, spec, start.elapsed(), request.open_deadline.mul_f64(0.2))),
+        Ok(_) | Err(_) => Err(why_unreachable(address, spec, start.elapsed(), request.open_deadline.mul_f64(0.2))),
     }
 }
 
 /// Tries the address by itself, for the reason that FFmpeg keeps to itself.
-fn why_unreachable(url: &str, spec: &SourceSpec, waited: Duration, patience: Duration) -> Fault {
+fn why_unreachable(camera: &Address, spec: &SourceSpec, waited: Duration, patience: Duration) -> Fault {
     let unreachable = |why: String| Fault::new(FaultKind::Unreachable, format!("{spec} gives no picture: {why}"));
-    let Some((host, port)) = host_and_port(url) else { return unreachable("the address has no host".into()) };
+    let (host, port) = (&camera.host, camera.port());
     let mut addresses = (host.as_str(), port).to_socket_addrs().into_iter().flatten();
     let Some(address) = addresses.next() else { return unreachable(format!("nobody knows the name {host}")) };
     match TcpStream::connect_timeout(&address, patience.max(Duration::from_millis(1))) {
@@ -569,28 +571,6 @@ fn why_unreachable(url: &str, spec: &SourceSpec, waited: Duration, patience: Dur
             }
         }
     }
-}
-
-fn host_and_port(url: &str) -> Option<(String, u16)> {
-    let (scheme, rest) = url.split_once("://")?;
-    let default_port = match scheme.to_ascii_lowercase().as_str() {
-        "rtsp" => 554,
-        "rtsps" => 322,
-        "https" => 443,
-        _ => 80,
-    };
-    // A password may hold any of the characters that end a host.
-    let authority = match rest.rfind('@') {
-        Some(at) => rest.get(at + 1..)?,
-        None => rest,
-    };
-    let authority = authority.split(['/', '?', '#']).next()?;
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, port.parse().ok()?),
-        _ => (authority, default_port),
-    };
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    (!host.is_empty()).then(|| (host.to_owned(), port))
 }
 
 // ---- pixels
@@ -673,25 +653,6 @@ mod tests {
         assert_eq!(picture_of(&part).unwrap().pixels(), [1, 2, 3].repeat(4));
         let part = Mat::roi(&whole, Rect::new(1, 1, 2, 2)).unwrap();
         assert_eq!(picture_of(&part.clone_pointee()).unwrap().pixels(), [1, 2, 3].repeat(4));
-    }
-
-    #[track_caller]
-    fn check_host(url: &str, expected: Option<(&str, u16)>) {
-        let got = host_and_port(url);
-        assert_eq!(got.as_ref().map(|(host, port)| (host.as_str(), *port)), expected, "{url}");
-    }
-
-    #[test]
-    fn host_and_port_of_an_address() {
-        check_host("rtsp://cam/1", Some(("cam", 554)));
-        check_host("rtsp://cam:8554/1", Some(("cam", 8554)));
-        check_host("rtsps://cam", Some(("cam", 322)));
-        check_host("http://u:p@10.0.0.1:81/v?x=1", Some(("10.0.0.1", 81)));
-        check_host("rtsp://admin:p/s@w:1@cam/1", Some(("cam", 554)));
-        check_host("https://[fe80::1]/v", Some(("fe80::1", 443)));
-        check_host("https://[fe80::1]:8443/v", Some(("fe80::1", 8443)));
-        check_host("rtsp://cam:port/1", None);
-        check_host("rtsp:///1", None);
     }
 
     #[test]

@@ -10,14 +10,16 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::address::Address;
 use crate::backend::Backend;
 use crate::control::{ControlNews, Setting};
 use crate::fault::Fault;
+use crate::settings::NetworkSettings;
 use crate::source::{SourceSpec, simulated};
 use crate::status::{Asked, Got};
 
 /// Changes with each change of the messages: a program that was replaced while it runs finds a worker of another number.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 const MARK: u8 = 0x1e;
 /// No message is longer; whatever is has not come from a worker.
@@ -54,6 +56,7 @@ pub struct Opening {
     pub first_opened_ago_us: u64,
     pub open_deadline_us: u64,
     pub frame_deadline_us: u64,
+    pub network: NetworkSettings,
 }
 
 /// A [`SourceSpec`] without anything masked.
@@ -73,7 +76,7 @@ impl From<&SourceSpec> for WireSpec {
             SourceSpec::Index(index) => Self::Index(*index),
             SourceSpec::Device(name) => Self::Device(name.clone()),
             SourceSpec::File(path) => Self::File(path.clone().into_os_string()),
-            SourceSpec::Url(url) => Self::Url(url.clone()),
+            SourceSpec::Url(address) => Self::Url(address.with_login()),
         }
     }
 }
@@ -87,7 +90,7 @@ impl TryFrom<WireSpec> for SourceSpec {
             WireSpec::Index(index) => Self::Index(index),
             WireSpec::Device(name) => Self::Device(name),
             WireSpec::File(path) => Self::File(path.into()),
-            WireSpec::Url(url) => Self::Url(url),
+            WireSpec::Url(url) => Self::Url(Address::parse(&url)?),
         })
     }
 }

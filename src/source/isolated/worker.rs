@@ -269,6 +269,7 @@ fn request(opening: Opening) -> Result<(Backend, OpenRequest), Fault> {
         open_deadline: Duration::from_micros(opening.open_deadline_us),
         frame_deadline: Duration::from_micros(opening.frame_deadline_us),
         isolation: Isolation::Off,
+        network: opening.network,
         ..OpenRequest::new(spec, &Settings::default())
     };
     Ok((opening.backend, request))

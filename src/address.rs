@@ -1,0 +1,450 @@
+//! Addresses of network cameras: reading what people paste, and never showing a password.
+//!
+//! What cameras' manuals and people write is seldom a URL as RFC 3986 wants it: passwords hold `@`, `#` and `/`, paths hold
+//! spaces. [`Address::parse`] finds out what is meant, and [`Address::with_login`] writes it as the RFC has it.
+
+use std::fmt;
+use std::net::Ipv6Addr;
+use std::str::FromStr;
+
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// What may not stand in a path or query as it is. `%` may: what is escaped already stays so.
+const ODD: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+/// All but the unreserved characters of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// Names under which makers put a password into the path or the query.
+const PASSWORD_KEYS: [&str; 4] = ["password=", "passwd=", "pwd=", "pass="];
+const MASK: &str = "***";
+
+/// How a camera is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    Rtsp,
+    Rtsps,
+    Http,
+    Https,
+}
+
+impl Scheme {
+    pub const ALL: [Self; 4] = [Self::Rtsp, Self::Rtsps, Self::Http, Self::Https];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rtsp => "rtsp",
+            Self::Rtsps => "rtsps",
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+
+    /// As registered with IANA.
+    #[must_use]
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::Rtsp => 554,
+            Self::Rtsps => 322,
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+
+    #[must_use]
+    pub fn is_encrypted(self) -> bool {
+        matches!(self, Self::Rtsps | Self::Https)
+    }
+
+    #[must_use]
+    pub fn is_rtsp(self) -> bool {
+        matches!(self, Self::Rtsp | Self::Rtsps)
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scheme| scheme.name().eq_ignore_ascii_case(name))
+    }
+}
+
+/// A password. Neither `Debug` nor `Display` tells it.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Password(String);
+
+impl Password {
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The secret itself: for the camera and the keyring, never for a text that somebody reads.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MASK)
+    }
+}
+
+/// The address of a network camera, taken apart. User and password are as people know them, without escapes.
+///
+/// `Display` masks the password; [`Self::without_password`] leaves it out; [`Self::with_login`] alone tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    pub scheme: Scheme,
+    /// A name or a number; of IPv6 without brackets.
+    pub host: String,
+    /// `None` is the scheme's own, and stands for it always.
+    pub port: Option<u16>,
+    /// Path and query, escaped; empty or with a slash in front.
+    pub path: String,
+    pub user: String,
+    /// `None` where the address has none; an empty one is a password too.
+    pub password: Option<Password>,
+}
+
+impl Address {
+    /// Reads what a person types or pastes.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong and what can be written instead. It never holds a password.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim().trim_matches(['<', '>', '"', '\'']).trim();
+        let schemes = || Scheme::ALL.map(Scheme::name).join("://, ");
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Err(format!("an address begins with {}://", schemes()));
+        };
+        let Some(scheme) = Scheme::from_name(scheme.trim()) else {
+            let scheme: String = scheme.chars().take(20).collect();
+            return Err(format!("{scheme}:// cannot be opened: an address begins with {}://", schemes()));
+        };
+        if text.chars().any(char::is_control) {
+            return Err("the address has a line break or another control character in it: paste one line".into());
+        }
+        let (login, rest) = split_login(rest);
+        let host_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(host_end);
+        let (host, port) = host_and_port(authority, scheme)?;
+        let port = port.filter(|port| *port != scheme.default_port());
+        let (user, password) = match login {
+            None => (String::new(), None),
+            Some(login) => match login.split_once(':') {
+                None => (decoded(login), None),
+                Some((user, password)) => (decoded(user), Some(Password(decoded(password)))),
+            },
+        };
+        let slash = if path.is_empty() || path.starts_with('/') { "" } else { "/" };
+        let path = format!("{slash}{}", escaped_path(path));
+        Ok(Self { scheme, host, port, path, user, password })
+    }
+
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(self.scheme.default_port())
+    }
+
+    /// Host and port, as they stand in an address; without a port where it is the scheme's own.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        let host = self.bracketed_host();
+        match self.port {
+            Some(port) => format!("{host}:{port}"),
+            None => host,
+        }
+    }
+
+    fn bracketed_host(&self) -> String {
+        if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() }
+    }
+
+    /// What requests name: no login, and the path with all that stands in it.
+    #[must_use]
+    pub fn request_url(&self) -> String {
+        format!("{}://{}{}", self.scheme.name(), self.authority(), self.path)
+    }
+
+    /// The whole address, with its password: for the capture process alone.
+    #[must_use]
+    pub fn with_login(&self) -> String {
+        let escape = |text: &str| utf8_percent_encode(text, RESERVED).to_string();
+        let login = match &self.password {
+            Some(password) => format!("{}:{}@", escape(&self.user), escape(&password.0)),
+            None if self.user.is_empty() => String::new(),
+            None => format!("{}@", escape(&self.user)),
+        };
+        format!("{}://{login}{}{}", self.scheme.name(), self.authority(), self.path)
+    }
+
+    /// As it may be saved: with the user, without any password.
+    #[must_use]
+    pub fn without_password(&self) -> String {
+        let address = Self { password: None, path: masked_path(&self.path, ""), ..self.clone() };
+        address.with_login()
+    }
+
+    /// The secrets in it, as they might turn up in somebody else's text.
+    pub fn secrets(&self) -> impl Iterator<Item = String> {
+        let of_login = self.password.iter().flat_map(|password| {
+            let plain = password.0.clone();
+            let escaped = utf8_percent_encode(&plain, RESERVED).to_string();
+            [escaped, plain]
+        });
+        let of_path =
+            password_ranges(&self.path).into_iter().filter_map(|range| self.path.get(range)).map(str::to_owned);
+        of_login.chain(of_path).filter(|secret| !secret.is_empty()).collect::<Vec<_>>().into_iter()
+    }
+
+    /// A text that may come from a library or a camera, with this address's secrets masked.
+    #[must_use]
+    pub fn mask_in(&self, text: &str) -> String {
+        let text = text.replace(&self.with_login(), &self.to_string());
+        self.secrets().fold(text, |text, secret| text.replace(&secret, MASK))
+    }
+}
+
+impl fmt::Display for Address {
+    /// Never shows a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let escape = |text: &str| utf8_percent_encode(text, RESERVED).to_string();
+        write!(f, "{}://", self.scheme.name())?;
+        match &self.password {
+            Some(_) => write!(f, "{}:{MASK}@", escape(&self.user))?,
+            None if self.user.is_empty() => {}
+            None => write!(f, "{}@", escape(&self.user))?,
+        }
+        write!(f, "{}{}", self.authority(), masked_path(&self.path, MASK))
+    }
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::parse(text)
+    }
+}
+
+/// The login and what follows its `@`. A password may hold any character, the `@` among them: the last `@` counts behind
+/// which a host stands, unless what stands before the first slash is a whole host by itself.
+fn split_login(rest: &str) -> (Option<&str>, &str) {
+    let head = rest.get(..rest.find(['/', '?', '#']).unwrap_or(rest.len())).unwrap_or(rest);
+    let is_whole_host = !head.contains('@') && {
+        let name = head.split(':').next().unwrap_or_default();
+        head.starts_with('[') || name.contains('.') || name == "localhost" || !head.contains(':')
+    };
+    if is_whole_host {
+        return (None, rest);
+    }
+    // An @ in the path stands behind the host; one in a password stands before it.
+    let at = match head.rfind('@') {
+        Some(at) if is_host(head.get(at + 1..).unwrap_or_default()) => Some(at),
+        _ => rest.rmatch_indices('@').map(|(at, _)| at).find(|at| {
+            let behind = rest.get(at + 1..).unwrap_or_default();
+            is_host(behind.split(['/', '?', '#']).next().unwrap_or_default())
+        }),
+    };
+    match at {
+        Some(at) => (rest.get(..at), rest.get(at + 1..).unwrap_or_default()),
+        None => (None, rest),
+    }
+}
+
+fn is_host(authority: &str) -> bool {
+    host_and_port(authority, Scheme::Rtsp).is_ok()
+}
+
+fn host_and_port(authority: &str, scheme: Scheme) -> Result<(String, Option<u16>), String> {
+    let authority = authority.trim();
+    let scheme = scheme.name();
+    let (host, port) = if let Some(inner) = authority.strip_prefix('[') {
+        let Some((host, behind)) = inner.split_once(']') else {
+            return Err("the number of the camera begins with [ and has no ]: write it as in [fe80::1]".into());
+        };
+        let number = host.split('%').next().unwrap_or_default();
+        if number.parse::<Ipv6Addr>().is_err() {
+            return Err(format!("[{host}] is no IPv6 number"));
+        }
+        (host, behind.strip_prefix(':').or((!behind.is_empty()).then_some(behind)))
+    } else if authority.matches(':').count() > 1 && authority.parse::<Ipv6Addr>().is_ok() {
+        (authority, None)
+    } else {
+        match authority.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        }
+    };
+    if host.is_empty() {
+        return Err(format!(
+            "{scheme}:// needs the camera's name or number on the network, as in {scheme}://192.168.1.64/"
+        ));
+    }
+    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if !host.contains(':') && !host.chars().all(is_name) {
+        return Err("the camera's name has a character that no name on a network has. If it belongs to the password, put an @ behind the password".into());
+    }
+    let port = match port {
+        None | Some("") => None,
+        Some(text) => match text.parse::<u16>() {
+            Ok(port) if port > 0 => Some(port),
+            _ if text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                return Err(format!("{text} is no port: ports are numbers from 1 to 65535"));
+            }
+            // It may be the password of a login whose host is missing.
+            _ => return Err(format!("behind {host}: a port is expected, a number from 1 to 65535")),
+        },
+    };
+    Ok((host.to_owned(), port))
+}
+
+/// Escapes are undone where they are some; a lone % is one.
+fn decoded(text: &str) -> String {
+    percent_decode_str(text).decode_utf8().map_or_else(|_| text.to_owned(), std::borrow::Cow::into_owned)
+}
+
+fn escaped_path(path: &str) -> String {
+    // Nothing behind a # is ever sent; cameras' paths that have one mean it.
+    utf8_percent_encode(path, ODD).to_string().replace('#', "%23")
+}
+
+fn masked_path(path: &str, mask: &str) -> String {
+    let mut masked = path.to_owned();
+    for range in password_ranges(path).into_iter().rev() {
+        masked.replace_range(range, mask);
+    }
+    masked
+}
+
+/// Where passwords stand in a path or query, in order.
+fn password_ranges(path: &str) -> Vec<std::ops::Range<usize>> {
+    let lower = path.to_ascii_lowercase();
+    let mut ranges: Vec<std::ops::Range<usize>> = Vec::new();
+    for key in PASSWORD_KEYS {
+        for (at, _) in lower.match_indices(key) {
+            let is_word = at == 0 || !lower.as_bytes().get(at - 1).is_some_and(u8::is_ascii_alphanumeric);
+            let start = at + key.len();
+            let rest = path.get(start..).unwrap_or_default();
+            let end = start + rest.find(['&', ';', '/']).unwrap_or(rest.len());
+            if is_word && end > start {
+                ranges.push(start..end);
+            }
+        }
+    }
+    ranges.sort_by_key(|range| range.start);
+    ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The parts as `user|password|host|port|path`.
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        let got = match Address::parse(text) {
+            Ok(address) => {
+                let password = address.password.as_ref().map_or("-", |password| password.reveal());
+                let port = address.port.map_or_else(|| "-".to_owned(), |port| port.to_string());
+                let again = Address::parse(&address.with_login());
+                assert_eq!(again.as_ref(), Ok(&address), "{text} as {}", address.with_login());
+                format!("{}|{password}|{}|{port}|{}", address.user, address.host, address.path)
+            }
+            Err(error) => {
+                assert!(!error.contains("geheim"), "{error}");
+                "error".to_owned()
+            }
+        };
+        assert_eq!(got, expected, "{text}");
+    }
+
+    #[test]
+    fn what_people_paste_is_understood() {
+        check("rtsp://cam/1", "|-|cam|-|/1");
+        check("  RTSP://cam:8554/live \n", "|-|cam|8554|/live");
+        check("\"rtsp://cam\"", "|-|cam|-|");
+        check("rtsp://admin@cam/1", "admin|-|cam|-|/1");
+        check("rtsp://admin:@cam/1", "admin||cam|-|/1");
+        check(
+            "rtsp://admin:geheim@192.168.1.64:554/Streaming/Channels/101",
+            "admin|geheim|192.168.1.64|-|/Streaming/Channels/101",
+        );
+        check("rtsp://admin:p@ss@cam/1", "admin|p@ss|cam|-|/1");
+        check("rtsp://admin:p#1@cam/1", "admin|p#1|cam|-|/1");
+        check("rtsp://admin:p/s?s@cam/1", "admin|p/s?s|cam|-|/1");
+        check("rtsp://admin:p:w@cam/1", "admin|p:w|cam|-|/1");
+        check("rtsp://admin:p%40ss@cam/1", "admin|p@ss|cam|-|/1");
+        check("rtsp://admin:100%@cam/1", "admin|100%|cam|-|/1");
+        check("rtsp://admin:pass word@cam/a b", "admin|pass word|cam|-|/a%20b");
+        check("rtsp://ädmin:pä@cam/1", "ädmin|pä|cam|-|/1");
+        check("rtsp://cam.local/user@place/1", "|-|cam.local|-|/user@place/1");
+        check("rtsp://cam/user@place/1", "|-|cam|-|/user@place/1");
+        check(
+            "rtsp://192.168.1.9:554/user=admin&password=x&channel=1@2",
+            "|-|192.168.1.9|-|/user=admin&password=x&channel=1@2",
+        );
+        check("rtsp://cam?x=1", "|-|cam|-|/?x=1");
+        check("rtsp://cam/a%20b?x=1&y=2", "|-|cam|-|/a%20b?x=1&y=2");
+        check("rtsp://[fe80::1]:8554/1", "|-|fe80::1|8554|/1");
+        check("rtsp://u:p@[::1]/1", "u|p|::1|-|/1");
+        check("http://cam:81/video.mjpg#x", "|-|cam|81|/video.mjpg%23x");
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_without_telling_a_password() {
+        for text in [
+            "",
+            "cam",
+            "ftp://cam/1",
+            "rtsp://",
+            "rtsp:///1",
+            "rtsp://:554/1",
+            "rtsp://cam:0/1",
+            "rtsp://cam:65536/1",
+            "rtsp://cam:port/1",
+            "rtsp://[fe80::1/1",
+            "rtsp://[cam]/1",
+            "rtsp://my cam/1",
+            "rtsp://admin:geheim/1",
+            "rtsp://admin:geheim@",
+            "rtsp://admin:geheim@:554/1",
+            "rtsp://cam/1\nrtsp://cam/2",
+        ] {
+            check(text, "error");
+        }
+    }
+
+    #[track_caller]
+    fn check_shown(text: &str, shown: &str, saved: &str) {
+        let address = Address::parse(text).unwrap();
+        assert_eq!((address.to_string().as_str(), address.without_password().as_str()), (shown, saved));
+        assert!(!format!("{address:?}").contains("geheim"), "{address:?}");
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        check_shown("rtsp://admin:geheim@cam:554/1", "rtsp://admin:***@cam/1", "rtsp://admin@cam/1");
+        check_shown("rtsp://:geheim@cam/1", "rtsp://:***@cam/1", "rtsp://cam/1");
+        check_shown("rtsp://cam:8554/1", "rtsp://cam:8554/1", "rtsp://cam:8554/1");
+        check_shown(
+            "rtsp://cam/user=admin&password=x9&channel=1",
+            "rtsp://cam/user=admin&password=***&channel=1",
+            "rtsp://cam/user=admin&password=&channel=1",
+        );
+        check_shown("http://cam/v?pwd=x9", "http://cam/v?pwd=***", "http://cam/v?pwd=");
+    }
+
+    #[test]
+    fn secrets_are_masked_in_the_words_of_others() {
+        let address = Address::parse("rtsp://admin:p@s s@cam/v?pwd=x9").unwrap();
+        let text = format!("cannot open {}: p@s s, p%40s%20s and x9 are wrong", address.with_login());
+        let masked = address.mask_in(&text);
+        assert_eq!(masked, "cannot open rtsp://admin:***@cam/v?pwd=***: ***, *** and *** are wrong");
+    }
+}

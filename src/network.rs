@@ -1,0 +1,112 @@
+//! A network camera on its own terms: found, connected to, logged in at, described, tested step by step.
+//!
+//! FFmpeg plays the stream, and says one thing for five causes ("Invalid data") and another for four ("4XX"); it takes any
+//! certificate, and knows no login but MD5. So the conversation with the camera is held here, with words and status codes
+//! as the camera said them, and every wait with a deadline.
+//!
+//! What is deliberately not here: decoding, retries, knowledge of recovery.
+
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Receiver;
+use serde::Serialize;
+
+use crate::address::Address;
+use crate::fault::Fault;
+use crate::frame::Size;
+use crate::settings::NetworkSettings;
+
+/// What to talk to, and for how long.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// With the password, if it has one: it is sent once, and only after the camera has asked for it.
+    pub address: Address,
+    pub network: NetworkSettings,
+    /// For each step: to find the name, to connect, to get an answer.
+    pub step_deadline: Duration,
+    /// By then all of it is over.
+    pub deadline: Instant,
+    /// Disconnected when nobody wants the answer any more.
+    pub cancel: Receiver<()>,
+}
+
+/// One step of the connection test, as it is shown and as `camclinic test --json` prints it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Step {
+    pub name: StepName,
+    pub outcome: StepOutcome,
+    /// `None` where it was not carried out.
+    pub ms: Option<u64>,
+    /// What was found, with the camera's own words and its status code. Never a password.
+    pub detail: String,
+}
+
+/// The steps in their order (`failures.md`, N1 to N11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepName {
+    Url,
+    Dns,
+    Tcp,
+    /// Of encrypted addresses only.
+    Tls,
+    Options,
+    Describe,
+    /// With the password, once.
+    Login,
+    SetupTcp,
+    FirstPacket,
+    SetupUdp,
+    Codec,
+    KeyFrame,
+    Quality,
+    /// Of HTTP: the answer to GET, and the first picture.
+    Get,
+    FirstPicture,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StepOutcome {
+    Good,
+    Warning,
+    Bad,
+    Skipped,
+}
+
+/// What stands in the way, or what a technician should know although the stream runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// The entry of the catalogue of failures, as in `F83`.
+    pub entry: &'static str,
+    pub fault: Fault,
+    /// 0 to 1.
+    pub confidence: f64,
+}
+
+/// What the test measured over its time of watching.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Measured {
+    pub fps: Option<f64>,
+    pub resolution: Option<Size>,
+    pub codec: Option<String>,
+    pub kbit_per_sec: Option<f64>,
+    /// RTP packets that did not arrive, of those that were sent.
+    pub loss_percent: Option<f64>,
+    /// RFC 3550, section 6.4.1.
+    pub jitter_ms: Option<f64>,
+    /// From one key frame to the next.
+    pub key_frame_secs: Option<f64>,
+    /// How much later frames arrive at the end than at the beginning, by their own clock.
+    pub delay_growth_ms: Option<f64>,
+}
+
+/// The outcome of a test.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tested {
+    /// All that were or would have been carried out.
+    pub steps: Vec<Step>,
+    /// The first failing step in words; `None` where the stream runs as it should.
+    pub verdict: Option<Finding>,
+    pub measured: Measured,
+}
