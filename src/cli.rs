@@ -22,7 +22,7 @@ use crate::frame::{Frame, Size};
 use crate::latest::Reader;
 use crate::logging::EventLog;
 use crate::records::Records;
-use crate::settings::{DATA_VARIABLE, FPS, Isolation, Loaded, Settings, data_folder, secs};
+use crate::settings::{DATA_VARIABLE, FPS, Isolation, Loaded, Settings, Transport, data_folder, secs};
 use crate::snapshot::{self, Job};
 use crate::source::{OpenRequest, SourceSpec, simulated};
 use crate::status::{Grade, State, Status};
@@ -63,7 +63,7 @@ const POLL: Duration = Duration::from_millis(100);
 #[command(name = "camclinic", version, disable_help_subcommand = true, subcommand_negates_reqs = true)]
 #[command(
     after_help = "SOURCE is sim:… (see `camclinic help sim`), a number or an identity from `camclinic list`, a device path,\n\
-    rtsp://…, http(s)://… or a video file. Without it: the saved camera, else the first real one, else sim:\n\n\
+    rtsp(s)://…, http(s)://… or a video file. Without it: the saved camera, else the first real one, else sim:\n\n\
     Exit codes: 0 healthy, 1 warning, 2 critical, 3 could not run."
 )]
 pub struct Cli {
@@ -97,6 +97,9 @@ pub struct Shared {
     /// for everything but the simulated camera.
     #[arg(long, global = true, value_name = "HOW", hide_possible_values = true)]
     pub isolation: Option<Isolation>,
+    /// How the packets of an RTSP stream travel: tcp, udp, or auto (TCP, and UDP where the camera refuses that).
+    #[arg(long, global = true, value_name = "HOW", hide_possible_values = true)]
+    pub transport: Option<Transport>,
     /// Use this settings file in place of the user's own.
     #[arg(long, global = true, value_name = "FILE")]
     pub settings: Option<PathBuf>,
@@ -361,6 +364,7 @@ impl Shared {
             settings.backend = backend;
         }
         settings.isolation = self.isolation.unwrap_or(settings.isolation);
+        settings.network.transport = self.transport.unwrap_or(settings.network.transport);
         settings.asked.size = self.size.or(settings.asked.size);
         settings.asked.fps = self.fps.or(settings.asked.fps);
         Run { settings, settings_path, notices }
