@@ -1004,8 +1004,15 @@ fn guest_waits() {
         holder.wait().unwrap();
         work.wait_live();
         println!("live {:?} after the release", released.elapsed());
-        assert!(released.elapsed() < Duration::from_secs(5), "{:?}", released.elapsed());
-        assert!(work.log.since(0).iter().any(|event| event.message == "A program has let go of the camera"));
+        // How long the driver takes then is a matter of the machine.
+        let events = work.log.since(0);
+        let opened_at = |text: &str| {
+            let event = events.iter().rev().find(|event| event.message.starts_with(text));
+            event.map(|event| event.instant).unwrap_or_else(|| panic!("never {text}"))
+        };
+        opened_at("A program has let go of the camera");
+        let took = opened_at("Trying every few seconds").saturating_duration_since(released);
+        assert!(took < Duration::from_secs(2), "opened {took:?} after the release");
     }
 }
 
