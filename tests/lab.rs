@@ -1008,7 +1008,7 @@ fn guest_waits() {
         let events = work.log.since(0);
         let opened_at = |text: &str| {
             let event = events.iter().rev().find(|event| event.message.starts_with(text));
-            event.map(|event| event.instant).unwrap_or_else(|| panic!("never {text}"))
+            event.map_or_else(|| panic!("never {text}"), |event| event.instant)
         };
         opened_at("A program has let go of the camera");
         let took = opened_at("Trying every few seconds").saturating_duration_since(released);
