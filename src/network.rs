@@ -6,6 +6,8 @@
 //!
 //! What is deliberately not here: decoding, retries, knowledge of recovery.
 
+mod certificate;
+
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
@@ -15,6 +17,8 @@ use crate::address::Address;
 use crate::fault::Fault;
 use crate::frame::Size;
 use crate::settings::NetworkSettings;
+
+pub use certificate::Certificate;
 
 /// What to talk to, and for how long.
 #[derive(Clone, Debug)]
@@ -109,4 +113,6 @@ pub struct Tested {
     /// The first failing step in words; `None` where the stream runs as it should.
     pub verdict: Option<Finding>,
     pub measured: Measured,
+    /// The one that an encrypted camera showed, trusted or not.
+    pub certificate: Option<Certificate>,
 }
