@@ -7,6 +7,12 @@
 //! What is deliberately not here: decoding, retries, knowledge of recovery.
 
 mod certificate;
+pub mod login;
+pub mod rtsp;
+pub mod sdp;
+mod sps;
+mod tls;
+pub mod wire;
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +20,7 @@ use crossbeam_channel::Receiver;
 use serde::Serialize;
 
 use crate::address::Address;
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 use crate::frame::Size;
 use crate::settings::NetworkSettings;
 
@@ -86,6 +92,32 @@ pub struct Finding {
     pub fault: Fault,
     /// 0 to 1.
     pub confidence: f64,
+}
+
+impl Finding {
+    /// One that is nearly certain.
+    pub(crate) fn new(entry: &'static str, kind: FaultKind, message: impl Into<String>) -> Self {
+        Self { entry, fault: Fault::new(kind, message), confidence: 0.95 }
+    }
+
+    pub(crate) fn with_code(self, code: impl Into<i64>) -> Self {
+        Self { fault: self.fault.with_code(code), ..self }
+    }
+
+    pub(crate) fn with_os_code(self, error: &std::io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(code) => self.with_code(code),
+            None => self,
+        }
+    }
+
+    pub(crate) fn with_advice(self, advice: impl Into<String>) -> Self {
+        Self { fault: self.fault.with_advice(advice), ..self }
+    }
+
+    pub(crate) fn unsure(self, confidence: f64) -> Self {
+        Self { confidence, ..self }
+    }
 }
 
 /// What the test measured over its time of watching.
