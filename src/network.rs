@@ -85,6 +85,30 @@ pub enum StepName {
     FirstPicture,
 }
 
+impl StepName {
+    /// The name in JSON and on the command line.
+    #[must_use]
+    pub fn slug(self) -> &'static str {
+        match self {
+            Self::Url => "url",
+            Self::Dns => "dns",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Options => "options",
+            Self::Describe => "describe",
+            Self::Login => "login",
+            Self::SetupTcp => "setup-tcp",
+            Self::FirstPacket => "first-packet",
+            Self::SetupUdp => "setup-udp",
+            Self::Codec => "codec",
+            Self::KeyFrame => "key-frame",
+            Self::Quality => "quality",
+            Self::Get => "get",
+            Self::FirstPicture => "first-picture",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StepOutcome {

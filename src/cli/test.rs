@@ -17,12 +17,15 @@ use super::{Exit, Form, POLL, STATUS_WATCH, Work, nagios, pretty, say};
 use crate::backend::Backend;
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Image, Size};
+use crate::network::{self, StepOutcome};
 use crate::settings::secs;
-use crate::source::{Grabbed, OpenRequest, Picture};
+use crate::source::{Grabbed, OpenRequest, Picture, SourceSpec};
 use crate::status::{Asked, Got, Grade};
 
+mod connection;
 mod measure;
 
+use connection::Connection;
 use measure::{Attempt, Finding, Jitter, Look, Lost, Measured, Reading, Stability, Verdict, short};
 
 /// Sources that see to their deadlines themselves, isolated ones among them, shall do so first.
@@ -68,13 +71,10 @@ struct Step {
     detail: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum StepOutcome {
-    Good,
-    Warning,
-    Bad,
-    Skipped,
+impl From<&network::Step> for Step {
+    fn from(step: &network::Step) -> Self {
+        Self { name: step.name.slug(), outcome: step.outcome, ms: step.ms, detail: step.detail.clone() }
+    }
 }
 
 /// What `--json` prints. The field order is that of the contract; what follows `steps` is more than it asks for.
@@ -107,6 +107,19 @@ struct Report<'a> {
     asked: Asked,
     got: &'a Got,
     last_fault: Option<&'a Fault>,
+    /// Of network cameras: what stands in the way, with its entry in the catalogue of failures, and what was measured on the
+    /// way of the packets.
+    verdict: Option<Named<'a>>,
+    network: Option<&'a network::Measured>,
+}
+
+/// A finding of the conversation with a network camera.
+#[derive(Serialize)]
+struct Named<'a> {
+    id: &'static str,
+    confidence: f64,
+    #[serde(flatten)]
+    fault: &'a Fault,
 }
 
 impl Work<'_> {
@@ -117,13 +130,21 @@ impl Work<'_> {
             request.open_deadline = request.open_deadline.mul_f64(MSMF_OPEN_FACTOR);
         }
         let bar = Bar::new(n_tests, self.shared.verbose == 0);
-        let mut test = Test::new(request, n_tests, bar);
-        let reader = Reader::start(&test.request, self.run.settings.n_warm_up_frames)?;
-        let ended = test.until_end(self, &reader);
-        test.bar.clear();
-        reader.close();
-        ended?;
-        let verdict = test.measured.verdict(&test.request.asked, &test.got);
+        let connection = match &request.spec {
+            SourceSpec::Url(address) => Some(self.connection(address, form)?),
+            _ => None,
+        };
+        let mut test = Test::new(request, n_tests, bar, connection);
+        if let Some(fault) = test.connection.as_ref().and_then(Connection::fault).cloned() {
+            test.end(fault, Instant::now());
+        } else {
+            let reader = Reader::start(&test.request, self.run.settings.n_warm_up_frames)?;
+            let ended = test.until_end(self, &reader);
+            test.bar.clear();
+            reader.close();
+            ended?;
+        }
+        let verdict = test.verdict();
         let exit = exit_of(&verdict);
         say(&match form {
             Form::Text => test.text(&verdict),
@@ -235,16 +256,20 @@ struct Test {
     has_seen_frame: bool,
     before: Option<Image>,
     measured: Measured,
+    /// Of a network camera.
+    connection: Option<Connection>,
     /// Why it could not be opened, or why the stream is over.
     end: Option<Fault>,
     bar: Bar,
 }
 
 impl Test {
-    fn new(request: OpenRequest, n_wanted: u32, bar: Bar) -> Self {
+    fn new(request: OpenRequest, n_wanted: u32, bar: Bar, connection: Option<Connection>) -> Self {
+        let is_from_network = connection.is_some();
         Self {
             request,
             n_wanted,
+            connection,
             began: Instant::now(),
             opened_at: None,
             backend: None,
@@ -254,7 +279,7 @@ impl Test {
             watched_since: None,
             has_seen_frame: false,
             before: None,
-            measured: Measured::new(n_wanted),
+            measured: Measured::new(n_wanted, is_from_network),
             end: None,
             bar,
         }
@@ -395,10 +420,30 @@ impl Test {
         self.end = Some(fault);
     }
 
+    /// What the conversation found is no number of the pictures, and as true.
+    fn verdict(&self) -> Verdict {
+        let mut verdict = self.measured.verdict(&self.request.asked, &self.got);
+        let found = self.connection.as_ref().and_then(|connection| connection.verdict.as_ref());
+        if let Some(found) = found.filter(|_| self.opened_at.is_some()) {
+            let message = format!("{}. {}", found.fault, found.fault.advice);
+            verdict.findings.push(Finding { id: "connection", message, points: 0 });
+            verdict.stability = Stability::Unstable;
+        }
+        verdict
+    }
+
     fn steps(&self, verdict: &Verdict) -> Vec<Step> {
+        let of_connection = self.connection.iter().flat_map(|connection| &connection.steps).map(Step::from);
+        of_connection.chain(self.steps_of_pictures(verdict)).collect()
+    }
+
+    fn steps_of_pictures(&self, verdict: &Verdict) -> Vec<Step> {
         let skipped =
             |name| Step { name, outcome: StepOutcome::Skipped, ms: None, detail: "there was no picture".to_owned() };
         let fault = || self.measured.last_fault.as_ref().map_or_else(String::new, ToString::to_string);
+        if self.connection.as_ref().is_some_and(|connection| !connection.is_good()) {
+            return vec![skipped("open"), skipped("first-frame"), skipped("frames")];
+        }
         if self.opened_at.is_none() {
             let open = Step { name: "open", outcome: StepOutcome::Bad, ms: self.open_ms, detail: fault() };
             return vec![open, skipped("first-frame"), skipped("frames")];
@@ -454,6 +499,12 @@ impl Test {
             asked: self.request.asked,
             got: &self.got,
             last_fault: measured.last_fault.as_ref(),
+            verdict: self.connection.as_ref().and_then(|connection| connection.verdict.as_ref()).map(|found| Named {
+                id: found.entry,
+                confidence: found.confidence,
+                fault: &found.fault,
+            }),
+            network: self.connection.as_ref().map(|connection| &connection.measured),
         }
     }
 

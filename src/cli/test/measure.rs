@@ -15,6 +15,9 @@ pub(super) const MAX_SILENT_READINGS: u32 = 10;
 /// No camera shows the very same pixels twice: each sensor has noise. A driver may hand out one picture twice when the
 /// computer is busy, but not this often.
 const LEAST_FROZEN_FRAMES: u32 = 3;
+/// A network camera's encoder smooths the sensor's noise away, so that pictures of a scene without motion are the same: only
+/// for longer than two usual distances of key frames it is no accident (F65).
+const LEAST_STILL_SECS: f64 = 5.0;
 /// Pixels darker than this are black: sixteen is black in video, and noise and compression add a little.
 const BLACK_BELOW: u8 = 24;
 /// Of so many pixels one is looked at.
@@ -201,6 +204,7 @@ impl Stretch {
 pub(super) struct Measured {
     /// How many attempts were asked for; what is read beyond them is watched only.
     n_wanted: u32,
+    is_from_network: bool,
     /// The rate that the device agreed to.
     agreed_fps: Option<f64>,
     /// The source is read in this process, and loses what nobody asks for in time.
@@ -225,9 +229,10 @@ pub(super) struct Measured {
 }
 
 impl Measured {
-    pub(super) fn new(n_wanted: u32) -> Self {
+    pub(super) fn new(n_wanted: u32, is_from_network: bool) -> Self {
         Self {
             n_wanted,
+            is_from_network,
             agreed_fps: None,
             is_read_here: false,
             attempts: Vec::new(),
@@ -386,6 +391,7 @@ impl Measured {
         match id {
             "failures" => Some(100.0 * self.n_failed as f64 / n_read).filter(|_| n_read > 0.0),
             "ended" => Some(f64::from(u8::from(self.has_ended))),
+            "frozen" if self.is_from_network => Some(self.frozen.longest_secs).filter(|secs| *secs >= LEAST_STILL_SECS),
             "frozen" => Some(self.frozen.longest_secs),
             "rate" => {
                 let agreed = self.agreed_fps.filter(|_| has_run)?;
@@ -492,7 +498,7 @@ mod tests {
     impl Tape {
         fn new(n_wanted: u32) -> Self {
             let got = Got { size: Some(SIZE), fps: Some(30.0), ..Got::default() };
-            let mut measured = Measured::new(n_wanted);
+            let mut measured = Measured::new(n_wanted, false);
             measured.on_opened(&got, true);
             let now = Instant::now();
             Self { measured, now, asked_at: now, n: 0, got }

@@ -1,0 +1,115 @@
+//! What a test of a network camera begins with: the conversation with it, step by step, before its pictures are decoded.
+
+use std::io::{self, IsTerminal};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{RecvTimeoutError, bounded};
+
+use super::super::{Form, POLL, Work, complain, say};
+use crate::address::Address;
+use crate::fault::{Fault, FaultKind};
+use crate::network::{self, Access, Finding, Measured, Step, StepName, StepOutcome, Tested};
+use crate::settings::secs;
+
+/// How long the stream is watched for losses, jitter and growing delay.
+const WATCH: Duration = Duration::from_secs(10);
+/// Monitoring systems mostly wait ten seconds for a plugin.
+const PLUGIN_WATCH: Duration = Duration::from_secs(2);
+/// All steps together, besides the watching: none may take longer than the deadline of opening, and a silent camera shall
+/// have its verdict within eight seconds.
+const LONGEST: Duration = Duration::from_secs(30);
+/// A test that is to end has ended by then.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// What came of the conversation.
+pub(super) struct Connection {
+    pub steps: Vec<Step>,
+    pub verdict: Option<Finding>,
+    pub measured: Measured,
+}
+
+impl Connection {
+    /// Whether pictures can be had at all: what is wrong with them then is told with them.
+    pub(super) fn is_good(&self) -> bool {
+        self.fault().is_none()
+    }
+
+    /// Why there will be no pictures.
+    pub(super) fn fault(&self) -> Option<&Fault> {
+        let bad = self.steps.iter().find(|step| step.outcome == StepOutcome::Bad)?;
+        let verdict = self.verdict.as_ref()?;
+        (bad.name != StepName::Quality).then_some(&verdict.fault)
+    }
+}
+
+impl Work<'_> {
+    /// Talks to the camera on a thread of its own, and tells each step as it ends.
+    pub(super) fn connection(&self, address: &Address, form: Form) -> Result<Connection, String> {
+        let watch = if form == Form::Nagios { PLUGIN_WATCH } else { WATCH };
+        let (alive, cancel) = bounded(0);
+        let access = Access {
+            address: address.clone(),
+            network: self.run.settings.network.clone(),
+            step_deadline: secs(self.run.settings.recovery.open_deadline_secs),
+            deadline: Instant::now() + LONGEST + watch,
+            cancel,
+        };
+        let deadline = access.deadline + GRACE;
+        let (sender, news) = bounded(32);
+        let ended = sender.clone();
+        thread::Builder::new()
+            .name("connection-test".to_owned())
+            .spawn(move || {
+                let tested = network::test(&access, watch, &mut |step| drop(sender.send(News::Step(step))));
+                let _ = ended.send(News::Ended(Box::new(tested)));
+            })
+            .map_err(|error| format!("The system gives no thread: {error}"))?;
+        loop {
+            self.check_interrupted()?;
+            let now = Instant::now();
+            match news.recv_deadline(deadline.min(now + POLL)) {
+                Ok(News::Step(step)) => tell(&step, form),
+                Ok(News::Ended(tested)) => {
+                    drop(alive);
+                    let Tested { steps, verdict, measured, .. } = *tested;
+                    return Ok(Connection { steps, verdict, measured });
+                }
+                Err(RecvTimeoutError::Timeout) if now < deadline => {}
+                Err(_) => {
+                    let message = format!("the test of the connection has not ended: {address}");
+                    let fault = Fault::new(FaultKind::Hung, message);
+                    let verdict = Some(Finding { entry: "F82", fault, confidence: 0.3 });
+                    let step =
+                        Step { name: StepName::Tcp, outcome: StepOutcome::Bad, ms: None, detail: "no answer".to_owned() };
+                    return Ok(Connection { steps: vec![step], verdict, measured: Measured::default() });
+                }
+            }
+        }
+    }
+}
+
+enum News {
+    Step(Step),
+    Ended(Box<Tested>),
+}
+
+/// As text the steps are the first part of the result; beside JSON they are progress.
+fn tell(step: &Step, form: Form) {
+    match form {
+        Form::Text => say(&line(step)),
+        Form::Json | Form::Nagios if io::stderr().is_terminal() => complain(&line(step)),
+        Form::Json | Form::Nagios => {}
+    }
+}
+
+fn line(step: &Step) -> String {
+    let outcome = match step.outcome {
+        StepOutcome::Good => "good",
+        StepOutcome::Warning => "warning",
+        StepOutcome::Bad => "BAD",
+        StepOutcome::Skipped => "skipped",
+    };
+    let ms = step.ms.map_or_else(String::new, |ms| format!("{ms} ms"));
+    format!("  {:<13} {outcome:<8} {ms:>8}  {}", step.name.slug(), step.detail)
+}
