@@ -73,6 +73,9 @@ impl Work<'_> {
                 Ok(News::Ended(tested)) => {
                     drop(alive);
                     let Tested { steps, verdict, measured, .. } = *tested;
+                    if form == Form::Text {
+                        not_tried(&steps).iter().for_each(|line| say(line));
+                    }
                     return Ok(Connection { steps, verdict, measured });
                 }
                 Err(RecvTimeoutError::Timeout) if now < deadline => {}
@@ -80,8 +83,12 @@ impl Work<'_> {
                     let message = format!("the test of the connection has not ended: {address}");
                     let fault = Fault::new(FaultKind::Hung, message);
                     let verdict = Some(Finding { entry: "F82", fault, confidence: 0.3 });
-                    let step =
-                        Step { name: StepName::Tcp, outcome: StepOutcome::Bad, ms: None, detail: "no answer".to_owned() };
+                    let step = Step {
+                        name: StepName::Tcp,
+                        outcome: StepOutcome::Bad,
+                        ms: None,
+                        detail: "no answer".to_owned(),
+                    };
                     return Ok(Connection { steps: vec![step], verdict, measured: Measured::default() });
                 }
             }
@@ -97,10 +104,18 @@ enum News {
 /// As text the steps are the first part of the result; beside JSON they are progress.
 fn tell(step: &Step, form: Form) {
     match form {
+        _ if step.outcome == StepOutcome::Skipped => {}
         Form::Text => say(&line(step)),
         Form::Json | Form::Nagios if io::stderr().is_terminal() => complain(&line(step)),
         Form::Json | Form::Nagios => {}
     }
+}
+
+/// Those that were not carried out, in one line.
+fn not_tried(steps: &[Step]) -> Option<String> {
+    let skipped = steps.iter().filter(|step| step.outcome == StepOutcome::Skipped);
+    let names: Vec<_> = skipped.map(|step| step.name.slug()).collect();
+    (!names.is_empty()).then(|| format!("  not tried     {}", names.join(", ")))
 }
 
 fn line(step: &Step) -> String {
@@ -108,7 +123,7 @@ fn line(step: &Step) -> String {
         StepOutcome::Good => "good",
         StepOutcome::Warning => "warning",
         StepOutcome::Bad => "BAD",
-        StepOutcome::Skipped => "skipped",
+        StepOutcome::Skipped => "not tried",
     };
     let ms = step.ms.map_or_else(String::new, |ms| format!("{ms} ms"));
     format!("  {:<13} {outcome:<8} {ms:>8}  {}", step.name.slug(), step.detail)
