@@ -2,11 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::commands::{camclinic, check_usage, json, stderr, stdout};
+use super::commands::{camclinic, camclinic_in, check_usage, json, stderr, stdout};
 
 /// Every key of `golden` is there, with a value of the same kind.
 #[track_caller]
@@ -131,6 +135,69 @@ fn lost_frames_are_counted_exactly() {
     let within = |lost: BTreeSet<u64>| lost.range(first..last).copied().collect::<BTreeSet<_>>();
     let n_differing = within(slow_lost).symmetric_difference(&within(fast_lost)).count() as u64;
     assert!(n_differing <= n_slow_late + n_fast_late + N_BUSY, "{n_differing} of {n_slow_late} and {n_fast_late}");
+}
+
+/// A camera that answers every request with the same words; none is silence. Ends with the test.
+fn camera(answer: Option<&'static str>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let mut silent = Vec::new();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let Some(answer) = answer else {
+                silent.push(stream);
+                continue;
+            };
+            thread::spawn(move || {
+                let mut requests = BufReader::new(stream.try_clone().unwrap()).lines();
+                while let Some(Ok(line)) = requests.next() {
+                    if let Some(number) = line.strip_prefix("CSeq: ") {
+                        stream.write_all(answer.replace("CSEQ", number).as_bytes()).unwrap();
+                    }
+                }
+            });
+        }
+    });
+    port
+}
+
+/// The test of an address ends with this finding, at this step, and tells no password.
+#[track_caller]
+fn check_address(address: &str, id: &str, kind: &str, bad: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let patience = r#"{"version":1,"recovery":{"open_deadline_secs":2}}"#;
+    fs::write(folder.path().join("settings.json"), patience).unwrap();
+    let started = Instant::now();
+    let output = camclinic_in(folder.path(), &["test", address, "--json", "-vv"]);
+    assert!(started.elapsed() < Duration::from_secs(8), "{address}: {:?}", started.elapsed());
+    assert_eq!(output.status.code(), Some(2), "{address}: {}", stderr(&output));
+    let got = json(&output);
+    assert_eq!((&got["connected"], &got["passed"], &got["failed"]), (&false.into(), &0.into(), &5.into()), "{got}");
+    assert_eq!((&got["verdict"]["id"], &got["verdict"]["kind"]), (&id.into(), &kind.into()), "{got}");
+    assert_eq!(got["last_fault"]["kind"], kind, "{got}");
+    let steps = got["steps"].as_array().unwrap();
+    let position = steps.iter().position(|step| step["outcome"] == "bad").unwrap();
+    assert_eq!(steps[position]["name"], bad, "{got}");
+    assert!(steps[position + 1..].iter().all(|step| step["outcome"] == "skipped" && step["ms"].is_null()), "{got}");
+    let text = camclinic_in(folder.path(), &["test", address]);
+    for text in [stdout(&output), stderr(&output), stdout(&text), stderr(&text)] {
+        assert!(!text.contains("g%40heim") && !text.contains("g@heim"), "{text}");
+    }
+    assert!(stdout(&text).contains(&format!("  {bad:<13} BAD ")), "{}", stdout(&text));
+}
+
+#[test]
+fn an_address_is_tested_step_by_step() {
+    const DENIED: &str = "RTSP/1.0 401 Unauthorized\r\nCSeq: CSEQ\r\nWWW-Authenticate: Basic realm=\"cam\"\r\n\r\n";
+    let [denied, web, silent] =
+        [Some(DENIED), Some("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"), None].map(camera);
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    check_address(&format!("rtsp://admin:g@heim@127.0.0.1:{denied}/1"), "F83", "login-refused", "login");
+    check_address(&format!("rtsp://admin:g@heim@127.0.0.1:{web}/1"), "F99", "wrong-protocol", "options");
+    check_address(&format!("rtsp://admin:g@heim@127.0.0.1:{silent}/1"), "F82", "unreachable", "options");
+    check_address(&format!("rtsp://admin:g@heim@127.0.0.1:{closed}/1"), "F81", "refused", "tcp");
+    check_address("rtsp://admin:g@heim@no-such-camera.invalid/1", "F80", "name-unknown", "dns");
 }
 
 #[test]
