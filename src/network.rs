@@ -16,6 +16,8 @@ use crate::fault::Fault;
 use crate::frame::Size;
 use crate::settings::NetworkSettings;
 
+pub mod port;
+
 /// What to talk to, and for how long.
 #[derive(Clone, Debug)]
 pub struct Access {

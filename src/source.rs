@@ -188,6 +188,12 @@ impl SourceSpec {
         }
     }
 
+    /// Whether it is spoken to over the network.
+    #[must_use]
+    pub fn is_network(&self) -> bool {
+        matches!(self, Self::Url(_))
+    }
+
     /// When a camera that is away now comes back, where that is known beforehand: by the script of the simulated one.
     #[must_use]
     pub fn returns_at(&self, first_opened: Instant, now: Instant) -> Option<Instant> {
