@@ -6,17 +6,26 @@
 //!
 //! What is deliberately not here: decoding, retries, knowledge of recovery.
 
+mod certificate;
+pub mod login;
+pub mod port;
+pub mod rtsp;
+pub mod sdp;
+mod sps;
+mod tls;
+pub mod wire;
+
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 use serde::Serialize;
 
 use crate::address::Address;
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 use crate::frame::Size;
 use crate::settings::NetworkSettings;
 
-pub mod port;
+pub use certificate::Certificate;
 
 /// What to talk to, and for how long.
 #[derive(Clone, Debug)]
@@ -86,6 +95,32 @@ pub struct Finding {
     pub confidence: f64,
 }
 
+impl Finding {
+    /// One that is nearly certain.
+    pub(crate) fn new(entry: &'static str, kind: FaultKind, message: impl Into<String>) -> Self {
+        Self { entry, fault: Fault::new(kind, message), confidence: 0.95 }
+    }
+
+    pub(crate) fn with_code(self, code: impl Into<i64>) -> Self {
+        Self { fault: self.fault.with_code(code), ..self }
+    }
+
+    pub(crate) fn with_os_code(self, error: &std::io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(code) => self.with_code(code),
+            None => self,
+        }
+    }
+
+    pub(crate) fn with_advice(self, advice: impl Into<String>) -> Self {
+        Self { fault: self.fault.with_advice(advice), ..self }
+    }
+
+    pub(crate) fn unsure(self, confidence: f64) -> Self {
+        Self { confidence, ..self }
+    }
+}
+
 /// What the test measured over its time of watching.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Measured {
@@ -111,4 +146,6 @@ pub struct Tested {
     /// The first failing step in words; `None` where the stream runs as it should.
     pub verdict: Option<Finding>,
     pub measured: Measured,
+    /// The one that an encrypted camera showed, trusted or not.
+    pub certificate: Option<Certificate>,
 }

@@ -1,12 +1,12 @@
 //! Waits until a camera that does not answer does: by connecting to its port and nothing more, so that neither a request nor
 //! a login is sent to it meanwhile.
 
-use std::net::{TcpStream, ToSocketAddrs};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
+use super::wire::{connect, resolve};
 use crate::address::Address;
 
 /// How often it is looked.
@@ -36,7 +36,7 @@ impl Vigil {
         let (end, ended) = bounded(0);
         let (host, port) = (address.host.clone(), address.port());
         thread::Builder::new().name("await-port".into()).spawn(move || {
-            keep_vigil(PERIOD, || answers(&host, port), &sender, &ended);
+            keep_vigil(PERIOD, || answers(&host, port, &ended), &sender, &ended);
         })?;
         Ok(Self { signs, _end: end })
     }
@@ -48,9 +48,9 @@ impl Vigil {
     }
 }
 
-fn answers(host: &str, port: u16) -> bool {
-    let mut addresses = (host, port).to_socket_addrs().into_iter().flatten();
-    addresses.any(|address| TcpStream::connect_timeout(&address, DEADLINE).is_ok())
+fn answers(host: &str, port: u16, ended: &Receiver<()>) -> bool {
+    let deadline = Instant::now() + DEADLINE;
+    resolve(host, port, ended, deadline).is_ok_and(|addresses| connect(&addresses, ended, deadline).is_ok())
 }
 
 fn keep_vigil(period: Duration, mut answers: impl FnMut() -> bool, told: &Sender<Sign>, ended: &Receiver<()>) {
