@@ -7,6 +7,7 @@
 //! What is deliberately not here: decoding, retries, knowledge of recovery.
 
 mod certificate;
+pub mod gateway;
 pub mod login;
 pub mod port;
 pub mod rtsp;
