@@ -8,7 +8,10 @@
 
 mod certificate;
 pub mod gateway;
+pub mod http;
+mod jpeg;
 pub mod login;
+mod look;
 pub mod port;
 pub mod rtsp;
 pub mod sdp;
@@ -27,6 +30,7 @@ use crate::frame::Size;
 use crate::settings::NetworkSettings;
 
 pub use certificate::Certificate;
+pub use look::{Found, look};
 
 /// What to talk to, and for how long.
 #[derive(Clone, Debug)]
@@ -40,6 +44,12 @@ pub struct Access {
     pub deadline: Instant,
     /// Disconnected when nobody wants the answer any more.
     pub cancel: Receiver<()>,
+}
+
+/// Under which a certificate that somebody trusts stands in [`NetworkSettings::trusted_certificates`]: `host:port`.
+#[must_use]
+pub fn trust_key(address: &Address) -> String {
+    format!("{}:{}", address.host, address.port())
 }
 
 /// One step of the connection test, as it is shown and as `camclinic test --json` prints it.

@@ -122,25 +122,16 @@ impl Login {
             };
             return Err(refused(message).with_advice("Give the user's name and password."));
         }
-        match client {
-            Ok(client) => {
-                self.client = Some(client);
-                Ok(())
-            }
-            Err(_) => {
-                let offered: Vec<_> = challenge
-                    .split(',')
-                    .filter_map(|part| part.split_whitespace().next())
-                    .filter(|word| !word.contains('='))
-                    .take(4)
-                    .collect();
-                let offered = self.mask(&offered.join(", "));
-                Err(refused(format!(
-                    "the camera offers only kinds of login that this program does not know: {offered}"
-                ))
-                .with_advice("Switch on “Digest” (or “Basic”) as the kind of login in the camera's settings."))
-            }
-        }
+        let Ok(client) = client else {
+            let words = challenge.split(',').filter_map(|part| part.split_whitespace().next());
+            let offered: Vec<_> = words.filter(|word| !word.contains('=')).take(4).collect();
+            let offered = self.mask(&offered.join(", "));
+            let message = format!("the camera offers only kinds of login that this program does not know: {offered}");
+            return Err(refused(message)
+                .with_advice("Switch on “Digest” (or “Basic”) as the kind of login in the camera's settings."));
+        };
+        self.client = Some(client);
+        Ok(())
     }
 
     /// A text of the camera's with all secrets masked, on one line and of bounded length.

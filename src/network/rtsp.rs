@@ -29,7 +29,7 @@ const TEARDOWN_PATIENCE: Duration = Duration::from_millis(400);
 /// What is read from the socket at once.
 const N_READ_BYTES: usize = 16_384;
 /// Of a session whose camera does not say how long it lives without a sign of life (RFC 2326, 12.37).
-const SESSION_TIMEOUT: Duration = Duration::from_secs(60);
+const SESSION_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// An answer, with its status, headers and body as the camera gave them.
 pub type Response = rtsp_types::Response<Vec<u8>>;
@@ -129,8 +129,9 @@ impl Client {
         &self.requests.login
     }
 
-    pub(super) fn login_mut(&mut self) -> &mut Login {
-        &mut self.requests.login
+    /// Takes in the first 401: the next request has the login with it.
+    pub(super) fn asked(&mut self, response: &Response) -> Result<(), Finding> {
+        self.requests.asked(response, false, false)
     }
 
     /// See [`Requests::session`].
@@ -250,7 +251,7 @@ impl Requests {
     }
 
     /// Takes a 401 in.
-    pub(super) fn asked(&mut self, response: &Response, had_login: bool, is_again: bool) -> Result<(), Finding> {
+    fn asked(&mut self, response: &Response, had_login: bool, is_again: bool) -> Result<(), Finding> {
         let challenge = response.header(&WWW_AUTHENTICATE).map(|value| value.as_str().to_owned());
         self.login.asked(challenge.as_deref(), had_login, is_again, &status_line(response))
     }
