@@ -6,6 +6,7 @@
 //!
 //! What is deliberately not here: decoding, retries, knowledge of recovery.
 
+pub mod age;
 mod certificate;
 pub mod gateway;
 pub mod http;

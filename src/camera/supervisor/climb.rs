@@ -363,10 +363,12 @@ impl Supervisor {
 
     fn restart_stream(&mut self, now: Instant) {
         // Most backends can only do it by opening the device anew.
-        let limit = self.settings.recovery.open_deadline_secs.max(self.settings.recovery.first_frame_deadline_secs);
+        let (open, first_frame) =
+            (self.settings.recovery.open_deadline_secs, self.settings.recovery.first_frame_deadline_secs);
+        let limit = secs(if self.spec.is_network() { open + first_frame.max(5.0) } else { open.max(first_frame) });
         let grace = self.grace();
         if let Phase::Running { capture, deadline, retry_at, restart_since, .. } = &mut self.phase {
-            *deadline = now + secs(limit) + grace;
+            *deadline = now + limit + grace;
             *retry_at = None;
             *restart_since = Some(now);
             capture.restart();
