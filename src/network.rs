@@ -13,10 +13,13 @@ pub mod http;
 mod jpeg;
 pub mod login;
 mod look;
+mod media;
 pub mod port;
+pub mod rtp;
 pub mod rtsp;
 pub mod sdp;
 mod sps;
+pub mod test;
 mod tls;
 pub mod wire;
 
@@ -32,6 +35,7 @@ use crate::settings::NetworkSettings;
 
 pub use certificate::Certificate;
 pub use look::{Found, look};
+pub use test::test;
 
 /// What to talk to, and for how long.
 #[derive(Clone, Debug)]

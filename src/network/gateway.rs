@@ -21,17 +21,18 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
 
 use super::Finding;
+use super::media::nothing_came;
 use super::rtsp::{Client, Packets, Request, Requests};
 use super::sdp::Description;
 use crate::fault::{Fault, FaultKind};
 use crate::settings::Transport;
 
 mod local;
-mod media;
+mod packets;
 mod setup;
 
 use local::{Local, Player};
-use media::{Gate, Media};
+use packets::{Gate, Media};
 
 /// What a camera may take to answer a sign of life.
 const KEEP_ALIVE_DEADLINE: Duration = Duration::from_secs(5);
@@ -196,15 +197,7 @@ fn first_key_frame(
     }
     let secs = patience.as_secs_f64();
     Err(match (n_packets, media) {
-        (0, Media::Udp(_)) => Fault::new(
-            FaultKind::UdpBlocked,
-            format!("the camera agreed to send over UDP, and no packet came within {secs:.0} s"),
-        ),
-        (0, Media::Tcp { .. }) => Fault::new(
-            FaultKind::NoFirstFrame,
-            format!("the camera agreed to play, and sent no packet within {secs:.0} s"),
-        )
-        .with_advice("Restart the camera; look whether other programs show its picture."),
+        (0, media) => nothing_came(matches!(media, Media::Udp(_)), patience).fault,
         _ => Fault::new(
             FaultKind::NoFirstFrame,
             format!(

@@ -14,6 +14,7 @@ pub struct Splitter {
     /// Up to where the picture has been read; 0 outside of one.
     at: usize,
     is_in_scan: bool,
+    has_scan: bool,
     n_skipped: usize,
 }
 
@@ -38,6 +39,7 @@ impl Splitter {
                 start?;
                 self.at = 2;
                 self.is_in_scan = false;
+                self.has_scan = false;
             }
             match self.walk() {
                 Walked::Whole => {
@@ -47,9 +49,11 @@ impl Splitter {
                     self.n_skipped = 0;
                     return Some(picture);
                 }
-                Walked::Partial if self.bytes.len() > MAX_BYTES => self.skip(2),
+                Walked::Partial if self.bytes.len() > MAX_BYTES => self.skip(self.bytes.len()),
                 Walked::Partial => return None,
-                Walked::Damaged => self.skip(self.at.max(2)),
+                Walked::Damaged if self.has_scan => self.skip(self.at.max(2)),
+                // What says how long it is may itself be damaged: the next picture may begin in it.
+                Walked::Damaged => self.skip(2),
             }
         }
     }
@@ -79,6 +83,7 @@ impl Splitter {
                     self.at += 1;
                     continue;
                 }
+                [0xff, 0xd9, ..] if !self.has_scan => return Walked::Damaged,
                 [0xff, 0xd9, ..] => {
                     self.at += 2;
                     return Walked::Whole;
@@ -101,6 +106,7 @@ impl Splitter {
             }
             self.at += 2 + length;
             self.is_in_scan = marker == 0xda;
+            self.has_scan |= self.is_in_scan;
         }
     }
 }

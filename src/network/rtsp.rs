@@ -124,6 +124,20 @@ impl Client {
         self.packets.next(deadline)
     }
 
+    pub(super) fn next_piece(&mut self, deadline: Instant) -> Result<Option<Data>, Finding> {
+        self.packets.take(deadline)
+    }
+
+    /// Packets of a session that has ended.
+    pub(super) fn forget_waiting(&mut self) {
+        self.packets.waiting.clear();
+    }
+
+    pub(super) fn check_wanted(&self) -> Result<(), Finding> {
+        let wanted = self.requests.wire.check_wanted();
+        wanted.map_err(|error| broken(&error, "the stream", Duration::ZERO))
+    }
+
     #[must_use]
     pub fn login(&self) -> &Login {
         &self.requests.login
@@ -360,6 +374,10 @@ impl Packets {
     /// # Errors
     /// The conversation broke, or nobody wants it any more.
     pub fn next(&mut self, deadline: Instant) -> Result<Option<Data>, Fault> {
+        self.take(deadline).map_err(|finding| finding.fault)
+    }
+
+    fn take(&mut self, deadline: Instant) -> Result<Option<Data>, Finding> {
         if let Some(data) = self.waiting.pop_front() {
             return Ok(Some(data));
         }
@@ -374,7 +392,7 @@ impl Packets {
                 }
                 Ok(Incoming::Request) => {}
                 Err(Unheard::Io(error)) if error.kind() == ErrorKind::TimedOut => return Ok(None),
-                Err(unheard) => return Err(unheard.finding("the stream", Duration::ZERO).fault),
+                Err(unheard) => return Err(unheard.finding("the stream", Duration::ZERO)),
             }
         }
     }

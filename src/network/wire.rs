@@ -337,7 +337,9 @@ impl Wire {
         Ok(())
     }
 
-    fn check_wanted(&self) -> io::Result<()> {
+    /// # Errors
+    /// `ConnectionAborted` when nobody wants an answer any more.
+    pub fn check_wanted(&self) -> io::Result<()> {
         match self.cancel.try_recv() {
             Err(TryRecvError::Empty) => Ok(()),
             Ok(()) | Err(TryRecvError::Disconnected) => Err(ErrorKind::ConnectionAborted.into()),

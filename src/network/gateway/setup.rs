@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use super::media::{Media, Udp};
+use super::packets::{Media, Udp};
 use super::{Finding, no_resources};
 use crate::fault::{Fault, FaultKind};
 use crate::network::rtsp::{Client, Request, Response, refusal};

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
+use crate::network::rtp::Packet;
 use crate::network::sdp::Codec;
 
 /// What an Ethernet frame can carry, and more.
@@ -106,18 +107,6 @@ impl Udp {
     }
 }
 
-/// The count in a packet's head (RFC 3550, 5.1).
-fn sequence(packet: &[u8]) -> Option<u16> {
-    match packet {
-        [first, _, high, low, ..] if packet.len() >= 12 && first >> 6 == 2 => Some(u16::from_be_bytes([*high, *low])),
-        _ => None,
-    }
-}
-
-fn timestamp(packet: &[u8]) -> Option<u32> {
-    Some(u32::from_be_bytes(packet.get(4..8)?.try_into().ok()?))
-}
-
 /// Puts packets into order that have overtaken each other.
 #[derive(Default)]
 struct Order {
@@ -128,7 +117,7 @@ struct Order {
 
 impl Order {
     fn push(&mut self, packet: &[u8]) -> Vec<Vec<u8>> {
-        let Some(sequence) = sequence(packet) else { return Vec::new() };
+        let Some(Packet { sequence, .. }) = Packet::parse(packet) else { return Vec::new() };
         let next = *self.next.get_or_insert(sequence);
         let ahead = sequence.wrapping_sub(next);
         let is_restart = (1_000..=u16::MAX - 1_000).contains(&ahead);
@@ -167,15 +156,16 @@ impl Order {
 pub struct Gate {
     codec: Codec,
     is_open: bool,
-    /// Of the frame that may turn out to be a key frame: parameter sets come before it, with the same time stamp.
+    /// Of the frame that may turn out to be a key frame: more may come before the picture itself, with the same time stamp.
     frame: Vec<Vec<u8>>,
+    timestamp: u32,
     expected: Option<u16>,
     n_lost: u64,
 }
 
 impl Gate {
     pub fn new(codec: Codec) -> Self {
-        Self { codec, is_open: false, frame: Vec::new(), expected: None, n_lost: 0 }
+        Self { codec, is_open: false, frame: Vec::new(), timestamp: 0, expected: None, n_lost: 0 }
     }
 
     pub fn n_lost(&self) -> u64 {
@@ -190,7 +180,10 @@ impl Gate {
 
     /// What may go on, now that this has come; `None` before the first key frame.
     pub fn pass(&mut self, packet: Vec<u8>) -> Option<Vec<Vec<u8>>> {
-        let sequence = sequence(&packet)?;
+        let parsed = Packet::parse(&packet)?;
+        let (sequence, timestamp) = (parsed.sequence, parsed.timestamp);
+        // A codec that does not show it is left to the decoder.
+        let is_key = parsed.is_key(self.codec).unwrap_or(true);
         if let Some(expected) = self.expected {
             let gap = sequence.wrapping_sub(expected);
             // More is a camera that counts anew, or a packet that comes late.
@@ -202,10 +195,10 @@ impl Gate {
         if self.is_open {
             return Some(vec![packet]);
         }
-        if self.frame.first().is_some_and(|first| timestamp(first) != timestamp(&packet)) {
+        if self.timestamp != timestamp {
+            self.timestamp = timestamp;
             self.frame.clear();
         }
-        let is_key = is_key(self.codec, payload(&packet)?);
         self.frame.push(packet);
         if self.frame.len() > MAX_FRAME_PACKETS {
             self.frame.clear();
@@ -217,49 +210,6 @@ impl Gate {
 
 /// Of one frame; no camera sends more, as it has a megabyte then.
 const MAX_FRAME_PACKETS: usize = 2_000;
-
-/// Behind head, sources and extension (RFC 3550, 5.1 and 5.3.1).
-fn payload(packet: &[u8]) -> Option<&[u8]> {
-    let first = *packet.first()?;
-    let mut start = 12 + 4 * usize::from(first & 0x0f);
-    if first & 0x10 != 0 {
-        let length = packet.get(start + 2..start + 4)?;
-        start += 4 + 4 * usize::from(u16::from_be_bytes(length.try_into().ok()?));
-    }
-    packet.get(start..)
-}
-
-/// Whether a key frame begins here. Of codecs that are not looked into, each frame counts as one.
-fn is_key(codec: Codec, payload: &[u8]) -> bool {
-    match (codec, payload) {
-        // RFC 6184, 5.2: an IDR slice by itself, the first part of one (FU-A), or one of several units together (STAP-A).
-        (Codec::H264, [unit, fragment, ..]) => match unit & 0x1f {
-            5 => true,
-            28 | 29 => fragment & 0x80 != 0 && fragment & 0x1f == 5,
-            24 => units(payload.get(1..).unwrap_or_default()).any(|unit| unit.first().is_some_and(|b| b & 0x1f == 5)),
-            _ => false,
-        },
-        // RFC 7798, 4.4: the same of the types 16 to 21, FU 49 and AP 48.
-        (Codec::H265, [unit, _, rest @ ..]) => match unit >> 1 & 0x3f {
-            16..=21 => true,
-            49 => rest.first().is_some_and(|fragment| fragment & 0x80 != 0 && (16..=21).contains(&(fragment & 0x3f))),
-            48 => units(rest).any(|unit| unit.first().is_some_and(|b| (16..=21).contains(&(b >> 1 & 0x3f)))),
-            _ => false,
-        },
-        (Codec::H264 | Codec::H265, _) => false,
-        _ => true,
-    }
-}
-
-/// Units with their length before them.
-fn units(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
-    std::iter::from_fn(move || {
-        let (length, behind) = rest.split_at_checked(2)?;
-        let (unit, behind) = behind.split_at_checked(usize::from(u16::from_be_bytes(length.try_into().ok()?)))?;
-        rest = behind;
-        Some(unit)
-    })
-}
 
 #[cfg(test)]
 mod tests {
@@ -278,7 +228,11 @@ mod tests {
     fn check_order(sequences: &[u16], expected: &[u16]) {
         let mut order = Order::default();
         let out = sequences.iter().flat_map(|n| order.push(&packet(*n, 0, &[1])));
-        assert_eq!(out.filter_map(|packet| sequence(&packet)).collect::<Vec<_>>(), expected, "{sequences:?}");
+        assert_eq!(
+            out.filter_map(|packet| Some(Packet::parse(&packet)?.sequence)).collect::<Vec<_>>(),
+            expected,
+            "{sequences:?}"
+        );
     }
 
     #[test]
@@ -294,37 +248,13 @@ mod tests {
         check_order(&sequences, &expected);
     }
 
-    #[track_caller]
-    fn check_key(codec: Codec, payload: &[u8], expected: bool) {
-        assert_eq!(is_key(codec, payload), expected, "{payload:x?}");
-    }
-
-    #[test]
-    fn key_frames_are_seen() {
-        check_key(Codec::H264, &[0x65, 0x88], true);
-        check_key(Codec::H264, &[0x41, 0x88], false);
-        check_key(Codec::H264, &[0x67, 0x42], false);
-        check_key(Codec::H264, &[0x7c, 0x85], true);
-        check_key(Codec::H264, &[0x7c, 0x05], false);
-        check_key(Codec::H264, &[0x7c, 0x81], false);
-        check_key(Codec::H264, &[0x78, 0, 2, 0x67, 1, 0, 2, 0x65, 1], true);
-        check_key(Codec::H264, &[0x78, 0, 2, 0x67, 1, 0, 9, 0x65, 1], false);
-        check_key(Codec::H264, &[], false);
-        check_key(Codec::H265, &[0x26, 1, 0], true);
-        check_key(Codec::H265, &[0x02, 1, 0], false);
-        check_key(Codec::H265, &[0x62, 1, 0x93], true);
-        check_key(Codec::H265, &[0x62, 1, 0x13], false);
-        check_key(Codec::H265, &[0x60, 1, 0, 2, 0x40, 1, 0, 2, 0x26, 1], true);
-        check_key(Codec::Jpeg, &[0], true);
-    }
-
     #[test]
     fn nothing_passes_before_the_first_key_frame() {
         let mut gate = Gate::new(Codec::H264);
         assert_eq!(gate.pass(packet(1, 10, &[0x41, 0])), None);
-        assert_eq!(gate.pass(packet(2, 20, &[0x67, 0])), None);
-        let (sets, key) = (packet(2, 20, &[0x67, 0]), packet(3, 20, &[0x65, 0]));
-        assert_eq!(gate.pass(key.clone()), Some(vec![sets, key]), "with its parameter sets");
+        let (before, key) = (packet(2, 20, &[0x06, 0]), packet(3, 20, &[0x65, 0]));
+        assert_eq!(gate.pass(before.clone()), None);
+        assert_eq!(gate.pass(key.clone()), Some(vec![before, key]), "the whole frame");
         let next = packet(6, 30, &[0x41, 0]);
         assert_eq!(gate.pass(next.clone()), Some(vec![next]));
         assert_eq!(gate.n_lost(), 2);
