@@ -6,12 +6,15 @@
 //!
 //! What is deliberately not here: decoding, retries, knowledge of recovery.
 
+pub mod age;
 mod certificate;
+pub mod gateway;
 pub mod http;
 mod jpeg;
 pub mod login;
 mod look;
 mod media;
+pub mod port;
 pub mod rtp;
 pub mod rtsp;
 pub mod sdp;

@@ -12,6 +12,8 @@
 //! | hung, crashed, not to be opened, network, resource | reconnections with growing pauses; device reset |
 //! | plug | looked for about each 0.7 s; nothing else would help |
 //! | busy | tried each few seconds; nothing else would help |
+//! | the port of a network camera does not answer | tried when it does; nothing else would help |
+//! | a network camera serves no more viewers | once after it has forgotten old ones, then as network |
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -37,6 +39,8 @@ pub const UNHELD_PAUSE: Duration = Duration::from_secs(2);
 /// Whoever holds the device is known, and will be seen to let go; this is for a program that keeps it open and only stops its
 /// stream.
 pub const HELD_PAUSE: Duration = Duration::from_secs(30);
+/// How long cameras keep the session of a viewer that was cut off (live555 before 2017; `failures.md`, F90).
+const SESSION_PAUSE: Duration = Duration::from_secs(65);
 /// A node that has just come belongs to root until udev has given it to its users, which takes well under a second.
 const UNTIL_GIVEN: Duration = Duration::from_secs(3);
 /// Only a camera that has worked this long starts over with short pauses: one that fails each few seconds must not be
@@ -90,8 +94,8 @@ pub struct Situation<'a> {
     pub stream: Stream,
     /// Whether it is a device of this computer, which can be reset.
     pub is_device: bool,
-    /// Others hold the device, and it will be told when they let go.
-    pub is_held: bool,
+    /// Others hold the device, or its port on the network does not answer: it will be told when that ends.
+    pub is_watched: bool,
     /// A format that could be tried in place of the one in use.
     pub other_format: Option<PixelFormat>,
     /// Backends that could be tried in place of the one in use, the best first.
@@ -131,6 +135,8 @@ struct Outage {
     waits_for: Option<FaultClass>,
     /// The user asked to wait until the device is free.
     is_release_awaited: bool,
+    /// Sessions that the camera may have kept are forgotten by now.
+    is_session_awaited: bool,
     /// Since when a device that was away is there, and not for this program.
     denied_since: Option<Instant>,
     n_looks: usize,
@@ -155,6 +161,8 @@ pub struct Ladder {
     way: Way,
     /// How it was opened when good frames came last.
     good_way: Way,
+    /// Good frames have come at all, so that its address is right.
+    has_been_good: bool,
     running: Option<(Rung, Instant)>,
     records: [Record; Rung::ALL.len()],
     rng: fastrand::Rng,
@@ -175,6 +183,7 @@ impl Ladder {
             crashes: VecDeque::new(),
             way: Way::AsAsked,
             good_way: Way::AsAsked,
+            has_been_good: false,
             running: None,
             records: Default::default(),
             rng: fastrand::Rng::with_seed(seed),
@@ -218,7 +227,7 @@ impl Ladder {
     /// Whether everything that can be done from here has been tried often enough. Advice only: nothing is rebooted.
     #[must_use]
     pub fn should_reboot(&self) -> bool {
-        self.outage.waits_for != Some(FaultClass::Plug)
+        !matches!(self.outage.waits_for, Some(FaultClass::Plug | FaultClass::Network))
             && self.outage.n_attempts >= self.settings.n_recovery_attempts
             && self.n_hard() >= self.settings.n_failures_before_reboot_advice
     }
@@ -241,13 +250,15 @@ impl Ladder {
             records: std::mem::take(&mut self.records),
             rng: self.rng.clone(),
             running: self.running,
+            has_been_good: self.has_been_good,
             restart_failed_at: self.restart_failed_at,
             reset_at: self.reset_at,
             ..fresh
         };
     }
 
-    /// The fault that is to be judged in place of this one: the fifth crash within a minute is no mere crash any more.
+    /// The fault that is to be judged in place of this one: the fifth crash within a minute is no mere crash any more, and a
+    /// name that has been known will be known again.
     pub fn escalate(&mut self, fault: Fault, now: Instant) -> Fault {
         if fault.kind == FaultKind::Denied && self.outage.waits_for == Some(FaultClass::Plug) {
             let since = *self.outage.denied_since.get_or_insert(now);
@@ -255,6 +266,10 @@ impl Ladder {
             return if is_given_soon { Fault { class: FaultClass::Plug, ..fault } } else { fault };
         }
         self.outage.denied_since = None;
+        if fault.kind == FaultKind::NameUnknown && self.has_been_good {
+            // The name was right: whoever knows it does not answer as he did.
+            return Fault { class: FaultClass::Network, ..fault };
+        }
         if fault.kind != FaultKind::Crashed {
             return fault;
         }
@@ -274,6 +289,11 @@ impl Ladder {
         self.outage.waits_for = Some(FaultClass::Busy);
     }
 
+    /// The port of the camera was looked at and does not answer; it will be told when it does.
+    pub fn wait_for_port(&mut self) {
+        self.outage.waits_for = Some(FaultClass::Network);
+    }
+
     /// The next step. Whatever rung was under way must have been told to have ended before.
     pub fn on_failure(&mut self, fault: &Fault, situation: Situation<'_>, now: Instant) -> Plan {
         if fault.class == FaultClass::Quality && situation.stream != Stream::Gone {
@@ -283,7 +303,7 @@ impl Ladder {
             self.outage.n_damaged = self.outage.n_damaged.saturating_add(1);
             return Plan::Do { rung: Rung::Retry, at: now };
         }
-        let waits_for = Some(fault.class).filter(|class| is_waited_out(*class));
+        let waits_for = Some(fault.class).filter(|_| is_waited_out(fault, situation));
         if waits_for.is_none() || waits_for != self.outage.waits_for {
             // To look once more for what is not there is no failure of the camera.
             self.outage.n_failures = self.outage.n_failures.saturating_add(1);
@@ -292,6 +312,9 @@ impl Ladder {
         self.good_since = None;
         self.outage.needs_consent = false;
         self.outage.waits_for = None;
+        if fault.kind != FaultKind::SessionLimit {
+            self.outage.is_session_awaited = false;
+        }
         let is_awaited = self.outage.is_release_awaited && fault.class == FaultClass::Busy;
         if self.is_final(fault) || !(self.settings.automatic || is_awaited) {
             return Plan::GiveUp;
@@ -342,11 +365,15 @@ impl Ladder {
     fn reconnect(&mut self, fault: &Fault, situation: Situation<'_>, now: Instant) -> Plan {
         let pause = match self.outage.waits_for {
             Some(FaultClass::Plug) => self.jittered(LOOK_PERIOD),
-            Some(_) if situation.is_held => HELD_PAUSE,
+            Some(_) if situation.is_watched => HELD_PAUSE,
             Some(_) => {
                 let step = self.outage.n_looks.min(BUSY_PAUSES_SECS.len() - 1);
                 let least = Duration::from_secs(BUSY_PAUSES_SECS.get(step).copied().unwrap_or_default());
                 self.jittered(least).max(least)
+            }
+            None if fault.kind == FaultKind::SessionLimit && !self.outage.is_session_awaited => {
+                self.outage.is_session_awaited = true;
+                SESSION_PAUSE
             }
             None => {
                 if self.is_reset_due(fault, situation, now) {
@@ -418,6 +445,7 @@ impl Ladder {
     /// Good frames have come.
     pub fn on_good_frame(&mut self, now: Instant) -> Option<Ended> {
         self.outage = Outage::default();
+        self.has_been_good = true;
         self.good_way = self.way;
         let good_since = *self.good_since.get_or_insert(now);
         if now.saturating_duration_since(good_since) >= GOOD_UNTIL_FORGIVEN {
@@ -521,8 +549,12 @@ impl Ladder {
 }
 
 /// Nothing that this program could do would help: the device has to come back, or another program to let go of it.
-fn is_waited_out(class: FaultClass) -> bool {
-    matches!(class, FaultClass::Plug | FaultClass::Busy)
+fn is_waited_out(fault: &Fault, situation: Situation<'_>) -> bool {
+    match fault.class {
+        FaultClass::Plug | FaultClass::Busy => true,
+        FaultClass::Network => situation.is_watched,
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -539,7 +571,7 @@ mod tests {
     const NOT_OPEN: Situation<'static> = Situation {
         stream: Stream::Gone,
         is_device: true,
-        is_held: false,
+        is_watched: false,
         other_format: Some(PixelFormat::MJPG),
         other_backends: &[Backend::Gstreamer, Backend::Native],
     };
@@ -755,10 +787,56 @@ mod tests {
     #[test]
     fn a_camera_whose_holders_are_known_is_left_alone() {
         let mut climb = Climb::new();
-        climb.situation.is_held = true;
+        climb.situation.is_watched = true;
         climb.check(FaultKind::Busy, "reconnect 30, reconnect 30");
-        climb.situation.is_held = false;
+        climb.situation.is_watched = false;
         climb.check(FaultKind::Busy, "reconnect 3");
+    }
+
+    #[test]
+    fn a_camera_whose_port_does_not_answer_is_tried_when_it_does() {
+        let mut climb = Climb::new();
+        climb.check(FaultKind::Unreachable, "reconnect 1");
+        climb.ladder.wait_for_port();
+        climb.situation.is_watched = true;
+        climb.check(FaultKind::Refused, "reconnect 30, reconnect 30, reconnect 30");
+        assert_eq!((climb.ladder.n_attempts(), climb.ladder.should_reboot()), (1, false), "looks use nothing up");
+        // It answers, and something else is wrong with it: the pauses grow.
+        climb.situation.is_watched = false;
+        climb.check(FaultKind::ProtocolTrouble, "reconnect 1, reconnect 2, reconnect 4, reconnect 8, reconnect 30");
+    }
+
+    #[test]
+    fn sessions_that_a_camera_has_kept_are_waited_out_once() {
+        let limit = FaultKind::SessionLimit;
+        let mut climb = Climb::new();
+        for _ in 0..2 {
+            let Plan::Do { rung: Rung::Reinitialise, at } =
+                climb.ladder.on_failure(&Fault::new(limit, ""), NOT_OPEN, climb.now)
+            else {
+                panic!("not tried again");
+            };
+            assert_eq!(at - climb.now, SESSION_PAUSE);
+            climb.now = at;
+            climb.ladder.begin(Rung::Reinitialise, at);
+            climb.check(limit, "reconnect 1, reconnect 2, reconnect 4");
+            climb.good(60);
+        }
+    }
+
+    #[test]
+    fn what_only_somebody_can_change_is_never_tried_on_a_timer() {
+        use FaultKind::{
+            CodecMissing, Forbidden, LoginRefused, NameUnknown, NoStream, Untrusted, WrongPath, WrongProtocol,
+        };
+        let all = [CodecMissing, Forbidden, LoginRefused, NameUnknown, NoStream, Untrusted, WrongPath, WrongProtocol];
+        for kind in all {
+            Climb::new().check(kind, "give up 0, give up 0");
+            // Not even where it has worked before, but for a name: that was right, and whoever knows it is away.
+            let mut climb = Climb::new();
+            climb.good(60);
+            climb.check(kind, if kind == NameUnknown { "reconnect 1, reconnect 1" } else { "give up 0" });
+        }
     }
 
     #[test]

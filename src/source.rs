@@ -188,6 +188,12 @@ impl SourceSpec {
         }
     }
 
+    /// Whether it is spoken to over the network.
+    #[must_use]
+    pub fn is_network(&self) -> bool {
+        matches!(self, Self::Url(_))
+    }
+
     /// When a camera that is away now comes back, where that is known beforehand: by the script of the simulated one.
     #[must_use]
     pub fn returns_at(&self, first_opened: Instant, now: Instant) -> Option<Instant> {
@@ -255,6 +261,9 @@ impl fmt::Display for SourceSpec {
     }
 }
 
+/// A network camera sends a key frame, with which pictures begin, each few seconds.
+const NETWORK_FIRST_FRAME: Duration = Duration::from_secs(5);
+
 /// Everything needed to open a source, again and again.
 #[derive(Clone, Debug)]
 pub struct OpenRequest {
@@ -282,13 +291,14 @@ impl OpenRequest {
     #[must_use]
     pub fn new(spec: SourceSpec, settings: &Settings) -> Self {
         let recovery = &settings.recovery;
+        let least_first_frame = if spec.is_network() { NETWORK_FIRST_FRAME } else { Duration::ZERO };
         Self {
             asked: spec.asked(settings.asked),
             spec,
             backend: settings.backend,
             first_opened: Instant::now(),
             open_deadline: secs(recovery.open_deadline_secs),
-            first_frame_deadline: secs(recovery.first_frame_deadline_secs),
+            first_frame_deadline: secs(recovery.first_frame_deadline_secs).max(least_first_frame),
             frame_deadline: secs(recovery.stall_deadline_secs),
             isolation: settings.isolation,
             network: settings.network.clone(),
@@ -358,9 +368,15 @@ impl OpenRequest {
     #[must_use]
     pub fn patience(&self) -> Duration {
         match self.backend() {
-            Ok(backend) if self.is_isolated(backend) => self.open_deadline + isolated::START_DEADLINE,
-            _ => self.open_deadline,
+            Ok(backend) if self.is_isolated(backend) => self.open_patience() + isolated::START_DEADLINE,
+            _ => self.open_patience(),
         }
+    }
+
+    /// The same without the start of a process: a network camera is open when its first key frame has come.
+    #[must_use]
+    pub fn open_patience(&self) -> Duration {
+        self.open_deadline + if self.spec.is_network() { self.first_frame_deadline } else { Duration::ZERO }
     }
 
     /// Opens the source in this process, which is not possible with OpenCV.

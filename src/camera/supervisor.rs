@@ -184,7 +184,7 @@ impl Supervisor {
         loop {
             let reports = self.reports.1.clone();
             let resets = self.resets.reports();
-            let (signs, holds) = (self.waits.signs(), self.waits.holds());
+            let (signs, holds, ports) = (self.waits.signs(), self.waits.holds(), self.waits.ports());
             let timeout = match self.next_deadline() {
                 Some(at) => crossbeam_channel::at(at),
                 None => crossbeam_channel::never(),
@@ -207,6 +207,10 @@ impl Supervisor {
                 recv(holds) -> hold => match hold {
                     Ok(hold) => self.on_hold(&hold, Instant::now()),
                     Err(_) => self.waits.forget_holders(),
+                },
+                recv(ports) -> sign => match sign {
+                    Ok(sign) => self.on_port(sign, Instant::now()),
+                    Err(_) => self.waits.forget_port(),
                 },
                 recv(timeout) -> _ => self.on_timer(Instant::now()),
             }
@@ -293,7 +297,10 @@ impl Supervisor {
         let before = &self.settings;
         let reopen = settings.asked != before.asked
             || settings.backend != before.backend
-            || settings.isolation != before.isolation;
+            || settings.isolation != before.isolation
+            || self.spec.is_network()
+                && (settings.network.transport != before.network.transport
+                    || settings.network.trusted_certificates != before.network.trusted_certificates);
         self.ladder.set_settings(settings.recovery.clone());
         self.settings = settings;
         if reopen && !matches!(self.phase, Phase::Idle) {
@@ -684,5 +691,29 @@ mod tests {
         assert_eq!(state(&supervisor), State::Recovering);
         // Said once, not for ever.
         assert!(supervisor.next_deadline() > Some(too_old));
+    }
+
+    #[test]
+    fn a_refused_login_is_not_tried_again_in_ten_minutes() {
+        let mut supervisor = supervisor("rtsp://admin:geheim@127.0.0.1:9/");
+        let begin = Instant::now();
+        supervisor.on_failure(Fault::new(FaultKind::LoginRefused, "401"), Stream::Gone, begin);
+        let mut now = begin;
+        while now < begin + Duration::from_mins(10) {
+            assert!(matches!(supervisor.phase, Phase::Failed), "{now:?}");
+            supervisor.on_timer(now);
+            now = supervisor.next_deadline().unwrap();
+        }
+        assert_eq!(supervisor.n_openings, 0);
+        // Other settings of recovery are no reason either; another way to the camera is.
+        let mut settings = supervisor.settings.clone();
+        settings.recovery.n_retries += 1;
+        settings.network.recent.push("rtsp://camera/".into());
+        supervisor.on_command(Command::Apply(Box::new(settings.clone())), now);
+        assert_eq!(supervisor.n_openings, 0);
+        settings.network.transport = crate::settings::Transport::Udp;
+        supervisor.on_command(Command::Apply(Box::new(settings)), now);
+        assert_eq!(supervisor.n_openings, 1);
+        supervisor.on_command(Command::Stop, now);
     }
 }

@@ -1,9 +1,11 @@
-//! What ends the wait for a device that is away or that others hold, sooner than its timer.
+//! What ends the wait for a device that is away, that others hold, or whose port does not answer, sooner than its timer.
 
 use crossbeam_channel::{Receiver, never};
 
+use crate::address::Address;
 use crate::device::watch::{Hold, Sign, Vigil, Watch};
-use crate::fault::FaultClass;
+use crate::fault::{Fault, FaultClass, FaultKind};
+use crate::network::port;
 
 /// Lives as long as there is such a wait: a camera that is well costs nothing here.
 #[derive(Default)]
@@ -12,6 +14,15 @@ pub(super) struct Waits {
     release: Option<Vigil>,
     /// Those who hold the device are known, so that their letting go will be.
     is_held: bool,
+    port: Option<port::Vigil>,
+    /// The port was seen not to answer, and will be seen to.
+    is_silent: bool,
+}
+
+/// That there is no way to it, as opposed to what it says.
+fn is_of_port(fault: &Fault) -> bool {
+    fault.class == FaultClass::Network
+        && matches!(fault.kind, FaultKind::Refused | FaultKind::Unreachable | FaultKind::NameUnknown)
 }
 
 impl Waits {
@@ -34,8 +45,44 @@ impl Waits {
         }
     }
 
+    /// Waits for the port of a network camera where that is what the fault is about.
+    pub(super) fn await_port(&mut self, fault: &Fault, address: Option<&Address>) {
+        match address {
+            Some(address) if is_of_port(fault) => {
+                if self.port.is_none() {
+                    // Without a thread the timer has to do.
+                    self.port = port::Vigil::start(address).ok();
+                }
+            }
+            _ => self.forget_port(),
+        }
+    }
+
     pub(super) fn end(&mut self) {
         self.await_end_of(None, None);
+        self.forget_port();
+    }
+
+    /// Whether it answers now is another question.
+    pub(super) fn forget_port(&mut self) {
+        self.port = None;
+        self.is_silent = false;
+    }
+
+    pub(super) fn on_silent(&mut self) {
+        self.is_silent = true;
+    }
+
+    /// Whether what the fault is about is being watched, and its end will be told.
+    pub(super) fn is_watched(&self, fault: &Fault) -> bool {
+        match fault.class {
+            FaultClass::Busy => self.is_held,
+            _ => self.is_silent && is_of_port(fault),
+        }
+    }
+
+    pub(super) fn ports(&self) -> Receiver<port::Sign> {
+        self.port.as_ref().map_or_else(never, |vigil| vigil.signs().clone())
     }
 
     /// Who holds it now is another question.

@@ -85,11 +85,12 @@ pub(super) fn open(backend: Backend, request: &OpenRequest) -> Result<Box<dyn So
         asked: request.asked,
         first_opened_ago_us: micros(request.first_opened.elapsed()),
         open_deadline_us: micros(request.open_deadline),
+        first_frame_deadline_us: micros(request.first_frame_deadline),
         frame_deadline_us: micros(request.frame_deadline),
         network: request.network.clone(),
     })));
     let began = Instant::now();
-    let got = match process.hear(began + request.open_deadline, &request.cancel) {
+    let got = match process.hear(began + request.open_patience(), &request.cancel) {
         Ok((Report::Opened { got }, _)) => checked(&got),
         Ok((Report::Failed(fault), _)) => {
             return Err(process.explained(checked_fault(fault), &request.spec.to_string()));
@@ -111,7 +112,7 @@ pub(super) fn open(backend: Backend, request: &OpenRequest) -> Result<Box<dyn So
         got,
         first_frame_deadline: request.first_frame_deadline.max(request.frame_deadline) + GRACE,
         frame_deadline: request.frame_deadline.max(own_time_out(backend, request)) + GRACE,
-        restart_deadline: request.open_deadline.max(request.first_frame_deadline),
+        restart_deadline: request.open_patience().max(request.first_frame_deadline),
         cancel: request.cancel.clone(),
         memory: None,
         n_memories: 0,
@@ -136,6 +137,12 @@ fn environment(backend: Backend, request: &OpenRequest) -> Vec<(&'static str, St
         // For whoever looks at a list of processes; without a password.
         ("CAMCLINIC_SOURCE", request.spec.to_string()),
     ];
+    if backend == Backend::Ffmpeg && request.spec.is_network() {
+        // It hears of nothing but one stream that begins with a key frame: there is nothing to be probed for, and half a
+        // second to be lost by it. Its own time-outs, whose name is another in each version, are not needed: the gateway's hold.
+        let options = "rtsp_transport;tcp|analyzeduration;0|probesize;32|fpsprobesize;0";
+        variables.push(("OPENCV_FFMPEG_CAPTURE_OPTIONS", options.to_owned()));
+    }
     if backend == Backend::V4l2 {
         // It has 10 s otherwise, and takes whole seconds.
         variables.push(("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", own_time_out(backend, request).as_secs().to_string()));

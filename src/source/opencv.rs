@@ -1,23 +1,20 @@
-//! Cameras, video files and network streams through OpenCV's `VideoCapture`.
+//! Cameras and video files through OpenCV's `VideoCapture`; network cameras in the file beside this one.
 //!
 //! Part of the worker program alone: nothing else is linked with OpenCV.
 //!
 //! OpenCV says *that* something failed and seldom *why*: the reasons given here are found by looking at the device or
-//! the file. It reads time-outs from environment variables, which the worker gets from the program that starts it. Only
-//! FFmpeg takes its time-outs for each capture.
+//! the file. It reads time-outs from environment variables, which the worker gets from the program that starts it.
 
 use std::fs;
-use std::net::{TcpStream, ToSocketAddrs};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use opencv::core::{self, Mat, Vector};
+use opencv::core::{self, Mat};
 use opencv::prelude::*;
 use opencv::{imgproc, videoio};
 
-use crate::address::Address;
 use crate::backend::Backend;
 use crate::control::{ControlNews, Setting};
 use crate::device::{self, Device, Usability};
@@ -26,6 +23,9 @@ use crate::frame::{Image, PixelFormat, Size};
 use crate::source::controls::Controls;
 use crate::source::{Grabbed, OpenRequest, Picture, Source, SourceSpec, file};
 use crate::status::{Asked, Got};
+
+#[path = "network.rs"]
+mod network;
 
 /// A failed `grab` that took longer was a time-out of the backend: 1 s in DirectShow and AVFoundation, 10 s in V4L2 and
 /// Media Foundation. A driver's error comes at once.
@@ -46,6 +46,9 @@ const DEFAULT_FILE_FPS: f64 = 25.0;
 /// # Errors
 /// Why it cannot be opened; `BackendMissing` when the OpenCV on this system lacks the backend.
 pub fn open(backend: Backend, request: &OpenRequest) -> Result<Box<dyn Source>, Fault> {
+    if let SourceSpec::Url(address) = &request.spec {
+        return network::open(backend, api(backend)?, address, request);
+    }
     Ok(Box::new(start(backend, request)?))
 }
 
@@ -55,8 +58,7 @@ fn start(backend: Backend, request: &OpenRequest) -> Result<Capture, Fault> {
         SourceSpec::Index(index) => open_device(backend, api, &index.to_string(), request),
         SourceSpec::Device(name) => open_device(backend, api, name, request),
         SourceSpec::File(path) => open_file(backend, api, path, request),
-        SourceSpec::Url(address) => open_url(backend, api, address, request),
-        spec @ SourceSpec::Simulated(_) => {
+        spec @ (SourceSpec::Simulated(_) | SourceSpec::Url(_)) => {
             Err(Fault::new(FaultKind::BackendMissing, format!("OpenCV cannot open {spec}")))
         }
     }
@@ -104,7 +106,6 @@ struct Capture {
 enum Origin {
     Device(Device),
     File(Playback),
-    Url,
 }
 
 /// Plays a file at its own pace, round and round.
@@ -194,7 +195,7 @@ impl Capture {
         let (request, got, mat) = (request.clone(), Got::default(), Mat::default());
         let controls = match &origin {
             Origin::Device(device) => Some(Controls::of(device)),
-            Origin::File(_) | Origin::Url => None,
+            Origin::File(_) => None,
         };
         Self { video, backend, name, origin, request, got, mat, is_retrieved: false, has_started: false, controls }
     }
@@ -236,10 +237,7 @@ impl Capture {
                     return fault;
                 }
             }
-            Origin::Url if waited < STALL_AFTER => {
-                return Fault::new(FaultKind::Unreachable, format!("the stream of {name} has ended"));
-            }
-            Origin::Url | Origin::File(_) => {}
+            Origin::File(_) => {}
         }
         if waited >= STALL_AFTER {
             Fault::new(FaultKind::Stall, format!("no picture came from {name} for {seconds:.1} s"))
@@ -518,59 +516,6 @@ impl Playback {
 fn stamp(path: &Path) -> Option<(u64, SystemTime)> {
     let metadata = fs::metadata(path).ok()?;
     Some((metadata.len(), metadata.modified().ok()?))
-}
-
-// ---- addresses
-
-fn open_url(backend: Backend, api: i32, address: &Address, request: &OpenRequest) -> Result<Capture, Fault> {
-    let spec = &request.spec;
-    let url = &address.with_login();
-    let millis = |duration: Duration| i32::try_from(duration.as_millis()).unwrap_or(i32::MAX).max(1);
-    let start = Instant::now();
-    let opened = if backend == Backend::Ffmpeg {
-        // Below the supervisor's own deadlines, so that FFmpeg comes back first and a reason can be looked for. They hold
-        // only as parameters of opening, and only with the backend named (opencv#20549).
-        let parameters = [
-            (videoio::CAP_PROP_OPEN_TIMEOUT_MSEC, request.open_deadline.mul_f64(0.7)),
-            (videoio::CAP_PROP_READ_TIMEOUT_MSEC, request.frame_deadline.mul_f64(0.9)),
-        ];
-        let parameters = parameters.into_iter().flat_map(|(key, time)| [key, millis(time)]);
-        videoio::VideoCapture::from_file_with_params(url, api, &Vector::from_iter(parameters))
-    } else {
-        videoio::VideoCapture::from_file(url, api)
-    };
-    match opened {
-        Ok(capture) if capture.is_opened().unwrap_or(false) => {
-            let mut opened = Capture::new(capture, backend, spec.to_string(), Origin::Url, request);
-            opened.read_back();
-            Ok(opened)
-        }
-        // OpenCV's own message may hold the address with its password.
-        Ok(_) | Err(_) => Err(why_unreachable(address, spec, start.elapsed(), request.open_deadline.mul_f64(0.2))),
-    }
-}
-
-/// Tries the address by itself, for the reason that FFmpeg keeps to itself.
-fn why_unreachable(camera: &Address, spec: &SourceSpec, waited: Duration, patience: Duration) -> Fault {
-    let unreachable = |why: String| Fault::new(FaultKind::Unreachable, format!("{spec} gives no picture: {why}"));
-    let (host, port) = (&camera.host, camera.port());
-    let mut addresses = (host.as_str(), port).to_socket_addrs().into_iter().flatten();
-    let Some(address) = addresses.next() else { return unreachable(format!("nobody knows the name {host}")) };
-    match TcpStream::connect_timeout(&address, patience.max(Duration::from_millis(1))) {
-        Ok(_) => unreachable(format!(
-            "{host} answers on port {port}, but sent no stream within {:.1} s",
-            waited.as_secs_f64()
-        ))
-        .with_advice("Check user name, password and the path in the address."),
-        Err(error) => {
-            let why = error.to_string();
-            let fault = unreachable(format!("{host} does not answer on port {port}: {}", device::without_code(&why)));
-            match error.raw_os_error() {
-                Some(code) => fault.with_code(code),
-                None => fault,
-            }
-        }
-    }
 }
 
 // ---- pixels

@@ -10,6 +10,7 @@ use crate::device::watch::{Hold, Sign};
 use crate::event::Level;
 use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::frame::PixelFormat;
+use crate::network::port;
 use crate::recovery::{HELD_PAUSE, Plan, Situation, Stream, UNHELD_PAUSE, Way};
 use crate::settings::secs;
 use crate::source::SourceSpec;
@@ -114,6 +115,29 @@ impl Supervisor {
                 self.log(Level::Info, "rung", "A program has let go of the camera");
                 self.waits.forget_holders();
                 self.reconnect_within(RELEASE_SETTLE, now);
+            }
+        }
+        self.publish(now);
+    }
+
+    /// Nothing answers on the port of a network camera, or something does again.
+    pub(super) fn on_port(&mut self, sign: port::Sign, now: Instant) {
+        let is_awaited = self.reconnection_at().is_some();
+        match sign {
+            port::Sign::Silent => {
+                self.waits.on_silent();
+                if is_awaited {
+                    self.ladder.wait_for_port();
+                    self.put_off(now + HELD_PAUSE);
+                    self.log(Level::Info, "rung", format!("Waiting until the port of {} answers", self.label()));
+                }
+            }
+            port::Sign::Answers => {
+                self.waits.forget_port();
+                if is_awaited {
+                    self.log(Level::Info, "rung", format!("The port of {} answers again", self.label()));
+                    self.reconnect_within(Duration::ZERO, now);
+                }
             }
         }
         self.publish(now);
@@ -271,13 +295,18 @@ impl Supervisor {
         let situation = Situation {
             stream,
             is_device: device.is_some(),
-            is_held: fault.class == FaultClass::Busy && self.waits.is_held(),
+            is_watched: self.waits.is_watched(&fault),
             other_format: self.other_format(),
             other_backends: &other_backends,
         };
         let plan = self.ladder.on_failure(&fault, situation, now);
         let plan = self.hasten(plan, now);
         self.waits.await_end_of(self.ladder.waits_for(), device);
+        let address = match &self.spec {
+            SourceSpec::Url(address) if plan != Plan::GiveUp => Some(address),
+            _ => None,
+        };
+        self.waits.await_port(&fault, address);
         self.outage.on_failure(fault, plan, self.ladder.should_reboot(), self.tally.last_frame_at, now);
         if self.ladder.needs_consent() && !knew_of_consent {
             self.outage.on_consent_needed(self.ladder.n_attempts());
@@ -334,10 +363,12 @@ impl Supervisor {
 
     fn restart_stream(&mut self, now: Instant) {
         // Most backends can only do it by opening the device anew.
-        let limit = self.settings.recovery.open_deadline_secs.max(self.settings.recovery.first_frame_deadline_secs);
+        let (open, first_frame) =
+            (self.settings.recovery.open_deadline_secs, self.settings.recovery.first_frame_deadline_secs);
+        let limit = secs(if self.spec.is_network() { open + first_frame.max(5.0) } else { open.max(first_frame) });
         let grace = self.grace();
         if let Phase::Running { capture, deadline, retry_at, restart_since, .. } = &mut self.phase {
-            *deadline = now + secs(limit) + grace;
+            *deadline = now + limit + grace;
             *retry_at = None;
             *restart_since = Some(now);
             capture.restart();
@@ -366,6 +397,7 @@ impl Supervisor {
     fn reconnection(&self) -> String {
         let how = match self.ladder.waits_for() {
             Some(FaultClass::Plug) => return "Looking for the camera until it is back".to_owned(),
+            Some(FaultClass::Network) => return "Trying the camera now and then until its port answers".to_owned(),
             Some(_) if self.waits.is_held() => return "Waiting until the camera is let go of".to_owned(),
             Some(_) => return "Trying every few seconds whether the camera is free".to_owned(),
             None => match self.ladder.way() {

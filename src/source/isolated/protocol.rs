@@ -19,7 +19,7 @@ use crate::source::{SourceSpec, simulated};
 use crate::status::{Asked, Got};
 
 /// Changes with each change of the messages: a program that was replaced while it runs finds a worker of another number.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 const MARK: u8 = 0x1e;
 /// No message is longer; whatever is has not come from a worker.
@@ -55,6 +55,7 @@ pub struct Opening {
     /// Since the camera was first opened: the clock of the simulated camera's script.
     pub first_opened_ago_us: u64,
     pub open_deadline_us: u64,
+    pub first_frame_deadline_us: u64,
     pub frame_deadline_us: u64,
     pub network: NetworkSettings,
 }

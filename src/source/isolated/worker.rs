@@ -36,7 +36,8 @@ pub fn serve(open: impl Fn(Backend, &OpenRequest) -> Result<Box<dyn Source>, Fau
     }
     let voice = Arc::new(Voice { epoch: Instant::now() });
     let (sender, orders) = bounded(64);
-    let hear = thread::Builder::new().name("orders".into()).spawn(move || hear_orders(&sender));
+    let (wanted, cancel) = bounded(0);
+    let hear = thread::Builder::new().name("orders".into()).spawn(move || hear_orders(&sender, wanted));
     let beating = Arc::clone(&voice);
     let beat = thread::Builder::new().name("heartbeat".into()).spawn(move || {
         while beating.tell(Report::Beat) {
@@ -46,7 +47,7 @@ pub fn serve(open: impl Fn(Backend, &OpenRequest) -> Result<Box<dyn Source>, Fau
     if hear.is_err() || beat.is_err() {
         return ExitCode::FAILURE;
     }
-    let job = Job { voice: &voice, orders, wanted: RefCell::default() };
+    let job = Job { voice: &voice, orders, cancel, wanted: RefCell::default() };
     job.voice.tell(Report::Hello { version: protocol::VERSION });
     let ended = panic::catch_unwind(AssertUnwindSafe(|| job.run(&open)));
     if ended.is_err() {
@@ -56,8 +57,10 @@ pub fn serve(open: impl Fn(Backend, &OpenRequest) -> Result<Box<dyn Source>, Fau
     ExitCode::SUCCESS
 }
 
-/// Passes orders on until the program has ended, and this process with it.
-fn hear_orders(sender: &Sender<Order>) {
+/// Passes orders on until the program has ended, and this process with it. `wanted` is dropped when nothing more is, so
+/// that a source that is waiting can say good-bye to its camera.
+fn hear_orders(sender: &Sender<Order>, wanted: Sender<()>) {
+    let mut wanted = Some(wanted);
     let mut input = BufReader::new(io::stdin());
     let mut line = Vec::new();
     loop {
@@ -67,8 +70,10 @@ fn hear_orders(sender: &Sender<Order>) {
             // The program is gone, and nobody waits for a driver's call to come back.
             Line::End { .. } | Line::Garbage(_) => device::end_now(),
         };
-        let is_end = matches!(order, Order::Stop);
-        if sender.send(order).is_err() || is_end {
+        if matches!(order, Order::Stop) {
+            wanted = None;
+        }
+        if sender.send(order).is_err() || wanted.is_none() {
             thread::sleep(CLOSE);
             device::end_now();
         }
@@ -102,6 +107,8 @@ impl Voice {
 struct Job<'a> {
     voice: &'a Voice,
     orders: Receiver<Order>,
+    /// Disconnected when the source is to be closed.
+    cancel: Receiver<()>,
     /// Controls to be set before the next frame is waited for.
     wanted: RefCell<Vec<Setting>>,
 }
@@ -118,7 +125,7 @@ enum Leave {
 impl Job<'_> {
     fn run(&self, open: Open) -> Result<(), Ended> {
         let Ok(Order::Open(opening)) = self.orders.recv() else { return Err(Ended) };
-        let opened = request(*opening).and_then(|(backend, request)| open(backend, &request));
+        let opened = request(*opening, self.cancel.clone()).and_then(|(backend, request)| open(backend, &request));
         let mut source = match opened {
             Ok(source) => source,
             Err(fault) => {
@@ -259,7 +266,7 @@ impl Job<'_> {
     }
 }
 
-fn request(opening: Opening) -> Result<(Backend, OpenRequest), Fault> {
+fn request(opening: Opening, cancel: Receiver<()>) -> Result<(Backend, OpenRequest), Fault> {
     let spec = SourceSpec::try_from(opening.spec).map_err(|why| Fault::new(FaultKind::Missing, why))?;
     let now = Instant::now();
     let request = OpenRequest {
@@ -267,9 +274,11 @@ fn request(opening: Opening) -> Result<(Backend, OpenRequest), Fault> {
         asked: opening.asked,
         first_opened: now.checked_sub(Duration::from_micros(opening.first_opened_ago_us)).unwrap_or(now),
         open_deadline: Duration::from_micros(opening.open_deadline_us),
+        first_frame_deadline: Duration::from_micros(opening.first_frame_deadline_us),
         frame_deadline: Duration::from_micros(opening.frame_deadline_us),
         isolation: Isolation::Off,
         network: opening.network,
+        cancel,
         ..OpenRequest::new(spec, &Settings::default())
     };
     Ok((opening.backend, request))

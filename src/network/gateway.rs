@@ -1,0 +1,315 @@
+//! Passes the stream of a camera on to a player in this process, over loopback.
+//!
+//! ```text
+//!   camera ══ Requests, Packets (login, TLS, status codes) ══ gateway ── rtsp://127.0.0.1:PORT/TOKEN ──► FFmpeg
+//! ```
+//!
+//! The player never talks to the camera, and never learns the password: the conversation with the camera is ended here, on
+//! the connection on which the login was accepted, and another one begins. So every refusal is known by its status code, a
+//! certificate is judged once, TCP and UDP look the same to the player, lost packets are counted, and nothing is played
+//! before the first key frame, without which a decoder would paint grey.
+//!
+//! Only one client is served, only from this computer, and only one that knows the token.
+
+use std::collections::VecDeque;
+use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
+
+use super::Finding;
+use super::media::nothing_came;
+use super::rtsp::{Client, Packets, Request, Requests};
+use super::sdp::Description;
+use crate::fault::{Fault, FaultKind};
+use crate::settings::Transport;
+
+mod local;
+mod packets;
+mod setup;
+
+use local::{Local, Player};
+use packets::{Gate, Media};
+
+/// What a camera may take to answer a sign of life.
+const KEEP_ALIVE_DEADLINE: Duration = Duration::from_secs(5);
+/// A session lives longer than this without one, however short the camera says (RFC 2326, 12.37).
+const LEAST_KEEP_ALIVE: Duration = Duration::from_secs(5);
+const LONGEST_KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// How often the stream is asked for when nothing comes.
+const LOOK: Duration = Duration::from_secs(1);
+/// Packets that wait until the player is ready.
+const MAX_HELD: usize = 8_192;
+/// Dropping the gateway waits so long for the camera to have heard that it ends.
+const GOOD_BYE: Duration = Duration::from_secs(1);
+
+/// A stream on its way. Dropping it ends the session with the camera.
+pub struct Gateway {
+    url: String,
+    shared: Arc<Shared>,
+    /// Dropped to end it.
+    end: Option<Sender<()>>,
+    /// Disconnected when the camera has been told.
+    ended: Receiver<()>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// Why the stream has ended.
+    fault: Mutex<Option<Fault>>,
+    n_lost: AtomicU64,
+    /// The connection to the player, to be ended.
+    player: Mutex<Option<TcpStream>>,
+}
+
+impl Shared {
+    fn end(&self, fault: Option<Fault>) {
+        let mut known = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = known.take().or(fault);
+        drop(known);
+        if let Some(player) = &*self.player.lock().unwrap_or_else(PoisonError::into_inner) {
+            // It may be gone already.
+            let _ = player.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+impl Gateway {
+    /// Has the camera play, waits for its first key frame for `patience` at most, and opens the port for the player.
+    ///
+    /// Threads: `gateway` keeps the session alive and ends it, `gateway-stream` passes packets on, `gateway-player` answers
+    /// the player, `gateway-hear` hears the camera while packets come over UDP. All end with the gateway, or when `cancel`
+    /// is disconnected.
+    ///
+    /// # Errors
+    /// The camera refuses, sends nothing, or no key frame (F86, F87, F90, F91, F92).
+    pub fn start(
+        mut client: Client,
+        description: &Description,
+        transport: Transport,
+        answer_deadline: Instant,
+        patience: Duration,
+        cancel: &Receiver<()>,
+    ) -> Result<Self, Fault> {
+        let video = &description.video;
+        if !video.codec.is_playable() {
+            let encoding = if video.encoding.is_empty() { "unknown" } else { &video.encoding };
+            let message = format!("the camera sends its picture as {encoding}, which cannot be decoded");
+            return Err(Fault::new(FaultKind::CodecMissing, message));
+        }
+        let mut media = setup::play(&mut client, description, transport, answer_deadline)?;
+        let mut gate = Gate::new(video.codec);
+        let first = first_key_frame(&mut client, &mut media, &mut gate, patience)?;
+        let local = Local::open(&description.text).map_err(|error| no_resources("port", &error))?;
+
+        let shared = Arc::new(Shared::default());
+        let (end, end_heard) = bounded(0);
+        let (told, ended) = bounded(0);
+        let (ready, player) = bounded(1);
+        let (stream_alive, stream_ended) = bounded(0);
+        let (requests, packets) = client.split();
+        let gateway = Self { url: local.url(), shared: Arc::clone(&shared), end: Some(end), ended };
+
+        let known = Arc::clone(&shared);
+        let is_over = end_heard.clone();
+        spawn("gateway-player", move || {
+            local.serve(&ready, &is_over, |player| {
+                *known.player.lock().unwrap_or_else(PoisonError::into_inner) = Some(player);
+            });
+        })?;
+        let passing = Passing { media, gate, held: first.into(), player, shared: Arc::clone(&shared) };
+        spawn("gateway-stream", move || {
+            let fault = passing.run(packets);
+            shared.end(Some(fault));
+            drop(stream_alive);
+        })?;
+        let (cancel, shared) = (cancel.clone(), Arc::clone(&gateway.shared));
+        let url = description.url.clone();
+        spawn("gateway", move || {
+            keep_alive(requests, &url, [&end_heard, &cancel, &stream_ended]);
+            shared.end(None);
+            drop(told);
+        })?;
+        Ok(gateway)
+    }
+
+    /// Where the player finds the stream.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Why the stream has ended, if it has by itself.
+    #[must_use]
+    pub fn fault(&self) -> Option<Fault> {
+        self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Packets that did not arrive.
+    #[must_use]
+    pub fn n_lost(&self) -> u64 {
+        self.shared.n_lost.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.end = None;
+        let _ = self.ended.recv_timeout(GOOD_BYE);
+    }
+}
+
+fn no_resources(what: &str, error: &std::io::Error) -> Fault {
+    Fault::new(FaultKind::NoResources, format!("the system gives no {what}: {error}"))
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Fault> {
+    let spawned = thread::Builder::new().name(name.to_owned()).spawn(run);
+    spawned.map(drop).map_err(|error| no_resources("thread", &error))
+}
+
+/// Waits for it and returns the packets from its first one on.
+fn first_key_frame(
+    client: &mut Client,
+    media: &mut Media,
+    gate: &mut Gate,
+    patience: Duration,
+) -> Result<Vec<Vec<u8>>, Fault> {
+    let deadline = Instant::now() + patience;
+    let mut n_packets = 0_u32;
+    while Instant::now() < deadline {
+        let packets = match media {
+            Media::Tcp { channel } => {
+                let Some(data) = client.next_data(deadline)? else { continue };
+                if data.channel == *channel { vec![data.payload] } else { Vec::new() }
+            }
+            Media::Udp(udp) => udp.next(deadline),
+        };
+        for packet in packets {
+            n_packets += 1;
+            if let Some(first) = gate.pass(packet) {
+                return Ok(first);
+            }
+        }
+    }
+    let secs = patience.as_secs_f64();
+    Err(match (n_packets, media) {
+        (0, media) => nothing_came(matches!(media, Media::Udp(_)), patience).fault,
+        _ => Fault::new(
+            FaultKind::NoFirstFrame,
+            format!(
+                "{n_packets} packets came within {secs:.0} s, and no key frame among them, with which a picture begins"
+            ),
+        )
+        .with_advice(
+            "In the camera's settings, choose a key frame (I-frame) each one or two seconds, and no “smart” codec.",
+        ),
+    })
+}
+
+/// What passes packets on.
+struct Passing {
+    media: Media,
+    gate: Gate,
+    /// Until the player is ready.
+    held: VecDeque<Vec<u8>>,
+    player: Receiver<Player>,
+    shared: Arc<Shared>,
+}
+
+impl Passing {
+    /// Runs until the stream or the player has ended, and says why.
+    fn run(mut self, mut packets: Packets) -> Fault {
+        let mut hears = None;
+        if let Media::Udp(_) = self.media {
+            // Somebody has to hear the camera's answers.
+            let (alive, gone) = bounded::<Fault>(1);
+            let hear = move || {
+                let fault = loop {
+                    if let Err(fault) = packets.next(Instant::now() + LOOK) {
+                        break fault;
+                    }
+                };
+                let _ = alive.send(fault);
+            };
+            if let Err(fault) = spawn("gateway-hear", hear) {
+                return fault;
+            }
+            hears = Some(gone);
+            return self.pass_all(None, hears.as_ref());
+        }
+        self.pass_all(Some(&mut packets), hears.as_ref())
+    }
+
+    fn pass_all(&mut self, mut packets: Option<&mut Packets>, gone: Option<&Receiver<Fault>>) -> Fault {
+        let mut player: Option<Player> = None;
+        loop {
+            let arrived = match (&mut self.media, packets.as_deref_mut()) {
+                (Media::Tcp { channel }, Some(packets)) => match packets.next(Instant::now() + LOOK) {
+                    Ok(Some(data)) if data.channel == *channel => vec![data.payload],
+                    Ok(_) => Vec::new(),
+                    Err(fault) => return fault,
+                },
+                (Media::Udp(udp), _) => {
+                    if let Some(Ok(fault)) = gone.map(Receiver::try_recv) {
+                        return fault;
+                    }
+                    udp.next(Instant::now() + LOOK)
+                }
+                (Media::Tcp { .. }, None) => Vec::new(),
+            };
+            for packet in arrived {
+                self.held.extend(self.gate.pass(packet).into_iter().flatten());
+            }
+            self.shared.n_lost.store(self.gate.n_lost(), Ordering::Relaxed);
+            if player.is_none() {
+                player = self.player.try_recv().ok();
+            }
+            match &player {
+                None if self.held.len() > MAX_HELD => {
+                    // Nobody is there to see it; what follows makes no sense without it.
+                    self.held.clear();
+                    self.gate.close();
+                }
+                None => {}
+                Some(player) => {
+                    for packet in self.held.drain(..) {
+                        if let Err(error) = player.send(&packet) {
+                            let message = format!("the pictures are not decoded as fast as they come: {error}");
+                            return Fault::new(FaultKind::Backlog, message);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Tells the camera now and then that its stream is still wanted, until one of these is disconnected; then that it is not.
+fn keep_alive(mut requests: Requests, url: &str, ends: [&Receiver<()>; 3]) {
+    let period = requests.session().map_or(LONGEST_KEEP_ALIVE, |(_, timeout)| timeout / 2);
+    let period = period.clamp(LEAST_KEEP_ALIVE, LONGEST_KEEP_ALIVE);
+    let [end, cancel, stream_ended] = ends;
+    let mut method = "GET_PARAMETER";
+    let mut is_heard = true;
+    loop {
+        let due = if is_heard { after(period) } else { never() };
+        select! {
+            recv(end) -> _ => break,
+            recv(cancel) -> _ => break,
+            recv(stream_ended) -> _ => break,
+            recv(due) -> _ => {}
+        }
+        let answer = requests.request(&Request::new(method, url, &[]), Instant::now() + KEEP_ALIVE_DEADLINE);
+        match answer {
+            Ok(answer) if answer.status().is_success() => {}
+            // Not every camera knows it (RFC 2326, 10.8 leaves it open); OPTIONS is known to all.
+            Ok(_) => method = "OPTIONS",
+            // The stream says itself when it has ended.
+            Err(_) => is_heard = false,
+        }
+    }
+}

@@ -1,0 +1,413 @@
+//! Network cameras: looked at, logged in at and heard by [`crate::network`]; FFmpeg decodes what comes over RTSP.
+//!
+//! Part of the worker program alone, as its neighbour `opencv.rs`. JPEGs over HTTP need no FFmpeg.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use opencv::core::{Mat, Vector};
+use opencv::prelude::*;
+use opencv::videoio;
+
+use super::{bad_frame, first_line, picture_of, to_u32};
+use crate::address::Address;
+use crate::backend::Backend;
+use crate::codec;
+use crate::fault::{Fault, FaultKind};
+use crate::frame::{PixelFormat, Size};
+use crate::latest::{Latest, Reader};
+use crate::network::age::Ages;
+use crate::network::gateway::Gateway;
+use crate::network::http::{self, Kind};
+use crate::network::sdp::{Codec, Description};
+use crate::network::wire::Wire;
+use crate::network::{Access, Found, look};
+use crate::source::{Grabbed, OpenRequest, Picture, Source};
+use crate::status::Got;
+
+/// Of the time for opening, so that the reason is told before it is over.
+const SHARE_OF_LOOK: f64 = 0.9;
+/// A step may take most of the time: the others take little, or are not reached.
+const SHARE_OF_STEP: f64 = 0.7;
+/// FFmpeg has the first key frame before it begins.
+const PLAYER_DEADLINE: Duration = Duration::from_secs(3);
+/// Of the time without a picture that counts as a stall, so that FFmpeg comes back first.
+const SHARE_OF_STALL: f64 = 0.9;
+/// Pictures that are thrown away at a time because newer ones wait: the window shall move meanwhile.
+const MAX_SKIPPED: u32 = 15;
+/// Older ones are thrown away if others wait.
+const STALE: Duration = Duration::from_millis(100);
+/// The rate at which snapshots are asked for at most: each is a request of its own.
+const MAX_SNAPSHOT_FPS: f64 = 5.0;
+
+/// Opens an address. Blocks for the request's deadlines for opening and for the first picture at most.
+///
+/// # Errors
+/// The first step that failed, as the camera said it.
+pub fn open(backend: Backend, api: i32, address: &Address, request: &OpenRequest) -> Result<Box<dyn Source>, Fault> {
+    let how = How { backend, api, address: address.clone(), request: request.clone() };
+    let playing = Some(how.play()?);
+    Ok(Box::new(Camera { how, playing }))
+}
+
+struct Camera {
+    how: How,
+    /// `None` while it is opened anew, and when that has failed.
+    playing: Option<Box<dyn Playing>>,
+}
+
+/// A stream that has been opened; as of [`Source`].
+trait Playing {
+    fn got(&self) -> Got;
+    fn grab(&mut self) -> Result<Grabbed, Fault>;
+    fn retrieve(&mut self) -> Result<Picture<'_>, Fault>;
+}
+
+impl Camera {
+    fn playing(&mut self) -> Result<&mut dyn Playing, Fault> {
+        match &mut self.playing {
+            Some(playing) => Ok(&mut **playing),
+            None => Err(Fault::new(FaultKind::ReadFailed, format!("{} is not open", self.how.request.spec))),
+        }
+    }
+}
+
+impl Source for Camera {
+    fn got(&self) -> Got {
+        self.playing.as_ref().map_or_else(Got::default, |playing| playing.got())
+    }
+
+    fn grab(&mut self) -> Result<Grabbed, Fault> {
+        self.playing()?.grab()
+    }
+
+    fn retrieve(&mut self) -> Result<Picture<'_>, Fault> {
+        self.playing()?.retrieve()
+    }
+
+    fn restart(&mut self) -> Result<(), Fault> {
+        // First: the camera may serve no second viewer.
+        self.playing = None;
+        self.playing = Some(self.how.play()?);
+        Ok(())
+    }
+}
+
+/// Everything needed to open the address, again and again.
+struct How {
+    backend: Backend,
+    api: i32,
+    address: Address,
+    request: OpenRequest,
+}
+
+impl How {
+    fn play(&self) -> Result<Box<dyn Playing>, Fault> {
+        let request = &self.request;
+        let access = Access {
+            address: self.address.clone(),
+            network: request.network.clone(),
+            step_deadline: request.open_deadline.mul_f64(SHARE_OF_STEP),
+            deadline: Instant::now() + request.open_deadline.mul_f64(SHARE_OF_LOOK),
+            cancel: request.cancel.clone(),
+        };
+        match look(&access, &mut |_| ())? {
+            Found::Rtsp { client, description } => {
+                let gateway = Gateway::start(
+                    client,
+                    &description,
+                    request.network.transport,
+                    access.deadline,
+                    request.first_frame_deadline,
+                    &request.cancel,
+                )?;
+                Ok(Box::new(Rtsp::start(gateway, &description, self)?))
+            }
+            Found::Http { stream } => Ok(Box::new(Http::start(stream, request)?)),
+        }
+    }
+}
+
+/// A stream that a gateway passes on to FFmpeg. Dropping it ends the session.
+struct Rtsp {
+    // FFmpeg first: it says good-bye to the gateway.
+    video: videoio::VideoCapture,
+    gateway: Gateway,
+    mat: Mat,
+    got: Got,
+    /// For messages; without a password.
+    name: String,
+    frame_deadline: Duration,
+    ages: Ages,
+    last_stamp: Duration,
+    /// Pictures so far, with those that were lost or thrown away.
+    n_pictures: u64,
+    n_lost: u64,
+}
+
+impl Rtsp {
+    fn start(gateway: Gateway, description: &Description, how: &How) -> Result<Self, Fault> {
+        let How { backend, api, request, .. } = how;
+        let name = request.spec.to_string();
+        let video = if *backend == Backend::Gstreamer {
+            // Of our own making: nothing in it was typed by anybody.
+            let pipeline = format!(
+                "rtspsrc location={} protocols=tcp latency=0 ! decodebin ! videoconvert ! video/x-raw,format=BGR ! \
+                 appsink drop=true max-buffers=1 sync=false",
+                gateway.url()
+            );
+            videoio::VideoCapture::from_file(&pipeline, *api)
+        } else {
+            // They hold only as parameters of opening, and only with the backend named (opencv#20549).
+            let parameters = [
+                (videoio::CAP_PROP_OPEN_TIMEOUT_MSEC, PLAYER_DEADLINE),
+                (videoio::CAP_PROP_READ_TIMEOUT_MSEC, request.frame_deadline.mul_f64(SHARE_OF_STALL)),
+            ];
+            let millis = |duration: Duration| i32::try_from(duration.as_millis()).unwrap_or(i32::MAX).max(1);
+            let parameters = parameters.into_iter().flat_map(|(key, time)| [key, millis(time)]);
+            videoio::VideoCapture::from_file_with_params(gateway.url(), *api, &Vector::from_iter(parameters))
+        };
+        let video = match video {
+            Ok(video) if video.is_opened().unwrap_or(false) => video,
+            Ok(_) | Err(_) => return Err(why_not_played(&gateway, description, &name)),
+        };
+        let number = |property| video.get(property).ok().filter(|value| value.is_finite() && *value > 0.0);
+        let size = number(videoio::CAP_PROP_FRAME_WIDTH)
+            .and_then(to_u32)
+            .zip(number(videoio::CAP_PROP_FRAME_HEIGHT).and_then(to_u32))
+            .and_then(|(width, height)| Size::new(width, height));
+        // What FFmpeg makes of a few packets is a guess.
+        let fps = description.video.fps;
+        let format = match description.video.codec {
+            Codec::Jpeg => Some(PixelFormat::MJPG),
+            _ => number(videoio::CAP_PROP_FOURCC).and_then(to_u32).and_then(PixelFormat::from_fourcc),
+        };
+        Ok(Self {
+            video,
+            gateway,
+            mat: Mat::default(),
+            got: Got { size: size.or(description.video.size), fps, format, n_buffers: None },
+            name,
+            frame_deadline: request.frame_deadline,
+            ages: Ages::default(),
+            last_stamp: Duration::ZERO,
+            n_pictures: 0,
+            n_lost: 0,
+        })
+    }
+
+    fn why_no_frame(&self, waited: Duration) -> Fault {
+        let name = &self.name;
+        match self.gateway.fault() {
+            Some(fault) if fault.kind == FaultKind::Backlog => fault,
+            Some(fault) => {
+                let ended =
+                    Fault::new(FaultKind::Unreachable, format!("the stream of {name} has ended: {}", fault.message));
+                Fault { code: fault.code, ..ended }
+            }
+            None if waited >= self.frame_deadline.mul_f64(SHARE_OF_STALL * SHARE_OF_STALL) => {
+                Fault::new(FaultKind::Stall, format!("no picture came from {name} for {:.1} s", waited.as_secs_f64()))
+            }
+            None => Fault::new(FaultKind::ProtocolTrouble, format!("the stream of {name} cannot be decoded any more")),
+        }
+    }
+
+    /// The time stamp of the picture that was grabbed last.
+    fn stamp(&self) -> Option<Duration> {
+        let millis = self.video.get(videoio::CAP_PROP_POS_MSEC).ok()?;
+        Duration::try_from_secs_f64(millis / 1_000.0).ok()
+    }
+
+    fn on_grabbed(&mut self, now: Instant) -> (Instant, Duration) {
+        let Some(stamp) = self.stamp() else { return (now, Duration::ZERO) };
+        let period = stamp.saturating_sub(self.last_stamp);
+        self.last_stamp = stamp;
+        (self.ages.taken_at(stamp, now), period)
+    }
+}
+
+impl Playing for Rtsp {
+    fn got(&self) -> Got {
+        self.got.clone()
+    }
+
+    fn grab(&mut self) -> Result<Grabbed, Fault> {
+        let began = Instant::now();
+        let mut n_skipped = 0;
+        loop {
+            let start = Instant::now();
+            let is_grabbed = self.video.grab().map_err(|error| {
+                let why = first_line(&error.message);
+                Fault::new(FaultKind::ReadFailed, format!("reading from {} failed: {why}", self.name))
+            })?;
+            if !is_grabbed {
+                return Err(self.why_no_frame(began.elapsed()));
+            }
+            let now = Instant::now();
+            let (taken_at, period) = self.on_grabbed(now);
+            self.n_pictures += 1;
+            let n_lost = self.gateway.n_lost();
+            if n_lost > self.n_lost {
+                // Packets of one picture, mostly.
+                self.n_pictures += 1;
+                self.n_lost = n_lost;
+            }
+            if self.ages.backlog(now).is_some() {
+                let age = now.saturating_duration_since(taken_at).as_secs_f64();
+                let message = format!("the pictures of {} come {age:.1} s late", self.name);
+                return Err(Fault::new(FaultKind::Backlog, message));
+            }
+            // It came sooner than pictures are made: it has waited, and so has the next one.
+            let has_waited = now.saturating_duration_since(start) < period / 2;
+            if has_waited && now.saturating_duration_since(taken_at) > STALE && n_skipped < MAX_SKIPPED {
+                n_skipped += 1;
+                continue;
+            }
+            return Ok(Grabbed { taken_at, sequence: Some(self.n_pictures) });
+        }
+    }
+
+    fn retrieve(&mut self) -> Result<Picture<'_>, Fault> {
+        match self.video.retrieve_def(&mut self.mat) {
+            Ok(true) if !self.mat.empty() => {}
+            Ok(_) => return Err(bad_frame(&self.name, "it is empty")),
+            Err(error) => return Err(bad_frame(&self.name, first_line(&error.message))),
+        }
+        let picture = picture_of(&self.mat).map_err(|why| bad_frame(&self.name, &why))?;
+        self.got.size = Some(picture.size());
+        Ok(picture)
+    }
+}
+
+fn why_not_played(gateway: &Gateway, description: &Description, name: &str) -> Fault {
+    if let Some(fault) = gateway.fault() {
+        return fault;
+    }
+    let codec = description.video.codec;
+    match codec {
+        Codec::H264 | Codec::Jpeg => Fault::new(
+            FaultKind::OpenFailed,
+            format!("key frames of {name} come, and FFmpeg finds no picture in them ({})", codec.name()),
+        )
+        .with_advice("Restart the camera; choose another profile or size in its settings."),
+        _ => Fault::new(
+            FaultKind::CodecMissing,
+            format!("{name} sends {}, which the FFmpeg on this computer does not decode", codec.name()),
+        ),
+    }
+}
+
+/// JPEGs, as they come or as they are asked for. Dropping it ends the conversation.
+struct Http {
+    arrivals: Reader<Arrival>,
+    /// What was grabbed.
+    picture: Option<Arc<Arrival>>,
+    n_pictures: u64,
+    got: Got,
+    name: String,
+    frame_deadline: Duration,
+    wire: Wire,
+    is_over: Arc<AtomicBool>,
+}
+
+struct Arrival {
+    at: Instant,
+    /// An error is the last one.
+    jpeg: Result<Vec<u8>, Fault>,
+}
+
+impl Http {
+    /// Reads on a thread named `pictures`, so that the newest one is always at hand; it ends with the stream.
+    fn start(stream: http::Stream, request: &OpenRequest) -> Result<Self, Fault> {
+        let asked_fps = request.asked.fps.filter(|fps| *fps > 0.0).unwrap_or(MAX_SNAPSHOT_FPS);
+        let period = match stream.kind() {
+            Kind::Snapshot => Some(Duration::from_secs_f64(asked_fps.min(MAX_SNAPSHOT_FPS).recip())),
+            Kind::Pictures => None,
+        };
+        let latest = Latest::new();
+        let is_over = Arc::new(AtomicBool::new(false));
+        let http = Self {
+            arrivals: latest.reader(),
+            picture: None,
+            n_pictures: 0,
+            got: Got {
+                fps: period.map(|period| period.as_secs_f64().recip()),
+                format: Some(PixelFormat::MJPG),
+                ..Got::default()
+            },
+            name: request.spec.to_string(),
+            frame_deadline: request.frame_deadline,
+            wire: stream.wire().clone(),
+            is_over: Arc::clone(&is_over),
+        };
+        let patience = request.first_frame_deadline;
+        let spawned = thread::Builder::new()
+            .name("pictures".to_owned())
+            .spawn(move || read_pictures(stream, period, patience, &latest, &is_over));
+        match spawned {
+            Ok(_) => Ok(http),
+            Err(error) => Err(Fault::new(FaultKind::NoResources, format!("the system gives no thread: {error}"))),
+        }
+    }
+}
+
+fn read_pictures(
+    mut stream: http::Stream,
+    period: Option<Duration>,
+    patience: Duration,
+    latest: &Latest<Arrival>,
+    is_over: &AtomicBool,
+) {
+    while !is_over.load(Ordering::Relaxed) {
+        let asked_at = Instant::now();
+        let jpeg = stream.next_picture(asked_at + patience);
+        let is_last = jpeg.is_err();
+        latest.publish(Arrival { at: Instant::now(), jpeg });
+        if is_last {
+            return;
+        }
+        if let Some(period) = period {
+            thread::sleep(period.saturating_sub(asked_at.elapsed()));
+        }
+    }
+}
+
+impl Drop for Http {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.wire.close();
+    }
+}
+
+impl Playing for Http {
+    fn got(&self) -> Got {
+        self.got.clone()
+    }
+
+    fn grab(&mut self) -> Result<Grabbed, Fault> {
+        let deadline = Instant::now() + self.frame_deadline.mul_f64(SHARE_OF_STALL);
+        let Some(fresh) = self.arrivals.wait_fresh(deadline) else {
+            let secs = self.frame_deadline.as_secs_f64();
+            return Err(Fault::new(FaultKind::Stall, format!("no picture came from {} for {secs:.1} s", self.name)));
+        };
+        if let Err(fault) = &fresh.value.jpeg {
+            return Err(fault.clone());
+        }
+        self.n_pictures += 1 + fresh.n_skipped;
+        let taken_at = fresh.value.at;
+        self.picture = Some(fresh.value);
+        Ok(Grabbed { taken_at, sequence: Some(self.n_pictures) })
+    }
+
+    fn retrieve(&mut self) -> Result<Picture<'_>, Fault> {
+        let nothing = || Fault::new(FaultKind::ReadFailed, "no frame was grabbed");
+        let arrival = self.picture.take().ok_or_else(nothing)?;
+        let jpeg = arrival.jpeg.as_ref().map_err(Clone::clone)?;
+        let any = Size { width: 1, height: 1 };
+        let image = codec::decode(PixelFormat::MJPG, any, jpeg).map_err(|why| bad_frame(&self.name, &why))?;
+        self.got.size = Some(image.size());
+        Ok(Picture::Own(image))
+    }
+}
