@@ -9,6 +9,7 @@ mod files;
 mod isolation;
 mod lab;
 mod monitor;
+mod network;
 mod testing;
 mod tidy;
 #[cfg(feature = "gui")]
