@@ -10,6 +10,7 @@ mod isolation;
 mod lab;
 mod monitor;
 mod streams;
+mod network;
 mod testing;
 mod tidy;
 #[cfg(feature = "gui")]

@@ -534,8 +534,10 @@ fn parse(bytes: &[u8]) -> Result<(usize, Option<Incoming>), Unheard> {
         });
     }
     if !rest.is_empty() && !could_be_rtsp(rest) {
-        // Enough to say what it is.
-        return if rest.len() < 8 && !matches!(rest, [0x15 | 0x16, ..]) && b"HTTP/".starts_with(rest) {
+        // Enough to say what it is; of a web server the whole line.
+        let is_begun = matches!(rest, [0x15 | 0x16])
+            || b"HTTP/".starts_with(rest.get(..rest.len().min(5)).unwrap_or_default()) && !rest.contains(&b'\n');
+        return if rest.len() < 100 && is_begun {
             Ok((n_blank, None))
         } else {
             Err(Unheard::Foreign(rest.get(..rest.len().min(200)).unwrap_or_default().to_vec()))
@@ -661,4 +663,71 @@ pub fn refusal(method: &str, response: &Response, login: &Login) -> Option<Findi
         Some(advice) => finding.with_advice(advice),
         None => finding,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many bytes are done with, and what they were.
+    #[track_caller]
+    fn check(bytes: &[u8], expected: &str) {
+        let got = match parse(bytes) {
+            Ok((n, None)) => format!("{n} partial"),
+            Ok((n, Some(Incoming::Data(data)))) => format!("{n} data {} {}", data.channel, data.payload.len()),
+            Ok((n, Some(Incoming::Request))) => format!("{n} request"),
+            Ok((n, Some(Incoming::Response(response)))) => {
+                let body = String::from_utf8_lossy(response.body()).into_owned();
+                format!("{n} {} {body} {}", status_line(&response), is_answer(&response, 7))
+            }
+            Err(Unheard::Foreign(bytes)) => format!("foreign {}", bytes.len()),
+            Err(Unheard::TooLong) => "too long".to_owned(),
+            Err(Unheard::Io(error)) => error.to_string(),
+        };
+        assert_eq!(got, expected, "{}", String::from_utf8_lossy(bytes));
+    }
+
+    #[test]
+    fn messages_are_read_as_cameras_write_them() {
+        check(b"", "0 partial");
+        check(b"RTSP/1.0 200 OK\r\nCSeq: 7\r\n\r\nrest", "28 200 OK  true");
+        check(b"RTSP/1.0 200 OK\r\nCSeq: 8\r\n\r\n", "28 200 OK  false");
+        check(b"RTSP/1.0 200 OK\r\n\r\n", "19 200 OK  true");
+        check(b"RTSP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nab", "0 partial");
+        check(b"RTSP/1.0 200 OK\r\nContent-length:3\r\n\r\nabcd", "40 200 OK abc true");
+        check(b"\r\nRTSP/1.0 454\nCSeq : 7\nServer: \xe4\n\n", "35 454  true");
+        check(b"RTSP/1.0 404 Stream Not Found\r\nno header\r\nCSeq: 7\r\n\r\n", "53 404 Stream Not Found  true");
+        check(b"RTSP/1.0 200 OK\r\nContent-Length: 9999999\r\n\r\n", "too long");
+        check(b"RTSP/1.0 200 OK\r\nContent-Length: much\r\n\r\n", "foreign 41");
+        check(b"RTSP/9 no\r\n\r\n", "foreign 13");
+        check(b"$\x01\0\x03abcd", "7 data 1 3");
+        check(b"$\x01\0\x03ab", "0 partial");
+        check(b"OPTIONS rtsp://x RTSP/1.0\r\n\r\n", "29 request");
+        check(b"HTT", "0 partial");
+        check(b"HTTP/1.1 400 Bad", "0 partial");
+        check(b"HTTP/1.1 400 Bad\r\n", "foreign 18");
+        check(&[0x16], "0 partial");
+        check(&[0x16, 3, 1], "foreign 3");
+        check(b"220 mail", "foreign 8");
+        check(&[b"RTSP/1.0 200 OK\r\nX: ".to_vec(), vec![b'x'; MAX_HEAD_BYTES]].concat(), "too long");
+    }
+
+    #[test]
+    fn nothing_makes_it_panic() {
+        let mut random = fastrand::Rng::with_seed(13);
+        let good =
+            b"RTSP/1.0 200 OK\r\nCSeq: 7\r\nSession: 1;timeout=60\r\nContent-Length: 4\r\n\r\nbody$\x01\0\x03abc";
+        for _ in 0..20_000 {
+            let mut bytes = good.to_vec();
+            for _ in 0..random.usize(1..6) {
+                let at = random.usize(..bytes.len());
+                bytes[at] = random.u8(..);
+            }
+            bytes.truncate(random.usize(..=bytes.len()));
+            let mut rest = &bytes[..];
+            while let Ok((n, Some(_))) = parse(rest) {
+                rest = &rest[n..];
+            }
+        }
+    }
 }
