@@ -96,8 +96,9 @@ impl fmt::Debug for Password {
 
 /// The address of a network camera, taken apart. User and password are as people know them, without escapes.
 ///
-/// `Display` masks the password; [`Self::without_password`] leaves it out; [`Self::with_login`] alone tells it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// `Display` and `Debug` mask the password, also one in the path; [`Self::without_password`] leaves it out;
+/// [`Self::with_login`] alone tells it.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Address {
     pub scheme: Scheme,
     /// A name or a number; of IPv6 without brackets.
@@ -190,6 +191,14 @@ impl Address {
         address.with_login()
     }
 
+    /// Whether there is a place for a password and none in it: a user without one, or an empty one in the path or query.
+    #[must_use]
+    pub fn lacks_password(&self) -> bool {
+        let lower = self.path.to_ascii_lowercase();
+        let is_empty_in_path = lower.split(['/', '?', '&', ';']).any(|part| PASSWORD_KEYS.contains(&part));
+        !self.user.is_empty() && self.password.is_none() || is_empty_in_path
+    }
+
     /// The secrets in it, as they might turn up in somebody else's text.
     pub fn secrets(&self) -> impl Iterator<Item = String> {
         let of_login = self.password.iter().flat_map(|password| {
@@ -224,6 +233,12 @@ impl fmt::Display for Address {
     }
 }
 
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Address({self})")
+    }
+}
+
 impl FromStr for Address {
     type Err = String;
 
@@ -235,7 +250,8 @@ impl FromStr for Address {
 /// The login and what follows its `@`. A password may hold any character, the `@` among them: the last `@` counts behind
 /// which a host stands, unless what stands before the first slash is a whole host by itself.
 fn split_login(rest: &str) -> (Option<&str>, &str) {
-    let head = rest.get(..rest.find(['/', '?', '#']).unwrap_or(rest.len())).unwrap_or(rest);
+    // A # ends a host too, but none stands right behind one: it is the password's.
+    let head = rest.get(..rest.find(['/', '?']).unwrap_or(rest.len())).unwrap_or(rest);
     let is_whole_host = !head.contains('@') && {
         let name = head.split(':').next().unwrap_or_default();
         head.starts_with('[') || name.contains('.') || name == "localhost" || !head.contains(':')
@@ -377,6 +393,7 @@ mod tests {
         );
         check("rtsp://admin:p@ss@cam/1", "admin|p@ss|cam|-|/1");
         check("rtsp://admin:p#1@cam/1", "admin|p#1|cam|-|/1");
+        check("rtsp://admin:p@s#1@cam/1", "admin|p@s#1|cam|-|/1");
         check("rtsp://admin:p/s?s@cam/1", "admin|p/s?s|cam|-|/1");
         check("rtsp://admin:p:w@cam/1", "admin|p:w|cam|-|/1");
         check("rtsp://admin:p%40ss@cam/1", "admin|p@ss|cam|-|/1");
@@ -437,7 +454,24 @@ mod tests {
             "rtsp://cam/user=admin&password=***&channel=1",
             "rtsp://cam/user=admin&password=&channel=1",
         );
-        check_shown("http://cam/v?pwd=x9", "http://cam/v?pwd=***", "http://cam/v?pwd=");
+        check_shown("http://cam/v?pwd=geheim", "http://cam/v?pwd=***", "http://cam/v?pwd=");
+    }
+
+    #[test]
+    fn an_address_knows_whether_it_lacks_a_password() {
+        #[track_caller]
+        fn check(text: &str, expected: bool) {
+            assert_eq!(Address::parse(text).unwrap().lacks_password(), expected, "{text}");
+        }
+        check("rtsp://cam/1", false);
+        check("rtsp://admin@cam/1", true);
+        check("rtsp://admin:@cam/1", false);
+        check("rtsp://admin:x@cam/1", false);
+        check("http://cam/v?user=a&pwd=", true);
+        check("http://cam/v?pwd=&user=a", true);
+        check("http://cam/v?pwd=x", false);
+        check("rtsp://cam/user=a&password=&channel=1", true);
+        check("rtsp://cam/bypass=", false);
     }
 
     #[test]
