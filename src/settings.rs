@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::address::Address;
 use crate::backend::Backend;
 use crate::control::Setting;
 use crate::status::Asked;
@@ -94,10 +95,53 @@ pub struct RecoverySettings {
 pub struct NetworkSettings {
     pub transport: Transport,
     /// SHA-256 fingerprints, in small hexadecimal digits, of certificates that the user trusts although no authority
-    /// vouches for them, by `host:port`.
+    /// vouches for them, by `host:port`; written and read by [`Self::trust`] and [`Self::trusted`].
     pub trusted_certificates: BTreeMap<String, String>,
     /// Addresses without passwords, the newest first.
     pub recent: Vec<String>,
+}
+
+/// More addresses than that are no list that somebody looks through.
+pub const N_RECENT: usize = 12;
+
+impl NetworkSettings {
+    /// Puts an address at the head of the list, without its password.
+    pub fn remember(&mut self, address: &Address) {
+        let text = address.without_password();
+        self.recent.retain(|recent| *recent != text);
+        self.recent.insert(0, text);
+        self.recent.truncate(N_RECENT);
+    }
+
+    /// Trusts a certificate of this SHA-256 fingerprint from now on, for this host and port alone.
+    pub fn trust(&mut self, address: &Address, fingerprint: &str) {
+        self.trusted_certificates.insert(host_and_port(address), fingerprint.to_ascii_lowercase());
+    }
+
+    /// The fingerprint of the certificate that is trusted at this host and port.
+    #[must_use]
+    pub fn trusted(&self, address: &Address) -> Option<&str> {
+        self.trusted_certificates.get(&host_and_port(address)).map(String::as_str)
+    }
+
+    /// What somebody wrote into the file by hand: no password stays in it, and nothing that is no address.
+    fn put_right(&mut self) {
+        let read = self.recent.iter().filter_map(|text| Address::parse(text).ok());
+        let mut recent: Vec<String> = Vec::new();
+        for text in read.map(|address| address.without_password()) {
+            if !recent.contains(&text) && recent.len() < N_RECENT {
+                recent.push(text);
+            }
+        }
+        self.recent = recent;
+    }
+}
+
+/// The port stands there always, and small letters, as names on a network do not tell them apart.
+fn host_and_port(address: &Address) -> String {
+    let host = address.host.to_lowercase();
+    let port = address.port();
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 /// How the packets of an RTSP stream travel.
@@ -451,6 +495,10 @@ impl Settings {
                 ));
             }
         }
+        self.network.put_right();
+        if let Some(address) = self.source.as_deref().and_then(|source| Address::parse(source).ok()) {
+            self.source = Some(address.without_password());
+        }
         if self.asked.size.is_some_and(|size| crate::frame::Size::new(size.width, size.height).is_none()) {
             self.asked.size = None;
             notices.push(
@@ -596,6 +644,47 @@ mod tests {
             .collect();
         names.sort();
         (loaded, names)
+    }
+
+    #[test]
+    fn recent_addresses_are_few_and_hold_no_password() {
+        let mut network = NetworkSettings::default();
+        for n in 0..20 {
+            network.remember(&Address::parse(&format!("rtsp://admin:geheim@cam{n}/1?pwd=geheim")).unwrap());
+        }
+        network.remember(&Address::parse("rtsp://admin:other@cam15:554/1?pwd=other").unwrap());
+        assert_eq!(network.recent.len(), N_RECENT);
+        assert_eq!(network.recent[..2], ["rtsp://admin@cam15/1?pwd=", "rtsp://admin@cam19/1?pwd="]);
+        assert!(!network.recent.join(" ").contains("geheim"));
+    }
+
+    #[test]
+    fn a_password_written_into_the_file_does_not_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.json");
+        fs::write(
+            &path,
+            r#"{"version":1,"source":"rtsp://admin:geheim@cam/1","network":{"recent":["rtsp://admin:geheim@cam/1","cam","rtsp://admin@cam/1"]}}"#,
+        )
+        .unwrap();
+        let settings = Settings::load(&path).settings;
+        assert_eq!(settings.network.recent, ["rtsp://admin@cam/1"]);
+        settings.save(&path).unwrap();
+        assert!(!fs::read_to_string(&path).unwrap().contains("geheim"));
+    }
+
+    #[test]
+    fn a_certificate_is_trusted_at_its_own_place_only() {
+        let address = |text: &str| Address::parse(text).unwrap();
+        let mut network = NetworkSettings::default();
+        network.trust(&address("rtsps://cam/1"), "AB12");
+        network.trust(&address("https://[fe80::1]:8443/"), "cd34");
+        let trusted = |text: &str| network.trusted(&address(text)).map(str::to_owned);
+        assert_eq!(trusted("rtsps://u:p@CAM:322/2").as_deref(), Some("ab12"));
+        assert_eq!(trusted("https://[fe80::1]:8443/x").as_deref(), Some("cd34"));
+        assert_eq!(trusted("https://cam/1"), None);
+        assert_eq!(trusted("rtsps://other/1"), None);
+        assert_eq!(network.trusted_certificates.keys().collect::<Vec<_>>(), ["[fe80::1]:8443", "cam:322"]);
     }
 
     #[test]
