@@ -7,6 +7,18 @@
 //! What is deliberately not here: decoding, retries, knowledge of recovery.
 
 mod certificate;
+pub mod http;
+mod jpeg;
+pub mod login;
+mod look;
+mod media;
+pub mod rtp;
+pub mod rtsp;
+pub mod sdp;
+mod sps;
+pub mod test;
+mod tls;
+pub mod wire;
 
 use std::time::{Duration, Instant};
 
@@ -14,11 +26,13 @@ use crossbeam_channel::Receiver;
 use serde::Serialize;
 
 use crate::address::Address;
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 use crate::frame::Size;
 use crate::settings::NetworkSettings;
 
 pub use certificate::Certificate;
+pub use look::{Found, look};
+pub use test::test;
 
 /// What to talk to, and for how long.
 #[derive(Clone, Debug)]
@@ -32,6 +46,12 @@ pub struct Access {
     pub deadline: Instant,
     /// Disconnected when nobody wants the answer any more.
     pub cancel: Receiver<()>,
+}
+
+/// Under which a certificate that somebody trusts stands in [`NetworkSettings::trusted_certificates`]: `host:port`.
+#[must_use]
+pub fn trust_key(address: &Address) -> String {
+    format!("{}:{}", address.host, address.port())
 }
 
 /// One step of the connection test, as it is shown and as `camclinic test --json` prints it.
@@ -86,6 +106,32 @@ pub struct Finding {
     pub fault: Fault,
     /// 0 to 1.
     pub confidence: f64,
+}
+
+impl Finding {
+    /// One that is nearly certain.
+    pub(crate) fn new(entry: &'static str, kind: FaultKind, message: impl Into<String>) -> Self {
+        Self { entry, fault: Fault::new(kind, message), confidence: 0.95 }
+    }
+
+    pub(crate) fn with_code(self, code: impl Into<i64>) -> Self {
+        Self { fault: self.fault.with_code(code), ..self }
+    }
+
+    pub(crate) fn with_os_code(self, error: &std::io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(code) => self.with_code(code),
+            None => self,
+        }
+    }
+
+    pub(crate) fn with_advice(self, advice: impl Into<String>) -> Self {
+        Self { fault: self.fault.with_advice(advice), ..self }
+    }
+
+    pub(crate) fn unsure(self, confidence: f64) -> Self {
+        Self { confidence, ..self }
+    }
 }
 
 /// What the test measured over its time of watching.

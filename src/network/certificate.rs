@@ -66,7 +66,8 @@ fn fingerprint(der: &[u8]) -> Option<String> {
     let suites = rustls::crypto::ring::DEFAULT_CIPHER_SUITES;
     let hash = suites.iter().filter_map(rustls::SupportedCipherSuite::tls13).map(|suite| suite.common.hash_provider);
     let sha256 = hash.into_iter().find(|hash| hash.algorithm() == HashAlgorithm::SHA256)?;
-    Some(sha256.hash(der).as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+    let digits: Vec<_> = sha256.hash(der).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    Some(digits.concat())
 }
 
 const INTEGER: u8 = 0x02;

@@ -1,0 +1,594 @@
+//! Pictures over HTTP: MJPEG streams (`multipart/x-mixed-replace`) and addresses of snapshots, as cameras serve them.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::time::{Duration, Instant};
+
+use super::jpeg::Splitter;
+use super::login::Login;
+use super::look::{Detailed, Looker, reach};
+use super::wire::{Wire, broken};
+use super::{Access, Finding, StepName, StepOutcome};
+use crate::address::{Address, Scheme};
+use crate::fault::{Fault, FaultKind};
+
+const MAX_HEAD_BYTES: usize = 64 << 10;
+const MAX_HEADERS: usize = 100;
+const MAX_REDIRECTS: usize = 5;
+/// A camera that sends so much without a picture among it sends none.
+const MAX_SKIPPED_BYTES: usize = 1 << 20;
+/// A body of an answer that is not wanted is read so far, so that the connection can be used again.
+const MAX_UNWANTED_BYTES: u64 = 64 << 10;
+const N_READ_BYTES: usize = 16_384;
+
+/// A camera that serves pictures over HTTP, logged in at.
+pub struct Stream {
+    access: Access,
+    /// After redirects.
+    address: Address,
+    wire: Wire,
+    login: Login,
+    kind: Kind,
+    body: Body,
+    splitter: Splitter,
+    n_pictures: u64,
+    /// The next picture must be asked for.
+    is_used_up: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Picture after picture, at the camera's pace.
+    Pictures,
+    /// One picture, and another each time that it is asked for.
+    Snapshot,
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream").field("address", &self.address).field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+impl Detailed for Kind {
+    fn detail(&self) -> String {
+        match self {
+            Self::Pictures => "a stream of JPEGs".to_owned(),
+            Self::Snapshot => "a snapshot: one JPEG for each request".to_owned(),
+        }
+    }
+}
+
+/// The status and the headers of an answer.
+struct Head {
+    status: u16,
+    reason: String,
+    headers: Vec<(String, String)>,
+}
+
+impl Head {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// As in `404 Not Found`.
+    fn status_line(&self) -> String {
+        format!("{} {}", self.status, self.reason).trim_end().to_owned()
+    }
+}
+
+/// How the body of the answer ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
+    Length(u64),
+    /// With what is left of the chunk.
+    Chunked(u64),
+    Close,
+    Over,
+}
+
+struct Body {
+    framing: Framing,
+    /// Came with the head or with what was read before.
+    raw: Vec<u8>,
+    is_last: bool,
+}
+
+impl Stream {
+    /// Asks for the stream and logs in, and tells of the steps `Get` and `Login`.
+    pub(super) fn open(looker: &mut Looker<'_>, wire: Wire) -> Result<Self, Finding> {
+        let access = looker.access.clone();
+        let mut stream = Self {
+            address: access.address.clone(),
+            login: Login::new(&access.address),
+            access,
+            wire,
+            kind: Kind::Pictures,
+            body: Body { framing: Framing::Over, raw: Vec::new(), is_last: false },
+            splitter: Splitter::default(),
+            n_pictures: 0,
+            is_used_up: false,
+        };
+        let started = Instant::now();
+        let deadline = looker.step_deadline();
+        let first = stream.fetch(false, deadline);
+        let first = first.map_err(|finding| looker.bad(StepName::Get, started, finding))?;
+        if first.status != 401 {
+            let kind = stream.judge(&first, deadline);
+            stream.kind = looker.step_with(StepName::Get, started, started.elapsed(), kind)?;
+            looker.tell_ms(StepName::Login, StepOutcome::Good, None, "the camera wants no login");
+            return Ok(stream);
+        }
+        let took = started.elapsed();
+        let login_started = Instant::now();
+        let deadline = looker.step_deadline();
+        match stream.asked(&first, false, false).and_then(|()| stream.fetch(true, deadline)) {
+            Ok(head) => {
+                let login_took = login_started.elapsed();
+                let kind = stream.judge(&head, deadline);
+                let kind = looker.step_with(StepName::Get, started, took, kind);
+                let scheme = stream.login.scheme().unwrap_or_default();
+                let words = format!("the camera takes user “{}” ({scheme})", stream.address.user);
+                looker.tell_ms(StepName::Login, StepOutcome::Good, Some(login_took), words);
+                stream.kind = kind?;
+                Ok(stream)
+            }
+            Err(finding) => {
+                let words = format!("{}: the camera wants a login", stream.login.mask(&first.status_line()));
+                looker.tell_ms(StepName::Get, StepOutcome::Good, Some(took), words);
+                Err(looker.bad(StepName::Login, login_started, finding))
+            }
+        }
+    }
+
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    #[must_use]
+    pub fn login(&self) -> &Login {
+        &self.login
+    }
+
+    /// The connection itself: closing it ends a wait for a picture. Snapshots may use another for each.
+    #[must_use]
+    pub fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    /// The next whole JPEG, of 16 MiB at most. A snapshot is asked for; at which pace is the caller's affair.
+    ///
+    /// # Errors
+    /// None came by the deadline, the stream ended, or it is none.
+    pub fn next_picture(&mut self, deadline: Instant) -> Result<Vec<u8>, Fault> {
+        self.picture(deadline).map_err(|finding| finding.fault)
+    }
+
+    pub(super) fn picture(&mut self, deadline: Instant) -> Result<Vec<u8>, Finding> {
+        let started = Instant::now();
+        if self.is_used_up {
+            let head = self.fetch(true, deadline)?;
+            self.judge(&head, deadline)?;
+            self.is_used_up = false;
+        }
+        let no_stream = |message: String| Finding::new("F95", FaultKind::NoStream, message);
+        let mut some = Vec::new();
+        loop {
+            if let Some(picture) = self.splitter.next() {
+                self.n_pictures += 1;
+                self.is_used_up = self.kind == Kind::Snapshot;
+                return Ok(picture);
+            }
+            if self.splitter.n_skipped() > MAX_SKIPPED_BYTES {
+                self.wire.close();
+                return Err(no_stream(format!(
+                    "the camera has sent {} KiB, and no JPEG is among it",
+                    self.splitter.n_skipped() >> 10
+                )));
+            }
+            some.clear();
+            match self.body.read(&self.wire, &mut some, deadline) {
+                Ok(true) => self.splitter.push(&some),
+                Ok(false) if self.n_pictures == 0 || self.kind == Kind::Snapshot => {
+                    return Err(no_stream("the answer ended before there was a whole picture".into()));
+                }
+                Ok(false) => {
+                    let n = self.n_pictures;
+                    let pictures = if n == 1 { "one picture".to_owned() } else { format!("{n} pictures") };
+                    let message = format!("the camera ended the stream after {pictures}");
+                    return Err(Finding::new("F95", FaultKind::ProtocolTrouble, message).with_advice(
+                        "If it always ends so soon, take the address of a snapshot, or of another stream; update the camera's firmware.",
+                    ));
+                }
+                Err(error) if error.kind() == ErrorKind::TimedOut => {
+                    let waited = deadline.saturating_duration_since(started).as_secs_f64();
+                    let message = format!("the camera answers, and no whole picture came within {waited:.1} s");
+                    return Err(Finding::new("F95", FaultKind::Unreachable, message).unsure(0.8));
+                }
+                Err(error) if error.kind() == ErrorKind::InvalidData => {
+                    return Err(no_stream("the camera's answer contradicts itself: its chunks have no lengths".into()));
+                }
+                Err(error) => return Err(broken(&error, "the stream", Duration::ZERO)),
+            }
+        }
+    }
+
+    fn asked(&mut self, head: &Head, had_login: bool, is_again: bool) -> Result<(), Finding> {
+        let challenges: Vec<_> = head
+            .headers
+            .iter()
+            .filter(|(name, _)| name.eq_ignore_ascii_case("www-authenticate"))
+            .map(|(_, value)| value.as_str())
+            .collect();
+        let challenge = (!challenges.is_empty()).then(|| challenges.join(", "));
+        self.login.asked(challenge.as_deref(), had_login, is_again, &head.status_line())
+    }
+
+    /// GET, through redirects, and through the login if that is wanted; the body comes next.
+    fn fetch(&mut self, may_log_in: bool, deadline: Instant) -> Result<Head, Finding> {
+        let mut is_again = false;
+        let mut n_redirects = 0;
+        loop {
+            let (head, had_login) = self.get(deadline)?;
+            match head.status {
+                401 if may_log_in => {
+                    self.asked(&head, had_login, is_again)?;
+                    is_again = had_login;
+                }
+                301 | 302 | 303 | 307 | 308 if head.header("location").is_some() => {
+                    n_redirects += 1;
+                    if n_redirects > MAX_REDIRECTS {
+                        let message = format!("the camera sends on from one address to the next, {n_redirects} times");
+                        return Err(Finding::new("F95", FaultKind::NoStream, message).with_code(head.status));
+                    }
+                    self.follow(head.header("location").unwrap_or_default(), head.status, deadline)?;
+                }
+                _ => {
+                    if had_login && head.status != 401 {
+                        self.login.accepted();
+                    }
+                    return Ok(head);
+                }
+            }
+        }
+    }
+
+    /// Goes where a redirect says: with the login on the same host only, and never out of encryption.
+    fn follow(&mut self, location: &str, status: u16, deadline: Instant) -> Result<(), Finding> {
+        let location = location.trim();
+        let shown = self.login.mask(location);
+        let mut next = if location.contains("://") {
+            Address::parse(location).map_err(|_| {
+                let message = format!("the camera sends on to what is no address: {shown}");
+                Finding::new("F95", FaultKind::NoStream, message).with_code(status)
+            })?
+        } else {
+            let path = if location.starts_with('/') {
+                location.to_owned()
+            } else {
+                let folder = self.address.path.split('?').next().and_then(|path| path.rsplit_once('/'));
+                format!("{}/{location}", folder.map_or("", |(folder, _)| folder))
+            };
+            let base = Address { path: String::new(), user: String::new(), password: None, ..self.address.clone() };
+            Address::parse(&format!("{}{path}", base.request_url())).map_err(|_| {
+                let message = format!("the camera sends on to what is no address: {shown}");
+                Finding::new("F95", FaultKind::NoStream, message).with_code(status)
+            })?
+        };
+        if next.scheme.is_rtsp() {
+            let message = format!("the camera sends on to {shown}");
+            return Err(Finding::new("F99", FaultKind::WrongProtocol, message)
+                .with_code(status)
+                .with_advice("Take the address that the camera names."));
+        }
+        if self.address.scheme.is_encrypted() && next.scheme == Scheme::Http {
+            let message = format!("the camera sends on out of encryption, to {shown}: that is not followed");
+            return Err(Finding::new("F94", FaultKind::Untrusted, message).with_code(status).with_advice(
+                "Switch encryption on for the stream in the camera's settings, or take the address without it.",
+            ));
+        }
+        let is_same_host = next.host.eq_ignore_ascii_case(&self.address.host);
+        (next.user, next.password) = if is_same_host {
+            (self.address.user.clone(), self.address.password.clone())
+        } else {
+            (String::new(), None)
+        };
+        let is_same_server = is_same_host && next.port() == self.address.port() && next.scheme == self.address.scheme;
+        if !is_same_host {
+            self.login = Login::new(&next);
+        }
+        self.address = next;
+        if !is_same_server {
+            self.wire.close();
+            self.wire = reach(&self.access, &self.address, deadline)?;
+            self.body = Body { framing: Framing::Over, raw: Vec::new(), is_last: false };
+        }
+        Ok(())
+    }
+
+    /// One request and the head of its answer, and whether the login went with it.
+    fn get(&mut self, deadline: Instant) -> Result<(Head, bool), Finding> {
+        let patience = deadline.saturating_duration_since(Instant::now());
+        let is_used = !self.body.raw.is_empty() || self.n_pictures > 0;
+        if !self.body.finish(&self.wire, deadline) {
+            self.wire.close();
+            self.wire = reach(&self.access, &self.address, deadline)?;
+            self.body.raw.clear();
+        }
+        self.splitter = Splitter::default();
+        let path = if self.address.path.is_empty() { "/" } else { &self.address.path };
+        let login = self.login.authorization("GET", path, &[]);
+        let mut request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: Camclinic\r\nAccept: multipart/x-mixed-replace, image/jpeg, */*;q=0.1\r\n",
+            self.address.authority()
+        );
+        if let Some(login) = &login {
+            request += &format!("Authorization: {login}\r\n");
+        }
+        request += "\r\n";
+        let sent = self.wire.write_all(request.as_bytes(), deadline);
+        let head = match sent {
+            Ok(()) => self.head(deadline),
+            Err(error) => Err(Unheard::Io(error)),
+        };
+        let head = match head {
+            // A connection that was kept may have been closed meanwhile.
+            Err(Unheard::Io(error)) if is_used && error.kind() != ErrorKind::TimedOut => {
+                self.wire = reach(&self.access, &self.address, deadline)?;
+                self.body.raw.clear();
+                let sent = self.wire.write_all(request.as_bytes(), deadline);
+                sent.map_err(Unheard::Io).and_then(|()| self.head(deadline))
+            }
+            head => head,
+        };
+        match head {
+            Ok(head) => Ok((head, login.is_some())),
+            Err(Unheard::Io(error)) => Err(broken(&error, "GET", patience)),
+            Err(Unheard::TooLong) => {
+                self.wire.close();
+                let message =
+                    "the head of the camera's answer is longer than any should be, and was not read to its end";
+                Err(Finding::new("F95", FaultKind::ProtocolTrouble, message))
+            }
+            Err(Unheard::Foreign(bytes)) => Err(foreign(&bytes)),
+        }
+    }
+
+    fn head(&mut self, deadline: Instant) -> Result<Head, Unheard> {
+        let mut read = [0; N_READ_BYTES];
+        loop {
+            let raw = &mut self.body.raw;
+            let n = raw.len().min(5);
+            if raw.get(..n) != b"HTTP/".get(..n) {
+                let n = raw.len().min(200);
+                return Err(Unheard::Foreign(raw.get(..n).unwrap_or_default().to_vec()));
+            }
+            let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+            let mut response = httparse::Response::new(&mut headers);
+            let mut config = httparse::ParserConfig::default();
+            config.allow_spaces_after_header_name_in_responses(true);
+            config.ignore_invalid_headers_in_responses(true);
+            match config.parse_response(&mut response, raw) {
+                Ok(httparse::Status::Complete(n)) => {
+                    let headers = response.headers.iter();
+                    let text = |value: &[u8]| String::from_utf8_lossy(value).trim().to_owned();
+                    let head = Head {
+                        status: response.code.unwrap_or_default(),
+                        reason: response.reason.unwrap_or_default().chars().take(100).collect(),
+                        headers: headers.map(|header| (header.name.to_owned(), text(header.value))).collect(),
+                    };
+                    raw.drain(..n);
+                    // 100 Continue and its like.
+                    if (100..200).contains(&head.status) {
+                        continue;
+                    }
+                    self.body.begin(&head);
+                    return Ok(head);
+                }
+                Ok(httparse::Status::Partial) if raw.len() <= MAX_HEAD_BYTES => {}
+                Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => return Err(Unheard::TooLong),
+                Err(_) => {
+                    let n = raw.len().min(200);
+                    return Err(Unheard::Foreign(raw.get(..n).unwrap_or_default().to_vec()));
+                }
+            }
+            match self.wire.read(&mut read, deadline) {
+                Ok(0) => return Err(Unheard::Io(ErrorKind::UnexpectedEof.into())),
+                Ok(n) => self.body.raw.extend_from_slice(read.get(..n).unwrap_or_default()),
+                Err(error) => return Err(Unheard::Io(error)),
+            }
+        }
+    }
+
+    /// What an answer is good for.
+    fn judge(&mut self, head: &Head, deadline: Instant) -> Result<Kind, Finding> {
+        let words = self.login.mask(&head.status_line());
+        let said = format!("the camera answers GET with {words}");
+        let refused = |entry, kind, confidence| {
+            Err(Finding::new(entry, kind, said.clone()).with_code(head.status).unsure(confidence))
+        };
+        match head.status {
+            200..=299 => {}
+            401 => return refused("F83", FaultKind::LoginRefused, 0.9),
+            403 => return refused("F85", FaultKind::Forbidden, 0.9),
+            404 | 410 => return refused("F84", FaultKind::WrongPath, 0.95),
+            400 | 405 | 406 => return refused("F84", FaultKind::WrongPath, 0.7),
+            429 | 503 => return refused("F90", FaultKind::SessionLimit, 0.8),
+            _ => return refused("F95", FaultKind::ProtocolTrouble, 0.7),
+        }
+        let content_type = head.header("content-type").unwrap_or_default().to_ascii_lowercase();
+        let content_type = content_type.split(';').next().unwrap_or_default().trim().to_owned();
+        if content_type.starts_with("multipart/") {
+            return Ok(Kind::Pictures);
+        }
+        if matches!(content_type.as_str(), "image/jpeg" | "image/jpg" | "image/pjpeg") {
+            return Ok(Kind::Snapshot);
+        }
+        let has_length = matches!(self.body.framing, Framing::Length(_));
+        let begin = self.begin(deadline);
+        let text = String::from_utf8_lossy(&begin).trim_start().to_ascii_lowercase();
+        if begin.starts_with(&[0xff, 0xd8, 0xff]) {
+            return Ok(if has_length { Kind::Snapshot } else { Kind::Pictures });
+        }
+        if text.starts_with("--") && text.contains("content-") {
+            return Ok(Kind::Pictures);
+        }
+        let is_html = content_type.contains("html") || text.starts_with("<!doctype html") || text.starts_with("<html");
+        let what = if begin.is_empty() {
+            "nothing behind it".to_owned()
+        } else if is_html {
+            match title(&begin) {
+                Some(title) => format!("a web page, “{}”", self.login.mask(&title)),
+                None => "a web page".to_owned(),
+            }
+        } else if content_type.is_empty() {
+            "something that is no picture".to_owned()
+        } else {
+            let kind: String = content_type.chars().take(60).collect();
+            format!("{}, which is no JPEG", self.login.mask(&kind))
+        };
+        self.wire.close();
+        let finding = Finding::new("F95", FaultKind::NoStream, format!("{said}, and {what}"));
+        Err(if is_html {
+            finding.with_advice(
+                "The address is that of a page. Take that of the stream or of a snapshot; if the page asks for a login, switch on “Basic” or “Digest” for the stream in the camera's settings.",
+            )
+        } else {
+            finding
+        })
+    }
+
+    /// The first bytes of the body, which stay there.
+    fn begin(&mut self, deadline: Instant) -> Vec<u8> {
+        let mut begin = Vec::new();
+        while begin.len() < 1_024 {
+            match self.body.read(&self.wire, &mut begin, deadline) {
+                Ok(true) => {}
+                _ => break,
+            }
+        }
+        self.splitter.push(&begin);
+        begin
+    }
+}
+
+impl Body {
+    fn begin(&mut self, head: &Head) {
+        let is_chunked =
+            head.header("transfer-encoding").is_some_and(|value| value.to_ascii_lowercase().contains("chunked"));
+        let length = head.header("content-length").and_then(|value| value.parse().ok());
+        let content_type = head.header("content-type").unwrap_or_default().to_ascii_lowercase();
+        self.framing = match length {
+            _ if is_chunked => Framing::Chunked(0),
+            // Some cameras give a stream the length 0, or that of its first picture.
+            Some(length) if !content_type.starts_with("multipart/") => Framing::Length(length),
+            _ if matches!(head.status, 204 | 304) => Framing::Over,
+            _ => Framing::Close,
+        };
+        self.is_last = head.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+    }
+
+    /// Reads what is left of an answer that is not wanted. `false` where the connection cannot be used again.
+    fn finish(&mut self, wire: &Wire, deadline: Instant) -> bool {
+        if self.is_last || self.framing == Framing::Close {
+            return false;
+        }
+        if matches!(self.framing, Framing::Length(length) if length > MAX_UNWANTED_BYTES) {
+            return false;
+        }
+        let mut unwanted = Vec::new();
+        while unwanted.len() as u64 <= MAX_UNWANTED_BYTES {
+            match self.read(wire, &mut unwanted, deadline) {
+                Ok(true) => {}
+                Ok(false) => return true,
+                Err(_) => return false,
+            }
+        }
+        false
+    }
+
+    /// Appends some of the body; `false` at its end.
+    fn read(&mut self, wire: &Wire, into: &mut Vec<u8>, deadline: Instant) -> io::Result<bool> {
+        loop {
+            match self.framing {
+                Framing::Over | Framing::Length(0) => return Ok(false),
+                Framing::Chunked(0) => {
+                    let n_blank = self.raw.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+                    self.raw.drain(..n_blank);
+                    match httparse::parse_chunk_size(&self.raw) {
+                        Ok(httparse::Status::Complete((_, 0))) => {
+                            // Trailers may follow: the connection is not used again.
+                            self.framing = Framing::Over;
+                            self.is_last = true;
+                            return Ok(false);
+                        }
+                        Ok(httparse::Status::Complete((n, size))) => {
+                            self.raw.drain(..n);
+                            self.framing = Framing::Chunked(size);
+                            continue;
+                        }
+                        Ok(httparse::Status::Partial) if self.raw.len() < MAX_HEAD_BYTES => {}
+                        _ => return Err(ErrorKind::InvalidData.into()),
+                    }
+                }
+                Framing::Length(left) | Framing::Chunked(left) if !self.raw.is_empty() => {
+                    let n = self.raw.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+                    into.extend(self.raw.drain(..n));
+                    let left = left.saturating_sub(n as u64);
+                    let is_chunked = matches!(self.framing, Framing::Chunked(_));
+                    self.framing = if is_chunked { Framing::Chunked(left) } else { Framing::Length(left) };
+                    return Ok(true);
+                }
+                Framing::Close if !self.raw.is_empty() => {
+                    into.append(&mut self.raw);
+                    return Ok(true);
+                }
+                Framing::Length(_) | Framing::Chunked(_) | Framing::Close => {}
+            }
+            let mut read = [0; N_READ_BYTES];
+            match wire.read(&mut read, deadline)? {
+                0 => {
+                    self.framing = Framing::Over;
+                    self.is_last = true;
+                    return Ok(false);
+                }
+                n => self.raw.extend_from_slice(read.get(..n).unwrap_or_default()),
+            }
+        }
+    }
+}
+
+/// Why no head was understood.
+enum Unheard {
+    Io(io::Error),
+    TooLong,
+    Foreign(Vec<u8>),
+}
+
+/// What answers, if not HTTP (F99).
+fn foreign(bytes: &[u8]) -> Finding {
+    let wrong =
+        |message: String, advice: &str| Finding::new("F99", FaultKind::WrongProtocol, message).with_advice(advice);
+    if bytes.starts_with(b"RTSP/") {
+        wrong("an RTSP server answers on this port".into(), "Write rtsp:// in place of http://.")
+    } else if matches!(bytes, [0x15 | 0x16, 3, ..]) {
+        wrong(
+            "this port wants encryption: GET was answered with a TLS record".into(),
+            "Write https:// in place of http://, or choose the port without encryption, mostly 80.",
+        )
+    } else {
+        let begin: Vec<_> = bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        wrong(
+            format!("what answers on this port is no HTTP: it begins with {}", begin.join(" ")),
+            "Check the port: HTTP mostly has 80.",
+        )
+    }
+}
+
+fn title(html: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(html);
+    let start = text.to_ascii_lowercase().find("<title>")? + "<title>".len();
+    let title = text.get(start..)?.split('<').next()?.trim();
+    (!title.is_empty()).then(|| title.chars().take(60).collect())
+}

@@ -1,0 +1,207 @@
+//! JPEGs out of a stream of bytes, by their own structure (ITU-T T.81, annex B).
+//!
+//! Boundaries and lengths of multipart streams are wrong or missing at many cameras; where a picture begins and ends is not.
+
+use crate::frame::Size;
+
+/// Larger ones are skipped.
+const MAX_BYTES: usize = 16 << 20;
+
+/// Takes whole pictures out of what is pushed into it, and skips everything else.
+#[derive(Debug, Default)]
+pub struct Splitter {
+    bytes: Vec<u8>,
+    /// Up to where the picture has been read; 0 outside of one.
+    at: usize,
+    is_in_scan: bool,
+    has_scan: bool,
+    n_skipped: usize,
+}
+
+impl Splitter {
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// How many bytes were no part of a picture since the last one, those of the part's head among them.
+    pub fn n_skipped(&self) -> usize {
+        self.n_skipped
+    }
+
+    /// The next whole picture. To be called until there is none before more is pushed.
+    pub fn next(&mut self) -> Option<Vec<u8>> {
+        loop {
+            if self.at == 0 {
+                let start = self.bytes.windows(3).position(|window| window == [0xff, 0xd8, 0xff]);
+                let n = start.unwrap_or(self.bytes.len().saturating_sub(2));
+                self.bytes.drain(..n);
+                self.n_skipped += n;
+                start?;
+                self.at = 2;
+                self.is_in_scan = false;
+                self.has_scan = false;
+            }
+            match self.walk() {
+                Walked::Whole => {
+                    let rest = self.bytes.split_off(self.at);
+                    let picture = std::mem::replace(&mut self.bytes, rest);
+                    self.at = 0;
+                    self.n_skipped = 0;
+                    return Some(picture);
+                }
+                Walked::Partial if self.bytes.len() > MAX_BYTES => self.skip(self.bytes.len()),
+                Walked::Partial => return None,
+                Walked::Damaged if self.has_scan => self.skip(self.at.max(2)),
+                // What says how long it is may itself be damaged: the next picture may begin in it.
+                Walked::Damaged => self.skip(2),
+            }
+        }
+    }
+
+    fn skip(&mut self, n: usize) {
+        let n = n.min(self.bytes.len());
+        self.bytes.drain(..n);
+        self.n_skipped += n;
+        self.at = 0;
+    }
+
+    fn walk(&mut self) -> Walked {
+        loop {
+            if self.is_in_scan {
+                // Up to the next marker that is none of the scan's own: stuffed bytes and restarts.
+                let rest = self.bytes.get(self.at..).unwrap_or_default();
+                let is_end = |pair: &[u8]| matches!(pair, [0xff, second] if !matches!(second, 0 | 0xd0..=0xd7 | 0xff));
+                let Some(n) = rest.windows(2).position(is_end) else {
+                    self.at += rest.len().saturating_sub(1);
+                    return Walked::Partial;
+                };
+                self.at += n;
+                self.is_in_scan = false;
+            }
+            let (marker, length) = match self.bytes.get(self.at..).unwrap_or_default() {
+                [0xff, 0xff, ..] => {
+                    self.at += 1;
+                    continue;
+                }
+                [0xff, 0xd9, ..] if !self.has_scan => return Walked::Damaged,
+                [0xff, 0xd9, ..] => {
+                    self.at += 2;
+                    return Walked::Whole;
+                }
+                // A picture begins in another: that one has no end.
+                [0xff, 0xd8, ..] => return Walked::Damaged,
+                [0xff, 0x01 | 0xd0..=0xd7, ..] => {
+                    self.at += 2;
+                    continue;
+                }
+                [0xff, marker, high, low, ..] => (*marker, usize::from(u16::from_be_bytes([*high, *low]))),
+                [0xff] | [0xff, _] | [0xff, _, _] | [] => return Walked::Partial,
+                [..] => return Walked::Damaged,
+            };
+            if length < 2 {
+                return Walked::Damaged;
+            }
+            if self.bytes.len() < self.at + 2 + length {
+                return Walked::Partial;
+            }
+            self.at += 2 + length;
+            self.is_in_scan = marker == 0xda;
+            self.has_scan |= self.is_in_scan;
+        }
+    }
+}
+
+enum Walked {
+    Whole,
+    Partial,
+    Damaged,
+}
+
+/// The size that a JPEG says it has.
+pub fn size(jpeg: &[u8]) -> Option<Size> {
+    let mut rest = jpeg.strip_prefix(&[0xff, 0xd8])?;
+    loop {
+        match rest {
+            [0xff, 0xff, ..] => rest = rest.get(1..)?,
+            [0xff, 0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf, _, _, _, h1, h2, w1, w2, ..] => {
+                let (width, height) = (u16::from_be_bytes([*w1, *w2]), u16::from_be_bytes([*h1, *h2]));
+                return (width > 0 && height > 0).then_some(Size { width: width.into(), height: height.into() });
+            }
+            [0xff, 0xda | 0xd9, ..] => return None,
+            [0xff, _, high, low, ..] => rest = rest.get(2 + usize::from(u16::from_be_bytes([*high, *low])).max(2)..)?,
+            _ => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jpeg(width: u8, scan: &[u8]) -> Vec<u8> {
+        let head = [
+            0xff, 0xd8, 0xff, 0xe1, 0, 6, 0xff, 0xd8, 0xff, 0xd9, 0xff, 0xc0, 0, 11, 8, 0, 48, 0, width, 1, 1, 0x11, 0,
+        ];
+        [&head[..], &[0xff, 0xda, 0, 2], scan, &[0xff, 0xd9]].concat()
+    }
+
+    /// Pushed at once and byte by byte, the same pictures come out; as their widths.
+    #[track_caller]
+    fn check(parts: &[&[u8]], expected: &[u32]) {
+        let bytes = parts.concat();
+        for n in [bytes.len(), 1, 7] {
+            let mut splitter = Splitter::default();
+            let mut widths = Vec::new();
+            for chunk in bytes.chunks(n) {
+                splitter.push(chunk);
+                while let Some(picture) = splitter.next() {
+                    widths.push(size(&picture).unwrap().width);
+                }
+            }
+            assert_eq!(widths, expected, "in chunks of {n}");
+        }
+    }
+
+    #[test]
+    fn pictures_are_found_whatever_stands_between_them() {
+        let (a, b) = (jpeg(64, b"data\xff\x00x\xff\xd3y"), jpeg(32, b"z\xff\xff"));
+        check(&[&a], &[64]);
+        check(&[&a, &b], &[64, 32]);
+        check(&[b"--b\r\nContent-Length: 7\r\n\r\n", &a, b"\r\n--c\r\n\r\n", &b, b"\r\n--"], &[64, 32]);
+        check(&[b"\xff\xff\xd8\xffjunk", &a], &[64]);
+        check(&[&a[..a.len() - 2], &b], &[32]);
+        check(&[&a[..20], &b, &a], &[32, 64]);
+        check(&[b"<html>"], &[]);
+        check(&[&a[..a.len() - 1]], &[]);
+    }
+
+    #[test]
+    fn random_bytes_do_no_harm() {
+        let mut random = fastrand::Rng::with_seed(3);
+        for _ in 0..2_000 {
+            let mut bytes = jpeg(64, b"data");
+            for _ in 0..random.usize(..8) {
+                let at = random.usize(..bytes.len());
+                bytes[at] = *random.choice(&[0xff, 0xd8, 0xd9, 0, 0xda, 0xc0]).unwrap();
+            }
+            let mut splitter = Splitter::default();
+            splitter.push(&bytes);
+            while let Some(picture) = splitter.next() {
+                let _ = size(&picture);
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_no_end_is_not_kept() {
+        let mut splitter = Splitter::default();
+        splitter.push(&jpeg(64, b"")[..23]);
+        splitter.push(&[0xff, 0xda, 0, 2]);
+        for _ in 0..20 {
+            splitter.push(&vec![1; 1 << 20]);
+            assert_eq!(splitter.next(), None);
+        }
+        assert!(splitter.bytes.len() <= MAX_BYTES, "{}", splitter.bytes.len());
+        assert!(splitter.n_skipped() > MAX_BYTES);
+    }
+}

@@ -1,0 +1,298 @@
+//! Looking before playing: whether an address resolves, answers, lets us in and has a stream, step by step.
+
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use super::http::Stream;
+use super::rtsp::{Client, Request, Response, refusal, status_line};
+use super::sdp::{self, Description, Unusable};
+use super::wire::{self, Wire};
+use super::{Access, Certificate, Finding, Step, StepName, StepOutcome, tls};
+use crate::address::Address;
+use crate::fault::{Fault, FaultKind};
+
+/// What a look found: ready to go on with, on the same connection.
+#[derive(Debug)]
+pub enum Found {
+    /// SETUP comes next.
+    Rtsp { client: Client, description: Description },
+    /// The first picture comes next.
+    Http { stream: Stream },
+}
+
+/// Looks at an address: resolves, connects, encrypts, asks for the description of the stream, logs in if the camera wants
+/// it. Each step is told when it is over; the steps are those of [`StepName`] up to `Login`.
+///
+/// Blocks until [`Access::deadline`] at most, and ends within 100 ms when [`Access::cancel`] is disconnected.
+///
+/// # Errors
+/// The first step that failed, in the camera's own words and with its status code.
+pub fn look(access: &Access, tell: &mut dyn FnMut(Step)) -> Result<Found, Fault> {
+    Looker::new(access, tell).look().map_err(|finding| finding.fault)
+}
+
+/// One look: whom to tell, and what has been seen on the way.
+pub(super) struct Looker<'a> {
+    pub access: &'a Access,
+    tell: &'a mut dyn FnMut(Step),
+    pub certificate: Option<Certificate>,
+    addresses: Vec<SocketAddr>,
+}
+
+impl<'a> Looker<'a> {
+    pub fn new(access: &'a Access, tell: &'a mut dyn FnMut(Step)) -> Self {
+        Self { access, tell, certificate: None, addresses: Vec::new() }
+    }
+
+    /// When the step that begins now must be over.
+    pub fn step_deadline(&self) -> Instant {
+        step_deadline(self.access)
+    }
+
+    pub fn tell(&mut self, name: StepName, outcome: StepOutcome, started: Instant, detail: impl Into<String>) {
+        self.tell_ms(name, outcome, Some(started.elapsed()), detail);
+    }
+
+    pub fn tell_ms(&mut self, name: StepName, outcome: StepOutcome, took: Option<Duration>, detail: impl Into<String>) {
+        let ms = took.and_then(|took| u64::try_from(took.as_millis()).ok());
+        let detail = self.access.address.mask_in(&detail.into());
+        (self.tell)(Step { name, outcome, ms, detail });
+    }
+
+    /// Carries a step out and tells of it.
+    pub fn step<T>(
+        &mut self,
+        name: StepName,
+        work: impl FnOnce(&mut Self) -> Result<(T, String), Finding>,
+    ) -> Result<T, Finding> {
+        let started = Instant::now();
+        match work(self) {
+            Ok((value, detail)) => {
+                self.tell(name, StepOutcome::Good, started, detail);
+                Ok(value)
+            }
+            Err(finding) => Err(self.bad(name, started, finding)),
+        }
+    }
+
+    /// Tells that a step failed. No secret is in what it hands back.
+    pub fn bad(&mut self, name: StepName, started: Instant, finding: Finding) -> Finding {
+        let mut finding = finding;
+        finding.fault.message = self.access.address.mask_in(&finding.fault.message);
+        self.tell(name, StepOutcome::Bad, started, finding.fault.to_string());
+        finding
+    }
+
+    pub fn look(&mut self) -> Result<Found, Finding> {
+        let address = &self.access.address;
+        let url = address.to_string();
+        self.step(StepName::Url, |_| Ok(((), url)))?;
+        self.addresses = self.step(StepName::Dns, |looker| {
+            let found = wire::resolve(&address.host, address.port(), &looker.access.cancel, looker.step_deadline())?;
+            let numbers: Vec<_> = found.iter().map(|address| address.ip().to_string()).collect();
+            Ok((found, numbers.join(", ")))
+        })?;
+        let socket = self.step(StepName::Tcp, |looker| {
+            let socket = looker.connect()?;
+            let peer = socket.peer_addr().map_or_else(|_| String::new(), |peer| peer.to_string());
+            Ok((socket, format!("connected to {peer}")))
+        })?;
+        let wire = if address.scheme.is_encrypted() {
+            self.step(StepName::Tls, |looker| {
+                let wire = looker.secure(socket)?;
+                let detail = match &looker.certificate {
+                    Some(certificate) => {
+                        format!("{}, by {}, until {}", certificate.subject, certificate.issuer, certificate.not_after)
+                    }
+                    None => String::new(),
+                };
+                Ok((wire, detail))
+            })?
+        } else {
+            self.secure(socket)?
+        };
+        if address.scheme.is_rtsp() {
+            let (client, description) = self.describe(wire)?;
+            Ok(Found::Rtsp { client, description })
+        } else {
+            let stream = Stream::open(self, wire)?;
+            Ok(Found::Http { stream })
+        }
+    }
+
+    fn connect(&self) -> Result<TcpStream, Finding> {
+        wire::connect(&self.addresses, &self.access.cancel, self.step_deadline())
+    }
+
+    fn secure(&mut self, socket: TcpStream) -> Result<Wire, Finding> {
+        let deadline = self.step_deadline();
+        secure(self.access, &self.access.address, socket, deadline, &mut self.certificate)
+    }
+
+    /// Another connection to the same camera, without a word about it.
+    pub fn connect_again(&mut self) -> Result<Wire, Finding> {
+        let socket = self.connect()?;
+        self.secure(socket)
+    }
+
+    fn describe(&mut self, wire: Wire) -> Result<(Client, Description), Finding> {
+        let address = &self.access.address;
+        let url = address.request_url();
+        let mut client = Client::new(wire, address);
+        let started = Instant::now();
+        match client.ask_once(&Request::new("OPTIONS", &url, &[]), self.step_deadline()) {
+            Ok(response) if response.status().is_success() => {
+                let public = response.header(&rtsp_types::headers::PUBLIC).map_or("", |value| value.as_str());
+                let server = response.header(&rtsp_types::headers::SERVER).map_or("", |value| value.as_str());
+                let detail = client.login().mask(&format!("{} {server} {public}", status_line(&response)));
+                self.tell(StepName::Options, StepOutcome::Good, started, detail);
+            }
+            Ok(response) => {
+                let is_login = u16::from(response.status()) == 401;
+                let outcome = if is_login { StepOutcome::Good } else { StepOutcome::Warning };
+                let detail = client.login().mask(&status_line(&response));
+                self.tell(StepName::Options, outcome, started, format!("the camera answers with {detail}"));
+            }
+            // Some cameras cannot be asked for their options, and close.
+            Err(finding) if finding.fault.kind == FaultKind::ProtocolTrouble => {
+                self.tell(StepName::Options, StepOutcome::Warning, started, finding.fault.to_string());
+                client = Client::new(self.connect_again()?, address);
+            }
+            Err(finding) => return Err(self.bad(StepName::Options, started, finding)),
+        }
+        let headers = [("Accept", "application/sdp")];
+        let describe = Request::new("DESCRIBE", &url, &headers);
+        let started = Instant::now();
+        let first = client.ask_once(&describe, self.step_deadline());
+        let took = started.elapsed();
+        let first = first.map_err(|finding| self.bad(StepName::Describe, started, finding))?;
+        if u16::from(first.status()) != 401 {
+            let description = self.step_with(StepName::Describe, started, took, description(&first, &client, &url))?;
+            let words = "the camera wants no login";
+            self.tell_ms(StepName::Login, StepOutcome::Good, None, words);
+            return Ok((client, description));
+        }
+        let login_started = Instant::now();
+        let wants = client.login().mask(&status_line(&first));
+        let asked = client.asked(&first).and_then(|()| client.ask(&describe, self.step_deadline()));
+        let scheme = client.login().scheme().unwrap_or_default();
+        let wants = format!("{wants}: the camera wants a login {}", in_brackets(&scheme));
+        match asked {
+            Ok(response) => {
+                let login_took = login_started.elapsed();
+                let described = description(&response, &client, &url);
+                let described = self.step_with(StepName::Describe, started, took, described);
+                let user = &self.access.address.user;
+                let words = format!("the camera takes user “{user}” {}", in_brackets(&scheme));
+                self.tell_ms(StepName::Login, StepOutcome::Good, Some(login_took), words);
+                Ok((client, described?))
+            }
+            Err(finding) => {
+                self.tell_ms(StepName::Describe, StepOutcome::Good, Some(took), wants.trim_end());
+                Err(self.bad(StepName::Login, login_started, finding))
+            }
+        }
+    }
+
+    /// Tells how a step went whose work is done.
+    pub fn step_with<T: Detailed>(
+        &mut self,
+        name: StepName,
+        started: Instant,
+        took: Duration,
+        outcome: Result<T, Finding>,
+    ) -> Result<T, Finding> {
+        match outcome {
+            Ok(value) => {
+                let detail = value.detail();
+                self.tell_ms(name, StepOutcome::Good, Some(took), detail);
+                Ok(value)
+            }
+            Err(finding) => Err(self.bad(name, started, finding)),
+        }
+    }
+}
+
+/// What can be said of a step's result.
+pub(super) trait Detailed {
+    fn detail(&self) -> String;
+}
+
+impl Detailed for Description {
+    fn detail(&self) -> String {
+        let video = &self.video;
+        let size = video.size.map_or_else(String::new, |size| format!(" {size}"));
+        let of =
+            if self.media.len() > 1 { format!("; the stream has {}", self.media.join(", ")) } else { String::new() };
+        format!("{}{size}{of}", video.encoding)
+    }
+}
+
+fn in_brackets(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!("({text})") }
+}
+
+pub(super) fn step_deadline(access: &Access) -> Instant {
+    access.deadline.min(Instant::now() + access.step_deadline)
+}
+
+/// Encrypts the connection if the address says so.
+fn secure(
+    access: &Access,
+    address: &Address,
+    socket: TcpStream,
+    deadline: Instant,
+    shown: &mut Option<Certificate>,
+) -> Result<Wire, Finding> {
+    let cancel = access.cancel.clone();
+    if address.scheme.is_encrypted() {
+        let pin = access.network.trusted_certificates.get(&super::trust_key(address));
+        tls::secure(socket, address, pin.map(String::as_str), cancel, deadline, shown)
+    } else {
+        Wire::new(socket, None, cancel).map_err(|error| wire::broken(&error, "the connection", Duration::ZERO))
+    }
+}
+
+/// All of the way to an address, in one step.
+pub(super) fn reach(access: &Access, address: &Address, deadline: Instant) -> Result<Wire, Finding> {
+    let addresses = wire::resolve(&address.host, address.port(), &access.cancel, deadline)?;
+    let socket = wire::connect(&addresses, &access.cancel, deadline)?;
+    secure(access, address, socket, deadline, &mut None)
+}
+
+/// The description in an answer to DESCRIBE.
+fn description(response: &Response, client: &Client, url: &str) -> Result<Description, Finding> {
+    if let Some(refusal) = refusal("DESCRIBE", response, client.login()) {
+        return Err(refusal);
+    }
+    let header = |name| response.header(name).map(|value| value.as_str().trim()).filter(|value| value.contains("://"));
+    let base = header(&rtsp_types::headers::CONTENT_BASE).or(header(&rtsp_types::headers::CONTENT_LOCATION));
+    sdp::read(response.body(), base.unwrap_or(url)).map_err(|unusable| {
+        let status = status_line(response);
+        match unusable {
+            Unusable::Empty => Finding::new(
+                "F84",
+                FaultKind::WrongPath,
+                format!("the camera answers DESCRIBE with {status}, and describes nothing"),
+            )
+            .unsure(0.8),
+            Unusable::NotSdp(begin) => Finding::new(
+                "F84",
+                FaultKind::WrongPath,
+                client.login().mask(&format!(
+                    "the camera answers DESCRIBE with {status}, and with something that describes no stream: {begin}"
+                )),
+            )
+            .unsure(0.8),
+            Unusable::NoVideo(media) => Finding::new(
+                "F84",
+                FaultKind::NoStream,
+                format!(
+                    "there is no video on this path, only: {}",
+                    if media.is_empty() { "nothing".into() } else { media.join(", ") }
+                ),
+            )
+            .with_advice("Choose the path of a picture stream: each make has its own."),
+        }
+    })
+}

@@ -1,0 +1,524 @@
+//! RTP (RFC 3550): what a stream of packets tells of itself, without decoding it.
+
+use std::time::{Duration, Instant};
+
+use super::sdp::Codec;
+use super::sps;
+use crate::frame::Size;
+
+/// RFC 3550, A.1: a gap of more packets is a new count, and so is a step back of more.
+const MAX_GAP: u16 = 3_000;
+const MAX_STEP_BACK: u16 = 100;
+/// A clock that jumps further from one frame to the next has been set, or is another's.
+const MAX_CLOCK_JUMP: Duration = Duration::from_secs(5);
+/// How long the delays at the beginning and at the end are watched that are compared.
+const DELAY_WINDOW: Duration = Duration::from_secs(1);
+
+/// A packet, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet<'a> {
+    /// The last of its frame, at most payloads.
+    pub marker: bool,
+    pub payload_type: u8,
+    pub sequence: u16,
+    pub timestamp: u32,
+    pub ssrc: u32,
+    pub payload: &'a [u8],
+}
+
+impl<'a> Packet<'a> {
+    /// RFC 3550, section 5.1. `None` where this is no RTP.
+    #[must_use]
+    pub fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let (head, mut payload) = bytes.split_first_chunk::<12>()?;
+        let [first, second, s1, s0, t3, t2, t1, t0, c3, c2, c1, c0] = *head;
+        // 72 to 76 are RTCP on the same channel (RFC 5761, section 4).
+        if first >> 6 != 2 || (72..=76).contains(&(second & 0x7f)) {
+            return None;
+        }
+        payload = payload.get(4 * usize::from(first & 0x0f)..)?;
+        if first & 0x10 != 0 {
+            let [_, _, high, low, rest @ ..] = payload else { return None };
+            payload = rest.get(4 * usize::from(u16::from_be_bytes([*high, *low]))..)?;
+        }
+        if first & 0x20 != 0 {
+            let n_padding = usize::from(*payload.last()?);
+            payload = payload.get(..payload.len().checked_sub(n_padding)?)?;
+        }
+        Some(Self {
+            marker: second & 0x80 != 0,
+            payload_type: second & 0x7f,
+            sequence: u16::from_be_bytes([s1, s0]),
+            timestamp: u32::from_be_bytes([t3, t2, t1, t0]),
+            ssrc: u32::from_be_bytes([c3, c2, c1, c0]),
+            payload,
+        })
+    }
+
+    /// Whether a picture begins in it that needs no other; `None` where the codec does not show it.
+    #[must_use]
+    pub fn is_key(&self, codec: Codec) -> Option<bool> {
+        let mut is_key = false;
+        match codec {
+            Codec::H264 => self.each_h264(&mut |kind, _| is_key |= matches!(kind, 5 | 7)),
+            Codec::H265 => self.each_h265(&mut |kind, _| is_key |= (16..=21).contains(&kind)),
+            // Each is whole: its first fragment has offset 0 (RFC 2435, section 3.1).
+            Codec::Jpeg => is_key = matches!(self.payload, [_, 0, 0, 0, ..]),
+            // A VOP with coding type I (ISO/IEC 14496-2, 6.3.5).
+            Codec::Mpeg4 => {
+                is_key = self.payload.windows(5).any(|bytes| matches!(bytes, [0, 0, 1, 0xb6, kind] if kind >> 6 == 0));
+            }
+            _ => return None,
+        }
+        Some(is_key)
+    }
+
+    /// The size that it tells.
+    #[must_use]
+    pub fn size(&self, codec: Codec) -> Option<Size> {
+        let mut size = None;
+        match codec {
+            Codec::H264 => self.each_h264(&mut |kind, nal| {
+                if kind == 7 {
+                    size = size.or_else(|| sps::h264_size(nal));
+                }
+            }),
+            Codec::H265 => self.each_h265(&mut |kind, nal| {
+                if kind == 33 {
+                    size = size.or_else(|| sps::h265_size(nal));
+                }
+            }),
+            Codec::Jpeg => {
+                if let [_, 0, 0, 0, _, _, width, height, ..] = self.payload
+                    && *width > 0
+                    && *height > 0
+                {
+                    size = Some(Size { width: 8 * u32::from(*width), height: 8 * u32::from(*height) });
+                }
+            }
+            _ => {}
+        }
+        size
+    }
+
+    /// The units that begin in it, by type (RFC 6184, section 5.2). Of a fragmented one only the type is known.
+    fn each_h264(&self, see: &mut dyn FnMut(u8, &[u8])) {
+        match self.payload {
+            [head, rest @ ..] if head & 0x1f == 24 => each_aggregated(rest, &mut |nal| {
+                see(nal.first().map_or(0, |head| head & 0x1f), nal);
+            }),
+            [head, fragment, ..] if head & 0x1f == 28 && fragment & 0x80 == 0 => {}
+            [head, fragment, ..] if head & 0x1f == 28 => see(fragment & 0x1f, &[]),
+            [head, ..] => see(head & 0x1f, self.payload),
+            [] => {}
+        }
+    }
+
+    /// RFC 7798, section 4.4.
+    fn each_h265(&self, see: &mut dyn FnMut(u8, &[u8])) {
+        match self.payload {
+            [head, _, rest @ ..] if head >> 1 & 0x3f == 48 => each_aggregated(rest, &mut |nal| {
+                see(nal.first().map_or(0, |head| head >> 1 & 0x3f), nal);
+            }),
+            [head, _, fragment, ..] if head >> 1 & 0x3f == 49 && fragment & 0x80 == 0 => {}
+            [head, _, fragment, ..] if head >> 1 & 0x3f == 49 => see(fragment & 0x3f, &[]),
+            [head, _, ..] => see(head >> 1 & 0x3f, self.payload),
+            _ => {}
+        }
+    }
+}
+
+fn each_aggregated(mut rest: &[u8], see: &mut dyn FnMut(&[u8])) {
+    while let [high, low, behind @ ..] = rest {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        let Some((nal, behind)) = behind.split_at_checked(length) else { return };
+        see(nal);
+        rest = behind;
+    }
+}
+
+/// What one packet was to the stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// A frame begins with it.
+    pub is_new_frame: bool,
+    /// A key frame begins in it.
+    pub is_key: bool,
+    /// So many packets before it have not come, so far.
+    pub n_missing: u32,
+    /// The sender counts anew: another stream, or another start of the camera.
+    pub is_restart: bool,
+}
+
+/// Counts and times the packets of one stream. Knows no clock: each call is told the time of arrival.
+#[derive(Clone, Debug)]
+pub struct Meter {
+    codec: Codec,
+    clock_rate: u32,
+    ssrc: Option<u32>,
+    /// The count of the newest packet, and how many counts there have been before this one.
+    newest: u16,
+    n_expected: u64,
+    n_received: u64,
+    n_restarts: u64,
+    n_clock_jumps: u64,
+    n_bytes: u64,
+    n_frames: u64,
+    /// Of the newest frame.
+    timestamp: u32,
+    /// Ticks since the first frame.
+    ticks: i64,
+    first_at: Option<Instant>,
+    newest_at: Option<Instant>,
+    /// Seconds, RFC 3550, section 6.4.1.
+    jitter: f64,
+    /// How much later a frame arrived than its clock says, in seconds, relative to the first.
+    delay: f64,
+    first_delay: Option<f64>,
+    window_start: Option<Instant>,
+    window_delay: f64,
+    last_delay: Option<f64>,
+    n_keys: u64,
+    /// Ticks at the first and at the newest key frame.
+    first_key: Option<i64>,
+    newest_key: i64,
+    size: Option<Size>,
+}
+
+impl Meter {
+    #[must_use]
+    pub fn new(codec: Codec, clock_rate: u32) -> Self {
+        Self {
+            codec,
+            clock_rate: clock_rate.max(1),
+            ssrc: None,
+            newest: 0,
+            n_expected: 0,
+            n_received: 0,
+            n_restarts: 0,
+            n_clock_jumps: 0,
+            n_bytes: 0,
+            n_frames: 0,
+            timestamp: 0,
+            ticks: 0,
+            first_at: None,
+            newest_at: None,
+            jitter: 0.0,
+            delay: 0.0,
+            first_delay: None,
+            window_start: None,
+            window_delay: f64::INFINITY,
+            last_delay: None,
+            n_keys: 0,
+            first_key: None,
+            newest_key: 0,
+            size: None,
+        }
+    }
+
+    /// Takes a packet in. `None` where it is no RTP.
+    pub fn take(&mut self, bytes: &[u8], now: Instant) -> Option<Taken> {
+        let packet = Packet::parse(bytes)?;
+        let mut taken = Taken::default();
+        let step = packet.sequence.wrapping_sub(self.newest);
+        let is_back = step > u16::MAX - MAX_STEP_BACK;
+        if self.ssrc.is_none() {
+            self.n_expected = 1;
+            self.newest = packet.sequence;
+        } else if self.ssrc != Some(packet.ssrc) || (step > MAX_GAP && !is_back) {
+            self.n_restarts += 1;
+            self.n_expected += 1;
+            self.newest = packet.sequence;
+            taken.is_restart = true;
+        } else if step != 0 && !is_back {
+            taken.n_missing = u32::from(step) - 1;
+            self.n_expected += u64::from(step);
+            self.newest = packet.sequence;
+        }
+        self.ssrc = Some(packet.ssrc);
+        // One that came twice would hide a loss; few networks do that.
+        if step != 0 || self.n_received == 0 || taken.is_restart {
+            self.n_received += 1;
+        }
+        self.n_bytes += bytes.len() as u64;
+        self.newest_at = Some(now);
+        if self.first_at.is_none() || taken.is_restart || (packet.timestamp != self.timestamp && !is_back) {
+            taken.is_new_frame = true;
+            self.frame(packet.timestamp, taken.is_restart, now);
+        }
+        self.size = packet.size(self.codec).or(self.size);
+        let is_new_key = self.first_key.is_none() || self.newest_key != self.ticks;
+        if packet.is_key(self.codec) == Some(true) && is_new_key {
+            taken.is_key = true;
+            self.n_keys += 1;
+            self.newest_key = self.ticks;
+            self.first_key.get_or_insert(self.ticks);
+        }
+        Some(taken)
+    }
+
+    fn frame(&mut self, timestamp: u32, is_restart: bool, now: Instant) {
+        self.n_frames += 1;
+        let rate = f64::from(self.clock_rate);
+        let Some(first_at) = self.first_at else {
+            self.first_at = Some(now);
+            self.timestamp = timestamp;
+            self.window_start = Some(now);
+            self.window_delay = 0.0;
+            return;
+        };
+        let step = timestamp.wrapping_sub(self.timestamp).cast_signed();
+        self.timestamp = timestamp;
+        let elapsed = now.saturating_duration_since(first_at).as_secs_f64();
+        if is_restart || (f64::from(step) / rate).abs() > MAX_CLOCK_JUMP.as_secs_f64() {
+            self.n_clock_jumps += u64::from(!is_restart);
+            // Another clock: it goes on where the old one would be.
+            #[expect(clippy::cast_possible_truncation, reason = "seconds times a clock rate, far below 2^63")]
+            let ticks = ((elapsed - self.delay) * rate) as i64;
+            self.ticks = ticks.max(self.ticks + 1);
+            return;
+        }
+        self.ticks += i64::from(step);
+        let delay = elapsed - self.ticks as f64 / rate;
+        self.jitter += ((delay - self.delay).abs() - self.jitter) / 16.0;
+        self.delay = delay;
+        // The least delay of a window is that of the frames that met no other traffic.
+        self.window_delay = self.window_delay.min(delay);
+        if self.window_start.is_some_and(|start| now.saturating_duration_since(start) >= DELAY_WINDOW) {
+            self.first_delay.get_or_insert(self.window_delay);
+            self.last_delay = Some(self.window_delay);
+            self.window_start = Some(now);
+            self.window_delay = f64::INFINITY;
+        }
+    }
+
+    /// From the first packet to the newest.
+    #[must_use]
+    pub fn watched(&self) -> Duration {
+        match (self.first_at, self.newest_at) {
+            (Some(first), Some(newest)) => newest.saturating_duration_since(first),
+            _ => Duration::ZERO,
+        }
+    }
+
+    #[must_use]
+    pub fn n_received(&self) -> u64 {
+        self.n_received
+    }
+
+    /// Packets that were sent and have not arrived.
+    #[must_use]
+    pub fn n_lost(&self) -> u64 {
+        self.n_expected.saturating_sub(self.n_received)
+    }
+
+    #[must_use]
+    pub fn loss_percent(&self) -> Option<f64> {
+        (self.n_expected > 0).then(|| 100.0 * self.n_lost() as f64 / self.n_expected as f64)
+    }
+
+    /// How often the sender began to count anew.
+    #[must_use]
+    pub fn n_restarts(&self) -> u64 {
+        self.n_restarts
+    }
+
+    /// How often its clock jumped by more than 5 s.
+    #[must_use]
+    pub fn n_clock_jumps(&self) -> u64 {
+        self.n_clock_jumps
+    }
+
+    #[must_use]
+    pub fn n_frames(&self) -> u64 {
+        self.n_frames
+    }
+
+    #[must_use]
+    pub fn n_keys(&self) -> u64 {
+        self.n_keys
+    }
+
+    /// Frames per second, once half a second has been watched.
+    #[must_use]
+    pub fn fps(&self) -> Option<f64> {
+        let watched = self.watched().as_secs_f64();
+        (watched >= 0.5 && self.n_frames > 1).then(|| (self.n_frames - 1) as f64 / watched)
+    }
+
+    #[must_use]
+    pub fn kbit_per_sec(&self) -> Option<f64> {
+        let watched = self.watched().as_secs_f64();
+        (watched >= 0.5).then(|| self.n_bytes as f64 * 8.0 / 1_000.0 / watched)
+    }
+
+    /// Of the frames' first packets, in milliseconds.
+    #[must_use]
+    pub fn jitter_ms(&self) -> Option<f64> {
+        (self.n_frames > 1).then_some(self.jitter * 1_000.0)
+    }
+
+    /// Seconds from one key frame to the next, by the camera's clock, once there were two.
+    #[must_use]
+    pub fn key_frame_secs(&self) -> Option<f64> {
+        let ticks = self.newest_key - self.first_key?;
+        (self.n_keys > 1).then(|| ticks as f64 / f64::from(self.clock_rate) / (self.n_keys - 1) as f64)
+    }
+
+    /// How much later frames arrive now than in the first second, by their own clock.
+    #[must_use]
+    pub fn delay_growth_ms(&self) -> Option<f64> {
+        Some((self.last_delay? - self.first_delay?) * 1_000.0)
+    }
+
+    #[must_use]
+    pub fn size(&self) -> Option<Size> {
+        self.size
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(sequence: u16, timestamp: u32, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0x80, 96];
+        bytes.extend_from_slice(&sequence.to_be_bytes());
+        bytes.extend_from_slice(&timestamp.to_be_bytes());
+        bytes.extend_from_slice(&[0, 0, 0, 1]);
+        bytes.extend_from_slice(payload);
+        bytes
+    }
+
+    /// The packets that arrive, one frame each, 40 ms apart; as `received/lost/restarts`.
+    #[track_caller]
+    fn check_loss(sequences: &[u16], expected: &str) {
+        let start = Instant::now();
+        let mut meter = Meter::new(Codec::H264, 90_000);
+        for (n, sequence) in (0..).zip(sequences) {
+            meter.take(&packet(*sequence, n * 3_600, &[0x41]), start + Duration::from_millis(40) * n);
+        }
+        let got = format!("{}/{}/{}", meter.n_received(), meter.n_lost(), meter.n_restarts());
+        assert_eq!(got, expected, "{sequences:?}");
+    }
+
+    #[test]
+    fn lost_packets_are_counted_by_their_numbers() {
+        check_loss(&[1, 2, 3], "3/0/0");
+        check_loss(&[1, 2, 5], "3/2/0");
+        check_loss(&[65_534, 65_535, 0, 1], "4/0/0");
+        check_loss(&[65_534, 1, 2], "3/2/0");
+        check_loss(&[1, 3, 2, 4], "4/0/0");
+        check_loss(&[1, 4, 2, 5], "4/1/0");
+        check_loss(&[1, 2, 30_000, 30_001], "4/0/1");
+        check_loss(&[1, 2, 2, 3], "3/0/0");
+        check_loss(&[], "0/0/0");
+    }
+
+    #[track_caller]
+    fn check_key(codec: Codec, payload: &[u8], expected: Option<bool>) {
+        let bytes = packet(1, 1, payload);
+        assert_eq!(Packet::parse(&bytes).unwrap().is_key(codec), expected, "{codec:?} {payload:02x?}");
+    }
+
+    #[test]
+    fn key_frames_are_seen_in_each_way_of_packing() {
+        use Codec::{H264, H265, Jpeg, Mpeg4};
+        check_key(H264, &[0x65, 1], Some(true));
+        check_key(H264, &[0x67, 1], Some(true));
+        check_key(H264, &[0x41, 1], Some(false));
+        check_key(H264, &[0x78, 0, 2, 0x67, 1, 0, 1, 0x68], Some(true));
+        check_key(H264, &[0x78, 0, 1, 0x68, 0, 1, 0x41], Some(false));
+        check_key(H264, &[0x7c, 0x85, 1], Some(true));
+        check_key(H264, &[0x7c, 0x05, 1], Some(false));
+        check_key(H264, &[0x7c, 0x81, 1], Some(false));
+        check_key(H264, &[], Some(false));
+        check_key(H265, &[19 << 1, 1, 1], Some(true));
+        check_key(H265, &[21 << 1, 1, 1], Some(true));
+        check_key(H265, &[1 << 1, 1, 1], Some(false));
+        check_key(H265, &[48 << 1, 1, 0, 2, 33 << 1, 1, 0, 2, 20 << 1, 1], Some(true));
+        check_key(H265, &[49 << 1, 1, 0x93, 1], Some(true));
+        check_key(H265, &[49 << 1, 1, 0x13, 1], Some(false));
+        check_key(Jpeg, &[0, 0, 0, 0, 1, 80, 80, 60], Some(true));
+        check_key(Jpeg, &[0, 0, 4, 0, 1, 80, 80, 60], Some(false));
+        check_key(Mpeg4, &[0, 0, 1, 0xb6, 0x10], Some(true));
+        check_key(Mpeg4, &[0, 0, 1, 0xb6, 0x50], Some(false));
+        check_key(Codec::Vp8, &[0], None);
+    }
+
+    #[test]
+    fn sizes_are_read_from_packets() {
+        let bytes = packet(1, 1, &[0, 0, 0, 0, 1, 80, 80, 60]);
+        let size = Packet::parse(&bytes).unwrap().size(Codec::Jpeg);
+        assert_eq!(size, Some(Size { width: 640, height: 480 }));
+    }
+
+    /// Frames at these milliseconds, each 40 ms after the other by the camera's clock of 90 kHz.
+    fn meter(arrivals: impl Iterator<Item = u64>) -> Meter {
+        let start = Instant::now();
+        let mut meter = Meter::new(Codec::H264, 90_000);
+        for (n, ms) in (0_u16..).zip(arrivals) {
+            let kind = if n % 25 == 0 { 0x65 } else { 0x41 };
+            let timestamp = (u32::MAX - 9_000).wrapping_add(u32::from(n) * 3_600);
+            meter.take(&packet(n, timestamp, &[kind; 988]), start + Duration::from_millis(ms));
+        }
+        meter
+    }
+
+    #[track_caller]
+    fn check_near(got: Option<f64>, expected: f64, tolerance: f64) {
+        assert!(got.is_some_and(|got| (got - expected).abs() <= tolerance), "{got:?} is not {expected}");
+    }
+
+    #[test]
+    fn an_even_stream_has_its_rate_and_nothing_else() {
+        let meter = meter((0..126).map(|n| n * 40));
+        check_near(meter.fps(), 25.0, 0.01);
+        check_near(meter.kbit_per_sec(), 201.6, 0.1);
+        check_near(meter.key_frame_secs(), 1.0, 0.001);
+        check_near(meter.jitter_ms(), 0.0, 0.01);
+        check_near(meter.delay_growth_ms(), 0.0, 0.01);
+    }
+
+    #[test]
+    fn jitter_and_growing_delay_are_told_apart() {
+        let uneven = meter((0..126).map(|n| n * 40 + if n % 2 == 0 { 0 } else { 10 }));
+        check_near(uneven.jitter_ms(), 10.0, 0.1);
+        check_near(uneven.delay_growth_ms(), 0.0, 0.01);
+        let late = meter((0..126).map(|n| n * 44));
+        check_near(late.jitter_ms(), 4.0, 0.1);
+        check_near(late.delay_growth_ms(), 390.0, 40.0);
+    }
+
+    #[test]
+    fn a_clock_that_jumps_is_no_delay() {
+        let start = Instant::now();
+        let mut meter = Meter::new(Codec::H264, 90_000);
+        for n in 0..100_u16 {
+            let jump = if n >= 50 { 900_000_000 } else { 0 };
+            let at = start + Duration::from_millis(40) * u32::from(n);
+            meter.take(&packet(n, u32::from(n) * 3_600 + jump, &[0x41]), at);
+        }
+        assert_eq!((meter.n_clock_jumps(), meter.n_restarts(), meter.n_lost()), (1, 0, 0));
+        check_near(meter.delay_growth_ms(), 0.0, 1.0);
+        check_near(meter.fps(), 25.0, 0.01);
+    }
+
+    #[test]
+    fn nothing_makes_it_panic() {
+        let mut random = fastrand::Rng::with_seed(5);
+        let start = Instant::now();
+        for codec in [Codec::H264, Codec::H265, Codec::Jpeg, Codec::Mpeg4, Codec::Other] {
+            let mut meter = Meter::new(codec, 90_000);
+            for n in 0..20_000 {
+                let mut bytes: Vec<u8> = (0..random.usize(..64)).map(|_| random.u8(..)).collect();
+                if let Some(first) = bytes.first_mut().filter(|_| n % 4 != 0) {
+                    *first = 0x80 | *first & 0x3f;
+                }
+                meter.take(&bytes, start + Duration::from_millis(n));
+            }
+            let _ = (meter.fps(), meter.loss_percent(), meter.key_frame_secs(), meter.delay_growth_ms(), meter.size());
+            assert!(meter.n_received() > 0);
+        }
+    }
+}

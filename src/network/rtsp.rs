@@ -1,0 +1,664 @@
+//! RTSP (RFC 2326): requests and their answers, and what travels between them.
+//!
+//! A [`Client`] is a conversation that one thread holds. [`Client::split`] makes it one that two threads hold: [`Requests`]
+//! asks, [`Packets`] hears, and hands the answers over. Either way the login is added here, and sent once; the session is
+//! ended when the asking half is dropped, so that the camera does not keep a place for a viewer who has gone.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use rtsp_types::headers::{CSEQ, SESSION, WWW_AUTHENTICATE};
+use rtsp_types::{Message, ParseError};
+
+use super::Finding;
+use super::login::Login;
+use super::wire::{Wire, broken};
+use crate::address::Address;
+use crate::fault::{Fault, FaultKind};
+
+/// Longer heads are not read.
+const MAX_HEAD_BYTES: usize = 64 << 10;
+const MAX_BODY_BYTES: usize = 1 << 20;
+/// Packets that wait for somebody while an answer is waited for; more are dropped, the oldest first.
+const MAX_WAITING: usize = 4_096;
+/// Good-bye may take so long to be sent, and to be answered.
+const TEARDOWN_PATIENCE: Duration = Duration::from_millis(400);
+/// What is read from the socket at once.
+const N_READ_BYTES: usize = 16_384;
+/// Of a session whose camera does not say how long it lives without a sign of life (RFC 2326, 12.37).
+const SESSION_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// An answer, with its status, headers and body as the camera gave them.
+pub type Response = rtsp_types::Response<Vec<u8>>;
+
+/// A piece of interleaved data (RFC 2326, 10.12): on even channels mostly RTP, on odd ones RTCP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Data {
+    pub channel: u8,
+    pub payload: Vec<u8>,
+}
+
+/// What is asked. The method's own headers only: `CSeq`, `Authorization`, `User-Agent` and `Content-Length` are added, and so
+/// is `Session`, unless it is among them.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    pub method: &'a str,
+    pub url: &'a str,
+    pub headers: &'a [(&'a str, &'a str)],
+    pub body: &'a [u8],
+}
+
+impl<'a> Request<'a> {
+    #[must_use]
+    pub fn new(method: &'a str, url: &'a str, headers: &'a [(&'a str, &'a str)]) -> Self {
+        Self { method, url, headers, body: &[] }
+    }
+}
+
+/// A conversation with a camera on one connection.
+#[derive(Debug)]
+pub struct Client {
+    requests: Requests,
+    packets: Packets,
+}
+
+impl Client {
+    #[must_use]
+    pub fn new(wire: Wire, address: &Address) -> Self {
+        let requests = Requests {
+            wire: wire.clone(),
+            login: Login::new(address),
+            n_asked: 0,
+            session: None,
+            url: address.request_url(),
+            answers: None,
+        };
+        Self { requests, packets: Packets { hearing: Hearing::new(wire), waiting: VecDeque::new(), answers: None } }
+    }
+
+    /// Asks, and waits for the answer; a 401 is answered with the login, once. Packets that come meanwhile wait for
+    /// [`Self::next_data`].
+    ///
+    /// # Errors
+    /// The conversation broke, or the login was refused. Any other status is an answer: see [`refusal`].
+    pub fn request(&mut self, request: &Request<'_>, deadline: Instant) -> Result<Response, Fault> {
+        self.ask(request, deadline).map_err(|finding| finding.fault)
+    }
+
+    pub(super) fn ask(&mut self, request: &Request<'_>, deadline: Instant) -> Result<Response, Finding> {
+        let Self { requests, packets } = self;
+        requests.exchange(request, deadline, &mut |cseq, doing, patience| {
+            loop {
+                match packets.hearing.next(deadline, doing, patience)? {
+                    Incoming::Response(response) if is_answer(&response, cseq) => return Ok(response),
+                    Incoming::Data(data) => packets.keep(data),
+                    Incoming::Response(_) | Incoming::Request => {}
+                }
+            }
+        })
+    }
+
+    /// The same without answering a 401: what the camera says to somebody without a login.
+    pub(super) fn ask_once(&mut self, request: &Request<'_>, deadline: Instant) -> Result<Response, Finding> {
+        let Self { requests, packets } = self;
+        let doing = request.method;
+        let patience = deadline.saturating_duration_since(Instant::now());
+        let (cseq, _) = requests.send(request, deadline)?;
+        loop {
+            match packets.hearing.next(deadline, doing, patience)? {
+                Incoming::Response(response) if is_answer(&response, cseq) => return Ok(response),
+                Incoming::Data(data) => packets.keep(data),
+                Incoming::Response(_) | Incoming::Request => {}
+            }
+        }
+    }
+
+    /// The next piece of interleaved data; `None` if none comes by the deadline.
+    ///
+    /// # Errors
+    /// The conversation broke.
+    pub fn next_data(&mut self, deadline: Instant) -> Result<Option<Data>, Fault> {
+        self.packets.next(deadline)
+    }
+
+    pub(super) fn next_piece(&mut self, deadline: Instant) -> Result<Option<Data>, Finding> {
+        self.packets.take(deadline)
+    }
+
+    /// Packets of a session that has ended.
+    pub(super) fn forget_waiting(&mut self) {
+        self.packets.waiting.clear();
+    }
+
+    pub(super) fn check_wanted(&self) -> Result<(), Finding> {
+        let wanted = self.requests.wire.check_wanted();
+        wanted.map_err(|error| broken(&error, "the stream", Duration::ZERO))
+    }
+
+    #[must_use]
+    pub fn login(&self) -> &Login {
+        &self.requests.login
+    }
+
+    /// Takes in the first 401: the next request has the login with it.
+    pub(super) fn asked(&mut self, response: &Response) -> Result<(), Finding> {
+        self.requests.asked(response, false, false)
+    }
+
+    /// See [`Requests::session`].
+    #[must_use]
+    pub fn session(&self) -> Option<(&str, Duration)> {
+        self.requests.session()
+    }
+
+    /// The connection itself.
+    #[must_use]
+    pub fn wire(&self) -> &Wire {
+        &self.requests.wire
+    }
+
+    /// For two threads. Drop [`Requests`] first: the camera's answer to its good-bye is still heard then.
+    #[must_use]
+    pub fn split(mut self) -> (Requests, Packets) {
+        let (sender, receiver) = bounded(16);
+        self.requests.answers = Some(receiver);
+        self.packets.answers = Some(sender);
+        (self.requests, self.packets)
+    }
+}
+
+/// The half that asks. Dropping it ends the session, which takes 0.8 s at most.
+pub struct Requests {
+    wire: Wire,
+    login: Login,
+    n_asked: u32,
+    session: Option<Session>,
+    /// What TEARDOWN names.
+    url: String,
+    /// From the half that hears, if that is on a thread of its own.
+    answers: Option<Receiver<Response>>,
+}
+
+impl fmt::Debug for Requests {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Requests").field("login", &self.login).field("session", &self.session).finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Session {
+    id: String,
+    timeout: Duration,
+}
+
+/// Hears the answer with this `CSeq`; is told what is being done, and how long it has.
+type Hear<'a> = dyn FnMut(u32, &str, Duration) -> Result<Response, Finding> + 'a;
+
+impl Requests {
+    /// As [`Client::request`]; [`Packets::next`] must be called on another thread meanwhile.
+    ///
+    /// # Errors
+    /// As [`Client::request`].
+    pub fn request(&mut self, request: &Request<'_>, deadline: Instant) -> Result<Response, Fault> {
+        let answers = self.answers.clone();
+        let hear: &mut Hear<'_> = &mut |cseq, doing, patience| {
+            let gone = || broken(&ErrorKind::UnexpectedEof.into(), doing, patience);
+            let answers = answers.as_ref().ok_or_else(gone)?;
+            loop {
+                match answers.recv_deadline(deadline) {
+                    Ok(response) if is_answer(&response, cseq) => return Ok(response),
+                    Ok(_) => {}
+                    Err(RecvTimeoutError::Timeout) => return Err(broken(&ErrorKind::TimedOut.into(), doing, patience)),
+                    Err(RecvTimeoutError::Disconnected) => return Err(gone()),
+                }
+            }
+        };
+        self.exchange(request, deadline, hear).map_err(|finding| finding.fault)
+    }
+
+    /// A piece of interleaved data for the camera: receiver reports mostly.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub fn send_data(&mut self, channel: u8, payload: &[u8], deadline: Instant) -> Result<(), Fault> {
+        let Ok(length) = u16::try_from(payload.len()) else { return Ok(()) };
+        let mut bytes = vec![b'$', channel];
+        bytes.extend_from_slice(&length.to_be_bytes());
+        bytes.extend_from_slice(payload);
+        let sent = self.wire.write_all(&bytes, deadline);
+        sent.map_err(|error| broken(&error, "a report", Duration::ZERO).fault)
+    }
+
+    /// The session's number, and how long it lives without a sign of life.
+    #[must_use]
+    pub fn session(&self) -> Option<(&str, Duration)> {
+        self.session.as_ref().map(|session| (session.id.as_str(), session.timeout))
+    }
+
+    #[must_use]
+    pub fn login(&self) -> &Login {
+        &self.login
+    }
+
+    /// The connection itself: closing it ends both halves.
+    #[must_use]
+    pub fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    fn exchange(&mut self, request: &Request<'_>, deadline: Instant, hear: &mut Hear<'_>) -> Result<Response, Finding> {
+        let patience = deadline.saturating_duration_since(Instant::now());
+        let mut is_again = false;
+        loop {
+            let (cseq, had_login) = self.send(request, deadline)?;
+            let response = hear(cseq, request.method, patience)?;
+            if u16::from(response.status()) != 401 {
+                self.take_in(request, &response, had_login);
+                return Ok(response);
+            }
+            self.asked(&response, had_login, is_again)?;
+            is_again = had_login;
+        }
+    }
+
+    /// Takes a 401 in.
+    fn asked(&mut self, response: &Response, had_login: bool, is_again: bool) -> Result<(), Finding> {
+        let challenge = response.header(&WWW_AUTHENTICATE).map(|value| value.as_str().to_owned());
+        self.login.asked(challenge.as_deref(), had_login, is_again, &status_line(response))
+    }
+
+    fn take_in(&mut self, request: &Request<'_>, response: &Response, had_login: bool) {
+        if had_login {
+            self.login.accepted();
+        }
+        let is_success = response.status().is_success();
+        if request.method == "TEARDOWN" {
+            self.session = None;
+        } else if let Some(value) = response.header(&SESSION).filter(|_| is_success) {
+            let mut parts = value.as_str().split(';');
+            let id = parts.next().unwrap_or_default().trim().to_owned();
+            let timeout = parts.find_map(|part| part.trim().strip_prefix("timeout=")?.trim().parse().ok());
+            let timeout = timeout.map_or(SESSION_TIMEOUT, Duration::from_secs);
+            // Later answers often name the session without its time.
+            let timeout = match &self.session {
+                Some(known) if known.id == id && timeout == SESSION_TIMEOUT => known.timeout,
+                _ => timeout,
+            };
+            if !id.is_empty() {
+                self.session = Some(Session { id, timeout });
+            }
+        }
+    }
+
+    /// The request's `CSeq`, and whether the login went with it.
+    fn send(&mut self, request: &Request<'_>, deadline: Instant) -> Result<(u32, bool), Finding> {
+        self.n_asked += 1;
+        let Request { method, url, headers, body } = *request;
+        let mut head = format!("{method} {url} RTSP/1.0\r\nCSeq: {}\r\nUser-Agent: Camclinic\r\n", self.n_asked);
+        let is_own = |name: &str| {
+            ["CSeq", "User-Agent", "Authorization", "Content-Length"].iter().any(|own| own.eq_ignore_ascii_case(name))
+        };
+        let is_clean = |text: &str| !text.contains(['\r', '\n']);
+        for (name, value) in headers.iter().filter(|(name, value)| !is_own(name) && is_clean(name) && is_clean(value)) {
+            head += &format!("{name}: {value}\r\n");
+        }
+        if let Some(session) = &self.session
+            && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Session"))
+        {
+            head += &format!("Session: {}\r\n", session.id);
+        }
+        let login = self.login.authorization(method, url, body);
+        if let Some(login) = &login {
+            head += &format!("Authorization: {login}\r\n");
+        }
+        if !body.is_empty() {
+            head += &format!("Content-Length: {}\r\n", body.len());
+        }
+        head += "\r\n";
+        let bytes = [head.as_bytes(), body].concat();
+        let patience = deadline.saturating_duration_since(Instant::now());
+        match self.wire.write_all(&bytes, deadline) {
+            Ok(()) => Ok((self.n_asked, login.is_some())),
+            // It may have said why before it closed: that is heard next.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe && self.n_asked == 1 => Ok((self.n_asked, false)),
+            Err(error) => Err(broken(&error, method, patience)),
+        }
+    }
+}
+
+impl Drop for Requests {
+    fn drop(&mut self) {
+        if self.session.is_none() {
+            return;
+        }
+        self.wire = self.wire.regardless();
+        let url = self.url.clone();
+        let deadline = Instant::now() + TEARDOWN_PATIENCE;
+        let Ok((cseq, _)) = self.send(&Request::new("TEARDOWN", &url, &[]), deadline) else { return };
+        let deadline = Instant::now() + TEARDOWN_PATIENCE;
+        if let Some(answers) = &self.answers {
+            loop {
+                match answers.recv_deadline(deadline) {
+                    Ok(response) if !is_answer(&response, cseq) => {}
+                    Ok(_) | Err(RecvTimeoutError::Timeout) => return self.wire.close(),
+                    Err(RecvTimeoutError::Disconnected) => break,
+                }
+            }
+        }
+        // A connection that is closed with packets unread is reset, and the good-bye may be lost with it.
+        let mut read = [0; N_READ_BYTES];
+        while let Ok(n @ 1..) = self.wire.read(&mut read, deadline) {
+            let has_answer = read.get(..n).is_some_and(|read| read.windows(5).any(|window| window == b"RTSP/"));
+            if has_answer || Instant::now() > deadline {
+                break;
+            }
+        }
+        self.wire.close();
+    }
+}
+
+/// The half that hears.
+#[derive(Debug)]
+pub struct Packets {
+    hearing: Hearing,
+    waiting: VecDeque<Data>,
+    answers: Option<Sender<Response>>,
+}
+
+impl Packets {
+    /// The next piece of interleaved data; `None` if none comes by the deadline. Answers are handed to [`Requests`].
+    ///
+    /// # Errors
+    /// The conversation broke, or nobody wants it any more.
+    pub fn next(&mut self, deadline: Instant) -> Result<Option<Data>, Fault> {
+        self.take(deadline).map_err(|finding| finding.fault)
+    }
+
+    fn take(&mut self, deadline: Instant) -> Result<Option<Data>, Finding> {
+        if let Some(data) = self.waiting.pop_front() {
+            return Ok(Some(data));
+        }
+        loop {
+            match self.hearing.hear(deadline) {
+                Ok(Incoming::Data(data)) => return Ok(Some(data)),
+                Ok(Incoming::Response(response)) => {
+                    if let Some(answers) = &self.answers {
+                        // Nobody waits for an answer that comes too late.
+                        let _ = answers.try_send(response);
+                    }
+                }
+                Ok(Incoming::Request) => {}
+                Err(Unheard::Io(error)) if error.kind() == ErrorKind::TimedOut => return Ok(None),
+                Err(unheard) => return Err(unheard.finding("the stream", Duration::ZERO)),
+            }
+        }
+    }
+
+    fn keep(&mut self, data: Data) {
+        if self.waiting.len() >= MAX_WAITING {
+            self.waiting.pop_front();
+        }
+        self.waiting.push_back(data);
+    }
+}
+
+enum Incoming {
+    Response(Response),
+    Data(Data),
+    /// Cameras ask little, and get no answer.
+    Request,
+}
+
+/// Why nothing was understood.
+enum Unheard {
+    Io(std::io::Error),
+    /// It is no RTSP; here is how it begins.
+    Foreign(Vec<u8>),
+    TooLong,
+}
+
+impl Unheard {
+    fn finding(&self, doing: &str, patience: Duration) -> Finding {
+        match self {
+            Self::Io(error) => broken(error, doing, patience),
+            Self::TooLong => Finding::new(
+                "F86",
+                FaultKind::ProtocolTrouble,
+                format!("the camera's answer to {doing} is longer than any should be, and was not read to its end"),
+            ),
+            Self::Foreign(bytes) => foreign(bytes, doing),
+        }
+    }
+}
+
+/// What answers, if not RTSP (F99).
+fn foreign(bytes: &[u8], doing: &str) -> Finding {
+    let wrong =
+        |message: String, advice: &str| Finding::new("F99", FaultKind::WrongProtocol, message).with_advice(advice);
+    if bytes.starts_with(b"HTTP/") {
+        let line: String = String::from_utf8_lossy(bytes).lines().next().unwrap_or_default().chars().take(80).collect();
+        wrong(
+            format!("a web server answers {doing} on this port: {line}"),
+            "Check the port: RTSP mostly has 554. If the camera serves its stream over HTTP, the address begins with http://.",
+        )
+    } else if matches!(bytes, [0x15 | 0x16, 3, ..]) {
+        wrong(
+            format!("this port wants encryption: {doing} was answered with a TLS record"),
+            "Write rtsps:// in place of rtsp://, or choose the port without encryption, mostly 554.",
+        )
+    } else {
+        let begin: Vec<_> = bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        wrong(
+            format!("what answers {doing} on this port is no RTSP: it begins with {}", begin.join(" ")),
+            "Check the port: RTSP mostly has 554.",
+        )
+    }
+}
+
+/// Takes messages out of the stream of bytes.
+struct Hearing {
+    wire: Wire,
+    bytes: Vec<u8>,
+    /// Those before have been taken out.
+    start: usize,
+}
+
+impl fmt::Debug for Hearing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hearing").field("n_bytes", &self.bytes.len()).finish_non_exhaustive()
+    }
+}
+
+impl Hearing {
+    fn new(wire: Wire) -> Self {
+        Self { wire, bytes: Vec::new(), start: 0 }
+    }
+
+    fn next(&mut self, deadline: Instant, doing: &str, patience: Duration) -> Result<Incoming, Finding> {
+        self.hear(deadline).map_err(|unheard| unheard.finding(doing, patience))
+    }
+
+    fn hear(&mut self, deadline: Instant) -> Result<Incoming, Unheard> {
+        let mut read = [0; N_READ_BYTES];
+        loop {
+            let rest = self.bytes.get(self.start..).unwrap_or_default();
+            let (n, incoming) = parse(rest)?;
+            self.start += n;
+            if let Some(incoming) = incoming {
+                return Ok(incoming);
+            }
+            self.bytes.drain(..self.start);
+            self.start = 0;
+            let n = match self.wire.read(&mut read, deadline) {
+                Ok(0) => return Err(Unheard::Io(ErrorKind::UnexpectedEof.into())),
+                Ok(n) => n,
+                // What came without an end may still tell what it is.
+                Err(error) if error.kind() == ErrorKind::TimedOut && !could_be_rtsp(&self.bytes) => {
+                    return Err(Unheard::Foreign(self.bytes.clone()));
+                }
+                Err(error) => return Err(Unheard::Io(error)),
+            };
+            self.bytes.extend_from_slice(read.get(..n).unwrap_or_default());
+        }
+    }
+}
+
+fn could_be_rtsp(bytes: &[u8]) -> bool {
+    let n = bytes.len().min(5);
+    bytes.starts_with(b"$") || bytes.get(..n) == b"RTSP/".get(..n) || is_request(bytes)
+}
+
+fn is_request(bytes: &[u8]) -> bool {
+    let methods =
+        ["OPTIONS ", "ANNOUNCE ", "SET_PARAMETER ", "GET_PARAMETER ", "REDIRECT ", "TEARDOWN ", "PLAY_NOTIFY "];
+    methods.iter().any(|method| {
+        let n = bytes.len().min(method.len());
+        n > 0 && bytes.get(..n) == method.as_bytes().get(..n)
+    })
+}
+
+/// How many bytes are done with, and the message that they were, if it is whole.
+fn parse(bytes: &[u8]) -> Result<(usize, Option<Incoming>), Unheard> {
+    let n_blank = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n' | b' ' | 0)).count();
+    let rest = bytes.get(n_blank..).unwrap_or_default();
+    if let [b'$', channel, high, low, payload @ ..] = rest {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        return Ok(match payload.get(..length) {
+            Some(payload) => {
+                (n_blank + 4 + length, Some(Incoming::Data(Data { channel: *channel, payload: payload.to_vec() })))
+            }
+            None => (n_blank, None),
+        });
+    }
+    if !rest.is_empty() && !could_be_rtsp(rest) {
+        // Enough to say what it is.
+        return if rest.len() < 8 && !matches!(rest, [0x15 | 0x16, ..]) && b"HTTP/".starts_with(rest) {
+            Ok((n_blank, None))
+        } else {
+            Err(Unheard::Foreign(rest.get(..rest.len().min(200)).unwrap_or_default().to_vec()))
+        };
+    }
+    let Some(n_head) = head_length(rest.get(..rest.len().min(MAX_HEAD_BYTES)).unwrap_or_default()) else {
+        return if rest.len() >= MAX_HEAD_BYTES { Err(Unheard::TooLong) } else { Ok((n_blank, None)) };
+    };
+    let (head, behind) = rest.split_at_checked(n_head).unwrap_or_default();
+    if is_request(head) {
+        return Ok((n_blank + n_head, Some(Incoming::Request)));
+    }
+    let foreign = || Unheard::Foreign(head.get(..head.len().min(200)).unwrap_or_default().to_vec());
+    let mut message = tidy(head);
+    let n_body = match Message::<Vec<u8>>::parse(&message) {
+        Ok(_) => 0,
+        Err(ParseError::Incomplete(Some(n))) => n.get(),
+        Err(_) => return Err(foreign()),
+    };
+    if n_body > MAX_BODY_BYTES {
+        return Err(Unheard::TooLong);
+    }
+    let Some(body) = behind.get(..n_body) else { return Ok((n_blank, None)) };
+    message.extend_from_slice(body);
+    match Message::<Vec<u8>>::parse(&message) {
+        Ok((Message::Response(response), _)) => Ok((n_blank + n_head + n_body, Some(Incoming::Response(response)))),
+        _ => Err(foreign()),
+    }
+}
+
+/// Up to the blank line, with it. Some cameras end their lines with a line feed only.
+fn head_length(bytes: &[u8]) -> Option<usize> {
+    let feeds = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at);
+    feeds.into_iter().find_map(|at| match bytes.get(at + 1..)? {
+        [b'\n', ..] => Some(at + 2),
+        [b'\r', b'\n', ..] => Some(at + 3),
+        _ => None,
+    })
+}
+
+/// A head as the standard wants it, from one as cameras write it: other ends of lines, other encodings, blanks before the
+/// colon, no reason behind the status, lines that are no headers.
+fn tidy(head: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(head);
+    let mut lines = text.lines();
+    let mut status = lines.next().unwrap_or_default().trim_end().to_owned();
+    if status.split_whitespace().count() == 2 {
+        status.push(' ');
+    }
+    let mut tidied = status + "\r\n";
+    for line in lines {
+        if line.starts_with([' ', '\t']) && !line.trim().is_empty() {
+            // A header goes on.
+            tidied.truncate(tidied.trim_end().len());
+            tidied += &format!(" {}\r\n", line.trim());
+        } else if let Some((name, value)) = line.split_once(':') {
+            let name = name.trim();
+            let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+            if !name.is_empty() && name.chars().all(is_name) {
+                tidied += &format!("{name}: {}\r\n", value.trim());
+            }
+        }
+    }
+    tidied += "\r\n";
+    tidied.into_bytes()
+}
+
+/// Some cameras forget `CSeq`; an answer to an earlier request is none to this one.
+fn is_answer(response: &Response, cseq: u32) -> bool {
+    let said = response.header(&CSEQ).and_then(|value| value.as_str().trim().parse::<u32>().ok());
+    said.is_none_or(|said| said == cseq)
+}
+
+/// As in `404 Not Found`.
+#[must_use]
+pub fn status_line(response: &Response) -> String {
+    format!("{} {}", u16::from(response.status()), response.reason_phrase()).trim_end().to_owned()
+}
+
+/// What a status other than success means for the stream, in the camera's own words. `None` for success.
+#[must_use]
+pub fn refusal(method: &str, response: &Response, login: &Login) -> Option<Finding> {
+    let status = u16::from(response.status());
+    let words = login.mask(&status_line(response));
+    let said = format!("the camera answers {method} with {words}");
+    let (entry, kind, confidence, advice) = match status {
+        200..=299 => return None,
+        401 => ("F83", FaultKind::LoginRefused, 0.9, None),
+        403 => ("F85", FaultKind::Forbidden, 0.9, None),
+        453 => ("F90", FaultKind::SessionLimit, 0.95, None),
+        503 => ("F90", FaultKind::SessionLimit, 0.8, None),
+        300..=399 => ("F84", FaultKind::WrongPath, 0.8, Some("Write the address that the camera names.")),
+        404 | 410 => ("F84", FaultKind::WrongPath, 0.95, None),
+        400 if method == "DESCRIBE" => ("F84", FaultKind::WrongPath, 0.7, None),
+        454 => (
+            "F86",
+            FaultKind::ProtocolTrouble,
+            0.9,
+            Some("The camera has forgotten the session at once: restart it; update its firmware."),
+        ),
+        455 => ("F86", FaultKind::ProtocolTrouble, 0.9, Some("Restart the camera; update its firmware.")),
+        459 | 460 => (
+            "F86",
+            FaultKind::ProtocolTrouble,
+            0.9,
+            Some("Check whether the path is that of one picture stream; update the camera's firmware."),
+        ),
+        461 => (
+            "F86",
+            FaultKind::ProtocolTrouble,
+            0.95,
+            Some("Choose the other transport, TCP or UDP: the camera does not offer this one."),
+        ),
+        _ => ("F86", FaultKind::ProtocolTrouble, 0.8, None),
+    };
+    let location = response.header(&rtsp_types::headers::LOCATION).filter(|_| (300..400).contains(&status));
+    let said = match location {
+        Some(location) => format!("{said}, and sends on to {}", login.mask(location.as_str())),
+        None => said,
+    };
+    let finding = Finding::new(entry, kind, said).with_code(status).unsure(confidence);
+    Some(match advice {
+        Some(advice) => finding.with_advice(advice),
+        None => finding,
+    })
+}
