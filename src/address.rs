@@ -12,6 +12,8 @@ use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str,
 /// What may not stand in a path or query as it is. `%` may: what is escaped already stays so.
 const ODD: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+/// What may not stand in a password that is part of a path or query.
+const ODD_IN_VALUE: &AsciiSet = &ODD.add(b'&').add(b';').add(b'/').add(b'#').add(b'?');
 /// All but the unreserved characters of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// Names under which makers put a password into the path or the query.
@@ -189,6 +191,32 @@ impl Address {
     pub fn without_password(&self) -> String {
         let address = Self { password: None, path: masked_path(&self.path, ""), ..self.clone() };
         address.with_login()
+    }
+
+    /// The password that stands in the path or query, as it stands there.
+    #[must_use]
+    pub fn path_password(&self) -> Option<&str> {
+        self.path.get(password_ranges(&self.path).into_iter().next()?)
+    }
+
+    /// The same address with its empty places for a password in the path or query filled. Only what would end the place is
+    /// escaped: some cameras compare such a password as it stands.
+    #[must_use]
+    pub fn with_path_password(&self, password: &str) -> Self {
+        let password = utf8_percent_encode(password, ODD_IN_VALUE).to_string();
+        let mut path = String::new();
+        let mut rest = self.path.as_str();
+        while let Some(end) = rest.find(['/', '?', '&', ';']).or((!rest.is_empty()).then_some(rest.len())) {
+            let (part, behind) = rest.split_at(end);
+            path.push_str(part);
+            if PASSWORD_KEYS.contains(&part.to_ascii_lowercase().as_str()) {
+                path.push_str(&password);
+            }
+            let mut behind = behind.chars();
+            path.extend(behind.next());
+            rest = behind.as_str();
+        }
+        Self { path, ..self.clone() }
     }
 
     /// Whether there is a place for a password and none in it: a user without one, or an empty one in the path or query.
@@ -472,6 +500,26 @@ mod tests {
         check("http://cam/v?pwd=x", false);
         check("rtsp://cam/user=a&password=&channel=1", true);
         check("rtsp://cam/bypass=", false);
+    }
+
+    #[test]
+    fn a_password_in_the_path_is_taken_out_and_put_back() {
+        #[track_caller]
+        fn check(text: &str, password: Option<&str>) {
+            let address = Address::parse(text).unwrap();
+            assert_eq!(address.path_password(), password, "{text}");
+            let without = Address::parse(&address.without_password()).unwrap();
+            let again = without.with_path_password(password.unwrap_or("unused"));
+            assert_eq!(again.path, address.path, "{text}");
+        }
+        check("rtsp://cam/1", None);
+        check("http://cam/v?user=a&pwd=x9", Some("x9"));
+        check("http://cam/v?pwd=p@ss%20x&user=a", Some("p@ss%20x"));
+        check("rtsp://cam/user=admin&password=x!9&channel=1/2", Some("x!9"));
+        check("rtsp://cam/bypass=1", None);
+        let odd = Address::parse("http://cam/v?pwd=&a=1").unwrap().with_path_password("a&b#c/d e");
+        assert_eq!(odd.path, "/v?pwd=a%26b%23c%2Fd%20e&a=1");
+        assert_eq!(odd.without_password(), "http://cam/v?pwd=&a=1");
     }
 
     #[test]

@@ -95,7 +95,7 @@ pub struct RecoverySettings {
 pub struct NetworkSettings {
     pub transport: Transport,
     /// SHA-256 fingerprints, in small hexadecimal digits, of certificates that the user trusts although no authority
-    /// vouches for them, by `host:port`; written and read by [`Self::trust`] and [`Self::trusted`].
+    /// vouches for them, by `host:port`.
     pub trusted_certificates: BTreeMap<String, String>,
     /// Addresses without passwords, the newest first.
     pub recent: Vec<String>,
@@ -113,17 +113,6 @@ impl NetworkSettings {
         self.recent.truncate(N_RECENT);
     }
 
-    /// Trusts a certificate of this SHA-256 fingerprint from now on, for this host and port alone.
-    pub fn trust(&mut self, address: &Address, fingerprint: &str) {
-        self.trusted_certificates.insert(host_and_port(address), fingerprint.to_ascii_lowercase());
-    }
-
-    /// The fingerprint of the certificate that is trusted at this host and port.
-    #[must_use]
-    pub fn trusted(&self, address: &Address) -> Option<&str> {
-        self.trusted_certificates.get(&host_and_port(address)).map(String::as_str)
-    }
-
     /// What somebody wrote into the file by hand: no password stays in it, and nothing that is no address.
     fn put_right(&mut self) {
         let read = self.recent.iter().filter_map(|text| Address::parse(text).ok());
@@ -135,13 +124,6 @@ impl NetworkSettings {
         }
         self.recent = recent;
     }
-}
-
-/// The port stands there always, and small letters, as names on a network do not tell them apart.
-fn host_and_port(address: &Address) -> String {
-    let host = address.host.to_lowercase();
-    let port = address.port();
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 /// How the packets of an RTSP stream travel.
@@ -671,20 +653,6 @@ mod tests {
         assert_eq!(settings.network.recent, ["rtsp://admin@cam/1"]);
         settings.save(&path).unwrap();
         assert!(!fs::read_to_string(&path).unwrap().contains("geheim"));
-    }
-
-    #[test]
-    fn a_certificate_is_trusted_at_its_own_place_only() {
-        let address = |text: &str| Address::parse(text).unwrap();
-        let mut network = NetworkSettings::default();
-        network.trust(&address("rtsps://cam/1"), "AB12");
-        network.trust(&address("https://[fe80::1]:8443/"), "cd34");
-        let trusted = |text: &str| network.trusted(&address(text)).map(str::to_owned);
-        assert_eq!(trusted("rtsps://u:p@CAM:322/2").as_deref(), Some("ab12"));
-        assert_eq!(trusted("https://[fe80::1]:8443/x").as_deref(), Some("cd34"));
-        assert_eq!(trusted("https://cam/1"), None);
-        assert_eq!(trusted("rtsps://other/1"), None);
-        assert_eq!(network.trusted_certificates.keys().collect::<Vec<_>>(), ["[fe80::1]:8443", "cam:322"]);
     }
 
     #[test]
