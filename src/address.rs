@@ -12,6 +12,8 @@ use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str,
 /// What may not stand in a path or query as it is. `%` may: what is escaped already stays so.
 const ODD: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+/// What may not stand in a password that is part of a path or query.
+const ODD_IN_VALUE: &AsciiSet = &ODD.add(b'&').add(b';').add(b'/').add(b'#').add(b'?');
 /// All but the unreserved characters of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// Names under which makers put a password into the path or the query.
@@ -96,8 +98,9 @@ impl fmt::Debug for Password {
 
 /// The address of a network camera, taken apart. User and password are as people know them, without escapes.
 ///
-/// `Display` masks the password; [`Self::without_password`] leaves it out; [`Self::with_login`] alone tells it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// `Display` and `Debug` mask the password, also one in the path; [`Self::without_password`] leaves it out;
+/// [`Self::with_login`] alone tells it.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Address {
     pub scheme: Scheme,
     /// A name or a number; of IPv6 without brackets.
@@ -190,6 +193,40 @@ impl Address {
         address.with_login()
     }
 
+    /// The password that stands in the path or query, as it stands there.
+    #[must_use]
+    pub fn path_password(&self) -> Option<&str> {
+        self.path.get(password_ranges(&self.path).into_iter().next()?)
+    }
+
+    /// The same address with its empty places for a password in the path or query filled. Only what would end the place is
+    /// escaped: some cameras compare such a password as it stands.
+    #[must_use]
+    pub fn with_path_password(&self, password: &str) -> Self {
+        let password = utf8_percent_encode(password, ODD_IN_VALUE).to_string();
+        let mut path = String::new();
+        let mut rest = self.path.as_str();
+        while let Some(end) = rest.find(['/', '?', '&', ';']).or((!rest.is_empty()).then_some(rest.len())) {
+            let (part, behind) = rest.split_at(end);
+            path.push_str(part);
+            if PASSWORD_KEYS.contains(&part.to_ascii_lowercase().as_str()) {
+                path.push_str(&password);
+            }
+            let mut behind = behind.chars();
+            path.extend(behind.next());
+            rest = behind.as_str();
+        }
+        Self { path, ..self.clone() }
+    }
+
+    /// Whether there is a place for a password and none in it: a user without one, or an empty one in the path or query.
+    #[must_use]
+    pub fn lacks_password(&self) -> bool {
+        let lower = self.path.to_ascii_lowercase();
+        let is_empty_in_path = lower.split(['/', '?', '&', ';']).any(|part| PASSWORD_KEYS.contains(&part));
+        !self.user.is_empty() && self.password.is_none() || is_empty_in_path
+    }
+
     /// The secrets in it, as they might turn up in somebody else's text.
     pub fn secrets(&self) -> impl Iterator<Item = String> {
         let of_login = self.password.iter().flat_map(|password| {
@@ -224,6 +261,12 @@ impl fmt::Display for Address {
     }
 }
 
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Address({self})")
+    }
+}
+
 impl FromStr for Address {
     type Err = String;
 
@@ -235,7 +278,8 @@ impl FromStr for Address {
 /// The login and what follows its `@`. A password may hold any character, the `@` among them: the last `@` counts behind
 /// which a host stands, unless what stands before the first slash is a whole host by itself.
 fn split_login(rest: &str) -> (Option<&str>, &str) {
-    let head = rest.get(..rest.find(['/', '?', '#']).unwrap_or(rest.len())).unwrap_or(rest);
+    // A # ends a host too, but none stands right behind one: it is the password's.
+    let head = rest.get(..rest.find(['/', '?']).unwrap_or(rest.len())).unwrap_or(rest);
     let is_whole_host = !head.contains('@') && {
         let name = head.split(':').next().unwrap_or_default();
         head.starts_with('[') || name.contains('.') || name == "localhost" || !head.contains(':')
@@ -377,6 +421,7 @@ mod tests {
         );
         check("rtsp://admin:p@ss@cam/1", "admin|p@ss|cam|-|/1");
         check("rtsp://admin:p#1@cam/1", "admin|p#1|cam|-|/1");
+        check("rtsp://admin:p@s#1@cam/1", "admin|p@s#1|cam|-|/1");
         check("rtsp://admin:p/s?s@cam/1", "admin|p/s?s|cam|-|/1");
         check("rtsp://admin:p:w@cam/1", "admin|p:w|cam|-|/1");
         check("rtsp://admin:p%40ss@cam/1", "admin|p@ss|cam|-|/1");
@@ -437,7 +482,44 @@ mod tests {
             "rtsp://cam/user=admin&password=***&channel=1",
             "rtsp://cam/user=admin&password=&channel=1",
         );
-        check_shown("http://cam/v?pwd=x9", "http://cam/v?pwd=***", "http://cam/v?pwd=");
+        check_shown("http://cam/v?pwd=geheim", "http://cam/v?pwd=***", "http://cam/v?pwd=");
+    }
+
+    #[test]
+    fn an_address_knows_whether_it_lacks_a_password() {
+        #[track_caller]
+        fn check(text: &str, expected: bool) {
+            assert_eq!(Address::parse(text).unwrap().lacks_password(), expected, "{text}");
+        }
+        check("rtsp://cam/1", false);
+        check("rtsp://admin@cam/1", true);
+        check("rtsp://admin:@cam/1", false);
+        check("rtsp://admin:x@cam/1", false);
+        check("http://cam/v?user=a&pwd=", true);
+        check("http://cam/v?pwd=&user=a", true);
+        check("http://cam/v?pwd=x", false);
+        check("rtsp://cam/user=a&password=&channel=1", true);
+        check("rtsp://cam/bypass=", false);
+    }
+
+    #[test]
+    fn a_password_in_the_path_is_taken_out_and_put_back() {
+        #[track_caller]
+        fn check(text: &str, password: Option<&str>) {
+            let address = Address::parse(text).unwrap();
+            assert_eq!(address.path_password(), password, "{text}");
+            let without = Address::parse(&address.without_password()).unwrap();
+            let again = without.with_path_password(password.unwrap_or("unused"));
+            assert_eq!(again.path, address.path, "{text}");
+        }
+        check("rtsp://cam/1", None);
+        check("http://cam/v?user=a&pwd=x9", Some("x9"));
+        check("http://cam/v?pwd=p@ss%20x&user=a", Some("p@ss%20x"));
+        check("rtsp://cam/user=admin&password=x!9&channel=1/2", Some("x!9"));
+        check("rtsp://cam/bypass=1", None);
+        let odd = Address::parse("http://cam/v?pwd=&a=1").unwrap().with_path_password("a&b#c/d e");
+        assert_eq!(odd.path, "/v?pwd=a%26b%23c%2Fd%20e&a=1");
+        assert_eq!(odd.without_password(), "http://cam/v?pwd=&a=1");
     }
 
     #[test]

@@ -52,6 +52,7 @@
 //! | consumers | [`snapshot`] | saves pictures |
 //! | | [`past`] | how each camera was, on the disk: seconds for an hour, minutes for a week |
 //! | | [`records`] | the thread that writes log and past |
+//! | | [`secrets`] | `Passwords`: the system's keyring, asked with a deadline |
 //! | faces | [`cli`] | every command |
 //! | | `ui` | the window: `App`, the `PANELS` table, one file for a panel |
 //! | programs | `camclinic` | `main.rs`: a face |
@@ -95,6 +96,7 @@
 //! | `hook-N`, `hook-in`, `hook-out` | run the commands of `monitor --on-event`, give them the event, read what they print | with the commands, which have a deadline |
 //! | `metrics`, `metrics-client` | answer requests for metrics | with the command; a request has two seconds |
 //! | `controls` | asks a device for its controls, once a second, and sets them; in the process that has it open | when the source is closed, as soon as the driver's call returns |
+//! | `keyring` | asks the system's keyring for a password, or gives it one | when the keyring has answered |
 //! | `list-devices` | asks the system which cameras there are | when the system has answered |
 //! | `hear-PID` | hears what a capture process reports; PID is its number | when that has ended |
 //! | `words-PID` | takes down what the libraries in it print, for the message about its end | when that has ended |
@@ -145,6 +147,7 @@ pub mod network;
 pub mod past;
 pub mod records;
 pub mod recovery;
+pub mod secrets;
 pub mod settings;
 pub mod snapshot;
 pub mod source;

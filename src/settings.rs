@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::address::Address;
 use crate::backend::Backend;
 use crate::control::Setting;
 use crate::status::Asked;
@@ -98,6 +99,31 @@ pub struct NetworkSettings {
     pub trusted_certificates: BTreeMap<String, String>,
     /// Addresses without passwords, the newest first.
     pub recent: Vec<String>,
+}
+
+/// More addresses than that are no list that somebody looks through.
+pub const N_RECENT: usize = 12;
+
+impl NetworkSettings {
+    /// Puts an address at the head of the list, without its password.
+    pub fn remember(&mut self, address: &Address) {
+        let text = address.without_password();
+        self.recent.retain(|recent| *recent != text);
+        self.recent.insert(0, text);
+        self.recent.truncate(N_RECENT);
+    }
+
+    /// What somebody wrote into the file by hand: no password stays in it, and nothing that is no address.
+    fn put_right(&mut self) {
+        let read = self.recent.iter().filter_map(|text| Address::parse(text).ok());
+        let mut recent: Vec<String> = Vec::new();
+        for text in read.map(|address| address.without_password()) {
+            if !recent.contains(&text) && recent.len() < N_RECENT {
+                recent.push(text);
+            }
+        }
+        self.recent = recent;
+    }
 }
 
 /// How the packets of an RTSP stream travel.
@@ -451,6 +477,10 @@ impl Settings {
                 ));
             }
         }
+        self.network.put_right();
+        if let Some(address) = self.source.as_deref().and_then(|source| Address::parse(source).ok()) {
+            self.source = Some(address.without_password());
+        }
         if self.asked.size.is_some_and(|size| crate::frame::Size::new(size.width, size.height).is_none()) {
             self.asked.size = None;
             notices.push(
@@ -596,6 +626,33 @@ mod tests {
             .collect();
         names.sort();
         (loaded, names)
+    }
+
+    #[test]
+    fn recent_addresses_are_few_and_hold_no_password() {
+        let mut network = NetworkSettings::default();
+        for n in 0..20 {
+            network.remember(&Address::parse(&format!("rtsp://admin:geheim@cam{n}/1?pwd=geheim")).unwrap());
+        }
+        network.remember(&Address::parse("rtsp://admin:other@cam15:554/1?pwd=other").unwrap());
+        assert_eq!(network.recent.len(), N_RECENT);
+        assert_eq!(network.recent[..2], ["rtsp://admin@cam15/1?pwd=", "rtsp://admin@cam19/1?pwd="]);
+        assert!(!network.recent.join(" ").contains("geheim"));
+    }
+
+    #[test]
+    fn a_password_written_into_the_file_does_not_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.json");
+        fs::write(
+            &path,
+            r#"{"version":1,"source":"rtsp://admin:geheim@cam/1","network":{"recent":["rtsp://admin:geheim@cam/1","cam","rtsp://admin@cam/1"]}}"#,
+        )
+        .unwrap();
+        let settings = Settings::load(&path).settings;
+        assert_eq!(settings.network.recent, ["rtsp://admin@cam/1"]);
+        settings.save(&path).unwrap();
+        assert!(!fs::read_to_string(&path).unwrap().contains("geheim"));
     }
 
     #[test]

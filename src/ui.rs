@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::address::Address;
 use crate::camera::{Camera, Command, Wake};
 use crate::control::DeviceControls;
 use crate::event::Level;
@@ -16,13 +17,16 @@ use crate::health::History;
 use crate::latest::Reader;
 use crate::logging::EventLog;
 use crate::records::{self, Past, Records};
-use crate::settings::Settings;
+use crate::secrets::Passwords;
+use crate::settings::{NetworkSettings, Settings};
 use crate::snapshot::{Job, Snapshots};
 use crate::source::SourceSpec;
 use crate::status::Status;
 
+pub mod address;
 pub mod background;
 pub mod choice;
+pub mod connection;
 mod consent;
 pub mod controls;
 mod help;
@@ -70,6 +74,9 @@ pub struct Options {
     /// Set from outside when the program shall end: the window closes and the camera is released.
     pub interrupted: Arc<AtomicBool>,
 }
+
+/// How long the start waits for the keyring: most answer sooner, and the window shall be there at once.
+const KEYRING_PATIENCE: Duration = Duration::from_millis(150);
 
 /// Shows the window until it is closed. To be called on the main thread.
 ///
@@ -163,6 +170,8 @@ struct App {
     log: EventLog,
     snapshots: Snapshots,
     background: Background,
+    /// The camera that is shown as soon as the keyring has said whether it knows its password.
+    awaited: Option<Address>,
     /// Read by the wake closures: a window that nobody sees is not drawn.
     is_hidden: Arc<AtomicBool>,
     /// The window was drawn without a gap since the last picture, so that a skipped picture is our own doing.
@@ -200,10 +209,18 @@ impl App {
                 ctx.request_repaint();
             }
         };
+        let passwords = Passwords::default();
+        let spec = passwords.complete(spec, KEYRING_PATIENCE);
         let started_at = Instant::now();
         let camera = Camera::start(spec.clone(), &settings, log.clone(), Arc::clone(&wake))?;
-        let background =
-            Background::start(settings_path, settings.snapshot_folder(), interrupted, close, Arc::clone(&wake))?;
+        let background = Background::start(
+            settings_path,
+            settings.snapshot_folder(),
+            interrupted,
+            close,
+            Arc::clone(&wake),
+            passwords,
+        )?;
         let snapshots = Snapshots::start(wake)?;
         let now = Instant::now();
         let shown_source = spec.to_string();
@@ -219,6 +236,14 @@ impl App {
         for notice in notices {
             log.add("", Level::Warning, "settings", notice.clone());
             window.toasts.error(notice, now);
+        }
+        let awaited = match &window.spec {
+            // The keyring is slow: the camera is opened once more with what it says in the end.
+            SourceSpec::Url(address) if address.lacks_password() => Some(address.clone()),
+            _ => None,
+        };
+        if let Some(address) = &awaited {
+            background.find_password(address.clone());
         }
         let pace = pace::Pace::new(log.clone());
         Ok(Self {
@@ -236,6 +261,7 @@ impl App {
             log,
             snapshots,
             background,
+            awaited,
             is_hidden,
             was_drawing: false,
             shot,
@@ -310,6 +336,24 @@ impl App {
                 self.window.toasts.saved(format!("Log saved: {}", path.display()), folder, now);
             }
             News::Failed(why) => self.fail("window", why),
+            News::Password(asked, answer) => {
+                if self.awaited.take_if(|awaited| *awaited == asked).is_some() {
+                    let known = answer.clone().ok().flatten();
+                    // Without it the camera itself says that it wants one.
+                    let spec = SourceSpec::Url(known.unwrap_or_else(|| asked.clone()));
+                    if spec != self.window.spec {
+                        self.switch(spec);
+                    }
+                }
+                self.window.hear_password(&asked, &answer);
+            }
+            News::NotKept(trouble) => {
+                let why =
+                    format!("{}: the password is kept until Camclinic ends.", text::capitalised(&trouble.to_string()));
+                self.window.toasts.info(why, now);
+            }
+            News::Step(number, step) => self.window.hear_step(number, step),
+            News::Tested(number, tested) => self.window.hear_tested(number, *tested),
             News::Answer(purpose, Answer::Picked(path)) => {
                 if let Err(why) = self.window.picked(purpose, &path.to_string_lossy()) {
                     self.window.toasts.error(why, now);
@@ -335,7 +379,7 @@ impl App {
         match purpose {
             Purpose::Snapshot => (folder, "snapshot.jpg".to_owned()),
             Purpose::Log => (folder, "camclinic-log.txt".to_owned()),
-            Purpose::Source | Purpose::VideoFile => {
+            Purpose::VideoFile => {
                 let home = directories::UserDirs::new().map(|dirs| dirs.home_dir().to_owned());
                 (home.unwrap_or_default(), String::new())
             }
@@ -364,11 +408,32 @@ impl App {
                 Wish::SaveLog(path, text) => self.background.save_log(path, text),
                 Wish::OpenFolder(folder) => self.background.open_folder(folder),
                 Wish::Ask(device) => self.background.ask(device),
+                Wish::FindPassword(address) => self.background.find_password(address),
+                Wish::KeepPassword { address, in_keyring } => self.background.keep_password(address, in_keyring),
+                Wish::ForgetPassword(address) => self.background.forget_password(address),
+                Wish::TestConnection { number, address, transport } => {
+                    let network = NetworkSettings { transport, ..self.window.settings.network.clone() };
+                    self.background.test(number, address, network);
+                }
+                Wish::CancelTest => self.background.cancel_test(),
             }
         }
     }
 
+    /// Shows another camera; one whose password may be in the keyring, as soon as that has answered.
     fn choose(&mut self, spec: SourceSpec) {
+        match &spec {
+            SourceSpec::Url(address) if address.lacks_password() => {
+                self.awaited = Some(address.clone());
+                self.background.find_password(address.clone());
+                self.window.toasts.info("Looking for the password…", self.window.now);
+            }
+            _ => self.switch(spec),
+        }
+    }
+
+    fn switch(&mut self, spec: SourceSpec) {
+        self.awaited = None;
         // A backend chosen for one kind of camera cannot open every other.
         if self.window.settings.backend.is_some_and(|backend| !spec.backends().contains(&backend)) {
             self.window.settings.backend = None;

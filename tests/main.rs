@@ -1,6 +1,8 @@
 //! All integration tests in one target, so that they are linked once.
 #![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "in a test a panic is the message")]
 
+#[cfg(feature = "gui")]
+mod addresses;
 mod campaign;
 mod commands;
 mod devices;
@@ -11,6 +13,7 @@ mod lab;
 mod monitor;
 mod streams;
 mod network;
+mod secrets;
 mod testing;
 mod tidy;
 #[cfg(feature = "gui")]

@@ -9,7 +9,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("decisions", &["codec", "health", "picture", "recovery"]),
     ("devices", &["device", "network", "source"]),
     ("engine", &["camera", "logging"]),
-    ("consumers", &["past", "records", "snapshot"]),
+    ("consumers", &["past", "records", "secrets", "snapshot"]),
     ("faces", &["cli", "ui"]),
 ];
 

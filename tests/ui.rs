@@ -38,7 +38,7 @@ fn device(path: &str) -> Device {
     }
 }
 
-fn status() -> Status {
+pub fn status() -> Status {
     let size = Size::new(1280, 720);
     Status {
         source: DEVICE.to_owned(),
@@ -151,7 +151,7 @@ const EVENTS: [(f64, Level, &str, &str); 5] = [
     (10.0, Level::Info, "snapshot", "Snapshot saved: C920.jpg"),
 ];
 
-fn window(status: Status) -> Window {
+pub fn window(status: Status) -> Window {
     let now = Instant::now();
     let mut window = Window::new(SourceSpec::parse(DEVICE).unwrap(), Settings::default(), now);
     window.cameras =
@@ -182,11 +182,11 @@ fn window(status: Status) -> Window {
     window
 }
 
-fn harness(window: Window) -> Harness<'static, Window> {
+pub fn harness(window: Window) -> Harness<'static, Window> {
     sized(window, vec2(1440.0, 900.0))
 }
 
-fn sized(window: Window, size: egui::Vec2) -> Harness<'static, Window> {
+pub fn sized(window: Window, size: egui::Vec2) -> Harness<'static, Window> {
     let mut harness = Harness::builder()
         .with_size(size)
         .with_context_setup(theme::install)
@@ -197,24 +197,24 @@ fn sized(window: Window, size: egui::Vec2) -> Harness<'static, Window> {
 
 /// Clicks what has this label, and lets the window settle.
 #[track_caller]
-fn click(harness: &mut Harness<'_, Window>, label: &str) {
+pub fn click(harness: &mut Harness<'_, Window>, label: &str) {
     harness.get_by_label(label).click();
     harness.run();
 }
 
 #[track_caller]
-fn press(harness: &mut Harness<'_, Window>, key: Key) {
+pub fn press(harness: &mut Harness<'_, Window>, key: Key) {
     harness.key_press(key);
     harness.run();
 }
 
 /// The wishes so far, as text; they are taken away.
-fn wishes(harness: &mut Harness<'_, Window>) -> Vec<String> {
+pub fn wishes(harness: &mut Harness<'_, Window>) -> Vec<String> {
     std::mem::take(&mut harness.state_mut().wishes).iter().map(|wish| format!("{wish:?}")).collect()
 }
 
 #[track_caller]
-fn check_wish(harness: &mut Harness<'_, Window>, expected: &str) {
+pub fn check_wish(harness: &mut Harness<'_, Window>, expected: &str) {
     let wishes = wishes(harness);
     assert!(
         wishes.len() == 1 && wishes[0].starts_with(expected),
@@ -522,25 +522,6 @@ fn a_busy_camera_is_waited_for_on_request() {
     let mut harness = harness(window(status));
     click(&mut harness, "Wait until free");
     check_wish(&mut harness, "Camera(WaitUntilFree)");
-}
-
-#[test]
-fn an_address_is_checked_before_it_is_opened() {
-    let mut harness = harness(window(status()));
-    harness.get_by_role_and_label(Role::ComboBox, "Camera").click();
-    harness.run();
-    click(&mut harness, "Address or path…");
-    harness.get_by_role_and_label(Role::TextInput, "Open an address or a path").type_text("sim:stal@1s");
-    harness.run();
-    click(&mut harness, "Open");
-    assert!(wishes(&mut harness).is_empty());
-    harness.get_by_label_contains("stal@1s");
-    assert!(harness.state().prompt.is_some(), "it stays open until the text is right");
-    harness.state_mut().prompt.as_mut().unwrap().text = "sim:stall@1s".to_owned();
-    harness.run();
-    click(&mut harness, "Open");
-    check_wish(&mut harness, "Choose(Simulated(");
-    assert!(harness.state().prompt.is_none());
 }
 
 #[test]

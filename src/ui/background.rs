@@ -15,12 +15,15 @@ use sysinfo::{DiskRefreshKind, Disks, ProcessRefreshKind, ProcessesToUpdate, Sys
 
 use super::choice::CameraChoice;
 use super::prompt::Purpose;
+use crate::address::Address;
 use crate::device::glance::{Glance, glance};
 use crate::device::watch::Watch;
 use crate::device::{self, Capabilities, Device};
 use crate::fault::Fault;
 use crate::latest::Latest;
-use crate::settings::{Settings, write_whole};
+use crate::network::{self, Access, Step, Tested};
+use crate::secrets::{self, Passwords, Trouble};
+use crate::settings::{NetworkSettings, Settings, write_whole};
 
 /// More than this many unread reports mean that the window has not been drawn for long: the newer ones are dropped.
 const N_UNREAD: usize = 64;
@@ -38,6 +41,13 @@ const LIST_DEADLINE: Duration = Duration::from_secs(5);
 const SETTLE: Duration = Duration::from_millis(500);
 /// A system without a dialogue service answers sooner than any person can cancel.
 const NO_DIALOGUE: Duration = Duration::from_millis(250);
+/// A step of the connection test takes no longer; all of it ends with a verdict by then.
+const TEST_STEP_DEADLINE: Duration = Duration::from_secs(5);
+const TEST_DEADLINE: Duration = Duration::from_mins(1);
+/// How long the stream is watched once it runs.
+const TEST_WATCH: Duration = Duration::from_secs(10);
+/// A keyring may ask its owner first: nobody waits for the answer but the field that it fills.
+const KEYRING_DEADLINE: Duration = Duration::from_mins(1);
 /// How long the end of the program waits for the last settings to be written.
 const LAST_SAVE: Duration = Duration::from_secs(2);
 
@@ -68,6 +78,13 @@ pub enum News {
     Host(Host),
     Answer(Purpose, Answer),
     LogSaved(PathBuf),
+    /// What the keyring has for an address.
+    Password(Address, Result<Option<Address>, Trouble>),
+    /// The keyring did not keep a password, or did not forget it.
+    NotKept(Trouble),
+    /// A step of the connection test of this number, and its end.
+    Step(u64, Step),
+    Tested(u64, Box<Tested>),
     /// Something went wrong, in a sentence for the user.
     Failed(String),
 }
@@ -82,6 +99,9 @@ pub struct Background {
     /// Dropping it ends the threads that look again and again.
     _running: Sender<()>,
     snapshot_folder: Latest<PathBuf>,
+    passwords: Passwords,
+    /// Dropping it ends the connection test that runs.
+    test: Option<Sender<()>>,
 }
 
 /// The way back to the window.
@@ -110,6 +130,7 @@ impl Background {
         interrupted: Arc<AtomicBool>,
         on_interrupt: impl Fn() + Send + 'static,
         wake: Arc<dyn Fn() + Send + Sync>,
+        passwords: Passwords,
     ) -> io::Result<Self> {
         let (news_tx, news) = bounded(N_UNREAD);
         let reports = Reports { news: news_tx, wake };
@@ -154,6 +175,8 @@ impl Background {
             settings_written,
             _running: running,
             snapshot_folder: folder,
+            passwords,
+            test: None,
         })
     }
 
@@ -213,6 +236,50 @@ impl Background {
             let answer = device::capabilities_within(&device, ASK_DEADLINE);
             reports.send(News::Abilities(device.identity, answer));
         });
+    }
+
+    /// Looks for the password of an address.
+    pub fn find_password(&self, address: Address) {
+        let passwords = self.passwords.clone();
+        self.spawn("find-password", move |reports| {
+            let answer = passwords.find(&address, secrets::DEADLINE);
+            reports.send(News::Password(address, answer));
+        });
+    }
+
+    pub fn keep_password(&self, address: Address, in_keyring: bool) {
+        let passwords = self.passwords.clone();
+        self.spawn("keep-password", move |reports| {
+            match passwords.keep(&address, in_keyring, KEYRING_DEADLINE) {
+                // Who keeps nothing there need not be told that there is no keyring.
+                Err(trouble) if in_keyring => reports.send(News::NotKept(trouble)),
+                Ok(()) | Err(_) => {}
+            }
+        });
+    }
+
+    pub fn forget_password(&self, address: Address) {
+        let passwords = self.passwords.clone();
+        self.spawn("forget-password", move |reports| match passwords.forget(&address, KEYRING_DEADLINE) {
+            Ok(()) | Err(Trouble::None) => {}
+            Err(trouble) => reports.send(News::NotKept(trouble)),
+        });
+    }
+
+    /// Tests a connection, and ends the test that runs.
+    pub fn test(&mut self, number: u64, address: Address, network: NetworkSettings) {
+        let (running, cancel) = bounded::<()>(0);
+        self.test = Some(running);
+        self.spawn("test-connection", move |reports| {
+            let deadline = Instant::now() + TEST_DEADLINE;
+            let access = Access { address, network, step_deadline: TEST_STEP_DEADLINE, deadline, cancel };
+            let tested = network::test(&access, TEST_WATCH, &mut |step| reports.send(News::Step(number, step)));
+            reports.send(News::Tested(number, Box::new(tested)));
+        });
+    }
+
+    pub fn cancel_test(&mut self) {
+        self.test = None;
     }
 
     fn spawn(&self, name: &str, work: impl FnOnce(&Reports) + Send + 'static) {
@@ -355,7 +422,7 @@ fn browse(purpose: Purpose, folder: &Path, suggestion: &str) -> Option<PathBuf> 
         dialogue = dialogue.set_directory(existing);
     }
     match purpose {
-        Purpose::VideoFile | Purpose::Source => dialogue
+        Purpose::VideoFile => dialogue
             .add_filter("Video", &["mp4", "avi", "mkv", "mov", "webm", "ts", "m4v", "mjpg", "mjpeg"])
             .add_filter("All files", &["*"])
             .pick_file(),

@@ -1,4 +1,4 @@
-//! A field for a path or an address, typed by hand: where the system has no file dialogue, and for what has no file.
+//! A field for a path, typed by hand: where the system has no file dialogue.
 
 use egui::{Label, RichText};
 
@@ -6,11 +6,9 @@ use super::theme::Palette;
 use super::widgets;
 use super::window::{Window, Wish};
 
-/// What a path or an address is wanted for.
+/// What a path is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Any camera: an address, a device, a `sim:` line.
-    Source,
     VideoFile,
     Snapshot,
     SnapshotFolder,
@@ -20,7 +18,6 @@ pub enum Purpose {
 impl Purpose {
     pub(super) fn title(self) -> &'static str {
         match self {
-            Self::Source => "Open an address or a path",
             Self::VideoFile => "Open a video file",
             Self::Snapshot => "Save the picture as",
             Self::SnapshotFolder => "Folder for snapshots",
@@ -30,9 +27,6 @@ impl Purpose {
 
     fn help(self) -> &'static str {
         match self {
-            Self::Source => {
-                "rtsp://user:password@192.168.1.64/stream, a device path, a video file, or sim: with what it shall do. A password is never saved."
-            }
             Self::VideoFile => "The path of a video file.",
             Self::Snapshot => "The path of the file. It ends in .jpg or .png.",
             Self::SnapshotFolder => "The path of the folder. It is made when the first snapshot is saved.",
@@ -42,7 +36,7 @@ impl Purpose {
 
     fn button(self) -> &'static str {
         match self {
-            Self::Source | Self::VideoFile => "Open",
+            Self::VideoFile => "Open",
             Self::Snapshot | Self::Log => "Save",
             Self::SnapshotFolder => "Use",
         }
@@ -62,8 +56,7 @@ pub struct Prompt {
 impl Prompt {
     #[must_use]
     pub fn new(purpose: Purpose, text: String) -> Self {
-        // An address is in no folder.
-        Self { purpose, text, remark: String::new(), had_focus: false, can_browse: purpose != Purpose::Source }
+        Self { purpose, text, remark: String::new(), had_focus: false, can_browse: true }
     }
 
     /// For a system that offers no dialogue.

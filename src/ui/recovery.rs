@@ -157,6 +157,11 @@ fn buttons(window: &mut Window, ui: &mut Ui) {
             "Nothing is being tried.",
             Command::StopTrying,
         );
+        let help = "Goes from the name to the picture step by step, and says which step fails and why";
+        let is_network = matches!(window.spec, SourceSpec::Url(_));
+        if can_recover && is_network && widgets::button(ui, "Test connection", false, help).clicked() {
+            window.test_shown();
+        }
     });
 }
 

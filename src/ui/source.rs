@@ -5,9 +5,10 @@ use std::sync::Arc;
 use egui::accesskit::Role;
 use egui::{Sense, Ui, WidgetInfo, pos2, vec2};
 
+use super::address::{self, Field};
 use super::choice::{Badge, CameraChoice, Tone};
 use super::inspector::{note, remark};
-use super::prompt::{Prompt, Purpose};
+use super::prompt::Purpose;
 use super::theme::{self, CONTROL_HEIGHT, Palette, RADIUS, SMALL};
 use super::window::{Ability, Window, Wish};
 use super::{text, widgets};
@@ -39,6 +40,7 @@ pub fn aside(window: &Window) -> String {
 
 pub fn draw(window: &mut Window, ui: &mut Ui) {
     cameras(window, ui);
+    network(window, ui);
     ask(window);
     backend(window, ui);
     isolation(window, ui);
@@ -141,13 +143,35 @@ fn cameras(window: &mut Window, ui: &mut Ui) {
         }
         let is_address = matches!(window.spec, SourceSpec::Url(_));
         if widgets::chip(ui, "Address…", is_address, "Type the address of a network camera, or a path").clicked() {
-            window.prompt = Some(Prompt::new(Purpose::Source, String::new()));
+            window.open_address(Field::Whole);
         }
     });
     ui.add_space(4.0);
     if let Some(spec) = chosen {
         window.wishes.push(Wish::Choose(spec));
     }
+}
+
+/// What a network camera has and no other: a connection to test, a transport, a password that may be wrong.
+fn network(window: &mut Window, ui: &mut Ui) {
+    if !matches!(window.spec, SourceSpec::Url(_)) {
+        return;
+    }
+    ui.horizontal_wrapped(|ui| {
+        let wants_password = address::wants_password(window);
+        let help = "The camera refused the login: nothing is tried again until it is changed";
+        if wants_password && widgets::button(ui, "Enter password…", true, help).clicked() {
+            window.open_address(Field::Password);
+        }
+        let help = "Goes from the name to the picture step by step, and says which step fails and why";
+        if widgets::button(ui, "Test connection", false, help).clicked() {
+            window.test_shown();
+        }
+        if widgets::button(ui, "Edit address…", false, "Another path, port or login").clicked() {
+            window.open_address(Field::Whole);
+        }
+    });
+    address::transport(&mut window.settings.network.transport, ui);
 }
 
 /// What there is to know about the camera that is shown.

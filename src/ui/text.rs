@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use crate::event::Event;
-use crate::fault::FaultClass;
+use crate::fault::{FaultClass, FaultKind};
 use crate::settings::Settings;
 use crate::status::{Asked, Got, Outcome, Rung, RungStatus, State, Status};
 
@@ -90,6 +90,10 @@ pub enum BannerButton {
     WaitUntilFree,
     /// Ask whether the device may be reset.
     Reset,
+    /// Ask for another password.
+    Password,
+    /// Show the certificate that is not trusted, with the test of the connection.
+    Certificate,
 }
 
 /// `None` while the picture is live.
@@ -125,8 +129,11 @@ pub fn banner(moment: Moment<'_>, settings: &Settings) -> Option<Banner> {
     let reason = fault.map(|fault| sentence(&fault.to_string())).unwrap_or_default();
     let parts = [reason.as_str(), &what_next, last_resort];
     let reason = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+    let kind = fault.map(|fault| fault.kind);
     let button = match status.state {
         State::Idle => BannerButton::Start,
+        _ if kind == Some(FaultKind::LoginRefused) => BannerButton::Password,
+        _ if kind == Some(FaultKind::Untrusted) => BannerButton::Certificate,
         State::Failed | State::Recovering if status.reset_needs_consent => BannerButton::Reset,
         State::Failed if fault.is_some_and(|fault| fault.class == FaultClass::Busy) => BannerButton::WaitUntilFree,
         State::Failed => BannerButton::TryAgain,

@@ -3,14 +3,18 @@
 use egui::accesskit::Role;
 use egui::{Align, Color32, Layout, Sense, Ui, WidgetInfo, vec2};
 
+use super::address::Field;
 use super::choice::Tone;
-use super::prompt::{Prompt, Purpose};
+use super::prompt::Purpose;
 use super::text;
 use super::theme::{self, CONTROL_HEIGHT, Palette};
 use super::widgets::{self, Icon, ToolButton};
 use super::window::{Sheet, Window, Wish};
 use crate::source::SourceSpec;
 use crate::status::State;
+
+/// The dialogue for addresses has the rest.
+const N_RECENT: usize = 5;
 
 pub fn draw(window: &mut Window, ui: &mut Ui) {
     let width = ui.available_width();
@@ -196,12 +200,18 @@ pub fn camera_menu(window: &mut Window, ui: &mut Ui) {
     if widgets::choice(ui, "Simulated camera · sim:", is_plain) {
         chosen = plain;
     }
+    let shown = window.spec.without_password();
+    for text in window.settings.network.recent.iter().filter(|text| **text != shown).take(N_RECENT) {
+        if widgets::choice(ui, text, false) {
+            chosen = SourceSpec::parse(text).ok();
+        }
+    }
     ui.separator();
     if widgets::choice(ui, "Open file…", false) {
         window.wishes.push(Wish::Browse(Purpose::VideoFile));
     }
     if widgets::choice(ui, "Address or path…", false) {
-        window.prompt = Some(Prompt::new(Purpose::Source, String::new()));
+        window.open_address(Field::Whole);
     }
     if let Some(spec) = chosen.filter(|spec| *spec != window.spec) {
         window.wishes.push(Wish::Choose(spec));

@@ -10,6 +10,7 @@ use egui::{
     TextureOptions, Ui, UiBuilder, pos2, vec2,
 };
 
+use super::address::Field;
 use super::text::{self, Banner, BannerButton};
 use super::theme::{self, Palette, SMALL};
 use super::widgets;
@@ -171,6 +172,10 @@ fn draw_banner(window: &mut Window, ui: &mut Ui, stage: Rect, banner: &Banner) -
         Frame::NONE.fill(surface.gamma_multiply(0.97)).inner_margin(Margin::symmetric(18, 14)).show(&mut child, |ui| {
             let button = match banner.button {
                 BannerButton::None => None,
+                BannerButton::Password => Some(("Enter password…", "Open the address at its password", None)),
+                BannerButton::Certificate => {
+                    Some(("Look at certificate…", "Test the connection, and show what the camera presents", None))
+                }
                 BannerButton::Now => Some(("Now", "Do the next step of recovery at once", Some(Command::RecoverNow))),
                 BannerButton::Start => Some(("Start", "Open the camera and show its picture", Some(Command::Start))),
                 BannerButton::TryAgain => Some(("Try again", "Open the camera once more", Some(Command::Start))),
@@ -185,7 +190,8 @@ fn draw_banner(window: &mut Window, ui: &mut Ui, stage: Rect, banner: &Banner) -
             ui.horizontal_top(|ui| {
                 let button_room = match banner.button {
                     BannerButton::None => 0.0,
-                    BannerButton::Reset | BannerButton::WaitUntilFree => 136.0,
+                    BannerButton::Reset | BannerButton::WaitUntilFree | BannerButton::Password => 136.0,
+                    BannerButton::Certificate => 158.0,
                     BannerButton::Now | BannerButton::Start | BannerButton::TryAgain => 100.0,
                 };
                 ui.allocate_ui_with_layout(
@@ -207,7 +213,11 @@ fn draw_banner(window: &mut Window, ui: &mut Ui, stage: Rect, banner: &Banner) -
                         if dark_button(ui, label, help) {
                             match command {
                                 Some(command) => window.wishes.push(Wish::Camera(command)),
-                                None => window.sheet = Some(Sheet::Reset),
+                                None => match banner.button {
+                                    BannerButton::Password => window.open_address(Field::Password),
+                                    BannerButton::Certificate => window.test_shown(),
+                                    _ => window.sheet = Some(Sheet::Reset),
+                                },
                             }
                         }
                     });

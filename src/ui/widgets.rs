@@ -230,6 +230,11 @@ pub fn choice(ui: &mut Ui, label: &str, is_chosen: bool) -> bool {
 
 /// Label and control side by side; `control` gets the room between the label and the reset arrow, and its width.
 pub fn row<R>(ui: &mut Ui, label: &str, help: &str, control: impl FnOnce(&mut Ui, f32) -> R) -> R {
+    wide_row(ui, label, help, |ui, width| control(ui, width - RESET_WIDTH - 8.0))
+}
+
+/// The same without room for a reset arrow.
+pub fn wide_row<R>(ui: &mut Ui, label: &str, help: &str, control: impl FnOnce(&mut Ui, f32) -> R) -> R {
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 8.0;
         let width = ui.available_width();
@@ -239,8 +244,7 @@ pub fn row<R>(ui: &mut Ui, label: &str, help: &str, control: impl FnOnce(&mut Ui
         let galley = one_line(ui.painter(), label, theme::regular(theme::BODY), color, label_width);
         ui.painter().galley(pos2(rect.left(), rect.center().y - galley.size().y / 2.0), galley, color);
         tip(response, help);
-        let control_width = width - label_width - RESET_WIDTH - 2.0 * 8.0;
-        control(ui, control_width)
+        control(ui, width - label_width - 8.0)
     })
     .inner
 }

@@ -16,7 +16,10 @@ use super::prompt::{Prompt, Purpose};
 use super::text::Moment;
 use super::theme::{self, Palette};
 use super::toasts::Toasts;
-use super::{consent, controls, help, inspector, log, plot, preferences, prompt, status_line, toolbar, viewer};
+use super::{
+    address, consent, controls, help, inspector, log, plot, preferences, prompt, status_line, toolbar, viewer,
+};
+use crate::address::Address;
 use crate::camera::Command;
 use crate::control::DeviceControls;
 use crate::device::{Capabilities, Device};
@@ -24,7 +27,7 @@ use crate::fault::Fault;
 use crate::frame::Frame as CameraFrame;
 use crate::health::History;
 use crate::records::Past;
-use crate::settings::Settings;
+use crate::settings::{Settings, Transport};
 use crate::source::SourceSpec;
 use crate::status::{State, Status};
 
@@ -46,6 +49,21 @@ pub enum Wish {
     OpenFolder(PathBuf),
     /// Ask a camera what it can do.
     Ask(Device),
+    /// Look for the password of an address, which is told by [`Window::hear_password`].
+    FindPassword(Address),
+    /// Keep the password of an address, for this run or for longer.
+    KeepPassword {
+        address: Address,
+        in_keyring: bool,
+    },
+    ForgetPassword(Address),
+    /// Test the connection, which is told by [`Window::hear_step`] and [`Window::hear_tested`]. Ends a test that runs.
+    TestConnection {
+        number: u64,
+        address: Address,
+        transport: Transport,
+    },
+    CancelTest,
 }
 
 /// What is known of what a camera can do.
@@ -86,6 +104,9 @@ pub struct Window {
     pub toasts: Toasts,
     pub status_line: status_line::View,
     pub prompt: Option<Prompt>,
+    pub address: Option<address::Dialog>,
+    /// How many connections were tested: the number of the newest test.
+    pub n_trials: u64,
     /// The picture that waits for the name of its file: the one of the moment in which the user asked.
     pub waiting_frame: Option<Arc<CameraFrame>>,
     pub sheet: Option<Sheet>,
@@ -158,6 +179,8 @@ impl Window {
             toasts: Toasts::default(),
             status_line: status_line::View::default(),
             prompt: None,
+            address: None,
+            n_trials: 0,
             waiting_frame: None,
             sheet: None,
             picture_only: false,
@@ -241,10 +264,6 @@ impl Window {
             return Err("Nothing is typed yet.".to_owned());
         }
         match purpose {
-            Purpose::Source => {
-                let spec = SourceSpec::parse(text).map_err(|why| super::text::sentence(&why))?;
-                self.wishes.push(Wish::Choose(spec));
-            }
             Purpose::VideoFile => {
                 // A file's name may look like anything else: it is not parsed.
                 self.wishes.push(Wish::Choose(SourceSpec::File(PathBuf::from(text))));
@@ -263,6 +282,7 @@ impl Window {
     /// Draws everything into `ui`, which is the whole window.
     pub fn draw(&mut self, ui: &mut Ui) {
         theme::follow(ui.ctx(), self.settings.window.theme, self.settings.window.scale_percent);
+        address::catch(self, ui.ctx());
         self.shortcuts(ui.ctx());
         let size = ui.available_size();
         if self.picture_only {
@@ -275,6 +295,7 @@ impl Window {
         help::draw(self, ui.ctx());
         preferences::draw(self, ui.ctx());
         prompt::draw(self, ui.ctx());
+        address::draw(self, ui.ctx());
         consent::draw(self, ui.ctx());
         super::toasts::draw(self, ui.ctx());
     }
@@ -391,7 +412,7 @@ impl Window {
     }
 
     fn shortcuts(&mut self, ctx: &egui::Context) {
-        let sheet_shown = self.sheet.is_some() || self.prompt.is_some();
+        let sheet_shown = self.sheet.is_some() || self.prompt.is_some() || self.address.is_some();
         if sheet_shown || ctx.text_edit_focused() || ctx.any_popup_open() {
             return;
         }
