@@ -18,6 +18,9 @@ const ODD_IN_VALUE: &AsciiSet = &ODD.add(b'&').add(b';').add(b'/').add(b'#').add
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// Names under which makers put a password into the path or the query.
 const PASSWORD_KEYS: [&str; 4] = ["password=", "passwd=", "pwd=", "pass="];
+/// Holds the password where there is no keyring, as in cron and monitoring systems. Other users see a program's command line,
+/// and not its environment.
+pub const PASSWORD_VARIABLE: &str = "CAMCLINIC_PASSWORD";
 const MASK: &str = "***";
 
 /// How a camera is spoken to.

@@ -22,6 +22,7 @@ use crate::frame::{Frame, Size};
 use crate::latest::Reader;
 use crate::logging::EventLog;
 use crate::records::Records;
+use crate::secrets;
 use crate::settings::{DATA_VARIABLE, FPS, Isolation, Loaded, Settings, Transport, data_folder, secs};
 use crate::snapshot::{self, Job};
 use crate::source::{OpenRequest, SourceSpec, simulated};
@@ -559,7 +560,7 @@ impl Work<'_> {
         if chosen.is_stand_in {
             complain(NO_CAMERA);
         }
-        Ok(chosen.spec)
+        Ok(secrets::with_password(chosen.spec, secrets::DEADLINE))
     }
 
     /// The status after two seconds of pictures, or as soon as it is clear that there will be none.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crossbeam_channel::bounded;
 
-use crate::address::{Address, Password};
+use crate::address::{Address, PASSWORD_VARIABLE, Password};
 use crate::source::SourceSpec;
 
 /// How long a command waits for the keyring.
@@ -196,11 +196,16 @@ impl Passwords {
     }
 }
 
-/// A source with the password that the system's keyring keeps for it, if it wants one and has none; else as it is. Waits
-/// for the keyring, `deadline` at most.
+/// A source with its password, if it wants one and has none: that of the environment variable [`PASSWORD_VARIABLE`], else
+/// the one that the system's keyring keeps for it. Waits for the keyring, `deadline` at most.
 #[must_use]
 pub fn with_password(spec: SourceSpec, deadline: Duration) -> SourceSpec {
-    Passwords::default().complete(spec, deadline)
+    match (spec, std::env::var(PASSWORD_VARIABLE)) {
+        (SourceSpec::Url(address), Ok(password)) if address.password.is_none() && !address.user.is_empty() => {
+            SourceSpec::Url(Address { password: Some(Password::new(password)), ..address })
+        }
+        (spec, _) => Passwords::default().complete(spec, deadline),
+    }
 }
 
 #[cfg(test)]

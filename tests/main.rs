@@ -11,9 +11,9 @@ mod files;
 mod isolation;
 mod lab;
 mod monitor;
-mod streams;
 mod network;
 mod secrets;
+mod streams;
 mod testing;
 mod tidy;
 #[cfg(feature = "gui")]

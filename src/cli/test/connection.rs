@@ -73,8 +73,8 @@ impl Work<'_> {
                 Ok(News::Ended(tested)) => {
                     drop(alive);
                     let Tested { steps, verdict, measured, .. } = *tested;
-                    if form == Form::Text {
-                        not_tried(&steps).iter().for_each(|line| say(line));
+                    if let Some(line) = not_tried(&steps).filter(|_| form == Form::Text) {
+                        say(&line);
                     }
                     return Ok(Connection { steps, verdict, measured });
                 }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, TrySendError, at, bounded, select};
 
 use super::protocol::{self, Line, Order, Report, Sent};
+use crate::address::PASSWORD_VARIABLE;
 use crate::device;
 use crate::device::codes::{self, Meaning};
 use crate::fault::{Fault, FaultKind};
@@ -174,6 +175,8 @@ impl Process {
         let file = worker_file();
         let mut command = Command::new(&file);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // It is told the password through its pipe, and only where there is one to be told.
+        command.env_remove(PASSWORD_VARIABLE);
         command.envs(environment.iter().map(|(name, value)| (name, value)));
         device::prepare(&mut command);
         let mut child = command.spawn().map_err(|error| why_not_started(&error, &file))?;
