@@ -29,6 +29,8 @@ const SPS_NAL: [u8; 26] = [
 pub struct Seen {
     /// Requests with a login that was not taken.
     pub refused: AtomicU32,
+    /// Requests to pages with a login, right or wrong.
+    pub logins: AtomicU32,
     pub teardowns: AtomicU32,
     pub sessions: AtomicU32,
 }
@@ -189,6 +191,7 @@ pub enum Play {
     Loss(u16),
     Restart,
     ClockJump,
+    NewSize,
     Stops,
     Closes,
     /// Each frame is so many milliseconds later than the one before it should be.
@@ -346,12 +349,20 @@ fn packets(play: Play, n: u64) -> Vec<Vec<u8>> {
     let is_key = n.is_multiple_of(10) && play != Play::NoKey;
     let payloads: &[&[u8]] =
         if is_key { &[&SPS_NAL, &[0x7c, 0x85, 1, 2, 3], &[0x7c, 0x45, 4, 5]] } else { &[&[0x41, 1, 2, 3]] };
+    // 1280x720.
+    let other_sps: &[u8] = &[
+        0x67, 0x64, 0, 0x1f, 0xac, 0xd9, 0x40, 0x50, 0x05, 0xbb, 0x01, 0x10, 0, 0, 3, 0, 0x10, 0, 0, 3, 3, 0x20, 0xf1,
+        0x83, 0x19, 0x60,
+    ];
+    let is_other = play == Play::NewSize && n >= 15;
+    let payloads: Vec<&[u8]> =
+        payloads.iter().map(|payload| if is_other && payload[0] == 0x67 { other_sps } else { payload }).collect();
     let n_before = if play == Play::NoKey { n } else { n + 2 * n.div_ceil(10) };
     let mut packets = Vec::new();
     if play == Play::Stops && n > 8 {
         return packets;
     }
-    for (at, payload) in (0_u16..).zip(payloads) {
+    for (at, payload) in (0_u16..).zip(&payloads) {
         let mut sequence = u16::try_from((65_000 + n_before) & 0xffff).unwrap().wrapping_add(at);
         if let Play::Loss(each) = play
             && sequence % each == 0
@@ -408,6 +419,7 @@ pub fn jpeg() -> Vec<u8> {
 fn http(page: Page, conn: &mut Conn, seen: &Seen) -> io::Result<()> {
     loop {
         let request = conn.wait_for_request()?;
+        seen.logins.fetch_add(u32::from(request.header("authorization").is_some()), Ordering::SeqCst);
         if page.login != Login::None && !page.login.is_right(0, &request) {
             if request.header("authorization").is_some() {
                 seen.refused.fetch_add(1, Ordering::SeqCst);
