@@ -140,6 +140,13 @@ impl Client {
         &self.requests.login
     }
 
+    /// The same conversation on another connection, with what is known of the login.
+    pub(super) fn again(mut self, wire: Wire, address: &Address) -> Self {
+        let mut client = Self::new(wire, address);
+        std::mem::swap(&mut client.requests.login, &mut self.requests.login);
+        client
+    }
+
     /// Takes in the first 401: the next request has the login with it.
     pub(super) fn asked(&mut self, response: &Response) -> Result<(), Finding> {
         self.requests.asked(response, false, false)

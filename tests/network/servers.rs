@@ -48,6 +48,8 @@ pub enum Login {
     Unknown,
     /// Both, in two headers.
     Both,
+    /// As MD5; closes behind each refusal.
+    Closing,
 }
 
 impl Login {
@@ -57,7 +59,7 @@ impl Login {
         match self {
             Self::None => String::new(),
             Self::Basic => "WWW-Authenticate: Basic realm=\"cam\"\r\n".into(),
-            Self::Md5 => md5,
+            Self::Md5 | Self::Closing => md5,
             Self::Stale => format!("WWW-Authenticate: Digest realm=\"cam\", nonce=\"{nonce}\", stale={}\r\n", n > 0),
             Self::Sha256 => format!(
                 "WWW-Authenticate: Digest realm=\"cam\", nonce=\"{nonce}\", algorithm=SHA-256, qop=\"auth\"\r\n"
@@ -265,6 +267,9 @@ fn rtsp(camera: Camera, conn: &mut Conn, seen: &Seen) -> io::Result<()> {
             let echo =
                 request.header("authorization").map(|echo| format!("{WRONG_PASSWORD} {echo}")).unwrap_or_default();
             conn.send(format!("RTSP/1.0 401 Unauthorized {echo}\r\nCSeq: {cseq}\r\n{challenge}\r\n"))?;
+            if camera.login == Login::Closing {
+                return Ok(());
+            }
             continue;
         }
         if camera.login == Login::Stale && n_nonces == 0 && !is_open {
@@ -396,7 +401,10 @@ pub enum Body {
     Jpeg,
     /// So many pictures, each with this before it, 40 ms apart.
     Jpegs(u32, &'static str),
+    /// One picture, in chunks.
+    Chunks,
     Endless,
+    EndlessHead,
     Silence,
 }
 
@@ -448,6 +456,17 @@ fn http(page: Page, conn: &mut Conn, seen: &Seen) -> io::Result<()> {
                 }
                 return Ok(());
             }
+            Body::Chunks => {
+                conn.send("Transfer-Encoding: chunked\r\n\r\n")?;
+                for part in jpeg().chunks(200) {
+                    conn.send(format!("{:x};name=value\r\n", part.len()))?;
+                    conn.send([part, b"\r\n"].concat())?;
+                }
+                conn.send("0\r\n\r\n")?;
+            }
+            Body::EndlessHead => loop {
+                conn.send("X-Name: some words that say nothing at all, again and again\r\n".repeat(1_000))?;
+            },
             Body::Endless => {
                 conn.send("\r\n")?;
                 loop {
