@@ -212,6 +212,12 @@ fn cases() -> Vec<Case> {
             "-",
         ),
         case(
+            "closes behind each refusal, HTTP",
+            Service::Http(Page { login: Login::Closing, head: "200 OK\r\nContent-Type: image/jpeg", body: Body::Jpeg }),
+            "http://LOGIN@127.0.0.1:PORT/video",
+            "-",
+        ),
+        case(
             "wrong password, HTTP",
             Service::Http(Page { login: Login::Basic, head: MULTIPART, body: Body::Jpegs(200, PART) }),
             "http://admin:wr0ng-Secret@127.0.0.1:PORT/video",

@@ -35,6 +35,8 @@ pub struct Stream {
     n_pictures: u64,
     /// The next picture must be asked for.
     is_used_up: bool,
+    /// The connection has had an answer before, and may be closed by now.
+    is_wire_used: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +64,8 @@ impl Detailed for Kind {
 
 /// The status and the headers of an answer.
 struct Head {
+    /// HTTP/1.0: the connection ends with the answer.
+    is_old: bool,
     status: u16,
     reason: String,
     headers: Vec<(String, String)>,
@@ -92,6 +96,7 @@ impl Stream {
             splitter: Splitter::default(),
             n_pictures: 0,
             is_used_up: false,
+            is_wire_used: false,
         };
         let started = Instant::now();
         let deadline = looker.step_deadline();
@@ -283,22 +288,23 @@ impl Stream {
             self.login = Login::new(&next);
         }
         self.address = next;
-        if !is_same_server {
-            self.wire.close();
-            self.wire = reach(&self.access, &self.address, deadline)?;
-            self.body = Body::default();
-        }
+        if is_same_server { Ok(()) } else { self.reach(deadline) }
+    }
+
+    /// Another connection.
+    fn reach(&mut self, deadline: Instant) -> Result<(), Finding> {
+        self.wire.close();
+        self.wire = reach(&self.access, &self.address, deadline)?;
+        self.body = Body::default();
+        self.is_wire_used = false;
         Ok(())
     }
 
     /// One request and the head of its answer, and whether the login went with it.
     fn get(&mut self, deadline: Instant) -> Result<(Head, bool), Finding> {
         let patience = deadline.saturating_duration_since(Instant::now());
-        let is_used = !self.body.raw.is_empty() || self.n_pictures > 0;
-        if !self.body.finish(&self.wire, deadline) {
-            self.wire.close();
-            self.wire = reach(&self.access, &self.address, deadline)?;
-            self.body.raw.clear();
+        if self.is_wire_used && !self.body.finish(&self.wire, deadline) {
+            self.reach(deadline)?;
         }
         self.splitter = Splitter::default();
         let path = if self.address.path.is_empty() { "/" } else { &self.address.path };
@@ -318,16 +324,18 @@ impl Stream {
         };
         let head = match head {
             // A connection that was kept may have been closed meanwhile.
-            Err(Unheard::Io(error)) if is_used && error.kind() != ErrorKind::TimedOut => {
-                self.wire = reach(&self.access, &self.address, deadline)?;
-                self.body.raw.clear();
+            Err(Unheard::Io(error)) if self.is_wire_used && error.kind() != ErrorKind::TimedOut => {
+                self.reach(deadline)?;
                 let sent = self.wire.write_all(request.as_bytes(), deadline);
                 sent.map_err(Unheard::Io).and_then(|()| self.head(deadline))
             }
             head => head,
         };
         match head {
-            Ok(head) => Ok((head, login.is_some())),
+            Ok(head) => {
+                self.is_wire_used = true;
+                Ok((head, login.is_some()))
+            }
             Err(Unheard::Io(error)) => Err(broken(&error, "GET", patience)),
             Err(Unheard::TooLong) => {
                 self.wire.close();
@@ -358,6 +366,7 @@ impl Stream {
                     let headers = response.headers.iter();
                     let text = |value: &[u8]| String::from_utf8_lossy(value).trim().to_owned();
                     let head = Head {
+                        is_old: response.version == Some(0),
                         status: response.code.unwrap_or_default(),
                         reason: response.reason.unwrap_or_default().chars().take(100).collect(),
                         headers: headers.map(|header| (header.name.to_owned(), text(header.value))).collect(),

@@ -434,6 +434,9 @@ fn http(page: Page, conn: &mut Conn, seen: &Seen) -> io::Result<()> {
             }
             let challenge = page.login.challenge(0);
             conn.send(format!("HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n{challenge}\r\nno"))?;
+            if page.login == Login::Closing {
+                return Ok(());
+            }
             continue;
         }
         conn.send(format!("HTTP/1.1 {}\r\n", page.head))?;

@@ -1,13 +1,14 @@
 //! The body of an HTTP answer, however it ends (RFC 9112, section 6).
 
 use std::io::{self, ErrorKind};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Head, MAX_HEAD_BYTES, N_READ_BYTES};
 use crate::network::wire::Wire;
 
 /// A body of an answer that is not wanted is read so far, so that the connection can be used again.
 const MAX_UNWANTED_BYTES: u64 = 64 << 10;
+const MAX_UNWANTED: Duration = Duration::from_millis(300);
 
 /// How the body of the answer ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +42,8 @@ impl Body {
             _ if matches!(head.status, 204 | 304) => Framing::Over,
             _ => Framing::Close,
         };
-        self.is_last = head.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+        let says = |word: &str| head.header("connection").is_some_and(|value| value.eq_ignore_ascii_case(word));
+        self.is_last = says("close") || head.is_old && !says("keep-alive");
     }
 
     /// Reads what is left of an answer that is not wanted. `false` where the connection cannot be used again.
@@ -52,11 +54,13 @@ impl Body {
         if matches!(self.framing, Framing::Length(length) if length > MAX_UNWANTED_BYTES) {
             return false;
         }
+        // Another connection is there sooner than the end of one that says too much of its length.
+        let deadline = deadline.min(Instant::now() + MAX_UNWANTED);
         let mut unwanted = Vec::new();
         while unwanted.len() as u64 <= MAX_UNWANTED_BYTES {
             match self.read(wire, &mut unwanted, deadline) {
                 Ok(true) => {}
-                Ok(false) => return true,
+                Ok(false) => return !self.is_last,
                 Err(_) => return false,
             }
         }
