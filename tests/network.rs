@@ -2,10 +2,10 @@
 
 mod servers;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -95,6 +95,8 @@ fn cases() -> Vec<Case> {
         login("Digest MD5", Login::Md5, RIGHT, "-"),
         login("Digest SHA-256", Login::Sha256, RIGHT, "-"),
         login("Digest and Basic", Login::Both, RIGHT, "-"),
+        login("closes behind each refusal", Login::Closing, RIGHT, "-"),
+        login("closes, wrong password", Login::Closing, WRONG, "F83 LoginRefused Login"),
         login("old nonce", Login::Stale, RIGHT, "-"),
         login("wrong password, Basic", Login::Basic, WRONG, "F83 LoginRefused Login"),
         login("wrong password, MD5", Login::Md5, WRONG, "F83 LoginRefused Login"),
@@ -156,6 +158,7 @@ fn cases() -> Vec<Case> {
         play("loss", Play::Loss(10), "F88 BadFrame -"),
         play("restart", Play::Restart, "F96 ProtocolTrouble -"),
         play("clock jump", Play::ClockJump, "F98 ProtocolTrouble -"),
+        play("new size", Play::NewSize, "F97 ProtocolTrouble -"),
         // What takes its time to be seen.
         Case { watch: Duration::from_secs(5), ..play("stops", Play::Stops, "F96 Stall Quality") },
         Case { watch: Duration::from_secs(5), ..play("later and later", Play::Later(8), "F93 Backlog -") },
@@ -173,6 +176,10 @@ fn cases() -> Vec<Case> {
         http("wrong length", MULTIPART, Body::Jpegs(200, "--b\r\nContent-Length: 3\r\n\r\n"), "-"),
         http("no boundaries", "200 OK", Body::Jpegs(200, ""), "-"),
         http("snapshot", "200 OK\r\nContent-Type: image/jpeg", Body::Jpeg, "-"),
+        http("snapshot in chunks", "200 OK\r\nContent-Type: image/jpeg", Body::Chunks, "-"),
+        http("endless head, HTTP", "200 OK", Body::EndlessHead, "F95 ProtocolTrouble Get"),
+        case("garbage, HTTP", Service::Says(b"\x00\xa7SSH"), "http://127.0.0.1:PORT/", "F99 WrongProtocol Get"),
+        case("TLS, HTTP", Service::Says(&[0x15, 3, 1, 0, 2, 2, 22]), "http://127.0.0.1:PORT/", "F99 WrongProtocol Get"),
         http("one JPEG only", MULTIPART, Body::Jpegs(1, PART), "F95 ProtocolTrouble Quality"),
         http("ends", MULTIPART, Body::Jpegs(9, PART), "F95 ProtocolTrouble Quality"),
         http("ends at once", MULTIPART, Body::Jpegs(0, PART), "F95 NoStream FirstPicture"),
@@ -205,6 +212,12 @@ fn cases() -> Vec<Case> {
             "-",
         ),
         case(
+            "closes behind each refusal, HTTP",
+            Service::Http(Page { login: Login::Closing, head: "200 OK\r\nContent-Type: image/jpeg", body: Body::Jpeg }),
+            "http://LOGIN@127.0.0.1:PORT/video",
+            "-",
+        ),
+        case(
             "wrong password, HTTP",
             Service::Http(Page { login: Login::Basic, head: MULTIPART, body: Body::Jpegs(200, PART) }),
             "http://admin:wr0ng-Secret@127.0.0.1:PORT/video",
@@ -228,6 +241,16 @@ fn certificates() -> Vec<Case> {
         encrypted("self-signed", "self-signed.pem", "F94 Untrusted Tls"),
         Case { is_pinned: true, ..encrypted("self-signed, trusted", "self-signed.pem", "-") },
         Case { is_pinned: true, ..encrypted("expired, trusted", "expired.pem", "-") },
+        Case {
+            certificate: Some("good.pem"),
+            url: "https://LOGIN@127.0.0.1:PORT/video",
+            ..http("HTTPS", "200 OK\r\nContent-Type: image/jpeg", Body::Jpeg, "-")
+        },
+        Case {
+            certificate: Some("good.pem"),
+            url: "https://LOGIN@127.0.0.1:PORT/video",
+            ..http("out of encryption", "302 Found\r\nLocation: http://127.0.0.1/", Body::Text(""), "F94 Untrusted Get")
+        },
     ]
 }
 
@@ -461,24 +484,31 @@ fn two_threads_share_a_conversation() {
 }
 
 /// GStreamer's RTSP server, which ends with this.
-struct RealServer(Child, u16);
+struct RealServer {
+    process: Child,
+    port: u16,
+    /// It writes there on and on.
+    _words: BufReader<ChildStdout>,
+}
 
 impl RealServer {
     fn start(arguments: &[&str]) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/rtsp_server.py");
         let mut server = Command::new("/usr/bin/python3");
         server.arg(script).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut server = server.spawn().unwrap();
-        let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
-        let port = lines.find_map(|line| line.unwrap().strip_prefix("PORT ").map(|port| port.parse().unwrap()));
-        Self(server, port.unwrap())
+        let mut process = server.spawn().unwrap();
+        let mut words = BufReader::new(process.stdout.take().unwrap());
+        let mut lines = words.by_ref().lines();
+        let port =
+            lines.find_map(|line| line.unwrap().strip_prefix("PORT ").map(|port| port.parse().unwrap())).unwrap();
+        Self { process, port, _words: words }
     }
 }
 
 impl Drop for RealServer {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
@@ -492,7 +522,7 @@ fn a_real_server_passes() {
         let server = RealServer::start(&[&arguments[..], logins.as_ref().map_or(&[], |logins| &logins[..])].concat());
         let url = |password: &str| {
             let user = if login.is_some() { format!("admin:{password}@") } else { String::new() };
-            Address::parse(&format!("rtsp://{user}127.0.0.1:{}/cam", server.1)).unwrap()
+            Address::parse(&format!("rtsp://{user}127.0.0.1:{}/cam", server.port)).unwrap()
         };
         let tested = network::test(&access(url("geheim")), WATCH, &mut |_| {});
         assert!(tested.verdict.is_none(), "{}", show(&tested));
@@ -506,5 +536,22 @@ fn a_real_server_passes() {
             let refused = network::test(&access(url("wrong")), WATCH, &mut |_| {});
             assert_eq!(refused.verdict.unwrap().fault.kind.slug(), "login-refused");
         }
+    }
+}
+
+/// A page on another host is none of the camera's, and gets no login.
+#[test]
+fn a_login_is_not_sent_on_to_another_host() {
+    let jpeg = Page { login: Login::None, head: "200 OK\r\nContent-Type: image/jpeg", body: Body::Jpeg };
+    for (host, has_login) in [("localhost", false), ("127.0.0.1", true)] {
+        let target = Server::start(Service::Http(Page { login: Login::Basic, ..jpeg }), None);
+        let head = format!("302 Found\r\nLocation: http://{host}:{}/x", target.port);
+        let page = Page { login: Login::Basic, head: head.leak(), body: Body::Text("") };
+        let camera = Server::start(Service::Http(page), None);
+        let login = format!("admin:{}@", PASSWORD.replace('@', "%40"));
+        let address = Address::parse(&format!("http://{login}127.0.0.1:{}/video", camera.port)).unwrap();
+        let tested = network::test(&access(address), WATCH, &mut |_| {});
+        assert_eq!(tested.verdict.is_none(), has_login, "{host}: {}", show(&tested));
+        assert_eq!(target.seen.logins.load(Ordering::SeqCst) > 0, has_login, "{host}");
     }
 }

@@ -20,7 +20,6 @@ pub struct Login {
     is_proven: bool,
     /// What was sent last, so that it can be masked should the camera repeat it.
     sent: Option<String>,
-    n_sent: u32,
 }
 
 impl fmt::Debug for Login {
@@ -32,7 +31,7 @@ impl fmt::Debug for Login {
 impl Login {
     #[must_use]
     pub fn new(address: &Address) -> Self {
-        Self { address: address.clone(), client: None, is_proven: false, sent: None, n_sent: 0 }
+        Self { address: address.clone(), client: None, is_proven: false, sent: None }
     }
 
     /// The value of `Authorization` for a request, if the camera has asked for one. `uri` as it stands in the request.
@@ -41,14 +40,7 @@ impl Login {
         let params = PasswordParams { username: &self.address.user, password, uri, method, body: Some(body) };
         let value = self.client.as_mut()?.respond(&params).ok()?;
         self.sent = value.split_once(' ').map(|(_, secret)| secret.to_owned());
-        self.n_sent += 1;
         Some(value)
-    }
-
-    /// How many requests had the login with them.
-    #[must_use]
-    pub fn n_sent(&self) -> u32 {
-        self.n_sent
     }
 
     /// The camera took a request that had the login with it.
@@ -123,6 +115,10 @@ impl Login {
                 format!("the camera wants the password of “{}”, and none is known: {words}", self.address.user)
             };
             return Err(refused(message).with_advice("Give the user's name and password."));
+        }
+        if !challenge.is_ascii() {
+            let message = "the camera's name for its users (its realm) has letters that this program cannot answer";
+            return Err(refused(message.to_owned()).with_advice("Give the camera a plain name, without accents."));
         }
         let Ok(client) = client else {
             let words = challenge.split(',').filter_map(|part| part.split_whitespace().next());

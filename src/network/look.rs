@@ -174,7 +174,17 @@ impl<'a> Looker<'a> {
         }
         let login_started = Instant::now();
         let wants = client.login().mask(&status_line(&first));
-        let asked = client.asked(&first).and_then(|()| client.ask(&describe, self.step_deadline()));
+        let mut asked = client.asked(&first).and_then(|()| client.ask(&describe, self.step_deadline()));
+        // Some cameras close behind each refusal: that says nothing about the login.
+        if asked.as_ref().is_err_and(|finding| finding.fault.kind == FaultKind::ProtocolTrouble) {
+            asked = match self.connect_again() {
+                Ok(wire) => {
+                    client = client.again(wire, address);
+                    client.ask(&describe, self.step_deadline())
+                }
+                Err(finding) => Err(finding),
+            };
+        }
         let scheme = client.login().scheme().unwrap_or_default();
         let wants = format!("{wants}: the camera wants a login {}", in_brackets(scheme));
         match asked {

@@ -87,7 +87,7 @@ pub fn secure(
         .with_advice(format!("Check scheme and port: encrypted streams mostly have port 322 or 443. Without encryption the address begins with {}://.", if address.scheme.is_rtsp() { "rtsp" } else { "http" })));
     }
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
-        Some(error) => Err(explain(error, shown.as_ref(), &host, pin.is_some())),
+        Some(error) => Err(explain(error, shown.as_ref(), &host, pin)),
         // Devices without encryption wait for a line that they understand, or close.
         None if error.kind() == io::ErrorKind::TimedOut => Err(untrusted(format!(
             "nobody answers the greeting of encryption on port {} within {:.1} s",
@@ -164,12 +164,17 @@ impl ServerCertVerifier for Verifier {
 }
 
 /// Why there is no encryption with this camera, in words.
-fn explain(error: &Error, shown: Option<&Certificate>, host: &str, has_pin: bool) -> Finding {
+fn explain(error: &Error, shown: Option<&Certificate>, host: &str, pin: Option<&str>) -> Finding {
+    let is_pinned = |shown: &Certificate| pin.is_some_and(|pin| pin.eq_ignore_ascii_case(&shown.fingerprint));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let is_clock_wrong = now.as_secs() < EARLIEST_NOW_SECS;
     let mut advice: Option<&str> = None;
     let mut confidence = 0.95;
     let reason = match (error, shown) {
+        (Error::InvalidCertificate(_), Some(shown)) if is_pinned(shown) => {
+            advice = Some("Give the camera a new certificate, in its own settings, or update its firmware.");
+            format!("the camera's certificate is trusted, and of a form too old for this program: {error}")
+        }
         (Error::InvalidCertificate(reason), Some(shown)) => match reason {
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
                 advice = Some(
@@ -226,7 +231,8 @@ fn explain(error: &Error, shown: Option<&Certificate>, host: &str, has_pin: bool
         advice = Some("Set the clock of this computer.");
     }
     if let Some(shown) = shown.filter(|_| matches!(error, Error::InvalidCertificate(_))) {
-        let other = if has_pin { "; it is another than the one that was trusted" } else { "" };
+        let other =
+            if pin.is_some() && !is_pinned(shown) { "; it is another than the one that was trusted" } else { "" };
         message += &format!("{other}; its SHA-256 fingerprint is {}", shown.fingerprint);
     }
     let finding = Finding::new("F94", FaultKind::Untrusted, message).unsure(confidence);

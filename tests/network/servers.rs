@@ -29,6 +29,8 @@ const SPS_NAL: [u8; 26] = [
 pub struct Seen {
     /// Requests with a login that was not taken.
     pub refused: AtomicU32,
+    /// Requests to pages with a login, right or wrong.
+    pub logins: AtomicU32,
     pub teardowns: AtomicU32,
     pub sessions: AtomicU32,
 }
@@ -46,6 +48,8 @@ pub enum Login {
     Unknown,
     /// Both, in two headers.
     Both,
+    /// As MD5; closes behind each refusal.
+    Closing,
 }
 
 impl Login {
@@ -55,7 +59,7 @@ impl Login {
         match self {
             Self::None => String::new(),
             Self::Basic => "WWW-Authenticate: Basic realm=\"cam\"\r\n".into(),
-            Self::Md5 => md5,
+            Self::Md5 | Self::Closing => md5,
             Self::Stale => format!("WWW-Authenticate: Digest realm=\"cam\", nonce=\"{nonce}\", stale={}\r\n", n > 0),
             Self::Sha256 => format!(
                 "WWW-Authenticate: Digest realm=\"cam\", nonce=\"{nonce}\", algorithm=SHA-256, qop=\"auth\"\r\n"
@@ -189,6 +193,7 @@ pub enum Play {
     Loss(u16),
     Restart,
     ClockJump,
+    NewSize,
     Stops,
     Closes,
     /// Each frame is so many milliseconds later than the one before it should be.
@@ -262,6 +267,9 @@ fn rtsp(camera: Camera, conn: &mut Conn, seen: &Seen) -> io::Result<()> {
             let echo =
                 request.header("authorization").map(|echo| format!("{WRONG_PASSWORD} {echo}")).unwrap_or_default();
             conn.send(format!("RTSP/1.0 401 Unauthorized {echo}\r\nCSeq: {cseq}\r\n{challenge}\r\n"))?;
+            if camera.login == Login::Closing {
+                return Ok(());
+            }
             continue;
         }
         if camera.login == Login::Stale && n_nonces == 0 && !is_open {
@@ -346,12 +354,20 @@ fn packets(play: Play, n: u64) -> Vec<Vec<u8>> {
     let is_key = n.is_multiple_of(10) && play != Play::NoKey;
     let payloads: &[&[u8]] =
         if is_key { &[&SPS_NAL, &[0x7c, 0x85, 1, 2, 3], &[0x7c, 0x45, 4, 5]] } else { &[&[0x41, 1, 2, 3]] };
+    // 1280x720.
+    let other_sps: &[u8] = &[
+        0x67, 0x64, 0, 0x1f, 0xac, 0xd9, 0x40, 0x50, 0x05, 0xbb, 0x01, 0x10, 0, 0, 3, 0, 0x10, 0, 0, 3, 3, 0x20, 0xf1,
+        0x83, 0x19, 0x60,
+    ];
+    let is_other = play == Play::NewSize && n >= 15;
+    let payloads: Vec<&[u8]> =
+        payloads.iter().map(|payload| if is_other && payload[0] == 0x67 { other_sps } else { payload }).collect();
     let n_before = if play == Play::NoKey { n } else { n + 2 * n.div_ceil(10) };
     let mut packets = Vec::new();
     if play == Play::Stops && n > 8 {
         return packets;
     }
-    for (at, payload) in (0_u16..).zip(payloads) {
+    for (at, payload) in (0_u16..).zip(&payloads) {
         let mut sequence = u16::try_from((65_000 + n_before) & 0xffff).unwrap().wrapping_add(at);
         if let Play::Loss(each) = play
             && sequence % each == 0
@@ -385,7 +401,10 @@ pub enum Body {
     Jpeg,
     /// So many pictures, each with this before it, 40 ms apart.
     Jpegs(u32, &'static str),
+    /// One picture, in chunks.
+    Chunks,
     Endless,
+    EndlessHead,
     Silence,
 }
 
@@ -408,12 +427,16 @@ pub fn jpeg() -> Vec<u8> {
 fn http(page: Page, conn: &mut Conn, seen: &Seen) -> io::Result<()> {
     loop {
         let request = conn.wait_for_request()?;
+        seen.logins.fetch_add(u32::from(request.header("authorization").is_some()), Ordering::SeqCst);
         if page.login != Login::None && !page.login.is_right(0, &request) {
             if request.header("authorization").is_some() {
                 seen.refused.fetch_add(1, Ordering::SeqCst);
             }
             let challenge = page.login.challenge(0);
             conn.send(format!("HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n{challenge}\r\nno"))?;
+            if page.login == Login::Closing {
+                return Ok(());
+            }
             continue;
         }
         conn.send(format!("HTTP/1.1 {}\r\n", page.head))?;
@@ -436,6 +459,17 @@ fn http(page: Page, conn: &mut Conn, seen: &Seen) -> io::Result<()> {
                 }
                 return Ok(());
             }
+            Body::Chunks => {
+                conn.send("Transfer-Encoding: chunked\r\n\r\n")?;
+                for part in jpeg().chunks(200) {
+                    conn.send(format!("{:x};name=value\r\n", part.len()))?;
+                    conn.send([part, b"\r\n"].concat())?;
+                }
+                conn.send("0\r\n\r\n")?;
+            }
+            Body::EndlessHead => loop {
+                conn.send("X-Name: some words that say nothing at all, again and again\r\n".repeat(1_000))?;
+            },
             Body::Endless => {
                 conn.send("\r\n")?;
                 loop {
