@@ -9,6 +9,7 @@ mod files;
 mod isolation;
 mod lab;
 mod monitor;
+mod network;
 mod streams;
 mod testing;
 mod tidy;
