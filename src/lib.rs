@@ -100,7 +100,7 @@
 //! | `metrics`, `metrics-client` | answer requests for metrics | with the command; a request has two seconds |
 //! | `controls` | asks a device for its controls, once a second, and sets them; in the process that has it open | when the source is closed, as soon as the driver's call returns |
 //! | `list-devices` | asks the system which cameras there are | when the system has answered |
-//! | `await-port` | connects to the port of a network camera that is away, about once a second | when it answers, or is not waited for |
+//! | `await-port` | connects to the port of a network camera that is away, twice a second | when it answers, or is not waited for |
 //! | `resolve`, `connect` | ask the system for a name, and for a connection to one of its addresses | when the system has answered |
 //! | `hear-PID` | hears what a capture process reports; PID is its number | when that has ended |
 //! | `words-PID` | takes down what the libraries in it print, for the message about its end | when that has ended |

@@ -59,7 +59,7 @@ const FIGURES: &[(&str, Figure)] = &[
     ("net-delay", streams::delay),
     ("net-back", streams::killed_and_back),
     ("net-stall", streams::standing_still),
-    ("net-dead", streams::one_dead_among_eight),
+    ("net-dead", streams::beside_a_dead_one),
     ("net-cpu", streams::cpu),
 ];
 
