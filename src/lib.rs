@@ -56,7 +56,7 @@
 //! | faces | [`cli`] | every command |
 //! | | `ui` | the window: `App`, the `PANELS` table, one file for a panel |
 //! | programs | `camclinic` | `main.rs`: a face |
-//! | | `camclinic-worker` | `bin/camclinic-worker.rs`: the capture process; `source/opencv.rs` is compiled into it alone |
+//! | | `camclinic-worker` | `bin/camclinic-worker.rs`: the capture process; `source/opencv.rs` and `source/network.rs` are compiled into it alone |
 //!
 //! A module may know its own layer and those to the left of it (above it in the table); `tests/tidy.rs` enforces this.
 //!
@@ -79,7 +79,11 @@
 //! **Nothing is global.** Any number of [`camera::Camera`]s run beside each other.
 //!
 //! **A password is never printed, logged or saved.** [`source::SourceSpec`] masks it wherever it is displayed. A capture
-//! process is told it through its pipe: neither its command line nor its environment has it.
+//! process is told it through its pipe: neither its command line nor its environment has it. FFmpeg never learns it: it
+//! plays from our own [`network::gateway`], which has logged in.
+//!
+//! **A login is sent once.** What a camera refused is not tried again until somebody acts; one that does not answer is
+//! looked for by connecting to its port, without a request.
 //!
 //! # Threads
 //!
@@ -98,6 +102,8 @@
 //! | `controls` | asks a device for its controls, once a second, and sets them; in the process that has it open | when the source is closed, as soon as the driver's call returns |
 //! | `keyring` | asks the system's keyring for a password, or gives it one | when the keyring has answered |
 //! | `list-devices` | asks the system which cameras there are | when the system has answered |
+//! | `await-port` | connects to the port of a network camera that is away, twice a second | when it answers, or is not waited for |
+//! | `resolve`, `connect` | ask the system for a name, and for a connection to one of its addresses | when the system has answered |
 //! | `hear-PID` | hears what a capture process reports; PID is its number | when that has ended |
 //! | `words-PID` | takes down what the libraries in it print, for the message about its end | when that has ended |
 //! | `reaper-PID` | waits for one that was killed and has not ended | when that has ended |
@@ -109,6 +115,11 @@
 //! | `main` | calls the driver, and copies each picture into a free slot | with the process |
 //! | `orders` | hears the program; ends the process when the program has ended, whatever the driver does | with the process |
 //! | `heartbeat` | tells that the process lives, four times a second | with the process |
+//! | `gateway` | keeps the session with a network camera alive, and ends it | with the source |
+//! | `gateway-stream` | passes its packets on to FFmpeg | with the stream |
+//! | `gateway-player` | answers FFmpeg's requests | with FFmpeg's connection |
+//! | `gateway-hear` | hears the camera's answers while its packets come over UDP | with the connection |
+//! | `pictures` | reads JPEGs from an HTTP camera, so that the newest is at hand | with the stream |
 //!
 //! The window has a few more for dialogs, disk figures and saving the settings; each is named where it is made.
 //!

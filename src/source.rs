@@ -47,6 +47,15 @@ pub trait Source {
     /// The frame is damaged; the next one may be good.
     fn retrieve(&mut self) -> Result<Picture<'_>, Fault>;
 
+    /// The same straight into `room`, which has just the bytes of `size`, so that a copy is saved. `None` where the backend
+    /// cannot do that or the picture has another size: then `retrieve` gives it.
+    ///
+    /// # Errors
+    /// As [`Self::retrieve`].
+    fn retrieve_into(&mut self, _size: Size, _room: &mut [u8]) -> Option<Result<(), Fault>> {
+        None
+    }
+
     /// Stops the stream and starts it, with the device kept open where the backend can: what revives a camera whose
     /// transfers have failed and are not repeated by the driver (uvcvideo after -EPIPE).
     ///

@@ -28,6 +28,10 @@ mod machine;
 mod outages;
 #[path = "figures/remains.rs"]
 mod remains;
+#[path = "streams/server.rs"]
+mod server;
+#[path = "figures/streams.rs"]
+mod streams;
 #[path = "figures/table.rs"]
 mod table;
 
@@ -51,6 +55,12 @@ const FIGURES: &[(&str, Figure)] = &[
     ("failed", cost::failed_cameras),
     ("holder", devices::holder_named),
     ("list", devices::list_of_eight),
+    ("net-first", streams::first_pictures),
+    ("net-delay", streams::delay),
+    ("net-back", streams::killed_and_back),
+    ("net-stall", streams::standing_still),
+    ("net-dead", streams::beside_a_dead_one),
+    ("net-cpu", streams::cpu),
 ];
 
 fn main() -> ExitCode {

@@ -184,7 +184,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ),
     ("memmap2", &["source/isolated/memory.rs"]),
     // The program is not linked with OpenCV: only the worker is.
-    ("opencv::", &["source/opencv.rs", "bin/camclinic-worker.rs"]),
+    ("opencv::", &["source/opencv.rs", "source/network.rs", "bin/camclinic-worker.rs"]),
     ("mod opencv", &["bin/camclinic-worker.rs"]),
     ("nokhwa::", &["device.rs", "source/native.rs"]),
     // What starts processes must see to their end.

@@ -598,8 +598,9 @@ impl Supervisor {
         let request = self.open_request(now);
         let deadline = now + request.patience() + GRACE;
         self.is_isolated = request.backend().is_ok_and(|backend| request.is_isolated(backend));
-        let is_file = matches!(self.spec, SourceSpec::File(_));
-        let n_warm_up = if is_file { 0 } else { self.settings.n_warm_up_frames };
+        // These do not begin with us.
+        let is_running = matches!(self.spec, SourceSpec::File(_) | SourceSpec::Url(_));
+        let n_warm_up = if is_running { 0 } else { self.settings.n_warm_up_frames };
         match Capture::start(self.n_openings, request, n_warm_up, self.reports.0.clone()) {
             Ok(capture) => self.phase = Phase::Opening { capture, since: now, deadline },
             Err(error) => {

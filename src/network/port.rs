@@ -10,7 +10,7 @@ use super::wire::{connect, resolve};
 use crate::address::Address;
 
 /// How often it is looked.
-const PERIOD: Duration = Duration::from_millis(700);
+const PERIOD: Duration = Duration::from_millis(500);
 /// How long a port may take to answer: longer than a lost packet takes to be sent again.
 const DEADLINE: Duration = Duration::from_secs(2);
 
@@ -22,7 +22,7 @@ pub enum Sign {
     Answers,
 }
 
-/// Looks at the port about each second until it answers. Has a thread of its own, named `await-port`, which ends with it.
+/// Looks at the port twice a second until it answers. Has a thread of its own, named `await-port`, which ends with it.
 pub struct Vigil {
     signs: Receiver<Sign>,
     _end: Sender<()>,

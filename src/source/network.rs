@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use opencv::core::{Mat, Vector};
+use opencv::core::{Mat, Vec3b, Vector};
 use opencv::prelude::*;
 use opencv::videoio;
 
@@ -63,6 +63,9 @@ trait Playing {
     fn got(&self) -> Got;
     fn grab(&mut self) -> Result<Grabbed, Fault>;
     fn retrieve(&mut self) -> Result<Picture<'_>, Fault>;
+    fn retrieve_into(&mut self, _size: Size, _room: &mut [u8]) -> Option<Result<(), Fault>> {
+        None
+    }
 }
 
 impl Camera {
@@ -85,6 +88,10 @@ impl Source for Camera {
 
     fn retrieve(&mut self) -> Result<Picture<'_>, Fault> {
         self.playing()?.retrieve()
+    }
+
+    fn retrieve_into(&mut self, size: Size, room: &mut [u8]) -> Option<Result<(), Fault>> {
+        self.playing.as_mut()?.retrieve_into(size, room)
     }
 
     fn restart(&mut self) -> Result<(), Fault> {
@@ -278,6 +285,18 @@ impl Playing for Rtsp {
         let picture = picture_of(&self.mat).map_err(|why| bad_frame(&self.name, &why))?;
         self.got.size = Some(picture.size());
         Ok(picture)
+    }
+
+    fn retrieve_into(&mut self, size: Size, room: &mut [u8]) -> Option<Result<(), Fault>> {
+        let (rows, columns) = (i32::try_from(size.height).ok()?, i32::try_from(size.width).ok()?);
+        let place = room.as_ptr();
+        let mut mat = Mat::new_rows_cols_with_bytes_mut::<Vec3b>(rows, columns, room).ok()?;
+        match self.video.retrieve_def(&mut mat) {
+            // A picture of another size or kind is put elsewhere. It can be had once more.
+            Ok(true) if !mat.empty() => (mat.data() == place && mat.rows() == rows).then_some(Ok(())),
+            Ok(_) => Some(Err(bad_frame(&self.name, "it is empty"))),
+            Err(error) => Some(Err(bad_frame(&self.name, first_line(&error.message)))),
+        }
     }
 }
 

@@ -11,10 +11,14 @@ use camclinic::frame::Image;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The system's own knows the system's modules; the one on the path may be another.
+const PYTHONS: [&str; 2] = ["/usr/bin/python3", "python3"];
+
 pub struct Server {
     child: Child,
     lines: Receiver<String>,
     pub port: u16,
+    python: &'static str,
     arguments: Vec<String>,
 }
 
@@ -24,22 +28,24 @@ impl Server {
         let has = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import Gst, GstRtspServer; \
                    Gst.init(None); raise SystemExit(any(not Gst.ElementFactory.find(name) for name in \
                    ['x264enc', 'jpegenc', 'rtph264pay', 'rtpjpegpay', 'appsrc']))";
-        let has = Command::new("python3").args(["-c", has]).stderr(Stdio::null()).status();
-        if !has.is_ok_and(|status| status.success()) {
+        let can = |python: &&&str| {
+            Command::new(python).args(["-c", has]).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+        };
+        let Some(python) = PYTHONS.iter().find(can) else {
             println!(
                 "skipped: python3-gi, gir1.2-gst-rtsp-server-1.0 or GStreamer's plugins (base, good, ugly) are missing"
             );
             return None;
-        }
-        let mut server = Self::spawn(arguments.split_whitespace().map(str::to_owned).collect());
+        };
+        let mut server = Self::spawn(python, arguments.split_whitespace().map(str::to_owned).collect());
         let line = server.line_beginning("PORT ");
         server.port = line.split_whitespace().nth(1).unwrap().parse().unwrap();
         Some(server)
     }
 
-    fn spawn(arguments: Vec<String>) -> Self {
+    fn spawn(python: &'static str, arguments: Vec<String>) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/rtsp_server.py");
-        let mut child = Command::new("python3")
+        let mut child = Command::new(python)
             .arg(script)
             .args(&arguments)
             .stdin(Stdio::piped())
@@ -51,7 +57,7 @@ impl Server {
         let (sender, lines) = sync_channel(10_000);
         let read = move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line));
         thread::Builder::new().name("server-output".into()).spawn(read).unwrap();
-        Self { child, lines, port: 0, arguments }
+        Self { child, lines, port: 0, python, arguments }
     }
 
     pub fn url(&self, login: &str) -> String {
@@ -82,7 +88,7 @@ impl Server {
         if !arguments.iter().any(|argument| argument == "--port") {
             arguments.extend(["--port".to_owned(), port.to_string()]);
         }
-        *self = Self::spawn(arguments);
+        *self = Self::spawn(self.python, arguments);
         self.port = port;
         self.line_beginning("PORT ");
     }

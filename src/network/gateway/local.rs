@@ -247,10 +247,10 @@ mod tests {
             assert_eq!(ask(&mut connect(), "GET", "/"), "");
             let mut stream = connect();
             let answer = ask(&mut stream, "DESCRIBE", &url);
-            assert!(answer.starts_with("RTSP/1.0 200 OK\r\n") && answer.contains("CSeq: 3\r\n"), "{answer}");
+            assert!(answer.starts_with("RTSP/1.0 200 ") && answer.contains("CSeq: 3\r\n"), "{answer}");
             assert!(answer.contains("H264"), "{answer}");
             assert!(player.is_empty());
-            assert!(ask(&mut stream, "PLAY", &url).contains("200 OK"));
+            assert!(ask(&mut stream, "PLAY", &url).contains(" 200 "));
             player.recv().unwrap().send(&[7; 3]).unwrap();
             let mut packet = [0; 7];
             stream.read_exact(&mut packet).unwrap();

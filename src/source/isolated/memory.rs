@@ -166,6 +166,23 @@ impl WorkerMemory {
         }
     }
 
+    /// Has `fill` put so many bytes into a slot, which passes to the program with the number returned if that went well.
+    /// `None` when no slot is free or large enough, or `fill` gives none.
+    pub fn fill<E>(
+        &mut self,
+        n_bytes: usize,
+        fill: impl FnOnce(&mut [u8]) -> Option<Result<(), E>>,
+    ) -> Option<Result<u32, E>> {
+        let slot = *self.free.last()?;
+        let offset = slot as usize * self.slot_bytes;
+        let room = self.map.get_mut(offset..offset + n_bytes.min(self.slot_bytes))?;
+        let filled = if room.len() == n_bytes { fill(room)? } else { return None };
+        Some(filled.map(|()| {
+            self.free.pop();
+            slot
+        }))
+    }
+
     /// Puts pixels into a slot, which passes to the program with the number returned. `None` when there is none free.
     pub fn put(&mut self, pixels: &[u8]) -> Option<u32> {
         let slot = self.free.pop()?;
@@ -212,6 +229,23 @@ mod tests {
             })
             .collect();
         assert!((0..20).zip(&held).all(|(n, image)| image.pixels() == [n; 24]));
+    }
+
+    #[test]
+    fn a_slot_that_was_not_filled_stays_free() {
+        let memory = Memory::new(1, SIZE.n_bytes() as u64, |_| {}).unwrap();
+        let mut worker = WorkerMemory::open(1, memory.path(), N_SLOTS, memory.slot_bytes()).unwrap();
+        assert_eq!(worker.fill::<()>(24, |_| None), None);
+        assert_eq!(worker.fill(24, |_| Some(Err("damaged"))), Some(Err("damaged")));
+        assert_eq!(worker.fill::<()>(1 << 20, |_| panic!("there is no such room")), None);
+        for _ in 0..N_SLOTS {
+            let slot = worker.fill::<()>(24, |room| {
+                room.fill(9);
+                Some(Ok(()))
+            });
+            assert_eq!(memory.take(slot.unwrap().unwrap(), SIZE).unwrap().pixels(), [9; 24]);
+        }
+        assert_eq!(worker.fill::<()>(24, |_| Some(Ok(()))), None, "none is left");
     }
 
     #[test]

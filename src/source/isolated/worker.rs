@@ -151,9 +151,12 @@ impl Job<'_> {
                 }
             };
             let stamp = self.stamp(grabbed);
-            let placed = match source.retrieve() {
-                Ok(picture) => Ok(self.place(&picture, &mut memory)?),
-                Err(fault) => Err(fault),
+            let placed = match decode_in_place(&mut *source, memory.as_mut()) {
+                Some(placed) => placed,
+                None => match source.retrieve() {
+                    Ok(picture) => Ok(self.place(&picture, &mut memory)?),
+                    Err(fault) => Err(fault),
+                },
             };
             match placed {
                 Ok(mut place) => {
@@ -264,6 +267,14 @@ impl Job<'_> {
             add_setting(&mut all, *setting);
         }
     }
+}
+
+/// Has the picture decoded to where the program can see it, if the backend can do that and there is room.
+fn decode_in_place(source: &mut dyn Source, memory: Option<&mut WorkerMemory>) -> Option<Result<Place, Fault>> {
+    let (memory, size) = (memory?, source.got().size?);
+    let slot = memory.fill(size.n_bytes(), |room| source.retrieve_into(size, room))?;
+    let generation = memory.generation;
+    Some(slot.map(|slot| Place { generation, slot, width: size.width, height: size.height, got: None }))
 }
 
 fn request(opening: Opening, cancel: Receiver<()>) -> Result<(Backend, OpenRequest), Fault> {
