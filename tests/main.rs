@@ -11,6 +11,7 @@ mod files;
 mod isolation;
 mod lab;
 mod monitor;
+mod network;
 mod secrets;
 mod testing;
 mod tidy;

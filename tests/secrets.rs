@@ -19,13 +19,9 @@ const IN_QUERY: &str = "Xw4.k~v2";
 
 /// Every spelling in which one of them might turn up.
 fn spellings() -> Vec<String> {
-    let escaped = |odd: &str| odd.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
-    let all: String = IN_LOGIN
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c.to_string() } else { escaped(&c.to_string()) })
-        .collect();
+    let escaped = "Gq7%21k%23z%40p%259%C3%9F".to_owned();
     // The heads and tails that are left if a part of it is masked or cut at one of its odd characters.
-    vec![IN_LOGIN.to_owned(), all.to_lowercase(), all, IN_QUERY.to_owned(), "Gq7".to_owned(), "Xw4".to_owned()]
+    vec![IN_LOGIN.to_owned(), escaped.to_lowercase(), escaped, IN_QUERY.to_owned(), "Gq7".to_owned(), "Xw4".to_owned()]
 }
 
 #[track_caller]
@@ -140,7 +136,7 @@ fn no_command_tells_the_password() {
         assert!(!said.contains("unexpected argument") && !said.contains("Usage:"), "{what}: {said}");
     }
     for arguments in [["history", &address, "--json"].as_slice(), &["log", "--json"], &["log"]] {
-        check_output(&arguments[0].to_owned(), &command_in(folder.path(), arguments).output().unwrap());
+        check_output(arguments[0], &command_in(folder.path(), arguments).output().unwrap());
     }
     assert!(check_folder(folder.path()) > 0, "log and history are written");
     assert!(camera.n_requests.load(Ordering::Relaxed) > 0, "the camera was spoken to");

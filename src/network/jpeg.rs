@@ -168,7 +168,7 @@ mod tests {
         check(&[&a], &[64]);
         check(&[&a, &b], &[64, 32]);
         check(&[b"--b\r\nContent-Length: 7\r\n\r\n", &a, b"\r\n--c\r\n\r\n", &b, b"\r\n--"], &[64, 32]);
-        check(&[b"\xff\xff\xd8\xffjunk", &a], &[64]);
+        check(&[b"\xff\xff\xd8 junk\xff", &a], &[64]);
         check(&[&a[..a.len() - 2], &b], &[32]);
         check(&[&a[..20], &b, &a], &[32, 64]);
         check(&[b"<html>"], &[]);

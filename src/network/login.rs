@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use http_auth::digest::Algorithm;
 use http_auth::{PasswordClient, PasswordParams};
 
 use super::Finding;
@@ -57,16 +58,16 @@ impl Login {
 
     /// How the password is kept secret on its way, if the camera has asked for it.
     #[must_use]
-    pub fn scheme(&self) -> Option<String> {
-        match self.client.as_ref()? {
-            PasswordClient::Digest(digest) => Some(
-                format!("Digest {:?}", digest.algorithm())
-                    .replace("Sha256", "SHA-256")
-                    .replace("Md5", "MD5")
-                    .replace("Sha512Trunc256", "SHA-512-256"),
-            ),
-            _ => Some("Basic".to_owned()),
-        }
+    pub fn scheme(&self) -> Option<&'static str> {
+        Some(match self.client.as_ref()? {
+            PasswordClient::Digest(digest) => match digest.algorithm() {
+                Algorithm::Md5 => "Digest MD5",
+                Algorithm::Sha256 => "Digest SHA-256, which many players do not know",
+                Algorithm::Sha512Trunc256 => "Digest SHA-512-256, which many players do not know",
+                _ => "Digest",
+            },
+            _ => "Basic",
+        })
     }
 
     /// Takes a 401 in. `was_sent`: the request had the login with it; `is_again`: this request was answered before.
@@ -110,7 +111,8 @@ impl Login {
             } else {
                 refused(format!("the camera refuses user “{user}” with this password: {words}")).with_advice(
                     "Check user name and password; the user needs the right to see the live picture. If both are right, the camera may have \
-                     locked the user after too many attempts: wait half an hour. Nothing is tried again until they are changed.",
+                     locked the user after too many attempts (wait half an hour), or serve no more viewers (close other programs). \
+                     Nothing is tried again until they are changed.",
                 ).unsure(0.9)
             });
         }

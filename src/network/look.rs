@@ -176,14 +176,14 @@ impl<'a> Looker<'a> {
         let wants = client.login().mask(&status_line(&first));
         let asked = client.asked(&first).and_then(|()| client.ask(&describe, self.step_deadline()));
         let scheme = client.login().scheme().unwrap_or_default();
-        let wants = format!("{wants}: the camera wants a login {}", in_brackets(&scheme));
+        let wants = format!("{wants}: the camera wants a login {}", in_brackets(scheme));
         match asked {
             Ok(response) => {
                 let login_took = login_started.elapsed();
                 let described = description(&response, &client, &url);
                 let described = self.step_with(StepName::Describe, started, took, described);
                 let user = &self.access.address.user;
-                let words = format!("the camera takes user “{user}” {}", in_brackets(&scheme));
+                let words = format!("the camera takes user “{user}” {}", in_brackets(scheme));
                 self.tell_ms(StepName::Login, StepOutcome::Good, Some(login_took), words);
                 Ok((client, described?))
             }

@@ -183,6 +183,7 @@ pub struct Meter {
     first_key: Option<i64>,
     newest_key: i64,
     size: Option<Size>,
+    n_size_changes: u64,
 }
 
 impl Meter {
@@ -213,6 +214,7 @@ impl Meter {
             first_key: None,
             newest_key: 0,
             size: None,
+            n_size_changes: 0,
         }
     }
 
@@ -246,7 +248,10 @@ impl Meter {
             taken.is_new_frame = true;
             self.frame(packet.timestamp, taken.is_restart, now);
         }
-        self.size = packet.size(self.codec).or(self.size);
+        if let Some(size) = packet.size(self.codec) {
+            self.n_size_changes += u64::from(self.size.is_some_and(|known| known != size));
+            self.size = Some(size);
+        }
         let is_new_key = self.first_key.is_none() || self.newest_key != self.ticks;
         if packet.is_key(self.codec) == Some(true) && is_new_key {
             taken.is_key = true;
@@ -327,6 +332,12 @@ impl Meter {
     #[must_use]
     pub fn n_clock_jumps(&self) -> u64 {
         self.n_clock_jumps
+    }
+
+    /// How often the pictures became of another size.
+    #[must_use]
+    pub fn n_size_changes(&self) -> u64 {
+        self.n_size_changes
     }
 
     #[must_use]

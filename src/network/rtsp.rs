@@ -4,6 +4,8 @@
 //! asks, [`Packets`] hears, and hands the answers over. Either way the login is added here, and sent once; the session is
 //! ended when the asking half is dropped, so that the camera does not keep a place for a viewer who has gone.
 
+mod hearing;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::ErrorKind;
@@ -11,23 +13,18 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use rtsp_types::headers::{CSEQ, SESSION, WWW_AUTHENTICATE};
-use rtsp_types::{Message, ParseError};
 
+use self::hearing::{Hearing, Incoming, N_READ_BYTES, Unheard};
 use super::Finding;
 use super::login::Login;
 use super::wire::{Wire, broken};
 use crate::address::Address;
 use crate::fault::{Fault, FaultKind};
 
-/// Longer heads are not read.
-const MAX_HEAD_BYTES: usize = 64 << 10;
-const MAX_BODY_BYTES: usize = 1 << 20;
 /// Packets that wait for somebody while an answer is waited for; more are dropped, the oldest first.
 const MAX_WAITING: usize = 4_096;
 /// Good-bye may take so long to be sent, and to be answered.
 const TEARDOWN_PATIENCE: Duration = Duration::from_millis(400);
-/// What is read from the socket at once.
-const N_READ_BYTES: usize = 16_384;
 /// Of a session whose camera does not say how long it lives without a sign of life (RFC 2326, 12.37).
 const SESSION_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -403,204 +400,6 @@ impl Packets {
         }
         self.waiting.push_back(data);
     }
-}
-
-enum Incoming {
-    Response(Response),
-    Data(Data),
-    /// Cameras ask little, and get no answer.
-    Request,
-}
-
-/// Why nothing was understood.
-enum Unheard {
-    Io(std::io::Error),
-    /// It is no RTSP; here is how it begins.
-    Foreign(Vec<u8>),
-    TooLong,
-}
-
-impl Unheard {
-    fn finding(&self, doing: &str, patience: Duration) -> Finding {
-        match self {
-            Self::Io(error) => broken(error, doing, patience),
-            Self::TooLong => Finding::new(
-                "F86",
-                FaultKind::ProtocolTrouble,
-                format!("the camera's answer to {doing} is longer than any should be, and was not read to its end"),
-            ),
-            Self::Foreign(bytes) => foreign(bytes, doing),
-        }
-    }
-}
-
-/// What answers, if not RTSP (F99).
-fn foreign(bytes: &[u8], doing: &str) -> Finding {
-    let wrong =
-        |message: String, advice: &str| Finding::new("F99", FaultKind::WrongProtocol, message).with_advice(advice);
-    if bytes.starts_with(b"HTTP/") {
-        let line: String = String::from_utf8_lossy(bytes).lines().next().unwrap_or_default().chars().take(80).collect();
-        wrong(
-            format!("a web server answers {doing} on this port: {line}"),
-            "Check the port: RTSP mostly has 554. If the camera serves its stream over HTTP, the address begins with http://.",
-        )
-    } else if matches!(bytes, [0x15 | 0x16, 3, ..]) {
-        wrong(
-            format!("this port wants encryption: {doing} was answered with a TLS record"),
-            "Write rtsps:// in place of rtsp://, or choose the port without encryption, mostly 554.",
-        )
-    } else {
-        let begin: Vec<_> = bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        wrong(
-            format!("what answers {doing} on this port is no RTSP: it begins with {}", begin.join(" ")),
-            "Check the port: RTSP mostly has 554.",
-        )
-    }
-}
-
-/// Takes messages out of the stream of bytes.
-struct Hearing {
-    wire: Wire,
-    bytes: Vec<u8>,
-    /// Those before have been taken out.
-    start: usize,
-}
-
-impl fmt::Debug for Hearing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hearing").field("n_bytes", &self.bytes.len()).finish_non_exhaustive()
-    }
-}
-
-impl Hearing {
-    fn new(wire: Wire) -> Self {
-        Self { wire, bytes: Vec::new(), start: 0 }
-    }
-
-    fn next(&mut self, deadline: Instant, doing: &str, patience: Duration) -> Result<Incoming, Finding> {
-        self.hear(deadline).map_err(|unheard| unheard.finding(doing, patience))
-    }
-
-    fn hear(&mut self, deadline: Instant) -> Result<Incoming, Unheard> {
-        let mut read = [0; N_READ_BYTES];
-        loop {
-            let rest = self.bytes.get(self.start..).unwrap_or_default();
-            let (n, incoming) = parse(rest)?;
-            self.start += n;
-            if let Some(incoming) = incoming {
-                return Ok(incoming);
-            }
-            self.bytes.drain(..self.start);
-            self.start = 0;
-            let n = match self.wire.read(&mut read, deadline) {
-                Ok(0) => return Err(Unheard::Io(ErrorKind::UnexpectedEof.into())),
-                Ok(n) => n,
-                // What came without an end may still tell what it is.
-                Err(error) if error.kind() == ErrorKind::TimedOut && !could_be_rtsp(&self.bytes) => {
-                    return Err(Unheard::Foreign(self.bytes.clone()));
-                }
-                Err(error) => return Err(Unheard::Io(error)),
-            };
-            self.bytes.extend_from_slice(read.get(..n).unwrap_or_default());
-        }
-    }
-}
-
-fn could_be_rtsp(bytes: &[u8]) -> bool {
-    let n = bytes.len().min(5);
-    bytes.starts_with(b"$") || bytes.get(..n) == b"RTSP/".get(..n) || is_request(bytes)
-}
-
-fn is_request(bytes: &[u8]) -> bool {
-    let methods =
-        ["OPTIONS ", "ANNOUNCE ", "SET_PARAMETER ", "GET_PARAMETER ", "REDIRECT ", "TEARDOWN ", "PLAY_NOTIFY "];
-    methods.iter().any(|method| {
-        let n = bytes.len().min(method.len());
-        n > 0 && bytes.get(..n) == method.as_bytes().get(..n)
-    })
-}
-
-/// How many bytes are done with, and the message that they were, if it is whole.
-fn parse(bytes: &[u8]) -> Result<(usize, Option<Incoming>), Unheard> {
-    let n_blank = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n' | b' ' | 0)).count();
-    let rest = bytes.get(n_blank..).unwrap_or_default();
-    if let [b'$', channel, high, low, payload @ ..] = rest {
-        let length = usize::from(u16::from_be_bytes([*high, *low]));
-        return Ok(match payload.get(..length) {
-            Some(payload) => {
-                (n_blank + 4 + length, Some(Incoming::Data(Data { channel: *channel, payload: payload.to_vec() })))
-            }
-            None => (n_blank, None),
-        });
-    }
-    if !rest.is_empty() && !could_be_rtsp(rest) {
-        // Enough to say what it is.
-        return if rest.len() < 8 && !matches!(rest, [0x15 | 0x16, ..]) && b"HTTP/".starts_with(rest) {
-            Ok((n_blank, None))
-        } else {
-            Err(Unheard::Foreign(rest.get(..rest.len().min(200)).unwrap_or_default().to_vec()))
-        };
-    }
-    let Some(n_head) = head_length(rest.get(..rest.len().min(MAX_HEAD_BYTES)).unwrap_or_default()) else {
-        return if rest.len() >= MAX_HEAD_BYTES { Err(Unheard::TooLong) } else { Ok((n_blank, None)) };
-    };
-    let (head, behind) = rest.split_at_checked(n_head).unwrap_or_default();
-    if is_request(head) {
-        return Ok((n_blank + n_head, Some(Incoming::Request)));
-    }
-    let foreign = || Unheard::Foreign(head.get(..head.len().min(200)).unwrap_or_default().to_vec());
-    let mut message = tidy(head);
-    let n_body = match Message::<Vec<u8>>::parse(&message) {
-        Ok(_) => 0,
-        Err(ParseError::Incomplete(Some(n))) => n.get(),
-        Err(_) => return Err(foreign()),
-    };
-    if n_body > MAX_BODY_BYTES {
-        return Err(Unheard::TooLong);
-    }
-    let Some(body) = behind.get(..n_body) else { return Ok((n_blank, None)) };
-    message.extend_from_slice(body);
-    match Message::<Vec<u8>>::parse(&message) {
-        Ok((Message::Response(response), _)) => Ok((n_blank + n_head + n_body, Some(Incoming::Response(response)))),
-        _ => Err(foreign()),
-    }
-}
-
-/// Up to the blank line, with it. Some cameras end their lines with a line feed only.
-fn head_length(bytes: &[u8]) -> Option<usize> {
-    let feeds = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at);
-    feeds.into_iter().find_map(|at| match bytes.get(at + 1..)? {
-        [b'\n', ..] => Some(at + 2),
-        [b'\r', b'\n', ..] => Some(at + 3),
-        _ => None,
-    })
-}
-
-/// A head as the standard wants it, from one as cameras write it: other ends of lines, other encodings, blanks before the
-/// colon, no reason behind the status, lines that are no headers.
-fn tidy(head: &[u8]) -> Vec<u8> {
-    let text = String::from_utf8_lossy(head);
-    let mut lines = text.lines();
-    let mut status = lines.next().unwrap_or_default().trim_end().to_owned();
-    if status.split_whitespace().count() == 2 {
-        status.push(' ');
-    }
-    let mut tidied = status + "\r\n";
-    for line in lines {
-        if line.starts_with([' ', '\t']) && !line.trim().is_empty() {
-            // A header goes on.
-            tidied.truncate(tidied.trim_end().len());
-            tidied += &format!(" {}\r\n", line.trim());
-        } else if let Some((name, value)) = line.split_once(':') {
-            let name = name.trim();
-            let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-            if !name.is_empty() && name.chars().all(is_name) {
-                tidied += &format!("{name}: {}\r\n", value.trim());
-            }
-        }
-    }
-    tidied += "\r\n";
-    tidied.into_bytes()
 }
 
 /// Some cameras forget `CSeq`; an answer to an earlier request is none to this one.

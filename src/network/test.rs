@@ -330,6 +330,17 @@ fn judge(meter: &Meter, is_over_udp: bool) -> Option<Finding> {
                 .unsure(0.8),
         );
     }
+    if meter.n_size_changes() > 0 {
+        let message =
+            format!("the size of the pictures changed {} times while they were watched", meter.n_size_changes());
+        return Some(
+            Finding::new("F97", FaultKind::ProtocolTrouble, message)
+                .with_advice(
+                    "Look whether somebody else sets the camera just now, or whether it changes between day and night.",
+                )
+                .unsure(0.8),
+        );
+    }
     if meter.delay_growth_ms().is_some_and(|growth| growth > MAX_DELAY_GROWTH_MS) {
         let growth = meter.delay_growth_ms().unwrap_or_default();
         let message = format!("packets arrive later and later: {growth:.0} ms more at the end than at the beginning");

@@ -44,7 +44,7 @@ fn in_thread<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 's
     let spawned = thread::Builder::new().name(name.to_owned()).spawn(move || drop(sender.send(work())));
     match spawned {
         Ok(_) => Ok(receiver),
-        Err(error) => Err(Finding::new("F76", FaultKind::NoResources, format!("no thread can be started: {error}"))),
+        Err(error) => Err(Finding::new("F77", FaultKind::NoResources, format!("no thread can be started: {error}"))),
     }
 }
 

@@ -1,0 +1,115 @@
+//! The body of an HTTP answer, however it ends (RFC 9112, section 6).
+
+use std::io::{self, ErrorKind};
+use std::time::Instant;
+
+use super::{Head, MAX_HEAD_BYTES, N_READ_BYTES};
+use crate::network::wire::Wire;
+
+/// A body of an answer that is not wanted is read so far, so that the connection can be used again.
+const MAX_UNWANTED_BYTES: u64 = 64 << 10;
+
+/// How the body of the answer ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Framing {
+    Length(u64),
+    /// With what is left of the chunk.
+    Chunked(u64),
+    Close,
+    #[default]
+    Over,
+}
+
+#[derive(Default)]
+pub(super) struct Body {
+    pub framing: Framing,
+    /// Came with the head or with what was read before.
+    pub raw: Vec<u8>,
+    is_last: bool,
+}
+
+impl Body {
+    pub fn begin(&mut self, head: &Head) {
+        let is_chunked =
+            head.header("transfer-encoding").is_some_and(|value| value.to_ascii_lowercase().contains("chunked"));
+        let length = head.header("content-length").and_then(|value| value.parse().ok());
+        let content_type = head.header("content-type").unwrap_or_default().to_ascii_lowercase();
+        self.framing = match length {
+            _ if is_chunked => Framing::Chunked(0),
+            // Some cameras give a stream the length 0, or that of its first picture.
+            Some(length) if !content_type.starts_with("multipart/") => Framing::Length(length),
+            _ if matches!(head.status, 204 | 304) => Framing::Over,
+            _ => Framing::Close,
+        };
+        self.is_last = head.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+    }
+
+    /// Reads what is left of an answer that is not wanted. `false` where the connection cannot be used again.
+    pub fn finish(&mut self, wire: &Wire, deadline: Instant) -> bool {
+        if self.is_last || self.framing == Framing::Close {
+            return false;
+        }
+        if matches!(self.framing, Framing::Length(length) if length > MAX_UNWANTED_BYTES) {
+            return false;
+        }
+        let mut unwanted = Vec::new();
+        while unwanted.len() as u64 <= MAX_UNWANTED_BYTES {
+            match self.read(wire, &mut unwanted, deadline) {
+                Ok(true) => {}
+                Ok(false) => return true,
+                Err(_) => return false,
+            }
+        }
+        false
+    }
+
+    /// Appends some of the body; `false` at its end.
+    pub fn read(&mut self, wire: &Wire, into: &mut Vec<u8>, deadline: Instant) -> io::Result<bool> {
+        loop {
+            match self.framing {
+                Framing::Over | Framing::Length(0) => return Ok(false),
+                Framing::Chunked(0) => {
+                    let n_blank = self.raw.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+                    self.raw.drain(..n_blank);
+                    match httparse::parse_chunk_size(&self.raw) {
+                        Ok(httparse::Status::Complete((_, 0))) => {
+                            // Trailers may follow: the connection is not used again.
+                            self.framing = Framing::Over;
+                            self.is_last = true;
+                            return Ok(false);
+                        }
+                        Ok(httparse::Status::Complete((n, size))) => {
+                            self.raw.drain(..n);
+                            self.framing = Framing::Chunked(size);
+                            continue;
+                        }
+                        Ok(httparse::Status::Partial) if self.raw.len() < MAX_HEAD_BYTES => {}
+                        _ => return Err(ErrorKind::InvalidData.into()),
+                    }
+                }
+                Framing::Length(left) | Framing::Chunked(left) if !self.raw.is_empty() => {
+                    let n = self.raw.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+                    into.extend(self.raw.drain(..n));
+                    let left = left.saturating_sub(n as u64);
+                    let is_chunked = matches!(self.framing, Framing::Chunked(_));
+                    self.framing = if is_chunked { Framing::Chunked(left) } else { Framing::Length(left) };
+                    return Ok(true);
+                }
+                Framing::Close if !self.raw.is_empty() => {
+                    into.append(&mut self.raw);
+                    return Ok(true);
+                }
+                Framing::Length(_) | Framing::Chunked(_) | Framing::Close => {}
+            }
+            let mut read = [0; N_READ_BYTES];
+            match wire.read(&mut read, deadline)? {
+                0 => {
+                    self.framing = Framing::Over;
+                    self.is_last = true;
+                    return Ok(false);
+                }
+                n => self.raw.extend_from_slice(read.get(..n).unwrap_or_default()),
+            }
+        }
+    }
+}

@@ -1,0 +1,544 @@
+//! Cameras on loopback that behave as they are told, a few words each.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use http_auth::digest::DigestClient;
+use http_auth::{PasswordParams, parse_challenges};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+pub const USER: &str = "admin";
+pub const PASSWORD: &str = "pl4nted@Secret";
+pub const WRONG_PASSWORD: &str = "wr0ng-Secret";
+/// 640x480.
+const SPS: &str = "Z2QAHqzZQKA9sBEAAAMAAQAAAwAyDxYtlg==";
+const SPS_NAL: [u8; 26] = [
+    0x67, 0x64, 0, 0x1e, 0xac, 0xd9, 0x40, 0xa0, 0x3d, 0xb0, 0x11, 0, 0, 3, 0, 1, 0, 0, 3, 0, 0x32, 0x0f, 0x16, 0x2d,
+    0x96, 0,
+];
+
+/// What a server has seen.
+#[derive(Default)]
+pub struct Seen {
+    /// Requests with a login that was not taken.
+    pub refused: AtomicU32,
+    /// Requests to pages with a login, right or wrong.
+    pub logins: AtomicU32,
+    pub teardowns: AtomicU32,
+    pub sessions: AtomicU32,
+}
+
+/// How a server wants people to log in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Login {
+    None,
+    Basic,
+    Md5,
+    Sha256,
+    /// As MD5, with the first nonce grown old at once.
+    Stale,
+    /// A kind that nobody has.
+    Unknown,
+    /// Both, in two headers.
+    Both,
+}
+
+impl Login {
+    fn challenge(self, n: u32) -> String {
+        let nonce = format!("nonce{n}");
+        let md5 = format!("WWW-Authenticate: Digest realm=\"cam\", nonce=\"{nonce}\"\r\n");
+        match self {
+            Self::None => String::new(),
+            Self::Basic => "WWW-Authenticate: Basic realm=\"cam\"\r\n".into(),
+            Self::Md5 => md5,
+            Self::Stale => format!("WWW-Authenticate: Digest realm=\"cam\", nonce=\"{nonce}\", stale={}\r\n", n > 0),
+            Self::Sha256 => format!(
+                "WWW-Authenticate: Digest realm=\"cam\", nonce=\"{nonce}\", algorithm=SHA-256, qop=\"auth\"\r\n"
+            ),
+            Self::Unknown => "WWW-Authenticate: Negotiate\r\n".into(),
+            Self::Both => format!("{md5}WWW-Authenticate: Basic realm=\"cam\"\r\n"),
+        }
+    }
+
+    fn is_right(self, n: u32, request: &Message) -> bool {
+        let Some(sent) = request.header("authorization") else { return false };
+        if self == Self::Basic {
+            return sent == "Basic YWRtaW46cGw0bnRlZEBTZWNyZXQ=";
+        }
+        let challenge = self.challenge(n);
+        let challenge = challenge.lines().next().unwrap().split_once(": ").unwrap().1;
+        let challenges = parse_challenges(challenge).unwrap();
+        let Ok(mut client) = DigestClient::try_from(&challenges[0]) else { return false };
+        let field = |name: &str| {
+            let value = sent.split([',', ' ']).find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='));
+            value.unwrap_or_default().trim_matches('"').to_owned()
+        };
+        let params = PasswordParams {
+            username: USER,
+            password: PASSWORD,
+            uri: &request.url,
+            method: &request.method,
+            body: Some(&[]),
+        };
+        (0..20).any(|_| {
+            let expected = client.respond_with_testing_cnonce(&params, &field("cnonce")).unwrap();
+            expected.contains(&format!("response=\"{}\"", field("response")))
+        })
+    }
+}
+
+pub struct Message {
+    pub method: String,
+    pub url: String,
+    headers: Vec<(String, String)>,
+}
+
+impl Message {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+}
+
+trait Both: Read + Write {}
+impl<T: Read + Write> Both for T {}
+
+/// One connection of a server.
+pub struct Conn {
+    stream: Box<dyn Both>,
+    bytes: Vec<u8>,
+    peer: SocketAddr,
+}
+
+impl Conn {
+    /// The next request; `None` if none is there yet.
+    fn request(&mut self) -> io::Result<Option<Message>> {
+        loop {
+            while self.bytes.first() == Some(&b'$') && self.bytes.len() >= 4 {
+                let n = 4 + usize::from(u16::from_be_bytes([self.bytes[2], self.bytes[3]]));
+                self.bytes.drain(..n.min(self.bytes.len()));
+            }
+            if let Some(end) = self.bytes.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+                let head: Vec<u8> = self.bytes.drain(..end + 4).collect();
+                let head = String::from_utf8(head).unwrap();
+                let mut lines = head.lines();
+                let mut words = lines.next().unwrap().split(' ').map(str::to_owned);
+                let (method, url) = (words.next().unwrap(), words.next().unwrap_or_default());
+                let headers = lines.filter_map(|line| line.split_once(':'));
+                let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()));
+                return Ok(Some(Message { method, url, headers: headers.collect() }));
+            }
+            let mut read = [0; 4_096];
+            match self.stream.read(&mut read) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(n) => self.bytes.extend_from_slice(&read[..n]),
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                    return Ok(None);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn wait_for_request(&mut self) -> io::Result<Message> {
+        loop {
+            if let Some(request) = self.request()? {
+                return Ok(request);
+            }
+        }
+    }
+
+    fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        self.stream.write_all(bytes.as_ref())?;
+        self.stream.flush()
+    }
+
+    fn forever(&mut self) -> io::Result<()> {
+        loop {
+            self.request()?;
+        }
+    }
+}
+
+/// What to answer to a method, in place of what a good camera does.
+#[derive(Clone, Copy, Debug)]
+pub enum Reply {
+    /// As in `404 Not Found`, with headers behind it if need be.
+    Status(&'static str),
+    /// The body of a 200.
+    Body(&'static str),
+    Raw(&'static [u8]),
+    Close,
+    Silence,
+    /// The right answer, so many milliseconds late.
+    Late(u64),
+    EndlessLine,
+    EndlessHead,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Play {
+    Good,
+    Nothing,
+    NoKey,
+    /// Each n-th packet is left out.
+    Loss(u16),
+    Restart,
+    ClockJump,
+    NewSize,
+    Stops,
+    Closes,
+    /// Each frame is so many milliseconds later than the one before it should be.
+    Later(u64),
+}
+
+/// A camera that speaks RTSP.
+#[derive(Clone, Copy, Debug)]
+pub struct Camera {
+    pub login: Login,
+    pub replies: &'static [(&'static str, Reply)],
+    pub media: &'static str,
+    pub play: Play,
+    pub has_udp: bool,
+}
+
+pub const GOOD: Camera = Camera {
+    login: Login::None,
+    replies: &[],
+    media: "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1;sprop-parameter-sets=SPS,aOvjyyLA\r\na=control:trackID=1\r\n",
+    play: Play::Good,
+    has_udp: true,
+};
+
+fn rtsp(camera: Camera, conn: &mut Conn, seen: &Seen) -> io::Result<()> {
+    let mut n_nonces = 0;
+    let mut udp: Option<(UdpSocket, SocketAddr)> = None;
+    let mut playing: Option<(Instant, u64)> = None;
+    loop {
+        if let Some((start, n)) = playing {
+            let slower = if let Play::Later(ms) = camera.play { ms } else { 0 };
+            let due = start + Duration::from_millis(n * (40 + slower));
+            if Instant::now() < due {
+                thread::sleep((due - Instant::now()).min(Duration::from_millis(5)));
+            } else {
+                for packet in packets(camera.play, n) {
+                    if let Some((socket, to)) = &udp {
+                        let _ = socket.send_to(&packet, to);
+                    } else {
+                        let length = u16::try_from(packet.len()).unwrap().to_be_bytes();
+                        conn.send([&[b'$', 0, length[0], length[1]], &packet[..]].concat())?;
+                    }
+                }
+                playing = Some((start, n + 1));
+                if n == 8 && camera.play == Play::Closes {
+                    return Ok(());
+                }
+            }
+        }
+        let request = match playing {
+            Some(_) => match conn.request()? {
+                Some(request) => request,
+                None => continue,
+            },
+            None => conn.wait_for_request()?,
+        };
+        let method = request.method.as_str();
+        let cseq = request.header("cseq").unwrap_or("0").to_owned();
+        let is_open = matches!(method, "OPTIONS" | "TEARDOWN") || camera.login == Login::None;
+        if !is_open && !camera.login.is_right(n_nonces, &request) {
+            let is_old = camera.login == Login::Stale && n_nonces == 0 && camera.login.is_right(0, &request);
+            if request.header("authorization").is_some() {
+                if is_old {
+                    n_nonces = 1;
+                } else {
+                    seen.refused.fetch_add(1, Ordering::SeqCst);
+                }
+            }
+            let challenge = camera.login.challenge(n_nonces);
+            // Some say what they were told; nobody else shall read it.
+            let echo =
+                request.header("authorization").map(|echo| format!("{WRONG_PASSWORD} {echo}")).unwrap_or_default();
+            conn.send(format!("RTSP/1.0 401 Unauthorized {echo}\r\nCSeq: {cseq}\r\n{challenge}\r\n"))?;
+            continue;
+        }
+        if camera.login == Login::Stale && n_nonces == 0 && !is_open {
+            n_nonces = 1;
+            let challenge = camera.login.challenge(n_nonces);
+            conn.send(format!("RTSP/1.0 401 Unauthorized\r\nCSeq: {cseq}\r\n{challenge}\r\n"))?;
+            continue;
+        }
+        let reply = camera.replies.iter().find(|(name, _)| *name == method).map(|(_, reply)| *reply);
+        match reply {
+            Some(Reply::Status(status)) => {
+                conn.send(format!("RTSP/1.0 {status}\r\nCSeq: {cseq}\r\n\r\n"))?;
+                continue;
+            }
+            Some(Reply::Body(body)) => {
+                let length = body.len();
+                conn.send(format!("RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\nContent-Length: {length}\r\n\r\n{body}"))?;
+                continue;
+            }
+            Some(Reply::Raw(bytes)) => {
+                conn.send(bytes)?;
+                conn.forever()?;
+            }
+            Some(Reply::Close) => return Ok(()),
+            Some(Reply::Silence) => conn.forever()?,
+            Some(Reply::Late(ms)) => thread::sleep(Duration::from_millis(ms)),
+            Some(Reply::EndlessLine) => {
+                conn.send("RTSP/1.0 200 OK\r\nX-Name: ")?;
+                for _ in 0..1_600 {
+                    conn.send("x".repeat(65_536))?;
+                }
+            }
+            Some(Reply::EndlessHead) => {
+                conn.send("RTSP/1.0 200 OK\r\n")?;
+                for _ in 0..1_600 {
+                    conn.send("X-Name: some words that say nothing at all, again and again\r\n".repeat(1_000))?;
+                }
+            }
+            None => {}
+        }
+        let more = match method {
+            "OPTIONS" => "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN\r\n\r\n".to_owned(),
+            "DESCRIBE" => {
+                let media = camera.media.replace("SPS", SPS);
+                let body = format!("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=cam\r\nt=0 0\r\n{media}");
+                format!("Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+            }
+            "SETUP" => {
+                seen.sessions.fetch_add(1, Ordering::SeqCst);
+                let transport = request.header("transport").unwrap_or_default();
+                if let Some((_, ports)) = transport.split_once("client_port=") {
+                    let port = ports.split('-').next().unwrap().parse().unwrap();
+                    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+                    let server_port = socket.local_addr().unwrap().port();
+                    // A firewall swallows what is sent to another port.
+                    let to = if camera.has_udp { port } else { 9 };
+                    udp = Some((socket, SocketAddr::new(conn.peer.ip(), to)));
+                    let ports = format!("{server_port}-{}", server_port.wrapping_add(1));
+                    format!("Session: 12345678;timeout=60\r\nTransport: {transport};server_port={ports}\r\n\r\n")
+                } else {
+                    udp = None;
+                    format!("Session: 12345678;timeout=60\r\nTransport: {transport}\r\n\r\n")
+                }
+            }
+            "PLAY" => {
+                playing = (camera.play != Play::Nothing).then(|| (Instant::now(), 0));
+                "Session: 12345678\r\n\r\n".to_owned()
+            }
+            "TEARDOWN" => {
+                seen.teardowns.fetch_add(1, Ordering::SeqCst);
+                playing = None;
+                "\r\n".to_owned()
+            }
+            _ => "\r\n".to_owned(),
+        };
+        conn.send(format!("RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\n{more}"))?;
+    }
+}
+
+/// The packets of the n-th frame, 25 in a second: SPS and IDR of two packets each ten frames, else one packet.
+fn packets(play: Play, n: u64) -> Vec<Vec<u8>> {
+    let is_key = n.is_multiple_of(10) && play != Play::NoKey;
+    let payloads: &[&[u8]] =
+        if is_key { &[&SPS_NAL, &[0x7c, 0x85, 1, 2, 3], &[0x7c, 0x45, 4, 5]] } else { &[&[0x41, 1, 2, 3]] };
+    // 1280x720.
+    let other_sps: &[u8] = &[
+        0x67, 0x64, 0, 0x1f, 0xac, 0xd9, 0x40, 0x50, 0x05, 0xbb, 0x01, 0x10, 0, 0, 3, 0, 0x10, 0, 0, 3, 3, 0x20, 0xf1,
+        0x83, 0x19, 0x60,
+    ];
+    let is_other = play == Play::NewSize && n >= 15;
+    let payloads: Vec<&[u8]> =
+        payloads.iter().map(|payload| if is_other && payload[0] == 0x67 { other_sps } else { payload }).collect();
+    let n_before = if play == Play::NoKey { n } else { n + 2 * n.div_ceil(10) };
+    let mut packets = Vec::new();
+    if play == Play::Stops && n > 8 {
+        return packets;
+    }
+    for (at, payload) in (0_u16..).zip(&payloads) {
+        let mut sequence = u16::try_from((65_000 + n_before) & 0xffff).unwrap().wrapping_add(at);
+        if let Play::Loss(each) = play
+            && sequence % each == 0
+        {
+            continue;
+        }
+        let mut timestamp = u32::try_from(n * 3_600).unwrap().wrapping_add(u32::MAX - 20_000);
+        match play {
+            Play::Restart if n >= 15 => {
+                sequence = sequence.wrapping_add(20_000);
+                timestamp = timestamp.wrapping_add(1 << 31);
+            }
+            Play::ClockJump if n >= 15 => timestamp = timestamp.wrapping_add(90_000 * 3_600),
+            _ => {}
+        }
+        let is_last = usize::from(at) + 1 == payloads.len();
+        let mut packet = vec![0x80, if is_last { 0xe0 } else { 0x60 }];
+        packet.extend_from_slice(&sequence.to_be_bytes());
+        packet.extend_from_slice(&timestamp.to_be_bytes());
+        packet.extend_from_slice(&[1, 2, 3, 4]);
+        packet.extend_from_slice(payload);
+        packets.push(packet);
+    }
+    packets
+}
+
+/// What comes behind the head of an HTTP answer.
+#[derive(Clone, Copy, Debug)]
+pub enum Body {
+    Text(&'static str),
+    Jpeg,
+    /// So many pictures, each with this before it, 40 ms apart.
+    Jpegs(u32, &'static str),
+    Endless,
+    Silence,
+}
+
+/// A camera that speaks HTTP.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    pub login: Login,
+    /// Status and headers.
+    pub head: &'static str,
+    pub body: Body,
+}
+
+/// 64x48, with a thumbnail's marks in its comment.
+pub fn jpeg() -> Vec<u8> {
+    let head = [0xff, 0xd8, 0xff, 0xfe, 0, 6, 0xff, 0xd8, 0xff, 0xd9];
+    let frame = [0xff, 0xc0, 0, 11, 8, 0, 48, 0, 64, 1, 1, 0x11, 0, 0xff, 0xda, 0, 2];
+    [&head[..], &frame, &[7; 500], &[0xff, 0xd9]].concat()
+}
+
+fn http(page: Page, conn: &mut Conn, seen: &Seen) -> io::Result<()> {
+    loop {
+        let request = conn.wait_for_request()?;
+        seen.logins.fetch_add(u32::from(request.header("authorization").is_some()), Ordering::SeqCst);
+        if page.login != Login::None && !page.login.is_right(0, &request) {
+            if request.header("authorization").is_some() {
+                seen.refused.fetch_add(1, Ordering::SeqCst);
+            }
+            let challenge = page.login.challenge(0);
+            conn.send(format!("HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n{challenge}\r\nno"))?;
+            continue;
+        }
+        conn.send(format!("HTTP/1.1 {}\r\n", page.head))?;
+        match page.body {
+            Body::Text(text) => {
+                conn.send(format!("Content-Length: {}\r\n\r\n{text}", text.len()))?;
+            }
+            Body::Jpeg => {
+                let jpeg = jpeg();
+                conn.send(format!("Content-Length: {}\r\n\r\n", jpeg.len()))?;
+                conn.send(jpeg)?;
+            }
+            Body::Jpegs(n, before) => {
+                conn.send("\r\n")?;
+                for _ in 0..n {
+                    conn.send(before.replace("LENGTH", &jpeg().len().to_string()))?;
+                    conn.send(jpeg())?;
+                    conn.send("\r\n")?;
+                    thread::sleep(Duration::from_millis(40));
+                }
+                return Ok(());
+            }
+            Body::Endless => {
+                conn.send("\r\n")?;
+                loop {
+                    conn.send("x".repeat(65_536))?;
+                }
+            }
+            Body::Silence => {
+                conn.send("\r\n")?;
+                conn.forever()?;
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Service {
+    Rtsp(Camera),
+    Http(Page),
+    /// Says this at once, whatever is asked.
+    Says(&'static [u8]),
+    /// Takes the connection and says nothing.
+    Silent,
+    Closes,
+}
+
+/// A server that runs until its process ends.
+pub struct Server {
+    pub port: u16,
+    pub seen: Arc<Seen>,
+}
+
+pub fn fixture(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tls").join(name)
+}
+
+impl Server {
+    /// `certificate` is a file of `tests/fixtures/tls`, for an encrypted one.
+    pub fn start(service: Service, certificate: Option<&str>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let seen = Arc::new(Seen::default());
+        let config = certificate.map(|name| {
+            let chain = vec![CertificateDer::from_pem_file(fixture(name)).unwrap()];
+            let key = PrivateKeyDer::from_pem_file(fixture("key.pem")).unwrap();
+            let provider = Arc::new(rustls::crypto::ring::default_provider());
+            let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+            Arc::new(config.with_no_client_auth().with_single_cert(chain, key).unwrap())
+        });
+        let all_seen = Arc::clone(&seen);
+        let accept = move || {
+            for socket in listener.incoming() {
+                let (seen, config) = (Arc::clone(&all_seen), config.clone());
+                let serve = move || {
+                    // It ends when the other side has gone.
+                    let _ = serve(service, socket.unwrap(), config, &seen);
+                };
+                thread::Builder::new().name("camera-client".into()).spawn(serve).unwrap();
+            }
+        };
+        thread::Builder::new().name("camera".into()).spawn(accept).unwrap();
+        Self { port, seen }
+    }
+}
+
+fn serve(service: Service, socket: TcpStream, config: Option<Arc<ServerConfig>>, seen: &Seen) -> io::Result<()> {
+    socket.set_nodelay(true)?;
+    let peer = socket.peer_addr()?;
+    let mut stream: Box<dyn Both> = if let Some(config) = config {
+        let mut stream = StreamOwned::new(ServerConnection::new(config).unwrap(), socket);
+        while stream.conn.is_handshaking() {
+            stream.conn.complete_io(&mut stream.sock)?;
+        }
+        stream.sock.set_read_timeout(Some(Duration::from_millis(10)))?;
+        Box::new(stream)
+    } else {
+        socket.set_read_timeout(Some(Duration::from_millis(10)))?;
+        Box::new(socket)
+    };
+    match service {
+        Service::Closes => return Ok(()),
+        Service::Says(words) => {
+            stream.write_all(words)?;
+            thread::sleep(Duration::from_secs(10));
+            return Ok(());
+        }
+        _ => {}
+    }
+    let mut conn = Conn { stream, bytes: Vec::new(), peer };
+    match service {
+        Service::Rtsp(camera) => rtsp(camera, &mut conn, seen),
+        Service::Http(page) => http(page, &mut conn, seen),
+        _ => conn.forever(),
+    }
+}
