@@ -78,7 +78,8 @@
 //!
 //! **Nothing is global.** Any number of [`camera::Camera`]s run beside each other.
 //!
-//! **A password is never printed, logged or saved.** [`source::SourceSpec`] masks it wherever it is displayed. A capture
+//! **A password is never printed or logged, and saved in the system's keyring alone.** [`source::SourceSpec`] masks it
+//! wherever it is displayed; in the window it is in no text but its own masked field. A capture
 //! process is told it through its pipe: neither its command line nor its environment has it.
 //!
 //! # Threads

@@ -1,6 +1,5 @@
 //! A planted password is found nowhere: the real program talks to a camera that refuses every login.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,7 +8,7 @@ use std::process::Output;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::commands::{command_in, stderr, stdout};
 
@@ -157,69 +156,79 @@ fn an_address_that_cannot_be_read_does_not_tell_it_either() {
     }
 }
 
-/// The command line and environment of what this process and its children started, by number and name.
-#[cfg(target_os = "linux")]
-fn family(parent: u32) -> BTreeMap<(u32, String), Vec<u8>> {
-    let mut parents = BTreeMap::new();
-    for entry in fs::read_dir("/proc").unwrap().flatten() {
-        let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
-        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        let Some((head, rest)) = stat.rsplit_once(')') else { continue };
-        let name = head.split_once('(').map(|(_, name)| name.to_owned()).unwrap_or_default();
-        let Some(Ok(ppid)) = rest.split_whitespace().nth(1).map(str::parse::<u32>) else { continue };
-        parents.insert(pid, (ppid, name));
-    }
-    let is_of_family = |mut pid: u32| {
-        // No chain of processes is longer.
-        for _ in 0..64 {
-            match parents.get(&pid) {
-                Some((ppid, _)) if *ppid == parent => return true,
-                Some((ppid, _)) => pid = *ppid,
-                None => return false,
-            }
-        }
-        false
-    };
-    let told = |pid: u32| {
-        let read = |file: &str| fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
-        [read("cmdline"), read("environ")].concat()
-    };
-    parents
-        .iter()
-        .filter(|(pid, _)| is_of_family(**pid))
-        .map(|(pid, (_, name))| ((*pid, name.clone()), told(*pid)))
-        .collect()
-}
-
-/// What other users and other programs see of the capture process.
 #[cfg(all(target_os = "linux", feature = "opencv"))]
-#[test]
-fn the_capture_process_shows_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    // A camera that accepts and is silent: the capture process waits for it.
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = silent.local_addr().unwrap().port();
-    let address = format!("rtsp://admin:{IN_LOGIN}@127.0.0.1:{port}/live?pwd={IN_QUERY}");
-    let mut program = command_in(folder.path(), &["monitor", &address, "--duration", "0.2", "--json"])
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    let deadline = Instant::now() + Duration::from_secs(10);
-    let mut n_looks = 0;
-    while n_looks < 3 {
-        assert!(Instant::now() < deadline, "there is no capture process");
-        for ((_, name), told) in family(program.id()) {
-            // Between fork and exec it is still the program, whose own command line is the user's doing.
-            if name.starts_with("camclinic-work") && !told.is_empty() {
-                check_clean("the capture process", &told);
-                n_looks += 1;
-            }
+mod seen_by_others {
+    use std::collections::BTreeMap;
+    use std::fs;
+    use std::net::TcpListener;
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    use super::super::commands::command_in;
+    use super::{IN_LOGIN, IN_QUERY, check_clean};
+
+    /// The command line and environment of what this process and its children started, by number and name.
+    fn family(parent: u32) -> BTreeMap<(u32, String), Vec<u8>> {
+        let mut parents = BTreeMap::new();
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
+            let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+            let Some((head, rest)) = stat.rsplit_once(')') else { continue };
+            let name = head.split_once('(').map(|(_, name)| name.to_owned()).unwrap_or_default();
+            let Some(Ok(ppid)) = rest.split_whitespace().nth(1).map(str::parse::<u32>) else { continue };
+            parents.insert(pid, (ppid, name));
         }
-        thread::sleep(Duration::from_millis(20));
+        let is_of_family = |mut pid: u32| {
+            // No chain of processes is longer.
+            for _ in 0..64 {
+                match parents.get(&pid) {
+                    Some((ppid, _)) if *ppid == parent => return true,
+                    Some((ppid, _)) => pid = *ppid,
+                    None => return false,
+                }
+            }
+            false
+        };
+        let told = |pid: u32| {
+            let read = |file: &str| fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+            [read("cmdline"), read("environ")].concat()
+        };
+        parents
+            .iter()
+            .filter(|(pid, _)| is_of_family(**pid))
+            .map(|(pid, (_, name))| ((*pid, name.clone()), told(*pid)))
+            .collect()
     }
-    program.kill().unwrap();
-    program.wait().unwrap();
+
+    /// What other users and other programs see of the capture process.
+    #[test]
+    fn the_capture_process_shows_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        // A camera that accepts and is silent: the capture process waits for it.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = silent.local_addr().unwrap().port();
+        let address = format!("rtsp://admin:{IN_LOGIN}@127.0.0.1:{port}/live?pwd={IN_QUERY}");
+        let mut program = command_in(folder.path(), &["monitor", &address, "--duration", "0.2", "--json"])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let mut n_looks = 0;
+        while n_looks < 3 {
+            assert!(Instant::now() < deadline, "there is no capture process");
+            for ((_, name), told) in family(program.id()) {
+                // Between fork and exec it is still the program, whose own command line is the user's doing.
+                if name.starts_with("camclinic-work") && !told.is_empty() {
+                    check_clean("the capture process", &told);
+                    n_looks += 1;
+                }
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        program.kill().unwrap();
+        program.wait().unwrap();
+    }
 }
 
 #[cfg(feature = "gui")]
