@@ -78,9 +78,10 @@
 //!
 //! **Nothing is global.** Any number of [`camera::Camera`]s run beside each other.
 //!
-//! **A password is never printed, logged or saved.** [`source::SourceSpec`] masks it wherever it is displayed. A capture
-//! process is told it through its pipe: neither its command line nor its environment has it. FFmpeg never learns it: it
-//! plays from our own [`network::gateway`], which has logged in.
+//! **A password is never printed or logged, and saved in the system's keyring alone.** [`source::SourceSpec`] masks it
+//! wherever it is displayed; in the window it is in no text but its own masked field. A capture process is told it through
+//! its pipe: neither its command line nor its environment has it. FFmpeg never learns it: it plays from our own
+//! [`network::gateway`], which has logged in.
 //!
 //! **A login is sent once.** What a camera refused is not tried again until somebody acts; one that does not answer is
 //! looked for by connecting to its port, without a request.

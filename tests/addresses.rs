@@ -454,7 +454,7 @@ fn a_good_stream_says_what_was_measured() {
     harness.state_mut().hear_tested(number, Tested { steps, verdict: None, measured, certificate: None });
     harness.run();
     harness.get_by_label("The stream runs as it should.");
-    harness.get_by_label_contains("1280 × 720 · MJPEG · 25.0 fps · 2.14 Mbit/s");
+    harness.get_by_label_contains("1280\u{a0}×\u{a0}720 · MJPEG · 25.0\u{a0}fps · 2.14\u{a0}Mbit/s");
     click(&mut harness, "Open");
     check_opened(&mut harness, "http://cam/video");
 }

@@ -16,7 +16,7 @@ pub fn camclinic_in(folder: &Path, arguments: &[&str]) -> Output {
     command_in(folder, arguments).output().unwrap()
 }
 
-fn command_in(folder: &Path, arguments: &[&str]) -> Command {
+pub fn command_in(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_camclinic"));
     command
         .args(arguments)

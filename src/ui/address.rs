@@ -286,7 +286,9 @@ fn form_page(window: &mut Window, dialog: &mut Dialog, ui: &mut Ui) -> Outcome {
         make(dialog, ui);
         entered |= parts(dialog, &wrong, ui);
         entered |= login(window, dialog, ui);
-        transport(&mut dialog.transport, ui);
+        let help = transport(&mut dialog.transport, ui);
+        let weak = Palette::of(ui).text_weak;
+        hint_below(ui, help, weak);
     });
     look_for_password(window, dialog, ui.ctx());
     ui.add_space(4.0);
@@ -660,8 +662,8 @@ fn look_for_password(window: &mut Window, dialog: &mut Dialog, ctx: &egui::Conte
     }
 }
 
-/// How the packets travel, as chips with a line of help.
-pub fn transport(transport: &mut Transport, ui: &mut Ui) {
+/// How the packets travel, as chips. Returns the line of help on the chosen one.
+pub fn transport(transport: &mut Transport, ui: &mut Ui) -> &'static str {
     const HELP: &str = "How the packets of an RTSP stream travel.";
     const ALL: [(Transport, &str, &str); 3] = [
         (Transport::Tcp, "TCP", "Nothing is lost, and no firewall is in the way: right nearly always."),
@@ -680,8 +682,7 @@ pub fn transport(transport: &mut Transport, ui: &mut Ui) {
             }
         }
     });
-    let weak = Palette::of(ui).text_weak;
-    hint_below(ui, ALL.iter().find(|(one, ..)| one == transport).map_or("", |(_, _, help)| help), weak);
+    ALL.iter().find(|(one, ..)| one == transport).map_or("", |(_, _, help)| help)
 }
 
 /// Whether the camera that is shown wants another password.

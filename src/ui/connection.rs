@@ -210,9 +210,11 @@ fn measured(measured: &Measured) -> String {
         measured.loss_percent.map(|loss| format!("{} % lost", number(loss, 2))),
         measured.jitter_ms.map(|jitter| format!("jitter {} ms", number(jitter, 1))),
         measured.key_frame_secs.map(|secs| format!("a key frame each {} s", number(secs, 1))),
-        measured.delay_growth_ms.map(|growth| format!("delay {growth:+.0} ms")),
+        // Never a negative zero.
+        measured.delay_growth_ms.map(|growth| format!("delay {:+.0} ms", growth.round() + 0.0)),
     ];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+    // Number and unit stay on one line.
+    parts.into_iter().flatten().map(|part| part.replace(' ', "\u{a0}")).collect::<Vec<_>>().join(" · ")
 }
 
 fn facts(certificate: &Certificate) -> Vec<(&'static str, String)> {

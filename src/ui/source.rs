@@ -101,7 +101,12 @@ fn unlisted(window: &Window) -> Row {
     let facts = window.spec.to_string();
     let name =
         status.map(|status| status.name.clone()).filter(|name| !name.is_empty()).unwrap_or_else(|| facts.clone());
-    let facts = if facts == name { String::new() } else { facts };
+    let (name, facts) = match &window.spec {
+        // The whole is too long for one line, and which camera it is stands in the middle of it.
+        SourceSpec::Url(address) if facts == name => (address.authority(), facts),
+        _ if facts == name => (name, String::new()),
+        _ => (name, facts),
+    };
     Row { name, facts, badge, is_shown: true, spec: None }
 }
 
@@ -171,7 +176,8 @@ fn network(window: &mut Window, ui: &mut Ui) {
             window.open_address(Field::Whole);
         }
     });
-    address::transport(&mut window.settings.network.transport, ui);
+    let help = address::transport(&mut window.settings.network.transport, ui);
+    note(ui, help);
 }
 
 /// What there is to know about the camera that is shown.
