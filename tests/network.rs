@@ -519,12 +519,21 @@ fn a_real_server_passes() {
     {
         let arguments = ["--codec", codec, "--fps", "25", "--keys", "10"];
         let logins = login.map(|login| ["--login", login, "--password", "geheim"]);
-        let server = RealServer::start(&[&arguments[..], logins.as_ref().map_or(&[], |logins| &logins[..])].concat());
-        let url = |password: &str| {
+        let arguments = [&arguments[..], logins.as_ref().map_or(&[], |logins| &logins[..])].concat();
+        let url = |server: &RealServer, password: &str| {
             let user = if login.is_some() { format!("admin:{password}@") } else { String::new() };
             Address::parse(&format!("rtsp://{user}127.0.0.1:{}/cam", server.port)).unwrap()
         };
-        let tested = network::test(&access(url("geheim")), WATCH, &mut |_| {});
+        // Now and then GStreamer's server sends its first viewer nothing, whoever that is.
+        let begins_no_stream = |tested: &Tested| {
+            tested.steps.iter().any(|step| step.name == StepName::FirstPacket && step.outcome == StepOutcome::Bad)
+        };
+        let mut tries = (0..3).map(|_| {
+            let server = RealServer::start(&arguments);
+            let tested = network::test(&access(url(&server, "geheim")), WATCH, &mut |_| {});
+            (server, tested)
+        });
+        let (server, tested) = tries.find(|(_, tested)| !begins_no_stream(tested)).unwrap();
         assert!(tested.verdict.is_none(), "{}", show(&tested));
         let measured = &tested.measured;
         let size = measured.resolution.map(|size| size.to_string());
@@ -533,7 +542,7 @@ fn a_real_server_passes() {
         let udp = tested.steps.iter().find(|step| step.name == StepName::SetupUdp).unwrap();
         assert_eq!(udp.outcome, StepOutcome::Good, "{}", show(&tested));
         if login.is_some() {
-            let refused = network::test(&access(url("wrong")), WATCH, &mut |_| {});
+            let refused = network::test(&access(url(&server, "wrong")), WATCH, &mut |_| {});
             assert_eq!(refused.verdict.unwrap().fault.kind.slug(), "login-refused");
         }
     }
