@@ -146,10 +146,10 @@ impl Finding {
     }
 
     pub(crate) fn with_os_code(self, error: &std::io::Error) -> Self {
-        match error.raw_os_error() {
-            Some(code) => self.with_code(code),
-            None => self,
-        }
+        let Some(code) = error.raw_os_error() else { return self };
+        // The number stands beside the words already.
+        let message = self.fault.message.replace(&format!(" (os error {code})"), "");
+        Self { fault: Fault { message, ..self.fault }, ..self }.with_code(code)
     }
 
     pub(crate) fn with_advice(self, advice: impl Into<String>) -> Self {

@@ -179,10 +179,10 @@ fn first_fault(address: &str) -> Fault {
 }
 
 #[track_caller]
-fn check_unreachable(address: &str, words: &str, has_code: bool) {
+fn check_fault(address: &str, kind: FaultKind, words: &str, has_code: bool) {
     let start = Instant::now();
     let fault = first_fault(address);
-    assert_eq!(fault.kind, FaultKind::Unreachable, "{fault}");
+    assert_eq!(fault.kind, kind, "{fault}");
     assert!(fault.message.contains(words), "{fault}");
     assert_eq!(fault.code.is_some(), has_code, "{fault}");
     assert!(!format!("{fault:?}").contains("geheim"), "{fault}");
@@ -195,11 +195,12 @@ fn addresses_without_a_picture_are_explained_in_time() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     // The system accepts connections for a listener that never answers.
-    check_unreachable(&format!("rtsp://admin:geheim@127.0.0.1:{port}/1"), "sent no stream", false);
-    check_unreachable(&format!("http://admin:geheim@127.0.0.1:{port}/1"), "sent no stream", false);
+    let [rtsp, http] = ["rtsp", "http"].map(|scheme| format!("{scheme}://admin:geheim@127.0.0.1:{port}/1"));
+    check_fault(&rtsp, FaultKind::Unreachable, "does not answer OPTIONS", false);
+    check_fault(&http, FaultKind::Unreachable, "does not answer GET", false);
     drop(listener);
-    check_unreachable(&format!("rtsp://admin:geheim@127.0.0.1:{port}/1"), "does not answer", true);
-    check_unreachable("rtsp://admin:geheim@no-such-host.invalid/1", "nobody knows the name", false);
+    check_fault(&rtsp, FaultKind::Refused, "nothing answers on its port", true);
+    check_fault("rtsp://admin:geheim@no-such-host.invalid/1", FaultKind::NameUnknown, "is not known", false);
 }
 
 #[test]
@@ -209,11 +210,15 @@ fn a_stream_is_played_to_its_end() {
     let address = format!("http://{}/live.avi", listener.local_addr().unwrap());
     let bytes = fs::read(avi).unwrap();
     let server = thread::Builder::new().name("serve-video".into()).spawn(move || {
-        let (mut client, _) = listener.accept().unwrap();
-        let mut request = [0; 4096];
-        let _ = client.read(&mut request).unwrap();
-        client.write_all(b"HTTP/1.0 200 OK\r\nContent-Type: video/x-msvideo\r\n\r\n").unwrap();
-        client.write_all(&bytes).unwrap();
+        // One is looked at, the next one is played.
+        for _ in 0..2 {
+            let (mut client, _) = listener.accept().unwrap();
+            let mut request = [0; 4096];
+            let _ = client.read(&mut request).unwrap();
+            client.write_all(b"HTTP/1.0 200 OK\r\nContent-Type: video/x-msvideo\r\n\r\n").unwrap();
+            // Whoever only looks hangs up.
+            let _ = client.write_all(&bytes);
+        }
     });
     let mut source = open_spec(SourceSpec::parse(&address).unwrap(), Backend::Ffmpeg).unwrap();
     server.unwrap().join().unwrap();

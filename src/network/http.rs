@@ -45,7 +45,13 @@ pub enum Kind {
     Pictures,
     /// One picture, and another each time that it is asked for.
     Snapshot,
+    /// A video of another make, as its content type says: for a player, that is not read here.
+    Video,
 }
+
+/// Content types of what players play; HLS is a list of further addresses.
+const VIDEO_TYPES: [&str; 4] =
+    ["application/vnd.apple.mpegurl", "application/x-mpegurl", "application/dash+xml", "application/ogg"];
 
 impl fmt::Debug for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -131,6 +137,12 @@ impl Stream {
     }
 
     #[must_use]
+    /// Where it was found, which a redirect may have changed.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
     pub fn kind(&self) -> Kind {
         self.kind
     }
@@ -417,6 +429,9 @@ impl Stream {
         }
         if matches!(content_type.as_str(), "image/jpeg" | "image/jpg" | "image/pjpeg") {
             return Ok(Kind::Snapshot);
+        }
+        if content_type.starts_with("video/") || VIDEO_TYPES.contains(&content_type.as_str()) {
+            return Ok(Kind::Video);
         }
         let has_length = matches!(self.body.framing, Framing::Length(_));
         let begin = self.begin(deadline);

@@ -378,6 +378,11 @@ fn http(
     watch: Duration,
     measured: &mut Measured,
 ) -> Result<Option<Finding>, Finding> {
+    if stream.kind() == Kind::Video {
+        let detail = "a video, which is looked at by playing it".to_owned();
+        looker.tell(StepName::FirstPicture, StepOutcome::Good, Instant::now(), detail);
+        return Ok(None);
+    }
     measured.codec = Some("MJPEG".to_owned());
     let picture = looker.step(StepName::FirstPicture, |looker| {
         let picture = stream.picture(looker.step_deadline())?;

@@ -25,7 +25,7 @@ use crate::control::{ControlNews, Setting};
 use crate::device::controls::checked_news;
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Image, Size};
-use crate::source::{Grabbed, OpenRequest, Picture, Source};
+use crate::source::{Grabbed, OpenRequest, Picture, Source, SourceSpec};
 use crate::status::Got;
 
 mod memory;
@@ -137,10 +137,16 @@ fn environment(backend: Backend, request: &OpenRequest) -> Vec<(&'static str, St
         // For whoever looks at a list of processes; without a password.
         ("CAMCLINIC_SOURCE", request.spec.to_string()),
     ];
-    if backend == Backend::Ffmpeg && request.spec.is_network() {
-        // It hears of nothing but one stream that begins with a key frame: there is nothing to be probed for, and half a
-        // second to be lost by it. Its own time-outs, whose name is another in each version, are not needed: the gateway's hold.
-        let options = "rtsp_transport;tcp|analyzeduration;0|probesize;32|fpsprobesize;0";
+    if let (Backend::Ffmpeg, SourceSpec::Url(address)) = (backend, &request.spec) {
+        let options = if address.scheme.is_rtsp() {
+            // It hears of nothing but one stream that begins with a key frame: there is nothing to be probed for, and half a
+            // second to be lost by it. Its own time-outs, whose name is another in each version, are not needed: the gateway's
+            // hold.
+            "rtsp_transport;tcp|analyzeduration;0|probesize;32|fpsprobesize;0"
+        } else {
+            // It takes any certificate otherwise.
+            "tls_verify;1"
+        };
         variables.push(("OPENCV_FFMPEG_CAPTURE_OPTIONS", options.to_owned()));
     }
     if backend == Backend::V4l2 {

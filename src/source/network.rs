@@ -132,6 +132,11 @@ impl How {
                 )?;
                 Ok(Box::new(Rtsp::start(gateway, &description, self)?))
             }
+            Found::Http { stream } if stream.kind() == Kind::Video => {
+                let address = stream.address().clone();
+                drop(stream);
+                Ok(Box::new(Video::start(&address, self)?))
+            }
             Found::Http { stream } => Ok(Box::new(Http::start(stream, request)?)),
         }
     }
@@ -167,35 +172,26 @@ impl Rtsp {
             );
             videoio::VideoCapture::from_file(&pipeline, *api)
         } else {
-            // They hold only as parameters of opening, and only with the backend named (opencv#20549).
-            let parameters = [
-                (videoio::CAP_PROP_OPEN_TIMEOUT_MSEC, PLAYER_DEADLINE),
-                (videoio::CAP_PROP_READ_TIMEOUT_MSEC, request.frame_deadline.mul_f64(SHARE_OF_STALL)),
-            ];
-            let millis = |duration: Duration| i32::try_from(duration.as_millis()).unwrap_or(i32::MAX).max(1);
-            let parameters = parameters.into_iter().flat_map(|(key, time)| [key, millis(time)]);
-            videoio::VideoCapture::from_file_with_params(gateway.url(), *api, &Vector::from_iter(parameters))
+            let parameters = deadlines(PLAYER_DEADLINE, request.frame_deadline);
+            videoio::VideoCapture::from_file_with_params(gateway.url(), *api, &parameters)
         };
         let video = match video {
             Ok(video) if video.is_opened().unwrap_or(false) => video,
             Ok(_) | Err(_) => return Err(why_not_played(&gateway, description, &name)),
         };
-        let number = |property| video.get(property).ok().filter(|value| value.is_finite() && *value > 0.0);
-        let size = number(videoio::CAP_PROP_FRAME_WIDTH)
-            .and_then(to_u32)
-            .zip(number(videoio::CAP_PROP_FRAME_HEIGHT).and_then(to_u32))
-            .and_then(|(width, height)| Size::new(width, height));
-        // What FFmpeg makes of a few packets is a guess.
-        let fps = description.video.fps;
+        let played = played(&video);
         let format = match description.video.codec {
             Codec::Jpeg => Some(PixelFormat::MJPG),
-            _ => number(videoio::CAP_PROP_FOURCC).and_then(to_u32).and_then(PixelFormat::from_fourcc),
+            _ => played.format,
         };
+        // The rate that FFmpeg makes of a few packets is a guess.
+        let got =
+            Got { size: played.size.or(description.video.size), fps: description.video.fps, format, n_buffers: None };
         Ok(Self {
             video,
             gateway,
             mat: Mat::default(),
-            got: Got { size: size.or(description.video.size), fps, format, n_buffers: None },
+            got,
             name,
             frame_deadline: request.frame_deadline,
             ages: Ages::default(),
@@ -277,14 +273,7 @@ impl Playing for Rtsp {
     }
 
     fn retrieve(&mut self) -> Result<Picture<'_>, Fault> {
-        match self.video.retrieve_def(&mut self.mat) {
-            Ok(true) if !self.mat.empty() => {}
-            Ok(_) => return Err(bad_frame(&self.name, "it is empty")),
-            Err(error) => return Err(bad_frame(&self.name, first_line(&error.message))),
-        }
-        let picture = picture_of(&self.mat).map_err(|why| bad_frame(&self.name, &why))?;
-        self.got.size = Some(picture.size());
-        Ok(picture)
+        decoded(&mut self.video, &mut self.mat, &self.name, &mut self.got)
     }
 
     fn retrieve_into(&mut self, size: Size, room: &mut [u8]) -> Option<Result<(), Fault>> {
@@ -298,6 +287,50 @@ impl Playing for Rtsp {
             Err(error) => Some(Err(bad_frame(&self.name, first_line(&error.message)))),
         }
     }
+}
+
+/// How long FFmpeg may take, below the program's own deadline for a frame. They hold only as parameters of opening, and only
+/// with the backend named (opencv#20549).
+fn deadlines(open: Duration, frame: Duration) -> Vector<i32> {
+    let millis = |duration: Duration| i32::try_from(duration.as_millis()).unwrap_or(i32::MAX).max(1);
+    let frame = frame.mul_f64(SHARE_OF_STALL);
+    Vector::from_iter([
+        videoio::CAP_PROP_OPEN_TIMEOUT_MSEC,
+        millis(open),
+        videoio::CAP_PROP_READ_TIMEOUT_MSEC,
+        millis(frame),
+    ])
+}
+
+/// What FFmpeg says that it plays.
+fn played(video: &videoio::VideoCapture) -> Got {
+    let number = |property| video.get(property).ok().filter(|value| value.is_finite() && *value > 0.0);
+    let whole = |property| number(property).and_then(to_u32);
+    let sides = whole(videoio::CAP_PROP_FRAME_WIDTH).zip(whole(videoio::CAP_PROP_FRAME_HEIGHT));
+    Got {
+        size: sides.and_then(|(width, height)| Size::new(width, height)),
+        // FFmpeg gives the clock rate of a stream that has no frame rate: 90000.
+        fps: number(videoio::CAP_PROP_FPS).filter(|fps| *fps <= 1000.0),
+        format: whole(videoio::CAP_PROP_FOURCC).and_then(PixelFormat::from_fourcc),
+        n_buffers: None,
+    }
+}
+
+/// The picture that was grabbed last.
+fn decoded<'a>(
+    video: &mut videoio::VideoCapture,
+    mat: &'a mut Mat,
+    name: &str,
+    got: &mut Got,
+) -> Result<Picture<'a>, Fault> {
+    match video.retrieve_def(mat) {
+        Ok(true) if !mat.empty() => {}
+        Ok(_) => return Err(bad_frame(name, "it is empty")),
+        Err(error) => return Err(bad_frame(name, first_line(&error.message))),
+    }
+    let picture = picture_of(mat).map_err(|why| bad_frame(name, &why))?;
+    got.size = Some(picture.size());
+    Ok(picture)
 }
 
 fn why_not_played(gateway: &Gateway, description: &Description, name: &str) -> Fault {
@@ -315,6 +348,61 @@ fn why_not_played(gateway: &Gateway, description: &Description, name: &str) -> F
             FaultKind::CodecMissing,
             format!("{name} sends {}, which the FFmpeg on this computer does not decode", codec.name()),
         ),
+    }
+}
+
+/// A video over HTTP, of whatever make: FFmpeg's own business, once the address is known to be good. With HLS it asks for
+/// further addresses, so that this alone is not passed on but told to it, with its password.
+struct Video {
+    video: videoio::VideoCapture,
+    mat: Mat,
+    got: Got,
+    name: String,
+    frame_deadline: Duration,
+    n_pictures: u64,
+}
+
+impl Video {
+    fn start(address: &Address, how: &How) -> Result<Self, Fault> {
+        let How { api, request, .. } = how;
+        let name = request.spec.to_string();
+        let parameters = deadlines(request.open_deadline.mul_f64(SHARE_OF_STEP), request.frame_deadline);
+        let video = videoio::VideoCapture::from_file_with_params(&address.with_login(), *api, &parameters);
+        let video = match video {
+            Ok(video) if video.is_opened().unwrap_or(false) => video,
+            // OpenCV's own message may hold the address with its password.
+            Ok(_) | Err(_) => {
+                let message = format!("the answer of {name} is called a video, and no picture is found in it");
+                return Err(Fault::new(FaultKind::NoStream, message));
+            }
+        };
+        let got = played(&video);
+        Ok(Self { video, mat: Mat::default(), got, name, frame_deadline: request.frame_deadline, n_pictures: 0 })
+    }
+}
+
+impl Playing for Video {
+    fn got(&self) -> Got {
+        self.got.clone()
+    }
+
+    fn grab(&mut self) -> Result<Grabbed, Fault> {
+        let began = Instant::now();
+        if self.video.grab().unwrap_or(false) {
+            self.n_pictures += 1;
+            return Ok(Grabbed { taken_at: Instant::now(), sequence: Some(self.n_pictures) });
+        }
+        let waited = began.elapsed();
+        let name = &self.name;
+        Err(if waited >= self.frame_deadline.mul_f64(SHARE_OF_STALL * SHARE_OF_STALL) {
+            Fault::new(FaultKind::Stall, format!("no picture came from {name} for {:.1} s", waited.as_secs_f64()))
+        } else {
+            Fault::new(FaultKind::Unreachable, format!("the stream of {name} has ended"))
+        })
+    }
+
+    fn retrieve(&mut self) -> Result<Picture<'_>, Fault> {
+        decoded(&mut self.video, &mut self.mat, &self.name, &mut self.got)
     }
 }
 
@@ -343,7 +431,7 @@ impl Http {
         let asked_fps = request.asked.fps.filter(|fps| *fps > 0.0).unwrap_or(MAX_SNAPSHOT_FPS);
         let period = match stream.kind() {
             Kind::Snapshot => Some(Duration::from_secs_f64(asked_fps.min(MAX_SNAPSHOT_FPS).recip())),
-            Kind::Pictures => None,
+            Kind::Pictures | Kind::Video => None,
         };
         let latest = Latest::new();
         let is_over = Arc::new(AtomicBool::new(false));
