@@ -100,6 +100,8 @@
 //! | `output` | writes what `monitor` says; a reader that stops holds only it up | with the last line |
 //! | `hook-N`, `hook-in`, `hook-out` | run the commands of `monitor --on-event`, give them the event, read what they print | with the commands, which have a deadline |
 //! | `metrics`, `metrics-client` | answer requests for metrics | with the command; a request has two seconds |
+//! | `resolve`, `connect` | ask the system for a camera's number on the network, and connect to it | when the system has answered |
+//! | `connection-test` | talks to a network camera, step by step | with its last step, or within 100 ms of being told |
 //! | `controls` | asks a device for its controls, once a second, and sets them; in the process that has it open | when the source is closed, as soon as the driver's call returns |
 //! | `keyring` | asks the system's keyring for a password, or gives it one | when the keyring has answered |
 //! | `list-devices` | asks the system which cameras there are | when the system has answered |

@@ -193,7 +193,9 @@ fn cases() -> Vec<Case> {
         ),
         http("JSON", "200 OK\r\nContent-Type: application/json", Body::Text("{}"), "F95 NoStream Get"),
         http("empty", "200 OK", Body::Text(""), "F95 NoStream Get"),
-        http("video", "200 OK\r\nContent-Type: video/mp4", Body::Endless, "F95 NoStream Get"),
+        http("an archive", "200 OK\r\nContent-Type: application/zip", Body::Endless, "F95 NoStream Get"),
+        // Whether it is one, its player finds out.
+        http("video", "200 OK\r\nContent-Type: video/mp4", Body::Endless, "-"),
         http("404, HTTP", "404 Not Found", Body::Text("no"), "F84 WrongPath Get"),
         http("403, HTTP", "403 Forbidden", Body::Text("no"), "F85 Forbidden Get"),
         http("503, HTTP", "503 Busy", Body::Text("no"), "F90 SessionLimit Get"),

@@ -64,6 +64,7 @@ impl Detailed for Kind {
         match self {
             Self::Pictures => "a stream of JPEGs".to_owned(),
             Self::Snapshot => "a snapshot: one JPEG for each request".to_owned(),
+            Self::Video => "a video".to_owned(),
         }
     }
 }
@@ -136,13 +137,13 @@ impl Stream {
         }
     }
 
-    #[must_use]
     /// Where it was found, which a redirect may have changed.
     #[must_use]
     pub fn address(&self) -> &Address {
         &self.address
     }
 
+    #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
     }

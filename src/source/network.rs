@@ -354,7 +354,7 @@ fn why_not_played(gateway: &Gateway, description: &Description, name: &str) -> F
 /// A video over HTTP, of whatever make: FFmpeg's own business, once the address is known to be good. With HLS it asks for
 /// further addresses, so that this alone is not passed on but told to it, with its password.
 struct Video {
-    video: videoio::VideoCapture,
+    player: videoio::VideoCapture,
     mat: Mat,
     got: Got,
     name: String,
@@ -367,17 +367,17 @@ impl Video {
         let How { api, request, .. } = how;
         let name = request.spec.to_string();
         let parameters = deadlines(request.open_deadline.mul_f64(SHARE_OF_STEP), request.frame_deadline);
-        let video = videoio::VideoCapture::from_file_with_params(&address.with_login(), *api, &parameters);
-        let video = match video {
-            Ok(video) if video.is_opened().unwrap_or(false) => video,
+        let player = videoio::VideoCapture::from_file_with_params(address.with_login(), *api, &parameters);
+        let player = match player {
+            Ok(player) if player.is_opened().unwrap_or(false) => player,
             // OpenCV's own message may hold the address with its password.
             Ok(_) | Err(_) => {
                 let message = format!("the answer of {name} is called a video, and no picture is found in it");
                 return Err(Fault::new(FaultKind::NoStream, message));
             }
         };
-        let got = played(&video);
-        Ok(Self { video, mat: Mat::default(), got, name, frame_deadline: request.frame_deadline, n_pictures: 0 })
+        let got = played(&player);
+        Ok(Self { player, mat: Mat::default(), got, name, frame_deadline: request.frame_deadline, n_pictures: 0 })
     }
 }
 
@@ -388,7 +388,7 @@ impl Playing for Video {
 
     fn grab(&mut self) -> Result<Grabbed, Fault> {
         let began = Instant::now();
-        if self.video.grab().unwrap_or(false) {
+        if self.player.grab().unwrap_or(false) {
             self.n_pictures += 1;
             return Ok(Grabbed { taken_at: Instant::now(), sequence: Some(self.n_pictures) });
         }
@@ -402,7 +402,7 @@ impl Playing for Video {
     }
 
     fn retrieve(&mut self) -> Result<Picture<'_>, Fault> {
-        decoded(&mut self.video, &mut self.mat, &self.name, &mut self.got)
+        decoded(&mut self.player, &mut self.mat, &self.name, &mut self.got)
     }
 }
 
