@@ -35,7 +35,7 @@ use crate::settings::NetworkSettings;
 
 pub use certificate::Certificate;
 pub use look::{Found, look};
-pub use test::test;
+pub use test::{plan, test};
 
 /// What to talk to, and for how long.
 #[derive(Clone, Debug)]

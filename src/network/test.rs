@@ -8,6 +8,7 @@ use super::media::{self, Media};
 use super::rtp::Meter;
 use super::sdp::Codec;
 use super::{Access, Finding, Measured, Step, StepName, StepOutcome, Tested, jpeg};
+use crate::address::Scheme;
 use crate::fault::FaultKind;
 use crate::settings::Transport;
 
@@ -23,10 +24,11 @@ const MAX_DELAY_GROWTH_MS: f64 = 300.0;
 /// A snapshot is asked for no more often.
 const SNAPSHOT_PERIOD: Duration = Duration::from_secs(1);
 
-const RTSP_STEPS: [StepName; 12] = [
+const RTSP_STEPS: [StepName; 13] = [
     StepName::Url,
     StepName::Dns,
     StepName::Tcp,
+    StepName::Tls,
     StepName::Options,
     StepName::Describe,
     StepName::Login,
@@ -37,10 +39,11 @@ const RTSP_STEPS: [StepName; 12] = [
     StepName::Quality,
     StepName::SetupUdp,
 ];
-const HTTP_STEPS: [StepName; 7] = [
+const HTTP_STEPS: [StepName; 8] = [
     StepName::Url,
     StepName::Dns,
     StepName::Tcp,
+    StepName::Tls,
     StepName::Get,
     StepName::Login,
     StepName::FirstPicture,
@@ -68,13 +71,7 @@ pub fn test(access: &Access, watch: Duration, tell: &mut dyn FnMut(Step)) -> Tes
         Found::Http { mut stream } => http(&mut looker, &mut stream, watch, &mut measured),
     });
     let certificate = looker.certificate.take();
-    let scheme = access.address.scheme;
-    let plan = if scheme.is_rtsp() { &RTSP_STEPS[..] } else { &HTTP_STEPS[..] };
-    let mut planned: Vec<StepName> = plan.to_vec();
-    if scheme.is_encrypted() {
-        planned.insert(3, StepName::Tls);
-    }
-    for name in planned {
+    for name in plan(access.address.scheme) {
         if !steps.iter().any(|step| step.name == name) {
             let step = Step { name, outcome: StepOutcome::Skipped, ms: None, detail: "not tried".to_owned() };
             steps.push(step.clone());
@@ -86,6 +83,14 @@ pub fn test(access: &Access, watch: Duration, tell: &mut dyn FnMut(Step)) -> Tes
         finding
     });
     Tested { steps, verdict, measured, certificate }
+}
+
+/// The steps of a test in the order in which they are carried out.
+#[must_use]
+pub fn plan(scheme: Scheme) -> Vec<StepName> {
+    let steps = if scheme.is_rtsp() { &RTSP_STEPS[..] } else { &HTTP_STEPS[..] };
+    let is_had = |name: &StepName| *name != StepName::Tls || scheme.is_encrypted();
+    steps.iter().copied().filter(is_had).collect()
 }
 
 /// SETUP and what follows. What a technician should know although the stream runs, if there is something.

@@ -12,7 +12,7 @@ use super::theme::{self, Palette, RADIUS, SMALL};
 use super::widgets::{self, Icon};
 use crate::address::Address;
 use crate::fault::FaultKind;
-use crate::network::{Certificate, Measured, Step, StepName, StepOutcome, Tested};
+use crate::network::{self, Certificate, Measured, Step, StepName, StepOutcome, Tested};
 
 /// A test that runs or has ended.
 pub struct Trial {
@@ -96,7 +96,7 @@ impl Trial {
 
     /// The steps in their order: those of the plan, and whatever else was told.
     fn names(&self) -> Vec<StepName> {
-        let mut names = plan(&self.address);
+        let mut names = network::plan(self.address.scheme);
         names.extend(self.steps.iter().map(|step| step.name));
         let mut seen = Vec::new();
         names.retain(|name| {
@@ -140,21 +140,6 @@ impl Trial {
         }
         self.address.mask_in(&lines.join("\n"))
     }
-}
-
-/// The steps that a test of this address has.
-fn plan(address: &Address) -> Vec<StepName> {
-    use StepName::{
-        Codec, Describe, Dns, FirstPacket, FirstPicture, Get, KeyFrame, Login, Options, Quality, SetupTcp, SetupUdp,
-        Tcp, Tls, Url,
-    };
-    let head = [Url, Dns, Tcp].into_iter().chain(address.scheme.is_encrypted().then_some(Tls));
-    let rest: &[StepName] = if address.scheme.is_rtsp() {
-        &[Options, Describe, Login, SetupTcp, FirstPacket, SetupUdp, Codec, KeyFrame, Quality]
-    } else {
-        &[Get, Login, FirstPicture, Quality]
-    };
-    head.chain(rest.iter().copied()).collect()
 }
 
 fn label(name: StepName) -> &'static str {
