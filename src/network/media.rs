@@ -75,7 +75,9 @@ impl Media {
             None => Way::Tcp(parameter(&agreed, "interleaved=").and_then(|n| u8::try_from(n).ok()).unwrap_or(0)),
         };
         let url = self.description.url.clone();
-        let play = Request::new("PLAY", &url, &[("Range", "npt=0.000-")]);
+        // Without a Range (RFC 2326, 10.5 leaves it open): a live stream has none, and GStreamer's server, which winds to its
+        // beginning otherwise, loses the first packets of one in forty by it, and all that would have followed.
+        let play = Request::new("PLAY", &url, &[]);
         let response = self.client.ask(&play, deadline())?;
         if let Some(refusal) = refusal("PLAY", &response, self.client.login()) {
             return Err(refusal);

@@ -26,7 +26,8 @@ pub fn play(
             tried => tried?,
         },
     };
-    let answer = client.request(&Request::new("PLAY", &description.url, &[("Range", "npt=0.000-")]), deadline)?;
+    // Without a Range, for the reason that the connection test has (`media.rs`).
+    let answer = client.request(&Request::new("PLAY", &description.url, &[]), deadline)?;
     accepted("PLAY", &answer, client)?;
     Ok(media)
 }
