@@ -1,4 +1,5 @@
 //! Network cameras as the engine plays them: a real RTSP server, and small ones written here for what that does not do.
+#![cfg(feature = "opencv")]
 
 use std::collections::BTreeSet;
 use std::fs;
