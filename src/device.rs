@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::backend::Backend;
 use crate::fault::{Fault, FaultKind};
@@ -55,8 +55,38 @@ use windows as system;
 #[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
 use elsewhere as system;
 
+/// The system that a camera is plugged into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum System {
+    Linux,
+    Windows,
+    Macos,
+    Other,
+}
+
+impl System {
+    /// The one that this program was built for.
+    pub const HERE: Self = if cfg!(target_os = "linux") {
+        Self::Linux
+    } else if cfg!(windows) {
+        Self::Windows
+    } else if cfg!(target_os = "macos") {
+        Self::Macos
+    } else {
+        Self::Other
+    };
+}
+
+impl Default for System {
+    fn default() -> Self {
+        Self::HERE
+    }
+}
+
 /// A camera that exists.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Device {
     /// Names the same camera again after a re-plug and a restart, as far as the camera lets it: by its serial number,
     /// else by the port it is plugged into.

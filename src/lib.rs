@@ -147,6 +147,7 @@
 pub mod address;
 pub mod backend;
 pub mod camera;
+pub mod checkup;
 pub mod cli;
 pub mod codec;
 pub mod control;
@@ -159,6 +160,8 @@ pub mod latest;
 pub mod logging;
 pub mod network;
 pub mod past;
+pub mod phrases;
+pub mod picture;
 pub mod records;
 pub mod recovery;
 pub mod secrets;

@@ -26,7 +26,7 @@ pub mod wire;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 use crate::fault::{Fault, FaultKind};
@@ -58,7 +58,7 @@ pub fn trust_key(address: &Address) -> String {
 }
 
 /// One step of the connection test, as it is shown and as `camclinic test --json` prints it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     pub name: StepName,
     pub outcome: StepOutcome,
@@ -69,7 +69,7 @@ pub struct Step {
 }
 
 /// The steps in their order (`failures.md`, N1 to N11).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepName {
     Url,
@@ -116,7 +116,7 @@ impl StepName {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StepOutcome {
     Good,
@@ -162,7 +162,8 @@ impl Finding {
 }
 
 /// What the test measured over its time of watching.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Measured {
     pub fps: Option<f64>,
     pub resolution: Option<Size>,

@@ -1,9 +1,9 @@
 //! What sort of camera a device is, and how its plug is connected, told from names and numbers.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What sort of camera it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeviceKind {
     #[default]
@@ -153,7 +153,7 @@ fn is_infrared(name: &str) -> bool {
 }
 
 /// How a USB device is connected.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsbLink {
     /// Bus, root port, and the port of each hub on the way: `1-2.4`.
     pub port: String,

@@ -1,0 +1,248 @@
+//! The check-up: from the computer to the picture, until it is known what is wrong.
+//!
+//! ```text
+//!   CHECKS ──► Facts ──► ENTRIES ──► findings ──► verdict
+//!   (gather)   (data)    (judge)     (in order)
+//! ```
+//!
+//! Checks gather, each on a thread of its own with a deadline, cheap before intrusive; entries of the catalogue judge what
+//! was gathered, and are pure. A stream that runs already is watched, and neither opened a second time nor changed.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, bounded, select};
+use serde::Serialize;
+
+use crate::control::DeviceControls;
+use crate::frame::Frame;
+use crate::latest::Reader;
+use crate::phrases::Said;
+use crate::settings::Settings;
+use crate::source::SourceSpec;
+use crate::status::Status;
+
+pub mod compare;
+pub mod entries;
+pub mod facts;
+pub mod slow;
+pub mod verdict;
+
+pub use entries::{Action, CERTAIN, Entry, Fix, Gravity, Layer, Opinion};
+pub use facts::Facts;
+pub use verdict::Finding;
+
+/// What to check.
+#[derive(Clone)]
+pub struct Request {
+    /// With its password, if it has one.
+    pub spec: SourceSpec,
+    pub settings: Settings,
+    /// Of a camera that streams in this program: it is watched there and not opened.
+    pub live: Option<Live>,
+    /// Where snapshots go.
+    pub folder: PathBuf,
+    /// Whether to try what else would work, where the cause is not certain. Never with a stream that runs.
+    pub with_experiments: bool,
+}
+
+/// What a camera that streams shows of itself.
+#[derive(Clone)]
+pub struct Live {
+    pub frames: Reader<Frame>,
+    pub status: Reader<Status>,
+    pub controls: Reader<DeviceControls>,
+}
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    Good,
+    Warning,
+    Bad,
+    /// It does not concern this camera, cannot be done here, was not needed any more, or came to no end.
+    Skipped,
+}
+
+/// One check as it went.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checked {
+    pub id: &'static str,
+    pub outcome: Outcome,
+    pub took_ms: u64,
+    /// What was found, or why nothing was.
+    pub why: Said,
+}
+
+/// How far it is.
+#[derive(Clone, Debug)]
+pub enum Progress {
+    /// `check.<id>` is its name in the phrases.
+    Began(&'static str),
+    Ended(Checked),
+    /// What is known so far, what explains most first.
+    Found(Vec<Finding>),
+    /// Something is tried now, and undone after: `experiment.<id>`.
+    Trying(Said),
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default)]
+pub struct Checkup {
+    pub facts: Facts,
+    /// What explains most first.
+    pub findings: Vec<Finding>,
+    /// Every check of [`CHECKS`], in order.
+    pub checks: Vec<Checked>,
+    /// What each part of the way of a frame takes.
+    pub slow: Vec<slow::Share>,
+    pub took: Duration,
+    /// Somebody ended it before its end.
+    pub was_cancelled: bool,
+}
+
+impl Checkup {
+    /// `None` of a healthy camera.
+    #[must_use]
+    pub fn verdict(&self) -> Option<&Finding> {
+        verdict::verdict(&self.findings)
+    }
+}
+
+/// What a check works on: it goes from one to the next.
+pub struct Job {
+    pub request: Request,
+    pub facts: Facts,
+    /// Disconnected when nobody wants the answer any more: each wait looks at it.
+    pub cancel: Receiver<()>,
+    /// By then the check shall have ended; it is left behind a moment later.
+    pub deadline: Instant,
+}
+
+/// What a check says of what it found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ending {
+    pub outcome: Outcome,
+    pub why: Said,
+}
+
+impl Ending {
+    /// `name` is that of the phrase, without `check.<id>.`.
+    fn new(outcome: Outcome, why: Said) -> Self {
+        Self { outcome, why }
+    }
+}
+
+/// One test of the check-up: gathers one part of the facts. Judges nothing but its own outcome.
+pub trait Check: Sync {
+    /// Its name in JSON, and in the phrases: `check.<id>`.
+    fn id(&self) -> &'static str;
+
+    /// `None` when it has to do with this source as far as that is known; else why it is left out.
+    fn skip(&self, job: &Job) -> Option<Said>;
+
+    /// How long it may take.
+    fn patience(&self, job: &Job) -> Duration;
+
+    /// Runs on a thread of its own, which is left behind when it takes longer than it may.
+    fn run(&self, job: &mut Job) -> Ending;
+}
+
+/// Every check, in order.
+pub const CHECKS: &[&dyn Check] = &[];
+
+/// What a check may take beyond its own patience before it is left behind: it shall see to its deadline itself.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// Goes through the checks until the cause is certain. Blocks for seconds: not for the window's thread. Disconnecting
+/// `cancel` ends it within a moment.
+pub fn run(request: &Request, cancel: &Receiver<()>, tell: &mut dyn FnMut(Progress)) -> Checkup {
+    let began = Instant::now();
+    let mut checkup = Checkup::default();
+    let mut job =
+        Some(Job { request: request.clone(), facts: Facts::default(), cancel: cancel.clone(), deadline: began });
+    for check in CHECKS {
+        let current = job.take().unwrap_or_else(|| Job {
+            request: request.clone(),
+            facts: checkup.facts.clone(),
+            cancel: cancel.clone(),
+            deadline: Instant::now(),
+        });
+        let is_known = checkup
+            .verdict()
+            .is_some_and(|found| found.opinion.confidence >= CERTAIN && found.entry.gravity == Gravity::Critical);
+        let why = match () {
+            () if checkup.was_cancelled => Some(Said::new("why.cancelled")),
+            () if is_known => Some(Said::new("why.known")),
+            () => check.skip(&current),
+        };
+        if let Some(why) = why {
+            let checked = Checked { id: check.id(), outcome: Outcome::Skipped, took_ms: 0, why };
+            tell(Progress::Ended(checked.clone()));
+            checkup.checks.push(checked);
+            job = Some(current);
+            continue;
+        }
+        tell(Progress::Began(check.id()));
+        let (checked, back) = carry_out(*check, current);
+        checkup.was_cancelled = is_disconnected(cancel);
+        if let Some(back) = &back {
+            checkup.facts.clone_from(&back.facts);
+        }
+        job = back;
+        checkup.checks.push(checked.clone());
+        tell(Progress::Ended(checked));
+        checkup.findings = verdict::findings(&checkup.facts);
+        tell(Progress::Found(checkup.findings.clone()));
+    }
+    checkup.took = began.elapsed();
+    checkup
+}
+
+fn is_disconnected(cancel: &Receiver<()>) -> bool {
+    matches!(cancel.try_recv(), Err(crossbeam_channel::TryRecvError::Disconnected))
+}
+
+/// One check on its own thread. Without the job it has not come back, or has crashed.
+fn carry_out(check: &'static dyn Check, mut job: Job) -> (Checked, Option<Job>) {
+    let began = Instant::now();
+    let patience = check.patience(&job);
+    job.deadline = began + patience;
+    let cancel = job.cancel.clone();
+    let (sender, receiver) = bounded(1);
+    let started = thread::Builder::new().name(format!("check-{}", check.id())).spawn(move || {
+        let ending = catch_unwind(AssertUnwindSafe(|| check.run(&mut job)));
+        // Nobody listens any more after the deadline.
+        let _ = sender.send((ending, job));
+    });
+    let ended = |ending: Ending| {
+        let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Checked { id: check.id(), outcome: ending.outcome, took_ms, why: ending.why }
+    };
+    let skipped = |why: Said| ended(Ending::new(Outcome::Skipped, why));
+    if let Err(error) = started {
+        return (skipped(Said::new("why.no-thread").with("error", error.to_string())), None);
+    }
+    let mut until = began + patience + GRACE;
+    let mut cancel = cancel;
+    loop {
+        select! {
+            recv(receiver) -> answer => return match answer {
+                Ok((Ok(ending), job)) => (ended(ending), Some(job)),
+                Ok((Err(_), job)) => (skipped(Said::new("why.crashed")), Some(job)),
+                Err(_) => (skipped(Said::new("why.crashed")), None),
+            },
+            recv(cancel) -> _ => {
+                // It ends by itself now, or is left behind.
+                until = until.min(Instant::now() + GRACE);
+                cancel = crossbeam_channel::never();
+            }
+            default(until.saturating_duration_since(Instant::now())) => {
+                return (skipped(Said::new("why.overrun").with("seconds", patience.as_secs_f64())), None);
+            }
+        }
+    }
+}

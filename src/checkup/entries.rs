@@ -1,0 +1,191 @@
+//! The catalogue of failures: one row for each, with the function that sees it in the facts.
+//!
+//! A judge is pure. It says how sure it is, from 0 to 1, and why; look-alikes are told apart here, each by the evidence that
+//! the other one cannot have.
+
+use serde::{Deserialize, Serialize};
+
+use super::facts::Facts;
+use crate::backend::Backend;
+use crate::control::Setting;
+use crate::frame::{PixelFormat, Size};
+use crate::phrases::Said;
+
+/// From the computer outwards, and cheap before intrusive: the nearer one explains what is seen behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layer {
+    Computer,
+    Presence,
+    Driver,
+    Access,
+    Holder,
+    Usb,
+    Network,
+    Open,
+    Rate,
+    Picture,
+    Time,
+    Folder,
+}
+
+/// What a failure means for who wants a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gravity {
+    /// The picture comes, and is not as it should be.
+    Warning,
+    /// There is no picture, or none that shows anything.
+    Critical,
+}
+
+/// One failure of the catalogue.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its number there: `F20`.
+    pub id: &'static str,
+    /// Its name in keys of phrases: `busy-linux`.
+    pub slug: &'static str,
+    pub layer: Layer,
+    pub gravity: Gravity,
+    /// `None`: nothing points to it.
+    pub judge: fn(&Facts) -> Option<Opinion>,
+}
+
+/// What a judge thinks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Opinion {
+    /// From 0 to 1. [`CERTAIN`] ends the check-up.
+    pub confidence: f64,
+    /// `title.<slug>`, unless a judge tells kinds apart.
+    pub title: Said,
+    /// `because.<slug>`, with a dot and a word behind it where a judge tells kinds apart.
+    pub because: Said,
+    pub evidence: Vec<Said>,
+    /// The likeliest to help and the easiest first.
+    pub fixes: Vec<Fix>,
+}
+
+/// From here on there is no need to look further.
+pub const CERTAIN: f64 = 0.9;
+/// Below this it is a hint, never a verdict.
+pub const LIKELY: f64 = 0.5;
+
+impl Opinion {
+    /// With the sentences that belong to the entry of that slug.
+    #[must_use]
+    pub fn new(slug: &str, confidence: f64) -> Self {
+        Self {
+            confidence,
+            title: Said::new(format!("title.{slug}")),
+            because: Said::new(format!("because.{slug}")),
+            evidence: Vec::new(),
+            fixes: Vec::new(),
+        }
+    }
+
+    /// Another sentence for its reason: `because.<slug>.<kind>`.
+    #[must_use]
+    pub fn kind(mut self, kind: &str) -> Self {
+        self.because.key = format!("{}.{kind}", self.because.key).into();
+        self
+    }
+
+    /// A value for both title and reason.
+    #[must_use]
+    pub fn with(mut self, place: &'static str, value: impl Into<crate::phrases::Value>) -> Self {
+        let value = value.into();
+        self.title = self.title.with(place, value.clone());
+        self.because = self.because.with(place, value);
+        self
+    }
+
+    #[must_use]
+    pub fn seen(mut self, evidence: Said) -> Self {
+        self.evidence.push(evidence);
+        self
+    }
+
+    #[must_use]
+    pub fn fix(mut self, fix: Fix) -> Self {
+        self.fixes.push(fix);
+        self
+    }
+}
+
+/// Something that mends it, or may.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fix {
+    /// `fix.close-program`
+    pub text: Said,
+    /// What the program can do itself, at a press of a button.
+    pub action: Option<Action>,
+    /// What somebody with more rights can run.
+    pub command: Option<String>,
+}
+
+impl Fix {
+    /// `name` is that of the phrase, without `fix.`.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self { text: Said::new(format!("fix.{name}")), action: None, command: None }
+    }
+
+    #[must_use]
+    pub fn with(mut self, place: &'static str, value: impl Into<crate::phrases::Value>) -> Self {
+        self.text = self.text.with(place, value);
+        self
+    }
+
+    #[must_use]
+    pub fn does(mut self, action: Action) -> Self {
+        self.action = Some(action);
+        self
+    }
+
+    #[must_use]
+    pub fn runs(mut self, command: impl Into<String>) -> Self {
+        self.command = Some(command.into());
+        self
+    }
+}
+
+/// What a button can do. Each can be undone in the inspector.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Open the camera as soon as its holder lets go.
+    WaitUntilFree,
+    RestartStream,
+    Reconnect,
+    /// Ask for this format, size or rate.
+    UseFormat(PixelFormat),
+    UseSize(Size),
+    UseRate(f64),
+    /// Leave all of these to the device.
+    UseDeviceDefaults,
+    UseBackend(Backend),
+    UseBuffers(u32),
+    /// Over TCP, or over UDP.
+    UseTransport(crate::settings::Transport),
+    /// Set a control.
+    SetControl(Setting),
+    /// Set every control to its default.
+    ResetControls,
+    ResetDevice,
+    /// Show another camera, by its identity.
+    ChooseDevice(String),
+    /// Ask again for user and password, or for the address.
+    EditAddress,
+    /// Open a page of the system's settings.
+    OpenSettings(String),
+    ChooseFolder,
+}
+
+/// Every failure that can be seen here, in the order of the catalogue.
+pub const ENTRIES: &[&[Entry]] = &[];
+
+/// All of them one after the other.
+pub fn all() -> impl Iterator<Item = &'static Entry> {
+    ENTRIES.iter().flat_map(|group| group.iter())
+}

@@ -1,0 +1,282 @@
+//! All that a check-up has found out, as plain data.
+//!
+//! Evidence and judgement are apart: checks fill this in, entries of the catalogue judge it. So what was found on one
+//! computer can be kept, sent and judged again on another, of whatever system; and a judgement is tested without a camera.
+//! `None` is what nobody has looked at, or what cannot be seen here: it proves nothing.
+
+use serde::{Deserialize, Serialize};
+
+use crate::backend::Backend;
+use crate::control::Control;
+use crate::device::{Capabilities, Device, Holder, System};
+use crate::fault::Fault;
+use crate::frame::Size;
+use crate::network::{self, Step};
+use crate::picture::Seen;
+use crate::status::{Asked, Got};
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Facts {
+    /// Where the camera is plugged in.
+    pub system: System,
+    pub source: Source,
+    pub computer: Option<Computer>,
+    pub presence: Option<Presence>,
+    pub access: Option<Access>,
+    pub holders: Option<Vec<Holder>>,
+    pub usb: Option<Usb>,
+    /// What the kernel said of this device; `None` where it is not for everybody to read.
+    pub kernel: Option<Vec<KernelLine>>,
+    /// Formats and controls.
+    pub abilities: Option<Capabilities>,
+    pub conversation: Option<Conversation>,
+    pub opening: Option<Opening>,
+    pub stream: Option<Stream>,
+    pub picture: Option<Seen>,
+    pub time: Option<Time>,
+    pub folder: Option<Folder>,
+    /// In the order in which they were made.
+    pub experiments: Vec<Experiment>,
+}
+
+/// What was checked.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Source {
+    pub kind: SourceKind,
+    /// As the status names it: without a password.
+    pub name: String,
+    /// It was streaming already, in this program, and was not disturbed.
+    pub is_live: bool,
+    /// The backend that was asked for; `None` is `auto`.
+    pub backend: Option<Backend>,
+    pub asked: Asked,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceKind {
+    #[default]
+    Device,
+    Simulated,
+    File,
+    Network,
+}
+
+/// How the computer stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Computer {
+    pub n_cores: u32,
+    /// Of all cores, 0 to 100.
+    pub cpu_percent: f64,
+    /// The busiest other program, with its share of one core in percent.
+    pub busiest: Option<(String, f64)>,
+    /// `camclinic-worker`, in percent of one core, while it streamed.
+    pub worker_cpu_percent: Option<f64>,
+    pub free_memory_bytes: u64,
+    pub total_memory_bytes: u64,
+    /// The clock of the processors is held down because of heat or weak power, as far as the system tells.
+    pub is_throttled: Option<bool>,
+    /// Of the hottest part of it.
+    pub celsius: Option<f64>,
+    /// The program runs in one of these, which may keep devices from it: `snap`, `flatpak`, `docker`, `podman`, `lxc`, `wsl`, a virtual machine.
+    pub confinement: Option<String>,
+    /// Seconds since the computer last woke from sleep, where it has slept.
+    pub resumed_secs_ago: Option<f64>,
+}
+
+/// Whether the camera is there.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Presence {
+    /// As the system lists it.
+    pub device: Option<Device>,
+    /// Why it is none: no such node, a metadata node, a codec, not driven.
+    pub fault: Option<Fault>,
+    /// All that are listed.
+    pub n_listed: u32,
+    /// Plugged in, and taken by no driver.
+    pub undriven: Vec<Fault>,
+    /// The camera that this place (number, path) had when it was last used, by name and identity, where that was another.
+    pub was: Option<String>,
+    /// Its siblings: nodes or interfaces of the same device, by identity.
+    pub siblings: Vec<Device>,
+    /// How often it came and went within the last hour.
+    pub n_replugs: Option<u32>,
+}
+
+/// Whether this program may open it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Access {
+    pub fault: Option<Fault>,
+    /// The node's own rights would allow it: whoever refuses is somebody else (F11).
+    pub is_allowed_by_node: Option<bool>,
+    /// Security software that is known to keep cameras from programs and runs, by name (F13).
+    pub shields: Vec<String>,
+}
+
+/// How a USB camera is connected, beyond what its [`Device`] tells.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Usb {
+    /// The system may put it to sleep.
+    pub is_autosuspended: Option<bool>,
+    /// It sleeps now.
+    pub is_suspended: Option<bool>,
+    /// Milliamperes that it asks for.
+    pub max_power_ma: Option<u32>,
+    /// How often its port cut the power since it was started.
+    pub n_over_currents: Option<u32>,
+    /// Of the bus's time for streams, percent that are given away.
+    pub bandwidth_percent: Option<f64>,
+    /// Other cameras on the same bus, by name.
+    pub neighbours: Vec<String>,
+    /// The driver's own counts, where they can be read: damaged packets of all.
+    pub packet_errors: Option<(u64, u64)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KernelLine {
+    /// Before the check-up.
+    pub secs_ago: f64,
+    pub text: String,
+}
+
+/// With a network camera.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Conversation {
+    pub steps: Vec<Step>,
+    pub finding: Option<NetworkFinding>,
+    pub measured: network::Measured,
+}
+
+/// What stands in the way of a network camera.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NetworkFinding {
+    /// `F83`
+    pub entry: String,
+    pub fault: Fault,
+    pub confidence: f64,
+}
+
+/// How the camera was opened.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Opening {
+    pub backend: Option<Backend>,
+    /// Until it was open, or had failed.
+    pub open_ms: u64,
+    /// From the start of opening; `None` where there was none.
+    pub first_frame_ms: Option<u64>,
+    /// Why there is no stream. Without one, and without a first frame, nobody waited for it.
+    pub fault: Option<Fault>,
+    pub got: Got,
+    /// Where in the kernel the call waits that does not return.
+    pub kernel_function: Option<String>,
+    /// Closing took longer than it may.
+    pub is_slow_to_close: bool,
+}
+
+/// How frames came.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Stream {
+    /// From the first frame to the last.
+    pub secs: f64,
+    pub n_good: u64,
+    /// Gaps in the driver's own count.
+    pub n_lost: u64,
+    /// Gaps while this computer was too busy to ask in time.
+    pub n_late: u64,
+    /// Came, and could not be decoded.
+    pub n_damaged: u64,
+    /// Calls for a frame that failed, damage aside.
+    pub n_failed: u64,
+    /// Frames a second that came, and that the camera made.
+    pub fps: Option<f64>,
+    pub made_fps: Option<f64>,
+    /// What the device agreed to.
+    pub agreed_fps: Option<f64>,
+    /// Intervals between frames: half, 95 and 99 of 100 are not longer.
+    pub interval_ms: Option<[f64; 3]>,
+    /// From the driver's hand-over to the decoded picture, of half of the frames.
+    pub decode_ms: Option<f64>,
+    /// Every size that came, in order.
+    pub sizes: Vec<Size>,
+    /// Why it ended, if it did.
+    pub ended: Option<Fault>,
+    /// The last damage or failure.
+    pub last_fault: Option<Fault>,
+    /// How often a frame's time was before that of the frame before.
+    pub n_back: u64,
+    /// Frames wait for so long in queues before they are handed out, as far as it can be told.
+    pub age_ms: Option<f64>,
+    /// How much older frames were at the end than at the beginning.
+    pub age_growth_ms: Option<f64>,
+    /// Controls as they stood while it streamed.
+    pub controls: Vec<Control>,
+}
+
+/// Clocks.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Time {
+    /// The wall clock moved against the steady one while it was watched.
+    pub wall_step_secs: Option<f64>,
+    /// The camera's clock runs so much fast (or slow), in millionths, over [`Self::drift_secs`].
+    pub drift_ppm: Option<f64>,
+    pub drift_secs: f64,
+    /// Of the computer: before the program was made, so that certificates seem not yet valid.
+    pub is_year_wrong: bool,
+}
+
+/// Where pictures and recordings go.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Folder {
+    pub path: String,
+    pub free_bytes: Option<u64>,
+    /// Writing a small file there failed.
+    pub error: Option<Fault>,
+    /// It took so long.
+    pub write_ms: Option<f64>,
+    /// A network share, an external disk.
+    pub is_remote: bool,
+}
+
+/// Something that was tried, and undone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Experiment {
+    /// Of the table of experiments: `other-format`.
+    pub id: String,
+    /// What was different: `MJPG`, `320x240`, `native`.
+    pub with: String,
+    pub before: Brief,
+    pub after: Brief,
+}
+
+/// A stream in few numbers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Brief {
+    pub backend: Option<Backend>,
+    pub open_ms: Option<u64>,
+    pub first_frame_ms: Option<u64>,
+    pub fps: Option<f64>,
+    /// What 95 of 100 intervals exceed the usual one by, at most.
+    pub jitter_ms: Option<f64>,
+    pub n_lost: u64,
+    pub n_damaged: u64,
+    pub got: Got,
+    /// Of one core, of the capture process.
+    pub cpu_percent: Option<f64>,
+    pub fault: Option<Fault>,
+    /// Of the last picture, 0 to 255.
+    pub mean: Option<f64>,
+    /// Strength of bands by mains light.
+    pub banding: Option<f64>,
+}

@@ -1,0 +1,66 @@
+//! From what the entries think to what is said: pure.
+
+use std::cmp::Ordering;
+
+use serde_json::{Value as Json, json};
+
+use super::entries::{self, Entry, Fix, Gravity, LIKELY, Opinion};
+use super::facts::Facts;
+use crate::phrases::Language;
+
+/// What was found: an entry of the catalogue, and what speaks for it.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    pub entry: &'static Entry,
+    pub opinion: Opinion,
+}
+
+impl Finding {
+    /// The object of the JSON contract.
+    #[must_use]
+    pub fn json(&self, language: Language) -> Json {
+        let opinion = &self.opinion;
+        let fix = |fix: &Fix| json!({"text": language.say(&fix.text), "action": fix.action, "command": fix.command});
+        json!({
+            "id": self.entry.id,
+            "slug": self.entry.slug,
+            "title": language.say(&opinion.title),
+            "because": language.say(&opinion.because),
+            "confidence": (opinion.confidence * 100.0).round() / 100.0,
+            "evidence": opinion.evidence.iter().map(|said| language.say(said)).collect::<Vec<_>>(),
+            "fixes": opinion.fixes.iter().map(fix).collect::<Vec<_>>(),
+            "gravity": self.entry.gravity,
+            "layer": self.entry.layer,
+        })
+    }
+}
+
+/// Everything that the entries see in the facts, what explains most first.
+///
+/// What keeps the picture away stands before what spoils it; then the surer one; of two equally sure ones the nearer to the
+/// computer, which explains what is seen behind it.
+#[must_use]
+pub fn findings(facts: &Facts) -> Vec<Finding> {
+    let mut found: Vec<_> = entries::all()
+        .filter_map(|entry| (entry.judge)(facts).map(|opinion| Finding { entry, opinion }))
+        .filter(|finding| finding.opinion.confidence > 0.0)
+        .collect();
+    found.sort_by(compare);
+    found
+}
+
+fn compare(a: &Finding, b: &Finding) -> Ordering {
+    let is_likely = |finding: &Finding| finding.opinion.confidence >= LIKELY;
+    let is_critical = |finding: &Finding| finding.entry.gravity == Gravity::Critical;
+    is_likely(b)
+        .cmp(&is_likely(a))
+        .then_with(|| is_critical(b).cmp(&is_critical(a)))
+        .then_with(|| b.opinion.confidence.total_cmp(&a.opinion.confidence))
+        .then_with(|| a.entry.layer.cmp(&b.entry.layer))
+}
+
+/// The finding that explains the trouble. `None` of a healthy camera.
+#[must_use]
+pub fn verdict(findings: &[Finding]) -> Option<&Finding> {
+    findings.first().filter(|finding| finding.opinion.confidence >= LIKELY)
+}
