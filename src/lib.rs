@@ -48,6 +48,7 @@
 //! | | [`source`] | `trait Source`, `SourceSpec`, and the backends below it |
 //! | | [`source::isolated`] | any of these in a process of its own: both halves of the protocol, the memory that they share |
 //! | engine | [`camera`] | `Camera`, the front door; supervisor and capture thread behind it |
+//! | | [`probe`] | reads one source without the engine, and measures how its frames come |
 //! | | [`logging`] | `EventLog`, the ring of events; [`logging::files`], the log on the disk |
 //! | consumers | [`snapshot`] | saves pictures |
 //! | | [`past`] | how each camera was, on the disk: seconds for an hour, minutes for a week |
@@ -93,7 +94,8 @@
 //! | `main` | the window, or the command | with the program |
 //! | `supervisor` | decides; one for each camera | when its `Camera` is dropped |
 //! | `capture-N` | opens, reads and closes the source; N counts the openings | when told, as soon as the driver's call returns |
-//! | `capture-test` | the same for `camclinic test`, without the engine | when the test is over, as soon as the driver's call returns |
+//! | `capture-test` | the same for a [`probe::Probe`], without the engine | when it is dropped, as soon as the driver's call returns |
+//! | `check-ID` | carries out one check of the check-up | with the check; it is left behind when it takes too long |
 //! | `reset-N` | resets a device on its bus | when the system has answered |
 //! | `snapshots` | encodes and writes pictures | when its `Snapshots` is dropped |
 //! | `records` | writes events and samples of the score, reads earlier ones | when its `Records` is dropped, as soon as the disk lets it |
@@ -162,6 +164,7 @@ pub mod network;
 pub mod past;
 pub mod phrases;
 pub mod picture;
+pub mod probe;
 pub mod records;
 pub mod recovery;
 pub mod secrets;

@@ -1,65 +1,31 @@
 //! `camclinic test`: takes a number of frames, measures how they come, and tells what is wrong with them.
 //!
-//! It reads the source itself, opened as every other command has it opened, and not through the engine: that one recovers,
-//! and a test is to show each fault. One thread reads and nothing else; what comes is measured here, with a deadline for
-//! each frame, so that a call that never returns is one more result.
+//! It reads the source through a [`Probe`], opened as every other command has it opened, and not through the engine: that
+//! one recovers, and a test is to show each fault.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use serde::Serialize;
 
 use super::{Exit, Form, POLL, STATUS_WATCH, Work, nagios, pretty, say};
 use crate::backend::Backend;
-use crate::fault::{Fault, FaultKind};
+use crate::fault::Fault;
 use crate::frame::{Image, Size};
 use crate::network::{self, StepOutcome};
+use crate::probe::measure::{Attempt, Finding, Jitter, Look, Lost, Measured, Reading, Stability, Verdict, short};
+use crate::probe::{News, Probe, Taken};
 use crate::settings::secs;
-use crate::source::{Grabbed, OpenRequest, Picture, SourceSpec};
+use crate::source::{OpenRequest, SourceSpec};
 use crate::status::{Asked, Got, Grade};
 
 mod connection;
-mod measure;
 
 use connection::Connection;
-use measure::{Attempt, Finding, Jitter, Look, Lost, Measured, Reading, Stability, Verdict, short};
 
-/// Sources that see to their deadlines themselves, isolated ones among them, shall do so first.
-const GRACE: Duration = Duration::from_millis(1_500);
-/// As long as the last try of the engine: Media Foundation opens in 4 to 20 s on many machines.
-const MSMF_OPEN_FACTOR: f64 = 5.0;
-/// A stall is at least this many frame periods.
-const STALL_PERIODS: f64 = 5.0;
-/// Warm-up ends after this time, whatever the number of frames.
-const LONGEST_WARM_UP: Duration = Duration::from_secs(1);
-/// How long an open device may take to close. Then it is left to the end of the program.
-const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
 const BAR_COLUMNS: usize = 30;
 /// As often as an eye can follow.
 const BAR_PERIOD: Duration = Duration::from_millis(100);
-
-/// What the reading thread tells.
-enum News {
-    Opened {
-        got: Got,
-        backend: Backend,
-    },
-    CannotOpen(Fault),
-    Frame {
-        asked_at: Instant,
-        ended_at: Instant,
-        grabbed: Option<Grabbed>,
-        image: Result<Image, Fault>,
-        /// Where the device has come to deliver something else.
-        changed: Option<Got>,
-    },
-    /// Thrown away undecoded, while exposure settles.
-    WarmedUp,
-}
 
 /// One part of the test. Network cameras have more of them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -125,10 +91,7 @@ struct Named<'a> {
 impl Work<'_> {
     pub(super) fn test(&self, source: Option<&str>, n_tests: u32, form: Form) -> Result<Exit, String> {
         let spec = self.choose(source)?;
-        let mut request = OpenRequest::new(spec, &self.run.settings);
-        if matches!(request.backend(), Ok(Backend::Msmf)) {
-            request.open_deadline = request.open_deadline.mul_f64(MSMF_OPEN_FACTOR);
-        }
+        let request = OpenRequest::new(spec, &self.run.settings);
         let bar = Bar::new(n_tests, self.shared.verbose == 0);
         let connection = match &request.spec {
             SourceSpec::Url(address) => Some(self.connection(address, form)?),
@@ -136,12 +99,13 @@ impl Work<'_> {
         };
         let mut test = Test::new(request, n_tests, bar, connection);
         if let Some(fault) = test.connection.as_ref().and_then(Connection::fault).cloned() {
-            test.end(fault, Instant::now());
+            test.end(fault, test.began, Instant::now());
         } else {
-            let reader = Reader::start(&test.request, self.run.settings.n_warm_up_frames)?;
-            let ended = test.until_end(self, &reader);
+            let mut probe = Probe::start(test.request.clone(), self.run.settings.n_warm_up_frames)?;
+            let ended = test.until_end(self, &mut probe);
             test.bar.clear();
-            reader.close();
+            // What does not close is left to the end of the program.
+            let _ = probe.close();
             ended?;
         }
         let verdict = test.verdict();
@@ -164,83 +128,6 @@ fn exit_of(verdict: &Verdict) -> Exit {
     }
 }
 
-/// The thread that opens the source and reads it.
-struct Reader {
-    news: Receiver<News>,
-    stop: Arc<AtomicBool>,
-    /// Dropped to end the waiting of a source that can be told.
-    alive: Sender<()>,
-}
-
-impl Reader {
-    fn start(request: &OpenRequest, n_warm_up: u32) -> Result<Self, String> {
-        let (sender, news) = bounded(2);
-        let (alive, cancel) = bounded(0);
-        let stop = Arc::new(AtomicBool::new(false));
-        let request = OpenRequest { cancel, ..request.clone() };
-        let stopped = Arc::clone(&stop);
-        thread::Builder::new()
-            .name("capture-test".to_owned())
-            .spawn(move || read(&request, n_warm_up, &stopped, &sender))
-            .map_err(|error| format!("The system gives no thread: {error}"))?;
-        Ok(Self { news, stop, alive })
-    }
-
-    /// Has the device closed, and waits for that within reason.
-    fn close(self) {
-        self.stop.store(true, Ordering::Relaxed);
-        drop(self.alive);
-        let deadline = Instant::now() + CLOSE_DEADLINE;
-        // The thread has ended when nobody is left to send.
-        while self.news.recv_deadline(deadline).is_ok() {}
-    }
-}
-
-/// Reads until it is told to stop, or the stream has ended.
-fn read(request: &OpenRequest, mut n_warm_up: u32, stop: &AtomicBool, news: &Sender<News>) {
-    let (backend, mut source) = match request.open() {
-        Ok(opened) => opened,
-        Err(fault) => {
-            let _ = news.send(News::CannotOpen(fault));
-            return;
-        }
-    };
-    let mut got = source.got();
-    if news.send(News::Opened { got: got.clone(), backend }).is_err() {
-        return;
-    }
-    let mut first_at = None;
-    while !stop.load(Ordering::Relaxed) {
-        let asked_at = Instant::now();
-        let (grabbed, image) = match source.grab() {
-            Ok(grabbed) => {
-                let first_at = *first_at.get_or_insert(grabbed.taken_at);
-                if n_warm_up > 0 && grabbed.taken_at.saturating_duration_since(first_at) < LONGEST_WARM_UP {
-                    n_warm_up -= 1;
-                    if news.send(News::WarmedUp).is_err() {
-                        return;
-                    }
-                    continue;
-                }
-                (Some(grabbed), source.retrieve().and_then(Picture::into_image))
-            }
-            Err(fault) => (None, Err(fault)),
-        };
-        let ended_at = Instant::now();
-        let changed = Some(source.got()).filter(|now_got| *now_got != got);
-        if let Some(changed) = &changed {
-            got = changed.clone();
-        }
-        let has_ended = image.as_ref().is_err_and(Fault::ends_stream);
-        let frame = News::Frame { asked_at, ended_at, grabbed, image, changed };
-        if news.send(frame).is_err() || has_ended {
-            return;
-        }
-        // Nobody here keeps up a device's controls, but what it tells about them must be taken.
-        while source.controls().is_some() {}
-    }
-}
-
 /// A test at work.
 struct Test {
     request: OpenRequest,
@@ -253,7 +140,6 @@ struct Test {
     first_frame_ms: Option<u64>,
     /// When the first reading ended, good or not.
     watched_since: Option<Instant>,
-    has_seen_frame: bool,
     before: Option<Image>,
     measured: Measured,
     /// Of a network camera.
@@ -277,7 +163,6 @@ impl Test {
             open_ms: None,
             first_frame_ms: None,
             watched_since: None,
-            has_seen_frame: false,
             before: None,
             measured: Measured::new(n_wanted, is_from_network),
             end: None,
@@ -286,26 +171,14 @@ impl Test {
     }
 
     /// Takes what is read until all attempts are made and the stream was watched for long enough, or has ended.
-    fn until_end(&mut self, work: &Work<'_>, reader: &Reader) -> Result<(), String> {
-        let mut deadline = self.began + self.request.patience() + GRACE;
+    fn until_end(&mut self, work: &Work<'_>, probe: &mut Probe) -> Result<(), String> {
         let mut is_over = false;
         while self.end.is_none() && !is_over {
             work.check_interrupted()?;
-            let now = Instant::now();
-            match reader.news.recv_deadline(deadline.min(now + POLL)) {
-                Ok(news) => {
-                    self.take(news);
-                    deadline = Instant::now() + self.frame_patience();
-                    // Only a frame ends the test: a call that is out may be the one that never returns.
-                    is_over = self.is_over();
-                }
-                Err(RecvTimeoutError::Timeout) if now < deadline => {}
-                Err(RecvTimeoutError::Timeout) => self.on_silence(now),
-                // It sends why before it ends; without a word it has crashed.
-                Err(RecvTimeoutError::Disconnected) => {
-                    let message = format!("the backend crashed while reading {}", self.request.spec);
-                    self.end(Fault::new(FaultKind::Crashed, message), now);
-                }
+            if let Some(news) = probe.next(Instant::now() + POLL) {
+                self.take(news, probe);
+                // Only a frame ends the test: a call that is out may be the one that never returns.
+                is_over = self.is_over();
             }
             self.bar.show(self.measured.attempts.len(), Instant::now());
         }
@@ -318,56 +191,40 @@ impl Test {
         self.measured.is_complete() && is_watched
     }
 
-    fn take(&mut self, news: News) {
+    fn take(&mut self, news: News, probe: &Probe) {
         match news {
             News::Opened { got, backend } => {
                 let now = Instant::now();
                 self.open_ms = Some(whole_ms(now.saturating_duration_since(self.began)));
                 self.opened_at = Some(now);
                 self.backend = Some(backend);
-                self.measured.on_opened(&got, self.is_read_here());
+                self.measured.on_opened(&got, probe.is_read_here(backend));
                 self.got = got;
             }
-            News::CannotOpen(fault) => {
+            News::Ended(fault) => {
                 let now = Instant::now();
-                self.open_ms = Some(whole_ms(now.saturating_duration_since(self.began)));
-                self.end(fault, now);
-            }
-            News::WarmedUp => self.has_seen_frame = true,
-            News::Frame { asked_at, ended_at, grabbed, image, changed } => {
-                if let Some(changed) = changed {
-                    self.measured.on_opened(&changed, self.is_read_here());
-                    self.got = changed;
+                let asked_at = match self.opened_at {
+                    Some(_) => now.checked_sub(probe.frame_patience()).unwrap_or(self.began),
+                    None => self.began,
+                };
+                if self.opened_at.is_none() {
+                    self.open_ms = Some(whole_ms(now.saturating_duration_since(self.began)));
                 }
-                self.on_frame(asked_at, ended_at, grabbed, image);
+                self.end(fault, asked_at, now);
+            }
+            News::WarmedUp | News::Controls(_) => {}
+            News::Frame(taken) => {
+                if let (Some(changed), Some(backend)) = (&taken.changed, self.backend) {
+                    self.measured.on_opened(changed, probe.is_read_here(backend));
+                    self.got = changed.clone();
+                }
+                self.on_frame(*taken);
             }
         }
     }
 
-    fn is_read_here(&self) -> bool {
-        self.backend.is_some_and(|backend| !self.request.is_isolated(backend))
-    }
-
-    fn on_frame(
-        &mut self,
-        asked_at: Instant,
-        ended_at: Instant,
-        grabbed: Option<Grabbed>,
-        image: Result<Image, Fault>,
-    ) {
-        self.has_seen_frame |= grabbed.is_some();
-        let image = match image {
-            Err(fault) if !self.has_seen_frame && !fault.ends_stream() => {
-                // A camera may take longer for its first frame than for any other.
-                if ended_at < self.first_frame_due() {
-                    return;
-                }
-                let waited = self.request.first_frame_deadline.as_secs_f64();
-                let message = format!("no first frame within {waited:.1} s: {}", self.request.spec);
-                Err(Fault::new(FaultKind::NoFirstFrame, message))
-            }
-            image => image,
-        };
+    fn on_frame(&mut self, taken: Taken) {
+        let Taken { asked_at, ended_at, grabbed, image, .. } = taken;
         let has_ended = image.as_ref().err().filter(|fault| fault.ends_stream()).cloned();
         let picture = image.map(|image| {
             let look = Look::at(&image, self.before.as_ref());
@@ -382,40 +239,8 @@ impl Test {
         self.end = has_ended.or_else(|| self.measured.last_fault.clone().filter(|_| self.measured.is_silent()));
     }
 
-    fn first_frame_due(&self) -> Instant {
-        self.opened_at.unwrap_or(self.began) + self.request.first_frame_deadline
-    }
-
-    /// How long the next frame is waited for.
-    fn frame_patience(&self) -> Duration {
-        let fps = self.got.fps.or(self.request.asked.fps).filter(|fps| *fps > 0.0);
-        let periods = secs(fps.map_or(0.0, |fps| STALL_PERIODS / fps));
-        let patience = self.request.frame_deadline.max(periods);
-        if self.has_seen_frame { patience + GRACE } else { patience.max(self.request.first_frame_deadline) + GRACE }
-    }
-
-    /// A call has not come back, be it that of opening.
-    fn on_silence(&mut self, now: Instant) {
-        let spec = &self.request.spec;
-        let fault = if self.opened_at.is_none() {
-            let waited = now.saturating_duration_since(self.began).as_secs_f64();
-            let message = format!("the driver's call to open {spec} has not come back for {waited:.1} s");
-            Fault::new(FaultKind::OpenTimeout, message)
-        } else {
-            let waited = self.frame_patience().as_secs_f64();
-            let message = format!("no frame for {waited:.1} s, and the driver's call has not come back: {spec}");
-            Fault::new(FaultKind::Hung, message)
-        };
-        self.end(fault, now);
-    }
-
     /// Nothing more will come.
-    fn end(&mut self, fault: Fault, now: Instant) {
-        let asked_at = if self.opened_at.is_none() {
-            self.began
-        } else {
-            now.checked_sub(self.frame_patience()).unwrap_or(self.began)
-        };
+    fn end(&mut self, fault: Fault, asked_at: Instant, now: Instant) {
         self.measured.add(Reading { asked_at, ended_at: now, grabbed: None, picture: Err(fault.clone()) });
         self.end = Some(fault);
     }

@@ -11,7 +11,7 @@ use crate::source::Grabbed;
 use crate::status::{Asked, Got, Grade};
 
 /// A stream that has not given anything for so many deadlines in a row is over.
-pub(super) const MAX_SILENT_READINGS: u32 = 10;
+pub const MAX_SILENT_READINGS: u32 = 10;
 /// No camera shows the very same pixels twice: each sensor has noise. A driver may hand out one picture twice when the
 /// computer is busy, but not this often.
 const LEAST_FROZEN_FRAMES: u32 = 3;
@@ -81,7 +81,7 @@ const RULES: [(Rule, Option<u8>); 8] = [
 const LEAST_SPAN: Duration = Duration::from_secs(1);
 
 /// One call for a frame, as it ended.
-pub(super) struct Reading {
+pub struct Reading {
     /// When the frame was asked for.
     pub asked_at: Instant,
     /// When the call came back, with the picture decoded.
@@ -92,7 +92,7 @@ pub(super) struct Reading {
 
 /// What is to be known of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Look {
+pub struct Look {
     pub size: Size,
     /// Each pixel is that of the picture before.
     pub is_same: bool,
@@ -100,7 +100,8 @@ pub(super) struct Look {
 }
 
 impl Look {
-    pub(super) fn at(image: &Image, before: Option<&Image>) -> Self {
+    #[must_use]
+    pub fn at(image: &Image, before: Option<&Image>) -> Self {
         let is_same = |before: &Image| before.size() == image.size() && before.pixels() == image.pixels();
         Self { size: image.size(), is_same: before.is_some_and(is_same), is_black: is_black(image) }
     }
@@ -117,20 +118,20 @@ fn is_black(image: &Image) -> bool {
 
 /// One of the frames that were asked for. The field order is that of the contract.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub(super) struct Attempt {
-    ok: bool,
+pub struct Attempt {
+    pub ok: bool,
     /// How long the frame was waited for.
-    ms: f64,
-    fault: Option<Fault>,
+    pub ms: f64,
+    pub fault: Option<Fault>,
     /// From the driver's hand-over to the decoded picture.
-    latency_ms: Option<f64>,
+    pub latency_ms: Option<f64>,
     /// The driver's own count, where it has one.
-    sequence: Option<u64>,
+    pub sequence: Option<u64>,
 }
 
 /// The intervals between frames: half, 95 and 99 of 100 are not longer. `None` with fewer than two frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub(super) struct Jitter {
+pub struct Jitter {
     pub p50: Option<f64>,
     pub p95: Option<f64>,
     pub p99: Option<f64>,
@@ -138,7 +139,7 @@ pub(super) struct Jitter {
 
 /// Lost frames by cause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub(super) struct Lost {
+pub struct Lost {
     /// Gaps in the driver's own count.
     pub camera: u64,
     /// Came, but could not be decoded.
@@ -148,14 +149,15 @@ pub(super) struct Lost {
 }
 
 impl Lost {
-    pub(super) fn total(self) -> u64 {
+    #[must_use]
+    pub fn total(self) -> u64 {
         self.camera + self.damaged + self.late
     }
 }
 
 /// A rule that was broken, or a thing worth a note, which then costs nothing.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub(super) struct Finding {
+pub struct Finding {
     pub id: &'static str,
     pub message: String,
     pub points: u8,
@@ -163,14 +165,14 @@ pub(super) struct Finding {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Stability {
+pub enum Stability {
     Stable,
     Unstable,
 }
 
 /// How the frames are judged.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Verdict {
+pub struct Verdict {
     pub findings: Vec<Finding>,
     pub score: u8,
     pub grade: Grade,
@@ -201,12 +203,12 @@ impl Stretch {
 }
 
 /// Everything that was measured so far.
-pub(super) struct Measured {
+pub struct Measured {
     /// How many attempts were asked for; what is read beyond them is watched only.
     n_wanted: u32,
     is_from_network: bool,
     /// The rate that the device agreed to.
-    agreed_fps: Option<f64>,
+    pub agreed_fps: Option<f64>,
     /// The source is read in this process, and loses what nobody asks for in time.
     is_read_here: bool,
     pub attempts: Vec<Attempt>,
@@ -223,13 +225,14 @@ pub(super) struct Measured {
     intervals_ms: Vec<f64>,
     latencies_ms: Vec<f64>,
     n_silent: u32,
-    n_back: u32,
+    pub n_back: u32,
     frozen: Stretch,
     black: Stretch,
 }
 
 impl Measured {
-    pub(super) fn new(n_wanted: u32, is_from_network: bool) -> Self {
+    #[must_use]
+    pub fn new(n_wanted: u32, is_from_network: bool) -> Self {
         Self {
             n_wanted,
             is_from_network,
@@ -254,12 +257,12 @@ impl Measured {
         }
     }
 
-    pub(super) fn on_opened(&mut self, got: &Got, is_read_here: bool) {
+    pub fn on_opened(&mut self, got: &Got, is_read_here: bool) {
         self.agreed_fps = got.fps.filter(|fps| *fps > 0.0);
         self.is_read_here = is_read_here;
     }
 
-    pub(super) fn add(&mut self, reading: Reading) {
+    pub fn add(&mut self, reading: Reading) {
         let ms = millis(reading.ended_at.saturating_duration_since(reading.asked_at));
         let sequence = reading.grabbed.and_then(|grabbed| grabbed.sequence);
         if let Some(grabbed) = reading.grabbed {
@@ -329,16 +332,19 @@ impl Measured {
     }
 
     /// Whether every attempt that was asked for has been made.
-    pub(super) fn is_complete(&self) -> bool {
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
         self.attempts.len() >= self.n_wanted as usize
     }
 
     /// Whether nothing has come for so long that nothing will.
-    pub(super) fn is_silent(&self) -> bool {
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
         self.n_silent >= MAX_SILENT_READINGS
     }
 
-    pub(super) fn n_passed(&self) -> u32 {
+    #[must_use]
+    pub fn n_passed(&self) -> u32 {
         u32::try_from(self.attempts.iter().filter(|attempt| attempt.ok).count()).unwrap_or(u32::MAX)
     }
 
@@ -349,12 +355,14 @@ impl Measured {
         }
     }
 
-    pub(super) fn watched_secs(&self) -> f64 {
+    #[must_use]
+    pub fn watched_secs(&self) -> f64 {
         self.span().as_secs_f64()
     }
 
     /// Frames a second: those that came, and those that the camera made.
-    fn rates(&self) -> Option<(f64, f64)> {
+    #[must_use]
+    pub fn rates(&self) -> Option<(f64, f64)> {
         let span = self.span().as_secs_f64();
         let n_grabbed = self.n_good + self.lost.damaged;
         if span <= 0.0 || n_grabbed < 2 {
@@ -364,11 +372,13 @@ impl Measured {
         Some(((self.n_good.saturating_sub(1)) as f64 / span, (n_made - 1) as f64 / span))
     }
 
-    pub(super) fn fps(&self) -> Option<f64> {
+    #[must_use]
+    pub fn fps(&self) -> Option<f64> {
         self.rates().map(|(fps, _)| fps)
     }
 
-    pub(super) fn jitter(&self) -> Jitter {
+    #[must_use]
+    pub fn jitter(&self) -> Jitter {
         let mut sorted = self.intervals_ms.clone();
         sorted.sort_by(f64::total_cmp);
         let at = |share| percentile(&sorted, share);
@@ -376,7 +386,8 @@ impl Measured {
     }
 
     /// Half of the frames took no longer.
-    pub(super) fn latency_ms(&self) -> Option<f64> {
+    #[must_use]
+    pub fn latency_ms(&self) -> Option<f64> {
         let mut sorted = self.latencies_ms.clone();
         sorted.sort_by(f64::total_cmp);
         percentile(&sorted, 0.5)
@@ -419,7 +430,8 @@ impl Measured {
         }
     }
 
-    pub(super) fn verdict(&self, asked: &Asked, got: &Got) -> Verdict {
+    #[must_use]
+    pub fn verdict(&self, asked: &Asked, got: &Got) -> Verdict {
         let mut findings = Vec::new();
         let mut stability = if self.n_good > 0 { Stability::Stable } else { Stability::Unstable };
         for (rule, unstable_from) in RULES {
@@ -463,7 +475,8 @@ fn notes(asked: &Asked, got: &Got, size: Option<Size>) -> Vec<Finding> {
 }
 
 /// Two decimals at most, and none that are zero: 29.97, 30.
-pub(super) fn short(fps: f64) -> f64 {
+#[must_use]
+pub fn short(fps: f64) -> f64 {
     (fps * 100.0).round() / 100.0
 }
 
