@@ -42,6 +42,7 @@
 //! | | [`latest`] | `Latest<T>` and `Reader<T>` |
 //! | decisions | [`recovery`] | `Ladder`: which rung next, and when |
 //! | | [`health`] | score, deductions, history |
+//! | | [`picture`] | what pictures show, in numbers |
 //! | | [`codec`] | JPEG, PNG and raw formats: the only file that knows a codec |
 //! | devices | [`device`] | which cameras there are, why one cannot be opened; one file for each system |
 //! | | [`network`] | the conversation with a network camera, and the test of it, step by step

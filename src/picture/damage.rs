@@ -1,0 +1,125 @@
+//! Parts of a picture that are missing, or belong elsewhere.
+
+use super::Bars;
+use super::glance::Tail;
+use super::grid::Grid;
+
+/// What zeros become that are read as YUV: limited range, full range.
+const GREENS: [[u8; 3]; 2] = [[0, 154, 0], [0, 135, 0]];
+/// JPEG and rounding move a colour by so much at most.
+const GREEN_TOLERANCE: u8 = 6;
+/// Within a row that was never filled. A sensor's noise is seen in some pixel of three hundred.
+const FLAT_TOLERANCE: u8 = 3;
+/// Black bars: zeros, or the black of limited range without conversion, after JPEG.
+const MAX_BAR: u8 = 20;
+const MIN_WHITE: u8 = 245;
+/// A step between two rows that is no shading.
+const MIN_JUMP: u8 = 24;
+/// Between the teeth of a comb.
+const MIN_TOOTH: i16 = 12;
+const MIN_MOTION: u8 = 16;
+
+/// Rows from the bottom that are full of an unfilled buffer's green.
+pub fn green(grid: &Grid) -> Option<Tail> {
+    let is_green = |green: &[u8; 3]| {
+        let green = *green;
+        move |row: &&[[u8; 3]]| row.iter().all(|bgr| is_close(*bgr, green, GREEN_TOLERANCE))
+    };
+    GREENS
+        .iter()
+        .map(|green| (grid.colour_rows().rev().take_while(is_green(green)).count(), *green))
+        .filter(|(n, _)| *n > 0)
+        .max_by_key(|(n, _)| *n)
+        .map(|(n, bgr)| Tail { height: n as f64 / grid.n_rows() as f64, bgr })
+}
+
+/// Rows from the bottom that have one colour, neither black nor white.
+pub fn tail(grid: &Grid) -> Option<Tail> {
+    let bgr = *grid.colour_rows().next_back()?.first()?;
+    let is_extreme = bgr.iter().all(|byte| *byte <= MAX_BAR) || bgr.iter().all(|byte| *byte >= MIN_WHITE);
+    let is_flat = |row: &&[[u8; 3]]| row.iter().all(|pixel| is_close(*pixel, bgr, FLAT_TOLERANCE));
+    let n = grid.colour_rows().rev().take_while(is_flat).count();
+    (n > 0 && !is_extreme).then(|| Tail { height: n as f64 / grid.n_rows() as f64, bgr })
+}
+
+fn is_close(a: [u8; 3], b: [u8; 3], tolerance: u8) -> bool {
+    a.iter().zip(b).all(|(a, b)| a.abs_diff(b) <= tolerance)
+}
+
+/// Black borders; none if the whole picture is black.
+pub fn bars(grid: &Grid) -> Bars {
+    let is_black = |row: &[[u8; 3]]| row.iter().flatten().all(|byte| *byte <= MAX_BAR);
+    let is_bar = |row: &&[[u8; 3]]| {
+        let first = row.first().copied().unwrap_or_default();
+        is_black(row) && row.iter().all(|pixel| is_close(*pixel, first, FLAT_TOLERANCE))
+    };
+    let n_rows = grid.n_rows();
+    let (top, bottom) =
+        (grid.colour_rows().take_while(is_bar).count(), grid.colour_rows().rev().take_while(is_bar).count());
+    if top >= n_rows {
+        return Bars::default();
+    }
+    let mut ranges = vec![([u8::MAX; 3], [0_u8; 3]); grid.n_columns()];
+    for row in grid.colour_rows() {
+        for ((low, high), pixel) in ranges.iter_mut().zip(row) {
+            for ((low, high), byte) in low.iter_mut().zip(high).zip(pixel) {
+                *low = (*low).min(*byte);
+                *high = (*high).max(*byte);
+            }
+        }
+    }
+    let is_bar =
+        |(low, high): &&([u8; 3], [u8; 3])| high.iter().all(|byte| *byte <= MAX_BAR) && is_close(*low, *high, 3);
+    let (left, right) = (ranges.iter().take_while(is_bar).count(), ranges.iter().rev().take_while(is_bar).count());
+    let share = |n: usize, of: usize| n as f64 / of as f64;
+    Bars {
+        top: share(top, n_rows),
+        bottom: share(bottom, n_rows),
+        left: share(left, grid.n_columns()),
+        right: share(right, grid.n_columns()),
+    }
+}
+
+/// For each row how many of its pixels, in 255ths, differ from the ones above them. The first row has none above.
+pub fn jumps(grid: &Grid) -> Vec<u8> {
+    let differs = |(above, below): &(&[u8; 3], &[u8; 3])| !is_close(**above, **below, MIN_JUMP);
+    let pairs = grid.colour_rows().zip(grid.colour_rows().skip(1));
+    let jump = |(above, below): (&[[u8; 3]], &[[u8; 3]])| {
+        let n = above.iter().zip(below).filter(differs).count();
+        u8::try_from(n * 255 / grid.n_columns()).unwrap_or(u8::MAX)
+    };
+    std::iter::once(0).chain(pairs.map(jump)).collect()
+}
+
+/// Among the pixels that changed, those that stand between neighbours of the other half-picture.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Combed {
+    pub n_combed: usize,
+    pub n_moved: usize,
+}
+
+pub fn combed(grid: &Grid, before: &Grid) -> Combed {
+    let rows: Vec<&[u8]> = grid.luma_rows().collect();
+    let mut counts = Combed::default();
+    for (five, old) in rows.windows(5).zip(before.luma_rows().skip(2)) {
+        let [a, b, c, d, e] = five else { continue };
+        for (x, (new, old)) in c.iter().zip(old).enumerate() {
+            if new.abs_diff(*old) < MIN_MOTION {
+                continue;
+            }
+            counts.n_moved += 1;
+            let column = [a, b, c, d, e].map(|row| i16::from(row.get(x).copied().unwrap_or_default()));
+            counts.n_combed += usize::from(is_comb(column));
+        }
+    }
+    counts
+}
+
+/// Up, down, up, down; and rows of the same half-picture are more alike than neighbours.
+fn is_comb([a, b, c, d, e]: [i16; 5]) -> bool {
+    let teeth = [b - a, b - c, d - c, d - e];
+    let least = teeth.iter().map(|tooth| tooth.abs()).min().unwrap_or_default();
+    let alternate = teeth.iter().all(|tooth| *tooth > 0) || teeth.iter().all(|tooth| *tooth < 0);
+    let apart = [a - c, c - e, b - d].iter().map(|step| step.abs()).max().unwrap_or_default();
+    alternate && least >= MIN_TOOTH && apart * 2 <= least
+}

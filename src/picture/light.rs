@@ -1,0 +1,71 @@
+//! Brightness and noise of a picture.
+
+use super::Luma;
+use super::grid::Grid;
+use super::numbers::Histogram;
+
+/// Parts of the picture for its structure, across and down.
+const BLOCKS: (usize, usize) = (16, 9);
+/// Half of a normal distribution lies within so many standard deviations.
+const MEDIAN_DEVIATIONS: f64 = 0.6745;
+/// A smaller step of brightness is noise, not motion.
+const MIN_MOTION: u8 = 12;
+
+/// Against the picture before.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Changes {
+    pub noise: f64,
+    pub moving: f64,
+}
+
+pub fn luma(grid: &Grid) -> Luma {
+    let histogram = Histogram::new(grid.sparse_luma());
+    Luma {
+        mean: histogram.mean(),
+        std: histogram.std(),
+        p1: histogram.quantile(0.01),
+        p50: histogram.quantile(0.5),
+        p99: histogram.quantile(0.99),
+        share_white: histogram.share(250..=255),
+        share_black: histogram.share(0..=5),
+    }
+}
+
+/// The difference of two pictures has the noise of both. What moves is less than half of it, or is taken for noise.
+pub fn changes(grid: &Grid, before: &Grid) -> Changes {
+    let steps = grid.sparse_luma().zip(before.sparse_luma()).map(|(a, b)| a.abs_diff(b));
+    let steps = Histogram::new(steps);
+    let still = steps.share(0..=0);
+    let noise = if still >= 0.9 { 0.0 } else { steps.quantile(0.5) / MEDIAN_DEVIATIONS / 2.0_f64.sqrt() };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates")]
+    let motion = ((noise * 6.0) as u8).max(MIN_MOTION);
+    Changes { noise, moving: steps.share(motion..=u8::MAX) }
+}
+
+/// From how far each pixel is from the mean of the ones above and below.
+pub fn spatial_noise(grid: &Grid) -> f64 {
+    let bends = grid.sparse_neighbours().flat_map(|(above, row, below)| {
+        let columns = above.iter().zip(row).zip(below);
+        // Half of the second difference, which has 6 times the variance of one pixel.
+        columns.map(|((above, at), below)| (i16::midpoint((*above).into(), (*below).into()) - i16::from(*at)).abs())
+    });
+    let bends = Histogram::new(bends.map(|bend| u8::try_from(bend).unwrap_or(u8::MAX)));
+    if bends.share(0..=0) >= 0.9 { 0.0 } else { bends.quantile(0.5) / MEDIAN_DEVIATIONS / 1.5_f64.sqrt() }
+}
+
+/// Mean brightness of each part of the picture.
+pub fn blocks(grid: &Grid) -> Vec<f64> {
+    let (across, down) = BLOCKS;
+    let mut sums = vec![(0_u32, 0_u32); across * down];
+    let n_rows = grid.sparse_luma_rows().count();
+    for (y, row) in grid.sparse_luma_rows().enumerate() {
+        let first = y * down / n_rows * across;
+        for (x, luma) in row.iter().enumerate() {
+            if let Some((sum, n)) = sums.get_mut(first + x * across / grid.n_columns()) {
+                *sum += u32::from(*luma);
+                *n += 1;
+            }
+        }
+    }
+    sums.iter().filter(|(_, n)| *n > 0).map(|(sum, n)| f64::from(*sum) / f64::from(*n)).collect()
+}

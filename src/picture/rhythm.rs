@@ -1,0 +1,263 @@
+//! What only shows from one picture to the next.
+
+use std::f64::consts::TAU;
+
+use super::glance::{Glance, mean_of};
+use super::grid::Grid;
+use super::numbers::{mean, median, share};
+use super::{Alternation, Bands, Same};
+
+/// Slower cameras, and those that are looked at now and then, show no rhythm.
+const MAX_PERIOD_SECS: f64 = 0.25;
+const MIN_PICTURES: usize = 12;
+/// Rows of a profile: enough for the narrowest bands.
+const N_BINS: usize = 120;
+/// Bands in one picture: half of one to sixteen, in halves.
+const HEIGHTS: std::ops::RangeInclusive<u32> = 1..=32;
+/// Darker rows have no bands to speak of, and dividing by them makes large numbers of noise.
+const MIN_LIGHT: f64 = 6.0;
+/// Bands that move by less of their height are not told from those that stand.
+const MIN_PACE: f64 = 0.04;
+/// The mains keep their frequency within a fifth of a hertz; cameras their rate less well.
+const PACE_TOLERANCE: f64 = 0.04;
+/// A tear goes over so much of the width.
+const MIN_TEAR: u8 = 64;
+
+/// How the pictures follow each other.
+pub struct Rhythm {
+    pub period_secs: f64,
+    /// For each picture whether the one after it is the next one of the camera.
+    follows: Vec<bool>,
+}
+
+impl Rhythm {
+    /// `None` if they come too seldom or are too few.
+    pub fn of(glances: &[&Glance]) -> Option<Self> {
+        let steps: Vec<f64> = glances
+            .windows(2)
+            .map(|pair| match pair {
+                [a, b] => b.taken_at.saturating_duration_since(a.taken_at).as_secs_f64(),
+                _ => 0.0,
+            })
+            .collect();
+        let middle = median(steps.iter().copied()).filter(|_| glances.len() >= MIN_PICTURES)?;
+        if !(0.0005..=MAX_PERIOD_SECS).contains(&middle) {
+            return None;
+        }
+        let follows: Vec<bool> = steps.iter().map(|step| *step < 1.5 * middle).collect();
+        // The mean is finer than the median where the clock is coarse; gaps do not belong to it.
+        let (n, sum) = steps
+            .iter()
+            .zip(&follows)
+            .filter(|(_, follows)| **follows)
+            .fold((0.0, 0.0), |(n, sum), step| (n + 1.0, sum + step.0));
+        Some(Self { period_secs: sum / n, follows })
+    }
+
+    /// Every picture together with the one before it and the one after it, without a gap.
+    fn threes<'a, 'b>(&'a self, glances: &'a [&'b Glance]) -> impl Iterator<Item = [&'b Glance; 3]> + 'a {
+        let follows = self.follows.iter().zip(self.follows.iter().skip(1));
+        glances.windows(3).zip(follows).filter(|(_, (a, b))| **a && **b).filter_map(|(three, _)| match three {
+            [a, b, c] => Some([*a, *b, *c]),
+            _ => None,
+        })
+    }
+}
+
+/// The longest stretch of equal pictures.
+pub fn same(glances: &[&Glance]) -> Same {
+    let mut longest = Same::default();
+    let mut first = None;
+    for (before, glance) in glances.iter().zip(glances.iter().skip(1)) {
+        if !glance.is_same {
+            first = None;
+            continue;
+        }
+        let (begun, n) = first.unwrap_or((before.taken_at, 1));
+        first = Some((begun, n + 1));
+        let secs = glance.taken_at.saturating_duration_since(begun).as_secs_f64();
+        if (secs, n + 1) > (longest.secs, longest.n) {
+            longest = Same { n: n + 1, secs, ..longest };
+        }
+    }
+    let lasts = first.is_some_and(|(_, n)| n == longest.n);
+    let n_same = glances.iter().skip(1).filter(|glance| glance.is_same).count();
+    Same { lasts, share: share(n_same, glances.len().saturating_sub(1)), ..longest }
+}
+
+/// Every picture but the ends is brighter than both its neighbours, or darker than both.
+pub fn alternation(glances: &[&Glance], rhythm: &Rhythm) -> Option<Alternation> {
+    let (mut n, mut n_turns) = (0, 0);
+    let mut ratios = Vec::new();
+    for [before, at, after] in rhythm.threes(glances) {
+        let [before, at, after] = [before, at, after].map(|glance| glance.luma.mean);
+        n += 1;
+        let (nearest, is_peak) = (before.max(after), at > before.max(after));
+        let (least, is_valley) = (before.min(after), at < before.min(after));
+        if (is_peak && at - nearest > 2.0) || (is_valley && least - at > 2.0) {
+            n_turns += 1;
+            let others = f64::midpoint(before, after).max(0.5);
+            ratios.push(if is_peak { at / others } else { others / at.max(0.5) });
+        }
+    }
+    let ratio = median(ratios).unwrap_or(1.0);
+    (n > 0).then(|| Alternation { ratio, coherence: share(n_turns, n) })
+}
+
+/// The share of the pictures in which one row is unlike the row above it over a good part of its width, as it is in neither
+/// neighbour, there or near. Edges that stand still are in the neighbours at the same row, edges that move are close to it.
+pub fn torn(glances: &[&Glance], rhythm: &Rhythm) -> Option<f64> {
+    let (mut n, mut n_torn) = (0, 0);
+    for [before, at, after] in rhythm.threes(glances) {
+        n += 1;
+        n_torn += usize::from(has_tear(&at.jumps, &before.jumps, &after.jumps));
+    }
+    (n > 0).then(|| share(n_torn, n))
+}
+
+fn has_tear(jumps: &[u8], before: &[u8], after: &[u8]) -> bool {
+    let near = (jumps.len() / 20).max(4);
+    let largest = |jumps: &[u8], from: usize, to: usize| {
+        jumps.get(from..to.min(jumps.len())).and_then(|near| near.iter().max().copied()).unwrap_or(0)
+    };
+    jumps.iter().enumerate().any(|(y, jump)| {
+        let half = jump / 2;
+        *jump >= MIN_TEAR
+            && largest(jumps, y.saturating_sub(4), y.saturating_sub(1)).max(largest(jumps, y + 2, y + 5)) < half
+            && [before, after].iter().all(|other| largest(other, y.saturating_sub(near), y + near + 1) < half)
+    })
+}
+
+/// Mean brightness of the rows, left half and right half.
+pub fn profiles(grid: &Grid) -> [Vec<f64>; 2] {
+    let n_rows = grid.n_rows();
+    let n_bins = N_BINS.min(n_rows);
+    let mut sums = [vec![0.0; n_bins], vec![0.0; n_bins]];
+    let mut counts = vec![0.0; n_bins];
+    for (y, row) in grid.luma_rows().enumerate() {
+        let bin = y * n_bins / n_rows;
+        let (left, right) = row.split_at(row.len() / 2);
+        for (sums, half) in sums.iter_mut().zip([left, right]) {
+            if let Some(sum) = sums.get_mut(bin) {
+                *sum += mean_of(half);
+            }
+        }
+        if let Some(count) = counts.get_mut(bin) {
+            *count += 1.0;
+        }
+    }
+    sums.map(|sums| sums.iter().zip(&counts).map(|(sum, n): (&f64, &f64)| sum / n.max(1.0)).collect())
+}
+
+/// Real and imaginary part.
+type Complex = (f64, f64);
+
+fn times_conjugate(a: Complex, b: Complex) -> Complex {
+    (a.0 * b.0 + a.1 * b.1, a.1 * b.0 - a.0 * b.1)
+}
+
+fn size(a: Complex) -> f64 {
+    a.0.hypot(a.1)
+}
+
+/// Rows against their median over time, which has no moving bands; then a Fourier analysis over the rows, whose phase advances
+/// from picture to picture as the mains do.
+pub fn bands(glances: &[&Glance], rhythm: &Rhythm) -> Option<Bands> {
+    let halves = [0, 1].map(|half| ratios(glances, half));
+    let n_bins = halves.first()?.first()?.len();
+    if n_bins < N_BINS / 2 {
+        return None;
+    }
+    // What is at the edges must not count as a step: a window that falls to nothing there.
+    let window: Vec<f64> = (0..n_bins).map(|y| 0.5 - 0.5 * (TAU * (y as f64 + 0.5) / n_bins as f64).cos()).collect();
+    let weight: f64 = window.iter().sum();
+    let analysed: Vec<Analysis> = HEIGHTS
+        .map(|height| {
+            let waves: Vec<Complex> = window
+                .iter()
+                .enumerate()
+                .map(|(y, window)| {
+                    let turn = TAU * f64::from(height) / 2.0 * y as f64 / n_bins as f64;
+                    (window * turn.cos() / weight, -window * turn.sin() / weight)
+                })
+                .collect();
+            Analysis::of(&halves.each_ref().map(|half| spectrum(half, &waves)), rhythm)
+        })
+        .collect();
+    let best = analysed.iter().max_by(|a, b| size(a.turn).total_cmp(&size(b.turn)))?;
+    let background = median(analysed.iter().map(|analysis| analysis.power))?;
+    let pace = best.turn.1.atan2(best.turn.0) / TAU;
+    Some(Bands {
+        mains_hz: mains(pace, rhythm.period_secs),
+        percent: 200.0 * best.power.sqrt(),
+        coherence: size(best.turn) / best.turn_at_most.max(f64::MIN_POSITIVE),
+        snr: best.power / background.max(f64::MIN_POSITIVE),
+        unity: best.unity,
+    })
+}
+
+/// Bands of one height.
+struct Analysis {
+    power: f64,
+    /// Sum over the pictures of how the phase goes on; its size is `turn_at_most` if it always does so alike.
+    turn: Complex,
+    turn_at_most: f64,
+    unity: f64,
+}
+
+impl Analysis {
+    fn of([left, right]: &[Vec<Complex>; 2], rhythm: &Rhythm) -> Self {
+        let mut turn = (0.0, 0.0);
+        let mut turn_at_most = 0.0;
+        for half in [left, right] {
+            let pairs = half.iter().zip(half.iter().skip(1)).zip(&rhythm.follows);
+            for ((before, after), _) in pairs.filter(|(_, follows)| **follows) {
+                let step = times_conjugate(*after, *before);
+                turn = (turn.0 + step.0, turn.1 + step.1);
+                turn_at_most += size(step);
+            }
+        }
+        let both = left.iter().zip(right);
+        let alike = both.clone().map(|(l, r)| times_conjugate(*l, *r)).fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));
+        let alike_at_most: f64 = both.map(|(l, r)| size(*l) * size(*r)).sum();
+        let power = mean(left.iter().chain(right).map(|c| c.0 * c.0 + c.1 * c.1));
+        Self { power, turn, turn_at_most, unity: size(alike) / alike_at_most.max(f64::MIN_POSITIVE) }
+    }
+}
+
+/// For each picture by how much its rows differ from their median, as a share of it.
+fn ratios(glances: &[&Glance], half: usize) -> Vec<Vec<f64>> {
+    let profiles: Vec<&Vec<f64>> = glances.iter().filter_map(|glance| glance.profiles.get(half)).collect();
+    let n_bins = profiles.first().map_or(0, |profile| profile.len());
+    let usual: Vec<f64> = (0..n_bins)
+        .map(|y| median(profiles.iter().filter_map(|profile| profile.get(y).copied())).unwrap_or_default())
+        .collect();
+    profiles
+        .iter()
+        .map(|profile| {
+            let rows = profile.iter().zip(&usual);
+            let ratios: Vec<f64> =
+                rows.map(|(row, usual)| if *usual < MIN_LIGHT { 0.0 } else { row / usual - 1.0 }).collect();
+            let middle = mean(ratios.iter().copied());
+            ratios.iter().map(|ratio| ratio - middle).collect()
+        })
+        .collect()
+}
+
+fn spectrum(ratios: &[Vec<f64>], waves: &[Complex]) -> Vec<Complex> {
+    let one = |ratios: &Vec<f64>| {
+        ratios.iter().zip(waves).fold((0.0, 0.0), |sum, (ratio, wave)| (sum.0 + ratio * wave.0, sum.1 + ratio * wave.1))
+    };
+    ratios.iter().map(one).collect()
+}
+
+/// Lamps flash twice in a period of the mains; from picture to picture only the fraction shows.
+fn mains(pace: f64, period_secs: f64) -> Option<f64> {
+    let fraction = |turns: f64| turns - turns.round();
+    let off = |hz: f64| {
+        let expected = fraction(2.0 * hz * period_secs);
+        (expected.abs() >= MIN_PACE).then(|| (hz, fraction(pace - expected).abs()))
+    };
+    let fitting = [50.0, 60.0].into_iter().filter_map(off).filter(|(_, off)| *off <= PACE_TOLERANCE);
+    fitting.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(hz, _)| hz)
+}
