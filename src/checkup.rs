@@ -24,12 +24,17 @@ use crate::settings::Settings;
 use crate::source::SourceSpec;
 use crate::status::Status;
 
+use tap::Tap;
+
+mod checks;
 pub mod compare;
 pub mod entries;
 pub mod facts;
 pub mod slow;
+mod tap;
 pub mod verdict;
 
+pub use checks::CHECKS;
 pub use entries::{Action, CERTAIN, Entry, Fix, Gravity, Layer, Opinion};
 pub use facts::Facts;
 pub use verdict::Finding;
@@ -116,6 +121,8 @@ impl Checkup {
 pub struct Job {
     pub request: Request,
     pub facts: Facts,
+    /// The stream, from when it is opened.
+    tap: Option<Tap>,
     /// Disconnected when nobody wants the answer any more: each wait looks at it.
     pub cancel: Receiver<()>,
     /// By then the check shall have ended; it is left behind a moment later.
@@ -151,9 +158,6 @@ pub trait Check: Sync {
     fn run(&self, job: &mut Job) -> Ending;
 }
 
-/// Every check, in order.
-pub const CHECKS: &[&dyn Check] = &[];
-
 /// What a check may take beyond its own patience before it is left behind: it shall see to its deadline itself.
 const GRACE: Duration = Duration::from_millis(500);
 
@@ -162,12 +166,18 @@ const GRACE: Duration = Duration::from_millis(500);
 pub fn run(request: &Request, cancel: &Receiver<()>, tell: &mut dyn FnMut(Progress)) -> Checkup {
     let began = Instant::now();
     let mut checkup = Checkup::default();
-    let mut job =
-        Some(Job { request: request.clone(), facts: Facts::default(), cancel: cancel.clone(), deadline: began });
+    let mut job = Some(Job {
+        request: request.clone(),
+        facts: Facts::default(),
+        tap: None,
+        cancel: cancel.clone(),
+        deadline: began,
+    });
     for check in CHECKS {
         let current = job.take().unwrap_or_else(|| Job {
             request: request.clone(),
             facts: checkup.facts.clone(),
+            tap: None,
             cancel: cancel.clone(),
             deadline: Instant::now(),
         });

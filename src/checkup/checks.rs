@@ -1,0 +1,75 @@
+//! The checks, in the order in which they are carried out: from the computer to the picture, cheap before intrusive
+//! (`failures.md`, section 4).
+
+use std::time::Duration;
+
+use super::facts::SourceKind;
+use super::{Check, Ending, Job, Outcome};
+use crate::phrases::Said;
+use crate::source::SourceSpec;
+
+mod device;
+mod folder;
+pub(super) mod host;
+mod network;
+pub(super) mod stream;
+
+/// A new check is a struct and a line here, and its sentences in the phrases.
+pub const CHECKS: &[&dyn Check] = &[
+    &host::Computer,
+    &device::Presence,
+    &device::Driver,
+    &device::Access,
+    &device::Holder,
+    &device::Usb,
+    &network::Network,
+    &stream::Open,
+    &stream::FirstFrame,
+    &stream::Rate,
+    &stream::Picture,
+    &stream::Time,
+    &folder::Folder,
+];
+
+/// What sort of source it is.
+pub(super) fn kind_of(spec: &SourceSpec) -> SourceKind {
+    match spec {
+        SourceSpec::Simulated(_) => SourceKind::Simulated,
+        SourceSpec::Index(_) | SourceSpec::Device(_) => SourceKind::Device,
+        SourceSpec::File(_) => SourceKind::File,
+        SourceSpec::Url(_) => SourceKind::Network,
+    }
+}
+
+/// Left out of all but cameras of this computer.
+fn unless_device(job: &Job) -> Option<Said> {
+    match kind_of(&job.request.spec) {
+        SourceKind::Device => None,
+        SourceKind::Simulated => Some(Said::new("why.simulated")),
+        SourceKind::File => Some(Said::new("why.file")),
+        SourceKind::Network => Some(Said::new("why.network")),
+    }
+}
+
+/// Left out where there is no camera.
+fn without_device(job: &Job) -> Option<Said> {
+    unless_device(job).or_else(|| {
+        let is_there = job.facts.presence.as_ref().is_some_and(|presence| presence.device.is_some());
+        (!is_there).then(|| Said::new("why.no-camera"))
+    })
+}
+
+/// `check.<id>.<word>`
+fn ending(check: &dyn Check, outcome: Outcome, word: &str) -> Ending {
+    Ending { outcome, why: Said::new(format!("check.{}.{word}", check.id())) }
+}
+
+impl Ending {
+    fn with(mut self, place: &'static str, value: impl Into<crate::phrases::Value>) -> Self {
+        self.why = self.why.with(place, value);
+        self
+    }
+}
+
+/// What a check on files of the system takes, at most.
+const QUICK: Duration = Duration::from_secs(2);

@@ -1,0 +1,96 @@
+//! Where pictures go.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use sysinfo::{DiskRefreshKind, Disks};
+
+use super::ending;
+use crate::checkup::facts;
+use crate::checkup::{Check, Ending, Job, Outcome};
+use crate::fault::{Fault, FaultKind};
+use crate::phrases::{Said, number};
+
+/// As big as one picture.
+const SAMPLE: usize = 256 << 10;
+/// Less is full before anybody looks: OBS stops there as well.
+const FULL: u64 = 50 << 20;
+const NEARLY_FULL: u64 = 1 << 30;
+const SLOW_MS: f64 = 1_000.0;
+
+pub struct Folder;
+
+impl Check for Folder {
+    fn id(&self) -> &'static str {
+        "folder"
+    }
+
+    fn skip(&self, _: &Job) -> Option<Said> {
+        None
+    }
+
+    fn patience(&self, _: &Job) -> Duration {
+        Duration::from_secs(3)
+    }
+
+    fn run(&self, job: &mut Job) -> Ending {
+        let folder = look(&job.request.folder);
+        let free = folder.free_bytes;
+        let ending = match (&folder.error, free) {
+            (Some(fault), _) => ending(self, Outcome::Bad, "bad").with("what", fault.to_string()),
+            (None, Some(free)) if free < NEARLY_FULL => ending(self, Outcome::Warning, "full"),
+            (None, _) if folder.write_ms.is_some_and(|ms| ms > SLOW_MS) => ending(self, Outcome::Warning, "slow"),
+            (None, _) => ending(self, Outcome::Good, "good"),
+        };
+        let gigabytes = free.map_or(0.0, |free| free as f64 / 1e9);
+        let ms = folder.write_ms.unwrap_or_default();
+        job.facts.folder = Some(folder);
+        ending.with("free", number(gigabytes, 1)).with("ms", ms)
+    }
+}
+
+/// Writes a file there as big as a picture, and deletes it. A folder that does not exist yet is made when it is needed: then
+/// the one in which it will be counts.
+fn look(wanted: &Path) -> facts::Folder {
+    let existing = wanted.ancestors().find(|folder| folder.is_dir()).map_or_else(|| PathBuf::from("."), Path::to_owned);
+    let disks = Disks::new_with_refreshed_list_specifics(DiskRefreshKind::nothing().with_storage()).ok();
+    let absolute = existing.canonicalize().unwrap_or_else(|_| existing.clone());
+    let on_the_way =
+        disks.iter().flat_map(|disks| disks.iter()).filter(|disk| absolute.starts_with(disk.mount_point()));
+    let disk = on_the_way.max_by_key(|disk| disk.mount_point().components().count());
+    let began = Instant::now();
+    let written = tempfile::NamedTempFile::new_in(&existing).and_then(|mut file| {
+        file.write_all(&vec![0x5a; SAMPLE])?;
+        file.as_file().sync_all()
+    });
+    let free_bytes = disk.map(sysinfo::Disk::available_space);
+    let error = written.err().map(|error| {
+        let message =
+            format!("{} cannot be written to: {}", wanted.display(), crate::device::without_code(&error.to_string()));
+        let fault = Fault::new(FaultKind::NoResources, message)
+            .with_advice("Choose another folder, or make room on this disk.");
+        match error.raw_os_error() {
+            Some(code) => fault.with_code(code),
+            None => fault,
+        }
+    });
+    let is_full = free_bytes.is_some_and(|free| free < FULL);
+    let full = || {
+        Fault::new(FaultKind::NoResources, format!("the disk of {} is full", wanted.display()))
+            .with_advice("Choose another folder, or make room on this disk.")
+    };
+    facts::Folder {
+        path: wanted.display().to_string(),
+        free_bytes,
+        error: error.or_else(|| is_full.then(full)),
+        write_ms: Some(began.elapsed().as_secs_f64() * 1_000.0),
+        is_remote: disk.is_some_and(is_remote),
+    }
+}
+
+fn is_remote(disk: &sysinfo::Disk) -> bool {
+    const REMOTE: [&str; 6] = ["nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs"];
+    let name = disk.file_system().to_string_lossy().to_lowercase();
+    disk.is_removable() || REMOTE.contains(&name.as_str())
+}

@@ -1,0 +1,109 @@
+//! How the computer stands.
+
+use std::time::Duration;
+
+use crossbeam_channel::RecvTimeoutError;
+use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
+
+use super::{QUICK, ending};
+use crate::checkup::facts;
+use crate::checkup::{Check, Ending, Job, Outcome};
+use crate::phrases::{Said, number};
+
+/// Shares of the processors' time need two looks.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
+/// All of the processors are busy from here on.
+const BUSY_PERCENT: f64 = 90.0;
+/// Less free memory makes every program wait.
+const LITTLE_MEMORY: u64 = 200 << 20;
+/// The name of the capture process, which Linux cuts after 15 letters.
+const WORKER: &str = "camclinic-worke";
+
+pub struct Computer;
+
+impl Check for Computer {
+    fn id(&self) -> &'static str {
+        "computer"
+    }
+
+    fn skip(&self, _: &Job) -> Option<Said> {
+        None
+    }
+
+    fn patience(&self, _: &Job) -> Duration {
+        QUICK
+    }
+
+    fn run(&self, job: &mut Job) -> Ending {
+        let Some(mut load) = Load::new() else { return ending(self, Outcome::Skipped, "none") };
+        let computer = match job.cancel.recv_timeout(BETWEEN_LOOKS) {
+            Err(RecvTimeoutError::Timeout) => load.computer(),
+            _ => facts::Computer::default(),
+        };
+        let (cpu, free) = (computer.cpu_percent, computer.free_memory_bytes);
+        let ending = match () {
+            () if cpu >= BUSY_PERCENT => ending(self, Outcome::Warning, "busy"),
+            () if computer.total_memory_bytes > 0 && free < LITTLE_MEMORY => {
+                ending(self, Outcome::Warning, "little-memory")
+            }
+            () => ending(self, Outcome::Good, "good"),
+        };
+        let ending = ending.with("cpu", cpu).with("memory", number(free as f64 / f64::from(1 << 30), 1));
+        job.facts.computer = Some(computer);
+        ending
+    }
+}
+
+/// Looks at the processes, each time since the time before.
+pub struct Load {
+    system: System,
+    own: Option<Pid>,
+}
+
+impl Load {
+    /// With the first look. `None` where the system does not tell.
+    #[must_use]
+    pub fn new() -> Option<Self> {
+        let mut load = Self { system: System::new().ok()?, own: sysinfo::get_current_pid().ok() };
+        load.look();
+        Some(load)
+    }
+
+    fn look(&mut self) {
+        self.system.refresh_cpu_usage();
+        self.system.refresh_processes_specifics(ProcessesToUpdate::All, true, ProcessRefreshKind::nothing().with_cpu());
+    }
+
+    /// Of this program's capture processes since the look before, in percent of one core. `None` where it has none.
+    pub fn worker_percent(&mut self) -> Option<f64> {
+        self.look();
+        let workers = self
+            .system
+            .processes()
+            .values()
+            .filter(|process| process.parent() == self.own && process.name().to_string_lossy().starts_with(WORKER));
+        workers.map(|process| f64::from(process.cpu_usage())).reduce(|a, b| a + b)
+    }
+
+    fn computer(&mut self) -> facts::Computer {
+        self.look();
+        self.system.refresh_memory();
+        let is_ours = |process: &sysinfo::Process| Some(process.pid()) == self.own || process.parent() == self.own;
+        let busiest = self
+            .system
+            .processes()
+            .values()
+            .filter(|process| !is_ours(process))
+            .max_by(|a, b| a.cpu_usage().total_cmp(&b.cpu_usage()));
+        facts::Computer {
+            n_cores: u32::try_from(self.system.cpus().len()).unwrap_or(0),
+            cpu_percent: f64::from(self.system.global_cpu_usage()),
+            busiest: busiest
+                .filter(|process| process.cpu_usage() > 10.0)
+                .map(|process| (process.name().to_string_lossy().into_owned(), f64::from(process.cpu_usage()))),
+            free_memory_bytes: self.system.available_memory(),
+            total_memory_bytes: self.system.total_memory(),
+            ..facts::Computer::default()
+        }
+    }
+}

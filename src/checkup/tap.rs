@@ -1,0 +1,319 @@
+//! Where the frames of a check-up come from, and everything that is measured of them.
+
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, TryRecvError};
+
+use super::Live;
+use super::facts::{Brief, Stream};
+use crate::backend::Backend;
+use crate::control::{Control, Setting};
+use crate::fault::{Fault, FaultKind};
+use crate::frame::{Image, Size};
+use crate::picture::{Coding, Watcher};
+use crate::probe::measure::{Look, Measured, Reading};
+use crate::probe::{News, Probe, Taken};
+use crate::source::{Grabbed, OpenRequest, SourceSpec};
+use crate::status::{Got, State};
+
+/// How often a wait looks whether it is still wanted.
+const POLL: Duration = Duration::from_millis(50);
+/// Frames that are thrown away first: what exposure and decoder make of them says nothing of the camera.
+const N_WARM_UP: u32 = 5;
+/// No camera changes its size more often than anybody would read.
+const MAX_SIZES: usize = 16;
+
+/// How equal pictures of this source are to be taken.
+#[must_use]
+pub fn coding_of(spec: &SourceSpec) -> Coding {
+    match spec {
+        // A camera's encoder smooths the sensor's noise away, and a file may hold anything.
+        SourceSpec::Url(_) | SourceSpec::File(_) => Coding::Differences,
+        SourceSpec::Simulated(_) | SourceSpec::Index(_) | SourceSpec::Device(_) => Coding::Whole,
+    }
+}
+
+enum From {
+    /// Opened for the check-up.
+    Probe(Box<Probe>),
+    /// It streams in this program.
+    Live(Box<Live>),
+}
+
+/// A stream under observation. Dropping it has the camera closed, if it was opened here.
+pub struct Tap {
+    from: From,
+    began: Instant,
+    pub opened_at: Option<Instant>,
+    pub first_at: Option<Instant>,
+    pub backend: Option<Backend>,
+    pub got: Got,
+    pub measured: Measured,
+    pub watcher: Watcher,
+    /// Of the newest frame.
+    pub image: Option<Image>,
+    before: Option<Image>,
+    pub controls: Vec<Control>,
+    sizes: Vec<Size>,
+    /// How old each frame was when it was there, and what the call for it took beyond waiting.
+    ages_ms: Vec<f64>,
+    decodes_ms: Vec<f64>,
+    /// Why nothing more comes.
+    pub ended: Option<Fault>,
+}
+
+impl Tap {
+    /// Begins to open the camera.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn open(request: OpenRequest) -> Result<Self, String> {
+        let (coding, is_network) = (coding_of(&request.spec), request.spec.is_network());
+        let probe = Probe::start(request, N_WARM_UP)?;
+        Ok(Self::new(From::Probe(Box::new(probe)), coding, is_network))
+    }
+
+    /// Watches one that streams.
+    #[must_use]
+    pub fn live(live: Live, spec: &SourceSpec) -> Self {
+        let (coding, is_network) = (coding_of(spec), spec.is_network());
+        let status = live.status.current();
+        let mut tap = Self::new(From::Live(Box::new(live)), coding, is_network);
+        if let Some(status) = status {
+            tap.backend = Backend::ALL.into_iter().find(|backend| backend.slug() == status.backend);
+            tap.got = status.got.clone();
+            tap.measured.on_opened(&status.got, false);
+            tap.opened_at = status.is_opened.then_some(tap.began);
+        }
+        tap
+    }
+
+    fn new(from: From, coding: Coding, is_network: bool) -> Self {
+        Self {
+            from,
+            began: Instant::now(),
+            opened_at: None,
+            first_at: None,
+            backend: None,
+            got: Got::default(),
+            measured: Measured::new(0, is_network),
+            watcher: Watcher::new(coding),
+            image: None,
+            before: None,
+            controls: Vec::new(),
+            sizes: Vec::new(),
+            ages_ms: Vec::new(),
+            decodes_ms: Vec::new(),
+            ended: None,
+        }
+    }
+
+    /// Takes what comes until then, until it is enough, until nothing more comes, or until nobody wants it any more.
+    pub fn watch(&mut self, until: Instant, cancel: &Receiver<()>, mut is_enough: impl FnMut(&Self) -> bool) {
+        while self.ended.is_none() && !is_enough(self) && Instant::now() < until {
+            if matches!(cancel.try_recv(), Err(TryRecvError::Disconnected)) {
+                return;
+            }
+            self.step(until.min(Instant::now() + POLL));
+        }
+    }
+
+    /// Takes one piece of news, if there is one until then.
+    fn step(&mut self, until: Instant) {
+        match &mut self.from {
+            From::Probe(probe) => {
+                let Some(news) = probe.next(until) else { return };
+                let is_read_here = |backend| probe.is_read_here(backend);
+                match news {
+                    News::Opened { got, backend } => {
+                        self.measured.on_opened(&got, is_read_here(backend));
+                        (self.opened_at, self.backend, self.got) = (Some(Instant::now()), Some(backend), got);
+                    }
+                    News::Frame(taken) => {
+                        if let (Some(changed), Some(backend)) = (&taken.changed, self.backend) {
+                            self.measured.on_opened(changed, is_read_here(backend));
+                            self.got = changed.clone();
+                        }
+                        self.take(*taken);
+                    }
+                    News::Controls(news) => {
+                        for control in news.changed {
+                            match self.controls.iter_mut().find(|known| known.id == control.id) {
+                                Some(known) => *known = control,
+                                None => self.controls.push(control),
+                            }
+                        }
+                    }
+                    News::WarmedUp => {}
+                    News::Ended(fault) => self.ended = Some(fault),
+                }
+            }
+            From::Live(live) => {
+                let asked_at = Instant::now();
+                let fresh = live.frames.wait_fresh(until);
+                let status = live.status.current();
+                let controls = live.controls.current();
+                let Some(fresh) = fresh else {
+                    // The engine says why, in its own time.
+                    if let Some(status) = status.filter(|status| status.state != State::Streaming) {
+                        let none = || Fault::new(FaultKind::Stall, "the stream was stopped".to_owned());
+                        self.ended = Some(status.last_fault.clone().unwrap_or_else(none));
+                    }
+                    return;
+                };
+                if let Some(controls) = controls {
+                    self.controls.clone_from(&controls.list);
+                }
+                let frame = fresh.value;
+                // What this check-up has not looked at in time was not lost by the camera.
+                let sequence = frame.sequence.filter(|_| fresh.n_skipped == 0);
+                self.take(Taken {
+                    asked_at,
+                    ended_at: Instant::now(),
+                    grabbed: Some(Grabbed { taken_at: frame.taken_at, sequence }),
+                    image: Ok(frame.image.clone()),
+                    changed: None,
+                });
+            }
+        }
+    }
+
+    fn take(&mut self, taken: Taken) {
+        let Taken { asked_at, ended_at, grabbed, image, .. } = taken;
+        let picture = image.map(|image| {
+            let look = Look::at(&image, self.before.as_ref());
+            let taken_at = grabbed.map_or(ended_at, |grabbed| grabbed.taken_at);
+            self.watcher.add(&image, taken_at);
+            self.first_at.get_or_insert(ended_at);
+            if self.sizes.last() != Some(&image.size()) && self.sizes.len() < MAX_SIZES {
+                self.sizes.push(image.size());
+            }
+            self.before = Some(image.clone());
+            self.image = Some(image);
+            look
+        });
+        if let (Ok(_), Some(grabbed)) = (&picture, grabbed) {
+            let millis = |since: Instant| ended_at.saturating_duration_since(since).as_secs_f64() * 1_000.0;
+            self.ages_ms.push(millis(grabbed.taken_at));
+            self.decodes_ms.push(millis(grabbed.taken_at.max(asked_at)));
+        }
+        let is_over = self.measured.is_silent();
+        self.measured.add(Reading { asked_at, ended_at, grabbed, picture });
+        if !is_over && self.measured.is_silent() {
+            self.ended.clone_from(&self.measured.last_fault);
+        }
+    }
+
+    /// Whether it streams in this program, so that it must not be disturbed.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        matches!(self.from, From::Live(_))
+    }
+
+    #[must_use]
+    pub fn ms_to(&self, moment: Option<Instant>) -> Option<u64> {
+        let ms = moment?.saturating_duration_since(self.began).as_millis();
+        u64::try_from(ms).ok()
+    }
+
+    /// Has controls set, of a camera that was opened here.
+    pub fn set_controls(&self, wanted: Vec<Setting>) {
+        if let From::Probe(probe) = &self.from {
+            probe.set_controls(wanted);
+        }
+    }
+
+    /// Has the stream stopped and started, of a camera that was opened here.
+    pub fn restart(&self) {
+        if let From::Probe(probe) = &self.from {
+            probe.restart();
+        }
+    }
+
+    /// Measures anew from here on.
+    pub fn begin_anew(&mut self, coding: Coding) {
+        let mut measured = Measured::new(0, coding == Coding::Differences);
+        measured.on_opened(&self.got, false);
+        (self.measured, self.watcher) = (measured, Watcher::new(coding));
+        self.sizes.clear();
+        self.ages_ms.clear();
+        self.decodes_ms.clear();
+    }
+
+    /// What was measured so far.
+    #[must_use]
+    pub fn stream(&self) -> Stream {
+        let measured = &self.measured;
+        let jitter = measured.jitter();
+        let interval_ms = match (jitter.p50, jitter.p95, jitter.p99) {
+            (Some(half), Some(most), Some(nearly_all)) => Some([half, most, nearly_all]),
+            _ => None,
+        };
+        let rates = measured.rates();
+        Stream {
+            secs: measured.watched_secs(),
+            n_good: measured.n_good,
+            n_lost: measured.lost.camera,
+            n_late: measured.lost.late,
+            n_damaged: measured.lost.damaged,
+            n_failed: measured.n_failed.saturating_sub(measured.lost.damaged),
+            fps: rates.map(|(came, _)| came),
+            made_fps: rates.map(|(_, made)| made),
+            agreed_fps: measured.agreed_fps,
+            interval_ms,
+            decode_ms: median(&self.decodes_ms),
+            sizes: self.sizes.clone(),
+            ended: self.ended.clone(),
+            last_fault: measured.last_fault.clone(),
+            n_back: u64::from(measured.n_back),
+            age_ms: median(&self.ages_ms),
+            age_growth_ms: self.age_growth_ms(),
+            controls: self.controls.clone(),
+        }
+    }
+
+    /// How much older the last fifth of the frames was than the first, by their medians.
+    fn age_growth_ms(&self) -> Option<f64> {
+        let fifth = self.ages_ms.len() / 5;
+        let first = median(self.ages_ms.get(..fifth)?)?;
+        let last = median(self.ages_ms.get(self.ages_ms.len() - fifth..)?)?;
+        Some(last - first)
+    }
+
+    /// The stream in few numbers.
+    #[must_use]
+    pub fn brief(&self, cpu_percent: Option<f64>) -> Brief {
+        let stream = self.stream();
+        let seen = self.watcher.seen();
+        let has_picture = seen.n_pictures > 0;
+        Brief {
+            backend: self.backend,
+            open_ms: self.ms_to(self.opened_at),
+            first_frame_ms: self.ms_to(self.first_at),
+            fps: stream.fps,
+            jitter_ms: stream.interval_ms.map(|[half, most, _]| most - half),
+            n_lost: stream.n_lost + stream.n_late,
+            n_damaged: stream.n_damaged,
+            got: self.got.clone(),
+            cpu_percent,
+            fault: self.ended.clone().or_else(|| stream.last_fault.filter(|_| stream.n_good == 0)),
+            mean: has_picture.then_some(seen.luma.mean),
+            banding: seen.bands.as_ref().map(|bands| bands.percent),
+        }
+    }
+
+    /// Has the camera closed, if it was opened here, and waits for that within reason: whether it has been.
+    #[must_use]
+    pub fn close(self) -> bool {
+        match self.from {
+            From::Probe(probe) => probe.close(),
+            From::Live(_) => true,
+        }
+    }
+}
+
+fn median(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied()
+}
