@@ -17,7 +17,7 @@ use crossbeam_channel::{Receiver, bounded, select};
 use serde::Serialize;
 
 use crate::control::DeviceControls;
-use crate::frame::Frame;
+use crate::frame::{Frame, Image};
 use crate::latest::Reader;
 use crate::phrases::Said;
 use crate::settings::Settings;
@@ -29,8 +29,10 @@ use tap::Tap;
 mod checks;
 pub mod compare;
 pub mod entries;
+mod experiments;
 pub mod facts;
 pub mod slow;
+mod standing;
 mod tap;
 pub mod verdict;
 
@@ -102,6 +104,10 @@ pub struct Checkup {
     pub findings: Vec<Finding>,
     /// Every check of [`CHECKS`], in order.
     pub checks: Vec<Checked>,
+    /// How the camera stands, as every face tells it; `None` where it was ended before that was known.
+    pub status: Option<Status>,
+    /// The newest picture.
+    pub picture: Option<Image>,
     /// What each part of the way of a frame takes.
     pub slow: Vec<slow::Share>,
     pub took: Duration,
@@ -208,6 +214,27 @@ pub fn run(request: &Request, cancel: &Receiver<()>, tell: &mut dyn FnMut(Progre
         checkup.findings = verdict::findings(&checkup.facts);
         tell(Progress::Found(checkup.findings.clone()));
     }
+    let tap = job.and_then(|job| job.tap);
+    checkup.status = Some(standing::status(request, &checkup.facts, tap.as_ref()));
+    checkup.picture = tap.as_ref().and_then(|tap| tap.image.clone());
+    let is_certain = checkup.verdict().is_some_and(|found| found.opinion.confidence >= CERTAIN);
+    let is_wanted = request.with_experiments && request.live.is_none() && !is_certain;
+    let tap = if is_wanted && checkup.verdict().is_some() && !checkup.was_cancelled {
+        let tap = experiments::run(request, &mut checkup.facts, tap, cancel, tell);
+        checkup.findings = verdict::findings(&checkup.facts);
+        tell(Progress::Found(checkup.findings.clone()));
+        tap
+    } else {
+        tap
+    };
+    if let (Some(tap), Some(opening)) = (tap, checkup.facts.opening.as_mut()) {
+        opening.is_slow_to_close = !tap.close();
+        if opening.is_slow_to_close {
+            checkup.findings = verdict::findings(&checkup.facts);
+        }
+    }
+    checkup.slow = slow::shares(&checkup.facts);
+    checkup.was_cancelled |= is_disconnected(cancel);
     checkup.took = began.elapsed();
     checkup
 }

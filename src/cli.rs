@@ -28,6 +28,7 @@ use crate::snapshot::{self, Job};
 use crate::source::{OpenRequest, SourceSpec, simulated};
 use crate::status::{Grade, State, Status};
 
+mod checkup;
 mod history;
 mod list;
 mod log;
@@ -136,6 +137,24 @@ pub enum Command {
         num_tests: u32,
         #[command(flatten)]
         output: Output,
+    },
+    /// Find out what is wrong with a camera: the cause, its proof, and what to do.
+    ///
+    /// Goes from the computer to the picture, in a few seconds. The exit code is that of the verdict.
+    Checkup {
+        source: Option<String>,
+        #[arg(long)]
+        json: bool,
+        /// Save a report for whoever helps: the verdict, its proof, a picture, the log. Names and numbers that tell who you
+        /// are are masked.
+        #[arg(long, value_name = "FILE.zip", value_parser = checkup::report_path)]
+        report: Option<PathBuf>,
+        /// Try nothing out, such as another format, where the cause is not certain.
+        #[arg(long)]
+        no_experiments: bool,
+        /// Open the camera through every backend in turn, and tell which does best.
+        #[arg(long)]
+        compare: bool,
     },
     /// Get a camera going again: restart the stream, reconnect, reset the device, until good pictures come.
     Recover {
@@ -434,6 +453,15 @@ pub fn run(command: &Command, shared: &Shared, interrupted: &AtomicBool) -> Exit
         Command::List { json } => list::list(*json),
         Command::Status { source, detailed, output } => job.status(source.as_deref(), *detailed, output.form()),
         Command::Test { source, num_tests, output } => job.test(source.as_deref(), *num_tests, output.form()),
+        Command::Checkup { source, json, report, no_experiments, compare } => {
+            let order = checkup::Order {
+                json: *json,
+                report: report.as_deref(),
+                no_experiments: *no_experiments,
+                compare: *compare,
+            };
+            job.checkup(source.as_deref(), &order)
+        }
         Command::Recover { source, reset, deadline, json } => {
             let order = recover::Order { may_reset: *reset, deadline: *deadline, json: *json };
             job.recover(source.as_deref(), order)

@@ -1,23 +1,90 @@
 //! One camera through every backend in turn.
 
+use std::time::{Duration, Instant};
+
 use crossbeam_channel::Receiver;
 
-use super::Request;
+use super::experiments::open_and_watch;
 use super::facts::Brief;
+use super::{Request, is_disconnected};
 use crate::backend::Backend;
+use crate::settings::Isolation;
+use crate::source::OpenRequest;
+
+/// A backend that takes longer is of no use to anybody.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Fewer frames than that share of the best one's are too few.
+const ENOUGH: f64 = 0.95;
 
 /// How each backend did.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Compared {
     /// One for each backend, in the order in which they were tried.
     pub rows: Vec<Brief>,
-    /// The one to take.
+    /// The one to take; `None` where none gives a picture.
     pub best: Option<Backend>,
 }
 
 /// Opens the camera, which nobody may have open, through each backend in turn, always in a process of its own, and watches
 /// it for a moment. Each row is told as it is there. Blocks for seconds a backend; disconnecting `cancel` ends it.
 pub fn compare(request: &Request, cancel: &Receiver<()>, tell: &mut dyn FnMut(&Brief)) -> Compared {
-    let _ = (request, cancel, tell);
-    Compared::default()
+    let mut compared = Compared::default();
+    for backend in request.spec.backends() {
+        if is_disconnected(cancel) {
+            break;
+        }
+        let mut opening = OpenRequest::new(request.spec.clone(), &request.settings);
+        (opening.backend, opening.isolation) = (Some(backend), Isolation::On);
+        let mut brief = open_and_watch(opening, Instant::now() + PATIENCE, cancel);
+        brief.backend = Some(backend);
+        tell(&brief);
+        compared.rows.push(brief);
+    }
+    compared.best = best(&compared.rows);
+    compared
+}
+
+/// Of those that give as many frames as the best one the one that loses fewest, and of these the one that costs least.
+fn best(rows: &[Brief]) -> Option<Backend> {
+    let most = rows.iter().filter_map(|row| row.fps).fold(0.0, f64::max);
+    let is_good = |row: &&Brief| row.fault.is_none() && row.fps.is_some_and(|fps| fps > 0.0 && fps >= ENOUGH * most);
+    let cost = |row: &Brief| row.cpu_percent.unwrap_or(f64::MAX);
+    rows.iter()
+        .filter(is_good)
+        .min_by(|a, b| {
+            (a.n_lost + a.n_damaged).cmp(&(b.n_lost + b.n_damaged)).then_with(|| cost(a).total_cmp(&cost(b)))
+        })
+        .and_then(|row| row.backend)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::{Fault, FaultKind};
+
+    /// Rate, losses and cost of each; a negative rate is one that does not start.
+    #[track_caller]
+    fn check(rows: &[(Backend, f64, u64, f64)], expected: Option<Backend>) {
+        let row = |(backend, fps, n_lost, cpu): &(Backend, f64, u64, f64)| Brief {
+            backend: Some(*backend),
+            fps: (*fps > 0.0).then_some(*fps),
+            n_lost: *n_lost,
+            cpu_percent: Some(*cpu),
+            fault: (*fps < 0.0).then(|| Fault::new(FaultKind::OpenFailed, "test")),
+            ..Brief::default()
+        };
+        let rows: Vec<_> = rows.iter().map(row).collect();
+        assert_eq!(best(&rows), expected, "{rows:?}");
+    }
+
+    #[test]
+    fn the_best_backend_gives_most_loses_least_and_costs_little() {
+        use Backend::{Gstreamer, Native, V4l2};
+        check(&[], None);
+        check(&[(V4l2, -1.0, 0, 0.0), (Native, -1.0, 0, 0.0)], None);
+        check(&[(V4l2, 30.0, 0, 9.0), (Native, 10.0, 0, 1.0)], Some(V4l2));
+        check(&[(V4l2, 29.9, 0, 9.0), (Native, 30.0, 0, 3.0)], Some(Native));
+        check(&[(V4l2, 29.9, 0, 9.0), (Native, 30.0, 7, 3.0)], Some(V4l2));
+        check(&[(V4l2, -1.0, 0, 0.0), (Gstreamer, 15.0, 2, 50.0)], Some(Gstreamer));
+    }
 }

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::entries::Action;
 use crate::backend::Backend;
 use crate::control::Control;
 use crate::device::{Capabilities, Device, Holder, System};
@@ -255,6 +256,9 @@ pub struct Experiment {
     pub id: String,
     /// What was different: `MJPG`, `320x240`, `native`.
     pub with: String,
+    /// What does the same for good.
+    #[serde(default)]
+    pub action: Option<Action>,
     pub before: Brief,
     pub after: Brief,
 }

@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use serde_json::{Value as Json, json};
 
 use super::entries::{self, Entry, Fix, Gravity, LIKELY, Opinion};
-use super::facts::Facts;
-use crate::phrases::Language;
+use super::facts::{Brief, Experiment, Facts};
+use crate::phrases::{Language, number};
 
 /// What was found: an entry of the catalogue, and what speaks for it.
 #[derive(Clone, Debug)]
@@ -46,7 +46,24 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
         .filter(|finding| finding.opinion.confidence > 0.0)
         .collect();
     found.sort_by(compare);
+    if let Some(first) = found.first_mut() {
+        // What was tried and has helped is the surest advice.
+        first.opinion.fixes.splice(0..0, facts.experiments.iter().filter(|tried| tried.has_helped()).map(proven));
+    }
     found
+}
+
+/// Advice from an experiment.
+fn proven(tried: &Experiment) -> Fix {
+    let fps = |brief: &Brief| number(brief.fps.unwrap_or_default(), 1);
+    let fix = Fix::new(&format!("tried.{}", tried.id))
+        .with("with", tried.with.clone())
+        .with("before", fps(&tried.before))
+        .with("after", fps(&tried.after));
+    match &tried.action {
+        Some(action) => fix.does(action.clone()),
+        None => fix,
+    }
 }
 
 fn compare(a: &Finding, b: &Finding) -> Ordering {

@@ -9,7 +9,6 @@ use crate::checkup::tap::Tap;
 use crate::checkup::{Check, Ending, Job, Outcome};
 use crate::fault::{Fault, FaultKind};
 use crate::phrases::{Said, number};
-use crate::picture::Coding;
 use crate::source::OpenRequest;
 
 /// How long frames are watched: the rate needs a second, bands of mains light two.
@@ -295,9 +294,4 @@ impl Wall {
         };
         Some(wall - steady).filter(|step| step.abs() >= LEAST_STEP.as_secs_f64())
     }
-}
-
-/// How the pictures of a job's source are coded.
-pub fn coding(job: &Job) -> Coding {
-    crate::checkup::tap::coding_of(&job.request.spec)
 }

@@ -1,0 +1,303 @@
+//! What else would work: things that are tried, measured and undone.
+//!
+//! Only with a camera that was opened for the check-up. Nothing that is tried outlasts it: the device's controls get their
+//! values back, and settings are not touched.
+
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Receiver;
+
+use super::entries::Action;
+use super::facts::{Brief, Experiment, Facts};
+use super::tap::{Tap, coding_of};
+use super::{Progress, Request, is_disconnected};
+use crate::control::{self, AUTO_EXPOSURE, Control, EXPOSURE_PRIORITY, POWER_LINE_FREQUENCY, Setting};
+use crate::device::Capabilities;
+use crate::fault::FaultKind;
+use crate::frame::{PixelFormat, Size};
+use crate::phrases::Said;
+use crate::source::OpenRequest;
+
+/// All of them together.
+const LONGEST: Duration = Duration::from_secs(15);
+const MOST: usize = 4;
+/// Exposure needs its time after a change.
+const SETTLE: Duration = Duration::from_millis(700);
+const WATCH: Duration = Duration::from_millis(1_500);
+/// For a control to have its old value again.
+const UNDO: Duration = Duration::from_millis(300);
+
+/// What is done differently.
+enum Change {
+    /// The stream is stopped and started.
+    Restart,
+    /// A control gets another value, and its old one after.
+    Control { set: Setting, back: Setting },
+    /// The camera is opened anew, with this.
+    Open(Box<dyn Fn(&mut OpenRequest)>),
+}
+
+struct Trial {
+    with: String,
+    change: Change,
+    action: Action,
+}
+
+/// One thing to try: its name in the phrases (`experiment.<id>`), and what it would be with these facts.
+struct Row {
+    id: &'static str,
+    plan: fn(&Facts, &Request) -> Option<Trial>,
+}
+
+/// The gentlest first.
+const ROWS: [Row; 7] = [
+    Row { id: "restart-stream", plan: restart_stream },
+    Row { id: "exposure-priority", plan: exposure_priority },
+    Row { id: "power-line", plan: power_line },
+    Row { id: "auto-exposure", plan: auto_exposure },
+    Row { id: "other-format", plan: other_format },
+    Row { id: "half-size", plan: half_size },
+    Row { id: "other-backend", plan: other_backend },
+];
+
+/// Tries what may help with what is in the facts, and adds what came of it. Gives the stream back, if it is still open.
+pub(super) fn run(
+    request: &Request,
+    facts: &mut Facts,
+    mut tap: Option<Tap>,
+    cancel: &Receiver<()>,
+    tell: &mut dyn FnMut(Progress),
+) -> Option<Tap> {
+    let until = Instant::now() + LONGEST;
+    let before = before(facts, tap.as_ref());
+    for row in ROWS {
+        if facts.experiments.len() >= MOST || Instant::now() >= until || is_disconnected(cancel) {
+            break;
+        }
+        let Some(trial) = (row.plan)(facts, request) else { continue };
+        let needs_stream = matches!(trial.change, Change::Restart | Change::Control { .. });
+        if needs_stream && tap.as_ref().is_none_or(|tap| tap.ended.is_some()) {
+            continue;
+        }
+        let name = Said::new(format!("experiment.{}", row.id)).with("with", trial.with.clone());
+        tell(Progress::Trying(name));
+        let (after, back) = carry_out(&trial.change, request, tap.take(), until, cancel);
+        tap = back;
+        let (id, with) = (row.id.to_owned(), trial.with);
+        let experiment = Experiment { id, with, action: Some(trial.action), before: before.clone(), after };
+        let has_helped = experiment.has_helped();
+        facts.experiments.push(experiment);
+        if has_helped {
+            break;
+        }
+    }
+    tap
+}
+
+/// How it was.
+fn before(facts: &Facts, tap: Option<&Tap>) -> Brief {
+    let fault = facts.opening.as_ref().and_then(|opening| opening.fault.clone());
+    let mut brief = tap.map(|tap| tap.brief(None)).unwrap_or_default();
+    brief.fault = brief.fault.or(fault);
+    brief
+}
+
+fn carry_out(
+    change: &Change,
+    request: &Request,
+    tap: Option<Tap>,
+    until: Instant,
+    cancel: &Receiver<()>,
+) -> (Brief, Option<Tap>) {
+    let coding = coding_of(&request.spec);
+    match (change, tap) {
+        (Change::Restart, Some(mut tap)) => {
+            tap.restart();
+            tap.watch(until.min(Instant::now() + SETTLE), cancel, |_| false);
+            tap.begin_anew(coding);
+            tap.watch(until.min(Instant::now() + WATCH), cancel, |_| false);
+            (tap.brief(None), Some(tap))
+        }
+        (Change::Control { set, back }, Some(mut tap)) => {
+            tap.set_controls(vec![*set]);
+            tap.watch(until.min(Instant::now() + SETTLE), cancel, |_| false);
+            tap.begin_anew(coding);
+            tap.watch(until.min(Instant::now() + WATCH), cancel, |_| false);
+            let brief = tap.brief(None);
+            // Also for who has cancelled: the device is left as it was.
+            tap.set_controls(vec![*back]);
+            tap.watch(Instant::now() + UNDO, &crossbeam_channel::never(), |_| false);
+            (brief, Some(tap))
+        }
+        (Change::Open(change), tap) => {
+            if let Some(tap) = tap {
+                let _ = tap.close();
+            }
+            let mut opening = OpenRequest::new(request.spec.clone(), &request.settings);
+            change(&mut opening);
+            let brief = open_and_watch(opening, until, cancel);
+            (brief, None)
+        }
+        (Change::Restart | Change::Control { .. }, None) => (Brief::default(), None),
+    }
+}
+
+/// Opens a camera, watches it for a moment and closes it.
+pub(super) fn open_and_watch(request: OpenRequest, until: Instant, cancel: &Receiver<()>) -> Brief {
+    let patience = request.patience() + request.first_frame_deadline;
+    let Ok(mut tap) = Tap::open(request) else { return Brief::default() };
+    tap.watch(until.min(Instant::now() + patience), cancel, |tap| tap.first_at.is_some());
+    let mut load = super::checks::host::Load::new();
+    if tap.first_at.is_some() {
+        tap.watch(until.min(Instant::now() + WATCH), cancel, |_| false);
+    }
+    let cpu_percent = load.as_mut().and_then(super::checks::host::Load::worker_percent);
+    let mut brief = tap.brief(cpu_percent);
+    if brief.first_frame_ms.is_none() && brief.fault.is_none() {
+        brief.fault.clone_from(&tap.measured.last_fault);
+    }
+    let _ = tap.close();
+    brief
+}
+
+impl Experiment {
+    /// Whether it went clearly better.
+    #[must_use]
+    pub fn has_helped(&self) -> bool {
+        let (before, after) = (&self.before, &self.after);
+        let came_alive = before.first_frame_ms.is_none() && after.first_frame_ms.is_some() && after.fault.is_none();
+        let revived = before.fault.is_some() && after.fault.is_none() && after.fps.is_some_and(|fps| fps > 1.0);
+        let is_faster = before.fps.zip(after.fps).is_some_and(|(before, after)| after > 1.3 * before);
+        let was_damaged = before.n_damaged >= 3 && after.n_damaged == 0 && after.fps.is_some_and(|fps| fps > 1.0);
+        let is_calmer = before.banding.is_some_and(|bands| after.banding.is_none_or(|after| after < bands / 2.0));
+        let is_better_lit = before.mean.zip(after.mean).is_some_and(|(before, after)| {
+            let off = |mean: f64| (mean - 118.0).abs();
+            off(before) > 80.0 && off(after) < 0.6 * off(before)
+        });
+        after.fps.is_some() && (came_alive || revived || is_faster || was_damaged || is_calmer || is_better_lit)
+    }
+}
+
+// ---- what to try
+
+fn control_of(facts: &Facts, id: u32) -> Option<&Control> {
+    let of_stream = facts.stream.iter().flat_map(|stream| &stream.controls);
+    let of_device = facts.abilities.iter().flat_map(|abilities| &abilities.controls);
+    of_stream.chain(of_device).find(|control| control.id == id && control.held.is_none() && !control.is_read_only)
+}
+
+fn set_control(facts: &Facts, id: u32, value: i64) -> Option<Trial> {
+    let control = control_of(facts, id)?;
+    let old = control.value.filter(|old| *old != value)?;
+    let set = Setting { id, value };
+    Some(Trial {
+        with: format!("{} = {value}", control.label()),
+        change: Change::Control { set, back: Setting { id, value: old } },
+        action: Action::SetControl(set),
+    })
+}
+
+/// Clearly fewer frames come than were agreed on.
+fn is_slow(facts: &Facts) -> bool {
+    let Some(stream) = &facts.stream else { return false };
+    let wanted = facts.source.asked.fps.or(stream.agreed_fps);
+    wanted.zip(stream.made_fps).is_some_and(|(wanted, made)| made < 0.8 * wanted)
+}
+
+fn is_damaged(facts: &Facts) -> bool {
+    let of_stream = facts.stream.as_ref().is_some_and(|stream| stream.n_damaged * 50 > stream.n_good.max(1));
+    let torn = facts.picture.as_ref().and_then(|seen| seen.torn).unwrap_or_default();
+    of_stream || torn > 0.02
+}
+
+fn does_not_start(facts: &Facts) -> bool {
+    use FaultKind::{Crashed, FormatRefused, NoFirstFrame, NoResources, OpenFailed, ReadFailed, Stall};
+    let fault = facts.opening.as_ref().and_then(|opening| opening.fault.as_ref());
+    fault.is_some_and(|fault| {
+        matches!(fault.kind, Crashed | FormatRefused | NoFirstFrame | NoResources | OpenFailed | ReadFailed | Stall)
+    })
+}
+
+fn restart_stream(facts: &Facts, _: &Request) -> Option<Trial> {
+    let is_frozen = facts.picture.as_ref().is_some_and(|seen| seen.same.lasts && seen.same.secs >= 1.0);
+    (is_frozen && !is_black(facts)).then(|| Trial {
+        with: String::new(),
+        change: Change::Restart,
+        action: Action::RestartStream,
+    })
+}
+
+fn is_black(facts: &Facts) -> bool {
+    facts.picture.as_ref().is_some_and(|seen| seen.n_pictures > 0 && seen.luma.mean < 17.0 && seen.luma.std < 3.0)
+}
+
+fn exposure_priority(facts: &Facts, _: &Request) -> Option<Trial> {
+    if is_slow(facts) { set_control(facts, EXPOSURE_PRIORITY, 0) } else { None }
+}
+
+fn power_line(facts: &Facts, _: &Request) -> Option<Trial> {
+    let mains = facts.picture.as_ref()?.bands.as_ref()?.mains_hz?;
+    // V4L2_CID_POWER_LINE_FREQUENCY_50HZ, …_60HZ
+    set_control(facts, POWER_LINE_FREQUENCY, if mains < 55.0 { 1 } else { 2 })
+}
+
+fn auto_exposure(facts: &Facts, _: &Request) -> Option<Trial> {
+    let seen = facts.picture.as_ref().filter(|seen| seen.n_pictures > 0)?;
+    let is_off = seen.luma.mean < 40.0 || seen.luma.share_white > 0.25;
+    let control = control_of(facts, AUTO_EXPOSURE)?;
+    // V4L2_EXPOSURE_MANUAL
+    (is_off && control.value == Some(1) && control.default != 1)
+        .then(|| set_control(facts, control::AUTO_EXPOSURE, control.default))
+        .flatten()
+}
+
+fn formats(facts: &Facts, request: &Request) -> Vec<PixelFormat> {
+    match (&facts.abilities, &request.spec) {
+        (Some(abilities), _) => abilities.format_codes(),
+        (None, crate::source::SourceSpec::Simulated(_)) => PixelFormat::COMMON.into_iter().take(2).collect(),
+        (None, _) => Vec::new(),
+    }
+}
+
+fn other_format(facts: &Facts, request: &Request) -> Option<Trial> {
+    if !(is_slow(facts) || is_damaged(facts) || does_not_start(facts)) {
+        return None;
+    }
+    let got = facts.opening.as_ref().and_then(|opening| opening.got.format).or(request.settings.asked.format);
+    let wanted = if got == Some(PixelFormat::MJPG) { PixelFormat::YUYV } else { PixelFormat::MJPG };
+    formats(facts, request).contains(&wanted).then(|| Trial {
+        with: wanted.to_string(),
+        change: Change::Open(Box::new(move |request| request.asked.format = Some(wanted))),
+        action: Action::UseFormat(wanted),
+    })
+}
+
+fn half_size(facts: &Facts, request: &Request) -> Option<Trial> {
+    if !(is_slow(facts) || is_damaged(facts) || does_not_start(facts)) {
+        return None;
+    }
+    let got = facts.opening.as_ref().and_then(|opening| opening.got.size).or(request.settings.asked.size)?;
+    let half = Size::new(got.width / 2, got.height / 2)?;
+    let abilities: &Capabilities = facts.abilities.as_ref()?;
+    let size = abilities.nearest_size(None, half).filter(|size| size.width < got.width)?;
+    Some(Trial {
+        with: size.to_string(),
+        change: Change::Open(Box::new(move |request| request.asked.size = Some(size))),
+        action: Action::UseSize(size),
+    })
+}
+
+fn other_backend(facts: &Facts, request: &Request) -> Option<Trial> {
+    if !(does_not_start(facts) || is_black(facts)) {
+        return None;
+    }
+    let used = facts.opening.as_ref().and_then(|opening| opening.backend).or(request.settings.backend);
+    let possible = request.spec.backends();
+    let used = used.or_else(|| possible.first().copied())?;
+    let other = possible.into_iter().find(|backend| *backend != used)?;
+    Some(Trial {
+        with: other.label().to_owned(),
+        change: Change::Open(Box::new(move |request| request.backend = Some(other))),
+        action: Action::UseBackend(other),
+    })
+}

@@ -1,0 +1,86 @@
+//! How the camera stands after a check-up, as every other face tells it.
+
+use super::facts::Facts;
+use super::tap::Tap;
+use super::{Request, facts};
+use crate::backend::Backend;
+use crate::source::OpenRequest;
+use crate::status::{Deduction, Drops, Grade, State, Status};
+
+/// Of a camera that streams in this program its own status; else one of what the check-up has seen of it.
+pub(super) fn status(request: &Request, facts: &Facts, tap: Option<&Tap>) -> Status {
+    if let Some(status) = request.live.as_ref().and_then(|live| live.status.current()) {
+        return Status::clone(&status);
+    }
+    let opening = facts.opening.clone().unwrap_or_default();
+    let stream = facts.stream.clone().unwrap_or_default();
+    let open_request = OpenRequest::new(request.spec.clone(), &request.settings);
+    let is_opened = opening.backend.is_some() && stream.ended.is_none() && opening.fault.is_none();
+    let is_streaming = is_opened && stream.n_good > 0;
+    let judged = tap.filter(|_| is_streaming).map(|tap| tap.measured.verdict(&open_request.asked, &tap.got));
+    let health_score = judged.as_ref().map_or(0, |judged| judged.score);
+    let deductions = judged.iter().flat_map(|judged| &judged.findings).filter(|finding| finding.points > 0);
+    let size = stream.sizes.last().copied().or(opening.got.size);
+    let backend = opening.backend.or_else(|| open_request.backend().ok());
+    let fault = stream.ended.clone().or(opening.fault).or_else(|| refusal(facts)).or(stream.last_fault);
+    Status {
+        source: request.spec.to_string(),
+        camera_index: request.spec.index(),
+        backend: backend.map_or("none", Backend::slug).to_owned(),
+        state: if is_streaming { State::Streaming } else { State::Failed },
+        is_opened,
+        is_initialized: is_streaming,
+        is_capturing: is_streaming,
+        is_healthy: is_streaming && Grade::of(health_score) >= Grade::Good,
+        health_score,
+        grade: Grade::of(health_score),
+        deductions: deductions
+            .map(|finding| Deduction {
+                rule: finding.id.to_owned(),
+                reason: finding.message.clone(),
+                points: finding.points,
+            })
+            .collect(),
+        consecutive_failures: u32::from(!is_streaming),
+        has_cached_frame: stream.n_good > 0,
+        fps: stream.fps.map_or(0.0, |fps| (fps * 10.0).round() / 10.0),
+        width: size.map_or(0, |size| size.width),
+        height: size.map_or(0, |size| size.height),
+        frames: stream.n_good,
+        dropped: stream.n_lost + stream.n_late + stream.n_damaged,
+        last_frame_age_secs: None,
+        recovery_attempts: 0,
+        rung: None,
+        last_fault: fault,
+        should_reboot: false,
+        alerts: Vec::new(),
+        name: name(request, facts.presence.as_ref()),
+        asked: open_request.asked,
+        got: opening.got,
+        open_ms: opening.backend.map(|_| opening.open_ms),
+        first_frame_ms: opening.first_frame_ms,
+        latency_ms: stream.age_ms.map(|ms| (ms * 10.0).round() / 10.0),
+        drops: Drops { camera: stream.n_lost + stream.n_late, damaged: stream.n_damaged, warm_up: 0 },
+        outage_secs: None,
+        next_try_secs: None,
+        abandoned_calls: 0,
+        is_isolated: backend.is_some_and(|backend| open_request.is_isolated(backend)),
+        stuck_processes: Vec::new(),
+        ladder: Vec::new(),
+        reset_needs_consent: false,
+    }
+}
+
+/// What stood in the way before the camera was opened.
+fn refusal(facts: &Facts) -> Option<crate::fault::Fault> {
+    let presence = facts.presence.as_ref().and_then(|presence| presence.fault.clone());
+    let access = facts.access.as_ref().and_then(|access| access.fault.clone());
+    let network = facts.conversation.as_ref().and_then(|conversation| conversation.finding.as_ref());
+    presence.or(access).or_else(|| network.map(|finding| finding.fault.clone()))
+}
+
+/// The device's own name, where there is one.
+fn name(request: &Request, presence: Option<&facts::Presence>) -> String {
+    let device = presence.and_then(|presence| presence.device.as_ref());
+    device.map_or_else(|| request.spec.name(), |device| device.name.clone())
+}

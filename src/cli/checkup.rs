@@ -1,0 +1,260 @@
+//! `camclinic checkup`: what is wrong, the proof, what to do.
+
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Instant;
+
+use crossbeam_channel::{RecvTimeoutError, bounded};
+use serde_json::{Value as Json, json};
+
+use super::{Exit, POLL, Work, complain, pretty, say};
+use crate::backend::Backend;
+use crate::checkup::compare::{Compared, compare};
+use crate::checkup::facts::Brief;
+use crate::checkup::{self, Checked, Checkup, Finding, Gravity, Outcome, Progress, Request};
+use crate::phrases::{Language, Said, number};
+
+/// What the command was asked for.
+pub(super) struct Order<'a> {
+    pub json: bool,
+    pub report: Option<&'a Path>,
+    pub no_experiments: bool,
+    pub compare: bool,
+}
+
+/// What the working thread tells.
+enum News {
+    Progress(Progress),
+    Checked(Box<Checkup>),
+    Row(Box<Brief>),
+    Compared(Box<Compared>),
+}
+
+impl Work<'_> {
+    pub(super) fn checkup(&self, source: Option<&str>, order: &Order<'_>) -> Result<Exit, String> {
+        let spec = self.choose(source)?;
+        let settings = self.run.settings.clone();
+        let request = Request {
+            spec,
+            folder: settings.snapshot_folder(),
+            settings,
+            live: None,
+            with_experiments: !order.no_experiments,
+        };
+        let language = Language::English;
+        let (checkup, compared) = self.carry_out(&request, order, language)?;
+        if order.json {
+            say(&pretty(&json(&checkup, compared.as_ref(), language)));
+        } else {
+            say(&text(&request.spec.name(), &checkup, compared.as_ref(), language));
+        }
+        Ok(exit_of(&checkup))
+    }
+
+    /// On a thread of its own, which is told to end when the user interrupts the command.
+    fn carry_out(
+        &self,
+        request: &Request,
+        order: &Order<'_>,
+        language: Language,
+    ) -> Result<(Checkup, Option<Compared>), String> {
+        let (alive, cancel) = bounded(0);
+        let (sender, news) = bounded(64);
+        let (job, wants_comparison) = (request.clone(), order.compare);
+        thread::Builder::new()
+            .name("checkup".to_owned())
+            .spawn(move || {
+                let tell = |news| drop(sender.send(news));
+                let checkup = checkup::run(&job, &cancel, &mut |progress| tell(News::Progress(progress)));
+                tell(News::Checked(Box::new(checkup)));
+                if wants_comparison {
+                    let compared = compare(&job, &cancel, &mut |row| tell(News::Row(Box::new(row.clone()))));
+                    tell(News::Compared(Box::new(compared)));
+                }
+            })
+            .map_err(|error| format!("The system gives no thread: {error}"))?;
+        let mut alive = Some(alive);
+        let (mut checkup, mut compared) = (None, None);
+        let shows_progress = !order.json && self.shared.verbose == 0 && io::stderr().is_terminal();
+        loop {
+            if self.interrupted.load(Ordering::Relaxed) {
+                alive = None;
+            }
+            match news.recv_deadline(Instant::now() + POLL) {
+                Ok(News::Progress(progress)) if shows_progress || self.shared.verbose > 0 => tell(&progress, language),
+                Ok(News::Progress(_)) => {}
+                Ok(News::Checked(done)) => checkup = Some(*done),
+                Ok(News::Row(row)) if shows_progress => complain(&row_text(&row)),
+                Ok(News::Row(_)) => {}
+                Ok(News::Compared(done)) => compared = Some(*done),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        drop(alive);
+        self.check_interrupted()?;
+        checkup.map(|checkup| (checkup, compared)).ok_or_else(|| "The check-up has crashed.".to_owned())
+    }
+}
+
+fn exit_of(checkup: &Checkup) -> Exit {
+    match checkup.verdict().map(|verdict| verdict.entry.gravity) {
+        None => Exit::Healthy,
+        Some(Gravity::Warning) => Exit::Warning,
+        Some(Gravity::Critical) => Exit::Critical,
+    }
+}
+
+/// The contract of `checkup --json`; what follows `status` is more than it asks for.
+fn json(checkup: &Checkup, compared: Option<&Compared>, language: Language) -> Json {
+    let check = |check: &Checked| json!({"id": check.id, "outcome": check.outcome, "took_ms": check.took_ms, "why": language.say(&check.why)});
+    let share = |share: &checkup::slow::Share| json!({"part": language.say(&share.part), "ms": thousandths(share.ms), "is_too_long": share.is_too_long});
+    let mut object = json!({
+        "verdict": checkup.verdict().map(|verdict| verdict.json(language)),
+        "findings": checkup.findings.iter().map(|finding| finding.json(language)).collect::<Vec<_>>(),
+        "checks": checkup.checks.iter().map(check).collect::<Vec<_>>(),
+        "status": checkup.status,
+        "slow": checkup.slow.iter().map(share).collect::<Vec<_>>(),
+        "experiments": checkup.facts.experiments,
+        "took_ms": u64::try_from(checkup.took.as_millis()).unwrap_or(u64::MAX),
+    });
+    if let (Some(compared), Some(object)) = (compared, object.as_object_mut()) {
+        object.insert("backends".to_owned(), json!({"rows": compared.rows, "best": compared.best.map(Backend::slug)}));
+    }
+    object
+}
+
+fn thousandths(value: f64) -> f64 {
+    (value * 1_000.0).round() / 1_000.0
+}
+
+fn tell(progress: &Progress, language: Language) {
+    match progress {
+        Progress::Began(_) | Progress::Found(_) => {}
+        Progress::Ended(checked) => complain(&check_line(checked, language)),
+        Progress::Trying(what) => complain(&format!("  … {}", language.say(what))),
+    }
+}
+
+fn check_line(checked: &Checked, language: Language) -> String {
+    let word = |outcome| match outcome {
+        Outcome::Good => "good",
+        Outcome::Warning => "warning",
+        Outcome::Bad => "bad",
+        Outcome::Skipped => "skipped",
+    };
+    let name = language.say(&Said::new(format!("check.{}", checked.id)));
+    let outcome = language.say(&Said::new(format!("outcome.{}", word(checked.outcome))));
+    let seconds = language.say(&Said::new("card.seconds").with("secs", number(checked.took_ms as f64 / 1_000.0, 1)));
+    let took = if checked.outcome == Outcome::Skipped { String::new() } else { seconds };
+    format!("  {} {} {took:>6}  {}", padded(&name, 22), padded(&outcome, 11), language.say(&checked.why))
+}
+
+/// By letters, which are not bytes in most languages.
+fn padded(text: &str, width: usize) -> String {
+    let n_missing = width.saturating_sub(text.chars().count());
+    format!("{text}{}", " ".repeat(n_missing))
+}
+
+fn text(name: &str, checkup: &Checkup, compared: Option<&Compared>, language: Language) -> String {
+    let said = |key: &'static str| language.say(&Said::new(key));
+    let mut lines = Vec::new();
+    match checkup.verdict() {
+        None => lines.push(format!("{name}: {}", said("card.healthy"))),
+        Some(verdict) => lines.extend(verdict_lines(name, verdict, language)),
+    }
+    let others: Vec<_> = checkup.findings.iter().skip(usize::from(checkup.verdict().is_some())).collect();
+    if !others.is_empty() {
+        lines.push(format!("\n{}", said("card.others")));
+        lines.extend(
+            others.iter().take(4).map(|other| {
+                format!("  {} {}", padded(&sure(other, language), 10), language.say(&other.opinion.title))
+            }),
+        );
+    }
+    if checkup.slow.iter().any(|share| share.is_too_long) {
+        lines.push(format!("\n{}", said("card.slow")));
+        lines.extend(checkup.slow.iter().map(|share| {
+            let mark = if share.is_too_long { "!" } else { " " };
+            format!("  {:>8.1} ms {mark} {}", share.ms, language.say(&share.part))
+        }));
+    }
+    if let Some(compared) = compared {
+        lines.push(format!("\n{}", said("card.backends")));
+        lines.extend(compared.rows.iter().map(row_text));
+        if let Some(best) = compared.best {
+            lines.push(language.say(&Said::new("card.best").with("backend", best.label())));
+        }
+    }
+    lines.push(format!("\n{}", said("card.checks")));
+    let (skipped, carried_out): (Vec<_>, Vec<_>) =
+        checkup.checks.iter().partition(|checked| checked.outcome == Outcome::Skipped && checked.took_ms == 0);
+    lines.extend(carried_out.into_iter().map(|checked| check_line(checked, language)));
+    let mut whys: Vec<_> = skipped.iter().map(|checked| &checked.why).collect();
+    whys.dedup();
+    // Several are left out for one reason.
+    for why in whys {
+        let names = skipped.iter().filter(|checked| checked.why == *why);
+        let names: Vec<_> = names.map(|checked| language.say(&Said::new(format!("check.{}", checked.id)))).collect();
+        let not_checked = language.say(&Said::new("outcome.skipped"));
+        lines.push(format!("  {not_checked}: {} ({})", names.join(", "), language.say(why)));
+    }
+    lines.join("\n")
+}
+
+fn verdict_lines(name: &str, verdict: &Finding, language: Language) -> Vec<String> {
+    let opinion = &verdict.opinion;
+    let said = |key: &'static str| language.say(&Said::new(key));
+    let mut lines = vec![
+        format!("{name}: {}", language.say(&opinion.title)),
+        format!("  {} ({}, {})", language.say(&opinion.because), sure(verdict, language), verdict.entry.id),
+    ];
+    lines.extend(opinion.evidence.iter().map(|evidence| format!("  - {}", language.say(evidence))));
+    if !opinion.fixes.is_empty() {
+        lines.push(format!("\n{}", said("card.fixes")));
+    }
+    for (n, fix) in opinion.fixes.iter().enumerate() {
+        lines.push(format!("  {}. {}", n + 1, language.say(&fix.text)));
+        lines.extend(fix.command.iter().map(|command| format!("     {command}")));
+    }
+    lines
+}
+
+fn sure(finding: &Finding, language: Language) -> String {
+    let word = match finding.opinion.confidence {
+        sure if sure >= checkup::CERTAIN => "sure.certain",
+        likely if likely >= checkup::entries::LIKELY => "sure.likely",
+        _ => "sure.possible",
+    };
+    language.say(&Said::new(word))
+}
+
+/// A line of the comparison of backends.
+fn row_text(row: &Brief) -> String {
+    let backend = row.backend.map_or("?", Backend::label);
+    let ms = |ms: Option<u64>| ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"));
+    let Some(fps) = row.fps else {
+        let why = row.fault.as_ref().map_or_else(String::new, ToString::to_string);
+        return format!("  {} -  {why}", padded(backend, 18));
+    };
+    let format = row.got.format.map_or_else(|| "?".to_owned(), |format| format.to_string());
+    let size = row.got.size.map_or_else(|| "?".to_owned(), |size| size.to_string());
+    let cpu = row.cpu_percent.map_or_else(|| "-".to_owned(), |cpu| format!("{cpu:.0} %"));
+    format!(
+        "  {} open {:>8}, picture {:>8}, {fps:>5.1} fps, jitter {:>5.1} ms, lost {:>3}, {size} {format}, CPU {cpu}",
+        padded(backend, 18),
+        ms(row.open_ms),
+        ms(row.first_frame_ms),
+        row.jitter_ms.unwrap_or_default(),
+        row.n_lost + row.n_damaged,
+    )
+}
+
+/// Whether a file can be a report, before a camera is bothered.
+pub(super) fn report_path(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    let is_zip = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("zip"));
+    if is_zip { Ok(path) } else { Err("the report is a zip file: name one that ends in .zip".to_owned()) }
+}
