@@ -67,7 +67,7 @@ pub struct Seen {
     pub is_doubled: bool,
     /// Rows that were never filled: zeros, read as YUV, are green.
     pub green: Rows,
-    /// Rows of one colour at the bottom, neither black nor white.
+    /// Rows at the bottom that show nothing but one block again and again, neither black nor white, in some of the pictures.
     pub tail: Rows,
     /// Part of the pictures in which the rows from some row on belong to something else.
     pub torn: Option<f64>,
@@ -76,8 +76,8 @@ pub struct Seen {
     pub colour: Colour,
     /// Part of what moves that shows the teeth of two interlaced half-pictures.
     pub combed: f64,
-    /// How much of its contrast from pixel to pixel the sharpest part loses when it is blurred; `None` without contrast.
-    /// Sharp above 0.6, far out of focus below 0.35.
+    /// How much of all contrast around lies between two neighbours of a small picture, in its sharpest parts: a half where an
+    /// edge is sharp, a tenth where it takes ten pixels; `None` without contrast.
     pub focus: Option<f64>,
     pub bars: Bars,
 }
@@ -90,6 +90,8 @@ pub struct Luma {
     pub p1: f64,
     pub p50: f64,
     pub p99: f64,
+    /// Only one pixel of a thousand is brighter.
+    pub peak: f64,
     /// Share of pixels of 250 and more.
     pub share_white: f64,
     /// Share of pixels of 5 and less.
@@ -164,11 +166,9 @@ pub struct Colour {
     pub bgr: [f64; 3],
     /// Mean of the largest difference between two channels of a pixel: below 2 it is grey.
     pub difference: f64,
-    /// Red and blue over green, in pixels of medium brightness; `None` where there are too few.
+    /// Red and blue over green, in pixels that are neither dark nor white; `None` where there are too few.
     pub gains: Option<Gains>,
-    /// The same in the brightest tenth of these.
-    pub bright_gains: Option<Gains>,
-    /// Share of the pixels of medium brightness that are nearly grey.
+    /// Share of these pixels that are nearly grey.
     pub neutral: f64,
     /// Correlation of the two colour differences U and V. Near 1 when brightness was taken for colour, byte for byte.
     pub chroma_correlation: f64,
@@ -227,5 +227,33 @@ impl Watcher {
     pub fn seen(&self) -> Seen {
         let glances: Vec<&Glance> = self.glances.iter().collect();
         glance::seen(&glances, self.coding)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::source::simulated::pictures;
+
+    use super::*;
+
+    fn seen(line: &str, n: usize) -> Seen {
+        let mut watcher = Watcher::new(Coding::Whole);
+        let began = Instant::now();
+        for (due, image) in pictures(line).take(n) {
+            watcher.add(&image, began + due);
+        }
+        watcher.seen()
+    }
+
+    #[test]
+    fn print() {
+        for line in std::env::var("LINES").unwrap_or_default().split(';') {
+            println!("{line}: {:?}", seen(line, 60));
+            if std::env::var("PNG").is_ok() {
+                let image = pictures(line).nth(40).unwrap().1;
+                let png = crate::codec::encode_png(&image).unwrap();
+                std::fs::write(format!("/var/tmp/wt/png-{}.png", line.replace([',', '='], "_")), png).unwrap();
+            }
+        }
     }
 }

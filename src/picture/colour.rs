@@ -1,12 +1,14 @@
 //! Colour of a picture.
 
 use super::grid::Grid;
-use super::numbers::{Histogram, mean, share, std};
+use super::numbers::{mean, share, std};
 use super::{Colour, Gains};
 
-/// Too dark to have a colour, or cut off at white.
-const MEDIUM: std::ops::RangeInclusive<u8> = 30..=245;
-/// Fewer pixels of medium brightness tell no gains.
+/// Darker pixels have no colour.
+const MIN_BRIGHT: u8 = 30;
+/// Brighter ones are white, whatever they show.
+const MAX_BRIGHT: u8 = 250;
+/// Fewer pixels between these tell no gains.
 const MIN_MEDIUM: usize = 500;
 /// Nearly grey: red and blue this close to green, as a share of it.
 const NEUTRAL: f64 = 0.1;
@@ -15,16 +17,14 @@ pub fn colour(grid: &Grid) -> Colour {
     let pixels: Vec<[u8; 3]> = grid.sparse_colours().collect();
     let (u, v): (Vec<f64>, Vec<f64>) = pixels.iter().map(|bgr| chroma(*bgr)).unzip();
     let (std_u, std_v) = (std(&u), std(&v));
-    let medium: Vec<[u8; 3]> =
-        pixels.iter().filter(|bgr| bgr.iter().max().is_some_and(|max| MEDIUM.contains(max))).copied().collect();
+    let is_medium =
+        |bgr: &[u8; 3]| bgr.iter().any(|byte| *byte >= MIN_BRIGHT) && bgr.iter().any(|byte| *byte <= MAX_BRIGHT);
+    let medium: Vec<[u8; 3]> = pixels.iter().filter(|bgr| is_medium(bgr)).copied().collect();
     let has_medium = medium.len() >= MIN_MEDIUM.min(pixels.len() / 4).max(1);
-    let threshold = Histogram::new(medium.iter().map(|[_, g, _]| *g)).quantile(0.9);
-    let bright: Vec<[u8; 3]> = medium.iter().filter(|[_, g, _]| f64::from(*g) >= threshold).copied().collect();
     Colour {
         bgr: means(&pixels),
         difference: mean(pixels.iter().map(|[b, g, r]| f64::from(r.abs_diff(*g).max(b.abs_diff(*g))))),
         gains: gains(&medium).filter(|_| has_medium),
-        bright_gains: gains(&bright).filter(|_| has_medium),
         neutral: share(medium.iter().filter(|bgr| is_neutral(**bgr)).count(), medium.len()),
         chroma_correlation: correlation(&u, &v, std_u, std_v),
         chroma_std: std_u.max(std_v),

@@ -3,16 +3,19 @@
 use super::Bars;
 use super::glance::Tail;
 use super::grid::Grid;
+use crate::frame::Image;
 
 /// What zeros become that are read as YUV: limited range, full range.
 const GREENS: [[u8; 3]; 2] = [[0, 154, 0], [0, 135, 0]];
 /// JPEG and rounding move a colour by so much at most.
 const GREEN_TOLERANCE: u8 = 6;
-/// Within a row that was never filled. A sensor's noise is seen in some pixel of three hundred.
+/// Within a row of a black bar. A sensor's noise is seen in some pixel of three hundred.
 const FLAT_TOLERANCE: u8 = 3;
 /// Black bars: zeros, or the black of limited range without conversion, after JPEG.
 const MAX_BAR: u8 = 20;
 const MIN_WHITE: u8 = 245;
+/// Bytes of a row of a JPEG's largest block.
+const BLOCK: usize = 16 * Image::BYTES_PER_PIXEL;
 /// A step between two rows that is no shading.
 const MIN_JUMP: u8 = 24;
 /// Between the teeth of a comb.
@@ -33,13 +36,15 @@ pub fn green(grid: &Grid) -> Option<Tail> {
         .map(|(n, bgr)| Tail { height: n as f64 / grid.n_rows() as f64, bgr })
 }
 
-/// Rows from the bottom that have one colour, neither black nor white.
-pub fn tail(grid: &Grid) -> Option<Tail> {
-    let bgr = *grid.colour_rows().next_back()?.first()?;
+/// Rows from the bottom in which each block is like the one beside it, neither black nor white: what decoders put where data
+/// is missing, flat or with a pattern.
+pub fn tail(image: &Image) -> Option<Tail> {
+    let row_bytes = image.size().width as usize * Image::BYTES_PER_PIXEL;
+    let rows = || image.pixels().rchunks_exact(row_bytes);
+    let bgr = *rows().next()?.first_chunk::<{ Image::BYTES_PER_PIXEL }>()?;
     let is_extreme = bgr.iter().all(|byte| *byte <= MAX_BAR) || bgr.iter().all(|byte| *byte >= MIN_WHITE);
-    let is_flat = |row: &&[[u8; 3]]| row.iter().all(|pixel| is_close(*pixel, bgr, FLAT_TOLERANCE));
-    let n = grid.colour_rows().rev().take_while(is_flat).count();
-    (n > 0 && !is_extreme).then(|| Tail { height: n as f64 / grid.n_rows() as f64, bgr })
+    let n = rows().take_while(|row| row.len() > BLOCK && row.get(BLOCK..) == row.get(..row.len() - BLOCK)).count();
+    (n > 0 && !is_extreme).then(|| Tail { height: n as f64 / f64::from(image.size().height), bgr })
 }
 
 fn is_close(a: [u8; 3], b: [u8; 3], tolerance: u8) -> bool {

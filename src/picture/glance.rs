@@ -64,7 +64,7 @@ impl Glance {
             jumps: damage::jumps(grid),
             combed: before.map(|before| damage::combed(grid, before)).unwrap_or_default(),
             green: damage::green(grid),
-            tail: damage::tail(grid),
+            tail: damage::tail(image),
             colour: colour::colour(grid),
             focus: focus::focus(grid),
             bars: damage::bars(grid),
@@ -79,6 +79,8 @@ pub fn seen(glances: &[&Glance], coding: Coding) -> Seen {
     let settled = glances.get(glances.len() / 2..).unwrap_or(glances);
     let middle = |of: &dyn Fn(&Glance) -> f64| median(settled.iter().map(|glance| of(glance))).unwrap_or_default();
     let rhythm = Rhythm::of(glances);
+    let tail = |glance: &&Glance| glance.tail.as_ref().map_or(0.0, |tail| tail.height);
+    let usual_tail = glances.iter().map(tail).min_by(f64::total_cmp).unwrap_or(0.0);
     let new: Vec<_> = glances.iter().filter(|glance| !glance.is_same).filter_map(|glance| glance.changes).collect();
     let has_changes = glances.iter().any(|glance| glance.changes.is_some());
     let noise = median(new.iter().map(|changes| changes.noise)).unwrap_or(0.0);
@@ -94,6 +96,7 @@ pub fn seen(glances: &[&Glance], coding: Coding) -> Seen {
             p1: middle(&|glance| glance.luma.p1),
             p50: middle(&|glance| glance.luma.p50),
             p99: middle(&|glance| glance.luma.p99),
+            peak: middle(&|glance| glance.luma.peak),
             share_white: middle(&|glance| glance.luma.share_white),
             share_black: middle(&|glance| glance.luma.share_black),
         },
@@ -103,7 +106,7 @@ pub fn seen(glances: &[&Glance], coding: Coding) -> Seen {
         same: rhythm::same(glances),
         is_doubled: is_doubled(glances),
         green: rows(glances, |glance| glance.green.as_ref()),
-        tail: rows(glances, |glance| glance.tail.as_ref()),
+        tail: rows(glances, |glance| glance.tail.as_ref().filter(|tail| tail.height >= usual_tail + MIN_ROWS)),
         torn: rhythm.as_ref().and_then(|rhythm| rhythm::torn(glances, rhythm)),
         bands: rhythm.as_ref().and_then(|rhythm| rhythm::bands(glances, rhythm)),
         alternation: rhythm.as_ref().and_then(|rhythm| rhythm::alternation(glances, rhythm)),
@@ -129,17 +132,13 @@ fn structure(glances: &[&Glance]) -> f64 {
 fn settled_colour(glances: &[&Glance]) -> Colour {
     let colours = || glances.iter().map(|glance| &glance.colour);
     let middle = |of: &dyn Fn(&Colour) -> f64| median(colours().map(of)).unwrap_or_default();
-    let gains = |of: &dyn Fn(&Colour) -> Option<Gains>| {
-        let red = median(colours().filter_map(of).map(|gains| gains.red))?;
-        let blue = median(colours().filter_map(of).map(|gains| gains.blue))?;
-        Some(Gains { red, blue })
-    };
+    let gain = |of: fn(Gains) -> f64| median(colours().filter_map(|colour| colour.gains).map(of));
+    let gains = gain(|gains| gains.red).zip(gain(|gains| gains.blue)).map(|(red, blue)| Gains { red, blue });
     let [b, g, r]: [Vec<f64>; 3] = [0, 1, 2].map(|n| colours().filter_map(|c| c.bgr.get(n).copied()).collect());
     Colour {
         bgr: [b, g, r].map(|channel| median(channel).unwrap_or_default()),
         difference: middle(&|colour| colour.difference),
-        gains: gains(&|colour| colour.gains),
-        bright_gains: gains(&|colour| colour.bright_gains),
+        gains,
         neutral: middle(&|colour| colour.neutral),
         chroma_correlation: middle(&|colour| colour.chroma_correlation),
         chroma_std: middle(&|colour| colour.chroma_std),

@@ -26,6 +26,7 @@ pub fn luma(grid: &Grid) -> Luma {
         p1: histogram.quantile(0.01),
         p50: histogram.quantile(0.5),
         p99: histogram.quantile(0.99),
+        peak: histogram.quantile(0.999),
         share_white: histogram.share(250..=255),
         share_black: histogram.share(0..=5),
     }

@@ -15,6 +15,7 @@ mod fault_table;
 mod glyph;
 mod help;
 mod lens;
+mod room;
 mod script;
 mod setting_table;
 mod timeline;
@@ -279,6 +280,16 @@ impl Source for Simulated {
         self.controls.set(wanted);
         self.lens.tone = self.controls.tone();
     }
+}
+
+/// The pictures of this line and when each is due, without waiting for them. Those that are lost or damaged are left out.
+#[cfg(test)]
+pub(crate) fn pictures(line: &str) -> impl Iterator<Item = (Duration, crate::frame::Image)> {
+    let script = Script::parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+    let mode = mode(&script, &Asked::default()).unwrap_or_else(|fault| panic!("{line}: {fault}"));
+    let mut lens = Lens::new(&script, mode);
+    let frames = (0..).map_while(move |n| Some((lens.timeline().due(n)?, lens.image(n))));
+    frames.filter_map(|(due, image)| Some((due, image.ok()?)))
 }
 
 #[cfg(test)]

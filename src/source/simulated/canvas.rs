@@ -1,4 +1,4 @@
-//! What the simulated camera looks at: the four patterns, with the clock on each.
+//! What the simulated camera looks at: the patterns, with a clock on those that move.
 //!
 //! Pure drawing. No fault is drawn here: see [`super::lens`].
 
@@ -15,11 +15,16 @@ use std::time::Duration;
 use crate::frame::{Image, Size};
 
 use super::chance::Chance;
+use super::effects::add_sensor_noise;
 use super::glyph::Font;
+use super::room;
 use super::setting_table::Pattern;
 
 /// How dark the rim around white strokes makes what lies under it, of 255: enough to read them on the light grey steps.
 const RIM_DARKNESS: u32 = 150;
+/// Standard deviations of a webcam's noise, of 255: in daylight, and with the gain of the evening.
+const DAY_NOISE: f32 = 1.2;
+const NIGHT_NOISE: f32 = 3.0;
 
 /// A white shape with a dark rim, as coverages of 0 to 255.
 pub struct Mask {
@@ -74,6 +79,8 @@ impl Canvas {
         let still = match pattern {
             Pattern::Card => card(size),
             Pattern::Chart => chart(size),
+            Pattern::Still => room::day(size),
+            Pattern::Night => room::evening(size),
             Pattern::Noise | Pattern::Gradient => Vec::new(),
         };
         Self { pattern, size, still, font: Font::new((height * 0.075).min(width * 0.05).max(6.0)) }
@@ -86,14 +93,22 @@ impl Canvas {
     /// Frame `n`, taken at `time`, in the layout of [`Image`].
     pub fn draw(&self, seed: u64, n: u64, time: Duration) -> Vec<u8> {
         let mut pixels = match self.pattern {
-            Pattern::Card | Pattern::Chart => self.still.clone(),
+            Pattern::Card | Pattern::Chart | Pattern::Still | Pattern::Night => self.still.clone(),
             Pattern::Noise => noise(self.size, Chance::new(seed, n, "pattern=noise")),
             Pattern::Gradient => gradient(self.size, time),
         };
         if self.pattern == Pattern::Card {
             self.draw_dial(&mut pixels, time);
         }
-        self.draw_clock(&mut pixels, n, time);
+        let noise = match self.pattern {
+            Pattern::Still => DAY_NOISE,
+            Pattern::Night => NIGHT_NOISE,
+            Pattern::Card | Pattern::Chart | Pattern::Noise | Pattern::Gradient => {
+                self.draw_clock(&mut pixels, n, time);
+                return pixels;
+            }
+        };
+        add_sensor_noise(&mut pixels, noise, Chance::new(seed, n, "sensor"));
         pixels
     }
 

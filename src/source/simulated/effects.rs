@@ -37,6 +37,69 @@ pub fn add_noise(pixels: &mut [u8], mut chance: Chance) {
     add(rest);
 }
 
+/// What a sensor adds by itself: for each byte two random ones, whose sum is nearly normal.
+pub fn add_sensor_noise(pixels: &mut [u8], std: f32, mut chance: Chance) {
+    /// The standard deviation of the sum of two random bytes.
+    const STD_OF_TWO: f32 = 104.5;
+    for block in pixels.chunks_mut(4) {
+        let random = chance.bytes();
+        for (byte, two) in block.iter_mut().zip(random.as_chunks::<2>().0) {
+            let noise = (f32::from(two[0]) + f32::from(two[1]) - 255.0) / STD_OF_TWO * std;
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates")]
+            let noisy = (f32::from(*byte) + noise).round() as u8;
+            *byte = noisy;
+        }
+    }
+}
+
+/// As a camera for faces sees it: grey, its lamp lit for every second frame only.
+pub fn infrared(pixels: &mut [u8], is_lit: bool) {
+    let light = if is_lit { 256 } else { 96 };
+    for pixel in pixels.as_chunks_mut::<{ Image::BYTES_PER_PIXEL }>().0 {
+        let [b, g, r] = pixel.map(u32::from);
+        pixel.fill((((29 * b + 150 * g + 77 * r) >> 8) * light / 256).to_le_bytes()[0]);
+    }
+}
+
+/// Red and blue exchanged.
+pub fn swap_colours(pixels: &mut [u8]) {
+    for pixel in pixels.as_chunks_mut::<{ Image::BYTES_PER_PIXEL }>().0 {
+        pixel.swap(0, 2);
+    }
+}
+
+/// White balance for quite another light: too much red, too little blue.
+pub fn cast(pixels: &mut [u8]) {
+    const GAINS: [f32; 3] = [0.5, 0.9, 1.45];
+    for pixel in pixels.as_chunks_mut::<{ Image::BYTES_PER_PIXEL }>().0 {
+        for (byte, gain) in pixel.iter_mut().zip(GAINS) {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates")]
+            let cast = (f32::from(*byte) * gain).round() as u8;
+            *byte = cast;
+        }
+    }
+}
+
+/// Every second row from the frame before, as the two halves of an interlaced picture are.
+pub fn comb(pixels: &mut [u8], before: &[u8], size: Size) {
+    let row_bytes = size.width as usize * Image::BYTES_PER_PIXEL;
+    let rows = pixels.chunks_exact_mut(row_bytes).zip(before.chunks_exact(row_bytes));
+    for (row, old) in rows.skip(1).step_by(2) {
+        row.copy_from_slice(old);
+    }
+}
+
+/// Black at the top and at the bottom, an eighth of the height each.
+pub fn letterbox(pixels: &mut [u8], size: Size) {
+    let n_bar = size.height as usize / 8 * size.width as usize * Image::BYTES_PER_PIXEL;
+    let last = pixels.len().saturating_sub(n_bar);
+    for (at, byte) in pixels.iter_mut().enumerate() {
+        if at < n_bar || at >= last {
+            *byte = 0;
+        }
+    }
+}
+
 /// Out of focus by a fixed share of the height: shrunk, and drawn large again with soft transitions.
 pub fn blurred(pixels: &[u8], size: Size) -> Vec<u8> {
     let factor = (size.height / 90).max(2) as usize;

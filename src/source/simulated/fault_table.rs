@@ -102,6 +102,27 @@ faults! {
     Green "green" Nothing Light
         "The picture is plain green."
         "buffers that the driver never filled: zeros, read as YUV, are green.";
+    Cap "cap" Nothing Light
+        "The picture is black, but for the noise of the sensor."
+        "a cap on the lens; a shutter in front of it.";
+    Infrared "infrared" Nothing Any
+        "The picture is grey, and every second frame darker."
+        "the infrared camera of a laptop, made for face recognition.";
+    Swapped "swapped" Nothing Any
+        "Red and blue are exchanged, in uncompressed formats."
+        "pixels read in another order than the camera sends them.";
+    Cast "cast" Nothing Any
+        "The picture has a red cast."
+        "white balance that is fixed for another light.";
+    Comb "comb" Nothing Any
+        "Every second row is from the frame before."
+        "interlaced video, shown as it comes.";
+    Doubled "doubled" Nothing Any
+        "Every picture comes twice."
+        "a capture card that makes 60 frames of 30.";
+    Letterbox "letterbox" Nothing Any
+        "Black bars at the top and at the bottom."
+        "a picture of another shape, fitted into the format.";
     Frozen "frozen" Nothing Any
         "The same picture again and again, while the sequence goes on."
         "a camera whose processor hangs while its USB side runs.";

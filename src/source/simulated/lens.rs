@@ -10,7 +10,7 @@ use crate::frame::{Image, Size};
 use super::canvas::Canvas;
 use super::chance::Chance;
 use super::controls::Tone;
-use super::effects::{add_noise, band, blurred};
+use super::effects::{self, add_noise, add_sensor_noise, band, blurred};
 use super::fault_table::FaultName;
 use super::script::Script;
 use super::setting_table::WireFormat;
@@ -27,6 +27,9 @@ pub struct Mode {
 
 /// What zeros become that are read as YUYV.
 const GREEN: [u8; 3] = [0, 154, 0];
+/// Around which the noise of a covered sensor lies, and how much of it there is.
+const COVERED: u8 = 1;
+const COVERED_NOISE: f32 = 0.9;
 /// Good enough not to be seen, and about what cameras use.
 const JPEG_QUALITY_PERCENT: u32 = 85;
 
@@ -151,11 +154,20 @@ impl Lens {
         }
         let mut pixels = if has(FaultName::Black).is_some() {
             vec![0; size.n_bytes()]
+        } else if has(FaultName::Cap).is_some() {
+            let mut pixels = vec![COVERED; size.n_bytes()];
+            add_sensor_noise(&mut pixels, COVERED_NOISE, self.chance(n, "sensor"));
+            pixels
         } else {
             if self.canvas.size() != size {
                 self.canvas = Canvas::new(self.script.pattern(), size);
             }
-            self.canvas.draw(self.script.seed(), n, time)
+            let scene = |n: u64| self.canvas.draw(self.script.seed(), n, self.timeline.due(n).unwrap_or_default());
+            let mut pixels = scene(n);
+            if has(FaultName::Comb).is_some() {
+                effects::comb(&mut pixels, &scene(n.saturating_sub(1)), size);
+            }
+            pixels
         };
         if has(FaultName::Blur).is_some() {
             pixels = blurred(&pixels, size);
@@ -175,9 +187,21 @@ impl Lens {
         {
             band(&mut pixels, size, time, mains_hz, self.mode.fps);
         }
+        if has(FaultName::Infrared).is_some() {
+            effects::infrared(&mut pixels, n.is_multiple_of(2));
+        }
+        if has(FaultName::Cast).is_some() {
+            effects::cast(&mut pixels);
+        }
+        if has(FaultName::Swapped).is_some() && self.mode.format != WireFormat::Mjpeg {
+            effects::swap_colours(&mut pixels);
+        }
         self.tone.apply(&mut pixels);
         if has(FaultName::Noise).is_some() {
             add_noise(&mut pixels, self.chance(n, "noise"));
+        }
+        if has(FaultName::Letterbox).is_some() {
+            effects::letterbox(&mut pixels, size);
         }
         pixels
     }
@@ -186,7 +210,8 @@ impl Lens {
     fn seen(&self, n: u64) -> u64 {
         let due = self.timeline.due(n).unwrap_or_default();
         let frozen = self.script.fault_at(FaultName::Frozen, due);
-        frozen.map_or(n, |frozen| self.timeline.first_from(frozen.start).min(n))
+        let n = frozen.map_or(n, |frozen| self.timeline.first_from(frozen.start).min(n));
+        if self.script.fault_at(FaultName::Doubled, due).is_some() { n & !1 } else { n }
     }
 
     /// What the program makes of frame `n`.

@@ -44,6 +44,8 @@ choices! {
         Noise "noise" "grey noise, new in each frame: the hardest picture to compress";
         Gradient "gradient" "soft colours that wander: shows coarse steps and bad compression";
         Chart "chart" "stars and lines of one pixel and more: shows focus and scaling";
+        Still "still" "a room in which nothing moves, with the faint noise of a sensor";
+        Night "night" "the same room in the evening: dim, with two lamps";
     }
 }
 
