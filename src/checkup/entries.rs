@@ -208,9 +208,3 @@ pub const ENTRIES: &[&[Entry]] = &[
 pub fn all() -> impl Iterator<Item = &'static Entry> {
     ENTRIES.iter().flat_map(|group| group.iter())
 }
-
-/// How bright the pictures are, 0 to 255, where they were looked at.
-fn picture_mean(facts: &Facts) -> Option<f64> {
-    let _ = facts.picture.as_ref()?;
-    None
-}

@@ -106,7 +106,7 @@ fn settings() -> Fix {
 fn privacy_windows(facts: &Facts) -> Option<Opinion> {
     const SLUG: &str = "privacy-windows";
     // Those of the Device Manager are F02.
-    let fault = denied(facts, System::Windows).filter(|fault| !fault.code.is_some_and(|code| code > 0))?;
+    let fault = denied(facts, System::Windows).filter(|fault| fault.code.is_none_or(|code| code <= 0))?;
     let switch = facts.access.as_ref().and_then(|access| access.fault.as_ref()).filter(|fault| fault.code.is_none());
     if switch.is_some_and(|fault| fault.message.contains("LetAppsAccessCamera")) {
         return Some(Opinion::new(SLUG, 0.95).called("policy").said(fault).fixes(&["ask-administrator"]));

@@ -165,15 +165,26 @@ fn infrared_device(facts: &Facts) -> Option<Opinion> {
 fn virtual_camera(facts: &Facts) -> Option<Opinion> {
     const SLUG: &str = "virtual-camera";
     let device = facts.device().filter(|device| device.kind == DeviceKind::Virtual)?;
-    let (_, fault) = facts.troubles().find(|(_, fault)| {
+    let fault = facts.troubles().map(|(_, fault)| fault).find(|fault| {
         matches!(fault.class, FaultClass::Stalled | FaultClass::Hung) || fault.kind == FaultKind::FormatRefused
-    })?;
-    let opinion = Opinion::new(SLUG, 0.95).with("camera", device.name.as_str()).said(fault);
-    let opinion = match sibling(facts) {
+    });
+    // What stands still may be what its program shows; one colour is what most drivers show without one.
+    let seen = facts.picture.as_ref().filter(|seen| seen.n_pictures > 1 && seen.same.lasts && seen.same.secs >= 1.0);
+    let confidence = match (fault, seen) {
+        (Some(_), _) => 0.95,
+        (None, Some(seen)) if seen.is_uniform => 0.85,
+        (None, Some(_)) => 0.4,
+        (None, None) => return None,
+    };
+    let opinion = Opinion::new(SLUG, confidence).with("camera", device.name.as_str());
+    let opinion = match fault {
+        Some(fault) => opinion.said(fault),
+        None => opinion.kind("still"),
+    };
+    Some(match sibling(facts) {
         Some(camera) => opinion.fix(Fix::new("start-producer")).fix(choose(camera)),
         None => opinion.fixes(&["start-producer", "choose-camera"]),
-    };
-    Some(opinion)
+    })
 }
 
 fn other_camera(facts: &Facts) -> Option<Opinion> {

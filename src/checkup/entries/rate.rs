@@ -130,8 +130,8 @@ fn is_for_light(facts: &Facts, short: Shortfall) -> f64 {
     let may_fall = value(facts, EXPOSURE_PRIORITY).map(|value| value != 0);
     // In units of 100 µs.
     let exposure_ms = value(facts, EXPOSURE_TIME).map(|value| value as f64 / 10.0);
-    let is_long = exposure_ms.map(|ms| ms > 900.0 / short.wanted);
-    let is_dim = super::picture_mean(facts).map(|mean| mean < DIM);
+    let is_long = exposure_ms.map(|ms| ms > 1_050.0 / short.wanted);
+    let is_dim = facts.mean().map(|mean| mean < DIM);
     let has_gaps = facts.lost_share().is_some();
     match (is_long, may_fall, is_dim) {
         _ if facts.improved_by("exposure-priority").is_some() => 0.97,
@@ -139,8 +139,7 @@ fn is_for_light(facts: &Facts, short: Shortfall) -> f64 {
         // The time itself is what it takes, whoever set it.
         (Some(true), Some(true), Some(true)) => 0.93,
         (Some(true), Some(true), None) | (Some(true), _, Some(true)) => 0.88,
-        (Some(true), ..) => 0.8,
-        (None, Some(true), Some(true)) => 0.8,
+        (Some(true), ..) | (None, Some(true), Some(true)) => 0.8,
         (None, None, Some(true)) => 0.6,
         (Some(false), _, Some(true)) => 0.3,
         _ => 0.0,
@@ -167,7 +166,7 @@ fn low_light(facts: &Facts) -> Option<Opinion> {
     } else {
         opinion = opinion.kind("dim");
     }
-    if let Some(mean) = super::picture_mean(facts) {
+    if let Some(mean) = facts.mean() {
         opinion = opinion.seen(Said::new("evidence.mean").with("mean", mean));
     }
     opinion = opinion.fixes(&["more-light"]);
@@ -298,7 +297,7 @@ fn computer_slow(facts: &Facts) -> Option<Opinion> {
         );
     }
     let stream = stream(facts).filter(|_| facts.source.kind != SourceKind::File)?;
-    let n_all = stream.n_good + stream.n_lost;
+    let n_all = stream.n_good + stream.n_lost + stream.n_late;
     let late = stream.n_late as f64 / n_all.max(1) as f64;
     let has_late = stream.n_late >= 3 && late >= 0.03;
     let decode = stream.decode_ms.zip(stream.agreed_fps.or(facts.source.asked.fps));
@@ -308,7 +307,8 @@ fn computer_slow(facts: &Facts) -> Option<Opinion> {
     let confidence = match () {
         () if has_late && (is_busy || is_slow_decoder) => 0.93,
         () if is_slow_decoder && is_short => 0.88,
-        () if has_late => 0.75,
+        () if has_late && late >= 0.1 => 0.75,
+        () if has_late => 0.45,
         () if is_busy && is_short => 0.7,
         () => return None,
     };

@@ -124,11 +124,17 @@ impl Facts {
         came.or_else(|| self.opening.as_ref()?.got.size)
     }
 
+    /// Mean brightness of the pictures, 0 to 255.
+    pub(super) fn mean(&self) -> Option<f64> {
+        let seen = self.picture.as_ref().filter(|seen| seen.n_pictures > 0)?;
+        Some(seen.luma.mean)
+    }
+
     /// Of all frames, the share that is missing although this computer had time for it; 0 to 1. `None` where that is no more
     /// than chance.
     pub(super) fn lost_share(&self) -> Option<f64> {
         let stream = self.stream.as_ref()?;
-        share(stream.n_lost.saturating_sub(stream.n_late), stream.n_good + stream.n_lost + stream.n_damaged)
+        share(stream.n_lost, stream.n_good + stream.n_lost + stream.n_late + stream.n_damaged)
     }
 
     /// The share that came damaged.
