@@ -11,6 +11,16 @@ use crate::control::Setting;
 use crate::frame::{PixelFormat, Size};
 use crate::phrases::Said;
 
+mod access;
+mod busy;
+mod network;
+mod opening;
+mod presence;
+mod rate;
+mod signs;
+mod system;
+mod usb;
+
 /// From the computer outwards, and cheap before intrusive: the nearer one explains what is seen behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -183,7 +193,16 @@ pub enum Action {
 }
 
 /// Every failure that can be seen here, in the order of the catalogue.
-pub const ENTRIES: &[&[Entry]] = &[];
+pub const ENTRIES: &[&[Entry]] = &[
+    presence::ENTRIES,
+    access::ENTRIES,
+    busy::ENTRIES,
+    opening::ENTRIES,
+    usb::ENTRIES,
+    rate::ENTRIES,
+    system::ENTRIES,
+    network::ENTRIES,
+];
 
 /// All of them one after the other.
 pub fn all() -> impl Iterator<Item = &'static Entry> {

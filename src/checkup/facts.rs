@@ -104,6 +104,8 @@ pub struct Presence {
     pub was: Option<String>,
     /// Its siblings: nodes or interfaces of the same device, by identity.
     pub siblings: Vec<Device>,
+    /// The kernel has the node, though this program may not see it in `/dev` (F11).
+    pub is_known_to_kernel: Option<bool>,
     /// How often it came and went within the last hour.
     pub n_replugs: Option<u32>,
 }

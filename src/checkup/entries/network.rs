@@ -1,0 +1,220 @@
+//! What stands in the way of a network camera (F80 to F99). The conversation with it names the entry; without one, the fault
+//! of the stream does.
+
+use super::super::facts::{Facts, SourceKind};
+use super::{Action, Entry, Fix, Gravity, Layer, Opinion};
+use crate::fault::{Fault, FaultKind};
+use crate::network::{StepName, StepOutcome};
+use crate::phrases::{Said, number};
+use crate::settings::Transport;
+
+/// A row of the table: what it is called, and which kinds of fault stand for it where nobody has talked to the camera.
+macro_rules! entries {
+    ($($id:literal $slug:literal $gravity:ident $fixes:ident $($kind:ident)*;)*) => {
+        pub const ENTRIES: &[Entry] = &[$(Entry {
+            id: $id,
+            slug: $slug,
+            layer: Layer::Network,
+            gravity: Gravity::$gravity,
+            judge: |facts| judge(facts, $id, $slug, &[$(FaultKind::$kind),*]).map(|opinion| $fixes(opinion, facts)),
+        }),*];
+    };
+}
+
+entries! {
+    "F80" "name-unknown" Critical name NameUnknown;
+    "F81" "refused" Critical refused Refused;
+    "F82" "unreachable" Critical unreachable Unreachable OpenTimeout;
+    "F83" "login-refused" Critical login LoginRefused;
+    "F84" "wrong-path" Critical path WrongPath;
+    "F85" "forbidden" Critical forbidden Forbidden Denied;
+    "F86" "protocol-trouble" Critical protocol ProtocolTrouble FormatRefused;
+    "F87" "udp-blocked" Critical udp UdpBlocked;
+    "F88" "packet-loss" Warning loss;
+    "F89" "session-timeout" Warning session;
+    "F90" "session-limit" Critical limit SessionLimit;
+    "F91" "codec-missing" Critical codec CodecMissing OpenFailed;
+    "F92" "late-key-frame" Warning key_frame NoFirstFrame;
+    "F93" "latency-grows" Warning backlog Backlog;
+    "F94" "certificate" Critical certificate Untrusted;
+    "F95" "no-stream" Critical no_stream NoStream;
+    "F96" "camera-restarts" Critical restarts Stall ReadFailed Unplugged Hung;
+    "F97" "size-changes" Warning changes;
+    "F98" "camera-clock-jumps" Warning clock;
+    "F99" "wrong-protocol" Critical scheme WrongProtocol;
+}
+
+fn judge(facts: &Facts, id: &str, slug: &'static str, kinds: &[FaultKind]) -> Option<Opinion> {
+    if facts.source.kind != SourceKind::Network {
+        return None;
+    }
+    let finding = facts.conversation.as_ref().and_then(|conversation| conversation.finding.as_ref());
+    let (confidence, fault) = match finding {
+        Some(finding) if finding.entry == id => (finding.confidence, &finding.fault),
+        // The camera's own words count for more than what the stream's end looks like.
+        Some(_) => return None,
+        None => match facts.trouble_of(kinds) {
+            Some((_, fault)) => (from_stream(fault), fault),
+            None => return measured(facts, id, slug),
+        },
+    };
+    Some(Opinion::new(slug, confidence).with("camera", facts.source.name.as_str()).said(fault))
+}
+
+/// How surely a kind of fault stands for its entry.
+fn from_stream(fault: &Fault) -> f64 {
+    match fault.kind {
+        FaultKind::OpenTimeout | FaultKind::NoFirstFrame => 0.6,
+        FaultKind::Stall | FaultKind::ReadFailed | FaultKind::Hung | FaultKind::Unplugged | FaultKind::OpenFailed => {
+            0.7
+        }
+        FaultKind::ProtocolTrouble | FaultKind::Unreachable => 0.85,
+        _ => 0.95,
+    }
+}
+
+/// What the stream shows that runs.
+fn measured(facts: &Facts, id: &str, slug: &'static str) -> Option<Opinion> {
+    /// Ages at which cameras end sessions that nobody has kept alive, in seconds.
+    const TIMEOUTS: [f64; 5] = [30.0, 60.0, 120.0, 180.0, 300.0];
+    const MAX_GROWTH_MS: f64 = 300.0;
+    let stream = facts.stream.as_ref()?;
+    let opinion = |confidence| Opinion::new(slug, confidence).with("camera", facts.source.name.as_str());
+    match id {
+        "F88" => {
+            let share = facts.lost_share().or_else(|| facts.damaged_share())?;
+            let lost = Said::new("evidence.lost").with("percent", number(share * 100.0, 1));
+            Some(opinion(0.75).seen(lost))
+        }
+        "F89" => {
+            let fault = stream.ended.as_ref()?;
+            let timeout = TIMEOUTS.into_iter().find(|timeout| (stream.secs - timeout).abs() < 1.5)?;
+            Some(opinion(0.55).said(fault).seen(Said::new("evidence.session").with("secs", timeout)))
+        }
+        "F93" => {
+            let growth = stream.age_growth_ms.filter(|ms| *ms > MAX_GROWTH_MS)?;
+            Some(opinion(0.7).seen(Said::new("evidence.growth").with("ms", growth)))
+        }
+        _ => None,
+    }
+}
+
+fn address() -> Fix {
+    Fix::new("edit-address").does(Action::EditAddress)
+}
+
+fn transport(transport: Transport) -> Fix {
+    match transport {
+        Transport::Udp => Fix::new("use-udp").does(Action::UseTransport(transport)),
+        Transport::Tcp | Transport::Auto => Fix::new("use-tcp").does(Action::UseTransport(transport)),
+    }
+}
+
+fn step(facts: &Facts, name: StepName) -> Option<StepOutcome> {
+    let steps = &facts.conversation.as_ref()?.steps;
+    steps.iter().find(|step| step.name == name).map(|step| step.outcome)
+}
+
+fn name(opinion: Opinion, _: &Facts) -> Opinion {
+    opinion.fix(address()).fixes(&["camera-number", "check-network"])
+}
+
+fn refused(opinion: Opinion, _: &Facts) -> Opinion {
+    opinion.fixes(&["check-port"]).fix(address()).fixes(&["camera-rtsp-on", "close-viewers"])
+}
+
+fn unreachable(opinion: Opinion, _: &Facts) -> Opinion {
+    opinion.fixes(&["camera-power", "same-network", "firewall"]).fix(address())
+}
+
+fn login(opinion: Opinion, _: &Facts) -> Opinion {
+    opinion.fix(address()).fixes(&["camera-user-rights", "wait-lock"])
+}
+
+fn path(opinion: Opinion, facts: &Facts) -> Opinion {
+    advised(opinion, facts).fix(address()).fixes(&["camera-path"])
+}
+
+fn forbidden(opinion: Opinion, _: &Facts) -> Opinion {
+    opinion.fixes(&["camera-allow-list", "wait-lock", "camera-user-rights"])
+}
+
+fn protocol(opinion: Opinion, facts: &Facts) -> Opinion {
+    let other = if step(facts, StepName::SetupTcp) == Some(StepOutcome::Bad) { Transport::Udp } else { Transport::Tcp };
+    advised(opinion, facts).fix(transport(other)).fixes(&["restart-camera", "update-firmware"])
+}
+
+fn udp(opinion: Opinion, _: &Facts) -> Opinion {
+    opinion.fix(transport(Transport::Tcp)).fixes(&["firewall"])
+}
+
+fn loss(opinion: Opinion, facts: &Facts) -> Opinion {
+    // Over UDP the way loses packets; over TCP the camera does.
+    let is_udp = step(facts, StepName::SetupTcp).is_none_or(|outcome| outcome == StepOutcome::Skipped);
+    let opinion = if is_udp { opinion.fix(transport(Transport::Tcp)) } else { opinion };
+    advised(opinion, facts).fixes(&["camera-by-cable", "lower-bit-rate"])
+}
+
+fn session(opinion: Opinion, _: &Facts) -> Opinion {
+    opinion.fix(transport(Transport::Tcp)).fixes(&["router-timeout", "update-firmware"])
+}
+
+fn limit(opinion: Opinion, _: &Facts) -> Opinion {
+    opinion.fixes(&["close-viewers", "wait-sessions"]).fix(address()).fixes(&["restart-camera"])
+}
+
+fn codec(opinion: Opinion, _: &Facts) -> Opinion {
+    opinion.fixes(&["camera-h264"]).fix(address())
+}
+
+fn key_frame(opinion: Opinion, _: &Facts) -> Opinion {
+    opinion.fixes(&["camera-key-frames", "camera-smart-off"])
+}
+
+fn backlog(opinion: Opinion, _: &Facts) -> Opinion {
+    opinion.fix(Fix::new("reconnect").does(Action::Reconnect)).fixes(&[
+        "lower-bit-rate",
+        "camera-by-cable",
+        "close-programs",
+    ])
+}
+
+fn certificate(opinion: Opinion, facts: &Facts) -> Opinion {
+    let is_clock = facts.time.as_ref().is_some_and(|time| time.is_year_wrong);
+    let clock = Fix::new("set-clock").runs("sudo timedatectl set-ntp true");
+    let opinion = if is_clock { opinion.kind("clock").fix(clock) } else { opinion };
+    advised(opinion, facts).fix(address()).fixes(&["camera-ntp"])
+}
+
+fn no_stream(opinion: Opinion, facts: &Facts) -> Opinion {
+    advised(opinion, facts).fix(address()).fixes(&["camera-path"])
+}
+
+fn restarts(opinion: Opinion, _: &Facts) -> Opinion {
+    opinion
+        .fixes(&["camera-power", "camera-by-cable"])
+        .fix(Fix::new("reconnect").does(Action::Reconnect))
+        .fixes(&["update-firmware"])
+}
+
+fn changes(opinion: Opinion, _: &Facts) -> Opinion {
+    opinion.fixes(&["camera-other-user", "camera-day-night"])
+}
+
+fn clock(opinion: Opinion, _: &Facts) -> Opinion {
+    opinion.fixes(&["camera-smart-off", "camera-ntp"])
+}
+
+fn scheme(opinion: Opinion, facts: &Facts) -> Opinion {
+    advised(opinion, facts).fix(address()).fixes(&["check-port"])
+}
+
+/// What the conversation advises, where it knows more than what holds for all of its kind.
+fn advised(opinion: Opinion, facts: &Facts) -> Opinion {
+    let finding = facts.conversation.as_ref().and_then(|conversation| conversation.finding.as_ref());
+    let own = finding.map(|finding| &finding.fault).filter(|fault| fault.advice != fault.kind.advice());
+    match own {
+        Some(fault) => opinion.advised(fault),
+        None => opinion,
+    }
+}

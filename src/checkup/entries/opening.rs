@@ -1,0 +1,257 @@
+//! Whether it opens, and whether a first picture comes (F30 to F39, F101).
+
+use super::super::facts::{Facts, SourceKind};
+use super::signs::{Place, hresult};
+use super::{Action, Entry, Fix, Gravity, Layer, Opinion};
+use crate::backend::Backend;
+use crate::device::{DeviceKind, System};
+use crate::fault::{Fault, FaultClass, FaultKind};
+use crate::phrases::{Said, number};
+
+pub const ENTRIES: &[Entry] = &[
+    Entry { id: "F30", slug: "open-hangs", layer: Layer::Open, gravity: Gravity::Critical, judge: open_hangs },
+    Entry { id: "F31", slug: "open-slow", layer: Layer::Open, gravity: Gravity::Warning, judge: open_slow },
+    Entry {
+        id: "F32",
+        slug: "windows-camera-stuck",
+        layer: Layer::Open,
+        gravity: Gravity::Critical,
+        judge: windows_camera_stuck,
+    },
+    Entry { id: "F33", slug: "read-hangs", layer: Layer::Open, gravity: Gravity::Critical, judge: read_hangs },
+    Entry { id: "F34", slug: "no-picture", layer: Layer::Open, gravity: Gravity::Critical, judge: no_picture },
+    Entry {
+        id: "F35",
+        slug: "directshow-silent",
+        layer: Layer::Open,
+        gravity: Gravity::Critical,
+        judge: directshow_silent,
+    },
+    Entry {
+        id: "F36",
+        slug: "media-foundation-silent",
+        layer: Layer::Open,
+        gravity: Gravity::Critical,
+        judge: media_foundation_silent,
+    },
+    Entry { id: "F37", slug: "close-slow", layer: Layer::Open, gravity: Gravity::Warning, judge: close_slow },
+    Entry { id: "F39", slug: "driver-crash", layer: Layer::Open, gravity: Gravity::Critical, judge: driver_crash },
+    Entry {
+        id: "F101",
+        slug: "libcamera-timeout",
+        layer: Layer::Open,
+        gravity: Gravity::Critical,
+        judge: libcamera_timeout,
+    },
+];
+
+/// Other cameras open in less than a second; one whose opening takes longer makes everybody wait (F31).
+const SLOW_OPEN_MS: u64 = 3_000;
+/// `E_PENDING`
+const PENDING: u32 = 0x8000_000A;
+/// `WAIT_TIMEOUT`, `VFW_E_TIMEOUT`, `VFW_E_WRONG_STATE`
+const WAIT_TIMEOUT: u32 = 0x8007_0102;
+const DIRECT_SHOW_TIMEOUTS: [u32; 2] = [0x8004_022E, 0x8004_0227];
+
+fn backend(facts: &Facts) -> Option<Backend> {
+    facts.opening.as_ref().and_then(|opening| opening.backend).or(facts.source.backend)
+}
+
+fn reset() -> Fix {
+    Fix::new("reset-device").does(Action::ResetDevice)
+}
+
+fn restart_stream() -> Fix {
+    Fix::new("restart-stream").does(Action::RestartStream)
+}
+
+fn use_backend(backend: Backend) -> Fix {
+    Fix::new("use-backend").with("backend", backend.label()).does(Action::UseBackend(backend))
+}
+
+/// A call to open that has not come back; on the systems where it may wait for a question it is another one.
+fn open_timeout(facts: &Facts) -> Option<&Fault> {
+    let found = facts.troubles().find(|(place, fault)| {
+        fault.kind == FaultKind::OpenTimeout
+            || fault.kind == FaultKind::Hung
+                && *place == Place::Opening
+                && first_frame(facts).is_none()
+                && !is_reading(fault)
+    });
+    let (_, fault) = found.filter(|_| facts.is_local())?;
+    let is_other = fault.message.contains("macOS asks") || fault.message.contains(LATE_WORKER);
+    (!is_other).then_some(fault)
+}
+
+/// What the capture process says that has no time to start: F55.
+pub const LATE_WORKER: &str = "the capture process has not started";
+
+fn is_reading(fault: &Fault) -> bool {
+    fault.message.starts_with("no frame")
+}
+
+fn first_frame(facts: &Facts) -> Option<u64> {
+    facts.opening.as_ref().and_then(|opening| opening.first_frame_ms)
+}
+
+fn kernel_function(facts: &Facts) -> Option<&str> {
+    facts.opening.as_ref().and_then(|opening| opening.kernel_function.as_deref())
+}
+
+fn waited_secs(facts: &Facts) -> f64 {
+    facts.opening.as_ref().map_or(0.0, |opening| opening.open_ms as f64 / 1e3)
+}
+
+fn open_hangs(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "open-hangs";
+    let fault = open_timeout(facts).filter(|_| facts.system() != System::Windows)?;
+    let queries = facts.kernel_says(&["-110"]);
+    let mut opinion = Opinion::new(SLUG, 0.95).with("secs", number(waited_secs(facts), 1)).said(fault);
+    if let Some(function) = kernel_function(facts) {
+        opinion = opinion.seen(Said::new("evidence.kernel-function").with("function", function));
+    }
+    if let Some(line) = queries.last() {
+        opinion = opinion.words(line);
+    }
+    Some(opinion.fix(Fix::new("replug")).fix(reset()).fixes(&["power-cycle", "restart-computer"]))
+}
+
+fn open_slow(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "open-slow";
+    let opening = facts.opening.as_ref().filter(|_| facts.is_local())?;
+    let is_media_foundation = backend(facts) == Some(Backend::Msmf);
+    let secs = number(opening.open_ms as f64 / 1e3, 1);
+    let compared = facts.improved_by("other-backend");
+    let hardware = || Fix::new("msmf-transforms-off").runs("setx OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS 0");
+    if let Some(fault) = open_timeout(facts).filter(|_| is_media_foundation && facts.system() == System::Windows) {
+        // Nothing tells yet whether it would have come back: F32.
+        let confidence = if compared.is_some() { 0.92 } else { 0.55 };
+        let opinion = Opinion::new(SLUG, confidence).called("media-foundation").with("secs", secs).said(fault);
+        return Some(opinion.fix(use_backend(Backend::DirectShow)).fix(hardware()).fix(use_backend(Backend::Native)));
+    }
+    opening.first_frame_ms.filter(|_| opening.fault.is_none() && opening.open_ms >= SLOW_OPEN_MS)?;
+    let opinion = Opinion::new(SLUG, if is_media_foundation { 0.9 } else { 0.75 }).with("secs", secs);
+    if is_media_foundation {
+        let opinion = opinion.called("media-foundation");
+        return Some(opinion.fix(use_backend(Backend::DirectShow)).fix(hardware()).fix(use_backend(Backend::Native)));
+    }
+    Some(opinion.fixes(&["replug", "other-port", "update-firmware"]))
+}
+
+fn windows_camera_stuck(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "windows-camera-stuck";
+    if facts.system() != System::Windows {
+        return None;
+    }
+    let told = facts.coded(&[hresult(WAIT_TIMEOUT)]).map(|(_, fault)| fault);
+    let fault = told.or_else(|| open_timeout(facts))?;
+    let other = facts.experiments.iter().find(|tried| tried.id == "other-backend");
+    let confidence = match other {
+        _ if facts.improved_by("other-backend").is_some() => 0.1,
+        Some(_) => 0.92,
+        None if told.is_some() => 0.92,
+        None if backend(facts) == Some(Backend::Msmf) => 0.5,
+        None => 0.8,
+    };
+    let opinion = Opinion::new(SLUG, confidence).said(fault).fix(super::presence::restart_frame_server());
+    Some(opinion.fixes(&["replug", "enable-device", "restart-computer"]))
+}
+
+fn read_hangs(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "read-hangs";
+    let (_, fault) = facts.trouble_of(&[FaultKind::Hung]).filter(|_| facts.is_local())?;
+    if open_timeout(facts) == Some(fault) {
+        return None;
+    }
+    let mut opinion = Opinion::new(SLUG, 0.95).said(fault);
+    if let Some(function) = kernel_function(facts) {
+        opinion = opinion.seen(Said::new("evidence.kernel-function").with("function", function));
+    }
+    let reconnect = Fix::new("reconnect").does(Action::Reconnect);
+    Some(opinion.fix(reconnect).fix(Fix::new("replug")).fix(reset()).fixes(&["other-backend", "restart-computer"]))
+}
+
+/// The kinds that say no more than that no picture came.
+const SILENCE: [FaultKind; 4] =
+    [FaultKind::NoFirstFrame, FaultKind::Stall, FaultKind::ReadFailed, FaultKind::OpenFailed];
+
+fn no_picture(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "no-picture";
+    let (place, fault) = facts.trouble().filter(|_| facts.is_local())?;
+    let is_silent = SILENCE.contains(&fault.kind);
+    if !is_silent && fault.class != FaultClass::Stalled {
+        return None;
+    }
+    let is_codeless = fault.code.is_none_or(|code| code == 11);
+    let is_virtual =
+        facts.device().is_some_and(|device| matches!(device.kind, DeviceKind::Virtual | DeviceKind::RawSensor));
+    let has_waited = matches!(fault.kind, FaultKind::NoFirstFrame | FaultKind::Stall);
+    // Whatever has a number or a sign of its own is another entry's; this one says what is left.
+    let confidence = match () {
+        () if is_virtual => 0.4,
+        () if has_waited && is_codeless => 0.8,
+        () => 0.5,
+    };
+    let opinion = Opinion::new(SLUG, confidence).said(fault);
+    let opinion = match (place, fault.kind) {
+        (Place::Stream, FaultKind::Stall) => opinion.called("stopped"),
+        (_, FaultKind::OpenFailed) => opinion.called("not-opened"),
+        (_, FaultKind::ReadFailed) => opinion.called("failed"),
+        _ => opinion,
+    };
+    let opinion = opinion.fix(restart_stream()).fix(Fix::new("device-defaults").does(Action::UseDeviceDefaults));
+    Some(opinion.fixes(&["replug-direct"]).fix(reset()))
+}
+
+fn directshow_silent(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "directshow-silent";
+    let told = facts.coded(&DIRECT_SHOW_TIMEOUTS.map(hresult));
+    let silent = facts
+        .trouble_of(&SILENCE)
+        .filter(|(_, fault)| backend(facts) == Some(Backend::DirectShow) && fault.code.is_none());
+    let (_, fault) = told.or(silent).filter(|_| facts.system() == System::Windows)?;
+    let opinion = Opinion::new(SLUG, if told.is_some() { 0.92 } else { 0.85 }).said(fault);
+    let opinion = opinion.fix(Fix::new("device-defaults").does(Action::UseDeviceDefaults));
+    Some(opinion.fix(use_backend(Backend::Msmf)).fixes(&["close-camera-programs", "replug"]))
+}
+
+fn media_foundation_silent(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "media-foundation-silent";
+    let told = facts.coded(&[hresult(PENDING)]);
+    let silent = facts
+        .trouble_of(&[FaultKind::NoFirstFrame, FaultKind::Stall])
+        .filter(|(_, fault)| backend(facts) == Some(Backend::Msmf) && fault.code.is_none());
+    let (_, fault) = told.or(silent).filter(|_| facts.system() == System::Windows)?;
+    let is_held = facts.holder(crate::device::holders::Role::Program).is_some();
+    let confidence = match told {
+        _ if is_held => 0.5,
+        Some(_) => 0.9,
+        None => 0.85,
+    };
+    let opinion = Opinion::new(SLUG, confidence).said(fault).fixes(&["close-camera-programs"]);
+    Some(opinion.fix(use_backend(Backend::DirectShow)).fixes(&["replug"]))
+}
+
+fn close_slow(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "close-slow";
+    facts.opening.as_ref().filter(|opening| opening.is_slow_to_close && facts.is_local())?;
+    Some(Opinion::new(SLUG, 0.7).fixes(&["other-backend", "replug-direct", "update-driver"]))
+}
+
+fn driver_crash(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "driver-crash";
+    let (_, fault) = facts.trouble_of(&[FaultKind::Crashed, FaultKind::CrashLoop])?;
+    let opinion = Opinion::new(SLUG, 0.95).said(fault);
+    if facts.source.kind == SourceKind::Network {
+        return Some(opinion.called("decoder").fixes(&["camera-h264", "other-backend"]));
+    }
+    let reconnect = Fix::new("reconnect").does(Action::Reconnect);
+    Some(opinion.fix(reconnect).fixes(&["other-backend", "update-driver", "replug"]))
+}
+
+fn libcamera_timeout(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "libcamera-timeout";
+    const WORDS: [&str; 2] = ["frontend has timed out", "Dequeue timer of"];
+    let (_, fault) = facts.troubles().find(|(_, fault)| WORDS.iter().any(|words| fault.message.contains(words)))?;
+    Some(Opinion::new(SLUG, 0.95).said(fault).fixes(&["ribbon", "power-supply", "update-system"]))
+}

@@ -1,0 +1,247 @@
+//! Whether there is a camera, and whether it is the right one (F01 to F09).
+
+use super::super::facts::{Facts, SourceKind};
+use super::signs::Place;
+use super::{Action, Entry, Fix, Gravity, Layer, Opinion};
+use crate::device::{Device, DeviceKind, System};
+use crate::fault::{FaultClass, FaultKind};
+use crate::frame::PixelFormat;
+use crate::phrases::Said;
+
+pub const ENTRIES: &[Entry] = &[
+    Entry { id: "F01", slug: "no-camera", layer: Layer::Presence, gravity: Gravity::Critical, judge: no_camera },
+    Entry {
+        id: "F02",
+        slug: "device-disabled",
+        layer: Layer::Driver,
+        gravity: Gravity::Critical,
+        judge: device_disabled,
+    },
+    Entry { id: "F03", slug: "no-driver", layer: Layer::Driver, gravity: Gravity::Critical, judge: no_driver },
+    Entry {
+        id: "F04",
+        slug: "metadata-node",
+        layer: Layer::Presence,
+        gravity: Gravity::Critical,
+        judge: metadata_node,
+    },
+    Entry {
+        id: "F05",
+        slug: "infrared-device",
+        layer: Layer::Presence,
+        gravity: Gravity::Warning,
+        judge: infrared_device,
+    },
+    Entry {
+        id: "F06",
+        slug: "virtual-camera",
+        layer: Layer::Presence,
+        gravity: Gravity::Critical,
+        judge: virtual_camera,
+    },
+    Entry { id: "F07", slug: "other-camera", layer: Layer::Presence, gravity: Gravity::Warning, judge: other_camera },
+    Entry { id: "F08", slug: "mipi-camera", layer: Layer::Driver, gravity: Gravity::Critical, judge: mipi_camera },
+    Entry {
+        id: "F09",
+        slug: "raspberry-camera",
+        layer: Layer::Driver,
+        gravity: Gravity::Critical,
+        judge: raspberry_camera,
+    },
+];
+
+/// The numbers with which a system says that a device was there a moment ago (ENODEV, ESHUTDOWN): F46.
+const GONE: [i64; 2] = [19, 108];
+
+fn no_camera(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "no-camera";
+    let (place, fault) = facts.trouble_of(&[FaultKind::Missing])?;
+    if facts.source.kind == SourceKind::File {
+        return Some(Opinion::new(SLUG, 0.95).called("file").said(fault).fixes(&["check-file"]));
+    }
+    let presence = facts.presence.as_ref();
+    // It was there when it was looked for: F46.
+    let has_vanished = place == Place::Opening && facts.device().is_some();
+    let is_gone = fault.code.is_some_and(|code| GONE.contains(&code));
+    let is_explained = has_vanished
+        || is_gone
+        || presence.is_some_and(|presence| !presence.undriven.is_empty())
+        || presence.is_some_and(|presence| presence.is_known_to_kernel == Some(true))
+        || facts.has_just_resumed()
+        || !facts.kernel_says(&["HC died", "assume dead"]).is_empty();
+    let n_listed = presence.map_or(0, |presence| presence.n_listed);
+    let opinion = Opinion::new(SLUG, if is_explained { 0.4 } else { 0.93 }).said(fault);
+    let opinion = match n_listed {
+        0 => opinion.kind("none").fixes(&["replug-direct", "camera-key", "vm-passthrough", "other-cable"]),
+        n => {
+            opinion.with("n", n).kind("others").fixes(&["choose-camera", "replug-direct", "camera-key", "other-cable"])
+        }
+    };
+    Some(opinion)
+}
+
+/// Problem codes of the Device Manager (`CM_PROB_*`) by what mends them; all others are told with their number.
+fn device_disabled(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "device-disabled";
+    if facts.system() != System::Windows {
+        return None;
+    }
+    let (_, fault) = facts.trouble_of(&[FaultKind::OpenFailed, FaultKind::Denied])?;
+    // Results of calls are negative.
+    let code = fault.code.filter(|code| (1..=99).contains(code))?;
+    let opinion = Opinion::new(SLUG, 0.95).with("code", code as f64);
+    let opinion = match code {
+        22 => opinion.called("off").fixes(&["enable-device", "camera-key"]),
+        14 => opinion.called("restart").fixes(&["restart-computer"]),
+        28 | 31 | 37 | 39 | 48 | 52 => {
+            opinion.called("driver").fixes(&["usb-video-driver", "replug", "restart-computer"])
+        }
+        43 => opinion.called("failed").fixes(&["power-cycle", "other-port", "update-firmware"]),
+        10 => opinion.called("start").fix(restart_frame_server()).fixes(&["replug", "usb-video-driver"]),
+        _ => opinion.fixes(&["device-manager", "replug", "restart-computer"]),
+    };
+    Some(opinion.said(fault))
+}
+
+/// As administrator.
+pub fn restart_frame_server() -> Fix {
+    Fix::new("restart-frame-server").runs("Restart-Service FrameServer -Force")
+}
+
+fn no_driver(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "no-driver";
+    let presence = facts.presence.as_ref()?;
+    let (_, missing) = facts.trouble_of(&[FaultKind::Missing]).filter(|_| presence.device.is_none())?;
+    let named = presence.undriven.iter().find(|fault| *fault == missing);
+    let fault = named.or(presence.undriven.first())?;
+    // With other cameras at hand the one without a driver need not be the one that is missed.
+    let confidence = if named.is_some() || presence.n_listed == 0 { 0.95 } else { 0.8 };
+    let opinion = Opinion::new(SLUG, confidence).said(fault).advised(fault);
+    Some(opinion.fix(Fix::new("load-driver").runs("sudo modprobe uvcvideo")).fixes(&["replug"]))
+}
+
+/// The sibling that has the pictures.
+fn sibling(facts: &Facts) -> Option<&Device> {
+    let siblings = &facts.presence.as_ref()?.siblings;
+    siblings.iter().find(|device| device.kind == DeviceKind::Camera)
+}
+
+fn choose(device: &Device) -> Fix {
+    Fix::new("choose-device").with("camera", device.label()).does(Action::ChooseDevice(device.identity.clone()))
+}
+
+fn metadata_node(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "metadata-node";
+    let (_, fault) = facts.trouble_of(&[FaultKind::NotACamera])?;
+    let opinion = Opinion::new(SLUG, 0.95).with("path", facts.path()).said(fault);
+    Some(match sibling(facts) {
+        Some(camera) => opinion.with("camera", camera.path.as_str()).fix(choose(camera)).fixes(&["choose-camera"]),
+        // A codec, a microphone, a file.
+        None => opinion.called("other").fixes(&["choose-camera"]),
+    })
+}
+
+fn infrared_device(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "infrared-device";
+    let device = facts.device().filter(|device| device.kind == DeviceKind::Infrared)?;
+    let is_wanted = facts.source.asked.format == Some(PixelFormat::GREY);
+    let camera = sibling(facts).filter(|_| !is_wanted);
+    // Alone it may be wanted: there are grey cameras that are no mistake.
+    let opinion = Opinion::new(SLUG, if camera.is_some() { 0.75 } else { 0.3 }).with("camera", device.name.as_str());
+    let opinion = match &facts.abilities {
+        Some(abilities) if abilities.is_grey_only() => {
+            let formats = abilities.formats.iter().map(|format| format.fourcc.trim()).collect::<Vec<_>>().join(", ");
+            opinion.seen(Said::new("evidence.formats").with("formats", formats))
+        }
+        _ => opinion,
+    };
+    let opinion = match camera {
+        Some(camera) => opinion.fix(choose(camera)),
+        None => opinion,
+    };
+    Some(opinion.fixes(&["choose-camera"]))
+}
+
+fn virtual_camera(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "virtual-camera";
+    let device = facts.device().filter(|device| device.kind == DeviceKind::Virtual)?;
+    let fault = facts.troubles().map(|(_, fault)| fault).find(|fault| {
+        matches!(fault.class, FaultClass::Stalled | FaultClass::Hung) || fault.kind == FaultKind::FormatRefused
+    });
+    // What stands still may be what its program shows; one colour is what most drivers show without one.
+    let seen = facts.picture.as_ref().filter(|seen| seen.n_pictures > 1 && seen.same.lasts && seen.same.secs >= 1.0);
+    let confidence = match (fault, seen) {
+        (Some(_), _) => 0.95,
+        (None, Some(seen)) if seen.is_uniform => 0.85,
+        (None, Some(_)) => 0.4,
+        (None, None) => return None,
+    };
+    let opinion = Opinion::new(SLUG, confidence).with("camera", device.name.as_str());
+    let opinion = match fault {
+        Some(fault) => opinion.said(fault),
+        None => opinion.kind("still"),
+    };
+    Some(match sibling(facts) {
+        Some(camera) => opinion.fix(Fix::new("start-producer")).fix(choose(camera)),
+        None => opinion.fixes(&["start-producer", "choose-camera"]),
+    })
+}
+
+fn other_camera(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "other-camera";
+    let was = facts.presence.as_ref()?.was.as_deref()?;
+    let device = facts.device()?;
+    let opinion = Opinion::new(SLUG, 0.6).with("was", was).with("now", device.label());
+    Some(opinion.fixes(&["choose-by-identity", "choose-camera"]))
+}
+
+/// Whether a sensor without a processor of its own gives nothing that a program could show.
+fn raw_sensor(facts: &Facts, slug: &str, is_ours: fn(&str) -> bool) -> Option<Opinion> {
+    let device = facts.device().filter(|device| device.kind == DeviceKind::RawSensor)?;
+    let driver = device.driver.as_deref().unwrap_or_default();
+    if !is_ours(driver) || facts.is_streaming() {
+        return None;
+    }
+    let is_bayer = |fourcc: &str| {
+        ["SG", "SB", "SR", "BA", "RG", "GB", "GR", "pB", "pg", "pG", "pR", "BG"]
+            .iter()
+            .any(|start| fourcc.starts_with(start))
+    };
+    let has_only_raw = facts.abilities.as_ref().is_some_and(|abilities| {
+        !abilities.formats.is_empty() && abilities.formats.iter().all(|format| is_bayer(&format.fourcc))
+    });
+    let trouble = facts.troubles().find(|(_, fault)| {
+        !matches!(fault.kind, FaultKind::Busy | FaultKind::Denied | FaultKind::Missing | FaultKind::Unplugged)
+    });
+    // Some of these give pictures all the same.
+    let confidence = match (&trouble, has_only_raw) {
+        (Some(_), _) => 0.95,
+        (None, true) => 0.85,
+        (None, false) => 0.3,
+    };
+    let mut opinion = Opinion::new(slug, confidence).with("driver", driver);
+    if let Some((_, fault)) = trouble {
+        opinion = opinion.said(fault);
+    }
+    if has_only_raw {
+        let formats = facts.abilities.iter().flat_map(|abilities| &abilities.formats);
+        let formats = formats.map(|format| format.fourcc.trim()).collect::<Vec<_>>().join(", ");
+        opinion = opinion.seen(Said::new("evidence.formats").with("formats", formats));
+    }
+    Some(opinion)
+}
+
+fn is_raspberry(driver: &str) -> bool {
+    ["unicam", "bcm2835", "rp1-cfe", "pispbe"].iter().any(|own| driver.starts_with(own))
+}
+
+fn mipi_camera(facts: &Facts) -> Option<Opinion> {
+    let opinion = raw_sensor(facts, "mipi-camera", |driver| !is_raspberry(driver))?;
+    Some(opinion.fixes(&["libcamera", "camera-relay", "newer-kernel"]))
+}
+
+fn raspberry_camera(facts: &Facts) -> Option<Opinion> {
+    let opinion = raw_sensor(facts, "raspberry-camera", is_raspberry)?;
+    let list = Fix::new("list-libcamera").runs("rpicam-hello --list-cameras");
+    Some(opinion.fix(Fix::new("libcamera")).fix(list).fixes(&["ribbon"]))
+}

@@ -1,0 +1,385 @@
+//! How fast, how large and how old the pictures are (F50 to F57, F66).
+
+use super::super::facts::{Facts, SourceKind, Stream};
+use super::signs::Shortfall;
+use super::{Action, Entry, Fix, Gravity, Layer, Opinion};
+use crate::backend::Backend;
+use crate::control::{AUTO_EXPOSURE, Control, EXPOSURE_PRIORITY, EXPOSURE_TIME, Setting};
+use crate::device::System;
+use crate::fault::{Fault, FaultKind};
+use crate::frame::{PixelFormat, Size};
+use crate::phrases::{Said, number};
+
+pub const ENTRIES: &[Entry] = &[
+    Entry {
+        id: "F50",
+        slug: "uncompressed-slow",
+        layer: Layer::Rate,
+        gravity: Gravity::Warning,
+        judge: uncompressed_slow,
+    },
+    Entry { id: "F51", slug: "low-light", layer: Layer::Rate, gravity: Gravity::Warning, judge: low_light },
+    Entry { id: "F52", slug: "rate-untrue", layer: Layer::Rate, gravity: Gravity::Warning, judge: rate_untrue },
+    Entry { id: "F53", slug: "other-size", layer: Layer::Rate, gravity: Gravity::Warning, judge: other_size },
+    Entry { id: "F54", slug: "format-refused", layer: Layer::Open, gravity: Gravity::Critical, judge: format_refused },
+    Entry { id: "F55", slug: "computer-slow", layer: Layer::Computer, gravity: Gravity::Warning, judge: computer_slow },
+    Entry { id: "F56", slug: "one-buffer", layer: Layer::Rate, gravity: Gravity::Warning, judge: one_buffer },
+    Entry { id: "F57", slug: "directshow-slow", layer: Layer::Rate, gravity: Gravity::Warning, judge: directshow_slow },
+    Entry { id: "F66", slug: "late-frames", layer: Layer::Rate, gravity: Gravity::Warning, judge: late_frames },
+];
+
+/// Below this share of what was wanted nobody calls it jitter.
+const FAR: f64 = 0.75;
+/// What uncompressed pictures can take of USB 2 (F50).
+const USB2_MBITS: f64 = 350.0;
+/// Thousands of bits a second of USB 2 high speed.
+const HIGH_SPEED: u32 = 480_000;
+
+fn asked_too_few_buffers(facts: &Facts) -> Option<u32> {
+    let got = facts.opening.as_ref().and_then(|opening| opening.got.n_buffers);
+    got.or(facts.source.asked.n_buffers).filter(|n| *n == 1)
+}
+
+/// The only buffer is with us while the camera writes: F56.
+pub fn has_one_buffer(facts: &Facts) -> bool {
+    asked_too_few_buffers(facts).is_some()
+}
+
+fn stream(facts: &Facts) -> Option<&Stream> {
+    facts.stream.as_ref().filter(|stream| stream.n_good > 0)
+}
+
+fn format(facts: &Facts) -> Option<PixelFormat> {
+    facts.opening.as_ref().and_then(|opening| opening.got.format).or(facts.source.asked.format)
+}
+
+/// Millions of bits a second of pictures that nothing compresses. `None` of those that are.
+fn megabits(format: PixelFormat, size: Size, fps: f64) -> Option<f64> {
+    let bits = match format.to_string().as_str() {
+        "YUYV" | "YUY2" | "UYVY" | "YVYU" | "VYUY" | "RGBP" => 16.0,
+        "NV12" | "NV21" | "YU12" | "YV12" | "I420" => 12.0,
+        "BGR3" | "RGB3" => 24.0,
+        "GREY" => 8.0,
+        _ => return None,
+    };
+    Some(f64::from(size.width) * f64::from(size.height) * bits * fps / 1e6)
+}
+
+/// The fastest rate that the device offers for a size in formats that do, or do not, compress.
+fn best_rate(facts: &Facts, size: Size, is_compressed: bool) -> Option<f64> {
+    let formats = facts.abilities.as_ref()?.formats.iter().filter(|format| format.is_compressed == is_compressed);
+    let sizes = formats.flat_map(|format| &format.sizes);
+    let rates = sizes.filter(|offered| offered.width == size.width && offered.height == size.height);
+    rates.flat_map(|offered| offered.rates.iter().copied()).max_by(f64::total_cmp)
+}
+
+fn uncompressed_slow(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "uncompressed-slow";
+    let stream = stream(facts).filter(|_| facts.is_local() && facts.source.kind != SourceKind::Simulated)?;
+    let (format, size) = (format(facts)?, facts.size()?);
+    let made = stream.made_fps.or(stream.fps)?;
+    let agreed = stream.agreed_fps.or_else(|| facts.opening.as_ref()?.got.fps);
+    let packed = best_rate(facts, size, true);
+    // The device itself keeps to the rate of its format: what it agreed to is what comes.
+    let keeps_to_it = agreed.is_none_or(|agreed| made >= agreed * FAR);
+    let wanted = facts.source.asked.fps.or(packed)?;
+    let is_slow = made < wanted * FAR && keeps_to_it;
+    let is_usb2 =
+        facts.device().and_then(|device| device.usb.as_ref()?.kbits_per_second).is_none_or(|speed| speed <= HIGH_SPEED);
+    let needed = megabits(format, size, wanted)?;
+    if !is_slow || !is_usb2 || needed < USB2_MBITS {
+        return None;
+    }
+    let is_cured = facts.improved_by("other-format").is_some();
+    let offers_more = packed.is_some_and(|rate| rate > made * 1.5);
+    let confidence = match () {
+        () if is_cured => 0.96,
+        () if offers_more => 0.88,
+        () => 0.6,
+    };
+    let opinion = Opinion::new(SLUG, confidence)
+        .with("format", format.to_string())
+        .with("size", size.to_string())
+        .with("fps", number(made, 1))
+        .seen(Said::new("evidence.needed").with("mbits", needed).with("wanted", number(wanted, 1)));
+    let opinion = match packed {
+        Some(rate) => opinion.seen(Said::new("evidence.packed-rate").with("fps", number(rate, 1))),
+        None => opinion,
+    };
+    let smaller = Fix::new("smaller-size").does(Action::UseSize(Size { width: 640, height: 480 }));
+    Some(
+        opinion.fix(Fix::new("use-mjpg").does(Action::UseFormat(PixelFormat::MJPG))).fix(smaller).fixes(&["fast-port"]),
+    )
+}
+
+/// As it stood while it streamed, else before.
+fn control(facts: &Facts, id: u32) -> Option<&Control> {
+    let streaming = facts.stream.iter().flat_map(|stream| &stream.controls);
+    let before = facts.abilities.iter().flat_map(|abilities| &abilities.controls);
+    streaming.chain(before).find(|control| control.id == id)
+}
+
+fn value(facts: &Facts, id: u32) -> Option<i64> {
+    control(facts, id)?.value
+}
+
+/// What light, or its lack, has to do with the rate: 0 for nothing, 1 for certainly all of it.
+fn is_for_light(facts: &Facts, short: Shortfall) -> f64 {
+    // `V4L2_EXPOSURE_MANUAL` and `V4L2_EXPOSURE_SHUTTER_PRIORITY` leave the time to the user.
+    let is_manual = matches!(value(facts, AUTO_EXPOSURE), Some(1 | 2));
+    let may_fall = value(facts, EXPOSURE_PRIORITY).map(|value| value != 0);
+    // In units of 100 µs.
+    let exposure_ms = value(facts, EXPOSURE_TIME).map(|value| value as f64 / 10.0);
+    let is_long = exposure_ms.map(|ms| ms > 1_050.0 / short.wanted);
+    let is_dim = facts.mean().map(|mean| mean < DIM);
+    let has_gaps = facts.lost_share().is_some();
+    match (is_long, may_fall, is_dim) {
+        _ if facts.improved_by("exposure-priority").is_some() => 0.97,
+        _ if has_gaps || is_manual && is_long != Some(true) => 0.0,
+        // The time itself is what it takes, whoever set it.
+        (Some(true), Some(true), Some(true)) => 0.93,
+        (Some(true), Some(true), None) | (Some(true), _, Some(true)) => 0.88,
+        (Some(true), ..) | (None, Some(true), Some(true)) => 0.8,
+        (None, None, Some(true)) => 0.6,
+        (Some(false), _, Some(true)) => 0.3,
+        _ => 0.0,
+    }
+}
+
+/// Of 255.
+const DIM: f64 = 70.0;
+
+fn low_light(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "low-light";
+    let short = facts.shortfall()?;
+    let certainty = is_for_light(facts, short);
+    if certainty <= 0.0 {
+        return None;
+    }
+    // Nobody asked for more, and a picture that is bright enough is worth some of the rate.
+    let confidence = if short.is_asked || short.ratio() < 0.55 { certainty } else { certainty.min(0.45) };
+    let mut opinion =
+        Opinion::new(SLUG, confidence).with("fps", number(short.made, 1)).with("wanted", number(short.wanted, 1));
+    if let Some(time) = value(facts, EXPOSURE_TIME) {
+        let (ms, frame) = (number(time as f64 / 10.0, 1), number(1_000.0 / short.wanted, 1));
+        opinion = opinion.seen(Said::new("evidence.exposure").with("ms", ms).with("frame", frame));
+    } else {
+        opinion = opinion.kind("dim");
+    }
+    if let Some(mean) = facts.mean() {
+        opinion = opinion.seen(Said::new("evidence.mean").with("mean", mean));
+    }
+    opinion = opinion.fixes(&["more-light"]);
+    if value(facts, EXPOSURE_PRIORITY) == Some(1) {
+        let off = Setting { id: EXPOSURE_PRIORITY, value: 0 };
+        opinion = opinion.fix(Fix::new("exposure-priority-off").does(Action::SetControl(off)));
+    }
+    Some(opinion.fixes(&["exposure-by-hand"]))
+}
+
+fn rate_untrue(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "rate-untrue";
+    let short = facts.shortfall().filter(|_| stream(facts).is_some_and(|stream| stream.n_late == 0))?;
+    if facts.lost_share().is_some() || facts.is_computer_busy() || has_one_buffer(facts) {
+        return None;
+    }
+    let is_explained = is_for_light(facts, short) >= 0.5
+        || uncompressed_slow(facts).is_some_and(|opinion| opinion.confidence >= 0.5)
+        || directshow_slow(facts).is_some();
+    // It never agreed to more: then it is slower than was asked, and says so.
+    let is_honest = short.agreed.is_some_and(|agreed| short.made >= agreed * 0.9);
+    let confidence = match () {
+        () if is_explained => 0.3,
+        () if short.ratio() < FAR => 0.75,
+        () if short.is_asked => 0.6,
+        () => 0.4,
+    };
+    let opinion = Opinion::new(SLUG, confidence)
+        .with("fps", number(short.made, 1))
+        .with("wanted", number(short.wanted, 1))
+        .seen(Said::new("evidence.no-gaps"));
+    let opinion = if is_honest { opinion.called("asked") } else { opinion };
+    let opinion = match facts.size().filter(|_| is_honest) {
+        Some(size) => opinion.seen(Said::new("evidence.size").with("size", size.to_string())),
+        None => opinion,
+    };
+    let mjpg = Fix::new("use-mjpg").does(Action::UseFormat(PixelFormat::MJPG));
+    let true_rate = Fix::new("use-rate").with("fps", number(short.made, 0)).does(Action::UseRate(short.made.round()));
+    Some(opinion.fixes(&["more-light"]).fix(mjpg).fixes(&["smaller-size"]).fix(true_rate))
+}
+
+fn other_size(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "other-size";
+    let stream = stream(facts).filter(|_| facts.source.kind != SourceKind::File)?;
+    let came = *stream.sizes.last()?;
+    let asked = facts.source.asked.size;
+    let agreed = facts.opening.as_ref().and_then(|opening| opening.got.size);
+    let (confidence, kind, wanted) = match (stream.sizes.as_slice(), asked, agreed) {
+        ([first, .., _], ..) => (0.85, Some("changed"), *first),
+        (_, Some(asked), _) if asked != came => (0.85, None, asked),
+        (_, None, Some(agreed)) if agreed != came && facts.is_local() => (0.75, Some("agreed"), agreed),
+        _ => return None,
+    };
+    let opinion = Opinion::new(SLUG, confidence).with("size", came.to_string()).with("wanted", wanted.to_string());
+    let opinion = match kind {
+        Some(kind) => opinion.called(kind),
+        None => opinion,
+    };
+    let take = Fix::new("use-size").with("size", came.to_string()).does(Action::UseSize(came));
+    Some(match kind {
+        Some("changed") => opinion.fixes(&["close-camera-programs"]).fix(take),
+        _ => opinion.fixes(&["offered-size"]).fix(take),
+    })
+}
+
+fn format_refused(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "format-refused";
+    use FaultKind::{BackendMissing, FormatRefused, OpenFailed, Unreadable};
+    const EINVAL: i64 = 22;
+    let refused = facts.trouble_of(&[FormatRefused, BackendMissing, Unreadable]);
+    let invalid = facts.coded(&[EINVAL]).filter(|(_, fault)| fault.kind == OpenFailed);
+    let (_, fault) = refused.or(invalid)?;
+    let defaults = Fix::new("device-defaults").does(Action::UseDeviceDefaults);
+    if fault.kind == Unreadable {
+        return Some(Opinion::new(SLUG, 0.95).called("file").said(fault).fixes(&["check-file", "convert-file"]));
+    }
+    if fault.kind == BackendMissing {
+        return Some(backend_missing(facts, fault));
+    }
+    // Whether a decoder lacks, or the device has no such format, the number tells (F54).
+    let lacks_decoder = [0xC00D_5212, 0x8004_0217].map(super::signs::hresult).contains(&fault.code.unwrap_or(0));
+    let confidence = if refused.is_some() { 0.9 } else { 0.75 };
+    let opinion = Opinion::new(SLUG, confidence).said(fault);
+    if lacks_decoder {
+        return Some(opinion.called("decoder").fix(defaults).fixes(&["media-feature-pack", "other-backend"]));
+    }
+    let asked = facts.source.asked;
+    let words = [asked.format.map(|format| format.to_string()), asked.size.map(|size| size.to_string())];
+    let words = words.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let opinion = match words.as_str() {
+        "" => opinion,
+        words => opinion.seen(Said::new("evidence.asked").with("words", words)),
+    };
+    Some(opinion.fix(defaults).fixes(&["other-backend", "replug"]))
+}
+
+fn backend_missing(facts: &Facts, fault: &Fault) -> Opinion {
+    let opinion = Opinion::new("format-refused", 0.95).called("backend").said(fault).advised(fault);
+    let backend = match facts.system {
+        System::Linux => Backend::V4l2,
+        System::Windows => Backend::Msmf,
+        System::Macos => Backend::AvFoundation,
+        System::Other => Backend::Native,
+    };
+    if facts.source.kind != SourceKind::Device || facts.source.backend == Some(backend) {
+        return opinion;
+    }
+    opinion.fix(Fix::new("use-backend").with("backend", backend.label()).does(Action::UseBackend(backend)))
+}
+
+fn computer_slow(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "computer-slow";
+    let late_worker = facts.troubles().find(|(_, fault)| fault.message.contains(super::opening::LATE_WORKER));
+    let computer = facts.computer.clone().unwrap_or_default();
+    let busiest = |mut opinion: Opinion| {
+        if computer.cpu_percent > 0.0 {
+            opinion = opinion.seen(Said::new("evidence.cpu").with("percent", computer.cpu_percent));
+        }
+        if let Some((program, percent)) = computer.busiest.as_ref().filter(|(_, percent)| *percent >= 25.0) {
+            let said = Said::new("evidence.busiest").with("program", program.as_str()).with("percent", *percent);
+            opinion = opinion.seen(said).fix(Fix::new("close-program-for-time").with("program", program.as_str()));
+        }
+        opinion
+    };
+    if let Some((_, fault)) = late_worker {
+        return Some(
+            busiest(Opinion::new(SLUG, 0.8).called("start").said(fault)).fixes(&["close-programs", "virus-scanner"]),
+        );
+    }
+    let stream = stream(facts).filter(|_| facts.source.kind != SourceKind::File)?;
+    let n_all = stream.n_good + stream.n_lost + stream.n_late;
+    let late = stream.n_late as f64 / n_all.max(1) as f64;
+    let has_late = stream.n_late >= 3 && late >= 0.03;
+    let decode = stream.decode_ms.zip(stream.agreed_fps.or(facts.source.asked.fps));
+    let is_slow_decoder = decode.is_some_and(|(ms, fps)| fps > 0.0 && ms > 1_000.0 / fps);
+    let is_busy = facts.is_computer_busy();
+    let is_short = facts.shortfall().is_some() || stream.n_lost >= 3;
+    let confidence = match () {
+        () if has_late && (is_busy || is_slow_decoder) => 0.93,
+        () if is_slow_decoder && is_short => 0.88,
+        () if has_late && late >= 0.1 => 0.75,
+        () if has_late => 0.45,
+        () if is_busy && is_short => 0.7,
+        () => return None,
+    };
+    let mut opinion = Opinion::new(SLUG, confidence).with("percent", number(late * 100.0, 1));
+    if !has_late {
+        opinion = opinion.kind("short");
+    }
+    if let Some((ms, fps)) = decode {
+        opinion = opinion.seen(
+            Said::new("evidence.decode").with("ms", number(ms, 1)).with("frame", number(1_000.0 / fps.max(0.1), 1)),
+        );
+    }
+    let smaller = Fix::new("smaller-size").does(Action::UseSize(Size { width: 640, height: 480 }));
+    Some(busiest(opinion).fix(smaller).fixes(&["lower-rate", "close-programs"]))
+}
+
+fn one_buffer(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "one-buffer";
+    asked_too_few_buffers(facts).filter(|_| facts.is_local())?;
+    let stream = stream(facts)?;
+    let lost = stream.n_lost as f64 / (stream.n_good + stream.n_lost).max(1) as f64;
+    let is_short = facts.shortfall().is_some() || lost > 0.2 && stream.n_lost >= 3;
+    if !is_short {
+        return None;
+    }
+    let opinion = Opinion::new(SLUG, if lost > 0.2 { 0.92 } else { 0.75 });
+    let opinion = opinion.seen(Said::new("evidence.lost").with("percent", number(lost * 100.0, 1)));
+    Some(opinion.fix(Fix::new("use-buffers").with("n", 4_u32).does(Action::UseBuffers(4))))
+}
+
+fn directshow_slow(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "directshow-slow";
+    /// More pixels than a full HD picture (F57).
+    const LARGE: u64 = 1_920 * 1_080;
+    let opening = facts.opening.as_ref().filter(|opening| opening.backend == Some(Backend::DirectShow))?;
+    let (short, size) = (facts.shortfall()?, facts.size()?);
+    let n_pixels = u64::from(size.width) * u64::from(size.height);
+    if n_pixels < LARGE || short.made > 12.0 {
+        return None;
+    }
+    let confidence = if facts.improved_by("other-backend").is_some() { 0.95 } else { 0.8 };
+    let mut opinion = Opinion::new(SLUG, confidence).with("fps", number(short.made, 1)).with("size", size.to_string());
+    if let Some(format) = opening.got.format {
+        opinion = opinion.seen(Said::new("evidence.format").with("format", format.to_string()));
+    }
+    let other = Fix::new("use-backend").with("backend", Backend::Msmf.label()).does(Action::UseBackend(Backend::Msmf));
+    Some(
+        opinion
+            .fix(Fix::new("use-mjpg").does(Action::UseFormat(PixelFormat::MJPG)))
+            .fix(other)
+            .fixes(&["smaller-size"]),
+    )
+}
+
+fn late_frames(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "late-frames";
+    /// So many frames wait in the queue of a driver that works as it should.
+    const USUAL_FRAMES: f64 = 6.0;
+    const MIN_MS: f64 = 400.0;
+    let stream = stream(facts).filter(|_| facts.is_local())?;
+    let age = stream.age_ms?;
+    let frame_ms = stream.fps.filter(|fps| *fps > 0.0).map_or(0.0, |fps| 1_000.0 / fps);
+    if age < MIN_MS.max(frame_ms * USUAL_FRAMES) {
+        return None;
+    }
+    let growth = stream.age_growth_ms.unwrap_or(0.0);
+    let mut opinion = Opinion::new(SLUG, 0.85).with("secs", number(age / 1e3, 1));
+    if growth > 100.0 {
+        opinion = opinion.kind("growing").seen(Said::new("evidence.growth").with("ms", growth));
+    }
+    let fewer = Fix::new("use-buffers").with("n", 2_u32).does(Action::UseBuffers(2));
+    let restart = Fix::new("restart-stream").does(Action::RestartStream);
+    Some(opinion.fix(restart).fix(fewer).fixes(&["lower-rate", "other-backend"]))
+}

@@ -1,0 +1,230 @@
+//! What the judges look for in the facts: one place for each question that several of them ask.
+
+use super::super::facts::{Facts, SourceKind};
+use super::{Fix, Opinion};
+use crate::device::holders::Role;
+use crate::device::{Device, Holder, System};
+use crate::fault::{Fault, FaultKind};
+use crate::frame::Size;
+use crate::phrases::{Said, number};
+
+/// What was going on when a fault came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Looking for the camera.
+    Presence,
+    /// Asking whether it may be opened.
+    Access,
+    Opening,
+    /// It had begun, and ended.
+    Stream,
+}
+
+impl Facts {
+    /// The faults that keep the picture away, in the order in which they would stand in its way.
+    pub(super) fn troubles(&self) -> impl Iterator<Item = (Place, &Fault)> {
+        let presence = self.presence.as_ref().and_then(|presence| presence.fault.as_ref());
+        let access = self.access.as_ref().and_then(|access| access.fault.as_ref());
+        let opening = self.opening.as_ref().and_then(|opening| opening.fault.as_ref());
+        let stream = self.stream.as_ref().and_then(|stream| stream.ended.as_ref());
+        [(Place::Presence, presence), (Place::Access, access), (Place::Opening, opening), (Place::Stream, stream)]
+            .into_iter()
+            .filter_map(|(place, fault)| Some((place, fault?)))
+    }
+
+    /// The first of them.
+    pub(super) fn trouble(&self) -> Option<(Place, &Fault)> {
+        self.troubles().next()
+    }
+
+    /// The first of one of these kinds.
+    pub(super) fn trouble_of(&self, kinds: &[FaultKind]) -> Option<(Place, &Fault)> {
+        self.troubles().find(|(_, fault)| kinds.contains(&fault.kind))
+    }
+
+    /// The first with one of these numbers, also of what did not end the stream.
+    pub(super) fn coded(&self, codes: &[i64]) -> Option<(Place, &Fault)> {
+        let last = self.stream.as_ref().and_then(|stream| stream.last_fault.as_ref());
+        let last = last.map(|fault| (Place::Stream, fault));
+        self.troubles().chain(last).find(|(_, fault)| fault.code.is_some_and(|code| codes.contains(&code)))
+    }
+
+    /// Whose numbers its faults have. The simulated camera answers as Linux does, everywhere.
+    pub(super) fn system(&self) -> System {
+        if self.source.kind == SourceKind::Simulated { System::Linux } else { self.system }
+    }
+
+    /// A camera at this computer, real or simulated: none of the network, and no file.
+    pub(super) fn is_local(&self) -> bool {
+        matches!(self.source.kind, SourceKind::Device | SourceKind::Simulated)
+    }
+
+    pub(super) fn device(&self) -> Option<&Device> {
+        self.presence.as_ref().and_then(|presence| presence.device.as_ref())
+    }
+
+    /// What a command names it by: its path, else its name.
+    pub(super) fn path(&self) -> &str {
+        self.device().map_or(self.source.name.as_str(), |device| device.path.as_str())
+    }
+
+    /// Who is likeliest in the way: another program, else one of ours, else a server.
+    pub(super) fn holder(&self, role: Role) -> Option<&Holder> {
+        self.holders.iter().flatten().find(|holder| holder.role == role)
+    }
+
+    /// Frames came, and nothing ended the stream.
+    pub(super) fn is_streaming(&self) -> bool {
+        self.trouble().is_none() && self.stream.as_ref().is_some_and(|stream| stream.n_good > 0)
+    }
+
+    /// The lines of the kernel's log that hold one of these, newest last.
+    pub(super) fn kernel_says(&self, words: &[&str]) -> Vec<&str> {
+        let lines = self.kernel.iter().flatten().map(|line| line.text.as_str());
+        lines.filter(|line| words.iter().any(|word| line.contains(word))).collect()
+    }
+
+    /// The computer woke up so shortly before that the camera may still suffer from it.
+    pub(super) fn has_just_resumed(&self) -> bool {
+        let secs_ago = self.computer.as_ref().and_then(|computer| computer.resumed_secs_ago);
+        secs_ago.is_some_and(|secs| secs < JUST_RESUMED_SECS)
+    }
+
+    /// The experiment of that name, if it made things better: a picture where there was none, or half as many frames again.
+    pub(super) fn improved_by(&self, id: &str) -> Option<&super::super::facts::Experiment> {
+        self.experiments.iter().find(|tried| {
+            let (before, after) = (&tried.before, &tried.after);
+            tried.id == id
+                && after.fault.is_none()
+                && match (before.fps.filter(|_| before.fault.is_none()), after.fps) {
+                    (Some(before), Some(after)) => after > before * 1.5,
+                    (None, Some(after)) => after > 0.0,
+                    (_, None) => false,
+                }
+        })
+    }
+
+    /// The rate that was wanted and the one at which the camera makes frames, where that is clearly less.
+    pub(super) fn shortfall(&self) -> Option<Shortfall> {
+        let stream = self.stream.as_ref().filter(|stream| stream.secs >= MIN_SECS && self.is_local())?;
+        let made = stream.made_fps.or(stream.fps)?;
+        let agreed = stream.agreed_fps.or_else(|| self.opening.as_ref()?.got.fps);
+        let wanted = self.source.asked.fps.or(agreed)?;
+        (wanted > 0.0 && made < wanted * NEARLY).then_some(Shortfall {
+            wanted,
+            agreed,
+            made,
+            is_asked: self.source.asked.fps.is_some(),
+        })
+    }
+
+    /// The size that came last, else the one that was agreed on.
+    pub(super) fn size(&self) -> Option<Size> {
+        let came = self.stream.as_ref().and_then(|stream| stream.sizes.last().copied());
+        came.or_else(|| self.opening.as_ref()?.got.size)
+    }
+
+    /// Mean brightness of the pictures, 0 to 255.
+    pub(super) fn mean(&self) -> Option<f64> {
+        let seen = self.picture.as_ref().filter(|seen| seen.n_pictures > 0)?;
+        Some(seen.luma.mean)
+    }
+
+    /// Of all frames, the share that is missing although this computer had time for it; 0 to 1. `None` where that is no more
+    /// than chance.
+    pub(super) fn lost_share(&self) -> Option<f64> {
+        let stream = self.stream.as_ref()?;
+        share(stream.n_lost, stream.n_good + stream.n_lost + stream.n_late + stream.n_damaged)
+    }
+
+    /// The share that came damaged.
+    pub(super) fn damaged_share(&self) -> Option<f64> {
+        let stream = self.stream.as_ref()?;
+        share(stream.n_damaged, stream.n_good + stream.n_damaged)
+    }
+
+    /// The computer has no time left, or the capture process has none on its core.
+    pub(super) fn is_computer_busy(&self) -> bool {
+        self.computer.as_ref().is_some_and(|computer| {
+            computer.cpu_percent >= BUSY_PERCENT
+                || computer.worker_cpu_percent.is_some_and(|percent| percent >= BUSY_PERCENT)
+        })
+    }
+}
+
+/// Fewer frames come than were wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Shortfall {
+    pub wanted: f64,
+    /// What the device agreed to.
+    pub agreed: Option<f64>,
+    pub made: f64,
+    /// Somebody asked for that rate; else it is the device's own word.
+    pub is_asked: bool,
+}
+
+impl Shortfall {
+    /// What came of what was wanted, 0 to 1.
+    pub fn ratio(&self) -> f64 {
+        self.made / self.wanted
+    }
+
+    /// For what came and what was wanted.
+    pub fn evidence(&self) -> Said {
+        Said::new("evidence.rate").with("fps", number(self.made, 1)).with("wanted", number(self.wanted, 1))
+    }
+}
+
+/// Rates are counted over at least this long.
+const MIN_SECS: f64 = 1.0;
+/// Cameras keep their rate to a tenth (F52).
+const NEARLY: f64 = 0.9;
+const BUSY_PERCENT: f64 = 90.0;
+const JUST_RESUMED_SECS: f64 = 60.0;
+/// A frame or two are lost anywhere, most of all at the start.
+const MIN_EVENTS: u64 = 3;
+const MIN_SHARE: f64 = 0.01;
+
+fn share(n: u64, of: u64) -> Option<f64> {
+    let share = n as f64 / of.max(1) as f64;
+    (n >= MIN_EVENTS && share >= MIN_SHARE).then_some(share)
+}
+
+/// A Windows result as a fault has it.
+pub fn hresult(code: u32) -> i64 {
+    i64::from(code.cast_signed())
+}
+
+impl Opinion {
+    /// What the driver, the system or the camera said, in its own words, with its number.
+    #[must_use]
+    pub(super) fn said(self, fault: &Fault) -> Self {
+        self.words(&fault.to_string())
+    }
+
+    /// The same of any other text.
+    #[must_use]
+    pub(super) fn words(self, words: &str) -> Self {
+        self.seen(Said::new("evidence.said").with("words", words))
+    }
+
+    /// Another title and reason than the entry's: `title.<slug>.<kind>`.
+    #[must_use]
+    pub(super) fn called(mut self, kind: &str) -> Self {
+        self.title.key = format!("{}.{kind}", self.title.key).into();
+        self.kind(kind)
+    }
+
+    /// For several fixes that have neither values nor buttons.
+    #[must_use]
+    pub(super) fn fixes(mut self, names: &[&str]) -> Self {
+        self.fixes.extend(names.iter().map(|name| Fix::new(name)));
+        self
+    }
+
+    /// The fault's own advice, where it is made for this very case.
+    #[must_use]
+    pub(super) fn advised(self, fault: &Fault) -> Self {
+        self.fix(Fix::new("said").with("words", fault.advice.as_str()))
+    }
+}

@@ -1,0 +1,148 @@
+//! Disk, heat, memory and clocks (F74 to F79).
+
+use super::super::facts::{Facts, SourceKind};
+use super::signs::hresult;
+use super::usb::is_memory;
+use super::{Action, Entry, Fix, Gravity, Layer, Opinion};
+use crate::fault::{Fault, FaultKind};
+use crate::phrases::{Said, number};
+
+pub const ENTRIES: &[Entry] = &[
+    Entry { id: "F74", slug: "disk-full", layer: Layer::Folder, gravity: Gravity::Warning, judge: disk_full },
+    Entry { id: "F75", slug: "folder-fails", layer: Layer::Folder, gravity: Gravity::Warning, judge: folder_fails },
+    Entry { id: "F76", slug: "overheated", layer: Layer::Computer, gravity: Gravity::Warning, judge: overheated },
+    Entry {
+        id: "F77",
+        slug: "resources-used-up",
+        layer: Layer::Computer,
+        gravity: Gravity::Critical,
+        judge: resources_used_up,
+    },
+    Entry { id: "F78", slug: "times-wrong", layer: Layer::Time, gravity: Gravity::Warning, judge: times_wrong },
+    Entry { id: "F79", slug: "clock-drift", layer: Layer::Time, gravity: Gravity::Warning, judge: clock_drift },
+    Entry { id: "F79b", slug: "clock-stepped", layer: Layer::Time, gravity: Gravity::Warning, judge: clock_stepped },
+];
+
+/// A recording of a few minutes needs more.
+const FULL_BYTES: u64 = 50 << 20;
+const NEARLY_FULL_BYTES: u64 = 500 << 20;
+const SLOW_WRITE_MS: f64 = 1_000.0;
+
+fn choose_folder() -> Fix {
+    Fix::new("choose-folder").does(Action::ChooseFolder)
+}
+
+/// `ENOSPC`, `EDQUOT`, `ERROR_DISK_FULL`, `AVErrorDiskFull`
+fn is_full(fault: &Fault) -> bool {
+    matches!(fault.code, Some(28 | 122 | 112 | -11_807)) || fault.code == Some(hresult(0x8007_0070))
+}
+
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
+
+fn disk_full(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "disk-full";
+    let folder = facts.folder.as_ref()?;
+    let told = folder.error.as_ref().filter(|fault| is_full(fault));
+    let confidence = match (told, folder.free_bytes) {
+        (Some(_), _) => 0.95,
+        (None, Some(free)) if free < FULL_BYTES => 0.9,
+        (None, Some(free)) if free < NEARLY_FULL_BYTES => 0.4,
+        _ => return None,
+    };
+    let mut opinion = Opinion::new(SLUG, confidence).with("path", folder.path.as_str());
+    if let Some(free) = folder.free_bytes {
+        opinion = opinion.seen(Said::new("evidence.free").with("mb", megabytes(free)));
+    }
+    if let Some(fault) = told {
+        opinion = opinion.said(fault);
+    }
+    Some(opinion.fixes(&["make-room"]).fix(choose_folder()))
+}
+
+fn folder_fails(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "folder-fails";
+    let folder = facts.folder.as_ref()?;
+    let told = folder.error.as_ref().filter(|fault| !is_full(fault));
+    let slow = folder.write_ms.filter(|ms| *ms >= SLOW_WRITE_MS);
+    let opinion = match (told, slow) {
+        (Some(fault), _) => Opinion::new(SLUG, 0.9).said(fault),
+        (None, Some(ms)) => Opinion::new(SLUG, 0.65).called("slow").with("secs", number(ms / 1e3, 1)),
+        (None, None) => return None,
+    };
+    let opinion = opinion.with("path", folder.path.as_str());
+    let opinion = if folder.is_remote { opinion.fixes(&["check-share"]) } else { opinion };
+    Some(opinion.fix(choose_folder()).fixes(&["check-folder"]))
+}
+
+fn overheated(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "overheated";
+    let computer = facts.computer.as_ref().filter(|computer| computer.is_throttled == Some(true))?;
+    let suffers = facts.shortfall().is_some() || facts.lost_share().is_some() || facts.is_computer_busy();
+    let mut opinion = Opinion::new(SLUG, if suffers { 0.8 } else { 0.4 });
+    if let Some(celsius) = computer.celsius {
+        opinion = opinion.seen(Said::new("evidence.celsius").with("celsius", celsius));
+    }
+    Some(opinion.fixes(&["cool", "power-supply", "lower-rate"]))
+}
+
+fn resources_used_up(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "resources-used-up";
+    let (_, fault) = facts.trouble_of(&[FaultKind::NoResources])?;
+    // Room on a bus is F40, or F45.
+    let codes = [12, 23, 24, hresult(0x8007_000E)];
+    let is_own = is_memory(fault) || fault.code.is_some_and(|code| codes.contains(&code));
+    let is_bus = fault.code.is_some_and(|code| code == 28 || code == hresult(super::busy::NO_SYSTEM_RESOURCES));
+    let confidence = match () {
+        () if is_own => 0.95,
+        () if is_bus => return None,
+        () => 0.7,
+    };
+    let mut opinion = Opinion::new(SLUG, confidence).said(fault).advised(fault);
+    if let Some(computer) = facts.computer.as_ref().filter(|computer| computer.total_memory_bytes > 0) {
+        let (free, total) = (megabytes(computer.free_memory_bytes), megabytes(computer.total_memory_bytes));
+        opinion = opinion.seen(Said::new("evidence.memory").with("free", free).with("total", total));
+    }
+    Some(opinion.fixes(&["close-programs", "smaller-size", "restart-program"]))
+}
+
+fn times_wrong(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "times-wrong";
+    let stream = facts.stream.as_ref().filter(|stream| stream.n_back > 0 && facts.source.kind != SourceKind::File)?;
+    // Times that are taken from the wall clock go back with it.
+    let has_stepped = clock_stepped(facts).is_some();
+    let opinion = Opinion::new(SLUG, if has_stepped { 0.4 } else { 0.8 }).with("n", stream.n_back);
+    Some(opinion.fixes(&["times-of-arrival", "update-firmware", "replug"]))
+}
+
+fn clock_drift(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "clock-drift";
+    /// Cheap cameras have 20, and 500 is what recorders can bear.
+    const MAX_PPM: f64 = 500.0;
+    /// What arrives a few milliseconds early or late looks like drift over less.
+    const MIN_SECS: f64 = 120.0;
+    let time = facts.time.as_ref()?;
+    let drift = time.drift_ppm.filter(|ppm| ppm.abs() > MAX_PPM)?;
+    let confidence = if time.drift_secs >= MIN_SECS { 0.7 } else { 0.2 };
+    let a_day = drift.abs() * 86_400.0 / 1e6;
+    let opinion = Opinion::new(SLUG, confidence)
+        .with("ppm", drift.abs())
+        .with("a-day", a_day)
+        .with("secs", time.drift_secs)
+        .kind(if drift > 0.0 { "fast" } else { "slow" });
+    Some(opinion.fixes(&["camera-ntp", "times-of-arrival", "update-firmware"]))
+}
+
+fn clock_stepped(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "clock-stepped";
+    let time = facts.time.as_ref()?;
+    let set = Fix::new("set-clock").runs("sudo timedatectl set-ntp true");
+    if time.is_year_wrong {
+        return Some(Opinion::new(SLUG, 0.8).called("year").fix(set));
+    }
+    let step = time.wall_step_secs.filter(|secs| secs.abs() >= 1.0)?;
+    let opinion = Opinion::new(SLUG, 0.7).with("secs", number(step.abs(), 1));
+    let opinion = opinion.kind(if step > 0.0 { "forward" } else { "back" });
+    Some(opinion.fix(set).fixes(&["one-clock-service"]))
+}

@@ -1,0 +1,376 @@
+//! Cable, port, power and bandwidth of a USB camera (F40 to F49).
+
+use super::super::facts::{Facts, Usb};
+use super::busy::{FAILED_START_STREAMING, GENERAL_FAILURE, NO_SYSTEM_RESOURCES};
+use super::signs::{Place, hresult};
+use super::{Action, Entry, Fix, Gravity, Layer, Opinion};
+use crate::device::holders::Role;
+use crate::device::{System, UsbLink};
+use crate::fault::{Fault, FaultClass, FaultKind};
+use crate::frame::PixelFormat;
+use crate::phrases::{Said, number};
+
+pub const ENTRIES: &[Entry] = &[
+    Entry { id: "F40", slug: "usb-bandwidth", layer: Layer::Usb, gravity: Gravity::Critical, judge: usb_bandwidth },
+    Entry { id: "F41", slug: "usb-speed", layer: Layer::Usb, gravity: Gravity::Warning, judge: usb_speed },
+    Entry { id: "F42", slug: "usb-errors", layer: Layer::Usb, gravity: Gravity::Warning, judge: usb_errors },
+    Entry { id: "F43", slug: "firmware-silent", layer: Layer::Usb, gravity: Gravity::Critical, judge: firmware_silent },
+    Entry { id: "F44", slug: "usb-asleep", layer: Layer::Usb, gravity: Gravity::Critical, judge: usb_asleep },
+    Entry { id: "F45", slug: "usb-power", layer: Layer::Usb, gravity: Gravity::Critical, judge: usb_power },
+    Entry { id: "F46", slug: "unplugged", layer: Layer::Usb, gravity: Gravity::Critical, judge: unplugged },
+    Entry {
+        id: "F47",
+        slug: "usb-controller-dead",
+        layer: Layer::Usb,
+        gravity: Gravity::Critical,
+        judge: usb_controller_dead,
+    },
+    Entry { id: "F48", slug: "after-sleep", layer: Layer::Usb, gravity: Gravity::Critical, judge: after_sleep },
+    Entry {
+        id: "F49",
+        slug: "usb-no-fast-setting",
+        layer: Layer::Usb,
+        gravity: Gravity::Critical,
+        judge: usb_no_fast_setting,
+    },
+];
+
+/// Of the bus: what is left is too little for a stream (F40).
+const FULL_PERCENT: f64 = 80.0;
+/// Thousands of bits a second of USB 2 high speed and USB 1 full speed.
+const HIGH_SPEED: u32 = 480_000;
+const FULL_SPEED: u32 = 12_000;
+/// Within an hour: once may have been a hand, so often is the plug (F46).
+const MANY_REPLUGS: u32 = 3;
+
+fn usb(facts: &Facts) -> Usb {
+    facts.usb.clone().unwrap_or_default()
+}
+
+fn link(facts: &Facts) -> Option<&UsbLink> {
+    facts.device().and_then(|device| device.usb.as_deref())
+}
+
+fn use_mjpg() -> Fix {
+    Fix::new("use-mjpg").does(Action::UseFormat(PixelFormat::MJPG))
+}
+
+/// Something that a weak connection can cause: no or few pictures, or damaged ones.
+fn suffers(facts: &Facts) -> bool {
+    facts.trouble().is_some()
+        || facts.shortfall().is_some()
+        || facts.lost_share().is_some()
+        || facts.damaged_share().is_some()
+}
+
+fn usb_bandwidth(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "usb-bandwidth";
+    const ENOSPC: i64 = 28;
+    let usb = usb(facts);
+    let is_full = usb.bandwidth_percent.is_some_and(|percent| percent >= FULL_PERCENT);
+    let has_neighbours = !usb.neighbours.is_empty();
+    // The same number of a file, or of shared memory, is F74.
+    let told = facts.troubles().find(|(place, fault)| {
+        *place != Place::Presence
+            && fault.kind == FaultKind::NoResources
+            && fault.code == Some(ENOSPC)
+            && !is_memory(fault)
+    });
+    let shared = [FAILED_START_STREAMING, NO_SYSTEM_RESOURCES].map(hresult);
+    let is_cured_by_less = facts.improved_by("half-size").or_else(|| facts.improved_by("other-format")).is_some();
+    let is_held = facts.holder(Role::Program).is_some();
+    let shared = facts.coded(&shared).filter(|_| facts.system() == System::Windows);
+    let (confidence, fault) = match (told, shared) {
+        (Some((_, fault)), _) => (0.95, Some(fault)),
+        (None, Some((_, fault))) => {
+            let confidence = match () {
+                () if is_cured_by_less => 0.93,
+                () if is_held => 0.3,
+                () if has_neighbours => 0.75,
+                () if fault.code == Some(hresult(NO_SYSTEM_RESOURCES)) => 0.6,
+                () => 0.4,
+            };
+            (confidence, Some(fault))
+        }
+        // It streams, and not all of it arrives.
+        (None, None) if is_full && has_neighbours && facts.lost_share().is_some() => (0.75, None),
+        (None, None) => return None,
+    };
+    let mut opinion = Opinion::new(SLUG, confidence);
+    if fault.is_none() {
+        opinion = opinion.kind("stutter");
+    }
+    if let Some(fault) = fault {
+        opinion = opinion.said(fault);
+    }
+    if let Some(percent) = usb.bandwidth_percent {
+        opinion = opinion.seen(Said::new("evidence.bandwidth").with("percent", percent));
+    }
+    if has_neighbours {
+        opinion = opinion.seen(Said::new("evidence.neighbours").with("cameras", usb.neighbours.join(", ")));
+    }
+    let quirk =
+        || Fix::new("uvc-bandwidth-quirk").runs("sudo modprobe -r uvcvideo && sudo modprobe uvcvideo quirks=128");
+    let opinion = opinion.fix(use_mjpg()).fixes(&["smaller-size", "other-controller"]);
+    Some(if facts.system() == System::Linux { opinion.fix(quirk()) } else { opinion })
+}
+
+/// Room that lacks in memory or on a disk, not on a bus.
+pub fn is_memory(fault: &Fault) -> bool {
+    fault.message.contains("memory")
+}
+
+fn usb_speed(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "usb-speed";
+    let link = link(facts)?;
+    let speed = link.kbits_per_second?;
+    let version = link.version.as_deref().and_then(|text| text.trim().parse::<f64>().ok()).unwrap_or(0.0);
+    let is_slow = if version >= 3.0 { speed <= HIGH_SPEED } else { version >= 2.0 && speed <= FULL_SPEED };
+    if !is_slow {
+        return None;
+    }
+    let wanted = facts.source.asked.size.filter(|size| {
+        let abilities = facts.abilities.as_ref();
+        let sizes = abilities.into_iter().flat_map(|abilities| &abilities.formats).flat_map(|format| &format.sizes);
+        let mut sizes = sizes.peekable();
+        sizes.peek().is_some() && !sizes.any(|offered| offered.width >= size.width && offered.height >= size.height)
+    });
+    let has_lack = facts.shortfall().is_some()
+        || wanted.is_some()
+        || facts.trouble().is_some_and(|(_, fault)| fault.class == FaultClass::Resource || fault.code == Some(5));
+    let opinion = Opinion::new(SLUG, if has_lack { 0.8 } else { 0.4 })
+        .with("speed", link.speed.clone().unwrap_or_else(|| format!("{} Mbit/s", speed / 1_000)))
+        .with("version", link.version.clone().unwrap_or_default());
+    let opinion = match facts.shortfall() {
+        Some(short) => opinion.seen(short.evidence()),
+        None => opinion,
+    };
+    Some(opinion.fixes(&["fast-port", "fast-cable", "replug-direct"]))
+}
+
+/// What the kernel says of a line that is disturbed (URB status EPROTO, EILSEQ, EOVERFLOW).
+const LINE_ERRORS: [&str; 4] = ["status (-71)", "status (-84)", "status (-75)", "error -71"];
+const RESETS: [&str; 2] = ["reset high-speed", "reset SuperSpeed"];
+
+fn usb_errors(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "usb-errors";
+    if !facts.is_local() {
+        return None;
+    }
+    let errors = facts.kernel_says(&LINE_ERRORS);
+    let resets = facts.kernel_says(&RESETS);
+    let packets = usb(facts).packet_errors.filter(|(damaged, _)| *damaged > 0);
+    let told = facts.coded(&[71, 75, 84]);
+    let lost = facts.lost_share().filter(|_| !facts.is_computer_busy() && !super::rate::has_one_buffer(facts));
+    let damaged = facts.damaged_share();
+    // Where the plug was pulled the line has errors too.
+    let is_gone = facts.trouble_of(&[FaultKind::Unplugged, FaultKind::Missing]).is_some();
+    let is_heard = !errors.is_empty() || packets.is_some();
+    let confidence = match (told.is_some(), damaged.is_some(), lost.is_some()) {
+        _ if is_gone => 0.4,
+        (true, ..) if is_heard => 0.95,
+        (true, ..) => 0.88,
+        (_, true, _) | (.., true) if is_heard => 0.93,
+        (_, true, true) => 0.8,
+        (_, true, false) => 0.7,
+        (_, false, true) => 0.65,
+        _ if is_heard || resets.len() > 1 => 0.35,
+        _ => return None,
+    };
+    let mut opinion = Opinion::new(SLUG, confidence);
+    if told.is_none() && damaged.is_none() && lost.is_some() {
+        opinion = opinion.called("lost");
+    }
+    if let Some((_, fault)) = told {
+        opinion = opinion.said(fault);
+    }
+    if let Some(share) = damaged {
+        opinion = opinion.seen(Said::new("evidence.damaged").with("percent", number(share * 100.0, 1)));
+    }
+    if let Some(share) = lost {
+        opinion = opinion.seen(Said::new("evidence.lost").with("percent", number(share * 100.0, 1)));
+    }
+    if let Some((damaged, all)) = packets {
+        opinion = opinion.seen(Said::new("evidence.packets").with("damaged", damaged).with("all", all));
+    }
+    if let Some(line) = errors.last().or(resets.last()) {
+        opinion = opinion.words(line);
+    }
+    Some(opinion.fixes(&["other-cable", "replug-direct", "powered-hub"]).fix(use_mjpg()))
+}
+
+fn firmware_silent(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "firmware-silent";
+    const SILENT: [i64; 2] = [110, 32];
+    let queries = facts.kernel_says(&["-110", "-32 (exp."]);
+    let told = facts
+        .coded(&SILENT)
+        .filter(|(_, fault)| matches!(fault.kind, FaultKind::OpenFailed | FaultKind::ReadFailed))
+        .filter(|_| facts.is_local());
+    let failed = facts.coded(&[hresult(GENERAL_FAILURE)]).filter(|_| facts.system() == System::Windows);
+    let is_held = facts.holder(Role::Program).is_some();
+    let (confidence, fault) = match (told, failed) {
+        (Some((_, fault)), _) => (0.9, Some(fault)),
+        (None, Some((_, fault))) => (if is_held { 0.3 } else { 0.6 }, Some(fault)),
+        // A call that does not come back at all is F30.
+        (None, None)
+            if !queries.is_empty() && facts.trouble().is_some_and(|(_, fault)| fault.class == FaultClass::Stalled) =>
+        {
+            (0.85, facts.trouble().map(|(_, fault)| fault))
+        }
+        (None, None) => return None,
+    };
+    let mut opinion = Opinion::new(SLUG, confidence);
+    if let Some(fault) = fault {
+        opinion = opinion.said(fault);
+    }
+    if let Some(line) = queries.last() {
+        opinion = opinion.words(line);
+    }
+    Some(opinion.fixes(&["power-cycle", "other-port", "update-firmware"]))
+}
+
+fn usb_asleep(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "usb-asleep";
+    const EHOSTUNREACH: i64 = 113;
+    let usb = usb(facts);
+    let told = facts.coded(&[EHOSTUNREACH]).filter(|_| facts.is_local());
+    let was_asleep = usb.is_suspended == Some(true);
+    let trouble = facts.trouble().filter(|(place, fault)| {
+        was_asleep && *place == Place::Opening && fault.class == FaultClass::Stalled && fault.code.is_none()
+    });
+    let (confidence, fault) = match (told, trouble) {
+        (Some((_, fault)), _) => (0.93, fault),
+        // Any camera sleeps while nobody uses it.
+        (None, Some((_, fault))) => (0.45, fault),
+        (None, None) => return None,
+    };
+    let opinion = Opinion::new(SLUG, confidence).said(fault);
+    if facts.system() == System::Windows {
+        return Some(opinion.fixes(&["windows-usb-saving", "replug"]));
+    }
+    let ids = facts.device().and_then(|device| device.vendor_id.as_deref().zip(device.product_id.as_deref()));
+    let rule = ids.map(|(vendor, product)| {
+        format!(
+            r#"echo 'ACTION=="add", SUBSYSTEM=="usb", ATTR{{idVendor}}=="{vendor}", ATTR{{idProduct}}=="{product}", TEST=="power/control", ATTR{{power/control}}="on"' | sudo tee /etc/udev/rules.d/71-camera-awake.rules && sudo udevadm control --reload"#
+        )
+    });
+    let awake = Fix::new("stay-awake");
+    let awake = match rule {
+        Some(rule) => awake.runs(rule),
+        None => awake.runs("echo -1 | sudo tee /sys/module/usbcore/parameters/autosuspend"),
+    };
+    Some(opinion.fix(awake).fixes(&["replug"]))
+}
+
+fn usb_power(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "usb-power";
+    let usb = usb(facts);
+    let told = facts.coded(&[66]).filter(|_| facts.is_local());
+    let lines =
+        facts.kernel_says(&["over-current", "rejected 1 configuration due to insufficient available bus power"]);
+    let n_cuts = usb.n_over_currents.unwrap_or(0);
+    let no_resources = facts.coded(&[hresult(NO_SYSTEM_RESOURCES)]).filter(|_| facts.system() == System::Windows);
+    let confidence = match () {
+        () if told.is_some() => 0.9,
+        () if (n_cuts > 0 || !lines.is_empty()) && suffers(facts) => 0.92,
+        () if n_cuts > 0 || !lines.is_empty() => 0.35,
+        () if no_resources.is_some() => 0.4,
+        () => return None,
+    };
+    let mut opinion = Opinion::new(SLUG, confidence);
+    if let Some((_, fault)) = told.or(no_resources) {
+        opinion = opinion.said(fault);
+    }
+    if n_cuts > 0 {
+        opinion = opinion.seen(Said::new("evidence.over-currents").with("n", n_cuts));
+    }
+    if let Some(power) = usb.max_power_ma {
+        opinion = opinion.seen(Said::new("evidence.max-power").with("ma", power));
+    }
+    if let Some(line) = lines.last() {
+        opinion = opinion.words(line);
+    }
+    Some(opinion.fixes(&["powered-hub", "replug-direct", "power-supply"]))
+}
+
+fn unplugged(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "unplugged";
+    let n_replugs = facts.presence.as_ref().and_then(|presence| presence.n_replugs).unwrap_or(0);
+    let went = facts.trouble_of(&[FaultKind::Unplugged]);
+    // ENODEV and ESHUTDOWN: the node had a device a moment ago. So had one that was found and is missing when it is opened.
+    let vanished = facts
+        .troubles()
+        .find(|(place, fault)| {
+            fault.kind == FaultKind::Missing
+                && (matches!(fault.code, Some(19 | 108)) || *place == Place::Opening && facts.device().is_some())
+        })
+        .filter(|_| facts.is_local());
+    let told = went.or(vanished);
+    let is_loose = n_replugs >= MANY_REPLUGS;
+    let is_explained =
+        facts.has_just_resumed() || !facts.kernel_says(&["HC died", "assume dead", "over-current"]).is_empty();
+    let confidence = match told {
+        Some(_) if is_explained => 0.6,
+        Some(_) => 0.95,
+        None if is_loose => 0.6,
+        None => return None,
+    };
+    let mut opinion = Opinion::new(SLUG, confidence);
+    if is_loose {
+        opinion = opinion.called("loose").with("n", n_replugs);
+    }
+    if let Some((_, fault)) = told {
+        opinion = opinion.said(fault);
+    }
+    let fixes: &[&str] = if is_loose {
+        &["other-cable", "replug-direct", "powered-hub"]
+    } else {
+        &["plug-in", "other-cable", "other-port"]
+    };
+    Some(opinion.fixes(fixes))
+}
+
+fn usb_controller_dead(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "usb-controller-dead";
+    let lines = facts.kernel_says(&["assume dead", "HC died"]);
+    let line = lines.last()?;
+    let opinion = Opinion::new(SLUG, if facts.trouble().is_some() { 0.95 } else { 0.3 }).words(line);
+    let rebind = Fix::new("rebind-usb").runs(
+        "for d in /sys/bus/pci/drivers/xhci_hcd/0000:*; do n=$(basename $d); echo $n | sudo tee /sys/bus/pci/drivers/xhci_hcd/unbind; echo $n | sudo tee /sys/bus/pci/drivers/xhci_hcd/bind; done",
+    );
+    Some(opinion.fix(rebind).fixes(&["restart-computer", "update-system"]))
+}
+
+fn after_sleep(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "after-sleep";
+    let (_, fault) = facts.trouble().filter(|_| facts.is_local() && facts.has_just_resumed())?;
+    if !matches!(fault.class, FaultClass::Plug | FaultClass::Stalled | FaultClass::Hung) {
+        return None;
+    }
+    let secs = facts.computer.as_ref().and_then(|computer| computer.resumed_secs_ago).unwrap_or_default();
+    let opinion = Opinion::new(SLUG, 0.85).with("secs", secs).said(fault);
+    let opinion = opinion.fix(Fix::new("reconnect").does(Action::Reconnect));
+    let reset = Fix::new("reset-device").does(Action::ResetDevice);
+    Some(opinion.fix(reset).fixes(&["power-cycle", "restart-computer"]))
+}
+
+fn usb_no_fast_setting(facts: &Facts) -> Option<Opinion> {
+    const SLUG: &str = "usb-no-fast-setting";
+    const EIO: i64 = 5;
+    let lines = facts.kernel_says(&["No fast enough alt setting"]);
+    let told =
+        facts.coded(&[EIO]).filter(|(place, fault)| *place != Place::Stream && fault.kind == FaultKind::OpenFailed);
+    let (_, fault) = told.filter(|_| facts.system() == System::Linux && facts.is_local())?;
+    let is_slow = link(facts).and_then(|link| link.kbits_per_second).is_some_and(|speed| speed <= FULL_SPEED);
+    let confidence = if !lines.is_empty() || is_slow { 0.95 } else { 0.75 };
+    let mut opinion = Opinion::new(SLUG, confidence).said(fault);
+    if let Some(speed) = link(facts).and_then(|link| link.speed.as_deref()) {
+        opinion = opinion.seen(Said::new("evidence.speed").with("speed", speed));
+    }
+    if let Some(line) = lines.last() {
+        opinion = opinion.words(line);
+    }
+    let quirk = Fix::new("uvc-bandwidth-quirk").runs("sudo modprobe -r uvcvideo && sudo modprobe uvcvideo quirks=128");
+    Some(opinion.fix(use_mjpg()).fixes(&["smaller-size", "fast-port"]).fix(quirk))
+}
