@@ -2,12 +2,16 @@
 //!
 //! Judgements hold [`Said`]: a key and values. The words are data in `assets/phrases/`, one file for each language, so that
 //! they can be translated without touching code. What a language lacks is said in English.
+//!
+//! Sentences are written so that they need no plural: “Klatek: {n}”, not “{n} klatki”.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
+
+use crate::settings::Settings;
 
 /// A sentence before it has words: what it says, and of what.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -87,16 +91,56 @@ impl Said {
     }
 }
 
+/// Named by its ISO 639-1 code in the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
 pub enum Language {
+    #[serde(rename = "en")]
     English,
+    #[serde(rename = "pl")]
     Polish,
+    #[serde(rename = "vi")]
     Vietnamese,
 }
 
 impl Language {
     pub const ALL: [Self; 3] = [Self::English, Self::Polish, Self::Vietnamese];
+
+    /// The one that the settings choose, else the system's, else English.
+    #[must_use]
+    pub fn of(settings: &Settings) -> Self {
+        settings.language.unwrap_or_else(Self::of_system)
+    }
+
+    /// The first language of the user that is spoken here. `LC_ALL`, by which scripts ask for plain English, goes first, on
+    /// every system; then the desktop's: `LANGUAGE`, `LC_MESSAGES`, `LANG`, or the list in the settings of Windows and macOS.
+    #[must_use]
+    pub fn of_system() -> Self {
+        let forced = std::env::var("LC_ALL").ok().filter(|locale| !locale.is_empty());
+        forced
+            .into_iter()
+            .chain(sys_locale::get_locales())
+            .find_map(|locale| Self::of_locale(&locale))
+            .unwrap_or(Self::English)
+    }
+
+    /// Of a locale as systems name them: `pl_PL.UTF-8`, `vi-VN`, `C`. `None` of a language that is not spoken here.
+    fn of_locale(locale: &str) -> Option<Self> {
+        let language = locale.split(['_', '-', '.', '@']).next().unwrap_or_default().to_ascii_lowercase();
+        match language.as_str() {
+            "c" | "posix" => Some(Self::English),
+            code => Self::ALL.into_iter().find(|language| language.code() == code),
+        }
+    }
+
+    /// As those who speak it call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::English => "English",
+            Self::Polish => "Polski",
+            Self::Vietnamese => "Tiếng Việt",
+        }
+    }
 
     /// ISO 639-1
     #[must_use]
@@ -133,15 +177,38 @@ impl Language {
             .map_or(&NONE, |table| table.get_or_init(|| serde_json::from_str(self.text()).unwrap_or_default()))
     }
 
-    /// The words of a sentence.
+    /// The words of a sentence. A place without a value stays as it is written, as does a key without words.
     #[must_use]
     pub fn say(self, said: &Said) -> String {
         let words = self.table().get(&*said.key).or_else(|| Self::English.table().get(&*said.key));
-        let mut text = words.map_or_else(|| said.key.to_string(), Clone::clone);
-        for (place, value) in &said.values {
-            text = text.replace(&format!("{{{place}}}"), &self.value(value));
+        let Some(mut rest) = words.map(String::as_str) else { return said.key.to_string() };
+        let mut text = String::with_capacity(rest.len());
+        // In one pass: what a camera calls itself may look like a place.
+        while let Some((before, behind)) = rest.split_once('{') {
+            text.push_str(before);
+            let place = behind.split_once('}').and_then(|(name, behind)| {
+                let (_, value) = said.values.iter().find(|(place, _)| *place == name)?;
+                Some((self.value(value), behind))
+            });
+            match place {
+                Some((value, behind)) => {
+                    text.push_str(&value);
+                    rest = behind;
+                }
+                None => {
+                    text.push('{');
+                    rest = behind;
+                }
+            }
         }
+        text.push_str(rest);
         text
+    }
+
+    /// One word or sentence without values.
+    #[must_use]
+    pub fn word(self, key: &'static str) -> String {
+        self.say(&Said::new(key))
     }
 
     fn value(self, value: &Value) -> String {
@@ -153,5 +220,46 @@ impl Language {
                 if self.decimal_mark() == '.' { text } else { text.replace('.', &self.decimal_mark().to_string()) }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locales_are_read_as_systems_write_them() {
+        #[track_caller]
+        fn check(locale: &str, expected: Option<Language>) {
+            assert_eq!(Language::of_locale(locale), expected, "{locale}");
+        }
+        check("pl_PL.UTF-8", Some(Language::Polish));
+        check("pl-PL", Some(Language::Polish));
+        check("PL", Some(Language::Polish));
+        check("vi_VN@cldr", Some(Language::Vietnamese));
+        check("en-GB", Some(Language::English));
+        check("C", Some(Language::English));
+        check("C.UTF-8", Some(Language::English));
+        check("POSIX", Some(Language::English));
+        check("de_DE.UTF-8", None);
+        check("plt_MG", None);
+        check("", None);
+    }
+
+    #[test]
+    fn what_stands_in_a_place_is_not_looked_at() {
+        #[track_caller]
+        fn check(said: Said, language: Language, expected: &str) {
+            assert_eq!(language.say(&said), expected);
+        }
+        let overrun = || Said::new("why.overrun");
+        check(overrun().with("seconds", number(2.5, 1)), Language::English, "It did not end within 2.5 s.");
+        check(overrun().with("seconds", number(2.5, 1)), Language::Polish, "Nie skończyło się w ciągu 2,5 s.");
+        check(overrun().with("seconds", "{seconds}"), Language::English, "It did not end within {seconds} s.");
+        check(overrun().with("seconds", "{").with("x", "}"), Language::English, "It did not end within { s.");
+        check(overrun().with("second", 1.0), Language::English, "It did not end within {seconds} s.");
+        let nested = overrun().with("seconds", Said::new("outcome.good"));
+        check(nested, Language::Polish, "Nie skończyło się w ciągu dobrze s.");
+        check(Said::new("none.such").with("x", 1.0), Language::Polish, "none.such");
     }
 }

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::address::Address;
 use crate::backend::Backend;
 use crate::control::Setting;
+use crate::phrases::Language;
 use crate::status::Asked;
 
 /// The version of the file's layout that this program writes.
@@ -37,6 +38,8 @@ pub struct Settings {
     pub network: NetworkSettings,
     pub snapshot: SnapshotSettings,
     pub window: WindowSettings,
+    /// In which the check-up and the report speak; `None` is the system's, else English.
+    pub language: Option<Language>,
     /// Values of controls that are kept for a camera, by its source without password.
     pub control_presets: BTreeMap<String, ControlPresets>,
 }
@@ -190,6 +193,7 @@ impl Default for Settings {
             network: NetworkSettings::default(),
             snapshot: SnapshotSettings::default(),
             window: WindowSettings::default(),
+            language: None,
             control_presets: BTreeMap::new(),
         }
     }
@@ -665,6 +669,7 @@ mod tests {
         }
         settings.backend = Some(Backend::Msmf);
         settings.asked.format = Some(PixelFormat::MJPG);
+        settings.language = Some(Language::Vietnamese);
         let preset = vec![Setting { id: 0x0098_0900, value: -3 }];
         settings.control_presets.entry("usb-046d_C920_7F3E".to_owned()).or_default().insert(2, preset);
         settings.save(&path).unwrap();
