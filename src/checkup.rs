@@ -20,8 +20,8 @@ use crate::control::DeviceControls;
 use crate::frame::{Frame, Image};
 use crate::latest::Reader;
 use crate::phrases::Said;
-use crate::settings::Settings;
-use crate::source::SourceSpec;
+use crate::settings::{Isolation, Settings};
+use crate::source::{OpenRequest, SourceSpec};
 use crate::status::Status;
 
 use tap::Tap;
@@ -53,6 +53,18 @@ pub struct Request {
     pub folder: PathBuf,
     /// Whether to try what else would work, where the cause is not certain. Never with a stream that runs.
     pub with_experiments: bool,
+}
+
+impl Request {
+    /// How the camera is opened: as the settings say, in a process of its own unless they forbid it, so that a driver may
+    /// crash.
+    fn opening(&self) -> OpenRequest {
+        let mut opening = OpenRequest::new(self.spec.clone(), &self.settings);
+        if opening.isolation == Isolation::Auto {
+            opening.isolation = Isolation::On;
+        }
+        opening
+    }
 }
 
 /// What a camera that streams shows of itself.

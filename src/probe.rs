@@ -53,6 +53,8 @@ pub enum News {
 #[derive(Debug)]
 pub struct Taken {
     pub asked_at: Instant,
+    /// Before it was decoded.
+    pub grabbed_at: Instant,
     /// With the picture decoded.
     pub ended_at: Instant,
     pub grabbed: Option<Grabbed>,
@@ -256,7 +258,9 @@ fn read(request: &OpenRequest, mut n_warm_up: u32, stop: &AtomicBool, orders: &R
     let mut first_at = None;
     while !stop.load(Ordering::Relaxed) {
         let asked_at = Instant::now();
-        let (grabbed, image) = match obey(&mut *source, orders).and_then(|()| source.grab()) {
+        let grab = obey(&mut *source, orders).and_then(|()| source.grab());
+        let grabbed_at = Instant::now();
+        let (grabbed, image) = match grab {
             Ok(grabbed) => {
                 let first_at = *first_at.get_or_insert(grabbed.taken_at);
                 if n_warm_up > 0 && grabbed.taken_at.saturating_duration_since(first_at) < LONGEST_WARM_UP {
@@ -276,7 +280,8 @@ fn read(request: &OpenRequest, mut n_warm_up: u32, stop: &AtomicBool, orders: &R
             got = changed.clone();
         }
         let end = image.as_ref().err().filter(|fault| fault.ends_stream()).cloned();
-        if news.send(News::Frame(Box::new(Taken { asked_at, ended_at, grabbed, image, changed }))).is_err() {
+        if news.send(News::Frame(Box::new(Taken { asked_at, grabbed_at, ended_at, grabbed, image, changed }))).is_err()
+        {
             return;
         }
         if let Some(end) = end {

@@ -9,7 +9,6 @@ use super::facts::Brief;
 use super::{Request, is_disconnected};
 use crate::backend::Backend;
 use crate::settings::Isolation;
-use crate::source::OpenRequest;
 
 /// A backend that takes longer is of no use to anybody.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -33,7 +32,7 @@ pub fn compare(request: &Request, cancel: &Receiver<()>, tell: &mut dyn FnMut(&B
         if is_disconnected(cancel) {
             break;
         }
-        let mut opening = OpenRequest::new(request.spec.clone(), &request.settings);
+        let mut opening = request.opening();
         (opening.backend, opening.isolation) = (Some(backend), Isolation::On);
         let mut brief = open_and_watch(opening, Instant::now() + PATIENCE, cancel);
         brief.backend = Some(backend);

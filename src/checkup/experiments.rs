@@ -133,7 +133,7 @@ fn carry_out(
             if let Some(tap) = tap {
                 let _ = tap.close();
             }
-            let mut opening = OpenRequest::new(request.spec.clone(), &request.settings);
+            let mut opening = request.opening();
             change(&mut opening);
             let brief = open_and_watch(opening, until, cancel);
             (brief, None)

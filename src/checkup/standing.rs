@@ -4,7 +4,6 @@ use super::facts::Facts;
 use super::tap::Tap;
 use super::{Request, facts};
 use crate::backend::Backend;
-use crate::source::OpenRequest;
 use crate::status::{Deduction, Drops, Grade, State, Status};
 
 /// Of a camera that streams in this program its own status; else one of what the check-up has seen of it.
@@ -14,7 +13,7 @@ pub(super) fn status(request: &Request, facts: &Facts, tap: Option<&Tap>) -> Sta
     }
     let opening = facts.opening.clone().unwrap_or_default();
     let stream = facts.stream.clone().unwrap_or_default();
-    let open_request = OpenRequest::new(request.spec.clone(), &request.settings);
+    let open_request = request.opening();
     let is_opened = opening.backend.is_some() && stream.ended.is_none() && opening.fault.is_none();
     let is_streaming = is_opened && stream.n_good > 0;
     let judged = tap.filter(|_| is_streaming).map(|tap| tap.measured.verdict(&open_request.asked, &tap.got));

@@ -8,11 +8,12 @@ use super::Live;
 use super::facts::{Brief, Stream};
 use crate::backend::Backend;
 use crate::control::{Control, Setting};
-use crate::fault::{Fault, FaultKind};
+use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::frame::{Image, Size};
 use crate::picture::{Coding, Watcher};
 use crate::probe::measure::{Look, Measured, Reading};
 use crate::probe::{News, Probe, Taken};
+use crate::settings::secs;
 use crate::source::{Grabbed, OpenRequest, SourceSpec};
 use crate::status::{Got, State};
 
@@ -33,6 +34,12 @@ pub fn coding_of(spec: &SourceSpec) -> Coding {
     }
 }
 
+/// Of the agreed rate: a frame that comes later is late.
+const FLOWING_PERIODS: f64 = 5.0;
+const LEAST_PATIENCE: Duration = Duration::from_millis(300);
+/// As the engine's shortest.
+const STALL: Duration = Duration::from_secs(1);
+
 enum From {
     /// Opened for the check-up.
     Probe(Box<Probe>),
@@ -46,6 +53,7 @@ pub struct Tap {
     began: Instant,
     pub opened_at: Option<Instant>,
     pub first_at: Option<Instant>,
+    pub last_at: Option<Instant>,
     pub backend: Option<Backend>,
     pub got: Got,
     pub measured: Measured,
@@ -94,6 +102,7 @@ impl Tap {
             began: Instant::now(),
             opened_at: None,
             first_at: None,
+            last_at: None,
             backend: None,
             got: Got::default(),
             measured: Measured::new(0, is_network),
@@ -167,9 +176,13 @@ impl Tap {
                 let frame = fresh.value;
                 // What this check-up has not looked at in time was not lost by the camera.
                 let sequence = frame.sequence.filter(|_| fresh.n_skipped == 0);
+                let now = Instant::now();
+                let decode =
+                    status.and_then(|status| status.latency_ms).map_or(Duration::ZERO, |ms| secs(ms / 1_000.0));
                 self.take(Taken {
                     asked_at,
-                    ended_at: Instant::now(),
+                    grabbed_at: now.checked_sub(decode).unwrap_or(now),
+                    ended_at: now,
                     grabbed: Some(Grabbed { taken_at: frame.taken_at, sequence }),
                     image: Ok(frame.image.clone()),
                     changed: None,
@@ -179,12 +192,13 @@ impl Tap {
     }
 
     fn take(&mut self, taken: Taken) {
-        let Taken { asked_at, ended_at, grabbed, image, .. } = taken;
+        let Taken { asked_at, grabbed_at, ended_at, grabbed, image, .. } = taken;
         let picture = image.map(|image| {
             let look = Look::at(&image, self.before.as_ref());
             let taken_at = grabbed.map_or(ended_at, |grabbed| grabbed.taken_at);
             self.watcher.add(&image, taken_at);
             self.first_at.get_or_insert(ended_at);
+            self.last_at = Some(ended_at);
             if self.sizes.last() != Some(&image.size()) && self.sizes.len() < MAX_SIZES {
                 self.sizes.push(image.size());
             }
@@ -195,7 +209,7 @@ impl Tap {
         if let (Ok(_), Some(grabbed)) = (&picture, grabbed) {
             let millis = |since: Instant| ended_at.saturating_duration_since(since).as_secs_f64() * 1_000.0;
             self.ages_ms.push(millis(grabbed.taken_at));
-            self.decodes_ms.push(millis(grabbed.taken_at.max(asked_at)));
+            self.decodes_ms.push(millis(grabbed_at));
         }
         let is_over = self.measured.is_silent();
         self.measured.add(Reading { asked_at, ended_at, grabbed, picture });
@@ -263,13 +277,33 @@ impl Tap {
             interval_ms,
             decode_ms: median(&self.decodes_ms),
             sizes: self.sizes.clone(),
-            ended: self.ended.clone(),
+            ended: self.ended.clone().or_else(|| self.stall(Instant::now())),
             last_fault: measured.last_fault.clone(),
             n_back: u64::from(measured.n_back),
-            age_ms: median(&self.ages_ms),
-            age_growth_ms: self.age_growth_ms(),
+            // A clock that jumps says nothing of ages.
+            age_ms: median(&self.ages_ms).filter(|_| measured.n_back == 0),
+            age_growth_ms: self.age_growth_ms().filter(|_| measured.n_back == 0),
             controls: self.controls.clone(),
         }
+    }
+
+    /// Whether frames come as they did: the newest one is not older than a few periods.
+    #[must_use]
+    pub fn is_flowing(&self, now: Instant) -> bool {
+        let fps = self.measured.agreed_fps.or_else(|| self.measured.fps()).filter(|fps| *fps > 0.0).unwrap_or(30.0);
+        let patience = secs(FLOWING_PERIODS / fps).max(LEAST_PATIENCE);
+        self.last_at.is_some_and(|at| now.saturating_duration_since(at) < patience)
+    }
+
+    /// Frames came, and have stayed away for longer than a stall takes to be one.
+    fn stall(&self, now: Instant) -> Option<Fault> {
+        let quiet = now.saturating_duration_since(self.last_at?);
+        if quiet < STALL || self.is_flowing(now) {
+            return None;
+        }
+        let told = self.measured.last_fault.clone().filter(|fault| fault.kind.class() != FaultClass::Quality);
+        let silent = || Fault::new(FaultKind::Stall, format!("no frame for {:.1} s", quiet.as_secs_f64()));
+        Some(told.unwrap_or_else(silent))
     }
 
     /// How much older the last fifth of the frames was than the first, by their medians.

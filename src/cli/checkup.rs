@@ -43,7 +43,7 @@ impl Work<'_> {
             live: None,
             with_experiments: !order.no_experiments,
         };
-        let language = Language::English;
+        let language = Language::of(&self.run.settings);
         let (checkup, compared) = self.carry_out(&request, order, language)?;
         if order.json {
             say(&pretty(&json(&checkup, compared.as_ref(), language)));
@@ -84,12 +84,10 @@ impl Work<'_> {
             }
             match news.recv_deadline(Instant::now() + POLL) {
                 Ok(News::Progress(progress)) if shows_progress || self.shared.verbose > 0 => tell(&progress, language),
-                Ok(News::Progress(_)) => {}
-                Ok(News::Checked(done)) => checkup = Some(*done),
                 Ok(News::Row(row)) if shows_progress => complain(&row_text(&row)),
-                Ok(News::Row(_)) => {}
+                Ok(News::Checked(done)) => checkup = Some(*done),
                 Ok(News::Compared(done)) => compared = Some(*done),
-                Err(RecvTimeoutError::Timeout) => {}
+                Ok(News::Progress(_) | News::Row(_)) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }

@@ -43,12 +43,11 @@ impl Check for Presence {
         };
         let listed = device::list();
         let undriven = device::undriven().into_iter().map(|undriven| undriven.fault).collect();
-        let ending = match &device {
-            Some(device) => ending(self, Outcome::Good, "good").with("name", device.label()),
-            None => {
-                let what = fault.as_ref().map_or_else(String::new, ToString::to_string);
-                ending(self, Outcome::Bad, "bad").with("what", what)
-            }
+        let ending = if let Some(device) = &device {
+            ending(self, Outcome::Good, "good").with("name", device.label())
+        } else {
+            let what = fault.as_ref().map_or_else(String::new, ToString::to_string);
+            ending(self, Outcome::Bad, "bad").with("what", what)
         };
         job.facts.presence = Some(facts::Presence {
             device,

@@ -12,7 +12,7 @@ use crate::phrases::{Said, number};
 use crate::source::OpenRequest;
 
 /// How long frames are watched: the rate needs a second, bands of mains light two.
-const WATCH: Duration = Duration::from_millis(2_000);
+const WATCH: Duration = Duration::from_secs(2);
 /// A slow camera is watched until it has given so many frames, but no longer than this.
 const LEAST_FRAMES: u64 = 15;
 const LONGEST_WATCH: Duration = Duration::from_secs(5);
@@ -23,7 +23,7 @@ const SPARE: Duration = Duration::from_secs(3);
 
 /// How the check-up opens the camera: as the settings say, with the script's clock of the simulated one beginning now.
 pub fn request_of(job: &Job) -> OpenRequest {
-    OpenRequest::new(job.request.spec.clone(), &job.request.settings)
+    job.request.opening()
 }
 
 /// A stream that nobody opened, or that is over already.
@@ -181,9 +181,16 @@ impl Check for Rate {
             if took < WATCH {
                 return false;
             }
+            if took >= STILL_WATCH {
+                return true;
+            }
+            // Whether it has stopped is seen a moment later.
+            if !tap.is_flowing(Instant::now()) {
+                return false;
+            }
             let seen = tap.watcher.seen();
             let is_still = seen.same.lasts && seen.is_coded_as_differences;
-            took >= STILL_WATCH || !is_still && (tap.measured.n_good >= LEAST_FRAMES || took >= LONGEST_WATCH)
+            !is_still && (tap.measured.n_good >= LEAST_FRAMES || took >= LONGEST_WATCH)
         });
         let stream = tap.stream();
         let worker = load.as_mut().and_then(Load::worker_percent);
@@ -267,7 +274,8 @@ impl Check for Time {
 
 /// No computer that runs this program has an earlier date, unless its clock is wrong.
 fn built() -> SystemTime {
-    const YEAR_2025: Duration = Duration::from_secs(1_735_689_600);
+    /// The first of January 2025.
+    const YEAR_2025: Duration = Duration::from_hours(482_136);
     SystemTime::UNIX_EPOCH + YEAR_2025
 }
 
