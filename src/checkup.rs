@@ -182,16 +182,25 @@ const GRACE: Duration = Duration::from_millis(500);
 /// Goes through the checks until the cause is certain. Blocks for seconds: not for the window's thread. Disconnecting
 /// `cancel` ends it within a moment.
 pub fn run(request: &Request, cancel: &Receiver<()>, tell: &mut dyn FnMut(Progress)) -> Checkup {
+    run_checks(CHECKS, request, cancel, tell)
+}
+
+fn run_checks(
+    checks: &[&'static dyn Check],
+    request: &Request,
+    cancel: &Receiver<()>,
+    tell: &mut dyn FnMut(Progress),
+) -> Checkup {
     let began = Instant::now();
     let mut checkup = Checkup::default();
     let mut job = Some(Job {
         request: request.clone(),
-        facts: Facts::default(),
+        facts: facts_of(request),
         tap: None,
         cancel: cancel.clone(),
         deadline: began,
     });
-    for check in CHECKS {
+    for check in checks {
         let current = job.take().unwrap_or_else(|| Job {
             request: request.clone(),
             facts: checkup.facts.clone(),
@@ -251,6 +260,19 @@ pub fn run(request: &Request, cancel: &Receiver<()>, tell: &mut dyn FnMut(Progre
     checkup
 }
 
+/// What is known before anything is looked at.
+fn facts_of(request: &Request) -> Facts {
+    let opening = request.opening();
+    let source = facts::Source {
+        kind: checks::kind_of(&request.spec),
+        name: request.spec.to_string(),
+        is_live: request.live.is_some(),
+        backend: request.settings.backend,
+        asked: opening.asked,
+    };
+    Facts { source, ..Facts::default() }
+}
+
 fn is_disconnected(cancel: &Receiver<()>) -> bool {
     matches!(cancel.try_recv(), Err(crossbeam_channel::TryRecvError::Disconnected))
 }
@@ -292,6 +314,95 @@ fn carry_out(check: &'static dyn Check, mut job: Job) -> (Checked, Option<Job>) 
             default(until.saturating_duration_since(Instant::now())) => {
                 return (skipped(Said::new("why.overrun").with("seconds", patience.as_secs_f64())), None);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Trying {
+        id: &'static str,
+        run: fn(&mut Job) -> Ending,
+    }
+
+    impl Check for Trying {
+        fn id(&self) -> &'static str {
+            self.id
+        }
+
+        fn skip(&self, _: &Job) -> Option<Said> {
+            None
+        }
+
+        fn patience(&self, _: &Job) -> Duration {
+            Duration::from_millis(100)
+        }
+
+        fn run(&self, job: &mut Job) -> Ending {
+            (self.run)(job)
+        }
+    }
+
+    fn good(job: &mut Job) -> Ending {
+        job.facts.computer.get_or_insert_default().n_cores += 1;
+        Ending::new(Outcome::Good, Said::new("test"))
+    }
+
+    fn request() -> Request {
+        Request {
+            spec: SourceSpec::parse("sim:").unwrap(),
+            settings: Settings::default(),
+            live: None,
+            folder: PathBuf::new(),
+            with_experiments: false,
+        }
+    }
+
+    /// Outcome and reason of each check, and how many good ones have left their fact.
+    #[track_caller]
+    fn check(checks: &[&'static dyn Check], expected: &[(Outcome, &str)], n_good: u32) {
+        let (_alive, cancel) = bounded(0);
+        let checkup = run_checks(checks, &request(), &cancel, &mut |_| {});
+        let got: Vec<_> = checkup.checks.iter().map(|checked| (checked.outcome, checked.why.key.to_string())).collect();
+        let expected: Vec<_> = expected.iter().map(|(outcome, why)| (*outcome, (*why).to_owned())).collect();
+        assert_eq!(got, expected);
+        assert_eq!(checkup.facts.computer.map_or(0, |computer| computer.n_cores), n_good);
+    }
+
+    const GOOD: Trying = Trying { id: "good", run: good };
+    const CRASH: Trying = Trying { id: "crash", run: |_| panic!("on purpose") };
+    const HANG: Trying = Trying {
+        id: "hang",
+        run: |job| {
+            thread::sleep(Duration::from_secs(5));
+            good(job)
+        },
+    };
+
+    #[test]
+    fn a_check_that_crashes_or_overruns_is_an_outcome_and_no_end() {
+        use Outcome::{Good, Skipped};
+        check(&[&GOOD, &GOOD], &[(Good, "test"), (Good, "test")], 2);
+        check(&[&GOOD, &CRASH, &GOOD], &[(Good, "test"), (Skipped, "why.crashed"), (Good, "test")], 2);
+        check(&[&GOOD, &HANG, &GOOD], &[(Good, "test"), (Skipped, "why.overrun"), (Good, "test")], 2);
+    }
+
+    #[test]
+    fn whoever_cancels_is_not_kept_waiting() {
+        let (alive, cancel) = bounded(0);
+        drop(alive);
+        let began = Instant::now();
+        let checkup = run_checks(&[&HANG, &GOOD], &request(), &cancel, &mut |_| {});
+        assert!(checkup.was_cancelled && began.elapsed() < Duration::from_secs(2));
+        assert_eq!(checkup.checks.last().map(|checked| checked.outcome), Some(Outcome::Skipped));
+    }
+
+    #[test]
+    fn checks_have_names_of_their_own() {
+        for (n, check) in CHECKS.iter().enumerate() {
+            assert!(CHECKS.iter().skip(n + 1).all(|other| other.id() != check.id()), "{}", check.id());
         }
     }
 }

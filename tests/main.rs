@@ -4,6 +4,7 @@
 #[cfg(feature = "gui")]
 mod addresses;
 mod campaign;
+mod checkup;
 mod commands;
 mod devices;
 mod engine;

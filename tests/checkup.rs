@@ -1,0 +1,289 @@
+//! The check-up against cameras that misbehave, each in its own way: what is said must be what was done to them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use camclinic::camera::Camera;
+use camclinic::checkup::{self, Checkup, Live, Request};
+use camclinic::logging::EventLog;
+use camclinic::phrases::Language;
+use camclinic::settings::{Isolation, Settings};
+use camclinic::source::SourceSpec;
+use camclinic::status::{State, Status};
+use crossbeam_channel::{bounded, never};
+
+use super::commands::{camclinic, check_usage, json, stderr, stdout};
+
+/// Cameras that are checked at the same time: most of the time they only wait.
+const AT_ONCE: usize = 4;
+
+pub fn request(source: &str) -> Request {
+    Request {
+        spec: SourceSpec::parse(source).unwrap(),
+        settings: Settings::default(),
+        live: None,
+        folder: std::env::temp_dir(),
+        with_experiments: false,
+    }
+}
+
+/// Checks all of them up, a few at a time; in their order.
+fn check_all(sources: &[String]) -> Vec<Checkup> {
+    let next = AtomicUsize::new(0);
+    let done = std::sync::Mutex::new(BTreeMap::new());
+    thread::scope(|scope| {
+        for n in 0..AT_ONCE {
+            let work = || {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(source) = sources.get(index) else { return };
+                    let checkup = checkup::run(&request(source), &never(), &mut |_| {});
+                    done.lock().unwrap().insert(index, checkup);
+                }
+            };
+            thread::Builder::new().name(format!("checkup-{n}")).spawn_scoped(scope, work).unwrap();
+        }
+    });
+    done.into_inner().unwrap().into_values().collect()
+}
+
+/// The names of what was found that can be a verdict, what explains most first.
+fn slugs(checkup: &Checkup) -> Vec<&'static str> {
+    let likely = checkup.findings.iter().filter(|finding| finding.opinion.confidence >= 0.5);
+    likely.map(|finding| finding.entry.slug).collect()
+}
+
+/// What is done to a camera, and what must be said of it. `|` parts those that mean the same.
+const FAULTS: &[(&str, &str)] = &[
+    ("open-busy", "busy-linux|busy-windows|busy-macos"),
+    ("open-denied", "node-permission|privacy-windows|privacy-macos"),
+    ("open-missing", "no-camera"),
+    ("open-hang", "open-hangs"),
+    ("stall", "no-picture"),
+    ("stall@1500ms", "no-picture|read-hangs"),
+    ("hang@1500ms", "read-hangs"),
+    ("crash@1500ms", "driver-crash"),
+    ("unplug@1500ms", "unplugged"),
+    ("drop=30", "usb-errors"),
+    ("corrupt=30", "usb-errors"),
+    ("format=mjpeg,torn=40", "torn-mjpeg|torn|usb-errors"),
+    ("format=yuyv,torn=40", "torn-mjpeg|torn|usb-errors"),
+    ("slow=10", "rate-untrue"),
+    ("late=1s", "late-frames"),
+    ("time-back@1500ms+1s", "times-wrong"),
+    ("resize=320x240@1500ms", "other-size"),
+    ("black", "black|shutter"),
+    ("cap", "lens-covered|cap"),
+    ("dark", "too-dark|under-exposed"),
+    ("bright", "over-exposed"),
+    ("green", "green"),
+    ("frozen@1s", "frozen"),
+    ("blur", "out-of-focus"),
+    ("noise", "noise"),
+    ("flicker=50", "banding"),
+    ("flicker=60,@25", "banding"),
+    ("infrared", "infrared"),
+    ("swapped", "swapped-colours"),
+    ("cast", "white-balance"),
+    ("comb", "combing"),
+];
+
+#[test]
+fn every_simulated_fault_has_its_verdict() {
+    let sources: Vec<_> = FAULTS.iter().map(|(fault, _)| format!("sim:{fault}")).collect();
+    let checkups = check_all(&sources);
+    let (mut n_first, mut n_in_three, mut wrong) = (0, 0, Vec::new());
+    println!("{:<28} {:<24} {:>6} {:>6}  besides", "what was done", "what was said", "sure", "took");
+    for ((fault, expected), checkup) in FAULTS.iter().zip(&checkups) {
+        let found = slugs(checkup);
+        let is_right = |slug: &&&str| expected.split('|').any(|right| right == **slug);
+        let place = found.iter().position(|slug| is_right(&slug));
+        n_first += usize::from(place == Some(0));
+        n_in_three += usize::from(place.is_some_and(|place| place < 3));
+        let sure = checkup.verdict().map_or(0.0, |verdict| verdict.opinion.confidence);
+        let first = found.first().copied().unwrap_or("-");
+        let mark = if place == Some(0) { ' ' } else { '!' };
+        let took = checkup.took.as_secs_f64();
+        println!(
+            "{fault:<28} {first:<24} {sure:>6.2} {took:>5.1}s{mark} {}",
+            found.get(1..).unwrap_or_default().join(" ")
+        );
+        if place != Some(0) {
+            wrong.push(format!("{fault}: {found:?} in place of {expected}"));
+        }
+    }
+    let n = FAULTS.len();
+    println!("first {n_first} of {n}, among the first three {n_in_three}");
+    assert!(n_first * 100 >= n * 90 && n_in_three * 100 >= n * 99, "{}", wrong.join("\n"));
+}
+
+#[test]
+fn healthy_cameras_have_no_verdict() {
+    let mut sources: Vec<_> = (0..20).map(|seed| format!("sim:seed={seed}")).collect();
+    for pattern in ["still", "night", "gradient", "noise", "chart"] {
+        sources.push(format!("sim:pattern={pattern}"));
+    }
+    for more in ["format=yuyv", "format=mjpeg", "1280x720", "@15", "@60", "320x240,format=mjpeg,pattern=still"] {
+        sources.push(format!("sim:{more}"));
+    }
+    let wrong: Vec<_> = sources
+        .iter()
+        .zip(check_all(&sources))
+        .filter(|(_, checkup)| checkup.verdict().is_some())
+        .map(|(source, checkup)| format!("{source}: {:?} {:#?}", slugs(&checkup), checkup.facts.picture))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A stream that runs in this program.
+fn live(source: &str) -> (Camera, Arc<Status>) {
+    let settings = Settings::default();
+    let camera =
+        Camera::start(SourceSpec::parse(source).unwrap(), &settings, EventLog::new(), Arc::new(|| {})).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let mut statuses = camera.status();
+    while let Some(fresh) = statuses.wait_fresh(deadline) {
+        if fresh.value.state == State::Streaming {
+            return (camera, fresh.value);
+        }
+    }
+    panic!("{source} never streams: {:?}", statuses.current());
+}
+
+fn check_up_live(camera: &Camera, source: &str) -> Checkup {
+    let live = Live { frames: camera.frames(), status: camera.status(), controls: camera.controls() };
+    let request = Request { live: Some(live), with_experiments: true, ..request(source) };
+    checkup::run(&request, &never(), &mut |_| {})
+}
+
+#[test]
+fn a_stream_that_runs_is_not_disturbed() {
+    for (source, expected) in [("sim:", None), ("sim:blur", Some("out-of-focus"))] {
+        let (camera, before) = live(source);
+        let checkup = check_up_live(&camera, source);
+        assert_eq!(checkup.verdict().map(|verdict| verdict.entry.slug), expected, "{source}: {:?}", checkup.findings);
+        assert!(checkup.facts.experiments.is_empty());
+        let after = camera.status().current().unwrap();
+        assert_eq!((after.state, after.open_ms), (State::Streaming, before.open_ms));
+        assert!(after.frames > before.frames + 30 && after.drops.total() == before.drops.total());
+        assert_eq!(checkup.status.unwrap().state, State::Streaming);
+    }
+}
+
+#[test]
+fn a_stream_that_ends_while_it_is_watched_is_told() {
+    let source = "sim:unplug@3s";
+    let (camera, _) = live(source);
+    let checkup = check_up_live(&camera, source);
+    assert_eq!(slugs(&checkup).first(), Some(&"unplugged"), "{:?} {:#?}", checkup.findings, checkup.facts.stream);
+}
+
+#[test]
+fn a_check_up_can_be_ended_at_any_moment() {
+    for (source, after) in [("sim:", 100), ("sim:open-hang", 1_000), ("sim:", 1_200), ("sim:stall", 1_500)] {
+        let (alive, cancel) = bounded(0);
+        let job = request(source);
+        let (done, is_done) = bounded(1);
+        thread::Builder::new()
+            .name("checkup".into())
+            .spawn(move || done.send(checkup::run(&job, &cancel, &mut |_| {})).unwrap())
+            .unwrap();
+        thread::sleep(Duration::from_millis(after));
+        drop(alive);
+        let began = Instant::now();
+        let checkup = is_done.recv_timeout(Duration::from_secs(20)).unwrap();
+        assert!(began.elapsed() < Duration::from_secs(4), "{source}: {:?}", began.elapsed());
+        assert!(checkup.was_cancelled, "{source}");
+    }
+}
+
+#[test]
+fn what_has_helped_is_the_first_advice() {
+    // The camera starts in the other format only.
+    let mut request = request("sim:format=mjpeg,corrupt=60");
+    request.with_experiments = true;
+    let checkup = checkup::run(&request, &never(), &mut |_| {});
+    assert!(!checkup.facts.experiments.is_empty(), "{:?}", checkup.findings);
+    let helped: Vec<_> = checkup.facts.experiments.iter().filter(|tried| tried.has_helped()).collect();
+    let fixes = &checkup.verdict().unwrap().opinion.fixes;
+    let n_tried = fixes.iter().filter(|fix| fix.text.key.starts_with("fix.tried.")).count();
+    assert_eq!(n_tried, helped.len(), "{fixes:?}");
+}
+
+#[test]
+fn the_json_is_the_contract() {
+    let output = camclinic(&["checkup", "sim:", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
+    let got = json(&output);
+    assert!(got["verdict"].is_null() && got["findings"].as_array().unwrap().is_empty(), "{got}");
+    assert_eq!(got["status"]["state"], "streaming");
+    for check in got["checks"].as_array().unwrap() {
+        let outcome = check["outcome"].as_str().unwrap();
+        assert!(["good", "warning", "bad", "skipped"].contains(&outcome), "{check}");
+        assert!(check["id"].is_string() && check["took_ms"].is_u64() && check["why"].is_string(), "{check}");
+    }
+    let output = camclinic(&["checkup", "sim:open-busy", "--json"]);
+    assert_eq!(output.status.code(), Some(2), "{}{}", stdout(&output), stderr(&output));
+    let verdict = &json(&output)["verdict"];
+    assert!(verdict["confidence"].as_f64().unwrap() > 0.5);
+    for key in ["id", "slug", "title", "because"] {
+        assert!(verdict[key].as_str().is_some_and(|text| !text.is_empty()), "{key}: {verdict}");
+    }
+    assert!(verdict["id"].as_str().unwrap().starts_with('F'));
+    assert!(!verdict["fixes"].as_array().unwrap().is_empty() && verdict["evidence"].is_array());
+    assert_eq!(json(&output)["findings"][0], *verdict);
+}
+
+#[test]
+fn the_exit_code_is_that_of_the_verdict() {
+    for (source, code) in [("sim:", 0), ("sim:blur", 1), ("sim:open-denied", 2), ("sim:open-missing", 2)] {
+        let output = camclinic(&["checkup", source]);
+        assert_eq!(output.status.code(), Some(code), "{source}: {}{}", stdout(&output), stderr(&output));
+    }
+    check_usage(&["checkup", "sim:", "--report", "report.pdf"], &["zip"]);
+    check_usage(&["checkup", "sim:nonsense"], &["nonsense"]);
+}
+
+#[test]
+fn backends_are_compared() {
+    let output = camclinic(&["checkup", "sim:", "--json", "--compare"]);
+    let got = json(&output);
+    let rows = got["backends"]["rows"].as_array().unwrap();
+    assert_eq!((rows.len(), got["backends"]["best"].as_str()), (1, Some("simulated")), "{got}");
+    assert!((28.0..32.0).contains(&rows[0]["fps"].as_f64().unwrap()), "{got}");
+}
+
+#[test]
+fn a_folder_that_takes_no_pictures_is_told() {
+    let mut request = request("sim:");
+    request.folder = Path::new("/proc/nowhere").to_owned();
+    let checkup = checkup::run(&request, &never(), &mut |_| {});
+    let folder = checkup.facts.folder.as_ref().unwrap();
+    assert!(folder.error.is_some(), "{folder:?}");
+    assert!(!slugs(&checkup).is_empty(), "{:?}", checkup.findings);
+}
+
+#[test]
+fn the_simulated_camera_is_checked_in_this_process_where_that_is_wished() {
+    let mut request = request("sim:open-denied");
+    request.settings.isolation = Isolation::Off;
+    let checkup = checkup::run(&request, &never(), &mut |_| {});
+    assert!(checkup.verdict().is_some(), "{:?}", checkup.findings);
+}
+
+#[test]
+fn no_sentence_lacks_its_words() {
+    let checkups = check_all(&["sim:open-hang".to_owned(), "sim:blur,slow=12".to_owned()]);
+    for language in Language::ALL {
+        for finding in checkups.iter().flat_map(|checkup| &checkup.findings) {
+            let text = finding.json(language).to_string();
+            for key in ["title.", "because.", "fix.", "evidence."] {
+                assert!(!text.contains(&format!("\"{key}")), "{text}");
+            }
+        }
+    }
+}
