@@ -7,6 +7,7 @@ mod campaign;
 mod commands;
 mod devices;
 mod engine;
+mod evidence;
 mod files;
 mod isolation;
 mod lab;
