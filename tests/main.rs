@@ -8,6 +8,7 @@ mod checkup;
 mod commands;
 mod devices;
 mod engine;
+mod evidence;
 mod files;
 mod isolation;
 mod lab;

@@ -30,7 +30,7 @@ entries! {
     "F85" "forbidden" Critical forbidden Forbidden Denied;
     "F86" "protocol-trouble" Critical protocol ProtocolTrouble FormatRefused;
     "F87" "udp-blocked" Critical udp UdpBlocked;
-    "F88" "packet-loss" Warning loss;
+    "F88" "packet-loss" Warning loss BadFrame;
     "F89" "session-timeout" Warning session;
     "F90" "session-limit" Critical limit SessionLimit;
     "F91" "codec-missing" Critical codec CodecMissing OpenFailed;

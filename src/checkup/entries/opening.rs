@@ -2,7 +2,7 @@
 
 use super::super::facts::{Facts, SourceKind};
 use super::signs::{Place, hresult};
-use super::{Action, Entry, Fix, Gravity, Layer, Opinion};
+use super::{Action, Entry, Fix, Gravity, LIKELY, Layer, Opinion};
 use crate::backend::Backend;
 use crate::device::{DeviceKind, System};
 use crate::fault::{Fault, FaultClass, FaultKind};
@@ -78,7 +78,7 @@ fn open_timeout(facts: &Facts) -> Option<&Fault> {
                 && first_frame(facts).is_none()
                 && !is_reading(fault)
     });
-    let (_, fault) = found.filter(|_| facts.is_local())?;
+    let (_, fault) = found.filter(|_| !facts.is_network())?;
     let is_other = fault.message.contains("macOS asks") || fault.message.contains(LATE_WORKER);
     (!is_other).then_some(fault)
 }
@@ -159,7 +159,7 @@ fn windows_camera_stuck(facts: &Facts) -> Option<Opinion> {
 
 fn read_hangs(facts: &Facts) -> Option<Opinion> {
     const SLUG: &str = "read-hangs";
-    let (_, fault) = facts.trouble_of(&[FaultKind::Hung]).filter(|_| facts.is_local())?;
+    let (_, fault) = facts.trouble_of(&[FaultKind::Hung]).filter(|_| !facts.is_network())?;
     if open_timeout(facts) == Some(fault) {
         return None;
     }
@@ -177,7 +177,7 @@ const SILENCE: [FaultKind; 4] =
 
 fn no_picture(facts: &Facts) -> Option<Opinion> {
     const SLUG: &str = "no-picture";
-    let (place, fault) = facts.trouble().filter(|_| facts.is_local())?;
+    let (place, fault) = facts.trouble().filter(|_| !facts.is_network())?;
     let is_silent = SILENCE.contains(&fault.kind);
     if !is_silent && fault.class != FaultClass::Stalled {
         return None;
@@ -186,9 +186,10 @@ fn no_picture(facts: &Facts) -> Option<Opinion> {
     let is_virtual =
         facts.device().is_some_and(|device| matches!(device.kind, DeviceKind::Virtual | DeviceKind::RawSensor));
     let has_waited = matches!(fault.kind, FaultKind::NoFirstFrame | FaultKind::Stall);
+    let is_explained = super::usb::usb_errors(facts).is_some_and(|opinion| opinion.confidence >= LIKELY);
     // Whatever has a number or a sign of its own is another entry's; this one says what is left.
     let confidence = match () {
-        () if is_virtual => 0.4,
+        () if is_virtual || is_explained => 0.4,
         () if has_waited && is_codeless => 0.8,
         () => 0.5,
     };

@@ -5,7 +5,7 @@ use super::signs::Shortfall;
 use super::{Action, Entry, Fix, Gravity, Layer, Opinion};
 use crate::backend::Backend;
 use crate::control::{AUTO_EXPOSURE, Control, EXPOSURE_PRIORITY, EXPOSURE_TIME, Setting};
-use crate::device::System;
+use crate::device::{DeviceKind, System};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{PixelFormat, Size};
 use crate::phrases::{Said, number};
@@ -248,7 +248,13 @@ fn format_refused(facts: &Facts) -> Option<Opinion> {
     }
     // Whether a decoder lacks, or the device has no such format, the number tells (F54).
     let lacks_decoder = [0xC00D_5212, 0x8004_0217].map(super::signs::hresult).contains(&fault.code.unwrap_or(0));
-    let confidence = if refused.is_some() { 0.9 } else { 0.75 };
+    // One that no format suits is F08 or F09.
+    let is_raw = facts.device().is_some_and(|device| device.kind == DeviceKind::RawSensor);
+    let confidence = match refused {
+        _ if is_raw => 0.4,
+        Some(_) => 0.9,
+        None => 0.75,
+    };
     let opinion = Opinion::new(SLUG, confidence).said(fault);
     if lacks_decoder {
         return Some(opinion.called("decoder").fix(defaults).fixes(&["media-feature-pack", "other-backend"]));

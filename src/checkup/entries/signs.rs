@@ -49,9 +49,18 @@ impl Facts {
         self.troubles().chain(last).find(|(_, fault)| fault.code.is_some_and(|code| codes.contains(&code)))
     }
 
-    /// Whose numbers its faults have. The simulated camera answers as Linux does, everywhere.
+    /// Whose numbers its faults have. The simulated camera answers as Linux does, everywhere; so do the systems that are
+    /// not known.
     pub(super) fn system(&self) -> System {
-        if self.source.kind == SourceKind::Simulated { System::Linux } else { self.system }
+        match self.system {
+            _ if self.source.kind == SourceKind::Simulated => System::Linux,
+            System::Other => System::Linux,
+            system => system,
+        }
+    }
+
+    pub(super) fn is_network(&self) -> bool {
+        self.source.kind == SourceKind::Network
     }
 
     /// A camera at this computer, real or simulated: none of the network, and no file.

@@ -89,7 +89,9 @@ fn overheated(facts: &Facts) -> Option<Opinion> {
 
 fn resources_used_up(facts: &Facts) -> Option<Opinion> {
     const SLUG: &str = "resources-used-up";
-    let (_, fault) = facts.trouble_of(&[FaultKind::NoResources])?;
+    let conversation = facts.conversation.as_ref().and_then(|conversation| conversation.finding.as_ref());
+    let told = conversation.map(|finding| &finding.fault).filter(|fault| fault.kind == FaultKind::NoResources);
+    let fault = facts.trouble_of(&[FaultKind::NoResources]).map(|(_, fault)| fault).or(told)?;
     // Room on a bus is F40, or F45.
     let codes = [12, 23, 24, hresult(0x8007_000E)];
     let is_own = is_memory(fault) || fault.code.is_some_and(|code| codes.contains(&code));

@@ -152,7 +152,7 @@ fn usb_speed(facts: &Facts) -> Option<Opinion> {
 const LINE_ERRORS: [&str; 4] = ["status (-71)", "status (-84)", "status (-75)", "error -71"];
 const RESETS: [&str; 2] = ["reset high-speed", "reset SuperSpeed"];
 
-fn usb_errors(facts: &Facts) -> Option<Opinion> {
+pub fn usb_errors(facts: &Facts) -> Option<Opinion> {
     const SLUG: &str = "usb-errors";
     if !facts.is_local() {
         return None;
@@ -162,12 +162,11 @@ fn usb_errors(facts: &Facts) -> Option<Opinion> {
     let packets = usb(facts).packet_errors.filter(|(damaged, _)| *damaged > 0);
     let told = facts.coded(&[71, 75, 84]);
     let lost = facts.lost_share().filter(|_| !facts.is_computer_busy() && !super::rate::has_one_buffer(facts));
-    let damaged = facts.damaged_share();
+    let damaged = facts.damaged_share().or_else(|| facts.trouble_of(&[FaultKind::BadFrame]).map(|_| 1.0));
     // Where the plug was pulled the line has errors too.
     let is_gone = facts.trouble_of(&[FaultKind::Unplugged, FaultKind::Missing]).is_some();
     let is_heard = !errors.is_empty() || packets.is_some();
     let confidence = match (told.is_some(), damaged.is_some(), lost.is_some()) {
-        _ if is_gone => 0.4,
         (true, ..) if is_heard => 0.95,
         (true, ..) => 0.88,
         (_, true, _) | (.., true) if is_heard => 0.93,
@@ -177,6 +176,7 @@ fn usb_errors(facts: &Facts) -> Option<Opinion> {
         _ if is_heard || resets.len() > 1 => 0.35,
         _ => return None,
     };
+    let confidence = if is_gone { confidence.min(0.4) } else { confidence };
     let mut opinion = Opinion::new(SLUG, confidence);
     if told.is_none() && damaged.is_none() && lost.is_some() {
         opinion = opinion.called("lost");

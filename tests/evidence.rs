@@ -1,0 +1,234 @@
+//! The catalogue against recorded evidence: what was found on some computer, of whatever system, and the verdict it must give.
+//!
+//! Each file in `fixtures/evidence` is one case: its name is the slug of the expected verdict and a number, `healthy` where
+//! there must be none. Of what a file holds nothing may be unknown to the facts.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use camclinic::checkup::entries::{self, CERTAIN, LIKELY};
+use camclinic::checkup::facts::{Facts, Opening, Presence, Source, SourceKind, Stream};
+use camclinic::checkup::verdict::{findings, verdict};
+use camclinic::device::System;
+use camclinic::fault::{Fault, FaultClass, FaultKind};
+use camclinic::phrases::{Language, Said, Value as Place};
+use serde_json::Value;
+
+/// What a case is about, for who reads it.
+const ABOUT: &str = "about";
+
+struct Case {
+    /// `busy-linux-1`
+    name: String,
+    facts: Facts,
+}
+
+impl Case {
+    fn expected(&self) -> Option<&str> {
+        Some(self.name.rsplit_once('-').unwrap().0).filter(|slug| *slug != "healthy")
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/evidence");
+    let mut cases = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let mut json: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        json.as_object_mut().unwrap().remove(ABOUT);
+        let facts: Facts = serde_json::from_value(json.clone()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let lost = unknown(&json, &serde_json::to_value(&facts).unwrap(), "");
+        assert!(lost.is_empty(), "{name}: the facts have no {lost:?}");
+        cases.push(Case { name, facts });
+    }
+    cases.sort_by(|a, b| a.name.cmp(&b.name));
+    cases
+}
+
+/// The places of what is in `wanted` and not in `got`.
+fn unknown(wanted: &Value, got: &Value, place: &str) -> Vec<String> {
+    match (wanted, got) {
+        (Value::Object(wanted), Value::Object(got)) => wanted
+            .iter()
+            .flat_map(|(key, value)| {
+                let place = format!("{place}/{key}");
+                got.get(key).map_or_else(|| vec![place.clone()], |got| unknown(value, got, &place))
+            })
+            .collect(),
+        (Value::Array(wanted), Value::Array(got)) if wanted.len() == got.len() => {
+            wanted.iter().zip(got).flat_map(|(wanted, got)| unknown(wanted, got, place)).collect()
+        }
+        (Value::Number(wanted), Value::Number(got)) if wanted.as_f64() == got.as_f64() => Vec::new(),
+        _ if wanted == got => Vec::new(),
+        _ => vec![place.to_owned()],
+    }
+}
+
+#[test]
+fn each_case_has_its_verdict() {
+    let mut wrong = Vec::new();
+    for case in cases() {
+        let found = findings(&case.facts);
+        let got = verdict(&found);
+        let row = |n: usize| {
+            found.get(n).map_or_else(String::new, |finding| {
+                format!("{} {} {:.2}", finding.entry.id, finding.entry.slug, finding.opinion.confidence)
+            })
+        };
+        println!("{:30} {:36} {}", case.name, row(0), row(1));
+        if got.map(|finding| finding.entry.slug) != case.expected() {
+            wrong.push(format!("{}: {} before {}", case.name, row(0), row(1)));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Entries that other evidence shows: pictures are judged with pictures.
+fn is_of_pictures(slug: &str) -> bool {
+    let picture = entries::all().find(|entry| entry.slug == slug).unwrap();
+    picture.layer == entries::Layer::Picture
+}
+
+#[test]
+fn each_entry_has_a_case() {
+    let shown = cases().iter().filter_map(|case| case.expected().map(str::to_owned)).collect::<BTreeSet<_>>();
+    let missing = entries::all().map(|entry| entry.slug).filter(|slug| !shown.contains(*slug) && !is_of_pictures(slug));
+    assert_eq!(missing.collect::<Vec<_>>(), [""; 0]);
+}
+
+/// A certain answer ends the check-up: what would contradict it is not looked at any more.
+#[test]
+fn no_case_is_certain_of_two_things_that_keep_the_picture_away() {
+    for case in cases() {
+        let found = findings(&case.facts);
+        let certain = found.iter().filter(|finding| {
+            finding.opinion.confidence >= CERTAIN && finding.entry.gravity == entries::Gravity::Critical
+        });
+        let certain = certain.map(|finding| finding.entry.slug).collect::<Vec<_>>();
+        assert!(certain.len() < 2, "{}: {certain:?}", case.name);
+    }
+}
+
+/// The places of a sentence that stay empty, in what a judge says.
+fn empty_places(said: &Said) -> Vec<String> {
+    let text = Language::English.say(said);
+    let inner = said.values.iter().flat_map(|(_, value)| match value {
+        Place::Said(said) => empty_places(said),
+        Place::Number { .. } | Place::Text(_) => Vec::new(),
+    });
+    let own = (text == said.key || text.contains('{')).then(|| format!("{}: {text}", said.key));
+    inner.chain(own).collect()
+}
+
+#[test]
+fn all_that_is_said_has_words() {
+    let mut wrong = BTreeSet::new();
+    for case in cases() {
+        for finding in findings(&case.facts) {
+            let opinion = &finding.opinion;
+            let fixes = opinion.fixes.iter().map(|fix| &fix.text);
+            let all = [&opinion.title, &opinion.because].into_iter().chain(&opinion.evidence).chain(fixes);
+            wrong.extend(all.flat_map(empty_places));
+            assert!(!opinion.fixes.is_empty(), "{}: {} has no fix", case.name, finding.entry.slug);
+            let title = format!("title.{}", finding.entry.slug);
+            assert!(opinion.title.key.starts_with(&title), "{} says {}", finding.entry.slug, opinion.title.key);
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn numbers_and_names_of_entries_are_unique() {
+    let all = entries::all().collect::<Vec<_>>();
+    for (n, entry) in all.iter().enumerate() {
+        assert!(all.iter().skip(n + 1).all(|other| other.slug != entry.slug), "{}", entry.slug);
+        assert!(entry.id.starts_with('F') && !entry.slug.contains('.'), "{}", entry.id);
+    }
+}
+
+/// The kinds of fault that a source of that kind may have.
+fn is_possible(kind: FaultKind, source: SourceKind) -> bool {
+    use FaultKind::{
+        BackendMissing, Backlog, CodecMissing, Denied, Missing, NoFirstFrame, OpenFailed, OpenTimeout, ReadFailed,
+        ResetFailed, Stall, Unreadable,
+    };
+    let is_of_network = kind.class() == FaultClass::Network
+        || matches!(
+            kind,
+            FaultKind::NameUnknown
+                | FaultKind::LoginRefused
+                | FaultKind::WrongPath
+                | FaultKind::Forbidden
+                | FaultKind::Untrusted
+                | FaultKind::NoStream
+                | FaultKind::WrongProtocol
+                | CodecMissing
+                | Backlog
+        );
+    let is_of_backend =
+        matches!(
+            kind,
+            FaultKind::Hung | FaultKind::Crashed | FaultKind::CrashLoop | FaultKind::NoResources | FaultKind::BadFrame
+        ) || matches!(kind, BackendMissing | NoFirstFrame | OpenFailed | OpenTimeout | ReadFailed | Stall);
+    match source {
+        _ if kind == ResetFailed => false,
+        SourceKind::Device | SourceKind::Simulated => !is_of_network && kind != Unreadable,
+        SourceKind::Network => is_of_network || is_of_backend,
+        SourceKind::File => {
+            matches!(kind, Missing | Denied | Unreadable) || is_of_backend && kind != FaultKind::BadFrame
+        }
+    }
+}
+
+/// Without a picture there is always a verdict, if only that none comes.
+#[test]
+fn whatever_keeps_the_picture_away_is_named() {
+    let mut unnamed = Vec::new();
+    for system in [System::Linux, System::Windows, System::Macos, System::Other] {
+        for kind in [SourceKind::Device, SourceKind::Simulated, SourceKind::File, SourceKind::Network] {
+            for fault in FaultKind::ALL.iter().filter(|fault| is_possible(**fault, kind)) {
+                let source = Source { kind, ..Source::default() };
+                let fault = Fault::new(*fault, "it fails");
+                let opening = Opening { fault: Some(fault.clone()), ..Opening::default() };
+                let stream = Stream { ended: Some(fault.clone()), n_good: 60, secs: 2.0, ..Stream::default() };
+                let at_once = Facts { system, source: source.clone(), opening: Some(opening), ..Facts::default() };
+                let opening = Some(Opening { first_frame_ms: Some(300), ..Opening::default() });
+                let later = Facts { system, source, opening, stream: Some(stream), ..Facts::default() };
+                for (when, facts) in [("at once", at_once), ("later", later)] {
+                    let found = findings(&facts);
+                    if verdict(&found).is_none() {
+                        let best = found.first().map(|finding| finding.entry.slug);
+                        unnamed.push(format!("{system:?} {kind:?} {:?} {when}: {best:?}", fault.kind));
+                    }
+                }
+            }
+        }
+    }
+    assert!(unnamed.is_empty(), "{}", unnamed.join("\n"));
+}
+
+/// Whatever is unusual about a computer is no verdict while the camera does what it should.
+#[test]
+fn what_is_normal_is_no_verdict() {
+    let good = cases().into_iter().filter(|case| case.expected().is_none()).collect::<Vec<_>>();
+    assert!(good.len() >= 10, "{}", good.len());
+    let oddities: [fn(&mut Facts); 6] = [
+        |facts| facts.usb.get_or_insert_default().is_autosuspended = Some(true),
+        |facts| facts.usb.get_or_insert_default().is_suspended = Some(true),
+        |facts| facts.computer.get_or_insert_default().confinement = Some("docker".to_owned()),
+        |facts| facts.computer.get_or_insert_default().resumed_secs_ago = Some(20.0),
+        |facts| facts.access.get_or_insert_default().shields = vec!["Avast".to_owned()],
+        |facts| facts.presence.get_or_insert_with(Presence::default).n_replugs = Some(1),
+    ];
+    for case in &good {
+        for (n, odd) in oddities.iter().enumerate() {
+            let mut facts = case.facts.clone();
+            odd(&mut facts);
+            let found = findings(&facts);
+            let best = found.first().map(|finding| (finding.entry.slug, finding.opinion.confidence));
+            assert!(best.is_none_or(|(_, confidence)| confidence < LIKELY), "{} with oddity {n}: {best:?}", case.name);
+        }
+    }
+}
