@@ -12,6 +12,7 @@ mod evidence;
 mod files;
 mod isolation;
 mod lab;
+mod lab_checkup;
 mod monitor;
 mod network;
 mod secrets;

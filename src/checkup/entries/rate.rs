@@ -35,9 +35,10 @@ const USB2_MBITS: f64 = 350.0;
 /// Thousands of bits a second of USB 2 high speed.
 const HIGH_SPEED: u32 = 480_000;
 
+/// Only V4L2 takes a wish for buffers.
 fn asked_too_few_buffers(facts: &Facts) -> Option<u32> {
-    let got = facts.opening.as_ref().and_then(|opening| opening.got.n_buffers);
-    got.or(facts.source.asked.n_buffers).filter(|n| *n == 1)
+    let opening = facts.opening.as_ref().filter(|opening| opening.backend == Some(Backend::V4l2))?;
+    opening.got.n_buffers.or(facts.source.asked.n_buffers).filter(|n| *n == 1)
 }
 
 /// The only buffer is with us while the camera writes: F56.
@@ -47,6 +48,11 @@ pub fn has_one_buffer(facts: &Facts) -> bool {
 
 fn stream(facts: &Facts) -> Option<&Stream> {
     facts.stream.as_ref().filter(|stream| stream.n_good > 0)
+}
+
+/// A computer without time takes frames when it gets to them; a camera that makes fewer makes them at its own pace.
+fn comes_evenly(stream: &Stream) -> bool {
+    stream.interval_ms.is_some_and(|[half, most, _]| most < 1.3 * half)
 }
 
 fn format(facts: &Facts) -> Option<PixelFormat> {
@@ -180,7 +186,8 @@ fn low_light(facts: &Facts) -> Option<Opinion> {
 fn rate_untrue(facts: &Facts) -> Option<Opinion> {
     const SLUG: &str = "rate-untrue";
     let short = facts.shortfall().filter(|_| stream(facts).is_some_and(|stream| stream.n_late == 0))?;
-    if facts.lost_share().is_some() || facts.is_computer_busy() || has_one_buffer(facts) {
+    let is_starved = facts.is_computer_busy() && !stream(facts).is_some_and(comes_evenly);
+    if facts.lost_share().is_some() || is_starved || has_one_buffer(facts) {
         return None;
     }
     let is_explained = is_for_light(facts, short) >= 0.5
@@ -315,7 +322,7 @@ fn computer_slow(facts: &Facts) -> Option<Opinion> {
         () if is_slow_decoder && is_short => 0.88,
         () if has_late && late >= 0.1 => 0.75,
         () if has_late => 0.45,
-        () if is_busy && is_short => 0.7,
+        () if is_busy && is_short && !comes_evenly(stream) => 0.7,
         () => return None,
     };
     let mut opinion = Opinion::new(SLUG, confidence).with("percent", number(late * 100.0, 1));
