@@ -72,6 +72,8 @@ pub struct Computer {
     pub n_cores: u32,
     /// Of all cores, 0 to 100.
     pub cpu_percent: f64,
+    /// How late a timer rings, of 95 in 100 times: a program that waits for frames is late by as much.
+    pub timer_late_ms: Option<f64>,
     /// The busiest other program, with its share of one core in percent.
     pub busiest: Option<(String, f64)>,
     /// `camclinic-worker`, in percent of one core, while it streamed.

@@ -1,8 +1,9 @@
 //! How the computer stands.
 
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::RecvTimeoutError;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
 use super::{QUICK, ending};
@@ -85,6 +86,11 @@ impl Load {
         workers.map(|process| f64::from(process.cpu_usage())).reduce(|a, b| a + b)
     }
 
+    /// Of all cores since the look before, 0 to 100. To be asked after [`Self::worker_percent`], which looks.
+    pub fn cpu_percent(&self) -> f64 {
+        f64::from(self.system.global_cpu_usage())
+    }
+
     fn computer(&mut self) -> facts::Computer {
         self.look();
         self.system.refresh_memory();
@@ -105,5 +111,43 @@ impl Load {
             total_memory_bytes: self.system.total_memory(),
             ..facts::Computer::default()
         }
+    }
+}
+
+/// Measures how late timers ring while something else is done.
+pub struct Pace {
+    ended: Receiver<f64>,
+    /// Dropped to end it.
+    running: Sender<()>,
+}
+
+/// Shorter than a frame of any common camera.
+const TICK: Duration = Duration::from_millis(10);
+
+impl Pace {
+    /// `None` where the system gives no thread.
+    pub fn start() -> Option<Self> {
+        let (sender, ended) = bounded(1);
+        let (running, end) = bounded::<()>(0);
+        let measure = move || {
+            let mut late_ms = Vec::new();
+            loop {
+                let due = Instant::now() + TICK;
+                if !matches!(end.recv_deadline(due), Err(RecvTimeoutError::Timeout)) {
+                    break;
+                }
+                late_ms.push(due.elapsed().as_secs_f64() * 1_000.0);
+            }
+            late_ms.sort_by(f64::total_cmp);
+            let _ = sender.send(late_ms.get(late_ms.len() * 95 / 100).copied().unwrap_or_default());
+        };
+        thread::Builder::new().name("check-pace".to_owned()).spawn(measure).ok()?;
+        Some(Self { ended, running })
+    }
+
+    /// 95 of 100 timers were not later, in milliseconds.
+    pub fn late_ms(self) -> Option<f64> {
+        drop(self.running);
+        self.ended.recv_timeout(Duration::from_millis(500)).ok()
     }
 }

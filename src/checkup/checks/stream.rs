@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use super::host::Load;
+use super::host::{Load, Pace};
 use super::{QUICK, ending};
 use crate::checkup::facts::{self, Opening};
 use crate::checkup::tap::Tap;
@@ -174,7 +174,7 @@ impl Check for Rate {
     fn run(&self, job: &mut Job) -> Ending {
         let Some(tap) = job.tap.as_mut() else { return ending(self, Outcome::Skipped, "none") };
         let began = Instant::now();
-        let mut load = Load::new();
+        let (mut load, pace) = (Load::new(), Pace::start());
         let wall = Wall::now();
         tap.watch(job.deadline, &job.cancel, |tap| {
             let took = began.elapsed();
@@ -196,6 +196,9 @@ impl Check for Rate {
         let worker = load.as_mut().and_then(Load::worker_percent);
         if let Some(computer) = job.facts.computer.as_mut() {
             computer.worker_cpu_percent = worker;
+            computer.timer_late_ms = pace.and_then(Pace::late_ms);
+            // Of the time that counts.
+            computer.cpu_percent = load.as_ref().map_or(computer.cpu_percent, Load::cpu_percent);
         }
         job.facts.time = Some(facts::Time { wall_step_secs: wall.step_secs(), ..facts::Time::default() });
         if let Some(opening) = job.facts.opening.as_mut() {

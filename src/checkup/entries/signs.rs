@@ -152,10 +152,13 @@ impl Facts {
         share(stream.n_damaged, stream.n_good + stream.n_damaged)
     }
 
-    /// The computer has no time left, or the capture process has none on its core.
+    /// The computer has no time left, or the capture process has none on its core. Where timers ring in time, whoever keeps
+    /// the processors busy stands back for those that wait.
     pub(super) fn is_computer_busy(&self) -> bool {
+        /// A quarter of a frame at 30 a second.
+        const LATE_MS: f64 = 8.0;
         self.computer.as_ref().is_some_and(|computer| {
-            computer.cpu_percent >= BUSY_PERCENT
+            computer.cpu_percent >= BUSY_PERCENT && computer.timer_late_ms.is_none_or(|late| late > LATE_MS)
                 || computer.worker_cpu_percent.is_some_and(|percent| percent >= BUSY_PERCENT)
         })
     }
