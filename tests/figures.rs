@@ -34,6 +34,8 @@ mod server;
 mod streams;
 #[path = "figures/table.rs"]
 mod table;
+#[path = "figures/verdicts.rs"]
+mod verdicts;
 
 use table::Scale;
 
@@ -61,6 +63,9 @@ const FIGURES: &[(&str, Figure)] = &[
     ("net-stall", streams::standing_still),
     ("net-dead", streams::beside_a_dead_one),
     ("net-cpu", streams::cpu),
+    ("verdict", verdicts::local),
+    ("verdict-hang", verdicts::hung),
+    ("verdict-net", verdicts::network),
 ];
 
 fn main() -> ExitCode {

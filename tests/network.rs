@@ -11,6 +11,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use camclinic::address::Address;
+use camclinic::checkup::facts::{Conversation, NetworkFinding, SourceKind};
+use camclinic::checkup::{Facts, facts, verdict};
 use camclinic::network::rtsp::Request;
 use camclinic::network::{self, Access, Certificate, Found, Step, StepName, StepOutcome, Tested};
 use camclinic::settings::{NetworkSettings, Transport};
@@ -304,7 +306,27 @@ fn run(case: &Case) -> Result<(), String> {
     if took > MAX_DEAD {
         return wrong(format!("took {took:?}"));
     }
+    let judged = judged(&tested, &access.address);
+    if judged.as_deref().unwrap_or("-") != case.expected.split(' ').next().unwrap() {
+        return wrong(format!("the check-up says {judged:?} in place of {}", case.expected));
+    }
     check_skipped(&tested).or_else(wrong)
+}
+
+/// The entry that a check-up names, told the same.
+fn judged(tested: &Tested, address: &Address) -> Option<String> {
+    let finding = tested.verdict.as_ref().map(|found| NetworkFinding {
+        entry: found.entry.to_owned(),
+        fault: found.fault.clone(),
+        confidence: found.confidence,
+    });
+    let (steps, measured) = (tested.steps.clone(), tested.measured.clone());
+    let facts = Facts {
+        source: facts::Source { kind: SourceKind::Network, name: address.to_string(), ..facts::Source::default() },
+        conversation: Some(Conversation { steps, finding, measured }),
+        ..Facts::default()
+    };
+    verdict::verdict(&verdict::findings(&facts)).map(|verdict| verdict.entry.id.to_owned())
 }
 
 /// Behind the step that failed nothing is tried.
