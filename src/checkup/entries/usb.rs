@@ -166,7 +166,7 @@ pub fn usb_errors(facts: &Facts) -> Option<Opinion> {
     // Where the plug was pulled the line has errors too.
     let is_gone = facts.trouble_of(&[FaultKind::Unplugged, FaultKind::Missing]).is_some();
     let is_heard = !errors.is_empty() || packets.is_some();
-    let confidence = match (told.is_some(), damaged.is_some(), lost.is_some()) {
+    let confidence: f64 = match (told.is_some(), damaged.is_some(), lost.is_some()) {
         (true, ..) if is_heard => 0.95,
         (true, ..) => 0.88,
         (_, true, _) | (.., true) if is_heard => 0.93,
