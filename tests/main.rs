@@ -12,6 +12,8 @@ mod isolation;
 mod lab;
 mod monitor;
 mod network;
+mod phrases;
+mod report;
 mod secrets;
 mod streams;
 mod testing;
