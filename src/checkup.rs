@@ -31,6 +31,7 @@ pub mod compare;
 pub mod entries;
 mod experiments;
 pub mod facts;
+pub mod json;
 pub mod slow;
 mod standing;
 mod tap;

@@ -40,6 +40,7 @@
 //! | | [`address`] | `Address` of a network camera: reading what people paste, never showing a password
 //! | | [`backend`] | `Backend`: the ways to reach a device, and which of them this build has |
 //! | | [`latest`] | `Latest<T>` and `Reader<T>` |
+//! | | [`phrases`] | what is said to people, in their language |
 //! | decisions | [`recovery`] | `Ladder`: which rung next, and when |
 //! | | [`health`] | score, deductions, history |
 //! | | [`picture`] | what pictures show, in numbers |
@@ -55,6 +56,7 @@
 //! | | [`past`] | how each camera was, on the disk: seconds for an hour, minutes for a week |
 //! | | [`records`] | the thread that writes log and past |
 //! | | [`secrets`] | `Passwords`: the system's keyring, asked with a deadline |
+//! | diagnosis | [`report`] | the support bundle: one zip, with names masked |
 //! | faces | [`cli`] | every command |
 //! | | `ui` | the window: `App`, the `PANELS` table, one file for a panel |
 //! | programs | `camclinic` | `main.rs`: a face |
@@ -169,6 +171,7 @@ pub mod picture;
 pub mod probe;
 pub mod records;
 pub mod recovery;
+pub mod report;
 pub mod secrets;
 pub mod settings;
 pub mod snapshot;

@@ -211,7 +211,9 @@ impl Language {
         self.say(&Said::new(key))
     }
 
-    fn value(self, value: &Value) -> String {
+    /// What stands in a place: numbers as the language writes them.
+    #[must_use]
+    pub fn value(self, value: &Value) -> String {
         match value {
             Value::Text(text) => text.clone(),
             Value::Said(said) => self.say(said),

@@ -15,6 +15,8 @@ mod lab;
 mod lab_checkup;
 mod monitor;
 mod network;
+mod phrases;
+mod report;
 mod secrets;
 mod streams;
 mod testing;

@@ -7,12 +7,12 @@ use std::thread;
 use std::time::Instant;
 
 use crossbeam_channel::{RecvTimeoutError, bounded};
-use serde_json::{Value as Json, json};
 
 use super::{Exit, POLL, Work, complain, pretty, say};
 use crate::backend::Backend;
 use crate::checkup::compare::{Compared, compare};
 use crate::checkup::facts::Brief;
+use crate::checkup::json::contract;
 use crate::checkup::{self, Checked, Checkup, Finding, Gravity, Outcome, Progress, Request};
 use crate::phrases::{Language, Said, number};
 
@@ -46,7 +46,7 @@ impl Work<'_> {
         let language = Language::of(&self.run.settings);
         let (checkup, compared) = self.carry_out(&request, order, language)?;
         if order.json {
-            say(&pretty(&json(&checkup, compared.as_ref(), language)));
+            say(&pretty(&contract(&checkup, compared.as_ref(), language)));
         } else {
             say(&text(&request.spec.name(), &checkup, compared.as_ref(), language));
         }
@@ -103,29 +103,6 @@ fn exit_of(checkup: &Checkup) -> Exit {
         Some(Gravity::Warning) => Exit::Warning,
         Some(Gravity::Critical) => Exit::Critical,
     }
-}
-
-/// The contract of `checkup --json`; what follows `status` is more than it asks for.
-fn json(checkup: &Checkup, compared: Option<&Compared>, language: Language) -> Json {
-    let check = |check: &Checked| json!({"id": check.id, "outcome": check.outcome, "took_ms": check.took_ms, "why": language.say(&check.why)});
-    let share = |share: &checkup::slow::Share| json!({"part": language.say(&share.part), "ms": thousandths(share.ms), "is_too_long": share.is_too_long});
-    let mut object = json!({
-        "verdict": checkup.verdict().map(|verdict| verdict.json(language)),
-        "findings": checkup.findings.iter().map(|finding| finding.json(language)).collect::<Vec<_>>(),
-        "checks": checkup.checks.iter().map(check).collect::<Vec<_>>(),
-        "status": checkup.status,
-        "slow": checkup.slow.iter().map(share).collect::<Vec<_>>(),
-        "experiments": checkup.facts.experiments,
-        "took_ms": u64::try_from(checkup.took.as_millis()).unwrap_or(u64::MAX),
-    });
-    if let (Some(compared), Some(object)) = (compared, object.as_object_mut()) {
-        object.insert("backends".to_owned(), json!({"rows": compared.rows, "best": compared.best.map(Backend::slug)}));
-    }
-    object
-}
-
-fn thousandths(value: f64) -> f64 {
-    (value * 1_000.0).round() / 1_000.0
 }
 
 fn tell(progress: &Progress, language: Language) {

@@ -1,0 +1,574 @@
+//! `report.html`: one page that needs nothing else, to be read on a screen and printed.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use jiff::{SignedDuration, Timestamp};
+
+use super::masking::{Kind, Masker};
+use super::plot::{self, Marker, MarkerKind};
+use super::{Kept, Line, moment};
+use crate::checkup::entries::LIKELY;
+use crate::checkup::facts::Brief;
+use crate::checkup::{CERTAIN, Checkup, Finding, Gravity, Outcome};
+use crate::control;
+use crate::device::text::safe_within;
+use crate::event::Level;
+use crate::phrases::{Language, Said, number};
+
+const STYLE: &str = include_str!("../../assets/report.css");
+/// Of one text: longer ones are in the JSON.
+const MAX_CHARS: usize = 2_000;
+/// More hide each other in the drawing; the newest are shown.
+const MAX_MARKERS: usize = 400;
+/// More sizes than that nobody reads; the JSON has them all.
+const MAX_FORMAT_ROWS: usize = 200;
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+const WEEK: SignedDuration = SignedDuration::from_hours(24 * 7);
+/// No plot is shorter.
+const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+
+/// Text that may stand in HTML, in the midst of an element or in an attribute's quotation marks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Safe(String);
+
+impl Safe {
+    fn escaped(text: &str) -> Self {
+        let mut safe = String::with_capacity(text.len());
+        for c in text.chars() {
+            match c {
+                '&' => safe.push_str("&amp;"),
+                '<' => safe.push_str("&lt;"),
+                '>' => safe.push_str("&gt;"),
+                '"' => safe.push_str("&quot;"),
+                '\'' => safe.push_str("&#39;"),
+                c => safe.push(c),
+            }
+        }
+        Self(safe)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+pub(super) fn write(kept: &Kept<'_>, masker: &mut Masker) -> String {
+    let checkup = masker.checkup(&kept.material.checkup);
+    let mut page = Page { html: String::new(), masker, language: kept.material.language };
+    page.head(kept);
+    page.verdict(&checkup);
+    page.picture(kept);
+    page.checks(&checkup);
+    page.slow(&checkup);
+    page.compared(kept);
+    page.health(kept);
+    page.facts(kept);
+    page.kernel(kept);
+    page.log(kept);
+    page.html.push_str("</main></body></html>\n");
+    page.html
+}
+
+struct Page<'a> {
+    html: String,
+    masker: &'a mut Masker,
+    language: Language,
+}
+
+impl Page<'_> {
+    /// Our own words.
+    fn word(&self, key: &'static str) -> Safe {
+        Safe::escaped(&self.language.word(key))
+    }
+
+    /// A sentence whose values are masked.
+    fn said(&self, said: &Said) -> Safe {
+        Safe::escaped(&safe_within(self.language.say(said).as_bytes(), MAX_CHARS))
+    }
+
+    /// Whatever comes from a camera, a program or the system.
+    fn foreign(&mut self, text: &str) -> Safe {
+        Safe::escaped(&safe_within(self.masker.text(text).as_bytes(), MAX_CHARS))
+    }
+
+    fn number(&self, value: f64, decimals: u8, unit: &str) -> Safe {
+        let value = self.language.value(&number(value, decimals));
+        // Kept on one line with its unit.
+        Safe::escaped(&if unit.is_empty() { value } else { format!("{value}\u{a0}{unit}") })
+    }
+
+    fn ms(&self, value: Option<u64>) -> Safe {
+        value.map_or_else(nothing, |ms| self.number(ms as f64, 0, "ms"))
+    }
+
+    fn title(&mut self, key: &'static str) {
+        let words = self.word(key);
+        self.html += &format!("<h2>{}</h2>\n", words.0);
+    }
+
+    fn paragraph(&mut self, class: &str, text: &Safe) {
+        self.html += &format!("<p class=\"{class}\">{}</p>\n", text.0);
+    }
+
+    /// `class` of a row is that of its first cell.
+    fn table(&mut self, headings: &[&'static str], rows: &[(&str, Vec<Safe>)]) {
+        self.html += "<div class=\"table\"><table>\n";
+        if !headings.is_empty() {
+            let cells: String = headings.iter().map(|key| format!("<th>{}</th>", self.word(key).0)).collect();
+            self.html += &format!("<thead><tr>{cells}</tr></thead>\n");
+        }
+        self.html += "<tbody>\n";
+        for (class, cells) in rows {
+            let cells: String = cells.iter().map(|cell| format!("<td>{}</td>", cell.0)).collect();
+            self.html += &format!("<tr class=\"{class}\">{cells}</tr>\n");
+        }
+        self.html += "</tbody></table></div>\n";
+    }
+
+    /// Two columns: what, and how it is. What is not known is left out.
+    fn pairs(&mut self, pairs: Vec<(&'static str, Option<Safe>)>) {
+        let rows: Vec<_> =
+            pairs.into_iter().filter_map(|(key, value)| Some(("", vec![self.word(key), value?]))).collect();
+        self.table(&[], &rows);
+    }
+
+    fn head(&mut self, kept: &Kept<'_>) {
+        let material = kept.material;
+        let title = self.word("report.title");
+        let source = self.foreign(&material.checkup.facts.source.name);
+        let made = Said::new("report.made")
+            .with("at", moment(material.at, &material.zone))
+            .with("version", env!("CARGO_PKG_VERSION"));
+        let zone = material.at.to_zoned(material.zone.clone());
+        let zone = material.zone.iana_name().map_or_else(|| zone.strftime("UTC%:z").to_string(), str::to_owned);
+        let times = Said::new("report.times").with("zone", zone);
+        self.html += &format!(
+            "<!DOCTYPE html>\n<html lang=\"{}\"><head><meta charset=\"utf-8\">\n\
+             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\n\
+             <meta name=\"viewport\" content=\"width=device-width\">\n<title>{} · {}</title>\n<style>\n{STYLE}</style></head>\n<body><main>\n\
+             <header><h1>{} <span>{}</span></h1><p class=\"quiet\">{}. {}</p></header>\n",
+            self.language.code(),
+            title.0,
+            source.0,
+            title.0,
+            source.0,
+            self.said(&made).0,
+            self.said(&times).0,
+        );
+        let masked: Vec<_> = Kind::ALL.into_iter().filter(|kind| self.masker.hides(*kind)).collect();
+        let list = masked.iter().map(|kind| self.language.word(kind.key())).collect::<Vec<_>>().join(", ");
+        let words = if masked.is_empty() {
+            self.language.word("report.masked-none")
+        } else {
+            format!("{}: {list}. {}", self.language.word("report.masked"), self.language.word("report.masked-how"))
+        };
+        self.paragraph("quiet", &Safe::escaped(&words));
+        let cut: Vec<_> = kept.cut.said().iter().map(|said| self.language.say(said)).collect();
+        if !cut.is_empty() {
+            let words = format!("{}: {}.", self.language.word("report.cut"), cut.join("; "));
+            self.paragraph("notice", &Safe::escaped(&words));
+        }
+    }
+
+    fn verdict(&mut self, checkup: &Checkup) {
+        if checkup.was_cancelled {
+            let words = self.word("card.cancelled");
+            self.paragraph("notice", &words);
+        }
+        let verdict = checkup.verdict();
+        match verdict {
+            Some(finding) => self.finding(finding, "h2"),
+            None => {
+                let is_bad =
+                    checkup.checks.iter().any(|check| matches!(check.outcome, Outcome::Bad | Outcome::Warning));
+                let (class, title, because) = if is_bad || checkup.was_cancelled {
+                    ("warning", "card.no-verdict", "card.no-verdict-because")
+                } else {
+                    ("good", "card.healthy", "card.healthy-because")
+                };
+                let (title, because) = (self.word(title), self.word(because));
+                self.html +=
+                    &format!("<section class=\"card {class}\"><h2>{}</h2><p>{}</p></section>\n", title.0, because.0);
+            }
+        }
+        let others: Vec<_> = checkup.findings.iter().skip(usize::from(verdict.is_some())).collect();
+        if !others.is_empty() {
+            self.title("card.others");
+            others.into_iter().for_each(|finding| self.finding(finding, "h3"));
+        }
+    }
+
+    fn finding(&mut self, finding: &Finding, heading: &str) {
+        let opinion = &finding.opinion;
+        let (class, gravity) = match finding.entry.gravity {
+            Gravity::Critical => ("error", "gravity.critical"),
+            Gravity::Warning => ("warning", "gravity.warning"),
+        };
+        let sure = match opinion.confidence {
+            CERTAIN.. => "card.certain",
+            LIKELY.. => "card.likely",
+            _ => "card.possible",
+        };
+        let (gravity, sure) = (self.word(gravity), self.word(sure));
+        let title = self.said(&opinion.title);
+        self.html += &format!(
+            "<section class=\"card {class}\"><p class=\"quiet\">{} · {} · {} {}</p><{heading}>{}</{heading}>\n",
+            sure.0, gravity.0, finding.entry.id, finding.entry.slug, title.0
+        );
+        let (because, said) = (self.word("card.because"), self.said(&opinion.because));
+        self.html += &format!("<h4>{}</h4><p>{}</p>\n", because.0, said.0);
+        self.list("card.proof", "ul", opinion.evidence.iter().map(|said| (self.said(said), None)).collect());
+        let fixes = opinion.fixes.iter().map(|fix| {
+            // Masked with the rest of the finding.
+            (self.said(&fix.text), fix.command.as_deref().map(Safe::escaped))
+        });
+        self.list("card.fixes", "ol", fixes.collect());
+        self.html += "</section>\n";
+    }
+
+    fn list(&mut self, heading: &'static str, tag: &str, items: Vec<(Safe, Option<Safe>)>) {
+        if items.is_empty() {
+            return;
+        }
+        let heading = self.word(heading);
+        self.html += &format!("<h4>{}</h4><{tag}>\n", heading.0);
+        for (item, command) in items {
+            let command = command.map(|command| format!("<br><code>{}</code>", command.0)).unwrap_or_default();
+            self.html += &format!("<li>{}{command}</li>\n", item.0);
+        }
+        self.html += &format!("</{tag}>\n");
+    }
+
+    fn picture(&mut self, kept: &Kept<'_>) {
+        self.title("report.snapshot");
+        match &kept.snapshot {
+            Some((size, jpeg)) => {
+                let caption = self.said(&Said::new("report.snapshot-size").with("size", size.to_string()));
+                self.html += &format!(
+                    "<figure><img alt=\"{}\" src=\"data:image/jpeg;base64,{}\"><figcaption class=\"quiet\">{}</figcaption></figure>\n",
+                    self.word("report.snapshot").0,
+                    BASE64.encode(jpeg),
+                    caption.0
+                );
+            }
+            None => {
+                let words = self.word("report.snapshot-none");
+                self.paragraph("quiet", &words);
+            }
+        }
+    }
+
+    fn checks(&mut self, checkup: &Checkup) {
+        self.title("card.checks");
+        let rows: Vec<_> = checkup
+            .checks
+            .iter()
+            .map(|check| {
+                let (class, mark, outcome) = match check.outcome {
+                    Outcome::Good => ("good", "✓", "outcome.good"),
+                    Outcome::Warning => ("warning", "▲", "outcome.warning"),
+                    Outcome::Bad => ("error", "■", "outcome.bad"),
+                    Outcome::Skipped => ("quiet", "–", "outcome.skipped"),
+                };
+                let name = self.said(&Said::new(format!("check.{}", check.id)));
+                let outcome = Safe(format!("<b>{mark}</b> {}", self.word(outcome).0));
+                let took = if check.outcome == Outcome::Skipped && check.took_ms == 0 {
+                    nothing()
+                } else {
+                    self.ms(Some(check.took_ms))
+                };
+                (class, vec![name, outcome, took, self.said(&check.why)])
+            })
+            .collect();
+        self.table(&["report.check", "report.outcome", "report.time", "report.why"], &rows);
+    }
+
+    fn slow(&mut self, checkup: &Checkup) {
+        if checkup.slow.is_empty() {
+            return;
+        }
+        self.title("card.slow");
+        let rows: Vec<_> = checkup
+            .slow
+            .iter()
+            .map(|share| {
+                let (class, note) =
+                    if share.is_too_long { ("warning", self.word("card.too-long")) } else { ("", nothing()) };
+                (class, vec![self.said(&share.part), self.number(share.ms, 1, "ms"), note])
+            })
+            .collect();
+        self.table(&[], &rows);
+    }
+
+    fn compared(&mut self, kept: &Kept<'_>) {
+        let Some(compared) = &kept.material.compared else { return };
+        self.title("card.compared");
+        let mut rows = Vec::new();
+        for row in &compared.rows {
+            let is_best = row.backend.is_some() && row.backend == compared.best;
+            let name = row.backend.map(|backend| backend.label().to_owned()).unwrap_or_default();
+            let mut name = Safe::escaped(&name);
+            if is_best {
+                name.0 += &format!(" <b>({})</b>", self.word("report.best").0);
+            }
+            let mut cells = vec![name];
+            cells.extend(self.brief(row));
+            rows.push((if is_best { "good" } else { "" }, cells));
+        }
+        let headings = [
+            "report.backend",
+            "report.opening",
+            "report.first-frame",
+            "report.fps",
+            "report.jitter",
+            "report.lost",
+            "report.damaged",
+            "report.format",
+            "report.cpu",
+            "report.trouble",
+        ];
+        self.table(&headings, &rows);
+    }
+
+    fn brief(&mut self, row: &Brief) -> Vec<Safe> {
+        let got = [row.got.size.map(|size| size.to_string()), row.got.format.map(|format| format.to_string())];
+        let fault = row.fault.as_ref().map(|fault| self.foreign(&fault.to_string()));
+        vec![
+            self.ms(row.open_ms),
+            self.ms(row.first_frame_ms),
+            row.fps.map_or_else(nothing, |fps| self.number(fps, 1, "")),
+            row.jitter_ms.map_or_else(nothing, |jitter| self.number(jitter, 1, "ms")),
+            self.number(row.n_lost as f64, 0, ""),
+            self.number(row.n_damaged as f64, 0, ""),
+            Safe::escaped(&got.into_iter().flatten().collect::<Vec<_>>().join(" ")),
+            row.cpu_percent.map_or_else(nothing, |cpu| self.number(cpu, 0, "%")),
+            fault.unwrap_or_else(nothing),
+        ]
+    }
+
+    fn health(&mut self, kept: &Kept<'_>) {
+        let material = kept.material;
+        self.title("report.health");
+        if let Some(status) = &material.checkup.status {
+            let score = self.word("report.score");
+            let reasons: Vec<_> = status.deductions.iter().map(|it| self.foreign(&it.reason).0).collect();
+            let reasons = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join("; ")) };
+            self.html += &format!("<p>{} <b>{}</b>{reasons}</p>\n", score.0, status.health_score);
+        }
+        let markers = self.markers(kept);
+        let spans = [("report.health-hour", HOUR), ("report.health-week", WEEK)];
+        let moments: Vec<_> =
+            kept.history.iter().map(|point| point.at).chain(markers.iter().map(|marker| marker.at)).collect();
+        let mut is_empty = true;
+        let mut longest = None;
+        for (key, span) in spans {
+            let earliest = material.at.checked_sub(span).unwrap_or(Timestamp::MIN);
+            let Some(first) = moments.iter().filter(|at| **at >= earliest && **at <= material.at).min() else {
+                continue;
+            };
+            // The week says no more when all of it lies within the hour.
+            if longest == Some(*first) {
+                continue;
+            }
+            longest = Some(*first);
+            is_empty = false;
+            let latest_start = material.at.checked_sub(MINUTE).unwrap_or(*first);
+            let range = ((*first).min(latest_start), material.at);
+            let points: Vec<_> = kept.history.iter().filter(|point| point.at >= *first).copied().collect();
+            let first_marker = markers.partition_point(|marker| marker.at < *first);
+            let markers = markers.get(first_marker..).unwrap_or_default();
+            let label = self.word(key);
+            let svg = plot::draw(&points, markers, range, &material.zone, &label);
+            self.html += &format!("<figure><figcaption class=\"quiet\">{}</figcaption>{svg}</figure>\n", label.0);
+        }
+        if is_empty {
+            let words = self.word("report.health-none");
+            self.paragraph("quiet", &words);
+        } else if !markers.is_empty() {
+            let (event, kernel) = (self.word("report.legend-event"), self.word("report.legend-kernel"));
+            self.html += &format!("<p class=\"quiet\">● ▲ ■ {} &nbsp; ◆ {}</p>\n", event.0, kernel.0);
+        }
+    }
+
+    /// What stands on the time axis, oldest first: news of this camera, and what the kernel said of it.
+    fn markers(&mut self, kept: &Kept<'_>) -> Vec<Marker> {
+        let material = kept.material;
+        let source =
+            material.checkup.status.as_ref().map_or(&material.checkup.facts.source.name, |status| &status.source);
+        let mut markers = Vec::new();
+        for line in kept.log.iter().filter(|line| line.level > Level::Info && line.source == *source) {
+            let kind = match line.level {
+                Level::Error => MarkerKind::Error,
+                Level::Warning => MarkerKind::Warning,
+                Level::Good | Level::Info | Level::Debug => MarkerKind::Good,
+            };
+            let title = format!("{} {}: {}", moment(line.at, &material.zone), line.name, line.message);
+            markers.push(Marker { at: line.at, kind, title: self.foreign(&title) });
+        }
+        for line in &kept.kernel {
+            let title = format!("{} {}", moment(line.at, &material.zone), line.text);
+            markers.push(Marker { at: line.at, kind: MarkerKind::Kernel, title: self.foreign(&title) });
+        }
+        markers.sort_by_key(|marker| marker.at);
+        markers.split_off(markers.len().saturating_sub(MAX_MARKERS))
+    }
+
+    fn facts(&mut self, kept: &Kept<'_>) {
+        let material = kept.material;
+        let facts = &material.checkup.facts;
+        let computer = &material.computer;
+        self.title("report.computer");
+        let about = facts.computer.as_ref();
+        let host = computer.host.as_ref().map(|host| Safe::escaped(&self.masker.name(Kind::Host, host)));
+        let system: Vec<_> = [&computer.system, &computer.kernel].into_iter().flatten().cloned().collect();
+        let rows = vec![
+            ("report.host", host),
+            ("report.system", Some(self.foreign(&system.join(", ")))),
+            ("report.cores", about.map(|about| self.number(f64::from(about.n_cores), 0, ""))),
+            ("report.cpu", about.map(|about| self.number(about.cpu_percent, 0, "%"))),
+            ("report.memory", about.map(|about| self.number(about.free_memory_bytes as f64 / 1e6, 0, "MB"))),
+        ];
+        self.pairs(rows);
+
+        self.title("report.camera");
+        let mut rows = vec![("report.source", Some(self.foreign(&facts.source.name)))];
+        if let Some(device) = facts.presence.as_ref().and_then(|presence| presence.device.as_ref()) {
+            let serial = device.serial.as_ref().map(|serial| self.masker.name(Kind::Serials, serial));
+            let link = device.usb.as_ref().and_then(|usb| usb.speed.clone());
+            let bus: Vec<_> = [device.bus.clone(), link].into_iter().flatten().collect();
+            rows.extend([
+                ("report.name", Some(self.foreign(&device.name))),
+                ("report.identity", Some(self.foreign(&device.identity))),
+                ("report.path", Some(self.foreign(&device.path))),
+                ("report.serial", serial.map(|serial| Safe::escaped(&serial))),
+                ("report.driver", device.driver.as_ref().map(|driver| self.foreign(driver))),
+                ("report.bus", Some(self.foreign(&bus.join(", ")))),
+            ]);
+            rows.extend(device.notes.iter().map(|note| ("report.notes", Some(self.foreign(note)))));
+        }
+        self.pairs(rows);
+        self.stream(kept);
+        self.formats(kept);
+        self.controls(kept);
+
+        let mut all = serde_json::to_value(facts).unwrap_or_default();
+        self.masker.json(&mut all);
+        let all = serde_json::to_string_pretty(&all).unwrap_or_default();
+        let heading = self.word("report.all-facts");
+        self.html +=
+            &format!("<details><summary>{}</summary><pre>{}</pre></details>\n", heading.0, Safe::escaped(&all).0);
+    }
+
+    fn stream(&mut self, kept: &Kept<'_>) {
+        let facts = &kept.material.checkup.facts;
+        let Some(opening) = &facts.opening else { return };
+        self.title("report.stream");
+        let format = |size: Option<String>, fps: Option<f64>, format: Option<String>| {
+            let fps = fps.map(|fps| format!("{} fps", self.language.value(&number(fps, 1))));
+            Safe::escaped(&[size, fps, format].into_iter().flatten().collect::<Vec<_>>().join(" "))
+        };
+        let asked = &facts.source.asked;
+        let asked = format(asked.size.map(|it| it.to_string()), asked.fps, asked.format.map(|it| it.to_string()));
+        let got = &opening.got;
+        let got = format(got.size.map(|it| it.to_string()), got.fps, got.format.map(|it| it.to_string()));
+        let stream = facts.stream.as_ref();
+        let fault = opening.fault.as_ref().or_else(|| stream.and_then(|stream| stream.ended.as_ref()));
+        let rows = vec![
+            ("report.backend", opening.backend.map(|backend| Safe::escaped(&backend.to_string()))),
+            ("report.asked", Some(asked)),
+            ("report.got", Some(got)),
+            ("report.opening", Some(self.ms(Some(opening.open_ms)))),
+            ("report.first-frame", opening.first_frame_ms.map(|ms| self.ms(Some(ms)))),
+            ("report.fps", stream.and_then(|stream| stream.fps).map(|fps| self.number(fps, 1, ""))),
+            ("report.lost", stream.map(|stream| self.number(stream.n_lost as f64, 0, ""))),
+            ("report.damaged", stream.map(|stream| self.number(stream.n_damaged as f64, 0, ""))),
+            ("report.trouble", fault.map(|fault| self.foreign(&fault.to_string()))),
+        ];
+        self.pairs(rows);
+    }
+
+    fn formats(&mut self, kept: &Kept<'_>) {
+        let Some(abilities) = &kept.material.checkup.facts.abilities else { return };
+        let mut rows = Vec::new();
+        for format in &abilities.formats {
+            for size in &format.sizes {
+                let rates: Vec<_> =
+                    size.rates.iter().take(20).map(|rate| self.language.value(&number(*rate, 0))).collect();
+                let name = self.foreign(&format!("{} {}", format.fourcc, format.name));
+                let size = Safe::escaped(&format!("{}x{}", size.width, size.height));
+                rows.push(("", vec![name, size, Safe::escaped(&rates.join("; "))]));
+            }
+        }
+        rows.truncate(MAX_FORMAT_ROWS);
+        if !rows.is_empty() {
+            self.title("report.formats");
+            self.table(&["report.format", "report.size", "report.rates"], &rows);
+        }
+    }
+
+    fn controls(&mut self, kept: &Kept<'_>) {
+        let facts = &kept.material.checkup.facts;
+        let streaming = facts.stream.as_ref().map(|stream| &stream.controls).filter(|controls| !controls.is_empty());
+        let Some(controls) = streaming.or(facts.abilities.as_ref().map(|abilities| &abilities.controls)) else {
+            return;
+        };
+        let mut rows = Vec::new();
+        for control in controls.iter().take(control::MAX_CONTROLS) {
+            let range = match &control.kind {
+                control::Kind::Integer { min, max, .. } => format!("{min} – {max}"),
+                control::Kind::Menu { items } => {
+                    items.iter().map(|item| format!("{} {}", item.value, item.name)).collect::<Vec<_>>().join(", ")
+                }
+                _ => String::new(),
+            };
+            let value = control.value.map(|value| value.to_string()).unwrap_or_default();
+            let cells = [control.name.as_str(), &value, &control.default.to_string(), &range];
+            rows.push(("", cells.into_iter().map(|cell| self.foreign(cell)).collect()));
+        }
+        if !rows.is_empty() {
+            self.title("report.controls");
+            self.table(&["report.name", "report.value", "report.default", "report.range"], &rows);
+        }
+    }
+
+    fn kernel(&mut self, kept: &Kept<'_>) {
+        if kept.kernel.is_empty() {
+            return;
+        }
+        self.title("report.kernel");
+        let zone = &kept.material.zone;
+        let mut rows = Vec::new();
+        for line in &kept.kernel {
+            rows.push(("", vec![Safe::escaped(&moment(line.at, zone)), self.foreign(&line.text)]));
+        }
+        self.table(&["report.time", "report.message"], &rows);
+    }
+
+    fn log(&mut self, kept: &Kept<'_>) {
+        self.title("report.log");
+        if kept.log.is_empty() {
+            let words = self.word("report.log-none");
+            self.paragraph("quiet", &words);
+            return;
+        }
+        let mut rows = Vec::new();
+        for Line { at, source, level, name, message, .. } in kept.log {
+            let (class, level) = match level {
+                Level::Debug => ("quiet", "debug"),
+                Level::Info => ("", "info"),
+                Level::Good => ("good", "good"),
+                Level::Warning => ("warning", "warning"),
+                Level::Error => ("error", "error"),
+            };
+            let at = Safe::escaped(&moment(*at, &kept.material.zone));
+            let cells = vec![at, Safe::escaped(level), self.foreign(source), self.foreign(name), self.foreign(message)];
+            rows.push((class, cells));
+        }
+        let headings = ["report.time", "report.level", "report.source", "report.event", "report.message"];
+        self.table(&headings, &rows);
+    }
+}
+
+fn nothing() -> Safe {
+    Safe(String::new())
+}
