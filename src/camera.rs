@@ -47,6 +47,9 @@ pub enum Command {
     Start,
     /// Close it and leave it closed.
     Stop,
+    /// The same for somebody who needs the device: what is sent here is dropped once it is closed, or has been left behind by
+    /// a driver that does not come back.
+    Release(Sender<()>),
     /// Use other settings from now on. The stream is restarted only if the change needs it.
     Apply(Box<Settings>),
     /// Another camera. A stopped one stays stopped no longer.

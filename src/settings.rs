@@ -30,6 +30,8 @@ pub struct Settings {
     pub source: Option<String>,
     /// `None` is `auto`.
     pub backend: Option<Backend>,
+    /// What `auto` means for a camera, by its source without password, where a comparison has shown it.
+    pub camera_backends: BTreeMap<String, Backend>,
     pub asked: Asked,
     pub isolation: Isolation,
     /// Pictures thrown away after opening, while exposure and decoder settle.
@@ -186,6 +188,7 @@ impl Default for Settings {
             version: VERSION,
             source: None,
             backend: None,
+            camera_backends: BTreeMap::new(),
             asked: Asked { fps: Some(30.0), n_buffers: Some(1), ..Asked::default() },
             isolation: Isolation::Auto,
             n_warm_up_frames: 5,
@@ -668,6 +671,7 @@ mod tests {
             (tunable.set)(&mut settings, tunable.max);
         }
         settings.backend = Some(Backend::Msmf);
+        settings.camera_backends.insert("usb-046d_C920_7F3E".to_owned(), Backend::Native);
         settings.asked.format = Some(PixelFormat::MJPG);
         settings.language = Some(Language::Vietnamese);
         let preset = vec![Setting { id: 0x0098_0900, value: -3 }];

@@ -235,6 +235,16 @@ impl SourceSpec {
         }
     }
 
+    /// The backend that the settings want for it; `None` takes the first of [`Self::backends`].
+    #[must_use]
+    pub fn backend(&self, settings: &Settings) -> Option<Backend> {
+        settings.backend.or_else(|| {
+            // Kept on another system, or by another build.
+            let is_possible = |backend: &Backend| self.backends().contains(backend);
+            settings.camera_backends.get(&self.without_password()).copied().filter(is_possible)
+        })
+    }
+
     /// The backends that can open it in this build, the one that `auto` takes first.
     #[must_use]
     pub fn backends(&self) -> Vec<Backend> {
@@ -303,8 +313,8 @@ impl OpenRequest {
         let least_first_frame = if spec.is_network() { NETWORK_FIRST_FRAME } else { Duration::ZERO };
         Self {
             asked: spec.asked(settings.asked),
+            backend: spec.backend(settings),
             spec,
-            backend: settings.backend,
             first_opened: Instant::now(),
             open_deadline: secs(recovery.open_deadline_secs),
             first_frame_deadline: secs(recovery.first_frame_deadline_secs).max(least_first_frame),
@@ -424,6 +434,24 @@ mod tests {
             Err(_) => "error".to_owned(),
         };
         assert_eq!(got, expected, "{text}");
+    }
+
+    #[test]
+    fn a_backend_that_is_kept_for_a_camera_is_what_auto_means_for_it() {
+        #[track_caller]
+        fn check(source: &str, chosen: Option<Backend>, kept: (&str, Backend), expected: Option<Backend>) {
+            let mut settings = Settings { backend: chosen, ..Settings::default() };
+            settings.camera_backends.insert(kept.0.to_owned(), kept.1);
+            let spec = SourceSpec::parse(source).unwrap();
+            assert_eq!(spec.backend(&settings), expected, "{source} {chosen:?} {kept:?}");
+            assert_eq!(OpenRequest::new(spec, &settings).backend, expected);
+        }
+        let sim = Backend::Simulated;
+        check("sim:", None, ("sim:", sim), Some(sim));
+        check("sim:", None, ("sim:320x240", sim), None);
+        // What is chosen for every camera stands before it, and what cannot open this one is left out.
+        check("sim:", Some(Backend::Native), ("sim:", sim), Some(Backend::Native));
+        check("sim:", None, ("sim:", Backend::Native), None);
     }
 
     #[test]

@@ -8,14 +8,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::{Receiver, bounded};
+
 use crate::address::Address;
 use crate::camera::{Camera, Command, Wake};
+use crate::checkup::{Live, Request};
 use crate::control::DeviceControls;
 use crate::event::Level;
 use crate::frame::Frame;
 use crate::health::History;
 use crate::latest::Reader;
 use crate::logging::EventLog;
+use crate::phrases::Language;
 use crate::records::{self, Past, Records};
 use crate::secrets::Passwords;
 use crate::settings::{NetworkSettings, Settings};
@@ -25,6 +29,7 @@ use crate::status::Status;
 
 pub mod address;
 pub mod background;
+pub mod checkup;
 pub mod choice;
 pub mod connection;
 mod consent;
@@ -229,6 +234,7 @@ impl App {
             records.load(&shown_source);
         }
         let mut window = Window::new(spec, settings.clone(), now);
+        window.system_language = Language::of_system();
         if let Some(greeting) = greeting {
             log.add("", Level::Info, "camera", greeting.clone());
             window.toasts.info(greeting, now);
@@ -352,6 +358,7 @@ impl App {
                     format!("{}: the password is kept until Camclinic ends.", text::capitalised(&trouble.to_string()));
                 self.window.toasts.info(why, now);
             }
+            News::Checkup(number, news) => self.window.hear_checkup(number, news),
             News::Step(number, step) => self.window.hear_step(number, step),
             News::Tested(number, tested) => self.window.hear_tested(number, *tested),
             News::Answer(purpose, Answer::Picked(path)) => {
@@ -416,8 +423,47 @@ impl App {
                     self.background.test(number, address, network);
                 }
                 Wish::CancelTest => self.background.cancel_test(),
+                Wish::CheckUp { number, is_live, releases } => {
+                    let live = is_live.then(|| Live {
+                        frames: self.camera.frames(),
+                        status: self.camera.status(),
+                        controls: self.camera.controls(),
+                    });
+                    let released = self.release(releases);
+                    self.background.check_up(number, self.examination(live), released);
+                }
+                Wish::Compare { number, releases } => {
+                    let released = self.release(releases);
+                    self.background.compare(number, self.examination(None), released);
+                }
+                Wish::CancelCheckup => self.background.cancel_examination(),
+                Wish::Log { level, name, message } => {
+                    self.log.add(&self.window.spec.to_string(), level, name, message);
+                }
+                Wish::OpenPage(page) => self.background.open_page(page),
             }
         }
+    }
+
+    /// What is to be examined, as the camera would be opened now.
+    fn examination(&self, live: Option<Live>) -> Request {
+        let settings = self.window.settings.clone();
+        Request {
+            spec: self.window.spec.clone(),
+            folder: settings.snapshot_folder(),
+            settings,
+            with_experiments: live.is_none(),
+            live,
+        }
+    }
+
+    /// Has the engine close the camera, if it has it; disconnected when that is done.
+    fn release(&self, is_needed: bool) -> Receiver<()> {
+        let (closed, released) = bounded(0);
+        if is_needed {
+            self.camera.send(Command::Release(closed));
+        }
+        released
     }
 
     /// Shows another camera; one whose password may be in the keyring, as soon as that has answered.
@@ -434,6 +480,8 @@ impl App {
 
     fn switch(&mut self, spec: SourceSpec) {
         self.awaited = None;
+        self.background.cancel_examination();
+        self.window.checkup.forget();
         // A backend chosen for one kind of camera cannot open every other.
         if self.window.settings.backend.is_some_and(|backend| !spec.backends().contains(&backend)) {
             self.window.settings.backend = None;

@@ -75,6 +75,25 @@ fn streams(status: &Status) -> bool {
     status.state == State::Streaming
 }
 
+/// Somebody else needs the device: it is told when that is free, or will never be.
+#[test]
+fn a_camera_that_is_released_tells_when_it_is_closed() {
+    #[track_caller]
+    fn check(source: &str, is_there: fn(&Status) -> bool) {
+        let bench = Bench::new(source);
+        bench.wait("there", is_there);
+        let (closed, is_closed) = crossbeam_channel::bounded(0);
+        bench.camera.send(Command::Release(closed));
+        let told = is_closed.recv_timeout(PATIENCE);
+        assert_eq!(told, Err(crossbeam_channel::RecvTimeoutError::Disconnected), "{source}");
+        bench.wait("stopped", |status| status.state == State::Idle);
+        bench.camera.send(Command::Start);
+    }
+    check("sim:320x240@30", streams);
+    check("sim:320x240@30,open-hang", |status| status.state == State::Opening);
+    check("sim:320x240@30,open-missing", |status| status.state == State::Recovering);
+}
+
 #[test]
 fn a_healthy_camera_streams_with_a_full_score() {
     let bench = Bench::new("sim:320x240@30");

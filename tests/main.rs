@@ -23,3 +23,5 @@ mod testing;
 mod tidy;
 #[cfg(feature = "gui")]
 mod ui;
+#[cfg(feature = "gui")]
+mod ui_checkup;

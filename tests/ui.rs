@@ -82,7 +82,7 @@ pub fn status() -> Status {
     }
 }
 
-fn failing() -> Status {
+pub fn failing() -> Status {
     Status {
         state: State::Recovering,
         health_score: 18,

@@ -137,6 +137,8 @@ pub(super) struct Supervisor {
     /// What the device delivers when it is opened as asked, for the choice of another format.
     usual_format: Option<PixelFormat>,
     controls: ControlBook,
+    /// Dropped when the device has been closed.
+    closed: Option<Sender<()>>,
 
     tally: Tally,
     outage: Outage,
@@ -170,6 +172,7 @@ impl Supervisor {
             waits: Waits::default(),
             usual_format: None,
             controls: ControlBook::default(),
+            closed: None,
             tally: Tally::default(),
             status_due: now,
             history_due: now,
@@ -271,6 +274,10 @@ impl Supervisor {
                 | Phase::Resetting { .. } => {}
             },
             Command::Stop => self.stop(now),
+            Command::Release(closed) => {
+                self.closed = Some(closed);
+                self.stop(now);
+            }
             Command::Apply(settings) => self.apply(*settings, now),
             Command::Switch(spec) => self.switch(*spec, now),
             Command::WaitUntilFree => self.wait_until_free(now),
@@ -296,7 +303,7 @@ impl Supervisor {
     fn apply(&mut self, settings: Settings, now: Instant) {
         let before = &self.settings;
         let reopen = settings.asked != before.asked
-            || settings.backend != before.backend
+            || self.spec.backend(&settings) != self.spec.backend(before)
             || settings.isolation != before.isolation
             || self.spec.is_network()
                 && (settings.network.transport != before.network.transport
@@ -556,6 +563,7 @@ impl Supervisor {
     }
 
     fn go_to(&mut self, next: Next, now: Instant) {
+        self.closed = None;
         match next {
             Next::Stay => self.phase = Phase::Idle,
             Next::Fail => self.phase = Phase::Failed,
@@ -614,8 +622,10 @@ impl Supervisor {
 
     fn open_request(&mut self, now: Instant) -> OpenRequest {
         let (backend, asked) = match self.ladder.way() {
-            Way::AsAsked => (self.settings.backend, self.asked()),
-            Way::WithFormat(format) => (self.settings.backend, Asked { format: Some(format), ..self.asked() }),
+            Way::AsAsked => (self.spec.backend(&self.settings), self.asked()),
+            Way::WithFormat(format) => {
+                (self.spec.backend(&self.settings), Asked { format: Some(format), ..self.asked() })
+            }
             Way::Through(backend) => (Some(backend), self.asked()),
         };
         let request = OpenRequest {

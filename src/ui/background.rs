@@ -1,9 +1,11 @@
-//! Everything that may take time, on threads of its own: the list of cameras, the computer's figures, dialogues, files.
+//! Everything that may take time, on threads of its own: the list of cameras, the computer's figures, check-ups, dialogues,
+//! files.
 //!
 //! What comes of it is [`News`], through one bounded channel that the window empties before each pass. Deliberately not
 //! here: the camera and the snapshots, which have threads of their own.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,6 +18,9 @@ use sysinfo::{DiskRefreshKind, Disks, ProcessRefreshKind, ProcessesToUpdate, Sys
 use super::choice::CameraChoice;
 use super::prompt::Purpose;
 use crate::address::Address;
+use crate::checkup::compare::{self, Compared};
+use crate::checkup::facts::Brief;
+use crate::checkup::{self, Checkup, Progress, Request};
 use crate::device::glance::{Glance, glance};
 use crate::device::watch::Watch;
 use crate::device::{self, Capabilities, Device};
@@ -46,6 +51,9 @@ const TEST_STEP_DEADLINE: Duration = Duration::from_secs(5);
 const TEST_DEADLINE: Duration = Duration::from_mins(1);
 /// How long the stream is watched once it runs.
 const TEST_WATCH: Duration = Duration::from_secs(10);
+/// How long an examination waits for the engine to let go of the camera, which has a deadline of its own, and for the
+/// examination before it.
+const RELEASE_DEADLINE: Duration = Duration::from_secs(4);
 /// A keyring may ask its owner first: nobody waits for the answer but the field that it fills.
 const KEYRING_DEADLINE: Duration = Duration::from_mins(1);
 /// How long the end of the program waits for the last settings to be written.
@@ -85,8 +93,21 @@ pub enum News {
     /// A step of the connection test of this number, and its end.
     Step(u64, Step),
     Tested(u64, Box<Tested>),
+    /// The examination of this number goes on, or is over.
+    Checkup(u64, CheckupNews),
     /// Something went wrong, in a sentence for the user.
     Failed(String),
+}
+
+/// How an examination of the camera goes: a check-up, or a comparison of backends.
+#[derive(Debug)]
+pub enum CheckupNews {
+    Progress(Progress),
+    Done(Box<Checkup>),
+    Row(Box<Brief>),
+    Compared(Box<Compared>),
+    /// It has broken off, and nothing is known.
+    Crashed,
 }
 
 /// The threads. Dropping it ends them; the last settings are written before that.
@@ -102,6 +123,14 @@ pub struct Background {
     passwords: Passwords,
     /// Dropping it ends the connection test that runs.
     test: Option<Sender<()>>,
+    examination: Option<Examination>,
+}
+
+/// A check-up or a comparison. Dropping it ends it.
+struct Examination {
+    _running: Sender<()>,
+    /// Disconnected when it has ended, and with it every use of the camera that can be ended.
+    ended: Receiver<()>,
 }
 
 /// The way back to the window.
@@ -115,6 +144,12 @@ impl Reports {
     fn send(&self, news: News) {
         // The window is told again with the next look; what a dialogue answered finds room, or nobody waits for it.
         let _ = self.news.try_send(news);
+        (self.wake)();
+    }
+
+    /// For news that nothing makes up for: waits until there is room for it, or the window is gone.
+    fn deliver(&self, news: News) {
+        let _ = self.news.send(news);
         (self.wake)();
     }
 }
@@ -177,6 +212,7 @@ impl Background {
             snapshot_folder: folder,
             passwords,
             test: None,
+            examination: None,
         })
     }
 
@@ -214,6 +250,15 @@ impl Background {
         self.spawn("open-folder", move |reports| {
             if let Err(error) = open::that_detached(&folder) {
                 reports.send(News::Failed(format!("The folder could not be shown ({error}): {}", folder.display())));
+            }
+        });
+    }
+
+    /// Opens a page of the system's settings.
+    pub fn open_page(&self, page: String) {
+        self.spawn("open-page", move |reports| {
+            if let Err(error) = open::that_detached(&page) {
+                reports.send(News::Failed(format!("The settings could not be opened ({error}): {page}")));
             }
         });
     }
@@ -282,11 +327,66 @@ impl Background {
         self.test = None;
     }
 
-    fn spawn(&self, name: &str, work: impl FnOnce(&Reports) + Send + 'static) {
+    /// Checks up on a camera, as soon as `released` is disconnected. Ends the examination that runs.
+    pub fn check_up(&mut self, number: u64, request: Request, released: Receiver<()>) {
+        self.examine("check-up", number, released, move |cancel, tell| {
+            let progress = &mut |progress| tell(CheckupNews::Progress(progress));
+            CheckupNews::Done(Box::new(checkup::run(&request, cancel, progress)))
+        });
+    }
+
+    /// The same with each backend of a camera.
+    pub fn compare(&mut self, number: u64, request: Request, released: Receiver<()>) {
+        self.examine("compare-backends", number, released, move |cancel, tell| {
+            let row = &mut |row: &Brief| tell(CheckupNews::Row(Box::new(row.clone())));
+            CheckupNews::Compared(Box::new(compare::compare(&request, cancel, row)))
+        });
+    }
+
+    pub fn cancel_examination(&mut self) {
+        // Whether it has ended stays known: the next one waits for that.
+        if let Some(examination) = &mut self.examination {
+            let (ended, _) = bounded(0);
+            examination._running = ended;
+        }
+    }
+
+    fn examine(
+        &mut self,
+        name: &str,
+        number: u64,
+        released: Receiver<()>,
+        work: impl FnOnce(&Receiver<()>, &dyn Fn(CheckupNews)) -> CheckupNews + Send + 'static,
+    ) {
+        let (running, cancel) = bounded::<()>(0);
+        let (end, ended) = bounded::<()>(0);
+        let last = self.examination.replace(Examination { _running: running, ended });
+        let last = last.map(|last| last.ended);
+        let has_begun = self.spawn(name, move |reports| {
+            let deadline = Instant::now() + RELEASE_DEADLINE;
+            for free in [Some(released), last].into_iter().flatten() {
+                // What hangs in a driver by then is for the check-up to find out.
+                let _ = free.recv_deadline(deadline);
+            }
+            let tell = |news| reports.send(News::Checkup(number, news));
+            // The window waits for the end, and the camera with it.
+            let news = catch_unwind(AssertUnwindSafe(|| work(&cancel, &tell))).unwrap_or(CheckupNews::Crashed);
+            drop(end);
+            reports.deliver(News::Checkup(number, news));
+        });
+        if !has_begun {
+            self.reports.send(News::Checkup(number, CheckupNews::Crashed));
+        }
+    }
+
+    /// Whether the work has begun; else the window is told why not.
+    fn spawn(&self, name: &str, work: impl FnOnce(&Reports) + Send + 'static) -> bool {
         let reports = self.reports.clone();
-        if let Err(error) = thread::Builder::new().name(name.to_owned()).spawn(move || work(&reports)) {
+        let started = thread::Builder::new().name(name.to_owned()).spawn(move || work(&reports));
+        if let Err(error) = &started {
             self.reports.send(News::Failed(format!("The system gives no thread ({error}). Close other programs.")));
         }
+        started.is_ok()
     }
 }
 

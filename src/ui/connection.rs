@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use egui::accesskit::Role;
-use egui::{Align, Align2, Color32, Frame, Label, Layout, Margin, RichText, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
+use egui::{Align, Align2, Color32, Frame, Label, Layout, Margin, RichText, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::text;
 use super::theme::{self, Palette, RADIUS, SMALL};
@@ -351,7 +351,7 @@ fn row(ui: &mut Ui, name: StepName, step: Option<&Step>, is_running: bool, goes_
         let center = pos2(left + 10.0, middle);
         match icon {
             Some(icon) => icon.paint(painter, center, 9.0, color),
-            None if is_running => spinner(painter, center, since, color),
+            None if is_running => widgets::spinner(painter, center, since, color),
             None if step.is_some() => {
                 painter.text(center, Align2::CENTER_CENTER, "!", theme::semibold(14.0), color);
             }
@@ -376,16 +376,6 @@ fn row(ui: &mut Ui, name: StepName, step: Option<&Step>, is_running: bool, goes_
     if !detail.is_empty() {
         response.on_hover_text(detail);
     }
-}
-
-/// Ten steps a second: what turns faster takes the eye off the rest.
-fn spinner(painter: &egui::Painter, center: egui::Pos2, since: Duration, color: Color32) {
-    let turn = (since.as_millis() / 100 % 10) as f32 / 10.0 * std::f32::consts::TAU;
-    let arc = (0..=9_u8).map(|n| {
-        let (sin, cos) = (turn + f32::from(n) / 9.0 * 4.2).sin_cos();
-        center + vec2(cos, sin) * 5.0
-    });
-    painter.line(arc.collect(), Stroke::new(1.6, color));
 }
 
 fn buttons(trial: &mut Trial, now: Instant, outcome: &mut Outcome, ui: &mut Ui) {

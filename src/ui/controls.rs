@@ -4,14 +4,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use egui::accesskit::Role;
-use egui::{Align, Layout, Response, RichText, Sense, Ui, WidgetInfo, pos2, vec2};
+use egui::{Align, Layout, Response, RichText, Ui, vec2};
 
 use super::inspector;
-use super::theme::{self, CONTROL_HEIGHT, Palette, SMALL};
-use super::widgets::{self, Icon, Number};
-use super::window::{Window, Wish};
-use crate::camera::Command;
+use super::theme::{CONTROL_HEIGHT, Palette};
+use super::widgets::{self, Number};
+use super::window::Window;
 use crate::control::{self, Control, DeviceControls, Group, Kind, Setting};
 use crate::settings::{ControlPresets, N_CONTROL_PRESETS};
 use crate::source::SourceSpec;
@@ -49,7 +47,7 @@ impl View {
         });
     }
 
-    fn put(&mut self, setting: Setting, now: Instant) {
+    pub(super) fn put(&mut self, setting: Setting, now: Instant) {
         self.edits.retain(|(edit, _)| edit.id != setting.id);
         self.edits.push((setting, now));
     }
@@ -109,13 +107,7 @@ pub fn draw(window: &mut Window, ui: &mut Ui) {
     if !is_open {
         inspector::note(ui, "The camera is not open: these are the values that it had.");
     }
-    if !wanted.is_empty() {
-        let is_button = |id| controls.list.iter().any(|c| c.id == id && matches!(c.kind, Kind::Button));
-        for setting in wanted.iter().filter(|setting| !is_button(setting.id)) {
-            window.control_view.put(*setting, now);
-        }
-        window.wishes.push(Wish::Camera(Command::SetControls(wanted)));
-    }
+    window.set_controls(wanted);
 }
 
 /// Under their headings, in the device's order; without headings under which nothing stands.
@@ -150,21 +142,8 @@ fn heading(view: &mut View, ui: &mut Ui, group: Group, n_members: usize, n_all: 
     let is_turned = view.turned.contains(&group);
     // What is found must not be hidden.
     let is_open = is_open_at_first != is_turned || !view.search.is_empty();
-    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 24.0), Sense::click());
-    let label = format!("{} controls", group.label());
-    response.widget_info(|| WidgetInfo::selected(Role::Button, true, is_open, &label));
-    let palette = Palette::of(ui);
-    let color = if response.hovered() { palette.text_strong } else { palette.text_weak };
-    let icon = if is_open { Icon::Down } else { Icon::Right };
-    icon.paint(ui.painter(), pos2(rect.left() + 4.0, rect.center().y), 6.0, color);
     let text = if is_open { group.label().to_owned() } else { format!("{} ({n_members})", group.label()) };
-    let at = pos2(rect.left() + 14.0, rect.center().y);
-    let end = ui.painter().text(at, egui::Align2::LEFT_CENTER, text, theme::semibold(SMALL), color).right();
-    let line = egui::Stroke::new(1.0, palette.line);
-    ui.painter().hline(end + 8.0..=rect.right(), rect.center().y, line);
-    widgets::focus_ring(ui, &response, theme::RADIUS);
-    let help = if is_open { "Fold these controls away" } else { "Show these controls" };
-    if response.on_hover_text(help).clicked() {
+    if widgets::fold(ui, &text, &format!("{} controls", group.label()), is_open) {
         if is_turned {
             view.turned.retain(|turned| *turned != group);
         } else {

@@ -8,9 +8,10 @@ use super::window::{Sheet, Window};
 use crate::status::Grade;
 
 /// Every key of the window.
-const KEYS: [(&str, &str); 7] = [
+const KEYS: [(&str, &str); 8] = [
     ("Space", "Start and stop the camera"),
     ("S", "Save a snapshot"),
+    ("C", "Check up: find out what is wrong with the camera"),
     ("F", "Picture only, and back"),
     ("L", "Show and hide plot and log"),
     ("Esc", "Back from picture only; close a sheet"),

@@ -6,7 +6,7 @@ use egui::{Margin, Rect, Ui};
 
 use super::theme::{Palette, SMALL};
 use super::window::Window;
-use super::{controls, recovery, source, widgets};
+use super::{checkup, controls, recovery, source, widgets};
 
 /// What stays between two passes.
 #[derive(Default)]
@@ -55,10 +55,11 @@ struct Section {
 }
 
 /// A new section is a function and a line here.
-const SECTIONS: [Section; 3] = [
+const SECTIONS: [Section; 4] = [
     Section { title: "Source", aside: source::aside, draw: source::draw },
     Section { title: RECOVERY, aside: recovery::aside, draw: recovery::draw },
     Section { title: "Controls", aside: controls::aside, draw: controls::draw },
+    Section { title: checkup::TITLE, aside: checkup::aside, draw: checkup::draw },
 ];
 
 const RECOVERY: &str = "Recovery";
@@ -67,7 +68,7 @@ const RECOVERY: &str = "Recovery";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     All,
-    /// What a failing camera is being helped with; nothing while all is well.
+    /// What a failing camera is being helped with, and what was asked for; nothing while all is well.
     Urgent,
     /// All but that.
     Rest,
@@ -94,16 +95,23 @@ pub fn update(window: &mut Window, ui: &Ui) -> bool {
 
 /// Some of the sections, as high as they are.
 pub fn draw_part(window: &mut Window, ui: &mut Ui, part: Part) {
-    let is_urgent = |section: &Section| section.title == RECOVERY && window.inspector.urgent.is_first;
+    let is_failing = window.inspector.urgent.is_first;
+    // What was asked for comes before what goes on by itself.
+    let has_news = window.checkup.has_news();
+    let urgency = |section: &Section| match section.title {
+        checkup::TITLE if has_news => Some(0),
+        RECOVERY if is_failing => Some(1),
+        _ => None,
+    };
     let mut sections: Vec<_> = SECTIONS
         .iter()
         .filter(|section| match part {
             Part::All => true,
-            Part::Urgent => is_urgent(section),
-            Part::Rest => !is_urgent(section),
+            Part::Urgent => urgency(section).is_some(),
+            Part::Rest => urgency(section).is_none(),
         })
         .collect();
-    sections.sort_by_key(|section| !is_urgent(section));
+    sections.sort_by_key(|section| urgency(section).unwrap_or(u8::MAX));
     if sections.is_empty() {
         return;
     }

@@ -6,6 +6,7 @@ use super::prompt::Purpose;
 use super::theme::CONTROL_HEIGHT;
 use super::widgets;
 use super::window::{Sheet, Window, Wish};
+use crate::phrases::Language;
 use crate::settings::{self, Settings, SnapshotFormat, Theme};
 
 const FORMATS: [(SnapshotFormat, &str, &str); 2] = [
@@ -20,7 +21,7 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
     widgets::sheet(ctx, "Settings", 480.0, &mut open, |ui| {
         ui.spacing_mut().item_spacing.y = 8.0;
         folder(window, ui);
-        let settings = &mut window.settings;
+        let (settings, system_language) = (&mut window.settings, window.system_language);
         widgets::row(ui, "Snapshots as", "The kind of file", |ui, _| {
             for (format, label, help) in FORMATS {
                 if widgets::chip(ui, label, settings.snapshot.format == format, help).clicked() {
@@ -36,6 +37,7 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
             }
         });
         scale(settings, ui);
+        language(settings, system_language, ui);
         ui.add_space(4.0);
         let all_default = {
             let mut default = Settings::default();
@@ -83,6 +85,22 @@ fn folder(window: &mut Window, ui: &mut egui::Ui) {
         if widgets::reset(ui, "Snapshot folder", &default, is_chosen) {
             window.settings.snapshot.folder = None;
         }
+    });
+}
+
+fn language(settings: &mut Settings, of_system: Language, ui: &mut egui::Ui) {
+    const HELP: &str = "In which the check-up and its report speak";
+    widgets::row(ui, "Language", HELP, |ui, _| {
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing = vec2(6.0, 6.0);
+            let system = (format!("As the system ({})", of_system.name()), None);
+            let others = Language::ALL.map(|language| (language.name().to_owned(), Some(language)));
+            for (label, language) in std::iter::once(system).chain(others) {
+                if widgets::chip(ui, &label, settings.language == language, HELP).clicked() {
+                    settings.language = language;
+                }
+            }
+        });
     });
 }
 

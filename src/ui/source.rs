@@ -298,7 +298,12 @@ fn backend(window: &mut Window, ui: &mut Ui) {
     const HELP: &str =
         "How the camera is reached. Try another one when a camera does not open or gives a wrong picture.";
     let possible = window.spec.backends();
-    let automatic = possible.first().map_or_else(|| "Auto".to_owned(), |first| format!("Auto ({})", first.label()));
+    let kept = window.kept_backend();
+    let automatic = match (kept, possible.first()) {
+        (Some(kept), _) => format!("Auto ({}, found best)", kept.label()),
+        (None, Some(first)) => format!("Auto ({})", first.label()),
+        (None, None) => "Auto".to_owned(),
+    };
     let before = window.settings.backend;
     // One that cannot open this kind of camera cannot be chosen; when it was chosen for another one, it is named.
     let shown = before.map_or_else(|| automatic.clone(), |backend| backend.label().to_owned());
@@ -313,8 +318,9 @@ fn backend(window: &mut Window, ui: &mut Ui) {
                 }
             }
         });
-        if widgets::reset(ui, "Backend", "Auto", before.is_some()) {
+        if widgets::reset(ui, "Backend", "Auto", before.is_some() || kept.is_some()) {
             window.settings.backend = None;
+            window.forget_backend();
         }
     });
 }
@@ -394,7 +400,7 @@ fn keep_possible(settings: &mut Settings, capabilities: Option<&Capabilities>) {
     }
 }
 
-fn spelled(size: Size) -> String {
+pub(super) fn spelled(size: Size) -> String {
     format!("{} × {}", size.width, size.height)
 }
 

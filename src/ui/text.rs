@@ -68,6 +68,17 @@ pub fn pill(moment: Moment<'_>) -> String {
     }
 }
 
+/// What stands above the picture while the camera is closed for an examination.
+#[must_use]
+pub fn paused() -> Banner {
+    Banner {
+        headline: "Paused for the check-up".to_owned(),
+        reason: "The picture comes back by itself when it is over.".to_owned(),
+        button: BannerButton::None,
+        is_fault: false,
+    }
+}
+
 /// The banner above a picture that is not live.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Banner {

@@ -1,4 +1,5 @@
-//! The row at the top, in the order of work: camera, start and stop, snapshot; at its end the state in one pill.
+//! The row at the top, in the order of work: camera, start and stop, snapshot, check-up, report; at its end the state in
+//! one pill.
 
 use egui::accesskit::Role;
 use egui::{Align, Color32, Layout, Sense, Ui, WidgetInfo, vec2};
@@ -55,29 +56,40 @@ fn buttons(window: &mut Window, ui: &mut Ui, keys_fit: bool) {
     let key = |key| keys_fit.then_some(key);
     let state = window.status.as_ref().map(|status| status.state);
     let start_stop = match state {
+        _ if window.checkup.pauses() => ToolButton {
+            icon: Some(Icon::Start),
+            label: "Go on",
+            key: key("Space"),
+            help: "End the check-up, and show the picture again",
+            ..ToolButton::default()
+        },
         None | Some(State::Idle) => ToolButton {
             icon: Some(Icon::Start),
             label: "Start",
             key: key("Space"),
             help: "Open the camera and show its picture",
+            ..ToolButton::default()
         },
         Some(State::Failed) => ToolButton {
             icon: Some(Icon::Start),
             label: "Try again",
             key: key("Space"),
             help: "Open the camera once more",
+            ..ToolButton::default()
         },
         Some(State::Recovering) => ToolButton {
             icon: Some(Icon::Stop),
             label: "Stop trying",
             key: key("Space"),
             help: "Let go of the camera and try nothing more until you ask for it",
+            ..ToolButton::default()
         },
         Some(State::Opening | State::Streaming) => ToolButton {
             icon: Some(Icon::Stop),
             label: "Stop",
             key: key("Space"),
             help: "Close the camera and leave it closed",
+            ..ToolButton::default()
         },
     };
     if widgets::tool_button(ui, start_stop).clicked() {
@@ -102,6 +114,16 @@ fn buttons(window: &mut Window, ui: &mut Ui, keys_fit: bool) {
             window.save_snapshot_as();
         }
     });
+    let check_up = ToolButton {
+        label: "Check up",
+        key: key("C"),
+        help: "Find out what is wrong with the camera, with its proof and what mends it",
+        is_main: true,
+        ..ToolButton::default()
+    };
+    if widgets::tool_button(ui, check_up).clicked() {
+        window.check_up();
+    }
     let settings = ToolButton { icon: Some(Icon::Gear), help: "Settings", ..ToolButton::default() };
     if widgets::tool_button(ui, settings).clicked() {
         window.sheet = Some(Sheet::Preferences);
@@ -119,6 +141,7 @@ fn help_button(window: &mut Window, ui: &mut Ui) {
 fn pill(window: &Window, ui: &mut Ui) {
     let palette = Palette::of(ui);
     let (label, color, surface) = match window.moment() {
+        Some(_) if window.checkup.pauses() => ("Paused for the check-up".to_owned(), palette.info, palette.raised),
         None => ("No camera yet".to_owned(), palette.text_weak, palette.raised),
         Some(moment) => {
             let color = match moment.status.state {

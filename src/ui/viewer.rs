@@ -100,7 +100,11 @@ pub fn draw(window: &mut Window, ui: &mut Ui) {
         }
         return;
     }
-    let banner = window.moment().and_then(|moment| text::banner(moment, &window.settings));
+    let banner = if window.checkup.pauses() {
+        Some(text::paused())
+    } else {
+        window.moment().and_then(|moment| text::banner(moment, &window.settings))
+    };
     let below = match banner {
         Some(banner) if has_picture || banner.is_fault => draw_banner(window, ui, stage, &banner),
         _ => stage,
@@ -241,7 +245,12 @@ fn dark_button(ui: &mut Ui, label: &str, help: &str) -> bool {
 /// What to do where no picture has come yet.
 fn draw_empty(window: &mut Window, ui: &mut Ui, room: Rect) {
     let palette = Palette::over_picture();
+    let pauses = window.checkup.pauses();
     let (headline, advice) = match window.moment() {
+        Some(_) if pauses => {
+            let Banner { headline, reason, .. } = text::paused();
+            (headline, reason)
+        }
         None => ("No camera yet".to_owned(), "Choose a camera at the top left.".to_owned()),
         Some(moment) => {
             let status = moment.status;
@@ -260,7 +269,7 @@ fn draw_empty(window: &mut Window, ui: &mut Ui, room: Rect) {
             }
         }
     };
-    let can_start = window.status.as_ref().is_some_and(|status| status.state == State::Idle);
+    let can_start = !pauses && window.status.as_ref().is_some_and(|status| status.state == State::Idle);
     let mut child = ui.new_child(UiBuilder::new().id_salt("empty").max_rect(room.shrink(24.0)));
     child.vertical_centered(|ui| {
         ui.add_space((ui.available_height() * 0.5 - 36.0).max(0.0));

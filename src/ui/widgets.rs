@@ -1,5 +1,7 @@
 //! The few widgets of which all panels are made, so that they look and behave alike.
 
+use std::time::Duration;
+
 use egui::accesskit::Role;
 use egui::{
     Align, Align2, Color32, CornerRadius, FontId, Frame, Layout, Margin, Pos2, Rect, Response, RichText, Sense, Shape,
@@ -81,6 +83,8 @@ pub struct ToolButton<'a> {
     /// The key that does the same, shown in a small box.
     pub key: Option<&'a str>,
     pub help: &'a str,
+    /// The one to press, of all that stand there.
+    pub is_main: bool,
 }
 
 /// A button of the toolbar.
@@ -91,8 +95,8 @@ pub fn tool_button(ui: &mut Ui, button: ToolButton<'_>) -> Response {
     let palette = Palette::of(ui);
     let enabled = ui.is_enabled();
     let label = ui.painter().layout_no_wrap(button.label.to_owned(), theme::regular(theme::BODY), Color32::PLACEHOLDER);
-    let key =
-        button.key.map(|key| ui.painter().layout_no_wrap(key.to_owned(), theme::regular(11.5), palette.text_weak));
+    let key_color = if button.is_main { palette.on_accent } else { palette.text_weak };
+    let key = button.key.map(|key| ui.painter().layout_no_wrap(key.to_owned(), theme::regular(11.5), key_color));
     let mut width = 2.0 * PADDING + label.size().x;
     if button.icon.is_some() {
         width += icon_size + if button.label.is_empty() { 0.0 } else { GAP };
@@ -107,20 +111,27 @@ pub fn tool_button(ui: &mut Ui, button: ToolButton<'_>) -> Response {
     if ui.is_rect_visible(rect) {
         let visuals = ui.style().interact(&response);
         let painter = ui.painter();
-        painter.rect(rect, RADIUS, visuals.weak_bg_fill, visuals.bg_stroke, StrokeKind::Inside);
+        let (fill, color) = match (button.is_main, response.hovered()) {
+            (true, false) => (palette.accent, palette.on_accent),
+            (true, true) => (theme::mix(palette.accent, palette.on_accent, 0.12), palette.on_accent),
+            (false, _) => (visuals.weak_bg_fill, visuals.text_color()),
+        };
+        let edge = if button.is_main { Stroke::NONE } else { visuals.bg_stroke };
+        painter.rect(rect, RADIUS, fill, edge, StrokeKind::Inside);
         focus_ring(ui, &response, RADIUS);
         let mut x = rect.left() + PADDING;
         if let Some(icon) = button.icon {
-            icon.paint(painter, pos2(x + icon_size / 2.0, rect.center().y), icon_size, visuals.text_color());
+            icon.paint(painter, pos2(x + icon_size / 2.0, rect.center().y), icon_size, color);
             x += icon_size + GAP;
         }
         let label_width = label.size().x;
-        painter.galley(pos2(x, rect.center().y - label.size().y / 2.0), label, visuals.text_color());
+        painter.galley(pos2(x, rect.center().y - label.size().y / 2.0), label, color);
         if let Some(key) = key {
             let left = x + label_width + GAP;
             let area = Rect::from_min_size(pos2(left, rect.center().y - 9.0), vec2(key.size().x + 10.0, 18.0));
-            painter.rect_stroke(area, 4, Stroke::new(1.0, palette.edge), StrokeKind::Inside);
-            painter.galley(area.center() - key.size() / 2.0, key, palette.text_weak);
+            let edge = if button.is_main { palette.on_accent.gamma_multiply(0.5) } else { palette.edge };
+            painter.rect_stroke(area, 4, Stroke::new(1.0, edge), StrokeKind::Inside);
+            painter.galley(area.center() - key.size() / 2.0, key, key_color);
         }
     }
     tip(response, button.help)
@@ -439,6 +450,32 @@ pub fn section(ui: &mut Ui, title: &str, aside: &str, folded: &mut Vec<String>, 
     let y = ui.cursor().top();
     ui.painter().hline(ui.max_rect().x_range(), y, Stroke::new(1.0, palette.line));
     ui.add_space(1.0);
+}
+
+/// A quieter title within a section, which folds away what is below it: says whether it was clicked. `spoken` is its name for
+/// whoever cannot see where it stands.
+pub fn fold(ui: &mut Ui, title: &str, spoken: &str, is_open: bool) -> bool {
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 24.0), Sense::click());
+    response.widget_info(|| WidgetInfo::selected(Role::Button, true, is_open, spoken));
+    let palette = Palette::of(ui);
+    let color = if response.hovered() { palette.text_strong } else { palette.text_weak };
+    let icon = if is_open { Icon::Down } else { Icon::Right };
+    icon.paint(ui.painter(), pos2(rect.left() + 4.0, rect.center().y), 6.0, color);
+    let at = pos2(rect.left() + 14.0, rect.center().y);
+    let end = ui.painter().text(at, Align2::LEFT_CENTER, title, theme::semibold(SMALL), color).right();
+    ui.painter().hline(end + 8.0..=rect.right(), rect.center().y, Stroke::new(1.0, palette.line));
+    focus_ring(ui, &response, RADIUS);
+    response.on_hover_text(if is_open { "Fold this away" } else { "Show this" }).clicked()
+}
+
+/// Turns in ten steps a second: what is quicker takes the eye off the rest.
+pub fn spinner(painter: &egui::Painter, center: Pos2, since: Duration, color: Color32) {
+    let turn = (since.as_millis() / 100 % 10) as f32 / 10.0 * std::f32::consts::TAU;
+    let arc = (0..=9_u8).map(|n| {
+        let (sin, cos) = (turn + f32::from(n) / 9.0 * 4.2).sin_cos();
+        center + vec2(cos, sin) * 5.0
+    });
+    painter.line(arc.collect(), Stroke::new(1.6, color));
 }
 
 /// The quiet title of a panel below the picture.

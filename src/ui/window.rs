@@ -17,15 +17,17 @@ use super::text::Moment;
 use super::theme::{self, Palette};
 use super::toasts::Toasts;
 use super::{
-    address, consent, controls, help, inspector, log, plot, preferences, prompt, status_line, toolbar, viewer,
+    address, checkup, consent, controls, help, inspector, log, plot, preferences, prompt, status_line, toolbar, viewer,
 };
 use crate::address::Address;
 use crate::camera::Command;
 use crate::control::DeviceControls;
 use crate::device::{Capabilities, Device};
+use crate::event::Level;
 use crate::fault::Fault;
 use crate::frame::Frame as CameraFrame;
 use crate::health::History;
+use crate::phrases::Language;
 use crate::records::Past;
 use crate::settings::{Settings, Transport};
 use crate::source::SourceSpec;
@@ -64,6 +66,28 @@ pub enum Wish {
         transport: Transport,
     },
     CancelTest,
+    /// Check up on the camera that is shown, which is told by [`Window::hear_checkup`]. Ends an examination that runs.
+    CheckUp {
+        number: u64,
+        /// The stream that runs is watched, instead of one of its own.
+        is_live: bool,
+        /// The engine has to let go of the camera first.
+        releases: bool,
+    },
+    /// The same with each of its backends.
+    Compare {
+        number: u64,
+        releases: bool,
+    },
+    CancelCheckup,
+    /// A line of the log about the camera that is shown.
+    Log {
+        level: Level,
+        name: &'static str,
+        message: String,
+    },
+    /// Open a page of the system's settings.
+    OpenPage(String),
 }
 
 /// What is known of what a camera can do.
@@ -93,6 +117,8 @@ pub struct Window {
     pub past: Arc<Past>,
     pub controls: Arc<DeviceControls>,
     pub host: Option<Host>,
+    /// What the check-up speaks unless the settings say otherwise.
+    pub system_language: Language,
     /// The moment that is drawn; the owner sets it before each pass.
     pub now: Instant,
 
@@ -101,6 +127,7 @@ pub struct Window {
     pub viewer: viewer::View,
     pub inspector: inspector::View,
     pub control_view: controls::View,
+    pub checkup: checkup::View,
     pub toasts: Toasts,
     pub status_line: status_line::View,
     pub prompt: Option<Prompt>,
@@ -121,6 +148,8 @@ pub enum Sheet {
     Preferences,
     /// The question whether the device may be reset.
     Reset,
+    /// The backends side by side.
+    Comparison,
 }
 
 /// Where a panel stands.
@@ -170,12 +199,14 @@ impl Window {
             past: Arc::default(),
             controls: Arc::default(),
             host: None,
+            system_language: Language::English,
             now,
             log: log::View::default(),
             plot: plot::View::default(),
             viewer: viewer::View::default(),
             inspector: inspector::View::default(),
             control_view: controls::View::default(),
+            checkup: checkup::View::default(),
             toasts: Toasts::default(),
             status_line: status_line::View::default(),
             prompt: None,
@@ -228,6 +259,9 @@ impl Window {
     }
 
     pub fn toggle_camera(&mut self) {
+        if self.checkup.pauses() {
+            return self.cancel_checkup();
+        }
         let command = match self.status.as_ref().map(|status| status.state) {
             None | Some(State::Idle | State::Failed) => Command::Start,
             Some(State::Recovering) => Command::StopTrying,
@@ -297,7 +331,9 @@ impl Window {
         prompt::draw(self, ui.ctx());
         address::draw(self, ui.ctx());
         consent::draw(self, ui.ctx());
+        checkup::comparison::draw(self, ui.ctx());
         super::toasts::draw(self, ui.ctx());
+        self.give_way();
     }
 
     fn draw_panels(&mut self, ui: &mut Ui) {
@@ -422,6 +458,9 @@ impl Window {
         }
         if pressed(ctx, Key::S) {
             self.take_snapshot();
+        }
+        if pressed(ctx, Key::C) {
+            self.check_up();
         }
         if pressed(ctx, Key::F) {
             self.picture_only = !self.picture_only;

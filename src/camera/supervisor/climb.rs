@@ -343,7 +343,7 @@ impl Supervisor {
 
     fn other_backends(&self) -> Vec<Backend> {
         let mut backends = self.spec.backends();
-        let usual = self.settings.backend.or(backends.first().copied());
+        let usual = self.spec.backend(&self.settings).or(backends.first().copied());
         backends.retain(|backend| Some(*backend) != usual);
         backends
     }
@@ -407,7 +407,7 @@ impl Supervisor {
                     None => format!(" with {format}"),
                 },
                 Way::Through(backend) => {
-                    let usual = self.settings.backend.or(self.spec.backends().first().copied());
+                    let usual = self.spec.backend(&self.settings).or(self.spec.backends().first().copied());
                     let usual = usual.map(|usual| format!(" in place of {}", usual.label())).unwrap_or_default();
                     format!(" through {}{usual}", backend.label())
                 }

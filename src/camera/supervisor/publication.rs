@@ -84,7 +84,7 @@ impl Supervisor {
             backend: self
                 .tally
                 .backend
-                .or(self.settings.backend)
+                .or(self.spec.backend(&self.settings))
                 .or_else(|| self.spec.backends().first().copied())
                 .map_or("none", Backend::slug)
                 .to_owned(),

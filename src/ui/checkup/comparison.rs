@@ -1,0 +1,239 @@
+//! The camera through each of its backends: the question first, then a row for each as it comes, and the best to be taken.
+
+use egui::{Grid, Label, RichText, ScrollArea, Ui};
+
+use crate::backend::Backend;
+use crate::checkup::compare::Compared;
+use crate::checkup::facts::Brief;
+use crate::phrases::{Language, Said};
+use crate::ui::text;
+use crate::ui::theme::{self, Palette, SMALL};
+use crate::ui::widgets;
+use crate::ui::window::{Sheet, Window, Wish};
+
+/// A comparison that runs or has ended.
+#[derive(Default)]
+pub struct Comparison {
+    pub(super) rows: Vec<Brief>,
+    best: Option<Backend>,
+    ending: Ending,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Ending {
+    #[default]
+    Running,
+    Done,
+    Crashed,
+}
+
+impl Comparison {
+    pub(super) fn end(&mut self, compared: Option<Compared>) {
+        match compared {
+            Some(compared) => {
+                self.rows = compared.rows;
+                self.best = compared.best;
+                self.ending = Ending::Done;
+            }
+            None => self.ending = Ending::Crashed,
+        }
+    }
+}
+
+/// Seconds that one backend takes, about.
+const SECS_EACH: usize = 5;
+
+/// What the window's camera is remembered by: its identity where it is listed, so that a number that names another camera
+/// later does not get its backend.
+fn camera(window: &Window) -> String {
+    let listed = window.cameras.iter().find(|camera| camera.is(&window.spec));
+    listed.map_or_else(|| window.spec.without_password(), |camera| camera.device.identity.clone())
+}
+
+impl Window {
+    /// What was found to be the best for the camera that is shown.
+    pub(in crate::ui) fn kept_backend(&self) -> Option<Backend> {
+        let kept = self.settings.camera_backends.get(&camera(self)).copied();
+        kept.filter(|backend| self.spec.backends().contains(backend))
+    }
+
+    pub(in crate::ui) fn forget_backend(&mut self) {
+        let camera = camera(self);
+        self.settings.camera_backends.remove(&camera);
+    }
+
+    /// From now on this is what `auto` means for this camera.
+    fn keep_backend(&mut self, backend: Backend) {
+        self.settings.camera_backends.insert(camera(self), backend);
+        self.settings.backend = None;
+        let listed = self.cameras.iter().find(|camera| camera.is(&self.spec));
+        // Opened by a number or a path it would not be known again.
+        if let Some(spec) = listed.map(crate::ui::choice::CameraChoice::spec).filter(|spec| *spec != self.spec) {
+            self.wishes.push(Wish::Choose(spec));
+        }
+    }
+}
+
+pub fn draw(window: &mut Window, ctx: &egui::Context) {
+    if window.sheet != Some(Sheet::Comparison) {
+        return;
+    }
+    let language = window.language();
+    let backends = window.spec.backends();
+    let mut open = true;
+    let (mut begins, mut ends, mut taken) = (false, false, None);
+    widgets::sheet(ctx, &language.word("compare.title"), 760.0, &mut open, |ui| {
+        ui.spacing_mut().item_spacing.y = 8.0;
+        let palette = Palette::of(ui);
+        let is_running = window.checkup.job.as_ref().is_some_and(|job| job.run.is_none());
+        let n_secs = backends.len() * SECS_EACH;
+        let intro = Said::new("compare.intro").with("seconds", n_secs.to_string());
+        ui.add(Label::new(RichText::new(language.say(&intro)).color(palette.text)).wrap());
+        if let Some(comparison) = &window.checkup.comparison {
+            let since = window.checkup.job.as_ref().map(|job| window.now.saturating_duration_since(job.started_at));
+            ScrollArea::horizontal()
+                .id_salt("backends")
+                .auto_shrink([false, true])
+                .show(ui, |ui| table(ui, language, &backends, comparison, since.filter(|_| is_running)));
+            // Longer than any column.
+            for (row, fault) in comparison.rows.iter().filter_map(|row| Some((row, row.fault.as_ref()?))) {
+                let name = row.backend.map_or("–", Backend::label);
+                let words = format!("{name}: {}", text::sentence(&fault.message));
+                ui.add(Label::new(RichText::new(words).size(SMALL).color(palette.text_weak)).wrap());
+            }
+            if !is_running {
+                let (words, color) = ending(comparison, language, &palette);
+                ui.add(Label::new(RichText::new(words).color(color)).wrap());
+            }
+        }
+        if is_running {
+            ui.ctx().request_repaint_after(std::time::Duration::from_millis(100));
+        }
+        ui.horizontal_wrapped(|ui| {
+            let best =
+                window.checkup.comparison.as_ref().filter(|_| !is_running).and_then(|comparison| comparison.best);
+            if let Some(best) = best {
+                let is_kept = window.kept_backend() == Some(best) && window.settings.backend.is_none();
+                let label = language.say(&Said::new("compare.take").with("backend", best.label()));
+                ui.add_enabled_ui(!is_kept, |ui| {
+                    let help = language.word("compare.take-help");
+                    if widgets::button(ui, &label, true, &help).clicked() {
+                        taken = Some(best);
+                    }
+                });
+            }
+            if is_running {
+                let label = language.word("panel.cancel");
+                ends = widgets::button(ui, &label, false, &language.word("panel.cancel-help")).clicked();
+            } else {
+                let is_first = window.checkup.comparison.is_none();
+                let label = language.word(if is_first { "compare.begin" } else { "compare.again" });
+                begins = widgets::button(ui, &label, is_first, &language.word("compare.begin-help")).clicked();
+            }
+        });
+    });
+    if begins {
+        window.compare_backends();
+    }
+    if let Some(backend) = taken {
+        window.keep_backend(backend);
+    }
+    let is_running = window.checkup.job.as_ref().is_some_and(|job| job.run.is_none() && !job.is_cancelled);
+    if (ends || !open) && is_running && !begins {
+        window.cancel_checkup();
+    }
+    if !open {
+        window.sheet = None;
+    }
+}
+
+fn ending(comparison: &Comparison, language: Language, palette: &Palette) -> (String, egui::Color32) {
+    match (comparison.ending, comparison.best) {
+        (Ending::Crashed, _) => (language.word("panel.crashed"), palette.warning),
+        (_, Some(best)) => {
+            (language.say(&Said::new("compare.best").with("backend", best.label())), palette.text_strong)
+        }
+        (_, None) => (language.word("compare.none"), palette.warning),
+    }
+}
+
+const COLUMNS: [&str; 8] = [
+    "compare.backend",
+    "compare.open",
+    "compare.first-frame",
+    "compare.fps",
+    "compare.jitter",
+    "compare.lost",
+    "compare.format",
+    "compare.cpu",
+];
+
+/// A row for each backend from the beginning: they are filled in from the top.
+fn table(
+    ui: &mut Ui,
+    language: Language,
+    backends: &[Backend],
+    comparison: &Comparison,
+    running_since: Option<std::time::Duration>,
+) {
+    let palette = Palette::of(ui);
+    let mut listed: Vec<Option<Backend>> = backends.iter().copied().map(Some).collect();
+    listed.extend(
+        comparison
+            .rows
+            .iter()
+            .map(|row| row.backend)
+            .filter(|backend| backend.is_none_or(|backend| !backends.contains(&backend))),
+    );
+    Grid::new("comparison").num_columns(COLUMNS.len()).min_row_height(26.0).spacing([16.0, 2.0]).show(ui, |ui| {
+        for column in COLUMNS {
+            ui.label(RichText::new(language.word(column)).font(theme::semibold(SMALL)).color(palette.text_label));
+        }
+        ui.end_row();
+        for (index, backend) in listed.into_iter().enumerate() {
+            let name = backend.map_or_else(|| "–".to_owned(), |backend| backend.label().to_owned());
+            let row = comparison.rows.iter().find(|row| row.backend == backend);
+            let is_best = backend.is_some() && comparison.best == backend;
+            let font = if is_best { theme::semibold(theme::BODY) } else { theme::regular(theme::BODY) };
+            let name = if is_best { format!("{name} ✓") } else { name };
+            ui.label(RichText::new(name).font(font).color(if is_best { palette.good } else { palette.text }));
+            match row {
+                Some(row) => cells(ui, language, row, &palette),
+                None if running_since.is_some() && index == comparison.rows.len() => {
+                    let (rect, _) = ui.allocate_exact_size(egui::vec2(20.0, 20.0), egui::Sense::hover());
+                    widgets::spinner(ui.painter(), rect.center(), running_since.unwrap_or_default(), palette.info);
+                    ui.label(RichText::new(language.word("panel.running")).size(SMALL).color(palette.info));
+                }
+                None => {
+                    ui.label(RichText::new("–").color(palette.text_weak));
+                }
+            }
+            ui.end_row();
+        }
+    });
+}
+
+fn cells(ui: &mut Ui, language: Language, row: &Brief, palette: &Palette) {
+    if let Some(fault) = &row.fault {
+        let words = format!("! {}", language.word("compare.failed"));
+        ui.label(RichText::new(words).color(palette.error)).on_hover_text(&fault.message);
+        return;
+    }
+    let dash = || "–".to_owned();
+    let ms = |ms: Option<u64>| ms.map_or_else(dash, |ms| format!("{} ms", text::count(ms)));
+    let format = row.got.format.map(|format| format.to_string());
+    let size = row.got.size.map(crate::ui::source::spelled);
+    let format: Vec<_> = [format, size].into_iter().flatten().collect();
+    let cells = [
+        ms(row.open_ms),
+        ms(row.first_frame_ms),
+        row.fps.map_or_else(dash, |fps| format!("{fps:.1} fps")),
+        row.jitter_ms.map_or_else(dash, |jitter| format!("{jitter:.1} ms")),
+        text::count(row.n_lost.saturating_add(row.n_damaged)),
+        if format.is_empty() { dash() } else { format.join(" ") },
+        row.cpu_percent.map_or_else(dash, |cpu| format!("{cpu:.0} %")),
+    ];
+    for cell in cells {
+        ui.label(RichText::new(cell).color(palette.text));
+    }
+}

@@ -1,0 +1,532 @@
+//! The check-up in the window: what is pressed, what is shown, and what comes of it.
+
+use std::time::Duration;
+
+use camclinic::checkup::entries::{Layer, Opinion};
+use camclinic::checkup::facts::{Brief, Opening, Stream};
+use camclinic::checkup::slow::Share;
+use camclinic::checkup::{Action, Checked, Checkup, Entry, Facts, Finding, Fix, Gravity, Outcome, Progress};
+use camclinic::backend::Backend;
+use camclinic::checkup::compare::Compared;
+use camclinic::control::{self, Control, DeviceControls, Kind, Setting};
+use camclinic::fault::{Fault, FaultKind};
+use camclinic::frame::{PixelFormat, Size};
+use camclinic::phrases::{Language, Said};
+use camclinic::settings::{Settings, Theme, Transport};
+use camclinic::source::SourceSpec;
+use camclinic::status::{Got, State, Status};
+use camclinic::ui::background::CheckupNews;
+use camclinic::ui::window::{Sheet, Window};
+use egui::accesskit::Role;
+use egui::{Key, vec2};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT, Queryable};
+
+use crate::ui::{check_wish, click, failing, harness, press, sized, status, window, wishes};
+
+static BUSY: Entry = Entry {
+    id: "F20",
+    slug: "busy",
+    layer: Layer::Holder,
+    gravity: Gravity::Critical,
+    judge: |_| None,
+};
+static DIM: Entry = Entry {
+    id: "F51",
+    slug: "dim",
+    layer: Layer::Picture,
+    gravity: Gravity::Warning,
+    judge: |_| None,
+};
+
+/// Words that are no key are said as they are.
+fn said(words: &str) -> Said {
+    Said::new(words.to_owned())
+}
+
+fn finding(entry: &'static Entry, confidence: f64, title: &str, fixes: Vec<Fix>) -> Finding {
+    let mut opinion = Opinion::new(entry.slug, confidence);
+    opinion.title = said(title);
+    opinion.because = said("It has been open since 10:42.");
+    opinion.evidence = vec![said("First proof"), said("Second proof")];
+    opinion.fixes = fixes;
+    Finding { entry, opinion }
+}
+
+fn fix(words: &str) -> Fix {
+    Fix { text: said(words), action: None, command: None }
+}
+
+fn checked(id: &'static str, outcome: Outcome, why: &str) -> Checked {
+    Checked { id, outcome, took_ms: 41, why: said(why) }
+}
+
+fn checkup(findings: Vec<Finding>) -> Checkup {
+    let outcome = if findings.is_empty() { Outcome::Good } else { Outcome::Bad };
+    Checkup {
+        findings,
+        checks: vec![checked("presence", Outcome::Good, "It is there."), checked("holder", outcome, "As it stands.")],
+        took: Duration::from_millis(2_400),
+        ..Checkup::default()
+    }
+}
+
+fn busy(fixes: Vec<Fix>) -> Checkup {
+    checkup(vec![finding(&BUSY, 0.95, "Busy: Zoom holds it", fixes), finding(&DIM, 0.3, "It may be dim", Vec::new())])
+}
+
+/// The number of the check-up or comparison that was wished for last.
+#[track_caller]
+fn number(harness: &mut Harness<'_, Window>, expected: &str) -> u64 {
+    let wishes = wishes(harness);
+    let wish = wishes.iter().find(|wish| wish.starts_with(expected));
+    let wish = wish.unwrap_or_else(|| panic!("{expected} is not among {wishes:?}"));
+    let digits: String = wish.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
+    digits.parse().unwrap()
+}
+
+#[track_caller]
+fn tell(harness: &mut Harness<'_, Window>, number: u64, news: CheckupNews) {
+    harness.state_mut().hear_checkup(number, news);
+    // A spinner asks for the next picture for ever.
+    harness.run_steps(3);
+}
+
+/// Goes through a check-up with this end.
+#[track_caller]
+fn examined(harness: &mut Harness<'_, Window>, end: Checkup) {
+    harness.state_mut().check_up();
+    harness.run_steps(3);
+    let number = number(harness, "CheckUp");
+    tell(harness, number, CheckupNews::Done(Box::new(end)));
+}
+
+fn with(end: Checkup) -> Harness<'static, Window> {
+    let mut harness = harness(window(status()));
+    examined(&mut harness, end);
+    // What it has told the log.
+    wishes(&mut harness);
+    harness
+}
+
+#[test]
+fn a_camera_that_streams_is_watched_and_any_other_is_closed_meanwhile() {
+    #[track_caller]
+    fn check(status: Status, wish: &str, then: Option<&str>) {
+        let mut harness = harness(window(status));
+        harness.key_press(Key::C);
+        harness.run_steps(3);
+        let begun = wishes(&mut harness);
+        assert_eq!(begun, [wish]);
+        tell(&mut harness, 1, CheckupNews::Done(Box::new(checkup(Vec::new()))));
+        assert_eq!(wishes(&mut harness), then.into_iter().map(str::to_owned).collect::<Vec<_>>());
+    }
+    check(status(), "CheckUp { number: 1, is_live: true, releases: false }", None);
+    check(failing(), "CheckUp { number: 1, is_live: false, releases: true }", Some("Camera(Start)"));
+    let opening = Status { state: State::Opening, ..status() };
+    check(opening, "CheckUp { number: 1, is_live: false, releases: true }", Some("Camera(Start)"));
+    for state in [State::Idle, State::Failed] {
+        // What is closed stays closed, with the state that tells why.
+        let closed = Status { state, ..failing() };
+        check(closed, "CheckUp { number: 1, is_live: false, releases: false }", None);
+    }
+}
+
+#[test]
+fn a_paused_camera_says_so_and_comes_back_when_somebody_wants_it() {
+    let mut harness = harness(window(failing()));
+    harness.key_press(Key::C);
+    harness.run_steps(3);
+    wishes(&mut harness);
+    harness.state_mut().status = Some(std::sync::Arc::new(Status { state: State::Idle, ..status() }));
+    harness.run_steps(3);
+    harness.get_by_role_and_label(Role::Status, "Paused for the check-up");
+    harness.get_by_label("The picture comes back by itself when it is over.");
+    harness.get_by_label("The picture is paused meanwhile, and comes back by itself.");
+    assert!(harness.query_by_label("Start").is_none());
+    harness.get_by_label("Go on").click();
+    harness.run_steps(3);
+    check_wish(&mut harness, "CancelCheckup");
+    harness.get_by_label("Ending…");
+    let cancelled = Checkup { was_cancelled: true, ..Checkup::default() };
+    tell(&mut harness, 1, CheckupNews::Done(Box::new(cancelled)));
+    check_wish(&mut harness, "Camera(Start)");
+    harness.get_by_label("The check-up was ended before its end");
+}
+
+/// What would open the camera ends the check-up that has it, and is done then.
+#[test]
+fn whoever_wants_the_camera_gets_it() {
+    let mut harness = harness(window(Status { state: State::Failed, ..failing() }));
+    harness.key_press(Key::C);
+    harness.run_steps(3);
+    wishes(&mut harness);
+    harness.get_by_label("Recover now").click();
+    harness.run_steps(3);
+    check_wish(&mut harness, "CancelCheckup");
+    tell(&mut harness, 1, CheckupNews::Crashed);
+    check_wish(&mut harness, "Camera(RecoverNow)");
+    harness.get_by_label("The check-up has broken off");
+}
+
+#[test]
+fn the_checks_are_followed_while_they_run() {
+    let mut harness = harness(window(status()));
+    harness.get_by_label("Check up").click();
+    harness.run_steps(3);
+    harness.get_by_label("Starting…");
+    harness.get_by_label("The picture goes on: nothing is opened or changed.");
+    tell(&mut harness, 1, CheckupNews::Progress(Progress::Began("holder")));
+    harness.get_by_label("Other programs…");
+    harness.get_by_label("Other programs, running");
+    let ended = checked("holder", Outcome::Warning, "Held by Zoom.");
+    tell(&mut harness, 1, CheckupNews::Progress(Progress::Ended(ended)));
+    harness.get_by_label("Other programs, warning, 41 ms, Held by Zoom.");
+    tell(&mut harness, 1, CheckupNews::Progress(Progress::Found(busy(Vec::new()).findings)));
+    harness.get_by_label("Busy: Zoom holds it");
+    tell(&mut harness, 1, CheckupNews::Progress(Progress::Trying(said("Trying MJPG"))));
+    harness.get_by_label("Trying MJPG…");
+    // News of another run are none.
+    tell(&mut harness, 7, CheckupNews::Crashed);
+    harness.get_by_label("Trying MJPG…");
+    harness.get_by_label("Cancel").click();
+    harness.run_steps(3);
+    check_wish_after(&mut harness, "CancelCheckup");
+}
+
+#[track_caller]
+fn check_wish_after(harness: &mut Harness<'_, Window>, expected: &str) {
+    let wishes = wishes(harness);
+    assert!(wishes.last().is_some_and(|wish| wish.starts_with(expected)), "{wishes:?}");
+}
+
+/// The list keeps its place and height from the first check to the last.
+#[test]
+fn nothing_moves_while_the_checks_run() {
+    let mut harness = harness(window(status()));
+    harness.state_mut().check_up();
+    harness.run_steps(3);
+    let top = |harness: &Harness<'_, Window>| harness.get_by_label_contains("Rate and drops").rect();
+    let before = top(&harness);
+    for progress in [
+        Progress::Began("presence"),
+        Progress::Ended(checked("presence", Outcome::Good, &"A long reason. ".repeat(20))),
+        Progress::Found(busy(Vec::new()).findings),
+        Progress::Began("open"),
+        Progress::Trying(said("A long experiment, with a name that does not fit on any line at all, however wide")),
+    ] {
+        tell(&mut harness, 1, CheckupNews::Progress(progress));
+        assert_eq!(top(&harness), before);
+    }
+}
+
+#[test]
+fn a_healthy_camera_gets_a_calm_card() {
+    let harness = with(checkup(Vec::new()));
+    harness.get_by_label("No trouble found");
+    harness.get_by_label("Every check that could be made here came out well.");
+    harness.get_by_label("Camera present · Other programs");
+    harness.get_by_label("Camera present, good, 41 ms, It is there.");
+    harness.get_by_label("Check again");
+    assert!(harness.query_by_label_contains("Try what else works").is_none());
+}
+
+#[test]
+fn what_is_wrong_and_not_explained_is_not_called_healthy() {
+    let mut end = checkup(vec![finding(&DIM, 0.3, "It may be dim", Vec::new())]);
+    end.checks[1].outcome = Outcome::Warning;
+    let mut harness = with(end);
+    harness.get_by_label("No cause found");
+    assert!(harness.query_by_label("No trouble found").is_none());
+    click(&mut harness, "Also seen");
+    harness.get_by_label("It may be dim");
+    harness.get_by_label_contains("Try what else works").click();
+    harness.run_steps(3);
+    check_wish(&mut harness, "CheckUp { number: 2, is_live: false, releases: true }");
+    assert!(harness.state().checkup.pauses());
+}
+
+#[test]
+fn the_verdict_comes_with_its_proof_and_its_fixes() {
+    let command = Fix { command: Some("sudo fuser -k /dev/video0".to_owned()), ..fix("Or end it.") };
+    let mut harness = with(busy(vec![fix("Close Zoom."), command]));
+    for label in [
+        "Busy: Zoom holds it",
+        "It has been open since 10:42.",
+        "Certain · F20",
+        "First proof",
+        "Second proof",
+        "Close Zoom.",
+        "Or end it.",
+        "sudo fuser -k /dev/video0",
+        "Check-up",
+    ] {
+        assert!(harness.query_all_by_label(label).count() > 0, "{label}");
+    }
+    click(&mut harness, "Copy");
+    let copied = harness.output().platform_output.commands.iter().any(|command| {
+        matches!(command, egui::OutputCommand::CopyText(text) if text == "sudo fuser -k /dev/video0")
+    });
+    assert!(copied || harness.query_by_label("Copied").is_some());
+    click(&mut harness, "Proof");
+    assert!(harness.query_by_label("First proof").is_none());
+    // The hint is folded away.
+    assert!(harness.query_by_label("It may be dim").is_none());
+    click(&mut harness, "Also seen");
+    harness.get_by_label("It may be dim");
+}
+
+#[test]
+fn each_fix_has_a_button_that_does_it() {
+    #[track_caller]
+    fn check(status: Status, source: &str, action: Action, label: &str, wish: Option<&str>, done: fn(&Window) -> bool) {
+        let mut window = window(status);
+        window.spec = SourceSpec::parse(source).unwrap();
+        window.settings.asked.size = Size::new(1280, 720);
+        let list = vec![Control {
+            id: control::EXPOSURE_PRIORITY,
+            name: "Exposure priority".to_owned(),
+            kind: Kind::Boolean,
+            value: Some(1),
+            default: 0,
+            held: None,
+            is_read_only: false,
+            is_volatile: false,
+        }];
+        window.controls = DeviceControls { source: source.to_owned(), camera: source.to_owned(), list }.into();
+        let mut harness = harness(window);
+        let action = Fix { action: Some(action), ..fix("Do it.") };
+        examined(&mut harness, busy(vec![action]));
+        wishes(&mut harness);
+        harness.get_all_by_role_and_label(Role::Button, label).last().unwrap().click();
+        harness.run();
+        match wish {
+            Some(wish) => check_wish(&mut harness, wish),
+            None => assert_eq!(wishes(&mut harness), Vec::<String>::new()),
+        }
+        assert!(done(harness.state()), "{label}");
+        harness.get_by_label("Done. Check again to see what has changed.");
+    }
+    const DEVICE: &str = "/dev/video0";
+    let check_settings = |action, label: &str, done| check(status(), DEVICE, action, label, None, done);
+    check(failing(), DEVICE, Action::WaitUntilFree, "Wait until free", Some("Camera(WaitUntilFree)"), |_| true);
+    check(failing(), DEVICE, Action::RestartStream, "Restart the stream", Some("Camera(RecoverNow)"), |_| true);
+    let failed = Status { state: State::Failed, ..failing() };
+    check(failed.clone(), DEVICE, Action::Reconnect, "Reconnect", Some("Camera(Start)"), |_| true);
+    check_settings(Action::UseFormat(PixelFormat::MJPG), "Use MJPG", |w| {
+        w.settings.asked.format == Some(PixelFormat::MJPG)
+    });
+    check_settings(Action::UseSize(Size { width: 640, height: 480 }), "Use 640 × 480", |w| {
+        w.settings.asked.size == Size::new(640, 480)
+    });
+    check_settings(Action::UseRate(15.0), "Use 15 fps", |w| w.settings.asked.fps == Some(15.0));
+    check_settings(Action::UseDeviceDefaults, "Use the device's defaults", |w| {
+        w.settings.asked.size.is_none() && w.settings.asked.fps.is_none()
+    });
+    check_settings(Action::UseBuffers(4), "Use 4 buffers", |w| w.settings.asked.n_buffers == Some(4));
+    check_settings(Action::UseTransport(Transport::Udp), "Use UDP", |w| {
+        w.settings.network.transport == Transport::Udp
+    });
+    check(failed.clone(), "sim:", Action::UseBackend(Backend::Simulated), "Use Simulated", None, |w| {
+        w.settings.backend == Some(Backend::Simulated)
+    });
+    let priority = Setting { id: control::EXPOSURE_PRIORITY, value: 0 };
+    check(
+        status(),
+        DEVICE,
+        Action::SetControl(priority),
+        "Set Exposure priority to off",
+        Some("Camera(SetControls([Setting"),
+        |_| true,
+    );
+    let wish = Some("Camera(SetControls([Setting");
+    check(status(), DEVICE, Action::ResetControls, "All controls to default", wish, |_| true);
+    check(failed.clone(), DEVICE, Action::ResetDevice, "Reset device…", None, |w| w.sheet == Some(Sheet::Reset));
+    let other = Action::ChooseDevice("identity-of-/dev/video2".to_owned());
+    let wish = Some("Choose(Device(\"identity-of-/dev/video2\"))");
+    check(failed.clone(), DEVICE, other, "Show that camera", wish, |_| true);
+    check(failed, "rtsp://cam/1", Action::EditAddress, "Edit address…", None, |w| w.address.is_some());
+    let page = Action::OpenSettings("ms-settings:privacy-webcam".to_owned());
+    let wish = Some("OpenPage(\"ms-settings:privacy-webcam\")");
+    check(status(), DEVICE, page, "Open the system's settings", wish, |_| true);
+    let wish = Some("Browse(SnapshotFolder)");
+    check(status(), DEVICE, Action::ChooseFolder, "Choose another folder…", wish, |_| true);
+}
+
+#[test]
+fn what_cannot_be_done_now_is_disabled() {
+    #[track_caller]
+    fn check(status: Status, action: Action, label: &str) {
+        let mut harness = harness(window(status));
+        let action = Fix { action: Some(action), ..fix("Do it.") };
+        examined(&mut harness, busy(vec![action]));
+        let buttons = harness.get_all_by_role_and_label(Role::Button, label);
+        assert!(buttons.last().unwrap().accesskit_node().is_disabled(), "{label}");
+    }
+    check(status(), Action::ResetDevice, "Reset device…");
+    let closed = Status { is_opened: false, ..failing() };
+    check(closed, Action::ResetControls, "All controls to default");
+    check(failing(), Action::UseBackend(Backend::Simulated), "Use Simulated");
+    check(failing(), Action::ChooseDevice("gone".to_owned()), "Show that camera");
+}
+
+#[test]
+fn before_and_after_stand_side_by_side() {
+    let facts = |fps, n_lost, open_ms| Facts {
+        stream: Some(Stream { fps: Some(fps), n_lost, ..Stream::default() }),
+        opening: Some(Opening { open_ms, ..Opening::default() }),
+        ..Facts::default()
+    };
+    let mut harness = with(Checkup { facts: facts(11.0, 90, 40), ..busy(Vec::new()) });
+    assert!(harness.query_by_label("Before").is_none());
+    examined(&mut harness, Checkup { facts: facts(30.0, 0, 40), ..checkup(Vec::new()) });
+    for label in ["Before", "Now", "Busy: Zoom holds it", "11.0 fps", "30.0 fps", "90", "Lost pictures", "Opened in"] {
+        assert!(harness.query_all_by_label(label).count() > 0, "{label}");
+    }
+    // One that was ended by hand has nothing to compare; the last whole one is compared with the next.
+    examined(&mut harness, Checkup { was_cancelled: true, ..Checkup::default() });
+    assert!(harness.query_by_label("Before").is_none());
+    examined(&mut harness, Checkup { facts: facts(29.0, 1, 40), ..checkup(Vec::new()) });
+    harness.get_by_label("30.0 fps");
+    harness.get_by_label("29.0 fps");
+    // Another camera's numbers say nothing about this one.
+    harness.state_mut().checkup.forget();
+    harness.run();
+    examined(&mut harness, Checkup { facts: facts(29.0, 1, 40), ..checkup(Vec::new()) });
+    assert!(harness.query_by_label("Before").is_none());
+}
+
+#[test]
+fn findings_are_told_when_they_begin_and_when_they_are_gone() {
+    let mut harness = harness(window(status()));
+    examined(&mut harness, busy(Vec::new()));
+    check_wish(&mut harness, "Log { level: Error, name: \"finding\", message: \"Busy: Zoom holds it\" }");
+    examined(&mut harness, busy(Vec::new()));
+    assert_eq!(wishes(&mut harness), Vec::<String>::new());
+    examined(&mut harness, checkup(vec![finding(&DIM, 0.6, "It is dim", Vec::new())]));
+    let told = wishes(&mut harness);
+    assert_eq!(
+        told,
+        [
+            "Log { level: Good, name: \"finding\", message: \"Gone: Busy: Zoom holds it\" }",
+            "Log { level: Warning, name: \"finding\", message: \"It is dim\" }",
+        ]
+    );
+}
+
+#[test]
+fn why_it_is_slow_is_told_with_the_part_to_mend() {
+    let share = |part: &str, ms, is_too_long| Share { part: said(part), ms, is_too_long };
+    let slow = vec![share("Exposure", 66.6, true), share("Decoding", 4.0, false)];
+    let harness = with(Checkup { slow, ..busy(Vec::new()) });
+    harness.get_by_label("Why is it slow?");
+    harness.get_by_label("Exposure, 66.6 ms, too long");
+    harness.get_by_label("Decoding, 4 ms");
+}
+
+#[test]
+fn backends_are_compared_and_the_best_is_kept_for_this_camera() {
+    let mut window = window(status());
+    window.spec = SourceSpec::parse("identity-of-/dev/video0").unwrap();
+    let backends = window.spec.backends();
+    let [first, .., last] = backends.as_slice() else { return };
+    let mut harness = harness(window);
+    click(&mut harness, "Compare backends…");
+    harness.get_by_label("Stop the picture and compare").click();
+    harness.run_steps(3);
+    let number = number(&mut harness, "Compare");
+    let row = |backend, fps| Brief {
+        backend: Some(backend),
+        open_ms: Some(1_040),
+        fps: Some(fps),
+        got: Got { format: Some(PixelFormat::MJPG), size: Size::new(640, 480), ..Got::default() },
+        ..Brief::default()
+    };
+    tell(&mut harness, number, CheckupNews::Row(Box::new(row(*first, 11.0))));
+    harness.get_by_label("11.0 fps");
+    harness.get_by_label("running");
+    let broken = Brief {
+        backend: Some(*last),
+        fault: Some(Fault::new(FaultKind::OpenFailed, "it cannot be opened")),
+        ..Brief::default()
+    };
+    let compared = Compared { rows: vec![row(*first, 30.0), broken], best: Some(*first) };
+    tell(&mut harness, number, CheckupNews::Compared(Box::new(compared)));
+    check_wish(&mut harness, "Camera(Start)");
+    harness.get_by_label("MJPG 640 × 480");
+    harness.get_by_label(&format!("{}: It cannot be opened.", last.label()));
+    click(&mut harness, &format!("Use {} for this camera", first.label()));
+    let kept = &harness.state().settings.camera_backends;
+    assert_eq!(kept.get("identity-of-/dev/video0"), Some(first));
+    // It can be undone where the backend is chosen.
+    press(&mut harness, Key::Escape);
+    harness.get_by_label("Backend");
+    click(&mut harness, "Reset Backend");
+    assert!(harness.state().settings.camera_backends.is_empty());
+}
+
+#[test]
+fn a_comparison_ends_with_its_sheet() {
+    let mut harness = harness(window(failing()));
+    if harness.state().spec.backends().len() < 2 {
+        return;
+    }
+    click(&mut harness, "Compare backends…");
+    harness.get_by_label("Stop the picture and compare").click();
+    harness.run_steps(3);
+    wishes(&mut harness);
+    harness.key_press(Key::Escape);
+    harness.run_steps(3);
+    check_wish(&mut harness, "CancelCheckup");
+}
+
+#[test]
+fn the_check_up_speaks_the_language_of_the_settings() {
+    let mut window = window(status());
+    window.settings.language = Some(Language::Polish);
+    let mut harness = harness(window);
+    examined(&mut harness, checkup(Vec::new()));
+    harness.get_by_label(&Language::Polish.word("card.healthy"));
+    click(&mut harness, "Settings");
+    click(&mut harness, "English");
+    assert_eq!(harness.state().settings.language, Some(Language::English));
+    click(&mut harness, "As the system (English)");
+    assert_eq!(harness.state().settings.language, Settings::default().language);
+}
+
+/// Everything lies inside the window at every size, whatever the check-up found.
+#[test]
+fn the_card_fits() {
+    #[track_caller]
+    fn check(size: (f32, f32), scale_percent: u32, theme: Theme) {
+        let mut window = window(failing());
+        window.settings.window.theme = theme;
+        window.settings.window.scale_percent = scale_percent;
+        let mut harness = sized(window, vec2(size.0, size.1));
+        let long = "a-name-that-is-long-and-cannot-be-broken-anywhere-".repeat(3);
+        let fixes = vec![
+            Fix { action: Some(Action::UseFormat(PixelFormat::MJPG)), ..fix(&long) },
+            Fix { command: Some(format!("sudo {long}")), ..fix("Or this.") },
+        ];
+        let slow = vec![Share { part: said(&long), ms: 66.6, is_too_long: true }];
+        let mut end = Checkup { slow, ..busy(fixes) };
+        end.checks[0].why = said(&long);
+        examined(&mut harness, end.clone());
+        examined(&mut harness, end);
+        harness.run();
+        #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
+        let (width, height) = (size.0 * 100.0 / scale_percent as f32, size.1 * 100.0 / scale_percent as f32);
+        let inspector_width = if width < 1_000.0 { 316.0 } else { 360.0 };
+        let left = if width >= 700.0 && height >= 500.0 { width - inspector_width } else { 0.0 };
+        for label in ["Check again", "Use MJPG", "Copy", "Proof", "Also seen", "Checks"] {
+            let rect = harness.get_by_role_and_label(Role::Button, label).rect();
+            assert!(rect.left() >= left && rect.right() <= width, "{size:?} {scale_percent} %: {label} {rect:?}");
+        }
+        harness.get_by_label("Busy: Zoom holds it".to_owned().as_str());
+    }
+    check((1440.0, 900.0), 100, Theme::Dark);
+    check((1000.0, 700.0), 100, Theme::Light);
+    check((760.0, 520.0), 100, Theme::Dark);
+    check((1440.0, 900.0), 200, Theme::Dark);
+    check((760.0, 520.0), 200, Theme::Light);
+}
