@@ -27,6 +27,7 @@ pub mod kind;
 pub mod media_types;
 pub mod pnp;
 pub mod properties;
+pub mod surroundings;
 pub mod text;
 pub mod watch;
 
@@ -34,6 +35,7 @@ pub use ask::{capabilities_of_all, capabilities_within};
 pub use capabilities::Capabilities;
 pub use holders::Holder;
 pub use kind::{DeviceKind, UsbLink};
+pub use surroundings::{Heat, KernelLine, UsbState};
 
 #[cfg(any(target_os = "linux", target_os = "macos"))]
 mod unix;
@@ -294,6 +296,61 @@ pub fn holders(device: &Device) -> Vec<Holder> {
 #[must_use]
 pub fn holders_of_all(devices: &[Device]) -> Vec<Vec<Holder>> {
     system::holders_of_each(&devices.iter().map(|device| Path::new(&device.path)).collect::<Vec<_>>())
+}
+
+// ---- what surrounds a camera
+
+/// What the system has of a camera's node, besides what it lets this program do with it. `None` where it does not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NodeState {
+    /// The kernel has it, though this program may not see it.
+    pub is_known: Option<bool>,
+    /// Its own rights let this program in: whoever refuses all the same is somebody else (F11).
+    pub is_allowed: Option<bool>,
+}
+
+/// The state of what is named by its path or number. Nothing is opened.
+#[must_use]
+pub fn node_state(text: &str) -> NodeState {
+    system::node_state(text)
+}
+
+/// How the port of a USB camera stands. `None` of other cameras, and where the system does not tell. Only files are read.
+#[must_use]
+pub fn usb_state(device: &Device) -> Option<UsbState> {
+    system::usb_state(device)
+}
+
+/// The other cameras in the same device: the coloured one beside an infrared one, the one beside a metadata node. Asks drivers
+/// on Windows and macOS, as [`list`] does.
+#[must_use]
+pub fn siblings(device: &Device) -> Vec<Device> {
+    system::siblings(device)
+}
+
+/// What the kernel said within the last hour of a camera, its port and its USB controller, oldest first. `None` where this
+/// user may not read it.
+#[must_use]
+pub fn kernel_log(device: &Device) -> Option<Vec<KernelLine>> {
+    system::kernel_log(device)
+}
+
+/// What this program runs in that may keep devices from it, in one word: `snap`, `docker`.
+#[must_use]
+pub fn confinement() -> Option<String> {
+    system::confinement()
+}
+
+/// When the computer last woke from sleep, in seconds ago, where that can be read.
+#[must_use]
+pub fn resumed_secs_ago() -> Option<f64> {
+    system::resumed_secs_ago()
+}
+
+/// How warm the computer is. Only files are read.
+#[must_use]
+pub fn heat() -> Heat {
+    system::heat()
 }
 
 // ---- processes of our own, and memory that they share

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::entries::Action;
 use crate::backend::Backend;
 use crate::control::Control;
-use crate::device::{Capabilities, Device, Holder, System};
+pub use crate::device::KernelLine;
+use crate::device::{Capabilities, Device, Holder, System, UsbState};
 use crate::fault::Fault;
 use crate::frame::Size;
 use crate::network::{self, Step};
@@ -26,7 +27,7 @@ pub struct Facts {
     pub presence: Option<Presence>,
     pub access: Option<Access>,
     pub holders: Option<Vec<Holder>>,
-    pub usb: Option<Usb>,
+    pub usb: Option<UsbState>,
     /// What the kernel said of this device; `None` where it is not for everybody to read.
     pub kernel: Option<Vec<KernelLine>>,
     /// Formats and controls.
@@ -121,33 +122,6 @@ pub struct Access {
     pub is_allowed_by_node: Option<bool>,
     /// Security software that is known to keep cameras from programs and runs, by name (F13).
     pub shields: Vec<String>,
-}
-
-/// How a USB camera is connected, beyond what its [`Device`] tells.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Usb {
-    /// The system may put it to sleep.
-    pub is_autosuspended: Option<bool>,
-    /// It sleeps now.
-    pub is_suspended: Option<bool>,
-    /// Milliamperes that it asks for.
-    pub max_power_ma: Option<u32>,
-    /// How often its port cut the power since it was started.
-    pub n_over_currents: Option<u32>,
-    /// Of the bus's time for streams, percent that are given away.
-    pub bandwidth_percent: Option<f64>,
-    /// Other cameras on the same bus, by name.
-    pub neighbours: Vec<String>,
-    /// The driver's own counts, where they can be read: damaged packets of all.
-    pub packet_errors: Option<(u64, u64)>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct KernelLine {
-    /// Before the check-up.
-    pub secs_ago: f64,
-    pub text: String,
 }
 
 /// With a network camera.

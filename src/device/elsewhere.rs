@@ -10,7 +10,9 @@ use std::process::{Child, Command};
 use tempfile::NamedTempFile;
 
 use super::watch::Sign;
-use super::{Capabilities, Device, Holder, SHARED_FILE_PREFIX, Undriven, Usability};
+use super::{
+    Capabilities, Device, Heat, Holder, KernelLine, NodeState, SHARED_FILE_PREFIX, Undriven, Usability, UsbState,
+};
 use crate::backend::Backend;
 use crate::control::{Control, Setting};
 use crate::fault::{Fault, FaultKind};
@@ -121,4 +123,36 @@ pub fn why_no_start(_: &Path, _: &str, _: Option<i32>) -> Option<Fault> {
 
 pub fn without_driver() -> Vec<Undriven> {
     Vec::new()
+}
+
+pub fn usb_state(_: &Device) -> Option<UsbState> {
+    None
+}
+
+/// Cameras in one port are parts of one device.
+pub fn siblings(device: &Device) -> Vec<Device> {
+    let Some(usb) = &device.usb else { return Vec::new() };
+    let is_sibling =
+        |other: &Device| other.path != device.path && other.usb.as_ref().is_some_and(|other| other.port == usb.port);
+    super::list().into_iter().filter(is_sibling).collect()
+}
+
+pub fn node_state(_: &str) -> NodeState {
+    NodeState::default()
+}
+
+pub fn confinement() -> Option<String> {
+    None
+}
+
+pub fn kernel_log(_: &Device) -> Option<Vec<KernelLine>> {
+    None
+}
+
+pub fn resumed_secs_ago() -> Option<f64> {
+    None
+}
+
+pub fn heat() -> Heat {
+    Heat::default()
 }

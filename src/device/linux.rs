@@ -15,6 +15,7 @@ use tempfile::NamedTempFile;
 pub use self::controls::ControlPort;
 pub use self::processes::{holders, holders_of_each};
 use self::refusal::Files;
+pub use self::surroundings::{confinement, heat, kernel_log, node_state, resumed_secs_ago, siblings, usb_state};
 pub use self::watch::{TELLS_OF_USE, WatchGuard, watch};
 use super::codes::{self, Call};
 pub use super::elsewhere::number;
@@ -31,6 +32,7 @@ mod processes;
 mod query;
 mod refusal;
 mod start;
+mod surroundings;
 mod watch;
 
 const SYSFS: &str = "/sys/class/video4linux";

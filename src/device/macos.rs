@@ -12,7 +12,10 @@ use tempfile::NamedTempFile;
 pub use self::watch::WatchGuard;
 use super::apple::{self, Listed};
 // The system tells that a camera is in use, and not by whom.
-pub use super::elsewhere::{ControlPort, holders, holders_of_each, number, taken_error, why_no_start, without_driver};
+pub use super::elsewhere::{
+    ControlPort, confinement, heat, holders, holders_of_each, kernel_log, node_state, number, resumed_secs_ago,
+    siblings, taken_error, usb_state, why_no_start, without_driver,
+};
 pub use super::unix::{Leash, end_now, kill_group, prepare, terminate};
 use super::watch::Sign;
 use super::{Capabilities, Device, SHARED_FILE_PREFIX, Usability};

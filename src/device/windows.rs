@@ -15,7 +15,10 @@ pub use self::process::{
 };
 pub use self::watch::WatchGuard;
 use super::consent::Process;
-pub use super::elsewhere::{holders_of_each, taken_error, why_no_start, without_driver};
+pub use super::elsewhere::{
+    confinement, heat, holders_of_each, kernel_log, node_state, resumed_secs_ago, siblings, taken_error, usb_state,
+    why_no_start, without_driver,
+};
 use super::pnp::{self, Listed};
 use super::watch::Sign;
 use super::{Capabilities, Device, Holder, Usability, media_types};

@@ -94,7 +94,7 @@ fn busy_windows(facts: &Facts) -> Option<Opinion> {
         .or_else(|| facts.coded(&silent).filter(|_| facts.holder(Role::Program).is_some()))?;
     let has_neighbours = facts.usb.as_ref().is_some_and(|usb| !usb.neighbours.is_empty());
     let has_shield = facts.access.as_ref().is_some_and(|access| !access.shields.is_empty());
-    let is_cured_by_less = facts.improved_by("half-size").or_else(|| facts.improved_by("other-format")).is_some();
+    let is_cured_by_less = facts.is_helped_by("half-size") || facts.is_helped_by("other-format");
     let holder = facts.holder(Role::Program);
     let confidence = match holder {
         _ if own(facts).is_some() => 0.2,

@@ -121,11 +121,11 @@ fn open_slow(facts: &Facts) -> Option<Opinion> {
     let opening = facts.opening.as_ref().filter(|_| facts.is_local())?;
     let is_media_foundation = backend(facts) == Some(Backend::Msmf);
     let secs = number(opening.open_ms as f64 / 1e3, 1);
-    let compared = facts.improved_by("other-backend");
+    let compared = facts.is_helped_by("other-backend");
     let hardware = || Fix::new("msmf-transforms-off").runs("setx OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS 0");
     if let Some(fault) = open_timeout(facts).filter(|_| is_media_foundation && facts.system() == System::Windows) {
         // Nothing tells yet whether it would have come back: F32.
-        let confidence = if compared.is_some() { 0.92 } else { 0.55 };
+        let confidence = if compared { 0.92 } else { 0.55 };
         let opinion = Opinion::new(SLUG, confidence).called("media-foundation").with("secs", secs).said(fault);
         return Some(opinion.fix(use_backend(Backend::DirectShow)).fix(hardware()).fix(use_backend(Backend::Native)));
     }
@@ -147,7 +147,7 @@ fn windows_camera_stuck(facts: &Facts) -> Option<Opinion> {
     let fault = told.or_else(|| open_timeout(facts))?;
     let other = facts.experiments.iter().find(|tried| tried.id == "other-backend");
     let confidence = match other {
-        _ if facts.improved_by("other-backend").is_some() => 0.1,
+        _ if facts.is_helped_by("other-backend") => 0.1,
         Some(_) => 0.92,
         None if told.is_some() => 0.92,
         None if backend(facts) == Some(Backend::Msmf) => 0.5,

@@ -68,7 +68,7 @@ fn no_camera(facts: &Facts) -> Option<Opinion> {
         || presence.is_some_and(|presence| !presence.undriven.is_empty())
         || presence.is_some_and(|presence| presence.is_known_to_kernel == Some(true))
         || facts.has_just_resumed()
-        || !facts.kernel_says(&["HC died", "assume dead"]).is_empty();
+        || facts.dead_controller().is_some();
     let n_listed = presence.map_or(0, |presence| presence.n_listed);
     let opinion = Opinion::new(SLUG, if is_explained { 0.4 } else { 0.93 }).said(fault);
     let opinion = match n_listed {

@@ -96,7 +96,7 @@ fn uncompressed_slow(facts: &Facts) -> Option<Opinion> {
     if !is_slow || !is_usb2 || needed < USB2_MBITS {
         return None;
     }
-    let is_cured = facts.improved_by("other-format").is_some();
+    let is_cured = facts.is_helped_by("other-format");
     let offers_more = packed.is_some_and(|rate| rate > made * 1.5);
     let confidence = match () {
         () if is_cured => 0.96,
@@ -140,7 +140,7 @@ fn is_for_light(facts: &Facts, short: Shortfall) -> f64 {
     let is_dim = facts.mean().map(|mean| mean < DIM);
     let has_gaps = facts.lost_share().is_some();
     match (is_long, may_fall, is_dim) {
-        _ if facts.improved_by("exposure-priority").is_some() => 0.97,
+        _ if facts.is_helped_by("exposure-priority") => 0.97,
         _ if has_gaps || is_manual && is_long != Some(true) => 0.0,
         // The time itself is what it takes, whoever set it.
         (Some(true), Some(true), Some(true)) => 0.93,
@@ -362,7 +362,7 @@ fn directshow_slow(facts: &Facts) -> Option<Opinion> {
     if n_pixels < LARGE || short.made > 12.0 {
         return None;
     }
-    let confidence = if facts.improved_by("other-backend").is_some() { 0.95 } else { 0.8 };
+    let confidence = if facts.is_helped_by("other-backend") { 0.95 } else { 0.8 };
     let mut opinion = Opinion::new(SLUG, confidence).with("fps", number(short.made, 1)).with("size", size.to_string());
     if let Some(format) = opening.got.format {
         opinion = opinion.seen(Said::new("evidence.format").with("format", format.to_string()));

@@ -87,10 +87,17 @@ impl Facts {
         self.trouble().is_none() && self.stream.as_ref().is_some_and(|stream| stream.n_good > 0)
     }
 
-    /// The lines of the kernel's log that hold one of these, newest last.
+    /// The lines of the kernel's log of the last minutes that hold one of these, newest last.
     pub(super) fn kernel_says(&self, words: &[&str]) -> Vec<&str> {
-        let lines = self.kernel.iter().flatten().map(|line| line.text.as_str());
+        let lines = self.kernel.iter().flatten().filter(|line| line.secs_ago <= RECENT_SECS);
+        let lines = lines.map(|line| line.text.as_str());
         lines.filter(|line| words.iter().any(|word| line.contains(word))).collect()
+    }
+
+    /// Where the kernel has given up a USB controller, however long ago (F47).
+    pub(super) fn dead_controller(&self) -> Option<&str> {
+        let mut lines = self.kernel.iter().flatten().rev().map(|line| line.text.as_str());
+        lines.find(|line| ["assume dead", "HC died"].iter().any(|word| line.contains(word)))
     }
 
     /// The computer woke up so shortly before that the camera may still suffer from it.
@@ -99,18 +106,9 @@ impl Facts {
         secs_ago.is_some_and(|secs| secs < JUST_RESUMED_SECS)
     }
 
-    /// The experiment of that name, if it made things better: a picture where there was none, or half as many frames again.
-    pub(super) fn improved_by(&self, id: &str) -> Option<&super::super::facts::Experiment> {
-        self.experiments.iter().find(|tried| {
-            let (before, after) = (&tried.before, &tried.after);
-            tried.id == id
-                && after.fault.is_none()
-                && match (before.fps.filter(|_| before.fault.is_none()), after.fps) {
-                    (Some(before), Some(after)) => after > before * 1.5,
-                    (None, Some(after)) => after > 0.0,
-                    (_, None) => false,
-                }
-        })
+    /// The experiment of that name has made things better.
+    pub(super) fn is_helped_by(&self, id: &str) -> bool {
+        self.experiments.iter().any(|tried| tried.id == id && tried.has_helped())
     }
 
     /// The rate that was wanted and the one at which the camera makes frames, where that is clearly less.
@@ -192,6 +190,8 @@ const MIN_SECS: f64 = 1.0;
 /// Cameras keep their rate to a tenth (F52).
 const NEARLY: f64 = 0.9;
 const BUSY_PERCENT: f64 = 90.0;
+/// What the kernel said before that was of another trouble.
+const RECENT_SECS: f64 = 300.0;
 const JUST_RESUMED_SECS: f64 = 60.0;
 /// A frame or two are lost anywhere, most of all at the start.
 const MIN_EVENTS: u64 = 3;

@@ -1,11 +1,11 @@
 //! Cable, port, power and bandwidth of a USB camera (F40 to F49).
 
-use super::super::facts::{Facts, Usb};
+use super::super::facts::Facts;
 use super::busy::{FAILED_START_STREAMING, GENERAL_FAILURE, NO_SYSTEM_RESOURCES};
 use super::signs::{Place, hresult};
 use super::{Action, Entry, Fix, Gravity, Layer, Opinion};
 use crate::device::holders::Role;
-use crate::device::{System, UsbLink};
+use crate::device::{System, UsbLink, UsbState};
 use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::frame::PixelFormat;
 use crate::phrases::{Said, number};
@@ -43,7 +43,7 @@ const FULL_SPEED: u32 = 12_000;
 /// Within an hour: once may have been a hand, so often is the plug (F46).
 const MANY_REPLUGS: u32 = 3;
 
-fn usb(facts: &Facts) -> Usb {
+fn usb(facts: &Facts) -> UsbState {
     facts.usb.clone().unwrap_or_default()
 }
 
@@ -77,7 +77,7 @@ fn usb_bandwidth(facts: &Facts) -> Option<Opinion> {
             && !is_memory(fault)
     });
     let shared = [FAILED_START_STREAMING, NO_SYSTEM_RESOURCES].map(hresult);
-    let is_cured_by_less = facts.improved_by("half-size").or_else(|| facts.improved_by("other-format")).is_some();
+    let is_cured_by_less = facts.is_helped_by("half-size") || facts.is_helped_by("other-format");
     let is_held = facts.holder(Role::Program).is_some();
     let shared = facts.coded(&shared).filter(|_| facts.system() == System::Windows);
     let (confidence, fault) = match (told, shared) {
@@ -308,8 +308,9 @@ fn unplugged(facts: &Facts) -> Option<Opinion> {
         .filter(|_| facts.is_local());
     let told = went.or(vanished);
     let is_loose = n_replugs >= MANY_REPLUGS;
-    let is_explained =
-        facts.has_just_resumed() || !facts.kernel_says(&["HC died", "assume dead", "over-current"]).is_empty();
+    let is_explained = facts.has_just_resumed()
+        || facts.dead_controller().is_some()
+        || !facts.kernel_says(&["over-current"]).is_empty();
     let confidence = match told {
         Some(_) if is_explained => 0.6,
         Some(_) => 0.95,
@@ -333,8 +334,7 @@ fn unplugged(facts: &Facts) -> Option<Opinion> {
 
 fn usb_controller_dead(facts: &Facts) -> Option<Opinion> {
     const SLUG: &str = "usb-controller-dead";
-    let lines = facts.kernel_says(&["assume dead", "HC died"]);
-    let line = lines.last()?;
+    let line = facts.dead_controller()?;
     let opinion = Opinion::new(SLUG, if facts.trouble().is_some() { 0.95 } else { 0.3 }).words(line);
     let rebind = Fix::new("rebind-usb").runs(
         "for d in /sys/bus/pci/drivers/xhci_hcd/0000:*; do n=$(basename $d); echo $n | sudo tee /sys/bus/pci/drivers/xhci_hcd/unbind; echo $n | sudo tee /sys/bus/pci/drivers/xhci_hcd/bind; done",

@@ -213,6 +213,17 @@ impl Caller {
         let groups = gids.last().copied().into_iter().chain(more).collect();
         Some(Self { uid: *uids.last()?, groups })
     }
+
+    /// Whether these rights let it in.
+    fn may(&self, Rights { uid, gid, mode }: Rights) -> bool {
+        // The class of its owner, of its group, or of all others counts, and no other (`path_resolution(7)`).
+        let shift = match () {
+            () if uid == self.uid => 6,
+            () if self.groups.contains(&gid) => 3,
+            () => 0,
+        };
+        self.uid == 0 || mode >> shift & READ_AND_WRITE == READ_AND_WRITE
+    }
 }
 
 /// A name of `/etc/group`, and whether a user is on its list.
@@ -224,6 +235,23 @@ fn group_of(files: &Files, gid: u32, user: &str) -> (String, bool) {
         (number.parse() == Ok(gid)).then(|| (safe(name.as_bytes()), members.split(',').any(|member| member == user)))
     });
     found.unwrap_or_else(|| (gid.to_string(), false))
+}
+
+/// Whether a node's own rights let this process in, whoever else may refuse. `None` where they cannot be read.
+pub fn is_allowed(files: &Files, path: &Path) -> Option<bool> {
+    Some(Caller::of(files)?.may(Rights::of(path)?))
+}
+
+/// What this program runs in, in one word: `snap`, `docker`, the name of a container's manager or of a service.
+pub fn confinement(files: &Files) -> Option<String> {
+    Some(match Sandbox::around(files)? {
+        Sandbox::Flatpak(_) => "flatpak".to_owned(),
+        Sandbox::Snap(_) => "snap".to_owned(),
+        Sandbox::Docker => "docker".to_owned(),
+        Sandbox::Podman => "podman".to_owned(),
+        Sandbox::Kubernetes => "kubernetes".to_owned(),
+        Sandbox::Other(name) | Sandbox::Service(name) => name,
+    })
 }
 
 /// Why a node may not be opened.
@@ -238,11 +266,7 @@ pub fn denied(files: &Files, path: &Path, code: i32, rights: Option<Rights>) -> 
     };
     let (group, is_listed) = group_of(files, gid, &user);
     let group_may = mode >> 3 & READ_AND_WRITE == READ_AND_WRITE;
-    let is_in_group = caller.groups.contains(&gid);
-    // The class of its owner, of its group, or of all others counts, and no other (`path_resolution(7)`).
-    let bits = if uid == caller.uid { mode >> 6 } else { mode >> if is_in_group { 3 } else { 0 } };
-    let may = caller.uid == 0 || bits & READ_AND_WRITE == READ_AND_WRITE;
-    if code == EPERM || may {
+    if code == EPERM || caller.may(Rights { uid, gid, mode }) {
         return kept_by(sandbox, path, Some(&group), code);
     }
     let fault = |what: String| Fault::new(FaultKind::Denied, format!("{shown} {what}")).with_code(code);
