@@ -42,6 +42,7 @@ mod plot;
 mod preferences;
 pub mod prompt;
 mod recovery;
+pub mod report;
 mod screenshot;
 mod source;
 mod status_line;
@@ -341,6 +342,11 @@ impl App {
                 let folder = path.parent().map(PathBuf::from).unwrap_or_default();
                 self.window.toasts.saved(format!("Log saved: {}", path.display()), folder, now);
             }
+            News::Report(number, report) => self.window.hear_report(number, report),
+            News::ReportSaved(path) => {
+                let folder = path.parent().map(PathBuf::from).unwrap_or_default();
+                self.window.toasts.saved(format!("Report saved: {}", path.display()), folder, now);
+            }
             News::Failed(why) => self.fail("window", why),
             News::Password(asked, answer) => {
                 if self.awaited.take_if(|awaited| *awaited == asked).is_some() {
@@ -390,6 +396,7 @@ impl App {
                 let home = directories::UserDirs::new().map(|dirs| dirs.home_dir().to_owned());
                 (home.unwrap_or_default(), String::new())
             }
+            Purpose::Report => (folder, report::suggestion(&self.window)),
             Purpose::SnapshotFolder => (folder, String::new()),
         }
     }
@@ -436,6 +443,10 @@ impl App {
                     let released = self.release(releases);
                     self.background.compare(number, self.examination(None), released);
                 }
+                Wish::PreviewReport { number, material, masking, frame } => {
+                    self.background.make_report(number, material, masking, frame);
+                }
+                Wish::SaveReport(report, path) => self.background.save_report(report, path),
                 Wish::CancelCheckup => self.background.cancel_examination(),
                 Wish::Log { level, name, message } => {
                     self.log.add(&self.window.spec.to_string(), level, name, message);
