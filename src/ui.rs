@@ -22,7 +22,7 @@ use crate::logging::EventLog;
 use crate::phrases::Language;
 use crate::records::{self, Past, Records};
 use crate::secrets::Passwords;
-use crate::settings::{NetworkSettings, Settings};
+use crate::settings::{self, NetworkSettings, Settings};
 use crate::snapshot::{Job, Snapshots};
 use crate::source::SourceSpec;
 use crate::status::Status;
@@ -443,8 +443,9 @@ impl App {
                     let released = self.release(releases);
                     self.background.compare(number, self.examination(None), released);
                 }
-                Wish::PreviewReport { number, material, masking, frame } => {
-                    self.background.make_report(number, material, masking, frame);
+                Wish::PreviewReport { number, known, masking } => {
+                    let data = self.records.as_ref().and_then(|_| settings::data_folder());
+                    self.background.make_report(number, known, data, masking);
                 }
                 Wish::SaveReport(report, path) => self.background.save_report(report, path),
                 Wish::CancelCheckup => self.background.cancel_examination(),

@@ -17,6 +17,7 @@ use sysinfo::{DiskRefreshKind, Disks, ProcessRefreshKind, ProcessesToUpdate, Sys
 
 use super::choice::CameraChoice;
 use super::prompt::Purpose;
+use super::report;
 use crate::address::Address;
 use crate::checkup::compare::{self, Compared};
 use crate::checkup::facts::Brief;
@@ -25,10 +26,9 @@ use crate::device::glance::{Glance, glance};
 use crate::device::watch::Watch;
 use crate::device::{self, Capabilities, Device};
 use crate::fault::Fault;
-use crate::frame::Frame;
 use crate::latest::Latest;
 use crate::network::{self, Access, Step, Tested};
-use crate::report::{Computer, Masking, Material, Report};
+use crate::report::{Masking, Report};
 use crate::secrets::{self, Passwords, Trouble};
 use crate::settings::{NetworkSettings, Settings, write_whole};
 
@@ -268,12 +268,11 @@ impl Background {
         });
     }
 
-    /// Makes a report to be looked at, and gathers for it what takes a moment.
-    pub fn make_report(&self, number: u64, mut material: Box<Material>, masking: Masking, frame: Option<Arc<Frame>>) {
+    /// Makes a report to be looked at; `data` is the folder with log and history.
+    pub fn make_report(&self, number: u64, known: Box<report::Known>, data: Option<PathBuf>, masking: Masking) {
         self.spawn("make-report", move |reports| {
-            material.computer = Computer::here();
-            material.snapshot = frame.map(|frame| frame.image.clone());
-            reports.deliver(News::Report(number, Arc::new(Report::build(&material, &masking))));
+            let report = known.report(data.as_deref(), &masking);
+            reports.deliver(News::Report(number, Arc::new(report)));
         });
     }
 

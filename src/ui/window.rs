@@ -17,7 +17,8 @@ use super::text::Moment;
 use super::theme::{self, Palette};
 use super::toasts::Toasts;
 use super::{
-    address, checkup, consent, controls, help, inspector, log, plot, preferences, prompt, report, status_line, toolbar, viewer,
+    address, checkup, consent, controls, help, inspector, log, plot, preferences, prompt, report, status_line, toolbar,
+    viewer,
 };
 use crate::address::Address;
 use crate::camera::Command;
@@ -29,7 +30,7 @@ use crate::frame::Frame as CameraFrame;
 use crate::health::History;
 use crate::phrases::Language;
 use crate::records::Past;
-use crate::report::{Masking, Material, Report};
+use crate::report::{Masking, Report};
 use crate::settings::{Settings, Transport};
 use crate::source::SourceSpec;
 use crate::status::{State, Status};
@@ -81,12 +82,11 @@ pub enum Wish {
         releases: bool,
     },
     CancelCheckup,
-    /// Make the report of this number, with this picture, which is told by [`Window::hear_report`].
+    /// Make the report of this number, which is told by [`Window::hear_report`].
     PreviewReport {
         number: u64,
-        material: Box<Material>,
+        known: Box<report::Known>,
         masking: Masking,
-        frame: Option<Arc<CameraFrame>>,
     },
     SaveReport(Arc<Report>, PathBuf),
     /// A line of the log about the camera that is shown.
@@ -461,7 +461,8 @@ impl Window {
     }
 
     fn shortcuts(&mut self, ctx: &egui::Context) {
-        let sheet_shown = self.sheet.is_some() || self.prompt.is_some() || self.address.is_some() || self.report.is_some();
+        let sheet_shown =
+            self.sheet.is_some() || self.prompt.is_some() || self.address.is_some() || self.report.is_some();
         if sheet_shown || ctx.text_edit_focused() || ctx.any_popup_open() {
             return;
         }
