@@ -22,7 +22,7 @@ use crate::logging::EventLog;
 use crate::phrases::Language;
 use crate::records::{self, Past, Records};
 use crate::secrets::Passwords;
-use crate::settings::{NetworkSettings, Settings};
+use crate::settings::{self, NetworkSettings, Settings};
 use crate::snapshot::{Job, Snapshots};
 use crate::source::SourceSpec;
 use crate::status::Status;
@@ -42,6 +42,7 @@ mod plot;
 mod preferences;
 pub mod prompt;
 mod recovery;
+pub mod report;
 mod screenshot;
 mod source;
 mod status_line;
@@ -341,6 +342,11 @@ impl App {
                 let folder = path.parent().map(PathBuf::from).unwrap_or_default();
                 self.window.toasts.saved(format!("Log saved: {}", path.display()), folder, now);
             }
+            News::Report(number, report) => self.window.hear_report(number, report),
+            News::ReportSaved(path) => {
+                let folder = path.parent().map(PathBuf::from).unwrap_or_default();
+                self.window.toasts.saved(format!("Report saved: {}", path.display()), folder, now);
+            }
             News::Failed(why) => self.fail("window", why),
             News::Password(asked, answer) => {
                 if self.awaited.take_if(|awaited| *awaited == asked).is_some() {
@@ -390,6 +396,7 @@ impl App {
                 let home = directories::UserDirs::new().map(|dirs| dirs.home_dir().to_owned());
                 (home.unwrap_or_default(), String::new())
             }
+            Purpose::Report => (folder, report::suggestion(&self.window)),
             Purpose::SnapshotFolder => (folder, String::new()),
         }
     }
@@ -436,6 +443,11 @@ impl App {
                     let released = self.release(releases);
                     self.background.compare(number, self.examination(None), released);
                 }
+                Wish::PreviewReport { number, known, masking } => {
+                    let data = self.records.as_ref().and_then(|_| settings::data_folder());
+                    self.background.make_report(number, known, data, masking);
+                }
+                Wish::SaveReport(report, path) => self.background.save_report(report, path),
                 Wish::CancelCheckup => self.background.cancel_examination(),
                 Wish::Log { level, name, message } => {
                     self.log.add(&self.window.spec.to_string(), level, name, message);

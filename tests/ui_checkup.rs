@@ -1,22 +1,25 @@
 //! The check-up in the window: what is pressed, what is shown, and what comes of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use camclinic::backend::Backend;
+use camclinic::checkup::compare::Compared;
 use camclinic::checkup::entries::{Layer, Opinion};
 use camclinic::checkup::facts::{Brief, Opening, Stream};
 use camclinic::checkup::slow::Share;
 use camclinic::checkup::{Action, Checked, Checkup, Entry, Facts, Finding, Fix, Gravity, Outcome, Progress};
-use camclinic::backend::Backend;
-use camclinic::checkup::compare::Compared;
 use camclinic::control::{self, Control, DeviceControls, Kind, Setting};
 use camclinic::fault::{Fault, FaultKind};
 use camclinic::frame::{PixelFormat, Size};
 use camclinic::phrases::{Language, Said};
+use camclinic::report::{Kind as ReportKind, Masking};
 use camclinic::settings::{Settings, Theme, Transport};
 use camclinic::source::SourceSpec;
 use camclinic::status::{Got, State, Status};
 use camclinic::ui::background::CheckupNews;
-use camclinic::ui::window::{Sheet, Window};
+use camclinic::ui::prompt::Purpose;
+use camclinic::ui::window::{Sheet, Window, Wish};
 use egui::accesskit::Role;
 use egui::{Key, vec2};
 use egui_kittest::Harness;
@@ -24,20 +27,9 @@ use egui_kittest::kittest::{NodeT, Queryable};
 
 use crate::ui::{check_wish, click, failing, harness, press, sized, status, window, wishes};
 
-static BUSY: Entry = Entry {
-    id: "F20",
-    slug: "busy",
-    layer: Layer::Holder,
-    gravity: Gravity::Critical,
-    judge: |_| None,
-};
-static DIM: Entry = Entry {
-    id: "F51",
-    slug: "dim",
-    layer: Layer::Picture,
-    gravity: Gravity::Warning,
-    judge: |_| None,
-};
+static BUSY: Entry =
+    Entry { id: "F20", slug: "busy", layer: Layer::Holder, gravity: Gravity::Critical, judge: |_| None };
+static DIM: Entry = Entry { id: "F51", slug: "dim", layer: Layer::Picture, gravity: Gravity::Warning, judge: |_| None };
 
 /// Words that are no key are said as they are.
 fn said(words: &str) -> Said {
@@ -138,7 +130,7 @@ fn a_paused_camera_says_so_and_comes_back_when_somebody_wants_it() {
     harness.key_press(Key::C);
     harness.run_steps(3);
     wishes(&mut harness);
-    harness.state_mut().status = Some(std::sync::Arc::new(Status { state: State::Idle, ..status() }));
+    harness.state_mut().status = Some(Arc::new(Status { state: State::Idle, ..status() }));
     harness.run_steps(3);
     harness.get_by_role_and_label(Role::Status, "Paused for the check-up");
     harness.get_by_label("The picture comes back by itself when it is over.");
@@ -161,11 +153,11 @@ fn whoever_wants_the_camera_gets_it() {
     harness.key_press(Key::C);
     harness.run_steps(3);
     wishes(&mut harness);
-    harness.get_by_label("Recover now").click();
+    harness.get_all_by_label("Try again").next().unwrap().click();
     harness.run_steps(3);
     check_wish(&mut harness, "CancelCheckup");
     tell(&mut harness, 1, CheckupNews::Crashed);
-    check_wish(&mut harness, "Camera(RecoverNow)");
+    check_wish(&mut harness, "Camera(Start)");
     harness.get_by_label("The check-up has broken off");
 }
 
@@ -206,7 +198,7 @@ fn nothing_moves_while_the_checks_run() {
     let mut harness = harness(window(status()));
     harness.state_mut().check_up();
     harness.run_steps(3);
-    let top = |harness: &Harness<'_, Window>| harness.get_by_label_contains("Rate and drops").rect();
+    let top = |harness: &Harness<'_, Window>| harness.get_by_label_contains("Frames").rect();
     let before = top(&harness);
     for progress in [
         Progress::Began("presence"),
@@ -225,8 +217,8 @@ fn a_healthy_camera_gets_a_calm_card() {
     let harness = with(checkup(Vec::new()));
     harness.get_by_label("No trouble found");
     harness.get_by_label("Every check that could be made here came out well.");
-    harness.get_by_label("Camera present · Other programs");
-    harness.get_by_label("Camera present, good, 41 ms, It is there.");
+    harness.get_by_label("Camera is there · Other programs");
+    harness.get_by_label("Camera is there, good, 41 ms, It is there.");
     harness.get_by_label("Check again");
     assert!(harness.query_by_label_contains("Try what else works").is_none());
 }
@@ -264,9 +256,10 @@ fn the_verdict_comes_with_its_proof_and_its_fixes() {
         assert!(harness.query_all_by_label(label).count() > 0, "{label}");
     }
     click(&mut harness, "Copy");
-    let copied = harness.output().platform_output.commands.iter().any(|command| {
-        matches!(command, egui::OutputCommand::CopyText(text) if text == "sudo fuser -k /dev/video0")
-    });
+    let copied =
+        harness.output().platform_output.commands.iter().any(
+            |command| matches!(command, egui::OutputCommand::CopyText(text) if text == "sudo fuser -k /dev/video0"),
+        );
     assert!(copied || harness.query_by_label("Copied").is_some());
     click(&mut harness, "Proof");
     assert!(harness.query_by_label("First proof").is_none());
@@ -324,9 +317,7 @@ fn each_fix_has_a_button_that_does_it() {
         w.settings.asked.size.is_none() && w.settings.asked.fps.is_none()
     });
     check_settings(Action::UseBuffers(4), "Use 4 buffers", |w| w.settings.asked.n_buffers == Some(4));
-    check_settings(Action::UseTransport(Transport::Udp), "Use UDP", |w| {
-        w.settings.network.transport == Transport::Udp
-    });
+    check_settings(Action::UseTransport(Transport::Udp), "Use UDP", |w| w.settings.network.transport == Transport::Udp);
     check(failed.clone(), "sim:", Action::UseBackend(Backend::Simulated), "Use Simulated", None, |w| {
         w.settings.backend == Some(Backend::Simulated)
     });
@@ -335,7 +326,7 @@ fn each_fix_has_a_button_that_does_it() {
         status(),
         DEVICE,
         Action::SetControl(priority),
-        "Set Exposure priority to off",
+        "Set “Rate may fall” to off",
         Some("Camera(SetControls([Setting"),
         |_| true,
     );
@@ -424,6 +415,13 @@ fn why_it_is_slow_is_told_with_the_part_to_mend() {
     harness.get_by_label("Decoding, 4 ms");
 }
 
+#[track_caller]
+fn open_comparison(harness: &mut Harness<'_, Window>) {
+    harness.get_by_label("Compare backends…").scroll_to_me();
+    harness.run();
+    click(harness, "Compare backends…");
+}
+
 #[test]
 fn backends_are_compared_and_the_best_is_kept_for_this_camera() {
     let mut window = window(status());
@@ -431,7 +429,7 @@ fn backends_are_compared_and_the_best_is_kept_for_this_camera() {
     let backends = window.spec.backends();
     let [first, .., last] = backends.as_slice() else { return };
     let mut harness = harness(window);
-    click(&mut harness, "Compare backends…");
+    open_comparison(&mut harness);
     harness.get_by_label("Stop the picture and compare").click();
     harness.run_steps(3);
     let number = number(&mut harness, "Compare");
@@ -460,7 +458,8 @@ fn backends_are_compared_and_the_best_is_kept_for_this_camera() {
     assert_eq!(kept.get("identity-of-/dev/video0"), Some(first));
     // It can be undone where the backend is chosen.
     press(&mut harness, Key::Escape);
-    harness.get_by_label("Backend");
+    harness.get_by_label("Reset Backend").scroll_to_me();
+    harness.run();
     click(&mut harness, "Reset Backend");
     assert!(harness.state().settings.camera_backends.is_empty());
 }
@@ -471,7 +470,7 @@ fn a_comparison_ends_with_its_sheet() {
     if harness.state().spec.backends().len() < 2 {
         return;
     }
-    click(&mut harness, "Compare backends…");
+    open_comparison(&mut harness);
     harness.get_by_label("Stop the picture and compare").click();
     harness.run_steps(3);
     wishes(&mut harness);
@@ -492,6 +491,59 @@ fn the_check_up_speaks_the_language_of_the_settings() {
     assert_eq!(harness.state().settings.language, Some(Language::English));
     click(&mut harness, "As the system (English)");
     assert_eq!(harness.state().settings.language, Settings::default().language);
+}
+
+#[test]
+fn a_report_is_looked_at_before_it_is_saved() {
+    #[track_caller]
+    fn made(harness: &mut Harness<'_, Window>) -> Masking {
+        let wishes = std::mem::take(&mut harness.state_mut().wishes);
+        let made = wishes.into_iter().find_map(|wish| match wish {
+            Wish::PreviewReport { number, known, masking } => Some((number, known, masking)),
+            _ => None,
+        });
+        let (number, known, masking) = made.unwrap();
+        harness.get_by_label("Being made…");
+        harness.state_mut().hear_report(number, Arc::new(known.report(None, &masking)));
+        harness.run();
+        masking
+    }
+    let mut harness = with(busy(Vec::new()));
+    click(&mut harness, "Report…");
+    made(&mut harness);
+    for member in ["report.html", "report.json", "snapshot.jpg", "Passwords and other secrets are masked always."] {
+        harness.get_by_label(member);
+    }
+    assert!(harness.query_by_label_contains("No check-up was made").is_none());
+    harness.get_by_role_and_label(Role::CheckBox, "User names").click();
+    harness.run();
+    let masking = made(&mut harness);
+    assert!(!masking.hides(ReportKind::Users) && masking.hides(ReportKind::Serials));
+    harness.get_all_by_label("Save as…").last().unwrap().click();
+    harness.run();
+    check_wish(&mut harness, "Browse(Report)");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("camera 1.2");
+    harness.state_mut().picked(Purpose::Report, path.to_str().unwrap()).unwrap();
+    let saved = std::mem::take(&mut harness.state_mut().wishes);
+    let [Wish::SaveReport(report, to)] = saved.as_slice() else { panic!("{saved:?}") };
+    assert_eq!(*to, folder.path().join("camera 1.2.zip"));
+    report.save(to).unwrap();
+    assert!(std::fs::read(to).unwrap().starts_with(b"PK"));
+    harness.run();
+    assert!(harness.query_by_label("report.html").is_none());
+}
+
+#[test]
+fn a_report_can_be_made_without_a_check_up() {
+    let mut harness = harness(window(status()));
+    click(&mut harness, "Report…");
+    check_wish(&mut harness, "PreviewReport");
+    harness.get_by_label_contains("No check-up was made of this camera.");
+    let save = harness.get_all_by_label("Save as…").last().unwrap();
+    assert!(save.accesskit_node().is_disabled());
+    click(&mut harness, "Cancel");
+    assert!(harness.state().report.is_none());
 }
 
 /// Everything lies inside the window at every size, whatever the check-up found.
@@ -522,7 +574,6 @@ fn the_card_fits() {
             let rect = harness.get_by_role_and_label(Role::Button, label).rect();
             assert!(rect.left() >= left && rect.right() <= width, "{size:?} {scale_percent} %: {label} {rect:?}");
         }
-        harness.get_by_label("Busy: Zoom holds it".to_owned().as_str());
     }
     check((1440.0, 900.0), 100, Theme::Dark);
     check((1000.0, 700.0), 100, Theme::Light);

@@ -17,6 +17,7 @@ use sysinfo::{DiskRefreshKind, Disks, ProcessRefreshKind, ProcessesToUpdate, Sys
 
 use super::choice::CameraChoice;
 use super::prompt::Purpose;
+use super::report;
 use crate::address::Address;
 use crate::checkup::compare::{self, Compared};
 use crate::checkup::facts::Brief;
@@ -27,6 +28,7 @@ use crate::device::{self, Capabilities, Device};
 use crate::fault::Fault;
 use crate::latest::Latest;
 use crate::network::{self, Access, Step, Tested};
+use crate::report::{Masking, Report};
 use crate::secrets::{self, Passwords, Trouble};
 use crate::settings::{NetworkSettings, Settings, write_whole};
 
@@ -95,6 +97,9 @@ pub enum News {
     Tested(u64, Box<Tested>),
     /// The examination of this number goes on, or is over.
     Checkup(u64, CheckupNews),
+    /// The report of this number, to be looked at.
+    Report(u64, Arc<Report>),
+    ReportSaved(PathBuf),
     /// Something went wrong, in a sentence for the user.
     Failed(String),
 }
@@ -260,6 +265,23 @@ impl Background {
             if let Err(error) = open::that_detached(&page) {
                 reports.send(News::Failed(format!("The settings could not be opened ({error}): {page}")));
             }
+        });
+    }
+
+    /// Makes a report to be looked at; `data` is the folder with log and history.
+    pub fn make_report(&self, number: u64, known: Box<report::Known>, data: Option<PathBuf>, masking: Masking) {
+        self.spawn("make-report", move |reports| {
+            let report = known.report(data.as_deref(), &masking);
+            reports.deliver(News::Report(number, Arc::new(report)));
+        });
+    }
+
+    pub fn save_report(&self, report: Arc<Report>, path: PathBuf) {
+        self.spawn("save-report", move |reports| {
+            reports.send(match report.save(&path) {
+                Ok(()) => News::ReportSaved(path),
+                Err(why) => News::Failed(why),
+            });
         });
     }
 
@@ -530,6 +552,7 @@ fn browse(purpose: Purpose, folder: &Path, suggestion: &str) -> Option<PathBuf> 
             dialogue.add_filter("Pictures", &["jpg", "jpeg", "png"]).set_file_name(suggestion).save_file()
         }
         Purpose::Log => dialogue.add_filter("Text", &["txt", "log"]).set_file_name(suggestion).save_file(),
+        Purpose::Report => dialogue.add_filter("Zip", &["zip"]).set_file_name(suggestion).save_file(),
         Purpose::SnapshotFolder => dialogue.pick_folder(),
     }
 }

@@ -5,13 +5,14 @@
 
 use std::time::{Duration, Instant};
 
-use egui::{Align, Label, RichText, Ui, vec2};
+use egui::{Label, RichText, Ui, vec2};
 
 use super::background::CheckupNews;
 use super::theme::{Palette, SMALL};
 use super::widgets;
 use super::window::{Sheet, Window, Wish};
 use crate::camera::Command;
+use crate::checkup::compare::Compared;
 use crate::checkup::{CHECKS, Checked, Checkup, Finding, Progress};
 use crate::event::Level;
 use crate::phrases::{Language, Said};
@@ -89,12 +90,17 @@ struct Run {
 struct Outcome {
     /// `None`: it has crashed.
     checkup: Option<Checkup>,
+    began_at: Instant,
     was_live: bool,
     /// The fixes of the verdict whose buttons were pressed since.
     pressed: Vec<usize>,
 }
 
 impl Outcome {
+    fn of(job: &Job, checkup: Option<Checkup>) -> Self {
+        Self { checkup, began_at: job.started_at, was_live: job.hold.is_none(), pressed: Vec::new() }
+    }
+
     fn verdict(&self) -> Option<&Finding> {
         self.checkup.as_ref().and_then(Checkup::verdict)
     }
@@ -138,6 +144,23 @@ impl View {
     #[must_use]
     pub fn checkup(&self) -> Option<&Checkup> {
         self.result.as_ref()?.checkup.as_ref()
+    }
+
+    /// Whether the section is to be brought into sight now.
+    pub(super) fn take_wanted(&mut self) -> bool {
+        std::mem::take(&mut self.is_wanted)
+    }
+
+    /// When the camera was found to be as the newest result says.
+    #[must_use]
+    pub fn began_at(&self) -> Option<Instant> {
+        self.result.as_ref().map(|result| result.began_at)
+    }
+
+    /// The newest comparison of backends that has come to its end.
+    #[must_use]
+    pub fn compared(&self) -> Option<Compared> {
+        self.comparison.as_ref().and_then(Comparison::compared)
     }
 
     /// Another camera is shown.
@@ -225,9 +248,9 @@ impl Window {
                 }
             }
             CheckupNews::Done(checkup) => {
-                let was_live = job.hold.is_none();
+                let outcome = Outcome::of(job, Some(*checkup));
                 self.end_job();
-                self.take_outcome(Outcome { checkup: Some(*checkup), was_live, pressed: Vec::new() });
+                self.take_outcome(outcome);
             }
             CheckupNews::Row(row) => {
                 if let Some(comparison) = &mut self.checkup.comparison {
@@ -241,11 +264,10 @@ impl Window {
                 }
             }
             CheckupNews::Crashed => {
-                let was_live = job.hold.is_none();
-                let is_comparison = job.run.is_none();
+                let outcome = job.run.is_some().then(|| Outcome::of(job, None));
                 self.end_job();
-                if !is_comparison {
-                    self.take_outcome(Outcome { checkup: None, was_live, pressed: Vec::new() });
+                if let Some(outcome) = outcome {
+                    self.take_outcome(outcome);
                 } else if let Some(comparison) = &mut self.checkup.comparison {
                     comparison.end(None);
                 }
@@ -312,9 +334,6 @@ fn tenths(span: Duration) -> String {
 }
 
 pub fn draw(window: &mut Window, ui: &mut Ui) {
-    if std::mem::take(&mut window.checkup.is_wanted) {
-        ui.scroll_to_cursor(Some(Align::Min));
-    }
     let language = window.language();
     if window.checkup.running().is_some() {
         card::running(window, language, ui);
@@ -353,6 +372,10 @@ fn buttons(window: &mut Window, language: Language, ui: &mut Ui) {
     let is_busy = window.checkup.job.is_some();
     let has_result = window.checkup.result.is_some();
     let is_live = window.moment().is_some_and(|moment| moment.is_live());
+    let is_open_question = is_live
+        && window.checkup.result.as_ref().is_some_and(|result| {
+            result.was_live && result.checkup.as_ref().is_some_and(|checkup| !is_healthy(checkup))
+        });
     ui.add_enabled_ui(!is_busy, |ui| {
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing = vec2(6.0, 6.0);
@@ -364,11 +387,8 @@ fn buttons(window: &mut Window, language: Language, ui: &mut Ui) {
             if widgets::button(ui, &language.word(label), is_main, &language.word(help)).clicked() {
                 window.check_up();
             }
-            let is_open_question = window.checkup.result.as_ref().is_some_and(|result| {
-                result.was_live && result.checkup.as_ref().is_some_and(|checkup| !is_healthy(checkup))
-            });
-            if is_live && is_open_question {
-                let label = language.say(&Said::new("card.try-else").with("seconds", EXPERIMENTS_SECS));
+            if is_open_question {
+                let label = language.word("card.try-else");
                 if widgets::button(ui, &label, false, &language.word("card.try-else-help")).clicked() {
                     window.try_everything();
                 }
@@ -379,8 +399,15 @@ fn buttons(window: &mut Window, language: Language, ui: &mut Ui) {
                     window.sheet = Some(Sheet::Comparison);
                 }
             }
+            let label = language.word("card.report");
+            if has_result && widgets::button(ui, &label, false, &language.word("card.report-help")).clicked() {
+                window.open_report();
+            }
         });
     });
+    if is_open_question {
+        quiet(ui, &language.say(&Said::new("card.try-else-stops").with("seconds", EXPERIMENTS_SECS)));
+    }
     if is_busy {
         quiet(ui, &language.word("panel.busy"));
     }

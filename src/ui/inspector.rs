@@ -120,6 +120,9 @@ pub fn draw_part(window: &mut Window, ui: &mut Ui, part: Part) {
         ui.spacing_mut().item_spacing.y = 6.0;
         for section in sections {
             ui.push_id(section.title, |ui| {
+                if section.title == checkup::TITLE && window.checkup.take_wanted() {
+                    ui.scroll_to_cursor(Some(egui::Align::Min));
+                }
                 let aside = (section.aside)(window);
                 let mut folded = std::mem::take(&mut window.settings.window.folded_sections);
                 widgets::section(ui, section.title, &aside, &mut folded, |ui| (section.draw)(window, ui));

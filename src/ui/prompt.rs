@@ -13,6 +13,7 @@ pub enum Purpose {
     Snapshot,
     SnapshotFolder,
     Log,
+    Report,
 }
 
 impl Purpose {
@@ -22,6 +23,7 @@ impl Purpose {
             Self::Snapshot => "Save the picture as",
             Self::SnapshotFolder => "Folder for snapshots",
             Self::Log => "Save the log as",
+            Self::Report => "Save the report as",
         }
     }
 
@@ -31,13 +33,14 @@ impl Purpose {
             Self::Snapshot => "The path of the file. It ends in .jpg or .png.",
             Self::SnapshotFolder => "The path of the folder. It is made when the first snapshot is saved.",
             Self::Log => "The path of the file, for example camclinic-log.txt.",
+            Self::Report => "The path of the file. It ends in .zip.",
         }
     }
 
     fn button(self) -> &'static str {
         match self {
             Self::VideoFile => "Open",
-            Self::Snapshot | Self::Log => "Save",
+            Self::Snapshot | Self::Log | Self::Report => "Save",
             Self::SnapshotFolder => "Use",
         }
     }

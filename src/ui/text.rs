@@ -336,6 +336,18 @@ pub fn bytes(n: u64) -> String {
     if gigabytes >= 10.0 { format!("{gigabytes:.0} GB") } else { format!("{gigabytes:.1} GB") }
 }
 
+/// The size of a file: `812 B`, `14 kB`, `1.2 MB`.
+#[must_use]
+pub fn file_size(n_bytes: usize) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let n = n_bytes as f64;
+    match n_bytes {
+        0..1_000 => format!("{n_bytes} B"),
+        1_000..1_000_000 => format!("{:.0} kB", n / 1e3),
+        _ => format!("{:.1} MB", n / 1e6),
+    }
+}
+
 /// Wall clock of this place, with milliseconds: `12:41:06.118`.
 #[must_use]
 pub fn clock_ms(at: Timestamp) -> String {
@@ -420,6 +432,13 @@ mod tests {
         check("rung", Some("unheard-of"), "recovery");
         check("rung", None, "recovery");
         check("stall", Some("retry"), "stall");
+    }
+
+    #[test]
+    fn sizes_of_files_are_told_in_their_unit() {
+        for (n_bytes, expected) in [(0, "0 B"), (999, "999 B"), (14_321, "14 kB"), (1_240_000, "1.2 MB")] {
+            assert_eq!(file_size(n_bytes), expected);
+        }
     }
 
     #[test]

@@ -20,11 +20,11 @@ const N_RECENT: usize = 5;
 pub fn draw(window: &mut Window, ui: &mut Ui) {
     let width = ui.available_width();
     ui.spacing_mut().interact_size.y = CONTROL_HEIGHT + 2.0;
-    if width > 860.0 {
+    if width > 960.0 {
         // What the longest state leaves of one row goes to the camera's name; the keys are shown when there is plenty.
-        let keys_fit = width > 1090.0;
+        let keys_fit = width > 1250.0;
         ui.horizontal(|ui| {
-            camera_combo(window, ui, if keys_fit { 292.0 } else { (width - 710.0).min(292.0) });
+            camera_combo(window, ui, if keys_fit { 292.0 } else { (width - 800.0).clamp(150.0, 292.0) });
             buttons(window, ui, keys_fit);
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 help_button(window, ui);
@@ -123,6 +123,14 @@ fn buttons(window: &mut Window, ui: &mut Ui, keys_fit: bool) {
     };
     if widgets::tool_button(ui, check_up).clicked() {
         window.check_up();
+    }
+    let report = ToolButton {
+        label: "Report…",
+        help: "Show what a report of this camera holds, and save it as one file",
+        ..ToolButton::default()
+    };
+    if widgets::tool_button(ui, report).clicked() {
+        window.open_report();
     }
     let settings = ToolButton { icon: Some(Icon::Gear), help: "Settings", ..ToolButton::default() };
     if widgets::tool_button(ui, settings).clicked() {

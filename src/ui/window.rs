@@ -17,7 +17,8 @@ use super::text::Moment;
 use super::theme::{self, Palette};
 use super::toasts::Toasts;
 use super::{
-    address, checkup, consent, controls, help, inspector, log, plot, preferences, prompt, status_line, toolbar, viewer,
+    address, checkup, consent, controls, help, inspector, log, plot, preferences, prompt, report, status_line, toolbar,
+    viewer,
 };
 use crate::address::Address;
 use crate::camera::Command;
@@ -29,6 +30,7 @@ use crate::frame::Frame as CameraFrame;
 use crate::health::History;
 use crate::phrases::Language;
 use crate::records::Past;
+use crate::report::{Masking, Report};
 use crate::settings::{Settings, Transport};
 use crate::source::SourceSpec;
 use crate::status::{State, Status};
@@ -80,6 +82,13 @@ pub enum Wish {
         releases: bool,
     },
     CancelCheckup,
+    /// Make the report of this number, which is told by [`Window::hear_report`].
+    PreviewReport {
+        number: u64,
+        known: Box<report::Known>,
+        masking: Masking,
+    },
+    SaveReport(Arc<Report>, PathBuf),
     /// A line of the log about the camera that is shown.
     Log {
         level: Level,
@@ -132,6 +141,7 @@ pub struct Window {
     pub status_line: status_line::View,
     pub prompt: Option<Prompt>,
     pub address: Option<address::Dialog>,
+    pub report: Option<report::Dialog>,
     /// How many connections were tested: the number of the newest test.
     pub n_trials: u64,
     /// The picture that waits for the name of its file: the one of the moment in which the user asked.
@@ -211,6 +221,7 @@ impl Window {
             status_line: status_line::View::default(),
             prompt: None,
             address: None,
+            report: None,
             n_trials: 0,
             waiting_frame: None,
             sheet: None,
@@ -308,6 +319,7 @@ impl Window {
                 }
             }
             Purpose::SnapshotFolder => self.settings.snapshot.folder = Some(PathBuf::from(text)),
+            Purpose::Report => self.save_report(text),
             Purpose::Log => self.wishes.push(Wish::SaveLog(PathBuf::from(text), self.log.as_text())),
         }
         Ok(())
@@ -331,6 +343,7 @@ impl Window {
         prompt::draw(self, ui.ctx());
         address::draw(self, ui.ctx());
         consent::draw(self, ui.ctx());
+        report::draw(self, ui.ctx());
         checkup::comparison::draw(self, ui.ctx());
         super::toasts::draw(self, ui.ctx());
         self.give_way();
@@ -448,7 +461,8 @@ impl Window {
     }
 
     fn shortcuts(&mut self, ctx: &egui::Context) {
-        let sheet_shown = self.sheet.is_some() || self.prompt.is_some() || self.address.is_some();
+        let sheet_shown =
+            self.sheet.is_some() || self.prompt.is_some() || self.address.is_some() || self.report.is_some();
         if sheet_shown || ctx.text_edit_focused() || ctx.any_popup_open() {
             return;
         }

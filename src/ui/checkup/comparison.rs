@@ -28,6 +28,12 @@ enum Ending {
 }
 
 impl Comparison {
+    /// `None` while it runs.
+    pub(super) fn compared(&self) -> Option<Compared> {
+        let is_done = self.ending == Ending::Done;
+        is_done.then(|| Compared { rows: self.rows.clone(), best: self.best })
+    }
+
     pub(super) fn end(&mut self, compared: Option<Compared>) {
         match compared {
             Some(compared) => {

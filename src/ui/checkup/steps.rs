@@ -103,7 +103,10 @@ fn row(ui: &mut Ui, language: Language, name: &str, step: &Step<'_>) {
         Step::Ended(checked) => {
             let is_skipped = checked.outcome == Outcome::Skipped && checked.took_ms == 0;
             let ms = if is_skipped { String::new() } else { spelled_ms(checked.took_ms) };
-            (word(language, checked.outcome), self::color(&palette, checked.outcome), ms, language.say(&checked.why))
+            {
+                let why = text::capitalised(&language.say(&checked.why));
+                (word(language, checked.outcome), self::color(&palette, checked.outcome), ms, why)
+            }
         }
     };
     let spoken: Vec<_> = [name, &state, &ms, &why].into_iter().filter(|part| !part.is_empty()).collect();

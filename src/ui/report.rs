@@ -1,0 +1,212 @@
+//! The report before it is saved: what it holds, and what of that is nobody's business.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use egui::{Grid, Label, RichText, Ui, vec2};
+use jiff::Timestamp;
+
+use super::prompt::Purpose;
+use super::text;
+use super::theme::{self, Palette, SMALL};
+use super::widgets;
+use super::window::{Window, Wish};
+use crate::checkup::Checkup;
+use crate::checkup::compare::Compared;
+use crate::event::Event;
+use crate::frame::Frame;
+use crate::health::History;
+use crate::phrases::Language;
+use crate::report::{Kind, Masking, Material, Report};
+use crate::source::SourceSpec;
+
+/// The open dialogue.
+pub struct Dialog {
+    /// Of the newest preview that was asked for: what an earlier one shows is masked otherwise.
+    number: u64,
+    masking: Masking,
+    report: Option<Arc<Report>>,
+}
+
+/// What the window knows for a report.
+#[derive(Clone, Debug)]
+pub struct Known {
+    checkup: Checkup,
+    compared: Option<Compared>,
+    began: Timestamp,
+    spec: SourceSpec,
+    language: Language,
+    events: Vec<Arc<Event>>,
+    history: Arc<History>,
+    /// When the history was as it is.
+    now: Instant,
+    frame: Option<Arc<Frame>>,
+}
+
+impl Known {
+    /// The report, with what the disk has, in the folder `data`, and what the system tells. Not for the window's thread.
+    #[must_use]
+    pub fn report(self, data: Option<&Path>, masking: &Masking) -> Report {
+        let Self { checkup, compared, began, spec, language, events, history, now, frame } = self;
+        let mut material = Material::gathered(checkup, compared, &spec, began, data, language);
+        // The picture that the check-up has judged, or else the one that is shown.
+        material.snapshot = material.snapshot.or_else(|| frame.map(|frame| frame.image.clone()));
+        Report::build(&material.and_this_run(&events, &history, now), masking)
+    }
+}
+
+impl Window {
+    /// Shows what a report would hold.
+    pub fn open_report(&mut self) {
+        let number = self.report.as_ref().map_or(0, |dialog| dialog.number);
+        self.report = Some(Dialog { number, masking: Masking::default(), report: None });
+        self.preview_report();
+    }
+
+    fn preview_report(&mut self) {
+        let at = Timestamp::now();
+        let ago = self.checkup.began_at().map(|began| self.now.saturating_duration_since(began)).unwrap_or_default();
+        let mut checkup = self.checkup.checkup().cloned().unwrap_or_default();
+        checkup.status = checkup.status.or_else(|| self.status.as_deref().cloned());
+        let known = Known {
+            checkup,
+            compared: self.checkup.compared(),
+            began: at.checked_sub(ago).unwrap_or(at),
+            spec: self.spec.clone(),
+            language: self.language(),
+            events: self.log.events().cloned().collect(),
+            history: Arc::clone(&self.history),
+            now: self.now,
+            frame: self.frame.clone(),
+        };
+        let Some(dialog) = &mut self.report else { return };
+        dialog.number += 1;
+        let (number, masking) = (dialog.number, dialog.masking.clone());
+        self.wishes.push(Wish::PreviewReport { number, known: Box::new(known), masking });
+    }
+
+    /// The report of this number is ready.
+    pub fn hear_report(&mut self, number: u64, report: Arc<Report>) {
+        if let Some(dialog) = self.report.as_mut().filter(|dialog| dialog.number == number) {
+            dialog.report = Some(report);
+        }
+    }
+
+    /// Where it is to be saved.
+    pub(super) fn save_report(&mut self, path: &str) {
+        let Some(dialog) = self.report.take() else { return };
+        if let Some(report) = dialog.report {
+            self.wishes.push(Wish::SaveReport(report, with_ending(path)));
+        }
+    }
+}
+
+fn with_ending(path: &str) -> PathBuf {
+    let path = Path::new(path);
+    let is_zip = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("zip"));
+    if is_zip { path.to_owned() } else { PathBuf::from(format!("{}.zip", path.display())) }
+}
+
+/// A name for the file that tells which camera and when.
+pub fn suggestion(window: &Window) -> String {
+    let name = window.status.as_ref().map_or_else(|| window.spec.name(), |status| status.name.clone());
+    let name: String = name.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).take(40).collect();
+    let at = Timestamp::now().to_zoned(jiff::tz::TimeZone::system());
+    format!("camclinic-{}-{}.zip", name.trim_matches('_'), at.strftime("%Y-%m-%d_%H-%M"))
+}
+
+pub fn draw(window: &mut Window, ctx: &egui::Context) {
+    // The field for its path lies over it.
+    if window.prompt.is_some() {
+        return;
+    }
+    let Some(mut dialog) = window.report.take() else { return };
+    let language = window.language();
+    let mut open = true;
+    let (mut is_changed, mut is_wanted, mut is_left) = (false, false, false);
+    widgets::sheet(ctx, &language.word("report.save"), 520.0, &mut open, |ui| {
+        ui.spacing_mut().item_spacing.y = 8.0;
+        let color = Palette::of(ui).text;
+        ui.add(Label::new(RichText::new(language.word("report.intro")).color(color)).wrap());
+        if window.checkup.checkup().is_none() {
+            let color = Palette::of(ui).warning;
+            let words = format!("⚠ {}", language.word("report.no-checkup"));
+            ui.add(Label::new(RichText::new(words).color(color)).wrap());
+        }
+        contents(&dialog, language, ui);
+        is_changed = unmasking(&mut dialog.masking, language, ui);
+        ui.horizontal_wrapped(|ui| {
+            ui.add_enabled_ui(dialog.report.is_some(), |ui| {
+                let help = language.word("report.save-as-help");
+                is_wanted = widgets::button(ui, &language.word("report.save-as"), true, &help).clicked();
+            });
+            is_left = widgets::button(ui, &language.word("panel.cancel"), false, &language.word("report.leave-help"))
+                .clicked();
+        });
+    });
+    if !open || is_left {
+        return;
+    }
+    if is_changed {
+        dialog.report = None;
+    }
+    window.report = Some(dialog);
+    if is_changed {
+        window.preview_report();
+    }
+    if is_wanted {
+        window.wishes.push(Wish::Browse(Purpose::Report));
+    }
+}
+
+/// Each member of the file with its size, and what was masked. As high while it is being made.
+fn contents(dialog: &Dialog, language: Language, ui: &mut Ui) {
+    let palette = Palette::of(ui);
+    let small = |words: String| RichText::new(words).size(SMALL).color(palette.text_weak);
+    let members = dialog.report.as_ref().map(|report| report.members()).unwrap_or_default();
+    Grid::new("members").num_columns(3).min_row_height(18.0).spacing([14.0, 3.0]).show(ui, |ui| {
+        let key = |name: &str| match name {
+            "report.html" => "report.member-html",
+            "report.json" => "report.member-json",
+            _ => "report.member-jpg",
+        };
+        for (name, n_bytes) in &members {
+            ui.label(RichText::new(*name).font(theme::semibold(theme::BODY)).color(palette.text_strong));
+            ui.label(RichText::new(language.word(key(name))).color(palette.text));
+            ui.label(small(text::file_size(*n_bytes)));
+            ui.end_row();
+        }
+        if members.is_empty() {
+            ui.label(RichText::new(language.word("report.preparing")).color(palette.text_weak));
+            ui.end_row();
+        }
+    });
+    let Some(report) = &dialog.report else { return };
+    let summary = report.summary(language);
+    let words = if summary.is_empty() { language.word("report.masked-none") } else { summary.join(" · ") };
+    ui.add(Label::new(small(format!("{}: {words}", language.word("report.masked")))).wrap());
+}
+
+/// Whether something is to be masked otherwise.
+fn unmasking(masking: &mut Masking, language: Language, ui: &mut Ui) -> bool {
+    let palette = Palette::of(ui);
+    let mut is_changed = false;
+    ui.label(
+        RichText::new(language.word("report.unmask")).font(theme::semibold(theme::BODY)).color(palette.text_label),
+    );
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing = vec2(16.0, 4.0);
+        for kind in Kind::ALL {
+            let mut is_shown = !masking.hides(kind);
+            let label = text::capitalised(&language.word(kind.key()));
+            if ui.checkbox(&mut is_shown, label).on_hover_text(language.word("report.unmask-help")).changed() {
+                masking.set(kind, !is_shown);
+                is_changed = true;
+            }
+        }
+    });
+    let words = RichText::new(language.word("report.secrets-always")).size(SMALL).color(palette.text_weak);
+    ui.add(Label::new(words).wrap());
+    is_changed
+}
