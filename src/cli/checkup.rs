@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Instant;
 
 use crossbeam_channel::{RecvTimeoutError, bounded};
+use jiff::Timestamp;
 
 use super::{Exit, POLL, Work, complain, pretty, say};
 use crate::backend::Backend;
@@ -15,6 +16,8 @@ use crate::checkup::facts::Brief;
 use crate::checkup::json::contract;
 use crate::checkup::{self, Checked, Checkup, Finding, Gravity, Outcome, Progress, Request};
 use crate::phrases::{Language, Said, number};
+use crate::report::{Masking, Material, Report};
+use crate::settings::data_folder;
 
 /// What the command was asked for.
 pub(super) struct Order<'a> {
@@ -44,7 +47,15 @@ impl Work<'_> {
             with_experiments: !order.no_experiments,
         };
         let language = Language::of(&self.run.settings);
+        let began = Timestamp::now();
         let (checkup, compared) = self.carry_out(&request, order, language)?;
+        if let Some(path) = order.report {
+            let (checkup, compared) = (checkup.clone(), compared.clone());
+            let data = data_folder();
+            let material = Material::gathered(checkup, compared, &request.spec, began, data.as_deref(), language);
+            Report::build(&material, &Masking::default()).save(path)?;
+            complain(&language.say(&Said::new("report.saved").with("path", path.display().to_string())));
+        }
         if order.json {
             say(&pretty(&contract(&checkup, compared.as_ref(), language)));
         } else {

@@ -6,7 +6,8 @@ use super::{QUICK, ending, unless_device, without_device};
 use crate::checkup::facts;
 use crate::checkup::{Check, Ending, Job, Outcome};
 use crate::device::glance::{Glance, glance};
-use crate::device::{self, Device, DeviceKind};
+use crate::device::surroundings::n_replugs;
+use crate::device::{self, Device, DeviceKind, System};
 use crate::fault::FaultKind;
 use crate::phrases::Said;
 use crate::source::SourceSpec;
@@ -49,7 +50,10 @@ impl Check for Presence {
             let what = fault.as_ref().map_or_else(String::new, ToString::to_string);
             ending(self, Outcome::Bad, "bad").with("what", what)
         };
+        let text = job.request.spec.to_string();
         job.facts.presence = Some(facts::Presence {
+            siblings: device.as_ref().map(device::siblings).unwrap_or_default(),
+            is_known_to_kernel: device::node_state(&text).is_known,
             device,
             fault,
             n_listed: u32::try_from(listed.len()).unwrap_or(u32::MAX),
@@ -130,6 +134,7 @@ impl Check for Access {
 
     fn run(&self, job: &mut Job) -> Ending {
         let Some(device) = device_of(job) else { return ending(self, Outcome::Skipped, "none") };
+        let is_allowed_by_node = device::node_state(&device.path).is_allowed;
         let fault = match glance(&[device]).pop() {
             Some(Glance::Denied(fault)) => Some(fault),
             _ => None,
@@ -138,9 +143,33 @@ impl Check for Access {
             None => ending(self, Outcome::Good, "good"),
             Some(fault) => ending(self, Outcome::Bad, "bad").with("what", fault.to_string()),
         };
-        job.facts.access = Some(facts::Access { fault, ..facts::Access::default() });
+        job.facts.access = Some(facts::Access { fault, is_allowed_by_node, shields: shields() });
         ending
     }
+}
+
+/// Programs that keep cameras from others, by the name of a process of theirs without its ending (F13).
+const SHIELDS: [(&str, &str); 8] = [
+    ("avastui", "Avast"),
+    ("avgui", "AVG"),
+    ("avp", "Kaspersky"),
+    ("bdagent", "Bitdefender"),
+    ("ekrn", "ESET"),
+    ("nortonsecurity", "Norton"),
+    ("fshoster64", "F-Secure"),
+    ("sophosui", "Sophos"),
+];
+
+/// Those that run. On Linux none of them guards cameras.
+fn shields() -> Vec<String> {
+    if System::HERE == System::Linux {
+        return Vec::new();
+    }
+    let names = super::host::process_names();
+    let is_running = |process: &str| {
+        names.iter().any(|name| name.split('.').next().is_some_and(|stem| stem.eq_ignore_ascii_case(process)))
+    };
+    SHIELDS.iter().filter(|(process, _)| is_running(process)).map(|(_, name)| (*name).to_owned()).collect()
 }
 
 pub struct Holder;
@@ -197,10 +226,25 @@ impl Check for Usb {
     fn run(&self, job: &mut Job) -> Ending {
         let Some(device) = device_of(job) else { return ending(self, Outcome::Skipped, "none") };
         let Some(link) = &device.usb else { return ending(self, Outcome::Skipped, "none") };
+        look_at_port(job);
+        let n_over_currents = job.facts.usb.as_ref().and_then(|usb| usb.n_over_currents).unwrap_or_default();
         let ending = match link.note() {
             Some(note) => ending(self, Outcome::Warning, "slow").with("what", note),
+            None if n_over_currents > 0 => ending(self, Outcome::Warning, "over-current").with("n", n_over_currents),
             None => ending(self, Outcome::Good, "good"),
         };
         ending.with("speed", link.speed.clone().unwrap_or_else(|| "?".to_owned())).with("port", link.port.clone())
+    }
+}
+
+/// How the port stands, and what the kernel has said of the camera. To be looked at again after it has streamed: errors on
+/// the wire show only then.
+pub(super) fn look_at_port(job: &mut Job) {
+    let Some(device) = device_of(job) else { return };
+    job.facts.usb = device::usb_state(&device);
+    job.facts.kernel = device::kernel_log(&device);
+    let n_replugs = job.facts.kernel.as_deref().map(n_replugs);
+    if let Some(presence) = job.facts.presence.as_mut() {
+        presence.n_replugs = n_replugs;
     }
 }

@@ -9,6 +9,7 @@ use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 use super::{QUICK, ending};
 use crate::checkup::facts;
 use crate::checkup::{Check, Ending, Job, Outcome};
+use crate::device;
 use crate::phrases::{Said, number};
 
 /// Shares of the processors' time need two looks.
@@ -101,7 +102,12 @@ impl Load {
             .values()
             .filter(|process| !is_ours(process))
             .max_by(|a, b| a.cpu_usage().total_cmp(&b.cpu_usage()));
+        let heat = device::heat();
         facts::Computer {
+            celsius: heat.celsius,
+            is_throttled: heat.is_throttled,
+            confinement: device::confinement(),
+            resumed_secs_ago: device::resumed_secs_ago(),
             n_cores: u32::try_from(self.system.cpus().len()).unwrap_or(0),
             cpu_percent: f64::from(self.system.global_cpu_usage()),
             busiest: busiest
@@ -112,6 +118,12 @@ impl Load {
             ..facts::Computer::default()
         }
     }
+}
+
+/// Of every process that this user may see.
+pub fn process_names() -> Vec<String> {
+    let Some(load) = Load::new() else { return Vec::new() };
+    load.system.processes().values().map(|process| process.name().to_string_lossy().into_owned()).collect()
 }
 
 /// Measures how late timers ring while something else is done.

@@ -217,6 +217,9 @@ impl Check for Rate {
             (None, false, false) => ending(self, Outcome::Good, "good"),
         };
         job.facts.stream = Some(stream);
+        if job.facts.usb.is_some() {
+            super::device::look_at_port(job);
+        }
         ending.with("fps", number(fps, 1)).with("lost", lost)
     }
 }
