@@ -51,6 +51,11 @@ fn check_all(sources: &[String]) -> Vec<Checkup> {
     done.into_inner().unwrap().into_values().collect()
 }
 
+/// The computer had so much else to do that it may have lost frames: true, and no word about the camera.
+fn was_busy(checkup: &Checkup) -> bool {
+    checkup.facts.computer.as_ref().is_some_and(|computer| computer.cpu_percent >= 90.0)
+}
+
 /// The names of what was found that can be a verdict, what explains most first.
 fn slugs(checkup: &Checkup) -> Vec<&'static str> {
     let likely = checkup.findings.iter().filter(|finding| finding.opinion.confidence >= 0.5);
@@ -68,7 +73,7 @@ const FAULTS: &[(&str, &str)] = &[
     ("hang@1500ms", "read-hangs"),
     ("crash@1500ms", "driver-crash"),
     ("unplug@1500ms", "unplugged"),
-    ("drop=30", "usb-errors"),
+    ("drop=30", "usb-errors|computer-slow"),
     ("corrupt=30", "usb-errors"),
     ("format=mjpeg,torn=40", "torn-mjpeg|torn|usb-errors"),
     ("format=yuyv,torn=40", "torn-mjpeg|torn|usb-errors"),
@@ -99,7 +104,10 @@ fn every_simulated_fault_has_its_verdict() {
     let (mut n_first, mut n_in_three, mut wrong) = (0, 0, Vec::new());
     println!("{:<28} {:<24} {:>6} {:>6}  besides", "what was done", "what was said", "sure", "took");
     for ((fault, expected), checkup) in FAULTS.iter().zip(&checkups) {
-        let found = slugs(checkup);
+        let mut found = slugs(checkup);
+        if was_busy(checkup) && !expected.contains("computer-slow") {
+            found.retain(|slug| *slug != "computer-slow");
+        }
         let is_right = |slug: &&&str| expected.split('|').any(|right| right == **slug);
         let place = found.iter().position(|slug| is_right(&slug));
         n_first += usize::from(place == Some(0));
@@ -133,8 +141,11 @@ fn healthy_cameras_have_no_verdict() {
     let wrong: Vec<_> = sources
         .iter()
         .zip(check_all(&sources))
-        .filter(|(_, checkup)| checkup.verdict().is_some())
-        .map(|(source, checkup)| format!("{source}: {:?} {:#?}", slugs(&checkup), checkup.facts.picture))
+        .filter(|(_, checkup)| match slugs(checkup).as_slice() {
+            ["computer-slow"] => !was_busy(checkup),
+            found => !found.is_empty(),
+        })
+        .map(|(source, checkup)| format!("{source}: {:?} {:#?}", slugs(&checkup), checkup.facts))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -176,7 +187,7 @@ fn a_stream_that_runs_is_not_disturbed() {
 
 #[test]
 fn a_stream_that_ends_while_it_is_watched_is_told() {
-    let source = "sim:unplug@3s";
+    let source = "sim:unplug@2s";
     let (camera, _) = live(source);
     let checkup = check_up_live(&camera, source);
     assert_eq!(slugs(&checkup).first(), Some(&"unplugged"), "{:?} {:#?}", checkup.findings, checkup.facts.stream);

@@ -41,7 +41,9 @@ fn access(facts: &Facts) -> Access {
 
 /// Who keeps the camera away on Linux: 0 to 1 for a sandbox, container or policy rather than the rights of the node.
 fn is_kept_by_sandbox(facts: &Facts, fault: &Fault) -> f64 {
-    let is_confined = facts.computer.as_ref().is_some_and(|computer| computer.confinement.is_some());
+    // The simulated camera has no node that could be kept away.
+    let is_confined = facts.source.kind == SourceKind::Device
+        && facts.computer.as_ref().is_some_and(|computer| computer.confinement.is_some());
     match access(facts).is_allowed_by_node {
         Some(true) => 0.95,
         Some(false) if fault.code != Some(EPERM) => 0.05,

@@ -323,6 +323,7 @@ fn computer_slow(facts: &Facts) -> Option<Opinion> {
         () if has_late && late >= 0.1 => 0.75,
         () if has_late => 0.45,
         () if is_busy && is_short && !comes_evenly(stream) => 0.7,
+        () if facts.is_saturated() && stream.n_lost >= 3 && facts.lost_share().is_some() => 0.6,
         () => return None,
     };
     let mut opinion = Opinion::new(SLUG, confidence).with("percent", number(late * 100.0, 1));

@@ -150,6 +150,11 @@ impl Facts {
         share(stream.n_damaged, stream.n_good + stream.n_damaged)
     }
 
+    /// All processors were at work all the time, so that frames may be lost because of it.
+    pub(super) fn is_saturated(&self) -> bool {
+        self.computer.as_ref().is_some_and(|computer| computer.cpu_percent >= BUSY_PERCENT)
+    }
+
     /// The computer has no time left, or the capture process has none on its core. Where timers ring in time, whoever keeps
     /// the processors busy stands back for those that wait.
     pub(super) fn is_computer_busy(&self) -> bool {

@@ -161,7 +161,8 @@ pub fn usb_errors(facts: &Facts) -> Option<Opinion> {
     let resets = facts.kernel_says(&RESETS);
     let packets = usb(facts).packet_errors.filter(|(damaged, _)| *damaged > 0);
     let told = facts.coded(&[71, 75, 84]);
-    let lost = facts.lost_share().filter(|_| !facts.is_computer_busy() && !super::rate::has_one_buffer(facts));
+    let is_short_of_time = facts.is_computer_busy() || facts.is_saturated();
+    let lost = facts.lost_share().filter(|_| !is_short_of_time && !super::rate::has_one_buffer(facts));
     let damaged = facts.damaged_share().or_else(|| facts.trouble_of(&[FaultKind::BadFrame]).map(|_| 1.0));
     // Where the plug was pulled the line has errors too.
     let is_gone = facts.trouble_of(&[FaultKind::Unplugged, FaultKind::Missing]).is_some();
