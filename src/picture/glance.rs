@@ -15,7 +15,7 @@ const MIN_ROWS: f64 = 0.02;
 /// In a shorter series two equal pictures in turn are chance.
 const MIN_DOUBLED: usize = 8;
 /// Fewer moving pixels say nothing about how they move.
-const MIN_MOVED: usize = 200;
+const MIN_MOVED: usize = 100;
 
 /// All that is kept of a picture.
 pub struct Glance {
@@ -31,7 +31,7 @@ pub struct Glance {
     blocks: Vec<f64>,
     /// Mean brightness of the rows in the left half and in the right one.
     pub profiles: [Vec<f64>; 2],
-    /// For each row how much of it, in 255ths, is unlike the row above it.
+    /// For each row how much of it, in 255ths, is unlike the row above it. Not of pictures that come too seldom for that.
     pub jumps: Vec<u8>,
     combed: damage::Combed,
     green: Option<Tail>,
@@ -51,6 +51,8 @@ impl Glance {
     /// `before` and `last` are of the picture before, if it had the same size.
     pub fn of(image: &Image, grid: &Grid, before: Option<&Grid>, last: Option<&Self>, taken_at: Instant) -> Self {
         let fingerprint = grid::fingerprint(image.pixels());
+        let since = last.map(|last| taken_at.saturating_duration_since(last.taken_at).as_secs_f64());
+        let is_seldom = since.is_some_and(|secs| secs > rhythm::MAX_PERIOD_SECS);
         Self {
             taken_at,
             fingerprint,
@@ -61,7 +63,7 @@ impl Glance {
             spatial_noise: light::spatial_noise(grid),
             blocks: light::blocks(grid),
             profiles: rhythm::profiles(grid),
-            jumps: damage::jumps(grid),
+            jumps: if is_seldom { Vec::new() } else { damage::jumps(grid) },
             combed: before.map(|before| damage::combed(grid, before)).unwrap_or_default(),
             green: damage::green(grid),
             tail: damage::tail(image),

@@ -48,10 +48,6 @@ impl Grid {
         self.luma_rows().step_by(self.step)
     }
 
-    pub fn sparse_luma(&self) -> impl Iterator<Item = u8> {
-        self.sparse_luma_rows().flatten().copied()
-    }
-
     pub fn sparse_colours(&self) -> impl Iterator<Item = [u8; 3]> {
         self.colour_rows().step_by(self.step).flatten().copied()
     }
