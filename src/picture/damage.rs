@@ -85,15 +85,27 @@ pub fn bars(grid: &Grid) -> Bars {
     }
 }
 
-/// For each row how many of its bytes, in 255ths, differ from the ones above them. The first row has none above.
-pub fn jumps(grid: &Grid) -> Vec<u8> {
+/// How much of a row is unlike the row above it, in 255ths.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Jump {
+    /// By a clear step.
+    pub clear: u8,
+    /// By a third of one at least: so much is left of an edge when the light changes.
+    pub faint: u8,
+}
+
+/// Of each row. The first one has none above it.
+pub fn jumps(grid: &Grid) -> Vec<Jump> {
     let jump = |(above, below): (&[[u8; 3]], &[[u8; 3]])| {
-        let pairs = above.as_flattened().iter().zip(below.as_flattened());
         // At most 960: the smaller the number, the more of them are added at once.
-        let n: u16 = pairs.map(|(a, b)| u16::from(a.abs_diff(*b) > MIN_JUMP)).sum();
-        u8::try_from(usize::from(n) * 255 / below.as_flattened().len().max(1)).unwrap_or(u8::MAX)
+        let share = |least: u8| {
+            let pairs = above.as_flattened().iter().zip(below.as_flattened());
+            let n: u16 = pairs.map(|(a, b)| u16::from(a.abs_diff(*b) > least)).sum();
+            u8::try_from(usize::from(n) * 255 / below.as_flattened().len().max(1)).unwrap_or(u8::MAX)
+        };
+        Jump { clear: share(MIN_JUMP), faint: share(MIN_JUMP / 3) }
     };
-    std::iter::once(0).chain(grid.colour_rows().zip(grid.colour_rows().skip(1)).map(jump)).collect()
+    std::iter::once(Jump::default()).chain(grid.colour_rows().zip(grid.colour_rows().skip(1)).map(jump)).collect()
 }
 
 /// Among the pixels that changed, those that stand between neighbours of the other half-picture.

@@ -31,8 +31,8 @@ pub struct Glance {
     blocks: Vec<f64>,
     /// Mean brightness of the rows in the left half and in the right one.
     pub profiles: [Vec<f64>; 2],
-    /// For each row how much of it, in 255ths, is unlike the row above it. Not of pictures that come too seldom for that.
-    pub jumps: Vec<u8>,
+    /// Of each row. Not of pictures that come too seldom for that.
+    pub jumps: Vec<damage::Jump>,
     combed: damage::Combed,
     green: Option<Tail>,
     tail: Option<Tail>,
@@ -81,6 +81,9 @@ pub fn seen(glances: &[&Glance], coding: Coding) -> Seen {
     let settled = glances.get(glances.len() / 2..).unwrap_or(glances);
     let middle = |of: &dyn Fn(&Glance) -> f64| median(settled.iter().map(|glance| of(glance))).unwrap_or_default();
     let rhythm = Rhythm::of(glances);
+    let alternation = rhythm.as_ref().and_then(|rhythm| rhythm::alternation(glances, rhythm));
+    // Edges come and go with the light.
+    let is_blinking = alternation.as_ref().is_some_and(|blink| blink.coherence >= 0.8 && blink.ratio >= 1.2);
     let tail = |glance: &&Glance| glance.tail.as_ref().map_or(0.0, |tail| tail.height);
     let usual_tail = glances.iter().map(tail).min_by(f64::total_cmp).unwrap_or(0.0);
     let new: Vec<_> = glances.iter().filter(|glance| !glance.is_same).filter_map(|glance| glance.changes).collect();
@@ -109,9 +112,9 @@ pub fn seen(glances: &[&Glance], coding: Coding) -> Seen {
         is_doubled: is_doubled(glances),
         green: rows(glances, |glance| glance.green.as_ref()),
         tail: rows(glances, |glance| glance.tail.as_ref().filter(|tail| tail.height >= usual_tail + MIN_ROWS)),
-        torn: rhythm.as_ref().and_then(|rhythm| rhythm::torn(glances, rhythm)),
+        torn: rhythm.as_ref().filter(|_| !is_blinking).and_then(|rhythm| rhythm::torn(glances, rhythm)),
         bands: rhythm.as_ref().and_then(|rhythm| rhythm::bands(glances, rhythm)),
-        alternation: rhythm.as_ref().and_then(|rhythm| rhythm::alternation(glances, rhythm)),
+        alternation,
         colour: settled_colour(settled),
         combed: combed(glances),
         focus: quantile(glances.iter().filter_map(|glance| glance.focus), 0.75),

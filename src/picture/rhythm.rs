@@ -2,6 +2,7 @@
 
 use std::f64::consts::TAU;
 
+use super::damage::Jump;
 use super::glance::{Glance, mean_of};
 use super::grid::Grid;
 use super::numbers::{mean, median, share};
@@ -115,12 +116,12 @@ pub fn torn(glances: &[&Glance], rhythm: &Rhythm) -> Option<f64> {
     (n > 0).then(|| share(n_torn, n))
 }
 
-fn has_tear(jumps: &[u8], before: &[u8], after: &[u8]) -> bool {
+fn has_tear(jumps: &[Jump], before: &[Jump], after: &[Jump]) -> bool {
     let near = (jumps.len() / 20).max(4);
-    // What one picture has more of than another one.
-    let more = |a: &[u8], b: &[u8]| -> Vec<u8> { a.iter().zip(b).map(|(a, b)| a.saturating_sub(*b)).collect() };
-    let usual: Vec<u8> = before.iter().zip(after).map(|(before, after)| *before.max(after)).collect();
-    let new = more(jumps, &usual);
+    // What one picture has clearly, and the other one not even faintly.
+    let more =
+        |a: &[Jump], b: &[Jump]| -> Vec<u8> { a.iter().zip(b).map(|(a, b)| a.clear.saturating_sub(b.faint)).collect() };
+    let new: Vec<u8> = more(jumps, before).iter().zip(more(jumps, after)).map(|(a, b)| *a.min(&b)).collect();
     let gone = [more(before, jumps), more(after, jumps)];
     let largest = |rows: &[u8], from: usize, to: usize| {
         rows.get(from..to.min(rows.len())).and_then(|rows| rows.iter().max().copied()).unwrap_or(0)

@@ -401,7 +401,7 @@ fn white_balance(facts: &Facts) -> Option<Opinion> {
 
 fn black_bars(facts: &Facts) -> Option<Opinion> {
     let bars = &seen(facts).filter(|seen| !is_black(seen))?.bars;
-    let pair = |a: f64, b: f64| (a.min(b) >= 0.03 && (a - b).abs() <= 0.03).then_some((a + b) * 100.0);
+    let pair = |a: f64, b: f64| (a.min(b) >= 0.03 && (a - b).abs() <= 0.05).then_some((a + b) * 100.0);
     let (kind, percent) = match (pair(bars.top, bars.bottom), pair(bars.left, bars.right)) {
         (Some(percent), None) => ("lying", percent),
         (None, Some(percent)) => ("upright", percent),
