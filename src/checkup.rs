@@ -32,6 +32,7 @@ pub mod entries;
 mod experiments;
 pub mod facts;
 pub mod json;
+pub mod markers;
 pub mod slow;
 mod standing;
 mod tap;

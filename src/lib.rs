@@ -53,6 +53,7 @@
 //! | | [`probe`] | reads one source without the engine, and measures how its frames come |
 //! | | [`logging`] | `EventLog`, the ring of events; [`logging::files`], the log on the disk |
 //! | consumers | [`snapshot`] | saves pictures |
+//! | | [`analyser`] | looks at the live picture, twice a second |
 //! | | [`past`] | how each camera was, on the disk: seconds for an hour, minutes for a week |
 //! | | [`records`] | the thread that writes log and past |
 //! | | [`secrets`] | `Passwords`: the system's keyring, asked with a deadline |
@@ -101,6 +102,7 @@
 //! | `check-pace` | measures how late timers ring while a check watches a stream | with that check |
 //! | `check-ID` | carries out one check of the check-up | with the check; it is left behind when it takes too long |
 //! | `reset-N` | resets a device on its bus | when the system has answered |
+//! | `analyser` | takes the numbers of the live picture, twice a second | when its `Analyser` is dropped |
 //! | `snapshots` | encodes and writes pictures | when its `Snapshots` is dropped |
 //! | `records` | writes events and samples of the score, reads earlier ones | when its `Records` is dropped, as soon as the disk lets it |
 //! | `output` | writes what `monitor` says; a reader that stops holds only it up | with the last line |
@@ -151,6 +153,7 @@
 //! the row. A reason to lose points: a row of [`health::RULES`]. A panel: a file below `ui/` and a row of its `PANELS`.
 
 pub mod address;
+pub mod analyser;
 pub mod backend;
 pub mod camera;
 pub mod checkup;

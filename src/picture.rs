@@ -69,7 +69,7 @@ pub struct Seen {
     pub green: Rows,
     /// Rows at the bottom that show nothing but one block again and again, neither black nor white, in some of the pictures.
     pub tail: Rows,
-    /// Part of the pictures in which the rows from some row on belong to something else.
+    /// Part of the pictures in which the rows from some row on belong to something else; `None` also where light blinks.
     pub torn: Option<f64>,
     pub bands: Option<Bands>,
     pub alternation: Option<Alternation>,
@@ -137,7 +137,7 @@ pub struct Rows {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Bands {
-    /// The mains that their pace fits, 50 or 60; `None` if neither.
+    /// The mains that their pace fits, 50 or 60, if they are clear; `None` if neither, and of what is in the scene.
     pub mains_hz: Option<f64>,
     /// By how much they are brighter than the mean, in percent of it.
     pub percent: f64,
@@ -232,9 +232,21 @@ impl Watcher {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "colours wrap round as they like")]
+
     use crate::source::simulated::pictures;
 
     use super::*;
+
+    /// The pictures come at this rate, whatever rate they were made for.
+    fn seen_at(fps: f64, coding: Coding, images: impl Iterator<Item = Image>) -> Seen {
+        let mut watcher = Watcher::new(coding);
+        let began = Instant::now();
+        for (n, image) in (0_u32..).zip(images) {
+            watcher.add(&image, began + Duration::from_secs_f64(f64::from(n) / fps));
+        }
+        watcher.seen()
+    }
 
     fn seen(line: &str, n: usize) -> Seen {
         let mut watcher = Watcher::new(Coding::Whole);
@@ -245,15 +257,191 @@ mod tests {
         watcher.seen()
     }
 
+    /// Of three bytes for each pixel, told by its place.
+    fn drawn(width: u32, height: u32, colour: impl Fn(u32, u32) -> [u8; 3]) -> Image {
+        let pixels: Vec<u8> =
+            (0..height).flat_map(|y| (0..width).map(move |x| (x, y))).flat_map(|(x, y)| colour(x, y)).collect();
+        Image::new(Size { width, height }, pixels).unwrap()
+    }
+
+    #[track_caller]
+    fn check(what: &str, got: f64, expected: std::ops::RangeInclusive<f64>) {
+        assert!(expected.contains(&got), "{what}: {got}, not {expected:?}");
+    }
+
     #[test]
-    fn print() {
-        for line in std::env::var("LINES").unwrap_or_default().split(';') {
-            println!("{line}: {:?}", seen(line, 60));
-            if std::env::var("PNG").is_ok() {
-                let image = pictures(line).nth(40).unwrap().1;
-                let png = crate::codec::encode_png(&image).unwrap();
-                std::fs::write(format!("/var/tmp/wt/png-{}.png", line.replace([',', '='], "_")), png).unwrap();
+    fn light_and_noise_are_measured() {
+        let still = seen("320x240,pattern=still", 20);
+        check("mean", still.luma.mean, 138.0..=148.0);
+        check("noise", still.noise.temporal.unwrap(), 0.7..=1.2);
+        check("noise within", still.noise.spatial, 0.7..=1.6);
+        check("structure", still.structure, 20.0..=50.0);
+        check("moving", still.moving, 0.0..=0.001);
+        let night = seen("320x240,pattern=night", 20);
+        check("mean", night.luma.mean, 10.0..=35.0);
+        check("brightest", night.luma.peak, 150.0..=255.0);
+        let cap = seen("320x240,cap", 20);
+        check("mean", cap.luma.mean, 0.1..=2.0);
+        check("noise", cap.noise.temporal.unwrap(), 0.3..=1.2);
+        check("structure", cap.structure, 0.0..=0.2);
+        let card = seen("320x240", 20);
+        check("noise where a part moves", card.noise.temporal.unwrap(), 0.0..=0.0);
+        check("moving", card.moving, 0.005..=0.05);
+        assert_eq!(seen("320x240", 1).noise.temporal, None, "one picture has no change");
+        assert_eq!(Watcher::new(Coding::Whole).seen(), Seen::default());
+    }
+
+    #[test]
+    fn equal_pictures_are_counted_to_the_end() {
+        let same = seen("320x240,frozen@1s", 60).same;
+        assert!(same.lasts && same.n == 30, "{same:?}");
+        check("seconds", same.secs, 0.96..=0.98);
+        let again = seen("320x240,frozen@200ms+500ms", 60).same;
+        assert!(!again.lasts && again.n == 15, "{again:?}");
+        assert_eq!(seen("320x240,pattern=still,format=mjpeg", 60).same, Same::default());
+        let doubled = seen("320x240,doubled", 30);
+        assert!(doubled.is_doubled && doubled.same.n == 2, "{doubled:?}");
+        assert!(!seen("320x240,frozen", 30).is_doubled && !seen("320x240", 30).is_doubled);
+    }
+
+    #[test]
+    fn what_is_old_is_forgotten() {
+        let images = |line: &'static str, n| pictures(line).take(n).map(|(_, image)| image);
+        let seen = seen_at(2.0, Coding::Differences, images("160x120,black", 30).chain(images("160x120", 25)));
+        assert!(seen.n_pictures <= 21 && !seen.is_uniform && seen.is_coded_as_differences, "{seen:?}");
+        check("seconds", seen.secs, 9.0..=10.0);
+        // Another size is another series.
+        let seen = seen_at(30.0, Coding::Whole, images("160x120", 20).chain(images("64x48", 3)));
+        assert_eq!(seen.n_pictures, 3);
+    }
+
+    #[test]
+    fn seldom_pictures_show_no_rhythm() {
+        for (fps, expected) in [(2.0, false), (10.0, true), (120.0, true)] {
+            let seen = seen_at(fps, Coding::Whole, pictures("160x120,flicker=50").take(16).map(|(_, image)| image));
+            let has = [seen.rate.is_some(), seen.torn.is_some(), seen.alternation.is_some(), seen.bands.is_some()];
+            assert_eq!(has, [expected; 4], "{fps}");
+        }
+    }
+
+    #[test]
+    fn bands_tell_the_mains_they_come_from() {
+        let mains = |line: &str| seen(&format!("320x240,{line}"), 45).bands.and_then(|bands| bands.mains_hz);
+        for fps in ["30", "29.97", "15", "24", "60"] {
+            assert_eq!(mains(&format!("@{fps},flicker=50")), Some(50.0), "{fps}");
+        }
+        for fps in ["25", "50", "14.5"] {
+            assert_eq!(mains(&format!("@{fps},flicker=60")), Some(60.0), "{fps}");
+        }
+        // They stand still, or come from no mains, or from nowhere.
+        for line in ["flicker=60", "flicker=50,@25", "flicker=137", "pattern=gradient", "pattern=noise", "torn=30"] {
+            assert_eq!(mains(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn tears_are_counted_and_edges_are_not() {
+        let lines =
+            ["card", "chart", "gradient", "noise", "still", "night", "card,comb", "still,infrared", "still,flicker=50"];
+        for line in lines {
+            for format in ["bgr", "mjpeg"] {
+                let line = format!("320x240,pattern={line},format={format}");
+                check(&line, seen(&line, 40).torn.unwrap_or_default(), 0.0..=0.0);
             }
+        }
+        for (line, least) in [("torn=40", 0.2), ("torn=40,format=mjpeg", 0.2), ("torn=40,pattern=still", 0.1)] {
+            check(line, seen(&format!("320x240,{line}"), 60).torn.unwrap(), least..=0.6);
+        }
+        // A bar across the whole picture that rises, as a blind does; and one that jumps up and down.
+        for rows in [3, 40] {
+            let bar = |n: u32| {
+                move |_: u32, y: u32| {
+                    if (n * rows % 200..n * rows % 200 + 20).contains(&y) { [200; 3] } else { [60; 3] }
+                }
+            };
+            let images = (0..40).map(|n| drawn(320, 240, bar(n)));
+            check(
+                "a bar that moves",
+                seen_at(30.0, Coding::Whole, images).torn.unwrap(),
+                0.0..=if rows > 12 { 1.0 } else { 0.1 },
+            );
+        }
+    }
+
+    #[test]
+    fn missing_rows_are_seen_from_the_bottom() {
+        let green_below = |row: u32, n: u32| {
+            drawn(320, 240, move |x, y| if y >= row { [0, 154, 0] } else { [x as u8, y as u8, n as u8] })
+        };
+        let seen = seen_at(30.0, Coding::Whole, (0..10).map(|n| green_below(if n % 2 == 0 { 168 } else { 240 }, n)));
+        check("height", seen.green.height, 0.299..=0.301);
+        check("pictures", seen.green.pictures, 0.5..=0.5);
+        check("tail", seen.tail.height, 0.299..=0.301);
+        let lawn = seen_at(
+            30.0,
+            Coding::Whole,
+            (0..10).map(|n| drawn(320, 240, move |x, y| [20, 140 + ((x + y + n) % 30) as u8, 10])),
+        );
+        assert_eq!((lawn.green, lawn.tail), Default::default());
+        // The paper of a chart is one colour at the bottom, in every picture.
+        assert_eq!(self::seen("320x240,pattern=chart", 10).tail, Rows::default());
+        let bars = self::seen("320x240,letterbox", 10).bars;
+        check("bar", bars.top.min(bars.bottom), 0.12..=0.13);
+        assert_eq!(self::seen("320x240,pattern=night", 10).bars, Bars::default());
+    }
+
+    #[test]
+    fn colours_are_measured() {
+        let plain = seen("320x240,pattern=still", 10).colour;
+        check("neutral", plain.neutral, 0.3..=1.0);
+        check("red", plain.gains.unwrap().red, 0.9..=1.15);
+        let cast = seen("320x240,pattern=still,cast", 10).colour;
+        check("neutral", cast.neutral, 0.0..=0.01);
+        check("red", cast.gains.unwrap().red, 1.4..=2.0);
+        check("grey", seen("320x240,infrared", 10).colour.difference, 0.0..=1.0);
+        // Y, U, Y, V taken for U, Y, V, Y: see what comes of a photograph's usual range.
+        let misread = drawn(320, 240, |x, y| {
+            let luma = i32::try_from(x * 220 / 320 + y % 7).unwrap() - 110;
+            let at = |factor: f64| (128.0 + factor * f64::from(luma)).clamp(0.0, 255.0) as u8;
+            [at(2.0), at(-1.2), at(1.6)]
+        });
+        let colour = seen_at(30.0, Coding::Whole, std::iter::repeat_n(misread, 3)).colour;
+        check("correlation", colour.chroma_correlation, 0.9..=1.0);
+        check("correlation", plain.chroma_correlation, -1.0..=0.5);
+    }
+
+    #[test]
+    fn what_is_sharp_is_told_from_what_is_not() {
+        for size in ["320x240", "640x480", "1280x720"] {
+            for pattern in ["card", "chart", "gradient", "still", "night"] {
+                let focus = |fault: &str| seen(&format!("{size},pattern={pattern}{fault}"), 3).focus;
+                check(&format!("{size} {pattern}"), focus("").unwrap(), 0.34..=1.0);
+                // Of soft colours only the small digits tell.
+                if pattern != "gradient" {
+                    check(&format!("{size} {pattern} blurred"), focus(",blur").unwrap_or(0.0), 0.0..=0.3);
+                }
+            }
+        }
+        assert_eq!(seen("320x240,black", 3).focus, None, "nothing to be sharp");
+    }
+
+    #[test]
+    fn teeth_and_blinking_are_measured() {
+        check("combed", seen("comb", 20).combed, 0.08..=1.0);
+        check("not combed", seen("", 20).combed, 0.0..=0.02);
+        check("not combed", seen("320x240,pattern=noise", 20).combed, 0.0..=0.03);
+        let blink = seen("320x240,infrared", 20).alternation.unwrap();
+        check("ratio", blink.ratio, 2.0..=4.0);
+        check("coherence", blink.coherence, 1.0..=1.0);
+        check("coherence", seen("320x240,pattern=night", 20).alternation.unwrap().coherence, 0.0..=0.2);
+    }
+
+    #[test]
+    fn no_size_is_too_small_or_too_odd() {
+        for (width, height) in [(1, 1), (2, 500), (500, 2), (7, 5), (33, 100), (321, 241), (16_384, 2)] {
+            let images = (0..20).map(|n| drawn(width, height, move |x, y| [(x * 7 + n) as u8, (y * 5) as u8, n as u8]));
+            let seen = seen_at(30.0, Coding::Whole, images);
+            assert!(seen.luma.mean.is_finite() && seen.structure.is_finite() && seen.n_pictures == 20, "{seen:?}");
         }
     }
 }

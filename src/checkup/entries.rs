@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+mod picture;
+
 use super::facts::Facts;
 use crate::backend::Backend;
 use crate::control::Setting;
@@ -200,6 +202,7 @@ pub const ENTRIES: &[&[Entry]] = &[
     opening::ENTRIES,
     usb::ENTRIES,
     rate::ENTRIES,
+    picture::ENTRIES,
     system::ENTRIES,
     network::ENTRIES,
 ];

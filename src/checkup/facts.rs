@@ -257,8 +257,10 @@ pub struct Brief {
     /// Of one core, of the capture process.
     pub cpu_percent: Option<f64>,
     pub fault: Option<Fault>,
-    /// Of the last picture, 0 to 255.
+    /// Of the pictures, 0 to 255.
     pub mean: Option<f64>,
+    /// Their mean colour: blue, green, red.
+    pub bgr: Option<[f64; 3]>,
     /// Strength of bands by mains light.
     pub banding: Option<f64>,
 }

@@ -332,7 +332,8 @@ impl Tap {
             cpu_percent,
             fault: self.ended.clone().or_else(|| stream.last_fault.filter(|_| stream.n_good == 0)),
             mean: has_picture.then_some(seen.luma.mean),
-            banding: seen.bands.as_ref().map(|bands| bands.percent),
+            bgr: has_picture.then_some(seen.colour.bgr),
+            banding: seen.bands.as_ref().filter(|bands| bands.mains_hz.is_some()).map(|bands| bands.percent),
         }
     }
 

@@ -1,65 +1,83 @@
 //! Colour of a picture.
 
 use super::grid::Grid;
-use super::numbers::{mean, share, std};
 use super::{Colour, Gains};
 
 /// Darker pixels have no colour.
 const MIN_BRIGHT: u8 = 30;
 /// Brighter ones are white, whatever they show.
 const MAX_BRIGHT: u8 = 250;
-/// Fewer pixels between these tell no gains.
-const MIN_MEDIUM: usize = 500;
-/// Nearly grey: red and blue this close to green, as a share of it.
-const NEUTRAL: f64 = 0.1;
+/// Of this share of the pixels at least the gains are told.
+const MIN_MEDIUM: f64 = 0.01;
 
 pub fn colour(grid: &Grid) -> Colour {
-    let pixels: Vec<[u8; 3]> = grid.sparse_colours().collect();
-    let (u, v): (Vec<f64>, Vec<f64>) = pixels.iter().map(|bgr| chroma(*bgr)).unzip();
-    let (std_u, std_v) = (std(&u), std(&v));
-    let is_medium =
-        |bgr: &[u8; 3]| bgr.iter().any(|byte| *byte >= MIN_BRIGHT) && bgr.iter().any(|byte| *byte <= MAX_BRIGHT);
-    let medium: Vec<[u8; 3]> = pixels.iter().filter(|bgr| is_medium(bgr)).copied().collect();
-    let has_medium = medium.len() >= MIN_MEDIUM.min(pixels.len() / 4).max(1);
-    Colour {
-        bgr: means(&pixels),
-        difference: mean(pixels.iter().map(|[b, g, r]| f64::from(r.abs_diff(*g).max(b.abs_diff(*g))))),
-        gains: gains(&medium).filter(|_| has_medium),
-        neutral: share(medium.iter().filter(|bgr| is_neutral(**bgr)).count(), medium.len()),
-        chroma_correlation: correlation(&u, &v, std_u, std_v),
-        chroma_std: std_u.max(std_v),
+    let mut sums = Sums::default();
+    grid.sparse_colours().for_each(|bgr| sums.add(bgr));
+    sums.colour()
+}
+
+/// What one pass over the pixels adds up, in whole numbers.
+#[derive(Default)]
+struct Sums {
+    n: u32,
+    bgr: [u32; 3],
+    differences: u32,
+    n_medium: u32,
+    medium: [u32; 3],
+    n_neutral: u32,
+    /// Of the colour differences, without their factors: U, V, and their squares and product.
+    u: i32,
+    v: i32,
+    uu: i64,
+    vv: i64,
+    uv: i64,
+}
+
+impl Sums {
+    fn add(&mut self, bgr: [u8; 3]) {
+        let [b, g, r] = bgr.map(u32::from);
+        self.n += 1;
+        add(&mut self.bgr, [b, g, r]);
+        let (red_off, blue_off) = (r.abs_diff(g), b.abs_diff(g));
+        self.differences += red_off.max(blue_off);
+        let is_medium = bgr.iter().any(|byte| *byte >= MIN_BRIGHT) && bgr.iter().any(|byte| *byte <= MAX_BRIGHT);
+        if is_medium {
+            self.n_medium += 1;
+            add(&mut self.medium, [b, g, r]);
+            // Nearly grey: within a tenth.
+            self.n_neutral += u32::from(red_off.max(blue_off) <= g / 10 + 2);
+        }
+        let luma = ((29 * b + 150 * g + 77 * r) >> 8).cast_signed();
+        let (u, v) = (b.cast_signed() - luma, r.cast_signed() - luma);
+        self.u += u;
+        self.v += v;
+        self.uu += i64::from(u * u);
+        self.vv += i64::from(v * v);
+        self.uv += i64::from(u * v);
+    }
+
+    fn colour(&self) -> Colour {
+        let n = f64::from(self.n.max(1));
+        let n_medium = f64::from(self.n_medium);
+        let (u, v) = (f64::from(self.u) / n, f64::from(self.v) / n);
+        let spread = |squares: i64, a: f64, b: f64| squares as f64 / n - a * b;
+        let (var_u, var_v) = (spread(self.uu, u, u).max(0.0), spread(self.vv, v, v).max(0.0));
+        let both = (var_u * var_v).sqrt();
+        let [b, g, r] = self.medium.map(f64::from);
+        Colour {
+            bgr: self.bgr.map(|sum| f64::from(sum) / n),
+            difference: f64::from(self.differences) / n,
+            gains: (n_medium > n * MIN_MEDIUM && g > 0.0).then(|| Gains { red: r / g, blue: b / g }),
+            neutral: f64::from(self.n_neutral) / n_medium.max(1.0),
+            chroma_correlation: if both < 1.0 { 0.0 } else { spread(self.uv, u, v) / both },
+            // The factors of BT.601.
+            chroma_std: (0.564 * var_u.sqrt()).max(0.713 * var_v.sqrt()),
+        }
     }
 }
 
-fn means(pixels: &[[u8; 3]]) -> [f64; 3] {
-    let sums = pixels.iter().fold([0_u64; 3], |[b, g, r], pixel| {
-        let [pb, pg, pr] = pixel.map(u64::from);
-        [b + pb, g + pg, r + pr]
-    });
-    sums.map(|sum| sum as f64 / pixels.len().max(1) as f64)
-}
-
-fn gains(pixels: &[[u8; 3]]) -> Option<Gains> {
-    let [b, g, r] = means(pixels);
-    (g > 1.0).then(|| Gains { red: r / g, blue: b / g })
-}
-
-fn is_neutral([b, g, r]: [u8; 3]) -> bool {
-    let close = f64::from(g) * NEUTRAL + 2.0;
-    f64::from(r.abs_diff(g)) <= close && f64::from(b.abs_diff(g)) <= close
-}
-
-/// Colour differences after BT.601.
-fn chroma(bgr: [u8; 3]) -> (f64, f64) {
-    let [b, g, r] = bgr.map(f64::from);
-    let luma = 0.114 * b + 0.587 * g + 0.299 * r;
-    (0.564 * (b - luma), 0.713 * (r - luma))
-}
-
-fn correlation(u: &[f64], v: &[f64], std_u: f64, std_v: f64) -> f64 {
-    if std_u * std_v < 1.0 {
-        return 0.0;
+fn add(sums: &mut [u32; 3], pixel: [u32; 3]) {
+    for (sum, channel) in sums.iter_mut().zip(pixel) {
+        *sum += channel;
     }
-    let (mean_u, mean_v) = (mean(u.iter().copied()), mean(v.iter().copied()));
-    mean(u.iter().zip(v).map(|(u, v)| (u - mean_u) * (v - mean_v))) / (std_u * std_v)
 }

@@ -85,15 +85,27 @@ pub fn bars(grid: &Grid) -> Bars {
     }
 }
 
-/// For each row how many of its pixels, in 255ths, differ from the ones above them. The first row has none above.
-pub fn jumps(grid: &Grid) -> Vec<u8> {
-    let differs = |(above, below): &(&[u8; 3], &[u8; 3])| !is_close(**above, **below, MIN_JUMP);
-    let pairs = grid.colour_rows().zip(grid.colour_rows().skip(1));
+/// How much of a row is unlike the row above it, in 255ths.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Jump {
+    /// By a clear step.
+    pub clear: u8,
+    /// By a third of one at least: so much is left of an edge when the light changes.
+    pub faint: u8,
+}
+
+/// Of each row. The first one has none above it.
+pub fn jumps(grid: &Grid) -> Vec<Jump> {
     let jump = |(above, below): (&[[u8; 3]], &[[u8; 3]])| {
-        let n = above.iter().zip(below).filter(differs).count();
-        u8::try_from(n * 255 / grid.n_columns()).unwrap_or(u8::MAX)
+        // At most 960: the smaller the number, the more of them are added at once.
+        let share = |least: u8| {
+            let pairs = above.as_flattened().iter().zip(below.as_flattened());
+            let n: u16 = pairs.map(|(a, b)| u16::from(a.abs_diff(*b) > least)).sum();
+            u8::try_from(usize::from(n) * 255 / below.as_flattened().len().max(1)).unwrap_or(u8::MAX)
+        };
+        Jump { clear: share(MIN_JUMP), faint: share(MIN_JUMP / 3) }
     };
-    std::iter::once(0).chain(pairs.map(jump)).collect()
+    std::iter::once(Jump::default()).chain(grid.colour_rows().zip(grid.colour_rows().skip(1)).map(jump)).collect()
 }
 
 /// Among the pixels that changed, those that stand between neighbours of the other half-picture.
@@ -103,19 +115,23 @@ pub struct Combed {
     pub n_moved: usize,
 }
 
+/// In every fourth row, which is enough of them.
 pub fn combed(grid: &Grid, before: &Grid) -> Combed {
     let rows: Vec<&[u8]> = grid.luma_rows().collect();
     let mut counts = Combed::default();
-    for (five, old) in rows.windows(5).zip(before.luma_rows().skip(2)) {
+    for (five, old) in rows.windows(5).zip(before.luma_rows().skip(2)).step_by(4) {
         let [a, b, c, d, e] = five else { continue };
-        for (x, (new, old)) in c.iter().zip(old).enumerate() {
-            if new.abs_diff(*old) < MIN_MOTION {
-                continue;
-            }
-            counts.n_moved += 1;
-            let column = [a, b, c, d, e].map(|row| i16::from(row.get(x).copied().unwrap_or_default()));
-            counts.n_combed += usize::from(is_comb(column));
+        let has_moved = |(new, old): (&u8, &u8)| usize::from(new.abs_diff(*old) >= MIN_MOTION);
+        let n_moved: usize = c.iter().zip(old).map(has_moved).sum();
+        if n_moved == 0 {
+            continue;
         }
+        counts.n_moved += n_moved;
+        let columns = a.iter().zip(b.iter()).zip(c.iter().zip(d.iter())).zip(e.iter().zip(old));
+        let has_teeth = |(((a, b), (c, d)), (e, old)): &(((&u8, &u8), (&u8, &u8)), (&u8, &u8))| {
+            c.abs_diff(**old) >= MIN_MOTION && is_comb([**a, **b, **c, **d, **e].map(i16::from))
+        };
+        counts.n_combed += columns.filter(has_teeth).count();
     }
     counts
 }

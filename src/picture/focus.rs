@@ -49,21 +49,19 @@ pub fn focus(grid: &Grid) -> Option<f64> {
 
 /// Each value mixed with its neighbours, a quarter from each side; in its row, then in its column.
 fn smoothed(grid: &Grid) -> Vec<f32> {
-    let mix = |before: f32, at: f32, after: f32| (before + 2.0 * at + after) / 4.0;
-    let rows: Vec<Vec<f32>> = grid
-        .sparse_luma_rows()
-        .map(|row| {
-            let (before, after) = (row.iter().take(1).chain(row), row.iter().skip(1).chain(row.last()));
-            let three = before.zip(row).zip(after);
-            three.map(|((before, at), after)| mix(f32::from(*before), f32::from(*at), f32::from(*after))).collect()
-        })
-        .collect();
-    let (above, below) = (rows.iter().take(1).chain(&rows), rows.iter().skip(1).chain(rows.last()));
-    let three = above.zip(&rows).zip(below);
-    three
-        .flat_map(|((above, row), below)| {
-            let columns = above.iter().zip(row).zip(below);
-            columns.map(move |((above, at), below)| mix(*above, *at, *below))
-        })
-        .collect()
+    let width = grid.n_columns();
+    let mut across: Vec<f32> = Vec::with_capacity(width * width);
+    for row in grid.sparse_luma_rows() {
+        let (before, after) = (row.iter().take(1).chain(row), row.iter().skip(1).chain(row.last()));
+        across.extend(before.zip(row).zip(after).map(|((a, b), c)| mix(f32::from(*a), f32::from(*b), f32::from(*c))));
+    }
+    let first_row = across.get(..width).unwrap_or_default();
+    let last_row = across.get(across.len() - width..).unwrap_or_default();
+    let above = first_row.iter().chain(&across);
+    let below = across.iter().skip(width).chain(last_row);
+    above.zip(&across).zip(below).map(|((a, b), c)| mix(*a, *b, *c)).collect()
+}
+
+fn mix(before: f32, at: f32, after: f32) -> f32 {
+    (before + 2.0 * at + after) / 4.0
 }

@@ -15,7 +15,7 @@ const MIN_ROWS: f64 = 0.02;
 /// In a shorter series two equal pictures in turn are chance.
 const MIN_DOUBLED: usize = 8;
 /// Fewer moving pixels say nothing about how they move.
-const MIN_MOVED: usize = 200;
+const MIN_MOVED: usize = 100;
 
 /// All that is kept of a picture.
 pub struct Glance {
@@ -31,8 +31,8 @@ pub struct Glance {
     blocks: Vec<f64>,
     /// Mean brightness of the rows in the left half and in the right one.
     pub profiles: [Vec<f64>; 2],
-    /// For each row how much of it, in 255ths, is unlike the row above it.
-    pub jumps: Vec<u8>,
+    /// Of each row. Not of pictures that come too seldom for that.
+    pub jumps: Vec<damage::Jump>,
     combed: damage::Combed,
     green: Option<Tail>,
     tail: Option<Tail>,
@@ -51,6 +51,8 @@ impl Glance {
     /// `before` and `last` are of the picture before, if it had the same size.
     pub fn of(image: &Image, grid: &Grid, before: Option<&Grid>, last: Option<&Self>, taken_at: Instant) -> Self {
         let fingerprint = grid::fingerprint(image.pixels());
+        let since = last.map(|last| taken_at.saturating_duration_since(last.taken_at).as_secs_f64());
+        let is_seldom = since.is_some_and(|secs| secs > rhythm::MAX_PERIOD_SECS);
         Self {
             taken_at,
             fingerprint,
@@ -61,7 +63,7 @@ impl Glance {
             spatial_noise: light::spatial_noise(grid),
             blocks: light::blocks(grid),
             profiles: rhythm::profiles(grid),
-            jumps: damage::jumps(grid),
+            jumps: if is_seldom { Vec::new() } else { damage::jumps(grid) },
             combed: before.map(|before| damage::combed(grid, before)).unwrap_or_default(),
             green: damage::green(grid),
             tail: damage::tail(image),
@@ -79,6 +81,9 @@ pub fn seen(glances: &[&Glance], coding: Coding) -> Seen {
     let settled = glances.get(glances.len() / 2..).unwrap_or(glances);
     let middle = |of: &dyn Fn(&Glance) -> f64| median(settled.iter().map(|glance| of(glance))).unwrap_or_default();
     let rhythm = Rhythm::of(glances);
+    let alternation = rhythm.as_ref().and_then(|rhythm| rhythm::alternation(glances, rhythm));
+    // Edges come and go with the light.
+    let is_blinking = alternation.as_ref().is_some_and(|blink| blink.coherence >= 0.8 && blink.ratio >= 1.2);
     let tail = |glance: &&Glance| glance.tail.as_ref().map_or(0.0, |tail| tail.height);
     let usual_tail = glances.iter().map(tail).min_by(f64::total_cmp).unwrap_or(0.0);
     let new: Vec<_> = glances.iter().filter(|glance| !glance.is_same).filter_map(|glance| glance.changes).collect();
@@ -107,9 +112,9 @@ pub fn seen(glances: &[&Glance], coding: Coding) -> Seen {
         is_doubled: is_doubled(glances),
         green: rows(glances, |glance| glance.green.as_ref()),
         tail: rows(glances, |glance| glance.tail.as_ref().filter(|tail| tail.height >= usual_tail + MIN_ROWS)),
-        torn: rhythm.as_ref().and_then(|rhythm| rhythm::torn(glances, rhythm)),
+        torn: rhythm.as_ref().filter(|_| !is_blinking).and_then(|rhythm| rhythm::torn(glances, rhythm)),
         bands: rhythm.as_ref().and_then(|rhythm| rhythm::bands(glances, rhythm)),
-        alternation: rhythm.as_ref().and_then(|rhythm| rhythm::alternation(glances, rhythm)),
+        alternation,
         colour: settled_colour(settled),
         combed: combed(glances),
         focus: quantile(glances.iter().filter_map(|glance| glance.focus), 0.75),

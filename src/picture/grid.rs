@@ -48,10 +48,6 @@ impl Grid {
         self.luma_rows().step_by(self.step)
     }
 
-    pub fn sparse_luma(&self) -> impl Iterator<Item = u8> {
-        self.sparse_luma_rows().flatten().copied()
-    }
-
     pub fn sparse_colours(&self) -> impl Iterator<Item = [u8; 3]> {
         self.colour_rows().step_by(self.step).flatten().copied()
     }
@@ -99,7 +95,7 @@ mod tests {
 
     #[test]
     fn fingerprints_tell_apart_what_differs_in_one_bit() {
-        let bytes: Vec<u8> = (0..1_000_u32).map(|n| (n % 251) as u8).collect();
+        let bytes: Vec<u8> = (0..=250).cycle().take(1_000).collect();
         let all: std::collections::HashSet<u64> = (0..bytes.len())
             .map(|at| {
                 let mut other = bytes.clone();

@@ -19,7 +19,8 @@ pub struct Changes {
 }
 
 pub fn luma(grid: &Grid) -> Luma {
-    let histogram = Histogram::new(grid.sparse_luma());
+    let mut histogram = Histogram::default();
+    grid.sparse_luma_rows().for_each(|row| histogram.add(row.iter().copied()));
     Luma {
         mean: histogram.mean(),
         std: histogram.std(),
@@ -34,8 +35,10 @@ pub fn luma(grid: &Grid) -> Luma {
 
 /// The difference of two pictures has the noise of both. What moves is less than half of it, or is taken for noise.
 pub fn changes(grid: &Grid, before: &Grid) -> Changes {
-    let steps = grid.sparse_luma().zip(before.sparse_luma()).map(|(a, b)| a.abs_diff(b));
-    let steps = Histogram::new(steps);
+    let mut steps = Histogram::default();
+    for (row, old) in grid.sparse_luma_rows().zip(before.sparse_luma_rows()) {
+        steps.add(row.iter().zip(old).map(|(new, old)| new.abs_diff(*old)));
+    }
     let still = steps.share(0..=0);
     let noise = if still >= 0.9 { 0.0 } else { steps.quantile(0.5) / MEDIAN_DEVIATIONS / 2.0_f64.sqrt() };
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates")]
@@ -45,12 +48,12 @@ pub fn changes(grid: &Grid, before: &Grid) -> Changes {
 
 /// From how far each pixel is from the mean of the ones above and below.
 pub fn spatial_noise(grid: &Grid) -> f64 {
-    let bends = grid.sparse_neighbours().flat_map(|(above, row, below)| {
+    let mut bends = Histogram::default();
+    for (above, row, below) in grid.sparse_neighbours() {
+        // The half of the second difference, which has six times the variance of one pixel.
         let columns = above.iter().zip(row).zip(below);
-        // Half of the second difference, which has 6 times the variance of one pixel.
-        columns.map(|((above, at), below)| (i16::midpoint((*above).into(), (*below).into()) - i16::from(*at)).abs())
-    });
-    let bends = Histogram::new(bends.map(|bend| u8::try_from(bend).unwrap_or(u8::MAX)));
+        bends.add(columns.map(|((above, at), below)| u8::midpoint(*above, *below).abs_diff(*at)));
+    }
     if bends.share(0..=0) >= 0.9 { 0.0 } else { bends.quantile(0.5) / MEDIAN_DEVIATIONS / 1.5_f64.sqrt() }
 }
 
@@ -59,13 +62,12 @@ pub fn blocks(grid: &Grid) -> Vec<f64> {
     let (across, down) = BLOCKS;
     let mut sums = vec![(0_u32, 0_u32); across * down];
     let n_rows = grid.sparse_luma_rows().count();
+    let width = grid.n_columns().div_ceil(across);
     for (y, row) in grid.sparse_luma_rows().enumerate() {
-        let first = y * down / n_rows * across;
-        for (x, luma) in row.iter().enumerate() {
-            if let Some((sum, n)) = sums.get_mut(first + x * across / grid.n_columns()) {
-                *sum += u32::from(*luma);
-                *n += 1;
-            }
+        let sums = sums.iter_mut().skip(y * down / n_rows * across);
+        for ((sum, n), part) in sums.zip(row.chunks(width)) {
+            *sum += part.iter().map(|luma| u32::from(*luma)).sum::<u32>();
+            *n += u32::try_from(part.len()).unwrap_or(0);
         }
     }
     sums.iter().filter(|(_, n)| *n > 0).map(|(sum, n)| f64::from(*sum) / f64::from(*n)).collect()

@@ -34,16 +34,20 @@ pub struct Histogram {
     n: u32,
 }
 
+impl Default for Histogram {
+    fn default() -> Self {
+        Self { counts: [0; 256], n: 0 }
+    }
+}
+
 impl Histogram {
-    pub fn new(bytes: impl IntoIterator<Item = u8>) -> Self {
-        let mut histogram = Self { counts: [0; 256], n: 0 };
+    pub fn add(&mut self, bytes: impl IntoIterator<Item = u8>) {
         for byte in bytes {
-            if let Some(count) = histogram.counts.get_mut(usize::from(byte)) {
+            if let Some(count) = self.counts.get_mut(usize::from(byte)) {
                 *count += 1;
-                histogram.n += 1;
+                self.n += 1;
             }
         }
-        histogram
     }
 
     pub fn counts(&self) -> impl Iterator<Item = (u8, u32)> {
@@ -91,7 +95,8 @@ mod tests {
 
     #[test]
     fn quantiles_of_bytes_are_finer_than_a_step() {
-        let histogram = Histogram::new([0, 0, 0, 1]);
+        let mut histogram = Histogram::default();
+        histogram.add([0, 0, 0, 1]);
         assert!((histogram.quantile(0.5) - 1.0 / 3.0).abs() < 1e-9);
         assert!((histogram.quantile(1.0) - 1.5).abs() < 1e-9);
         assert!((histogram.share(0..=0) - 0.75).abs() < 1e-9);

@@ -2,13 +2,14 @@
 
 use std::f64::consts::TAU;
 
+use super::damage::Jump;
 use super::glance::{Glance, mean_of};
 use super::grid::Grid;
 use super::numbers::{mean, median, share};
 use super::{Alternation, Bands, Same};
 
 /// Slower cameras, and those that are looked at now and then, show no rhythm.
-const MAX_PERIOD_SECS: f64 = 0.25;
+pub const MAX_PERIOD_SECS: f64 = 0.25;
 const MIN_PICTURES: usize = 12;
 /// Rows of a profile: enough for the narrowest bands.
 const N_BINS: usize = 120;
@@ -20,8 +21,8 @@ const MIN_LIGHT: f64 = 6.0;
 const MIN_PACE: f64 = 0.04;
 /// The mains keep their frequency within a fifth of a hertz; cameras their rate less well.
 const PACE_TOLERANCE: f64 = 0.04;
-/// A tear goes over so much of the width.
-const MIN_TEAR: u8 = 64;
+/// A tear goes over so much of the width, in 255ths.
+const MIN_TEAR: u8 = 18;
 
 /// How the pictures follow each other.
 pub struct Rhythm {
@@ -105,7 +106,7 @@ pub fn alternation(glances: &[&Glance], rhythm: &Rhythm) -> Option<Alternation> 
 }
 
 /// The share of the pictures in which one row is unlike the row above it over a good part of its width, as it is in neither
-/// neighbour, there or near. Edges that stand still are in the neighbours at the same row, edges that move are close to it.
+/// neighbour. Edges that stand still are there in the neighbours too; those that move are close by.
 pub fn torn(glances: &[&Glance], rhythm: &Rhythm) -> Option<f64> {
     let (mut n, mut n_torn) = (0, 0);
     for [before, at, after] in rhythm.threes(glances) {
@@ -115,16 +116,21 @@ pub fn torn(glances: &[&Glance], rhythm: &Rhythm) -> Option<f64> {
     (n > 0).then(|| share(n_torn, n))
 }
 
-fn has_tear(jumps: &[u8], before: &[u8], after: &[u8]) -> bool {
+fn has_tear(jumps: &[Jump], before: &[Jump], after: &[Jump]) -> bool {
     let near = (jumps.len() / 20).max(4);
-    let largest = |jumps: &[u8], from: usize, to: usize| {
-        jumps.get(from..to.min(jumps.len())).and_then(|near| near.iter().max().copied()).unwrap_or(0)
+    // What one picture has clearly, and the other one not even faintly.
+    let more =
+        |a: &[Jump], b: &[Jump]| -> Vec<u8> { a.iter().zip(b).map(|(a, b)| a.clear.saturating_sub(b.faint)).collect() };
+    let new: Vec<u8> = more(jumps, before).iter().zip(more(jumps, after)).map(|(a, b)| *a.min(&b)).collect();
+    let gone = [more(before, jumps), more(after, jumps)];
+    let largest = |rows: &[u8], from: usize, to: usize| {
+        rows.get(from..to.min(rows.len())).and_then(|rows| rows.iter().max().copied()).unwrap_or(0)
     };
-    jumps.iter().enumerate().any(|(y, jump)| {
+    new.iter().enumerate().any(|(y, jump)| {
         let half = jump / 2;
         *jump >= MIN_TEAR
-            && largest(jumps, y.saturating_sub(4), y.saturating_sub(1)).max(largest(jumps, y + 2, y + 5)) < half
-            && [before, after].iter().all(|other| largest(other, y.saturating_sub(near), y + near + 1) < half)
+            && largest(&new, y.saturating_sub(4), y.saturating_sub(1)).max(largest(&new, y + 2, y + 5)) < half
+            && gone.iter().all(|gone| largest(gone, y.saturating_sub(near), y + near + 1) < half)
     })
 }
 
@@ -187,13 +193,13 @@ pub fn bands(glances: &[&Glance], rhythm: &Rhythm) -> Option<Bands> {
     let best = analysed.iter().max_by(|a, b| size(a.turn).total_cmp(&size(b.turn)))?;
     let background = median(analysed.iter().map(|analysis| analysis.power))?;
     let pace = best.turn.1.atan2(best.turn.0) / TAU;
-    Some(Bands {
-        mains_hz: mains(pace, rhythm.period_secs),
-        percent: 200.0 * best.power.sqrt(),
-        coherence: size(best.turn) / best.turn_at_most.max(f64::MIN_POSITIVE),
-        snr: best.power / background.max(f64::MIN_POSITIVE),
-        unity: best.unity,
-    })
+    let percent = 200.0 * best.power.sqrt();
+    let coherence = size(best.turn) / best.turn_at_most.max(f64::MIN_POSITIVE);
+    let snr = best.power / background.max(f64::MIN_POSITIVE);
+    // Things that move make bands too: slower ones, or not alike in both halves.
+    let is_clear = percent > 0.5 && coherence > 0.9 && snr > 20.0 && best.unity > 0.8;
+    let mains_hz = mains(pace, rhythm.period_secs).filter(|_| is_clear);
+    Some(Bands { mains_hz, percent, coherence, snr, unity: best.unity })
 }
 
 /// Bands of one height.

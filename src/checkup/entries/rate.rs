@@ -119,13 +119,13 @@ fn uncompressed_slow(facts: &Facts) -> Option<Opinion> {
 }
 
 /// As it stood while it streamed, else before.
-fn control(facts: &Facts, id: u32) -> Option<&Control> {
+pub fn control(facts: &Facts, id: u32) -> Option<&Control> {
     let streaming = facts.stream.iter().flat_map(|stream| &stream.controls);
     let before = facts.abilities.iter().flat_map(|abilities| &abilities.controls);
     streaming.chain(before).find(|control| control.id == id)
 }
 
-fn value(facts: &Facts, id: u32) -> Option<i64> {
+pub fn value(facts: &Facts, id: u32) -> Option<i64> {
     control(facts, id)?.value
 }
 

@@ -1,0 +1,599 @@
+//! What is wrong with the picture itself (F05, F15, F60 to F65, F67 to F73).
+
+use super::super::facts::{Facts, SourceKind};
+use super::rate::{control, value};
+use super::{Action, Entry, Fix, Gravity, Layer, Opinion};
+use crate::control::{
+    AUTO_EXPOSURE, AUTO_FOCUS, AUTO_WHITE_BALANCE, EXPOSURE_TIME, GAIN, Kind, POWER_LINE_FREQUENCY, PRIVACY,
+    SATURATION, Setting,
+};
+use crate::device::DeviceKind;
+use crate::frame::PixelFormat;
+use crate::phrases::{Said, number};
+use crate::picture::{Gains, Seen};
+
+pub const ENTRIES: &[Entry] = &[
+    Entry { id: "F05", slug: "infrared", layer: Layer::Picture, gravity: Gravity::Warning, judge: infrared },
+    Entry {
+        id: "F15",
+        slug: "privacy-shutter",
+        layer: Layer::Access,
+        gravity: Gravity::Critical,
+        judge: privacy_shutter,
+    },
+    Entry { id: "F60", slug: "lens-covered", layer: Layer::Picture, gravity: Gravity::Critical, judge: lens_covered },
+    Entry { id: "F60", slug: "shutter", layer: Layer::Picture, gravity: Gravity::Critical, judge: shutter },
+    Entry { id: "F61", slug: "black-signal", layer: Layer::Picture, gravity: Gravity::Critical, judge: black_signal },
+    Entry { id: "F62", slug: "green", layer: Layer::Picture, gravity: Gravity::Critical, judge: green },
+    Entry {
+        id: "F63",
+        slug: "swapped-colours",
+        layer: Layer::Picture,
+        gravity: Gravity::Warning,
+        judge: swapped_colours,
+    },
+    Entry { id: "F64", slug: "torn", layer: Layer::Picture, gravity: Gravity::Warning, judge: torn },
+    Entry { id: "F65", slug: "frozen", layer: Layer::Picture, gravity: Gravity::Critical, judge: frozen },
+    Entry { id: "F67", slug: "banding", layer: Layer::Picture, gravity: Gravity::Warning, judge: banding },
+    Entry { id: "F68", slug: "over-exposed", layer: Layer::Picture, gravity: Gravity::Warning, judge: over_exposed },
+    Entry { id: "F68", slug: "under-exposed", layer: Layer::Picture, gravity: Gravity::Warning, judge: under_exposed },
+    Entry { id: "F69", slug: "out-of-focus", layer: Layer::Picture, gravity: Gravity::Warning, judge: out_of_focus },
+    Entry { id: "F70", slug: "white-balance", layer: Layer::Picture, gravity: Gravity::Warning, judge: white_balance },
+    Entry { id: "F71", slug: "black-bars", layer: Layer::Picture, gravity: Gravity::Warning, judge: black_bars },
+    Entry { id: "F72", slug: "combing", layer: Layer::Picture, gravity: Gravity::Warning, judge: combing },
+    Entry { id: "F72", slug: "doubled", layer: Layer::Picture, gravity: Gravity::Warning, judge: doubled },
+    Entry { id: "F73", slug: "noise", layer: Layer::Picture, gravity: Gravity::Warning, judge: noise },
+];
+
+/// The first pictures after a start may be anything.
+const MIN_PICTURES: u32 = 5;
+/// `V4L2_EXPOSURE_MANUAL` and `V4L2_EXPOSURE_APERTURE_PRIORITY`.
+const MANUAL: i64 = 1;
+const APERTURE_PRIORITY: i64 = 3;
+/// So sure is a judge to whom everything fits.
+const SURE: f64 = 0.95;
+/// What speaks against it does not exclude it.
+const DOUBTED: f64 = 0.3;
+
+/// Names of what turns the signal of another camera into USB.
+const CAPTURE_CARDS: &[&str] = &["hdmi", "capture", "cam link", "live gamer", "sdi", "av to usb", "usb video grabber"];
+
+fn seen(facts: &Facts) -> Option<&Seen> {
+    facts.picture.as_ref().filter(|seen| seen.n_pictures >= MIN_PICTURES)
+}
+
+fn is_at_maximum(facts: &Facts, id: u32) -> bool {
+    let Some(control) = control(facts, id) else { return false };
+    matches!(&control.kind, Kind::Integer { min, max, .. } if max > min && control.value == Some(*max))
+}
+
+/// A fix at the press of a button, where the camera has that control.
+fn setting(facts: &Facts, name: &str, id: u32, value: i64) -> Option<Fix> {
+    control(facts, id)?;
+    Some(Fix::new(name).does(Action::SetControl(Setting { id, value })))
+}
+
+fn is_virtual(facts: &Facts) -> bool {
+    facts.device().is_some_and(|device| device.kind == DeviceKind::Virtual)
+}
+
+impl Opinion {
+    fn maybe(self, fix: Option<Fix>) -> Self {
+        fix.into_iter().fold(self, Self::fix)
+    }
+
+    fn brightness(self, seen: &Seen) -> Self {
+        self.seen(Said::new("evidence.mean").with("mean", number(seen.luma.mean, 1)))
+    }
+
+    fn noise(self, seen: &Seen) -> Self {
+        self.seen(Said::new("evidence.noise").with("noise", number(seen.noise.temporal.unwrap_or_default(), 1)))
+    }
+
+    /// Gain and exposure, where the camera has them as high as they go.
+    fn light_wanted(self, facts: &Facts) -> Self {
+        let gain = is_at_maximum(facts, GAIN).then(|| Said::new("evidence.gain-maximum"));
+        let exposure = is_at_maximum(facts, EXPOSURE_TIME).then(|| Said::new("evidence.exposure-maximum"));
+        gain.into_iter().chain(exposure).fold(self, Self::seen)
+    }
+}
+
+/// Black, be it with the noise of a sensor: nothing in it is bright, and no part is brighter than another.
+fn is_black(seen: &Seen) -> bool {
+    let is_dark = seen.luma.mean < 4.0 && seen.luma.std < 2.5 && seen.luma.peak < 24.0 && seen.structure < 1.0;
+    // What is black in video range, not converted.
+    is_dark || seen.is_uniform && seen.luma.mean < 20.0 && seen.colour.difference < 3.0
+}
+
+/// Each picture equal to the one before, to the last bit: no sensor looks.
+fn is_dead(seen: &Seen) -> bool {
+    seen.is_uniform || seen.same.lasts && seen.same.n == seen.n_pictures
+}
+
+/// A picture came once something was done otherwise.
+fn shows_more(facts: &Facts) -> bool {
+    let mut tried = facts.experiments.iter().map(|experiment| &experiment.after);
+    tried.any(|after| after.fault.is_none() && after.mean.is_some_and(|mean| mean > 24.0))
+}
+
+fn capture_card(facts: &Facts) -> Option<&str> {
+    let name = facts.device()?.name.as_str();
+    CAPTURE_CARDS.iter().any(|part| name.to_lowercase().contains(part)).then_some(name)
+}
+
+/// Not a camera whose colours are turned off, or that looks at something grey: that does not blink.
+fn infrared(facts: &Facts) -> Option<Opinion> {
+    let seen = seen(facts)?;
+    let blink = seen.alternation.as_ref().filter(|blink| blink.ratio >= 1.3 && blink.coherence >= 0.8)?;
+    // What the device itself tells has its own entry.
+    if seen.colour.difference >= 2.0 || facts.device().is_some_and(|device| device.kind == DeviceKind::Infrared) {
+        return None;
+    }
+    let has_colour_off = control(facts, SATURATION).is_some_and(|control| match control.kind {
+        Kind::Integer { min, .. } => control.value == Some(min),
+        _ => false,
+    });
+    let confidence = if has_colour_off { 0.6 } else { 0.85 };
+    let opinion = Opinion::new("infrared", confidence).with("ratio", number(blink.ratio, 1));
+    let opinion = opinion.seen(Said::new("evidence.grey"));
+    let sibling = facts.presence.iter().flat_map(|presence| &presence.siblings).find(|s| s.kind == DeviceKind::Camera);
+    Some(match sibling {
+        Some(camera) => opinion.fix(
+            Fix::new("choose-device")
+                .with("camera", camera.name.as_str())
+                .does(Action::ChooseDevice(camera.identity.clone())),
+        ),
+        None => opinion.fixes(&["choose-camera"]),
+    })
+}
+
+fn privacy_shutter(facts: &Facts) -> Option<Opinion> {
+    if value(facts, PRIVACY) != Some(1) {
+        return None;
+    }
+    // Some cameras send a drawing of a crossed-out camera instead of black.
+    let picture = seen(facts);
+    let confidence = match picture {
+        Some(seen) if is_black(seen) || is_dead(seen) => 0.97,
+        Some(_) => DOUBTED,
+        None => 0.8,
+    };
+    let opinion = Opinion::new("privacy-shutter", confidence).seen(Said::new("evidence.privacy-on"));
+    let opinion = picture.into_iter().fold(opinion, Opinion::brightness);
+    Some(opinion.fixes(&["open-shutter", "shutter-key", "vendor-privacy"]))
+}
+
+/// What both kinds of a covered lens have in common. Virtual cameras and files may be black for reasons of their own.
+fn covered(facts: &Facts) -> Option<&Seen> {
+    seen(facts).filter(|seen| is_black(seen) && !is_virtual(facts) && facts.source.kind != SourceKind::File)
+}
+
+impl Opinion {
+    /// That pictures come, how bright they are, and what to open.
+    fn black(self, facts: &Facts, seen: &Seen) -> Self {
+        let fps = facts.stream.as_ref().and_then(|stream| stream.fps).or(seen.rate);
+        let arriving = fps.map(|fps| Said::new("evidence.arriving").with("fps", fps));
+        let opinion = arriving.into_iter().fold(self, Self::seen).brightness(seen).light_wanted(facts);
+        opinion.fixes(&["open-shutter", "shutter-key"])
+    }
+}
+
+/// A sensor without light still has its noise: it works, and something is before it. In a dark room some part is brighter.
+fn lens_covered(facts: &Facts) -> Option<Opinion> {
+    let seen = covered(facts).filter(|seen| !is_dead(seen))?;
+    let is_light_wanted = is_at_maximum(facts, GAIN) || is_at_maximum(facts, EXPOSURE_TIME);
+    let confidence = match () {
+        () if value(facts, PRIVACY) == Some(1) => DOUBTED,
+        () if is_light_wanted => SURE,
+        () => 0.88,
+    };
+    let opinion = Opinion::new("lens-covered", confidence).with("mean", number(seen.luma.mean, 1)).noise(seen);
+    Some(opinion.black(facts, seen).fixes(&["more-light"]))
+}
+
+/// Black to the last bit: the camera does not look, as with shutters that its electronics know of.
+fn shutter(facts: &Facts) -> Option<Opinion> {
+    let seen = covered(facts).filter(|seen| is_dead(seen))?;
+    let has_other_cause = value(facts, PRIVACY) == Some(1) || shows_more(facts) || capture_card(facts).is_some();
+    let opinion = Opinion::new("shutter", if has_other_cause { DOUBTED } else { 0.7 });
+    let opinion = opinion.seen(Said::new("evidence.no-noise")).black(facts, seen);
+    Some(opinion.fixes(&["other-program", "other-backend"]))
+}
+
+fn black_signal(facts: &Facts) -> Option<Opinion> {
+    let seen = seen(facts).filter(|seen| is_black(seen) && is_dead(seen) && !is_virtual(facts))?;
+    let opinion = if shows_more(facts) {
+        Opinion::new("black-signal", 0.92).kind("elsewhere").fixes(&["other-backend"])
+    } else {
+        let camera = capture_card(facts)?;
+        let opinion = Opinion::new("black-signal", 0.75).kind("no-signal").with("camera", camera);
+        opinion.fixes(&["check-signal", "copy-protection-off"])
+    };
+    Some(opinion.seen(Said::new("evidence.no-noise")).brightness(seen))
+}
+
+fn green(facts: &Facts) -> Option<Opinion> {
+    let seen = seen(facts).filter(|seen| seen.green.height >= 0.02)?;
+    let green = &seen.green;
+    // A buffer or two are empty at the start of many streams.
+    let confidence = if green.pictures >= 0.1 { SURE } else { 0.45 };
+    let opinion = Opinion::new("green", confidence);
+    let opinion = if green.height > 0.99 { opinion.kind("whole") } else { opinion.kind("part") };
+    let opinion = opinion
+        .with("height", green.height * 100.0)
+        .with("pictures", green.pictures * 100.0)
+        .seen(Said::new("evidence.green").with("height", green.height * 100.0));
+    let opinion = opinion.fix(Fix::new("restart-stream").does(Action::RestartStream));
+    Some(opinion.fix(use_mjpg()).fixes(&["other-port", "other-cable"]))
+}
+
+fn use_mjpg() -> Fix {
+    Fix::new("use-mjpg").does(Action::UseFormat(PixelFormat::MJPG))
+}
+
+/// Whether the other picture has this one's red where its blue is.
+fn are_exchanged(before: [f64; 3], after: [f64; 3]) -> bool {
+    let ([b, _, r], [other_b, _, other_r]) = (before, after);
+    let straight = (b - other_b).abs() + (r - other_r).abs();
+    let crossed = (b - other_r).abs() + (r - other_b).abs();
+    (b - r).abs() >= 5.0 && crossed * 3.0 < straight
+}
+
+fn swapped_colours(facts: &Facts) -> Option<Opinion> {
+    let seen = seen(facts)?;
+    let proof = facts.experiments.iter().find(|tried| {
+        let colours = tried.before.bgr.zip(tried.after.bgr);
+        tried.before.got.format != tried.after.got.format
+            && colours.is_some_and(|(before, after)| are_exchanged(before, after))
+    });
+    let colour = &seen.colour;
+    // Brightness taken for colour and colour for brightness: both colour differences go the same way, and little brightness
+    // is left.
+    let is_misread =
+        colour.chroma_correlation > 0.9 && colour.chroma_std > 20.0 && seen.luma.std < 0.8 * colour.chroma_std;
+    let [b, g, r] = colour.bgr;
+    // What a buffer full of ones becomes, read as YUV.
+    let is_magenta = seen.is_uniform && b > 245.0 && r > 245.0 && (110.0..140.0).contains(&g);
+    let opinion = match proof {
+        Some(tried) => Opinion::new("swapped-colours", SURE).kind("exchanged").with("with", tried.with.as_str()),
+        None if is_misread => Opinion::new("swapped-colours", 0.8).kind("misread"),
+        None if is_magenta => Opinion::new("swapped-colours", 0.8).kind("magenta"),
+        None => return None,
+    };
+    Some(opinion.fix(use_mjpg()).fixes(&["other-backend"]))
+}
+
+fn torn(facts: &Facts) -> Option<Opinion> {
+    let seen = seen(facts)?;
+    let torn = seen.torn?;
+    // One may be the flash of a lamp.
+    if torn * f64::from(seen.n_pictures) < 1.9 || torn < 0.01 {
+        return None;
+    }
+    let has_tail = seen.tail.pictures >= 0.01;
+    let opinion = Opinion::new("torn", if has_tail { SURE } else { 0.85 }).with("percent", torn * 100.0);
+    let opinion = if has_tail {
+        opinion.seen(Said::new("evidence.tail").with("height", seen.tail.height * 100.0))
+    } else {
+        opinion
+    };
+    let opinion = opinion.fixes(&["smaller-size", "other-cable", "other-port"]);
+    Some(opinion.fix(Fix::new("restart-stream").does(Action::RestartStream)))
+}
+
+/// Not of one colour, which has other causes; nor of a virtual camera or a file, which may well stand still.
+fn frozen(facts: &Facts) -> Option<Opinion> {
+    let seen = seen(facts)?;
+    let is_still_rightly = is_virtual(facts) || facts.source.kind == SourceKind::File;
+    if seen.same.secs < 1.0 || seen.is_uniform || is_black(seen) || is_still_rightly {
+        return None;
+    }
+    let confidence = match () {
+        // Nothing moves, and nothing changes: the coder may have nothing to send.
+        () if seen.is_coded_as_differences => DOUBTED,
+        () if value(facts, PRIVACY) == Some(1) => DOUBTED,
+        () if seen.same.lasts => SURE,
+        () => 0.7,
+    };
+    let opinion = Opinion::new("frozen", confidence).with("secs", number(seen.same.secs, 1));
+    let opinion = match () {
+        () if seen.is_coded_as_differences => opinion.kind("coded"),
+        () if !seen.same.lasts => opinion.kind("again"),
+        () => opinion,
+    };
+    let opinion = opinion.seen(Said::new("evidence.same").with("n", seen.same.n));
+    let restart = Fix::new("restart-stream").does(Action::RestartStream);
+    let reopen = Fix::new("reconnect").does(Action::Reconnect);
+    Some(opinion.fix(restart).fix(reopen).fixes(&["replug"]))
+}
+
+fn banding(facts: &Facts) -> Option<Opinion> {
+    let bands = seen(facts)?.bands.as_ref()?;
+    let hz = bands.mains_hz?;
+    let evidence = Said::new("evidence.bands").with("coherence", number(bands.coherence, 2)).with("snr", bands.snr);
+    let opinion = Opinion::new("banding", SURE).with("hz", hz).with("percent", number(bands.percent, 1)).seen(evidence);
+    // `V4L2_CID_POWER_LINE_FREQUENCY_50HZ` and `..._60HZ`.
+    let wanted = if hz < 55.0 { 1 } else { 2 };
+    let is_set = value(facts, POWER_LINE_FREQUENCY) == Some(wanted);
+    let set = setting(facts, "mains-frequency", POWER_LINE_FREQUENCY, wanted).filter(|_| !is_set);
+    let opinion = opinion.maybe(set.map(|fix| fix.with("hz", hz)));
+    Some(opinion.fix(Fix::new("exposure-of-mains").with("pulses", hz * 2.0)).fixes(&["steady-light"]))
+}
+
+fn is_exposed_by_hand(facts: &Facts) -> bool {
+    value(facts, AUTO_EXPOSURE) == Some(MANUAL)
+}
+
+impl Opinion {
+    /// Leave the exposure to the camera, which then sees to it.
+    fn exposed_by_hand(self, facts: &Facts) -> Self {
+        let Some(control) = control(facts, AUTO_EXPOSURE).filter(|_| is_exposed_by_hand(facts)) else { return self };
+        // Devices have different automatic modes; what they begin with is one that they have.
+        let value = if control.default == MANUAL { APERTURE_PRIORITY } else { control.default };
+        let fix = Fix::new("auto-exposure-on").does(Action::SetControl(Setting { id: AUTO_EXPOSURE, value }));
+        self.seen(Said::new("evidence.exposure-by-hand")).fix(fix)
+    }
+
+    fn reset_controls(self) -> Self {
+        self.fix(Fix::new("reset-controls").does(Action::ResetControls))
+    }
+}
+
+fn over_exposed(facts: &Facts) -> Option<Opinion> {
+    let seen = seen(facts).filter(|seen| !seen.is_uniform)?;
+    let luma = &seen.luma;
+    if luma.share_white < 0.25 || luma.mean < 170.0 || luma.p50 < 200.0 {
+        return None;
+    }
+    let opinion = Opinion::new("over-exposed", if is_exposed_by_hand(facts) { 0.9 } else { 0.75 });
+    let opinion = opinion.with("percent", luma.share_white * 100.0).brightness(seen).exposed_by_hand(facts);
+    Some(opinion.reset_controls().fixes(&["less-light"]))
+}
+
+/// Lamps in a dark room are bright: a camera that shows them sees what there is.
+fn under_exposed(facts: &Facts) -> Option<Opinion> {
+    let seen = seen(facts).filter(|seen| !is_black(seen) && !seen.is_uniform)?;
+    if seen.luma.mean >= 40.0 || seen.luma.peak >= 120.0 {
+        return None;
+    }
+    let by_hand = is_exposed_by_hand(facts);
+    let opinion = Opinion::new("under-exposed", if by_hand { 0.9 } else { 0.7 });
+    let opinion = if by_hand { opinion.called("by-hand") } else { opinion };
+    let opinion = opinion.with("mean", seen.luma.mean).brightness(seen).light_wanted(facts);
+    let opinion = opinion.seen(Said::new("evidence.structure").with("std", number(seen.structure, 1)));
+    Some(opinion.exposed_by_hand(facts).fixes(&["more-light"]).reset_controls())
+}
+
+/// Only of what is all out of focus: something in the picture is sharp where the lens is right.
+fn out_of_focus(facts: &Facts) -> Option<Opinion> {
+    const SHARP: f64 = 0.5;
+    let focus = seen(facts)?.focus.filter(|focus| *focus < 0.31)?;
+    let is_by_hand = value(facts, AUTO_FOCUS) == Some(0);
+    let opinion = Opinion::new("out-of-focus", if is_by_hand { 0.8 } else { 0.65 });
+    // An edge that takes so many of 320 pixels.
+    let opinion = opinion.with("times", number(SHARP / focus.max(0.01), 1));
+    let opinion = opinion.maybe(setting(facts, "auto-focus-on", AUTO_FOCUS, 1).filter(|_| is_by_hand));
+    Some(opinion.fixes(&["clean-lens", "focus-distance"]))
+}
+
+fn white_balance(facts: &Facts) -> Option<Opinion> {
+    let seen = seen(facts)?;
+    let Gains { red, blue } = seen.colour.gains?;
+    let is_off = |gain: f64| !(0.7..=1.4).contains(&gain);
+    // Something is grey in almost any scene, if the white balance is right.
+    if !(is_off(red) || is_off(blue)) || seen.colour.neutral > 0.01 || seen.green.height > 0.0 {
+        return None;
+    }
+    let balance = value(facts, AUTO_WHITE_BALANCE);
+    // Light is red or blue; what is green is the scene.
+    let is_of_light = (red > 1.0) != (blue > 1.0);
+    let confidence = match (balance, is_of_light) {
+        (Some(0), _) => 0.8,
+        (Some(_), _) | (None, false) => 0.4,
+        (None, true) => 0.6,
+    };
+    let opinion = Opinion::new("white-balance", confidence);
+    let opinion = opinion.kind(if red > blue { "red" } else { "blue" });
+    let gains = Said::new("evidence.gains").with("red", number(red, 2)).with("blue", number(blue, 2));
+    let automatic = setting(facts, "auto-white-balance-on", AUTO_WHITE_BALANCE, 1).filter(|_| balance == Some(0));
+    Some(opinion.seen(gains).maybe(automatic).reset_controls())
+}
+
+fn black_bars(facts: &Facts) -> Option<Opinion> {
+    let bars = &seen(facts).filter(|seen| !is_black(seen))?.bars;
+    let pair = |a: f64, b: f64| (a.min(b) >= 0.03 && (a - b).abs() <= 0.05).then_some((a + b) * 100.0);
+    let (kind, percent) = match (pair(bars.top, bars.bottom), pair(bars.left, bars.right)) {
+        (Some(percent), None) => ("lying", percent),
+        (None, Some(percent)) => ("upright", percent),
+        (Some(percent), Some(_)) => ("around", percent),
+        (None, None) => return None,
+    };
+    let opinion = Opinion::new("black-bars", 0.65).kind(kind).with("percent", percent);
+    Some(opinion.fixes(&["size-of-same-shape"]))
+}
+
+fn combing(facts: &Facts) -> Option<Opinion> {
+    let seen = seen(facts).filter(|seen| seen.combed > 0.06)?;
+    let opinion = Opinion::new("combing", 0.85);
+    let opinion = opinion.seen(Said::new("evidence.combed").with("percent", seen.combed * 100.0));
+    Some(opinion.fixes(&["progressive", "half-height"]))
+}
+
+fn doubled(facts: &Facts) -> Option<Opinion> {
+    let seen = seen(facts).filter(|seen| seen.is_doubled && !seen.is_coded_as_differences)?;
+    let fps = seen.rate?;
+    let half = (fps / 2.0).round();
+    let opinion = Opinion::new("doubled", 0.85).with("fps", fps).with("true", half);
+    Some(opinion.fix(Fix::new("use-rate").with("fps", half).does(Action::UseRate(half))))
+}
+
+/// More is no sensor's noise, but the picture of something.
+const MAX_NOISE: f64 = 50.0;
+
+fn noise(facts: &Facts) -> Option<Opinion> {
+    let seen = seen(facts)?;
+    // What moves is no noise in the one measure, and fine structure none in the other.
+    let noise = seen.noise.temporal?.min(seen.noise.spatial);
+    if !(12.0..MAX_NOISE).contains(&noise) {
+        return None;
+    }
+    let is_gained = is_at_maximum(facts, GAIN);
+    let opinion = Opinion::new("noise", if is_gained { 0.9 } else { 0.75 }).with("noise", noise);
+    Some(opinion.brightness(seen).light_wanted(facts).fixes(&["more-light", "less-gain", "lower-rate"]))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::checkup::entries::LIKELY;
+    use crate::checkup::facts;
+    use crate::checkup::verdict::{Finding, findings};
+    use crate::control::Control;
+    use crate::picture::{Coding, Watcher};
+    use crate::source::simulated::pictures;
+
+    /// What a check-up of the simulated camera knows of its pictures after so many.
+    fn facts_of(line: &str, n: usize) -> Facts {
+        let mut watcher = Watcher::new(Coding::Whole);
+        let began = Instant::now();
+        for (due, image) in pictures(line).take(n) {
+            watcher.add(&image, began + due);
+        }
+        let source = facts::Source { kind: SourceKind::Simulated, ..facts::Source::default() };
+        Facts { source, picture: Some(watcher.seen()), ..Facts::default() }
+    }
+
+    fn told(findings: &[Finding]) -> Vec<String> {
+        findings.iter().map(|f| format!("{} {:.2}", f.opinion.because.key, f.opinion.confidence)).collect()
+    }
+
+    /// The first finding of what the simulated camera shows, and its reason: `slug` or `slug.kind`.
+    #[track_caller]
+    fn check(line: &str, expected: &str) {
+        let facts = facts_of(line, 45);
+        let findings = findings(&facts);
+        let first = findings.first().map_or("", |first| first.opinion.because.key.trim_start_matches("because."));
+        let is_likely = findings.first().is_some_and(|first| first.opinion.confidence >= LIKELY);
+        assert!(first == expected && is_likely, "{line}: {:?}\n{:?}", told(&findings), facts.picture);
+    }
+
+    #[test]
+    fn each_trouble_is_named() {
+        for format in ["bgr", "yuyv", "mjpeg"] {
+            let check = |line: &str, expected: &str| check(&format!("320x240,format={format},{line}"), expected);
+            check("black", "shutter");
+            check("cap", "lens-covered");
+            check("dark", "under-exposed");
+            check("bright", "over-exposed");
+            check("green", "green.whole");
+            check("frozen", "frozen");
+            check("frozen,pattern=still", "frozen");
+            check("frozen,pattern=night", "frozen");
+            check("infrared", "infrared");
+            check("infrared,pattern=still", "infrared");
+            check("torn=30", "torn");
+            check("torn=10,pattern=still,seed=3", "torn");
+            check("flicker=50", "banding");
+            check("flicker=50,pattern=still", "banding");
+            check("flicker=60,@25", "banding");
+            check("flicker=50,@24", "banding");
+            check("flicker=50,@15,pattern=night", "banding");
+            check("blur", "out-of-focus");
+            check("blur,pattern=chart", "out-of-focus");
+            check("blur,pattern=still", "out-of-focus");
+            check("noise", "noise");
+            check("noise,pattern=still", "noise");
+            check("cast", "white-balance.red");
+            check("cast,pattern=still", "white-balance.red");
+            check("comb", "combing");
+            check("doubled", "doubled");
+            check("doubled,pattern=still", "doubled");
+            check("letterbox", "black-bars.lying");
+            check("letterbox,pattern=still", "black-bars.lying");
+        }
+    }
+
+    #[test]
+    fn exchanged_colours_are_proved_by_another_format() {
+        let brief = |line: &str, format| {
+            let picture = facts_of(line, 12).picture.unwrap();
+            let got = crate::status::Got { format: Some(format), ..Default::default() };
+            facts::Brief { bgr: Some(picture.colour.bgr), got, ..Default::default() }
+        };
+        for (before, expected) in [("format=yuyv,swapped", Some("exchanged")), ("format=yuyv", None)] {
+            let line = |rest: &str| format!("320x240,pattern=still,{rest}");
+            let mut facts = facts_of(&line(before), 12);
+            facts.experiments.push(facts::Experiment {
+                id: "other-format".into(),
+                with: "MJPG".into(),
+                action: None,
+                before: brief(&line(before), PixelFormat::YUYV),
+                after: brief(&line("format=mjpeg,swapped"), PixelFormat::MJPG),
+            });
+            let opinion = swapped_colours(&facts);
+            let kind = opinion.as_ref().and_then(|opinion| opinion.because.key.rsplit('.').next());
+            assert_eq!(kind, expected, "{before}");
+        }
+    }
+
+    /// What else is known of the camera tells look-alikes apart.
+    #[track_caller]
+    fn check_with(line: &str, change: impl Fn(&mut Facts), expected: &str) {
+        let mut facts = facts_of(&format!("320x240,{line}"), 45);
+        change(&mut facts);
+        let findings = findings(&facts);
+        let first = findings.first().map_or("", |first| first.opinion.because.key.trim_start_matches("because."));
+        assert_eq!(first, expected, "{line}: {:?}", told(&findings));
+    }
+
+    fn has(id: u32, value: i64, max: i64) -> impl Fn(&mut Facts) {
+        move |facts: &mut Facts| {
+            let (kind, name) = (Kind::Integer { min: 0, max, step: 1 }, String::new());
+            let (held, default) = (None, 3);
+            let value = Some(value);
+            let control = Control { id, name, kind, value, default, held, is_read_only: false, is_volatile: false };
+            facts.abilities.get_or_insert_default().controls.push(control);
+        }
+    }
+
+    fn named(name: &'static str) -> impl Fn(&mut Facts) {
+        move |facts: &mut Facts| {
+            let device = crate::device::Device { name: name.to_owned(), ..Default::default() };
+            facts.presence.get_or_insert_default().device = Some(device);
+        }
+    }
+
+    #[test]
+    fn what_is_known_of_the_camera_tells_look_alikes_apart() {
+        check_with("black", has(PRIVACY, 1, 1), "privacy-shutter");
+        check_with("frozen", has(PRIVACY, 1, 1), "privacy-shutter");
+        check_with("black", has(PRIVACY, 0, 1), "shutter");
+        check_with("cap", has(PRIVACY, 1, 1), "privacy-shutter");
+        check_with("black", named("USB HDMI Capture"), "black-signal.no-signal");
+        check_with("cap", named("USB HDMI Capture"), "lens-covered");
+        check_with("dark", has(AUTO_EXPOSURE, MANUAL, 3), "under-exposed.by-hand");
+        check_with("bright", has(AUTO_EXPOSURE, 3, 3), "over-exposed");
+        check_with("infrared", has(SATURATION, 0, 100), "infrared");
+        check_with("pattern=chart", has(SATURATION, 0, 100), "");
+    }
+
+    #[test]
+    fn healthy_pictures_have_no_verdict() {
+        for pattern in ["card", "noise", "gradient", "chart", "still", "night"] {
+            for format in ["bgr", "yuyv", "mjpeg"] {
+                for seed in 0..20 {
+                    // Where no chance is in it, one seed shows what all do.
+                    if seed > 0 && !["noise", "still", "night"].contains(&pattern) {
+                        continue;
+                    }
+                    let line = format!("320x240,pattern={pattern},format={format},seed={seed}");
+                    let facts = facts_of(&line, 30);
+                    let findings = findings(&facts);
+                    assert!(findings.is_empty(), "{line}: {:?}\n{:?}", told(&findings), facts.picture);
+                }
+            }
+        }
+    }
+}
