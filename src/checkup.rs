@@ -30,6 +30,7 @@ mod checks;
 pub mod compare;
 pub mod entries;
 mod experiments;
+mod eye;
 pub mod facts;
 pub mod json;
 pub mod markers;

@@ -99,6 +99,7 @@
 //! | `supervisor` | decides; one for each camera | when its `Camera` is dropped |
 //! | `capture-N` | opens, reads and closes the source; N counts the openings | when told, as soon as the driver's call returns |
 //! | `capture-test` | the same for a [`probe::Probe`], without the engine | when it is dropped, as soon as the driver's call returns |
+//! | `check-picture` | looks at the pictures that a check-up takes, as it gets to them | with the stream |
 //! | `check-pace` | measures how late timers ring while a check watches a stream | with that check |
 //! | `check-ID` | carries out one check of the check-up | with the check; it is left behind when it takes too long |
 //! | `reset-N` | resets a device on its bus | when the system has answered |

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, TryRecvError};
 
 use super::Live;
+use super::eye::Eye;
 use super::facts::{Brief, Stream};
 use crate::backend::Backend;
 use crate::control::{Control, Setting};
 use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::frame::{Image, Size};
-use crate::picture::{Coding, Watcher};
+use crate::picture::Coding;
 use crate::probe::measure::{Look, Measured, Reading};
 use crate::probe::{News, Probe, Taken};
 use crate::settings::secs;
@@ -57,10 +58,12 @@ pub struct Tap {
     pub backend: Option<Backend>,
     pub got: Got,
     pub measured: Measured,
-    pub watcher: Watcher,
+    pub eye: Eye,
     /// Of the newest frame.
     pub image: Option<Image>,
     before: Option<Image>,
+    /// It is the one before, byte for byte.
+    pub is_same: bool,
     pub controls: Vec<Control>,
     sizes: Vec<Size>,
     /// How old each frame was when it was there, and what the call for it took beyond waiting.
@@ -106,9 +109,10 @@ impl Tap {
             backend: None,
             got: Got::default(),
             measured: Measured::new(0, is_network),
-            watcher: Watcher::new(coding),
+            eye: Eye::new(coding),
             image: None,
             before: None,
+            is_same: false,
             controls: Vec::new(),
             sizes: Vec::new(),
             ages_ms: Vec::new(),
@@ -195,8 +199,9 @@ impl Tap {
         let Taken { asked_at, grabbed_at, ended_at, grabbed, image, .. } = taken;
         let picture = image.map(|image| {
             let look = Look::at(&image, self.before.as_ref());
+            self.is_same = look.is_same;
             let taken_at = grabbed.map_or(ended_at, |grabbed| grabbed.taken_at);
-            self.watcher.add(&image, taken_at);
+            self.eye.show(&image, taken_at);
             self.first_at.get_or_insert(ended_at);
             self.last_at = Some(ended_at);
             if self.sizes.last() != Some(&image.size()) && self.sizes.len() < MAX_SIZES {
@@ -248,7 +253,7 @@ impl Tap {
     pub fn begin_anew(&mut self, coding: Coding) {
         let mut measured = Measured::new(0, coding == Coding::Differences);
         measured.on_opened(&self.got, false);
-        (self.measured, self.watcher) = (measured, Watcher::new(coding));
+        (self.measured, self.eye) = (measured, Eye::new(coding));
         self.sizes.clear();
         self.ages_ms.clear();
         self.decodes_ms.clear();
@@ -318,7 +323,7 @@ impl Tap {
     #[must_use]
     pub fn brief(&self, cpu_percent: Option<f64>) -> Brief {
         let stream = self.stream();
-        let seen = self.watcher.seen();
+        let seen = self.eye.seen();
         let has_picture = seen.n_pictures > 0;
         Brief {
             backend: self.backend,

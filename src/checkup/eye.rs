@@ -1,0 +1,65 @@
+//! Looks at the pictures of a check-up, beside whoever takes them: to look at one may take longer than the next one lets wait,
+//! and what is not taken in time is lost.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::frame::Image;
+use crate::picture::{Coding, Seen, Watcher};
+
+/// A thread that looks at pictures as it gets to them. It ends with this.
+pub struct Eye {
+    pictures: Option<Sender<(Image, Instant)>>,
+    watcher: Arc<Mutex<Watcher>>,
+    /// When it is worth asking again: looking takes no more than half of the time.
+    rests_until: Arc<Mutex<Instant>>,
+}
+
+impl Eye {
+    /// Without a thread, where the system gives none, nothing is seen.
+    #[must_use]
+    pub fn new(coding: Coding) -> Self {
+        let watcher = Arc::new(Mutex::new(Watcher::new(coding)));
+        let rests_until = Arc::new(Mutex::new(Instant::now()));
+        let (pictures, waiting) = bounded(1);
+        let (eye, rest) = (Arc::clone(&watcher), Arc::clone(&rests_until));
+        let started =
+            thread::Builder::new().name("check-picture".to_owned()).spawn(move || look(&waiting, &eye, &rest));
+        Self { pictures: started.is_ok().then_some(pictures), watcher, rests_until }
+    }
+
+    /// Gives it a picture, which it looks at if it has time. Never waits.
+    pub fn show(&self, image: &Image, taken_at: Instant) {
+        let is_resting = *lock(&self.rests_until) > Instant::now();
+        if let Some(pictures) = self.pictures.as_ref().filter(|_| !is_resting) {
+            let _ = pictures.try_send((image.clone(), taken_at));
+        }
+    }
+
+    /// The numbers of what it has looked at. Takes as long as one look.
+    #[must_use]
+    pub fn seen(&self) -> Seen {
+        lock(&self.watcher).seen()
+    }
+}
+
+fn look(waiting: &Receiver<(Image, Instant)>, watcher: &Mutex<Watcher>, rests_until: &Mutex<Instant>) {
+    /// Of any common camera's: who is faster than this needs no rest.
+    const SHORT: std::time::Duration = std::time::Duration::from_millis(12);
+    while let Ok((image, taken_at)) = waiting.recv() {
+        let began = Instant::now();
+        lock(watcher).add(&image, taken_at);
+        let took = began.elapsed();
+        drop(image);
+        if took > SHORT {
+            *lock(rests_until) = Instant::now() + took;
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
