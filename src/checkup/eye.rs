@@ -47,8 +47,8 @@ impl Eye {
 }
 
 fn look(waiting: &Receiver<(Image, Instant)>, watcher: &Mutex<Watcher>, rests_until: &Mutex<Instant>) {
-    /// Of any common camera's: who is faster than this needs no rest.
-    const SHORT: std::time::Duration = std::time::Duration::from_millis(12);
+    /// Less than the time from one frame to the next, of any common camera: who is as fast as this needs no rest.
+    const SHORT: std::time::Duration = std::time::Duration::from_millis(25);
     while let Ok((image, taken_at)) = waiting.recv() {
         let began = Instant::now();
         lock(watcher).add(&image, taken_at);
