@@ -37,7 +37,6 @@ const USB2_MBITS: f64 = 350.0;
 /// Thousands of bits a second of USB 2 high speed.
 const HIGH_SPEED: u32 = 480_000;
 
-/// Only V4L2 takes a wish for buffers.
 /// The buffers that the driver has, as far as it tells. What was asked for is another number.
 fn n_buffers(facts: &Facts) -> Option<u32> {
     let opening = facts.opening.as_ref().filter(|_| facts.source.kind == SourceKind::Device)?;
