@@ -85,10 +85,10 @@ fn each_case_has_its_verdict() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Entries that other evidence shows: pictures are judged with pictures.
-fn is_of_pictures(slug: &str) -> bool {
-    let picture = entries::all().find(|entry| entry.slug == slug).unwrap();
-    picture.layer == entries::Layer::Picture
+/// Entries that pictures show: they are judged with pictures (`failures.md`, sections 5.7 and 6).
+fn is_of_pictures(id: &str) -> bool {
+    let number = id.trim_start_matches('F').parse::<u32>();
+    number.is_ok_and(|number| matches!(number, 5 | 15 | 60..=65 | 67..=73))
 }
 
 #[test]

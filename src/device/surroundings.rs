@@ -76,7 +76,12 @@ fn is_about(text: &str, port: &str) -> bool {
         !before.is_some_and(|c| c.is_ascii_digit() || c == '-')
             && !after.is_some_and(|c| c.is_ascii_digit() || c == '.')
     });
-    !port.is_empty() && names_port
+    // A hub tells of its ports: `usb 1-2-port4` of the device 1-2.4, `usb usb1-port2` of 1-2.
+    let (hub, nth) = match port.rsplit_once('.') {
+        Some((hub, nth)) => (hub.to_owned(), nth),
+        None => (format!("usb{bus}"), port.rsplit('-').next().unwrap_or_default()),
+    };
+    !port.is_empty() && (names_port || text.starts_with(&format!("usb {hub}-port{nth}:")))
         || text.starts_with(&format!("usb usb{bus}"))
         || ["xhci_hcd", "ehci-pci", "ehci_hcd", "uvcvideo"].iter().any(|driver| text.starts_with(driver))
             && !is_of_other_port(text, port)
@@ -164,6 +169,19 @@ mod tests {
         assert!((lines[2].secs_ago - 6.3).abs() < 1e-9);
         assert_eq!(n_replugs(&lines), 1);
         assert_eq!(about(&records(), "1-2", 9_999.0), []);
+    }
+
+    #[test]
+    fn a_hub_tells_of_its_ports() {
+        let check =
+            |text: &str, port: &str, expected: bool| assert_eq!(is_about(text, port), expected, "{text} {port}");
+        check("usb usb1-port2: over-current condition", "1-2", true);
+        check("usb 1-2-port4: over-current condition", "1-2.4", true);
+        check("usb 1-2-port4: over-current condition", "1-2.3", false);
+        check("usb 1-2-port4: over-current condition", "1-3", false);
+        check("usb usb2-port4: over-current condition", "1-2", false);
+        check("uvcvideo: Failed to query", "1-2", true);
+        check("usb 3-1: USB disconnect", "", false);
     }
 
     #[test]

@@ -95,6 +95,11 @@ fn measured(facts: &Facts, id: &str, slug: &'static str) -> Option<Opinion> {
             let growth = stream.age_growth_ms.filter(|ms| *ms > MAX_GROWTH_MS)?;
             Some(opinion(0.7).seen(Said::new("evidence.growth").with("ms", growth)))
         }
+        "F97" => {
+            let (first, last) = (stream.sizes.first()?, stream.sizes.last().filter(|_| stream.sizes.len() > 1)?);
+            let sizes = Said::new("evidence.sizes").with("first", first.to_string()).with("last", last.to_string());
+            Some(opinion(0.75).seen(sizes))
+        }
         _ => None,
     }
 }

@@ -208,7 +208,7 @@ fn directshow_silent(facts: &Facts) -> Option<Opinion> {
     const SLUG: &str = "directshow-silent";
     let told = facts.coded(&DIRECT_SHOW_TIMEOUTS.map(hresult));
     let silent = facts
-        .trouble_of(&SILENCE)
+        .trouble_of(&[FaultKind::NoFirstFrame, FaultKind::Stall, FaultKind::ReadFailed])
         .filter(|(_, fault)| backend(facts) == Some(Backend::DirectShow) && fault.code.is_none());
     let (_, fault) = told.or(silent).filter(|_| facts.system() == System::Windows)?;
     let opinion = Opinion::new(SLUG, if told.is_some() { 0.92 } else { 0.85 }).said(fault);

@@ -202,11 +202,6 @@ fn raw_sensor(facts: &Facts, slug: &str, is_ours: fn(&str) -> bool) -> Option<Op
     if !is_ours(driver) || facts.is_streaming() {
         return None;
     }
-    let is_bayer = |fourcc: &str| {
-        ["SG", "SB", "SR", "BA", "RG", "GB", "GR", "pB", "pg", "pG", "pR", "BG"]
-            .iter()
-            .any(|start| fourcc.starts_with(start))
-    };
     let has_only_raw = facts.abilities.as_ref().is_some_and(|abilities| {
         !abilities.formats.is_empty() && abilities.formats.iter().all(|format| is_bayer(&format.fourcc))
     });
@@ -229,6 +224,14 @@ fn raw_sensor(facts: &Facts, slug: &str, is_ours: fn(&str) -> bool) -> Option<Op
         opinion = opinion.seen(Said::new("evidence.formats").with("formats", formats));
     }
     Some(opinion)
+}
+
+/// A sensor's raw data (`pixfmt-bayer.rst`): the order of its colours, and how many bits each has.
+fn is_bayer(fourcc: &str) -> bool {
+    let (order, depth) = (fourcc.get(..2).unwrap_or_default(), fourcc.get(2..).unwrap_or_default());
+    matches!(fourcc, "BA81" | "GBRG" | "GRBG" | "RGGB" | "BYR2")
+        || matches!(order, "BG" | "GB" | "BA" | "RG") && matches!(depth, "10" | "12" | "14" | "16")
+        || matches!(order, "pB" | "pG" | "pg" | "pR")
 }
 
 fn is_raspberry(driver: &str) -> bool {

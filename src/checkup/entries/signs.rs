@@ -117,12 +117,7 @@ impl Facts {
         let made = stream.made_fps.or(stream.fps)?;
         let agreed = stream.agreed_fps.or_else(|| self.opening.as_ref()?.got.fps);
         let wanted = self.source.asked.fps.or(agreed)?;
-        (wanted > 0.0 && made < wanted * NEARLY).then_some(Shortfall {
-            wanted,
-            agreed,
-            made,
-            is_asked: self.source.asked.fps.is_some(),
-        })
+        (wanted > 0.0 && made < wanted * NEARLY).then_some(Shortfall { wanted, agreed, made })
     }
 
     /// The size that came last, else the one that was agreed on.
@@ -174,8 +169,6 @@ pub struct Shortfall {
     /// What the device agreed to.
     pub agreed: Option<f64>,
     pub made: f64,
-    /// Somebody asked for that rate; else it is the device's own word.
-    pub is_asked: bool,
 }
 
 impl Shortfall {

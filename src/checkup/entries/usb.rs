@@ -274,7 +274,9 @@ fn usb_power(facts: &Facts) -> Option<Opinion> {
     let no_resources = facts.coded(&[hresult(NO_SYSTEM_RESOURCES)]).filter(|_| facts.system() == System::Windows);
     let confidence = match () {
         () if told.is_some() => 0.9,
-        () if (n_cuts > 0 || !lines.is_empty()) && suffers(facts) => 0.92,
+        () if !lines.is_empty() && suffers(facts) => 0.92,
+        // It may have been at any time since the start, and some ports count one then.
+        () if n_cuts > 1 && facts.trouble().is_some() => 0.7,
         () if n_cuts > 0 || !lines.is_empty() => 0.35,
         () if no_resources.is_some() => 0.4,
         () => return None,
@@ -315,7 +317,8 @@ fn unplugged(facts: &Facts) -> Option<Opinion> {
     let confidence = match told {
         Some(_) if is_explained => 0.6,
         Some(_) => 0.95,
-        None if is_loose => 0.6,
+        // A hand may have done it, looking for the cause.
+        None if is_loose => 0.45,
         None => return None,
     };
     let mut opinion = Opinion::new(SLUG, confidence);

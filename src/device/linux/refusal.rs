@@ -581,6 +581,36 @@ mod tests {
     }
 
     #[test]
+    fn what_this_program_runs_in_has_one_word() {
+        let check = |system: FakeSystem, expected: Option<&str>| {
+            assert_eq!(confinement(&system.files()).as_deref(), expected);
+        };
+        check(FakeSystem::new(), None);
+        check(FakeSystem::new().with(".dockerenv", ""), Some("docker"));
+        check(FakeSystem::new().with("run/.containerenv", ""), Some("podman"));
+        check(FakeSystem::new().with(".flatpak-info", "[Application]\nname=x.Y\n"), Some("flatpak"));
+        check(FakeSystem::new().with("run/systemd/container", "lxc\n"), Some("lxc"));
+        check(FakeSystem::new().with("proc/self/cgroup", "0::/system.slice/cam.service\n"), Some("cam.service"));
+        check(FakeSystem { snap: Some("camclinic".to_owned()), ..FakeSystem::new() }, Some("snap"));
+    }
+
+    #[test]
+    fn the_rights_of_a_node_count_by_class() {
+        let caller = Caller { uid: 1_000, groups: vec![1_000, 44] };
+        let check = |uid, gid, mode, expected| {
+            assert_eq!(caller.may(Rights { uid, gid, mode: 0o020_000 | mode }), expected, "{uid} {gid} {mode:o}");
+        };
+        check(0, 44, 0o660, true);
+        check(0, 45, 0o660, false);
+        check(0, 45, 0o666, true);
+        check(0, 44, 0o606, false);
+        check(1_000, 45, 0o600, true);
+        check(1_000, 44, 0o060, false);
+        check(0, 44, 0o640, false);
+        assert!(Caller { uid: 0, groups: vec![0] }.may(Rights { uid: 5, gid: 5, mode: 0 }));
+    }
+
+    #[test]
     fn a_device_that_is_not_authorized_is_named() {
         let usb = "sys/devices/pci0/usb1/1-1";
         let system = FakeSystem::new()
