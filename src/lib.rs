@@ -57,7 +57,8 @@
 //! | | [`past`] | how each camera was, on the disk: seconds for an hour, minutes for a week |
 //! | | [`records`] | the thread that writes log and past |
 //! | | [`secrets`] | `Passwords`: the system's keyring, asked with a deadline |
-//! | diagnosis | [`report`] | the support bundle: one zip, with names masked |
+//! | diagnosis | [`checkup`] | the check-up: facts, entries of the catalogue that judge them, findings, the verdict |
+//! | | [`report`] | the support bundle: one zip, with names masked |
 //! | faces | [`cli`] | every command |
 //! | | `ui` | the window: `App`, the `PANELS` table, one file for a panel |
 //! | programs | `camclinic` | `main.rs`: a face |
@@ -151,7 +152,8 @@
 //! anything for it. A message between the two programs: a variant in `source/isolated/protocol.rs`, and another
 //! `VERSION`. A fault of the simulated camera: a row of its table, from which `camclinic help sim` is printed. A kind
 //! of fault: a row in [`fault`]. A number to set: a field and a row in [`settings`]; slider, check and help follow from
-//! the row. A reason to lose points: a row of [`health::RULES`]. A panel: a file below `ui/` and a row of its `PANELS`.
+//! the row. A reason to lose points: a row of [`health::RULES`]. A sentence for people: a line of each file in
+//! `assets/phrases/`. A panel: a file below `ui/` and a row of its `PANELS`.
 
 pub mod address;
 pub mod analyser;

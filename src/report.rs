@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+use crate::checkup::facts::{Facts, KernelLine};
 use crate::codec;
 use crate::frame::{Image, Size};
 use crate::phrases::{Language, Said};
@@ -36,6 +37,8 @@ const MAX_HISTORY_BYTES: usize = 2 << 20;
 const MAX_KERNEL_BYTES: usize = 1 << 19;
 /// It stands in two members as well, in one of them a third longer.
 const MAX_SNAPSHOT_BYTES: usize = 3 << 20;
+/// One of so many parts of that is as good as nothing.
+const MAX_SHARE: usize = 1 << 10;
 /// Tried in turn until the picture is small enough.
 const QUALITIES_PERCENT: [u32; 4] = [90, 70, 40, 15];
 
@@ -48,21 +51,31 @@ struct Cut {
     is_without_snapshot: bool,
 }
 
-/// One message of the kernel about the camera.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-struct KernelLine {
-    at: Timestamp,
-    text: String,
-}
-
 /// What is left of the material once it is cut.
 struct Kept<'a> {
     material: &'a Material,
     log: &'a [Line],
     history: &'a [Point],
+    /// Oldest first.
     kernel: Vec<KernelLine>,
     snapshot: Option<(Size, Vec<u8>)>,
     cut: Cut,
+}
+
+impl Kept<'_> {
+    /// With the messages of the kernel that are left.
+    fn facts(&self) -> Facts {
+        let facts = &self.material.checkup.facts;
+        Facts { kernel: facts.kernel.as_ref().map(|_| self.kernel.clone()), ..facts.clone() }
+    }
+
+    /// The kernel's messages with the time at which each was said.
+    fn kernel(&self) -> impl Iterator<Item = (Timestamp, &str)> {
+        self.kernel.iter().filter_map(|line| {
+            let ago = SignedDuration::try_from_secs_f64(line.secs_ago).ok()?;
+            Some((self.material.began.checked_sub(ago).ok()?, line.text.as_str()))
+        })
+    }
 }
 
 /// A report that is ready to be looked at and saved. It holds nothing that is masked.
@@ -87,23 +100,19 @@ impl Report {
         loop {
             let report = Self::build_within(material, masking, snapshot.clone(), share);
             let n_bytes: usize = report.members().iter().map(|(_, n_bytes)| n_bytes).sum();
-            // Facts alone cannot be too long: whoever gathers them bounds them.
-            if n_bytes <= MAX_UNPACKED || share > MAX_LOG_BYTES {
+            // Whoever gathers the rest bounds it: what is too much now will not be less without any log.
+            if n_bytes <= MAX_UNPACKED || share > MAX_SHARE {
                 return report;
             }
-            share *= 2;
+            share *= 4;
         }
     }
 
     /// With so small a share of what log and history may take.
     fn build_within(material: &Material, masking: &Masking, snapshot: Option<(Size, Vec<u8>)>, share: usize) -> Self {
         let mut cut = Cut { is_without_snapshot: material.snapshot.is_some() && snapshot.is_none(), ..Cut::default() };
-        let kernel = material.checkup.facts.kernel.iter().flatten().filter_map(|line| {
-            let ago = SignedDuration::try_from_secs_f64(line.secs_ago).ok()?;
-            Some(KernelLine { at: material.began.checked_sub(ago).ok()?, text: line.text.clone() })
-        });
-        let mut kernel: Vec<_> = kernel.collect();
-        kernel.sort_by_key(|line| line.at);
+        let mut kernel = material.checkup.facts.kernel.clone().unwrap_or_default();
+        kernel.sort_by(|a, b| b.secs_ago.total_cmp(&a.secs_ago));
         cut.n_kernel_lines = n_too_many(&kernel, MAX_KERNEL_BYTES / share);
         kernel.drain(..cut.n_kernel_lines);
         cut.n_log_lines = n_too_many(&material.log, MAX_LOG_BYTES / share);

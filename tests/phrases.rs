@@ -55,6 +55,18 @@ fn arguments<'a>(code: &'a str, call: &str) -> BTreeSet<&'a str> {
     rest.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next()).collect()
 }
 
+/// The literals between one text and the next bracket that closes.
+fn listed<'a>(code: &'a str, call: &str) -> BTreeSet<&'a str> {
+    let lists = code.split(call).skip(1).filter_map(|rest| rest.split(']').next());
+    lists.flat_map(|list| list.split('"').skip(1).step_by(2)).collect()
+}
+
+/// The fixed words of texts that keys are put together with: `tried` of `tried.{}`.
+fn fixed_words(code: &str) -> BTreeSet<&str> {
+    let templates = code.lines().flat_map(|line| line.split('"')).filter(|text| text.contains(".{"));
+    templates.flat_map(|text| text.split('.')).filter(|word| !word.contains(['{', '}', ' '])).collect()
+}
+
 fn prefix(key: &str) -> &str {
     key.split('.').next().unwrap()
 }
@@ -75,6 +87,7 @@ fn asked_for(code: &str, prefixes: &BTreeSet<&str>) -> Vec<(String, bool)> {
         arguments(code, "Said::new(").into_iter().filter(|key| !key.contains('{')).map(|key| (key.to_owned(), false)),
     );
     asked.extend(arguments(code, "Fix::new(").into_iter().map(|name| (format!("fix.{name}"), false)));
+    asked.extend(listed(code, ".fixes(&[").into_iter().map(|name| (format!("fix.{name}"), false)));
     asked.extend(CHECKS.iter().map(|check| (format!("check.{}", check.id()), false)));
     let slugs = arguments(code, "Opinion::new(").into_iter().chain(entries::all().map(|entry| entry.slug));
     asked.extend(slugs.flat_map(|slug| [(format!("title.{slug}"), true), (format!("because.{slug}"), true)]));
@@ -105,7 +118,8 @@ fn every_key_that_is_used_has_words() {
 fn all_words_are_used() {
     let table = table(Language::English);
     let code = sources();
-    let literals = literals(&code);
+    let mut literals = literals(&code);
+    literals.extend(fixed_words(&code));
     let prefixes: BTreeSet<_> = table.keys().map(|key| prefix(key)).collect();
     let asked: BTreeSet<_> = asked_for(&code, &prefixes).into_iter().map(|(key, _)| key).collect();
     // A key that is put together: each of its parts stands somewhere.

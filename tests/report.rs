@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Cursor, Read};
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use camclinic::backend::Backend;
@@ -23,6 +24,8 @@ use camclinic::source::SourceSpec;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value as Json, json};
+
+use crate::commands::{camclinic_in, json, stderr, stdout};
 
 const SOURCE: &str = "usb-046d_082d_7F3EA1B2";
 
@@ -503,4 +506,44 @@ fn a_report_on_the_disk_is_the_same() {
     report.save(&path).unwrap();
     assert_eq!(fs::read(&path).unwrap(), report.zip().unwrap());
     assert_eq!(names(folder.path()), ["report.zip"]);
+}
+
+#[test]
+fn the_command_saves_a_report_beside_its_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.zip");
+    let output = camclinic_in(folder.path(), &["checkup", "sim:320x240,black", "--json", "--report", path.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    let answer = json(&output);
+    let members = unpacked(&fs::read(&path).unwrap());
+    let of_report: Json = serde_json::from_slice(&members[1].1).unwrap();
+    for key in ["verdict", "checks", "status", "took_ms"] {
+        assert_eq!(of_report[key], answer[key], "{key}");
+    }
+    check_html(str::from_utf8(&members[0].1).unwrap());
+    assert!(members[2].1.starts_with(&[0xff, 0xd8]), "a JPEG");
+    let missing = folder.path().join("no/report.zip");
+    let output = camclinic_in(folder.path(), &["checkup", "sim:320x240", "--report", missing.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("there is no such folder"), "{}", stderr(&output));
+}
+
+/// A file system of 16 KiB in a mount namespace of its own; where the system allows none, the test says so.
+#[test]
+fn a_full_disk_is_said_to_be_full_and_nothing_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "mount -t tmpfs -o size=16k none \"$1\" && cd \"$1\" || exit 77; \
+                  \"$2\" checkup sim: --json --report a.zip --settings s.json >/dev/null; status=$?; ls -A; exit $status";
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"])
+        .arg(folder.path())
+        .arg(env!("CARGO_BIN_EXE_camclinic"))
+        .output();
+    let Some(output) = output.ok().filter(|output| ![Some(77), Some(1)].contains(&output.status.code())) else {
+        eprintln!("skipped: this system lets nobody mount a small file system");
+        return;
+    };
+    assert_eq!(output.status.code(), Some(3), "{}{}", stdout(&output), stderr(&output));
+    assert!(stderr(&output).contains("Make room on the disk"), "{}", stderr(&output));
+    assert_eq!(stdout(&output), "", "no file, no half of one");
 }

@@ -41,8 +41,9 @@ pub(super) fn write(kept: &Kept<'_>, masker: &mut Masker) -> String {
         "kernel": computer.kernel,
     });
     members.push(("computer", masked(system, masker)));
-    members.push(("facts", masked(&material.checkup.facts, masker)));
-    members.push(("kernel", masked(&kept.kernel, masker)));
+    members.push(("facts", masked(kept.facts(), masker)));
+    let kernel: Vec<_> = kept.kernel().map(|(at, text)| json!({"at": at, "text": text})).collect();
+    members.push(("kernel", masked(kernel, masker)));
     members.push(("events", masked(kept.log, masker)));
     // Numbers and times alone.
     members.push(("history", to_json(kept.history)));

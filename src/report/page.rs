@@ -65,7 +65,7 @@ pub(super) fn write(kept: &Kept<'_>, masker: &mut Masker) -> String {
     page.facts(kept);
     page.kernel(kept);
     page.log(kept);
-    page.html.push_str("</main></body></html>\n");
+    page.foot(kept);
     page.html
 }
 
@@ -168,6 +168,14 @@ impl Page<'_> {
             let words = format!("{}: {}.", self.language.word("report.cut"), cut.join("; "));
             self.paragraph("notice", &Safe::escaped(&words));
         }
+    }
+
+    /// Whoever has only this page learns what else there is.
+    fn foot(&mut self, kept: &Kept<'_>) {
+        let mut members = vec![(super::HTML, "report.member-html"), (super::JSON, "report.member-json")];
+        members.extend(kept.snapshot.is_some().then_some((super::SNAPSHOT, "report.member-jpg")));
+        let members: Vec<_> = members.into_iter().map(|(name, key)| format!("{name}: {}", self.word(key).0)).collect();
+        self.html += &format!("<footer class=\"quiet\">{}</footer></main></body></html>\n", members.join(" · "));
     }
 
     fn verdict(&mut self, checkup: &Checkup) {
@@ -405,9 +413,9 @@ impl Page<'_> {
             let title = format!("{} {}: {}", moment(line.at, &material.zone), line.name, line.message);
             markers.push(Marker { at: line.at, kind, title: self.foreign(&title) });
         }
-        for line in &kept.kernel {
-            let title = format!("{} {}", moment(line.at, &material.zone), line.text);
-            markers.push(Marker { at: line.at, kind: MarkerKind::Kernel, title: self.foreign(&title) });
+        for (at, text) in kept.kernel() {
+            let title = format!("{} {text}", moment(at, &material.zone));
+            markers.push(Marker { at, kind: MarkerKind::Kernel, title: self.foreign(&title) });
         }
         markers.sort_by_key(|marker| marker.at);
         markers.split_off(markers.len().saturating_sub(MAX_MARKERS))
@@ -415,7 +423,7 @@ impl Page<'_> {
 
     fn facts(&mut self, kept: &Kept<'_>) {
         let material = kept.material;
-        let facts = &material.checkup.facts;
+        let facts = &kept.facts();
         let computer = &material.computer;
         self.title("report.computer");
         let about = facts.computer.as_ref();
@@ -538,8 +546,8 @@ impl Page<'_> {
         self.title("report.kernel");
         let zone = &kept.material.zone;
         let mut rows = Vec::new();
-        for line in &kept.kernel {
-            rows.push(("", vec![Safe::escaped(&moment(line.at, zone)), self.foreign(&line.text)]));
+        for (at, text) in kept.kernel() {
+            rows.push(("", vec![Safe::escaped(&moment(at, zone)), self.foreign(text)]));
         }
         self.table(&["report.time", "report.message"], &rows);
     }
