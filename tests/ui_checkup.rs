@@ -158,7 +158,7 @@ fn whoever_wants_the_camera_gets_it() {
     check_wish(&mut harness, "CancelCheckup");
     tell(&mut harness, 1, CheckupNews::Crashed);
     check_wish(&mut harness, "Camera(Start)");
-    harness.get_by_label("The check-up has broken off");
+    harness.get_by_label("It has broken off");
 }
 
 #[test]
