@@ -133,7 +133,8 @@ pub struct Background {
 
 /// A check-up or a comparison. Dropping it ends it.
 struct Examination {
-    _running: Sender<()>,
+    /// Dropped to end it.
+    running: Option<Sender<()>>,
     /// Disconnected when it has ended, and with it every use of the camera that can be ended.
     ended: Receiver<()>,
 }
@@ -368,8 +369,7 @@ impl Background {
     pub fn cancel_examination(&mut self) {
         // Whether it has ended stays known: the next one waits for that.
         if let Some(examination) = &mut self.examination {
-            let (ended, _) = bounded(0);
-            examination._running = ended;
+            examination.running = None;
         }
     }
 
@@ -382,7 +382,7 @@ impl Background {
     ) {
         let (running, cancel) = bounded::<()>(0);
         let (end, ended) = bounded::<()>(0);
-        let last = self.examination.replace(Examination { _running: running, ended });
+        let last = self.examination.replace(Examination { running: Some(running), ended });
         let last = last.map(|last| last.ended);
         let has_begun = self.spawn(name, move |reports| {
             let deadline = Instant::now() + RELEASE_DEADLINE;

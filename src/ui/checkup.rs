@@ -210,6 +210,10 @@ impl Window {
     fn begin_job(&mut self, hold: Option<Hold>, run: Option<Run>) -> u64 {
         let view = &mut self.checkup;
         view.n_jobs += 1;
+        // Of one that is replaced no more is heard.
+        if view.job.as_ref().is_some_and(|job| job.run.is_none()) {
+            view.comparison = None;
+        }
         view.job = Some(Job { number: view.n_jobs, started_at: self.now, hold, is_cancelled: false, run });
         view.n_jobs
     }
@@ -258,9 +262,10 @@ impl Window {
                 }
             }
             CheckupNews::Compared(compared) => {
+                let is_cancelled = job.is_cancelled;
                 self.end_job();
                 if let Some(comparison) = &mut self.checkup.comparison {
-                    comparison.end(Some(*compared));
+                    comparison.end(Some(*compared), is_cancelled);
                 }
             }
             CheckupNews::Crashed => {
@@ -269,7 +274,7 @@ impl Window {
                 if let Some(outcome) = outcome {
                     self.take_outcome(outcome);
                 } else if let Some(comparison) = &mut self.checkup.comparison {
-                    comparison.end(None);
+                    comparison.end(None, false);
                 }
             }
         }

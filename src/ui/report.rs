@@ -109,6 +109,7 @@ fn with_ending(path: &str) -> PathBuf {
 }
 
 /// A name for the file that tells which camera and when.
+#[must_use]
 pub fn suggestion(window: &Window) -> String {
     let name = window.status.as_ref().map_or_else(|| window.spec.name(), |status| status.name.clone());
     let name: String = name.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).take(40).collect();

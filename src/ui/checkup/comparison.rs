@@ -24,6 +24,7 @@ enum Ending {
     #[default]
     Running,
     Done,
+    Cancelled,
     Crashed,
 }
 
@@ -34,8 +35,10 @@ impl Comparison {
         is_done.then(|| Compared { rows: self.rows.clone(), best: self.best })
     }
 
-    pub(super) fn end(&mut self, compared: Option<Compared>) {
+    pub(super) fn end(&mut self, compared: Option<Compared>, is_cancelled: bool) {
         match compared {
+            // The last row is that of a backend that was not let finish: nothing is concluded from it.
+            Some(_) if is_cancelled => self.ending = Ending::Cancelled,
             Some(compared) => {
                 self.rows = compared.rows;
                 self.best = compared.best;
@@ -155,6 +158,7 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
 
 fn ending(comparison: &Comparison, language: Language, palette: &Palette) -> (String, egui::Color32) {
     match (comparison.ending, comparison.best) {
+        (Ending::Cancelled, _) => (language.word("compare.cancelled"), palette.text),
         (Ending::Crashed, _) => (language.word("panel.crashed"), palette.warning),
         (_, Some(best)) => {
             (language.say(&Said::new("compare.best").with("backend", best.label())), palette.text_strong)
