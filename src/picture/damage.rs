@@ -127,11 +127,12 @@ pub fn combed(grid: &Grid, before: &Grid) -> Combed {
             continue;
         }
         counts.n_moved += n_moved;
-        let columns = a.iter().zip(b.iter()).zip(c.iter().zip(d.iter())).zip(e.iter().zip(old));
-        let has_teeth = |(((a, b), (c, d)), (e, old)): &(((&u8, &u8), (&u8, &u8)), (&u8, &u8))| {
-            c.abs_diff(**old) >= MIN_MOTION && is_comb([**a, **b, **c, **d, **e].map(i16::from))
-        };
-        counts.n_combed += columns.filter(has_teeth).count();
+        let pairs = a.iter().zip(b.iter()).zip(c.iter().zip(d.iter())).zip(e.iter().zip(old));
+        for (((a, b), (c, d)), (e, old)) in pairs {
+            if c.abs_diff(*old) >= MIN_MOTION {
+                counts.n_combed += usize::from(is_comb([*a, *b, *c, *d, *e].map(i16::from)));
+            }
+        }
     }
     counts
 }
