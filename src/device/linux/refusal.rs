@@ -597,7 +597,7 @@ mod tests {
     #[test]
     fn the_rights_of_a_node_count_by_class() {
         let caller = Caller { uid: 1_000, groups: vec![1_000, 44] };
-        let check = |uid, gid, mode, expected| {
+        let check = |uid, gid, mode: u32, expected| {
             assert_eq!(caller.may(Rights { uid, gid, mode: 0o020_000 | mode }), expected, "{uid} {gid} {mode:o}");
         };
         check(0, 44, 0o660, true);
