@@ -39,9 +39,10 @@ mod standing;
 mod tap;
 pub mod verdict;
 
-pub use checks::CHECKS;
+pub use checks::{CHECKS, kind_of};
 pub use entries::{Action, CERTAIN, Entry, Fix, Gravity, Layer, Opinion};
 pub use facts::Facts;
+pub use tap::coding_of;
 pub use verdict::Finding;
 
 /// What to check.

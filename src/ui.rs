@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, bounded};
 
 use crate::address::Address;
+use crate::analyser::Analyser;
 use crate::camera::{Camera, Command, Wake};
-use crate::checkup::{Live, Request};
+use crate::checkup::{Live, Request, coding_of};
 use crate::control::DeviceControls;
 use crate::event::Level;
 use crate::frame::Frame;
@@ -20,6 +21,7 @@ use crate::health::History;
 use crate::latest::Reader;
 use crate::logging::EventLog;
 use crate::phrases::Language;
+use crate::picture::Seen;
 use crate::records::{self, Past, Records};
 use crate::secrets::Passwords;
 use crate::settings::{self, NetworkSettings, Settings};
@@ -173,6 +175,9 @@ struct App {
     status: Reader<Status>,
     history: Reader<History>,
     controls: Reader<DeviceControls>,
+    /// Looks at the live picture; `None` where the system gives no thread.
+    analyser: Option<Analyser>,
+    seen: Option<Reader<Seen>>,
     log: EventLog,
     snapshots: Snapshots,
     background: Background,
@@ -253,6 +258,7 @@ impl App {
             background.find_password(address.clone());
         }
         let pace = pace::Pace::new(log.clone());
+        let analyser = Analyser::start(camera.frames(), coding_of(&window.spec)).ok();
         Ok(Self {
             window,
             applied: settings,
@@ -262,6 +268,8 @@ impl App {
             status: camera.status(),
             history: camera.history(),
             controls: camera.controls(),
+            seen: analyser.as_ref().map(Analyser::seen),
+            analyser,
             camera,
             past: records.as_ref().map(Records::past),
             records,
@@ -315,6 +323,9 @@ impl App {
             self.window.frame = Some(fresh.value);
         }
         self.was_drawing = is_visible;
+        if let Some(fresh) = self.seen.as_mut().and_then(Reader::take_fresh) {
+            self.window.look_at_picture(&fresh.value);
+        }
         while let Some(outcome) = self.snapshots.poll() {
             match outcome.result {
                 Ok(path) => {
@@ -514,6 +525,8 @@ impl App {
         self.window.viewer.clear();
         // Before the switch, so that the new camera is opened as it shall be at once.
         self.commit_settings();
+        self.analyser = Analyser::start(self.camera.frames(), coding_of(&spec)).ok();
+        self.seen = self.analyser.as_ref().map(Analyser::seen);
         self.camera.send(Command::Switch(Box::new(spec)));
     }
 

@@ -32,7 +32,8 @@ pub const CHECKS: &[&dyn Check] = &[
 ];
 
 /// What sort of source it is.
-pub(super) fn kind_of(spec: &SourceSpec) -> SourceKind {
+#[must_use]
+pub fn kind_of(spec: &SourceSpec) -> SourceKind {
     match spec {
         SourceSpec::Simulated(_) => SourceKind::Simulated,
         SourceSpec::Index(_) | SourceSpec::Device(_) => SourceKind::Device,

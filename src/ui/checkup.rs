@@ -13,9 +13,10 @@ use super::widgets;
 use super::window::{Sheet, Window, Wish};
 use crate::camera::Command;
 use crate::checkup::compare::Compared;
-use crate::checkup::{CHECKS, Checked, Checkup, Finding, Progress};
+use crate::checkup::{CHECKS, Checked, Checkup, Facts, Finding, Progress, facts, kind_of};
 use crate::event::Level;
 use crate::phrases::{Language, Said};
+use crate::picture::Seen;
 use crate::status::State;
 
 mod act;
@@ -48,6 +49,7 @@ pub struct View {
     /// The inspector goes to the section in the next pass.
     is_wanted: bool,
     findings: findings::Tracker,
+    watch: findings::Watch,
 }
 
 /// Which parts are not as they are at first.
@@ -299,6 +301,27 @@ impl Window {
         let language = self.language();
         let Some(checkup) = self.checkup.result.as_ref().and_then(|result| result.checkup.as_ref()) else { return };
         for (level, message) in self.checkup.findings.update(&checkup.findings, language) {
+            self.wishes.push(Wish::Log { level, name: findings::EVENT, message });
+        }
+    }
+
+    /// The same for what the live picture shows between check-ups.
+    pub fn look_at_picture(&mut self, seen: &Seen) {
+        let is_streaming = self.status.as_deref().is_some_and(|status| status.state == State::Streaming);
+        // A check-up that runs looks itself.
+        if !is_streaming || self.checkup.job.is_some() {
+            return;
+        }
+        let source = facts::Source {
+            kind: kind_of(&self.spec),
+            name: self.spec.to_string(),
+            is_live: true,
+            ..Default::default()
+        };
+        let stream = facts::Stream { controls: self.controls.list.clone(), ..facts::Stream::default() };
+        let facts = Facts { source, stream: Some(stream), picture: Some(seen.clone()), ..Facts::default() };
+        let (language, now) = (self.language(), self.now);
+        for (level, message) in self.checkup.watch.update(&facts, &self.checkup.findings, language, now) {
             self.wishes.push(Wish::Log { level, name: findings::EVENT, message });
         }
     }

@@ -1,7 +1,11 @@
 //! Which findings are news: one line in the log when something begins, one when it is gone.
 
-use crate::checkup::Finding;
+use std::time::Instant;
+
 use crate::checkup::entries::LIKELY;
+use crate::checkup::markers::{Markers, Turn};
+use crate::checkup::verdict::findings;
+use crate::checkup::{Facts, Finding, Layer};
 use crate::event::Level;
 use crate::phrases::{Language, Said};
 
@@ -15,6 +19,11 @@ pub struct Tracker {
 }
 
 impl Tracker {
+    /// Whether the last check-up found it.
+    fn has(&self, id: &str) -> bool {
+        self.open.iter().any(|(known, _)| *known == id)
+    }
+
     /// What is to be told of the findings as they are now. Hints are none.
     pub fn update(&mut self, findings: &[Finding], language: Language) -> Vec<(Level, String)> {
         let likely = findings.iter().filter(|finding| finding.opinion.confidence >= LIKELY);
@@ -23,10 +32,37 @@ impl Tracker {
         let gone =
             gone.map(|(_, words)| (Level::Good, language.say(&Said::new("panel.gone").with("finding", words.clone()))));
         let mut news: Vec<_> = gone.collect();
-        let is_known = |id: &str| self.open.iter().any(|(known, _)| *known == id);
-        let begun = now.iter().filter(|(finding, _)| !is_known(finding.entry.id));
+        let begun = now.iter().filter(|(finding, _)| !self.has(finding.entry.id));
         news.extend(begun.map(|(finding, words)| (super::level(finding), words.clone())));
         self.open = now.into_iter().map(|(finding, words)| (finding.entry.id, words)).collect();
         news
+    }
+}
+
+/// What is found in the live picture between check-ups.
+#[derive(Default)]
+pub struct Watch {
+    markers: Markers,
+    /// Whose picture it is.
+    source: String,
+}
+
+impl Watch {
+    /// What is to be told of the picture as it is seen now, but for what a check-up has told.
+    pub fn update(&mut self, facts: &Facts, told: &Tracker, language: Language, now: Instant) -> Vec<(Level, String)> {
+        if self.source != facts.source.name {
+            *self = Self { source: facts.source.name.clone(), ..Self::default() };
+        }
+        let mut found = findings(facts);
+        found.retain(|finding| finding.entry.layer == Layer::Picture);
+        let news = |turn| match turn {
+            Turn::Began(finding) if told.has(finding.entry.id) => None,
+            Turn::Began(finding) => Some((super::level(&finding), language.say(&finding.opinion.title))),
+            Turn::Ended(finding, _) => {
+                let words = language.say(&finding.opinion.title);
+                Some((Level::Good, language.say(&Said::new("panel.gone").with("finding", words))))
+            }
+        };
+        self.markers.update(&found, now).into_iter().filter_map(news).collect()
     }
 }
