@@ -190,15 +190,12 @@ impl Language {
                 let (_, value) = said.values.iter().find(|(place, _)| *place == name)?;
                 Some((self.value(value), behind))
             });
-            match place {
-                Some((value, behind)) => {
-                    text.push_str(&value);
-                    rest = behind;
-                }
-                None => {
-                    text.push('{');
-                    rest = behind;
-                }
+            if let Some((value, behind)) = place {
+                text.push_str(&value);
+                rest = behind;
+            } else {
+                text.push('{');
+                rest = behind;
             }
         }
         text.push_str(rest);
