@@ -190,15 +190,12 @@ impl Language {
                 let (_, value) = said.values.iter().find(|(place, _)| *place == name)?;
                 Some((self.value(value), behind))
             });
-            match place {
-                Some((value, behind)) => {
-                    text.push_str(&value);
-                    rest = behind;
-                }
-                None => {
-                    text.push('{');
-                    rest = behind;
-                }
+            if let Some((value, behind)) = place {
+                text.push_str(&value);
+                rest = behind;
+            } else {
+                text.push('{');
+                rest = behind;
             }
         }
         text.push_str(rest);
@@ -251,17 +248,17 @@ mod tests {
     #[test]
     fn what_stands_in_a_place_is_not_looked_at() {
         #[track_caller]
-        fn check(said: Said, language: Language, expected: &str) {
-            assert_eq!(language.say(&said), expected);
+        fn check(said: &Said, language: Language, expected: &str) {
+            assert_eq!(language.say(said), expected);
         }
         let overrun = || Said::new("why.overrun");
-        check(overrun().with("seconds", number(2.5, 1)), Language::English, "It did not end within 2.5 s.");
-        check(overrun().with("seconds", number(2.5, 1)), Language::Polish, "Nie skończyło się w ciągu 2,5 s.");
-        check(overrun().with("seconds", "{seconds}"), Language::English, "It did not end within {seconds} s.");
-        check(overrun().with("seconds", "{").with("x", "}"), Language::English, "It did not end within { s.");
-        check(overrun().with("second", 1.0), Language::English, "It did not end within {seconds} s.");
+        check(&overrun().with("seconds", number(2.5, 1)), Language::English, "It did not end within 2.5 s.");
+        check(&overrun().with("seconds", number(2.5, 1)), Language::Polish, "Nie skończyło się w ciągu 2,5 s.");
+        check(&overrun().with("seconds", "{seconds}"), Language::English, "It did not end within {seconds} s.");
+        check(&overrun().with("seconds", "{").with("x", "}"), Language::English, "It did not end within { s.");
+        check(&overrun().with("second", 1.0), Language::English, "It did not end within {seconds} s.");
         let nested = overrun().with("seconds", Said::new("outcome.good"));
-        check(nested, Language::Polish, "Nie skończyło się w ciągu dobrze s.");
-        check(Said::new("none.such").with("x", 1.0), Language::Polish, "none.such");
+        check(&nested, Language::Polish, "Nie skończyło się w ciągu dobrze s.");
+        check(&Said::new("none.such").with("x", 1.0), Language::Polish, "none.such");
     }
 }

@@ -128,7 +128,9 @@ impl Report {
         let mut masker = Masker::new(masking.clone(), &material.secrets.0);
         let computer = &material.computer;
         for (kind, name) in [(Kind::Host, &computer.host), (Kind::Users, &computer.user)] {
-            name.iter().for_each(|name| drop(masker.name(kind, name)));
+            if let Some(name) = name {
+                masker.name(kind, name);
+            }
         }
         if let Some(home) = &computer.home {
             masker.name(Kind::Home, &home.display().to_string());

@@ -7,6 +7,10 @@ use super::Kept;
 use super::masking::{Kind, Masker};
 use crate::checkup::json::contract;
 
+/// The members of the contract, in the order in which somebody reads them.
+const KEYS: [&str; 9] =
+    ["verdict", "findings", "checks", "status", "slow", "experiments", "backends", "took_ms", "was_cancelled"];
+
 pub(super) fn write(kept: &Kept<'_>, masker: &mut Masker) -> String {
     let material = kept.material;
     let computer = &material.computer;
@@ -30,8 +34,6 @@ pub(super) fn write(kept: &Kept<'_>, masker: &mut Masker) -> String {
         contract.get_mut(key).into_iter().for_each(|value| masker.json(value));
     }
     let mut members = vec![("report", about)];
-    const KEYS: [&str; 9] =
-        ["verdict", "findings", "checks", "status", "slow", "experiments", "backends", "took_ms", "was_cancelled"];
     members.extend(KEYS.into_iter().filter_map(|key| Some((key, contract.get_mut(key).map(Json::take)?))));
     let system = json!({
         "host": computer.host,

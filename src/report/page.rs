@@ -114,13 +114,13 @@ impl Page<'_> {
     fn table(&mut self, headings: &[&'static str], rows: &[(&str, Vec<Safe>)]) {
         self.html += "<div class=\"table\"><table>\n";
         if !headings.is_empty() {
-            let cells: String = headings.iter().map(|key| format!("<th>{}</th>", self.word(key).0)).collect();
-            self.html += &format!("<thead><tr>{cells}</tr></thead>\n");
+            let cells: Vec<_> = headings.iter().map(|key| format!("<th>{}</th>", self.word(key).0)).collect();
+            self.html += &format!("<thead><tr>{}</tr></thead>\n", cells.concat());
         }
         self.html += "<tbody>\n";
         for (class, cells) in rows {
-            let cells: String = cells.iter().map(|cell| format!("<td>{}</td>", cell.0)).collect();
-            self.html += &format!("<tr class=\"{class}\">{cells}</tr>\n");
+            let cells: Vec<_> = cells.iter().map(|cell| format!("<td>{}</td>", cell.0)).collect();
+            self.html += &format!("<tr class=\"{class}\">{}</tr>\n", cells.concat());
         }
         self.html += "</tbody></table></div>\n";
     }
@@ -184,25 +184,25 @@ impl Page<'_> {
             self.paragraph("notice", &words);
         }
         let verdict = checkup.verdict();
-        match verdict {
-            Some(finding) => self.finding(finding, "h2"),
-            None => {
-                let is_bad =
-                    checkup.checks.iter().any(|check| matches!(check.outcome, Outcome::Bad | Outcome::Warning));
-                let (class, title, because) = if is_bad || checkup.was_cancelled {
-                    ("warning", "card.no-verdict", "card.no-verdict-because")
-                } else {
-                    ("good", "card.healthy", "card.healthy-because")
-                };
-                let (title, because) = (self.word(title), self.word(because));
-                self.html +=
-                    &format!("<section class=\"card {class}\"><h2>{}</h2><p>{}</p></section>\n", title.0, because.0);
-            }
+        if let Some(finding) = verdict {
+            self.finding(finding, "h2");
+        } else {
+            let is_bad = checkup.checks.iter().any(|check| matches!(check.outcome, Outcome::Bad | Outcome::Warning));
+            let (class, title, because) = if is_bad || checkup.was_cancelled {
+                ("warning", "card.no-verdict", "card.no-verdict-because")
+            } else {
+                ("good", "card.healthy", "card.healthy-because")
+            };
+            let (title, because) = (self.word(title), self.word(because));
+            self.html +=
+                &format!("<section class=\"card {class}\"><h2>{}</h2><p>{}</p></section>\n", title.0, because.0);
         }
         let others: Vec<_> = checkup.findings.iter().skip(usize::from(verdict.is_some())).collect();
         if !others.is_empty() {
             self.title("card.others");
-            others.into_iter().for_each(|finding| self.finding(finding, "h3"));
+            for finding in others {
+                self.finding(finding, "h3");
+            }
         }
     }
 
@@ -249,20 +249,17 @@ impl Page<'_> {
 
     fn picture(&mut self, kept: &Kept<'_>) {
         self.title("report.snapshot");
-        match &kept.snapshot {
-            Some((size, jpeg)) => {
-                let caption = self.said(&Said::new("report.snapshot-size").with("size", size.to_string()));
-                self.html += &format!(
-                    "<figure><img alt=\"{}\" src=\"data:image/jpeg;base64,{}\"><figcaption class=\"quiet\">{}</figcaption></figure>\n",
-                    self.word("report.snapshot").0,
-                    BASE64.encode(jpeg),
-                    caption.0
-                );
-            }
-            None => {
-                let words = self.word("report.snapshot-none");
-                self.paragraph("quiet", &words);
-            }
+        if let Some((size, jpeg)) = &kept.snapshot {
+            let caption = self.said(&Said::new("report.snapshot-size").with("size", size.to_string()));
+            self.html += &format!(
+                "<figure><img alt=\"{}\" src=\"data:image/jpeg;base64,{}\"><figcaption class=\"quiet\">{}</figcaption></figure>\n",
+                self.word("report.snapshot").0,
+                BASE64.encode(jpeg),
+                caption.0
+            );
+        } else {
+            let words = self.word("report.snapshot-none");
+            self.paragraph("quiet", &words);
         }
     }
 
