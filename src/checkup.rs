@@ -244,7 +244,7 @@ fn run_checks(
     checkup.picture = tap.as_ref().and_then(|tap| tap.image.clone());
     let is_certain = checkup.verdict().is_some_and(|found| found.opinion.confidence >= CERTAIN);
     let is_wanted = request.with_experiments && request.live.is_none() && !is_certain;
-    let tap = if is_wanted && checkup.verdict().is_some() && !checkup.was_cancelled {
+    let tap = if is_wanted && !checkup.findings.is_empty() && !checkup.was_cancelled {
         let tap = experiments::run(request, &mut checkup.facts, tap, cancel, tell);
         checkup.findings = verdict::findings(&checkup.facts);
         tell(Progress::Found(checkup.findings.clone()));

@@ -94,7 +94,8 @@ fn is_of_pictures(id: &str) -> bool {
 #[test]
 fn each_entry_has_a_case() {
     let shown = cases().iter().filter_map(|case| case.expected().map(str::to_owned)).collect::<BTreeSet<_>>();
-    let missing = entries::all().map(|entry| entry.slug).filter(|slug| !shown.contains(*slug) && !is_of_pictures(slug));
+    let missing = entries::all().filter(|entry| !shown.contains(entry.slug) && !is_of_pictures(entry.id));
+    let missing = missing.map(|entry| entry.slug);
     assert_eq!(missing.collect::<Vec<_>>(), [""; 0]);
 }
 

@@ -21,6 +21,8 @@ fn real_checkups_of_drivers_that_hang() {
     run_in_lab("lab_checkup::guest_hanging_checkups", &["cuse:open-hang", "cuse:open-eio", "cuse:ioctl-hang"]);
 }
 
+const UVC: &str = "usb-1209_ca30_LAB0001";
+
 #[derive(Default)]
 struct Board {
     n: usize,
@@ -70,7 +72,6 @@ fn guest_checkups() {
         eprintln!("skipped: this is no lab machine");
         return;
     }
-    const UVC: &str = "usb-1209_ca30_LAB0001";
     let mut board = Board::default();
     board.check("healthy webcam", UVC, "-");
     board.check("healthy test driver", "platform-vivid_0", "-");

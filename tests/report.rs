@@ -283,7 +283,7 @@ fn check_html(html: &str) {
         let (tag, _) = tag.split_once('>').unwrap();
         let name: String = tag.chars().take_while(|c| c.is_ascii_alphanumeric() || "/!".contains(*c)).collect();
         match name.strip_prefix('/') {
-            Some("head") | Some("html") => {}
+            Some("head" | "html") => {}
             Some(name) => assert_eq!(open.pop().as_deref(), Some(name), "{tag}"),
             None if VOID.contains(&name.as_str()) || tag.ends_with('/') => {}
             None => open.push(name),

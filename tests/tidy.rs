@@ -215,7 +215,9 @@ fn what_is_delicate_stays_in_its_files() {
     let mut wrong = Vec::new();
     for (word, owners) in OWNERS {
         for (file, text) in &files {
-            if code(text).contains(word) && !owners.contains(&file.as_str()) {
+            // A word of web pages, in the report's.
+            let code = code(text).replace("'unsafe-inline'", "");
+            if code.contains(word) && !owners.contains(&file.as_str()) {
                 wrong.push(format!("{file} holds {word}, which belongs to {owners:?}"));
             }
         }

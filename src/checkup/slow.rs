@@ -117,7 +117,7 @@ mod tests {
         // Low light: the exposure is longer than the frame may take.
         check(
             r#"{"stream":{"n_good":30,"fps":15,"made_fps":15,"agreed_fps":30,"decode_ms":4,"controls":[
-                {"id":10094850,"name":"Exposure","type":"integer","min":1,"max":5000,"step":1,"value":660,"default":250}]}}"#,
+                {"id":10094850,"name":"Exposure","kind":"integer","min":1,"max":5000,"step":1,"value":660,"default":250,"flags":[]}]}}"#,
             &[("slow.camera", 66.7, true), ("slow.exposure", 66.0, true), ("slow.decode", 4.0, false)],
         );
         // 1080p YUYV over USB 2 takes 169 ms a frame.

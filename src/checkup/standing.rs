@@ -14,7 +14,7 @@ pub(super) fn status(request: &Request, facts: &Facts, tap: Option<&Tap>) -> Sta
     let opening = facts.opening.clone().unwrap_or_default();
     let stream = facts.stream.clone().unwrap_or_default();
     let open_request = request.opening();
-    let is_opened = opening.backend.is_some() && stream.ended.is_none() && opening.fault.is_none();
+    let is_opened = facts.opening.is_some() && stream.ended.is_none() && opening.fault.is_none();
     let is_streaming = is_opened && stream.n_good > 0;
     let judged = tap.filter(|_| is_streaming).map(|tap| tap.measured.verdict(&open_request.asked, &tap.got));
     let health_score = judged.as_ref().map_or(0, |judged| judged.score);
@@ -56,7 +56,7 @@ pub(super) fn status(request: &Request, facts: &Facts, tap: Option<&Tap>) -> Sta
         name: name(request, facts.presence.as_ref()),
         asked: open_request.asked,
         got: opening.got,
-        open_ms: opening.backend.map(|_| opening.open_ms),
+        open_ms: facts.opening.as_ref().map(|opening| opening.open_ms),
         first_frame_ms: opening.first_frame_ms,
         latency_ms: stream.age_ms.map(|ms| (ms * 10.0).round() / 10.0),
         drops: Drops { camera: stream.n_lost + stream.n_late, damaged: stream.n_damaged, warm_up: 0 },

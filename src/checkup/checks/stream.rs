@@ -4,9 +4,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::host::{Load, Pace};
 use super::{QUICK, ending};
+use crate::checkup::entries::LIKELY;
 use crate::checkup::facts::{self, Opening};
 use crate::checkup::tap::{Tap, coding_of};
-use crate::checkup::{Check, Ending, Job, Outcome};
+use crate::checkup::verdict::findings;
+use crate::checkup::{Check, Ending, Job, Layer, Outcome};
 use crate::fault::{Fault, FaultKind};
 use crate::phrases::{Said, number};
 use crate::picture::Coding;
@@ -87,7 +89,7 @@ impl Check for Open {
             return ending(self, Outcome::Good, "live");
         }
         let request = request_of(job);
-        let stuck = request.stuck.clone();
+        let (stuck, wanted) = (request.stuck.clone(), request.backend().ok());
         let mut tap = match Tap::open(request) {
             Ok(tap) => tap,
             Err(error) => return ending(self, Outcome::Skipped, "no-thread").with("error", error),
@@ -102,7 +104,7 @@ impl Check for Open {
             (None, None) => ending(self, Outcome::Skipped, "cancelled"),
         };
         job.facts.opening = Some(Opening {
-            backend: tap.backend,
+            backend: tap.backend.or(wanted),
             open_ms,
             fault,
             got: tap.got.clone(),
@@ -244,11 +246,17 @@ impl Check for Picture {
     fn run(&self, job: &mut Job) -> Ending {
         let Some(tap) = job.tap.as_ref() else { return ending(self, Outcome::Skipped, "none") };
         let seen = tap.eye.seen();
-        let ending = ending(self, Outcome::Good, "good")
-            .with("mean", seen.luma.mean)
-            .with("noise", number(seen.noise.temporal.unwrap_or_default(), 1));
+        let (mean, noise) = (seen.luma.mean, seen.noise.temporal.unwrap_or_default());
         job.facts.picture = Some(seen);
-        ending
+        let is_suspicious = findings(&job.facts)
+            .iter()
+            .any(|finding| finding.entry.layer == Layer::Picture && finding.opinion.confidence >= LIKELY);
+        let ending = if is_suspicious {
+            ending(self, Outcome::Warning, "suspicious")
+        } else {
+            ending(self, Outcome::Good, "good")
+        };
+        ending.with("mean", mean).with("noise", number(noise, 1))
     }
 }
 

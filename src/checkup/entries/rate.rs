@@ -114,9 +114,11 @@ fn uncompressed_slow(facts: &Facts) -> Option<Opinion> {
         Some(rate) => opinion.seen(Said::new("evidence.packed-rate").with("fps", number(rate, 1))),
         None => opinion,
     };
-    let smaller = Fix::new("smaller-size").does(Action::UseSize(Size { width: 640, height: 480 }));
     Some(
-        opinion.fix(Fix::new("use-mjpg").does(Action::UseFormat(PixelFormat::MJPG))).fix(smaller).fixes(&["fast-port"]),
+        opinion
+            .fix(Fix::new("use-mjpg").does(Action::UseFormat(PixelFormat::MJPG)))
+            .fix(facts.smaller_size())
+            .fixes(&["fast-port"]),
     )
 }
 
@@ -339,8 +341,7 @@ fn computer_slow(facts: &Facts) -> Option<Opinion> {
             Said::new("evidence.decode").with("ms", number(ms, 1)).with("frame", number(1_000.0 / fps.max(0.1), 1)),
         );
     }
-    let smaller = Fix::new("smaller-size").does(Action::UseSize(Size { width: 640, height: 480 }));
-    Some(busiest(opinion).fix(smaller).fixes(&["lower-rate", "close-programs"]))
+    Some(busiest(opinion).fix(facts.smaller_size()).fixes(&["lower-rate", "close-programs"]))
 }
 
 fn one_buffer(facts: &Facts) -> Option<Opinion> {

@@ -1,7 +1,7 @@
 //! What the judges look for in the facts: one place for each question that several of them ask.
 
 use super::super::facts::{Facts, SourceKind};
-use super::{Fix, Opinion};
+use super::{Action, Fix, Opinion};
 use crate::device::holders::Role;
 use crate::device::{Device, Holder, System};
 use crate::fault::{Fault, FaultKind};
@@ -124,6 +124,13 @@ impl Facts {
     pub(super) fn size(&self) -> Option<Size> {
         let came = self.stream.as_ref().and_then(|stream| stream.sizes.last().copied());
         came.or_else(|| self.opening.as_ref()?.got.size)
+    }
+
+    /// Advice to ask for less, with a button where there is something less.
+    pub(super) fn smaller_size(&self) -> Fix {
+        const SMALL: Size = Size { width: 640, height: 480 };
+        let fix = Fix::new("smaller-size");
+        if self.size().is_some_and(|size| size.width > SMALL.width) { fix.does(Action::UseSize(SMALL)) } else { fix }
     }
 
     /// Mean brightness of the pictures, 0 to 255.
