@@ -130,7 +130,13 @@ fn open_slow(facts: &Facts) -> Option<Opinion> {
         return Some(opinion.fix(use_backend(Backend::DirectShow)).fix(hardware()).fix(use_backend(Backend::Native)));
     }
     opening.first_frame_ms.filter(|_| opening.fault.is_none() && opening.open_ms >= SLOW_OPEN_MS)?;
-    let opinion = Opinion::new(SLUG, if is_media_foundation { 0.9 } else { 0.75 }).with("secs", secs);
+    let confidence = match () {
+        () if is_media_foundation => 0.9,
+        // Everything is slow then.
+        () if facts.is_saturated() => 0.4,
+        () => 0.75,
+    };
+    let opinion = Opinion::new(SLUG, confidence).with("secs", secs);
     if is_media_foundation {
         let opinion = opinion.called("media-foundation");
         return Some(opinion.fix(use_backend(Backend::DirectShow)).fix(hardware()).fix(use_backend(Backend::Native)));

@@ -367,7 +367,12 @@ fn usb_no_fast_setting(facts: &Facts) -> Option<Opinion> {
         facts.coded(&[EIO]).filter(|(place, fault)| *place != Place::Stream && fault.kind == FaultKind::OpenFailed);
     let (_, fault) = told.filter(|_| facts.system() == System::Linux && facts.is_local())?;
     let is_slow = link(facts).and_then(|link| link.kbits_per_second).is_some_and(|speed| speed <= FULL_SPEED);
-    let confidence = if !lines.is_empty() || is_slow { 0.95 } else { 0.75 };
+    let confidence = match () {
+        () if !lines.is_empty() || is_slow => 0.95,
+        () if link(facts).is_some() || facts.presence.is_none() => 0.75,
+        // What is at no USB port has no transfer modes.
+        () => 0.2,
+    };
     let mut opinion = Opinion::new(SLUG, confidence).said(fault);
     if let Some(speed) = link(facts).and_then(|link| link.speed.as_deref()) {
         opinion = opinion.seen(Said::new("evidence.speed").with("speed", speed));
