@@ -34,6 +34,12 @@ struct Mark {
 }
 
 impl Markers {
+    /// Whether it was told that this has begun, and not yet that it is over.
+    #[must_use]
+    pub fn is_told(&self, entry: &Entry) -> bool {
+        self.marks.iter().any(|mark| mark.is_told && mark.finding.entry.slug == entry.slug)
+    }
+
     /// What has turned, given all that is found now. Hints do not count.
     pub fn update(&mut self, findings: &[Finding], now: Instant) -> Vec<Turn> {
         let is = |entry: &Entry, other: &Entry| entry.slug == other.slug;

@@ -300,7 +300,7 @@ impl Window {
     fn track_findings(&mut self) {
         let language = self.language();
         let Some(checkup) = self.checkup.result.as_ref().and_then(|result| result.checkup.as_ref()) else { return };
-        for (level, message) in self.checkup.findings.update(&checkup.findings, language) {
+        for (level, message) in self.checkup.findings.update(&checkup.findings, &self.checkup.watch, language) {
             self.wishes.push(Wish::Log { level, name: findings::EVENT, message });
         }
     }
@@ -321,7 +321,7 @@ impl Window {
         let stream = facts::Stream { controls: self.controls.list.clone(), ..facts::Stream::default() };
         let facts = Facts { source, stream: Some(stream), picture: Some(seen.clone()), ..Facts::default() };
         let (language, now) = (self.language(), self.now);
-        for (level, message) in self.checkup.watch.update(&facts, &self.checkup.findings, language, now) {
+        for (level, message) in self.checkup.watch.update(&facts, &mut self.checkup.findings, language, now) {
             self.wishes.push(Wish::Log { level, name: findings::EVENT, message });
         }
     }

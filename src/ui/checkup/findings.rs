@@ -24,9 +24,11 @@ impl Tracker {
         self.open.iter().any(|(known, _)| *known == id)
     }
 
-    /// What is to be told of the findings as they are now. Hints are none.
-    pub fn update(&mut self, findings: &[Finding], language: Language) -> Vec<(Level, String)> {
-        let likely = findings.iter().filter(|finding| finding.opinion.confidence >= LIKELY);
+    /// What is to be told of the findings as they are now, but for what the live picture has told. Hints are none.
+    pub fn update(&mut self, findings: &[Finding], watch: &Watch, language: Language) -> Vec<(Level, String)> {
+        let likely = findings
+            .iter()
+            .filter(|finding| finding.opinion.confidence >= LIKELY && !watch.markers.is_told(finding.entry));
         let now: Vec<_> = likely.map(|finding| (finding, language.say(&finding.opinion.title))).collect();
         let gone = self.open.iter().filter(|(id, _)| !now.iter().any(|(finding, _)| finding.entry.id == *id));
         let gone =
@@ -49,7 +51,13 @@ pub struct Watch {
 
 impl Watch {
     /// What is to be told of the picture as it is seen now, but for what a check-up has told.
-    pub fn update(&mut self, facts: &Facts, told: &Tracker, language: Language, now: Instant) -> Vec<(Level, String)> {
+    pub fn update(
+        &mut self,
+        facts: &Facts,
+        told: &mut Tracker,
+        language: Language,
+        now: Instant,
+    ) -> Vec<(Level, String)> {
         if self.source != facts.source.name {
             *self = Self { source: facts.source.name.clone(), ..Self::default() };
         }
@@ -59,6 +67,7 @@ impl Watch {
             Turn::Began(finding) if told.has(finding.entry.id) => None,
             Turn::Began(finding) => Some((super::level(&finding), language.say(&finding.opinion.title))),
             Turn::Ended(finding, _) => {
+                told.open.retain(|(id, _)| *id != finding.entry.id);
                 let words = language.say(&finding.opinion.title);
                 Some((Level::Good, language.say(&Said::new("panel.gone").with("finding", words))))
             }
