@@ -43,7 +43,8 @@ impl Board {
         // Everything is ten times slower there: what a webcam does without effort takes all of the time.
         request.settings.recovery.first_frame_deadline_secs = 6.0;
         request.settings.asked.format = format;
-        request.settings.asked.fps = Some(5.0);
+        // At another rate than its own the camera leaves frames out, and may leave out the damaged ones.
+        request.settings.asked.fps = Some(if format.is_some() { 30.0 } else { 5.0 });
         if source == UVC {
             request.settings.asked.size = if format.is_some() { Size::new(640, 480) } else { Size::new(320, 240) };
         }
