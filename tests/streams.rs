@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use camclinic::camera::{Camera, Command};
+use camclinic::checkup;
 use camclinic::codec;
 use camclinic::fault::FaultKind;
 use camclinic::frame::{Image, Size};
@@ -21,6 +22,7 @@ use camclinic::status::{State, Status};
 
 pub mod server;
 
+use super::checkup::request;
 use server::Server;
 
 /// Long enough for a machine that does three other things.
@@ -332,4 +334,17 @@ fn pictures_come_over_http() {
         let fps = bench.wait("measured", |status| status.frames >= 15).fps;
         assert!(if is_stream { fps > 15.0 } else { fps < 5.6 }, "{fps}");
     }
+}
+
+#[test]
+fn a_good_stream_is_checked_up_without_a_verdict() {
+    let Some(server) = Server::start("--size 640x480 --key-on-play --login digest") else {
+        eprintln!("skipped: there is no GStreamer server");
+        return;
+    };
+    let checkup = checkup::run(&request(&server.url("admin:admin@")), &crossbeam_channel::never(), &mut |_| {});
+    assert!(checkup.verdict().is_none(), "{:?} {:#?}", checkup.findings, checkup.facts);
+    assert!(checkup.facts.conversation.is_some() && checkup.facts.stream.is_some_and(|stream| stream.n_good > 20));
+    let checkup = checkup::run(&request(&server.url("admin:wrong@")), &crossbeam_channel::never(), &mut |_| {});
+    assert_eq!(checkup.verdict().map(|verdict| verdict.entry.id), Some("F83"), "{:?}", checkup.findings);
 }
