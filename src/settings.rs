@@ -539,6 +539,16 @@ pub fn secs(value: f64) -> Duration {
     Duration::try_from_secs_f64(value).unwrap_or_default()
 }
 
+/// What to do about a file that could not be written, as a sentence.
+#[must_use]
+pub fn write_advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "Choose a folder that you may write to.",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "Make room on the disk, or choose another folder.",
+        _ => "Choose another folder.",
+    }
+}
+
 /// Writes a file under a temporary name beside its place, flushes it to the disk and renames it.
 ///
 /// # Errors

@@ -9,10 +9,11 @@ use std::thread;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use sysinfo::{DiskRefreshKind, Disks};
 
 use crate::codec;
 use crate::frame::{Frame, Image};
-use crate::settings::{SnapshotFormat, SnapshotSettings, write_whole};
+use crate::settings::{SnapshotFormat, SnapshotSettings, write_advice, write_whole};
 
 /// Pictures that may wait for the disk. A person presses the key no faster.
 const N_WAITING: usize = 8;
@@ -124,17 +125,32 @@ fn write(image: &Image, format: SnapshotFormat, jpeg_quality_percent: u32, file:
         SnapshotFormat::Png => codec::encode_png(image)?,
     };
     write_whole(file, &bytes).map_err(|error| {
-        let advice = match error.kind() {
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                "Choose a folder that you may write to."
-            }
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                "Make room on the disk, or choose another folder."
-            }
-            _ => "Choose another folder.",
-        };
+        let advice = write_advice(&error);
         format!("The picture was not saved: {error}. {advice} {}", file.display())
     })
+}
+
+/// The disk that a folder lies on, or will lie on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Disk {
+    pub free_bytes: u64,
+    /// A network share, or one that can be unplugged.
+    pub is_remote: bool,
+}
+
+/// `None` where the system does not tell. Asks it, so that it may block: not for the window's thread.
+#[must_use]
+pub fn disk_of(folder: &Path) -> Option<Disk> {
+    const REMOTE: [&str; 6] = ["nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs"];
+    let existing = folder.ancestors().find_map(|folder| folder.canonicalize().ok())?;
+    let disks = Disks::new_with_refreshed_list_specifics(DiskRefreshKind::nothing().with_storage()).ok()?;
+    let disk = disks
+        .iter()
+        .filter(|disk| existing.starts_with(disk.mount_point()))
+        .max_by_key(|disk| disk.mount_point().components().count())?;
+    let file_system = disk.file_system().to_string_lossy().to_lowercase();
+    let is_remote = disk.is_removable() || REMOTE.contains(&file_system.as_str());
+    Some(Disk { free_bytes: disk.available_space(), is_remote })
 }
 
 /// `C920_2026-11-20_12-41-06.118`, in local time.

@@ -103,6 +103,16 @@ impl Opinion {
         self
     }
 
+    /// How sure it is, in a word.
+    #[must_use]
+    pub fn certainty(&self) -> &'static str {
+        match self.confidence {
+            CERTAIN.. => "card.certain",
+            LIKELY.. => "card.likely",
+            _ => "card.possible",
+        }
+    }
+
     /// A value for both title and reason.
     #[must_use]
     pub fn with(mut self, place: &'static str, value: impl Into<crate::phrases::Value>) -> Self {

@@ -154,11 +154,13 @@ fn text(name: &str, checkup: &Checkup, compared: Option<&Compared>, language: La
     let others: Vec<_> = checkup.findings.iter().skip(usize::from(checkup.verdict().is_some())).collect();
     if !others.is_empty() {
         lines.push(format!("\n{}", said("card.others")));
-        lines.extend(
-            others.iter().take(4).map(|other| {
-                format!("  {} {}", padded(&sure(other, language), 10), language.say(&other.opinion.title))
-            }),
-        );
+        lines.extend(others.iter().take(4).map(|other| {
+            format!(
+                "  {} {}",
+                padded(&language.word(other.opinion.certainty()), 10),
+                language.say(&other.opinion.title)
+            )
+        }));
     }
     if checkup.slow.iter().any(|share| share.is_too_long) {
         lines.push(format!("\n{}", said("card.slow")));
@@ -195,7 +197,7 @@ fn verdict_lines(name: &str, verdict: &Finding, language: Language) -> Vec<Strin
     let said = |key: &'static str| language.say(&Said::new(key));
     let mut lines = vec![
         format!("{name}: {}", language.say(&opinion.title)),
-        format!("  {} ({}, {})", language.say(&opinion.because), sure(verdict, language), verdict.entry.id),
+        format!("  {} ({}, {})", language.say(&opinion.because), language.word(opinion.certainty()), verdict.entry.id),
     ];
     lines.extend(opinion.evidence.iter().map(|evidence| format!("  - {}", language.say(evidence))));
     if !opinion.fixes.is_empty() {
@@ -206,15 +208,6 @@ fn verdict_lines(name: &str, verdict: &Finding, language: Language) -> Vec<Strin
         lines.extend(fix.command.iter().map(|command| format!("     {command}")));
     }
     lines
-}
-
-fn sure(finding: &Finding, language: Language) -> String {
-    let word = match finding.opinion.confidence {
-        sure if sure >= checkup::CERTAIN => "sure.certain",
-        likely if likely >= checkup::entries::LIKELY => "sure.likely",
-        _ => "sure.possible",
-    };
-    language.say(&Said::new(word))
 }
 
 /// A line of the comparison of backends.

@@ -10,7 +10,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::MAX_BYTES;
-use crate::settings::write_whole;
+use crate::settings::{write_advice, write_whole};
 
 pub(super) fn pack(contents: &[(&str, &[u8])], at: Timestamp, zone: &TimeZone) -> Result<Vec<u8>, String> {
     let failed = |error: &dyn std::fmt::Display| format!("The report could not be packed: {error}");
@@ -61,15 +61,7 @@ pub(super) fn save(path: &Path, bytes: &[u8]) -> Result<(), String> {
         Err(_) => {}
     }
     write_whole(path, bytes).map_err(|error| {
-        let advice = match error.kind() {
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                "Choose a folder that you may write to."
-            }
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                "Make room on the disk, or choose another folder."
-            }
-            _ => "Choose another folder.",
-        };
+        let advice = write_advice(&error);
         format!("The report was not saved: {error}. {advice} {shown}")
     })
 }

@@ -7,9 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::masking::{Kind, Masker};
 use super::plot::{self, Marker, MarkerKind};
 use super::{Kept, Line, moment};
-use crate::checkup::entries::LIKELY;
 use crate::checkup::facts::Brief;
-use crate::checkup::{CERTAIN, Checkup, Finding, Gravity, Outcome};
+use crate::checkup::{Checkup, Finding, Gravity, Outcome};
 use crate::control;
 use crate::device::text::safe_within;
 use crate::event::Level;
@@ -212,12 +211,7 @@ impl Page<'_> {
             Gravity::Critical => ("error", "gravity.critical"),
             Gravity::Warning => ("warning", "gravity.warning"),
         };
-        let sure = match opinion.confidence {
-            CERTAIN.. => "card.certain",
-            LIKELY.. => "card.likely",
-            _ => "card.possible",
-        };
-        let (gravity, sure) = (self.word(gravity), self.word(sure));
+        let (gravity, sure) = (self.word(gravity), self.word(opinion.certainty()));
         let title = self.said(&opinion.title);
         self.html += &format!(
             "<section class=\"card {class}\"><p class=\"quiet\">{} · {} · {} {}</p><{heading}>{}</{heading}>\n",

@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
-use sysinfo::{DiskRefreshKind, Disks, ProcessRefreshKind, ProcessesToUpdate, System};
+use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
 use super::choice::CameraChoice;
 use super::prompt::Purpose;
@@ -31,6 +31,7 @@ use crate::network::{self, Access, Step, Tested};
 use crate::report::{Masking, Report};
 use crate::secrets::{self, Passwords, Trouble};
 use crate::settings::{NetworkSettings, Settings, write_whole};
+use crate::snapshot::disk_of;
 
 /// More than this many unread reports mean that the window has not been drawn for long: the newer ones are dropped.
 const N_UNREAD: usize = 64;
@@ -492,7 +493,7 @@ fn watch_host(reports: &Reports, running: &Receiver<()>, folder: &crate::latest:
             ProcessRefreshKind::nothing().with_cpu().without_tasks(),
         );
         let cpu_percent = system.process(own).map_or(0.0, sysinfo::Process::cpu_usage).round();
-        let free_bytes = folder.current().and_then(|folder| free_bytes(&folder));
+        let free_bytes = folder.current().and_then(|folder| disk_of(&folder)).map(|disk| disk.free_bytes);
         let host = Host { cpu_percent, free_bytes };
         if last.is_none_or(|last| host.differs_visibly(last)) {
             reports.send(News::Host(host));
@@ -502,17 +503,6 @@ fn watch_host(reports: &Reports, running: &Receiver<()>, folder: &crate::latest:
             return;
         }
     }
-}
-
-/// Free space of the disk that a folder lies on, or will lie on.
-fn free_bytes(folder: &Path) -> Option<u64> {
-    let existing = folder.ancestors().find_map(|folder| folder.canonicalize().ok())?;
-    let disks = Disks::new_with_refreshed_list_specifics(DiskRefreshKind::nothing().with_storage()).ok()?;
-    disks
-        .iter()
-        .filter(|disk| existing.starts_with(disk.mount_point()))
-        .max_by_key(|disk| disk.mount_point().components().count())
-        .map(sysinfo::Disk::available_space)
 }
 
 fn save_settings(settings: &Receiver<Settings>, path: Option<&Path>, reports: &Reports) {

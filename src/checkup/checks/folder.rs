@@ -1,16 +1,17 @@
 //! Where pictures go.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-
-use sysinfo::{DiskRefreshKind, Disks};
 
 use super::ending;
 use crate::checkup::facts;
 use crate::checkup::{Check, Ending, Job, Outcome};
+use crate::device;
 use crate::fault::{Fault, FaultKind};
 use crate::phrases::{Said, number};
+use crate::settings::write_advice;
+use crate::snapshot::disk_of;
 
 /// As big as one picture.
 const SAMPLE: usize = 256 << 10;
@@ -54,43 +55,30 @@ impl Check for Folder {
 /// the one in which it will be counts.
 fn look(wanted: &Path) -> facts::Folder {
     let existing = wanted.ancestors().find(|folder| folder.is_dir()).map_or_else(|| PathBuf::from("."), Path::to_owned);
-    let disks = Disks::new_with_refreshed_list_specifics(DiskRefreshKind::nothing().with_storage()).ok();
-    let absolute = existing.canonicalize().unwrap_or_else(|_| existing.clone());
-    let on_the_way =
-        disks.iter().flat_map(|disks| disks.iter()).filter(|disk| absolute.starts_with(disk.mount_point()));
-    let disk = on_the_way.max_by_key(|disk| disk.mount_point().components().count());
+    let disk = disk_of(wanted);
     let began = Instant::now();
     let written = tempfile::NamedTempFile::new_in(&existing).and_then(|mut file| {
         file.write_all(&vec![0x5a; SAMPLE])?;
         file.as_file().sync_all()
     });
-    let free_bytes = disk.map(sysinfo::Disk::available_space);
+    let free_bytes = disk.map(|disk| disk.free_bytes);
     let error = written.err().map(|error| {
-        let message =
-            format!("{} cannot be written to: {}", wanted.display(), crate::device::without_code(&error.to_string()));
-        let fault = Fault::new(FaultKind::NoResources, message)
-            .with_advice("Choose another folder, or make room on this disk.");
-        match error.raw_os_error() {
-            Some(code) => fault.with_code(code),
-            None => fault,
-        }
+        let why = device::without_code(&error.to_string()).to_owned();
+        let message = format!("{} cannot be written to: {why}", wanted.display());
+        let fault = Fault::new(FaultKind::NoResources, message).with_advice(write_advice(&error));
+        Fault { code: error.raw_os_error().map(i64::from), ..fault }
     });
     let is_full = free_bytes.is_some_and(|free| free < FULL);
     let full = || {
+        let error = io::Error::from(io::ErrorKind::StorageFull);
         Fault::new(FaultKind::NoResources, format!("the disk of {} is full", wanted.display()))
-            .with_advice("Choose another folder, or make room on this disk.")
+            .with_advice(write_advice(&error))
     };
     facts::Folder {
         path: wanted.display().to_string(),
         free_bytes,
         error: error.or_else(|| is_full.then(full)),
         write_ms: Some(began.elapsed().as_secs_f64() * 1_000.0),
-        is_remote: disk.is_some_and(is_remote),
+        is_remote: disk.is_some_and(|disk| disk.is_remote),
     }
-}
-
-fn is_remote(disk: &sysinfo::Disk) -> bool {
-    const REMOTE: [&str; 6] = ["nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs"];
-    let name = disk.file_system().to_string_lossy().to_lowercase();
-    disk.is_removable() || REMOTE.contains(&name.as_str())
 }

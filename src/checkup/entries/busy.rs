@@ -69,7 +69,12 @@ fn busy_linux(facts: &Facts) -> Option<Opinion> {
         return Some(naming(Opinion::new(SLUG, 0.3), holder));
     }
     let fault = busy(facts, System::Linux).filter(|_| own(facts).is_none())?;
-    let find = Fix::new("find-holder").runs(format!("sudo fuser -v {}", facts.path()));
+    let find = Fix::new("find-holder");
+    // The simulated camera has no node that could be open.
+    let find = match facts.device() {
+        Some(device) => find.runs(format!("sudo fuser -v {}", device.path)),
+        None => find,
+    };
     Some(match (facts.holder(Role::Program), facts.holder(Role::Bystander)) {
         (Some(holder), _) => naming(Opinion::new(SLUG, 0.97), holder).said(fault),
         (None, Some(server)) => {

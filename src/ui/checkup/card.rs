@@ -3,7 +3,7 @@
 use egui::{Frame, Label, Margin, ProgressBar, RichText, Stroke, Ui, pos2, vec2};
 
 use super::{Outcome as Ended, View, act, ids, is_healthy, name, quiet, steps};
-use crate::checkup::entries::{CERTAIN, LIKELY};
+use crate::checkup::entries::LIKELY;
 use crate::checkup::{Action, Checkup, Finding, Fix, Gravity, Outcome};
 use crate::phrases::Language;
 use crate::ui::theme::{self, Palette, SMALL};
@@ -128,15 +128,6 @@ fn marked(ui: &mut Ui, outcome: Outcome, color: egui::Color32, words: &str) {
     });
 }
 
-/// How sure a finding is, in a word.
-pub fn certainty(language: Language, confidence: f64) -> String {
-    language.word(match confidence {
-        sure if sure >= CERTAIN => "card.certain",
-        likely if likely >= LIKELY => "card.likely",
-        _ => "card.possible",
-    })
-}
-
 fn verdict(
     window: &mut Window,
     result: &Ended,
@@ -156,7 +147,7 @@ fn verdict(
     card(ui, surface, edge, |ui| {
         marked(ui, outcome, color, &language.say(&opinion.title));
         ui.add(Label::new(RichText::new(language.say(&opinion.because)).color(palette.text)).wrap());
-        let sure = format!("{} · {}", certainty(language, opinion.confidence), finding.entry.id);
+        let sure = format!("{} · {}", language.word(opinion.certainty()), finding.entry.id);
         ui.add(Label::new(RichText::new(sure).size(SMALL).color(palette.text_weak)).wrap());
         proof(ui, finding, language, &mut window.checkup.folds.proof);
         if !opinion.fixes.is_empty() {
@@ -288,7 +279,7 @@ pub fn others(view: &mut View, language: Language, ui: &mut Ui) {
                 ui.spacing_mut().item_spacing.y = 2.0;
                 ui.add(Label::new(RichText::new(language.say(&finding.opinion.title)).color(palette.text)).wrap());
                 let because = language.say(&finding.opinion.because);
-                let sure = certainty(language, finding.opinion.confidence);
+                let sure = language.word(finding.opinion.certainty());
                 quiet(ui, &format!("{because} {sure} · {}", finding.entry.id));
                 for fix in &finding.opinion.fixes {
                     quiet(ui, &format!("→ {}", language.say(&fix.text)));
