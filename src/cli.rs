@@ -706,8 +706,8 @@ impl Patience {
 
 fn exit_of(status: &Status) -> Exit {
     match (status.state, status.grade) {
-        (State::Streaming, Grade::Excellent | Grade::Good) => Exit::Healthy,
-        (State::Streaming, Grade::Warning) => Exit::Warning,
+        (State::Streaming, Some(Grade::Excellent | Grade::Good)) => Exit::Healthy,
+        (State::Streaming, Some(Grade::Warning)) => Exit::Warning,
         _ => Exit::Critical,
     }
 }

@@ -219,8 +219,10 @@ impl Writer {
             samples.extend(camera.status.current().filter(|status| is_alive && status.state != State::Idle));
         }
         for status in samples {
+            // Without a score there is a gap.
+            let Some(score) = status.health_score else { continue };
             let is_live = status.state == State::Streaming;
-            let sample = Sample::second(Timestamp::now(), status.health_score, status.fps, is_live);
+            let sample = Sample::second(Timestamp::now(), score, status.fps, is_live);
             let written = past::append(&self.folder, &status.source, sample);
             self.judge(written, 0, now);
         }

@@ -226,8 +226,10 @@ pub struct Status {
     pub is_initialized: bool,
     pub is_capturing: bool,
     pub is_healthy: bool,
-    pub health_score: u8,
-    pub grade: Grade,
+    /// 0 to 100; `null` while there is nothing to judge: the camera is stopped, or is being opened and nothing has failed.
+    pub health_score: Option<u8>,
+    /// That of the score.
+    pub grade: Option<Grade>,
     pub deductions: Vec<Deduction>,
     pub consecutive_failures: u32,
     pub has_cached_frame: bool,
@@ -271,6 +273,20 @@ pub struct Status {
     pub ladder: Vec<RungStatus>,
     /// Whether a reset of the device is the next step and waits for somebody's consent.
     pub reset_needs_consent: bool,
+}
+
+impl Status {
+    /// “score 87 (good)”, or that there is none.
+    #[must_use]
+    pub fn score_text(&self) -> String {
+        score_text(self.health_score)
+    }
+}
+
+/// “score 87 (good)”, or that there is none.
+#[must_use]
+pub fn score_text(score: Option<u8>) -> String {
+    score.map_or_else(|| "no score".to_owned(), |score| format!("score {score} ({})", Grade::of(score)))
 }
 
 /// Lost frames by place.

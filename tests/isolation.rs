@@ -40,7 +40,7 @@ fn a_worker_delivers_what_the_source_does() {
     // A busy machine takes a while until nothing is late.
     let status = wait(&camera, "healthy", |status| {
         let is_quick = status.latency_ms.is_some_and(|latency| latency < 100.0);
-        streams(status) && status.frames > 60 && status.health_score >= 90 && is_quick
+        streams(status) && status.frames > 60 && status.health_score >= Some(90) && is_quick
     });
     assert!(status.is_isolated && (status.fps - 30.0).abs() < 3.0, "{status:?}");
     // The same camera in this process shows the same picture under the same number.

@@ -49,8 +49,8 @@ pub fn status() -> Status {
         is_initialized: true,
         is_capturing: true,
         is_healthy: true,
-        health_score: 100,
-        grade: Grade::Excellent,
+        health_score: Some(100),
+        grade: Some(Grade::Excellent),
         deductions: Vec::new(),
         consecutive_failures: 0,
         has_cached_frame: true,
@@ -85,8 +85,8 @@ pub fn status() -> Status {
 pub fn failing() -> Status {
     Status {
         state: State::Recovering,
-        health_score: 18,
-        grade: Grade::Critical,
+        health_score: Some(18),
+        grade: Some(Grade::Critical),
         fps: 0.0,
         outage_secs: Some(3.2),
         next_try_secs: Some(2.0),
@@ -231,7 +231,7 @@ fn the_pill_tells_the_state() {
         harness.get_by_role_and_label(Role::Status, expected);
     }
     check(status(), "Excellent 100 · 30.0 fps");
-    check(Status { health_score: 75, grade: Grade::Good, fps: 24.96, ..status() }, "Good 75 · 25.0 fps");
+    check(Status { health_score: Some(75), grade: Some(Grade::Good), fps: 24.96, ..status() }, "Good 75 · 25.0 fps");
     check(failing(), "Critical 18 · no picture for 3.2 s");
     check(Status { outage_secs: Some(75.0), ..failing() }, "Critical 18 · no picture for 1 min 15 s");
     check(Status { state: State::Failed, outage_secs: None, ..failing() }, "Critical 18 · no picture");

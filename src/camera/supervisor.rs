@@ -144,7 +144,7 @@ pub(super) struct Supervisor {
     outage: Outage,
     status_due: Instant,
     history_due: Instant,
-    last_level: Option<(State, u8)>,
+    last_level: Option<(State, Option<u8>)>,
 }
 
 impl Supervisor {

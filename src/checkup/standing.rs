@@ -18,6 +18,7 @@ pub(super) fn status(request: &Request, facts: &Facts, tap: Option<&Tap>) -> Sta
     let is_streaming = is_opened && stream.n_good > 0;
     let judged = tap.filter(|_| is_streaming).map(|tap| tap.measured.verdict(&open_request.asked, &tap.got));
     let health_score = judged.as_ref().map_or(0, |judged| judged.score);
+    let grade = Grade::of(health_score);
     let deductions = judged.iter().flat_map(|judged| &judged.findings).filter(|finding| finding.points > 0);
     let size = stream.sizes.last().copied().or(opening.got.size);
     let backend = opening.backend.or_else(|| open_request.backend().ok());
@@ -30,9 +31,9 @@ pub(super) fn status(request: &Request, facts: &Facts, tap: Option<&Tap>) -> Sta
         is_opened,
         is_initialized: is_streaming,
         is_capturing: is_streaming,
-        is_healthy: is_streaming && Grade::of(health_score) >= Grade::Good,
-        health_score,
-        grade: Grade::of(health_score),
+        is_healthy: is_streaming && grade >= Grade::Good,
+        health_score: Some(health_score),
+        grade: Some(grade),
         deductions: deductions
             .map(|finding| Deduction {
                 rule: finding.id.to_owned(),

@@ -22,7 +22,7 @@ use crate::event::{Event, Level};
 use crate::latest::{Latest, Reader};
 use crate::logging::EventLog;
 use crate::source::SourceSpec;
-use crate::status::{AlertName, Status};
+use crate::status::{AlertName, Status, score_text};
 
 mod hook;
 mod metrics;
@@ -318,30 +318,29 @@ fn tell_status(camera: &Monitored, order: Order, output: &mut Output) {
     let fault = status.last_fault.as_ref().map(|fault| format!(", {fault}")).unwrap_or_default();
     let outage = status.outage_secs.map(|secs| format!(", no picture for {}", time(secs))).unwrap_or_default();
     output.say(format!(
-        "{}  {}  {}, score {} ({}), {:.1} fps, {} frames, {} dropped{outage}{fault}",
+        "{}  {}  {}, {}, {:.1} fps, {} frames, {} dropped{outage}{fault}",
         clock(at),
         camera.source,
         status.state,
-        status.health_score,
-        status.grade,
+        status.score_text(),
         status.fps,
         status.frames,
         status.dropped
     ));
 }
 
-/// The summary of one camera for people.
 /// One line about all of them, the worst first.
 fn for_nagios(exit: Exit, mut endings: Vec<Ending>) -> String {
     endings.sort_by_key(|ending| ending.health_score);
     let one = |ending: &Ending| {
         let (uptime, outages) = uptime_and_outages(ending);
-        format!("{}: score {}, {uptime}, {outages}", ending.source, ending.health_score)
+        let score = ending.health_score.map_or_else(|| "no score".to_owned(), |score| format!("score {score}"));
+        format!("{}: {score}, {uptime}, {outages}", ending.source)
     };
     let least = |of: fn(&Ending) -> Option<f64>| endings.iter().filter_map(of).min_by(f64::total_cmp);
     let sum = |of: fn(&Ending) -> u32| Some(f64::from(endings.iter().map(of).sum::<u32>()));
     let perf = [
-        Perf::score(endings.first().map_or(0, |ending| ending.health_score)),
+        Perf::score(endings.first().and_then(|ending| ending.health_score)),
         Perf::plain("least_score", least(|ending| ending.totals.least_score.map(f64::from)), 0),
         Perf { unit: "%", ..Perf::plain("uptime", least(|ending| ending.totals.uptime_percent), 2) },
         Perf::plain("outages", sum(|ending| ending.totals.outages), 0),
@@ -361,6 +360,7 @@ fn uptime_and_outages(ending: &Ending) -> (String, String) {
     (uptime, outages)
 }
 
+/// The summary of one camera for people.
 fn text(ending: &Ending) -> String {
     let totals = ending.totals;
     let (uptime, outages) = uptime_and_outages(ending);
@@ -370,8 +370,12 @@ fn text(ending: &Ending) -> String {
         _ => "no score yet".to_owned(),
     };
     format!(
-        "  {}: {uptime}; {outages}; {recoveries}; {score}; {} frames, {} dropped; now {}, score {} ({})",
-        ending.source, ending.frames, ending.dropped, ending.state, ending.health_score, ending.grade
+        "  {}: {uptime}; {outages}; {recoveries}; {score}; {} frames, {} dropped; now {}, {}",
+        ending.source,
+        ending.frames,
+        ending.dropped,
+        ending.state,
+        score_text(ending.health_score)
     )
 }
 

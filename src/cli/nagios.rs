@@ -22,9 +22,9 @@ pub(super) struct Perf {
 }
 
 impl Perf {
-    pub(super) fn score(score: u8) -> Self {
+    pub(super) fn score(score: Option<u8>) -> Self {
         let limits = Some((least(Grade::Good), least(Grade::Warning)));
-        Self { label: "score", value: Some(f64::from(score)), unit: "", n_decimals: 0, limits }
+        Self { label: "score", value: score.map(f64::from), unit: "", n_decimals: 0, limits }
     }
 
     pub(super) fn plain(label: &'static str, value: Option<f64>, n_decimals: usize) -> Self {
@@ -79,7 +79,8 @@ pub(super) fn line(exit: Exit, text: &str, perf: &[Perf]) -> String {
 
 /// The line of `camclinic status`.
 pub(super) fn of_status(exit: Exit, status: &Status) -> String {
-    let mut text = format!("score {}, {:.1} fps", status.health_score, status.fps);
+    let score = status.health_score.map_or_else(|| "no score".to_owned(), |score| format!("score {score}"));
+    let mut text = format!("{score}, {:.1} fps", status.fps);
     if exit != Exit::Healthy {
         match &status.last_fault {
             Some(fault) => text.push_str(&format!(": {fault}. {}", fault.advice)),
@@ -112,7 +113,7 @@ mod tests {
         check(
             Exit::Healthy,
             "score 100, 29.9 fps",
-            &[Perf::score(100), fps],
+            &[Perf::score(Some(100)), fps],
             "CAMCLINIC OK - score 100, 29.9 fps | score=100;70;30 fps=29.9",
         );
         check(Exit::Warning, "x", &[Perf::ms("latency", Some(1.26))], "CAMCLINIC WARNING - x | latency=1.3ms");
@@ -126,10 +127,10 @@ mod tests {
         check(
             Exit::Critical,
             " cannot open a|b:\nnothing\r\n",
-            &[Perf::score(0)],
+            &[Perf::score(Some(0))],
             "CAMCLINIC CRITICAL - cannot open a/b: nothing | score=0;70;30",
         );
-        let long = line(Exit::Warning, &"é".repeat(5_000), &[Perf::score(50)]);
+        let long = line(Exit::Warning, &"é".repeat(5_000), &[Perf::score(Some(50))]);
         assert!(long.len() < 1_000 && long.ends_with("… | score=50;70;30"), "{long}");
     }
 }

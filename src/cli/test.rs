@@ -403,7 +403,7 @@ impl Test {
         }
         let [open_ms, first_frame_ms] = [self.open_ms, self.first_frame_ms].map(|ms| ms.map(|ms| ms as f64));
         let perf = [
-            nagios::Perf::score(verdict.score),
+            nagios::Perf::score(Some(verdict.score)),
             nagios::Perf::plain("fps", fps, 1),
             nagios::Perf::plain("passed", Some(f64::from(measured.n_passed())), 0),
             nagios::Perf::plain("dropped", Some(measured.lost.total() as f64), 0),

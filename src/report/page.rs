@@ -352,7 +352,8 @@ impl Page<'_> {
             let score = self.word("report.score");
             let reasons: Vec<_> = status.deductions.iter().map(|it| self.foreign(&it.reason).0).collect();
             let reasons = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join("; ")) };
-            self.html += &format!("<p>{} <b>{}</b>{reasons}</p>\n", score.0, status.health_score);
+            let number = status.health_score.map_or_else(|| "–".to_owned(), |score| score.to_string());
+            self.html += &format!("<p>{} <b>{number}</b>{reasons}</p>\n", score.0);
         }
         let markers = self.markers(kept);
         let spans = [("report.health-hour", HOUR), ("report.health-week", WEEK)];

@@ -112,7 +112,7 @@ pub fn draw(window: &mut Window, ui: &mut Ui) {
     let markers = markers(window, &time, span_secs / f64::from(area.width()) * 4.0);
     let palette = Palette::of(ui);
     let mut child = ui.new_child(UiBuilder::new().id_salt("plot").max_rect(area));
-    let score = window.status.as_ref().map(|status| status.health_score);
+    let score = window.status.as_ref().and_then(|status| status.health_score);
     let is_running = window.status.as_ref().is_some_and(|status| status.state != State::Idle);
     let points = points(&window.past, &window.history, &time);
     let mut lines = curve(&points, &time, area.width());

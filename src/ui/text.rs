@@ -53,7 +53,10 @@ impl Moment<'_> {
 #[must_use]
 pub fn pill(moment: Moment<'_>) -> String {
     let status = moment.status;
-    let graded = || format!("{} {}", capitalised(&status.grade.to_string()), status.health_score);
+    let graded = || match (status.grade, status.health_score) {
+        (Some(grade), Some(score)) => format!("{} {score}", capitalised(&grade.to_string())),
+        _ => "No score".to_owned(),
+    };
     match status.state {
         State::Idle => "Stopped".to_owned(),
         State::Opening => match moment.outage_secs() {

@@ -155,7 +155,9 @@ fn pill(window: &Window, ui: &mut Ui) {
             let color = match moment.status.state {
                 State::Idle => palette.text_weak,
                 State::Opening => palette.info,
-                State::Streaming | State::Recovering | State::Failed => palette.grade(moment.status.grade),
+                State::Streaming | State::Recovering | State::Failed => {
+                    moment.status.grade.map_or(palette.info, |grade| palette.grade(grade))
+                }
             };
             let surface = match moment.status.state {
                 State::Idle => palette.raised,

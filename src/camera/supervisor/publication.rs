@@ -59,10 +59,16 @@ impl Supervisor {
             outage,
             agreed_fps: self.tally.got.fps.or(self.asked().fps).filter(|_| state == State::Streaming),
         };
-        let (health_score, deductions) = self.tally.health.score(condition, now);
-        if working && now >= self.history_due {
+        // There is nothing to judge before the first picture or the first fault.
+        let is_judged = !matches!(state, State::Idle | State::Opening);
+        let judged = is_judged.then(|| self.tally.health.score(condition, now));
+        let (health_score, deductions) = judged.map_or((None, Vec::new()), |(score, why)| (Some(score), why));
+        let grade = health_score.map(Grade::of);
+        if let Some(score) = health_score
+            && now >= self.history_due
+        {
             self.history_due = now + HISTORY_PERIOD;
-            self.history.push(now, health_score);
+            self.history.push(now, score);
             self.out.history.publish(self.history.clone());
         }
         let next_try = match &self.phase {
@@ -92,9 +98,9 @@ impl Supervisor {
             is_opened,
             is_initialized: is_opened && self.tally.n_frames_of_opening > 0,
             is_capturing: is_streaming,
-            is_healthy: is_streaming && Grade::of(health_score) >= Grade::Good,
+            is_healthy: is_streaming && grade >= Some(Grade::Good),
             health_score,
-            grade: Grade::of(health_score),
+            grade,
             deductions,
             consecutive_failures: self.ladder.n_failures(),
             has_cached_frame: self.tally.n_frames > 0,

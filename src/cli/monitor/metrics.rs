@@ -76,7 +76,7 @@ const FAMILIES: &[Family] = &[
         STATES.iter().filter_map(|state| Some((vec![("state", name(*state)?)], of(*state)))).collect()
     }),
     family("camera_health_score", "gauge", "Health score, 0 to 100.", |sample| {
-        one(f64::from(sample.status.health_score))
+        maybe(sample.status.health_score.map(f64::from))
     }),
     family("camera_frames_per_second", "gauge", "Good frames a second, over the last two seconds.", |sample| {
         one(sample.status.fps)

@@ -53,8 +53,8 @@ pub(super) struct Ending<'a> {
     /// How it stands at the end.
     pub state: State,
     pub is_healthy: bool,
-    pub health_score: u8,
-    pub grade: Grade,
+    pub health_score: Option<u8>,
+    pub grade: Option<Grade>,
 }
 
 impl Record {
@@ -73,13 +73,12 @@ impl Record {
         }
     }
 
-    /// The status of this moment. Before the first picture or fault the score says nothing.
+    /// The status of this moment.
     pub(super) fn on_status(&mut self, status: &Status, now: Instant) {
         self.weigh(now);
-        let says_nothing = matches!(status.state, State::Opening | State::Idle);
-        self.score = (!says_nothing).then_some((status.health_score, now));
-        if !says_nothing {
-            self.least = Some(self.least.map_or(status.health_score, |least| least.min(status.health_score)));
+        self.score = status.health_score.map(|score| (score, now));
+        if let Some(score) = status.health_score {
+            self.least = Some(self.least.map_or(score, |least| least.min(score)));
         }
     }
 
@@ -175,7 +174,9 @@ mod tests {
             let now = began + Duration::from_secs_f64(*secs);
             match input {
                 S(state, health_score) => {
-                    let status = Status { state: *state, health_score: *health_score, ..golden() };
+                    let has_score = !matches!(state, State::Opening | State::Idle);
+                    let health_score = has_score.then_some(*health_score);
+                    let status = Status { state: *state, health_score, ..golden() };
                     record.on_status(&status, now);
                 }
                 E(name, outage_secs) => record.on_event(&Event {
