@@ -1,9 +1,12 @@
-//! The front door to one camera: a supervisor that decides, and a capture thread that only reads.
+//! The front door to one camera: a machine that decides, a supervisor that carries its decisions out, and a capture thread
+//! that only reads.
 //!
 //! ```text
 //!   Command ──► supervisor ──► Latest<Frame>, Latest<Status>, Latest<History>, events
-//!                 ▲    │
-//!         Report  │    ▼ go on / restart / stop
+//!                 ▲   │ ▲ │
+//!   CaptureEvent  │   │ │ └─ Input, now ──► Machine (pure) ──► [Effect] ─┐
+//!                 │   │ └────────────────────────────────────────────────┘
+//!                 │   ▼ read on / restart / close
 //!               capture thread ──► Source (open, grab, retrieve, close: each may block for ever)
 //! ```
 //!
@@ -29,12 +32,13 @@ use crate::status::Status;
 
 mod capture;
 mod controls;
+pub mod machine;
 mod outage;
-mod reset;
 mod supervisor;
 mod tally;
-mod waits;
+mod watches;
 
+use machine::{Input, Machine};
 use supervisor::{Outputs, Supervisor};
 
 /// How long dropping a `Camera` waits for the device to be closed.
@@ -101,8 +105,10 @@ impl Camera {
             wake,
             log,
         };
-        let mut supervisor = Supervisor::new(spec, settings.clone(), outputs);
-        supervisor.publish(Instant::now());
+        let machine = Machine::new(spec, settings.clone(), fastrand::u64(..), Instant::now());
+        let mut supervisor = Supervisor::new(machine, outputs);
+        // Opening begins with this call, so that there is a status from the start.
+        supervisor.step(Input::Command(Command::Start));
         thread::Builder::new().name("supervisor".to_owned()).spawn(move || {
             supervisor.run(&commands_rx);
             drop(ended_tx);

@@ -23,6 +23,7 @@ pub mod file;
 pub mod isolated;
 #[cfg(feature = "native")]
 mod native;
+pub mod reader;
 pub mod simulated;
 
 pub use isolated::StuckProcesses;
@@ -324,6 +325,18 @@ impl OpenRequest {
             cancel: never(),
             stuck: StuckProcesses::default(),
         }
+    }
+
+    /// For the first try of recovery (0) or a later one: a backend that is slow to open gets more time.
+    #[must_use]
+    pub fn for_attempt(self, n_attempts: u32) -> Self {
+        let [first, later] = reader::MSMF_OPEN_FACTORS;
+        let factor = match self.backend() {
+            Ok(Backend::Msmf) if n_attempts == 0 => first,
+            Ok(Backend::Msmf) => later,
+            _ => return self,
+        };
+        Self { open_deadline: self.open_deadline.mul_f64(factor), ..self }
     }
 
     /// The backend that `open` will use.

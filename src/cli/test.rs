@@ -14,8 +14,9 @@ use crate::fault::Fault;
 use crate::frame::{Image, Size};
 use crate::network::{self, StepOutcome};
 use crate::probe::measure::{Attempt, Finding, Jitter, Look, Lost, Measured, Reading, Stability, Verdict, short};
-use crate::probe::{News, Probe, Taken};
+use crate::probe::{Probe, ProbeEvent};
 use crate::settings::secs;
+use crate::source::reader::ReadResult;
 use crate::source::{OpenRequest, SourceSpec};
 use crate::status::{Asked, Got, Grade};
 
@@ -175,8 +176,8 @@ impl Test {
         let mut is_over = false;
         while self.end.is_none() && !is_over {
             work.check_interrupted()?;
-            if let Some(news) = probe.next(Instant::now() + POLL) {
-                self.take(news, probe);
+            if let Some(event) = probe.next(Instant::now() + POLL) {
+                self.take(event, probe);
                 // Only a frame ends the test: a call that is out may be the one that never returns.
                 is_over = self.is_over();
             }
@@ -191,9 +192,9 @@ impl Test {
         self.measured.is_complete() && is_watched
     }
 
-    fn take(&mut self, news: News, probe: &Probe) {
-        match news {
-            News::Opened { got, backend } => {
+    fn take(&mut self, event: ProbeEvent, probe: &Probe) {
+        match event {
+            ProbeEvent::Opened { got, backend } => {
                 let now = Instant::now();
                 self.open_ms = Some(whole_ms(now.saturating_duration_since(self.began)));
                 self.opened_at = Some(now);
@@ -201,7 +202,7 @@ impl Test {
                 self.measured.on_opened(&got, probe.is_read_here(backend));
                 self.got = got;
             }
-            News::Ended(fault) => {
+            ProbeEvent::Ended(fault) => {
                 let now = Instant::now();
                 let asked_at = match self.opened_at {
                     Some(_) => now.checked_sub(probe.frame_patience()).unwrap_or(self.began),
@@ -212,19 +213,19 @@ impl Test {
                 }
                 self.end(fault, asked_at, now);
             }
-            News::WarmedUp | News::Controls(_) => {}
-            News::Frame(taken) => {
-                if let (Some(changed), Some(backend)) = (&taken.changed, self.backend) {
+            ProbeEvent::WarmedUp | ProbeEvent::Controls(_) => {}
+            ProbeEvent::Frame(read) => {
+                if let (Some(changed), Some(backend)) = (&read.changed, self.backend) {
                     self.measured.on_opened(changed, probe.is_read_here(backend));
                     self.got = changed.clone();
                 }
-                self.on_frame(*taken);
+                self.on_frame(*read);
             }
         }
     }
 
-    fn on_frame(&mut self, taken: Taken) {
-        let Taken { asked_at, ended_at, grabbed, image, .. } = taken;
+    fn on_frame(&mut self, read: ReadResult<Image>) {
+        let ReadResult { asked_at, ended_at, grabbed, picture: image, .. } = read;
         let has_ended = image.as_ref().err().filter(|fault| fault.ends_stream()).cloned();
         let picture = image.map(|image| {
             let look = Look::at(&image, self.before.as_ref());

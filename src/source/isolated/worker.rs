@@ -1,6 +1,5 @@
 //! The worker's half: opens one source, reads it, puts its pictures into shared memory, and ends with the program.
 
-use std::cell::RefCell;
 use std::io::{self, BufReader, IsTerminal, Write};
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
@@ -14,10 +13,11 @@ use super::memory::WorkerMemory;
 use super::process::BEAT;
 use super::protocol::{self, Line, Opening, Order, Place, Report, Sent, Stamp};
 use crate::backend::Backend;
-use crate::control::{Setting, add_setting};
+use crate::control::{ControlNews, Setting, add_setting};
 use crate::device;
 use crate::fault::{Fault, FaultKind};
 use crate::settings::{Isolation, Settings};
+use crate::source::reader::{self, BeforeRead, Consumer, EndReading, ReadResult, Resume};
 use crate::source::{Grabbed, OpenRequest, Picture, Source, SourceSpec};
 
 /// How long the driver may take to close when the program asks for the end. Then this process ends as it stands.
@@ -34,24 +34,24 @@ pub fn serve(open: impl Fn(Backend, &OpenRequest) -> Result<Box<dyn Source>, Fau
         );
         return ExitCode::from(3);
     }
-    let voice = Arc::new(Voice { epoch: Instant::now() });
+    let reports = Arc::new(Reports { epoch: Instant::now() });
     let (sender, orders) = bounded(64);
     let (wanted, cancel) = bounded(0);
     let hear = thread::Builder::new().name("orders".into()).spawn(move || hear_orders(&sender, wanted));
-    let beating = Arc::clone(&voice);
+    let heart = Arc::clone(&reports);
     let beat = thread::Builder::new().name("heartbeat".into()).spawn(move || {
-        while beating.tell(Report::Beat) {
+        while heart.send(Report::Beat) {
             thread::sleep(BEAT);
         }
     });
     if hear.is_err() || beat.is_err() {
         return ExitCode::FAILURE;
     }
-    let job = Job { voice: &voice, orders, cancel, wanted: RefCell::default() };
-    job.voice.tell(Report::Hello { version: protocol::VERSION });
-    let ended = panic::catch_unwind(AssertUnwindSafe(|| job.run(&open)));
+    let mut worker = Worker { reports: &reports, orders, memory: None, wanted: Vec::new() };
+    reports.send(Report::Hello { version: protocol::VERSION });
+    let ended = panic::catch_unwind(AssertUnwindSafe(|| worker.run(&open, cancel)));
     if ended.is_err() {
-        voice.tell(Report::Failed(Fault::new(FaultKind::Crashed, "the backend crashed in the capture process")));
+        reports.send(Report::Failed(Fault::new(FaultKind::Crashed, "the backend crashed in the capture process")));
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
@@ -80,14 +80,15 @@ fn hear_orders(sender: &Sender<Order>, wanted: Sender<()>) {
     }
 }
 
-/// What the program hears.
-struct Voice {
+/// Where reports to the program are written.
+struct Reports {
+    /// The zero of this process's clock.
     epoch: Instant,
 }
 
-impl Voice {
-    /// `false` when nobody hears it any more. Blocks while the pipe is full.
-    fn tell(&self, report: Report) -> bool {
+impl Reports {
+    /// `false` when nobody reads them any more. Blocks while the pipe is full.
+    fn send(&self, report: Report) -> bool {
         let now = self.clock(Instant::now());
         let Ok(line) = protocol::encode(&Sent(now, report)) else { return false };
         let mut out = io::stdout().lock();
@@ -104,168 +105,157 @@ impl Voice {
     }
 }
 
-struct Job<'a> {
-    voice: &'a Voice,
+/// Reads the source on the main thread, as the program orders.
+struct Worker<'a> {
+    reports: &'a Reports,
     orders: Receiver<Order>,
-    /// Disconnected when the source is to be closed.
-    cancel: Receiver<()>,
+    memory: Option<WorkerMemory>,
     /// Controls to be set before the next frame is waited for.
-    wanted: RefCell<Vec<Setting>>,
+    wanted: Vec<Setting>,
 }
 
-/// Nothing more is wanted.
-struct Ended;
-
-/// What the program does about a fault.
-enum Leave {
-    ReadOn,
-    Restart,
-}
-
-impl Job<'_> {
-    fn run(&self, open: Open) -> Result<(), Ended> {
-        let Ok(Order::Open(opening)) = self.orders.recv() else { return Err(Ended) };
-        let opened = request(*opening, self.cancel.clone()).and_then(|(backend, request)| open(backend, &request));
-        let mut source = match opened {
-            Ok(source) => source,
-            Err(fault) => {
-                self.voice.tell(Report::Failed(fault));
-                return Err(Ended);
-            }
-        };
-        let mut got = source.got();
-        self.tell(Report::Opened { got: got.clone() })?;
-        let mut memory = None;
-        loop {
-            self.take_back(&mut memory)?;
-            let wanted = self.wanted.take();
-            if !wanted.is_empty() {
-                source.set_controls(&wanted);
-            }
-            let grabbed = match source.grab() {
-                Ok(grabbed) => grabbed,
-                Err(fault) => {
-                    self.tell(Report::Failed(fault))?;
-                    self.wait_for_leave(&mut *source, &mut memory)?;
-                    continue;
-                }
-            };
-            let stamp = self.stamp(grabbed);
-            let placed = match decode_in_place(&mut *source, memory.as_mut()) {
-                Some(placed) => placed,
-                None => match source.retrieve() {
-                    Ok(picture) => Ok(self.place(&picture, &mut memory)?),
-                    Err(fault) => Err(fault),
-                },
-            };
-            match placed {
-                Ok(mut place) => {
-                    let now_got = source.got();
-                    if now_got != got {
-                        got = now_got;
-                        place.got = Some(got.clone());
-                    }
-                    self.tell(Report::Frame { stamp, place })?;
-                    if let Some(news) = source.controls() {
-                        self.tell(Report::Controls(news))?;
-                    }
-                }
-                Err(fault) => {
-                    self.tell(Report::Damaged { stamp, fault })?;
-                    self.wait_for_leave(&mut *source, &mut memory)?;
+impl Worker<'_> {
+    fn run(&mut self, open: Open, cancel: Receiver<()>) {
+        let Ok(Order::Open(opening)) = self.orders.recv() else { return };
+        match request(*opening, cancel).and_then(|(backend, request)| open(backend, &request)) {
+            Ok(mut source) => {
+                if self.reports.send(Report::Opened { got: source.got() }) {
+                    // The program throws warm-up frames away itself.
+                    let EndReading = reader::read(&mut *source, 0, self);
                 }
             }
+            Err(fault) => drop(self.reports.send(Report::Failed(fault))),
         }
     }
 
-    fn tell(&self, report: Report) -> Result<(), Ended> {
-        if self.voice.tell(report) { Ok(()) } else { Err(Ended) }
+    fn tell(&self, report: Report) -> Result<(), EndReading> {
+        if self.reports.send(report) { Ok(()) } else { Err(EndReading) }
     }
 
-    fn stamp(&self, grabbed: Grabbed) -> Stamp {
-        Stamp { taken_at_us: self.voice.clock(grabbed.taken_at), sequence: grabbed.sequence }
-    }
-
-    /// Slots that the program has done with.
-    fn take_back(&self, memory: &mut Option<WorkerMemory>) -> Result<(), Ended> {
-        for order in self.orders.try_iter() {
-            self.follow(&order, memory)?;
-        }
-        Ok(())
+    fn next_order(&self) -> Result<Order, EndReading> {
+        self.orders.recv().map_err(|_| EndReading)
     }
 
     /// Copies a picture to where the program can see it, once there is room.
-    fn place(&self, picture: &Picture, memory: &mut Option<WorkerMemory>) -> Result<Place, Ended> {
+    fn place(&mut self, picture: &Picture) -> Result<Place, EndReading> {
         let pixels = picture.pixels();
-        if !memory.as_ref().is_some_and(|memory| memory.fits(pixels.len())) {
+        if !self.memory.as_ref().is_some_and(|memory| memory.fits(pixels.len())) {
             self.tell(Report::NeedMemory { n_bytes: pixels.len() as u64 })?;
-            *memory = Some(self.wait_for_memory()?);
+            self.memory = Some(self.wait_for_memory()?);
         }
         loop {
-            let Some(room) = memory.as_mut() else { return Err(Ended) };
-            if let Some(slot) = room.put(pixels) {
+            let Some(memory) = self.memory.as_mut() else { return Err(EndReading) };
+            if let Some(slot) = memory.put(pixels) {
                 let size = picture.size();
-                let generation = room.generation;
+                let generation = memory.generation;
                 return Ok(Place { generation, slot, width: size.width, height: size.height, got: None });
             }
-            self.follow(&self.orders.recv().map_err(|_| Ended)?, memory)?;
+            let order = self.next_order()?;
+            self.follow(order)?;
         }
     }
 
-    fn wait_for_memory(&self) -> Result<WorkerMemory, Ended> {
+    fn wait_for_memory(&mut self) -> Result<WorkerMemory, EndReading> {
         loop {
-            match self.orders.recv().map_err(|_| Ended)? {
+            match self.next_order()? {
                 Order::Memory { generation, file, n_slots, slot_bytes } => {
                     return WorkerMemory::open(generation, &file, n_slots, slot_bytes).map_err(|error| {
                         let message = format!("the shared memory cannot be opened: {error}");
-                        self.voice.tell(Report::Failed(Fault::new(FaultKind::NoResources, message)));
-                        Ended
+                        self.reports.send(Report::Failed(Fault::new(FaultKind::NoResources, message)));
+                        EndReading
                     });
                 }
                 // Of the memory before.
                 Order::GiveBack { .. } => {}
                 Order::SetControls(wanted) => self.want(&wanted),
-                _ => return Err(Ended),
+                _ => return Err(EndReading),
             }
         }
     }
 
-    fn wait_for_leave(&self, source: &mut dyn Source, memory: &mut Option<WorkerMemory>) -> Result<(), Ended> {
-        loop {
-            match self.follow(&self.orders.recv().map_err(|_| Ended)?, memory)? {
-                None => {}
-                Some(Leave::ReadOn) => return Ok(()),
-                Some(Leave::Restart) => match source.restart() {
-                    Ok(()) => return self.tell(Report::Restarted),
-                    Err(fault) => self.tell(Report::Failed(fault))?,
-                },
-            }
-        }
-    }
-
-    fn follow(&self, order: &Order, memory: &mut Option<WorkerMemory>) -> Result<Option<Leave>, Ended> {
+    /// How reading shall go on, where the order says so.
+    fn follow(&mut self, order: Order) -> Result<Option<Resume>, EndReading> {
         match order {
             Order::GiveBack { generation, slot } => {
-                if let Some(memory) = memory {
-                    memory.on_given_back(*generation, *slot);
+                if let Some(memory) = &mut self.memory {
+                    memory.on_given_back(generation, slot);
                 }
                 Ok(None)
             }
             Order::SetControls(wanted) => {
-                self.want(wanted);
+                self.want(&wanted);
                 Ok(None)
             }
-            Order::ReadOn => Ok(Some(Leave::ReadOn)),
-            Order::Restart => Ok(Some(Leave::Restart)),
-            Order::Open(_) | Order::Memory { .. } | Order::NoMemory | Order::Stop => Err(Ended),
+            Order::ReadOn => Ok(Some(Resume::ReadOn)),
+            Order::Restart => Ok(Some(Resume::Restart)),
+            Order::Open(_) | Order::Memory { .. } | Order::NoMemory | Order::Stop => Err(EndReading),
         }
     }
 
-    fn want(&self, wanted: &[Setting]) {
-        let mut all = self.wanted.borrow_mut();
+    fn want(&mut self, wanted: &[Setting]) {
         for setting in wanted {
-            add_setting(&mut all, *setting);
+            add_setting(&mut self.wanted, *setting);
         }
+    }
+
+    fn stamp(&self, grabbed: Grabbed) -> Stamp {
+        Stamp { taken_at_us: self.reports.clock(grabbed.taken_at), sequence: grabbed.sequence }
+    }
+}
+
+impl Consumer for Worker<'_> {
+    type Picture = Place;
+
+    fn before_read(&mut self) -> Result<BeforeRead, EndReading> {
+        while let Ok(order) = self.orders.try_recv() {
+            self.follow(order)?;
+        }
+        Ok(BeforeRead { controls: std::mem::take(&mut self.wanted), restart: false })
+    }
+
+    fn decode(&mut self, source: &mut dyn Source) -> Result<Result<Place, Fault>, EndReading> {
+        if let Some(placed) = decode_in_place(source, self.memory.as_mut()) {
+            return Ok(placed);
+        }
+        match source.retrieve() {
+            Ok(picture) => self.place(&picture).map(Ok),
+            Err(fault) => Ok(Err(fault)),
+        }
+    }
+
+    fn on_warmed_up(&mut self) -> Result<(), EndReading> {
+        Ok(())
+    }
+
+    fn on_read(&mut self, read: ReadResult<Place>) -> Result<(), EndReading> {
+        self.tell(match (read.picture, read.grabbed) {
+            (Ok(place), Some(grabbed)) => {
+                Report::Frame { stamp: self.stamp(grabbed), place: Place { got: read.changed, ..place } }
+            }
+            (Ok(_), None) => return Ok(()),
+            (Err(fault), Some(grabbed)) => Report::Damaged { stamp: self.stamp(grabbed), fault },
+            (Err(fault), None) => Report::Failed(fault),
+        })
+    }
+
+    fn on_controls(&mut self, news: ControlNews) -> Result<(), EndReading> {
+        self.tell(Report::Controls(news))
+    }
+
+    fn after_fault(&mut self) -> Result<Resume, EndReading> {
+        loop {
+            let order = self.next_order()?;
+            if let Some(resume) = self.follow(order)? {
+                return Ok(resume);
+            }
+        }
+    }
+
+    fn on_restarted(&mut self, result: Result<(), Fault>) -> Result<(), EndReading> {
+        self.tell(match result {
+            Ok(()) => Report::Restarted,
+            Err(fault) => Report::Failed(fault),
+        })
     }
 }
 
