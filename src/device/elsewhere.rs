@@ -5,17 +5,15 @@
 
 use std::io;
 use std::path::Path;
-use std::process::{Child, Command};
-
-use tempfile::NamedTempFile;
 
 use super::watch::Sign;
-use super::{
-    Capabilities, Device, Heat, Holder, KernelLine, NodeState, SHARED_FILE_PREFIX, Undriven, Usability, UsbState,
-};
+use super::{Capabilities, Device, Heat, Holder, KernelLine, NodeState, Undriven, Usability, UsbState};
 use crate::backend::Backend;
 use crate::control::{Control, Setting};
 use crate::fault::{Fault, FaultKind};
+
+pub mod process;
+pub mod shared_memory;
 
 pub fn list() -> Vec<Device> {
     Vec::new()
@@ -54,20 +52,6 @@ pub fn watch(_: impl Fn(Sign) + Send + 'static) -> Option<WatchGuard> {
     None
 }
 
-pub fn prepare(_: &mut Command) {}
-
-pub fn die_with_parent() {}
-
-pub fn terminate(_: u32) {}
-
-pub fn kill_group(_: u32) {}
-
-pub fn end_now() {}
-
-pub fn kernel_function(_: u32) -> Option<String> {
-    None
-}
-
 /// There is none on this system.
 pub enum ControlPort {}
 
@@ -83,20 +67,6 @@ impl ControlPort {
     pub fn set(&mut self, _: Setting) -> Result<(), String> {
         match *self {}
     }
-}
-
-pub struct Leash;
-
-impl Leash {
-    pub fn on(_: &Child) -> Option<Self> {
-        None
-    }
-}
-
-pub fn shared_file(n_bytes: u64) -> io::Result<NamedTempFile> {
-    let file = NamedTempFile::with_prefix(SHARED_FILE_PREFIX)?;
-    file.as_file().set_len(n_bytes)?;
-    Ok(file)
 }
 
 pub fn reset(device: &Device) -> Result<(), Fault> {

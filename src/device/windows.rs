@@ -10,9 +10,6 @@ use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 use windows_sys::Win32::System::Threading::CREATE_NO_WINDOW;
 
 pub use self::controls::ControlPort;
-pub use self::process::{
-    Leash, die_with_parent, end_now, kernel_function, kill_group, prepare, shared_file, terminate,
-};
 pub use self::watch::WatchGuard;
 use super::consent::Process;
 pub use super::elsewhere::{
@@ -27,9 +24,10 @@ use crate::fault::{Fault, FaultKind};
 
 mod controls;
 mod directshow;
-mod process;
+pub mod process;
 mod registry;
 mod setup;
+pub mod shared_memory;
 mod watch;
 
 pub fn list() -> Vec<Device> {

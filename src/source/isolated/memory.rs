@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use memmap2::{MmapOptions, MmapRaw};
 use tempfile::NamedTempFile;
 
-use crate::device;
+use crate::device::shared_memory;
 use crate::frame::{Image, Size};
 
 /// With so few slots left to the worker, a picture is copied and its slot given back at once: readers that hold old
@@ -50,7 +50,7 @@ impl Memory {
         give_back: impl Fn(u32) + Send + Sync + 'static,
     ) -> io::Result<Arc<Self>> {
         let slot_bytes = n_bytes.next_multiple_of(ALIGNMENT);
-        let file = device::shared_file(slot_bytes * u64::from(N_SLOTS))?;
+        let file = shared_memory::create(slot_bytes * u64::from(N_SLOTS))?;
         let map = MmapOptions::new().map_raw(file.as_file())?;
         let path = file.path().to_owned();
         Ok(Arc::new(Self {

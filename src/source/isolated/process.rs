@@ -14,8 +14,9 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, at, bounded, select};
 
 use super::protocol::{self, Line, Order, Report, Sent};
 use crate::address::PASSWORD_VARIABLE;
-use crate::device;
 use crate::device::codes::{self, Meaning};
+use crate::device::process::{ProcessGuard, beside, kernel_function, prepare, terminate};
+use crate::device::without_code;
 use crate::fault::{Fault, FaultKind};
 use crate::source::{OpenRequest, SourceSpec};
 use crate::status::StuckProcess;
@@ -84,13 +85,12 @@ impl StuckProcesses {
     /// Waits for a killed process on a thread of its own.
     fn adopt(&self, mut child: Child, now: Instant) {
         let pid = child.id();
-        let kernel_function = device::kernel_function(pid);
-        self.lock().push(Stuck { pid, since: now, kernel_function });
+        self.lock().push(Stuck { pid, since: now, kernel_function: kernel_function(pid) });
         let list = self.clone();
         let wait = move || {
             while let Ok(None) = child.try_wait() {
                 if let Some(stuck) = list.lock().iter_mut().find(|stuck| stuck.pid == pid) {
-                    stuck.kernel_function = device::kernel_function(pid);
+                    stuck.kernel_function = kernel_function(pid);
                 }
                 thread::sleep(STUCK_POLL);
             }
@@ -129,7 +129,7 @@ impl Orders {
 pub struct Process {
     child: Option<Child>,
     /// Kills it when we end.
-    _leash: Option<device::Leash>,
+    _guard: Option<ProcessGuard>,
     pub orders: Orders,
     heard: Receiver<Heard>,
     ear: Arc<Ear>,
@@ -178,9 +178,9 @@ impl Process {
         // It is told the password through its pipe, and only where there is one to be told.
         command.env_remove(PASSWORD_VARIABLE);
         command.envs(environment.iter().map(|(name, value)| (name, value)));
-        device::prepare(&mut command);
+        prepare(&mut command);
         let mut child = command.spawn().map_err(|error| why_not_started(&error, &file))?;
-        let leash = device::Leash::on(&child);
+        let guard = ProcessGuard::on(&child);
         let pipes = child.stdin.take().zip(child.stdout.take()).zip(child.stderr.take());
         let ((stdin, stdout), stderr) = pipes
             .ok_or_else(|| Fault::new(FaultKind::NoResources, "the system gives no pipe to the capture process"))?;
@@ -190,7 +190,7 @@ impl Process {
         let words = Arc::new(Words::new(request.spec.clone()));
         let (sender, heard) = bounded(MAX_UNHEARD);
         let process = Self {
-            _leash: leash,
+            _guard: guard,
             orders: Orders(Arc::new(Mutex::new(stdin))),
             heard,
             ear: Arc::clone(&ear),
@@ -307,7 +307,7 @@ impl Drop for Process {
             return;
         }
         if let Some(child) = &self.child {
-            device::terminate(child.id());
+            terminate(child.id());
         }
         if self.wait(TERMINATE).is_some() {
             return;
@@ -450,14 +450,14 @@ fn take_down(stderr: ChildStderr, words: &Words) {
 fn worker_file() -> PathBuf {
     match std::env::var_os(WORKER_VARIABLE) {
         Some(file) => PathBuf::from(file),
-        None => device::beside(Path::new(WORKER_NAME)),
+        None => beside(Path::new(WORKER_NAME)),
     }
 }
 
 fn why_not_started(error: &io::Error, file: &Path) -> Fault {
     let shown = file.display();
     let said = error.to_string();
-    let said = device::without_code(&said);
+    let said = without_code(&said);
     let missing = |message: String| {
         Fault::new(FaultKind::BackendMissing, message).with_advice(format!(
             "Install Camclinic again, with {WORKER_NAME} beside the program, or name its file in {WORKER_VARIABLE}."

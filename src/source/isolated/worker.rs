@@ -15,7 +15,7 @@ use super::process::BEAT;
 use super::protocol::{self, Line, Opening, Order, Place, Report, Sent, Stamp};
 use crate::backend::Backend;
 use crate::control::{Setting, add_setting};
-use crate::device;
+use crate::device::process;
 use crate::fault::{Fault, FaultKind};
 use crate::settings::{Isolation, Settings};
 use crate::source::{Grabbed, OpenRequest, Picture, Source, SourceSpec};
@@ -26,7 +26,7 @@ const CLOSE: Duration = Duration::from_millis(150);
 type Open<'a> = &'a dyn Fn(Backend, &OpenRequest) -> Result<Box<dyn Source>, Fault>;
 
 pub fn serve(open: impl Fn(Backend, &OpenRequest) -> Result<Box<dyn Source>, Fault>) -> ExitCode {
-    device::die_with_parent();
+    process::die_with_parent();
     if io::stdin().is_terminal() {
         let _ = writeln!(
             io::stderr(),
@@ -68,14 +68,14 @@ fn hear_orders(sender: &Sender<Order>, wanted: Sender<()>) {
             Line::Message(order) => order,
             Line::Foreign(_) => continue,
             // The program is gone, and nobody waits for a driver's call to come back.
-            Line::End { .. } | Line::Garbage(_) => device::end_now(),
+            Line::End { .. } | Line::Garbage(_) => process::end_now(),
         };
         if matches!(order, Order::Stop) {
             wanted = None;
         }
         if sender.send(order).is_err() || wanted.is_none() {
             thread::sleep(CLOSE);
-            device::end_now();
+            process::end_now();
         }
     }
 }
