@@ -16,12 +16,12 @@ use crate::fault::{Fault, FaultKind};
 
 pub mod apple;
 pub mod ask;
+pub mod availability;
 pub mod capabilities;
 pub mod choices;
 pub mod codes;
 pub mod consent;
 pub mod controls;
-pub mod glance;
 pub mod holders;
 pub mod kind;
 pub mod media_types;

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use camclinic::camera::Command;
 use camclinic::control::{self, Control, DeviceControls, Kind, MenuItem, Setting};
+use camclinic::device::availability::Availability;
 use camclinic::device::capabilities::{Format, FrameSize};
-use camclinic::device::glance::Glance;
 use camclinic::device::holders::{Holder, Role as Part};
 use camclinic::device::{Capabilities, Device};
 use camclinic::event::{Event, Level};
@@ -154,8 +154,9 @@ const EVENTS: [(f64, Level, &str, &str); 5] = [
 pub fn window(status: Status) -> Window {
     let now = Instant::now();
     let mut window = Window::new(SourceSpec::parse(DEVICE).unwrap(), Settings::default(), now);
-    window.cameras =
-        ["/dev/video0", "/dev/video2"].map(|path| CameraChoice { device: device(path), glance: Glance::Free }).to_vec();
+    window.cameras = ["/dev/video0", "/dev/video2"]
+        .map(|path| CameraChoice { device: device(path), availability: Availability::Free })
+        .to_vec();
     let untold = Fault::new(FaultKind::BackendMissing, "this test has no drivers");
     window.abilities.insert("identity-of-/dev/video0".to_owned(), Ability::Unknown(untold));
     window.host = Some(Host { cpu_percent: 4.0, free_bytes: Some(812_000_000_000) });
@@ -425,17 +426,17 @@ fn a_camera_is_chosen_from_the_list() {
 fn each_camera_of_the_list_tells_how_it_stands() {
     let holder = Holder { pid: 4711, program: "cheese".into(), user: None, since: None, role: Part::Program };
     let denied = Fault::new(FaultKind::Denied, "the system does not let this program open /dev/video2");
-    let check = |glance: Glance, spoken: &str| {
+    let check = |availability: Availability, spoken: &str| {
         let mut window = window(status());
-        window.cameras[1].glance = glance;
+        window.cameras[1].availability = availability;
         let mut harness = harness(window);
         click(&mut harness, spoken);
         // Also one that cannot be opened now: why not is then told in full.
         check_wish(&mut harness, "Choose(Device(\"identity-of-/dev/video2\"))");
     };
-    check(Glance::Free, "Camera /dev/video2 · /dev/video2, free");
-    check(Glance::Held(vec![holder]), "Camera /dev/video2 · /dev/video2, open in cheese");
-    check(Glance::Denied(denied), "Camera /dev/video2 · /dev/video2, no permission");
+    check(Availability::Free, "Camera /dev/video2 · /dev/video2, free");
+    check(Availability::Held(vec![holder]), "Camera /dev/video2 · /dev/video2, open in cheese");
+    check(Availability::Denied(denied), "Camera /dev/video2 · /dev/video2, no permission");
 
     let mut gone = window(status());
     gone.cameras.remove(0);

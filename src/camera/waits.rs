@@ -3,18 +3,18 @@
 use crossbeam_channel::{Receiver, never};
 
 use crate::address::Address;
-use crate::device::watch::{Hold, Sign, Vigil, Watch};
+use crate::device::watch::{DeviceEvent, DeviceWatcher, HolderEvent, ReleaseWatcher};
 use crate::fault::{Fault, FaultClass, FaultKind};
-use crate::network::port;
+use crate::network::port::{PortEvent, PortWatcher};
 
 /// Lives as long as there is such a wait: a camera that is well costs nothing here.
 #[derive(Default)]
 pub(super) struct Waits {
-    plug: Option<Watch>,
-    release: Option<Vigil>,
+    plug: Option<DeviceWatcher>,
+    release: Option<ReleaseWatcher>,
     /// Those who hold the device are known, so that their letting go will be.
     is_held: bool,
-    port: Option<port::Vigil>,
+    port: Option<PortWatcher>,
     /// The port was seen not to answer, and will be seen to.
     is_silent: bool,
 }
@@ -30,7 +30,7 @@ impl Waits {
     /// computer; others give no signs.
     pub(super) fn await_end_of(&mut self, class: Option<FaultClass>, device: Option<String>) {
         if class == Some(FaultClass::Plug) && device.is_some() {
-            self.plug.get_or_insert_with(Watch::start);
+            self.plug.get_or_insert_with(DeviceWatcher::start);
         } else {
             self.plug = None;
         }
@@ -38,7 +38,7 @@ impl Waits {
             Some(device) if class == Some(FaultClass::Busy) => {
                 if self.release.is_none() {
                     // Without a thread the timer has to do.
-                    self.release = Vigil::start(device).ok();
+                    self.release = ReleaseWatcher::start(device).ok();
                 }
             }
             _ => self.forget_holders(),
@@ -51,7 +51,7 @@ impl Waits {
             Some(address) if is_of_port(fault) => {
                 if self.port.is_none() {
                     // Without a thread the timer has to do.
-                    self.port = port::Vigil::start(address).ok();
+                    self.port = PortWatcher::start(address).ok();
                 }
             }
             _ => self.forget_port(),
@@ -81,8 +81,8 @@ impl Waits {
         }
     }
 
-    pub(super) fn ports(&self) -> Receiver<port::Sign> {
-        self.port.as_ref().map_or_else(never, |vigil| vigil.signs().clone())
+    pub(super) fn ports(&self) -> Receiver<PortEvent> {
+        self.port.as_ref().map_or_else(never, |watcher| watcher.events().clone())
     }
 
     /// Who holds it now is another question.
@@ -100,12 +100,12 @@ impl Waits {
         self.is_held
     }
 
-    pub(super) fn signs(&self) -> Receiver<Sign> {
-        self.plug.as_ref().map_or_else(never, |watch| watch.signs().clone())
+    pub(super) fn signs(&self) -> Receiver<DeviceEvent> {
+        self.plug.as_ref().map_or_else(never, |watcher| watcher.events().clone())
     }
 
-    pub(super) fn holds(&self) -> Receiver<Hold> {
-        self.release.as_ref().map_or_else(never, |vigil| vigil.holds().clone())
+    pub(super) fn holds(&self) -> Receiver<HolderEvent> {
+        self.release.as_ref().map_or_else(never, |watcher| watcher.events().clone())
     }
 
     pub(super) fn on_signs_ended(&mut self) {

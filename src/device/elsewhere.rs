@@ -6,7 +6,7 @@
 use std::io;
 use std::path::Path;
 
-use super::watch::Sign;
+use super::watch::DeviceEvent;
 use super::{Capabilities, Device, Heat, Holder, KernelLine, NodeState, Undriven, Usability, UsbState};
 use crate::backend::Backend;
 use crate::control::{Control, Setting};
@@ -48,7 +48,7 @@ pub const TELLS_OF_USE: bool = false;
 
 pub struct WatchGuard;
 
-pub fn watch(_: impl Fn(Sign) + Send + 'static) -> Option<WatchGuard> {
+pub fn watch(_: impl Fn(DeviceEvent) + Send + 'static) -> Option<WatchGuard> {
     None
 }
 

@@ -13,7 +13,7 @@ pub use super::elsewhere::{
     ControlPort, confinement, heat, holders, holders_of_each, kernel_log, node_state, number, resumed_secs_ago,
     siblings, taken_error, usb_state, why_no_start, without_driver,
 };
-use super::watch::Sign;
+use super::watch::DeviceEvent;
 use super::{Capabilities, Device, Usability};
 use crate::fault::{Fault, FaultKind};
 
@@ -107,8 +107,8 @@ pub fn capabilities(device: &Device) -> Result<Capabilities, Fault> {
 /// Programs that take a camera or let it go are not told of.
 pub const TELLS_OF_USE: bool = false;
 
-pub fn watch(report: impl Fn(Sign) + Send + 'static) -> Option<WatchGuard> {
-    watch::watch(move || report(Sign::Plug))
+pub fn watch(report: impl Fn(DeviceEvent) + Send + 'static) -> Option<WatchGuard> {
+    watch::watch(move || report(DeviceEvent::ListChanged))
 }
 
 // ---- reset

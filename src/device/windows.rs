@@ -17,7 +17,7 @@ pub use super::elsewhere::{
     why_no_start, without_driver,
 };
 use super::pnp::{self, Listed};
-use super::watch::Sign;
+use super::watch::DeviceEvent;
 use super::{Capabilities, Device, Holder, Usability, media_types};
 use crate::backend::Backend;
 use crate::fault::{Fault, FaultKind};
@@ -141,8 +141,8 @@ pub fn capabilities(device: &Device) -> Result<Capabilities, Fault> {
 /// Programs that take a camera or let it go are not told of.
 pub const TELLS_OF_USE: bool = false;
 
-pub fn watch(report: impl Fn(Sign) + Send + 'static) -> Option<WatchGuard> {
-    watch::watch(move || report(Sign::Plug))
+pub fn watch(report: impl Fn(DeviceEvent) + Send + 'static) -> Option<WatchGuard> {
+    watch::watch(move || report(DeviceEvent::ListChanged))
 }
 
 // ---- reset

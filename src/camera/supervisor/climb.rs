@@ -6,7 +6,7 @@ use super::{Next, Phase, Step, Supervisor};
 use crate::backend::Backend;
 use crate::camera::outage::ordinal;
 use crate::camera::reset::{self, device_name};
-use crate::device::watch::{Hold, Sign};
+use crate::device::watch::{DeviceEvent, HolderEvent};
 use crate::event::Level;
 use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::frame::PixelFormat;
@@ -95,23 +95,23 @@ impl Supervisor {
     }
 
     /// A camera has come or gone: looks whether it is ours.
-    pub(super) fn on_sign(&mut self, sign: &Sign, now: Instant) {
-        if *sign == Sign::Plug && self.ladder.waits_for() == Some(FaultClass::Plug) {
+    pub(super) fn on_sign(&mut self, event: &DeviceEvent, now: Instant) {
+        if *event == DeviceEvent::ListChanged && self.ladder.waits_for() == Some(FaultClass::Plug) {
             self.reconnect_within(PLUG_SETTLE, now);
         }
     }
 
     /// Who holds the device is known, or has let go.
-    pub(super) fn on_hold(&mut self, hold: &Hold, now: Instant) {
+    pub(super) fn on_hold(&mut self, event: &HolderEvent, now: Instant) {
         if self.ladder.waits_for() != Some(FaultClass::Busy) {
             return;
         }
-        match hold {
-            Hold::By(_) => {
+        match event {
+            HolderEvent::HeldBy(_) => {
                 self.waits.on_held();
                 self.put_off(now + HELD_PAUSE);
             }
-            Hold::Changed => {
+            HolderEvent::Released => {
                 self.log(Level::Info, "rung", "A program has let go of the camera");
                 self.waits.forget_holders();
                 self.reconnect_within(RELEASE_SETTLE, now);
@@ -121,10 +121,10 @@ impl Supervisor {
     }
 
     /// Nothing answers on the port of a network camera, or something does again.
-    pub(super) fn on_port(&mut self, sign: port::Sign, now: Instant) {
+    pub(super) fn on_port(&mut self, event: port::PortEvent, now: Instant) {
         let is_awaited = self.reconnection_at().is_some();
-        match sign {
-            port::Sign::Silent => {
+        match event {
+            port::PortEvent::Closed => {
                 self.waits.on_silent();
                 if is_awaited {
                     self.ladder.wait_for_port();
@@ -132,7 +132,7 @@ impl Supervisor {
                     self.log(Level::Info, "rung", format!("Waiting until the port of {} answers", self.label()));
                 }
             }
-            port::Sign::Answers => {
+            port::PortEvent::Open => {
                 self.waits.forget_port();
                 if is_awaited {
                     self.log(Level::Info, "rung", format!("The port of {} answers again", self.label()));

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::memory::WorkerMemory;
-use super::process::BEAT;
-use super::protocol::{self, Line, Opening, Order, Place, Report, Sent, Stamp};
+use super::process::HEARTBEAT_PERIOD;
+use super::protocol::{self, FrameSlot, FrameStamp, OpenParameters, ReadLine, SentEvent, WorkerEvent, WorkerRequest};
 use crate::backend::Backend;
 use crate::control::{Setting, add_setting};
 use crate::device::process;
@@ -35,45 +35,45 @@ pub fn serve(open: impl Fn(Backend, &OpenRequest) -> Result<Box<dyn Source>, Fau
         return ExitCode::from(3);
     }
     let voice = Arc::new(Voice { epoch: Instant::now() });
-    let (sender, orders) = bounded(64);
+    let (sender, requests) = bounded(64);
     let (wanted, cancel) = bounded(0);
-    let hear = thread::Builder::new().name("orders".into()).spawn(move || hear_orders(&sender, wanted));
+    let reader = thread::Builder::new().name("requests".into()).spawn(move || read_requests(&sender, wanted));
     let beating = Arc::clone(&voice);
     let beat = thread::Builder::new().name("heartbeat".into()).spawn(move || {
-        while beating.tell(Report::Beat) {
-            thread::sleep(BEAT);
+        while beating.tell(WorkerEvent::Heartbeat) {
+            thread::sleep(HEARTBEAT_PERIOD);
         }
     });
-    if hear.is_err() || beat.is_err() {
+    if reader.is_err() || beat.is_err() {
         return ExitCode::FAILURE;
     }
-    let job = Job { voice: &voice, orders, cancel, wanted: RefCell::default() };
-    job.voice.tell(Report::Hello { version: protocol::VERSION });
+    let job = Job { voice: &voice, requests, cancel, wanted: RefCell::default() };
+    job.voice.tell(WorkerEvent::Hello { version: protocol::VERSION });
     let ended = panic::catch_unwind(AssertUnwindSafe(|| job.run(&open)));
     if ended.is_err() {
-        voice.tell(Report::Failed(Fault::new(FaultKind::Crashed, "the backend crashed in the capture process")));
+        voice.tell(WorkerEvent::Failed(Fault::new(FaultKind::Crashed, "the backend crashed in the capture process")));
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
 }
 
-/// Passes orders on until the program has ended, and this process with it. `wanted` is dropped when nothing more is, so
+/// Passes requests on until the program has ended, and this process with it. `wanted` is dropped when nothing more is, so
 /// that a source that is waiting can say good-bye to its camera.
-fn hear_orders(sender: &Sender<Order>, wanted: Sender<()>) {
+fn read_requests(sender: &Sender<WorkerRequest>, wanted: Sender<()>) {
     let mut wanted = Some(wanted);
     let mut input = BufReader::new(io::stdin());
     let mut line = Vec::new();
     loop {
-        let order = match protocol::read(&mut input, &mut line) {
-            Line::Message(order) => order,
-            Line::Foreign(_) => continue,
+        let request = match protocol::read(&mut input, &mut line) {
+            ReadLine::Message(request) => request,
+            ReadLine::Foreign(_) => continue,
             // The program is gone, and nobody waits for a driver's call to come back.
-            Line::End { .. } | Line::Garbage(_) => process::end_now(),
+            ReadLine::End { .. } | ReadLine::Malformed(_) => process::end_now(),
         };
-        if matches!(order, Order::Stop) {
+        if matches!(request, WorkerRequest::Stop) {
             wanted = None;
         }
-        if sender.send(order).is_err() || wanted.is_none() {
+        if sender.send(request).is_err() || wanted.is_none() {
             thread::sleep(CLOSE);
             process::end_now();
         }
@@ -87,9 +87,9 @@ struct Voice {
 
 impl Voice {
     /// `false` when nobody hears it any more. Blocks while the pipe is full.
-    fn tell(&self, report: Report) -> bool {
+    fn tell(&self, event: WorkerEvent) -> bool {
         let now = self.clock(Instant::now());
-        let Ok(line) = protocol::encode(&Sent(now, report)) else { return false };
+        let Ok(line) = protocol::encode(&SentEvent(now, event)) else { return false };
         let mut out = io::stdout().lock();
         // One write, so that what libraries print stands before or behind it.
         out.write_all(&line).and_then(|()| out.flush()).is_ok()
@@ -106,7 +106,7 @@ impl Voice {
 
 struct Job<'a> {
     voice: &'a Voice,
-    orders: Receiver<Order>,
+    requests: Receiver<WorkerRequest>,
     /// Disconnected when the source is to be closed.
     cancel: Receiver<()>,
     /// Controls to be set before the next frame is waited for.
@@ -124,17 +124,17 @@ enum Leave {
 
 impl Job<'_> {
     fn run(&self, open: Open) -> Result<(), Ended> {
-        let Ok(Order::Open(opening)) = self.orders.recv() else { return Err(Ended) };
+        let Ok(WorkerRequest::Open(opening)) = self.requests.recv() else { return Err(Ended) };
         let opened = request(*opening, self.cancel.clone()).and_then(|(backend, request)| open(backend, &request));
         let mut source = match opened {
             Ok(source) => source,
             Err(fault) => {
-                self.voice.tell(Report::Failed(fault));
+                self.voice.tell(WorkerEvent::Failed(fault));
                 return Err(Ended);
             }
         };
         let mut got = source.got();
-        self.tell(Report::Opened { got: got.clone() })?;
+        self.tell(WorkerEvent::Opened { got: got.clone() })?;
         let mut memory = None;
         loop {
             self.take_back(&mut memory)?;
@@ -145,7 +145,7 @@ impl Job<'_> {
             let grabbed = match source.grab() {
                 Ok(grabbed) => grabbed,
                 Err(fault) => {
-                    self.tell(Report::Failed(fault))?;
+                    self.tell(WorkerEvent::Failed(fault))?;
                     self.wait_for_leave(&mut *source, &mut memory)?;
                     continue;
                 }
@@ -165,40 +165,40 @@ impl Job<'_> {
                         got = now_got;
                         place.got = Some(got.clone());
                     }
-                    self.tell(Report::Frame { stamp, place })?;
+                    self.tell(WorkerEvent::Frame { stamp, slot: place })?;
                     if let Some(news) = source.controls() {
-                        self.tell(Report::Controls(news))?;
+                        self.tell(WorkerEvent::Controls(news))?;
                     }
                 }
                 Err(fault) => {
-                    self.tell(Report::Damaged { stamp, fault })?;
+                    self.tell(WorkerEvent::Damaged { stamp, fault })?;
                     self.wait_for_leave(&mut *source, &mut memory)?;
                 }
             }
         }
     }
 
-    fn tell(&self, report: Report) -> Result<(), Ended> {
-        if self.voice.tell(report) { Ok(()) } else { Err(Ended) }
+    fn tell(&self, event: WorkerEvent) -> Result<(), Ended> {
+        if self.voice.tell(event) { Ok(()) } else { Err(Ended) }
     }
 
-    fn stamp(&self, grabbed: Grabbed) -> Stamp {
-        Stamp { taken_at_us: self.voice.clock(grabbed.taken_at), sequence: grabbed.sequence }
+    fn stamp(&self, grabbed: Grabbed) -> FrameStamp {
+        FrameStamp { taken_at_us: self.voice.clock(grabbed.taken_at), sequence: grabbed.sequence }
     }
 
     /// Slots that the program has done with.
     fn take_back(&self, memory: &mut Option<WorkerMemory>) -> Result<(), Ended> {
-        for order in self.orders.try_iter() {
-            self.follow(&order, memory)?;
+        for request in self.requests.try_iter() {
+            self.follow(&request, memory)?;
         }
         Ok(())
     }
 
     /// Copies a picture to where the program can see it, once there is room.
-    fn place(&self, picture: &Picture, memory: &mut Option<WorkerMemory>) -> Result<Place, Ended> {
+    fn place(&self, picture: &Picture, memory: &mut Option<WorkerMemory>) -> Result<FrameSlot, Ended> {
         let pixels = picture.pixels();
         if !memory.as_ref().is_some_and(|memory| memory.fits(pixels.len())) {
-            self.tell(Report::NeedMemory { n_bytes: pixels.len() as u64 })?;
+            self.tell(WorkerEvent::NeedMemory { n_bytes: pixels.len() as u64 })?;
             *memory = Some(self.wait_for_memory()?);
         }
         loop {
@@ -206,25 +206,25 @@ impl Job<'_> {
             if let Some(slot) = room.put(pixels) {
                 let size = picture.size();
                 let generation = room.generation;
-                return Ok(Place { generation, slot, width: size.width, height: size.height, got: None });
+                return Ok(FrameSlot { generation, slot, width: size.width, height: size.height, got: None });
             }
-            self.follow(&self.orders.recv().map_err(|_| Ended)?, memory)?;
+            self.follow(&self.requests.recv().map_err(|_| Ended)?, memory)?;
         }
     }
 
     fn wait_for_memory(&self) -> Result<WorkerMemory, Ended> {
         loop {
-            match self.orders.recv().map_err(|_| Ended)? {
-                Order::Memory { generation, file, n_slots, slot_bytes } => {
+            match self.requests.recv().map_err(|_| Ended)? {
+                WorkerRequest::Memory { generation, file, n_slots, slot_bytes } => {
                     return WorkerMemory::open(generation, &file, n_slots, slot_bytes).map_err(|error| {
                         let message = format!("the shared memory cannot be opened: {error}");
-                        self.voice.tell(Report::Failed(Fault::new(FaultKind::NoResources, message)));
+                        self.voice.tell(WorkerEvent::Failed(Fault::new(FaultKind::NoResources, message)));
                         Ended
                     });
                 }
                 // Of the memory before.
-                Order::GiveBack { .. } => {}
-                Order::SetControls(wanted) => self.want(&wanted),
+                WorkerRequest::ReleaseSlot { .. } => {}
+                WorkerRequest::SetControls(wanted) => self.want(&wanted),
                 _ => return Err(Ended),
             }
         }
@@ -232,32 +232,34 @@ impl Job<'_> {
 
     fn wait_for_leave(&self, source: &mut dyn Source, memory: &mut Option<WorkerMemory>) -> Result<(), Ended> {
         loop {
-            match self.follow(&self.orders.recv().map_err(|_| Ended)?, memory)? {
+            match self.follow(&self.requests.recv().map_err(|_| Ended)?, memory)? {
                 None => {}
                 Some(Leave::ReadOn) => return Ok(()),
                 Some(Leave::Restart) => match source.restart() {
-                    Ok(()) => return self.tell(Report::Restarted),
-                    Err(fault) => self.tell(Report::Failed(fault))?,
+                    Ok(()) => return self.tell(WorkerEvent::Restarted),
+                    Err(fault) => self.tell(WorkerEvent::Failed(fault))?,
                 },
             }
         }
     }
 
-    fn follow(&self, order: &Order, memory: &mut Option<WorkerMemory>) -> Result<Option<Leave>, Ended> {
-        match order {
-            Order::GiveBack { generation, slot } => {
+    fn follow(&self, request: &WorkerRequest, memory: &mut Option<WorkerMemory>) -> Result<Option<Leave>, Ended> {
+        match request {
+            WorkerRequest::ReleaseSlot { generation, slot } => {
                 if let Some(memory) = memory {
                     memory.on_given_back(*generation, *slot);
                 }
                 Ok(None)
             }
-            Order::SetControls(wanted) => {
+            WorkerRequest::SetControls(wanted) => {
                 self.want(wanted);
                 Ok(None)
             }
-            Order::ReadOn => Ok(Some(Leave::ReadOn)),
-            Order::Restart => Ok(Some(Leave::Restart)),
-            Order::Open(_) | Order::Memory { .. } | Order::NoMemory | Order::Stop => Err(Ended),
+            WorkerRequest::Continue => Ok(Some(Leave::ReadOn)),
+            WorkerRequest::Restart => Ok(Some(Leave::Restart)),
+            WorkerRequest::Open(_) | WorkerRequest::Memory { .. } | WorkerRequest::NoMemory | WorkerRequest::Stop => {
+                Err(Ended)
+            }
         }
     }
 
@@ -270,14 +272,14 @@ impl Job<'_> {
 }
 
 /// Has the picture decoded to where the program can see it, if the backend can do that and there is room.
-fn decode_in_place(source: &mut dyn Source, memory: Option<&mut WorkerMemory>) -> Option<Result<Place, Fault>> {
+fn decode_in_place(source: &mut dyn Source, memory: Option<&mut WorkerMemory>) -> Option<Result<FrameSlot, Fault>> {
     let (memory, size) = (memory?, source.got().size?);
     let slot = memory.fill(size.n_bytes(), |room| source.retrieve_into(size, room))?;
     let generation = memory.generation;
-    Some(slot.map(|slot| Place { generation, slot, width: size.width, height: size.height, got: None }))
+    Some(slot.map(|slot| FrameSlot { generation, slot, width: size.width, height: size.height, got: None }))
 }
 
-fn request(opening: Opening, cancel: Receiver<()>) -> Result<(Backend, OpenRequest), Fault> {
+fn request(opening: OpenParameters, cancel: Receiver<()>) -> Result<(Backend, OpenRequest), Fault> {
     let spec = SourceSpec::try_from(opening.spec).map_err(|why| Fault::new(FaultKind::Missing, why))?;
     let now = Instant::now();
     let request = OpenRequest {
