@@ -464,7 +464,7 @@ fn unlisted(text: &str) -> Option<Device> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::{Control, EXPOSURE_TIME, Kind, PRIVACY};
+    use crate::control::{Control, ControlKind, EXPOSURE_TIME, PRIVACY};
 
     fn two() -> Vec<Device> {
         let device = |identity: &str, path: &str, index| Device {
@@ -518,7 +518,7 @@ mod tests {
     #[test]
     fn a_closed_shutter_is_noted_once() {
         let shutter = |id, value| {
-            let (name, kind) = ("Privacy".to_owned(), Kind::Boolean);
+            let (name, kind) = ("Privacy".to_owned(), ControlKind::Boolean);
             let shutter =
                 Control { id, name, kind, value, default: 0, held: None, is_read_only: true, is_volatile: true };
             Capabilities { controls: vec![shutter], ..Capabilities::default() }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 
 use crate::backend::Backend;
-use crate::control::{ControlNews, Setting};
+use crate::control::{ControlSetting, ControlsUpdate};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::Image;
 use crate::settings::secs;
@@ -44,7 +44,7 @@ pub enum News {
     /// Thrown away undecoded, while exposure settles.
     WarmedUp,
     /// What the device tells of its controls.
-    Controls(ControlNews),
+    Controls(ControlsUpdate),
     /// Nothing more will come: it cannot be opened, has broken off, or a call does not come back.
     Ended(Fault),
 }
@@ -65,7 +65,7 @@ pub struct Taken {
 
 /// What the reading thread can be told to do between two frames.
 enum Order {
-    Set(Vec<Setting>),
+    Set(Vec<ControlSetting>),
     Restart,
 }
 
@@ -215,7 +215,7 @@ impl Probe {
     }
 
     /// Has controls set before the next frame. What came of it is told by [`News::Controls`].
-    pub fn set_controls(&self, wanted: Vec<Setting>) {
+    pub fn set_controls(&self, wanted: Vec<ControlSetting>) {
         let _ = self.orders.try_send(Order::Set(wanted));
     }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::backend::Backend;
-use crate::control::{ControlNews, Setting, add_setting};
+use crate::control::{ControlSetting, ControlsUpdate, add_setting};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::Image;
 use crate::source::{Grabbed, OpenRequest, Picture};
@@ -42,7 +42,7 @@ pub(super) enum News {
         grabbed: Grabbed,
         wall: SystemTime,
     },
-    Controls(ControlNews),
+    Controls(ControlsUpdate),
     /// Grabbed and thrown away undecoded.
     WarmedUp,
     /// The thread waits for leave to go on.
@@ -58,7 +58,7 @@ pub(super) struct Capture {
     pub(super) opening: u64,
     stop: Arc<AtomicBool>,
     go_on: Sender<Leave>,
-    controls: Sender<Vec<Setting>>,
+    controls: Sender<Vec<ControlSetting>>,
     /// Dropped to end the waiting of a source that can be told.
     alive: Option<Sender<()>>,
 }
@@ -98,7 +98,7 @@ impl Capture {
 
     /// Has controls set before the next frame is waited for. `false` when too many wait already, as behind a call that does
     /// not come back.
-    pub(super) fn set_controls(&self, settings: Vec<Setting>) -> bool {
+    pub(super) fn set_controls(&self, settings: Vec<ControlSetting>) -> bool {
         self.controls.try_send(settings).is_ok()
     }
 
@@ -115,7 +115,7 @@ struct Worker {
     opening: u64,
     stop: Arc<AtomicBool>,
     leave: Receiver<Leave>,
-    wanted: Receiver<Vec<Setting>>,
+    wanted: Receiver<Vec<ControlSetting>>,
     reports: Sender<Report>,
 }
 

@@ -13,7 +13,7 @@ use super::tally::{Tally, describe};
 use super::waits::Waits;
 use super::{Command, SHUTDOWN_DEADLINE, Wake};
 use crate::backend::Backend;
-use crate::control::{ControlNews, DeviceControls, Setting};
+use crate::control::{ControlSetting, ControlsUpdate, DeviceControls};
 use crate::event::Level;
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Frame, Image, PixelFormat};
@@ -373,7 +373,7 @@ impl Supervisor {
         }
     }
 
-    fn set_controls(&mut self, settings: Vec<Setting>) {
+    fn set_controls(&mut self, settings: Vec<ControlSetting>) {
         self.controls.choose(&settings);
         if let Phase::Running { capture, .. } = &self.phase {
             // Those that find no room are set when the camera is opened anew.
@@ -381,7 +381,7 @@ impl Supervisor {
         }
     }
 
-    fn on_controls(&mut self, news: ControlNews, now: Instant) {
+    fn on_controls(&mut self, news: ControlsUpdate, now: Instant) {
         let Some(response) = self.controls.on_news(news, now) else { return };
         for (level, message) in response.events {
             self.log(level, "control", message);

@@ -9,7 +9,7 @@ use std::path::Path;
 use super::watch::DeviceEvent;
 use super::{Capabilities, Device, Heat, Holder, KernelLine, NodeState, Undriven, Usability, UsbState};
 use crate::backend::Backend;
-use crate::control::{Control, Setting};
+use crate::control::{Control, ControlSetting};
 use crate::fault::{Fault, FaultKind};
 
 pub mod process;
@@ -64,7 +64,7 @@ impl ControlPort {
         match *self {}
     }
 
-    pub fn set(&mut self, _: Setting) -> Result<(), String> {
+    pub fn set(&mut self, _: ControlSetting) -> Result<(), String> {
         match *self {}
     }
 }

@@ -21,8 +21,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use crate::backend::Backend;
-use crate::control::{ControlNews, Setting};
-use crate::device::controls::checked_news;
+use crate::control::{ControlSetting, ControlsUpdate};
+use crate::device::controls::checked_update;
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Image, Size};
 use crate::source::{Grabbed, OpenRequest, Picture, Source, SourceSpec};
@@ -48,8 +48,8 @@ const GRACE: Duration = Duration::from_millis(500);
 const MAX_PICTURE_BYTES: u64 = 512 << 20;
 /// No computer runs so long; what a worker says beyond it is nonsense.
 const MAX_CLOCK_US: u64 = 100 * 365 * 24 * 3_600 * 1_000_000;
-/// News of controls that wait to be taken; more are a flood, as nobody has so many.
-const MAX_CONTROL_NEWS: usize = 128;
+/// Updates of controls that wait to be taken; no device has so many controls that there would be more.
+const MAX_CONTROL_UPDATES: usize = 128;
 /// Words of a fault from the worker that are kept.
 const MAX_MESSAGE_CHARS: usize = 2_000;
 
@@ -119,7 +119,7 @@ pub(super) fn open(backend: Backend, request: &OpenRequest) -> Result<Box<dyn So
         has_seen_frame: false,
         waits_for_request: false,
         grabbed: None,
-        control_news: VecDeque::new(),
+        control_updates: VecDeque::new(),
     }))
 }
 
@@ -183,7 +183,7 @@ struct Isolated {
     /// The worker has told a fault and does nothing until it is told to.
     waits_for_request: bool,
     grabbed: Option<Result<Image, Fault>>,
-    control_news: VecDeque<ControlNews>,
+    control_updates: VecDeque<ControlsUpdate>,
 }
 
 impl Source for Isolated {
@@ -212,8 +212,8 @@ impl Source for Isolated {
                     self.provide_memory(n_bytes)?;
                     continue;
                 }
-                WorkerEvent::Controls(news) => {
-                    self.keep(news)?;
+                WorkerEvent::Controls(update) => {
+                    self.keep(update)?;
                     continue;
                 }
                 event => return Err(self.process.protocol_fault(&format!("{event:?} in place of a frame"))),
@@ -244,27 +244,27 @@ impl Source for Isolated {
                 // It was on its way already.
                 WorkerEvent::Frame { slot, .. } => drop(self.picture(slot)?),
                 WorkerEvent::Damaged { .. } => self.waits_for_request = true,
-                WorkerEvent::Controls(news) => self.keep(news)?,
+                WorkerEvent::Controls(update) => self.keep(update)?,
                 event => return Err(self.process.protocol_fault(&format!("{event:?} in place of a restart"))),
             }
         }
     }
 
-    fn controls(&mut self) -> Option<ControlNews> {
-        self.control_news.pop_front()
+    fn controls(&mut self) -> Option<ControlsUpdate> {
+        self.control_updates.pop_front()
     }
 
-    fn set_controls(&mut self, wanted: &[Setting]) {
+    fn set_controls(&mut self, wanted: &[ControlSetting]) {
         self.process.requests.send(&WorkerRequest::SetControls(wanted.to_vec()));
     }
 }
 
 impl Isolated {
-    fn keep(&mut self, news: ControlNews) -> Result<(), Fault> {
-        if self.control_news.len() >= MAX_CONTROL_NEWS {
-            return Err(self.process.protocol_fault("more news of controls than there can be"));
+    fn keep(&mut self, update: ControlsUpdate) -> Result<(), Fault> {
+        if self.control_updates.len() >= MAX_CONTROL_UPDATES {
+            return Err(self.process.protocol_fault("more updates of controls than there can be"));
         }
-        self.control_news.push_back(checked_news(news));
+        self.control_updates.push_back(checked_update(update));
         Ok(())
     }
 

@@ -24,12 +24,12 @@ mod value;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::control::{ControlNews, Setting};
+use crate::control::{ControlSetting, ControlsUpdate};
 use crate::fault::{Fault, FaultKind};
 use crate::source::{Grabbed, OpenRequest, Picture, Source};
 use crate::status::{Asked, Got};
 
-use controls::Controls;
+use controls::SimulatedControls;
 use fault_table::FaultName;
 use lens::{Lens, Mode};
 use setting_table::WireFormat;
@@ -130,7 +130,7 @@ struct Simulated {
     next: u64,
     /// The frame to be decoded.
     grabbed: Option<u64>,
-    controls: Controls,
+    controls: SimulatedControls,
 }
 
 impl Simulated {
@@ -148,7 +148,7 @@ impl Simulated {
             lens,
             next,
             grabbed: None,
-            controls: Controls::new(),
+            controls: SimulatedControls::new(),
         }
     }
 
@@ -272,11 +272,11 @@ impl Source for Simulated {
         Ok(())
     }
 
-    fn controls(&mut self) -> Option<ControlNews> {
-        self.controls.news()
+    fn controls(&mut self) -> Option<ControlsUpdate> {
+        self.controls.update()
     }
 
-    fn set_controls(&mut self, wanted: &[Setting]) {
+    fn set_controls(&mut self, wanted: &[ControlSetting]) {
         self.controls.set(wanted);
         self.lens.tone = self.controls.tone();
     }

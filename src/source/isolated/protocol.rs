@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 use crate::backend::Backend;
-use crate::control::{ControlNews, Setting};
+use crate::control::{ControlSetting, ControlsUpdate};
 use crate::fault::Fault;
 use crate::settings::NetworkSettings;
 use crate::source::{SourceSpec, simulated};
@@ -42,7 +42,7 @@ pub enum WorkerRequest {
     /// After a fault: stop the stream and start it.
     Restart,
     /// Between two frames: have these controls set.
-    SetControls(Vec<Setting>),
+    SetControls(Vec<ControlSetting>),
     /// Close the device and end.
     Stop,
 }
@@ -126,8 +126,8 @@ pub enum WorkerEvent {
         stamp: FrameStamp,
         fault: Fault,
     },
-    /// What is new about the device's controls. SentEvent behind a frame or a fault.
-    Controls(ControlNews),
+    /// What has changed about the device's controls. SentEvent behind a frame or a fault.
+    Controls(ControlsUpdate),
     /// The worker lives, whatever the driver does.
     Heartbeat,
 }
@@ -238,12 +238,12 @@ mod tests {
 
     #[test]
     fn the_longest_list_of_controls_fits_into_a_message() {
-        use crate::control::{Cause, Control, Kind, MenuItem};
+        use crate::control::{Control, ControlKind, MenuItem, UpdateCause};
         use crate::device::controls::checked;
         // Each is written as four bytes.
         let name = "\u{1f3a5}".repeat(10_000);
         let items = (0..10_000).map(|n| MenuItem { value: i64::MIN + n, name: name.clone() }).collect();
-        let kind = Kind::Menu { items };
+        let kind = ControlKind::Menu { items };
         let (default, held) = (i64::MIN, Some(name.clone()));
         let control = Control {
             id: u32::MAX,
@@ -256,8 +256,8 @@ mod tests {
             is_volatile: true,
         };
         let list = vec![checked(control); 9];
-        for news in ControlNews::in_pieces(Cause::Listed, &list, Vec::new()) {
-            let line = encode(&SentEvent(i64::MIN, WorkerEvent::Controls(news))).unwrap();
+        for update in ControlsUpdate::in_pieces(UpdateCause::Listed, &list, Vec::new()) {
+            let line = encode(&SentEvent(i64::MIN, WorkerEvent::Controls(update))).unwrap();
             assert!(line.len() < MAX_LINE, "{}", line.len());
         }
     }

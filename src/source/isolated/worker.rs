@@ -14,7 +14,7 @@ use super::memory::WorkerMemory;
 use super::process::HEARTBEAT_PERIOD;
 use super::protocol::{self, FrameSlot, FrameStamp, OpenParameters, ReadLine, SentEvent, WorkerEvent, WorkerRequest};
 use crate::backend::Backend;
-use crate::control::{Setting, add_setting};
+use crate::control::{ControlSetting, add_setting};
 use crate::device::process;
 use crate::fault::{Fault, FaultKind};
 use crate::settings::{Isolation, Settings};
@@ -110,7 +110,7 @@ struct Job<'a> {
     /// Disconnected when the source is to be closed.
     cancel: Receiver<()>,
     /// Controls to be set before the next frame is waited for.
-    wanted: RefCell<Vec<Setting>>,
+    wanted: RefCell<Vec<ControlSetting>>,
 }
 
 /// Nothing more is wanted.
@@ -166,8 +166,8 @@ impl Job<'_> {
                         place.got = Some(got.clone());
                     }
                     self.tell(WorkerEvent::Frame { stamp, slot: place })?;
-                    if let Some(news) = source.controls() {
-                        self.tell(WorkerEvent::Controls(news))?;
+                    if let Some(update) = source.controls() {
+                        self.tell(WorkerEvent::Controls(update))?;
                     }
                 }
                 Err(fault) => {
@@ -263,7 +263,7 @@ impl Job<'_> {
         }
     }
 
-    fn want(&self, wanted: &[Setting]) {
+    fn want(&self, wanted: &[ControlSetting]) {
         let mut all = self.wanted.borrow_mut();
         for setting in wanted {
             add_setting(&mut all, *setting);
