@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::control::{DeviceControls, Setting};
+use crate::control::{ControlSetting, DeviceControls};
 use crate::frame::Frame;
 use crate::health::History;
 use crate::latest::{Latest, Reader};
@@ -70,7 +70,7 @@ pub enum Command {
     ResetDevice,
     /// Have controls set, without a stop of the stream. They are set again whenever the camera is opened anew, until another
     /// one is chosen. What the camera makes of them is told by [`Camera::controls`].
-    SetControls(Vec<Setting>),
+    SetControls(Vec<ControlSetting>),
 }
 
 /// Called after each new frame, and after each new status that no frame accompanies, on the supervisor's thread: must

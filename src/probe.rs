@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 
 use crate::backend::Backend;
-use crate::control::{ControlNews, Setting};
+use crate::control::{ControlSetting, ControlsUpdate};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::Image;
 use crate::source::reader::{
@@ -37,7 +37,7 @@ pub enum ProbeEvent {
     /// Thrown away undecoded, while exposure settles.
     WarmedUp,
     /// What the device tells of its controls.
-    Controls(ControlNews),
+    Controls(ControlsUpdate),
     /// Nothing more will come: it cannot be opened, has broken off, or a call does not come back.
     Ended(Fault),
 }
@@ -185,7 +185,7 @@ impl Probe {
     }
 
     /// Has controls set before the next frame. What came of it is told by [`ProbeEvent::Controls`].
-    pub fn set_controls(&self, wanted: Vec<Setting>) {
+    pub fn set_controls(&self, wanted: Vec<ControlSetting>) {
         let _ = self.wanted.try_send(BeforeRead { controls: wanted, restart: false });
     }
 
@@ -266,7 +266,7 @@ impl Consumer for ProbeThread {
         self.tell(ProbeEvent::Frame(Box::new(read)))
     }
 
-    fn on_controls(&mut self, news: ControlNews) -> Result<(), EndReading> {
+    fn on_controls(&mut self, news: ControlsUpdate) -> Result<(), EndReading> {
         self.tell(ProbeEvent::Controls(news))
     }
 

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::address::Address;
 use crate::backend::Backend;
-use crate::control::Setting;
+use crate::control::ControlSetting;
 use crate::phrases::Language;
 use crate::status::Asked;
 
@@ -47,7 +47,7 @@ pub struct Settings {
 }
 
 /// By number, from 1 to [`N_CONTROL_PRESETS`].
-pub type ControlPresets = BTreeMap<u8, Vec<Setting>>;
+pub type ControlPresets = BTreeMap<u8, Vec<ControlSetting>>;
 
 pub const N_CONTROL_PRESETS: u8 = 4;
 
@@ -684,7 +684,7 @@ mod tests {
         settings.camera_backends.insert("usb-046d_C920_7F3E".to_owned(), Backend::Native);
         settings.asked.format = Some(PixelFormat::MJPG);
         settings.language = Some(Language::Vietnamese);
-        let preset = vec![Setting { id: 0x0098_0900, value: -3 }];
+        let preset = vec![ControlSetting { id: 0x0098_0900, value: -3 }];
         settings.control_presets.entry("usb-046d_C920_7F3E".to_owned()).or_default().insert(2, preset);
         settings.save(&path).unwrap();
         let loaded = Settings::load(&path);

@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, never};
 
 use crate::address::Address;
 use crate::backend::Backend;
-use crate::control::{ControlNews, Setting};
+use crate::control::{ControlSetting, ControlsUpdate};
 use crate::device::{self, Device};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Image, Size};
@@ -66,12 +66,12 @@ pub trait Source {
 
     /// What is new about the device's controls, one piece at a time. Never waits for the device. To be asked after each
     /// `grab`, so that a device is not asked for its controls before its first picture.
-    fn controls(&mut self) -> Option<ControlNews> {
+    fn controls(&mut self) -> Option<ControlsUpdate> {
         None
     }
 
     /// Has controls set. Never waits for the device, and never stops the stream: what came of it is told by `controls`.
-    fn set_controls(&mut self, _wanted: &[Setting]) {}
+    fn set_controls(&mut self, _wanted: &[ControlSetting]) {}
 }
 
 /// Decoded pixels, as [`Image`] lays them out: a picture of its own, or still the backend's memory, so that the pixels are

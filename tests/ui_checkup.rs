@@ -9,7 +9,7 @@ use camclinic::checkup::entries::{Layer, Opinion};
 use camclinic::checkup::facts::{Brief, Opening, Stream};
 use camclinic::checkup::slow::Share;
 use camclinic::checkup::{Action, Checked, Checkup, Entry, Facts, Finding, Fix, Gravity, Outcome, Progress};
-use camclinic::control::{self, Control, DeviceControls, Kind, Setting};
+use camclinic::control::{self, Control, ControlKind, ControlSetting, DeviceControls};
 use camclinic::fault::{Fault, FaultKind};
 use camclinic::frame::{PixelFormat, Size};
 use camclinic::phrases::{Language, Said};
@@ -279,7 +279,7 @@ fn each_fix_has_a_button_that_does_it() {
         let list = vec![Control {
             id: control::EXPOSURE_PRIORITY,
             name: "Exposure priority".to_owned(),
-            kind: Kind::Boolean,
+            kind: ControlKind::Boolean,
             value: Some(1),
             default: 0,
             held: None,
@@ -325,16 +325,16 @@ fn each_fix_has_a_button_that_does_it() {
     check(failed.clone(), "sim:", Action::UseBackend(Backend::Simulated), "Use Simulated", None, |w| {
         w.settings.backend == Some(Backend::Simulated)
     });
-    let priority = Setting { id: control::EXPOSURE_PRIORITY, value: 0 };
+    let priority = ControlSetting { id: control::EXPOSURE_PRIORITY, value: 0 };
     check(
         status(),
         DEVICE,
         Action::SetControl(priority),
         "Set “Rate may fall” to off",
-        Some("Camera(SetControls([Setting"),
+        Some("Camera(SetControls([ControlSetting"),
         |_| true,
     );
-    let wish = Some("Camera(SetControls([Setting");
+    let wish = Some("Camera(SetControls([ControlSetting");
     check(status(), DEVICE, Action::ResetControls, "All controls to default", wish, |_| true);
     check(failed.clone(), DEVICE, Action::ResetDevice, "Reset device…", None, |w| w.sheet == Some(Sheet::Reset));
     let other = Action::ChooseDevice("identity-of-/dev/video2".to_owned());

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::machine::CaptureEvent;
-use crate::control::{ControlNews, Setting, add_setting};
+use crate::control::{ControlSetting, ControlsUpdate, add_setting};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::Image;
 use crate::source::reader::{self, BeforeRead, Consumer, EndReading, ReadResult, Resume};
@@ -23,7 +23,7 @@ const MAX_UNSET: usize = 128;
 pub(super) struct Capture {
     stop: Arc<AtomicBool>,
     resume: Sender<Resume>,
-    controls: Sender<Vec<Setting>>,
+    controls: Sender<Vec<ControlSetting>>,
     /// Dropped to end the waiting of a source that can be told.
     _alive: Sender<()>,
 }
@@ -56,7 +56,7 @@ impl Capture {
 
     /// Has controls set before the next frame is waited for. Those that find no room, as behind a call that does not come
     /// back, are set when the camera is opened anew.
-    pub(super) fn set_controls(&self, settings: Vec<Setting>) {
+    pub(super) fn set_controls(&self, settings: Vec<ControlSetting>) {
         let _ = self.controls.try_send(settings);
     }
 }
@@ -73,7 +73,7 @@ struct CaptureThread {
     opening: u64,
     stop: Arc<AtomicBool>,
     resumed: Receiver<Resume>,
-    wanted: Receiver<Vec<Setting>>,
+    wanted: Receiver<Vec<ControlSetting>>,
     events: Sender<(u64, CaptureEvent)>,
 }
 
@@ -139,7 +139,7 @@ impl Consumer for CaptureThread {
         })
     }
 
-    fn on_controls(&mut self, news: ControlNews) -> Result<(), EndReading> {
+    fn on_controls(&mut self, news: ControlsUpdate) -> Result<(), EndReading> {
         self.tell(CaptureEvent::Controls(news))
     }
 

@@ -17,8 +17,8 @@ use super::outage::Outage;
 use super::tally::{Tally, describe};
 use crate::address::Address;
 use crate::backend::Backend;
-use crate::control::{ControlNews, DeviceControls, Setting};
-use crate::device::watch::{Hold, Sign};
+use crate::control::{ControlSetting, ControlsUpdate, DeviceControls};
+use crate::device::watch::{DeviceEvent, HolderEvent};
 use crate::event::Level;
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Frame, Image, PixelFormat};
@@ -52,11 +52,11 @@ pub enum Input {
     /// The reset of this number has ended.
     ResetEnded(u64, Result<(), Fault>),
     /// Cameras of this computer have come or gone.
-    Devices(Sign),
+    Devices(DeviceEvent),
     /// Who holds the device.
-    Holders(Hold),
+    Holders(HolderEvent),
     /// Whether the port of the network camera answers.
-    Port(port::Sign),
+    Port(port::PortEvent),
     /// What was watched by [`Effect::Watch`] will not report any more.
     WatchEnded,
     /// Capture processes that were killed and have not ended, whenever the list has changed.
@@ -81,7 +81,7 @@ pub enum CaptureEvent {
         grabbed: Grabbed,
         wall: SystemTime,
     },
-    Controls(ControlNews),
+    Controls(ControlsUpdate),
     /// Grabbed and thrown away undecoded.
     WarmedUp,
     /// It could not open or read. A thread that has opened the device waits for [`Effect::ReadOn`] or [`Effect::RestartStream`].
@@ -105,7 +105,7 @@ pub enum Effect {
     ReadOn,
     /// The same with the stream stopped and started before.
     RestartStream,
-    SetControls(Vec<Setting>),
+    SetControls(Vec<ControlSetting>),
     /// Have the capture thread close the device, and forget it: it reports [`CaptureEvent::Closed`].
     Close,
     /// The device is closed, or left behind by a call that does not come back: whoever waited for that can have it.
@@ -380,9 +380,9 @@ impl Machine {
             Input::Command(command) => self.on_command(command, now),
             Input::Capture(opening, event) => self.on_capture(opening, event, now),
             Input::ResetEnded(number, result) => self.on_reset_ended(number, result, now),
-            Input::Devices(sign) => self.on_devices(&sign, now),
-            Input::Holders(hold) => self.on_holders(&hold, now),
-            Input::Port(sign) => self.on_port(sign, now),
+            Input::Devices(event) => self.on_devices(&event, now),
+            Input::Holders(event) => self.on_holders(&event, now),
+            Input::Port(event) => self.on_port(event, now),
             Input::WatchEnded => self.watching = Watching::Nothing,
             Input::Stuck(stuck) => self.stuck = stuck,
             Input::Timer => self.on_timer(now),
@@ -541,14 +541,14 @@ impl Machine {
         }
     }
 
-    fn set_controls(&mut self, settings: Vec<Setting>) {
+    fn set_controls(&mut self, settings: Vec<ControlSetting>) {
         self.controls.choose(&settings);
         if self.phase.device().is_some() {
             self.effects.push(Effect::SetControls(settings));
         }
     }
 
-    fn on_controls(&mut self, news: ControlNews, now: Instant) {
+    fn on_controls(&mut self, news: ControlsUpdate, now: Instant) {
         let Some(response) = self.controls.on_news(news, now) else { return };
         for (level, message) in response.events {
             self.log(level, "control", message);

@@ -12,7 +12,7 @@ use super::watches::CameraWatch;
 use super::{Command, SHUTDOWN_DEADLINE, Wake};
 use crate::control::DeviceControls;
 use crate::device;
-use crate::device::watch::Sign;
+use crate::device::watch::DeviceEvent;
 use crate::fault::{Fault, FaultKind};
 use crate::frame::Frame;
 use crate::health::History;
@@ -70,8 +70,8 @@ impl Supervisor {
     pub(super) fn run(&mut self, commands: &Receiver<Command>) {
         loop {
             let (events, resets) = (self.events.1.clone(), self.resets.1.clone());
-            let (signs, returns) = (self.watch.signs(), self.watch.returns());
-            let (holds, ports) = (self.watch.holds(), self.watch.ports());
+            let (devices, returns) = (self.watch.devices(), self.watch.returns());
+            let (holders, ports) = (self.watch.holders(), self.watch.ports());
             let timeout = self.machine.next_deadline().map_or_else(crossbeam_channel::never, crossbeam_channel::at);
             let input = select! {
                 recv(commands) -> command => match command {
@@ -90,13 +90,13 @@ impl Supervisor {
                     Ok((number, result)) => Input::ResetEnded(number, result),
                     Err(_) => break,
                 },
-                recv(signs) -> sign => sign.map_or_else(|_| self.end_watch(), Input::Devices),
+                recv(devices) -> event => event.map_or_else(|_| self.end_watch(), Input::Devices),
                 recv(returns) -> _ => {
                     self.watch = CameraWatch::None;
-                    Input::Devices(Sign::Plug)
+                    Input::Devices(DeviceEvent::ListChanged)
                 }
-                recv(holds) -> hold => hold.map_or_else(|_| self.end_watch(), Input::Holders),
-                recv(ports) -> sign => sign.map_or_else(|_| self.end_watch(), Input::Port),
+                recv(holders) -> event => event.map_or_else(|_| self.end_watch(), Input::Holders),
+                recv(ports) -> event => event.map_or_else(|_| self.end_watch(), Input::Port),
                 recv(timeout) -> _ => Input::Timer,
             };
             self.step(input);

@@ -5,7 +5,7 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, at, never};
 
 use super::machine::Watched;
-use crate::device::watch::{Hold, Sign, Vigil, Watch};
+use crate::device::watch::{DeviceEvent, DeviceWatcher, HolderEvent, ReleaseWatcher};
 use crate::network::port;
 use crate::source::SourceSpec;
 
@@ -14,11 +14,11 @@ use crate::source::SourceSpec;
 pub(super) enum CameraWatch {
     #[default]
     None,
-    Devices(Watch),
+    Devices(DeviceWatcher),
     /// The simulated camera's script says when it is plugged in again.
     Return(Instant),
-    Holders(Vigil),
-    Port(port::Vigil),
+    Holders(ReleaseWatcher),
+    Port(port::PortWatcher),
 }
 
 impl CameraWatch {
@@ -26,30 +26,30 @@ impl CameraWatch {
     pub(super) fn start(watched: Watched, spec: &SourceSpec, first_opened: Option<Instant>) -> Self {
         match watched {
             Watched::Plug => match spec {
-                SourceSpec::Index(_) | SourceSpec::Device(_) => Self::Devices(Watch::start()),
+                SourceSpec::Index(_) | SourceSpec::Device(_) => Self::Devices(DeviceWatcher::start()),
                 SourceSpec::Simulated(_) | SourceSpec::File(_) | SourceSpec::Url(_) => {
                     let back = first_opened.and_then(|first_opened| spec.returns_at(first_opened, Instant::now()));
                     back.map_or(Self::None, Self::Return)
                 }
             },
-            Watched::Holders(name) => Vigil::start(name).map_or(Self::None, Self::Holders),
-            Watched::Port(address) => port::Vigil::start(&address).map_or(Self::None, Self::Port),
+            Watched::Holders(name) => ReleaseWatcher::start(name).map_or(Self::None, Self::Holders),
+            Watched::Port(address) => port::PortWatcher::start(&address).map_or(Self::None, Self::Port),
         }
     }
 
-    pub(super) fn signs(&self) -> Receiver<Sign> {
-        if let Self::Devices(watch) = self { watch.signs().clone() } else { never() }
+    pub(super) fn devices(&self) -> Receiver<DeviceEvent> {
+        if let Self::Devices(watch) = self { watch.events().clone() } else { never() }
     }
 
     pub(super) fn returns(&self) -> Receiver<Instant> {
         if let Self::Return(when) = self { at(*when) } else { never() }
     }
 
-    pub(super) fn holds(&self) -> Receiver<Hold> {
-        if let Self::Holders(vigil) = self { vigil.holds().clone() } else { never() }
+    pub(super) fn holders(&self) -> Receiver<HolderEvent> {
+        if let Self::Holders(watcher) = self { watcher.events().clone() } else { never() }
     }
 
-    pub(super) fn ports(&self) -> Receiver<port::Sign> {
-        if let Self::Port(vigil) = self { vigil.signs().clone() } else { never() }
+    pub(super) fn ports(&self) -> Receiver<port::PortEvent> {
+        if let Self::Port(watcher) = self { watcher.events().clone() } else { never() }
     }
 }

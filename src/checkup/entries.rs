@@ -9,7 +9,7 @@ mod picture;
 
 use super::facts::Facts;
 use crate::backend::Backend;
-use crate::control::Setting;
+use crate::control::ControlSetting;
 use crate::frame::{PixelFormat, Size};
 use crate::phrases::Said;
 
@@ -191,7 +191,7 @@ pub enum Action {
     /// Over TCP, or over UDP.
     UseTransport(crate::settings::Transport),
     /// Set a control.
-    SetControl(Setting),
+    SetControl(ControlSetting),
     /// Set every control to its default.
     ResetControls,
     ResetDevice,

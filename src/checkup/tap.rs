@@ -8,7 +8,7 @@ use super::Live;
 use super::eye::Eye;
 use super::facts::{Brief, Stream};
 use crate::backend::Backend;
-use crate::control::{Control, Setting};
+use crate::control::{Control, ControlSetting};
 use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::frame::{Image, Size};
 use crate::picture::Coding;
@@ -237,7 +237,7 @@ impl Tap {
     }
 
     /// Has controls set, of a camera that was opened here.
-    pub fn set_controls(&self, wanted: Vec<Setting>) {
+    pub fn set_controls(&self, wanted: Vec<ControlSetting>) {
         if let From::Probe(probe) = &self.from {
             probe.set_controls(wanted);
         }

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::control::{ControlNews, Setting};
+use crate::control::{ControlSetting, ControlsUpdate};
 use crate::fault::Fault;
 use crate::source::{Grabbed, Source};
 use crate::status::Got;
@@ -33,7 +33,7 @@ pub struct EndReading;
 /// What is to be done before the next frame is waited for.
 #[derive(Debug, Default)]
 pub struct BeforeRead {
-    pub controls: Vec<Setting>,
+    pub controls: Vec<ControlSetting>,
     /// Stop the stream and start it.
     pub restart: bool,
 }
@@ -90,7 +90,7 @@ pub trait Consumer {
 
     /// # Errors
     /// Nothing more is to be read.
-    fn on_controls(&mut self, news: ControlNews) -> Result<(), EndReading>;
+    fn on_controls(&mut self, news: ControlsUpdate) -> Result<(), EndReading>;
 
     /// Asked after a read or a restart that has failed; may wait.
     ///
@@ -251,7 +251,7 @@ mod tests {
             Ok(())
         }
 
-        fn on_controls(&mut self, _: ControlNews) -> Result<(), EndReading> {
+        fn on_controls(&mut self, _: ControlsUpdate) -> Result<(), EndReading> {
             Ok(())
         }
 

@@ -25,13 +25,13 @@ mod value;
 
 use std::time::{Duration, Instant};
 
-use crate::control::{ControlNews, Setting};
+use crate::control::{ControlSetting, ControlsUpdate};
 use crate::fault::{Fault, FaultKind};
 use crate::source::{Grabbed, OpenRequest, Picture, Source};
 use crate::status::{Asked, Got};
 
 use clock::Clock;
-use controls::Controls;
+use controls::SimulatedControls;
 use fault_table::FaultName;
 use lens::{Lens, Mode};
 use setting_table::WireFormat;
@@ -124,7 +124,7 @@ struct Simulated {
     next: u64,
     /// The frame to be decoded.
     grabbed: Option<u64>,
-    controls: Controls,
+    controls: SimulatedControls,
 }
 
 impl Simulated {
@@ -143,7 +143,7 @@ impl Simulated {
             lens,
             next,
             grabbed: None,
-            controls: Controls::new(),
+            controls: SimulatedControls::new(),
         }
     }
 
@@ -267,11 +267,11 @@ impl Source for Simulated {
         Ok(())
     }
 
-    fn controls(&mut self) -> Option<ControlNews> {
-        self.controls.news()
+    fn controls(&mut self) -> Option<ControlsUpdate> {
+        self.controls.update()
     }
 
-    fn set_controls(&mut self, wanted: &[Setting]) {
+    fn set_controls(&mut self, wanted: &[ControlSetting]) {
         self.controls.set(wanted);
         self.lens.tone = self.controls.tone();
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{Attempt, Effect, Machine, Phase, Step, Then, Watched, Watching};
 use crate::backend::Backend;
 use crate::camera::outage::ordinal;
-use crate::device::watch::{Hold, Sign};
+use crate::device::watch::{DeviceEvent, HolderEvent};
 use crate::event::Level;
 use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::frame::PixelFormat;
@@ -101,23 +101,23 @@ impl Machine {
     }
 
     /// A camera has come or gone: looks whether it is ours.
-    pub(super) fn on_devices(&mut self, sign: &Sign, now: Instant) {
-        if *sign == Sign::Plug && self.ladder.waits_for() == Some(FaultClass::Plug) {
+    pub(super) fn on_devices(&mut self, event: &DeviceEvent, now: Instant) {
+        if *event == DeviceEvent::ListChanged && self.ladder.waits_for() == Some(FaultClass::Plug) {
             self.reconnect_within(PLUG_SETTLE, now);
         }
     }
 
     /// Who holds the device is known, or has let go.
-    pub(super) fn on_holders(&mut self, hold: &Hold, now: Instant) {
+    pub(super) fn on_holders(&mut self, event: &HolderEvent, now: Instant) {
         if self.ladder.waits_for() != Some(FaultClass::Busy) {
             return;
         }
-        match hold {
-            Hold::By(_) => {
+        match event {
+            HolderEvent::HeldBy(_) => {
                 self.watching = Watching::Holders { is_held: true };
                 self.put_off(now + HELD_PAUSE);
             }
-            Hold::Changed => {
+            HolderEvent::Released => {
                 self.log(Level::Info, "rung", "A program has let go of the camera");
                 // Who holds it now is another question.
                 self.watch(Watching::Nothing, None);
@@ -128,10 +128,10 @@ impl Machine {
     }
 
     /// Nothing answers on the port of a network camera, or something does again.
-    pub(super) fn on_port(&mut self, sign: port::Sign, now: Instant) {
+    pub(super) fn on_port(&mut self, event: port::PortEvent, now: Instant) {
         let is_awaited = self.reconnection_at().is_some();
-        match sign {
-            port::Sign::Silent => {
+        match event {
+            port::PortEvent::Closed => {
                 self.watching = Watching::Port { is_silent: true };
                 if is_awaited {
                     self.ladder.wait_for_port();
@@ -139,7 +139,7 @@ impl Machine {
                     self.log(Level::Info, "rung", format!("Waiting until the port of {} answers", self.label()));
                 }
             }
-            port::Sign::Answers => {
+            port::PortEvent::Open => {
                 self.watch(Watching::Nothing, None);
                 if is_awaited {
                     self.log(Level::Info, "rung", format!("The port of {} answers again", self.label()));

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::*;
-use crate::device::watch::Sign;
+use crate::device::watch::DeviceEvent;
 use crate::fault::FaultClass;
 use crate::frame::Size;
 use crate::settings::{Isolation, RecoverySettings};
@@ -402,19 +402,19 @@ impl World {
         match watched {
             Some(Watched::Plug) => {
                 if let Some(back) = ends_at("plug").filter(|_| self.setup.are_plugs_told) {
-                    self.plan(back, Input::Devices(Sign::Plug));
+                    self.plan(back, Input::Devices(DeviceEvent::ListChanged));
                 }
             }
             Some(Watched::Holders(_)) if self.setup.are_holders_known => {
-                self.plan(self.now + CLOSE, Input::Holders(Hold::By(Vec::new())));
+                self.plan(self.now + CLOSE, Input::Holders(HolderEvent::HeldBy(Vec::new())));
                 if let Some(end) = self.busy_until() {
-                    self.plan(end, Input::Holders(Hold::Changed));
+                    self.plan(end, Input::Holders(HolderEvent::Released));
                 }
             }
             Some(Watched::Port(_)) => {
-                self.plan(self.now + CLOSE, Input::Port(port::Sign::Silent));
+                self.plan(self.now + CLOSE, Input::Port(port::PortEvent::Closed));
                 if let Some(end) = self.busy_until() {
-                    self.plan(end, Input::Port(port::Sign::Answers));
+                    self.plan(end, Input::Port(port::PortEvent::Open));
                 }
             }
             _ => {}

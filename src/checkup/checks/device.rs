@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{QUICK, ending, unless_device, without_device};
 use crate::checkup::facts;
 use crate::checkup::{Check, Ending, Job, Outcome};
-use crate::device::glance::{Glance, glance};
+use crate::device::availability::{self, Availability};
 use crate::device::surroundings::n_replugs;
 use crate::device::{self, Device, DeviceKind, System};
 use crate::fault::FaultKind;
@@ -135,8 +135,8 @@ impl Check for Access {
     fn run(&self, job: &mut Job) -> Ending {
         let Some(device) = device_of(job) else { return ending(self, Outcome::Skipped, "none") };
         let is_allowed_by_node = device::node_state(&device.path).is_allowed;
-        let fault = match glance(&[device]).pop() {
-            Some(Glance::Denied(fault)) => Some(fault),
+        let fault = match availability::of_all(&[device]).pop() {
+            Some(Availability::Denied(fault)) => Some(fault),
             _ => None,
         };
         let ending = match &fault {
@@ -190,15 +190,17 @@ impl Check for Holder {
     fn run(&self, job: &mut Job) -> Ending {
         let Some(device) = device_of(job) else { return ending(self, Outcome::Skipped, "none") };
         let holders = device::holders(&device);
-        let in_the_way = device::glance::of_holders(device.kind, holders.clone());
+        let in_the_way = availability::of_holders(device.kind, holders.clone());
         let ending = match in_the_way {
-            Glance::Held(others) => {
+            Availability::Held(others) => {
                 let zone = jiff::tz::TimeZone::system();
                 let names = others.iter().take(3).map(|holder| holder.label(&zone)).collect::<Vec<_>>();
                 ending(self, Outcome::Warning, "held").with("holders", names.join(", "))
             }
-            Glance::Ours => ending(self, Outcome::Good, "ours"),
-            Glance::Free | Glance::Denied(_) | Glance::Undriven(_) => ending(self, Outcome::Good, "good"),
+            Availability::Ours => ending(self, Outcome::Good, "ours"),
+            Availability::Free | Availability::Denied(_) | Availability::Undriven(_) => {
+                ending(self, Outcome::Good, "good")
+            }
         };
         job.facts.holders = Some(holders);
         ending

@@ -4,7 +4,7 @@ use super::super::facts::{Facts, SourceKind, Stream};
 use super::signs::Shortfall;
 use super::{Action, Entry, Fix, Gravity, Layer, Opinion};
 use crate::backend::Backend;
-use crate::control::{AUTO_EXPOSURE, Control, EXPOSURE_PRIORITY, EXPOSURE_TIME, Setting};
+use crate::control::{AUTO_EXPOSURE, Control, ControlSetting, EXPOSURE_PRIORITY, EXPOSURE_TIME};
 use crate::device::{DeviceKind, System};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{PixelFormat, Size};
@@ -181,7 +181,7 @@ fn low_light(facts: &Facts) -> Option<Opinion> {
     }
     opinion = opinion.fixes(&["more-light"]);
     if value(facts, EXPOSURE_PRIORITY) == Some(1) {
-        let off = Setting { id: EXPOSURE_PRIORITY, value: 0 };
+        let off = ControlSetting { id: EXPOSURE_PRIORITY, value: 0 };
         opinion = opinion.fix(Fix::new("exposure-priority-off").does(Action::SetControl(off)));
     }
     Some(opinion.fixes(&["exposure-by-hand"]))
