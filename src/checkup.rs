@@ -19,7 +19,7 @@ use serde::Serialize;
 use crate::control::DeviceControls;
 use crate::frame::{Frame, Image};
 use crate::latest::Reader;
-use crate::phrases::Said;
+use crate::phrases::Message;
 use crate::settings::{Isolation, Settings};
 use crate::source::{OpenRequest, SourceSpec};
 use crate::status::Status;
@@ -97,7 +97,7 @@ pub struct Checked {
     pub outcome: Outcome,
     pub took_ms: u64,
     /// What was found, or why nothing was.
-    pub why: Said,
+    pub why: Message,
 }
 
 /// How far it is.
@@ -109,7 +109,7 @@ pub enum Progress {
     /// What is known so far, what explains most first.
     Found(Vec<Finding>),
     /// Something is tried now, and undone after: `experiment.<id>`.
-    Trying(Said),
+    Trying(Message),
 }
 
 /// What came of it.
@@ -155,12 +155,12 @@ pub struct Job {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ending {
     pub outcome: Outcome,
-    pub why: Said,
+    pub why: Message,
 }
 
 impl Ending {
     /// `name` is that of the phrase, without `check.<id>.`.
-    fn new(outcome: Outcome, why: Said) -> Self {
+    fn new(outcome: Outcome, why: Message) -> Self {
         Self { outcome, why }
     }
 }
@@ -171,7 +171,7 @@ pub trait Check: Sync {
     fn id(&self) -> &'static str;
 
     /// `None` when it has to do with this source as far as that is known; else why it is left out.
-    fn skip(&self, job: &Job) -> Option<Said>;
+    fn skip(&self, job: &Job) -> Option<Message>;
 
     /// How long it may take.
     fn patience(&self, job: &Job) -> Duration;
@@ -216,8 +216,8 @@ fn run_checks(
             .verdict()
             .is_some_and(|found| found.opinion.confidence >= CERTAIN && found.entry.gravity == Gravity::Critical);
         let why = match () {
-            () if checkup.was_cancelled => Some(Said::new("why.cancelled")),
-            () if is_known => Some(Said::new("why.known")),
+            () if checkup.was_cancelled => Some(Message::new("why.cancelled")),
+            () if is_known => Some(Message::new("why.known")),
             () => check.skip(&current),
         };
         if let Some(why) = why {
@@ -297,9 +297,9 @@ fn carry_out(check: &'static dyn Check, mut job: Job) -> (Checked, Option<Job>) 
         let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         Checked { id: check.id(), outcome: ending.outcome, took_ms, why: ending.why }
     };
-    let skipped = |why: Said| ended(Ending::new(Outcome::Skipped, why));
+    let skipped = |why: Message| ended(Ending::new(Outcome::Skipped, why));
     if let Err(error) = started {
-        return (skipped(Said::new("why.no-thread").with("error", error.to_string())), None);
+        return (skipped(Message::new("why.no-thread").with("error", error.to_string())), None);
     }
     let mut until = began + patience + GRACE;
     let mut cancel = cancel;
@@ -307,8 +307,8 @@ fn carry_out(check: &'static dyn Check, mut job: Job) -> (Checked, Option<Job>) 
         select! {
             recv(receiver) -> answer => return match answer {
                 Ok((Ok(ending), job)) => (ended(ending), Some(job)),
-                Ok((Err(_), job)) => (skipped(Said::new("why.crashed")), Some(job)),
-                Err(_) => (skipped(Said::new("why.crashed")), None),
+                Ok((Err(_), job)) => (skipped(Message::new("why.crashed")), Some(job)),
+                Err(_) => (skipped(Message::new("why.crashed")), None),
             },
             recv(cancel) -> _ => {
                 // It ends by itself now, or is left behind.
@@ -316,7 +316,7 @@ fn carry_out(check: &'static dyn Check, mut job: Job) -> (Checked, Option<Job>) 
                 cancel = crossbeam_channel::never();
             }
             default(until.saturating_duration_since(Instant::now())) => {
-                return (skipped(Said::new("why.overrun").with("seconds", patience.as_secs_f64())), None);
+                return (skipped(Message::new("why.overrun").with("seconds", patience.as_secs_f64())), None);
             }
         }
     }
@@ -336,7 +336,7 @@ mod tests {
             self.id
         }
 
-        fn skip(&self, _: &Job) -> Option<Said> {
+        fn skip(&self, _: &Job) -> Option<Message> {
             None
         }
 
@@ -351,7 +351,7 @@ mod tests {
 
     fn good(job: &mut Job) -> Ending {
         job.facts.computer.get_or_insert_default().n_cores += 1;
-        Ending::new(Outcome::Good, Said::new("test"))
+        Ending::new(Outcome::Good, Message::new("test"))
     }
 
     fn request() -> Request {

@@ -12,7 +12,7 @@ use camclinic::checkup::facts::{Facts, Opening, Presence, Source, SourceKind, St
 use camclinic::checkup::verdict::{findings, verdict};
 use camclinic::device::System;
 use camclinic::fault::{Fault, FaultClass, FaultKind};
-use camclinic::phrases::{Language, Said, Value as Place};
+use camclinic::phrases::{Language, Message, MessageValue};
 use serde_json::Value;
 
 /// What a case is about, for who reads it.
@@ -113,11 +113,11 @@ fn no_case_is_certain_of_two_things_that_keep_the_picture_away() {
 }
 
 /// The places of a sentence that stay empty, in what a judge says.
-fn empty_places(said: &Said) -> Vec<String> {
+fn empty_places(said: &Message) -> Vec<String> {
     let text = Language::English.say(said);
     let inner = said.values.iter().flat_map(|(_, value)| match value {
-        Place::Said(said) => empty_places(said),
-        Place::Number { .. } | Place::Text(_) => Vec::new(),
+        MessageValue::Message(said) => empty_places(said),
+        MessageValue::Number { .. } | MessageValue::Text(_) => Vec::new(),
     });
     let own = (text == said.key || text.contains('{')).then(|| format!("{}: {text}", said.key));
     inner.chain(own).collect()

@@ -84,7 +84,10 @@ fn asked_for(code: &str, prefixes: &BTreeSet<&str>) -> Vec<(String, bool)> {
         }
     }
     asked.extend(
-        arguments(code, "Said::new(").into_iter().filter(|key| !key.contains('{')).map(|key| (key.to_owned(), false)),
+        arguments(code, "Message::new(")
+            .into_iter()
+            .filter(|key| !key.contains('{'))
+            .map(|key| (key.to_owned(), false)),
     );
     asked.extend(arguments(code, "Fix::new(").into_iter().map(|name| (format!("fix.{name}"), false)));
     asked.extend(listed(code, ".fixes(&[").into_iter().map(|name| (format!("fix.{name}"), false)));

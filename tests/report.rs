@@ -18,7 +18,7 @@ use camclinic::frame::{Image, Size};
 use camclinic::health::History;
 use camclinic::logging::{EventLog, files};
 use camclinic::past::{self, Sample};
-use camclinic::phrases::{Language, Said};
+use camclinic::phrases::{Language, Message};
 use camclinic::report::{Computer, Kind, Line, MAX_BYTES, Masking, Material, Point, Report, Secrets};
 use camclinic::source::SourceSpec;
 use jiff::tz::TimeZone;
@@ -71,7 +71,7 @@ fn finding(confidence: f64) -> Finding {
         .runs("sudo usermod -aG video anna.maier && echo <done>");
     let opinion = Opinion::new("none.such", confidence)
         .with("program", "<b>zoom</b>")
-        .seen(Said::new("why.no-thread").with("error", "<script>alert('x')</script> of anna.maier"))
+        .seen(Message::new("why.no-thread").with("error", "<script>alert('x')</script> of anna.maier"))
         .fix(fix);
     Finding { entry: &ENTRY, opinion }
 }
@@ -107,11 +107,11 @@ fn material() -> Material {
         facts,
         findings: vec![finding(0.95), finding(0.3)],
         checks: vec![
-            checked("computer", Outcome::Good, 12, Said::new("outcome.good")),
-            checked("holder", Outcome::Bad, 3, Said::new("why.no-thread").with("error", "bertram: /home/bertram/x")),
-            checked("open", Outcome::Skipped, 0, Said::new("why.known")),
+            checked("computer", Outcome::Good, 12, Message::new("outcome.good")),
+            checked("holder", Outcome::Bad, 3, Message::new("why.no-thread").with("error", "bertram: /home/bertram/x")),
+            checked("open", Outcome::Skipped, 0, Message::new("why.known")),
         ],
-        slow: vec![Share { part: Said::new("report.opening"), ms: 66.7, is_too_long: true }],
+        slow: vec![Share { part: Message::new("report.opening"), ms: 66.7, is_too_long: true }],
         took: Duration::from_millis(321),
         ..Checkup::default()
     };

@@ -12,7 +12,7 @@ use camclinic::checkup::{Action, Checked, Checkup, Entry, Facts, Finding, Fix, G
 use camclinic::control::{self, Control, DeviceControls, Kind, Setting};
 use camclinic::fault::{Fault, FaultKind};
 use camclinic::frame::{PixelFormat, Size};
-use camclinic::phrases::{Language, Said};
+use camclinic::phrases::{Language, Message};
 use camclinic::report::{Kind as ReportKind, Masking};
 use camclinic::settings::{Settings, Theme, Transport};
 use camclinic::source::SourceSpec;
@@ -32,8 +32,8 @@ static BUSY: Entry =
 static DIM: Entry = Entry { id: "F51", slug: "dim", layer: Layer::Picture, gravity: Gravity::Warning, judge: |_| None };
 
 /// Words that are no key are said as they are.
-fn said(words: &str) -> Said {
-    Said::new(words.to_owned())
+fn said(words: &str) -> Message {
+    Message::new(words.to_owned())
 }
 
 fn finding(entry: &'static Entry, confidence: f64, title: &str, fixes: Vec<Fix>) -> Finding {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::facts::SourceKind;
 use super::{Check, Ending, Job, Outcome};
-use crate::phrases::Said;
+use crate::phrases::Message;
 use crate::source::SourceSpec;
 
 mod device;
@@ -43,30 +43,30 @@ pub fn kind_of(spec: &SourceSpec) -> SourceKind {
 }
 
 /// Left out of all but cameras of this computer.
-fn unless_device(job: &Job) -> Option<Said> {
+fn unless_device(job: &Job) -> Option<Message> {
     match kind_of(&job.request.spec) {
         SourceKind::Device => None,
-        SourceKind::Simulated => Some(Said::new("why.simulated")),
-        SourceKind::File => Some(Said::new("why.file")),
-        SourceKind::Network => Some(Said::new("why.network")),
+        SourceKind::Simulated => Some(Message::new("why.simulated")),
+        SourceKind::File => Some(Message::new("why.file")),
+        SourceKind::Network => Some(Message::new("why.network")),
     }
 }
 
 /// Left out where there is no camera.
-fn without_device(job: &Job) -> Option<Said> {
+fn without_device(job: &Job) -> Option<Message> {
     unless_device(job).or_else(|| {
         let is_there = job.facts.presence.as_ref().is_some_and(|presence| presence.device.is_some());
-        (!is_there).then(|| Said::new("why.no-camera"))
+        (!is_there).then(|| Message::new("why.no-camera"))
     })
 }
 
 /// `check.<id>.<word>`
 fn ending(check: &dyn Check, outcome: Outcome, word: &str) -> Ending {
-    Ending { outcome, why: Said::new(format!("check.{}.{word}", check.id())) }
+    Ending { outcome, why: Message::new(format!("check.{}.{word}", check.id())) }
 }
 
 impl Ending {
-    fn with(mut self, place: &'static str, value: impl Into<crate::phrases::Value>) -> Self {
+    fn with(mut self, place: &'static str, value: impl Into<crate::phrases::MessageValue>) -> Self {
         self.why = self.why.with(place, value);
         self
     }

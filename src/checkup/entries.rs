@@ -11,7 +11,7 @@ use super::facts::Facts;
 use crate::backend::Backend;
 use crate::control::Setting;
 use crate::frame::{PixelFormat, Size};
-use crate::phrases::Said;
+use crate::phrases::Message;
 
 mod access;
 mod busy;
@@ -70,10 +70,10 @@ pub struct Opinion {
     /// From 0 to 1. [`CERTAIN`] ends the check-up.
     pub confidence: f64,
     /// `title.<slug>`, unless a judge tells kinds apart.
-    pub title: Said,
+    pub title: Message,
     /// `because.<slug>`, with a dot and a word behind it where a judge tells kinds apart.
-    pub because: Said,
-    pub evidence: Vec<Said>,
+    pub because: Message,
+    pub evidence: Vec<Message>,
     /// The likeliest to help and the easiest first.
     pub fixes: Vec<Fix>,
 }
@@ -89,8 +89,8 @@ impl Opinion {
     pub fn new(slug: &str, confidence: f64) -> Self {
         Self {
             confidence,
-            title: Said::new(format!("title.{slug}")),
-            because: Said::new(format!("because.{slug}")),
+            title: Message::new(format!("title.{slug}")),
+            because: Message::new(format!("because.{slug}")),
             evidence: Vec::new(),
             fixes: Vec::new(),
         }
@@ -115,7 +115,7 @@ impl Opinion {
 
     /// A value for both title and reason.
     #[must_use]
-    pub fn with(mut self, place: &'static str, value: impl Into<crate::phrases::Value>) -> Self {
+    pub fn with(mut self, place: &'static str, value: impl Into<crate::phrases::MessageValue>) -> Self {
         let value = value.into();
         self.title = self.title.with(place, value.clone());
         self.because = self.because.with(place, value);
@@ -123,7 +123,7 @@ impl Opinion {
     }
 
     #[must_use]
-    pub fn seen(mut self, evidence: Said) -> Self {
+    pub fn seen(mut self, evidence: Message) -> Self {
         self.evidence.push(evidence);
         self
     }
@@ -139,7 +139,7 @@ impl Opinion {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fix {
     /// `fix.close-program`
-    pub text: Said,
+    pub text: Message,
     /// What the program can do itself, at a press of a button.
     pub action: Option<Action>,
     /// What somebody with more rights can run.
@@ -150,11 +150,11 @@ impl Fix {
     /// `name` is that of the phrase, without `fix.`.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Self { text: Said::new(format!("fix.{name}")), action: None, command: None }
+        Self { text: Message::new(format!("fix.{name}")), action: None, command: None }
     }
 
     #[must_use]
-    pub fn with(mut self, place: &'static str, value: impl Into<crate::phrases::Value>) -> Self {
+    pub fn with(mut self, place: &'static str, value: impl Into<crate::phrases::MessageValue>) -> Self {
         self.text = self.text.with(place, value);
         self
     }

@@ -15,7 +15,7 @@ use crate::control::{self, AUTO_EXPOSURE, Control, EXPOSURE_PRIORITY, POWER_LINE
 use crate::device::Capabilities;
 use crate::fault::FaultKind;
 use crate::frame::{PixelFormat, Size};
-use crate::phrases::Said;
+use crate::phrases::Message;
 use crate::source::OpenRequest;
 
 /// All of them together.
@@ -79,7 +79,7 @@ pub(super) fn run(
         if needs_stream && tap.as_ref().is_none_or(|tap| tap.ended.is_some()) {
             continue;
         }
-        let name = Said::new(format!("experiment.{}", row.id)).with("with", trial.with.clone());
+        let name = Message::new(format!("experiment.{}", row.id)).with("with", trial.with.clone());
         tell(Progress::Trying(name));
         let (after, back) = carry_out(&trial.change, request, tap.take(), until, cancel);
         tap = back;

@@ -15,7 +15,7 @@ use crate::checkup::compare::{Compared, compare};
 use crate::checkup::facts::Brief;
 use crate::checkup::json::contract;
 use crate::checkup::{self, Checked, Checkup, Finding, Gravity, Outcome, Progress, Request};
-use crate::phrases::{Language, Said, number};
+use crate::phrases::{Language, Message, number};
 use crate::report::{Masking, Material, Report};
 use crate::settings::data_folder;
 
@@ -54,7 +54,7 @@ impl Work<'_> {
             let data = data_folder();
             let material = Material::gathered(checkup, compared, &request.spec, began, data.as_deref(), language);
             Report::build(&material, &Masking::default()).save(path)?;
-            complain(&language.say(&Said::new("report.saved").with("path", path.display().to_string())));
+            complain(&language.say(&Message::new("report.saved").with("path", path.display().to_string())));
         }
         if order.json {
             say(&pretty(&contract(&checkup, compared.as_ref(), language)));
@@ -131,9 +131,9 @@ fn check_line(checked: &Checked, language: Language) -> String {
         Outcome::Bad => "bad",
         Outcome::Skipped => "skipped",
     };
-    let name = language.say(&Said::new(format!("check.{}", checked.id)));
-    let outcome = language.say(&Said::new(format!("outcome.{}", word(checked.outcome))));
-    let seconds = language.say(&Said::new("card.seconds").with("secs", number(checked.took_ms as f64 / 1_000.0, 1)));
+    let name = language.say(&Message::new(format!("check.{}", checked.id)));
+    let outcome = language.say(&Message::new(format!("outcome.{}", word(checked.outcome))));
+    let seconds = language.say(&Message::new("card.seconds").with("secs", number(checked.took_ms as f64 / 1_000.0, 1)));
     let took = if checked.outcome == Outcome::Skipped { String::new() } else { seconds };
     format!("  {} {} {took:>6}  {}", padded(&name, 22), padded(&outcome, 11), language.say(&checked.why))
 }
@@ -145,7 +145,7 @@ fn padded(text: &str, width: usize) -> String {
 }
 
 fn text(name: &str, checkup: &Checkup, compared: Option<&Compared>, language: Language) -> String {
-    let said = |key: &'static str| language.say(&Said::new(key));
+    let said = |key: &'static str| language.say(&Message::new(key));
     let mut lines = Vec::new();
     match checkup.verdict() {
         None => lines.push(format!("{name}: {}", said("card.healthy"))),
@@ -173,7 +173,7 @@ fn text(name: &str, checkup: &Checkup, compared: Option<&Compared>, language: La
         lines.push(format!("\n{}", said("card.backends")));
         lines.extend(compared.rows.iter().map(row_text));
         if let Some(best) = compared.best {
-            lines.push(language.say(&Said::new("card.best").with("backend", best.label())));
+            lines.push(language.say(&Message::new("card.best").with("backend", best.label())));
         }
     }
     lines.push(format!("\n{}", said("card.checks")));
@@ -185,8 +185,8 @@ fn text(name: &str, checkup: &Checkup, compared: Option<&Compared>, language: La
     // Several are left out for one reason.
     for why in whys {
         let names = skipped.iter().filter(|checked| checked.why == *why);
-        let names: Vec<_> = names.map(|checked| language.say(&Said::new(format!("check.{}", checked.id)))).collect();
-        let not_checked = language.say(&Said::new("outcome.skipped"));
+        let names: Vec<_> = names.map(|checked| language.say(&Message::new(format!("check.{}", checked.id)))).collect();
+        let not_checked = language.say(&Message::new("outcome.skipped"));
         lines.push(format!("  {not_checked}: {} ({})", names.join(", "), language.say(why)));
     }
     lines.join("\n")
@@ -194,7 +194,7 @@ fn text(name: &str, checkup: &Checkup, compared: Option<&Compared>, language: La
 
 fn verdict_lines(name: &str, verdict: &Finding, language: Language) -> Vec<String> {
     let opinion = &verdict.opinion;
-    let said = |key: &'static str| language.say(&Said::new(key));
+    let said = |key: &'static str| language.say(&Message::new(key));
     let mut lines = vec![
         format!("{name}: {}", language.say(&opinion.title)),
         format!("  {} ({}, {})", language.say(&opinion.because), language.word(opinion.certainty()), verdict.entry.id),

@@ -12,7 +12,7 @@ use crate::checkup::{Checkup, Finding, Gravity, Outcome};
 use crate::control;
 use crate::device::text::safe_within;
 use crate::event::Level;
-use crate::phrases::{Language, Said, number};
+use crate::phrases::{Language, Message, number};
 
 const STYLE: &str = include_str!("../../assets/report.css");
 /// Of one text: longer ones are in the JSON.
@@ -81,7 +81,7 @@ impl Page<'_> {
     }
 
     /// A sentence whose values are masked.
-    fn said(&self, said: &Said) -> Safe {
+    fn said(&self, said: &Message) -> Safe {
         Safe::escaped(&safe_within(self.language.say(said).as_bytes(), MAX_CHARS))
     }
 
@@ -135,12 +135,12 @@ impl Page<'_> {
         let material = kept.material;
         let title = self.word("report.title");
         let source = self.foreign(&material.checkup.facts.source.name);
-        let made = Said::new("report.made")
+        let made = Message::new("report.made")
             .with("at", moment(material.at, &material.zone))
             .with("version", env!("CARGO_PKG_VERSION"));
         let zone = material.at.to_zoned(material.zone.clone());
         let zone = material.zone.iana_name().map_or_else(|| zone.strftime("UTC%:z").to_string(), str::to_owned);
-        let times = Said::new("report.times").with("zone", zone);
+        let times = Message::new("report.times").with("zone", zone);
         self.html += &format!(
             "<!DOCTYPE html>\n<html lang=\"{}\"><head><meta charset=\"utf-8\">\n\
              <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\n\
@@ -244,7 +244,7 @@ impl Page<'_> {
     fn picture(&mut self, kept: &Kept<'_>) {
         self.title("report.snapshot");
         if let Some((size, jpeg)) = &kept.snapshot {
-            let caption = self.said(&Said::new("report.snapshot-size").with("size", size.to_string()));
+            let caption = self.said(&Message::new("report.snapshot-size").with("size", size.to_string()));
             self.html += &format!(
                 "<figure><img alt=\"{}\" src=\"data:image/jpeg;base64,{}\"><figcaption class=\"quiet\">{}</figcaption></figure>\n",
                 self.word("report.snapshot").0,
@@ -269,7 +269,7 @@ impl Page<'_> {
                     Outcome::Bad => ("error", "■", "outcome.bad"),
                     Outcome::Skipped => ("quiet", "–", "outcome.skipped"),
                 };
-                let name = self.said(&Said::new(format!("check.{}", check.id)));
+                let name = self.said(&Message::new(format!("check.{}", check.id)));
                 let outcome = Safe(format!("<b>{mark}</b> {}", self.word(outcome).0));
                 let took = if check.outcome == Outcome::Skipped && check.took_ms == 0 {
                     nothing()

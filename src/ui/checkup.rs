@@ -15,7 +15,7 @@ use crate::camera::Command;
 use crate::checkup::compare::Compared;
 use crate::checkup::{CHECKS, Checked, Checkup, Facts, Finding, Progress, facts, kind_of};
 use crate::event::Level;
-use crate::phrases::{Language, Said};
+use crate::phrases::{Language, Message};
 use crate::picture::Seen;
 use crate::status::State;
 
@@ -84,7 +84,7 @@ struct Hold {
 struct Run {
     checks: Vec<Checked>,
     running: Option<(&'static str, Instant)>,
-    trying: Option<Said>,
+    trying: Option<Message>,
     found: Vec<Finding>,
 }
 
@@ -434,7 +434,7 @@ fn buttons(window: &mut Window, language: Language, ui: &mut Ui) {
         });
     });
     if is_open_question {
-        quiet(ui, &language.say(&Said::new("card.try-else-stops").with("seconds", EXPERIMENTS_SECS)));
+        quiet(ui, &language.say(&Message::new("card.try-else-stops").with("seconds", EXPERIMENTS_SECS)));
     }
     if is_busy {
         quiet(ui, &language.word("panel.busy"));
@@ -467,7 +467,7 @@ fn ids(checks: &[Checked]) -> Vec<&'static str> {
 }
 
 fn name(language: Language, id: &str) -> String {
-    language.say(&Said::new(format!("check.{id}")))
+    language.say(&Message::new(format!("check.{id}")))
 }
 
 /// A remark that is not shouted.

@@ -9,7 +9,7 @@ use crate::device::glance::{Glance, glance};
 use crate::device::surroundings::n_replugs;
 use crate::device::{self, Device, DeviceKind, System};
 use crate::fault::FaultKind;
-use crate::phrases::Said;
+use crate::phrases::Message;
 use crate::source::SourceSpec;
 
 /// A driver that takes longer to tell what it can do is left to tell it nobody.
@@ -22,7 +22,7 @@ impl Check for Presence {
         "presence"
     }
 
-    fn skip(&self, job: &Job) -> Option<Said> {
+    fn skip(&self, job: &Job) -> Option<Message> {
         unless_device(job)
     }
 
@@ -71,7 +71,7 @@ impl Check for Driver {
         "driver"
     }
 
-    fn skip(&self, job: &Job) -> Option<Said> {
+    fn skip(&self, job: &Job) -> Option<Message> {
         without_device(job)
     }
 
@@ -89,7 +89,7 @@ impl Check for Driver {
                 ending(self, Outcome::Warning, "silent").with("what", fault.to_string())
             }
             _ if kind != DeviceKind::Camera => {
-                ending(self, Outcome::Good, "kind").with("kind", Said::new(format!("kind.{}", kind_word(kind))))
+                ending(self, Outcome::Good, "kind").with("kind", Message::new(format!("kind.{}", kind_word(kind))))
             }
             _ => ending(self, Outcome::Good, "good"),
         };
@@ -124,7 +124,7 @@ impl Check for Access {
         "access"
     }
 
-    fn skip(&self, job: &Job) -> Option<Said> {
+    fn skip(&self, job: &Job) -> Option<Message> {
         without_device(job)
     }
 
@@ -179,7 +179,7 @@ impl Check for Holder {
         "holder"
     }
 
-    fn skip(&self, job: &Job) -> Option<Said> {
+    fn skip(&self, job: &Job) -> Option<Message> {
         without_device(job)
     }
 
@@ -212,10 +212,10 @@ impl Check for Usb {
         "usb"
     }
 
-    fn skip(&self, job: &Job) -> Option<Said> {
+    fn skip(&self, job: &Job) -> Option<Message> {
         without_device(job).or_else(|| {
             let is_usb = device_of(job).is_some_and(|device| device.usb.is_some());
-            (!is_usb).then(|| Said::new("why.no-usb"))
+            (!is_usb).then(|| Message::new("why.no-usb"))
         })
     }
 

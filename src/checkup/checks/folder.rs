@@ -9,7 +9,7 @@ use crate::checkup::facts;
 use crate::checkup::{Check, Ending, Job, Outcome};
 use crate::device;
 use crate::fault::{Fault, FaultKind};
-use crate::phrases::{Said, number};
+use crate::phrases::{Message, number};
 use crate::settings::write_advice;
 use crate::snapshot::disk_of;
 
@@ -27,7 +27,7 @@ impl Check for Folder {
         "folder"
     }
 
-    fn skip(&self, _: &Job) -> Option<Said> {
+    fn skip(&self, _: &Job) -> Option<Message> {
         None
     }
 

@@ -10,7 +10,7 @@ use super::{QUICK, ending};
 use crate::checkup::facts;
 use crate::checkup::{Check, Ending, Job, Outcome};
 use crate::device;
-use crate::phrases::{Said, number};
+use crate::phrases::{Message, number};
 
 /// Shares of the processors' time need two looks.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
@@ -28,7 +28,7 @@ impl Check for Computer {
         "computer"
     }
 
-    fn skip(&self, _: &Job) -> Option<Said> {
+    fn skip(&self, _: &Job) -> Option<Message> {
         None
     }
 

@@ -6,7 +6,7 @@ use super::{ending, kind_of};
 use crate::checkup::facts::{Conversation, NetworkFinding, SourceKind};
 use crate::checkup::{Check, Ending, Job, Outcome};
 use crate::network::{self, Access, StepOutcome};
-use crate::phrases::Said;
+use crate::phrases::Message;
 use crate::settings::secs;
 use crate::source::SourceSpec;
 
@@ -22,11 +22,11 @@ impl Check for Network {
         "network"
     }
 
-    fn skip(&self, job: &Job) -> Option<Said> {
+    fn skip(&self, job: &Job) -> Option<Message> {
         match kind_of(&job.request.spec) {
-            SourceKind::Network if job.request.live.is_some() => Some(Said::new("why.live")),
+            SourceKind::Network if job.request.live.is_some() => Some(Message::new("why.live")),
             SourceKind::Network => None,
-            _ => Some(Said::new("why.not-network")),
+            _ => Some(Message::new("why.not-network")),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::checkup::tap::{Tap, coding_of};
 use crate::checkup::verdict::findings;
 use crate::checkup::{Check, Ending, Job, Layer, Outcome};
 use crate::fault::{Fault, FaultKind};
-use crate::phrases::{Said, number};
+use crate::phrases::{Message, number};
 use crate::picture::Coding;
 use crate::source::OpenRequest;
 
@@ -30,18 +30,18 @@ pub fn request_of(job: &Job) -> OpenRequest {
 }
 
 /// A stream that nobody opened, or that is over already.
-fn without_tap(job: &Job) -> Option<Said> {
+fn without_tap(job: &Job) -> Option<Message> {
     match &job.tap {
-        None => Some(Said::new("why.not-open")),
-        Some(tap) if tap.opened_at.is_none() => Some(Said::new("why.not-open")),
+        None => Some(Message::new("why.not-open")),
+        Some(tap) if tap.opened_at.is_none() => Some(Message::new("why.not-open")),
         Some(_) => None,
     }
 }
 
-fn without_picture(job: &Job) -> Option<Said> {
+fn without_picture(job: &Job) -> Option<Message> {
     without_tap(job).or_else(|| {
         let has_picture = job.tap.as_ref().is_some_and(|tap| tap.first_at.is_some());
-        (!has_picture).then(|| Said::new("why.no-picture"))
+        (!has_picture).then(|| Message::new("why.no-picture"))
     })
 }
 
@@ -52,7 +52,7 @@ impl Check for Open {
         "open"
     }
 
-    fn skip(&self, job: &Job) -> Option<Said> {
+    fn skip(&self, job: &Job) -> Option<Message> {
         let presence = job.facts.presence.as_ref();
         let is_missing = presence.is_some_and(|presence| presence.device.is_none());
         let conversation = job.facts.conversation.as_ref().and_then(|conversation| conversation.finding.as_ref());
@@ -61,8 +61,8 @@ impl Check for Open {
                 conversation.steps.iter().any(|step| step.outcome == crate::network::StepOutcome::Bad)
             });
         match () {
-            () if is_missing => Some(Said::new("why.no-camera")),
-            () if is_refused => Some(Said::new("why.no-stream")),
+            () if is_missing => Some(Message::new("why.no-camera")),
+            () if is_refused => Some(Message::new("why.no-stream")),
             () => None,
         }
     }
@@ -123,7 +123,7 @@ impl Check for FirstFrame {
         "first-frame"
     }
 
-    fn skip(&self, job: &Job) -> Option<Said> {
+    fn skip(&self, job: &Job) -> Option<Message> {
         without_tap(job)
     }
 
@@ -166,7 +166,7 @@ impl Check for Rate {
         "rate"
     }
 
-    fn skip(&self, job: &Job) -> Option<Said> {
+    fn skip(&self, job: &Job) -> Option<Message> {
         without_picture(job)
     }
 
@@ -235,7 +235,7 @@ impl Check for Picture {
         "picture"
     }
 
-    fn skip(&self, job: &Job) -> Option<Said> {
+    fn skip(&self, job: &Job) -> Option<Message> {
         without_picture(job)
     }
 
@@ -267,7 +267,7 @@ impl Check for Time {
         "time"
     }
 
-    fn skip(&self, job: &Job) -> Option<Said> {
+    fn skip(&self, job: &Job) -> Option<Message> {
         without_picture(job)
     }
 

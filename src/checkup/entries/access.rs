@@ -5,7 +5,7 @@ use super::signs::hresult;
 use super::{Action, Entry, Fix, Gravity, Layer, Opinion};
 use crate::device::System;
 use crate::fault::{Fault, FaultKind};
-use crate::phrases::Said;
+use crate::phrases::Message;
 
 pub const ENTRIES: &[Entry] = &[
     Entry {
@@ -135,7 +135,7 @@ fn webcam_shield(facts: &Facts) -> Option<Opinion> {
     let (_, fault) = refused?;
     let confidence = if fault.code == Some(hresult(E_ACCESSDENIED)) { 0.8 } else { 0.6 };
     let opinion = Opinion::new(SLUG, confidence).with("program", shield.as_str()).said(fault);
-    let opinion = opinion.seen(Said::new("evidence.switches-on"));
+    let opinion = opinion.seen(Message::new("evidence.switches-on"));
     Some(opinion.fix(Fix::new("shield-allow").with("program", shield.as_str())).fix(settings()))
 }
 

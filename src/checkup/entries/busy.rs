@@ -6,7 +6,7 @@ use super::{Action, Entry, Fix, Gravity, Layer, Opinion};
 use crate::device::holders::Role;
 use crate::device::{Holder, System};
 use crate::fault::{Fault, FaultKind};
-use crate::phrases::Said;
+use crate::phrases::Message;
 
 pub const ENTRIES: &[Entry] = &[
     Entry { id: "F20", slug: "busy-linux", layer: Layer::Holder, gravity: Gravity::Critical, judge: busy_linux },
@@ -36,11 +36,11 @@ fn own(facts: &Facts) -> Option<&Holder> {
 fn naming(opinion: Opinion, holder: &Holder) -> Opinion {
     let who = match (&holder.user, holder.since) {
         (Some(user), Some(since)) => {
-            Said::new("value.process-user-since").with("user", user.as_str()).with("since", clock(since))
+            Message::new("value.process-user-since").with("user", user.as_str()).with("since", clock(since))
         }
-        (Some(user), None) => Said::new("value.process-user").with("user", user.as_str()),
-        (None, Some(since)) => Said::new("value.process-since").with("since", clock(since)),
-        (None, None) => Said::new("value.process"),
+        (Some(user), None) => Message::new("value.process-user").with("user", user.as_str()),
+        (None, Some(since)) => Message::new("value.process-since").with("since", clock(since)),
+        (None, None) => Message::new("value.process"),
     };
     opinion
         .with("program", holder.program.as_str())

@@ -5,7 +5,7 @@ use super::super::facts::{Facts, SourceKind};
 use super::{Action, Entry, Fix, Gravity, Layer, Opinion};
 use crate::fault::{Fault, FaultKind};
 use crate::network::{StepName, StepOutcome};
-use crate::phrases::{Said, number};
+use crate::phrases::{Message, number};
 use crate::settings::Transport;
 
 /// A row of the table: what it is called, and which kinds of fault stand for it where nobody has talked to the camera.
@@ -83,21 +83,21 @@ fn measured(facts: &Facts, id: &str, slug: &'static str) -> Option<Opinion> {
     match id {
         "F88" => {
             let share = facts.lost_share().or_else(|| facts.damaged_share())?;
-            let lost = Said::new("evidence.lost").with("percent", number(share * 100.0, 1));
+            let lost = Message::new("evidence.lost").with("percent", number(share * 100.0, 1));
             Some(opinion(0.75).seen(lost))
         }
         "F89" => {
             let fault = stream.ended.as_ref()?;
             let timeout = TIMEOUTS.into_iter().find(|timeout| (stream.secs - timeout).abs() < 1.5)?;
-            Some(opinion(0.55).said(fault).seen(Said::new("evidence.session").with("secs", timeout)))
+            Some(opinion(0.55).said(fault).seen(Message::new("evidence.session").with("secs", timeout)))
         }
         "F93" => {
             let growth = stream.age_growth_ms.filter(|ms| *ms > MAX_GROWTH_MS)?;
-            Some(opinion(0.7).seen(Said::new("evidence.growth").with("ms", growth)))
+            Some(opinion(0.7).seen(Message::new("evidence.growth").with("ms", growth)))
         }
         "F97" => {
             let (first, last) = (stream.sizes.first()?, stream.sizes.last().filter(|_| stream.sizes.len() > 1)?);
-            let sizes = Said::new("evidence.sizes").with("first", first.to_string()).with("last", last.to_string());
+            let sizes = Message::new("evidence.sizes").with("first", first.to_string()).with("last", last.to_string());
             Some(opinion(0.75).seen(sizes))
         }
         _ => None,

@@ -6,7 +6,7 @@ use super::{Action, Entry, Fix, Gravity, LIKELY, Layer, Opinion};
 use crate::backend::Backend;
 use crate::device::{DeviceKind, System};
 use crate::fault::{Fault, FaultClass, FaultKind};
-use crate::phrases::{Said, number};
+use crate::phrases::{Message, number};
 
 pub const ENTRIES: &[Entry] = &[
     Entry { id: "F30", slug: "open-hangs", layer: Layer::Open, gravity: Gravity::Critical, judge: open_hangs },
@@ -108,7 +108,7 @@ fn open_hangs(facts: &Facts) -> Option<Opinion> {
     let queries = facts.kernel_says(&["-110"]);
     let mut opinion = Opinion::new(SLUG, 0.95).with("secs", number(waited_secs(facts), 1)).said(fault);
     if let Some(function) = kernel_function(facts) {
-        opinion = opinion.seen(Said::new("evidence.kernel-function").with("function", function));
+        opinion = opinion.seen(Message::new("evidence.kernel-function").with("function", function));
     }
     if let Some(line) = queries.last() {
         opinion = opinion.words(line);
@@ -171,7 +171,7 @@ fn read_hangs(facts: &Facts) -> Option<Opinion> {
     }
     let mut opinion = Opinion::new(SLUG, 0.95).said(fault);
     if let Some(function) = kernel_function(facts) {
-        opinion = opinion.seen(Said::new("evidence.kernel-function").with("function", function));
+        opinion = opinion.seen(Message::new("evidence.kernel-function").with("function", function));
     }
     let reconnect = Fix::new("reconnect").does(Action::Reconnect);
     Some(opinion.fix(reconnect).fix(Fix::new("replug")).fix(reset()).fixes(&["other-backend", "restart-computer"]))

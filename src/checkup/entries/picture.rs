@@ -9,7 +9,7 @@ use crate::control::{
 };
 use crate::device::DeviceKind;
 use crate::frame::PixelFormat;
-use crate::phrases::{Said, number};
+use crate::phrases::{Message, number};
 use crate::picture::{Gains, Seen};
 
 pub const ENTRIES: &[Entry] = &[
@@ -83,17 +83,17 @@ impl Opinion {
     }
 
     fn brightness(self, seen: &Seen) -> Self {
-        self.seen(Said::new("evidence.mean").with("mean", number(seen.luma.mean, 1)))
+        self.seen(Message::new("evidence.mean").with("mean", number(seen.luma.mean, 1)))
     }
 
     fn noise(self, seen: &Seen) -> Self {
-        self.seen(Said::new("evidence.noise").with("noise", number(seen.noise.temporal.unwrap_or_default(), 1)))
+        self.seen(Message::new("evidence.noise").with("noise", number(seen.noise.temporal.unwrap_or_default(), 1)))
     }
 
     /// Gain and exposure, where the camera has them as high as they go.
     fn light_wanted(self, facts: &Facts) -> Self {
-        let gain = is_at_maximum(facts, GAIN).then(|| Said::new("evidence.gain-maximum"));
-        let exposure = is_at_maximum(facts, EXPOSURE_TIME).then(|| Said::new("evidence.exposure-maximum"));
+        let gain = is_at_maximum(facts, GAIN).then(|| Message::new("evidence.gain-maximum"));
+        let exposure = is_at_maximum(facts, EXPOSURE_TIME).then(|| Message::new("evidence.exposure-maximum"));
         gain.into_iter().chain(exposure).fold(self, Self::seen)
     }
 }
@@ -135,7 +135,7 @@ fn infrared(facts: &Facts) -> Option<Opinion> {
     });
     let confidence = if has_colour_off { 0.6 } else { 0.85 };
     let opinion = Opinion::new("infrared", confidence).with("ratio", number(blink.ratio, 1));
-    let opinion = opinion.seen(Said::new("evidence.grey"));
+    let opinion = opinion.seen(Message::new("evidence.grey"));
     let sibling = facts.presence.iter().flat_map(|presence| &presence.siblings).find(|s| s.kind == DeviceKind::Camera);
     Some(match sibling {
         Some(camera) => opinion.fix(
@@ -158,7 +158,7 @@ fn privacy_shutter(facts: &Facts) -> Option<Opinion> {
         Some(_) => DOUBTED,
         None => 0.8,
     };
-    let opinion = Opinion::new("privacy-shutter", confidence).seen(Said::new("evidence.privacy-on"));
+    let opinion = Opinion::new("privacy-shutter", confidence).seen(Message::new("evidence.privacy-on"));
     let opinion = picture.into_iter().fold(opinion, Opinion::brightness);
     Some(opinion.fixes(&["open-shutter", "shutter-key", "vendor-privacy"]))
 }
@@ -172,7 +172,7 @@ impl Opinion {
     /// That pictures come, how bright they are, and what to open.
     fn black(self, facts: &Facts, seen: &Seen) -> Self {
         let fps = facts.stream.as_ref().and_then(|stream| stream.fps).or(seen.rate);
-        let arriving = fps.map(|fps| Said::new("evidence.arriving").with("fps", fps));
+        let arriving = fps.map(|fps| Message::new("evidence.arriving").with("fps", fps));
         let opinion = arriving.into_iter().fold(self, Self::seen).brightness(seen).light_wanted(facts);
         opinion.fixes(&["open-shutter", "shutter-key"])
     }
@@ -196,7 +196,7 @@ fn shutter(facts: &Facts) -> Option<Opinion> {
     let seen = covered(facts).filter(|seen| is_dead(seen))?;
     let has_other_cause = value(facts, PRIVACY) == Some(1) || shows_more(facts) || capture_card(facts).is_some();
     let opinion = Opinion::new("shutter", if has_other_cause { DOUBTED } else { 0.7 });
-    let opinion = opinion.seen(Said::new("evidence.no-noise")).black(facts, seen);
+    let opinion = opinion.seen(Message::new("evidence.no-noise")).black(facts, seen);
     Some(opinion.fixes(&["other-program", "other-backend"]))
 }
 
@@ -209,7 +209,7 @@ fn black_signal(facts: &Facts) -> Option<Opinion> {
         let opinion = Opinion::new("black-signal", 0.75).kind("no-signal").with("camera", camera);
         opinion.fixes(&["check-signal", "copy-protection-off"])
     };
-    Some(opinion.seen(Said::new("evidence.no-noise")).brightness(seen))
+    Some(opinion.seen(Message::new("evidence.no-noise")).brightness(seen))
 }
 
 fn green(facts: &Facts) -> Option<Opinion> {
@@ -222,7 +222,7 @@ fn green(facts: &Facts) -> Option<Opinion> {
     let opinion = opinion
         .with("height", green.height * 100.0)
         .with("pictures", green.pictures * 100.0)
-        .seen(Said::new("evidence.green").with("height", green.height * 100.0));
+        .seen(Message::new("evidence.green").with("height", green.height * 100.0));
     let opinion = opinion.fix(Fix::new("restart-stream").does(Action::RestartStream));
     Some(opinion.fix(use_mjpg()).fixes(&["other-port", "other-cable"]))
 }
@@ -279,7 +279,7 @@ fn torn(facts: &Facts) -> Option<Opinion> {
     };
     let opinion = Opinion::new("torn", confidence).with("percent", torn * 100.0);
     let opinion = if has_tail {
-        opinion.seen(Said::new("evidence.tail").with("height", seen.tail.height * 100.0))
+        opinion.seen(Message::new("evidence.tail").with("height", seen.tail.height * 100.0))
     } else {
         opinion
     };
@@ -307,7 +307,7 @@ fn frozen(facts: &Facts) -> Option<Opinion> {
         () if !seen.same.lasts => opinion.kind("again"),
         () => opinion,
     };
-    let opinion = opinion.seen(Said::new("evidence.same").with("n", seen.same.n));
+    let opinion = opinion.seen(Message::new("evidence.same").with("n", seen.same.n));
     let restart = Fix::new("restart-stream").does(Action::RestartStream);
     let reopen = Fix::new("reconnect").does(Action::Reconnect);
     Some(opinion.fix(restart).fix(reopen).fixes(&["replug"]))
@@ -316,7 +316,7 @@ fn frozen(facts: &Facts) -> Option<Opinion> {
 fn banding(facts: &Facts) -> Option<Opinion> {
     let bands = seen(facts)?.bands.as_ref()?;
     let hz = bands.mains_hz?;
-    let evidence = Said::new("evidence.bands").with("coherence", number(bands.coherence, 2)).with("snr", bands.snr);
+    let evidence = Message::new("evidence.bands").with("coherence", number(bands.coherence, 2)).with("snr", bands.snr);
     let opinion = Opinion::new("banding", SURE).with("hz", hz).with("percent", number(bands.percent, 1)).seen(evidence);
     // `V4L2_CID_POWER_LINE_FREQUENCY_50HZ` and `..._60HZ`.
     let wanted = if hz < 55.0 { 1 } else { 2 };
@@ -337,7 +337,7 @@ impl Opinion {
         // Devices have different automatic modes; what they begin with is one that they have.
         let value = if control.default == MANUAL { APERTURE_PRIORITY } else { control.default };
         let fix = Fix::new("auto-exposure-on").does(Action::SetControl(Setting { id: AUTO_EXPOSURE, value }));
-        self.seen(Said::new("evidence.exposure-by-hand")).fix(fix)
+        self.seen(Message::new("evidence.exposure-by-hand")).fix(fix)
     }
 
     fn reset_controls(self) -> Self {
@@ -366,7 +366,7 @@ fn under_exposed(facts: &Facts) -> Option<Opinion> {
     let opinion = Opinion::new("under-exposed", if by_hand { 0.9 } else { 0.7 });
     let opinion = if by_hand { opinion.called("by-hand") } else { opinion };
     let opinion = opinion.with("mean", seen.luma.mean).brightness(seen).light_wanted(facts);
-    let opinion = opinion.seen(Said::new("evidence.structure").with("std", number(seen.structure, 1)));
+    let opinion = opinion.seen(Message::new("evidence.structure").with("std", number(seen.structure, 1)));
     Some(opinion.exposed_by_hand(facts).fixes(&["more-light"]).reset_controls())
 }
 
@@ -400,7 +400,7 @@ fn white_balance(facts: &Facts) -> Option<Opinion> {
     };
     let opinion = Opinion::new("white-balance", confidence);
     let opinion = opinion.kind(if red > blue { "red" } else { "blue" });
-    let gains = Said::new("evidence.gains").with("red", number(red, 2)).with("blue", number(blue, 2));
+    let gains = Message::new("evidence.gains").with("red", number(red, 2)).with("blue", number(blue, 2));
     let automatic = setting(facts, "auto-white-balance-on", AUTO_WHITE_BALANCE, 1).filter(|_| balance == Some(0));
     Some(opinion.seen(gains).maybe(automatic).reset_controls())
 }
@@ -421,7 +421,7 @@ fn black_bars(facts: &Facts) -> Option<Opinion> {
 fn combing(facts: &Facts) -> Option<Opinion> {
     let seen = seen(facts).filter(|seen| seen.combed > 0.06)?;
     let opinion = Opinion::new("combing", 0.85);
-    let opinion = opinion.seen(Said::new("evidence.combed").with("percent", seen.combed * 100.0));
+    let opinion = opinion.seen(Message::new("evidence.combed").with("percent", seen.combed * 100.0));
     Some(opinion.fixes(&["progressive", "half-height"]))
 }
 

@@ -6,7 +6,7 @@ use super::{Action, Entry, Fix, Gravity, Layer, Opinion};
 use crate::device::{Device, DeviceKind, System};
 use crate::fault::{FaultClass, FaultKind};
 use crate::frame::PixelFormat;
-use crate::phrases::Said;
+use crate::phrases::Message;
 
 pub const ENTRIES: &[Entry] = &[
     Entry { id: "F01", slug: "no-camera", layer: Layer::Presence, gravity: Gravity::Critical, judge: no_camera },
@@ -151,7 +151,7 @@ fn infrared_device(facts: &Facts) -> Option<Opinion> {
     let opinion = match &facts.abilities {
         Some(abilities) if abilities.is_grey_only() => {
             let formats = abilities.formats.iter().map(|format| format.fourcc.trim()).collect::<Vec<_>>().join(", ");
-            opinion.seen(Said::new("evidence.formats").with("formats", formats))
+            opinion.seen(Message::new("evidence.formats").with("formats", formats))
         }
         _ => opinion,
     };
@@ -221,7 +221,7 @@ fn raw_sensor(facts: &Facts, slug: &str, is_ours: fn(&str) -> bool) -> Option<Op
     if has_only_raw {
         let formats = facts.abilities.iter().flat_map(|abilities| &abilities.formats);
         let formats = formats.map(|format| format.fourcc.trim()).collect::<Vec<_>>().join(", ");
-        opinion = opinion.seen(Said::new("evidence.formats").with("formats", formats));
+        opinion = opinion.seen(Message::new("evidence.formats").with("formats", formats));
     }
     Some(opinion)
 }

@@ -8,7 +8,7 @@ use crate::control::{AUTO_EXPOSURE, Control, EXPOSURE_PRIORITY, EXPOSURE_TIME, S
 use crate::device::{DeviceKind, System};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{PixelFormat, Size};
-use crate::phrases::{Said, number};
+use crate::phrases::{Message, number};
 
 pub const ENTRIES: &[Entry] = &[
     Entry {
@@ -109,9 +109,9 @@ fn uncompressed_slow(facts: &Facts) -> Option<Opinion> {
         .with("format", format.to_string())
         .with("size", size.to_string())
         .with("fps", number(made, 1))
-        .seen(Said::new("evidence.needed").with("mbits", needed).with("wanted", number(wanted, 1)));
+        .seen(Message::new("evidence.needed").with("mbits", needed).with("wanted", number(wanted, 1)));
     let opinion = match packed {
-        Some(rate) => opinion.seen(Said::new("evidence.packed-rate").with("fps", number(rate, 1))),
+        Some(rate) => opinion.seen(Message::new("evidence.packed-rate").with("fps", number(rate, 1))),
         None => opinion,
     };
     Some(
@@ -172,12 +172,12 @@ fn low_light(facts: &Facts) -> Option<Opinion> {
         Opinion::new(SLUG, confidence).with("fps", number(short.made, 1)).with("wanted", number(short.wanted, 1));
     if let Some(time) = value(facts, EXPOSURE_TIME) {
         let (ms, frame) = (number(time as f64 / 10.0, 1), number(1_000.0 / short.wanted, 1));
-        opinion = opinion.seen(Said::new("evidence.exposure").with("ms", ms).with("frame", frame));
+        opinion = opinion.seen(Message::new("evidence.exposure").with("ms", ms).with("frame", frame));
     } else {
         opinion = opinion.kind("dim");
     }
     if let Some(mean) = facts.mean() {
-        opinion = opinion.seen(Said::new("evidence.mean").with("mean", mean));
+        opinion = opinion.seen(Message::new("evidence.mean").with("mean", mean));
     }
     opinion = opinion.fixes(&["more-light"]);
     if value(facts, EXPOSURE_PRIORITY) == Some(1) {
@@ -210,10 +210,10 @@ fn rate_untrue(facts: &Facts) -> Option<Opinion> {
     let opinion = Opinion::new(SLUG, confidence)
         .with("fps", number(short.made, 1))
         .with("wanted", number(short.wanted, 1))
-        .seen(Said::new("evidence.no-gaps"));
+        .seen(Message::new("evidence.no-gaps"));
     let opinion = if is_honest { opinion.called("asked") } else { opinion };
     let opinion = match facts.size().filter(|_| is_honest) {
-        Some(size) => opinion.seen(Said::new("evidence.size").with("size", size.to_string())),
+        Some(size) => opinion.seen(Message::new("evidence.size").with("size", size.to_string())),
         None => opinion,
     };
     let mjpg = Fix::new("use-mjpg").does(Action::UseFormat(PixelFormat::MJPG));
@@ -277,7 +277,7 @@ fn format_refused(facts: &Facts) -> Option<Opinion> {
     let words = words.into_iter().flatten().collect::<Vec<_>>().join(", ");
     let opinion = match words.as_str() {
         "" => opinion,
-        words => opinion.seen(Said::new("evidence.asked").with("words", words)),
+        words => opinion.seen(Message::new("evidence.asked").with("words", words)),
     };
     Some(opinion.fix(defaults).fixes(&["other-backend", "replug"]))
 }
@@ -302,10 +302,10 @@ fn computer_slow(facts: &Facts) -> Option<Opinion> {
     let computer = facts.computer.clone().unwrap_or_default();
     let busiest = |mut opinion: Opinion| {
         if computer.cpu_percent > 0.0 {
-            opinion = opinion.seen(Said::new("evidence.cpu").with("percent", computer.cpu_percent));
+            opinion = opinion.seen(Message::new("evidence.cpu").with("percent", computer.cpu_percent));
         }
         if let Some((program, percent)) = computer.busiest.as_ref().filter(|(_, percent)| *percent >= 25.0) {
-            let said = Said::new("evidence.busiest").with("program", program.as_str()).with("percent", *percent);
+            let said = Message::new("evidence.busiest").with("program", program.as_str()).with("percent", *percent);
             opinion = opinion.seen(said).fix(Fix::new("close-program-for-time").with("program", program.as_str()));
         }
         opinion
@@ -338,7 +338,7 @@ fn computer_slow(facts: &Facts) -> Option<Opinion> {
     }
     if let Some((ms, fps)) = decode {
         opinion = opinion.seen(
-            Said::new("evidence.decode").with("ms", number(ms, 1)).with("frame", number(1_000.0 / fps.max(0.1), 1)),
+            Message::new("evidence.decode").with("ms", number(ms, 1)).with("frame", number(1_000.0 / fps.max(0.1), 1)),
         );
     }
     Some(busiest(opinion).fix(facts.smaller_size()).fixes(&["lower-rate", "close-programs"]))
@@ -362,7 +362,7 @@ fn one_buffer(facts: &Facts) -> Option<Opinion> {
     };
     let opinion = Opinion::new(SLUG, confidence);
     let opinion = if n == 2 { opinion.called("few") } else { opinion };
-    let opinion = opinion.seen(Said::new("evidence.lost").with("percent", number(lost * 100.0, 1)));
+    let opinion = opinion.seen(Message::new("evidence.lost").with("percent", number(lost * 100.0, 1)));
     Some(opinion.fix(Fix::new("use-buffers").with("n", 4_u32).does(Action::UseBuffers(4))))
 }
 
@@ -379,7 +379,7 @@ fn directshow_slow(facts: &Facts) -> Option<Opinion> {
     let confidence = if facts.is_helped_by("other-backend") { 0.95 } else { 0.8 };
     let mut opinion = Opinion::new(SLUG, confidence).with("fps", number(short.made, 1)).with("size", size.to_string());
     if let Some(format) = opening.got.format {
-        opinion = opinion.seen(Said::new("evidence.format").with("format", format.to_string()));
+        opinion = opinion.seen(Message::new("evidence.format").with("format", format.to_string()));
     }
     let other = Fix::new("use-backend").with("backend", Backend::Msmf.label()).does(Action::UseBackend(Backend::Msmf));
     Some(
@@ -404,7 +404,7 @@ fn late_frames(facts: &Facts) -> Option<Opinion> {
     let growth = stream.age_growth_ms.unwrap_or(0.0);
     let mut opinion = Opinion::new(SLUG, 0.85).with("secs", number(age / 1e3, 1));
     if growth > 100.0 {
-        opinion = opinion.kind("growing").seen(Said::new("evidence.growth").with("ms", growth));
+        opinion = opinion.kind("growing").seen(Message::new("evidence.growth").with("ms", growth));
     }
     let fewer = Fix::new("use-buffers").with("n", 2_u32).does(Action::UseBuffers(2));
     let restart = Fix::new("restart-stream").does(Action::RestartStream);

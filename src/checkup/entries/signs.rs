@@ -6,7 +6,7 @@ use crate::device::holders::Role;
 use crate::device::{Device, Holder, System};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::Size;
-use crate::phrases::{Said, number};
+use crate::phrases::{Message, number};
 
 /// What was going on when a fault came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,8 +185,8 @@ impl Shortfall {
     }
 
     /// For what came and what was wanted.
-    pub fn evidence(&self) -> Said {
-        Said::new("evidence.rate").with("fps", number(self.made, 1)).with("wanted", number(self.wanted, 1))
+    pub fn evidence(&self) -> Message {
+        Message::new("evidence.rate").with("fps", number(self.made, 1)).with("wanted", number(self.wanted, 1))
     }
 }
 
@@ -222,7 +222,7 @@ impl Opinion {
     /// The same of any other text.
     #[must_use]
     pub(super) fn words(self, words: &str) -> Self {
-        self.seen(Said::new("evidence.said").with("words", words))
+        self.seen(Message::new("evidence.said").with("words", words))
     }
 
     /// Another title and reason than the entry's: `title.<slug>.<kind>`.

@@ -5,7 +5,7 @@ use super::signs::hresult;
 use super::usb::is_memory;
 use super::{Action, Entry, Fix, Gravity, Layer, Opinion};
 use crate::fault::{Fault, FaultKind};
-use crate::phrases::{Said, number};
+use crate::phrases::{Message, number};
 
 pub const ENTRIES: &[Entry] = &[
     Entry { id: "F74", slug: "disk-full", layer: Layer::Folder, gravity: Gravity::Warning, judge: disk_full },
@@ -53,7 +53,7 @@ fn disk_full(facts: &Facts) -> Option<Opinion> {
     };
     let mut opinion = Opinion::new(SLUG, confidence).with("path", folder.path.as_str());
     if let Some(free) = folder.free_bytes {
-        opinion = opinion.seen(Said::new("evidence.free").with("mb", megabytes(free)));
+        opinion = opinion.seen(Message::new("evidence.free").with("mb", megabytes(free)));
     }
     if let Some(fault) = told {
         opinion = opinion.said(fault);
@@ -82,7 +82,7 @@ fn overheated(facts: &Facts) -> Option<Opinion> {
     let suffers = facts.shortfall().is_some() || facts.lost_share().is_some() || facts.is_computer_busy();
     let mut opinion = Opinion::new(SLUG, if suffers { 0.8 } else { 0.4 });
     if let Some(celsius) = computer.celsius {
-        opinion = opinion.seen(Said::new("evidence.celsius").with("celsius", celsius));
+        opinion = opinion.seen(Message::new("evidence.celsius").with("celsius", celsius));
     }
     Some(opinion.fixes(&["cool", "power-supply", "lower-rate"]))
 }
@@ -104,7 +104,7 @@ fn resources_used_up(facts: &Facts) -> Option<Opinion> {
     let mut opinion = Opinion::new(SLUG, confidence).said(fault).advised(fault);
     if let Some(computer) = facts.computer.as_ref().filter(|computer| computer.total_memory_bytes > 0) {
         let (free, total) = (megabytes(computer.free_memory_bytes), megabytes(computer.total_memory_bytes));
-        opinion = opinion.seen(Said::new("evidence.memory").with("free", free).with("total", total));
+        opinion = opinion.seen(Message::new("evidence.memory").with("free", free).with("total", total));
     }
     Some(opinion.fixes(&["close-programs", "smaller-size", "restart-program"]))
 }

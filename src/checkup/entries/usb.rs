@@ -8,7 +8,7 @@ use crate::device::holders::Role;
 use crate::device::{System, UsbLink, UsbState};
 use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::frame::PixelFormat;
-use crate::phrases::{Said, number};
+use crate::phrases::{Message, number};
 
 pub const ENTRIES: &[Entry] = &[
     Entry { id: "F40", slug: "usb-bandwidth", layer: Layer::Usb, gravity: Gravity::Critical, judge: usb_bandwidth },
@@ -104,10 +104,10 @@ fn usb_bandwidth(facts: &Facts) -> Option<Opinion> {
         opinion = opinion.said(fault);
     }
     if let Some(percent) = usb.bandwidth_percent {
-        opinion = opinion.seen(Said::new("evidence.bandwidth").with("percent", percent));
+        opinion = opinion.seen(Message::new("evidence.bandwidth").with("percent", percent));
     }
     if has_neighbours {
-        opinion = opinion.seen(Said::new("evidence.neighbours").with("cameras", usb.neighbours.join(", ")));
+        opinion = opinion.seen(Message::new("evidence.neighbours").with("cameras", usb.neighbours.join(", ")));
     }
     let quirk =
         || Fix::new("uvc-bandwidth-quirk").runs("sudo modprobe -r uvcvideo && sudo modprobe uvcvideo quirks=128");
@@ -186,13 +186,13 @@ pub fn usb_errors(facts: &Facts) -> Option<Opinion> {
         opinion = opinion.said(fault);
     }
     if let Some(share) = damaged {
-        opinion = opinion.seen(Said::new("evidence.damaged").with("percent", number(share * 100.0, 1)));
+        opinion = opinion.seen(Message::new("evidence.damaged").with("percent", number(share * 100.0, 1)));
     }
     if let Some(share) = lost {
-        opinion = opinion.seen(Said::new("evidence.lost").with("percent", number(share * 100.0, 1)));
+        opinion = opinion.seen(Message::new("evidence.lost").with("percent", number(share * 100.0, 1)));
     }
     if let Some((damaged, all)) = packets {
-        opinion = opinion.seen(Said::new("evidence.packets").with("damaged", damaged).with("all", all));
+        opinion = opinion.seen(Message::new("evidence.packets").with("damaged", damaged).with("all", all));
     }
     if let Some(line) = errors.last().or(resets.last()) {
         opinion = opinion.words(line);
@@ -286,10 +286,10 @@ fn usb_power(facts: &Facts) -> Option<Opinion> {
         opinion = opinion.said(fault);
     }
     if n_cuts > 0 {
-        opinion = opinion.seen(Said::new("evidence.over-currents").with("n", n_cuts));
+        opinion = opinion.seen(Message::new("evidence.over-currents").with("n", n_cuts));
     }
     if let Some(power) = usb.max_power_ma {
-        opinion = opinion.seen(Said::new("evidence.max-power").with("ma", power));
+        opinion = opinion.seen(Message::new("evidence.max-power").with("ma", power));
     }
     if let Some(line) = lines.last() {
         opinion = opinion.words(line);
@@ -375,7 +375,7 @@ fn usb_no_fast_setting(facts: &Facts) -> Option<Opinion> {
     };
     let mut opinion = Opinion::new(SLUG, confidence).said(fault);
     if let Some(speed) = link(facts).and_then(|link| link.speed.as_deref()) {
-        opinion = opinion.seen(Said::new("evidence.speed").with("speed", speed));
+        opinion = opinion.seen(Message::new("evidence.speed").with("speed", speed));
     }
     if let Some(line) = lines.last() {
         opinion = opinion.words(line);

@@ -5,7 +5,7 @@ use egui::{Grid, Label, RichText, ScrollArea, Ui};
 use crate::backend::Backend;
 use crate::checkup::compare::Compared;
 use crate::checkup::facts::Brief;
-use crate::phrases::{Language, Said};
+use crate::phrases::{Language, Message};
 use crate::ui::text;
 use crate::ui::theme::{self, Palette, SMALL};
 use crate::ui::widgets;
@@ -96,7 +96,7 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
         let palette = Palette::of(ui);
         let is_running = window.checkup.job.as_ref().is_some_and(|job| job.run.is_none());
         let n_secs = backends.len() * SECS_EACH;
-        let intro = Said::new("compare.intro").with("seconds", n_secs.to_string());
+        let intro = Message::new("compare.intro").with("seconds", n_secs.to_string());
         ui.add(Label::new(RichText::new(language.say(&intro)).color(palette.text)).wrap());
         if let Some(comparison) = &window.checkup.comparison {
             let since = window.checkup.job.as_ref().map(|job| window.now.saturating_duration_since(job.started_at));
@@ -123,7 +123,7 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
                 window.checkup.comparison.as_ref().filter(|_| !is_running).and_then(|comparison| comparison.best);
             if let Some(best) = best {
                 let is_kept = window.kept_backend() == Some(best) && window.settings.backend.is_none();
-                let label = language.say(&Said::new("compare.take").with("backend", best.label()));
+                let label = language.say(&Message::new("compare.take").with("backend", best.label()));
                 ui.add_enabled_ui(!is_kept, |ui| {
                     let help = language.word("compare.take-help");
                     if widgets::button(ui, &label, true, &help).clicked() {
@@ -161,7 +161,7 @@ fn ending(comparison: &Comparison, language: Language, palette: &Palette) -> (St
         (Ending::Cancelled, _) => (language.word("compare.cancelled"), palette.text),
         (Ending::Crashed, _) => (language.word("panel.crashed"), palette.warning),
         (_, Some(best)) => {
-            (language.say(&Said::new("compare.best").with("backend", best.label())), palette.text_strong)
+            (language.say(&Message::new("compare.best").with("backend", best.label())), palette.text_strong)
         }
         (_, None) => (language.word("compare.none"), palette.warning),
     }

@@ -7,7 +7,7 @@ use crate::checkup::markers::{Markers, Turn};
 use crate::checkup::verdict::findings;
 use crate::checkup::{Facts, Finding, Layer};
 use crate::event::Level;
-use crate::phrases::{Language, Said};
+use crate::phrases::{Language, Message};
 
 /// The name of these events.
 pub const EVENT: &str = "finding";
@@ -31,8 +31,8 @@ impl Tracker {
             .filter(|finding| finding.opinion.confidence >= LIKELY && !watch.markers.is_told(finding.entry));
         let now: Vec<_> = likely.map(|finding| (finding, language.say(&finding.opinion.title))).collect();
         let gone = self.open.iter().filter(|(id, _)| !now.iter().any(|(finding, _)| finding.entry.id == *id));
-        let gone =
-            gone.map(|(_, words)| (Level::Good, language.say(&Said::new("panel.gone").with("finding", words.clone()))));
+        let gone = gone
+            .map(|(_, words)| (Level::Good, language.say(&Message::new("panel.gone").with("finding", words.clone()))));
         let mut news: Vec<_> = gone.collect();
         let begun = now.iter().filter(|(finding, _)| !self.has(finding.entry.id));
         news.extend(begun.map(|(finding, words)| (super::level(finding), words.clone())));
@@ -69,7 +69,7 @@ impl Watch {
             Turn::Ended(finding, _) => {
                 told.open.retain(|(id, _)| *id != finding.entry.id);
                 let words = language.say(&finding.opinion.title);
-                Some((Level::Good, language.say(&Said::new("panel.gone").with("finding", words))))
+                Some((Level::Good, language.say(&Message::new("panel.gone").with("finding", words))))
             }
         };
         self.markers.update(&found, now).into_iter().filter_map(news).collect()
