@@ -14,7 +14,7 @@ use crate::device::{Capabilities, Device, Holder, System, UsbState};
 use crate::fault::Fault;
 use crate::frame::Size;
 use crate::network::{self, Step};
-use crate::picture::Seen;
+use crate::picture::PictureStats;
 use crate::status::{Asked, Got};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -35,7 +35,7 @@ pub struct Facts {
     pub conversation: Option<Conversation>,
     pub opening: Option<Opening>,
     pub stream: Option<Stream>,
-    pub picture: Option<Seen>,
+    pub picture: Option<PictureStats>,
     pub time: Option<Time>,
     pub folder: Option<Folder>,
     /// In the order in which they were made.

@@ -11,7 +11,7 @@ use crate::backend::Backend;
 use crate::control::{Control, Setting};
 use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::frame::{Image, Size};
-use crate::picture::Coding;
+use crate::picture::FrameCoding;
 use crate::probe::measure::{Look, Measured, Reading};
 use crate::probe::{News, Probe, Taken};
 use crate::settings::secs;
@@ -27,11 +27,11 @@ const MAX_SIZES: usize = 16;
 
 /// How equal pictures of this source are to be taken.
 #[must_use]
-pub fn coding_of(spec: &SourceSpec) -> Coding {
+pub fn coding_of(spec: &SourceSpec) -> FrameCoding {
     match spec {
         // A camera's encoder smooths the sensor's noise away, and a file may hold anything.
-        SourceSpec::Url(_) | SourceSpec::File(_) => Coding::Differences,
-        SourceSpec::Simulated(_) | SourceSpec::Index(_) | SourceSpec::Device(_) => Coding::Whole,
+        SourceSpec::Url(_) | SourceSpec::File(_) => FrameCoding::Inter,
+        SourceSpec::Simulated(_) | SourceSpec::Index(_) | SourceSpec::Device(_) => FrameCoding::Intra,
     }
 }
 
@@ -99,7 +99,7 @@ impl Tap {
         tap
     }
 
-    fn new(from: From, coding: Coding, is_network: bool) -> Self {
+    fn new(from: From, coding: FrameCoding, is_network: bool) -> Self {
         Self {
             from,
             began: Instant::now(),
@@ -250,8 +250,8 @@ impl Tap {
     }
 
     /// Measures anew from here on.
-    pub fn begin_anew(&mut self, coding: Coding) {
-        let mut measured = Measured::new(0, coding == Coding::Differences);
+    pub fn begin_anew(&mut self, coding: FrameCoding) {
+        let mut measured = Measured::new(0, coding == FrameCoding::Inter);
         measured.on_opened(&self.got, false);
         (self.measured, self.eye) = (measured, Eye::new(coding));
         self.sizes.clear();

@@ -16,7 +16,7 @@ use crate::checkup::compare::Compared;
 use crate::checkup::{CHECKS, Checked, Checkup, Facts, Finding, Progress, facts, kind_of};
 use crate::event::Level;
 use crate::phrases::{Language, Message};
-use crate::picture::Seen;
+use crate::picture::PictureStats;
 use crate::status::State;
 
 mod act;
@@ -306,7 +306,7 @@ impl Window {
     }
 
     /// The same for what the live picture shows between check-ups.
-    pub fn look_at_picture(&mut self, seen: &Seen) {
+    pub fn look_at_picture(&mut self, seen: &PictureStats) {
         let is_streaming = self.status.as_deref().is_some_and(|status| status.state == State::Streaming);
         // A check-up that runs looks itself.
         if !is_streaming || self.checkup.job.is_some() {

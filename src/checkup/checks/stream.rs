@@ -11,7 +11,7 @@ use crate::checkup::verdict::findings;
 use crate::checkup::{Check, Ending, Job, Layer, Outcome};
 use crate::fault::{Fault, FaultKind};
 use crate::phrases::{Message, number};
-use crate::picture::Coding;
+use crate::picture::FrameCoding;
 use crate::source::OpenRequest;
 
 /// How long frames are watched: the rate needs a second, bands of mains light two.
@@ -175,7 +175,7 @@ impl Check for Rate {
     }
 
     fn run(&self, job: &mut Job) -> Ending {
-        let is_coded_as_differences = coding_of(&job.request.spec) == Coding::Differences;
+        let is_coded_as_differences = coding_of(&job.request.spec) == FrameCoding::Inter;
         let Some(tap) = job.tap.as_mut() else { return ending(self, Outcome::Skipped, "none") };
         let began = Instant::now();
         let (mut load, pace) = (Load::new(), Pace::start());

@@ -10,7 +10,7 @@ use crate::control::{
 use crate::device::DeviceKind;
 use crate::frame::PixelFormat;
 use crate::phrases::{Message, number};
-use crate::picture::{Gains, Seen};
+use crate::picture::{Gains, PictureStats};
 
 pub const ENTRIES: &[Entry] = &[
     Entry { id: "F05", slug: "infrared", layer: Layer::Picture, gravity: Gravity::Warning, judge: infrared },
@@ -58,7 +58,7 @@ const DOUBTED: f64 = 0.3;
 /// Names of what turns the signal of another camera into USB.
 const CAPTURE_CARDS: &[&str] = &["hdmi", "capture", "cam link", "live gamer", "sdi", "av to usb", "usb video grabber"];
 
-fn seen(facts: &Facts) -> Option<&Seen> {
+fn seen(facts: &Facts) -> Option<&PictureStats> {
     facts.picture.as_ref().filter(|seen| seen.n_pictures >= MIN_PICTURES)
 }
 
@@ -82,11 +82,11 @@ impl Opinion {
         fix.into_iter().fold(self, Self::fix)
     }
 
-    fn brightness(self, seen: &Seen) -> Self {
+    fn brightness(self, seen: &PictureStats) -> Self {
         self.seen(Message::new("evidence.mean").with("mean", number(seen.luma.mean, 1)))
     }
 
-    fn noise(self, seen: &Seen) -> Self {
+    fn noise(self, seen: &PictureStats) -> Self {
         self.seen(Message::new("evidence.noise").with("noise", number(seen.noise.temporal.unwrap_or_default(), 1)))
     }
 
@@ -99,14 +99,14 @@ impl Opinion {
 }
 
 /// Black, be it with the noise of a sensor: nothing in it is bright, and no part is brighter than another.
-fn is_black(seen: &Seen) -> bool {
+fn is_black(seen: &PictureStats) -> bool {
     let is_dark = seen.luma.mean < 4.0 && seen.luma.std < 2.5 && seen.luma.peak < 24.0 && seen.structure < 1.0;
     // What is black in video range, not converted.
     is_dark || seen.is_uniform && seen.luma.mean < 20.0 && seen.colour.difference < 3.0
 }
 
 /// Each picture equal to the one before, to the last bit: no sensor looks.
-fn is_dead(seen: &Seen) -> bool {
+fn is_dead(seen: &PictureStats) -> bool {
     seen.is_uniform || seen.same.lasts && seen.same.n == seen.n_pictures
 }
 
@@ -164,13 +164,13 @@ fn privacy_shutter(facts: &Facts) -> Option<Opinion> {
 }
 
 /// What both kinds of a covered lens have in common. Virtual cameras and files may be black for reasons of their own.
-fn covered(facts: &Facts) -> Option<&Seen> {
+fn covered(facts: &Facts) -> Option<&PictureStats> {
     seen(facts).filter(|seen| is_black(seen) && !is_virtual(facts) && facts.source.kind != SourceKind::File)
 }
 
 impl Opinion {
     /// That pictures come, how bright they are, and what to open.
-    fn black(self, facts: &Facts, seen: &Seen) -> Self {
+    fn black(self, facts: &Facts, seen: &PictureStats) -> Self {
         let fps = facts.stream.as_ref().and_then(|stream| stream.fps).or(seen.rate);
         let arriving = fps.map(|fps| Message::new("evidence.arriving").with("fps", fps));
         let opinion = arriving.into_iter().fold(self, Self::seen).brightness(seen).light_wanted(facts);
@@ -457,18 +457,18 @@ mod tests {
     use crate::checkup::facts;
     use crate::checkup::verdict::{Finding, findings};
     use crate::control::Control;
-    use crate::picture::{Coding, Watcher};
+    use crate::picture::{FrameCoding, PictureSeries};
     use crate::source::simulated::pictures;
 
     /// What a check-up of the simulated camera knows of its pictures after so many.
     fn facts_of(line: &str, n: usize) -> Facts {
-        let mut watcher = Watcher::new(Coding::Whole);
+        let mut series = PictureSeries::new(FrameCoding::Intra);
         let began = Instant::now();
         for (due, image) in pictures(line).take(n) {
-            watcher.add(&image, began + due);
+            series.add(&image, began + due);
         }
         let source = facts::Source { kind: SourceKind::Simulated, ..facts::Source::default() };
-        Facts { source, picture: Some(watcher.seen()), ..Facts::default() }
+        Facts { source, picture: Some(series.stats()), ..Facts::default() }
     }
 
     fn told(findings: &[Finding]) -> Vec<String> {
