@@ -65,9 +65,9 @@ pub struct PictureStats {
     pub same: EqualRun,
     /// Each picture comes twice: the true rate is half.
     pub is_doubled: bool,
-    /// MissingRows that were never filled: zeros, read as YUV, are green.
+    /// Rows that were never filled: zeros, read as YUV, are green.
     pub green: MissingRows,
-    /// MissingRows at the bottom that show nothing but one block again and again, neither black nor white, in some of the pictures.
+    /// Rows at the bottom that show nothing but one block again and again, neither black nor white, in some of the pictures.
     pub tail: MissingRows,
     /// Part of the pictures in which the rows from some row on belong to something else; `None` also where light blinks.
     pub torn: Option<f64>,
@@ -121,7 +121,7 @@ pub struct EqualRun {
     pub share: f64,
 }
 
-/// MissingRows at the bottom that are no picture.
+/// Rows at the bottom that are no picture.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct MissingRows {

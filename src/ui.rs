@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, bounded};
 use crate::address::Address;
 use crate::analyser::Analyser;
 use crate::camera::{Camera, Command, Wake};
-use crate::checkup::{Live, Request, coding_of};
+use crate::checkup::{CheckupRequest, Live, coding_of};
 use crate::control::DeviceControls;
 use crate::event::Level;
 use crate::frame::Frame;
@@ -469,9 +469,9 @@ impl App {
     }
 
     /// What is to be examined, as the camera would be opened now.
-    fn examination(&self, live: Option<Live>) -> Request {
+    fn examination(&self, live: Option<Live>) -> CheckupRequest {
         let settings = self.window.settings.clone();
-        Request {
+        CheckupRequest {
             spec: self.window.spec.clone(),
             folder: settings.snapshot_folder(),
             settings,

@@ -44,7 +44,7 @@ pub enum Layer {
 /// What a failure means for who wants a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Gravity {
+pub enum Severity {
     /// The picture comes, and is not as it should be.
     Warning,
     /// There is no picture, or none that shows anything.
@@ -53,20 +53,40 @@ pub enum Gravity {
 
 /// One failure of the catalogue.
 #[derive(Debug)]
-pub struct Entry {
+pub struct CatalogueEntry {
     /// Its number there: `F20`.
     pub id: &'static str,
     /// Its name in keys of phrases: `busy-linux`.
     pub slug: &'static str,
     pub layer: Layer,
-    pub gravity: Gravity,
+    pub severity: Severity,
     /// `None`: nothing points to it.
-    pub judge: fn(&Facts) -> Option<Opinion>,
+    pub judge: fn(&Facts) -> Option<Judgement>,
+}
+
+/// A row of the catalogue: without a picture, or with one that shows nothing.
+const fn critical(
+    id: &'static str,
+    slug: &'static str,
+    layer: Layer,
+    judge: fn(&Facts) -> Option<Judgement>,
+) -> CatalogueEntry {
+    CatalogueEntry { id, slug, layer, severity: Severity::Critical, judge }
+}
+
+/// A row of the catalogue: the picture comes, and is not as it should be.
+const fn warning(
+    id: &'static str,
+    slug: &'static str,
+    layer: Layer,
+    judge: fn(&Facts) -> Option<Judgement>,
+) -> CatalogueEntry {
+    CatalogueEntry { id, slug, layer, severity: Severity::Warning, judge }
 }
 
 /// What a judge thinks.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Opinion {
+pub struct Judgement {
     /// From 0 to 1. [`CERTAIN`] ends the check-up.
     pub confidence: f64,
     /// `title.<slug>`, unless a judge tells kinds apart.
@@ -83,7 +103,7 @@ pub const CERTAIN: f64 = 0.9;
 /// Below this it is a hint, never a verdict.
 pub const LIKELY: f64 = 0.5;
 
-impl Opinion {
+impl Judgement {
     /// With the sentences that belong to the entry of that slug.
     #[must_use]
     pub fn new(slug: &str, confidence: f64) -> Self {
@@ -205,7 +225,7 @@ pub enum Action {
 }
 
 /// Every failure that can be seen here, in the order of the catalogue.
-pub const ENTRIES: &[&[Entry]] = &[
+pub const ENTRIES: &[&[CatalogueEntry]] = &[
     presence::ENTRIES,
     access::ENTRIES,
     busy::ENTRIES,
@@ -218,6 +238,6 @@ pub const ENTRIES: &[&[Entry]] = &[
 ];
 
 /// All of them one after the other.
-pub fn all() -> impl Iterator<Item = &'static Entry> {
+pub fn all() -> impl Iterator<Item = &'static CatalogueEntry> {
     ENTRIES.iter().flat_map(|group| group.iter())
 }

@@ -1,13 +1,13 @@
 //! Why it is slow: what each part of the way costs.
 
-use super::facts::{Facts, Stream};
+use super::facts::{Facts, StreamFacts};
 use crate::control::EXPOSURE_TIME;
 use crate::frame::{PixelFormat, Size};
 use crate::phrases::{Message, number};
 
 /// One part of the way of a frame, and how long it takes there.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Share {
+pub struct LatencyShare {
     /// `slow.<part>`
     pub part: Message,
     pub ms: f64,
@@ -26,14 +26,14 @@ const TOLERANCE: f64 = 1.1;
 ///
 /// Parts run beside each other: they do not add up to the interval between frames, and the longest one decides.
 #[must_use]
-pub fn shares(facts: &Facts) -> Vec<Share> {
+pub fn shares(facts: &Facts) -> Vec<LatencyShare> {
     let Some(stream) = facts.stream.as_ref().filter(|stream| stream.n_good > 1) else { return Vec::new() };
     let wanted = facts.source.asked.fps.or(stream.agreed_fps).filter(|fps| *fps > 0.0);
     let budget = wanted.map(|fps| 1_000.0 / fps);
     let mut shares = Vec::new();
     let mut add = |part: Message, ms: f64| {
         let is_too_long = budget.is_some_and(|budget| ms > TOLERANCE * budget);
-        shares.push(Share { part, ms, is_too_long });
+        shares.push(LatencyShare { part, ms, is_too_long });
     };
     if let Some(ms) = exposure_ms(stream) {
         add(Message::new("slow.exposure"), ms);
@@ -70,7 +70,7 @@ pub fn shares(facts: &Facts) -> Vec<Share> {
 }
 
 /// `V4L2_CID_EXPOSURE_ABSOLUTE` counts 100 µs.
-fn exposure_ms(stream: &Stream) -> Option<f64> {
+fn exposure_ms(stream: &StreamFacts) -> Option<f64> {
     let control = stream.controls.iter().find(|control| control.id == EXPOSURE_TIME)?;
     control.value.filter(|value| *value > 0).map(|value| value as f64 / 10.0)
 }

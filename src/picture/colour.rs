@@ -1,4 +1,4 @@
-//! ColourStats of a picture.
+//! Colour of a picture.
 
 use super::grid::Grid;
 use super::{ColourStats, Gains};

@@ -22,7 +22,7 @@ const MIN_JUMP: u8 = 24;
 const MIN_TOOTH: i16 = 12;
 const MIN_MOTION: u8 = 16;
 
-/// MissingRows from the bottom that are full of an unfilled buffer's green.
+/// Rows from the bottom that are full of an unfilled buffer's green.
 pub fn green(grid: &Grid) -> Option<BottomRows> {
     let is_green = |green: &[u8; 3]| {
         let green = *green;
@@ -36,7 +36,7 @@ pub fn green(grid: &Grid) -> Option<BottomRows> {
         .map(|(n, bgr)| BottomRows { height: n as f64 / grid.n_rows() as f64, bgr })
 }
 
-/// MissingRows from the bottom in which each block is like the one beside it, neither black nor white: what decoders put where data
+/// Rows from the bottom in which each block is like the one beside it, neither black nor white: what decoders put where data
 /// is missing, flat or with a pattern.
 pub fn tail(image: &Image) -> Option<BottomRows> {
     let row_bytes = image.size().width as usize * Image::BYTES_PER_PIXEL;

@@ -41,7 +41,7 @@ pub struct PictureMeasurement {
     bars: Bars,
 }
 
-/// MissingRows at the bottom: how much of the height, and their colour.
+/// Rows at the bottom: how much of the height, and their colour.
 pub struct BottomRows {
     pub height: f64,
     pub bgr: [u8; 3],

@@ -11,7 +11,7 @@ use super::{Alternation, Bands, EqualRun};
 /// Slower cameras, and those that are looked at now and then, show no rhythm.
 pub const MAX_PERIOD_SECS: f64 = 0.25;
 const MIN_PICTURES: usize = 12;
-/// MissingRows of a profile: enough for the narrowest bands.
+/// Rows of a profile: enough for the narrowest bands.
 const N_BINS: usize = 120;
 /// Bands in one picture: half of one to sixteen, in halves.
 const HEIGHTS: std::ops::RangeInclusive<u32> = 1..=32;
@@ -169,7 +169,7 @@ fn size(a: Complex) -> f64 {
     a.0.hypot(a.1)
 }
 
-/// MissingRows against their median over time, which has no moving bands; then a Fourier analysis over the rows, whose phase advances
+/// Rows against their median over time, which has no moving bands; then a Fourier analysis over the rows, whose phase advances
 /// from picture to picture as the mains do.
 pub fn bands(measurements: &[&PictureMeasurement], rhythm: &Rhythm) -> Option<Bands> {
     let halves = [0, 1].map(|half| ratios(measurements, half));

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use super::patterns::{self, Found};
-use crate::checkup::{Checked, Checkup, Finding};
+use crate::checkup::{CheckRun, Checkup, Finding};
 use crate::device::text::plain;
 use crate::phrases::{Message, MessageValue};
 
@@ -277,7 +277,7 @@ impl Masker {
     pub fn checkup(&mut self, checkup: &Checkup) -> Checkup {
         let mut masked = checkup.clone();
         masked.findings.iter_mut().for_each(|finding| self.finding(finding));
-        for Checked { why, .. } in &mut masked.checks {
+        for CheckRun { why, .. } in &mut masked.checks {
             *why = self.said(why);
         }
         for share in &mut masked.slow {
@@ -287,11 +287,11 @@ impl Masker {
     }
 
     fn finding(&mut self, finding: &mut Finding) {
-        let opinion = &mut finding.opinion;
-        for said in [&mut opinion.title, &mut opinion.because].into_iter().chain(&mut opinion.evidence) {
+        let judgement = &mut finding.judgement;
+        for said in [&mut judgement.title, &mut judgement.because].into_iter().chain(&mut judgement.evidence) {
             *said = self.said(said);
         }
-        for fix in &mut opinion.fixes {
+        for fix in &mut judgement.fixes {
             fix.text = self.said(&fix.text);
             fix.command = fix.command.as_deref().map(|command| self.text(command));
         }

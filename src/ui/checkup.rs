@@ -12,8 +12,8 @@ use super::theme::{Palette, SMALL};
 use super::widgets;
 use super::window::{Sheet, Window, Wish};
 use crate::camera::Command;
-use crate::checkup::compare::Compared;
-use crate::checkup::{CHECKS, Checked, Checkup, Facts, Finding, Progress, facts, kind_of};
+use crate::checkup::compare::BackendComparison;
+use crate::checkup::{CHECKS, CheckRun, Checkup, Facts, Finding, Progress, facts, kind_of};
 use crate::event::Level;
 use crate::phrases::{Language, Message};
 use crate::picture::PictureStats;
@@ -82,7 +82,7 @@ struct Hold {
 /// A check-up on its way.
 #[derive(Default)]
 struct Run {
-    checks: Vec<Checked>,
+    checks: Vec<CheckRun>,
     running: Option<(&'static str, Instant)>,
     trying: Option<Message>,
     found: Vec<Finding>,
@@ -161,7 +161,7 @@ impl View {
 
     /// The newest comparison of backends that has come to its end.
     #[must_use]
-    pub fn compared(&self) -> Option<Compared> {
+    pub fn compared(&self) -> Option<BackendComparison> {
         self.comparison.as_ref().and_then(Comparison::compared)
     }
 
@@ -312,13 +312,13 @@ impl Window {
         if !is_streaming || self.checkup.job.is_some() {
             return;
         }
-        let source = facts::Source {
+        let source = facts::SourceFacts {
             kind: kind_of(&self.spec),
             name: self.spec.to_string(),
             is_live: true,
             ..Default::default()
         };
-        let stream = facts::Stream { controls: self.controls.list.clone(), ..facts::Stream::default() };
+        let stream = facts::StreamFacts { controls: self.controls.list.clone(), ..facts::StreamFacts::default() };
         let facts = Facts { source, stream: Some(stream), picture: Some(seen.clone()), ..Facts::default() };
         let (language, now) = (self.language(), self.now);
         for (level, message) in self.checkup.watch.update(&facts, &mut self.checkup.findings, language, now) {
@@ -442,19 +442,19 @@ fn buttons(window: &mut Window, language: Language, ui: &mut Ui) {
 }
 
 fn has_open_action(finding: &Finding) -> bool {
-    finding.opinion.fixes.iter().any(|fix| fix.action.is_some())
+    finding.judgement.fixes.iter().any(|fix| fix.action.is_some())
 }
 
 /// Whether nothing at all is to be said against the camera.
 fn is_healthy(checkup: &Checkup) -> bool {
-    use crate::checkup::Outcome;
+    use crate::checkup::CheckOutcome;
     checkup.findings.is_empty()
         && !checkup.was_cancelled
-        && !checkup.checks.iter().any(|check| matches!(check.outcome, Outcome::Bad | Outcome::Warning))
+        && !checkup.checks.iter().any(|check| matches!(check.outcome, CheckOutcome::Bad | CheckOutcome::Warning))
 }
 
 /// The checks in their order: those of the table, and whatever else was told.
-fn ids(checks: &[Checked]) -> Vec<&'static str> {
+fn ids(checks: &[CheckRun]) -> Vec<&'static str> {
     let mut ids: Vec<_> = CHECKS.iter().map(|check| check.id()).collect();
     ids.extend(checks.iter().map(|checked| checked.id));
     let mut seen = Vec::new();
@@ -486,10 +486,10 @@ fn fold(ui: &mut Ui, title: &str, aside: &str, is_turned: &mut bool, is_open_at_
     is_open
 }
 
-/// The gravity of a finding in the log.
+/// The severity of a finding in the log.
 fn level(finding: &Finding) -> Level {
-    match finding.entry.gravity {
-        crate::checkup::Gravity::Warning => Level::Warning,
-        crate::checkup::Gravity::Critical => Level::Error,
+    match finding.entry.severity {
+        crate::checkup::Severity::Warning => Level::Warning,
+        crate::checkup::Severity::Critical => Level::Error,
     }
 }

@@ -51,7 +51,7 @@ fn row(figure: &Figure, before: &Checkup, after: &Checkup, language: Language) -
 
 fn verdict(checkup: &Checkup, language: Language) -> String {
     match checkup.verdict() {
-        Some(finding) => language.say(&finding.opinion.title),
+        Some(finding) => language.say(&finding.judgement.title),
         None if is_healthy(checkup) => language.word("card.healthy"),
         None => language.word("card.no-verdict"),
     }

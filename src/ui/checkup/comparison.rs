@@ -3,8 +3,8 @@
 use egui::{Grid, Label, RichText, ScrollArea, Ui};
 
 use crate::backend::Backend;
-use crate::checkup::compare::Compared;
-use crate::checkup::facts::Brief;
+use crate::checkup::compare::BackendComparison;
+use crate::checkup::facts::StreamSummary;
 use crate::phrases::{Language, Message};
 use crate::ui::text;
 use crate::ui::theme::{self, Palette, SMALL};
@@ -14,7 +14,7 @@ use crate::ui::window::{Sheet, Window, Wish};
 /// A comparison that runs or has ended.
 #[derive(Default)]
 pub struct Comparison {
-    pub(super) rows: Vec<Brief>,
+    pub(super) rows: Vec<StreamSummary>,
     best: Option<Backend>,
     ending: Ending,
 }
@@ -30,12 +30,12 @@ enum Ending {
 
 impl Comparison {
     /// `None` while it runs.
-    pub(super) fn compared(&self) -> Option<Compared> {
+    pub(super) fn compared(&self) -> Option<BackendComparison> {
         let is_done = self.ending == Ending::Done;
-        is_done.then(|| Compared { rows: self.rows.clone(), best: self.best })
+        is_done.then(|| BackendComparison { rows: self.rows.clone(), best: self.best })
     }
 
-    pub(super) fn end(&mut self, compared: Option<Compared>, is_cancelled: bool) {
+    pub(super) fn end(&mut self, compared: Option<BackendComparison>, is_cancelled: bool) {
         match compared {
             // The last row is that of a backend that was not let finish: nothing is concluded from it.
             Some(_) if is_cancelled => self.ending = Ending::Cancelled,
@@ -223,7 +223,7 @@ fn table(
     });
 }
 
-fn cells(ui: &mut Ui, language: Language, row: &Brief, palette: &Palette) {
+fn cells(ui: &mut Ui, language: Language, row: &StreamSummary, palette: &Palette) {
     if let Some(fault) = &row.fault {
         let words = format!("! {}", language.word("compare.failed"));
         ui.label(RichText::new(words).color(palette.error)).on_hover_text(&fault.message);

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::checkup::entries::LIKELY;
-use crate::checkup::markers::{Markers, Turn};
+use crate::checkup::markers::{MarkerChange, Markers};
 use crate::checkup::verdict::findings;
 use crate::checkup::{Facts, Finding, Layer};
 use crate::event::Level;
@@ -28,8 +28,8 @@ impl Tracker {
     pub fn update(&mut self, findings: &[Finding], watch: &Watch, language: Language) -> Vec<(Level, String)> {
         let likely = findings
             .iter()
-            .filter(|finding| finding.opinion.confidence >= LIKELY && !watch.markers.is_told(finding.entry));
-        let now: Vec<_> = likely.map(|finding| (finding, language.say(&finding.opinion.title))).collect();
+            .filter(|finding| finding.judgement.confidence >= LIKELY && !watch.markers.is_told(finding.entry));
+        let now: Vec<_> = likely.map(|finding| (finding, language.say(&finding.judgement.title))).collect();
         let gone = self.open.iter().filter(|(id, _)| !now.iter().any(|(finding, _)| finding.entry.id == *id));
         let gone = gone
             .map(|(_, words)| (Level::Good, language.say(&Message::new("panel.gone").with("finding", words.clone()))));
@@ -64,11 +64,11 @@ impl Watch {
         let mut found = findings(facts);
         found.retain(|finding| finding.entry.layer == Layer::Picture);
         let news = |turn| match turn {
-            Turn::Began(finding) if told.has(finding.entry.id) => None,
-            Turn::Began(finding) => Some((super::level(&finding), language.say(&finding.opinion.title))),
-            Turn::Ended(finding, _) => {
+            MarkerChange::Began(finding) if told.has(finding.entry.id) => None,
+            MarkerChange::Began(finding) => Some((super::level(&finding), language.say(&finding.judgement.title))),
+            MarkerChange::Ended(finding, _) => {
                 told.open.retain(|(id, _)| *id != finding.entry.id);
-                let words = language.say(&finding.opinion.title);
+                let words = language.say(&finding.judgement.title);
                 Some((Level::Good, language.say(&Message::new("panel.gone").with("finding", words))))
             }
         };

@@ -11,23 +11,23 @@ use crate::frame::Image;
 use crate::picture::{FrameCoding, PictureSeries, PictureStats};
 
 /// A thread that looks at pictures as it gets to them. It ends with this.
-pub struct Eye {
+pub struct PictureSampler {
     pictures: Option<Sender<(Image, Instant)>>,
     watcher: Arc<Mutex<PictureSeries>>,
     /// When it is worth asking again: looking takes no more than half of the time.
     rests_until: Arc<Mutex<Instant>>,
 }
 
-impl Eye {
+impl PictureSampler {
     /// Without a thread, where the system gives none, nothing is seen.
     #[must_use]
     pub fn new(coding: FrameCoding) -> Self {
         let watcher = Arc::new(Mutex::new(PictureSeries::new(coding)));
         let rests_until = Arc::new(Mutex::new(Instant::now()));
         let (pictures, waiting) = bounded(1);
-        let (eye, rest) = (Arc::clone(&watcher), Arc::clone(&rests_until));
+        let (sampler, rest) = (Arc::clone(&watcher), Arc::clone(&rests_until));
         let started =
-            thread::Builder::new().name("check-picture".to_owned()).spawn(move || look(&waiting, &eye, &rest));
+            thread::Builder::new().name("check-picture".to_owned()).spawn(move || look(&waiting, &sampler, &rest));
         Self { pictures: started.is_ok().then_some(pictures), watcher, rests_until }
     }
 
