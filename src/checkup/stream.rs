@@ -12,7 +12,7 @@ use crate::control::{Control, Setting};
 use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::frame::{Image, Size};
 use crate::picture::FrameCoding;
-use crate::probe::measure::{Look, Measured, Reading};
+use crate::probe::measure::{FrameRead, PictureTraits, StreamMeasurement};
 use crate::probe::{News, Probe, Taken};
 use crate::settings::secs;
 use crate::source::{Grabbed, OpenRequest, SourceSpec};
@@ -57,7 +57,7 @@ pub struct CheckupStream {
     pub last_at: Option<Instant>,
     pub backend: Option<Backend>,
     pub got: Got,
-    pub measured: Measured,
+    pub measured: StreamMeasurement,
     pub sampler: PictureSampler,
     /// Of the newest frame.
     pub image: Option<Image>,
@@ -108,7 +108,7 @@ impl CheckupStream {
             last_at: None,
             backend: None,
             got: Got::default(),
-            measured: Measured::new(0, is_network),
+            measured: StreamMeasurement::new(0, is_network),
             sampler: PictureSampler::new(coding),
             image: None,
             before: None,
@@ -198,7 +198,7 @@ impl CheckupStream {
     fn take(&mut self, taken: Taken) {
         let Taken { asked_at, grabbed_at, ended_at, grabbed, image, .. } = taken;
         let picture = image.map(|image| {
-            let look = Look::at(&image, self.before.as_ref());
+            let look = PictureTraits::at(&image, self.before.as_ref());
             self.is_same = look.is_same;
             let taken_at = grabbed.map_or(ended_at, |grabbed| grabbed.taken_at);
             self.sampler.show(&image, taken_at);
@@ -217,7 +217,7 @@ impl CheckupStream {
             self.decodes_ms.push(millis(grabbed_at));
         }
         let is_over = self.measured.is_silent();
-        self.measured.add(Reading { asked_at, ended_at, grabbed, picture });
+        self.measured.add(FrameRead { asked_at, ended_at, grabbed, picture });
         if !is_over && self.measured.is_silent() {
             self.ended.clone_from(&self.measured.last_fault);
         }
@@ -251,7 +251,7 @@ impl CheckupStream {
 
     /// Measures anew from here on.
     pub fn begin_anew(&mut self, coding: FrameCoding) {
-        let mut measured = Measured::new(0, coding == FrameCoding::Inter);
+        let mut measured = StreamMeasurement::new(0, coding == FrameCoding::Inter);
         measured.on_opened(&self.got, false);
         (self.measured, self.sampler) = (measured, PictureSampler::new(coding));
         self.sizes.clear();
