@@ -19,9 +19,9 @@ use super::choice::CameraChoice;
 use super::prompt::Purpose;
 use super::report;
 use crate::address::Address;
-use crate::checkup::compare::{self, Compared};
-use crate::checkup::facts::Brief;
-use crate::checkup::{self, Checkup, Progress, Request};
+use crate::checkup::compare::{self, BackendComparison};
+use crate::checkup::facts::StreamSummary;
+use crate::checkup::{self, Checkup, CheckupRequest, Progress};
 use crate::device::availability::{self, Availability};
 use crate::device::watch::DeviceWatcher;
 use crate::device::{self, Capabilities, Device};
@@ -110,8 +110,8 @@ pub enum News {
 pub enum CheckupNews {
     Progress(Progress),
     Done(Box<Checkup>),
-    Row(Box<Brief>),
-    Compared(Box<Compared>),
+    Row(Box<StreamSummary>),
+    Compared(Box<BackendComparison>),
     /// It has broken off, and nothing is known.
     Crashed,
 }
@@ -352,7 +352,7 @@ impl Background {
     }
 
     /// Checks up on a camera, as soon as `released` is disconnected. Ends the examination that runs.
-    pub fn check_up(&mut self, number: u64, request: Request, released: Receiver<()>) {
+    pub fn check_up(&mut self, number: u64, request: CheckupRequest, released: Receiver<()>) {
         self.examine("check-up", number, released, move |cancel, tell| {
             let progress = &mut |progress| tell(CheckupNews::Progress(progress));
             CheckupNews::Done(Box::new(checkup::run(&request, cancel, progress)))
@@ -360,9 +360,9 @@ impl Background {
     }
 
     /// The same with each backend of a camera.
-    pub fn compare(&mut self, number: u64, request: Request, released: Receiver<()>) {
+    pub fn compare(&mut self, number: u64, request: CheckupRequest, released: Receiver<()>) {
         self.examine("compare-backends", number, released, move |cancel, tell| {
-            let row = &mut |row: &Brief| tell(CheckupNews::Row(Box::new(row.clone())));
+            let row = &mut |row: &StreamSummary| tell(CheckupNews::Row(Box::new(row.clone())));
             CheckupNews::Compared(Box::new(compare::compare(&request, cancel, row)))
         });
     }

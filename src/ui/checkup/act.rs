@@ -3,7 +3,7 @@
 use crate::camera::Command;
 use crate::checkup::Action;
 use crate::control::{Control, ControlKind, ControlSetting};
-use crate::phrases::Said;
+use crate::phrases::Message;
 use crate::settings::Transport;
 use crate::source::SourceSpec;
 use crate::status::State;
@@ -14,32 +14,32 @@ use crate::ui::text;
 use crate::ui::window::{Sheet, Window, Wish};
 
 /// The words on the button.
-pub fn label(window: &Window, action: &Action) -> Said {
+pub fn label(window: &Window, action: &Action) -> Message {
     match action {
-        Action::WaitUntilFree => Said::new("action.wait-until-free"),
-        Action::RestartStream => Said::new("action.restart-stream"),
-        Action::Reconnect => Said::new("action.reconnect"),
-        Action::UseFormat(format) => Said::new("action.use").with("what", format.to_string()),
-        Action::UseSize(size) => Said::new("action.use").with("what", source::spelled(*size)),
-        Action::UseRate(fps) => Said::new("action.use").with("what", format!("{} fps", text::decimal(*fps, 2))),
-        Action::UseDeviceDefaults => Said::new("action.use-device-defaults"),
-        Action::UseBackend(backend) => Said::new("action.use").with("what", backend.label()),
-        Action::UseBuffers(n) => Said::new("action.use-buffers").with("n", *n),
-        Action::UseTransport(Transport::Tcp) => Said::new("action.use").with("what", "TCP"),
-        Action::UseTransport(Transport::Udp) => Said::new("action.use").with("what", "UDP"),
-        Action::UseTransport(Transport::Auto) => Said::new("action.use-any-transport"),
+        Action::WaitUntilFree => Message::new("action.wait-until-free"),
+        Action::RestartStream => Message::new("action.restart-stream"),
+        Action::Reconnect => Message::new("action.reconnect"),
+        Action::UseFormat(format) => Message::new("action.use").with("what", format.to_string()),
+        Action::UseSize(size) => Message::new("action.use").with("what", source::spelled(*size)),
+        Action::UseRate(fps) => Message::new("action.use").with("what", format!("{} fps", text::decimal(*fps, 2))),
+        Action::UseDeviceDefaults => Message::new("action.use-device-defaults"),
+        Action::UseBackend(backend) => Message::new("action.use").with("what", backend.label()),
+        Action::UseBuffers(n) => Message::new("action.use-buffers").with("n", *n),
+        Action::UseTransport(Transport::Tcp) => Message::new("action.use").with("what", "TCP"),
+        Action::UseTransport(Transport::Udp) => Message::new("action.use").with("what", "UDP"),
+        Action::UseTransport(Transport::Auto) => Message::new("action.use-any-transport"),
         Action::SetControl(setting) => match control(window, *setting) {
-            Some(control) => Said::new("action.set-control")
+            Some(control) => Message::new("action.set-control")
                 .with("name", control.label())
                 .with("value", control.spelled(setting.value)),
-            None => Said::new("action.set-unknown-control"),
+            None => Message::new("action.set-unknown-control"),
         },
-        Action::ResetControls => Said::new("action.reset-controls"),
-        Action::ResetDevice => Said::new("action.reset-device"),
-        Action::ChooseDevice(_) => Said::new("action.choose-device"),
-        Action::EditAddress => Said::new("action.edit-address"),
-        Action::OpenSettings(_) => Said::new("action.open-settings"),
-        Action::ChooseFolder => Said::new("action.choose-folder"),
+        Action::ResetControls => Message::new("action.reset-controls"),
+        Action::ResetDevice => Message::new("action.reset-device"),
+        Action::ChooseDevice(_) => Message::new("action.choose-device"),
+        Action::EditAddress => Message::new("action.edit-address"),
+        Action::OpenSettings(_) => Message::new("action.open-settings"),
+        Action::ChooseFolder => Message::new("action.choose-folder"),
     }
 }
 

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, TryRecvError};
 
 use super::Live;
-use super::eye::Eye;
-use super::facts::{Brief, Stream};
+use super::facts::{StreamFacts, StreamSummary};
+use super::sampler::PictureSampler;
 use crate::backend::Backend;
 use crate::control::{Control, ControlSetting};
 use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::frame::{Image, Size};
-use crate::picture::Coding;
-use crate::probe::measure::{Look, Measured, Reading};
+use crate::picture::FrameCoding;
+use crate::probe::measure::{FrameRead, PictureTraits, StreamMeasurement};
 use crate::probe::{Probe, ProbeEvent};
 use crate::settings::secs;
 use crate::source::reader::ReadResult;
@@ -28,11 +28,11 @@ const MAX_SIZES: usize = 16;
 
 /// How equal pictures of this source are to be taken.
 #[must_use]
-pub fn coding_of(spec: &SourceSpec) -> Coding {
+pub fn coding_of(spec: &SourceSpec) -> FrameCoding {
     match spec {
         // A camera's encoder smooths the sensor's noise away, and a file may hold anything.
-        SourceSpec::Url(_) | SourceSpec::File(_) => Coding::Differences,
-        SourceSpec::Simulated(_) | SourceSpec::Index(_) | SourceSpec::Device(_) => Coding::Whole,
+        SourceSpec::Url(_) | SourceSpec::File(_) => FrameCoding::Inter,
+        SourceSpec::Simulated(_) | SourceSpec::Index(_) | SourceSpec::Device(_) => FrameCoding::Intra,
     }
 }
 
@@ -50,7 +50,7 @@ enum From {
 }
 
 /// A stream under observation. Dropping it has the camera closed, if it was opened here.
-pub struct Tap {
+pub struct CheckupStream {
     from: From,
     began: Instant,
     pub opened_at: Option<Instant>,
@@ -58,8 +58,8 @@ pub struct Tap {
     pub last_at: Option<Instant>,
     pub backend: Option<Backend>,
     pub got: Got,
-    pub measured: Measured,
-    pub eye: Eye,
+    pub measured: StreamMeasurement,
+    pub sampler: PictureSampler,
     /// Of the newest frame.
     pub image: Option<Image>,
     before: Option<Image>,
@@ -74,7 +74,7 @@ pub struct Tap {
     pub ended: Option<Fault>,
 }
 
-impl Tap {
+impl CheckupStream {
     /// Begins to open the camera.
     ///
     /// # Errors
@@ -90,17 +90,17 @@ impl Tap {
     pub fn live(live: Live, spec: &SourceSpec) -> Self {
         let (coding, is_network) = (coding_of(spec), spec.is_network());
         let status = live.status.current();
-        let mut tap = Self::new(From::Live(Box::new(live)), coding, is_network);
+        let mut stream = Self::new(From::Live(Box::new(live)), coding, is_network);
         if let Some(status) = status {
-            tap.backend = Backend::ALL.into_iter().find(|backend| backend.slug() == status.backend);
-            tap.got = status.got.clone();
-            tap.measured.on_opened(&status.got, false);
-            tap.opened_at = status.is_opened.then_some(tap.began);
+            stream.backend = Backend::ALL.into_iter().find(|backend| backend.slug() == status.backend);
+            stream.got = status.got.clone();
+            stream.measured.on_opened(&status.got, false);
+            stream.opened_at = status.is_opened.then_some(stream.began);
         }
-        tap
+        stream
     }
 
-    fn new(from: From, coding: Coding, is_network: bool) -> Self {
+    fn new(from: From, coding: FrameCoding, is_network: bool) -> Self {
         Self {
             from,
             began: Instant::now(),
@@ -109,8 +109,8 @@ impl Tap {
             last_at: None,
             backend: None,
             got: Got::default(),
-            measured: Measured::new(0, is_network),
-            eye: Eye::new(coding),
+            measured: StreamMeasurement::new(0, is_network),
+            sampler: PictureSampler::new(coding),
             image: None,
             before: None,
             is_same: false,
@@ -199,10 +199,10 @@ impl Tap {
     fn take(&mut self, taken: ReadResult<Image>) {
         let ReadResult { asked_at, grabbed_at, ended_at, grabbed, picture: image, .. } = taken;
         let picture = image.map(|image| {
-            let look = Look::at(&image, self.before.as_ref());
+            let look = PictureTraits::at(&image, self.before.as_ref());
             self.is_same = look.is_same;
             let taken_at = grabbed.map_or(ended_at, |grabbed| grabbed.taken_at);
-            self.eye.show(&image, taken_at);
+            self.sampler.show(&image, taken_at);
             self.first_at.get_or_insert(ended_at);
             self.last_at = Some(ended_at);
             if self.sizes.last() != Some(&image.size()) && self.sizes.len() < MAX_SIZES {
@@ -218,7 +218,7 @@ impl Tap {
             self.decodes_ms.push(millis(grabbed_at));
         }
         let is_over = self.measured.is_silent();
-        self.measured.add(Reading { asked_at, ended_at, grabbed, picture });
+        self.measured.add(FrameRead { asked_at, ended_at, grabbed, picture });
         if !is_over && self.measured.is_silent() {
             self.ended.clone_from(&self.measured.last_fault);
         }
@@ -251,10 +251,10 @@ impl Tap {
     }
 
     /// Measures anew from here on.
-    pub fn begin_anew(&mut self, coding: Coding) {
-        let mut measured = Measured::new(0, coding == Coding::Differences);
+    pub fn begin_anew(&mut self, coding: FrameCoding) {
+        let mut measured = StreamMeasurement::new(0, coding == FrameCoding::Inter);
         measured.on_opened(&self.got, false);
-        (self.measured, self.eye) = (measured, Eye::new(coding));
+        (self.measured, self.sampler) = (measured, PictureSampler::new(coding));
         self.sizes.clear();
         self.ages_ms.clear();
         self.decodes_ms.clear();
@@ -262,7 +262,7 @@ impl Tap {
 
     /// What was measured so far.
     #[must_use]
-    pub fn stream(&self) -> Stream {
+    pub fn facts(&self) -> StreamFacts {
         let measured = &self.measured;
         let jitter = measured.jitter();
         let interval_ms = match (jitter.p50, jitter.p95, jitter.p99) {
@@ -270,7 +270,7 @@ impl Tap {
             _ => None,
         };
         let rates = measured.rates();
-        Stream {
+        StreamFacts {
             secs: measured.watched_secs(),
             n_good: measured.n_good,
             n_lost: measured.lost.camera,
@@ -322,11 +322,11 @@ impl Tap {
 
     /// The stream in few numbers.
     #[must_use]
-    pub fn brief(&self, cpu_percent: Option<f64>) -> Brief {
-        let stream = self.stream();
-        let seen = self.eye.seen();
+    pub fn summary(&self, cpu_percent: Option<f64>) -> StreamSummary {
+        let stream = self.facts();
+        let seen = self.sampler.seen();
         let has_picture = seen.n_pictures > 0;
-        Brief {
+        StreamSummary {
             backend: self.backend,
             open_ms: self.ms_to(self.opened_at),
             first_frame_ms: self.ms_to(self.first_at),
