@@ -21,7 +21,7 @@ use crate::health::History;
 use crate::latest::Latest;
 use crate::logging::EventLog;
 use crate::recovery::{Ladder, Stream, Way};
-use crate::settings::{Settings, secs};
+use crate::settings::{CameraSettings, TrustedCertificates, secs};
 use crate::source::{Grabbed, OpenRequest, SourceSpec, StuckProcesses};
 use crate::status::{Asked, Got, Rung, State, Status};
 
@@ -111,7 +111,8 @@ enum Step {
 /// Owns the state of one camera.
 pub(super) struct Supervisor {
     out: Outputs,
-    settings: Settings,
+    settings: CameraSettings,
+    trusted: TrustedCertificates,
     spec: SourceSpec,
     name: String,
     phase: Phase,
@@ -148,13 +149,14 @@ pub(super) struct Supervisor {
 }
 
 impl Supervisor {
-    pub(super) fn new(spec: SourceSpec, settings: Settings, out: Outputs) -> Self {
+    pub(super) fn new(spec: SourceSpec, settings: CameraSettings, trusted: TrustedCertificates, out: Outputs) -> Self {
         let now = Instant::now();
         Self {
             outage: Outage::new(spec.to_string(), out.log.clone()),
             out,
             ladder: Ladder::new(settings.recovery.clone(), fastrand::u64(..)),
             settings,
+            trusted,
             name: spec.to_string(),
             spec,
             phase: Phase::Idle,
@@ -278,7 +280,7 @@ impl Supervisor {
                 self.closed = Some(closed);
                 self.stop(now);
             }
-            Command::Apply(settings) => self.apply(*settings, now),
+            Command::Apply(settings, trusted) => self.apply(*settings, trusted, now),
             Command::Switch(spec) => self.switch(*spec, now),
             Command::WaitUntilFree => self.wait_until_free(now),
             Command::StopTrying => self.stop_trying(now),
@@ -300,16 +302,15 @@ impl Supervisor {
         self.close_then(Next::Stay, now);
     }
 
-    fn apply(&mut self, settings: Settings, now: Instant) {
+    fn apply(&mut self, settings: CameraSettings, trusted: TrustedCertificates, now: Instant) {
         let before = &self.settings;
         let reopen = settings.asked != before.asked
             || self.spec.backend(&settings) != self.spec.backend(before)
             || settings.isolation != before.isolation
-            || self.spec.is_network()
-                && (settings.network.transport != before.network.transport
-                    || settings.network.trusted_certificates != before.network.trusted_certificates);
+            || self.spec.is_network() && (settings.transport != before.transport || trusted != self.trusted);
         self.ladder.set_settings(settings.recovery.clone());
         self.settings = settings;
+        self.trusted = trusted;
         if reopen && !matches!(self.phase, Phase::Idle) {
             self.log(Level::Info, "open", "Opening again with other settings");
             self.interrupt_rung(now);
@@ -634,7 +635,7 @@ impl Supervisor {
             first_opened: *self.first_opened.get_or_insert(now),
             frame_deadline: self.stall_deadline(),
             stuck: self.stuck.clone(),
-            ..OpenRequest::new(self.spec_to_open(), &self.settings)
+            ..OpenRequest::new(self.spec_to_open(), &self.settings, &self.trusted)
         };
         let factor = if matches!(request.backend(), Ok(Backend::Msmf)) {
             let [first, later] = MSMF_OPEN_FACTORS;
@@ -680,8 +681,8 @@ mod tests {
             wake: Arc::new(|| {}),
             log: EventLog::new(),
         };
-        let settings = Settings { n_warm_up_frames: 0, ..Settings::default() };
-        Supervisor::new(SourceSpec::parse(source).unwrap(), settings, outputs)
+        let settings = CameraSettings { n_warm_up_frames: 0, ..CameraSettings::default() };
+        Supervisor::new(SourceSpec::parse(source).unwrap(), settings, TrustedCertificates::default(), outputs)
     }
 
     #[test]
@@ -719,11 +720,11 @@ mod tests {
         // Other settings of recovery are no reason either; another way to the camera is.
         let mut settings = supervisor.settings.clone();
         settings.recovery.n_retries += 1;
-        settings.network.recent.push("rtsp://camera/".into());
-        supervisor.on_command(Command::Apply(Box::new(settings.clone())), now);
+        let trusted = TrustedCertificates::default();
+        supervisor.on_command(Command::Apply(Box::new(settings.clone()), trusted.clone()), now);
         assert_eq!(supervisor.n_openings, 0);
-        settings.network.transport = crate::settings::Transport::Udp;
-        supervisor.on_command(Command::Apply(Box::new(settings)), now);
+        settings.transport = crate::settings::Transport::Udp;
+        supervisor.on_command(Command::Apply(Box::new(settings), trusted), now);
         assert_eq!(supervisor.n_openings, 1);
         supervisor.on_command(Command::Stop, now);
     }

@@ -38,7 +38,7 @@ impl Check for Network {
         let SourceSpec::Url(address) = &job.request.spec else { return ending(self, Outcome::Skipped, "none") };
         let access = Access {
             address: address.clone(),
-            network: job.request.settings.network.clone(),
+            network: job.request.settings.network(&job.request.trusted),
             step_deadline: secs(job.request.settings.recovery.open_deadline_secs),
             deadline: job.deadline.min(Instant::now() + LONGEST),
             cancel: job.cancel.clone(),

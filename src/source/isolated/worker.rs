@@ -17,7 +17,7 @@ use crate::backend::Backend;
 use crate::control::{Setting, add_setting};
 use crate::device;
 use crate::fault::{Fault, FaultKind};
-use crate::settings::{Isolation, Settings};
+use crate::settings::{CameraSettings, Isolation, TrustedCertificates};
 use crate::source::{Grabbed, OpenRequest, Picture, Source, SourceSpec};
 
 /// How long the driver may take to close when the program asks for the end. Then this process ends as it stands.
@@ -290,7 +290,7 @@ fn request(opening: Opening, cancel: Receiver<()>) -> Result<(Backend, OpenReque
         isolation: Isolation::Off,
         network: opening.network,
         cancel,
-        ..OpenRequest::new(spec, &Settings::default())
+        ..OpenRequest::new(spec, &CameraSettings::default(), &TrustedCertificates::default())
     };
     Ok((opening.backend, request))
 }
