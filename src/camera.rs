@@ -26,7 +26,7 @@ use crate::frame::Frame;
 use crate::health::History;
 use crate::latest::{Latest, Reader};
 use crate::logging::EventLog;
-use crate::settings::Settings;
+use crate::settings::{CameraSettings, TrustedCertificates};
 use crate::source::SourceSpec;
 use crate::status::Status;
 
@@ -55,7 +55,7 @@ pub enum Command {
     /// a driver that does not come back.
     Release(Sender<()>),
     /// Use other settings from now on. The stream is restarted only if the change needs it.
-    Apply(Box<Settings>),
+    Apply(Box<CameraSettings>, TrustedCertificates),
     /// Another camera. A stopped one stays stopped no longer.
     Switch(Box<SourceSpec>),
     /// Do the next step of recovery at once; open the camera anew, if none is planned. Crashes so far are forgiven.
@@ -93,7 +93,13 @@ impl Camera {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn start(spec: SourceSpec, settings: &Settings, log: EventLog, wake: Wake) -> io::Result<Self> {
+    pub fn start(
+        spec: SourceSpec,
+        settings: &CameraSettings,
+        trusted: &TrustedCertificates,
+        log: EventLog,
+        wake: Wake,
+    ) -> io::Result<Self> {
         let (commands, commands_rx) = bounded(64);
         let (ended_tx, ended) = bounded(0);
         let (frames, status, history, controls) = (Latest::new(), Latest::new(), Latest::new(), Latest::new());
@@ -105,7 +111,7 @@ impl Camera {
             wake,
             log,
         };
-        let machine = Machine::new(spec, settings.clone(), fastrand::u64(..), Instant::now());
+        let machine = Machine::new(spec, settings.clone(), trusted.clone(), fastrand::u64(..), Instant::now());
         let mut supervisor = Supervisor::new(machine, outputs);
         // Opening begins with this call, so that there is a status from the start.
         supervisor.step(Input::Command(Command::Start));

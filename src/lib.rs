@@ -33,13 +33,14 @@
 //! |---|---|---|
 //! | words | [`frame`] | `Frame`, `Image`, `PixelFormat`, `Size` |
 //! | | [`fault`] | `Fault`, `FaultKind`, `FaultClass`: why there is no frame, what to do about it |
-//! | | [`settings`] | every tunable with unit, range and default; load, save, migrate |
+//! | | [`settings`] | what is set of each camera and of the program; every tunable with unit, range and default; load, save, migrate |
 //! | | [`status`] | `Status`, `State`, `Grade`, `Rung`, `Alert`: the public JSON contract |
 //! | | [`event`] | `Event`, `Level` |
 //! | | [`control`] | `Control`, `Setting`: brightness, exposure and the like, and what is known of each |
 //! | | [`address`] | `Address` of a network camera: reading what people paste, never showing a password
 //! | | [`backend`] | `Backend`: the ways to reach a device, and which of them this build has |
 //! | | [`latest`] | `Latest<T>` and `Reader<T>` |
+//! | | [`disk`] | files that are whole at every moment; how much room is left |
 //! | | [`phrases`] | what is said to people, in their language |
 //! | decisions | [`recovery`] | `Ladder`: which rung next, and when |
 //! | | [`health`] | score, deductions, history |
@@ -151,8 +152,8 @@
 //! one that goes through OpenCV, an arm in the worker's `source/opencv.rs` instead. It is isolated without doing
 //! anything for it. A message between the two programs: a variant in `source/isolated/protocol.rs`, and another
 //! `VERSION`. A fault of the simulated camera: a row of its table, from which `camclinic help sim` is printed. A kind
-//! of fault: a row in [`fault`]. A number to set: a field and a row in [`settings`]; slider, check and help follow from
-//! the row. A reason to lose points: a row of [`health::RULES`]. A sentence for people: a line of each file in
+//! of fault: a row in [`fault`]. A number to set: a field in [`settings`] and a row of its table of tunables;
+//! slider, check and help follow from the row. A reason to lose points: a row of [`health::RULES`]. A sentence for people: a line of each file in
 //! `assets/phrases/`. A panel: a file below `ui/` and a row of its `PANELS`.
 
 pub mod address;
@@ -164,6 +165,7 @@ pub mod cli;
 pub mod codec;
 pub mod control;
 pub mod device;
+pub mod disk;
 pub mod event;
 pub mod fault;
 pub mod frame;

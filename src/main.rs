@@ -45,9 +45,20 @@ fn window(arguments: &cli::Cli, interrupted: Arc<AtomicBool>) -> Exit {
     let _ = arguments.shared.tell(&log);
     let records = cli::keep_records(&log);
     let greeting = chosen.is_stand_in.then(|| cli::NO_CAMERA.to_owned());
+    let camera = arguments.shared.settings_of(&chosen.spec, &settings);
     let source = Some(chosen.spec);
-    let options =
-        ui::Options { source, settings, settings_path, notices, greeting, screenshot, log, records, interrupted };
+    let options = ui::Options {
+        source,
+        camera,
+        settings,
+        settings_path,
+        notices,
+        greeting,
+        screenshot,
+        log,
+        records,
+        interrupted,
+    };
     match ui::run(options) {
         Ok(()) => Exit::Healthy,
         Err(sentence) => {

@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 use crate::address::Address;
 use crate::fault::{Fault, FaultKind};
 use crate::frame::Size;
-use crate::settings::NetworkSettings;
+use crate::settings::NetworkOptions;
 
 pub use certificate::Certificate;
 pub use look::{Found, look};
@@ -42,7 +42,7 @@ pub use test::{plan, test};
 pub struct Access {
     /// With the password, if it has one: it is sent once, and only after the camera has asked for it.
     pub address: Address,
-    pub network: NetworkSettings,
+    pub network: NetworkOptions,
     /// For each step: to find the name, to connect, to get an answer.
     pub step_deadline: Duration,
     /// By then all of it is over.
@@ -51,7 +51,7 @@ pub struct Access {
     pub cancel: Receiver<()>,
 }
 
-/// Under which a certificate that somebody trusts stands in [`NetworkSettings::trusted_certificates`]: `host:port`.
+/// Under which a certificate that somebody trusts stands in [`NetworkOptions::trusted_certificates`]: `host:port`.
 #[must_use]
 pub fn trust_key(address: &Address) -> String {
     format!("{}:{}", address.host, address.port())

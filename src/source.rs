@@ -15,7 +15,7 @@ use crate::control::{ControlSetting, ControlsUpdate};
 use crate::device::{self, Device};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Image, Size};
-use crate::settings::{Isolation, NetworkSettings, Settings, secs};
+use crate::settings::{CameraId, CameraSettings, Isolation, NetworkOptions, Settings, TrustedCertificates, secs};
 use crate::status::{Asked, Got};
 
 pub mod controls;
@@ -236,14 +236,23 @@ impl SourceSpec {
         }
     }
 
+    /// What is set for it.
+    #[must_use]
+    pub fn settings(&self, all: &Settings) -> CameraSettings {
+        let mut settings = all.camera(&self.without_password());
+        // Chosen with other cameras in mind, which a new one need not be like.
+        if settings.id == CameraId::UNLISTED {
+            settings.backend = settings.backend.filter(|backend| self.backends().contains(backend));
+        }
+        settings
+    }
+
     /// The backend that the settings want for it; `None` takes the first of [`Self::backends`].
     #[must_use]
-    pub fn backend(&self, settings: &Settings) -> Option<Backend> {
-        settings.backend.or_else(|| {
-            // Kept on another system, or by another build.
-            let is_possible = |backend: &Backend| self.backends().contains(backend);
-            settings.camera_backends.get(&self.without_password()).copied().filter(is_possible)
-        })
+    pub fn backend(&self, settings: &CameraSettings) -> Option<Backend> {
+        // Found on another system, or by another build.
+        let is_possible = |backend: &Backend| self.backends().contains(backend);
+        settings.backend.or_else(|| settings.best_backend.filter(is_possible))
     }
 
     /// The backends that can open it in this build, the one that `auto` takes first.
@@ -299,7 +308,7 @@ pub struct OpenRequest {
     pub first_frame_deadline: Duration,
     pub frame_deadline: Duration,
     pub isolation: Isolation,
-    pub network: NetworkSettings,
+    pub network: NetworkOptions,
     /// Disconnected when the source is to be closed: waiting that can be ended ends then. A call into a driver cannot.
     pub cancel: Receiver<()>,
     /// Where worker processes are told of that do not end.
@@ -309,7 +318,7 @@ pub struct OpenRequest {
 impl OpenRequest {
     /// What the settings say, for a camera that has not been opened before.
     #[must_use]
-    pub fn new(spec: SourceSpec, settings: &Settings) -> Self {
+    pub fn new(spec: SourceSpec, settings: &CameraSettings, trusted: &TrustedCertificates) -> Self {
         let recovery = &settings.recovery;
         let least_first_frame = if spec.is_network() { NETWORK_FIRST_FRAME } else { Duration::ZERO };
         Self {
@@ -321,7 +330,7 @@ impl OpenRequest {
             first_frame_deadline: secs(recovery.first_frame_deadline_secs).max(least_first_frame),
             frame_deadline: secs(recovery.stall_deadline_secs),
             isolation: settings.isolation,
-            network: settings.network.clone(),
+            network: settings.network(trusted),
             cancel: never(),
             stuck: StuckProcesses::default(),
         }
@@ -450,21 +459,31 @@ mod tests {
     }
 
     #[test]
-    fn a_backend_that_is_kept_for_a_camera_is_what_auto_means_for_it() {
+    fn the_best_backend_of_a_camera_is_what_auto_means_for_it() {
         #[track_caller]
-        fn check(source: &str, chosen: Option<Backend>, kept: (&str, Backend), expected: Option<Backend>) {
-            let mut settings = Settings { backend: chosen, ..Settings::default() };
-            settings.camera_backends.insert(kept.0.to_owned(), kept.1);
-            let spec = SourceSpec::parse(source).unwrap();
-            assert_eq!(spec.backend(&settings), expected, "{source} {chosen:?} {kept:?}");
-            assert_eq!(OpenRequest::new(spec, &settings).backend, expected);
+        fn check(chosen: Option<Backend>, best_backend: Option<Backend>, expected: Option<Backend>) {
+            let settings = CameraSettings { backend: chosen, best_backend, ..CameraSettings::default() };
+            let spec = SourceSpec::parse("sim:").unwrap();
+            assert_eq!(spec.backend(&settings), expected, "{chosen:?} {best_backend:?}");
+            assert_eq!(OpenRequest::new(spec, &settings, &TrustedCertificates::default()).backend, expected);
         }
-        let sim = Backend::Simulated;
-        check("sim:", None, ("sim:", sim), Some(sim));
-        check("sim:", None, ("sim:320x240", sim), None);
-        // What is chosen for every camera stands before it, and what cannot open this one is left out.
-        check("sim:", Some(Backend::Native), ("sim:", sim), Some(Backend::Native));
-        check("sim:", None, ("sim:", Backend::Native), None);
+        let (sim, native) = (Some(Backend::Simulated), Some(Backend::Native));
+        check(None, sim, sim);
+        check(None, None, None);
+        // What is chosen stands before it, and what cannot open this one is left out.
+        check(native, sim, native);
+        check(None, native, None);
+    }
+
+    #[test]
+    fn a_new_camera_is_not_opened_through_a_backend_that_cannot() {
+        let mut settings = Settings::default();
+        settings.new_camera.backend = Some(Backend::Native);
+        let spec = SourceSpec::parse("sim:").unwrap();
+        assert_eq!(spec.settings(&settings), CameraSettings { source: "sim:".into(), ..CameraSettings::default() });
+        // What was chosen for this one is told to be impossible when it is opened.
+        settings.put(settings.camera("sim:"));
+        assert_eq!(spec.settings(&settings).backend, Some(Backend::Native));
     }
 
     #[test]

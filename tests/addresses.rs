@@ -338,9 +338,11 @@ fn the_transport_is_a_setting() {
     paste(&mut harness, "rtsp://cam/1");
     click(&mut harness, "UDP");
     harness.get_by_label_contains("firewalls often block it");
-    assert_eq!(harness.state().settings.network.transport, Transport::Tcp, "not before it is opened");
+    assert_eq!(harness.state().camera.transport, Transport::Tcp, "not before it is opened");
     click(&mut harness, "Open");
-    assert_eq!(harness.state().settings.network.transport, Transport::Udp);
+    let state = harness.state();
+    assert_eq!(state.settings_of("rtsp://cam/1").transport, Transport::Udp);
+    assert_eq!(state.camera.transport, Transport::Tcp, "that of another camera");
 }
 
 #[test]

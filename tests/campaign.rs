@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use camclinic::camera::{Camera, Command};
 use camclinic::logging::EventLog;
-use camclinic::settings::{Isolation, Settings};
+use camclinic::settings::{CameraSettings, Isolation, TrustedCertificates};
 use camclinic::source::{SourceSpec, simulated};
 use camclinic::status::{State, Status};
 
@@ -127,12 +127,19 @@ impl Case {
     }
 
     fn run(&self) -> Result<(), String> {
-        let mut settings = Settings { n_warm_up_frames: 0, isolation: self.isolation, ..Settings::default() };
+        let mut settings =
+            CameraSettings { n_warm_up_frames: 0, isolation: self.isolation, ..CameraSettings::default() };
         settings.recovery.stall_deadline_secs = 0.5;
         let log = EventLog::new();
         let begun = Instant::now();
-        let camera = Camera::start(SourceSpec::parse(&self.source())?, &settings, log.clone(), Arc::new(|| {}))
-            .map_err(|error| error.to_string())?;
+        let camera = Camera::start(
+            SourceSpec::parse(&self.source())?,
+            &settings,
+            &TrustedCertificates::default(),
+            log.clone(),
+            Arc::new(|| {}),
+        )
+        .map_err(|error| error.to_string())?;
         let mut statuses = camera.status();
         let mut is_started_again = false;
         let deadline = begun + self.end() + PATIENCE;

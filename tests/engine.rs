@@ -11,7 +11,7 @@ use camclinic::event::Event;
 use camclinic::fault::FaultKind;
 use camclinic::frame::PixelFormat;
 use camclinic::logging::EventLog;
-use camclinic::settings::{Isolation, Settings};
+use camclinic::settings::{CameraSettings, Isolation, Settings, TrustedCertificates};
 use camclinic::snapshot::{self, Job};
 use camclinic::source::SourceSpec;
 use camclinic::status::{Outcome, Rung, RungStatus, State, Status};
@@ -25,12 +25,13 @@ struct Bench {
 }
 
 impl Bench {
-    fn with(source: &str, change: impl FnOnce(&mut Settings)) -> Self {
-        let mut settings = Settings { n_warm_up_frames: 0, ..Settings::default() };
+    fn with(source: &str, change: impl FnOnce(&mut CameraSettings)) -> Self {
+        let mut settings = CameraSettings { n_warm_up_frames: 0, ..CameraSettings::default() };
         change(&mut settings);
         let log = EventLog::new();
         let spec = SourceSpec::parse(source).unwrap();
-        let camera = Camera::start(spec, &settings, log.clone(), Arc::new(|| {})).unwrap();
+        let camera =
+            Camera::start(spec, &settings, &TrustedCertificates::default(), log.clone(), Arc::new(|| {})).unwrap();
         Self { camera, log }
     }
 
@@ -145,7 +146,7 @@ fn a_camera_that_cannot_be_opened_says_why() {
 
 /// Lets a fault begin and end, and checks that the picture comes back and that the log tells the story.
 #[track_caller]
-fn check_recovery(source: &str, change: impl FnOnce(&mut Settings), events: &[&str]) {
+fn check_recovery(source: &str, change: impl FnOnce(&mut CameraSettings), events: &[&str]) {
     let bench = Bench::with(source, change);
     bench.wait("streaming", streams);
     let down = bench.wait("interrupted", |status| status.state == State::Recovering && status.last_fault.is_some());
@@ -160,7 +161,7 @@ fn check_recovery(source: &str, change: impl FnOnce(&mut Settings), events: &[&s
 
 #[test]
 fn each_fault_that_ends_is_recovered_from() {
-    let quick = |settings: &mut Settings| settings.recovery.stall_deadline_secs = 0.3;
+    let quick = |settings: &mut CameraSettings| settings.recovery.stall_deadline_secs = 0.3;
     check_recovery("sim:320x240,stall@1s+1s", quick, &["open", "stall", "recovered"]);
     check_recovery("sim:320x240,stall@1s+4s", quick, &["open", "stall", "rung", "open", "recovered"]);
     check_recovery("sim:320x240,unplug@1s+2s", quick, &["open", "unplugged", "rung", "open", "recovered"]);
@@ -170,7 +171,7 @@ fn each_fault_that_ends_is_recovered_from() {
 /// Lets a fault begin and end, and returns the status of the time after it, with what the log has of each rung:
 /// its name, its outcome and the fault.
 #[track_caller]
-fn climb(source: &str, change: impl FnOnce(&mut Settings)) -> (Bench, Arc<Status>, Vec<[String; 3]>) {
+fn climb(source: &str, change: impl FnOnce(&mut CameraSettings)) -> (Bench, Arc<Status>, Vec<[String; 3]>) {
     let bench = Bench::with(source, change);
     bench.wait("at fault", |status| status.last_fault.is_some());
     let up = bench.wait("back", streams);
@@ -189,7 +190,7 @@ fn climb(source: &str, change: impl FnOnce(&mut Settings)) -> (Bench, Arc<Status
 
 #[test]
 fn a_stalled_stream_is_restarted_before_the_camera_is_closed() {
-    let quick = |settings: &mut Settings| settings.recovery.stall_deadline_secs = 0.3;
+    let quick = |settings: &mut CameraSettings| settings.recovery.stall_deadline_secs = 0.3;
     let (bench, up, rungs) = climb("sim:320x240,stall@1s+500ms", quick);
     assert_eq!(rungs[0], ["restart-stream", "recovered", ""], "{rungs:?}");
     let restart = row(&up, Rung::RestartStream);
@@ -375,12 +376,12 @@ fn another_camera_can_be_chosen() {
 fn only_what_concerns_the_stream_restarts_it() {
     let bench = Bench::new("sim:");
     bench.wait("streaming", streams);
-    let mut settings = Settings { n_warm_up_frames: 0, ..Settings::default() };
-    settings.snapshot.jpeg_quality_percent = 50;
+    let mut settings = CameraSettings { n_warm_up_frames: 0, ..CameraSettings::default() };
+    settings.jpeg_quality_percent = 50;
     settings.recovery.n_retries = 7;
-    bench.camera.send(Command::Apply(Box::new(settings.clone())));
+    bench.camera.send(Command::Apply(Box::new(settings.clone()), TrustedCertificates::default()));
     settings.asked.size = "1280x720".parse().ok();
-    bench.camera.send(Command::Apply(Box::new(settings)));
+    bench.camera.send(Command::Apply(Box::new(settings), TrustedCertificates::default()));
     let status = bench.wait("larger", |status| status.width == 1280 && streams(status));
     assert_eq!(status.asked.size.unwrap().width, 1280);
     let n_opened = bench.log.since(0).iter().filter(|event| event.message.starts_with("Opened through")).count();
@@ -411,7 +412,9 @@ fn the_window_is_woken_for_frames_and_not_while_stopped() {
         counter.fetch_add(1, Ordering::Relaxed);
     });
     let spec = SourceSpec::parse("sim:160x120@20").unwrap();
-    let camera = Camera::start(spec, &Settings::default(), EventLog::new(), wake).unwrap();
+    let camera =
+        Camera::start(spec, &CameraSettings::default(), &TrustedCertificates::default(), EventLog::new(), wake)
+            .unwrap();
     let mut frames = camera.frames();
     let deadline = Instant::now() + PATIENCE;
     let mut n_frames = 0;
@@ -457,8 +460,10 @@ fn ten_readers_and_a_hundred_snapshots() {
         })
         .collect();
     let folder = tempfile::tempdir().unwrap();
-    let settings = Settings::default();
-    let job = Job::new(&settings.snapshot, folder.path().to_owned(), "stress");
+    let job = Job {
+        folder: folder.path().to_owned(),
+        ..Job::new(&Settings::default(), &CameraSettings::default(), "stress")
+    };
     let mut frames = bench.camera.frames();
     let before = Instant::now();
     for _ in 0..100 {

@@ -5,17 +5,24 @@ use std::time::{Duration, Instant};
 
 use camclinic::camera::Camera;
 use camclinic::logging::EventLog;
-use camclinic::settings::{Isolation, Settings};
+use camclinic::settings::{CameraSettings, Isolation, TrustedCertificates};
 use camclinic::source::SourceSpec;
 use camclinic::status::{State, Status};
 
 /// Long enough for a machine that does three other things.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-fn start(source: &str, change: impl FnOnce(&mut Settings)) -> Camera {
-    let mut settings = Settings { n_warm_up_frames: 0, isolation: Isolation::On, ..Settings::default() };
+fn start(source: &str, change: impl FnOnce(&mut CameraSettings)) -> Camera {
+    let mut settings = CameraSettings { n_warm_up_frames: 0, isolation: Isolation::On, ..CameraSettings::default() };
     change(&mut settings);
-    Camera::start(SourceSpec::parse(source).unwrap(), &settings, EventLog::new(), Arc::new(|| {})).unwrap()
+    Camera::start(
+        SourceSpec::parse(source).unwrap(),
+        &settings,
+        &TrustedCertificates::default(),
+        EventLog::new(),
+        Arc::new(|| {}),
+    )
+    .unwrap()
 }
 
 #[track_caller]

@@ -18,7 +18,7 @@ use camclinic::event::Event;
 use camclinic::fault::{Fault, FaultKind};
 use camclinic::frame::{Image, PixelFormat, Size};
 use camclinic::logging::EventLog;
-use camclinic::settings::Settings;
+use camclinic::settings::{CameraSettings, TrustedCertificates};
 use camclinic::source::{OpenRequest, Source, SourceSpec};
 use camclinic::status::{Asked, Outcome, Rung, State, Status};
 use serde_json::Value;
@@ -130,7 +130,11 @@ pub fn open(name: &str, backend: Backend, asked: Asked) -> Result<Box<dyn Source
         open_deadline: Duration::from_secs(30),
         first_frame_deadline: Duration::from_secs(30),
         frame_deadline: Duration::from_secs(30),
-        ..OpenRequest::new(SourceSpec::parse(name).unwrap(), &Settings::default())
+        ..OpenRequest::new(
+            SourceSpec::parse(name).unwrap(),
+            &CameraSettings::default(),
+            &TrustedCertificates::default(),
+        )
     }
     .open()
     .map(|(_, source)| source)
@@ -509,14 +513,14 @@ fn guest_resets() {
     }
 
     // The same through the whole engine, because the user wants it.
-    let engine = Engine::new(usb, &Settings::default());
+    let engine = Engine::new(usb, &CameraSettings::default());
     engine.wait("streaming", |status| status.state == State::Streaming);
     engine.camera.send(Command::ResetDevice);
     engine.wait("reset", is_revived_by_reset);
     drop(engine);
 
     // A camera that only a reset revives: opening it anew leaves the driver's fault as it is.
-    let mut settings = Settings { backend: Some(V4L2), ..Settings::default() };
+    let mut settings = CameraSettings { backend: Some(V4L2), ..CameraSettings::default() };
     settings.recovery.n_recovery_attempts = 1;
     settings.recovery.cooldown_secs = 1.0;
     let engine = Engine::new(vivid, &settings);
@@ -543,14 +547,18 @@ struct Engine {
 }
 
 impl Engine {
-    fn new(name: &str, settings: &Settings) -> Self {
+    fn new(name: &str, settings: &CameraSettings) -> Self {
         let log = EventLog::new();
         let start = Instant::now();
         let print =
             move |event: &Event| println!("{:.1} s {} {}", start.elapsed().as_secs_f32(), event.name, event.message);
         log.listen(print);
         let spec = SourceSpec::parse(name).unwrap();
-        Self { camera: Camera::start(spec, settings, log.clone(), Arc::new(|| {})).unwrap(), log }
+        Self {
+            camera: Camera::start(spec, settings, &TrustedCertificates::default(), log.clone(), Arc::new(|| {}))
+                .unwrap(),
+            log,
+        }
     }
 
     #[track_caller]
@@ -603,8 +611,13 @@ impl AtWork {
         Self::with(source, backend, format, |_| ())
     }
 
-    fn with(source: &str, backend: Backend, format: Option<PixelFormat>, change: impl FnOnce(&mut Settings)) -> Self {
-        let mut settings = Settings { backend: Some(backend), n_warm_up_frames: 0, ..Settings::default() };
+    fn with(
+        source: &str,
+        backend: Backend,
+        format: Option<PixelFormat>,
+        change: impl FnOnce(&mut CameraSettings),
+    ) -> Self {
+        let mut settings = CameraSettings { backend: Some(backend), n_warm_up_frames: 0, ..CameraSettings::default() };
         settings.asked = asked(format, 640, 480);
         settings.recovery.open_deadline_secs = 20.0;
         settings.recovery.first_frame_deadline_secs = 10.0;
@@ -616,7 +629,8 @@ impl AtWork {
             println!("  {:6.1} {} {}", begun.elapsed().as_secs_f32(), event.name, event.message);
         });
         let spec = SourceSpec::parse(source).unwrap();
-        let camera = Camera::start(spec, &settings, log.clone(), Arc::new(|| {})).unwrap();
+        let camera =
+            Camera::start(spec, &settings, &TrustedCertificates::default(), log.clone(), Arc::new(|| {})).unwrap();
         Self { camera, log, what: format!("{source} through {backend}"), begun }
     }
 

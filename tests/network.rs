@@ -15,7 +15,7 @@ use camclinic::checkup::facts::{ConversationFacts, NetworkFinding, SourceKind};
 use camclinic::checkup::{Facts, facts, verdict};
 use camclinic::network::rtsp::Request;
 use camclinic::network::{self, Access, Certificate, Found, Step, StepName, StepOutcome, Tested};
-use camclinic::settings::{NetworkSettings, Transport};
+use camclinic::settings::{NetworkOptions, Transport};
 use crossbeam_channel::never;
 
 use servers::{Body, Camera, GOOD, Login, PASSWORD, Page, Play, Reply, Server, Service, WRONG_PASSWORD, fixture};
@@ -28,7 +28,7 @@ const MAX_DEAD: Duration = Duration::from_secs(8);
 fn access(address: Address) -> Access {
     Access {
         address,
-        network: NetworkSettings::default(),
+        network: NetworkOptions::default(),
         step_deadline: STEP_DEADLINE,
         deadline: Instant::now() + Duration::from_secs(30),
         cancel: never(),

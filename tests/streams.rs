@@ -16,7 +16,7 @@ use camclinic::codec;
 use camclinic::fault::FaultKind;
 use camclinic::frame::{Image, Size};
 use camclinic::logging::EventLog;
-use camclinic::settings::{Settings, Transport};
+use camclinic::settings::{CameraSettings, Transport, TrustedCertificates};
 use camclinic::source::SourceSpec;
 use camclinic::status::{State, Status};
 
@@ -34,12 +34,13 @@ struct Bench {
 }
 
 impl Bench {
-    fn with(source: &str, change: impl FnOnce(&mut Settings)) -> Self {
-        let mut settings = Settings { n_warm_up_frames: 0, ..Settings::default() };
+    fn with(source: &str, change: impl FnOnce(&mut CameraSettings)) -> Self {
+        let mut settings = CameraSettings { n_warm_up_frames: 0, ..CameraSettings::default() };
         change(&mut settings);
         let log = EventLog::new();
         let spec = SourceSpec::parse(source).unwrap();
-        let camera = Camera::start(spec, &settings, log.clone(), Arc::new(|| {})).unwrap();
+        let camera =
+            Camera::start(spec, &settings, &TrustedCertificates::default(), log.clone(), Arc::new(|| {})).unwrap();
         Self { camera, log }
     }
 
@@ -81,7 +82,7 @@ fn has_fault(kind: FaultKind) -> impl Fn(&Status) -> bool {
 #[track_caller]
 fn check_live(server: &str, login: &str, transport: Transport) {
     let Some(server) = Server::start(&format!("--keys 10 {server}")) else { return };
-    let bench = Bench::with(&server.url(login), |settings| settings.network.transport = transport);
+    let bench = Bench::with(&server.url(login), |settings| settings.transport = transport);
     let status = bench.wait("live", |status| streams(status) && status.frames >= 20);
     assert!(status.first_frame_ms.unwrap() < 3_000, "{status:?}");
     assert_eq!((status.width, status.height), (640, 480));
@@ -270,8 +271,7 @@ fn a_refusal_is_named_by_its_status() {
         }
         _ => Some("200 OK\r\nSession: 7\r\n\r\n".into()),
     });
-    let bench =
-        Bench::with(&format!("rtsp://127.0.0.1:{port}/1"), |settings| settings.network.transport = Transport::Udp);
+    let bench = Bench::with(&format!("rtsp://127.0.0.1:{port}/1"), |settings| settings.transport = Transport::Udp);
     bench.wait("without packets", has_fault(FaultKind::UdpBlocked));
 }
 

@@ -5,7 +5,13 @@ use std::path::{Path, PathBuf};
 
 /// Which module lies in which layer, lowest first. A module may use its own layer and those below it.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("words", &["address", "backend", "control", "event", "fault", "frame", "latest", "phrases", "settings", "status"]),
+    (
+        "words",
+        &[
+            "address", "backend", "control", "disk", "event", "fault", "frame", "latest", "phrases", "settings",
+            "status",
+        ],
+    ),
     ("decisions", &["codec", "health", "measure", "picture", "recovery"]),
     ("devices", &["device", "network", "source"]),
     ("engine", &["camera", "logging", "probe"]),
@@ -141,7 +147,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("cfg(windows", PLATFORM),
     ("cfg!(windows", PLATFORM),
     // The rights of a new file.
-    ("cfg(unix", &["settings.rs"]),
+    ("cfg(unix", &["disk.rs"]),
     ("cfg!(unix", PLATFORM),
     (
         "windows_sys",

@@ -15,7 +15,7 @@ use camclinic::frame::{Frame, Image, PixelFormat, Size};
 use camclinic::health::History;
 use camclinic::past::Sample;
 use camclinic::records::Past;
-use camclinic::settings::{Isolation, PRESETS, Settings, Theme};
+use camclinic::settings::{CameraSettings, Isolation, PRESETS, Settings, Theme};
 use camclinic::source::SourceSpec;
 use camclinic::status::{Asked, Drops, Got, Grade, Outcome, Rung, RungResult, RungStatus, State, Status, StuckProcess};
 use camclinic::ui::background::Host;
@@ -486,11 +486,11 @@ fn only_what_the_camera_has_can_be_chosen() {
     choose(&mut harness, "Format", "MJPG", &["NV12"]);
     choose(&mut harness, "Size", "1920 × 1080", &["640 × 480", "Custom…"]);
     choose(&mut harness, "Rate", "24 fps", &["15 fps", "60 fps"]);
-    let asked = harness.state().settings.asked;
+    let asked = harness.state().camera.asked;
     assert_eq!((asked.format, asked.size, asked.fps), (Some(PixelFormat::MJPG), Size::new(1920, 1080), Some(24.0)));
     // A format without this size gets the nearest that it has.
     choose(&mut harness, "Format", "YUYV", &[]);
-    assert_eq!(harness.state().settings.asked.size, Size::new(1280, 720));
+    assert_eq!(harness.state().camera.asked.size, Size::new(1280, 720));
     // One that comes back is asked anew.
     let cameras = harness.state().cameras.clone();
     harness.state_mut().set_cameras(Vec::new());
@@ -511,7 +511,7 @@ fn what_the_camera_does_otherwise_is_explained_and_mended() {
     let mut harness = harness(window);
     harness.get_by_label("YUYV at 1280\u{a0}×\u{a0}720 comes with at most 10 fps; MJPG comes with 30.");
     click(&mut harness, "Use MJPG");
-    assert_eq!(harness.state().settings.asked.format, Some(PixelFormat::MJPG));
+    assert_eq!(harness.state().camera.asked.format, Some(PixelFormat::MJPG));
 }
 
 #[test]
@@ -530,14 +530,14 @@ fn sliders_and_fields_change_the_settings() {
     let mut harness = harness(window(status()));
     harness.get_by_role_and_label(Role::Slider, "Buffers").set_value_accesskit(4.0);
     harness.run();
-    assert_eq!(harness.state().settings.asked.n_buffers, Some(4));
+    assert_eq!(harness.state().camera.asked.n_buffers, Some(4));
     harness.get_by_role_and_label(Role::SpinButton, "JPEG quality value").set_value_accesskit(40.0);
     harness.run();
-    assert_eq!(harness.state().settings.snapshot.jpeg_quality_percent, 40);
+    assert_eq!(harness.state().camera.jpeg_quality_percent, 40);
     // What lies outside the range is brought into it.
     harness.get_by_role_and_label(Role::SpinButton, "JPEG quality value").set_value_accesskit(900.0);
     harness.run();
-    assert_eq!(harness.state().settings.snapshot.jpeg_quality_percent, 100);
+    assert_eq!(harness.state().camera.jpeg_quality_percent, 100);
     let field = harness.get_by_role_and_label(Role::SpinButton, "Warm-up value");
     field.focus();
     harness.run();
@@ -546,17 +546,17 @@ fn sliders_and_fields_change_the_settings() {
     }
     harness.run();
     press(&mut harness, Key::Enter);
-    assert_eq!(harness.state().settings.n_warm_up_frames, 12);
+    assert_eq!(harness.state().camera.n_warm_up_frames, 12);
 }
 
 #[test]
 fn the_reset_arrow_is_there_only_where_a_value_differs() {
     let mut harness = harness(window(status()));
     assert!(harness.query_by_label("Reset Buffers").is_none());
-    harness.state_mut().settings.asked.n_buffers = Some(7);
+    harness.state_mut().camera.asked.n_buffers = Some(7);
     harness.run();
     click(&mut harness, "Reset Buffers");
-    assert_eq!(harness.state().settings.asked.n_buffers, Some(1));
+    assert_eq!(harness.state().camera.asked.n_buffers, Some(1));
     assert!(harness.query_by_label("Reset Buffers").is_none());
 }
 
@@ -567,7 +567,7 @@ fn a_preset_sets_its_values_and_is_marked() {
         // They may lie below what is scrolled into view.
         harness.get_by_label(preset.name).click_accesskit();
         harness.run();
-        assert!(preset.is_active(&harness.state().settings), "{}", preset.name);
+        assert!(preset.is_active(&harness.state().camera), "{}", preset.name);
         let chip = harness.get_by_label(preset.name);
         assert_eq!(chip.accesskit_node().toggled(), Some(Toggled::True), "{}", preset.name);
     }
@@ -589,9 +589,9 @@ fn only_backends_that_can_open_the_camera_are_offered() {
         }
         if let Some(last) = spec.backends().last() {
             click(&mut harness, last.label());
-            assert_eq!(harness.state().settings.backend, Some(*last));
+            assert_eq!(harness.state().camera.backend, Some(*last));
             click(&mut harness, "Reset Backend");
-            assert_eq!(harness.state().settings.backend, None);
+            assert_eq!(harness.state().camera.backend, None);
         }
     }
     check("sim:");
@@ -615,19 +615,19 @@ fn size_format_and_rate_are_chosen_device_default_first() {
     }
     let mut harness = harness(window(status()));
     choose(&mut harness, "Size", "1920 × 1080");
-    assert_eq!(harness.state().settings.asked.size, Size::new(1920, 1080));
+    assert_eq!(harness.state().camera.asked.size, Size::new(1920, 1080));
     choose(&mut harness, "Format", "YUYV");
-    assert_eq!(harness.state().settings.asked.format, Some(PixelFormat::YUYV));
+    assert_eq!(harness.state().camera.asked.format, Some(PixelFormat::YUYV));
     choose(&mut harness, "Rate", "15 fps");
-    assert_eq!(harness.state().settings.asked.fps, Some(15.0));
+    assert_eq!(harness.state().camera.asked.fps, Some(15.0));
     choose(&mut harness, "Rate", "Device default");
-    assert_eq!(harness.state().settings.asked.fps, None);
+    assert_eq!(harness.state().camera.asked.fps, None);
 }
 
 #[test]
 fn a_custom_size_must_be_possible() {
     let mut window = window(status());
-    window.settings.asked.size = Size::new(640, 480);
+    window.camera.asked.size = Size::new(640, 480);
     let mut harness = harness(window);
     harness.get_by_role_and_label(Role::ComboBox, "Size").click();
     harness.run();
@@ -640,7 +640,7 @@ fn a_custom_size_must_be_possible() {
     harness.get_by_label("Width in pixels").set_text_value_accesskit("1024");
     harness.run();
     click(&mut harness, "Use");
-    assert_eq!(harness.state().settings.asked.size, Size::new(1024, 480));
+    assert_eq!(harness.state().camera.asked.size, Size::new(1024, 480));
 }
 
 #[test]
@@ -665,9 +665,9 @@ fn sections_fold_and_the_settings_remember_it() {
 #[test]
 fn the_ladder_tells_each_rung() {
     #[track_caller]
-    fn check(status: Status, change: fn(&mut Settings), lines: &[&str]) {
+    fn check(status: Status, change: fn(&mut CameraSettings), lines: &[&str]) {
         let mut window = window(status);
-        change(&mut window.settings);
+        change(&mut window.camera);
         let harness = harness(window);
         for line in lines {
             assert!(harness.query_by_label(line).is_some(), "{line}: {:?}", ladder(&harness));
@@ -871,16 +871,16 @@ fn why_a_step_failed_is_told_under_the_pointer() {
 #[test]
 fn what_recovery_may_do_is_set_and_reset() {
     #[track_caller]
-    fn check(name: &str, value: fn(&Settings) -> bool) {
+    fn check(name: &str, value: fn(&CameraSettings) -> bool) {
         let mut harness = harness(window(climbing()));
-        let default = value(&Settings::default());
+        let default = value(&CameraSettings::default());
         let reset = format!("Reset {name}");
         assert!(harness.query_by_label(&reset).is_none());
         harness.get_by_role_and_label(Role::CheckBox, name).click();
         harness.run();
-        assert_eq!(value(&harness.state().settings), !default, "{name}");
+        assert_eq!(value(&harness.state().camera), !default, "{name}");
         click(&mut harness, &reset);
-        assert_eq!(value(&harness.state().settings), default, "{name}");
+        assert_eq!(value(&harness.state().camera), default, "{name}");
         assert!(harness.query_by_label(&reset).is_none());
     }
     check("Automatic recovery", |settings| settings.recovery.automatic);
@@ -899,13 +899,13 @@ fn a_process_of_its_own_is_chosen() {
         harness.run();
         harness.get_all_by_label(label).last().unwrap().click();
         harness.run();
-        assert_eq!(harness.state().settings.isolation, expected);
+        assert_eq!(harness.state().camera.isolation, expected);
         assert_eq!(harness.query_by_label(always).is_some(), expected == Isolation::Off);
     }
-    harness.state_mut().settings.isolation = Isolation::Off;
+    harness.state_mut().camera.isolation = Isolation::Off;
     harness.run();
     click(&mut harness, "Reset Own process");
-    assert_eq!(harness.state().settings.isolation, Isolation::Auto);
+    assert_eq!(harness.state().camera.isolation, Isolation::Auto);
     // The simulated camera needs none.
     harness.state_mut().spec = SourceSpec::parse("sim:").unwrap();
     harness.run();
@@ -1113,7 +1113,9 @@ fn preferences_are_set() {
     click(&mut harness, "Browse…");
     check_wish(&mut harness, "Browse(SnapshotFolder)");
     click(&mut harness, "Restore all defaults");
-    assert_eq!(harness.state().settings, Settings::default());
+    let Window { settings, camera, .. } = harness.state();
+    assert_eq!(*settings, Settings { cameras: settings.cameras.clone(), ..Settings::default() });
+    assert_eq!(*camera, CameraSettings { id: camera.id, source: DEVICE.to_owned(), ..CameraSettings::default() });
 }
 
 #[test]
@@ -1143,11 +1145,11 @@ fn everything_fits_and_has_a_name() {
         window.settings.window.theme = theme;
         window.settings.window.scale_percent = scale_percent;
         // Every arrow and field is there.
-        window.settings.asked.size = Size::new(1280, 720);
-        window.settings.recovery.n_retries = 9;
-        window.settings.recovery.automatic = false;
-        window.settings.recovery.may_reset_device = true;
-        window.settings.isolation = Isolation::Off;
+        window.camera.asked.size = Size::new(1280, 720);
+        window.camera.recovery.n_retries = 9;
+        window.camera.recovery.automatic = false;
+        window.camera.recovery.may_reset_device = true;
+        window.camera.isolation = Isolation::Off;
         let mut harness = sized(window, vec2(size.0, size.1));
         harness.run();
         #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
@@ -1307,15 +1309,16 @@ fn presets_are_kept_for_each_camera() {
     click(&mut harness, "Keep");
     click(&mut harness, "Preset 2");
     assert!(wishes(&mut harness).is_empty(), "keeping sets nothing");
-    let kept = harness.state().settings.control_presets[DEVICE][&2].clone();
+    let kept = harness.state().settings_of(DEVICE).control_presets[&2].clone();
     // Neither what is held nor what is only reported, nor a button.
     let ids: Vec<_> = kept.iter().map(|setting| setting.id).collect();
     let settable = [control::BRIGHTNESS, control::CONTRAST, control::AUTO_WHITE_BALANCE, control::AUTO_EXPOSURE];
     assert_eq!(ids, settable);
     // Another value, and back to the preset, as far as this camera can have it.
-    let presets = harness.state_mut().settings.control_presets.get_mut(DEVICE).unwrap();
-    presets
-        .insert(3, vec![ControlSetting { id: control::BRIGHTNESS, value: 500 }, ControlSetting { id: 77, value: 1 }]);
+    harness.state_mut().change_settings_of(DEVICE, |settings| {
+        let preset = vec![ControlSetting { id: control::BRIGHTNESS, value: 500 }, ControlSetting { id: 77, value: 1 }];
+        settings.control_presets.insert(3, preset);
+    });
     harness.run();
     click(&mut harness, "Preset 3");
     check_wish(

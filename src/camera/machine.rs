@@ -25,7 +25,7 @@ use crate::frame::{Frame, Image, PixelFormat};
 use crate::health::History;
 use crate::network::port;
 use crate::recovery::{Ladder, Stream, Way};
-use crate::settings::{Settings, secs};
+use crate::settings::{CameraSettings, TrustedCertificates, secs};
 use crate::source::reader::{self, CLOSE_DEADLINE};
 use crate::source::{Grabbed, OpenRequest, SourceSpec};
 use crate::status::{Asked, Got, State, Status, StuckProcess};
@@ -303,7 +303,8 @@ enum Watching {
 
 /// The decisions about one camera.
 pub struct Machine {
-    settings: Settings,
+    settings: CameraSettings,
+    trusted: TrustedCertificates,
     spec: SourceSpec,
     name: String,
     phase: Phase,
@@ -344,11 +345,18 @@ pub struct Machine {
 impl Machine {
     /// A camera that nobody wants yet. `seed` makes the jitter of pauses repeatable; two cameras should have different ones.
     #[must_use]
-    pub fn new(spec: SourceSpec, settings: Settings, seed: u64, now: Instant) -> Self {
+    pub fn new(
+        spec: SourceSpec,
+        settings: CameraSettings,
+        trusted: TrustedCertificates,
+        seed: u64,
+        now: Instant,
+    ) -> Self {
         Self {
             outage: Outage::new(spec.to_string()),
             ladder: Ladder::new(settings.recovery.clone(), seed),
             settings,
+            trusted,
             name: spec.to_string(),
             spec,
             phase: Phase::Idle,
@@ -430,7 +438,7 @@ impl Machine {
         match command {
             Command::Start => self.start(now),
             Command::Stop | Command::Release(_) => self.stop(now),
-            Command::Apply(settings) => self.apply(*settings, now),
+            Command::Apply(settings, trusted) => self.apply(*settings, trusted, now),
             Command::Switch(spec) => self.switch(*spec, now),
             Command::WaitUntilFree => self.wait_until_free(now),
             Command::StopTrying => self.stop_trying(now),
@@ -467,16 +475,15 @@ impl Machine {
         self.close_then(Then::Stay, now);
     }
 
-    fn apply(&mut self, settings: Settings, now: Instant) {
+    fn apply(&mut self, settings: CameraSettings, trusted: TrustedCertificates, now: Instant) {
         let before = &self.settings;
         let reopen = settings.asked != before.asked
             || self.spec.backend(&settings) != self.spec.backend(before)
             || settings.isolation != before.isolation
-            || self.spec.is_network()
-                && (settings.network.transport != before.network.transport
-                    || settings.network.trusted_certificates != before.network.trusted_certificates);
+            || self.spec.is_network() && (settings.transport != before.transport || trusted != self.trusted);
         self.ladder.set_settings(settings.recovery.clone());
         self.settings = settings;
+        self.trusted = trusted;
         if reopen && !matches!(self.phase, Phase::Idle | Phase::Closing { then: Then::Stay, .. }) {
             self.log(Level::Info, "open", "Opening again with other settings");
             self.interrupt_rung(now);
@@ -745,7 +752,7 @@ impl Machine {
             asked,
             first_opened: *self.first_opened.get_or_insert(now),
             frame_deadline: self.stall_deadline(),
-            ..OpenRequest::new(self.spec_to_open(), &self.settings)
+            ..OpenRequest::new(self.spec_to_open(), &self.settings, &self.trusted)
         };
         request.for_attempt(self.ladder.n_attempts())
     }

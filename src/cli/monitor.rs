@@ -153,10 +153,11 @@ impl Work<'_> {
             let _ = events.try_send((nth, event.clone()));
         });
         // As text, the events are told on stdout.
+        let settings = self.settings(&spec);
         let camera = if form == Form::Text {
-            Camera::start(spec, &self.run.settings, log, Arc::new(|| {})).map_err(no_thread)?
+            Camera::start(spec, &settings, self.trusted(), log, Arc::new(|| {})).map_err(no_thread)?
         } else {
-            self.open_with(spec, &self.run.settings, log)?
+            self.open_with(spec, &settings, log)?
         };
         let mut statuses = camera.status();
         let first = statuses.take_fresh().ok_or("The camera does not say how it is.")?;

@@ -13,7 +13,7 @@ use crate::camera::{Camera, Command};
 use crate::event::Event;
 use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::logging::EventLog;
-use crate::settings::Settings;
+use crate::settings::CameraSettings;
 use crate::source::SourceSpec;
 use crate::status::{Outcome, Rung, State, Status};
 
@@ -106,7 +106,7 @@ impl Work<'_> {
         let log = EventLog::new();
         // Dropped after the camera, whose last events it takes.
         let records = keep_records(&log);
-        let settings = settings(&self.run.settings, order);
+        let settings = settings(self.settings(&spec), order);
         let is_device = matches!(spec, SourceSpec::Device(_) | SourceSpec::Index(_));
         let may_reset = is_device && settings.recovery.may_reset_device;
         let camera = self.open_with(spec, &settings, log.clone())?;
@@ -137,8 +137,7 @@ impl Work<'_> {
 }
 
 /// The settings of this run: it begins with a restart of the stream, since whoever calls has seen that waiting is no help.
-fn settings(saved: &Settings, order: Order) -> Settings {
-    let mut settings = saved.clone();
+fn settings(mut settings: CameraSettings, order: Order) -> CameraSettings {
     settings.recovery.automatic = true;
     settings.recovery.n_retries = 0;
     settings.recovery.may_reset_device |= order.may_reset;

@@ -95,17 +95,18 @@ struct Named<'a> {
 impl Work<'_> {
     pub(super) fn test(&self, source: Option<&str>, n_tests: u32, form: Form) -> Result<Exit, String> {
         let spec = self.choose(source)?;
-        let request = OpenRequest::new(spec, &self.run.settings);
+        let settings = self.settings(&spec);
+        let request = OpenRequest::new(spec, &settings, self.trusted());
         let bar = Bar::new(n_tests, self.shared.verbose == 0);
         let connection = match &request.spec {
-            SourceSpec::Url(address) => Some(self.connection(address, form)?),
+            SourceSpec::Url(address) => Some(self.connection(address, &settings, form)?),
             _ => None,
         };
         let mut test = Test::new(request, n_tests, bar, connection);
         if let Some(fault) = test.connection.as_ref().and_then(Connection::fault).cloned() {
             test.end(fault, test.began, Instant::now());
         } else {
-            let mut probe = Probe::start(test.request.clone(), self.run.settings.n_warm_up_frames)?;
+            let mut probe = Probe::start(test.request.clone(), settings.n_warm_up_frames)?;
             let ended = test.until_end(self, &mut probe);
             test.bar.clear();
             // What does not close is left to the end of the program.

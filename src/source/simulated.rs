@@ -347,7 +347,7 @@ mod tests {
     use std::thread;
 
     use crate::frame::{PixelFormat, Size};
-    use crate::settings::Settings;
+    use crate::settings::{CameraSettings, TrustedCertificates};
     use crate::source::SourceSpec;
 
     use super::*;
@@ -364,7 +364,7 @@ mod tests {
             first_opened: Instant::now().checked_sub(ago).unwrap(),
             open_deadline: millis(50),
             frame_deadline: millis(50),
-            ..OpenRequest::new(spec, &Settings::default())
+            ..OpenRequest::new(spec, &CameraSettings::default(), &TrustedCertificates::default())
         }
     }
 

@@ -25,13 +25,13 @@ use crate::checkup::{self, Checkup, CheckupRequest, Progress};
 use crate::device::availability::{self, Availability};
 use crate::device::watch::DeviceWatcher;
 use crate::device::{self, Capabilities, Device};
+use crate::disk::{disk_of, write_whole};
 use crate::fault::Fault;
 use crate::latest::Latest;
 use crate::network::{self, Access, Step, Tested};
 use crate::report::{Masking, Report};
 use crate::secrets::{self, Passwords, Trouble};
-use crate::settings::{NetworkSettings, Settings, write_whole};
-use crate::snapshot::disk_of;
+use crate::settings::{NetworkOptions, Settings};
 
 /// More than this many unread reports mean that the window has not been drawn for long: the newer ones are dropped.
 const N_UNREAD: usize = 64;
@@ -336,7 +336,7 @@ impl Background {
     }
 
     /// Tests a connection, and ends the test that runs.
-    pub fn test(&mut self, number: u64, address: Address, network: NetworkSettings) {
+    pub fn test(&mut self, number: u64, address: Address, network: NetworkOptions) {
         let (running, cancel) = bounded::<()>(0);
         self.test = Some(running);
         self.spawn("test-connection", move |reports| {

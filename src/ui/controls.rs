@@ -11,7 +11,7 @@ use super::theme::{CONTROL_HEIGHT, Palette};
 use super::widgets::{self, Number};
 use super::window::Window;
 use crate::control::{self, Control, ControlGroup, ControlKind, ControlSetting, DeviceControls};
-use crate::settings::{ControlPresets, N_CONTROL_PRESETS};
+use crate::settings::N_CONTROL_PRESETS;
 use crate::source::SourceSpec;
 
 /// So long what the hand has chosen is shown in place of what the camera says: it may be slow to answer.
@@ -172,8 +172,8 @@ fn presets(window: &mut Window, ui: &mut Ui, controls: &DeviceControls, wanted: 
         ui.allocate_ui_with_layout(vec2(width, CONTROL_HEIGHT), Layout::left_to_right(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = 5.0;
             for number in 1..=N_CONTROL_PRESETS {
-                let kept = window.settings.control_presets.get(&camera).and_then(|presets| presets.get(&number));
-                let is_active = kept.is_some_and(|kept| is_as(controls, kept));
+                let kept = window.settings_of(&camera).control_presets.get(&number).cloned();
+                let is_active = kept.as_deref().is_some_and(|kept| is_as(controls, kept));
                 let (enabled, help) = match (window.control_view.is_keeping, kept.is_some()) {
                     (true, _) => (true, format!("Keeps the values as they are now as preset {number}")),
                     (false, true) => (true, format!("Sets the values of preset {number}")),
@@ -189,10 +189,11 @@ fn presets(window: &mut Window, ui: &mut Ui, controls: &DeviceControls, wanted: 
                     continue;
                 }
                 if std::mem::take(&mut window.control_view.is_keeping) {
-                    let all: &mut ControlPresets = window.settings.control_presets.entry(camera.clone()).or_default();
-                    all.insert(number, values(controls));
+                    window.change_settings_of(&camera, |settings| {
+                        settings.control_presets.insert(number, values(controls));
+                    });
                 } else if let Some(kept) = kept {
-                    wanted.extend(fitting(controls, kept));
+                    wanted.extend(fitting(controls, &kept));
                 }
             }
             let is_keeping = &mut window.control_view.is_keeping;

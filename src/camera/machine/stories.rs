@@ -11,7 +11,7 @@ use super::*;
 use crate::device::watch::DeviceEvent;
 use crate::fault::FaultClass;
 use crate::frame::Size;
-use crate::settings::{Isolation, RecoverySettings};
+use crate::settings::{CameraSettings, Isolation, RecoverySettings, TrustedCertificates};
 use crate::source::simulated::Script;
 use crate::source::simulated::on_virtual_clock::VirtualCamera;
 use crate::status::{AlertName, Rung};
@@ -34,7 +34,7 @@ struct Setup {
     line: String,
     /// What the user typed; the line itself unless it is to be a device of this computer or an address.
     source: Option<&'static str>,
-    settings: Settings,
+    settings: CameraSettings,
     /// Who holds a busy device is known, and seen to let go.
     are_holders_known: bool,
     /// The system gives signs of cameras that come and go.
@@ -48,7 +48,7 @@ struct Setup {
 
 impl Setup {
     fn new(line: &str) -> Self {
-        let settings = Settings { n_warm_up_frames: 0, isolation: Isolation::Off, ..Settings::default() };
+        let settings = CameraSettings { n_warm_up_frames: 0, isolation: Isolation::Off, ..CameraSettings::default() };
         Self {
             line: line.to_owned(),
             source: None,
@@ -158,7 +158,7 @@ impl World {
             Some(source) => SourceSpec::parse(source).unwrap(),
             None => SourceSpec::Simulated(script.clone()),
         };
-        let machine = Machine::new(spec, setup.settings.clone(), setup.seed, began);
+        let machine = Machine::new(spec, setup.settings.clone(), TrustedCertificates::default(), setup.seed, began);
         let mut world = Self {
             setup,
             script,
@@ -425,7 +425,11 @@ impl World {
     fn busy_until(&self) -> Option<Duration> {
         let request = OpenRequest {
             first_opened: self.began,
-            ..OpenRequest::new(SourceSpec::Simulated(self.script.clone()), &self.setup.settings)
+            ..OpenRequest::new(
+                SourceSpec::Simulated(self.script.clone()),
+                &self.setup.settings,
+                &TrustedCertificates::default(),
+            )
         };
         let is_shut = |at: Duration| VirtualCamera::open(&self.script, &request, at).1.is_err();
         (0..100_000).map(|n| self.now + millis(10) * n).find(|at| !is_shut(*at))

@@ -8,10 +8,9 @@ use super::result;
 use crate::checkup::facts;
 use crate::checkup::{Check, CheckContext, CheckOutcome, CheckResult};
 use crate::device;
+use crate::disk::{disk_of, write_advice};
 use crate::fault::{Fault, FaultKind};
 use crate::phrases::{Message, number};
-use crate::settings::write_advice;
-use crate::snapshot::disk_of;
 
 /// As big as one picture.
 const SAMPLE: usize = 256 << 10;

@@ -40,7 +40,7 @@ impl Check for NetworkCheck {
         };
         let access = Access {
             address: address.clone(),
-            network: context.request.settings.network.clone(),
+            network: context.request.settings.network(&context.request.trusted),
             step_deadline: secs(context.request.settings.recovery.open_deadline_secs),
             deadline: context.deadline.min(Instant::now() + LONGEST),
             cancel: context.cancel.clone(),

@@ -10,7 +10,7 @@ use super::super::{Form, POLL, Work, complain, say};
 use crate::address::Address;
 use crate::fault::{Fault, FaultKind};
 use crate::network::{self, Access, Finding, Measured, Step, StepName, StepOutcome, Tested};
-use crate::settings::secs;
+use crate::settings::{CameraSettings, secs};
 
 /// How long the stream is watched for losses, jitter and growing delay.
 const WATCH: Duration = Duration::from_secs(10);
@@ -45,13 +45,18 @@ impl Connection {
 
 impl Work<'_> {
     /// Talks to the camera on a thread of its own, and tells each step as it ends.
-    pub(super) fn connection(&self, address: &Address, form: Form) -> Result<Connection, String> {
+    pub(super) fn connection(
+        &self,
+        address: &Address,
+        settings: &CameraSettings,
+        form: Form,
+    ) -> Result<Connection, String> {
         let watch = if form == Form::Nagios { PLUGIN_WATCH } else { WATCH };
         let (alive, cancel) = bounded(0);
         let access = Access {
             address: address.clone(),
-            network: self.run.settings.network.clone(),
-            step_deadline: secs(self.run.settings.recovery.open_deadline_secs),
+            network: settings.network(self.trusted()),
+            step_deadline: secs(settings.recovery.open_deadline_secs),
             deadline: Instant::now() + LONGEST + watch,
             cancel,
         };

@@ -15,7 +15,7 @@ use crate::address::Address;
 use crate::backend::Backend;
 use crate::control::{ControlSetting, ControlsUpdate};
 use crate::fault::Fault;
-use crate::settings::NetworkSettings;
+use crate::settings::NetworkOptions;
 use crate::source::{SourceSpec, simulated};
 use crate::status::{Asked, Got};
 
@@ -58,7 +58,7 @@ pub struct OpenParameters {
     pub open_deadline_us: u64,
     pub first_frame_deadline_us: u64,
     pub frame_deadline_us: u64,
-    pub network: NetworkSettings,
+    pub network: NetworkOptions,
 }
 
 /// A [`SourceSpec`] without anything masked.

@@ -16,7 +16,7 @@ use crate::backend::Backend;
 use crate::control::{ControlSetting, ControlsUpdate, add_setting};
 use crate::device::process;
 use crate::fault::{Fault, FaultKind};
-use crate::settings::{Isolation, Settings};
+use crate::settings::{CameraSettings, Isolation, TrustedCertificates};
 use crate::source::reader::{self, BeforeRead, Consumer, EndReading, ReadResult, Resume};
 use crate::source::{Grabbed, OpenRequest, Picture, Source, SourceSpec};
 
@@ -282,7 +282,7 @@ fn request(opening: OpenParameters, cancel: Receiver<()>) -> Result<(Backend, Op
         isolation: Isolation::Off,
         network: opening.network,
         cancel,
-        ..OpenRequest::new(spec, &Settings::default())
+        ..OpenRequest::new(spec, &CameraSettings::default(), &TrustedCertificates::default())
     };
     Ok((opening.backend, request))
 }

@@ -89,7 +89,7 @@ fn choice(window: &Window, identity: &str) -> Option<SourceSpec> {
 
 /// Does it, with what the window has for it.
 pub fn perform(window: &mut Window, action: &Action) {
-    let asked = &mut window.settings.asked;
+    let asked = &mut window.camera.asked;
     match action {
         Action::WaitUntilFree => window.wishes.push(Wish::Camera(Command::WaitUntilFree)),
         Action::RestartStream | Action::Reconnect => {
@@ -103,8 +103,8 @@ pub fn perform(window: &mut Window, action: &Action) {
         Action::UseRate(fps) => asked.fps = Some(*fps),
         Action::UseDeviceDefaults => (asked.format, asked.size, asked.fps) = (None, None, None),
         Action::UseBuffers(n) => asked.n_buffers = Some(*n),
-        Action::UseBackend(backend) => window.settings.backend = Some(*backend),
-        Action::UseTransport(transport) => window.settings.network.transport = *transport,
+        Action::UseBackend(backend) => window.camera.backend = Some(*backend),
+        Action::UseTransport(transport) => window.camera.transport = *transport,
         Action::SetControl(setting) => window.set_controls(vec![*setting]),
         Action::ResetControls => {
             let changed = window.controls.list.iter().filter(|control| control.can_be_set() && !control.is_default());
