@@ -277,6 +277,12 @@ impl Source for Simulated {
     }
 }
 
+/// The names of all faults, in the order of the documentation.
+#[cfg(test)]
+pub(crate) fn fault_names() -> impl Iterator<Item = &'static str> {
+    FaultName::ALL.iter().map(|name| name.as_str())
+}
+
 /// A camera on a virtual clock, for stories of recovery.
 #[cfg(test)]
 pub(crate) mod on_virtual_clock {
