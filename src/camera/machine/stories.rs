@@ -217,7 +217,7 @@ impl World {
                 }
                 return;
             };
-            capture.is_call_out = false;
+            capture.is_call_out &= matches!(event, CaptureEvent::Named(..));
             match event {
                 CaptureEvent::Opened { .. } | CaptureEvent::Frame { .. } | CaptureEvent::WarmedUp => {}
                 CaptureEvent::Failed(_) | CaptureEvent::Restarted(_) => capture.waits = true,
@@ -291,6 +291,7 @@ impl World {
             }
             Effect::PublishStatus(status) => self.status = Some(*status),
             Effect::SetControls(_)
+            | Effect::SetDemand(_)
             | Effect::Released
             | Effect::PublishHistory(_)
             | Effect::PublishControls(_)
@@ -560,7 +561,7 @@ fn each_fault_has_its_story() {
     );
     check_here(
         "open-hang@0s+20s",
-        "0.0 open, 0.0 opening, 5.2 open-timeout, 5.2 recovering, 6.4 open, 12.5 open, 19.9 open",
+        "0.0 open, 0.0 opening, 5.2 open-timeout, 5.2 recovering, 7.2 open, 7.2 hung, 14.5 open, 14.5 hung",
     );
     // An absent camera is looked for, and opened when it is plugged in.
     check_both("unplug@2s+300ms", "0.0 open, 0.0 opening, 0.1 live, 2.0 unplugged, 2.0 recovering, 2.4 open, 2.5 live");
