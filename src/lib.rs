@@ -52,6 +52,7 @@
 //! | | [`source`] | `trait Source`, `SourceSpec`, and the backends below it |
 //! | | [`source::isolated`] | any of these in a process of its own: both halves of the protocol, the memory that they share |
 //! | engine | [`camera`] | `Camera`, the front door; supervisor and capture thread behind it |
+//! | | [`fleet`] | all cameras of this run, by number; what is told of several together |
 //! | | [`probe`] | reads one source without the engine, and measures how its frames come |
 //! | | [`logging`] | `EventLog`, the ring of events; [`logging::files`], the log on the disk |
 //! | consumers | [`snapshot`] | saves pictures |
@@ -169,6 +170,7 @@ pub mod device;
 pub mod disk;
 pub mod event;
 pub mod fault;
+pub mod fleet;
 pub mod frame;
 pub mod health;
 pub mod latest;

@@ -172,6 +172,12 @@ pub enum AlertName {
     CameraRecovery,
     #[serde(rename = "CAMERA_CRITICAL")]
     CameraCritical,
+    /// One of several has been without a picture for long, or is given up.
+    #[serde(rename = "CAMERA_DEAD")]
+    CameraDead,
+    /// So have all of them.
+    #[serde(rename = "ALL_CAMERAS_DEAD")]
+    AllCamerasDead,
 }
 
 impl AlertName {
@@ -181,6 +187,8 @@ impl AlertName {
             Self::CameraIssue => "CAMERA_ISSUE",
             Self::CameraRecovery => "CAMERA_RECOVERY",
             Self::CameraCritical => "CAMERA_CRITICAL",
+            Self::CameraDead => "CAMERA_DEAD",
+            Self::AllCamerasDead => "ALL_CAMERAS_DEAD",
         }
     }
 }

@@ -24,7 +24,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("decisions", &["codec", "health", "measure", "picture", "recovery"]),
     ("devices", &["device", "network", "source"]),
-    ("engine", &["camera", "logging", "probe"]),
+    ("engine", &["camera", "fleet", "logging", "probe"]),
     ("consumers", &["analyser", "past", "records", "secrets", "snapshot"]),
     ("diagnosis", &["checkup", "report"]),
     ("faces", &["cli", "ui"]),

@@ -423,6 +423,7 @@ mod tests {
                 id: 1,
                 at: Timestamp::UNIX_EPOCH,
                 instant: std::time::Instant::now(),
+                camera: None,
                 source: String::new(),
                 level: crate::event::Level::Warning,
                 name: name.to_owned(),

@@ -138,7 +138,6 @@ struct World {
     capture: Option<Capture>,
     /// Openings that have not told that they are closed.
     unclosed: Vec<u64>,
-    watched: Option<Watched>,
     /// What happened: words of the effects, of the log and of the state, each with its time.
     story: Vec<(Duration, String)>,
     lines: Vec<(Duration, LogLine)>,
@@ -166,7 +165,6 @@ impl World {
             n_planned: 0,
             capture: None,
             unclosed: Vec::new(),
-            watched: None,
             story: Vec::new(),
             lines: Vec::new(),
             status: None,
@@ -218,11 +216,7 @@ impl World {
                 return;
             };
             capture.is_call_out &= matches!(event, CaptureEvent::Named(..));
-            match event {
-                CaptureEvent::Opened { .. } | CaptureEvent::Frame { .. } | CaptureEvent::WarmedUp => {}
-                CaptureEvent::Failed(_) | CaptureEvent::Restarted(_) => capture.waits = true,
-                _ => {}
-            }
+            capture.waits |= matches!(event, CaptureEvent::Failed(_) | CaptureEvent::Restarted(_));
             let reads_on = matches!(
                 event,
                 CaptureEvent::Opened { .. } | CaptureEvent::Frame { .. } | CaptureEvent::Restarted(Ok(()))
@@ -275,7 +269,7 @@ impl World {
                 let result = self.setup.reset.map_err(|kind| Fault::new(kind, "not reset"));
                 self.plan(self.now + millis(300), Input::ResetEnded(number, result));
             }
-            Effect::Watch(watched) => self.watch(watched),
+            Effect::Watch(watched) => self.watch(watched.as_ref()),
             Effect::Log(line) => {
                 if FaultKind::ALL.iter().any(|kind| kind.slug() == line.name) {
                     self.tell(line.name.clone());
@@ -312,8 +306,7 @@ impl World {
         let patience = self.now + request.open_patience();
         let is_overdue = is_isolated && ends.is_none_or(|ends| ends > patience);
         let opened = match opened {
-            Ok(_) if is_overdue => Err(Fault::new(FaultKind::OpenTimeout, "opening hangs")),
-            Err(_) if is_overdue => Err(Fault::new(FaultKind::OpenTimeout, "opening hangs")),
+            Ok(_) | Err(_) if is_overdue => Err(Fault::new(FaultKind::OpenTimeout, "opening hangs")),
             Err(fault) => Err(match self.setup.open_fault {
                 Some(kind) => Fault::new(kind, "not to be opened"),
                 None => fault,
@@ -389,8 +382,7 @@ impl World {
         }
     }
 
-    fn watch(&mut self, watched: Option<Watched>) {
-        self.watched.clone_from(&watched);
+    fn watch(&mut self, watched: Option<&Watched>) {
         let ends_at = |name: &str| {
             let faults = Script::parse(&self.setup.line).unwrap();
             let until = faults.away_until(self.now);
@@ -823,8 +815,10 @@ fn windows(fault: &str) -> Vec<(String, Duration)> {
     if fault.starts_with("open-") { of_opening.to_vec() } else { plain.to_vec() }
 }
 
+type Change = fn(&mut RecoverySettings);
+
 /// A name for people, and the settings that go with it.
-const VARIANTS: &[(&str, fn(&mut RecoverySettings))] = &[
+const VARIANTS: &[(&str, Change)] = &[
     ("default", |_| ()),
     ("not automatic", |recovery| recovery.automatic = false),
     ("quick", |recovery| {
