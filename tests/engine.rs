@@ -12,7 +12,7 @@ use camclinic::logging::EventLog;
 use camclinic::settings::{CameraSettings, Isolation, Settings, TrustedCertificates};
 use camclinic::snapshot::{self, Job};
 use camclinic::source::{Demand, SourceSpec};
-use camclinic::status::{Outcome, Rung, RungStatus, State, Status};
+use camclinic::status::{Rung, RungOutcome, RungStatus, State, Status};
 
 /// Long enough for a machine that does three other things.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -147,7 +147,7 @@ fn a_reset_is_done_when_it_is_asked_for_and_only_to_devices() {
     let status = bench.wait("told", |status| row(status, Rung::ResetDevice).last.is_some());
     let reset = row(&status, Rung::ResetDevice);
     let last = reset.last.as_ref().unwrap();
-    assert_eq!((reset.n_tries, last.outcome), (1, Outcome::Failed));
+    assert_eq!((reset.n_tries, last.outcome), (1, RungOutcome::Failed));
     assert!(last.why.contains("no-such-camera"), "{last:?}");
     let fault = status.last_fault.as_ref().unwrap();
     assert_eq!((fault.kind, status.state), (FaultKind::Missing, State::Recovering), "the camera's own fault stays");

@@ -17,7 +17,9 @@ use camclinic::past::Sample;
 use camclinic::records::Past;
 use camclinic::settings::{CameraSettings, Isolation, PRESETS, Settings, Theme};
 use camclinic::source::SourceSpec;
-use camclinic::status::{Asked, Drops, Got, Grade, Outcome, Rung, RungResult, RungStatus, State, Status, StuckProcess};
+use camclinic::status::{
+    Asked, Drops, Got, Grade, Rung, RungOutcome, RungResult, RungStatus, State, Status, StuckProcess,
+};
 use camclinic::ui::background::Host;
 use camclinic::ui::choice::CameraChoice;
 use camclinic::ui::theme;
@@ -98,8 +100,8 @@ pub fn failing() -> Status {
 }
 
 /// One rung of a ladder that has been climbed before.
-fn tried(rung: Rung, n_tries: u32, outcome: Outcome, took_ms: u64, ago_secs: f64) -> RungStatus {
-    let why = if outcome == Outcome::Failed { "no frame for 1.0 s" } else { "" };
+fn tried(rung: Rung, n_tries: u32, outcome: RungOutcome, took_ms: u64, ago_secs: f64) -> RungStatus {
+    let why = if outcome == RungOutcome::Failed { "no frame for 1.0 s" } else { "" };
     RungStatus { rung, n_tries, last: Some(RungResult { outcome, took_ms, ago_secs, why: why.to_owned() }) }
 }
 
@@ -107,9 +109,9 @@ fn tried(rung: Rung, n_tries: u32, outcome: Outcome, took_ms: u64, ago_secs: f64
 fn climbing() -> Status {
     let untried = |rung| RungStatus { rung, n_tries: 0, last: None };
     let ladder = vec![
-        tried(Rung::Retry, 3, Outcome::Failed, 120, 14.2),
-        tried(Rung::RestartStream, 1, Outcome::Failed, 620, 2.2),
-        tried(Rung::Reinitialise, 2, Outcome::Recovered, 1_640, 130.0),
+        tried(Rung::Retry, 3, RungOutcome::Failed, 120, 14.2),
+        tried(Rung::RestartStream, 1, RungOutcome::Failed, 620, 2.2),
+        tried(Rung::Reinitialise, 2, RungOutcome::Recovered, 1_640, 130.0),
         untried(Rung::ResetDevice),
         untried(Rung::AdviseReboot),
     ];
@@ -702,7 +704,7 @@ fn the_ladder_tells_each_rung() {
         ],
     );
     check(
-        Status { ladder: vec![tried(Rung::RestartStream, 0, Outcome::Interrupted, 90, 0.2)], ..status() },
+        Status { ladder: vec![tried(Rung::RestartStream, 0, RungOutcome::Interrupted, 90, 0.2)], ..status() },
         |_| (),
         &["Step 2: Restart stream, once, interrupted after 0.1 s · just now"],
     );
