@@ -371,15 +371,6 @@ pub fn reset(device: &Device) -> Result<(), Fault> {
     system::reset(device)
 }
 
-/// The words of a system's error. Its number at the end is left to [`Fault::code`].
-#[must_use]
-pub fn without_code(text: &str) -> &str {
-    match text.rsplit_once(" (os error ").or_else(|| text.rsplit_once(" (0x")) {
-        Some((start, end)) if end.ends_with(')') => start,
-        _ => text,
-    }
-}
-
 /// No such camera; says which there are.
 fn missing(text: &str, devices: &[Device], undriven: &[Undriven]) -> Fault {
     if let Some(wanted) = undriven.iter().find(|undriven| undriven.device.identity == text) {
@@ -533,14 +524,6 @@ mod tests {
         check(&shutter(PRIVACY, Some(0)), 0);
         check(&shutter(PRIVACY, None), 0);
         check(&shutter(EXPOSURE_TIME, Some(1)), 0);
-    }
-
-    #[test]
-    fn a_number_is_not_said_twice() {
-        assert_eq!(without_code("No such device (os error 19)"), "No such device");
-        assert_eq!(without_code("MFT failed (0xC00D3704)"), "MFT failed");
-        assert_eq!(without_code("Failed to Fufill"), "Failed to Fufill");
-        assert_eq!(without_code("a (os error 5) in the middle"), "a (os error 5) in the middle");
     }
 
     #[test]

@@ -162,6 +162,7 @@ const OWNERS: &[(&str, &[&str])] = &[
             "device/linux/controls.rs",
             "device/linux/process.rs",
             "device/linux/query.rs",
+            "device/linux/reset.rs",
             "device/linux/shared_memory.rs",
             "device/linux/start.rs",
             "device/linux/watch.rs",
@@ -173,8 +174,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     (
         "unsafe",
         &[
-            "device/linux.rs",
             "device/linux/query.rs",
+            "device/linux/reset.rs",
             "device/macos/core_media_io.rs",
             "device/macos/watch.rs",
             "device/windows/controls.rs",
@@ -204,7 +205,6 @@ const OWNERS: &[(&str, &[&str])] = &[
 const PLATFORM: &[&str] = &[
     "backend.rs",
     "device.rs",
-    "device/linux.rs",
     "device/macos.rs",
     "device/windows.rs",
     "source/native.rs",

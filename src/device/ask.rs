@@ -10,8 +10,9 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::codes::without_code;
 use super::process::{ProcessGuard, beside, die_with_parent, prepare};
-use super::{Capabilities, Device, named, system, without_code};
+use super::{Capabilities, Device, named, system};
 use crate::fault::{Fault, FaultKind};
 
 /// The command of the program that answers.

@@ -307,6 +307,15 @@ pub fn authorization(status: i64) -> Option<Meaning> {
     }
 }
 
+/// The words of a system's error. Its number at the end is left to [`Fault::code`].
+#[must_use]
+pub fn without_code(text: &str) -> &str {
+    match text.rsplit_once(" (os error ").or_else(|| text.rsplit_once(" (0x")) {
+        Some((start, end)) if end.ends_with(')') => start,
+        _ => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -468,5 +477,13 @@ mod tests {
         check(authorization(1), "restricted", Kind::Denied);
         check(authorization(2), "denied", Kind::Denied);
         assert_eq!(authorization(3), None);
+    }
+
+    #[test]
+    fn a_number_is_not_said_twice() {
+        assert_eq!(without_code("No such device (os error 19)"), "No such device");
+        assert_eq!(without_code("MFT failed (0xC00D3704)"), "MFT failed");
+        assert_eq!(without_code("Failed to Fufill"), "Failed to Fufill");
+        assert_eq!(without_code("a (os error 5) in the middle"), "a (os error 5) in the middle");
     }
 }

@@ -301,7 +301,7 @@ impl Failure {
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Said(error) => f.write_str(device::without_code(&error.to_string())),
+            Self::Said(error) => f.write_str(device::codes::without_code(&error.to_string())),
             Self::Panicked(message) => f.write_str(message),
         }
     }

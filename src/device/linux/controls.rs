@@ -10,9 +10,9 @@ use rustix::ioctl::{Opcode, opcode};
 
 use super::query::{ask, open};
 use crate::control::{self, Control, ControlKind, ControlSetting, MAX_CONTROLS, MAX_ITEMS, MenuItem};
+use crate::device::codes::without_code;
 use crate::device::controls::checked;
 use crate::device::text::safe_until_zero;
-use crate::device::without_code;
 
 // From videodev2.h.
 const NEXT_CONTROL: u32 = 0x8000_0000;

@@ -16,9 +16,9 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, at, bounded, select};
 
 use super::protocol::{self, ReadLine, SentEvent, WorkerEvent, WorkerRequest};
 use crate::address::PASSWORD_VARIABLE;
+use crate::device::codes::without_code;
 use crate::device::codes::{self, Meaning};
 use crate::device::process::{ProcessGuard, beside, kernel_function, prepare, terminate};
-use crate::device::without_code;
 use crate::fault::{Fault, FaultKind};
 use crate::source::{OpenRequest, SourceSpec};
 use crate::status::StuckProcess;
