@@ -146,11 +146,11 @@ const OWNERS: &[(&str, &[&str])] = &[
     (
         "windows_sys",
         &[
-            "device/windows.rs",
             "device/windows/process.rs",
             "device/windows/registry.rs",
             "device/windows/setup.rs",
             "device/windows/shared_memory.rs",
+            "device/windows/system.rs",
             "device/windows/watch.rs",
         ],
     ),
@@ -191,25 +191,25 @@ const OWNERS: &[(&str, &[&str])] = &[
     // The program is not linked with OpenCV: only the worker is.
     ("opencv::", &["source/opencv.rs", "source/network.rs", "bin/camclinic-worker.rs"]),
     ("mod opencv", &["bin/camclinic-worker.rs"]),
-    ("nokhwa::", &["device.rs", "source/native.rs"]),
+    ("nokhwa::", &["device/native.rs", "source/native.rs"]),
     // What starts processes must see to their end.
-    ("nokhwa_bindings_macos", &["device.rs"]),
+    ("nokhwa_bindings_macos", &["device/macos/system.rs"]),
     (
         "Command::new(",
-        &["device/ask.rs", "device/macos.rs", "device/windows.rs", "source/isolated/process.rs", "cli/monitor/hook.rs"],
+        &[
+            "device/ask.rs",
+            "device/macos/system.rs",
+            "device/windows/system.rs",
+            "source/isolated/process.rs",
+            "cli/monitor/hook.rs",
+        ],
     ),
     ("process::exit", &[]),
 ];
 
 /// The choice of a system's file, the files, and the backends.
-const PLATFORM: &[&str] = &[
-    "backend.rs",
-    "device.rs",
-    "device/macos.rs",
-    "device/windows.rs",
-    "source/native.rs",
-    "source/opencv.rs",
-];
+const PLATFORM: &[&str] =
+    &["backend.rs", "device.rs", "device/macos.rs", "device/windows.rs", "source/native.rs", "source/opencv.rs"];
 
 #[test]
 fn what_is_delicate_stays_in_its_files() {
