@@ -20,19 +20,19 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
 
-use super::Finding;
-use super::media::nothing_came;
-use super::rtsp::{Client, Packets, Request, Requests};
-use super::sdp::Description;
+use super::NetworkFinding;
+use super::rtsp::{PacketHalf, RequestHalf, RtspClient, RtspRequest};
+use super::rtsp_stream::nothing_came;
+use super::sdp::SessionDescription;
 use crate::fault::{Fault, FaultKind};
 use crate::settings::Transport;
 
-mod local;
 mod packets;
+mod player;
 mod setup;
 
-use local::{Local, Player};
-use packets::{Gate, Media};
+use packets::{KeyFrameGate, PacketSource};
+use player::{PlayerConnection, PlayerServer};
 
 /// What a camera may take to answer a sign of life.
 const KEEP_ALIVE_DEADLINE: Duration = Duration::from_secs(5);
@@ -49,7 +49,7 @@ const GOOD_BYE: Duration = Duration::from_secs(1);
 /// A stream on its way. Dropping it ends the session with the camera.
 pub struct Gateway {
     url: String,
-    shared: Arc<Shared>,
+    shared: Arc<GatewayState>,
     /// Dropped to end it.
     end: Option<Sender<()>>,
     /// Disconnected when the camera has been told.
@@ -57,7 +57,7 @@ pub struct Gateway {
 }
 
 #[derive(Default)]
-struct Shared {
+struct GatewayState {
     /// Why the stream has ended.
     fault: Mutex<Option<Fault>>,
     n_lost: AtomicU64,
@@ -65,7 +65,7 @@ struct Shared {
     player: Mutex<Option<TcpStream>>,
 }
 
-impl Shared {
+impl GatewayState {
     fn end(&self, fault: Option<Fault>) {
         let mut known = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
         *known = known.take().or(fault);
@@ -87,8 +87,8 @@ impl Gateway {
     /// # Errors
     /// The camera refuses, sends nothing, or no key frame (F86, F87, F90, F91, F92).
     pub fn start(
-        mut client: Client,
-        description: &Description,
+        mut client: RtspClient,
+        description: &SessionDescription,
         transport: Transport,
         answer_deadline: Instant,
         patience: Duration,
@@ -101,11 +101,11 @@ impl Gateway {
             return Err(Fault::new(FaultKind::CodecMissing, message));
         }
         let mut media = setup::play(&mut client, description, transport, answer_deadline)?;
-        let mut gate = Gate::new(video.codec);
+        let mut gate = KeyFrameGate::new(video.codec);
         let first = first_key_frame(&mut client, &mut media, &mut gate, patience)?;
-        let local = Local::open(&description.text).map_err(|error| no_resources("port", &error))?;
+        let local = PlayerServer::open(&description.text).map_err(|error| no_resources("port", &error))?;
 
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(GatewayState::default());
         let (end, end_heard) = bounded(0);
         let (told, ended) = bounded(0);
         let (ready, player) = bounded(1);
@@ -120,7 +120,7 @@ impl Gateway {
                 *known.player.lock().unwrap_or_else(PoisonError::into_inner) = Some(player);
             });
         })?;
-        let passing = Passing { media, gate, held: first.into(), player, shared: Arc::clone(&shared) };
+        let passing = PacketForwarder { media, gate, held: first.into(), player, shared: Arc::clone(&shared) };
         spawn("gateway-stream", move || {
             let fault = passing.run(packets);
             shared.end(Some(fault));
@@ -173,20 +173,20 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Fault> {
 
 /// Waits for it and returns the packets from its first one on.
 fn first_key_frame(
-    client: &mut Client,
-    media: &mut Media,
-    gate: &mut Gate,
+    client: &mut RtspClient,
+    media: &mut PacketSource,
+    gate: &mut KeyFrameGate,
     patience: Duration,
 ) -> Result<Vec<Vec<u8>>, Fault> {
     let deadline = Instant::now() + patience;
     let mut n_packets = 0_u32;
     while Instant::now() < deadline {
         let packets = match media {
-            Media::Tcp { channel } => {
+            PacketSource::Tcp { channel } => {
                 let Some(data) = client.next_data(deadline)? else { continue };
                 if data.channel == *channel { vec![data.payload] } else { Vec::new() }
             }
-            Media::Udp(udp) => udp.next(deadline),
+            PacketSource::Udp(udp) => udp.next(deadline),
         };
         for packet in packets {
             n_packets += 1;
@@ -197,7 +197,7 @@ fn first_key_frame(
     }
     let secs = patience.as_secs_f64();
     Err(match (n_packets, media) {
-        (0, media) => nothing_came(matches!(media, Media::Udp(_)), patience).fault,
+        (0, media) => nothing_came(matches!(media, PacketSource::Udp(_)), patience).fault,
         _ => Fault::new(
             FaultKind::NoFirstFrame,
             format!(
@@ -211,20 +211,20 @@ fn first_key_frame(
 }
 
 /// What passes packets on.
-struct Passing {
-    media: Media,
-    gate: Gate,
+struct PacketForwarder {
+    media: PacketSource,
+    gate: KeyFrameGate,
     /// Until the player is ready.
     held: VecDeque<Vec<u8>>,
-    player: Receiver<Player>,
-    shared: Arc<Shared>,
+    player: Receiver<PlayerConnection>,
+    shared: Arc<GatewayState>,
 }
 
-impl Passing {
+impl PacketForwarder {
     /// Runs until the stream or the player has ended, and says why.
-    fn run(mut self, mut packets: Packets) -> Fault {
+    fn run(mut self, mut packets: PacketHalf) -> Fault {
         let mut hears = None;
-        if let Media::Udp(_) = self.media {
+        if let PacketSource::Udp(_) = self.media {
             // Somebody has to hear the camera's answers.
             let (alive, gone) = bounded::<Fault>(1);
             let hear = move || {
@@ -244,22 +244,22 @@ impl Passing {
         self.pass_all(Some(&mut packets), hears.as_ref())
     }
 
-    fn pass_all(&mut self, mut packets: Option<&mut Packets>, gone: Option<&Receiver<Fault>>) -> Fault {
-        let mut player: Option<Player> = None;
+    fn pass_all(&mut self, mut packets: Option<&mut PacketHalf>, gone: Option<&Receiver<Fault>>) -> Fault {
+        let mut player: Option<PlayerConnection> = None;
         loop {
             let arrived = match (&mut self.media, packets.as_deref_mut()) {
-                (Media::Tcp { channel }, Some(packets)) => match packets.next(Instant::now() + LOOK) {
+                (PacketSource::Tcp { channel }, Some(packets)) => match packets.next(Instant::now() + LOOK) {
                     Ok(Some(data)) if data.channel == *channel => vec![data.payload],
                     Ok(_) => Vec::new(),
                     Err(fault) => return fault,
                 },
-                (Media::Udp(udp), _) => {
+                (PacketSource::Udp(udp), _) => {
                     if let Some(Ok(fault)) = gone.map(Receiver::try_recv) {
                         return fault;
                     }
                     udp.next(Instant::now() + LOOK)
                 }
-                (Media::Tcp { .. }, None) => Vec::new(),
+                (PacketSource::Tcp { .. }, None) => Vec::new(),
             };
             for packet in arrived {
                 self.held.extend(self.gate.pass(packet).into_iter().flatten());
@@ -289,7 +289,7 @@ impl Passing {
 }
 
 /// Tells the camera now and then that its stream is still wanted, until one of these is disconnected; then that it is not.
-fn keep_alive(mut requests: Requests, url: &str, ends: [&Receiver<()>; 3]) {
+fn keep_alive(mut requests: RequestHalf, url: &str, ends: [&Receiver<()>; 3]) {
     let period = requests.session().map_or(LONGEST_KEEP_ALIVE, |(_, timeout)| timeout / 2);
     let period = period.clamp(LEAST_KEEP_ALIVE, LONGEST_KEEP_ALIVE);
     let [end, cancel, stream_ended] = ends;
@@ -303,7 +303,7 @@ fn keep_alive(mut requests: Requests, url: &str, ends: [&Receiver<()>; 3]) {
             recv(stream_ended) -> _ => break,
             recv(due) -> _ => {}
         }
-        let answer = requests.request(&Request::new(method, url, &[]), Instant::now() + KEEP_ALIVE_DEADLINE);
+        let answer = requests.request(&RtspRequest::new(method, url, &[]), Instant::now() + KEEP_ALIVE_DEADLINE);
         match answer {
             Ok(answer) if answer.status().is_success() => {}
             // Not every camera knows it (RFC 2326, 10.8 leaves it open); OPTIONS is known to all.

@@ -1,10 +1,10 @@
 //! RTSP (RFC 2326): requests and their answers, and what travels between them.
 //!
-//! A [`Client`] is a conversation that one thread holds. [`Client::split`] makes it one that two threads hold: [`Requests`]
-//! asks, [`Packets`] hears, and hands the answers over. Either way the login is added here, and sent once; the session is
+//! A [`RtspClient`] is a conversation that one thread holds. [`RtspClient::split`] makes it one that two threads hold: [`RequestHalf`]
+//! asks, [`PacketHalf`] hears, and hands the answers over. Either way the login is added here, and sent once; the session is
 //! ended when the asking half is dropped, so that the camera does not keep a place for a viewer who has gone.
 
-mod hearing;
+mod reader;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use rtsp_types::headers::{CSEQ, SESSION, WWW_AUTHENTICATE};
 
-use self::hearing::{Hearing, Incoming, N_READ_BYTES, Unheard};
-use super::Finding;
+use self::reader::{Incoming, MessageReader, N_READ_BYTES, RtspReadError};
+use super::NetworkFinding;
+use super::connection::{Connection, broken};
 use super::login::Login;
-use super::wire::{Wire, broken};
 use crate::address::Address;
 use crate::fault::{Fault, FaultKind};
 
@@ -29,11 +29,11 @@ const TEARDOWN_PATIENCE: Duration = Duration::from_millis(400);
 const SESSION_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// An answer, with its status, headers and body as the camera gave them.
-pub type Response = rtsp_types::Response<Vec<u8>>;
+pub type RtspResponse = rtsp_types::Response<Vec<u8>>;
 
 /// A piece of interleaved data (RFC 2326, 10.12): on even channels mostly RTP, on odd ones RTCP.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Data {
+pub struct InterleavedData {
     pub channel: u8,
     pub payload: Vec<u8>,
 }
@@ -41,14 +41,14 @@ pub struct Data {
 /// What is asked. The method's own headers only: `CSeq`, `Authorization`, `User-Agent` and `Content-Length` are added, and so
 /// is `Session`, unless it is among them.
 #[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
+pub struct RtspRequest<'a> {
     pub method: &'a str,
     pub url: &'a str,
     pub headers: &'a [(&'a str, &'a str)],
     pub body: &'a [u8],
 }
 
-impl<'a> Request<'a> {
+impl<'a> RtspRequest<'a> {
     #[must_use]
     pub fn new(method: &'a str, url: &'a str, headers: &'a [(&'a str, &'a str)]) -> Self {
         Self { method, url, headers, body: &[] }
@@ -57,15 +57,15 @@ impl<'a> Request<'a> {
 
 /// A conversation with a camera on one connection.
 #[derive(Debug)]
-pub struct Client {
-    requests: Requests,
-    packets: Packets,
+pub struct RtspClient {
+    requests: RequestHalf,
+    packets: PacketHalf,
 }
 
-impl Client {
+impl RtspClient {
     #[must_use]
-    pub fn new(wire: Wire, address: &Address) -> Self {
-        let requests = Requests {
+    pub fn new(wire: Connection, address: &Address) -> Self {
+        let requests = RequestHalf {
             wire: wire.clone(),
             login: Login::new(address),
             n_asked: 0,
@@ -73,7 +73,10 @@ impl Client {
             url: address.request_url(),
             answers: None,
         };
-        Self { requests, packets: Packets { hearing: Hearing::new(wire), waiting: VecDeque::new(), answers: None } }
+        Self {
+            requests,
+            packets: PacketHalf { hearing: MessageReader::new(wire), waiting: VecDeque::new(), answers: None },
+        }
     }
 
     /// Asks, and waits for the answer; a 401 is answered with the login, once. Packets that come meanwhile wait for
@@ -81,34 +84,38 @@ impl Client {
     ///
     /// # Errors
     /// The conversation broke, or the login was refused. Any other status is an answer: see [`refusal`].
-    pub fn request(&mut self, request: &Request<'_>, deadline: Instant) -> Result<Response, Fault> {
+    pub fn request(&mut self, request: &RtspRequest<'_>, deadline: Instant) -> Result<RtspResponse, Fault> {
         self.ask(request, deadline).map_err(|finding| finding.fault)
     }
 
-    pub(super) fn ask(&mut self, request: &Request<'_>, deadline: Instant) -> Result<Response, Finding> {
+    pub(super) fn ask(&mut self, request: &RtspRequest<'_>, deadline: Instant) -> Result<RtspResponse, NetworkFinding> {
         let Self { requests, packets } = self;
         requests.exchange(request, deadline, &mut |cseq, doing, patience| {
             loop {
                 match packets.hearing.next(deadline, doing, patience)? {
-                    Incoming::Response(response) if is_answer(&response, cseq) => return Ok(response),
-                    Incoming::Data(data) => packets.keep(data),
-                    Incoming::Response(_) | Incoming::Request => {}
+                    Incoming::RtspResponse(response) if is_answer(&response, cseq) => return Ok(response),
+                    Incoming::InterleavedData(data) => packets.keep(data),
+                    Incoming::RtspResponse(_) | Incoming::RtspRequest => {}
                 }
             }
         })
     }
 
     /// The same without answering a 401: what the camera says to somebody without a login.
-    pub(super) fn ask_once(&mut self, request: &Request<'_>, deadline: Instant) -> Result<Response, Finding> {
+    pub(super) fn ask_once(
+        &mut self,
+        request: &RtspRequest<'_>,
+        deadline: Instant,
+    ) -> Result<RtspResponse, NetworkFinding> {
         let Self { requests, packets } = self;
         let doing = request.method;
         let patience = deadline.saturating_duration_since(Instant::now());
         let (cseq, _) = requests.send(request, deadline)?;
         loop {
             match packets.hearing.next(deadline, doing, patience)? {
-                Incoming::Response(response) if is_answer(&response, cseq) => return Ok(response),
-                Incoming::Data(data) => packets.keep(data),
-                Incoming::Response(_) | Incoming::Request => {}
+                Incoming::RtspResponse(response) if is_answer(&response, cseq) => return Ok(response),
+                Incoming::InterleavedData(data) => packets.keep(data),
+                Incoming::RtspResponse(_) | Incoming::RtspRequest => {}
             }
         }
     }
@@ -117,11 +124,11 @@ impl Client {
     ///
     /// # Errors
     /// The conversation broke.
-    pub fn next_data(&mut self, deadline: Instant) -> Result<Option<Data>, Fault> {
+    pub fn next_data(&mut self, deadline: Instant) -> Result<Option<InterleavedData>, Fault> {
         self.packets.next(deadline)
     }
 
-    pub(super) fn next_piece(&mut self, deadline: Instant) -> Result<Option<Data>, Finding> {
+    pub(super) fn next_piece(&mut self, deadline: Instant) -> Result<Option<InterleavedData>, NetworkFinding> {
         self.packets.take(deadline)
     }
 
@@ -130,7 +137,7 @@ impl Client {
         self.packets.waiting.clear();
     }
 
-    pub(super) fn check_wanted(&self) -> Result<(), Finding> {
+    pub(super) fn check_wanted(&self) -> Result<(), NetworkFinding> {
         let wanted = self.requests.wire.check_wanted();
         wanted.map_err(|error| broken(&error, "the stream", Duration::ZERO))
     }
@@ -141,18 +148,18 @@ impl Client {
     }
 
     /// The same conversation on another connection, with what is known of the login.
-    pub(super) fn again(mut self, wire: Wire, address: &Address) -> Self {
+    pub(super) fn again(mut self, wire: Connection, address: &Address) -> Self {
         let mut client = Self::new(wire, address);
         std::mem::swap(&mut client.requests.login, &mut self.requests.login);
         client
     }
 
     /// Takes in the first 401: the next request has the login with it.
-    pub(super) fn asked(&mut self, response: &Response) -> Result<(), Finding> {
+    pub(super) fn asked(&mut self, response: &RtspResponse) -> Result<(), NetworkFinding> {
         self.requests.asked(response, false, false)
     }
 
-    /// See [`Requests::session`].
+    /// See [`RequestHalf::session`].
     #[must_use]
     pub fn session(&self) -> Option<(&str, Duration)> {
         self.requests.session()
@@ -160,13 +167,13 @@ impl Client {
 
     /// The connection itself.
     #[must_use]
-    pub fn wire(&self) -> &Wire {
+    pub fn wire(&self) -> &Connection {
         &self.requests.wire
     }
 
-    /// For two threads. Drop [`Requests`] first: the camera's answer to its good-bye is still heard then.
+    /// For two threads. Drop [`RequestHalf`] first: the camera's answer to its good-bye is still heard then.
     #[must_use]
-    pub fn split(mut self) -> (Requests, Packets) {
+    pub fn split(mut self) -> (RequestHalf, PacketHalf) {
         let (sender, receiver) = bounded(16);
         self.requests.answers = Some(receiver);
         self.packets.answers = Some(sender);
@@ -175,18 +182,18 @@ impl Client {
 }
 
 /// The half that asks. Dropping it ends the session, which takes 0.8 s at most.
-pub struct Requests {
-    wire: Wire,
+pub struct RequestHalf {
+    wire: Connection,
     login: Login,
     n_asked: u32,
     session: Option<Session>,
     /// What TEARDOWN names.
     url: String,
     /// From the half that hears, if that is on a thread of its own.
-    answers: Option<Receiver<Response>>,
+    answers: Option<Receiver<RtspResponse>>,
 }
 
-impl fmt::Debug for Requests {
+impl fmt::Debug for RequestHalf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Requests").field("login", &self.login).field("session", &self.session).finish_non_exhaustive()
     }
@@ -199,16 +206,16 @@ struct Session {
 }
 
 /// Hears the answer with this `CSeq`; is told what is being done, and how long it has.
-type Hear<'a> = dyn FnMut(u32, &str, Duration) -> Result<Response, Finding> + 'a;
+type ReceiveResponse<'a> = dyn FnMut(u32, &str, Duration) -> Result<RtspResponse, NetworkFinding> + 'a;
 
-impl Requests {
-    /// As [`Client::request`]; [`Packets::next`] must be called on another thread meanwhile.
+impl RequestHalf {
+    /// As [`RtspClient::request`]; [`PacketHalf::next`] must be called on another thread meanwhile.
     ///
     /// # Errors
-    /// As [`Client::request`].
-    pub fn request(&mut self, request: &Request<'_>, deadline: Instant) -> Result<Response, Fault> {
+    /// As [`RtspClient::request`].
+    pub fn request(&mut self, request: &RtspRequest<'_>, deadline: Instant) -> Result<RtspResponse, Fault> {
         let answers = self.answers.clone();
-        let hear: &mut Hear<'_> = &mut |cseq, doing, patience| {
+        let hear: &mut ReceiveResponse<'_> = &mut |cseq, doing, patience| {
             let gone = || broken(&ErrorKind::UnexpectedEof.into(), doing, patience);
             let answers = answers.as_ref().ok_or_else(gone)?;
             loop {
@@ -249,11 +256,16 @@ impl Requests {
 
     /// The connection itself: closing it ends both halves.
     #[must_use]
-    pub fn wire(&self) -> &Wire {
+    pub fn wire(&self) -> &Connection {
         &self.wire
     }
 
-    fn exchange(&mut self, request: &Request<'_>, deadline: Instant, hear: &mut Hear<'_>) -> Result<Response, Finding> {
+    fn exchange(
+        &mut self,
+        request: &RtspRequest<'_>,
+        deadline: Instant,
+        hear: &mut ReceiveResponse<'_>,
+    ) -> Result<RtspResponse, NetworkFinding> {
         let patience = deadline.saturating_duration_since(Instant::now());
         let mut is_again = false;
         loop {
@@ -269,12 +281,12 @@ impl Requests {
     }
 
     /// Takes a 401 in.
-    fn asked(&mut self, response: &Response, had_login: bool, is_again: bool) -> Result<(), Finding> {
+    fn asked(&mut self, response: &RtspResponse, had_login: bool, is_again: bool) -> Result<(), NetworkFinding> {
         let challenge = response.header(&WWW_AUTHENTICATE).map(|value| value.as_str().to_owned());
         self.login.asked(challenge.as_deref(), had_login, is_again, &status_line(response))
     }
 
-    fn take_in(&mut self, request: &Request<'_>, response: &Response, had_login: bool) {
+    fn take_in(&mut self, request: &RtspRequest<'_>, response: &RtspResponse, had_login: bool) {
         if had_login {
             self.login.accepted();
         }
@@ -298,9 +310,9 @@ impl Requests {
     }
 
     /// The request's `CSeq`, and whether the login went with it.
-    fn send(&mut self, request: &Request<'_>, deadline: Instant) -> Result<(u32, bool), Finding> {
+    fn send(&mut self, request: &RtspRequest<'_>, deadline: Instant) -> Result<(u32, bool), NetworkFinding> {
         self.n_asked += 1;
-        let Request { method, url, headers, body } = *request;
+        let RtspRequest { method, url, headers, body } = *request;
         let mut head = format!("{method} {url} RTSP/1.0\r\nCSeq: {}\r\nUser-Agent: Camclinic\r\n", self.n_asked);
         let is_own = |name: &str| {
             ["CSeq", "User-Agent", "Authorization", "Content-Length"].iter().any(|own| own.eq_ignore_ascii_case(name))
@@ -333,7 +345,7 @@ impl Requests {
     }
 }
 
-impl Drop for Requests {
+impl Drop for RequestHalf {
     fn drop(&mut self) {
         if self.session.is_none() {
             return;
@@ -341,7 +353,7 @@ impl Drop for Requests {
         self.wire = self.wire.regardless();
         let url = self.url.clone();
         let deadline = Instant::now() + TEARDOWN_PATIENCE;
-        let Ok((cseq, _)) = self.send(&Request::new("TEARDOWN", &url, &[]), deadline) else { return };
+        let Ok((cseq, _)) = self.send(&RtspRequest::new("TEARDOWN", &url, &[]), deadline) else { return };
         let deadline = Instant::now() + TEARDOWN_PATIENCE;
         if let Some(answers) = &self.answers {
             loop {
@@ -366,42 +378,42 @@ impl Drop for Requests {
 
 /// The half that hears.
 #[derive(Debug)]
-pub struct Packets {
-    hearing: Hearing,
-    waiting: VecDeque<Data>,
-    answers: Option<Sender<Response>>,
+pub struct PacketHalf {
+    hearing: MessageReader,
+    waiting: VecDeque<InterleavedData>,
+    answers: Option<Sender<RtspResponse>>,
 }
 
-impl Packets {
-    /// The next piece of interleaved data; `None` if none comes by the deadline. Answers are handed to [`Requests`].
+impl PacketHalf {
+    /// The next piece of interleaved data; `None` if none comes by the deadline. Answers are handed to [`RequestHalf`].
     ///
     /// # Errors
     /// The conversation broke, or nobody wants it any more.
-    pub fn next(&mut self, deadline: Instant) -> Result<Option<Data>, Fault> {
+    pub fn next(&mut self, deadline: Instant) -> Result<Option<InterleavedData>, Fault> {
         self.take(deadline).map_err(|finding| finding.fault)
     }
 
-    fn take(&mut self, deadline: Instant) -> Result<Option<Data>, Finding> {
+    fn take(&mut self, deadline: Instant) -> Result<Option<InterleavedData>, NetworkFinding> {
         if let Some(data) = self.waiting.pop_front() {
             return Ok(Some(data));
         }
         loop {
             match self.hearing.hear(deadline) {
-                Ok(Incoming::Data(data)) => return Ok(Some(data)),
-                Ok(Incoming::Response(response)) => {
+                Ok(Incoming::InterleavedData(data)) => return Ok(Some(data)),
+                Ok(Incoming::RtspResponse(response)) => {
                     if let Some(answers) = &self.answers {
                         // Nobody waits for an answer that comes too late.
                         let _ = answers.try_send(response);
                     }
                 }
-                Ok(Incoming::Request) => {}
-                Err(Unheard::Io(error)) if error.kind() == ErrorKind::TimedOut => return Ok(None),
+                Ok(Incoming::RtspRequest) => {}
+                Err(RtspReadError::Io(error)) if error.kind() == ErrorKind::TimedOut => return Ok(None),
                 Err(unheard) => return Err(unheard.finding("the stream", Duration::ZERO)),
             }
         }
     }
 
-    fn keep(&mut self, data: Data) {
+    fn keep(&mut self, data: InterleavedData) {
         if self.waiting.len() >= MAX_WAITING {
             self.waiting.pop_front();
         }
@@ -410,20 +422,20 @@ impl Packets {
 }
 
 /// Some cameras forget `CSeq`; an answer to an earlier request is none to this one.
-fn is_answer(response: &Response, cseq: u32) -> bool {
+fn is_answer(response: &RtspResponse, cseq: u32) -> bool {
     let said = response.header(&CSEQ).and_then(|value| value.as_str().trim().parse::<u32>().ok());
     said.is_none_or(|said| said == cseq)
 }
 
-/// As in `404 Not Found`.
+/// As in `404 Not OpenedStream`.
 #[must_use]
-pub fn status_line(response: &Response) -> String {
+pub fn status_line(response: &RtspResponse) -> String {
     format!("{} {}", u16::from(response.status()), response.reason_phrase()).trim_end().to_owned()
 }
 
 /// What a status other than success means for the stream, in the camera's own words. `None` for success.
 #[must_use]
-pub fn refusal(method: &str, response: &Response, login: &Login) -> Option<Finding> {
+pub fn refusal(method: &str, response: &RtspResponse, login: &Login) -> Option<NetworkFinding> {
     let status = u16::from(response.status());
     let words = login.mask(&status_line(response));
     let said = format!("the camera answers {method} with {words}");
@@ -462,7 +474,7 @@ pub fn refusal(method: &str, response: &Response, login: &Login) -> Option<Findi
         Some(location) => format!("{said}, and sends on to {}", login.mask(location.as_str())),
         None => said,
     };
-    let finding = Finding::new(entry, kind, said).with_code(status).unsure(confidence);
+    let finding = NetworkFinding::new(entry, kind, said).with_code(status).unsure(confidence);
     Some(match advice {
         Some(advice) => finding.with_advice(advice),
         None => finding,

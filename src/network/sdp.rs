@@ -6,10 +6,10 @@ use super::sps;
 
 /// The camera's description of its stream, reduced to what is needed to play it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Description {
+pub struct SessionDescription {
     /// What PLAY and TEARDOWN name.
     pub url: String,
-    pub video: Video,
+    pub video: VideoMedia,
     /// All kinds that it has, in its order: `video`, `audio`, `application`.
     pub media: Vec<String>,
     /// As it came.
@@ -17,7 +17,7 @@ pub struct Description {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Video {
+pub struct VideoMedia {
     pub codec: Codec,
     /// As the camera wrote it.
     pub encoding: String,
@@ -105,7 +105,7 @@ pub enum Unusable {
 ///
 /// # Errors
 /// There is no video in it.
-pub fn read(text: &[u8], base: &str) -> Result<Description, Unusable> {
+pub fn read(text: &[u8], base: &str) -> Result<SessionDescription, Unusable> {
     let trimmed = text.trim_ascii();
     if trimmed.is_empty() {
         return Err(Unusable::Empty);
@@ -160,8 +160,8 @@ pub fn read(text: &[u8], base: &str) -> Result<Description, Unusable> {
     let url = resolve(base, of_session.and_then(|attribute| attribute.value.as_deref()).unwrap_or("*"));
     let fps = attribute("framerate").and_then(|rate| rate.parse().ok()).filter(|rate| (0.01..=1_000.0).contains(rate));
     let control = resolve(base, attribute("control").unwrap_or("*"));
-    let video = Video { codec, encoding, payload_type, clock_rate, control, parameter_sets, size, fps };
-    Ok(Description { url, video, media, text: text.to_vec() })
+    let video = VideoMedia { codec, encoding, payload_type, clock_rate, control, parameter_sets, size, fps };
+    Ok(SessionDescription { url, video, media, text: text.to_vec() })
 }
 
 /// What a control attribute means. Cameras and players put it behind the base with one slash, whatever RFC 3986 says.
@@ -222,7 +222,7 @@ mod tests {
     fn check(lines: &str, base: &str, expected: &str) {
         let text = format!("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=x\r\nt=0 0\r\n{}\r\n", lines.replace('\n', "\r\n"));
         let got = match read(text.as_bytes(), base) {
-            Ok(Description { url, video, .. }) => {
+            Ok(SessionDescription { url, video, .. }) => {
                 let size = video.size.map_or_else(|| "-".to_owned(), |size| size.to_string());
                 let n_sets = video.parameter_sets.len();
                 let (codec, number, rate) = (video.codec.name(), video.payload_type, video.clock_rate);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{ending, kind_of};
 use crate::checkup::facts::{Conversation, NetworkFinding, SourceKind};
 use crate::checkup::{Check, Ending, Job, Outcome};
-use crate::network::{self, Access, StepOutcome};
+use crate::network::{self, ConnectionParameters, StepOutcome};
 use crate::phrases::Said;
 use crate::settings::secs;
 use crate::source::SourceSpec;
@@ -36,7 +36,7 @@ impl Check for Network {
 
     fn run(&self, job: &mut Job) -> Ending {
         let SourceSpec::Url(address) = &job.request.spec else { return ending(self, Outcome::Skipped, "none") };
-        let access = Access {
+        let access = ConnectionParameters {
             address: address.clone(),
             network: job.request.settings.network.clone(),
             step_deadline: secs(job.request.settings.recovery.open_deadline_secs),

@@ -20,7 +20,7 @@ const REPORT_PERIOD: Duration = Duration::from_secs(5);
 const RECEIVER_REPORT: [u8; 8] = [0x80, 201, 0, 1, 0x43, 0x43, 0x43, 0x43];
 
 /// How the packets travel.
-pub enum Media {
+pub enum PacketSource {
     /// Within the conversation, on this channel.
     Tcp {
         channel: u8,
@@ -36,7 +36,7 @@ pub struct Udp {
     from: IpAddr,
     reports_to: Option<SocketAddr>,
     report_due: Instant,
-    order: Order,
+    order: ReorderBuffer,
     buffer: Vec<u8>,
 }
 
@@ -56,7 +56,7 @@ impl Udp {
                 rtp.set_read_timeout(Some(SLICE))?;
                 rtcp.set_nonblocking(true)?;
                 let buffer = vec![0; MAX_PACKET];
-                let (order, report_due) = (Order::default(), Instant::now() + REPORT_PERIOD);
+                let (order, report_due) = (ReorderBuffer::default(), Instant::now() + REPORT_PERIOD);
                 return Ok(Self { rtp, rtcp, from: camera, reports_to: None, report_due, order, buffer });
             }
         }
@@ -109,13 +109,13 @@ impl Udp {
 
 /// Puts packets into order that have overtaken each other.
 #[derive(Default)]
-struct Order {
+struct ReorderBuffer {
     next: Option<u16>,
     /// By how far they are ahead.
     early: BTreeMap<u16, Vec<u8>>,
 }
 
-impl Order {
+impl ReorderBuffer {
     fn push(&mut self, packet: &[u8]) -> Vec<Vec<u8>> {
         let Some(Packet { sequence, .. }) = Packet::parse(packet) else { return Vec::new() };
         let next = *self.next.get_or_insert(sequence);
@@ -153,7 +153,7 @@ impl Order {
 }
 
 /// Opens with the first key frame, and counts what is lost.
-pub struct Gate {
+pub struct KeyFrameGate {
     codec: Codec,
     is_open: bool,
     /// Of the frame that may turn out to be a key frame: more may come before the picture itself, with the same time stamp.
@@ -163,7 +163,7 @@ pub struct Gate {
     n_lost: u64,
 }
 
-impl Gate {
+impl KeyFrameGate {
     pub fn new(codec: Codec) -> Self {
         Self { codec, is_open: false, frame: Vec::new(), timestamp: 0, expected: None, n_lost: 0 }
     }
@@ -226,7 +226,7 @@ mod tests {
 
     #[track_caller]
     fn check_order(sequences: &[u16], expected: &[u16]) {
-        let mut order = Order::default();
+        let mut order = ReorderBuffer::default();
         let out = sequences.iter().flat_map(|n| order.push(&packet(*n, 0, &[1])));
         assert_eq!(
             out.filter_map(|packet| Some(Packet::parse(&packet)?.sequence)).collect::<Vec<_>>(),
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn nothing_passes_before_the_first_key_frame() {
-        let mut gate = Gate::new(Codec::H264);
+        let mut gate = KeyFrameGate::new(Codec::H264);
         assert_eq!(gate.pass(packet(1, 10, &[0x41, 0])), None);
         let (before, key) = (packet(2, 20, &[0x06, 0]), packet(3, 20, &[0x65, 0]));
         assert_eq!(gate.pass(before.clone()), None);
@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn junk_is_no_packet() {
         let mut rng = fastrand::Rng::with_seed(5);
-        let (mut gate, mut order) = (Gate::new(Codec::H265), Order::default());
+        let (mut gate, mut order) = (KeyFrameGate::new(Codec::H265), ReorderBuffer::default());
         for _ in 0..20_000 {
             let mut junk: Vec<u8> = (0..rng.usize(..40)).map(|_| rng.u8(..)).collect();
             if let Some(first) = junk.first_mut() {

@@ -3,8 +3,8 @@
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
-use super::{Head, MAX_HEAD_BYTES, N_READ_BYTES};
-use crate::network::wire::Wire;
+use super::{MAX_HEAD_BYTES, N_READ_BYTES, ResponseHead};
+use crate::network::connection::Connection;
 
 /// A body of an answer that is not wanted is read so far, so that the connection can be used again.
 const MAX_UNWANTED_BYTES: u64 = 64 << 10;
@@ -30,7 +30,7 @@ pub(super) struct Body {
 }
 
 impl Body {
-    pub fn begin(&mut self, head: &Head) {
+    pub fn begin(&mut self, head: &ResponseHead) {
         let is_chunked =
             head.header("transfer-encoding").is_some_and(|value| value.to_ascii_lowercase().contains("chunked"));
         let length = head.header("content-length").and_then(|value| value.parse().ok());
@@ -47,7 +47,7 @@ impl Body {
     }
 
     /// Reads what is left of an answer that is not wanted. `false` where the connection cannot be used again.
-    pub fn finish(&mut self, wire: &Wire, deadline: Instant) -> bool {
+    pub fn finish(&mut self, wire: &Connection, deadline: Instant) -> bool {
         if self.is_last || self.framing == Framing::Close {
             return false;
         }
@@ -68,7 +68,7 @@ impl Body {
     }
 
     /// Appends some of the body; `false` at its end.
-    pub fn read(&mut self, wire: &Wire, into: &mut Vec<u8>, deadline: Instant) -> io::Result<bool> {
+    pub fn read(&mut self, wire: &Connection, into: &mut Vec<u8>, deadline: Instant) -> io::Result<bool> {
         loop {
             match self.framing {
                 Framing::Over | Framing::Length(0) => return Ok(false),

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use rtsp_types::headers::TRANSPORT;
 
-use super::Finding;
-use super::rtsp::{Client, Request, Response, refusal};
-use super::sdp::Description;
+use super::NetworkFinding;
+use super::rtsp::{RtspClient, RtspRequest, RtspResponse, refusal};
+use super::sdp::SessionDescription;
 use crate::fault::FaultKind;
 
 /// How long a socket is read before it is asked whether that is still wanted.
@@ -22,15 +22,15 @@ const KEEP_ALIVE_PART: u32 = 2;
 
 /// One stream of a camera.
 #[derive(Debug)]
-pub struct Media {
-    client: Client,
-    pub(super) description: Description,
-    way: Way,
+pub struct RtspStream {
+    client: RtspClient,
+    pub(super) description: SessionDescription,
+    way: PacketTransport,
     alive_at: Instant,
 }
 
 #[derive(Debug)]
-enum Way {
+enum PacketTransport {
     None,
     /// The channel of its RTP.
     Tcp(u8),
@@ -41,19 +41,23 @@ enum Way {
     },
 }
 
-impl Media {
+impl RtspStream {
     #[must_use]
-    pub fn new(client: Client, description: Description) -> Self {
-        Self { client, description, way: Way::None, alive_at: Instant::now() }
+    pub fn new(client: RtspClient, description: SessionDescription) -> Self {
+        Self { client, description, way: PacketTransport::None, alive_at: Instant::now() }
     }
 
     #[must_use]
     pub fn is_over_udp(&self) -> bool {
-        matches!(self.way, Way::Udp { .. })
+        matches!(self.way, PacketTransport::Udp { .. })
     }
 
     /// SETUP and PLAY; what was agreed on. `deadline` tells that of each request.
-    pub fn set_up(&mut self, is_over_udp: bool, deadline: &mut dyn FnMut() -> Instant) -> Result<String, Finding> {
+    pub fn set_up(
+        &mut self,
+        is_over_udp: bool,
+        deadline: &mut dyn FnMut() -> Instant,
+    ) -> Result<String, NetworkFinding> {
         let sockets = if is_over_udp { Some(self.sockets()?) } else { None };
         let transport = match &sockets {
             Some((_, _, port)) => format!("RTP/AVP;unicast;client_port={port}-{}", port + 1),
@@ -61,7 +65,7 @@ impl Media {
         };
         let control = self.description.video.control.clone();
         let headers = [("Transport", transport.as_str())];
-        let response = self.client.ask(&Request::new("SETUP", &control, &headers), deadline())?;
+        let response = self.client.ask(&RtspRequest::new("SETUP", &control, &headers), deadline())?;
         if let Some(refusal) = refusal("SETUP", &response, self.client.login()) {
             return Err(refusal);
         }
@@ -70,14 +74,16 @@ impl Media {
         self.way = match sockets {
             Some((rtp, rtcp, _)) => {
                 punch(&rtp, &rtcp, peer, &response);
-                Way::Udp { rtp, _rtcp: rtcp, camera: peer }
+                PacketTransport::Udp { rtp, _rtcp: rtcp, camera: peer }
             }
-            None => Way::Tcp(parameter(&agreed, "interleaved=").and_then(|n| u8::try_from(n).ok()).unwrap_or(0)),
+            None => {
+                PacketTransport::Tcp(parameter(&agreed, "interleaved=").and_then(|n| u8::try_from(n).ok()).unwrap_or(0))
+            }
         };
         let url = self.description.url.clone();
         // Without a Range (RFC 2326, 10.5 leaves it open): a live stream has none, and GStreamer's server, which winds to its
         // beginning otherwise, loses the first packets of one in forty by it, and all that would have followed.
-        let play = Request::new("PLAY", &url, &[]);
+        let play = RtspRequest::new("PLAY", &url, &[]);
         let response = self.client.ask(&play, deadline())?;
         if let Some(refusal) = refusal("PLAY", &response, self.client.login()) {
             return Err(refusal);
@@ -87,11 +93,11 @@ impl Media {
     }
 
     /// The next packet of the video; `None` if none comes by the deadline.
-    pub fn next_packet(&mut self, deadline: Instant) -> Result<Option<Vec<u8>>, Finding> {
+    pub fn next_packet(&mut self, deadline: Instant) -> Result<Option<Vec<u8>>, NetworkFinding> {
         self.keep_alive()?;
         match &self.way {
-            Way::None => Ok(None),
-            Way::Tcp(channel) => {
+            PacketTransport::None => Ok(None),
+            PacketTransport::Tcp(channel) => {
                 let channel = *channel;
                 loop {
                     match self.client.next_piece(deadline)? {
@@ -101,7 +107,7 @@ impl Media {
                     }
                 }
             }
-            Way::Udp { rtp, camera, .. } => {
+            PacketTransport::Udp { rtp, camera, .. } => {
                 let mut bytes = vec![0; MAX_DATAGRAM];
                 loop {
                     match rtp.recv_from(&mut bytes) {
@@ -117,7 +123,7 @@ impl Media {
                         }
                         Err(error) => {
                             let message = format!("packets over UDP cannot be read: {error}");
-                            return Err(Finding::new("F87", FaultKind::UdpBlocked, message).with_os_code(&error));
+                            return Err(NetworkFinding::new("F87", FaultKind::UdpBlocked, message).with_os_code(&error));
                         }
                     }
                     if Instant::now() >= deadline {
@@ -128,7 +134,7 @@ impl Media {
         }
     }
 
-    fn keep_alive(&mut self) -> Result<(), Finding> {
+    fn keep_alive(&mut self) -> Result<(), NetworkFinding> {
         let Some((_, timeout)) = self.client.session() else { return Ok(()) };
         if self.alive_at.elapsed() < timeout.max(Duration::from_secs(4)) / KEEP_ALIVE_PART {
             return Ok(());
@@ -137,7 +143,7 @@ impl Media {
         let url = self.description.url.clone();
         let patience = Duration::from_secs(2);
         // Whatever it answers, it has heard.
-        self.client.ask(&Request::new("OPTIONS", &url, &[]), Instant::now() + patience).map(drop)
+        self.client.ask(&RtspRequest::new("OPTIONS", &url, &[]), Instant::now() + patience).map(drop)
     }
 
     /// Ends the session; the connection stays for another.
@@ -145,14 +151,14 @@ impl Media {
         if self.client.session().is_some() {
             let url = self.description.url.clone();
             // One that has gone needs no good-bye.
-            let _ = self.client.ask(&Request::new("TEARDOWN", &url, &[]), deadline);
+            let _ = self.client.ask(&RtspRequest::new("TEARDOWN", &url, &[]), deadline);
             self.client.forget_waiting();
         }
-        self.way = Way::None;
+        self.way = PacketTransport::None;
     }
 
     /// An even port and the next.
-    fn sockets(&self) -> Result<(UdpSocket, UdpSocket, u16), Finding> {
+    fn sockets(&self) -> Result<(UdpSocket, UdpSocket, u16), NetworkFinding> {
         let local = self.client.wire().local().map(|local| local.ip());
         let any: IpAddr = match local {
             Ok(IpAddr::V6(_)) => Ipv6Addr::UNSPECIFIED.into(),
@@ -169,12 +175,16 @@ impl Media {
                 return Ok((first, second, port));
             }
         }
-        Err(Finding::new("F87", FaultKind::UdpBlocked, "this computer has no two free ports for packets over UDP"))
+        Err(NetworkFinding::new(
+            "F87",
+            FaultKind::UdpBlocked,
+            "this computer has no two free ports for packets over UDP",
+        ))
     }
 }
 
 /// Packets from inside open the way through many firewalls; players do the same.
-fn punch(rtp: &UdpSocket, rtcp: &UdpSocket, camera: IpAddr, response: &Response) {
+fn punch(rtp: &UdpSocket, rtcp: &UdpSocket, camera: IpAddr, response: &RtspResponse) {
     let transport = response.header(&TRANSPORT).map_or("", |value| value.as_str());
     let Some(port) = parameter(transport, "server_port=") else { return };
     // An empty packet, and an empty report.
@@ -189,14 +199,14 @@ fn parameter(transport: &str, key: &str) -> Option<u16> {
 }
 
 /// The camera agreed to send, and did not.
-pub fn nothing_came(is_over_udp: bool, patience: Duration) -> Finding {
+pub fn nothing_came(is_over_udp: bool, patience: Duration) -> NetworkFinding {
     let waited = patience.as_secs_f64();
     if is_over_udp {
         let message = format!("the camera agrees to send over UDP, and no packet arrives within {waited:.1} s");
-        Finding::new("F87", FaultKind::UdpBlocked, message).unsure(0.9)
+        NetworkFinding::new("F87", FaultKind::UdpBlocked, message).unsure(0.9)
     } else {
         let message = format!("the camera agrees to send, and no packet arrives within {waited:.1} s");
-        Finding::new("F86", FaultKind::ProtocolTrouble, message)
+        NetworkFinding::new("F86", FaultKind::ProtocolTrouble, message)
             .with_advice("Restart the camera: its encoder does not run. Choose its second stream; update its firmware.")
             .unsure(0.8)
     }

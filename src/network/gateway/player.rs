@@ -22,22 +22,22 @@ const WRITE: Duration = Duration::from_secs(5);
 const MAX_REQUEST: usize = 64 << 10;
 
 /// A port at which the player is awaited.
-pub struct Local {
+pub struct PlayerServer {
     listener: TcpListener,
-    dialogue: Dialogue,
+    dialogue: PlayerDialogue,
 }
 
 /// What is said to the player.
-struct Dialogue {
+struct PlayerDialogue {
     port: u16,
     token: String,
     description: Vec<u8>,
 }
 
 /// The connection to a player that wants its packets now.
-pub struct Player(Arc<Mutex<TcpStream>>);
+pub struct PlayerConnection(Arc<Mutex<TcpStream>>);
 
-impl Player {
+impl PlayerConnection {
     /// Sends a packet on the first channel (RFC 2326, 10.12).
     pub fn send(&self, packet: &[u8]) -> std::io::Result<()> {
         let Ok(length) = u16::try_from(packet.len()) else { return Ok(()) };
@@ -49,14 +49,14 @@ impl Player {
     }
 }
 
-impl Local {
+impl PlayerServer {
     /// `description` is the camera's.
     pub fn open(description: &[u8]) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();
         let description = local_description(&String::from_utf8_lossy(description)).into_bytes();
-        Ok(Self { listener, dialogue: Dialogue { port, token: token()?, description } })
+        Ok(Self { listener, dialogue: PlayerDialogue { port, token: token()?, description } })
     }
 
     pub fn url(&self) -> String {
@@ -65,7 +65,7 @@ impl Local {
 
     /// Answers the player until it goes. `ready` gets it when it wants its packets, `is_over` is disconnected when it is not
     /// awaited any more, `came` is told the connection that ends it.
-    pub fn serve(self, ready: &Sender<Player>, is_over: &Receiver<()>, came: impl FnOnce(TcpStream)) {
+    pub fn serve(self, ready: &Sender<PlayerConnection>, is_over: &Receiver<()>, came: impl FnOnce(TcpStream)) {
         let Some((stream, buffer)) = self.accept(is_over) else { return };
         let Self { listener, dialogue } = self;
         drop(listener);
@@ -109,7 +109,7 @@ impl Local {
     }
 }
 
-impl Dialogue {
+impl PlayerDialogue {
     fn url(&self) -> String {
         format!("rtsp://127.0.0.1:{}/{}", self.port, self.token)
     }
@@ -119,7 +119,7 @@ impl Dialogue {
         mut reading: TcpStream,
         mut buffer: Vec<u8>,
         writing: &Arc<Mutex<TcpStream>>,
-        ready: &Sender<Player>,
+        ready: &Sender<PlayerConnection>,
     ) -> std::io::Result<()> {
         let mut chunk = [0; 4_096];
         loop {
@@ -132,7 +132,7 @@ impl Dialogue {
                     self.answer(&request).write(&mut answer).map_err(std::io::Error::other)?;
                     writing.lock().unwrap_or_else(PoisonError::into_inner).write_all(&answer)?;
                     if method == Method::Play {
-                        let _ = ready.try_send(Player(Arc::clone(writing)));
+                        let _ = ready.try_send(PlayerConnection(Arc::clone(writing)));
                     }
                 }
                 Err(ParseError::Incomplete(_)) if buffer.len() < MAX_REQUEST => {
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn only_who_knows_the_token_is_served() {
-        let local = Local::open(OF_CAMERA.as_bytes()).unwrap();
+        let local = PlayerServer::open(OF_CAMERA.as_bytes()).unwrap();
         let (port, url) = (local.dialogue.port, local.url());
         let (ready, player) = bounded(1);
         let (_end, is_over) = bounded(0);
