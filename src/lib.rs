@@ -131,7 +131,7 @@
 //! | `gateway` | keeps the session with a network camera alive, and ends it | with the source |
 //! | `gateway-stream` | passes its packets on to FFmpeg | with the stream |
 //! | `gateway-player` | answers FFmpeg's requests | with FFmpeg's connection |
-//! | `gateway-hear` | hears the camera's answers while its packets come over UDP | with the connection |
+//! | `gateway-replies` | hears the camera's answers while its packets come over UDP | with the connection |
 //! | `pictures` | reads JPEGs from an HTTP camera, so that the newest is at hand | with the stream |
 //!
 //! The window has a few more for dialogs, disk figures and saving the settings; each is named where it is made.

@@ -1,10 +1,10 @@
-//! A network camera on its own terms: found, connected to, logged in at, described, tested step by step.
+//! The conversation with a network camera: it is found, connected to, logged in at, described, and tested step by step.
 //!
-//! FFmpeg plays the stream, and says one thing for five causes ("Invalid data") and another for four ("4XX"); it takes any
-//! certificate, and knows no login but MD5. So the conversation with the camera is held here, with words and status codes
-//! as the camera said them, and every wait with a deadline.
+//! FFmpeg plays the stream, but reports five causes by one text ("Invalid data") and four by another ("4XX"); it accepts any
+//! certificate, and knows no login but MD5. So the conversation with the camera is held here, with the camera's own texts and
+//! status codes, and a deadline for every wait.
 //!
-//! What is deliberately not here: decoding, retries, knowledge of recovery.
+//! Not here, on purpose: decoding, retries, knowledge of recovery.
 
 pub mod age;
 mod certificate;

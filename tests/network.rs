@@ -436,9 +436,9 @@ fn nobody_waits_for_an_answer_that_is_not_wanted() {
             Instant::now()
         });
         while steps.recv().unwrap() != last {}
-        let given_up = Instant::now();
+        let cancelled = Instant::now();
         drop(sender);
-        let took = test.join().unwrap() - given_up;
+        let took = test.join().unwrap() - cancelled;
         // Good-bye to a session that was begun is said all the same.
         assert!(took < Duration::from_millis(300), "{took:?}");
     }
@@ -484,7 +484,7 @@ fn two_threads_share_a_conversation() {
             panic!("no RTSP");
         };
         let (mut requests, mut packets) = client.split();
-        let hearing = thread::spawn(move || {
+        let reader = thread::spawn(move || {
             let mut n_packets = 0;
             while let Ok(data) = packets.next(Instant::now() + STEP_DEADLINE) {
                 n_packets += u32::from(data.is_some());
@@ -504,7 +504,7 @@ fn two_threads_share_a_conversation() {
             requests.send_data(1, &[0x80, 201, 0, 1, 0, 0, 0, 0], deadline()).unwrap();
         }
         drop(requests);
-        assert!(hearing.join().unwrap() > 0);
+        assert!(reader.join().unwrap() > 0);
         assert_eq!(server.seen.teardowns.load(Ordering::SeqCst), 1);
         assert_eq!(server.seen.refused.load(Ordering::SeqCst), 0);
     }

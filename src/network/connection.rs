@@ -1,4 +1,5 @@
-//! Names, connections, bytes: each with a deadline, and given up within 100 ms when nobody wants the answer any more.
+//! Names, connections, bytes: each wait has a deadline and ends within 100 ms when it is cancelled. What is sent, and what the
+//! answers mean, is the business of the protocols above.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
@@ -12,7 +13,7 @@ use rustls::ClientConnection;
 use super::NetworkFinding;
 use crate::fault::FaultKind;
 
-/// How long a read or a write may block before it is asked whether it is still wanted.
+/// How long a read or a write may block before it is looked whether it was cancelled.
 const SLICE: Duration = Duration::from_millis(50);
 /// How long an address is tried alone before the next one is tried beside it (RFC 8305, section 5).
 const STAGGER: Duration = Duration::from_millis(250);
@@ -20,22 +21,22 @@ const MAX_ADDRESSES: usize = 8;
 /// What rustls takes in at once.
 const N_SEALED_BYTES: usize = 4_096;
 
-/// What waiting for an answer came to.
+/// How waiting for an answer ended.
 enum WaitOutcome<T> {
     Answer(T),
     TimedOut,
-    GivenUp,
+    Cancelled,
 }
 
 fn wait<T>(answers: &Receiver<T>, cancel: &Receiver<()>, deadline: Instant) -> WaitOutcome<T> {
     select! {
         recv(answers) -> answer => answer.map_or(WaitOutcome::TimedOut, WaitOutcome::Answer),
-        recv(cancel) -> _ => WaitOutcome::GivenUp,
+        recv(cancel) -> _ => WaitOutcome::Cancelled,
         default(deadline.saturating_duration_since(Instant::now())) => WaitOutcome::TimedOut,
     }
 }
 
-fn given_up() -> NetworkFinding {
+fn cancelled() -> NetworkFinding {
     NetworkFinding::new("F82", FaultKind::Unreachable, "given up: the answer is not wanted any more").unsure(0.0)
 }
 
@@ -100,7 +101,7 @@ pub fn resolve(
             format!("asked for {:.1} s, nobody knows the name {host}", started.elapsed().as_secs_f64()),
         )
         .with_advice("Check the network of this computer, or write the camera's number, as in 192.168.1.64.")),
-        WaitOutcome::GivenUp => Err(given_up()),
+        WaitOutcome::Cancelled => Err(cancelled()),
     }
 }
 
@@ -130,7 +131,7 @@ pub fn connect(
             let sender = sender.clone();
             let patience = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
             let _answer = in_thread("connect", move || {
-                // Nobody hears it where another address was faster.
+                // Nobody receives it where another address was faster.
                 let _ = sender.send((address, TcpStream::connect_timeout(&address, patience)));
             })?;
             n_open += 1;
@@ -149,7 +150,7 @@ pub fn connect(
             }
             WaitOutcome::TimedOut if Instant::now() < deadline => {}
             WaitOutcome::TimedOut => break,
-            WaitOutcome::GivenUp => return Err(given_up()),
+            WaitOutcome::Cancelled => return Err(cancelled()),
         }
     }
     let finding = match worst {
@@ -210,9 +211,9 @@ impl Connection {
         Ok(Self { shared: Arc::new(SharedSocket { socket, tls }), cancel })
     }
 
-    /// The same connection, for what is to be said although nobody waits any more: good-bye.
+    /// The same connection without its cancellation: for requests that end a session.
     #[must_use]
-    pub fn regardless(&self) -> Self {
+    pub fn uncancelled(&self) -> Self {
         Self { shared: Arc::clone(&self.shared), cancel: never() }
     }
 
@@ -228,7 +229,7 @@ impl Connection {
         self.shared.socket.local_addr()
     }
 
-    /// Ends it for every clone: who reads hears the end.
+    /// Ends it for every clone: a read returns its end.
     pub fn close(&self) {
         // It may be gone already.
         let _ = self.shared.socket.shutdown(Shutdown::Both);
@@ -237,7 +238,7 @@ impl Connection {
     /// Some bytes, at least one; none at the end. One thread reads.
     ///
     /// # Errors
-    /// `TimedOut` at the deadline, `ConnectionAborted` when nobody wants the answer any more, else the system's.
+    /// `TimedOut` at the deadline, `ConnectionAborted` when it was cancelled, else the system's.
     pub fn read(&self, into: &mut [u8], deadline: Instant) -> io::Result<usize> {
         let Some(tls) = &self.shared.tls else { return self.receive(into, deadline) };
         let mut sealed = [0; N_SEALED_BYTES];
@@ -269,11 +270,11 @@ impl Connection {
         Ok(())
     }
 
-    /// Shakes hands, if it is encrypted. `first` is told the first bytes that the other side sent.
+    /// The TLS handshake, if it is encrypted. `first` gets the first bytes that the other side sent.
     ///
     /// # Errors
     /// rustls's own inside [`io::Error::other`], or the system's.
-    pub fn shake_hands(&self, deadline: Instant, first: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    pub fn handshake(&self, deadline: Instant, first: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         let Some(tls) = &self.shared.tls else { return Ok(()) };
         let mut sealed = [0; N_SEALED_BYTES];
         let mut is_first = true;
@@ -310,7 +311,7 @@ impl Connection {
         }
         if wants_write {
             let _order = lock(&tls.sending);
-            // A new key, or why the other side is not believed; if that does not get through, the next read says so.
+            // A new key, or an alert about the certificate; if it cannot be sent, the next read says so.
             let _ = self.flush(tls, deadline);
         }
         outcome
@@ -354,7 +355,7 @@ impl Connection {
     }
 
     /// # Errors
-    /// `ConnectionAborted` when nobody wants an answer any more.
+    /// `ConnectionAborted` when it was cancelled.
     pub fn check_wanted(&self) -> io::Result<()> {
         match self.cancel.try_recv() {
             Err(TryRecvError::Empty) => Ok(()),
@@ -367,7 +368,7 @@ fn is_slice_over(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
-/// What a broken conversation means, in the words of what was being done.
+/// The finding about a connection that broke while something was being done, which `doing` names.
 #[must_use]
 pub fn broken(error: &io::Error, doing: &str, patience: Duration) -> NetworkFinding {
     match error.kind() {
@@ -383,7 +384,7 @@ pub fn broken(error: &io::Error, doing: &str, patience: Duration) -> NetworkFind
             "Restart the camera. If it answers other programs, check scheme and port: something else may listen there.",
         )
         .unsure(0.7),
-        ErrorKind::ConnectionAborted => given_up(),
+        ErrorKind::ConnectionAborted => cancelled(),
         ErrorKind::UnexpectedEof => NetworkFinding::new(
             "F86",
             FaultKind::ProtocolTrouble,

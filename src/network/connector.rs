@@ -1,4 +1,5 @@
-//! Looking before playing: whether an address resolves, answers, lets us in and has a stream, step by step.
+//! The way to a stream, step by step: find the address, connect, encrypt, ask for the description, log in. Nothing is played
+//! here.
 
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use super::{Certificate, ConnectionParameters, NetworkFinding, StepName, StepOut
 use crate::address::Address;
 use crate::fault::{Fault, FaultKind};
 
-/// What a look found: ready to go on with, on the same connection.
+/// A stream that was found: to be gone on with on the same connection.
 #[derive(Debug)]
 pub enum OpenedStream {
     /// SETUP comes next.
@@ -20,10 +21,11 @@ pub enum OpenedStream {
     Http { stream: HttpStream },
 }
 
-/// Looks at an address: resolves, connects, encrypts, asks for the description of the stream, logs in if the camera wants
-/// it. Each step is told when it is over; the steps are those of [`StepName`] up to `Login`.
+/// Finds the stream of an address: resolves, connects, encrypts, asks for the description of the stream, logs in if the camera
+/// wants it. `tell` gets each step when it is over; the steps are those of [`StepName`] up to `Login`.
 ///
-/// Blocks until [`ConnectionParameters::deadline`] at most, and ends within 100 ms when [`ConnectionParameters::cancel`] is disconnected.
+/// Blocks until [`ConnectionParameters::deadline`] at most, and ends within 100 ms when [`ConnectionParameters::cancel`] is
+/// disconnected.
 ///
 /// # Errors
 /// The first step that failed, in the camera's own words and with its status code.
@@ -31,7 +33,7 @@ pub fn open_stream(access: &ConnectionParameters, tell: &mut dyn FnMut(TestStep)
     Connector::new(access, tell).open().map_err(|finding| finding.fault)
 }
 
-/// One look: whom to tell, and what has been seen on the way.
+/// One try: where to, who gets its steps, and what is known so far.
 pub(super) struct Connector<'a> {
     pub access: &'a ConnectionParameters,
     tell: &'a mut dyn FnMut(TestStep),
@@ -102,25 +104,25 @@ impl<'a> Connector<'a> {
             let peer = socket.peer_addr().map_or_else(|_| String::new(), |peer| peer.to_string());
             Ok((socket, format!("connected to {peer}")))
         })?;
-        let wire = if address.scheme.is_encrypted() {
+        let connection = if address.scheme.is_encrypted() {
             self.step(StepName::Tls, |connector| {
-                let wire = connector.secure(socket)?;
+                let connection = connector.secure(socket)?;
                 let detail = match &connector.certificate {
                     Some(certificate) => {
                         format!("{}, by {}, until {}", certificate.subject, certificate.issuer, certificate.not_after)
                     }
                     None => String::new(),
                 };
-                Ok((wire, detail))
+                Ok((connection, detail))
             })?
         } else {
             self.secure(socket)?
         };
         if address.scheme.is_rtsp() {
-            let (client, description) = self.describe(wire)?;
+            let (client, description) = self.describe(connection)?;
             Ok(OpenedStream::Rtsp { client, description })
         } else {
-            let stream = HttpStream::open(self, wire)?;
+            let stream = HttpStream::open(self, connection)?;
             Ok(OpenedStream::Http { stream })
         }
     }
@@ -134,16 +136,16 @@ impl<'a> Connector<'a> {
         secure(self.access, &self.access.address, socket, deadline, &mut self.certificate)
     }
 
-    /// Another connection to the same camera, without a word about it.
+    /// Another connection to the same camera, which is no step of its own.
     pub fn connect_again(&mut self) -> Result<Connection, NetworkFinding> {
         let socket = self.connect()?;
         self.secure(socket)
     }
 
-    fn describe(&mut self, wire: Connection) -> Result<(RtspClient, SessionDescription), NetworkFinding> {
+    fn describe(&mut self, connection: Connection) -> Result<(RtspClient, SessionDescription), NetworkFinding> {
         let address = &self.access.address;
         let url = address.request_url();
-        let mut client = RtspClient::new(wire, address);
+        let mut client = RtspClient::new(connection, address);
         let started = Instant::now();
         match client.ask_once(&RtspRequest::new("OPTIONS", &url, &[]), self.step_deadline()) {
             Ok(response) if response.status().is_success() => {
@@ -183,8 +185,8 @@ impl<'a> Connector<'a> {
         // Some cameras close behind each refusal: that says nothing about the login.
         if asked.as_ref().is_err_and(|finding| finding.fault.kind == FaultKind::ProtocolTrouble) {
             asked = match self.connect_again() {
-                Ok(wire) => {
-                    client = client.again(wire, address);
+                Ok(connection) => {
+                    client = client.again(connection, address);
                     client.ask(&describe, self.step_deadline())
                 }
                 Err(finding) => Err(finding),
@@ -209,7 +211,7 @@ impl<'a> Connector<'a> {
         }
     }
 
-    /// Tells how a step went whose work is done.
+    /// Tells of a step that was carried out before.
     pub fn step_with<T: StepDetail>(
         &mut self,
         name: StepName,
@@ -228,7 +230,7 @@ impl<'a> Connector<'a> {
     }
 }
 
-/// What can be said of a step's result.
+/// What a step's result says in the list of steps.
 pub(super) trait StepDetail {
     fn detail(&self) -> String;
 }
@@ -269,7 +271,7 @@ fn secure(
     }
 }
 
-/// All of the way to an address, in one step.
+/// Connects to another address, as one step: after a redirect.
 pub(super) fn reach(
     access: &ConnectionParameters,
     address: &Address,

@@ -22,12 +22,12 @@ const MAX_REDIRECTS: usize = 5;
 const MAX_SKIPPED_BYTES: usize = 1 << 20;
 const N_READ_BYTES: usize = 16_384;
 
-/// A camera that serves pictures over HTTP, logged in at.
+/// A connection to a camera that serves pictures over HTTP, after the login.
 pub struct HttpStream {
     access: ConnectionParameters,
     /// After redirects.
     address: Address,
-    wire: Connection,
+    connection: Connection,
     login: Login,
     kind: HttpStreamKind,
     body: Body,
@@ -83,7 +83,7 @@ impl ResponseHead {
         self.headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// As in `404 Not OpenedStream`.
+    /// As in `404 Not Found`.
     fn status_line(&self) -> String {
         format!("{} {}", self.status, self.reason).trim_end().to_owned()
     }
@@ -91,13 +91,13 @@ impl ResponseHead {
 
 impl HttpStream {
     /// Asks for the stream and logs in, and tells of the steps `Get` and `Login`.
-    pub(super) fn open(connector: &mut Connector<'_>, wire: Connection) -> Result<Self, NetworkFinding> {
+    pub(super) fn open(connector: &mut Connector<'_>, connection: Connection) -> Result<Self, NetworkFinding> {
         let access = connector.access.clone();
         let mut stream = Self {
             address: access.address.clone(),
             login: Login::new(&access.address),
             access,
-            wire,
+            connection,
             kind: HttpStreamKind::Pictures,
             body: Body::default(),
             splitter: JpegSplitter::default(),
@@ -155,11 +155,11 @@ impl HttpStream {
 
     /// The connection itself: closing it ends a wait for a picture. Snapshots may use another for each.
     #[must_use]
-    pub fn wire(&self) -> &Connection {
-        &self.wire
+    pub fn connection(&self) -> &Connection {
+        &self.connection
     }
 
-    /// The next whole JPEG, of 16 MiB at most. A snapshot is asked for; at which pace is the caller's affair.
+    /// The next whole JPEG, of 16 MiB at most. For a snapshot a request is sent; how often is up to the caller.
     ///
     /// # Errors
     /// None came by the deadline, the stream ended, or it is none.
@@ -183,14 +183,14 @@ impl HttpStream {
                 return Ok(picture);
             }
             if self.splitter.n_skipped() > MAX_SKIPPED_BYTES {
-                self.wire.close();
+                self.connection.close();
                 return Err(no_stream(format!(
                     "the camera has sent {} KiB, and no JPEG is among it",
                     self.splitter.n_skipped() >> 10
                 )));
             }
             some.clear();
-            match self.body.read(&self.wire, &mut some, deadline) {
+            match self.body.read(&self.connection, &mut some, deadline) {
                 Ok(true) => self.splitter.push(&some),
                 Ok(false) if self.n_pictures == 0 || self.kind == HttpStreamKind::Snapshot => {
                     return Err(no_stream("the answer ended before there was a whole picture".into()));
@@ -306,8 +306,8 @@ impl HttpStream {
 
     /// Another connection.
     fn reach(&mut self, deadline: Instant) -> Result<(), NetworkFinding> {
-        self.wire.close();
-        self.wire = reach(&self.access, &self.address, deadline)?;
+        self.connection.close();
+        self.connection = reach(&self.access, &self.address, deadline)?;
         self.body = Body::default();
         self.is_wire_used = false;
         Ok(())
@@ -316,7 +316,7 @@ impl HttpStream {
     /// One request and the head of its answer, and whether the login went with it.
     fn get(&mut self, deadline: Instant) -> Result<(ResponseHead, bool), NetworkFinding> {
         let patience = deadline.saturating_duration_since(Instant::now());
-        if self.is_wire_used && !self.body.finish(&self.wire, deadline) {
+        if self.is_wire_used && !self.body.finish(&self.connection, deadline) {
             self.reach(deadline)?;
         }
         self.splitter = JpegSplitter::default();
@@ -330,7 +330,7 @@ impl HttpStream {
             request += &format!("Authorization: {login}\r\n");
         }
         request += "\r\n";
-        let sent = self.wire.write_all(request.as_bytes(), deadline);
+        let sent = self.connection.write_all(request.as_bytes(), deadline);
         let head = match sent {
             Ok(()) => self.head(deadline),
             Err(error) => Err(HttpReadError::Io(error)),
@@ -339,7 +339,7 @@ impl HttpStream {
             // A connection that was kept may have been closed meanwhile.
             Err(HttpReadError::Io(error)) if self.is_wire_used && error.kind() != ErrorKind::TimedOut => {
                 self.reach(deadline)?;
-                let sent = self.wire.write_all(request.as_bytes(), deadline);
+                let sent = self.connection.write_all(request.as_bytes(), deadline);
                 sent.map_err(HttpReadError::Io).and_then(|()| self.head(deadline))
             }
             head => head,
@@ -351,7 +351,7 @@ impl HttpStream {
             }
             Err(HttpReadError::Io(error)) => Err(broken(&error, "GET", patience)),
             Err(HttpReadError::TooLong) => {
-                self.wire.close();
+                self.connection.close();
                 let message =
                     "the head of the camera's answer is longer than any should be, and was not read to its end";
                 Err(NetworkFinding::new("F95", FaultKind::ProtocolTrouble, message))
@@ -401,7 +401,7 @@ impl HttpStream {
                     return Err(HttpReadError::Foreign(raw.get(..n).unwrap_or_default().to_vec()));
                 }
             }
-            match self.wire.read(&mut read, deadline) {
+            match self.connection.read(&mut read, deadline) {
                 Ok(0) => return Err(HttpReadError::Io(ErrorKind::UnexpectedEof.into())),
                 Ok(n) => self.body.raw.extend_from_slice(read.get(..n).unwrap_or_default()),
                 Err(error) => return Err(HttpReadError::Io(error)),
@@ -409,7 +409,7 @@ impl HttpStream {
         }
     }
 
-    /// What an answer is good for.
+    /// What can be done with an answer.
     fn judge(&mut self, head: &ResponseHead, deadline: Instant) -> Result<HttpStreamKind, NetworkFinding> {
         let words = self.login.mask(&head.status_line());
         let said = format!("the camera answers GET with {words}");
@@ -459,7 +459,7 @@ impl HttpStream {
             let kind: String = content_type.chars().take(60).collect();
             format!("{}, which is no JPEG", self.login.mask(&kind))
         };
-        self.wire.close();
+        self.connection.close();
         let finding = NetworkFinding::new("F95", FaultKind::NoStream, format!("{said}, and {what}"));
         Err(if is_html {
             finding.with_advice(
@@ -474,7 +474,7 @@ impl HttpStream {
     fn begin(&mut self, deadline: Instant) -> Vec<u8> {
         let mut begin = Vec::new();
         while begin.len() < 1_024 {
-            match self.body.read(&self.wire, &mut begin, deadline) {
+            match self.body.read(&self.connection, &mut begin, deadline) {
                 Ok(true) => {}
                 _ => break,
             }

@@ -63,7 +63,7 @@ impl Login {
     }
 
     /// Takes a 401 in. `was_sent`: the request had the login with it; `is_again`: this request was answered before.
-    /// `challenge` is what `WWW-Authenticate` says, `words` how the camera put its refusal.
+    /// `challenge` is what `WWW-Authenticate` says, `words` the camera's text of the refusal.
     ///
     /// # Errors
     /// The request is not to be sent again (F83).
@@ -88,7 +88,7 @@ impl Login {
                 }
                 _ => (false, false),
             };
-            // A nonce may have grown old without a word about it; the password then was right before.
+            // A nonce may have expired without `stale=true`: the password was accepted before.
             let is_worth_it = is_other && (is_stale || self.is_proven) && !is_again;
             if let (true, Ok(client)) = (is_worth_it, client) {
                 self.client = Some(client);

@@ -1,8 +1,9 @@
 //! RTSP (RFC 2326): requests and their answers, and what travels between them.
 //!
-//! A [`RtspClient`] is a conversation that one thread holds. [`RtspClient::split`] makes it one that two threads hold: [`RequestHalf`]
-//! asks, [`PacketHalf`] hears, and hands the answers over. Either way the login is added here, and sent once; the session is
-//! ended when the asking half is dropped, so that the camera does not keep a place for a viewer who has gone.
+//! An [`RtspClient`] is a conversation that one thread holds. [`RtspClient::split`] makes it one that two threads hold:
+//! [`RequestHalf`] sends requests, [`PacketHalf`] reads packets and hands the answers over. Either way the login is added here,
+//! and sent once. Dropping the half that sends ends the session, so that the camera does not keep a place for a viewer who has
+//! gone. What the packets hold is read in `rtp.rs`.
 
 mod reader;
 
@@ -21,11 +22,11 @@ use super::login::Login;
 use crate::address::Address;
 use crate::fault::{Fault, FaultKind};
 
-/// Packets that wait for somebody while an answer is waited for; more are dropped, the oldest first.
+/// Packets that are kept while an answer is waited for; of more the oldest are dropped.
 const MAX_WAITING: usize = 4_096;
-/// Good-bye may take so long to be sent, and to be answered.
-const TEARDOWN_PATIENCE: Duration = Duration::from_millis(400);
-/// Of a session whose camera does not say how long it lives without a sign of life (RFC 2326, 12.37).
+/// How long TEARDOWN may take to be sent, and as long again to be answered.
+const TEARDOWN_DEADLINE: Duration = Duration::from_millis(400);
+/// How long a session lives without a request, if the camera does not say (RFC 2326, 12.37).
 const SESSION_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// An answer, with its status, headers and body as the camera gave them.
@@ -64,9 +65,9 @@ pub struct RtspClient {
 
 impl RtspClient {
     #[must_use]
-    pub fn new(wire: Connection, address: &Address) -> Self {
+    pub fn new(connection: Connection, address: &Address) -> Self {
         let requests = RequestHalf {
-            wire: wire.clone(),
+            connection: connection.clone(),
             login: Login::new(address),
             n_asked: 0,
             session: None,
@@ -75,7 +76,7 @@ impl RtspClient {
         };
         Self {
             requests,
-            packets: PacketHalf { hearing: MessageReader::new(wire), waiting: VecDeque::new(), answers: None },
+            packets: PacketHalf { reader: MessageReader::new(connection), waiting: VecDeque::new(), answers: None },
         }
     }
 
@@ -92,10 +93,10 @@ impl RtspClient {
         let Self { requests, packets } = self;
         requests.exchange(request, deadline, &mut |cseq, doing, patience| {
             loop {
-                match packets.hearing.next(deadline, doing, patience)? {
-                    Incoming::RtspResponse(response) if is_answer(&response, cseq) => return Ok(response),
-                    Incoming::InterleavedData(data) => packets.keep(data),
-                    Incoming::RtspResponse(_) | Incoming::RtspRequest => {}
+                match packets.reader.next(deadline, doing, patience)? {
+                    Incoming::Response(response) if is_answer(&response, cseq) => return Ok(response),
+                    Incoming::Data(data) => packets.keep(data),
+                    Incoming::Response(_) | Incoming::Request => {}
                 }
             }
         })
@@ -112,10 +113,10 @@ impl RtspClient {
         let patience = deadline.saturating_duration_since(Instant::now());
         let (cseq, _) = requests.send(request, deadline)?;
         loop {
-            match packets.hearing.next(deadline, doing, patience)? {
-                Incoming::RtspResponse(response) if is_answer(&response, cseq) => return Ok(response),
-                Incoming::InterleavedData(data) => packets.keep(data),
-                Incoming::RtspResponse(_) | Incoming::RtspRequest => {}
+            match packets.reader.next(deadline, doing, patience)? {
+                Incoming::Response(response) if is_answer(&response, cseq) => return Ok(response),
+                Incoming::Data(data) => packets.keep(data),
+                Incoming::Response(_) | Incoming::Request => {}
             }
         }
     }
@@ -138,7 +139,7 @@ impl RtspClient {
     }
 
     pub(super) fn check_wanted(&self) -> Result<(), NetworkFinding> {
-        let wanted = self.requests.wire.check_wanted();
+        let wanted = self.requests.connection.check_wanted();
         wanted.map_err(|error| broken(&error, "the stream", Duration::ZERO))
     }
 
@@ -148,8 +149,8 @@ impl RtspClient {
     }
 
     /// The same conversation on another connection, with what is known of the login.
-    pub(super) fn again(mut self, wire: Connection, address: &Address) -> Self {
-        let mut client = Self::new(wire, address);
+    pub(super) fn again(mut self, connection: Connection, address: &Address) -> Self {
+        let mut client = Self::new(connection, address);
         std::mem::swap(&mut client.requests.login, &mut self.requests.login);
         client
     }
@@ -167,11 +168,11 @@ impl RtspClient {
 
     /// The connection itself.
     #[must_use]
-    pub fn wire(&self) -> &Connection {
-        &self.requests.wire
+    pub fn connection(&self) -> &Connection {
+        &self.requests.connection
     }
 
-    /// For two threads. Drop [`RequestHalf`] first: the camera's answer to its good-bye is still heard then.
+    /// For two threads. Drop [`RequestHalf`] first: then the camera's answer to TEARDOWN is still read.
     #[must_use]
     pub fn split(mut self) -> (RequestHalf, PacketHalf) {
         let (sender, receiver) = bounded(16);
@@ -181,21 +182,24 @@ impl RtspClient {
     }
 }
 
-/// The half that asks. Dropping it ends the session, which takes 0.8 s at most.
+/// The half that sends requests. Dropping it ends the session, which takes 0.8 s at most.
 pub struct RequestHalf {
-    wire: Connection,
+    connection: Connection,
     login: Login,
     n_asked: u32,
     session: Option<Session>,
     /// What TEARDOWN names.
     url: String,
-    /// From the half that hears, if that is on a thread of its own.
+    /// From the half that reads, if that is on a thread of its own.
     answers: Option<Receiver<RtspResponse>>,
 }
 
 impl fmt::Debug for RequestHalf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Requests").field("login", &self.login).field("session", &self.session).finish_non_exhaustive()
+        f.debug_struct("RequestHalf")
+            .field("login", &self.login)
+            .field("session", &self.session)
+            .finish_non_exhaustive()
     }
 }
 
@@ -205,7 +209,7 @@ struct Session {
     timeout: Duration,
 }
 
-/// Hears the answer with this `CSeq`; is told what is being done, and how long it has.
+/// Waits for the answer with this `CSeq`. The text says what is being done, for messages; the duration is the time that it has.
 type ReceiveResponse<'a> = dyn FnMut(u32, &str, Duration) -> Result<RtspResponse, NetworkFinding> + 'a;
 
 impl RequestHalf {
@@ -215,7 +219,7 @@ impl RequestHalf {
     /// As [`RtspClient::request`].
     pub fn request(&mut self, request: &RtspRequest<'_>, deadline: Instant) -> Result<RtspResponse, Fault> {
         let answers = self.answers.clone();
-        let hear: &mut ReceiveResponse<'_> = &mut |cseq, doing, patience| {
+        let receive: &mut ReceiveResponse<'_> = &mut |cseq, doing, patience| {
             let gone = || broken(&ErrorKind::UnexpectedEof.into(), doing, patience);
             let answers = answers.as_ref().ok_or_else(gone)?;
             loop {
@@ -227,7 +231,7 @@ impl RequestHalf {
                 }
             }
         };
-        self.exchange(request, deadline, hear).map_err(|finding| finding.fault)
+        self.exchange(request, deadline, receive).map_err(|finding| finding.fault)
     }
 
     /// A piece of interleaved data for the camera: receiver reports mostly.
@@ -239,11 +243,11 @@ impl RequestHalf {
         let mut bytes = vec![b'$', channel];
         bytes.extend_from_slice(&length.to_be_bytes());
         bytes.extend_from_slice(payload);
-        let sent = self.wire.write_all(&bytes, deadline);
+        let sent = self.connection.write_all(&bytes, deadline);
         sent.map_err(|error| broken(&error, "a report", Duration::ZERO).fault)
     }
 
-    /// The session's number, and how long it lives without a sign of life.
+    /// The session's number, and how long it lives without a request.
     #[must_use]
     pub fn session(&self) -> Option<(&str, Duration)> {
         self.session.as_ref().map(|session| (session.id.as_str(), session.timeout))
@@ -256,21 +260,21 @@ impl RequestHalf {
 
     /// The connection itself: closing it ends both halves.
     #[must_use]
-    pub fn wire(&self) -> &Connection {
-        &self.wire
+    pub fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     fn exchange(
         &mut self,
         request: &RtspRequest<'_>,
         deadline: Instant,
-        hear: &mut ReceiveResponse<'_>,
+        receive: &mut ReceiveResponse<'_>,
     ) -> Result<RtspResponse, NetworkFinding> {
         let patience = deadline.saturating_duration_since(Instant::now());
         let mut is_again = false;
         loop {
             let (cseq, had_login) = self.send(request, deadline)?;
-            let response = hear(cseq, request.method, patience)?;
+            let response = receive(cseq, request.method, patience)?;
             if u16::from(response.status()) != 401 {
                 self.take_in(request, &response, had_login);
                 return Ok(response);
@@ -336,9 +340,9 @@ impl RequestHalf {
         head += "\r\n";
         let bytes = [head.as_bytes(), body].concat();
         let patience = deadline.saturating_duration_since(Instant::now());
-        match self.wire.write_all(&bytes, deadline) {
+        match self.connection.write_all(&bytes, deadline) {
             Ok(()) => Ok((self.n_asked, login.is_some())),
-            // It may have said why before it closed: that is heard next.
+            // The camera may have said why before it closed: that is read next.
             Err(error) if error.kind() == ErrorKind::BrokenPipe && self.n_asked == 1 => Ok((self.n_asked, false)),
             Err(error) => Err(broken(&error, method, patience)),
         }
@@ -350,36 +354,36 @@ impl Drop for RequestHalf {
         if self.session.is_none() {
             return;
         }
-        self.wire = self.wire.regardless();
+        self.connection = self.connection.uncancelled();
         let url = self.url.clone();
-        let deadline = Instant::now() + TEARDOWN_PATIENCE;
+        let deadline = Instant::now() + TEARDOWN_DEADLINE;
         let Ok((cseq, _)) = self.send(&RtspRequest::new("TEARDOWN", &url, &[]), deadline) else { return };
-        let deadline = Instant::now() + TEARDOWN_PATIENCE;
+        let deadline = Instant::now() + TEARDOWN_DEADLINE;
         if let Some(answers) = &self.answers {
             loop {
                 match answers.recv_deadline(deadline) {
                     Ok(response) if !is_answer(&response, cseq) => {}
-                    Ok(_) | Err(RecvTimeoutError::Timeout) => return self.wire.close(),
+                    Ok(_) | Err(RecvTimeoutError::Timeout) => return self.connection.close(),
                     Err(RecvTimeoutError::Disconnected) => break,
                 }
             }
         }
-        // A connection that is closed with packets unread is reset, and the good-bye may be lost with it.
+        // A connection that is closed with packets unread is reset, and the request to end the session may be lost with it.
         let mut read = [0; N_READ_BYTES];
-        while let Ok(n @ 1..) = self.wire.read(&mut read, deadline) {
+        while let Ok(n @ 1..) = self.connection.read(&mut read, deadline) {
             let has_answer = read.get(..n).is_some_and(|read| read.windows(5).any(|window| window == b"RTSP/"));
             if has_answer || Instant::now() > deadline {
                 break;
             }
         }
-        self.wire.close();
+        self.connection.close();
     }
 }
 
-/// The half that hears.
+/// The half that reads.
 #[derive(Debug)]
 pub struct PacketHalf {
-    hearing: MessageReader,
+    reader: MessageReader,
     waiting: VecDeque<InterleavedData>,
     answers: Option<Sender<RtspResponse>>,
 }
@@ -398,15 +402,15 @@ impl PacketHalf {
             return Ok(Some(data));
         }
         loop {
-            match self.hearing.hear(deadline) {
-                Ok(Incoming::InterleavedData(data)) => return Ok(Some(data)),
-                Ok(Incoming::RtspResponse(response)) => {
+            match self.reader.receive(deadline) {
+                Ok(Incoming::Data(data)) => return Ok(Some(data)),
+                Ok(Incoming::Response(response)) => {
                     if let Some(answers) = &self.answers {
                         // Nobody waits for an answer that comes too late.
                         let _ = answers.try_send(response);
                     }
                 }
-                Ok(Incoming::RtspRequest) => {}
+                Ok(Incoming::Request) => {}
                 Err(RtspReadError::Io(error)) if error.kind() == ErrorKind::TimedOut => return Ok(None),
                 Err(unheard) => return Err(unheard.finding("the stream", Duration::ZERO)),
             }
@@ -427,7 +431,7 @@ fn is_answer(response: &RtspResponse, cseq: u32) -> bool {
     said.is_none_or(|said| said == cseq)
 }
 
-/// As in `404 Not OpenedStream`.
+/// As in `404 Not Found`.
 #[must_use]
 pub fn status_line(response: &RtspResponse) -> String {
     format!("{} {}", u16::from(response.status()), response.reason_phrase()).trim_end().to_owned()

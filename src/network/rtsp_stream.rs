@@ -1,4 +1,4 @@
-//! A session of RTSP for looking at its packets: SETUP, PLAY, packets over TCP or UDP, TEARDOWN.
+//! An RTSP session whose packets are measured and not decoded: SETUP, PLAY, packets over TCP or UDP, TEARDOWN.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -11,13 +11,13 @@ use super::rtsp::{RtspClient, RtspRequest, RtspResponse, refusal};
 use super::sdp::SessionDescription;
 use crate::fault::FaultKind;
 
-/// How long a socket is read before it is asked whether that is still wanted.
+/// How long a socket is read before it is looked whether that was cancelled.
 const SLICE: Duration = Duration::from_millis(50);
 /// RTP has an even port, RTCP the next one (RFC 3550, section 11); how often a free pair is looked for.
 const MAX_PORT_TRIES: usize = 30;
 /// The largest UDP datagram.
 const MAX_DATAGRAM: usize = 65_535;
-/// Before the session is forgotten, a sign of life is given.
+/// The session is kept alive by a request each time this part of its time-out is over.
 const KEEP_ALIVE_PART: u32 = 2;
 
 /// One stream of a camera.
@@ -70,7 +70,7 @@ impl RtspStream {
             return Err(refusal);
         }
         let agreed = response.header(&TRANSPORT).map_or("", |value| value.as_str()).to_owned();
-        let peer = self.client.wire().peer().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+        let peer = self.client.connection().peer().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
         self.way = match sockets {
             Some((rtp, rtcp, _)) => {
                 punch(&rtp, &rtcp, peer, &response);
@@ -115,7 +115,7 @@ impl RtspStream {
                             bytes.truncate(n);
                             return Ok(Some(bytes));
                         }
-                        // Somebody else's; or the camera says that nobody listens where the way was opened.
+                        // From elsewhere; or an ICMP error about the packets that opened the firewall.
                         Ok(_) => {}
                         Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
                         Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
@@ -142,7 +142,7 @@ impl RtspStream {
         self.alive_at = Instant::now();
         let url = self.description.url.clone();
         let patience = Duration::from_secs(2);
-        // Whatever it answers, it has heard.
+        // Any answer keeps the session alive.
         self.client.ask(&RtspRequest::new("OPTIONS", &url, &[]), Instant::now() + patience).map(drop)
     }
 
@@ -150,7 +150,7 @@ impl RtspStream {
     pub fn tear_down(&mut self, deadline: Instant) {
         if self.client.session().is_some() {
             let url = self.description.url.clone();
-            // One that has gone needs no good-bye.
+            // A camera that has gone needs no TEARDOWN.
             let _ = self.client.ask(&RtspRequest::new("TEARDOWN", &url, &[]), deadline);
             self.client.forget_waiting();
         }
@@ -159,7 +159,7 @@ impl RtspStream {
 
     /// An even port and the next.
     fn sockets(&self) -> Result<(UdpSocket, UdpSocket, u16), NetworkFinding> {
-        let local = self.client.wire().local().map(|local| local.ip());
+        let local = self.client.connection().local().map(|local| local.ip());
         let any: IpAddr = match local {
             Ok(IpAddr::V6(_)) => Ipv6Addr::UNSPECIFIED.into(),
             _ => Ipv4Addr::UNSPECIFIED.into(),
@@ -183,7 +183,7 @@ impl RtspStream {
     }
 }
 
-/// Packets from inside open the way through many firewalls; players do the same.
+/// Packets from inside open many firewalls for the answers; players do the same.
 fn punch(rtp: &UdpSocket, rtcp: &UdpSocket, camera: IpAddr, response: &RtspResponse) {
     let transport = response.header(&TRANSPORT).map_or("", |value| value.as_str());
     let Some(port) = parameter(transport, "server_port=") else { return };
@@ -198,7 +198,7 @@ fn parameter(transport: &str, key: &str) -> Option<u16> {
     value.split(['-', ',']).next()?.trim().parse().ok()
 }
 
-/// The camera agreed to send, and did not.
+/// The finding about a camera that agreed to send, and did not.
 pub fn nothing_came(is_over_udp: bool, patience: Duration) -> NetworkFinding {
     let waited = patience.as_secs_f64();
     if is_over_udp {

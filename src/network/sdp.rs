@@ -1,5 +1,9 @@
 //! What a camera says about its stream (RFC 4566 as RTSP uses it, RFC 2326 appendix C).
 
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
 use crate::frame::Size;
 
 use super::sps;
@@ -189,28 +193,16 @@ fn parameter_sets(fmtp: &str) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// RFC 4648, section 4; padding may be missing.
+/// RFC 4648, section 4, as cameras write it: padding may be missing, and bits that mean nothing may be set.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
 fn base64(text: &str) -> Option<Vec<u8>> {
-    let digits = text.trim().trim_end_matches('=');
-    let mut bytes = Vec::with_capacity(digits.len() * 3 / 4);
-    let (mut bits, mut n_bits) = (0_u32, 0_u32);
-    for digit in digits.bytes() {
-        let value = match digit {
-            b'A'..=b'Z' => digit - b'A',
-            b'a'..=b'z' => digit - b'a' + 26,
-            b'0'..=b'9' => digit - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = (bits << 6 | u32::from(value)) & 0xffff;
-        n_bits += 6;
-        if n_bits >= 8 {
-            n_bits -= 8;
-            bytes.push(u8::try_from(bits >> n_bits & 0xff).ok()?);
-        }
-    }
-    Some(bytes)
+    LENIENT.decode(text.trim()).ok()
 }
 
 #[cfg(test)]

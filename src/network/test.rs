@@ -17,12 +17,12 @@ use crate::settings::Transport;
 
 /// A stream that pauses for longer has stopped.
 const STALL: Duration = Duration::from_secs(3);
-/// A key frame that comes later makes everybody wait who tunes in (F92).
+/// With a later key frame everybody waits who begins to watch (F92).
 const MAX_KEY_FRAME_WAIT: Duration = Duration::from_secs(2);
 const MAX_KEY_FRAME_SECS: f64 = 5.0;
 /// F88.
 const MAX_LOSS_PERCENT: f64 = 0.1;
-/// More than a network that is uneven makes of itself within the time of watching (F93).
+/// More than the varying delay of a network makes of itself while it is watched (F93).
 const MAX_DELAY_GROWTH_MS: f64 = 300.0;
 /// A snapshot is asked for no more often.
 const SNAPSHOT_PERIOD: Duration = Duration::from_secs(1);
@@ -54,10 +54,10 @@ const HTTP_STEPS: [StepName; 8] = [
 ];
 
 /// Tests a network camera, step by step; `watch` is how long packets or pictures are measured. Each step is told when it is
-/// over, and those that were not carried out as skipped. Opens one connection mostly, and ends what it began.
+/// over, and those that were not carried out as skipped. Opens one connection in most cases, and ends each session that it has begun.
 ///
-/// Blocks for the sum of its steps: each has [`ConnectionParameters::step_deadline`], to which `watch` comes; [`ConnectionParameters::deadline`] ends
-/// all of it, and disconnecting [`ConnectionParameters::cancel`] within 100 ms.
+/// Blocks for the sum of its steps: each has [`ConnectionParameters::step_deadline`], to which `watch` comes;
+/// [`ConnectionParameters::deadline`] ends all of it, and so does disconnecting [`ConnectionParameters::cancel`], within 100 ms.
 pub fn test(access: &ConnectionParameters, watch: Duration, tell: &mut dyn FnMut(TestStep)) -> ConnectionTestResult {
     let mut steps: Vec<TestStep> = Vec::new();
     let mut told = |step: TestStep| {

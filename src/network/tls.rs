@@ -1,7 +1,7 @@
-//! Encryption: whom the camera's certificate convinces, and in words why not.
+//! Encryption: whether the camera's certificate is trusted, and if not, why, in a sentence.
 //!
 //! A certificate is trusted if an authority of this computer vouches for it (`SSL_CERT_FILE` and `SSL_CERT_DIR` name
-//! others), or if it is the very one that somebody has looked at and trusted, by its fingerprint. Nothing is ever taken unseen.
+//! others), or if it is the very one that somebody has looked at and trusted, by its fingerprint. No other is accepted.
 
 use std::io;
 use std::net::TcpStream;
@@ -58,17 +58,17 @@ pub fn secure(
         .dangerous()
         .with_custom_certificate_verifier(Arc::clone(&verifier) as Arc<dyn ServerCertVerifier>)
         .with_no_client_auth();
-    // A zone (fe80::1%eth0) is this computer's own affair.
+    // A zone (fe80::1%eth0) has a meaning on this computer only.
     let host = address.host.split('%').next().unwrap_or_default().to_owned();
     let name = ServerName::try_from(host.clone())
         .map_err(|_| untrusted(format!("no certificate can be for a camera of the name {host}")))?;
     let connection = ClientConnection::new(Arc::new(config), name)
         .map_err(|error| untrusted(format!("this program cannot encrypt: {error}")))?;
     let patience = deadline.saturating_duration_since(started);
-    let wire =
+    let connection =
         Connection::new(socket, Some(connection), cancel).map_err(|error| broken(&error, "the greeting", patience))?;
     let mut plain: Option<String> = None;
-    let shaken = wire.shake_hands(deadline, &mut |bytes| {
+    let shaken = connection.handshake(deadline, &mut |bytes| {
         if matches!(bytes.first(), Some(0x14..=0x17)) {
             return Ok(());
         }
@@ -76,8 +76,8 @@ pub fn secure(
         Err(io::ErrorKind::InvalidData.into())
     });
     *shown = verifier.shown.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let Err(error) = shaken else { return Ok(wire) };
-    wire.close();
+    let Err(error) = shaken else { return Ok(connection) };
+    connection.close();
     if let Some(words) = plain {
         let words =
             if words.starts_with(|c: char| c.is_ascii_alphanumeric()) { format!(": {words}") } else { String::new() };

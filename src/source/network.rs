@@ -415,7 +415,7 @@ struct Http {
     got: Got,
     name: String,
     frame_deadline: Duration,
-    wire: Connection,
+    connection: Connection,
     is_over: Arc<AtomicBool>,
 }
 
@@ -446,7 +446,7 @@ impl Http {
             },
             name: request.spec.to_string(),
             frame_deadline: request.frame_deadline,
-            wire: stream.wire().clone(),
+            connection: stream.connection().clone(),
             is_over: Arc::clone(&is_over),
         };
         let patience = request.first_frame_deadline;
@@ -484,7 +484,7 @@ fn read_pictures(
 impl Drop for Http {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Relaxed);
-        self.wire.close();
+        self.connection.close();
     }
 }
 

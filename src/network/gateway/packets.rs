@@ -1,4 +1,5 @@
-//! Packets on their way from the camera: over TCP or UDP, in order, counted, and none before the first key frame.
+//! Packets from the camera to the player: over TCP or UDP, in order, counted, and none before the first key frame. They are
+//! passed on as they came.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -21,7 +22,7 @@ const RECEIVER_REPORT: [u8; 8] = [0x80, 201, 0, 1, 0x43, 0x43, 0x43, 0x43];
 
 /// How the packets travel.
 pub enum PacketSource {
-    /// Within the conversation, on this channel.
+    /// Interleaved with the answers, on this channel.
     Tcp {
         channel: u8,
     },
@@ -32,7 +33,7 @@ pub enum PacketSource {
 pub struct Udp {
     rtp: UdpSocket,
     rtcp: UdpSocket,
-    /// Others are not listened to.
+    /// Packets from other addresses are left out.
     from: IpAddr,
     reports_to: Option<SocketAddr>,
     report_due: Instant,
@@ -68,12 +69,12 @@ impl Udp {
         Ok(self.rtp.local_addr()?.port())
     }
 
-    /// Takes in from where the camera sends. Something is sent there, so that firewalls let the answers through.
+    /// `source` is from where the camera has agreed to send. Something is sent there, so that firewalls let its packets through.
     pub fn on_agreed(&mut self, source: Option<IpAddr>, ports: Option<(u16, u16)>) {
         self.from = source.unwrap_or(self.from);
         if let Some((rtp, rtcp)) = ports {
             self.reports_to = Some(SocketAddr::new(self.from, rtcp));
-            // Version 2, nothing else. What does not arrive is missed by nobody.
+            // Version 2, nothing else. Nothing depends on its arrival.
             let _ = self.rtp.send_to(&[0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], (self.from, rtp));
             let _ = self.rtcp.send_to(&RECEIVER_REPORT, (self.from, rtcp));
         }
@@ -152,7 +153,7 @@ impl ReorderBuffer {
     }
 }
 
-/// Opens with the first key frame, and counts what is lost.
+/// Lets packets through from the first key frame on, and counts what is lost.
 pub struct KeyFrameGate {
     codec: Codec,
     is_open: bool,
@@ -186,7 +187,7 @@ impl KeyFrameGate {
         let is_key = parsed.is_key(self.codec).unwrap_or(true);
         if let Some(expected) = self.expected {
             let gap = sequence.wrapping_sub(expected);
-            // More is a camera that counts anew, or a packet that comes late.
+            // A larger gap is a camera that counts anew, or a packet that comes late.
             if gap < 1_000 {
                 self.n_lost += u64::from(gap);
             }

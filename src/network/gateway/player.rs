@@ -1,4 +1,4 @@
-//! The player's side: a server with one stream for one client on this computer.
+//! The player's side of the gateway: an RTSP server with one stream for one client on this computer.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -10,24 +10,24 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use rtsp_types::headers::{CONTENT_BASE, CONTENT_TYPE, CSEQ, PUBLIC, SESSION, TRANSPORT};
 use rtsp_types::{Message, Method, ParseError, Response, StatusCode, Version};
 
-/// How often it is looked whether the player has come.
+/// How often is looked whether the player has connected.
 const POLL: Duration = Duration::from_millis(2);
-/// How long it may take to come; FFmpeg does at once.
-const ARRIVAL: Duration = Duration::from_secs(10);
-/// How long a stranger may take to say its first word, so that it does not keep the player from coming.
-const FIRST_WORD: Duration = Duration::from_secs(1);
+/// How long the player may take to connect; FFmpeg does at once.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+/// How long another program that connects may take to send a request, so that it does not keep the player out.
+const FIRST_REQUEST_DEADLINE: Duration = Duration::from_secs(1);
 /// How long the player may leave packets unread. Then it has stopped.
-const WRITE: Duration = Duration::from_secs(5);
+const WRITE_DEADLINE: Duration = Duration::from_secs(5);
 /// A player's requests are short.
 const MAX_REQUEST: usize = 64 << 10;
 
-/// A port at which the player is awaited.
+/// An open port, to which the player is to connect.
 pub struct PlayerServer {
     listener: TcpListener,
     dialogue: PlayerDialogue,
 }
 
-/// What is said to the player.
+/// What the player is answered.
 struct PlayerDialogue {
     port: u16,
     token: String,
@@ -63,8 +63,8 @@ impl PlayerServer {
         self.dialogue.url()
     }
 
-    /// Answers the player until it goes. `ready` gets it when it wants its packets, `is_over` is disconnected when it is not
-    /// awaited any more, `came` is told the connection that ends it.
+    /// Answers the player until it disconnects. `ready` gets the player when it has asked for packets (PLAY); `is_over` is
+    /// disconnected when the player is not wanted any more; `came` gets its connection, so that it can be closed from outside.
     pub fn serve(self, ready: &Sender<PlayerConnection>, is_over: &Receiver<()>, came: impl FnOnce(TcpStream)) {
         let Some((stream, buffer)) = self.accept(is_over) else { return };
         let Self { listener, dialogue } = self;
@@ -77,13 +77,13 @@ impl PlayerServer {
         let _ = dialogue.converse(reading, buffer, &writing, ready);
     }
 
-    /// The first one that knows the token, and what it has said so far.
+    /// The first client that knows the token, and what it has sent so far.
     fn accept(&self, is_over: &Receiver<()>) -> Option<(TcpStream, Vec<u8>)> {
-        let deadline = Instant::now() + ARRIVAL;
+        let deadline = Instant::now() + CONNECT_DEADLINE;
         while Instant::now() < deadline && is_over.try_recv() == Err(TryRecvError::Empty) {
             match self.listener.accept() {
                 Ok((stream, _)) => {
-                    if let Ok(buffer) = self.first_words(&stream) {
+                    if let Ok(buffer) = self.first_request(&stream) {
                         return Some((stream, buffer));
                     }
                 }
@@ -93,11 +93,11 @@ impl PlayerServer {
         None
     }
 
-    fn first_words(&self, mut stream: &TcpStream) -> std::io::Result<Vec<u8>> {
+    fn first_request(&self, mut stream: &TcpStream) -> std::io::Result<Vec<u8>> {
         stream.set_nonblocking(false)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(FIRST_WORD))?;
-        stream.set_write_timeout(Some(WRITE))?;
+        stream.set_read_timeout(Some(FIRST_REQUEST_DEADLINE))?;
+        stream.set_write_timeout(Some(WRITE_DEADLINE))?;
         let mut words = vec![0; 4_096];
         let n = stream.read(&mut words)?;
         words.truncate(n);
@@ -185,7 +185,7 @@ fn token() -> std::io::Result<String> {
     Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
 
-/// What the camera says about its picture, without sound and without addresses.
+/// The camera's description of its video, without sound and without addresses.
 fn local_description(text: &str) -> String {
     let mut local = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=Camera\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n".to_owned();
     let is_kept = |line: &str| {

@@ -10,7 +10,7 @@ use crate::network::rtsp::{RtspClient, RtspRequest, RtspResponse, refusal};
 use crate::network::sdp::SessionDescription;
 use crate::settings::Transport;
 
-/// Has the camera play.
+/// Starts the stream.
 pub fn play(
     client: &mut RtspClient,
     description: &SessionDescription,
@@ -26,7 +26,7 @@ pub fn play(
             tried => tried?,
         },
     };
-    // Without a Range, for the reason that the connection test has (`media.rs`).
+    // Without a Range, for the reason that the connection test has (`rtsp_stream.rs`).
     let answer = client.request(&RtspRequest::new("PLAY", &description.url, &[]), deadline)?;
     accepted("PLAY", &answer, client)?;
     Ok(media)
@@ -44,8 +44,8 @@ fn over_tcp(client: &mut RtspClient, control: &str, deadline: Instant) -> Result
 fn over_udp(client: &mut RtspClient, control: &str, deadline: Instant) -> Result<PacketSource, Fault> {
     let broken = |error| no_resources("port for UDP", &error);
     let (local, camera) = {
-        let wire = client.wire();
-        (wire.local().map_err(broken)?.ip(), wire.peer().map_err(broken)?.ip())
+        let connection = client.connection();
+        (connection.local().map_err(broken)?.ip(), connection.peer().map_err(broken)?.ip())
     };
     let mut udp = Udp::bind(local, camera).map_err(broken)?;
     let port = udp.port().map_err(broken)?;

@@ -47,7 +47,7 @@ impl Body {
     }
 
     /// Reads what is left of an answer that is not wanted. `false` where the connection cannot be used again.
-    pub fn finish(&mut self, wire: &Connection, deadline: Instant) -> bool {
+    pub fn finish(&mut self, connection: &Connection, deadline: Instant) -> bool {
         if self.is_last || self.framing == Framing::Close {
             return false;
         }
@@ -58,7 +58,7 @@ impl Body {
         let deadline = deadline.min(Instant::now() + MAX_UNWANTED);
         let mut unwanted = Vec::new();
         while unwanted.len() as u64 <= MAX_UNWANTED_BYTES {
-            match self.read(wire, &mut unwanted, deadline) {
+            match self.read(connection, &mut unwanted, deadline) {
                 Ok(true) => {}
                 Ok(false) => return !self.is_last,
                 Err(_) => return false,
@@ -68,7 +68,7 @@ impl Body {
     }
 
     /// Appends some of the body; `false` at its end.
-    pub fn read(&mut self, wire: &Connection, into: &mut Vec<u8>, deadline: Instant) -> io::Result<bool> {
+    pub fn read(&mut self, connection: &Connection, into: &mut Vec<u8>, deadline: Instant) -> io::Result<bool> {
         loop {
             match self.framing {
                 Framing::Over | Framing::Length(0) => return Ok(false),
@@ -106,7 +106,7 @@ impl Body {
                 Framing::Length(_) | Framing::Chunked(_) | Framing::Close => {}
             }
             let mut read = [0; N_READ_BYTES];
-            match wire.read(&mut read, deadline)? {
+            match connection.read(&mut read, deadline)? {
                 0 => {
                     self.framing = Framing::Over;
                     self.is_last = true;

@@ -1,4 +1,5 @@
-//! Messages out of a stream of bytes, as cameras write them.
+//! RTSP messages out of a stream of bytes, as cameras write them: with other ends of lines, missing headers and web pages among
+//! them.
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -18,16 +19,16 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 pub(super) const N_READ_BYTES: usize = 16_384;
 
 pub(super) enum Incoming {
-    RtspResponse(RtspResponse),
-    InterleavedData(InterleavedData),
-    /// Cameras ask little, and get no answer.
-    RtspRequest,
+    Response(RtspResponse),
+    Data(InterleavedData),
+    /// Cameras seldom send requests, and get no answer to them.
+    Request,
 }
 
-/// Why nothing was understood.
+/// Why no message could be read.
 pub(super) enum RtspReadError {
     Io(std::io::Error),
-    /// It is no RTSP; here is how it begins.
+    /// It is not RTSP; these are its first bytes.
     Foreign(Vec<u8>),
     TooLong,
 }
@@ -73,7 +74,7 @@ fn foreign(bytes: &[u8], doing: &str) -> NetworkFinding {
 
 /// Takes messages out of the stream of bytes.
 pub(super) struct MessageReader {
-    wire: Connection,
+    connection: Connection,
     bytes: Vec<u8>,
     /// Those before have been taken out.
     start: usize,
@@ -86,8 +87,8 @@ impl fmt::Debug for MessageReader {
 }
 
 impl MessageReader {
-    pub(super) fn new(wire: Connection) -> Self {
-        Self { wire, bytes: Vec::new(), start: 0 }
+    pub(super) fn new(connection: Connection) -> Self {
+        Self { connection, bytes: Vec::new(), start: 0 }
     }
 
     pub(super) fn next(
@@ -96,10 +97,10 @@ impl MessageReader {
         doing: &str,
         patience: Duration,
     ) -> Result<Incoming, NetworkFinding> {
-        self.hear(deadline).map_err(|unheard| unheard.finding(doing, patience))
+        self.receive(deadline).map_err(|unheard| unheard.finding(doing, patience))
     }
 
-    pub(super) fn hear(&mut self, deadline: Instant) -> Result<Incoming, RtspReadError> {
+    pub(super) fn receive(&mut self, deadline: Instant) -> Result<Incoming, RtspReadError> {
         let mut read = [0; N_READ_BYTES];
         loop {
             let rest = self.bytes.get(self.start..).unwrap_or_default();
@@ -110,7 +111,7 @@ impl MessageReader {
             }
             self.bytes.drain(..self.start);
             self.start = 0;
-            let n = match self.wire.read(&mut read, deadline) {
+            let n = match self.connection.read(&mut read, deadline) {
                 Ok(0) => return Err(RtspReadError::Io(ErrorKind::UnexpectedEof.into())),
                 Ok(n) => n,
                 // What came without an end may still tell what it is.
@@ -147,7 +148,7 @@ fn parse(bytes: &[u8]) -> Result<(usize, Option<Incoming>), RtspReadError> {
         return Ok(match payload.get(..length) {
             Some(payload) => (
                 n_blank + 4 + length,
-                Some(Incoming::InterleavedData(InterleavedData { channel: *channel, payload: payload.to_vec() })),
+                Some(Incoming::Data(InterleavedData { channel: *channel, payload: payload.to_vec() })),
             ),
             None => (n_blank, None),
         });
@@ -167,7 +168,7 @@ fn parse(bytes: &[u8]) -> Result<(usize, Option<Incoming>), RtspReadError> {
     };
     let (head, behind) = rest.split_at_checked(n_head).unwrap_or_default();
     if is_request(head) {
-        return Ok((n_blank + n_head, Some(Incoming::RtspRequest)));
+        return Ok((n_blank + n_head, Some(Incoming::Request)));
     }
     let foreign = || RtspReadError::Foreign(head.get(..head.len().min(200)).unwrap_or_default().to_vec());
     let mut message = tidy(head);
@@ -182,7 +183,7 @@ fn parse(bytes: &[u8]) -> Result<(usize, Option<Incoming>), RtspReadError> {
     let Some(body) = behind.get(..n_body) else { return Ok((n_blank, None)) };
     message.extend_from_slice(body);
     match Message::<Vec<u8>>::parse(&message) {
-        Ok((Message::Response(response), _)) => Ok((n_blank + n_head + n_body, Some(Incoming::RtspResponse(response)))),
+        Ok((Message::Response(response), _)) => Ok((n_blank + n_head + n_body, Some(Incoming::Response(response)))),
         _ => Err(foreign()),
     }
 }
@@ -234,11 +235,11 @@ mod tests {
     fn check(bytes: &[u8], expected: &str) {
         let got = match parse(bytes) {
             Ok((n, None)) => format!("{n} partial"),
-            Ok((n, Some(Incoming::InterleavedData(data)))) => {
+            Ok((n, Some(Incoming::Data(data)))) => {
                 format!("{n} data {} {}", data.channel, data.payload.len())
             }
-            Ok((n, Some(Incoming::RtspRequest))) => format!("{n} request"),
-            Ok((n, Some(Incoming::RtspResponse(response)))) => {
+            Ok((n, Some(Incoming::Request))) => format!("{n} request"),
+            Ok((n, Some(Incoming::Response(response)))) => {
                 let body = String::from_utf8_lossy(response.body()).into_owned();
                 format!("{n} {} {body} {}", status_line(&response), is_answer(&response, 7))
             }
