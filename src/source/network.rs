@@ -19,11 +19,11 @@ use crate::fault::{Fault, FaultKind};
 use crate::frame::{PixelFormat, Size};
 use crate::latest::{Latest, Reader};
 use crate::network::age::Ages;
+use crate::network::connection::Connection;
 use crate::network::gateway::Gateway;
-use crate::network::http::{self, Kind};
-use crate::network::sdp::{Codec, Description};
-use crate::network::wire::Wire;
-use crate::network::{Access, Found, look};
+use crate::network::http::{self, HttpStreamKind};
+use crate::network::sdp::{Codec, SessionDescription};
+use crate::network::{ConnectionParameters, OpenedStream, open_stream};
 use crate::source::{Grabbed, OpenRequest, Picture, Source};
 use crate::status::Got;
 
@@ -113,15 +113,15 @@ struct How {
 impl How {
     fn play(&self) -> Result<Box<dyn Playing>, Fault> {
         let request = &self.request;
-        let access = Access {
+        let access = ConnectionParameters {
             address: self.address.clone(),
             network: request.network.clone(),
             step_deadline: request.open_deadline.mul_f64(SHARE_OF_STEP),
             deadline: Instant::now() + request.open_deadline.mul_f64(SHARE_OF_LOOK),
             cancel: request.cancel.clone(),
         };
-        match look(&access, &mut |_| ())? {
-            Found::Rtsp { client, description } => {
+        match open_stream(&access, &mut |_| ())? {
+            OpenedStream::Rtsp { client, description } => {
                 let gateway = Gateway::start(
                     client,
                     &description,
@@ -132,12 +132,12 @@ impl How {
                 )?;
                 Ok(Box::new(Rtsp::start(gateway, &description, self)?))
             }
-            Found::Http { stream } if stream.kind() == Kind::Video => {
+            OpenedStream::Http { stream } if stream.kind() == HttpStreamKind::Video => {
                 let address = stream.address().clone();
                 drop(stream);
                 Ok(Box::new(Video::start(&address, self)?))
             }
-            Found::Http { stream } => Ok(Box::new(Http::start(stream, request)?)),
+            OpenedStream::Http { stream } => Ok(Box::new(Http::start(stream, request)?)),
         }
     }
 }
@@ -160,7 +160,7 @@ struct Rtsp {
 }
 
 impl Rtsp {
-    fn start(gateway: Gateway, description: &Description, how: &How) -> Result<Self, Fault> {
+    fn start(gateway: Gateway, description: &SessionDescription, how: &How) -> Result<Self, Fault> {
         let How { backend, api, request, .. } = how;
         let name = request.spec.to_string();
         let video = if *backend == Backend::Gstreamer {
@@ -333,7 +333,7 @@ fn decoded<'a>(
     Ok(picture)
 }
 
-fn why_not_played(gateway: &Gateway, description: &Description, name: &str) -> Fault {
+fn why_not_played(gateway: &Gateway, description: &SessionDescription, name: &str) -> Fault {
     if let Some(fault) = gateway.fault() {
         return fault;
     }
@@ -415,7 +415,7 @@ struct Http {
     got: Got,
     name: String,
     frame_deadline: Duration,
-    wire: Wire,
+    connection: Connection,
     is_over: Arc<AtomicBool>,
 }
 
@@ -427,11 +427,11 @@ struct Arrival {
 
 impl Http {
     /// Reads on a thread named `pictures`, so that the newest one is always at hand; it ends with the stream.
-    fn start(stream: http::Stream, request: &OpenRequest) -> Result<Self, Fault> {
+    fn start(stream: http::HttpStream, request: &OpenRequest) -> Result<Self, Fault> {
         let asked_fps = request.asked.fps.filter(|fps| *fps > 0.0).unwrap_or(MAX_SNAPSHOT_FPS);
         let period = match stream.kind() {
-            Kind::Snapshot => Some(Duration::from_secs_f64(asked_fps.min(MAX_SNAPSHOT_FPS).recip())),
-            Kind::Pictures | Kind::Video => None,
+            HttpStreamKind::Snapshot => Some(Duration::from_secs_f64(asked_fps.min(MAX_SNAPSHOT_FPS).recip())),
+            HttpStreamKind::Pictures | HttpStreamKind::Video => None,
         };
         let latest = Latest::new();
         let is_over = Arc::new(AtomicBool::new(false));
@@ -446,7 +446,7 @@ impl Http {
             },
             name: request.spec.to_string(),
             frame_deadline: request.frame_deadline,
-            wire: stream.wire().clone(),
+            connection: stream.connection().clone(),
             is_over: Arc::clone(&is_over),
         };
         let patience = request.first_frame_deadline;
@@ -461,7 +461,7 @@ impl Http {
 }
 
 fn read_pictures(
-    mut stream: http::Stream,
+    mut stream: http::HttpStream,
     period: Option<Duration>,
     patience: Duration,
     latest: &Latest<Arrival>,
@@ -484,7 +484,7 @@ fn read_pictures(
 impl Drop for Http {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Relaxed);
-        self.wire.close();
+        self.connection.close();
     }
 }
 

@@ -14,7 +14,7 @@ use super::widgets::{self, Icon};
 use super::window::{Window, Wish};
 use crate::address::{Address, Scheme};
 use crate::fault::FaultKind;
-use crate::network::{self, Step, Tested};
+use crate::network::{self, ConnectionTestResult, TestStep};
 use crate::secrets::Trouble;
 use crate::settings::Transport;
 use crate::source::SourceSpec;
@@ -114,14 +114,14 @@ impl Window {
     }
 
     /// The test of this number goes on.
-    pub fn hear_step(&mut self, number: u64, step: Step) {
+    pub fn hear_step(&mut self, number: u64, step: TestStep) {
         if let Some(trial) = self.trial(number) {
             trial.hear(step);
         }
     }
 
     /// The test of this number is over.
-    pub fn hear_tested(&mut self, number: u64, tested: Tested) {
+    pub fn hear_tested(&mut self, number: u64, tested: ConnectionTestResult) {
         let now = self.now;
         if let Some(trial) = self.trial(number) {
             trial.end(tested, now);

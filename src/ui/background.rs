@@ -28,7 +28,7 @@ use crate::device::{self, Capabilities, Device};
 use crate::disk::{disk_of, write_whole};
 use crate::fault::Fault;
 use crate::latest::Latest;
-use crate::network::{self, Access, Step, Tested};
+use crate::network::{self, ConnectionParameters, ConnectionTestResult, TestStep};
 use crate::report::{Masking, Report};
 use crate::secrets::{self, Passwords, Trouble};
 use crate::settings::{NetworkOptions, Settings};
@@ -94,8 +94,8 @@ pub enum News {
     /// The keyring did not keep a password, or did not forget it.
     NotKept(Trouble),
     /// A step of the connection test of this number, and its end.
-    Step(u64, Step),
-    Tested(u64, Box<Tested>),
+    Step(u64, TestStep),
+    Tested(u64, Box<ConnectionTestResult>),
     /// The examination of this number goes on, or is over.
     Checkup(u64, CheckupNews),
     /// The report of this number, to be looked at.
@@ -341,7 +341,7 @@ impl Background {
         self.test = Some(running);
         self.spawn("test-connection", move |reports| {
             let deadline = Instant::now() + TEST_DEADLINE;
-            let access = Access { address, network, step_deadline: TEST_STEP_DEADLINE, deadline, cancel };
+            let access = ConnectionParameters { address, network, step_deadline: TEST_STEP_DEADLINE, deadline, cancel };
             let tested = network::test(&access, TEST_WATCH, &mut |step| reports.send(News::Step(number, step)));
             reports.send(News::Tested(number, Box::new(tested)));
         });

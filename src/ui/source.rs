@@ -14,7 +14,7 @@ use super::window::{Ability, Window, Wish};
 use super::{text, widgets};
 use crate::device::Capabilities;
 use crate::device::availability::Availability;
-use crate::device::choices::{COMMON_RATES, Fix, common_sizes};
+use crate::device::choices::{COMMON_RATES, RequestFix, common_sizes};
 use crate::fault::{FaultClass, FaultKind};
 use crate::frame::{PixelFormat, Size};
 use crate::settings::{self, CameraSettings, Isolation, Tunable};
@@ -283,12 +283,12 @@ fn got(window: &mut Window, capabilities: Option<&Capabilities>, ui: &mut Ui) {
     }
 }
 
-fn label_of(fix: Fix) -> String {
+fn label_of(fix: RequestFix) -> String {
     match fix {
-        Fix::Format(format) => format!("Use {format}"),
-        Fix::Size(size) => format!("Use {}", spelled(size)),
-        Fix::Rate(fps) => format!("Use {} fps", text::decimal(fps, 2)),
-        Fix::AnyFormat => "Use the device's default".to_owned(),
+        RequestFix::Format(format) => format!("Use {format}"),
+        RequestFix::Size(size) => format!("Use {}", spelled(size)),
+        RequestFix::Rate(fps) => format!("Use {} fps", text::decimal(fps, 2)),
+        RequestFix::AnyFormat => "Use the device's default".to_owned(),
     }
 }
 

@@ -446,7 +446,7 @@ impl World {
         let openings: Vec<_> = self.story.iter().filter(|(_, word)| word == "open").map(|(at, _)| *at).collect();
         openings
             .iter()
-            .map(|first| openings.iter().filter(|at| (*first..*first + stretch).contains(at)).count())
+            .map(|first| openings.iter().filter(|at| (*first..*first + stretch).contains(*at)).count())
             .max()
             .unwrap_or(0)
     }

@@ -1,4 +1,5 @@
-//! Packets on their way from the camera: over TCP or UDP, in order, counted, and none before the first key frame.
+//! Packets from the camera to the player: over TCP or UDP, in order, counted, and none before the first key frame. They are
+//! passed on as they came.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -20,8 +21,8 @@ const REPORT_PERIOD: Duration = Duration::from_secs(5);
 const RECEIVER_REPORT: [u8; 8] = [0x80, 201, 0, 1, 0x43, 0x43, 0x43, 0x43];
 
 /// How the packets travel.
-pub enum Media {
-    /// Within the conversation, on this channel.
+pub enum PacketSource {
+    /// Interleaved with the answers, on this channel.
     Tcp {
         channel: u8,
     },
@@ -32,11 +33,11 @@ pub enum Media {
 pub struct Udp {
     rtp: UdpSocket,
     rtcp: UdpSocket,
-    /// Others are not listened to.
+    /// Packets from other addresses are left out.
     from: IpAddr,
     reports_to: Option<SocketAddr>,
     report_due: Instant,
-    order: Order,
+    order: ReorderBuffer,
     buffer: Vec<u8>,
 }
 
@@ -56,7 +57,7 @@ impl Udp {
                 rtp.set_read_timeout(Some(SLICE))?;
                 rtcp.set_nonblocking(true)?;
                 let buffer = vec![0; MAX_PACKET];
-                let (order, report_due) = (Order::default(), Instant::now() + REPORT_PERIOD);
+                let (order, report_due) = (ReorderBuffer::default(), Instant::now() + REPORT_PERIOD);
                 return Ok(Self { rtp, rtcp, from: camera, reports_to: None, report_due, order, buffer });
             }
         }
@@ -68,12 +69,12 @@ impl Udp {
         Ok(self.rtp.local_addr()?.port())
     }
 
-    /// Takes in from where the camera sends. Something is sent there, so that firewalls let the answers through.
+    /// `source` is from where the camera has agreed to send. Something is sent there, so that firewalls let its packets through.
     pub fn on_agreed(&mut self, source: Option<IpAddr>, ports: Option<(u16, u16)>) {
         self.from = source.unwrap_or(self.from);
         if let Some((rtp, rtcp)) = ports {
             self.reports_to = Some(SocketAddr::new(self.from, rtcp));
-            // Version 2, nothing else. What does not arrive is missed by nobody.
+            // Version 2, nothing else. Nothing depends on its arrival.
             let _ = self.rtp.send_to(&[0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], (self.from, rtp));
             let _ = self.rtcp.send_to(&RECEIVER_REPORT, (self.from, rtcp));
         }
@@ -109,13 +110,13 @@ impl Udp {
 
 /// Puts packets into order that have overtaken each other.
 #[derive(Default)]
-struct Order {
+struct ReorderBuffer {
     next: Option<u16>,
     /// By how far they are ahead.
     early: BTreeMap<u16, Vec<u8>>,
 }
 
-impl Order {
+impl ReorderBuffer {
     fn push(&mut self, packet: &[u8]) -> Vec<Vec<u8>> {
         let Some(Packet { sequence, .. }) = Packet::parse(packet) else { return Vec::new() };
         let next = *self.next.get_or_insert(sequence);
@@ -152,8 +153,8 @@ impl Order {
     }
 }
 
-/// Opens with the first key frame, and counts what is lost.
-pub struct Gate {
+/// Lets packets through from the first key frame on, and counts what is lost.
+pub struct KeyFrameGate {
     codec: Codec,
     is_open: bool,
     /// Of the frame that may turn out to be a key frame: more may come before the picture itself, with the same time stamp.
@@ -163,7 +164,7 @@ pub struct Gate {
     n_lost: u64,
 }
 
-impl Gate {
+impl KeyFrameGate {
     pub fn new(codec: Codec) -> Self {
         Self { codec, is_open: false, frame: Vec::new(), timestamp: 0, expected: None, n_lost: 0 }
     }
@@ -186,7 +187,7 @@ impl Gate {
         let is_key = parsed.is_key(self.codec).unwrap_or(true);
         if let Some(expected) = self.expected {
             let gap = sequence.wrapping_sub(expected);
-            // More is a camera that counts anew, or a packet that comes late.
+            // A larger gap is a camera that counts anew, or a packet that comes late.
             if gap < 1_000 {
                 self.n_lost += u64::from(gap);
             }
@@ -226,7 +227,7 @@ mod tests {
 
     #[track_caller]
     fn check_order(sequences: &[u16], expected: &[u16]) {
-        let mut order = Order::default();
+        let mut order = ReorderBuffer::default();
         let out = sequences.iter().flat_map(|n| order.push(&packet(*n, 0, &[1])));
         assert_eq!(
             out.filter_map(|packet| Some(Packet::parse(&packet)?.sequence)).collect::<Vec<_>>(),
@@ -250,7 +251,7 @@ mod tests {
 
     #[test]
     fn nothing_passes_before_the_first_key_frame() {
-        let mut gate = Gate::new(Codec::H264);
+        let mut gate = KeyFrameGate::new(Codec::H264);
         assert_eq!(gate.pass(packet(1, 10, &[0x41, 0])), None);
         let (before, key) = (packet(2, 20, &[0x06, 0]), packet(3, 20, &[0x65, 0]));
         assert_eq!(gate.pass(before.clone()), None);
@@ -266,7 +267,7 @@ mod tests {
     #[test]
     fn junk_is_no_packet() {
         let mut rng = fastrand::Rng::with_seed(5);
-        let (mut gate, mut order) = (Gate::new(Codec::H265), Order::default());
+        let (mut gate, mut order) = (KeyFrameGate::new(Codec::H265), ReorderBuffer::default());
         for _ in 0..20_000 {
             let mut junk: Vec<u8> = (0..rng.usize(..40)).map(|_| rng.u8(..)).collect();
             if let Some(first) = junk.first_mut() {
