@@ -9,11 +9,14 @@
 //! certificate is judged once, TCP and UDP look the same to the player, lost packets are counted, and nothing is played
 //! before the first key frame, without which a decoder would paint grey.
 //!
+//! While nobody looks, key pictures are passed on alone, each with as many behind it as the decoder needs to hand it out; all
+//! pictures are counted.
+//!
 //! Only one client is served, only from this computer, and only one that knows the token.
 
 use std::collections::VecDeque;
 use std::net::{Shutdown, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -25,12 +28,14 @@ use super::rtsp::{PacketHalf, RequestHalf, RtspClient, RtspRequest};
 use super::rtsp_stream::nothing_came;
 use super::sdp::SessionDescription;
 use crate::fault::{Fault, FaultKind};
+use crate::latest::{Latest, Reader};
 use crate::settings::Transport;
 
 mod packets;
 mod player;
 mod setup;
 
+pub use packets::PictureCount;
 use packets::{KeyFrameGate, PacketSource};
 use player::{PlayerConnection, PlayerServer};
 
@@ -61,6 +66,9 @@ struct GatewayState {
     /// Why the stream has ended.
     fault: Mutex<Option<Fault>>,
     n_lost: AtomicU64,
+    /// So many pictures pass from each key picture on; 0: all.
+    of_key: AtomicU32,
+    pictures: Latest<PictureCount>,
     /// The connection to the player, to be ended.
     player: Mutex<Option<TcpStream>>,
 }
@@ -148,6 +156,17 @@ impl Gateway {
         self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// How many pictures are passed on from each key picture on, that one among them; `None`: all, from the next key picture on.
+    pub fn set_of_key(&self, of_key: Option<u32>) {
+        self.shared.of_key.store(of_key.unwrap_or_default(), Ordering::Relaxed);
+    }
+
+    /// A reader of the count of pictures, published with each picture.
+    #[must_use]
+    pub fn pictures(&self) -> Reader<PictureCount> {
+        self.shared.pictures.reader()
+    }
+
     /// Packets that did not arrive.
     #[must_use]
     pub fn n_lost(&self) -> u64 {
@@ -190,7 +209,7 @@ fn first_key_frame(
         };
         for packet in packets {
             n_packets += 1;
-            if let Some(first) = gate.pass(packet) {
+            if let Some(first) = gate.pass(packet, Instant::now()) {
                 return Ok(first);
             }
         }
@@ -246,6 +265,7 @@ impl PacketForwarder {
 
     fn pass_all(&mut self, mut packets: Option<&mut PacketHalf>, gone: Option<&Receiver<Fault>>) -> Fault {
         let mut player: Option<PlayerConnection> = None;
+        let mut counted = PictureCount::default();
         loop {
             let arrived = match (&mut self.media, packets.as_deref_mut()) {
                 (PacketSource::Tcp { channel }, Some(packets)) => match packets.next(Instant::now() + READ_SLICE) {
@@ -261,10 +281,16 @@ impl PacketForwarder {
                 }
                 (PacketSource::Tcp { .. }, None) => Vec::new(),
             };
+            let of_key = self.shared.of_key.load(Ordering::Relaxed);
+            self.gate.set_of_key(Some(of_key).filter(|of_key| *of_key > 0));
             for packet in arrived {
-                self.held.extend(self.gate.pass(packet).into_iter().flatten());
+                self.held.extend(self.gate.pass(packet, Instant::now()).into_iter().flatten());
             }
             self.shared.n_lost.store(self.gate.n_lost(), Ordering::Relaxed);
+            if self.gate.count() != counted {
+                counted = self.gate.count();
+                self.shared.pictures.publish(counted);
+            }
             if player.is_none() {
                 player = self.player.try_recv().ok();
             }
