@@ -180,7 +180,7 @@ impl UsbLink {
         }
     }
 
-    /// What its speed means for a picture, where it is a trouble.
+    /// What its speed means for a picture, where it is too low.
     #[must_use]
     pub fn note(&self) -> Option<String> {
         let speed = self.speed.as_ref().filter(|_| self.kbits_per_second.is_some_and(|rate| rate <= 12_000))?;

@@ -8,13 +8,13 @@
 //! `timeline.rs`, the picture and its bytes in `lens.rs`. Parser and documentation take it from the table.
 
 mod canvas;
-mod chance;
 mod controls;
 mod effects;
 mod fault_table;
 mod glyph;
 mod help;
 mod lens;
+mod random;
 mod room;
 mod script;
 mod setting_table;
@@ -33,7 +33,7 @@ use controls::SimulatedControls;
 use fault_table::FaultName;
 use lens::{Lens, Mode};
 use setting_table::WireFormat;
-use value::Value;
+use value::FaultValue;
 
 pub use help::help;
 pub use script::{DEFAULT_FPS, DEFAULT_SIZE, Script};
@@ -60,7 +60,7 @@ pub(super) fn open(script: &Script, request: &OpenRequest) -> Result<Box<dyn Sou
     if let Some(hang) = fault(FaultName::OpenHang) {
         sleep_until(request.first_opened, hang.end());
     }
-    if let Some(Value::Time(time)) = fault(FaultName::OpenSlow).map(|slow| slow.value) {
+    if let Some(FaultValue::Time(time)) = fault(FaultName::OpenSlow).map(|slow| slow.value) {
         thread::sleep(time);
     }
     let mode = mode(script, &request.asked)?;
