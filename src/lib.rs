@@ -37,7 +37,7 @@
 //! | | [`status`] | `Status`, `State`, `Grade`, `Rung`, `Alert`: the public JSON contract |
 //! | | [`event`] | `Event`, `Level` |
 //! | | [`control`] | `Control`, `Setting`: brightness, exposure and the like, and what is known of each |
-//! | | [`address`] | `Address` of a network camera: reading what people paste, never showing a password
+//! | | [`address`] | `Address` of a network camera: reading what people paste, never showing a password |
 //! | | [`backend`] | `Backend`: the ways to reach a device, and which of them this build has |
 //! | | [`latest`] | `Latest<T>` and `Reader<T>` |
 //! | | [`phrases`] | what is said to people, in their language |
@@ -45,8 +45,8 @@
 //! | | [`health`] | score, deductions, history |
 //! | | [`picture`] | what pictures show, in numbers |
 //! | | [`codec`] | JPEG, PNG and raw formats: the only file that knows a codec |
-//! | devices | [`device`] | which cameras there are, why one cannot be opened; one file for each system |
-//! | | [`network`] | the conversation with a network camera, and the test of it, step by step
+//! | devices | [`device`] | which cameras there are, why one cannot be opened; processes of our own and memory shared with them; one folder for each system |
+//! | | [`network`] | the conversation with a network camera, and the test of it, step by step |
 //! | | [`source`] | `trait Source`, `SourceSpec`, and the backends below it |
 //! | | [`source::isolated`] | any of these in a process of its own: both halves of the protocol, the memory that they share |
 //! | engine | [`camera`] | `Camera`, the front door; supervisor and capture thread behind it |

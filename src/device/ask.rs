@@ -1,5 +1,5 @@
-//! Asks a device what it can do, in a process of its own: a driver that hangs holds that process, and never this one nor its
-//! end.
+//! Asks devices what they can do, in a process of its own: a driver that hangs holds up that process, and neither this one nor
+//! its end. Nothing is started or set, and nothing is asked twice.
 
 use std::collections::BTreeMap;
 use std::env;

@@ -1,4 +1,4 @@
-//! What a device can be asked for, and why it gives something else.
+//! What a device can be asked for, and why it gives something else: pure, from what it says that it can do.
 
 use crate::device::Capabilities;
 use crate::device::capabilities::{Format, FrameSize};

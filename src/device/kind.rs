@@ -1,4 +1,4 @@
-//! What sort of camera a device is, and how its plug is connected, told from names and numbers.
+//! What sort of camera a device is, and how it is connected: pure, from names and numbers.
 
 use serde::{Deserialize, Serialize};
 

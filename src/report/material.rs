@@ -1,4 +1,4 @@
-//! What a report is made of.
+//! What a report is made of: gathered here, not yet masked or shortened.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

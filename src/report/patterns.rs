@@ -1,4 +1,4 @@
-//! What shows by its form that it is a secret, a name or an address.
+//! Secrets, names and addresses that are known by their form. What stands in their place is up to `masking.rs`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -1,4 +1,4 @@
-//! Resetting a camera on its bus.
+//! Resetting a camera on its bus: USB devices by their port, others by their driver. Whether to do it is not decided here.
 
 use std::fs;
 use std::io;

@@ -294,7 +294,7 @@ impl WorkerProcess {
         if lines.is_empty() {
             return String::new();
         }
-        format!("; its last words: {}", lines.iter().cloned().collect::<Vec<_>>().join(" / "))
+        format!("; it printed last: {}", lines.iter().cloned().collect::<Vec<_>>().join(" / "))
     }
 
     fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
