@@ -17,10 +17,11 @@ use self::record::{CameraSummary, Totals, UptimeRecord};
 use super::line_writer::LineWriter;
 use super::nagios::Perf;
 use super::{CommandContext, Exit, OutputFormat, complain, exit_of, keep_records, lost, nagios};
-use crate::camera::Camera;
 use crate::event::{Event, Level};
+use crate::fleet::Fleet;
 use crate::latest::{Latest, Reader};
 use crate::logging::EventLog;
+use crate::settings::CameraId;
 use crate::source::SourceSpec;
 use crate::status::{AlertName, Status, score_text};
 
@@ -61,8 +62,8 @@ struct MonitorOutputs {
 
 /// A camera that is monitored.
 struct MonitoredCamera {
+    id: CameraId,
     source: String,
-    camera: Camera,
     statuses: Reader<Status>,
     status: Arc<Status>,
     record: UptimeRecord,
@@ -97,11 +98,12 @@ impl CommandContext<'_> {
         // Dropped after the cameras, whose last events it takes.
         let kept = EventLog::new();
         let records = keep_records(&kept);
+        let mut fleet = Fleet::new(self.log_of_fleet(&events, &kept, options.format), Arc::new(|| {}));
         let mut cameras = Vec::new();
-        for (nth, spec) in specs.into_iter().enumerate() {
-            let monitored = self.begin_to_monitor(nth, spec, &events, &kept, options.format, began)?;
+        for (number, spec) in (1..).zip(specs) {
+            let monitored = self.begin_to_monitor(&mut fleet, CameraId(number), spec, began)?;
             if let Some(records) = &records {
-                records.watch(monitored.camera.status());
+                records.watch(monitored.statuses.clone());
             }
             cameras.push(monitored);
         }
@@ -114,7 +116,7 @@ impl CommandContext<'_> {
             outputs.output.end_with(text).map_err(unwritable)?;
         }
         drop(outputs.server);
-        Camera::close_all(cameras.into_iter().map(|camera| camera.camera).collect());
+        drop(fleet);
         // The last alert may be the one that matters.
         drop(outputs.hooks);
         Ok(exit)
@@ -134,33 +136,35 @@ impl CommandContext<'_> {
         }
     }
 
-    fn begin_to_monitor(
-        &self,
-        nth: usize,
-        spec: SourceSpec,
-        events: &Sender<(usize, Event)>,
-        kept: &EventLog,
-        format: OutputFormat,
-        now: Instant,
-    ) -> Result<MonitoredCamera, String> {
-        let source = spec.to_string();
+    /// Events of the cameras are kept, and wait to be printed.
+    fn log_of_fleet(&self, events: &Sender<Event>, kept: &EventLog, format: OutputFormat) -> EventLog {
         let log = EventLog::new();
         let (events, kept) = (events.clone(), kept.clone());
         log.listen(move |event| {
             kept.add_with(&event.source, event.level, &event.name, event.message.clone(), event.details.clone());
             // Without room thousands of events wait already: this one is left out.
-            let _ = events.try_send((nth, event.clone()));
+            let _ = events.try_send(event.clone());
         });
         // As text, the events are told on stdout.
+        if format != OutputFormat::Text {
+            let _ = self.shared.tell(&log);
+        }
+        log
+    }
+
+    fn begin_to_monitor(
+        &self,
+        fleet: &mut Fleet,
+        id: CameraId,
+        spec: SourceSpec,
+        now: Instant,
+    ) -> Result<MonitoredCamera, String> {
+        let source = spec.to_string();
         let settings = self.settings(&spec);
-        let camera = if format == OutputFormat::Text {
-            Camera::start(spec, &settings, self.trusted(), log, Arc::new(|| {})).map_err(no_thread)?
-        } else {
-            self.open_with(spec, &settings, log)?
-        };
-        let mut statuses = camera.status();
-        let first = statuses.take_fresh().ok_or("The camera does not say how it is.")?;
-        Ok(MonitoredCamera { source, camera, statuses, status: first.value, record: UptimeRecord::new(now) })
+        let camera = fleet.add(id, spec, &settings, self.trusted()).map_err(no_thread)?;
+        let statuses = camera.status();
+        let status = statuses.current().ok_or("The camera does not say how it is.")?;
+        Ok(MonitoredCamera { id, source, statuses, status, record: UptimeRecord::new(now) })
     }
 
     /// Prints what happens until the time is over, a signal comes, or the reader of stdout has gone (`Ok(false)`).
@@ -169,7 +173,7 @@ impl CommandContext<'_> {
         cameras: &mut [MonitoredCamera],
         options: MonitorOptions,
         outputs: &mut MonitorOutputs,
-        waiting: &Receiver<(usize, Event)>,
+        waiting: &Receiver<Event>,
         began: Instant,
     ) -> Result<bool, String> {
         let ends_at = options.duration.and_then(|duration| began.checked_add(duration));
@@ -178,8 +182,8 @@ impl CommandContext<'_> {
             let now = Instant::now();
             let wake_at = [Some(now + LOOK_PERIOD), Some(line_due), ends_at].into_iter().flatten().min();
             let first = waiting.recv_deadline(wake_at.unwrap_or(now)).ok();
-            for (nth, event) in first.into_iter().chain(waiting.try_iter().take(MAX_WAITING_EVENTS)) {
-                if let Some(camera) = cameras.get_mut(nth) {
+            for event in first.into_iter().chain(waiting.try_iter().take(MAX_WAITING_EVENTS)) {
+                if let Some(camera) = cameras.iter_mut().find(|camera| Some(camera.id) == event.camera) {
                     camera.record.on_event(&event);
                 }
                 self.print_event(&event, options, &outputs.output);
@@ -263,12 +267,12 @@ impl CommandContext<'_> {
     }
 }
 
-fn outputs(options: MonitorOptions, events: &Sender<(usize, Event)>) -> Result<MonitorOutputs, String> {
+fn outputs(options: MonitorOptions, events: &Sender<Event>) -> Result<MonitorOutputs, String> {
     let hooks = options.on_event.map(|command| {
         let events = events.clone();
         let log = EventLog::new();
         // Of no camera.
-        log.listen(move |event| drop(events.try_send((usize::MAX, event.clone()))));
+        log.listen(move |event| drop(events.try_send(event.clone())));
         let tell = move |sentence: String| {
             complain(&sentence);
             log.add("", Level::Warning, "hook", sentence);
@@ -286,8 +290,7 @@ fn outputs(options: MonitorOptions, events: &Sender<(usize, Event)>) -> Result<M
 }
 
 fn is_alert(event: &Event) -> bool {
-    let alerts = [AlertName::CameraIssue, AlertName::CameraCritical, AlertName::CameraRecovery];
-    alerts.iter().any(|alert| event.name == alert.as_str())
+    AlertName::ALL.iter().any(|alert| event.name == alert.as_str())
 }
 
 impl MonitoredCamera {
