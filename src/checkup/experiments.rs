@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
-use super::entries::Action;
+use super::action::Action;
 use super::facts::{Experiment, Facts, StreamSummary};
 use super::stream::{CheckupStream, coding_of};
 use super::{CheckupRequest, Progress, is_disconnected};
@@ -158,24 +158,6 @@ pub(super) fn open_and_watch(request: OpenRequest, until: Instant, cancel: &Rece
     }
     let _ = stream.close();
     summary
-}
-
-impl Experiment {
-    /// Whether it went clearly better.
-    #[must_use]
-    pub fn has_helped(&self) -> bool {
-        let (before, after) = (&self.before, &self.after);
-        let came_alive = before.first_frame_ms.is_none() && after.first_frame_ms.is_some() && after.fault.is_none();
-        let revived = before.fault.is_some() && after.fault.is_none() && after.fps.is_some_and(|fps| fps > 1.0);
-        let is_faster = before.fps.zip(after.fps).is_some_and(|(before, after)| after > 1.3 * before);
-        let was_damaged = before.n_damaged >= 3 && after.n_damaged == 0 && after.fps.is_some_and(|fps| fps > 1.0);
-        let is_calmer = before.banding.is_some_and(|bands| after.banding.is_none_or(|after| after < bands / 2.0));
-        let is_better_lit = before.mean.zip(after.mean).is_some_and(|(before, after)| {
-            let off = |mean: f64| (mean - 118.0).abs();
-            off(before) > 80.0 && off(after) < 0.6 * off(before)
-        });
-        after.fps.is_some() && (came_alive || revived || is_faster || was_damaged || is_calmer || is_better_lit)
-    }
 }
 
 // ---- what to try

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::entries::{CatalogueEntry, LIKELY};
+use super::catalogue::{CatalogueEntry, LIKELY};
 use super::verdict::Finding;
 
 /// What passes sooner was a hand before the lens, or the camera's automatic at work.
@@ -75,7 +75,8 @@ impl Markers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkup::entries::{self, Judgement};
+    use crate::checkup::catalogue::Judgement;
+    use crate::checkup::entries;
 
     fn finding(slug: &str, confidence: f64) -> Finding {
         let entry = entries::all().find(|entry| entry.slug == slug).unwrap();

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::host::{Load, Pace};
 use super::{QUICK, result};
-use crate::checkup::entries::LIKELY;
+use crate::checkup::catalogue::LIKELY;
 use crate::checkup::facts::{self, OpeningFacts};
 use crate::checkup::stream::{CheckupStream, coding_of};
 use crate::checkup::verdict::findings;

@@ -1,8 +1,9 @@
 //! What stands in the way of a network camera (F80 to F99). The conversation with it names the entry; without one, the fault
 //! of the stream does.
 
-use super::super::facts::{Facts, SourceKind};
-use super::{Action, CatalogueEntry, Fix, Judgement, Layer, Severity};
+use crate::checkup::action::Action;
+use crate::checkup::catalogue::{CatalogueEntry, Fix, Judgement, Layer, Severity};
+use crate::checkup::facts::{Facts, SourceKind};
 use crate::fault::{Fault, FaultKind};
 use crate::network::{StepName, StepOutcome};
 use crate::phrases::{Message, number};

@@ -1,9 +1,10 @@
 //! Whether it opens, and whether a first picture comes (F30 to F39, F101).
 
-use super::super::facts::{Facts, SourceKind};
-use super::signs::{FaultStage, hresult};
-use super::{Action, CatalogueEntry, Fix, Judgement, LIKELY, Layer, critical, warning};
+use super::signs::{FaultStage, LATE_WORKER, hresult};
 use crate::backend::Backend;
+use crate::checkup::action::Action;
+use crate::checkup::catalogue::{CatalogueEntry, Fix, Judgement, LIKELY, Layer, critical, warning};
+use crate::checkup::facts::{Facts, SourceKind};
 use crate::device::{DeviceKind, System};
 use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::phrases::{Message, number};
@@ -58,9 +59,6 @@ fn open_timeout(facts: &Facts) -> Option<&Fault> {
     let is_other = fault.message.contains("macOS asks") || fault.message.contains(LATE_WORKER);
     (!is_other).then_some(fault)
 }
-
-/// What the capture process says that has no time to start: F55.
-pub const LATE_WORKER: &str = "the capture process has not started";
 
 fn is_reading(fault: &Fault) -> bool {
     fault.message.starts_with("no frame")

@@ -1,8 +1,9 @@
 //! What is wrong with the picture itself (F05, F15, F60 to F65, F67 to F73).
 
-use super::super::facts::{Facts, SourceKind};
-use super::rate::{control, value};
-use super::{Action, CatalogueEntry, Fix, Judgement, Layer, critical, warning};
+use super::signs::{control, value};
+use crate::checkup::action::Action;
+use crate::checkup::catalogue::{CatalogueEntry, Fix, Judgement, Layer, critical, warning};
+use crate::checkup::facts::{Facts, SourceKind};
 use crate::control::{
     AUTO_EXPOSURE, AUTO_FOCUS, AUTO_WHITE_BALANCE, EXPOSURE_TIME, GAIN, Kind, POWER_LINE_FREQUENCY, PRIVACY,
     SATURATION, Setting,
@@ -442,7 +443,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::checkup::entries::LIKELY;
+    use crate::checkup::catalogue::LIKELY;
     use crate::checkup::facts;
     use crate::checkup::verdict::{Finding, findings};
     use crate::control::Control;

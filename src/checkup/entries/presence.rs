@@ -1,8 +1,9 @@
 //! Whether there is a camera, and whether it is the right one (F01 to F09).
 
-use super::super::facts::{Facts, SourceKind};
 use super::signs::FaultStage;
-use super::{Action, CatalogueEntry, Fix, Judgement, Layer, critical, warning};
+use crate::checkup::action::Action;
+use crate::checkup::catalogue::{CatalogueEntry, Fix, Judgement, Layer, critical, warning};
+use crate::checkup::facts::{Facts, SourceKind};
 use crate::device::{Device, DeviceKind, System};
 use crate::fault::{FaultClass, FaultKind};
 use crate::frame::PixelFormat;

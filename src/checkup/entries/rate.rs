@@ -1,10 +1,11 @@
 //! How fast, how large and how old the pictures are (F50 to F57, F66).
 
-use super::super::facts::{Facts, SourceKind, StreamFacts};
-use super::signs::Shortfall;
-use super::{Action, CatalogueEntry, Fix, Judgement, Layer, critical, warning};
+use super::signs::{LATE_WORKER, Shortfall, has_one_buffer, hresult, n_buffers, value};
 use crate::backend::Backend;
-use crate::control::{AUTO_EXPOSURE, Control, EXPOSURE_PRIORITY, EXPOSURE_TIME, Setting};
+use crate::checkup::action::Action;
+use crate::checkup::catalogue::{CatalogueEntry, Fix, Judgement, Layer, critical, warning};
+use crate::checkup::facts::{Facts, SourceKind, StreamFacts};
+use crate::control::{AUTO_EXPOSURE, EXPOSURE_PRIORITY, EXPOSURE_TIME, Setting};
 use crate::device::{DeviceKind, System};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{PixelFormat, Size};
@@ -30,17 +31,6 @@ const USUAL_FPS: f64 = 30.5;
 const USB2_MBITS: f64 = 350.0;
 /// Thousands of bits a second of USB 2 high speed.
 const HIGH_SPEED: u32 = 480_000;
-
-/// The buffers that the driver has, as far as it tells. What was asked for is another number.
-fn n_buffers(facts: &Facts) -> Option<u32> {
-    let opening = facts.opening.as_ref().filter(|_| facts.source.kind == SourceKind::Device)?;
-    opening.got.n_buffers
-}
-
-/// The only buffer is with us while the camera writes: F56.
-pub fn has_one_buffer(facts: &Facts) -> bool {
-    n_buffers(facts) == Some(1)
-}
 
 fn stream(facts: &Facts) -> Option<&StreamFacts> {
     facts.stream.as_ref().filter(|stream| stream.n_good > 0)
@@ -114,17 +104,6 @@ fn uncompressed_slow(facts: &Facts) -> Option<Judgement> {
             .fix(facts.smaller_size())
             .fixes(&["fast-port"]),
     )
-}
-
-/// As it stood while it streamed, else before.
-pub fn control(facts: &Facts, id: u32) -> Option<&Control> {
-    let streaming = facts.stream.iter().flat_map(|stream| &stream.controls);
-    let before = facts.abilities.iter().flat_map(|abilities| &abilities.controls);
-    streaming.chain(before).find(|control| control.id == id)
-}
-
-pub fn value(facts: &Facts, id: u32) -> Option<i64> {
-    control(facts, id)?.value
 }
 
 /// What light, or its lack, has to do with the rate: 0 for nothing, 1 for certainly all of it.
@@ -254,7 +233,7 @@ fn format_refused(facts: &Facts) -> Option<Judgement> {
         return Some(backend_missing(facts, fault));
     }
     // Whether a decoder lacks, or the device has no such format, the number tells (F54).
-    let lacks_decoder = [0xC00D_5212, 0x8004_0217].map(super::signs::hresult).contains(&fault.code.unwrap_or(0));
+    let lacks_decoder = [0xC00D_5212, 0x8004_0217].map(hresult).contains(&fault.code.unwrap_or(0));
     // One that no format suits is F08 or F09.
     let is_raw = facts.device().is_some_and(|device| device.kind == DeviceKind::RawSensor);
     let confidence = match refused {
@@ -292,7 +271,7 @@ fn backend_missing(facts: &Facts, fault: &Fault) -> Judgement {
 
 fn computer_slow(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "computer-slow";
-    let late_worker = facts.troubles().find(|(_, fault)| fault.message.contains(super::opening::LATE_WORKER));
+    let late_worker = facts.troubles().find(|(_, fault)| fault.message.contains(LATE_WORKER));
     let computer = facts.computer.clone().unwrap_or_default();
     let busiest = |mut judgement: Judgement| {
         if computer.cpu_percent > 0.0 {

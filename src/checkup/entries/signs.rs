@@ -1,7 +1,9 @@
 //! What the judges look for in the facts: one place for each question that several of them ask.
 
-use super::super::facts::{Facts, SourceKind};
-use super::{Action, Fix, Judgement};
+use crate::checkup::action::Action;
+use crate::checkup::catalogue::{Fix, Judgement};
+use crate::checkup::facts::{Experiment, Facts, SourceKind};
+use crate::control::Control;
 use crate::device::holders::Role;
 use crate::device::{Device, Holder, System};
 use crate::fault::{Fault, FaultKind};
@@ -174,6 +176,24 @@ impl Facts {
     }
 }
 
+impl Experiment {
+    /// Whether it went clearly better.
+    #[must_use]
+    pub fn has_helped(&self) -> bool {
+        let (before, after) = (&self.before, &self.after);
+        let came_alive = before.first_frame_ms.is_none() && after.first_frame_ms.is_some() && after.fault.is_none();
+        let revived = before.fault.is_some() && after.fault.is_none() && after.fps.is_some_and(|fps| fps > 1.0);
+        let is_faster = before.fps.zip(after.fps).is_some_and(|(before, after)| after > 1.3 * before);
+        let was_damaged = before.n_damaged >= 3 && after.n_damaged == 0 && after.fps.is_some_and(|fps| fps > 1.0);
+        let is_calmer = before.banding.is_some_and(|bands| after.banding.is_none_or(|after| after < bands / 2.0));
+        let is_better_lit = before.mean.zip(after.mean).is_some_and(|(before, after)| {
+            let off = |mean: f64| (mean - 118.0).abs();
+            off(before) > 80.0 && off(after) < 0.6 * off(before)
+        });
+        after.fps.is_some() && (came_alive || revived || is_faster || was_damaged || is_calmer || is_better_lit)
+    }
+}
+
 /// Fewer frames come than were wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct Shortfall {
@@ -211,6 +231,31 @@ fn share(n: u64, of: u64) -> Option<f64> {
     let share = n as f64 / of.max(1) as f64;
     (n >= MIN_EVENTS && share >= MIN_SHARE).then_some(share)
 }
+
+/// As it stood while it streamed, else before.
+pub fn control(facts: &Facts, id: u32) -> Option<&Control> {
+    let streaming = facts.stream.iter().flat_map(|stream| &stream.controls);
+    let before = facts.abilities.iter().flat_map(|abilities| &abilities.controls);
+    streaming.chain(before).find(|control| control.id == id)
+}
+
+pub fn value(facts: &Facts, id: u32) -> Option<i64> {
+    control(facts, id)?.value
+}
+
+/// The buffers that the driver has, as far as it tells. What was asked for is another number.
+pub fn n_buffers(facts: &Facts) -> Option<u32> {
+    let opening = facts.opening.as_ref().filter(|_| facts.source.kind == SourceKind::Device)?;
+    opening.got.n_buffers
+}
+
+/// The only buffer is with us while the camera writes: F56.
+pub fn has_one_buffer(facts: &Facts) -> bool {
+    n_buffers(facts) == Some(1)
+}
+
+/// What the capture process says that has no time to start: F55.
+pub const LATE_WORKER: &str = "the capture process has not started";
 
 /// A Windows result as a fault has it.
 pub fn hresult(code: u32) -> i64 {

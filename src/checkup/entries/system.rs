@@ -1,9 +1,10 @@
 //! Disk, heat, memory and clocks (F74 to F79).
 
-use super::super::facts::{Facts, SourceKind};
 use super::signs::hresult;
 use super::usb::is_memory;
-use super::{Action, CatalogueEntry, Fix, Judgement, Layer, critical, warning};
+use crate::checkup::action::Action;
+use crate::checkup::catalogue::{CatalogueEntry, Fix, Judgement, Layer, critical, warning};
+use crate::checkup::facts::{Facts, SourceKind};
 use crate::fault::{Fault, FaultKind};
 use crate::phrases::{Message, number};
 

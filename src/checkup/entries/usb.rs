@@ -1,9 +1,10 @@
 //! Cable, port, power and bandwidth of a USB camera (F40 to F49).
 
-use super::super::facts::Facts;
 use super::busy::{FAILED_START_STREAMING, GENERAL_FAILURE, NO_SYSTEM_RESOURCES};
-use super::signs::{FaultStage, hresult};
-use super::{Action, CatalogueEntry, Fix, Judgement, Layer, critical, warning};
+use super::signs::{FaultStage, has_one_buffer, hresult};
+use crate::checkup::action::Action;
+use crate::checkup::catalogue::{CatalogueEntry, Fix, Judgement, Layer, critical, warning};
+use crate::checkup::facts::Facts;
 use crate::device::holders::Role;
 use crate::device::{System, UsbLink, UsbState};
 use crate::fault::{Fault, FaultClass, FaultKind};
@@ -150,7 +151,7 @@ pub fn usb_errors(facts: &Facts) -> Option<Judgement> {
     let packets = usb(facts).packet_errors.filter(|(damaged, _)| *damaged > 0);
     let told = facts.coded(&[71, 75, 84]);
     let is_short_of_time = facts.is_computer_busy() || facts.is_saturated();
-    let lost = facts.lost_share().filter(|_| !is_short_of_time && !super::rate::has_one_buffer(facts));
+    let lost = facts.lost_share().filter(|_| !is_short_of_time && !has_one_buffer(facts));
     let damaged = facts.damaged_share().or_else(|| facts.trouble_of(&[FaultKind::BadFrame]).map(|_| 1.0));
     // Where the plug was pulled the line has errors too.
     let is_gone = facts.trouble_of(&[FaultKind::Unplugged, FaultKind::Missing]).is_some();
