@@ -11,6 +11,18 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use crate::frame::Frame;
 use crate::latest::{Latest, Reader};
 use crate::picture::{FrameCoding, PictureSeries, PictureStats};
+use crate::source::SourceSpec;
+
+/// How equal pictures of a source are to be taken, as far as its name tells.
+#[must_use]
+pub fn coding_of(spec: &SourceSpec) -> FrameCoding {
+    match spec {
+        // Its encoder smooths the sensor's noise away.
+        SourceSpec::Url(_) => FrameCoding::Inter,
+        SourceSpec::File(_) => FrameCoding::Unknown,
+        SourceSpec::Simulated(_) | SourceSpec::Index(_) | SourceSpec::Device(_) => FrameCoding::Intra,
+    }
+}
 
 /// Between two pictures that are looked at: with 1080p less than a fiftieth of a core.
 const PERIOD: Duration = Duration::from_millis(500);
@@ -47,7 +59,7 @@ impl Analyser {
 fn look(mut frames: Reader<Frame>, mut watcher: PictureSeries, going_on: &Receiver<()>, seen: &Latest<PictureStats>) {
     while going_on.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
         if let Some(frame) = frames.take_fresh() {
-            watcher.add(&frame.value.image, frame.value.taken_at);
+            watcher.add(&frame.value.image, frame.value.fingerprint, frame.value.taken_at);
             seen.publish(watcher.stats());
         }
     }
@@ -68,7 +80,14 @@ mod tests {
         let image = pictures("64x48,black").next().unwrap().1;
         for number in 1..=2 {
             let (taken_at, taken_at_wall) = (Instant::now(), SystemTime::now());
-            frames.publish(Frame { image: image.clone(), number, sequence: None, taken_at, taken_at_wall });
+            frames.publish(Frame {
+                image: image.clone(),
+                number,
+                sequence: None,
+                taken_at,
+                taken_at_wall,
+                fingerprint: None,
+            });
             let fresh = seen.wait_fresh(Instant::now() + Duration::from_secs(20)).unwrap();
             assert_eq!(u64::from(fresh.value.n_pictures), number);
             assert!(fresh.value.is_uniform);

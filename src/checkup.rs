@@ -45,7 +45,6 @@ pub use action::Action;
 pub use catalogue::{CERTAIN, CatalogueEntry, Fix, Judgement, LIKELY, Layer, Severity};
 pub use checks::{CHECKS, kind_of};
 pub use facts::Facts;
-pub use stream::coding_of;
 pub use verdict::Finding;
 
 /// What to check.

@@ -178,6 +178,9 @@ pub struct Frame {
     pub taken_at: Instant,
     /// The same moment on the wall clock, for names and for people.
     pub taken_at_wall: SystemTime,
+    /// Of the picture that the camera sent, where this is a smaller copy of it: by it alone two of them are equal or not, as
+    /// a sensor's noise is averaged away in the copy. See [`crate::picture::fingerprint()`].
+    pub fingerprint: Option<u64>,
 }
 
 #[cfg(test)]

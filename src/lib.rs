@@ -42,6 +42,7 @@
 //! | | [`latest`] | `Latest<T>` and `Reader<T>` |
 //! | | [`phrases`] | what is said to people, in their language |
 //! | decisions | [`recovery`] | `Ladder`: which rung next, and when |
+//! | | [`criteria`] | every number that judges a camera, once: what costs points, and the questions that all others ask |
 //! | | [`health`] | score, deductions, history |
 //! | | [`picture`] | what pictures show, in numbers |
 //! | | [`codec`] | JPEG, PNG and raw formats: the only file that knows a codec |
@@ -152,7 +153,7 @@
 //! anything for it. A message between the two programs: a variant in `source/isolated/protocol.rs`, and another
 //! `VERSION`. A fault of the simulated camera: a row of its table, from which `camclinic help sim` is printed. A kind
 //! of fault: a row in [`fault`]. A number to set: a field and a row in [`settings`]; slider, check and help follow from
-//! the row. A reason to lose points: a row of [`health::RULES`]. A sentence for people: a line of each file in
+//! the row. A reason to lose points, or a number that judges: [`criteria`]. A sentence for people: a line of each file in
 //! `assets/phrases/`. A panel: a file below `ui/` and a row of its `PANELS`.
 
 pub mod address;
@@ -163,6 +164,7 @@ pub mod checkup;
 pub mod cli;
 pub mod codec;
 pub mod control;
+pub mod criteria;
 pub mod device;
 pub mod event;
 pub mod fault;

@@ -199,6 +199,7 @@ mod tests {
             sequence: None,
             taken_at: Instant::now(),
             taken_at_wall: SystemTime::now(),
+            fingerprint: None,
         }
     }
 

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, bounded};
 
 use crate::address::Address;
-use crate::analyser::Analyser;
+use crate::analyser::{Analyser, coding_of};
 use crate::camera::{Camera, Command, Wake};
-use crate::checkup::{CheckupRequest, Live, coding_of};
+use crate::checkup::{CheckupRequest, Live};
 use crate::control::DeviceControls;
 use crate::event::Level;
 use crate::frame::Frame;

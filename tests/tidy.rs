@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 /// Which module lies in which layer, lowest first. A module may use its own layer and those below it.
 const LAYERS: &[(&str, &[&str])] = &[
     ("words", &["address", "backend", "control", "event", "fault", "frame", "latest", "phrases", "settings", "status"]),
-    ("decisions", &["codec", "health", "measure", "picture", "recovery"]),
+    ("decisions", &["codec", "criteria", "health", "measure", "picture", "recovery"]),
     ("devices", &["device", "network", "source"]),
-    ("engine", &["camera", "logging", "probe"]),
-    ("consumers", &["analyser", "past", "records", "secrets", "snapshot"]),
+    ("engine", &["analyser", "camera", "logging", "probe"]),
+    ("consumers", &["past", "records", "secrets", "snapshot"]),
     ("diagnosis", &["checkup", "report"]),
     ("faces", &["cli", "ui"]),
 ];

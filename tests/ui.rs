@@ -139,6 +139,7 @@ fn frame(now: Instant) -> Arc<Frame> {
         sequence: Some(1_917),
         taken_at: now,
         taken_at_wall: SystemTime::now(),
+        fingerprint: None,
     })
 }
 

@@ -463,6 +463,7 @@ impl Supervisor {
             sequence: grabbed.sequence,
             taken_at: grabbed.taken_at,
             taken_at_wall: wall,
+            fingerprint: None,
         };
         self.out.frames.publish(frame);
         if is_first || now >= self.status_due {

@@ -1,5 +1,6 @@
 //! A picture reduced to what the numbers need: each of its rows, with some hundred pixels of it.
 
+use super::light::luma_of;
 use crate::frame::Image;
 
 /// Enough for every number here, and a sixth of a row of 1080p.
@@ -23,7 +24,7 @@ impl Grid {
         for row in image.pixels().chunks_exact(width * Image::BYTES_PER_PIXEL) {
             bgr.extend(row.as_chunks::<{ Image::BYTES_PER_PIXEL }>().0.iter().step_by(step));
         }
-        let luma = bgr.iter().copied().map(luma).collect();
+        let luma = bgr.iter().copied().map(luma_of).collect();
         Self { n_columns, step, bgr, luma }
     }
 
@@ -39,7 +40,7 @@ impl Grid {
         self.luma.chunks_exact(self.n_columns)
     }
 
-    pub fn colour_rows(&self) -> impl DoubleEndedIterator<Item = &[[u8; 3]]> + ExactSizeIterator {
+    pub fn colour_rows(&self) -> impl DoubleEndedIterator<Item = &[[u8; 3]]> + ExactSizeIterator + Clone {
         self.bgr.chunks_exact(self.n_columns)
     }
 
@@ -58,11 +59,6 @@ impl Grid {
         let three = rows.clone().zip(rows.clone().skip(1)).zip(rows.skip(2));
         three.step_by(self.step).map(|((above, row), below)| (above, row, below))
     }
-}
-
-/// After BT.601, in 256ths.
-fn luma([b, g, r]: [u8; 3]) -> u8 {
-    ((29 * u32::from(b) + 150 * u32::from(g) + 77 * u32::from(r)) >> 8).to_le_bytes()[0]
 }
 
 /// A number that differs for pictures that differ, but for a chance of one in 2^60. In four lanes, as fast as memory is read.

@@ -58,6 +58,7 @@ impl Supervisor {
             unavailable: self.outage.is_announced && working && !matches!(self.phase, Phase::Running { .. }),
             outage,
             agreed_fps: self.tally.got.fps.or(self.asked().fps).filter(|_| state == State::Streaming),
+            picture: &[],
         };
         // There is nothing to judge before the first picture or the first fault.
         let is_judged = !matches!(state, State::Idle | State::Opening);

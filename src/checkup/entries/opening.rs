@@ -5,6 +5,7 @@ use crate::backend::Backend;
 use crate::checkup::action::Action;
 use crate::checkup::catalogue::{CatalogueEntry, Fix, Judgement, LIKELY, Layer, critical, warning};
 use crate::checkup::facts::{Facts, SourceKind};
+use crate::criteria;
 use crate::device::{DeviceKind, System};
 use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::phrases::{Message, number};
@@ -22,8 +23,6 @@ pub const ENTRIES: &[CatalogueEntry] = &[
     critical("F101", "libcamera-timeout", Layer::Open, libcamera_timeout),
 ];
 
-/// Other cameras open in less than a second; one whose opening takes longer makes everybody wait (F31).
-const SLOW_OPEN_MS: u64 = 3_000;
 /// `E_PENDING`
 const PENDING: u32 = 0x8000_000A;
 /// `WAIT_TIMEOUT`, `VFW_E_TIMEOUT`, `VFW_E_WRONG_STATE`
@@ -103,7 +102,7 @@ fn open_slow(facts: &Facts) -> Option<Judgement> {
         let judgement = Judgement::new(SLUG, confidence).called("media-foundation").with("secs", secs).said(fault);
         return Some(judgement.fix(use_backend(Backend::DirectShow)).fix(hardware()).fix(use_backend(Backend::Native)));
     }
-    opening.first_frame_ms.filter(|_| opening.fault.is_none() && opening.open_ms >= SLOW_OPEN_MS)?;
+    opening.first_frame_ms.filter(|_| opening.fault.is_none() && opening.open_ms >= criteria::OPEN_SLOW_MS)?;
     let confidence = match () {
         () if is_media_foundation => 0.9,
         // Everything is slow then.
