@@ -52,9 +52,9 @@
 //! | | [`source::isolated`] | any of these in a process of its own: both halves of the protocol, the memory that they share |
 //! | engine | [`camera`] | `Camera`, the front door; supervisor and capture thread behind it |
 //! | | [`probe`] | reads one source without the engine, and measures how its frames come |
+//! | | [`analyser`] | looks at the live picture, twice a second: what is wrong with it, while it is |
 //! | | [`logging`] | `EventLog`, the ring of events; [`logging::files`], the log on the disk |
 //! | consumers | [`snapshot`] | saves pictures |
-//! | | [`analyser`] | looks at the live picture, twice a second |
 //! | | [`past`] | how each camera was, on the disk: seconds for an hour, minutes for a week |
 //! | | [`records`] | the thread that writes log and past |
 //! | | [`secrets`] | `Passwords`: the system's keyring, asked with a deadline |
@@ -101,17 +101,16 @@
 //! | `supervisor` | decides; one for each camera | when its `Camera` is dropped |
 //! | `capture-N` | opens, reads and closes the source; N counts the openings | when told, as soon as the driver's call returns |
 //! | `capture-test` | the same for a [`probe::Probe`], without the engine | when it is dropped, as soon as the driver's call returns |
-//! | `check-picture` | looks at the pictures that a check-up takes, as it gets to them | with the stream |
+//! | `check-picture` | measures the pictures that a check-up takes, as it gets to them | with the stream |
 //! | `check-pace` | measures how late timers ring while a check watches a stream | with that check |
 //! | `check-ID` | carries out one check of the check-up | with the check; it is left behind when it takes too long |
 //! | `reset-N` | resets a device on its bus | when the system has answered |
-//! | `analyser` | takes the numbers of the live picture, twice a second | when its `Analyser` is dropped |
+//! | `analyser` | looks at the live picture, twice a second, and tells what is wrong with it | when its `Analyser` is dropped, within half a second |
 //! | `snapshots` | encodes and writes pictures | when its `Snapshots` is dropped |
 //! | `records` | writes events and samples of the score, reads earlier ones | when its `Records` is dropped, as soon as the disk lets it |
 //! | `output` | writes what `monitor` says; a reader that stops holds only it up | with the last line |
 //! | `hook-N`, `hook-in`, `hook-out` | run the commands of `monitor --on-event`, give them the event, read what they print | with the commands, which have a deadline |
 //! | `metrics`, `metrics-client` | answer requests for metrics | with the command; a request has two seconds |
-//! | `resolve`, `connect` | ask the system for a camera's number on the network, and connect to it | when the system has answered |
 //! | `connection-test` | talks to a network camera, step by step | with its last step, or within 100 ms of being told |
 //! | `controls` | asks a device for its controls, once a second, and sets them; in the process that has it open | when the source is closed, as soon as the driver's call returns |
 //! | `keyring` | asks the system's keyring for a password, or gives it one | when the keyring has answered |

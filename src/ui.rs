@@ -258,7 +258,7 @@ impl App {
             background.find_password(address.clone());
         }
         let pace = pace::Pace::new(log.clone());
-        let analyser = Analyser::start(camera.frames(), coding_of(&window.spec)).ok();
+        let analyser = Analyser::start(camera.frames(), coding_of(&window.spec), |_| {}).ok();
         Ok(Self {
             window,
             applied: settings,
@@ -525,7 +525,7 @@ impl App {
         self.window.viewer.clear();
         // Before the switch, so that the new camera is opened as it shall be at once.
         self.commit_settings();
-        self.analyser = Analyser::start(self.camera.frames(), coding_of(&spec)).ok();
+        self.analyser = Analyser::start(self.camera.frames(), coding_of(&spec), |_| {}).ok();
         self.seen = self.analyser.as_ref().map(Analyser::picture);
         self.camera.send(Command::Switch(Box::new(spec)));
     }
