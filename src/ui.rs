@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, bounded};
 
 use crate::address::Address;
-use crate::analyser::Analyser;
+use crate::analyser::{Analyser, coding_of};
 use crate::camera::{Camera, Command, Wake};
-use crate::checkup::{CheckupRequest, Live, coding_of};
+use crate::checkup::{CheckupRequest, Live};
 use crate::control::DeviceControls;
 use crate::event::Level;
 use crate::frame::Frame;
@@ -273,7 +273,7 @@ impl App {
             background.find_password(address.clone());
         }
         let pace = pace::Pace::new(log.clone());
-        let analyser = Analyser::start(camera.frames(), coding_of(&window.spec)).ok();
+        let analyser = Analyser::start(camera.frames(), coding_of(&window.spec), |_| {}).ok();
         Ok(Self {
             window,
             applied,
@@ -542,7 +542,7 @@ impl App {
         self.window.viewer.clear();
         // Before the switch, so that the new camera is opened as it shall be at once.
         self.commit_settings();
-        self.analyser = Analyser::start(self.camera.frames(), coding_of(&spec)).ok();
+        self.analyser = Analyser::start(self.camera.frames(), coding_of(&spec), |_| {}).ok();
         self.seen = self.analyser.as_ref().map(Analyser::picture);
         self.camera.send(Command::Switch(Box::new(spec)));
     }
