@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, bounded};
 
 use crate::address::Address;
-use crate::analyser::{Analyser, coding_of};
 use crate::camera::{Camera, Command, Wake};
 use crate::checkup::{CheckupRequest, Live};
 use crate::control::DeviceControls;
@@ -177,9 +176,7 @@ struct App {
     status: Reader<Status>,
     history: Reader<History>,
     controls: Reader<DeviceControls>,
-    /// Looks at the live picture; `None` where the system gives no thread.
-    analyser: Option<Analyser>,
-    seen: Option<Reader<PictureStats>>,
+    picture: Reader<PictureStats>,
     log: EventLog,
     snapshots: Snapshots,
     background: Background,
@@ -273,7 +270,6 @@ impl App {
             background.find_password(address.clone());
         }
         let pace = pace::Pace::new(log.clone());
-        let analyser = Analyser::start(camera.frames(), coding_of(&window.spec), |_| {}).ok();
         Ok(Self {
             window,
             applied,
@@ -283,8 +279,7 @@ impl App {
             status: camera.status(),
             history: camera.history(),
             controls: camera.controls(),
-            seen: analyser.as_ref().map(Analyser::picture),
-            analyser,
+            picture: camera.picture(),
             camera,
             past: records.as_ref().map(Records::past),
             records,
@@ -338,7 +333,7 @@ impl App {
             self.window.frame = Some(fresh.value);
         }
         self.was_drawing = is_visible;
-        if let Some(fresh) = self.seen.as_mut().and_then(Reader::take_fresh) {
+        if let Some(fresh) = self.picture.take_fresh() {
             self.window.look_at_picture(&fresh.value);
         }
         while let Some(outcome) = self.snapshots.poll() {
@@ -542,8 +537,6 @@ impl App {
         self.window.viewer.clear();
         // Before the switch, so that the new camera is opened as it shall be at once.
         self.commit_settings();
-        self.analyser = Analyser::start(self.camera.frames(), coding_of(&spec), |_| {}).ok();
-        self.seen = self.analyser.as_ref().map(Analyser::picture);
         self.camera.send(Command::Switch(Box::new(spec)));
     }
 
