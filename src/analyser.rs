@@ -137,7 +137,7 @@ mod tests {
         let publish = |number: u64| {
             let (taken_at, taken_at_wall) = (Instant::now(), SystemTime::now());
             let image = image.clone();
-            frames.publish(Frame { image, number, sequence: None, taken_at, taken_at_wall, fingerprint: None });
+            frames.publish(Frame { image, number, sequence: None, taken_at, taken_at_wall });
         };
         let deadline = Instant::now() + Duration::from_secs(20);
         let mut number = 0;

@@ -1,9 +1,12 @@
-//! The front door to one camera: a supervisor that decides, and a capture thread that only reads.
+//! The front door to one camera: a machine that decides, a supervisor that carries its decisions out, and a capture thread
+//! that only reads.
 //!
 //! ```text
 //!   Command ──► supervisor ──► Latest<Frame>, Latest<Status>, Latest<History>, events
-//!                 ▲    │
-//!         Report  │    ▼ go on / restart / stop
+//!                 ▲   │ ▲ │
+//!   CaptureEvent  │   │ │ └─ Input, now ──► Machine (pure) ──► [Effect] ─┐
+//!                 │   │ └────────────────────────────────────────────────┘
+//!                 │   ▼ read on / restart / close
 //!               capture thread ──► Source (open, grab, retrieve, close: each may block for ever)
 //! ```
 //!
@@ -18,23 +21,25 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::control::{DeviceControls, Setting};
+use crate::control::{ControlSetting, DeviceControls};
 use crate::frame::Frame;
 use crate::health::History;
 use crate::latest::{Latest, Reader};
 use crate::logging::EventLog;
-use crate::settings::Settings;
-use crate::source::SourceSpec;
+use crate::settings::{CameraSettings, TrustedCertificates};
+use crate::source::{Demand, SourceSpec};
 use crate::status::Status;
+use crate::subscriber::{Policy, Publisher, Subscriber};
 
 mod capture;
 mod controls;
+pub mod machine;
 mod outage;
-mod reset;
 mod supervisor;
 mod tally;
-mod waits;
+mod watches;
 
+use machine::{Input, Machine};
 use supervisor::{Outputs, Supervisor};
 
 /// How long dropping a `Camera` waits for the device to be closed.
@@ -51,7 +56,7 @@ pub enum Command {
     /// a driver that does not come back.
     Release(Sender<()>),
     /// Use other settings from now on. The stream is restarted only if the change needs it.
-    Apply(Box<Settings>),
+    Apply(Box<CameraSettings>, TrustedCertificates),
     /// Another camera. A stopped one stays stopped no longer.
     Switch(Box<SourceSpec>),
     /// Do the next step of recovery at once; open the camera anew, if none is planned. Crashes so far are forgiven.
@@ -66,7 +71,9 @@ pub enum Command {
     ResetDevice,
     /// Have controls set, without a stop of the stream. They are set again whenever the camera is opened anew, until another
     /// one is chosen. What the camera makes of them is told by [`Camera::controls`].
-    SetControls(Vec<Setting>),
+    SetControls(Vec<ControlSetting>),
+    /// What is wanted of the pictures from now on. They are never larger than the camera makes them.
+    SetDemand(Demand),
 }
 
 /// Called after each new frame, and after each new status that no frame accompanies, on the supervisor's thread: must
@@ -78,7 +85,7 @@ pub struct Camera {
     commands: Sender<Command>,
     /// Disconnected when the supervisor has ended.
     ended: Receiver<()>,
-    frames: Latest<Frame>,
+    frames: Publisher<Frame>,
     status: Latest<Status>,
     history: Latest<History>,
     controls: Latest<DeviceControls>,
@@ -89,20 +96,44 @@ impl Camera {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn start(spec: SourceSpec, settings: &Settings, log: EventLog, wake: Wake) -> io::Result<Self> {
+    pub fn start(
+        spec: SourceSpec,
+        settings: &CameraSettings,
+        trusted: &TrustedCertificates,
+        log: EventLog,
+        wake: Wake,
+    ) -> io::Result<Self> {
+        Self::start_observed(spec, settings, trusted, log, wake, Arc::new(|_| {}))
+    }
+
+    /// The same with `on_status` called for each status, on the supervisor's thread: it must not block.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn start_observed(
+        spec: SourceSpec,
+        settings: &CameraSettings,
+        trusted: &TrustedCertificates,
+        log: EventLog,
+        wake: Wake,
+        on_status: Arc<dyn Fn(&Status) + Send + Sync>,
+    ) -> io::Result<Self> {
         let (commands, commands_rx) = bounded(64);
         let (ended_tx, ended) = bounded(0);
-        let (frames, status, history, controls) = (Latest::new(), Latest::new(), Latest::new(), Latest::new());
+        let (frames, status, history, controls) = (Publisher::new(), Latest::new(), Latest::new(), Latest::new());
         let outputs = Outputs {
             frames: frames.clone(),
             status: status.clone(),
             history: history.clone(),
             controls: controls.clone(),
             wake,
+            on_status,
             log,
         };
-        let mut supervisor = Supervisor::new(spec, settings.clone(), outputs);
-        supervisor.publish(Instant::now());
+        let machine = Machine::new(spec, settings.clone(), trusted.clone(), fastrand::u64(..), Instant::now());
+        let mut supervisor = Supervisor::new(machine, outputs);
+        // Opening begins with this call, so that there is a status from the start.
+        supervisor.step(Input::Command(Command::Start));
         thread::Builder::new().name("supervisor".to_owned()).spawn(move || {
             supervisor.run(&commands_rx);
             drop(ended_tx);
@@ -118,7 +149,13 @@ impl Camera {
     /// A reader of good frames.
     #[must_use]
     pub fn frames(&self) -> Reader<Frame> {
-        self.frames.reader()
+        self.frames.newest()
+    }
+
+    /// A subscriber to good frames: the newest, or all of them as far as there is room.
+    #[must_use]
+    pub fn subscribe(&self, policy: Policy) -> Subscriber<Frame> {
+        self.frames.subscribe(policy)
     }
 
     /// A reader of the status, published at each change, and while the camera is at work four times a second (given up: each 5 s).
@@ -149,10 +186,14 @@ impl Camera {
             let _ = camera.ended.recv_deadline(deadline);
         }
         // What has not ended by now is not waited for a second time.
-        for camera in &mut cameras {
-            let (_, disconnected) = bounded(0);
-            camera.ended = disconnected;
-        }
+        cameras.into_iter().for_each(Self::let_go);
+    }
+
+    /// Has the device closed, and does not wait for that.
+    pub fn let_go(mut self) {
+        self.begin_to_close();
+        let (_, disconnected) = bounded(0);
+        self.ended = disconnected;
     }
 
     /// With its commands gone the supervisor closes the device and ends.

@@ -20,7 +20,7 @@ use crate::control::DeviceControls;
 use crate::frame::{Frame, Image};
 use crate::latest::Reader;
 use crate::phrases::Message;
-use crate::settings::{Isolation, Settings};
+use crate::settings::{CameraSettings, Isolation, TrustedCertificates};
 use crate::source::{OpenRequest, SourceSpec};
 use crate::status::Status;
 
@@ -52,7 +52,8 @@ pub use verdict::Finding;
 pub struct CheckupRequest {
     /// With its password, if it has one.
     pub spec: SourceSpec,
-    pub settings: Settings,
+    pub settings: CameraSettings,
+    pub trusted: TrustedCertificates,
     /// Of a camera that streams in this program: it is watched there and not opened.
     pub live: Option<Live>,
     /// Where snapshots go.
@@ -65,7 +66,7 @@ impl CheckupRequest {
     /// How the camera is opened: as the settings say, in a process of its own unless they forbid it, so that a driver may
     /// crash.
     fn opening(&self) -> OpenRequest {
-        let mut opening = OpenRequest::new(self.spec.clone(), &self.settings);
+        let mut opening = OpenRequest::new(self.spec.clone(), &self.settings, &self.trusted);
         if opening.isolation == Isolation::Auto {
             opening.isolation = Isolation::On;
         }
@@ -359,7 +360,8 @@ mod tests {
     fn request() -> CheckupRequest {
         CheckupRequest {
             spec: SourceSpec::parse("sim:").unwrap(),
-            settings: Settings::default(),
+            settings: CameraSettings::default(),
+            trusted: TrustedCertificates::default(),
             live: None,
             folder: PathBuf::new(),
             with_experiments: false,

@@ -5,14 +5,15 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use jiff::Timestamp;
 use serde_json::json;
 
+use self::line_writer::LineWriter;
 use crate::backend::Backend;
 use crate::camera::Camera;
 use crate::device;
@@ -23,13 +24,16 @@ use crate::latest::Reader;
 use crate::logging::EventLog;
 use crate::records::Records;
 use crate::secrets;
-use crate::settings::{DATA_VARIABLE, FPS, Isolation, Loaded, Settings, Transport, data_folder, secs};
+use crate::settings::{
+    CameraSettings, DATA_VARIABLE, FPS, Isolation, Loaded, Settings, Transport, TrustedCertificates, data_folder, secs,
+};
 use crate::snapshot::{self, Job};
 use crate::source::{OpenRequest, SourceSpec, simulated};
 use crate::status::{Grade, State, Status};
 
 mod checkup;
 mod history;
+mod line_writer;
 mod list;
 mod log;
 mod manual;
@@ -55,6 +59,9 @@ pub enum Exit {
 const STATUS_WATCH: Duration = Duration::from_millis(2_200);
 /// Listing devices asks drivers; one that hangs must not hang us.
 const LIST_DEADLINE: Duration = Duration::from_secs(3);
+/// How long a message on stderr may take to be written, and the last ones.
+const WRITE_DEADLINE: Duration = Duration::from_millis(100);
+const LAST_WRITE_DEADLINE: Duration = Duration::from_secs(1);
 /// How often a waiting command looks whether it was interrupted.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -350,7 +357,7 @@ pub fn parse() -> Result<Cli, Exit> {
     })
 }
 
-/// The settings of this run, with what the command line says in their place.
+/// The settings as they are saved.
 pub struct Run {
     pub settings: Settings,
     pub settings_path: Option<PathBuf>,
@@ -368,7 +375,7 @@ impl Shared {
         };
         log.listen(move |event| {
             if event.level >= least {
-                complain(&format!("{:>12}  {}", event.name, event.message));
+                mention(format!("{:>12}  {}", event.name, event.message));
             }
         });
         true
@@ -377,17 +384,24 @@ impl Shared {
     #[must_use]
     pub fn load_settings(&self) -> Run {
         let settings_path = self.settings.clone().or_else(Settings::default_path);
-        let Loaded { mut settings, notices } = settings_path
+        let Loaded { settings, notices } = settings_path
             .as_deref()
             .map_or_else(|| Loaded { settings: Settings::default(), notices: Vec::new() }, Settings::load);
+        Run { settings, settings_path, notices }
+    }
+
+    /// The settings of a camera, with what the command line says in their place.
+    #[must_use]
+    pub fn settings_of(&self, spec: &SourceSpec, saved: &Settings) -> CameraSettings {
+        let mut settings = spec.settings(saved);
         if let Some(BackendChoice(backend)) = self.backend {
             settings.backend = backend;
         }
         settings.isolation = self.isolation.unwrap_or(settings.isolation);
-        settings.network.transport = self.transport.unwrap_or(settings.network.transport);
+        settings.transport = self.transport.unwrap_or(settings.transport);
         settings.asked.size = self.size.or(settings.asked.size);
         settings.asked.fps = self.fps.or(settings.asked.fps);
-        Run { settings, settings_path, notices }
+        settings
     }
 }
 
@@ -413,7 +427,7 @@ pub fn choose_source(named: Option<&str>, settings: &Settings) -> Result<Chosen,
         return SourceSpec::parse(named).map(wanted);
     }
     // A saved source was checked when it was saved; should a later version not know it any more, go on without.
-    if let Some(Ok(spec)) = settings.source.as_deref().map(SourceSpec::parse) {
+    if let Some(Ok(spec)) = settings.saved_source().map(SourceSpec::parse) {
         return Ok(wanted(spec));
     }
     let devices = if Backend::for_devices().is_empty() { None } else { device::list_within(LIST_DEADLINE) };
@@ -618,6 +632,7 @@ impl Work<'_> {
         let format = snapshot::format_of(output)?;
         let spec = self.choose(source)?;
         let name = spec.to_string();
+        let settings = self.settings(&spec);
         let patience = self.patience(&spec);
         let camera = self.open(spec)?;
         let Some(frame) = self.first_frame(&camera, &patience)? else {
@@ -636,7 +651,7 @@ impl Work<'_> {
             file: Some(output.to_owned()),
             camera: name.clone(),
             format,
-            jpeg_quality_percent: self.run.settings.snapshot.jpeg_quality_percent,
+            jpeg_quality_percent: settings.jpeg_quality_percent,
         };
         let file = snapshot::save(&frame, &job)?;
         let size = frame.image.size();
@@ -667,21 +682,31 @@ impl Work<'_> {
     }
 
     fn patience(&self, spec: &SourceSpec) -> Patience {
-        let request = OpenRequest::new(spec.clone(), &self.run.settings);
+        let request = OpenRequest::new(spec.clone(), &self.settings(spec), self.trusted());
         let more = request.first_frame_deadline + Duration::from_secs(1);
         let now = Instant::now();
         Patience { longest: now + request.patience() + more, with_fault: now + request.open_deadline + more }
     }
 
-    fn open(&self, spec: SourceSpec) -> Result<Camera, String> {
-        self.open_with(spec, &self.run.settings, EventLog::new())
+    /// What is set for a camera, in this run.
+    fn settings(&self, spec: &SourceSpec) -> CameraSettings {
+        self.shared.settings_of(spec, &self.run.settings)
     }
 
-    fn open_with(&self, spec: SourceSpec, settings: &Settings, log: EventLog) -> Result<Camera, String> {
+    fn trusted(&self) -> &TrustedCertificates {
+        &self.run.settings.network.trusted_certificates
+    }
+
+    fn open(&self, spec: SourceSpec) -> Result<Camera, String> {
+        let settings = self.settings(&spec);
+        self.open_with(spec, &settings, EventLog::new())
+    }
+
+    fn open_with(&self, spec: SourceSpec, settings: &CameraSettings, log: EventLog) -> Result<Camera, String> {
         if !self.shared.tell(&log) && io::stderr().is_terminal() {
             complain(&format!("Opening {spec} …"));
         }
-        Camera::start(spec, settings, log, Arc::new(|| {}))
+        Camera::start(spec, settings, self.trusted(), log, Arc::new(|| {}))
             .map_err(|error| format!("The system gives no thread: {error}"))
     }
 
@@ -722,7 +747,36 @@ fn say(text: &str) {
     let _ = writeln!(io::stdout().lock(), "{}", text.trim_end());
 }
 
-/// To stderr.
+/// One for the process, as stderr is. Without a thread lines are written at once.
+static STDERR: LazyLock<Option<LineWriter>> = LazyLock::new(|| LineWriter::start("stderr", io::stderr()).ok());
+
+/// To stderr, for messages of a command: waits a moment until it is written, so that what goes to stdout after it comes after
+/// it. A reader that has stopped is not waited for again.
 pub fn complain(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    mention(text.to_owned());
+    if let Some(stderr) = &*STDERR {
+        stderr.wait(WRITE_DEADLINE);
+    }
+}
+
+/// To stderr, for events: may be called where nothing may wait.
+fn mention(text: String) {
+    match &*STDERR {
+        Some(stderr) => stderr.write(text),
+        None => drop(writeln!(io::stderr().lock(), "{text}")),
+    }
+}
+
+/// Waits a moment for what was written to stderr last: to be called at the end of the program.
+pub fn finish() {
+    let Some(stderr) = &*STDERR else { return };
+    let n_lost = stderr.take_lost();
+    if n_lost > 0 {
+        stderr.write(lost(n_lost));
+    }
+    stderr.wait(LAST_WRITE_DEADLINE);
+}
+
+fn lost(n_lines: u64) -> String {
+    format!("{n_lines} lines are lost: whoever reads them is too slow.")
 }

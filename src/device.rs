@@ -4,7 +4,7 @@
 //! Nothing here opens a stream. What a system knows is in one file for each: the rest of the program never asks which
 //! system it runs on.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -14,19 +14,16 @@ use serde::{Deserialize, Serialize};
 use crate::backend::Backend;
 use crate::fault::{Fault, FaultKind};
 
-pub mod apple;
 pub mod ask;
+pub mod availability;
 pub mod capabilities;
 pub mod choices;
 pub mod codes;
-pub mod consent;
 pub mod controls;
-pub mod glance;
 pub mod holders;
 pub mod kind;
-pub mod media_types;
-pub mod pnp;
-pub mod properties;
+pub mod process;
+pub mod shared_memory;
 pub mod surroundings;
 pub mod text;
 pub mod watch;
@@ -37,25 +34,24 @@ pub use holders::Holder;
 pub use kind::{DeviceKind, UsbLink};
 pub use surroundings::{Heat, KernelLine, UsbState};
 
-#[cfg(any(target_os = "linux", target_os = "macos"))]
-mod unix;
-
 mod elsewhere;
 #[cfg(target_os = "linux")]
 mod linux;
-#[cfg(target_os = "linux")]
-use linux as system;
-#[cfg(target_os = "macos")]
-mod macos;
-#[cfg(target_os = "macos")]
-use macos as system;
-#[cfg(windows)]
-mod windows;
-#[cfg(windows)]
-use windows as system;
+pub mod macos;
+#[cfg(any(windows, target_os = "macos"))]
+mod native;
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+mod unix;
+pub mod windows;
 
 #[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
 use elsewhere as system;
+#[cfg(target_os = "linux")]
+use linux as system;
+#[cfg(target_os = "macos")]
+use macos::system;
+#[cfg(windows)]
+use windows::system;
 
 /// The system that a camera is plugged into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -353,74 +349,9 @@ pub fn heat() -> Heat {
     system::heat()
 }
 
-// ---- processes of our own, and memory that they share
-
-/// What the names of the files behind shared memory begin with.
-const SHARED_FILE_PREFIX: &str = "camclinic-";
-
-/// A program of ours: beside this one; one folder up for programs that cargo puts into `deps` and `examples`.
-#[must_use]
-pub fn beside(name: &Path) -> PathBuf {
-    let name = name.with_extension(std::env::consts::EXE_EXTENSION);
-    let program = std::env::current_exe().unwrap_or_default();
-    let folder = program.parent().unwrap_or_else(|| Path::new(""));
-    let beside = folder.join(&name);
-    match folder.parent().map(|up| up.join(&name)) {
-        Some(up) if !beside.exists() && up.exists() => up,
-        _ => beside,
-    }
-}
-
-/// Readies a process of our own for its start: apart from the terminal, whose Ctrl-C is for us and not for it, and
-/// without a window.
-pub fn prepare(command: &mut std::process::Command) {
-    system::prepare(command);
-}
-
-/// Has this process killed when the one that started it ends, where the system can do that from inside.
-pub fn die_with_parent() {
-    system::die_with_parent();
-}
-
-/// Asks a process of our own to end, in the system's way, where it has one besides killing.
-pub fn terminate(pid: u32) {
-    system::terminate(pid);
-}
-
-/// Kills a process that was started after [`prepare`], and what it has started itself. It must not have been waited for: its
-/// number might be another's by then. Where there are no such groups, dropping the [`Leash`] does it.
-pub fn kill_group(pid: u32) {
-    system::kill_group(pid);
-}
-
-/// Ends this process on the spot, whatever its other threads do; nothing is flushed or freed.
-pub fn end_now() -> ! {
-    system::end_now();
-    std::process::abort()
-}
-
-/// The function of the kernel in which a process waits, where the system tells.
-#[must_use]
-pub fn kernel_function(pid: u32) -> Option<String> {
-    system::kernel_function(pid)
-}
-
-/// Ties a process of our own to this program from outside: it is killed when the leash is dropped, and when this program
-/// ends, however it ends. `None` where [`die_with_parent`] does that.
-pub use system::Leash;
-
 /// Reads and sets a device's controls beside whoever streams from it. Each call may block for as long as the device does not
 /// answer. Where the system has no such thing, opening fails.
 pub use system::ControlPort;
-
-/// A file in memory if the system has a folder for such, else among the temporary files, with its space reserved: writing
-/// to it cannot fail later. It is deleted when it is dropped, also when this program is killed where the system allows.
-///
-/// # Errors
-/// Nowhere is room, or nothing may be written.
-pub fn shared_file(n_bytes: u64) -> std::io::Result<tempfile::NamedTempFile> {
-    system::shared_file(n_bytes)
-}
 
 // ---- reset
 
@@ -432,15 +363,6 @@ pub fn shared_file(n_bytes: u64) -> std::io::Result<tempfile::NamedTempFile> {
 /// `Denied`, with an advice that names the right that is needed; `ResetFailed` where the system has no way to do it.
 pub fn reset(device: &Device) -> Result<(), Fault> {
     system::reset(device)
-}
-
-/// The words of a system's error. Its number at the end is left to [`Fault::code`].
-#[must_use]
-pub fn without_code(text: &str) -> &str {
-    match text.rsplit_once(" (os error ").or_else(|| text.rsplit_once(" (0x")) {
-        Some((start, end)) if end.ends_with(')') => start,
-        _ => text,
-    }
 }
 
 /// No such camera; says which there are.
@@ -473,61 +395,10 @@ fn what_is_there(devices: &[Device]) -> String {
     format!("Check the cable and the name, or choose one of: {}.", names.join("; "))
 }
 
-/// The cameras as nokhwa lists them, each with its description, on the systems whose own interfaces need `unsafe` code.
-/// Empty when the system refuses to tell, or in a build without nokhwa.
-#[cfg(any(windows, target_os = "macos"))]
-fn native_cameras() -> Vec<(Device, String)> {
-    #[cfg(feature = "native")]
-    let cameras = std::panic::catch_unwind(|| nokhwa::query(nokhwa::utils::ApiBackend::Auto))
-        .ok()
-        .and_then(Result::ok)
-        .unwrap_or_default()
-        .into_iter()
-        .map(|camera| {
-            let device = Device {
-                identity: camera.misc(),
-                name: text::safe(camera.human_name().as_bytes()),
-                path: camera.misc(),
-                index: camera.index().as_index().ok(),
-                ..Device::default()
-            };
-            (device, camera.description().to_owned())
-        })
-        .collect();
-    #[cfg(not(feature = "native"))]
-    let cameras = Vec::new();
-    cameras
-}
-
-/// What macOS has decided about this program and cameras (`AVAuthorizationStatus`). `None` in a build without nokhwa.
-#[cfg(target_os = "macos")]
-fn authorization() -> Option<i64> {
-    #[cfg(feature = "native")]
-    let status = std::panic::catch_unwind(nokhwa_bindings_macos::current_authorization_status)
-        .ok()
-        .and_then(|status| i64::try_from(status as isize).ok());
-    #[cfg(not(feature = "native"))]
-    let status = None;
-    status
-}
-
-/// A camera that is not listed and was named by its number.
-#[cfg(any(windows, target_os = "macos"))]
-fn unlisted(text: &str) -> Option<Device> {
-    let index = text.parse().ok()?;
-    Some(Device {
-        identity: text.to_owned(),
-        name: format!("Camera {text}"),
-        path: text.to_owned(),
-        index: Some(index),
-        ..Device::default()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::{Control, EXPOSURE_TIME, Kind, PRIVACY};
+    use crate::control::{Control, ControlKind, EXPOSURE_TIME, PRIVACY};
 
     fn two() -> Vec<Device> {
         let device = |identity: &str, path: &str, index| Device {
@@ -581,7 +452,7 @@ mod tests {
     #[test]
     fn a_closed_shutter_is_noted_once() {
         let shutter = |id, value| {
-            let (name, kind) = ("Privacy".to_owned(), Kind::Boolean);
+            let (name, kind) = ("Privacy".to_owned(), ControlKind::Boolean);
             let shutter =
                 Control { id, name, kind, value, default: 0, held: None, is_read_only: true, is_volatile: true };
             Capabilities { controls: vec![shutter], ..Capabilities::default() }
@@ -596,14 +467,6 @@ mod tests {
         check(&shutter(PRIVACY, Some(0)), 0);
         check(&shutter(PRIVACY, None), 0);
         check(&shutter(EXPOSURE_TIME, Some(1)), 0);
-    }
-
-    #[test]
-    fn a_number_is_not_said_twice() {
-        assert_eq!(without_code("No such device (os error 19)"), "No such device");
-        assert_eq!(without_code("MFT failed (0xC00D3704)"), "MFT failed");
-        assert_eq!(without_code("Failed to Fufill"), "Failed to Fufill");
-        assert_eq!(without_code("a (os error 5) in the middle"), "a (os error 5) in the middle");
     }
 
     #[test]

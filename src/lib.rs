@@ -16,7 +16,7 @@
 //!                │                          └─ Ladder, Health (pure)
 //!                │
 //!                │  pixels: lent slots of shared memory
-//!  ┄┄┄┄┄┄┄┄┄┄┄┄┄┄│┄ orders, reports, heartbeat: pipes ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄ end of the program ┄┄┄┄┄┄┄┄┄┄
+//!  ┄┄┄┄┄┄┄┄┄┄┄┄┄┄│┄ requests, events, heartbeat: pipes ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄ end of the program ┄┄┄┄┄┄┄┄┄┄
 //!                │
 //!  driver ──► Source, in a process of its own: camclinic-worker, one for each camera that is open
 //! ```
@@ -33,13 +33,15 @@
 //! |---|---|---|
 //! | words | [`frame`] | `Frame`, `Image`, `PixelFormat`, `Size` |
 //! | | [`fault`] | `Fault`, `FaultKind`, `FaultClass`: why there is no frame, what to do about it |
-//! | | [`settings`] | every tunable with unit, range and default; load, save, migrate |
+//! | | [`settings`] | what is set of each camera and of the program; every tunable with unit, range and default; load, save, migrate |
 //! | | [`status`] | `Status`, `State`, `Grade`, `Rung`, `Alert`: the public JSON contract |
 //! | | [`event`] | `Event`, `Level` |
 //! | | [`control`] | `Control`, `Setting`: brightness, exposure and the like, and what is known of each |
 //! | | [`address`] | `Address` of a network camera: reading what people paste, never showing a password
 //! | | [`backend`] | `Backend`: the ways to reach a device, and which of them this build has |
 //! | | [`latest`] | `Latest<T>` and `Reader<T>` |
+//! | | [`disk`] | files that are whole at every moment; how much room is left |
+//! | | [`subscriber`] | who receives frames: the newest, or a queue |
 //! | | [`phrases`] | what is said to people, in their language |
 //! | decisions | [`recovery`] | `Ladder`: which rung next, and when |
 //! | | [`criteria`] | every number that judges a camera, once: what costs points, and the questions that all others ask |
@@ -51,6 +53,7 @@
 //! | | [`source`] | `trait Source`, `SourceSpec`, and the backends below it |
 //! | | [`source::isolated`] | any of these in a process of its own: both halves of the protocol, the memory that they share |
 //! | engine | [`camera`] | `Camera`, the front door; supervisor and capture thread behind it |
+//! | | [`fleet`] | all cameras of this run, by number; what is told of several together |
 //! | | [`probe`] | reads one source without the engine, and measures how its frames come |
 //! | | [`analyser`] | looks at the live picture, twice a second: what is wrong with it, while it is |
 //! | | [`logging`] | `EventLog`, the ring of events; [`logging::files`], the log on the disk |
@@ -108,7 +111,7 @@
 //! | `analyser` | looks at the live picture, twice a second, and tells what is wrong with it | when its `Analyser` is dropped, within half a second |
 //! | `snapshots` | encodes and writes pictures | when its `Snapshots` is dropped |
 //! | `records` | writes events and samples of the score, reads earlier ones | when its `Records` is dropped, as soon as the disk lets it |
-//! | `output` | writes what `monitor` says; a reader that stops holds only it up | with the last line |
+//! | `stdout`, `stderr` | write what `monitor` says, and messages and events (`-v`); a reader that stops holds up them alone | with the last line; with the program |
 //! | `hook-N`, `hook-in`, `hook-out` | run the commands of `monitor --on-event`, give them the event, read what they print | with the commands, which have a deadline |
 //! | `metrics`, `metrics-client` | answer requests for metrics | with the command; a request has two seconds |
 //! | `connection-test` | talks to a network camera, step by step | with its last step, or within 100 ms of being told |
@@ -117,8 +120,8 @@
 //! | `list-devices` | asks the system which cameras there are | when the system has answered |
 //! | `await-port` | connects to the port of a network camera that is away, twice a second | when it answers, or is not waited for |
 //! | `resolve`, `connect` | ask the system for a name, and for a connection to one of its addresses | when the system has answered |
-//! | `hear-PID` | hears what a capture process reports; PID is its number | when that has ended |
-//! | `words-PID` | takes down what the libraries in it print, for the message about its end | when that has ended |
+//! | `events-PID` | reads the events of a capture process; PID is its number | when that has ended |
+//! | `stderr-PID` | keeps what the libraries in it print last, for the message about its end | when that has ended |
 //! | `reaper-PID` | waits for one that was killed and has not ended | when that has ended |
 //!
 //! In the capture process:
@@ -126,12 +129,12 @@
 //! | name | does | ends |
 //! |---|---|---|
 //! | `main` | calls the driver, and copies each picture into a free slot | with the process |
-//! | `orders` | hears the program; ends the process when the program has ended, whatever the driver does | with the process |
+//! | `requests` | reads the program's requests; ends the process when the program has ended, whatever the driver does | with the process |
 //! | `heartbeat` | tells that the process lives, four times a second | with the process |
 //! | `gateway` | keeps the session with a network camera alive, and ends it | with the source |
 //! | `gateway-stream` | passes its packets on to FFmpeg | with the stream |
 //! | `gateway-player` | answers FFmpeg's requests | with FFmpeg's connection |
-//! | `gateway-hear` | hears the camera's answers while its packets come over UDP | with the connection |
+//! | `gateway-replies` | hears the camera's answers while its packets come over UDP | with the connection |
 //! | `pictures` | reads JPEGs from an HTTP camera, so that the newest is at hand | with the stream |
 //!
 //! The window has a few more for dialogs, disk figures and saving the settings; each is named where it is made.
@@ -151,8 +154,8 @@
 //! one that goes through OpenCV, an arm in the worker's `source/opencv.rs` instead. It is isolated without doing
 //! anything for it. A message between the two programs: a variant in `source/isolated/protocol.rs`, and another
 //! `VERSION`. A fault of the simulated camera: a row of its table, from which `camclinic help sim` is printed. A kind
-//! of fault: a row in [`fault`]. A number to set: a field and a row in [`settings`]; slider, check and help follow from
-//! the row. A reason to lose points, or a number that judges: [`criteria`]. A sentence for people: a line of each file in
+//! of fault: a row in [`fault`]. A number to set: a field in [`settings`] and a row of its table of tunables;
+//! slider, check and help follow from the row. A reason to lose points, or a number that judges: [`criteria`]. A sentence for people: a line of each file in
 //! `assets/phrases/`. A panel: a file below `ui/` and a row of its `PANELS`.
 
 pub mod address;
@@ -165,8 +168,10 @@ pub mod codec;
 pub mod control;
 pub mod criteria;
 pub mod device;
+pub mod disk;
 pub mod event;
 pub mod fault;
+pub mod fleet;
 pub mod frame;
 pub mod health;
 pub mod latest;
@@ -184,5 +189,6 @@ pub mod settings;
 pub mod snapshot;
 pub mod source;
 pub mod status;
+pub mod subscriber;
 #[cfg(feature = "gui")]
 pub mod ui;

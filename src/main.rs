@@ -13,6 +13,7 @@ fn main() -> ExitCode {
         Ok(arguments) => run(&arguments),
         Err(exit) => exit,
     };
+    cli::finish();
     ExitCode::from(exit as u8)
 }
 
@@ -45,9 +46,20 @@ fn window(arguments: &cli::Cli, interrupted: Arc<AtomicBool>) -> Exit {
     let _ = arguments.shared.tell(&log);
     let records = cli::keep_records(&log);
     let greeting = chosen.is_stand_in.then(|| cli::NO_CAMERA.to_owned());
+    let camera = arguments.shared.settings_of(&chosen.spec, &settings);
     let source = Some(chosen.spec);
-    let options =
-        ui::Options { source, settings, settings_path, notices, greeting, screenshot, log, records, interrupted };
+    let options = ui::Options {
+        source,
+        camera,
+        settings,
+        settings_path,
+        notices,
+        greeting,
+        screenshot,
+        log,
+        records,
+        interrupted,
+    };
     match ui::run(options) {
         Ok(()) => Exit::Healthy,
         Err(sentence) => {

@@ -13,8 +13,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::device::text::{plain, safe_within};
+use crate::disk::write_whole;
 use crate::logging::files::{append_lines, delete, read_lines};
-use crate::settings::write_whole;
 
 /// Older hours are forgotten.
 const KEPT: SignedDuration = SignedDuration::from_hours(24 * 7);

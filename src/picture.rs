@@ -30,7 +30,6 @@ use grid::Grid;
 use measurement::PictureMeasurement;
 
 pub use darkness::Darkness;
-pub use grid::fingerprint;
 pub use tears::{RowSteps, TearCount, TearCounter};
 pub use traits::PictureTraits;
 
@@ -240,14 +239,14 @@ impl PictureSeries {
 
     /// The next picture. One of another size begins a new series.
     ///
-    /// Where the picture is a smaller copy of what the camera sent, in which a sensor's noise is averaged away, `fingerprint` is
-    /// that of the camera's own picture (see [`fingerprint()`]): by it alone pictures are equal or not.
-    pub fn add(&mut self, image: &Image, fingerprint: Option<u64>, taken_at: Instant) -> PictureTraits {
+    /// By their fingerprints alone pictures are equal or not: one that was made smaller has that of the camera's own picture, whose
+    /// noise is averaged away in the small one.
+    pub fn add(&mut self, image: &Image, taken_at: Instant) -> PictureTraits {
         if self.size.replace(image.size()) != Some(image.size()) {
             self.before = None;
             self.measurements.clear();
         }
-        let fingerprint = fingerprint.unwrap_or_else(|| self::fingerprint(image.pixels()));
+        let fingerprint = image.fingerprint();
         let is_same = self.fingerprint.replace(fingerprint) == Some(fingerprint);
         let grid = Grid::of(image);
         let (before, last) = (self.before.as_ref(), self.measurements.back());
@@ -284,7 +283,7 @@ mod tests {
         let mut series = PictureSeries::new(coding);
         let began = Instant::now();
         for (n, image) in (0_u32..).zip(images) {
-            series.add(&image, None, began + Duration::from_secs_f64(f64::from(n) / fps));
+            series.add(&image, began + Duration::from_secs_f64(f64::from(n) / fps));
         }
         series.stats()
     }
@@ -293,7 +292,7 @@ mod tests {
         let mut series = PictureSeries::new(FrameCoding::Intra);
         let began = Instant::now();
         for (due, image) in pictures(line).take(n) {
-            series.add(&image, None, began + due);
+            series.add(&image, began + due);
         }
         series.stats()
     }

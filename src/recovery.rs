@@ -1,6 +1,6 @@
 //! Which step of recovery comes next, and when: pure functions of the faults so far and of `now`.
 //!
-//! What should not be in this file: clocks, threads, drivers. The supervisor in [`crate::camera`] carries out what is
+//! What should not be in this file: clocks, threads, drivers. The machine in [`crate::camera`] carries out what is
 //! decided here, and tells when a step begins and how it ends.
 //!
 //! | fault | way up the ladder |
@@ -22,7 +22,7 @@ use crate::backend::Backend;
 use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::frame::PixelFormat;
 use crate::settings::{RecoverySettings, secs};
-use crate::status::{Outcome, Rung, RungResult, RungStatus};
+use crate::status::{Rung, RungOutcome, RungResult, RungStatus};
 
 /// Pauses before reconnections in a row; the last one repeats.
 const BACKOFF_SECS: [u64; 7] = [1, 1, 2, 4, 8, 15, 30];
@@ -79,7 +79,7 @@ pub enum Way {
 
 /// What is left of the stream when something fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
+pub enum StreamState {
     /// The device is open and the call into its driver has come back: reading again is possible.
     Open,
     /// The device is open and the call has not come back: all that can be done with the stream is to go on waiting.
@@ -91,7 +91,7 @@ pub enum Stream {
 /// What the ladder has to know besides the fault.
 #[derive(Clone, Copy, Debug)]
 pub struct Situation<'a> {
-    pub stream: Stream,
+    pub stream: StreamState,
     /// Whether it is a device of this computer, which can be reset.
     pub is_device: bool,
     /// Others hold the device, or its port on the network does not answer: it will be told when that ends.
@@ -104,24 +104,24 @@ pub struct Situation<'a> {
 
 /// A rung that has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ended {
+pub struct EndedRung {
     pub rung: Rung,
-    pub outcome: Outcome,
+    pub outcome: RungOutcome,
     /// From the moment at which it was carried out, its pause not counted.
     pub took: Duration,
 }
 
 /// What is known of one rung.
 #[derive(Clone, Debug, Default)]
-struct Record {
+struct RungRecord {
     n_tries: u32,
-    last: Option<(Ended, Instant, String)>,
+    last: Option<(EndedRung, Instant, String)>,
 }
 
 /// What good frames wipe out.
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
-struct Outage {
+struct FailureStreak {
     /// Damaged pictures among them.
     n_failures: u32,
     n_damaged: u32,
@@ -149,7 +149,7 @@ struct Outage {
 #[derive(Clone, Debug)]
 pub struct Ladder {
     settings: RecoverySettings,
-    outage: Outage,
+    streak: FailureStreak,
     backoff_step: usize,
     good_since: Option<Instant>,
     restart_failed_at: Option<Instant>,
@@ -164,7 +164,7 @@ pub struct Ladder {
     /// Good frames have come at all, so that its address is right.
     has_been_good: bool,
     running: Option<(Rung, Instant)>,
-    records: [Record; Rung::ALL.len()],
+    records: [RungRecord; Rung::ALL.len()],
     rng: fastrand::Rng,
 }
 
@@ -174,7 +174,7 @@ impl Ladder {
     pub fn new(settings: RecoverySettings, seed: u64) -> Self {
         Self {
             settings,
-            outage: Outage::default(),
+            streak: FailureStreak::default(),
             backoff_step: 0,
             good_since: None,
             restart_failed_at: None,
@@ -192,18 +192,18 @@ impl Ladder {
 
     /// Uses other numbers from now on; where the camera stands is kept.
     pub fn set_settings(&mut self, settings: RecoverySettings) {
-        self.outage.needs_consent &= !settings.may_reset_device;
+        self.streak.needs_consent &= !settings.may_reset_device;
         self.settings = settings;
     }
 
     #[must_use]
     pub fn n_failures(&self) -> u32 {
-        self.outage.n_failures
+        self.streak.n_failures
     }
 
     #[must_use]
     pub fn n_attempts(&self) -> u32 {
-        self.outage.n_attempts
+        self.streak.n_attempts
     }
 
     /// How the device is to be opened the next time.
@@ -215,32 +215,38 @@ impl Ladder {
     /// Whether a reset of the device is the next step and waits for somebody's consent. Recovery goes on meanwhile.
     #[must_use]
     pub fn needs_consent(&self) -> bool {
-        self.outage.needs_consent
+        self.streak.needs_consent
     }
 
     /// The device is away or taken, and all that recovery does is to wait for it.
     #[must_use]
     pub fn waits_for(&self) -> Option<FaultClass> {
-        self.outage.waits_for
+        self.streak.waits_for
     }
 
     /// Whether everything that can be done from here has been tried often enough. Advice only: nothing is rebooted.
     #[must_use]
     pub fn should_reboot(&self) -> bool {
-        !matches!(self.outage.waits_for, Some(FaultClass::Plug | FaultClass::Network))
-            && self.outage.n_attempts >= self.settings.n_recovery_attempts
+        !matches!(self.streak.waits_for, Some(FaultClass::Plug | FaultClass::Network))
+            && self.streak.n_attempts >= self.settings.n_recovery_attempts
             && self.n_hard() >= self.settings.n_failures_before_reboot_advice
     }
 
     /// Failures since the last good frame that were more than a damaged picture.
     fn n_hard(&self) -> u32 {
-        self.outage.n_failures.saturating_sub(self.outage.n_damaged)
+        self.streak.n_failures.saturating_sub(self.streak.n_damaged)
     }
 
     /// Somebody has acted: what the program had given up on is worth another try.
     pub fn forgive(&mut self) {
         self.crashes.clear();
         self.is_reset_futile = false;
+    }
+
+    /// For another camera, with other jitter.
+    #[must_use]
+    pub fn of_another_camera(&mut self) -> Self {
+        Self::new(self.settings.clone(), self.rng.u64(..))
     }
 
     /// The camera is opened as if for the first time. What the rungs have done so far is kept to be read.
@@ -260,12 +266,12 @@ impl Ladder {
     /// The fault that is to be judged in place of this one: the fifth crash within a minute is no mere crash any more, and a
     /// name that has been known will be known again.
     pub fn escalate(&mut self, fault: Fault, now: Instant) -> Fault {
-        if fault.kind == FaultKind::Denied && self.outage.waits_for == Some(FaultClass::Plug) {
-            let since = *self.outage.denied_since.get_or_insert(now);
+        if fault.kind == FaultKind::Denied && self.streak.waits_for == Some(FaultClass::Plug) {
+            let since = *self.streak.denied_since.get_or_insert(now);
             let is_given_soon = now.saturating_duration_since(since) < UNTIL_GIVEN;
             return if is_given_soon { Fault { class: FaultClass::Plug, ..fault } } else { fault };
         }
-        self.outage.denied_since = None;
+        self.streak.denied_since = None;
         if fault.kind == FaultKind::NameUnknown && self.has_been_good {
             // The name was right: whoever knows it does not answer as he did.
             return Fault { class: FaultClass::Network, ..fault };
@@ -285,41 +291,41 @@ impl Ladder {
 
     /// The device is to be opened when others let go of it, whatever the settings say of recovery.
     pub fn wait_for_release(&mut self) {
-        self.outage.is_release_awaited = true;
-        self.outage.waits_for = Some(FaultClass::Busy);
+        self.streak.is_release_awaited = true;
+        self.streak.waits_for = Some(FaultClass::Busy);
     }
 
     /// The port of the camera was looked at and does not answer; it will be told when it does.
     pub fn wait_for_port(&mut self) {
-        self.outage.waits_for = Some(FaultClass::Network);
+        self.streak.waits_for = Some(FaultClass::Network);
     }
 
     /// The next step. Whatever rung was under way must have been told to have ended before.
     pub fn on_failure(&mut self, fault: &Fault, situation: Situation<'_>, now: Instant) -> Plan {
-        if fault.class == FaultClass::Quality && situation.stream != Stream::Gone {
+        if fault.class == FaultClass::Quality && situation.stream != StreamState::Gone {
             // Damaged pictures are no reason to be without any: the next one is read at once, for ever. Nor do they
             // end the time for which the stream has been good.
-            self.outage.n_failures = self.outage.n_failures.saturating_add(1);
-            self.outage.n_damaged = self.outage.n_damaged.saturating_add(1);
+            self.streak.n_failures = self.streak.n_failures.saturating_add(1);
+            self.streak.n_damaged = self.streak.n_damaged.saturating_add(1);
             return Plan::Do { rung: Rung::Retry, at: now };
         }
         let waits_for = Some(fault.class).filter(|_| is_waited_out(fault, situation));
-        if waits_for.is_none() || waits_for != self.outage.waits_for {
+        if waits_for.is_none() || waits_for != self.streak.waits_for {
             // To look once more for what is not there is no failure of the camera.
-            self.outage.n_failures = self.outage.n_failures.saturating_add(1);
-            self.outage.n_looks = 0;
+            self.streak.n_failures = self.streak.n_failures.saturating_add(1);
+            self.streak.n_looks = 0;
         }
         self.good_since = None;
-        self.outage.needs_consent = false;
-        self.outage.waits_for = None;
+        self.streak.needs_consent = false;
+        self.streak.waits_for = None;
         if fault.kind != FaultKind::SessionLimit {
-            self.outage.is_session_awaited = false;
+            self.streak.is_session_awaited = false;
         }
-        let is_awaited = self.outage.is_release_awaited && fault.class == FaultClass::Busy;
+        let is_awaited = self.streak.is_release_awaited && fault.class == FaultClass::Busy;
         if self.is_final(fault) || !(self.settings.automatic || is_awaited) {
             return Plan::GiveUp;
         }
-        self.outage.waits_for = waits_for;
+        self.streak.waits_for = waits_for;
         if fault.ends_stream() {
             return self.reconnect(fault, situation, now);
         }
@@ -334,9 +340,9 @@ impl Ladder {
     }
 
     /// What can be done with the device kept open.
-    fn gentle(&self, kind: FaultKind, stream: Stream, now: Instant) -> Option<Plan> {
+    fn gentle(&self, kind: FaultKind, stream: StreamState, now: Instant) -> Option<Plan> {
         let n = self.n_hard();
-        if n >= self.settings.n_failures_before_reconnect || stream == Stream::Gone {
+        if n >= self.settings.n_failures_before_reconnect || stream == StreamState::Gone {
             return None;
         }
         // A call that timed out has waited already.
@@ -347,7 +353,7 @@ impl Ladder {
             // However many retries are set, the stream is restarted before the device is closed.
             self.settings.n_retries.min(self.settings.n_failures_before_reconnect.saturating_sub(2))
         };
-        if stream == Stream::Open && n > n_retries_first && self.may_restart(now) {
+        if stream == StreamState::Open && n > n_retries_first && self.may_restart(now) {
             return Some(Plan::Do { rung: Rung::RestartStream, at: now });
         }
         match kind {
@@ -358,21 +364,21 @@ impl Ladder {
     }
 
     fn may_restart(&self, now: Instant) -> bool {
-        !self.outage.is_restarted
+        !self.streak.is_restarted
             && self.restart_failed_at.is_none_or(|at| now.saturating_duration_since(at) >= BETWEEN_RESTARTS)
     }
 
     fn reconnect(&mut self, fault: &Fault, situation: Situation<'_>, now: Instant) -> Plan {
-        let pause = match self.outage.waits_for {
+        let pause = match self.streak.waits_for {
             Some(FaultClass::Plug) => self.jittered(LOOK_PERIOD),
             Some(_) if situation.is_watched => HELD_PAUSE,
             Some(_) => {
-                let step = self.outage.n_looks.min(BUSY_PAUSES_SECS.len() - 1);
+                let step = self.streak.n_looks.min(BUSY_PAUSES_SECS.len() - 1);
                 let least = Duration::from_secs(BUSY_PAUSES_SECS.get(step).copied().unwrap_or_default());
                 self.jittered(least).max(least)
             }
-            None if fault.kind == FaultKind::SessionLimit && !self.outage.is_session_awaited => {
-                self.outage.is_session_awaited = true;
+            None if fault.kind == FaultKind::SessionLimit && !self.streak.is_session_awaited => {
+                self.streak.is_session_awaited = true;
                 SESSION_PAUSE
             }
             None => {
@@ -380,7 +386,7 @@ impl Ladder {
                     if self.settings.may_reset_device {
                         return Plan::Do { rung: Rung::ResetDevice, at: now };
                     }
-                    self.outage.needs_consent = true;
+                    self.streak.needs_consent = true;
                 }
                 self.way = self.next_way(situation);
                 self.reconnect_pause()
@@ -393,7 +399,7 @@ impl Ladder {
         matches!(fault.class, FaultClass::Stalled | FaultClass::Hung)
             && situation.is_device
             && !self.is_reset_futile
-            && self.outage.n_attempts_since_reset >= self.settings.n_recovery_attempts
+            && self.streak.n_attempts_since_reset >= self.settings.n_recovery_attempts
             && self.reset_at.is_none_or(|at| now.saturating_duration_since(at) >= BETWEEN_RESETS)
     }
 
@@ -408,34 +414,34 @@ impl Ladder {
         let usual = if ways.contains(&self.good_way) { self.good_way } else { Way::AsAsked };
         ways.retain(|way| *way != usual);
         ways.splice(0..0, [usual; N_ATTEMPTS_AS_BEFORE]);
-        let n_done = usize::try_from(self.outage.n_attempts).unwrap_or_default();
+        let n_done = usize::try_from(self.streak.n_attempts).unwrap_or_default();
         ways.get(n_done % ways.len()).copied().unwrap_or_default()
     }
 
     /// A rung is carried out. Returns whether that is news: to look for an absent device once more is none.
     pub fn begin(&mut self, rung: Rung, now: Instant) -> bool {
-        let is_look = rung == Rung::Reinitialise && self.outage.waits_for.is_some();
+        let is_look = rung == Rung::Reinitialise && self.streak.waits_for.is_some();
         match rung {
             Rung::Retry | Rung::AdviseReboot => {}
-            Rung::RestartStream => self.outage.is_restarted = true,
-            Rung::Reinitialise if is_look => self.outage.n_looks += 1,
+            Rung::RestartStream => self.streak.is_restarted = true,
+            Rung::Reinitialise if is_look => self.streak.n_looks += 1,
             Rung::Reinitialise => {
-                self.outage.n_attempts = self.outage.n_attempts.saturating_add(1);
-                self.outage.n_attempts_since_reset = self.outage.n_attempts_since_reset.saturating_add(1);
-                if self.outage.n_attempts_since_rest >= self.settings.n_recovery_attempts {
-                    self.outage.n_attempts_since_rest = 0;
+                self.streak.n_attempts = self.streak.n_attempts.saturating_add(1);
+                self.streak.n_attempts_since_reset = self.streak.n_attempts_since_reset.saturating_add(1);
+                if self.streak.n_attempts_since_rest >= self.settings.n_recovery_attempts {
+                    self.streak.n_attempts_since_rest = 0;
                 }
-                self.outage.n_attempts_since_rest += 1;
+                self.streak.n_attempts_since_rest += 1;
                 self.backoff_step += 1;
             }
             Rung::ResetDevice => {
                 self.reset_at = Some(now);
-                self.outage.n_attempts_since_reset = 0;
-                self.outage.needs_consent = false;
+                self.streak.n_attempts_since_reset = 0;
+                self.streak.needs_consent = false;
             }
         }
         self.running = Some((rung, now));
-        let is_news = !is_look || self.outage.n_looks == 1;
+        let is_news = !is_look || self.streak.n_looks == 1;
         if is_news {
             self.record(rung).n_tries += 1;
         }
@@ -443,8 +449,8 @@ impl Ladder {
     }
 
     /// Good frames have come.
-    pub fn on_good_frame(&mut self, now: Instant) -> Option<Ended> {
-        self.outage = Outage::default();
+    pub fn on_good_frame(&mut self, now: Instant) -> Option<EndedRung> {
+        self.streak = FailureStreak::default();
         self.has_been_good = true;
         self.good_way = self.way;
         let good_since = *self.good_since.get_or_insert(now);
@@ -455,14 +461,14 @@ impl Ladder {
                 record.n_tries = 0;
             }
         }
-        self.end(Outcome::Recovered, String::new(), now)
+        self.end(RungOutcome::Recovered, String::new(), now)
     }
 
     /// The rung that is under way, if there is one, did not help, and this is what failed next. Returns what is news: that
     /// an absent device is still absent is none.
-    pub fn on_rung_failed(&mut self, fault: &Fault, now: Instant) -> Option<Ended> {
-        let is_look = matches!(self.running, Some((Rung::Reinitialise, _))) && self.outage.n_looks > 0;
-        if is_look && self.outage.waits_for == Some(fault.class) {
+    pub fn on_rung_failed(&mut self, fault: &Fault, now: Instant) -> Option<EndedRung> {
+        let is_look = matches!(self.running, Some((Rung::Reinitialise, _))) && self.streak.n_looks > 0;
+        if is_look && self.streak.waits_for == Some(fault.class) {
             self.running = None;
             return None;
         }
@@ -473,27 +479,27 @@ impl Ladder {
             }
             _ => {}
         }
-        self.end(Outcome::Failed, fault.to_string(), now)
+        self.end(RungOutcome::Failed, fault.to_string(), now)
     }
 
     /// The rung that is under way, if there is one, is left before its end is known.
-    pub fn interrupt(&mut self, now: Instant) -> Option<Ended> {
-        self.outage.needs_consent = false;
-        self.end(Outcome::Interrupted, String::new(), now)
+    pub fn interrupt(&mut self, now: Instant) -> Option<EndedRung> {
+        self.streak.needs_consent = false;
+        self.end(RungOutcome::Interrupted, String::new(), now)
     }
 
-    fn end(&mut self, outcome: Outcome, why: String, now: Instant) -> Option<Ended> {
+    fn end(&mut self, outcome: RungOutcome, why: String, now: Instant) -> Option<EndedRung> {
         let (rung, since) = self.running.take()?;
-        let ended = Ended { rung, outcome, took: now.saturating_duration_since(since) };
+        let ended = EndedRung { rung, outcome, took: now.saturating_duration_since(since) };
         self.record(rung).last = Some((ended, now, why));
         Some(ended)
     }
 
     /// Whether a reboot is to be advised that has not been advised in this outage.
     pub fn advise_reboot(&mut self) -> bool {
-        let is_news = self.should_reboot() && !self.outage.is_reboot_advised;
+        let is_news = self.should_reboot() && !self.streak.is_reboot_advised;
         if is_news {
-            self.outage.is_reboot_advised = true;
+            self.streak.is_reboot_advised = true;
             self.record(Rung::AdviseReboot).n_tries += 1;
         }
         is_news
@@ -502,7 +508,7 @@ impl Ladder {
     /// Each rung, gentlest first, with what it has done so far.
     #[must_use]
     pub fn report(&self, now: Instant) -> Vec<RungStatus> {
-        let result = |(ended, at, why): &(Ended, Instant, String)| RungResult {
+        let result = |(ended, at, why): &(EndedRung, Instant, String)| RungResult {
             outcome: ended.outcome,
             took_ms: u64::try_from(ended.took.as_millis()).unwrap_or(u64::MAX),
             ago_secs: (now.saturating_duration_since(*at).as_secs_f64() * 10.0).round() / 10.0,
@@ -517,7 +523,7 @@ impl Ladder {
         .collect()
     }
 
-    fn record(&mut self, rung: Rung) -> &mut Record {
+    fn record(&mut self, rung: Rung) -> &mut RungRecord {
         let [retry, restart, reinitialise, reset, reboot] = &mut self.records;
         match rung {
             Rung::Retry => retry,
@@ -536,7 +542,7 @@ impl Ladder {
     }
 
     fn reconnect_pause(&mut self) -> Duration {
-        if self.outage.n_attempts_since_rest >= self.settings.n_recovery_attempts {
+        if self.streak.n_attempts_since_rest >= self.settings.n_recovery_attempts {
             return self.jittered(secs(self.settings.cooldown_secs));
         }
         let step = self.backoff_step.min(BACKOFF_SECS.len() - 1);
@@ -569,7 +575,7 @@ mod tests {
     }
 
     const NOT_OPEN: Situation<'static> = Situation {
-        stream: Stream::Gone,
+        stream: StreamState::Gone,
         is_device: true,
         is_watched: false,
         other_format: Some(PixelFormat::MJPG),
@@ -587,7 +593,7 @@ mod tests {
             Self::with(|_| ())
         }
 
-        fn stream(mut self, stream: Stream) -> Self {
+        fn stream(mut self, stream: StreamState) -> Self {
             self.situation.stream = stream;
             self
         }
@@ -617,7 +623,7 @@ mod tests {
                 .collect()
         }
 
-        fn good(&mut self, secs: u64) -> Option<Ended> {
+        fn good(&mut self, secs: u64) -> Option<EndedRung> {
             let ended = self.ladder.on_good_frame(self.now);
             self.now += Duration::from_secs(secs);
             self.ladder.on_good_frame(self.now);
@@ -651,14 +657,14 @@ mod tests {
 
     /// The first steps about a fault of a stream that was good.
     #[track_caller]
-    fn check_climb(kind: FaultKind, stream: Stream, expected: &str) {
+    fn check_climb(kind: FaultKind, stream: StreamState, expected: &str) {
         Climb::new().stream(stream).check(kind, expected);
     }
 
     #[test]
     fn the_class_of_the_fault_and_what_is_left_of_the_stream_decide() {
         use FaultKind::{Busy, Crashed, Denied, Hung, NoFirstFrame, OpenFailed, OpenTimeout, ReadFailed, Stall};
-        use Stream::{CallOut, Gone, Open};
+        use StreamState::{CallOut, Gone, Open};
         check_climb(ReadFailed, Open, "retry 0.1, retry 0.2, retry 0.4, restart stream 0, reconnect 1, reconnect 1");
         check_climb(Stall, Open, "restart stream 0, retry 0, retry 0, retry 0, reconnect 1, reconnect 1, reconnect 2");
         check_climb(Stall, CallOut, "retry 0, retry 0, retry 0, retry 0, reconnect 1");
@@ -688,7 +694,7 @@ mod tests {
 
     #[test]
     fn damaged_pictures_never_lead_up_the_ladder() {
-        let mut climb = Climb::new().stream(Stream::Open);
+        let mut climb = Climb::new().stream(StreamState::Open);
         assert!(climb.steps(FaultKind::BadFrame, 200).iter().all(|step| *step == ("retry".to_owned(), 0.0)));
         assert_eq!(climb.ladder.n_failures(), 200);
         // Nor do they bring another fault nearer to a reconnection.
@@ -702,7 +708,7 @@ mod tests {
             settings.n_failures_before_reconnect = before_reconnect;
             settings.delay_growth = 1.0;
         });
-        climb.situation.stream = Stream::Open;
+        climb.situation.stream = StreamState::Open;
         climb.check(kind, expected);
     }
 
@@ -724,7 +730,7 @@ mod tests {
             settings.n_failures_before_reconnect = 100;
             settings.cooldown_secs = 600.0;
         });
-        wild.situation.stream = Stream::Open;
+        wild.situation.stream = StreamState::Open;
         assert!(wild.steps(read, 300).iter().all(|(_, pause)| *pause <= 720.0));
     }
 
@@ -772,7 +778,10 @@ mod tests {
         assert!(!climb.ladder.needs_consent());
         climb.now += Duration::from_millis(300);
         let ended = climb.good(1).unwrap();
-        assert_eq!((ended.rung, ended.outcome, ended.took.as_millis()), (Rung::Reinitialise, Outcome::Recovered, 300));
+        assert_eq!(
+            (ended.rung, ended.outcome, ended.took.as_millis()),
+            (Rung::Reinitialise, RungOutcome::Recovered, 300)
+        );
         climb.check(FaultKind::OpenTimeout, "reconnect 1");
     }
 
@@ -869,15 +878,15 @@ mod tests {
 
     #[test]
     fn the_stream_is_restarted_once_until_it_has_helped() {
-        let mut climb = Climb::new().stream(Stream::Open);
+        let mut climb = Climb::new().stream(StreamState::Open);
         climb.check(FaultKind::Stall, "restart stream 0");
         assert_eq!(
             climb.good(1).map(|ended| (ended.rung, ended.outcome)),
-            Some((Rung::RestartStream, Outcome::Recovered))
+            Some((Rung::RestartStream, RungOutcome::Recovered))
         );
         // It has helped before: it is worth another try, however soon.
         climb.check(FaultKind::Stall, "restart stream 0, retry 0");
-        assert_eq!(climb.row(Rung::RestartStream).last.unwrap().outcome, Outcome::Failed);
+        assert_eq!(climb.row(Rung::RestartStream).last.unwrap().outcome, RungOutcome::Failed);
         climb.good(30);
         climb.check(FaultKind::Stall, "retry 0");
         climb.good(60);
@@ -1043,7 +1052,7 @@ mod tests {
 
     #[test]
     fn the_report_tells_how_each_rung_ended() {
-        let mut climb = Climb::new().stream(Stream::Open);
+        let mut climb = Climb::new().stream(StreamState::Open);
         assert_eq!(climb.ladder.report(climb.now).iter().map(|row| row.rung).collect::<Vec<_>>(), Rung::ALL);
         climb.fail(FaultKind::Stall);
         climb.now += Duration::from_millis(3_210);
@@ -1053,13 +1062,13 @@ mod tests {
         climb.ladder.on_good_frame(climb.now);
         climb.now += Duration::from_secs(10);
         let restart = climb.row(Rung::RestartStream).last.unwrap();
-        assert_eq!((restart.outcome, restart.took_ms, restart.why.as_str()), (Outcome::Failed, 3_210, "test"));
+        assert_eq!((restart.outcome, restart.took_ms, restart.why.as_str()), (RungOutcome::Failed, 3_210, "test"));
         let reconnect = climb.row(Rung::Reinitialise).last.unwrap();
-        assert_eq!((reconnect.outcome, reconnect.took_ms, reconnect.why.as_str()), (Outcome::Recovered, 1_300, ""));
+        assert_eq!((reconnect.outcome, reconnect.took_ms, reconnect.why.as_str()), (RungOutcome::Recovered, 1_300, ""));
         assert!((reconnect.ago_secs - 10.0).abs() < 0.1);
         assert!((11.9..12.7).contains(&restart.ago_secs), "{}", restart.ago_secs);
         climb.fail(FaultKind::OpenTimeout);
         assert!(climb.ladder.interrupt(climb.now).is_some() && climb.ladder.interrupt(climb.now).is_none());
-        assert_eq!(climb.row(Rung::Reinitialise).last.unwrap().outcome, Outcome::Interrupted);
+        assert_eq!(climb.row(Rung::Reinitialise).last.unwrap().outcome, RungOutcome::Interrupted);
     }
 }

@@ -9,11 +9,11 @@ use std::thread;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use sysinfo::{DiskRefreshKind, Disks};
 
 use crate::codec;
+use crate::disk::{write_advice, write_whole};
 use crate::frame::{Frame, Image};
-use crate::settings::{SnapshotFormat, SnapshotSettings, write_advice, write_whole};
+use crate::settings::{CameraSettings, Settings, SnapshotFormat};
 
 /// Pictures that may wait for the disk. A person presses the key no faster.
 const N_WAITING: usize = 8;
@@ -130,29 +130,6 @@ fn write(image: &Image, format: SnapshotFormat, jpeg_quality_percent: u32, file:
     })
 }
 
-/// The disk that a folder lies on, or will lie on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Disk {
-    pub free_bytes: u64,
-    /// A network share, or one that can be unplugged.
-    pub is_remote: bool,
-}
-
-/// `None` where the system does not tell. Asks it, so that it may block: not for the window's thread.
-#[must_use]
-pub fn disk_of(folder: &Path) -> Option<Disk> {
-    const REMOTE: [&str; 6] = ["nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs"];
-    let existing = folder.ancestors().find_map(|folder| folder.canonicalize().ok())?;
-    let disks = Disks::new_with_refreshed_list_specifics(DiskRefreshKind::nothing().with_storage()).ok()?;
-    let disk = disks
-        .iter()
-        .filter(|disk| existing.starts_with(disk.mount_point()))
-        .max_by_key(|disk| disk.mount_point().components().count())?;
-    let file_system = disk.file_system().to_string_lossy().to_lowercase();
-    let is_remote = disk.is_removable() || REMOTE.contains(&file_system.as_str());
-    Some(Disk { free_bytes: disk.available_space(), is_remote })
-}
-
 /// `C920_2026-11-20_12-41-06.118`, in local time.
 fn file_name(camera: &str, at: Timestamp) -> String {
     let mut name: String = camera
@@ -171,15 +148,15 @@ fn file_name(camera: &str, at: Timestamp) -> String {
 }
 
 impl Job {
-    /// A job as the settings say.
+    /// A job as the settings of the program and of the camera say. `name` is the camera's, for people.
     #[must_use]
-    pub fn new(settings: &SnapshotSettings, folder: PathBuf, camera: &str) -> Self {
+    pub fn new(settings: &Settings, camera: &CameraSettings, name: &str) -> Self {
         Self {
-            folder,
+            folder: settings.snapshot_folder(),
             file: None,
-            camera: camera.to_owned(),
-            format: settings.format,
-            jpeg_quality_percent: settings.jpeg_quality_percent,
+            camera: name.to_owned(),
+            format: settings.snapshot.format,
+            jpeg_quality_percent: camera.jpeg_quality_percent,
         }
     }
 }
@@ -199,14 +176,14 @@ mod tests {
             sequence: None,
             taken_at: Instant::now(),
             taken_at_wall: SystemTime::now(),
-            fingerprint: None,
         }
     }
 
     fn job(folder: &Path, file: Option<&str>) -> Job {
         Job {
             file: file.map(|file| folder.join(file)),
-            ..Job::new(&SnapshotSettings::default(), folder.to_owned(), "sim:640x480,stall@1s")
+            folder: folder.to_owned(),
+            ..Job::new(&Settings::default(), &CameraSettings::default(), "sim:640x480,stall@1s")
         }
     }
 

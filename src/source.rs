@@ -8,14 +8,15 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, never};
+use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 use crate::backend::Backend;
-use crate::control::{ControlNews, Setting};
+use crate::control::{ControlSetting, ControlsUpdate};
 use crate::device::{self, Device};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Image, Size};
-use crate::settings::{Isolation, NetworkSettings, Settings, secs};
+use crate::settings::{CameraId, CameraSettings, Isolation, NetworkOptions, Settings, TrustedCertificates, secs};
 use crate::status::{Asked, Got};
 
 pub mod controls;
@@ -23,9 +24,22 @@ pub mod file;
 pub mod isolated;
 #[cfg(feature = "native")]
 mod native;
+pub mod reader;
 pub mod simulated;
 
 pub use isolated::StuckProcesses;
+
+/// What is wanted of a camera's pictures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Demand {
+    /// Each of them, as large as it comes.
+    #[default]
+    Full,
+    /// Each of them, made smaller where it is at least twice as large as that.
+    Tile(Size),
+    /// As many as checks need: two a second. The others are counted and not decoded.
+    Checks,
+}
 
 /// A device that is open and delivers pictures. Dropping it closes the device; like every call on it, that may block for ever.
 ///
@@ -65,12 +79,18 @@ pub trait Source {
 
     /// What is new about the device's controls, one piece at a time. Never waits for the device. To be asked after each
     /// `grab`, so that a device is not asked for its controls before its first picture.
-    fn controls(&mut self) -> Option<ControlNews> {
+    fn controls(&mut self) -> Option<ControlsUpdate> {
         None
     }
 
     /// Has controls set. Never waits for the device, and never stops the stream: what came of it is told by `controls`.
-    fn set_controls(&mut self, _wanted: &[Setting]) {}
+    fn set_controls(&mut self, _wanted: &[ControlSetting]) {}
+
+    /// What is wanted of the pictures from now on. Returns whether the source itself leaves out what is not wanted, and says so
+    /// in [`Grabbed::is_left_out`]; otherwise whoever reads it does. Never waits.
+    fn set_demand(&mut self, _demand: Demand) -> bool {
+        false
+    }
 }
 
 /// Decoded pixels, as [`Image`] lays them out: a picture of its own, or still the backend's memory, so that the pixels are
@@ -102,6 +122,17 @@ impl Picture<'_> {
         }
     }
 
+    /// The picture, no larger than it is wanted.
+    ///
+    /// # Errors
+    /// As [`Self::into_image`].
+    pub fn into_image_for(self, demand: Demand) -> Result<Image, Fault> {
+        self.into_image().map(|image| match demand {
+            Demand::Tile(tile) => image.for_tile(tile),
+            Demand::Full | Demand::Checks => image,
+        })
+    }
+
     /// # Errors
     /// Lent pixels of another length than the size has.
     pub fn into_image(self) -> Result<Image, Fault> {
@@ -120,6 +151,16 @@ pub struct Grabbed {
     pub taken_at: Instant,
     /// The driver's own count, where it has one.
     pub sequence: Option<u64>,
+    /// There is no picture to be retrieved, as none is wanted.
+    pub is_left_out: bool,
+}
+
+impl Grabbed {
+    /// A frame with a picture.
+    #[must_use]
+    pub fn new(taken_at: Instant, sequence: Option<u64>) -> Self {
+        Self { taken_at, sequence, is_left_out: false }
+    }
 }
 
 /// Which camera, as the user named it.
@@ -235,14 +276,23 @@ impl SourceSpec {
         }
     }
 
+    /// What is set for it.
+    #[must_use]
+    pub fn settings(&self, all: &Settings) -> CameraSettings {
+        let mut settings = all.camera(&self.without_password());
+        // Chosen with other cameras in mind, which a new one need not be like.
+        if settings.id == CameraId::UNLISTED {
+            settings.backend = settings.backend.filter(|backend| self.backends().contains(backend));
+        }
+        settings
+    }
+
     /// The backend that the settings want for it; `None` takes the first of [`Self::backends`].
     #[must_use]
-    pub fn backend(&self, settings: &Settings) -> Option<Backend> {
-        settings.backend.or_else(|| {
-            // Kept on another system, or by another build.
-            let is_possible = |backend: &Backend| self.backends().contains(backend);
-            settings.camera_backends.get(&self.without_password()).copied().filter(is_possible)
-        })
+    pub fn backend(&self, settings: &CameraSettings) -> Option<Backend> {
+        // Found on another system, or by another build.
+        let is_possible = |backend: &Backend| self.backends().contains(backend);
+        settings.backend.or_else(|| settings.best_backend.filter(is_possible))
     }
 
     /// The backends that can open it in this build, the one that `auto` takes first.
@@ -297,8 +347,9 @@ pub struct OpenRequest {
     pub open_deadline: Duration,
     pub first_frame_deadline: Duration,
     pub frame_deadline: Duration,
+    pub demand: Demand,
     pub isolation: Isolation,
-    pub network: NetworkSettings,
+    pub network: NetworkOptions,
     /// Disconnected when the source is to be closed: waiting that can be ended ends then. A call into a driver cannot.
     pub cancel: Receiver<()>,
     /// Where worker processes are told of that do not end.
@@ -308,7 +359,7 @@ pub struct OpenRequest {
 impl OpenRequest {
     /// What the settings say, for a camera that has not been opened before.
     #[must_use]
-    pub fn new(spec: SourceSpec, settings: &Settings) -> Self {
+    pub fn new(spec: SourceSpec, settings: &CameraSettings, trusted: &TrustedCertificates) -> Self {
         let recovery = &settings.recovery;
         let least_first_frame = if spec.is_network() { NETWORK_FIRST_FRAME } else { Duration::ZERO };
         Self {
@@ -319,11 +370,24 @@ impl OpenRequest {
             open_deadline: secs(recovery.open_deadline_secs),
             first_frame_deadline: secs(recovery.first_frame_deadline_secs).max(least_first_frame),
             frame_deadline: secs(recovery.stall_deadline_secs),
+            demand: Demand::Full,
             isolation: settings.isolation,
-            network: settings.network.clone(),
+            network: settings.network(trusted),
             cancel: never(),
             stuck: StuckProcesses::default(),
         }
+    }
+
+    /// For the first try of recovery (0) or a later one: a backend that is slow to open gets more time.
+    #[must_use]
+    pub fn for_attempt(self, n_attempts: u32) -> Self {
+        let [first, later] = reader::MSMF_OPEN_FACTORS;
+        let factor = match self.backend() {
+            Ok(Backend::Msmf) if n_attempts == 0 => first,
+            Ok(Backend::Msmf) => later,
+            _ => return self,
+        };
+        Self { open_deadline: self.open_deadline.mul_f64(factor), ..self }
     }
 
     /// The backend that `open` will use.
@@ -437,21 +501,31 @@ mod tests {
     }
 
     #[test]
-    fn a_backend_that_is_kept_for_a_camera_is_what_auto_means_for_it() {
+    fn the_best_backend_of_a_camera_is_what_auto_means_for_it() {
         #[track_caller]
-        fn check(source: &str, chosen: Option<Backend>, kept: (&str, Backend), expected: Option<Backend>) {
-            let mut settings = Settings { backend: chosen, ..Settings::default() };
-            settings.camera_backends.insert(kept.0.to_owned(), kept.1);
-            let spec = SourceSpec::parse(source).unwrap();
-            assert_eq!(spec.backend(&settings), expected, "{source} {chosen:?} {kept:?}");
-            assert_eq!(OpenRequest::new(spec, &settings).backend, expected);
+        fn check(chosen: Option<Backend>, best_backend: Option<Backend>, expected: Option<Backend>) {
+            let settings = CameraSettings { backend: chosen, best_backend, ..CameraSettings::default() };
+            let spec = SourceSpec::parse("sim:").unwrap();
+            assert_eq!(spec.backend(&settings), expected, "{chosen:?} {best_backend:?}");
+            assert_eq!(OpenRequest::new(spec, &settings, &TrustedCertificates::default()).backend, expected);
         }
-        let sim = Backend::Simulated;
-        check("sim:", None, ("sim:", sim), Some(sim));
-        check("sim:", None, ("sim:320x240", sim), None);
-        // What is chosen for every camera stands before it, and what cannot open this one is left out.
-        check("sim:", Some(Backend::Native), ("sim:", sim), Some(Backend::Native));
-        check("sim:", None, ("sim:", Backend::Native), None);
+        let (sim, native) = (Some(Backend::Simulated), Some(Backend::Native));
+        check(None, sim, sim);
+        check(None, None, None);
+        // What is chosen stands before it, and what cannot open this one is left out.
+        check(native, sim, native);
+        check(None, native, None);
+    }
+
+    #[test]
+    fn a_new_camera_is_not_opened_through_a_backend_that_cannot() {
+        let mut settings = Settings::default();
+        settings.new_camera.backend = Some(Backend::Native);
+        let spec = SourceSpec::parse("sim:").unwrap();
+        assert_eq!(spec.settings(&settings), CameraSettings { source: "sim:".into(), ..CameraSettings::default() });
+        // What was chosen for this one is told to be impossible when it is opened.
+        settings.put(settings.camera("sim:"));
+        assert_eq!(spec.settings(&settings).backend, Some(Backend::Native));
     }
 
     #[test]

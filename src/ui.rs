@@ -24,7 +24,7 @@ use crate::phrases::Language;
 use crate::picture::PictureStats;
 use crate::records::{self, Past, Records};
 use crate::secrets::Passwords;
-use crate::settings::{self, NetworkSettings, Settings};
+use crate::settings::{self, CameraSettings, NetworkOptions, Settings, ShownCameras};
 use crate::snapshot::{Job, Snapshots};
 use crate::source::SourceSpec;
 use crate::status::Status;
@@ -67,6 +67,8 @@ use window::{Window, Wish};
 pub struct Options {
     /// `None` opens the simulated camera.
     pub source: Option<SourceSpec>,
+    /// Of the source, with what the command line says in their place.
+    pub camera: CameraSettings,
     pub settings: Settings,
     /// Where settings are saved; `None` keeps them for this run only.
     pub settings_path: Option<PathBuf>,
@@ -162,7 +164,7 @@ fn icon() -> egui::IconData {
 struct App {
     window: Window,
     /// The settings as the camera and the disk know them.
-    applied: Settings,
+    applied: (Settings, CameraSettings),
     camera: Camera,
     /// After the camera, so that its last events are kept.
     records: Option<Records>,
@@ -194,8 +196,18 @@ struct App {
 impl App {
     fn new(options: Options, shot: Option<screenshot::Shot>, ctx: &egui::Context) -> std::io::Result<Self> {
         theme::install(ctx);
-        let Options { source, settings, settings_path, notices, greeting, log, records, interrupted, screenshot: _ } =
-            options;
+        let Options {
+            source,
+            camera: camera_settings,
+            settings,
+            settings_path,
+            notices,
+            greeting,
+            log,
+            records,
+            interrupted,
+            screenshot: _,
+        } = options;
         let spec = source.or_else(|| SourceSpec::parse("sim:").ok()).ok_or_else(|| {
             std::io::Error::new(std::io::ErrorKind::InvalidInput, "there is no camera, not even a simulated one")
         })?;
@@ -223,7 +235,8 @@ impl App {
         let passwords = Passwords::default();
         let spec = passwords.complete(spec, KEYRING_PATIENCE);
         let started_at = Instant::now();
-        let camera = Camera::start(spec.clone(), &settings, log.clone(), Arc::clone(&wake))?;
+        let trusted = &settings.network.trusted_certificates;
+        let camera = Camera::start(spec.clone(), &camera_settings, trusted, log.clone(), Arc::clone(&wake))?;
         let background = Background::start(
             settings_path,
             settings.snapshot_folder(),
@@ -239,7 +252,9 @@ impl App {
             records.watch(camera.status());
             records.load(&shown_source);
         }
-        let mut window = Window::new(spec, settings.clone(), now);
+        let mut window = Window::new(spec, settings, now);
+        window.camera = CameraSettings { id: window.camera.id, ..camera_settings };
+        let applied = (window.settings.clone(), window.camera.clone());
         window.system_language = Language::of_system();
         if let Some(greeting) = greeting {
             log.add("", Level::Info, "camera", greeting.clone());
@@ -261,7 +276,7 @@ impl App {
         let analyser = Analyser::start(camera.frames(), coding_of(&window.spec), |_| {}).ok();
         Ok(Self {
             window,
-            applied: settings,
+            applied,
             frames: camera.frames(),
             shown_source,
             frames_since: Some(started_at),
@@ -437,7 +452,8 @@ impl App {
                 Wish::KeepPassword { address, in_keyring } => self.background.keep_password(address, in_keyring),
                 Wish::ForgetPassword(address) => self.background.forget_password(address),
                 Wish::TestConnection { number, address, transport } => {
-                    let network = NetworkSettings { transport, ..self.window.settings.network.clone() };
+                    let trusted_certificates = self.window.settings.network.trusted_certificates.clone();
+                    let network = NetworkOptions { transport, trusted_certificates };
                     self.background.test(number, address, network);
                 }
                 Wish::CancelTest => self.background.cancel_test(),
@@ -470,11 +486,12 @@ impl App {
 
     /// What is to be examined, as the camera would be opened now.
     fn examination(&self, live: Option<Live>) -> CheckupRequest {
-        let settings = self.window.settings.clone();
+        let settings = &self.window.settings;
         CheckupRequest {
             spec: self.window.spec.clone(),
+            settings: self.window.camera.clone(),
+            trusted: settings.network.trusted_certificates.clone(),
             folder: settings.snapshot_folder(),
-            settings,
             with_experiments: live.is_none(),
             live,
         }
@@ -505,11 +522,11 @@ impl App {
         self.awaited = None;
         self.background.cancel_examination();
         self.window.checkup.forget();
-        // A backend chosen for one kind of camera cannot open every other.
-        if self.window.settings.backend.is_some_and(|backend| !spec.backends().contains(&backend)) {
-            self.window.settings.backend = None;
-        }
-        self.window.settings.source = Some(spec.without_password());
+        self.list_camera();
+        self.window.camera = spec.settings(&self.window.settings);
+        let id = self.window.settings.put(self.window.camera.clone());
+        self.window.camera.id = id;
+        self.window.settings.shown = ShownCameras { cameras: vec![id], selected: Some(id), is_alone: false };
         self.shown_source = spec.to_string();
         self.window.spec = spec.clone();
         self.window.n_missed = 0;
@@ -534,7 +551,7 @@ impl App {
         let settings = &self.window.settings;
         let name =
             self.window.status.as_ref().map_or_else(|| self.window.spec.to_string(), |status| status.name.clone());
-        Job::new(&settings.snapshot, settings.snapshot_folder(), &name)
+        Job::new(settings, &self.window.camera, &name)
     }
 
     fn snapshot(&mut self, frame: Arc<Frame>, job: Job) {
@@ -546,18 +563,26 @@ impl App {
 
     /// Hands changed settings to the camera and to the disk, once the hand has left the control.
     fn apply_settings(&mut self, ctx: &egui::Context) {
-        if self.window.settings == self.applied || ctx.input(|input| input.pointer.any_down()) {
-            return;
+        if !ctx.input(|input| input.pointer.any_down()) {
+            self.commit_settings();
         }
-        self.commit_settings();
     }
 
     fn commit_settings(&mut self) {
-        if self.window.settings != self.applied {
-            self.applied = self.window.settings.clone();
-            self.camera.send(Command::Apply(Box::new(self.applied.clone())));
-            self.background.save(&self.applied);
+        let Window { settings, camera, .. } = &self.window;
+        if (settings, camera) == (&self.applied.0, &self.applied.1) {
+            return;
         }
+        let trusted = settings.network.trusted_certificates.clone();
+        self.camera.send(Command::Apply(Box::new(camera.clone()), trusted));
+        self.list_camera();
+        self.applied = (self.window.settings.clone(), self.window.camera.clone());
+        self.background.save(&self.applied.0);
+    }
+
+    /// What is set for the camera that is shown is kept with the others.
+    fn list_camera(&mut self) {
+        self.window.settings.put(self.window.camera.clone());
     }
 }
 

@@ -5,7 +5,9 @@ use std::fmt::Write;
 use camclinic::address::Address;
 use camclinic::fault::{Fault, FaultKind};
 use camclinic::frame::Size;
-use camclinic::network::{Certificate, Finding, Measured, Step, StepName, StepOutcome, Tested};
+use camclinic::network::{
+    Certificate, ConnectionTestResult, NetworkFinding, StepName, StepOutcome, StreamMeasurements, TestStep,
+};
 use camclinic::secrets::Trouble;
 use camclinic::settings::Transport;
 use camclinic::source::SourceSpec;
@@ -338,9 +340,11 @@ fn the_transport_is_a_setting() {
     paste(&mut harness, "rtsp://cam/1");
     click(&mut harness, "UDP");
     harness.get_by_label_contains("firewalls often block it");
-    assert_eq!(harness.state().settings.network.transport, Transport::Tcp, "not before it is opened");
+    assert_eq!(harness.state().camera.transport, Transport::Tcp, "not before it is opened");
     click(&mut harness, "Open");
-    assert_eq!(harness.state().settings.network.transport, Transport::Udp);
+    let state = harness.state();
+    assert_eq!(state.settings_of("rtsp://cam/1").transport, Transport::Udp);
+    assert_eq!(state.camera.transport, Transport::Tcp, "that of another camera");
 }
 
 #[test]
@@ -373,8 +377,8 @@ fn the_keyboard_goes_through_the_fields_in_order() {
 
 // ---- the test of the connection
 
-fn step(name: StepName, outcome: StepOutcome, ms: u64, detail: &str) -> Step {
-    Step { name, outcome, ms: Some(ms), detail: detail.to_owned() }
+fn step(name: StepName, outcome: StepOutcome, ms: u64, detail: &str) -> TestStep {
+    TestStep { name, outcome, ms: Some(ms), detail: detail.to_owned() }
 }
 
 /// The window with a test that has just begun, and its number.
@@ -388,10 +392,10 @@ fn testing(address: &str) -> (Shown, u64) {
     (harness, *number)
 }
 
-fn refused(steps: Vec<Step>) -> Tested {
+fn refused(steps: Vec<TestStep>) -> ConnectionTestResult {
     let fault = Fault::new(FaultKind::LoginRefused, "the camera refuses the login: 401 Unauthorized").with_code(401);
-    let verdict = Some(Finding { entry: "F83", fault, confidence: 0.9 });
-    Tested { steps, verdict, measured: Measured::default(), certificate: None }
+    let verdict = Some(NetworkFinding { entry: "F83", fault, confidence: 0.9 });
+    ConnectionTestResult { steps, verdict, measured: StreamMeasurements::default(), certificate: None }
 }
 
 #[test]
@@ -443,15 +447,15 @@ fn steps_are_shown_as_they_come() {
 fn a_good_stream_says_what_was_measured() {
     let (mut harness, number) = testing("http://cam/video");
     assert!(harness.query_by_label_contains("Key frame").is_none(), "HTTP has none");
-    let measured = Measured {
+    let measured = StreamMeasurements {
         fps: Some(25.0),
         resolution: Size::new(1280, 720),
         codec: Some("MJPEG".to_owned()),
         kbit_per_sec: Some(2_140.0),
-        ..Measured::default()
+        ..StreamMeasurements::default()
     };
     let steps = vec![step(StepName::FirstPicture, StepOutcome::Good, 120, "")];
-    harness.state_mut().hear_tested(number, Tested { steps, verdict: None, measured, certificate: None });
+    harness.state_mut().hear_tested(number, ConnectionTestResult { steps, verdict: None, measured, certificate: None });
     harness.run();
     harness.get_by_label("The stream runs as it should.");
     harness.get_by_label_contains("1280\u{a0}×\u{a0}720 · MJPEG · 25.0\u{a0}fps · 2.14\u{a0}Mbit/s");
@@ -488,10 +492,10 @@ fn a_certificate_is_trusted_after_a_second_question() {
         is_self_signed: true,
     };
     let fault = Fault::new(FaultKind::Untrusted, "nobody vouches for the certificate");
-    let tested = Tested {
+    let tested = ConnectionTestResult {
         steps: vec![step(StepName::Tls, StepOutcome::Bad, 9, "self-signed")],
-        verdict: Some(Finding { entry: "F94", fault, confidence: 0.95 }),
-        measured: Measured::default(),
+        verdict: Some(NetworkFinding { entry: "F94", fault, confidence: 0.95 }),
+        measured: StreamMeasurements::default(),
         certificate: Some(certificate),
     };
     harness.state_mut().hear_tested(number, tested.clone());

@@ -11,7 +11,7 @@ use camclinic::camera::Camera;
 use camclinic::checkup::{self, Checkup, CheckupRequest, Live};
 use camclinic::logging::EventLog;
 use camclinic::phrases::Language;
-use camclinic::settings::{Isolation, Settings};
+use camclinic::settings::{CameraSettings, Isolation, TrustedCertificates};
 use camclinic::source::SourceSpec;
 use camclinic::status::{State, Status};
 use crossbeam_channel::{bounded, never};
@@ -24,7 +24,8 @@ const AT_ONCE: usize = 4;
 pub fn request(source: &str) -> CheckupRequest {
     CheckupRequest {
         spec: SourceSpec::parse(source).unwrap(),
-        settings: Settings::default(),
+        settings: CameraSettings::default(),
+        trusted: TrustedCertificates::default(),
         live: None,
         folder: std::env::temp_dir(),
         with_experiments: false,
@@ -156,9 +157,15 @@ fn healthy_cameras_have_no_verdict() {
 
 /// A stream that runs in this program.
 fn live(source: &str) -> (Camera, Arc<Status>) {
-    let settings = Settings::default();
-    let camera =
-        Camera::start(SourceSpec::parse(source).unwrap(), &settings, EventLog::new(), Arc::new(|| {})).unwrap();
+    let settings = CameraSettings::default();
+    let camera = Camera::start(
+        SourceSpec::parse(source).unwrap(),
+        &settings,
+        &TrustedCertificates::default(),
+        EventLog::new(),
+        Arc::new(|| {}),
+    )
+    .unwrap();
     let deadline = Instant::now() + Duration::from_secs(30);
     let mut statuses = camera.status();
     while let Some(fresh) = statuses.wait_fresh(deadline) {

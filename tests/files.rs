@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use camclinic::backend::Backend;
 use camclinic::fault::{Fault, FaultKind};
 use camclinic::frame::{Image, Size};
-use camclinic::settings::Settings;
+use camclinic::settings::{CameraSettings, TrustedCertificates};
 use camclinic::source::{OpenRequest, Source, SourceSpec};
 
 const SIZE: Size = Size { width: 160, height: 120 };
@@ -57,7 +57,7 @@ fn open_spec(spec: SourceSpec, backend: Backend) -> Result<Box<dyn Source>, Faul
         backend: Some(backend),
         open_deadline: OPEN_DEADLINE,
         frame_deadline: Duration::from_secs(3),
-        ..OpenRequest::new(spec, &Settings::default())
+        ..OpenRequest::new(spec, &CameraSettings::default(), &TrustedCertificates::default())
     }
     .open()
     .map(|(_, source)| source)

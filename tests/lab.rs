@@ -12,15 +12,15 @@ use std::time::{Duration, Instant};
 
 use camclinic::backend::Backend;
 use camclinic::camera::{Camera, Command};
-use camclinic::control::{self, Control, Setting};
+use camclinic::control::{self, Control, ControlSetting};
 use camclinic::device;
 use camclinic::event::Event;
 use camclinic::fault::{Fault, FaultKind};
 use camclinic::frame::{Image, PixelFormat, Size};
 use camclinic::logging::EventLog;
-use camclinic::settings::Settings;
+use camclinic::settings::{CameraSettings, TrustedCertificates};
 use camclinic::source::{OpenRequest, Source, SourceSpec};
-use camclinic::status::{Asked, Outcome, Rung, State, Status};
+use camclinic::status::{Asked, Rung, RungOutcome, State, Status};
 use serde_json::Value;
 
 /// Set in the machine only.
@@ -130,7 +130,11 @@ pub fn open(name: &str, backend: Backend, asked: Asked) -> Result<Box<dyn Source
         open_deadline: Duration::from_secs(30),
         first_frame_deadline: Duration::from_secs(30),
         frame_deadline: Duration::from_secs(30),
-        ..OpenRequest::new(SourceSpec::parse(name).unwrap(), &Settings::default())
+        ..OpenRequest::new(
+            SourceSpec::parse(name).unwrap(),
+            &CameraSettings::default(),
+            &TrustedCertificates::default(),
+        )
     }
     .open()
     .map(|(_, source)| source)
@@ -509,14 +513,14 @@ fn guest_resets() {
     }
 
     // The same through the whole engine, because the user wants it.
-    let engine = Engine::new(usb, &Settings::default());
+    let engine = Engine::new(usb, &CameraSettings::default());
     engine.wait("streaming", |status| status.state == State::Streaming);
     engine.camera.send(Command::ResetDevice);
     engine.wait("reset", is_revived_by_reset);
     drop(engine);
 
     // A camera that only a reset revives: opening it anew leaves the driver's fault as it is.
-    let mut settings = Settings { backend: Some(V4L2), ..Settings::default() };
+    let mut settings = CameraSettings { backend: Some(V4L2), ..CameraSettings::default() };
     settings.recovery.n_recovery_attempts = 1;
     settings.recovery.cooldown_secs = 1.0;
     let engine = Engine::new(vivid, &settings);
@@ -543,14 +547,18 @@ struct Engine {
 }
 
 impl Engine {
-    fn new(name: &str, settings: &Settings) -> Self {
+    fn new(name: &str, settings: &CameraSettings) -> Self {
         let log = EventLog::new();
         let start = Instant::now();
         let print =
             move |event: &Event| println!("{:.1} s {} {}", start.elapsed().as_secs_f32(), event.name, event.message);
         log.listen(print);
         let spec = SourceSpec::parse(name).unwrap();
-        Self { camera: Camera::start(spec, settings, log.clone(), Arc::new(|| {})).unwrap(), log }
+        Self {
+            camera: Camera::start(spec, settings, &TrustedCertificates::default(), log.clone(), Arc::new(|| {}))
+                .unwrap(),
+            log,
+        }
     }
 
     #[track_caller]
@@ -568,7 +576,7 @@ impl Engine {
 
 fn is_revived_by_reset(status: &Status) -> bool {
     let reset = status.ladder.iter().find(|row| row.rung == Rung::ResetDevice).unwrap();
-    let has_helped = reset.last.as_ref().is_some_and(|last| last.outcome == Outcome::Recovered);
+    let has_helped = reset.last.as_ref().is_some_and(|last| last.outcome == RungOutcome::Recovered);
     has_helped && status.state == State::Streaming
 }
 
@@ -603,8 +611,13 @@ impl AtWork {
         Self::with(source, backend, format, |_| ())
     }
 
-    fn with(source: &str, backend: Backend, format: Option<PixelFormat>, change: impl FnOnce(&mut Settings)) -> Self {
-        let mut settings = Settings { backend: Some(backend), n_warm_up_frames: 0, ..Settings::default() };
+    fn with(
+        source: &str,
+        backend: Backend,
+        format: Option<PixelFormat>,
+        change: impl FnOnce(&mut CameraSettings),
+    ) -> Self {
+        let mut settings = CameraSettings { backend: Some(backend), n_warm_up_frames: 0, ..CameraSettings::default() };
         settings.asked = asked(format, 640, 480);
         settings.recovery.open_deadline_secs = 20.0;
         settings.recovery.first_frame_deadline_secs = 10.0;
@@ -616,7 +629,8 @@ impl AtWork {
             println!("  {:6.1} {} {}", begun.elapsed().as_secs_f32(), event.name, event.message);
         });
         let spec = SourceSpec::parse(source).unwrap();
-        let camera = Camera::start(spec, &settings, log.clone(), Arc::new(|| {})).unwrap();
+        let camera =
+            Camera::start(spec, &settings, &TrustedCertificates::default(), log.clone(), Arc::new(|| {})).unwrap();
         Self { camera, log, what: format!("{source} through {backend}"), begun }
     }
 
@@ -658,7 +672,7 @@ impl AtWork {
     }
 
     fn set(&self, settings: &[(u32, i64)]) {
-        let settings = settings.iter().map(|(id, value)| Setting { id: *id, value: *value }).collect();
+        let settings = settings.iter().map(|(id, value)| ControlSetting { id: *id, value: *value }).collect();
         self.camera.send(Command::SetControls(settings));
     }
 

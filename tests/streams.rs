@@ -16,8 +16,8 @@ use camclinic::codec;
 use camclinic::fault::FaultKind;
 use camclinic::frame::{Image, Size};
 use camclinic::logging::EventLog;
-use camclinic::settings::{Settings, Transport};
-use camclinic::source::SourceSpec;
+use camclinic::settings::{CameraSettings, Transport, TrustedCertificates};
+use camclinic::source::{Demand, SourceSpec};
 use camclinic::status::{State, Status};
 
 pub mod server;
@@ -34,12 +34,13 @@ struct Bench {
 }
 
 impl Bench {
-    fn with(source: &str, change: impl FnOnce(&mut Settings)) -> Self {
-        let mut settings = Settings { n_warm_up_frames: 0, ..Settings::default() };
+    fn with(source: &str, change: impl FnOnce(&mut CameraSettings)) -> Self {
+        let mut settings = CameraSettings { n_warm_up_frames: 0, ..CameraSettings::default() };
         change(&mut settings);
         let log = EventLog::new();
         let spec = SourceSpec::parse(source).unwrap();
-        let camera = Camera::start(spec, &settings, log.clone(), Arc::new(|| {})).unwrap();
+        let camera =
+            Camera::start(spec, &settings, &TrustedCertificates::default(), log.clone(), Arc::new(|| {})).unwrap();
         Self { camera, log }
     }
 
@@ -81,7 +82,7 @@ fn has_fault(kind: FaultKind) -> impl Fn(&Status) -> bool {
 #[track_caller]
 fn check_live(server: &str, login: &str, transport: Transport) {
     let Some(server) = Server::start(&format!("--keys 10 {server}")) else { return };
-    let bench = Bench::with(&server.url(login), |settings| settings.network.transport = transport);
+    let bench = Bench::with(&server.url(login), |settings| settings.transport = transport);
     let status = bench.wait("live", |status| streams(status) && status.frames >= 20);
     assert!(status.first_frame_ms.unwrap() < 3_000, "{status:?}");
     assert_eq!((status.width, status.height), (640, 480));
@@ -107,6 +108,55 @@ fn pictures_come_over_tcp() {
 fn pictures_come_over_udp() {
     check_live("--codec h264 --login digest", "admin:admin@", Transport::Udp);
     check_live("--codec mjpeg --transport udp", "", Transport::Auto);
+}
+
+/// Nobody looks: few pictures are decoded, all are counted, each that is decoded is of this moment, and nothing is opened anew when
+/// somebody looks again.
+#[track_caller]
+fn check_unseen(server: &str, transport: Transport, most_decoded: u64) {
+    let Some(server) = Server::start(server) else { return };
+    let bench = Bench::with(&server.url(""), |settings| settings.transport = transport);
+    bench.wait("live", |status| streams(status) && status.frames >= 40);
+    let mut frames = bench.camera.frames();
+    for _ in 0..2 {
+        bench.camera.send(Command::SetDemand(Demand::Checks));
+        // What was on its way.
+        let deadline = Instant::now() + PATIENCE;
+        let mut last = frames.wait_fresh(deadline).unwrap().value;
+        while last.number == 0 || last.taken_at.elapsed() > Duration::from_secs(3) {
+            last = frames.wait_fresh(deadline).unwrap().value;
+        }
+        let n_before = bench.camera.status().current().unwrap().frames;
+        let (mut n_decoded, mut number) = (0, server::read(&last.image).0);
+        while bench.camera.status().current().unwrap().frames < n_before + 150 {
+            let Some(frame) = frames.wait_fresh(Instant::now() + Duration::from_millis(200)) else { continue };
+            let (this, age) = server::read(&frame.value.image);
+            assert!(this > number, "an old picture: {this} behind {number}");
+            assert!(age < Duration::from_secs(2), "it is {age:?} old");
+            number = this;
+            n_decoded += 1;
+        }
+        assert!((1..=most_decoded).contains(&n_decoded), "{n_decoded} of 150 pictures were decoded");
+        let status = bench.camera.status().current().unwrap();
+        assert!(streams(&status) && status.fps > 20.0 && status.drops.camera == 0, "{status:?}\n{}", bench.log_text());
+        bench.camera.send(Command::SetDemand(Demand::Full));
+        let all = |status: &Status| streams(status) && status.frames > n_before + 260;
+        bench.wait("all of them again", all);
+        let first = frames.wait_fresh(Instant::now() + PATIENCE).unwrap().value.number;
+        for _ in 0..20 {
+            frames.wait_fresh(Instant::now() + PATIENCE);
+        }
+        let last = frames.current().unwrap().number;
+        assert!(last - first < 60, "{first} {last}");
+    }
+    assert_eq!(bench.n_events("Opened through"), 1, "{}", bench.log_text());
+}
+
+#[test]
+fn of_a_camera_that_nobody_looks_at_key_pictures_are_decoded() {
+    check_unseen("--codec h264 --keys 30", Transport::Tcp, 20);
+    check_unseen("--codec h264 --keys 15", Transport::Udp, 30);
+    check_unseen("--codec mjpeg", Transport::Tcp, 30);
 }
 
 #[test]
@@ -270,8 +320,7 @@ fn a_refusal_is_named_by_its_status() {
         }
         _ => Some("200 OK\r\nSession: 7\r\n\r\n".into()),
     });
-    let bench =
-        Bench::with(&format!("rtsp://127.0.0.1:{port}/1"), |settings| settings.network.transport = Transport::Udp);
+    let bench = Bench::with(&format!("rtsp://127.0.0.1:{port}/1"), |settings| settings.transport = Transport::Udp);
     bench.wait("without packets", has_fault(FaultKind::UdpBlocked));
 }
 

@@ -5,10 +5,26 @@ use std::path::{Path, PathBuf};
 
 /// Which module lies in which layer, lowest first. A module may use its own layer and those below it.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("words", &["address", "backend", "control", "event", "fault", "frame", "latest", "phrases", "settings", "status"]),
+    (
+        "words",
+        &[
+            "address",
+            "backend",
+            "control",
+            "disk",
+            "event",
+            "fault",
+            "frame",
+            "latest",
+            "phrases",
+            "settings",
+            "status",
+            "subscriber",
+        ],
+    ),
     ("decisions", &["codec", "criteria", "health", "measure", "picture", "recovery"]),
     ("devices", &["device", "network", "source"]),
-    ("engine", &["analyser", "camera", "logging", "probe"]),
+    ("engine", &["analyser", "camera", "fleet", "logging", "probe"]),
     ("consumers", &["past", "records", "secrets", "snapshot"]),
     ("diagnosis", &["checkup", "report"]),
     ("faces", &["cli", "ui"]),
@@ -141,15 +157,16 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("cfg(windows", PLATFORM),
     ("cfg!(windows", PLATFORM),
     // The rights of a new file.
-    ("cfg(unix", &["settings.rs"]),
+    ("cfg(unix", &["disk.rs"]),
     ("cfg!(unix", PLATFORM),
     (
         "windows_sys",
         &[
-            "device/windows.rs",
             "device/windows/process.rs",
             "device/windows/registry.rs",
             "device/windows/setup.rs",
+            "device/windows/shared_memory.rs",
+            "device/windows/system.rs",
             "device/windows/watch.rs",
         ],
     ),
@@ -159,19 +176,22 @@ const OWNERS: &[(&str, &[&str])] = &[
         &[
             "device/linux.rs",
             "device/linux/controls.rs",
+            "device/linux/process.rs",
             "device/linux/query.rs",
+            "device/linux/reset.rs",
+            "device/linux/shared_memory.rs",
             "device/linux/start.rs",
             "device/linux/watch.rs",
-            "device/macos.rs",
-            "device/unix.rs",
+            "device/macos/shared_memory.rs",
+            "device/unix/process.rs",
         ],
     ),
     // Calls into the system, and memory that another process writes to.
     (
         "unsafe",
         &[
-            "device/linux.rs",
             "device/linux/query.rs",
+            "device/linux/reset.rs",
             "device/macos/core_media_io.rs",
             "device/macos/watch.rs",
             "device/windows/controls.rs",
@@ -187,27 +207,25 @@ const OWNERS: &[(&str, &[&str])] = &[
     // The program is not linked with OpenCV: only the worker is.
     ("opencv::", &["source/opencv.rs", "source/network.rs", "bin/camclinic-worker.rs"]),
     ("mod opencv", &["bin/camclinic-worker.rs"]),
-    ("nokhwa::", &["device.rs", "source/native.rs"]),
+    ("nokhwa::", &["device/native.rs", "source/native.rs"]),
     // What starts processes must see to their end.
-    ("nokhwa_bindings_macos", &["device.rs"]),
+    ("nokhwa_bindings_macos", &["device/macos/system.rs"]),
     (
         "Command::new(",
-        &["device/ask.rs", "device/macos.rs", "device/windows.rs", "source/isolated/process.rs", "cli/monitor/hook.rs"],
+        &[
+            "device/ask.rs",
+            "device/macos/system.rs",
+            "device/windows/system.rs",
+            "source/isolated/process.rs",
+            "cli/monitor/hook.rs",
+        ],
     ),
     ("process::exit", &[]),
 ];
 
 /// The choice of a system's file, the files, and the backends.
-const PLATFORM: &[&str] = &[
-    "backend.rs",
-    "device.rs",
-    "device/linux.rs",
-    "device/macos.rs",
-    "device/unix.rs",
-    "device/windows.rs",
-    "source/native.rs",
-    "source/opencv.rs",
-];
+const PLATFORM: &[&str] =
+    &["backend.rs", "device.rs", "device/macos.rs", "device/windows.rs", "source/native.rs", "source/opencv.rs"];
 
 #[test]
 fn what_is_delicate_stays_in_its_files() {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use camclinic::camera::Command;
-use camclinic::control::{self, Control, DeviceControls, Kind, MenuItem, Setting};
+use camclinic::control::{self, Control, ControlKind, ControlSetting, DeviceControls, MenuItem};
+use camclinic::device::availability::Availability;
 use camclinic::device::capabilities::{Format, FrameSize};
-use camclinic::device::glance::Glance;
 use camclinic::device::holders::{Holder, Role as Part};
 use camclinic::device::{Capabilities, Device};
 use camclinic::event::{Event, Level};
@@ -15,9 +15,11 @@ use camclinic::frame::{Frame, Image, PixelFormat, Size};
 use camclinic::health::History;
 use camclinic::past::Sample;
 use camclinic::records::Past;
-use camclinic::settings::{Isolation, PRESETS, Settings, Theme};
+use camclinic::settings::{CameraSettings, Isolation, PRESETS, Settings, Theme};
 use camclinic::source::SourceSpec;
-use camclinic::status::{Asked, Drops, Got, Grade, Outcome, Rung, RungResult, RungStatus, State, Status, StuckProcess};
+use camclinic::status::{
+    Asked, Drops, Got, Grade, Rung, RungOutcome, RungResult, RungStatus, State, Status, StuckProcess,
+};
 use camclinic::ui::background::Host;
 use camclinic::ui::choice::CameraChoice;
 use camclinic::ui::theme;
@@ -98,8 +100,8 @@ pub fn failing() -> Status {
 }
 
 /// One rung of a ladder that has been climbed before.
-fn tried(rung: Rung, n_tries: u32, outcome: Outcome, took_ms: u64, ago_secs: f64) -> RungStatus {
-    let why = if outcome == Outcome::Failed { "no frame for 1.0 s" } else { "" };
+fn tried(rung: Rung, n_tries: u32, outcome: RungOutcome, took_ms: u64, ago_secs: f64) -> RungStatus {
+    let why = if outcome == RungOutcome::Failed { "no frame for 1.0 s" } else { "" };
     RungStatus { rung, n_tries, last: Some(RungResult { outcome, took_ms, ago_secs, why: why.to_owned() }) }
 }
 
@@ -107,9 +109,9 @@ fn tried(rung: Rung, n_tries: u32, outcome: Outcome, took_ms: u64, ago_secs: f64
 fn climbing() -> Status {
     let untried = |rung| RungStatus { rung, n_tries: 0, last: None };
     let ladder = vec![
-        tried(Rung::Retry, 3, Outcome::Failed, 120, 14.2),
-        tried(Rung::RestartStream, 1, Outcome::Failed, 620, 2.2),
-        tried(Rung::Reinitialise, 2, Outcome::Recovered, 1_640, 130.0),
+        tried(Rung::Retry, 3, RungOutcome::Failed, 120, 14.2),
+        tried(Rung::RestartStream, 1, RungOutcome::Failed, 620, 2.2),
+        tried(Rung::Reinitialise, 2, RungOutcome::Recovered, 1_640, 130.0),
         untried(Rung::ResetDevice),
         untried(Rung::AdviseReboot),
     ];
@@ -139,7 +141,6 @@ fn frame(now: Instant) -> Arc<Frame> {
         sequence: Some(1_917),
         taken_at: now,
         taken_at_wall: SystemTime::now(),
-        fingerprint: None,
     })
 }
 
@@ -155,8 +156,9 @@ const EVENTS: [(f64, Level, &str, &str); 5] = [
 pub fn window(status: Status) -> Window {
     let now = Instant::now();
     let mut window = Window::new(SourceSpec::parse(DEVICE).unwrap(), Settings::default(), now);
-    window.cameras =
-        ["/dev/video0", "/dev/video2"].map(|path| CameraChoice { device: device(path), glance: Glance::Free }).to_vec();
+    window.cameras = ["/dev/video0", "/dev/video2"]
+        .map(|path| CameraChoice { device: device(path), availability: Availability::Free })
+        .to_vec();
     let untold = Fault::new(FaultKind::BackendMissing, "this test has no drivers");
     window.abilities.insert("identity-of-/dev/video0".to_owned(), Ability::Unknown(untold));
     window.host = Some(Host { cpu_percent: 4.0, free_bytes: Some(812_000_000_000) });
@@ -167,6 +169,7 @@ pub fn window(status: Status) -> Window {
             id,
             at: jiff::Timestamp::now(),
             instant: now.checked_sub(Duration::from_secs_f64(*secs_ago)).unwrap(),
+            camera: None,
             source: DEVICE.to_owned(),
             level: *level,
             name: (*name).to_owned(),
@@ -426,17 +429,17 @@ fn a_camera_is_chosen_from_the_list() {
 fn each_camera_of_the_list_tells_how_it_stands() {
     let holder = Holder { pid: 4711, program: "cheese".into(), user: None, since: None, role: Part::Program };
     let denied = Fault::new(FaultKind::Denied, "the system does not let this program open /dev/video2");
-    let check = |glance: Glance, spoken: &str| {
+    let check = |availability: Availability, spoken: &str| {
         let mut window = window(status());
-        window.cameras[1].glance = glance;
+        window.cameras[1].availability = availability;
         let mut harness = harness(window);
         click(&mut harness, spoken);
         // Also one that cannot be opened now: why not is then told in full.
         check_wish(&mut harness, "Choose(Device(\"identity-of-/dev/video2\"))");
     };
-    check(Glance::Free, "Camera /dev/video2 · /dev/video2, free");
-    check(Glance::Held(vec![holder]), "Camera /dev/video2 · /dev/video2, open in cheese");
-    check(Glance::Denied(denied), "Camera /dev/video2 · /dev/video2, no permission");
+    check(Availability::Free, "Camera /dev/video2 · /dev/video2, free");
+    check(Availability::Held(vec![holder]), "Camera /dev/video2 · /dev/video2, open in cheese");
+    check(Availability::Denied(denied), "Camera /dev/video2 · /dev/video2, no permission");
 
     let mut gone = window(status());
     gone.cameras.remove(0);
@@ -486,11 +489,11 @@ fn only_what_the_camera_has_can_be_chosen() {
     choose(&mut harness, "Format", "MJPG", &["NV12"]);
     choose(&mut harness, "Size", "1920 × 1080", &["640 × 480", "Custom…"]);
     choose(&mut harness, "Rate", "24 fps", &["15 fps", "60 fps"]);
-    let asked = harness.state().settings.asked;
+    let asked = harness.state().camera.asked;
     assert_eq!((asked.format, asked.size, asked.fps), (Some(PixelFormat::MJPG), Size::new(1920, 1080), Some(24.0)));
     // A format without this size gets the nearest that it has.
     choose(&mut harness, "Format", "YUYV", &[]);
-    assert_eq!(harness.state().settings.asked.size, Size::new(1280, 720));
+    assert_eq!(harness.state().camera.asked.size, Size::new(1280, 720));
     // One that comes back is asked anew.
     let cameras = harness.state().cameras.clone();
     harness.state_mut().set_cameras(Vec::new());
@@ -511,7 +514,7 @@ fn what_the_camera_does_otherwise_is_explained_and_mended() {
     let mut harness = harness(window);
     harness.get_by_label("YUYV at 1280\u{a0}×\u{a0}720 comes with at most 10 fps; MJPG comes with 30.");
     click(&mut harness, "Use MJPG");
-    assert_eq!(harness.state().settings.asked.format, Some(PixelFormat::MJPG));
+    assert_eq!(harness.state().camera.asked.format, Some(PixelFormat::MJPG));
 }
 
 #[test]
@@ -530,14 +533,14 @@ fn sliders_and_fields_change_the_settings() {
     let mut harness = harness(window(status()));
     harness.get_by_role_and_label(Role::Slider, "Buffers").set_value_accesskit(4.0);
     harness.run();
-    assert_eq!(harness.state().settings.asked.n_buffers, Some(4));
+    assert_eq!(harness.state().camera.asked.n_buffers, Some(4));
     harness.get_by_role_and_label(Role::SpinButton, "JPEG quality value").set_value_accesskit(40.0);
     harness.run();
-    assert_eq!(harness.state().settings.snapshot.jpeg_quality_percent, 40);
+    assert_eq!(harness.state().camera.jpeg_quality_percent, 40);
     // What lies outside the range is brought into it.
     harness.get_by_role_and_label(Role::SpinButton, "JPEG quality value").set_value_accesskit(900.0);
     harness.run();
-    assert_eq!(harness.state().settings.snapshot.jpeg_quality_percent, 100);
+    assert_eq!(harness.state().camera.jpeg_quality_percent, 100);
     let field = harness.get_by_role_and_label(Role::SpinButton, "Warm-up value");
     field.focus();
     harness.run();
@@ -546,17 +549,17 @@ fn sliders_and_fields_change_the_settings() {
     }
     harness.run();
     press(&mut harness, Key::Enter);
-    assert_eq!(harness.state().settings.n_warm_up_frames, 12);
+    assert_eq!(harness.state().camera.n_warm_up_frames, 12);
 }
 
 #[test]
 fn the_reset_arrow_is_there_only_where_a_value_differs() {
     let mut harness = harness(window(status()));
     assert!(harness.query_by_label("Reset Buffers").is_none());
-    harness.state_mut().settings.asked.n_buffers = Some(7);
+    harness.state_mut().camera.asked.n_buffers = Some(7);
     harness.run();
     click(&mut harness, "Reset Buffers");
-    assert_eq!(harness.state().settings.asked.n_buffers, Some(1));
+    assert_eq!(harness.state().camera.asked.n_buffers, Some(1));
     assert!(harness.query_by_label("Reset Buffers").is_none());
 }
 
@@ -567,7 +570,7 @@ fn a_preset_sets_its_values_and_is_marked() {
         // They may lie below what is scrolled into view.
         harness.get_by_label(preset.name).click_accesskit();
         harness.run();
-        assert!(preset.is_active(&harness.state().settings), "{}", preset.name);
+        assert!(preset.is_active(&harness.state().camera), "{}", preset.name);
         let chip = harness.get_by_label(preset.name);
         assert_eq!(chip.accesskit_node().toggled(), Some(Toggled::True), "{}", preset.name);
     }
@@ -589,9 +592,9 @@ fn only_backends_that_can_open_the_camera_are_offered() {
         }
         if let Some(last) = spec.backends().last() {
             click(&mut harness, last.label());
-            assert_eq!(harness.state().settings.backend, Some(*last));
+            assert_eq!(harness.state().camera.backend, Some(*last));
             click(&mut harness, "Reset Backend");
-            assert_eq!(harness.state().settings.backend, None);
+            assert_eq!(harness.state().camera.backend, None);
         }
     }
     check("sim:");
@@ -615,19 +618,19 @@ fn size_format_and_rate_are_chosen_device_default_first() {
     }
     let mut harness = harness(window(status()));
     choose(&mut harness, "Size", "1920 × 1080");
-    assert_eq!(harness.state().settings.asked.size, Size::new(1920, 1080));
+    assert_eq!(harness.state().camera.asked.size, Size::new(1920, 1080));
     choose(&mut harness, "Format", "YUYV");
-    assert_eq!(harness.state().settings.asked.format, Some(PixelFormat::YUYV));
+    assert_eq!(harness.state().camera.asked.format, Some(PixelFormat::YUYV));
     choose(&mut harness, "Rate", "15 fps");
-    assert_eq!(harness.state().settings.asked.fps, Some(15.0));
+    assert_eq!(harness.state().camera.asked.fps, Some(15.0));
     choose(&mut harness, "Rate", "Device default");
-    assert_eq!(harness.state().settings.asked.fps, None);
+    assert_eq!(harness.state().camera.asked.fps, None);
 }
 
 #[test]
 fn a_custom_size_must_be_possible() {
     let mut window = window(status());
-    window.settings.asked.size = Size::new(640, 480);
+    window.camera.asked.size = Size::new(640, 480);
     let mut harness = harness(window);
     harness.get_by_role_and_label(Role::ComboBox, "Size").click();
     harness.run();
@@ -640,7 +643,7 @@ fn a_custom_size_must_be_possible() {
     harness.get_by_label("Width in pixels").set_text_value_accesskit("1024");
     harness.run();
     click(&mut harness, "Use");
-    assert_eq!(harness.state().settings.asked.size, Size::new(1024, 480));
+    assert_eq!(harness.state().camera.asked.size, Size::new(1024, 480));
 }
 
 #[test]
@@ -665,9 +668,9 @@ fn sections_fold_and_the_settings_remember_it() {
 #[test]
 fn the_ladder_tells_each_rung() {
     #[track_caller]
-    fn check(status: Status, change: fn(&mut Settings), lines: &[&str]) {
+    fn check(status: Status, change: fn(&mut CameraSettings), lines: &[&str]) {
         let mut window = window(status);
-        change(&mut window.settings);
+        change(&mut window.camera);
         let harness = harness(window);
         for line in lines {
             assert!(harness.query_by_label(line).is_some(), "{line}: {:?}", ladder(&harness));
@@ -701,7 +704,7 @@ fn the_ladder_tells_each_rung() {
         ],
     );
     check(
-        Status { ladder: vec![tried(Rung::RestartStream, 0, Outcome::Interrupted, 90, 0.2)], ..status() },
+        Status { ladder: vec![tried(Rung::RestartStream, 0, RungOutcome::Interrupted, 90, 0.2)], ..status() },
         |_| (),
         &["Step 2: Restart stream, once, interrupted after 0.1 s · just now"],
     );
@@ -871,16 +874,16 @@ fn why_a_step_failed_is_told_under_the_pointer() {
 #[test]
 fn what_recovery_may_do_is_set_and_reset() {
     #[track_caller]
-    fn check(name: &str, value: fn(&Settings) -> bool) {
+    fn check(name: &str, value: fn(&CameraSettings) -> bool) {
         let mut harness = harness(window(climbing()));
-        let default = value(&Settings::default());
+        let default = value(&CameraSettings::default());
         let reset = format!("Reset {name}");
         assert!(harness.query_by_label(&reset).is_none());
         harness.get_by_role_and_label(Role::CheckBox, name).click();
         harness.run();
-        assert_eq!(value(&harness.state().settings), !default, "{name}");
+        assert_eq!(value(&harness.state().camera), !default, "{name}");
         click(&mut harness, &reset);
-        assert_eq!(value(&harness.state().settings), default, "{name}");
+        assert_eq!(value(&harness.state().camera), default, "{name}");
         assert!(harness.query_by_label(&reset).is_none());
     }
     check("Automatic recovery", |settings| settings.recovery.automatic);
@@ -899,13 +902,13 @@ fn a_process_of_its_own_is_chosen() {
         harness.run();
         harness.get_all_by_label(label).last().unwrap().click();
         harness.run();
-        assert_eq!(harness.state().settings.isolation, expected);
+        assert_eq!(harness.state().camera.isolation, expected);
         assert_eq!(harness.query_by_label(always).is_some(), expected == Isolation::Off);
     }
-    harness.state_mut().settings.isolation = Isolation::Off;
+    harness.state_mut().camera.isolation = Isolation::Off;
     harness.run();
     click(&mut harness, "Reset Own process");
-    assert_eq!(harness.state().settings.isolation, Isolation::Auto);
+    assert_eq!(harness.state().camera.isolation, Isolation::Auto);
     // The simulated camera needs none.
     harness.state_mut().spec = SourceSpec::parse("sim:").unwrap();
     harness.run();
@@ -952,6 +955,7 @@ fn a_paused_log_holds_back_what_is_new() {
         id: 99,
         at: jiff::Timestamp::now(),
         instant: now,
+        camera: None,
         source: DEVICE.to_owned(),
         level: Level::Error,
         name: "later".to_owned(),
@@ -994,6 +998,7 @@ fn errors_stay_when_the_log_is_full() {
             id,
             at: jiff::Timestamp::now(),
             instant: now,
+            camera: None,
             source: DEVICE.to_owned(),
             level: Level::Info,
             name: "many".to_owned(),
@@ -1113,7 +1118,9 @@ fn preferences_are_set() {
     click(&mut harness, "Browse…");
     check_wish(&mut harness, "Browse(SnapshotFolder)");
     click(&mut harness, "Restore all defaults");
-    assert_eq!(harness.state().settings, Settings::default());
+    let Window { settings, camera, .. } = harness.state();
+    assert_eq!(*settings, Settings { cameras: settings.cameras.clone(), ..Settings::default() });
+    assert_eq!(*camera, CameraSettings { id: camera.id, source: DEVICE.to_owned(), ..CameraSettings::default() });
 }
 
 #[test]
@@ -1143,11 +1150,11 @@ fn everything_fits_and_has_a_name() {
         window.settings.window.theme = theme;
         window.settings.window.scale_percent = scale_percent;
         // Every arrow and field is there.
-        window.settings.asked.size = Size::new(1280, 720);
-        window.settings.recovery.n_retries = 9;
-        window.settings.recovery.automatic = false;
-        window.settings.recovery.may_reset_device = true;
-        window.settings.isolation = Isolation::Off;
+        window.camera.asked.size = Size::new(1280, 720);
+        window.camera.recovery.n_retries = 9;
+        window.camera.recovery.automatic = false;
+        window.camera.recovery.may_reset_device = true;
+        window.camera.isolation = Isolation::Off;
         let mut harness = sized(window, vec2(size.0, size.1));
         harness.run();
         #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
@@ -1205,14 +1212,14 @@ fn pixels_keep_their_colours_in_the_texture() {
     assert_eq!(texture.pixels, [egui::Color32::from_rgb(3, 2, 1), egui::Color32::from_rgb(0, 128, 250)]);
 }
 
-fn control(id: u32, name: &str, kind: Kind, value: i64, default: i64) -> Control {
+fn control(id: u32, name: &str, kind: ControlKind, value: i64, default: i64) -> Control {
     let name = name.to_owned();
     Control { id, name, kind, value: Some(value), default, held: None, is_read_only: false, is_volatile: false }
 }
 
 fn with_controls() -> Window {
-    let range = |min, max| Kind::Integer { min, max, step: 1 };
-    let menu = |names: &[(i64, &str)]| Kind::Menu {
+    let range = |min, max| ControlKind::Integer { min, max, step: 1 };
+    let menu = |names: &[(i64, &str)]| ControlKind::Menu {
         items: names.iter().map(|(value, name)| MenuItem { value: *value, name: (*name).to_owned() }).collect(),
     };
     let held = Some("Auto exposure is on".to_owned());
@@ -1223,11 +1230,11 @@ fn with_controls() -> Window {
         list: vec![
             control(control::BRIGHTNESS, "Brightness", range(-64, 64), 10, 0),
             control(control::CONTRAST, "Contrast", range(0, 95), 32, 32),
-            control(control::AUTO_WHITE_BALANCE, "White Balance, Automatic", Kind::Boolean, 1, 1),
+            control(control::AUTO_WHITE_BALANCE, "White Balance, Automatic", ControlKind::Boolean, 1, 1),
             control(control::AUTO_EXPOSURE, "Auto Exposure", menu(&[(1, "Manual Mode"), (3, "Automatic")]), 3, 3),
             Control { held, ..control(control::EXPOSURE_TIME, "Exposure Time", range(1, 2_000), 157, 333) },
-            Control { is_read_only: true, ..control(control::PRIVACY, "Privacy", Kind::Boolean, 1, 0) },
-            control(0x0099_0001, "Restart the Lens", Kind::Button, 0, 0),
+            Control { is_read_only: true, ..control(control::PRIVACY, "Privacy", ControlKind::Boolean, 1, 0) },
+            control(0x0099_0001, "Restart the Lens", ControlKind::Button, 0, 0),
         ],
     });
     // What is not looked at here needs no room.
@@ -1244,7 +1251,7 @@ fn each_control_is_set_by_its_own_widget() {
         if let Some(then) = then {
             click(&mut harness, then);
         }
-        check_wish(&mut harness, &format!("Camera(SetControls([Setting {{ id: {expected} }}]))"));
+        check_wish(&mut harness, &format!("Camera(SetControls([ControlSetting {{ id: {expected} }}]))"));
     }
     check("Reset Brightness", None, &format!("{}, value: 0", control::BRIGHTNESS));
     check("Auto white balance", None, &format!("{}, value: 0", control::AUTO_WHITE_BALANCE));
@@ -1259,17 +1266,26 @@ fn a_number_is_typed_or_slid() {
     harness.get_by_label("Contrast").focus();
     harness.run();
     press(&mut harness, Key::ArrowRight);
-    check_wish(&mut harness, &format!("Camera(SetControls([Setting {{ id: {}, value: 33 }}]))", control::CONTRAST));
+    check_wish(
+        &mut harness,
+        &format!("Camera(SetControls([ControlSetting {{ id: {}, value: 33 }}]))", control::CONTRAST),
+    );
     // What was chosen is shown until the camera has answered, and not sent again.
     harness.run();
     assert!(wishes(&mut harness).is_empty());
     press(&mut harness, Key::ArrowRight);
-    check_wish(&mut harness, &format!("Camera(SetControls([Setting {{ id: {}, value: 34 }}]))", control::CONTRAST));
+    check_wish(
+        &mut harness,
+        &format!("Camera(SetControls([ControlSetting {{ id: {}, value: 34 }}]))", control::CONTRAST),
+    );
     // A camera that does not answer has the last word all the same.
     harness.state_mut().now += Duration::from_secs(4);
     harness.run();
     press(&mut harness, Key::ArrowLeft);
-    check_wish(&mut harness, &format!("Camera(SetControls([Setting {{ id: {}, value: 31 }}]))", control::CONTRAST));
+    check_wish(
+        &mut harness,
+        &format!("Camera(SetControls([ControlSetting {{ id: {}, value: 31 }}]))", control::CONTRAST),
+    );
 }
 
 #[test]
@@ -1298,17 +1314,22 @@ fn presets_are_kept_for_each_camera() {
     click(&mut harness, "Keep");
     click(&mut harness, "Preset 2");
     assert!(wishes(&mut harness).is_empty(), "keeping sets nothing");
-    let kept = harness.state().settings.control_presets[DEVICE][&2].clone();
+    let kept = harness.state().settings_of(DEVICE).control_presets[&2].clone();
     // Neither what is held nor what is only reported, nor a button.
     let ids: Vec<_> = kept.iter().map(|setting| setting.id).collect();
     let settable = [control::BRIGHTNESS, control::CONTRAST, control::AUTO_WHITE_BALANCE, control::AUTO_EXPOSURE];
     assert_eq!(ids, settable);
     // Another value, and back to the preset, as far as this camera can have it.
-    let presets = harness.state_mut().settings.control_presets.get_mut(DEVICE).unwrap();
-    presets.insert(3, vec![Setting { id: control::BRIGHTNESS, value: 500 }, Setting { id: 77, value: 1 }]);
+    harness.state_mut().change_settings_of(DEVICE, |settings| {
+        let preset = vec![ControlSetting { id: control::BRIGHTNESS, value: 500 }, ControlSetting { id: 77, value: 1 }];
+        settings.control_presets.insert(3, preset);
+    });
     harness.run();
     click(&mut harness, "Preset 3");
-    check_wish(&mut harness, &format!("Camera(SetControls([Setting {{ id: {}, value: 64 }}]))", control::BRIGHTNESS));
+    check_wish(
+        &mut harness,
+        &format!("Camera(SetControls([ControlSetting {{ id: {}, value: 64 }}]))", control::BRIGHTNESS),
+    );
     // They are the camera's own, however it is named; another camera has none of them.
     harness.state_mut().spec = SourceSpec::parse("/dev/video2").unwrap();
     harness.run();
@@ -1323,17 +1344,17 @@ fn with_many_controls() -> Window {
     let mut window = with_controls();
     let list = &mut Arc::make_mut(&mut window.controls).list;
     let kinds = [
-        ("Mask", Kind::Bitmask { mask: 0xff }),
-        ("Long", Kind::Integer64 { min: 0, max: i64::MAX, step: 1 }),
-        ("Words", Kind::Text { max_chars: 32 }),
-        ("Matrix", Kind::Table { sizes: vec![8, 16] }),
-        ("Area", Kind::Other),
+        ("Mask", ControlKind::Bitmask { mask: 0xff }),
+        ("Long", ControlKind::Integer64 { min: 0, max: i64::MAX, step: 1 }),
+        ("Words", ControlKind::Text { max_chars: 32 }),
+        ("Matrix", ControlKind::Table { sizes: vec![8, 16] }),
+        ("Area", ControlKind::Other),
     ];
     for (id, (name, kind)) in (0x0098_f900_u32..).zip(kinds) {
         list.push(Control { value: None, ..control(id, name, kind, 0, 0) });
     }
     for number in 1..=30_u32 {
-        let range = Kind::Integer { min: 0, max: 9, step: 1 };
+        let range = ControlKind::Integer { min: 0, max: 9, step: 1 };
         list.push(control(0x00f0_f000 + number, &format!("Special {number}"), range, 0, 0));
     }
     window
@@ -1385,7 +1406,10 @@ fn a_control_that_does_not_tell_its_value_can_be_set() {
     harness.get_by_label("Contrast").focus();
     harness.run();
     press(&mut harness, Key::ArrowRight);
-    check_wish(&mut harness, &format!("Camera(SetControls([Setting {{ id: {}, value: 33 }}]))", control::CONTRAST));
+    check_wish(
+        &mut harness,
+        &format!("Camera(SetControls([ControlSetting {{ id: {}, value: 33 }}]))", control::CONTRAST),
+    );
 }
 
 #[test]

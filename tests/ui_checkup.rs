@@ -10,7 +10,7 @@ use camclinic::checkup::slow::LatencyShare;
 use camclinic::checkup::{
     Action, CatalogueEntry, CheckOutcome, CheckRun, Checkup, Facts, Finding, Fix, Judgement, Layer, Progress, Severity,
 };
-use camclinic::control::{self, Control, DeviceControls, Kind, Setting};
+use camclinic::control::{self, Control, ControlKind, ControlSetting, DeviceControls};
 use camclinic::fault::{Fault, FaultKind};
 use camclinic::frame::{PixelFormat, Size};
 use camclinic::phrases::{Language, Message};
@@ -280,11 +280,11 @@ fn each_fix_has_a_button_that_does_it() {
     fn check(status: Status, source: &str, action: Action, label: &str, wish: Option<&str>, done: fn(&Window) -> bool) {
         let mut window = window(status);
         window.spec = SourceSpec::parse(source).unwrap();
-        window.settings.asked.size = Size::new(1280, 720);
+        window.camera.asked.size = Size::new(1280, 720);
         let list = vec![Control {
             id: control::EXPOSURE_PRIORITY,
             name: "Exposure priority".to_owned(),
-            kind: Kind::Boolean,
+            kind: ControlKind::Boolean,
             value: Some(1),
             default: 0,
             held: None,
@@ -316,30 +316,30 @@ fn each_fix_has_a_button_that_does_it() {
     let failed = Status { state: State::Failed, ..failing() };
     check(failed.clone(), DEVICE, Action::Reconnect, "Reconnect", Some("Camera(Start)"), |_| true);
     check_settings(Action::UseFormat(PixelFormat::MJPG), "Use MJPG", |w| {
-        w.settings.asked.format == Some(PixelFormat::MJPG)
+        w.camera.asked.format == Some(PixelFormat::MJPG)
     });
     check_settings(Action::UseSize(Size { width: 640, height: 480 }), "Use 640 × 480", |w| {
-        w.settings.asked.size == Size::new(640, 480)
+        w.camera.asked.size == Size::new(640, 480)
     });
-    check_settings(Action::UseRate(15.0), "Use 15 fps", |w| w.settings.asked.fps == Some(15.0));
+    check_settings(Action::UseRate(15.0), "Use 15 fps", |w| w.camera.asked.fps == Some(15.0));
     check_settings(Action::UseDeviceDefaults, "Use the device's defaults", |w| {
-        w.settings.asked.size.is_none() && w.settings.asked.fps.is_none()
+        w.camera.asked.size.is_none() && w.camera.asked.fps.is_none()
     });
-    check_settings(Action::UseBuffers(4), "Use 4 buffers", |w| w.settings.asked.n_buffers == Some(4));
-    check_settings(Action::UseTransport(Transport::Udp), "Use UDP", |w| w.settings.network.transport == Transport::Udp);
+    check_settings(Action::UseBuffers(4), "Use 4 buffers", |w| w.camera.asked.n_buffers == Some(4));
+    check_settings(Action::UseTransport(Transport::Udp), "Use UDP", |w| w.camera.transport == Transport::Udp);
     check(failed.clone(), "sim:", Action::UseBackend(Backend::Simulated), "Use Simulated", None, |w| {
-        w.settings.backend == Some(Backend::Simulated)
+        w.camera.backend == Some(Backend::Simulated)
     });
-    let priority = Setting { id: control::EXPOSURE_PRIORITY, value: 0 };
+    let priority = ControlSetting { id: control::EXPOSURE_PRIORITY, value: 0 };
     check(
         status(),
         DEVICE,
         Action::SetControl(priority),
         "Set “Rate may fall” to off",
-        Some("Camera(SetControls([Setting"),
+        Some("Camera(SetControls([ControlSetting"),
         |_| true,
     );
-    let wish = Some("Camera(SetControls([Setting");
+    let wish = Some("Camera(SetControls([ControlSetting");
     check(status(), DEVICE, Action::ResetControls, "All controls to default", wish, |_| true);
     check(failed.clone(), DEVICE, Action::ResetDevice, "Reset device…", None, |w| w.sheet == Some(Sheet::Reset));
     let other = Action::ChooseDevice("identity-of-/dev/video2".to_owned());
@@ -463,14 +463,14 @@ fn backends_are_compared_and_the_best_is_kept_for_this_camera() {
     harness.get_by_label("MJPG 640 × 480");
     harness.get_by_label(&format!("{}: It cannot be opened.", last.label()));
     click(&mut harness, &format!("Use {} for this camera", first.label()));
-    let kept = &harness.state().settings.camera_backends;
-    assert_eq!(kept.get("identity-of-/dev/video0"), Some(first));
+    let kept = |window: &Window| window.settings_of("identity-of-/dev/video0").best_backend;
+    assert_eq!(kept(harness.state()), Some(*first));
     // It can be undone where the backend is chosen.
     press(&mut harness, Key::Escape);
     harness.get_by_label("Reset Backend").scroll_to_me();
     harness.run();
     click(&mut harness, "Reset Backend");
-    assert!(harness.state().settings.camera_backends.is_empty());
+    assert_eq!(kept(harness.state()), None);
 }
 
 #[test]

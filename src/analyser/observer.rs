@@ -97,7 +97,7 @@ impl PictureObserver {
             return changes;
         }
         let mut changes = self.live.count_tears(self.tears.take_count(), frame.taken_at);
-        let traits = self.series.add(&frame.image, frame.fingerprint, frame.taken_at);
+        let traits = self.series.add(&frame.image, frame.taken_at);
         self.stats = Some(self.series.stats());
         changes.extend(self.live.update(&traits, frame.taken_at));
         self.n_followers = if looks_for_tears { N_FOLLOWERS } else { 0 };
@@ -126,7 +126,7 @@ mod tests {
 
     use super::*;
     use crate::criteria::PictureFaultKind;
-    use crate::frame::Image;
+    use crate::frame::{Image, Size};
     use crate::source::simulated::pictures;
 
     /// What a camera that is watched does to the observer, on a virtual clock.
@@ -137,8 +137,8 @@ mod tests {
         observer: PictureObserver,
         /// Only so many pictures a second are handed on, as of a tile that is not looked at.
         handed_fps: Option<u32>,
-        /// Handed on smaller than this, with the fingerprint of the whole picture.
-        shrink: Option<u32>,
+        /// Handed on in this size.
+        tile: Option<Size>,
     }
 
     /// What was told, and when, in seconds from the first picture.
@@ -148,7 +148,7 @@ mod tests {
         fn new(pictures: I, coding: FrameCoding, phase: Duration) -> Self {
             let origin = Instant::now();
             let observer = PictureObserver::new(coding, origin + phase);
-            Self { origin, pictures: pictures.peekable(), number: 0, observer, handed_fps: None, shrink: None }
+            Self { origin, pictures: pictures.peekable(), number: 0, observer, handed_fps: None, tile: None }
         }
 
         fn due_of_next(&mut self) -> Option<Instant> {
@@ -158,10 +158,12 @@ mod tests {
         fn take(&mut self) -> Option<Frame> {
             let (due, image) = self.pictures.next()?;
             self.number += 1;
-            let fingerprint = self.shrink.map(|_| crate::picture::fingerprint(image.pixels()));
-            let image = self.shrink.map_or_else(|| image.clone(), |factor| shrunk(&image, factor));
+            let image = match self.tile {
+                Some(tile) => image.for_tile(tile),
+                None => image,
+            };
             let (taken_at, taken_at_wall) = (self.origin + due, SystemTime::UNIX_EPOCH);
-            let frame = Frame { image, number: self.number, sequence: None, taken_at, taken_at_wall, fingerprint };
+            let frame = Frame { image, number: self.number, sequence: None, taken_at, taken_at_wall };
             if let Some(fps) = self.handed_fps {
                 let until = taken_at + Duration::from_secs(1) / fps;
                 while self.due_of_next().is_some_and(|due| due < until) {
@@ -208,31 +210,6 @@ mod tests {
             }
             told
         }
-    }
-
-    /// A copy in which each pixel is the mean of a square.
-    fn shrunk(image: &Image, factor: u32) -> Image {
-        let size = crate::frame::Size { width: image.size().width / factor, height: image.size().height / factor };
-        let row_bytes = image.size().width as usize * Image::BYTES_PER_PIXEL;
-        let mut pixels = Vec::with_capacity(size.n_bytes());
-        for y in 0..size.height * factor {
-            if y % factor > 0 {
-                continue;
-            }
-            for x in 0..size.width {
-                for channel in 0..Image::BYTES_PER_PIXEL {
-                    let square = (0..factor).flat_map(|dy| (0..factor).map(move |dx| (dx, dy)));
-                    let sum: u32 = square
-                        .map(|(dx, dy)| {
-                            let column = (x * factor + dx) as usize * Image::BYTES_PER_PIXEL + channel;
-                            u32::from(image.pixels()[(y + dy) as usize * row_bytes + column])
-                        })
-                        .sum();
-                    pixels.push(u8::try_from(sum / (factor * factor)).unwrap());
-                }
-            }
-        }
-        Image::new(size, pixels).unwrap()
     }
 
     const PHASES: [u64; 4] = [0, 130, 290, 410];
@@ -414,7 +391,7 @@ mod tests {
             ("320x240,cap@3s+4s", &[(Covered, 3.0, Some(7.0))]),
         ] {
             let mut camera = Camera::new(pictures(line), FrameCoding::Intra, Duration::from_millis(130));
-            camera.shrink = Some(4);
+            camera.tile = Size::new(80, 60);
             check_told(line, &camera.watch(11.0), expected);
         }
     }

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::backend::Backend;
-use crate::control::Setting;
+use crate::control::ControlSetting;
 use crate::frame::{PixelFormat, Size};
 use crate::settings::Transport;
 
@@ -28,7 +28,7 @@ pub enum Action {
     /// Over TCP, or over UDP.
     UseTransport(Transport),
     /// Set a control.
-    SetControl(Setting),
+    SetControl(ControlSetting),
     /// Set every control to its default.
     ResetControls,
     ResetDevice,

@@ -12,7 +12,7 @@ use super::facts::{Experiment, Facts, StreamSummary};
 use super::stream::CheckupStream;
 use super::{CheckupRequest, Progress, is_disconnected};
 use crate::analyser::coding_of;
-use crate::control::{self, AUTO_EXPOSURE, Control, EXPOSURE_PRIORITY, POWER_LINE_FREQUENCY, Setting};
+use crate::control::{self, AUTO_EXPOSURE, Control, ControlSetting, EXPOSURE_PRIORITY, POWER_LINE_FREQUENCY};
 use crate::criteria;
 use crate::device::Capabilities;
 use crate::fault::FaultKind;
@@ -34,7 +34,7 @@ enum Change {
     /// The stream is stopped and started.
     Restart,
     /// A control gets another value, and its old one after.
-    Control { set: Setting, back: Setting },
+    Control { set: ControlSetting, back: ControlSetting },
     /// The camera is opened anew, with this.
     Open(Box<dyn Fn(&mut OpenRequest)>),
 }
@@ -173,10 +173,10 @@ fn control_of(facts: &Facts, id: u32) -> Option<&Control> {
 fn set_control(facts: &Facts, id: u32, value: i64) -> Option<Trial> {
     let control = control_of(facts, id)?;
     let old = control.value.filter(|old| *old != value)?;
-    let set = Setting { id, value };
+    let set = ControlSetting { id, value };
     Some(Trial {
         with: format!("{} = {value}", control.label()),
-        change: Change::Control { set, back: Setting { id, value: old } },
+        change: Change::Control { set, back: ControlSetting { id, value: old } },
         action: Action::SetControl(set),
     })
 }

@@ -144,7 +144,7 @@ mod tests {
         let mut series = PictureSeries::of_last(WINDOW, FrameCoding::Intra);
         let (mut markers, origin, mut told) = (Markers::default(), Instant::now(), Vec::new());
         for (due, image) in pictures(line).step_by(15).take_while(|(due, _)| due.as_secs_f64() < end + 6.0) {
-            series.add(&image, None, origin + due);
+            series.add(&image, origin + due);
             let facts = Facts {
                 source: facts::SourceFacts { kind: facts::SourceKind::Simulated, ..Default::default() },
                 picture: Some(series.stats()),

@@ -51,7 +51,7 @@ fn look(waiting: &Receiver<(Image, Instant)>, watcher: &Mutex<PictureSeries>, re
     const SHORT: std::time::Duration = std::time::Duration::from_millis(25);
     while let Ok((image, taken_at)) = waiting.recv() {
         let began = Instant::now();
-        lock(watcher).add(&image, None, taken_at);
+        lock(watcher).add(&image, taken_at);
         let took = began.elapsed();
         drop(image);
         if took > SHORT {

@@ -9,13 +9,14 @@ use super::facts::{StreamFacts, StreamSummary};
 use super::sampler::PictureSampler;
 use crate::analyser::coding_of;
 use crate::backend::Backend;
-use crate::control::{Control, Setting};
+use crate::control::{Control, ControlSetting};
 use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::frame::{Image, Size};
 use crate::picture::{FrameCoding, PictureTraits};
 use crate::probe::measure::{FrameRead, StreamMeasurement};
-use crate::probe::{News, Probe, Taken};
+use crate::probe::{Probe, ProbeEvent};
 use crate::settings::secs;
+use crate::source::reader::ReadResult;
 use crate::source::{Grabbed, OpenRequest, SourceSpec};
 use crate::status::{Got, State};
 
@@ -129,18 +130,18 @@ impl CheckupStream {
                 let Some(news) = probe.next(until) else { return };
                 let is_read_here = |backend| probe.is_read_here(backend);
                 match news {
-                    News::Opened { got, backend } => {
+                    ProbeEvent::Opened { got, backend } => {
                         self.measured.on_opened(&got, is_read_here(backend));
                         (self.opened_at, self.backend, self.got) = (Some(Instant::now()), Some(backend), got);
                     }
-                    News::Frame(taken) => {
+                    ProbeEvent::Frame(taken) => {
                         if let (Some(changed), Some(backend)) = (&taken.changed, self.backend) {
                             self.measured.on_opened(changed, is_read_here(backend));
                             self.got = changed.clone();
                         }
                         self.take(*taken);
                     }
-                    News::Controls(news) => {
+                    ProbeEvent::Controls(news) => {
                         for control in news.changed {
                             match self.controls.iter_mut().find(|known| known.id == control.id) {
                                 Some(known) => *known = control,
@@ -148,8 +149,8 @@ impl CheckupStream {
                             }
                         }
                     }
-                    News::WarmedUp => {}
-                    News::Ended(fault) => self.ended = Some(fault),
+                    ProbeEvent::WarmedUp => {}
+                    ProbeEvent::Ended(fault) => self.ended = Some(fault),
                 }
             }
             From::Live(live) => {
@@ -174,20 +175,20 @@ impl CheckupStream {
                 let now = Instant::now();
                 let decode =
                     status.and_then(|status| status.latency_ms).map_or(Duration::ZERO, |ms| secs(ms / 1_000.0));
-                self.take(Taken {
+                self.take(ReadResult {
                     asked_at,
                     grabbed_at: now.checked_sub(decode).unwrap_or(now),
                     ended_at: now,
-                    grabbed: Some(Grabbed { taken_at: frame.taken_at, sequence }),
-                    image: Ok(frame.image.clone()),
+                    grabbed: Some(Grabbed::new(frame.taken_at, sequence)),
+                    picture: Ok(frame.image.clone()),
                     changed: None,
                 });
             }
         }
     }
 
-    fn take(&mut self, taken: Taken) {
-        let Taken { asked_at, grabbed_at, ended_at, grabbed, image, .. } = taken;
+    fn take(&mut self, taken: ReadResult<Image>) {
+        let ReadResult { asked_at, grabbed_at, ended_at, grabbed, picture: image, .. } = taken;
         let picture = image.map(|image| {
             let look = PictureTraits::of(&image, self.before.as_ref());
             self.is_same = look.is_same;
@@ -227,7 +228,7 @@ impl CheckupStream {
     }
 
     /// Has controls set, of a camera that was opened here.
-    pub fn set_controls(&self, wanted: Vec<Setting>) {
+    pub fn set_controls(&self, wanted: Vec<ControlSetting>) {
         if let From::Probe(probe) = &self.from {
             probe.set_controls(wanted);
         }

@@ -38,11 +38,11 @@ enum News {
 impl Work<'_> {
     pub(super) fn checkup(&self, source: Option<&str>, order: &Order<'_>) -> Result<Exit, String> {
         let spec = self.choose(source)?;
-        let settings = self.run.settings.clone();
         let request = CheckupRequest {
+            settings: self.settings(&spec),
             spec,
-            folder: settings.snapshot_folder(),
-            settings,
+            trusted: self.trusted().clone(),
+            folder: self.run.settings.snapshot_folder(),
             live: None,
             with_experiments: !order.no_experiments,
         };

@@ -13,9 +13,9 @@ use crate::camera::{Camera, Command};
 use crate::event::Event;
 use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::logging::EventLog;
-use crate::settings::Settings;
+use crate::settings::CameraSettings;
 use crate::source::SourceSpec;
-use crate::status::{Outcome, Rung, State, Status};
+use crate::status::{Rung, RungOutcome, State, Status};
 
 /// How long somebody may think about a reset.
 const ANSWER_DEADLINE: Duration = Duration::from_mins(2);
@@ -38,7 +38,7 @@ pub(super) struct Order {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct Climbed {
     rung: Rung,
-    outcome: Outcome,
+    outcome: RungOutcome,
     took_ms: u64,
     why: String,
 }
@@ -106,7 +106,7 @@ impl Work<'_> {
         let log = EventLog::new();
         // Dropped after the camera, whose last events it takes.
         let records = keep_records(&log);
-        let settings = settings(&self.run.settings, order);
+        let settings = settings(self.settings(&spec), order);
         let is_device = matches!(spec, SourceSpec::Device(_) | SourceSpec::Index(_));
         let may_reset = is_device && settings.recovery.may_reset_device;
         let camera = self.open_with(spec, &settings, log.clone())?;
@@ -137,8 +137,7 @@ impl Work<'_> {
 }
 
 /// The settings of this run: it begins with a restart of the stream, since whoever calls has seen that waiting is no help.
-fn settings(saved: &Settings, order: Order) -> Settings {
-    let mut settings = saved.clone();
+fn settings(mut settings: CameraSettings, order: Order) -> CameraSettings {
     settings.recovery.automatic = true;
     settings.recovery.n_retries = 0;
     settings.recovery.may_reset_device |= order.may_reset;
@@ -369,10 +368,10 @@ mod tests {
         let climbed = |rung, outcome, took_ms, why: &str| Climbed { rung, outcome, took_ms, why: why.to_owned() };
         for (climbed, expected) in [
             (
-                climbed(Rung::RestartStream, Outcome::Failed, 1_040, "no frame for 1.0 s"),
+                climbed(Rung::RestartStream, RungOutcome::Failed, 1_040, "no frame for 1.0 s"),
                 "  restart stream  failed        1.0 s  no frame for 1.0 s",
             ),
-            (climbed(Rung::Reinitialise, Outcome::Recovered, 12_300, ""), "  reconnect       recovered    12.3 s"),
+            (climbed(Rung::Reinitialise, RungOutcome::Recovered, 12_300, ""), "  reconnect       recovered    12.3 s"),
         ] {
             assert_eq!(line(&climbed), expected);
         }

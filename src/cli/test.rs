@@ -18,8 +18,9 @@ use crate::picture::{FrameCoding, PictureTraits, RowSteps};
 use crate::probe::measure::{
     Attempt, FrameRead, Jitter, LostFrames, Stability, StreamMeasurement, TestFinding, TestVerdict, short,
 };
-use crate::probe::{News, Probe, Taken};
+use crate::probe::{Probe, ProbeEvent};
 use crate::settings::secs;
+use crate::source::reader::ReadResult;
 use crate::source::{OpenRequest, SourceSpec};
 use crate::status::{Asked, Got, Grade};
 
@@ -41,8 +42,8 @@ struct Step {
     detail: String,
 }
 
-impl From<&network::Step> for Step {
-    fn from(step: &network::Step) -> Self {
+impl From<&network::TestStep> for Step {
+    fn from(step: &network::TestStep) -> Self {
         Self { name: step.name.slug(), outcome: step.outcome, ms: step.ms, detail: step.detail.clone() }
     }
 }
@@ -80,7 +81,7 @@ struct Report<'a> {
     /// Of network cameras: what stands in the way, with its entry in the catalogue of failures, and what was measured on the
     /// way of the packets.
     verdict: Option<Named<'a>>,
-    network: Option<&'a network::Measured>,
+    network: Option<&'a network::StreamMeasurements>,
 }
 
 /// A finding of the conversation with a network camera.
@@ -95,17 +96,18 @@ struct Named<'a> {
 impl Work<'_> {
     pub(super) fn test(&self, source: Option<&str>, n_tests: u32, form: Form) -> Result<Exit, String> {
         let spec = self.choose(source)?;
-        let request = OpenRequest::new(spec, &self.run.settings);
+        let settings = self.settings(&spec);
+        let request = OpenRequest::new(spec, &settings, self.trusted());
         let bar = Bar::new(n_tests, self.shared.verbose == 0);
         let connection = match &request.spec {
-            SourceSpec::Url(address) => Some(self.connection(address, form)?),
+            SourceSpec::Url(address) => Some(self.connection(address, &settings, form)?),
             _ => None,
         };
         let mut test = Test::new(request, n_tests, bar, connection);
         if let Some(fault) = test.connection.as_ref().and_then(Connection::fault).cloned() {
             test.end(fault, test.began, Instant::now());
         } else {
-            let mut probe = Probe::start(test.request.clone(), self.run.settings.n_warm_up_frames)?;
+            let mut probe = Probe::start(test.request.clone(), settings.n_warm_up_frames)?;
             let ended = test.until_end(self, &mut probe);
             test.bar.clear();
             // What does not close is left to the end of the program.
@@ -179,8 +181,8 @@ impl Test {
         let mut is_over = false;
         while self.end.is_none() && !is_over {
             work.check_interrupted()?;
-            if let Some(news) = probe.next(Instant::now() + POLL) {
-                self.take(news, probe);
+            if let Some(event) = probe.next(Instant::now() + POLL) {
+                self.take(event, probe);
                 // Only a frame ends the test: a call that is out may be the one that never returns.
                 is_over = self.is_over();
             }
@@ -195,9 +197,9 @@ impl Test {
         self.measured.is_complete() && is_watched
     }
 
-    fn take(&mut self, news: News, probe: &Probe) {
-        match news {
-            News::Opened { got, backend } => {
+    fn take(&mut self, event: ProbeEvent, probe: &Probe) {
+        match event {
+            ProbeEvent::Opened { got, backend } => {
                 let now = Instant::now();
                 self.open_ms = Some(whole_ms(now.saturating_duration_since(self.began)));
                 self.opened_at = Some(now);
@@ -205,7 +207,7 @@ impl Test {
                 self.measured.on_opened(&got, probe.is_read_here(backend));
                 self.got = got;
             }
-            News::Ended(fault) => {
+            ProbeEvent::Ended(fault) => {
                 let now = Instant::now();
                 let asked_at = match self.opened_at {
                     Some(_) => now.checked_sub(probe.frame_patience()).unwrap_or(self.began),
@@ -216,19 +218,19 @@ impl Test {
                 }
                 self.end(fault, asked_at, now);
             }
-            News::WarmedUp | News::Controls(_) => {}
-            News::Frame(taken) => {
-                if let (Some(changed), Some(backend)) = (&taken.changed, self.backend) {
+            ProbeEvent::WarmedUp | ProbeEvent::Controls(_) => {}
+            ProbeEvent::Frame(read) => {
+                if let (Some(changed), Some(backend)) = (&read.changed, self.backend) {
                     self.measured.on_opened(changed, probe.is_read_here(backend));
                     self.got = changed.clone();
                 }
-                self.on_frame(*taken);
+                self.on_frame(*read);
             }
         }
     }
 
-    fn on_frame(&mut self, taken: Taken) {
-        let Taken { asked_at, ended_at, grabbed, image, .. } = taken;
+    fn on_frame(&mut self, read: ReadResult<Image>) {
+        let ReadResult { asked_at, ended_at, grabbed, picture: image, .. } = read;
         let has_ended = image.as_ref().err().filter(|fault| fault.ends_stream()).cloned();
         let looks_for_tears = coding_of(&self.request.spec) == FrameCoding::Intra;
         let rows = image.as_ref().ok().filter(|_| looks_for_tears).map(RowSteps::of);

@@ -61,21 +61,6 @@ impl Grid {
     }
 }
 
-/// A number that differs for pictures that differ, but for a chance of one in 2^60. In four lanes, as fast as memory is read.
-pub fn fingerprint(bytes: &[u8]) -> u64 {
-    // The odd multiplier of SplitMix64's sequence: 2^64 over the golden ratio.
-    const MULTIPLIER: u64 = 0x9E37_79B9_7F4A_7C15;
-    let mix = |hash: u64, word: u64| (hash.rotate_left(23) ^ word).wrapping_mul(MULTIPLIER);
-    let (blocks, rest) = bytes.as_chunks::<32>();
-    let mut lanes = [1_u64, 2, 3, 4];
-    for block in blocks {
-        for (lane, word) in lanes.iter_mut().zip(block.as_chunks::<8>().0) {
-            *lane = mix(*lane, u64::from_le_bytes(*word));
-        }
-    }
-    rest.iter().map(|byte| u64::from(*byte)).chain(lanes).fold(bytes.len() as u64, mix)
-}
-
 /// Whether every pixel is like the first one.
 pub fn is_uniform(image: &Image) -> bool {
     let pixels = image.pixels();
@@ -88,21 +73,6 @@ mod tests {
     use crate::frame::Size;
 
     use super::*;
-
-    #[test]
-    fn fingerprints_tell_apart_what_differs_in_one_bit() {
-        let bytes: Vec<u8> = (0..=250).cycle().take(1_000).collect();
-        let all: std::collections::HashSet<u64> = (0..bytes.len())
-            .map(|at| {
-                let mut other = bytes.clone();
-                other[at] ^= 1;
-                fingerprint(&other)
-            })
-            .chain([fingerprint(&bytes), fingerprint(&bytes[1..]), fingerprint(&[])])
-            .collect();
-        assert_eq!(all.len(), bytes.len() + 3);
-        assert_eq!(fingerprint(&bytes), fingerprint(&bytes.clone()));
-    }
 
     #[test]
     fn every_size_has_a_grid() {

@@ -10,7 +10,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::MAX_BYTES;
-use crate::settings::{write_advice, write_whole};
+use crate::disk::{write_advice, write_whole};
 
 pub(super) fn pack(contents: &[(&str, &[u8])], at: Timestamp, zone: &TimeZone) -> Result<Vec<u8>, String> {
     let failed = |error: &dyn std::fmt::Display| format!("The report could not be packed: {error}");

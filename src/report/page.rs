@@ -516,8 +516,8 @@ impl Page<'_> {
         let mut rows = Vec::new();
         for control in controls.iter().take(control::MAX_CONTROLS) {
             let range = match &control.kind {
-                control::Kind::Integer { min, max, .. } => format!("{min} – {max}"),
-                control::Kind::Menu { items } => {
+                control::ControlKind::Integer { min, max, .. } => format!("{min} – {max}"),
+                control::ControlKind::Menu { items } => {
                     items.iter().map(|item| format!("{} {}", item.value, item.name)).collect::<Vec<_>>().join(", ")
                 }
                 _ => String::new(),

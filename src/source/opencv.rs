@@ -16,11 +16,11 @@ use opencv::prelude::*;
 use opencv::{imgproc, videoio};
 
 use crate::backend::Backend;
-use crate::control::{ControlNews, Setting};
+use crate::control::{ControlSetting, ControlsUpdate};
 use crate::device::{self, Device, Usability};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Image, PixelFormat, Size};
-use crate::source::controls::Controls;
+use crate::source::controls::ControlPoller;
 use crate::source::{Grabbed, OpenRequest, Picture, Source, SourceSpec, file};
 use crate::status::{Asked, Got};
 
@@ -100,7 +100,7 @@ struct Capture {
     /// A frame has come since it was started.
     has_started: bool,
     /// Of a device; OpenCV itself knows neither their ranges nor which there are.
-    controls: Option<Controls>,
+    controls: Option<ControlPoller>,
 }
 
 enum Origin {
@@ -130,7 +130,7 @@ impl Source for Capture {
     fn grab(&mut self) -> Result<Grabbed, Fault> {
         if let Origin::File(playback) = &mut self.origin {
             self.is_retrieved = playback.next(&mut self.video)?;
-            return Ok(Grabbed { taken_at: Instant::now(), sequence: Some(playback.n_grabbed) });
+            return Ok(Grabbed::new(Instant::now(), Some(playback.n_grabbed)));
         }
         self.is_retrieved = false;
         let start = Instant::now();
@@ -142,7 +142,7 @@ impl Source for Capture {
         }
         if is_grabbed {
             self.has_started = true;
-            return Ok(Grabbed { taken_at: Instant::now(), sequence: None });
+            return Ok(Grabbed::new(Instant::now(), None));
         }
         Err(self.why_no_frame(start.elapsed()))
     }
@@ -173,11 +173,11 @@ impl Source for Capture {
         Ok(())
     }
 
-    fn controls(&mut self) -> Option<ControlNews> {
-        self.controls.as_mut()?.news()
+    fn controls(&mut self) -> Option<ControlsUpdate> {
+        self.controls.as_mut()?.update()
     }
 
-    fn set_controls(&mut self, wanted: &[Setting]) {
+    fn set_controls(&mut self, wanted: &[ControlSetting]) {
         if let Some(controls) = &mut self.controls {
             controls.set(wanted);
         }
@@ -194,7 +194,7 @@ impl Capture {
     ) -> Self {
         let (request, got, mat) = (request.clone(), Got::default(), Mat::default());
         let controls = match &origin {
-            Origin::Device(device) => Some(Controls::of(device)),
+            Origin::Device(device) => Some(ControlPoller::of(device)),
             Origin::File(_) => None,
         };
         Self { video, backend, name, origin, request, got, mat, is_retrieved: false, has_started: false, controls }

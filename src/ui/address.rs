@@ -14,7 +14,7 @@ use super::widgets::{self, Icon};
 use super::window::{Window, Wish};
 use crate::address::{Address, Scheme};
 use crate::fault::FaultKind;
-use crate::network::{self, Step, Tested};
+use crate::network::{self, ConnectionTestResult, TestStep};
 use crate::secrets::Trouble;
 use crate::settings::Transport;
 use crate::source::SourceSpec;
@@ -84,12 +84,12 @@ impl Dialog {
 impl Window {
     /// Opens the dialogue, with what is shown now in its fields.
     pub fn open_address(&mut self, focus: Field) {
-        self.address = Some(Dialog::new(&self.spec, self.settings.network.transport, focus));
+        self.address = Some(Dialog::new(&self.spec, self.camera.transport, focus));
     }
 
     /// Tests the connection to the camera that is shown.
     pub fn test_shown(&mut self) {
-        let mut dialog = Dialog::new(&self.spec, self.settings.network.transport, Field::Whole);
+        let mut dialog = Dialog::new(&self.spec, self.camera.transport, Field::Whole);
         begin_test(self, &mut dialog);
         self.address = Some(dialog);
     }
@@ -114,14 +114,14 @@ impl Window {
     }
 
     /// The test of this number goes on.
-    pub fn hear_step(&mut self, number: u64, step: Step) {
+    pub fn hear_step(&mut self, number: u64, step: TestStep) {
         if let Some(trial) = self.trial(number) {
             trial.hear(step);
         }
     }
 
     /// The test of this number is over.
-    pub fn hear_tested(&mut self, number: u64, tested: Tested) {
+    pub fn hear_tested(&mut self, number: u64, tested: ConnectionTestResult) {
         let now = self.now;
         if let Some(trial) = self.trial(number) {
             trial.end(tested, now);
@@ -161,7 +161,7 @@ pub fn catch(window: &mut Window, ctx: &egui::Context) {
     window.prompt = None;
     window.sheet = None;
     if !is_open {
-        window.address = Some(Dialog::new(&window.spec, window.settings.network.transport, Field::Whole));
+        window.address = Some(Dialog::new(&window.spec, window.camera.transport, Field::Whole));
     }
     if let Some(dialog) = &mut window.address {
         dialog.draft.paste(&text);
@@ -215,9 +215,9 @@ fn accept(window: &mut Window, dialog: &mut Dialog) -> bool {
         window.wishes.push(Wish::CancelTest);
     }
     if let SourceSpec::Url(address) = &spec {
-        let network = &mut window.settings.network;
-        network.transport = dialog.transport;
-        network.remember(address);
+        window.settings.network.remember(address);
+        let transport = dialog.transport;
+        window.change_settings_of(&spec.without_password(), |settings| settings.transport = transport);
         if address.secrets().next().is_some() && !dialog.draft.is_found() {
             window.wishes.push(Wish::KeepPassword { address: address.clone(), in_keyring: dialog.keep });
         }

@@ -22,16 +22,16 @@ use crate::address::Address;
 use crate::checkup::compare::{self, BackendComparison};
 use crate::checkup::facts::StreamSummary;
 use crate::checkup::{self, Checkup, CheckupRequest, Progress};
-use crate::device::glance::{Glance, glance};
-use crate::device::watch::Watch;
+use crate::device::availability::{self, Availability};
+use crate::device::watch::DeviceWatcher;
 use crate::device::{self, Capabilities, Device};
+use crate::disk::{disk_of, write_whole};
 use crate::fault::Fault;
 use crate::latest::Latest;
-use crate::network::{self, Access, Step, Tested};
+use crate::network::{self, ConnectionParameters, ConnectionTestResult, TestStep};
 use crate::report::{Masking, Report};
 use crate::secrets::{self, Passwords, Trouble};
-use crate::settings::{NetworkSettings, Settings, write_whole};
-use crate::snapshot::disk_of;
+use crate::settings::{NetworkOptions, Settings};
 
 /// More than this many unread reports mean that the window has not been drawn for long: the newer ones are dropped.
 const N_UNREAD: usize = 64;
@@ -94,8 +94,8 @@ pub enum News {
     /// The keyring did not keep a password, or did not forget it.
     NotKept(Trouble),
     /// A step of the connection test of this number, and its end.
-    Step(u64, Step),
-    Tested(u64, Box<Tested>),
+    Step(u64, TestStep),
+    Tested(u64, Box<ConnectionTestResult>),
     /// The examination of this number goes on, or is over.
     Checkup(u64, CheckupNews),
     /// The report of this number, to be looked at.
@@ -336,12 +336,12 @@ impl Background {
     }
 
     /// Tests a connection, and ends the test that runs.
-    pub fn test(&mut self, number: u64, address: Address, network: NetworkSettings) {
+    pub fn test(&mut self, number: u64, address: Address, network: NetworkOptions) {
         let (running, cancel) = bounded::<()>(0);
         self.test = Some(running);
         self.spawn("test-connection", move |reports| {
             let deadline = Instant::now() + TEST_DEADLINE;
-            let access = Access { address, network, step_deadline: TEST_STEP_DEADLINE, deadline, cancel };
+            let access = ConnectionParameters { address, network, step_deadline: TEST_STEP_DEADLINE, deadline, cancel };
             let tested = network::test(&access, TEST_WATCH, &mut |step| reports.send(News::Step(number, step)));
             reports.send(News::Tested(number, Box::new(tested)));
         });
@@ -427,7 +427,7 @@ fn is_pause_over(running: &Receiver<()>, pause: Duration) -> bool {
 }
 
 fn watch_cameras(reports: &Reports, running: &Receiver<()>) {
-    let mut watch = Watch::start();
+    let mut watcher = DeviceWatcher::start();
     let mut known = None;
     loop {
         // A driver that hangs leaves the old list in place.
@@ -438,33 +438,34 @@ fn watch_cameras(reports: &Reports, running: &Receiver<()>) {
                 known = Some(cameras);
             }
         }
-        if !is_next_look_due(&mut watch, running) {
+        if !is_next_look_due(&mut watcher, running) {
             return;
         }
     }
 }
 
 fn choices(devices: Vec<Device>) -> Vec<CameraChoice> {
-    let glances = glance(&devices);
-    let driven = devices.into_iter().zip(glances).map(|(device, glance)| CameraChoice { device, glance });
+    let availabilities = availability::of_all(&devices);
+    let driven =
+        devices.into_iter().zip(availabilities).map(|(device, availability)| CameraChoice { device, availability });
     let undriven = device::undriven()
         .into_iter()
-        .map(|undriven| CameraChoice { device: undriven.device, glance: Glance::Undriven(undriven.fault) });
+        .map(|undriven| CameraChoice { device: undriven.device, availability: Availability::Undriven(undriven.fault) });
     driven.chain(undriven).collect()
 }
 
 /// Waits for a sign and for quiet after it, or for the next look without one; `false` when the window is gone.
-fn is_next_look_due(watch: &mut Watch, running: &Receiver<()>) -> bool {
-    let period = if watch.is_told() { CAMERAS_SELDOM } else { CAMERAS_EVERY };
+fn is_next_look_due(watcher: &mut DeviceWatcher, running: &Receiver<()>) -> bool {
+    let period = if watcher.tells_all() { CAMERAS_SELDOM } else { CAMERAS_EVERY };
     select! {
         recv(running) -> _ => return false,
-        recv(watch.signs()) -> sign => match sign {
+        recv(watcher.events()) -> event => match event {
             Ok(_) => {
                 // A plug is many signs, and so is a program that opens a camera.
                 if !is_pause_over(running, QUIET) {
                     return false;
                 }
-                while watch.signs().try_recv().is_ok() {}
+                while watcher.events().try_recv().is_ok() {}
             }
             // No more of them: looks are all that is left.
             Err(_) => return is_pause_over(running, CAMERAS_EVERY),

@@ -12,14 +12,14 @@ use super::theme::{self, Palette, RADIUS, SMALL};
 use super::widgets::{self, Icon};
 use crate::address::Address;
 use crate::fault::FaultKind;
-use crate::network::{self, Certificate, Measured, Step, StepName, StepOutcome, Tested};
+use crate::network::{self, Certificate, ConnectionTestResult, StepName, StepOutcome, StreamMeasurements, TestStep};
 
 /// A test that runs or has ended.
 pub struct Trial {
     pub number: u64,
     pub address: Address,
     started_at: Instant,
-    steps: Vec<Step>,
+    steps: Vec<TestStep>,
     ending: Ending,
     /// Whether the question about the certificate is asked.
     asks_trust: bool,
@@ -29,7 +29,7 @@ pub struct Trial {
 enum Ending {
     Running,
     Cancelled,
-    Done { tested: Box<Tested>, took: Duration },
+    Done { tested: Box<ConnectionTestResult>, took: Duration },
 }
 
 /// What the user wants next.
@@ -61,14 +61,14 @@ impl Trial {
         }
     }
 
-    pub fn hear(&mut self, step: Step) {
+    pub fn hear(&mut self, step: TestStep) {
         if matches!(self.ending, Ending::Running) {
             self.steps.retain(|heard| heard.name != step.name);
             self.steps.push(step);
         }
     }
 
-    pub fn end(&mut self, tested: Tested, now: Instant) {
+    pub fn end(&mut self, tested: ConnectionTestResult, now: Instant) {
         if matches!(self.ending, Ending::Running) {
             self.steps.clone_from(&tested.steps);
             let took = now.saturating_duration_since(self.started_at);
@@ -87,7 +87,7 @@ impl Trial {
         matches!(self.ending, Ending::Running)
     }
 
-    fn tested(&self) -> Option<&Tested> {
+    fn tested(&self) -> Option<&ConnectionTestResult> {
         match &self.ending {
             Ending::Done { tested, .. } => Some(tested),
             Ending::Running | Ending::Cancelled => None,
@@ -108,7 +108,7 @@ impl Trial {
         names
     }
 
-    fn step(&self, name: StepName) -> Option<&Step> {
+    fn step(&self, name: StepName) -> Option<&TestStep> {
         self.steps.iter().find(|step| step.name == name)
     }
 
@@ -176,7 +176,7 @@ fn spelled_ms(ms: Option<u64>) -> String {
 }
 
 /// How bad it is, what it is, what to do.
-fn verdict(tested: &Tested) -> (StepOutcome, String, String) {
+fn verdict(tested: &ConnectionTestResult) -> (StepOutcome, String, String) {
     let Some(finding) = &tested.verdict else {
         return (StepOutcome::Good, "The stream runs as it should.".to_owned(), String::new());
     };
@@ -185,7 +185,7 @@ fn verdict(tested: &Tested) -> (StepOutcome, String, String) {
     (outcome, text::sentence(&finding.fault.message), finding.fault.advice.clone())
 }
 
-fn measured(measured: &Measured) -> String {
+fn measured(measured: &StreamMeasurements) -> String {
     let number = |value: f64, n_decimals| text::decimal(value, n_decimals);
     let parts = [
         measured.resolution.map(|size| format!("{} × {}", size.width, size.height)),
@@ -323,7 +323,7 @@ fn trust(certificate: Certificate, asks: &mut bool, outcome: &mut Outcome, ui: &
 }
 
 /// One line of the same height always.
-fn row(ui: &mut Ui, name: StepName, step: Option<&Step>, is_running: bool, goes_on: bool, since: Duration) {
+fn row(ui: &mut Ui, name: StepName, step: Option<&TestStep>, is_running: bool, goes_on: bool, since: Duration) {
     const HEIGHT: f32 = 25.0;
     const NAME_LEFT: f32 = 26.0;
     const WORD_LEFT: f32 = 166.0;

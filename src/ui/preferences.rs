@@ -21,7 +21,8 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
     widgets::sheet(ctx, "Settings", 480.0, &mut open, |ui| {
         ui.spacing_mut().item_spacing.y = 8.0;
         folder(window, ui);
-        let (settings, system_language) = (&mut window.settings, window.system_language);
+        let (settings, camera) = (&mut window.settings, &mut window.camera);
+        let system_language = window.system_language;
         widgets::row(ui, "Snapshots as", "The kind of file", |ui, _| {
             for (format, label, help) in FORMATS {
                 if widgets::chip(ui, label, settings.snapshot.format == format, help).clicked() {
@@ -39,22 +40,18 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
         scale(settings, ui);
         language(settings, system_language, ui);
         ui.add_space(4.0);
-        let all_default = {
-            let mut default = Settings::default();
-            default.source.clone_from(&settings.source);
-            default == *settings
-        };
+        let (default, default_camera) = (settings.with_defaults(), camera.with_defaults());
+        let all_default = default == *settings && default_camera == *camera;
         ui.add_enabled_ui(!all_default, |ui| {
             if widgets::button(
                 ui,
                 "Restore all defaults",
                 false,
-                "Every setting but the chosen camera, as after the installation",
+                "Every setting but which cameras there are, as after the installation",
             )
             .clicked()
             {
-                let source = settings.source.take();
-                *settings = Settings { source, ..Settings::default() };
+                (*settings, *camera) = (default, default_camera);
             }
         });
     });

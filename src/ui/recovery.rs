@@ -8,9 +8,9 @@ use super::theme::{self, Palette, RADIUS, SMALL};
 use super::widgets::{self, Icon};
 use super::window::{Sheet, Window, Wish};
 use crate::camera::Command;
-use crate::settings::{self, PRESETS, RecoverySettings, Settings};
+use crate::settings::{self, CameraSettings, PRESETS, RecoverySettings};
 use crate::source::SourceSpec;
-use crate::status::{Outcome, Rung, State, Status, StuckProcess};
+use crate::status::{Rung, RungOutcome, State, Status, StuckProcess};
 
 /// Whether a camera is in such trouble that its recovery is what one wants to see.
 #[must_use]
@@ -29,7 +29,7 @@ fn can_recover(status: &Status) -> bool {
 /// What stands beside the title, and is all that is seen of a folded section.
 pub fn aside(window: &Window) -> String {
     let Some(status) = window.status.as_deref() else { return String::new() };
-    match (status.stuck_processes.len(), text::attempt(status, &window.settings)) {
+    match (status.stuck_processes.len(), text::attempt(status, &window.camera.recovery)) {
         (0, _) if status.state == State::Failed => "given up".to_owned(),
         (0, attempt) => attempt,
         (1, _) => "⚠ a process hangs".to_owned(),
@@ -43,12 +43,12 @@ pub fn draw(window: &mut Window, ui: &mut Ui) {
     consent(window, ui);
     stuck(window, ui);
     ui.add_space(4.0);
-    permissions(&mut window.settings, ui);
+    permissions(&mut window.camera, ui);
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(6.0, 6.0);
         for preset in &PRESETS {
-            if widgets::chip(ui, preset.name, preset.is_active(&window.settings), preset.help).clicked() {
-                preset.apply(&mut window.settings);
+            if widgets::chip(ui, preset.name, preset.is_active(&window.camera), preset.help).clicked() {
+                preset.apply(&mut window.camera);
             }
         }
     });
@@ -64,7 +64,7 @@ pub fn draw(window: &mut Window, ui: &mut Ui) {
         &settings::FIRST_FRAME_DEADLINE,
         &settings::STALL_DEADLINE,
     ] {
-        widgets::number_row(ui, tunable, &mut window.settings);
+        widgets::number_row(ui, tunable, &mut window.camera);
     }
 }
 
@@ -72,7 +72,7 @@ fn ladder(window: &Window, ui: &mut Ui) {
     let gap = std::mem::replace(&mut ui.spacing_mut().item_spacing.y, 2.0);
     let has_reset = matches!(window.spec, SourceSpec::Device(_) | SourceSpec::Index(_));
     for (rung, number) in Rung::ALL.into_iter().zip(1..) {
-        let line = text::rung_line(rung, window.moment(), &window.settings.recovery, has_reset);
+        let line = text::rung_line(rung, window.moment(), &window.camera.recovery, has_reset);
         rung_row(ui, rung, number, &line);
     }
     ui.spacing_mut().item_spacing.y = gap;
@@ -116,9 +116,9 @@ fn rung_row(ui: &mut Ui, rung: Rung, number: usize, line: &RungLine) {
     painter.galley(pos2(rect.left() + TEXT_LEFT, upper - label.size().y / 2.0), label, strong);
     if let Some(outcome) = line.outcome {
         let (icon, color) = match outcome {
-            Outcome::Recovered => (Icon::Check, palette.good),
-            Outcome::Failed => (Icon::Cross, palette.error),
-            Outcome::Interrupted => (Icon::Dash, weak),
+            RungOutcome::Recovered => (Icon::Check, palette.good),
+            RungOutcome::Failed => (Icon::Cross, palette.error),
+            RungOutcome::Interrupted => (Icon::Dash, weak),
         };
         icon.paint(painter, pos2(rect.left() + 25.0, lower), 9.0, color);
     }
@@ -244,7 +244,7 @@ const PERMISSIONS: [Permission; 4] = [
     },
 ];
 
-fn permissions(settings: &mut Settings, ui: &mut Ui) {
+fn permissions(settings: &mut CameraSettings, ui: &mut Ui) {
     let mut defaults = RecoverySettings::default();
     for permission in &PERMISSIONS {
         let default = *(permission.of)(&mut defaults);

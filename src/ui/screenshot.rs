@@ -9,8 +9,8 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use egui::ColorImage;
 
 use crate::codec;
+use crate::disk::write_whole;
 use crate::frame::{Image, Size};
-use crate::settings::write_whole;
 
 /// When nobody says otherwise: time for the first pictures, and for the layout to settle.
 pub const DEFAULT_AFTER: Duration = Duration::from_secs(2);

@@ -13,11 +13,11 @@ use super::theme::{self, CONTROL_HEIGHT, Palette, RADIUS, SMALL};
 use super::window::{Ability, Window, Wish};
 use super::{text, widgets};
 use crate::device::Capabilities;
-use crate::device::choices::{COMMON_RATES, Fix, common_sizes};
-use crate::device::glance::Glance;
+use crate::device::availability::Availability;
+use crate::device::choices::{COMMON_RATES, RequestFix, common_sizes};
 use crate::fault::{FaultClass, FaultKind};
 use crate::frame::{PixelFormat, Size};
-use crate::settings::{self, Isolation, Settings, Tunable};
+use crate::settings::{self, CameraSettings, Isolation, Tunable};
 use crate::source::SourceSpec;
 use crate::status::State;
 
@@ -51,7 +51,7 @@ pub fn draw(window: &mut Window, ui: &mut Ui) {
     rate(window, capabilities, ui);
     got(window, capabilities, ui);
     for tunable in [&settings::BUFFERS, &settings::WARM_UP, &settings::JPEG_QUALITY] {
-        widgets::number_row(ui, tunable, &mut window.settings);
+        widgets::number_row(ui, tunable, &mut window.camera);
     }
 }
 
@@ -176,7 +176,7 @@ fn network(window: &mut Window, ui: &mut Ui) {
             window.open_address(Field::Whole);
         }
     });
-    let help = address::transport(&mut window.settings.network.transport, ui);
+    let help = address::transport(&mut window.camera.transport, ui);
     note(ui, help);
 }
 
@@ -253,7 +253,7 @@ fn known(window: &Window) -> Option<Arc<Capabilities>> {
 fn ask(window: &mut Window) {
     let is_opening = window.status.as_ref().is_none_or(|status| status.state == State::Opening);
     let Some(camera) = shown(window).filter(|_| !is_opening) else { return };
-    let may_ask = !matches!(camera.glance, Glance::Denied(_) | Glance::Undriven(_))
+    let may_ask = !matches!(camera.availability, Availability::Denied(_) | Availability::Undriven(_))
         && !window.abilities.contains_key(&camera.device.identity);
     if may_ask {
         let device = camera.device.clone();
@@ -276,19 +276,19 @@ fn got(window: &mut Window, capabilities: Option<&Capabilities>, ui: &mut Ui) {
             ui.add_space(widgets::label_width(ui.available_width()) + 8.0);
             if widgets::chip(ui, &label_of(fix), false, "Ask the camera for this; the stream is opened again").clicked()
             {
-                fix.apply(&mut window.settings.asked);
+                fix.apply(&mut window.camera.asked);
                 window.inspector.source = View::default();
             }
         });
     }
 }
 
-fn label_of(fix: Fix) -> String {
+fn label_of(fix: RequestFix) -> String {
     match fix {
-        Fix::Format(format) => format!("Use {format}"),
-        Fix::Size(size) => format!("Use {}", spelled(size)),
-        Fix::Rate(fps) => format!("Use {} fps", text::decimal(fps, 2)),
-        Fix::AnyFormat => "Use the device's default".to_owned(),
+        RequestFix::Format(format) => format!("Use {format}"),
+        RequestFix::Size(size) => format!("Use {}", spelled(size)),
+        RequestFix::Rate(fps) => format!("Use {} fps", text::decimal(fps, 2)),
+        RequestFix::AnyFormat => "Use the device's default".to_owned(),
     }
 }
 
@@ -304,22 +304,22 @@ fn backend(window: &mut Window, ui: &mut Ui) {
         (None, Some(first)) => format!("Auto ({})", first.label()),
         (None, None) => "Auto".to_owned(),
     };
-    let before = window.settings.backend;
+    let before = window.camera.backend;
     // One that cannot open this kind of camera cannot be chosen; when it was chosen for another one, it is named.
     let shown = before.map_or_else(|| automatic.clone(), |backend| backend.label().to_owned());
     widgets::row(ui, "Backend", HELP, |ui, width| {
         widgets::combo(ui, "Backend", HELP, &shown, width, |ui| {
             if widgets::choice(ui, &automatic, before.is_none()) {
-                window.settings.backend = None;
+                window.camera.backend = None;
             }
             for backend in possible {
                 if widgets::choice(ui, backend.label(), before == Some(backend)) {
-                    window.settings.backend = Some(backend);
+                    window.camera.backend = Some(backend);
                 }
             }
         });
         if widgets::reset(ui, "Backend", "Auto", before.is_some() || kept.is_some()) {
-            window.settings.backend = None;
+            window.camera.backend = None;
             window.forget_backend();
         }
     });
@@ -334,7 +334,7 @@ fn isolation(window: &mut Window, ui: &mut Ui) {
         Isolation::On => "Yes",
         Isolation::Off => "No",
     };
-    let chosen = &mut window.settings.isolation;
+    let chosen = &mut window.camera.isolation;
     let before = *chosen;
     widgets::row(ui, "Own process", HELP, |ui, width| {
         widgets::combo(ui, "Own process", HELP, label(before), width, |ui| {
@@ -344,7 +344,7 @@ fn isolation(window: &mut Window, ui: &mut Ui) {
                 }
             }
         });
-        let default = Settings::default().isolation;
+        let default = CameraSettings::default().isolation;
         if widgets::reset(ui, "Own process", label(default), before != default) {
             *chosen = default;
         }
@@ -358,23 +358,23 @@ fn format(window: &mut Window, capabilities: Option<&Capabilities>, ui: &mut Ui)
     const HELP: &str =
         "How the camera packs its pictures. MJPG needs the least of the cable; YUYV and NV12 lose nothing.";
     const DEFAULT: &str = "Device default";
-    let before = window.settings.asked.format;
+    let before = window.camera.asked.format;
     let shown = before.map_or_else(|| DEFAULT.to_owned(), |format| format.to_string());
     let offered = capabilities.map_or_else(|| PixelFormat::COMMON.to_vec(), Capabilities::format_codes);
     widgets::row(ui, "Format", HELP, |ui, width| {
         widgets::combo(ui, "Format", HELP, &shown, width, |ui| {
             if widgets::choice(ui, DEFAULT, before.is_none()) {
-                window.settings.asked.format = None;
+                window.camera.asked.format = None;
             }
             for format in offered {
                 if widgets::choice(ui, &described(format, capabilities), before == Some(format)) {
-                    window.settings.asked.format = Some(format);
-                    keep_possible(&mut window.settings, capabilities);
+                    window.camera.asked.format = Some(format);
+                    keep_possible(&mut window.camera, capabilities);
                 }
             }
         });
         if widgets::reset(ui, "Format", DEFAULT, before.is_some()) {
-            window.settings.asked.format = None;
+            window.camera.asked.format = None;
         }
     });
 }
@@ -391,7 +391,7 @@ fn described(format: PixelFormat, capabilities: Option<&Capabilities>) -> String
 }
 
 /// A size that the camera does not have with the format gives way to the nearest one.
-fn keep_possible(settings: &mut Settings, capabilities: Option<&Capabilities>) {
+fn keep_possible(settings: &mut CameraSettings, capabilities: Option<&Capabilities>) {
     let asked = &mut settings.asked;
     if let (Some(capabilities), Some(size)) = (capabilities, asked.size)
         && !capabilities.has_size(asked.format, size)
@@ -408,25 +408,25 @@ fn size(window: &mut Window, capabilities: Option<&Capabilities>, ui: &mut Ui) {
     const HELP: &str =
         "Width and height of the picture in pixels. Smaller needs less of the cable and of the computer.";
     const DEFAULT: &str = "Device default";
-    let before = window.settings.asked.size;
+    let before = window.camera.asked.size;
     let shown = match (&window.inspector.source.custom_size, before) {
         (Some(_), _) => "Custom…".to_owned(),
         (None, None) => DEFAULT.to_owned(),
         (None, Some(size)) => spelled(size),
     };
     let offered = capabilities
-        .map_or_else(|| common_sizes().collect(), |capabilities| capabilities.sizes(window.settings.asked.format));
+        .map_or_else(|| common_sizes().collect(), |capabilities| capabilities.sizes(window.camera.asked.format));
     // A list of the camera's own has no other sizes.
     let takes_others = capabilities.is_none_or(Capabilities::takes_any_size);
     widgets::row(ui, "Size", HELP, |ui, width| {
         widgets::combo(ui, "Size", HELP, &shown, width, |ui| {
             if widgets::choice(ui, DEFAULT, before.is_none()) {
-                window.settings.asked.size = None;
+                window.camera.asked.size = None;
                 window.inspector.source.custom_size = None;
             }
             for size in offered {
                 if widgets::choice(ui, &spelled(size), before == Some(size)) {
-                    window.settings.asked.size = Some(size);
+                    window.camera.asked.size = Some(size);
                     window.inspector.source.custom_size = None;
                 }
             }
@@ -438,7 +438,7 @@ fn size(window: &mut Window, capabilities: Option<&Capabilities>, ui: &mut Ui) {
             }
         });
         if widgets::reset(ui, "Size", DEFAULT, before.is_some()) {
-            window.settings.asked.size = None;
+            window.camera.asked.size = None;
             window.inspector.source.custom_size = None;
         }
     });
@@ -469,7 +469,7 @@ fn size(window: &mut Window, capabilities: Option<&Capabilities>, ui: &mut Ui) {
     });
     match typed {
         Ok(size) if done => {
-            window.settings.asked.size = Some(size);
+            window.camera.asked.size = Some(size);
             window.inspector.source.custom_size = None;
         }
         Ok(_) => {}
@@ -480,11 +480,11 @@ fn size(window: &mut Window, capabilities: Option<&Capabilities>, ui: &mut Ui) {
 fn rate(window: &mut Window, capabilities: Option<&Capabilities>, ui: &mut Ui) {
     const DEFAULT: &str = "Device default";
     let tunable: &Tunable = &settings::FPS;
-    let before = window.settings.asked.fps;
+    let before = window.camera.asked.fps;
     let spelled = |fps: f64| format!("{} {}", text::decimal(fps, 2), tunable.unit);
     let shown = before.map_or_else(|| DEFAULT.to_owned(), spelled);
-    let default = Settings::default().asked.fps;
-    let asked = window.settings.asked;
+    let default = CameraSettings::default().asked.fps;
+    let asked = window.camera.asked;
     let offered =
         capabilities.map_or_else(|| COMMON_RATES.to_vec(), |capabilities| capabilities.rates(asked.format, asked.size));
     let takes_others = capabilities.is_none_or(Capabilities::takes_any_rate_somewhere);
@@ -492,7 +492,7 @@ fn rate(window: &mut Window, capabilities: Option<&Capabilities>, ui: &mut Ui) {
         widgets::combo(ui, tunable.label, tunable.help, &shown, width, |ui| {
             let mut choose = |ui: &mut Ui, label: &str, fps: Option<f64>| {
                 if widgets::choice(ui, label, before == fps) {
-                    window.settings.asked.fps = fps;
+                    window.camera.asked.fps = fps;
                     window.inspector.source.custom_rate = false;
                 }
             };
@@ -506,17 +506,17 @@ fn rate(window: &mut Window, capabilities: Option<&Capabilities>, ui: &mut Ui) {
         });
         let shown_default = default.map_or_else(|| DEFAULT.to_owned(), spelled);
         if widgets::reset(ui, tunable.label, &shown_default, before != default) {
-            window.settings.asked.fps = default;
+            window.camera.asked.fps = default;
             window.inspector.source.custom_rate = false;
         }
     });
     if window.inspector.source.custom_rate {
-        number_below(ui, tunable, &mut window.settings);
+        number_below(ui, tunable, &mut window.camera);
     }
 }
 
 /// The field for a number that the list above it does not have.
-fn number_below(ui: &mut Ui, tunable: &Tunable, settings: &mut Settings) {
+fn number_below(ui: &mut Ui, tunable: &Tunable, settings: &mut CameraSettings) {
     let mut value = (tunable.get)(settings);
     let before = value;
     widgets::row(ui, "", "", |ui, width| {

@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use crate::event::Event;
 use crate::fault::{FaultClass, FaultKind};
-use crate::settings::Settings;
-use crate::status::{Asked, Got, Outcome, Rung, RungStatus, State, Status};
+use crate::settings::RecoverySettings;
+use crate::status::{Asked, Got, Rung, RungOutcome, RungStatus, State, Status};
 
 mod ladder;
 
@@ -112,7 +112,7 @@ pub enum BannerButton {
 
 /// `None` while the picture is live.
 #[must_use]
-pub fn banner(moment: Moment<'_>, settings: &Settings) -> Option<Banner> {
+pub fn banner(moment: Moment<'_>, recovery: &RecoverySettings) -> Option<Banner> {
     if moment.is_live() {
         return None;
     }
@@ -131,7 +131,7 @@ pub fn banner(moment: Moment<'_>, settings: &Settings) -> Option<Banner> {
         State::Opening if fault.is_none() => format!("Waiting for the first picture of {}.", status.name),
         State::Failed => advice.to_owned(),
         State::Opening | State::Streaming | State::Recovering => {
-            next_step(moment, settings).unwrap_or_else(|| advice.to_owned())
+            next_step(moment, recovery).unwrap_or_else(|| advice.to_owned())
         }
     };
     // What has been tried in vain leaves two things, of which the first is the gentler.
@@ -158,7 +158,7 @@ pub fn banner(moment: Moment<'_>, settings: &Settings) -> Option<Banner> {
 }
 
 /// What recovery does next, and when; `None` where it does nothing by itself.
-fn next_step(moment: Moment<'_>, settings: &Settings) -> Option<String> {
+fn next_step(moment: Moment<'_>, recovery: &RecoverySettings) -> Option<String> {
     let status = moment.status;
     let rung = status.rung?;
     // Number and unit stay on one line.
@@ -180,7 +180,7 @@ fn next_step(moment: Moment<'_>, settings: &Settings) -> Option<String> {
         Some(when) => ("next", format!("{rung}{again}{when}")),
         None => ("now", format!("{rung}{again}")),
     };
-    let attempt = match attempt(status, settings) {
+    let attempt = match attempt(status, recovery) {
         attempt if attempt.is_empty() => attempt,
         attempt => format!(" ({attempt})"),
     };
@@ -201,13 +201,13 @@ fn is_waited_for(status: &Status) -> bool {
 fn last_failed(ladder: &[RungStatus]) -> Option<Rung> {
     let ended = ladder.iter().filter_map(|rung| Some((rung.rung, rung.last.as_ref()?)));
     let (rung, last) = ended.min_by(|(_, a), (_, b)| a.ago_secs.total_cmp(&b.ago_secs))?;
-    (last.outcome == Outcome::Failed).then_some(rung)
+    (last.outcome == RungOutcome::Failed).then_some(rung)
 }
 
 /// The number of the reconnection that is under way or comes next; empty where there is none.
 #[must_use]
-pub fn attempt(status: &Status, settings: &Settings) -> String {
-    let most = settings.recovery.n_recovery_attempts;
+pub fn attempt(status: &Status, recovery: &RecoverySettings) -> String {
+    let most = recovery.n_recovery_attempts;
     let comes_next = status.rung == Some(Rung::Reinitialise) && status.next_try_secs.is_some();
     match status.recovery_attempts + u32::from(comes_next) {
         _ if is_waited_for(status) => String::new(),
@@ -423,6 +423,7 @@ mod tests {
                 id: 1,
                 at: Timestamp::UNIX_EPOCH,
                 instant: std::time::Instant::now(),
+                camera: None,
                 source: String::new(),
                 level: crate::event::Level::Warning,
                 name: name.to_owned(),

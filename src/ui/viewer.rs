@@ -103,7 +103,7 @@ pub fn draw(window: &mut Window, ui: &mut Ui) {
     let banner = if window.checkup.pauses() {
         Some(text::paused())
     } else {
-        window.moment().and_then(|moment| text::banner(moment, &window.settings))
+        window.moment().and_then(|moment| text::banner(moment, &window.camera.recovery))
     };
     let below = match banner {
         Some(banner) if has_picture || banner.is_fault => draw_banner(window, ui, stage, &banner),

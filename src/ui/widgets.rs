@@ -10,7 +10,7 @@ use egui::{
 
 use super::text;
 use super::theme::{self, CONTROL_HEIGHT, Palette, RADIUS, SMALL};
-use crate::settings::{Settings, Tunable};
+use crate::settings::Tunable;
 
 /// Room for the reset arrow at the end of a row, taken whether it is there or not.
 const RESET_WIDTH: f32 = 20.0;
@@ -292,8 +292,8 @@ pub struct Number<'a> {
     pub step: f64,
 }
 
-impl From<&Tunable> for Number<'_> {
-    fn from(tunable: &Tunable) -> Self {
+impl<S> From<&Tunable<S>> for Number<'_> {
+    fn from(tunable: &Tunable<S>) -> Self {
         let Tunable { label, unit, help, min, max, step, .. } = *tunable;
         Self { label, unit, help, min, max, step }
     }
@@ -315,7 +315,7 @@ pub fn slider_and_field(ui: &mut Ui, number: &Number, value: &mut f64, is_logari
 }
 
 /// A number of the settings: slider, field and reset arrow, made from its row in the table.
-pub fn number_row(ui: &mut Ui, tunable: &Tunable, settings: &mut Settings) {
+pub fn number_row<S: Default>(ui: &mut Ui, tunable: &Tunable<S>, settings: &mut S) {
     let before = (tunable.get)(settings);
     let mut value = before;
     let n_decimals = decimals(tunable.step);

@@ -31,7 +31,7 @@ use crate::health::History;
 use crate::phrases::Language;
 use crate::records::Past;
 use crate::report::{Masking, Report};
-use crate::settings::{Settings, Transport};
+use crate::settings::{CameraSettings, Settings, Transport};
 use crate::source::SourceSpec;
 use crate::status::{State, Status};
 
@@ -112,6 +112,8 @@ pub enum Ability {
 pub struct Window {
     pub spec: SourceSpec,
     pub settings: Settings,
+    /// Of the camera that is shown. What `settings` has of it is as old as the last time they were saved.
+    pub camera: CameraSettings,
     pub cameras: Vec<CameraChoice>,
     /// By the camera's identity.
     pub abilities: BTreeMap<String, Ability>,
@@ -195,10 +197,13 @@ const ROOM_FOR_PANELS: egui::Vec2 = vec2(700.0, 500.0);
 
 impl Window {
     #[must_use]
-    pub fn new(spec: SourceSpec, settings: Settings, now: Instant) -> Self {
+    pub fn new(spec: SourceSpec, mut settings: Settings, now: Instant) -> Self {
+        let mut camera = spec.settings(&settings);
+        camera.id = settings.put(camera.clone());
         Self {
             spec,
             settings,
+            camera,
             cameras: Vec::new(),
             abilities: BTreeMap::new(),
             status: None,
@@ -228,6 +233,21 @@ impl Window {
             picture_only: false,
             wishes: Vec::new(),
         }
+    }
+
+    /// What is set for the camera of this source.
+    #[must_use]
+    pub fn settings_of(&self, source: &str) -> CameraSettings {
+        if self.camera.source == source { self.camera.clone() } else { self.settings.camera(source) }
+    }
+
+    pub fn change_settings_of(&mut self, source: &str, change: impl FnOnce(&mut CameraSettings)) {
+        if self.camera.source == source {
+            return change(&mut self.camera);
+        }
+        let mut camera = self.settings.camera(source);
+        change(&mut camera);
+        self.settings.put(camera);
     }
 
     /// The cameras that are there now. What was known of others is forgotten: they may come back with another cable.

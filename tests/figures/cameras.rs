@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use camclinic::camera::Camera;
 use camclinic::logging::EventLog;
-use camclinic::settings::{Isolation, Settings};
+use camclinic::settings::{CameraSettings, Isolation, TrustedCertificates};
 use camclinic::source::SourceSpec;
 use camclinic::status::{State, Status};
 
@@ -16,12 +16,12 @@ pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// With the settings that everybody has, but for the isolation.
 pub fn start(source: &str, isolation: Isolation) -> Camera {
-    start_with(source, &Settings { isolation, ..Settings::default() }, EventLog::new())
+    start_with(source, &CameraSettings { isolation, ..CameraSettings::default() }, EventLog::new())
 }
 
-pub fn start_with(source: &str, settings: &Settings, log: EventLog) -> Camera {
+pub fn start_with(source: &str, settings: &CameraSettings, log: EventLog) -> Camera {
     let spec = SourceSpec::parse(source).unwrap_or_else(|why| panic!("{source}: {why}"));
-    Camera::start(spec, settings, log, Arc::new(|| {})).unwrap()
+    Camera::start(spec, settings, &TrustedCertificates::default(), log, Arc::new(|| {})).unwrap()
 }
 
 /// The first status like that, and when it came.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use camclinic::camera::Camera;
 use camclinic::latest::Reader;
 use camclinic::logging::EventLog;
-use camclinic::settings::{Isolation, Settings};
+use camclinic::settings::{CameraSettings, Isolation, TrustedCertificates};
 use camclinic::source::SourceSpec;
 use camclinic::status::{State, Status};
 
@@ -99,7 +99,7 @@ fn loop_here(film: &str, n: usize, keeps_pictures: bool) -> Run {
     use camclinic::backend::Backend;
     use camclinic::source::{OpenRequest, Picture};
     let spec = SourceSpec::parse(film).unwrap();
-    let request = OpenRequest::new(spec, &Settings::default());
+    let request = OpenRequest::new(spec, &CameraSettings::default(), &TrustedCertificates::default());
     let mut source = crate::opencv::open(Backend::Ffmpeg, &request).unwrap();
     let mut newest = None;
     let mut one = || {
@@ -161,10 +161,17 @@ fn failed_camera(source: &str, isolation: Isolation, how: &str, may_look: bool, 
     };
     let attempts = Arc::new(Attempts::default());
     let spec = SourceSpec::parse(source).unwrap();
-    let settings = Settings { isolation, ..Settings::default() };
+    let settings = CameraSettings { isolation, ..CameraSettings::default() };
     let counting = Arc::clone(&attempts);
     let began = Instant::now();
-    let camera = Camera::start(spec, &settings, EventLog::new(), Arc::new(move || counting.look())).unwrap();
+    let camera = Camera::start(
+        spec,
+        &settings,
+        &TrustedCertificates::default(),
+        EventLog::new(),
+        Arc::new(move || counting.look()),
+    )
+    .unwrap();
     let _ = attempts.statuses.set(Mutex::new(camera.status()));
     thread::sleep(time);
     drop(camera);

@@ -8,7 +8,7 @@ use camclinic::camera::Camera;
 use camclinic::frame::Frame;
 use camclinic::latest::Reader;
 use camclinic::logging::EventLog;
-use camclinic::settings::{Isolation, Settings};
+use camclinic::settings::{CameraSettings, Isolation};
 
 use crate::cameras::{PATIENCE, side_by_side, start, start_with, streams, wait};
 use crate::table::{Scale, Times, print};
@@ -92,7 +92,8 @@ struct Recovery {
 fn one_recovery(fault: &str, seed: usize, lasts: Duration, tells_why: bool) -> Recovery {
     let source = format!("sim:160x120@{FPS},seed={seed},{fault}@{}s+{}ms", BEGIN.as_secs(), lasts.as_millis());
     let log = EventLog::new();
-    let camera = start_with(&source, &Settings { isolation: Isolation::On, ..Settings::default() }, log.clone());
+    let camera =
+        start_with(&source, &CameraSettings { isolation: Isolation::On, ..CameraSettings::default() }, log.clone());
     let mut frames = camera.frames();
     let end = zero_of_clock(&mut frames) + BEGIN + lasts;
     let back = first_after(&mut frames, end, end + PATIENCE);

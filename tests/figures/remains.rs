@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use camclinic::camera::{Camera, Command};
 use camclinic::logging::EventLog;
-use camclinic::settings::{Isolation, Settings};
+use camclinic::settings::{CameraSettings, Isolation, TrustedCertificates};
 use camclinic::source::SourceSpec;
 use camclinic::status::State;
 
@@ -19,8 +19,8 @@ const N_LANES: usize = 8;
 /// Each re-open tells three events, of which 5 000 are kept.
 const N_UNTIL_LOG_IS_FULL: usize = 2_000;
 
-fn settings(isolation: Isolation) -> Settings {
-    Settings { isolation, n_warm_up_frames: 0, ..Settings::default() }
+fn settings(isolation: Isolation) -> CameraSettings {
+    CameraSettings { isolation, n_warm_up_frames: 0, ..CameraSettings::default() }
 }
 
 pub fn killed_workers(scale: Scale) {
@@ -141,7 +141,7 @@ fn reopen(mode: &str, isolation: Isolation, scale: Scale, first: usize, last: us
         reopen_once(&camera, || ());
     }
     let source = format!("sim:{mode},pattern=gradient");
-    camera.send(Command::Apply(Box::new(settings(isolation))));
+    camera.send(Command::Apply(Box::new(settings(isolation)), TrustedCertificates::default()));
     camera.send(Command::Switch(Box::new(SourceSpec::parse(&source).unwrap())));
     wait(&camera, "switched", |status| status.source == source);
     let (mut early, mut late) = (Vec::new(), Vec::new());

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use camclinic::camera::Camera;
 use camclinic::logging::EventLog;
-use camclinic::settings::{Isolation, Settings};
+use camclinic::settings::{CameraSettings, Isolation};
 
 use crate::cameras::{PATIENCE, start, start_with, streams, wait};
 use crate::machine;
@@ -52,7 +52,7 @@ pub fn killed_and_back(scale: Scale) {
     let Some(mut server) = Server::start(HD) else { return print_skipped(what, "there is no GStreamer server") };
     let n = scale.of(50);
     let log = EventLog::new();
-    let camera = start_with(&server.url(""), &Settings::default(), log.clone());
+    let camera = start_with(&server.url(""), &CameraSettings::default(), log.clone());
     let mut frames = camera.frames();
     let mut one = |nth: usize| {
         wait(&camera, "streaming", streams);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use camclinic::checkup::{self, Checkup, CheckupRequest};
-use camclinic::settings::Settings;
+use camclinic::settings::{CameraSettings, TrustedCertificates};
 use camclinic::source::SourceSpec;
 use crossbeam_channel::never;
 
@@ -13,7 +13,8 @@ use crate::table::{Scale, Times, print, print_skipped};
 fn check_up(source: &str) -> Checkup {
     let request = CheckupRequest {
         spec: SourceSpec::parse(source).unwrap(),
-        settings: Settings::default(),
+        settings: CameraSettings::default(),
+        trusted: TrustedCertificates::default(),
         live: None,
         folder: std::env::temp_dir(),
         with_experiments: false,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{QUICK, result, unless_device, without_device};
 use crate::checkup::facts;
 use crate::checkup::{Check, CheckContext, CheckOutcome, CheckResult};
-use crate::device::glance::{Glance, glance};
+use crate::device::availability::{self, Availability};
 use crate::device::surroundings::n_replugs;
 use crate::device::{self, Device, DeviceKind, System};
 use crate::fault::FaultKind;
@@ -135,8 +135,8 @@ impl Check for AccessCheck {
     fn run(&self, context: &mut CheckContext) -> CheckResult {
         let Some(device) = device_of(context) else { return result(self, CheckOutcome::Skipped, "none") };
         let is_allowed_by_node = device::node_state(&device.path).is_allowed;
-        let fault = match glance(&[device]).pop() {
-            Some(Glance::Denied(fault)) => Some(fault),
+        let fault = match availability::of_all(&[device]).pop() {
+            Some(Availability::Denied(fault)) => Some(fault),
             _ => None,
         };
         let result = match &fault {
@@ -190,15 +190,17 @@ impl Check for HolderCheck {
     fn run(&self, context: &mut CheckContext) -> CheckResult {
         let Some(device) = device_of(context) else { return result(self, CheckOutcome::Skipped, "none") };
         let holders = device::holders(&device);
-        let in_the_way = device::glance::of_holders(device.kind, holders.clone());
+        let in_the_way = availability::of_holders(device.kind, holders.clone());
         let result = match in_the_way {
-            Glance::Held(others) => {
+            Availability::Held(others) => {
                 let zone = jiff::tz::TimeZone::system();
                 let names = others.iter().take(3).map(|holder| holder.label(&zone)).collect::<Vec<_>>();
                 result(self, CheckOutcome::Warning, "held").with("holders", names.join(", "))
             }
-            Glance::Ours => result(self, CheckOutcome::Good, "ours"),
-            Glance::Free | Glance::Denied(_) | Glance::Undriven(_) => result(self, CheckOutcome::Good, "good"),
+            Availability::Ours => result(self, CheckOutcome::Good, "ours"),
+            Availability::Free | Availability::Denied(_) | Availability::Undriven(_) => {
+                result(self, CheckOutcome::Good, "good")
+            }
         };
         context.facts.holders = Some(holders);
         result

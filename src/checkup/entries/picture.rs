@@ -5,8 +5,8 @@ use crate::checkup::action::Action;
 use crate::checkup::catalogue::{CatalogueEntry, Fix, Judgement, Layer, critical, warning};
 use crate::checkup::facts::{Facts, SourceKind};
 use crate::control::{
-    AUTO_EXPOSURE, AUTO_FOCUS, AUTO_WHITE_BALANCE, EXPOSURE_TIME, GAIN, Kind, POWER_LINE_FREQUENCY, PRIVACY,
-    SATURATION, Setting,
+    AUTO_EXPOSURE, AUTO_FOCUS, AUTO_WHITE_BALANCE, ControlKind, ControlSetting, EXPOSURE_TIME, GAIN,
+    POWER_LINE_FREQUENCY, PRIVACY, SATURATION,
 };
 use crate::criteria;
 use crate::device::DeviceKind;
@@ -52,13 +52,13 @@ fn seen(facts: &Facts) -> Option<&PictureStats> {
 
 fn is_at_maximum(facts: &Facts, id: u32) -> bool {
     let Some(control) = control(facts, id) else { return false };
-    matches!(&control.kind, Kind::Integer { min, max, .. } if max > min && control.value == Some(*max))
+    matches!(&control.kind, ControlKind::Integer { min, max, .. } if max > min && control.value == Some(*max))
 }
 
 /// A fix at the press of a button, where the camera has that control.
 fn setting(facts: &Facts, name: &str, id: u32, value: i64) -> Option<Fix> {
     control(facts, id)?;
-    Some(Fix::new(name).does(Action::SetControl(Setting { id, value })))
+    Some(Fix::new(name).does(Action::SetControl(ControlSetting { id, value })))
 }
 
 fn is_virtual(facts: &Facts) -> bool {
@@ -112,7 +112,7 @@ fn infrared(facts: &Facts) -> Option<Judgement> {
         return None;
     }
     let has_colour_off = control(facts, SATURATION).is_some_and(|control| match control.kind {
-        Kind::Integer { min, .. } => control.value == Some(min),
+        ControlKind::Integer { min, .. } => control.value == Some(min),
         _ => false,
     });
     let confidence = if has_colour_off { 0.6 } else { 0.85 };
@@ -323,7 +323,7 @@ impl Judgement {
         let Some(control) = control(facts, AUTO_EXPOSURE).filter(|_| is_exposed_by_hand(facts)) else { return self };
         // Devices have different automatic modes; what they begin with is one that they have.
         let value = if control.default == MANUAL { APERTURE_PRIORITY } else { control.default };
-        let fix = Fix::new("auto-exposure-on").does(Action::SetControl(Setting { id: AUTO_EXPOSURE, value }));
+        let fix = Fix::new("auto-exposure-on").does(Action::SetControl(ControlSetting { id: AUTO_EXPOSURE, value }));
         self.seen(Message::new("evidence.exposure-by-hand")).fix(fix)
     }
 
@@ -443,7 +443,7 @@ mod tests {
         let mut series = PictureSeries::new(FrameCoding::Intra);
         let began = Instant::now();
         for (due, image) in pictures(line).take(n) {
-            series.add(&image, None, began + due);
+            series.add(&image, began + due);
         }
         let source = facts::SourceFacts { kind: SourceKind::Simulated, ..facts::SourceFacts::default() };
         Facts { source, picture: Some(series.stats()), ..Facts::default() }
@@ -534,7 +534,7 @@ mod tests {
 
     fn has(id: u32, value: i64, max: i64) -> impl Fn(&mut Facts) {
         move |facts: &mut Facts| {
-            let (kind, name) = (Kind::Integer { min: 0, max, step: 1 }, String::new());
+            let (kind, name) = (ControlKind::Integer { min: 0, max, step: 1 }, String::new());
             let (held, default) = (None, 3);
             let value = Some(value);
             let control = Control { id, name, kind, value, default, held, is_read_only: false, is_volatile: false };

@@ -5,7 +5,7 @@ use crate::backend::Backend;
 use crate::checkup::action::Action;
 use crate::checkup::catalogue::{CatalogueEntry, Fix, Judgement, Layer, critical, warning};
 use crate::checkup::facts::{Facts, SourceKind, StreamFacts};
-use crate::control::{AUTO_EXPOSURE, EXPOSURE_PRIORITY, EXPOSURE_TIME, Setting};
+use crate::control::{AUTO_EXPOSURE, ControlSetting, EXPOSURE_PRIORITY, EXPOSURE_TIME};
 use crate::criteria;
 use crate::device::{DeviceKind, System};
 use crate::fault::{Fault, FaultKind};
@@ -139,7 +139,7 @@ fn low_light(facts: &Facts) -> Option<Judgement> {
     }
     judgement = judgement.fixes(&["more-light"]);
     if value(facts, EXPOSURE_PRIORITY) == Some(1) {
-        let off = Setting { id: EXPOSURE_PRIORITY, value: 0 };
+        let off = ControlSetting { id: EXPOSURE_PRIORITY, value: 0 };
         judgement = judgement.fix(Fix::new("exposure-priority-off").does(Action::SetControl(off)));
     }
     Some(judgement.fixes(&["exposure-by-hand"]))

@@ -2,7 +2,7 @@
 
 use crate::camera::Command;
 use crate::checkup::Action;
-use crate::control::{Control, Kind, Setting};
+use crate::control::{Control, ControlKind, ControlSetting};
 use crate::phrases::Message;
 use crate::settings::Transport;
 use crate::source::SourceSpec;
@@ -64,7 +64,7 @@ pub fn help(action: &Action) -> &'static str {
     }
 }
 
-fn control(window: &Window, setting: Setting) -> Option<&Control> {
+fn control(window: &Window, setting: ControlSetting) -> Option<&Control> {
     window.controls.list.iter().find(|control| control.id == setting.id)
 }
 
@@ -89,7 +89,7 @@ fn choice(window: &Window, identity: &str) -> Option<SourceSpec> {
 
 /// Does it, with what the window has for it.
 pub fn perform(window: &mut Window, action: &Action) {
-    let asked = &mut window.settings.asked;
+    let asked = &mut window.camera.asked;
     match action {
         Action::WaitUntilFree => window.wishes.push(Wish::Camera(Command::WaitUntilFree)),
         Action::RestartStream | Action::Reconnect => {
@@ -103,12 +103,12 @@ pub fn perform(window: &mut Window, action: &Action) {
         Action::UseRate(fps) => asked.fps = Some(*fps),
         Action::UseDeviceDefaults => (asked.format, asked.size, asked.fps) = (None, None, None),
         Action::UseBuffers(n) => asked.n_buffers = Some(*n),
-        Action::UseBackend(backend) => window.settings.backend = Some(*backend),
-        Action::UseTransport(transport) => window.settings.network.transport = *transport,
+        Action::UseBackend(backend) => window.camera.backend = Some(*backend),
+        Action::UseTransport(transport) => window.camera.transport = *transport,
         Action::SetControl(setting) => window.set_controls(vec![*setting]),
         Action::ResetControls => {
             let changed = window.controls.list.iter().filter(|control| control.can_be_set() && !control.is_default());
-            let settings = changed.map(|control| Setting { id: control.id, value: control.default }).collect();
+            let settings = changed.map(|control| ControlSetting { id: control.id, value: control.default }).collect();
             window.set_controls(settings);
         }
         Action::ResetDevice => window.sheet = Some(Sheet::Reset),
@@ -126,11 +126,11 @@ pub fn perform(window: &mut Window, action: &Action) {
 
 impl Window {
     /// Has controls set, and shows them as set until the camera answers.
-    pub(in crate::ui) fn set_controls(&mut self, wanted: Vec<Setting>) {
+    pub(in crate::ui) fn set_controls(&mut self, wanted: Vec<ControlSetting>) {
         if wanted.is_empty() {
             return;
         }
-        let is_button = |id| self.controls.list.iter().any(|c| c.id == id && matches!(c.kind, Kind::Button));
+        let is_button = |id| self.controls.list.iter().any(|c| c.id == id && matches!(c.kind, ControlKind::Button));
         let shown: Vec<_> = wanted.iter().filter(|setting| !is_button(setting.id)).copied().collect();
         for setting in shown {
             self.control_view.put(setting, self.now);

@@ -6,6 +6,7 @@ use crate::backend::Backend;
 use crate::checkup::compare::BackendComparison;
 use crate::checkup::facts::StreamSummary;
 use crate::phrases::{Language, Message};
+use crate::settings::CameraSettings;
 use crate::ui::text;
 use crate::ui::theme::{self, Palette, SMALL};
 use crate::ui::widgets;
@@ -62,19 +63,26 @@ fn camera(window: &Window) -> String {
 impl Window {
     /// What was found to be the best for the camera that is shown.
     pub(in crate::ui) fn kept_backend(&self) -> Option<Backend> {
-        let kept = self.settings.camera_backends.get(&camera(self)).copied();
+        let kept = self.settings_of(&camera(self)).best_backend;
         kept.filter(|backend| self.spec.backends().contains(backend))
     }
 
     pub(in crate::ui) fn forget_backend(&mut self) {
-        let camera = camera(self);
-        self.settings.camera_backends.remove(&camera);
+        self.change_settings_of(&camera(self), |settings| settings.best_backend = None);
     }
 
     /// From now on this is what `auto` means for this camera.
     fn keep_backend(&mut self, backend: Backend) {
-        self.settings.camera_backends.insert(camera(self), backend);
-        self.settings.backend = None;
+        let shown = self.camera.clone();
+        self.change_settings_of(&camera(self), |settings| {
+            // Named by a number or a path so far: what is set there goes with it.
+            if settings.source != shown.source {
+                let CameraSettings { id, source, control_presets, .. } = std::mem::take(settings);
+                *settings = CameraSettings { id, source, control_presets, ..shown };
+            }
+            (settings.backend, settings.best_backend) = (None, Some(backend));
+        });
+        self.camera.backend = None;
         let listed = self.cameras.iter().find(|camera| camera.is(&self.spec));
         // Opened by a number or a path it would not be known again.
         if let Some(spec) = listed.map(crate::ui::choice::CameraChoice::spec).filter(|spec| *spec != self.spec) {
@@ -122,7 +130,7 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
             let best =
                 window.checkup.comparison.as_ref().filter(|_| !is_running).and_then(|comparison| comparison.best);
             if let Some(best) = best {
-                let is_kept = window.kept_backend() == Some(best) && window.settings.backend.is_none();
+                let is_kept = window.kept_backend() == Some(best) && window.camera.backend.is_none();
                 let label = language.say(&Message::new("compare.take").with("backend", best.label()));
                 ui.add_enabled_ui(!is_kept, |ui| {
                     let help = language.word("compare.take-help");
