@@ -129,13 +129,13 @@ pub struct AccessFacts {
 #[serde(default)]
 pub struct ConversationFacts {
     pub steps: Vec<TestStep>,
-    pub finding: Option<NetworkFinding>,
+    pub finding: Option<ConversationFinding>,
     pub measured: network::StreamMeasurements,
 }
 
 /// What stands in the way of a network camera.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct NetworkFinding {
+pub struct ConversationFinding {
     /// `F83`
     pub entry: String,
     pub fault: Fault,

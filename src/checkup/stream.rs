@@ -33,7 +33,7 @@ const LEAST_PATIENCE: Duration = Duration::from_millis(300);
 /// As the engine's shortest.
 const STALL: Duration = Duration::from_secs(1);
 
-enum From {
+enum StreamOrigin {
     /// Opened for the check-up.
     Probe(Box<Probe>),
     /// It streams in this program.
@@ -42,7 +42,7 @@ enum From {
 
 /// A stream under observation. Dropping it has the camera closed, if it was opened here.
 pub struct CheckupStream {
-    from: From,
+    origin: StreamOrigin,
     began: Instant,
     pub opened_at: Option<Instant>,
     pub first_at: Option<Instant>,
@@ -73,7 +73,7 @@ impl CheckupStream {
     pub fn open(request: OpenRequest) -> Result<Self, String> {
         let coding = coding_of(&request.spec);
         let probe = Probe::start(request, N_WARM_UP)?;
-        Ok(Self::new(From::Probe(Box::new(probe)), coding))
+        Ok(Self::new(StreamOrigin::Probe(Box::new(probe)), coding))
     }
 
     /// Watches one that streams.
@@ -81,7 +81,7 @@ impl CheckupStream {
     pub fn live(live: Live, spec: &SourceSpec) -> Self {
         let coding = coding_of(spec);
         let status = live.status.current();
-        let mut stream = Self::new(From::Live(Box::new(live)), coding);
+        let mut stream = Self::new(StreamOrigin::Live(Box::new(live)), coding);
         if let Some(status) = status {
             stream.backend = Backend::ALL.into_iter().find(|backend| backend.slug() == status.backend);
             stream.got = status.got.clone();
@@ -91,9 +91,9 @@ impl CheckupStream {
         stream
     }
 
-    fn new(from: From, coding: FrameCoding) -> Self {
+    fn new(origin: StreamOrigin, coding: FrameCoding) -> Self {
         Self {
-            from,
+            origin,
             began: Instant::now(),
             opened_at: None,
             first_at: None,
@@ -125,8 +125,8 @@ impl CheckupStream {
 
     /// Takes one piece of news, if there is one until then.
     fn step(&mut self, until: Instant) {
-        match &mut self.from {
-            From::Probe(probe) => {
+        match &mut self.origin {
+            StreamOrigin::Probe(probe) => {
                 let Some(news) = probe.next(until) else { return };
                 let is_read_here = |backend| probe.is_read_here(backend);
                 match news {
@@ -153,7 +153,7 @@ impl CheckupStream {
                     ProbeEvent::Ended(fault) => self.ended = Some(fault),
                 }
             }
-            From::Live(live) => {
+            StreamOrigin::Live(live) => {
                 let asked_at = Instant::now();
                 let fresh = live.frames.wait_fresh(until);
                 let status = live.status.current();
@@ -218,7 +218,7 @@ impl CheckupStream {
     /// Whether it streams in this program, so that it must not be disturbed.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        matches!(self.from, From::Live(_))
+        matches!(self.origin, StreamOrigin::Live(_))
     }
 
     #[must_use]
@@ -229,14 +229,14 @@ impl CheckupStream {
 
     /// Has controls set, of a camera that was opened here.
     pub fn set_controls(&self, wanted: Vec<ControlSetting>) {
-        if let From::Probe(probe) = &self.from {
+        if let StreamOrigin::Probe(probe) = &self.origin {
             probe.set_controls(wanted);
         }
     }
 
     /// Has the stream stopped and started, of a camera that was opened here.
     pub fn restart(&self) {
-        if let From::Probe(probe) = &self.from {
+        if let StreamOrigin::Probe(probe) = &self.origin {
             probe.restart();
         }
     }
@@ -337,9 +337,9 @@ impl CheckupStream {
     /// Has the camera closed, if it was opened here, and waits for that within reason: whether it has been.
     #[must_use]
     pub fn close(self) -> bool {
-        match self.from {
-            From::Probe(probe) => probe.close(),
-            From::Live(_) => true,
+        match self.origin {
+            StreamOrigin::Probe(probe) => probe.close(),
+            StreamOrigin::Live(_) => true,
         }
     }
 }

@@ -30,7 +30,7 @@ pub struct FrameRead {
 
 /// One of the frames that were asked for. The field order is that of the contract.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Attempt {
+pub struct FrameAttempt {
     pub ok: bool,
     /// How long the frame was waited for.
     pub ms: f64,
@@ -124,7 +124,7 @@ pub struct StreamMeasurement {
     pub agreed_fps: Option<f64>,
     /// The source is read in this process, and loses what nobody asks for in time.
     is_read_here: bool,
-    pub attempts: Vec<Attempt>,
+    pub attempts: Vec<FrameAttempt>,
     pub n_good: u64,
     pub n_failed: u64,
     pub lost: LostFrames,
@@ -210,7 +210,7 @@ impl StreamMeasurement {
             self.last_fault = Some(fault.clone());
         }
         if !self.is_complete() {
-            self.attempts.push(Attempt { ok: fault.is_none(), ms, fault, latency_ms, sequence });
+            self.attempts.push(FrameAttempt { ok: fault.is_none(), ms, fault, latency_ms, sequence });
         }
     }
 

@@ -34,7 +34,7 @@ impl Check for ComputerCheck {
     }
 
     fn run(&self, context: &mut CheckContext) -> CheckResult {
-        let Some(mut load) = Load::new() else { return result(self, CheckOutcome::Skipped, "none") };
+        let Some(mut load) = ProcessLoad::new() else { return result(self, CheckOutcome::Skipped, "none") };
         let computer = match context.cancel.recv_timeout(BETWEEN_LOOKS) {
             Err(RecvTimeoutError::Timeout) => load.computer(),
             _ => facts::ComputerFacts::default(),
@@ -54,12 +54,12 @@ impl Check for ComputerCheck {
 }
 
 /// Looks at the processes, each time since the time before.
-pub struct Load {
+pub struct ProcessLoad {
     system: System,
     own: Option<Pid>,
 }
 
-impl Load {
+impl ProcessLoad {
     /// With the first look. `None` where the system does not tell.
     #[must_use]
     pub fn new() -> Option<Self> {
@@ -119,12 +119,12 @@ impl Load {
 
 /// Of every process that this user may see.
 pub fn process_names() -> Vec<String> {
-    let Some(load) = Load::new() else { return Vec::new() };
+    let Some(load) = ProcessLoad::new() else { return Vec::new() };
     load.system.processes().values().map(|process| process.name().to_string_lossy().into_owned()).collect()
 }
 
 /// Measures how late timers ring while something else is done.
-pub struct Pace {
+pub struct TimerLateness {
     ended: Receiver<f64>,
     /// Dropped to end it.
     running: Sender<()>,
@@ -133,7 +133,7 @@ pub struct Pace {
 /// Shorter than a frame of any common camera.
 const TICK: Duration = Duration::from_millis(10);
 
-impl Pace {
+impl TimerLateness {
     /// `None` where the system gives no thread.
     pub fn start() -> Option<Self> {
         let (sender, ended) = bounded(1);

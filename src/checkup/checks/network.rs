@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{kind_of, result};
-use crate::checkup::facts::{ConversationFacts, NetworkFinding, SourceKind};
+use crate::checkup::facts::{ConversationFacts, ConversationFinding, SourceKind};
 use crate::checkup::{Check, CheckContext, CheckOutcome, CheckResult};
 use crate::network::{self, ConnectionParameters, StepOutcome};
 use crate::phrases::Message;
@@ -47,7 +47,7 @@ impl Check for NetworkCheck {
         };
         let tested = network::test(&access, WATCH, &mut |_| {});
         let is_bad = tested.steps.iter().any(|step| step.outcome == StepOutcome::Bad);
-        let finding = tested.verdict.map(|found| NetworkFinding {
+        let finding = tested.verdict.map(|found| ConversationFinding {
             entry: found.entry.to_owned(),
             fault: found.fault,
             confidence: found.confidence,
