@@ -20,8 +20,9 @@ use crate::frame::{PixelFormat, Size};
 use crate::phrases::Message;
 use crate::source::OpenRequest;
 
-/// All of them together.
+/// Time for all experiments together.
 const LONGEST: Duration = Duration::from_secs(15);
+/// How many are made at most.
 const MOST: usize = 4;
 /// Exposure needs its time after a change.
 const SETTLE: Duration = Duration::from_millis(700);
@@ -29,7 +30,7 @@ const WATCH: Duration = Duration::from_millis(1_500);
 /// For a control to have its old value again.
 const UNDO: Duration = Duration::from_millis(300);
 
-/// What is done differently.
+/// What an experiment changes.
 enum ExperimentChange {
     /// The stream is stopped and started.
     Restart,
@@ -96,7 +97,7 @@ pub(super) fn run(
     stream
 }
 
-/// How it was.
+/// The stream before anything was tried.
 fn before(facts: &Facts, stream: Option<&CheckupStream>) -> StreamSummary {
     let fault = facts.opening.as_ref().and_then(|opening| opening.fault.clone());
     let mut summary = stream.map(|stream| stream.summary(None)).unwrap_or_default();

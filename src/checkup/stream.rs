@@ -1,4 +1,5 @@
-//! Where the frames of a check-up come from, and everything that is measured of them.
+//! The frames of a check-up, of a camera that it has opened or of one that streams in this program, and all that is measured of
+//! them. Judges nothing. A camera that streams is not disturbed.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use crate::picture::{FrameCoding, PictureTraits};
 use crate::probe::measure::{FrameRead, StreamMeasurement};
 use crate::probe::{Probe, ProbeEvent};
 use crate::settings::secs;
-use crate::source::reader::ReadResult;
+use crate::source::reader::{ReadResult, stall_deadline};
 use crate::source::{Grabbed, OpenRequest, SourceSpec};
 use crate::status::{Got, State};
 
@@ -27,9 +28,8 @@ const N_WARM_UP: u32 = 5;
 /// No camera changes its size more often than anybody would read.
 const MAX_SIZES: usize = 16;
 
-/// Of the agreed rate: a frame that comes later is late.
-const FLOWING_PERIODS: f64 = 5.0;
-const LEAST_PATIENCE: Duration = Duration::from_millis(300);
+/// Frames flow where the newest one is not older than this, or than a stall of a slow camera takes to be one.
+const FLOWING: Duration = Duration::from_millis(300);
 /// As the engine's shortest.
 const STALL: Duration = Duration::from_secs(1);
 
@@ -287,15 +287,17 @@ impl CheckupStream {
     /// Whether frames come as they did: the newest one is not older than a few periods.
     #[must_use]
     pub fn is_flowing(&self, now: Instant) -> bool {
-        let fps = self.measured.agreed_fps.or_else(|| self.measured.fps()).filter(|fps| *fps > 0.0).unwrap_or(30.0);
-        let patience = secs(FLOWING_PERIODS / fps).max(LEAST_PATIENCE);
-        self.last_at.is_some_and(|at| now.saturating_duration_since(at) < patience)
+        self.last_at.is_some_and(|at| now.saturating_duration_since(at) < stall_deadline(FLOWING, self.fps()))
+    }
+
+    fn fps(&self) -> Option<f64> {
+        self.measured.agreed_fps.or_else(|| self.measured.fps())
     }
 
     /// Frames came, and have stayed away for longer than a stall takes to be one.
     fn stall(&self, now: Instant) -> Option<Fault> {
         let quiet = now.saturating_duration_since(self.last_at?);
-        if quiet < STALL || self.is_flowing(now) {
+        if quiet < stall_deadline(STALL, self.fps()) {
             return None;
         }
         let told = self.measured.last_fault.clone().filter(|fault| fault.kind.class() != FaultClass::Quality);

@@ -22,7 +22,7 @@ const MIN_MOVED: usize = 100;
 /// All that is kept of a picture.
 pub struct PictureMeasurement {
     pub taken_at: Instant,
-    /// Equal to the picture before it in each byte.
+    /// Equal to the picture before it.
     pub is_same: bool,
     is_uniform: bool,
     pub luma: LumaStats,

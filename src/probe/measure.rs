@@ -1,4 +1,5 @@
-//! What a test measures and how it judges: pure, from a list of readings. What costs points stands in [`crate::criteria`].
+//! What a test measures of a stream, and how it judges: pure, from the calls for frames as they ended. What costs points stands in
+//! [`crate::criteria`].
 
 use std::time::{Duration, Instant};
 

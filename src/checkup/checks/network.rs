@@ -1,4 +1,5 @@
-//! The conversation with a network camera, step by step.
+//! The conversation with a network camera, step by step. Left out while the camera streams in this program: it may allow one
+//! session only.
 
 use std::time::{Duration, Instant};
 

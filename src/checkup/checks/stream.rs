@@ -1,4 +1,5 @@
-//! The stream: opened, its first frame, how frames come, what they show. One [`CheckupStream`] goes through all of these.
+//! The stream: opened, its first frame, how frames come, what they show. One [`CheckupStream`] goes
+//! through all of these. Nothing is recovered here: each fault is to show.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -70,9 +71,8 @@ impl Check for OpenCheck {
     }
 
     fn patience(&self, context: &CheckContext) -> Duration {
-        let request = request_of(context);
-        // Media Foundation gets five times the time to open.
-        request.patience() * if request.backend() == Ok(crate::backend::Backend::Msmf) { 5 } else { 1 } + SPARE
+        // As the probe does: Media Foundation gets more time.
+        request_of(context).for_attempt(1).patience() + SPARE
     }
 
     fn run(&self, context: &mut CheckContext) -> CheckResult {
@@ -204,7 +204,7 @@ impl Check for RateCheck {
         if let Some(computer) = context.facts.computer.as_mut() {
             computer.worker_cpu_percent = worker;
             computer.timer_late_ms = pace.and_then(TimerLateness::late_ms);
-            // Of the time that counts.
+            // The load while the frames were watched, not before.
             computer.cpu_percent = load.as_ref().map_or(computer.cpu_percent, ProcessLoad::cpu_percent);
         }
         context.facts.time =

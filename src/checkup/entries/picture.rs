@@ -38,9 +38,9 @@ pub const ENTRIES: &[CatalogueEntry] = &[
 /// `V4L2_EXPOSURE_MANUAL` and `V4L2_EXPOSURE_APERTURE_PRIORITY`.
 const MANUAL: i64 = 1;
 const APERTURE_PRIORITY: i64 = 3;
-/// So sure is a judge to whom everything fits.
+/// Confidence where all evidence fits.
 const SURE: f64 = 0.95;
-/// What speaks against it does not exclude it.
+/// Confidence where something speaks against it without excluding it.
 const DOUBTED: f64 = 0.3;
 
 /// Names of what turns the signal of another camera into USB.
@@ -162,7 +162,7 @@ impl Judgement {
     }
 }
 
-/// A sensor without light still has its noise: it works, and something is before it. In a dark room some part is brighter.
+/// A sensor without light still has its noise: it works, and something covers it. In a dark room some part is brighter.
 fn lens_covered(facts: &Facts) -> Option<Judgement> {
     let seen = covered(facts).filter(|seen| !criteria::is_dead(seen))?;
     let is_light_wanted = is_at_maximum(facts, GAIN) || is_at_maximum(facts, EXPOSURE_TIME);
@@ -175,7 +175,7 @@ fn lens_covered(facts: &Facts) -> Option<Judgement> {
     Some(judgement.black(facts, seen).fixes(&["more-light"]))
 }
 
-/// Black to the last bit: the camera does not look, as with shutters that its electronics know of.
+/// Black without any noise: what the sensor sees is not sent, as with shutters that the camera's electronics know of.
 fn shutter(facts: &Facts) -> Option<Judgement> {
     let seen = covered(facts).filter(|seen| criteria::is_dead(seen))?;
     let has_other_cause = value(facts, PRIVACY) == Some(1) || shows_more(facts) || capture_card(facts).is_some();

@@ -107,7 +107,7 @@ fn is_for_light(facts: &Facts, short: Shortfall) -> f64 {
     match (is_long, may_fall, is_dim) {
         _ if facts.is_helped_by("exposure-priority") => 0.97,
         _ if has_gaps || is_manual && is_long != Some(true) => 0.0,
-        // The time itself is what it takes, whoever set it.
+        // An exposure that is longer than a frame explains the rate, whoever set it.
         (Some(true), Some(true), Some(true)) => 0.93,
         (Some(true), Some(true), None) | (Some(true), _, Some(true)) => 0.88,
         (Some(true), ..) | (None, Some(true), Some(true)) => 0.8,
