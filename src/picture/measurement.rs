@@ -71,7 +71,7 @@ impl PictureMeasurement {
             profiles: rhythm::profiles(grid),
             jumps: if is_seldom { Vec::new() } else { damage::jumps(grid.colour_rows()) },
             combed: before.map(|before| damage::combed(grid, before)).unwrap_or_default(),
-            green: damage::green(grid.colour_rows().rev(), grid.n_rows()),
+            green: damage::green(&grid.colour_rows().rev(), grid.n_rows()),
             tail: damage::tail(image),
             colour: colour::colour(grid),
             focus: focus::focus(grid),

@@ -643,12 +643,12 @@ mod tests {
 
     #[test]
     fn black_and_equal_pictures_are_seen() {
-        let image = |pixel: [u8; 3]| Image::new(SIZE, pixel.repeat(64 * 48)).unwrap();
         #[track_caller]
         fn check(image: &Image, before: Option<&Image>, is_same: bool, is_black: bool) {
             let traits = PictureTraits::of(image, before);
             assert_eq!((traits.size, traits.is_same, criteria::is_black(&traits.light)), (SIZE, is_same, is_black));
         }
+        let image = |pixel: [u8; 3]| Image::new(SIZE, pixel.repeat(64 * 48)).unwrap();
         let (dark, grey) = (image([9, 16, 20]), image([90, 90, 90]));
         check(&dark, None, false, true);
         check(&grey, Some(&dark), false, false);

@@ -261,7 +261,7 @@ fn row(view: &View, ui: &mut Ui, control: &Control, wanted: &mut Vec<ControlSett
             ui.set_width(width);
             ui.add_enabled_ui(why_not.is_none(), |ui| match &control.kind {
                 ControlKind::Integer { min, max, step } => {
-                    integer(ui, control, &help, (*min, *max, *step), &mut value, width)
+                    integer(ui, control, &help, (*min, *max, *step), &mut value, width);
                 }
                 ControlKind::Boolean => {
                     let mut is_on = value != 0;
