@@ -131,7 +131,9 @@ mod tests {
     use super::*;
     use crate::criteria::PictureFaultKind;
     use crate::frame::{Image, Size};
+    use crate::health::{Condition, Health};
     use crate::source::simulated::pictures;
+    use crate::status::Grade;
 
     /// What a camera that is watched does to the observer, on a virtual clock.
     struct Camera<I: Iterator<Item = (Duration, Image)>> {
@@ -360,6 +362,40 @@ mod tests {
         }
         // One or two of a hundred show, for seconds on end: hardly more than in any stream.
         check_torn("seed=1", 5, 40, 20.0, 21.0);
+    }
+
+    /// The grade of a camera of 30 frames a second, which sends all of them, at these times in seconds.
+    #[track_caller]
+    fn check_grades(line: &str, expected: &[(f64, Grade)]) {
+        let origin = Instant::now();
+        let (mut health, mut observer) = (Health::default(), PictureObserver::new(FrameCoding::Intra, origin));
+        let mut left = expected.iter().peekable();
+        for (number, (due, image)) in (1..).zip(pictures(line)) {
+            let Some((at, grade)) = left.peek() else { break };
+            let (taken_at, taken_at_wall) = (origin + due, SystemTime::UNIX_EPOCH);
+            health.on_frame(taken_at, 0);
+            if observer.wants_next() || taken_at >= observer.due() {
+                let _ = observer.on_frame(&Frame { image, number, sequence: None, taken_at, taken_at_wall }, taken_at);
+            }
+            if due.as_secs_f64() >= *at {
+                let faults = observer.faults();
+                let condition = Condition { agreed_fps: Some(30.0), picture: &faults, ..Condition::default() };
+                let (score, deductions) = health.score(condition, taken_at);
+                assert_eq!(Grade::of(score), *grade, "{line} at {at} s: {score} {deductions:?}");
+                left.next();
+            }
+        }
+    }
+
+    #[test]
+    fn the_score_follows_the_picture() {
+        use Grade::{Critical, Excellent, Warning};
+        for (fault, grade) in [("black", Warning), ("cap", Warning), ("green", Warning), ("frozen", Critical)] {
+            let line = format!("160x120,{fault}@3s+4s");
+            check_grades(&line, &[(2.9, Excellent), (5.0, grade), (6.9, grade), (8.0, Excellent)]);
+        }
+        check_grades("160x120,torn=80@3s+8s", &[(2.9, Excellent), (8.0, Warning), (15.0, Excellent)]);
+        check_grades("160x120,pattern=still", &[(5.0, Excellent), (12.0, Excellent)]);
     }
 
     #[test]
