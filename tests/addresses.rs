@@ -6,9 +6,9 @@ use camclinic::address::Address;
 use camclinic::fault::{Fault, FaultKind};
 use camclinic::frame::Size;
 use camclinic::network::{
-    Certificate, ConnectionTestResult, NetworkFinding, StepName, StepOutcome, StreamMeasurements, TestStep,
+    Certificate, ConnectionFinding, ConnectionTestResult, StepName, StepOutcome, StreamMeasurements, TestStep,
 };
-use camclinic::secrets::Trouble;
+use camclinic::secrets::KeyringError;
 use camclinic::settings::Transport;
 use camclinic::source::SourceSpec;
 use camclinic::status::{State, Status};
@@ -278,7 +278,7 @@ fn recent_addresses_are_offered_and_forgotten() {
 fn the_keyring_is_asked_and_not_waited_for() {
     /// The answer, what the dialogue shows then, and what it opens.
     #[track_caller]
-    fn check(answer: Result<Option<&str>, Trouble>, shown: Option<&str>, opened_as: &str) {
+    fn check(answer: Result<Option<&str>, KeyringError>, shown: Option<&str>, opened_as: &str) {
         let mut window = window(status());
         window.spec = SourceSpec::parse("rtsp://admin@cam/1").unwrap();
         window.open_address(Field::Password);
@@ -300,7 +300,7 @@ fn the_keyring_is_asked_and_not_waited_for() {
     let found = "rtsp://admin:geheim@cam/1";
     check(Ok(Some(found)), Some("From the keyring"), found);
     check(Ok(None), None, "rtsp://admin@cam/1");
-    check(Err(Trouble::None), Some("There is no keyring on this system."), "rtsp://admin@cam/1");
+    check(Err(KeyringError::None), Some("There is no keyring on this system."), "rtsp://admin@cam/1");
 }
 
 #[test]
@@ -394,7 +394,7 @@ fn testing(address: &str) -> (Shown, u64) {
 
 fn refused(steps: Vec<TestStep>) -> ConnectionTestResult {
     let fault = Fault::new(FaultKind::LoginRefused, "the camera refuses the login: 401 Unauthorized").with_code(401);
-    let verdict = Some(NetworkFinding { entry: "F83", fault, confidence: 0.9 });
+    let verdict = Some(ConnectionFinding { entry: "F83", fault, confidence: 0.9 });
     ConnectionTestResult { steps, verdict, measured: StreamMeasurements::default(), certificate: None }
 }
 
@@ -494,7 +494,7 @@ fn a_certificate_is_trusted_after_a_second_question() {
     let fault = Fault::new(FaultKind::Untrusted, "nobody vouches for the certificate");
     let tested = ConnectionTestResult {
         steps: vec![step(StepName::Tls, StepOutcome::Bad, 9, "self-signed")],
-        verdict: Some(NetworkFinding { entry: "F94", fault, confidence: 0.95 }),
+        verdict: Some(ConnectionFinding { entry: "F94", fault, confidence: 0.95 }),
         measured: StreamMeasurements::default(),
         certificate: Some(certificate),
     };

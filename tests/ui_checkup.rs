@@ -14,7 +14,7 @@ use camclinic::control::{self, Control, ControlKind, ControlSetting, DeviceContr
 use camclinic::fault::{Fault, FaultKind};
 use camclinic::frame::{PixelFormat, Size};
 use camclinic::phrases::{Language, Message};
-use camclinic::report::{Kind as ReportKind, Masking};
+use camclinic::report::{MaskedKind, Masking};
 use camclinic::settings::{Settings, Theme, Transport};
 use camclinic::source::SourceSpec;
 use camclinic::status::{Got, State, Status};
@@ -527,7 +527,7 @@ fn a_report_is_looked_at_before_it_is_saved() {
     harness.get_by_role_and_label(Role::CheckBox, "User names").click();
     harness.run();
     let masking = made(&mut harness);
-    assert!(!masking.hides(ReportKind::Users) && masking.hides(ReportKind::Serials));
+    assert!(!masking.hides(MaskedKind::Users) && masking.hides(MaskedKind::Serials));
     harness.get_all_by_label("Save as…").last().unwrap().click();
     harness.run();
     check_wish(&mut harness, "Browse(Report)");

@@ -15,7 +15,7 @@ use super::window::{Window, Wish};
 use crate::address::{Address, Scheme};
 use crate::fault::FaultKind;
 use crate::network::{self, ConnectionTestResult, TestStep};
-use crate::secrets::Trouble;
+use crate::secrets::KeyringError;
 use crate::settings::Transport;
 use crate::source::SourceSpec;
 
@@ -44,7 +44,7 @@ enum Lookup {
     /// The keyring has been asked for this address.
     Asked(Address),
     NotThere(Address),
-    Failed(Address, Trouble),
+    Failed(Address, KeyringError),
 }
 
 /// The open dialogue.
@@ -95,7 +95,7 @@ impl Window {
     }
 
     /// What the keyring had for an address.
-    pub fn hear_password(&mut self, asked: &Address, answer: &Result<Option<Address>, Trouble>) {
+    pub fn hear_password(&mut self, asked: &Address, answer: &Result<Option<Address>, KeyringError>) {
         let Some(dialog) = &mut self.address else { return };
         if dialog.lookup != Lookup::Asked(asked.clone()) {
             return;

@@ -30,7 +30,7 @@ use crate::fault::Fault;
 use crate::latest::Latest;
 use crate::network::{self, ConnectionParameters, ConnectionTestResult, TestStep};
 use crate::report::{Masking, Report};
-use crate::secrets::{self, Passwords, Trouble};
+use crate::secrets::{self, KeyringError, Passwords};
 use crate::settings::{NetworkOptions, Settings};
 
 /// More than this many unread reports mean that the window has not been drawn for long: the newer ones are dropped.
@@ -90,9 +90,9 @@ pub enum News {
     Answer(Purpose, Answer),
     LogSaved(PathBuf),
     /// What the keyring has for an address.
-    Password(Address, Result<Option<Address>, Trouble>),
+    Password(Address, Result<Option<Address>, KeyringError>),
     /// The keyring did not keep a password, or did not forget it.
-    NotKept(Trouble),
+    NotKept(KeyringError),
     /// A step of the connection test of this number, and its end.
     Step(u64, TestStep),
     Tested(u64, Box<ConnectionTestResult>),
@@ -330,7 +330,7 @@ impl Background {
     pub fn forget_password(&self, address: Address) {
         let passwords = self.passwords.clone();
         self.spawn("forget-password", move |reports| match passwords.forget(&address, KEYRING_DEADLINE) {
-            Ok(()) | Err(Trouble::None) => {}
+            Ok(()) | Err(KeyringError::None) => {}
             Err(trouble) => reports.send(News::NotKept(trouble)),
         });
     }
