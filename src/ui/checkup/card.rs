@@ -124,7 +124,7 @@ fn marked(ui: &mut Ui, outcome: CheckOutcome, color: egui::Color32, words: &str)
         let (rect, _) = ui.allocate_exact_size(vec2(14.0, 20.0), egui::Sense::hover());
         steps::mark(ui.painter(), rect.center(), outcome, color);
         ui.vertical(|ui| {
-            title(ui, words, if outcome == CheckOutcome::Good { color } else { Palette::of(ui).text_strong })
+            title(ui, words, if outcome == CheckOutcome::Good { color } else { Palette::of(ui).text_strong });
         });
     });
 }
