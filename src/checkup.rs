@@ -243,7 +243,8 @@ fn run_checks(
         tell(Progress::Found(checkup.findings.clone()));
     }
     let stream = context.and_then(|context| context.stream);
-    checkup.status = Some(standing::status(request, &checkup.facts, stream.as_ref()));
+    let watched = stream.as_ref().and_then(|stream| stream.status.as_ref());
+    checkup.status = Some(standing::status(request, &checkup.facts, watched));
     checkup.picture = stream.as_ref().and_then(|stream| stream.image.clone());
     let is_certain = checkup.verdict().is_some_and(|found| found.judgement.confidence >= CERTAIN);
     let is_wanted = request.with_experiments && request.live.is_none() && !is_certain;

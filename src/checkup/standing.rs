@@ -1,88 +1,157 @@
-//! How the camera stands after a check-up, as every other face tells it.
+//! How the camera stands after a check-up, as every other face tells it: by the decisions of the engine.
+//!
+//! Of a camera that streams in this program it is the engine's own status. Of one that the check-up reads itself a machine of the
+//! engine is told what comes, and its effects are not carried out: nothing is recovered.
 
+use std::time::{Instant, SystemTime};
+
+use crossbeam_channel::{Receiver, bounded};
+
+use super::CheckupRequest;
 use super::facts::Facts;
-use super::stream::CheckupStream;
-use super::{CheckupRequest, facts};
-use crate::backend::Backend;
-use crate::status::{Deduction, Drops, Grade, State, Status};
+use crate::analyser::Analyser;
+use crate::camera::Command;
+use crate::camera::machine::{CaptureEvent, Effect, Input, Machine};
+use crate::criteria::PictureFault;
+use crate::device::DeviceKind;
+use crate::fault::Fault;
+use crate::frame::Frame;
+use crate::latest::Latest;
+use crate::picture::FrameCoding;
+use crate::probe::ProbeEvent;
+use crate::settings::CameraSettings;
+use crate::source::Grabbed;
+use crate::status::Status;
 
-/// Of a camera that streams in this program its own status; else one of what the check-up has seen of it.
-pub(super) fn status(request: &CheckupRequest, facts: &Facts, watched: Option<&CheckupStream>) -> Status {
+/// There is only one.
+const OPENING: u64 = 1;
+/// After a pause between two checks the first frames have waited, or have lost their predecessors to it.
+const N_AFTER_PAUSE: u32 = 3;
+
+/// The machine of a stream that the check-up reads itself.
+pub(super) struct Standing {
+    machine: Machine,
+    frames: Latest<Frame>,
+    /// Looks at the frames, from the first one on.
+    analyser: Option<Analyser>,
+    picture_faults: Receiver<Vec<PictureFault>>,
+    n_after_pause: u32,
+}
+
+impl Standing {
+    /// The camera is being opened from now on. The kind is that of the device, if it is one.
+    pub(super) fn new(request: &CheckupRequest, device: Option<(String, DeviceKind)>, now: Instant) -> Self {
+        let mut standing = Self {
+            machine: machine_of(request, now),
+            frames: Latest::new(),
+            analyser: None,
+            picture_faults: crossbeam_channel::never(),
+            n_after_pause: 0,
+        };
+        standing.step(Input::Command(Command::Start), now);
+        let name = request.spec.name();
+        standing.step(Input::Capture(OPENING, CaptureEvent::Named { name, device }), now);
+        standing
+    }
+
+    /// Nobody has asked for frames for a while.
+    pub(super) fn on_pause(&mut self) {
+        self.n_after_pause = N_AFTER_PAUSE;
+    }
+
+    pub(super) fn on_event(&mut self, event: &ProbeEvent, now: Instant) {
+        let told = match event {
+            ProbeEvent::Opened { got, backend } => CaptureEvent::Opened { got: got.clone(), backend: *backend },
+            ProbeEvent::Controls(_) => return,
+            ProbeEvent::WarmedUp => CaptureEvent::WarmedUp,
+            ProbeEvent::Frame(read) => {
+                if let Some(changed) = &read.changed {
+                    self.step(Input::Capture(OPENING, CaptureEvent::Changed(changed.clone())), now);
+                }
+                match (&read.picture, read.grabbed) {
+                    (Ok(image), Some(grabbed)) => {
+                        let is_after_pause = self.n_after_pause > 0;
+                        self.n_after_pause = self.n_after_pause.saturating_sub(1);
+                        let sequence = grabbed.sequence.filter(|_| !is_after_pause);
+                        let grabbed = Grabbed::new(grabbed.taken_at, sequence);
+                        CaptureEvent::Frame { image: image.clone(), grabbed, wall: SystemTime::now() }
+                    }
+                    (Ok(_), None) => return,
+                    (Err(fault), _) => CaptureEvent::Failed(fault.clone()),
+                }
+            }
+            ProbeEvent::Ended(fault) => return self.end(fault.clone(), now),
+        };
+        self.step(Input::Capture(OPENING, told), now);
+    }
+
+    /// Nothing more comes.
+    pub(super) fn end(&mut self, fault: Fault, now: Instant) {
+        for event in [CaptureEvent::Failed(fault), CaptureEvent::Closed] {
+            self.step(Input::Capture(OPENING, event), now);
+        }
+        self.step(Input::Command(Command::StopTrying), now);
+        self.step(Input::Capture(OPENING, CaptureEvent::Closed), now);
+    }
+
+    pub(super) fn status(&mut self, now: Instant) -> Status {
+        while let Ok(faults) = self.picture_faults.try_recv() {
+            self.step(Input::Picture(faults), now);
+        }
+        self.machine.status(now)
+    }
+
+    fn step(&mut self, input: Input, now: Instant) {
+        for effect in self.machine.step(input, now) {
+            match effect {
+                Effect::PublishFrame(frame) => self.frames.publish(frame),
+                Effect::LookAtPictures(coding) => {
+                    self.analyser = coding.and_then(|coding| self.look_at_pictures(coding))
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn look_at_pictures(&mut self, coding: FrameCoding) -> Option<Analyser> {
+        let (sender, receiver) = bounded(8);
+        self.picture_faults = receiver;
+        Analyser::start(self.frames.reader(), coding, Latest::new(), sender).ok()
+    }
+}
+
+/// A machine of a camera that nobody has opened.
+fn machine_of(request: &CheckupRequest, now: Instant) -> Machine {
+    let settings = CameraSettings { isolation: request.opening().isolation, ..request.settings.clone() };
+    Machine::new(request.spec.clone(), settings, request.trusted.clone(), 0, now)
+}
+
+/// Of a camera that streams in this program its own status, else what the check-up has seen of it.
+pub(super) fn status(request: &CheckupRequest, facts: &Facts, watched: Option<&Status>) -> Status {
     if let Some(status) = request.live.as_ref().and_then(|live| live.status.current()) {
         return Status::clone(&status);
     }
-    let opening = facts.opening.clone().unwrap_or_default();
-    let stream = facts.stream.clone().unwrap_or_default();
-    let open_request = request.opening();
-    let is_opened = facts.opening.is_some() && stream.ended.is_none() && opening.fault.is_none();
-    let is_streaming = is_opened && stream.n_good > 0;
-    let judged =
-        watched.filter(|_| is_streaming).map(|watched| watched.measured.verdict(&open_request.asked, &watched.got));
-    let health_score = judged.as_ref().map_or(0, |judged| judged.score);
-    let grade = Grade::of(health_score);
-    let deductions = judged.iter().flat_map(|judged| &judged.findings).filter(|finding| finding.points > 0);
-    let size = stream.sizes.last().copied().or(opening.got.size);
-    let backend = opening.backend.or_else(|| open_request.backend().ok());
-    let fault = stream.ended.clone().or(opening.fault).or_else(|| refusal(facts)).or(stream.last_fault);
-    Status {
-        source: request.spec.to_string(),
-        camera_index: request.spec.index(),
-        backend: backend.map_or("none", Backend::slug).to_owned(),
-        state: if is_streaming { State::Streaming } else { State::Failed },
-        is_opened,
-        is_initialized: is_streaming,
-        is_capturing: is_streaming,
-        is_healthy: is_streaming && grade >= Grade::Good,
-        health_score: Some(health_score),
-        grade: Some(grade),
-        deductions: deductions
-            .map(|finding| Deduction {
-                rule: finding.id.to_owned(),
-                reason: finding.message.clone(),
-                points: finding.points,
-            })
-            .collect(),
-        consecutive_failures: u32::from(!is_streaming),
-        has_cached_frame: stream.n_good > 0,
-        fps: stream.fps.map_or(0.0, |fps| (fps * 10.0).round() / 10.0),
-        width: size.map_or(0, |size| size.width),
-        height: size.map_or(0, |size| size.height),
-        frames: stream.n_good,
-        dropped: stream.n_lost + stream.n_late + stream.n_damaged,
-        last_frame_age_secs: None,
-        recovery_attempts: 0,
-        rung: None,
-        last_fault: fault,
-        should_reboot: false,
-        alerts: Vec::new(),
-        name: name(request, facts.presence.as_ref()),
-        asked: open_request.asked,
-        got: opening.got,
-        open_ms: facts.opening.as_ref().map(|opening| opening.open_ms),
-        first_frame_ms: opening.first_frame_ms,
-        latency_ms: stream.age_ms.map(|ms| (ms * 10.0).round() / 10.0),
-        drops: Drops { camera: stream.n_lost + stream.n_late, damaged: stream.n_damaged, warm_up: 0 },
-        picture_faults: Vec::new(),
-        outage_secs: None,
-        next_try_secs: None,
-        abandoned_calls: 0,
-        is_isolated: backend.is_some_and(|backend| open_request.is_isolated(backend)),
-        stuck_processes: Vec::new(),
-        ladder: Vec::new(),
-        reset_needs_consent: false,
-    }
+    let status = watched.cloned().unwrap_or_else(|| {
+        let now = Instant::now();
+        match refusal(facts) {
+            Some(fault) => {
+                let mut standing = Standing::new(request, None, now);
+                standing.end(fault, now);
+                standing.status(now)
+            }
+            None => machine_of(request, now).status(now),
+        }
+    });
+    let device = facts.presence.as_ref().and_then(|presence| presence.device.as_ref());
+    let name = device.map_or(status.name, |device| device.name.clone());
+    Status { name, ..status }
 }
 
-/// What stood in the way before the camera was opened.
-fn refusal(facts: &Facts) -> Option<crate::fault::Fault> {
+/// Why it was not opened.
+fn refusal(facts: &Facts) -> Option<Fault> {
     let presence = facts.presence.as_ref().and_then(|presence| presence.fault.clone());
     let access = facts.access.as_ref().and_then(|access| access.fault.clone());
     let network = facts.conversation.as_ref().and_then(|conversation| conversation.finding.as_ref());
-    presence.or(access).or_else(|| network.map(|finding| finding.fault.clone()))
-}
-
-/// The device's own name, where there is one.
-fn name(request: &CheckupRequest, presence: Option<&facts::PresenceFacts>) -> String {
-    let device = presence.and_then(|presence| presence.device.as_ref());
-    device.map_or_else(|| request.spec.name(), |device| device.name.clone())
+    let opening = facts.opening.as_ref().and_then(|opening| opening.fault.clone());
+    presence.or(access).or_else(|| network.map(|finding| finding.fault.clone())).or(opening)
 }

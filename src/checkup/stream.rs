@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, TryRecvError};
 use super::Live;
 use super::facts::{StreamFacts, StreamSummary};
 use super::sampler::PictureSampler;
+use super::standing::Standing;
 use crate::analyser::coding_of;
 use crate::backend::Backend;
 use crate::control::{Control, ControlSetting};
@@ -19,7 +20,7 @@ use crate::probe::{Probe, ProbeEvent};
 use crate::settings::secs;
 use crate::source::reader::{ReadResult, stall_deadline};
 use crate::source::{Grabbed, OpenRequest, SourceSpec};
-use crate::status::{Got, State};
+use crate::status::{Got, State, Status};
 
 /// How often a wait looks whether it is still wanted.
 const POLL: Duration = Duration::from_millis(50);
@@ -63,6 +64,10 @@ pub struct CheckupStream {
     decodes_ms: Vec<f64>,
     /// Why nothing more comes.
     pub ended: Option<Fault>,
+    /// What the engine would say of it.
+    standing: Option<Standing>,
+    /// The same, at the end of the last watch.
+    pub status: Option<Status>,
 }
 
 impl CheckupStream {
@@ -74,6 +79,11 @@ impl CheckupStream {
         let coding = coding_of(&request.spec, None);
         let probe = Probe::start(request, N_WARM_UP)?;
         Ok(Self::new(StreamOrigin::Probe(Box::new(probe)), coding))
+    }
+
+    /// Has the status told, as the engine would tell it, from the opening on.
+    pub(super) fn with_standing(self, standing: Standing) -> Self {
+        Self { standing: Some(standing), ..self }
     }
 
     /// Watches one that streams.
@@ -110,17 +120,23 @@ impl CheckupStream {
             ages_ms: Vec::new(),
             decodes_ms: Vec::new(),
             ended: None,
+            standing: None,
+            status: None,
         }
     }
 
     /// Takes what comes until then, until it is enough, until nothing more comes, or until nobody wants it any more.
     pub fn watch(&mut self, until: Instant, cancel: &Receiver<()>, mut is_enough: impl FnMut(&Self) -> bool) {
+        if let Some(standing) = &mut self.standing {
+            standing.on_pause();
+        }
         while self.ended.is_none() && !is_enough(self) && Instant::now() < until {
             if matches!(cancel.try_recv(), Err(TryRecvError::Disconnected)) {
-                return;
+                break;
             }
             self.step(until.min(Instant::now() + POLL));
         }
+        self.status = self.standing.as_mut().map(|standing| standing.status(Instant::now()));
     }
 
     /// Takes one piece of news, if there is one until then.
@@ -129,6 +145,9 @@ impl CheckupStream {
             StreamOrigin::Probe(probe) => {
                 let Some(news) = probe.next(until) else { return };
                 let is_read_here = |backend| probe.is_read_here(backend);
+                if let Some(standing) = &mut self.standing {
+                    standing.on_event(&news, Instant::now());
+                }
                 match news {
                     ProbeEvent::Opened { got, backend } => {
                         self.measured.on_opened(&got, is_read_here(backend));
