@@ -112,8 +112,8 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::criteria::PictureFaultKind;
     use crate::source::simulated::pictures;
+    use crate::status::PictureFaultKind;
 
     #[test]
     fn a_program_may_show_the_same_picture_for_ever() {

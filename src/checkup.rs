@@ -37,7 +37,8 @@ pub mod json;
 pub mod markers;
 mod sampler;
 pub mod slow;
-mod standing;
+
+mod status;
 mod stream;
 pub mod verdict;
 
@@ -244,7 +245,7 @@ fn run_checks(
     }
     let stream = context.and_then(|context| context.stream);
     let watched = stream.as_ref().and_then(|stream| stream.status.as_ref());
-    checkup.status = Some(standing::status(request, &checkup.facts, watched));
+    checkup.status = Some(status::status(request, &checkup.facts, watched));
     checkup.picture = stream.as_ref().and_then(|stream| stream.image.clone());
     let is_certain = checkup.verdict().is_some_and(|found| found.judgement.confidence >= CERTAIN);
     let is_wanted = request.with_experiments && request.live.is_none() && !is_certain;

@@ -6,9 +6,7 @@
 
 use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
-
-use crate::status::Deduction;
+use crate::status::{Deduction, PictureFaultKind};
 
 mod clock;
 mod computer;
@@ -215,63 +213,14 @@ pub const CLOCK: Rule = Rule {
 pub const RULES: [Rule; 14] =
     [UNAVAILABLE, NO_PICTURE, FAILURES, ENDED, FROZEN, BLACK, COVERED, GREEN, TORN, RATE, JITTER, DROPS, STALLS, CLOCK];
 
-/// What can be wrong with a live picture as a whole, each with a rule of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PictureFaultKind {
-    /// To the last bit, or without a sensor's noise.
-    Black,
-    /// The same picture again and again.
-    Frozen,
-    /// Rows from some row on are missing, or belong to another picture.
-    Torn,
-    /// Black, but for the noise of the sensor.
-    Covered,
-    /// Rows that were never filled.
-    Green,
-}
-
-impl PictureFaultKind {
-    pub const ALL: [Self; 5] = [Self::Black, Self::Frozen, Self::Torn, Self::Covered, Self::Green];
-
-    fn rule(self) -> Rule {
-        match self {
-            Self::Black => BLACK,
-            Self::Frozen => FROZEN,
-            Self::Torn => TORN,
-            Self::Covered => COVERED,
-            Self::Green => GREEN,
-        }
-    }
-
-    /// Its name in logs and JSON: that of its rule.
-    #[must_use]
-    pub fn slug(self) -> &'static str {
-        self.rule().id
-    }
-
-    /// What is said when it begins.
-    #[must_use]
-    pub fn began(self) -> &'static str {
-        match self {
-            Self::Black => "The picture is black.",
-            Self::Frozen => "The picture stands still.",
-            Self::Torn => "Pictures are torn: parts are missing, or belong to another picture.",
-            Self::Covered => "The lens is covered, or there is no light.",
-            Self::Green => "Parts of the picture are missing: they are green.",
-        }
-    }
-
-    /// What is said when it is over.
-    #[must_use]
-    pub fn ended(self) -> &'static str {
-        match self {
-            Self::Black => "The picture is no longer black.",
-            Self::Frozen => "The picture moves again.",
-            Self::Torn => "Pictures are whole again.",
-            Self::Covered => "The lens is no longer covered.",
-            Self::Green => "No part of the picture is green any more.",
-        }
+/// What it costs.
+fn rule_of(kind: PictureFaultKind) -> Rule {
+    match kind {
+        PictureFaultKind::Black => BLACK,
+        PictureFaultKind::Frozen => FROZEN,
+        PictureFaultKind::Torn => TORN,
+        PictureFaultKind::Covered => COVERED,
+        PictureFaultKind::Green => GREEN,
     }
 }
 
@@ -289,7 +238,7 @@ pub struct PictureFault {
 impl PictureFault {
     #[must_use]
     pub fn deduction(&self, now: Instant) -> Option<Deduction> {
-        let rule = self.kind.rule();
+        let rule = rule_of(self.kind);
         rule.deduct(match rule.unit {
             "s" => now.saturating_duration_since(self.since).as_secs_f64(),
             _ => 100.0 * self.share,
@@ -310,8 +259,8 @@ mod tests {
             assert!(RULES.iter().skip(n + 1).all(|other| other.id != rule.id), "{}", rule.id);
         }
         for kind in PictureFaultKind::ALL {
-            assert!(RULES.contains(&kind.rule()), "{kind:?}");
-            assert_eq!(serde_json::to_value(kind).unwrap(), kind.slug());
+            assert!(RULES.contains(&rule_of(kind)), "{kind:?}");
+            assert_eq!((serde_json::to_value(kind).unwrap(), rule_of(kind).id), (kind.slug().into(), kind.slug()));
         }
     }
 

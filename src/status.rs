@@ -1,11 +1,10 @@
 //! The one picture of a camera that every face shows, and the JSON contract of `camclinic status`.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::criteria::{PictureFault, PictureFaultKind};
 use crate::fault::Fault;
 use crate::frame::{PixelFormat, Size};
 
@@ -304,27 +303,71 @@ pub fn score_text(score: Option<u8>) -> String {
     score.map_or_else(|| "no score".to_owned(), |score| format!("score {score} ({})", Grade::of(score)))
 }
 
+/// What can be wrong with a live picture as a whole. Each has a rule of the score of the same name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PictureFaultKind {
+    /// To the last bit, or without a sensor's noise.
+    Black,
+    /// The same picture again and again.
+    Frozen,
+    /// Rows from some row on are missing, or belong to another picture.
+    Torn,
+    /// Black, but for the noise of the sensor.
+    Covered,
+    /// Rows that were never filled.
+    Green,
+}
+
+impl PictureFaultKind {
+    pub const ALL: [Self; 5] = [Self::Black, Self::Frozen, Self::Torn, Self::Covered, Self::Green];
+
+    /// Its name in logs and JSON.
+    #[must_use]
+    pub fn slug(self) -> &'static str {
+        match self {
+            Self::Black => "black",
+            Self::Frozen => "frozen",
+            Self::Torn => "torn",
+            Self::Covered => "covered",
+            Self::Green => "green",
+        }
+    }
+
+    /// What is said when it begins.
+    #[must_use]
+    pub fn began(self) -> &'static str {
+        match self {
+            Self::Black => "The picture is black.",
+            Self::Frozen => "The picture stands still.",
+            Self::Torn => "Pictures are torn: parts are missing, or belong to another picture.",
+            Self::Covered => "The lens is covered, or there is no light.",
+            Self::Green => "Parts of the picture are missing: they are green.",
+        }
+    }
+
+    /// What is said when it is over.
+    #[must_use]
+    pub fn ended(self) -> &'static str {
+        match self {
+            Self::Black => "The picture is no longer black.",
+            Self::Frozen => "The picture moves again.",
+            Self::Torn => "Pictures are whole again.",
+            Self::Covered => "The lens is no longer covered.",
+            Self::Green => "No part of the picture is green any more.",
+        }
+    }
+}
+
 /// What is wrong with the live picture, or was with the last one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PictureFaultStatus {
     pub kind: PictureFaultKind,
     /// How long it has shown.
     pub since_secs: f64,
-    /// How much of the pictures or of the picture is concerned, 0 to 1; see [`PictureFault::share`].
+    /// How much of the pictures or of the picture is concerned, 0 to 1.
     pub share: f64,
     pub message: String,
-}
-
-impl PictureFaultStatus {
-    #[must_use]
-    pub fn of(fault: &PictureFault, now: Instant) -> Self {
-        Self {
-            kind: fault.kind,
-            since_secs: round_secs(now.saturating_duration_since(fault.since)),
-            share: (fault.share * 100.0).round() / 100.0,
-            message: fault.kind.began().to_owned(),
-        }
-    }
 }
 
 /// Seconds for people and JSON: a thousandth is all that means anything.

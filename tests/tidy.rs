@@ -133,6 +133,31 @@ fn only_the_main_program_names_the_window() {
     }
 }
 
+/// Types that a file declares, those of its tests left out.
+fn types(code: &str) -> impl Iterator<Item = &str> {
+    const KINDS: [&str; 5] = ["struct ", "enum ", "union ", "trait ", "type "];
+    code.lines().filter_map(|line| {
+        let line = line.strip_prefix("pub").map_or(line, |rest| rest.split_once(' ').map_or(rest, |(_, rest)| rest));
+        let rest = KINDS.iter().find_map(|kind| line.strip_prefix(kind))?;
+        rest.split(|letter: char| !letter.is_alphanumeric()).next()
+    })
+}
+
+#[test]
+fn two_types_never_share_a_name() {
+    let sample = "struct A;\npub(super) enum B {\n    type Error = u8;\npub type C<T> = Vec<T>;\n";
+    assert_eq!(types(sample).collect::<Vec<_>>(), ["A", "B", "C"]);
+    let mut found = std::collections::BTreeMap::<String, Vec<String>>::new();
+    // One system's types have the names of another's there: only one of them is compiled.
+    for (file, text) in source_files().iter().filter(|(file, _)| !file.starts_with("device/")) {
+        for name in types(text.split("#[cfg(test)]\nmod tests").next().unwrap_or(text)) {
+            found.entry(name.to_owned()).or_default().push(file.clone());
+        }
+    }
+    found.retain(|_, files| files.len() > 1);
+    assert!(found.is_empty(), "{found:#?}");
+}
+
 #[test]
 fn threads_have_names() {
     for (file, text) in source_files() {

@@ -7,8 +7,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::criteria::{self, PictureFault, PictureFaultKind};
+use crate::criteria::{self, PictureFault};
 use crate::picture::{EqualRun, FrameCoding, PictureTraits, TearCount};
+use crate::status::PictureFaultKind;
 
 /// What passes sooner was one bad picture. Less than the time between two looks, which are not exactly half a second apart.
 const BEGINS_AFTER: Duration = Duration::from_millis(450);

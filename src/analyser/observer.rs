@@ -127,11 +127,11 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::criteria::PictureFaultKind;
     use crate::frame::{Image, Size};
     use crate::health::{Condition, Health};
     use crate::source::simulated::pictures;
     use crate::status::Grade;
+    use crate::status::PictureFaultKind;
 
     /// What a camera that is watched does to the observer, on a virtual clock.
     struct Camera<I: Iterator<Item = (Duration, Image)>> {

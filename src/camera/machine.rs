@@ -312,7 +312,7 @@ impl Phase {
 
 /// What is being watched, and what is known from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Watching {
+enum WatchState {
     Nothing,
     Plug,
     /// Whether others are known to hold the device, so that their letting go will be reported.
@@ -355,7 +355,7 @@ pub struct Machine {
     /// The identity of the camera that is being opened.
     found: Option<String>,
     kind: Option<DeviceKind>,
-    watching: Watching,
+    watching: WatchState,
     n_resets: u64,
     /// Resets whose threads have not reported.
     resets_out: Vec<u64>,
@@ -404,7 +404,7 @@ impl Machine {
             bound: None,
             found: None,
             kind: None,
-            watching: Watching::Nothing,
+            watching: WatchState::Nothing,
             n_resets: 0,
             resets_out: Vec::new(),
             usual_format: None,
@@ -426,7 +426,7 @@ impl Machine {
             Input::Holders(event) => self.on_holders(&event, now),
             Input::Port(event) => self.on_port(event, now),
             Input::Picture(faults) => self.on_picture(faults, now),
-            Input::WatchEnded => self.watching = Watching::Nothing,
+            Input::WatchEnded => self.watching = WatchState::Nothing,
             Input::Stuck(stuck) => self.stuck = stuck,
             Input::Timer => self.on_timer(now),
         }
@@ -503,7 +503,7 @@ impl Machine {
     }
 
     fn stop(&mut self, now: Instant) {
-        self.watch(Watching::Nothing, None);
+        self.watch(WatchState::Nothing, None);
         self.interrupt_rung(now);
         if !matches!(self.phase, Phase::Idle) {
             self.log(Level::Info, "stop", "Stopped");
@@ -535,7 +535,7 @@ impl Machine {
     fn switch(&mut self, spec: SourceSpec, now: Instant) {
         self.interrupt_rung(now);
         self.take_lines();
-        self.watch(Watching::Nothing, None);
+        self.watch(WatchState::Nothing, None);
         self.look_at_pictures(false);
         self.name = spec.to_string();
         self.outage = Outage::default();
@@ -659,7 +659,7 @@ impl Machine {
         self.tally.on_frame(grabbed, now);
         let is_first = self.tally.n_frames_of_opening == 1;
         if is_first {
-            self.watch(Watching::Nothing, None);
+            self.watch(WatchState::Nothing, None);
         }
         let opening = is_first.then(|| {
             let took = self.tally.first_frame_ms.unwrap_or_default();
@@ -874,7 +874,7 @@ impl Machine {
     }
 
     /// Watches this from now on; `target` is what it is about.
-    fn watch(&mut self, watching: Watching, target: Option<Watched>) {
+    fn watch(&mut self, watching: WatchState, target: Option<Watched>) {
         let is_same = std::mem::discriminant(&self.watching) == std::mem::discriminant(&watching);
         if !is_same {
             self.watching = watching;

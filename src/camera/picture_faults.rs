@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value};
 
 use super::machine::CameraEvent;
-use crate::criteria::{PictureFault, PictureFaultKind};
+use crate::criteria::PictureFault;
 use crate::event::Level;
-use crate::status::{Alert, AlertName, PictureFaultStatus};
+use crate::status::{Alert, AlertName, PictureFaultKind, PictureFaultStatus, round_secs};
 
 /// A hand before the lens is no reason to call somebody.
 const ALERT_AFTER: Duration = Duration::from_secs(5);
@@ -31,7 +31,13 @@ impl PictureFaults {
     }
 
     pub(super) fn statuses(&self, now: Instant) -> Vec<PictureFaultStatus> {
-        self.faults.iter().map(|fault| PictureFaultStatus::of(fault, now)).collect()
+        let status = |fault: &PictureFault| PictureFaultStatus {
+            kind: fault.kind,
+            since_secs: round_secs(now.saturating_duration_since(fault.since)),
+            share: (fault.share * 100.0).round() / 100.0,
+            message: fault.kind.began().to_owned(),
+        };
+        self.faults.iter().map(status).collect()
     }
 
     /// All that is wrong now. Returns what is new for the log.

@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, TryRecvError};
 use super::Live;
 use super::facts::{StreamFacts, StreamSummary};
 use super::sampler::PictureSampler;
-use super::standing::Standing;
+use super::status::StreamStatus;
 use crate::analyser::coding_of;
 use crate::backend::Backend;
 use crate::control::{Control, ControlSetting};
@@ -65,7 +65,7 @@ pub struct CheckupStream {
     /// Why nothing more comes.
     pub ended: Option<Fault>,
     /// What the engine would say of it.
-    standing: Option<Standing>,
+    engine: Option<StreamStatus>,
     /// The same, at the end of the last watch.
     pub status: Option<Status>,
 }
@@ -82,8 +82,8 @@ impl CheckupStream {
     }
 
     /// Has the status told, as the engine would tell it, from the opening on.
-    pub(super) fn with_standing(self, standing: Standing) -> Self {
-        Self { standing: Some(standing), ..self }
+    pub(super) fn with_status(self, engine: StreamStatus) -> Self {
+        Self { engine: Some(engine), ..self }
     }
 
     /// Watches one that streams.
@@ -120,15 +120,15 @@ impl CheckupStream {
             ages_ms: Vec::new(),
             decodes_ms: Vec::new(),
             ended: None,
-            standing: None,
+            engine: None,
             status: None,
         }
     }
 
     /// Takes what comes until then, until it is enough, until nothing more comes, or until nobody wants it any more.
     pub fn watch(&mut self, until: Instant, cancel: &Receiver<()>, mut is_enough: impl FnMut(&Self) -> bool) {
-        if let Some(standing) = &mut self.standing {
-            standing.on_pause();
+        if let Some(engine) = &mut self.engine {
+            engine.on_pause();
         }
         while self.ended.is_none() && !is_enough(self) && Instant::now() < until {
             if matches!(cancel.try_recv(), Err(TryRecvError::Disconnected)) {
@@ -136,7 +136,7 @@ impl CheckupStream {
             }
             self.step(until.min(Instant::now() + POLL));
         }
-        self.status = self.standing.as_mut().map(|standing| standing.status(Instant::now()));
+        self.status = self.engine.as_mut().map(|engine| engine.status(Instant::now()));
     }
 
     /// Takes one piece of news, if there is one until then.
@@ -145,8 +145,8 @@ impl CheckupStream {
             StreamOrigin::Probe(probe) => {
                 let Some(news) = probe.next(until) else { return };
                 let is_read_here = |backend| probe.is_read_here(backend);
-                if let Some(standing) = &mut self.standing {
-                    standing.on_event(&news, Instant::now());
+                if let Some(engine) = &mut self.engine {
+                    engine.on_event(&news, Instant::now());
                 }
                 match news {
                     ProbeEvent::Opened { got, backend } => {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Attempt, Effect, Machine, Phase, Step, Then, Watched, Watching};
+use super::{Attempt, Effect, Machine, Phase, Step, Then, WatchState, Watched};
 use crate::backend::Backend;
 use crate::camera::outage::ordinal;
 use crate::device::watch::{DeviceEvent, HolderEvent};
@@ -114,13 +114,13 @@ impl Machine {
         }
         match event {
             HolderEvent::HeldBy(_) => {
-                self.watching = Watching::Holders { is_held: true };
+                self.watching = WatchState::Holders { is_held: true };
                 self.put_off(now + HELD_PAUSE);
             }
             HolderEvent::Released => {
                 self.log(Level::Info, "rung", "A program has let go of the camera");
                 // Who holds it now is another question.
-                self.watch(Watching::Nothing, None);
+                self.watch(WatchState::Nothing, None);
                 self.reconnect_within(RELEASE_SETTLE, now);
             }
         }
@@ -132,7 +132,7 @@ impl Machine {
         let is_awaited = self.reconnection_at().is_some();
         match event {
             port::PortEvent::Closed => {
-                self.watching = Watching::Port { is_silent: true };
+                self.watching = WatchState::Port { is_silent: true };
                 if is_awaited {
                     self.ladder.wait_for_port();
                     self.put_off(now + HELD_PAUSE);
@@ -140,7 +140,7 @@ impl Machine {
                 }
             }
             port::PortEvent::Open => {
-                self.watch(Watching::Nothing, None);
+                self.watch(WatchState::Nothing, None);
                 if is_awaited {
                     self.log(Level::Info, "rung", format!("The port of {} answers again", self.label()));
                     self.reconnect_within(Duration::ZERO, now);
@@ -315,7 +315,7 @@ impl Machine {
             is_device: device_name(&self.spec_to_open()).is_some(),
             is_watched: match fault.class {
                 FaultClass::Busy => self.is_held(),
-                _ => self.watching == Watching::Port { is_silent: true } && is_of_port(&fault),
+                _ => self.watching == WatchState::Port { is_silent: true } && is_of_port(&fault),
             },
             other_format: self.other_format(),
             other_backends: &other_backends,
@@ -339,20 +339,20 @@ impl Machine {
     fn watch_end_of(&mut self, class: Option<FaultClass>, of_port: Option<&Fault>) {
         let device = device_name(&self.spec_to_open());
         match (class, device, &self.spec) {
-            (Some(FaultClass::Plug), _, _) => self.watch(Watching::Plug, Some(Watched::Plug)),
+            (Some(FaultClass::Plug), _, _) => self.watch(WatchState::Plug, Some(Watched::Plug)),
             (Some(FaultClass::Busy), Some(device), _) => {
-                self.watch(Watching::Holders { is_held: false }, Some(Watched::Holders(device)));
+                self.watch(WatchState::Holders { is_held: false }, Some(Watched::Holders(device)));
             }
             (_, _, SourceSpec::Url(address)) if of_port.is_some() => {
                 let target = Watched::Port(Box::new(address.clone()));
-                self.watch(Watching::Port { is_silent: false }, Some(target));
+                self.watch(WatchState::Port { is_silent: false }, Some(target));
             }
-            _ => self.watch(Watching::Nothing, None),
+            _ => self.watch(WatchState::Nothing, None),
         }
     }
 
     fn is_held(&self) -> bool {
-        self.watching == Watching::Holders { is_held: true }
+        self.watching == WatchState::Holders { is_held: true }
     }
 
     /// The compressed format where the camera sends another one, and the other way round: nearly every USB camera has both.

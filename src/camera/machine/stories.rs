@@ -8,12 +8,12 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::*;
-use crate::criteria::PictureFaultKind;
 use crate::device::watch::DeviceEvent;
 use crate::frame::Size;
 use crate::settings::{CameraSettings, Isolation, RecoverySettings, TrustedCertificates};
 use crate::source::simulated::Script;
 use crate::source::simulated::on_virtual_clock::VirtualCamera;
+use crate::status::PictureFaultKind;
 use crate::status::{Rung, RungOutcome, RungStatus};
 
 /// What a capture process may take longer than the driver's call before it is killed (`source/isolated.rs`).
@@ -88,27 +88,27 @@ impl Setup {
 }
 
 /// An input that is on its way.
-struct Planned {
+struct PlannedInput {
     at: Duration,
     nth: u64,
     input: Input,
 }
 
-impl PartialEq for Planned {
+impl PartialEq for PlannedInput {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl Eq for Planned {}
+impl Eq for PlannedInput {}
 
-impl PartialOrd for Planned {
+impl PartialOrd for PlannedInput {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Planned {
+impl Ord for PlannedInput {
     /// The earliest is the greatest, as a heap wants it.
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         (other.at, other.nth).cmp(&(self.at, self.nth))
@@ -116,7 +116,7 @@ impl Ord for Planned {
 }
 
 /// The capture thread's part.
-struct Capture {
+struct PlayedCapture {
     opening: u64,
     frame_deadline: Duration,
     camera: Option<VirtualCamera>,
@@ -135,9 +135,9 @@ struct World {
     machine: Machine,
     began: Instant,
     now: Duration,
-    planned: BinaryHeap<Planned>,
+    planned: BinaryHeap<PlannedInput>,
     n_planned: u64,
-    capture: Option<Capture>,
+    capture: Option<PlayedCapture>,
     /// Openings that have not told that they are closed.
     unclosed: Vec<u64>,
     /// What happened: words of the effects, of the log and of the state, each with its time.
@@ -181,7 +181,7 @@ impl World {
 
     fn plan(&mut self, at: Duration, input: Input) {
         self.n_planned += 1;
-        self.planned.push(Planned { at: at.max(self.now), nth: self.n_planned, input });
+        self.planned.push(PlannedInput { at: at.max(self.now), nth: self.n_planned, input });
     }
 
     fn tell(&mut self, word: impl Into<String>) {
@@ -322,7 +322,7 @@ impl World {
             Ok(camera) => Ok(camera),
         };
         let ends = if is_overdue { Some(patience) } else { ends };
-        let mut capture = Capture {
+        let mut capture = PlayedCapture {
             opening,
             frame_deadline: request.frame_deadline,
             camera: None,

@@ -8,7 +8,7 @@ use super::{QUICK, result};
 use crate::analyser::coding_of;
 use crate::checkup::catalogue::LIKELY;
 use crate::checkup::facts::{self, OpeningFacts};
-use crate::checkup::standing::Standing;
+use crate::checkup::status::StreamStatus;
 use crate::checkup::stream::CheckupStream;
 use crate::checkup::verdict::findings;
 use crate::checkup::{Check, CheckContext, CheckOutcome, CheckResult, Layer};
@@ -95,9 +95,9 @@ impl Check for OpenCheck {
         let (stuck, wanted) = (request.stuck.clone(), request.backend().ok());
         let device = context.facts.presence.as_ref().and_then(|presence| presence.device.as_ref());
         let device = device.map(|device| (device.identity.clone(), device.kind));
-        let standing = Standing::new(&context.request, device, Instant::now());
+        let stream = StreamStatus::new(&context.request, device, Instant::now());
         let mut stream = match CheckupStream::open(request) {
-            Ok(stream) => stream.with_standing(standing),
+            Ok(stream) => stream.with_status(stream),
             Err(error) => return result(self, CheckOutcome::Skipped, "no-thread").with("error", error),
         };
         let began = Instant::now();

@@ -29,7 +29,7 @@ const OPENING: u64 = 1;
 const N_AFTER_PAUSE: u32 = 3;
 
 /// The machine of a stream that the check-up reads itself.
-pub(super) struct Standing {
+pub(super) struct StreamStatus {
     machine: Machine,
     frames: Latest<Frame>,
     /// Looks at the frames, from the first one on.
@@ -38,20 +38,20 @@ pub(super) struct Standing {
     n_after_pause: u32,
 }
 
-impl Standing {
+impl StreamStatus {
     /// The camera is being opened from now on. The kind is that of the device, if it is one.
     pub(super) fn new(request: &CheckupRequest, device: Option<(String, DeviceKind)>, now: Instant) -> Self {
-        let mut standing = Self {
+        let mut stream = Self {
             machine: machine_of(request, now),
             frames: Latest::new(),
             analyser: None,
             picture_faults: crossbeam_channel::never(),
             n_after_pause: 0,
         };
-        standing.step(Input::Command(Command::Start), now);
+        stream.step(Input::Command(Command::Start), now);
         let name = request.spec.name();
-        standing.step(Input::Capture(OPENING, CaptureEvent::Named { name, device }), now);
-        standing
+        stream.step(Input::Capture(OPENING, CaptureEvent::Named { name, device }), now);
+        stream
     }
 
     /// Nobody has asked for frames for a while.
@@ -135,9 +135,9 @@ pub(super) fn status(request: &CheckupRequest, facts: &Facts, watched: Option<&S
         let now = Instant::now();
         match refusal(facts) {
             Some(fault) => {
-                let mut standing = Standing::new(request, None, now);
-                standing.end(fault, now);
-                standing.status(now)
+                let mut stream = StreamStatus::new(request, None, now);
+                stream.end(fault, now);
+                stream.status(now)
             }
             None => machine_of(request, now).status(now),
         }
