@@ -95,9 +95,9 @@ impl Check for OpenCheck {
         let (stuck, wanted) = (request.stuck.clone(), request.backend().ok());
         let device = context.facts.presence.as_ref().and_then(|presence| presence.device.as_ref());
         let device = device.map(|device| (device.identity.clone(), device.kind));
-        let stream = StreamStatus::new(&context.request, device, Instant::now());
+        let status = StreamStatus::new(&context.request, device, Instant::now());
         let mut stream = match CheckupStream::open(request) {
-            Ok(stream) => stream.with_status(stream),
+            Ok(stream) => stream.with_status(status),
             Err(error) => return result(self, CheckOutcome::Skipped, "no-thread").with("error", error),
         };
         let began = Instant::now();
