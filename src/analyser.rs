@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::frame::Frame;
 use crate::latest::{Latest, Reader};
-use crate::picture::{Coding, Seen, Watcher};
+use crate::picture::{FrameCoding, PictureSeries, PictureStats};
 
 /// Between two pictures that are looked at: with 1080p less than a fiftieth of a core.
 const PERIOD: Duration = Duration::from_millis(500);
@@ -19,7 +19,7 @@ const PERIOD: Duration = Duration::from_millis(500);
 pub struct Analyser {
     /// Dropped to end the thread.
     _going_on: Sender<()>,
-    seen: Latest<Seen>,
+    seen: Latest<PictureStats>,
 }
 
 impl Analyser {
@@ -27,28 +27,28 @@ impl Analyser {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn start(frames: Reader<Frame>, coding: Coding) -> io::Result<Self> {
+    pub fn start(frames: Reader<Frame>, coding: FrameCoding) -> io::Result<Self> {
         let (going_on, going_on_rx) = bounded::<()>(0);
         let seen = Latest::new();
         let published = seen.clone();
         thread::Builder::new()
             .name("analyser".to_owned())
-            .spawn(move || look(frames, Watcher::new(coding), &going_on_rx, &published))?;
+            .spawn(move || look(frames, PictureSeries::new(coding), &going_on_rx, &published))?;
         Ok(Self { _going_on: going_on, seen })
     }
 
     /// A reader of the numbers of the last ten seconds, published after each picture that was looked at.
     #[must_use]
-    pub fn seen(&self) -> Reader<Seen> {
+    pub fn picture(&self) -> Reader<PictureStats> {
         self.seen.reader()
     }
 }
 
-fn look(mut frames: Reader<Frame>, mut watcher: Watcher, going_on: &Receiver<()>, seen: &Latest<Seen>) {
+fn look(mut frames: Reader<Frame>, mut watcher: PictureSeries, going_on: &Receiver<()>, seen: &Latest<PictureStats>) {
     while going_on.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
         if let Some(frame) = frames.take_fresh() {
             watcher.add(&frame.value.image, frame.value.taken_at);
-            seen.publish(watcher.seen());
+            seen.publish(watcher.stats());
         }
     }
 }
@@ -63,8 +63,8 @@ mod tests {
     #[test]
     fn it_tells_what_it_sees_and_ends_when_it_is_dropped() {
         let frames = Latest::new();
-        let analyser = Analyser::start(frames.reader(), Coding::Whole).unwrap();
-        let mut seen = analyser.seen();
+        let analyser = Analyser::start(frames.reader(), FrameCoding::Intra).unwrap();
+        let mut seen = analyser.picture();
         let image = pictures("64x48,black").next().unwrap().1;
         for number in 1..=2 {
             let (taken_at, taken_at_wall) = (Instant::now(), SystemTime::now());

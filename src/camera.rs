@@ -1,9 +1,12 @@
-//! The front door to one camera: a supervisor that decides, and a capture thread that only reads.
+//! The front door to one camera: a machine that decides, a supervisor that carries its decisions out, and a capture thread
+//! that only reads.
 //!
 //! ```text
 //!   Command ──► supervisor ──► Latest<Frame>, Latest<Status>, Latest<History>, events
-//!                 ▲    │
-//!         Report  │    ▼ go on / restart / stop
+//!                 ▲   │ ▲ │
+//!   CaptureEvent  │   │ │ └─ Input, now ──► Machine (pure) ──► [Effect] ─┐
+//!                 │   │ └────────────────────────────────────────────────┘
+//!                 │   ▼ read on / restart / close
 //!               capture thread ──► Source (open, grab, retrieve, close: each may block for ever)
 //! ```
 //!
@@ -18,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::control::{DeviceControls, Setting};
+use crate::control::{ControlSetting, DeviceControls};
 use crate::frame::Frame;
 use crate::health::History;
 use crate::latest::{Latest, Reader};
@@ -29,12 +32,13 @@ use crate::status::Status;
 
 mod capture;
 mod controls;
+pub mod machine;
 mod outage;
-mod reset;
 mod supervisor;
 mod tally;
-mod waits;
+mod watches;
 
+use machine::{Input, Machine};
 use supervisor::{Outputs, Supervisor};
 
 /// How long dropping a `Camera` waits for the device to be closed.
@@ -66,7 +70,7 @@ pub enum Command {
     ResetDevice,
     /// Have controls set, without a stop of the stream. They are set again whenever the camera is opened anew, until another
     /// one is chosen. What the camera makes of them is told by [`Camera::controls`].
-    SetControls(Vec<Setting>),
+    SetControls(Vec<ControlSetting>),
 }
 
 /// Called after each new frame, and after each new status that no frame accompanies, on the supervisor's thread: must
@@ -107,8 +111,10 @@ impl Camera {
             wake,
             log,
         };
-        let mut supervisor = Supervisor::new(spec, settings.clone(), trusted.clone(), outputs);
-        supervisor.publish(Instant::now());
+        let machine = Machine::new(spec, settings.clone(), trusted.clone(), fastrand::u64(..), Instant::now());
+        let mut supervisor = Supervisor::new(machine, outputs);
+        // Opening begins with this call, so that there is a status from the start.
+        supervisor.step(Input::Command(Command::Start));
         thread::Builder::new().name("supervisor".to_owned()).spawn(move || {
             supervisor.run(&commands_rx);
             drop(ended_tx);

@@ -19,35 +19,35 @@ use serde::Serialize;
 use crate::control::DeviceControls;
 use crate::frame::{Frame, Image};
 use crate::latest::Reader;
-use crate::phrases::Said;
+use crate::phrases::Message;
 use crate::settings::{CameraSettings, Isolation, TrustedCertificates};
 use crate::source::{OpenRequest, SourceSpec};
 use crate::status::Status;
 
-use tap::Tap;
+use stream::CheckupStream;
 
 mod checks;
 pub mod compare;
 pub mod entries;
 mod experiments;
-mod eye;
 pub mod facts;
 pub mod json;
 pub mod markers;
+mod sampler;
 pub mod slow;
 mod standing;
-mod tap;
+mod stream;
 pub mod verdict;
 
 pub use checks::{CHECKS, kind_of};
-pub use entries::{Action, CERTAIN, Entry, Fix, Gravity, Layer, Opinion};
+pub use entries::{Action, CERTAIN, CatalogueEntry, Fix, Judgement, Layer, Severity};
 pub use facts::Facts;
-pub use tap::coding_of;
+pub use stream::coding_of;
 pub use verdict::Finding;
 
 /// What to check.
 #[derive(Clone)]
-pub struct Request {
+pub struct CheckupRequest {
     /// With its password, if it has one.
     pub spec: SourceSpec,
     pub settings: CameraSettings,
@@ -60,7 +60,7 @@ pub struct Request {
     pub with_experiments: bool,
 }
 
-impl Request {
+impl CheckupRequest {
     /// How the camera is opened: as the settings say, in a process of its own unless they forbid it, so that a driver may
     /// crash.
     fn opening(&self) -> OpenRequest {
@@ -83,7 +83,7 @@ pub struct Live {
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
+pub enum CheckOutcome {
     Good,
     Warning,
     Bad,
@@ -93,12 +93,12 @@ pub enum Outcome {
 
 /// One check as it went.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Checked {
+pub struct CheckRun {
     pub id: &'static str,
-    pub outcome: Outcome,
+    pub outcome: CheckOutcome,
     pub took_ms: u64,
     /// What was found, or why nothing was.
-    pub why: Said,
+    pub why: Message,
 }
 
 /// How far it is.
@@ -106,11 +106,11 @@ pub struct Checked {
 pub enum Progress {
     /// `check.<id>` is its name in the phrases.
     Began(&'static str),
-    Ended(Checked),
+    Ended(CheckRun),
     /// What is known so far, what explains most first.
     Found(Vec<Finding>),
     /// Something is tried now, and undone after: `experiment.<id>`.
-    Trying(Said),
+    Trying(Message),
 }
 
 /// What came of it.
@@ -120,13 +120,13 @@ pub struct Checkup {
     /// What explains most first.
     pub findings: Vec<Finding>,
     /// Every check of [`CHECKS`], in order.
-    pub checks: Vec<Checked>,
+    pub checks: Vec<CheckRun>,
     /// How the camera stands, as every face tells it; `None` where it was ended before that was known.
     pub status: Option<Status>,
     /// The newest picture.
     pub picture: Option<Image>,
     /// What each part of the way of a frame takes.
-    pub slow: Vec<slow::Share>,
+    pub slow: Vec<slow::LatencyShare>,
     pub took: Duration,
     /// Somebody ended it before its end.
     pub was_cancelled: bool,
@@ -141,11 +141,11 @@ impl Checkup {
 }
 
 /// What a check works on: it goes from one to the next.
-pub struct Job {
-    pub request: Request,
+pub struct CheckContext {
+    pub request: CheckupRequest,
     pub facts: Facts,
     /// The stream, from when it is opened.
-    tap: Option<Tap>,
+    stream: Option<CheckupStream>,
     /// Disconnected when nobody wants the answer any more: each wait looks at it.
     pub cancel: Receiver<()>,
     /// By then the check shall have ended; it is left behind a moment later.
@@ -154,14 +154,14 @@ pub struct Job {
 
 /// What a check says of what it found.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Ending {
-    pub outcome: Outcome,
-    pub why: Said,
+pub struct CheckResult {
+    pub outcome: CheckOutcome,
+    pub why: Message,
 }
 
-impl Ending {
+impl CheckResult {
     /// `name` is that of the phrase, without `check.<id>.`.
-    fn new(outcome: Outcome, why: Said) -> Self {
+    fn new(outcome: CheckOutcome, why: Message) -> Self {
         Self { outcome, why }
     }
 }
@@ -172,13 +172,13 @@ pub trait Check: Sync {
     fn id(&self) -> &'static str;
 
     /// `None` when it has to do with this source as far as that is known; else why it is left out.
-    fn skip(&self, job: &Job) -> Option<Said>;
+    fn skip(&self, context: &CheckContext) -> Option<Message>;
 
     /// How long it may take.
-    fn patience(&self, job: &Job) -> Duration;
+    fn patience(&self, context: &CheckContext) -> Duration;
 
     /// Runs on a thread of its own, which is left behind when it takes longer than it may.
-    fn run(&self, job: &mut Job) -> Ending;
+    fn run(&self, context: &mut CheckContext) -> CheckResult;
 }
 
 /// What a check may take beyond its own patience before it is left behind: it shall see to its deadline itself.
@@ -186,46 +186,46 @@ const GRACE: Duration = Duration::from_millis(500);
 
 /// Goes through the checks until the cause is certain. Blocks for seconds: not for the window's thread. Disconnecting
 /// `cancel` ends it within a moment.
-pub fn run(request: &Request, cancel: &Receiver<()>, tell: &mut dyn FnMut(Progress)) -> Checkup {
+pub fn run(request: &CheckupRequest, cancel: &Receiver<()>, tell: &mut dyn FnMut(Progress)) -> Checkup {
     run_checks(CHECKS, request, cancel, tell)
 }
 
 fn run_checks(
     checks: &[&'static dyn Check],
-    request: &Request,
+    request: &CheckupRequest,
     cancel: &Receiver<()>,
     tell: &mut dyn FnMut(Progress),
 ) -> Checkup {
     let began = Instant::now();
     let mut checkup = Checkup::default();
-    let mut job = Some(Job {
+    let mut context = Some(CheckContext {
         request: request.clone(),
         facts: facts_of(request),
-        tap: None,
+        stream: None,
         cancel: cancel.clone(),
         deadline: began,
     });
     for check in checks {
-        let current = job.take().unwrap_or_else(|| Job {
+        let current = context.take().unwrap_or_else(|| CheckContext {
             request: request.clone(),
             facts: checkup.facts.clone(),
-            tap: None,
+            stream: None,
             cancel: cancel.clone(),
             deadline: Instant::now(),
         });
         let is_known = checkup
             .verdict()
-            .is_some_and(|found| found.opinion.confidence >= CERTAIN && found.entry.gravity == Gravity::Critical);
+            .is_some_and(|found| found.judgement.confidence >= CERTAIN && found.entry.severity == Severity::Critical);
         let why = match () {
-            () if checkup.was_cancelled => Some(Said::new("why.cancelled")),
-            () if is_known => Some(Said::new("why.known")),
+            () if checkup.was_cancelled => Some(Message::new("why.cancelled")),
+            () if is_known => Some(Message::new("why.known")),
             () => check.skip(&current),
         };
         if let Some(why) = why {
-            let checked = Checked { id: check.id(), outcome: Outcome::Skipped, took_ms: 0, why };
+            let checked = CheckRun { id: check.id(), outcome: CheckOutcome::Skipped, took_ms: 0, why };
             tell(Progress::Ended(checked.clone()));
             checkup.checks.push(checked);
-            job = Some(current);
+            context = Some(current);
             continue;
         }
         tell(Progress::Began(check.id()));
@@ -234,27 +234,27 @@ fn run_checks(
         if let Some(back) = &back {
             checkup.facts.clone_from(&back.facts);
         }
-        job = back;
+        context = back;
         checkup.checks.push(checked.clone());
         tell(Progress::Ended(checked));
         checkup.findings = verdict::findings(&checkup.facts);
         tell(Progress::Found(checkup.findings.clone()));
     }
-    let tap = job.and_then(|job| job.tap);
-    checkup.status = Some(standing::status(request, &checkup.facts, tap.as_ref()));
-    checkup.picture = tap.as_ref().and_then(|tap| tap.image.clone());
-    let is_certain = checkup.verdict().is_some_and(|found| found.opinion.confidence >= CERTAIN);
+    let stream = context.and_then(|context| context.stream);
+    checkup.status = Some(standing::status(request, &checkup.facts, stream.as_ref()));
+    checkup.picture = stream.as_ref().and_then(|stream| stream.image.clone());
+    let is_certain = checkup.verdict().is_some_and(|found| found.judgement.confidence >= CERTAIN);
     let is_wanted = request.with_experiments && request.live.is_none() && !is_certain;
-    let tap = if is_wanted && !checkup.findings.is_empty() && !checkup.was_cancelled {
-        let tap = experiments::run(request, &mut checkup.facts, tap, cancel, tell);
+    let stream = if is_wanted && !checkup.findings.is_empty() && !checkup.was_cancelled {
+        let stream = experiments::run(request, &mut checkup.facts, stream, cancel, tell);
         checkup.findings = verdict::findings(&checkup.facts);
         tell(Progress::Found(checkup.findings.clone()));
-        tap
+        stream
     } else {
-        tap
+        stream
     };
-    if let (Some(tap), Some(opening)) = (tap, checkup.facts.opening.as_mut()) {
-        opening.is_slow_to_close = !tap.close();
+    if let (Some(stream), Some(opening)) = (stream, checkup.facts.opening.as_mut()) {
+        opening.is_slow_to_close = !stream.close();
         if opening.is_slow_to_close {
             checkup.findings = verdict::findings(&checkup.facts);
         }
@@ -266,9 +266,9 @@ fn run_checks(
 }
 
 /// What is known before anything is looked at.
-fn facts_of(request: &Request) -> Facts {
+fn facts_of(request: &CheckupRequest) -> Facts {
     let opening = request.opening();
-    let source = facts::Source {
+    let source = facts::SourceFacts {
         kind: checks::kind_of(&request.spec),
         name: request.spec.to_string(),
         is_live: request.live.is_some(),
@@ -282,34 +282,34 @@ fn is_disconnected(cancel: &Receiver<()>) -> bool {
     matches!(cancel.try_recv(), Err(crossbeam_channel::TryRecvError::Disconnected))
 }
 
-/// One check on its own thread. Without the job it has not come back, or has crashed.
-fn carry_out(check: &'static dyn Check, mut job: Job) -> (Checked, Option<Job>) {
+/// One check on its own thread. Without the context it has not come back, or has crashed.
+fn carry_out(check: &'static dyn Check, mut context: CheckContext) -> (CheckRun, Option<CheckContext>) {
     let began = Instant::now();
-    let patience = check.patience(&job);
-    job.deadline = began + patience;
-    let cancel = job.cancel.clone();
+    let patience = check.patience(&context);
+    context.deadline = began + patience;
+    let cancel = context.cancel.clone();
     let (sender, receiver) = bounded(1);
     let started = thread::Builder::new().name(format!("check-{}", check.id())).spawn(move || {
-        let ending = catch_unwind(AssertUnwindSafe(|| check.run(&mut job)));
+        let result = catch_unwind(AssertUnwindSafe(|| check.run(&mut context)));
         // Nobody listens any more after the deadline.
-        let _ = sender.send((ending, job));
+        let _ = sender.send((result, context));
     });
-    let ended = |ending: Ending| {
+    let ended = |result: CheckResult| {
         let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Checked { id: check.id(), outcome: ending.outcome, took_ms, why: ending.why }
+        CheckRun { id: check.id(), outcome: result.outcome, took_ms, why: result.why }
     };
-    let skipped = |why: Said| ended(Ending::new(Outcome::Skipped, why));
+    let skipped = |why: Message| ended(CheckResult::new(CheckOutcome::Skipped, why));
     if let Err(error) = started {
-        return (skipped(Said::new("why.no-thread").with("error", error.to_string())), None);
+        return (skipped(Message::new("why.no-thread").with("error", error.to_string())), None);
     }
     let mut until = began + patience + GRACE;
     let mut cancel = cancel;
     loop {
         select! {
             recv(receiver) -> answer => return match answer {
-                Ok((Ok(ending), job)) => (ended(ending), Some(job)),
-                Ok((Err(_), job)) => (skipped(Said::new("why.crashed")), Some(job)),
-                Err(_) => (skipped(Said::new("why.crashed")), None),
+                Ok((Ok(result), context)) => (ended(result), Some(context)),
+                Ok((Err(_), context)) => (skipped(Message::new("why.crashed")), Some(context)),
+                Err(_) => (skipped(Message::new("why.crashed")), None),
             },
             recv(cancel) -> _ => {
                 // It ends by itself now, or is left behind.
@@ -317,7 +317,7 @@ fn carry_out(check: &'static dyn Check, mut job: Job) -> (Checked, Option<Job>) 
                 cancel = crossbeam_channel::never();
             }
             default(until.saturating_duration_since(Instant::now())) => {
-                return (skipped(Said::new("why.overrun").with("seconds", patience.as_secs_f64())), None);
+                return (skipped(Message::new("why.overrun").with("seconds", patience.as_secs_f64())), None);
             }
         }
     }
@@ -329,7 +329,7 @@ mod tests {
 
     struct Trying {
         id: &'static str,
-        run: fn(&mut Job) -> Ending,
+        run: fn(&mut CheckContext) -> CheckResult,
     }
 
     impl Check for Trying {
@@ -337,26 +337,26 @@ mod tests {
             self.id
         }
 
-        fn skip(&self, _: &Job) -> Option<Said> {
+        fn skip(&self, _: &CheckContext) -> Option<Message> {
             None
         }
 
-        fn patience(&self, _: &Job) -> Duration {
+        fn patience(&self, _: &CheckContext) -> Duration {
             Duration::from_millis(100)
         }
 
-        fn run(&self, job: &mut Job) -> Ending {
-            (self.run)(job)
+        fn run(&self, context: &mut CheckContext) -> CheckResult {
+            (self.run)(context)
         }
     }
 
-    fn good(job: &mut Job) -> Ending {
-        job.facts.computer.get_or_insert_default().n_cores += 1;
-        Ending::new(Outcome::Good, Said::new("test"))
+    fn good(context: &mut CheckContext) -> CheckResult {
+        context.facts.computer.get_or_insert_default().n_cores += 1;
+        CheckResult::new(CheckOutcome::Good, Message::new("test"))
     }
 
-    fn request() -> Request {
-        Request {
+    fn request() -> CheckupRequest {
+        CheckupRequest {
             spec: SourceSpec::parse("sim:").unwrap(),
             settings: CameraSettings::default(),
             trusted: TrustedCertificates::default(),
@@ -368,7 +368,7 @@ mod tests {
 
     /// Outcome and reason of each check, and how many good ones have left their fact.
     #[track_caller]
-    fn check(checks: &[&'static dyn Check], expected: &[(Outcome, &str)], n_good: u32) {
+    fn check(checks: &[&'static dyn Check], expected: &[(CheckOutcome, &str)], n_good: u32) {
         let (_alive, cancel) = bounded(0);
         let checkup = run_checks(checks, &request(), &cancel, &mut |_| {});
         let got: Vec<_> = checkup.checks.iter().map(|checked| (checked.outcome, checked.why.key.to_string())).collect();
@@ -381,15 +381,15 @@ mod tests {
     const CRASH: Trying = Trying { id: "crash", run: |_| panic!("on purpose") };
     const HANG: Trying = Trying {
         id: "hang",
-        run: |job| {
+        run: |context| {
             thread::sleep(Duration::from_secs(5));
-            good(job)
+            good(context)
         },
     };
 
     #[test]
     fn a_check_that_crashes_or_overruns_is_an_outcome_and_no_end() {
-        use Outcome::{Good, Skipped};
+        use CheckOutcome::{Good, Skipped};
         check(&[&GOOD, &GOOD], &[(Good, "test"), (Good, "test")], 2);
         check(&[&GOOD, &CRASH, &GOOD], &[(Good, "test"), (Skipped, "why.crashed"), (Good, "test")], 2);
         check(&[&GOOD, &HANG, &GOOD], &[(Good, "test"), (Skipped, "why.overrun"), (Good, "test")], 2);
@@ -402,7 +402,7 @@ mod tests {
         let began = Instant::now();
         let checkup = run_checks(&[&HANG, &GOOD], &request(), &cancel, &mut |_| {});
         assert!(checkup.was_cancelled && began.elapsed() < Duration::from_secs(2));
-        assert_eq!(checkup.checks.last().map(|checked| checked.outcome), Some(Outcome::Skipped));
+        assert_eq!(checkup.checks.last().map(|checked| checked.outcome), Some(CheckOutcome::Skipped));
     }
 
     #[test]

@@ -1,29 +1,30 @@
-//! What can be set on a camera while it streams: brightness, exposure, focus.
+//! What can be set on a camera while it streams: brightness, exposure, focus. Words only: how a control is read and set is
+//! the business of `device` and `source`.
 //!
 //! Controls have the numbers that V4L2 gives them (`v4l2-controls.h`), on every system: what is known of one is in one
 //! table, in `control/known.rs`.
 
 use serde::{Deserialize, Serialize};
 
-use self::json::Flat;
+use self::json::ControlJson;
 pub use self::known::*;
 
 mod json;
 mod known;
 
-/// No device has more that anybody would look at.
+/// No device has more controls that anybody would look at.
 pub const MAX_CONTROLS: usize = 256;
-/// Menus have a hole here and there, but none has so many places.
+/// Menus of drivers have gaps, but none has so many places.
 pub const MAX_ITEMS: u32 = 64;
 
 /// One control of a device as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Flat", into = "Flat")]
+#[serde(from = "ControlJson", into = "ControlJson")]
 pub struct Control {
     pub id: u32,
     /// As the device calls it.
     pub name: String,
-    pub kind: Kind,
+    pub kind: ControlKind,
     /// 0 or 1 of a boolean, the item's value of a menu; `None` where there is none, or the device does not tell.
     pub value: Option<i64>,
     pub default: i64,
@@ -35,7 +36,7 @@ pub struct Control {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ControlKind {
     Integer {
         min: i64,
         max: i64,
@@ -47,7 +48,7 @@ pub enum Kind {
     },
     /// Does something once; has no value.
     Button,
-    /// Switches in one number. Neither this nor what follows is set by this program: no common camera has it.
+    /// Switches that are the bits of one number. Neither this nor what follows is set by this program: no common camera has it.
     Bitmask {
         mask: i64,
     },
@@ -74,9 +75,9 @@ pub struct MenuItem {
     pub name: String,
 }
 
-/// A value that a control is to have, or had when it was kept.
+/// A value that a control is to have, or had when it was saved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Setting {
+pub struct ControlSetting {
     pub id: u32,
     pub value: i64,
 }
@@ -91,10 +92,10 @@ pub struct DeviceControls {
     pub list: Vec<Control>,
 }
 
-/// What is new about a device's controls.
+/// What has changed about a device's controls, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ControlNews {
-    pub cause: Cause,
+pub struct ControlsUpdate {
+    pub cause: UpdateCause,
     /// Each as it stands now. A long list comes in pieces.
     pub changed: Vec<Control>,
     /// Whether no piece of it is still to come.
@@ -104,12 +105,12 @@ pub struct ControlNews {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Cause {
+pub enum UpdateCause {
     /// The device was opened; these are all that it has.
     Listed,
-    /// We set something.
+    /// This program has set something.
     Set,
-    /// Somebody else did, or the device itself.
+    /// Another program has, or the device itself.
     Foreign,
 }
 
@@ -119,8 +120,8 @@ pub struct Refusal {
     pub why: String,
 }
 
-/// Of several values for one control the last counts, at its place.
-pub fn add_setting(settings: &mut Vec<Setting>, setting: Setting) {
+/// Adds a value to a list of those that are to be set: of several for one control only the last one counts, in its place.
+pub fn add_setting(settings: &mut Vec<ControlSetting>, setting: ControlSetting) {
     settings.retain(|other| other.id != setting.id);
     settings.push(setting);
 }
@@ -140,7 +141,10 @@ impl Control {
     /// Whether it can be set once nothing holds it.
     #[must_use]
     pub fn is_ever_set(&self) -> bool {
-        let is_known = matches!(self.kind, Kind::Integer { .. } | Kind::Boolean | Kind::Menu { .. } | Kind::Button);
+        let is_known = matches!(
+            self.kind,
+            ControlKind::Integer { .. } | ControlKind::Boolean | ControlKind::Menu { .. } | ControlKind::Button
+        );
         is_known && !self.is_read_only
     }
 
@@ -155,16 +159,16 @@ impl Control {
     pub fn fit(&self, wanted: i64) -> i64 {
         let current = self.value.unwrap_or(self.default);
         match &self.kind {
-            Kind::Integer { min, max, step } => {
+            ControlKind::Integer { min, max, step } => {
                 let (min, max, wanted) = (i128::from(*min), i128::from(*max), i128::from(wanted));
                 let step = i128::from((*step).max(1));
                 let steps = (wanted.clamp(min, max.max(min)) - min + step / 2) / step;
                 let best = min + steps * step;
                 i64::try_from(if best > max { best - step } else { best }).unwrap_or(current)
             }
-            Kind::Boolean => i64::from(wanted != 0),
-            Kind::Menu { items } if items.iter().any(|item| item.value == wanted) => wanted,
-            Kind::Button => 0,
+            ControlKind::Boolean => i64::from(wanted != 0),
+            ControlKind::Menu { items } if items.iter().any(|item| item.value == wanted) => wanted,
+            ControlKind::Button => 0,
             _ => current,
         }
     }
@@ -173,7 +177,7 @@ impl Control {
     #[must_use]
     pub fn spelled(&self, value: i64) -> String {
         match &self.kind {
-            Kind::Integer { .. } => {
+            ControlKind::Integer { .. } => {
                 #[expect(clippy::cast_precision_loss, reason = "controls of this kind have at most 32 bits")]
                 let number = if self.id == EXPOSURE_TIME {
                     format!("{:.1}", value as f64 * scale(self.id))
@@ -184,16 +188,16 @@ impl Control {
                 if unit.is_empty() { number } else { format!("{number} {unit}") }
             }
             // Whether something stands before the lens is no switch that is on or off.
-            Kind::Boolean if self.id == PRIVACY => {
+            ControlKind::Boolean if self.id == PRIVACY => {
                 if value == 0 { "Shutter open" } else { "Shutter closed" }.to_owned()
             }
-            Kind::Boolean => if value == 0 { "off" } else { "on" }.to_owned(),
-            Kind::Menu { items } => items
+            ControlKind::Boolean => if value == 0 { "off" } else { "on" }.to_owned(),
+            ControlKind::Menu { items } => items
                 .iter()
                 .find(|item| item.value == value)
                 .map_or_else(|| value.to_string(), |item| item.name.clone()),
-            Kind::Button => "pressed".to_owned(),
-            Kind::Bitmask { .. } => format!("0x{value:x}"),
+            ControlKind::Button => "pressed".to_owned(),
+            ControlKind::Bitmask { .. } => format!("0x{value:x}"),
             _ => value.to_string(),
         }
     }
@@ -202,17 +206,17 @@ impl Control {
     #[must_use]
     pub fn in_words(&self) -> String {
         match (&self.kind, self.value) {
-            (Kind::Bitmask { .. }, Some(value)) => format!("Bits {}", self.spelled(value)),
+            (ControlKind::Bitmask { .. }, Some(value)) => format!("Bits {}", self.spelled(value)),
             (_, Some(value)) => self.spelled(value),
-            (Kind::Bitmask { mask }, None) => format!("Bits of 0x{mask:x}"),
-            (Kind::Integer64 { .. }, None) => "A 64-bit number".to_owned(),
-            (Kind::Text { max_chars }, None) => format!("A text of up to {max_chars} characters"),
-            (Kind::Table { sizes }, None) if sizes.as_slice() == [1] => "A table of one number".to_owned(),
-            (Kind::Table { sizes }, None) => {
+            (ControlKind::Bitmask { mask }, None) => format!("Bits of 0x{mask:x}"),
+            (ControlKind::Integer64 { .. }, None) => "A 64-bit number".to_owned(),
+            (ControlKind::Text { max_chars }, None) => format!("A text of up to {max_chars} characters"),
+            (ControlKind::Table { sizes }, None) if sizes.as_slice() == [1] => "A table of one number".to_owned(),
+            (ControlKind::Table { sizes }, None) => {
                 let sizes = sizes.iter().map(u32::to_string).collect::<Vec<_>>().join(" × ");
                 format!("A table of {sizes} numbers")
             }
-            (Kind::Other, None) => "Not a simple value".to_owned(),
+            (ControlKind::Other, None) => "Not a simple value".to_owned(),
             (_, None) => "Not told by the camera".to_owned(),
         }
     }
@@ -224,13 +228,13 @@ pub fn differences(before: &[Control], after: &[Control]) -> Vec<Control> {
     after.iter().filter(|control| !before.contains(control)).cloned().collect()
 }
 
-impl ControlNews {
+impl ControlsUpdate {
     /// So many go into one message between two processes, whatever texts they have.
     const PIECE: usize = 4;
 
-    /// The same news in pieces; none when there is nothing to tell.
+    /// An update in pieces; none when there is nothing to tell.
     #[must_use]
-    pub fn in_pieces(cause: Cause, changed: &[Control], refused: Vec<Refusal>) -> Vec<Self> {
+    pub fn in_pieces(cause: UpdateCause, changed: &[Control], refused: Vec<Refusal>) -> Vec<Self> {
         let mut pieces: Vec<_> = changed
             .chunks(Self::PIECE)
             .map(|chunk| Self { cause, changed: chunk.to_vec(), is_last: false, refused: Vec::new() })
@@ -250,7 +254,7 @@ impl ControlNews {
 mod tests {
     use super::*;
 
-    fn control(kind: Kind) -> Control {
+    fn control(kind: ControlKind) -> Control {
         let name = "X".to_owned();
         Control { id: 1, name, kind, value: Some(5), default: 0, held: None, is_read_only: false, is_volatile: false }
     }
@@ -258,7 +262,7 @@ mod tests {
     #[track_caller]
     fn check_fit(range: (i64, i64, i64), wanted: i64, expected: i64) {
         let (min, max, step) = range;
-        assert_eq!(control(Kind::Integer { min, max, step }).fit(wanted), expected, "{wanted} in {range:?}");
+        assert_eq!(control(ControlKind::Integer { min, max, step }).fit(wanted), expected, "{wanted} in {range:?}");
     }
 
     #[test]
@@ -272,27 +276,27 @@ mod tests {
         check_fit((3, 3, 1), 9, 3);
         check_fit((i64::MIN, i64::MAX, 1), 7, 7);
         check_fit((i64::MIN, i64::MAX, i64::MAX), i64::MAX, i64::MAX - 1);
-        assert_eq!(control(Kind::Boolean).fit(77), 1);
+        assert_eq!(control(ControlKind::Boolean).fit(77), 1);
         let items = vec![MenuItem { value: 2, name: "two".into() }];
-        assert_eq!(control(Kind::Menu { items: items.clone() }).fit(2), 2);
-        assert_eq!(control(Kind::Menu { items }).fit(3), 5);
+        assert_eq!(control(ControlKind::Menu { items: items.clone() }).fit(2), 2);
+        assert_eq!(control(ControlKind::Menu { items }).fit(3), 5);
     }
 
     #[test]
     fn values_are_spelled_in_their_unit() {
-        let range = || Kind::Integer { min: 0, max: 5_000, step: 1 };
+        let range = || ControlKind::Integer { min: 0, max: 5_000, step: 1 };
         let spelled = |id, kind, value| Control { id, ..control(kind) }.spelled(value);
         assert_eq!(spelled(EXPOSURE_TIME, range(), 157), "15.7 ms");
         assert_eq!(spelled(WHITE_BALANCE, range(), 4_600), "4600 K");
         assert_eq!(spelled(BRIGHTNESS, range(), -3), "-3");
-        assert_eq!(spelled(1, Kind::Boolean, 1), "on");
+        assert_eq!(spelled(1, ControlKind::Boolean, 1), "on");
         let items = vec![MenuItem { value: 2, name: "60 Hz".into() }];
-        assert_eq!(spelled(POWER_LINE_FREQUENCY, Kind::Menu { items: items.clone() }, 2), "60 Hz");
-        assert_eq!(spelled(POWER_LINE_FREQUENCY, Kind::Menu { items }, 7), "7");
+        assert_eq!(spelled(POWER_LINE_FREQUENCY, ControlKind::Menu { items: items.clone() }, 2), "60 Hz");
+        assert_eq!(spelled(POWER_LINE_FREQUENCY, ControlKind::Menu { items }, 7), "7");
     }
 
     #[track_caller]
-    fn check_words(kind: Kind, value: Option<i64>, expected: &str) {
+    fn check_words(kind: ControlKind, value: Option<i64>, expected: &str) {
         let control = Control { value, ..control(kind) };
         assert_eq!(control.in_words(), expected);
         assert!(!control.can_be_set());
@@ -300,15 +304,15 @@ mod tests {
 
     #[test]
     fn what_this_program_does_not_set_is_described() {
-        check_words(Kind::Bitmask { mask: 0x8000_2000 }, Some(0x8000_2000), "Bits 0x80002000");
-        check_words(Kind::Bitmask { mask: 7 }, None, "Bits of 0x7");
-        check_words(Kind::Integer64 { min: 0, max: i64::MAX, step: 1 }, None, "A 64-bit number");
-        check_words(Kind::Text { max_chars: 32 }, None, "A text of up to 32 characters");
-        check_words(Kind::Table { sizes: vec![8, 16] }, None, "A table of 8 × 16 numbers");
-        check_words(Kind::Table { sizes: vec![1] }, None, "A table of one number");
-        check_words(Kind::Other, None, "Not a simple value");
+        check_words(ControlKind::Bitmask { mask: 0x8000_2000 }, Some(0x8000_2000), "Bits 0x80002000");
+        check_words(ControlKind::Bitmask { mask: 7 }, None, "Bits of 0x7");
+        check_words(ControlKind::Integer64 { min: 0, max: i64::MAX, step: 1 }, None, "A 64-bit number");
+        check_words(ControlKind::Text { max_chars: 32 }, None, "A text of up to 32 characters");
+        check_words(ControlKind::Table { sizes: vec![8, 16] }, None, "A table of 8 × 16 numbers");
+        check_words(ControlKind::Table { sizes: vec![1] }, None, "A table of one number");
+        check_words(ControlKind::Other, None, "Not a simple value");
         let reported = |id, value| {
-            let control = Control { id, value, is_read_only: true, ..control(Kind::Boolean) };
+            let control = Control { id, value, is_read_only: true, ..control(ControlKind::Boolean) };
             assert!(!control.can_be_set());
             control.in_words()
         };
@@ -318,14 +322,14 @@ mod tests {
     }
 
     #[test]
-    fn news_come_in_pieces_of_which_the_last_says_so() {
-        let list = vec![control(Kind::Boolean); 9];
-        let pieces = ControlNews::in_pieces(Cause::Listed, &list, Vec::new());
+    fn an_update_comes_in_pieces_of_which_the_last_says_so() {
+        let list = vec![control(ControlKind::Boolean); 9];
+        let pieces = ControlsUpdate::in_pieces(UpdateCause::Listed, &list, Vec::new());
         assert_eq!(pieces.iter().map(|piece| piece.changed.len()).collect::<Vec<_>>(), [4, 4, 1]);
         assert_eq!(pieces.iter().map(|piece| piece.is_last).collect::<Vec<_>>(), [false, false, true]);
-        assert!(ControlNews::in_pieces(Cause::Foreign, &[], Vec::new()).is_empty());
+        assert!(ControlsUpdate::in_pieces(UpdateCause::Foreign, &[], Vec::new()).is_empty());
         let refused = vec![Refusal { id: 1, why: "no".into() }];
-        let pieces = ControlNews::in_pieces(Cause::Set, &[], refused.clone());
+        let pieces = ControlsUpdate::in_pieces(UpdateCause::Set, &[], refused.clone());
         assert_eq!((pieces.len(), &pieces[0].refused), (1, &refused));
     }
 }

@@ -4,7 +4,7 @@
 //! Nothing here opens a stream. What a system knows is in one file for each: the rest of the program never asks which
 //! system it runs on.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -16,17 +16,19 @@ use crate::fault::{Fault, FaultKind};
 
 pub mod apple;
 pub mod ask;
+pub mod availability;
 pub mod capabilities;
 pub mod choices;
 pub mod codes;
 pub mod consent;
 pub mod controls;
-pub mod glance;
 pub mod holders;
 pub mod kind;
 pub mod media_types;
 pub mod pnp;
+pub mod process;
 pub mod properties;
+pub mod shared_memory;
 pub mod surroundings;
 pub mod text;
 pub mod watch;
@@ -353,74 +355,9 @@ pub fn heat() -> Heat {
     system::heat()
 }
 
-// ---- processes of our own, and memory that they share
-
-/// What the names of the files behind shared memory begin with.
-const SHARED_FILE_PREFIX: &str = "camclinic-";
-
-/// A program of ours: beside this one; one folder up for programs that cargo puts into `deps` and `examples`.
-#[must_use]
-pub fn beside(name: &Path) -> PathBuf {
-    let name = name.with_extension(std::env::consts::EXE_EXTENSION);
-    let program = std::env::current_exe().unwrap_or_default();
-    let folder = program.parent().unwrap_or_else(|| Path::new(""));
-    let beside = folder.join(&name);
-    match folder.parent().map(|up| up.join(&name)) {
-        Some(up) if !beside.exists() && up.exists() => up,
-        _ => beside,
-    }
-}
-
-/// Readies a process of our own for its start: apart from the terminal, whose Ctrl-C is for us and not for it, and
-/// without a window.
-pub fn prepare(command: &mut std::process::Command) {
-    system::prepare(command);
-}
-
-/// Has this process killed when the one that started it ends, where the system can do that from inside.
-pub fn die_with_parent() {
-    system::die_with_parent();
-}
-
-/// Asks a process of our own to end, in the system's way, where it has one besides killing.
-pub fn terminate(pid: u32) {
-    system::terminate(pid);
-}
-
-/// Kills a process that was started after [`prepare`], and what it has started itself. It must not have been waited for: its
-/// number might be another's by then. Where there are no such groups, dropping the [`Leash`] does it.
-pub fn kill_group(pid: u32) {
-    system::kill_group(pid);
-}
-
-/// Ends this process on the spot, whatever its other threads do; nothing is flushed or freed.
-pub fn end_now() -> ! {
-    system::end_now();
-    std::process::abort()
-}
-
-/// The function of the kernel in which a process waits, where the system tells.
-#[must_use]
-pub fn kernel_function(pid: u32) -> Option<String> {
-    system::kernel_function(pid)
-}
-
-/// Ties a process of our own to this program from outside: it is killed when the leash is dropped, and when this program
-/// ends, however it ends. `None` where [`die_with_parent`] does that.
-pub use system::Leash;
-
 /// Reads and sets a device's controls beside whoever streams from it. Each call may block for as long as the device does not
 /// answer. Where the system has no such thing, opening fails.
 pub use system::ControlPort;
-
-/// A file in memory if the system has a folder for such, else among the temporary files, with its space reserved: writing
-/// to it cannot fail later. It is deleted when it is dropped, also when this program is killed where the system allows.
-///
-/// # Errors
-/// Nowhere is room, or nothing may be written.
-pub fn shared_file(n_bytes: u64) -> std::io::Result<tempfile::NamedTempFile> {
-    system::shared_file(n_bytes)
-}
 
 // ---- reset
 
@@ -527,7 +464,7 @@ fn unlisted(text: &str) -> Option<Device> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::{Control, EXPOSURE_TIME, Kind, PRIVACY};
+    use crate::control::{Control, ControlKind, EXPOSURE_TIME, PRIVACY};
 
     fn two() -> Vec<Device> {
         let device = |identity: &str, path: &str, index| Device {
@@ -581,7 +518,7 @@ mod tests {
     #[test]
     fn a_closed_shutter_is_noted_once() {
         let shutter = |id, value| {
-            let (name, kind) = ("Privacy".to_owned(), Kind::Boolean);
+            let (name, kind) = ("Privacy".to_owned(), ControlKind::Boolean);
             let shutter =
                 Control { id, name, kind, value, default: 0, held: None, is_read_only: true, is_volatile: true };
             Capabilities { controls: vec![shutter], ..Capabilities::default() }

@@ -16,7 +16,7 @@
 //!                │                          └─ Ladder, Health (pure)
 //!                │
 //!                │  pixels: lent slots of shared memory
-//!  ┄┄┄┄┄┄┄┄┄┄┄┄┄┄│┄ orders, reports, heartbeat: pipes ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄ end of the program ┄┄┄┄┄┄┄┄┄┄
+//!  ┄┄┄┄┄┄┄┄┄┄┄┄┄┄│┄ requests, events, heartbeat: pipes ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄ end of the program ┄┄┄┄┄┄┄┄┄┄
 //!                │
 //!  driver ──► Source, in a process of its own: camclinic-worker, one for each camera that is open
 //! ```
@@ -118,8 +118,8 @@
 //! | `list-devices` | asks the system which cameras there are | when the system has answered |
 //! | `await-port` | connects to the port of a network camera that is away, twice a second | when it answers, or is not waited for |
 //! | `resolve`, `connect` | ask the system for a name, and for a connection to one of its addresses | when the system has answered |
-//! | `hear-PID` | hears what a capture process reports; PID is its number | when that has ended |
-//! | `words-PID` | takes down what the libraries in it print, for the message about its end | when that has ended |
+//! | `events-PID` | reads the events of a capture process; PID is its number | when that has ended |
+//! | `stderr-PID` | keeps what the libraries in it print last, for the message about its end | when that has ended |
 //! | `reaper-PID` | waits for one that was killed and has not ended | when that has ended |
 //!
 //! In the capture process:
@@ -127,7 +127,7 @@
 //! | name | does | ends |
 //! |---|---|---|
 //! | `main` | calls the driver, and copies each picture into a free slot | with the process |
-//! | `orders` | hears the program; ends the process when the program has ended, whatever the driver does | with the process |
+//! | `requests` | reads the program's requests; ends the process when the program has ended, whatever the driver does | with the process |
 //! | `heartbeat` | tells that the process lives, four times a second | with the process |
 //! | `gateway` | keeps the session with a network camera alive, and ends it | with the source |
 //! | `gateway-stream` | passes its packets on to FFmpeg | with the stream |

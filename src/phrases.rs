@@ -1,6 +1,6 @@
 //! What is said to people, in their language.
 //!
-//! Judgements hold [`Said`]: a key and values. The words are data in `assets/phrases/`, one file for each language, so that
+//! Judgements hold [`Message`]: a key and values. The words are data in `assets/phrases/`, one file for each language, so that
 //! they can be translated without touching code. What a language lacks is said in English.
 //!
 //! Sentences are written so that they need no plural: “Klatek: {n}”, not “{n} klatki”.
@@ -13,60 +13,60 @@ use serde::{Deserialize, Serialize};
 
 use crate::settings::Settings;
 
-/// A sentence before it has words: what it says, and of what.
+/// A sentence before it is translated: its key in the phrase files, and the values that belong into it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Said {
+pub struct Message {
     /// `because.busy-linux`
     pub key: Cow<'static, str>,
     /// What stands in the words' `{places}`.
     #[serde(default)]
-    pub values: Vec<(Cow<'static, str>, Value)>,
+    pub values: Vec<(Cow<'static, str>, MessageValue)>,
 }
 
 /// What stands in one place of a sentence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Value {
+pub enum MessageValue {
     /// With so many places behind the decimal mark, which differs by language.
     Number { value: f64, decimals: u8 },
     /// Itself to be said in the language.
-    Said(Box<Said>),
+    Message(Box<Message>),
     /// A name, an address, another's words: the same in every language.
     Text(String),
 }
 
-impl From<&str> for Value {
+impl From<&str> for MessageValue {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())
     }
 }
 
-impl From<String> for Value {
+impl From<String> for MessageValue {
     fn from(text: String) -> Self {
         Self::Text(text)
     }
 }
 
-impl From<Said> for Value {
-    fn from(said: Said) -> Self {
-        Self::Said(Box::new(said))
+impl From<Message> for MessageValue {
+    fn from(message: Message) -> Self {
+        Self::Message(Box::new(message))
     }
 }
 
 /// Without decimals.
-impl From<f64> for Value {
+impl From<f64> for MessageValue {
     fn from(value: f64) -> Self {
         Self::Number { value, decimals: 0 }
     }
 }
 
-impl From<u32> for Value {
+impl From<u32> for MessageValue {
     fn from(value: u32) -> Self {
         f64::from(value).into()
     }
 }
 
-impl From<u64> for Value {
+impl From<u64> for MessageValue {
     fn from(value: u64) -> Self {
         (value as f64).into()
     }
@@ -74,18 +74,18 @@ impl From<u64> for Value {
 
 /// A number with so many decimals.
 #[must_use]
-pub fn number(value: f64, decimals: u8) -> Value {
-    Value::Number { value, decimals }
+pub fn number(value: f64, decimals: u8) -> MessageValue {
+    MessageValue::Number { value, decimals }
 }
 
-impl Said {
+impl Message {
     #[must_use]
     pub fn new(key: impl Into<Cow<'static, str>>) -> Self {
         Self { key: key.into(), values: Vec::new() }
     }
 
     #[must_use]
-    pub fn with(mut self, place: &'static str, value: impl Into<Value>) -> Self {
+    pub fn with(mut self, place: &'static str, value: impl Into<MessageValue>) -> Self {
         self.values.push((Cow::Borrowed(place), value.into()));
         self
     }
@@ -179,15 +179,15 @@ impl Language {
 
     /// The words of a sentence. A place without a value stays as it is written, as does a key without words.
     #[must_use]
-    pub fn say(self, said: &Said) -> String {
-        let words = self.table().get(&*said.key).or_else(|| Self::English.table().get(&*said.key));
-        let Some(mut rest) = words.map(String::as_str) else { return said.key.to_string() };
+    pub fn say(self, message: &Message) -> String {
+        let words = self.table().get(&*message.key).or_else(|| Self::English.table().get(&*message.key));
+        let Some(mut rest) = words.map(String::as_str) else { return message.key.to_string() };
         let mut text = String::with_capacity(rest.len());
         // In one pass: what a camera calls itself may look like a place.
         while let Some((before, behind)) = rest.split_once('{') {
             text.push_str(before);
             let place = behind.split_once('}').and_then(|(name, behind)| {
-                let (_, value) = said.values.iter().find(|(place, _)| *place == name)?;
+                let (_, value) = message.values.iter().find(|(place, _)| *place == name)?;
                 Some((self.value(value), behind))
             });
             if let Some((value, behind)) = place {
@@ -205,16 +205,16 @@ impl Language {
     /// One word or sentence without values.
     #[must_use]
     pub fn word(self, key: &'static str) -> String {
-        self.say(&Said::new(key))
+        self.say(&Message::new(key))
     }
 
     /// What stands in a place: numbers as the language writes them.
     #[must_use]
-    pub fn value(self, value: &Value) -> String {
+    pub fn value(self, value: &MessageValue) -> String {
         match value {
-            Value::Text(text) => text.clone(),
-            Value::Said(said) => self.say(said),
-            Value::Number { value, decimals } => {
+            MessageValue::Text(text) => text.clone(),
+            MessageValue::Message(message) => self.say(message),
+            MessageValue::Number { value, decimals } => {
                 let text = format!("{value:.*}", usize::from(*decimals));
                 if self.decimal_mark() == '.' { text } else { text.replace('.', &self.decimal_mark().to_string()) }
             }
@@ -248,17 +248,17 @@ mod tests {
     #[test]
     fn what_stands_in_a_place_is_not_looked_at() {
         #[track_caller]
-        fn check(said: &Said, language: Language, expected: &str) {
-            assert_eq!(language.say(said), expected);
+        fn check(message: &Message, language: Language, expected: &str) {
+            assert_eq!(language.say(message), expected);
         }
-        let overrun = || Said::new("why.overrun");
+        let overrun = || Message::new("why.overrun");
         check(&overrun().with("seconds", number(2.5, 1)), Language::English, "It did not end within 2.5 s.");
         check(&overrun().with("seconds", number(2.5, 1)), Language::Polish, "Nie skończyło się w ciągu 2,5 s.");
         check(&overrun().with("seconds", "{seconds}"), Language::English, "It did not end within {seconds} s.");
         check(&overrun().with("seconds", "{").with("x", "}"), Language::English, "It did not end within { s.");
         check(&overrun().with("second", 1.0), Language::English, "It did not end within {seconds} s.");
-        let nested = overrun().with("seconds", Said::new("outcome.good"));
+        let nested = overrun().with("seconds", Message::new("outcome.good"));
         check(&nested, Language::Polish, "Nie skończyło się w ciągu dobrze s.");
-        check(&Said::new("none.such").with("x", 1.0), Language::Polish, "none.such");
+        check(&Message::new("none.such").with("x", 1.0), Language::Polish, "none.such");
     }
 }

@@ -1,6 +1,6 @@
 //! What pictures show, as numbers: how bright, how noisy, how sharp, whether they move, whether something is missing.
 //!
-//! No judgement here: a [`Watcher`] takes the pictures of one camera one after the other, and [`Watcher::seen`] gives the
+//! No judgement here: a [`PictureSeries`] takes the pictures of one camera one after the other, and [`PictureSeries::stats`] gives the
 //! numbers of the last ten seconds. Pure: times come with the pictures. What a number means is decided by those who know the
 //! camera too; the formulas are those of the catalogue of failures, section 6.
 //!
@@ -17,14 +17,14 @@ use crate::frame::{Image, Size};
 mod colour;
 mod damage;
 mod focus;
-mod glance;
 mod grid;
 mod light;
+mod measurement;
 mod numbers;
 mod rhythm;
 
-use glance::Glance;
 use grid::Grid;
+use measurement::PictureMeasurement;
 
 /// What is older says nothing about how the picture is now.
 const WINDOW: Duration = Duration::from_secs(10);
@@ -33,19 +33,19 @@ const MAX_PICTURES: usize = 300;
 
 /// How the pictures come from the camera, which decides what it means that two of them are equal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Coding {
-    /// Each by itself: raw pixels, or one JPEG each. The noise of a sensor makes each of them new.
+pub enum FrameCoding {
+    /// Each by itself (raw pixels, one JPEG each): the noise of a sensor makes each of them new.
     #[default]
-    Whole,
-    /// By what has changed since the one before (H.264, H.265): a scene that stands still gives equal pictures.
-    Differences,
+    Intra,
+    /// Against the pictures before (H.264, H.265): a scene that stands still gives equal pictures.
+    Inter,
 }
 
 /// The numbers of a series of pictures. Those of light and colour are medians over its later half, as automatic exposure
 /// needs its time; brightness is luma after BT.601, 0 to 255; shares are 0 to 1.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Seen {
+pub struct PictureStats {
     pub n_pictures: u32,
     /// From the first picture to the last one.
     pub secs: f64,
@@ -55,25 +55,25 @@ pub struct Seen {
     pub is_coded_as_differences: bool,
     /// Every picture has one colour, in each of its pixels.
     pub is_uniform: bool,
-    pub luma: Luma,
-    pub noise: Noise,
+    pub luma: LumaStats,
+    pub noise: NoiseStats,
     /// How much brightness differs between the parts of the picture, beyond what noise explains: a covered lens below 1, a
     /// dark room above 1.5.
     pub structure: f64,
     /// Part of the picture that changes from one to the next.
     pub moving: f64,
-    pub same: Same,
+    pub same: EqualRun,
     /// Each picture comes twice: the true rate is half.
     pub is_doubled: bool,
     /// Rows that were never filled: zeros, read as YUV, are green.
-    pub green: Rows,
+    pub green: MissingRows,
     /// Rows at the bottom that show nothing but one block again and again, neither black nor white, in some of the pictures.
-    pub tail: Rows,
+    pub tail: MissingRows,
     /// Part of the pictures in which the rows from some row on belong to something else; `None` also where light blinks.
     pub torn: Option<f64>,
     pub bands: Option<Bands>,
     pub alternation: Option<Alternation>,
-    pub colour: Colour,
+    pub colour: ColourStats,
     /// Part of what moves that shows the teeth of two interlaced half-pictures.
     pub combed: f64,
     /// How much of all contrast around lies between two neighbours of a small picture, in its sharpest parts: a half where an
@@ -84,7 +84,7 @@ pub struct Seen {
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Luma {
+pub struct LumaStats {
     pub mean: f64,
     pub std: f64,
     pub p1: f64,
@@ -101,7 +101,7 @@ pub struct Luma {
 /// Standard deviations, robust against what moves and against edges.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Noise {
+pub struct NoiseStats {
     /// From one picture to the next; 0 where nine of ten pixels stay equal.
     pub temporal: Option<f64>,
     /// From row to row within a picture. Fine structure counts as well.
@@ -111,7 +111,7 @@ pub struct Noise {
 /// The longest stretch of pictures that are equal in each byte.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Same {
+pub struct EqualRun {
     /// The first one included; 0 if no two are equal.
     pub n: u32,
     pub secs: f64,
@@ -124,7 +124,7 @@ pub struct Same {
 /// Rows at the bottom that are no picture.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Rows {
+pub struct MissingRows {
     /// Part of the pictures that have them.
     pub pictures: f64,
     /// How much of the height they take there; 1 for the whole picture.
@@ -161,7 +161,7 @@ pub struct Alternation {
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Colour {
+pub struct ColourStats {
     /// Mean blue, green, red.
     pub bgr: [f64; 3],
     /// Mean of the largest difference between two channels of a pixel: below 2 it is grey.
@@ -195,16 +195,16 @@ pub struct Bars {
 
 /// Takes the pictures of one camera as they come.
 #[derive(Default)]
-pub struct Watcher {
-    coding: Coding,
+pub struct PictureSeries {
+    coding: FrameCoding,
     size: Option<Size>,
     before: Option<Grid>,
-    glances: VecDeque<Glance>,
+    measurements: VecDeque<PictureMeasurement>,
 }
 
-impl Watcher {
+impl PictureSeries {
     #[must_use]
-    pub fn new(coding: Coding) -> Self {
+    pub fn new(coding: FrameCoding) -> Self {
         Self { coding, ..Self::default() }
     }
 
@@ -214,19 +214,26 @@ impl Watcher {
             *self = Self { size: Some(image.size()), ..Self::new(self.coding) };
         }
         let grid = Grid::of(image);
-        self.glances.push_back(Glance::of(image, &grid, self.before.as_ref(), self.glances.back(), taken_at));
+        self.measurements.push_back(PictureMeasurement::of(
+            image,
+            &grid,
+            self.before.as_ref(),
+            self.measurements.back(),
+            taken_at,
+        ));
         self.before = Some(grid);
-        let is_old = |glance: &Glance| taken_at.saturating_duration_since(glance.taken_at) > WINDOW;
-        while self.glances.len() > MAX_PICTURES || self.glances.front().is_some_and(is_old) {
-            self.glances.pop_front();
+        let is_old =
+            |measurement: &PictureMeasurement| taken_at.saturating_duration_since(measurement.taken_at) > WINDOW;
+        while self.measurements.len() > MAX_PICTURES || self.measurements.front().is_some_and(is_old) {
+            self.measurements.pop_front();
         }
     }
 
     /// The numbers of the last ten seconds. All are 0 before the first picture.
     #[must_use]
-    pub fn seen(&self) -> Seen {
-        let glances: Vec<&Glance> = self.glances.iter().collect();
-        glance::seen(&glances, self.coding)
+    pub fn stats(&self) -> PictureStats {
+        let measurements: Vec<&PictureMeasurement> = self.measurements.iter().collect();
+        measurement::stats(&measurements, self.coding)
     }
 }
 
@@ -239,22 +246,22 @@ mod tests {
     use super::*;
 
     /// The pictures come at this rate, whatever rate they were made for.
-    fn seen_at(fps: f64, coding: Coding, images: impl Iterator<Item = Image>) -> Seen {
-        let mut watcher = Watcher::new(coding);
+    fn seen_at(fps: f64, coding: FrameCoding, images: impl Iterator<Item = Image>) -> PictureStats {
+        let mut series = PictureSeries::new(coding);
         let began = Instant::now();
         for (n, image) in (0_u32..).zip(images) {
-            watcher.add(&image, began + Duration::from_secs_f64(f64::from(n) / fps));
+            series.add(&image, began + Duration::from_secs_f64(f64::from(n) / fps));
         }
-        watcher.seen()
+        series.stats()
     }
 
-    fn seen(line: &str, n: usize) -> Seen {
-        let mut watcher = Watcher::new(Coding::Whole);
+    fn seen(line: &str, n: usize) -> PictureStats {
+        let mut series = PictureSeries::new(FrameCoding::Intra);
         let began = Instant::now();
         for (due, image) in pictures(line).take(n) {
-            watcher.add(&image, began + due);
+            series.add(&image, began + due);
         }
-        watcher.seen()
+        series.stats()
     }
 
     /// Of three bytes for each pixel, told by its place.
@@ -288,7 +295,7 @@ mod tests {
         check("noise where a part moves", card.noise.temporal.unwrap(), 0.0..=0.0);
         check("moving", card.moving, 0.005..=0.05);
         assert_eq!(seen("320x240", 1).noise.temporal, None, "one picture has no change");
-        assert_eq!(Watcher::new(Coding::Whole).seen(), Seen::default());
+        assert_eq!(PictureSeries::new(FrameCoding::Intra).stats(), PictureStats::default());
     }
 
     #[test]
@@ -298,7 +305,7 @@ mod tests {
         check("seconds", same.secs, 0.96..=0.98);
         let again = seen("320x240,frozen@200ms+500ms", 60).same;
         assert!(!again.lasts && again.n == 15, "{again:?}");
-        assert_eq!(seen("320x240,pattern=still,format=mjpeg", 60).same, Same::default());
+        assert_eq!(seen("320x240,pattern=still,format=mjpeg", 60).same, EqualRun::default());
         let doubled = seen("320x240,doubled", 30);
         assert!(doubled.is_doubled && doubled.same.n == 2, "{doubled:?}");
         assert!(!seen("320x240,frozen", 30).is_doubled && !seen("320x240", 30).is_doubled);
@@ -307,18 +314,19 @@ mod tests {
     #[test]
     fn what_is_old_is_forgotten() {
         let images = |line: &'static str, n| pictures(line).take(n).map(|(_, image)| image);
-        let seen = seen_at(2.0, Coding::Differences, images("160x120,black", 30).chain(images("160x120", 25)));
+        let seen = seen_at(2.0, FrameCoding::Inter, images("160x120,black", 30).chain(images("160x120", 25)));
         assert!(seen.n_pictures <= 21 && !seen.is_uniform && seen.is_coded_as_differences, "{seen:?}");
         check("seconds", seen.secs, 9.0..=10.0);
         // Another size is another series.
-        let seen = seen_at(30.0, Coding::Whole, images("160x120", 20).chain(images("64x48", 3)));
+        let seen = seen_at(30.0, FrameCoding::Intra, images("160x120", 20).chain(images("64x48", 3)));
         assert_eq!(seen.n_pictures, 3);
     }
 
     #[test]
     fn seldom_pictures_show_no_rhythm() {
         for (fps, expected) in [(2.0, false), (10.0, true), (120.0, true)] {
-            let seen = seen_at(fps, Coding::Whole, pictures("160x120,flicker=50").take(16).map(|(_, image)| image));
+            let seen =
+                seen_at(fps, FrameCoding::Intra, pictures("160x120,flicker=50").take(16).map(|(_, image)| image));
             let has = [seen.rate.is_some(), seen.torn.is_some(), seen.alternation.is_some(), seen.bands.is_some()];
             assert_eq!(has, [expected; 4], "{fps}");
         }
@@ -362,7 +370,7 @@ mod tests {
             let images = (0..40).map(|n| drawn(320, 240, bar(n)));
             check(
                 "a bar that moves",
-                seen_at(30.0, Coding::Whole, images).torn.unwrap(),
+                seen_at(30.0, FrameCoding::Intra, images).torn.unwrap(),
                 0.0..=if rows > 12 { 1.0 } else { 0.1 },
             );
         }
@@ -373,18 +381,19 @@ mod tests {
         let green_below = |row: u32, n: u32| {
             drawn(320, 240, move |x, y| if y >= row { [0, 154, 0] } else { [x as u8, y as u8, n as u8] })
         };
-        let seen = seen_at(30.0, Coding::Whole, (0..10).map(|n| green_below(if n % 2 == 0 { 168 } else { 240 }, n)));
+        let seen =
+            seen_at(30.0, FrameCoding::Intra, (0..10).map(|n| green_below(if n % 2 == 0 { 168 } else { 240 }, n)));
         check("height", seen.green.height, 0.299..=0.301);
         check("pictures", seen.green.pictures, 0.5..=0.5);
         check("tail", seen.tail.height, 0.299..=0.301);
         let lawn = seen_at(
             30.0,
-            Coding::Whole,
+            FrameCoding::Intra,
             (0..10).map(|n| drawn(320, 240, move |x, y| [20, 140 + ((x + y + n) % 30) as u8, 10])),
         );
         assert_eq!((lawn.green, lawn.tail), Default::default());
         // The paper of a chart is one colour at the bottom, in every picture.
-        assert_eq!(self::seen("320x240,pattern=chart", 10).tail, Rows::default());
+        assert_eq!(self::seen("320x240,pattern=chart", 10).tail, MissingRows::default());
         let bars = self::seen("320x240,letterbox", 10).bars;
         check("bar", bars.top.min(bars.bottom), 0.12..=0.13);
         assert_eq!(self::seen("320x240,pattern=night", 10).bars, Bars::default());
@@ -405,7 +414,7 @@ mod tests {
             let at = |factor: f64| (128.0 + factor * f64::from(luma)).clamp(0.0, 255.0) as u8;
             [at(2.0), at(-1.2), at(1.6)]
         });
-        let colour = seen_at(30.0, Coding::Whole, std::iter::repeat_n(misread, 3)).colour;
+        let colour = seen_at(30.0, FrameCoding::Intra, std::iter::repeat_n(misread, 3)).colour;
         check("correlation", colour.chroma_correlation, 0.9..=1.0);
         check("correlation", plain.chroma_correlation, -1.0..=0.5);
     }
@@ -440,7 +449,7 @@ mod tests {
     fn no_size_is_too_small_or_too_odd() {
         for (width, height) in [(1, 1), (2, 500), (500, 2), (7, 5), (33, 100), (321, 241), (16_384, 2)] {
             let images = (0..20).map(|n| drawn(width, height, move |x, y| [(x * 7 + n) as u8, (y * 5) as u8, n as u8]));
-            let seen = seen_at(30.0, Coding::Whole, images);
+            let seen = seen_at(30.0, FrameCoding::Intra, images);
             assert!(seen.luma.mean.is_finite() && seen.structure.is_finite() && seen.n_pictures == 20, "{seen:?}");
         }
     }

@@ -12,68 +12,41 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 
 use crate::backend::Backend;
-use crate::control::{ControlNews, Setting};
+use crate::control::{ControlSetting, ControlsUpdate};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::Image;
-use crate::settings::secs;
-use crate::source::{Grabbed, OpenRequest, Picture, Source};
+use crate::source::reader::{
+    self, BeforeRead, CLOSE_DEADLINE, Consumer, EndReading, ReadResult, Resume, stall_deadline,
+};
+use crate::source::{OpenRequest, Picture, Source};
 use crate::status::Got;
 
 pub mod measure;
 
 /// Sources that see to their deadlines themselves, isolated ones among them, shall do so first.
 const GRACE: Duration = Duration::from_millis(1_500);
-/// As long as the last try of the engine: Media Foundation opens in 4 to 20 s on many machines.
-const MSMF_OPEN_FACTOR: f64 = 5.0;
-/// A stall is at least this many frame periods.
-const STALL_PERIODS: f64 = 5.0;
-/// Warm-up ends after this time, whatever the number of frames.
-const LONGEST_WARM_UP: Duration = Duration::from_secs(1);
-/// How long an open device may take to close. Then it is left to the end of the program.
-const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
-
 /// What comes of reading.
 #[derive(Debug)]
-pub enum News {
+pub enum ProbeEvent {
     Opened {
         got: Got,
         backend: Backend,
     },
-    /// A frame, or why there is none; with a fault that ends the stream, [`News::Ended`] follows.
-    Frame(Box<Taken>),
+    /// A frame, or why there is none; with a fault that ends the stream, [`ProbeEvent::Ended`] follows.
+    Frame(Box<ReadResult<Image>>),
     /// Thrown away undecoded, while exposure settles.
     WarmedUp,
     /// What the device tells of its controls.
-    Controls(ControlNews),
+    Controls(ControlsUpdate),
     /// Nothing more will come: it cannot be opened, has broken off, or a call does not come back.
     Ended(Fault),
-}
-
-/// One call for a frame, as it ended.
-#[derive(Debug)]
-pub struct Taken {
-    pub asked_at: Instant,
-    /// Before it was decoded.
-    pub grabbed_at: Instant,
-    /// With the picture decoded.
-    pub ended_at: Instant,
-    pub grabbed: Option<Grabbed>,
-    pub image: Result<Image, Fault>,
-    /// Where the device has come to deliver something else.
-    pub changed: Option<Got>,
-}
-
-/// What the reading thread can be told to do between two frames.
-enum Order {
-    Set(Vec<Setting>),
-    Restart,
 }
 
 /// A source being read. Dropping it has the source closed, without waiting for that: see [`Probe::close`].
 pub struct Probe {
     request: OpenRequest,
-    news: Receiver<News>,
-    orders: Sender<Order>,
+    events: Receiver<ProbeEvent>,
+    wanted: Sender<BeforeRead>,
     stop: Arc<AtomicBool>,
     /// Dropped to end the waiting of a source that can be told.
     alive: Option<Sender<()>>,
@@ -92,27 +65,26 @@ impl Probe {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn start(mut request: OpenRequest, n_warm_up: u32) -> Result<Self, String> {
-        if matches!(request.backend(), Ok(Backend::Msmf)) {
-            request.open_deadline = request.open_deadline.mul_f64(MSMF_OPEN_FACTOR);
-        }
-        let (sender, news) = bounded(2);
-        let (orders, wanted) = bounded(4);
+    pub fn start(request: OpenRequest, n_warm_up: u32) -> Result<Self, String> {
+        // There is no second try here: it gets the time of one.
+        let request = request.for_attempt(1);
+        let (sender, events) = bounded(2);
+        let (wanted, orders) = bounded(4);
         let (alive, cancel) = bounded(0);
         let stop = Arc::new(AtomicBool::new(false));
         let opening = OpenRequest { cancel, ..request.clone() };
-        let stopped = Arc::clone(&stop);
+        let thread = ProbeThread { stop: Arc::clone(&stop), wanted: orders, events: sender, end: None };
         thread::Builder::new()
             .name("capture-test".to_owned())
-            .spawn(move || read(&opening, n_warm_up, &stopped, &wanted, &sender))
+            .spawn(move || thread.run(&opening, n_warm_up))
             .map_err(|error| format!("The system gives no thread: {error}"))?;
         let began = Instant::now();
         let deadline = began + request.patience() + GRACE;
         Ok(Self {
             fps: request.asked.fps,
             request,
-            news,
-            orders,
+            events,
+            wanted,
             stop,
             alive: Some(alive),
             began,
@@ -134,15 +106,15 @@ impl Probe {
         !self.request.is_isolated(backend)
     }
 
-    /// What comes next, if it comes until then. `None` after [`News::Ended`] as well.
-    pub fn next(&mut self, until: Instant) -> Option<News> {
+    /// What comes next, if it comes until then. `None` after [`ProbeEvent::Ended`] as well.
+    pub fn next(&mut self, until: Instant) -> Option<ProbeEvent> {
         while !self.has_ended {
-            match self.news.recv_deadline(self.deadline.min(until)) {
-                Ok(news) => {
-                    let news = self.take(news, Instant::now());
+            match self.events.recv_deadline(self.deadline.min(until)) {
+                Ok(event) => {
+                    let event = self.take(event, Instant::now());
                     self.deadline = Instant::now() + self.frame_patience();
-                    if let Some(news) = news {
-                        return Some(news);
+                    if event.is_some() {
+                        return event;
                     }
                 }
                 Err(RecvTimeoutError::Timeout) if Instant::now() < self.deadline => return None,
@@ -157,47 +129,45 @@ impl Probe {
         None
     }
 
-    fn end(&mut self, fault: Fault) -> News {
+    fn end(&mut self, fault: Fault) -> ProbeEvent {
         self.has_ended = true;
-        News::Ended(fault)
+        ProbeEvent::Ended(fault)
     }
 
-    fn take(&mut self, news: News, now: Instant) -> Option<News> {
-        match &news {
-            News::Opened { got, .. } => {
+    fn take(&mut self, event: ProbeEvent, now: Instant) -> Option<ProbeEvent> {
+        match &event {
+            ProbeEvent::Opened { got, .. } => {
                 self.opened_at = Some(now);
                 self.fps = got.fps.or(self.fps);
             }
-            News::WarmedUp => self.has_seen_frame = true,
-            News::Ended(_) => self.has_ended = true,
-            News::Controls(_) | News::Frame(_) => {}
+            ProbeEvent::WarmedUp => self.has_seen_frame = true,
+            ProbeEvent::Ended(_) => self.has_ended = true,
+            ProbeEvent::Controls(_) | ProbeEvent::Frame(_) => {}
         }
-        let News::Frame(mut taken) = news else { return Some(news) };
-        if let Some(changed) = &taken.changed {
+        let ProbeEvent::Frame(mut read) = event else { return Some(event) };
+        if let Some(changed) = &read.changed {
             self.fps = changed.fps.or(self.fps);
         }
-        self.has_seen_frame |= taken.grabbed.is_some();
-        if let Err(fault) = &taken.image
+        self.has_seen_frame |= read.grabbed.is_some();
+        if let Err(fault) = &read.picture
             && !self.has_seen_frame
             && !fault.ends_stream()
         {
             // A camera may take longer for its first frame than for any other.
-            if taken.ended_at < self.opened_at.unwrap_or(self.began) + self.request.first_frame_deadline {
+            if read.ended_at < self.opened_at.unwrap_or(self.began) + self.request.first_frame_deadline {
                 return None;
             }
             let waited = self.request.first_frame_deadline.as_secs_f64();
             let message = format!("no first frame within {waited:.1} s: {}", self.request.spec);
-            taken.image = Err(Fault::new(FaultKind::NoFirstFrame, message));
+            read.picture = Err(Fault::new(FaultKind::NoFirstFrame, message));
         }
-        Some(News::Frame(taken))
+        Some(ProbeEvent::Frame(read))
     }
 
     /// How long the next frame is waited for.
     #[must_use]
     pub fn frame_patience(&self) -> Duration {
-        let fps = self.fps.filter(|fps| *fps > 0.0);
-        let periods = secs(fps.map_or(0.0, |fps| STALL_PERIODS / fps));
-        let patience = self.request.frame_deadline.max(periods);
+        let patience = stall_deadline(self.request.frame_deadline, self.fps);
         if self.has_seen_frame { patience + GRACE } else { patience.max(self.request.first_frame_deadline) + GRACE }
     }
 
@@ -214,14 +184,14 @@ impl Probe {
         Fault::new(FaultKind::Hung, message)
     }
 
-    /// Has controls set before the next frame. What came of it is told by [`News::Controls`].
-    pub fn set_controls(&self, wanted: Vec<Setting>) {
-        let _ = self.orders.try_send(Order::Set(wanted));
+    /// Has controls set before the next frame. What came of it is told by [`ProbeEvent::Controls`].
+    pub fn set_controls(&self, wanted: Vec<ControlSetting>) {
+        let _ = self.wanted.try_send(BeforeRead { controls: wanted, restart: false });
     }
 
     /// Has the stream stopped and started before the next frame.
     pub fn restart(&self) {
-        let _ = self.orders.try_send(Order::Restart);
+        let _ = self.wanted.try_send(BeforeRead { controls: Vec::new(), restart: true });
     }
 
     /// Has the source closed, and waits for that within reason: whether it has been.
@@ -231,8 +201,8 @@ impl Probe {
         self.alive = None;
         let deadline = Instant::now() + CLOSE_DEADLINE;
         // The thread has ended when nobody is left to send.
-        while self.news.recv_deadline(deadline).is_ok() {}
-        matches!(self.news.try_recv(), Err(TryRecvError::Disconnected))
+        while self.events.recv_deadline(deadline).is_ok() {}
+        matches!(self.events.try_recv(), Err(TryRecvError::Disconnected))
     }
 }
 
@@ -242,67 +212,83 @@ impl Drop for Probe {
     }
 }
 
-/// Reads until it is told to stop, or the stream has ended.
-fn read(request: &OpenRequest, mut n_warm_up: u32, stop: &AtomicBool, orders: &Receiver<Order>, news: &Sender<News>) {
-    let (backend, mut source) = match request.open() {
-        Ok(opened) => opened,
-        Err(fault) => {
-            let _ = news.send(News::Ended(fault));
-            return;
-        }
-    };
-    let mut got = source.got();
-    if news.send(News::Opened { got: got.clone(), backend }).is_err() {
-        return;
-    }
-    let mut first_at = None;
-    while !stop.load(Ordering::Relaxed) {
-        let asked_at = Instant::now();
-        let grab = obey(&mut *source, orders).and_then(|()| source.grab());
-        let grabbed_at = Instant::now();
-        let (grabbed, image) = match grab {
-            Ok(grabbed) => {
-                let first_at = *first_at.get_or_insert(grabbed.taken_at);
-                if n_warm_up > 0 && grabbed.taken_at.saturating_duration_since(first_at) < LONGEST_WARM_UP {
-                    n_warm_up -= 1;
-                    if news.send(News::WarmedUp).is_err() {
-                        return;
-                    }
-                    continue;
-                }
-                (Some(grabbed), source.retrieve().and_then(Picture::into_image))
+/// The reading thread.
+struct ProbeThread {
+    stop: Arc<AtomicBool>,
+    wanted: Receiver<BeforeRead>,
+    events: Sender<ProbeEvent>,
+    /// The fault of the last read, where it ends the stream.
+    end: Option<Fault>,
+}
+
+impl ProbeThread {
+    fn run(mut self, request: &OpenRequest, n_warm_up: u32) {
+        // Nobody may listen any more.
+        let _ = match request.open() {
+            Ok((backend, mut source)) => {
+                let opened = self.tell(ProbeEvent::Opened { got: source.got(), backend });
+                opened.and_then(|()| Err(reader::read(&mut *source, n_warm_up, &mut self)))
             }
-            Err(fault) => (None, Err(fault)),
+            Err(fault) => self.tell(ProbeEvent::Ended(fault)),
         };
-        let ended_at = Instant::now();
-        let changed = Some(source.got()).filter(|now_got| *now_got != got);
-        if let Some(changed) = &changed {
-            got = changed.clone();
-        }
-        let end = image.as_ref().err().filter(|fault| fault.ends_stream()).cloned();
-        if news.send(News::Frame(Box::new(Taken { asked_at, grabbed_at, ended_at, grabbed, image, changed }))).is_err()
-        {
-            return;
-        }
-        if let Some(end) = end {
-            let _ = news.send(News::Ended(end));
-            return;
-        }
-        while let Some(told) = source.controls() {
-            if news.send(News::Controls(told)).is_err() {
-                return;
-            }
-        }
+    }
+
+    fn tell(&self, event: ProbeEvent) -> Result<(), EndReading> {
+        self.events.send(event).map_err(|_| EndReading)
     }
 }
 
-/// Does what was ordered since the frame before.
-fn obey(source: &mut dyn Source, orders: &Receiver<Order>) -> Result<(), Fault> {
-    while let Ok(order) = orders.try_recv() {
-        match order {
-            Order::Set(wanted) => source.set_controls(&wanted),
-            Order::Restart => source.restart()?,
+impl Consumer for ProbeThread {
+    type Picture = Image;
+
+    fn before_read(&mut self) -> Result<BeforeRead, EndReading> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(EndReading);
+        }
+        let mut before = BeforeRead::default();
+        for wanted in self.wanted.try_iter() {
+            before.controls.extend(wanted.controls);
+            before.restart |= wanted.restart;
+        }
+        Ok(before)
+    }
+
+    fn decode(&mut self, source: &mut dyn Source) -> Result<Result<Image, Fault>, EndReading> {
+        Ok(source.retrieve().and_then(Picture::into_image))
+    }
+
+    fn on_warmed_up(&mut self) -> Result<(), EndReading> {
+        self.tell(ProbeEvent::WarmedUp)
+    }
+
+    fn on_read(&mut self, read: ReadResult<Image>) -> Result<(), EndReading> {
+        self.end = read.picture.as_ref().err().filter(|fault| fault.ends_stream()).cloned();
+        self.tell(ProbeEvent::Frame(Box::new(read)))
+    }
+
+    fn on_controls(&mut self, news: ControlsUpdate) -> Result<(), EndReading> {
+        self.tell(ProbeEvent::Controls(news))
+    }
+
+    fn after_fault(&mut self) -> Result<Resume, EndReading> {
+        match self.end.take() {
+            Some(end) => self.tell(ProbeEvent::Ended(end)).and(Err(EndReading)),
+            None => Ok(Resume::ReadOn),
         }
     }
-    Ok(())
+
+    fn on_restarted(&mut self, result: Result<(), Fault>) -> Result<(), EndReading> {
+        let Err(fault) = result else { return Ok(()) };
+        let now = Instant::now();
+        self.end = Some(fault.clone()).filter(Fault::ends_stream);
+        let read = ReadResult {
+            asked_at: now,
+            grabbed_at: now,
+            ended_at: now,
+            grabbed: None,
+            picture: Err(fault),
+            changed: None,
+        };
+        self.tell(ProbeEvent::Frame(Box::new(read)))
+    }
 }

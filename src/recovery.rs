@@ -1,6 +1,6 @@
 //! Which step of recovery comes next, and when: pure functions of the faults so far and of `now`.
 //!
-//! What should not be in this file: clocks, threads, drivers. The supervisor in [`crate::camera`] carries out what is
+//! What should not be in this file: clocks, threads, drivers. The machine in [`crate::camera`] carries out what is
 //! decided here, and tells when a step begins and how it ends.
 //!
 //! | fault | way up the ladder |
@@ -121,7 +121,7 @@ struct Record {
 /// What good frames wipe out.
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
-struct Outage {
+struct FailureStreak {
     /// Damaged pictures among them.
     n_failures: u32,
     n_damaged: u32,
@@ -149,7 +149,7 @@ struct Outage {
 #[derive(Clone, Debug)]
 pub struct Ladder {
     settings: RecoverySettings,
-    outage: Outage,
+    streak: FailureStreak,
     backoff_step: usize,
     good_since: Option<Instant>,
     restart_failed_at: Option<Instant>,
@@ -174,7 +174,7 @@ impl Ladder {
     pub fn new(settings: RecoverySettings, seed: u64) -> Self {
         Self {
             settings,
-            outage: Outage::default(),
+            streak: FailureStreak::default(),
             backoff_step: 0,
             good_since: None,
             restart_failed_at: None,
@@ -192,18 +192,18 @@ impl Ladder {
 
     /// Uses other numbers from now on; where the camera stands is kept.
     pub fn set_settings(&mut self, settings: RecoverySettings) {
-        self.outage.needs_consent &= !settings.may_reset_device;
+        self.streak.needs_consent &= !settings.may_reset_device;
         self.settings = settings;
     }
 
     #[must_use]
     pub fn n_failures(&self) -> u32 {
-        self.outage.n_failures
+        self.streak.n_failures
     }
 
     #[must_use]
     pub fn n_attempts(&self) -> u32 {
-        self.outage.n_attempts
+        self.streak.n_attempts
     }
 
     /// How the device is to be opened the next time.
@@ -215,32 +215,38 @@ impl Ladder {
     /// Whether a reset of the device is the next step and waits for somebody's consent. Recovery goes on meanwhile.
     #[must_use]
     pub fn needs_consent(&self) -> bool {
-        self.outage.needs_consent
+        self.streak.needs_consent
     }
 
     /// The device is away or taken, and all that recovery does is to wait for it.
     #[must_use]
     pub fn waits_for(&self) -> Option<FaultClass> {
-        self.outage.waits_for
+        self.streak.waits_for
     }
 
     /// Whether everything that can be done from here has been tried often enough. Advice only: nothing is rebooted.
     #[must_use]
     pub fn should_reboot(&self) -> bool {
-        !matches!(self.outage.waits_for, Some(FaultClass::Plug | FaultClass::Network))
-            && self.outage.n_attempts >= self.settings.n_recovery_attempts
+        !matches!(self.streak.waits_for, Some(FaultClass::Plug | FaultClass::Network))
+            && self.streak.n_attempts >= self.settings.n_recovery_attempts
             && self.n_hard() >= self.settings.n_failures_before_reboot_advice
     }
 
     /// Failures since the last good frame that were more than a damaged picture.
     fn n_hard(&self) -> u32 {
-        self.outage.n_failures.saturating_sub(self.outage.n_damaged)
+        self.streak.n_failures.saturating_sub(self.streak.n_damaged)
     }
 
     /// Somebody has acted: what the program had given up on is worth another try.
     pub fn forgive(&mut self) {
         self.crashes.clear();
         self.is_reset_futile = false;
+    }
+
+    /// For another camera, with other jitter.
+    #[must_use]
+    pub fn of_another_camera(&mut self) -> Self {
+        Self::new(self.settings.clone(), self.rng.u64(..))
     }
 
     /// The camera is opened as if for the first time. What the rungs have done so far is kept to be read.
@@ -260,12 +266,12 @@ impl Ladder {
     /// The fault that is to be judged in place of this one: the fifth crash within a minute is no mere crash any more, and a
     /// name that has been known will be known again.
     pub fn escalate(&mut self, fault: Fault, now: Instant) -> Fault {
-        if fault.kind == FaultKind::Denied && self.outage.waits_for == Some(FaultClass::Plug) {
-            let since = *self.outage.denied_since.get_or_insert(now);
+        if fault.kind == FaultKind::Denied && self.streak.waits_for == Some(FaultClass::Plug) {
+            let since = *self.streak.denied_since.get_or_insert(now);
             let is_given_soon = now.saturating_duration_since(since) < UNTIL_GIVEN;
             return if is_given_soon { Fault { class: FaultClass::Plug, ..fault } } else { fault };
         }
-        self.outage.denied_since = None;
+        self.streak.denied_since = None;
         if fault.kind == FaultKind::NameUnknown && self.has_been_good {
             // The name was right: whoever knows it does not answer as he did.
             return Fault { class: FaultClass::Network, ..fault };
@@ -285,13 +291,13 @@ impl Ladder {
 
     /// The device is to be opened when others let go of it, whatever the settings say of recovery.
     pub fn wait_for_release(&mut self) {
-        self.outage.is_release_awaited = true;
-        self.outage.waits_for = Some(FaultClass::Busy);
+        self.streak.is_release_awaited = true;
+        self.streak.waits_for = Some(FaultClass::Busy);
     }
 
     /// The port of the camera was looked at and does not answer; it will be told when it does.
     pub fn wait_for_port(&mut self) {
-        self.outage.waits_for = Some(FaultClass::Network);
+        self.streak.waits_for = Some(FaultClass::Network);
     }
 
     /// The next step. Whatever rung was under way must have been told to have ended before.
@@ -299,27 +305,27 @@ impl Ladder {
         if fault.class == FaultClass::Quality && situation.stream != Stream::Gone {
             // Damaged pictures are no reason to be without any: the next one is read at once, for ever. Nor do they
             // end the time for which the stream has been good.
-            self.outage.n_failures = self.outage.n_failures.saturating_add(1);
-            self.outage.n_damaged = self.outage.n_damaged.saturating_add(1);
+            self.streak.n_failures = self.streak.n_failures.saturating_add(1);
+            self.streak.n_damaged = self.streak.n_damaged.saturating_add(1);
             return Plan::Do { rung: Rung::Retry, at: now };
         }
         let waits_for = Some(fault.class).filter(|_| is_waited_out(fault, situation));
-        if waits_for.is_none() || waits_for != self.outage.waits_for {
+        if waits_for.is_none() || waits_for != self.streak.waits_for {
             // To look once more for what is not there is no failure of the camera.
-            self.outage.n_failures = self.outage.n_failures.saturating_add(1);
-            self.outage.n_looks = 0;
+            self.streak.n_failures = self.streak.n_failures.saturating_add(1);
+            self.streak.n_looks = 0;
         }
         self.good_since = None;
-        self.outage.needs_consent = false;
-        self.outage.waits_for = None;
+        self.streak.needs_consent = false;
+        self.streak.waits_for = None;
         if fault.kind != FaultKind::SessionLimit {
-            self.outage.is_session_awaited = false;
+            self.streak.is_session_awaited = false;
         }
-        let is_awaited = self.outage.is_release_awaited && fault.class == FaultClass::Busy;
+        let is_awaited = self.streak.is_release_awaited && fault.class == FaultClass::Busy;
         if self.is_final(fault) || !(self.settings.automatic || is_awaited) {
             return Plan::GiveUp;
         }
-        self.outage.waits_for = waits_for;
+        self.streak.waits_for = waits_for;
         if fault.ends_stream() {
             return self.reconnect(fault, situation, now);
         }
@@ -358,21 +364,21 @@ impl Ladder {
     }
 
     fn may_restart(&self, now: Instant) -> bool {
-        !self.outage.is_restarted
+        !self.streak.is_restarted
             && self.restart_failed_at.is_none_or(|at| now.saturating_duration_since(at) >= BETWEEN_RESTARTS)
     }
 
     fn reconnect(&mut self, fault: &Fault, situation: Situation<'_>, now: Instant) -> Plan {
-        let pause = match self.outage.waits_for {
+        let pause = match self.streak.waits_for {
             Some(FaultClass::Plug) => self.jittered(LOOK_PERIOD),
             Some(_) if situation.is_watched => HELD_PAUSE,
             Some(_) => {
-                let step = self.outage.n_looks.min(BUSY_PAUSES_SECS.len() - 1);
+                let step = self.streak.n_looks.min(BUSY_PAUSES_SECS.len() - 1);
                 let least = Duration::from_secs(BUSY_PAUSES_SECS.get(step).copied().unwrap_or_default());
                 self.jittered(least).max(least)
             }
-            None if fault.kind == FaultKind::SessionLimit && !self.outage.is_session_awaited => {
-                self.outage.is_session_awaited = true;
+            None if fault.kind == FaultKind::SessionLimit && !self.streak.is_session_awaited => {
+                self.streak.is_session_awaited = true;
                 SESSION_PAUSE
             }
             None => {
@@ -380,7 +386,7 @@ impl Ladder {
                     if self.settings.may_reset_device {
                         return Plan::Do { rung: Rung::ResetDevice, at: now };
                     }
-                    self.outage.needs_consent = true;
+                    self.streak.needs_consent = true;
                 }
                 self.way = self.next_way(situation);
                 self.reconnect_pause()
@@ -393,7 +399,7 @@ impl Ladder {
         matches!(fault.class, FaultClass::Stalled | FaultClass::Hung)
             && situation.is_device
             && !self.is_reset_futile
-            && self.outage.n_attempts_since_reset >= self.settings.n_recovery_attempts
+            && self.streak.n_attempts_since_reset >= self.settings.n_recovery_attempts
             && self.reset_at.is_none_or(|at| now.saturating_duration_since(at) >= BETWEEN_RESETS)
     }
 
@@ -408,34 +414,34 @@ impl Ladder {
         let usual = if ways.contains(&self.good_way) { self.good_way } else { Way::AsAsked };
         ways.retain(|way| *way != usual);
         ways.splice(0..0, [usual; N_ATTEMPTS_AS_BEFORE]);
-        let n_done = usize::try_from(self.outage.n_attempts).unwrap_or_default();
+        let n_done = usize::try_from(self.streak.n_attempts).unwrap_or_default();
         ways.get(n_done % ways.len()).copied().unwrap_or_default()
     }
 
     /// A rung is carried out. Returns whether that is news: to look for an absent device once more is none.
     pub fn begin(&mut self, rung: Rung, now: Instant) -> bool {
-        let is_look = rung == Rung::Reinitialise && self.outage.waits_for.is_some();
+        let is_look = rung == Rung::Reinitialise && self.streak.waits_for.is_some();
         match rung {
             Rung::Retry | Rung::AdviseReboot => {}
-            Rung::RestartStream => self.outage.is_restarted = true,
-            Rung::Reinitialise if is_look => self.outage.n_looks += 1,
+            Rung::RestartStream => self.streak.is_restarted = true,
+            Rung::Reinitialise if is_look => self.streak.n_looks += 1,
             Rung::Reinitialise => {
-                self.outage.n_attempts = self.outage.n_attempts.saturating_add(1);
-                self.outage.n_attempts_since_reset = self.outage.n_attempts_since_reset.saturating_add(1);
-                if self.outage.n_attempts_since_rest >= self.settings.n_recovery_attempts {
-                    self.outage.n_attempts_since_rest = 0;
+                self.streak.n_attempts = self.streak.n_attempts.saturating_add(1);
+                self.streak.n_attempts_since_reset = self.streak.n_attempts_since_reset.saturating_add(1);
+                if self.streak.n_attempts_since_rest >= self.settings.n_recovery_attempts {
+                    self.streak.n_attempts_since_rest = 0;
                 }
-                self.outage.n_attempts_since_rest += 1;
+                self.streak.n_attempts_since_rest += 1;
                 self.backoff_step += 1;
             }
             Rung::ResetDevice => {
                 self.reset_at = Some(now);
-                self.outage.n_attempts_since_reset = 0;
-                self.outage.needs_consent = false;
+                self.streak.n_attempts_since_reset = 0;
+                self.streak.needs_consent = false;
             }
         }
         self.running = Some((rung, now));
-        let is_news = !is_look || self.outage.n_looks == 1;
+        let is_news = !is_look || self.streak.n_looks == 1;
         if is_news {
             self.record(rung).n_tries += 1;
         }
@@ -444,7 +450,7 @@ impl Ladder {
 
     /// Good frames have come.
     pub fn on_good_frame(&mut self, now: Instant) -> Option<Ended> {
-        self.outage = Outage::default();
+        self.streak = FailureStreak::default();
         self.has_been_good = true;
         self.good_way = self.way;
         let good_since = *self.good_since.get_or_insert(now);
@@ -461,8 +467,8 @@ impl Ladder {
     /// The rung that is under way, if there is one, did not help, and this is what failed next. Returns what is news: that
     /// an absent device is still absent is none.
     pub fn on_rung_failed(&mut self, fault: &Fault, now: Instant) -> Option<Ended> {
-        let is_look = matches!(self.running, Some((Rung::Reinitialise, _))) && self.outage.n_looks > 0;
-        if is_look && self.outage.waits_for == Some(fault.class) {
+        let is_look = matches!(self.running, Some((Rung::Reinitialise, _))) && self.streak.n_looks > 0;
+        if is_look && self.streak.waits_for == Some(fault.class) {
             self.running = None;
             return None;
         }
@@ -478,7 +484,7 @@ impl Ladder {
 
     /// The rung that is under way, if there is one, is left before its end is known.
     pub fn interrupt(&mut self, now: Instant) -> Option<Ended> {
-        self.outage.needs_consent = false;
+        self.streak.needs_consent = false;
         self.end(Outcome::Interrupted, String::new(), now)
     }
 
@@ -491,9 +497,9 @@ impl Ladder {
 
     /// Whether a reboot is to be advised that has not been advised in this outage.
     pub fn advise_reboot(&mut self) -> bool {
-        let is_news = self.should_reboot() && !self.outage.is_reboot_advised;
+        let is_news = self.should_reboot() && !self.streak.is_reboot_advised;
         if is_news {
-            self.outage.is_reboot_advised = true;
+            self.streak.is_reboot_advised = true;
             self.record(Rung::AdviseReboot).n_tries += 1;
         }
         is_news
@@ -536,7 +542,7 @@ impl Ladder {
     }
 
     fn reconnect_pause(&mut self) -> Duration {
-        if self.outage.n_attempts_since_rest >= self.settings.n_recovery_attempts {
+        if self.streak.n_attempts_since_rest >= self.settings.n_recovery_attempts {
             return self.jittered(secs(self.settings.cooldown_secs));
         }
         let step = self.backoff_step.min(BACKOFF_SECS.len() - 1);

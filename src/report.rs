@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::checkup::facts::{Facts, KernelLine};
 use crate::codec;
 use crate::frame::{Image, Size};
-use crate::phrases::{Language, Said};
+use crate::phrases::{Language, Message};
 
 mod archive;
 mod document;
@@ -203,15 +203,15 @@ const SNAPSHOT: &str = "snapshot.jpg";
 
 impl Cut {
     /// In sentences; empty when everything is there.
-    fn said(self) -> Vec<Said> {
+    fn said(self) -> Vec<Message> {
         let counted = [
             ("report.cut-log", self.n_log_lines),
             ("report.cut-history", self.n_samples),
             ("report.cut-kernel", self.n_kernel_lines),
         ];
         let mut said: Vec<_> =
-            counted.into_iter().filter(|(_, n)| *n > 0).map(|(key, n)| Said::new(key).with("n", n as f64)).collect();
-        said.extend(self.is_without_snapshot.then(|| Said::new("report.cut-snapshot")));
+            counted.into_iter().filter(|(_, n)| *n > 0).map(|(key, n)| Message::new(key).with("n", n as f64)).collect();
+        said.extend(self.is_without_snapshot.then(|| Message::new("report.cut-snapshot")));
         said
     }
 }

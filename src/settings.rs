@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 use crate::backend::Backend;
-use crate::control::Setting;
+use crate::control::ControlSetting;
 use crate::phrases::Language;
 use crate::status::Asked;
 
@@ -110,7 +110,7 @@ pub struct ShownCameras {
 }
 
 /// By number, from 1 to [`N_CONTROL_PRESETS`].
-pub type ControlPresets = BTreeMap<u8, Vec<Setting>>;
+pub type ControlPresets = BTreeMap<u8, Vec<ControlSetting>>;
 
 pub const N_CONTROL_PRESETS: u8 = 4;
 

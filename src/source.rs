@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, never};
 
 use crate::address::Address;
 use crate::backend::Backend;
-use crate::control::{ControlNews, Setting};
+use crate::control::{ControlSetting, ControlsUpdate};
 use crate::device::{self, Device};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Image, Size};
@@ -23,6 +23,7 @@ pub mod file;
 pub mod isolated;
 #[cfg(feature = "native")]
 mod native;
+pub mod reader;
 pub mod simulated;
 
 pub use isolated::StuckProcesses;
@@ -65,12 +66,12 @@ pub trait Source {
 
     /// What is new about the device's controls, one piece at a time. Never waits for the device. To be asked after each
     /// `grab`, so that a device is not asked for its controls before its first picture.
-    fn controls(&mut self) -> Option<ControlNews> {
+    fn controls(&mut self) -> Option<ControlsUpdate> {
         None
     }
 
     /// Has controls set. Never waits for the device, and never stops the stream: what came of it is told by `controls`.
-    fn set_controls(&mut self, _wanted: &[Setting]) {}
+    fn set_controls(&mut self, _wanted: &[ControlSetting]) {}
 }
 
 /// Decoded pixels, as [`Image`] lays them out: a picture of its own, or still the backend's memory, so that the pixels are
@@ -333,6 +334,18 @@ impl OpenRequest {
             cancel: never(),
             stuck: StuckProcesses::default(),
         }
+    }
+
+    /// For the first try of recovery (0) or a later one: a backend that is slow to open gets more time.
+    #[must_use]
+    pub fn for_attempt(self, n_attempts: u32) -> Self {
+        let [first, later] = reader::MSMF_OPEN_FACTORS;
+        let factor = match self.backend() {
+            Ok(Backend::Msmf) if n_attempts == 0 => first,
+            Ok(Backend::Msmf) => later,
+            _ => return self,
+        };
+        Self { open_deadline: self.open_deadline.mul_f64(factor), ..self }
     }
 
     /// The backend that `open` will use.

@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, bounded};
 use crate::address::Address;
 use crate::analyser::Analyser;
 use crate::camera::{Camera, Command, Wake};
-use crate::checkup::{Live, Request, coding_of};
+use crate::checkup::{CheckupRequest, Live, coding_of};
 use crate::control::DeviceControls;
 use crate::event::Level;
 use crate::frame::Frame;
@@ -21,7 +21,7 @@ use crate::health::History;
 use crate::latest::Reader;
 use crate::logging::EventLog;
 use crate::phrases::Language;
-use crate::picture::Seen;
+use crate::picture::PictureStats;
 use crate::records::{self, Past, Records};
 use crate::secrets::Passwords;
 use crate::settings::{self, CameraSettings, NetworkOptions, Settings, ShownCameras};
@@ -179,7 +179,7 @@ struct App {
     controls: Reader<DeviceControls>,
     /// Looks at the live picture; `None` where the system gives no thread.
     analyser: Option<Analyser>,
-    seen: Option<Reader<Seen>>,
+    seen: Option<Reader<PictureStats>>,
     log: EventLog,
     snapshots: Snapshots,
     background: Background,
@@ -283,7 +283,7 @@ impl App {
             status: camera.status(),
             history: camera.history(),
             controls: camera.controls(),
-            seen: analyser.as_ref().map(Analyser::seen),
+            seen: analyser.as_ref().map(Analyser::picture),
             analyser,
             camera,
             past: records.as_ref().map(Records::past),
@@ -485,9 +485,9 @@ impl App {
     }
 
     /// What is to be examined, as the camera would be opened now.
-    fn examination(&self, live: Option<Live>) -> Request {
+    fn examination(&self, live: Option<Live>) -> CheckupRequest {
         let settings = &self.window.settings;
-        Request {
+        CheckupRequest {
             spec: self.window.spec.clone(),
             settings: self.window.camera.clone(),
             trusted: settings.network.trusted_certificates.clone(),
@@ -543,7 +543,7 @@ impl App {
         // Before the switch, so that the new camera is opened as it shall be at once.
         self.commit_settings();
         self.analyser = Analyser::start(self.camera.frames(), coding_of(&spec)).ok();
-        self.seen = self.analyser.as_ref().map(Analyser::seen);
+        self.seen = self.analyser.as_ref().map(Analyser::picture);
         self.camera.send(Command::Switch(Box::new(spec)));
     }
 

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use camclinic::camera::Camera;
-use camclinic::checkup::{self, Checkup, Live, Request};
+use camclinic::checkup::{self, Checkup, CheckupRequest, Live};
 use camclinic::logging::EventLog;
 use camclinic::phrases::Language;
 use camclinic::settings::{CameraSettings, Isolation, TrustedCertificates};
@@ -21,8 +21,8 @@ use super::commands::{camclinic, check_usage, json, stderr, stdout};
 /// Cameras that are checked at the same time: most of the time they only wait.
 const AT_ONCE: usize = 4;
 
-pub fn request(source: &str) -> Request {
-    Request {
+pub fn request(source: &str) -> CheckupRequest {
+    CheckupRequest {
         spec: SourceSpec::parse(source).unwrap(),
         settings: CameraSettings::default(),
         trusted: TrustedCertificates::default(),
@@ -59,7 +59,7 @@ fn was_busy(checkup: &Checkup) -> bool {
 
 /// The names of what was found that can be a verdict, what explains most first.
 fn slugs(checkup: &Checkup) -> Vec<&'static str> {
-    let likely = checkup.findings.iter().filter(|finding| finding.opinion.confidence >= 0.5);
+    let likely = checkup.findings.iter().filter(|finding| finding.judgement.confidence >= 0.5);
     likely.map(|finding| finding.entry.slug).collect()
 }
 
@@ -117,7 +117,7 @@ fn every_simulated_fault_has_its_verdict() {
         let place = found.iter().position(|slug| is_right(&slug));
         n_first += usize::from(place == Some(0));
         n_in_three += usize::from(place.is_some_and(|place| place < 3));
-        let sure = checkup.verdict().map_or(0.0, |verdict| verdict.opinion.confidence);
+        let sure = checkup.verdict().map_or(0.0, |verdict| verdict.judgement.confidence);
         let first = found.first().copied().unwrap_or("-");
         let mark = if place == Some(0) { ' ' } else { '!' };
         let took = checkup.took.as_secs_f64();
@@ -178,7 +178,7 @@ fn live(source: &str) -> (Camera, Arc<Status>) {
 
 fn check_up_live(camera: &Camera, source: &str) -> Checkup {
     let live = Live { frames: camera.frames(), status: camera.status(), controls: camera.controls() };
-    let request = Request { live: Some(live), with_experiments: true, ..request(source) };
+    let request = CheckupRequest { live: Some(live), with_experiments: true, ..request(source) };
     checkup::run(&request, &never(), &mut |_| {})
 }
 
@@ -231,7 +231,7 @@ fn what_has_helped_is_the_first_advice() {
     let checkup = checkup::run(&request, &never(), &mut |_| {});
     assert!(!checkup.facts.experiments.is_empty(), "{:?}", checkup.findings);
     let helped: Vec<_> = checkup.facts.experiments.iter().filter(|tried| tried.has_helped()).collect();
-    let fixes = &checkup.verdict().unwrap().opinion.fixes;
+    let fixes = &checkup.verdict().unwrap().judgement.fixes;
     let n_tried = fixes.iter().filter(|fix| fix.text.key.starts_with("fix.tried.")).count();
     assert_eq!(n_tried, helped.len(), "{fixes:?}");
 }

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use camclinic::camera::{Camera, Command};
-use camclinic::control::{self, Control, Setting};
+use camclinic::control::{self, Control, ControlSetting};
 use camclinic::event::Event;
 use camclinic::fault::FaultKind;
 use camclinic::frame::PixelFormat;
@@ -511,7 +511,7 @@ fn wait_control(bench: &Bench, id: u32, what: &str, wanted: impl Fn(&Control) ->
 #[track_caller]
 fn check_controls(isolation: Isolation) {
     let bench = Bench::with("sim:160x120@60,unplug@4s+1s", |settings| settings.isolation = isolation);
-    let set = |id, value| bench.camera.send(Command::SetControls(vec![Setting { id, value }]));
+    let set = |id, value| bench.camera.send(Command::SetControls(vec![ControlSetting { id, value }]));
     wait_control(&bench, control::BRIGHTNESS, "listed", |control| control.value == Some(0));
     let before = brightness_since(&bench, Instant::now());
     let n_openings = || bench.event_names().iter().filter(|name| *name == "open").count();

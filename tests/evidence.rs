@@ -8,11 +8,11 @@ use std::fs;
 use std::path::Path;
 
 use camclinic::checkup::entries::{self, CERTAIN, LIKELY};
-use camclinic::checkup::facts::{Facts, Opening, Presence, Source, SourceKind, Stream};
+use camclinic::checkup::facts::{Facts, OpeningFacts, PresenceFacts, SourceFacts, SourceKind, StreamFacts};
 use camclinic::checkup::verdict::{findings, verdict};
 use camclinic::device::System;
 use camclinic::fault::{Fault, FaultClass, FaultKind};
-use camclinic::phrases::{Language, Said, Value as Place};
+use camclinic::phrases::{Language, Message, MessageValue};
 use serde_json::Value;
 
 /// What a case is about, for who reads it.
@@ -74,7 +74,7 @@ fn each_case_has_its_verdict() {
         let got = verdict(&found);
         let row = |n: usize| {
             found.get(n).map_or_else(String::new, |finding| {
-                format!("{} {} {:.2}", finding.entry.id, finding.entry.slug, finding.opinion.confidence)
+                format!("{} {} {:.2}", finding.entry.id, finding.entry.slug, finding.judgement.confidence)
             })
         };
         println!("{:30} {:36} {}", case.name, row(0), row(1));
@@ -105,7 +105,7 @@ fn no_case_is_certain_of_two_things_that_keep_the_picture_away() {
     for case in cases() {
         let found = findings(&case.facts);
         let certain = found.iter().filter(|finding| {
-            finding.opinion.confidence >= CERTAIN && finding.entry.gravity == entries::Gravity::Critical
+            finding.judgement.confidence >= CERTAIN && finding.entry.severity == entries::Severity::Critical
         });
         let certain = certain.map(|finding| finding.entry.slug).collect::<Vec<_>>();
         assert!(certain.len() < 2, "{}: {certain:?}", case.name);
@@ -113,11 +113,11 @@ fn no_case_is_certain_of_two_things_that_keep_the_picture_away() {
 }
 
 /// The places of a sentence that stay empty, in what a judge says.
-fn empty_places(said: &Said) -> Vec<String> {
+fn empty_places(said: &Message) -> Vec<String> {
     let text = Language::English.say(said);
     let inner = said.values.iter().flat_map(|(_, value)| match value {
-        Place::Said(said) => empty_places(said),
-        Place::Number { .. } | Place::Text(_) => Vec::new(),
+        MessageValue::Message(said) => empty_places(said),
+        MessageValue::Number { .. } | MessageValue::Text(_) => Vec::new(),
     });
     let own = (text == said.key || text.contains('{')).then(|| format!("{}: {text}", said.key));
     inner.chain(own).collect()
@@ -128,13 +128,13 @@ fn all_that_is_said_has_words() {
     let mut wrong = BTreeSet::new();
     for case in cases() {
         for finding in findings(&case.facts) {
-            let opinion = &finding.opinion;
-            let fixes = opinion.fixes.iter().map(|fix| &fix.text);
-            let all = [&opinion.title, &opinion.because].into_iter().chain(&opinion.evidence).chain(fixes);
+            let judgement = &finding.judgement;
+            let fixes = judgement.fixes.iter().map(|fix| &fix.text);
+            let all = [&judgement.title, &judgement.because].into_iter().chain(&judgement.evidence).chain(fixes);
             wrong.extend(all.flat_map(empty_places));
-            assert!(!opinion.fixes.is_empty(), "{}: {} has no fix", case.name, finding.entry.slug);
+            assert!(!judgement.fixes.is_empty(), "{}: {} has no fix", case.name, finding.entry.slug);
             let title = format!("title.{}", finding.entry.slug);
-            assert!(opinion.title.key.starts_with(&title), "{} says {}", finding.entry.slug, opinion.title.key);
+            assert!(judgement.title.key.starts_with(&title), "{} says {}", finding.entry.slug, judgement.title.key);
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
@@ -190,12 +190,13 @@ fn whatever_keeps_the_picture_away_is_named() {
     for system in [System::Linux, System::Windows, System::Macos, System::Other] {
         for kind in [SourceKind::Device, SourceKind::Simulated, SourceKind::File, SourceKind::Network] {
             for fault in FaultKind::ALL.iter().filter(|fault| is_possible(**fault, kind)) {
-                let source = Source { kind, ..Source::default() };
+                let source = SourceFacts { kind, ..SourceFacts::default() };
                 let fault = Fault::new(*fault, "it fails");
-                let opening = Opening { fault: Some(fault.clone()), ..Opening::default() };
-                let stream = Stream { ended: Some(fault.clone()), n_good: 60, secs: 2.0, ..Stream::default() };
+                let opening = OpeningFacts { fault: Some(fault.clone()), ..OpeningFacts::default() };
+                let stream =
+                    StreamFacts { ended: Some(fault.clone()), n_good: 60, secs: 2.0, ..StreamFacts::default() };
                 let at_once = Facts { system, source: source.clone(), opening: Some(opening), ..Facts::default() };
-                let opening = Some(Opening { first_frame_ms: Some(300), ..Opening::default() });
+                let opening = Some(OpeningFacts { first_frame_ms: Some(300), ..OpeningFacts::default() });
                 let later = Facts { system, source, opening, stream: Some(stream), ..Facts::default() };
                 for (when, facts) in [("at once", at_once), ("later", later)] {
                     let found = findings(&facts);
@@ -221,14 +222,14 @@ fn what_is_normal_is_no_verdict() {
         |facts| facts.computer.get_or_insert_default().confinement = Some("docker".to_owned()),
         |facts| facts.computer.get_or_insert_default().resumed_secs_ago = Some(20.0),
         |facts| facts.access.get_or_insert_default().shields = vec!["Avast".to_owned()],
-        |facts| facts.presence.get_or_insert_with(Presence::default).n_replugs = Some(1),
+        |facts| facts.presence.get_or_insert_with(PresenceFacts::default).n_replugs = Some(1),
     ];
     for case in &good {
         for (n, odd) in oddities.iter().enumerate() {
             let mut facts = case.facts.clone();
             odd(&mut facts);
             let found = findings(&facts);
-            let best = found.first().map(|finding| (finding.entry.slug, finding.opinion.confidence));
+            let best = found.first().map(|finding| (finding.entry.slug, finding.judgement.confidence));
             assert!(best.is_none_or(|(_, confidence)| confidence < LIKELY), "{} with oddity {n}: {best:?}", case.name);
         }
     }

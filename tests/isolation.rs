@@ -210,9 +210,9 @@ mod linux {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let worker = folder.path().join("worker");
-        let hello = r#"say() { printf '\036[%s,%s]\n' "$1" "$2"; }; hello() { say 0 '{"Hello":{"version":4}}'; }"#;
+        let hello = r#"say() { printf '\036[%s,%s]\n' "$1" "$2"; }; hello() { say 0 '{"Hello":{"version":5}}'; }"#;
         let opened = r#"opened() { hello; read -r order; say 0 '{"Opened":{"got":{"size":{"width":4,"height":2},"fps":30.0,"format":"BGR3","n_buffers":null}}}'; }"#;
-        let frame = r#"frame() { opened; say 1 "{\"NeedMemory\":{\"n_bytes\":$1}}"; read -r order; say 2 "{\"Frame\":{\"stamp\":{\"taken_at_us\":$2,\"sequence\":null},\"place\":{\"generation\":$3,\"slot\":$4,\"width\":$5,\"height\":2,\"got\":null}}}"; }"#;
+        let frame = r#"frame() { opened; say 1 "{\"NeedMemory\":{\"n_bytes\":$1}}"; read -r order; say 2 "{\"Frame\":{\"stamp\":{\"taken_at_us\":$2,\"sequence\":null},\"slot\":{\"generation\":$3,\"slot\":$4,\"width\":$5,\"height\":2,\"got\":null}}}"; }"#;
         fs::write(&worker, format!("#!/bin/sh\n{hello}\n{opened}\n{frame}\n{script}\n")).unwrap();
         fs::set_permissions(&worker, fs::Permissions::from_mode(0o755)).unwrap();
         let settings = folder.path().join("settings.json");
@@ -259,7 +259,7 @@ mod linux {
             ("frame 24 5 1 0 99999; read -r order", "crashed", "99999x2"),
             ("frame 24 5 1 0 16000; read -r order", "crashed", "slot of 4096 bytes"),
             ("frame 24 9000000000000000000 1 0 4; read -r order", "crashed", "µs"),
-            ("frame 24 5 1 0 4; say 3 '\"Beat\"'; sleep 60", "hung", "no sign of life"),
+            ("frame 24 5 1 0 4; say 3 '\"Heartbeat\"'; sleep 60", "hung", "no sign of life"),
             ("opened; while :; do say 0 '\"Restarted\"'; done", "crashed", "cannot be understood"),
             (
                 "opened; say 1 '{\"Controls\":{\"cause\":\"Listed\",\"changed\":[{\"id\":1}],\"is_last\":true,\"refused\":[]}}'; read -r order",

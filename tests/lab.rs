@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use camclinic::backend::Backend;
 use camclinic::camera::{Camera, Command};
-use camclinic::control::{self, Control, Setting};
+use camclinic::control::{self, Control, ControlSetting};
 use camclinic::device;
 use camclinic::event::Event;
 use camclinic::fault::{Fault, FaultKind};
@@ -672,7 +672,7 @@ impl AtWork {
     }
 
     fn set(&self, settings: &[(u32, i64)]) {
-        let settings = settings.iter().map(|(id, value)| Setting { id: *id, value: *value }).collect();
+        let settings = settings.iter().map(|(id, value)| ControlSetting { id: *id, value: *value }).collect();
         self.camera.send(Command::SetControls(settings));
     }
 

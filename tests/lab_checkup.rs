@@ -51,7 +51,7 @@ impl Board {
         request.settings.backend = format.map(|_| Backend::Native);
         let began = Instant::now();
         let checkup = checkup::run(&request, &never(), &mut |_| {});
-        let likely = checkup.findings.iter().filter(|finding| finding.opinion.confidence >= 0.5);
+        let likely = checkup.findings.iter().filter(|finding| finding.judgement.confidence >= 0.5);
         // It is, there.
         let found: Vec<_> = likely.map(|finding| finding.entry.slug).filter(|slug| *slug != "open-slow").collect();
         let place = if expected == "-" {

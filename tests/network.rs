@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use camclinic::address::Address;
-use camclinic::checkup::facts::{Conversation, NetworkFinding, SourceKind};
+use camclinic::checkup::facts::{ConversationFacts, NetworkFinding, SourceKind};
 use camclinic::checkup::{Facts, facts, verdict};
 use camclinic::network::rtsp::Request;
 use camclinic::network::{self, Access, Certificate, Found, Step, StepName, StepOutcome, Tested};
@@ -322,8 +322,12 @@ fn judged(tested: &Tested, address: &Address) -> Option<String> {
     });
     let (steps, measured) = (tested.steps.clone(), tested.measured.clone());
     let facts = Facts {
-        source: facts::Source { kind: SourceKind::Network, name: address.to_string(), ..facts::Source::default() },
-        conversation: Some(Conversation { steps, finding, measured }),
+        source: facts::SourceFacts {
+            kind: SourceKind::Network,
+            name: address.to_string(),
+            ..facts::SourceFacts::default()
+        },
+        conversation: Some(ConversationFacts { steps, finding, measured }),
         ..Facts::default()
     };
     verdict::verdict(&verdict::findings(&facts)).map(|verdict| verdict.entry.id.to_owned())

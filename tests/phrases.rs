@@ -84,12 +84,15 @@ fn asked_for(code: &str, prefixes: &BTreeSet<&str>) -> Vec<(String, bool)> {
         }
     }
     asked.extend(
-        arguments(code, "Said::new(").into_iter().filter(|key| !key.contains('{')).map(|key| (key.to_owned(), false)),
+        arguments(code, "Message::new(")
+            .into_iter()
+            .filter(|key| !key.contains('{'))
+            .map(|key| (key.to_owned(), false)),
     );
     asked.extend(arguments(code, "Fix::new(").into_iter().map(|name| (format!("fix.{name}"), false)));
     asked.extend(listed(code, ".fixes(&[").into_iter().map(|name| (format!("fix.{name}"), false)));
     asked.extend(CHECKS.iter().map(|check| (format!("check.{}", check.id()), false)));
-    let slugs = arguments(code, "Opinion::new(").into_iter().chain(entries::all().map(|entry| entry.slug));
+    let slugs = arguments(code, "Judgement::new(").into_iter().chain(entries::all().map(|entry| entry.slug));
     asked.extend(slugs.flat_map(|slug| [(format!("title.{slug}"), true), (format!("because.{slug}"), true)]));
     let layers = [
         "computer", "presence", "driver", "access", "holder", "usb", "network", "open", "rate", "picture", "time",

@@ -7,10 +7,12 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use camclinic::backend::Backend;
-use camclinic::checkup::compare::Compared;
-use camclinic::checkup::facts::{self, Brief, KernelLine, Presence};
-use camclinic::checkup::slow::Share;
-use camclinic::checkup::{Action, Checked, Checkup, Entry, Facts, Finding, Fix, Gravity, Layer, Opinion, Outcome};
+use camclinic::checkup::compare::BackendComparison;
+use camclinic::checkup::facts::{self, KernelLine, PresenceFacts, StreamSummary};
+use camclinic::checkup::slow::LatencyShare;
+use camclinic::checkup::{
+    Action, CatalogueEntry, CheckOutcome, CheckRun, Checkup, Facts, Finding, Fix, Judgement, Layer, Severity,
+};
 use camclinic::device::{Device, Holder, holders::Role};
 use camclinic::event::Level;
 use camclinic::fault::{Fault, FaultKind};
@@ -18,7 +20,7 @@ use camclinic::frame::{Image, Size};
 use camclinic::health::History;
 use camclinic::logging::{EventLog, files};
 use camclinic::past::{self, Sample};
-use camclinic::phrases::{Language, Said};
+use camclinic::phrases::{Language, Message};
 use camclinic::report::{Computer, Kind, Line, MAX_BYTES, Masking, Material, Point, Report, Secrets};
 use camclinic::source::SourceSpec;
 use jiff::tz::TimeZone;
@@ -62,18 +64,23 @@ fn line(time: &str, level: Level, message: &str) -> Line {
     }
 }
 
-static ENTRY: Entry =
-    Entry { id: "F20", slug: "busy-linux", layer: Layer::Holder, gravity: Gravity::Critical, judge: |_| None };
+static ENTRY: CatalogueEntry = CatalogueEntry {
+    id: "F20",
+    slug: "busy-linux",
+    layer: Layer::Holder,
+    severity: Severity::Critical,
+    judge: |_| None,
+};
 
 fn finding(confidence: f64) -> Finding {
     let fix = Fix::new("none.such")
         .does(Action::ChooseDevice(SOURCE.to_owned()))
         .runs("sudo usermod -aG video anna.maier && echo <done>");
-    let opinion = Opinion::new("none.such", confidence)
+    let judgement = Judgement::new("none.such", confidence)
         .with("program", "<b>zoom</b>")
-        .seen(Said::new("why.no-thread").with("error", "<script>alert('x')</script> of anna.maier"))
+        .seen(Message::new("why.no-thread").with("error", "<script>alert('x')</script> of anna.maier"))
         .fix(fix);
-    Finding { entry: &ENTRY, opinion }
+    Finding { entry: &ENTRY, judgement }
 }
 
 /// As a check-up of a camera leaves it that does not work, on a computer full of names.
@@ -93,8 +100,8 @@ fn material() -> Material {
         role: Role::Program,
     };
     let facts = Facts {
-        source: facts::Source { name: SOURCE.to_owned(), ..Default::default() },
-        presence: Some(Presence { device: Some(device), ..Default::default() }),
+        source: facts::SourceFacts { name: SOURCE.to_owned(), ..Default::default() },
+        presence: Some(PresenceFacts { device: Some(device), ..Default::default() }),
         holders: Some(vec![holder]),
         kernel: Some(vec![
             KernelLine { secs_ago: 90.0, text: "usb 1-2: SerialNumber: 7F3EA1B2".to_owned() },
@@ -102,24 +109,29 @@ fn material() -> Material {
         ]),
         ..Facts::default()
     };
-    let checked = |id, outcome, took_ms, why| Checked { id, outcome, took_ms, why };
+    let checked = |id, outcome, took_ms, why| CheckRun { id, outcome, took_ms, why };
     let checkup = Checkup {
         facts,
         findings: vec![finding(0.95), finding(0.3)],
         checks: vec![
-            checked("computer", Outcome::Good, 12, Said::new("outcome.good")),
-            checked("holder", Outcome::Bad, 3, Said::new("why.no-thread").with("error", "bertram: /home/bertram/x")),
-            checked("open", Outcome::Skipped, 0, Said::new("why.known")),
+            checked("computer", CheckOutcome::Good, 12, Message::new("outcome.good")),
+            checked(
+                "holder",
+                CheckOutcome::Bad,
+                3,
+                Message::new("why.no-thread").with("error", "bertram: /home/bertram/x"),
+            ),
+            checked("open", CheckOutcome::Skipped, 0, Message::new("why.known")),
         ],
-        slow: vec![Share { part: Said::new("report.opening"), ms: 66.7, is_too_long: true }],
+        slow: vec![LatencyShare { part: Message::new("report.opening"), ms: 66.7, is_too_long: true }],
         took: Duration::from_millis(321),
         ..Checkup::default()
     };
-    let brief = Brief {
+    let brief = StreamSummary {
         backend: Some(Backend::V4l2),
         fps: Some(29.97),
         fault: Some(Fault::new(FaultKind::Busy, "/home/bertram/zoom holds it")),
-        ..Brief::default()
+        ..StreamSummary::default()
     };
     let now = at("2026-11-21T16:00:00Z");
     let history = (0..600).map(|n| Point {
@@ -152,7 +164,7 @@ fn material() -> Material {
             ),
         ],
         snapshot: Image::new(Size::new(64, 48).unwrap(), vec![90; 64 * 48 * 3]),
-        compared: Some(Compared { rows: vec![brief], best: Some(Backend::V4l2) }),
+        compared: Some(BackendComparison { rows: vec![brief], best: Some(Backend::V4l2) }),
         computer: Computer {
             host: Some("Kassenrechner".to_owned()),
             user: Some("anna.maier".to_owned()),
@@ -354,7 +366,7 @@ fn a_healthy_camera_has_no_verdict_and_a_puzzling_one_says_so() {
     let mut material = material();
     material.checkup.findings.clear();
     assert!(report(&material).html().contains("No cause found"));
-    material.checkup.checks.retain(|check| check.outcome == Outcome::Good);
+    material.checkup.checks.retain(|check| check.outcome == CheckOutcome::Good);
     let healthy = report(&material);
     assert!(healthy.html().contains("No trouble found"));
     assert_eq!(read_json(&healthy)["verdict"], Json::Null);

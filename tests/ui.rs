@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use camclinic::camera::Command;
-use camclinic::control::{self, Control, DeviceControls, Kind, MenuItem, Setting};
+use camclinic::control::{self, Control, ControlKind, ControlSetting, DeviceControls, MenuItem};
+use camclinic::device::availability::Availability;
 use camclinic::device::capabilities::{Format, FrameSize};
-use camclinic::device::glance::Glance;
 use camclinic::device::holders::{Holder, Role as Part};
 use camclinic::device::{Capabilities, Device};
 use camclinic::event::{Event, Level};
@@ -154,8 +154,9 @@ const EVENTS: [(f64, Level, &str, &str); 5] = [
 pub fn window(status: Status) -> Window {
     let now = Instant::now();
     let mut window = Window::new(SourceSpec::parse(DEVICE).unwrap(), Settings::default(), now);
-    window.cameras =
-        ["/dev/video0", "/dev/video2"].map(|path| CameraChoice { device: device(path), glance: Glance::Free }).to_vec();
+    window.cameras = ["/dev/video0", "/dev/video2"]
+        .map(|path| CameraChoice { device: device(path), availability: Availability::Free })
+        .to_vec();
     let untold = Fault::new(FaultKind::BackendMissing, "this test has no drivers");
     window.abilities.insert("identity-of-/dev/video0".to_owned(), Ability::Unknown(untold));
     window.host = Some(Host { cpu_percent: 4.0, free_bytes: Some(812_000_000_000) });
@@ -425,17 +426,17 @@ fn a_camera_is_chosen_from_the_list() {
 fn each_camera_of_the_list_tells_how_it_stands() {
     let holder = Holder { pid: 4711, program: "cheese".into(), user: None, since: None, role: Part::Program };
     let denied = Fault::new(FaultKind::Denied, "the system does not let this program open /dev/video2");
-    let check = |glance: Glance, spoken: &str| {
+    let check = |availability: Availability, spoken: &str| {
         let mut window = window(status());
-        window.cameras[1].glance = glance;
+        window.cameras[1].availability = availability;
         let mut harness = harness(window);
         click(&mut harness, spoken);
         // Also one that cannot be opened now: why not is then told in full.
         check_wish(&mut harness, "Choose(Device(\"identity-of-/dev/video2\"))");
     };
-    check(Glance::Free, "Camera /dev/video2 · /dev/video2, free");
-    check(Glance::Held(vec![holder]), "Camera /dev/video2 · /dev/video2, open in cheese");
-    check(Glance::Denied(denied), "Camera /dev/video2 · /dev/video2, no permission");
+    check(Availability::Free, "Camera /dev/video2 · /dev/video2, free");
+    check(Availability::Held(vec![holder]), "Camera /dev/video2 · /dev/video2, open in cheese");
+    check(Availability::Denied(denied), "Camera /dev/video2 · /dev/video2, no permission");
 
     let mut gone = window(status());
     gone.cameras.remove(0);
@@ -1206,14 +1207,14 @@ fn pixels_keep_their_colours_in_the_texture() {
     assert_eq!(texture.pixels, [egui::Color32::from_rgb(3, 2, 1), egui::Color32::from_rgb(0, 128, 250)]);
 }
 
-fn control(id: u32, name: &str, kind: Kind, value: i64, default: i64) -> Control {
+fn control(id: u32, name: &str, kind: ControlKind, value: i64, default: i64) -> Control {
     let name = name.to_owned();
     Control { id, name, kind, value: Some(value), default, held: None, is_read_only: false, is_volatile: false }
 }
 
 fn with_controls() -> Window {
-    let range = |min, max| Kind::Integer { min, max, step: 1 };
-    let menu = |names: &[(i64, &str)]| Kind::Menu {
+    let range = |min, max| ControlKind::Integer { min, max, step: 1 };
+    let menu = |names: &[(i64, &str)]| ControlKind::Menu {
         items: names.iter().map(|(value, name)| MenuItem { value: *value, name: (*name).to_owned() }).collect(),
     };
     let held = Some("Auto exposure is on".to_owned());
@@ -1224,11 +1225,11 @@ fn with_controls() -> Window {
         list: vec![
             control(control::BRIGHTNESS, "Brightness", range(-64, 64), 10, 0),
             control(control::CONTRAST, "Contrast", range(0, 95), 32, 32),
-            control(control::AUTO_WHITE_BALANCE, "White Balance, Automatic", Kind::Boolean, 1, 1),
+            control(control::AUTO_WHITE_BALANCE, "White Balance, Automatic", ControlKind::Boolean, 1, 1),
             control(control::AUTO_EXPOSURE, "Auto Exposure", menu(&[(1, "Manual Mode"), (3, "Automatic")]), 3, 3),
             Control { held, ..control(control::EXPOSURE_TIME, "Exposure Time", range(1, 2_000), 157, 333) },
-            Control { is_read_only: true, ..control(control::PRIVACY, "Privacy", Kind::Boolean, 1, 0) },
-            control(0x0099_0001, "Restart the Lens", Kind::Button, 0, 0),
+            Control { is_read_only: true, ..control(control::PRIVACY, "Privacy", ControlKind::Boolean, 1, 0) },
+            control(0x0099_0001, "Restart the Lens", ControlKind::Button, 0, 0),
         ],
     });
     // What is not looked at here needs no room.
@@ -1245,7 +1246,7 @@ fn each_control_is_set_by_its_own_widget() {
         if let Some(then) = then {
             click(&mut harness, then);
         }
-        check_wish(&mut harness, &format!("Camera(SetControls([Setting {{ id: {expected} }}]))"));
+        check_wish(&mut harness, &format!("Camera(SetControls([ControlSetting {{ id: {expected} }}]))"));
     }
     check("Reset Brightness", None, &format!("{}, value: 0", control::BRIGHTNESS));
     check("Auto white balance", None, &format!("{}, value: 0", control::AUTO_WHITE_BALANCE));
@@ -1260,17 +1261,26 @@ fn a_number_is_typed_or_slid() {
     harness.get_by_label("Contrast").focus();
     harness.run();
     press(&mut harness, Key::ArrowRight);
-    check_wish(&mut harness, &format!("Camera(SetControls([Setting {{ id: {}, value: 33 }}]))", control::CONTRAST));
+    check_wish(
+        &mut harness,
+        &format!("Camera(SetControls([ControlSetting {{ id: {}, value: 33 }}]))", control::CONTRAST),
+    );
     // What was chosen is shown until the camera has answered, and not sent again.
     harness.run();
     assert!(wishes(&mut harness).is_empty());
     press(&mut harness, Key::ArrowRight);
-    check_wish(&mut harness, &format!("Camera(SetControls([Setting {{ id: {}, value: 34 }}]))", control::CONTRAST));
+    check_wish(
+        &mut harness,
+        &format!("Camera(SetControls([ControlSetting {{ id: {}, value: 34 }}]))", control::CONTRAST),
+    );
     // A camera that does not answer has the last word all the same.
     harness.state_mut().now += Duration::from_secs(4);
     harness.run();
     press(&mut harness, Key::ArrowLeft);
-    check_wish(&mut harness, &format!("Camera(SetControls([Setting {{ id: {}, value: 31 }}]))", control::CONTRAST));
+    check_wish(
+        &mut harness,
+        &format!("Camera(SetControls([ControlSetting {{ id: {}, value: 31 }}]))", control::CONTRAST),
+    );
 }
 
 #[test]
@@ -1306,12 +1316,15 @@ fn presets_are_kept_for_each_camera() {
     assert_eq!(ids, settable);
     // Another value, and back to the preset, as far as this camera can have it.
     harness.state_mut().change_settings_of(DEVICE, |settings| {
-        let preset = vec![Setting { id: control::BRIGHTNESS, value: 500 }, Setting { id: 77, value: 1 }];
-        settings.control_presets.insert(3, preset);
+        let preset = [(control::BRIGHTNESS, 500), (77, 1)].map(|(id, value)| ControlSetting { id, value });
+        settings.control_presets.insert(3, preset.to_vec());
     });
     harness.run();
     click(&mut harness, "Preset 3");
-    check_wish(&mut harness, &format!("Camera(SetControls([Setting {{ id: {}, value: 64 }}]))", control::BRIGHTNESS));
+    check_wish(
+        &mut harness,
+        &format!("Camera(SetControls([ControlSetting {{ id: {}, value: 64 }}]))", control::BRIGHTNESS),
+    );
     // They are the camera's own, however it is named; another camera has none of them.
     harness.state_mut().spec = SourceSpec::parse("/dev/video2").unwrap();
     harness.run();
@@ -1326,17 +1339,17 @@ fn with_many_controls() -> Window {
     let mut window = with_controls();
     let list = &mut Arc::make_mut(&mut window.controls).list;
     let kinds = [
-        ("Mask", Kind::Bitmask { mask: 0xff }),
-        ("Long", Kind::Integer64 { min: 0, max: i64::MAX, step: 1 }),
-        ("Words", Kind::Text { max_chars: 32 }),
-        ("Matrix", Kind::Table { sizes: vec![8, 16] }),
-        ("Area", Kind::Other),
+        ("Mask", ControlKind::Bitmask { mask: 0xff }),
+        ("Long", ControlKind::Integer64 { min: 0, max: i64::MAX, step: 1 }),
+        ("Words", ControlKind::Text { max_chars: 32 }),
+        ("Matrix", ControlKind::Table { sizes: vec![8, 16] }),
+        ("Area", ControlKind::Other),
     ];
     for (id, (name, kind)) in (0x0098_f900_u32..).zip(kinds) {
         list.push(Control { value: None, ..control(id, name, kind, 0, 0) });
     }
     for number in 1..=30_u32 {
-        let range = Kind::Integer { min: 0, max: 9, step: 1 };
+        let range = ControlKind::Integer { min: 0, max: 9, step: 1 };
         list.push(control(0x00f0_f000 + number, &format!("Special {number}"), range, 0, 0));
     }
     window
@@ -1388,7 +1401,10 @@ fn a_control_that_does_not_tell_its_value_can_be_set() {
     harness.get_by_label("Contrast").focus();
     harness.run();
     press(&mut harness, Key::ArrowRight);
-    check_wish(&mut harness, &format!("Camera(SetControls([Setting {{ id: {}, value: 33 }}]))", control::CONTRAST));
+    check_wish(
+        &mut harness,
+        &format!("Camera(SetControls([ControlSetting {{ id: {}, value: 33 }}]))", control::CONTRAST),
+    );
 }
 
 #[test]

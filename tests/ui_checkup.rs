@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use camclinic::backend::Backend;
-use camclinic::checkup::compare::Compared;
-use camclinic::checkup::entries::{Layer, Opinion};
-use camclinic::checkup::facts::{Brief, Opening, Stream};
-use camclinic::checkup::slow::Share;
-use camclinic::checkup::{Action, Checked, Checkup, Entry, Facts, Finding, Fix, Gravity, Outcome, Progress};
-use camclinic::control::{self, Control, DeviceControls, Kind, Setting};
+use camclinic::checkup::compare::BackendComparison;
+use camclinic::checkup::entries::{Judgement, Layer};
+use camclinic::checkup::facts::{OpeningFacts, StreamFacts, StreamSummary};
+use camclinic::checkup::slow::LatencyShare;
+use camclinic::checkup::{
+    Action, CatalogueEntry, CheckOutcome, CheckRun, Checkup, Facts, Finding, Fix, Progress, Severity,
+};
+use camclinic::control::{self, Control, ControlKind, ControlSetting, DeviceControls};
 use camclinic::fault::{Fault, FaultKind};
 use camclinic::frame::{PixelFormat, Size};
-use camclinic::phrases::{Language, Said};
+use camclinic::phrases::{Language, Message};
 use camclinic::report::{Kind as ReportKind, Masking};
 use camclinic::settings::{Settings, Theme, Transport};
 use camclinic::source::SourceSpec;
@@ -27,37 +29,41 @@ use egui_kittest::kittest::{NodeT, Queryable};
 
 use crate::ui::{check_wish, click, failing, harness, press, sized, status, window, wishes};
 
-static BUSY: Entry =
-    Entry { id: "F20", slug: "busy", layer: Layer::Holder, gravity: Gravity::Critical, judge: |_| None };
-static DIM: Entry = Entry { id: "F51", slug: "dim", layer: Layer::Picture, gravity: Gravity::Warning, judge: |_| None };
+static BUSY: CatalogueEntry =
+    CatalogueEntry { id: "F20", slug: "busy", layer: Layer::Holder, severity: Severity::Critical, judge: |_| None };
+static DIM: CatalogueEntry =
+    CatalogueEntry { id: "F51", slug: "dim", layer: Layer::Picture, severity: Severity::Warning, judge: |_| None };
 
 /// Words that are no key are said as they are.
-fn said(words: &str) -> Said {
-    Said::new(words.to_owned())
+fn said(words: &str) -> Message {
+    Message::new(words.to_owned())
 }
 
-fn finding(entry: &'static Entry, confidence: f64, title: &str, fixes: Vec<Fix>) -> Finding {
-    let mut opinion = Opinion::new(entry.slug, confidence);
-    opinion.title = said(title);
-    opinion.because = said("It has been open since 10:42.");
-    opinion.evidence = vec![said("First proof"), said("Second proof")];
-    opinion.fixes = fixes;
-    Finding { entry, opinion }
+fn finding(entry: &'static CatalogueEntry, confidence: f64, title: &str, fixes: Vec<Fix>) -> Finding {
+    let mut judgement = Judgement::new(entry.slug, confidence);
+    judgement.title = said(title);
+    judgement.because = said("It has been open since 10:42.");
+    judgement.evidence = vec![said("First proof"), said("Second proof")];
+    judgement.fixes = fixes;
+    Finding { entry, judgement }
 }
 
 fn fix(words: &str) -> Fix {
     Fix { text: said(words), action: None, command: None }
 }
 
-fn checked(id: &'static str, outcome: Outcome, why: &str) -> Checked {
-    Checked { id, outcome, took_ms: 41, why: said(why) }
+fn checked(id: &'static str, outcome: CheckOutcome, why: &str) -> CheckRun {
+    CheckRun { id, outcome, took_ms: 41, why: said(why) }
 }
 
 fn checkup(findings: Vec<Finding>) -> Checkup {
-    let outcome = if findings.is_empty() { Outcome::Good } else { Outcome::Bad };
+    let outcome = if findings.is_empty() { CheckOutcome::Good } else { CheckOutcome::Bad };
     Checkup {
         findings,
-        checks: vec![checked("presence", Outcome::Good, "It is there."), checked("holder", outcome, "As it stands.")],
+        checks: vec![
+            checked("presence", CheckOutcome::Good, "It is there."),
+            checked("holder", outcome, "As it stands."),
+        ],
         took: Duration::from_millis(2_400),
         ..Checkup::default()
     }
@@ -171,7 +177,7 @@ fn the_checks_are_followed_while_they_run() {
     tell(&mut harness, 1, CheckupNews::Progress(Progress::Began("holder")));
     harness.get_by_label("Other programs…");
     harness.get_by_label("Other programs, running");
-    let ended = checked("holder", Outcome::Warning, "Held by Zoom.");
+    let ended = checked("holder", CheckOutcome::Warning, "Held by Zoom.");
     tell(&mut harness, 1, CheckupNews::Progress(Progress::Ended(ended)));
     harness.get_by_label("Other programs, warning, 41 ms, Held by Zoom.");
     tell(&mut harness, 1, CheckupNews::Progress(Progress::Found(busy(Vec::new()).findings)));
@@ -202,7 +208,7 @@ fn nothing_moves_while_the_checks_run() {
     let before = top(&harness);
     for progress in [
         Progress::Began("presence"),
-        Progress::Ended(checked("presence", Outcome::Good, &"A long reason. ".repeat(20))),
+        Progress::Ended(checked("presence", CheckOutcome::Good, &"A long reason. ".repeat(20))),
         Progress::Found(busy(Vec::new()).findings),
         Progress::Began("open"),
         Progress::Trying(said("A long experiment, with a name that does not fit on any line at all, however wide")),
@@ -226,7 +232,7 @@ fn a_healthy_camera_gets_a_calm_card() {
 #[test]
 fn what_is_wrong_and_not_explained_is_not_called_healthy() {
     let mut end = checkup(vec![finding(&DIM, 0.3, "It may be dim", Vec::new())]);
-    end.checks[1].outcome = Outcome::Warning;
+    end.checks[1].outcome = CheckOutcome::Warning;
     let mut harness = with(end);
     harness.get_by_label("No cause found");
     assert!(harness.query_by_label("No trouble found").is_none());
@@ -279,7 +285,7 @@ fn each_fix_has_a_button_that_does_it() {
         let list = vec![Control {
             id: control::EXPOSURE_PRIORITY,
             name: "Exposure priority".to_owned(),
-            kind: Kind::Boolean,
+            kind: ControlKind::Boolean,
             value: Some(1),
             default: 0,
             held: None,
@@ -325,16 +331,16 @@ fn each_fix_has_a_button_that_does_it() {
     check(failed.clone(), "sim:", Action::UseBackend(Backend::Simulated), "Use Simulated", None, |w| {
         w.camera.backend == Some(Backend::Simulated)
     });
-    let priority = Setting { id: control::EXPOSURE_PRIORITY, value: 0 };
+    let priority = ControlSetting { id: control::EXPOSURE_PRIORITY, value: 0 };
     check(
         status(),
         DEVICE,
         Action::SetControl(priority),
         "Set “Rate may fall” to off",
-        Some("Camera(SetControls([Setting"),
+        Some("Camera(SetControls([ControlSetting"),
         |_| true,
     );
-    let wish = Some("Camera(SetControls([Setting");
+    let wish = Some("Camera(SetControls([ControlSetting");
     check(status(), DEVICE, Action::ResetControls, "All controls to default", wish, |_| true);
     check(failed.clone(), DEVICE, Action::ResetDevice, "Reset device…", None, |w| w.sheet == Some(Sheet::Reset));
     let other = Action::ChooseDevice("identity-of-/dev/video2".to_owned());
@@ -368,8 +374,8 @@ fn what_cannot_be_done_now_is_disabled() {
 #[test]
 fn before_and_after_stand_side_by_side() {
     let facts = |fps, n_lost, open_ms| Facts {
-        stream: Some(Stream { fps: Some(fps), n_lost, ..Stream::default() }),
-        opening: Some(Opening { open_ms, ..Opening::default() }),
+        stream: Some(StreamFacts { fps: Some(fps), n_lost, ..StreamFacts::default() }),
+        opening: Some(OpeningFacts { open_ms, ..OpeningFacts::default() }),
         ..Facts::default()
     };
     let mut harness = with(Checkup { facts: facts(11.0, 90, 40), ..busy(Vec::new()) });
@@ -411,7 +417,7 @@ fn findings_are_told_when_they_begin_and_when_they_are_gone() {
 
 #[test]
 fn why_it_is_slow_is_told_with_the_part_to_mend() {
-    let share = |part: &str, ms, is_too_long| Share { part: said(part), ms, is_too_long };
+    let share = |part: &str, ms, is_too_long| LatencyShare { part: said(part), ms, is_too_long };
     let slow = vec![share("Exposure", 66.6, true), share("Decoding", 4.0, false)];
     let harness = with(Checkup { slow, ..busy(Vec::new()) });
     harness.get_by_label("Why is it slow?");
@@ -437,22 +443,22 @@ fn backends_are_compared_and_the_best_is_kept_for_this_camera() {
     harness.get_by_label("Stop the picture and compare").click();
     harness.run_steps(3);
     let number = number(&mut harness, "Compare");
-    let row = |backend, fps| Brief {
+    let row = |backend, fps| StreamSummary {
         backend: Some(backend),
         open_ms: Some(1_040),
         fps: Some(fps),
         got: Got { format: Some(PixelFormat::MJPG), size: Size::new(640, 480), ..Got::default() },
-        ..Brief::default()
+        ..StreamSummary::default()
     };
     tell(&mut harness, number, CheckupNews::Row(Box::new(row(*first, 11.0))));
     harness.get_by_label("11.0 fps");
     harness.get_by_label("running");
-    let broken = Brief {
+    let broken = StreamSummary {
         backend: Some(*last),
         fault: Some(Fault::new(FaultKind::OpenFailed, "it cannot be opened")),
-        ..Brief::default()
+        ..StreamSummary::default()
     };
-    let compared = Compared { rows: vec![row(*first, 30.0), broken], best: Some(*first) };
+    let compared = BackendComparison { rows: vec![row(*first, 30.0), broken], best: Some(*first) };
     tell(&mut harness, number, CheckupNews::Compared(Box::new(compared)));
     check_wish(&mut harness, "Camera(Start)");
     harness.get_by_label("MJPG 640 × 480");
@@ -564,7 +570,7 @@ fn the_card_fits() {
             Fix { action: Some(Action::UseFormat(PixelFormat::MJPG)), ..fix(&long) },
             Fix { command: Some(format!("sudo {long}")), ..fix("Or this.") },
         ];
-        let slow = vec![Share { part: said(&long), ms: 66.6, is_too_long: true }];
+        let slow = vec![LatencyShare { part: said(&long), ms: 66.6, is_too_long: true }];
         let mut end = Checkup { slow, ..busy(fixes) };
         end.checks[0].why = said(&long);
         examined(&mut harness, end.clone());

@@ -5,208 +5,150 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::backend::Backend;
-use crate::control::{ControlNews, Setting, add_setting};
+use super::machine::CaptureEvent;
+use crate::control::{ControlSetting, ControlsUpdate, add_setting};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::Image;
-use crate::source::{Grabbed, OpenRequest, Picture};
-use crate::status::Got;
-
-/// Warm-up ends after this time, whatever the number of frames: a slow camera must not stay dark.
-const LONGEST_WARM_UP: Duration = Duration::from_secs(1);
+use crate::source::reader::{self, BeforeRead, Consumer, EndReading, ReadResult, Resume};
+use crate::source::{OpenRequest, Picture, Source};
 
 /// Changes of controls that wait for the next frame. A hand on a slider makes sixty a second.
 const MAX_UNSET: usize = 128;
 
-/// What a capture thread has to say, with the number of the opening that it belongs to.
-pub(super) struct Report {
-    pub(super) opening: u64,
-    pub(super) news: News,
-}
-
-pub(super) enum News {
-    /// Opening begins; this is the device's name for people, and its identity if the system lists it.
-    Named(String, Option<String>),
-    /// The device delivers something else than it said when it was opened.
-    Changed(Got),
-    Opened {
-        got: Got,
-        backend: Backend,
-    },
-    Frame {
-        image: Image,
-        grabbed: Grabbed,
-        wall: SystemTime,
-    },
-    Controls(ControlNews),
-    /// Grabbed and thrown away undecoded.
-    WarmedUp,
-    /// The thread waits for leave to go on.
-    Failed(Fault),
-    /// The stream was stopped and started, or could not be: then the thread waits for leave.
-    Restarted(Result<(), Fault>),
-    /// The device is closed and the thread is ending.
-    Closed,
-}
-
-/// The supervisor's end of a capture thread.
+/// The supervisor's end of a capture thread. Dropping it has the device closed, without waiting for that.
 pub(super) struct Capture {
-    pub(super) opening: u64,
     stop: Arc<AtomicBool>,
-    go_on: Sender<Leave>,
-    controls: Sender<Vec<Setting>>,
+    resume: Sender<Resume>,
+    controls: Sender<Vec<ControlSetting>>,
     /// Dropped to end the waiting of a source that can be told.
-    alive: Option<Sender<()>>,
-}
-
-/// What a capture thread does after a failure.
-#[derive(Clone, Copy)]
-enum Leave {
-    ReadOn,
-    Restart,
+    _alive: Sender<()>,
 }
 
 impl Capture {
+    /// Starts the thread, which sends `events` with this number.
+    ///
+    /// # Errors
+    /// The system gives no thread.
     pub(super) fn start(
         opening: u64,
         request: OpenRequest,
         n_warm_up: u32,
-        reports: Sender<Report>,
+        events: Sender<(u64, CaptureEvent)>,
     ) -> io::Result<Self> {
         let (alive, cancel) = bounded(0);
         let request = OpenRequest { cancel, ..request };
         let stop = Arc::new(AtomicBool::new(false));
-        let (go_on, leave) = bounded(1);
+        let (resume, resumed) = bounded(1);
         let (controls, wanted) = bounded(MAX_UNSET);
-        let worker = Worker { opening, stop: Arc::clone(&stop), leave, wanted, reports };
-        thread::Builder::new().name(format!("capture-{opening}")).spawn(move || worker.run(&request, n_warm_up))?;
-        Ok(Self { opening, stop, go_on, controls, alive: Some(alive) })
+        let thread = CaptureThread { opening, stop: Arc::clone(&stop), resumed, wanted, events };
+        thread::Builder::new().name(format!("capture-{opening}")).spawn(move || thread.run(&request, n_warm_up))?;
+        Ok(Self { stop, resume, controls, _alive: alive })
     }
 
-    pub(super) fn go_on(&self) {
-        let _ = self.go_on.try_send(Leave::ReadOn);
+    /// Only for a thread that waits after a fault.
+    pub(super) fn resume(&self, how: Resume) {
+        let _ = self.resume.try_send(how);
     }
 
-    /// Has the stream stopped and started. Only for a thread that waits for leave.
-    pub(super) fn restart(&self) {
-        let _ = self.go_on.try_send(Leave::Restart);
-    }
-
-    /// Has controls set before the next frame is waited for. `false` when too many wait already, as behind a call that does
-    /// not come back.
-    pub(super) fn set_controls(&self, settings: Vec<Setting>) -> bool {
-        self.controls.try_send(settings).is_ok()
-    }
-
-    /// Asks the thread to close the device. It says `Closed` when it has.
-    pub(super) fn stop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        self.alive = None;
-        self.go_on();
+    /// Has controls set before the next frame is waited for. Those that find no room, as behind a call that does not come
+    /// back, are set when the camera is opened anew.
+    pub(super) fn set_controls(&self, settings: Vec<ControlSetting>) {
+        let _ = self.controls.try_send(settings);
     }
 }
 
-/// The capture thread's own end.
-struct Worker {
+impl Drop for Capture {
+    fn drop(&mut self) {
+        // The senders go with it, which ends the thread's waits.
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The thread's own end.
+struct CaptureThread {
     opening: u64,
     stop: Arc<AtomicBool>,
-    leave: Receiver<Leave>,
-    wanted: Receiver<Vec<Setting>>,
-    reports: Sender<Report>,
+    resumed: Receiver<Resume>,
+    wanted: Receiver<Vec<ControlSetting>>,
+    events: Sender<(u64, CaptureEvent)>,
 }
 
-impl Worker {
-    fn run(self, request: &OpenRequest, n_warm_up: u32) {
+impl CaptureThread {
+    fn run(mut self, request: &OpenRequest, n_warm_up: u32) {
         // A panic in a backend or in the library below it ends this opening, not the program.
         if panic::catch_unwind(AssertUnwindSafe(|| self.read(request, n_warm_up))).is_err() {
-            self.tell(News::Failed(Fault::new(
-                FaultKind::Crashed,
-                format!("the backend crashed while reading {}", request.spec),
-            )));
+            let message = format!("the backend crashed while reading {}", request.spec);
+            let _ = self.tell(CaptureEvent::Failed(Fault::new(FaultKind::Crashed, message)));
         }
-        self.tell(News::Closed);
+        let _ = self.tell(CaptureEvent::Closed);
     }
 
-    fn read(&self, request: &OpenRequest, mut n_warm_up: u32) {
-        let named = match request.spec.device() {
-            Some(device) => News::Named(device.name, Some(device.identity)),
-            None => News::Named(request.spec.name(), None),
-        };
-        if !self.tell(named) {
-            return;
-        }
+    fn read(&mut self, request: &OpenRequest, n_warm_up: u32) -> Result<(), EndReading> {
+        self.tell(match request.spec.device() {
+            Some(device) => CaptureEvent::Named(device.name, Some(device.identity)),
+            None => CaptureEvent::Named(request.spec.name(), None),
+        })?;
         let (backend, mut source) = match request.open() {
             Ok(opened) => opened,
-            Err(fault) => {
-                self.tell(News::Failed(fault));
-                return;
-            }
+            Err(fault) => return self.tell(CaptureEvent::Failed(fault)),
         };
-        let mut got = source.got();
-        if !self.tell(News::Opened { got: got.clone(), backend }) {
-            return;
-        }
-        let mut first_frame_at = None;
-        while !self.stop.load(Ordering::Relaxed) {
-            let mut wanted = Vec::new();
-            self.wanted.try_iter().flatten().for_each(|setting| add_setting(&mut wanted, setting));
-            if !wanted.is_empty() {
-                source.set_controls(&wanted);
-            }
-            let news = match source.grab() {
-                Ok(grabbed) => {
-                    let since_first =
-                        grabbed.taken_at.saturating_duration_since(*first_frame_at.get_or_insert(grabbed.taken_at));
-                    if n_warm_up > 0 && since_first < LONGEST_WARM_UP {
-                        n_warm_up -= 1;
-                        News::WarmedUp
-                    } else {
-                        let wall = SystemTime::now();
-                        match source.retrieve().and_then(Picture::into_image) {
-                            Ok(image) => News::Frame { image, grabbed, wall },
-                            Err(fault) => News::Failed(fault),
-                        }
-                    }
-                }
-                Err(fault) => News::Failed(fault),
-            };
-            let mut failed = matches!(news, News::Failed(_));
-            let changed = Some(source.got()).filter(|now_got| *now_got != got);
-            if let Some(changed) = changed {
-                got = changed;
-                self.tell(News::Changed(got.clone()));
-            }
-            // Leave that was given while a call was out is not for the failure that comes now.
-            let _ = self.leave.try_recv();
-            if !self.tell(news) {
-                return;
-            }
-            while let Some(news) = source.controls() {
-                self.tell(News::Controls(news));
-            }
-            while failed && !self.stop.load(Ordering::Relaxed) {
-                failed = match self.leave.recv() {
-                    Ok(Leave::ReadOn) => false,
-                    Ok(Leave::Restart) => {
-                        let restarted = source.restart();
-                        let failed = restarted.is_err();
-                        if !self.tell(News::Restarted(restarted)) {
-                            return;
-                        }
-                        failed
-                    }
-                    Err(_) => return,
-                };
-            }
-        }
+        self.tell(CaptureEvent::Opened { got: source.got(), backend })?;
+        Err(reader::read(&mut *source, n_warm_up, self))
     }
 
-    /// `false` when nobody listens any more.
-    fn tell(&self, news: News) -> bool {
-        self.reports.send(Report { opening: self.opening, news }).is_ok()
+    fn tell(&self, event: CaptureEvent) -> Result<(), EndReading> {
+        self.events.send((self.opening, event)).map_err(|_| EndReading)
+    }
+}
+
+impl Consumer for CaptureThread {
+    type Picture = (Image, SystemTime);
+
+    fn before_read(&mut self) -> Result<BeforeRead, EndReading> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(EndReading);
+        }
+        let mut controls = Vec::new();
+        self.wanted.try_iter().flatten().for_each(|setting| add_setting(&mut controls, setting));
+        Ok(BeforeRead { controls, restart: false })
+    }
+
+    fn decode(&mut self, source: &mut dyn Source) -> Result<Result<Self::Picture, Fault>, EndReading> {
+        let wall = SystemTime::now();
+        Ok(source.retrieve().and_then(Picture::into_image).map(|image| (image, wall)))
+    }
+
+    fn on_warmed_up(&mut self) -> Result<(), EndReading> {
+        self.tell(CaptureEvent::WarmedUp)
+    }
+
+    fn on_read(&mut self, read: ReadResult<Self::Picture>) -> Result<(), EndReading> {
+        if let Some(got) = read.changed {
+            self.tell(CaptureEvent::Changed(got))?;
+        }
+        // What was allowed while a call was out is not for the fault that comes now.
+        let _ = self.resumed.try_recv();
+        self.tell(match (read.picture, read.grabbed) {
+            (Ok((image, wall)), Some(grabbed)) => CaptureEvent::Frame { image, grabbed, wall },
+            (Ok(_), None) => return Ok(()),
+            (Err(fault), _) => CaptureEvent::Failed(fault),
+        })
+    }
+
+    fn on_controls(&mut self, news: ControlsUpdate) -> Result<(), EndReading> {
+        self.tell(CaptureEvent::Controls(news))
+    }
+
+    fn after_fault(&mut self) -> Result<Resume, EndReading> {
+        // Ends with the supervisor's end.
+        self.resumed.recv().map_err(|_| EndReading)
+    }
+
+    fn on_restarted(&mut self, result: Result<(), Fault>) -> Result<(), EndReading> {
+        self.tell(CaptureEvent::Restarted(result))
     }
 }

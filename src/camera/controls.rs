@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::control::{Cause, Control, ControlNews, Kind, MAX_CONTROLS, PRIVACY, Setting, add_setting, in_order};
+use crate::control::{
+    Control, ControlKind, ControlSetting, ControlsUpdate, MAX_CONTROLS, PRIVACY, UpdateCause, add_setting, in_order,
+};
 use crate::event::Level;
 
 /// Of a control that changes again and again so many changes are told in such a time: what an automatic mode does without
@@ -17,7 +19,7 @@ pub(super) struct ControlBook {
     /// The list of an opening, of which some is still to come.
     incoming: Vec<Control>,
     /// What the user has set since the camera was chosen.
-    chosen: Vec<Setting>,
+    chosen: Vec<ControlSetting>,
     /// When a control was last changed by others, newest last.
     foreign: BTreeMap<u32, Vec<Instant>>,
 }
@@ -26,7 +28,7 @@ pub(super) struct ControlBook {
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Response {
     pub(super) events: Vec<(Level, String)>,
-    pub(super) to_set: Vec<Setting>,
+    pub(super) to_set: Vec<ControlSetting>,
 }
 
 impl ControlBook {
@@ -39,18 +41,18 @@ impl ControlBook {
     }
 
     /// The user wants these.
-    pub(super) fn choose(&mut self, settings: &[Setting]) {
+    pub(super) fn choose(&mut self, settings: &[ControlSetting]) {
         for setting in settings {
             // A button does something once.
-            if !self.find(setting.id).is_some_and(|control| matches!(control.kind, Kind::Button)) {
+            if !self.find(setting.id).is_some_and(|control| matches!(control.kind, ControlKind::Button)) {
                 add_setting(&mut self.chosen, *setting);
             }
         }
     }
 
     /// `None` while a list is incomplete: nobody is shown half of one.
-    pub(super) fn on_news(&mut self, news: ControlNews, now: Instant) -> Option<Response> {
-        if news.cause == Cause::Listed {
+    pub(super) fn on_news(&mut self, news: ControlsUpdate, now: Instant) -> Option<Response> {
+        if news.cause == UpdateCause::Listed {
             put(&mut self.incoming, news.changed);
             if !news.is_last {
                 return None;
@@ -60,7 +62,7 @@ impl ControlBook {
         }
         let mut events = Vec::new();
         for control in &news.changed {
-            if news.cause == Cause::Foreign
+            if news.cause == UpdateCause::Foreign
                 && let Some(before) = self.find(control.id)
                 && let Some(message) = foreign_change(before, control)
             {
@@ -96,11 +98,12 @@ impl ControlBook {
 
     /// A camera that was unplugged or reset has forgotten what was set.
     fn set_again(&self) -> Response {
-        let differs =
-            |setting: &Setting| self.find(setting.id).is_some_and(|control| control.value != Some(setting.value));
+        let differs = |setting: &ControlSetting| {
+            self.find(setting.id).is_some_and(|control| control.value != Some(setting.value))
+        };
         let mut to_set = in_order(&self.chosen);
         to_set.retain(differs);
-        let said = |setting: &Setting| {
+        let said = |setting: &ControlSetting| {
             self.find(setting.id).map(|control| format!("{} {}", control.name, control.spelled(setting.value)))
         };
         let names: Vec<_> = to_set.iter().filter_map(said).collect();
@@ -123,7 +126,7 @@ fn put(list: &mut Vec<Control>, changed: Vec<Control>) {
 /// What another program did. What an automatic mode does, or the device by itself, is no news.
 fn foreign_change(before: &Control, after: &Control) -> Option<String> {
     // A number that can only be read is a measurement.
-    let is_measured = after.is_read_only && matches!(after.kind, Kind::Integer { .. });
+    let is_measured = after.is_read_only && matches!(after.kind, ControlKind::Integer { .. });
     let is_its_own = after.is_volatile || is_measured || before.held.is_some() || after.held.is_some();
     let (old, new) = (before.value?, after.value?);
     if old == new || is_its_own {
@@ -141,7 +144,7 @@ mod tests {
     use crate::control::{AUTO_EXPOSURE, BRIGHTNESS, EXPOSURE_TIME, Refusal};
 
     fn control(id: u32, name: &str, value: i64) -> Control {
-        let kind = Kind::Integer { min: 0, max: 2_000, step: 1 };
+        let kind = ControlKind::Integer { min: 0, max: 2_000, step: 1 };
         let name = name.to_owned();
         Control {
             id,
@@ -163,23 +166,23 @@ mod tests {
         ]
     }
 
-    fn news(cause: Cause, changed: Vec<Control>) -> ControlNews {
-        ControlNews { cause, changed, is_last: true, refused: Vec::new() }
+    fn news(cause: UpdateCause, changed: Vec<Control>) -> ControlsUpdate {
+        ControlsUpdate { cause, changed, is_last: true, refused: Vec::new() }
     }
 
     fn book() -> ControlBook {
         let mut book = ControlBook::default();
-        assert_eq!(book.on_news(news(Cause::Listed, list()), Instant::now()), Some(Response::default()));
+        assert_eq!(book.on_news(news(UpdateCause::Listed, list()), Instant::now()), Some(Response::default()));
         book
     }
 
     #[test]
     fn a_list_in_pieces_is_shown_when_it_is_whole() {
         let mut book = book();
-        let first = ControlNews { is_last: false, ..news(Cause::Listed, vec![control(1, "One", 1)]) };
+        let first = ControlsUpdate { is_last: false, ..news(UpdateCause::Listed, vec![control(1, "One", 1)]) };
         assert_eq!(book.on_news(first, Instant::now()), None);
         assert_eq!(book.list().len(), 3);
-        book.on_news(news(Cause::Listed, vec![control(2, "Two", 2)]), Instant::now()).unwrap();
+        book.on_news(news(UpdateCause::Listed, vec![control(2, "Two", 2)]), Instant::now()).unwrap();
         assert_eq!(book.list().iter().map(|control| control.id).collect::<Vec<_>>(), [1, 2]);
     }
 
@@ -188,12 +191,12 @@ mod tests {
         let mut book = book();
         let mut changed = list().remove(0);
         change(&mut changed);
-        let events = book.on_news(news(Cause::Foreign, vec![changed.clone()]), Instant::now()).unwrap().events;
+        let events = book.on_news(news(UpdateCause::Foreign, vec![changed.clone()]), Instant::now()).unwrap().events;
         assert_eq!(events.first().map(|(_, message)| message.as_str()), expected);
         assert_eq!(book.list()[0], changed);
         // What we set ourselves is no news, whatever it changes besides.
         let mut book = self::book();
-        assert!(book.on_news(news(Cause::Set, vec![changed]), Instant::now()).unwrap().events.is_empty());
+        assert!(book.on_news(news(UpdateCause::Set, vec![changed]), Instant::now()).unwrap().events.is_empty());
     }
 
     #[test]
@@ -201,7 +204,7 @@ mod tests {
         check_foreign(|control| control.value = Some(150), Some("Another program changed Brightness: 150, before 100"));
         check_foreign(|control| (control.value, control.is_read_only) = (Some(1), true), None);
         check_foreign(
-            |control| (control.value, control.is_read_only, control.kind) = (Some(0), true, Kind::Boolean),
+            |control| (control.value, control.is_read_only, control.kind) = (Some(0), true, ControlKind::Boolean),
             Some("The camera reports Brightness: off, before on"),
         );
         check_foreign(|control| control.held = Some("Auto".into()), None);
@@ -211,10 +214,10 @@ mod tests {
 
     #[test]
     fn a_shutter_is_moved_by_hand() {
-        let shutter = |value| Control { kind: Kind::Boolean, ..control(PRIVACY, "Privacy", value) };
+        let shutter = |value| Control { kind: ControlKind::Boolean, ..control(PRIVACY, "Privacy", value) };
         let mut book = ControlBook::default();
-        book.on_news(news(Cause::Listed, vec![shutter(0)]), Instant::now());
-        let events = book.on_news(news(Cause::Foreign, vec![shutter(1)]), Instant::now()).unwrap().events;
+        book.on_news(news(UpdateCause::Listed, vec![shutter(0)]), Instant::now());
+        let events = book.on_news(news(UpdateCause::Foreign, vec![shutter(1)]), Instant::now()).unwrap().events;
         let message = "The camera reports Privacy: Shutter closed, before Shutter open".to_owned();
         assert_eq!(events, [(Level::Info, message)]);
     }
@@ -224,7 +227,7 @@ mod tests {
         let mut book = book();
         let start = Instant::now();
         let mut change = |value, secs| {
-            let news = news(Cause::Foreign, vec![control(BRIGHTNESS, "Brightness", value)]);
+            let news = news(UpdateCause::Foreign, vec![control(BRIGHTNESS, "Brightness", value)]);
             book.on_news(news, start + Duration::from_secs(secs)).unwrap().events
         };
         let told = (0..50).map(|n| change(n, n.unsigned_abs())).filter(|events| !events.is_empty()).collect::<Vec<_>>();
@@ -238,9 +241,9 @@ mod tests {
     #[test]
     fn what_the_user_set_is_set_again_after_a_reconnection() {
         let mut book = book();
-        let setting = |id, value| Setting { id, value };
+        let setting = |id, value| ControlSetting { id, value };
         book.choose(&[setting(EXPOSURE_TIME, 50), setting(BRIGHTNESS, 100), setting(AUTO_EXPOSURE, 1)]);
-        let response = book.on_news(news(Cause::Listed, list()), Instant::now()).unwrap();
+        let response = book.on_news(news(UpdateCause::Listed, list()), Instant::now()).unwrap();
         // The automatic first, and only what differs.
         assert_eq!(response.to_set, [setting(AUTO_EXPOSURE, 1), setting(EXPOSURE_TIME, 50)]);
         assert_eq!(response.events, [(Level::Info, "Controls set again: Auto exposure 1; Exposure 5.0 ms".into())]);
@@ -249,21 +252,22 @@ mod tests {
     #[test]
     fn what_another_program_set_or_the_camera_refused_is_not_set_again() {
         let mut book = book();
-        book.choose(&[Setting { id: BRIGHTNESS, value: 120 }, Setting { id: EXPOSURE_TIME, value: 50 }]);
-        book.on_news(news(Cause::Foreign, vec![control(BRIGHTNESS, "Brightness", 130)]), Instant::now());
+        book.choose(&[ControlSetting { id: BRIGHTNESS, value: 120 }, ControlSetting { id: EXPOSURE_TIME, value: 50 }]);
+        book.on_news(news(UpdateCause::Foreign, vec![control(BRIGHTNESS, "Brightness", 130)]), Instant::now());
         let refused = vec![Refusal { id: EXPOSURE_TIME, why: "an automatic mode holds it".into() }];
-        let response = book.on_news(ControlNews { refused, ..news(Cause::Set, Vec::new()) }, Instant::now()).unwrap();
+        let response =
+            book.on_news(ControlsUpdate { refused, ..news(UpdateCause::Set, Vec::new()) }, Instant::now()).unwrap();
         let message = "Exposure could not be set: an automatic mode holds it".to_owned();
         assert_eq!(response.events, [(Level::Warning, message)]);
-        assert_eq!(book.on_news(news(Cause::Listed, list()), Instant::now()), Some(Response::default()));
+        assert_eq!(book.on_news(news(UpdateCause::Listed, list()), Instant::now()), Some(Response::default()));
     }
 
     #[test]
     fn a_button_is_pressed_once() {
         let mut book = ControlBook::default();
-        let button = Control { kind: Kind::Button, ..control(9, "Reset", 0) };
-        book.on_news(news(Cause::Listed, vec![button.clone()]), Instant::now());
-        book.choose(&[Setting { id: 9, value: 1 }]);
-        assert!(book.on_news(news(Cause::Listed, vec![button]), Instant::now()).unwrap().to_set.is_empty());
+        let button = Control { kind: ControlKind::Button, ..control(9, "Reset", 0) };
+        book.on_news(news(UpdateCause::Listed, vec![button.clone()]), Instant::now());
+        book.choose(&[ControlSetting { id: 9, value: 1 }]);
+        assert!(book.on_news(news(UpdateCause::Listed, vec![button]), Instant::now()).unwrap().to_set.is_empty());
     }
 }

@@ -1,14 +1,14 @@
 //! The time without a live picture although one is wanted: when it began, why, what the log and the alerts say of it, and
-//! how it ended. Writes events; decides nothing. Also the alert about a picture that is live and keeps coming damaged.
+//! how it ended. Words it; decides nothing. Also the alert about a picture that is live and keeps coming damaged.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use super::machine::LogLine;
 use crate::event::Level;
 use crate::fault::{Fault, FaultClass, FaultKind};
-use crate::logging::EventLog;
 use crate::recovery::{Ended, Plan};
 use crate::status::{Alert, AlertName, Outcome, Rung};
 
@@ -25,7 +25,8 @@ const LONG_PAUSE: Duration = Duration::from_secs(5);
 pub(super) struct Outage {
     /// The camera's name in the events.
     source: String,
-    log: EventLog,
+    /// Lines of the log that nobody has taken yet.
+    lines: Vec<LogLine>,
     /// When the live picture ended, or was first wanted; `None` while there is one.
     pub(super) since: Option<Instant>,
     /// Whether something failed since then, so that the end is news.
@@ -42,10 +43,10 @@ pub(super) struct Outage {
 }
 
 impl Outage {
-    pub(super) fn new(source: String, log: EventLog) -> Self {
+    pub(super) fn new(source: String) -> Self {
         Self {
             source,
-            log,
+            lines: Vec::new(),
             since: None,
             is_announced: false,
             last_fault: None,
@@ -60,13 +61,22 @@ impl Outage {
 
     /// A picture is wanted from now on, and nothing is held against the camera.
     pub(super) fn begin_anew(&mut self, now: Instant) {
-        *self = Self { since: Some(now), ..Self::new(std::mem::take(&mut self.source), self.log.clone()) };
+        *self = Self { since: Some(now), ..self.without_memory() };
     }
 
     /// No picture is wanted any more; the last fault stays to be read.
     pub(super) fn end_unwanted(&mut self) {
         let last_fault = self.last_fault.take();
-        *self = Self { last_fault, ..Self::new(std::mem::take(&mut self.source), self.log.clone()) };
+        *self = Self { last_fault, ..self.without_memory() };
+    }
+
+    fn without_memory(&mut self) -> Self {
+        Self { lines: std::mem::take(&mut self.lines), ..Self::new(std::mem::take(&mut self.source)) }
+    }
+
+    /// What is new for the log.
+    pub(super) fn take_lines(&mut self) -> impl Iterator<Item = LogLine> + use<> {
+        std::mem::take(&mut self.lines).into_iter()
     }
 
     /// Those that stand open.
@@ -74,8 +84,12 @@ impl Outage {
         self.alert.iter().chain(&self.damage_alert).cloned().collect()
     }
 
-    pub(super) fn log(&self, level: Level, name: &str, message: impl Into<String>) {
-        self.log.add(&self.source, level, name, message);
+    pub(super) fn log(&mut self, level: Level, name: &str, message: impl Into<String>) {
+        self.log_with(level, name, message.into(), Map::new());
+    }
+
+    fn log_with(&mut self, level: Level, name: &str, message: String, details: Map<String, Value>) {
+        self.lines.push(LogLine { source: self.source.clone(), level, name: name.to_owned(), message, details });
     }
 
     /// Something failed and this is what will be done. Told once for each kind, not for each repetition.
@@ -122,7 +136,7 @@ impl Outage {
     }
 
     /// A rung has ended, with this fault where it did not help.
-    pub(super) fn on_rung_ended(&self, ended: Ended, fault: Option<&Fault>) {
+    pub(super) fn on_rung_ended(&mut self, ended: Ended, fault: Option<&Fault>) {
         let Ended { rung, outcome, took } = ended;
         let secs = took.as_secs_f64();
         let (level, how) = match outcome {
@@ -141,12 +155,12 @@ impl Outage {
     }
 
     /// The device could not be reset; what is wrong with the camera itself stays the last fault.
-    pub(super) fn on_reset_failed(&self, fault: &Fault) {
+    pub(super) fn on_reset_failed(&mut self, fault: &Fault) {
         self.log(Level::Error, fault.kind.slug(), format!("{}. {}", capitalised(&fault.to_string()), fault.advice));
     }
 
     /// Everything that can be done from here has been tried.
-    pub(super) fn on_reboot_advised(&self, n_attempts: u32) {
+    pub(super) fn on_reboot_advised(&mut self, n_attempts: u32) {
         let message = format!(
             "Restarting the computer may help: {n_attempts} reconnections in a row have not. Camclinic never restarts it"
         );
@@ -154,7 +168,7 @@ impl Outage {
     }
 
     /// A reset of the device is the next step, and nobody has allowed it.
-    pub(super) fn on_consent_needed(&self, n_attempts: u32) {
+    pub(super) fn on_consent_needed(&mut self, n_attempts: u32) {
         let message = format!(
             "Resetting the camera is the next step, and waits for your consent: {n_attempts} reconnections in a row have not \
              helped. Other programs lose the camera by it"
@@ -163,7 +177,7 @@ impl Outage {
     }
 
     fn log_rung(
-        &self,
+        &mut self,
         level: Level,
         rung: Rung,
         message: String,
@@ -171,12 +185,12 @@ impl Outage {
     ) {
         let details = [("rung", json!(rung))].into_iter().chain(details);
         let details = details.map(|(key, value)| (key.to_owned(), value)).collect();
-        self.log.add_with(&self.source, level, "rung", message, details);
+        self.log_with(level, "rung", message, details);
     }
 
     /// For programs it says how long there has been no live picture, where there is none or was none.
     fn log_alert(
-        &self,
+        &mut self,
         level: Level,
         name: AlertName,
         message: String,
@@ -186,7 +200,7 @@ impl Outage {
         // A thousandth is all that means anything.
         let outage = outage.map(|outage| ("outage_secs", ((outage.as_secs_f64() * 1_000.0).round() / 1_000.0).into()));
         let details = details.into_iter().chain(outage).map(|(key, value)| (key.to_owned(), value)).collect();
-        self.log.add_with(&self.source, level, name.as_str(), message, details);
+        self.log_with(level, name.as_str(), message, details);
     }
 
     fn tell_damage(&mut self, fault: &Fault, now: Instant) {
@@ -231,7 +245,7 @@ impl Outage {
         }
     }
 
-    fn tell_failure(&self, fault: &Fault, plan: Plan, now: Instant) {
+    fn tell_failure(&mut self, fault: &Fault, plan: Plan, now: Instant) {
         let is_known = |last: &Fault| last.kind == fault.kind && is_same_but_for_numbers(&last.message, &fault.message);
         let is_repetition = self.is_announced && self.last_fault.as_ref().is_some_and(is_known);
         match plan {
@@ -324,39 +338,37 @@ fn is_same_but_for_numbers(a: &str, b: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn names(log: &EventLog) -> Vec<String> {
-        log.since(0).iter().filter(|event| event.level > Level::Debug).map(|event| event.name.clone()).collect()
+    fn names(outage: &Outage) -> Vec<String> {
+        outage.lines.iter().filter(|line| line.level > Level::Debug).map(|line| line.name.clone()).collect()
     }
 
     #[test]
     fn an_outage_is_told_once_and_its_end_too() {
-        let log = EventLog::new();
         let now = Instant::now();
-        let mut outage = Outage::new("sim:".to_owned(), log.clone());
+        let mut outage = Outage::new("sim:".to_owned());
         let plan = Plan::Do { rung: Rung::Retry, at: now };
         for n in 0..3 {
             let fault = Fault::new(FaultKind::Stall, format!("no frame for {n}.5 s"));
             outage.on_failure(fault, plan, false, Some(now), now + Duration::from_secs(n));
         }
-        assert_eq!(names(&log), ["stall", "CAMERA_ISSUE"]);
+        assert_eq!(names(&outage), ["stall", "CAMERA_ISSUE"]);
         assert_eq!((outage.since, outage.rung), (Some(now), Some(Rung::Retry)));
         outage.on_good_frame(None, 0, now + Duration::from_secs(4));
-        assert_eq!(names(&log)[2..], ["recovered", "CAMERA_RECOVERY"]);
+        assert_eq!(names(&outage)[2..], ["recovered", "CAMERA_RECOVERY"]);
         let details =
-            |name: &str| log.since(0).iter().find(|event| event.name == name).map(|event| json!(event.details));
+            |name: &str| outage.lines.iter().find(|event| event.name == name).map(|event| json!(event.details));
         let issue = json!({"cause": "capture_failure", "fault": "stall", "outage_secs": 0.0});
         assert_eq!(details("CAMERA_ISSUE"), Some(issue));
         assert_eq!(details("CAMERA_RECOVERY"), Some(json!({"cause": "capture_failure", "outage_secs": 4.0})));
-        assert!(log.since(0).iter().any(|event| event.message == "Picture back after 4.0 s (retry)"));
+        assert!(outage.lines.iter().any(|event| event.message == "Picture back after 4.0 s (retry)"));
         assert!(outage.last_fault.is_none() && outage.alert.is_none() && outage.since.is_none());
     }
 
     /// Damaged frames at these times and good ones in between, a tenth of a second apart; what alerts there are.
     #[track_caller]
     fn check_damage(damaged_at_secs: &[u64], end_secs: u64, expected: &[&str], is_open: bool) {
-        let log = EventLog::new();
         let now = Instant::now();
-        let mut outage = Outage::new("sim:".to_owned(), log.clone());
+        let mut outage = Outage::new("sim:".to_owned());
         let plan = Plan::Do { rung: Rung::Retry, at: now };
         for tenth in 0..end_secs * 10 {
             let at = now + Duration::from_millis(tenth * 100);
@@ -366,12 +378,12 @@ mod tests {
                 outage.on_good_frame(None, 0, at);
             }
         }
-        let names = names(&log);
+        let names = names(&outage);
         let alerts: Vec<_> = names.iter().filter(|name| name.starts_with("CAMERA_")).collect();
         assert_eq!(alerts, expected, "{damaged_at_secs:?}");
         let open: Vec<_> = outage.alerts().into_iter().map(|alert| alert.cause).collect();
         assert_eq!(open, if is_open { vec!["buffer_error"] } else { vec![] }, "{damaged_at_secs:?}");
-        assert!(!log.since(0).iter().any(|event| event.details.contains_key("outage_secs")), "the picture was live");
+        assert!(!outage.lines.iter().any(|event| event.details.contains_key("outage_secs")), "the picture was live");
     }
 
     #[test]
@@ -386,9 +398,8 @@ mod tests {
 
     #[test]
     fn an_outage_is_an_alert_beside_that_about_damage() {
-        let log = EventLog::new();
         let now = Instant::now();
-        let mut outage = Outage::new("sim:".to_owned(), log.clone());
+        let mut outage = Outage::new("sim:".to_owned());
         let plan = Plan::Do { rung: Rung::Retry, at: now };
         for _ in 0..3 {
             outage.on_failure(Fault::new(FaultKind::BadFrame, "cut off"), plan, false, Some(now), now);
@@ -400,38 +411,36 @@ mod tests {
         assert_eq!(outage.alerts().len(), 1);
         outage.on_good_frame(None, 0, now + CALM);
         assert!(outage.alerts().is_empty());
-        assert_eq!(names(&log).iter().filter(|name| *name == "CAMERA_RECOVERY").count(), 2);
+        assert_eq!(names(&outage).iter().filter(|name| *name == "CAMERA_RECOVERY").count(), 2);
     }
 
     #[test]
     fn giving_up_is_critical() {
-        let log = EventLog::new();
-        let mut outage = Outage::new("sim:".to_owned(), log.clone());
+        let mut outage = Outage::new("sim:".to_owned());
         outage.on_failure(Fault::new(FaultKind::Denied, "no permission"), Plan::GiveUp, false, None, Instant::now());
-        assert_eq!(names(&log), ["denied", "rung", "CAMERA_CRITICAL"]);
+        assert_eq!(names(&outage), ["denied", "rung", "CAMERA_CRITICAL"]);
         assert_eq!(outage.alert.map(|alert| alert.name), Some(AlertName::CameraCritical));
     }
 
     #[test]
     fn to_stop_trying_keeps_the_fault_and_is_critical() {
-        let log = EventLog::new();
         let now = Instant::now();
-        let mut outage = Outage::new("sim:".to_owned(), log.clone());
+        let mut outage = Outage::new("sim:".to_owned());
         let plan = Plan::Do { rung: Rung::Reinitialise, at: now };
         outage.on_failure(Fault::new(FaultKind::Hung, "hung"), plan, false, None, now);
         outage.on_stop_trying(now);
-        assert_eq!(names(&log), ["hung", "CAMERA_ISSUE", "rung", "CAMERA_CRITICAL"]);
+        assert_eq!(names(&outage), ["hung", "CAMERA_ISSUE", "rung", "CAMERA_CRITICAL"]);
         assert_eq!(outage.last_fault.map(|fault| fault.kind), Some(FaultKind::Hung));
     }
 
     /// What the log has of a rung that ended, for people and for programs.
     #[track_caller]
     fn check_end(rung: Rung, outcome: Outcome, fault: Option<FaultKind>, level: Level, message: &str, json: &Value) {
-        let log = EventLog::new();
         let ended = Ended { rung, outcome, took: Duration::from_millis(3_210) };
         let fault = fault.map(|kind| Fault::new(kind, "test"));
-        Outage::new("sim:".to_owned(), log.clone()).on_rung_ended(ended, fault.as_ref());
-        let events = log.since(0);
+        let mut outage = Outage::new("sim:".to_owned());
+        outage.on_rung_ended(ended, fault.as_ref());
+        let events = outage.lines;
         let event = events.first().unwrap();
         assert_eq!((event.level, event.name.as_str(), event.message.as_str()), (level, "rung", message));
         assert_eq!(Value::from(event.details.clone()), *json);
@@ -467,15 +476,14 @@ mod tests {
 
     #[test]
     fn a_long_pause_is_announced_and_a_repetition_is_not() {
-        let log = EventLog::new();
         let now = Instant::now();
-        let mut outage = Outage::new("sim:".to_owned(), log.clone());
+        let mut outage = Outage::new("sim:".to_owned());
         for secs in [1, 30] {
             let plan = Plan::Do { rung: Rung::Reinitialise, at: now + Duration::from_secs(secs) };
             outage.on_failure(Fault::new(FaultKind::Hung, "hung"), plan, false, None, now);
         }
-        assert_eq!(names(&log), ["hung", "CAMERA_ISSUE", "rung"]);
-        assert_eq!(log.since(0).last().unwrap().message, "Next: reconnect in 30 s");
+        assert_eq!(names(&outage), ["hung", "CAMERA_ISSUE", "rung"]);
+        assert_eq!(outage.lines.last().unwrap().message, "Next: reconnect in 30 s");
     }
 
     #[test]

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::facts::SourceKind;
-use super::{Check, Ending, Job, Outcome};
-use crate::phrases::Said;
+use super::{Check, CheckContext, CheckOutcome, CheckResult};
+use crate::phrases::Message;
 use crate::source::SourceSpec;
 
 mod device;
@@ -16,19 +16,19 @@ pub(super) mod stream;
 
 /// A new check is a struct and a line here, and its sentences in the phrases.
 pub const CHECKS: &[&dyn Check] = &[
-    &host::Computer,
-    &device::Presence,
-    &device::Driver,
-    &device::Access,
-    &device::Holder,
-    &device::Usb,
-    &network::Network,
-    &stream::Open,
-    &stream::FirstFrame,
-    &stream::Rate,
-    &stream::Picture,
-    &stream::Time,
-    &folder::Folder,
+    &host::ComputerCheck,
+    &device::PresenceCheck,
+    &device::DriverCheck,
+    &device::AccessCheck,
+    &device::HolderCheck,
+    &device::UsbCheck,
+    &network::NetworkCheck,
+    &stream::OpenCheck,
+    &stream::FirstFrameCheck,
+    &stream::RateCheck,
+    &stream::PictureCheck,
+    &stream::TimeCheck,
+    &folder::FolderCheck,
 ];
 
 /// What sort of source it is.
@@ -43,30 +43,30 @@ pub fn kind_of(spec: &SourceSpec) -> SourceKind {
 }
 
 /// Left out of all but cameras of this computer.
-fn unless_device(job: &Job) -> Option<Said> {
-    match kind_of(&job.request.spec) {
+fn unless_device(context: &CheckContext) -> Option<Message> {
+    match kind_of(&context.request.spec) {
         SourceKind::Device => None,
-        SourceKind::Simulated => Some(Said::new("why.simulated")),
-        SourceKind::File => Some(Said::new("why.file")),
-        SourceKind::Network => Some(Said::new("why.network")),
+        SourceKind::Simulated => Some(Message::new("why.simulated")),
+        SourceKind::File => Some(Message::new("why.file")),
+        SourceKind::Network => Some(Message::new("why.network")),
     }
 }
 
 /// Left out where there is no camera.
-fn without_device(job: &Job) -> Option<Said> {
-    unless_device(job).or_else(|| {
-        let is_there = job.facts.presence.as_ref().is_some_and(|presence| presence.device.is_some());
-        (!is_there).then(|| Said::new("why.no-camera"))
+fn without_device(context: &CheckContext) -> Option<Message> {
+    unless_device(context).or_else(|| {
+        let is_there = context.facts.presence.as_ref().is_some_and(|presence| presence.device.is_some());
+        (!is_there).then(|| Message::new("why.no-camera"))
     })
 }
 
 /// `check.<id>.<word>`
-fn ending(check: &dyn Check, outcome: Outcome, word: &str) -> Ending {
-    Ending { outcome, why: Said::new(format!("check.{}.{word}", check.id())) }
+fn result(check: &dyn Check, outcome: CheckOutcome, word: &str) -> CheckResult {
+    CheckResult { outcome, why: Message::new(format!("check.{}.{word}", check.id())) }
 }
 
-impl Ending {
-    fn with(mut self, place: &'static str, value: impl Into<crate::phrases::Value>) -> Self {
+impl CheckResult {
+    fn with(mut self, place: &'static str, value: impl Into<crate::phrases::MessageValue>) -> Self {
         self.why = self.why.with(place, value);
         self
     }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Receiver;
 
 use super::experiments::open_and_watch;
-use super::facts::Brief;
-use super::{Request, is_disconnected};
+use super::facts::StreamSummary;
+use super::{CheckupRequest, is_disconnected};
 use crate::backend::Backend;
 use crate::settings::Isolation;
 
@@ -17,37 +17,42 @@ const ENOUGH: f64 = 0.95;
 
 /// How each backend did.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Compared {
+pub struct BackendComparison {
     /// One for each backend, in the order in which they were tried.
-    pub rows: Vec<Brief>,
+    pub rows: Vec<StreamSummary>,
     /// The one to take; `None` where none gives a picture.
     pub best: Option<Backend>,
 }
 
 /// Opens the camera, which nobody may have open, through each backend in turn, always in a process of its own, and watches
 /// it for a moment. Each row is told as it is there. Blocks for seconds a backend; disconnecting `cancel` ends it.
-pub fn compare(request: &Request, cancel: &Receiver<()>, tell: &mut dyn FnMut(&Brief)) -> Compared {
-    let mut compared = Compared::default();
+pub fn compare(
+    request: &CheckupRequest,
+    cancel: &Receiver<()>,
+    tell: &mut dyn FnMut(&StreamSummary),
+) -> BackendComparison {
+    let mut compared = BackendComparison::default();
     for backend in request.spec.backends() {
         if is_disconnected(cancel) {
             break;
         }
         let mut opening = request.opening();
         (opening.backend, opening.isolation) = (Some(backend), Isolation::On);
-        let mut brief = open_and_watch(opening, Instant::now() + PATIENCE, cancel);
-        brief.backend = Some(backend);
-        tell(&brief);
-        compared.rows.push(brief);
+        let mut summary = open_and_watch(opening, Instant::now() + PATIENCE, cancel);
+        summary.backend = Some(backend);
+        tell(&summary);
+        compared.rows.push(summary);
     }
     compared.best = best(&compared.rows);
     compared
 }
 
 /// Of those that give as many frames as the best one the one that loses fewest, and of these the one that costs least.
-fn best(rows: &[Brief]) -> Option<Backend> {
+fn best(rows: &[StreamSummary]) -> Option<Backend> {
     let most = rows.iter().filter_map(|row| row.fps).fold(0.0, f64::max);
-    let is_good = |row: &&Brief| row.fault.is_none() && row.fps.is_some_and(|fps| fps > 0.0 && fps >= ENOUGH * most);
-    let cost = |row: &Brief| row.cpu_percent.unwrap_or(f64::MAX);
+    let is_good =
+        |row: &&StreamSummary| row.fault.is_none() && row.fps.is_some_and(|fps| fps > 0.0 && fps >= ENOUGH * most);
+    let cost = |row: &StreamSummary| row.cpu_percent.unwrap_or(f64::MAX);
     rows.iter()
         .filter(is_good)
         .min_by(|a, b| {
@@ -64,13 +69,13 @@ mod tests {
     /// Rate, losses and cost of each; a negative rate is one that does not start.
     #[track_caller]
     fn check(rows: &[(Backend, f64, u64, f64)], expected: Option<Backend>) {
-        let row = |(backend, fps, n_lost, cpu): &(Backend, f64, u64, f64)| Brief {
+        let row = |(backend, fps, n_lost, cpu): &(Backend, f64, u64, f64)| StreamSummary {
             backend: Some(*backend),
             fps: (*fps > 0.0).then_some(*fps),
             n_lost: *n_lost,
             cpu_percent: Some(*cpu),
             fault: (*fps < 0.0).then(|| Fault::new(FaultKind::OpenFailed, "test")),
-            ..Brief::default()
+            ..StreamSummary::default()
         };
         let rows: Vec<_> = rows.iter().map(row).collect();
         assert_eq!(best(&rows), expected, "{rows:?}");

@@ -9,9 +9,9 @@ mod picture;
 
 use super::facts::Facts;
 use crate::backend::Backend;
-use crate::control::Setting;
+use crate::control::ControlSetting;
 use crate::frame::{PixelFormat, Size};
-use crate::phrases::Said;
+use crate::phrases::Message;
 
 mod access;
 mod busy;
@@ -44,7 +44,7 @@ pub enum Layer {
 /// What a failure means for who wants a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Gravity {
+pub enum Severity {
     /// The picture comes, and is not as it should be.
     Warning,
     /// There is no picture, or none that shows anything.
@@ -53,27 +53,47 @@ pub enum Gravity {
 
 /// One failure of the catalogue.
 #[derive(Debug)]
-pub struct Entry {
+pub struct CatalogueEntry {
     /// Its number there: `F20`.
     pub id: &'static str,
     /// Its name in keys of phrases: `busy-linux`.
     pub slug: &'static str,
     pub layer: Layer,
-    pub gravity: Gravity,
+    pub severity: Severity,
     /// `None`: nothing points to it.
-    pub judge: fn(&Facts) -> Option<Opinion>,
+    pub judge: fn(&Facts) -> Option<Judgement>,
+}
+
+/// A row of the catalogue: without a picture, or with one that shows nothing.
+const fn critical(
+    id: &'static str,
+    slug: &'static str,
+    layer: Layer,
+    judge: fn(&Facts) -> Option<Judgement>,
+) -> CatalogueEntry {
+    CatalogueEntry { id, slug, layer, severity: Severity::Critical, judge }
+}
+
+/// A row of the catalogue: the picture comes, and is not as it should be.
+const fn warning(
+    id: &'static str,
+    slug: &'static str,
+    layer: Layer,
+    judge: fn(&Facts) -> Option<Judgement>,
+) -> CatalogueEntry {
+    CatalogueEntry { id, slug, layer, severity: Severity::Warning, judge }
 }
 
 /// What a judge thinks.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Opinion {
+pub struct Judgement {
     /// From 0 to 1. [`CERTAIN`] ends the check-up.
     pub confidence: f64,
     /// `title.<slug>`, unless a judge tells kinds apart.
-    pub title: Said,
+    pub title: Message,
     /// `because.<slug>`, with a dot and a word behind it where a judge tells kinds apart.
-    pub because: Said,
-    pub evidence: Vec<Said>,
+    pub because: Message,
+    pub evidence: Vec<Message>,
     /// The likeliest to help and the easiest first.
     pub fixes: Vec<Fix>,
 }
@@ -83,14 +103,14 @@ pub const CERTAIN: f64 = 0.9;
 /// Below this it is a hint, never a verdict.
 pub const LIKELY: f64 = 0.5;
 
-impl Opinion {
+impl Judgement {
     /// With the sentences that belong to the entry of that slug.
     #[must_use]
     pub fn new(slug: &str, confidence: f64) -> Self {
         Self {
             confidence,
-            title: Said::new(format!("title.{slug}")),
-            because: Said::new(format!("because.{slug}")),
+            title: Message::new(format!("title.{slug}")),
+            because: Message::new(format!("because.{slug}")),
             evidence: Vec::new(),
             fixes: Vec::new(),
         }
@@ -115,7 +135,7 @@ impl Opinion {
 
     /// A value for both title and reason.
     #[must_use]
-    pub fn with(mut self, place: &'static str, value: impl Into<crate::phrases::Value>) -> Self {
+    pub fn with(mut self, place: &'static str, value: impl Into<crate::phrases::MessageValue>) -> Self {
         let value = value.into();
         self.title = self.title.with(place, value.clone());
         self.because = self.because.with(place, value);
@@ -123,7 +143,7 @@ impl Opinion {
     }
 
     #[must_use]
-    pub fn seen(mut self, evidence: Said) -> Self {
+    pub fn seen(mut self, evidence: Message) -> Self {
         self.evidence.push(evidence);
         self
     }
@@ -139,7 +159,7 @@ impl Opinion {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fix {
     /// `fix.close-program`
-    pub text: Said,
+    pub text: Message,
     /// What the program can do itself, at a press of a button.
     pub action: Option<Action>,
     /// What somebody with more rights can run.
@@ -150,11 +170,11 @@ impl Fix {
     /// `name` is that of the phrase, without `fix.`.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Self { text: Said::new(format!("fix.{name}")), action: None, command: None }
+        Self { text: Message::new(format!("fix.{name}")), action: None, command: None }
     }
 
     #[must_use]
-    pub fn with(mut self, place: &'static str, value: impl Into<crate::phrases::Value>) -> Self {
+    pub fn with(mut self, place: &'static str, value: impl Into<crate::phrases::MessageValue>) -> Self {
         self.text = self.text.with(place, value);
         self
     }
@@ -191,7 +211,7 @@ pub enum Action {
     /// Over TCP, or over UDP.
     UseTransport(crate::settings::Transport),
     /// Set a control.
-    SetControl(Setting),
+    SetControl(ControlSetting),
     /// Set every control to its default.
     ResetControls,
     ResetDevice,
@@ -205,7 +225,7 @@ pub enum Action {
 }
 
 /// Every failure that can be seen here, in the order of the catalogue.
-pub const ENTRIES: &[&[Entry]] = &[
+pub const ENTRIES: &[&[CatalogueEntry]] = &[
     presence::ENTRIES,
     access::ENTRIES,
     busy::ENTRIES,
@@ -218,6 +238,6 @@ pub const ENTRIES: &[&[Entry]] = &[
 ];
 
 /// All of them one after the other.
-pub fn all() -> impl Iterator<Item = &'static Entry> {
+pub fn all() -> impl Iterator<Item = &'static CatalogueEntry> {
     ENTRIES.iter().flat_map(|group| group.iter())
 }

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Receiver;
 
 use super::entries::Action;
-use super::facts::{Brief, Experiment, Facts};
-use super::tap::{Tap, coding_of};
-use super::{Progress, Request, is_disconnected};
-use crate::control::{self, AUTO_EXPOSURE, Control, EXPOSURE_PRIORITY, POWER_LINE_FREQUENCY, Setting};
+use super::facts::{Experiment, Facts, StreamSummary};
+use super::stream::{CheckupStream, coding_of};
+use super::{CheckupRequest, Progress, is_disconnected};
+use crate::control::{self, AUTO_EXPOSURE, Control, ControlSetting, EXPOSURE_PRIORITY, POWER_LINE_FREQUENCY};
 use crate::device::Capabilities;
 use crate::fault::FaultKind;
 use crate::frame::{PixelFormat, Size};
-use crate::phrases::Said;
+use crate::phrases::Message;
 use crate::source::OpenRequest;
 
 /// All of them together.
@@ -32,7 +32,7 @@ enum Change {
     /// The stream is stopped and started.
     Restart,
     /// A control gets another value, and its old one after.
-    Control { set: Setting, back: Setting },
+    Control { set: ControlSetting, back: ControlSetting },
     /// The camera is opened anew, with this.
     Open(Box<dyn Fn(&mut OpenRequest)>),
 }
@@ -46,7 +46,7 @@ struct Trial {
 /// One thing to try: its name in the phrases (`experiment.<id>`), and what it would be with these facts.
 struct Row {
     id: &'static str,
-    plan: fn(&Facts, &Request) -> Option<Trial>,
+    plan: fn(&Facts, &CheckupRequest) -> Option<Trial>,
 }
 
 /// The gentlest first.
@@ -62,27 +62,27 @@ const ROWS: [Row; 7] = [
 
 /// Tries what may help with what is in the facts, and adds what came of it. Gives the stream back, if it is still open.
 pub(super) fn run(
-    request: &Request,
+    request: &CheckupRequest,
     facts: &mut Facts,
-    mut tap: Option<Tap>,
+    mut stream: Option<CheckupStream>,
     cancel: &Receiver<()>,
     tell: &mut dyn FnMut(Progress),
-) -> Option<Tap> {
+) -> Option<CheckupStream> {
     let until = Instant::now() + LONGEST;
-    let before = before(facts, tap.as_ref());
+    let before = before(facts, stream.as_ref());
     for row in ROWS {
         if facts.experiments.len() >= MOST || Instant::now() >= until || is_disconnected(cancel) {
             break;
         }
         let Some(trial) = (row.plan)(facts, request) else { continue };
         let needs_stream = matches!(trial.change, Change::Restart | Change::Control { .. });
-        if needs_stream && tap.as_ref().is_none_or(|tap| tap.ended.is_some()) {
+        if needs_stream && stream.as_ref().is_none_or(|stream| stream.ended.is_some()) {
             continue;
         }
-        let name = Said::new(format!("experiment.{}", row.id)).with("with", trial.with.clone());
+        let name = Message::new(format!("experiment.{}", row.id)).with("with", trial.with.clone());
         tell(Progress::Trying(name));
-        let (after, back) = carry_out(&trial.change, request, tap.take(), until, cancel);
-        tap = back;
+        let (after, back) = carry_out(&trial.change, request, stream.take(), until, cancel);
+        stream = back;
         let (id, with) = (row.id.to_owned(), trial.with);
         let experiment = Experiment { id, with, action: Some(trial.action), before: before.clone(), after };
         let has_helped = experiment.has_helped();
@@ -91,73 +91,73 @@ pub(super) fn run(
             break;
         }
     }
-    tap
+    stream
 }
 
 /// How it was.
-fn before(facts: &Facts, tap: Option<&Tap>) -> Brief {
+fn before(facts: &Facts, stream: Option<&CheckupStream>) -> StreamSummary {
     let fault = facts.opening.as_ref().and_then(|opening| opening.fault.clone());
-    let mut brief = tap.map(|tap| tap.brief(None)).unwrap_or_default();
-    brief.fault = brief.fault.or(fault);
-    brief
+    let mut summary = stream.map(|stream| stream.summary(None)).unwrap_or_default();
+    summary.fault = summary.fault.or(fault);
+    summary
 }
 
 fn carry_out(
     change: &Change,
-    request: &Request,
-    tap: Option<Tap>,
+    request: &CheckupRequest,
+    stream: Option<CheckupStream>,
     until: Instant,
     cancel: &Receiver<()>,
-) -> (Brief, Option<Tap>) {
+) -> (StreamSummary, Option<CheckupStream>) {
     let coding = coding_of(&request.spec);
-    match (change, tap) {
-        (Change::Restart, Some(mut tap)) => {
-            tap.restart();
-            tap.watch(until.min(Instant::now() + SETTLE), cancel, |_| false);
-            tap.begin_anew(coding);
-            tap.watch(until.min(Instant::now() + WATCH), cancel, |_| false);
-            (tap.brief(None), Some(tap))
+    match (change, stream) {
+        (Change::Restart, Some(mut stream)) => {
+            stream.restart();
+            stream.watch(until.min(Instant::now() + SETTLE), cancel, |_| false);
+            stream.begin_anew(coding);
+            stream.watch(until.min(Instant::now() + WATCH), cancel, |_| false);
+            (stream.summary(None), Some(stream))
         }
-        (Change::Control { set, back }, Some(mut tap)) => {
-            tap.set_controls(vec![*set]);
-            tap.watch(until.min(Instant::now() + SETTLE), cancel, |_| false);
-            tap.begin_anew(coding);
-            tap.watch(until.min(Instant::now() + WATCH), cancel, |_| false);
-            let brief = tap.brief(None);
+        (Change::Control { set, back }, Some(mut stream)) => {
+            stream.set_controls(vec![*set]);
+            stream.watch(until.min(Instant::now() + SETTLE), cancel, |_| false);
+            stream.begin_anew(coding);
+            stream.watch(until.min(Instant::now() + WATCH), cancel, |_| false);
+            let summary = stream.summary(None);
             // Also for who has cancelled: the device is left as it was.
-            tap.set_controls(vec![*back]);
-            tap.watch(Instant::now() + UNDO, &crossbeam_channel::never(), |_| false);
-            (brief, Some(tap))
+            stream.set_controls(vec![*back]);
+            stream.watch(Instant::now() + UNDO, &crossbeam_channel::never(), |_| false);
+            (summary, Some(stream))
         }
-        (Change::Open(change), tap) => {
-            if let Some(tap) = tap {
-                let _ = tap.close();
+        (Change::Open(change), stream) => {
+            if let Some(stream) = stream {
+                let _ = stream.close();
             }
             let mut opening = request.opening();
             change(&mut opening);
-            let brief = open_and_watch(opening, until, cancel);
-            (brief, None)
+            let summary = open_and_watch(opening, until, cancel);
+            (summary, None)
         }
-        (Change::Restart | Change::Control { .. }, None) => (Brief::default(), None),
+        (Change::Restart | Change::Control { .. }, None) => (StreamSummary::default(), None),
     }
 }
 
 /// Opens a camera, watches it for a moment and closes it.
-pub(super) fn open_and_watch(request: OpenRequest, until: Instant, cancel: &Receiver<()>) -> Brief {
+pub(super) fn open_and_watch(request: OpenRequest, until: Instant, cancel: &Receiver<()>) -> StreamSummary {
     let patience = request.patience() + request.first_frame_deadline;
-    let Ok(mut tap) = Tap::open(request) else { return Brief::default() };
-    tap.watch(until.min(Instant::now() + patience), cancel, |tap| tap.first_at.is_some());
+    let Ok(mut stream) = CheckupStream::open(request) else { return StreamSummary::default() };
+    stream.watch(until.min(Instant::now() + patience), cancel, |stream| stream.first_at.is_some());
     let mut load = super::checks::host::Load::new();
-    if tap.first_at.is_some() {
-        tap.watch(until.min(Instant::now() + WATCH), cancel, |_| false);
+    if stream.first_at.is_some() {
+        stream.watch(until.min(Instant::now() + WATCH), cancel, |_| false);
     }
     let cpu_percent = load.as_mut().and_then(super::checks::host::Load::worker_percent);
-    let mut brief = tap.brief(cpu_percent);
-    if brief.first_frame_ms.is_none() && brief.fault.is_none() {
-        brief.fault.clone_from(&tap.measured.last_fault);
+    let mut summary = stream.summary(cpu_percent);
+    if summary.first_frame_ms.is_none() && summary.fault.is_none() {
+        summary.fault.clone_from(&stream.measured.last_fault);
     }
-    let _ = tap.close();
-    brief
+    let _ = stream.close();
+    summary
 }
 
 impl Experiment {
@@ -189,10 +189,10 @@ fn control_of(facts: &Facts, id: u32) -> Option<&Control> {
 fn set_control(facts: &Facts, id: u32, value: i64) -> Option<Trial> {
     let control = control_of(facts, id)?;
     let old = control.value.filter(|old| *old != value)?;
-    let set = Setting { id, value };
+    let set = ControlSetting { id, value };
     Some(Trial {
         with: format!("{} = {value}", control.label()),
-        change: Change::Control { set, back: Setting { id, value: old } },
+        change: Change::Control { set, back: ControlSetting { id, value: old } },
         action: Action::SetControl(set),
     })
 }
@@ -218,7 +218,7 @@ fn does_not_start(facts: &Facts) -> bool {
     })
 }
 
-fn restart_stream(facts: &Facts, _: &Request) -> Option<Trial> {
+fn restart_stream(facts: &Facts, _: &CheckupRequest) -> Option<Trial> {
     let is_frozen = facts.picture.as_ref().is_some_and(|seen| seen.same.lasts && seen.same.secs >= 1.0);
     (is_frozen && !is_black(facts)).then(|| Trial {
         with: String::new(),
@@ -231,17 +231,17 @@ fn is_black(facts: &Facts) -> bool {
     facts.picture.as_ref().is_some_and(|seen| seen.n_pictures > 0 && seen.luma.mean < 17.0 && seen.luma.std < 3.0)
 }
 
-fn exposure_priority(facts: &Facts, _: &Request) -> Option<Trial> {
+fn exposure_priority(facts: &Facts, _: &CheckupRequest) -> Option<Trial> {
     if is_slow(facts) { set_control(facts, EXPOSURE_PRIORITY, 0) } else { None }
 }
 
-fn power_line(facts: &Facts, _: &Request) -> Option<Trial> {
+fn power_line(facts: &Facts, _: &CheckupRequest) -> Option<Trial> {
     let mains = facts.picture.as_ref()?.bands.as_ref()?.mains_hz?;
     // V4L2_CID_POWER_LINE_FREQUENCY_50HZ, …_60HZ
     set_control(facts, POWER_LINE_FREQUENCY, if mains < 55.0 { 1 } else { 2 })
 }
 
-fn auto_exposure(facts: &Facts, _: &Request) -> Option<Trial> {
+fn auto_exposure(facts: &Facts, _: &CheckupRequest) -> Option<Trial> {
     let seen = facts.picture.as_ref().filter(|seen| seen.n_pictures > 0)?;
     let is_off = seen.luma.mean < 40.0 || seen.luma.share_white > 0.25;
     let control = control_of(facts, AUTO_EXPOSURE)?;
@@ -251,7 +251,7 @@ fn auto_exposure(facts: &Facts, _: &Request) -> Option<Trial> {
         .flatten()
 }
 
-fn formats(facts: &Facts, request: &Request) -> Vec<PixelFormat> {
+fn formats(facts: &Facts, request: &CheckupRequest) -> Vec<PixelFormat> {
     match (&facts.abilities, &request.spec) {
         (Some(abilities), _) => abilities.format_codes(),
         (None, crate::source::SourceSpec::Simulated(_)) => PixelFormat::COMMON.into_iter().take(2).collect(),
@@ -259,7 +259,7 @@ fn formats(facts: &Facts, request: &Request) -> Vec<PixelFormat> {
     }
 }
 
-fn other_format(facts: &Facts, request: &Request) -> Option<Trial> {
+fn other_format(facts: &Facts, request: &CheckupRequest) -> Option<Trial> {
     if !(is_slow(facts) || is_damaged(facts) || does_not_start(facts)) {
         return None;
     }
@@ -272,7 +272,7 @@ fn other_format(facts: &Facts, request: &Request) -> Option<Trial> {
     })
 }
 
-fn half_size(facts: &Facts, request: &Request) -> Option<Trial> {
+fn half_size(facts: &Facts, request: &CheckupRequest) -> Option<Trial> {
     if !(is_slow(facts) || is_damaged(facts) || does_not_start(facts)) {
         return None;
     }
@@ -287,7 +287,7 @@ fn half_size(facts: &Facts, request: &Request) -> Option<Trial> {
     })
 }
 
-fn other_backend(facts: &Facts, request: &Request) -> Option<Trial> {
+fn other_backend(facts: &Facts, request: &CheckupRequest) -> Option<Trial> {
     if !(does_not_start(facts) || is_black(facts)) {
         return None;
     }

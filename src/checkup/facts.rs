@@ -14,7 +14,7 @@ use crate::device::{Capabilities, Device, Holder, System, UsbState};
 use crate::fault::Fault;
 use crate::frame::Size;
 use crate::network::{self, Step};
-use crate::picture::Seen;
+use crate::picture::PictureStats;
 use crate::status::{Asked, Got};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -22,22 +22,22 @@ use crate::status::{Asked, Got};
 pub struct Facts {
     /// Where the camera is plugged in.
     pub system: System,
-    pub source: Source,
-    pub computer: Option<Computer>,
-    pub presence: Option<Presence>,
-    pub access: Option<Access>,
+    pub source: SourceFacts,
+    pub computer: Option<ComputerFacts>,
+    pub presence: Option<PresenceFacts>,
+    pub access: Option<AccessFacts>,
     pub holders: Option<Vec<Holder>>,
     pub usb: Option<UsbState>,
     /// What the kernel said of this device; `None` where it is not for everybody to read.
     pub kernel: Option<Vec<KernelLine>>,
     /// Formats and controls.
     pub abilities: Option<Capabilities>,
-    pub conversation: Option<Conversation>,
-    pub opening: Option<Opening>,
-    pub stream: Option<Stream>,
-    pub picture: Option<Seen>,
-    pub time: Option<Time>,
-    pub folder: Option<Folder>,
+    pub conversation: Option<ConversationFacts>,
+    pub opening: Option<OpeningFacts>,
+    pub stream: Option<StreamFacts>,
+    pub picture: Option<PictureStats>,
+    pub time: Option<ClockFacts>,
+    pub folder: Option<FolderFacts>,
     /// In the order in which they were made.
     pub experiments: Vec<Experiment>,
 }
@@ -45,7 +45,7 @@ pub struct Facts {
 /// What was checked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Source {
+pub struct SourceFacts {
     pub kind: SourceKind,
     /// As the status names it: without a password.
     pub name: String,
@@ -69,7 +69,7 @@ pub enum SourceKind {
 /// How the computer stands.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Computer {
+pub struct ComputerFacts {
     pub n_cores: u32,
     /// Of all cores, 0 to 100.
     pub cpu_percent: f64,
@@ -94,7 +94,7 @@ pub struct Computer {
 /// Whether the camera is there.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Presence {
+pub struct PresenceFacts {
     /// As the system lists it.
     pub device: Option<Device>,
     /// Why it is none: no such node, a metadata node, a codec, not driven.
@@ -116,7 +116,7 @@ pub struct Presence {
 /// Whether this program may open it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Access {
+pub struct AccessFacts {
     pub fault: Option<Fault>,
     /// The node's own rights would allow it: whoever refuses is somebody else (F11).
     pub is_allowed_by_node: Option<bool>,
@@ -127,7 +127,7 @@ pub struct Access {
 /// With a network camera.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Conversation {
+pub struct ConversationFacts {
     pub steps: Vec<Step>,
     pub finding: Option<NetworkFinding>,
     pub measured: network::Measured,
@@ -145,7 +145,7 @@ pub struct NetworkFinding {
 /// How the camera was opened.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Opening {
+pub struct OpeningFacts {
     pub backend: Option<Backend>,
     /// Until it was open, or had failed.
     pub open_ms: u64,
@@ -163,7 +163,7 @@ pub struct Opening {
 /// How frames came.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Stream {
+pub struct StreamFacts {
     /// From the first frame to the last.
     pub secs: f64,
     pub n_good: u64,
@@ -203,7 +203,7 @@ pub struct Stream {
 /// Clocks.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Time {
+pub struct ClockFacts {
     /// The wall clock moved against the steady one while it was watched.
     pub wall_step_secs: Option<f64>,
     /// The camera's clock runs so much fast (or slow), in millionths, over [`Self::drift_secs`].
@@ -216,7 +216,7 @@ pub struct Time {
 /// Where pictures and recordings go.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Folder {
+pub struct FolderFacts {
     pub path: String,
     pub free_bytes: Option<u64>,
     /// Writing a small file there failed.
@@ -237,14 +237,14 @@ pub struct Experiment {
     /// What does the same for good.
     #[serde(default)]
     pub action: Option<Action>,
-    pub before: Brief,
-    pub after: Brief,
+    pub before: StreamSummary,
+    pub after: StreamSummary,
 }
 
 /// A stream in few numbers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Brief {
+pub struct StreamSummary {
     pub backend: Option<Backend>,
     pub open_ms: Option<u64>,
     pub first_frame_ms: Option<u64>,

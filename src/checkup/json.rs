@@ -2,18 +2,18 @@
 
 use serde_json::{Value as Json, json};
 
-use super::compare::Compared;
-use super::slow::Share;
-use super::{Checked, Checkup};
+use super::compare::BackendComparison;
+use super::slow::LatencyShare;
+use super::{CheckRun, Checkup};
 use crate::backend::Backend;
 use crate::phrases::Language;
 
 /// `verdict` is null of a healthy camera. What follows `status` is more than the contract asks for; `backends` is there only
 /// after a comparison.
 #[must_use]
-pub fn contract(checkup: &Checkup, compared: Option<&Compared>, language: Language) -> Json {
-    let check = |check: &Checked| json!({"id": check.id, "outcome": check.outcome, "took_ms": check.took_ms, "why": language.say(&check.why)});
-    let share = |share: &Share| json!({"part": language.say(&share.part), "ms": thousandths(share.ms), "is_too_long": share.is_too_long});
+pub fn contract(checkup: &Checkup, compared: Option<&BackendComparison>, language: Language) -> Json {
+    let check = |check: &CheckRun| json!({"id": check.id, "outcome": check.outcome, "took_ms": check.took_ms, "why": language.say(&check.why)});
+    let share = |share: &LatencyShare| json!({"part": language.say(&share.part), "ms": thousandths(share.ms), "is_too_long": share.is_too_long});
     let mut object = json!({
         "verdict": checkup.verdict().map(|verdict| verdict.json(language)),
         "findings": checkup.findings.iter().map(|finding| finding.json(language)).collect::<Vec<_>>(),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::entries::{Entry, LIKELY};
+use super::entries::{CatalogueEntry, LIKELY};
 use super::verdict::Finding;
 
 /// What passes sooner was a hand before the lens, or the camera's automatic at work.
@@ -12,7 +12,7 @@ const ENDS_AFTER: Duration = Duration::from_secs(5);
 
 /// A turn for the worse, or for the better.
 #[derive(Clone, Debug)]
-pub enum Turn {
+pub enum MarkerChange {
     Began(Finding),
     /// What it was, and for how long.
     Ended(Finding, Duration),
@@ -36,14 +36,14 @@ struct Mark {
 impl Markers {
     /// Whether it was told that this has begun, and not yet that it is over.
     #[must_use]
-    pub fn is_told(&self, entry: &Entry) -> bool {
+    pub fn is_told(&self, entry: &CatalogueEntry) -> bool {
         self.marks.iter().any(|mark| mark.is_told && mark.finding.entry.slug == entry.slug)
     }
 
     /// What has turned, given all that is found now. Hints do not count.
-    pub fn update(&mut self, findings: &[Finding], now: Instant) -> Vec<Turn> {
-        let is = |entry: &Entry, other: &Entry| entry.slug == other.slug;
-        for finding in findings.iter().filter(|finding| finding.opinion.confidence >= LIKELY) {
+    pub fn update(&mut self, findings: &[Finding], now: Instant) -> Vec<MarkerChange> {
+        let is = |entry: &CatalogueEntry, other: &CatalogueEntry| entry.slug == other.slug;
+        for finding in findings.iter().filter(|finding| finding.judgement.confidence >= LIKELY) {
             match self.marks.iter_mut().find(|mark| is(mark.finding.entry, finding.entry)) {
                 Some(mark) => {
                     mark.last = now;
@@ -56,7 +56,7 @@ impl Markers {
         for mark in &mut self.marks {
             if !mark.is_told && mark.last.saturating_duration_since(mark.first) >= BEGINS_AFTER {
                 mark.is_told = true;
-                turns.push(Turn::Began(mark.finding.clone()));
+                turns.push(MarkerChange::Began(mark.finding.clone()));
             }
         }
         self.marks.retain(|mark| {
@@ -64,7 +64,7 @@ impl Markers {
             // One that nobody was told of is forgotten at its first absence.
             let is_over = if mark.is_told { away >= ENDS_AFTER } else { !away.is_zero() };
             if is_over && mark.is_told {
-                turns.push(Turn::Ended(mark.finding.clone(), mark.last.saturating_duration_since(mark.first)));
+                turns.push(MarkerChange::Ended(mark.finding.clone(), mark.last.saturating_duration_since(mark.first)));
             }
             !is_over
         });
@@ -75,11 +75,11 @@ impl Markers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkup::entries::{self, Opinion};
+    use crate::checkup::entries::{self, Judgement};
 
     fn finding(slug: &str, confidence: f64) -> Finding {
         let entry = entries::all().find(|entry| entry.slug == slug).unwrap();
-        Finding { entry, opinion: Opinion::new(slug, confidence) }
+        Finding { entry, judgement: Judgement::new(slug, confidence) }
     }
 
     /// Looked at twice a second: `#` found, `.` not, `?` a hint. Told as `+` and `-` in the half second in which it is.
@@ -98,8 +98,8 @@ mod tests {
                 };
                 match markers.update(&found, began + Duration::from_millis(500) * n).as_slice() {
                     [] => '.',
-                    [Turn::Began(_)] => '+',
-                    [Turn::Ended(..)] => '-',
+                    [MarkerChange::Began(_)] => '+',
+                    [MarkerChange::Ended(..)] => '-',
                     _ => '*',
                 }
             })

@@ -1,15 +1,15 @@
 //! Why it is slow: what each part of the way costs.
 
-use super::facts::{Facts, Stream};
+use super::facts::{Facts, StreamFacts};
 use crate::control::EXPOSURE_TIME;
 use crate::frame::{PixelFormat, Size};
-use crate::phrases::{Said, number};
+use crate::phrases::{Message, number};
 
 /// One part of the way of a frame, and how long it takes there.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Share {
+pub struct LatencyShare {
     /// `slow.<part>`
-    pub part: Said,
+    pub part: Message,
     pub ms: f64,
     /// It alone takes longer than the frame may: the part to mend.
     pub is_too_long: bool,
@@ -26,17 +26,17 @@ const TOLERANCE: f64 = 1.1;
 ///
 /// Parts run beside each other: they do not add up to the interval between frames, and the longest one decides.
 #[must_use]
-pub fn shares(facts: &Facts) -> Vec<Share> {
+pub fn shares(facts: &Facts) -> Vec<LatencyShare> {
     let Some(stream) = facts.stream.as_ref().filter(|stream| stream.n_good > 1) else { return Vec::new() };
     let wanted = facts.source.asked.fps.or(stream.agreed_fps).filter(|fps| *fps > 0.0);
     let budget = wanted.map(|fps| 1_000.0 / fps);
     let mut shares = Vec::new();
-    let mut add = |part: Said, ms: f64| {
+    let mut add = |part: Message, ms: f64| {
         let is_too_long = budget.is_some_and(|budget| ms > TOLERANCE * budget);
-        shares.push(Share { part, ms, is_too_long });
+        shares.push(LatencyShare { part, ms, is_too_long });
     };
     if let Some(ms) = exposure_ms(stream) {
-        add(Said::new("slow.exposure"), ms);
+        add(Message::new("slow.exposure"), ms);
     }
     let got = facts.opening.as_ref().map(|opening| &opening.got);
     let size = stream.sizes.last().copied().or_else(|| got.and_then(|got| got.size));
@@ -44,33 +44,33 @@ pub fn shares(facts: &Facts) -> Vec<Share> {
     if let (Some(format), Some(size), Some(kbits)) = (got.and_then(|got| got.format), size, link)
         && let Some(ms) = transfer_ms(format, size, f64::from(kbits))
     {
-        add(Said::new("slow.transfer").with("format", format.to_string()).with("size", size.to_string()), ms);
+        add(Message::new("slow.transfer").with("format", format.to_string()).with("size", size.to_string()), ms);
     }
     if let Some(made) = stream.made_fps.filter(|made| *made > 0.0) {
-        add(Said::new("slow.camera").with("fps", number(made, 1)), 1_000.0 / made);
+        add(Message::new("slow.camera").with("fps", number(made, 1)), 1_000.0 / made);
     }
     if let Some(ms) = stream.decode_ms {
-        add(Said::new("slow.decode"), ms);
+        add(Message::new("slow.decode"), ms);
     }
     let n_all = stream.n_good + stream.n_lost + stream.n_late + stream.n_damaged;
     let interval = stream.fps.filter(|fps| *fps > 0.0).map_or(0.0, |fps| 1_000.0 / fps);
     for (key, n) in [("slow.lost", stream.n_lost), ("slow.late", stream.n_late), ("slow.damaged", stream.n_damaged)] {
         if n > 0 {
             // What each frame would come sooner if none were lost there.
-            add(Said::new(key).with("n", n), interval * n as f64 / n_all as f64);
+            add(Message::new(key).with("n", n), interval * n as f64 / n_all as f64);
         }
     }
     if let (Some(age), Some(decode)) = (stream.age_ms, stream.decode_ms)
         && age > decode + 1.0
     {
-        add(Said::new("slow.queue"), age - decode);
+        add(Message::new("slow.queue"), age - decode);
     }
     shares.sort_by(|a, b| b.ms.total_cmp(&a.ms));
     shares
 }
 
 /// `V4L2_CID_EXPOSURE_ABSOLUTE` counts 100 µs.
-fn exposure_ms(stream: &Stream) -> Option<f64> {
+fn exposure_ms(stream: &StreamFacts) -> Option<f64> {
     let control = stream.controls.iter().find(|control| control.id == EXPOSURE_TIME)?;
     control.value.filter(|value| *value > 0).map(|value| value as f64 / 10.0)
 }

@@ -1,13 +1,13 @@
 //! How the camera stands after a check-up, as every other face tells it.
 
 use super::facts::Facts;
-use super::tap::Tap;
-use super::{Request, facts};
+use super::stream::CheckupStream;
+use super::{CheckupRequest, facts};
 use crate::backend::Backend;
 use crate::status::{Deduction, Drops, Grade, State, Status};
 
 /// Of a camera that streams in this program its own status; else one of what the check-up has seen of it.
-pub(super) fn status(request: &Request, facts: &Facts, tap: Option<&Tap>) -> Status {
+pub(super) fn status(request: &CheckupRequest, facts: &Facts, watched: Option<&CheckupStream>) -> Status {
     if let Some(status) = request.live.as_ref().and_then(|live| live.status.current()) {
         return Status::clone(&status);
     }
@@ -16,7 +16,8 @@ pub(super) fn status(request: &Request, facts: &Facts, tap: Option<&Tap>) -> Sta
     let open_request = request.opening();
     let is_opened = facts.opening.is_some() && stream.ended.is_none() && opening.fault.is_none();
     let is_streaming = is_opened && stream.n_good > 0;
-    let judged = tap.filter(|_| is_streaming).map(|tap| tap.measured.verdict(&open_request.asked, &tap.got));
+    let judged =
+        watched.filter(|_| is_streaming).map(|watched| watched.measured.verdict(&open_request.asked, &watched.got));
     let health_score = judged.as_ref().map_or(0, |judged| judged.score);
     let grade = Grade::of(health_score);
     let deductions = judged.iter().flat_map(|judged| &judged.findings).filter(|finding| finding.points > 0);
@@ -80,7 +81,7 @@ fn refusal(facts: &Facts) -> Option<crate::fault::Fault> {
 }
 
 /// The device's own name, where there is one.
-fn name(request: &Request, presence: Option<&facts::Presence>) -> String {
+fn name(request: &CheckupRequest, presence: Option<&facts::PresenceFacts>) -> String {
     let device = presence.and_then(|presence| presence.device.as_ref());
     device.map_or_else(|| request.spec.name(), |device| device.name.clone())
 }

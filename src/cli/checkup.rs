@@ -11,11 +11,11 @@ use jiff::Timestamp;
 
 use super::{Exit, POLL, Work, complain, pretty, say};
 use crate::backend::Backend;
-use crate::checkup::compare::{Compared, compare};
-use crate::checkup::facts::Brief;
+use crate::checkup::compare::{BackendComparison, compare};
+use crate::checkup::facts::StreamSummary;
 use crate::checkup::json::contract;
-use crate::checkup::{self, Checked, Checkup, Finding, Gravity, Outcome, Progress, Request};
-use crate::phrases::{Language, Said, number};
+use crate::checkup::{self, CheckOutcome, CheckRun, Checkup, CheckupRequest, Finding, Progress, Severity};
+use crate::phrases::{Language, Message, number};
 use crate::report::{Masking, Material, Report};
 use crate::settings::data_folder;
 
@@ -31,14 +31,14 @@ pub(super) struct Order<'a> {
 enum News {
     Progress(Progress),
     Checked(Box<Checkup>),
-    Row(Box<Brief>),
-    Compared(Box<Compared>),
+    Row(Box<StreamSummary>),
+    Compared(Box<BackendComparison>),
 }
 
 impl Work<'_> {
     pub(super) fn checkup(&self, source: Option<&str>, order: &Order<'_>) -> Result<Exit, String> {
         let spec = self.choose(source)?;
-        let request = Request {
+        let request = CheckupRequest {
             settings: self.settings(&spec),
             spec,
             trusted: self.trusted().clone(),
@@ -54,7 +54,7 @@ impl Work<'_> {
             let data = data_folder();
             let material = Material::gathered(checkup, compared, &request.spec, began, data.as_deref(), language);
             Report::build(&material, &Masking::default()).save(path)?;
-            complain(&language.say(&Said::new("report.saved").with("path", path.display().to_string())));
+            complain(&language.say(&Message::new("report.saved").with("path", path.display().to_string())));
         }
         if order.json {
             say(&pretty(&contract(&checkup, compared.as_ref(), language)));
@@ -67,10 +67,10 @@ impl Work<'_> {
     /// On a thread of its own, which is told to end when the user interrupts the command.
     fn carry_out(
         &self,
-        request: &Request,
+        request: &CheckupRequest,
         order: &Order<'_>,
         language: Language,
-    ) -> Result<(Checkup, Option<Compared>), String> {
+    ) -> Result<(Checkup, Option<BackendComparison>), String> {
         let (alive, cancel) = bounded(0);
         let (sender, news) = bounded(64);
         let (job, wants_comparison) = (request.clone(), order.compare);
@@ -109,10 +109,10 @@ impl Work<'_> {
 }
 
 fn exit_of(checkup: &Checkup) -> Exit {
-    match checkup.verdict().map(|verdict| verdict.entry.gravity) {
+    match checkup.verdict().map(|verdict| verdict.entry.severity) {
         None => Exit::Healthy,
-        Some(Gravity::Warning) => Exit::Warning,
-        Some(Gravity::Critical) => Exit::Critical,
+        Some(Severity::Warning) => Exit::Warning,
+        Some(Severity::Critical) => Exit::Critical,
     }
 }
 
@@ -124,17 +124,17 @@ fn tell(progress: &Progress, language: Language) {
     }
 }
 
-fn check_line(checked: &Checked, language: Language) -> String {
+fn check_line(checked: &CheckRun, language: Language) -> String {
     let word = |outcome| match outcome {
-        Outcome::Good => "good",
-        Outcome::Warning => "warning",
-        Outcome::Bad => "bad",
-        Outcome::Skipped => "skipped",
+        CheckOutcome::Good => "good",
+        CheckOutcome::Warning => "warning",
+        CheckOutcome::Bad => "bad",
+        CheckOutcome::Skipped => "skipped",
     };
-    let name = language.say(&Said::new(format!("check.{}", checked.id)));
-    let outcome = language.say(&Said::new(format!("outcome.{}", word(checked.outcome))));
-    let seconds = language.say(&Said::new("card.seconds").with("secs", number(checked.took_ms as f64 / 1_000.0, 1)));
-    let took = if checked.outcome == Outcome::Skipped { String::new() } else { seconds };
+    let name = language.say(&Message::new(format!("check.{}", checked.id)));
+    let outcome = language.say(&Message::new(format!("outcome.{}", word(checked.outcome))));
+    let seconds = language.say(&Message::new("card.seconds").with("secs", number(checked.took_ms as f64 / 1_000.0, 1)));
+    let took = if checked.outcome == CheckOutcome::Skipped { String::new() } else { seconds };
     format!("  {} {} {took:>6}  {}", padded(&name, 22), padded(&outcome, 11), language.say(&checked.why))
 }
 
@@ -144,8 +144,8 @@ fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(n_missing))
 }
 
-fn text(name: &str, checkup: &Checkup, compared: Option<&Compared>, language: Language) -> String {
-    let said = |key: &'static str| language.say(&Said::new(key));
+fn text(name: &str, checkup: &Checkup, compared: Option<&BackendComparison>, language: Language) -> String {
+    let said = |key: &'static str| language.say(&Message::new(key));
     let mut lines = Vec::new();
     match checkup.verdict() {
         None => lines.push(format!("{name}: {}", said("card.healthy"))),
@@ -157,8 +157,8 @@ fn text(name: &str, checkup: &Checkup, compared: Option<&Compared>, language: La
         lines.extend(others.iter().take(4).map(|other| {
             format!(
                 "  {} {}",
-                padded(&language.word(other.opinion.certainty()), 10),
-                language.say(&other.opinion.title)
+                padded(&language.word(other.judgement.certainty()), 10),
+                language.say(&other.judgement.title)
             )
         }));
     }
@@ -173,37 +173,42 @@ fn text(name: &str, checkup: &Checkup, compared: Option<&Compared>, language: La
         lines.push(format!("\n{}", said("card.backends")));
         lines.extend(compared.rows.iter().map(row_text));
         if let Some(best) = compared.best {
-            lines.push(language.say(&Said::new("card.best").with("backend", best.label())));
+            lines.push(language.say(&Message::new("card.best").with("backend", best.label())));
         }
     }
     lines.push(format!("\n{}", said("card.checks")));
     let (skipped, carried_out): (Vec<_>, Vec<_>) =
-        checkup.checks.iter().partition(|checked| checked.outcome == Outcome::Skipped && checked.took_ms == 0);
+        checkup.checks.iter().partition(|checked| checked.outcome == CheckOutcome::Skipped && checked.took_ms == 0);
     lines.extend(carried_out.into_iter().map(|checked| check_line(checked, language)));
     let mut whys: Vec<_> = skipped.iter().map(|checked| &checked.why).collect();
     whys.dedup();
     // Several are left out for one reason.
     for why in whys {
         let names = skipped.iter().filter(|checked| checked.why == *why);
-        let names: Vec<_> = names.map(|checked| language.say(&Said::new(format!("check.{}", checked.id)))).collect();
-        let not_checked = language.say(&Said::new("outcome.skipped"));
+        let names: Vec<_> = names.map(|checked| language.say(&Message::new(format!("check.{}", checked.id)))).collect();
+        let not_checked = language.say(&Message::new("outcome.skipped"));
         lines.push(format!("  {not_checked}: {} ({})", names.join(", "), language.say(why)));
     }
     lines.join("\n")
 }
 
 fn verdict_lines(name: &str, verdict: &Finding, language: Language) -> Vec<String> {
-    let opinion = &verdict.opinion;
-    let said = |key: &'static str| language.say(&Said::new(key));
+    let judgement = &verdict.judgement;
+    let said = |key: &'static str| language.say(&Message::new(key));
     let mut lines = vec![
-        format!("{name}: {}", language.say(&opinion.title)),
-        format!("  {} ({}, {})", language.say(&opinion.because), language.word(opinion.certainty()), verdict.entry.id),
+        format!("{name}: {}", language.say(&judgement.title)),
+        format!(
+            "  {} ({}, {})",
+            language.say(&judgement.because),
+            language.word(judgement.certainty()),
+            verdict.entry.id
+        ),
     ];
-    lines.extend(opinion.evidence.iter().map(|evidence| format!("  - {}", language.say(evidence))));
-    if !opinion.fixes.is_empty() {
+    lines.extend(judgement.evidence.iter().map(|evidence| format!("  - {}", language.say(evidence))));
+    if !judgement.fixes.is_empty() {
         lines.push(format!("\n{}", said("card.fixes")));
     }
-    for (n, fix) in opinion.fixes.iter().enumerate() {
+    for (n, fix) in judgement.fixes.iter().enumerate() {
         lines.push(format!("  {}. {}", n + 1, language.say(&fix.text)));
         lines.extend(fix.command.iter().map(|command| format!("     {command}")));
     }
@@ -211,7 +216,7 @@ fn verdict_lines(name: &str, verdict: &Finding, language: Language) -> Vec<Strin
 }
 
 /// A line of the comparison of backends.
-fn row_text(row: &Brief) -> String {
+fn row_text(row: &StreamSummary) -> String {
     let backend = row.backend.map_or("?", Backend::label);
     let ms = |ms: Option<u64>| ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"));
     let Some(fps) = row.fps else {

@@ -5,8 +5,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{Exit, LIST_DEADLINE, pretty, say};
+use crate::device::availability::{Availability, of_holders};
 use crate::device::capabilities::Format;
-use crate::device::glance::{Glance, of_holders};
 use crate::device::{self, Capabilities, Device, Holder, Undriven};
 use crate::fault::{Fault, FaultKind};
 
@@ -74,8 +74,8 @@ impl State {
             Some(FaultKind::Busy) => Self::Busy,
             // A system that does not tell.
             Some(FaultKind::BackendMissing) | None => match of_holders(device.kind, holders.to_vec()) {
-                Glance::Held(_) | Glance::Ours => Self::Busy,
-                Glance::Free | Glance::Denied(_) | Glance::Undriven(_) => Self::Free,
+                Availability::Held(_) | Availability::Ours => Self::Busy,
+                Availability::Free | Availability::Denied(_) | Availability::Undriven(_) => Self::Free,
             },
             Some(_) => Self::Failed,
         }

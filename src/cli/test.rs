@@ -13,9 +13,13 @@ use crate::backend::Backend;
 use crate::fault::Fault;
 use crate::frame::{Image, Size};
 use crate::network::{self, StepOutcome};
-use crate::probe::measure::{Attempt, Finding, Jitter, Look, Lost, Measured, Reading, Stability, Verdict, short};
-use crate::probe::{News, Probe, Taken};
+use crate::probe::measure::{
+    Attempt, FrameRead, Jitter, LostFrames, PictureTraits, Stability, StreamMeasurement, TestFinding, TestVerdict,
+    short,
+};
+use crate::probe::{Probe, ProbeEvent};
 use crate::settings::secs;
+use crate::source::reader::ReadResult;
 use crate::source::{OpenRequest, SourceSpec};
 use crate::status::{Asked, Got, Grade};
 
@@ -66,8 +70,8 @@ struct Report<'a> {
     backend: Option<&'static str>,
     score: u8,
     grade: Grade,
-    findings: &'a [Finding],
-    drops: Lost,
+    findings: &'a [TestFinding],
+    drops: LostFrames,
     frames: u64,
     watched_secs: f64,
     asked: Asked,
@@ -121,7 +125,7 @@ impl Work<'_> {
 }
 
 /// An unstable stream is never healthy, whatever its score.
-fn exit_of(verdict: &Verdict) -> Exit {
+fn exit_of(verdict: &TestVerdict) -> Exit {
     match (verdict.grade, verdict.stability) {
         (Grade::Critical, _) => Exit::Critical,
         (Grade::Warning, _) | (_, Stability::Unstable) => Exit::Warning,
@@ -142,7 +146,7 @@ struct Test {
     /// When the first reading ended, good or not.
     watched_since: Option<Instant>,
     before: Option<Image>,
-    measured: Measured,
+    measured: StreamMeasurement,
     /// Of a network camera.
     connection: Option<Connection>,
     /// Why it could not be opened, or why the stream is over.
@@ -165,7 +169,7 @@ impl Test {
             first_frame_ms: None,
             watched_since: None,
             before: None,
-            measured: Measured::new(n_wanted, is_from_network),
+            measured: StreamMeasurement::new(n_wanted, is_from_network),
             end: None,
             bar,
         }
@@ -176,8 +180,8 @@ impl Test {
         let mut is_over = false;
         while self.end.is_none() && !is_over {
             work.check_interrupted()?;
-            if let Some(news) = probe.next(Instant::now() + POLL) {
-                self.take(news, probe);
+            if let Some(event) = probe.next(Instant::now() + POLL) {
+                self.take(event, probe);
                 // Only a frame ends the test: a call that is out may be the one that never returns.
                 is_over = self.is_over();
             }
@@ -192,9 +196,9 @@ impl Test {
         self.measured.is_complete() && is_watched
     }
 
-    fn take(&mut self, news: News, probe: &Probe) {
-        match news {
-            News::Opened { got, backend } => {
+    fn take(&mut self, event: ProbeEvent, probe: &Probe) {
+        match event {
+            ProbeEvent::Opened { got, backend } => {
                 let now = Instant::now();
                 self.open_ms = Some(whole_ms(now.saturating_duration_since(self.began)));
                 self.opened_at = Some(now);
@@ -202,7 +206,7 @@ impl Test {
                 self.measured.on_opened(&got, probe.is_read_here(backend));
                 self.got = got;
             }
-            News::Ended(fault) => {
+            ProbeEvent::Ended(fault) => {
                 let now = Instant::now();
                 let asked_at = match self.opened_at {
                     Some(_) => now.checked_sub(probe.frame_patience()).unwrap_or(self.began),
@@ -213,22 +217,22 @@ impl Test {
                 }
                 self.end(fault, asked_at, now);
             }
-            News::WarmedUp | News::Controls(_) => {}
-            News::Frame(taken) => {
-                if let (Some(changed), Some(backend)) = (&taken.changed, self.backend) {
+            ProbeEvent::WarmedUp | ProbeEvent::Controls(_) => {}
+            ProbeEvent::Frame(read) => {
+                if let (Some(changed), Some(backend)) = (&read.changed, self.backend) {
                     self.measured.on_opened(changed, probe.is_read_here(backend));
                     self.got = changed.clone();
                 }
-                self.on_frame(*taken);
+                self.on_frame(*read);
             }
         }
     }
 
-    fn on_frame(&mut self, taken: Taken) {
-        let Taken { asked_at, ended_at, grabbed, image, .. } = taken;
+    fn on_frame(&mut self, read: ReadResult<Image>) {
+        let ReadResult { asked_at, ended_at, grabbed, picture: image, .. } = read;
         let has_ended = image.as_ref().err().filter(|fault| fault.ends_stream()).cloned();
         let picture = image.map(|image| {
-            let look = Look::at(&image, self.before.as_ref());
+            let look = PictureTraits::at(&image, self.before.as_ref());
             self.before = Some(image);
             look
         });
@@ -236,34 +240,34 @@ impl Test {
             self.first_frame_ms = Some(whole_ms(ended_at.saturating_duration_since(self.began)));
         }
         self.watched_since.get_or_insert(ended_at);
-        self.measured.add(Reading { asked_at, ended_at, grabbed, picture });
+        self.measured.add(FrameRead { asked_at, ended_at, grabbed, picture });
         self.end = has_ended.or_else(|| self.measured.last_fault.clone().filter(|_| self.measured.is_silent()));
     }
 
     /// Nothing more will come.
     fn end(&mut self, fault: Fault, asked_at: Instant, now: Instant) {
-        self.measured.add(Reading { asked_at, ended_at: now, grabbed: None, picture: Err(fault.clone()) });
+        self.measured.add(FrameRead { asked_at, ended_at: now, grabbed: None, picture: Err(fault.clone()) });
         self.end = Some(fault);
     }
 
     /// What the conversation found is no number of the pictures, and as true.
-    fn verdict(&self) -> Verdict {
+    fn verdict(&self) -> TestVerdict {
         let mut verdict = self.measured.verdict(&self.request.asked, &self.got);
         let found = self.connection.as_ref().and_then(|connection| connection.verdict.as_ref());
         if let Some(found) = found.filter(|_| self.opened_at.is_some()) {
             let message = format!("{}. {}", found.fault, found.fault.advice);
-            verdict.findings.push(Finding { id: "connection", message, points: 0 });
+            verdict.findings.push(TestFinding { id: "connection", message, points: 0 });
             verdict.stability = Stability::Unstable;
         }
         verdict
     }
 
-    fn steps(&self, verdict: &Verdict) -> Vec<Step> {
+    fn steps(&self, verdict: &TestVerdict) -> Vec<Step> {
         let of_connection = self.connection.iter().flat_map(|connection| &connection.steps).map(Step::from);
         of_connection.chain(self.steps_of_pictures(verdict)).collect()
     }
 
-    fn steps_of_pictures(&self, verdict: &Verdict) -> Vec<Step> {
+    fn steps_of_pictures(&self, verdict: &TestVerdict) -> Vec<Step> {
         let skipped =
             |name| Step { name, outcome: StepOutcome::Skipped, ms: None, detail: "there was no picture".to_owned() };
         let fault = || self.measured.last_fault.as_ref().map_or_else(String::new, ToString::to_string);
@@ -297,7 +301,7 @@ impl Test {
         vec![open, good("first-frame", Some(first_frame_ms), size), frames]
     }
 
-    fn report<'a>(&'a self, verdict: &'a Verdict) -> Report<'a> {
+    fn report<'a>(&'a self, verdict: &'a TestVerdict) -> Report<'a> {
         let measured = &self.measured;
         let passed = measured.n_passed();
         Report {
@@ -339,7 +343,7 @@ impl Test {
         format!("{} of {} frames", self.measured.n_passed(), self.n_wanted)
     }
 
-    fn text(&self, verdict: &Verdict) -> String {
+    fn text(&self, verdict: &TestVerdict) -> String {
         let measured = &self.measured;
         let name = self.request.spec.name();
         let word = match (self.opened_at, verdict.stability) {
@@ -369,7 +373,7 @@ impl Test {
             lines.push(format!("  latency  {latency:.1} ms from the driver to the decoded picture"));
         }
         if measured.n_good > 0 {
-            let Lost { camera, damaged, late } = measured.lost;
+            let LostFrames { camera, damaged, late } = measured.lost;
             lines.push(format!(
                 "  frames   {} in {:.1} s, lost {} (camera {camera}, damaged {damaged}, this computer too busy {late})",
                 measured.n_good,
@@ -389,7 +393,7 @@ impl Test {
         lines.join("\n")
     }
 
-    fn nagios(&self, exit: Exit, verdict: &Verdict) -> String {
+    fn nagios(&self, exit: Exit, verdict: &TestVerdict) -> String {
         let measured = &self.measured;
         let fps = measured.fps();
         let fps_text = fps.map(|fps| format!(", {fps:.1} fps")).unwrap_or_default();
@@ -481,7 +485,7 @@ mod tests {
 
     #[track_caller]
     fn check_exit(grade: Grade, stability: Stability, expected: Exit) {
-        assert_eq!(exit_of(&Verdict { findings: Vec::new(), score: 0, grade, stability }), expected);
+        assert_eq!(exit_of(&TestVerdict { findings: Vec::new(), score: 0, grade, stability }), expected);
     }
 
     #[test]

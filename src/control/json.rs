@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Control, Kind, MenuItem, device_unit};
+use super::{Control, ControlKind, MenuItem, device_unit};
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Flat {
+pub(super) struct ControlJson {
     id: u32,
     name: String,
-    kind: Word,
+    kind: KindName,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     min: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -34,7 +34,7 @@ pub(super) struct Flat {
 
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Word {
+enum KindName {
     Integer,
     Boolean,
     Menu,
@@ -55,13 +55,17 @@ enum Flag {
     Volatile,
 }
 
-impl From<Control> for Flat {
+impl From<Control> for ControlJson {
     fn from(control: Control) -> Self {
         let Control { id, name, kind, value, default, held, is_read_only, is_volatile } = control;
         let flags = [(held.is_some(), Flag::Held), (is_read_only, Flag::ReadOnly), (is_volatile, Flag::Volatile)];
         let has_default = matches!(
             kind,
-            Kind::Integer { .. } | Kind::Boolean | Kind::Menu { .. } | Kind::Bitmask { .. } | Kind::Integer64 { .. }
+            ControlKind::Integer { .. }
+                | ControlKind::Boolean
+                | ControlKind::Menu { .. }
+                | ControlKind::Bitmask { .. }
+                | ControlKind::Integer64 { .. }
         );
         let unit = device_unit(id).filter(|_| has_default).map(str::to_owned);
         let default = has_default.then_some(default);
@@ -69,33 +73,33 @@ impl From<Control> for Flat {
         let flat = Self { id, name, default, value, unit, flags, held, ..Self::default() };
         let range = |kind, min, max, step| (kind, Some(min), Some(max), Some(step));
         let (kind, min, max, step) = match kind {
-            Kind::Integer { min, max, step } => range(Word::Integer, min, max, step),
-            Kind::Integer64 { min, max, step } => range(Word::Integer64, min, max, step),
-            Kind::Boolean => range(Word::Boolean, 0, 1, 1),
-            Kind::Button => (Word::Button, None, None, None),
-            Kind::Bitmask { mask } => (Word::Bitmask, None, Some(mask), None),
-            Kind::Text { max_chars } => (Word::Text, None, Some(max_chars), None),
-            Kind::Other => (Word::Other, None, None, None),
-            Kind::Menu { items } => return Self { kind: Word::Menu, menu: items, ..flat },
-            Kind::Table { sizes } => return Self { kind: Word::Table, sizes, ..flat },
+            ControlKind::Integer { min, max, step } => range(KindName::Integer, min, max, step),
+            ControlKind::Integer64 { min, max, step } => range(KindName::Integer64, min, max, step),
+            ControlKind::Boolean => range(KindName::Boolean, 0, 1, 1),
+            ControlKind::Button => (KindName::Button, None, None, None),
+            ControlKind::Bitmask { mask } => (KindName::Bitmask, None, Some(mask), None),
+            ControlKind::Text { max_chars } => (KindName::Text, None, Some(max_chars), None),
+            ControlKind::Other => (KindName::Other, None, None, None),
+            ControlKind::Menu { items } => return Self { kind: KindName::Menu, menu: items, ..flat },
+            ControlKind::Table { sizes } => return Self { kind: KindName::Table, sizes, ..flat },
         };
         Self { kind, min, max, step, ..flat }
     }
 }
 
-impl From<Flat> for Control {
-    fn from(flat: Flat) -> Self {
+impl From<ControlJson> for Control {
+    fn from(flat: ControlJson) -> Self {
         let (min, max, step) = (flat.min.unwrap_or(0), flat.max.unwrap_or(0), flat.step.unwrap_or(1));
         let kind = match flat.kind {
-            Word::Integer => Kind::Integer { min, max, step },
-            Word::Boolean => Kind::Boolean,
-            Word::Menu => Kind::Menu { items: flat.menu },
-            Word::Button => Kind::Button,
-            Word::Bitmask => Kind::Bitmask { mask: max },
-            Word::Integer64 => Kind::Integer64 { min, max, step },
-            Word::Text => Kind::Text { max_chars: max },
-            Word::Table => Kind::Table { sizes: flat.sizes },
-            Word::Other => Kind::Other,
+            KindName::Integer => ControlKind::Integer { min, max, step },
+            KindName::Boolean => ControlKind::Boolean,
+            KindName::Menu => ControlKind::Menu { items: flat.menu },
+            KindName::Button => ControlKind::Button,
+            KindName::Bitmask => ControlKind::Bitmask { mask: max },
+            KindName::Integer64 => ControlKind::Integer64 { min, max, step },
+            KindName::Text => ControlKind::Text { max_chars: max },
+            KindName::Table => ControlKind::Table { sizes: flat.sizes },
+            KindName::Other => ControlKind::Other,
         };
         Self {
             id: flat.id,
@@ -115,7 +119,7 @@ mod tests {
     use super::super::{BRIGHTNESS, EXPOSURE_TIME};
     use super::*;
 
-    fn control(id: u32, kind: Kind) -> Control {
+    fn control(id: u32, kind: ControlKind) -> Control {
         let name = "X".to_owned();
         Control { id, name, kind, value: None, default: 0, held: None, is_read_only: false, is_volatile: false }
     }
@@ -129,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_control_is_flat_and_comes_back_as_it_was() {
-        let range = Kind::Integer { min: 1, max: 5_000, step: 1 };
+        let range = ControlKind::Integer { min: 1, max: 5_000, step: 1 };
         let held = Some("Auto exposure is on".to_owned());
         check(
             &Control { value: Some(157), default: 333, held, is_volatile: true, ..control(EXPOSURE_TIME, range) },
@@ -138,16 +142,16 @@ mod tests {
         );
         let items = vec![MenuItem { value: 2, name: "60 Hz".into() }];
         check(
-            &Control { value: Some(2), is_read_only: true, ..control(BRIGHTNESS, Kind::Menu { items }) },
+            &Control { value: Some(2), is_read_only: true, ..control(BRIGHTNESS, ControlKind::Menu { items }) },
             r#"{"id": 9963776, "name": "X", "kind": "menu", "default": 0, "value": 2,
                 "menu": [{"value": 2, "name": "60 Hz"}], "flags": ["read-only"]}"#,
         );
         check(
-            &control(1, Kind::Button),
+            &control(1, ControlKind::Button),
             r#"{"id": 1, "name": "X", "kind": "button", "default": null, "value": null, "flags": []}"#,
         );
         check(
-            &control(1, Kind::Table { sizes: vec![8, 16] }),
+            &control(1, ControlKind::Table { sizes: vec![8, 16] }),
             r#"{"id": 1, "name": "X", "kind": "table", "default": null, "value": null, "sizes": [8, 16], "flags": []}"#,
         );
     }
@@ -156,11 +160,11 @@ mod tests {
     fn every_kind_comes_back() {
         let (min, max, step) = (i64::MIN, i64::MAX, i64::MAX);
         for kind in [
-            Kind::Boolean,
-            Kind::Bitmask { mask: 0xffff_ffff },
-            Kind::Integer64 { min, max, step },
-            Kind::Text { max_chars: 32 },
-            Kind::Other,
+            ControlKind::Boolean,
+            ControlKind::Bitmask { mask: 0xffff_ffff },
+            ControlKind::Integer64 { min, max, step },
+            ControlKind::Text { max_chars: 32 },
+            ControlKind::Other,
         ] {
             let json = serde_json::to_string(&control(7, kind.clone())).unwrap();
             assert_eq!(serde_json::from_str::<Control>(&json).unwrap().kind, kind, "{json}");

@@ -2,7 +2,7 @@
 //!
 //! Numbers as in `v4l2-controls.h`, on every system.
 
-use super::Setting;
+use super::ControlSetting;
 
 const USER: u32 = 0x0098_0900;
 const CAMERA: u32 = 0x009a_0900;
@@ -39,7 +39,7 @@ pub const EXPOSURE_BIAS: u32 = CAMERA + 19;
 pub const OWN_AUTO: u32 = 0xe000;
 
 /// What is known of a control that many devices have.
-struct Known {
+struct KnownControl {
     id: u32,
     /// Shorter than what drivers call it, and the same with each of them.
     label: &'static str,
@@ -73,7 +73,7 @@ const fn iris(says: &'static str) -> Master {
 
 macro_rules! known {
     ($($id:ident $label:literal $unit:literal $help:literal $master:expr;)*) => {
-        const KNOWN: &[Known] = &[$(Known { id: $id, label: $label, unit: $unit, help: $help, master: $master }),*];
+        const KNOWN: &[KnownControl] = &[$(KnownControl { id: $id, label: $label, unit: $unit, help: $help, master: $master }),*];
     };
 }
 
@@ -109,7 +109,7 @@ known! {
 
 /// Under which heading a control stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Group {
+pub enum ControlGroup {
     /// What is made of the light.
     Picture,
     /// Lens, shutter and where the camera looks.
@@ -118,7 +118,7 @@ pub enum Group {
     Other,
 }
 
-impl Group {
+impl ControlGroup {
     pub const ALL: [Self; 3] = [Self::Picture, Self::Camera, Self::Other];
 
     /// Classes of V4L2 have their number in the upper half; in the lower half a driver's own begin with 0x1000.
@@ -142,7 +142,7 @@ impl Group {
     }
 }
 
-fn known(id: u32) -> Option<&'static Known> {
+fn known(id: u32) -> Option<&'static KnownControl> {
     KNOWN.iter().find(|known| known.id == id)
 }
 
@@ -210,13 +210,13 @@ pub fn held_by(id: u32, is_inactive: bool, value_of: impl Fn(u32) -> Option<i64>
 /// In the order in which a device takes them: those first that take over others, as an exposure time can be set only when the
 /// automatic is off; and without those that are taken over thereby.
 #[must_use]
-pub fn in_order(settings: &[Setting]) -> Vec<Setting> {
+pub fn in_order(settings: &[ControlSetting]) -> Vec<ControlSetting> {
     let master_of = |id| known(id).and_then(|known| known.master.as_ref());
     let is_own = |id| id & 0xf000 == OWN_AUTO;
     let is_master = |id| {
         id == AUTO_GAIN || is_own(id) || KNOWN.iter().any(|known| known.master.as_ref().is_some_and(|m| m.id == id))
     };
-    let is_taken_over = |setting: &&Setting| {
+    let is_taken_over = |setting: &&ControlSetting| {
         let of = |master: &Master| settings.iter().any(|s| s.id == master.id && (master.takes_over)(s.value));
         let is_on = |auto| settings.iter().any(|s| s.id == auto && s.value != 0);
         master_of(setting.id).is_some_and(of) || own_auto(setting.id).is_some_and(is_on)
@@ -257,7 +257,7 @@ mod tests {
 
     #[track_caller]
     fn check_order(settings: &[(u32, i64)], expected: &[u32]) {
-        let settings: Vec<_> = settings.iter().map(|(id, value)| Setting { id: *id, value: *value }).collect();
+        let settings: Vec<_> = settings.iter().map(|(id, value)| ControlSetting { id: *id, value: *value }).collect();
         let order: Vec<_> = in_order(&settings).iter().map(|setting| setting.id).collect();
         assert_eq!(order, expected, "{settings:?}");
     }
@@ -278,10 +278,10 @@ mod tests {
 
     #[test]
     fn controls_stand_under_three_headings() {
-        let of = |ids: &[u32]| ids.iter().map(|id| Group::of(*id)).collect::<Vec<_>>();
-        assert_eq!(of(&[BRIGHTNESS, POWER_LINE_FREQUENCY, 0x0098_0fff]), [Group::Picture; 3]);
-        assert_eq!(of(&[EXPOSURE_TIME, PRIVACY]), [Group::Camera; 2]);
+        let of = |ids: &[u32]| ids.iter().map(|id| ControlGroup::of(*id)).collect::<Vec<_>>();
+        assert_eq!(of(&[BRIGHTNESS, POWER_LINE_FREQUENCY, 0x0098_0fff]), [ControlGroup::Picture; 3]);
+        assert_eq!(of(&[EXPOSURE_TIME, PRIVACY]), [ControlGroup::Camera; 2]);
         // Of a driver's own, of codecs, of vivid, of nobody.
-        assert_eq!(of(&[0x0098_f900, 0x009a_1000, 0x0099_0900, 0x00f0_f000, 0, u32::MAX]), [Group::Other; 6]);
+        assert_eq!(of(&[0x0098_f900, 0x009a_1000, 0x0099_0900, 0x00f0_f000, 0, u32::MAX]), [ControlGroup::Other; 6]);
     }
 }

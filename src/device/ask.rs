@@ -10,7 +10,8 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Capabilities, Device, Leash, beside, die_with_parent, named, prepare, system, without_code};
+use super::process::{ProcessGuard, beside, die_with_parent, prepare};
+use super::{Capabilities, Device, named, system, without_code};
 use crate::fault::{Fault, FaultKind};
 
 /// The command of the program that answers.
@@ -124,7 +125,7 @@ pub fn capabilities_of_all(devices: &[Device], deadline: Duration) -> Vec<Answer
 /// A process that asks. Dropping it ends it; one that a driver holds is left behind, and ends when that lets go.
 struct Asked {
     child: Child,
-    _leash: Option<Leash>,
+    _guard: Option<ProcessGuard>,
 }
 
 impl Asked {
@@ -141,7 +142,7 @@ impl Asked {
             Fault::new(FaultKind::BackendMissing, message)
                 .with_advice("Camclinic was moved or replaced: start it again.")
         })?;
-        Ok(Self { _leash: Leash::on(&child), child })
+        Ok(Self { _guard: ProcessGuard::on(&child), child })
     }
 
     /// What it says, until it ends or says nonsense.

@@ -1,7 +1,8 @@
-//! What a device says of its controls, made fit to be shown: no endless texts, no impossible ranges.
+//! What a device says of its controls, checked so that it can be shown: no endless texts, no impossible ranges.
+//! [`ControlPort`](super::ControlPort) reads and sets them.
 
 use super::text::safe_within;
-use crate::control::{Control, ControlNews, Kind, MAX_CONTROLS, MAX_ITEMS, MenuItem, Refusal};
+use crate::control::{Control, ControlKind, ControlsUpdate, MAX_CONTROLS, MAX_ITEMS, MenuItem, Refusal};
 
 /// V4L2 has room for 31.
 const MAX_NAME_CHARS: usize = 40;
@@ -12,11 +13,13 @@ const MAX_WHY_CHARS: usize = 120;
 pub fn checked(control: Control) -> Control {
     let name = named(&control.name, || format!("Control {:#010x}", control.id));
     let held = control.held.map(|why| safe_within(why.as_bytes(), MAX_WHY_CHARS)).filter(|why| !why.is_empty());
-    let is_empty = matches!(&control.kind, Kind::Menu { items } if items.is_empty());
+    let is_empty = matches!(&control.kind, ControlKind::Menu { items } if items.is_empty());
     let is_read_only = control.is_read_only || is_empty;
     let kind = match control.kind {
-        Kind::Integer { min, max, step } => Kind::Integer { min: min.min(max), max: min.max(max), step: step.max(1) },
-        Kind::Menu { items } => Kind::Menu {
+        ControlKind::Integer { min, max, step } => {
+            ControlKind::Integer { min: min.min(max), max: min.max(max), step: step.max(1) }
+        }
+        ControlKind::Menu { items } => ControlKind::Menu {
             items: items
                 .into_iter()
                 .take(MAX_ITEMS as usize)
@@ -24,20 +27,20 @@ pub fn checked(control: Control) -> Control {
                 .collect(),
         },
         // The most that V4L2 has.
-        Kind::Table { sizes } => Kind::Table { sizes: sizes.into_iter().take(4).collect() },
+        ControlKind::Table { sizes } => ControlKind::Table { sizes: sizes.into_iter().take(4).collect() },
         kind => kind,
     };
     Control { name, kind, held, is_read_only, ..control }
 }
 
-/// The same of news, whoever sent them.
+/// The same for all controls of an update, whoever sent it.
 #[must_use]
-pub fn checked_news(news: ControlNews) -> ControlNews {
+pub fn checked_update(update: ControlsUpdate) -> ControlsUpdate {
     let why = |refusal: Refusal| Refusal { why: safe_within(refusal.why.as_bytes(), MAX_WHY_CHARS), ..refusal };
-    ControlNews {
-        changed: news.changed.into_iter().take(MAX_CONTROLS).map(checked).collect(),
-        refused: news.refused.into_iter().take(MAX_CONTROLS).map(why).collect(),
-        ..news
+    ControlsUpdate {
+        changed: update.changed.into_iter().take(MAX_CONTROLS).map(checked).collect(),
+        refused: update.refused.into_iter().take(MAX_CONTROLS).map(why).collect(),
+        ..update
     }
 }
 
@@ -50,14 +53,14 @@ fn named(text: &str, otherwise: impl FnOnce() -> String) -> String {
 mod tests {
     use super::*;
 
-    fn control(kind: Kind) -> Control {
+    fn control(kind: ControlKind) -> Control {
         let name = "X".to_owned();
         Control { id: 1, name, kind, value: Some(5), default: 0, held: None, is_read_only: false, is_volatile: false }
     }
 
     #[track_caller]
     fn check_name(name: &str, expected: &str) {
-        let control = Control { name: name.to_owned(), ..control(Kind::Boolean) };
+        let control = Control { name: name.to_owned(), ..control(ControlKind::Boolean) };
         assert_eq!(checked(control).name, expected, "{name:?}");
     }
 
@@ -73,13 +76,13 @@ mod tests {
 
     #[test]
     fn no_range_is_impossible() {
-        let range = |min, max, step| Kind::Integer { min, max, step };
+        let range = |min, max, step| ControlKind::Integer { min, max, step };
         assert_eq!(checked(control(range(0, 4, 0))).kind, range(0, 4, 1));
         assert_eq!(checked(control(range(5, -4, -3))).kind, range(-4, 5, 1));
-        let empty = checked(control(Kind::Menu { items: Vec::new() }));
+        let empty = checked(control(ControlKind::Menu { items: Vec::new() }));
         assert!(!empty.can_be_set() && empty.in_words() == "5");
         let items = (0..1_000).map(|value| MenuItem { value, name: String::new() }).collect();
-        let Kind::Menu { items } = checked(control(Kind::Menu { items })).kind else { panic!("no menu") };
+        let ControlKind::Menu { items } = checked(control(ControlKind::Menu { items })).kind else { panic!("no menu") };
         assert_eq!((items.len(), items[3].name.as_str()), (64, "3"));
     }
 }

@@ -5,17 +5,15 @@
 
 use std::io;
 use std::path::Path;
-use std::process::{Child, Command};
 
-use tempfile::NamedTempFile;
-
-use super::watch::Sign;
-use super::{
-    Capabilities, Device, Heat, Holder, KernelLine, NodeState, SHARED_FILE_PREFIX, Undriven, Usability, UsbState,
-};
+use super::watch::DeviceEvent;
+use super::{Capabilities, Device, Heat, Holder, KernelLine, NodeState, Undriven, Usability, UsbState};
 use crate::backend::Backend;
-use crate::control::{Control, Setting};
+use crate::control::{Control, ControlSetting};
 use crate::fault::{Fault, FaultKind};
+
+pub mod process;
+pub mod shared_memory;
 
 pub fn list() -> Vec<Device> {
     Vec::new()
@@ -50,21 +48,7 @@ pub const TELLS_OF_USE: bool = false;
 
 pub struct WatchGuard;
 
-pub fn watch(_: impl Fn(Sign) + Send + 'static) -> Option<WatchGuard> {
-    None
-}
-
-pub fn prepare(_: &mut Command) {}
-
-pub fn die_with_parent() {}
-
-pub fn terminate(_: u32) {}
-
-pub fn kill_group(_: u32) {}
-
-pub fn end_now() {}
-
-pub fn kernel_function(_: u32) -> Option<String> {
+pub fn watch(_: impl Fn(DeviceEvent) + Send + 'static) -> Option<WatchGuard> {
     None
 }
 
@@ -80,23 +64,9 @@ impl ControlPort {
         match *self {}
     }
 
-    pub fn set(&mut self, _: Setting) -> Result<(), String> {
+    pub fn set(&mut self, _: ControlSetting) -> Result<(), String> {
         match *self {}
     }
-}
-
-pub struct Leash;
-
-impl Leash {
-    pub fn on(_: &Child) -> Option<Self> {
-        None
-    }
-}
-
-pub fn shared_file(n_bytes: u64) -> io::Result<NamedTempFile> {
-    let file = NamedTempFile::with_prefix(SHARED_FILE_PREFIX)?;
-    file.as_file().set_len(n_bytes)?;
-    Ok(file)
 }
 
 pub fn reset(device: &Device) -> Result<(), Fault> {

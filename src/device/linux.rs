@@ -8,9 +8,7 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, FallocateFlags, access};
-use rustix::process::Signal;
-use tempfile::NamedTempFile;
+use rustix::fs::{Access, access};
 
 pub use self::controls::ControlPort;
 pub use self::processes::{holders, holders_of_each};
@@ -20,17 +18,15 @@ pub use self::watch::{TELLS_OF_USE, WatchGuard, watch};
 use super::codes::{self, Call};
 pub use super::elsewhere::number;
 use super::text::{plain, safe};
-pub use super::unix::{Leash, end_now, kill_group, prepare, terminate};
-use super::{
-    Capabilities, Device, DeviceKind, SHARED_FILE_PREFIX, Undriven, Usability, UsbLink, with_what_is_there,
-    without_code,
-};
+use super::{Capabilities, Device, DeviceKind, Undriven, Usability, UsbLink, with_what_is_there, without_code};
 use crate::fault::{Fault, FaultKind};
 
 mod controls;
+pub mod process;
 mod processes;
 mod query;
 mod refusal;
+pub mod shared_memory;
 mod start;
 mod surroundings;
 mod watch;
@@ -383,34 +379,6 @@ fn tell_apart(devices: &mut [Device]) {
 fn read(path: &Path) -> Option<String> {
     let text = safe(&fs::read(path).ok()?);
     (!text.is_empty()).then_some(text)
-}
-
-// ---- processes of our own, and memory that they share
-
-/// The signal comes when the *thread* ends that started this process (`prctl(2)`, `PR_SET_PDEATHSIG`): it has to live as
-/// long as the process is wanted.
-pub fn die_with_parent() {
-    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
-}
-
-pub fn kernel_function(pid: u32) -> Option<String> {
-    // The stack has more to tell, and only root may read it: `[<0>] uvc_queue_streamon+0x1a/0x60 [uvcvideo]`.
-    let stack = fs::read_to_string(format!("/proc/{pid}/stack")).unwrap_or_default();
-    let top = stack.lines().find_map(|line| line.split_whitespace().nth(1)?.split('+').next().map(str::to_owned));
-    let waits_in = || fs::read_to_string(format!("/proc/{pid}/wchan")).ok();
-    top.or_else(waits_in).map(|name| name.trim().to_owned()).filter(|name| !name.is_empty() && name != "0")
-}
-
-pub fn shared_file(n_bytes: u64) -> io::Result<NamedTempFile> {
-    // A file in /dev/shm is never written to a disk. Containers often have a small one.
-    shared_file_in(Path::new("/dev/shm"), n_bytes).or_else(|_| shared_file_in(&std::env::temp_dir(), n_bytes))
-}
-
-fn shared_file_in(folder: &Path, n_bytes: u64) -> io::Result<NamedTempFile> {
-    let file = NamedTempFile::with_prefix_in(SHARED_FILE_PREFIX, folder)?;
-    // Without its space reserved, writing to a full file system ends the writer with SIGBUS.
-    rustix::fs::fallocate(file.as_file(), FallocateFlags::empty(), 0, n_bytes)?;
-    Ok(file)
 }
 
 // ---- reset

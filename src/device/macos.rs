@@ -1,13 +1,10 @@
 //! Cameras as AVFoundation lists them, and what macOS has decided about them.
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
-
-use rustix::fs::FallocateFlags;
-use tempfile::NamedTempFile;
 
 pub use self::watch::WatchGuard;
 use super::apple::{self, Listed};
@@ -16,12 +13,13 @@ pub use super::elsewhere::{
     ControlPort, confinement, heat, holders, holders_of_each, kernel_log, node_state, number, resumed_secs_ago,
     siblings, taken_error, usb_state, why_no_start, without_driver,
 };
-pub use super::unix::{Leash, end_now, kill_group, prepare, terminate};
-use super::watch::Sign;
-use super::{Capabilities, Device, SHARED_FILE_PREFIX, Usability};
+use super::watch::DeviceEvent;
+use super::{Capabilities, Device, Usability};
 use crate::fault::{Fault, FaultKind};
 
 mod core_media_io;
+pub mod process;
+pub mod shared_memory;
 mod watch;
 
 pub fn list() -> Vec<Device> {
@@ -109,26 +107,8 @@ pub fn capabilities(device: &Device) -> Result<Capabilities, Fault> {
 /// Programs that take a camera or let it go are not told of.
 pub const TELLS_OF_USE: bool = false;
 
-pub fn watch(report: impl Fn(Sign) + Send + 'static) -> Option<WatchGuard> {
-    watch::watch(move || report(Sign::Plug))
-}
-
-// ---- processes of our own, and memory that they share
-
-/// The system has nothing of the kind: a worker ends with the pipe from its parent.
-pub fn die_with_parent() {}
-
-/// Only a debugger is told.
-pub fn kernel_function(_: u32) -> Option<String> {
-    None
-}
-
-pub fn shared_file(n_bytes: u64) -> io::Result<NamedTempFile> {
-    let file = NamedTempFile::with_prefix(SHARED_FILE_PREFIX)?;
-    // `F_PREALLOCATE` reserves the space and leaves the length as it is (`fcntl(2)`).
-    rustix::fs::fallocate(file.as_file(), FallocateFlags::empty(), 0, n_bytes)?;
-    file.as_file().set_len(n_bytes)?;
-    Ok(file)
+pub fn watch(report: impl Fn(DeviceEvent) + Send + 'static) -> Option<WatchGuard> {
+    watch::watch(move || report(DeviceEvent::ListChanged))
 }
 
 // ---- reset

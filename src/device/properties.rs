@@ -7,8 +7,8 @@
 use super::controls::checked;
 use crate::control::{
     self, AUTO_EXPOSURE, AUTO_FOCUS, AUTO_GAIN, AUTO_HUE, AUTO_WHITE_BALANCE, BACKLIGHT, BRIGHTNESS, CONTRAST, Control,
-    EXPOSURE, EXPOSURE_PRIORITY, EXPOSURE_TIME, FOCUS, GAIN, GAMMA, HUE, IRIS, Kind, MenuItem, OWN_AUTO, PAN,
-    POWER_LINE_FREQUENCY, PRIVACY, SATURATION, SHARPNESS, Setting, TILT, WHITE_BALANCE, ZOOM,
+    ControlKind, ControlSetting, EXPOSURE, EXPOSURE_PRIORITY, EXPOSURE_TIME, FOCUS, GAIN, GAMMA, HUE, IRIS, MenuItem,
+    OWN_AUTO, PAN, POWER_LINE_FREQUENCY, PRIVACY, SATURATION, SHARPNESS, TILT, WHITE_BALANCE, ZOOM,
 };
 
 /// `VideoProcAmp_Flags_Auto`, `VideoProcAmp_Flags_Manual`, and the same of `CameraControl`.
@@ -148,7 +148,7 @@ pub fn controls(rows: &[Row]) -> Vec<Control> {
 ///
 /// # Errors
 /// A sentence for people.
-pub fn writes(setting: Setting, rows: &[Row]) -> Result<Vec<Write>, String> {
+pub fn writes(setting: ControlSetting, rows: &[Row]) -> Result<Vec<Write>, String> {
     let faces: Vec<_> = rows.iter().filter_map(Face::of).collect();
     if let Some(face) = faces.iter().find(|face| face.id == setting.id) {
         // To set it would turn the automatic off, which is not what was asked for.
@@ -199,14 +199,14 @@ impl<'a> Face<'a> {
         let is_hand = self.row.range.flags & MANUAL != 0 || self.row.range.flags & AUTO == 0;
         let integer = |scale: i64| {
             let step = i64::from(self.step()) * scale;
-            Kind::Integer { min: i64::from(self.min) * scale, max: i64::from(self.max) * scale, step }
+            ControlKind::Integer { min: i64::from(self.min) * scale, max: i64::from(self.max) * scale, step }
         };
         let kind = match self.meaning {
             Meaning::Number => integer(1),
             Meaning::Degrees => integer(ARC_SECONDS),
-            Meaning::Exponent => Kind::Menu { items: self.times() },
-            Meaning::Switch => Kind::Boolean,
-            Meaning::Mains => Kind::Menu {
+            Meaning::Exponent => ControlKind::Menu { items: self.times() },
+            Meaning::Switch => ControlKind::Boolean,
+            Meaning::Mains => ControlKind::Menu {
                 items: MAINS
                     .iter()
                     .filter(|(value, _)| (self.min..=self.max).contains(value))
@@ -236,7 +236,7 @@ impl<'a> Face<'a> {
         Some(Control {
             id,
             name,
-            kind: Kind::Boolean,
+            kind: ControlKind::Boolean,
             value: self.is_auto().map(i64::from),
             // DirectShow has no default of it; cameras start with what is automatic.
             default: 1,
@@ -285,7 +285,7 @@ impl<'a> Face<'a> {
 
     fn fitted(&self, value: i32) -> i32 {
         let (min, max, step) = (self.min.into(), self.max.into(), self.step().into());
-        let range = Control { kind: Kind::Integer { min, max, step }, ..self.control() };
+        let range = Control { kind: ControlKind::Integer { min, max, step }, ..self.control() };
         i32::try_from(range.fit(value.into())).unwrap_or(value)
     }
 
@@ -400,7 +400,7 @@ impl<'a> Exposure<'a> {
         Control {
             id: AUTO_EXPOSURE,
             name: control::label(AUTO_EXPOSURE).unwrap_or_default().to_owned(),
-            kind: Kind::Menu { items: possible().map(|(value, _, name)| item(*value, name)).collect() },
+            kind: ControlKind::Menu { items: possible().map(|(value, _, name)| item(*value, name)).collect() },
             value: MODES.iter().find(|(_, modes, _)| Some(*modes) == now).map(|(value, ..)| *value),
             // As much as possible, as cameras start.
             default: possible()
@@ -498,8 +498,8 @@ mod tests {
         let list = controls(&webcam());
         assert_eq!(list.len(), webcam().len() + 3, "{list:?}");
         assert!(list.is_sorted_by_key(|control| control.id));
-        assert_eq!(find(&webcam(), PAN).kind, Kind::Integer { min: -36_000, max: 36_000, step: 3_600 });
-        assert_eq!(find(&webcam(), FOCUS).kind, Kind::Integer { min: 0, max: 250, step: 5 });
+        assert_eq!(find(&webcam(), PAN).kind, ControlKind::Integer { min: -36_000, max: 36_000, step: 3_600 });
+        assert_eq!(find(&webcam(), FOCUS).kind, ControlKind::Integer { min: 0, max: 250, step: 5 });
         assert_eq!(find(&webcam(), POWER_LINE_FREQUENCY).spelled(1), "50 Hz");
     }
 
@@ -509,7 +509,7 @@ mod tests {
         let control = find(&rows, EXPOSURE_TIME);
         assert_eq!((control.value, control.spelled(time).as_str()), (Some(time), words), "{exponent}");
         assert_eq!(control.fit(time), time);
-        let [write] = writes(Setting { id: EXPOSURE_TIME, value: time }, &rows).unwrap()[..] else { panic!() };
+        let [write] = writes(ControlSetting { id: EXPOSURE_TIME, value: time }, &rows).unwrap()[..] else { panic!() };
         // Two exponents have the time of 100 µs, and the larger one stands for both.
         assert_eq!(write.value, exponent.max(-13));
     }
@@ -543,7 +543,7 @@ mod tests {
 
     #[track_caller]
     fn check_writes(id: u32, value: i64, expected: Result<&[(i32, i32, i32)], &str>) {
-        let found = writes(Setting { id, value }, &webcam());
+        let found = writes(ControlSetting { id, value }, &webcam());
         let found = found.map(|list| list.iter().map(|w| (w.property.number, w.value, w.flags)).collect::<Vec<_>>());
         assert_eq!(found, expected.map(<[_]>::to_vec).map_err(str::to_owned), "{id:x} {value}");
     }
@@ -573,7 +573,7 @@ mod tests {
     #[track_caller]
     fn check_modes(rows: &[Row], items: &[i64], value: Option<i64>, default: i64) {
         let control = find(rows, AUTO_EXPOSURE);
-        let Kind::Menu { items: found } = &control.kind else { panic!("{control:?}") };
+        let ControlKind::Menu { items: found } = &control.kind else { panic!("{control:?}") };
         assert_eq!(found.iter().map(|item| item.value).collect::<Vec<_>>(), items);
         assert_eq!((control.value, control.default), (value, default));
     }
@@ -593,7 +593,7 @@ mod tests {
         let rows = [time(both, AUTO), iris(both, MANUAL)];
         assert_eq!(find(&rows, IRIS).held, None);
         assert_eq!(find(&rows, EXPOSURE_TIME).held.as_deref(), Some("Auto exposure is on"));
-        let turned = writes(Setting { id: AUTO_EXPOSURE, value: 2 }, &rows).unwrap();
+        let turned = writes(ControlSetting { id: AUTO_EXPOSURE, value: 2 }, &rows).unwrap();
         assert_eq!(turned.iter().map(|w| (w.property.number, w.flags)).collect::<Vec<_>>(), [(4, MANUAL), (5, AUTO)]);
     }
 
@@ -603,7 +603,7 @@ mod tests {
         let auto = find(&rows, CONTRAST + OWN_AUTO);
         assert_eq!((auto.name.as_str(), auto.value), ("Auto contrast", Some(1)));
         assert_eq!(find(&rows, CONTRAST).held.as_deref(), Some("Its automatic mode is on"));
-        let off = writes(Setting { id: auto.id, value: 0 }, &rows).unwrap();
+        let off = writes(ControlSetting { id: auto.id, value: 0 }, &rows).unwrap();
         assert_eq!((off[0].value, off[0].flags), (3, MANUAL));
         let only = [row(Set::Picture, 1, [0, 9, 1, 5, AUTO], Some((3, AUTO)))];
         assert_eq!(controls(&only).len(), 1);
@@ -619,12 +619,12 @@ mod tests {
         assert_eq!(controls(&[row(Set::Camera, 8, [-100, 100, 1, 0, MANUAL], None)]), []);
         assert_eq!(controls(&[row(Set::Picture, 13, [0, 5_000, 1, 0, MANUAL], None)]), []);
         let turned = [row(Set::Picture, 0, [9, -9, 0, 5, 0], Some((3, 0)))];
-        assert_eq!(find(&turned, BRIGHTNESS).kind, Kind::Integer { min: -9, max: 9, step: 1 });
-        assert_eq!(writes(Setting { id: BRIGHTNESS, value: -20 }, &turned).unwrap()[0].value, -9);
+        assert_eq!(find(&turned, BRIGHTNESS).kind, ControlKind::Integer { min: -9, max: 9, step: 1 });
+        assert_eq!(writes(ControlSetting { id: BRIGHTNESS, value: -20 }, &turned).unwrap()[0].value, -9);
         let wide = [row(Set::Picture, 0, [i32::MIN, i32::MAX, i32::MAX, 0, MANUAL], Some((7, MANUAL)))];
-        assert!(writes(Setting { id: BRIGHTNESS, value: 7 }, &wide).is_ok());
+        assert!(writes(ControlSetting { id: BRIGHTNESS, value: 7 }, &wide).is_ok());
         let wide = [row(Set::Camera, 0, [i32::MIN, i32::MAX, i32::MIN, 0, MANUAL], Some((7, MANUAL)))];
-        assert!(writes(Setting { id: PAN, value: i64::MIN / 2 }, &wide).is_err());
+        assert!(writes(ControlSetting { id: PAN, value: i64::MIN / 2 }, &wide).is_err());
     }
 
     #[track_caller]

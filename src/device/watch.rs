@@ -1,4 +1,5 @@
-//! Signs that something has changed about the cameras of this computer, and the wait for one that others hold.
+//! What the system tells of the cameras of this computer while the program runs: that one has come or gone, and that whoever
+//! holds one has let go of it. Nothing is opened, and no driver is asked but for the list of cameras.
 
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -9,41 +10,41 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounde
 use super::holders::{Holder, Role};
 use super::{list_within, named, system};
 
-/// How often the list is compared where the system gives no signs.
+/// How often the list is compared where the system tells nothing.
 const POLL_PERIOD: Duration = Duration::from_secs(2);
 /// A driver that takes longer to say which cameras there are is asked again later.
 const POLL_DEADLINE: Duration = Duration::from_secs(5);
 /// How often holders are looked up where the system does not tell that a node was closed.
 const HOLDERS_PERIOD: Duration = Duration::from_secs(2);
-/// A sign that is not read stands for those that follow.
-const N_UNREAD: usize = 16;
+/// An event that is not read yet stands for those that follow.
+const MAX_WAITING_EVENTS: usize = 16;
 
-/// Something worth a look; it may have been nothing.
+/// A reason to look at the cameras again, which may turn out to be as they were.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sign {
+pub enum DeviceEvent {
     /// A camera has come or gone, or may be used by others than before.
-    Plug,
+    ListChanged,
     /// A program has opened or closed the node.
-    Use(PathBuf),
+    NodeUsed(PathBuf),
 }
 
 /// Tells of cameras that come, go, and are taken or let go, until it is dropped. Has a thread of its own.
-pub struct Watch {
-    signs: Receiver<Sign>,
+pub struct DeviceWatcher {
+    events: Receiver<DeviceEvent>,
     guard: Option<system::WatchGuard>,
 }
 
-impl Watch {
-    /// Where the system gives no signs, the list of cameras is compared every two seconds. Without a thread there are no
-    /// signs.
+impl DeviceWatcher {
+    /// Where the system tells nothing, the list of cameras is compared every two seconds. Without a thread there are no
+    /// events.
     #[must_use]
     pub fn start() -> Self {
-        let (sender, signs) = bounded(N_UNREAD);
+        let (sender, events) = bounded(MAX_WAITING_EVENTS);
         let report = {
             let sender = sender.clone();
-            move |sign| {
-                // What is not read yet says as much.
-                let _ = sender.try_send(sign);
+            move |event| {
+                // Those that are not read yet say as much.
+                let _ = sender.try_send(event);
             }
         };
         let guard = system::watch(report);
@@ -51,27 +52,27 @@ impl Watch {
             // Ends when the receiver is gone, a period later.
             let _ = thread::Builder::new().name("poll-devices".into()).spawn(move || poll(&sender));
         }
-        Self { signs, guard }
+        Self { events, guard }
     }
 
-    /// Whether the system gives a sign of each change, so that who also looks from time to time need not hurry.
+    /// Whether there is an event for each change, so that who also looks from time to time need not do so often.
     #[must_use]
-    pub fn is_told(&self) -> bool {
+    pub fn tells_all(&self) -> bool {
         self.guard.is_some() && system::TELLS_OF_USE
     }
 
     #[must_use]
-    pub fn signs(&self) -> &Receiver<Sign> {
-        &self.signs
+    pub fn events(&self) -> &Receiver<DeviceEvent> {
+        &self.events
     }
 }
 
-fn poll(signs: &Sender<Sign>) {
+fn poll(events: &Sender<DeviceEvent>) {
     let mut known = None;
     loop {
         if let Some(devices) = list_within(POLL_DEADLINE) {
             if known.as_ref().is_some_and(|known| *known != devices)
-                && signs.try_send(Sign::Plug).is_err_and(|error| error.is_disconnected())
+                && events.try_send(DeviceEvent::ListChanged).is_err_and(|error| error.is_disconnected())
             {
                 return;
             }
@@ -81,43 +82,43 @@ fn poll(signs: &Sender<Sign>) {
     }
 }
 
-/// What is known of a device that others hold.
+/// What is told of a device that others hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Hold {
+pub enum HolderEvent {
     /// These are in the way, as far as the system tells.
-    By(Vec<Holder>),
-    /// One of them has let go, or they have changed.
-    Changed,
+    HeldBy(Vec<Holder>),
+    /// One of them has let go.
+    Released,
 }
 
 /// Looks who holds a device, without ever opening it, and tells when one of them lets go. Has a thread of its own, which
 /// ends with it.
-pub struct Vigil {
-    holds: Receiver<Hold>,
+pub struct ReleaseWatcher {
+    events: Receiver<HolderEvent>,
     _end: Sender<()>,
 }
 
-impl Vigil {
+impl ReleaseWatcher {
     /// `name` is what [`named`] finds the device by.
     ///
     /// # Errors
     /// The system gives no thread.
     pub fn start(name: String) -> std::io::Result<Self> {
-        let (sender, holds) = bounded(2);
+        let (sender, events) = bounded(2);
         let (end, ended) = bounded(0);
         thread::Builder::new().name("await-release".into()).spawn(move || {
             if let Ok(device) = named(&name) {
                 let path = PathBuf::from(device.path);
-                keep_vigil(&path, HOLDERS_PERIOD, || system::holders(&path), &sender, &ended);
+                watch_holders(&path, HOLDERS_PERIOD, || system::holders(&path), &sender, &ended);
             }
         })?;
-        Ok(Self { holds, _end: end })
+        Ok(Self { events, _end: end })
     }
 
     /// Disconnected when nothing more is to be told: nobody is known to hold the device, or it is free.
     #[must_use]
-    pub fn holds(&self) -> &Receiver<Hold> {
-        &self.holds
+    pub fn events(&self) -> &Receiver<HolderEvent> {
+        &self.events
     }
 }
 
@@ -130,24 +131,24 @@ fn in_the_way(holders: Vec<Holder>) -> Vec<Holder> {
     holders.into_iter().filter(|holder| matches!(holder.role, Role::Program | Role::Leftover)).collect()
 }
 
-fn keep_vigil(
+fn watch_holders(
     path: &Path,
     period: Duration,
     holders: impl Fn() -> Vec<Holder>,
-    told: &Sender<Hold>,
+    events: &Sender<HolderEvent>,
     ended: &Receiver<()>,
 ) {
-    let watch = Watch::start();
+    let devices = DeviceWatcher::start();
     let mut known = in_the_way(holders());
     // Those of other users are not seen: whoever waits has to try.
-    if known.is_empty() || told.send(Hold::By(known.clone())).is_err() {
+    if known.is_empty() || events.send(HolderEvent::HeldBy(known.clone())).is_err() {
         return;
     }
     loop {
         let next_look = Instant::now() + period;
         loop {
-            match watch.signs.recv_deadline(next_look) {
-                Ok(Sign::Use(used)) if used != path => {}
+            match devices.events.recv_deadline(next_look) {
+                Ok(DeviceEvent::NodeUsed(used)) if used != path => {}
                 Ok(_) | Err(RecvTimeoutError::Timeout) => break,
                 Err(RecvTimeoutError::Disconnected) => {
                     thread::sleep(next_look.saturating_duration_since(Instant::now()));
@@ -160,7 +161,7 @@ fn keep_vigil(
         }
         let after = in_the_way(holders());
         if has_let_go(&known, &after) {
-            if told.send(Hold::Changed).is_err() || after.is_empty() {
+            if events.send(HolderEvent::Released).is_err() || after.is_empty() {
                 return;
             }
             known = after;
@@ -201,13 +202,13 @@ mod tests {
             let look = looks.lock().unwrap().next().copied().unwrap_or_default();
             look.iter().map(|(pid, role)| holder(*pid, *role)).collect()
         };
-        let (sender, holds) = bounded(8);
+        let (sender, events) = bounded(8);
         let (_end, ended) = bounded(0);
-        keep_vigil(Path::new("/dev/video7"), Duration::from_millis(1), holders, &sender, &ended);
+        watch_holders(Path::new("/dev/video7"), Duration::from_millis(1), holders, &sender, &ended);
         drop(sender);
-        let told = holds.iter().map(|hold| match hold {
-            Hold::By(holders) => Some(holders.len()),
-            Hold::Changed => None,
+        let told = events.iter().map(|event| match event {
+            HolderEvent::HeldBy(holders) => Some(holders.len()),
+            HolderEvent::Released => None,
         });
         assert_eq!(told.collect::<Vec<_>>(), expected);
     }

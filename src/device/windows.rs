@@ -10,9 +10,6 @@ use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 use windows_sys::Win32::System::Threading::CREATE_NO_WINDOW;
 
 pub use self::controls::ControlPort;
-pub use self::process::{
-    Leash, die_with_parent, end_now, kernel_function, kill_group, prepare, shared_file, terminate,
-};
 pub use self::watch::WatchGuard;
 use super::consent::Process;
 pub use super::elsewhere::{
@@ -20,16 +17,17 @@ pub use super::elsewhere::{
     why_no_start, without_driver,
 };
 use super::pnp::{self, Listed};
-use super::watch::Sign;
+use super::watch::DeviceEvent;
 use super::{Capabilities, Device, Holder, Usability, media_types};
 use crate::backend::Backend;
 use crate::fault::{Fault, FaultKind};
 
 mod controls;
 mod directshow;
-mod process;
+pub mod process;
 mod registry;
 mod setup;
+pub mod shared_memory;
 mod watch;
 
 pub fn list() -> Vec<Device> {
@@ -143,8 +141,8 @@ pub fn capabilities(device: &Device) -> Result<Capabilities, Fault> {
 /// Programs that take a camera or let it go are not told of.
 pub const TELLS_OF_USE: bool = false;
 
-pub fn watch(report: impl Fn(Sign) + Send + 'static) -> Option<WatchGuard> {
-    watch::watch(move || report(Sign::Plug))
+pub fn watch(report: impl Fn(DeviceEvent) + Send + 'static) -> Option<WatchGuard> {
+    watch::watch(move || report(DeviceEvent::ListChanged))
 }
 
 // ---- reset

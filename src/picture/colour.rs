@@ -1,7 +1,7 @@
 //! Colour of a picture.
 
 use super::grid::Grid;
-use super::{Colour, Gains};
+use super::{ColourStats, Gains};
 
 /// Darker pixels have no colour.
 const MIN_BRIGHT: u8 = 30;
@@ -10,7 +10,7 @@ const MAX_BRIGHT: u8 = 250;
 /// Of this share of the pixels at least the gains are told.
 const MIN_MEDIUM: f64 = 0.01;
 
-pub fn colour(grid: &Grid) -> Colour {
+pub fn colour(grid: &Grid) -> ColourStats {
     let mut sums = Sums::default();
     grid.sparse_colours().for_each(|bgr| sums.add(bgr));
     sums.colour()
@@ -56,7 +56,7 @@ impl Sums {
         self.uv += i64::from(u * v);
     }
 
-    fn colour(&self) -> Colour {
+    fn colour(&self) -> ColourStats {
         let n = f64::from(self.n.max(1));
         let n_medium = f64::from(self.n_medium);
         let (u, v) = (f64::from(self.u) / n, f64::from(self.v) / n);
@@ -64,7 +64,7 @@ impl Sums {
         let (var_u, var_v) = (spread(self.uu, u, u).max(0.0), spread(self.vv, v, v).max(0.0));
         let both = (var_u * var_v).sqrt();
         let [b, g, r] = self.medium.map(f64::from);
-        Colour {
+        ColourStats {
             bgr: self.bgr.map(|sum| f64::from(sum) / n),
             difference: f64::from(self.differences) / n,
             gains: (n_medium > n * MIN_MEDIUM && g > 0.0).then(|| Gains { red: r / g, blue: b / g }),

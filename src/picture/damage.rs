@@ -1,8 +1,8 @@
 //! Parts of a picture that are missing, or belong elsewhere.
 
 use super::Bars;
-use super::glance::Tail;
 use super::grid::Grid;
+use super::measurement::BottomRows;
 use crate::frame::Image;
 
 /// What zeros become that are read as YUV: limited range, full range.
@@ -23,7 +23,7 @@ const MIN_TOOTH: i16 = 12;
 const MIN_MOTION: u8 = 16;
 
 /// Rows from the bottom that are full of an unfilled buffer's green.
-pub fn green(grid: &Grid) -> Option<Tail> {
+pub fn green(grid: &Grid) -> Option<BottomRows> {
     let is_green = |green: &[u8; 3]| {
         let green = *green;
         move |row: &&[[u8; 3]]| row.iter().all(|bgr| is_close(*bgr, green, GREEN_TOLERANCE))
@@ -33,18 +33,18 @@ pub fn green(grid: &Grid) -> Option<Tail> {
         .map(|green| (grid.colour_rows().rev().take_while(is_green(green)).count(), *green))
         .filter(|(n, _)| *n > 0)
         .max_by_key(|(n, _)| *n)
-        .map(|(n, bgr)| Tail { height: n as f64 / grid.n_rows() as f64, bgr })
+        .map(|(n, bgr)| BottomRows { height: n as f64 / grid.n_rows() as f64, bgr })
 }
 
 /// Rows from the bottom in which each block is like the one beside it, neither black nor white: what decoders put where data
 /// is missing, flat or with a pattern.
-pub fn tail(image: &Image) -> Option<Tail> {
+pub fn tail(image: &Image) -> Option<BottomRows> {
     let row_bytes = image.size().width as usize * Image::BYTES_PER_PIXEL;
     let rows = || image.pixels().rchunks_exact(row_bytes);
     let bgr = *rows().next()?.first_chunk::<{ Image::BYTES_PER_PIXEL }>()?;
     let is_extreme = bgr.iter().all(|byte| *byte <= MAX_BAR) || bgr.iter().all(|byte| *byte >= MIN_WHITE);
     let n = rows().take_while(|row| row.len() > BLOCK && row.get(BLOCK..) == row.get(..row.len() - BLOCK)).count();
-    (n > 0 && !is_extreme).then(|| Tail { height: n as f64 / f64::from(image.size().height), bgr })
+    (n > 0 && !is_extreme).then(|| BottomRows { height: n as f64 / f64::from(image.size().height), bgr })
 }
 
 fn is_close(a: [u8; 3], b: [u8; 3], tolerance: u8) -> bool {

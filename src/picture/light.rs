@@ -1,6 +1,6 @@
 //! Brightness and noise of a picture.
 
-use super::Luma;
+use super::LumaStats;
 use super::grid::Grid;
 use super::numbers::Histogram;
 
@@ -18,10 +18,10 @@ pub struct Changes {
     pub moving: f64,
 }
 
-pub fn luma(grid: &Grid) -> Luma {
+pub fn luma(grid: &Grid) -> LumaStats {
     let mut histogram = Histogram::default();
     grid.sparse_luma_rows().for_each(|row| histogram.add(row.iter().copied()));
-    Luma {
+    LumaStats {
         mean: histogram.mean(),
         std: histogram.std(),
         p1: histogram.quantile(0.01),

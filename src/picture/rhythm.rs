@@ -3,10 +3,10 @@
 use std::f64::consts::TAU;
 
 use super::damage::Jump;
-use super::glance::{Glance, mean_of};
 use super::grid::Grid;
+use super::measurement::{PictureMeasurement, mean_of};
 use super::numbers::{mean, median, share};
-use super::{Alternation, Bands, Same};
+use super::{Alternation, Bands, EqualRun};
 
 /// Slower cameras, and those that are looked at now and then, show no rhythm.
 pub const MAX_PERIOD_SECS: f64 = 0.25;
@@ -33,15 +33,15 @@ pub struct Rhythm {
 
 impl Rhythm {
     /// `None` if they come too seldom or are too few.
-    pub fn of(glances: &[&Glance]) -> Option<Self> {
-        let steps: Vec<f64> = glances
+    pub fn of(measurements: &[&PictureMeasurement]) -> Option<Self> {
+        let steps: Vec<f64> = measurements
             .windows(2)
             .map(|pair| match pair {
                 [a, b] => b.taken_at.saturating_duration_since(a.taken_at).as_secs_f64(),
                 _ => 0.0,
             })
             .collect();
-        let middle = median(steps.iter().copied()).filter(|_| glances.len() >= MIN_PICTURES)?;
+        let middle = median(steps.iter().copied()).filter(|_| measurements.len() >= MIN_PICTURES)?;
         if !(0.0005..=MAX_PERIOD_SECS).contains(&middle) {
             return None;
         }
@@ -56,9 +56,12 @@ impl Rhythm {
     }
 
     /// Every picture together with the one before it and the one after it, without a gap.
-    fn threes<'a, 'b>(&'a self, glances: &'a [&'b Glance]) -> impl Iterator<Item = [&'b Glance; 3]> + 'a {
+    fn threes<'a, 'b>(
+        &'a self,
+        measurements: &'a [&'b PictureMeasurement],
+    ) -> impl Iterator<Item = [&'b PictureMeasurement; 3]> + 'a {
         let follows = self.follows.iter().zip(self.follows.iter().skip(1));
-        glances.windows(3).zip(follows).filter(|(_, (a, b))| **a && **b).filter_map(|(three, _)| match three {
+        measurements.windows(3).zip(follows).filter(|(_, (a, b))| **a && **b).filter_map(|(three, _)| match three {
             [a, b, c] => Some([*a, *b, *c]),
             _ => None,
         })
@@ -66,32 +69,32 @@ impl Rhythm {
 }
 
 /// The longest stretch of equal pictures.
-pub fn same(glances: &[&Glance]) -> Same {
-    let mut longest = Same::default();
+pub fn same(measurements: &[&PictureMeasurement]) -> EqualRun {
+    let mut longest = EqualRun::default();
     let mut first = None;
-    for (before, glance) in glances.iter().zip(glances.iter().skip(1)) {
-        if !glance.is_same {
+    for (before, measurement) in measurements.iter().zip(measurements.iter().skip(1)) {
+        if !measurement.is_same {
             first = None;
             continue;
         }
         let (begun, n) = first.unwrap_or((before.taken_at, 1));
         first = Some((begun, n + 1));
-        let secs = glance.taken_at.saturating_duration_since(begun).as_secs_f64();
+        let secs = measurement.taken_at.saturating_duration_since(begun).as_secs_f64();
         if (secs, n + 1) > (longest.secs, longest.n) {
-            longest = Same { n: n + 1, secs, ..longest };
+            longest = EqualRun { n: n + 1, secs, ..longest };
         }
     }
     let lasts = first.is_some_and(|(_, n)| n == longest.n);
-    let n_same = glances.iter().skip(1).filter(|glance| glance.is_same).count();
-    Same { lasts, share: share(n_same, glances.len().saturating_sub(1)), ..longest }
+    let n_same = measurements.iter().skip(1).filter(|measurement| measurement.is_same).count();
+    EqualRun { lasts, share: share(n_same, measurements.len().saturating_sub(1)), ..longest }
 }
 
 /// Every picture but the ends is brighter than both its neighbours, or darker than both.
-pub fn alternation(glances: &[&Glance], rhythm: &Rhythm) -> Option<Alternation> {
+pub fn alternation(measurements: &[&PictureMeasurement], rhythm: &Rhythm) -> Option<Alternation> {
     let (mut n, mut n_turns) = (0, 0);
     let mut ratios = Vec::new();
-    for [before, at, after] in rhythm.threes(glances) {
-        let [before, at, after] = [before, at, after].map(|glance| glance.luma.mean);
+    for [before, at, after] in rhythm.threes(measurements) {
+        let [before, at, after] = [before, at, after].map(|measurement| measurement.luma.mean);
         n += 1;
         let (nearest, is_peak) = (before.max(after), at > before.max(after));
         let (least, is_valley) = (before.min(after), at < before.min(after));
@@ -107,9 +110,9 @@ pub fn alternation(glances: &[&Glance], rhythm: &Rhythm) -> Option<Alternation> 
 
 /// The share of the pictures in which one row is unlike the row above it over a good part of its width, as it is in neither
 /// neighbour. Edges that stand still are there in the neighbours too; those that move are close by.
-pub fn torn(glances: &[&Glance], rhythm: &Rhythm) -> Option<f64> {
+pub fn torn(measurements: &[&PictureMeasurement], rhythm: &Rhythm) -> Option<f64> {
     let (mut n, mut n_torn) = (0, 0);
-    for [before, at, after] in rhythm.threes(glances) {
+    for [before, at, after] in rhythm.threes(measurements) {
         n += 1;
         n_torn += usize::from(has_tear(&at.jumps, &before.jumps, &after.jumps));
     }
@@ -168,8 +171,8 @@ fn size(a: Complex) -> f64 {
 
 /// Rows against their median over time, which has no moving bands; then a Fourier analysis over the rows, whose phase advances
 /// from picture to picture as the mains do.
-pub fn bands(glances: &[&Glance], rhythm: &Rhythm) -> Option<Bands> {
-    let halves = [0, 1].map(|half| ratios(glances, half));
+pub fn bands(measurements: &[&PictureMeasurement], rhythm: &Rhythm) -> Option<Bands> {
+    let halves = [0, 1].map(|half| ratios(measurements, half));
     let n_bins = halves.first()?.first()?.len();
     if n_bins < N_BINS / 2 {
         return None;
@@ -232,8 +235,9 @@ impl Analysis {
 }
 
 /// For each picture by how much its rows differ from their median, as a share of it.
-fn ratios(glances: &[&Glance], half: usize) -> Vec<Vec<f64>> {
-    let profiles: Vec<&Vec<f64>> = glances.iter().filter_map(|glance| glance.profiles.get(half)).collect();
+fn ratios(measurements: &[&PictureMeasurement], half: usize) -> Vec<Vec<f64>> {
+    let profiles: Vec<&Vec<f64>> =
+        measurements.iter().filter_map(|measurement| measurement.profiles.get(half)).collect();
     let n_bins = profiles.first().map_or(0, |profile| profile.len());
     let usual: Vec<f64> = (0..n_bins)
         .map(|y| median(profiles.iter().filter_map(|profile| profile.get(y).copied())).unwrap_or_default())

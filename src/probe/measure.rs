@@ -81,25 +81,25 @@ const RULES: [(Rule, Option<u8>); 8] = [
 const LEAST_SPAN: Duration = Duration::from_secs(1);
 
 /// One call for a frame, as it ended.
-pub struct Reading {
+pub struct FrameRead {
     /// When the frame was asked for.
     pub asked_at: Instant,
     /// When the call came back, with the picture decoded.
     pub ended_at: Instant,
     pub grabbed: Option<Grabbed>,
-    pub picture: Result<Look, Fault>,
+    pub picture: Result<PictureTraits, Fault>,
 }
 
 /// What is to be known of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Look {
+pub struct PictureTraits {
     pub size: Size,
     /// Each pixel is that of the picture before.
     pub is_same: bool,
     pub is_black: bool,
 }
 
-impl Look {
+impl PictureTraits {
     #[must_use]
     pub fn at(image: &Image, before: Option<&Image>) -> Self {
         let is_same = |before: &Image| before.size() == image.size() && before.pixels() == image.pixels();
@@ -139,7 +139,7 @@ pub struct Jitter {
 
 /// Lost frames by cause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Lost {
+pub struct LostFrames {
     /// Gaps in the driver's own count.
     pub camera: u64,
     /// Came, but could not be decoded.
@@ -148,7 +148,7 @@ pub struct Lost {
     pub late: u64,
 }
 
-impl Lost {
+impl LostFrames {
     #[must_use]
     pub fn total(self) -> u64 {
         self.camera + self.damaged + self.late
@@ -157,7 +157,7 @@ impl Lost {
 
 /// A rule that was broken, or a thing worth a note, which then costs nothing.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Finding {
+pub struct TestFinding {
     pub id: &'static str,
     pub message: String,
     pub points: u8,
@@ -172,8 +172,8 @@ pub enum Stability {
 
 /// How the frames are judged.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
-    pub findings: Vec<Finding>,
+pub struct TestVerdict {
+    pub findings: Vec<TestFinding>,
     pub score: u8,
     pub grade: Grade,
     pub stability: Stability,
@@ -181,13 +181,13 @@ pub struct Verdict {
 
 /// For how long the pictures had something in common.
 #[derive(Clone, Copy, Debug, Default)]
-struct Stretch {
+struct LongestRun {
     /// The first frame of the one that goes on, and how many followed it.
     since: Option<(Instant, u32)>,
     longest_secs: f64,
 }
 
-impl Stretch {
+impl LongestRun {
     /// Counts from `first` while `goes_on`, once there were `least` frames more.
     fn add(&mut self, goes_on: bool, first: Instant, now: Instant, least: u32) {
         if !goes_on {
@@ -203,7 +203,7 @@ impl Stretch {
 }
 
 /// Everything that was measured so far.
-pub struct Measured {
+pub struct StreamMeasurement {
     /// How many attempts were asked for; what is read beyond them is watched only.
     n_wanted: u32,
     is_from_network: bool,
@@ -214,7 +214,7 @@ pub struct Measured {
     pub attempts: Vec<Attempt>,
     pub n_good: u64,
     pub n_failed: u64,
-    pub lost: Lost,
+    pub lost: LostFrames,
     pub size: Option<Size>,
     pub last_fault: Option<Fault>,
     /// It broke off, or nothing has come for so long that nothing will.
@@ -226,11 +226,11 @@ pub struct Measured {
     latencies_ms: Vec<f64>,
     n_silent: u32,
     pub n_back: u32,
-    frozen: Stretch,
-    black: Stretch,
+    frozen: LongestRun,
+    black: LongestRun,
 }
 
-impl Measured {
+impl StreamMeasurement {
     #[must_use]
     pub fn new(n_wanted: u32, is_from_network: bool) -> Self {
         Self {
@@ -241,7 +241,7 @@ impl Measured {
             attempts: Vec::new(),
             n_good: 0,
             n_failed: 0,
-            lost: Lost::default(),
+            lost: LostFrames::default(),
             size: None,
             last_fault: None,
             has_ended: false,
@@ -252,8 +252,8 @@ impl Measured {
             latencies_ms: Vec::new(),
             n_silent: 0,
             n_back: 0,
-            frozen: Stretch::default(),
-            black: Stretch::default(),
+            frozen: LongestRun::default(),
+            black: LongestRun::default(),
         }
     }
 
@@ -262,7 +262,7 @@ impl Measured {
         self.is_read_here = is_read_here;
     }
 
-    pub fn add(&mut self, reading: Reading) {
+    pub fn add(&mut self, reading: FrameRead) {
         let ms = millis(reading.ended_at.saturating_duration_since(reading.asked_at));
         let sequence = reading.grabbed.and_then(|grabbed| grabbed.sequence);
         if let Some(grabbed) = reading.grabbed {
@@ -319,7 +319,7 @@ impl Measured {
         n_made.saturating_sub(1)
     }
 
-    fn on_picture(&mut self, look: Look, grabbed: Grabbed, latency_ms: f64) {
+    fn on_picture(&mut self, look: PictureTraits, grabbed: Grabbed, latency_ms: f64) {
         let now = grabbed.taken_at;
         // A picture that equals the one before stands still since that one.
         let before = self.last_picture_at.replace(now).unwrap_or(now);
@@ -431,14 +431,14 @@ impl Measured {
     }
 
     #[must_use]
-    pub fn verdict(&self, asked: &Asked, got: &Got) -> Verdict {
+    pub fn verdict(&self, asked: &Asked, got: &Got) -> TestVerdict {
         let mut findings = Vec::new();
         let mut stability = if self.n_good > 0 { Stability::Stable } else { Stability::Unstable };
         for (rule, unstable_from) in RULES {
             let Some(deduction) = self.value(rule.id).and_then(|value| rule.deduct(value)) else { continue };
             let more = self.more(rule.id).map(|more| format!(" ({more})")).unwrap_or_default();
             let message = format!("{}{more}", deduction.reason);
-            findings.push(Finding { id: rule.id, message, points: deduction.points });
+            findings.push(TestFinding { id: rule.id, message, points: deduction.points });
             if unstable_from.is_some_and(|least| deduction.points >= least) {
                 stability = Stability::Unstable;
             }
@@ -449,18 +449,18 @@ impl Measured {
         if self.lost.late > 0 {
             let message =
                 format!("this computer was too busy for {} frames, which the camera had made", self.lost.late);
-            findings.push(Finding { id: "late", message, points: 0 });
+            findings.push(TestFinding { id: "late", message, points: 0 });
         }
-        Verdict { findings, score, grade: Grade::of(score), stability }
+        TestVerdict { findings, score, grade: Grade::of(score), stability }
     }
 }
 
 /// Where the camera does something else than it was asked for.
-fn notes(asked: &Asked, got: &Got, size: Option<Size>) -> Vec<Finding> {
+fn notes(asked: &Asked, got: &Got, size: Option<Size>) -> Vec<TestFinding> {
     let differs = |what: &str, asked: Option<String>, got: Option<String>| {
         let (asked, got) = (asked?, got?);
         let message = format!("asked for {asked}, the camera gives {got}");
-        (asked != got).then(|| Finding { id: "asked", message: format!("{what}: {message}"), points: 0 })
+        (asked != got).then(|| TestFinding { id: "asked", message: format!("{what}: {message}"), points: 0 })
     };
     let text = |fps: Option<f64>| fps.map(|fps| format!("{} fps", short(fps)));
     let name = |size: Option<Size>| size.map(|size| size.to_string());
@@ -500,7 +500,7 @@ mod tests {
 
     /// A camera of 30 fps that a test writes down frame by frame.
     struct Tape {
-        measured: Measured,
+        measured: StreamMeasurement,
         /// When the frame before was taken, and when it had been read.
         now: Instant,
         asked_at: Instant,
@@ -511,29 +511,29 @@ mod tests {
     impl Tape {
         fn new(n_wanted: u32) -> Self {
             let got = Got { size: Some(SIZE), fps: Some(30.0), ..Got::default() };
-            let mut measured = Measured::new(n_wanted, false);
+            let mut measured = StreamMeasurement::new(n_wanted, false);
             measured.on_opened(&got, true);
             let now = Instant::now();
             Self { measured, now, asked_at: now, n: 0, got }
         }
 
-        fn frame(&mut self, look: Look) {
+        fn frame(&mut self, look: PictureTraits) {
             self.n += 1;
             let asked_at = self.asked_at;
             self.now += Duration::from_secs(1) / 30;
             let grabbed = Grabbed { taken_at: self.now, sequence: Some(self.n) };
             let ended_at = self.now + Duration::from_millis(2);
             self.asked_at = ended_at;
-            self.measured.add(Reading { asked_at, ended_at, grabbed: Some(grabbed), picture: Ok(look) });
+            self.measured.add(FrameRead { asked_at, ended_at, grabbed: Some(grabbed), picture: Ok(look) });
         }
 
         fn frames(mut self, n_frames: u32) -> Self {
-            (0..n_frames).for_each(|_| self.frame(Look { size: SIZE, is_same: false, is_black: false }));
+            (0..n_frames).for_each(|_| self.frame(PictureTraits { size: SIZE, is_same: false, is_black: false }));
             self
         }
 
         fn same(mut self, n_frames: u32, is_black: bool) -> Self {
-            (0..n_frames).for_each(|_| self.frame(Look { size: SIZE, is_same: true, is_black }));
+            (0..n_frames).for_each(|_| self.frame(PictureTraits { size: SIZE, is_same: true, is_black }));
             self
         }
 
@@ -552,18 +552,18 @@ mod tests {
                 self.n += u64::from(is_damage);
                 let grabbed = is_damage.then_some(Grabbed { taken_at: self.now, sequence: Some(self.n) });
                 let picture = Err(Fault::new(kind, "test"));
-                self.measured.add(Reading { asked_at, ended_at: self.now, grabbed, picture });
+                self.measured.add(FrameRead { asked_at, ended_at: self.now, grabbed, picture });
                 self.asked_at = self.now;
             }
             self
         }
 
-        fn verdict(&self) -> Verdict {
+        fn verdict(&self) -> TestVerdict {
             self.measured.verdict(&Asked::default(), &self.got)
         }
 
         #[track_caller]
-        fn check(self, stability: Stability, grade: Grade, ids: &[&str]) -> Measured {
+        fn check(self, stability: Stability, grade: Grade, ids: &[&str]) -> StreamMeasurement {
             let verdict = self.verdict();
             let got: Vec<_> = verdict.findings.iter().map(|finding| finding.id).collect();
             assert_eq!((verdict.stability, verdict.grade, got.as_slice()), (stability, grade, ids), "{verdict:?}");
@@ -605,7 +605,7 @@ mod tests {
     #[test]
     fn two_equal_pictures_of_a_slow_camera_are_no_frozen_one() {
         let mut tape = Tape::new(5);
-        let look = |is_same| Look { size: SIZE, is_same, is_black: false };
+        let look = |is_same| PictureTraits { size: SIZE, is_same, is_black: false };
         for is_same in [false, true, false, true, false] {
             tape.now += Duration::from_secs(1);
             tape.frame(look(is_same));
@@ -638,17 +638,17 @@ mod tests {
         // Nobody asked for four periods: the first three are gone, the fourth waits.
         let asked_at = tape.now + Duration::from_millis(140);
         let grabbed = Grabbed { taken_at: tape.now + Duration::from_secs(4) / 30, sequence: Some(tape.n + 4) };
-        let look = Look { size: SIZE, is_same: false, is_black: false };
-        tape.measured.add(Reading { asked_at, ended_at: asked_at, grabbed: Some(grabbed), picture: Ok(look) });
+        let look = PictureTraits { size: SIZE, is_same: false, is_black: false };
+        tape.measured.add(FrameRead { asked_at, ended_at: asked_at, grabbed: Some(grabbed), picture: Ok(look) });
         tape.now = asked_at;
         let measured = tape.check(Stable, Excellent, &["late"]);
-        assert_eq!(measured.lost, Lost { camera: 0, damaged: 0, late: 3 });
+        assert_eq!(measured.lost, LostFrames { camera: 0, damaged: 0, late: 3 });
     }
 
     #[test]
     fn losses_are_counted_by_cause() {
         let tape = Tape::new(5).frames(10).lose(3).frames(10).fail(FaultKind::BadFrame, 2).lose(1).frames(5);
-        assert_eq!(tape.measured.lost, Lost { camera: 4, damaged: 2, late: 0 });
+        assert_eq!(tape.measured.lost, LostFrames { camera: 4, damaged: 2, late: 0 });
         let mut tape = tape;
         tape.n = 0;
         assert_eq!(tape.frames(5).measured.lost.camera, 4, "a driver that counts anew has lost nothing");
@@ -685,11 +685,17 @@ mod tests {
     fn black_and_equal_pictures_are_seen() {
         let image = |pixel: [u8; 3]| Image::new(SIZE, pixel.repeat(64 * 48)).unwrap();
         let (dark, grey) = (image([9, 16, 20]), image([90, 90, 90]));
-        assert_eq!(Look::at(&dark, None), Look { size: SIZE, is_same: false, is_black: true });
-        assert_eq!(Look::at(&grey, Some(&dark)), Look { size: SIZE, is_same: false, is_black: false });
-        assert_eq!(Look::at(&grey, Some(&image([90, 90, 90]))), Look { size: SIZE, is_same: true, is_black: false });
+        assert_eq!(PictureTraits::at(&dark, None), PictureTraits { size: SIZE, is_same: false, is_black: true });
+        assert_eq!(
+            PictureTraits::at(&grey, Some(&dark)),
+            PictureTraits { size: SIZE, is_same: false, is_black: false }
+        );
+        assert_eq!(
+            PictureTraits::at(&grey, Some(&image([90, 90, 90]))),
+            PictureTraits { size: SIZE, is_same: true, is_black: false }
+        );
         let mut pixels = [90_u8; 3].repeat(64 * 48);
         pixels[64 * 48 * 3 - 1] = 91;
-        assert!(!Look::at(&Image::new(SIZE, pixels).unwrap(), Some(&grey)).is_same, "one pixel is enough");
+        assert!(!PictureTraits::at(&Image::new(SIZE, pixels).unwrap(), Some(&grey)).is_same, "one pixel is enough");
     }
 }

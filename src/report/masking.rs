@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use super::patterns::{self, Found};
-use crate::checkup::{Checked, Checkup, Finding};
+use crate::checkup::{CheckRun, Checkup, Finding};
 use crate::device::text::plain;
-use crate::phrases::{Said, Value};
+use crate::phrases::{Message, MessageValue};
 
 /// What can be masked, and what can be left as it is. Secrets are none of it: they are masked always.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -261,13 +261,13 @@ impl Masker {
     }
 
     /// The values of a sentence: its own words name nobody.
-    pub fn said(&mut self, said: &Said) -> Said {
+    pub fn said(&mut self, said: &Message) -> Message {
         let mut masked = said.clone();
         for (_, value) in &mut masked.values {
             match value {
-                Value::Text(text) => *text = self.text(text),
-                Value::Said(said) => **said = self.said(said),
-                Value::Number { .. } => {}
+                MessageValue::Text(text) => *text = self.text(text),
+                MessageValue::Message(said) => **said = self.said(said),
+                MessageValue::Number { .. } => {}
             }
         }
         masked
@@ -277,7 +277,7 @@ impl Masker {
     pub fn checkup(&mut self, checkup: &Checkup) -> Checkup {
         let mut masked = checkup.clone();
         masked.findings.iter_mut().for_each(|finding| self.finding(finding));
-        for Checked { why, .. } in &mut masked.checks {
+        for CheckRun { why, .. } in &mut masked.checks {
             *why = self.said(why);
         }
         for share in &mut masked.slow {
@@ -287,11 +287,11 @@ impl Masker {
     }
 
     fn finding(&mut self, finding: &mut Finding) {
-        let opinion = &mut finding.opinion;
-        for said in [&mut opinion.title, &mut opinion.because].into_iter().chain(&mut opinion.evidence) {
+        let judgement = &mut finding.judgement;
+        for said in [&mut judgement.title, &mut judgement.because].into_iter().chain(&mut judgement.evidence) {
             *said = self.said(said);
         }
-        for fix in &mut opinion.fixes {
+        for fix in &mut judgement.fixes {
             fix.text = self.said(&fix.text);
             fix.command = fix.command.as_deref().map(|command| self.text(command));
         }
@@ -452,11 +452,11 @@ mod tests {
     fn sentences_keep_their_own_words() {
         let mut masker = Masker::new(Masking::default(), &[]);
         masker.name(Kind::Users, "camera");
-        let inner = Said::new("fix.x").with("who", "camera");
-        let said = masker.said(&Said::new("because.camera").with("who", inner).with("n", 2.0));
+        let inner = Message::new("fix.x").with("who", "camera");
+        let said = masker.said(&Message::new("because.camera").with("who", inner).with("n", 2.0));
         assert_eq!(
             said,
-            Said::new("because.camera").with("who", Said::new("fix.x").with("who", "user-1")).with("n", 2.0)
+            Message::new("because.camera").with("who", Message::new("fix.x").with("who", "user-1")).with("n", 2.0)
         );
     }
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
 use crate::checkup::Checkup;
-use crate::checkup::compare::Compared;
+use crate::checkup::compare::BackendComparison;
 use crate::event::{Event, Level};
 use crate::frame::Image;
 use crate::health::History;
@@ -35,7 +35,7 @@ pub struct Material {
     /// Oldest first.
     pub log: Vec<Line>,
     pub snapshot: Option<Image>,
-    pub compared: Option<Compared>,
+    pub compared: Option<BackendComparison>,
     pub computer: Computer,
     /// The camera's passwords, as they might turn up in somebody else's text.
     pub secrets: Secrets,
@@ -52,7 +52,7 @@ impl Material {
     #[must_use]
     pub fn gathered(
         checkup: Checkup,
-        compared: Option<Compared>,
+        compared: Option<BackendComparison>,
         spec: &SourceSpec,
         began: Timestamp,
         data: Option<&Path>,

@@ -7,12 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 use super::masking::{Kind, Masker};
 use super::plot::{self, Marker, MarkerKind};
 use super::{Kept, Line, moment};
-use crate::checkup::facts::Brief;
-use crate::checkup::{Checkup, Finding, Gravity, Outcome};
+use crate::checkup::facts::StreamSummary;
+use crate::checkup::{CheckOutcome, Checkup, Finding, Severity};
 use crate::control;
 use crate::device::text::safe_within;
 use crate::event::Level;
-use crate::phrases::{Language, Said, number};
+use crate::phrases::{Language, Message, number};
 
 const STYLE: &str = include_str!("../../assets/report.css");
 /// Of one text: longer ones are in the JSON.
@@ -81,7 +81,7 @@ impl Page<'_> {
     }
 
     /// A sentence whose values are masked.
-    fn said(&self, said: &Said) -> Safe {
+    fn said(&self, said: &Message) -> Safe {
         Safe::escaped(&safe_within(self.language.say(said).as_bytes(), MAX_CHARS))
     }
 
@@ -135,12 +135,12 @@ impl Page<'_> {
         let material = kept.material;
         let title = self.word("report.title");
         let source = self.foreign(&material.checkup.facts.source.name);
-        let made = Said::new("report.made")
+        let made = Message::new("report.made")
             .with("at", moment(material.at, &material.zone))
             .with("version", env!("CARGO_PKG_VERSION"));
         let zone = material.at.to_zoned(material.zone.clone());
         let zone = material.zone.iana_name().map_or_else(|| zone.strftime("UTC%:z").to_string(), str::to_owned);
-        let times = Said::new("report.times").with("zone", zone);
+        let times = Message::new("report.times").with("zone", zone);
         self.html += &format!(
             "<!DOCTYPE html>\n<html lang=\"{}\"><head><meta charset=\"utf-8\">\n\
              <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\n\
@@ -186,7 +186,8 @@ impl Page<'_> {
         if let Some(finding) = verdict {
             self.finding(finding, "h2");
         } else {
-            let is_bad = checkup.checks.iter().any(|check| matches!(check.outcome, Outcome::Bad | Outcome::Warning));
+            let is_bad =
+                checkup.checks.iter().any(|check| matches!(check.outcome, CheckOutcome::Bad | CheckOutcome::Warning));
             let (class, title, because) = if is_bad || checkup.was_cancelled {
                 ("warning", "card.no-verdict", "card.no-verdict-because")
             } else {
@@ -206,21 +207,21 @@ impl Page<'_> {
     }
 
     fn finding(&mut self, finding: &Finding, heading: &str) {
-        let opinion = &finding.opinion;
-        let (class, gravity) = match finding.entry.gravity {
-            Gravity::Critical => ("error", "gravity.critical"),
-            Gravity::Warning => ("warning", "gravity.warning"),
+        let judgement = &finding.judgement;
+        let (class, severity) = match finding.entry.severity {
+            Severity::Critical => ("error", "severity.critical"),
+            Severity::Warning => ("warning", "severity.warning"),
         };
-        let (gravity, sure) = (self.word(gravity), self.word(opinion.certainty()));
-        let title = self.said(&opinion.title);
+        let (severity, sure) = (self.word(severity), self.word(judgement.certainty()));
+        let title = self.said(&judgement.title);
         self.html += &format!(
             "<section class=\"card {class}\"><p class=\"quiet\">{} · {} · {} {}</p><{heading}>{}</{heading}>\n",
-            sure.0, gravity.0, finding.entry.id, finding.entry.slug, title.0
+            sure.0, severity.0, finding.entry.id, finding.entry.slug, title.0
         );
-        let (because, said) = (self.word("card.because"), self.said(&opinion.because));
+        let (because, said) = (self.word("card.because"), self.said(&judgement.because));
         self.html += &format!("<h4>{}</h4><p>{}</p>\n", because.0, said.0);
-        self.list("card.proof", "ul", opinion.evidence.iter().map(|said| (self.said(said), None)).collect());
-        let fixes = opinion.fixes.iter().map(|fix| {
+        self.list("card.proof", "ul", judgement.evidence.iter().map(|said| (self.said(said), None)).collect());
+        let fixes = judgement.fixes.iter().map(|fix| {
             // Masked with the rest of the finding.
             (self.said(&fix.text), fix.command.as_deref().map(Safe::escaped))
         });
@@ -244,7 +245,7 @@ impl Page<'_> {
     fn picture(&mut self, kept: &Kept<'_>) {
         self.title("report.snapshot");
         if let Some((size, jpeg)) = &kept.snapshot {
-            let caption = self.said(&Said::new("report.snapshot-size").with("size", size.to_string()));
+            let caption = self.said(&Message::new("report.snapshot-size").with("size", size.to_string()));
             self.html += &format!(
                 "<figure><img alt=\"{}\" src=\"data:image/jpeg;base64,{}\"><figcaption class=\"quiet\">{}</figcaption></figure>\n",
                 self.word("report.snapshot").0,
@@ -264,14 +265,14 @@ impl Page<'_> {
             .iter()
             .map(|check| {
                 let (class, mark, outcome) = match check.outcome {
-                    Outcome::Good => ("good", "✓", "outcome.good"),
-                    Outcome::Warning => ("warning", "▲", "outcome.warning"),
-                    Outcome::Bad => ("error", "■", "outcome.bad"),
-                    Outcome::Skipped => ("quiet", "–", "outcome.skipped"),
+                    CheckOutcome::Good => ("good", "✓", "outcome.good"),
+                    CheckOutcome::Warning => ("warning", "▲", "outcome.warning"),
+                    CheckOutcome::Bad => ("error", "■", "outcome.bad"),
+                    CheckOutcome::Skipped => ("quiet", "–", "outcome.skipped"),
                 };
-                let name = self.said(&Said::new(format!("check.{}", check.id)));
+                let name = self.said(&Message::new(format!("check.{}", check.id)));
                 let outcome = Safe(format!("<b>{mark}</b> {}", self.word(outcome).0));
-                let took = if check.outcome == Outcome::Skipped && check.took_ms == 0 {
+                let took = if check.outcome == CheckOutcome::Skipped && check.took_ms == 0 {
                     nothing()
                 } else {
                     self.ms(Some(check.took_ms))
@@ -329,7 +330,7 @@ impl Page<'_> {
         self.table(&headings, &rows);
     }
 
-    fn brief(&mut self, row: &Brief) -> Vec<Safe> {
+    fn brief(&mut self, row: &StreamSummary) -> Vec<Safe> {
         let got = [row.got.size.map(|size| size.to_string()), row.got.format.map(|format| format.to_string())];
         let fault = row.fault.as_ref().map(|fault| self.foreign(&fault.to_string()));
         vec![
@@ -515,8 +516,8 @@ impl Page<'_> {
         let mut rows = Vec::new();
         for control in controls.iter().take(control::MAX_CONTROLS) {
             let range = match &control.kind {
-                control::Kind::Integer { min, max, .. } => format!("{min} – {max}"),
-                control::Kind::Menu { items } => {
+                control::ControlKind::Integer { min, max, .. } => format!("{min} – {max}"),
+                control::ControlKind::Menu { items } => {
                     items.iter().map(|item| format!("{} {}", item.value, item.name)).collect::<Vec<_>>().join(", ")
                 }
                 _ => String::new(),

@@ -155,7 +155,7 @@ fn keep_copy(path: &Path, mark: &str) -> (String, bool) {
 mod tests {
     use super::*;
     use crate::backend::Backend;
-    use crate::control::Setting;
+    use crate::control::ControlSetting;
     use crate::frame::PixelFormat;
     use crate::phrases::Language;
     use crate::settings::{CAMERA_TUNABLES, CameraId, PROGRAM_TUNABLES, ShownCameras};
@@ -199,7 +199,7 @@ mod tests {
         camera.backend = Some(Backend::Ffmpeg);
         camera.asked.format = Some(PixelFormat::MJPG);
         settings.cameras[0].best_backend = Some(Backend::Native);
-        settings.cameras[0].control_presets.insert(2, vec![Setting { id: 0x0098_0900, value: -3 }]);
+        settings.cameras[0].control_presets.insert(2, vec![ControlSetting { id: 0x0098_0900, value: -3 }]);
         settings.new_camera.n_warm_up_frames = 9;
         settings.shown.selected = Some(CameraId(1));
         settings.language = Some(Language::Vietnamese);

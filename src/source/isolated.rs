@@ -5,24 +5,24 @@
 //!
 //! ```text
 //!   program                                     worker (camclinic-worker)
-//!   Isolated ── orders ─────────── stdin ─────► orders thread ──► main thread ──► Source (driver)
-//!      ▲     ◄─ reports, beats ─── stdout ───── heartbeat thread        │
-//!      │     ◄─ last words ─────── stderr ───── libraries, drivers      │
+//!   Isolated ── requests ────────── stdin ────► requests thread ─► main thread ──► Source (driver)
+//!      ▲     ◄─ events, heartbeat ─ stdout ──── heartbeat thread        │
+//!      │     ◄─ what they print ─── stderr ──── libraries, drivers      │
 //!      └──────────────────────── shared memory ◄── pixels ──────────────┘
 //! ```
 //!
 //! Invariants. Every wait for the worker has a deadline and can be cancelled. Every number that it sends is checked. It
 //! ends with the program: with the pipe's end, and by the system's own means (parent-death signal, job object). What it is
 //! to open, with any password, goes through the pipe and never onto a command line. Time stamps cross as µs on the
-//! worker's clock, and are turned into ours with the smallest difference between sending and hearing so far.
+//! worker's clock, and are turned into ours with the smallest difference between sending and receiving so far.
 
 use std::collections::VecDeque;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use crate::backend::Backend;
-use crate::control::{ControlNews, Setting};
-use crate::device::controls::checked_news;
+use crate::control::{ControlSetting, ControlsUpdate};
+use crate::device::controls::checked_update;
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Image, Size};
 use crate::source::{Grabbed, OpenRequest, Picture, Source, SourceSpec};
@@ -37,8 +37,8 @@ use std::sync::Arc;
 
 use memory::Memory;
 pub use process::StuckProcesses;
-use process::{Process, Silence, shift};
-use protocol::{Opening, Order, Place, Report, Stamp};
+use process::{ReceiveError, WorkerProcess, shift};
+use protocol::{FrameSlot, FrameStamp, OpenParameters, WorkerEvent, WorkerRequest};
 
 /// How long the worker may take to be loaded: two hundred libraries from a cold disk, past a virus scanner.
 pub(super) const START_DEADLINE: Duration = Duration::from_secs(30);
@@ -48,8 +48,8 @@ const GRACE: Duration = Duration::from_millis(500);
 const MAX_PICTURE_BYTES: u64 = 512 << 20;
 /// No computer runs so long; what a worker says beyond it is nonsense.
 const MAX_CLOCK_US: u64 = 100 * 365 * 24 * 3_600 * 1_000_000;
-/// News of controls that wait to be taken; more are a flood, as nobody has so many.
-const MAX_CONTROL_NEWS: usize = 128;
+/// Updates of controls that wait to be taken; no device has so many controls that there would be more.
+const MAX_CONTROL_UPDATES: usize = 128;
 /// Words of a fault from the worker that are kept.
 const MAX_MESSAGE_CHARS: usize = 2_000;
 
@@ -60,26 +60,26 @@ pub fn serve(open: impl Fn(Backend, &OpenRequest) -> Result<Box<dyn Source>, Fau
 
 /// Starts a worker and has it open the source. Comes back within [`START_DEADLINE`] and the request's deadline.
 pub(super) fn open(backend: Backend, request: &OpenRequest) -> Result<Box<dyn Source>, Fault> {
-    let mut process = Process::start(request, &environment(backend, request))?;
-    match process.hear(Instant::now() + START_DEADLINE, &request.cancel) {
-        Ok((Report::Hello { version: protocol::VERSION }, _)) => {}
-        Ok((Report::Hello { .. }, _)) => {
+    let mut process = WorkerProcess::start(request, &environment(backend, request))?;
+    match process.receive(Instant::now() + START_DEADLINE, &request.cancel) {
+        Ok((WorkerEvent::Hello { version: protocol::VERSION }, _)) => {}
+        Ok((WorkerEvent::Hello { .. }, _)) => {
             return Err(Fault::new(
                 FaultKind::BackendMissing,
                 "the capture process is of another version than this program",
             )
             .with_advice("Camclinic was replaced while it runs: start it again."));
         }
-        Ok((report, _)) => return Err(process.garbage(&format!("{report:?} in place of a greeting"))),
-        Err(silence) => {
-            return Err(what_of(silence, || {
+        Ok((event, _)) => return Err(process.protocol_fault(&format!("{event:?} in place of a greeting"))),
+        Err(error) => {
+            return Err(fault_of(error, || {
                 let seconds = START_DEADLINE.as_secs();
                 Fault::new(FaultKind::OpenTimeout, format!("the capture process has not started within {seconds} s"))
                     .with_advice("The computer is very busy, or a virus scanner holds the program back: try again.")
             }));
         }
     }
-    process.orders.send(&Order::Open(Box::new(Opening {
+    process.requests.send(&WorkerRequest::Open(Box::new(OpenParameters {
         spec: (&request.spec).into(),
         backend,
         asked: request.asked,
@@ -90,14 +90,14 @@ pub(super) fn open(backend: Backend, request: &OpenRequest) -> Result<Box<dyn So
         network: request.network.clone(),
     })));
     let began = Instant::now();
-    let got = match process.hear(began + request.open_patience(), &request.cancel) {
-        Ok((Report::Opened { got }, _)) => checked(&got),
-        Ok((Report::Failed(fault), _)) => {
+    let got = match process.receive(began + request.open_patience(), &request.cancel) {
+        Ok((WorkerEvent::Opened { got }, _)) => checked(&got),
+        Ok((WorkerEvent::Failed(fault), _)) => {
             return Err(process.explained(checked_fault(fault), &request.spec.to_string()));
         }
-        Ok((report, _)) => return Err(process.garbage(&format!("{report:?} in place of an answer"))),
-        Err(silence) => {
-            return Err(what_of(silence, || {
+        Ok((event, _)) => return Err(process.protocol_fault(&format!("{event:?} in place of an answer"))),
+        Err(error) => {
+            return Err(fault_of(error, || {
                 let waited = began.elapsed().as_secs_f64();
                 Fault::new(
                     FaultKind::OpenTimeout,
@@ -117,14 +117,14 @@ pub(super) fn open(backend: Backend, request: &OpenRequest) -> Result<Box<dyn So
         memory: None,
         n_memories: 0,
         has_seen_frame: false,
-        waits_for_leave: false,
+        waits_for_request: false,
         grabbed: None,
-        control_news: VecDeque::new(),
+        control_updates: VecDeque::new(),
     }))
 }
 
 /// What each worker's libraries are told, on top of what the program itself was given: time-outs below ours where they
-/// have any, and only errors on the standard error output, which are its last words.
+/// have any, and only errors on the standard error output, whose last lines go into the message about its end.
 fn environment(backend: Backend, request: &OpenRequest) -> Vec<(&'static str, String)> {
     let mut variables = vec![
         // Media Foundation's reasons are warnings to OpenCV (`cap_msmf.cpp`), and nowhere else.
@@ -170,7 +170,7 @@ fn own_time_out(backend: Backend, request: &OpenRequest) -> Duration {
 
 struct Isolated {
     name: String,
-    process: Process,
+    process: WorkerProcess,
     got: Got,
     first_frame_deadline: Duration,
     frame_deadline: Duration,
@@ -181,9 +181,9 @@ struct Isolated {
     n_memories: u32,
     has_seen_frame: bool,
     /// The worker has told a fault and does nothing until it is told to.
-    waits_for_leave: bool,
+    waits_for_request: bool,
     grabbed: Option<Result<Image, Fault>>,
-    control_news: VecDeque<ControlNews>,
+    control_updates: VecDeque<ControlsUpdate>,
 }
 
 impl Source for Isolated {
@@ -193,30 +193,30 @@ impl Source for Isolated {
 
     fn grab(&mut self) -> Result<Grabbed, Fault> {
         self.grabbed = None;
-        self.give_leave(&Order::ReadOn);
+        self.resume(&WorkerRequest::Continue);
         let patience = if self.has_seen_frame { self.frame_deadline } else { self.first_frame_deadline };
         let began = Instant::now();
         loop {
-            let (report, epoch) = self.hear(began, patience)?;
-            let (stamp, picture) = match report {
-                Report::Frame { stamp, place } => (stamp, Ok(self.picture(place)?)),
-                Report::Damaged { stamp, fault } => {
-                    self.waits_for_leave = true;
+            let (event, epoch) = self.receive(began, patience)?;
+            let (stamp, picture) = match event {
+                WorkerEvent::Frame { stamp, slot } => (stamp, Ok(self.picture(slot)?)),
+                WorkerEvent::Damaged { stamp, fault } => {
+                    self.waits_for_request = true;
                     (stamp, Err(checked_fault(fault)))
                 }
-                Report::Failed(fault) => {
-                    self.waits_for_leave = true;
+                WorkerEvent::Failed(fault) => {
+                    self.waits_for_request = true;
                     return Err(self.process.explained(checked_fault(fault), &self.name));
                 }
-                Report::NeedMemory { n_bytes } => {
+                WorkerEvent::NeedMemory { n_bytes } => {
                     self.provide_memory(n_bytes)?;
                     continue;
                 }
-                Report::Controls(news) => {
-                    self.keep(news)?;
+                WorkerEvent::Controls(update) => {
+                    self.keep(update)?;
                     continue;
                 }
-                report => return Err(self.process.garbage(&format!("{report:?} in place of a frame"))),
+                event => return Err(self.process.protocol_fault(&format!("{event:?} in place of a frame"))),
             };
             self.has_seen_frame = true;
             let taken_at = self.moment(stamp, epoch)?;
@@ -232,52 +232,52 @@ impl Source for Isolated {
 
     fn restart(&mut self) -> Result<(), Fault> {
         self.grabbed = None;
-        self.give_leave(&Order::Restart);
+        self.resume(&WorkerRequest::Restart);
         let began = Instant::now();
         loop {
-            match self.hear(began, self.restart_deadline)?.0 {
-                Report::Restarted => return Ok(()),
-                Report::Failed(fault) => {
-                    self.waits_for_leave = true;
+            match self.receive(began, self.restart_deadline)?.0 {
+                WorkerEvent::Restarted => return Ok(()),
+                WorkerEvent::Failed(fault) => {
+                    self.waits_for_request = true;
                     return Err(self.process.explained(checked_fault(fault), &self.name));
                 }
                 // It was on its way already.
-                Report::Frame { place, .. } => drop(self.picture(place)?),
-                Report::Damaged { .. } => self.waits_for_leave = true,
-                Report::Controls(news) => self.keep(news)?,
-                report => return Err(self.process.garbage(&format!("{report:?} in place of a restart"))),
+                WorkerEvent::Frame { slot, .. } => drop(self.picture(slot)?),
+                WorkerEvent::Damaged { .. } => self.waits_for_request = true,
+                WorkerEvent::Controls(update) => self.keep(update)?,
+                event => return Err(self.process.protocol_fault(&format!("{event:?} in place of a restart"))),
             }
         }
     }
 
-    fn controls(&mut self) -> Option<ControlNews> {
-        self.control_news.pop_front()
+    fn controls(&mut self) -> Option<ControlsUpdate> {
+        self.control_updates.pop_front()
     }
 
-    fn set_controls(&mut self, wanted: &[Setting]) {
-        self.process.orders.send(&Order::SetControls(wanted.to_vec()));
+    fn set_controls(&mut self, wanted: &[ControlSetting]) {
+        self.process.requests.send(&WorkerRequest::SetControls(wanted.to_vec()));
     }
 }
 
 impl Isolated {
-    fn keep(&mut self, news: ControlNews) -> Result<(), Fault> {
-        if self.control_news.len() >= MAX_CONTROL_NEWS {
-            return Err(self.process.garbage("more news of controls than there can be"));
+    fn keep(&mut self, update: ControlsUpdate) -> Result<(), Fault> {
+        if self.control_updates.len() >= MAX_CONTROL_UPDATES {
+            return Err(self.process.protocol_fault("more updates of controls than there can be"));
         }
-        self.control_news.push_back(checked_news(news));
+        self.control_updates.push_back(checked_update(update));
         Ok(())
     }
 
-    fn give_leave(&mut self, order: &Order) {
-        if std::mem::take(&mut self.waits_for_leave) {
-            self.process.orders.send(order);
+    fn resume(&mut self, request: &WorkerRequest) {
+        if std::mem::take(&mut self.waits_for_request) {
+            self.process.requests.send(request);
         }
     }
 
-    fn hear(&mut self, began: Instant, patience: Duration) -> Result<(Report, Instant), Fault> {
+    fn receive(&mut self, began: Instant, patience: Duration) -> Result<(WorkerEvent, Instant), Fault> {
         let name = &self.name;
-        self.process.hear(began + patience, &self.cancel).map_err(|silence| {
-            what_of(silence, || {
+        self.process.receive(began + patience, &self.cancel).map_err(|error| {
+            fault_of(error, || {
                 let waited = began.elapsed().as_secs_f64();
                 Fault::new(
                     FaultKind::Hung,
@@ -287,17 +287,17 @@ impl Isolated {
         })
     }
 
-    fn picture(&mut self, place: Place) -> Result<Image, Fault> {
-        if let Some(got) = place.got {
+    fn picture(&mut self, at: FrameSlot) -> Result<Image, Fault> {
+        if let Some(got) = at.got {
             self.got = checked(&got);
         }
-        let image = Size::new(place.width, place.height)
-            .ok_or_else(|| format!("a picture of {}x{}", place.width, place.height))
+        let image = Size::new(at.width, at.height)
+            .ok_or_else(|| format!("a picture of {}x{}", at.width, at.height))
             .and_then(|size| match &self.memory {
-                Some(memory) if memory.generation == place.generation => memory.take(place.slot, size),
-                _ => Err(format!("a picture in memory {}", place.generation)),
+                Some(memory) if memory.generation == at.generation => memory.take(at.slot, size),
+                _ => Err(format!("a picture in memory {}", at.generation)),
             })
-            .map_err(|what| self.process.garbage(&what))?;
+            .map_err(|what| self.process.protocol_fault(&what))?;
         if let Some(memory) = &self.memory {
             memory.on_shared();
         }
@@ -306,14 +306,14 @@ impl Isolated {
 
     fn provide_memory(&mut self, n_bytes: u64) -> Result<(), Fault> {
         if !(1..=MAX_PICTURE_BYTES).contains(&n_bytes) {
-            return Err(self.process.garbage(&format!("a picture of {n_bytes} bytes")));
+            return Err(self.process.protocol_fault(&format!("a picture of {n_bytes} bytes")));
         }
-        let orders = self.process.orders.clone();
+        let requests = self.process.requests.clone();
         self.n_memories += 1;
         let generation = self.n_memories;
-        let give_back = move |slot| orders.send(&Order::GiveBack { generation, slot });
+        let give_back = move |slot| requests.send(&WorkerRequest::ReleaseSlot { generation, slot });
         let memory = Memory::new(generation, n_bytes, give_back).map_err(|error| {
-            self.process.orders.send(&Order::NoMemory);
+            self.process.requests.send(&WorkerRequest::NoMemory);
             let mb = (n_bytes * u64::from(memory::N_SLOTS)).div_ceil(1 << 20);
             let fault = Fault::new(
                 FaultKind::NoResources,
@@ -325,7 +325,7 @@ impl Isolated {
                 None => fault,
             }
         })?;
-        self.process.orders.send(&Order::Memory {
+        self.process.requests.send(&WorkerRequest::Memory {
             generation,
             file: memory.path().to_owned(),
             n_slots: memory::N_SLOTS,
@@ -336,20 +336,20 @@ impl Isolated {
     }
 
     /// When the driver handed the frame out, on our clock. Never in the future.
-    fn moment(&self, stamp: Stamp, epoch: Instant) -> Result<Instant, Fault> {
+    fn moment(&self, stamp: FrameStamp, epoch: Instant) -> Result<Instant, Fault> {
         if stamp.taken_at_us.unsigned_abs() > MAX_CLOCK_US {
-            return Err(self.process.garbage(&format!("a frame of {} µs", stamp.taken_at_us)));
+            return Err(self.process.protocol_fault(&format!("a frame of {} µs", stamp.taken_at_us)));
         }
         let now = Instant::now();
         Ok(shift(epoch, stamp.taken_at_us).unwrap_or(now).min(now))
     }
 }
 
-fn what_of(silence: Silence, overdue: impl FnOnce() -> Fault) -> Fault {
-    match silence {
-        Silence::Deadline => overdue(),
-        Silence::Lost(fault) => fault,
-        Silence::Cancelled => Fault::new(FaultKind::ReadFailed, "the camera is being closed"),
+fn fault_of(error: ReceiveError, overdue: impl FnOnce() -> Fault) -> Fault {
+    match error {
+        ReceiveError::TimedOut => overdue(),
+        ReceiveError::WorkerLost(fault) => fault,
+        ReceiveError::Cancelled => Fault::new(FaultKind::ReadFailed, "the camera is being closed"),
     }
 }
 

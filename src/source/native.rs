@@ -10,12 +10,12 @@ use nokhwa::utils::{CameraFormat, CameraIndex, FrameFormat, RequestedFormat, Req
 use nokhwa::{Buffer, Camera, NokhwaError};
 
 use crate::codec;
-use crate::control::{ControlNews, Setting};
+use crate::control::{ControlSetting, ControlsUpdate};
 use crate::device::codes::{self, Call, Meaning};
 use crate::device::{self, Device, Usability};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{PixelFormat, Size};
-use crate::source::controls::Controls;
+use crate::source::controls::ControlPoller;
 use crate::source::{Grabbed, OpenRequest, Picture, Source, SourceSpec};
 use crate::status::{Asked, Got};
 
@@ -41,7 +41,7 @@ pub(super) fn open(spec: &SourceSpec, request: &OpenRequest) -> Result<Box<dyn S
     match start(&device, &request.asked) {
         Ok(camera) => {
             let got = got_of(camera.format);
-            let controls = Controls::of(&device);
+            let controls = ControlPoller::of(&device);
             Ok(Box::new(Native { camera, device, name, got, buffer: None, has_started: false, controls }))
         }
         Err(failure) => Err(why_not_open(&failure, &device, &name)),
@@ -111,7 +111,7 @@ struct Native {
     name: String,
     got: Got,
     buffer: Option<Buffer>,
-    controls: Controls,
+    controls: ControlPoller,
     /// A frame has come since it was started: nokhwa has V4L2 start its stream with the first.
     has_started: bool,
 }
@@ -150,11 +150,11 @@ impl Source for Native {
         self.camera.call(Camera::open_stream).map_err(|failure| self.why_no_frame(&failure, Call::Start))
     }
 
-    fn controls(&mut self) -> Option<ControlNews> {
-        self.controls.news()
+    fn controls(&mut self) -> Option<ControlsUpdate> {
+        self.controls.update()
     }
 
-    fn set_controls(&mut self, wanted: &[Setting]) {
+    fn set_controls(&mut self, wanted: &[ControlSetting]) {
         self.controls.set(wanted);
     }
 }

@@ -16,11 +16,11 @@ use opencv::prelude::*;
 use opencv::{imgproc, videoio};
 
 use crate::backend::Backend;
-use crate::control::{ControlNews, Setting};
+use crate::control::{ControlSetting, ControlsUpdate};
 use crate::device::{self, Device, Usability};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Image, PixelFormat, Size};
-use crate::source::controls::Controls;
+use crate::source::controls::ControlPoller;
 use crate::source::{Grabbed, OpenRequest, Picture, Source, SourceSpec, file};
 use crate::status::{Asked, Got};
 
@@ -100,7 +100,7 @@ struct Capture {
     /// A frame has come since it was started.
     has_started: bool,
     /// Of a device; OpenCV itself knows neither their ranges nor which there are.
-    controls: Option<Controls>,
+    controls: Option<ControlPoller>,
 }
 
 enum Origin {
@@ -173,11 +173,11 @@ impl Source for Capture {
         Ok(())
     }
 
-    fn controls(&mut self) -> Option<ControlNews> {
-        self.controls.as_mut()?.news()
+    fn controls(&mut self) -> Option<ControlsUpdate> {
+        self.controls.as_mut()?.update()
     }
 
-    fn set_controls(&mut self, wanted: &[Setting]) {
+    fn set_controls(&mut self, wanted: &[ControlSetting]) {
         if let Some(controls) = &mut self.controls {
             controls.set(wanted);
         }
@@ -194,7 +194,7 @@ impl Capture {
     ) -> Self {
         let (request, got, mat) = (request.clone(), Got::default(), Mat::default());
         let controls = match &origin {
-            Origin::Device(device) => Some(Controls::of(device)),
+            Origin::Device(device) => Some(ControlPoller::of(device)),
             Origin::File(_) => None,
         };
         Self { video, backend, name, origin, request, got, mat, is_retrieved: false, has_started: false, controls }

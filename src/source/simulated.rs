@@ -2,13 +2,15 @@
 //!
 //! It stands in for a device, so it does what no other part of the program may: it waits for its next frame, hangs, and
 //! on demand takes its process with it (`crash`, meant for backends in a child process). All that it shows is a pure
-//! function of the line and of the frame's number; only `Simulated` reads the clock, to know which frame is due.
+//! function of the line and of the frame's number; only `Simulated` reads the clock, to know which frame is due. The clock
+//! may be a virtual one, on which a day takes no longer than its frames.
 //!
 //! A fault is added as one row of `fault_table.rs`, and where it acts: opening and reading here, the order of frames in
 //! `timeline.rs`, the picture and its bytes in `lens.rs`. Parser and documentation take it from the table.
 
 mod canvas;
 mod chance;
+mod clock;
 mod controls;
 mod effects;
 mod fault_table;
@@ -21,15 +23,15 @@ mod setting_table;
 mod timeline;
 mod value;
 
-use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::control::{ControlNews, Setting};
+use crate::control::{ControlSetting, ControlsUpdate};
 use crate::fault::{Fault, FaultKind};
 use crate::source::{Grabbed, OpenRequest, Picture, Source};
 use crate::status::{Asked, Got};
 
-use controls::Controls;
+use clock::Clock;
+use controls::SimulatedControls;
 use fault_table::FaultName;
 use lens::{Lens, Mode};
 use setting_table::WireFormat;
@@ -54,17 +56,21 @@ const ENODEV: i64 = 19;
 /// # Errors
 /// As the script says; or a size was asked for that no camera has.
 pub(super) fn open(script: &Script, request: &OpenRequest) -> Result<Box<dyn Source>, Fault> {
-    let opened = request.first_opened.elapsed();
+    Ok(Box::new(open_on(Clock::Real(request.first_opened), script, request)?))
+}
+
+fn open_on(clock: Clock, script: &Script, request: &OpenRequest) -> Result<Simulated, Fault> {
+    let opened = clock.elapsed();
     look(script, opened)?;
     let fault = |name| script.fault_at(name, opened);
     if let Some(hang) = fault(FaultName::OpenHang) {
-        sleep_until(request.first_opened, hang.end());
+        clock.sleep_until(hang.end())?;
     }
     if let Some(Value::Time(time)) = fault(FaultName::OpenSlow).map(|slow| slow.value) {
-        thread::sleep(time);
+        clock.sleep_until(clock.elapsed().checked_add(time))?;
     }
     let mode = mode(script, &request.asked)?;
-    Ok(Box::new(Simulated::new(script, mode, request, opened)))
+    Ok(Simulated::new(clock, script, mode, request, opened))
 }
 
 /// What can be said that long after the camera was first opened without opening it: as with a real device's node, whether
@@ -102,21 +108,9 @@ fn mode(script: &Script, asked: &Asked) -> Result<Mode, Fault> {
     Ok(Mode { size: lens::possible(size, format), fps, format })
 }
 
-/// Returns at that time after `origin`; never, if there is none.
-fn sleep_until(origin: Instant, end: Option<Duration>) {
-    loop {
-        match end {
-            Some(end) => match end.checked_sub(origin.elapsed()) {
-                Some(left) if !left.is_zero() => thread::sleep(left),
-                _ => return,
-            },
-            None => thread::park(),
-        }
-    }
-}
-
 /// The open camera.
 struct Simulated {
+    clock: Clock,
     script: Script,
     mode: Mode,
     lens: Lens,
@@ -130,15 +124,16 @@ struct Simulated {
     next: u64,
     /// The frame to be decoded.
     grabbed: Option<u64>,
-    controls: Controls,
+    controls: SimulatedControls,
 }
 
 impl Simulated {
-    fn new(script: &Script, mode: Mode, request: &OpenRequest, opened: Duration) -> Self {
+    fn new(clock: Clock, script: &Script, mode: Mode, request: &OpenRequest, opened: Duration) -> Self {
         let lens = Lens::new(script, mode);
         let slowest = Duration::try_from_secs_f64(PATIENCE_FRAMES / mode.fps).unwrap_or(Duration::MAX);
-        let next = lens.timeline().newest(request.first_opened.elapsed()).map_or(0, |passed| passed + 1);
+        let next = lens.timeline().newest(clock.elapsed()).map_or(0, |passed| passed + 1);
         Self {
+            clock,
             script: script.clone(),
             mode,
             first_opened: request.first_opened,
@@ -148,12 +143,12 @@ impl Simulated {
             lens,
             next,
             grabbed: None,
-            controls: Controls::new(),
+            controls: SimulatedControls::new(),
         }
     }
 
     fn elapsed(&self) -> Duration {
-        self.first_opened.elapsed()
+        self.clock.elapsed()
     }
 
     /// The newest frame that has not been handed out and is there by now. Whatever else is there is lost: the queue has
@@ -232,14 +227,14 @@ impl Source for Simulated {
         loop {
             let now = self.elapsed();
             if self.script.fault_at(FaultName::Crash, now).is_some() {
-                std::process::abort();
+                return Err(self.clock.crash());
             }
             if self.is_unplugged(now) {
                 let message = format!("the simulated camera is gone, no such device: sim:{}", self.script);
                 return Err(Fault::new(FaultKind::Unplugged, message).with_code(ENODEV));
             }
             if let Some(hang) = self.script.fault_at(FaultName::Hang, now) {
-                sleep_until(self.first_opened, hang.end());
+                self.clock.sleep_until(hang.end())?;
                 continue;
             }
             if let Some(n) = self.ready(now) {
@@ -254,7 +249,7 @@ impl Source for Simulated {
             }
             let wake = self.next_arrival(limit);
             let wake = self.next_turn(now).map_or(wake, |turn| wake.min(turn));
-            sleep_until(self.first_opened, Some(wake));
+            self.clock.sleep_until(Some(wake))?;
         }
     }
 
@@ -272,13 +267,66 @@ impl Source for Simulated {
         Ok(())
     }
 
-    fn controls(&mut self) -> Option<ControlNews> {
-        self.controls.news()
+    fn controls(&mut self) -> Option<ControlsUpdate> {
+        self.controls.update()
     }
 
-    fn set_controls(&mut self, wanted: &[Setting]) {
+    fn set_controls(&mut self, wanted: &[ControlSetting]) {
         self.controls.set(wanted);
         self.lens.tone = self.controls.tone();
+    }
+}
+
+/// A camera on a virtual clock, for stories of recovery.
+#[cfg(test)]
+pub(crate) mod on_virtual_clock {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use super::*;
+
+    /// How a call ended, and when; `None` where it never does.
+    pub type Ended<T> = (Option<Duration>, Result<T, Fault>);
+
+    pub struct VirtualCamera {
+        now: Rc<Cell<Duration>>,
+        source: Simulated,
+    }
+
+    impl VirtualCamera {
+        /// Opens it at that time after its first opening.
+        pub fn open(script: &Script, request: &OpenRequest, at: Duration) -> Ended<Self> {
+            let now = Rc::new(Cell::new(at));
+            let opened = open_on(Clock::Virtual(Rc::clone(&now)), script, request);
+            let opened = opened.map(|source| Self { now: Rc::clone(&now), source });
+            ended(&now, opened)
+        }
+
+        /// Calls for a frame. A fault of the frame itself is told as one of the call.
+        pub fn read(&mut self, at: Duration) -> Ended<Grabbed> {
+            self.now.set(at);
+            let grabbed = self.source.grab().and_then(|grabbed| match grabbed.sequence {
+                Some(n) if self.source.lens.hits(FaultName::Corrupt, n) => {
+                    Err(Fault::new(FaultKind::BadFrame, format!("frame {n} is damaged")))
+                }
+                _ => Ok(grabbed),
+            });
+            ended(&self.now, grabbed)
+        }
+
+        pub fn got(&self) -> Got {
+            self.source.got()
+        }
+
+        pub fn restart(&mut self, at: Duration) {
+            self.now.set(at);
+            let _ = self.source.restart();
+        }
+    }
+
+    fn ended<T>(now: &Cell<Duration>, result: Result<T, Fault>) -> Ended<T> {
+        let never = result.as_ref().err().is_some_and(|fault| fault.message == clock::NEVER);
+        ((!never).then(|| now.get()), result)
     }
 }
 
@@ -296,6 +344,7 @@ pub(crate) fn pictures(line: &str) -> impl Iterator<Item = (Duration, crate::fra
 mod tests {
     use std::process::Command;
     use std::sync::mpsc::{RecvTimeoutError, channel};
+    use std::thread;
 
     use crate::frame::{PixelFormat, Size};
     use crate::settings::{CameraSettings, TrustedCertificates};
@@ -323,7 +372,8 @@ mod tests {
     fn open_since(line: &str, ago: Duration) -> Simulated {
         let script = Script::parse(line).unwrap();
         let request = request(line, ago);
-        let mut source = Simulated::new(&script, mode(&script, &request.asked).unwrap(), &request, Duration::ZERO);
+        let mode = mode(&script, &request.asked).unwrap();
+        let mut source = Simulated::new(Clock::Real(request.first_opened), &script, mode, &request, Duration::ZERO);
         source.next = 0;
         source
     }
@@ -574,6 +624,7 @@ mod tests {
         let mut source = open_since("@100,crash@2s+1s", millis(1_000));
         if std::env::var_os(CRASHES).is_some() {
             source.first_opened = Instant::now().checked_sub(millis(2_500)).unwrap();
+            source.clock = Clock::Real(source.first_opened);
         }
         assert!(source.grab().is_ok());
         if std::env::var_os(CRASHES).is_none() {

@@ -19,11 +19,11 @@ use super::choice::CameraChoice;
 use super::prompt::Purpose;
 use super::report;
 use crate::address::Address;
-use crate::checkup::compare::{self, Compared};
-use crate::checkup::facts::Brief;
-use crate::checkup::{self, Checkup, Progress, Request};
-use crate::device::glance::{Glance, glance};
-use crate::device::watch::Watch;
+use crate::checkup::compare::{self, BackendComparison};
+use crate::checkup::facts::StreamSummary;
+use crate::checkup::{self, Checkup, CheckupRequest, Progress};
+use crate::device::availability::{self, Availability};
+use crate::device::watch::DeviceWatcher;
 use crate::device::{self, Capabilities, Device};
 use crate::disk::{disk_of, write_whole};
 use crate::fault::Fault;
@@ -110,8 +110,8 @@ pub enum News {
 pub enum CheckupNews {
     Progress(Progress),
     Done(Box<Checkup>),
-    Row(Box<Brief>),
-    Compared(Box<Compared>),
+    Row(Box<StreamSummary>),
+    Compared(Box<BackendComparison>),
     /// It has broken off, and nothing is known.
     Crashed,
 }
@@ -352,7 +352,7 @@ impl Background {
     }
 
     /// Checks up on a camera, as soon as `released` is disconnected. Ends the examination that runs.
-    pub fn check_up(&mut self, number: u64, request: Request, released: Receiver<()>) {
+    pub fn check_up(&mut self, number: u64, request: CheckupRequest, released: Receiver<()>) {
         self.examine("check-up", number, released, move |cancel, tell| {
             let progress = &mut |progress| tell(CheckupNews::Progress(progress));
             CheckupNews::Done(Box::new(checkup::run(&request, cancel, progress)))
@@ -360,9 +360,9 @@ impl Background {
     }
 
     /// The same with each backend of a camera.
-    pub fn compare(&mut self, number: u64, request: Request, released: Receiver<()>) {
+    pub fn compare(&mut self, number: u64, request: CheckupRequest, released: Receiver<()>) {
         self.examine("compare-backends", number, released, move |cancel, tell| {
-            let row = &mut |row: &Brief| tell(CheckupNews::Row(Box::new(row.clone())));
+            let row = &mut |row: &StreamSummary| tell(CheckupNews::Row(Box::new(row.clone())));
             CheckupNews::Compared(Box::new(compare::compare(&request, cancel, row)))
         });
     }
@@ -427,7 +427,7 @@ fn is_pause_over(running: &Receiver<()>, pause: Duration) -> bool {
 }
 
 fn watch_cameras(reports: &Reports, running: &Receiver<()>) {
-    let mut watch = Watch::start();
+    let mut watcher = DeviceWatcher::start();
     let mut known = None;
     loop {
         // A driver that hangs leaves the old list in place.
@@ -438,33 +438,34 @@ fn watch_cameras(reports: &Reports, running: &Receiver<()>) {
                 known = Some(cameras);
             }
         }
-        if !is_next_look_due(&mut watch, running) {
+        if !is_next_look_due(&mut watcher, running) {
             return;
         }
     }
 }
 
 fn choices(devices: Vec<Device>) -> Vec<CameraChoice> {
-    let glances = glance(&devices);
-    let driven = devices.into_iter().zip(glances).map(|(device, glance)| CameraChoice { device, glance });
+    let availabilities = availability::of_all(&devices);
+    let driven =
+        devices.into_iter().zip(availabilities).map(|(device, availability)| CameraChoice { device, availability });
     let undriven = device::undriven()
         .into_iter()
-        .map(|undriven| CameraChoice { device: undriven.device, glance: Glance::Undriven(undriven.fault) });
+        .map(|undriven| CameraChoice { device: undriven.device, availability: Availability::Undriven(undriven.fault) });
     driven.chain(undriven).collect()
 }
 
 /// Waits for a sign and for quiet after it, or for the next look without one; `false` when the window is gone.
-fn is_next_look_due(watch: &mut Watch, running: &Receiver<()>) -> bool {
-    let period = if watch.is_told() { CAMERAS_SELDOM } else { CAMERAS_EVERY };
+fn is_next_look_due(watcher: &mut DeviceWatcher, running: &Receiver<()>) -> bool {
+    let period = if watcher.tells_all() { CAMERAS_SELDOM } else { CAMERAS_EVERY };
     select! {
         recv(running) -> _ => return false,
-        recv(watch.signs()) -> sign => match sign {
+        recv(watcher.events()) -> event => match event {
             Ok(_) => {
                 // A plug is many signs, and so is a program that opens a camera.
                 if !is_pause_over(running, QUIET) {
                     return false;
                 }
-                while watch.signs().try_recv().is_ok() {}
+                while watcher.events().try_recv().is_ok() {}
             }
             // No more of them: looks are all that is left.
             Err(_) => return is_pause_over(running, CAMERAS_EVERY),

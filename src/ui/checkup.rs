@@ -12,11 +12,11 @@ use super::theme::{Palette, SMALL};
 use super::widgets;
 use super::window::{Sheet, Window, Wish};
 use crate::camera::Command;
-use crate::checkup::compare::Compared;
-use crate::checkup::{CHECKS, Checked, Checkup, Facts, Finding, Progress, facts, kind_of};
+use crate::checkup::compare::BackendComparison;
+use crate::checkup::{CHECKS, CheckRun, Checkup, Facts, Finding, Progress, facts, kind_of};
 use crate::event::Level;
-use crate::phrases::{Language, Said};
-use crate::picture::Seen;
+use crate::phrases::{Language, Message};
+use crate::picture::PictureStats;
 use crate::status::State;
 
 mod act;
@@ -82,9 +82,9 @@ struct Hold {
 /// A check-up on its way.
 #[derive(Default)]
 struct Run {
-    checks: Vec<Checked>,
+    checks: Vec<CheckRun>,
     running: Option<(&'static str, Instant)>,
-    trying: Option<Said>,
+    trying: Option<Message>,
     found: Vec<Finding>,
 }
 
@@ -161,7 +161,7 @@ impl View {
 
     /// The newest comparison of backends that has come to its end.
     #[must_use]
-    pub fn compared(&self) -> Option<Compared> {
+    pub fn compared(&self) -> Option<BackendComparison> {
         self.comparison.as_ref().and_then(Comparison::compared)
     }
 
@@ -306,19 +306,19 @@ impl Window {
     }
 
     /// The same for what the live picture shows between check-ups.
-    pub fn look_at_picture(&mut self, seen: &Seen) {
+    pub fn look_at_picture(&mut self, seen: &PictureStats) {
         let is_streaming = self.status.as_deref().is_some_and(|status| status.state == State::Streaming);
         // A check-up that runs looks itself.
         if !is_streaming || self.checkup.job.is_some() {
             return;
         }
-        let source = facts::Source {
+        let source = facts::SourceFacts {
             kind: kind_of(&self.spec),
             name: self.spec.to_string(),
             is_live: true,
             ..Default::default()
         };
-        let stream = facts::Stream { controls: self.controls.list.clone(), ..facts::Stream::default() };
+        let stream = facts::StreamFacts { controls: self.controls.list.clone(), ..facts::StreamFacts::default() };
         let facts = Facts { source, stream: Some(stream), picture: Some(seen.clone()), ..Facts::default() };
         let (language, now) = (self.language(), self.now);
         for (level, message) in self.checkup.watch.update(&facts, &mut self.checkup.findings, language, now) {
@@ -434,7 +434,7 @@ fn buttons(window: &mut Window, language: Language, ui: &mut Ui) {
         });
     });
     if is_open_question {
-        quiet(ui, &language.say(&Said::new("card.try-else-stops").with("seconds", EXPERIMENTS_SECS)));
+        quiet(ui, &language.say(&Message::new("card.try-else-stops").with("seconds", EXPERIMENTS_SECS)));
     }
     if is_busy {
         quiet(ui, &language.word("panel.busy"));
@@ -442,19 +442,19 @@ fn buttons(window: &mut Window, language: Language, ui: &mut Ui) {
 }
 
 fn has_open_action(finding: &Finding) -> bool {
-    finding.opinion.fixes.iter().any(|fix| fix.action.is_some())
+    finding.judgement.fixes.iter().any(|fix| fix.action.is_some())
 }
 
 /// Whether nothing at all is to be said against the camera.
 fn is_healthy(checkup: &Checkup) -> bool {
-    use crate::checkup::Outcome;
+    use crate::checkup::CheckOutcome;
     checkup.findings.is_empty()
         && !checkup.was_cancelled
-        && !checkup.checks.iter().any(|check| matches!(check.outcome, Outcome::Bad | Outcome::Warning))
+        && !checkup.checks.iter().any(|check| matches!(check.outcome, CheckOutcome::Bad | CheckOutcome::Warning))
 }
 
 /// The checks in their order: those of the table, and whatever else was told.
-fn ids(checks: &[Checked]) -> Vec<&'static str> {
+fn ids(checks: &[CheckRun]) -> Vec<&'static str> {
     let mut ids: Vec<_> = CHECKS.iter().map(|check| check.id()).collect();
     ids.extend(checks.iter().map(|checked| checked.id));
     let mut seen = Vec::new();
@@ -467,7 +467,7 @@ fn ids(checks: &[Checked]) -> Vec<&'static str> {
 }
 
 fn name(language: Language, id: &str) -> String {
-    language.say(&Said::new(format!("check.{id}")))
+    language.say(&Message::new(format!("check.{id}")))
 }
 
 /// A remark that is not shouted.
@@ -486,10 +486,10 @@ fn fold(ui: &mut Ui, title: &str, aside: &str, is_turned: &mut bool, is_open_at_
     is_open
 }
 
-/// The gravity of a finding in the log.
+/// The severity of a finding in the log.
 fn level(finding: &Finding) -> Level {
-    match finding.entry.gravity {
-        crate::checkup::Gravity::Warning => Level::Warning,
-        crate::checkup::Gravity::Critical => Level::Error,
+    match finding.entry.severity {
+        crate::checkup::Severity::Warning => Level::Warning,
+        crate::checkup::Severity::Critical => Level::Error,
     }
 }

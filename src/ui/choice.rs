@@ -1,7 +1,7 @@
 //! A camera that can be chosen, as every list of cameras shows it.
 
 use crate::device::Device;
-use crate::device::glance::Glance;
+use crate::device::availability::Availability;
 use crate::device::holders::{Holder, Role};
 use crate::source::SourceSpec;
 
@@ -9,7 +9,7 @@ use crate::source::SourceSpec;
 #[derive(Clone, Debug, PartialEq)]
 pub struct CameraChoice {
     pub device: Device,
-    pub glance: Glance,
+    pub availability: Availability,
 }
 
 /// How urgent a badge is.
@@ -99,17 +99,17 @@ impl CameraChoice {
     /// `is_shown` says that it is the camera that the window shows.
     #[must_use]
     pub fn badge(&self, is_shown: bool) -> Badge {
-        match &self.glance {
-            Glance::Free => Badge::new("free", Tone::Calm, "No other program has it open."),
-            Glance::Ours if is_shown => Badge::new("open here", Tone::Shown, "This window has it open."),
-            Glance::Ours => {
+        match &self.availability {
+            Availability::Free => Badge::new("free", Tone::Calm, "No other program has it open."),
+            Availability::Ours if is_shown => Badge::new("open here", Tone::Shown, "This window has it open."),
+            Availability::Ours => {
                 Badge::new("open here", Tone::Warning, "An earlier call into its driver has not come back.")
             }
-            Glance::Held(holders) => held(holders),
-            Glance::Undriven(fault) => {
+            Availability::Held(holders) => held(holders),
+            Availability::Undriven(fault) => {
                 Badge::new("no driver", Tone::Error, &format!("{}. {}", fault.message, fault.advice))
             }
-            Glance::Denied(fault) => {
+            Availability::Denied(fault) => {
                 Badge::new("no permission", Tone::Error, &format!("{}. {}", fault.message, fault.advice))
             }
         }
@@ -138,7 +138,7 @@ mod tests {
     use crate::device::{DeviceKind, UsbLink};
     use crate::fault::{Fault, FaultKind};
 
-    fn choice(glance: Glance) -> CameraChoice {
+    fn choice(availability: Availability) -> CameraChoice {
         let device = Device {
             identity: "usb-046d_082d_A".into(),
             name: "HD Webcam".into(),
@@ -148,12 +148,12 @@ mod tests {
             usb: Some(Box::new(UsbLink::new("1-2.4", Some("480"), None))),
             ..Device::default()
         };
-        CameraChoice { device, glance }
+        CameraChoice { device, availability }
     }
 
     #[track_caller]
-    fn check(glance: Glance, is_shown: bool, words: &str, tone: Tone, help: &str) {
-        let badge = choice(glance).badge(is_shown);
+    fn check(availability: Availability, is_shown: bool, words: &str, tone: Tone, help: &str) {
+        let badge = choice(availability).badge(is_shown);
         assert_eq!((badge.words.as_str(), badge.tone), (words, tone));
         assert!(badge.help.contains(help), "{}", badge.help);
     }
@@ -162,24 +162,24 @@ mod tests {
     fn a_badge_says_how_a_camera_stands() {
         let holder =
             |role| Holder { pid: 4711, program: "cheese".into(), user: Some("anna".into()), since: None, role };
-        check(Glance::Free, false, "free", Tone::Calm, "No other");
-        check(Glance::Ours, true, "open here", Tone::Shown, "This window");
-        check(Glance::Ours, false, "open here", Tone::Warning, "not come back");
+        check(Availability::Free, false, "free", Tone::Calm, "No other");
+        check(Availability::Ours, true, "open here", Tone::Shown, "This window");
+        check(Availability::Ours, false, "open here", Tone::Warning, "not come back");
         check(
-            Glance::Held(vec![holder(Role::Program)]),
+            Availability::Held(vec![holder(Role::Program)]),
             false,
             "open in cheese",
             Tone::Warning,
             "cheese (process 4711 of anna)",
         );
-        check(Glance::Held(vec![holder(Role::Leftover)]), false, "left open", Tone::Warning, "left behind");
+        check(Availability::Held(vec![holder(Role::Leftover)]), false, "left open", Tone::Warning, "left behind");
         let fault = Fault::new(FaultKind::Denied, "no").with_advice("Join the group.");
-        check(Glance::Denied(fault), false, "no permission", Tone::Error, "Join the group.");
+        check(Availability::Denied(fault), false, "no permission", Tone::Error, "Join the group.");
     }
 
     #[test]
     fn a_camera_is_known_by_each_of_its_names() {
-        let camera = choice(Glance::Free);
+        let camera = choice(Availability::Free);
         for (text, expected) in [
             ("usb-046d_082d_A", true),
             ("/dev/video0", true),
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn the_facts_stand_on_one_line() {
-        let mut camera = choice(Glance::Free);
+        let mut camera = choice(Availability::Free);
         assert_eq!(camera.label(), "HD Webcam · /dev/video0");
         assert_eq!(camera.facts(), "/dev/video0 · infrared · USB 2 high speed · behind a hub");
         camera.device.path = r"\\?\usb#vid_046d".into();

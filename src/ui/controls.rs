@@ -10,7 +10,7 @@ use super::inspector;
 use super::theme::{CONTROL_HEIGHT, Palette};
 use super::widgets::{self, Number};
 use super::window::Window;
-use crate::control::{self, Control, DeviceControls, Group, Kind, Setting};
+use crate::control::{self, Control, ControlGroup, ControlKind, ControlSetting, DeviceControls};
 use crate::settings::N_CONTROL_PRESETS;
 use crate::source::SourceSpec;
 
@@ -23,13 +23,13 @@ const MANY: usize = 24;
 #[derive(Default)]
 pub struct View {
     /// Chosen, and not yet confirmed by the camera.
-    edits: Vec<(Setting, Instant)>,
+    edits: Vec<(ControlSetting, Instant)>,
     /// The next preset that is clicked takes over the values as they are.
     is_keeping: bool,
     /// Words in the names of the controls to be shown.
     search: String,
     /// Groups that are not as they are at first: folded or unfolded by hand.
-    turned: Vec<Group>,
+    turned: Vec<ControlGroup>,
 }
 
 impl View {
@@ -47,7 +47,7 @@ impl View {
         });
     }
 
-    pub(super) fn put(&mut self, setting: Setting, now: Instant) {
+    pub(super) fn put(&mut self, setting: ControlSetting, now: Instant) {
         self.edits.retain(|(edit, _)| edit.id != setting.id);
         self.edits.push((setting, now));
     }
@@ -101,7 +101,7 @@ pub fn draw(window: &mut Window, ui: &mut Ui) {
         let button = widgets::button(ui, "All defaults", false, help);
         if button.on_disabled_hover_text("Every control has its default.").clicked() {
             let settable = controls.list.iter().filter(|control| control.can_be_set() && !control.is_default());
-            wanted.extend(settable.map(|control| Setting { id: control.id, value: control.default }));
+            wanted.extend(settable.map(|control| ControlSetting { id: control.id, value: control.default }));
         }
     });
     if !is_open {
@@ -111,14 +111,14 @@ pub fn draw(window: &mut Window, ui: &mut Ui) {
 }
 
 /// Under their headings, in the device's order; without headings under which nothing stands.
-fn grouped<'a>(list: &'a [Control], search: &str) -> Vec<(Group, Vec<&'a Control>)> {
+fn grouped<'a>(list: &'a [Control], search: &str) -> Vec<(ControlGroup, Vec<&'a Control>)> {
     let words: Vec<_> = search.split_whitespace().map(str::to_lowercase).collect();
     let is_wanted = |control: &&Control| {
         let names = format!("{} {}", control.label(), control.name).to_lowercase();
         words.iter().all(|word| names.contains(word))
     };
-    let of = |group| list.iter().filter(move |control| Group::of(control.id) == group);
-    let groups = Group::ALL.into_iter().map(|group| (group, of(group).filter(is_wanted).collect::<Vec<_>>()));
+    let of = |group| list.iter().filter(move |control| ControlGroup::of(control.id) == group);
+    let groups = ControlGroup::ALL.into_iter().map(|group| (group, of(group).filter(is_wanted).collect::<Vec<_>>()));
     groups.filter(|(_, members)| !members.is_empty()).collect()
 }
 
@@ -137,8 +137,8 @@ fn search(view: &mut View, ui: &mut Ui) {
 }
 
 /// The title of a group, which folds it away. Says whether it is open.
-fn heading(view: &mut View, ui: &mut Ui, group: Group, n_members: usize, n_all: usize) -> bool {
-    let is_open_at_first = group != Group::Other || n_all <= MANY;
+fn heading(view: &mut View, ui: &mut Ui, group: ControlGroup, n_members: usize, n_all: usize) -> bool {
+    let is_open_at_first = group != ControlGroup::Other || n_all <= MANY;
     let is_turned = view.turned.contains(&group);
     // What is found must not be hidden.
     let is_open = is_open_at_first != is_turned || !view.search.is_empty();
@@ -165,7 +165,7 @@ fn why_none(window: &Window) -> &'static str {
 }
 
 /// Four sets of values that are kept for this camera.
-fn presets(window: &mut Window, ui: &mut Ui, controls: &DeviceControls, wanted: &mut Vec<Setting>) {
+fn presets(window: &mut Window, ui: &mut Ui, controls: &DeviceControls, wanted: &mut Vec<ControlSetting>) {
     const HELP: &str = "Sets of values that are kept for this camera";
     let camera = controls.camera.clone();
     widgets::row(ui, "Presets", HELP, |ui, width| {
@@ -207,23 +207,24 @@ fn presets(window: &mut Window, ui: &mut Ui, controls: &DeviceControls, wanted: 
 }
 
 /// What a preset keeps: all that could be set just now.
-fn values(controls: &DeviceControls) -> Vec<Setting> {
-    let settable = controls.list.iter().filter(|control| control.can_be_set() && !matches!(control.kind, Kind::Button));
-    settable.filter_map(|control| Some(Setting { id: control.id, value: control.value? })).collect()
+fn values(controls: &DeviceControls) -> Vec<ControlSetting> {
+    let settable =
+        controls.list.iter().filter(|control| control.can_be_set() && !matches!(control.kind, ControlKind::Button));
+    settable.filter_map(|control| Some(ControlSetting { id: control.id, value: control.value? })).collect()
 }
 
 /// What of a preset this camera can have.
-fn fitting(controls: &DeviceControls, kept: &[Setting]) -> Vec<Setting> {
-    let fit = |setting: &Setting| {
+fn fitting(controls: &DeviceControls, kept: &[ControlSetting]) -> Vec<ControlSetting> {
+    let fit = |setting: &ControlSetting| {
         let control = controls.list.iter().find(|control| control.id == setting.id && control.is_ever_set())?;
-        Some(Setting { value: control.fit(setting.value), ..*setting })
+        Some(ControlSetting { value: control.fit(setting.value), ..*setting })
     };
     kept.iter().filter_map(fit).collect()
 }
 
-fn is_as(controls: &DeviceControls, kept: &[Setting]) -> bool {
+fn is_as(controls: &DeviceControls, kept: &[ControlSetting]) -> bool {
     let mut fitting = fitting(controls, kept).into_iter().peekable();
-    let has = |setting: Setting| {
+    let has = |setting: ControlSetting| {
         controls.list.iter().any(|control| control.id == setting.id && control.value == Some(setting.value))
     };
     fitting.peek().is_some() && fitting.all(has)
@@ -233,7 +234,7 @@ fn is_as(controls: &DeviceControls, kept: &[Setting]) -> bool {
 fn help(control: &Control) -> String {
     let what = control::help(control.id);
     let mut help = if what.is_empty() { format!("{}.", control.name) } else { format!("{}. {what}", control.name) };
-    if let Kind::Integer { min, max, step } = control.kind {
+    if let ControlKind::Integer { min, max, step } = control.kind {
         let (low, high) = (control.spelled(min), control.spelled(max));
         help += &format!("\nFrom {low} to {high}");
         if step > 1 {
@@ -244,7 +245,7 @@ fn help(control: &Control) -> String {
     help
 }
 
-fn row(view: &View, ui: &mut Ui, control: &Control, wanted: &mut Vec<Setting>) {
+fn row(view: &View, ui: &mut Ui, control: &Control, wanted: &mut Vec<ControlSetting>) {
     let help = help(control);
     if !control.is_ever_set() {
         return reported(ui, control, &help);
@@ -259,14 +260,16 @@ fn row(view: &View, ui: &mut Ui, control: &Control, wanted: &mut Vec<Setting>) {
         ui.allocate_ui_with_layout(size, layout, |ui| {
             ui.set_width(width);
             ui.add_enabled_ui(why_not.is_none(), |ui| match &control.kind {
-                Kind::Integer { min, max, step } => integer(ui, control, &help, (*min, *max, *step), &mut value, width),
-                Kind::Boolean => {
+                ControlKind::Integer { min, max, step } => {
+                    integer(ui, control, &help, (*min, *max, *step), &mut value, width)
+                }
+                ControlKind::Boolean => {
                     let mut is_on = value != 0;
                     let shown = control.spelled(value);
                     told(ui.checkbox(&mut is_on, shown).accessible_name(control.label()), &help, why_not);
                     value = i64::from(is_on);
                 }
-                Kind::Menu { items } => {
+                ControlKind::Menu { items } => {
                     let shown = control.spelled(value);
                     widgets::combo(ui, control.label(), &help, in_short(&shown), width, |ui| {
                         for item in items {
@@ -282,22 +285,22 @@ fn row(view: &View, ui: &mut Ui, control: &Control, wanted: &mut Vec<Setting>) {
                 }
             });
         });
-        let has_default = why_not.is_none() && !matches!(control.kind, Kind::Button);
+        let has_default = why_not.is_none() && !matches!(control.kind, ControlKind::Button);
         let differs = has_default && control.value.is_some() && value != control.default;
         if widgets::reset(ui, control.label(), &control.spelled(control.default), differs) {
             value = control.default;
         }
         if pressed {
-            wanted.push(Setting { id: control.id, value: 1 });
+            wanted.push(ControlSetting { id: control.id, value: 1 });
         }
     });
     if let Some(why) = why_not {
         inspector::note(ui, why);
-    } else if control.value.is_none() && !matches!(control.kind, Kind::Button) {
+    } else if control.value.is_none() && !matches!(control.kind, ControlKind::Button) {
         inspector::note(ui, "The camera does not tell which value it has.");
     }
     if value != before && why_not.is_none() {
-        wanted.push(Setting { id: control.id, value: control.fit(value) });
+        wanted.push(ControlSetting { id: control.id, value: control.fit(value) });
     }
 }
 

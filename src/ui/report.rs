@@ -13,7 +13,7 @@ use super::theme::{self, Palette, SMALL};
 use super::widgets;
 use super::window::{Window, Wish};
 use crate::checkup::Checkup;
-use crate::checkup::compare::Compared;
+use crate::checkup::compare::BackendComparison;
 use crate::event::Event;
 use crate::frame::Frame;
 use crate::health::History;
@@ -33,7 +33,7 @@ pub struct Dialog {
 #[derive(Clone, Debug)]
 pub struct Known {
     checkup: Checkup,
-    compared: Option<Compared>,
+    compared: Option<BackendComparison>,
     began: Timestamp,
     spec: SourceSpec,
     language: Language,

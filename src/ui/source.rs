@@ -13,8 +13,8 @@ use super::theme::{self, CONTROL_HEIGHT, Palette, RADIUS, SMALL};
 use super::window::{Ability, Window, Wish};
 use super::{text, widgets};
 use crate::device::Capabilities;
+use crate::device::availability::Availability;
 use crate::device::choices::{COMMON_RATES, Fix, common_sizes};
-use crate::device::glance::Glance;
 use crate::fault::{FaultClass, FaultKind};
 use crate::frame::{PixelFormat, Size};
 use crate::settings::{self, CameraSettings, Isolation, Tunable};
@@ -253,7 +253,7 @@ fn known(window: &Window) -> Option<Arc<Capabilities>> {
 fn ask(window: &mut Window) {
     let is_opening = window.status.as_ref().is_none_or(|status| status.state == State::Opening);
     let Some(camera) = shown(window).filter(|_| !is_opening) else { return };
-    let may_ask = !matches!(camera.glance, Glance::Denied(_) | Glance::Undriven(_))
+    let may_ask = !matches!(camera.availability, Availability::Denied(_) | Availability::Undriven(_))
         && !window.abilities.contains_key(&camera.device.identity);
     if may_ask {
         let device = camera.device.clone();

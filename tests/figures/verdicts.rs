@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use camclinic::checkup::{self, Checkup, Request};
+use camclinic::checkup::{self, Checkup, CheckupRequest};
 use camclinic::settings::{CameraSettings, TrustedCertificates};
 use camclinic::source::SourceSpec;
 use crossbeam_channel::never;
@@ -11,7 +11,7 @@ use crate::server::Server;
 use crate::table::{Scale, Times, print, print_skipped};
 
 fn check_up(source: &str) -> Checkup {
-    let request = Request {
+    let request = CheckupRequest {
         spec: SourceSpec::parse(source).unwrap(),
         settings: CameraSettings::default(),
         trusted: TrustedCertificates::default(),

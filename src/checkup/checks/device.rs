@@ -2,40 +2,40 @@
 
 use std::time::Duration;
 
-use super::{QUICK, ending, unless_device, without_device};
+use super::{QUICK, result, unless_device, without_device};
 use crate::checkup::facts;
-use crate::checkup::{Check, Ending, Job, Outcome};
-use crate::device::glance::{Glance, glance};
+use crate::checkup::{Check, CheckContext, CheckOutcome, CheckResult};
+use crate::device::availability::{self, Availability};
 use crate::device::surroundings::n_replugs;
 use crate::device::{self, Device, DeviceKind, System};
 use crate::fault::FaultKind;
-use crate::phrases::Said;
+use crate::phrases::Message;
 use crate::source::SourceSpec;
 
 /// A driver that takes longer to tell what it can do is left to tell it nobody.
 const ASK_DEADLINE: Duration = Duration::from_millis(2_500);
 
-pub struct Presence;
+pub struct PresenceCheck;
 
-impl Check for Presence {
+impl Check for PresenceCheck {
     fn id(&self) -> &'static str {
         "presence"
     }
 
-    fn skip(&self, job: &Job) -> Option<Said> {
-        unless_device(job)
+    fn skip(&self, context: &CheckContext) -> Option<Message> {
+        unless_device(context)
     }
 
-    fn patience(&self, _: &Job) -> Duration {
+    fn patience(&self, _: &CheckContext) -> Duration {
         QUICK
     }
 
-    fn run(&self, job: &mut Job) -> Ending {
-        let named = match &job.request.spec {
+    fn run(&self, context: &mut CheckContext) -> CheckResult {
+        let named = match &context.request.spec {
             SourceSpec::Index(index) => device::named(&index.to_string()),
             SourceSpec::Device(text) => device::named(text),
             SourceSpec::Simulated(_) | SourceSpec::File(_) | SourceSpec::Url(_) => {
-                return ending(self, Outcome::Skipped, "none");
+                return result(self, CheckOutcome::Skipped, "none");
             }
         };
         let (device, fault) = match named {
@@ -44,62 +44,62 @@ impl Check for Presence {
         };
         let listed = device::list();
         let undriven = device::undriven().into_iter().map(|undriven| undriven.fault).collect();
-        let ending = if let Some(device) = &device {
-            ending(self, Outcome::Good, "good").with("name", device.label())
+        let result = if let Some(device) = &device {
+            result(self, CheckOutcome::Good, "good").with("name", device.label())
         } else {
             let what = fault.as_ref().map_or_else(String::new, ToString::to_string);
-            ending(self, Outcome::Bad, "bad").with("what", what)
+            result(self, CheckOutcome::Bad, "bad").with("what", what)
         };
-        let text = job.request.spec.to_string();
-        job.facts.presence = Some(facts::Presence {
+        let text = context.request.spec.to_string();
+        context.facts.presence = Some(facts::PresenceFacts {
             siblings: device.as_ref().map(device::siblings).unwrap_or_default(),
             is_known_to_kernel: device::node_state(&text).is_known,
             device,
             fault,
             n_listed: u32::try_from(listed.len()).unwrap_or(u32::MAX),
             undriven,
-            ..facts::Presence::default()
+            ..facts::PresenceFacts::default()
         });
-        ending
+        result
     }
 }
 
-pub struct Driver;
+pub struct DriverCheck;
 
-impl Check for Driver {
+impl Check for DriverCheck {
     fn id(&self) -> &'static str {
         "driver"
     }
 
-    fn skip(&self, job: &Job) -> Option<Said> {
-        without_device(job)
+    fn skip(&self, context: &CheckContext) -> Option<Message> {
+        without_device(context)
     }
 
-    fn patience(&self, _: &Job) -> Duration {
+    fn patience(&self, _: &CheckContext) -> Duration {
         ASK_DEADLINE + Duration::from_millis(500)
     }
 
-    fn run(&self, job: &mut Job) -> Ending {
-        let Some(device) = device_of(job) else { return ending(self, Outcome::Skipped, "none") };
+    fn run(&self, context: &mut CheckContext) -> CheckResult {
+        let Some(device) = device_of(context) else { return result(self, CheckOutcome::Skipped, "none") };
         let driver = device.driver.clone().unwrap_or_else(|| "?".to_owned());
         let abilities = device::capabilities_within(&device, ASK_DEADLINE);
         let kind = device.kind;
-        let ending = match &abilities {
+        let result = match &abilities {
             Err(fault) if fault.kind != FaultKind::BackendMissing => {
-                ending(self, Outcome::Warning, "silent").with("what", fault.to_string())
+                result(self, CheckOutcome::Warning, "silent").with("what", fault.to_string())
             }
             _ if kind != DeviceKind::Camera => {
-                ending(self, Outcome::Good, "kind").with("kind", Said::new(format!("kind.{}", kind_word(kind))))
+                result(self, CheckOutcome::Good, "kind").with("kind", Message::new(format!("kind.{}", kind_word(kind))))
             }
-            _ => ending(self, Outcome::Good, "good"),
+            _ => result(self, CheckOutcome::Good, "good"),
         };
         if let Ok(abilities) = abilities {
-            if let Some(device) = job.facts.presence.as_mut().and_then(|presence| presence.device.as_mut()) {
+            if let Some(device) = context.facts.presence.as_mut().and_then(|presence| presence.device.as_mut()) {
                 device.learn(&abilities);
             }
-            job.facts.abilities = Some(abilities);
+            context.facts.abilities = Some(abilities);
         }
-        ending.with("driver", driver)
+        result.with("driver", driver)
     }
 }
 
@@ -113,42 +113,42 @@ fn kind_word(kind: DeviceKind) -> &'static str {
     }
 }
 
-fn device_of(job: &Job) -> Option<Device> {
-    job.facts.presence.as_ref()?.device.clone()
+fn device_of(context: &CheckContext) -> Option<Device> {
+    context.facts.presence.as_ref()?.device.clone()
 }
 
-pub struct Access;
+pub struct AccessCheck;
 
-impl Check for Access {
+impl Check for AccessCheck {
     fn id(&self) -> &'static str {
         "access"
     }
 
-    fn skip(&self, job: &Job) -> Option<Said> {
-        without_device(job)
+    fn skip(&self, context: &CheckContext) -> Option<Message> {
+        without_device(context)
     }
 
-    fn patience(&self, _: &Job) -> Duration {
+    fn patience(&self, _: &CheckContext) -> Duration {
         QUICK
     }
 
-    fn run(&self, job: &mut Job) -> Ending {
-        let Some(device) = device_of(job) else { return ending(self, Outcome::Skipped, "none") };
+    fn run(&self, context: &mut CheckContext) -> CheckResult {
+        let Some(device) = device_of(context) else { return result(self, CheckOutcome::Skipped, "none") };
         let is_allowed_by_node = device::node_state(&device.path).is_allowed;
-        let fault = match glance(&[device]).pop() {
-            Some(Glance::Denied(fault)) => Some(fault),
+        let fault = match availability::of_all(&[device]).pop() {
+            Some(Availability::Denied(fault)) => Some(fault),
             _ => None,
         };
-        let ending = match &fault {
-            None => ending(self, Outcome::Good, "good"),
-            Some(fault) => ending(self, Outcome::Bad, "bad").with("what", fault.to_string()),
+        let result = match &fault {
+            None => result(self, CheckOutcome::Good, "good"),
+            Some(fault) => result(self, CheckOutcome::Bad, "bad").with("what", fault.to_string()),
         };
-        job.facts.access = Some(facts::Access { fault, is_allowed_by_node, shields: shields() });
-        ending
+        context.facts.access = Some(facts::AccessFacts { fault, is_allowed_by_node, shields: shields() });
+        result
     }
 }
 
-/// Programs that keep cameras from others, by the name of a process of theirs without its ending (F13).
+/// Programs that keep cameras from others, by the name of a process of theirs without its result (F13).
 const SHIELDS: [(&str, &str); 8] = [
     ("avastui", "Avast"),
     ("avgui", "AVG"),
@@ -172,79 +172,83 @@ fn shields() -> Vec<String> {
     SHIELDS.iter().filter(|(process, _)| is_running(process)).map(|(_, name)| (*name).to_owned()).collect()
 }
 
-pub struct Holder;
+pub struct HolderCheck;
 
-impl Check for Holder {
+impl Check for HolderCheck {
     fn id(&self) -> &'static str {
         "holder"
     }
 
-    fn skip(&self, job: &Job) -> Option<Said> {
-        without_device(job)
+    fn skip(&self, context: &CheckContext) -> Option<Message> {
+        without_device(context)
     }
 
-    fn patience(&self, _: &Job) -> Duration {
+    fn patience(&self, _: &CheckContext) -> Duration {
         QUICK
     }
 
-    fn run(&self, job: &mut Job) -> Ending {
-        let Some(device) = device_of(job) else { return ending(self, Outcome::Skipped, "none") };
+    fn run(&self, context: &mut CheckContext) -> CheckResult {
+        let Some(device) = device_of(context) else { return result(self, CheckOutcome::Skipped, "none") };
         let holders = device::holders(&device);
-        let in_the_way = device::glance::of_holders(device.kind, holders.clone());
-        let ending = match in_the_way {
-            Glance::Held(others) => {
+        let in_the_way = availability::of_holders(device.kind, holders.clone());
+        let result = match in_the_way {
+            Availability::Held(others) => {
                 let zone = jiff::tz::TimeZone::system();
                 let names = others.iter().take(3).map(|holder| holder.label(&zone)).collect::<Vec<_>>();
-                ending(self, Outcome::Warning, "held").with("holders", names.join(", "))
+                result(self, CheckOutcome::Warning, "held").with("holders", names.join(", "))
             }
-            Glance::Ours => ending(self, Outcome::Good, "ours"),
-            Glance::Free | Glance::Denied(_) | Glance::Undriven(_) => ending(self, Outcome::Good, "good"),
+            Availability::Ours => result(self, CheckOutcome::Good, "ours"),
+            Availability::Free | Availability::Denied(_) | Availability::Undriven(_) => {
+                result(self, CheckOutcome::Good, "good")
+            }
         };
-        job.facts.holders = Some(holders);
-        ending
+        context.facts.holders = Some(holders);
+        result
     }
 }
 
-pub struct Usb;
+pub struct UsbCheck;
 
-impl Check for Usb {
+impl Check for UsbCheck {
     fn id(&self) -> &'static str {
         "usb"
     }
 
-    fn skip(&self, job: &Job) -> Option<Said> {
-        without_device(job).or_else(|| {
-            let is_usb = device_of(job).is_some_and(|device| device.usb.is_some());
-            (!is_usb).then(|| Said::new("why.no-usb"))
+    fn skip(&self, context: &CheckContext) -> Option<Message> {
+        without_device(context).or_else(|| {
+            let is_usb = device_of(context).is_some_and(|device| device.usb.is_some());
+            (!is_usb).then(|| Message::new("why.no-usb"))
         })
     }
 
-    fn patience(&self, _: &Job) -> Duration {
+    fn patience(&self, _: &CheckContext) -> Duration {
         QUICK
     }
 
-    fn run(&self, job: &mut Job) -> Ending {
-        let Some(device) = device_of(job) else { return ending(self, Outcome::Skipped, "none") };
-        let Some(link) = &device.usb else { return ending(self, Outcome::Skipped, "none") };
-        look_at_port(job);
-        let n_over_currents = job.facts.usb.as_ref().and_then(|usb| usb.n_over_currents).unwrap_or_default();
-        let ending = match link.note() {
-            Some(note) => ending(self, Outcome::Warning, "slow").with("what", note),
-            None if n_over_currents > 0 => ending(self, Outcome::Warning, "over-current").with("n", n_over_currents),
-            None => ending(self, Outcome::Good, "good"),
+    fn run(&self, context: &mut CheckContext) -> CheckResult {
+        let Some(device) = device_of(context) else { return result(self, CheckOutcome::Skipped, "none") };
+        let Some(link) = &device.usb else { return result(self, CheckOutcome::Skipped, "none") };
+        look_at_port(context);
+        let n_over_currents = context.facts.usb.as_ref().and_then(|usb| usb.n_over_currents).unwrap_or_default();
+        let result = match link.note() {
+            Some(note) => result(self, CheckOutcome::Warning, "slow").with("what", note),
+            None if n_over_currents > 0 => {
+                result(self, CheckOutcome::Warning, "over-current").with("n", n_over_currents)
+            }
+            None => result(self, CheckOutcome::Good, "good"),
         };
-        ending.with("speed", link.speed.clone().unwrap_or_else(|| "?".to_owned())).with("port", link.port.clone())
+        result.with("speed", link.speed.clone().unwrap_or_else(|| "?".to_owned())).with("port", link.port.clone())
     }
 }
 
 /// How the port stands, and what the kernel has said of the camera. To be looked at again after it has streamed: errors on
 /// the wire show only then.
-pub(super) fn look_at_port(job: &mut Job) {
-    let Some(device) = device_of(job) else { return };
-    job.facts.usb = device::usb_state(&device);
-    job.facts.kernel = device::kernel_log(&device);
-    let n_replugs = job.facts.kernel.as_deref().map(n_replugs);
-    if let Some(presence) = job.facts.presence.as_mut() {
+pub(super) fn look_at_port(context: &mut CheckContext) {
+    let Some(device) = device_of(context) else { return };
+    context.facts.usb = device::usb_state(&device);
+    context.facts.kernel = device::kernel_log(&device);
+    let n_replugs = context.facts.kernel.as_deref().map(n_replugs);
+    if let Some(presence) = context.facts.presence.as_mut() {
         presence.n_replugs = n_replugs;
     }
 }

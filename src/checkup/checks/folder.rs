@@ -4,13 +4,13 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::ending;
+use super::result;
 use crate::checkup::facts;
-use crate::checkup::{Check, Ending, Job, Outcome};
+use crate::checkup::{Check, CheckContext, CheckOutcome, CheckResult};
 use crate::device;
 use crate::disk::{disk_of, write_advice};
 use crate::fault::{Fault, FaultKind};
-use crate::phrases::{Said, number};
+use crate::phrases::{Message, number};
 
 /// As big as one picture.
 const SAMPLE: usize = 256 << 10;
@@ -19,40 +19,40 @@ const FULL: u64 = 50 << 20;
 const NEARLY_FULL: u64 = 1 << 30;
 const SLOW_MS: f64 = 1_000.0;
 
-pub struct Folder;
+pub struct FolderCheck;
 
-impl Check for Folder {
+impl Check for FolderCheck {
     fn id(&self) -> &'static str {
         "folder"
     }
 
-    fn skip(&self, _: &Job) -> Option<Said> {
+    fn skip(&self, _: &CheckContext) -> Option<Message> {
         None
     }
 
-    fn patience(&self, _: &Job) -> Duration {
+    fn patience(&self, _: &CheckContext) -> Duration {
         Duration::from_secs(3)
     }
 
-    fn run(&self, job: &mut Job) -> Ending {
-        let folder = look(&job.request.folder);
+    fn run(&self, context: &mut CheckContext) -> CheckResult {
+        let folder = look(&context.request.folder);
         let free = folder.free_bytes;
-        let ending = match (&folder.error, free) {
-            (Some(fault), _) => ending(self, Outcome::Bad, "bad").with("what", fault.to_string()),
-            (None, Some(free)) if free < NEARLY_FULL => ending(self, Outcome::Warning, "full"),
-            (None, _) if folder.write_ms.is_some_and(|ms| ms > SLOW_MS) => ending(self, Outcome::Warning, "slow"),
-            (None, _) => ending(self, Outcome::Good, "good"),
+        let result = match (&folder.error, free) {
+            (Some(fault), _) => result(self, CheckOutcome::Bad, "bad").with("what", fault.to_string()),
+            (None, Some(free)) if free < NEARLY_FULL => result(self, CheckOutcome::Warning, "full"),
+            (None, _) if folder.write_ms.is_some_and(|ms| ms > SLOW_MS) => result(self, CheckOutcome::Warning, "slow"),
+            (None, _) => result(self, CheckOutcome::Good, "good"),
         };
         let gigabytes = free.map_or(0.0, |free| free as f64 / 1e9);
         let ms = folder.write_ms.unwrap_or_default();
-        job.facts.folder = Some(folder);
-        ending.with("free", number(gigabytes, 1)).with("ms", ms)
+        context.facts.folder = Some(folder);
+        result.with("free", number(gigabytes, 1)).with("ms", ms)
     }
 }
 
 /// Writes a file there as big as a picture, and deletes it. A folder that does not exist yet is made when it is needed: then
 /// the one in which it will be counts.
-fn look(wanted: &Path) -> facts::Folder {
+fn look(wanted: &Path) -> facts::FolderFacts {
     let existing = wanted.ancestors().find(|folder| folder.is_dir()).map_or_else(|| PathBuf::from("."), Path::to_owned);
     let disk = disk_of(wanted);
     let began = Instant::now();
@@ -73,7 +73,7 @@ fn look(wanted: &Path) -> facts::Folder {
         Fault::new(FaultKind::NoResources, format!("the disk of {} is full", wanted.display()))
             .with_advice(write_advice(&error))
     };
-    facts::Folder {
+    facts::FolderFacts {
         path: wanted.display().to_string(),
         free_bytes,
         error: error.or_else(|| is_full.then(full)),

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
-use super::{QUICK, ending};
+use super::{QUICK, result};
 use crate::checkup::facts;
-use crate::checkup::{Check, Ending, Job, Outcome};
+use crate::checkup::{Check, CheckContext, CheckOutcome, CheckResult};
 use crate::device;
-use crate::phrases::{Said, number};
+use crate::phrases::{Message, number};
 
 /// Shares of the processors' time need two looks.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
@@ -21,38 +21,38 @@ const LITTLE_MEMORY: u64 = 200 << 20;
 /// The name of the capture process, which Linux cuts after 15 letters.
 const WORKER: &str = "camclinic-worke";
 
-pub struct Computer;
+pub struct ComputerCheck;
 
-impl Check for Computer {
+impl Check for ComputerCheck {
     fn id(&self) -> &'static str {
         "computer"
     }
 
-    fn skip(&self, _: &Job) -> Option<Said> {
+    fn skip(&self, _: &CheckContext) -> Option<Message> {
         None
     }
 
-    fn patience(&self, _: &Job) -> Duration {
+    fn patience(&self, _: &CheckContext) -> Duration {
         QUICK
     }
 
-    fn run(&self, job: &mut Job) -> Ending {
-        let Some(mut load) = Load::new() else { return ending(self, Outcome::Skipped, "none") };
-        let computer = match job.cancel.recv_timeout(BETWEEN_LOOKS) {
+    fn run(&self, context: &mut CheckContext) -> CheckResult {
+        let Some(mut load) = Load::new() else { return result(self, CheckOutcome::Skipped, "none") };
+        let computer = match context.cancel.recv_timeout(BETWEEN_LOOKS) {
             Err(RecvTimeoutError::Timeout) => load.computer(),
-            _ => facts::Computer::default(),
+            _ => facts::ComputerFacts::default(),
         };
         let (cpu, free) = (computer.cpu_percent, computer.free_memory_bytes);
-        let ending = match () {
-            () if cpu >= BUSY_PERCENT => ending(self, Outcome::Warning, "busy"),
+        let result = match () {
+            () if cpu >= BUSY_PERCENT => result(self, CheckOutcome::Warning, "busy"),
             () if computer.total_memory_bytes > 0 && free < LITTLE_MEMORY => {
-                ending(self, Outcome::Warning, "little-memory")
+                result(self, CheckOutcome::Warning, "little-memory")
             }
-            () => ending(self, Outcome::Good, "good"),
+            () => result(self, CheckOutcome::Good, "good"),
         };
-        let ending = ending.with("cpu", cpu).with("memory", number(free as f64 / f64::from(1 << 30), 1));
-        job.facts.computer = Some(computer);
-        ending
+        let result = result.with("cpu", cpu).with("memory", number(free as f64 / f64::from(1 << 30), 1));
+        context.facts.computer = Some(computer);
+        result
     }
 }
 
@@ -92,7 +92,7 @@ impl Load {
         f64::from(self.system.global_cpu_usage())
     }
 
-    fn computer(&mut self) -> facts::Computer {
+    fn computer(&mut self) -> facts::ComputerFacts {
         self.look();
         self.system.refresh_memory();
         let is_ours = |process: &sysinfo::Process| Some(process.pid()) == self.own || process.parent() == self.own;
@@ -103,7 +103,7 @@ impl Load {
             .filter(|process| !is_ours(process))
             .max_by(|a, b| a.cpu_usage().total_cmp(&b.cpu_usage()));
         let heat = device::heat();
-        facts::Computer {
+        facts::ComputerFacts {
             celsius: heat.celsius,
             is_throttled: heat.is_throttled,
             confinement: device::confinement(),
@@ -115,7 +115,7 @@ impl Load {
                 .map(|process| (process.name().to_string_lossy().into_owned(), f64::from(process.cpu_usage()))),
             free_memory_bytes: self.system.available_memory(),
             total_memory_bytes: self.system.total_memory(),
-            ..facts::Computer::default()
+            ..facts::ComputerFacts::default()
         }
     }
 }

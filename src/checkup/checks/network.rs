@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::{ending, kind_of};
-use crate::checkup::facts::{Conversation, NetworkFinding, SourceKind};
-use crate::checkup::{Check, Ending, Job, Outcome};
+use super::{kind_of, result};
+use crate::checkup::facts::{ConversationFacts, NetworkFinding, SourceKind};
+use crate::checkup::{Check, CheckContext, CheckOutcome, CheckResult};
 use crate::network::{self, Access, StepOutcome};
-use crate::phrases::Said;
+use crate::phrases::Message;
 use crate::settings::secs;
 use crate::source::SourceSpec;
 
@@ -15,33 +15,35 @@ const WATCH: Duration = Duration::from_millis(1_200);
 /// Every step together. A silent camera shall have its verdict within eight seconds.
 const LONGEST: Duration = Duration::from_secs(12);
 
-pub struct Network;
+pub struct NetworkCheck;
 
-impl Check for Network {
+impl Check for NetworkCheck {
     fn id(&self) -> &'static str {
         "network"
     }
 
-    fn skip(&self, job: &Job) -> Option<Said> {
-        match kind_of(&job.request.spec) {
-            SourceKind::Network if job.request.live.is_some() => Some(Said::new("why.live")),
+    fn skip(&self, context: &CheckContext) -> Option<Message> {
+        match kind_of(&context.request.spec) {
+            SourceKind::Network if context.request.live.is_some() => Some(Message::new("why.live")),
             SourceKind::Network => None,
-            _ => Some(Said::new("why.not-network")),
+            _ => Some(Message::new("why.not-network")),
         }
     }
 
-    fn patience(&self, _: &Job) -> Duration {
+    fn patience(&self, _: &CheckContext) -> Duration {
         LONGEST
     }
 
-    fn run(&self, job: &mut Job) -> Ending {
-        let SourceSpec::Url(address) = &job.request.spec else { return ending(self, Outcome::Skipped, "none") };
+    fn run(&self, context: &mut CheckContext) -> CheckResult {
+        let SourceSpec::Url(address) = &context.request.spec else {
+            return result(self, CheckOutcome::Skipped, "none");
+        };
         let access = Access {
             address: address.clone(),
-            network: job.request.settings.network(&job.request.trusted),
-            step_deadline: secs(job.request.settings.recovery.open_deadline_secs),
-            deadline: job.deadline.min(Instant::now() + LONGEST),
-            cancel: job.cancel.clone(),
+            network: context.request.settings.network(&context.request.trusted),
+            step_deadline: secs(context.request.settings.recovery.open_deadline_secs),
+            deadline: context.deadline.min(Instant::now() + LONGEST),
+            cancel: context.cancel.clone(),
         };
         let tested = network::test(&access, WATCH, &mut |_| {});
         let is_bad = tested.steps.iter().any(|step| step.outcome == StepOutcome::Bad);
@@ -51,14 +53,15 @@ impl Check for Network {
             confidence: found.confidence,
         });
         let n_good = tested.steps.iter().filter(|step| step.outcome == StepOutcome::Good).count();
-        let ending = match &finding {
-            None => ending(self, Outcome::Good, "good").with("n", n_good as f64),
+        let result = match &finding {
+            None => result(self, CheckOutcome::Good, "good").with("n", n_good as f64),
             Some(found) => {
-                let outcome = if is_bad { Outcome::Bad } else { Outcome::Warning };
-                ending(self, outcome, "bad").with("what", found.fault.to_string())
+                let outcome = if is_bad { CheckOutcome::Bad } else { CheckOutcome::Warning };
+                result(self, outcome, "bad").with("what", found.fault.to_string())
             }
         };
-        job.facts.conversation = Some(Conversation { steps: tested.steps, finding, measured: tested.measured });
-        ending
+        context.facts.conversation =
+            Some(ConversationFacts { steps: tested.steps, finding, measured: tested.measured });
+        result
     }
 }

@@ -1,17 +1,17 @@
-//! The stream: opened, its first frame, how frames come, what they show. One [`Tap`] goes through all of these.
+//! The stream: opened, its first frame, how frames come, what they show. One [`CheckupStream`] goes through all of these.
 
 use std::time::{Duration, Instant, SystemTime};
 
 use super::host::{Load, Pace};
-use super::{QUICK, ending};
+use super::{QUICK, result};
 use crate::checkup::entries::LIKELY;
-use crate::checkup::facts::{self, Opening};
-use crate::checkup::tap::{Tap, coding_of};
+use crate::checkup::facts::{self, OpeningFacts};
+use crate::checkup::stream::{CheckupStream, coding_of};
 use crate::checkup::verdict::findings;
-use crate::checkup::{Check, Ending, Job, Layer, Outcome};
+use crate::checkup::{Check, CheckContext, CheckOutcome, CheckResult, Layer};
 use crate::fault::{Fault, FaultKind};
-use crate::phrases::{Said, number};
-use crate::picture::Coding;
+use crate::phrases::{Message, number};
+use crate::picture::FrameCoding;
 use crate::source::OpenRequest;
 
 /// How long frames are watched: the rate needs a second, bands of mains light two.
@@ -25,162 +25,163 @@ const STILL_WATCH: Duration = Duration::from_millis(5_500);
 const SPARE: Duration = Duration::from_secs(3);
 
 /// How the check-up opens the camera: as the settings say, with the script's clock of the simulated one beginning now.
-pub fn request_of(job: &Job) -> OpenRequest {
-    job.request.opening()
+pub fn request_of(context: &CheckContext) -> OpenRequest {
+    context.request.opening()
 }
 
 /// A stream that nobody opened, or that is over already.
-fn without_tap(job: &Job) -> Option<Said> {
-    match &job.tap {
-        None => Some(Said::new("why.not-open")),
-        Some(tap) if tap.opened_at.is_none() => Some(Said::new("why.not-open")),
+fn without_stream(context: &CheckContext) -> Option<Message> {
+    match &context.stream {
+        None => Some(Message::new("why.not-open")),
+        Some(stream) if stream.opened_at.is_none() => Some(Message::new("why.not-open")),
         Some(_) => None,
     }
 }
 
-fn without_picture(job: &Job) -> Option<Said> {
-    without_tap(job).or_else(|| {
-        let has_picture = job.tap.as_ref().is_some_and(|tap| tap.first_at.is_some());
-        (!has_picture).then(|| Said::new("why.no-picture"))
+fn without_picture(context: &CheckContext) -> Option<Message> {
+    without_stream(context).or_else(|| {
+        let has_picture = context.stream.as_ref().is_some_and(|stream| stream.first_at.is_some());
+        (!has_picture).then(|| Message::new("why.no-picture"))
     })
 }
 
-pub struct Open;
+pub struct OpenCheck;
 
-impl Check for Open {
+impl Check for OpenCheck {
     fn id(&self) -> &'static str {
         "open"
     }
 
-    fn skip(&self, job: &Job) -> Option<Said> {
-        let presence = job.facts.presence.as_ref();
+    fn skip(&self, context: &CheckContext) -> Option<Message> {
+        let presence = context.facts.presence.as_ref();
         let is_missing = presence.is_some_and(|presence| presence.device.is_none());
-        let conversation = job.facts.conversation.as_ref().and_then(|conversation| conversation.finding.as_ref());
+        let conversation = context.facts.conversation.as_ref().and_then(|conversation| conversation.finding.as_ref());
         let is_refused = conversation.is_some_and(|finding| finding.fault.kind != FaultKind::BadFrame)
-            && job.facts.conversation.as_ref().is_some_and(|conversation| {
+            && context.facts.conversation.as_ref().is_some_and(|conversation| {
                 conversation.steps.iter().any(|step| step.outcome == crate::network::StepOutcome::Bad)
             });
         match () {
-            () if is_missing => Some(Said::new("why.no-camera")),
-            () if is_refused => Some(Said::new("why.no-stream")),
+            () if is_missing => Some(Message::new("why.no-camera")),
+            () if is_refused => Some(Message::new("why.no-stream")),
             () => None,
         }
     }
 
-    fn patience(&self, job: &Job) -> Duration {
-        let request = request_of(job);
+    fn patience(&self, context: &CheckContext) -> Duration {
+        let request = request_of(context);
         // Media Foundation gets five times the time to open.
         request.patience() * if request.backend() == Ok(crate::backend::Backend::Msmf) { 5 } else { 1 } + SPARE
     }
 
-    fn run(&self, job: &mut Job) -> Ending {
-        if let Some(live) = job.request.live.clone() {
+    fn run(&self, context: &mut CheckContext) -> CheckResult {
+        if let Some(live) = context.request.live.clone() {
             let status = live.status.current();
-            let tap = Tap::live(live, &job.request.spec);
-            let backend = tap.backend;
-            job.facts.opening = Some(Opening {
+            let stream = CheckupStream::live(live, &context.request.spec);
+            let backend = stream.backend;
+            context.facts.opening = Some(OpeningFacts {
                 backend,
                 open_ms: status.as_ref().and_then(|status| status.open_ms).unwrap_or_default(),
                 first_frame_ms: status.as_ref().and_then(|status| status.first_frame_ms),
-                got: tap.got.clone(),
-                ..Opening::default()
+                got: stream.got.clone(),
+                ..OpeningFacts::default()
             });
-            job.tap = Some(tap);
-            return ending(self, Outcome::Good, "live");
+            context.stream = Some(stream);
+            return result(self, CheckOutcome::Good, "live");
         }
-        let request = request_of(job);
+        let request = request_of(context);
         let (stuck, wanted) = (request.stuck.clone(), request.backend().ok());
-        let mut tap = match Tap::open(request) {
-            Ok(tap) => tap,
-            Err(error) => return ending(self, Outcome::Skipped, "no-thread").with("error", error),
+        let mut stream = match CheckupStream::open(request) {
+            Ok(stream) => stream,
+            Err(error) => return result(self, CheckOutcome::Skipped, "no-thread").with("error", error),
         };
         let began = Instant::now();
-        tap.watch(job.deadline, &job.cancel, |tap| tap.opened_at.is_some());
+        stream.watch(context.deadline, &context.cancel, |stream| stream.opened_at.is_some());
         let open_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let fault = tap.ended.clone();
-        let ending = match (&fault, tap.backend) {
-            (Some(fault), _) => ending(self, Outcome::Bad, "bad").with("what", fault.to_string()),
-            (None, Some(backend)) => ending(self, Outcome::Good, "good").with("backend", backend.label()),
-            (None, None) => ending(self, Outcome::Skipped, "cancelled"),
+        let fault = stream.ended.clone();
+        let result = match (&fault, stream.backend) {
+            (Some(fault), _) => result(self, CheckOutcome::Bad, "bad").with("what", fault.to_string()),
+            (None, Some(backend)) => result(self, CheckOutcome::Good, "good").with("backend", backend.label()),
+            (None, None) => result(self, CheckOutcome::Skipped, "cancelled"),
         };
-        job.facts.opening = Some(Opening {
-            backend: tap.backend.or(wanted),
+        context.facts.opening = Some(OpeningFacts {
+            backend: stream.backend.or(wanted),
             open_ms,
             fault,
-            got: tap.got.clone(),
+            got: stream.got.clone(),
             kernel_function: stuck.report(Instant::now()).into_iter().find_map(|process| process.kernel_function),
-            ..Opening::default()
+            ..OpeningFacts::default()
         });
-        job.tap = Some(tap);
-        ending.with("ms", open_ms)
+        context.stream = Some(stream);
+        result.with("ms", open_ms)
     }
 }
 
-pub struct FirstFrame;
+pub struct FirstFrameCheck;
 
-impl Check for FirstFrame {
+impl Check for FirstFrameCheck {
     fn id(&self) -> &'static str {
         "first-frame"
     }
 
-    fn skip(&self, job: &Job) -> Option<Said> {
-        without_tap(job)
+    fn skip(&self, context: &CheckContext) -> Option<Message> {
+        without_stream(context)
     }
 
-    fn patience(&self, job: &Job) -> Duration {
-        let request = request_of(job);
+    fn patience(&self, context: &CheckContext) -> Duration {
+        let request = request_of(context);
         request.first_frame_deadline.max(request.frame_deadline) + SPARE
     }
 
-    fn run(&self, job: &mut Job) -> Ending {
-        let Some(tap) = job.tap.as_mut() else { return ending(self, Outcome::Skipped, "none") };
-        let has_failed =
-            |tap: &Tap| tap.measured.last_fault.as_ref().is_some_and(|f| f.kind == FaultKind::NoFirstFrame);
-        tap.watch(job.deadline, &job.cancel, |tap| tap.first_at.is_some() || has_failed(tap));
-        let failed = tap.ended.clone().or_else(|| tap.measured.last_fault.clone());
-        let fault = failed.filter(|_| tap.first_at.is_none());
-        let stream = tap.stream();
-        let first_frame_ms = if tap.is_live() {
-            job.facts.opening.as_ref().and_then(|opening| opening.first_frame_ms)
+    fn run(&self, context: &mut CheckContext) -> CheckResult {
+        let Some(stream) = context.stream.as_mut() else { return result(self, CheckOutcome::Skipped, "none") };
+        let has_failed = |stream: &CheckupStream| {
+            stream.measured.last_fault.as_ref().is_some_and(|f| f.kind == FaultKind::NoFirstFrame)
+        };
+        stream.watch(context.deadline, &context.cancel, |stream| stream.first_at.is_some() || has_failed(stream));
+        let failed = stream.ended.clone().or_else(|| stream.measured.last_fault.clone());
+        let fault = failed.filter(|_| stream.first_at.is_none());
+        let measured = stream.facts();
+        let first_frame_ms = if stream.is_live() {
+            context.facts.opening.as_ref().and_then(|opening| opening.first_frame_ms)
         } else {
-            tap.ms_to(tap.first_at)
+            stream.ms_to(stream.first_at)
         };
-        let ending = match (tap.first_at, &fault) {
-            (Some(_), _) => ending(self, Outcome::Good, "good").with("ms", first_frame_ms.unwrap_or_default()),
-            (None, Some(fault)) => ending(self, Outcome::Bad, "bad").with("what", fault.to_string()),
-            (None, None) => ending(self, Outcome::Bad, "none"),
+        let result = match (stream.first_at, &fault) {
+            (Some(_), _) => result(self, CheckOutcome::Good, "good").with("ms", first_frame_ms.unwrap_or_default()),
+            (None, Some(fault)) => result(self, CheckOutcome::Bad, "bad").with("what", fault.to_string()),
+            (None, None) => result(self, CheckOutcome::Bad, "none"),
         };
-        if let Some(opening) = job.facts.opening.as_mut() {
+        if let Some(opening) = context.facts.opening.as_mut() {
             opening.first_frame_ms = first_frame_ms;
             opening.fault = opening.fault.take().or(fault);
         }
-        job.facts.stream = Some(stream);
-        ending
+        context.facts.stream = Some(measured);
+        result
     }
 }
 
-pub struct Rate;
+pub struct RateCheck;
 
-impl Check for Rate {
+impl Check for RateCheck {
     fn id(&self) -> &'static str {
         "rate"
     }
 
-    fn skip(&self, job: &Job) -> Option<Said> {
-        without_picture(job)
+    fn skip(&self, context: &CheckContext) -> Option<Message> {
+        without_picture(context)
     }
 
-    fn patience(&self, _: &Job) -> Duration {
+    fn patience(&self, _: &CheckContext) -> Duration {
         STILL_WATCH + SPARE
     }
 
-    fn run(&self, job: &mut Job) -> Ending {
-        let is_coded_as_differences = coding_of(&job.request.spec) == Coding::Differences;
-        let Some(tap) = job.tap.as_mut() else { return ending(self, Outcome::Skipped, "none") };
+    fn run(&self, context: &mut CheckContext) -> CheckResult {
+        let is_coded_as_differences = coding_of(&context.request.spec) == FrameCoding::Inter;
+        let Some(stream) = context.stream.as_mut() else { return result(self, CheckOutcome::Skipped, "none") };
         let began = Instant::now();
         let (mut load, pace) = (Load::new(), Pace::start());
         let wall = Wall::now();
-        tap.watch(job.deadline, &job.cancel, |tap| {
+        stream.watch(context.deadline, &context.cancel, |stream| {
             let took = began.elapsed();
             if took < WATCH {
                 return false;
@@ -189,101 +190,102 @@ impl Check for Rate {
                 return true;
             }
             // Whether it has stopped is seen a moment later.
-            if !tap.is_flowing(Instant::now()) {
+            if !stream.is_flowing(Instant::now()) {
                 return false;
             }
-            let is_enough = tap.measured.n_good >= LEAST_FRAMES || took >= LONGEST_WATCH;
+            let is_enough = stream.measured.n_good >= LEAST_FRAMES || took >= LONGEST_WATCH;
             // Two pictures that are equal in each byte: only a longer look tells a still scene from a frozen camera.
-            is_enough && !(is_coded_as_differences && tap.is_same)
+            is_enough && !(is_coded_as_differences && stream.is_same)
         });
-        let stream = tap.stream();
+        let measured = stream.facts();
         let worker = load.as_mut().and_then(Load::worker_percent);
-        if let Some(computer) = job.facts.computer.as_mut() {
+        if let Some(computer) = context.facts.computer.as_mut() {
             computer.worker_cpu_percent = worker;
             computer.timer_late_ms = pace.and_then(Pace::late_ms);
             // Of the time that counts.
             computer.cpu_percent = load.as_ref().map_or(computer.cpu_percent, Load::cpu_percent);
         }
-        job.facts.time = Some(facts::Time { wall_step_secs: wall.step_secs(), ..facts::Time::default() });
-        if let Some(opening) = job.facts.opening.as_mut() {
-            opening.got.clone_from(&tap.got);
+        context.facts.time =
+            Some(facts::ClockFacts { wall_step_secs: wall.step_secs(), ..facts::ClockFacts::default() });
+        if let Some(opening) = context.facts.opening.as_mut() {
+            opening.got.clone_from(&stream.got);
         }
-        let (fps, lost) = (stream.fps.unwrap_or_default(), stream.n_lost + stream.n_damaged + stream.n_late);
-        let is_short = stream.agreed_fps.zip(stream.fps).is_some_and(|(agreed, fps)| fps < 0.85 * agreed);
-        let ended = stream.ended.as_ref().map(Fault::to_string);
-        let ending = match (&ended, is_short, lost * 20 > stream.n_good) {
-            (Some(what), ..) => ending(self, Outcome::Bad, "ended").with("what", what.clone()),
+        let (fps, lost) = (measured.fps.unwrap_or_default(), measured.n_lost + measured.n_damaged + measured.n_late);
+        let is_short = measured.agreed_fps.zip(measured.fps).is_some_and(|(agreed, fps)| fps < 0.85 * agreed);
+        let ended = measured.ended.as_ref().map(Fault::to_string);
+        let result = match (&ended, is_short, lost * 20 > measured.n_good) {
+            (Some(what), ..) => result(self, CheckOutcome::Bad, "ended").with("what", what.clone()),
             (None, true, _) => {
-                let agreed = stream.agreed_fps.unwrap_or_default();
-                ending(self, Outcome::Warning, "short").with("agreed", number(agreed, 1))
+                let agreed = measured.agreed_fps.unwrap_or_default();
+                result(self, CheckOutcome::Warning, "short").with("agreed", number(agreed, 1))
             }
-            (None, false, true) => ending(self, Outcome::Warning, "lost"),
-            (None, false, false) => ending(self, Outcome::Good, "good"),
+            (None, false, true) => result(self, CheckOutcome::Warning, "lost"),
+            (None, false, false) => result(self, CheckOutcome::Good, "good"),
         };
-        job.facts.stream = Some(stream);
-        if job.facts.usb.is_some() {
-            super::device::look_at_port(job);
+        context.facts.stream = Some(measured);
+        if context.facts.usb.is_some() {
+            super::device::look_at_port(context);
         }
-        ending.with("fps", number(fps, 1)).with("lost", lost)
+        result.with("fps", number(fps, 1)).with("lost", lost)
     }
 }
 
-pub struct Picture;
+pub struct PictureCheck;
 
-impl Check for Picture {
+impl Check for PictureCheck {
     fn id(&self) -> &'static str {
         "picture"
     }
 
-    fn skip(&self, job: &Job) -> Option<Said> {
-        without_picture(job)
+    fn skip(&self, context: &CheckContext) -> Option<Message> {
+        without_picture(context)
     }
 
-    fn patience(&self, _: &Job) -> Duration {
+    fn patience(&self, _: &CheckContext) -> Duration {
         QUICK
     }
 
-    fn run(&self, job: &mut Job) -> Ending {
-        let Some(tap) = job.tap.as_ref() else { return ending(self, Outcome::Skipped, "none") };
-        let seen = tap.eye.seen();
+    fn run(&self, context: &mut CheckContext) -> CheckResult {
+        let Some(stream) = context.stream.as_ref() else { return result(self, CheckOutcome::Skipped, "none") };
+        let seen = stream.sampler.seen();
         let (mean, noise) = (seen.luma.mean, seen.noise.temporal.unwrap_or_default());
-        job.facts.picture = Some(seen);
-        let is_suspicious = findings(&job.facts)
+        context.facts.picture = Some(seen);
+        let is_suspicious = findings(&context.facts)
             .iter()
-            .any(|finding| finding.entry.layer == Layer::Picture && finding.opinion.confidence >= LIKELY);
-        let ending = if is_suspicious {
-            ending(self, Outcome::Warning, "suspicious")
+            .any(|finding| finding.entry.layer == Layer::Picture && finding.judgement.confidence >= LIKELY);
+        let result = if is_suspicious {
+            result(self, CheckOutcome::Warning, "suspicious")
         } else {
-            ending(self, Outcome::Good, "good")
+            result(self, CheckOutcome::Good, "good")
         };
-        ending.with("mean", mean).with("noise", number(noise, 1))
+        result.with("mean", mean).with("noise", number(noise, 1))
     }
 }
 
-pub struct Time;
+pub struct TimeCheck;
 
-impl Check for Time {
+impl Check for TimeCheck {
     fn id(&self) -> &'static str {
         "time"
     }
 
-    fn skip(&self, job: &Job) -> Option<Said> {
-        without_picture(job)
+    fn skip(&self, context: &CheckContext) -> Option<Message> {
+        without_picture(context)
     }
 
-    fn patience(&self, _: &Job) -> Duration {
+    fn patience(&self, _: &CheckContext) -> Duration {
         QUICK
     }
 
-    fn run(&self, job: &mut Job) -> Ending {
-        let n_back = job.facts.stream.as_ref().map_or(0, |stream| stream.n_back);
-        let time = job.facts.time.get_or_insert_default();
+    fn run(&self, context: &mut CheckContext) -> CheckResult {
+        let n_back = context.facts.stream.as_ref().map_or(0, |stream| stream.n_back);
+        let time = context.facts.time.get_or_insert_default();
         time.is_year_wrong = SystemTime::now() < built();
         match (n_back, time.wall_step_secs, time.is_year_wrong) {
-            (0, None, false) => ending(self, Outcome::Good, "good"),
-            (0, Some(secs), false) => ending(self, Outcome::Warning, "stepped").with("secs", number(secs, 1)),
-            (0, _, true) => ending(self, Outcome::Warning, "year"),
-            (n, ..) => ending(self, Outcome::Warning, "back").with("n", n),
+            (0, None, false) => result(self, CheckOutcome::Good, "good"),
+            (0, Some(secs), false) => result(self, CheckOutcome::Warning, "stepped").with("secs", number(secs, 1)),
+            (0, _, true) => result(self, CheckOutcome::Warning, "year"),
+            (n, ..) => result(self, CheckOutcome::Warning, "back").with("n", n),
         }
     }
 }

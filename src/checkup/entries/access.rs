@@ -1,30 +1,18 @@
 //! Whether this program may use the camera (F10 to F14).
 
-use super::super::facts::{Access, Facts, SourceKind};
+use super::super::facts::{AccessFacts, Facts, SourceKind};
 use super::signs::hresult;
-use super::{Action, Entry, Fix, Gravity, Layer, Opinion};
+use super::{Action, CatalogueEntry, Fix, Judgement, Layer, critical};
 use crate::device::System;
 use crate::fault::{Fault, FaultKind};
-use crate::phrases::Said;
+use crate::phrases::Message;
 
-pub const ENTRIES: &[Entry] = &[
-    Entry {
-        id: "F10",
-        slug: "node-permission",
-        layer: Layer::Access,
-        gravity: Gravity::Critical,
-        judge: node_permission,
-    },
-    Entry { id: "F11", slug: "sandbox", layer: Layer::Access, gravity: Gravity::Critical, judge: sandbox },
-    Entry {
-        id: "F12",
-        slug: "privacy-windows",
-        layer: Layer::Access,
-        gravity: Gravity::Critical,
-        judge: privacy_windows,
-    },
-    Entry { id: "F13", slug: "webcam-shield", layer: Layer::Access, gravity: Gravity::Critical, judge: webcam_shield },
-    Entry { id: "F14", slug: "privacy-macos", layer: Layer::Access, gravity: Gravity::Critical, judge: privacy_macos },
+pub const ENTRIES: &[CatalogueEntry] = &[
+    critical("F10", "node-permission", Layer::Access, node_permission),
+    critical("F11", "sandbox", Layer::Access, sandbox),
+    critical("F12", "privacy-windows", Layer::Access, privacy_windows),
+    critical("F13", "webcam-shield", Layer::Access, webcam_shield),
+    critical("F14", "privacy-macos", Layer::Access, privacy_macos),
 ];
 
 const EPERM: i64 = 1;
@@ -35,7 +23,7 @@ fn denied(facts: &Facts, system: System) -> Option<&Fault> {
     Some(fault)
 }
 
-fn access(facts: &Facts) -> Access {
+fn access(facts: &Facts) -> AccessFacts {
     facts.access.clone().unwrap_or_default()
 }
 
@@ -53,24 +41,24 @@ fn is_kept_by_sandbox(facts: &Facts, fault: &Fault) -> f64 {
     }
 }
 
-fn node_permission(facts: &Facts) -> Option<Opinion> {
+fn node_permission(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "node-permission";
     if facts.source.kind == SourceKind::File {
         let (_, fault) = facts.trouble_of(&[FaultKind::Denied])?;
-        return Some(Opinion::new(SLUG, 0.95).called("file").said(fault).advised(fault));
+        return Some(Judgement::new(SLUG, 0.95).called("file").said(fault).advised(fault));
     }
     let fault = denied(facts, System::Linux)?;
-    let opinion = Opinion::new(SLUG, 1.0 - is_kept_by_sandbox(facts, fault)).with("path", facts.path()).said(fault);
+    let judgement = Judgement::new(SLUG, 1.0 - is_kept_by_sandbox(facts, fault)).with("path", facts.path()).said(fault);
     // It knows the group's name, and whether a new session is all that is missing.
-    let opinion = if facts.source.kind == SourceKind::Device { opinion.advised(fault) } else { opinion };
+    let judgement = if facts.source.kind == SourceKind::Device { judgement.advised(fault) } else { judgement };
     let rule = r#"echo 'SUBSYSTEM=="video4linux", TAG+="uaccess"' | sudo tee /etc/udev/rules.d/70-camera.rules && sudo udevadm control --reload && sudo udevadm trigger"#;
-    let opinion = opinion
+    let judgement = judgement
         .fix(Fix::new("join-video-group").runs("sudo usermod -aG video $USER"))
         .fix(Fix::new("udev-uaccess").runs(rule));
-    Some(opinion.fixes(&["service-group"]))
+    Some(judgement.fixes(&["service-group"]))
 }
 
-fn sandbox(facts: &Facts) -> Option<Opinion> {
+fn sandbox(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "sandbox";
     let confinement = facts.computer.as_ref().and_then(|computer| computer.confinement.as_deref());
     let is_hidden = facts.presence.as_ref().is_some_and(|presence| presence.is_known_to_kernel == Some(true));
@@ -81,23 +69,23 @@ fn sandbox(facts: &Facts) -> Option<Opinion> {
             (is_kept_by_sandbox(facts, fault), fault)
         }
     };
-    let opinion = Opinion::new(SLUG, confidence).with("path", facts.path()).said(fault);
+    let judgement = Judgement::new(SLUG, confidence).with("path", facts.path()).said(fault);
     let Some(confinement) = confinement else {
         return Some(
-            opinion
+            judgement
                 .called("policy")
                 .advised(fault)
                 .fix(Fix::new("kernel-denials").runs("sudo dmesg | grep -E 'DENIED|avc'")),
         );
     };
-    let opinion = opinion.with("sandbox", confinement).advised(fault);
+    let judgement = judgement.with("sandbox", confinement).advised(fault);
     let path = facts.path();
     Some(match confinement {
-        "snap" => opinion.fix(Fix::new("snap-connect").runs("sudo snap connect camclinic:camera")),
-        "flatpak" => opinion.fix(Fix::new("flatpak-devices").runs("flatpak override --user --device=all camclinic")),
-        "docker" | "podman" => opinion
+        "snap" => judgement.fix(Fix::new("snap-connect").runs("sudo snap connect camclinic:camera")),
+        "flatpak" => judgement.fix(Fix::new("flatpak-devices").runs("flatpak override --user --device=all camclinic")),
+        "docker" | "podman" => judgement
             .fix(Fix::new("container-device").runs(format!("{confinement} run --device {path} --group-add video"))),
-        _ => opinion.fixes(&["container-access"]),
+        _ => judgement.fixes(&["container-access"]),
     })
 }
 
@@ -105,13 +93,13 @@ fn settings() -> Fix {
     Fix::new("windows-camera-settings").does(Action::OpenSettings("ms-settings:privacy-webcam".to_owned()))
 }
 
-fn privacy_windows(facts: &Facts) -> Option<Opinion> {
+fn privacy_windows(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "privacy-windows";
     // Those of the Device Manager are F02.
     let fault = denied(facts, System::Windows).filter(|fault| fault.code.is_none_or(|code| code <= 0))?;
     let switch = facts.access.as_ref().and_then(|access| access.fault.as_ref()).filter(|fault| fault.code.is_none());
     if switch.is_some_and(|fault| fault.message.contains("LetAppsAccessCamera")) {
-        return Some(Opinion::new(SLUG, 0.95).called("policy").said(fault).fixes(&["ask-administrator"]));
+        return Some(Judgement::new(SLUG, 0.95).called("policy").said(fault).fixes(&["ask-administrator"]));
     }
     // Refused, though no switch of the system is off: then security software may do it.
     let confidence = match switch {
@@ -120,10 +108,10 @@ fn privacy_windows(facts: &Facts) -> Option<Opinion> {
         None if !access(facts).shields.is_empty() => 0.45,
         None => 0.7,
     };
-    Some(Opinion::new(SLUG, confidence).said(fault).advised(fault).fix(settings()).fixes(&["restart-program"]))
+    Some(Judgement::new(SLUG, confidence).said(fault).advised(fault).fix(settings()).fixes(&["restart-program"]))
 }
 
-fn webcam_shield(facts: &Facts) -> Option<Opinion> {
+fn webcam_shield(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "webcam-shield";
     let access = access(facts);
     let shield = access.shields.first()?;
@@ -134,12 +122,12 @@ fn webcam_shield(facts: &Facts) -> Option<Opinion> {
     let refused = facts.coded(&refusals).filter(|_| facts.holders.as_ref().is_none_or(Vec::is_empty));
     let (_, fault) = refused?;
     let confidence = if fault.code == Some(hresult(E_ACCESSDENIED)) { 0.8 } else { 0.6 };
-    let opinion = Opinion::new(SLUG, confidence).with("program", shield.as_str()).said(fault);
-    let opinion = opinion.seen(Said::new("evidence.switches-on"));
-    Some(opinion.fix(Fix::new("shield-allow").with("program", shield.as_str())).fix(settings()))
+    let judgement = Judgement::new(SLUG, confidence).with("program", shield.as_str()).said(fault);
+    let judgement = judgement.seen(Message::new("evidence.switches-on"));
+    Some(judgement.fix(Fix::new("shield-allow").with("program", shield.as_str())).fix(settings()))
 }
 
-fn privacy_macos(facts: &Facts) -> Option<Opinion> {
+fn privacy_macos(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "privacy-macos";
     let is_asking = |fault: &Fault| fault.kind == FaultKind::OpenTimeout && fault.message.contains("macOS asks");
     let timeout = || facts.troubles().map(|(_, fault)| fault).find(|fault| is_asking(fault));
@@ -148,11 +136,11 @@ fn privacy_macos(facts: &Facts) -> Option<Opinion> {
         "x-apple.systempreferences:com.apple.preference.security?Privacy_Camera".to_owned(),
     ));
     let reset = Fix::new("tcc-reset").runs("tccutil reset Camera");
-    let opinion = Opinion::new(SLUG, 0.95).said(fault);
+    let judgement = Judgement::new(SLUG, 0.95).said(fault);
     Some(match fault.code {
-        _ if is_asking(fault) => opinion.called("asks").fixes(&["answer-question", "restart-program"]),
-        Some(0) => opinion.called("asks").fixes(&["answer-question", "restart-program"]).fix(open),
-        Some(1) => opinion.called("restricted").fixes(&["ask-administrator"]),
-        _ => opinion.fix(open).fixes(&["restart-program"]).fix(reset),
+        _ if is_asking(fault) => judgement.called("asks").fixes(&["answer-question", "restart-program"]),
+        Some(0) => judgement.called("asks").fixes(&["answer-question", "restart-program"]).fix(open),
+        Some(1) => judgement.called("restricted").fixes(&["ask-administrator"]),
+        _ => judgement.fix(open).fixes(&["restart-program"]).fix(reset),
     })
 }

@@ -2,17 +2,17 @@
 
 use super::super::facts::Facts;
 use super::signs::hresult;
-use super::{Action, Entry, Fix, Gravity, Layer, Opinion};
+use super::{Action, CatalogueEntry, Fix, Judgement, Layer, critical};
 use crate::device::holders::Role;
 use crate::device::{Holder, System};
 use crate::fault::{Fault, FaultKind};
-use crate::phrases::Said;
+use crate::phrases::Message;
 
-pub const ENTRIES: &[Entry] = &[
-    Entry { id: "F20", slug: "busy-linux", layer: Layer::Holder, gravity: Gravity::Critical, judge: busy_linux },
-    Entry { id: "F21", slug: "busy-windows", layer: Layer::Holder, gravity: Gravity::Critical, judge: busy_windows },
-    Entry { id: "F22", slug: "busy-macos", layer: Layer::Holder, gravity: Gravity::Critical, judge: busy_macos },
-    Entry { id: "F23", slug: "busy-own", layer: Layer::Holder, gravity: Gravity::Critical, judge: busy_own },
+pub const ENTRIES: &[CatalogueEntry] = &[
+    critical("F20", "busy-linux", Layer::Holder, busy_linux),
+    critical("F21", "busy-windows", Layer::Holder, busy_windows),
+    critical("F22", "busy-macos", Layer::Holder, busy_macos),
+    critical("F23", "busy-own", Layer::Holder, busy_own),
 ];
 
 /// `MF_E_HW_MFT_FAILED_START_STREAMING`: in use, no room on the bus, or out of order.
@@ -33,16 +33,16 @@ fn own(facts: &Facts) -> Option<&Holder> {
     own.filter(|_| facts.holder(Role::Program).is_none())
 }
 
-fn naming(opinion: Opinion, holder: &Holder) -> Opinion {
+fn naming(judgement: Judgement, holder: &Holder) -> Judgement {
     let who = match (&holder.user, holder.since) {
         (Some(user), Some(since)) => {
-            Said::new("value.process-user-since").with("user", user.as_str()).with("since", clock(since))
+            Message::new("value.process-user-since").with("user", user.as_str()).with("since", clock(since))
         }
-        (Some(user), None) => Said::new("value.process-user").with("user", user.as_str()),
-        (None, Some(since)) => Said::new("value.process-since").with("since", clock(since)),
-        (None, None) => Said::new("value.process"),
+        (Some(user), None) => Message::new("value.process-user").with("user", user.as_str()),
+        (None, Some(since)) => Message::new("value.process-since").with("since", clock(since)),
+        (None, None) => Message::new("value.process"),
     };
-    opinion
+    judgement
         .with("program", holder.program.as_str())
         .with("who", who.with("pid", holder.pid))
         .fix(Fix::new("close-program").with("program", holder.program.as_str()))
@@ -58,7 +58,7 @@ fn wait() -> Fix {
     Fix::new("wait-until-free").does(Action::WaitUntilFree)
 }
 
-fn busy_linux(facts: &Facts) -> Option<Opinion> {
+fn busy_linux(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "busy-linux";
     if let Some(holder) = facts.holder(Role::Program)
         && facts.trouble().is_none()
@@ -66,7 +66,7 @@ fn busy_linux(facts: &Facts) -> Option<Opinion> {
         && facts.system() == System::Linux
     {
         // Many programs may have it open, of which one streams: only starting tells.
-        return Some(naming(Opinion::new(SLUG, 0.3), holder));
+        return Some(naming(Judgement::new(SLUG, 0.3), holder));
     }
     let fault = busy(facts, System::Linux).filter(|_| own(facts).is_none())?;
     let find = Fix::new("find-holder");
@@ -76,16 +76,16 @@ fn busy_linux(facts: &Facts) -> Option<Opinion> {
         None => find,
     };
     Some(match (facts.holder(Role::Program), facts.holder(Role::Bystander)) {
-        (Some(holder), _) => naming(Opinion::new(SLUG, 0.97), holder).said(fault),
+        (Some(holder), _) => naming(Judgement::new(SLUG, 0.97), holder).said(fault),
         (None, Some(server)) => {
-            naming(Opinion::new(SLUG, 0.9).called("server"), server).said(fault).fixes(&["close-camera-programs"])
+            naming(Judgement::new(SLUG, 0.9).called("server"), server).said(fault).fixes(&["close-camera-programs"])
         }
         // Only root sees what other users' programs have open.
-        (None, None) => Opinion::new(SLUG, 0.92).called("unseen").said(fault).fix(find).fix(wait()),
+        (None, None) => Judgement::new(SLUG, 0.92).called("unseen").said(fault).fix(find).fix(wait()),
     })
 }
 
-fn busy_windows(facts: &Facts) -> Option<Opinion> {
+fn busy_windows(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "busy-windows";
     if facts.system() != System::Windows {
         return None;
@@ -113,14 +113,14 @@ fn busy_windows(facts: &Facts) -> Option<Opinion> {
         None => 0.4,
     };
     let share = Fix::new("share-camera").does(Action::OpenSettings("ms-settings:camera".to_owned()));
-    let opinion = match holder {
-        Some(holder) => naming(Opinion::new(SLUG, confidence), holder),
-        None => Opinion::new(SLUG, confidence).called("unseen").fixes(&["close-camera-programs"]).fix(wait()),
+    let judgement = match holder {
+        Some(holder) => naming(Judgement::new(SLUG, confidence), holder),
+        None => Judgement::new(SLUG, confidence).called("unseen").fixes(&["close-camera-programs"]).fix(wait()),
     };
-    Some(opinion.said(fault).fix(share).fix(super::presence::restart_frame_server()))
+    Some(judgement.said(fault).fix(share).fix(super::presence::restart_frame_server()))
 }
 
-fn busy_macos(facts: &Facts) -> Option<Opinion> {
+fn busy_macos(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "busy-macos";
     if facts.system() != System::Macos {
         return None;
@@ -128,21 +128,22 @@ fn busy_macos(facts: &Facts) -> Option<Opinion> {
     let interrupted = || facts.coded(&[-11_818]).map(|(_, fault)| fault);
     let fault = busy(facts, System::Macos).filter(|_| own(facts).is_none()).or_else(interrupted)?;
     let confidence = if fault.kind == FaultKind::Busy { 0.95 } else { 0.75 };
-    let opinion = Opinion::new(SLUG, confidence).said(fault);
+    let judgement = Judgement::new(SLUG, confidence).said(fault);
     let restart = Fix::new("restart-stream").does(Action::RestartStream);
-    Some(opinion.fixes(&["close-camera-programs"]).fix(wait()).fix(restart).fixes(&["replug"]))
+    Some(judgement.fixes(&["close-camera-programs"]).fix(wait()).fix(restart).fixes(&["replug"]))
 }
 
-fn busy_own(facts: &Facts) -> Option<Opinion> {
+fn busy_own(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "busy-own";
     let (_, fault) = facts.trouble_of(&[FaultKind::Busy])?;
     let holder = own(facts)?;
-    let opinion = Opinion::new(SLUG, 0.95).with("program", holder.program.as_str()).with("pid", holder.pid).said(fault);
+    let judgement =
+        Judgement::new(SLUG, 0.95).with("program", holder.program.as_str()).with("pid", holder.pid).said(fault);
     Some(match holder.role {
-        Role::Leftover => opinion
+        Role::Leftover => judgement
             .called("leftover")
             .fix(Fix::new("end-process").with("pid", holder.pid).runs(format!("kill -9 {}", holder.pid)))
             .fixes(&["replug", "restart-computer"]),
-        _ => opinion.fixes(&["close-other-view", "restart-program", "replug"]),
+        _ => judgement.fixes(&["close-other-view", "restart-program", "replug"]),
     })
 }

@@ -2,21 +2,21 @@
 //! of the stream does.
 
 use super::super::facts::{Facts, SourceKind};
-use super::{Action, Entry, Fix, Gravity, Layer, Opinion};
+use super::{Action, CatalogueEntry, Fix, Judgement, Layer, Severity};
 use crate::fault::{Fault, FaultKind};
 use crate::network::{StepName, StepOutcome};
-use crate::phrases::{Said, number};
+use crate::phrases::{Message, number};
 use crate::settings::Transport;
 
 /// A row of the table: what it is called, and which kinds of fault stand for it where nobody has talked to the camera.
 macro_rules! entries {
-    ($($id:literal $slug:literal $gravity:ident $fixes:ident $($kind:ident)*;)*) => {
-        pub const ENTRIES: &[Entry] = &[$(Entry {
+    ($($id:literal $slug:literal $severity:ident $fixes:ident $($kind:ident)*;)*) => {
+        pub const ENTRIES: &[CatalogueEntry] = &[$(CatalogueEntry {
             id: $id,
             slug: $slug,
             layer: Layer::Network,
-            gravity: Gravity::$gravity,
-            judge: |facts| judge(facts, $id, $slug, &[$(FaultKind::$kind),*]).map(|opinion| $fixes(opinion, facts)),
+            severity: Severity::$severity,
+            judge: |facts| judge(facts, $id, $slug, &[$(FaultKind::$kind),*]).map(|judgement| $fixes(judgement, facts)),
         }),*];
     };
 }
@@ -44,7 +44,7 @@ entries! {
     "F99" "wrong-protocol" Critical scheme WrongProtocol;
 }
 
-fn judge(facts: &Facts, id: &str, slug: &'static str, kinds: &[FaultKind]) -> Option<Opinion> {
+fn judge(facts: &Facts, id: &str, slug: &'static str, kinds: &[FaultKind]) -> Option<Judgement> {
     if facts.source.kind != SourceKind::Network {
         return None;
     }
@@ -58,7 +58,7 @@ fn judge(facts: &Facts, id: &str, slug: &'static str, kinds: &[FaultKind]) -> Op
             None => return measured(facts, id, slug),
         },
     };
-    Some(Opinion::new(slug, confidence).with("camera", facts.source.name.as_str()).said(fault))
+    Some(Judgement::new(slug, confidence).with("camera", facts.source.name.as_str()).said(fault))
 }
 
 /// How surely a kind of fault stands for its entry.
@@ -74,31 +74,31 @@ fn from_stream(fault: &Fault) -> f64 {
 }
 
 /// What the stream shows that runs.
-fn measured(facts: &Facts, id: &str, slug: &'static str) -> Option<Opinion> {
+fn measured(facts: &Facts, id: &str, slug: &'static str) -> Option<Judgement> {
     /// Ages at which cameras end sessions that nobody has kept alive, in seconds.
     const TIMEOUTS: [f64; 5] = [30.0, 60.0, 120.0, 180.0, 300.0];
     const MAX_GROWTH_MS: f64 = 300.0;
     let stream = facts.stream.as_ref()?;
-    let opinion = |confidence| Opinion::new(slug, confidence).with("camera", facts.source.name.as_str());
+    let judgement = |confidence| Judgement::new(slug, confidence).with("camera", facts.source.name.as_str());
     match id {
         "F88" => {
             let share = facts.lost_share().or_else(|| facts.damaged_share())?;
-            let lost = Said::new("evidence.lost").with("percent", number(share * 100.0, 1));
-            Some(opinion(0.75).seen(lost))
+            let lost = Message::new("evidence.lost").with("percent", number(share * 100.0, 1));
+            Some(judgement(0.75).seen(lost))
         }
         "F89" => {
             let fault = stream.ended.as_ref()?;
             let timeout = TIMEOUTS.into_iter().find(|timeout| (stream.secs - timeout).abs() < 1.5)?;
-            Some(opinion(0.55).said(fault).seen(Said::new("evidence.session").with("secs", timeout)))
+            Some(judgement(0.55).said(fault).seen(Message::new("evidence.session").with("secs", timeout)))
         }
         "F93" => {
             let growth = stream.age_growth_ms.filter(|ms| *ms > MAX_GROWTH_MS)?;
-            Some(opinion(0.7).seen(Said::new("evidence.growth").with("ms", growth)))
+            Some(judgement(0.7).seen(Message::new("evidence.growth").with("ms", growth)))
         }
         "F97" => {
             let (first, last) = (stream.sizes.first()?, stream.sizes.last().filter(|_| stream.sizes.len() > 1)?);
-            let sizes = Said::new("evidence.sizes").with("first", first.to_string()).with("last", last.to_string());
-            Some(opinion(0.75).seen(sizes))
+            let sizes = Message::new("evidence.sizes").with("first", first.to_string()).with("last", last.to_string());
+            Some(judgement(0.75).seen(sizes))
         }
         _ => None,
     }
@@ -120,106 +120,106 @@ fn step(facts: &Facts, name: StepName) -> Option<StepOutcome> {
     steps.iter().find(|step| step.name == name).map(|step| step.outcome)
 }
 
-fn name(opinion: Opinion, _: &Facts) -> Opinion {
-    opinion.fix(address()).fixes(&["camera-number", "check-network"])
+fn name(judgement: Judgement, _: &Facts) -> Judgement {
+    judgement.fix(address()).fixes(&["camera-number", "check-network"])
 }
 
-fn refused(opinion: Opinion, _: &Facts) -> Opinion {
-    opinion.fixes(&["check-port"]).fix(address()).fixes(&["camera-rtsp-on", "close-viewers"])
+fn refused(judgement: Judgement, _: &Facts) -> Judgement {
+    judgement.fixes(&["check-port"]).fix(address()).fixes(&["camera-rtsp-on", "close-viewers"])
 }
 
-fn unreachable(opinion: Opinion, _: &Facts) -> Opinion {
-    opinion.fixes(&["camera-power", "same-network", "firewall"]).fix(address())
+fn unreachable(judgement: Judgement, _: &Facts) -> Judgement {
+    judgement.fixes(&["camera-power", "same-network", "firewall"]).fix(address())
 }
 
-fn login(opinion: Opinion, _: &Facts) -> Opinion {
-    opinion.fix(address()).fixes(&["camera-user-rights", "wait-lock"])
+fn login(judgement: Judgement, _: &Facts) -> Judgement {
+    judgement.fix(address()).fixes(&["camera-user-rights", "wait-lock"])
 }
 
-fn path(opinion: Opinion, facts: &Facts) -> Opinion {
-    advised(opinion, facts).fix(address()).fixes(&["camera-path"])
+fn path(judgement: Judgement, facts: &Facts) -> Judgement {
+    advised(judgement, facts).fix(address()).fixes(&["camera-path"])
 }
 
-fn forbidden(opinion: Opinion, _: &Facts) -> Opinion {
-    opinion.fixes(&["camera-allow-list", "wait-lock", "camera-user-rights"])
+fn forbidden(judgement: Judgement, _: &Facts) -> Judgement {
+    judgement.fixes(&["camera-allow-list", "wait-lock", "camera-user-rights"])
 }
 
-fn protocol(opinion: Opinion, facts: &Facts) -> Opinion {
+fn protocol(judgement: Judgement, facts: &Facts) -> Judgement {
     let other = if step(facts, StepName::SetupTcp) == Some(StepOutcome::Bad) { Transport::Udp } else { Transport::Tcp };
-    advised(opinion, facts).fix(transport(other)).fixes(&["restart-camera", "update-firmware"])
+    advised(judgement, facts).fix(transport(other)).fixes(&["restart-camera", "update-firmware"])
 }
 
-fn udp(opinion: Opinion, _: &Facts) -> Opinion {
-    opinion.fix(transport(Transport::Tcp)).fixes(&["firewall"])
+fn udp(judgement: Judgement, _: &Facts) -> Judgement {
+    judgement.fix(transport(Transport::Tcp)).fixes(&["firewall"])
 }
 
-fn loss(opinion: Opinion, facts: &Facts) -> Opinion {
+fn loss(judgement: Judgement, facts: &Facts) -> Judgement {
     // Over UDP the way loses packets; over TCP the camera does.
     let is_udp = step(facts, StepName::SetupTcp).is_none_or(|outcome| outcome == StepOutcome::Skipped);
-    let opinion = if is_udp { opinion.fix(transport(Transport::Tcp)) } else { opinion };
-    advised(opinion, facts).fixes(&["camera-by-cable", "lower-bit-rate"])
+    let judgement = if is_udp { judgement.fix(transport(Transport::Tcp)) } else { judgement };
+    advised(judgement, facts).fixes(&["camera-by-cable", "lower-bit-rate"])
 }
 
-fn session(opinion: Opinion, _: &Facts) -> Opinion {
-    opinion.fix(transport(Transport::Tcp)).fixes(&["router-timeout", "update-firmware"])
+fn session(judgement: Judgement, _: &Facts) -> Judgement {
+    judgement.fix(transport(Transport::Tcp)).fixes(&["router-timeout", "update-firmware"])
 }
 
-fn limit(opinion: Opinion, _: &Facts) -> Opinion {
-    opinion.fixes(&["close-viewers", "wait-sessions"]).fix(address()).fixes(&["restart-camera"])
+fn limit(judgement: Judgement, _: &Facts) -> Judgement {
+    judgement.fixes(&["close-viewers", "wait-sessions"]).fix(address()).fixes(&["restart-camera"])
 }
 
-fn codec(opinion: Opinion, _: &Facts) -> Opinion {
-    opinion.fixes(&["camera-h264"]).fix(address())
+fn codec(judgement: Judgement, _: &Facts) -> Judgement {
+    judgement.fixes(&["camera-h264"]).fix(address())
 }
 
-fn key_frame(opinion: Opinion, _: &Facts) -> Opinion {
-    opinion.fixes(&["camera-key-frames", "camera-smart-off"])
+fn key_frame(judgement: Judgement, _: &Facts) -> Judgement {
+    judgement.fixes(&["camera-key-frames", "camera-smart-off"])
 }
 
-fn backlog(opinion: Opinion, _: &Facts) -> Opinion {
-    opinion.fix(Fix::new("reconnect").does(Action::Reconnect)).fixes(&[
+fn backlog(judgement: Judgement, _: &Facts) -> Judgement {
+    judgement.fix(Fix::new("reconnect").does(Action::Reconnect)).fixes(&[
         "lower-bit-rate",
         "camera-by-cable",
         "close-programs",
     ])
 }
 
-fn certificate(opinion: Opinion, facts: &Facts) -> Opinion {
+fn certificate(judgement: Judgement, facts: &Facts) -> Judgement {
     let is_clock = facts.time.as_ref().is_some_and(|time| time.is_year_wrong);
     let clock = Fix::new("set-clock").runs("sudo timedatectl set-ntp true");
-    let opinion = if is_clock { opinion.kind("clock").fix(clock) } else { opinion };
-    advised(opinion, facts).fix(address()).fixes(&["camera-ntp"])
+    let judgement = if is_clock { judgement.kind("clock").fix(clock) } else { judgement };
+    advised(judgement, facts).fix(address()).fixes(&["camera-ntp"])
 }
 
-fn no_stream(opinion: Opinion, facts: &Facts) -> Opinion {
-    advised(opinion, facts).fix(address()).fixes(&["camera-path"])
+fn no_stream(judgement: Judgement, facts: &Facts) -> Judgement {
+    advised(judgement, facts).fix(address()).fixes(&["camera-path"])
 }
 
-fn restarts(opinion: Opinion, _: &Facts) -> Opinion {
-    opinion
+fn restarts(judgement: Judgement, _: &Facts) -> Judgement {
+    judgement
         .fixes(&["camera-power", "camera-by-cable"])
         .fix(Fix::new("reconnect").does(Action::Reconnect))
         .fixes(&["update-firmware"])
 }
 
-fn changes(opinion: Opinion, _: &Facts) -> Opinion {
-    opinion.fixes(&["camera-other-user", "camera-day-night"])
+fn changes(judgement: Judgement, _: &Facts) -> Judgement {
+    judgement.fixes(&["camera-other-user", "camera-day-night"])
 }
 
-fn clock(opinion: Opinion, _: &Facts) -> Opinion {
-    opinion.fixes(&["camera-smart-off", "camera-ntp"])
+fn clock(judgement: Judgement, _: &Facts) -> Judgement {
+    judgement.fixes(&["camera-smart-off", "camera-ntp"])
 }
 
-fn scheme(opinion: Opinion, facts: &Facts) -> Opinion {
-    advised(opinion, facts).fix(address()).fixes(&["check-port"])
+fn scheme(judgement: Judgement, facts: &Facts) -> Judgement {
+    advised(judgement, facts).fix(address()).fixes(&["check-port"])
 }
 
 /// What the conversation advises, where it knows more than what holds for all of its kind.
-fn advised(opinion: Opinion, facts: &Facts) -> Opinion {
+fn advised(judgement: Judgement, facts: &Facts) -> Judgement {
     let finding = facts.conversation.as_ref().and_then(|conversation| conversation.finding.as_ref());
     let own = finding.map(|finding| &finding.fault).filter(|fault| fault.advice != fault.kind.advice());
     match own {
-        Some(fault) => opinion.advised(fault),
-        None => opinion,
+        Some(fault) => judgement.advised(fault),
+        None => judgement,
     }
 }

@@ -1,48 +1,24 @@
 //! Whether it opens, and whether a first picture comes (F30 to F39, F101).
 
 use super::super::facts::{Facts, SourceKind};
-use super::signs::{Place, hresult};
-use super::{Action, Entry, Fix, Gravity, LIKELY, Layer, Opinion};
+use super::signs::{FaultStage, hresult};
+use super::{Action, CatalogueEntry, Fix, Judgement, LIKELY, Layer, critical, warning};
 use crate::backend::Backend;
 use crate::device::{DeviceKind, System};
 use crate::fault::{Fault, FaultClass, FaultKind};
-use crate::phrases::{Said, number};
+use crate::phrases::{Message, number};
 
-pub const ENTRIES: &[Entry] = &[
-    Entry { id: "F30", slug: "open-hangs", layer: Layer::Open, gravity: Gravity::Critical, judge: open_hangs },
-    Entry { id: "F31", slug: "open-slow", layer: Layer::Open, gravity: Gravity::Warning, judge: open_slow },
-    Entry {
-        id: "F32",
-        slug: "windows-camera-stuck",
-        layer: Layer::Open,
-        gravity: Gravity::Critical,
-        judge: windows_camera_stuck,
-    },
-    Entry { id: "F33", slug: "read-hangs", layer: Layer::Open, gravity: Gravity::Critical, judge: read_hangs },
-    Entry { id: "F34", slug: "no-picture", layer: Layer::Open, gravity: Gravity::Critical, judge: no_picture },
-    Entry {
-        id: "F35",
-        slug: "directshow-silent",
-        layer: Layer::Open,
-        gravity: Gravity::Critical,
-        judge: directshow_silent,
-    },
-    Entry {
-        id: "F36",
-        slug: "media-foundation-silent",
-        layer: Layer::Open,
-        gravity: Gravity::Critical,
-        judge: media_foundation_silent,
-    },
-    Entry { id: "F37", slug: "close-slow", layer: Layer::Open, gravity: Gravity::Warning, judge: close_slow },
-    Entry { id: "F39", slug: "driver-crash", layer: Layer::Open, gravity: Gravity::Critical, judge: driver_crash },
-    Entry {
-        id: "F101",
-        slug: "libcamera-timeout",
-        layer: Layer::Open,
-        gravity: Gravity::Critical,
-        judge: libcamera_timeout,
-    },
+pub const ENTRIES: &[CatalogueEntry] = &[
+    critical("F30", "open-hangs", Layer::Open, open_hangs),
+    warning("F31", "open-slow", Layer::Open, open_slow),
+    critical("F32", "windows-camera-stuck", Layer::Open, windows_camera_stuck),
+    critical("F33", "read-hangs", Layer::Open, read_hangs),
+    critical("F34", "no-picture", Layer::Open, no_picture),
+    critical("F35", "directshow-silent", Layer::Open, directshow_silent),
+    critical("F36", "media-foundation-silent", Layer::Open, media_foundation_silent),
+    warning("F37", "close-slow", Layer::Open, close_slow),
+    critical("F39", "driver-crash", Layer::Open, driver_crash),
+    critical("F101", "libcamera-timeout", Layer::Open, libcamera_timeout),
 ];
 
 /// Other cameras open in less than a second; one whose opening takes longer makes everybody wait (F31).
@@ -74,7 +50,7 @@ fn open_timeout(facts: &Facts) -> Option<&Fault> {
     let found = facts.troubles().find(|(place, fault)| {
         fault.kind == FaultKind::OpenTimeout
             || fault.kind == FaultKind::Hung
-                && *place == Place::Opening
+                && *place == FaultStage::Opening
                 && first_frame(facts).is_none()
                 && !is_reading(fault)
     });
@@ -102,21 +78,21 @@ fn waited_secs(facts: &Facts) -> f64 {
     facts.opening.as_ref().map_or(0.0, |opening| opening.open_ms as f64 / 1e3)
 }
 
-fn open_hangs(facts: &Facts) -> Option<Opinion> {
+fn open_hangs(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "open-hangs";
     let fault = open_timeout(facts).filter(|_| facts.system() != System::Windows)?;
     let queries = facts.kernel_says(&["-110"]);
-    let mut opinion = Opinion::new(SLUG, 0.95).with("secs", number(waited_secs(facts), 1)).said(fault);
+    let mut judgement = Judgement::new(SLUG, 0.95).with("secs", number(waited_secs(facts), 1)).said(fault);
     if let Some(function) = kernel_function(facts) {
-        opinion = opinion.seen(Said::new("evidence.kernel-function").with("function", function));
+        judgement = judgement.seen(Message::new("evidence.kernel-function").with("function", function));
     }
     if let Some(line) = queries.last() {
-        opinion = opinion.words(line);
+        judgement = judgement.words(line);
     }
-    Some(opinion.fix(Fix::new("replug")).fix(reset()).fixes(&["power-cycle", "restart-computer"]))
+    Some(judgement.fix(Fix::new("replug")).fix(reset()).fixes(&["power-cycle", "restart-computer"]))
 }
 
-fn open_slow(facts: &Facts) -> Option<Opinion> {
+fn open_slow(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "open-slow";
     let opening = facts.opening.as_ref().filter(|_| facts.is_local())?;
     let is_media_foundation = backend(facts) == Some(Backend::Msmf);
@@ -126,8 +102,8 @@ fn open_slow(facts: &Facts) -> Option<Opinion> {
     if let Some(fault) = open_timeout(facts).filter(|_| is_media_foundation && facts.system() == System::Windows) {
         // Nothing tells yet whether it would have come back: F32.
         let confidence = if compared { 0.92 } else { 0.55 };
-        let opinion = Opinion::new(SLUG, confidence).called("media-foundation").with("secs", secs).said(fault);
-        return Some(opinion.fix(use_backend(Backend::DirectShow)).fix(hardware()).fix(use_backend(Backend::Native)));
+        let judgement = Judgement::new(SLUG, confidence).called("media-foundation").with("secs", secs).said(fault);
+        return Some(judgement.fix(use_backend(Backend::DirectShow)).fix(hardware()).fix(use_backend(Backend::Native)));
     }
     opening.first_frame_ms.filter(|_| opening.fault.is_none() && opening.open_ms >= SLOW_OPEN_MS)?;
     let confidence = match () {
@@ -136,15 +112,15 @@ fn open_slow(facts: &Facts) -> Option<Opinion> {
         () if facts.is_saturated() => 0.4,
         () => 0.75,
     };
-    let opinion = Opinion::new(SLUG, confidence).with("secs", secs);
+    let judgement = Judgement::new(SLUG, confidence).with("secs", secs);
     if is_media_foundation {
-        let opinion = opinion.called("media-foundation");
-        return Some(opinion.fix(use_backend(Backend::DirectShow)).fix(hardware()).fix(use_backend(Backend::Native)));
+        let judgement = judgement.called("media-foundation");
+        return Some(judgement.fix(use_backend(Backend::DirectShow)).fix(hardware()).fix(use_backend(Backend::Native)));
     }
-    Some(opinion.fixes(&["replug", "other-port", "update-firmware"]))
+    Some(judgement.fixes(&["replug", "other-port", "update-firmware"]))
 }
 
-fn windows_camera_stuck(facts: &Facts) -> Option<Opinion> {
+fn windows_camera_stuck(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "windows-camera-stuck";
     if facts.system() != System::Windows {
         return None;
@@ -159,29 +135,29 @@ fn windows_camera_stuck(facts: &Facts) -> Option<Opinion> {
         None if backend(facts) == Some(Backend::Msmf) => 0.5,
         None => 0.8,
     };
-    let opinion = Opinion::new(SLUG, confidence).said(fault).fix(super::presence::restart_frame_server());
-    Some(opinion.fixes(&["replug", "enable-device", "restart-computer"]))
+    let judgement = Judgement::new(SLUG, confidence).said(fault).fix(super::presence::restart_frame_server());
+    Some(judgement.fixes(&["replug", "enable-device", "restart-computer"]))
 }
 
-fn read_hangs(facts: &Facts) -> Option<Opinion> {
+fn read_hangs(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "read-hangs";
     let (_, fault) = facts.trouble_of(&[FaultKind::Hung]).filter(|_| !facts.is_network())?;
     if open_timeout(facts) == Some(fault) {
         return None;
     }
-    let mut opinion = Opinion::new(SLUG, 0.95).said(fault);
+    let mut judgement = Judgement::new(SLUG, 0.95).said(fault);
     if let Some(function) = kernel_function(facts) {
-        opinion = opinion.seen(Said::new("evidence.kernel-function").with("function", function));
+        judgement = judgement.seen(Message::new("evidence.kernel-function").with("function", function));
     }
     let reconnect = Fix::new("reconnect").does(Action::Reconnect);
-    Some(opinion.fix(reconnect).fix(Fix::new("replug")).fix(reset()).fixes(&["other-backend", "restart-computer"]))
+    Some(judgement.fix(reconnect).fix(Fix::new("replug")).fix(reset()).fixes(&["other-backend", "restart-computer"]))
 }
 
 /// The kinds that say no more than that no picture came.
 const SILENCE: [FaultKind; 4] =
     [FaultKind::NoFirstFrame, FaultKind::Stall, FaultKind::ReadFailed, FaultKind::OpenFailed];
 
-fn no_picture(facts: &Facts) -> Option<Opinion> {
+fn no_picture(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "no-picture";
     let (place, fault) = facts.trouble().filter(|_| !facts.is_network())?;
     let is_silent = SILENCE.contains(&fault.kind);
@@ -192,37 +168,37 @@ fn no_picture(facts: &Facts) -> Option<Opinion> {
     let is_virtual =
         facts.device().is_some_and(|device| matches!(device.kind, DeviceKind::Virtual | DeviceKind::RawSensor));
     let has_waited = matches!(fault.kind, FaultKind::NoFirstFrame | FaultKind::Stall);
-    let is_explained = super::usb::usb_errors(facts).is_some_and(|opinion| opinion.confidence >= LIKELY);
+    let is_explained = super::usb::usb_errors(facts).is_some_and(|judgement| judgement.confidence >= LIKELY);
     // Whatever has a number or a sign of its own is another entry's; this one says what is left.
     let confidence = match () {
         () if is_virtual || is_explained => 0.4,
         () if has_waited && is_codeless => 0.8,
         () => 0.5,
     };
-    let opinion = Opinion::new(SLUG, confidence).said(fault);
-    let opinion = match (place, fault.kind) {
-        (Place::Stream, FaultKind::Stall) => opinion.called("stopped"),
-        (_, FaultKind::OpenFailed) => opinion.called("not-opened"),
-        (_, FaultKind::ReadFailed) => opinion.called("failed"),
-        _ => opinion,
+    let judgement = Judgement::new(SLUG, confidence).said(fault);
+    let judgement = match (place, fault.kind) {
+        (FaultStage::Stream, FaultKind::Stall) => judgement.called("stopped"),
+        (_, FaultKind::OpenFailed) => judgement.called("not-opened"),
+        (_, FaultKind::ReadFailed) => judgement.called("failed"),
+        _ => judgement,
     };
-    let opinion = opinion.fix(restart_stream()).fix(Fix::new("device-defaults").does(Action::UseDeviceDefaults));
-    Some(opinion.fixes(&["replug-direct"]).fix(reset()))
+    let judgement = judgement.fix(restart_stream()).fix(Fix::new("device-defaults").does(Action::UseDeviceDefaults));
+    Some(judgement.fixes(&["replug-direct"]).fix(reset()))
 }
 
-fn directshow_silent(facts: &Facts) -> Option<Opinion> {
+fn directshow_silent(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "directshow-silent";
     let told = facts.coded(&DIRECT_SHOW_TIMEOUTS.map(hresult));
     let silent = facts
         .trouble_of(&[FaultKind::NoFirstFrame, FaultKind::Stall, FaultKind::ReadFailed])
         .filter(|(_, fault)| backend(facts) == Some(Backend::DirectShow) && fault.code.is_none());
     let (_, fault) = told.or(silent).filter(|_| facts.system() == System::Windows)?;
-    let opinion = Opinion::new(SLUG, if told.is_some() { 0.92 } else { 0.85 }).said(fault);
-    let opinion = opinion.fix(Fix::new("device-defaults").does(Action::UseDeviceDefaults));
-    Some(opinion.fix(use_backend(Backend::Msmf)).fixes(&["close-camera-programs", "replug"]))
+    let judgement = Judgement::new(SLUG, if told.is_some() { 0.92 } else { 0.85 }).said(fault);
+    let judgement = judgement.fix(Fix::new("device-defaults").does(Action::UseDeviceDefaults));
+    Some(judgement.fix(use_backend(Backend::Msmf)).fixes(&["close-camera-programs", "replug"]))
 }
 
-fn media_foundation_silent(facts: &Facts) -> Option<Opinion> {
+fn media_foundation_silent(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "media-foundation-silent";
     let told = facts.coded(&[hresult(PENDING)]);
     let silent = facts
@@ -235,30 +211,30 @@ fn media_foundation_silent(facts: &Facts) -> Option<Opinion> {
         Some(_) => 0.9,
         None => 0.85,
     };
-    let opinion = Opinion::new(SLUG, confidence).said(fault).fixes(&["close-camera-programs"]);
-    Some(opinion.fix(use_backend(Backend::DirectShow)).fixes(&["replug"]))
+    let judgement = Judgement::new(SLUG, confidence).said(fault).fixes(&["close-camera-programs"]);
+    Some(judgement.fix(use_backend(Backend::DirectShow)).fixes(&["replug"]))
 }
 
-fn close_slow(facts: &Facts) -> Option<Opinion> {
+fn close_slow(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "close-slow";
     facts.opening.as_ref().filter(|opening| opening.is_slow_to_close && facts.is_local())?;
-    Some(Opinion::new(SLUG, 0.7).fixes(&["other-backend", "replug-direct", "update-driver"]))
+    Some(Judgement::new(SLUG, 0.7).fixes(&["other-backend", "replug-direct", "update-driver"]))
 }
 
-fn driver_crash(facts: &Facts) -> Option<Opinion> {
+fn driver_crash(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "driver-crash";
     let (_, fault) = facts.trouble_of(&[FaultKind::Crashed, FaultKind::CrashLoop])?;
-    let opinion = Opinion::new(SLUG, 0.95).said(fault);
+    let judgement = Judgement::new(SLUG, 0.95).said(fault);
     if facts.source.kind == SourceKind::Network {
-        return Some(opinion.called("decoder").fixes(&["camera-h264", "other-backend"]));
+        return Some(judgement.called("decoder").fixes(&["camera-h264", "other-backend"]));
     }
     let reconnect = Fix::new("reconnect").does(Action::Reconnect);
-    Some(opinion.fix(reconnect).fixes(&["other-backend", "update-driver", "replug"]))
+    Some(judgement.fix(reconnect).fixes(&["other-backend", "update-driver", "replug"]))
 }
 
-fn libcamera_timeout(facts: &Facts) -> Option<Opinion> {
+fn libcamera_timeout(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "libcamera-timeout";
     const WORDS: [&str; 2] = ["frontend has timed out", "Dequeue timer of"];
     let (_, fault) = facts.troubles().find(|(_, fault)| WORDS.iter().any(|words| fault.message.contains(words)))?;
-    Some(Opinion::new(SLUG, 0.95).said(fault).fixes(&["ribbon", "power-supply", "update-system"]))
+    Some(Judgement::new(SLUG, 0.95).said(fault).fixes(&["ribbon", "power-supply", "update-system"]))
 }

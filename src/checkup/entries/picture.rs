@@ -2,47 +2,35 @@
 
 use super::super::facts::{Facts, SourceKind};
 use super::rate::{control, value};
-use super::{Action, Entry, Fix, Gravity, Layer, Opinion};
+use super::{Action, CatalogueEntry, Fix, Judgement, Layer, critical, warning};
 use crate::control::{
-    AUTO_EXPOSURE, AUTO_FOCUS, AUTO_WHITE_BALANCE, EXPOSURE_TIME, GAIN, Kind, POWER_LINE_FREQUENCY, PRIVACY,
-    SATURATION, Setting,
+    AUTO_EXPOSURE, AUTO_FOCUS, AUTO_WHITE_BALANCE, ControlKind, ControlSetting, EXPOSURE_TIME, GAIN,
+    POWER_LINE_FREQUENCY, PRIVACY, SATURATION,
 };
 use crate::device::DeviceKind;
 use crate::frame::PixelFormat;
-use crate::phrases::{Said, number};
-use crate::picture::{Gains, Seen};
+use crate::phrases::{Message, number};
+use crate::picture::{Gains, PictureStats};
 
-pub const ENTRIES: &[Entry] = &[
-    Entry { id: "F05", slug: "infrared", layer: Layer::Picture, gravity: Gravity::Warning, judge: infrared },
-    Entry {
-        id: "F15",
-        slug: "privacy-shutter",
-        layer: Layer::Access,
-        gravity: Gravity::Critical,
-        judge: privacy_shutter,
-    },
-    Entry { id: "F60", slug: "lens-covered", layer: Layer::Picture, gravity: Gravity::Critical, judge: lens_covered },
-    Entry { id: "F60", slug: "shutter", layer: Layer::Picture, gravity: Gravity::Critical, judge: shutter },
-    Entry { id: "F61", slug: "black-signal", layer: Layer::Picture, gravity: Gravity::Critical, judge: black_signal },
-    Entry { id: "F62", slug: "green", layer: Layer::Picture, gravity: Gravity::Critical, judge: green },
-    Entry {
-        id: "F63",
-        slug: "swapped-colours",
-        layer: Layer::Picture,
-        gravity: Gravity::Warning,
-        judge: swapped_colours,
-    },
-    Entry { id: "F64", slug: "torn", layer: Layer::Picture, gravity: Gravity::Warning, judge: torn },
-    Entry { id: "F65", slug: "frozen", layer: Layer::Picture, gravity: Gravity::Critical, judge: frozen },
-    Entry { id: "F67", slug: "banding", layer: Layer::Picture, gravity: Gravity::Warning, judge: banding },
-    Entry { id: "F68", slug: "over-exposed", layer: Layer::Picture, gravity: Gravity::Warning, judge: over_exposed },
-    Entry { id: "F68", slug: "under-exposed", layer: Layer::Picture, gravity: Gravity::Warning, judge: under_exposed },
-    Entry { id: "F69", slug: "out-of-focus", layer: Layer::Picture, gravity: Gravity::Warning, judge: out_of_focus },
-    Entry { id: "F70", slug: "white-balance", layer: Layer::Picture, gravity: Gravity::Warning, judge: white_balance },
-    Entry { id: "F71", slug: "black-bars", layer: Layer::Picture, gravity: Gravity::Warning, judge: black_bars },
-    Entry { id: "F72", slug: "combing", layer: Layer::Picture, gravity: Gravity::Warning, judge: combing },
-    Entry { id: "F72", slug: "doubled", layer: Layer::Picture, gravity: Gravity::Warning, judge: doubled },
-    Entry { id: "F73", slug: "noise", layer: Layer::Picture, gravity: Gravity::Warning, judge: noise },
+pub const ENTRIES: &[CatalogueEntry] = &[
+    warning("F05", "infrared", Layer::Picture, infrared),
+    critical("F15", "privacy-shutter", Layer::Access, privacy_shutter),
+    critical("F60", "lens-covered", Layer::Picture, lens_covered),
+    critical("F60", "shutter", Layer::Picture, shutter),
+    critical("F61", "black-signal", Layer::Picture, black_signal),
+    critical("F62", "green", Layer::Picture, green),
+    warning("F63", "swapped-colours", Layer::Picture, swapped_colours),
+    warning("F64", "torn", Layer::Picture, torn),
+    critical("F65", "frozen", Layer::Picture, frozen),
+    warning("F67", "banding", Layer::Picture, banding),
+    warning("F68", "over-exposed", Layer::Picture, over_exposed),
+    warning("F68", "under-exposed", Layer::Picture, under_exposed),
+    warning("F69", "out-of-focus", Layer::Picture, out_of_focus),
+    warning("F70", "white-balance", Layer::Picture, white_balance),
+    warning("F71", "black-bars", Layer::Picture, black_bars),
+    warning("F72", "combing", Layer::Picture, combing),
+    warning("F72", "doubled", Layer::Picture, doubled),
+    warning("F73", "noise", Layer::Picture, noise),
 ];
 
 /// The first pictures after a start may be anything.
@@ -58,55 +46,55 @@ const DOUBTED: f64 = 0.3;
 /// Names of what turns the signal of another camera into USB.
 const CAPTURE_CARDS: &[&str] = &["hdmi", "capture", "cam link", "live gamer", "sdi", "av to usb", "usb video grabber"];
 
-fn seen(facts: &Facts) -> Option<&Seen> {
+fn seen(facts: &Facts) -> Option<&PictureStats> {
     facts.picture.as_ref().filter(|seen| seen.n_pictures >= MIN_PICTURES)
 }
 
 fn is_at_maximum(facts: &Facts, id: u32) -> bool {
     let Some(control) = control(facts, id) else { return false };
-    matches!(&control.kind, Kind::Integer { min, max, .. } if max > min && control.value == Some(*max))
+    matches!(&control.kind, ControlKind::Integer { min, max, .. } if max > min && control.value == Some(*max))
 }
 
 /// A fix at the press of a button, where the camera has that control.
 fn setting(facts: &Facts, name: &str, id: u32, value: i64) -> Option<Fix> {
     control(facts, id)?;
-    Some(Fix::new(name).does(Action::SetControl(Setting { id, value })))
+    Some(Fix::new(name).does(Action::SetControl(ControlSetting { id, value })))
 }
 
 fn is_virtual(facts: &Facts) -> bool {
     facts.device().is_some_and(|device| device.kind == DeviceKind::Virtual)
 }
 
-impl Opinion {
+impl Judgement {
     fn maybe(self, fix: Option<Fix>) -> Self {
         fix.into_iter().fold(self, Self::fix)
     }
 
-    fn brightness(self, seen: &Seen) -> Self {
-        self.seen(Said::new("evidence.mean").with("mean", number(seen.luma.mean, 1)))
+    fn brightness(self, seen: &PictureStats) -> Self {
+        self.seen(Message::new("evidence.mean").with("mean", number(seen.luma.mean, 1)))
     }
 
-    fn noise(self, seen: &Seen) -> Self {
-        self.seen(Said::new("evidence.noise").with("noise", number(seen.noise.temporal.unwrap_or_default(), 1)))
+    fn noise(self, seen: &PictureStats) -> Self {
+        self.seen(Message::new("evidence.noise").with("noise", number(seen.noise.temporal.unwrap_or_default(), 1)))
     }
 
     /// Gain and exposure, where the camera has them as high as they go.
     fn light_wanted(self, facts: &Facts) -> Self {
-        let gain = is_at_maximum(facts, GAIN).then(|| Said::new("evidence.gain-maximum"));
-        let exposure = is_at_maximum(facts, EXPOSURE_TIME).then(|| Said::new("evidence.exposure-maximum"));
+        let gain = is_at_maximum(facts, GAIN).then(|| Message::new("evidence.gain-maximum"));
+        let exposure = is_at_maximum(facts, EXPOSURE_TIME).then(|| Message::new("evidence.exposure-maximum"));
         gain.into_iter().chain(exposure).fold(self, Self::seen)
     }
 }
 
 /// Black, be it with the noise of a sensor: nothing in it is bright, and no part is brighter than another.
-fn is_black(seen: &Seen) -> bool {
+fn is_black(seen: &PictureStats) -> bool {
     let is_dark = seen.luma.mean < 4.0 && seen.luma.std < 2.5 && seen.luma.peak < 24.0 && seen.structure < 1.0;
     // What is black in video range, not converted.
     is_dark || seen.is_uniform && seen.luma.mean < 20.0 && seen.colour.difference < 3.0
 }
 
 /// Each picture equal to the one before, to the last bit: no sensor looks.
-fn is_dead(seen: &Seen) -> bool {
+fn is_dead(seen: &PictureStats) -> bool {
     seen.is_uniform || seen.same.lasts && seen.same.n == seen.n_pictures
 }
 
@@ -122,7 +110,7 @@ fn capture_card(facts: &Facts) -> Option<&str> {
 }
 
 /// Not a camera whose colours are turned off, or that looks at something grey: that does not blink.
-fn infrared(facts: &Facts) -> Option<Opinion> {
+fn infrared(facts: &Facts) -> Option<Judgement> {
     let seen = seen(facts)?;
     let blink = seen.alternation.as_ref().filter(|blink| blink.ratio >= 1.3 && blink.coherence >= 0.8)?;
     // What the device itself tells has its own entry.
@@ -130,24 +118,24 @@ fn infrared(facts: &Facts) -> Option<Opinion> {
         return None;
     }
     let has_colour_off = control(facts, SATURATION).is_some_and(|control| match control.kind {
-        Kind::Integer { min, .. } => control.value == Some(min),
+        ControlKind::Integer { min, .. } => control.value == Some(min),
         _ => false,
     });
     let confidence = if has_colour_off { 0.6 } else { 0.85 };
-    let opinion = Opinion::new("infrared", confidence).with("ratio", number(blink.ratio, 1));
-    let opinion = opinion.seen(Said::new("evidence.grey"));
+    let judgement = Judgement::new("infrared", confidence).with("ratio", number(blink.ratio, 1));
+    let judgement = judgement.seen(Message::new("evidence.grey"));
     let sibling = facts.presence.iter().flat_map(|presence| &presence.siblings).find(|s| s.kind == DeviceKind::Camera);
     Some(match sibling {
-        Some(camera) => opinion.fix(
+        Some(camera) => judgement.fix(
             Fix::new("choose-device")
                 .with("camera", camera.name.as_str())
                 .does(Action::ChooseDevice(camera.identity.clone())),
         ),
-        None => opinion.fixes(&["choose-camera"]),
+        None => judgement.fixes(&["choose-camera"]),
     })
 }
 
-fn privacy_shutter(facts: &Facts) -> Option<Opinion> {
+fn privacy_shutter(facts: &Facts) -> Option<Judgement> {
     if value(facts, PRIVACY) != Some(1) {
         return None;
     }
@@ -158,28 +146,28 @@ fn privacy_shutter(facts: &Facts) -> Option<Opinion> {
         Some(_) => DOUBTED,
         None => 0.8,
     };
-    let opinion = Opinion::new("privacy-shutter", confidence).seen(Said::new("evidence.privacy-on"));
-    let opinion = picture.into_iter().fold(opinion, Opinion::brightness);
-    Some(opinion.fixes(&["open-shutter", "shutter-key", "vendor-privacy"]))
+    let judgement = Judgement::new("privacy-shutter", confidence).seen(Message::new("evidence.privacy-on"));
+    let judgement = picture.into_iter().fold(judgement, Judgement::brightness);
+    Some(judgement.fixes(&["open-shutter", "shutter-key", "vendor-privacy"]))
 }
 
 /// What both kinds of a covered lens have in common. Virtual cameras and files may be black for reasons of their own.
-fn covered(facts: &Facts) -> Option<&Seen> {
+fn covered(facts: &Facts) -> Option<&PictureStats> {
     seen(facts).filter(|seen| is_black(seen) && !is_virtual(facts) && facts.source.kind != SourceKind::File)
 }
 
-impl Opinion {
+impl Judgement {
     /// That pictures come, how bright they are, and what to open.
-    fn black(self, facts: &Facts, seen: &Seen) -> Self {
+    fn black(self, facts: &Facts, seen: &PictureStats) -> Self {
         let fps = facts.stream.as_ref().and_then(|stream| stream.fps).or(seen.rate);
-        let arriving = fps.map(|fps| Said::new("evidence.arriving").with("fps", fps));
-        let opinion = arriving.into_iter().fold(self, Self::seen).brightness(seen).light_wanted(facts);
-        opinion.fixes(&["open-shutter", "shutter-key"])
+        let arriving = fps.map(|fps| Message::new("evidence.arriving").with("fps", fps));
+        let judgement = arriving.into_iter().fold(self, Self::seen).brightness(seen).light_wanted(facts);
+        judgement.fixes(&["open-shutter", "shutter-key"])
     }
 }
 
 /// A sensor without light still has its noise: it works, and something is before it. In a dark room some part is brighter.
-fn lens_covered(facts: &Facts) -> Option<Opinion> {
+fn lens_covered(facts: &Facts) -> Option<Judgement> {
     let seen = covered(facts).filter(|seen| !is_dead(seen))?;
     let is_light_wanted = is_at_maximum(facts, GAIN) || is_at_maximum(facts, EXPOSURE_TIME);
     let confidence = match () {
@@ -187,44 +175,44 @@ fn lens_covered(facts: &Facts) -> Option<Opinion> {
         () if is_light_wanted => SURE,
         () => 0.88,
     };
-    let opinion = Opinion::new("lens-covered", confidence).with("mean", number(seen.luma.mean, 1)).noise(seen);
-    Some(opinion.black(facts, seen).fixes(&["more-light"]))
+    let judgement = Judgement::new("lens-covered", confidence).with("mean", number(seen.luma.mean, 1)).noise(seen);
+    Some(judgement.black(facts, seen).fixes(&["more-light"]))
 }
 
 /// Black to the last bit: the camera does not look, as with shutters that its electronics know of.
-fn shutter(facts: &Facts) -> Option<Opinion> {
+fn shutter(facts: &Facts) -> Option<Judgement> {
     let seen = covered(facts).filter(|seen| is_dead(seen))?;
     let has_other_cause = value(facts, PRIVACY) == Some(1) || shows_more(facts) || capture_card(facts).is_some();
-    let opinion = Opinion::new("shutter", if has_other_cause { DOUBTED } else { 0.7 });
-    let opinion = opinion.seen(Said::new("evidence.no-noise")).black(facts, seen);
-    Some(opinion.fixes(&["other-program", "other-backend"]))
+    let judgement = Judgement::new("shutter", if has_other_cause { DOUBTED } else { 0.7 });
+    let judgement = judgement.seen(Message::new("evidence.no-noise")).black(facts, seen);
+    Some(judgement.fixes(&["other-program", "other-backend"]))
 }
 
-fn black_signal(facts: &Facts) -> Option<Opinion> {
+fn black_signal(facts: &Facts) -> Option<Judgement> {
     let seen = seen(facts).filter(|seen| is_black(seen) && is_dead(seen) && !is_virtual(facts))?;
-    let opinion = if shows_more(facts) {
-        Opinion::new("black-signal", 0.92).kind("elsewhere").fixes(&["other-backend"])
+    let judgement = if shows_more(facts) {
+        Judgement::new("black-signal", 0.92).kind("elsewhere").fixes(&["other-backend"])
     } else {
         let camera = capture_card(facts)?;
-        let opinion = Opinion::new("black-signal", 0.75).kind("no-signal").with("camera", camera);
-        opinion.fixes(&["check-signal", "copy-protection-off"])
+        let judgement = Judgement::new("black-signal", 0.75).kind("no-signal").with("camera", camera);
+        judgement.fixes(&["check-signal", "copy-protection-off"])
     };
-    Some(opinion.seen(Said::new("evidence.no-noise")).brightness(seen))
+    Some(judgement.seen(Message::new("evidence.no-noise")).brightness(seen))
 }
 
-fn green(facts: &Facts) -> Option<Opinion> {
+fn green(facts: &Facts) -> Option<Judgement> {
     let seen = seen(facts).filter(|seen| seen.green.height >= 0.02)?;
     let green = &seen.green;
     // A buffer or two are empty at the start of many streams.
     let confidence = if green.pictures >= 0.1 { SURE } else { 0.45 };
-    let opinion = Opinion::new("green", confidence);
-    let opinion = if green.height > 0.99 { opinion.kind("whole") } else { opinion.kind("part") };
-    let opinion = opinion
+    let judgement = Judgement::new("green", confidence);
+    let judgement = if green.height > 0.99 { judgement.kind("whole") } else { judgement.kind("part") };
+    let judgement = judgement
         .with("height", green.height * 100.0)
         .with("pictures", green.pictures * 100.0)
-        .seen(Said::new("evidence.green").with("height", green.height * 100.0));
-    let opinion = opinion.fix(Fix::new("restart-stream").does(Action::RestartStream));
-    Some(opinion.fix(use_mjpg()).fixes(&["other-port", "other-cable"]))
+        .seen(Message::new("evidence.green").with("height", green.height * 100.0));
+    let judgement = judgement.fix(Fix::new("restart-stream").does(Action::RestartStream));
+    Some(judgement.fix(use_mjpg()).fixes(&["other-port", "other-cable"]))
 }
 
 fn use_mjpg() -> Fix {
@@ -239,7 +227,7 @@ fn are_exchanged(before: [f64; 3], after: [f64; 3]) -> bool {
     (b - r).abs() >= 5.0 && crossed * 3.0 < straight
 }
 
-fn swapped_colours(facts: &Facts) -> Option<Opinion> {
+fn swapped_colours(facts: &Facts) -> Option<Judgement> {
     let seen = seen(facts)?;
     let proof = facts.experiments.iter().find(|tried| {
         let colours = tried.before.bgr.zip(tried.after.bgr);
@@ -254,16 +242,16 @@ fn swapped_colours(facts: &Facts) -> Option<Opinion> {
     let [b, g, r] = colour.bgr;
     // What a buffer full of ones becomes, read as YUV.
     let is_magenta = seen.is_uniform && b > 245.0 && r > 245.0 && (110.0..140.0).contains(&g);
-    let opinion = match proof {
-        Some(tried) => Opinion::new("swapped-colours", SURE).kind("exchanged").with("with", tried.with.as_str()),
-        None if is_misread => Opinion::new("swapped-colours", 0.8).kind("misread"),
-        None if is_magenta => Opinion::new("swapped-colours", 0.8).kind("magenta"),
+    let judgement = match proof {
+        Some(tried) => Judgement::new("swapped-colours", SURE).kind("exchanged").with("with", tried.with.as_str()),
+        None if is_misread => Judgement::new("swapped-colours", 0.8).kind("misread"),
+        None if is_magenta => Judgement::new("swapped-colours", 0.8).kind("magenta"),
         None => return None,
     };
-    Some(opinion.fix(use_mjpg()).fixes(&["other-backend"]))
+    Some(judgement.fix(use_mjpg()).fixes(&["other-backend"]))
 }
 
-fn torn(facts: &Facts) -> Option<Opinion> {
+fn torn(facts: &Facts) -> Option<Judgement> {
     let seen = seen(facts)?;
     let torn = seen.torn?;
     // One may be the flash of a lamp.
@@ -277,18 +265,18 @@ fn torn(facts: &Facts) -> Option<Opinion> {
         () if seen.is_coded_as_differences => 0.3,
         () => 0.85,
     };
-    let opinion = Opinion::new("torn", confidence).with("percent", torn * 100.0);
-    let opinion = if has_tail {
-        opinion.seen(Said::new("evidence.tail").with("height", seen.tail.height * 100.0))
+    let judgement = Judgement::new("torn", confidence).with("percent", torn * 100.0);
+    let judgement = if has_tail {
+        judgement.seen(Message::new("evidence.tail").with("height", seen.tail.height * 100.0))
     } else {
-        opinion
+        judgement
     };
-    let opinion = opinion.fixes(&["smaller-size", "other-cable", "other-port"]);
-    Some(opinion.fix(Fix::new("restart-stream").does(Action::RestartStream)))
+    let judgement = judgement.fixes(&["smaller-size", "other-cable", "other-port"]);
+    Some(judgement.fix(Fix::new("restart-stream").does(Action::RestartStream)))
 }
 
 /// Not of one colour, which has other causes; nor of a virtual camera or a file, which may well stand still.
-fn frozen(facts: &Facts) -> Option<Opinion> {
+fn frozen(facts: &Facts) -> Option<Judgement> {
     let seen = seen(facts)?;
     let is_still_rightly = is_virtual(facts) || facts.source.kind == SourceKind::File;
     if seen.same.secs < 1.0 || seen.is_uniform || is_black(seen) || is_still_rightly {
@@ -301,43 +289,44 @@ fn frozen(facts: &Facts) -> Option<Opinion> {
         () if seen.same.lasts => SURE,
         () => 0.7,
     };
-    let opinion = Opinion::new("frozen", confidence).with("secs", number(seen.same.secs, 1));
-    let opinion = match () {
-        () if seen.is_coded_as_differences => opinion.kind("coded"),
-        () if !seen.same.lasts => opinion.kind("again"),
-        () => opinion,
+    let judgement = Judgement::new("frozen", confidence).with("secs", number(seen.same.secs, 1));
+    let judgement = match () {
+        () if seen.is_coded_as_differences => judgement.kind("coded"),
+        () if !seen.same.lasts => judgement.kind("again"),
+        () => judgement,
     };
-    let opinion = opinion.seen(Said::new("evidence.same").with("n", seen.same.n));
+    let judgement = judgement.seen(Message::new("evidence.same").with("n", seen.same.n));
     let restart = Fix::new("restart-stream").does(Action::RestartStream);
     let reopen = Fix::new("reconnect").does(Action::Reconnect);
-    Some(opinion.fix(restart).fix(reopen).fixes(&["replug"]))
+    Some(judgement.fix(restart).fix(reopen).fixes(&["replug"]))
 }
 
-fn banding(facts: &Facts) -> Option<Opinion> {
+fn banding(facts: &Facts) -> Option<Judgement> {
     let bands = seen(facts)?.bands.as_ref()?;
     let hz = bands.mains_hz?;
-    let evidence = Said::new("evidence.bands").with("coherence", number(bands.coherence, 2)).with("snr", bands.snr);
-    let opinion = Opinion::new("banding", SURE).with("hz", hz).with("percent", number(bands.percent, 1)).seen(evidence);
+    let evidence = Message::new("evidence.bands").with("coherence", number(bands.coherence, 2)).with("snr", bands.snr);
+    let judgement =
+        Judgement::new("banding", SURE).with("hz", hz).with("percent", number(bands.percent, 1)).seen(evidence);
     // `V4L2_CID_POWER_LINE_FREQUENCY_50HZ` and `..._60HZ`.
     let wanted = if hz < 55.0 { 1 } else { 2 };
     let is_set = value(facts, POWER_LINE_FREQUENCY) == Some(wanted);
     let set = setting(facts, "mains-frequency", POWER_LINE_FREQUENCY, wanted).filter(|_| !is_set);
-    let opinion = opinion.maybe(set.map(|fix| fix.with("hz", hz)));
-    Some(opinion.fix(Fix::new("exposure-of-mains").with("pulses", hz * 2.0)).fixes(&["steady-light"]))
+    let judgement = judgement.maybe(set.map(|fix| fix.with("hz", hz)));
+    Some(judgement.fix(Fix::new("exposure-of-mains").with("pulses", hz * 2.0)).fixes(&["steady-light"]))
 }
 
 fn is_exposed_by_hand(facts: &Facts) -> bool {
     value(facts, AUTO_EXPOSURE) == Some(MANUAL)
 }
 
-impl Opinion {
+impl Judgement {
     /// Leave the exposure to the camera, which then sees to it.
     fn exposed_by_hand(self, facts: &Facts) -> Self {
         let Some(control) = control(facts, AUTO_EXPOSURE).filter(|_| is_exposed_by_hand(facts)) else { return self };
         // Devices have different automatic modes; what they begin with is one that they have.
         let value = if control.default == MANUAL { APERTURE_PRIORITY } else { control.default };
-        let fix = Fix::new("auto-exposure-on").does(Action::SetControl(Setting { id: AUTO_EXPOSURE, value }));
-        self.seen(Said::new("evidence.exposure-by-hand")).fix(fix)
+        let fix = Fix::new("auto-exposure-on").does(Action::SetControl(ControlSetting { id: AUTO_EXPOSURE, value }));
+        self.seen(Message::new("evidence.exposure-by-hand")).fix(fix)
     }
 
     fn reset_controls(self) -> Self {
@@ -345,44 +334,44 @@ impl Opinion {
     }
 }
 
-fn over_exposed(facts: &Facts) -> Option<Opinion> {
+fn over_exposed(facts: &Facts) -> Option<Judgement> {
     let seen = seen(facts).filter(|seen| !seen.is_uniform)?;
     let luma = &seen.luma;
     if luma.share_white < 0.25 || luma.mean < 170.0 || luma.p50 < 200.0 {
         return None;
     }
-    let opinion = Opinion::new("over-exposed", if is_exposed_by_hand(facts) { 0.9 } else { 0.75 });
-    let opinion = opinion.with("percent", luma.share_white * 100.0).brightness(seen).exposed_by_hand(facts);
-    Some(opinion.reset_controls().fixes(&["less-light"]))
+    let judgement = Judgement::new("over-exposed", if is_exposed_by_hand(facts) { 0.9 } else { 0.75 });
+    let judgement = judgement.with("percent", luma.share_white * 100.0).brightness(seen).exposed_by_hand(facts);
+    Some(judgement.reset_controls().fixes(&["less-light"]))
 }
 
 /// Lamps in a dark room are bright: a camera that shows them sees what there is.
-fn under_exposed(facts: &Facts) -> Option<Opinion> {
+fn under_exposed(facts: &Facts) -> Option<Judgement> {
     let seen = seen(facts).filter(|seen| !is_black(seen) && !seen.is_uniform)?;
     if seen.luma.mean >= 40.0 || seen.luma.peak >= 120.0 {
         return None;
     }
     let by_hand = is_exposed_by_hand(facts);
-    let opinion = Opinion::new("under-exposed", if by_hand { 0.9 } else { 0.7 });
-    let opinion = if by_hand { opinion.called("by-hand") } else { opinion };
-    let opinion = opinion.with("mean", seen.luma.mean).brightness(seen).light_wanted(facts);
-    let opinion = opinion.seen(Said::new("evidence.structure").with("std", number(seen.structure, 1)));
-    Some(opinion.exposed_by_hand(facts).fixes(&["more-light"]).reset_controls())
+    let judgement = Judgement::new("under-exposed", if by_hand { 0.9 } else { 0.7 });
+    let judgement = if by_hand { judgement.called("by-hand") } else { judgement };
+    let judgement = judgement.with("mean", seen.luma.mean).brightness(seen).light_wanted(facts);
+    let judgement = judgement.seen(Message::new("evidence.structure").with("std", number(seen.structure, 1)));
+    Some(judgement.exposed_by_hand(facts).fixes(&["more-light"]).reset_controls())
 }
 
 /// Only of what is all out of focus: something in the picture is sharp where the lens is right.
-fn out_of_focus(facts: &Facts) -> Option<Opinion> {
+fn out_of_focus(facts: &Facts) -> Option<Judgement> {
     const SHARP: f64 = 0.5;
     let focus = seen(facts)?.focus.filter(|focus| *focus < 0.31)?;
     let is_by_hand = value(facts, AUTO_FOCUS) == Some(0);
-    let opinion = Opinion::new("out-of-focus", if is_by_hand { 0.8 } else { 0.65 });
+    let judgement = Judgement::new("out-of-focus", if is_by_hand { 0.8 } else { 0.65 });
     // An edge that takes so many of 320 pixels.
-    let opinion = opinion.with("times", number(SHARP / focus.max(0.01), 1));
-    let opinion = opinion.maybe(setting(facts, "auto-focus-on", AUTO_FOCUS, 1).filter(|_| is_by_hand));
-    Some(opinion.fixes(&["clean-lens", "focus-distance"]))
+    let judgement = judgement.with("times", number(SHARP / focus.max(0.01), 1));
+    let judgement = judgement.maybe(setting(facts, "auto-focus-on", AUTO_FOCUS, 1).filter(|_| is_by_hand));
+    Some(judgement.fixes(&["clean-lens", "focus-distance"]))
 }
 
-fn white_balance(facts: &Facts) -> Option<Opinion> {
+fn white_balance(facts: &Facts) -> Option<Judgement> {
     let seen = seen(facts)?;
     let Gains { red, blue } = seen.colour.gains?;
     let is_off = |gain: f64| !(0.7..=1.4).contains(&gain);
@@ -398,14 +387,14 @@ fn white_balance(facts: &Facts) -> Option<Opinion> {
         (Some(_), _) | (None, false) => 0.4,
         (None, true) => 0.6,
     };
-    let opinion = Opinion::new("white-balance", confidence);
-    let opinion = opinion.kind(if red > blue { "red" } else { "blue" });
-    let gains = Said::new("evidence.gains").with("red", number(red, 2)).with("blue", number(blue, 2));
+    let judgement = Judgement::new("white-balance", confidence);
+    let judgement = judgement.kind(if red > blue { "red" } else { "blue" });
+    let gains = Message::new("evidence.gains").with("red", number(red, 2)).with("blue", number(blue, 2));
     let automatic = setting(facts, "auto-white-balance-on", AUTO_WHITE_BALANCE, 1).filter(|_| balance == Some(0));
-    Some(opinion.seen(gains).maybe(automatic).reset_controls())
+    Some(judgement.seen(gains).maybe(automatic).reset_controls())
 }
 
-fn black_bars(facts: &Facts) -> Option<Opinion> {
+fn black_bars(facts: &Facts) -> Option<Judgement> {
     let bars = &seen(facts).filter(|seen| !is_black(seen))?.bars;
     let pair = |a: f64, b: f64| (a.min(b) >= 0.03 && (a - b).abs() <= 0.05).then_some((a + b) * 100.0);
     let (kind, percent) = match (pair(bars.top, bars.bottom), pair(bars.left, bars.right)) {
@@ -414,29 +403,29 @@ fn black_bars(facts: &Facts) -> Option<Opinion> {
         (Some(percent), Some(_)) => ("around", percent),
         (None, None) => return None,
     };
-    let opinion = Opinion::new("black-bars", 0.65).kind(kind).with("percent", percent);
-    Some(opinion.fixes(&["size-of-same-shape"]))
+    let judgement = Judgement::new("black-bars", 0.65).kind(kind).with("percent", percent);
+    Some(judgement.fixes(&["size-of-same-shape"]))
 }
 
-fn combing(facts: &Facts) -> Option<Opinion> {
+fn combing(facts: &Facts) -> Option<Judgement> {
     let seen = seen(facts).filter(|seen| seen.combed > 0.06)?;
-    let opinion = Opinion::new("combing", 0.85);
-    let opinion = opinion.seen(Said::new("evidence.combed").with("percent", seen.combed * 100.0));
-    Some(opinion.fixes(&["progressive", "half-height"]))
+    let judgement = Judgement::new("combing", 0.85);
+    let judgement = judgement.seen(Message::new("evidence.combed").with("percent", seen.combed * 100.0));
+    Some(judgement.fixes(&["progressive", "half-height"]))
 }
 
-fn doubled(facts: &Facts) -> Option<Opinion> {
+fn doubled(facts: &Facts) -> Option<Judgement> {
     let seen = seen(facts).filter(|seen| seen.is_doubled && !seen.is_coded_as_differences)?;
     let fps = seen.rate?;
     let half = (fps / 2.0).round();
-    let opinion = Opinion::new("doubled", 0.85).with("fps", fps).with("true", half);
-    Some(opinion.fix(Fix::new("use-rate").with("fps", half).does(Action::UseRate(half))))
+    let judgement = Judgement::new("doubled", 0.85).with("fps", fps).with("true", half);
+    Some(judgement.fix(Fix::new("use-rate").with("fps", half).does(Action::UseRate(half))))
 }
 
 /// More is no sensor's noise, but the picture of something.
 const MAX_NOISE: f64 = 50.0;
 
-fn noise(facts: &Facts) -> Option<Opinion> {
+fn noise(facts: &Facts) -> Option<Judgement> {
     let seen = seen(facts)?;
     // What moves is no noise in the one measure, and fine structure none in the other.
     let noise = seen.noise.temporal?.min(seen.noise.spatial);
@@ -444,8 +433,8 @@ fn noise(facts: &Facts) -> Option<Opinion> {
         return None;
     }
     let is_gained = is_at_maximum(facts, GAIN);
-    let opinion = Opinion::new("noise", if is_gained { 0.9 } else { 0.75 }).with("noise", noise);
-    Some(opinion.brightness(seen).light_wanted(facts).fixes(&["more-light", "less-gain", "lower-rate"]))
+    let judgement = Judgement::new("noise", if is_gained { 0.9 } else { 0.75 }).with("noise", noise);
+    Some(judgement.brightness(seen).light_wanted(facts).fixes(&["more-light", "less-gain", "lower-rate"]))
 }
 
 #[cfg(test)]
@@ -457,22 +446,22 @@ mod tests {
     use crate::checkup::facts;
     use crate::checkup::verdict::{Finding, findings};
     use crate::control::Control;
-    use crate::picture::{Coding, Watcher};
+    use crate::picture::{FrameCoding, PictureSeries};
     use crate::source::simulated::pictures;
 
     /// What a check-up of the simulated camera knows of its pictures after so many.
     fn facts_of(line: &str, n: usize) -> Facts {
-        let mut watcher = Watcher::new(Coding::Whole);
+        let mut series = PictureSeries::new(FrameCoding::Intra);
         let began = Instant::now();
         for (due, image) in pictures(line).take(n) {
-            watcher.add(&image, began + due);
+            series.add(&image, began + due);
         }
-        let source = facts::Source { kind: SourceKind::Simulated, ..facts::Source::default() };
-        Facts { source, picture: Some(watcher.seen()), ..Facts::default() }
+        let source = facts::SourceFacts { kind: SourceKind::Simulated, ..facts::SourceFacts::default() };
+        Facts { source, picture: Some(series.stats()), ..Facts::default() }
     }
 
     fn told(findings: &[Finding]) -> Vec<String> {
-        findings.iter().map(|f| format!("{} {:.2}", f.opinion.because.key, f.opinion.confidence)).collect()
+        findings.iter().map(|f| format!("{} {:.2}", f.judgement.because.key, f.judgement.confidence)).collect()
     }
 
     /// The first finding of what the simulated camera shows, and its reason: `slug` or `slug.kind`.
@@ -480,8 +469,8 @@ mod tests {
     fn check(line: &str, expected: &str) {
         let facts = facts_of(line, 36);
         let findings = findings(&facts);
-        let first = findings.first().map_or("", |first| first.opinion.because.key.trim_start_matches("because."));
-        let is_likely = findings.first().is_some_and(|first| first.opinion.confidence >= LIKELY);
+        let first = findings.first().map_or("", |first| first.judgement.because.key.trim_start_matches("because."));
+        let is_likely = findings.first().is_some_and(|first| first.judgement.confidence >= LIKELY);
         assert!(first == expected && is_likely, "{line}: {:?}\n{:?}", told(&findings), facts.picture);
     }
 
@@ -523,10 +512,10 @@ mod tests {
 
     #[test]
     fn exchanged_colours_are_proved_by_another_format() {
-        let brief = |line: &str, format| {
+        let summary = |line: &str, format| {
             let picture = facts_of(line, 12).picture.unwrap();
             let got = crate::status::Got { format: Some(format), ..Default::default() };
-            facts::Brief { bgr: Some(picture.colour.bgr), got, ..Default::default() }
+            facts::StreamSummary { bgr: Some(picture.colour.bgr), got, ..Default::default() }
         };
         for (before, expected) in [("format=yuyv,swapped", Some("exchanged")), ("format=yuyv", None)] {
             let line = |rest: &str| format!("320x240,pattern=still,{rest}");
@@ -535,11 +524,11 @@ mod tests {
                 id: "other-format".into(),
                 with: "MJPG".into(),
                 action: None,
-                before: brief(&line(before), PixelFormat::YUYV),
-                after: brief(&line("format=mjpeg,swapped"), PixelFormat::MJPG),
+                before: summary(&line(before), PixelFormat::YUYV),
+                after: summary(&line("format=mjpeg,swapped"), PixelFormat::MJPG),
             });
-            let opinion = swapped_colours(&facts);
-            let kind = opinion.as_ref().and_then(|opinion| opinion.because.key.rsplit('.').next());
+            let judgement = swapped_colours(&facts);
+            let kind = judgement.as_ref().and_then(|judgement| judgement.because.key.rsplit('.').next());
             assert_eq!(kind, expected, "{before}");
         }
     }
@@ -550,13 +539,13 @@ mod tests {
         let mut facts = facts_of(&format!("320x240,{line}"), 36);
         change(&mut facts);
         let findings = findings(&facts);
-        let first = findings.first().map_or("", |first| first.opinion.because.key.trim_start_matches("because."));
+        let first = findings.first().map_or("", |first| first.judgement.because.key.trim_start_matches("because."));
         assert_eq!(first, expected, "{line}: {:?}", told(&findings));
     }
 
     fn has(id: u32, value: i64, max: i64) -> impl Fn(&mut Facts) {
         move |facts: &mut Facts| {
-            let (kind, name) = (Kind::Integer { min: 0, max, step: 1 }, String::new());
+            let (kind, name) = (ControlKind::Integer { min: 0, max, step: 1 }, String::new());
             let (held, default) = (None, 3);
             let value = Some(value);
             let control = Control { id, name, kind, value, default, held, is_read_only: false, is_volatile: false };

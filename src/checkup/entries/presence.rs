@@ -1,67 +1,37 @@
 //! Whether there is a camera, and whether it is the right one (F01 to F09).
 
 use super::super::facts::{Facts, SourceKind};
-use super::signs::Place;
-use super::{Action, Entry, Fix, Gravity, Layer, Opinion};
+use super::signs::FaultStage;
+use super::{Action, CatalogueEntry, Fix, Judgement, Layer, critical, warning};
 use crate::device::{Device, DeviceKind, System};
 use crate::fault::{FaultClass, FaultKind};
 use crate::frame::PixelFormat;
-use crate::phrases::Said;
+use crate::phrases::Message;
 
-pub const ENTRIES: &[Entry] = &[
-    Entry { id: "F01", slug: "no-camera", layer: Layer::Presence, gravity: Gravity::Critical, judge: no_camera },
-    Entry {
-        id: "F02",
-        slug: "device-disabled",
-        layer: Layer::Driver,
-        gravity: Gravity::Critical,
-        judge: device_disabled,
-    },
-    Entry { id: "F03", slug: "no-driver", layer: Layer::Driver, gravity: Gravity::Critical, judge: no_driver },
-    Entry {
-        id: "F04",
-        slug: "metadata-node",
-        layer: Layer::Presence,
-        gravity: Gravity::Critical,
-        judge: metadata_node,
-    },
-    Entry {
-        id: "F05",
-        slug: "infrared-device",
-        layer: Layer::Presence,
-        gravity: Gravity::Warning,
-        judge: infrared_device,
-    },
-    Entry {
-        id: "F06",
-        slug: "virtual-camera",
-        layer: Layer::Presence,
-        gravity: Gravity::Critical,
-        judge: virtual_camera,
-    },
-    Entry { id: "F07", slug: "other-camera", layer: Layer::Presence, gravity: Gravity::Warning, judge: other_camera },
-    Entry { id: "F08", slug: "mipi-camera", layer: Layer::Driver, gravity: Gravity::Critical, judge: mipi_camera },
-    Entry {
-        id: "F09",
-        slug: "raspberry-camera",
-        layer: Layer::Driver,
-        gravity: Gravity::Critical,
-        judge: raspberry_camera,
-    },
+pub const ENTRIES: &[CatalogueEntry] = &[
+    critical("F01", "no-camera", Layer::Presence, no_camera),
+    critical("F02", "device-disabled", Layer::Driver, device_disabled),
+    critical("F03", "no-driver", Layer::Driver, no_driver),
+    critical("F04", "metadata-node", Layer::Presence, metadata_node),
+    warning("F05", "infrared-device", Layer::Presence, infrared_device),
+    critical("F06", "virtual-camera", Layer::Presence, virtual_camera),
+    warning("F07", "other-camera", Layer::Presence, other_camera),
+    critical("F08", "mipi-camera", Layer::Driver, mipi_camera),
+    critical("F09", "raspberry-camera", Layer::Driver, raspberry_camera),
 ];
 
 /// The numbers with which a system says that a device was there a moment ago (ENODEV, ESHUTDOWN): F46.
 const GONE: [i64; 2] = [19, 108];
 
-fn no_camera(facts: &Facts) -> Option<Opinion> {
+fn no_camera(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "no-camera";
     let (place, fault) = facts.trouble_of(&[FaultKind::Missing])?;
     if facts.source.kind == SourceKind::File {
-        return Some(Opinion::new(SLUG, 0.95).called("file").said(fault).fixes(&["check-file"]));
+        return Some(Judgement::new(SLUG, 0.95).called("file").said(fault).fixes(&["check-file"]));
     }
     let presence = facts.presence.as_ref();
     // It was there when it was looked for: F46.
-    let has_vanished = place == Place::Opening && facts.device().is_some();
+    let has_vanished = place == FaultStage::Opening && facts.device().is_some();
     let is_gone = fault.code.is_some_and(|code| GONE.contains(&code));
     let is_explained = has_vanished
         || is_gone
@@ -70,18 +40,21 @@ fn no_camera(facts: &Facts) -> Option<Opinion> {
         || facts.has_just_resumed()
         || facts.dead_controller().is_some();
     let n_listed = presence.map_or(0, |presence| presence.n_listed);
-    let opinion = Opinion::new(SLUG, if is_explained { 0.4 } else { 0.93 }).said(fault);
-    let opinion = match n_listed {
-        0 => opinion.kind("none").fixes(&["replug-direct", "camera-key", "vm-passthrough", "other-cable"]),
-        n => {
-            opinion.with("n", n).kind("others").fixes(&["choose-camera", "replug-direct", "camera-key", "other-cable"])
-        }
+    let judgement = Judgement::new(SLUG, if is_explained { 0.4 } else { 0.93 }).said(fault);
+    let judgement = match n_listed {
+        0 => judgement.kind("none").fixes(&["replug-direct", "camera-key", "vm-passthrough", "other-cable"]),
+        n => judgement.with("n", n).kind("others").fixes(&[
+            "choose-camera",
+            "replug-direct",
+            "camera-key",
+            "other-cable",
+        ]),
     };
-    Some(opinion)
+    Some(judgement)
 }
 
 /// Problem codes of the Device Manager (`CM_PROB_*`) by what mends them; all others are told with their number.
-fn device_disabled(facts: &Facts) -> Option<Opinion> {
+fn device_disabled(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "device-disabled";
     if facts.system() != System::Windows {
         return None;
@@ -89,18 +62,18 @@ fn device_disabled(facts: &Facts) -> Option<Opinion> {
     let (_, fault) = facts.trouble_of(&[FaultKind::OpenFailed, FaultKind::Denied])?;
     // Results of calls are negative.
     let code = fault.code.filter(|code| (1..=99).contains(code))?;
-    let opinion = Opinion::new(SLUG, 0.95).with("code", code as f64);
-    let opinion = match code {
-        22 => opinion.called("off").fixes(&["enable-device", "camera-key"]),
-        14 => opinion.called("restart").fixes(&["restart-computer"]),
+    let judgement = Judgement::new(SLUG, 0.95).with("code", code as f64);
+    let judgement = match code {
+        22 => judgement.called("off").fixes(&["enable-device", "camera-key"]),
+        14 => judgement.called("restart").fixes(&["restart-computer"]),
         28 | 31 | 37 | 39 | 48 | 52 => {
-            opinion.called("driver").fixes(&["usb-video-driver", "replug", "restart-computer"])
+            judgement.called("driver").fixes(&["usb-video-driver", "replug", "restart-computer"])
         }
-        43 => opinion.called("failed").fixes(&["power-cycle", "other-port", "update-firmware"]),
-        10 => opinion.called("start").fix(restart_frame_server()).fixes(&["replug", "usb-video-driver"]),
-        _ => opinion.fixes(&["device-manager", "replug", "restart-computer"]),
+        43 => judgement.called("failed").fixes(&["power-cycle", "other-port", "update-firmware"]),
+        10 => judgement.called("start").fix(restart_frame_server()).fixes(&["replug", "usb-video-driver"]),
+        _ => judgement.fixes(&["device-manager", "replug", "restart-computer"]),
     };
-    Some(opinion.said(fault))
+    Some(judgement.said(fault))
 }
 
 /// As administrator.
@@ -108,7 +81,7 @@ pub fn restart_frame_server() -> Fix {
     Fix::new("restart-frame-server").runs("Restart-Service FrameServer -Force")
 }
 
-fn no_driver(facts: &Facts) -> Option<Opinion> {
+fn no_driver(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "no-driver";
     let presence = facts.presence.as_ref()?;
     let (_, missing) = facts.trouble_of(&[FaultKind::Missing]).filter(|_| presence.device.is_none())?;
@@ -116,8 +89,8 @@ fn no_driver(facts: &Facts) -> Option<Opinion> {
     let fault = named.or(presence.undriven.first())?;
     // With other cameras at hand the one without a driver need not be the one that is missed.
     let confidence = if named.is_some() || presence.n_listed == 0 { 0.95 } else { 0.8 };
-    let opinion = Opinion::new(SLUG, confidence).said(fault).advised(fault);
-    Some(opinion.fix(Fix::new("load-driver").runs("sudo modprobe uvcvideo")).fixes(&["replug"]))
+    let judgement = Judgement::new(SLUG, confidence).said(fault).advised(fault);
+    Some(judgement.fix(Fix::new("load-driver").runs("sudo modprobe uvcvideo")).fixes(&["replug"]))
 }
 
 /// The sibling that has the pictures.
@@ -130,39 +103,40 @@ fn choose(device: &Device) -> Fix {
     Fix::new("choose-device").with("camera", device.label()).does(Action::ChooseDevice(device.identity.clone()))
 }
 
-fn metadata_node(facts: &Facts) -> Option<Opinion> {
+fn metadata_node(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "metadata-node";
     let (_, fault) = facts.trouble_of(&[FaultKind::NotACamera])?;
-    let opinion = Opinion::new(SLUG, 0.95).with("path", facts.path()).said(fault);
+    let judgement = Judgement::new(SLUG, 0.95).with("path", facts.path()).said(fault);
     Some(match sibling(facts) {
-        Some(camera) => opinion.with("camera", camera.path.as_str()).fix(choose(camera)).fixes(&["choose-camera"]),
+        Some(camera) => judgement.with("camera", camera.path.as_str()).fix(choose(camera)).fixes(&["choose-camera"]),
         // A codec, a microphone, a file.
-        None => opinion.called("other").fixes(&["choose-camera"]),
+        None => judgement.called("other").fixes(&["choose-camera"]),
     })
 }
 
-fn infrared_device(facts: &Facts) -> Option<Opinion> {
+fn infrared_device(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "infrared-device";
     let device = facts.device().filter(|device| device.kind == DeviceKind::Infrared)?;
     let is_wanted = facts.source.asked.format == Some(PixelFormat::GREY);
     let camera = sibling(facts).filter(|_| !is_wanted);
     // Alone it may be wanted: there are grey cameras that are no mistake.
-    let opinion = Opinion::new(SLUG, if camera.is_some() { 0.75 } else { 0.3 }).with("camera", device.name.as_str());
-    let opinion = match &facts.abilities {
+    let judgement =
+        Judgement::new(SLUG, if camera.is_some() { 0.75 } else { 0.3 }).with("camera", device.name.as_str());
+    let judgement = match &facts.abilities {
         Some(abilities) if abilities.is_grey_only() => {
             let formats = abilities.formats.iter().map(|format| format.fourcc.trim()).collect::<Vec<_>>().join(", ");
-            opinion.seen(Said::new("evidence.formats").with("formats", formats))
+            judgement.seen(Message::new("evidence.formats").with("formats", formats))
         }
-        _ => opinion,
+        _ => judgement,
     };
-    let opinion = match camera {
-        Some(camera) => opinion.fix(choose(camera)),
-        None => opinion,
+    let judgement = match camera {
+        Some(camera) => judgement.fix(choose(camera)),
+        None => judgement,
     };
-    Some(opinion.fixes(&["choose-camera"]))
+    Some(judgement.fixes(&["choose-camera"]))
 }
 
-fn virtual_camera(facts: &Facts) -> Option<Opinion> {
+fn virtual_camera(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "virtual-camera";
     let device = facts.device().filter(|device| device.kind == DeviceKind::Virtual)?;
     let fault = facts.troubles().map(|(_, fault)| fault).find(|fault| {
@@ -176,27 +150,27 @@ fn virtual_camera(facts: &Facts) -> Option<Opinion> {
         (None, Some(_)) => 0.4,
         (None, None) => return None,
     };
-    let opinion = Opinion::new(SLUG, confidence).with("camera", device.name.as_str());
-    let opinion = match fault {
-        Some(fault) => opinion.said(fault),
-        None => opinion.kind("still"),
+    let judgement = Judgement::new(SLUG, confidence).with("camera", device.name.as_str());
+    let judgement = match fault {
+        Some(fault) => judgement.said(fault),
+        None => judgement.kind("still"),
     };
     Some(match sibling(facts) {
-        Some(camera) => opinion.fix(Fix::new("start-producer")).fix(choose(camera)),
-        None => opinion.fixes(&["start-producer", "choose-camera"]),
+        Some(camera) => judgement.fix(Fix::new("start-producer")).fix(choose(camera)),
+        None => judgement.fixes(&["start-producer", "choose-camera"]),
     })
 }
 
-fn other_camera(facts: &Facts) -> Option<Opinion> {
+fn other_camera(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "other-camera";
     let was = facts.presence.as_ref()?.was.as_deref()?;
     let device = facts.device()?;
-    let opinion = Opinion::new(SLUG, 0.6).with("was", was).with("now", device.label());
-    Some(opinion.fixes(&["choose-by-identity", "choose-camera"]))
+    let judgement = Judgement::new(SLUG, 0.6).with("was", was).with("now", device.label());
+    Some(judgement.fixes(&["choose-by-identity", "choose-camera"]))
 }
 
 /// Whether a sensor without a processor of its own gives nothing that a program could show.
-fn raw_sensor(facts: &Facts, slug: &str, is_ours: fn(&str) -> bool) -> Option<Opinion> {
+fn raw_sensor(facts: &Facts, slug: &str, is_ours: fn(&str) -> bool) -> Option<Judgement> {
     let device = facts.device().filter(|device| device.kind == DeviceKind::RawSensor)?;
     let driver = device.driver.as_deref().unwrap_or_default();
     if !is_ours(driver) || facts.is_streaming() {
@@ -214,16 +188,16 @@ fn raw_sensor(facts: &Facts, slug: &str, is_ours: fn(&str) -> bool) -> Option<Op
         (None, true) => 0.85,
         (None, false) => 0.3,
     };
-    let mut opinion = Opinion::new(slug, confidence).with("driver", driver);
+    let mut judgement = Judgement::new(slug, confidence).with("driver", driver);
     if let Some((_, fault)) = trouble {
-        opinion = opinion.said(fault);
+        judgement = judgement.said(fault);
     }
     if has_only_raw {
         let formats = facts.abilities.iter().flat_map(|abilities| &abilities.formats);
         let formats = formats.map(|format| format.fourcc.trim()).collect::<Vec<_>>().join(", ");
-        opinion = opinion.seen(Said::new("evidence.formats").with("formats", formats));
+        judgement = judgement.seen(Message::new("evidence.formats").with("formats", formats));
     }
-    Some(opinion)
+    Some(judgement)
 }
 
 /// A sensor's raw data (`pixfmt-bayer.rst`): the order of its colours, and how many bits each has.
@@ -238,13 +212,13 @@ fn is_raspberry(driver: &str) -> bool {
     ["unicam", "bcm2835", "rp1-cfe", "pispbe"].iter().any(|own| driver.starts_with(own))
 }
 
-fn mipi_camera(facts: &Facts) -> Option<Opinion> {
-    let opinion = raw_sensor(facts, "mipi-camera", |driver| !is_raspberry(driver))?;
-    Some(opinion.fixes(&["libcamera", "camera-relay", "newer-kernel"]))
+fn mipi_camera(facts: &Facts) -> Option<Judgement> {
+    let judgement = raw_sensor(facts, "mipi-camera", |driver| !is_raspberry(driver))?;
+    Some(judgement.fixes(&["libcamera", "camera-relay", "newer-kernel"]))
 }
 
-fn raspberry_camera(facts: &Facts) -> Option<Opinion> {
-    let opinion = raw_sensor(facts, "raspberry-camera", is_raspberry)?;
+fn raspberry_camera(facts: &Facts) -> Option<Judgement> {
+    let judgement = raw_sensor(facts, "raspberry-camera", is_raspberry)?;
     let list = Fix::new("list-libcamera").runs("rpicam-hello --list-cameras");
-    Some(opinion.fix(Fix::new("libcamera")).fix(list).fixes(&["ribbon"]))
+    Some(judgement.fix(Fix::new("libcamera")).fix(list).fixes(&["ribbon"]))
 }

@@ -1,31 +1,25 @@
 //! How fast, how large and how old the pictures are (F50 to F57, F66).
 
-use super::super::facts::{Facts, SourceKind, Stream};
+use super::super::facts::{Facts, SourceKind, StreamFacts};
 use super::signs::Shortfall;
-use super::{Action, Entry, Fix, Gravity, Layer, Opinion};
+use super::{Action, CatalogueEntry, Fix, Judgement, Layer, critical, warning};
 use crate::backend::Backend;
-use crate::control::{AUTO_EXPOSURE, Control, EXPOSURE_PRIORITY, EXPOSURE_TIME, Setting};
+use crate::control::{AUTO_EXPOSURE, Control, ControlSetting, EXPOSURE_PRIORITY, EXPOSURE_TIME};
 use crate::device::{DeviceKind, System};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{PixelFormat, Size};
-use crate::phrases::{Said, number};
+use crate::phrases::{Message, number};
 
-pub const ENTRIES: &[Entry] = &[
-    Entry {
-        id: "F50",
-        slug: "uncompressed-slow",
-        layer: Layer::Rate,
-        gravity: Gravity::Warning,
-        judge: uncompressed_slow,
-    },
-    Entry { id: "F51", slug: "low-light", layer: Layer::Rate, gravity: Gravity::Warning, judge: low_light },
-    Entry { id: "F52", slug: "rate-untrue", layer: Layer::Rate, gravity: Gravity::Warning, judge: rate_untrue },
-    Entry { id: "F53", slug: "other-size", layer: Layer::Rate, gravity: Gravity::Warning, judge: other_size },
-    Entry { id: "F54", slug: "format-refused", layer: Layer::Open, gravity: Gravity::Critical, judge: format_refused },
-    Entry { id: "F55", slug: "computer-slow", layer: Layer::Computer, gravity: Gravity::Warning, judge: computer_slow },
-    Entry { id: "F56", slug: "one-buffer", layer: Layer::Rate, gravity: Gravity::Warning, judge: one_buffer },
-    Entry { id: "F57", slug: "directshow-slow", layer: Layer::Rate, gravity: Gravity::Warning, judge: directshow_slow },
-    Entry { id: "F66", slug: "late-frames", layer: Layer::Rate, gravity: Gravity::Warning, judge: late_frames },
+pub const ENTRIES: &[CatalogueEntry] = &[
+    warning("F50", "uncompressed-slow", Layer::Rate, uncompressed_slow),
+    warning("F51", "low-light", Layer::Rate, low_light),
+    warning("F52", "rate-untrue", Layer::Rate, rate_untrue),
+    warning("F53", "other-size", Layer::Rate, other_size),
+    critical("F54", "format-refused", Layer::Open, format_refused),
+    warning("F55", "computer-slow", Layer::Computer, computer_slow),
+    warning("F56", "one-buffer", Layer::Rate, one_buffer),
+    warning("F57", "directshow-slow", Layer::Rate, directshow_slow),
+    warning("F66", "late-frames", Layer::Rate, late_frames),
 ];
 
 /// Below this share of what was wanted nobody calls it jitter.
@@ -48,12 +42,12 @@ pub fn has_one_buffer(facts: &Facts) -> bool {
     n_buffers(facts) == Some(1)
 }
 
-fn stream(facts: &Facts) -> Option<&Stream> {
+fn stream(facts: &Facts) -> Option<&StreamFacts> {
     facts.stream.as_ref().filter(|stream| stream.n_good > 0)
 }
 
 /// A computer without time takes frames when it gets to them; a camera that makes fewer makes them at its own pace.
-fn comes_evenly(stream: &Stream) -> bool {
+fn comes_evenly(stream: &StreamFacts) -> bool {
     stream.interval_ms.is_some_and(|[half, most, _]| most < 1.3 * half)
 }
 
@@ -81,7 +75,7 @@ fn best_rate(facts: &Facts, size: Size, is_compressed: bool) -> Option<f64> {
     rates.flat_map(|offered| offered.rates.iter().copied()).max_by(f64::total_cmp)
 }
 
-fn uncompressed_slow(facts: &Facts) -> Option<Opinion> {
+fn uncompressed_slow(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "uncompressed-slow";
     let stream = stream(facts).filter(|_| facts.is_local() && facts.source.kind != SourceKind::Simulated)?;
     let (format, size) = (format(facts)?, facts.size()?);
@@ -105,17 +99,17 @@ fn uncompressed_slow(facts: &Facts) -> Option<Opinion> {
         () if offers_more => 0.88,
         () => 0.6,
     };
-    let opinion = Opinion::new(SLUG, confidence)
+    let judgement = Judgement::new(SLUG, confidence)
         .with("format", format.to_string())
         .with("size", size.to_string())
         .with("fps", number(made, 1))
-        .seen(Said::new("evidence.needed").with("mbits", needed).with("wanted", number(wanted, 1)));
-    let opinion = match packed {
-        Some(rate) => opinion.seen(Said::new("evidence.packed-rate").with("fps", number(rate, 1))),
-        None => opinion,
+        .seen(Message::new("evidence.needed").with("mbits", needed).with("wanted", number(wanted, 1)));
+    let judgement = match packed {
+        Some(rate) => judgement.seen(Message::new("evidence.packed-rate").with("fps", number(rate, 1))),
+        None => judgement,
     };
     Some(
-        opinion
+        judgement
             .fix(Fix::new("use-mjpg").does(Action::UseFormat(PixelFormat::MJPG)))
             .fix(facts.smaller_size())
             .fixes(&["fast-port"]),
@@ -159,7 +153,7 @@ fn is_for_light(facts: &Facts, short: Shortfall) -> f64 {
 /// Of 255.
 const DIM: f64 = 70.0;
 
-fn low_light(facts: &Facts) -> Option<Opinion> {
+fn low_light(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "low-light";
     let short = facts.shortfall()?;
     let certainty = is_for_light(facts, short);
@@ -168,26 +162,26 @@ fn low_light(facts: &Facts) -> Option<Opinion> {
     }
     // A picture that is bright enough is worth some of the rate.
     let confidence = if short.ratio() < FAR { certainty } else { certainty.min(0.45) };
-    let mut opinion =
-        Opinion::new(SLUG, confidence).with("fps", number(short.made, 1)).with("wanted", number(short.wanted, 1));
+    let mut judgement =
+        Judgement::new(SLUG, confidence).with("fps", number(short.made, 1)).with("wanted", number(short.wanted, 1));
     if let Some(time) = value(facts, EXPOSURE_TIME) {
         let (ms, frame) = (number(time as f64 / 10.0, 1), number(1_000.0 / short.wanted, 1));
-        opinion = opinion.seen(Said::new("evidence.exposure").with("ms", ms).with("frame", frame));
+        judgement = judgement.seen(Message::new("evidence.exposure").with("ms", ms).with("frame", frame));
     } else {
-        opinion = opinion.kind("dim");
+        judgement = judgement.kind("dim");
     }
     if let Some(mean) = facts.mean() {
-        opinion = opinion.seen(Said::new("evidence.mean").with("mean", mean));
+        judgement = judgement.seen(Message::new("evidence.mean").with("mean", mean));
     }
-    opinion = opinion.fixes(&["more-light"]);
+    judgement = judgement.fixes(&["more-light"]);
     if value(facts, EXPOSURE_PRIORITY) == Some(1) {
-        let off = Setting { id: EXPOSURE_PRIORITY, value: 0 };
-        opinion = opinion.fix(Fix::new("exposure-priority-off").does(Action::SetControl(off)));
+        let off = ControlSetting { id: EXPOSURE_PRIORITY, value: 0 };
+        judgement = judgement.fix(Fix::new("exposure-priority-off").does(Action::SetControl(off)));
     }
-    Some(opinion.fixes(&["exposure-by-hand"]))
+    Some(judgement.fixes(&["exposure-by-hand"]))
 }
 
-fn rate_untrue(facts: &Facts) -> Option<Opinion> {
+fn rate_untrue(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "rate-untrue";
     let short = facts.shortfall().filter(|_| stream(facts).is_some_and(|stream| stream.n_late == 0))?;
     let is_starved = facts.is_computer_busy() && !stream(facts).is_some_and(comes_evenly);
@@ -195,7 +189,7 @@ fn rate_untrue(facts: &Facts) -> Option<Opinion> {
         return None;
     }
     let is_explained = is_for_light(facts, short) >= 0.5
-        || uncompressed_slow(facts).is_some_and(|opinion| opinion.confidence >= 0.5)
+        || uncompressed_slow(facts).is_some_and(|judgement| judgement.confidence >= 0.5)
         || directshow_slow(facts).is_some();
     // It never agreed to more: then it is slower than was asked, and says so.
     let is_honest = short.agreed.is_some_and(|agreed| short.made >= agreed * 0.9);
@@ -207,21 +201,21 @@ fn rate_untrue(facts: &Facts) -> Option<Opinion> {
         () if is_honest => 0.6,
         () => 0.75,
     };
-    let opinion = Opinion::new(SLUG, confidence)
+    let judgement = Judgement::new(SLUG, confidence)
         .with("fps", number(short.made, 1))
         .with("wanted", number(short.wanted, 1))
-        .seen(Said::new("evidence.no-gaps"));
-    let opinion = if is_honest { opinion.called("asked") } else { opinion };
-    let opinion = match facts.size().filter(|_| is_honest) {
-        Some(size) => opinion.seen(Said::new("evidence.size").with("size", size.to_string())),
-        None => opinion,
+        .seen(Message::new("evidence.no-gaps"));
+    let judgement = if is_honest { judgement.called("asked") } else { judgement };
+    let judgement = match facts.size().filter(|_| is_honest) {
+        Some(size) => judgement.seen(Message::new("evidence.size").with("size", size.to_string())),
+        None => judgement,
     };
     let mjpg = Fix::new("use-mjpg").does(Action::UseFormat(PixelFormat::MJPG));
     let true_rate = Fix::new("use-rate").with("fps", number(short.made, 0)).does(Action::UseRate(short.made.round()));
-    Some(opinion.fixes(&["more-light"]).fix(mjpg).fixes(&["smaller-size"]).fix(true_rate))
+    Some(judgement.fixes(&["more-light"]).fix(mjpg).fixes(&["smaller-size"]).fix(true_rate))
 }
 
-fn other_size(facts: &Facts) -> Option<Opinion> {
+fn other_size(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "other-size";
     let stream = stream(facts).filter(|_| facts.is_local())?;
     let came = *stream.sizes.last()?;
@@ -233,19 +227,19 @@ fn other_size(facts: &Facts) -> Option<Opinion> {
         (_, None, Some(agreed)) if agreed != came => (0.75, Some("agreed"), agreed),
         _ => return None,
     };
-    let opinion = Opinion::new(SLUG, confidence).with("size", came.to_string()).with("wanted", wanted.to_string());
-    let opinion = match kind {
-        Some(kind) => opinion.called(kind),
-        None => opinion,
+    let judgement = Judgement::new(SLUG, confidence).with("size", came.to_string()).with("wanted", wanted.to_string());
+    let judgement = match kind {
+        Some(kind) => judgement.called(kind),
+        None => judgement,
     };
     let take = Fix::new("use-size").with("size", came.to_string()).does(Action::UseSize(came));
     Some(match kind {
-        Some("changed") => opinion.fixes(&["close-camera-programs"]).fix(take),
-        _ => opinion.fixes(&["offered-size"]).fix(take),
+        Some("changed") => judgement.fixes(&["close-camera-programs"]).fix(take),
+        _ => judgement.fixes(&["offered-size"]).fix(take),
     })
 }
 
-fn format_refused(facts: &Facts) -> Option<Opinion> {
+fn format_refused(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "format-refused";
     use FaultKind::{BackendMissing, FormatRefused, OpenFailed, Unreadable};
     const EINVAL: i64 = 22;
@@ -254,7 +248,7 @@ fn format_refused(facts: &Facts) -> Option<Opinion> {
     let (_, fault) = refused.or(invalid)?;
     let defaults = Fix::new("device-defaults").does(Action::UseDeviceDefaults);
     if fault.kind == Unreadable {
-        return Some(Opinion::new(SLUG, 0.95).called("file").said(fault).fixes(&["check-file", "convert-file"]));
+        return Some(Judgement::new(SLUG, 0.95).called("file").said(fault).fixes(&["check-file", "convert-file"]));
     }
     if fault.kind == BackendMissing {
         return Some(backend_missing(facts, fault));
@@ -268,22 +262,22 @@ fn format_refused(facts: &Facts) -> Option<Opinion> {
         Some(_) => 0.9,
         None => 0.75,
     };
-    let opinion = Opinion::new(SLUG, confidence).said(fault);
+    let judgement = Judgement::new(SLUG, confidence).said(fault);
     if lacks_decoder {
-        return Some(opinion.called("decoder").fix(defaults).fixes(&["media-feature-pack", "other-backend"]));
+        return Some(judgement.called("decoder").fix(defaults).fixes(&["media-feature-pack", "other-backend"]));
     }
     let asked = facts.source.asked;
     let words = [asked.format.map(|format| format.to_string()), asked.size.map(|size| size.to_string())];
     let words = words.into_iter().flatten().collect::<Vec<_>>().join(", ");
-    let opinion = match words.as_str() {
-        "" => opinion,
-        words => opinion.seen(Said::new("evidence.asked").with("words", words)),
+    let judgement = match words.as_str() {
+        "" => judgement,
+        words => judgement.seen(Message::new("evidence.asked").with("words", words)),
     };
-    Some(opinion.fix(defaults).fixes(&["other-backend", "replug"]))
+    Some(judgement.fix(defaults).fixes(&["other-backend", "replug"]))
 }
 
-fn backend_missing(facts: &Facts, fault: &Fault) -> Opinion {
-    let opinion = Opinion::new("format-refused", 0.95).called("backend").said(fault).advised(fault);
+fn backend_missing(facts: &Facts, fault: &Fault) -> Judgement {
+    let judgement = Judgement::new("format-refused", 0.95).called("backend").said(fault).advised(fault);
     let backend = match facts.system {
         System::Linux => Backend::V4l2,
         System::Windows => Backend::Msmf,
@@ -291,28 +285,28 @@ fn backend_missing(facts: &Facts, fault: &Fault) -> Opinion {
         System::Other => Backend::Native,
     };
     if facts.source.kind != SourceKind::Device || facts.source.backend == Some(backend) {
-        return opinion;
+        return judgement;
     }
-    opinion.fix(Fix::new("use-backend").with("backend", backend.label()).does(Action::UseBackend(backend)))
+    judgement.fix(Fix::new("use-backend").with("backend", backend.label()).does(Action::UseBackend(backend)))
 }
 
-fn computer_slow(facts: &Facts) -> Option<Opinion> {
+fn computer_slow(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "computer-slow";
     let late_worker = facts.troubles().find(|(_, fault)| fault.message.contains(super::opening::LATE_WORKER));
     let computer = facts.computer.clone().unwrap_or_default();
-    let busiest = |mut opinion: Opinion| {
+    let busiest = |mut judgement: Judgement| {
         if computer.cpu_percent > 0.0 {
-            opinion = opinion.seen(Said::new("evidence.cpu").with("percent", computer.cpu_percent));
+            judgement = judgement.seen(Message::new("evidence.cpu").with("percent", computer.cpu_percent));
         }
         if let Some((program, percent)) = computer.busiest.as_ref().filter(|(_, percent)| *percent >= 25.0) {
-            let said = Said::new("evidence.busiest").with("program", program.as_str()).with("percent", *percent);
-            opinion = opinion.seen(said).fix(Fix::new("close-program-for-time").with("program", program.as_str()));
+            let said = Message::new("evidence.busiest").with("program", program.as_str()).with("percent", *percent);
+            judgement = judgement.seen(said).fix(Fix::new("close-program-for-time").with("program", program.as_str()));
         }
-        opinion
+        judgement
     };
     if let Some((_, fault)) = late_worker {
         return Some(
-            busiest(Opinion::new(SLUG, 0.8).called("start").said(fault)).fixes(&["close-programs", "virus-scanner"]),
+            busiest(Judgement::new(SLUG, 0.8).called("start").said(fault)).fixes(&["close-programs", "virus-scanner"]),
         );
     }
     let stream = stream(facts).filter(|_| facts.source.kind != SourceKind::File)?;
@@ -332,19 +326,19 @@ fn computer_slow(facts: &Facts) -> Option<Opinion> {
         () if facts.is_saturated() && stream.n_lost >= 3 && facts.lost_share().is_some() => 0.6,
         () => return None,
     };
-    let mut opinion = Opinion::new(SLUG, confidence).with("percent", number(late * 100.0, 1));
+    let mut judgement = Judgement::new(SLUG, confidence).with("percent", number(late * 100.0, 1));
     if !has_late {
-        opinion = opinion.kind("short");
+        judgement = judgement.kind("short");
     }
     if let Some((ms, fps)) = decode {
-        opinion = opinion.seen(
-            Said::new("evidence.decode").with("ms", number(ms, 1)).with("frame", number(1_000.0 / fps.max(0.1), 1)),
+        judgement = judgement.seen(
+            Message::new("evidence.decode").with("ms", number(ms, 1)).with("frame", number(1_000.0 / fps.max(0.1), 1)),
         );
     }
-    Some(busiest(opinion).fix(facts.smaller_size()).fixes(&["lower-rate", "close-programs"]))
+    Some(busiest(judgement).fix(facts.smaller_size()).fixes(&["lower-rate", "close-programs"]))
 }
 
-fn one_buffer(facts: &Facts) -> Option<Opinion> {
+fn one_buffer(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "one-buffer";
     let n = n_buffers(facts).filter(|n| *n <= 2)?;
     let stream = stream(facts)?;
@@ -360,13 +354,13 @@ fn one_buffer(facts: &Facts) -> Option<Opinion> {
         (_, true) => 0.7,
         (_, false) => 0.3,
     };
-    let opinion = Opinion::new(SLUG, confidence);
-    let opinion = if n == 2 { opinion.called("few") } else { opinion };
-    let opinion = opinion.seen(Said::new("evidence.lost").with("percent", number(lost * 100.0, 1)));
-    Some(opinion.fix(Fix::new("use-buffers").with("n", 4_u32).does(Action::UseBuffers(4))))
+    let judgement = Judgement::new(SLUG, confidence);
+    let judgement = if n == 2 { judgement.called("few") } else { judgement };
+    let judgement = judgement.seen(Message::new("evidence.lost").with("percent", number(lost * 100.0, 1)));
+    Some(judgement.fix(Fix::new("use-buffers").with("n", 4_u32).does(Action::UseBuffers(4))))
 }
 
-fn directshow_slow(facts: &Facts) -> Option<Opinion> {
+fn directshow_slow(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "directshow-slow";
     /// More pixels than a full HD picture (F57).
     const LARGE: u64 = 1_920 * 1_080;
@@ -377,20 +371,21 @@ fn directshow_slow(facts: &Facts) -> Option<Opinion> {
         return None;
     }
     let confidence = if facts.is_helped_by("other-backend") { 0.95 } else { 0.8 };
-    let mut opinion = Opinion::new(SLUG, confidence).with("fps", number(short.made, 1)).with("size", size.to_string());
+    let mut judgement =
+        Judgement::new(SLUG, confidence).with("fps", number(short.made, 1)).with("size", size.to_string());
     if let Some(format) = opening.got.format {
-        opinion = opinion.seen(Said::new("evidence.format").with("format", format.to_string()));
+        judgement = judgement.seen(Message::new("evidence.format").with("format", format.to_string()));
     }
     let other = Fix::new("use-backend").with("backend", Backend::Msmf.label()).does(Action::UseBackend(Backend::Msmf));
     Some(
-        opinion
+        judgement
             .fix(Fix::new("use-mjpg").does(Action::UseFormat(PixelFormat::MJPG)))
             .fix(other)
             .fixes(&["smaller-size"]),
     )
 }
 
-fn late_frames(facts: &Facts) -> Option<Opinion> {
+fn late_frames(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "late-frames";
     /// So many frames wait in the queue of a driver that works as it should.
     const USUAL_FRAMES: f64 = 6.0;
@@ -402,11 +397,11 @@ fn late_frames(facts: &Facts) -> Option<Opinion> {
         return None;
     }
     let growth = stream.age_growth_ms.unwrap_or(0.0);
-    let mut opinion = Opinion::new(SLUG, 0.85).with("secs", number(age / 1e3, 1));
+    let mut judgement = Judgement::new(SLUG, 0.85).with("secs", number(age / 1e3, 1));
     if growth > 100.0 {
-        opinion = opinion.kind("growing").seen(Said::new("evidence.growth").with("ms", growth));
+        judgement = judgement.kind("growing").seen(Message::new("evidence.growth").with("ms", growth));
     }
     let fewer = Fix::new("use-buffers").with("n", 2_u32).does(Action::UseBuffers(2));
     let restart = Fix::new("restart-stream").does(Action::RestartStream);
-    Some(opinion.fix(restart).fix(fewer).fixes(&["lower-rate", "other-backend"]))
+    Some(judgement.fix(restart).fix(fewer).fixes(&["lower-rate", "other-backend"]))
 }

@@ -1,16 +1,16 @@
 //! What the judges look for in the facts: one place for each question that several of them ask.
 
 use super::super::facts::{Facts, SourceKind};
-use super::{Action, Fix, Opinion};
+use super::{Action, Fix, Judgement};
 use crate::device::holders::Role;
 use crate::device::{Device, Holder, System};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::Size;
-use crate::phrases::{Said, number};
+use crate::phrases::{Message, number};
 
 /// What was going on when a fault came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum FaultStage {
     /// Looking for the camera.
     Presence,
     /// Asking whether it may be opened.
@@ -22,30 +22,35 @@ pub enum Place {
 
 impl Facts {
     /// The faults that keep the picture away, in the order in which they would stand in its way.
-    pub(super) fn troubles(&self) -> impl Iterator<Item = (Place, &Fault)> {
+    pub(super) fn troubles(&self) -> impl Iterator<Item = (FaultStage, &Fault)> {
         let presence = self.presence.as_ref().and_then(|presence| presence.fault.as_ref());
         let access = self.access.as_ref().and_then(|access| access.fault.as_ref());
         let opening = self.opening.as_ref().and_then(|opening| opening.fault.as_ref());
         let stream = self.stream.as_ref().and_then(|stream| stream.ended.as_ref());
-        [(Place::Presence, presence), (Place::Access, access), (Place::Opening, opening), (Place::Stream, stream)]
-            .into_iter()
-            .filter_map(|(place, fault)| Some((place, fault?)))
+        [
+            (FaultStage::Presence, presence),
+            (FaultStage::Access, access),
+            (FaultStage::Opening, opening),
+            (FaultStage::Stream, stream),
+        ]
+        .into_iter()
+        .filter_map(|(place, fault)| Some((place, fault?)))
     }
 
     /// The first of them.
-    pub(super) fn trouble(&self) -> Option<(Place, &Fault)> {
+    pub(super) fn trouble(&self) -> Option<(FaultStage, &Fault)> {
         self.troubles().next()
     }
 
     /// The first of one of these kinds.
-    pub(super) fn trouble_of(&self, kinds: &[FaultKind]) -> Option<(Place, &Fault)> {
+    pub(super) fn trouble_of(&self, kinds: &[FaultKind]) -> Option<(FaultStage, &Fault)> {
         self.troubles().find(|(_, fault)| kinds.contains(&fault.kind))
     }
 
     /// The first with one of these numbers, also of what did not end the stream.
-    pub(super) fn coded(&self, codes: &[i64]) -> Option<(Place, &Fault)> {
+    pub(super) fn coded(&self, codes: &[i64]) -> Option<(FaultStage, &Fault)> {
         let last = self.stream.as_ref().and_then(|stream| stream.last_fault.as_ref());
-        let last = last.map(|fault| (Place::Stream, fault));
+        let last = last.map(|fault| (FaultStage::Stream, fault));
         self.troubles().chain(last).find(|(_, fault)| fault.code.is_some_and(|code| codes.contains(&code)))
     }
 
@@ -185,8 +190,8 @@ impl Shortfall {
     }
 
     /// For what came and what was wanted.
-    pub fn evidence(&self) -> Said {
-        Said::new("evidence.rate").with("fps", number(self.made, 1)).with("wanted", number(self.wanted, 1))
+    pub fn evidence(&self) -> Message {
+        Message::new("evidence.rate").with("fps", number(self.made, 1)).with("wanted", number(self.wanted, 1))
     }
 }
 
@@ -212,7 +217,7 @@ pub fn hresult(code: u32) -> i64 {
     i64::from(code.cast_signed())
 }
 
-impl Opinion {
+impl Judgement {
     /// What the driver, the system or the camera said, in its own words, with its number.
     #[must_use]
     pub(super) fn said(self, fault: &Fault) -> Self {
@@ -222,7 +227,7 @@ impl Opinion {
     /// The same of any other text.
     #[must_use]
     pub(super) fn words(self, words: &str) -> Self {
-        self.seen(Said::new("evidence.said").with("words", words))
+        self.seen(Message::new("evidence.said").with("words", words))
     }
 
     /// Another title and reason than the entry's: `title.<slug>.<kind>`.

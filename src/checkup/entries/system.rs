@@ -3,24 +3,18 @@
 use super::super::facts::{Facts, SourceKind};
 use super::signs::hresult;
 use super::usb::is_memory;
-use super::{Action, Entry, Fix, Gravity, Layer, Opinion};
+use super::{Action, CatalogueEntry, Fix, Judgement, Layer, critical, warning};
 use crate::fault::{Fault, FaultKind};
-use crate::phrases::{Said, number};
+use crate::phrases::{Message, number};
 
-pub const ENTRIES: &[Entry] = &[
-    Entry { id: "F74", slug: "disk-full", layer: Layer::Folder, gravity: Gravity::Warning, judge: disk_full },
-    Entry { id: "F75", slug: "folder-fails", layer: Layer::Folder, gravity: Gravity::Warning, judge: folder_fails },
-    Entry { id: "F76", slug: "overheated", layer: Layer::Computer, gravity: Gravity::Warning, judge: overheated },
-    Entry {
-        id: "F77",
-        slug: "resources-used-up",
-        layer: Layer::Computer,
-        gravity: Gravity::Critical,
-        judge: resources_used_up,
-    },
-    Entry { id: "F78", slug: "times-wrong", layer: Layer::Time, gravity: Gravity::Warning, judge: times_wrong },
-    Entry { id: "F79", slug: "clock-drift", layer: Layer::Time, gravity: Gravity::Warning, judge: clock_drift },
-    Entry { id: "F79b", slug: "clock-stepped", layer: Layer::Time, gravity: Gravity::Warning, judge: clock_stepped },
+pub const ENTRIES: &[CatalogueEntry] = &[
+    warning("F74", "disk-full", Layer::Folder, disk_full),
+    warning("F75", "folder-fails", Layer::Folder, folder_fails),
+    warning("F76", "overheated", Layer::Computer, overheated),
+    critical("F77", "resources-used-up", Layer::Computer, resources_used_up),
+    warning("F78", "times-wrong", Layer::Time, times_wrong),
+    warning("F79", "clock-drift", Layer::Time, clock_drift),
+    warning("F79b", "clock-stepped", Layer::Time, clock_stepped),
 ];
 
 /// A recording of a few minutes needs more.
@@ -41,7 +35,7 @@ fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 
-fn disk_full(facts: &Facts) -> Option<Opinion> {
+fn disk_full(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "disk-full";
     let folder = facts.folder.as_ref()?;
     let told = folder.error.as_ref().filter(|fault| is_full(fault));
@@ -51,43 +45,43 @@ fn disk_full(facts: &Facts) -> Option<Opinion> {
         (None, Some(free)) if free < NEARLY_FULL_BYTES => 0.4,
         _ => return None,
     };
-    let mut opinion = Opinion::new(SLUG, confidence).with("path", folder.path.as_str());
+    let mut judgement = Judgement::new(SLUG, confidence).with("path", folder.path.as_str());
     if let Some(free) = folder.free_bytes {
-        opinion = opinion.seen(Said::new("evidence.free").with("mb", megabytes(free)));
+        judgement = judgement.seen(Message::new("evidence.free").with("mb", megabytes(free)));
     }
     if let Some(fault) = told {
-        opinion = opinion.said(fault);
+        judgement = judgement.said(fault);
     }
-    Some(opinion.fixes(&["make-room"]).fix(choose_folder()))
+    Some(judgement.fixes(&["make-room"]).fix(choose_folder()))
 }
 
-fn folder_fails(facts: &Facts) -> Option<Opinion> {
+fn folder_fails(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "folder-fails";
     let folder = facts.folder.as_ref()?;
     let told = folder.error.as_ref().filter(|fault| !is_full(fault));
     let slow = folder.write_ms.filter(|ms| *ms >= SLOW_WRITE_MS);
-    let opinion = match (told, slow) {
-        (Some(fault), _) => Opinion::new(SLUG, 0.9).said(fault),
-        (None, Some(ms)) => Opinion::new(SLUG, 0.65).called("slow").with("secs", number(ms / 1e3, 1)),
+    let judgement = match (told, slow) {
+        (Some(fault), _) => Judgement::new(SLUG, 0.9).said(fault),
+        (None, Some(ms)) => Judgement::new(SLUG, 0.65).called("slow").with("secs", number(ms / 1e3, 1)),
         (None, None) => return None,
     };
-    let opinion = opinion.with("path", folder.path.as_str());
-    let opinion = if folder.is_remote { opinion.fixes(&["check-share"]) } else { opinion };
-    Some(opinion.fix(choose_folder()).fixes(&["check-folder"]))
+    let judgement = judgement.with("path", folder.path.as_str());
+    let judgement = if folder.is_remote { judgement.fixes(&["check-share"]) } else { judgement };
+    Some(judgement.fix(choose_folder()).fixes(&["check-folder"]))
 }
 
-fn overheated(facts: &Facts) -> Option<Opinion> {
+fn overheated(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "overheated";
     let computer = facts.computer.as_ref().filter(|computer| computer.is_throttled == Some(true))?;
     let suffers = facts.shortfall().is_some() || facts.lost_share().is_some() || facts.is_computer_busy();
-    let mut opinion = Opinion::new(SLUG, if suffers { 0.8 } else { 0.4 });
+    let mut judgement = Judgement::new(SLUG, if suffers { 0.8 } else { 0.4 });
     if let Some(celsius) = computer.celsius {
-        opinion = opinion.seen(Said::new("evidence.celsius").with("celsius", celsius));
+        judgement = judgement.seen(Message::new("evidence.celsius").with("celsius", celsius));
     }
-    Some(opinion.fixes(&["cool", "power-supply", "lower-rate"]))
+    Some(judgement.fixes(&["cool", "power-supply", "lower-rate"]))
 }
 
-fn resources_used_up(facts: &Facts) -> Option<Opinion> {
+fn resources_used_up(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "resources-used-up";
     let conversation = facts.conversation.as_ref().and_then(|conversation| conversation.finding.as_ref());
     let told = conversation.map(|finding| &finding.fault).filter(|fault| fault.kind == FaultKind::NoResources);
@@ -101,24 +95,24 @@ fn resources_used_up(facts: &Facts) -> Option<Opinion> {
         () if is_bus => return None,
         () => 0.7,
     };
-    let mut opinion = Opinion::new(SLUG, confidence).said(fault).advised(fault);
+    let mut judgement = Judgement::new(SLUG, confidence).said(fault).advised(fault);
     if let Some(computer) = facts.computer.as_ref().filter(|computer| computer.total_memory_bytes > 0) {
         let (free, total) = (megabytes(computer.free_memory_bytes), megabytes(computer.total_memory_bytes));
-        opinion = opinion.seen(Said::new("evidence.memory").with("free", free).with("total", total));
+        judgement = judgement.seen(Message::new("evidence.memory").with("free", free).with("total", total));
     }
-    Some(opinion.fixes(&["close-programs", "smaller-size", "restart-program"]))
+    Some(judgement.fixes(&["close-programs", "smaller-size", "restart-program"]))
 }
 
-fn times_wrong(facts: &Facts) -> Option<Opinion> {
+fn times_wrong(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "times-wrong";
     let stream = facts.stream.as_ref().filter(|stream| stream.n_back > 0 && facts.source.kind != SourceKind::File)?;
     // Times that are taken from the wall clock go back with it.
     let has_stepped = clock_stepped(facts).is_some();
-    let opinion = Opinion::new(SLUG, if has_stepped { 0.4 } else { 0.8 }).with("n", stream.n_back);
-    Some(opinion.fixes(&["times-of-arrival", "update-firmware", "replug"]))
+    let judgement = Judgement::new(SLUG, if has_stepped { 0.4 } else { 0.8 }).with("n", stream.n_back);
+    Some(judgement.fixes(&["times-of-arrival", "update-firmware", "replug"]))
 }
 
-fn clock_drift(facts: &Facts) -> Option<Opinion> {
+fn clock_drift(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "clock-drift";
     /// Cheap cameras have 20, and 500 is what recorders can bear.
     const MAX_PPM: f64 = 500.0;
@@ -128,23 +122,23 @@ fn clock_drift(facts: &Facts) -> Option<Opinion> {
     let drift = time.drift_ppm.filter(|ppm| ppm.abs() > MAX_PPM)?;
     let confidence = if time.drift_secs >= MIN_SECS { 0.7 } else { 0.2 };
     let a_day = drift.abs() * 86_400.0 / 1e6;
-    let opinion = Opinion::new(SLUG, confidence)
+    let judgement = Judgement::new(SLUG, confidence)
         .with("ppm", drift.abs())
         .with("a-day", a_day)
         .with("secs", time.drift_secs)
         .kind(if drift > 0.0 { "fast" } else { "slow" });
-    Some(opinion.fixes(&["camera-ntp", "times-of-arrival", "update-firmware"]))
+    Some(judgement.fixes(&["camera-ntp", "times-of-arrival", "update-firmware"]))
 }
 
-fn clock_stepped(facts: &Facts) -> Option<Opinion> {
+fn clock_stepped(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "clock-stepped";
     let time = facts.time.as_ref()?;
     let set = Fix::new("set-clock").runs("sudo timedatectl set-ntp true");
     if time.is_year_wrong {
-        return Some(Opinion::new(SLUG, 0.8).called("year").fix(set));
+        return Some(Judgement::new(SLUG, 0.8).called("year").fix(set));
     }
     let step = time.wall_step_secs.filter(|secs| secs.abs() >= 1.0)?;
-    let opinion = Opinion::new(SLUG, 0.7).with("secs", number(step.abs(), 1));
-    let opinion = opinion.kind(if step > 0.0 { "forward" } else { "back" });
-    Some(opinion.fix(set).fixes(&["one-clock-service"]))
+    let judgement = Judgement::new(SLUG, 0.7).with("secs", number(step.abs(), 1));
+    let judgement = judgement.kind(if step > 0.0 { "forward" } else { "back" });
+    Some(judgement.fix(set).fixes(&["one-clock-service"]))
 }

@@ -2,37 +2,25 @@
 
 use super::super::facts::Facts;
 use super::busy::{FAILED_START_STREAMING, GENERAL_FAILURE, NO_SYSTEM_RESOURCES};
-use super::signs::{Place, hresult};
-use super::{Action, Entry, Fix, Gravity, Layer, Opinion};
+use super::signs::{FaultStage, hresult};
+use super::{Action, CatalogueEntry, Fix, Judgement, Layer, critical, warning};
 use crate::device::holders::Role;
 use crate::device::{System, UsbLink, UsbState};
 use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::frame::PixelFormat;
-use crate::phrases::{Said, number};
+use crate::phrases::{Message, number};
 
-pub const ENTRIES: &[Entry] = &[
-    Entry { id: "F40", slug: "usb-bandwidth", layer: Layer::Usb, gravity: Gravity::Critical, judge: usb_bandwidth },
-    Entry { id: "F41", slug: "usb-speed", layer: Layer::Usb, gravity: Gravity::Warning, judge: usb_speed },
-    Entry { id: "F42", slug: "usb-errors", layer: Layer::Usb, gravity: Gravity::Warning, judge: usb_errors },
-    Entry { id: "F43", slug: "firmware-silent", layer: Layer::Usb, gravity: Gravity::Critical, judge: firmware_silent },
-    Entry { id: "F44", slug: "usb-asleep", layer: Layer::Usb, gravity: Gravity::Critical, judge: usb_asleep },
-    Entry { id: "F45", slug: "usb-power", layer: Layer::Usb, gravity: Gravity::Critical, judge: usb_power },
-    Entry { id: "F46", slug: "unplugged", layer: Layer::Usb, gravity: Gravity::Critical, judge: unplugged },
-    Entry {
-        id: "F47",
-        slug: "usb-controller-dead",
-        layer: Layer::Usb,
-        gravity: Gravity::Critical,
-        judge: usb_controller_dead,
-    },
-    Entry { id: "F48", slug: "after-sleep", layer: Layer::Usb, gravity: Gravity::Critical, judge: after_sleep },
-    Entry {
-        id: "F49",
-        slug: "usb-no-fast-setting",
-        layer: Layer::Usb,
-        gravity: Gravity::Critical,
-        judge: usb_no_fast_setting,
-    },
+pub const ENTRIES: &[CatalogueEntry] = &[
+    critical("F40", "usb-bandwidth", Layer::Usb, usb_bandwidth),
+    warning("F41", "usb-speed", Layer::Usb, usb_speed),
+    warning("F42", "usb-errors", Layer::Usb, usb_errors),
+    critical("F43", "firmware-silent", Layer::Usb, firmware_silent),
+    critical("F44", "usb-asleep", Layer::Usb, usb_asleep),
+    critical("F45", "usb-power", Layer::Usb, usb_power),
+    critical("F46", "unplugged", Layer::Usb, unplugged),
+    critical("F47", "usb-controller-dead", Layer::Usb, usb_controller_dead),
+    critical("F48", "after-sleep", Layer::Usb, after_sleep),
+    critical("F49", "usb-no-fast-setting", Layer::Usb, usb_no_fast_setting),
 ];
 
 /// Of the bus: what is left is too little for a stream (F40).
@@ -63,7 +51,7 @@ fn suffers(facts: &Facts) -> bool {
         || facts.damaged_share().is_some()
 }
 
-fn usb_bandwidth(facts: &Facts) -> Option<Opinion> {
+fn usb_bandwidth(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "usb-bandwidth";
     const ENOSPC: i64 = 28;
     let usb = usb(facts);
@@ -71,7 +59,7 @@ fn usb_bandwidth(facts: &Facts) -> Option<Opinion> {
     let has_neighbours = !usb.neighbours.is_empty();
     // The same number of a file, or of shared memory, is F74.
     let told = facts.troubles().find(|(place, fault)| {
-        *place != Place::Presence
+        *place != FaultStage::Presence
             && fault.kind == FaultKind::NoResources
             && fault.code == Some(ENOSPC)
             && !is_memory(fault)
@@ -96,23 +84,23 @@ fn usb_bandwidth(facts: &Facts) -> Option<Opinion> {
         (None, None) if is_full && has_neighbours && facts.lost_share().is_some() => (0.75, None),
         (None, None) => return None,
     };
-    let mut opinion = Opinion::new(SLUG, confidence);
+    let mut judgement = Judgement::new(SLUG, confidence);
     if fault.is_none() {
-        opinion = opinion.kind("stutter");
+        judgement = judgement.kind("stutter");
     }
     if let Some(fault) = fault {
-        opinion = opinion.said(fault);
+        judgement = judgement.said(fault);
     }
     if let Some(percent) = usb.bandwidth_percent {
-        opinion = opinion.seen(Said::new("evidence.bandwidth").with("percent", percent));
+        judgement = judgement.seen(Message::new("evidence.bandwidth").with("percent", percent));
     }
     if has_neighbours {
-        opinion = opinion.seen(Said::new("evidence.neighbours").with("cameras", usb.neighbours.join(", ")));
+        judgement = judgement.seen(Message::new("evidence.neighbours").with("cameras", usb.neighbours.join(", ")));
     }
     let quirk =
         || Fix::new("uvc-bandwidth-quirk").runs("sudo modprobe -r uvcvideo && sudo modprobe uvcvideo quirks=128");
-    let opinion = opinion.fix(use_mjpg()).fixes(&["smaller-size", "other-controller"]);
-    Some(if facts.system() == System::Linux { opinion.fix(quirk()) } else { opinion })
+    let judgement = judgement.fix(use_mjpg()).fixes(&["smaller-size", "other-controller"]);
+    Some(if facts.system() == System::Linux { judgement.fix(quirk()) } else { judgement })
 }
 
 /// Room that lacks in memory or on a disk, not on a bus.
@@ -120,7 +108,7 @@ pub fn is_memory(fault: &Fault) -> bool {
     fault.message.contains("memory")
 }
 
-fn usb_speed(facts: &Facts) -> Option<Opinion> {
+fn usb_speed(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "usb-speed";
     let link = link(facts)?;
     let speed = link.kbits_per_second?;
@@ -138,21 +126,21 @@ fn usb_speed(facts: &Facts) -> Option<Opinion> {
     let has_lack = facts.shortfall().is_some()
         || wanted.is_some()
         || facts.trouble().is_some_and(|(_, fault)| fault.class == FaultClass::Resource || fault.code == Some(5));
-    let opinion = Opinion::new(SLUG, if has_lack { 0.8 } else { 0.4 })
+    let judgement = Judgement::new(SLUG, if has_lack { 0.8 } else { 0.4 })
         .with("speed", link.speed.clone().unwrap_or_else(|| format!("{} Mbit/s", speed / 1_000)))
         .with("version", link.version.clone().unwrap_or_default());
-    let opinion = match facts.shortfall() {
-        Some(short) => opinion.seen(short.evidence()),
-        None => opinion,
+    let judgement = match facts.shortfall() {
+        Some(short) => judgement.seen(short.evidence()),
+        None => judgement,
     };
-    Some(opinion.fixes(&["fast-port", "fast-cable", "replug-direct"]))
+    Some(judgement.fixes(&["fast-port", "fast-cable", "replug-direct"]))
 }
 
 /// What the kernel says of a line that is disturbed (URB status EPROTO, EILSEQ, EOVERFLOW).
 const LINE_ERRORS: [&str; 4] = ["status (-71)", "status (-84)", "status (-75)", "error -71"];
 const RESETS: [&str; 2] = ["reset high-speed", "reset SuperSpeed"];
 
-pub fn usb_errors(facts: &Facts) -> Option<Opinion> {
+pub fn usb_errors(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "usb-errors";
     if !facts.is_local() {
         return None;
@@ -178,29 +166,29 @@ pub fn usb_errors(facts: &Facts) -> Option<Opinion> {
         _ => return None,
     };
     let confidence = if is_gone { confidence.min(0.4) } else { confidence };
-    let mut opinion = Opinion::new(SLUG, confidence);
+    let mut judgement = Judgement::new(SLUG, confidence);
     if told.is_none() && damaged.is_none() && lost.is_some() {
-        opinion = opinion.called("lost");
+        judgement = judgement.called("lost");
     }
     if let Some((_, fault)) = told {
-        opinion = opinion.said(fault);
+        judgement = judgement.said(fault);
     }
     if let Some(share) = damaged {
-        opinion = opinion.seen(Said::new("evidence.damaged").with("percent", number(share * 100.0, 1)));
+        judgement = judgement.seen(Message::new("evidence.damaged").with("percent", number(share * 100.0, 1)));
     }
     if let Some(share) = lost {
-        opinion = opinion.seen(Said::new("evidence.lost").with("percent", number(share * 100.0, 1)));
+        judgement = judgement.seen(Message::new("evidence.lost").with("percent", number(share * 100.0, 1)));
     }
     if let Some((damaged, all)) = packets {
-        opinion = opinion.seen(Said::new("evidence.packets").with("damaged", damaged).with("all", all));
+        judgement = judgement.seen(Message::new("evidence.packets").with("damaged", damaged).with("all", all));
     }
     if let Some(line) = errors.last().or(resets.last()) {
-        opinion = opinion.words(line);
+        judgement = judgement.words(line);
     }
-    Some(opinion.fixes(&["other-cable", "replug-direct", "powered-hub"]).fix(use_mjpg()))
+    Some(judgement.fixes(&["other-cable", "replug-direct", "powered-hub"]).fix(use_mjpg()))
 }
 
-fn firmware_silent(facts: &Facts) -> Option<Opinion> {
+fn firmware_silent(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "firmware-silent";
     const SILENT: [i64; 2] = [110, 32];
     let queries = facts.kernel_says(&["-110", "-32 (exp."]);
@@ -221,24 +209,24 @@ fn firmware_silent(facts: &Facts) -> Option<Opinion> {
         }
         (None, None) => return None,
     };
-    let mut opinion = Opinion::new(SLUG, confidence);
+    let mut judgement = Judgement::new(SLUG, confidence);
     if let Some(fault) = fault {
-        opinion = opinion.said(fault);
+        judgement = judgement.said(fault);
     }
     if let Some(line) = queries.last() {
-        opinion = opinion.words(line);
+        judgement = judgement.words(line);
     }
-    Some(opinion.fixes(&["power-cycle", "other-port", "update-firmware"]))
+    Some(judgement.fixes(&["power-cycle", "other-port", "update-firmware"]))
 }
 
-fn usb_asleep(facts: &Facts) -> Option<Opinion> {
+fn usb_asleep(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "usb-asleep";
     const EHOSTUNREACH: i64 = 113;
     let usb = usb(facts);
     let told = facts.coded(&[EHOSTUNREACH]).filter(|_| facts.is_local());
     let was_asleep = usb.is_suspended == Some(true);
     let trouble = facts.trouble().filter(|(place, fault)| {
-        was_asleep && *place == Place::Opening && fault.class == FaultClass::Stalled && fault.code.is_none()
+        was_asleep && *place == FaultStage::Opening && fault.class == FaultClass::Stalled && fault.code.is_none()
     });
     let (confidence, fault) = match (told, trouble) {
         (Some((_, fault)), _) => (0.93, fault),
@@ -246,9 +234,9 @@ fn usb_asleep(facts: &Facts) -> Option<Opinion> {
         (None, Some((_, fault))) => (0.45, fault),
         (None, None) => return None,
     };
-    let opinion = Opinion::new(SLUG, confidence).said(fault);
+    let judgement = Judgement::new(SLUG, confidence).said(fault);
     if facts.system() == System::Windows {
-        return Some(opinion.fixes(&["windows-usb-saving", "replug"]));
+        return Some(judgement.fixes(&["windows-usb-saving", "replug"]));
     }
     let ids = facts.device().and_then(|device| device.vendor_id.as_deref().zip(device.product_id.as_deref()));
     let rule = ids.map(|(vendor, product)| {
@@ -261,10 +249,10 @@ fn usb_asleep(facts: &Facts) -> Option<Opinion> {
         Some(rule) => awake.runs(rule),
         None => awake.runs("echo -1 | sudo tee /sys/module/usbcore/parameters/autosuspend"),
     };
-    Some(opinion.fix(awake).fixes(&["replug"]))
+    Some(judgement.fix(awake).fixes(&["replug"]))
 }
 
-fn usb_power(facts: &Facts) -> Option<Opinion> {
+fn usb_power(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "usb-power";
     let usb = usb(facts);
     let told = facts.coded(&[66]).filter(|_| facts.is_local());
@@ -281,23 +269,23 @@ fn usb_power(facts: &Facts) -> Option<Opinion> {
         () if no_resources.is_some() => 0.4,
         () => return None,
     };
-    let mut opinion = Opinion::new(SLUG, confidence);
+    let mut judgement = Judgement::new(SLUG, confidence);
     if let Some((_, fault)) = told.or(no_resources) {
-        opinion = opinion.said(fault);
+        judgement = judgement.said(fault);
     }
     if n_cuts > 0 {
-        opinion = opinion.seen(Said::new("evidence.over-currents").with("n", n_cuts));
+        judgement = judgement.seen(Message::new("evidence.over-currents").with("n", n_cuts));
     }
     if let Some(power) = usb.max_power_ma {
-        opinion = opinion.seen(Said::new("evidence.max-power").with("ma", power));
+        judgement = judgement.seen(Message::new("evidence.max-power").with("ma", power));
     }
     if let Some(line) = lines.last() {
-        opinion = opinion.words(line);
+        judgement = judgement.words(line);
     }
-    Some(opinion.fixes(&["powered-hub", "replug-direct", "power-supply"]))
+    Some(judgement.fixes(&["powered-hub", "replug-direct", "power-supply"]))
 }
 
-fn unplugged(facts: &Facts) -> Option<Opinion> {
+fn unplugged(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "unplugged";
     let n_replugs = facts.presence.as_ref().and_then(|presence| presence.n_replugs).unwrap_or(0);
     let went = facts.trouble_of(&[FaultKind::Unplugged]);
@@ -306,7 +294,7 @@ fn unplugged(facts: &Facts) -> Option<Opinion> {
         .troubles()
         .find(|(place, fault)| {
             fault.kind == FaultKind::Missing
-                && (matches!(fault.code, Some(19 | 108)) || *place == Place::Opening && facts.device().is_some())
+                && (matches!(fault.code, Some(19 | 108)) || *place == FaultStage::Opening && facts.device().is_some())
         })
         .filter(|_| facts.is_local());
     let told = went.or(vanished);
@@ -321,50 +309,51 @@ fn unplugged(facts: &Facts) -> Option<Opinion> {
         None if is_loose => 0.45,
         None => return None,
     };
-    let mut opinion = Opinion::new(SLUG, confidence);
+    let mut judgement = Judgement::new(SLUG, confidence);
     if is_loose {
-        opinion = opinion.called("loose").with("n", n_replugs);
+        judgement = judgement.called("loose").with("n", n_replugs);
     }
     if let Some((_, fault)) = told {
-        opinion = opinion.said(fault);
+        judgement = judgement.said(fault);
     }
     let fixes: &[&str] = if is_loose {
         &["other-cable", "replug-direct", "powered-hub"]
     } else {
         &["plug-in", "other-cable", "other-port"]
     };
-    Some(opinion.fixes(fixes))
+    Some(judgement.fixes(fixes))
 }
 
-fn usb_controller_dead(facts: &Facts) -> Option<Opinion> {
+fn usb_controller_dead(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "usb-controller-dead";
     let line = facts.dead_controller()?;
-    let opinion = Opinion::new(SLUG, if facts.trouble().is_some() { 0.95 } else { 0.3 }).words(line);
+    let judgement = Judgement::new(SLUG, if facts.trouble().is_some() { 0.95 } else { 0.3 }).words(line);
     let rebind = Fix::new("rebind-usb").runs(
         "for d in /sys/bus/pci/drivers/xhci_hcd/0000:*; do n=$(basename $d); echo $n | sudo tee /sys/bus/pci/drivers/xhci_hcd/unbind; echo $n | sudo tee /sys/bus/pci/drivers/xhci_hcd/bind; done",
     );
-    Some(opinion.fix(rebind).fixes(&["restart-computer", "update-system"]))
+    Some(judgement.fix(rebind).fixes(&["restart-computer", "update-system"]))
 }
 
-fn after_sleep(facts: &Facts) -> Option<Opinion> {
+fn after_sleep(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "after-sleep";
     let (_, fault) = facts.trouble().filter(|_| facts.is_local() && facts.has_just_resumed())?;
     if !matches!(fault.class, FaultClass::Plug | FaultClass::Stalled | FaultClass::Hung) {
         return None;
     }
     let secs = facts.computer.as_ref().and_then(|computer| computer.resumed_secs_ago).unwrap_or_default();
-    let opinion = Opinion::new(SLUG, 0.85).with("secs", secs).said(fault);
-    let opinion = opinion.fix(Fix::new("reconnect").does(Action::Reconnect));
+    let judgement = Judgement::new(SLUG, 0.85).with("secs", secs).said(fault);
+    let judgement = judgement.fix(Fix::new("reconnect").does(Action::Reconnect));
     let reset = Fix::new("reset-device").does(Action::ResetDevice);
-    Some(opinion.fix(reset).fixes(&["power-cycle", "restart-computer"]))
+    Some(judgement.fix(reset).fixes(&["power-cycle", "restart-computer"]))
 }
 
-fn usb_no_fast_setting(facts: &Facts) -> Option<Opinion> {
+fn usb_no_fast_setting(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "usb-no-fast-setting";
     const EIO: i64 = 5;
     let lines = facts.kernel_says(&["No fast enough alt setting"]);
-    let told =
-        facts.coded(&[EIO]).filter(|(place, fault)| *place != Place::Stream && fault.kind == FaultKind::OpenFailed);
+    let told = facts
+        .coded(&[EIO])
+        .filter(|(place, fault)| *place != FaultStage::Stream && fault.kind == FaultKind::OpenFailed);
     let (_, fault) = told.filter(|_| facts.system() == System::Linux && facts.is_local())?;
     let is_slow = link(facts).and_then(|link| link.kbits_per_second).is_some_and(|speed| speed <= FULL_SPEED);
     let confidence = match () {
@@ -373,13 +362,13 @@ fn usb_no_fast_setting(facts: &Facts) -> Option<Opinion> {
         // What is at no USB port has no transfer modes.
         () => 0.2,
     };
-    let mut opinion = Opinion::new(SLUG, confidence).said(fault);
+    let mut judgement = Judgement::new(SLUG, confidence).said(fault);
     if let Some(speed) = link(facts).and_then(|link| link.speed.as_deref()) {
-        opinion = opinion.seen(Said::new("evidence.speed").with("speed", speed));
+        judgement = judgement.seen(Message::new("evidence.speed").with("speed", speed));
     }
     if let Some(line) = lines.last() {
-        opinion = opinion.words(line);
+        judgement = judgement.words(line);
     }
     let quirk = Fix::new("uvc-bandwidth-quirk").runs("sudo modprobe -r uvcvideo && sudo modprobe uvcvideo quirks=128");
-    Some(opinion.fix(use_mjpg()).fixes(&["smaller-size", "fast-port"]).fix(quirk))
+    Some(judgement.fix(use_mjpg()).fixes(&["smaller-size", "fast-port"]).fix(quirk))
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::device::{self, Leash};
+use crate::device::process::{self, ProcessGuard};
 
 /// What a command may take: a message over a slow line, with a retry.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -152,7 +152,7 @@ struct Runner {
 impl Runner {
     fn run(&self, alert: String, troubles: &Troubles) -> Result<(), Trouble> {
         let (mut child, heard) = self.spawn(alert).map_err(Trouble::DoesNotStart)?;
-        let leash = Leash::on(&child);
+        let guard = ProcessGuard::on(&child);
         let deadline = Instant::now() + DEADLINE;
         let mut said = None;
         let status = loop {
@@ -162,7 +162,7 @@ impl Runner {
             // A thread that listens is not needed to see the end.
             match heard.recv_timeout(POLL) {
                 Ok(heard) if heard.is_flood => {
-                    self.kill(&mut child, leash);
+                    self.kill(&mut child, guard);
                     return Err(Trouble::Floods);
                 }
                 Ok(heard) => said = Some(heard),
@@ -171,7 +171,7 @@ impl Runner {
             }
             let is_over = Instant::now() >= deadline;
             if is_over || self.stop.load(Ordering::Relaxed) {
-                self.kill(&mut child, leash);
+                self.kill(&mut child, guard);
                 return if is_over { Err(Trouble::Hangs) } else { Ok(()) };
             }
         };
@@ -206,7 +206,7 @@ impl Runner {
         let (reader, writer) = io::pipe()?;
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).stdin(Stdio::piped()).stdout(writer.try_clone()?).stderr(writer);
-        device::prepare(&mut command);
+        process::prepare(&mut command);
         let mut child = command.spawn()?;
         // Its ends of the pipe are our copies: with them open there would be no end to be read.
         drop(command);
@@ -221,8 +221,8 @@ impl Runner {
     }
 
     /// With all that it started, as far as the system knows of it.
-    fn kill(&self, child: &mut Child, _leash: Option<Leash>) {
-        device::kill_group(child.id());
+    fn kill(&self, child: &mut Child, _guard: Option<ProcessGuard>) {
+        process::kill_group(child.id());
         let _ = child.kill();
         let until = Instant::now() + KILL;
         // One that sits in the kernel keeps its place among those that run.

@@ -9,7 +9,7 @@ use std::path::Path;
 use rustix::ioctl::{Opcode, opcode};
 
 use super::query::{ask, open};
-use crate::control::{self, Control, Kind, MAX_CONTROLS, MAX_ITEMS, MenuItem, Setting};
+use crate::control::{self, Control, ControlKind, ControlSetting, MAX_CONTROLS, MAX_ITEMS, MenuItem};
 use crate::device::controls::checked;
 use crate::device::text::safe_until_zero;
 use crate::device::without_code;
@@ -118,36 +118,38 @@ impl ControlPort {
         Ok(rows.into_iter().map(finish).collect())
     }
 
-    fn kind(&mut self, query: &Query) -> Kind {
+    fn kind(&mut self, query: &Query) -> ControlKind {
         let (min, max) = (query.minimum, query.maximum);
         let step = i64::try_from(query.step).unwrap_or(i64::MAX);
         if query.n_dims > 0 {
             let sizes = query.dims.iter().take(query.n_dims as usize).copied().collect();
-            return Kind::Table { sizes };
+            return ControlKind::Table { sizes };
         }
         match query.kind {
-            TYPE_INTEGER => Kind::Integer { min, max, step },
-            TYPE_BOOLEAN => Kind::Boolean,
-            TYPE_MENU | TYPE_INTEGER_MENU => Kind::Menu { items: self.items(query) },
-            TYPE_BUTTON => Kind::Button,
-            TYPE_BITMASK => Kind::Bitmask { mask: bits(max) },
-            TYPE_INTEGER64 => Kind::Integer64 { min, max, step },
-            TYPE_TEXT => Kind::Text { max_chars: max },
-            _ => Kind::Other,
+            TYPE_INTEGER => ControlKind::Integer { min, max, step },
+            TYPE_BOOLEAN => ControlKind::Boolean,
+            TYPE_MENU | TYPE_INTEGER_MENU => ControlKind::Menu { items: self.items(query) },
+            TYPE_BUTTON => ControlKind::Button,
+            TYPE_BITMASK => ControlKind::Bitmask { mask: bits(max) },
+            TYPE_INTEGER64 => ControlKind::Integer64 { min, max, step },
+            TYPE_TEXT => ControlKind::Text { max_chars: max },
+            _ => ControlKind::Other,
         }
     }
 
     /// `None` also where the camera does not answer: such a control is shown without a value.
-    fn value(&self, query: &Query, kind: &Kind) -> Option<i64> {
-        let has_number =
-            matches!(kind, Kind::Integer { .. } | Kind::Boolean | Kind::Menu { .. } | Kind::Bitmask { .. });
+    fn value(&self, query: &Query, kind: &ControlKind) -> Option<i64> {
+        let has_number = matches!(
+            kind,
+            ControlKind::Integer { .. } | ControlKind::Boolean | ControlKind::Menu { .. } | ControlKind::Bitmask { .. }
+        );
         if !has_number || query.flags & FLAG_WRITE_ONLY != 0 {
             return None;
         }
         let mut value = Value { id: query.id, value: 0 };
         ask::<G_CTRL, _>(&self.node, &mut value).ok()?;
         let value = i64::from(value.value);
-        Some(if matches!(kind, Kind::Bitmask { .. }) { bits(value) } else { value })
+        Some(if matches!(kind, ControlKind::Bitmask { .. }) { bits(value) } else { value })
     }
 
     fn items(&mut self, query: &Query) -> Vec<MenuItem> {
@@ -177,7 +179,7 @@ impl ControlPort {
     ///
     /// # Errors
     /// A sentence for people.
-    pub fn set(&mut self, setting: Setting) -> Result<(), String> {
+    pub fn set(&mut self, setting: ControlSetting) -> Result<(), String> {
         let value = i32::try_from(setting.value).map_err(|_| "the value is too large".to_owned())?;
         let mut wanted = Value { id: setting.id, value };
         ask::<S_CTRL, _>(&self.node, &mut wanted).map_err(|error| why_refused(&error))
@@ -227,8 +229,8 @@ fn is_hopeless(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(19 | 25 | 110))
 }
 
-fn described(query: &Query, kind: Kind, value: Option<i64>) -> Control {
-    let is_mask = matches!(kind, Kind::Bitmask { .. });
+fn described(query: &Query, kind: ControlKind, value: Option<i64>) -> Control {
+    let is_mask = matches!(kind, ControlKind::Bitmask { .. });
     Control {
         id: query.id,
         name: safe_until_zero(&query.name),
@@ -276,7 +278,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_kind(kind: u32, n_dims: u32, expected: &Kind) {
+    fn check_kind(kind: u32, n_dims: u32, expected: &ControlKind) {
         let query = Query { id: 7, kind, n_dims, dims: [8, 16, 9, 9], minimum: -1, maximum: 4, ..Query::default() };
         let mut port = ControlPort::open(Path::new("/dev/null")).unwrap();
         assert_eq!(&port.kind(&query), expected);
@@ -285,16 +287,16 @@ mod tests {
 
     #[test]
     fn controls_of_any_kind_are_borne() {
-        check_kind(TYPE_INTEGER, 0, &Kind::Integer { min: -1, max: 4, step: 0 });
-        check_kind(TYPE_INTEGER, 2, &Kind::Table { sizes: vec![8, 16] });
-        check_kind(TYPE_INTEGER, u32::MAX, &Kind::Table { sizes: vec![8, 16, 9, 9] });
-        check_kind(TYPE_MENU, 0, &Kind::Menu { items: Vec::new() });
-        check_kind(TYPE_BITMASK, 0, &Kind::Bitmask { mask: 4 });
-        check_kind(TYPE_TEXT, 0, &Kind::Text { max_chars: 4 });
-        check_kind(0x0106, 0, &Kind::Other);
-        check_kind(u32::MAX, 0, &Kind::Other);
+        check_kind(TYPE_INTEGER, 0, &ControlKind::Integer { min: -1, max: 4, step: 0 });
+        check_kind(TYPE_INTEGER, 2, &ControlKind::Table { sizes: vec![8, 16] });
+        check_kind(TYPE_INTEGER, u32::MAX, &ControlKind::Table { sizes: vec![8, 16, 9, 9] });
+        check_kind(TYPE_MENU, 0, &ControlKind::Menu { items: Vec::new() });
+        check_kind(TYPE_BITMASK, 0, &ControlKind::Bitmask { mask: 4 });
+        check_kind(TYPE_TEXT, 0, &ControlKind::Text { max_chars: 4 });
+        check_kind(0x0106, 0, &ControlKind::Other);
+        check_kind(u32::MAX, 0, &ControlKind::Other);
         let mask = Query { default_value: -0x7fff_e000, ..Query::default() };
-        assert_eq!(described(&mask, Kind::Bitmask { mask: 0 }, None).default, 0x8000_2000);
+        assert_eq!(described(&mask, ControlKind::Bitmask { mask: 0 }, None).default, 0x8000_2000);
     }
 
     /// A driver with these controls, each with the number of its error.
@@ -339,7 +341,7 @@ mod tests {
     fn what_is_no_camera_has_no_controls() {
         let mut port = ControlPort::open(Path::new("/dev/null")).unwrap();
         assert!(port.read().is_err());
-        assert!(port.set(Setting { id: control::BRIGHTNESS, value: 1 }).is_err());
+        assert!(port.set(ControlSetting { id: control::BRIGHTNESS, value: 1 }).is_err());
         assert!(ControlPort::open(Path::new("/dev/no-such-camera")).is_err());
     }
 }

@@ -12,7 +12,7 @@ use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
 
 use super::{DEV, number_of};
-use crate::device::watch::Sign;
+use crate::device::watch::DeviceEvent;
 
 /// The pipe's other end closes when it is dropped, and the thread ends.
 pub struct WatchGuard {
@@ -22,11 +22,11 @@ pub struct WatchGuard {
 pub const TELLS_OF_USE: bool = true;
 
 /// Calls `report` on a thread of its own. `None` where the system does not tell.
-pub fn watch(report: impl Fn(Sign) + Send + 'static) -> Option<WatchGuard> {
+pub fn watch(report: impl Fn(DeviceEvent) + Send + 'static) -> Option<WatchGuard> {
     watch_in(Path::new(DEV), report).ok()
 }
 
-fn watch_in(dev: &Path, report: impl Fn(Sign) + Send + 'static) -> io::Result<WatchGuard> {
+fn watch_in(dev: &Path, report: impl Fn(DeviceEvent) + Send + 'static) -> io::Result<WatchGuard> {
     let mut nodes = Nodes {
         inotify: inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?,
         dev: dev.to_owned(),
@@ -42,8 +42,8 @@ fn watch_in(dev: &Path, report: impl Fn(Sign) + Send + 'static) -> io::Result<Wa
     let (ended, end) = io::pipe()?;
     thread::Builder::new().name("watch-devices".into()).spawn(move || {
         while is_ready(&nodes.inotify, &ended) {
-            for sign in nodes.read(of_folder) {
-                report(sign);
+            for event in nodes.read(of_folder) {
+                report(event);
             }
         }
     })?;
@@ -77,8 +77,8 @@ impl Nodes {
         }
     }
 
-    fn read(&mut self, of_folder: i32) -> Vec<Sign> {
-        let mut signs = Vec::new();
+    fn read(&mut self, of_folder: i32) -> Vec<DeviceEvent> {
+        let mut events = Vec::new();
         let mut come = Vec::new();
         let mut buffer = [MaybeUninit::uninit(); 4_096];
         let mut reader = Reader::new(&self.inotify, &mut buffer);
@@ -86,25 +86,25 @@ impl Nodes {
             let name = event.file_name().map(|name| String::from_utf8_lossy(name.to_bytes()).into_owned());
             match (event.wd(), name) {
                 // Some were lost.
-                (-1, _) => signs.push(Sign::Plug),
+                (-1, _) => events.push(DeviceEvent::ListChanged),
                 (watch, Some(name)) if watch == of_folder => {
                     let path = self.dev.join(name);
                     if number_of(&path).is_some() {
                         come.push(path);
-                        signs.push(Sign::Plug);
+                        events.push(DeviceEvent::ListChanged);
                     }
                 }
                 (watch, _) if event.events().contains(ReadFlags::IGNORED) => {
                     self.of_watch.remove(&watch);
                 }
-                (watch, _) => signs.extend(self.of_watch.get(&watch).cloned().map(Sign::Use)),
+                (watch, _) => events.extend(self.of_watch.get(&watch).cloned().map(DeviceEvent::NodeUsed)),
             }
         }
         for path in come {
             self.add(path);
         }
-        signs.dedup();
-        signs
+        events.dedup();
+        events
     }
 }
 
@@ -119,9 +119,9 @@ mod tests {
 
     /// Signs come in one or in several, so that only their coming is waited for.
     #[track_caller]
-    fn check(signs: &Receiver<Sign>, expected: &Sign) {
+    fn check(events: &Receiver<DeviceEvent>, expected: &DeviceEvent) {
         let deadline = Instant::now() + Duration::from_secs(20);
-        while signs.recv_deadline(deadline).unwrap_or_else(|_| panic!("no {expected:?}")) != *expected {}
+        while events.recv_deadline(deadline).unwrap_or_else(|_| panic!("no {expected:?}")) != *expected {}
     }
 
     #[test]
@@ -129,28 +129,28 @@ mod tests {
         let dev = tempfile::tempdir().unwrap();
         let node = |name: &str| dev.path().join(name);
         File::create(node("video0")).unwrap();
-        let (sender, signs) = unbounded();
-        let guard = watch_in(dev.path(), move |sign| sender.send(sign).unwrap()).unwrap();
+        let (sender, events) = unbounded();
+        let guard = watch_in(dev.path(), move |event| sender.send(event).unwrap()).unwrap();
         let opened = File::open(node("video0")).unwrap();
-        check(&signs, &Sign::Use(node("video0")));
+        check(&events, &DeviceEvent::NodeUsed(node("video0")));
         drop(opened);
-        check(&signs, &Sign::Use(node("video0")));
+        check(&events, &DeviceEvent::NodeUsed(node("video0")));
         // Others are nobody's concern here; what follows is the first to be told.
         File::create(node("null")).unwrap();
         fs::create_dir(node("v4l")).unwrap();
         File::create(node("video1")).unwrap();
-        assert_eq!(signs.recv().unwrap(), Sign::Plug);
+        assert_eq!(events.recv().unwrap(), DeviceEvent::ListChanged);
         fs::remove_file(node("video0")).unwrap();
-        check(&signs, &Sign::Plug);
+        check(&events, &DeviceEvent::ListChanged);
         // One that has come later is watched too.
-        while let Ok(sign) = signs.recv_timeout(Duration::from_millis(50)) {
-            assert!(!matches!(&sign, Sign::Use(path) if *path == node("video0")), "{sign:?}");
+        while let Ok(event) = events.recv_timeout(Duration::from_millis(50)) {
+            assert!(!matches!(&event, DeviceEvent::NodeUsed(path) if *path == node("video0")), "{event:?}");
         }
         drop(File::open(node("video1")).unwrap());
-        check(&signs, &Sign::Use(node("video1")));
+        check(&events, &DeviceEvent::NodeUsed(node("video1")));
         // The thread ends with the guard, and the channel with the thread.
         drop(guard);
-        while signs.recv().is_ok() {}
+        while events.recv().is_ok() {}
     }
 
     #[test]

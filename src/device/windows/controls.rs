@@ -9,7 +9,7 @@ use windows::core::{Error, Interface, Result as Answer};
 use super::super::pnp;
 use super::super::properties::{self, Property, Range, Row, Set, State, Write};
 use super::directshow::{self, Com};
-use crate::control::{Control, Setting};
+use crate::control::{Control, ControlSetting};
 
 /// An open camera, from which nobody streams. Stays on the thread that has opened it.
 pub struct ControlPort {
@@ -43,7 +43,7 @@ impl ControlPort {
     ///
     /// # Errors
     /// A sentence for people.
-    pub fn set(&mut self, setting: Setting) -> Result<(), String> {
+    pub fn set(&mut self, setting: ControlSetting) -> Result<(), String> {
         let rows = self.rows().map_err(|_| "the camera is gone".to_owned())?;
         for write in properties::writes(setting, &rows)? {
             self.ports.set(write).map_err(|error| properties::why_refused(code(&error), &error.message()))?;
@@ -147,7 +147,7 @@ fn code(error: &Error) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::{BRIGHTNESS, Kind};
+    use crate::control::{BRIGHTNESS, ControlKind};
 
     #[test]
     fn what_is_no_camera_has_no_controls() {
@@ -164,16 +164,16 @@ mod tests {
         let brightness =
             |port: &mut ControlPort| port.read().unwrap().into_iter().find(|control| control.id == BRIGHTNESS).unwrap();
         let before = brightness(&mut port);
-        let Kind::Integer { min, max, .. } = before.kind else { panic!("{before:?}") };
+        let ControlKind::Integer { min, max, .. } = before.kind else { panic!("{before:?}") };
         // Another handle sees it as well.
         let mut other = ControlPort::open(Path::new(&device.path)).unwrap();
         let ends = [min, max, before.value.unwrap()];
         for value in ends {
-            port.set(Setting { id: BRIGHTNESS, value }).unwrap();
+            port.set(ControlSetting { id: BRIGHTNESS, value }).unwrap();
             assert_eq!(brightness(&mut port).value, Some(value));
             assert_eq!(brightness(&mut other).value, Some(value));
         }
-        let told = port.set(Setting { id: crate::control::FOCUS, value: 1 });
+        let told = port.set(ControlSetting { id: crate::control::FOCUS, value: 1 });
         assert!(told.is_ok() || told.unwrap_err().contains("camera"));
     }
 }

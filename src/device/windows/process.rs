@@ -1,16 +1,10 @@
-//! Processes of our own, and memory that they share.
+//! Processes of our own, tied to this program by a job object.
 
-use std::fs::OpenOptions;
-use std::io;
-use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::os::windows::process::CommandExt;
-use std::path::Path;
 use std::process::{Child, Command};
 use std::ptr;
 
-use tempfile::NamedTempFile;
-use windows_sys::Win32::Storage::FileSystem::{FILE_ATTRIBUTE_TEMPORARY, FILE_FLAG_DELETE_ON_CLOSE};
 use windows_sys::Win32::System::Diagnostics::Debug::{GetErrorMode, SEM_FAILCRITICALERRORS, SetErrorMode};
 use windows_sys::Win32::System::JobObjects::{
     AssignProcessToJobObject, CreateJobObjectW, JOB_OBJECT_LIMIT_DIE_ON_UNHANDLED_EXCEPTION,
@@ -20,8 +14,6 @@ use windows_sys::Win32::System::JobObjects::{
 use windows_sys::Win32::System::Threading::{
     CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW, GetCurrentProcess, TerminateProcess,
 };
-
-use super::super::SHARED_FILE_PREFIX;
 
 pub fn prepare(command: &mut Command) {
     command.creation_flags(CREATE_NEW_PROCESS_GROUP | CREATE_NO_WINDOW);
@@ -33,13 +25,13 @@ pub fn prepare(command: &mut Command) {
     }
 }
 
-/// Done from outside, by the [`Leash`].
+/// Done from outside, by the [`ProcessGuard`].
 pub fn die_with_parent() {}
 
 /// A process without a window cannot be asked, only killed.
 pub fn terminate(_: u32) {}
 
-/// Done by dropping the [`Leash`].
+/// Done by dropping the [`ProcessGuard`].
 pub fn kill_group(_: u32) {}
 
 pub fn end_now() {
@@ -57,11 +49,11 @@ pub fn kernel_function(_: u32) -> Option<String> {
 }
 
 /// A job object that kills the processes in it when its last handle is closed, by us or by the system at our end.
-pub struct Leash {
+pub struct ProcessGuard {
     _job: OwnedHandle,
 }
 
-impl Leash {
+impl ProcessGuard {
     /// `None` when the system refuses, as it does within some jobs of others: then the pipe's end has to do.
     #[must_use]
     pub fn on(child: &Child) -> Option<Self> {
@@ -87,21 +79,4 @@ impl Leash {
             is_assigned.then_some(Self { _job: owned })
         }
     }
-}
-
-pub fn shared_file(n_bytes: u64) -> io::Result<NamedTempFile> {
-    let create = |path: &Path| {
-        // Deleted with its last handle, also when this program is killed; kept in memory as far as possible.
-        OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .custom_flags(FILE_FLAG_DELETE_ON_CLOSE)
-            .attributes(FILE_ATTRIBUTE_TEMPORARY)
-            .open(path)
-    };
-    let file = tempfile::Builder::new().prefix(SHARED_FILE_PREFIX).make(create)?;
-    let (file, path) = file.into_parts();
-    file.set_len(n_bytes)?;
-    Ok(NamedTempFile::from_parts(file, path))
 }

@@ -1,8 +1,8 @@
 //! Pictures in memory that both processes see, in slots that are lent.
 //!
-//! A slot has one owner at a time. The worker owns all of them at first; with the report of a frame, its slot passes to the
-//! program, which gives it back when the last reader of the picture lets go. Nobody reads what is being written, so that no
-//! picture is torn, and the program copies none.
+//! A slot has one owner at a time. The worker owns all of them at first; with the message that a frame has come, its slot passes
+//! to the program, which gives it back when the last reader of the picture drops it. Nobody reads what is being written, so
+//! that no picture is torn, and the program copies none. Which message says what is no matter of this file (`protocol.rs`).
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use memmap2::{MmapOptions, MmapRaw};
 use tempfile::NamedTempFile;
 
-use crate::device;
+use crate::device::shared_memory;
 use crate::frame::{Image, Size};
 
 /// With so few slots left to the worker, a picture is copied and its slot given back at once: readers that hold old
@@ -50,7 +50,7 @@ impl Memory {
         give_back: impl Fn(u32) + Send + Sync + 'static,
     ) -> io::Result<Arc<Self>> {
         let slot_bytes = n_bytes.next_multiple_of(ALIGNMENT);
-        let file = device::shared_file(slot_bytes * u64::from(N_SLOTS))?;
+        let file = shared_memory::create(slot_bytes * u64::from(N_SLOTS))?;
         let map = MmapOptions::new().map_raw(file.as_file())?;
         let path = file.path().to_owned();
         Ok(Arc::new(Self {
@@ -94,20 +94,20 @@ impl Memory {
             }
             is_free.iter().filter(|is_free| **is_free).count()
         };
-        let lent = Lent { memory: Arc::clone(self), slot, n_bytes: size.n_bytes() };
+        let lent = LentSlot { memory: Arc::clone(self), slot, n_bytes: size.n_bytes() };
         let image = if n_free < LEAST_FREE { Image::new(size, lent.as_ref().to_vec()) } else { Image::new(size, lent) };
         image.ok_or_else(|| "a picture without pixels".to_owned())
     }
 }
 
 /// The pixels in a slot. Dropping it gives the slot back.
-struct Lent {
+struct LentSlot {
     memory: Arc<Memory>,
     slot: u32,
     n_bytes: usize,
 }
 
-impl AsRef<[u8]> for Lent {
+impl AsRef<[u8]> for LentSlot {
     fn as_ref(&self) -> &[u8] {
         let offset = self.slot as usize * self.memory.slot_bytes;
         // SAFETY: `Memory::take` has checked that the slot lies within the mapping and `n_bytes` within the slot. The
@@ -120,7 +120,7 @@ impl AsRef<[u8]> for Lent {
     }
 }
 
-impl Drop for Lent {
+impl Drop for LentSlot {
     fn drop(&mut self) {
         let mut is_free = self.memory.is_free.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(is_free) = is_free.get_mut(self.slot as usize) {

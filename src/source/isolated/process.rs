@@ -1,4 +1,6 @@
-//! The worker as a process: started, listened to, ended, and waited for.
+//! The worker as a process: started, read from, watched by its heartbeat, ended, and waited for.
+//!
+//! Knows nothing of cameras or pictures: what the messages mean is decided in `isolated.rs`.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -12,34 +14,35 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, at, bounded, select};
 
-use super::protocol::{self, Line, Order, Report, Sent};
+use super::protocol::{self, ReadLine, SentEvent, WorkerEvent, WorkerRequest};
 use crate::address::PASSWORD_VARIABLE;
-use crate::device;
 use crate::device::codes::{self, Meaning};
+use crate::device::process::{ProcessGuard, beside, kernel_function, prepare, terminate};
+use crate::device::without_code;
 use crate::fault::{Fault, FaultKind};
 use crate::source::{OpenRequest, SourceSpec};
 use crate::status::StuckProcess;
 
-/// The worker says each [`BEAT`] that it lives; so many are missed before it counts as dead.
-pub const BEAT: Duration = Duration::from_millis(250);
-const SILENCE: Duration = Duration::from_secs(1);
+/// How often the worker sends a heartbeat, and how long nothing at all may come from it before it counts as hung.
+pub const HEARTBEAT_PERIOD: Duration = Duration::from_millis(250);
+const HEARTBEAT_DEADLINE: Duration = Duration::from_secs(1);
 
-/// How long a worker may take to end when asked, when told by the system, and when killed.
-const ASK: Duration = Duration::from_millis(200);
-const TERMINATE: Duration = Duration::from_millis(300);
-const KILL: Duration = Duration::from_millis(200);
-/// How long the last words of one that has ended may be on their way.
-const LAST_WORDS: Duration = Duration::from_millis(100);
-/// How often it is looked at meanwhile.
-const POLL: Duration = Duration::from_millis(5);
+/// How long a worker may take to end when asked through its pipe, when terminated by the system, and when killed.
+const STOP_DEADLINE: Duration = Duration::from_millis(200);
+const TERMINATE_DEADLINE: Duration = Duration::from_millis(300);
+const KILL_DEADLINE: Duration = Duration::from_millis(200);
+/// How long the last output of a worker that has ended may take to be read.
+const LAST_OUTPUT_DEADLINE: Duration = Duration::from_millis(100);
+/// How often is looked whether a worker has ended.
+const POLL_PERIOD: Duration = Duration::from_millis(5);
 /// The same for one that does not end even when killed.
-const STUCK_POLL: Duration = Duration::from_millis(250);
+const STUCK_POLL_PERIOD: Duration = Duration::from_millis(250);
 
-/// Messages that wait to be heard. A worker waits after each fault and owns few slots: more than these is a flood.
-const MAX_UNHEARD: usize = 64;
-/// The last lines that the worker's libraries printed, for the message about its end.
-const MAX_WORDS: usize = 4;
-const MAX_WORD_CHARS: u64 = 300;
+/// Events that wait to be received. A worker waits after each fault and owns few slots: more than these is a flood.
+const MAX_WAITING_EVENTS: usize = 64;
+/// So many of the last lines that the worker's libraries printed are kept for the message about its end.
+const MAX_OUTPUT_LINES: usize = 4;
+const MAX_LINE_BYTES: u64 = 300;
 
 /// Names the worker's file, for installations that keep it elsewhere than beside the program.
 const WORKER_VARIABLE: &str = "CAMCLINIC_WORKER";
@@ -82,17 +85,16 @@ impl StuckProcesses {
     }
 
     /// Waits for a killed process on a thread of its own.
-    fn adopt(&self, mut child: Child, now: Instant) {
+    fn add(&self, mut child: Child, now: Instant) {
         let pid = child.id();
-        let kernel_function = device::kernel_function(pid);
-        self.lock().push(Stuck { pid, since: now, kernel_function });
+        self.lock().push(Stuck { pid, since: now, kernel_function: kernel_function(pid) });
         let list = self.clone();
         let wait = move || {
             while let Ok(None) = child.try_wait() {
                 if let Some(stuck) = list.lock().iter_mut().find(|stuck| stuck.pid == pid) {
-                    stuck.kernel_function = device::kernel_function(pid);
+                    stuck.kernel_function = kernel_function(pid);
                 }
-                thread::sleep(STUCK_POLL);
+                thread::sleep(STUCK_POLL_PERIOD);
             }
             list.lock().retain(|stuck| stuck.pid != pid);
         };
@@ -101,62 +103,63 @@ impl StuckProcesses {
     }
 }
 
-/// Why nothing was heard.
-pub enum Silence {
-    /// Not within the caller's deadline, but the worker lives.
-    Deadline,
+/// Why no event was received.
+pub enum ReceiveError {
+    /// None came within the caller's deadline, but the worker lives.
+    TimedOut,
     /// The camera is being closed.
     Cancelled,
-    /// The worker is of no more use.
-    Lost(Fault),
+    /// The worker has ended, hangs, or sends what is no message.
+    WorkerLost(Fault),
 }
 
-/// Writes orders. Clones share the pipe.
+/// Writes requests to the worker. Clones share the pipe.
 #[derive(Clone)]
-pub struct Orders(Arc<Mutex<ChildStdin>>);
+pub struct RequestSender(Arc<Mutex<ChildStdin>>);
 
-impl Orders {
-    /// Never waits: the pipe holds more orders than can be open at a time. A worker that has ended hears none, which
-    /// whoever listens to it will notice.
-    pub fn send(&self, order: &Order) {
-        if let Ok(line) = protocol::encode(order) {
+impl RequestSender {
+    /// Never waits: the pipe has room for more requests than can be under way at a time. That a worker has ended is not
+    /// noticed here, but by whoever receives its events.
+    pub fn send(&self, request: &WorkerRequest) {
+        if let Ok(line) = protocol::encode(request) {
             let _ = self.0.lock().unwrap_or_else(PoisonError::into_inner).write_all(&line);
         }
     }
 }
 
 /// A running worker. Dropping it ends the process, within 700 ms as far as we wait for it.
-pub struct Process {
+pub struct WorkerProcess {
     child: Option<Child>,
     /// Kills it when we end.
-    _leash: Option<device::Leash>,
-    pub orders: Orders,
-    heard: Receiver<Heard>,
-    ear: Arc<Ear>,
-    words: Arc<Words>,
+    _guard: Option<ProcessGuard>,
+    pub requests: RequestSender,
+    incoming: Receiver<Incoming>,
+    heartbeat: Arc<HeartbeatMonitor>,
+    output: Arc<LibraryOutput>,
     stuck: StuckProcesses,
     has_said_hello: bool,
 }
 
-enum Heard {
+/// What the thread that reads the worker's events passes on.
+enum Incoming {
     /// With the worker's zero of time on our clock, as well as it is known by now.
-    Report(Report, Instant),
-    Garbage(String),
+    Event(WorkerEvent, Instant),
+    Malformed(String),
     End {
         is_cut: bool,
     },
 }
 
-/// When something was heard last.
-struct Ear {
+/// When the worker last sent anything, written by the thread that reads and read by whoever waits.
+struct HeartbeatMonitor {
     started: Instant,
     last_ms: AtomicU64,
-    /// The worker says more than anybody listens to.
+    /// More events came than there was room for.
     is_flooded: AtomicBool,
 }
 
-impl Ear {
-    fn on_heard(&self) {
+impl HeartbeatMonitor {
+    fn on_event(&self) {
         let elapsed = self.started.elapsed().as_millis();
         self.last_ms.store(u64::try_from(elapsed).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
@@ -166,7 +169,7 @@ impl Ear {
     }
 }
 
-impl Process {
+impl WorkerProcess {
     /// Starts the worker. Returns before it has said anything.
     ///
     /// # Errors
@@ -178,84 +181,91 @@ impl Process {
         // It is told the password through its pipe, and only where there is one to be told.
         command.env_remove(PASSWORD_VARIABLE);
         command.envs(environment.iter().map(|(name, value)| (name, value)));
-        device::prepare(&mut command);
+        prepare(&mut command);
         let mut child = command.spawn().map_err(|error| why_not_started(&error, &file))?;
-        let leash = device::Leash::on(&child);
+        let guard = ProcessGuard::on(&child);
         let pipes = child.stdin.take().zip(child.stdout.take()).zip(child.stderr.take());
         let ((stdin, stdout), stderr) = pipes
             .ok_or_else(|| Fault::new(FaultKind::NoResources, "the system gives no pipe to the capture process"))?;
 
-        let ear =
-            Arc::new(Ear { started: Instant::now(), last_ms: AtomicU64::new(0), is_flooded: AtomicBool::new(false) });
-        let words = Arc::new(Words::new(request.spec.clone()));
-        let (sender, heard) = bounded(MAX_UNHEARD);
+        let heartbeat = Arc::new(HeartbeatMonitor {
+            started: Instant::now(),
+            last_ms: AtomicU64::new(0),
+            is_flooded: AtomicBool::new(false),
+        });
+        let output = Arc::new(LibraryOutput::new(request.spec.clone()));
+        let (sender, incoming) = bounded(MAX_WAITING_EVENTS);
         let process = Self {
-            _leash: leash,
-            orders: Orders(Arc::new(Mutex::new(stdin))),
-            heard,
-            ear: Arc::clone(&ear),
-            words: Arc::clone(&words),
+            _guard: guard,
+            requests: RequestSender(Arc::new(Mutex::new(stdin))),
+            incoming,
+            heartbeat: Arc::clone(&heartbeat),
+            output: Arc::clone(&output),
             stuck: request.stuck.clone(),
             has_said_hello: false,
             child: Some(child),
         };
-        let foreign = Arc::clone(&words);
-        spawn(&process, "hear", move || listen(stdout, &sender, &ear, &foreign))?;
-        spawn(&process, "words", move || take_down(stderr, &words))?;
+        let printed = Arc::clone(&output);
+        spawn(&process, "events", move || read_events(stdout, &sender, &heartbeat, &printed))?;
+        spawn(&process, "stderr", move || read_output(stderr, &output))?;
         Ok(process)
     }
 
-    /// Waits for the next report, and for the worker's zero of time on our clock.
-    pub fn hear(&mut self, deadline: Instant, cancel: &Receiver<()>) -> Result<(Report, Instant), Silence> {
+    /// Waits for the next event; with it comes the worker's zero of time on our clock.
+    pub fn receive(
+        &mut self,
+        deadline: Instant,
+        cancel: &Receiver<()>,
+    ) -> Result<(WorkerEvent, Instant), ReceiveError> {
         loop {
-            // A worker that is still being loaded cannot beat yet.
-            let silent_at = if self.has_said_hello { self.ear.last() + SILENCE } else { deadline };
+            // A worker that is still being loaded sends no heartbeat yet.
+            let hung_at = if self.has_said_hello { self.heartbeat.last() + HEARTBEAT_DEADLINE } else { deadline };
             select! {
-                recv(self.heard) -> heard => return match heard {
-                    Ok(Heard::Report(report, epoch)) => {
+                recv(self.incoming) -> incoming => return match incoming {
+                    Ok(Incoming::Event(event, epoch)) => {
                         self.has_said_hello = true;
-                        Ok((report, epoch))
+                        Ok((event, epoch))
                     }
-                    Ok(Heard::Garbage(why)) => Err(Silence::Lost(self.garbage(&why))),
-                    Ok(Heard::End { is_cut }) => Err(Silence::Lost(self.ended(is_cut))),
-                    Err(_) => Err(Silence::Lost(self.ended(false))),
+                    Ok(Incoming::Malformed(why)) => Err(ReceiveError::WorkerLost(self.protocol_fault(&why))),
+                    Ok(Incoming::End { is_cut }) => Err(ReceiveError::WorkerLost(self.ended(is_cut))),
+                    Err(_) => Err(ReceiveError::WorkerLost(self.ended(false))),
                 },
-                recv(cancel) -> _ => return Err(Silence::Cancelled),
-                recv(at(deadline.min(silent_at))) -> _ => {
+                recv(cancel) -> _ => return Err(ReceiveError::Cancelled),
+                recv(at(deadline.min(hung_at))) -> _ => {
                     let now = Instant::now();
                     if now >= deadline {
-                        return Err(Silence::Deadline);
+                        return Err(ReceiveError::TimedOut);
                     }
-                    if self.has_said_hello && now >= self.ear.last() + SILENCE {
+                    if self.has_said_hello && now >= self.heartbeat.last() + HEARTBEAT_DEADLINE {
                         let message = format!(
                             "the capture process has given no sign of life for {:.1} s",
-                            now.saturating_duration_since(self.ear.last()).as_secs_f64()
+                            now.saturating_duration_since(self.heartbeat.last()).as_secs_f64()
                         );
-                        return Err(Silence::Lost(Fault::new(FaultKind::Hung, message)));
+                        return Err(ReceiveError::WorkerLost(Fault::new(FaultKind::Hung, message)));
                     }
                 }
             }
         }
     }
 
-    /// What the worker sent makes no sense.
-    pub fn garbage(&self, what: &str) -> Fault {
+    /// The fault of a worker that sent `what`, which is against the protocol.
+    pub fn protocol_fault(&self, what: &str) -> Fault {
         let what: String = what.chars().take(200).collect();
         Fault::new(
             FaultKind::Crashed,
-            format!("the capture process sent what cannot be understood: {what}{}", self.said()),
+            format!("the capture process sent what cannot be understood: {what}{}", self.last_output()),
         )
     }
 
     fn ended(&mut self, is_cut: bool) -> Fault {
-        if self.ear.is_flooded.load(Ordering::Relaxed) {
-            return self.garbage("more messages than there can be");
+        if self.heartbeat.is_flooded.load(Ordering::Relaxed) {
+            return self.protocol_fault("more messages than there can be");
         }
         // The pipe closes a moment before the process is gone.
-        let status = self.wait(KILL);
-        let deadline = Instant::now() + LAST_WORDS;
-        while status.is_some() && !self.words.is_over.load(Ordering::Relaxed) && Instant::now() < deadline {
-            thread::sleep(POLL);
+        let status = self.wait(KILL_DEADLINE);
+        let deadline = Instant::now() + LAST_OUTPUT_DEADLINE;
+        while status.is_some() && !self.output.is_over.load(Ordering::Relaxed) && Instant::now() < deadline {
+            thread::sleep(POLL_PERIOD);
         }
         let how = match status {
             Some(status) if status.success() => "ended by itself".to_owned(),
@@ -265,26 +275,26 @@ impl Process {
         };
         let cut = if is_cut { ", in the middle of a message" } else { "" };
         if !self.has_said_hello {
-            let message = format!("the capture process {WORKER_NAME} does not start: it {how}{}", self.said());
+            let message = format!("the capture process {WORKER_NAME} does not start: it {how}{}", self.last_output());
             return Fault::new(FaultKind::BackendMissing, message).with_advice(
                 "If a library is missing, install OpenCV again (packaging/run does that); otherwise install Camclinic again.",
             );
         }
-        Fault::new(FaultKind::Crashed, format!("the capture process {how}{cut}{}", self.said()))
+        Fault::new(FaultKind::Crashed, format!("the capture process {how}{cut}{}", self.last_output()))
     }
 
     /// A fault for which the worker has no reason, with the one that a library has logged. `name` is the camera's.
     pub fn explained(&self, fault: Fault, name: &str) -> Fault {
-        self.words.explained(fault, name)
+        self.output.explained(fault, name)
     }
 
-    /// The last words of the libraries in it, to be put behind a message.
-    fn said(&self) -> String {
-        let words = self.words.lock();
-        if words.is_empty() {
+    /// The last lines that the libraries in it printed, to be put behind a message.
+    fn last_output(&self) -> String {
+        let lines = self.output.lock();
+        if lines.is_empty() {
             return String::new();
         }
-        format!("; its last words: {}", words.iter().cloned().collect::<Vec<_>>().join(" / "))
+        format!("; its last words: {}", lines.iter().cloned().collect::<Vec<_>>().join(" / "))
     }
 
     fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
@@ -293,32 +303,32 @@ impl Process {
         loop {
             match child.try_wait() {
                 Ok(Some(status)) => return Some(status),
-                Ok(None) if Instant::now() < deadline => thread::sleep(POLL),
+                Ok(None) if Instant::now() < deadline => thread::sleep(POLL_PERIOD),
                 Ok(None) | Err(_) => return None,
             }
         }
     }
 }
 
-impl Drop for Process {
+impl Drop for WorkerProcess {
     fn drop(&mut self) {
-        self.orders.send(&Order::Stop);
-        if self.wait(ASK).is_some() {
+        self.requests.send(&WorkerRequest::Stop);
+        if self.wait(STOP_DEADLINE).is_some() {
             return;
         }
         if let Some(child) = &self.child {
-            device::terminate(child.id());
+            terminate(child.id());
         }
-        if self.wait(TERMINATE).is_some() {
+        if self.wait(TERMINATE_DEADLINE).is_some() {
             return;
         }
         if let Some(child) = &mut self.child {
             let _ = child.kill();
         }
-        if self.wait(KILL).is_none()
+        if self.wait(KILL_DEADLINE).is_none()
             && let Some(child) = self.child.take()
         {
-            self.stuck.adopt(child, Instant::now());
+            self.stuck.add(child, Instant::now());
         }
     }
 }
@@ -328,7 +338,7 @@ fn lacks_library(status: ExitStatus) -> bool {
     status.code().is_some_and(|code| matches!(code.cast_unsigned(), 0xC000_0135 | 0xC000_0139))
 }
 
-fn spawn(process: &Process, what: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Fault> {
+fn spawn(process: &WorkerProcess, what: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Fault> {
     let pid = process.child.as_ref().map_or(0, Child::id);
     thread::Builder::new()
         .name(format!("{what}-{pid}"))
@@ -337,38 +347,38 @@ fn spawn(process: &Process, what: &str, run: impl FnOnce() + Send + 'static) -> 
         .map_err(|error| Fault::new(FaultKind::NoResources, format!("the system gives no thread: {error}")))
 }
 
-/// Reads what the worker says until it ends or nobody listens.
-fn listen(stdout: ChildStdout, heard: &Sender<Heard>, ear: &Ear, words: &Words) {
+/// Reads the worker's events until it ends or nobody receives them any more.
+fn read_events(stdout: ChildStdout, incoming: &Sender<Incoming>, heartbeat: &HeartbeatMonitor, output: &LibraryOutput) {
     let mut input = BufReader::new(stdout);
     let mut line = Vec::new();
     // The smallest difference between arrival and sending is that of the quickest message: the others waited.
     let mut epoch: Option<Instant> = None;
     loop {
-        let next = match protocol::read::<Sent>(&mut input, &mut line) {
-            Line::Message(Sent(sent_us, report)) => {
+        let next = match protocol::read::<SentEvent>(&mut input, &mut line) {
+            ReadLine::Message(SentEvent(sent_us, event)) => {
                 let now = Instant::now();
-                ear.on_heard();
+                heartbeat.on_event();
                 let candidate = shift(now, sent_us.saturating_neg()).unwrap_or(now);
                 let best = epoch.map_or(candidate, |epoch| epoch.min(candidate));
                 epoch = Some(best);
-                match report {
-                    Report::Beat => continue,
-                    report => Heard::Report(report, best),
+                match event {
+                    WorkerEvent::Heartbeat => continue,
+                    event => Incoming::Event(event, best),
                 }
             }
-            Line::Foreign(text) => {
-                words.add(&text);
+            ReadLine::Foreign(text) => {
+                output.add(&text);
                 continue;
             }
-            Line::Garbage(why) => Heard::Garbage(why),
-            Line::End { is_cut } => Heard::End { is_cut },
+            ReadLine::Malformed(why) => Incoming::Malformed(why),
+            ReadLine::End { is_cut } => Incoming::End { is_cut },
         };
-        let is_last = !matches!(next, Heard::Report(..));
-        match heard.try_send(next) {
+        let is_last = !matches!(next, Incoming::Event(..));
+        match incoming.try_send(next) {
             Ok(()) if !is_last => {}
             Ok(()) | Err(TrySendError::Disconnected(_)) => break,
             Err(TrySendError::Full(_)) => {
-                ear.is_flooded.store(true, Ordering::Relaxed);
+                heartbeat.is_flooded.store(true, Ordering::Relaxed);
                 break;
             }
         }
@@ -382,7 +392,7 @@ pub fn shift(moment: Instant, by_us: i64) -> Option<Instant> {
 }
 
 /// The last lines that the worker's libraries printed, without any password.
-struct Words {
+struct LibraryOutput {
     lines: Mutex<VecDeque<String>>,
     /// The newest of the systems' numbers among them that nobody has asked for yet.
     number: Mutex<Option<(i64, Meaning)>>,
@@ -391,7 +401,7 @@ struct Words {
     secret: SourceSpec,
 }
 
-impl Words {
+impl LibraryOutput {
     fn new(secret: SourceSpec) -> Self {
         Self { lines: Mutex::default(), number: Mutex::default(), is_over: AtomicBool::new(false), secret }
     }
@@ -413,14 +423,12 @@ impl Words {
         if line.is_empty() || lines.back() == Some(&line) {
             return;
         }
-        if lines.len() >= MAX_WORDS {
+        if lines.len() >= MAX_OUTPUT_LINES {
             lines.pop_front();
         }
         lines.push_back(line);
     }
-}
 
-impl Words {
     fn explained(&self, fault: Fault, name: &str) -> Fault {
         use FaultKind::{NoFirstFrame, OpenFailed, ReadFailed, Stall};
         let is_vague = fault.code.is_none() && matches!(fault.kind, NoFirstFrame | OpenFailed | ReadFailed | Stall);
@@ -432,17 +440,17 @@ impl Words {
     }
 }
 
-fn take_down(stderr: ChildStderr, words: &Words) {
+fn read_output(stderr: ChildStderr, output: &LibraryOutput) {
     let mut input = BufReader::new(stderr);
     let mut line = Vec::new();
     loop {
         line.clear();
-        match input.by_ref().take(MAX_WORD_CHARS).read_until(b'\n', &mut line) {
+        match input.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut line) {
             Ok(0) | Err(_) => {
-                words.is_over.store(true, Ordering::Relaxed);
+                output.is_over.store(true, Ordering::Relaxed);
                 return;
             }
-            Ok(_) => words.add(&String::from_utf8_lossy(&line)),
+            Ok(_) => output.add(&String::from_utf8_lossy(&line)),
         }
     }
 }
@@ -450,14 +458,14 @@ fn take_down(stderr: ChildStderr, words: &Words) {
 fn worker_file() -> PathBuf {
     match std::env::var_os(WORKER_VARIABLE) {
         Some(file) => PathBuf::from(file),
-        None => device::beside(Path::new(WORKER_NAME)),
+        None => beside(Path::new(WORKER_NAME)),
     }
 }
 
 fn why_not_started(error: &io::Error, file: &Path) -> Fault {
     let shown = file.display();
     let said = error.to_string();
-    let said = device::without_code(&said);
+    let said = without_code(&said);
     let missing = |message: String| {
         Fault::new(FaultKind::BackendMissing, message).with_advice(format!(
             "Install Camclinic again, with {WORKER_NAME} beside the program, or name its file in {WORKER_VARIABLE}."
@@ -494,13 +502,13 @@ mod tests {
 
     #[track_caller]
     fn check(lines: &[&str], fault: &Fault, expected: (FaultKind, Option<i64>)) {
-        let words = Words::new(SourceSpec::Index(0));
+        let output = LibraryOutput::new(SourceSpec::Index(0));
         for line in lines {
-            words.add(line);
+            output.add(line);
         }
-        let explained = words.explained(fault.clone(), "Cam");
+        let explained = output.explained(fault.clone(), "Cam");
         assert_eq!((explained.kind, explained.code), expected, "{explained}");
-        assert_eq!(&words.explained(fault.clone(), "Cam"), fault, "a number explains one fault");
+        assert_eq!(&output.explained(fault.clone(), "Cam"), fault, "a number explains one fault");
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! What the two processes say to each other: one JSON text a line, behind a mark that no library prints.
+//! The messages between the program and a worker, and how they are written to a pipe and read from it.
 //!
-//! The worker's own output is what libraries and drivers may print to as well. A message therefore begins with the record
-//! separator of RFC 7464; any other line is foreign and is skipped.
+//! One JSON text a line. Libraries and drivers may print to the worker's standard output as well: a message therefore begins
+//! with the record separator of RFC 7464, and a line without it is no message. Pixels do not go through the pipe (`memory.rs`),
+//! and nothing is decided here: neither what is asked for, nor whether the numbers in a message are possible.
 
 use std::ffi::OsString;
 use std::io::{self, BufRead, Read};
@@ -12,14 +13,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 use crate::backend::Backend;
-use crate::control::{ControlNews, Setting};
+use crate::control::{ControlSetting, ControlsUpdate};
 use crate::fault::Fault;
 use crate::settings::NetworkOptions;
 use crate::source::{SourceSpec, simulated};
 use crate::status::{Asked, Got};
 
 /// Changes with each change of the messages: a program that was replaced while it runs finds a worker of another number.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 const MARK: u8 = 0x1e;
 /// No message is longer; whatever is has not come from a worker.
@@ -27,28 +28,28 @@ const MAX_LINE: usize = 64 * 1024;
 
 /// To the worker.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum Order {
+pub enum WorkerRequest {
     /// The first one.
-    Open(Box<Opening>),
-    /// Shared memory for the frames: the answer to [`Report::NeedMemory`].
+    Open(Box<OpenParameters>),
+    /// Shared memory for the frames: the answer to [`WorkerEvent::NeedMemory`].
     Memory { generation: u32, file: PathBuf, n_slots: u32, slot_bytes: u64 },
     /// There is none: the worker ends.
     NoMemory,
-    /// The last reader of a frame is gone.
-    GiveBack { generation: u32, slot: u32 },
+    /// The last reader of a frame is gone: the slot is the worker's again.
+    ReleaseSlot { generation: u32, slot: u32 },
     /// After a fault: read again.
-    ReadOn,
+    Continue,
     /// After a fault: stop the stream and start it.
     Restart,
     /// Between two frames: have these controls set.
-    SetControls(Vec<Setting>),
+    SetControls(Vec<ControlSetting>),
     /// Close the device and end.
     Stop,
 }
 
 /// What is to be opened. It may hold a password, which is why it is no argument on a command line.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Opening {
+pub struct OpenParameters {
     pub spec: WireSpec,
     pub backend: Backend,
     pub asked: Asked,
@@ -98,10 +99,10 @@ impl TryFrom<WireSpec> for SourceSpec {
 
 /// From the worker, with the time at which it was sent, in µs on the worker's clock.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Sent(pub i64, pub Report);
+pub struct SentEvent(pub i64, pub WorkerEvent);
 
 #[derive(Debug, Serialize, Deserialize)]
-pub enum Report {
+pub enum WorkerEvent {
     /// The first one.
     Hello {
         version: u32,
@@ -109,7 +110,7 @@ pub enum Report {
     Opened {
         got: Got,
     },
-    /// Could not open, read or restart. After opening, the worker waits for `ReadOn` or `Restart`.
+    /// Could not open, read or restart. After opening, the worker waits for `Continue` or `Restart`.
     Failed(Fault),
     Restarted,
     /// A frame is to be put somewhere: the worker waits for `Memory`.
@@ -117,30 +118,30 @@ pub enum Report {
         n_bytes: u64,
     },
     Frame {
-        stamp: Stamp,
-        place: Place,
+        stamp: FrameStamp,
+        slot: FrameSlot,
     },
     /// A frame came and cannot be decoded. The worker waits as after `Failed`.
     Damaged {
-        stamp: Stamp,
+        stamp: FrameStamp,
         fault: Fault,
     },
-    /// What is new about the device's controls. Sent behind a frame or a fault.
-    Controls(ControlNews),
+    /// What has changed about the device's controls. SentEvent behind a frame or a fault.
+    Controls(ControlsUpdate),
     /// The worker lives, whatever the driver does.
-    Beat,
+    Heartbeat,
 }
 
 /// When the driver handed a frame out, in µs on the worker's clock, and its count.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Stamp {
+pub struct FrameStamp {
     pub taken_at_us: i64,
     pub sequence: Option<u64>,
 }
 
-/// Where a frame lies, and what the device delivers where that has changed.
+/// Where a frame lies in the shared memory, and what the device delivers where that has changed.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Place {
+pub struct FrameSlot {
     pub generation: u32,
     pub slot: u32,
     pub width: u32,
@@ -156,9 +157,9 @@ pub fn encode(message: &impl Serialize) -> io::Result<Vec<u8>> {
     Ok(line)
 }
 
-/// What the next line is.
+/// What was read.
 #[derive(Debug)]
-pub enum Line<T> {
+pub enum ReadLine<T> {
     Message(T),
     /// Something that a library printed.
     Foreign(String),
@@ -166,32 +167,32 @@ pub enum Line<T> {
     End {
         is_cut: bool,
     },
-    /// It begins like a message and is none.
-    Garbage(String),
+    /// It begins like a message and is none, for this reason.
+    Malformed(String),
 }
 
 /// Reads one line. Blocks until there is one.
-pub fn read<T: DeserializeOwned>(input: &mut impl BufRead, line: &mut Vec<u8>) -> Line<T> {
+pub fn read<T: DeserializeOwned>(input: &mut impl BufRead, line: &mut Vec<u8>) -> ReadLine<T> {
     line.clear();
     if input.by_ref().take(MAX_LINE as u64).read_until(b'\n', line).is_err() {
-        return Line::End { is_cut: !line.is_empty() };
+        return ReadLine::End { is_cut: !line.is_empty() };
     }
     // A library may have printed half a line before the message.
     let text = match line.iter().rposition(|byte| *byte == MARK) {
         Some(mark) => line.get(mark + 1..).unwrap_or_default(),
-        None if line.is_empty() => return Line::End { is_cut: false },
-        None => return Line::Foreign(String::from_utf8_lossy(line).trim_end().to_owned()),
+        None if line.is_empty() => return ReadLine::End { is_cut: false },
+        None => return ReadLine::Foreign(String::from_utf8_lossy(line).trim_end().to_owned()),
     };
     if text.last() != Some(&b'\n') {
         return if line.len() >= MAX_LINE {
-            Line::Garbage(format!("a message of more than {MAX_LINE} bytes"))
+            ReadLine::Malformed(format!("a message of more than {MAX_LINE} bytes"))
         } else {
-            Line::End { is_cut: true }
+            ReadLine::End { is_cut: true }
         };
     }
     match serde_json::from_slice(text) {
-        Ok(message) => Line::Message(message),
-        Err(error) => Line::Garbage(error.to_string()),
+        Ok(message) => ReadLine::Message(message),
+        Err(error) => ReadLine::Malformed(error.to_string()),
     }
 }
 
@@ -206,12 +207,12 @@ mod tests {
         let (mut input, mut line) = (bytes, Vec::new());
         let mut got = Vec::new();
         loop {
-            match read::<Sent>(&mut input, &mut line) {
-                Line::Message(Sent(at, Report::Beat)) => got.push(format!("beat {at}")),
-                Line::Message(other) => got.push(format!("{other:?}")),
-                Line::Foreign(text) => got.push(format!("foreign {text}")),
-                Line::Garbage(_) => got.push("garbage".to_owned()),
-                Line::End { is_cut } => {
+            match read::<SentEvent>(&mut input, &mut line) {
+                ReadLine::Message(SentEvent(at, WorkerEvent::Heartbeat)) => got.push(format!("heartbeat {at}")),
+                ReadLine::Message(other) => got.push(format!("{other:?}")),
+                ReadLine::Foreign(text) => got.push(format!("foreign {text}")),
+                ReadLine::Malformed(_) => got.push("malformed".to_owned()),
+                ReadLine::End { is_cut } => {
                     got.push(if is_cut { "cut" } else { "end" }.to_owned());
                     break;
                 }
@@ -221,28 +222,28 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_told_from_whatever_else_is_printed() {
+    fn messages_are_told_apart_from_other_output() {
         check(b"", &["end"]);
-        check(b"\x1e[5,\"Beat\"]\n", &["beat 5", "end"]);
-        check(b"Corrupt JPEG data\n\x1e[5,\"Beat\"]\n", &["foreign Corrupt JPEG data", "beat 5", "end"]);
-        check(b"no line end\x1e[5,\"Beat\"]\n", &["beat 5", "end"]);
-        check(b"\x1e[5,\"Beat\"]", &["cut"]);
+        check(b"\x1e[5,\"Heartbeat\"]\n", &["heartbeat 5", "end"]);
+        check(b"Corrupt JPEG data\n\x1e[5,\"Heartbeat\"]\n", &["foreign Corrupt JPEG data", "heartbeat 5", "end"]);
+        check(b"no line end\x1e[5,\"Heartbeat\"]\n", &["heartbeat 5", "end"]);
+        check(b"\x1e[5,\"Heartbeat\"]", &["cut"]);
         check(b"\x1e[5,\"Be", &["cut"]);
-        check(b"\x1e[5,\"Beta\"]\n", &["garbage", "end"]);
-        check(b"\x1e[\xff]\n\n\x00\n", &["garbage", "foreign ", "foreign \0", "end"]);
+        check(b"\x1e[5,\"Beta\"]\n", &["malformed", "end"]);
+        check(b"\x1e[\xff]\n\n\x00\n", &["malformed", "foreign ", "foreign \0", "end"]);
         let mut long = vec![b'x'; MAX_LINE + 10];
         long.splice(0..1, [MARK]);
-        assert!(matches!(read::<Sent>(&mut long.as_slice(), &mut Vec::new()), Line::Garbage(_)));
+        assert!(matches!(read::<SentEvent>(&mut long.as_slice(), &mut Vec::new()), ReadLine::Malformed(_)));
     }
 
     #[test]
-    fn the_longest_news_of_controls_fit_into_a_message() {
-        use crate::control::{Cause, Control, Kind, MenuItem};
+    fn the_longest_list_of_controls_fits_into_a_message() {
+        use crate::control::{Control, ControlKind, MenuItem, UpdateCause};
         use crate::device::controls::checked;
         // Each is written as four bytes.
         let name = "\u{1f3a5}".repeat(10_000);
         let items = (0..10_000).map(|n| MenuItem { value: i64::MIN + n, name: name.clone() }).collect();
-        let kind = Kind::Menu { items };
+        let kind = ControlKind::Menu { items };
         let (default, held) = (i64::MIN, Some(name.clone()));
         let control = Control {
             id: u32::MAX,
@@ -255,8 +256,8 @@ mod tests {
             is_volatile: true,
         };
         let list = vec![checked(control); 9];
-        for news in ControlNews::in_pieces(Cause::Listed, &list, Vec::new()) {
-            let line = encode(&Sent(i64::MIN, Report::Controls(news))).unwrap();
+        for update in ControlsUpdate::in_pieces(UpdateCause::Listed, &list, Vec::new()) {
+            let line = encode(&SentEvent(i64::MIN, WorkerEvent::Controls(update))).unwrap();
             assert!(line.len() < MAX_LINE, "{}", line.len());
         }
     }
@@ -270,9 +271,9 @@ mod tests {
             assert_eq!(SourceSpec::try_from(back), Ok(spec), "{text}");
         }
         let fault = Fault::new(FaultKind::Busy, "held").with_code(16);
-        let line = encode(&Sent(-4, Report::Failed(fault.clone()))).unwrap();
-        match read::<Sent>(&mut line.as_slice(), &mut Vec::new()) {
-            Line::Message(Sent(-4, Report::Failed(back))) => assert_eq!(back, fault),
+        let line = encode(&SentEvent(-4, WorkerEvent::Failed(fault.clone()))).unwrap();
+        match read::<SentEvent>(&mut line.as_slice(), &mut Vec::new()) {
+            ReadLine::Message(SentEvent(-4, WorkerEvent::Failed(back))) => assert_eq!(back, fault),
             other => panic!("{other:?}"),
         }
     }

@@ -1,6 +1,5 @@
 //! The worker's half: opens one source, reads it, puts its pictures into shared memory, and ends with the program.
 
-use std::cell::RefCell;
 use std::io::{self, BufReader, IsTerminal, Write};
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
@@ -11,13 +10,14 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::memory::WorkerMemory;
-use super::process::BEAT;
-use super::protocol::{self, Line, Opening, Order, Place, Report, Sent, Stamp};
+use super::process::HEARTBEAT_PERIOD;
+use super::protocol::{self, FrameSlot, FrameStamp, OpenParameters, ReadLine, SentEvent, WorkerEvent, WorkerRequest};
 use crate::backend::Backend;
-use crate::control::{Setting, add_setting};
-use crate::device;
+use crate::control::{ControlSetting, ControlsUpdate, add_setting};
+use crate::device::process;
 use crate::fault::{Fault, FaultKind};
 use crate::settings::{CameraSettings, Isolation, TrustedCertificates};
+use crate::source::reader::{self, BeforeRead, Consumer, EndReading, ReadResult, Resume};
 use crate::source::{Grabbed, OpenRequest, Picture, Source, SourceSpec};
 
 /// How long the driver may take to close when the program asks for the end. Then this process ends as it stands.
@@ -26,7 +26,7 @@ const CLOSE: Duration = Duration::from_millis(150);
 type Open<'a> = &'a dyn Fn(Backend, &OpenRequest) -> Result<Box<dyn Source>, Fault>;
 
 pub fn serve(open: impl Fn(Backend, &OpenRequest) -> Result<Box<dyn Source>, Fault>) -> ExitCode {
-    device::die_with_parent();
+    process::die_with_parent();
     if io::stdin().is_terminal() {
         let _ = writeln!(
             io::stderr(),
@@ -34,62 +34,63 @@ pub fn serve(open: impl Fn(Backend, &OpenRequest) -> Result<Box<dyn Source>, Fau
         );
         return ExitCode::from(3);
     }
-    let voice = Arc::new(Voice { epoch: Instant::now() });
-    let (sender, orders) = bounded(64);
+    let events = Arc::new(EventWriter { epoch: Instant::now() });
+    let (sender, requests) = bounded(64);
     let (wanted, cancel) = bounded(0);
-    let hear = thread::Builder::new().name("orders".into()).spawn(move || hear_orders(&sender, wanted));
-    let beating = Arc::clone(&voice);
+    let reader = thread::Builder::new().name("requests".into()).spawn(move || read_requests(&sender, wanted));
+    let beating = Arc::clone(&events);
     let beat = thread::Builder::new().name("heartbeat".into()).spawn(move || {
-        while beating.tell(Report::Beat) {
-            thread::sleep(BEAT);
+        while beating.send(WorkerEvent::Heartbeat) {
+            thread::sleep(HEARTBEAT_PERIOD);
         }
     });
-    if hear.is_err() || beat.is_err() {
+    if reader.is_err() || beat.is_err() {
         return ExitCode::FAILURE;
     }
-    let job = Job { voice: &voice, orders, cancel, wanted: RefCell::default() };
-    job.voice.tell(Report::Hello { version: protocol::VERSION });
-    let ended = panic::catch_unwind(AssertUnwindSafe(|| job.run(&open)));
+    let mut worker = Worker { events: &events, requests, memory: None, wanted: Vec::new() };
+    events.send(WorkerEvent::Hello { version: protocol::VERSION });
+    let ended = panic::catch_unwind(AssertUnwindSafe(|| worker.run(&open, cancel)));
     if ended.is_err() {
-        voice.tell(Report::Failed(Fault::new(FaultKind::Crashed, "the backend crashed in the capture process")));
+        events.send(WorkerEvent::Failed(Fault::new(FaultKind::Crashed, "the backend crashed in the capture process")));
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
 }
 
-/// Passes orders on until the program has ended, and this process with it. `wanted` is dropped when nothing more is, so
+/// Passes requests on until the program has ended, and this process with it. `wanted` is dropped when nothing more is, so
 /// that a source that is waiting can say good-bye to its camera.
-fn hear_orders(sender: &Sender<Order>, wanted: Sender<()>) {
+fn read_requests(sender: &Sender<WorkerRequest>, wanted: Sender<()>) {
     let mut wanted = Some(wanted);
     let mut input = BufReader::new(io::stdin());
     let mut line = Vec::new();
     loop {
-        let order = match protocol::read(&mut input, &mut line) {
-            Line::Message(order) => order,
-            Line::Foreign(_) => continue,
+        let request = match protocol::read(&mut input, &mut line) {
+            ReadLine::Message(request) => request,
+            ReadLine::Foreign(_) => continue,
             // The program is gone, and nobody waits for a driver's call to come back.
-            Line::End { .. } | Line::Garbage(_) => device::end_now(),
+            ReadLine::End { .. } | ReadLine::Malformed(_) => process::end_now(),
         };
-        if matches!(order, Order::Stop) {
+        if matches!(request, WorkerRequest::Stop) {
             wanted = None;
         }
-        if sender.send(order).is_err() || wanted.is_none() {
+        if sender.send(request).is_err() || wanted.is_none() {
             thread::sleep(CLOSE);
-            device::end_now();
+            process::end_now();
         }
     }
 }
 
-/// What the program hears.
-struct Voice {
+/// Writes events to the program.
+struct EventWriter {
+    /// The zero of this process's clock.
     epoch: Instant,
 }
 
-impl Voice {
-    /// `false` when nobody hears it any more. Blocks while the pipe is full.
-    fn tell(&self, report: Report) -> bool {
+impl EventWriter {
+    /// `false` when nobody reads them any more. Blocks while the pipe is full.
+    fn send(&self, event: WorkerEvent) -> bool {
         let now = self.clock(Instant::now());
-        let Ok(line) = protocol::encode(&Sent(now, report)) else { return false };
+        let Ok(line) = protocol::encode(&SentEvent(now, event)) else { return false };
         let mut out = io::stdout().lock();
         // One write, so that what libraries print stands before or behind it.
         out.write_all(&line).and_then(|()| out.flush()).is_ok()
@@ -104,180 +105,171 @@ impl Voice {
     }
 }
 
-struct Job<'a> {
-    voice: &'a Voice,
-    orders: Receiver<Order>,
-    /// Disconnected when the source is to be closed.
-    cancel: Receiver<()>,
+/// Reads the source on the main thread, as the program requests.
+struct Worker<'a> {
+    events: &'a EventWriter,
+    requests: Receiver<WorkerRequest>,
+    memory: Option<WorkerMemory>,
     /// Controls to be set before the next frame is waited for.
-    wanted: RefCell<Vec<Setting>>,
+    wanted: Vec<ControlSetting>,
 }
 
-/// Nothing more is wanted.
-struct Ended;
-
-/// What the program does about a fault.
-enum Leave {
-    ReadOn,
-    Restart,
-}
-
-impl Job<'_> {
-    fn run(&self, open: Open) -> Result<(), Ended> {
-        let Ok(Order::Open(opening)) = self.orders.recv() else { return Err(Ended) };
-        let opened = request(*opening, self.cancel.clone()).and_then(|(backend, request)| open(backend, &request));
-        let mut source = match opened {
-            Ok(source) => source,
-            Err(fault) => {
-                self.voice.tell(Report::Failed(fault));
-                return Err(Ended);
-            }
-        };
-        let mut got = source.got();
-        self.tell(Report::Opened { got: got.clone() })?;
-        let mut memory = None;
-        loop {
-            self.take_back(&mut memory)?;
-            let wanted = self.wanted.take();
-            if !wanted.is_empty() {
-                source.set_controls(&wanted);
-            }
-            let grabbed = match source.grab() {
-                Ok(grabbed) => grabbed,
-                Err(fault) => {
-                    self.tell(Report::Failed(fault))?;
-                    self.wait_for_leave(&mut *source, &mut memory)?;
-                    continue;
-                }
-            };
-            let stamp = self.stamp(grabbed);
-            let placed = match decode_in_place(&mut *source, memory.as_mut()) {
-                Some(placed) => placed,
-                None => match source.retrieve() {
-                    Ok(picture) => Ok(self.place(&picture, &mut memory)?),
-                    Err(fault) => Err(fault),
-                },
-            };
-            match placed {
-                Ok(mut place) => {
-                    let now_got = source.got();
-                    if now_got != got {
-                        got = now_got;
-                        place.got = Some(got.clone());
-                    }
-                    self.tell(Report::Frame { stamp, place })?;
-                    if let Some(news) = source.controls() {
-                        self.tell(Report::Controls(news))?;
-                    }
-                }
-                Err(fault) => {
-                    self.tell(Report::Damaged { stamp, fault })?;
-                    self.wait_for_leave(&mut *source, &mut memory)?;
+impl Worker<'_> {
+    fn run(&mut self, open: Open, cancel: Receiver<()>) {
+        let Ok(WorkerRequest::Open(opening)) = self.requests.recv() else { return };
+        match request(*opening, cancel).and_then(|(backend, request)| open(backend, &request)) {
+            Ok(mut source) => {
+                if self.events.send(WorkerEvent::Opened { got: source.got() }) {
+                    // The program throws warm-up frames away itself.
+                    let EndReading = reader::read(&mut *source, 0, self);
                 }
             }
+            Err(fault) => drop(self.events.send(WorkerEvent::Failed(fault))),
         }
     }
 
-    fn tell(&self, report: Report) -> Result<(), Ended> {
-        if self.voice.tell(report) { Ok(()) } else { Err(Ended) }
+    fn tell(&self, event: WorkerEvent) -> Result<(), EndReading> {
+        if self.events.send(event) { Ok(()) } else { Err(EndReading) }
     }
 
-    fn stamp(&self, grabbed: Grabbed) -> Stamp {
-        Stamp { taken_at_us: self.voice.clock(grabbed.taken_at), sequence: grabbed.sequence }
-    }
-
-    /// Slots that the program has done with.
-    fn take_back(&self, memory: &mut Option<WorkerMemory>) -> Result<(), Ended> {
-        for order in self.orders.try_iter() {
-            self.follow(&order, memory)?;
-        }
-        Ok(())
+    fn next_request(&self) -> Result<WorkerRequest, EndReading> {
+        self.requests.recv().map_err(|_| EndReading)
     }
 
     /// Copies a picture to where the program can see it, once there is room.
-    fn place(&self, picture: &Picture, memory: &mut Option<WorkerMemory>) -> Result<Place, Ended> {
+    fn place(&mut self, picture: &Picture) -> Result<FrameSlot, EndReading> {
         let pixels = picture.pixels();
-        if !memory.as_ref().is_some_and(|memory| memory.fits(pixels.len())) {
-            self.tell(Report::NeedMemory { n_bytes: pixels.len() as u64 })?;
-            *memory = Some(self.wait_for_memory()?);
+        if !self.memory.as_ref().is_some_and(|memory| memory.fits(pixels.len())) {
+            self.tell(WorkerEvent::NeedMemory { n_bytes: pixels.len() as u64 })?;
+            self.memory = Some(self.wait_for_memory()?);
         }
         loop {
-            let Some(room) = memory.as_mut() else { return Err(Ended) };
-            if let Some(slot) = room.put(pixels) {
+            let Some(memory) = self.memory.as_mut() else { return Err(EndReading) };
+            if let Some(slot) = memory.put(pixels) {
                 let size = picture.size();
-                let generation = room.generation;
-                return Ok(Place { generation, slot, width: size.width, height: size.height, got: None });
+                let generation = memory.generation;
+                return Ok(FrameSlot { generation, slot, width: size.width, height: size.height, got: None });
             }
-            self.follow(&self.orders.recv().map_err(|_| Ended)?, memory)?;
+            let request = self.next_request()?;
+            self.follow(request)?;
         }
     }
 
-    fn wait_for_memory(&self) -> Result<WorkerMemory, Ended> {
+    fn wait_for_memory(&mut self) -> Result<WorkerMemory, EndReading> {
         loop {
-            match self.orders.recv().map_err(|_| Ended)? {
-                Order::Memory { generation, file, n_slots, slot_bytes } => {
+            match self.next_request()? {
+                WorkerRequest::Memory { generation, file, n_slots, slot_bytes } => {
                     return WorkerMemory::open(generation, &file, n_slots, slot_bytes).map_err(|error| {
                         let message = format!("the shared memory cannot be opened: {error}");
-                        self.voice.tell(Report::Failed(Fault::new(FaultKind::NoResources, message)));
-                        Ended
+                        self.events.send(WorkerEvent::Failed(Fault::new(FaultKind::NoResources, message)));
+                        EndReading
                     });
                 }
                 // Of the memory before.
-                Order::GiveBack { .. } => {}
-                Order::SetControls(wanted) => self.want(&wanted),
-                _ => return Err(Ended),
+                WorkerRequest::ReleaseSlot { .. } => {}
+                WorkerRequest::SetControls(wanted) => self.want(&wanted),
+                _ => return Err(EndReading),
             }
         }
     }
 
-    fn wait_for_leave(&self, source: &mut dyn Source, memory: &mut Option<WorkerMemory>) -> Result<(), Ended> {
-        loop {
-            match self.follow(&self.orders.recv().map_err(|_| Ended)?, memory)? {
-                None => {}
-                Some(Leave::ReadOn) => return Ok(()),
-                Some(Leave::Restart) => match source.restart() {
-                    Ok(()) => return self.tell(Report::Restarted),
-                    Err(fault) => self.tell(Report::Failed(fault))?,
-                },
-            }
-        }
-    }
-
-    fn follow(&self, order: &Order, memory: &mut Option<WorkerMemory>) -> Result<Option<Leave>, Ended> {
-        match order {
-            Order::GiveBack { generation, slot } => {
-                if let Some(memory) = memory {
-                    memory.on_given_back(*generation, *slot);
+    /// How reading shall go on, where the request says so.
+    fn follow(&mut self, request: WorkerRequest) -> Result<Option<Resume>, EndReading> {
+        match request {
+            WorkerRequest::ReleaseSlot { generation, slot } => {
+                if let Some(memory) = &mut self.memory {
+                    memory.on_given_back(generation, slot);
                 }
                 Ok(None)
             }
-            Order::SetControls(wanted) => {
-                self.want(wanted);
+            WorkerRequest::SetControls(wanted) => {
+                self.want(&wanted);
                 Ok(None)
             }
-            Order::ReadOn => Ok(Some(Leave::ReadOn)),
-            Order::Restart => Ok(Some(Leave::Restart)),
-            Order::Open(_) | Order::Memory { .. } | Order::NoMemory | Order::Stop => Err(Ended),
+            WorkerRequest::Continue => Ok(Some(Resume::ReadOn)),
+            WorkerRequest::Restart => Ok(Some(Resume::Restart)),
+            WorkerRequest::Open(_) | WorkerRequest::Memory { .. } | WorkerRequest::NoMemory | WorkerRequest::Stop => {
+                Err(EndReading)
+            }
         }
     }
 
-    fn want(&self, wanted: &[Setting]) {
-        let mut all = self.wanted.borrow_mut();
+    fn want(&mut self, wanted: &[ControlSetting]) {
         for setting in wanted {
-            add_setting(&mut all, *setting);
+            add_setting(&mut self.wanted, *setting);
         }
+    }
+
+    fn stamp(&self, grabbed: Grabbed) -> FrameStamp {
+        FrameStamp { taken_at_us: self.events.clock(grabbed.taken_at), sequence: grabbed.sequence }
+    }
+}
+
+impl Consumer for Worker<'_> {
+    type Picture = FrameSlot;
+
+    fn before_read(&mut self) -> Result<BeforeRead, EndReading> {
+        while let Ok(request) = self.requests.try_recv() {
+            self.follow(request)?;
+        }
+        Ok(BeforeRead { controls: std::mem::take(&mut self.wanted), restart: false })
+    }
+
+    fn decode(&mut self, source: &mut dyn Source) -> Result<Result<FrameSlot, Fault>, EndReading> {
+        if let Some(placed) = decode_in_place(source, self.memory.as_mut()) {
+            return Ok(placed);
+        }
+        match source.retrieve() {
+            Ok(picture) => self.place(&picture).map(Ok),
+            Err(fault) => Ok(Err(fault)),
+        }
+    }
+
+    fn on_warmed_up(&mut self) -> Result<(), EndReading> {
+        Ok(())
+    }
+
+    fn on_read(&mut self, read: ReadResult<FrameSlot>) -> Result<(), EndReading> {
+        self.tell(match (read.picture, read.grabbed) {
+            (Ok(slot), Some(grabbed)) => {
+                WorkerEvent::Frame { stamp: self.stamp(grabbed), slot: FrameSlot { got: read.changed, ..slot } }
+            }
+            (Ok(_), None) => return Ok(()),
+            (Err(fault), Some(grabbed)) => WorkerEvent::Damaged { stamp: self.stamp(grabbed), fault },
+            (Err(fault), None) => WorkerEvent::Failed(fault),
+        })
+    }
+
+    fn on_controls(&mut self, news: ControlsUpdate) -> Result<(), EndReading> {
+        self.tell(WorkerEvent::Controls(news))
+    }
+
+    fn after_fault(&mut self) -> Result<Resume, EndReading> {
+        loop {
+            let request = self.next_request()?;
+            if let Some(resume) = self.follow(request)? {
+                return Ok(resume);
+            }
+        }
+    }
+
+    fn on_restarted(&mut self, result: Result<(), Fault>) -> Result<(), EndReading> {
+        self.tell(match result {
+            Ok(()) => WorkerEvent::Restarted,
+            Err(fault) => WorkerEvent::Failed(fault),
+        })
     }
 }
 
 /// Has the picture decoded to where the program can see it, if the backend can do that and there is room.
-fn decode_in_place(source: &mut dyn Source, memory: Option<&mut WorkerMemory>) -> Option<Result<Place, Fault>> {
+fn decode_in_place(source: &mut dyn Source, memory: Option<&mut WorkerMemory>) -> Option<Result<FrameSlot, Fault>> {
     let (memory, size) = (memory?, source.got().size?);
     let slot = memory.fill(size.n_bytes(), |room| source.retrieve_into(size, room))?;
     let generation = memory.generation;
-    Some(slot.map(|slot| Place { generation, slot, width: size.width, height: size.height, got: None }))
+    Some(slot.map(|slot| FrameSlot { generation, slot, width: size.width, height: size.height, got: None }))
 }
 
-fn request(opening: Opening, cancel: Receiver<()>) -> Result<(Backend, OpenRequest), Fault> {
+fn request(opening: OpenParameters, cancel: Receiver<()>) -> Result<(Backend, OpenRequest), Fault> {
     let spec = SourceSpec::try_from(opening.spec).map_err(|why| Fault::new(FaultKind::Missing, why))?;
     let now = Instant::now();
     let request = OpenRequest {

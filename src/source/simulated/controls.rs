@@ -5,8 +5,8 @@
 use std::collections::VecDeque;
 
 use crate::control::{
-    self, AUTO_EXPOSURE, BRIGHTNESS, CONTRAST, Cause, Control, ControlNews, EXPOSURE_TIME, GAIN, Kind, MenuItem,
-    POWER_LINE_FREQUENCY, Refusal, SATURATION, Setting, differences, in_order,
+    self, AUTO_EXPOSURE, BRIGHTNESS, CONTRAST, Control, ControlKind, ControlSetting, ControlsUpdate, EXPOSURE_TIME,
+    GAIN, MenuItem, POWER_LINE_FREQUENCY, Refusal, SATURATION, UpdateCause, differences, in_order,
 };
 use crate::frame::Image;
 
@@ -20,17 +20,17 @@ const NORMAL_SATURATION: i64 = 64;
 /// By so much gain the picture is twice as bright.
 const GAIN_OF_TWO: f64 = 64.0;
 
-pub struct Controls {
+pub struct SimulatedControls {
     list: Vec<Control>,
-    news: VecDeque<ControlNews>,
+    updates: VecDeque<ControlsUpdate>,
 }
 
-impl Controls {
+impl SimulatedControls {
     pub fn new() -> Self {
-        let range = |min, max| Kind::Integer { min, max, step: 1 };
+        let range = |min, max| ControlKind::Integer { min, max, step: 1 };
         let menu = |items: &[(i64, &str)]| {
             let items = items.iter().map(|(value, name)| MenuItem { value: *value, name: (*name).to_owned() });
-            Kind::Menu { items: items.collect() }
+            ControlKind::Menu { items: items.collect() }
         };
         let exposure = menu(&[(MANUAL, "Manual Mode"), (AUTOMATIC, "Aperture Priority Mode")]);
         let mains = menu(&[(0, "Disabled"), (1, "50 Hz"), (2, "60 Hz")]);
@@ -53,20 +53,20 @@ impl Controls {
             is_read_only: false,
             is_volatile: false,
         });
-        let mut controls = Self { list: list.to_vec(), news: VecDeque::new() };
+        let mut controls = Self { list: list.to_vec(), updates: VecDeque::new() };
         controls.hold();
-        controls.news = ControlNews::in_pieces(Cause::Listed, &controls.list, Vec::new()).into();
+        controls.updates = ControlsUpdate::in_pieces(UpdateCause::Listed, &controls.list, Vec::new()).into();
         controls
     }
 
-    pub fn news(&mut self) -> Option<ControlNews> {
-        self.news.pop_front()
+    pub fn update(&mut self) -> Option<ControlsUpdate> {
+        self.updates.pop_front()
     }
 
-    pub fn set(&mut self, wanted: &[Setting]) {
+    pub fn set(&mut self, wanted: &[ControlSetting]) {
         let before = self.list.clone();
         let mut refused = Vec::new();
-        for Setting { id, value } in in_order(wanted) {
+        for ControlSetting { id, value } in in_order(wanted) {
             if let Some(control) = self.list.iter_mut().find(|control| control.id == id) {
                 match &control.held {
                     Some(why) => refused.push(Refusal { id, why: why.clone() }),
@@ -75,7 +75,7 @@ impl Controls {
             }
             self.hold();
         }
-        self.news.extend(ControlNews::in_pieces(Cause::Set, &differences(&before, &self.list), refused));
+        self.updates.extend(ControlsUpdate::in_pieces(UpdateCause::Set, &differences(&before, &self.list), refused));
     }
 
     fn value(&self, id: u32) -> Option<i64> {
@@ -166,13 +166,13 @@ fn byte(value: f64) -> u8 {
 mod tests {
     use super::*;
 
-    fn set(settings: &[(u32, i64)]) -> (Controls, Vec<ControlNews>) {
-        let mut controls = Controls::new();
-        while controls.news().is_some() {}
-        let wanted: Vec<_> = settings.iter().map(|(id, value)| Setting { id: *id, value: *value }).collect();
+    fn set(settings: &[(u32, i64)]) -> (SimulatedControls, Vec<ControlsUpdate>) {
+        let mut controls = SimulatedControls::new();
+        while controls.update().is_some() {}
+        let wanted: Vec<_> = settings.iter().map(|(id, value)| ControlSetting { id: *id, value: *value }).collect();
         controls.set(&wanted);
-        let news = std::iter::from_fn(|| controls.news()).collect();
-        (controls, news)
+        let updates = std::iter::from_fn(|| controls.update()).collect();
+        (controls, updates)
     }
 
     /// What one colour becomes.
@@ -200,17 +200,17 @@ mod tests {
 
     #[test]
     fn the_automatic_holds_the_exposure_time() {
-        let (controls, news) = set(&[(EXPOSURE_TIME, 33)]);
+        let (controls, updates) = set(&[(EXPOSURE_TIME, 33)]);
         assert_eq!(
-            news.iter().flat_map(|news| &news.refused).map(|refusal| refusal.id).collect::<Vec<_>>(),
+            updates.iter().flat_map(|update| &update.refused).map(|refusal| refusal.id).collect::<Vec<_>>(),
             [EXPOSURE_TIME]
         );
         assert_eq!(controls.value(EXPOSURE_TIME), Some(NORMAL_EXPOSURE));
-        let (controls, news) = set(&[(AUTO_EXPOSURE, MANUAL)]);
+        let (controls, updates) = set(&[(AUTO_EXPOSURE, MANUAL)]);
         let time = controls.list.iter().find(|control| control.id == EXPOSURE_TIME).unwrap();
         assert!(time.can_be_set());
-        // That it can be set now is news as well.
-        assert!(news.iter().flat_map(|news| &news.changed).any(|control| control == time));
+        // That it can be set now is an update as well.
+        assert!(updates.iter().flat_map(|update| &update.changed).any(|control| control == time));
     }
 
     #[test]

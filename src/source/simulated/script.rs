@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::frame::Size;
 
 use super::fault_table::{FaultName, Group, Planned};
-use super::setting_table::{Pattern, SETTINGS, Setting, WireFormat};
+use super::setting_table::{Pattern, SETTINGS, ScriptSetting, WireFormat};
 use super::value::{Takes, Value};
 
 /// What the simulated camera delivers when neither the line nor the settings name a size.
@@ -18,7 +18,7 @@ pub const DEFAULT_FPS: f64 = 30.0;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Item {
-    Setting(Setting),
+    ScriptSetting(ScriptSetting),
     Fault(Planned),
 }
 
@@ -28,7 +28,7 @@ impl Item {
         let fault = FaultName::ALL.iter().copied().find(|fault| fault.as_str() == name);
         let read = fault
             .map(|fault| Planned::parse(fault, item).map(Self::Fault))
-            .or_else(|| SETTINGS.iter().find_map(|row| (row.read)(item)).map(|read| read.map(Self::Setting)));
+            .or_else(|| SETTINGS.iter().find_map(|row| (row.read)(item)).map(|read| read.map(Self::ScriptSetting)));
         match read {
             Some(Ok(item)) => Ok(item),
             Some(Err(reason)) => Err(format!("“{item}” in a sim: line is wrong: {reason}")),
@@ -39,13 +39,13 @@ impl Item {
     /// Why the two cannot stand in one line.
     fn conflict(&self, other: &Self) -> Option<String> {
         match (self, other) {
-            (Self::Setting(a), Self::Setting(b)) => {
+            (Self::ScriptSetting(a), Self::ScriptSetting(b)) => {
                 let what = match (a, b) {
-                    (Setting::Mode { size: Some(_), .. }, Setting::Mode { size: Some(_), .. }) => "a size",
-                    (Setting::Mode { fps: Some(_), .. }, Setting::Mode { fps: Some(_), .. }) => "a rate",
-                    (Setting::Seed(_), Setting::Seed(_)) => "a seed",
-                    (Setting::Pattern(_), Setting::Pattern(_)) => "a pattern",
-                    (Setting::Format(_), Setting::Format(_)) => "a format",
+                    (ScriptSetting::Mode { size: Some(_), .. }, ScriptSetting::Mode { size: Some(_), .. }) => "a size",
+                    (ScriptSetting::Mode { fps: Some(_), .. }, ScriptSetting::Mode { fps: Some(_), .. }) => "a rate",
+                    (ScriptSetting::Seed(_), ScriptSetting::Seed(_)) => "a seed",
+                    (ScriptSetting::Pattern(_), ScriptSetting::Pattern(_)) => "a pattern",
+                    (ScriptSetting::Format(_), ScriptSetting::Format(_)) => "a format",
                     _ => return None,
                 };
                 Some(format!("a sim: line has {what} once, not twice: “{a}” and “{b}”"))
@@ -58,15 +58,15 @@ impl Item {
                 })
             }
             (Self::Fault(_), Self::Fault(_)) => None,
-            (Self::Fault(fault), Self::Setting(setting)) | (Self::Setting(setting), Self::Fault(fault)) => {
+            (Self::Fault(fault), Self::ScriptSetting(setting)) | (Self::ScriptSetting(setting), Self::Fault(fault)) => {
                 match (fault.value, setting) {
-                    (Value::Fps(slow), Setting::Mode { fps: Some(fps), .. }) if slow >= *fps => {
+                    (Value::Fps(slow), ScriptSetting::Mode { fps: Some(fps), .. }) if slow >= *fps => {
                         Some(format!("“{fault}” of a sim: line is not slower than its rate, “{setting}”"))
                     }
-                    (Value::Size(size), Setting::Mode { size: Some(same), .. }) if size == *same => {
+                    (Value::Size(size), ScriptSetting::Mode { size: Some(same), .. }) if size == *same => {
                         Some(format!("“{fault}” of a sim: line is its size already, “{setting}”"))
                     }
-                    (Value::Size(size), Setting::Format(WireFormat::Yuyv)) => odd_width(size),
+                    (Value::Size(size), ScriptSetting::Format(WireFormat::Yuyv)) => odd_width(size),
                     _ => None,
                 }
             }
@@ -81,7 +81,7 @@ fn odd_width(size: Size) -> Option<String> {
 impl fmt::Display for Item {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Setting(setting) => setting.fmt(f),
+            Self::ScriptSetting(setting) => setting.fmt(f),
             Self::Fault(fault) => fault.fmt(f),
         }
     }
@@ -143,37 +143,38 @@ impl Script {
     /// The size that the line gives; without one the camera delivers what is asked of it.
     #[must_use]
     pub fn size(&self) -> Option<Size> {
-        self.settings().find_map(|setting| if let Setting::Mode { size, .. } = setting { size } else { None })
+        self.settings().find_map(|setting| if let ScriptSetting::Mode { size, .. } = setting { size } else { None })
     }
 
     /// The rate that the line gives, in frames a second; without one the camera delivers what is asked of it.
     #[must_use]
     pub fn fps(&self) -> Option<f64> {
-        self.settings().find_map(|setting| if let Setting::Mode { fps, .. } = setting { fps } else { None })
+        self.settings().find_map(|setting| if let ScriptSetting::Mode { fps, .. } = setting { fps } else { None })
     }
 
     /// 0 if the line gives none.
     #[must_use]
     pub fn seed(&self) -> u64 {
         self.settings()
-            .find_map(|setting| if let Setting::Seed(seed) = setting { Some(seed) } else { None })
+            .find_map(|setting| if let ScriptSetting::Seed(seed) = setting { Some(seed) } else { None })
             .unwrap_or(0)
     }
 
     #[must_use]
     pub fn pattern(&self) -> Pattern {
-        let given = |setting| if let Setting::Pattern(pattern) = setting { Some(pattern) } else { None };
+        let given = |setting| if let ScriptSetting::Pattern(pattern) = setting { Some(pattern) } else { None };
         self.settings().find_map(given).unwrap_or(Pattern::Card)
     }
 
     /// The format that the line gives; without one the camera delivers what is asked of it.
     #[must_use]
     pub fn format(&self) -> Option<WireFormat> {
-        self.settings().find_map(|setting| if let Setting::Format(format) = setting { Some(format) } else { None })
+        self.settings()
+            .find_map(|setting| if let ScriptSetting::Format(format) = setting { Some(format) } else { None })
     }
 
-    fn settings(&self) -> impl Iterator<Item = Setting> {
-        self.items.iter().filter_map(|item| if let Item::Setting(setting) = item { Some(*setting) } else { None })
+    fn settings(&self) -> impl Iterator<Item = ScriptSetting> {
+        self.items.iter().filter_map(|item| if let Item::ScriptSetting(setting) = item { Some(*setting) } else { None })
     }
 
     /// Every fault of the line, in its order.

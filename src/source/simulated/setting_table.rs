@@ -77,14 +77,14 @@ impl WireFormat {
 
 /// An item of the line that is no fault.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Setting {
+pub enum ScriptSetting {
     Mode { size: Option<Size>, fps: Option<f64> },
     Seed(u64),
     Pattern(Pattern),
     Format(WireFormat),
 }
 
-impl fmt::Display for Setting {
+impl fmt::Display for ScriptSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Mode { size, fps } => {
@@ -106,7 +106,7 @@ pub struct SettingRow {
     pub written: &'static str,
     pub does: &'static str,
     /// `None`: this row does not mean such an item. Otherwise the item, or what is wrong with its value.
-    pub read: fn(&str) -> Option<Result<Setting, String>>,
+    pub read: fn(&str) -> Option<Result<ScriptSetting, String>>,
     pub choices: fn() -> Vec<(&'static str, &'static str)>,
 }
 
@@ -116,7 +116,7 @@ pub const SETTINGS: [SettingRow; 6] = [
         written: "WxH",
         does: "Width and height in pixels; default: what was asked for, else 640x480.",
         read: |item| {
-            let mode = |size| Setting::Mode { size: Some(size), fps: None };
+            let mode = |size| ScriptSetting::Mode { size: Some(size), fps: None };
             is_like_a_size(item).then(|| parse_size(item).map(mode))
         },
         choices: Vec::new,
@@ -126,7 +126,7 @@ pub const SETTINGS: [SettingRow; 6] = [
         does: "Size and rate together.",
         read: |item| {
             let (size, fps) = item.split_once('@').filter(|(size, _)| is_like_a_size(size))?;
-            let mode = |size, fps| Setting::Mode { size: Some(size), fps: Some(fps) };
+            let mode = |size, fps| ScriptSetting::Mode { size: Some(size), fps: Some(fps) };
             Some(parse_size(size).and_then(|size| Ok(mode(size, parse_fps(fps)?))))
         },
         choices: Vec::new,
@@ -134,7 +134,9 @@ pub const SETTINGS: [SettingRow; 6] = [
     SettingRow {
         written: "@FPS",
         does: "Frames a second, 0.1 to 1000; default: what was asked for, else 30.",
-        read: |item| Some(parse_fps(item.strip_prefix('@')?).map(|fps| Setting::Mode { size: None, fps: Some(fps) })),
+        read: |item| {
+            Some(parse_fps(item.strip_prefix('@')?).map(|fps| ScriptSetting::Mode { size: None, fps: Some(fps) }))
+        },
         choices: Vec::new,
     },
     SettingRow {
@@ -143,20 +145,20 @@ pub const SETTINGS: [SettingRow; 6] = [
         read: |item| {
             let text = item.strip_prefix("seed=")?;
             let wrong = |_| format!("“{text}” is no seed: write a whole number, 0 to {}", u64::MAX);
-            Some(text.parse().map(Setting::Seed).map_err(wrong))
+            Some(text.parse().map(ScriptSetting::Seed).map_err(wrong))
         },
         choices: Vec::new,
     },
     SettingRow {
         written: "pattern=NAME",
         does: "What the camera looks at; default card:",
-        read: |item| Some(Pattern::parse(item.strip_prefix("pattern=")?).map(Setting::Pattern)),
+        read: |item| Some(Pattern::parse(item.strip_prefix("pattern=")?).map(ScriptSetting::Pattern)),
         choices: || Pattern::ALL.iter().map(|pattern| (pattern.as_str(), pattern.does())).collect(),
     },
     SettingRow {
         written: "format=NAME",
         does: "How the pictures come over the cable; default: what was asked for, else bgr:",
-        read: |item| Some(WireFormat::parse(item.strip_prefix("format=")?).map(Setting::Format)),
+        read: |item| Some(WireFormat::parse(item.strip_prefix("format=")?).map(ScriptSetting::Format)),
         choices: || WireFormat::ALL.iter().map(|format| (format.as_str(), format.does())).collect(),
     },
 ];

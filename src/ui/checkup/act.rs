@@ -2,8 +2,8 @@
 
 use crate::camera::Command;
 use crate::checkup::Action;
-use crate::control::{Control, Kind, Setting};
-use crate::phrases::Said;
+use crate::control::{Control, ControlKind, ControlSetting};
+use crate::phrases::Message;
 use crate::settings::Transport;
 use crate::source::SourceSpec;
 use crate::status::State;
@@ -14,32 +14,32 @@ use crate::ui::text;
 use crate::ui::window::{Sheet, Window, Wish};
 
 /// The words on the button.
-pub fn label(window: &Window, action: &Action) -> Said {
+pub fn label(window: &Window, action: &Action) -> Message {
     match action {
-        Action::WaitUntilFree => Said::new("action.wait-until-free"),
-        Action::RestartStream => Said::new("action.restart-stream"),
-        Action::Reconnect => Said::new("action.reconnect"),
-        Action::UseFormat(format) => Said::new("action.use").with("what", format.to_string()),
-        Action::UseSize(size) => Said::new("action.use").with("what", source::spelled(*size)),
-        Action::UseRate(fps) => Said::new("action.use").with("what", format!("{} fps", text::decimal(*fps, 2))),
-        Action::UseDeviceDefaults => Said::new("action.use-device-defaults"),
-        Action::UseBackend(backend) => Said::new("action.use").with("what", backend.label()),
-        Action::UseBuffers(n) => Said::new("action.use-buffers").with("n", *n),
-        Action::UseTransport(Transport::Tcp) => Said::new("action.use").with("what", "TCP"),
-        Action::UseTransport(Transport::Udp) => Said::new("action.use").with("what", "UDP"),
-        Action::UseTransport(Transport::Auto) => Said::new("action.use-any-transport"),
+        Action::WaitUntilFree => Message::new("action.wait-until-free"),
+        Action::RestartStream => Message::new("action.restart-stream"),
+        Action::Reconnect => Message::new("action.reconnect"),
+        Action::UseFormat(format) => Message::new("action.use").with("what", format.to_string()),
+        Action::UseSize(size) => Message::new("action.use").with("what", source::spelled(*size)),
+        Action::UseRate(fps) => Message::new("action.use").with("what", format!("{} fps", text::decimal(*fps, 2))),
+        Action::UseDeviceDefaults => Message::new("action.use-device-defaults"),
+        Action::UseBackend(backend) => Message::new("action.use").with("what", backend.label()),
+        Action::UseBuffers(n) => Message::new("action.use-buffers").with("n", *n),
+        Action::UseTransport(Transport::Tcp) => Message::new("action.use").with("what", "TCP"),
+        Action::UseTransport(Transport::Udp) => Message::new("action.use").with("what", "UDP"),
+        Action::UseTransport(Transport::Auto) => Message::new("action.use-any-transport"),
         Action::SetControl(setting) => match control(window, *setting) {
-            Some(control) => Said::new("action.set-control")
+            Some(control) => Message::new("action.set-control")
                 .with("name", control.label())
                 .with("value", control.spelled(setting.value)),
-            None => Said::new("action.set-unknown-control"),
+            None => Message::new("action.set-unknown-control"),
         },
-        Action::ResetControls => Said::new("action.reset-controls"),
-        Action::ResetDevice => Said::new("action.reset-device"),
-        Action::ChooseDevice(_) => Said::new("action.choose-device"),
-        Action::EditAddress => Said::new("action.edit-address"),
-        Action::OpenSettings(_) => Said::new("action.open-settings"),
-        Action::ChooseFolder => Said::new("action.choose-folder"),
+        Action::ResetControls => Message::new("action.reset-controls"),
+        Action::ResetDevice => Message::new("action.reset-device"),
+        Action::ChooseDevice(_) => Message::new("action.choose-device"),
+        Action::EditAddress => Message::new("action.edit-address"),
+        Action::OpenSettings(_) => Message::new("action.open-settings"),
+        Action::ChooseFolder => Message::new("action.choose-folder"),
     }
 }
 
@@ -64,7 +64,7 @@ pub fn help(action: &Action) -> &'static str {
     }
 }
 
-fn control(window: &Window, setting: Setting) -> Option<&Control> {
+fn control(window: &Window, setting: ControlSetting) -> Option<&Control> {
     window.controls.list.iter().find(|control| control.id == setting.id)
 }
 
@@ -108,7 +108,7 @@ pub fn perform(window: &mut Window, action: &Action) {
         Action::SetControl(setting) => window.set_controls(vec![*setting]),
         Action::ResetControls => {
             let changed = window.controls.list.iter().filter(|control| control.can_be_set() && !control.is_default());
-            let settings = changed.map(|control| Setting { id: control.id, value: control.default }).collect();
+            let settings = changed.map(|control| ControlSetting { id: control.id, value: control.default }).collect();
             window.set_controls(settings);
         }
         Action::ResetDevice => window.sheet = Some(Sheet::Reset),
@@ -126,11 +126,11 @@ pub fn perform(window: &mut Window, action: &Action) {
 
 impl Window {
     /// Has controls set, and shows them as set until the camera answers.
-    pub(in crate::ui) fn set_controls(&mut self, wanted: Vec<Setting>) {
+    pub(in crate::ui) fn set_controls(&mut self, wanted: Vec<ControlSetting>) {
         if wanted.is_empty() {
             return;
         }
-        let is_button = |id| self.controls.list.iter().any(|c| c.id == id && matches!(c.kind, Kind::Button));
+        let is_button = |id| self.controls.list.iter().any(|c| c.id == id && matches!(c.kind, ControlKind::Button));
         let shown: Vec<_> = wanted.iter().filter(|setting| !is_button(setting.id)).copied().collect();
         for setting in shown {
             self.control_view.put(setting, self.now);

@@ -5,7 +5,7 @@ use egui::{Grid, Label, RichText, Ui};
 use super::{View, is_healthy};
 use crate::checkup::Checkup;
 use crate::phrases::{Language, number};
-use crate::phrases::{Said, Value};
+use crate::phrases::{Message, MessageValue};
 use crate::ui::theme::{self, Palette, SMALL};
 
 /// What is compared: its name, and its value where it was measured.
@@ -41,7 +41,9 @@ fn row(figure: &Figure, before: &Checkup, after: &Checkup, language: Language) -
     }
     let spelled = |value: Option<f64>| {
         let Some(value) = value else { return "–".to_owned() };
-        let said = Said::new("before.value").with("value", number(value, *decimals)).with("unit", Value::from(*unit));
+        let said = Message::new("before.value")
+            .with("value", number(value, *decimals))
+            .with("unit", MessageValue::from(*unit));
         language.say(&said).trim_end().to_owned()
     };
     Some(values.map(spelled))
@@ -49,7 +51,7 @@ fn row(figure: &Figure, before: &Checkup, after: &Checkup, language: Language) -
 
 fn verdict(checkup: &Checkup, language: Language) -> String {
     match checkup.verdict() {
-        Some(finding) => language.say(&finding.opinion.title),
+        Some(finding) => language.say(&finding.judgement.title),
         None if is_healthy(checkup) => language.word("card.healthy"),
         None => language.word("card.no-verdict"),
     }

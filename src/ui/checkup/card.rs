@@ -4,7 +4,7 @@ use egui::{Frame, Label, Margin, ProgressBar, RichText, Stroke, Ui, pos2, vec2};
 
 use super::{Outcome as Ended, View, act, ids, is_healthy, name, quiet, steps};
 use crate::checkup::entries::LIKELY;
-use crate::checkup::{Action, Checkup, Finding, Fix, Gravity, Outcome};
+use crate::checkup::{Action, CheckOutcome, Checkup, Finding, Fix, Severity};
 use crate::phrases::Language;
 use crate::ui::theme::{self, Palette, SMALL};
 use crate::ui::widgets;
@@ -36,8 +36,8 @@ pub fn running(window: &mut Window, language: Language, ui: &mut Ui) {
         (None, None) => language.word("panel.starting"),
     };
     // What is known so far may still give way to something nearer.
-    let so_far = run.found.first().filter(|finding| finding.opinion.confidence >= LIKELY);
-    let so_far = so_far.map(|finding| language.say(&finding.opinion.title)).unwrap_or_default();
+    let so_far = run.found.first().filter(|finding| finding.judgement.confidence >= LIKELY);
+    let so_far = so_far.map(|finding| language.say(&finding.judgement.title)).unwrap_or_default();
     let share = share(run.checks.len(), all.len());
     let words = format!("{} / {}", run.checks.len(), all.len());
     let (is_cancelled, pauses) = (job.is_cancelled, window.checkup.pauses());
@@ -109,9 +109,9 @@ fn healthy(checkup: &Checkup, language: Language, ui: &mut Ui) {
     let palette = Palette::of(ui);
     let edge = theme::mix(palette.good_surface, palette.good, 0.3);
     card(ui, palette.good_surface, edge, |ui| {
-        marked(ui, Outcome::Good, palette.good, &language.word("card.healthy"));
+        marked(ui, CheckOutcome::Good, palette.good, &language.word("card.healthy"));
         ui.add(Label::new(RichText::new(language.word("card.healthy-because")).color(palette.text)).wrap());
-        let good = checkup.checks.iter().filter(|checked| checked.outcome == Outcome::Good);
+        let good = checkup.checks.iter().filter(|checked| checked.outcome == CheckOutcome::Good);
         let names: Vec<_> = good.map(|checked| name(language, checked.id)).collect();
         if !names.is_empty() {
             ui.add(Label::new(RichText::new(names.join(" · ")).size(SMALL).color(palette.text_weak)).wrap());
@@ -120,11 +120,13 @@ fn healthy(checkup: &Checkup, language: Language, ui: &mut Ui) {
 }
 
 /// A title with the sign of an outcome before it.
-fn marked(ui: &mut Ui, outcome: Outcome, color: egui::Color32, words: &str) {
+fn marked(ui: &mut Ui, outcome: CheckOutcome, color: egui::Color32, words: &str) {
     ui.horizontal_top(|ui| {
         let (rect, _) = ui.allocate_exact_size(vec2(14.0, 20.0), egui::Sense::hover());
         steps::mark(ui.painter(), rect.center(), outcome, color);
-        ui.vertical(|ui| title(ui, words, if outcome == Outcome::Good { color } else { Palette::of(ui).text_strong }));
+        ui.vertical(|ui| {
+            title(ui, words, if outcome == CheckOutcome::Good { color } else { Palette::of(ui).text_strong })
+        });
     });
 }
 
@@ -136,26 +138,26 @@ fn verdict(
     ui: &mut Ui,
 ) -> Option<(usize, Action)> {
     let palette = Palette::of(ui);
-    let (outcome, surface, color) = match finding.entry.gravity {
-        Gravity::Critical => (Outcome::Bad, palette.error_surface, palette.error),
-        Gravity::Warning => (Outcome::Warning, palette.warning_surface, palette.warning),
+    let (outcome, surface, color) = match finding.entry.severity {
+        Severity::Critical => (CheckOutcome::Bad, palette.error_surface, palette.error),
+        Severity::Warning => (CheckOutcome::Warning, palette.warning_surface, palette.warning),
     };
-    let opinion = &finding.opinion;
+    let judgement = &finding.judgement;
     let mut wanted = None;
     // A touch of its colour: text must be easy to read for longer than a glance.
     let (surface, edge) = (theme::mix(palette.raised, surface, 0.45), theme::mix(palette.edge, color, 0.45));
     card(ui, surface, edge, |ui| {
-        marked(ui, outcome, color, &language.say(&opinion.title));
-        ui.add(Label::new(RichText::new(language.say(&opinion.because)).color(palette.text)).wrap());
-        let sure = format!("{} · {}", language.word(opinion.certainty()), finding.entry.id);
+        marked(ui, outcome, color, &language.say(&judgement.title));
+        ui.add(Label::new(RichText::new(language.say(&judgement.because)).color(palette.text)).wrap());
+        let sure = format!("{} · {}", language.word(judgement.certainty()), finding.entry.id);
         ui.add(Label::new(RichText::new(sure).size(SMALL).color(palette.text_weak)).wrap());
         proof(ui, finding, language, &mut window.checkup.folds.proof);
-        if !opinion.fixes.is_empty() {
+        if !judgement.fixes.is_empty() {
             ui.add_space(2.0);
             heading(ui, &language.word("card.fixes"));
         }
-        let first_action = opinion.fixes.iter().position(|fix| fix.action.is_some());
-        for (index, fix) in opinion.fixes.iter().enumerate() {
+        let first_action = judgement.fixes.iter().position(|fix| fix.action.is_some());
+        for (index, fix) in judgement.fixes.iter().enumerate() {
             let is_main = Some(index) == first_action && result.pressed.is_empty();
             ui.push_id(index, |ui| {
                 if let Some(action) = fix_row(window, ui, language, index, fix, is_main) {
@@ -177,7 +179,7 @@ fn heading(ui: &mut Ui, words: &str) {
 
 /// What speaks for it, line by line.
 fn proof(ui: &mut Ui, finding: &Finding, language: Language, is_turned: &mut bool) {
-    let lines = &finding.opinion.evidence;
+    let lines = &finding.judgement.evidence;
     if lines.is_empty() {
         return;
     }
@@ -267,21 +269,21 @@ pub fn others(view: &mut View, language: Language, ui: &mut Ui) {
     }
     let palette = Palette::of(ui);
     for finding in others {
-        let (outcome, color) = match (finding.opinion.confidence >= LIKELY, finding.entry.gravity) {
-            (false, _) => (Outcome::Skipped, palette.text_weak),
-            (true, Gravity::Warning) => (Outcome::Warning, palette.warning),
-            (true, Gravity::Critical) => (Outcome::Bad, palette.error),
+        let (outcome, color) = match (finding.judgement.confidence >= LIKELY, finding.entry.severity) {
+            (false, _) => (CheckOutcome::Skipped, palette.text_weak),
+            (true, Severity::Warning) => (CheckOutcome::Warning, palette.warning),
+            (true, Severity::Critical) => (CheckOutcome::Bad, palette.error),
         };
         ui.horizontal_top(|ui| {
             let (rect, _) = ui.allocate_exact_size(vec2(14.0, 17.0), egui::Sense::hover());
             steps::mark(ui.painter(), rect.center(), outcome, color);
             ui.vertical(|ui| {
                 ui.spacing_mut().item_spacing.y = 2.0;
-                ui.add(Label::new(RichText::new(language.say(&finding.opinion.title)).color(palette.text)).wrap());
-                let because = language.say(&finding.opinion.because);
-                let sure = language.word(finding.opinion.certainty());
+                ui.add(Label::new(RichText::new(language.say(&finding.judgement.title)).color(palette.text)).wrap());
+                let because = language.say(&finding.judgement.because);
+                let sure = language.word(finding.judgement.certainty());
                 quiet(ui, &format!("{because} {sure} · {}", finding.entry.id));
-                for fix in &finding.opinion.fixes {
+                for fix in &finding.judgement.fixes {
                     quiet(ui, &format!("→ {}", language.say(&fix.text)));
                 }
             });

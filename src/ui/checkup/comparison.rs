@@ -3,9 +3,9 @@
 use egui::{Grid, Label, RichText, ScrollArea, Ui};
 
 use crate::backend::Backend;
-use crate::checkup::compare::Compared;
-use crate::checkup::facts::Brief;
-use crate::phrases::{Language, Said};
+use crate::checkup::compare::BackendComparison;
+use crate::checkup::facts::StreamSummary;
+use crate::phrases::{Language, Message};
 use crate::settings::CameraSettings;
 use crate::ui::text;
 use crate::ui::theme::{self, Palette, SMALL};
@@ -15,7 +15,7 @@ use crate::ui::window::{Sheet, Window, Wish};
 /// A comparison that runs or has ended.
 #[derive(Default)]
 pub struct Comparison {
-    pub(super) rows: Vec<Brief>,
+    pub(super) rows: Vec<StreamSummary>,
     best: Option<Backend>,
     ending: Ending,
 }
@@ -31,12 +31,12 @@ enum Ending {
 
 impl Comparison {
     /// `None` while it runs.
-    pub(super) fn compared(&self) -> Option<Compared> {
+    pub(super) fn compared(&self) -> Option<BackendComparison> {
         let is_done = self.ending == Ending::Done;
-        is_done.then(|| Compared { rows: self.rows.clone(), best: self.best })
+        is_done.then(|| BackendComparison { rows: self.rows.clone(), best: self.best })
     }
 
-    pub(super) fn end(&mut self, compared: Option<Compared>, is_cancelled: bool) {
+    pub(super) fn end(&mut self, compared: Option<BackendComparison>, is_cancelled: bool) {
         match compared {
             // The last row is that of a backend that was not let finish: nothing is concluded from it.
             Some(_) if is_cancelled => self.ending = Ending::Cancelled,
@@ -104,7 +104,7 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
         let palette = Palette::of(ui);
         let is_running = window.checkup.job.as_ref().is_some_and(|job| job.run.is_none());
         let n_secs = backends.len() * SECS_EACH;
-        let intro = Said::new("compare.intro").with("seconds", n_secs.to_string());
+        let intro = Message::new("compare.intro").with("seconds", n_secs.to_string());
         ui.add(Label::new(RichText::new(language.say(&intro)).color(palette.text)).wrap());
         if let Some(comparison) = &window.checkup.comparison {
             let since = window.checkup.job.as_ref().map(|job| window.now.saturating_duration_since(job.started_at));
@@ -131,7 +131,7 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
                 window.checkup.comparison.as_ref().filter(|_| !is_running).and_then(|comparison| comparison.best);
             if let Some(best) = best {
                 let is_kept = window.kept_backend() == Some(best) && window.camera.backend.is_none();
-                let label = language.say(&Said::new("compare.take").with("backend", best.label()));
+                let label = language.say(&Message::new("compare.take").with("backend", best.label()));
                 ui.add_enabled_ui(!is_kept, |ui| {
                     let help = language.word("compare.take-help");
                     if widgets::button(ui, &label, true, &help).clicked() {
@@ -169,7 +169,7 @@ fn ending(comparison: &Comparison, language: Language, palette: &Palette) -> (St
         (Ending::Cancelled, _) => (language.word("compare.cancelled"), palette.text),
         (Ending::Crashed, _) => (language.word("panel.crashed"), palette.warning),
         (_, Some(best)) => {
-            (language.say(&Said::new("compare.best").with("backend", best.label())), palette.text_strong)
+            (language.say(&Message::new("compare.best").with("backend", best.label())), palette.text_strong)
         }
         (_, None) => (language.word("compare.none"), palette.warning),
     }
@@ -231,7 +231,7 @@ fn table(
     });
 }
 
-fn cells(ui: &mut Ui, language: Language, row: &Brief, palette: &Palette) {
+fn cells(ui: &mut Ui, language: Language, row: &StreamSummary, palette: &Palette) {
     if let Some(fault) = &row.fault {
         let words = format!("! {}", language.word("compare.failed"));
         ui.label(RichText::new(words).color(palette.error)).on_hover_text(&fault.message);

@@ -3,11 +3,11 @@
 use std::time::Instant;
 
 use crate::checkup::entries::LIKELY;
-use crate::checkup::markers::{Markers, Turn};
+use crate::checkup::markers::{MarkerChange, Markers};
 use crate::checkup::verdict::findings;
 use crate::checkup::{Facts, Finding, Layer};
 use crate::event::Level;
-use crate::phrases::{Language, Said};
+use crate::phrases::{Language, Message};
 
 /// The name of these events.
 pub const EVENT: &str = "finding";
@@ -28,11 +28,11 @@ impl Tracker {
     pub fn update(&mut self, findings: &[Finding], watch: &Watch, language: Language) -> Vec<(Level, String)> {
         let likely = findings
             .iter()
-            .filter(|finding| finding.opinion.confidence >= LIKELY && !watch.markers.is_told(finding.entry));
-        let now: Vec<_> = likely.map(|finding| (finding, language.say(&finding.opinion.title))).collect();
+            .filter(|finding| finding.judgement.confidence >= LIKELY && !watch.markers.is_told(finding.entry));
+        let now: Vec<_> = likely.map(|finding| (finding, language.say(&finding.judgement.title))).collect();
         let gone = self.open.iter().filter(|(id, _)| !now.iter().any(|(finding, _)| finding.entry.id == *id));
-        let gone =
-            gone.map(|(_, words)| (Level::Good, language.say(&Said::new("panel.gone").with("finding", words.clone()))));
+        let gone = gone
+            .map(|(_, words)| (Level::Good, language.say(&Message::new("panel.gone").with("finding", words.clone()))));
         let mut news: Vec<_> = gone.collect();
         let begun = now.iter().filter(|(finding, _)| !self.has(finding.entry.id));
         news.extend(begun.map(|(finding, words)| (super::level(finding), words.clone())));
@@ -64,12 +64,12 @@ impl Watch {
         let mut found = findings(facts);
         found.retain(|finding| finding.entry.layer == Layer::Picture);
         let news = |turn| match turn {
-            Turn::Began(finding) if told.has(finding.entry.id) => None,
-            Turn::Began(finding) => Some((super::level(&finding), language.say(&finding.opinion.title))),
-            Turn::Ended(finding, _) => {
+            MarkerChange::Began(finding) if told.has(finding.entry.id) => None,
+            MarkerChange::Began(finding) => Some((super::level(&finding), language.say(&finding.judgement.title))),
+            MarkerChange::Ended(finding, _) => {
                 told.open.retain(|(id, _)| *id != finding.entry.id);
-                let words = language.say(&finding.opinion.title);
-                Some((Level::Good, language.say(&Said::new("panel.gone").with("finding", words))))
+                let words = language.say(&finding.judgement.title);
+                Some((Level::Good, language.say(&Message::new("panel.gone").with("finding", words))))
             }
         };
         self.markers.update(&found, now).into_iter().filter_map(news).collect()

@@ -7,7 +7,7 @@ use egui::accesskit::Role;
 use egui::{Align2, Color32, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::{Outcome as Ended, ids, name};
-use crate::checkup::{Checked, Outcome};
+use crate::checkup::{CheckOutcome, CheckRun};
 use crate::phrases::Language;
 use crate::ui::text;
 use crate::ui::theme::{self, Palette, SMALL};
@@ -25,7 +25,7 @@ enum Step<'a> {
     /// Its turn has not come.
     Waiting,
     Running(Duration),
-    Ended(&'a Checked),
+    Ended(&'a CheckRun),
     /// The check-up was over before.
     Left,
 }
@@ -56,32 +56,32 @@ pub fn draw(window: &Window, language: Language, ui: &mut Ui) {
 }
 
 /// The word for an outcome.
-pub fn word(language: Language, outcome: Outcome) -> String {
+pub fn word(language: Language, outcome: CheckOutcome) -> String {
     language.word(match outcome {
-        Outcome::Good => "outcome.good",
-        Outcome::Warning => "outcome.warning",
-        Outcome::Bad => "outcome.bad",
-        Outcome::Skipped => "outcome.skipped",
+        CheckOutcome::Good => "outcome.good",
+        CheckOutcome::Warning => "outcome.warning",
+        CheckOutcome::Bad => "outcome.bad",
+        CheckOutcome::Skipped => "outcome.skipped",
     })
 }
 
 /// The colour of an outcome.
-pub fn color(palette: &Palette, outcome: Outcome) -> Color32 {
+pub fn color(palette: &Palette, outcome: CheckOutcome) -> Color32 {
     match outcome {
-        Outcome::Good => palette.good,
-        Outcome::Warning => palette.warning,
-        Outcome::Bad => palette.error,
-        Outcome::Skipped => palette.text_weak,
+        CheckOutcome::Good => palette.good,
+        CheckOutcome::Warning => palette.warning,
+        CheckOutcome::Bad => palette.error,
+        CheckOutcome::Skipped => palette.text_weak,
     }
 }
 
 /// The sign of an outcome: a shape of its own for each, so that colour does not have to be seen.
-pub fn mark(painter: &egui::Painter, center: egui::Pos2, outcome: Outcome, color: Color32) {
+pub fn mark(painter: &egui::Painter, center: egui::Pos2, outcome: CheckOutcome, color: Color32) {
     match outcome {
-        Outcome::Good => Icon::Check.paint(painter, center, 9.0, color),
-        Outcome::Bad => Icon::Cross.paint(painter, center, 9.0, color),
-        Outcome::Skipped => Icon::Dash.paint(painter, center, 9.0, color),
-        Outcome::Warning => {
+        CheckOutcome::Good => Icon::Check.paint(painter, center, 9.0, color),
+        CheckOutcome::Bad => Icon::Cross.paint(painter, center, 9.0, color),
+        CheckOutcome::Skipped => Icon::Dash.paint(painter, center, 9.0, color),
+        CheckOutcome::Warning => {
             painter.text(center, Align2::CENTER_CENTER, "!", theme::semibold(14.0), color);
         }
     }
@@ -101,7 +101,7 @@ fn row(ui: &mut Ui, language: Language, name: &str, step: &Step<'_>) {
         Step::Left => (language.word("panel.not-done"), palette.text_weak, String::new(), String::new()),
         Step::Running(_) => (language.word("panel.running"), palette.info, String::new(), String::new()),
         Step::Ended(checked) => {
-            let is_skipped = checked.outcome == Outcome::Skipped && checked.took_ms == 0;
+            let is_skipped = checked.outcome == CheckOutcome::Skipped && checked.took_ms == 0;
             let ms = if is_skipped { String::new() } else { spelled_ms(checked.took_ms) };
             {
                 let why = text::capitalised(&language.say(&checked.why));
@@ -120,7 +120,7 @@ fn row(ui: &mut Ui, language: Language, name: &str, step: &Step<'_>) {
             Step::Waiting => {}
             Step::Running(since) => widgets::spinner(painter, center, *since, color),
             Step::Ended(checked) => mark(painter, center, checked.outcome, color),
-            Step::Left => mark(painter, center, Outcome::Skipped, color),
+            Step::Left => mark(painter, center, CheckOutcome::Skipped, color),
         }
         let mut put = |text: &str, left: f32, y: f32, size: f32, color: Color32, room: f32| {
             let galley = widgets::one_line(painter, text, theme::regular(size), color, room);

@@ -1,12 +1,11 @@
-//! What the supervisor does about a failure: has the ladder decide, carries out its steps, and tells how they end.
+//! What is done about a failure: the ladder decides, its steps become effects, and how they end is told.
 
 use std::time::{Duration, Instant};
 
-use super::{Next, Phase, Step, Supervisor};
+use super::{Attempt, Effect, Machine, Phase, Step, Then, Watched, Watching};
 use crate::backend::Backend;
 use crate::camera::outage::ordinal;
-use crate::camera::reset::{self, device_name};
-use crate::device::watch::{Hold, Sign};
+use crate::device::watch::{DeviceEvent, HolderEvent};
 use crate::event::Level;
 use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::frame::PixelFormat;
@@ -26,46 +25,53 @@ const PLUG_SETTLE: Duration = Duration::from_millis(100);
 /// A program closes its handles one by one.
 const RELEASE_SETTLE: Duration = Duration::from_millis(200);
 
-impl Supervisor {
+impl Machine {
     /// The next step at once, whatever is waited for; from a standstill, a reconnection.
     pub(super) fn recover_now(&mut self, now: Instant) {
         self.ladder.forgive();
         if !matches!(self.phase, Phase::Opening { .. } | Phase::Resetting { .. }) {
             self.log(Level::Info, "rung", "The next step at once, as asked");
         }
-        match &mut self.phase {
-            Phase::Running { capture, retry_at: retry_at @ Some(_), .. } => {
-                *retry_at = None;
-                capture.go_on();
-                self.begin(Rung::Retry, "Retry: reading again".to_owned(), now);
+        let reconnect = |attempt| Then::Take { step: Step::Reconnect, attempt, at: now };
+        match self.phase {
+            Phase::Retrying { device, at: Some(_), deadline } => {
+                self.enter(Phase::Retrying { device, at: None, deadline });
+                self.read_on(now);
             }
-            Phase::Resting { step, .. } => {
-                let step = *step;
-                self.take(step, now);
+            Phase::Resting { step, .. } => self.take(step, now),
+            Phase::Closing { opening, deadline, then: Then::Take { step, attempt, .. } } => {
+                let then = Then::Take { step, attempt, at: now };
+                self.enter(Phase::Closing { opening, deadline, then });
             }
-            Phase::Closing { then: Next::Take(_, at), .. } => *at = now,
-            Phase::Opening { .. } | Phase::Resetting { .. } | Phase::Closing { then: Next::Open, .. } => {}
-            Phase::Closing { then: then @ (Next::Stay | Next::Fail), .. } => {
-                *then = Next::Take(Step::Reconnect, now);
+            Phase::Opening { .. } | Phase::Resetting { .. } | Phase::Closing { then: Then::Open(_), .. } => {}
+            Phase::Closing { opening, deadline, then: Then::Stay | Then::Fail } => {
+                let then = reconnect(self.attempt());
+                self.enter(Phase::Closing { opening, deadline, then });
                 self.ladder.start_over();
             }
             Phase::Idle | Phase::Failed => {
                 self.ladder.start_over();
                 self.take(Step::Reconnect, now);
             }
-            Phase::Running { .. } => {
+            Phase::FirstFrame { .. }
+            | Phase::Streaming { .. }
+            | Phase::Stale { .. }
+            | Phase::Retrying { .. }
+            | Phase::Restarting { .. } => {
                 self.interrupt_rung(now);
                 self.tally.on_interruption(now);
-                self.close_then(Next::Take(Step::Reconnect, now), now);
+                self.close_then(reconnect(self.attempt()), now);
             }
         }
     }
 
     /// Has effect only while something is being tried: a live picture stays.
     pub(super) fn stop_trying(&mut self, now: Instant) {
-        match &self.phase {
-            Phase::Idle | Phase::Failed | Phase::Closing { then: Next::Stay | Next::Fail, .. } => return,
-            Phase::Running { .. } if self.state(now) == State::Streaming => return,
+        match self.phase {
+            Phase::Idle
+            | Phase::Failed
+            | Phase::Streaming { .. }
+            | Phase::Closing { then: Then::Stay | Then::Fail, .. } => return,
             // Nothing has failed: to try nothing more is to stop.
             _ if self.outage.last_fault.is_none() => return self.stop(now),
             _ => {}
@@ -73,7 +79,7 @@ impl Supervisor {
         self.interrupt_rung(now);
         self.outage.on_stop_trying(now);
         self.tally.on_interruption(now);
-        self.close_then(Next::Fail, now);
+        self.close_then(Then::Fail, now);
     }
 
     /// The user's consent to the reset of the device, or his wish for it.
@@ -82,7 +88,7 @@ impl Supervisor {
             let message = format!("Only a camera of this computer can be reset, not {}", self.spec);
             return self.log(Level::Warning, "rung", message);
         }
-        if self.resets.n_out(None) > 0 {
+        if !self.resets_out.is_empty() {
             return self.log(Level::Warning, "rung", "A reset of the camera is under way already");
         }
         self.ladder.forgive();
@@ -90,64 +96,65 @@ impl Supervisor {
         if !matches!(self.phase, Phase::Idle | Phase::Failed) {
             self.tally.on_interruption(now);
         }
-        let next = Next::Take(Step::ResetDevice, now);
-        self.close_then(next, now);
+        let then = Then::Take { step: Step::ResetDevice, attempt: Attempt::Recovery, at: now };
+        self.close_then(then, now);
     }
 
     /// A camera has come or gone: looks whether it is ours.
-    pub(super) fn on_sign(&mut self, sign: &Sign, now: Instant) {
-        if *sign == Sign::Plug && self.ladder.waits_for() == Some(FaultClass::Plug) {
+    pub(super) fn on_devices(&mut self, event: &DeviceEvent, now: Instant) {
+        if *event == DeviceEvent::ListChanged && self.ladder.waits_for() == Some(FaultClass::Plug) {
             self.reconnect_within(PLUG_SETTLE, now);
         }
     }
 
     /// Who holds the device is known, or has let go.
-    pub(super) fn on_hold(&mut self, hold: &Hold, now: Instant) {
+    pub(super) fn on_holders(&mut self, event: &HolderEvent, now: Instant) {
         if self.ladder.waits_for() != Some(FaultClass::Busy) {
             return;
         }
-        match hold {
-            Hold::By(_) => {
-                self.waits.on_held();
+        match event {
+            HolderEvent::HeldBy(_) => {
+                self.watching = Watching::Holders { is_held: true };
                 self.put_off(now + HELD_PAUSE);
             }
-            Hold::Changed => {
+            HolderEvent::Released => {
                 self.log(Level::Info, "rung", "A program has let go of the camera");
-                self.waits.forget_holders();
+                // Who holds it now is another question.
+                self.watch(Watching::Nothing, None);
                 self.reconnect_within(RELEASE_SETTLE, now);
             }
         }
-        self.publish(now);
+        self.is_status_wanted = true;
     }
 
     /// Nothing answers on the port of a network camera, or something does again.
-    pub(super) fn on_port(&mut self, sign: port::Sign, now: Instant) {
+    pub(super) fn on_port(&mut self, event: port::PortEvent, now: Instant) {
         let is_awaited = self.reconnection_at().is_some();
-        match sign {
-            port::Sign::Silent => {
-                self.waits.on_silent();
+        match event {
+            port::PortEvent::Closed => {
+                self.watching = Watching::Port { is_silent: true };
                 if is_awaited {
                     self.ladder.wait_for_port();
                     self.put_off(now + HELD_PAUSE);
                     self.log(Level::Info, "rung", format!("Waiting until the port of {} answers", self.label()));
                 }
             }
-            port::Sign::Answers => {
-                self.waits.forget_port();
+            port::PortEvent::Open => {
+                self.watch(Watching::Nothing, None);
                 if is_awaited {
                     self.log(Level::Info, "rung", format!("The port of {} answers again", self.label()));
                     self.reconnect_within(Duration::ZERO, now);
                 }
             }
         }
-        self.publish(now);
+        self.is_status_wanted = true;
     }
 
     /// The time of the reconnection that is waited for.
     fn reconnection_at(&mut self) -> Option<&mut Instant> {
         match &mut self.phase {
-            Phase::Resting { step: Step::Reconnect, until: at }
-            | Phase::Closing { then: Next::Take(Step::Reconnect, at), .. } => Some(at),
+            Phase::Resting { step: Step::Reconnect, until: at, .. }
+            | Phase::Closing { then: Then::Take { step: Step::Reconnect, at, .. }, .. } => Some(at),
             _ => None,
         }
     }
@@ -171,42 +178,45 @@ impl Supervisor {
         }
         self.ladder.wait_for_release();
         match self.phase {
-            Phase::Idle | Phase::Failed | Phase::Closing { then: Next::Stay | Next::Fail, .. } => {
+            Phase::Idle | Phase::Failed | Phase::Closing { then: Then::Stay | Then::Fail, .. } => {
                 self.log(Level::Info, "rung", "Waiting until the camera is free, as asked");
                 self.outage.rung = Some(Rung::Reinitialise);
-                let device = device_name(&self.spec_to_open());
-                self.waits.await_end_of(Some(FaultClass::Busy), device);
-                self.close_then(Next::Take(Step::Reconnect, now + UNHELD_PAUSE), now);
+                self.watch_end_of(Some(FaultClass::Busy), None);
+                let (step, attempt) = (Step::Reconnect, self.attempt());
+                self.close_then(Then::Take { step, attempt, at: now + UNHELD_PAUSE }, now);
             }
             // It is waited for already.
             _ => {}
         }
     }
 
+    /// The capture thread that waits after a failure shall go on.
+    pub(super) fn read_on(&mut self, now: Instant) {
+        self.effects.push(Effect::ReadOn);
+        self.begin(Rung::Retry, "Retry: reading again".to_owned(), now);
+    }
+
     /// The stream was stopped and started: it has as long for its next frame as a stream that was just opened.
     pub(super) fn on_restarted(&mut self, now: Instant) {
-        let due = now + secs(self.settings.recovery.first_frame_deadline_secs).max(self.stall_deadline());
-        let grace = self.grace();
-        if let Phase::Running { first_frame_due, deadline, restart_since, .. } = &mut self.phase {
-            *first_frame_due = due;
-            *deadline = due + grace;
-            *restart_since = None;
-        }
+        let Phase::Restarting { mut device, .. } = self.phase else { return };
+        let due = now + self.first_frame_deadline().max(self.stall_deadline());
+        device.first_frame_due = due;
+        self.enter(Phase::FirstFrame { device, attempt: Attempt::Recovery, deadline: due + self.grace() });
     }
 
     /// The capture thread could not open or read, and waits, or has ended.
     pub(super) fn on_failed(&mut self, fault: Fault, now: Instant) {
-        let Phase::Running { capture, opened_at, first_frame_due, .. } = &self.phase else {
+        let Some(device) = self.phase.device() else {
             return self.on_failure(fault, Stream::Gone, now);
         };
         if fault.kind != FaultKind::Stall || self.tally.n_frames_of_opening > 0 {
             return self.on_failure(fault, Stream::Open, now);
         }
         // The call waited for the time of a stall; a first frame may take longer.
-        if now < *first_frame_due {
-            return capture.go_on();
+        if now < device.first_frame_due {
+            return self.effects.push(Effect::ReadOn);
         }
-        let waited = now.saturating_duration_since(*opened_at).as_secs_f64();
+        let waited = now.saturating_duration_since(device.since).as_secs_f64();
         let message = format!("no first frame for {waited:.1} s after opening: {}", self.label());
         let fault = Fault { code: fault.code, ..Fault::new(FaultKind::NoFirstFrame, message) };
         self.on_failure(fault, Stream::Open, now);
@@ -221,62 +231,71 @@ impl Supervisor {
                 let message = format!("opening has not come back for {:.1} s: {label}", waited(*since));
                 (FaultKind::OpenTimeout, message, Stream::Gone)
             }
-            Phase::Running { restart_since: Some(since), .. } => {
+            Phase::Restarting { since, .. } => {
                 let message =
                     format!("the restart of the stream has not come back for {:.1} s: {label}", waited(*since));
                 (FaultKind::Hung, message, Stream::CallOut)
             }
-            Phase::Running { opened_at, .. } if self.tally.n_frames_of_opening == 0 => {
-                let message = format!("no first frame for {:.1} s after opening: {label}", waited(*opened_at));
-                (FaultKind::NoFirstFrame, message, Stream::CallOut)
-            }
-            Phase::Running { .. } => {
-                let limit = self.stall_deadline().as_secs_f64();
-                let message = format!("no frame for {limit:.1} s, and the driver's call is still out: {label}");
-                (FaultKind::Stall, message, Stream::CallOut)
-            }
-            Phase::Resetting { .. } => {
-                let limit = RESET_DEADLINE.as_secs();
-                let message = format!("the reset has not come back for {limit} s, and is left behind: {label}");
+            Phase::Resetting { since, .. } => {
+                let limit = waited(*since);
+                let message = format!("the reset has not come back for {limit:.0} s, and is left behind: {label}");
                 return self.after_reset(Err(Fault::new(FaultKind::ResetFailed, message)), now);
             }
-            Phase::Idle | Phase::Closing { .. } | Phase::Resting { .. } | Phase::Failed => return,
+            other => match other.device() {
+                Some(device) if self.tally.n_frames_of_opening == 0 => {
+                    let message = format!("no first frame for {:.1} s after opening: {label}", waited(device.since));
+                    (FaultKind::NoFirstFrame, message, Stream::CallOut)
+                }
+                Some(_) => {
+                    let limit = self.stall_deadline().as_secs_f64();
+                    let message = format!("no frame for {limit:.1} s, and the driver's call is still out: {label}");
+                    (FaultKind::Stall, message, Stream::CallOut)
+                }
+                None => return,
+            },
         };
         self.on_failure(Fault::new(kind, message), stream, now);
     }
 
     /// Something failed: decides what comes next, and begins it if it is due.
     pub(super) fn on_failure(&mut self, fault: Fault, stream: Stream, now: Instant) {
+        self.is_status_wanted = true;
         let is_damage = fault.class == FaultClass::Quality;
         let plan = self.judge(fault, stream, now);
         match plan {
-            Plan::Do { rung: Rung::Retry, at } => {
-                let (stall, grace) = (self.stall_deadline(), self.grace());
-                let is_due = at <= now;
-                if let Phase::Running { capture, retry_at, deadline, .. } = &mut self.phase {
-                    if stream == Stream::CallOut {
-                        *deadline = now + stall;
-                    } else {
-                        *retry_at = Some(at).filter(|_| !is_due);
-                        *deadline = (*deadline).max(at + stall + grace);
-                        if is_due {
-                            capture.go_on();
-                        }
-                    }
-                }
-                if is_due && !is_damage {
-                    let call = if stream == Stream::CallOut { ", the driver's call is still out" } else { "" };
-                    self.begin(Rung::Retry, format!("Retry: waiting on{call}"), now);
-                }
+            Plan::Do { rung: Rung::Retry, .. } if is_damage => {
+                // The next picture may be good: the stream is as it was.
+                self.wait_on(now);
+                self.effects.push(Effect::ReadOn);
             }
+            Plan::Do { rung: Rung::Retry, at } => self.retry(at, stream, now),
             Plan::Do { rung: Rung::RestartStream, .. } => self.restart_stream(now),
-            Plan::Do { rung: Rung::ResetDevice, at } => self.give_up_stream(Next::Take(Step::ResetDevice, at), now),
-            Plan::Do { rung: Rung::Reinitialise | Rung::AdviseReboot, at } => {
-                self.give_up_stream(Next::Take(Step::Reconnect, at), now);
+            Plan::Do { rung: Rung::ResetDevice, at } => {
+                self.give_up_stream(Then::Take { step: Step::ResetDevice, attempt: Attempt::Recovery, at }, now);
             }
-            Plan::GiveUp => self.give_up_stream(Next::Fail, now),
+            Plan::Do { rung: Rung::Reinitialise | Rung::AdviseReboot, at } => {
+                self.give_up_stream(Then::Take { step: Step::Reconnect, attempt: Attempt::Recovery, at }, now);
+            }
+            Plan::GiveUp => self.give_up_stream(Then::Fail, now),
         }
-        self.publish(now);
+    }
+
+    fn retry(&mut self, at: Instant, stream: Stream, now: Instant) {
+        let Some(device) = self.phase.device() else { return };
+        let (stall, grace) = (self.stall_deadline(), self.grace());
+        if stream == Stream::CallOut {
+            self.enter(Phase::Retrying { device, at: None, deadline: now + stall });
+            self.begin(Rung::Retry, "Retry: waiting on, the driver's call is still out".to_owned(), now);
+            return;
+        }
+        let before = self.phase.deadline().unwrap_or(now);
+        let deadline = before.max(at + stall + grace);
+        let is_due = at <= now;
+        self.enter(Phase::Retrying { device, at: Some(at).filter(|_| !is_due), deadline });
+        if is_due {
+            self.effects.push(Effect::ReadOn);
+            self.begin(Rung::Retry, "Retry: waiting on".to_owned(), now);
+        }
     }
 
     /// Has the ladder decide about a fault, and everybody told.
@@ -291,22 +310,21 @@ impl Supervisor {
         }
         let knew_of_consent = self.ladder.needs_consent();
         let other_backends = self.other_backends();
-        let device = device_name(&self.spec_to_open());
         let situation = Situation {
             stream,
-            is_device: device.is_some(),
-            is_watched: self.waits.is_watched(&fault),
+            is_device: device_name(&self.spec_to_open()).is_some(),
+            is_watched: match fault.class {
+                FaultClass::Busy => self.is_held(),
+                _ => self.watching == Watching::Port { is_silent: true } && is_of_port(&fault),
+            },
             other_format: self.other_format(),
             other_backends: &other_backends,
         };
         let plan = self.ladder.on_failure(&fault, situation, now);
-        let plan = self.hasten(plan, now);
-        self.waits.await_end_of(self.ladder.waits_for(), device);
-        let address = match &self.spec {
-            SourceSpec::Url(address) if plan != Plan::GiveUp => Some(address),
-            _ => None,
-        };
-        self.waits.await_port(&fault, address);
+        if !is_damage {
+            let port = Some(&fault).filter(|fault| plan != Plan::GiveUp && is_of_port(fault));
+            self.watch_end_of(self.ladder.waits_for(), port);
+        }
         self.outage.on_failure(fault, plan, self.ladder.should_reboot(), self.tally.last_frame_at, now);
         if self.ladder.needs_consent() && !knew_of_consent {
             self.outage.on_consent_needed(self.ladder.n_attempts());
@@ -317,17 +335,24 @@ impl Supervisor {
         plan
     }
 
-    /// The system tells when a device is plugged in, and it is opened at once; the simulated one has its script for that.
-    fn hasten(&self, plan: Plan, now: Instant) -> Plan {
-        let back = self.first_opened.and_then(|first_opened| self.spec.returns_at(first_opened, now));
-        match (plan, back) {
-            (Plan::Do { rung: Rung::Reinitialise, at }, Some(back))
-                if self.ladder.waits_for() == Some(FaultClass::Plug) =>
-            {
-                Plan::Do { rung: Rung::Reinitialise, at: at.min(back) }
+    /// Watches what ends a wait of this class. A network camera's port is watched where the fault is about that.
+    fn watch_end_of(&mut self, class: Option<FaultClass>, of_port: Option<&Fault>) {
+        let device = device_name(&self.spec_to_open());
+        match (class, device, &self.spec) {
+            (Some(FaultClass::Plug), _, _) => self.watch(Watching::Plug, Some(Watched::Plug)),
+            (Some(FaultClass::Busy), Some(device), _) => {
+                self.watch(Watching::Holders { is_held: false }, Some(Watched::Holders(device)));
             }
-            _ => plan,
+            (_, _, SourceSpec::Url(address)) if of_port.is_some() => {
+                let target = Watched::Port(Box::new(address.clone()));
+                self.watch(Watching::Port { is_silent: false }, Some(target));
+            }
+            _ => self.watch(Watching::Nothing, None),
         }
+    }
+
+    fn is_held(&self) -> bool {
+        self.watching == Watching::Holders { is_held: true }
     }
 
     /// The compressed format where the camera sends another one, and the other way round: nearly every USB camera has both.
@@ -349,7 +374,7 @@ impl Supervisor {
     }
 
     /// What is told when a rung is carried out; nothing when it is no news.
-    pub(super) fn begin(&mut self, rung: Rung, message: String, now: Instant) {
+    fn begin(&mut self, rung: Rung, message: String, now: Instant) {
         if self.ladder.begin(rung, now) {
             self.outage.on_rung_begun(rung, message);
         }
@@ -362,23 +387,19 @@ impl Supervisor {
     }
 
     fn restart_stream(&mut self, now: Instant) {
+        let Some(device) = self.phase.device() else { return };
         // Most backends can only do it by opening the device anew.
         let (open, first_frame) =
             (self.settings.recovery.open_deadline_secs, self.settings.recovery.first_frame_deadline_secs);
         let limit = secs(if self.spec.is_network() { open + first_frame.max(5.0) } else { open.max(first_frame) });
-        let grace = self.grace();
-        if let Phase::Running { capture, deadline, retry_at, restart_since, .. } = &mut self.phase {
-            *deadline = now + limit + grace;
-            *retry_at = None;
-            *restart_since = Some(now);
-            capture.restart();
-            self.begin(Rung::RestartStream, "Restarting the stream, with the camera kept open".to_owned(), now);
-        }
+        self.enter(Phase::Restarting { device, since: now, deadline: now + limit + self.grace() });
+        self.effects.push(Effect::RestartStream);
+        self.begin(Rung::RestartStream, "Restarting the stream, with the camera kept open".to_owned(), now);
     }
 
-    fn give_up_stream(&mut self, next: Next, now: Instant) {
+    fn give_up_stream(&mut self, then: Then, now: Instant) {
         self.tally.on_interruption(now);
-        self.close_then(next, now);
+        self.close_then(then, now);
     }
 
     pub(super) fn take(&mut self, step: Step, now: Instant) {
@@ -398,7 +419,7 @@ impl Supervisor {
         let how = match self.ladder.waits_for() {
             Some(FaultClass::Plug) => return "Looking for the camera until it is back".to_owned(),
             Some(FaultClass::Network) => return "Trying the camera now and then until its port answers".to_owned(),
-            Some(_) if self.waits.is_held() => return "Waiting until the camera is let go of".to_owned(),
+            Some(_) if self.is_held() => return "Waiting until the camera is let go of".to_owned(),
             Some(_) => return "Trying every few seconds whether the camera is free".to_owned(),
             None => match self.ladder.way() {
                 Way::AsAsked => String::new(),
@@ -416,34 +437,37 @@ impl Supervisor {
         format!("Reconnect{how}, {} try", ordinal(self.ladder.n_attempts() + 1))
     }
 
-    /// The device is closed: resets it on a thread that is not waited for beyond its deadline.
+    /// The device is closed: has it reset.
     fn reset(&mut self, now: Instant) {
         self.outage.since.get_or_insert(now);
         self.outage.is_announced = true;
-        self.phase = Phase::Idle;
+        self.is_status_wanted = true;
         self.begin(Rung::ResetDevice, "Resetting the camera on its bus".to_owned(), now);
-        let started = match device_name(&self.spec) {
-            Some(_) if self.resets.n_out(None) > 0 => Err("an earlier reset has not come back".to_owned()),
-            Some(name) => self.resets.start(name).map_err(|error| format!("the system gives no thread: {error}")),
-            None => Err("it is no camera of this computer".to_owned()),
-        };
-        match started {
-            Ok(number) => self.phase = Phase::Resetting { number, deadline: now + RESET_DEADLINE },
-            Err(why) => {
-                let fault = Fault::new(FaultKind::ResetFailed, format!("{} cannot be reset: {why}", self.label()));
-                self.after_reset(Err(fault), now);
+        self.n_resets += 1;
+        let number = self.n_resets;
+        self.enter(Phase::Resetting { number, since: now, deadline: now + RESET_DEADLINE });
+        match device_name(&self.spec) {
+            Some(name) if self.resets_out.is_empty() => {
+                self.resets_out.push(number);
+                self.effects.push(Effect::Reset { number, name });
             }
+            Some(_) => self.not_reset("an earlier reset has not come back", now),
+            None => self.not_reset("it is no camera of this computer", now),
         }
-        self.publish(now);
     }
 
-    pub(super) fn on_reset(&mut self, report: reset::Report, now: Instant) {
-        self.resets.on_report(report.number);
-        match &self.phase {
-            Phase::Resetting { number, .. } if *number == report.number => self.after_reset(report.result, now),
+    fn not_reset(&mut self, why: &str, now: Instant) {
+        let message = format!("{} cannot be reset: {why}", self.label());
+        self.after_reset(Err(Fault::new(FaultKind::ResetFailed, message)), now);
+    }
+
+    pub(super) fn on_reset_ended(&mut self, number: u64, result: Result<(), Fault>, now: Instant) {
+        self.resets_out.retain(|out| *out != number);
+        match self.phase {
+            Phase::Resetting { number: current, .. } if current == number => self.after_reset(result, now),
             _ => self.log(Level::Info, "rung", "A reset that was not waited for any more has come back"),
         }
-        self.publish(now);
+        self.is_status_wanted = true;
     }
 
     /// Whatever came of it: the device is opened again, when its drivers have had time to find it.
@@ -458,7 +482,35 @@ impl Supervisor {
                 Step::Reconnect
             }
         };
-        self.phase = Phase::Resting { step, until: now + PAUSE_AFTER_RESET };
-        self.publish(now);
+        self.enter(Phase::Resting { step, attempt: Attempt::Recovery, until: now + PAUSE_AFTER_RESET });
+        self.is_status_wanted = true;
+    }
+
+    /// Resets that have not come back, besides the one that is waited for.
+    pub(super) fn n_resets_left_behind(&self) -> usize {
+        let current = match self.phase {
+            Phase::Resetting { number, .. } => Some(number),
+            _ => None,
+        };
+        self.resets_out.iter().filter(|number| Some(**number) != current).count()
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.phase.state() == State::Streaming
+    }
+}
+
+/// That there is no way to the camera, as opposed to what it says.
+fn is_of_port(fault: &Fault) -> bool {
+    fault.class == FaultClass::Network
+        && matches!(fault.kind, FaultKind::Refused | FaultKind::Unreachable | FaultKind::NameUnknown)
+}
+
+/// By what the system finds the device; `None` for what is no device of this computer.
+pub(super) fn device_name(spec: &SourceSpec) -> Option<String> {
+    match spec {
+        SourceSpec::Index(index) => Some(index.to_string()),
+        SourceSpec::Device(name) => Some(name.clone()),
+        SourceSpec::Simulated(_) | SourceSpec::File(_) | SourceSpec::Url(_) => None,
     }
 }

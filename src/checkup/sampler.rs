@@ -8,26 +8,26 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::frame::Image;
-use crate::picture::{Coding, Seen, Watcher};
+use crate::picture::{FrameCoding, PictureSeries, PictureStats};
 
 /// A thread that looks at pictures as it gets to them. It ends with this.
-pub struct Eye {
+pub struct PictureSampler {
     pictures: Option<Sender<(Image, Instant)>>,
-    watcher: Arc<Mutex<Watcher>>,
+    watcher: Arc<Mutex<PictureSeries>>,
     /// When it is worth asking again: looking takes no more than half of the time.
     rests_until: Arc<Mutex<Instant>>,
 }
 
-impl Eye {
+impl PictureSampler {
     /// Without a thread, where the system gives none, nothing is seen.
     #[must_use]
-    pub fn new(coding: Coding) -> Self {
-        let watcher = Arc::new(Mutex::new(Watcher::new(coding)));
+    pub fn new(coding: FrameCoding) -> Self {
+        let watcher = Arc::new(Mutex::new(PictureSeries::new(coding)));
         let rests_until = Arc::new(Mutex::new(Instant::now()));
         let (pictures, waiting) = bounded(1);
-        let (eye, rest) = (Arc::clone(&watcher), Arc::clone(&rests_until));
+        let (sampler, rest) = (Arc::clone(&watcher), Arc::clone(&rests_until));
         let started =
-            thread::Builder::new().name("check-picture".to_owned()).spawn(move || look(&waiting, &eye, &rest));
+            thread::Builder::new().name("check-picture".to_owned()).spawn(move || look(&waiting, &sampler, &rest));
         Self { pictures: started.is_ok().then_some(pictures), watcher, rests_until }
     }
 
@@ -41,12 +41,12 @@ impl Eye {
 
     /// The numbers of what it has looked at. Takes as long as one look.
     #[must_use]
-    pub fn seen(&self) -> Seen {
-        lock(&self.watcher).seen()
+    pub fn seen(&self) -> PictureStats {
+        lock(&self.watcher).stats()
     }
 }
 
-fn look(waiting: &Receiver<(Image, Instant)>, watcher: &Mutex<Watcher>, rests_until: &Mutex<Instant>) {
+fn look(waiting: &Receiver<(Image, Instant)>, watcher: &Mutex<PictureSeries>, rests_until: &Mutex<Instant>) {
     /// Less than the time from one frame to the next, of any common camera: who is as fast as this needs no rest.
     const SHORT: std::time::Duration = std::time::Duration::from_millis(25);
     while let Ok((image, taken_at)) = waiting.recv() {

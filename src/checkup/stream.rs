@@ -5,16 +5,17 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, TryRecvError};
 
 use super::Live;
-use super::eye::Eye;
-use super::facts::{Brief, Stream};
+use super::facts::{StreamFacts, StreamSummary};
+use super::sampler::PictureSampler;
 use crate::backend::Backend;
-use crate::control::{Control, Setting};
+use crate::control::{Control, ControlSetting};
 use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::frame::{Image, Size};
-use crate::picture::Coding;
-use crate::probe::measure::{Look, Measured, Reading};
-use crate::probe::{News, Probe, Taken};
+use crate::picture::FrameCoding;
+use crate::probe::measure::{FrameRead, PictureTraits, StreamMeasurement};
+use crate::probe::{Probe, ProbeEvent};
 use crate::settings::secs;
+use crate::source::reader::ReadResult;
 use crate::source::{Grabbed, OpenRequest, SourceSpec};
 use crate::status::{Got, State};
 
@@ -27,11 +28,11 @@ const MAX_SIZES: usize = 16;
 
 /// How equal pictures of this source are to be taken.
 #[must_use]
-pub fn coding_of(spec: &SourceSpec) -> Coding {
+pub fn coding_of(spec: &SourceSpec) -> FrameCoding {
     match spec {
         // A camera's encoder smooths the sensor's noise away, and a file may hold anything.
-        SourceSpec::Url(_) | SourceSpec::File(_) => Coding::Differences,
-        SourceSpec::Simulated(_) | SourceSpec::Index(_) | SourceSpec::Device(_) => Coding::Whole,
+        SourceSpec::Url(_) | SourceSpec::File(_) => FrameCoding::Inter,
+        SourceSpec::Simulated(_) | SourceSpec::Index(_) | SourceSpec::Device(_) => FrameCoding::Intra,
     }
 }
 
@@ -49,7 +50,7 @@ enum From {
 }
 
 /// A stream under observation. Dropping it has the camera closed, if it was opened here.
-pub struct Tap {
+pub struct CheckupStream {
     from: From,
     began: Instant,
     pub opened_at: Option<Instant>,
@@ -57,8 +58,8 @@ pub struct Tap {
     pub last_at: Option<Instant>,
     pub backend: Option<Backend>,
     pub got: Got,
-    pub measured: Measured,
-    pub eye: Eye,
+    pub measured: StreamMeasurement,
+    pub sampler: PictureSampler,
     /// Of the newest frame.
     pub image: Option<Image>,
     before: Option<Image>,
@@ -73,7 +74,7 @@ pub struct Tap {
     pub ended: Option<Fault>,
 }
 
-impl Tap {
+impl CheckupStream {
     /// Begins to open the camera.
     ///
     /// # Errors
@@ -89,17 +90,17 @@ impl Tap {
     pub fn live(live: Live, spec: &SourceSpec) -> Self {
         let (coding, is_network) = (coding_of(spec), spec.is_network());
         let status = live.status.current();
-        let mut tap = Self::new(From::Live(Box::new(live)), coding, is_network);
+        let mut stream = Self::new(From::Live(Box::new(live)), coding, is_network);
         if let Some(status) = status {
-            tap.backend = Backend::ALL.into_iter().find(|backend| backend.slug() == status.backend);
-            tap.got = status.got.clone();
-            tap.measured.on_opened(&status.got, false);
-            tap.opened_at = status.is_opened.then_some(tap.began);
+            stream.backend = Backend::ALL.into_iter().find(|backend| backend.slug() == status.backend);
+            stream.got = status.got.clone();
+            stream.measured.on_opened(&status.got, false);
+            stream.opened_at = status.is_opened.then_some(stream.began);
         }
-        tap
+        stream
     }
 
-    fn new(from: From, coding: Coding, is_network: bool) -> Self {
+    fn new(from: From, coding: FrameCoding, is_network: bool) -> Self {
         Self {
             from,
             began: Instant::now(),
@@ -108,8 +109,8 @@ impl Tap {
             last_at: None,
             backend: None,
             got: Got::default(),
-            measured: Measured::new(0, is_network),
-            eye: Eye::new(coding),
+            measured: StreamMeasurement::new(0, is_network),
+            sampler: PictureSampler::new(coding),
             image: None,
             before: None,
             is_same: false,
@@ -138,18 +139,18 @@ impl Tap {
                 let Some(news) = probe.next(until) else { return };
                 let is_read_here = |backend| probe.is_read_here(backend);
                 match news {
-                    News::Opened { got, backend } => {
+                    ProbeEvent::Opened { got, backend } => {
                         self.measured.on_opened(&got, is_read_here(backend));
                         (self.opened_at, self.backend, self.got) = (Some(Instant::now()), Some(backend), got);
                     }
-                    News::Frame(taken) => {
+                    ProbeEvent::Frame(taken) => {
                         if let (Some(changed), Some(backend)) = (&taken.changed, self.backend) {
                             self.measured.on_opened(changed, is_read_here(backend));
                             self.got = changed.clone();
                         }
                         self.take(*taken);
                     }
-                    News::Controls(news) => {
+                    ProbeEvent::Controls(news) => {
                         for control in news.changed {
                             match self.controls.iter_mut().find(|known| known.id == control.id) {
                                 Some(known) => *known = control,
@@ -157,8 +158,8 @@ impl Tap {
                             }
                         }
                     }
-                    News::WarmedUp => {}
-                    News::Ended(fault) => self.ended = Some(fault),
+                    ProbeEvent::WarmedUp => {}
+                    ProbeEvent::Ended(fault) => self.ended = Some(fault),
                 }
             }
             From::Live(live) => {
@@ -183,25 +184,25 @@ impl Tap {
                 let now = Instant::now();
                 let decode =
                     status.and_then(|status| status.latency_ms).map_or(Duration::ZERO, |ms| secs(ms / 1_000.0));
-                self.take(Taken {
+                self.take(ReadResult {
                     asked_at,
                     grabbed_at: now.checked_sub(decode).unwrap_or(now),
                     ended_at: now,
                     grabbed: Some(Grabbed { taken_at: frame.taken_at, sequence }),
-                    image: Ok(frame.image.clone()),
+                    picture: Ok(frame.image.clone()),
                     changed: None,
                 });
             }
         }
     }
 
-    fn take(&mut self, taken: Taken) {
-        let Taken { asked_at, grabbed_at, ended_at, grabbed, image, .. } = taken;
+    fn take(&mut self, taken: ReadResult<Image>) {
+        let ReadResult { asked_at, grabbed_at, ended_at, grabbed, picture: image, .. } = taken;
         let picture = image.map(|image| {
-            let look = Look::at(&image, self.before.as_ref());
+            let look = PictureTraits::at(&image, self.before.as_ref());
             self.is_same = look.is_same;
             let taken_at = grabbed.map_or(ended_at, |grabbed| grabbed.taken_at);
-            self.eye.show(&image, taken_at);
+            self.sampler.show(&image, taken_at);
             self.first_at.get_or_insert(ended_at);
             self.last_at = Some(ended_at);
             if self.sizes.last() != Some(&image.size()) && self.sizes.len() < MAX_SIZES {
@@ -217,7 +218,7 @@ impl Tap {
             self.decodes_ms.push(millis(grabbed_at));
         }
         let is_over = self.measured.is_silent();
-        self.measured.add(Reading { asked_at, ended_at, grabbed, picture });
+        self.measured.add(FrameRead { asked_at, ended_at, grabbed, picture });
         if !is_over && self.measured.is_silent() {
             self.ended.clone_from(&self.measured.last_fault);
         }
@@ -236,7 +237,7 @@ impl Tap {
     }
 
     /// Has controls set, of a camera that was opened here.
-    pub fn set_controls(&self, wanted: Vec<Setting>) {
+    pub fn set_controls(&self, wanted: Vec<ControlSetting>) {
         if let From::Probe(probe) = &self.from {
             probe.set_controls(wanted);
         }
@@ -250,10 +251,10 @@ impl Tap {
     }
 
     /// Measures anew from here on.
-    pub fn begin_anew(&mut self, coding: Coding) {
-        let mut measured = Measured::new(0, coding == Coding::Differences);
+    pub fn begin_anew(&mut self, coding: FrameCoding) {
+        let mut measured = StreamMeasurement::new(0, coding == FrameCoding::Inter);
         measured.on_opened(&self.got, false);
-        (self.measured, self.eye) = (measured, Eye::new(coding));
+        (self.measured, self.sampler) = (measured, PictureSampler::new(coding));
         self.sizes.clear();
         self.ages_ms.clear();
         self.decodes_ms.clear();
@@ -261,7 +262,7 @@ impl Tap {
 
     /// What was measured so far.
     #[must_use]
-    pub fn stream(&self) -> Stream {
+    pub fn facts(&self) -> StreamFacts {
         let measured = &self.measured;
         let jitter = measured.jitter();
         let interval_ms = match (jitter.p50, jitter.p95, jitter.p99) {
@@ -269,7 +270,7 @@ impl Tap {
             _ => None,
         };
         let rates = measured.rates();
-        Stream {
+        StreamFacts {
             secs: measured.watched_secs(),
             n_good: measured.n_good,
             n_lost: measured.lost.camera,
@@ -321,11 +322,11 @@ impl Tap {
 
     /// The stream in few numbers.
     #[must_use]
-    pub fn brief(&self, cpu_percent: Option<f64>) -> Brief {
-        let stream = self.stream();
-        let seen = self.eye.seen();
+    pub fn summary(&self, cpu_percent: Option<f64>) -> StreamSummary {
+        let stream = self.facts();
+        let seen = self.sampler.seen();
         let has_picture = seen.n_pictures > 0;
-        Brief {
+        StreamSummary {
             backend: self.backend,
             open_ms: self.ms_to(self.opened_at),
             first_frame_ms: self.ms_to(self.first_at),

@@ -1,0 +1,11 @@
+//! Processes of our own, where macOS differs from other systems of its family.
+
+pub use crate::device::unix::process::{ProcessGuard, end_now, kill_group, prepare, terminate};
+
+/// The system has nothing of the kind: a worker ends with the pipe from its parent.
+pub fn die_with_parent() {}
+
+/// Only a debugger is told.
+pub fn kernel_function(_: u32) -> Option<String> {
+    None
+}

@@ -1,0 +1,60 @@
+//! Processes of our own: how they are started, tied to this program, and ended.
+//!
+//! Nothing here knows what such a process does. Waiting for one, and the order in which it is asked, terminated and killed,
+//! is the business of whoever has started it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::system;
+
+/// Ties a process of our own to this program from outside: it is killed when the guard is dropped, and when this program
+/// ends, however it ends. `None` where [`die_with_parent`] does that.
+pub use super::system::process::ProcessGuard;
+
+/// A program of ours: beside this one; one folder up for programs that cargo puts into `deps` and `examples`.
+#[must_use]
+pub fn beside(name: &Path) -> PathBuf {
+    let name = name.with_extension(std::env::consts::EXE_EXTENSION);
+    let program = std::env::current_exe().unwrap_or_default();
+    let folder = program.parent().unwrap_or_else(|| Path::new(""));
+    let beside = folder.join(&name);
+    match folder.parent().map(|up| up.join(&name)) {
+        Some(up) if !beside.exists() && up.exists() => up,
+        _ => beside,
+    }
+}
+
+/// Makes a process of our own ready for its start: apart from the terminal, whose Ctrl-C is for us and not for it, and
+/// without a window.
+pub fn prepare(command: &mut Command) {
+    system::process::prepare(command);
+}
+
+/// Has this process killed when the one that started it ends, where the system can do that from inside.
+pub fn die_with_parent() {
+    system::process::die_with_parent();
+}
+
+/// Asks a process of our own to end, in the system's way, where it has one besides killing.
+pub fn terminate(pid: u32) {
+    system::process::terminate(pid);
+}
+
+/// Kills a process that was started after [`prepare`], and what it has started itself. It must not have been waited for: its
+/// number might be another's by then. Where there are no such groups, dropping the [`ProcessGuard`] does it.
+pub fn kill_group(pid: u32) {
+    system::process::kill_group(pid);
+}
+
+/// Ends this process on the spot, whatever its other threads do; nothing is flushed or freed.
+pub fn end_now() -> ! {
+    system::process::end_now();
+    std::process::abort()
+}
+
+/// The function of the kernel in which a process waits, where the system tells.
+#[must_use]
+pub fn kernel_function(pid: u32) -> Option<String> {
+    system::process::kernel_function(pid)
+}

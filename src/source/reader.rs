@@ -1,0 +1,304 @@
+//! The one read loop. The engine's capture thread, the probe and the capture process all read a source with it; what they do
+//! with a frame, and whether they go on after a fault, is theirs.
+//!
+//! Also here: the times that all of them wait for.
+
+use std::time::{Duration, Instant};
+
+use crate::control::{ControlSetting, ControlsUpdate};
+use crate::fault::Fault;
+use crate::source::{Grabbed, Source};
+use crate::status::Got;
+
+/// A stall is at least this many frame periods (libcamera's dequeue watchdog has the same).
+const STALL_PERIODS: f64 = 5.0;
+/// Warm-up ends after this time, whatever the number of frames: a slow camera must not stay dark.
+const LONGEST_WARM_UP: Duration = Duration::from_secs(1);
+/// How long a device may take to close before its thread is left behind.
+pub const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
+/// Media Foundation opens in 4 to 20 s on many machines: so many times the usual time at first, and in later tries.
+pub(super) const MSMF_OPEN_FACTORS: [f64; 2] = [3.0, 5.0];
+
+/// The time without a frame that counts as a stall: `least`, and longer for a camera of few frames a second.
+#[must_use]
+pub fn stall_deadline(least: Duration, fps: Option<f64>) -> Duration {
+    let periods = fps.filter(|fps| *fps > 0.0).and_then(|fps| Duration::try_from_secs_f64(STALL_PERIODS / fps).ok());
+    periods.map_or(least, |periods| periods.max(least))
+}
+
+/// Nothing more is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndReading;
+
+/// What is to be done before the next frame is waited for.
+#[derive(Debug, Default)]
+pub struct BeforeRead {
+    pub controls: Vec<ControlSetting>,
+    /// Stop the stream and start it.
+    pub restart: bool,
+}
+
+/// How reading goes on after a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resume {
+    ReadOn,
+    /// Stop the stream and start it first.
+    Restart,
+}
+
+/// One call for a frame, as it ended.
+#[derive(Debug)]
+pub struct ReadResult<P> {
+    pub asked_at: Instant,
+    /// Before it was decoded.
+    pub grabbed_at: Instant,
+    /// With the picture decoded.
+    pub ended_at: Instant,
+    /// `None` where no frame came.
+    pub grabbed: Option<Grabbed>,
+    pub picture: Result<P, Fault>,
+    /// Where the device has come to deliver something else.
+    pub changed: Option<Got>,
+}
+
+/// Who reads. Each function may end the reading.
+pub trait Consumer {
+    /// A decoded picture, as the consumer wants it.
+    type Picture;
+
+    /// Asked before each frame. Never waits.
+    ///
+    /// # Errors
+    /// Nothing more is to be read.
+    fn before_read(&mut self) -> Result<BeforeRead, EndReading>;
+
+    /// Has the frame decoded that was grabbed last.
+    ///
+    /// # Errors
+    /// Nothing more is to be read. The inner result is a fault of the frame.
+    fn decode(&mut self, source: &mut dyn Source) -> Result<Result<Self::Picture, Fault>, EndReading>;
+
+    /// A frame was thrown away undecoded, while exposure and decoder settle.
+    ///
+    /// # Errors
+    /// Nothing more is to be read.
+    fn on_warmed_up(&mut self) -> Result<(), EndReading>;
+
+    /// # Errors
+    /// Nothing more is to be read.
+    fn on_read(&mut self, read: ReadResult<Self::Picture>) -> Result<(), EndReading>;
+
+    /// # Errors
+    /// Nothing more is to be read.
+    fn on_controls(&mut self, news: ControlsUpdate) -> Result<(), EndReading>;
+
+    /// Asked after a read or a restart that has failed; may wait.
+    ///
+    /// # Errors
+    /// Nothing more is to be read.
+    fn after_fault(&mut self) -> Result<Resume, EndReading>;
+
+    /// The stream was stopped and started, or could not be.
+    ///
+    /// # Errors
+    /// Nothing more is to be read.
+    fn on_restarted(&mut self, result: Result<(), Fault>) -> Result<(), EndReading>;
+}
+
+/// Reads until the consumer ends it. `n_warm_up` frames are thrown away first. Blocks as long as the driver does.
+pub fn read<C: Consumer>(source: &mut dyn Source, n_warm_up: u32, consumer: &mut C) -> EndReading {
+    let mut reading = Reading { got: source.got(), n_warm_up, first_at: None };
+    loop {
+        if let Err(end) = reading.read_one(source, consumer) {
+            return end;
+        }
+    }
+}
+
+struct Reading {
+    got: Got,
+    n_warm_up: u32,
+    /// When the first frame was taken.
+    first_at: Option<Instant>,
+}
+
+impl Reading {
+    fn read_one<C: Consumer>(&mut self, source: &mut dyn Source, consumer: &mut C) -> Result<(), EndReading> {
+        let before = consumer.before_read()?;
+        if !before.controls.is_empty() {
+            source.set_controls(&before.controls);
+        }
+        let mut is_good = (!before.restart || restart(source, consumer)?) && self.frame(source, consumer)?;
+        while !is_good {
+            is_good = match consumer.after_fault()? {
+                Resume::ReadOn => true,
+                Resume::Restart => restart(source, consumer)?,
+            };
+        }
+        Ok(())
+    }
+
+    /// Whether a frame came.
+    fn frame<C: Consumer>(&mut self, source: &mut dyn Source, consumer: &mut C) -> Result<bool, EndReading> {
+        let asked_at = Instant::now();
+        let grab = source.grab();
+        let grabbed_at = Instant::now();
+        let (grabbed, picture) = match grab {
+            Ok(grabbed) => {
+                let since_first =
+                    grabbed.taken_at.saturating_duration_since(*self.first_at.get_or_insert(grabbed.taken_at));
+                if self.n_warm_up > 0 && since_first < LONGEST_WARM_UP {
+                    self.n_warm_up -= 1;
+                    return consumer.on_warmed_up().map(|()| true);
+                }
+                (Some(grabbed), consumer.decode(source)?)
+            }
+            Err(fault) => (None, Err(fault)),
+        };
+        let is_good = picture.is_ok();
+        let now_got = source.got();
+        let changed = (now_got != self.got).then(|| now_got.clone());
+        self.got = now_got;
+        let ended_at = Instant::now();
+        consumer.on_read(ReadResult { asked_at, grabbed_at, ended_at, grabbed, picture, changed })?;
+        while let Some(news) = source.controls() {
+            consumer.on_controls(news)?;
+        }
+        Ok(is_good)
+    }
+}
+
+/// Whether the stream runs again.
+fn restart<C: Consumer>(source: &mut dyn Source, consumer: &mut C) -> Result<bool, EndReading> {
+    let result = source.restart();
+    let is_good = result.is_ok();
+    consumer.on_restarted(result)?;
+    Ok(is_good)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::FaultKind;
+    use crate::frame::{Image, Size};
+    use crate::source::Picture;
+
+    /// A source whose calls end as the letters say: `.` a frame, `d` a damaged one, `x` a read that failed, `r` a restart that
+    /// works, `R` one that does not. With the last letter used up it is read no more.
+    struct Script {
+        calls: std::vec::IntoIter<char>,
+        now: Instant,
+        last: char,
+    }
+
+    impl Source for Script {
+        fn got(&self) -> Got {
+            Got::default()
+        }
+
+        fn grab(&mut self) -> Result<Grabbed, Fault> {
+            self.last = self.calls.next().unwrap();
+            self.now += Duration::from_millis(100);
+            match self.last {
+                'x' => Err(Fault::new(FaultKind::ReadFailed, "x")),
+                _ => Ok(Grabbed { taken_at: self.now, sequence: None }),
+            }
+        }
+
+        fn retrieve(&mut self) -> Result<Picture<'_>, Fault> {
+            match self.last {
+                'd' => Err(Fault::new(FaultKind::BadFrame, "d")),
+                _ => Ok(Picture::Own(Image::new(Size { width: 1, height: 1 }, vec![0; 3]).unwrap())),
+            }
+        }
+
+        fn restart(&mut self) -> Result<(), Fault> {
+            match self.calls.next().unwrap() {
+                'r' => Ok(()),
+                _ => Err(Fault::new(FaultKind::Stall, "R")),
+            }
+        }
+    }
+
+    /// Writes down what it is told, and answers each fault with the next letter: `>` read on, `!` restart, none: end.
+    struct Listener {
+        answers: std::vec::IntoIter<char>,
+        n_left: usize,
+        heard: String,
+    }
+
+    impl Consumer for Listener {
+        type Picture = ();
+
+        fn before_read(&mut self) -> Result<BeforeRead, EndReading> {
+            if self.n_left == 0 { Err(EndReading) } else { Ok(BeforeRead::default()) }
+        }
+
+        fn decode(&mut self, source: &mut dyn Source) -> Result<Result<(), Fault>, EndReading> {
+            Ok(source.retrieve().map(drop))
+        }
+
+        fn on_warmed_up(&mut self) -> Result<(), EndReading> {
+            self.heard.push('w');
+            self.n_left -= 1;
+            Ok(())
+        }
+
+        fn on_read(&mut self, read: ReadResult<()>) -> Result<(), EndReading> {
+            assert_eq!(read.grabbed.is_some(), read.picture.as_ref().err().is_none_or(|fault| fault.message == "d"));
+            self.heard.push_str(read.picture.err().map_or(".", |fault| if fault.message == "d" { "d" } else { "x" }));
+            self.n_left -= 1;
+            Ok(())
+        }
+
+        fn on_controls(&mut self, _: ControlsUpdate) -> Result<(), EndReading> {
+            Ok(())
+        }
+
+        fn after_fault(&mut self) -> Result<Resume, EndReading> {
+            match self.answers.next() {
+                Some('>') => Ok(Resume::ReadOn),
+                Some(_) => Ok(Resume::Restart),
+                None => Err(EndReading),
+            }
+        }
+
+        fn on_restarted(&mut self, result: Result<(), Fault>) -> Result<(), EndReading> {
+            self.heard.push(if result.is_ok() { 'r' } else { 'R' });
+            Ok(())
+        }
+    }
+
+    #[track_caller]
+    fn check(calls: &str, n_warm_up: u32, answers: &str, expected: &str) {
+        let letters = |text: &str| text.chars().collect::<Vec<_>>().into_iter();
+        let mut source = Script { calls: letters(calls), now: Instant::now(), last: ' ' };
+        let n_left = calls.chars().filter(|call| ".dx".contains(*call)).count();
+        let mut listener = Listener { answers: letters(answers), n_left, heard: String::new() };
+        read(&mut source, n_warm_up, &mut listener);
+        assert_eq!(listener.heard, expected, "{calls} {n_warm_up} {answers}");
+    }
+
+    #[test]
+    fn frames_are_read_until_somebody_says_no() {
+        check("...", 0, "", "...");
+        check(".x.", 0, ">", ".x.");
+        check(".d.", 0, ">", ".d.");
+        check(".x.", 0, "", ".x");
+        check(".xr.", 0, "!", ".xr.");
+        check(".xRr.", 0, "!!", ".xRr.");
+        check(".xR.", 0, "!>", ".xR.");
+        check(".xR", 0, "!", ".xR");
+        check(".....", 2, "", "ww...");
+        // It lasts a second at most, from the first frame on.
+        check("..............", 99, "", "wwwwwwwwww....");
+        check("x....", 2, ">", "xww..");
+    }
+
+    #[test]
+    fn a_slow_camera_is_given_its_time() {
+        let (second, check) = (Duration::from_secs(1), |fps| stall_deadline(Duration::from_secs(1), fps));
+        assert_eq!([None, Some(30.0), Some(5.0), Some(0.0), Some(-1.0), Some(f64::NAN)].map(check), [second; 6]);
+        assert_eq!([Some(2.5), Some(0.1)].map(check), [second * 2, second * 50]);
+    }
+}
