@@ -26,7 +26,7 @@ use crate::secrets;
 use crate::settings::{
     CameraSettings, DATA_VARIABLE, FPS, Isolation, Loaded, Settings, Transport, TrustedCertificates, data_folder, secs,
 };
-use crate::snapshot::{self, Job};
+use crate::snapshot::{self, SnapshotTarget};
 use crate::source::{OpenRequest, SourceSpec, simulated};
 use crate::status::{Grade, State, Status};
 
@@ -641,14 +641,14 @@ impl Work<'_> {
             return Ok(Exit::Critical);
         };
         drop(camera);
-        let job = Job {
+        let target = SnapshotTarget {
             folder: PathBuf::new(),
             file: Some(output.to_owned()),
             camera: name.clone(),
             format,
             jpeg_quality_percent: settings.jpeg_quality_percent,
         };
-        let file = snapshot::save(&frame, &job)?;
+        let file = snapshot::save(&frame, &target)?;
         let size = frame.image.size();
         if json {
             say(&pretty(&json!({ "source": name, "file": file, "width": size.width, "height": size.height })));

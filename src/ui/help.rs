@@ -2,9 +2,9 @@
 
 use egui::{RichText, Ui};
 
+use super::shell::{Sheet, Shell};
 use super::theme::{self, Palette};
 use super::widgets;
-use super::window::{Sheet, Window};
 use crate::status::Grade;
 
 /// Every key of the window.
@@ -19,8 +19,8 @@ const KEYS: [(&str, &str); 8] = [
     ("Tab", "To the next control; arrow keys change it"),
 ];
 
-pub fn draw(window: &mut Window, ctx: &egui::Context) {
-    let mut open = window.sheet == Some(Sheet::Help);
+pub fn draw(shell: &mut Shell, ctx: &egui::Context) {
+    let mut open = shell.sheet == Some(Sheet::Help);
     widgets::sheet(ctx, "Help", 460.0, &mut open, |ui| {
         ui.spacing_mut().item_spacing.y = 6.0;
         heading(ui, "Keys");
@@ -60,7 +60,7 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
         ui.weak(concat!("Camclinic ", env!("CARGO_PKG_VERSION")));
     });
     if !open {
-        window.sheet = window.sheet.filter(|sheet| *sheet != Sheet::Help);
+        shell.sheet = shell.sheet.filter(|sheet| *sheet != Sheet::Help);
     }
 }
 

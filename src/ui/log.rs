@@ -1,16 +1,21 @@
 //! What happened, newest first: filter, search, pause, copy, save.
 
 use std::collections::VecDeque;
+use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use egui::accesskit::Role;
 use egui::{Align, Layout, RichText, Sense, Ui, WidgetInfo, pos2, vec2};
 
+use super::background::{Task, WindowHandle};
+use super::pane::Pane;
 use super::prompt::Purpose;
+use super::shell::Shell;
 use super::text;
 use super::theme::{self, Palette, SMALL};
 use super::widgets;
-use super::window::{Window, Wish};
+use crate::disk::{write_advice, write_whole};
 use crate::event::{Event, Level};
 
 /// So many lines are kept. When there are more, the oldest that is no error goes first: errors stay.
@@ -46,7 +51,7 @@ impl Filter {
 
 /// The lines, and what stays between two passes.
 #[derive(Default)]
-pub struct View {
+pub struct LogState {
     /// Oldest first.
     events: VecDeque<Arc<Event>>,
     pub filter: Filter,
@@ -70,7 +75,7 @@ struct Shown {
     n_events: usize,
 }
 
-impl View {
+impl LogState {
     /// Takes over new events, oldest first.
     pub fn add(&mut self, events: impl IntoIterator<Item = Arc<Event>>) {
         for event in events {
@@ -148,15 +153,15 @@ impl View {
     }
 }
 
-pub fn draw(window: &mut Window, ui: &mut Ui) {
-    window.log.refresh();
-    header(window, ui);
+pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
+    shell.log.refresh();
+    header(pane, shell, ui);
     // Filter and search may have changed just now.
-    window.log.refresh();
-    rows(&mut window.log, ui);
+    shell.log.refresh();
+    rows(&mut shell.log, ui);
 }
 
-fn header(window: &mut Window, ui: &mut Ui) {
+fn header(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
     let wide = ui.available_width() > 470.0;
     let layout = if wide {
         Layout::left_to_right(Align::Center)
@@ -167,29 +172,29 @@ fn header(window: &mut Window, ui: &mut Ui) {
         ui.spacing_mut().item_spacing = vec2(6.0, 4.0);
         widgets::title(ui, "Log");
         for (filter, label, help) in Filter::ALL {
-            if widgets::chip(ui, label, window.log.filter == filter, help).clicked() {
-                window.log.filter = filter;
+            if widgets::chip(ui, label, shell.log.filter == filter, help).clicked() {
+                shell.log.filter = filter;
             }
         }
         if wide {
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| tools(window, ui, true));
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| tools(pane, shell, ui, true));
         } else {
-            tools(window, ui, false);
+            tools(pane, shell, ui, false);
         }
     });
-    search_field(&mut window.log, ui);
+    search_field(&mut shell.log, ui);
 }
 
-fn tools(window: &mut Window, ui: &mut Ui, from_right: bool) {
-    let n_held_back = window.log.n_held_back();
-    let pause = match (window.log.paused_at, n_held_back) {
+fn tools(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui, from_right: bool) {
+    let n_held_back = shell.log.n_held_back();
+    let pause = match (shell.log.paused_at, n_held_back) {
         (None, _) => "pause".to_owned(),
         (Some(_), 0) => "paused".to_owned(),
         (Some(_), n) => format!("paused · {n} new"),
     };
     let mut tools = [
-        ("search", window.log.search.is_some(), "Show only the lines with certain words"),
-        (pause.as_str(), window.log.paused_at.is_some(), "Hold the list still; nothing is lost meanwhile"),
+        ("search", shell.log.search.is_some(), "Show only the lines with certain words"),
+        (pause.as_str(), shell.log.paused_at.is_some(), "Hold the list still; nothing is lost meanwhile"),
         ("copy", false, "Copy the lines that are shown"),
         ("save…", false, "Write the lines that are shown to a file"),
     ];
@@ -202,22 +207,53 @@ fn tools(window: &mut Window, ui: &mut Ui, from_right: bool) {
         }
         match label {
             "search" => {
-                window.log.search = if is_on { None } else { Some(String::new()) };
+                shell.log.search = if is_on { None } else { Some(String::new()) };
             }
             "copy" => {
-                ui.ctx().copy_text(window.log.as_text());
-                let n = window.log.shown.len();
-                window.toasts.info(format!("Copied {n} {}", if n == 1 { "line" } else { "lines" }), window.now);
+                ui.ctx().copy_text(shell.log.as_text());
+                let n = shell.log.shown.len();
+                shell.toasts.info(format!("Copied {n} {}", if n == 1 { "line" } else { "lines" }), shell.now);
             }
-            "save…" => window.wishes.push(Wish::Browse(Purpose::Log)),
+            "save…" => pane.browse(shell, Purpose::Log),
             _ => {
-                window.log.paused_at = if is_on { None } else { Some(window.log.last_id()) };
+                shell.log.paused_at = if is_on { None } else { Some(shell.log.last_id()) };
             }
         }
     }
 }
 
-fn search_field(log: &mut View, ui: &mut Ui) {
+/// Writes the lines that are shown to a file.
+pub(super) struct SaveLog {
+    pub path: PathBuf,
+    pub text: String,
+}
+
+impl fmt::Debug for SaveLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SaveLog").field(&self.path).field(&self.text).finish()
+    }
+}
+
+impl Task for SaveLog {
+    fn thread_name(&self) -> &'static str {
+        "save-log"
+    }
+
+    fn run(self: Box<Self>, window: &WindowHandle) {
+        let Self { path, text } = *self;
+        match write_whole(&path, text.as_bytes()) {
+            Ok(()) => {
+                window.update(move |window| window.shell.saved("Log", &path));
+            }
+            Err(error) => {
+                let advice = write_advice(&error);
+                window.fail(format!("The log was not saved: {error}. {advice} {}", path.display()));
+            }
+        }
+    }
+}
+
+fn search_field(log: &mut LogState, ui: &mut Ui) {
     let Some(search) = &mut log.search else { return };
     let was_empty = search.is_empty();
     let edit =
@@ -232,7 +268,7 @@ fn search_field(log: &mut View, ui: &mut Ui) {
     }
 }
 
-fn rows(log: &mut View, ui: &mut Ui) {
+fn rows(log: &mut LogState, ui: &mut Ui) {
     if log.shown.is_empty() {
         let words =
             if log.events.is_empty() { "Nothing has happened yet" } else { "No line fits the filter and the search" };

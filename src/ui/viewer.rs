@@ -11,17 +11,18 @@ use egui::{
 };
 
 use super::address::Field;
+use super::pane::Pane;
+use super::shell::{Sheet, Shell};
 use super::text::{self, Banner, BannerButton};
 use super::theme::{self, Palette, SMALL};
 use super::widgets;
-use super::window::{Sheet, Window, Wish};
 use crate::camera::Command;
 use crate::frame::{Frame as CameraFrame, Image};
 use crate::status::State;
 
 /// What stays between two passes.
 #[derive(Default)]
-pub struct View {
+pub struct ViewerState {
     /// Room around the picture, in points.
     pub margin: f32,
     /// Where the picture and what is over it was drawn last.
@@ -36,7 +37,7 @@ pub struct View {
 /// Over this time the rate of shown pictures is counted.
 const RATE_WINDOW: Duration = Duration::from_secs(2);
 
-impl View {
+impl ViewerState {
     /// Pictures put on the screen a second.
     #[must_use]
     pub fn shown_fps(&self, now: Instant) -> f64 {
@@ -80,48 +81,48 @@ pub fn color_image_from_bgr(image: &Image) -> ColorImage {
     ColorImage::new([size.width as usize, size.height as usize], pixels)
 }
 
-pub fn draw(window: &mut Window, ui: &mut Ui) {
+pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
     let stage = ui.available_rect_before_wrap();
     ui.painter().rect_filled(stage, 0, Palette::of(ui).stage);
-    window.viewer.stage = Some(stage.intersect(ui.clip_rect()));
+    pane.viewer.stage = Some(stage.intersect(ui.clip_rect()));
     let response = ui.allocate_rect(stage, Sense::click());
     if response.double_clicked() {
-        window.picture_only = !window.picture_only;
+        shell.picture_only = !shell.picture_only;
     }
-    if let Some(frame) = window.frame.clone() {
-        let now = window.now;
-        window.viewer.show(ui.ctx(), &frame, now);
+    if let Some(frame) = pane.frame.clone() {
+        let now = shell.now;
+        pane.viewer.show(ui.ctx(), &frame, now);
     }
-    let is_live = window.moment().is_some_and(|moment| moment.is_live());
-    let has_picture = draw_picture(window, ui, stage, is_live);
+    let is_live = pane.moment(shell.now).is_some_and(|moment| moment.is_live());
+    let has_picture = draw_picture(pane, ui, stage, is_live);
     if is_live {
         if has_picture {
-            draw_overlay(window, ui, stage);
+            draw_overlay(pane, shell, ui, stage);
         }
         return;
     }
-    let banner = if window.checkup.pauses() {
+    let banner = if pane.checkup.pauses() {
         Some(text::paused())
     } else {
-        window.moment().and_then(|moment| text::banner(moment, &window.camera.recovery))
+        pane.moment(shell.now).and_then(|moment| text::banner(moment, &pane.settings.recovery))
     };
     let below = match banner {
-        Some(banner) if has_picture || banner.is_fault => draw_banner(window, ui, stage, &banner),
+        Some(banner) if has_picture || banner.is_fault => draw_banner(pane, shell, ui, stage, &banner),
         _ => stage,
     };
     if has_picture {
         // Where the banner takes nearly all of a small picture, it says enough.
         if below.height() > 60.0 {
-            draw_last_frame(window, ui, stage);
+            draw_last_frame(pane, ui, stage);
         }
     } else {
-        draw_empty(window, ui, below);
+        draw_empty(pane, shell, ui, below);
     }
 }
 
-fn draw_picture(window: &Window, ui: &mut Ui, stage: Rect, is_live: bool) -> bool {
-    let Some(texture) = &window.viewer.texture else { return false };
-    let room = stage.shrink(window.viewer.margin);
+fn draw_picture(pane: &Pane, ui: &mut Ui, stage: Rect, is_live: bool) -> bool {
+    let Some(texture) = &pane.viewer.texture else { return false };
+    let room = stage.shrink(pane.viewer.margin);
     let size = texture.size_vec2();
     let scale = (room.width() / size.x).min(room.height() / size.y).max(0.0);
     let rect = Rect::from_center_size(room.center(), size * scale);
@@ -151,20 +152,20 @@ fn plate(ui: &mut Ui, stage: Rect, corner: Align2, content: &str) {
     response.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Label, true, content));
 }
 
-fn draw_overlay(window: &Window, ui: &mut Ui, stage: Rect) {
-    let (Some(moment), Some(frame)) = (window.moment(), &window.viewer.shown) else { return };
-    let age = window.now.saturating_duration_since(frame.taken_at);
+fn draw_overlay(pane: &Pane, shell: &Shell, ui: &mut Ui, stage: Rect) {
+    let (Some(moment), Some(frame)) = (pane.moment(shell.now), &pane.viewer.shown) else { return };
+    let age = shell.now.saturating_duration_since(frame.taken_at);
     plate(ui, stage, Align2::LEFT_TOP, &text::overlay(moment, age));
 }
 
-fn draw_last_frame(window: &Window, ui: &mut Ui, stage: Rect) {
-    let Some(frame) = &window.viewer.shown else { return };
+fn draw_last_frame(pane: &Pane, ui: &mut Ui, stage: Rect) {
+    let Some(frame) = &pane.viewer.shown else { return };
     let content = format!("last frame #{}, {}", text::count(frame.number), text::clock_tenths(frame.taken_at_wall));
     plate(ui, stage, Align2::LEFT_BOTTOM, &content);
 }
 
 /// Returns what is left of the stage below it.
-fn draw_banner(window: &mut Window, ui: &mut Ui, stage: Rect, banner: &Banner) -> Rect {
+fn draw_banner(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui, stage: Rect, banner: &Banner) -> Rect {
     let palette = Palette::over_picture();
     let (surface, color) = if banner.is_fault {
         (palette.warning_surface, Color32::from_rgb(0xff, 0xd9, 0x8a))
@@ -216,11 +217,11 @@ fn draw_banner(window: &mut Window, ui: &mut Ui, stage: Rect, banner: &Banner) -
                     ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
                         if dark_button(ui, label, help) {
                             match command {
-                                Some(command) => window.wishes.push(Wish::Camera(command)),
+                                Some(command) => pane.commands.push(command),
                                 None => match banner.button {
-                                    BannerButton::Password => window.open_address(Field::Password),
-                                    BannerButton::Certificate => window.test_shown(),
-                                    _ => window.sheet = Some(Sheet::Reset),
+                                    BannerButton::Password => pane.open_address(shell, Field::Password),
+                                    BannerButton::Certificate => pane.test_shown(shell),
+                                    _ => shell.sheet = Some(Sheet::Reset),
                                 },
                             }
                         }
@@ -243,10 +244,10 @@ fn dark_button(ui: &mut Ui, label: &str, help: &str) -> bool {
 }
 
 /// What to do where no picture has come yet.
-fn draw_empty(window: &mut Window, ui: &mut Ui, room: Rect) {
+fn draw_empty(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui, room: Rect) {
     let palette = Palette::over_picture();
-    let pauses = window.checkup.pauses();
-    let (headline, advice) = match window.moment() {
+    let pauses = pane.checkup.pauses();
+    let (headline, advice) = match pane.moment(shell.now) {
         Some(_) if pauses => {
             let Banner { headline, reason, .. } = text::paused();
             (headline, reason)
@@ -269,7 +270,7 @@ fn draw_empty(window: &mut Window, ui: &mut Ui, room: Rect) {
             }
         }
     };
-    let can_start = !pauses && window.status.as_ref().is_some_and(|status| status.state == State::Idle);
+    let can_start = !pauses && pane.status.as_ref().is_some_and(|status| status.state == State::Idle);
     let mut child = ui.new_child(UiBuilder::new().id_salt("empty").max_rect(room.shrink(24.0)));
     child.vertical_centered(|ui| {
         ui.add_space((ui.available_height() * 0.5 - 36.0).max(0.0));
@@ -278,7 +279,7 @@ fn draw_empty(window: &mut Window, ui: &mut Ui, room: Rect) {
         if can_start {
             ui.add_space(6.0);
             if dark_button(ui, "Start", "Open the camera and show its picture") {
-                window.wishes.push(Wish::Camera(Command::Start));
+                pane.commands.push(Command::Start);
             }
         }
     });

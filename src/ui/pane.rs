@@ -1,0 +1,205 @@
+//! One camera in the window: all that belongs to it and to no other.
+//!
+//! Deliberately not here: the camera itself. What it delivers is put in from outside before each pass; what it is to do is in
+//! [`Pane::commands`], and which camera it is in [`Pane::spec`] and [`Pane::settings`].
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::checkup::CheckupState;
+use super::controls::ControlsState;
+use super::inspector::InspectorState;
+use super::log::SaveLog;
+use super::prompt::{Browse, Purpose};
+use super::shell::{Shell, WindowRequest};
+use super::text::Moment;
+use super::viewer::ViewerState;
+use crate::address::Address;
+use crate::camera::Command;
+use crate::checkup::Live;
+use crate::control::DeviceControls;
+use crate::event::Level;
+use crate::frame::Frame;
+use crate::health::History;
+use crate::records::Past;
+use crate::settings::{CameraId, CameraSettings};
+use crate::snapshot::SnapshotTarget;
+use crate::source::SourceSpec;
+use crate::status::{State, Status};
+
+/// One camera as the window knows it.
+pub struct Pane {
+    pub spec: SourceSpec,
+    /// What the settings of the program have of it is as old as the last time they were saved.
+    pub settings: CameraSettings,
+    pub status: Option<Arc<Status>>,
+    /// When `status` was published, as far as the window knows.
+    pub status_at: Instant,
+    pub frame: Option<Arc<Frame>>,
+    /// Pictures that came while the window was still busy with the one before.
+    pub n_missed: u64,
+    pub history: Arc<History>,
+    /// The same before this run of the program.
+    pub past: Arc<Past>,
+    pub controls: Arc<DeviceControls>,
+    /// Readers of its own for whoever watches the stream as it runs.
+    pub live: Option<Live>,
+    /// The pane's camera before this one, until the owner of the cameras has seen to it.
+    pub replaces: Option<CameraId>,
+    /// Another camera, which is shown here as soon as the keyring has said whether it knows its password.
+    pub awaited: Option<Address>,
+
+    pub viewer: ViewerState,
+    pub inspector: InspectorState,
+    pub controls_state: ControlsState,
+    pub checkup: CheckupState,
+    /// The picture that waits for the name of its file: the one of the moment in which the user asked.
+    pub waiting_frame: Option<Arc<Frame>>,
+    /// What the camera is to do once the pass is over.
+    pub commands: Vec<Command>,
+}
+
+impl Pane {
+    /// `settings` have the pane's number.
+    #[must_use]
+    pub fn new(spec: SourceSpec, settings: CameraSettings, now: Instant) -> Self {
+        Self {
+            spec,
+            settings,
+            status: None,
+            status_at: now,
+            frame: None,
+            n_missed: 0,
+            history: Arc::default(),
+            past: Arc::default(),
+            controls: Arc::default(),
+            live: None,
+            replaces: None,
+            awaited: None,
+            viewer: ViewerState::default(),
+            inspector: InspectorState::default(),
+            controls_state: ControlsState::default(),
+            checkup: CheckupState::default(),
+            waiting_frame: None,
+            commands: Vec::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn id(&self) -> CameraId {
+        self.settings.id
+    }
+
+    /// From now on it is another camera.
+    pub fn switch(&mut self, spec: SourceSpec, settings: CameraSettings) {
+        let replaces = self.replaces.or(Some(self.id()));
+        let old = std::mem::replace(self, Self::new(spec, settings, self.status_at));
+        (self.replaces, self.live) = (replaces, old.live);
+        self.checkup = old.checkup.forgotten();
+    }
+
+    /// The status with its clocks as they stand now.
+    #[must_use]
+    pub fn moment(&self, now: Instant) -> Option<Moment<'_>> {
+        let status = self.status.as_deref()?;
+        // A stopped camera's clocks stand still, and so does the window.
+        let since =
+            if status.state == State::Idle { Duration::ZERO } else { now.saturating_duration_since(self.status_at) };
+        Some(Moment { status, since })
+    }
+
+    #[must_use]
+    pub fn is_live(&self, now: Instant) -> bool {
+        self.moment(now).is_some_and(|moment| moment.is_live())
+    }
+
+    pub fn toggle_camera(&mut self) {
+        if self.checkup.pauses() {
+            return self.checkup.cancel();
+        }
+        self.commands.push(match self.status.as_ref().map(|status| status.state) {
+            None | Some(State::Idle | State::Failed) => Command::Start,
+            Some(State::Recovering) => Command::StopTrying,
+            Some(State::Opening | State::Streaming) => Command::Stop,
+        });
+    }
+
+    /// A line of the log about this camera.
+    pub fn tell(&self, shell: &Shell, level: Level, name: &str, message: String) {
+        shell.events.add(&self.spec.to_string(), level, name, message);
+    }
+
+    // ---- snapshots
+
+    fn snapshot_target(&self, shell: &Shell) -> SnapshotTarget {
+        let name = self.status.as_ref().map_or_else(|| self.spec.to_string(), |status| status.name.clone());
+        SnapshotTarget::new(&shell.settings, &self.settings, &name)
+    }
+
+    pub fn take_snapshot(&mut self, shell: &mut Shell) {
+        match self.frame.clone() {
+            Some(frame) => {
+                let target = self.snapshot_target(shell);
+                shell.requests.push(WindowRequest::Snapshot(frame, target));
+            }
+            None => shell.toasts.error("There is no picture to save yet.", shell.now),
+        }
+    }
+
+    /// Asks for a file name, for the picture of this moment.
+    pub fn save_snapshot_as(&mut self, shell: &mut Shell) {
+        match self.frame.clone() {
+            Some(frame) => {
+                self.waiting_frame = Some(frame);
+                self.browse(shell, Purpose::Snapshot);
+            }
+            None => shell.toasts.error("There is no picture to save yet.", shell.now),
+        }
+    }
+
+    // ---- files
+
+    /// Asks the system for a file or a folder.
+    pub fn browse(&self, shell: &mut Shell, purpose: Purpose) {
+        let browse = Browse::new(purpose, self, shell);
+        shell.run(browse);
+    }
+
+    /// What was picked in a dialogue of the system, or typed in our own.
+    ///
+    /// # Errors
+    /// What is wrong with the text, and how to write it.
+    pub fn picked(&mut self, shell: &mut Shell, purpose: Purpose, text: &str) -> Result<(), String> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err("Nothing is typed yet.".to_owned());
+        }
+        match purpose {
+            Purpose::VideoFile => {
+                // A file's name may look like anything else: it is not parsed.
+                shell.requests.push(WindowRequest::Choose(self.id(), SourceSpec::File(PathBuf::from(text))));
+            }
+            Purpose::Snapshot => {
+                if let Some(frame) = self.waiting_frame.take() {
+                    let target = SnapshotTarget { file: Some(PathBuf::from(text)), ..self.snapshot_target(shell) };
+                    shell.requests.push(WindowRequest::Snapshot(frame, target));
+                }
+            }
+            Purpose::SnapshotFolder => shell.settings.snapshot.folder = Some(PathBuf::from(text)),
+            Purpose::Report => shell.save_report(text),
+            Purpose::Log => {
+                let text_of_log = shell.log.as_text();
+                shell.run(SaveLog { path: PathBuf::from(text), text: text_of_log });
+            }
+        }
+        Ok(())
+    }
+
+    /// No path was picked.
+    pub(super) fn cancelled(&mut self, purpose: Purpose) {
+        if purpose == Purpose::Snapshot {
+            self.waiting_frame = None;
+        }
+    }
+}
