@@ -27,8 +27,9 @@ use crate::health::History;
 use crate::latest::{Latest, Reader};
 use crate::logging::EventLog;
 use crate::settings::{CameraSettings, TrustedCertificates};
-use crate::source::SourceSpec;
+use crate::source::{Demand, SourceSpec};
 use crate::status::Status;
+use crate::subscriber::{Policy, Publisher, Subscriber};
 
 mod capture;
 mod controls;
@@ -71,6 +72,8 @@ pub enum Command {
     /// Have controls set, without a stop of the stream. They are set again whenever the camera is opened anew, until another
     /// one is chosen. What the camera makes of them is told by [`Camera::controls`].
     SetControls(Vec<ControlSetting>),
+    /// What is wanted of the pictures from now on. They are never larger than the camera makes them.
+    SetDemand(Demand),
 }
 
 /// Called after each new frame, and after each new status that no frame accompanies, on the supervisor's thread: must
@@ -82,7 +85,7 @@ pub struct Camera {
     commands: Sender<Command>,
     /// Disconnected when the supervisor has ended.
     ended: Receiver<()>,
-    frames: Latest<Frame>,
+    frames: Publisher<Frame>,
     status: Latest<Status>,
     history: Latest<History>,
     controls: Latest<DeviceControls>,
@@ -102,7 +105,7 @@ impl Camera {
     ) -> io::Result<Self> {
         let (commands, commands_rx) = bounded(64);
         let (ended_tx, ended) = bounded(0);
-        let (frames, status, history, controls) = (Latest::new(), Latest::new(), Latest::new(), Latest::new());
+        let (frames, status, history, controls) = (Publisher::new(), Latest::new(), Latest::new(), Latest::new());
         let outputs = Outputs {
             frames: frames.clone(),
             status: status.clone(),
@@ -130,7 +133,13 @@ impl Camera {
     /// A reader of good frames.
     #[must_use]
     pub fn frames(&self) -> Reader<Frame> {
-        self.frames.reader()
+        self.frames.newest()
+    }
+
+    /// A subscriber to good frames: the newest, or all of them as far as there is room.
+    #[must_use]
+    pub fn subscribe(&self, policy: Policy) -> Subscriber<Frame> {
+        self.frames.subscribe(policy)
     }
 
     /// A reader of the status, published at each change, and while the camera is at work four times a second (given up: each 5 s).

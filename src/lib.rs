@@ -41,6 +41,7 @@
 //! | | [`backend`] | `Backend`: the ways to reach a device, and which of them this build has |
 //! | | [`latest`] | `Latest<T>` and `Reader<T>` |
 //! | | [`disk`] | files that are whole at every moment; how much room is left |
+//! | | [`subscriber`] | who receives frames: the newest, or a queue |
 //! | | [`phrases`] | what is said to people, in their language |
 //! | decisions | [`recovery`] | `Ladder`: which rung next, and when |
 //! | | [`health`] | score, deductions, history |
@@ -185,5 +186,6 @@ pub mod settings;
 pub mod snapshot;
 pub mod source;
 pub mod status;
+pub mod subscriber;
 #[cfg(feature = "gui")]
 pub mod ui;

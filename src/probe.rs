@@ -18,7 +18,7 @@ use crate::frame::Image;
 use crate::source::reader::{
     self, BeforeRead, CLOSE_DEADLINE, Consumer, EndReading, ReadResult, Resume, stall_deadline,
 };
-use crate::source::{OpenRequest, Picture, Source};
+use crate::source::{Demand, Grabbed, OpenRequest, Picture, Source};
 use crate::status::Got;
 
 pub mod measure;
@@ -186,12 +186,12 @@ impl Probe {
 
     /// Has controls set before the next frame. What came of it is told by [`ProbeEvent::Controls`].
     pub fn set_controls(&self, wanted: Vec<ControlSetting>) {
-        let _ = self.wanted.try_send(BeforeRead { controls: wanted, restart: false });
+        let _ = self.wanted.try_send(BeforeRead { controls: wanted, ..BeforeRead::default() });
     }
 
     /// Has the stream stopped and started before the next frame.
     pub fn restart(&self) {
-        let _ = self.wanted.try_send(BeforeRead { controls: Vec::new(), restart: true });
+        let _ = self.wanted.try_send(BeforeRead { restart: true, ..BeforeRead::default() });
     }
 
     /// Has the source closed, and waits for that within reason: whether it has been.
@@ -227,7 +227,7 @@ impl ProbeThread {
         let _ = match request.open() {
             Ok((backend, mut source)) => {
                 let opened = self.tell(ProbeEvent::Opened { got: source.got(), backend });
-                opened.and_then(|()| Err(reader::read(&mut *source, n_warm_up, &mut self)))
+                opened.and_then(|()| Err(reader::read(&mut *source, Demand::Full, n_warm_up, &mut self)))
             }
             Err(fault) => self.tell(ProbeEvent::Ended(fault)),
         };
@@ -253,8 +253,13 @@ impl Consumer for ProbeThread {
         Ok(before)
     }
 
-    fn decode(&mut self, source: &mut dyn Source) -> Result<Result<Image, Fault>, EndReading> {
+    fn decode(&mut self, source: &mut dyn Source, _: Demand) -> Result<Result<Image, Fault>, EndReading> {
         Ok(source.retrieve().and_then(Picture::into_image))
+    }
+
+    /// All of them are wanted.
+    fn on_left_out(&mut self, _: Grabbed) -> Result<(), EndReading> {
+        Ok(())
     }
 
     fn on_warmed_up(&mut self) -> Result<(), EndReading> {

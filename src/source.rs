@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, never};
+use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 use crate::backend::Backend;
@@ -27,6 +28,18 @@ pub mod reader;
 pub mod simulated;
 
 pub use isolated::StuckProcesses;
+
+/// What is wanted of a camera's pictures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Demand {
+    /// Each of them, as large as it comes.
+    #[default]
+    Full,
+    /// Each of them, made smaller where it is at least twice as large as that.
+    Tile(Size),
+    /// As many as checks need: two a second. The others are counted and not decoded.
+    Checks,
+}
 
 /// A device that is open and delivers pictures. Dropping it closes the device; like every call on it, that may block for ever.
 ///
@@ -72,6 +85,12 @@ pub trait Source {
 
     /// Has controls set. Never waits for the device, and never stops the stream: what came of it is told by `controls`.
     fn set_controls(&mut self, _wanted: &[ControlSetting]) {}
+
+    /// What is wanted of the pictures from now on. Returns whether the source itself leaves out what is not wanted, and says so
+    /// in [`Grabbed::is_left_out`]; otherwise whoever reads it does. Never waits.
+    fn set_demand(&mut self, _demand: Demand) -> bool {
+        false
+    }
 }
 
 /// Decoded pixels, as [`Image`] lays them out: a picture of its own, or still the backend's memory, so that the pixels are
@@ -103,6 +122,17 @@ impl Picture<'_> {
         }
     }
 
+    /// The picture, no larger than it is wanted.
+    ///
+    /// # Errors
+    /// As [`Self::into_image`].
+    pub fn into_image_for(self, demand: Demand) -> Result<Image, Fault> {
+        self.into_image().map(|image| match demand {
+            Demand::Tile(tile) => image.for_tile(tile),
+            Demand::Full | Demand::Checks => image,
+        })
+    }
+
     /// # Errors
     /// Lent pixels of another length than the size has.
     pub fn into_image(self) -> Result<Image, Fault> {
@@ -121,6 +151,16 @@ pub struct Grabbed {
     pub taken_at: Instant,
     /// The driver's own count, where it has one.
     pub sequence: Option<u64>,
+    /// There is no picture to be retrieved, as none is wanted.
+    pub is_left_out: bool,
+}
+
+impl Grabbed {
+    /// A frame with a picture.
+    #[must_use]
+    pub fn new(taken_at: Instant, sequence: Option<u64>) -> Self {
+        Self { taken_at, sequence, is_left_out: false }
+    }
 }
 
 /// Which camera, as the user named it.
@@ -307,6 +347,7 @@ pub struct OpenRequest {
     pub open_deadline: Duration,
     pub first_frame_deadline: Duration,
     pub frame_deadline: Duration,
+    pub demand: Demand,
     pub isolation: Isolation,
     pub network: NetworkOptions,
     /// Disconnected when the source is to be closed: waiting that can be ended ends then. A call into a driver cannot.
@@ -329,6 +370,7 @@ impl OpenRequest {
             open_deadline: secs(recovery.open_deadline_secs),
             first_frame_deadline: secs(recovery.first_frame_deadline_secs).max(least_first_frame),
             frame_deadline: secs(recovery.stall_deadline_secs),
+            demand: Demand::Full,
             isolation: settings.isolation,
             network: settings.network(trusted),
             cancel: never(),

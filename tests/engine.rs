@@ -13,7 +13,7 @@ use camclinic::frame::PixelFormat;
 use camclinic::logging::EventLog;
 use camclinic::settings::{CameraSettings, Isolation, Settings, TrustedCertificates};
 use camclinic::snapshot::{self, SnapshotTarget};
-use camclinic::source::SourceSpec;
+use camclinic::source::{Demand, SourceSpec};
 use camclinic::status::{Outcome, Rung, RungStatus, State, Status};
 
 /// Long enough for a machine that does three other things.
@@ -386,6 +386,48 @@ fn only_what_concerns_the_stream_restarts_it() {
     assert_eq!(status.asked.size.unwrap().width, 1280);
     let n_opened = bench.log.since(0).iter().filter(|event| event.message.starts_with("Opened through")).count();
     assert_eq!(n_opened, 2);
+}
+
+/// What of the pictures is wanted is what is made, here and in a process of its own; the camera is watched all the same.
+#[track_caller]
+fn check_demand(isolation: Isolation) {
+    let bench = Bench::with("sim:640x480@30", |settings| settings.isolation = isolation);
+    bench.wait("streaming", streams);
+    let mut frames = bench.camera.frames();
+    // The newest frame of this size that comes from now on.
+    let mut wait = |width| {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let frame = frames.wait_fresh(deadline).unwrap().value;
+            if frame.image.size().width == width {
+                return frame;
+            }
+        }
+    };
+    assert_eq!(wait(640).image.pixels().len(), 640 * 480 * 3);
+    bench.camera.send(Command::SetDemand(Demand::Tile("200x150".parse().unwrap())));
+    let small = wait(213);
+    assert_eq!(small.image.size().to_string(), "213x160");
+    assert_ne!(small.image.fingerprint(), wait(213).image.fingerprint(), "another frame");
+    bench.camera.send(Command::SetDemand(Demand::Checks));
+    let before = wait(640);
+    let after = (0..4).map(|_| wait(640)).last().unwrap();
+    let n_frames = after.number - before.number;
+    let secs = (after.taken_at - before.taken_at).as_secs_f64();
+    assert!(n_frames > 40 && secs > 1.5, "{n_frames} frames and four pictures in {secs:.1} s");
+    let status = bench.wait("watched", |status| status.frames >= after.number);
+    assert!(streams(&status) && status.drops.camera < 10 && status.fps > 20.0, "{status:?}");
+    bench.camera.send(Command::SetDemand(Demand::Full));
+    let (first, second) = (wait(640), wait(640));
+    assert!(second.number - first.number < 10);
+    bench.check_events(&["open"]);
+    assert_eq!(bench.log.since(0).iter().filter(|event| event.message.starts_with("Opened through")).count(), 1);
+}
+
+#[test]
+fn what_nobody_wants_to_see_is_not_made() {
+    check_demand(Isolation::Off);
+    check_demand(Isolation::On);
 }
 
 #[test]

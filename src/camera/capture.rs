@@ -14,7 +14,7 @@ use crate::control::{ControlSetting, ControlsUpdate, add_setting};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::Image;
 use crate::source::reader::{self, BeforeRead, Consumer, EndReading, ReadResult, Resume};
-use crate::source::{OpenRequest, Picture, Source};
+use crate::source::{Demand, Grabbed, OpenRequest, Source};
 
 /// Changes of controls that wait for the next frame. A hand on a slider makes sixty a second.
 const MAX_UNSET: usize = 128;
@@ -24,6 +24,7 @@ pub(super) struct Capture {
     stop: Arc<AtomicBool>,
     resume: Sender<Resume>,
     controls: Sender<Vec<ControlSetting>>,
+    demand: Sender<Demand>,
     /// Dropped to end the waiting of a source that can be told.
     _alive: Sender<()>,
 }
@@ -44,9 +45,10 @@ impl Capture {
         let stop = Arc::new(AtomicBool::new(false));
         let (resume, resumed) = bounded(1);
         let (controls, wanted) = bounded(MAX_UNSET);
-        let thread = CaptureThread { opening, stop: Arc::clone(&stop), resumed, wanted, events };
+        let (demand, demanded) = bounded(MAX_UNSET);
+        let thread = CaptureThread { opening, stop: Arc::clone(&stop), resumed, wanted, demanded, events };
         thread::Builder::new().name(format!("capture-{opening}")).spawn(move || thread.run(&request, n_warm_up))?;
-        Ok(Self { stop, resume, controls, _alive: alive })
+        Ok(Self { stop, resume, controls, demand, _alive: alive })
     }
 
     /// Only for a thread that waits after a fault.
@@ -58,6 +60,11 @@ impl Capture {
     /// back, are set when the camera is opened anew.
     pub(super) fn set_controls(&self, settings: Vec<ControlSetting>) {
         let _ = self.controls.try_send(settings);
+    }
+
+    /// Says what is wanted of the pictures, from the next frame on.
+    pub(super) fn set_demand(&self, demand: Demand) {
+        let _ = self.demand.try_send(demand);
     }
 }
 
@@ -74,6 +81,7 @@ struct CaptureThread {
     stop: Arc<AtomicBool>,
     resumed: Receiver<Resume>,
     wanted: Receiver<Vec<ControlSetting>>,
+    demanded: Receiver<Demand>,
     events: Sender<(u64, CaptureEvent)>,
 }
 
@@ -97,7 +105,7 @@ impl CaptureThread {
             Err(fault) => return self.tell(CaptureEvent::Failed(fault)),
         };
         self.tell(CaptureEvent::Opened { got: source.got(), backend })?;
-        Err(reader::read(&mut *source, n_warm_up, self))
+        Err(reader::read(&mut *source, request.demand, n_warm_up, self))
     }
 
     fn tell(&self, event: CaptureEvent) -> Result<(), EndReading> {
@@ -114,12 +122,16 @@ impl Consumer for CaptureThread {
         }
         let mut controls = Vec::new();
         self.wanted.try_iter().flatten().for_each(|setting| add_setting(&mut controls, setting));
-        Ok(BeforeRead { controls, restart: false })
+        Ok(BeforeRead { controls, demand: self.demanded.try_iter().last(), restart: false })
     }
 
-    fn decode(&mut self, source: &mut dyn Source) -> Result<Result<Self::Picture, Fault>, EndReading> {
+    fn decode(&mut self, source: &mut dyn Source, demand: Demand) -> Result<Result<Self::Picture, Fault>, EndReading> {
         let wall = SystemTime::now();
-        Ok(source.retrieve().and_then(Picture::into_image).map(|image| (image, wall)))
+        Ok(source.retrieve().and_then(|picture| picture.into_image_for(demand)).map(|image| (image, wall)))
+    }
+
+    fn on_left_out(&mut self, grabbed: Grabbed) -> Result<(), EndReading> {
+        self.tell(CaptureEvent::LeftOut(grabbed))
     }
 
     fn on_warmed_up(&mut self) -> Result<(), EndReading> {

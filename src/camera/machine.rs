@@ -27,7 +27,7 @@ use crate::network::port;
 use crate::recovery::{Ladder, Stream, Way};
 use crate::settings::{CameraSettings, TrustedCertificates, secs};
 use crate::source::reader::{self, CLOSE_DEADLINE};
-use crate::source::{Grabbed, OpenRequest, SourceSpec};
+use crate::source::{Demand, Grabbed, OpenRequest, SourceSpec};
 use crate::status::{Asked, Got, State, Status, StuckProcess};
 
 mod failure;
@@ -82,6 +82,8 @@ pub enum CaptureEvent {
         wall: SystemTime,
     },
     Controls(ControlsUpdate),
+    /// A frame came whose picture nobody wants.
+    LeftOut(Grabbed),
     /// Grabbed and thrown away undecoded.
     WarmedUp,
     /// It could not open or read. A thread that has opened the device waits for [`Effect::ReadOn`] or [`Effect::RestartStream`].
@@ -106,6 +108,7 @@ pub enum Effect {
     /// The same with the stream stopped and started before.
     RestartStream,
     SetControls(Vec<ControlSetting>),
+    SetDemand(Demand),
     /// Have the capture thread close the device, and forget it: it reports [`CaptureEvent::Closed`].
     Close,
     /// The device is closed, or left behind by a call that does not come back: whoever waited for that can have it.
@@ -313,6 +316,7 @@ pub struct Machine {
     outage: Outage,
     history: History,
     controls: ControlBook,
+    demand: Demand,
     n_openings: u64,
     /// The clock of the simulated camera's script.
     first_opened: Option<Instant>,
@@ -363,6 +367,7 @@ impl Machine {
             tally: Tally::default(),
             history: History::default(),
             controls: ControlBook::default(),
+            demand: Demand::Full,
             n_openings: 0,
             first_opened: None,
             abandoned: Vec::new(),
@@ -445,6 +450,7 @@ impl Machine {
             Command::ResetDevice => self.reset_as_asked(now),
             Command::RecoverNow => self.recover_now(now),
             Command::SetControls(settings) => self.set_controls(settings),
+            Command::SetDemand(demand) => return self.set_demand(demand),
         }
         self.is_status_wanted = true;
     }
@@ -534,7 +540,14 @@ impl Machine {
                 let message = format!("The camera changed its stream: {}", describe(&self.tally.got));
                 self.log(Level::Warning, "format", message);
             }
-            CaptureEvent::Frame { image, grabbed, wall } => self.on_frame(image, grabbed, wall, now),
+            CaptureEvent::Frame { image, grabbed, wall } => {
+                if self.on_frame(grabbed, now) {
+                    self.publish_frame(image, grabbed, wall);
+                }
+            }
+            CaptureEvent::LeftOut(grabbed) => {
+                self.on_frame(grabbed, now);
+            }
             CaptureEvent::Controls(news) => self.on_controls(news, now),
             CaptureEvent::WarmedUp => {
                 self.tally.drops.warm_up += 1;
@@ -545,6 +558,15 @@ impl Machine {
             // A stream that could not be started again has nothing to be read.
             CaptureEvent::Restarted(Err(fault)) => self.on_failure(fault, Stream::Gone, now),
             CaptureEvent::Closed => {}
+        }
+    }
+
+    fn set_demand(&mut self, demand: Demand) {
+        if demand != self.demand {
+            self.demand = demand;
+            if self.phase.opening().is_some() {
+                self.effects.push(Effect::SetDemand(demand));
+            }
         }
     }
 
@@ -591,8 +613,9 @@ impl Machine {
         self.is_status_wanted = true;
     }
 
-    fn on_frame(&mut self, image: Image, grabbed: Grabbed, wall: SystemTime, now: Instant) {
-        let Some(device) = self.phase.device() else { return };
+    /// A good frame came, whether its picture is wanted or not. Returns whether it counts.
+    fn on_frame(&mut self, grabbed: Grabbed, now: Instant) -> bool {
+        let Some(device) = self.phase.device() else { return false };
         self.tally.on_frame(grabbed, now);
         let is_first = self.tally.n_frames_of_opening == 1;
         if is_first {
@@ -614,6 +637,11 @@ impl Machine {
         } else {
             Phase::Stale { device, deadline }
         });
+        self.is_status_wanted |= is_first;
+        true
+    }
+
+    fn publish_frame(&mut self, image: Image, grabbed: Grabbed, wall: SystemTime) {
         let frame = Frame {
             image,
             number: self.tally.n_frames,
@@ -622,7 +650,6 @@ impl Machine {
             taken_at_wall: wall,
         };
         self.effects.extend([Effect::PublishFrame(frame), Effect::Wake]);
-        self.is_status_wanted |= is_first;
     }
 
     /// A frame came that nobody sees: the time of a stall starts over.
@@ -752,6 +779,7 @@ impl Machine {
             asked,
             first_opened: *self.first_opened.get_or_insert(now),
             frame_deadline: self.stall_deadline(),
+            demand: self.demand,
             ..OpenRequest::new(self.spec_to_open(), &self.settings, &self.trusted)
         };
         request.for_attempt(self.ladder.n_attempts())

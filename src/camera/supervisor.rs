@@ -21,10 +21,11 @@ use crate::logging::EventLog;
 use crate::source::reader::Resume;
 use crate::source::{OpenRequest, StuckProcesses};
 use crate::status::Status;
+use crate::subscriber::Publisher;
 
 /// Where the supervisor's results go.
 pub(super) struct Outputs {
-    pub(super) frames: Latest<Frame>,
+    pub(super) frames: Publisher<Frame>,
     pub(super) status: Latest<Status>,
     pub(super) history: Latest<History>,
     pub(super) controls: Latest<DeviceControls>,
@@ -143,6 +144,11 @@ impl Supervisor {
             Effect::SetControls(settings) => {
                 if let Some(capture) = &self.capture {
                     capture.set_controls(settings);
+                }
+            }
+            Effect::SetDemand(demand) => {
+                if let Some(capture) = &self.capture {
+                    capture.set_demand(demand);
                 }
             }
             Effect::Close => self.capture = None,

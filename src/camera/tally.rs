@@ -101,11 +101,11 @@ mod tests {
         let now = Instant::now();
         let mut tally = Tally::default();
         for sequence in [7, 8, 10, 15, 0, 1] {
-            tally.on_frame(Grabbed { taken_at: now, sequence: Some(sequence) }, now);
+            tally.on_frame(Grabbed::new(now, Some(sequence)), now);
         }
         assert_eq!((tally.n_frames, tally.drops.camera), (6, 5));
         tally.on_opening(now);
-        tally.on_frame(Grabbed { taken_at: now, sequence: Some(90) }, now);
+        tally.on_frame(Grabbed::new(now, Some(90)), now);
         assert_eq!((tally.n_frames_of_opening, tally.drops.camera), (1, 5));
     }
 

@@ -188,7 +188,7 @@ impl CheckupStream {
                     asked_at,
                     grabbed_at: now.checked_sub(decode).unwrap_or(now),
                     ended_at: now,
-                    grabbed: Some(Grabbed { taken_at: frame.taken_at, sequence }),
+                    grabbed: Some(Grabbed::new(frame.taken_at, sequence)),
                     picture: Ok(frame.image.clone()),
                     changed: None,
                 });

@@ -521,7 +521,7 @@ mod tests {
             self.n += 1;
             let asked_at = self.asked_at;
             self.now += Duration::from_secs(1) / 30;
-            let grabbed = Grabbed { taken_at: self.now, sequence: Some(self.n) };
+            let grabbed = Grabbed::new(self.now, Some(self.n));
             let ended_at = self.now + Duration::from_millis(2);
             self.asked_at = ended_at;
             self.measured.add(FrameRead { asked_at, ended_at, grabbed: Some(grabbed), picture: Ok(look) });
@@ -550,7 +550,7 @@ mod tests {
                 let is_damage = kind.class() == FaultClass::Quality;
                 self.now += if is_damage { Duration::from_secs(1) / 30 } else { Duration::from_secs(1) };
                 self.n += u64::from(is_damage);
-                let grabbed = is_damage.then_some(Grabbed { taken_at: self.now, sequence: Some(self.n) });
+                let grabbed = is_damage.then_some(Grabbed::new(self.now, Some(self.n)));
                 let picture = Err(Fault::new(kind, "test"));
                 self.measured.add(FrameRead { asked_at, ended_at: self.now, grabbed, picture });
                 self.asked_at = self.now;
@@ -637,7 +637,7 @@ mod tests {
         let mut tape = Tape::new(5).frames(60);
         // Nobody asked for four periods: the first three are gone, the fourth waits.
         let asked_at = tape.now + Duration::from_millis(140);
-        let grabbed = Grabbed { taken_at: tape.now + Duration::from_secs(4) / 30, sequence: Some(tape.n + 4) };
+        let grabbed = Grabbed::new(tape.now + Duration::from_secs(4) / 30, Some(tape.n + 4));
         let look = PictureTraits { size: SIZE, is_same: false, is_black: false };
         tape.measured.add(FrameRead { asked_at, ended_at: asked_at, grabbed: Some(grabbed), picture: Ok(look) });
         tape.now = asked_at;

@@ -25,7 +25,7 @@ use crate::control::{ControlSetting, ControlsUpdate};
 use crate::device::controls::checked_update;
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Image, Size};
-use crate::source::{Grabbed, OpenRequest, Picture, Source, SourceSpec};
+use crate::source::{Demand, Grabbed, OpenRequest, Picture, Source, SourceSpec};
 use crate::status::Got;
 
 mod memory;
@@ -88,6 +88,7 @@ pub(super) fn open(backend: Backend, request: &OpenRequest) -> Result<Box<dyn So
         first_frame_deadline_us: micros(request.first_frame_deadline),
         frame_deadline_us: micros(request.frame_deadline),
         network: request.network.clone(),
+        demand: request.demand,
     })));
     let began = Instant::now();
     let got = match process.receive(began + request.open_patience(), &request.cancel) {
@@ -110,6 +111,7 @@ pub(super) fn open(backend: Backend, request: &OpenRequest) -> Result<Box<dyn So
         name: request.spec.to_string(),
         process,
         got,
+        demand: request.demand,
         first_frame_deadline: request.first_frame_deadline.max(request.frame_deadline) + GRACE,
         frame_deadline: request.frame_deadline.max(own_time_out(backend, request)) + GRACE,
         restart_deadline: request.open_patience().max(request.first_frame_deadline),
@@ -172,6 +174,7 @@ struct Isolated {
     name: String,
     process: WorkerProcess,
     got: Got,
+    demand: Demand,
     first_frame_deadline: Duration,
     frame_deadline: Duration,
     /// Most backends can only restart a stream by opening the device anew.
@@ -208,6 +211,11 @@ impl Source for Isolated {
                     self.waits_for_request = true;
                     return Err(self.process.explained(checked_fault(fault), &self.name));
                 }
+                WorkerEvent::LeftOut(stamp) => {
+                    self.has_seen_frame = true;
+                    let taken_at = self.moment(stamp, epoch)?;
+                    return Ok(Grabbed { is_left_out: true, ..Grabbed::new(taken_at, stamp.sequence) });
+                }
                 WorkerEvent::NeedMemory { n_bytes } => {
                     self.provide_memory(n_bytes)?;
                     continue;
@@ -221,7 +229,7 @@ impl Source for Isolated {
             self.has_seen_frame = true;
             let taken_at = self.moment(stamp, epoch)?;
             self.grabbed = Some(picture);
-            return Ok(Grabbed { taken_at, sequence: stamp.sequence });
+            return Ok(Grabbed::new(taken_at, stamp.sequence));
         }
     }
 
@@ -243,6 +251,7 @@ impl Source for Isolated {
                 }
                 // It was on its way already.
                 WorkerEvent::Frame { slot, .. } => drop(self.picture(slot)?),
+                WorkerEvent::LeftOut(_) => {}
                 WorkerEvent::Damaged { .. } => self.waits_for_request = true,
                 WorkerEvent::Controls(update) => self.keep(update)?,
                 event => return Err(self.process.protocol_fault(&format!("{event:?} in place of a restart"))),
@@ -256,6 +265,14 @@ impl Source for Isolated {
 
     fn set_controls(&mut self, wanted: &[ControlSetting]) {
         self.process.requests.send(&WorkerRequest::SetControls(wanted.to_vec()));
+    }
+
+    fn set_demand(&mut self, demand: Demand) -> bool {
+        if demand != self.demand {
+            self.demand = demand;
+            self.process.requests.send(&WorkerRequest::SetDemand(demand));
+        }
+        true
     }
 }
 
@@ -301,7 +318,7 @@ impl Isolated {
         if let Some(memory) = &self.memory {
             memory.on_shared();
         }
-        Ok(image)
+        Ok(image.made_smaller_from(at.fingerprint))
     }
 
     fn provide_memory(&mut self, n_bytes: u64) -> Result<(), Fault> {

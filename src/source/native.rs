@@ -128,7 +128,7 @@ impl Source for Native {
         self.has_started = true;
         let taken_at = Instant::now();
         self.buffer = Some(buffer);
-        Ok(Grabbed { taken_at, sequence: None })
+        Ok(Grabbed::new(taken_at, None))
     }
 
     fn retrieve(&mut self) -> Result<Picture<'_>, Fault> {

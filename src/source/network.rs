@@ -268,7 +268,7 @@ impl Playing for Rtsp {
                 n_skipped += 1;
                 continue;
             }
-            return Ok(Grabbed { taken_at, sequence: Some(self.n_pictures) });
+            return Ok(Grabbed::new(taken_at, Some(self.n_pictures)));
         }
     }
 
@@ -390,7 +390,7 @@ impl Playing for Video {
         let began = Instant::now();
         if self.player.grab().unwrap_or(false) {
             self.n_pictures += 1;
-            return Ok(Grabbed { taken_at: Instant::now(), sequence: Some(self.n_pictures) });
+            return Ok(Grabbed::new(Instant::now(), Some(self.n_pictures)));
         }
         let waited = began.elapsed();
         let name = &self.name;
@@ -505,7 +505,7 @@ impl Playing for Http {
         self.n_pictures += 1 + fresh.n_skipped;
         let taken_at = fresh.value.at;
         self.picture = Some(fresh.value);
-        Ok(Grabbed { taken_at, sequence: Some(self.n_pictures) })
+        Ok(Grabbed::new(taken_at, Some(self.n_pictures)))
     }
 
     fn retrieve(&mut self) -> Result<Picture<'_>, Fault> {

@@ -130,7 +130,7 @@ impl Source for Capture {
     fn grab(&mut self) -> Result<Grabbed, Fault> {
         if let Origin::File(playback) = &mut self.origin {
             self.is_retrieved = playback.next(&mut self.video)?;
-            return Ok(Grabbed { taken_at: Instant::now(), sequence: Some(playback.n_grabbed) });
+            return Ok(Grabbed::new(Instant::now(), Some(playback.n_grabbed)));
         }
         self.is_retrieved = false;
         let start = Instant::now();
@@ -142,7 +142,7 @@ impl Source for Capture {
         }
         if is_grabbed {
             self.has_started = true;
-            return Ok(Grabbed { taken_at: Instant::now(), sequence: None });
+            return Ok(Grabbed::new(Instant::now(), None));
         }
         Err(self.why_no_frame(start.elapsed()))
     }

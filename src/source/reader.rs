@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::control::{ControlSetting, ControlsUpdate};
 use crate::fault::Fault;
-use crate::source::{Grabbed, Source};
+use crate::source::{Demand, Grabbed, Source};
 use crate::status::Got;
 
 /// A stall is at least this many frame periods (libcamera's dequeue watchdog has the same).
@@ -16,6 +16,8 @@ const STALL_PERIODS: f64 = 5.0;
 const LONGEST_WARM_UP: Duration = Duration::from_secs(1);
 /// How long a device may take to close before its thread is left behind.
 pub const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
+/// How often a picture is decoded of a camera that nobody looks at.
+pub const CHECKS_PERIOD: Duration = Duration::from_millis(500);
 /// Media Foundation opens in 4 to 20 s on many machines: so many times the usual time at first, and in later tries.
 pub(super) const MSMF_OPEN_FACTORS: [f64; 2] = [3.0, 5.0];
 
@@ -34,6 +36,8 @@ pub struct EndReading;
 #[derive(Debug, Default)]
 pub struct BeforeRead {
     pub controls: Vec<ControlSetting>,
+    /// What is wanted of the pictures, where that has changed.
+    pub demand: Option<Demand>,
     /// Stop the stream and start it.
     pub restart: bool,
 }
@@ -72,11 +76,17 @@ pub trait Consumer {
     /// Nothing more is to be read.
     fn before_read(&mut self) -> Result<BeforeRead, EndReading>;
 
-    /// Has the frame decoded that was grabbed last.
+    /// Has the frame decoded that was grabbed last, no larger than it is wanted.
     ///
     /// # Errors
     /// Nothing more is to be read. The inner result is a fault of the frame.
-    fn decode(&mut self, source: &mut dyn Source) -> Result<Result<Self::Picture, Fault>, EndReading>;
+    fn decode(&mut self, source: &mut dyn Source, demand: Demand) -> Result<Result<Self::Picture, Fault>, EndReading>;
+
+    /// A frame came whose picture nobody wants.
+    ///
+    /// # Errors
+    /// Nothing more is to be read.
+    fn on_left_out(&mut self, grabbed: Grabbed) -> Result<(), EndReading>;
 
     /// A frame was thrown away undecoded, while exposure and decoder settle.
     ///
@@ -106,8 +116,9 @@ pub trait Consumer {
 }
 
 /// Reads until the consumer ends it. `n_warm_up` frames are thrown away first. Blocks as long as the driver does.
-pub fn read<C: Consumer>(source: &mut dyn Source, n_warm_up: u32, consumer: &mut C) -> EndReading {
-    let mut reading = Reading { got: source.got(), n_warm_up, first_at: None };
+pub fn read<C: Consumer>(source: &mut dyn Source, demand: Demand, n_warm_up: u32, consumer: &mut C) -> EndReading {
+    let leaves_out = source.set_demand(demand);
+    let mut reading = Reading { got: source.got(), n_warm_up, first_at: None, demand, leaves_out, decoded_at: None };
     loop {
         if let Err(end) = reading.read_one(source, consumer) {
             return end;
@@ -120,6 +131,11 @@ struct Reading {
     n_warm_up: u32,
     /// When the first frame was taken.
     first_at: Option<Instant>,
+    demand: Demand,
+    /// The source itself leaves out what is not wanted.
+    leaves_out: bool,
+    /// When the last frame was taken that was decoded.
+    decoded_at: Option<Instant>,
 }
 
 impl Reading {
@@ -127,6 +143,10 @@ impl Reading {
         let before = consumer.before_read()?;
         if !before.controls.is_empty() {
             source.set_controls(&before.controls);
+        }
+        if let Some(demand) = before.demand.filter(|demand| *demand != self.demand) {
+            self.demand = demand;
+            self.leaves_out = source.set_demand(demand);
         }
         let mut is_good = (!before.restart || restart(source, consumer)?) && self.frame(source, consumer)?;
         while !is_good {
@@ -151,7 +171,12 @@ impl Reading {
                     self.n_warm_up -= 1;
                     return consumer.on_warmed_up().map(|()| true);
                 }
-                (Some(grabbed), consumer.decode(source)?)
+                if grabbed.is_left_out || !self.leaves_out && self.is_unwanted(grabbed) {
+                    consumer.on_left_out(grabbed)?;
+                    return self.tell_controls(source, consumer).map(|()| true);
+                }
+                self.decoded_at = Some(grabbed.taken_at);
+                (Some(grabbed), consumer.decode(source, self.demand)?)
             }
             Err(fault) => (None, Err(fault)),
         };
@@ -161,10 +186,20 @@ impl Reading {
         self.got = now_got;
         let ended_at = Instant::now();
         consumer.on_read(ReadResult { asked_at, grabbed_at, ended_at, grabbed, picture, changed })?;
-        while let Some(news) = source.controls() {
-            consumer.on_controls(news)?;
-        }
+        self.tell_controls(source, consumer)?;
         Ok(is_good)
+    }
+
+    fn is_unwanted(&self, grabbed: Grabbed) -> bool {
+        let is_soon = |last: Instant| grabbed.taken_at.saturating_duration_since(last) < CHECKS_PERIOD;
+        self.demand == Demand::Checks && self.decoded_at.is_some_and(is_soon)
+    }
+
+    fn tell_controls<C: Consumer>(&self, source: &mut dyn Source, consumer: &mut C) -> Result<(), EndReading> {
+        while let Some(update) = source.controls() {
+            consumer.on_controls(update)?;
+        }
+        Ok(())
     }
 }
 
@@ -201,7 +236,7 @@ mod tests {
             self.now += Duration::from_millis(100);
             match self.last {
                 'x' => Err(Fault::new(FaultKind::ReadFailed, "x")),
-                _ => Ok(Grabbed { taken_at: self.now, sequence: None }),
+                _ => Ok(Grabbed::new(self.now, None)),
             }
         }
 
@@ -234,8 +269,14 @@ mod tests {
             if self.n_left == 0 { Err(EndReading) } else { Ok(BeforeRead::default()) }
         }
 
-        fn decode(&mut self, source: &mut dyn Source) -> Result<Result<(), Fault>, EndReading> {
+        fn decode(&mut self, source: &mut dyn Source, _: Demand) -> Result<Result<(), Fault>, EndReading> {
             Ok(source.retrieve().map(drop))
+        }
+
+        fn on_left_out(&mut self, _: Grabbed) -> Result<(), EndReading> {
+            self.heard.push('-');
+            self.n_left -= 1;
+            Ok(())
         }
 
         fn on_warmed_up(&mut self) -> Result<(), EndReading> {
@@ -275,8 +316,17 @@ mod tests {
         let mut source = Script { calls: letters(calls), now: Instant::now(), last: ' ' };
         let n_left = calls.chars().filter(|call| ".dx".contains(*call)).count();
         let mut listener = Listener { answers: letters(answers), n_left, heard: String::new() };
-        read(&mut source, n_warm_up, &mut listener);
+        read(&mut source, Demand::Full, n_warm_up, &mut listener);
         assert_eq!(listener.heard, expected, "{calls} {n_warm_up} {answers}");
+    }
+
+    #[test]
+    fn a_camera_that_nobody_looks_at_is_looked_at_twice_a_second() {
+        let calls = vec!['.'; 12].into_iter();
+        let mut source = Script { calls, now: Instant::now(), last: ' ' };
+        let mut listener = Listener { answers: Vec::new().into_iter(), n_left: 12, heard: String::new() };
+        read(&mut source, Demand::Checks, 1, &mut listener);
+        assert_eq!(listener.heard, "w.----.----.");
     }
 
     #[test]

@@ -241,7 +241,7 @@ impl Source for Simulated {
                 self.next = n + 1;
                 self.grabbed = Some(n);
                 let due = self.lens.timeline().due(n).unwrap_or(now);
-                return Ok(Grabbed { taken_at: self.taken_at(due), sequence: Some(n) });
+                return Ok(Grabbed::new(self.taken_at(due), Some(n)));
             }
             if now >= limit {
                 let waited = now.saturating_sub(begun).as_secs_f64();
@@ -275,6 +275,12 @@ impl Source for Simulated {
         self.controls.set(wanted);
         self.lens.tone = self.controls.tone();
     }
+}
+
+/// The names of all faults, in the order of the documentation.
+#[cfg(test)]
+pub(crate) fn fault_names() -> impl Iterator<Item = &'static str> {
+    FaultName::ALL.iter().map(|name| name.as_str())
 }
 
 /// A camera on a virtual clock, for stories of recovery.

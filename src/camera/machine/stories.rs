@@ -3,18 +3,16 @@
 //! Each story runs to its end in well under a millisecond for each second that it tells, and whatever it is about, it is
 //! checked for what must hold in all of them ([`World::check_invariants`]).
 
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, BinaryHeap};
 use std::fmt::Write as _;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::*;
 use crate::device::watch::DeviceEvent;
-use crate::fault::FaultClass;
 use crate::frame::Size;
-use crate::settings::{Isolation, RecoverySettings};
+use crate::settings::{CameraSettings, Isolation, RecoverySettings, TrustedCertificates};
 use crate::source::simulated::Script;
 use crate::source::simulated::on_virtual_clock::VirtualCamera;
-use crate::status::{AlertName, Rung};
 
 /// What a capture process may take longer than the driver's call before it is killed (`source/isolated.rs`).
 const WORKER_GRACE: Duration = Duration::from_millis(500);
@@ -147,7 +145,6 @@ struct World {
     status: Option<Status>,
     last_frame_at: Option<Duration>,
     n_frames: u64,
-    n_read_on: u64,
 }
 
 impl World {
@@ -175,7 +172,6 @@ impl World {
             status: None,
             last_frame_at: None,
             n_frames: 0,
-            n_read_on: 0,
         };
         world.plan(Duration::ZERO, Input::Command(Command::Start));
         world
@@ -221,7 +217,7 @@ impl World {
                 }
                 return;
             };
-            capture.is_call_out = false;
+            capture.is_call_out &= matches!(event, CaptureEvent::Named(..));
             match event {
                 CaptureEvent::Opened { .. } | CaptureEvent::Frame { .. } | CaptureEvent::WarmedUp => {}
                 CaptureEvent::Failed(_) | CaptureEvent::Restarted(_) => capture.waits = true,
@@ -257,7 +253,6 @@ impl World {
         match effect {
             Effect::Open { opening, request, .. } => self.open(opening, *request),
             Effect::ReadOn => {
-                self.n_read_on += 1;
                 if let Some(capture) = self.capture.as_mut().filter(|capture| capture.waits) {
                     capture.waits = false;
                     self.read();
@@ -282,7 +277,7 @@ impl World {
             }
             Effect::Watch(watched) => self.watch(watched),
             Effect::Log(line) => {
-                if FaultKind::ALL.iter().any(|kind| kind.slug() == line.name) || line.name.starts_with("CAMERA") {
+                if FaultKind::ALL.iter().any(|kind| kind.slug() == line.name) {
                     self.tell(line.name.clone());
                 }
                 self.lines.push((self.now, line));
@@ -290,11 +285,13 @@ impl World {
             Effect::PublishFrame(frame) => {
                 let at = frame.taken_at.saturating_duration_since(self.began);
                 self.last_frame_at = Some(at);
-                self.n_frames += 1;
+                // Another camera counts from one.
+                self.n_frames = if frame.number == 1 { 1 } else { self.n_frames + 1 };
                 assert_eq!(frame.number, self.n_frames, "each frame once, in order");
             }
             Effect::PublishStatus(status) => self.status = Some(*status),
             Effect::SetControls(_)
+            | Effect::SetDemand(_)
             | Effect::Released
             | Effect::PublishHistory(_)
             | Effect::PublishControls(_)
@@ -461,6 +458,20 @@ impl World {
             .unwrap_or(0)
     }
 
+    /// The alerts that stand open, by the log: each that is raised is ended, once.
+    fn open_alerts(&self) -> Vec<&str> {
+        let mut open = Vec::new();
+        for (_, line) in &self.lines {
+            let cause = line.details.get("cause").and_then(Value::as_str).unwrap_or_default();
+            match line.name.as_str() {
+                "CAMERA_RECOVERY" => open.retain(|raised| (*raised == "buffer_error") != (cause == "buffer_error")),
+                "CAMERA_ISSUE" | "CAMERA_CRITICAL" => open.push(cause),
+                _ => {}
+            }
+        }
+        open
+    }
+
     /// `0.0 open, 0.0 live, 2.0 stall`
     fn told(&self) -> String {
         let mut text = String::new();
@@ -475,27 +486,420 @@ impl World {
 #[track_caller]
 fn check(setup: &Setup, secs: f64, commands: &[(f64, Command)], expected: &str) {
     let world = setup.run(secs, commands);
-    assert_eq!(world.told(), expected, "{} {:?}", setup.line, setup.source);
+    assert_eq!(world.told(), expected, "{} {:?} {:?}", setup.line, setup.source, setup.settings.isolation);
+}
+
+/// The whole of what happens to a camera of 20 frames a second, in this process and in one of its own.
+#[track_caller]
+fn check_both(faults: &str, expected: &str) {
+    let setup = Setup::new(&format!("160x120@20,{faults}"));
+    check(&setup, 20.0, &[], expected);
+    check(&setup.isolated(), 20.0, &[], expected);
+}
+
+#[track_caller]
+fn check_here(faults: &str, expected: &str) {
+    check(&Setup::new(&format!("160x120@20,{faults}")), 20.0, &[], expected);
+}
+
+#[track_caller]
+fn check_isolated(faults: &str, expected: &str) {
+    check(&Setup::new(&format!("160x120@20,{faults}")).isolated(), 20.0, &[], expected);
 }
 
 #[test]
-fn print_some() {
-    for line in [
-        "160x120@20",
-        "160x120@20,stall@2s+500ms",
-        "160x120@20,stall@2s+1500ms",
-        "160x120@20,stall@2s+10s",
-        "160x120@20,hang@2s+3s",
-        "160x120@20,hang@2s",
-        "160x120@20,unplug@2s+3s",
-        "160x120@20,crash@2s+1s",
-        "160x120@20,open-busy@0s+5s",
-        "160x120@20,open-denied@0s+1s",
-        "160x120@20,open-hang@0s+8s",
-    ] {
-        for setup in [Setup::new(line), Setup::new(line).isolated()] {
-            println!("{line} {:?}\n   {}", setup.settings.isolation, setup.run(20.0, &[]).told());
+fn each_fault_has_its_story() {
+    // What is over before it is noticed is none.
+    check_both("stall@2s+700ms", "0.0 open, 0.0 opening, 0.1 live");
+    check_both("hang@2s+500ms", "0.0 open, 0.0 opening, 0.1 live");
+    check_both("stall@0s+2s", "0.0 open, 0.0 opening, 2.0 live");
+    check_both("open-hang@0s+2s", "0.0 open, 0.0 opening, 2.0 live");
+    check_both("open-slow=3s", "0.0 open, 0.0 opening, 3.0 live");
+    check_both("late=300ms", "0.0 open, 0.0 opening, 0.3 live");
+    check_both("slow=2", "0.0 open, 0.0 opening, 0.5 live");
+    check_both("drop=50", "0.0 open, 0.0 opening, 0.1 live");
+    check_both("corrupt=30", "0.0 open, 0.0 opening, 0.1 live");
+    // A stall: the stream is restarted, then read, then opened anew with growing pauses.
+    check_both("stall@2s+2s", "0.0 open, 0.0 opening, 0.1 live, 3.0 restart, 3.0 stall, 3.0 recovering, 4.0 live");
+    check_both(
+        "stall@2s+14s",
+        "0.0 open, 0.0 opening, 0.1 live, 3.0 restart, 3.0 stall, 3.0 recovering, 8.1 open, 11.1 no-first-frame, \
+         11.9 open, 17.1 open, 17.1 live",
+    );
+    check_both(
+        "stall",
+        "0.0 open, 0.0 opening, 3.0 restart, 3.0 no-first-frame, 3.0 recovering, 7.1 open, 11.0 open, 16.2 open",
+    );
+    // The restart that has helped is tried again; the one that has not is not, for a minute.
+    check_both(
+        "stall@2s+1100ms,stall@6s+1100ms",
+        "0.0 open, 0.0 opening, 0.1 live, 3.0 restart, 3.0 stall, 3.0 recovering, 3.1 live, 7.0 restart, 7.0 stall, \
+         7.0 recovering, 7.1 live",
+    );
+    check_both(
+        "stall@2s+2s,stall@6s+2s",
+        "0.0 open, 0.0 opening, 0.1 live, 3.0 restart, 3.0 stall, 3.0 recovering, 4.0 live, 7.0 stall, 7.0 recovering, \
+         8.0 live",
+    );
+    // A call that hangs is waited for in this process; in one of its own it is ended.
+    check_here("hang@2s+4s", "0.0 open, 0.0 opening, 0.1 live, 3.0 recovering, 3.2 stall, 6.0 live");
+    check_isolated("hang@2s+4s", "0.0 open, 0.0 opening, 0.1 live, 3.0 recovering, 3.5 hung, 4.6 open, 6.0 live");
+    check_here(
+        "hang@2s+12s",
+        "0.0 open, 0.0 opening, 0.1 live, 3.0 recovering, 3.2 stall, 9.2 open, 9.2 hung, 12.2 no-first-frame, 14.0 open, \
+         14.1 live",
+    );
+    check_isolated(
+        "hang@2s+12s",
+        "0.0 open, 0.0 opening, 0.1 live, 3.0 recovering, 3.5 hung, 4.6 open, 6.9 open, 10.6 open, 16.1 open, 16.1 live",
+    );
+    // Calls that never come back are left behind, and no more than four of them.
+    check_here(
+        "hang",
+        "0.0 open, 0.0 opening, 3.0 no-first-frame, 3.0 recovering, 5.0 open, 5.0 hung, 10.0 open, 10.0 hung, 15.0 hung, \
+         15.2 open",
+    );
+    check_here(
+        "open-hang@0s+20s",
+        "0.0 open, 0.0 opening, 5.2 open-timeout, 5.2 recovering, 7.2 open, 7.2 hung, 14.5 open, 14.5 hung",
+    );
+    // An absent camera is looked for, and opened when it is plugged in.
+    check_both("unplug@2s+300ms", "0.0 open, 0.0 opening, 0.1 live, 2.0 unplugged, 2.0 recovering, 2.4 open, 2.5 live");
+    check_both(
+        "unplug@2s+1500ms",
+        "0.0 open, 0.0 opening, 0.1 live, 2.0 unplugged, 2.0 recovering, 2.8 open, 2.8 missing, 3.4 open, 3.6 open, \
+         3.6 live",
+    );
+    check_both(
+        "open-missing@0s+1s",
+        "0.0 open, 0.0 opening, 0.0 missing, 0.0 recovering, 0.8 open, 1.4 open, 1.4 live",
+    );
+    // A node that has just come may not be ours for a moment, and not for ever.
+    check_both(
+        "unplug@1s+1s,open-denied@2s+500ms",
+        "0.0 open, 0.0 opening, 0.1 live, 1.0 unplugged, 1.0 recovering, 1.8 open, 1.8 missing, 2.1 open, 2.1 denied, \
+         2.9 open, 2.9 live",
+    );
+    check_both(
+        "unplug@1s+1s,open-denied@2s+9s",
+        "0.0 open, 0.0 opening, 0.1 live, 1.0 unplugged, 1.0 recovering, 1.8 open, 1.8 missing, 2.1 open, 2.1 denied, \
+         2.9 open, 3.6 open, 4.1 open, 4.8 open, 5.5 open, 5.5 denied, 5.5 failed",
+    );
+    // A busy camera is tried each few seconds.
+    check_both(
+        "open-busy@0s+5s",
+        "0.0 open, 0.0 opening, 0.0 busy, 0.0 recovering, 2.2 open, 4.2 open, 7.5 open, 7.5 live",
+    );
+    check_both(
+        "unplug@1s+1s,open-busy@2s+3s",
+        "0.0 open, 0.0 opening, 0.1 live, 1.0 unplugged, 1.0 recovering, 1.8 open, 1.8 missing, 2.1 open, 2.1 busy, \
+         4.3 open, 6.3 open, 6.3 live",
+    );
+    check_both("open-denied@0s+1s", "0.0 open, 0.0 opening, 0.0 denied, 0.0 failed");
+    // Crashes are survived, and not for ever.
+    check_both(
+        "crash@2s+2s",
+        "0.0 open, 0.0 opening, 0.1 live, 2.0 crashed, 2.0 recovering, 3.1 open, 4.0 open, 6.2 open, 6.2 live",
+    );
+    check_both(
+        "crash@0s",
+        "0.0 open, 0.0 opening, 0.0 crashed, 0.0 recovering, 1.1 open, 2.0 open, 4.2 open, 8.1 open, 8.1 crash-loop, \
+         8.1 failed",
+    );
+    // One fault on top of another.
+    check_both(
+        "stall@1s+8s,unplug@9s+2s",
+        "0.0 open, 0.0 opening, 0.1 live, 1.9 restart, 1.9 stall, 1.9 recovering, 7.1 open, 9.0 unplugged, 9.6 open, \
+         9.6 missing, 10.4 open, 11.1 open, 11.1 live",
+    );
+    // A picture that was taken long ago is no live one.
+    check_both("time-back@2s+2s", "0.0 open, 0.0 opening, 0.1 live, 2.0 recovering, 4.0 live");
+}
+
+/// A device of this computer, played by the simulated camera.
+fn device(faults: &str) -> Setup {
+    Setup::new(&format!("160x120@20,{faults}")).source("usb-test").isolated()
+}
+
+/// A network camera that cannot be reached for a time.
+fn network(secs: u32, fault: FaultKind) -> Setup {
+    let line = format!("160x120@20,open-missing@0s+{secs}s");
+    Setup { open_fault: Some(fault), ..Setup::new(&line).source("rtsp://cam/1").isolated() }
+}
+
+#[test]
+fn what_is_known_about_the_cause_decides_when_it_is_tried_again() {
+    // Those who hold it are known: it is left alone until they let go.
+    let held = Setup { are_holders_known: true, ..device("open-busy@0s+50s") };
+    check(&held, 60.0, &[], "0.0 open, 0.0 opening, 0.0 busy, 0.0 recovering, 30.0 open, 50.2 open, 50.2 live");
+    // The system gives no signs: a look tells.
+    let silent = Setup { are_plugs_told: false, ..device("open-missing@0s+2s") };
+    let looked_for = "0.0 open, 0.0 opening, 0.0 missing, 0.0 recovering, 0.8 open, 1.4 open, 2.2 open, 2.2 live";
+    check(&silent, 20.0, &[], looked_for);
+    // The port is looked at; nothing else is sent to the camera.
+    let silent_port = "0.0 open, 0.0 opening, 0.0 unreachable, 0.0 recovering, 30.0 open, 50.0 open, 50.0 live";
+    check(&network(50, FaultKind::Unreachable), 60.0, &[], silent_port);
+    check(&network(5, FaultKind::LoginRefused), 600.0, &[], "0.0 open, 0.0 opening, 0.0 login-refused, 0.0 failed");
+    check(&network(5, FaultKind::WrongPath), 600.0, &[], "0.0 open, 0.0 opening, 0.0 wrong-path, 0.0 failed");
+    let limited = "0.0 open, 0.0 opening, 0.0 session-limit, 0.0 recovering, 65.0 open, 65.0 live";
+    check(&network(60, FaultKind::SessionLimit), 90.0, &[], limited);
+}
+
+#[test]
+fn a_reset_is_the_last_that_is_tried() {
+    let hung =
+        "0.0 open, 0.0 opening, 5.0 open-timeout, 5.0 recovering, 6.1 open, 12.0 open, 19.2 open, 28.1 open, 39.9 open";
+    let setup = device("open-hang@0s+45s").recovery(|recovery| recovery.may_reset_device = true);
+    check(&setup, 60.0, &[], &format!("{hung}, 44.9 reset, 46.2 open, 46.2 live"));
+    let setup = Setup { reset: Err(FaultKind::Denied), ..setup };
+    check(&setup, 60.0, &[], &format!("{hung}, 44.9 reset, 45.2 denied, 46.2 open, 46.2 live"));
+    // Nobody has allowed it: recovery goes on, and a consent is taken at once.
+    let setup = device("open-hang@0s+45s");
+    let status = setup.run(46.0, &[]).status.unwrap();
+    assert!(status.reset_needs_consent && status.state == State::Recovering);
+    let consent = &[(50.0, Command::ResetDevice)];
+    check(&setup, 60.0, consent, &format!("{hung}, 50.0 reset, 51.3 open, 51.4 live"));
+    // What is no device of this computer cannot be reset.
+    let simulated =
+        Setup::new("160x120@20,open-hang@0s+90s").isolated().recovery(|recovery| recovery.may_reset_device = true);
+    assert!(!simulated.run(90.0, &[(5.5, Command::ResetDevice)]).told().contains("reset"));
+}
+
+#[test]
+fn what_somebody_wants_is_done_at_once() {
+    let plain = "160x120@20";
+    let setup = Setup::new(plain);
+    let live = "0.0 open, 0.0 opening, 0.1 live";
+    check(&setup, 9.0, &[(2.0, Command::Stop)], &format!("{live}, 2.0 stopped"));
+    let stopped = &[(2.0, Command::Stop), (4.0, Command::Start)];
+    check(&setup, 9.0, stopped, &format!("{live}, 2.0 stopped, 4.0 open, 4.0 opening, 4.0 live"));
+    let twice = &[(2.0, Command::Stop), (2.0, Command::Start), (2.0, Command::Start)];
+    check(&setup, 9.0, twice, &format!("{live}, 2.0 stopped, 2.0 opening, 2.0 open, 2.0 live"));
+    check(&setup, 9.0, &[(2.0, Command::RecoverNow)], &format!("{live}, 2.0 opening, 2.0 open, 2.0 live"));
+    // A live picture is nobody's to stop by this, and a simulated camera has no bus.
+    check(&setup, 9.0, &[(2.0, Command::StopTrying), (3.0, Command::ResetDevice)], live);
+    check(&setup, 9.0, &[(2.0, Command::WaitUntilFree)], live);
+    let other = SourceSpec::parse("sim:160x120@20").unwrap();
+    let switched = &[(2.0, Command::Switch(Box::new(other)))];
+    check(&setup, 9.0, switched, &format!("{live}, 2.0 opening, 2.0 open, 2.0 live"));
+    let mut faster = setup.settings.clone();
+    faster.recovery.n_retries = 1;
+    let trusted = TrustedCertificates::default();
+    check(&setup, 9.0, &[(2.0, Command::Apply(Box::new(faster.clone()), trusted.clone()))], live);
+    faster.asked.n_buffers = Some(4);
+    let applied = &[(2.0, Command::Apply(Box::new(faster), trusted))];
+    check(&setup, 9.0, applied, &format!("{live}, 2.0 opening, 2.0 open, 2.0 live"));
+
+    // During an outage.
+    let setup = Setup::new("160x120@20,stall@1s+30s");
+    let stalled = format!("{live}, 1.9 restart, 1.9 stall, 1.9 recovering");
+    check(&setup, 5.0, &[(3.0, Command::StopTrying)], &format!("{stalled}, 3.0 failed"));
+    let again = &[(3.0, Command::StopTrying), (4.0, Command::Start)];
+    check(&setup, 5.0, again, &format!("{stalled}, 3.0 failed, 4.0 open, 4.0 recovering"));
+    check(&setup, 5.0, &[(3.0, Command::Stop)], &format!("{stalled}, 3.0 stopped"));
+    // In this process the call that waits for a frame has to end first.
+    let recover = &[(3.0, Command::RecoverNow)];
+    check(&setup, 5.0, recover, &format!("{stalled}, 4.0 open"));
+    check(&setup.isolated(), 5.0, recover, &format!("{stalled}, 3.0 open"));
+
+    // A call that hangs holds nobody up but the one who wants the device again.
+    let setup = Setup::new("160x120@20,hang@1s+4s");
+    let hung = format!("{live}, 1.9 recovering, 2.0 stopped");
+    let stop = &[(2.0, Command::Stop), (3.0, Command::Start)];
+    check(&setup, 9.0, stop, &format!("{hung}, 3.0 opening, 4.0 open, 4.0 hung, 5.0 live"));
+    // To stop and to open twice is to open once.
+    let setup = Setup::new("160x120@20,open-slow=1s");
+    let impatient = &[(0.2, Command::Stop), (0.4, Command::Start), (0.6, Command::Stop), (0.8, Command::Start)];
+    let expected = "0.0 open, 0.0 opening, 0.2 stopped, 0.4 opening, 0.6 stopped, 0.8 opening, 1.0 open, 2.0 live";
+    check(&setup, 9.0, impatient, expected);
+}
+
+#[test]
+fn without_automatic_recovery_somebody_has_to_act() {
+    let manual =
+        |faults: &str| Setup::new(&format!("160x120@20,{faults}")).recovery(|recovery| recovery.automatic = false);
+    let failed = "0.0 open, 0.0 opening, 0.1 live, 3.0 stall, 3.0 failed";
+    check(&manual("stall@2s+2s"), 600.0, &[], failed);
+    let acted = &[(6.0, Command::RecoverNow)];
+    check(&manual("stall@2s+2s"), 9.0, acted, &format!("{failed}, 6.0 open, 6.0 recovering, 6.0 live"));
+    // Damaged pictures are no reason to be without any.
+    check(&manual("corrupt=50"), 9.0, &[], "0.0 open, 0.0 opening, 0.1 live");
+    // A busy camera is waited for when somebody asks for that.
+    let busy = Setup { are_holders_known: true, ..device("open-busy@0s+20s") };
+    let busy = busy.recovery(|recovery| recovery.automatic = false);
+    let waited = &[(5.0, Command::WaitUntilFree)];
+    let expected = "0.0 open, 0.0 opening, 0.0 busy, 0.0 failed, 5.0 recovering, 20.2 open, 20.2 live";
+    check(&busy, 60.0, waited, expected);
+}
+
+#[test]
+fn another_format_is_tried_where_that_is_allowed() {
+    let setup = Setup::new("160x120@20,stall@0s+12s").recovery(|recovery| {
+        recovery.n_failures_before_reconnect = 1;
+        recovery.may_change_format = true;
+    });
+    let world = setup.run(20.0, &[]);
+    let messages: Vec<_> = world.lines.iter().map(|(_, line)| line.message.as_str()).collect();
+    assert!(messages.contains(&"Reconnect with MJPG in place of BGR3, 3rd try"), "{messages:#?}");
+    assert_eq!(world.status.unwrap().got.format, Some(PixelFormat::MJPG));
+}
+
+/// What comes of a fault that begins and ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Expect {
+    /// A fault of this kind is told, and the picture comes back by itself.
+    Told(&'static str),
+    /// The same, once somebody has acted.
+    Acted(&'static str),
+    /// Pictures come all the time: nothing is opened a second time because of them.
+    Pictures,
+    /// It may be noticed or not.
+    Any,
+}
+
+use Expect::{Acted, Any, Pictures, Told};
+
+/// Every fault of the simulated camera, with a value.
+const FAULTS: &[(&str, Expect)] = &[
+    ("open-hang", Any),
+    ("open-slow=300ms", Any),
+    ("open-busy", Told("busy")),
+    ("open-denied", Acted("denied")),
+    ("open-missing", Told("missing")),
+    ("stall", Any),
+    ("hang", Any),
+    ("crash", Told("crashed")),
+    ("unplug", Any),
+    ("drop=30", Pictures),
+    ("corrupt=30", Pictures),
+    ("torn=30", Pictures),
+    ("black", Pictures),
+    ("cap", Pictures),
+    ("dark", Pictures),
+    ("bright", Pictures),
+    ("green", Pictures),
+    ("frozen", Pictures),
+    ("blur", Pictures),
+    ("noise", Pictures),
+    ("flicker=50", Pictures),
+    ("infrared", Pictures),
+    ("swapped", Pictures),
+    ("cast", Pictures),
+    ("comb", Pictures),
+    ("doubled", Pictures),
+    ("letterbox", Pictures),
+    ("slow=8", Pictures),
+    ("late=200ms", Pictures),
+    ("time-back", Pictures),
+    ("resize=320x240", Pictures),
+];
+
+#[test]
+fn no_fault_is_left_out() {
+    let tried: BTreeSet<_> = FAULTS.iter().map(|(fault, _)| fault.split('=').next().unwrap()).collect();
+    assert_eq!(tried, crate::source::simulated::fault_names().collect());
+}
+
+/// From the end of the last fault to a picture: a rest, the longest pause, and an opening.
+const BACK_WITHIN: Duration = Duration::from_secs(50);
+
+/// Windows of a fault, and when the last one ends.
+fn windows(fault: &str) -> Vec<(String, Duration)> {
+    let plain = [
+        (format!("{fault}@0s+1500ms"), millis(1_500)),
+        (format!("{fault}@0s+9s"), millis(9_000)),
+        (format!("{fault}@1500ms+1500ms"), millis(3_000)),
+        (format!("{fault}@1500ms+12s"), millis(13_500)),
+        (format!("{fault}@1s+1200ms,{fault}@4s+1200ms"), millis(5_200)),
+    ];
+    let of_opening = [
+        (format!("{fault}@0s+1500ms"), millis(1_500)),
+        (format!("{fault}@0s+9s"), millis(9_000)),
+        // Who is to open again in the middle.
+        (format!("unplug@1500ms+300ms,{fault}@1500ms+3500ms"), millis(5_000)),
+        (format!("crash@1500ms+300ms,{fault}@1500ms+13s"), millis(14_500)),
+        (format!("{fault}@0s+1s,unplug@3s+300ms,{fault}@3s+3s"), millis(6_000)),
+    ];
+    if fault.starts_with("open-") { of_opening.to_vec() } else { plain.to_vec() }
+}
+
+/// A name for people, and the settings that go with it.
+const VARIANTS: &[(&str, fn(&mut RecoverySettings))] = &[
+    ("default", |_| ()),
+    ("not automatic", |recovery| recovery.automatic = false),
+    ("quick", |recovery| {
+        (recovery.stall_deadline_secs, recovery.first_frame_deadline_secs, recovery.open_deadline_secs) =
+            (0.3, 0.5, 0.5);
+    }),
+    ("reconnect at once", |recovery| recovery.n_failures_before_reconnect = 1),
+    ("in every way", |recovery| {
+        (recovery.may_change_format, recovery.may_change_backend, recovery.may_reset_device) = (true, true, true);
+    }),
+];
+
+fn check_story(setup: &Setup, name: &str, fault: &str, expect: Expect, end: Duration) -> Result<(), String> {
+    let is_automatic = setup.settings.recovery.automatic;
+    let mut world = World::new(setup.clone());
+    world.run_until(end + millis(10));
+    let is_final = |world: &World| world.machine.phase.state() == State::Failed;
+    // Nothing is tried on a timer after that.
+    if is_final(&world) {
+        let n_before = world.story.len();
+        world.run_until(end + Duration::from_mins(5));
+        if world.story.len() > n_before {
+            return Err(format!("it is given up and tried on: {}", world.told()));
+        }
+        world.plan(world.now, Input::Command(Command::Start));
+    }
+    let back_by = world.now + BACK_WITHIN;
+    world.run_until(back_by);
+    let told = world.told();
+    if world.machine.phase.state() != State::Streaming {
+        return Err(format!("no picture {BACK_WITHIN:?} after it was over: {told}"));
+    }
+    if !world.open_alerts().is_empty() {
+        return Err(format!("alerts stand open: {:?}: {told}", world.open_alerts()));
+    }
+    let is_told = |kind: &str| world.story.iter().any(|(_, word)| word == kind);
+    let n_openings = world.story.iter().filter(|(_, word)| word == "open").count();
+    match expect {
+        // Where nothing is tried, a fault behind another one is not met.
+        Told(kind) | Acted(kind) if is_automatic && !is_told(kind) => {
+            return Err(format!("“{kind}” is not told: {told}"));
+        }
+        Pictures if n_openings > 1 => return Err(format!("it is opened again: {told}")),
+        _ => {}
+    }
+    // Absent and busy cameras are looked for most often.
+    let most = world.most_openings_within(Duration::from_secs(10));
+    if most > 20 || !is_automatic && most > 3 {
+        return Err(format!("{most} openings within 10 s: {told}"));
+    }
+    let n_lines = world.lines.iter().filter(|(_, line)| line.level > Level::Debug).count();
+    if n_lines > 60 {
+        return Err(format!("{n_lines} lines in the log ({name}, {fault}): {told}"));
+    }
+    Ok(())
+}
+
+#[test]
+fn every_fault_in_every_way_is_survived() {
+    let (mut n_stories, mut failed) = (0, Vec::new());
+    for (fault, expect) in FAULTS {
+        for (nth, (faults, end)) in windows(fault).into_iter().enumerate() {
+            for (name, change) in VARIANTS {
+                for isolation in [Isolation::Off, Isolation::On] {
+                    let mut setup = Setup::new(&format!("160x120@20,seed=5,{faults}")).recovery(change);
+                    setup.settings.isolation = isolation;
+                    setup.seed = nth as u64;
+                    n_stories += 1;
+                    if let Err(why) = check_story(&setup, name, fault, *expect, end) {
+                        failed.push(format!("{} ({name}, isolation {isolation:?}): {why}", setup.line));
+                    }
+                }
+            }
         }
     }
-    let _ = check;
+    println!("{n_stories} stories");
+    assert!(failed.is_empty(), "{} of {n_stories}:\n{}", failed.len(), failed.join("\n"));
 }

@@ -21,6 +21,8 @@ const LEAST_FREE: usize = 2;
 
 /// So many slots: the newest picture, one that is being shown, one that is being saved, and what the worker needs.
 pub const N_SLOTS: u32 = 6;
+/// Slots that are more than so many times as large as a picture are given back.
+const MAX_UNUSED: usize = 4;
 /// Slots begin at a page, so that no two share one.
 const ALIGNMENT: u64 = 4096;
 
@@ -156,8 +158,9 @@ impl WorkerMemory {
         Ok(Self { generation, map, slot_bytes, free: (0..n_slots).rev().collect() })
     }
 
-    pub fn fits(&self, n_bytes: usize) -> bool {
-        n_bytes <= self.slot_bytes
+    /// Whether it is large enough for such pictures, and not so large that most of it would lie unused.
+    pub fn suits(&self, n_bytes: usize) -> bool {
+        (self.slot_bytes / MAX_UNUSED..=self.slot_bytes).contains(&n_bytes)
     }
 
     pub fn on_given_back(&mut self, generation: u32, slot: u32) {

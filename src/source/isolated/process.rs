@@ -38,8 +38,9 @@ const POLL_PERIOD: Duration = Duration::from_millis(5);
 /// The same for one that does not end even when killed.
 const STUCK_POLL_PERIOD: Duration = Duration::from_millis(250);
 
-/// Events that wait to be received. A worker waits after each fault and owns few slots: more than these is a flood.
-const MAX_WAITING_EVENTS: usize = 64;
+/// Events that wait to be received. A worker waits after each fault and owns few slots, but frames that are left out cost it
+/// nothing: more than these, a quarter of a minute of a camera, is a flood.
+const MAX_WAITING_EVENTS: usize = 512;
 /// So many of the last lines that the worker's libraries printed are kept for the message about its end.
 const MAX_OUTPUT_LINES: usize = 4;
 const MAX_LINE_BYTES: u64 = 300;

@@ -16,11 +16,11 @@ use crate::backend::Backend;
 use crate::control::{ControlSetting, ControlsUpdate};
 use crate::fault::Fault;
 use crate::settings::NetworkOptions;
-use crate::source::{SourceSpec, simulated};
+use crate::source::{Demand, SourceSpec, simulated};
 use crate::status::{Asked, Got};
 
 /// Changes with each change of the messages: a program that was replaced while it runs finds a worker of another number.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 const MARK: u8 = 0x1e;
 /// No message is longer; whatever is has not come from a worker.
@@ -43,6 +43,8 @@ pub enum WorkerRequest {
     Restart,
     /// Between two frames: have these controls set.
     SetControls(Vec<ControlSetting>),
+    /// What is wanted of the pictures from the next frame on.
+    SetDemand(Demand),
     /// Close the device and end.
     Stop,
 }
@@ -59,6 +61,7 @@ pub struct OpenParameters {
     pub first_frame_deadline_us: u64,
     pub frame_deadline_us: u64,
     pub network: NetworkOptions,
+    pub demand: Demand,
 }
 
 /// A [`SourceSpec`] without anything masked.
@@ -121,6 +124,8 @@ pub enum WorkerEvent {
         stamp: FrameStamp,
         slot: FrameSlot,
     },
+    /// A frame came whose picture is not wanted.
+    LeftOut(FrameStamp),
     /// A frame came and cannot be decoded. The worker waits as after `Failed`.
     Damaged {
         stamp: FrameStamp,
@@ -147,6 +152,8 @@ pub struct FrameSlot {
     pub width: u32,
     pub height: u32,
     pub got: Option<Got>,
+    /// Of the picture as the camera made it, where this one was made smaller.
+    pub fingerprint: Option<u64>,
 }
 
 /// A message as it is written, in one piece.

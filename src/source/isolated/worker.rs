@@ -16,9 +16,10 @@ use crate::backend::Backend;
 use crate::control::{ControlSetting, ControlsUpdate, add_setting};
 use crate::device::process;
 use crate::fault::{Fault, FaultKind};
+use crate::frame::{Size, fingerprint, made_smaller, tile_factor};
 use crate::settings::{CameraSettings, Isolation, TrustedCertificates};
 use crate::source::reader::{self, BeforeRead, Consumer, EndReading, ReadResult, Resume};
-use crate::source::{Grabbed, OpenRequest, Picture, Source, SourceSpec};
+use crate::source::{Demand, Grabbed, OpenRequest, Source, SourceSpec};
 
 /// How long the driver may take to close when the program asks for the end. Then this process ends as it stands.
 const CLOSE: Duration = Duration::from_millis(150);
@@ -47,7 +48,7 @@ pub fn serve(open: impl Fn(Backend, &OpenRequest) -> Result<Box<dyn Source>, Fau
     if reader.is_err() || beat.is_err() {
         return ExitCode::FAILURE;
     }
-    let mut worker = Worker { events: &events, requests, memory: None, wanted: Vec::new() };
+    let mut worker = Worker { events: &events, requests, memory: None, wanted: Vec::new(), demand: None };
     events.send(WorkerEvent::Hello { version: protocol::VERSION });
     let ended = panic::catch_unwind(AssertUnwindSafe(|| worker.run(&open, cancel)));
     if ended.is_err() {
@@ -112,16 +113,18 @@ struct Worker<'a> {
     memory: Option<WorkerMemory>,
     /// Controls to be set before the next frame is waited for.
     wanted: Vec<ControlSetting>,
+    demand: Option<Demand>,
 }
 
 impl Worker<'_> {
     fn run(&mut self, open: Open, cancel: Receiver<()>) {
         let Ok(WorkerRequest::Open(opening)) = self.requests.recv() else { return };
+        let demand = opening.demand;
         match request(*opening, cancel).and_then(|(backend, request)| open(backend, &request)) {
             Ok(mut source) => {
                 if self.events.send(WorkerEvent::Opened { got: source.got() }) {
                     // The program throws warm-up frames away itself.
-                    let EndReading = reader::read(&mut *source, 0, self);
+                    let EndReading = reader::read(&mut *source, demand, 0, self);
                 }
             }
             Err(fault) => drop(self.events.send(WorkerEvent::Failed(fault))),
@@ -137,18 +140,15 @@ impl Worker<'_> {
     }
 
     /// Copies a picture to where the program can see it, once there is room.
-    fn place(&mut self, picture: &Picture) -> Result<FrameSlot, EndReading> {
-        let pixels = picture.pixels();
-        if !self.memory.as_ref().is_some_and(|memory| memory.fits(pixels.len())) {
+    fn place(&mut self, size: Size, pixels: &[u8]) -> Result<FrameSlot, EndReading> {
+        if !self.memory.as_ref().is_some_and(|memory| memory.suits(pixels.len())) {
             self.tell(WorkerEvent::NeedMemory { n_bytes: pixels.len() as u64 })?;
             self.memory = Some(self.wait_for_memory()?);
         }
         loop {
             let Some(memory) = self.memory.as_mut() else { return Err(EndReading) };
             if let Some(slot) = memory.put(pixels) {
-                let size = picture.size();
-                let generation = memory.generation;
-                return Ok(FrameSlot { generation, slot, width: size.width, height: size.height, got: None });
+                return Ok(slot_of(memory.generation, slot, size));
             }
             let request = self.next_request()?;
             self.follow(request)?;
@@ -168,6 +168,7 @@ impl Worker<'_> {
                 // Of the memory before.
                 WorkerRequest::ReleaseSlot { .. } => {}
                 WorkerRequest::SetControls(wanted) => self.want(&wanted),
+                WorkerRequest::SetDemand(demand) => self.demand = Some(demand),
                 _ => return Err(EndReading),
             }
         }
@@ -184,6 +185,10 @@ impl Worker<'_> {
             }
             WorkerRequest::SetControls(wanted) => {
                 self.want(&wanted);
+                Ok(None)
+            }
+            WorkerRequest::SetDemand(demand) => {
+                self.demand = Some(demand);
                 Ok(None)
             }
             WorkerRequest::Continue => Ok(Some(Resume::ReadOn)),
@@ -212,17 +217,31 @@ impl Consumer for Worker<'_> {
         while let Ok(request) = self.requests.try_recv() {
             self.follow(request)?;
         }
-        Ok(BeforeRead { controls: std::mem::take(&mut self.wanted), restart: false })
+        Ok(BeforeRead { controls: std::mem::take(&mut self.wanted), demand: self.demand.take(), restart: false })
     }
 
-    fn decode(&mut self, source: &mut dyn Source) -> Result<Result<FrameSlot, Fault>, EndReading> {
-        if let Some(placed) = decode_in_place(source, self.memory.as_mut()) {
+    fn decode(&mut self, source: &mut dyn Source, demand: Demand) -> Result<Result<FrameSlot, Fault>, EndReading> {
+        let factor = |size: Size| if let Demand::Tile(tile) = demand { tile_factor(size, tile) } else { 1 };
+        if source.got().size.is_some_and(|size| factor(size) == 1)
+            && let Some(placed) = decode_in_place(source, self.memory.as_mut())
+        {
             return Ok(placed);
         }
-        match source.retrieve() {
-            Ok(picture) => self.place(&picture).map(Ok),
-            Err(fault) => Ok(Err(fault)),
+        let picture = match source.retrieve() {
+            Ok(picture) => picture,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        let (size, pixels) = (picture.size(), picture.pixels());
+        if factor(size) == 1 {
+            return self.place(size, pixels).map(Ok);
         }
+        let (small, small_pixels) = made_smaller(size, pixels, factor(size));
+        let slot = self.place(small, &small_pixels)?;
+        Ok(Ok(FrameSlot { fingerprint: Some(fingerprint(size, pixels)), ..slot }))
+    }
+
+    fn on_left_out(&mut self, grabbed: Grabbed) -> Result<(), EndReading> {
+        self.tell(WorkerEvent::LeftOut(self.stamp(grabbed)))
     }
 
     fn on_warmed_up(&mut self) -> Result<(), EndReading> {
@@ -266,7 +285,11 @@ fn decode_in_place(source: &mut dyn Source, memory: Option<&mut WorkerMemory>) -
     let (memory, size) = (memory?, source.got().size?);
     let slot = memory.fill(size.n_bytes(), |room| source.retrieve_into(size, room))?;
     let generation = memory.generation;
-    Some(slot.map(|slot| FrameSlot { generation, slot, width: size.width, height: size.height, got: None }))
+    Some(slot.map(|slot| slot_of(generation, slot, size)))
+}
+
+fn slot_of(generation: u32, slot: u32, size: Size) -> FrameSlot {
+    FrameSlot { generation, slot, width: size.width, height: size.height, got: None, fingerprint: None }
 }
 
 fn request(opening: OpenParameters, cancel: Receiver<()>) -> Result<(Backend, OpenRequest), Fault> {
@@ -281,6 +304,7 @@ fn request(opening: OpenParameters, cancel: Receiver<()>) -> Result<(Backend, Op
         frame_deadline: Duration::from_micros(opening.frame_deadline_us),
         isolation: Isolation::Off,
         network: opening.network,
+        demand: opening.demand,
         cancel,
         ..OpenRequest::new(spec, &CameraSettings::default(), &TrustedCertificates::default())
     };
