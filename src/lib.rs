@@ -62,7 +62,7 @@
 //! | diagnosis | [`checkup`] | the check-up: facts, entries of the catalogue that judge them, findings, the verdict |
 //! | | [`report`] | the support bundle: one zip, with names masked |
 //! | faces | [`cli`] | every command |
-//! | | `ui` | the window: `App`, the `PANELS` table, one file for a panel |
+//! | | `ui` | the window: `App`, one `Pane` for each camera, the `Shell` around them, the `PANELS` table, one file for a panel |
 //! | programs | `camclinic` | `main.rs`: a face |
 //! | | `camclinic-worker` | `bin/camclinic-worker.rs`: the capture process; `source/opencv.rs` and `source/network.rs` are compiled into it alone |
 //!
@@ -136,7 +136,8 @@
 //! | `gateway-hear` | hears the camera's answers while its packets come over UDP | with the connection |
 //! | `pictures` | reads JPEGs from an HTTP camera, so that the newest is at hand | with the stream |
 //!
-//! The window has a few more for dialogs, disk figures and saving the settings; each is named where it is made.
+//! The window has a few more for disk figures, saving the settings and closing cameras, and one for each `Task` that it runs; each
+//! is named where it is made.
 //!
 //! # Glossary
 //!
@@ -155,7 +156,8 @@
 //! `VERSION`. A fault of the simulated camera: a row of its table, from which `camclinic help sim` is printed. A kind
 //! of fault: a row in [`fault`]. A number to set: a field in [`settings`] and a row of its table of tunables;
 //! slider, check and help follow from the row. A reason to lose points: a row of [`health::RULES`]. A sentence for people: a line of each file in
-//! `assets/phrases/`. A panel: a file below `ui/` and a row of its `PANELS`.
+//! `assets/phrases/`. A panel: a file below `ui/` and a row of its `PANELS`. What the window does on a thread of its
+//! own: a struct that is a `Task`, beside its button.
 
 pub mod address;
 pub mod analyser;

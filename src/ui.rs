@@ -16,10 +16,11 @@ use crate::logging::EventLog;
 use crate::phrases::Language;
 use crate::records::{Past, Records};
 use crate::secrets::Passwords;
-use crate::settings::{CameraSettings, Settings};
+use crate::settings::{CameraSettings, Notice, Settings};
 use crate::snapshot::Snapshots;
 use crate::source::SourceSpec;
 
+mod add_camera;
 pub mod address;
 pub mod background;
 pub mod checkup;
@@ -28,6 +29,7 @@ pub mod connection;
 mod consent;
 pub mod controls;
 mod engine;
+pub mod grid;
 mod help;
 mod inspector;
 pub mod log;
@@ -47,6 +49,7 @@ pub mod theme;
 mod toasts;
 mod toolbar;
 pub mod viewer;
+mod waker;
 mod widgets;
 pub mod window;
 
@@ -55,20 +58,21 @@ pub use viewer::color_image_from_bgr;
 
 use background::{Background, WindowHandle};
 use engine::PaneEngine;
+use pane::Pane;
 use shell::WindowRequest;
+use waker::Waker;
 use window::Window;
 
 /// What the window starts with.
 pub struct Options {
-    /// `None` opens the simulated camera.
-    pub source: Option<SourceSpec>,
-    /// Of the source, with what the command line says in their place.
-    pub camera: CameraSettings,
+    /// The cameras to show, in their order, with what is set for each in this run. None opens the simulated camera.
+    pub cameras: Vec<(SourceSpec, CameraSettings)>,
+    pub choice: CameraSelection,
     pub settings: Settings,
     /// Where settings are saved; `None` keeps them for this run only.
     pub settings_path: Option<PathBuf>,
-    /// What the user should know at once, such as a settings file that was set aside.
-    pub notices: Vec<String>,
+    /// What the user should know at once of the settings file, such as that it was set aside.
+    pub notices: Vec<Notice>,
     /// What is worth knowing and no trouble, such as that the simulated camera stands in for a real one.
     pub greeting: Option<String>,
     /// Take a picture of the window, save it and end.
@@ -78,6 +82,17 @@ pub struct Options {
     pub records: Option<Records>,
     /// Set from outside when the program shall end: the window closes and the camera is released.
     pub interrupted: Arc<AtomicBool>,
+}
+
+/// How the cameras came to be those that are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CameraSelection {
+    /// Somebody named them: the next start shows them again.
+    Named,
+    /// They were shown last.
+    Saved,
+    /// Nobody named any: it is the first one that there is, and the next start looks again.
+    Automatic,
 }
 
 /// How long the start waits for the keyring: most answer sooner, and the window shall be there at once.
@@ -170,9 +185,9 @@ struct App {
     log: EventLog,
     snapshots: Snapshots,
     background: Background,
-    wake: Wake,
-    /// Read by the wake closures: a window that nobody sees is not drawn.
-    is_hidden: Arc<AtomicBool>,
+    waker: Waker,
+    /// Nobody sees the window.
+    is_hidden: bool,
     /// The window was drawn without a gap since the last picture.
     was_drawing: bool,
     shot: Option<screenshot::Shot>,
@@ -183,8 +198,8 @@ impl App {
     fn new(options: Options, shot: Option<screenshot::Shot>, ctx: &egui::Context) -> std::io::Result<Self> {
         theme::install(ctx);
         let Options {
-            source,
-            camera: camera_settings,
+            cameras,
+            choice,
             settings,
             settings_path,
             notices,
@@ -194,22 +209,10 @@ impl App {
             interrupted,
             screenshot: _,
         } = options;
-        let spec = source.or_else(|| SourceSpec::parse("sim:").ok()).ok_or_else(|| {
-            std::io::Error::new(std::io::ErrorKind::InvalidInput, "there is no camera, not even a simulated one")
-        })?;
-        let is_hidden = Arc::new(AtomicBool::new(false));
-        let wake: Wake = {
-            let (ctx, is_hidden) = (ctx.clone(), Arc::clone(&is_hidden));
-            Arc::new(move || {
-                if !is_hidden.load(Ordering::Relaxed) {
-                    // Not at once: two calls within a millisecond are one pass then.
-                    ctx.request_repaint_after(Duration::from_millis(1));
-                }
-            })
-        };
+        let waker = Waker::new(ctx.clone());
         {
-            let wake = Arc::clone(&wake);
-            log.listen(move |_| wake());
+            let waker = waker.clone();
+            log.listen(move |_| waker.wake());
         }
         let close = {
             let ctx = ctx.clone();
@@ -219,28 +222,40 @@ impl App {
             }
         };
         let passwords = Passwords::default();
-        let spec = passwords.complete(spec, KEYRING_PATIENCE);
-        let now = Instant::now();
-        let mut window = Window::new(spec, settings, now);
-        window.with_selected(|pane, _| pane.settings = CameraSettings { id: pane.id(), ..camera_settings });
+        let mut window = Self::window(cameras, settings, &passwords)?;
+        let now = window.shell.now;
         let saved = window.shell.settings.clone();
+        match choice {
+            CameraSelection::Saved => window.restore(),
+            // A picture that is taken of the window is no use of it.
+            CameraSelection::Named if shot.is_none() => window.note_shown(),
+            CameraSelection::Named | CameraSelection::Automatic => {}
+        }
         let shell = &mut window.shell;
         shell.system_language = Language::of_system();
         shell.events = log.clone();
         shell.has_records = records.is_some();
         let snapshot_folder = shell.settings.snapshot_folder();
+        let wake: Wake = {
+            let waker = waker.clone();
+            Arc::new(move || waker.wake())
+        };
         let handle = WindowHandle::new(passwords, Arc::clone(&wake));
         let background = Background::start(settings_path, snapshot_folder, interrupted, close, handle)?;
-        let snapshots = Snapshots::start(Arc::clone(&wake))?;
+        let snapshots = Snapshots::start(wake)?;
         if let Some(greeting) = greeting {
             log.add("", Level::Info, "camera", greeting.clone());
             shell.toasts.info(greeting, now);
         }
         for notice in notices {
-            log.add("", Level::Warning, "settings", notice.clone());
-            shell.toasts.error(notice, now);
+            if notice.is_trouble {
+                log.add("", Level::Warning, "settings", notice.text.clone());
+                shell.toasts.error(notice.text, now);
+            } else {
+                log.add("", Level::Info, "settings", notice.text.clone());
+                shell.toasts.info(notice.text, now);
+            }
         }
-        window.look_for_passwords();
         let mut app = Self {
             window,
             engines: Vec::new(),
@@ -252,14 +267,45 @@ impl App {
             log,
             snapshots,
             background,
-            wake,
-            is_hidden,
+            waker,
+            is_hidden: false,
             was_drawing: false,
             shot,
         };
-        app.follow_panes(true)?;
+        app.follow_panes(true, ctx)?;
+        // The keyring is slow: a camera is opened once more with what it says in the end.
+        for id in app.window.panes.iter().map(Pane::id).collect::<Vec<_>>() {
+            app.window.look_for_password(id);
+        }
         app.carry_out();
         Ok(app)
+    }
+
+    /// The window with its cameras. Waits a moment for the keyring.
+    fn window(
+        cameras: Vec<(SourceSpec, CameraSettings)>,
+        settings: Settings,
+        passwords: &Passwords,
+    ) -> std::io::Result<Window> {
+        let patient_until = Instant::now() + KEYRING_PATIENCE;
+        let mut cameras = cameras.into_iter().map(|(spec, settings)| {
+            let patience = patient_until.saturating_duration_since(Instant::now());
+            (passwords.complete(spec, patience), settings)
+        });
+        let simulated = || {
+            let spec = SourceSpec::parse("sim:").ok()?;
+            let settings = spec.settings(&settings);
+            Some((spec, settings))
+        };
+        let (spec, first) = cameras.next().or_else(simulated).ok_or_else(|| {
+            std::io::Error::new(std::io::ErrorKind::InvalidInput, "there is no camera, not even a simulated one")
+        })?;
+        let mut window = Window::new(spec, settings, Instant::now());
+        window.with_selected(|pane, _| pane.settings = CameraSettings { id: pane.id(), ..first });
+        let first = window.selected;
+        cameras.for_each(|(spec, settings)| window.push(spec, settings));
+        window.select(first);
+        Ok(window)
     }
 
     /// Takes over everything that is new. Costs next to nothing when nothing is.
@@ -268,7 +314,10 @@ impl App {
         window.shell.now = Instant::now();
         let is_drawn = self.was_drawing && is_visible;
         for engine in &mut self.engines {
-            window.with_pane(engine.id, |pane, shell| engine.refresh(pane, shell, is_drawn));
+            window.with_pane(engine.id, |pane, shell| {
+                engine.refresh(pane, shell, is_drawn);
+                pane.serve_snapshots(shell);
+            });
         }
         self.was_drawing = is_visible;
         window.add_events(self.log.since(window.shell.log.last_id()));
@@ -308,9 +357,9 @@ impl App {
 
     /// Does what was asked for in the pass that has just ended.
     fn carry_out(&mut self) {
+        self.window.settle();
         for request in std::mem::take(&mut self.window.shell.requests) {
             match request {
-                WindowRequest::Choose(pane, spec) => self.window.choose(pane, spec),
                 WindowRequest::Snapshot(frame, target) => {
                     if !self.snapshots.take(frame, target) {
                         let why =
@@ -319,6 +368,12 @@ impl App {
                     }
                 }
                 WindowRequest::Run(task) => self.background.run(task),
+                // Settled already.
+                WindowRequest::Choose(..)
+                | WindowRequest::Add(_)
+                | WindowRequest::Remove(_)
+                | WindowRequest::Select(_)
+                | WindowRequest::ShowGrid => {}
             }
         }
     }
@@ -327,21 +382,46 @@ impl App {
     ///
     /// # Errors
     /// The system gives no thread for one of them.
-    fn follow_panes(&mut self, may_apply: bool) -> std::io::Result<()> {
+    fn follow_panes(&mut self, may_apply: bool, ctx: &egui::Context) -> std::io::Result<()> {
+        let pixels_per_point = ctx.pixels_per_point();
+        let demands: Vec<_> = self
+            .window
+            .panes
+            .iter()
+            .map(|pane| {
+                let demand = self.window.demand(pane, self.is_hidden, pixels_per_point);
+                (demand, self.window.is_visible(pane.id()))
+            })
+            .collect();
         let Window { panes, shell, .. } = &mut self.window;
-        for pane in panes.iter_mut() {
+        for (pane, (demand, is_visible)) in panes.iter_mut().zip(demands) {
             let known = [pane.replaces, Some(pane.id())];
             if let Some(engine) = self.engines.iter_mut().find(|engine| known.contains(&Some(engine.id))) {
-                engine.follow(pane, shell, may_apply);
+                engine.follow(pane, shell, demand, may_apply);
+                engine.watched.store(is_visible, Ordering::Relaxed);
                 continue;
             }
-            let engine = PaneEngine::start(pane, shell, self.log.clone(), Arc::clone(&self.wake))?;
+            // It is opened as soon as the keyring has answered.
+            if pane.awaited.is_some() {
+                continue;
+            }
+            let engine = PaneEngine::start(pane, shell, self.log.clone(), &self.waker)?;
             if let Some(records) = &self.records {
                 records.watch(engine.status());
             }
             self.engines.push(engine);
         }
+        let is_gone = |engine: &mut PaneEngine| !panes.iter().any(|pane| pane.id() == engine.id);
+        for engine in self.engines.extract_if(.., is_gone) {
+            engine.close()?;
+        }
         Ok(())
+    }
+
+    fn follow(&mut self, ctx: &egui::Context, may_apply: bool) {
+        if let Err(error) = self.follow_panes(may_apply, ctx) {
+            self.window.shell.fail("window", format!("The system gives no thread ({error}). Close other programs."));
+        }
     }
 
     /// Hands changed settings to the disk.
@@ -366,8 +446,13 @@ impl eframe::App for App {
             let viewport = input.viewport();
             viewport.minimized == Some(true) || viewport.occluded == Some(true)
         });
-        self.is_hidden.store(is_hidden, Ordering::Relaxed);
+        self.waker.set_hidden(is_hidden);
         self.refresh(!is_hidden);
+        if self.is_hidden != is_hidden {
+            // Nothing is drawn any more, or soon again: the cameras are to know.
+            self.is_hidden = is_hidden;
+            self.follow(ctx, true);
+        }
         if let Some(shot) = &mut self.shot {
             shot.advance(ctx);
         }
@@ -381,12 +466,12 @@ impl eframe::App for App {
         self.carry_out();
         // A change counts once the hand has left the control.
         let is_settled = !ui.ctx().input(|input| input.pointer.any_down());
-        if let Err(error) = self.follow_panes(is_settled) {
-            self.window.shell.fail("window", format!("The system gives no thread ({error}). Close other programs."));
-        }
+        self.follow(ui.ctx(), is_settled);
         if is_settled {
             self.save_settings();
         }
+        let n_visible = self.window.panes.iter().filter(|pane| self.window.is_visible(pane.id())).count();
+        self.waker.end_pass(n_visible);
     }
 
     fn clear_color(&self, _visuals: &egui::Visuals) -> [f32; 4] {

@@ -52,6 +52,15 @@ enum Lookup {
     Failed(Address, Trouble),
 }
 
+/// Where the camera is shown that is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OpensCamera {
+    /// In place of the one that is selected.
+    Here,
+    /// Beside the others.
+    Beside,
+}
+
 /// The open dialogue.
 pub struct AddressDialog {
     pub draft: Draft,
@@ -65,6 +74,7 @@ pub struct AddressDialog {
     /// The field that gets the cursor in the next pass.
     focus: Option<Field>,
     test: Option<ConnectionTest>,
+    opens: OpensCamera,
 }
 
 impl AddressDialog {
@@ -80,6 +90,7 @@ impl AddressDialog {
             is_sub: false,
             focus: Some(focus),
             test: None,
+            opens: OpensCamera::Here,
         }
     }
 }
@@ -88,6 +99,13 @@ impl Pane {
     /// Opens the dialogue, with what is shown now in its fields.
     pub fn open_address(&self, shell: &mut Shell, focus: Field) {
         shell.address = Some(AddressDialog::new(&self.spec, self.settings.transport, focus));
+    }
+
+    /// The same for one more camera, with empty fields.
+    pub(super) fn open_address_beside(&self, shell: &mut Shell, focus: Field) {
+        let transport = shell.settings.new_camera.transport;
+        let dialog = AddressDialog { draft: Draft::default(), ..AddressDialog::new(&self.spec, transport, focus) };
+        shell.address = Some(AddressDialog { opens: OpensCamera::Beside, ..dialog });
     }
 
     /// Tests the connection to the camera that is shown.
@@ -285,7 +303,12 @@ fn accept(pane: &mut Pane, shell: &mut Shell, dialog: &mut AddressDialog) -> boo
             shell.run(KeepPassword { address: address.clone(), in_keyring: dialog.keep });
         }
     }
-    shell.requests.push(WindowRequest::Choose(pane.id(), spec));
+    let request = if dialog.opens == OpensCamera::Beside {
+        WindowRequest::Add(spec)
+    } else {
+        WindowRequest::Choose(pane.id(), spec)
+    };
+    shell.requests.push(request);
     true
 }
 
@@ -357,7 +380,12 @@ fn form_page(pane: &mut Pane, shell: &mut Shell, dialog: &mut AddressDialog, ui:
     ui.horizontal(|ui| {
         ui.add_enabled_ui(is_right, |ui| {
             let why = "Something in the fields is missing or wrong.";
-            if widgets::button(ui, "Open", true, "Show this camera").on_disabled_hover_text(why).clicked() {
+            let (label, help) = if dialog.opens == OpensCamera::Beside {
+                ("Add", "Show this camera beside the others")
+            } else {
+                ("Open", "Show this camera")
+            };
+            if widgets::button(ui, label, true, help).on_disabled_hover_text(why).clicked() {
                 action = DialogAction::Open;
             }
         });
@@ -369,7 +397,9 @@ fn form_page(pane: &mut Pane, shell: &mut Shell, dialog: &mut AddressDialog, ui:
             }
         });
         if widgets::button(ui, "Browse…", false, "Choose a video file in the system's own dialogue").clicked() {
-            pane.browse(shell, Purpose::VideoFile);
+            let purpose =
+                if dialog.opens == OpensCamera::Beside { Purpose::AnotherVideoFile } else { Purpose::VideoFile };
+            pane.browse(shell, purpose);
             action = DialogAction::Cancel;
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {

@@ -157,6 +157,12 @@ impl CheckupState {
         self.running.as_ref().and_then(|examination| examination.claim.as_ref()).is_some_and(|claim| claim.is_pause)
     }
 
+    /// Whether the stream that runs is being watched.
+    #[must_use]
+    pub(super) fn watches(&self) -> bool {
+        self.running.as_ref().is_some_and(|examination| examination.claim.is_none())
+    }
+
     /// The newest result.
     #[must_use]
     pub fn checkup(&self) -> Option<&Checkup> {

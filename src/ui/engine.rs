@@ -1,12 +1,16 @@
 //! The camera behind a pane, and its way into the pane.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread;
 use std::time::Instant;
 
 use super::pane::Pane;
 use super::shell::Shell;
+use super::waker::Waker;
 use crate::analyser::Analyser;
-use crate::camera::{Camera, Command, Wake};
+use crate::camera::{Camera, Command};
 use crate::checkup::{Live, coding_of};
 use crate::control::DeviceControls;
 use crate::frame::Frame;
@@ -15,7 +19,7 @@ use crate::latest::Reader;
 use crate::logging::EventLog;
 use crate::picture::PictureStats;
 use crate::settings::{CameraId, CameraSettings, TrustedCertificates};
-use crate::source::SourceSpec;
+use crate::source::{Demand, SourceSpec};
 use crate::status::Status;
 
 /// One camera at work for the pane of its number. Dropping it closes the camera, and waits a second at most.
@@ -26,6 +30,7 @@ pub(super) struct PaneEngine {
     spec: SourceSpec,
     settings: CameraSettings,
     trusted: TrustedCertificates,
+    demand: Demand,
     frames: Reader<Frame>,
     /// Pictures taken before this moment are another camera's. `None` until the first status after a switch.
     frames_since: Option<Instant>,
@@ -35,6 +40,8 @@ pub(super) struct PaneEngine {
     /// Looks at the live picture; `None` where the system gives no thread.
     analyser: Option<Analyser>,
     seen: Option<Reader<PictureStats>>,
+    /// Its pictures are on the screen.
+    pub watched: Arc<AtomicBool>,
     /// The history of earlier runs has been read.
     pub has_past: bool,
 }
@@ -44,10 +51,12 @@ impl PaneEngine {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn start(pane: &mut Pane, shell: &Shell, log: EventLog, wake: Wake) -> io::Result<Self> {
+    pub fn start(pane: &mut Pane, shell: &Shell, log: EventLog, waker: &Waker) -> io::Result<Self> {
         let (spec, settings) = (pane.spec.clone(), pane.settings.clone());
         let trusted = shell.settings.network.trusted_certificates.clone();
         let began = Instant::now();
+        let watched = Arc::new(AtomicBool::new(true));
+        let wake = waker.for_camera(Arc::clone(&watched));
         let camera = Camera::start(spec.clone(), &settings, &trusted, log, wake)?;
         let analyser = Analyser::start(camera.frames(), coding_of(&spec)).ok();
         pane.live = Some(Live { frames: camera.frames(), status: camera.status(), controls: camera.controls() });
@@ -57,6 +66,7 @@ impl PaneEngine {
             spec,
             settings,
             trusted,
+            demand: Demand::default(),
             frames: camera.frames(),
             frames_since: Some(began),
             status: camera.status(),
@@ -65,6 +75,7 @@ impl PaneEngine {
             seen: analyser.as_ref().map(Analyser::picture),
             analyser,
             camera,
+            watched,
             has_past: false,
         })
     }
@@ -80,6 +91,14 @@ impl PaneEngine {
 
     pub fn into_camera(self) -> Camera {
         self.camera
+    }
+
+    /// Closes the camera, which may take a second, on a thread of its own.
+    ///
+    /// # Errors
+    /// The system gives no thread: then it is closed here, and waited for.
+    pub fn close(self) -> io::Result<()> {
+        thread::Builder::new().name("close-camera".to_owned()).spawn(move || drop(self)).map(drop)
     }
 
     /// Puts everything that is new into the pane. Costs next to nothing when nothing is. `is_drawn` says that the window has
@@ -117,7 +136,7 @@ impl PaneEngine {
 
     /// Has the camera be the one that the pane shows, with its settings, and gives it the pane's commands. Settings that only
     /// changed wait until `may_apply`.
-    pub fn follow(&mut self, pane: &mut Pane, shell: &Shell, may_apply: bool) {
+    pub fn follow(&mut self, pane: &mut Pane, shell: &Shell, demand: Demand, may_apply: bool) {
         let is_other = self.spec != pane.spec;
         let trusted = &shell.settings.network.trusted_certificates;
         // Before a switch, so that the new camera is opened as it shall be at once.
@@ -133,6 +152,11 @@ impl PaneEngine {
             self.analyser = Analyser::start(self.camera.frames(), coding_of(&self.spec)).ok();
             self.seen = self.analyser.as_ref().map(Analyser::picture);
             self.camera.send(Command::Switch(Box::new(self.spec.clone())));
+        }
+        if self.demand != demand {
+            self.demand = demand;
+            pane.set_demand(demand, shell.now);
+            self.camera.send(Command::SetDemand(demand));
         }
         self.id = pane.id();
         pane.replaces = None;

@@ -8,13 +8,16 @@ use super::widgets;
 use crate::status::Grade;
 
 /// Every key of the window.
-const KEYS: [(&str, &str); 8] = [
+const KEYS: [(&str, &str); 11] = [
     ("Space", "Start and stop the camera"),
     ("S", "Save a snapshot"),
     ("C", "Check up: find out what is wrong with the camera"),
     ("F", "Picture only, and back"),
     ("L", "Show and hide plot and log"),
-    ("Esc", "Back from picture only; close a sheet"),
+    ("1 … 9", "That camera alone, where several are shown; Enter the selected one"),
+    ("← → ↑ ↓", "To the next camera; with Shift the tile is moved"),
+    ("Esc", "Back to all cameras; back from picture only; close a sheet"),
+    ("2 clicks", "On a tile: that camera alone; on its picture: back to all"),
     ("?", "This sheet"),
     ("Tab", "To the next control; arrow keys change it"),
 ];

@@ -23,6 +23,11 @@ const CAPACITY: usize = 5_000;
 const ROW_HEIGHT: f32 = 20.0;
 const CLOCK_WIDTH: f32 = 96.0;
 
+/// Whether a line is about the camera of this source, or about none. Without a source all are.
+fn is_of(event: &Event, source: Option<&str>) -> bool {
+    source.is_none_or(|source| event.source == source || event.source.is_empty())
+}
+
 /// Which lines are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Filter {
@@ -55,6 +60,8 @@ pub struct LogState {
     /// Oldest first.
     events: VecDeque<Arc<Event>>,
     pub filter: Filter,
+    /// The lines of every camera, where several are shown.
+    pub shows_all_cameras: bool,
     /// `None` while the search field is hidden.
     pub search: Option<String>,
     /// The newest line that is shown while paused.
@@ -70,6 +77,8 @@ pub struct LogState {
 #[derive(PartialEq, Eq)]
 struct Shown {
     filter: Filter,
+    /// The camera whose lines they are; `None` of all.
+    source: Option<String>,
     search: String,
     newest: u64,
     n_events: usize,
@@ -99,6 +108,13 @@ impl LogState {
         self.events.iter()
     }
 
+    /// What belongs to a camera, and what belongs to none; all there is where only one camera is shown.
+    #[must_use]
+    pub fn events_of(&self, pane: &Pane, shell: &Shell) -> impl DoubleEndedIterator<Item = &Arc<Event>> {
+        let source = (shell.panes.len() > 1).then(|| pane.spec.to_string());
+        self.events.iter().filter(move |event| is_of(event, source.as_deref()))
+    }
+
     /// Shows and marks the line of this event, if need be by lifting filter and search.
     pub fn jump_to(&mut self, id: u64) {
         self.marked = Some(id);
@@ -122,9 +138,11 @@ impl LogState {
         self.shown.iter().rev().map(line).collect()
     }
 
-    fn refresh(&mut self) {
+    /// `source` is the camera that is selected, where there are several.
+    fn refresh(&mut self, source: Option<String>) {
         let wanted = Shown {
             filter: self.filter,
+            source: source.filter(|_| !self.shows_all_cameras),
             search: self.search.as_deref().unwrap_or_default().trim().to_lowercase(),
             newest: self.paused_at.unwrap_or_else(|| self.last_id()),
             n_events: self.events.len(),
@@ -142,6 +160,7 @@ impl LogState {
             .iter()
             .rev()
             .filter(|event| event.id <= wanted.newest && wanted.filter.admits(event.level) && found(event))
+            .filter(|event| is_of(event, wanted.source.as_deref()))
             .cloned()
             .collect();
         self.shown_for = Some(wanted);
@@ -154,11 +173,15 @@ impl LogState {
 }
 
 pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
-    shell.log.refresh();
+    let source = (shell.panes.len() > 1).then(|| pane.spec.to_string());
+    shell.log.refresh(source.clone());
     header(pane, shell, ui);
     // Filter and search may have changed just now.
-    shell.log.refresh();
-    rows(&mut shell.log, ui);
+    shell.log.refresh(source);
+    // Among the lines of several cameras each says whose it is.
+    let names = shell.panes.iter().filter(|_| shell.log.shows_all_cameras && shell.panes.len() > 1);
+    let names: Vec<_> = names.map(|pane| (pane.spec.to_string(), pane.name.clone())).collect();
+    rows(&mut shell.log, &names, ui);
 }
 
 fn header(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
@@ -174,6 +197,13 @@ fn header(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
         for (filter, label, help) in Filter::ALL {
             if widgets::chip(ui, label, shell.log.filter == filter, help).clicked() {
                 shell.log.filter = filter;
+            }
+        }
+        if shell.panes.len() > 1 {
+            let is_on = shell.log.shows_all_cameras;
+            if widgets::chip(ui, "every camera", is_on, "Lines of all cameras, not only of the selected one").clicked()
+            {
+                shell.log.shows_all_cameras = !is_on;
             }
         }
         if wide {
@@ -268,7 +298,7 @@ fn search_field(log: &mut LogState, ui: &mut Ui) {
     }
 }
 
-fn rows(log: &mut LogState, ui: &mut Ui) {
+fn rows(log: &mut LogState, names: &[(String, String)], ui: &mut Ui) {
     if log.shown.is_empty() {
         let words =
             if log.events.is_empty() { "Nothing has happened yet" } else { "No line fits the filter and the search" };
@@ -287,12 +317,14 @@ fn rows(log: &mut LogState, ui: &mut Ui) {
     let marked = log.marked;
     area.show_rows(ui, ROW_HEIGHT, log.shown.len(), |ui, range| {
         for event in log.shown.get(range).unwrap_or_default() {
-            row(ui, event, marked == Some(event.id));
+            let name = names.iter().find(|(source, _)| *source == event.source).map(|(_, name)| name.as_str());
+            row(ui, event, name, marked == Some(event.id));
         }
     });
 }
 
-fn row(ui: &mut Ui, event: &Event, is_marked: bool) {
+/// `camera` is the name of the one that it is about, where that has to be said.
+fn row(ui: &mut Ui, event: &Event, camera: Option<&str>, is_marked: bool) {
     let palette = Palette::of(ui);
     let width = ui.available_width();
     let (rect, response) = ui.allocate_exact_size(vec2(width, ROW_HEIGHT), Sense::hover());
@@ -303,7 +335,8 @@ fn row(ui: &mut Ui, event: &Event, is_marked: bool) {
         _ => 104.0,
     };
     let time = text::clock_ms(event.at);
-    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{time} {} {}", event.name, event.message)));
+    let message = camera.map_or_else(|| event.message.clone(), |camera| format!("{camera}: {}", event.message));
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{time} {} {message}", event.name)));
     let painter = ui.painter();
     if is_marked {
         painter.rect_filled(rect, 4, palette.chosen);
@@ -320,7 +353,7 @@ fn row(ui: &mut Ui, event: &Event, is_marked: bool) {
     for (content, color, column) in [
         (time.as_str(), time_color, CLOCK_WIDTH),
         (shown_name(&event.name), name_color, name_width),
-        (event.message.as_str(), text_color, (room - CLOCK_WIDTH - name_width).max(20.0)),
+        (message.as_str(), text_color, (room - CLOCK_WIDTH - name_width).max(20.0)),
     ] {
         let galley = widgets::one_line(painter, content, font.clone(), color, column - 6.0);
         is_cut |= galley.elided;
@@ -328,7 +361,7 @@ fn row(ui: &mut Ui, event: &Event, is_marked: bool) {
         x += column;
     }
     if is_cut {
-        response.on_hover_text(format!("{time} · {}\n{}", event.name, event.message));
+        response.on_hover_text(format!("{time} · {}\n{message}", event.name));
     }
 }
 

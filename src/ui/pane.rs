@@ -12,8 +12,8 @@ use super::controls::ControlsState;
 use super::inspector::InspectorState;
 use super::log::SaveLog;
 use super::prompt::{Browse, Purpose};
-use super::shell::{Shell, WindowRequest};
-use super::text::Moment;
+use super::shell::{Shell, ShownPane, WindowRequest};
+use super::text::{Moment, state_word};
 use super::viewer::ViewerState;
 use crate::address::Address;
 use crate::camera::Command;
@@ -25,7 +25,7 @@ use crate::health::History;
 use crate::records::Past;
 use crate::settings::{CameraId, CameraSettings};
 use crate::snapshot::SnapshotTarget;
-use crate::source::SourceSpec;
+use crate::source::{Demand, SourceSpec};
 use crate::status::{State, Status};
 
 /// One camera as the window knows it.
@@ -56,9 +56,20 @@ pub struct Pane {
     pub checkup: CheckupState,
     /// The picture that waits for the name of its file: the one of the moment in which the user asked.
     pub waiting_frame: Option<Arc<Frame>>,
+    /// Snapshots that wait for a picture in full size, since when.
+    snapshots_due: Vec<(SnapshotTarget, Instant)>,
+    /// What of its pictures is wanted, and since when, if it has changed.
+    demand: Demand,
+    demand_since: Option<Instant>,
     /// What the camera is to do once the pass is over.
     pub commands: Vec<Command>,
 }
+
+/// Smaller pictures that are under way when whole ones are demanded have come by then.
+const SMALL_ONES_COME_WITHIN: Duration = Duration::from_millis(500);
+
+/// So long a snapshot waits for a picture in full size. Then the one that there is has to do.
+const FULL_SIZE_WITHIN: Duration = Duration::from_secs(2);
 
 impl Pane {
     /// `settings` have the pane's number.
@@ -82,6 +93,9 @@ impl Pane {
             controls_state: ControlsState::default(),
             checkup: CheckupState::default(),
             waiting_frame: None,
+            snapshots_due: Vec::new(),
+            demand: Demand::default(),
+            demand_since: None,
             commands: Vec::new(),
         }
     }
@@ -89,6 +103,29 @@ impl Pane {
     #[must_use]
     pub fn id(&self) -> CameraId {
         self.settings.id
+    }
+
+    /// What the camera is called: as the user named it, else by its own name, else by what it was opened by.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.settings.name.clone().unwrap_or_else(|| self.own_name())
+    }
+
+    /// What it is called where the user has not named it.
+    #[must_use]
+    pub fn own_name(&self) -> String {
+        let told = self.status.as_ref().map(|status| status.name.clone()).filter(|name| !name.is_empty());
+        match &self.spec {
+            SourceSpec::Device(_) | SourceSpec::Index(_) => told.unwrap_or_else(|| self.spec.to_string()),
+            SourceSpec::File(_) => self.spec.name(),
+            SourceSpec::Simulated(_) => self.spec.to_string(),
+            // Which one it is stands behind scheme and login.
+            SourceSpec::Url(_) => {
+                let whole = self.spec.without_password();
+                let rest = whole.split_once("://").map_or(whole.as_str(), |(_, rest)| rest);
+                rest.split_once('@').map_or(rest, |(_, rest)| rest).trim_end_matches('/').to_owned()
+            }
+        }
     }
 
     /// From now on it is another camera.
@@ -125,6 +162,13 @@ impl Pane {
         });
     }
 
+    /// What everybody may know of it.
+    #[must_use]
+    pub fn summary(&self, now: Instant) -> ShownPane {
+        let state = state_word(self.moment(now), self.checkup.pauses());
+        ShownPane { id: self.id(), name: self.name(), spec: self.spec.clone(), state }
+    }
+
     /// A line of the log about this camera.
     pub fn tell(&self, shell: &Shell, level: Level, name: &str, message: String) {
         shell.events.add(&self.spec.to_string(), level, name, message);
@@ -133,15 +177,43 @@ impl Pane {
     // ---- snapshots
 
     fn snapshot_target(&self, shell: &Shell) -> SnapshotTarget {
-        let name = self.status.as_ref().map_or_else(|| self.spec.to_string(), |status| status.name.clone());
+        let told = || self.status.as_ref().map_or_else(|| self.spec.to_string(), |status| status.name.clone());
+        let name = self.settings.name.clone().unwrap_or_else(told);
         SnapshotTarget::new(&shell.settings, &self.settings, &name)
+    }
+
+    /// From now on this is wanted of its pictures.
+    pub fn set_demand(&mut self, demand: Demand, now: Instant) {
+        if self.demand != demand {
+            (self.demand, self.demand_since) = (demand, Some(now));
+        }
+    }
+
+    /// Whether a picture is as large as the camera makes it: for a tile it is made smaller.
+    fn is_full_size(&self, frame: &Frame) -> bool {
+        let size = frame.image.size();
+        let is_as_told =
+            self.status.as_ref().is_some_and(|status| (status.width, status.height) == (size.width, size.height));
+        let since = |since: Instant| frame.taken_at >= since + SMALL_ONES_COME_WITHIN;
+        is_as_told || self.demand == Demand::Full && self.demand_since.is_none_or(since)
+    }
+
+    /// Whether pictures are needed as large as the camera makes them, wherever they are shown.
+    #[must_use]
+    pub fn needs_full_size(&self) -> bool {
+        let is_small = |frame: &Arc<Frame>| !self.is_full_size(frame);
+        !self.snapshots_due.is_empty() || self.waiting_frame.as_ref().is_some_and(is_small) || self.checkup.watches()
     }
 
     pub fn take_snapshot(&mut self, shell: &mut Shell) {
         match self.frame.clone() {
             Some(frame) => {
                 let target = self.snapshot_target(shell);
-                shell.requests.push(WindowRequest::Snapshot(frame, target));
+                if self.is_full_size(&frame) {
+                    shell.requests.push(WindowRequest::Snapshot(frame, target));
+                } else {
+                    self.snapshots_due.push((target, shell.now));
+                }
             }
             None => shell.toasts.error("There is no picture to save yet.", shell.now),
         }
@@ -156,6 +228,20 @@ impl Pane {
             }
             None => shell.toasts.error("There is no picture to save yet.", shell.now),
         }
+    }
+
+    /// A new picture has come, or time has gone on: what waits for one in full size may have it now.
+    pub fn serve_snapshots(&mut self, shell: &mut Shell) {
+        let Some(frame) = self.frame.clone() else { return };
+        let is_full = self.is_full_size(&frame);
+        if is_full && self.waiting_frame.as_ref().is_some_and(|waiting| !self.is_full_size(waiting)) {
+            self.waiting_frame = Some(Arc::clone(&frame));
+        }
+        let now = shell.now;
+        let due = self
+            .snapshots_due
+            .extract_if(.., |(_, since)| is_full || now.saturating_duration_since(*since) >= FULL_SIZE_WITHIN);
+        shell.requests.extend(due.map(|(target, _)| WindowRequest::Snapshot(Arc::clone(&frame), target)));
     }
 
     // ---- files
@@ -176,9 +262,12 @@ impl Pane {
             return Err("Nothing is typed yet.".to_owned());
         }
         match purpose {
+            // A file's name may look like anything else: it is not parsed.
             Purpose::VideoFile => {
-                // A file's name may look like anything else: it is not parsed.
                 shell.requests.push(WindowRequest::Choose(self.id(), SourceSpec::File(PathBuf::from(text))));
+            }
+            Purpose::AnotherVideoFile => {
+                shell.requests.push(WindowRequest::Add(SourceSpec::File(PathBuf::from(text))));
             }
             Purpose::Snapshot => {
                 if let Some(frame) = self.waiting_frame.take() {

@@ -109,7 +109,7 @@ pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
     let step = (span_secs / f64::from(room.width())).max(0.05);
     let area = egui::Rect::from_min_max(room.min + vec2(LEFT, 4.0), room.max - vec2(0.0, BELOW));
     let time = TimeAxis::new(shell.now, span_secs, step);
-    let markers = markers(shell, &time, span_secs / f64::from(area.width()) * 4.0);
+    let markers = markers(pane, shell, &time, span_secs / f64::from(area.width()) * 4.0);
     let palette = Palette::of(ui);
     let mut child = ui.new_child(UiBuilder::new().id_salt("plot").max_rect(area));
     let score = pane.status.as_ref().and_then(|status| status.health_score);
@@ -199,9 +199,9 @@ struct EventMarker {
 }
 
 /// The events in sight; of those that would fall on one another, the gravest.
-fn markers(shell: &Shell, time: &TimeAxis, least_distance_secs: f64) -> Vec<EventMarker> {
+fn markers(pane: &Pane, shell: &Shell, time: &TimeAxis, least_distance_secs: f64) -> Vec<EventMarker> {
     let mut markers: Vec<EventMarker> = Vec::new();
-    for event in shell.log.events().filter(|event| event.is_marker()) {
+    for event in shell.log.events_of(pane, shell).filter(|event| event.is_marker()) {
         let x = time.x(event.instant);
         if x < -time.span_secs {
             continue;

@@ -8,7 +8,7 @@ use super::shell::{Sheet, Shell};
 use super::theme::CONTROL_HEIGHT;
 use super::widgets;
 use crate::phrases::Language;
-use crate::settings::{self, Settings, SnapshotFormat, Theme};
+use crate::settings::{self, CameraSettings, Settings, SnapshotFormat, Theme};
 
 const FORMATS: [(SnapshotFormat, &str, &str); 2] = [
     (SnapshotFormat::Jpeg, "JPEG", "Small files; the quality is set in the inspector"),
@@ -39,6 +39,7 @@ pub fn draw(pane: &mut Pane, shell: &mut Shell, ctx: &egui::Context) {
             }
         });
         scale(settings, ui);
+        new_cameras(settings, camera, ui);
         language(settings, system_language, ui);
         ui.add_space(4.0);
         let (default, default_camera) = (settings.with_defaults(), camera.with_defaults());
@@ -99,6 +100,25 @@ fn language(settings: &mut Settings, of_system: Language, ui: &mut egui::Ui) {
                 }
             }
         });
+    });
+}
+
+/// What a camera starts with that is shown for the first time.
+fn new_cameras(settings: &mut Settings, camera: &CameraSettings, ui: &mut egui::Ui) {
+    const HELP: &str =
+        "What a camera starts with that is shown for the first time: format, rate, recovery and the like";
+    let as_this = camera.for_new_cameras();
+    widgets::row(ui, "New cameras", HELP, |ui, _| {
+        let is_as_this = settings.new_camera == as_this;
+        let help = "Every camera that is shown for the first time starts with the settings of this one";
+        if widgets::chip(ui, "As this camera", is_as_this, help).clicked() {
+            settings.new_camera = as_this;
+        }
+        let default = CameraSettings::default();
+        let help = "Every camera that is shown for the first time starts with the program's own settings";
+        if widgets::chip(ui, "Defaults", settings.new_camera == default, help).clicked() {
+            settings.new_camera = default;
+        }
     });
 }
 

@@ -18,6 +18,8 @@ use crate::settings::CameraId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     VideoFile,
+    /// To be shown beside the others.
+    AnotherVideoFile,
     Snapshot,
     SnapshotFolder,
     Log,
@@ -27,7 +29,7 @@ pub enum Purpose {
 impl Purpose {
     pub(super) fn title(self) -> &'static str {
         match self {
-            Self::VideoFile => "Open a video file",
+            Self::VideoFile | Self::AnotherVideoFile => "Open a video file",
             Self::Snapshot => "Save the picture as",
             Self::SnapshotFolder => "Folder for snapshots",
             Self::Log => "Save the log as",
@@ -37,7 +39,7 @@ impl Purpose {
 
     fn help(self) -> &'static str {
         match self {
-            Self::VideoFile => "The path of a video file.",
+            Self::VideoFile | Self::AnotherVideoFile => "The path of a video file.",
             Self::Snapshot => "The path of the file. It ends in .jpg or .png.",
             Self::SnapshotFolder => "The path of the folder. It is made when the first snapshot is saved.",
             Self::Log => "The path of the file, for example camclinic-log.txt.",
@@ -47,7 +49,7 @@ impl Purpose {
 
     fn button(self) -> &'static str {
         match self {
-            Self::VideoFile => "Open",
+            Self::VideoFile | Self::AnotherVideoFile => "Open",
             Self::Snapshot | Self::Log | Self::Report => "Save",
             Self::SnapshotFolder => "Use",
         }
@@ -81,7 +83,7 @@ impl Browse {
         let (folder, suggestion) = match purpose {
             Purpose::Snapshot => (folder, "snapshot.jpg".to_owned()),
             Purpose::Log => (folder, "camclinic-log.txt".to_owned()),
-            Purpose::VideoFile => {
+            Purpose::VideoFile | Purpose::AnotherVideoFile => {
                 let home = directories::UserDirs::new().map(|dirs| dirs.home_dir().to_owned());
                 (home.unwrap_or_default(), String::new())
             }
@@ -99,7 +101,7 @@ impl Browse {
             dialogue = dialogue.set_directory(existing);
         }
         match self.purpose {
-            Purpose::VideoFile => dialogue
+            Purpose::VideoFile | Purpose::AnotherVideoFile => dialogue
                 .add_filter("Video", &["mp4", "avi", "mkv", "mov", "webm", "ts", "m4v", "mjpg", "mjpeg"])
                 .add_filter("All files", &["*"])
                 .pick_file(),

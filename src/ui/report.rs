@@ -79,7 +79,7 @@ impl Pane {
             began: at.checked_sub(ago).unwrap_or(at),
             spec: self.spec.clone(),
             language: shell.language(),
-            events: shell.log.events().cloned().collect(),
+            events: shell.log.events_of(self, shell).cloned().collect(),
             history: Arc::clone(&self.history),
             now: shell.now,
             frame: self.frame.clone(),

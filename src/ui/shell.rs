@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use egui::Rect;
+
 use super::background::{Host, Task};
 use super::choice::CameraChoice;
 use super::log::LogState;
@@ -29,6 +31,13 @@ use crate::source::SourceSpec;
 pub enum WindowRequest {
     /// Show another camera in this pane.
     Choose(CameraId, SourceSpec),
+    /// Show a camera beside the others.
+    Add(SourceSpec),
+    /// Show this camera no more.
+    Remove(CameraId),
+    Select(CameraId),
+    /// All cameras side by side.
+    ShowGrid,
     /// Save this picture.
     Snapshot(Arc<Frame>, SnapshotTarget),
     /// On a thread of its own.
@@ -40,6 +49,10 @@ impl fmt::Debug for WindowRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Choose(pane, spec) => f.debug_tuple("Choose").field(pane).field(spec).finish(),
+            Self::Add(spec) => f.debug_tuple("Add").field(spec).finish(),
+            Self::Remove(pane) => f.debug_tuple("Remove").field(pane).finish(),
+            Self::Select(pane) => f.debug_tuple("Select").field(pane).finish(),
+            Self::ShowGrid => f.write_str("ShowGrid"),
             Self::Snapshot(_, target) => f.debug_tuple("Snapshot").field(target).finish(),
             Self::Run(task) => task.fmt(f),
         }
@@ -64,11 +77,27 @@ pub enum Sheet {
     Reset,
     /// The backends side by side.
     Comparison,
+    /// The choice of a camera that is shown beside the others.
+    AddCamera,
+}
+
+/// What everybody may know of a camera that the window shows.
+#[derive(Clone, Debug)]
+pub struct ShownPane {
+    pub id: CameraId,
+    pub name: String,
+    pub spec: SourceSpec,
+    /// How it stands, in a word or two.
+    pub state: &'static str,
 }
 
 /// All of the window but its cameras.
 pub struct Shell {
     pub settings: Settings,
+    /// The cameras that are shown, in their order, as of this pass.
+    pub panes: Vec<ShownPane>,
+    /// Where pictures were drawn last.
+    pub stage: Option<Rect>,
     /// The cameras of this computer.
     pub cameras: Vec<CameraChoice>,
     /// By the camera's identity.
@@ -102,6 +131,8 @@ impl Shell {
     pub fn new(settings: Settings, now: Instant) -> Self {
         Self {
             settings,
+            panes: Vec::new(),
+            stage: None,
             cameras: Vec::new(),
             abilities: BTreeMap::new(),
             host: None,

@@ -12,7 +12,7 @@ use super::choice::{Badge, BadgeLevel};
 use super::inspector::{note, remark};
 use super::pane::Pane;
 use super::prompt::Purpose;
-use super::shell::{Ability, Shell, WindowRequest};
+use super::shell::{Ability, Sheet, Shell, WindowRequest};
 use super::theme::{self, CONTROL_HEIGHT, Palette, RADIUS, SMALL};
 use super::{text, widgets};
 use crate::device::availability::Availability;
@@ -33,7 +33,11 @@ pub struct SourceState {
 }
 
 /// What a folded section tells.
-pub fn aside(_: &Pane, shell: &Shell) -> String {
+pub fn aside(pane: &Pane, shell: &Shell) -> String {
+    if shell.panes.len() > 1 {
+        let number = shell.panes.iter().position(|shown| shown.id == pane.id()).map_or(0, |index| index + 1);
+        return format!("camera {number} of {}", shell.panes.len());
+    }
     match shell.cameras.len() {
         0 => String::new(),
         1 => "1 camera".to_owned(),
@@ -66,7 +70,8 @@ struct CameraRow {
     facts: String,
     badge: Badge,
     is_shown: bool,
-    spec: Option<SourceSpec>,
+    /// What a click does; `None` of the one that is shown already.
+    click: Option<WindowRequest>,
 }
 
 fn rows(pane: &Pane, shell: &Shell) -> Vec<CameraRow> {
@@ -77,7 +82,11 @@ fn rows(pane: &Pane, shell: &Shell) -> Vec<CameraRow> {
             facts: camera.facts(),
             badge: camera.badge(is_shown),
             is_shown,
-            spec: Some(camera.spec()),
+            click: match shell.panes.iter().find(|other| camera.is(&other.spec)) {
+                _ if is_shown => None,
+                Some(other) => Some(WindowRequest::Select(other.id)),
+                None => Some(WindowRequest::Choose(pane.id(), camera.spec())),
+            },
         }
     });
     let mut rows: Vec<_> = listed.collect();
@@ -112,15 +121,15 @@ fn unlisted(pane: &Pane) -> CameraRow {
         _ if facts == name => (name, String::new()),
         _ => (name, facts),
     };
-    CameraRow { name, facts, badge, is_shown: true, spec: None }
+    CameraRow { name, facts, badge, is_shown: true, click: None }
 }
 
 fn cameras(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
     let gap = std::mem::replace(&mut ui.spacing_mut().item_spacing.y, 3.0);
     let mut chosen = None;
     for row in rows(pane, shell) {
-        if camera_row(ui, &row).clicked() && !row.is_shown {
-            chosen = row.spec;
+        if camera_row(ui, &row).clicked() {
+            shell.requests.extend(row.click);
         }
     }
     ui.spacing_mut().item_spacing.y = gap;
@@ -155,11 +164,45 @@ fn cameras(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
         if widgets::chip(ui, "Address…", is_address, "Type the address of a network camera, or a path").clicked() {
             pane.open_address(shell, Field::Whole);
         }
+        if widgets::chip(ui, "Add camera…", false, "Show one more camera beside this one").clicked() {
+            shell.sheet = Some(Sheet::AddCamera);
+        }
+        let help = "Show this camera no more; its settings are kept";
+        if shell.panes.len() > 1 && widgets::chip(ui, "Remove from the grid", false, help).clicked() {
+            shell.requests.push(WindowRequest::Remove(pane.id()));
+        }
     });
     ui.add_space(4.0);
+    name(pane, ui);
     if let Some(spec) = chosen {
         shell.requests.push(WindowRequest::Choose(pane.id(), spec));
     }
+}
+
+/// What the camera is called here.
+fn name(pane: &mut Pane, ui: &mut Ui) {
+    const HELP: &str = "What this camera is called in the window and in the names of its snapshots";
+    let own = pane.own_name();
+    let mut text = pane.settings.name.clone().unwrap_or_default();
+    widgets::row(ui, "Name", HELP, |ui, width| {
+        let weak = Palette::of(ui).text_weak;
+        let edit = egui::TextEdit::singleline(&mut text)
+            .hint_text(egui::RichText::new(&own).color(weak))
+            .char_limit(settings::MAX_NAME_CHARS)
+            .align(egui::Align2::LEFT_CENTER)
+            .desired_width(width - 12.0);
+        let response = ui.add_sized(vec2(width, CONTROL_HEIGHT), edit);
+        let response = response.accessible_name("Name of the camera").on_hover_text(HELP);
+        if response.changed() {
+            pane.settings.name = Some(text.clone()).filter(|text| !text.is_empty());
+        }
+        if response.lost_focus() {
+            pane.settings.rename(&text);
+        }
+        if widgets::reset(ui, "Name of the camera", &own, pane.settings.name.is_some()) {
+            pane.settings.name = None;
+        }
+    });
 }
 
 /// What a network camera has and no other: a connection to test, a transport, a password that may be wrong.

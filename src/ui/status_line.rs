@@ -26,7 +26,10 @@ pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
     let separator = lay_out(SEPARATOR);
     let galleys: Vec<_> = parts.iter().map(|part| lay_out(part)).collect();
     let widths = &mut shell.status_line.widths;
-    widths.resize(galleys.len(), 0.0);
+    // Other numbers are in other places.
+    if widths.len() != galleys.len() {
+        *widths = vec![0.0; galleys.len()];
+    }
     let room = ui.available_width();
     let mut x = 0.0;
     let mut row = 0.0;
@@ -58,12 +61,14 @@ fn parts(pane: &Pane, shell: &Shell) -> Vec<String> {
     let status = pane.status.as_deref();
     // Nothing is counted while stopped: the last count would stand there for ever.
     let is_idle = status.is_some_and(|status| status.state == State::Idle);
-    let mut parts = vec![
+    let fleet = (shell.panes.len() > 1).then(|| text::fleet(shell.panes.iter().map(|pane| pane.state)));
+    let mut parts: Vec<_> = fleet.into_iter().collect();
+    parts.extend([
         format!("Frame {}", frame.map_or_else(dash, |frame| text::count(frame.number))),
         format!("seq {}", frame.and_then(|frame| frame.sequence).map_or_else(dash, text::count)),
         format!("{:.1} fps in", status.map_or(0.0, |status| status.fps)),
         format!("{:.1} shown", if is_idle { 0.0 } else { pane.viewer.shown_fps(shell.now) }),
-    ];
+    ]);
     let drops = status.map(|status| status.drops).unwrap_or_default();
     parts.push(format!(
         "dropped {} camera / {} damaged / {} us",

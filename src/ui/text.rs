@@ -71,6 +71,51 @@ pub fn pill(moment: Moment<'_>) -> String {
     }
 }
 
+/// How a camera stands, in a word or two.
+#[must_use]
+pub fn state_word(moment: Option<Moment<'_>>, pauses: bool) -> &'static str {
+    if pauses {
+        return "check-up";
+    }
+    let Some(moment) = moment else { return "starting" };
+    let fault = moment.status.last_fault.as_ref();
+    match (moment.status.state, fault.map(|fault| (fault.kind, fault.class))) {
+        (State::Idle, _) => "stopped",
+        (State::Streaming, _) if moment.is_live() => "live",
+        (State::Opening, None) => "opening",
+        (State::Opening | State::Streaming | State::Recovering | State::Failed, Some((kind, class))) => match kind {
+            FaultKind::LoginRefused => "wrong password",
+            FaultKind::Denied | FaultKind::Forbidden => "no permission",
+            FaultKind::Missing if !moment.status.has_cached_frame => "missing",
+            FaultKind::Untrusted => "certificate not trusted",
+            FaultKind::WrongPath => "wrong path",
+            _ if class == FaultClass::Busy => "busy",
+            _ if class == FaultClass::Plug => "unplugged",
+            _ if moment.status.state == State::Failed => "failed",
+            _ => "recovering",
+        },
+        (State::Failed, None) => "failed",
+        (State::Streaming | State::Recovering, None) => "recovering",
+    }
+}
+
+/// How many cameras there are, and how they stand: `12 cameras: 10 live, 1 recovering, 1 wrong password`.
+#[must_use]
+pub fn fleet<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    let mut counts: Vec<(&str, usize)> = vec![("live", 0)];
+    let mut n_cameras = 0;
+    for word in words {
+        n_cameras += 1;
+        match counts.iter_mut().find(|(known, _)| *known == word) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((word, 1)),
+        }
+    }
+    let counts = counts.into_iter().filter(|(_, count)| *count > 0);
+    let told: Vec<_> = counts.map(|(word, count)| format!("{count} {word}")).collect();
+    format!("{n_cameras} cameras: {}", told.join(", "))
+}
+
 /// What stands above the picture while the camera is closed for an examination.
 #[must_use]
 pub fn paused() -> Banner {
@@ -400,6 +445,17 @@ mod tests {
         check(245.0, "4 min 05 s");
         check(7_800.0, "2 h 10 min");
         check(f64::INFINITY, "0 min 00 s");
+    }
+
+    #[test]
+    fn a_fleet_is_counted_by_how_its_cameras_stand() {
+        #[track_caller]
+        fn check(words: &[&str], expected: &str) {
+            assert_eq!(fleet(words.iter().copied()), expected);
+        }
+        check(&["live", "live"], "2 cameras: 2 live");
+        check(&["recovering", "live", "wrong password", "live"], "4 cameras: 2 live, 1 recovering, 1 wrong password");
+        check(&["busy", "busy"], "2 cameras: 2 busy");
     }
 
     #[test]

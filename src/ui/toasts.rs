@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use egui::{Align2, Area, Frame, Id, Label, Margin, Order, Rect, RichText, Stroke, vec2};
+use egui::{Align2, Area, Frame, Id, Label, Margin, Order, RichText, Stroke, vec2};
 
 use super::background::{Task, WindowHandle};
 use super::shell::Shell;
@@ -73,8 +73,7 @@ impl Task for OpenFolder {
     }
 }
 
-/// `stage` is where the picture is: over it they cover neither the log nor a control.
-pub fn draw(stage: Option<Rect>, shell: &mut Shell, ctx: &egui::Context) {
+pub fn draw(shell: &mut Shell, ctx: &egui::Context) {
     let now = shell.now;
     let n_before = shell.toasts.toasts.len();
     shell.toasts.toasts.retain(|toast| toast.until > now);
@@ -86,7 +85,8 @@ pub fn draw(stage: Option<Rect>, shell: &mut Shell, ctx: &egui::Context) {
     ctx.request_repaint_after(first.saturating_duration_since(now).max(Duration::from_millis(50)));
     let mut closed = None;
     let mut opened = None;
-    let stage = stage.filter(|stage| stage.height() > 120.0).unwrap_or(ctx.content_rect());
+    // Over the picture, where they cover neither the log nor a control.
+    let stage = shell.stage.filter(|stage| stage.height() > 120.0).unwrap_or(ctx.content_rect());
     let width = (stage.width() - 32.0).clamp(200.0, 520.0);
     Area::new(Id::unique("toasts"))
         .order(Order::Foreground)

@@ -5,7 +5,7 @@ use egui::accesskit::Role;
 use egui::{Align, Color32, Layout, Sense, Ui, WidgetInfo, vec2};
 
 use super::address::Field;
-use super::choice::BadgeLevel;
+use super::choice::{BadgeLevel, CameraChoice};
 use super::pane::Pane;
 use super::prompt::Purpose;
 use super::shell::{Sheet, Shell, WindowRequest};
@@ -153,13 +153,7 @@ fn pill(pane: &Pane, shell: &Shell, ui: &mut Ui) {
         Some(_) if pane.checkup.pauses() => ("Paused for the check-up".to_owned(), palette.info, palette.raised),
         None => ("No camera yet".to_owned(), palette.text_weak, palette.raised),
         Some(moment) => {
-            let color = match moment.status.state {
-                State::Idle => palette.text_weak,
-                State::Opening => palette.info,
-                State::Streaming | State::Recovering | State::Failed => {
-                    moment.status.grade.map_or(palette.info, |grade| palette.grade(grade))
-                }
-            };
+            let color = theme::state_color(&palette, Some(moment.status));
             let surface = match moment.status.state {
                 State::Idle => palette.raised,
                 _ => theme::mix(palette.panel, color, 0.15),
@@ -196,10 +190,14 @@ fn camera_combo(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui, width: f32) {
 
 /// The chosen camera for people: its own name, and what it was opened by.
 pub fn current_name(pane: &Pane, shell: &Shell) -> String {
-    if let Some(listed) = shell.listed(&pane.spec) {
+    let listed = shell.listed(&pane.spec);
+    let spec = pane.spec.to_string();
+    if let Some(name) = &pane.settings.name {
+        return format!("{name} · {}", listed.map_or(spec, CameraChoice::detail));
+    }
+    if let Some(listed) = listed {
         return listed.label();
     }
-    let spec = pane.spec.to_string();
     let told = pane.status.as_ref().filter(|status| status.source == spec).map(|status| status.name.clone());
     match told.filter(|name| !name.is_empty() && *name != spec) {
         Some(name) => format!("{name} · {spec}"),
@@ -210,6 +208,17 @@ pub fn current_name(pane: &Pane, shell: &Shell) -> String {
 /// The rows of every list of cameras: those that exist, the simulated one, and the two ways to name another.
 pub fn camera_menu(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
     let mut chosen = None;
+    if shell.panes.len() > 1 {
+        ui.weak("In this window");
+        for (number, other) in (1..).zip(&shell.panes) {
+            let label = format!("{number}  {} ({})", other.name, other.state);
+            if widgets::choice(ui, &label, other.id == pane.id()) {
+                shell.requests.push(WindowRequest::Select(other.id));
+            }
+        }
+        ui.separator();
+        ui.weak("Show in its place");
+    }
     for camera in &shell.cameras {
         let is_shown = camera.is(&pane.spec);
         let badge = camera.badge(is_shown);
@@ -246,6 +255,9 @@ pub fn camera_menu(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
     }
     if widgets::choice(ui, "Address or path…", false) {
         pane.open_address(shell, Field::Whole);
+    }
+    if widgets::choice(ui, "Add camera…", false) {
+        shell.sheet = Some(Sheet::AddCamera);
     }
     if let Some(spec) = chosen.filter(|spec| *spec != pane.spec) {
         shell.requests.push(WindowRequest::Choose(pane.id(), spec));

@@ -12,7 +12,7 @@ use egui::{
 
 use super::address::Field;
 use super::pane::Pane;
-use super::shell::{Sheet, Shell};
+use super::shell::{Sheet, Shell, WindowRequest};
 use super::text::{self, Banner, BannerButton};
 use super::theme::{self, Palette, SMALL};
 use super::widgets;
@@ -25,14 +25,15 @@ use crate::status::State;
 pub struct ViewerState {
     /// Room around the picture, in points.
     pub margin: f32,
-    /// Where the picture and what is over it was drawn last.
-    pub stage: Option<Rect>,
     texture: Option<TextureHandle>,
     /// The frame that is in the texture.
     shown: Option<Arc<CameraFrame>>,
     /// When the pictures of the last seconds were put on the screen.
     shown_at: VecDeque<Instant>,
 }
+
+/// Of a picture that is not live.
+const DIMMED: Color32 = Color32::from_gray(0x50);
 
 /// Over this time the rate of shown pictures is counted.
 const RATE_WINDOW: Duration = Duration::from_secs(2);
@@ -47,15 +48,23 @@ impl ViewerState {
         fps
     }
 
-    /// Forgets the picture: another camera's must not stand under this one's name.
-    pub fn clear(&mut self) {
-        self.texture = None;
-        self.shown = None;
-        self.shown_at.clear();
+    /// How old the picture is that is shown.
+    #[must_use]
+    pub fn shown_age(&self, now: Instant) -> Option<Duration> {
+        self.shown.as_ref().map(|frame| now.saturating_duration_since(frame.taken_at))
+    }
+
+    /// Paints the picture as large as it fits, dimmed where it is not live. `false` where there is none.
+    pub(super) fn paint(&self, painter: &egui::Painter, room: Rect, is_live: bool) -> bool {
+        let Some(texture) = &self.texture else { return false };
+        let tint = if is_live { Color32::WHITE } else { DIMMED };
+        let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+        painter.image(texture.id(), fitted(texture, room), whole, tint);
+        true
     }
 
     /// Puts a picture into the texture, unless it is there already.
-    fn show(&mut self, ctx: &egui::Context, frame: &Arc<CameraFrame>, now: Instant) {
+    pub(super) fn show(&mut self, ctx: &egui::Context, frame: &Arc<CameraFrame>, now: Instant) {
         if self.shown.as_ref().is_some_and(|shown| Arc::ptr_eq(shown, frame)) {
             return;
         }
@@ -84,10 +93,15 @@ pub fn color_image_from_bgr(image: &Image) -> ColorImage {
 pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
     let stage = ui.available_rect_before_wrap();
     ui.painter().rect_filled(stage, 0, Palette::of(ui).stage);
-    pane.viewer.stage = Some(stage.intersect(ui.clip_rect()));
+    shell.stage = Some(stage.intersect(ui.clip_rect()));
     let response = ui.allocate_rect(stage, Sense::click());
     if response.double_clicked() {
-        shell.picture_only = !shell.picture_only;
+        // Among several cameras it is the way back to all of them.
+        if shell.panes.len() > 1 && !shell.picture_only {
+            shell.requests.push(WindowRequest::ShowGrid);
+        } else {
+            shell.picture_only = !shell.picture_only;
+        }
     }
     if let Some(frame) = pane.frame.clone() {
         let now = shell.now;
@@ -122,12 +136,8 @@ pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
 
 fn draw_picture(pane: &Pane, ui: &mut Ui, stage: Rect, is_live: bool) -> bool {
     let Some(texture) = &pane.viewer.texture else { return false };
-    let room = stage.shrink(pane.viewer.margin);
-    let size = texture.size_vec2();
-    let scale = (room.width() / size.x).min(room.height() / size.y).max(0.0);
-    let rect = Rect::from_center_size(room.center(), size * scale);
-    let (alt, tint) =
-        if is_live { ("Live picture", Color32::WHITE) } else { ("Last picture, not live", Color32::from_gray(0x50)) };
+    let rect = fitted(texture, stage.shrink(pane.viewer.margin));
+    let (alt, tint) = if is_live { ("Live picture", Color32::WHITE) } else { ("Last picture, not live", DIMMED) };
     ui.put(
         rect,
         egui::Image::from_texture(SizedTexture::from_handle(texture))
@@ -136,6 +146,13 @@ fn draw_picture(pane: &Pane, ui: &mut Ui, stage: Rect, is_live: bool) -> bool {
             .alt_text(alt),
     );
     true
+}
+
+/// The largest place for a picture.
+fn fitted(texture: &TextureHandle, room: Rect) -> Rect {
+    let size = texture.size_vec2();
+    let scale = (room.width() / size.x).min(room.height() / size.y).max(0.0);
+    Rect::from_center_size(room.center(), size * scale)
 }
 
 /// A dark plate with a line of text that keeps its width while the numbers in it change.

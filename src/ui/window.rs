@@ -3,25 +3,28 @@
 //! Deliberately not here: threads, files, the cameras. A panel changes its [`Pane`] or the [`Shell`], gives the camera a
 //! command, or adds a [`WindowRequest`](super::shell::WindowRequest); the owner carries them out after the pass.
 
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use egui::{Frame, Key, Margin, Rect, Ui, UiBuilder, vec2};
 
+use super::add_camera::OpenDropped;
 use super::address::FindPassword;
+use super::grid::{GridShape, GridState};
 use super::pane::Pane;
-use super::shell::{Sheet, Shell};
+use super::shell::{Sheet, Shell, WindowRequest};
 use super::theme::{self, Palette};
 use super::{
-    address, checkup, consent, help, inspector, log, plot, preferences, prompt, report, status_line, toasts, toolbar,
-    viewer,
+    add_camera, address, checkup, consent, grid, help, inspector, log, plot, preferences, prompt, report, status_line,
+    toasts, toolbar, viewer,
 };
 use crate::address::Address;
 use crate::event::Event;
 use crate::records::EVENT;
 use crate::secrets::Trouble;
-use crate::settings::{CameraId, CameraSettings, Settings, ShownCameras};
-use crate::source::SourceSpec;
+use crate::settings::{CameraId, CameraSettings, MAX_SHOWN, Settings, ShownCameras};
+use crate::source::{Demand, SourceSpec};
 
 /// The whole window.
 pub struct Window {
@@ -29,8 +32,16 @@ pub struct Window {
     pub panes: Vec<Pane>,
     /// The one that inspector, plot, log and toolbar are about.
     pub selected: CameraId,
+    /// The selected one fills the window, though there are others.
+    pub is_alone: bool,
+    pub grid: GridState,
+    /// Files that were dropped, until it is known where, since when.
+    dropped: Option<(Vec<PathBuf>, Instant)>,
     pub shell: Shell,
 }
+
+/// The system tells only after the files where they were dropped. Should it not, they are added.
+const PLACE_TOLD_WITHIN: Duration = Duration::from_millis(300);
 
 /// Where a panel stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,12 +76,154 @@ const ROOM_FOR_PANELS: egui::Vec2 = vec2(700.0, 500.0);
 
 impl Window {
     #[must_use]
-    pub fn new(spec: SourceSpec, mut settings: Settings, now: Instant) -> Self {
-        let mut camera = spec.settings(&settings);
-        camera.id = settings.put(camera.clone());
-        let pane = Pane::new(spec, camera, now);
-        Self { selected: pane.id(), panes: vec![pane], shell: Shell::new(settings, now) }
+    pub fn new(spec: SourceSpec, settings: Settings, now: Instant) -> Self {
+        let mut window = Self {
+            panes: Vec::new(),
+            selected: CameraId::UNLISTED,
+            is_alone: false,
+            grid: GridState::default(),
+            dropped: None,
+            shell: Shell::new(settings, now),
+        };
+        let settings = spec.settings(&window.shell.settings);
+        window.push(spec, settings);
+        window
     }
+
+    /// One more pane at the end, which is selected.
+    pub fn push(&mut self, spec: SourceSpec, settings: CameraSettings) {
+        let settings = self.with_number(settings, None);
+        self.selected = settings.id;
+        self.panes.push(Pane::new(spec, settings, self.shell.now));
+    }
+
+    /// Shows the cameras as they were shown when the window was closed.
+    pub fn restore(&mut self) {
+        let shown = self.shell.settings.shown.clone();
+        let first = self.panes.first().map(Pane::id);
+        let selected = shown.selected.filter(|id| self.panes.iter().any(|pane| pane.id() == *id));
+        self.selected = selected.or(first).unwrap_or_default();
+        self.is_alone = shown.is_alone;
+    }
+
+    // ---- several cameras
+
+    #[must_use]
+    pub fn shows_grid(&self) -> bool {
+        self.panes.len() > 1 && !self.is_alone
+    }
+
+    fn index_of(&self, id: CameraId) -> Option<usize> {
+        self.panes.iter().position(|pane| pane.id() == id)
+    }
+
+    /// Shows a camera beside the others. One that is shown already is selected.
+    pub fn add(&mut self, spec: SourceSpec) {
+        let name = spec.without_password();
+        if let Some(known) = self.panes.iter().find(|pane| pane.spec.without_password() == name) {
+            let id = known.id();
+            self.shell.toasts.info("This camera is shown already.", self.shell.now);
+            return self.select(id);
+        }
+        if self.panes.len() >= MAX_SHOWN {
+            let words = format!("{MAX_SHOWN} cameras are shown: remove one of them first.");
+            return self.shell.toasts.error(words, self.shell.now);
+        }
+        let settings = spec.settings(&self.shell.settings);
+        self.push(spec, settings);
+        self.is_alone = false;
+        self.look_for_password(self.selected);
+        self.note_shown();
+    }
+
+    /// Shows a camera no more. The last one stays.
+    pub fn remove(&mut self, id: CameraId) {
+        let Some(index) = self.index_of(id).filter(|_| self.panes.len() > 1) else { return };
+        self.list_panes();
+        self.panes.remove(index);
+        if self.selected == id {
+            let next = self.panes.get(index).or(self.panes.last());
+            self.selected = next.map(Pane::id).unwrap_or_default();
+        }
+        self.is_alone &= self.panes.len() > 1;
+        self.note_shown();
+    }
+
+    pub fn select(&mut self, id: CameraId) {
+        if self.selected != id && self.index_of(id).is_some() {
+            self.selected = id;
+            self.note_shown();
+        }
+    }
+
+    pub fn show_alone(&mut self, id: CameraId) {
+        self.select(id);
+        self.set_alone(true);
+    }
+
+    pub fn show_grid(&mut self) {
+        self.set_alone(false);
+    }
+
+    fn set_alone(&mut self, is_alone: bool) {
+        let is_alone = is_alone && self.panes.len() > 1;
+        if self.is_alone != is_alone {
+            self.is_alone = is_alone;
+            self.note_shown();
+        }
+    }
+
+    /// Two cameras change their places.
+    pub fn swap(&mut self, one: CameraId, other: CameraId) {
+        if let (Some(one), Some(other)) = (self.index_of(one), self.index_of(other)) {
+            self.panes.swap(one, other);
+            self.note_shown();
+        }
+    }
+
+    /// What is wanted of a camera's pictures. `is_hidden` says that nobody sees the window.
+    #[must_use]
+    pub fn demand(&self, pane: &Pane, is_hidden: bool, pixels_per_point: f32) -> Demand {
+        let is_selected = pane.id() == self.selected;
+        if pane.needs_full_size() {
+            Demand::Full
+        } else if is_hidden {
+            Demand::Checks
+        } else if self.shows_grid() {
+            // Before it has been drawn once, nobody knows how large the tile is.
+            self.grid.tile_pixels(pane.id(), pixels_per_point).map_or(Demand::Full, Demand::Tile)
+        } else if is_selected {
+            Demand::Full
+        } else {
+            Demand::Checks
+        }
+    }
+
+    /// Whether a camera's pictures are on the screen.
+    #[must_use]
+    pub fn is_visible(&self, id: CameraId) -> bool {
+        self.shows_grid() || id == self.selected
+    }
+
+    /// Does what was asked for in the pass that has just ended, but for what needs threads.
+    pub fn settle(&mut self) {
+        let mut left = Vec::new();
+        for request in std::mem::take(&mut self.shell.requests) {
+            match request {
+                WindowRequest::Choose(pane, spec) => self.choose(pane, spec),
+                WindowRequest::Add(spec) => self.add(spec),
+                WindowRequest::Remove(pane) => self.remove(pane),
+                WindowRequest::Select(pane) => self.select(pane),
+                WindowRequest::ShowGrid => self.show_grid(),
+                WindowRequest::Snapshot(..) | WindowRequest::Run(_) => left.push(request),
+            }
+        }
+        // What came of these stands behind them.
+        left.append(&mut self.shell.requests);
+        self.shell.requests = left;
+    }
+
+    // ---- one camera
 
     /// The pane that is selected.
     #[must_use]
@@ -101,6 +254,11 @@ impl Window {
 
     /// Shows another camera in a pane; one whose password may be in the keyring, as soon as that has answered.
     pub fn choose(&mut self, id: CameraId, spec: SourceSpec) {
+        let name = spec.without_password();
+        let is_shown_by = |pane: &&Pane| pane.id() != id && pane.spec.without_password() == name;
+        if let Some(other) = self.panes.iter().find(is_shown_by) {
+            return self.select(other.id());
+        }
         let wants_password = match &spec {
             SourceSpec::Url(address) if address.lacks_password() => Some(address.clone()),
             _ => None,
@@ -115,22 +273,21 @@ impl Window {
         }
     }
 
-    /// Asks the keyring for the passwords that cameras lack: a camera that had to be opened without one is opened once more with
-    /// it.
-    pub fn look_for_passwords(&mut self) {
-        for pane in &mut self.panes {
+    /// Asks the keyring for the password that a camera lacks: with it the camera is opened, or opened once more.
+    pub fn look_for_password(&mut self, id: CameraId) {
+        self.with_pane(id, |pane, shell| {
             if let SourceSpec::Url(address) = &pane.spec
                 && address.lacks_password()
             {
                 pane.awaited = Some(address.clone());
-                self.shell.run(FindPassword(address.clone()));
+                shell.run(FindPassword(address.clone()));
             }
-        }
+        });
     }
 
     fn switch(&mut self, id: CameraId, spec: SourceSpec) {
         self.list_panes();
-        let settings = self.settings_for(&spec, Some(id));
+        let settings = self.with_number(spec.settings(&self.shell.settings), Some(id));
         let new = settings.id;
         self.with_pane(id, |pane, _| pane.switch(spec, settings));
         if self.selected == id {
@@ -139,11 +296,10 @@ impl Window {
         self.note_shown();
     }
 
-    /// What is set for a camera that is to be shown, in a pane of its own or instead of `replaced`. It is listed.
-    fn settings_for(&mut self, spec: &SourceSpec, replaced: Option<CameraId>) -> CameraSettings {
-        let mut settings = spec.settings(&self.shell.settings);
-        let is_taken = self.panes.iter().any(|pane| pane.id() == settings.id && Some(pane.id()) != replaced);
-        if is_taken {
+    /// What is set for a camera that is to be shown, in a pane of its own or instead of `replaced`, with a number that no other
+    /// pane has. It is listed.
+    fn with_number(&mut self, mut settings: CameraSettings, replaced: Option<CameraId>) -> CameraSettings {
+        if Some(settings.id) != replaced && self.index_of(settings.id).is_some() {
             settings.id = CameraId::UNLISTED;
         }
         settings.id = self.shell.settings.put(settings.clone());
@@ -151,9 +307,82 @@ impl Window {
     }
 
     /// What is shown now is what the next start shows.
-    fn note_shown(&mut self) {
+    pub fn note_shown(&mut self) {
         let cameras = self.panes.iter().map(Pane::id).collect();
-        self.shell.settings.shown = ShownCameras { cameras, selected: Some(self.selected), is_alone: false };
+        self.shell.settings.shown = ShownCameras { cameras, selected: Some(self.selected), is_alone: self.is_alone };
+    }
+
+    /// Digits, Enter and Esc choose between one camera and all of them; arrows go from one to the next, and move it with Shift.
+    fn grid_shortcuts(&mut self, ctx: &egui::Context) {
+        const DIGITS: [Key; 9] =
+            [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5, Key::Num6, Key::Num7, Key::Num8, Key::Num9];
+        if pressed(ctx, Key::Escape) {
+            if self.shell.picture_only {
+                self.shell.picture_only = false;
+            } else {
+                self.show_grid();
+            }
+        }
+        if self.panes.len() < 2 {
+            return;
+        }
+        for (digit, pane) in DIGITS.into_iter().zip(self.panes.iter().map(Pane::id).collect::<Vec<_>>()) {
+            if pressed(ctx, digit) {
+                self.show_alone(pane);
+            }
+        }
+        // The arrows of a slider are its own; from tile to tile egui goes by itself, and the selection with it.
+        if ctx.egui_wants_keyboard_input() {
+            return;
+        }
+        if pressed(ctx, Key::Enter) {
+            self.show_alone(self.selected);
+        }
+        let Some(index) = self.index_of(self.selected) else { return };
+        let moves = ctx.input(|input| input.modifiers.shift);
+        for (key, columns, rows) in
+            [(Key::ArrowLeft, -1, 0), (Key::ArrowRight, 1, 0), (Key::ArrowUp, 0, -1), (Key::ArrowDown, 0, 1)]
+        {
+            if !pressed(ctx, key) {
+                continue;
+            }
+            let other = if self.is_alone {
+                index.checked_add_signed(columns + rows)
+            } else {
+                self.grid.neighbour(index, columns, rows)
+            };
+            let Some(other) = other.and_then(|other| self.panes.get(other)).map(Pane::id) else { continue };
+            if moves && !self.is_alone {
+                self.swap(self.selected, other);
+            } else {
+                self.select(other);
+            }
+        }
+    }
+
+    /// Opens what was dropped on a tile there, and adds what was dropped elsewhere.
+    fn take_dropped_files(&mut self, ctx: &egui::Context) {
+        let files =
+            ctx.input(|input| input.raw.dropped_files.iter().map(|file| file.path().to_owned()).collect::<Vec<_>>());
+        if !files.is_empty() {
+            self.dropped = Some((files, self.shell.now));
+        }
+        let Some((_, since)) = &self.dropped else { return };
+        let place = ctx.input(|input| input.pointer.latest_pos());
+        let waited = self.shell.now.saturating_duration_since(*since);
+        if place.is_none() && waited < PLACE_TOLD_WITHIN {
+            return ctx.request_repaint_after(PLACE_TOLD_WITHIN.saturating_sub(waited));
+        }
+        let Some((files, _)) = self.dropped.take() else { return };
+        let mut tile = match place {
+            Some(place) if self.shows_grid() => self.grid.at(place),
+            // One picture is one tile, as large as the window is.
+            _ => Some(self.selected).filter(|_| !self.shows_grid()),
+        };
+        for file in files {
+            let opened = OpenDropped { file, tile: tile.take() };
+            self.shell.run(opened);
+        }
     }
 
     /// What is set for the cameras that are shown is kept with the settings of all others.
@@ -187,10 +416,13 @@ impl Window {
         let ctx = ui.ctx().clone();
         let look = &self.shell.settings.window;
         theme::follow(&ctx, look.theme, look.scale_percent);
-        self.with_selected(|pane, shell| {
-            address::catch(pane, shell, &ctx);
-            shortcuts(pane, shell, &ctx);
-        });
+        self.shell.panes = self.panes.iter().map(|pane| pane.summary(self.shell.now)).collect();
+        self.take_dropped_files(&ctx);
+        self.with_selected(|pane, shell| address::catch(pane, shell, &ctx));
+        if are_keys_free(&self.shell, &ctx) {
+            self.with_selected(|pane, shell| shortcuts(pane, shell, &ctx));
+            self.grid_shortcuts(&ctx);
+        }
         let size = ui.available_size();
         if self.shell.picture_only {
             self.draw_centre(ui, Margin::ZERO);
@@ -207,8 +439,10 @@ impl Window {
             consent::draw(pane, shell, &ctx);
             report::draw(pane, shell, &ctx);
             checkup::comparison::draw(pane, shell, &ctx);
-            toasts::draw(pane.viewer.stage, shell, &ctx);
+            add_camera::draw(pane, shell, &ctx);
+            toasts::draw(shell, &ctx);
         });
+        grid::draw_drop_hint(self, ui);
         self.panes.iter_mut().for_each(Pane::give_way);
     }
 
@@ -247,8 +481,11 @@ impl Window {
             let room = ui.available_size();
             egui::ScrollArea::vertical().id_salt("column").auto_shrink(false).show(ui, |ui| {
                 ui.spacing_mut().item_spacing.y = 0.0;
-                let picture = vec2(room.x, (room.x * 0.62).min(room.y * 0.85).max(210.0));
-                self.draw_sized(ui, PanelPlace::Centre, picture);
+                let mut picture = vec2(room.x, (room.x * 0.62).min(room.y * 0.85).max(210.0));
+                if self.shows_grid() {
+                    picture.y = GridShape::free_height(self.panes.len(), room.x);
+                }
+                self.draw_sized(ui, picture);
                 self.with_selected(|pane, shell| {
                     inspector::update(pane, shell, ui);
                     inspector::draw_part(pane, shell, ui, inspector::Part::Urgent);
@@ -290,7 +527,16 @@ impl Window {
         self.with_selected(|pane, _| pane.viewer.margin = f32::from(margin.left));
         egui::CentralPanel::default()
             .frame(Frame::NONE.fill(Palette::of(ui).stage))
-            .show(ui, |ui| self.draw_all(ui, PanelPlace::Centre));
+            .show(ui, |ui| self.draw_pictures(ui));
+    }
+
+    /// The selected camera, or all of them side by side.
+    fn draw_pictures(&mut self, ui: &mut Ui) {
+        if self.shows_grid() {
+            grid::draw(self, ui);
+        } else {
+            self.draw_all(ui, PanelPlace::Centre);
+        }
     }
 
     fn draw_all(&mut self, ui: &mut Ui, place: PanelPlace) {
@@ -299,12 +545,12 @@ impl Window {
         }
     }
 
-    fn draw_sized(&mut self, ui: &mut Ui, place: PanelPlace, size: egui::Vec2) {
+    fn draw_sized(&mut self, ui: &mut Ui, size: egui::Vec2) {
         self.with_selected(|pane, _| pane.viewer.margin = 0.0);
         let (rect, _) = ui.allocate_exact_size(size, egui::Sense::hover());
         let mut child = ui.new_child(UiBuilder::new().id_salt("sized").max_rect(rect));
         child.set_clip_rect(rect.intersect(ui.clip_rect()));
-        self.draw_all(&mut child, place);
+        self.draw_pictures(&mut child);
     }
 
     /// The panels below the picture side by side, with a line between them.
@@ -332,12 +578,14 @@ impl Window {
     }
 }
 
-fn shortcuts(pane: &mut Pane, shell: &mut Shell, ctx: &egui::Context) {
-    let sheet_shown =
+/// Whether keys are commands now: nothing lies over the window, and nobody types.
+fn are_keys_free(shell: &Shell, ctx: &egui::Context) -> bool {
+    let is_covered =
         shell.sheet.is_some() || shell.prompt.is_some() || shell.address.is_some() || shell.report.is_some();
-    if sheet_shown || ctx.text_edit_focused() || ctx.any_popup_open() {
-        return;
-    }
+    !is_covered && !ctx.text_edit_focused() && !ctx.any_popup_open()
+}
+
+fn shortcuts(pane: &mut Pane, shell: &mut Shell, ctx: &egui::Context) {
     // Space presses the button that has the focus: it must not stop the camera as well.
     if pressed(ctx, Key::Space) && !ctx.egui_wants_keyboard_input() {
         pane.toggle_camera();
@@ -350,9 +598,6 @@ fn shortcuts(pane: &mut Pane, shell: &mut Shell, ctx: &egui::Context) {
     }
     if pressed(ctx, Key::F) {
         shell.picture_only = !shell.picture_only;
-    }
-    if pressed(ctx, Key::Escape) {
-        shell.picture_only = false;
     }
     if pressed(ctx, Key::L) {
         shell.settings.window.log_shown = !shell.settings.window.log_shown;
