@@ -33,10 +33,25 @@ pub struct SnapshotTarget {
     pub jpeg_quality_percent: u32,
 }
 
+struct WaitingSnapshot {
+    frame: Arc<Frame>,
+    target: SnapshotTarget,
+    source: String,
+}
+
+/// What came of a picture that was to be saved.
+#[derive(Clone, Debug)]
+pub struct SavedSnapshot {
+    /// The camera, as events name it.
+    pub source: String,
+    /// The file, or a sentence that says what is wrong and what to do.
+    pub result: Result<PathBuf, String>,
+}
+
 /// The thread that saves. Dropping it lets the pictures that wait be saved, without waiting for them.
 pub struct Snapshots {
-    waiting: Sender<(Arc<Frame>, SnapshotTarget)>,
-    saved: Receiver<Result<PathBuf, String>>,
+    waiting: Sender<WaitingSnapshot>,
+    saved: Receiver<SavedSnapshot>,
 }
 
 impl Snapshots {
@@ -45,27 +60,28 @@ impl Snapshots {
     /// # Errors
     /// The system gives no thread.
     pub fn start(wake: Arc<dyn Fn() + Send + Sync>) -> io::Result<Self> {
-        let (waiting, waiting_rx) = bounded::<(Arc<Frame>, SnapshotTarget)>(N_WAITING);
+        let (waiting, waiting_rx) = bounded::<WaitingSnapshot>(N_WAITING);
         let (saved_tx, saved) = bounded(N_WAITING);
         thread::Builder::new().name("snapshots".to_owned()).spawn(move || {
-            for (frame, target) in waiting_rx {
+            for WaitingSnapshot { frame, target, source } in waiting_rx {
+                let result = save(&frame, &target);
                 // Should nobody look at what came of it, the pictures are still saved.
-                let _ = saved_tx.try_send(save(&frame, &target));
+                let _ = saved_tx.try_send(SavedSnapshot { source, result });
                 wake();
             }
         })?;
         Ok(Self { waiting, saved })
     }
 
-    /// Hands a picture over. `false` when too many are waiting already: the disk is slow, or gone.
+    /// Hands a picture over, of the camera that events name so. `false` when too many are waiting already: the disk is slow, or gone.
     #[must_use]
-    pub fn take(&self, frame: Arc<Frame>, target: SnapshotTarget) -> bool {
-        self.waiting.try_send((frame, target)).is_ok()
+    pub fn take(&self, frame: Arc<Frame>, target: SnapshotTarget, source: String) -> bool {
+        self.waiting.try_send(WaitingSnapshot { frame, target, source }).is_ok()
     }
 
-    /// What came of the next picture, if that is known: its file, or a sentence that says what is wrong and what to do.
+    /// What came of the next picture, if that is known.
     #[must_use]
-    pub fn poll(&self) -> Option<Result<PathBuf, String>> {
+    pub fn poll(&self) -> Option<SavedSnapshot> {
         self.saved.try_recv().ok()
     }
 }
@@ -243,9 +259,9 @@ mod tests {
         let snapshots = Snapshots::start(Arc::new(move || wake_tx.try_send(()).unwrap())).unwrap();
         let frame = Arc::new(frame());
         for _ in 0..100 {
-            assert!(snapshots.take(Arc::clone(&frame), target(folder.path(), None)));
+            assert!(snapshots.take(Arc::clone(&frame), target(folder.path(), None), "sim:".to_owned()));
             wake_rx.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
-            snapshots.poll().unwrap().unwrap();
+            snapshots.poll().unwrap().result.unwrap();
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 100);
     }

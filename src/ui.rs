@@ -322,10 +322,13 @@ impl App {
         self.was_drawing = is_visible;
         window.add_events(self.log.since(window.shell.log.last_id()));
         while let Some(saved) = self.snapshots.poll() {
-            match saved {
+            match saved.result {
                 Ok(path) => {
-                    self.log.add("", Level::Info, "snapshot", format!("Snapshot saved: {}", path.display()));
-                    window.shell.saved("Snapshot", &path);
+                    let message = format!("Snapshot saved: {}", path.display());
+                    self.log.add(&saved.source, Level::Info, "snapshot", message);
+                    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                    let folder = path.parent().map(PathBuf::from).unwrap_or_default();
+                    window.shell.toasts.saved(format!("Snapshot saved: {name}"), folder, window.shell.now);
                 }
                 Err(why) => window.shell.fail("snapshot", why),
             }
@@ -360,8 +363,8 @@ impl App {
         self.window.settle();
         for request in std::mem::take(&mut self.window.shell.requests) {
             match request {
-                WindowRequest::Snapshot(frame, target) => {
-                    if !self.snapshots.take(frame, target) {
+                WindowRequest::Snapshot(frame, target, source) => {
+                    if !self.snapshots.take(frame, target, source) {
                         let why =
                             "The picture was not saved: the disk is still busy with the ones before. Try again later.";
                         self.window.shell.fail("snapshot", why.to_owned());

@@ -285,7 +285,7 @@ fn tile(pane: &mut Pane, shell: &Shell, ui: &Ui, rect: Rect, number: usize, is_s
     }
     let top = Rect::from_min_size(rect.min, vec2(rect.width(), LINE_HEIGHT));
     let surface =
-        if told.is_trouble { palette.warning_surface.gamma_multiply(0.95) } else { Color32::from_black_alpha(170) };
+        if told.is_trouble { palette.warning_surface.gamma_multiply(0.95) } else { Color32::from_black_alpha(190) };
     painter.rect_filled(top, RADIUS, surface);
     head(&painter, top, number, &name, &told, is_selected);
     // Where the two lines would take all of the tile, the picture counts more.

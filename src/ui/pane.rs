@@ -210,7 +210,7 @@ impl Pane {
             Some(frame) => {
                 let target = self.snapshot_target(shell);
                 if self.is_full_size(&frame) {
-                    shell.requests.push(WindowRequest::Snapshot(frame, target));
+                    shell.requests.push(WindowRequest::Snapshot(frame, target, self.spec.to_string()));
                 } else {
                     self.snapshots_due.push((target, shell.now));
                 }
@@ -241,7 +241,9 @@ impl Pane {
         let due = self
             .snapshots_due
             .extract_if(.., |(_, since)| is_full || now.saturating_duration_since(*since) >= FULL_SIZE_WITHIN);
-        shell.requests.extend(due.map(|(target, _)| WindowRequest::Snapshot(Arc::clone(&frame), target)));
+        let source = self.spec.to_string();
+        let saved = due.map(|(target, _)| WindowRequest::Snapshot(Arc::clone(&frame), target, source.clone()));
+        shell.requests.extend(saved);
     }
 
     // ---- files
@@ -272,7 +274,7 @@ impl Pane {
             Purpose::Snapshot => {
                 if let Some(frame) = self.waiting_frame.take() {
                     let target = SnapshotTarget { file: Some(PathBuf::from(text)), ..self.snapshot_target(shell) };
-                    shell.requests.push(WindowRequest::Snapshot(frame, target));
+                    shell.requests.push(WindowRequest::Snapshot(frame, target, self.spec.to_string()));
                 }
             }
             Purpose::SnapshotFolder => shell.settings.snapshot.folder = Some(PathBuf::from(text)),

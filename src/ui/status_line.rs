@@ -7,6 +7,7 @@ use super::pane::Pane;
 use super::shell::Shell;
 use super::text;
 use super::theme::{self, Palette, SMALL};
+use super::widgets;
 use crate::status::State;
 
 /// What stays between two passes.
@@ -26,10 +27,7 @@ pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
     let separator = lay_out(SEPARATOR);
     let galleys: Vec<_> = parts.iter().map(|part| lay_out(part)).collect();
     let widths = &mut shell.status_line.widths;
-    // Other numbers are in other places.
-    if widths.len() != galleys.len() {
-        *widths = vec![0.0; galleys.len()];
-    }
+    widths.resize(galleys.len(), 0.0);
     let room = ui.available_width();
     let mut x = 0.0;
     let mut row = 0.0;
@@ -43,8 +41,20 @@ pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
         places.push((x, row));
         x += *width + separator.size().x;
     }
+    // What is said of all cameras stands at the right end: the numbers keep their places when it changes.
+    let fleet = (shell.panes.len() > 1).then(|| text::fleet(shell.panes.iter().map(|pane| pane.state)));
+    let fleet =
+        fleet.map(|words| widgets::one_line(ui.painter(), &words, theme::semibold(SMALL), Palette::of(ui).text, room));
+    if fleet.as_ref().is_some_and(|fleet| x + fleet.size().x > room) {
+        row += 1.0;
+    }
     let (rect, response) = ui.allocate_exact_size(vec2(room, (row + 1.0) * ROW_HEIGHT), Sense::hover());
-    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, parts.join(SEPARATOR)));
+    let spoken = fleet.iter().map(|fleet| fleet.text().to_owned()).chain(parts.iter().cloned());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, spoken.clone().collect::<Vec<_>>().join(SEPARATOR)));
+    if let Some(fleet) = fleet {
+        let y = rect.top() + (row + 0.5) * ROW_HEIGHT - fleet.size().y / 2.0;
+        ui.painter().galley(pos2(rect.right() - fleet.size().x, y), fleet, Palette::of(ui).text);
+    }
     for (galley, (x, row)) in galleys.into_iter().zip(places) {
         let y = rect.top() + (row + 0.5) * ROW_HEIGHT - galley.size().y / 2.0;
         if x > 0.0 {
@@ -61,14 +71,12 @@ fn parts(pane: &Pane, shell: &Shell) -> Vec<String> {
     let status = pane.status.as_deref();
     // Nothing is counted while stopped: the last count would stand there for ever.
     let is_idle = status.is_some_and(|status| status.state == State::Idle);
-    let fleet = (shell.panes.len() > 1).then(|| text::fleet(shell.panes.iter().map(|pane| pane.state)));
-    let mut parts: Vec<_> = fleet.into_iter().collect();
-    parts.extend([
+    let mut parts = vec![
         format!("Frame {}", frame.map_or_else(dash, |frame| text::count(frame.number))),
         format!("seq {}", frame.and_then(|frame| frame.sequence).map_or_else(dash, text::count)),
         format!("{:.1} fps in", status.map_or(0.0, |status| status.fps)),
         format!("{:.1} shown", if is_idle { 0.0 } else { pane.viewer.shown_fps(shell.now) }),
-    ]);
+    ];
     let drops = status.map(|status| status.drops).unwrap_or_default();
     parts.push(format!(
         "dropped {} camera / {} damaged / {} us",

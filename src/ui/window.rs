@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use egui::{Frame, Key, Margin, Rect, Ui, UiBuilder, vec2};
+use egui::{Frame, Key, Margin, Modifiers, Rect, Ui, UiBuilder, vec2};
 
 use super::add_camera::OpenDropped;
 use super::address::FindPassword;
@@ -339,20 +339,17 @@ impl Window {
             self.show_alone(self.selected);
         }
         let Some(index) = self.index_of(self.selected) else { return };
-        let moves = ctx.input(|input| input.modifiers.shift);
         for (key, columns, rows) in
             [(Key::ArrowLeft, -1, 0), (Key::ArrowRight, 1, 0), (Key::ArrowUp, 0, -1), (Key::ArrowDown, 0, 1)]
         {
-            if !pressed(ctx, key) {
-                continue;
-            }
+            let Some(modifiers) = pressed_with(ctx, key) else { continue };
             let other = if self.is_alone {
                 index.checked_add_signed(columns + rows)
             } else {
                 self.grid.neighbour(index, columns, rows)
             };
             let Some(other) = other.and_then(|other| self.panes.get(other)).map(Pane::id) else { continue };
-            if moves && !self.is_alone {
+            if modifiers.shift && !self.is_alone {
                 self.swap(self.selected, other);
             } else {
                 self.select(other);
@@ -609,10 +606,19 @@ fn shortcuts(pane: &mut Pane, shell: &mut Shell, ctx: &egui::Context) {
 
 /// Whether a key went down in this pass: held down it counts once, and with Ctrl, Alt or Cmd it means something else.
 fn pressed(ctx: &egui::Context, wanted: Key) -> bool {
+    pressed_with(ctx, wanted).is_some()
+}
+
+/// The same, with what was held down then: a quick hand has let go of it by now.
+fn pressed_with(ctx: &egui::Context, wanted: Key) -> Option<Modifiers> {
     ctx.input(|input| {
-        input.events.iter().any(|event| {
-            matches!(event, egui::Event::Key { key, pressed: true, repeat: false, modifiers, .. }
-                if *key == wanted && !modifiers.ctrl && !modifiers.alt && !modifiers.command)
+        input.events.iter().find_map(|event| match event {
+            egui::Event::Key { key, pressed: true, repeat: false, modifiers, .. }
+                if *key == wanted && !modifiers.ctrl && !modifiers.alt && !modifiers.command =>
+            {
+                Some(*modifiers)
+            }
+            _ => None,
         })
     })
 }
