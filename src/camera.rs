@@ -103,6 +103,21 @@ impl Camera {
         log: EventLog,
         wake: Wake,
     ) -> io::Result<Self> {
+        Self::start_observed(spec, settings, trusted, log, wake, Arc::new(|_| {}))
+    }
+
+    /// The same with `on_status` called for each status, on the supervisor's thread: it must not block.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn start_observed(
+        spec: SourceSpec,
+        settings: &CameraSettings,
+        trusted: &TrustedCertificates,
+        log: EventLog,
+        wake: Wake,
+        on_status: Arc<dyn Fn(&Status) + Send + Sync>,
+    ) -> io::Result<Self> {
         let (commands, commands_rx) = bounded(64);
         let (ended_tx, ended) = bounded(0);
         let (frames, status, history, controls) = (Publisher::new(), Latest::new(), Latest::new(), Latest::new());
@@ -112,6 +127,7 @@ impl Camera {
             history: history.clone(),
             controls: controls.clone(),
             wake,
+            on_status,
             log,
         };
         let machine = Machine::new(spec, settings.clone(), trusted.clone(), fastrand::u64(..), Instant::now());
@@ -170,10 +186,14 @@ impl Camera {
             let _ = camera.ended.recv_deadline(deadline);
         }
         // What has not ended by now is not waited for a second time.
-        for camera in &mut cameras {
-            let (_, disconnected) = bounded(0);
-            camera.ended = disconnected;
-        }
+        cameras.into_iter().for_each(Self::let_go);
+    }
+
+    /// Has the device closed, and does not wait for that.
+    pub fn let_go(mut self) {
+        self.begin_to_close();
+        let (_, disconnected) = bounded(0);
+        self.ended = disconnected;
     }
 
     /// With its commands gone the supervisor closes the device and ends.

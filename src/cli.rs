@@ -5,14 +5,15 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use jiff::Timestamp;
 use serde_json::json;
 
+use self::line_writer::LineWriter;
 use crate::backend::Backend;
 use crate::camera::Camera;
 use crate::device;
@@ -33,6 +34,7 @@ use crate::status::{Grade, State, Status};
 
 mod checkup;
 mod history;
+mod line_writer;
 mod list;
 mod log;
 mod manual;
@@ -58,6 +60,9 @@ pub enum Exit {
 const STATUS_WATCH: Duration = Duration::from_millis(2_200);
 /// Listing devices asks drivers; one that hangs must not hang us.
 const LIST_DEADLINE: Duration = Duration::from_secs(3);
+/// How long a message on stderr may take to be written, and the last ones.
+const WRITE_DEADLINE: Duration = Duration::from_millis(100);
+const LAST_WRITE_DEADLINE: Duration = Duration::from_secs(1);
 /// How often a waiting command looks whether it was interrupted.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -372,7 +377,7 @@ impl Shared {
         };
         log.listen(move |event| {
             if event.level >= least {
-                complain(&format!("{:>12}  {}", event.name, event.message));
+                mention(format!("{:>12}  {}", event.name, event.message));
             }
         });
         true
@@ -766,7 +771,36 @@ fn say(text: &str) {
     let _ = writeln!(io::stdout().lock(), "{}", text.trim_end());
 }
 
-/// To stderr.
+/// One for the process, as stderr is. Without a thread lines are written at once.
+static STDERR: LazyLock<Option<LineWriter>> = LazyLock::new(|| LineWriter::start("stderr", io::stderr()).ok());
+
+/// To stderr, for messages of a command: waits a moment until it is written, so that what goes to stdout after it comes after
+/// it. A reader that has stopped is not waited for again.
 pub fn complain(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    mention(text.to_owned());
+    if let Some(stderr) = &*STDERR {
+        stderr.wait(WRITE_DEADLINE);
+    }
+}
+
+/// To stderr, for events: may be called where nothing may wait.
+fn mention(text: String) {
+    match &*STDERR {
+        Some(stderr) => stderr.write(text),
+        None => drop(writeln!(io::stderr().lock(), "{text}")),
+    }
+}
+
+/// Waits a moment for what was written to stderr last: to be called at the end of the program.
+pub fn finish() {
+    let Some(stderr) = &*STDERR else { return };
+    let n_lost = stderr.take_lost();
+    if n_lost > 0 {
+        stderr.write(lost(n_lost));
+    }
+    stderr.wait(LAST_WRITE_DEADLINE);
+}
+
+fn lost(n_lines: u64) -> String {
+    format!("{n_lines} lines are lost: whoever reads them is too slow.")
 }

@@ -14,20 +14,15 @@ use serde::{Deserialize, Serialize};
 use crate::backend::Backend;
 use crate::fault::{Fault, FaultKind};
 
-pub mod apple;
 pub mod ask;
 pub mod availability;
 pub mod capabilities;
 pub mod choices;
 pub mod codes;
-pub mod consent;
 pub mod controls;
 pub mod holders;
 pub mod kind;
-pub mod media_types;
-pub mod pnp;
 pub mod process;
-pub mod properties;
 pub mod shared_memory;
 pub mod surroundings;
 pub mod text;
@@ -39,25 +34,24 @@ pub use holders::Holder;
 pub use kind::{DeviceKind, UsbLink};
 pub use surroundings::{Heat, KernelLine, UsbState};
 
-#[cfg(any(target_os = "linux", target_os = "macos"))]
-mod unix;
-
 mod elsewhere;
 #[cfg(target_os = "linux")]
 mod linux;
-#[cfg(target_os = "linux")]
-use linux as system;
-#[cfg(target_os = "macos")]
-mod macos;
-#[cfg(target_os = "macos")]
-use macos as system;
-#[cfg(windows)]
-mod windows;
-#[cfg(windows)]
-use windows as system;
+pub mod macos;
+#[cfg(any(windows, target_os = "macos"))]
+mod native;
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+mod unix;
+pub mod windows;
 
 #[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
 use elsewhere as system;
+#[cfg(target_os = "linux")]
+use linux as system;
+#[cfg(target_os = "macos")]
+use macos::system;
+#[cfg(windows)]
+use windows::system;
 
 /// The system that a camera is plugged into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -371,15 +365,6 @@ pub fn reset(device: &Device) -> Result<(), Fault> {
     system::reset(device)
 }
 
-/// The words of a system's error. Its number at the end is left to [`Fault::code`].
-#[must_use]
-pub fn without_code(text: &str) -> &str {
-    match text.rsplit_once(" (os error ").or_else(|| text.rsplit_once(" (0x")) {
-        Some((start, end)) if end.ends_with(')') => start,
-        _ => text,
-    }
-}
-
 /// No such camera; says which there are.
 fn missing(text: &str, devices: &[Device], undriven: &[Undriven]) -> Fault {
     if let Some(wanted) = undriven.iter().find(|undriven| undriven.device.identity == text) {
@@ -408,57 +393,6 @@ fn what_is_there(devices: &[Device]) -> String {
         .map(|device| format!("{} ({}, {})", device.identity, device.name, device.path))
         .collect::<Vec<_>>();
     format!("Check the cable and the name, or choose one of: {}.", names.join("; "))
-}
-
-/// The cameras as nokhwa lists them, each with its description, on the systems whose own interfaces need `unsafe` code.
-/// Empty when the system refuses to tell, or in a build without nokhwa.
-#[cfg(any(windows, target_os = "macos"))]
-fn native_cameras() -> Vec<(Device, String)> {
-    #[cfg(feature = "native")]
-    let cameras = std::panic::catch_unwind(|| nokhwa::query(nokhwa::utils::ApiBackend::Auto))
-        .ok()
-        .and_then(Result::ok)
-        .unwrap_or_default()
-        .into_iter()
-        .map(|camera| {
-            let device = Device {
-                identity: camera.misc(),
-                name: text::safe(camera.human_name().as_bytes()),
-                path: camera.misc(),
-                index: camera.index().as_index().ok(),
-                ..Device::default()
-            };
-            (device, camera.description().to_owned())
-        })
-        .collect();
-    #[cfg(not(feature = "native"))]
-    let cameras = Vec::new();
-    cameras
-}
-
-/// What macOS has decided about this program and cameras (`AVAuthorizationStatus`). `None` in a build without nokhwa.
-#[cfg(target_os = "macos")]
-fn authorization() -> Option<i64> {
-    #[cfg(feature = "native")]
-    let status = std::panic::catch_unwind(nokhwa_bindings_macos::current_authorization_status)
-        .ok()
-        .and_then(|status| i64::try_from(status as isize).ok());
-    #[cfg(not(feature = "native"))]
-    let status = None;
-    status
-}
-
-/// A camera that is not listed and was named by its number.
-#[cfg(any(windows, target_os = "macos"))]
-fn unlisted(text: &str) -> Option<Device> {
-    let index = text.parse().ok()?;
-    Some(Device {
-        identity: text.to_owned(),
-        name: format!("Camera {text}"),
-        path: text.to_owned(),
-        index: Some(index),
-        ..Device::default()
-    })
 }
 
 #[cfg(test)]
@@ -533,14 +467,6 @@ mod tests {
         check(&shutter(PRIVACY, Some(0)), 0);
         check(&shutter(PRIVACY, None), 0);
         check(&shutter(EXPOSURE_TIME, Some(1)), 0);
-    }
-
-    #[test]
-    fn a_number_is_not_said_twice() {
-        assert_eq!(without_code("No such device (os error 19)"), "No such device");
-        assert_eq!(without_code("MFT failed (0xC00D3704)"), "MFT failed");
-        assert_eq!(without_code("Failed to Fufill"), "Failed to Fufill");
-        assert_eq!(without_code("a (os error 5) in the middle"), "a (os error 5) in the middle");
     }
 
     #[test]

@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::settings::CameraId;
+
 /// How grave an event is. The order is that of the log's filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -33,6 +35,9 @@ pub struct Event {
     /// Monotonic clock, for the plot: it does not jump when somebody sets the clock.
     #[serde(skip)]
     pub instant: Instant,
+    /// The camera's number in this run, where it is one of a fleet.
+    #[serde(skip)]
+    pub camera: Option<CameraId>,
     /// The camera, as the status names it; empty when it concerns the whole program.
     pub source: String,
     pub level: Level,

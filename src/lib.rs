@@ -52,6 +52,7 @@
 //! | | [`source`] | `trait Source`, `SourceSpec`, and the backends below it |
 //! | | [`source::isolated`] | any of these in a process of its own: both halves of the protocol, the memory that they share |
 //! | engine | [`camera`] | `Camera`, the front door; supervisor and capture thread behind it |
+//! | | [`fleet`] | all cameras of this run, by number; what is told of several together |
 //! | | [`probe`] | reads one source without the engine, and measures how its frames come |
 //! | | [`logging`] | `EventLog`, the ring of events; [`logging::files`], the log on the disk |
 //! | consumers | [`snapshot`] | saves pictures |
@@ -109,7 +110,7 @@
 //! | `analyser` | takes the numbers of the live picture, twice a second | when its `Analyser` is dropped |
 //! | `snapshots` | encodes and writes pictures | when its `Snapshots` is dropped |
 //! | `records` | writes events and samples of the score, reads earlier ones | when its `Records` is dropped, as soon as the disk lets it |
-//! | `output` | writes what `monitor` says; a reader that stops holds only it up | with the last line |
+//! | `stdout`, `stderr` | write what `monitor` says, and messages and events (`-v`); a reader that stops holds up them alone | with the last line; with the program |
 //! | `hook-N`, `hook-in`, `hook-out` | run the commands of `monitor --on-event`, give them the event, read what they print | with the commands, which have a deadline |
 //! | `metrics`, `metrics-client` | answer requests for metrics | with the command; a request has two seconds |
 //! | `resolve`, `connect` | ask the system for a camera's number on the network, and connect to it | when the system has answered |
@@ -133,7 +134,7 @@
 //! | `gateway` | keeps the session with a network camera alive, and ends it | with the source |
 //! | `gateway-stream` | passes its packets on to FFmpeg | with the stream |
 //! | `gateway-player` | answers FFmpeg's requests | with FFmpeg's connection |
-//! | `gateway-hear` | hears the camera's answers while its packets come over UDP | with the connection |
+//! | `gateway-replies` | hears the camera's answers while its packets come over UDP | with the connection |
 //! | `pictures` | reads JPEGs from an HTTP camera, so that the newest is at hand | with the stream |
 //!
 //! The window has a few more for disk figures, saving the settings and closing cameras, and one for each `Task` that it runs; each
@@ -171,6 +172,7 @@ pub mod device;
 pub mod disk;
 pub mod event;
 pub mod fault;
+pub mod fleet;
 pub mod frame;
 pub mod health;
 pub mod latest;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::event::{Event, Level};
+use crate::settings::CameraId;
 
 pub mod files;
 
@@ -18,6 +19,7 @@ const CAPACITY: usize = 5_000;
 #[derive(Clone)]
 pub struct EventLog {
     ring: Arc<Mutex<Ring>>,
+    camera: Option<CameraId>,
 }
 
 struct Ring {
@@ -33,7 +35,13 @@ impl EventLog {
     #[must_use]
     pub fn new() -> Self {
         let ring = Ring { events: VecDeque::new(), next_id: 1, listeners: Vec::new() };
-        Self { ring: Arc::new(Mutex::new(ring)) }
+        Self { ring: Arc::new(Mutex::new(ring)), camera: None }
+    }
+
+    /// The same log, for the events of this camera.
+    #[must_use]
+    pub fn of_camera(&self, id: CameraId) -> Self {
+        Self { ring: Arc::clone(&self.ring), camera: Some(id) }
     }
 
     /// Has `listener` called for each event from now on, on the thread that writes it; it must not block.
@@ -60,6 +68,7 @@ impl EventLog {
             id: ring.next_id,
             at: Timestamp::now(),
             instant: Instant::now(),
+            camera: self.camera,
             source: source.to_owned(),
             level,
             name: name.to_owned(),

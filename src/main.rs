@@ -13,6 +13,7 @@ fn main() -> ExitCode {
         Ok(arguments) => run(&arguments),
         Err(exit) => exit,
     };
+    cli::finish();
     ExitCode::from(exit as u8)
 }
 

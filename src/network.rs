@@ -1,27 +1,28 @@
-//! A network camera on its own terms: found, connected to, logged in at, described, tested step by step.
+//! The conversation with a network camera: it is found, connected to, logged in at, described, and tested step by step.
 //!
-//! FFmpeg plays the stream, and says one thing for five causes ("Invalid data") and another for four ("4XX"); it takes any
-//! certificate, and knows no login but MD5. So the conversation with the camera is held here, with words and status codes
-//! as the camera said them, and every wait with a deadline.
+//! FFmpeg plays the stream, but reports five causes by one text ("Invalid data") and four by another ("4XX"); it accepts any
+//! certificate, and knows no login but MD5. So the conversation with the camera is held here, with the camera's own texts and
+//! status codes, and a deadline for every wait.
 //!
-//! What is deliberately not here: decoding, retries, knowledge of recovery.
+//! Not here, on purpose: decoding, retries, knowledge of recovery.
 
 pub mod age;
 mod certificate;
+pub mod connection;
+mod connector;
 pub mod gateway;
 pub mod http;
 mod jpeg;
 pub mod login;
-mod look;
-mod media;
+
 pub mod port;
 pub mod rtp;
 pub mod rtsp;
+mod rtsp_stream;
 pub mod sdp;
 mod sps;
 pub mod test;
 mod tls;
-pub mod wire;
 
 use std::time::{Duration, Instant};
 
@@ -34,12 +35,12 @@ use crate::frame::Size;
 use crate::settings::NetworkOptions;
 
 pub use certificate::Certificate;
-pub use look::{Found, look};
+pub use connector::{OpenedStream, open_stream};
 pub use test::{plan, test};
 
 /// What to talk to, and for how long.
 #[derive(Clone, Debug)]
-pub struct Access {
+pub struct ConnectionParameters {
     /// With the password, if it has one: it is sent once, and only after the camera has asked for it.
     pub address: Address,
     pub network: NetworkOptions,
@@ -59,7 +60,7 @@ pub fn trust_key(address: &Address) -> String {
 
 /// One step of the connection test, as it is shown and as `camclinic test --json` prints it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Step {
+pub struct TestStep {
     pub name: StepName,
     pub outcome: StepOutcome,
     /// `None` where it was not carried out.
@@ -127,7 +128,7 @@ pub enum StepOutcome {
 
 /// What stands in the way, or what a technician should know although the stream runs.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Finding {
+pub struct NetworkFinding {
     /// The entry of the catalogue of failures, as in `F83`.
     pub entry: &'static str,
     pub fault: Fault,
@@ -135,7 +136,7 @@ pub struct Finding {
     pub confidence: f64,
 }
 
-impl Finding {
+impl NetworkFinding {
     /// One that is nearly certain.
     pub(crate) fn new(entry: &'static str, kind: FaultKind, message: impl Into<String>) -> Self {
         Self { entry, fault: Fault::new(kind, message), confidence: 0.95 }
@@ -164,7 +165,7 @@ impl Finding {
 /// What the test measured over its time of watching.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Measured {
+pub struct StreamMeasurements {
     pub fps: Option<f64>,
     pub resolution: Option<Size>,
     pub codec: Option<String>,
@@ -181,12 +182,12 @@ pub struct Measured {
 
 /// The outcome of a test.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Tested {
+pub struct ConnectionTestResult {
     /// All that were or would have been carried out.
-    pub steps: Vec<Step>,
+    pub steps: Vec<TestStep>,
     /// The first failing step in words; `None` where the stream runs as it should.
-    pub verdict: Option<Finding>,
-    pub measured: Measured,
+    pub verdict: Option<NetworkFinding>,
+    pub measured: StreamMeasurements,
     /// The one that an encrypted camera showed, trusted or not.
     pub certificate: Option<Certificate>,
 }

@@ -22,7 +22,7 @@ use crate::backend::Backend;
 use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::frame::PixelFormat;
 use crate::settings::{RecoverySettings, secs};
-use crate::status::{Outcome, Rung, RungResult, RungStatus};
+use crate::status::{Rung, RungOutcome, RungResult, RungStatus};
 
 /// Pauses before reconnections in a row; the last one repeats.
 const BACKOFF_SECS: [u64; 7] = [1, 1, 2, 4, 8, 15, 30];
@@ -79,7 +79,7 @@ pub enum Way {
 
 /// What is left of the stream when something fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
+pub enum StreamState {
     /// The device is open and the call into its driver has come back: reading again is possible.
     Open,
     /// The device is open and the call has not come back: all that can be done with the stream is to go on waiting.
@@ -91,7 +91,7 @@ pub enum Stream {
 /// What the ladder has to know besides the fault.
 #[derive(Clone, Copy, Debug)]
 pub struct Situation<'a> {
-    pub stream: Stream,
+    pub stream: StreamState,
     /// Whether it is a device of this computer, which can be reset.
     pub is_device: bool,
     /// Others hold the device, or its port on the network does not answer: it will be told when that ends.
@@ -104,18 +104,18 @@ pub struct Situation<'a> {
 
 /// A rung that has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ended {
+pub struct EndedRung {
     pub rung: Rung,
-    pub outcome: Outcome,
+    pub outcome: RungOutcome,
     /// From the moment at which it was carried out, its pause not counted.
     pub took: Duration,
 }
 
 /// What is known of one rung.
 #[derive(Clone, Debug, Default)]
-struct Record {
+struct RungRecord {
     n_tries: u32,
-    last: Option<(Ended, Instant, String)>,
+    last: Option<(EndedRung, Instant, String)>,
 }
 
 /// What good frames wipe out.
@@ -164,7 +164,7 @@ pub struct Ladder {
     /// Good frames have come at all, so that its address is right.
     has_been_good: bool,
     running: Option<(Rung, Instant)>,
-    records: [Record; Rung::ALL.len()],
+    records: [RungRecord; Rung::ALL.len()],
     rng: fastrand::Rng,
 }
 
@@ -302,7 +302,7 @@ impl Ladder {
 
     /// The next step. Whatever rung was under way must have been told to have ended before.
     pub fn on_failure(&mut self, fault: &Fault, situation: Situation<'_>, now: Instant) -> Plan {
-        if fault.class == FaultClass::Quality && situation.stream != Stream::Gone {
+        if fault.class == FaultClass::Quality && situation.stream != StreamState::Gone {
             // Damaged pictures are no reason to be without any: the next one is read at once, for ever. Nor do they
             // end the time for which the stream has been good.
             self.streak.n_failures = self.streak.n_failures.saturating_add(1);
@@ -340,9 +340,9 @@ impl Ladder {
     }
 
     /// What can be done with the device kept open.
-    fn gentle(&self, kind: FaultKind, stream: Stream, now: Instant) -> Option<Plan> {
+    fn gentle(&self, kind: FaultKind, stream: StreamState, now: Instant) -> Option<Plan> {
         let n = self.n_hard();
-        if n >= self.settings.n_failures_before_reconnect || stream == Stream::Gone {
+        if n >= self.settings.n_failures_before_reconnect || stream == StreamState::Gone {
             return None;
         }
         // A call that timed out has waited already.
@@ -353,7 +353,7 @@ impl Ladder {
             // However many retries are set, the stream is restarted before the device is closed.
             self.settings.n_retries.min(self.settings.n_failures_before_reconnect.saturating_sub(2))
         };
-        if stream == Stream::Open && n > n_retries_first && self.may_restart(now) {
+        if stream == StreamState::Open && n > n_retries_first && self.may_restart(now) {
             return Some(Plan::Do { rung: Rung::RestartStream, at: now });
         }
         match kind {
@@ -449,7 +449,7 @@ impl Ladder {
     }
 
     /// Good frames have come.
-    pub fn on_good_frame(&mut self, now: Instant) -> Option<Ended> {
+    pub fn on_good_frame(&mut self, now: Instant) -> Option<EndedRung> {
         self.streak = FailureStreak::default();
         self.has_been_good = true;
         self.good_way = self.way;
@@ -461,12 +461,12 @@ impl Ladder {
                 record.n_tries = 0;
             }
         }
-        self.end(Outcome::Recovered, String::new(), now)
+        self.end(RungOutcome::Recovered, String::new(), now)
     }
 
     /// The rung that is under way, if there is one, did not help, and this is what failed next. Returns what is news: that
     /// an absent device is still absent is none.
-    pub fn on_rung_failed(&mut self, fault: &Fault, now: Instant) -> Option<Ended> {
+    pub fn on_rung_failed(&mut self, fault: &Fault, now: Instant) -> Option<EndedRung> {
         let is_look = matches!(self.running, Some((Rung::Reinitialise, _))) && self.streak.n_looks > 0;
         if is_look && self.streak.waits_for == Some(fault.class) {
             self.running = None;
@@ -479,18 +479,18 @@ impl Ladder {
             }
             _ => {}
         }
-        self.end(Outcome::Failed, fault.to_string(), now)
+        self.end(RungOutcome::Failed, fault.to_string(), now)
     }
 
     /// The rung that is under way, if there is one, is left before its end is known.
-    pub fn interrupt(&mut self, now: Instant) -> Option<Ended> {
+    pub fn interrupt(&mut self, now: Instant) -> Option<EndedRung> {
         self.streak.needs_consent = false;
-        self.end(Outcome::Interrupted, String::new(), now)
+        self.end(RungOutcome::Interrupted, String::new(), now)
     }
 
-    fn end(&mut self, outcome: Outcome, why: String, now: Instant) -> Option<Ended> {
+    fn end(&mut self, outcome: RungOutcome, why: String, now: Instant) -> Option<EndedRung> {
         let (rung, since) = self.running.take()?;
-        let ended = Ended { rung, outcome, took: now.saturating_duration_since(since) };
+        let ended = EndedRung { rung, outcome, took: now.saturating_duration_since(since) };
         self.record(rung).last = Some((ended, now, why));
         Some(ended)
     }
@@ -508,7 +508,7 @@ impl Ladder {
     /// Each rung, gentlest first, with what it has done so far.
     #[must_use]
     pub fn report(&self, now: Instant) -> Vec<RungStatus> {
-        let result = |(ended, at, why): &(Ended, Instant, String)| RungResult {
+        let result = |(ended, at, why): &(EndedRung, Instant, String)| RungResult {
             outcome: ended.outcome,
             took_ms: u64::try_from(ended.took.as_millis()).unwrap_or(u64::MAX),
             ago_secs: (now.saturating_duration_since(*at).as_secs_f64() * 10.0).round() / 10.0,
@@ -523,7 +523,7 @@ impl Ladder {
         .collect()
     }
 
-    fn record(&mut self, rung: Rung) -> &mut Record {
+    fn record(&mut self, rung: Rung) -> &mut RungRecord {
         let [retry, restart, reinitialise, reset, reboot] = &mut self.records;
         match rung {
             Rung::Retry => retry,
@@ -575,7 +575,7 @@ mod tests {
     }
 
     const NOT_OPEN: Situation<'static> = Situation {
-        stream: Stream::Gone,
+        stream: StreamState::Gone,
         is_device: true,
         is_watched: false,
         other_format: Some(PixelFormat::MJPG),
@@ -593,7 +593,7 @@ mod tests {
             Self::with(|_| ())
         }
 
-        fn stream(mut self, stream: Stream) -> Self {
+        fn stream(mut self, stream: StreamState) -> Self {
             self.situation.stream = stream;
             self
         }
@@ -623,7 +623,7 @@ mod tests {
                 .collect()
         }
 
-        fn good(&mut self, secs: u64) -> Option<Ended> {
+        fn good(&mut self, secs: u64) -> Option<EndedRung> {
             let ended = self.ladder.on_good_frame(self.now);
             self.now += Duration::from_secs(secs);
             self.ladder.on_good_frame(self.now);
@@ -657,14 +657,14 @@ mod tests {
 
     /// The first steps about a fault of a stream that was good.
     #[track_caller]
-    fn check_climb(kind: FaultKind, stream: Stream, expected: &str) {
+    fn check_climb(kind: FaultKind, stream: StreamState, expected: &str) {
         Climb::new().stream(stream).check(kind, expected);
     }
 
     #[test]
     fn the_class_of_the_fault_and_what_is_left_of_the_stream_decide() {
         use FaultKind::{Busy, Crashed, Denied, Hung, NoFirstFrame, OpenFailed, OpenTimeout, ReadFailed, Stall};
-        use Stream::{CallOut, Gone, Open};
+        use StreamState::{CallOut, Gone, Open};
         check_climb(ReadFailed, Open, "retry 0.1, retry 0.2, retry 0.4, restart stream 0, reconnect 1, reconnect 1");
         check_climb(Stall, Open, "restart stream 0, retry 0, retry 0, retry 0, reconnect 1, reconnect 1, reconnect 2");
         check_climb(Stall, CallOut, "retry 0, retry 0, retry 0, retry 0, reconnect 1");
@@ -694,7 +694,7 @@ mod tests {
 
     #[test]
     fn damaged_pictures_never_lead_up_the_ladder() {
-        let mut climb = Climb::new().stream(Stream::Open);
+        let mut climb = Climb::new().stream(StreamState::Open);
         assert!(climb.steps(FaultKind::BadFrame, 200).iter().all(|step| *step == ("retry".to_owned(), 0.0)));
         assert_eq!(climb.ladder.n_failures(), 200);
         // Nor do they bring another fault nearer to a reconnection.
@@ -708,7 +708,7 @@ mod tests {
             settings.n_failures_before_reconnect = before_reconnect;
             settings.delay_growth = 1.0;
         });
-        climb.situation.stream = Stream::Open;
+        climb.situation.stream = StreamState::Open;
         climb.check(kind, expected);
     }
 
@@ -730,7 +730,7 @@ mod tests {
             settings.n_failures_before_reconnect = 100;
             settings.cooldown_secs = 600.0;
         });
-        wild.situation.stream = Stream::Open;
+        wild.situation.stream = StreamState::Open;
         assert!(wild.steps(read, 300).iter().all(|(_, pause)| *pause <= 720.0));
     }
 
@@ -778,7 +778,10 @@ mod tests {
         assert!(!climb.ladder.needs_consent());
         climb.now += Duration::from_millis(300);
         let ended = climb.good(1).unwrap();
-        assert_eq!((ended.rung, ended.outcome, ended.took.as_millis()), (Rung::Reinitialise, Outcome::Recovered, 300));
+        assert_eq!(
+            (ended.rung, ended.outcome, ended.took.as_millis()),
+            (Rung::Reinitialise, RungOutcome::Recovered, 300)
+        );
         climb.check(FaultKind::OpenTimeout, "reconnect 1");
     }
 
@@ -875,15 +878,15 @@ mod tests {
 
     #[test]
     fn the_stream_is_restarted_once_until_it_has_helped() {
-        let mut climb = Climb::new().stream(Stream::Open);
+        let mut climb = Climb::new().stream(StreamState::Open);
         climb.check(FaultKind::Stall, "restart stream 0");
         assert_eq!(
             climb.good(1).map(|ended| (ended.rung, ended.outcome)),
-            Some((Rung::RestartStream, Outcome::Recovered))
+            Some((Rung::RestartStream, RungOutcome::Recovered))
         );
         // It has helped before: it is worth another try, however soon.
         climb.check(FaultKind::Stall, "restart stream 0, retry 0");
-        assert_eq!(climb.row(Rung::RestartStream).last.unwrap().outcome, Outcome::Failed);
+        assert_eq!(climb.row(Rung::RestartStream).last.unwrap().outcome, RungOutcome::Failed);
         climb.good(30);
         climb.check(FaultKind::Stall, "retry 0");
         climb.good(60);
@@ -1049,7 +1052,7 @@ mod tests {
 
     #[test]
     fn the_report_tells_how_each_rung_ended() {
-        let mut climb = Climb::new().stream(Stream::Open);
+        let mut climb = Climb::new().stream(StreamState::Open);
         assert_eq!(climb.ladder.report(climb.now).iter().map(|row| row.rung).collect::<Vec<_>>(), Rung::ALL);
         climb.fail(FaultKind::Stall);
         climb.now += Duration::from_millis(3_210);
@@ -1059,13 +1062,13 @@ mod tests {
         climb.ladder.on_good_frame(climb.now);
         climb.now += Duration::from_secs(10);
         let restart = climb.row(Rung::RestartStream).last.unwrap();
-        assert_eq!((restart.outcome, restart.took_ms, restart.why.as_str()), (Outcome::Failed, 3_210, "test"));
+        assert_eq!((restart.outcome, restart.took_ms, restart.why.as_str()), (RungOutcome::Failed, 3_210, "test"));
         let reconnect = climb.row(Rung::Reinitialise).last.unwrap();
-        assert_eq!((reconnect.outcome, reconnect.took_ms, reconnect.why.as_str()), (Outcome::Recovered, 1_300, ""));
+        assert_eq!((reconnect.outcome, reconnect.took_ms, reconnect.why.as_str()), (RungOutcome::Recovered, 1_300, ""));
         assert!((reconnect.ago_secs - 10.0).abs() < 0.1);
         assert!((11.9..12.7).contains(&restart.ago_secs), "{}", restart.ago_secs);
         climb.fail(FaultKind::OpenTimeout);
         assert!(climb.ladder.interrupt(climb.now).is_some() && climb.ladder.interrupt(climb.now).is_none());
-        assert_eq!(climb.row(Rung::Reinitialise).last.unwrap().outcome, Outcome::Interrupted);
+        assert_eq!(climb.row(Rung::Reinitialise).last.unwrap().outcome, RungOutcome::Interrupted);
     }
 }

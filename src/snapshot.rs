@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use crate::codec;
 use crate::disk::{write_advice, write_whole};
 use crate::frame::{Frame, Image};
-use crate::settings::{CameraSettings, Settings, SnapshotFormat};
+use crate::settings::{CameraId, CameraSettings, Settings, SnapshotFormat};
 
 /// Pictures that may wait for the disk. A person presses the key no faster.
 const N_WAITING: usize = 8;
@@ -34,16 +34,15 @@ pub struct SnapshotTarget {
 }
 
 struct WaitingSnapshot {
+    camera: CameraId,
     frame: Arc<Frame>,
     target: SnapshotTarget,
-    source: String,
 }
 
 /// What came of a picture that was to be saved.
 #[derive(Clone, Debug)]
 pub struct SavedSnapshot {
-    /// The camera, as events name it.
-    pub source: String,
+    pub camera: CameraId,
     /// The file, or a sentence that says what is wrong and what to do.
     pub result: Result<PathBuf, String>,
 }
@@ -63,20 +62,20 @@ impl Snapshots {
         let (waiting, waiting_rx) = bounded::<WaitingSnapshot>(N_WAITING);
         let (saved_tx, saved) = bounded(N_WAITING);
         thread::Builder::new().name("snapshots".to_owned()).spawn(move || {
-            for WaitingSnapshot { frame, target, source } in waiting_rx {
+            for WaitingSnapshot { camera, frame, target } in waiting_rx {
                 let result = save(&frame, &target);
                 // Should nobody look at what came of it, the pictures are still saved.
-                let _ = saved_tx.try_send(SavedSnapshot { source, result });
+                let _ = saved_tx.try_send(SavedSnapshot { camera, result });
                 wake();
             }
         })?;
         Ok(Self { waiting, saved })
     }
 
-    /// Hands a picture over, of the camera that events name so. `false` when too many are waiting already: the disk is slow, or gone.
+    /// Hands a picture of a camera over. `false` when too many are waiting already: the disk is slow, or gone.
     #[must_use]
-    pub fn take(&self, frame: Arc<Frame>, target: SnapshotTarget, source: String) -> bool {
-        self.waiting.try_send(WaitingSnapshot { frame, target, source }).is_ok()
+    pub fn take(&self, camera: CameraId, frame: Arc<Frame>, target: SnapshotTarget) -> bool {
+        self.waiting.try_send(WaitingSnapshot { camera, frame, target }).is_ok()
     }
 
     /// What came of the next picture, if that is known.
@@ -259,7 +258,7 @@ mod tests {
         let snapshots = Snapshots::start(Arc::new(move || wake_tx.try_send(()).unwrap())).unwrap();
         let frame = Arc::new(frame());
         for _ in 0..100 {
-            assert!(snapshots.take(Arc::clone(&frame), target(folder.path(), None), "sim:".to_owned()));
+            assert!(snapshots.take(CameraId(1), Arc::clone(&frame), target(folder.path(), None)));
             wake_rx.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
             snapshots.poll().unwrap().result.unwrap();
         }

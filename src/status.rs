@@ -103,7 +103,7 @@ impl fmt::Display for Rung {
 /// How a rung ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Outcome {
+pub enum RungOutcome {
     /// Good frames came.
     Recovered,
     /// The next fault came.
@@ -112,7 +112,7 @@ pub enum Outcome {
     Interrupted,
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for RungOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Recovered => "recovered",
@@ -135,7 +135,7 @@ pub struct RungStatus {
 /// How the last try of a rung went.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RungResult {
-    pub outcome: Outcome,
+    pub outcome: RungOutcome,
     /// From the moment at which the rung was carried out to its end, its pause not counted.
     pub took_ms: u64,
     /// How long ago it ended.
@@ -172,6 +172,12 @@ pub enum AlertName {
     CameraRecovery,
     #[serde(rename = "CAMERA_CRITICAL")]
     CameraCritical,
+    /// One of several has been without a picture for long, or is given up.
+    #[serde(rename = "CAMERA_DEAD")]
+    CameraDead,
+    /// So have all of them.
+    #[serde(rename = "ALL_CAMERAS_DEAD")]
+    AllCamerasDead,
 }
 
 impl AlertName {
@@ -181,6 +187,8 @@ impl AlertName {
             Self::CameraIssue => "CAMERA_ISSUE",
             Self::CameraRecovery => "CAMERA_RECOVERY",
             Self::CameraCritical => "CAMERA_CRITICAL",
+            Self::CameraDead => "CAMERA_DEAD",
+            Self::AllCamerasDead => "ALL_CAMERAS_DEAD",
         }
     }
 }

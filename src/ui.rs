@@ -6,17 +6,18 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use crate::camera::{Camera, Wake};
+use crate::camera::Wake;
 use crate::event::Level;
+use crate::fleet::Fleet;
 use crate::latest::Reader;
 use crate::logging::EventLog;
 use crate::phrases::Language;
 use crate::records::{Past, Records};
 use crate::secrets::Passwords;
-use crate::settings::{CameraSettings, Notice, Settings};
+use crate::settings::{CameraId, CameraSettings, Notice, Settings};
 use crate::snapshot::Snapshots;
 use crate::source::SourceSpec;
 
@@ -98,6 +99,9 @@ pub enum CameraSelection {
 /// How long the start waits for the keyring: most answer sooner, and the window shall be there at once.
 const KEYRING_PATIENCE: Duration = Duration::from_millis(150);
 
+/// How often it is looked whether a camera has let go of its device, for another one in its place.
+const RELEASE_LOOKED_AT_EVERY: Duration = Duration::from_millis(50);
+
 /// Shows the window until it is closed. To be called on the main thread.
 ///
 /// # Errors
@@ -173,7 +177,8 @@ fn icon() -> egui::IconData {
 /// The window with its cameras.
 struct App {
     window: Window,
-    /// By the number of their pane.
+    fleet: Fleet,
+    /// One for each camera of the fleet.
     engines: Vec<PaneEngine>,
     /// The settings as the disk has them, or will soon.
     saved: Settings,
@@ -242,7 +247,7 @@ impl App {
         };
         let handle = WindowHandle::new(passwords, Arc::clone(&wake));
         let background = Background::start(settings_path, snapshot_folder, interrupted, close, handle)?;
-        let snapshots = Snapshots::start(wake)?;
+        let snapshots = Snapshots::start(Arc::clone(&wake))?;
         if let Some(greeting) = greeting {
             log.add("", Level::Info, "camera", greeting.clone());
             shell.toasts.info(greeting, now);
@@ -258,6 +263,7 @@ impl App {
         }
         let mut app = Self {
             window,
+            fleet: Fleet::new(log.clone(), Arc::clone(&wake)),
             engines: Vec::new(),
             saved,
             past: records.as_ref().map(Records::past),
@@ -325,7 +331,7 @@ impl App {
             match saved.result {
                 Ok(path) => {
                     let message = format!("Snapshot saved: {}", path.display());
-                    self.log.add(&saved.source, Level::Info, "snapshot", message);
+                    window.with_pane(saved.camera, |pane, shell| pane.tell(shell, Level::Info, "snapshot", message));
                     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
                     let folder = path.parent().map(PathBuf::from).unwrap_or_default();
                     window.shell.toasts.saved(format!("Snapshot saved: {name}"), folder, window.shell.now);
@@ -363,8 +369,8 @@ impl App {
         self.window.settle();
         for request in std::mem::take(&mut self.window.shell.requests) {
             match request {
-                WindowRequest::Snapshot(frame, target, source) => {
-                    if !self.snapshots.take(frame, target, source) {
+                WindowRequest::Snapshot(pane, frame, target) => {
+                    if !self.snapshots.take(pane, frame, target) {
                         let why =
                             "The picture was not saved: the disk is still busy with the ones before. Try again later.";
                         self.window.shell.fail("snapshot", why.to_owned());
@@ -387,36 +393,35 @@ impl App {
     /// The system gives no thread for one of them.
     fn follow_panes(&mut self, may_apply: bool, ctx: &egui::Context) -> std::io::Result<()> {
         let pixels_per_point = ctx.pixels_per_point();
-        let demands: Vec<_> = self
-            .window
-            .panes
-            .iter()
-            .map(|pane| {
-                let demand = self.window.demand(pane, self.is_hidden, pixels_per_point);
-                (demand, self.window.is_visible(pane.id()))
-            })
-            .collect();
+        let demands: Vec<_> =
+            self.window.panes.iter().map(|pane| self.window.demand(pane, self.is_hidden, pixels_per_point)).collect();
         let Window { panes, shell, .. } = &mut self.window;
-        for (pane, (demand, is_visible)) in panes.iter_mut().zip(demands) {
-            let known = [pane.replaces, Some(pane.id())];
-            if let Some(engine) = self.engines.iter_mut().find(|engine| known.contains(&Some(engine.id))) {
-                engine.follow(pane, shell, demand, may_apply);
-                engine.watched.store(is_visible, Ordering::Relaxed);
+        for (pane, demand) in panes.iter_mut().zip(demands) {
+            // What it showed before may be the same device under another name: first that is let go.
+            if let Some(old) = pane.replaces.filter(|old| *old != pane.id())
+                && let Some(engine) = self.engines.iter_mut().find(|engine| engine.id == old)
+                && !engine.release(&self.fleet, shell.now)
+            {
+                ctx.request_repaint_after(RELEASE_LOOKED_AT_EVERY);
+                continue;
+            }
+            pane.replaces = None;
+            if let Some(engine) = self.engines.iter_mut().find(|engine| engine.id == pane.id()) {
+                engine.follow(pane, shell, &self.fleet, demand, may_apply);
                 continue;
             }
             // It is opened as soon as the keyring has answered.
             if pane.awaited.is_some() {
                 continue;
             }
-            let engine = PaneEngine::start(pane, shell, self.log.clone(), &self.waker)?;
-            if let Some(records) = &self.records {
-                records.watch(engine.status());
+            self.engines.push(PaneEngine::start(pane, shell, &mut self.fleet)?);
+            if let (Some(records), Some(camera)) = (&self.records, self.fleet.camera(pane.id())) {
+                records.watch(camera.status());
             }
-            self.engines.push(engine);
         }
-        let is_gone = |engine: &mut PaneEngine| !panes.iter().any(|pane| pane.id() == engine.id);
-        for engine in self.engines.extract_if(.., is_gone) {
-            engine.close()?;
+        let is_wanted = |id: CameraId| panes.iter().any(|pane| pane.id() == id || pane.replaces == Some(id));
+        for engine in self.engines.extract_if(.., |engine| !is_wanted(engine.id)) {
+            self.fleet.remove(engine.id);
         }
         Ok(())
     }
@@ -434,12 +439,6 @@ impl App {
             self.saved = self.window.shell.settings.clone();
             self.background.save(&self.saved);
         }
-    }
-}
-
-impl Drop for App {
-    fn drop(&mut self) {
-        Camera::close_all(self.engines.drain(..).map(PaneEngine::into_camera).collect());
     }
 }
 
@@ -473,8 +472,7 @@ impl eframe::App for App {
         if is_settled {
             self.save_settings();
         }
-        let n_visible = self.window.panes.iter().filter(|pane| self.window.is_visible(pane.id())).count();
-        self.waker.end_pass(n_visible);
+        self.waker.end_pass(self.window.panes.len());
     }
 
     fn clear_color(&self, _visuals: &egui::Visuals) -> [f32; 4] {

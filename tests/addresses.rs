@@ -6,7 +6,9 @@ use std::time::Duration;
 use camclinic::address::Address;
 use camclinic::fault::{Fault, FaultKind};
 use camclinic::frame::Size;
-use camclinic::network::{Certificate, Finding, Measured, Step, StepName, StepOutcome, Tested};
+use camclinic::network::{
+    Certificate, ConnectionTestResult, NetworkFinding, StepName, StepOutcome, StreamMeasurements, TestStep,
+};
 use camclinic::secrets::{Keyring, Passwords, Trouble};
 use camclinic::settings::Transport;
 use camclinic::source::SourceSpec;
@@ -403,8 +405,8 @@ fn the_keyboard_goes_through_the_fields_in_order() {
 
 // ---- the test of the connection
 
-fn step(name: StepName, outcome: StepOutcome, ms: u64, detail: &str) -> Step {
-    Step { name, outcome, ms: Some(ms), detail: detail.to_owned() }
+fn step(name: StepName, outcome: StepOutcome, ms: u64, detail: &str) -> TestStep {
+    TestStep { name, outcome, ms: Some(ms), detail: detail.to_owned() }
 }
 
 /// The window with a test that has just begun, and the task that would carry it out. Its number is 1.
@@ -418,7 +420,7 @@ fn testing(address: &str) -> (Shown, Vec<WindowRequest>) {
     (harness, begun)
 }
 
-fn end_test(harness: &mut Shown, tested: Tested) {
+fn end_test(harness: &mut Shown, tested: ConnectionTestResult) {
     let now = harness.state().shell.now;
     harness.state_mut().shell.connection_test(1).unwrap().end(tested, now);
 }
@@ -427,10 +429,10 @@ fn is_cancelled(test: &[WindowRequest]) -> bool {
     matches!(test, [one] if format!("{one:?}").contains("is_cancelled: true"))
 }
 
-fn refused(steps: Vec<Step>) -> Tested {
+fn refused(steps: Vec<TestStep>) -> ConnectionTestResult {
     let fault = Fault::new(FaultKind::LoginRefused, "the camera refuses the login: 401 Unauthorized").with_code(401);
-    let verdict = Some(Finding { entry: "F83", fault, confidence: 0.9 });
-    Tested { steps, verdict, measured: Measured::default(), certificate: None }
+    let verdict = Some(NetworkFinding { entry: "F83", fault, confidence: 0.9 });
+    ConnectionTestResult { steps, verdict, measured: StreamMeasurements::default(), certificate: None }
 }
 
 #[test]
@@ -481,15 +483,15 @@ fn steps_are_shown_as_they_come() {
 fn a_good_stream_says_what_was_measured() {
     let (mut harness, _test) = testing("http://cam/video");
     assert!(harness.query_by_label_contains("Key frame").is_none(), "HTTP has none");
-    let measured = Measured {
+    let measured = StreamMeasurements {
         fps: Some(25.0),
         resolution: Size::new(1280, 720),
         codec: Some("MJPEG".to_owned()),
         kbit_per_sec: Some(2_140.0),
-        ..Measured::default()
+        ..StreamMeasurements::default()
     };
     let steps = vec![step(StepName::FirstPicture, StepOutcome::Good, 120, "")];
-    end_test(&mut harness, Tested { steps, verdict: None, measured, certificate: None });
+    end_test(&mut harness, ConnectionTestResult { steps, verdict: None, measured, certificate: None });
     harness.run();
     harness.get_by_label("The stream runs as it should.");
     harness.get_by_label_contains("1280\u{a0}×\u{a0}720 · MJPEG · 25.0\u{a0}fps · 2.14\u{a0}Mbit/s");
@@ -528,10 +530,10 @@ fn a_certificate_is_trusted_after_a_second_question() {
         is_self_signed: true,
     };
     let fault = Fault::new(FaultKind::Untrusted, "nobody vouches for the certificate");
-    let tested = Tested {
+    let tested = ConnectionTestResult {
         steps: vec![step(StepName::Tls, StepOutcome::Bad, 9, "self-signed")],
-        verdict: Some(Finding { entry: "F94", fault, confidence: 0.95 }),
-        measured: Measured::default(),
+        verdict: Some(NetworkFinding { entry: "F94", fault, confidence: 0.95 }),
+        measured: StreamMeasurements::default(),
         certificate: Some(certificate),
     };
     end_test(&mut harness, tested.clone());

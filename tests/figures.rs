@@ -22,6 +22,8 @@ mod cameras;
 mod cost;
 #[path = "figures/devices.rs"]
 mod devices;
+#[path = "figures/fleet.rs"]
+mod fleet;
 #[path = "figures/machine.rs"]
 mod machine;
 #[path = "figures/outages.rs"]
@@ -63,6 +65,9 @@ const FIGURES: &[(&str, Figure)] = &[
     ("net-stall", streams::standing_still),
     ("net-dead", streams::beside_a_dead_one),
     ("net-cpu", streams::cpu),
+    ("fleet", fleet::cpu),
+    ("fleet-beside", fleet::beside_bad_ones),
+    ("fleet-focus", fleet::focus),
     ("verdict", verdicts::local),
     ("verdict-hang", verdicts::hung),
     ("verdict-net", verdicts::network),

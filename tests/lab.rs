@@ -20,7 +20,7 @@ use camclinic::frame::{Image, PixelFormat, Size};
 use camclinic::logging::EventLog;
 use camclinic::settings::{CameraSettings, TrustedCertificates};
 use camclinic::source::{OpenRequest, Source, SourceSpec};
-use camclinic::status::{Asked, Outcome, Rung, State, Status};
+use camclinic::status::{Asked, Rung, RungOutcome, State, Status};
 use serde_json::Value;
 
 /// Set in the machine only.
@@ -576,7 +576,7 @@ impl Engine {
 
 fn is_revived_by_reset(status: &Status) -> bool {
     let reset = status.ladder.iter().find(|row| row.rung == Rung::ResetDevice).unwrap();
-    let has_helped = reset.last.as_ref().is_some_and(|last| last.outcome == Outcome::Recovered);
+    let has_helped = reset.last.as_ref().is_some_and(|last| last.outcome == RungOutcome::Recovered);
     has_helped && status.state == State::Streaming
 }
 

@@ -446,3 +446,36 @@ fn metrics_stay_on_this_computer_unless_told_otherwise() {
     let output = monitor(&["sim:", "--metrics", "0.0.0.0:0", "--metrics-anywhere", "--duration", "0.01"]);
     assert!(stderr(&output).starts_with("Metrics: http://0.0.0.0:"), "{}", stderr(&output));
 }
+
+/// A pipe in which not another byte has room, and whose reader reads nothing.
+#[cfg(unix)]
+fn full_pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
+    use std::io::{ErrorKind, Write};
+
+    use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let flags = fcntl_getfl(&writer).unwrap();
+    fcntl_setfl(&writer, flags | OFlags::NONBLOCK).unwrap();
+    let error = std::iter::repeat_with(|| writer.write_all(b"x")).find_map(Result::err).unwrap();
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    fcntl_setfl(&writer, flags).unwrap();
+    (reader, writer)
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_of_stderr_that_stops_holds_up_no_camera() {
+    let (_reader, writer) = full_pipe();
+    // Each fault is several lines on stderr, and so is each recovery.
+    let faulty = "sim:160x120,stall@500ms+1500ms,unplug@3s+500ms";
+    let (mut command, _folder) = command(&["sim:160x120", faulty, "sim:160x120,open-denied"]);
+    command.args(["--json", "-vv", "--interval", "1", "--duration", "0.1"]).stderr(writer);
+    let output = end_of(command.spawn().unwrap());
+    assert_eq!(output.status.code(), Some(2));
+    let lines = lines(&output);
+    let cameras = &lines.last().unwrap()["cameras"];
+    // Pictures came until the end, and the second camera got over both of its faults.
+    assert!(cameras[0]["frames"].as_u64().unwrap() > 30, "{cameras}");
+    assert_eq!((&cameras[0]["outages"], &cameras[0]["state"]), (&0.into(), &"streaming".into()), "{cameras}");
+    assert_eq!((&cameras[1]["outages"], &cameras[1]["recoveries"]), (&2.into(), &2.into()), "{cameras}");
+}

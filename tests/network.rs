@@ -13,8 +13,10 @@ use std::time::{Duration, Instant};
 use camclinic::address::Address;
 use camclinic::checkup::facts::{ConversationFacts, NetworkFinding, SourceKind};
 use camclinic::checkup::{Facts, facts, verdict};
-use camclinic::network::rtsp::Request;
-use camclinic::network::{self, Access, Certificate, Found, Step, StepName, StepOutcome, Tested};
+use camclinic::network::rtsp::RtspRequest;
+use camclinic::network::{
+    self, Certificate, ConnectionParameters, ConnectionTestResult, OpenedStream, StepName, StepOutcome, TestStep,
+};
 use camclinic::settings::{NetworkOptions, Transport};
 use crossbeam_channel::never;
 
@@ -25,8 +27,8 @@ const STEP_DEADLINE: Duration = Duration::from_secs(4);
 /// What a dead or silent address may take.
 const MAX_DEAD: Duration = Duration::from_secs(8);
 
-fn access(address: Address) -> Access {
-    Access {
+fn access(address: Address) -> ConnectionParameters {
+    ConnectionParameters {
         address,
         network: NetworkOptions::default(),
         step_deadline: STEP_DEADLINE,
@@ -271,7 +273,7 @@ fn run(case: &Case) -> Result<(), String> {
         access.network.trusted_certificates.insert(network::trust_key(&access.address), fingerprint);
     }
     let started = Instant::now();
-    let mut told: Vec<Step> = Vec::new();
+    let mut told: Vec<TestStep> = Vec::new();
     let tested = network::test(&access, case.watch, &mut |step| told.push(step));
     let took = started.elapsed();
     let bad = tested.steps.iter().find(|step| step.outcome == StepOutcome::Bad);
@@ -314,7 +316,7 @@ fn run(case: &Case) -> Result<(), String> {
 }
 
 /// The entry that a check-up names, told the same.
-fn judged(tested: &Tested, address: &Address) -> Option<String> {
+fn judged(tested: &ConnectionTestResult, address: &Address) -> Option<String> {
     let finding = tested.verdict.as_ref().map(|found| NetworkFinding {
         entry: found.entry.to_owned(),
         fault: found.fault.clone(),
@@ -334,7 +336,7 @@ fn judged(tested: &Tested, address: &Address) -> Option<String> {
 }
 
 /// Behind the step that failed nothing is tried.
-fn check_skipped(tested: &Tested) -> Result<(), String> {
+fn check_skipped(tested: &ConnectionTestResult) -> Result<(), String> {
     let Some(at) = tested.steps.iter().position(|step| step.outcome == StepOutcome::Bad) else { return Ok(()) };
     let later = tested.steps.iter().skip(at + 1);
     let later = later.filter(|step| step.outcome != StepOutcome::Skipped && step.name != StepName::Login);
@@ -344,7 +346,7 @@ fn check_skipped(tested: &Tested) -> Result<(), String> {
     }
 }
 
-fn show(tested: &Tested) -> String {
+fn show(tested: &ConnectionTestResult) -> String {
     let steps = tested.steps.iter();
     let steps: Vec<_> =
         steps.map(|step| format!("    {:?} {:?} {:?} {}", step.name, step.outcome, step.ms, step.detail)).collect();
@@ -432,15 +434,15 @@ fn nobody_waits_for_an_answer_that_is_not_wanted() {
         let address = Address::parse(&url.replace("PORT", &server.port.to_string())).unwrap();
         let (sender, cancel) = crossbeam_channel::bounded(0);
         let (told, steps) = crossbeam_channel::bounded(100);
-        let access = Access { cancel, ..access(address) };
+        let access = ConnectionParameters { cancel, ..access(address) };
         let test = thread::spawn(move || {
             network::test(&access, WATCH, &mut |step| told.send(step.name).unwrap());
             Instant::now()
         });
         while steps.recv().unwrap() != last {}
-        let given_up = Instant::now();
+        let cancelled = Instant::now();
         drop(sender);
-        let took = test.join().unwrap() - given_up;
+        let took = test.join().unwrap() - cancelled;
         // Good-bye to a session that was begun is said all the same.
         assert!(took < Duration::from_millis(300), "{took:?}");
     }
@@ -482,11 +484,11 @@ fn two_threads_share_a_conversation() {
             let key = network::trust_key(&access.address);
             access.network.trusted_certificates.insert(key, fingerprint(certificate));
         }
-        let Found::Rtsp { client, description } = network::look(&access, &mut |_| {}).unwrap() else {
+        let OpenedStream::Rtsp { client, description } = network::open_stream(&access, &mut |_| {}).unwrap() else {
             panic!("no RTSP");
         };
         let (mut requests, mut packets) = client.split();
-        let hearing = thread::spawn(move || {
+        let reader = thread::spawn(move || {
             let mut n_packets = 0;
             while let Ok(data) = packets.next(Instant::now() + STEP_DEADLINE) {
                 n_packets += u32::from(data.is_some());
@@ -495,17 +497,18 @@ fn two_threads_share_a_conversation() {
         });
         let deadline = || Instant::now() + STEP_DEADLINE;
         let headers = [("Transport", "RTP/AVP/TCP;unicast;interleaved=0-1"), ("CSeq", "999")];
-        let setup = requests.request(&Request::new("SETUP", &description.video.control, &headers), deadline());
+        let setup = requests.request(&RtspRequest::new("SETUP", &description.video.control, &headers), deadline());
         assert!(setup.unwrap().status().is_success());
-        let play = requests.request(&Request::new("PLAY", &description.url, &[]), deadline()).unwrap();
+        let play = requests.request(&RtspRequest::new("PLAY", &description.url, &[]), deadline()).unwrap();
         assert!(play.status().is_success());
         for _ in 0..5 {
-            let alive = requests.request(&Request::new("GET_PARAMETER", &description.url, &[]), deadline()).unwrap();
+            let alive =
+                requests.request(&RtspRequest::new("GET_PARAMETER", &description.url, &[]), deadline()).unwrap();
             assert!(alive.status().is_success());
             requests.send_data(1, &[0x80, 201, 0, 1, 0, 0, 0, 0], deadline()).unwrap();
         }
         drop(requests);
-        assert!(hearing.join().unwrap() > 0);
+        assert!(reader.join().unwrap() > 0);
         assert_eq!(server.seen.teardowns.load(Ordering::SeqCst), 1);
         assert_eq!(server.seen.refused.load(Ordering::SeqCst), 0);
     }
@@ -553,8 +556,8 @@ fn a_real_server_passes() {
             Address::parse(&format!("rtsp://{user}127.0.0.1:{}/cam", server.port)).unwrap()
         };
         // Now and then GStreamer's server sends a viewer nothing, whoever that is.
-        let begins_no_stream = |tested: &Tested| {
-            let waits = |step: &&Step| matches!(step.name, StepName::FirstPacket | StepName::SetupUdp);
+        let begins_no_stream = |tested: &ConnectionTestResult| {
+            let waits = |step: &&TestStep| matches!(step.name, StepName::FirstPacket | StepName::SetupUdp);
             tested.steps.iter().filter(waits).any(|step| step.outcome != StepOutcome::Good)
         };
         let mut tries = (0..3).map(|_| {

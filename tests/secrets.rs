@@ -266,6 +266,7 @@ mod in_the_window {
             id: 99,
             at: jiff::Timestamp::now(),
             instant: window.shell.now,
+            camera: None,
             source: spec.to_string(),
             level: Level::Error,
             name: "login-refused".to_owned(),

@@ -17,7 +17,7 @@ use camclinic::fault::FaultKind;
 use camclinic::frame::{Image, Size};
 use camclinic::logging::EventLog;
 use camclinic::settings::{CameraSettings, Transport, TrustedCertificates};
-use camclinic::source::SourceSpec;
+use camclinic::source::{Demand, SourceSpec};
 use camclinic::status::{State, Status};
 
 pub mod server;
@@ -108,6 +108,55 @@ fn pictures_come_over_tcp() {
 fn pictures_come_over_udp() {
     check_live("--codec h264 --login digest", "admin:admin@", Transport::Udp);
     check_live("--codec mjpeg --transport udp", "", Transport::Auto);
+}
+
+/// Nobody looks: few pictures are decoded, all are counted, each that is decoded is of this moment, and nothing is opened anew when
+/// somebody looks again.
+#[track_caller]
+fn check_unseen(server: &str, transport: Transport, most_decoded: u64) {
+    let Some(server) = Server::start(server) else { return };
+    let bench = Bench::with(&server.url(""), |settings| settings.transport = transport);
+    bench.wait("live", |status| streams(status) && status.frames >= 40);
+    let mut frames = bench.camera.frames();
+    for _ in 0..2 {
+        bench.camera.send(Command::SetDemand(Demand::Checks));
+        // What was on its way.
+        let deadline = Instant::now() + PATIENCE;
+        let mut last = frames.wait_fresh(deadline).unwrap().value;
+        while last.number == 0 || last.taken_at.elapsed() > Duration::from_secs(3) {
+            last = frames.wait_fresh(deadline).unwrap().value;
+        }
+        let n_before = bench.camera.status().current().unwrap().frames;
+        let (mut n_decoded, mut number) = (0, server::read(&last.image).0);
+        while bench.camera.status().current().unwrap().frames < n_before + 150 {
+            let Some(frame) = frames.wait_fresh(Instant::now() + Duration::from_millis(200)) else { continue };
+            let (this, age) = server::read(&frame.value.image);
+            assert!(this > number, "an old picture: {this} behind {number}");
+            assert!(age < Duration::from_secs(2), "it is {age:?} old");
+            number = this;
+            n_decoded += 1;
+        }
+        assert!((1..=most_decoded).contains(&n_decoded), "{n_decoded} of 150 pictures were decoded");
+        let status = bench.camera.status().current().unwrap();
+        assert!(streams(&status) && status.fps > 20.0 && status.drops.camera == 0, "{status:?}\n{}", bench.log_text());
+        bench.camera.send(Command::SetDemand(Demand::Full));
+        let all = |status: &Status| streams(status) && status.frames > n_before + 260;
+        bench.wait("all of them again", all);
+        let first = frames.wait_fresh(Instant::now() + PATIENCE).unwrap().value.number;
+        for _ in 0..20 {
+            frames.wait_fresh(Instant::now() + PATIENCE);
+        }
+        let last = frames.current().unwrap().number;
+        assert!(last - first < 60, "{first} {last}");
+    }
+    assert_eq!(bench.n_events("Opened through"), 1, "{}", bench.log_text());
+}
+
+#[test]
+fn of_a_camera_that_nobody_looks_at_key_pictures_are_decoded() {
+    check_unseen("--codec h264 --keys 30", Transport::Tcp, 20);
+    check_unseen("--codec h264 --keys 15", Transport::Udp, 30);
+    check_unseen("--codec mjpeg", Transport::Tcp, 30);
 }
 
 #[test]

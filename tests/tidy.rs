@@ -24,7 +24,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("decisions", &["codec", "health", "measure", "picture", "recovery"]),
     ("devices", &["device", "network", "source"]),
-    ("engine", &["camera", "logging", "probe"]),
+    ("engine", &["camera", "fleet", "logging", "probe"]),
     ("consumers", &["analyser", "past", "records", "secrets", "snapshot"]),
     ("diagnosis", &["checkup", "report"]),
     ("faces", &["cli", "ui"]),
@@ -162,11 +162,11 @@ const OWNERS: &[(&str, &[&str])] = &[
     (
         "windows_sys",
         &[
-            "device/windows.rs",
             "device/windows/process.rs",
             "device/windows/registry.rs",
             "device/windows/setup.rs",
             "device/windows/shared_memory.rs",
+            "device/windows/system.rs",
             "device/windows/watch.rs",
         ],
     ),
@@ -178,6 +178,7 @@ const OWNERS: &[(&str, &[&str])] = &[
             "device/linux/controls.rs",
             "device/linux/process.rs",
             "device/linux/query.rs",
+            "device/linux/reset.rs",
             "device/linux/shared_memory.rs",
             "device/linux/start.rs",
             "device/linux/watch.rs",
@@ -189,8 +190,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     (
         "unsafe",
         &[
-            "device/linux.rs",
             "device/linux/query.rs",
+            "device/linux/reset.rs",
             "device/macos/core_media_io.rs",
             "device/macos/watch.rs",
             "device/windows/controls.rs",
@@ -206,26 +207,25 @@ const OWNERS: &[(&str, &[&str])] = &[
     // The program is not linked with OpenCV: only the worker is.
     ("opencv::", &["source/opencv.rs", "source/network.rs", "bin/camclinic-worker.rs"]),
     ("mod opencv", &["bin/camclinic-worker.rs"]),
-    ("nokhwa::", &["device.rs", "source/native.rs"]),
+    ("nokhwa::", &["device/native.rs", "source/native.rs"]),
     // What starts processes must see to their end.
-    ("nokhwa_bindings_macos", &["device.rs"]),
+    ("nokhwa_bindings_macos", &["device/macos/system.rs"]),
     (
         "Command::new(",
-        &["device/ask.rs", "device/macos.rs", "device/windows.rs", "source/isolated/process.rs", "cli/monitor/hook.rs"],
+        &[
+            "device/ask.rs",
+            "device/macos/system.rs",
+            "device/windows/system.rs",
+            "source/isolated/process.rs",
+            "cli/monitor/hook.rs",
+        ],
     ),
     ("process::exit", &[]),
 ];
 
 /// The choice of a system's file, the files, and the backends.
-const PLATFORM: &[&str] = &[
-    "backend.rs",
-    "device.rs",
-    "device/linux.rs",
-    "device/macos.rs",
-    "device/windows.rs",
-    "source/native.rs",
-    "source/opencv.rs",
-];
+const PLATFORM: &[&str] =
+    &["backend.rs", "device.rs", "device/macos.rs", "device/windows.rs", "source/native.rs", "source/opencv.rs"];
 
 #[test]
 fn what_is_delicate_stays_in_its_files() {

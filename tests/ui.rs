@@ -20,7 +20,9 @@ use camclinic::records::Past;
 use camclinic::secrets::Passwords;
 use camclinic::settings::{CameraSettings, Isolation, PRESETS, Settings, Theme};
 use camclinic::source::SourceSpec;
-use camclinic::status::{Asked, Drops, Got, Grade, Outcome, Rung, RungResult, RungStatus, State, Status, StuckProcess};
+use camclinic::status::{
+    Asked, Drops, Got, Grade, Rung, RungOutcome, RungResult, RungStatus, State, Status, StuckProcess,
+};
 use camclinic::ui::background::{Host, WindowHandle};
 use camclinic::ui::choice::CameraChoice;
 use camclinic::ui::prompt::Purpose;
@@ -103,8 +105,8 @@ pub fn failing() -> Status {
 }
 
 /// One rung of a ladder that has been climbed before.
-fn tried(rung: Rung, n_tries: u32, outcome: Outcome, took_ms: u64, ago_secs: f64) -> RungStatus {
-    let why = if outcome == Outcome::Failed { "no frame for 1.0 s" } else { "" };
+fn tried(rung: Rung, n_tries: u32, outcome: RungOutcome, took_ms: u64, ago_secs: f64) -> RungStatus {
+    let why = if outcome == RungOutcome::Failed { "no frame for 1.0 s" } else { "" };
     RungStatus { rung, n_tries, last: Some(RungResult { outcome, took_ms, ago_secs, why: why.to_owned() }) }
 }
 
@@ -112,9 +114,9 @@ fn tried(rung: Rung, n_tries: u32, outcome: Outcome, took_ms: u64, ago_secs: f64
 fn climbing() -> Status {
     let untried = |rung| RungStatus { rung, n_tries: 0, last: None };
     let ladder = vec![
-        tried(Rung::Retry, 3, Outcome::Failed, 120, 14.2),
-        tried(Rung::RestartStream, 1, Outcome::Failed, 620, 2.2),
-        tried(Rung::Reinitialise, 2, Outcome::Recovered, 1_640, 130.0),
+        tried(Rung::Retry, 3, RungOutcome::Failed, 120, 14.2),
+        tried(Rung::RestartStream, 1, RungOutcome::Failed, 620, 2.2),
+        tried(Rung::Reinitialise, 2, RungOutcome::Recovered, 1_640, 130.0),
         untried(Rung::ResetDevice),
         untried(Rung::AdviseReboot),
     ];
@@ -174,6 +176,7 @@ pub fn window(status: Status) -> Window {
             id,
             at: jiff::Timestamp::now(),
             instant: now.checked_sub(Duration::from_secs_f64(*secs_ago)).unwrap(),
+            camera: None,
             source: DEVICE.to_owned(),
             level: *level,
             name: (*name).to_owned(),
@@ -732,7 +735,7 @@ fn the_ladder_tells_each_rung() {
         ],
     );
     check(
-        Status { ladder: vec![tried(Rung::RestartStream, 0, Outcome::Interrupted, 90, 0.2)], ..status() },
+        Status { ladder: vec![tried(Rung::RestartStream, 0, RungOutcome::Interrupted, 90, 0.2)], ..status() },
         |_| (),
         &["Step 2: Restart stream, once, interrupted after 0.1 s · just now"],
     );
@@ -983,6 +986,7 @@ fn a_paused_log_holds_back_what_is_new() {
         id: 99,
         at: jiff::Timestamp::now(),
         instant: now,
+        camera: None,
         source: DEVICE.to_owned(),
         level: Level::Error,
         name: "later".to_owned(),
@@ -1025,6 +1029,7 @@ fn errors_stay_when_the_log_is_full() {
             id,
             at: jiff::Timestamp::now(),
             instant: now,
+            camera: None,
             source: DEVICE.to_owned(),
             level: Level::Info,
             name: "many".to_owned(),

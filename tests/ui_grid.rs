@@ -341,19 +341,20 @@ fn a_camera_has_the_name_that_the_user_gives_it() {
 fn the_log_is_that_of_the_selected_camera() {
     let mut window = window(live(2));
     window.panes[0].settings.rename("Front door");
-    let event = |id, source: &str, message: &str| {
+    let event = |id, camera: Option<u32>, message: &str| {
         Arc::new(Event {
             id,
             at: jiff::Timestamp::now(),
             instant: window.shell.now,
-            source: source.to_owned(),
+            camera: camera.map(CameraId),
+            source: String::new(),
             level: Level::Info,
             name: "test".to_owned(),
             message: message.to_owned(),
             details: serde_json::Map::new(),
         })
     };
-    let events = [event(1, &source(1), "of one"), event(2, &source(2), "of two"), event(3, "", "of none")];
+    let events = [event(1, Some(1), "of one"), event(2, Some(2), "of two"), event(3, None, "of none")];
     window.shell.log.add(events);
     let mut harness = sized(window, vec2(1440.0, 900.0));
     harness.get_by_label_contains("of one");

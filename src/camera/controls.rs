@@ -26,7 +26,7 @@ pub(super) struct ControlBook {
 
 /// What follows from news.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Response {
+pub(super) struct ControlResponse {
     pub(super) events: Vec<(Level, String)>,
     pub(super) to_set: Vec<ControlSetting>,
 }
@@ -51,7 +51,7 @@ impl ControlBook {
     }
 
     /// `None` while a list is incomplete: nobody is shown half of one.
-    pub(super) fn on_news(&mut self, news: ControlsUpdate, now: Instant) -> Option<Response> {
+    pub(super) fn on_news(&mut self, news: ControlsUpdate, now: Instant) -> Option<ControlResponse> {
         if news.cause == UpdateCause::Listed {
             put(&mut self.incoming, news.changed);
             if !news.is_last {
@@ -77,7 +77,7 @@ impl ControlBook {
             self.chosen.retain(|setting| setting.id != refusal.id);
         }
         put(&mut self.list, news.changed);
-        Some(Response { events, to_set: Vec::new() })
+        Some(ControlResponse { events, to_set: Vec::new() })
     }
 
     /// The message, if it is still to be told.
@@ -97,7 +97,7 @@ impl ControlBook {
     }
 
     /// A camera that was unplugged or reset has forgotten what was set.
-    fn set_again(&self) -> Response {
+    fn set_again(&self) -> ControlResponse {
         let differs = |setting: &ControlSetting| {
             self.find(setting.id).is_some_and(|control| control.value != Some(setting.value))
         };
@@ -108,7 +108,7 @@ impl ControlBook {
         };
         let names: Vec<_> = to_set.iter().filter_map(said).collect();
         let event = (!names.is_empty()).then(|| (Level::Info, format!("Controls set again: {}", names.join("; "))));
-        Response { events: event.into_iter().collect(), to_set }
+        ControlResponse { events: event.into_iter().collect(), to_set }
     }
 }
 
@@ -172,7 +172,7 @@ mod tests {
 
     fn book() -> ControlBook {
         let mut book = ControlBook::default();
-        assert_eq!(book.on_news(news(UpdateCause::Listed, list()), Instant::now()), Some(Response::default()));
+        assert_eq!(book.on_news(news(UpdateCause::Listed, list()), Instant::now()), Some(ControlResponse::default()));
         book
     }
 
@@ -259,7 +259,7 @@ mod tests {
             book.on_news(ControlsUpdate { refused, ..news(UpdateCause::Set, Vec::new()) }, Instant::now()).unwrap();
         let message = "Exposure could not be set: an automatic mode holds it".to_owned();
         assert_eq!(response.events, [(Level::Warning, message)]);
-        assert_eq!(book.on_news(news(UpdateCause::Listed, list()), Instant::now()), Some(Response::default()));
+        assert_eq!(book.on_news(news(UpdateCause::Listed, list()), Instant::now()), Some(ControlResponse::default()));
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::frame::{Frame, Image, PixelFormat};
 use crate::health::History;
 use crate::network::port;
-use crate::recovery::{Ladder, Stream, Way};
+use crate::recovery::{Ladder, StreamState, Way};
 use crate::settings::{CameraSettings, TrustedCertificates, secs};
 use crate::source::reader::{self, CLOSE_DEADLINE};
 use crate::source::{Demand, Grabbed, OpenRequest, SourceSpec};
@@ -556,7 +556,7 @@ impl Machine {
             CaptureEvent::Failed(fault) => self.on_failed(fault, now),
             CaptureEvent::Restarted(Ok(())) => self.on_restarted(now),
             // A stream that could not be started again has nothing to be read.
-            CaptureEvent::Restarted(Err(fault)) => self.on_failure(fault, Stream::Gone, now),
+            CaptureEvent::Restarted(Err(fault)) => self.on_failure(fault, StreamState::Gone, now),
             CaptureEvent::Closed => {}
         }
     }
@@ -752,7 +752,7 @@ impl Machine {
         if self.abandoned.len() + self.stuck.len() >= MAX_ABANDONED {
             let message = format!("{MAX_ABANDONED} calls into the driver have not come back: {}", self.label());
             self.enter(Phase::Idle);
-            return self.on_failure(Fault::new(FaultKind::Hung, message), Stream::Gone, now);
+            return self.on_failure(Fault::new(FaultKind::Hung, message), StreamState::Gone, now);
         }
         self.n_openings += 1;
         let opening = self.n_openings;

@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use super::machine::LogLine;
 use crate::event::Level;
 use crate::fault::{Fault, FaultClass, FaultKind};
-use crate::recovery::{Ended, Plan};
-use crate::status::{Alert, AlertName, Outcome, Rung};
+use crate::recovery::{EndedRung, Plan};
+use crate::status::{Alert, AlertName, Rung, RungOutcome};
 
 /// Damaged frames come many a second: the log gets one line in this time.
 const DAMAGE_LOG_PERIOD: Duration = Duration::from_secs(5);
@@ -136,17 +136,17 @@ impl Outage {
     }
 
     /// A rung has ended, with this fault where it did not help.
-    pub(super) fn on_rung_ended(&mut self, ended: Ended, fault: Option<&Fault>) {
-        let Ended { rung, outcome, took } = ended;
+    pub(super) fn on_rung_ended(&mut self, ended: EndedRung, fault: Option<&Fault>) {
+        let EndedRung { rung, outcome, took } = ended;
         let secs = took.as_secs_f64();
         let (level, how) = match outcome {
-            Outcome::Recovered => (Level::Good, format!("picture back after {secs:.1} s")),
-            Outcome::Failed => {
+            RungOutcome::Recovered => (Level::Good, format!("picture back after {secs:.1} s")),
+            RungOutcome::Failed => {
                 let level = if rung == Rung::Retry { Level::Info } else { Level::Warning };
                 let why = fault.map(|fault| format!(" ({})", fault.kind.slug())).unwrap_or_default();
                 (level, format!("no picture after {secs:.1} s{why}"))
             }
-            Outcome::Interrupted => (Level::Info, format!("interrupted after {secs:.1} s")),
+            RungOutcome::Interrupted => (Level::Info, format!("interrupted after {secs:.1} s")),
         };
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let fault = fault.map(|fault| ("fault", Value::from(fault.kind.slug())));
@@ -435,8 +435,15 @@ mod tests {
 
     /// What the log has of a rung that ended, for people and for programs.
     #[track_caller]
-    fn check_end(rung: Rung, outcome: Outcome, fault: Option<FaultKind>, level: Level, message: &str, json: &Value) {
-        let ended = Ended { rung, outcome, took: Duration::from_millis(3_210) };
+    fn check_end(
+        rung: Rung,
+        outcome: RungOutcome,
+        fault: Option<FaultKind>,
+        level: Level,
+        message: &str,
+        json: &Value,
+    ) {
+        let ended = EndedRung { rung, outcome, took: Duration::from_millis(3_210) };
         let fault = fault.map(|kind| Fault::new(kind, "test"));
         let mut outage = Outage::new("sim:".to_owned());
         outage.on_rung_ended(ended, fault.as_ref());
@@ -450,7 +457,7 @@ mod tests {
     fn the_end_of_each_rung_is_told() {
         check_end(
             Rung::Reinitialise,
-            Outcome::Failed,
+            RungOutcome::Failed,
             Some(FaultKind::OpenTimeout),
             Level::Warning,
             "Reconnect: no picture after 3.2 s (open-timeout)",
@@ -458,7 +465,7 @@ mod tests {
         );
         check_end(
             Rung::RestartStream,
-            Outcome::Recovered,
+            RungOutcome::Recovered,
             None,
             Level::Good,
             "Restart stream: picture back after 3.2 s",
@@ -466,7 +473,7 @@ mod tests {
         );
         check_end(
             Rung::ResetDevice,
-            Outcome::Interrupted,
+            RungOutcome::Interrupted,
             None,
             Level::Info,
             "Reset device: interrupted after 3.2 s",

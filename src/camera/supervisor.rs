@@ -1,6 +1,7 @@
 //! Carries out what the machine decides about one camera: threads, channels, the clock, the log. Decides nothing itself.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
@@ -30,10 +31,13 @@ pub(super) struct Outputs {
     pub(super) history: Latest<History>,
     pub(super) controls: Latest<DeviceControls>,
     pub(super) wake: Wake,
+    pub(super) on_status: Arc<dyn Fn(&Status) + Send + Sync>,
     pub(super) log: EventLog,
 }
 
-/// What a reset that has ended is told with: its number.
+/// An event with the number of its opening.
+type OfOpening = (u64, CaptureEvent);
+/// The number of a reset that has ended, and what came of it.
 type ResetResult = (u64, Result<(), Fault>);
 
 /// Drives the machine of one camera.
@@ -41,7 +45,7 @@ pub(super) struct Supervisor {
     machine: Machine,
     out: Outputs,
     capture: Option<Capture>,
-    events: (Sender<(u64, CaptureEvent)>, Receiver<(u64, CaptureEvent)>),
+    events: (Sender<OfOpening>, Receiver<OfOpening>),
     resets: (Sender<ResetResult>, Receiver<ResetResult>),
     watch: CameraWatch,
     /// Worker processes that do not end although they were killed.
@@ -168,7 +172,10 @@ impl Supervisor {
                 self.out.log.add_with(&source, level, &name, message, details);
             }
             Effect::PublishFrame(frame) => self.out.frames.publish(frame),
-            Effect::PublishStatus(status) => self.out.status.publish(*status),
+            Effect::PublishStatus(status) => {
+                (self.out.on_status)(&status);
+                self.out.status.publish(*status);
+            }
             Effect::PublishHistory(history) => self.out.history.publish(*history),
             Effect::PublishControls(controls) => self.out.controls.publish(controls),
             Effect::Wake => (self.out.wake)(),

@@ -13,7 +13,7 @@ pub use crate::device::KernelLine;
 use crate::device::{Capabilities, Device, Holder, System, UsbState};
 use crate::fault::Fault;
 use crate::frame::Size;
-use crate::network::{self, Step};
+use crate::network::{self, TestStep};
 use crate::picture::PictureStats;
 use crate::status::{Asked, Got};
 
@@ -128,9 +128,9 @@ pub struct AccessFacts {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ConversationFacts {
-    pub steps: Vec<Step>,
+    pub steps: Vec<TestStep>,
     pub finding: Option<NetworkFinding>,
-    pub measured: network::Measured,
+    pub measured: network::StreamMeasurements,
 }
 
 /// What stands in the way of a network camera.

@@ -13,10 +13,10 @@ use serde::Serialize;
 
 use self::hook::Hooks;
 use self::metrics::{Sample, Server};
-use self::output::Output;
 use self::record::{Ending, Record, Totals};
+use super::line_writer::LineWriter;
 use super::nagios::Perf;
-use super::{Exit, Form, Work, complain, exit_of, keep_records, nagios};
+use super::{Exit, Form, Work, complain, exit_of, keep_records, lost, nagios};
 use crate::camera::Camera;
 use crate::event::{Event, Level};
 use crate::latest::{Latest, Reader};
@@ -26,7 +26,6 @@ use crate::status::{AlertName, Status, score_text};
 
 mod hook;
 mod metrics;
-mod output;
 mod record;
 
 /// How often the cameras are looked at between the lines: what is shorter is told by events alone.
@@ -54,7 +53,7 @@ pub(super) struct Order<'a> {
 
 /// Where all that is known goes.
 struct Outlets {
-    output: Output,
+    output: LineWriter,
     hooks: Option<Hooks>,
     samples: Latest<Vec<Sample>>,
     server: Option<Server>,
@@ -183,7 +182,7 @@ impl Work<'_> {
                 if let Some(camera) = cameras.get_mut(nth) {
                     camera.record.on_event(&event);
                 }
-                self.tell_event(&event, order, &mut outlets.output);
+                self.tell_event(&event, order, &outlets.output);
                 if let Some(hooks) = outlets.hooks.as_ref().filter(|_| is_alert(&event)) {
                     hooks.run(line(&Line::Event(&event)));
                 }
@@ -199,7 +198,7 @@ impl Work<'_> {
                 let sample = |camera: &Monitored| camera.sample(now);
                 outlets.samples.publish(cameras.iter().map(sample).collect::<Vec<_>>());
             }
-            let output = &mut outlets.output;
+            let output = &outlets.output;
             if now >= line_due {
                 for camera in &*cameras {
                     tell_status(camera, order, output);
@@ -208,9 +207,9 @@ impl Work<'_> {
                 while line_due <= now {
                     line_due += order.interval;
                 }
-                if output.n_lost > 0 {
-                    let n_lost = std::mem::take(&mut output.n_lost);
-                    complain(&format!("{n_lost} lines are lost: whoever reads them is too slow."));
+                let n_lost = output.take_lost();
+                if n_lost > 0 {
+                    complain(&lost(n_lost));
                 }
             }
             if !output.is_open().map_err(unwritable)? {
@@ -223,16 +222,16 @@ impl Work<'_> {
         }
     }
 
-    fn tell_event(&self, event: &Event, order: Order, output: &mut Output) {
+    fn tell_event(&self, event: &Event, order: Order, output: &LineWriter) {
         match order.form {
-            Form::Json => return output.say(line(&Line::Event(event))),
+            Form::Json => return output.write(line(&Line::Event(event))),
             Form::Nagios => return,
             Form::Text => {}
         }
         let least = if self.shared.verbose > 0 { Level::Debug } else { Level::Info };
         // What concerns no camera is told on stderr.
         if event.level >= least && !event.source.is_empty() {
-            output.say(format!("{}  {}  {}: {}", clock(event.at), event.source, event.name, event.message));
+            output.write(format!("{}  {}  {}: {}", clock(event.at), event.source, event.name, event.message));
         }
     }
 
@@ -275,7 +274,7 @@ fn outlets(order: Order, events: &Sender<(usize, Event)>) -> Result<Outlets, Str
     if let Some(server) = &server {
         complain(&format!("Metrics: http://{}/metrics", server.address));
     }
-    let output = Output::start(io::stdout()).map_err(no_thread)?;
+    let output = LineWriter::start("stdout", io::stdout()).map_err(no_thread)?;
     Ok(Outlets { output, hooks: hooks.transpose()?, samples, server })
 }
 
@@ -309,16 +308,16 @@ impl Monitored {
     }
 }
 
-fn tell_status(camera: &Monitored, order: Order, output: &mut Output) {
+fn tell_status(camera: &Monitored, order: Order, output: &LineWriter) {
     let (at, status) = (Timestamp::now(), camera.status.as_ref());
     match order.form {
-        Form::Json => return output.say(line(&Line::Status { at, status })),
+        Form::Json => return output.write(line(&Line::Status { at, status })),
         Form::Nagios => return,
         Form::Text => {}
     }
     let fault = status.last_fault.as_ref().map(|fault| format!(", {fault}")).unwrap_or_default();
     let outage = status.outage_secs.map(|secs| format!(", no picture for {}", time(secs))).unwrap_or_default();
-    output.say(format!(
+    output.write(format!(
         "{}  {}  {}, {}, {:.1} fps, {} frames, {} dropped{outage}{fault}",
         clock(at),
         camera.source,

@@ -15,7 +15,7 @@ use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::logging::EventLog;
 use crate::settings::CameraSettings;
 use crate::source::SourceSpec;
-use crate::status::{Outcome, Rung, State, Status};
+use crate::status::{Rung, RungOutcome, State, Status};
 
 /// How long somebody may think about a reset.
 const ANSWER_DEADLINE: Duration = Duration::from_mins(2);
@@ -38,7 +38,7 @@ pub(super) struct Order {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct Climbed {
     rung: Rung,
-    outcome: Outcome,
+    outcome: RungOutcome,
     took_ms: u64,
     why: String,
 }
@@ -368,10 +368,10 @@ mod tests {
         let climbed = |rung, outcome, took_ms, why: &str| Climbed { rung, outcome, took_ms, why: why.to_owned() };
         for (climbed, expected) in [
             (
-                climbed(Rung::RestartStream, Outcome::Failed, 1_040, "no frame for 1.0 s"),
+                climbed(Rung::RestartStream, RungOutcome::Failed, 1_040, "no frame for 1.0 s"),
                 "  restart stream  failed        1.0 s  no frame for 1.0 s",
             ),
-            (climbed(Rung::Reinitialise, Outcome::Recovered, 12_300, ""), "  reconnect       recovered    12.3 s"),
+            (climbed(Rung::Reinitialise, RungOutcome::Recovered, 12_300, ""), "  reconnect       recovered    12.3 s"),
         ] {
             assert_eq!(line(&climbed), expected);
         }

@@ -41,8 +41,8 @@ struct Step {
     detail: String,
 }
 
-impl From<&network::Step> for Step {
-    fn from(step: &network::Step) -> Self {
+impl From<&network::TestStep> for Step {
+    fn from(step: &network::TestStep) -> Self {
         Self { name: step.name.slug(), outcome: step.outcome, ms: step.ms, detail: step.detail.clone() }
     }
 }
@@ -80,7 +80,7 @@ struct Report<'a> {
     /// Of network cameras: what stands in the way, with its entry in the catalogue of failures, and what was measured on the
     /// way of the packets.
     verdict: Option<Named<'a>>,
-    network: Option<&'a network::Measured>,
+    network: Option<&'a network::StreamMeasurements>,
 }
 
 /// A finding of the conversation with a network camera.

@@ -10,8 +10,9 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::codes::without_code;
 use super::process::{ProcessGuard, beside, die_with_parent, prepare};
-use super::{Capabilities, Device, named, system, without_code};
+use super::{Capabilities, Device, named, system};
 use crate::fault::{Fault, FaultKind};
 
 /// The command of the program that answers.
@@ -28,10 +29,10 @@ const POLL: Duration = Duration::from_millis(2);
 const END: Duration = Duration::from_millis(500);
 
 /// What a device says.
-pub type Answer = Result<Capabilities, Fault>;
+pub type CapabilitiesResult = Result<Capabilities, Fault>;
 
 /// One line of what [`COMMAND`] prints: the place of the device among those that were named, and what it says.
-type Line = (usize, Answer);
+type AnswerLine = (usize, CapabilitiesResult);
 
 /// The other half: asks the devices of these paths in this process, and says each answer in a line of JSON as it comes.
 /// Blocks as long as the drivers do.
@@ -57,7 +58,7 @@ pub fn answer(paths: &[String], say: impl Fn(&str) + Sync) {
                 for (nth, device) in bus {
                     let (done, is_done) = mpsc::sync_channel::<()>(1);
                     let ask = move || {
-                        let line: Line = (nth, device.and_then(|device| system::capabilities(&device)));
+                        let line: AnswerLine = (nth, device.and_then(|device| system::capabilities(&device)));
                         say(&serde_json::to_string(&line).unwrap_or_default());
                         let _ = done.try_send(());
                     };
@@ -74,7 +75,7 @@ pub fn answer(paths: &[String], say: impl Fn(&str) + Sync) {
 /// # Errors
 /// `Hung` after the deadline; else why the node does not open, or `BackendMissing` where the system does not tell or the
 /// process does not start.
-pub fn capabilities_within(device: &Device, deadline: Duration) -> Answer {
+pub fn capabilities_within(device: &Device, deadline: Duration) -> CapabilitiesResult {
     let mut answers = capabilities_of_all(std::slice::from_ref(device), deadline);
     answers.pop().unwrap_or_else(|| Err(crashed(device)))
 }
@@ -85,13 +86,13 @@ fn crashed(device: &Device) -> Fault {
 
 /// The same of many, in their order and in one process: one that hangs costs its own answer only.
 #[must_use]
-pub fn capabilities_of_all(devices: &[Device], deadline: Duration) -> Vec<Answer> {
+pub fn capabilities_of_all(devices: &[Device], deadline: Duration) -> Vec<CapabilitiesResult> {
     if devices.is_empty() {
         return Vec::new();
     }
     let until = Instant::now() + deadline;
     let (mut asked, lines) =
-        match Asked::start(devices).and_then(|mut asked| asked.lines(devices.len()).map(|lines| (asked, lines))) {
+        match AskProcess::start(devices).and_then(|mut asked| asked.lines(devices.len()).map(|lines| (asked, lines))) {
             Ok(both) => both,
             Err(fault) => return devices.iter().map(|_| Err(fault.clone())).collect(),
         };
@@ -123,12 +124,12 @@ pub fn capabilities_of_all(devices: &[Device], deadline: Duration) -> Vec<Answer
 }
 
 /// A process that asks. Dropping it ends it; one that a driver holds is left behind, and ends when that lets go.
-struct Asked {
+struct AskProcess {
     child: Child,
     _guard: Option<ProcessGuard>,
 }
 
-impl Asked {
+impl AskProcess {
     fn start(devices: &[Device]) -> Result<Self, Fault> {
         let program = env::current_exe().ok().filter(|file| file.file_stem().is_some_and(|stem| stem == PROGRAM));
         let program = program.unwrap_or_else(|| beside(Path::new(PROGRAM)));
@@ -146,7 +147,7 @@ impl Asked {
     }
 
     /// What it says, until it ends or says nonsense.
-    fn lines(&mut self, n_devices: usize) -> Result<Receiver<Line>, Fault> {
+    fn lines(&mut self, n_devices: usize) -> Result<Receiver<AnswerLine>, Fault> {
         let no_pipe =
             || Fault::new(FaultKind::NoResources, "the system gives no pipe to the process that asks cameras");
         let stdout = self.child.stdout.take().ok_or_else(no_pipe)?;
@@ -176,7 +177,7 @@ impl Asked {
     }
 }
 
-impl Drop for Asked {
+impl Drop for AskProcess {
     fn drop(&mut self) {
         if self.wait(Duration::ZERO) {
             return;
@@ -197,7 +198,7 @@ mod tests {
     fn what_is_asked_is_answered_in_json() {
         let said = Mutex::new(Vec::new());
         answer(&["/no/such/camera".into(), "/dev/null".into()], |line| said.lock().unwrap().push(line.to_owned()));
-        let mut lines: Vec<Line> =
+        let mut lines: Vec<AnswerLine> =
             said.lock().unwrap().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
         lines.sort_by_key(|(nth, _)| *nth);
         assert_eq!(lines.iter().map(|(nth, _)| *nth).collect::<Vec<_>>(), [0, 1]);

@@ -25,7 +25,7 @@ const SAME_RATE: f64 = 0.01;
 
 /// What would make a device do what was asked of it, or the wish one that it has.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Fix {
+pub enum RequestFix {
     Format(PixelFormat),
     Size(Size),
     Rate(f64),
@@ -38,10 +38,10 @@ pub enum Fix {
 pub struct Reason {
     /// A sentence.
     pub words: String,
-    pub fix: Option<Fix>,
+    pub fix: Option<RequestFix>,
 }
 
-impl Fix {
+impl RequestFix {
     pub fn apply(self, asked: &mut Asked) {
         match self {
             Self::Format(format) => asked.format = Some(format),
@@ -168,7 +168,7 @@ impl Capabilities {
             return None;
         }
         let has = codes.iter().take(4).map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        Some(Reason { words: format!("The camera has no {format}. It has {has}."), fix: Some(Fix::AnyFormat) })
+        Some(Reason { words: format!("The camera has no {format}. It has {has}."), fix: Some(RequestFix::AnyFormat) })
     }
 
     fn why_other_size(&self, asked: &Asked, got: &Got) -> Option<Reason> {
@@ -181,11 +181,11 @@ impl Capabilities {
         Some(match (other, format) {
             (Some(other), Some(format)) => Reason {
                 words: format!("With {format} the camera has no {}; with {other} it has.", spelled(size)),
-                fix: Some(Fix::Format(other)),
+                fix: Some(RequestFix::Format(other)),
             },
             _ => Reason {
                 words: format!("The camera has no {}.", spelled(size)),
-                fix: self.nearest_size(format, size).map(Fix::Size),
+                fix: self.nearest_size(format, size).map(RequestFix::Size),
             },
         })
     }
@@ -224,7 +224,7 @@ impl Capabilities {
             let is_listed = is_same_rate(nearest, wanted) || self.takes_any_rate(format, size);
             let words =
                 format!("{at} comes with {} fps and others, not with {}.", spelled_rate(nearest), spelled_rate(wanted));
-            return (!is_listed).then_some(Reason { words, fix: Some(Fix::Rate(nearest)) });
+            return (!is_listed).then_some(Reason { words, fix: Some(RequestFix::Rate(nearest)) });
         }
         let limit = format!("{at} comes with at most {} fps", spelled_rate(most));
         let faster = self.format_codes().into_iter().map(|code| (code, self.most_fps(code, size)));
@@ -233,16 +233,16 @@ impl Capabilities {
             faster.filter(|(_, fps)| *fps > most * 1.2).max_by(|a, b| a.1.min(wanted).total_cmp(&b.1.min(wanted)));
         if let Some((other, fps)) = faster {
             let words = format!("{limit}; {other} comes with {}.", spelled_rate(fps));
-            return Some(Reason { words, fix: Some(Fix::Format(other)) });
+            return Some(Reason { words, fix: Some(RequestFix::Format(other)) });
         }
         let sizes = self.sizes(Some(format));
         let smaller = sizes.into_iter().rev().find(|size| self.most_fps(format, *size) * (1.0 + SAME_RATE) >= wanted);
         Some(match smaller {
             Some(smaller) => Reason {
                 words: format!("{limit}; {} comes with {}.", spelled(smaller), spelled_rate(wanted)),
-                fix: Some(Fix::Size(smaller)),
+                fix: Some(RequestFix::Size(smaller)),
             },
-            None => Reason { words: format!("{limit}."), fix: Some(Fix::Rate(most)) },
+            None => Reason { words: format!("{limit}."), fix: Some(RequestFix::Rate(most)) },
         })
     }
 
@@ -337,7 +337,7 @@ mod tests {
 
     /// `asked` and `got` as `YUYV 640x480 30`, `-` for nothing.
     #[track_caller]
-    fn check(capabilities: &Capabilities, asked: &str, got: &str, expected: &[(&str, Option<Fix>)]) {
+    fn check(capabilities: &Capabilities, asked: &str, got: &str, expected: &[(&str, Option<RequestFix>)]) {
         let parse = |text: &str| {
             let parts: Vec<_> = text.split(' ').map(|part| if part == "-" { "" } else { part }).collect();
             (code(parts[0]), size(parts[1]), parts[2].parse().ok())
@@ -361,7 +361,10 @@ mod tests {
             &cam,
             "YUYV 1920x1080 30",
             "YUYV 1920x1080 5",
-            &[("YUYV at 1920×1080 comes with at most 5 fps; MJPG comes with 30.", code("MJPG").map(Fix::Format))],
+            &[(
+                "YUYV at 1920×1080 comes with at most 5 fps; MJPG comes with 30.",
+                code("MJPG").map(RequestFix::Format),
+            )],
         );
         check(
             &cam,
@@ -369,20 +372,20 @@ mod tests {
             "MJPG 1920x1080 30",
             &[(
                 "MJPG at 1920×1080 comes with at most 30 fps; 1280×720 comes with 60.",
-                size("1280x720").map(Fix::Size),
+                size("1280x720").map(RequestFix::Size),
             )],
         );
         check(
             &cam,
             "MJPG 640x480 90",
             "MJPG 640x480 30",
-            &[("MJPG at 640×480 comes with at most 30 fps.", Some(Fix::Rate(30.0)))],
+            &[("MJPG at 640×480 comes with at most 30 fps.", Some(RequestFix::Rate(30.0)))],
         );
         check(
             &cam,
             "YUYV 640x480 20",
             "YUYV 640x480 25",
-            &[("YUYV at 640×480 comes with 25 fps and others, not with 20.", Some(Fix::Rate(25.0)))],
+            &[("YUYV at 640×480 comes with 25 fps and others, not with 20.", Some(RequestFix::Rate(25.0)))],
         );
         // Nothing in the list is against it.
         check(&cam, "YUYV 640x480 30", "YUYV 640x480 15", &[]);
@@ -391,19 +394,19 @@ mod tests {
             &cam,
             "YUYV 2560x1440 -",
             "YUYV 1920x1080 5",
-            &[("With YUYV the camera has no 2560×1440; with MJPG it has.", code("MJPG").map(Fix::Format))],
+            &[("With YUYV the camera has no 2560×1440; with MJPG it has.", code("MJPG").map(RequestFix::Format))],
         );
         check(
             &cam,
             "- 700x500 -",
             "YUYV 640x480 30",
-            &[("The camera has no 700×500.", size("640x480").map(Fix::Size))],
+            &[("The camera has no 700×500.", size("640x480").map(RequestFix::Size))],
         );
         check(
             &cam,
             "NV12 640x480 -",
             "YUYV 640x480 30",
-            &[("The camera has no NV12. It has MJPG, YUYV, Y16.", Some(Fix::AnyFormat))],
+            &[("The camera has no NV12. It has MJPG, YUYV, Y16.", Some(RequestFix::AnyFormat))],
         );
         check(&Capabilities::default(), "NV12 640x480 30", "YUYV 320x240 5", &[]);
     }
@@ -411,11 +414,11 @@ mod tests {
     #[test]
     fn a_fix_changes_the_wish() {
         let mut asked = Asked { format: code("NV12"), ..Asked::default() };
-        Fix::AnyFormat.apply(&mut asked);
-        Fix::Rate(25.0).apply(&mut asked);
-        size("640x480").map(Fix::Size).unwrap().apply(&mut asked);
+        RequestFix::AnyFormat.apply(&mut asked);
+        RequestFix::Rate(25.0).apply(&mut asked);
+        size("640x480").map(RequestFix::Size).unwrap().apply(&mut asked);
         assert_eq!(asked, Asked { size: size("640x480"), fps: Some(25.0), ..Asked::default() });
-        code("MJPG").map(Fix::Format).unwrap().apply(&mut asked);
+        code("MJPG").map(RequestFix::Format).unwrap().apply(&mut asked);
         assert_eq!(asked.format, code("MJPG"));
     }
 }

@@ -19,7 +19,7 @@ pub enum Call {
 
 /// What a number means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Meaning {
+pub struct ErrorMeaning {
     /// The system's name of it: `EBUSY`.
     pub name: &'static str,
     pub kind: FaultKind,
@@ -29,7 +29,7 @@ pub struct Meaning {
     pub advice: &'static str,
 }
 
-impl Meaning {
+impl ErrorMeaning {
     /// The fault of a camera that is called `shown`.
     #[must_use]
     pub fn fault(&self, shown: &str, code: impl Into<i64>) -> Fault {
@@ -38,8 +38,8 @@ impl Meaning {
     }
 }
 
-const fn row(name: &'static str, kind: FaultKind, what: &'static str, advice: &'static str) -> Meaning {
-    Meaning { name, kind, what, advice }
+const fn row(name: &'static str, kind: FaultKind, what: &'static str, advice: &'static str) -> ErrorMeaning {
+    ErrorMeaning { name, kind, what, advice }
 }
 
 const CABLE: &str = "Use another cable or port, without a hub: such errors come from the line, not from the program.";
@@ -52,7 +52,7 @@ const LIBCAMERA: &str = "This camera needs libcamera to set up its parts: open i
 
 /// A Linux error number (`errno-base.h`, `errno.h`) at a V4L2 call. `None` where the number says nothing by itself.
 #[must_use]
-pub fn errno(code: i32, call: Call) -> Option<Meaning> {
+pub fn errno(code: i32, call: Call) -> Option<ErrorMeaning> {
     use Call::{Control, Open, Read, Start};
     use FaultKind::{
         Busy, Denied, FormatRefused, Missing, NoResources, NotACamera, OpenFailed, ReadFailed, Stall, Unplugged,
@@ -115,7 +115,7 @@ pub fn errno(code: i32, call: Call) -> Option<Meaning> {
 /// Any of the numbers that come in a signed one: Linux' errors are positive, Windows' results negative, with AVFoundation's
 /// errors in a range of their own.
 #[must_use]
-pub fn of(code: i64, call: Call) -> Option<Meaning> {
+pub fn of(code: i64, call: Call) -> Option<ErrorMeaning> {
     let code = i32::try_from(code).ok()?;
     match code {
         1.. => errno(code, call),
@@ -127,7 +127,7 @@ pub fn of(code: i64, call: Call) -> Option<Meaning> {
 /// The last number with a meaning on a line of a library's log, and that meaning: a Windows result as OpenCV prints it
 /// (`Error: -1072875772`) or as Microsoft does (`0xC00D3704`), a Linux error after `errno`, AVFoundation's own.
 #[must_use]
-pub fn in_log(line: &str) -> Option<(i64, Meaning)> {
+pub fn in_log(line: &str) -> Option<(i64, ErrorMeaning)> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-';
     let mut words = line.split(|c| !is_part(c)).filter(|word| !word.is_empty());
     let mut before = "";
@@ -153,7 +153,7 @@ const CODEC: &str = "Choose another format, or “device default”. Editions of
 
 /// A Windows result (`winerror.h`, `mferror.h`, `vfwmsgs.h`, `nserror.h`) at a camera call, of Media Foundation or DirectShow.
 #[must_use]
-pub fn hresult(code: u32) -> Option<Meaning> {
+pub fn hresult(code: u32) -> Option<ErrorMeaning> {
     use FaultKind::{
         Busy, Denied, FormatRefused, Missing, NoFirstFrame, NoResources, OpenFailed, OpenTimeout, Unplugged,
     };
@@ -207,7 +207,7 @@ pub fn hresult(code: u32) -> Option<Meaning> {
 
 /// A problem code of Windows' Device Manager (`cfg.h`, `CM_PROB_*`). 0 is none.
 #[must_use]
-pub fn device_problem(code: u32) -> Option<Meaning> {
+pub fn device_problem(code: u32) -> Option<ErrorMeaning> {
     use FaultKind::{Denied, Missing, OpenFailed};
     const DRIVER: &str =
         "In the Device Manager choose “Update driver”, pick from the list, and take “USB Video Device”.";
@@ -249,7 +249,7 @@ pub fn device_problem(code: u32) -> Option<Meaning> {
 
 /// An error of AVFoundation (`AVError.h`).
 #[must_use]
-pub fn av_error(code: i32) -> Option<Meaning> {
+pub fn av_error(code: i32) -> Option<ErrorMeaning> {
     use FaultKind::{Busy, Denied, NoResources, ReadFailed, Stall, Unplugged};
     Some(match code {
         -11804 => row("AVErrorDeviceAlreadyUsedByAnotherSession", Busy, "is in use by another session", ""),
@@ -287,7 +287,7 @@ const TCC: &str = "Open System Settings > Privacy & Security > Camera and allow 
 
 /// What macOS has decided about this program and cameras (`AVAuthorizationStatus`). `None` where it may use them.
 #[must_use]
-pub fn authorization(status: i64) -> Option<Meaning> {
+pub fn authorization(status: i64) -> Option<ErrorMeaning> {
     use FaultKind::Denied;
     match status {
         0 => Some(row(
@@ -307,6 +307,15 @@ pub fn authorization(status: i64) -> Option<Meaning> {
     }
 }
 
+/// The words of a system's error. Its number at the end is left to [`Fault::code`].
+#[must_use]
+pub fn without_code(text: &str) -> &str {
+    match text.rsplit_once(" (os error ").or_else(|| text.rsplit_once(" (0x")) {
+        Some((start, end)) if end.ends_with(')') => start,
+        _ => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -314,7 +323,7 @@ mod tests {
     use FaultKind as Kind;
 
     #[track_caller]
-    fn check(meaning: Option<Meaning>, name: &str, kind: FaultKind) {
+    fn check(meaning: Option<ErrorMeaning>, name: &str, kind: FaultKind) {
         let meaning = meaning.unwrap();
         assert_eq!((meaning.name, meaning.kind), (name, kind));
         let fault = meaning.fault("/dev/video0", 7);
@@ -468,5 +477,13 @@ mod tests {
         check(authorization(1), "restricted", Kind::Denied);
         check(authorization(2), "denied", Kind::Denied);
         assert_eq!(authorization(3), None);
+    }
+
+    #[test]
+    fn a_number_is_not_said_twice() {
+        assert_eq!(without_code("No such device (os error 19)"), "No such device");
+        assert_eq!(without_code("MFT failed (0xC00D3704)"), "MFT failed");
+        assert_eq!(without_code("Failed to Fufill"), "Failed to Fufill");
+        assert_eq!(without_code("a (os error 5) in the middle"), "a (os error 5) in the middle");
     }
 }

@@ -1,11 +1,12 @@
 //! How old a picture is when it is handed out: by its own time stamp, against the quickest one so far.
 //!
-//! A camera's clock and ours have nothing in common but their pace. The picture that took the shortest way sets what counts
-//! as no delay; one that arrives later by its own clock has waited for so long, in the camera, on the way or in this process.
+//! A camera's clock and ours run at the same speed and show different times. The picture that took the shortest time to arrive
+//! counts as not delayed; one that arrives later by its own clock has waited for that long, in the camera, on the network or in
+//! this process.
 
 use std::time::{Duration, Instant};
 
-/// Clocks of cameras run wrong by up to this share: without it, a slow clock would look like a growing delay.
+/// Clocks of cameras are wrong by up to this share: without it, a slow clock would look like a growing delay.
 const DRIFT: f64 = 0.000_2;
 /// A picture that is older is late.
 const LATE: Duration = Duration::from_secs(2);

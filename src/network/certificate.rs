@@ -1,16 +1,35 @@
 //! What stands in a certificate, for the person who has to decide whether to trust it.
 //!
 //! Verifying is rustls's part. It refuses to read some certificates that cameras have (RFC 5280 calls them version 1, or an
-//! authority's), and these must be shown too; so the few fields that people look at are read here.
+//! authority's), and these must be shown too; so the few fields that people look at are read here, and nothing is judged.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use rustls::crypto::hash::HashAlgorithm;
 use serde::Serialize;
+use x509_parser::asn1_rs::Tag;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
+use x509_parser::oid_registry::{
+    OID_X509_COMMON_NAME, OID_X509_COUNTRY_NAME, OID_X509_LOCALITY_NAME, OID_X509_ORGANIZATION_NAME,
+    OID_X509_ORGANIZATIONAL_UNIT, OID_X509_STATE_OR_PROVINCE_NAME, Oid,
+};
+use x509_parser::time::ASN1Time;
+use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
 /// Longer names are cut: they come from the camera.
 const MAX_TEXT_CHARS: usize = 200;
 const MAX_NAMES: usize = 50;
+
+/// The parts of a name that are shown, with their usual abbreviations (RFC 4514, section 3).
+static PARTS: [(Oid<'static>, &str); 6] = [
+    (OID_X509_COMMON_NAME, "CN"),
+    (OID_X509_COUNTRY_NAME, "C"),
+    (OID_X509_LOCALITY_NAME, "L"),
+    (OID_X509_STATE_OR_PROVINCE_NAME, "ST"),
+    (OID_X509_ORGANIZATION_NAME, "O"),
+    (OID_X509_ORGANIZATIONAL_UNIT, "OU"),
+];
 
 /// A camera's certificate, as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -18,14 +37,14 @@ pub struct Certificate {
     /// As in `CN=camera, O=Maker`.
     pub subject: String,
     pub issuer: String,
-    /// The names and numbers that it is valid for; of old ones that have none, the subject's own.
+    /// The host names and addresses that it is valid for; of old ones that have none, the subject's common name.
     pub names: Vec<String>,
     /// As in `2027-05-31 12:00:00 UTC`.
     pub not_before: String,
     pub not_after: String,
     /// SHA-256 of the whole certificate, in small hexadecimal digits.
     pub fingerprint: String,
-    /// Nobody but itself vouches for it.
+    /// It was issued by its own subject.
     pub is_self_signed: bool,
 }
 
@@ -33,30 +52,20 @@ impl Certificate {
     /// Reads DER (RFC 5280, section 4.1). `None` where this is no certificate.
     #[must_use]
     pub fn read(der: &[u8]) -> Option<Self> {
-        let (certificate, _) = item(der, SEQUENCE)?;
-        let (mut rest, _) = item(certificate, SEQUENCE)?;
-        if let Some((_, after)) = item(rest, VERSION) {
-            rest = after;
-        }
-        let (_, rest) = item(rest, INTEGER)?;
-        let (_, rest) = item(rest, SEQUENCE)?;
-        let (issuer, rest) = item(rest, SEQUENCE)?;
-        let (validity, rest) = item(rest, SEQUENCE)?;
-        let (subject, rest) = item(rest, SEQUENCE)?;
-        let (not_before, validity) = time(validity)?;
-        let (not_after, _) = time(validity)?;
-        let mut names = alternative_names(rest).unwrap_or_default();
+        let (_, certificate) = x509_parser::parse_x509_certificate(der).ok()?;
+        let (subject, issuer) = (certificate.subject(), certificate.issuer());
+        let mut names = alternative_names(&certificate);
         if names.is_empty() {
-            names.extend(attributes(subject).into_iter().filter(|(key, _)| *key == "CN").map(|(_, value)| value));
+            names = parts(subject).filter(|(key, _)| *key == "CN").map(|(_, value)| value).collect();
         }
         Some(Self {
-            subject: name(subject),
-            issuer: name(issuer),
+            subject: shown(subject),
+            issuer: shown(issuer),
             names,
-            not_before,
-            not_after,
+            not_before: date_and_time(certificate.validity().not_before),
+            not_after: date_and_time(certificate.validity().not_after),
             fingerprint: fingerprint(der)?,
-            is_self_signed: issuer == subject,
+            is_self_signed: issuer.as_raw() == subject.as_raw(),
         })
     }
 }
@@ -70,129 +79,53 @@ fn fingerprint(der: &[u8]) -> Option<String> {
     Some(digits.concat())
 }
 
-const INTEGER: u8 = 0x02;
-const OCTETS: u8 = 0x04;
-const OID: u8 = 0x06;
-const UTC_TIME: u8 = 0x17;
-const GENERALIZED_TIME: u8 = 0x18;
-const BMP_STRING: u8 = 0x1e;
-const SEQUENCE: u8 = 0x30;
-const SET: u8 = 0x31;
-const VERSION: u8 = 0xa0;
-const EXTENSIONS: u8 = 0xa3;
-const DNS_NAME: u8 = 0x82;
-const IP_ADDRESS: u8 = 0x87;
-/// 2.5.29.17, subjectAltName.
-const ALTERNATIVE_NAMES: [u8; 3] = [0x55, 0x1d, 0x11];
+fn date_and_time(time: ASN1Time) -> String {
+    let time = time.to_datetime();
+    let (year, month, day) = (time.year(), u8::from(time.month()), time.day());
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC", time.hour(), time.minute(), time.second())
+}
 
-/// The next element whatever its tag: tag, contents, what follows.
-fn any(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (&tag, rest) = der.split_first()?;
-    let (&first, rest) = rest.split_first()?;
-    let (length, rest) = if first < 0x80 {
-        (usize::from(first), rest)
+fn shown(name: &X509Name) -> String {
+    parts(name).map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
+}
+
+fn parts(name: &X509Name) -> impl Iterator<Item = (&'static str, String)> {
+    let part = |attribute: &AttributeTypeAndValue| {
+        let (_, key) = PARTS.iter().find(|(oid, _)| oid == attribute.attr_type())?;
+        Some((*key, text(attribute)))
+    };
+    name.iter_attributes().filter_map(part).take(MAX_NAMES)
+}
+
+/// Also of text in an encoding that is not the one that it says: it is shown, not compared.
+fn text(attribute: &AttributeTypeAndValue) -> String {
+    let value = attribute.attr_value();
+    if value.tag() == Tag::BmpString {
+        let units = value.data.as_chunks::<2>().0.iter().map(|pair| u16::from_be_bytes(*pair));
+        let decoded: String =
+            char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+        readable(&decoded)
     } else {
-        let (digits, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-        if digits.len() > 4 {
-            return None;
-        }
-        (digits.iter().fold(0, |length, digit| length << 8 | usize::from(*digit)), rest)
-    };
-    let (contents, rest) = rest.split_at_checked(length)?;
-    Some((tag, contents, rest))
-}
-
-/// The next element if it has this tag: contents, what follows.
-fn item(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
-    any(der).filter(|(found, ..)| *found == tag).map(|(_, contents, rest)| (contents, rest))
-}
-
-fn items(mut der: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
-    std::iter::from_fn(move || {
-        let (tag, contents, rest) = any(der)?;
-        der = rest;
-        Some((tag, contents))
-    })
-}
-
-/// `UTCTime` with two digits of the year, or `GeneralizedTime` with four (RFC 5280, section 4.1.2.5).
-fn time(der: &[u8]) -> Option<(String, &[u8])> {
-    let (tag, digits, rest) = any(der)?;
-    let digits = std::str::from_utf8(digits).ok()?.strip_suffix('Z')?;
-    let (year, digits) = match tag {
-        UTC_TIME => {
-            let (year, digits) = digits.split_at_checked(2)?;
-            let year: u32 = year.parse().ok()?;
-            (if year < 50 { 2_000 + year } else { 1_900 + year }, digits)
-        }
-        GENERALIZED_TIME => {
-            let (year, digits) = digits.split_at_checked(4)?;
-            (year.parse().ok()?, digits)
-        }
-        _ => return None,
-    };
-    let two = |at: usize| digits.get(at..at + 2).filter(|pair| pair.bytes().all(|byte| byte.is_ascii_digit()));
-    let text = format!("{year:04}-{}-{} {}:{}:{} UTC", two(0)?, two(2)?, two(4)?, two(6)?, two(8)?);
-    Some((text, rest))
-}
-
-/// The parts of a name that people know.
-fn attributes(name: &[u8]) -> Vec<(&'static str, String)> {
-    items(name)
-        .filter(|(tag, _)| *tag == SET)
-        .flat_map(|(_, set)| items(set))
-        .filter_map(|(_, pair)| {
-            let (oid, value) = item(pair, OID)?;
-            let key = match oid {
-                [0x55, 0x04, 0x03] => "CN",
-                [0x55, 0x04, 0x06] => "C",
-                [0x55, 0x04, 0x07] => "L",
-                [0x55, 0x04, 0x08] => "ST",
-                [0x55, 0x04, 0x0a] => "O",
-                [0x55, 0x04, 0x0b] => "OU",
-                _ => return None,
-            };
-            let (tag, value, _) = any(value)?;
-            let value = if tag == BMP_STRING {
-                let units = value.as_chunks::<2>().0.iter().map(|pair| u16::from_be_bytes(*pair));
-                char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
-            } else {
-                String::from_utf8_lossy(value).into_owned()
-            };
-            Some((key, readable(&value)))
-        })
-        .take(MAX_NAMES)
-        .collect()
-}
-
-fn name(der: &[u8]) -> String {
-    let parts: Vec<_> = attributes(der).into_iter().map(|(key, value)| format!("{key}={value}")).collect();
-    parts.join(", ")
+        readable(&String::from_utf8_lossy(value.data))
+    }
 }
 
 fn readable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(MAX_TEXT_CHARS).collect()
 }
 
-/// From what follows the subject.
-fn alternative_names(rest: &[u8]) -> Option<Vec<String>> {
-    let (_, extensions) = items(rest).find(|(tag, _)| *tag == EXTENSIONS)?;
-    let (extensions, _) = item(extensions, SEQUENCE)?;
-    let value = items(extensions).find_map(|(_, extension)| {
-        let (oid, value) = item(extension, OID)?;
-        let octets = || items(value).find(|(tag, _)| *tag == OCTETS).map(|(_, octets)| octets);
-        (oid == ALTERNATIVE_NAMES).then(octets).flatten()
-    })?;
-    let (names, _) = item(value, SEQUENCE)?;
-    let name = |(tag, value): (u8, &[u8])| match tag {
-        DNS_NAME => Some(readable(&String::from_utf8_lossy(value))),
-        IP_ADDRESS => match value.len() {
-            4 => <[u8; 4]>::try_from(value).ok().map(|octets| Ipv4Addr::from(octets).to_string()),
-            _ => <[u8; 16]>::try_from(value).ok().map(|octets| Ipv6Addr::from(octets).to_string()),
+/// `subjectAltName` (RFC 5280, section 4.2.1.6). Empty where there is none, or it is damaged.
+fn alternative_names(certificate: &X509Certificate) -> Vec<String> {
+    let Ok(Some(extension)) = certificate.subject_alternative_name() else { return Vec::new() };
+    let name = |name: &GeneralName| match name {
+        GeneralName::DNSName(name) => Some(readable(name)),
+        GeneralName::IPAddress(octets) => match octets.len() {
+            4 => <[u8; 4]>::try_from(*octets).ok().map(|octets| Ipv4Addr::from(octets).to_string()),
+            _ => <[u8; 16]>::try_from(*octets).ok().map(|octets| Ipv6Addr::from(octets).to_string()),
         },
         _ => None,
     };
-    Some(items(names).filter_map(name).take(MAX_NAMES).collect())
+    extension.value.general_names.iter().filter_map(name).take(MAX_NAMES).collect()
 }
 
 #[cfg(test)]
@@ -236,6 +169,24 @@ mod tests {
             include_str!("../../tests/fixtures/tls/wrong-name.pem"),
             &format!("CN=camera|{authority}|camera.example|{times}|false"),
         );
+    }
+
+    /// Version 1; an encoding of text and a serial number that standards forbid; a boolean of BER.
+    #[test]
+    fn certificates_that_cameras_have_against_the_standard_are_read() {
+        let old = "CN=cam, O=Maker|CN=cam, O=Maker|cam|";
+        let odd = "CN=Kamera ü, O=Maker|CN=Kamera ü, O=Maker|cam.local 10.0.0.7|";
+        let check = |pem: &str, expected: &str| {
+            let got = Certificate::read(&der(pem)).unwrap();
+            let text = format!("{}|{}|{}|", got.subject, got.issuer, got.names.join(" "));
+            assert_eq!((text.as_str(), got.is_self_signed), (expected, true));
+        };
+        check(include_str!("../../tests/fixtures/tls/version-1.pem"), old);
+        check(include_str!("../../tests/fixtures/tls/bmp-string.pem"), odd);
+        check(include_str!("../../tests/fixtures/tls/negative-serial.pem"), odd);
+        check(include_str!("../../tests/fixtures/tls/ber-boolean.pem"), odd);
+        let latin = "CN=Kamera \u{fffd}, O=Maker|CN=Kamera \u{fffd}, O=Maker|cam.local 10.0.0.7|";
+        check(include_str!("../../tests/fixtures/tls/teletex-string.pem"), latin);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Passes the stream of a camera on to a player in this process, over loopback.
 //!
 //! ```text
-//!   camera ══ Requests, Packets (login, TLS, status codes) ══ gateway ── rtsp://127.0.0.1:PORT/TOKEN ──► FFmpeg
+//!   camera ══ requests, packets (login, TLS, status codes) ══ gateway ── rtsp://127.0.0.1:PORT/TOKEN ──► FFmpeg
 //! ```
 //!
 //! The player never talks to the camera, and never learns the password: the conversation with the camera is ended here, on
@@ -9,63 +9,71 @@
 //! certificate is judged once, TCP and UDP look the same to the player, lost packets are counted, and nothing is played
 //! before the first key frame, without which a decoder would paint grey.
 //!
+//! While nobody looks, key pictures are passed on alone, each with as many behind it as the decoder needs to hand it out; all
+//! pictures are counted.
+//!
 //! Only one client is served, only from this computer, and only one that knows the token.
 
 use std::collections::VecDeque;
 use std::net::{Shutdown, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
 
-use super::Finding;
-use super::media::nothing_came;
-use super::rtsp::{Client, Packets, Request, Requests};
-use super::sdp::Description;
+use super::NetworkFinding;
+use super::rtsp::{PacketHalf, RequestHalf, RtspClient, RtspRequest};
+use super::rtsp_stream::nothing_came;
+use super::sdp::SessionDescription;
 use crate::fault::{Fault, FaultKind};
+use crate::latest::{Latest, Reader};
 use crate::settings::Transport;
 
-mod local;
 mod packets;
+mod player;
 mod setup;
 
-use local::{Local, Player};
-use packets::{Gate, Media};
+pub use packets::PictureCount;
+use packets::{KeyFrameGate, PacketSource};
+use player::{PlayerConnection, PlayerServer};
 
-/// What a camera may take to answer a sign of life.
+/// How long a camera may take to answer a request that keeps its session alive.
 const KEEP_ALIVE_DEADLINE: Duration = Duration::from_secs(5);
-/// A session lives longer than this without one, however short the camera says (RFC 2326, 12.37).
+/// How often such a request is sent, at the most and at the least, whatever time-out the camera names (RFC 2326, 12.37).
 const LEAST_KEEP_ALIVE: Duration = Duration::from_secs(5);
 const LONGEST_KEEP_ALIVE: Duration = Duration::from_secs(30);
-/// How often the stream is asked for when nothing comes.
-const LOOK: Duration = Duration::from_secs(1);
-/// Packets that wait until the player is ready.
+/// How long a packet is waited for before it is looked whether the stream is still wanted.
+const READ_SLICE: Duration = Duration::from_secs(1);
+/// Packets that are kept until the player is ready.
 const MAX_HELD: usize = 8_192;
-/// Dropping the gateway waits so long for the camera to have heard that it ends.
-const GOOD_BYE: Duration = Duration::from_secs(1);
+/// How long dropping the gateway waits until the session has been ended.
+const TEARDOWN_DEADLINE: Duration = Duration::from_secs(1);
 
-/// A stream on its way. Dropping it ends the session with the camera.
+/// A stream that is being passed on. Dropping it ends the session with the camera.
 pub struct Gateway {
     url: String,
-    shared: Arc<Shared>,
+    shared: Arc<GatewayState>,
     /// Dropped to end it.
     end: Option<Sender<()>>,
-    /// Disconnected when the camera has been told.
+    /// Disconnected when the session has been ended.
     ended: Receiver<()>,
 }
 
 #[derive(Default)]
-struct Shared {
+struct GatewayState {
     /// Why the stream has ended.
     fault: Mutex<Option<Fault>>,
     n_lost: AtomicU64,
+    /// So many pictures pass from each key picture on; 0: all.
+    of_key: AtomicU32,
+    pictures: Latest<PictureCount>,
     /// The connection to the player, to be ended.
     player: Mutex<Option<TcpStream>>,
 }
 
-impl Shared {
+impl GatewayState {
     fn end(&self, fault: Option<Fault>) {
         let mut known = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
         *known = known.take().or(fault);
@@ -78,17 +86,17 @@ impl Shared {
 }
 
 impl Gateway {
-    /// Has the camera play, waits for its first key frame for `patience` at most, and opens the port for the player.
+    /// Starts the stream, waits for its first key frame for `patience` at most, and opens the port for the player.
     ///
     /// Threads: `gateway` keeps the session alive and ends it, `gateway-stream` passes packets on, `gateway-player` answers
-    /// the player, `gateway-hear` hears the camera while packets come over UDP. All end with the gateway, or when `cancel`
+    /// the player, `gateway-replies` reads the camera's answers while packets come over UDP. All end with the gateway, or when `cancel`
     /// is disconnected.
     ///
     /// # Errors
     /// The camera refuses, sends nothing, or no key frame (F86, F87, F90, F91, F92).
     pub fn start(
-        mut client: Client,
-        description: &Description,
+        mut client: RtspClient,
+        description: &SessionDescription,
         transport: Transport,
         answer_deadline: Instant,
         patience: Duration,
@@ -101,12 +109,12 @@ impl Gateway {
             return Err(Fault::new(FaultKind::CodecMissing, message));
         }
         let mut media = setup::play(&mut client, description, transport, answer_deadline)?;
-        let mut gate = Gate::new(video.codec);
+        let mut gate = KeyFrameGate::new(video.codec);
         let first = first_key_frame(&mut client, &mut media, &mut gate, patience)?;
-        let local = Local::open(&description.text).map_err(|error| no_resources("port", &error))?;
+        let local = PlayerServer::open(&description.text).map_err(|error| no_resources("port", &error))?;
 
-        let shared = Arc::new(Shared::default());
-        let (end, end_heard) = bounded(0);
+        let shared = Arc::new(GatewayState::default());
+        let (end, end_rx) = bounded(0);
         let (told, ended) = bounded(0);
         let (ready, player) = bounded(1);
         let (stream_alive, stream_ended) = bounded(0);
@@ -114,13 +122,13 @@ impl Gateway {
         let gateway = Self { url: local.url(), shared: Arc::clone(&shared), end: Some(end), ended };
 
         let known = Arc::clone(&shared);
-        let is_over = end_heard.clone();
+        let is_over = end_rx.clone();
         spawn("gateway-player", move || {
             local.serve(&ready, &is_over, |player| {
                 *known.player.lock().unwrap_or_else(PoisonError::into_inner) = Some(player);
             });
         })?;
-        let passing = Passing { media, gate, held: first.into(), player, shared: Arc::clone(&shared) };
+        let passing = PacketForwarder { media, gate, held: first.into(), player, shared: Arc::clone(&shared) };
         spawn("gateway-stream", move || {
             let fault = passing.run(packets);
             shared.end(Some(fault));
@@ -129,7 +137,7 @@ impl Gateway {
         let (cancel, shared) = (cancel.clone(), Arc::clone(&gateway.shared));
         let url = description.url.clone();
         spawn("gateway", move || {
-            keep_alive(requests, &url, [&end_heard, &cancel, &stream_ended]);
+            keep_alive(requests, &url, [&end_rx, &cancel, &stream_ended]);
             shared.end(None);
             drop(told);
         })?;
@@ -148,6 +156,17 @@ impl Gateway {
         self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// How many pictures are passed on from each key picture on, that one among them; `None`: all, from the next key picture on.
+    pub fn set_of_key(&self, of_key: Option<u32>) {
+        self.shared.of_key.store(of_key.unwrap_or_default(), Ordering::Relaxed);
+    }
+
+    /// A reader of the count of pictures, published with each picture.
+    #[must_use]
+    pub fn pictures(&self) -> Reader<PictureCount> {
+        self.shared.pictures.reader()
+    }
+
     /// Packets that did not arrive.
     #[must_use]
     pub fn n_lost(&self) -> u64 {
@@ -158,7 +177,7 @@ impl Gateway {
 impl Drop for Gateway {
     fn drop(&mut self) {
         self.end = None;
-        let _ = self.ended.recv_timeout(GOOD_BYE);
+        let _ = self.ended.recv_timeout(TEARDOWN_DEADLINE);
     }
 }
 
@@ -173,31 +192,31 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Fault> {
 
 /// Waits for it and returns the packets from its first one on.
 fn first_key_frame(
-    client: &mut Client,
-    media: &mut Media,
-    gate: &mut Gate,
+    client: &mut RtspClient,
+    media: &mut PacketSource,
+    gate: &mut KeyFrameGate,
     patience: Duration,
 ) -> Result<Vec<Vec<u8>>, Fault> {
     let deadline = Instant::now() + patience;
     let mut n_packets = 0_u32;
     while Instant::now() < deadline {
         let packets = match media {
-            Media::Tcp { channel } => {
+            PacketSource::Tcp { channel } => {
                 let Some(data) = client.next_data(deadline)? else { continue };
                 if data.channel == *channel { vec![data.payload] } else { Vec::new() }
             }
-            Media::Udp(udp) => udp.next(deadline),
+            PacketSource::Udp(udp) => udp.next(deadline),
         };
         for packet in packets {
             n_packets += 1;
-            if let Some(first) = gate.pass(packet) {
+            if let Some(first) = gate.pass(packet, Instant::now()) {
                 return Ok(first);
             }
         }
     }
     let secs = patience.as_secs_f64();
     Err(match (n_packets, media) {
-        (0, media) => nothing_came(matches!(media, Media::Udp(_)), patience).fault,
+        (0, media) => nothing_came(matches!(media, PacketSource::Udp(_)), patience).fault,
         _ => Fault::new(
             FaultKind::NoFirstFrame,
             format!(
@@ -210,67 +229,74 @@ fn first_key_frame(
     })
 }
 
-/// What passes packets on.
-struct Passing {
-    media: Media,
-    gate: Gate,
+/// Passes packets on, on the thread `gateway-stream`.
+struct PacketForwarder {
+    media: PacketSource,
+    gate: KeyFrameGate,
     /// Until the player is ready.
     held: VecDeque<Vec<u8>>,
-    player: Receiver<Player>,
-    shared: Arc<Shared>,
+    player: Receiver<PlayerConnection>,
+    shared: Arc<GatewayState>,
 }
 
-impl Passing {
+impl PacketForwarder {
     /// Runs until the stream or the player has ended, and says why.
-    fn run(mut self, mut packets: Packets) -> Fault {
-        let mut hears = None;
-        if let Media::Udp(_) = self.media {
-            // Somebody has to hear the camera's answers.
+    fn run(mut self, mut packets: PacketHalf) -> Fault {
+        let mut receives = None;
+        if let PacketSource::Udp(_) = self.media {
+            // The answers that come on the connection meanwhile have to be read.
             let (alive, gone) = bounded::<Fault>(1);
-            let hear = move || {
+            let receive = move || {
                 let fault = loop {
-                    if let Err(fault) = packets.next(Instant::now() + LOOK) {
+                    if let Err(fault) = packets.next(Instant::now() + READ_SLICE) {
                         break fault;
                     }
                 };
                 let _ = alive.send(fault);
             };
-            if let Err(fault) = spawn("gateway-hear", hear) {
+            if let Err(fault) = spawn("gateway-replies", receive) {
                 return fault;
             }
-            hears = Some(gone);
-            return self.pass_all(None, hears.as_ref());
+            receives = Some(gone);
+            return self.pass_all(None, receives.as_ref());
         }
-        self.pass_all(Some(&mut packets), hears.as_ref())
+        self.pass_all(Some(&mut packets), receives.as_ref())
     }
 
-    fn pass_all(&mut self, mut packets: Option<&mut Packets>, gone: Option<&Receiver<Fault>>) -> Fault {
-        let mut player: Option<Player> = None;
+    fn pass_all(&mut self, mut packets: Option<&mut PacketHalf>, gone: Option<&Receiver<Fault>>) -> Fault {
+        let mut player: Option<PlayerConnection> = None;
+        let mut counted = PictureCount::default();
         loop {
             let arrived = match (&mut self.media, packets.as_deref_mut()) {
-                (Media::Tcp { channel }, Some(packets)) => match packets.next(Instant::now() + LOOK) {
+                (PacketSource::Tcp { channel }, Some(packets)) => match packets.next(Instant::now() + READ_SLICE) {
                     Ok(Some(data)) if data.channel == *channel => vec![data.payload],
                     Ok(_) => Vec::new(),
                     Err(fault) => return fault,
                 },
-                (Media::Udp(udp), _) => {
+                (PacketSource::Udp(udp), _) => {
                     if let Some(Ok(fault)) = gone.map(Receiver::try_recv) {
                         return fault;
                     }
-                    udp.next(Instant::now() + LOOK)
+                    udp.next(Instant::now() + READ_SLICE)
                 }
-                (Media::Tcp { .. }, None) => Vec::new(),
+                (PacketSource::Tcp { .. }, None) => Vec::new(),
             };
+            let of_key = self.shared.of_key.load(Ordering::Relaxed);
+            self.gate.set_of_key(Some(of_key).filter(|of_key| *of_key > 0));
             for packet in arrived {
-                self.held.extend(self.gate.pass(packet).into_iter().flatten());
+                self.held.extend(self.gate.pass(packet, Instant::now()).into_iter().flatten());
             }
             self.shared.n_lost.store(self.gate.n_lost(), Ordering::Relaxed);
+            if self.gate.count() != counted {
+                counted = self.gate.count();
+                self.shared.pictures.publish(counted);
+            }
             if player.is_none() {
                 player = self.player.try_recv().ok();
             }
             match &player {
                 None if self.held.len() > MAX_HELD => {
-                    // Nobody is there to see it; what follows makes no sense without it.
+                    // The player has not come. What follows cannot be decoded without these: it waits for the next key frame.
                     self.held.clear();
                     self.gate.close();
                 }
@@ -288,28 +314,28 @@ impl Passing {
     }
 }
 
-/// Tells the camera now and then that its stream is still wanted, until one of these is disconnected; then that it is not.
-fn keep_alive(mut requests: Requests, url: &str, ends: [&Receiver<()>; 3]) {
+/// Keeps the session alive until one of these is disconnected. Dropping `requests` then ends it.
+fn keep_alive(mut requests: RequestHalf, url: &str, ends: [&Receiver<()>; 3]) {
     let period = requests.session().map_or(LONGEST_KEEP_ALIVE, |(_, timeout)| timeout / 2);
     let period = period.clamp(LEAST_KEEP_ALIVE, LONGEST_KEEP_ALIVE);
     let [end, cancel, stream_ended] = ends;
     let mut method = "GET_PARAMETER";
-    let mut is_heard = true;
+    let mut is_alive = true;
     loop {
-        let due = if is_heard { after(period) } else { never() };
+        let due = if is_alive { after(period) } else { never() };
         select! {
             recv(end) -> _ => break,
             recv(cancel) -> _ => break,
             recv(stream_ended) -> _ => break,
             recv(due) -> _ => {}
         }
-        let answer = requests.request(&Request::new(method, url, &[]), Instant::now() + KEEP_ALIVE_DEADLINE);
+        let answer = requests.request(&RtspRequest::new(method, url, &[]), Instant::now() + KEEP_ALIVE_DEADLINE);
         match answer {
             Ok(answer) if answer.status().is_success() => {}
             // Not every camera knows it (RFC 2326, 10.8 leaves it open); OPTIONS is known to all.
             Ok(_) => method = "OPTIONS",
-            // The stream says itself when it has ended.
-            Err(_) => is_heard = false,
+            // `gateway-stream` finds out when the stream has ended.
+            Err(_) => is_alive = false,
         }
     }
 }

@@ -7,11 +7,11 @@ use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
 use self::body::{Body, Framing};
-use super::jpeg::Splitter;
+use super::connection::{Connection, broken};
+use super::connector::{Connector, StepDetail, reach};
+use super::jpeg::JpegSplitter;
 use super::login::Login;
-use super::look::{Detailed, Looker, reach};
-use super::wire::{Wire, broken};
-use super::{Access, Finding, StepName, StepOutcome};
+use super::{ConnectionParameters, NetworkFinding, StepName, StepOutcome};
 use crate::address::{Address, Scheme};
 use crate::fault::{Fault, FaultKind};
 
@@ -22,16 +22,16 @@ const MAX_REDIRECTS: usize = 5;
 const MAX_SKIPPED_BYTES: usize = 1 << 20;
 const N_READ_BYTES: usize = 16_384;
 
-/// A camera that serves pictures over HTTP, logged in at.
-pub struct Stream {
-    access: Access,
+/// A connection to a camera that serves pictures over HTTP, after the login.
+pub struct HttpStream {
+    access: ConnectionParameters,
     /// After redirects.
     address: Address,
-    wire: Wire,
+    connection: Connection,
     login: Login,
-    kind: Kind,
+    kind: HttpStreamKind,
     body: Body,
-    splitter: Splitter,
+    splitter: JpegSplitter,
     n_pictures: u64,
     /// The next picture must be asked for.
     is_used_up: bool,
@@ -40,7 +40,7 @@ pub struct Stream {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum HttpStreamKind {
     /// Picture after picture, at the camera's pace.
     Pictures,
     /// One picture, and another each time that it is asked for.
@@ -53,13 +53,13 @@ pub enum Kind {
 const VIDEO_TYPES: [&str; 4] =
     ["application/vnd.apple.mpegurl", "application/x-mpegurl", "application/dash+xml", "application/ogg"];
 
-impl fmt::Debug for Stream {
+impl fmt::Debug for HttpStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stream").field("address", &self.address).field("kind", &self.kind).finish_non_exhaustive()
     }
 }
 
-impl Detailed for Kind {
+impl StepDetail for HttpStreamKind {
     fn detail(&self) -> String {
         match self {
             Self::Pictures => "a stream of JPEGs".to_owned(),
@@ -70,7 +70,7 @@ impl Detailed for Kind {
 }
 
 /// The status and the headers of an answer.
-struct Head {
+struct ResponseHead {
     /// HTTP/1.0: the connection ends with the answer.
     is_old: bool,
     status: u16,
@@ -78,7 +78,7 @@ struct Head {
     headers: Vec<(String, String)>,
 }
 
-impl Head {
+impl ResponseHead {
     fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
@@ -89,50 +89,50 @@ impl Head {
     }
 }
 
-impl Stream {
+impl HttpStream {
     /// Asks for the stream and logs in, and tells of the steps `Get` and `Login`.
-    pub(super) fn open(looker: &mut Looker<'_>, wire: Wire) -> Result<Self, Finding> {
-        let access = looker.access.clone();
+    pub(super) fn open(connector: &mut Connector<'_>, connection: Connection) -> Result<Self, NetworkFinding> {
+        let access = connector.access.clone();
         let mut stream = Self {
             address: access.address.clone(),
             login: Login::new(&access.address),
             access,
-            wire,
-            kind: Kind::Pictures,
+            connection,
+            kind: HttpStreamKind::Pictures,
             body: Body::default(),
-            splitter: Splitter::default(),
+            splitter: JpegSplitter::default(),
             n_pictures: 0,
             is_used_up: false,
             is_wire_used: false,
         };
         let started = Instant::now();
-        let deadline = looker.step_deadline();
+        let deadline = connector.step_deadline();
         let first = stream.fetch(false, deadline);
-        let first = first.map_err(|finding| looker.bad(StepName::Get, started, finding))?;
+        let first = first.map_err(|finding| connector.bad(StepName::Get, started, finding))?;
         if first.status != 401 {
             let kind = stream.judge(&first, deadline);
-            stream.kind = looker.step_with(StepName::Get, started, started.elapsed(), kind)?;
-            looker.tell_ms(StepName::Login, StepOutcome::Good, None, "the camera wants no login");
+            stream.kind = connector.step_with(StepName::Get, started, started.elapsed(), kind)?;
+            connector.tell_ms(StepName::Login, StepOutcome::Good, None, "the camera wants no login");
             return Ok(stream);
         }
         let took = started.elapsed();
         let login_started = Instant::now();
-        let deadline = looker.step_deadline();
+        let deadline = connector.step_deadline();
         match stream.asked(&first, false, false).and_then(|()| stream.fetch(true, deadline)) {
             Ok(head) => {
                 let login_took = login_started.elapsed();
                 let kind = stream.judge(&head, deadline);
-                let kind = looker.step_with(StepName::Get, started, took, kind);
+                let kind = connector.step_with(StepName::Get, started, took, kind);
                 let scheme = stream.login.scheme().unwrap_or_default();
                 let words = format!("the camera takes user “{}” ({scheme})", stream.address.user);
-                looker.tell_ms(StepName::Login, StepOutcome::Good, Some(login_took), words);
+                connector.tell_ms(StepName::Login, StepOutcome::Good, Some(login_took), words);
                 stream.kind = kind?;
                 Ok(stream)
             }
             Err(finding) => {
                 let words = format!("{}: the camera wants a login", stream.login.mask(&first.status_line()));
-                looker.tell_ms(StepName::Get, StepOutcome::Good, Some(took), words);
-                Err(looker.bad(StepName::Login, login_started, finding))
+                connector.tell_ms(StepName::Get, StepOutcome::Good, Some(took), words);
+                Err(connector.bad(StepName::Login, login_started, finding))
             }
         }
     }
@@ -144,7 +144,7 @@ impl Stream {
     }
 
     #[must_use]
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> HttpStreamKind {
         self.kind
     }
 
@@ -155,11 +155,11 @@ impl Stream {
 
     /// The connection itself: closing it ends a wait for a picture. Snapshots may use another for each.
     #[must_use]
-    pub fn wire(&self) -> &Wire {
-        &self.wire
+    pub fn connection(&self) -> &Connection {
+        &self.connection
     }
 
-    /// The next whole JPEG, of 16 MiB at most. A snapshot is asked for; at which pace is the caller's affair.
+    /// The next whole JPEG, of 16 MiB at most. For a snapshot a request is sent; how often is up to the caller.
     ///
     /// # Errors
     /// None came by the deadline, the stream ended, or it is none.
@@ -167,46 +167,46 @@ impl Stream {
         self.picture(deadline).map_err(|finding| finding.fault)
     }
 
-    pub(super) fn picture(&mut self, deadline: Instant) -> Result<Vec<u8>, Finding> {
+    pub(super) fn picture(&mut self, deadline: Instant) -> Result<Vec<u8>, NetworkFinding> {
         let started = Instant::now();
         if self.is_used_up {
             let head = self.fetch(true, deadline)?;
             self.judge(&head, deadline)?;
             self.is_used_up = false;
         }
-        let no_stream = |message: String| Finding::new("F95", FaultKind::NoStream, message);
+        let no_stream = |message: String| NetworkFinding::new("F95", FaultKind::NoStream, message);
         let mut some = Vec::new();
         loop {
             if let Some(picture) = self.splitter.next() {
                 self.n_pictures += 1;
-                self.is_used_up = self.kind == Kind::Snapshot;
+                self.is_used_up = self.kind == HttpStreamKind::Snapshot;
                 return Ok(picture);
             }
             if self.splitter.n_skipped() > MAX_SKIPPED_BYTES {
-                self.wire.close();
+                self.connection.close();
                 return Err(no_stream(format!(
                     "the camera has sent {} KiB, and no JPEG is among it",
                     self.splitter.n_skipped() >> 10
                 )));
             }
             some.clear();
-            match self.body.read(&self.wire, &mut some, deadline) {
+            match self.body.read(&self.connection, &mut some, deadline) {
                 Ok(true) => self.splitter.push(&some),
-                Ok(false) if self.n_pictures == 0 || self.kind == Kind::Snapshot => {
+                Ok(false) if self.n_pictures == 0 || self.kind == HttpStreamKind::Snapshot => {
                     return Err(no_stream("the answer ended before there was a whole picture".into()));
                 }
                 Ok(false) => {
                     let n = self.n_pictures;
                     let pictures = if n == 1 { "one picture".to_owned() } else { format!("{n} pictures") };
                     let message = format!("the camera ended the stream after {pictures}");
-                    return Err(Finding::new("F95", FaultKind::ProtocolTrouble, message).with_advice(
+                    return Err(NetworkFinding::new("F95", FaultKind::ProtocolTrouble, message).with_advice(
                         "If it always ends so soon, take the address of a snapshot, or of another stream; update the camera's firmware.",
                     ));
                 }
                 Err(error) if error.kind() == ErrorKind::TimedOut => {
                     let waited = deadline.saturating_duration_since(started).as_secs_f64();
                     let message = format!("the camera answers, and no whole picture came within {waited:.1} s");
-                    return Err(Finding::new("F95", FaultKind::Unreachable, message).unsure(0.8));
+                    return Err(NetworkFinding::new("F95", FaultKind::Unreachable, message).unsure(0.8));
                 }
                 Err(error) if error.kind() == ErrorKind::InvalidData => {
                     return Err(no_stream("the camera's answer contradicts itself: its chunks have no lengths".into()));
@@ -216,7 +216,7 @@ impl Stream {
         }
     }
 
-    fn asked(&mut self, head: &Head, had_login: bool, is_again: bool) -> Result<(), Finding> {
+    fn asked(&mut self, head: &ResponseHead, had_login: bool, is_again: bool) -> Result<(), NetworkFinding> {
         let challenges: Vec<_> = head
             .headers
             .iter()
@@ -228,7 +228,7 @@ impl Stream {
     }
 
     /// GET, through redirects, and through the login if that is wanted; the body comes next.
-    fn fetch(&mut self, may_log_in: bool, deadline: Instant) -> Result<Head, Finding> {
+    fn fetch(&mut self, may_log_in: bool, deadline: Instant) -> Result<ResponseHead, NetworkFinding> {
         let mut is_again = false;
         let mut n_redirects = 0;
         loop {
@@ -242,7 +242,7 @@ impl Stream {
                     n_redirects += 1;
                     if n_redirects > MAX_REDIRECTS {
                         let message = format!("the camera sends on from one address to the next, {n_redirects} times");
-                        return Err(Finding::new("F95", FaultKind::NoStream, message).with_code(head.status));
+                        return Err(NetworkFinding::new("F95", FaultKind::NoStream, message).with_code(head.status));
                     }
                     self.follow(head.header("location").unwrap_or_default(), head.status, deadline)?;
                 }
@@ -257,13 +257,13 @@ impl Stream {
     }
 
     /// Goes where a redirect says: with the login on the same host only, and never out of encryption.
-    fn follow(&mut self, location: &str, status: u16, deadline: Instant) -> Result<(), Finding> {
+    fn follow(&mut self, location: &str, status: u16, deadline: Instant) -> Result<(), NetworkFinding> {
         let location = location.trim();
         let shown = self.login.mask(location);
         let mut next = if location.contains("://") {
             Address::parse(location).map_err(|_| {
                 let message = format!("the camera sends on to what is no address: {shown}");
-                Finding::new("F95", FaultKind::NoStream, message).with_code(status)
+                NetworkFinding::new("F95", FaultKind::NoStream, message).with_code(status)
             })?
         } else {
             let path = if location.starts_with('/') {
@@ -275,18 +275,18 @@ impl Stream {
             let base = Address { path: String::new(), user: String::new(), password: None, ..self.address.clone() };
             Address::parse(&format!("{}{path}", base.request_url())).map_err(|_| {
                 let message = format!("the camera sends on to what is no address: {shown}");
-                Finding::new("F95", FaultKind::NoStream, message).with_code(status)
+                NetworkFinding::new("F95", FaultKind::NoStream, message).with_code(status)
             })?
         };
         if next.scheme.is_rtsp() {
             let message = format!("the camera sends on to {shown}");
-            return Err(Finding::new("F99", FaultKind::WrongProtocol, message)
+            return Err(NetworkFinding::new("F99", FaultKind::WrongProtocol, message)
                 .with_code(status)
                 .with_advice("Take the address that the camera names."));
         }
         if self.address.scheme.is_encrypted() && next.scheme == Scheme::Http {
             let message = format!("the camera sends on out of encryption, to {shown}: that is not followed");
-            return Err(Finding::new("F94", FaultKind::Untrusted, message).with_code(status).with_advice(
+            return Err(NetworkFinding::new("F94", FaultKind::Untrusted, message).with_code(status).with_advice(
                 "Switch encryption on for the stream in the camera's settings, or take the address without it.",
             ));
         }
@@ -305,21 +305,21 @@ impl Stream {
     }
 
     /// Another connection.
-    fn reach(&mut self, deadline: Instant) -> Result<(), Finding> {
-        self.wire.close();
-        self.wire = reach(&self.access, &self.address, deadline)?;
+    fn reach(&mut self, deadline: Instant) -> Result<(), NetworkFinding> {
+        self.connection.close();
+        self.connection = reach(&self.access, &self.address, deadline)?;
         self.body = Body::default();
         self.is_wire_used = false;
         Ok(())
     }
 
     /// One request and the head of its answer, and whether the login went with it.
-    fn get(&mut self, deadline: Instant) -> Result<(Head, bool), Finding> {
+    fn get(&mut self, deadline: Instant) -> Result<(ResponseHead, bool), NetworkFinding> {
         let patience = deadline.saturating_duration_since(Instant::now());
-        if self.is_wire_used && !self.body.finish(&self.wire, deadline) {
+        if self.is_wire_used && !self.body.finish(&self.connection, deadline) {
             self.reach(deadline)?;
         }
-        self.splitter = Splitter::default();
+        self.splitter = JpegSplitter::default();
         let path = if self.address.path.is_empty() { "/" } else { &self.address.path };
         let login = self.login.authorization("GET", path, &[]);
         let mut request = format!(
@@ -330,17 +330,17 @@ impl Stream {
             request += &format!("Authorization: {login}\r\n");
         }
         request += "\r\n";
-        let sent = self.wire.write_all(request.as_bytes(), deadline);
+        let sent = self.connection.write_all(request.as_bytes(), deadline);
         let head = match sent {
             Ok(()) => self.head(deadline),
-            Err(error) => Err(Unheard::Io(error)),
+            Err(error) => Err(HttpReadError::Io(error)),
         };
         let head = match head {
             // A connection that was kept may have been closed meanwhile.
-            Err(Unheard::Io(error)) if self.is_wire_used && error.kind() != ErrorKind::TimedOut => {
+            Err(HttpReadError::Io(error)) if self.is_wire_used && error.kind() != ErrorKind::TimedOut => {
                 self.reach(deadline)?;
-                let sent = self.wire.write_all(request.as_bytes(), deadline);
-                sent.map_err(Unheard::Io).and_then(|()| self.head(deadline))
+                let sent = self.connection.write_all(request.as_bytes(), deadline);
+                sent.map_err(HttpReadError::Io).and_then(|()| self.head(deadline))
             }
             head => head,
         };
@@ -349,25 +349,25 @@ impl Stream {
                 self.is_wire_used = true;
                 Ok((head, login.is_some()))
             }
-            Err(Unheard::Io(error)) => Err(broken(&error, "GET", patience)),
-            Err(Unheard::TooLong) => {
-                self.wire.close();
+            Err(HttpReadError::Io(error)) => Err(broken(&error, "GET", patience)),
+            Err(HttpReadError::TooLong) => {
+                self.connection.close();
                 let message =
                     "the head of the camera's answer is longer than any should be, and was not read to its end";
-                Err(Finding::new("F95", FaultKind::ProtocolTrouble, message))
+                Err(NetworkFinding::new("F95", FaultKind::ProtocolTrouble, message))
             }
-            Err(Unheard::Foreign(bytes)) => Err(foreign(&bytes)),
+            Err(HttpReadError::Foreign(bytes)) => Err(foreign(&bytes)),
         }
     }
 
-    fn head(&mut self, deadline: Instant) -> Result<Head, Unheard> {
+    fn head(&mut self, deadline: Instant) -> Result<ResponseHead, HttpReadError> {
         let mut read = [0; N_READ_BYTES];
         loop {
             let raw = &mut self.body.raw;
             let n = raw.len().min(5);
             if raw.get(..n) != b"HTTP/".get(..n) {
                 let n = raw.len().min(200);
-                return Err(Unheard::Foreign(raw.get(..n).unwrap_or_default().to_vec()));
+                return Err(HttpReadError::Foreign(raw.get(..n).unwrap_or_default().to_vec()));
             }
             let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
             let mut response = httparse::Response::new(&mut headers);
@@ -378,7 +378,7 @@ impl Stream {
                 Ok(httparse::Status::Complete(n)) => {
                     let headers = response.headers.iter();
                     let text = |value: &[u8]| String::from_utf8_lossy(value).trim().to_owned();
-                    let head = Head {
+                    let head = ResponseHead {
                         is_old: response.version == Some(0),
                         status: response.code.unwrap_or_default(),
                         reason: response.reason.unwrap_or_default().chars().take(100).collect(),
@@ -393,26 +393,28 @@ impl Stream {
                     return Ok(head);
                 }
                 Ok(httparse::Status::Partial) if raw.len() <= MAX_HEAD_BYTES => {}
-                Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => return Err(Unheard::TooLong),
+                Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => {
+                    return Err(HttpReadError::TooLong);
+                }
                 Err(_) => {
                     let n = raw.len().min(200);
-                    return Err(Unheard::Foreign(raw.get(..n).unwrap_or_default().to_vec()));
+                    return Err(HttpReadError::Foreign(raw.get(..n).unwrap_or_default().to_vec()));
                 }
             }
-            match self.wire.read(&mut read, deadline) {
-                Ok(0) => return Err(Unheard::Io(ErrorKind::UnexpectedEof.into())),
+            match self.connection.read(&mut read, deadline) {
+                Ok(0) => return Err(HttpReadError::Io(ErrorKind::UnexpectedEof.into())),
                 Ok(n) => self.body.raw.extend_from_slice(read.get(..n).unwrap_or_default()),
-                Err(error) => return Err(Unheard::Io(error)),
+                Err(error) => return Err(HttpReadError::Io(error)),
             }
         }
     }
 
-    /// What an answer is good for.
-    fn judge(&mut self, head: &Head, deadline: Instant) -> Result<Kind, Finding> {
+    /// What can be done with an answer.
+    fn judge(&mut self, head: &ResponseHead, deadline: Instant) -> Result<HttpStreamKind, NetworkFinding> {
         let words = self.login.mask(&head.status_line());
         let said = format!("the camera answers GET with {words}");
         let refused = |entry, kind, confidence| {
-            Err(Finding::new(entry, kind, said.clone()).with_code(head.status).unsure(confidence))
+            Err(NetworkFinding::new(entry, kind, said.clone()).with_code(head.status).unsure(confidence))
         };
         match head.status {
             200..=299 => {}
@@ -426,22 +428,22 @@ impl Stream {
         let content_type = head.header("content-type").unwrap_or_default().to_ascii_lowercase();
         let content_type = content_type.split(';').next().unwrap_or_default().trim().to_owned();
         if content_type.starts_with("multipart/") {
-            return Ok(Kind::Pictures);
+            return Ok(HttpStreamKind::Pictures);
         }
         if matches!(content_type.as_str(), "image/jpeg" | "image/jpg" | "image/pjpeg") {
-            return Ok(Kind::Snapshot);
+            return Ok(HttpStreamKind::Snapshot);
         }
         if content_type.starts_with("video/") || VIDEO_TYPES.contains(&content_type.as_str()) {
-            return Ok(Kind::Video);
+            return Ok(HttpStreamKind::Video);
         }
         let has_length = matches!(self.body.framing, Framing::Length(_));
         let begin = self.begin(deadline);
         let text = String::from_utf8_lossy(&begin).trim_start().to_ascii_lowercase();
         if begin.starts_with(&[0xff, 0xd8, 0xff]) {
-            return Ok(if has_length { Kind::Snapshot } else { Kind::Pictures });
+            return Ok(if has_length { HttpStreamKind::Snapshot } else { HttpStreamKind::Pictures });
         }
         if text.starts_with("--") && text.contains("content-") {
-            return Ok(Kind::Pictures);
+            return Ok(HttpStreamKind::Pictures);
         }
         let is_html = content_type.contains("html") || text.starts_with("<!doctype html") || text.starts_with("<html");
         let what = if begin.is_empty() {
@@ -457,8 +459,8 @@ impl Stream {
             let kind: String = content_type.chars().take(60).collect();
             format!("{}, which is no JPEG", self.login.mask(&kind))
         };
-        self.wire.close();
-        let finding = Finding::new("F95", FaultKind::NoStream, format!("{said}, and {what}"));
+        self.connection.close();
+        let finding = NetworkFinding::new("F95", FaultKind::NoStream, format!("{said}, and {what}"));
         Err(if is_html {
             finding.with_advice(
                 "The address is that of a page. Take that of the stream or of a snapshot; if the page asks for a login, switch on “Basic” or “Digest” for the stream in the camera's settings.",
@@ -472,7 +474,7 @@ impl Stream {
     fn begin(&mut self, deadline: Instant) -> Vec<u8> {
         let mut begin = Vec::new();
         while begin.len() < 1_024 {
-            match self.body.read(&self.wire, &mut begin, deadline) {
+            match self.body.read(&self.connection, &mut begin, deadline) {
                 Ok(true) => {}
                 _ => break,
             }
@@ -483,16 +485,17 @@ impl Stream {
 }
 
 /// Why no head was understood.
-enum Unheard {
+enum HttpReadError {
     Io(io::Error),
     TooLong,
     Foreign(Vec<u8>),
 }
 
 /// What answers, if not HTTP (F99).
-fn foreign(bytes: &[u8]) -> Finding {
-    let wrong =
-        |message: String, advice: &str| Finding::new("F99", FaultKind::WrongProtocol, message).with_advice(advice);
+fn foreign(bytes: &[u8]) -> NetworkFinding {
+    let wrong = |message: String, advice: &str| {
+        NetworkFinding::new("F99", FaultKind::WrongProtocol, message).with_advice(advice)
+    };
     if bytes.starts_with(b"RTSP/") {
         wrong("an RTSP server answers on this port".into(), "Write rtsp:// in place of http://.")
     } else if matches!(bytes, [0x15 | 0x16, 3, ..]) {

@@ -9,7 +9,7 @@ const MAX_BYTES: usize = 16 << 20;
 
 /// Takes whole pictures out of what is pushed into it, and skips everything else.
 #[derive(Debug, Default)]
-pub struct Splitter {
+pub struct JpegSplitter {
     bytes: Vec<u8>,
     /// Up to where the picture has been read; 0 outside of one.
     at: usize,
@@ -18,7 +18,7 @@ pub struct Splitter {
     n_skipped: usize,
 }
 
-impl Splitter {
+impl JpegSplitter {
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
@@ -150,7 +150,7 @@ mod tests {
     fn check(parts: &[&[u8]], expected: &[u32]) {
         let bytes = parts.concat();
         for n in [bytes.len(), 1, 7] {
-            let mut splitter = Splitter::default();
+            let mut splitter = JpegSplitter::default();
             let mut widths = Vec::new();
             for chunk in bytes.chunks(n) {
                 splitter.push(chunk);
@@ -184,7 +184,7 @@ mod tests {
                 let at = random.usize(..bytes.len());
                 bytes[at] = *random.choice(&[0xff, 0xd8, 0xd9, 0, 0xda, 0xc0]).unwrap();
             }
-            let mut splitter = Splitter::default();
+            let mut splitter = JpegSplitter::default();
             splitter.push(&bytes);
             while let Some(picture) = splitter.next() {
                 let _ = size(&picture);
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn what_has_no_end_is_not_kept() {
-        let mut splitter = Splitter::default();
+        let mut splitter = JpegSplitter::default();
         splitter.push(&jpeg(64, b"")[..23]);
         splitter.push(&[0xff, 0xda, 0, 2]);
         for _ in 0..20 {

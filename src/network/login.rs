@@ -8,7 +8,7 @@ use std::fmt;
 use http_auth::digest::Algorithm;
 use http_auth::{PasswordClient, PasswordParams};
 
-use super::Finding;
+use super::NetworkFinding;
 use crate::address::Address;
 use crate::fault::FaultKind;
 
@@ -63,7 +63,7 @@ impl Login {
     }
 
     /// Takes a 401 in. `was_sent`: the request had the login with it; `is_again`: this request was answered before.
-    /// `challenge` is what `WWW-Authenticate` says, `words` how the camera put its refusal.
+    /// `challenge` is what `WWW-Authenticate` says, `words` the camera's text of the refusal.
     ///
     /// # Errors
     /// The request is not to be sent again (F83).
@@ -73,8 +73,8 @@ impl Login {
         was_sent: bool,
         is_again: bool,
         words: &str,
-    ) -> Result<(), Finding> {
-        let refused = |message: String| Finding::new("F83", FaultKind::LoginRefused, message).with_code(401);
+    ) -> Result<(), NetworkFinding> {
+        let refused = |message: String| NetworkFinding::new("F83", FaultKind::LoginRefused, message).with_code(401);
         let words = self.mask(words);
         let Some(challenge) = challenge else {
             let why = if was_sent { "refuses the login" } else { "wants a login, and does not say which kind" };
@@ -88,7 +88,7 @@ impl Login {
                 }
                 _ => (false, false),
             };
-            // A nonce may have grown old without a word about it; the password then was right before.
+            // A nonce may have expired without `stale=true`: the password was accepted before.
             let is_worth_it = is_other && (is_stale || self.is_proven) && !is_again;
             if let (true, Ok(client)) = (is_worth_it, client) {
                 self.client = Some(client);
@@ -96,7 +96,7 @@ impl Login {
             }
             let user = &self.address.user;
             return Err(if self.is_proven {
-                Finding::new("F83", FaultKind::LoginRefused, format!("the camera took the login of “{user}” before, and refuses it now: {words}"))
+                NetworkFinding::new("F83", FaultKind::LoginRefused, format!("the camera took the login of “{user}” before, and refuses it now: {words}"))
                     .with_code(401)
                     .with_advice("Look whether the user or the password was changed in the camera, or a limit of viewers is reached. Nothing is tried again until you say so.")
                     .unsure(0.7)

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use super::wire::{connect, resolve};
+use super::connection::{connect, resolve};
 use crate::address::Address;
 
 /// How often it is tried.

@@ -139,7 +139,7 @@ fn each_aggregated(mut rest: &[u8], see: &mut dyn FnMut(&[u8])) {
 
 /// What one packet was to the stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Taken {
+pub struct PacketInfo {
     /// A frame begins with it.
     pub is_new_frame: bool,
     /// A key frame begins in it.
@@ -219,9 +219,9 @@ impl Meter {
     }
 
     /// Takes a packet in. `None` where it is no RTP.
-    pub fn take(&mut self, bytes: &[u8], now: Instant) -> Option<Taken> {
+    pub fn take(&mut self, bytes: &[u8], now: Instant) -> Option<PacketInfo> {
         let packet = Packet::parse(bytes)?;
-        let mut taken = Taken::default();
+        let mut taken = PacketInfo::default();
         let step = packet.sequence.wrapping_sub(self.newest);
         let is_back = step > u16::MAX - MAX_STEP_BACK;
         if self.ssrc.is_none() {

@@ -1,10 +1,11 @@
 //! RTSP (RFC 2326): requests and their answers, and what travels between them.
 //!
-//! A [`Client`] is a conversation that one thread holds. [`Client::split`] makes it one that two threads hold: [`Requests`]
-//! asks, [`Packets`] hears, and hands the answers over. Either way the login is added here, and sent once; the session is
-//! ended when the asking half is dropped, so that the camera does not keep a place for a viewer who has gone.
+//! An [`RtspClient`] is a conversation that one thread holds. [`RtspClient::split`] makes it one that two threads hold:
+//! [`RequestHalf`] sends requests, [`PacketHalf`] reads packets and hands the answers over. Either way the login is added here,
+//! and sent once. Dropping the half that sends ends the session, so that the camera does not keep a place for a viewer who has
+//! gone. What the packets hold is read in `rtp.rs`.
 
-mod hearing;
+mod reader;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,26 +15,26 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use rtsp_types::headers::{CSEQ, SESSION, WWW_AUTHENTICATE};
 
-use self::hearing::{Hearing, Incoming, N_READ_BYTES, Unheard};
-use super::Finding;
+use self::reader::{Incoming, MessageReader, N_READ_BYTES, RtspReadError};
+use super::NetworkFinding;
+use super::connection::{Connection, broken};
 use super::login::Login;
-use super::wire::{Wire, broken};
 use crate::address::Address;
 use crate::fault::{Fault, FaultKind};
 
-/// Packets that wait for somebody while an answer is waited for; more are dropped, the oldest first.
+/// Packets that are kept while an answer is waited for; of more the oldest are dropped.
 const MAX_WAITING: usize = 4_096;
-/// Good-bye may take so long to be sent, and to be answered.
-const TEARDOWN_PATIENCE: Duration = Duration::from_millis(400);
-/// Of a session whose camera does not say how long it lives without a sign of life (RFC 2326, 12.37).
+/// How long TEARDOWN may take to be sent, and as long again to be answered.
+const TEARDOWN_DEADLINE: Duration = Duration::from_millis(400);
+/// How long a session lives without a request, if the camera does not say (RFC 2326, 12.37).
 const SESSION_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// An answer, with its status, headers and body as the camera gave them.
-pub type Response = rtsp_types::Response<Vec<u8>>;
+pub type RtspResponse = rtsp_types::Response<Vec<u8>>;
 
 /// A piece of interleaved data (RFC 2326, 10.12): on even channels mostly RTP, on odd ones RTCP.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Data {
+pub struct InterleavedData {
     pub channel: u8,
     pub payload: Vec<u8>,
 }
@@ -41,14 +42,14 @@ pub struct Data {
 /// What is asked. The method's own headers only: `CSeq`, `Authorization`, `User-Agent` and `Content-Length` are added, and so
 /// is `Session`, unless it is among them.
 #[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
+pub struct RtspRequest<'a> {
     pub method: &'a str,
     pub url: &'a str,
     pub headers: &'a [(&'a str, &'a str)],
     pub body: &'a [u8],
 }
 
-impl<'a> Request<'a> {
+impl<'a> RtspRequest<'a> {
     #[must_use]
     pub fn new(method: &'a str, url: &'a str, headers: &'a [(&'a str, &'a str)]) -> Self {
         Self { method, url, headers, body: &[] }
@@ -57,23 +58,26 @@ impl<'a> Request<'a> {
 
 /// A conversation with a camera on one connection.
 #[derive(Debug)]
-pub struct Client {
-    requests: Requests,
-    packets: Packets,
+pub struct RtspClient {
+    requests: RequestHalf,
+    packets: PacketHalf,
 }
 
-impl Client {
+impl RtspClient {
     #[must_use]
-    pub fn new(wire: Wire, address: &Address) -> Self {
-        let requests = Requests {
-            wire: wire.clone(),
+    pub fn new(connection: Connection, address: &Address) -> Self {
+        let requests = RequestHalf {
+            connection: connection.clone(),
             login: Login::new(address),
             n_asked: 0,
             session: None,
             url: address.request_url(),
             answers: None,
         };
-        Self { requests, packets: Packets { hearing: Hearing::new(wire), waiting: VecDeque::new(), answers: None } }
+        Self {
+            requests,
+            packets: PacketHalf { reader: MessageReader::new(connection), waiting: VecDeque::new(), answers: None },
+        }
     }
 
     /// Asks, and waits for the answer; a 401 is answered with the login, once. Packets that come meanwhile wait for
@@ -81,15 +85,15 @@ impl Client {
     ///
     /// # Errors
     /// The conversation broke, or the login was refused. Any other status is an answer: see [`refusal`].
-    pub fn request(&mut self, request: &Request<'_>, deadline: Instant) -> Result<Response, Fault> {
+    pub fn request(&mut self, request: &RtspRequest<'_>, deadline: Instant) -> Result<RtspResponse, Fault> {
         self.ask(request, deadline).map_err(|finding| finding.fault)
     }
 
-    pub(super) fn ask(&mut self, request: &Request<'_>, deadline: Instant) -> Result<Response, Finding> {
+    pub(super) fn ask(&mut self, request: &RtspRequest<'_>, deadline: Instant) -> Result<RtspResponse, NetworkFinding> {
         let Self { requests, packets } = self;
         requests.exchange(request, deadline, &mut |cseq, doing, patience| {
             loop {
-                match packets.hearing.next(deadline, doing, patience)? {
+                match packets.reader.next(deadline, doing, patience)? {
                     Incoming::Response(response) if is_answer(&response, cseq) => return Ok(response),
                     Incoming::Data(data) => packets.keep(data),
                     Incoming::Response(_) | Incoming::Request => {}
@@ -99,13 +103,17 @@ impl Client {
     }
 
     /// The same without answering a 401: what the camera says to somebody without a login.
-    pub(super) fn ask_once(&mut self, request: &Request<'_>, deadline: Instant) -> Result<Response, Finding> {
+    pub(super) fn ask_once(
+        &mut self,
+        request: &RtspRequest<'_>,
+        deadline: Instant,
+    ) -> Result<RtspResponse, NetworkFinding> {
         let Self { requests, packets } = self;
         let doing = request.method;
         let patience = deadline.saturating_duration_since(Instant::now());
         let (cseq, _) = requests.send(request, deadline)?;
         loop {
-            match packets.hearing.next(deadline, doing, patience)? {
+            match packets.reader.next(deadline, doing, patience)? {
                 Incoming::Response(response) if is_answer(&response, cseq) => return Ok(response),
                 Incoming::Data(data) => packets.keep(data),
                 Incoming::Response(_) | Incoming::Request => {}
@@ -117,11 +125,11 @@ impl Client {
     ///
     /// # Errors
     /// The conversation broke.
-    pub fn next_data(&mut self, deadline: Instant) -> Result<Option<Data>, Fault> {
+    pub fn next_data(&mut self, deadline: Instant) -> Result<Option<InterleavedData>, Fault> {
         self.packets.next(deadline)
     }
 
-    pub(super) fn next_piece(&mut self, deadline: Instant) -> Result<Option<Data>, Finding> {
+    pub(super) fn next_piece(&mut self, deadline: Instant) -> Result<Option<InterleavedData>, NetworkFinding> {
         self.packets.take(deadline)
     }
 
@@ -130,8 +138,8 @@ impl Client {
         self.packets.waiting.clear();
     }
 
-    pub(super) fn check_wanted(&self) -> Result<(), Finding> {
-        let wanted = self.requests.wire.check_wanted();
+    pub(super) fn check_wanted(&self) -> Result<(), NetworkFinding> {
+        let wanted = self.requests.connection.check_wanted();
         wanted.map_err(|error| broken(&error, "the stream", Duration::ZERO))
     }
 
@@ -141,18 +149,18 @@ impl Client {
     }
 
     /// The same conversation on another connection, with what is known of the login.
-    pub(super) fn again(mut self, wire: Wire, address: &Address) -> Self {
-        let mut client = Self::new(wire, address);
+    pub(super) fn again(mut self, connection: Connection, address: &Address) -> Self {
+        let mut client = Self::new(connection, address);
         std::mem::swap(&mut client.requests.login, &mut self.requests.login);
         client
     }
 
     /// Takes in the first 401: the next request has the login with it.
-    pub(super) fn asked(&mut self, response: &Response) -> Result<(), Finding> {
+    pub(super) fn asked(&mut self, response: &RtspResponse) -> Result<(), NetworkFinding> {
         self.requests.asked(response, false, false)
     }
 
-    /// See [`Requests::session`].
+    /// See [`RequestHalf::session`].
     #[must_use]
     pub fn session(&self) -> Option<(&str, Duration)> {
         self.requests.session()
@@ -160,13 +168,13 @@ impl Client {
 
     /// The connection itself.
     #[must_use]
-    pub fn wire(&self) -> &Wire {
-        &self.requests.wire
+    pub fn connection(&self) -> &Connection {
+        &self.requests.connection
     }
 
-    /// For two threads. Drop [`Requests`] first: the camera's answer to its good-bye is still heard then.
+    /// For two threads. Drop [`RequestHalf`] first: then the camera's answer to TEARDOWN is still read.
     #[must_use]
-    pub fn split(mut self) -> (Requests, Packets) {
+    pub fn split(mut self) -> (RequestHalf, PacketHalf) {
         let (sender, receiver) = bounded(16);
         self.requests.answers = Some(receiver);
         self.packets.answers = Some(sender);
@@ -174,21 +182,24 @@ impl Client {
     }
 }
 
-/// The half that asks. Dropping it ends the session, which takes 0.8 s at most.
-pub struct Requests {
-    wire: Wire,
+/// The half that sends requests. Dropping it ends the session, which takes 0.8 s at most.
+pub struct RequestHalf {
+    connection: Connection,
     login: Login,
     n_asked: u32,
     session: Option<Session>,
     /// What TEARDOWN names.
     url: String,
-    /// From the half that hears, if that is on a thread of its own.
-    answers: Option<Receiver<Response>>,
+    /// From the half that reads, if that is on a thread of its own.
+    answers: Option<Receiver<RtspResponse>>,
 }
 
-impl fmt::Debug for Requests {
+impl fmt::Debug for RequestHalf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Requests").field("login", &self.login).field("session", &self.session).finish_non_exhaustive()
+        f.debug_struct("RequestHalf")
+            .field("login", &self.login)
+            .field("session", &self.session)
+            .finish_non_exhaustive()
     }
 }
 
@@ -198,17 +209,17 @@ struct Session {
     timeout: Duration,
 }
 
-/// Hears the answer with this `CSeq`; is told what is being done, and how long it has.
-type Hear<'a> = dyn FnMut(u32, &str, Duration) -> Result<Response, Finding> + 'a;
+/// Waits for the answer with this `CSeq`. The text says what is being done, for messages; the duration is the time that it has.
+type ReceiveResponse<'a> = dyn FnMut(u32, &str, Duration) -> Result<RtspResponse, NetworkFinding> + 'a;
 
-impl Requests {
-    /// As [`Client::request`]; [`Packets::next`] must be called on another thread meanwhile.
+impl RequestHalf {
+    /// As [`RtspClient::request`]; [`PacketHalf::next`] must be called on another thread meanwhile.
     ///
     /// # Errors
-    /// As [`Client::request`].
-    pub fn request(&mut self, request: &Request<'_>, deadline: Instant) -> Result<Response, Fault> {
+    /// As [`RtspClient::request`].
+    pub fn request(&mut self, request: &RtspRequest<'_>, deadline: Instant) -> Result<RtspResponse, Fault> {
         let answers = self.answers.clone();
-        let hear: &mut Hear<'_> = &mut |cseq, doing, patience| {
+        let receive: &mut ReceiveResponse<'_> = &mut |cseq, doing, patience| {
             let gone = || broken(&ErrorKind::UnexpectedEof.into(), doing, patience);
             let answers = answers.as_ref().ok_or_else(gone)?;
             loop {
@@ -220,7 +231,7 @@ impl Requests {
                 }
             }
         };
-        self.exchange(request, deadline, hear).map_err(|finding| finding.fault)
+        self.exchange(request, deadline, receive).map_err(|finding| finding.fault)
     }
 
     /// A piece of interleaved data for the camera: receiver reports mostly.
@@ -232,11 +243,11 @@ impl Requests {
         let mut bytes = vec![b'$', channel];
         bytes.extend_from_slice(&length.to_be_bytes());
         bytes.extend_from_slice(payload);
-        let sent = self.wire.write_all(&bytes, deadline);
+        let sent = self.connection.write_all(&bytes, deadline);
         sent.map_err(|error| broken(&error, "a report", Duration::ZERO).fault)
     }
 
-    /// The session's number, and how long it lives without a sign of life.
+    /// The session's number, and how long it lives without a request.
     #[must_use]
     pub fn session(&self) -> Option<(&str, Duration)> {
         self.session.as_ref().map(|session| (session.id.as_str(), session.timeout))
@@ -249,16 +260,21 @@ impl Requests {
 
     /// The connection itself: closing it ends both halves.
     #[must_use]
-    pub fn wire(&self) -> &Wire {
-        &self.wire
+    pub fn connection(&self) -> &Connection {
+        &self.connection
     }
 
-    fn exchange(&mut self, request: &Request<'_>, deadline: Instant, hear: &mut Hear<'_>) -> Result<Response, Finding> {
+    fn exchange(
+        &mut self,
+        request: &RtspRequest<'_>,
+        deadline: Instant,
+        receive: &mut ReceiveResponse<'_>,
+    ) -> Result<RtspResponse, NetworkFinding> {
         let patience = deadline.saturating_duration_since(Instant::now());
         let mut is_again = false;
         loop {
             let (cseq, had_login) = self.send(request, deadline)?;
-            let response = hear(cseq, request.method, patience)?;
+            let response = receive(cseq, request.method, patience)?;
             if u16::from(response.status()) != 401 {
                 self.take_in(request, &response, had_login);
                 return Ok(response);
@@ -269,12 +285,12 @@ impl Requests {
     }
 
     /// Takes a 401 in.
-    fn asked(&mut self, response: &Response, had_login: bool, is_again: bool) -> Result<(), Finding> {
+    fn asked(&mut self, response: &RtspResponse, had_login: bool, is_again: bool) -> Result<(), NetworkFinding> {
         let challenge = response.header(&WWW_AUTHENTICATE).map(|value| value.as_str().to_owned());
         self.login.asked(challenge.as_deref(), had_login, is_again, &status_line(response))
     }
 
-    fn take_in(&mut self, request: &Request<'_>, response: &Response, had_login: bool) {
+    fn take_in(&mut self, request: &RtspRequest<'_>, response: &RtspResponse, had_login: bool) {
         if had_login {
             self.login.accepted();
         }
@@ -298,9 +314,9 @@ impl Requests {
     }
 
     /// The request's `CSeq`, and whether the login went with it.
-    fn send(&mut self, request: &Request<'_>, deadline: Instant) -> Result<(u32, bool), Finding> {
+    fn send(&mut self, request: &RtspRequest<'_>, deadline: Instant) -> Result<(u32, bool), NetworkFinding> {
         self.n_asked += 1;
-        let Request { method, url, headers, body } = *request;
+        let RtspRequest { method, url, headers, body } = *request;
         let mut head = format!("{method} {url} RTSP/1.0\r\nCSeq: {}\r\nUser-Agent: Camclinic\r\n", self.n_asked);
         let is_own = |name: &str| {
             ["CSeq", "User-Agent", "Authorization", "Content-Length"].iter().any(|own| own.eq_ignore_ascii_case(name))
@@ -324,69 +340,69 @@ impl Requests {
         head += "\r\n";
         let bytes = [head.as_bytes(), body].concat();
         let patience = deadline.saturating_duration_since(Instant::now());
-        match self.wire.write_all(&bytes, deadline) {
+        match self.connection.write_all(&bytes, deadline) {
             Ok(()) => Ok((self.n_asked, login.is_some())),
-            // It may have said why before it closed: that is heard next.
+            // The camera may have said why before it closed: that is read next.
             Err(error) if error.kind() == ErrorKind::BrokenPipe && self.n_asked == 1 => Ok((self.n_asked, false)),
             Err(error) => Err(broken(&error, method, patience)),
         }
     }
 }
 
-impl Drop for Requests {
+impl Drop for RequestHalf {
     fn drop(&mut self) {
         if self.session.is_none() {
             return;
         }
-        self.wire = self.wire.regardless();
+        self.connection = self.connection.uncancelled();
         let url = self.url.clone();
-        let deadline = Instant::now() + TEARDOWN_PATIENCE;
-        let Ok((cseq, _)) = self.send(&Request::new("TEARDOWN", &url, &[]), deadline) else { return };
-        let deadline = Instant::now() + TEARDOWN_PATIENCE;
+        let deadline = Instant::now() + TEARDOWN_DEADLINE;
+        let Ok((cseq, _)) = self.send(&RtspRequest::new("TEARDOWN", &url, &[]), deadline) else { return };
+        let deadline = Instant::now() + TEARDOWN_DEADLINE;
         if let Some(answers) = &self.answers {
             loop {
                 match answers.recv_deadline(deadline) {
                     Ok(response) if !is_answer(&response, cseq) => {}
-                    Ok(_) | Err(RecvTimeoutError::Timeout) => return self.wire.close(),
+                    Ok(_) | Err(RecvTimeoutError::Timeout) => return self.connection.close(),
                     Err(RecvTimeoutError::Disconnected) => break,
                 }
             }
         }
-        // A connection that is closed with packets unread is reset, and the good-bye may be lost with it.
+        // A connection that is closed with packets unread is reset, and the request to end the session may be lost with it.
         let mut read = [0; N_READ_BYTES];
-        while let Ok(n @ 1..) = self.wire.read(&mut read, deadline) {
+        while let Ok(n @ 1..) = self.connection.read(&mut read, deadline) {
             let has_answer = read.get(..n).is_some_and(|read| read.windows(5).any(|window| window == b"RTSP/"));
             if has_answer || Instant::now() > deadline {
                 break;
             }
         }
-        self.wire.close();
+        self.connection.close();
     }
 }
 
-/// The half that hears.
+/// The half that reads.
 #[derive(Debug)]
-pub struct Packets {
-    hearing: Hearing,
-    waiting: VecDeque<Data>,
-    answers: Option<Sender<Response>>,
+pub struct PacketHalf {
+    reader: MessageReader,
+    waiting: VecDeque<InterleavedData>,
+    answers: Option<Sender<RtspResponse>>,
 }
 
-impl Packets {
-    /// The next piece of interleaved data; `None` if none comes by the deadline. Answers are handed to [`Requests`].
+impl PacketHalf {
+    /// The next piece of interleaved data; `None` if none comes by the deadline. Answers are handed to [`RequestHalf`].
     ///
     /// # Errors
     /// The conversation broke, or nobody wants it any more.
-    pub fn next(&mut self, deadline: Instant) -> Result<Option<Data>, Fault> {
+    pub fn next(&mut self, deadline: Instant) -> Result<Option<InterleavedData>, Fault> {
         self.take(deadline).map_err(|finding| finding.fault)
     }
 
-    fn take(&mut self, deadline: Instant) -> Result<Option<Data>, Finding> {
+    fn take(&mut self, deadline: Instant) -> Result<Option<InterleavedData>, NetworkFinding> {
         if let Some(data) = self.waiting.pop_front() {
             return Ok(Some(data));
         }
         loop {
-            match self.hearing.hear(deadline) {
+            match self.reader.receive(deadline) {
                 Ok(Incoming::Data(data)) => return Ok(Some(data)),
                 Ok(Incoming::Response(response)) => {
                     if let Some(answers) = &self.answers {
@@ -395,13 +411,13 @@ impl Packets {
                     }
                 }
                 Ok(Incoming::Request) => {}
-                Err(Unheard::Io(error)) if error.kind() == ErrorKind::TimedOut => return Ok(None),
+                Err(RtspReadError::Io(error)) if error.kind() == ErrorKind::TimedOut => return Ok(None),
                 Err(unheard) => return Err(unheard.finding("the stream", Duration::ZERO)),
             }
         }
     }
 
-    fn keep(&mut self, data: Data) {
+    fn keep(&mut self, data: InterleavedData) {
         if self.waiting.len() >= MAX_WAITING {
             self.waiting.pop_front();
         }
@@ -410,20 +426,20 @@ impl Packets {
 }
 
 /// Some cameras forget `CSeq`; an answer to an earlier request is none to this one.
-fn is_answer(response: &Response, cseq: u32) -> bool {
+fn is_answer(response: &RtspResponse, cseq: u32) -> bool {
     let said = response.header(&CSEQ).and_then(|value| value.as_str().trim().parse::<u32>().ok());
     said.is_none_or(|said| said == cseq)
 }
 
 /// As in `404 Not Found`.
 #[must_use]
-pub fn status_line(response: &Response) -> String {
+pub fn status_line(response: &RtspResponse) -> String {
     format!("{} {}", u16::from(response.status()), response.reason_phrase()).trim_end().to_owned()
 }
 
 /// What a status other than success means for the stream, in the camera's own words. `None` for success.
 #[must_use]
-pub fn refusal(method: &str, response: &Response, login: &Login) -> Option<Finding> {
+pub fn refusal(method: &str, response: &RtspResponse, login: &Login) -> Option<NetworkFinding> {
     let status = u16::from(response.status());
     let words = login.mask(&status_line(response));
     let said = format!("the camera answers {method} with {words}");
@@ -462,7 +478,7 @@ pub fn refusal(method: &str, response: &Response, login: &Login) -> Option<Findi
         Some(location) => format!("{said}, and sends on to {}", login.mask(location.as_str())),
         None => said,
     };
-    let finding = Finding::new(entry, kind, said).with_code(status).unsure(confidence);
+    let finding = NetworkFinding::new(entry, kind, said).with_code(status).unsure(confidence);
     Some(match advice {
         Some(advice) => finding.with_advice(advice),
         None => finding,

@@ -1,15 +1,19 @@
 //! What a camera says about its stream (RFC 4566 as RTSP uses it, RFC 2326 appendix C).
 
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
 use crate::frame::Size;
 
 use super::sps;
 
 /// The camera's description of its stream, reduced to what is needed to play it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Description {
+pub struct SessionDescription {
     /// What PLAY and TEARDOWN name.
     pub url: String,
-    pub video: Video,
+    pub video: VideoMedia,
     /// All kinds that it has, in its order: `video`, `audio`, `application`.
     pub media: Vec<String>,
     /// As it came.
@@ -17,7 +21,7 @@ pub struct Description {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Video {
+pub struct VideoMedia {
     pub codec: Codec,
     /// As the camera wrote it.
     pub encoding: String,
@@ -105,7 +109,7 @@ pub enum Unusable {
 ///
 /// # Errors
 /// There is no video in it.
-pub fn read(text: &[u8], base: &str) -> Result<Description, Unusable> {
+pub fn read(text: &[u8], base: &str) -> Result<SessionDescription, Unusable> {
     let trimmed = text.trim_ascii();
     if trimmed.is_empty() {
         return Err(Unusable::Empty);
@@ -160,8 +164,8 @@ pub fn read(text: &[u8], base: &str) -> Result<Description, Unusable> {
     let url = resolve(base, of_session.and_then(|attribute| attribute.value.as_deref()).unwrap_or("*"));
     let fps = attribute("framerate").and_then(|rate| rate.parse().ok()).filter(|rate| (0.01..=1_000.0).contains(rate));
     let control = resolve(base, attribute("control").unwrap_or("*"));
-    let video = Video { codec, encoding, payload_type, clock_rate, control, parameter_sets, size, fps };
-    Ok(Description { url, video, media, text: text.to_vec() })
+    let video = VideoMedia { codec, encoding, payload_type, clock_rate, control, parameter_sets, size, fps };
+    Ok(SessionDescription { url, video, media, text: text.to_vec() })
 }
 
 /// What a control attribute means. Cameras and players put it behind the base with one slash, whatever RFC 3986 says.
@@ -189,28 +193,16 @@ fn parameter_sets(fmtp: &str) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// RFC 4648, section 4; padding may be missing.
+/// RFC 4648, section 4, as cameras write it: padding may be missing, and bits that mean nothing may be set.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
 fn base64(text: &str) -> Option<Vec<u8>> {
-    let digits = text.trim().trim_end_matches('=');
-    let mut bytes = Vec::with_capacity(digits.len() * 3 / 4);
-    let (mut bits, mut n_bits) = (0_u32, 0_u32);
-    for digit in digits.bytes() {
-        let value = match digit {
-            b'A'..=b'Z' => digit - b'A',
-            b'a'..=b'z' => digit - b'a' + 26,
-            b'0'..=b'9' => digit - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = (bits << 6 | u32::from(value)) & 0xffff;
-        n_bits += 6;
-        if n_bits >= 8 {
-            n_bits -= 8;
-            bytes.push(u8::try_from(bits >> n_bits & 0xff).ok()?);
-        }
-    }
-    Some(bytes)
+    LENIENT.decode(text.trim()).ok()
 }
 
 #[cfg(test)]
@@ -222,7 +214,7 @@ mod tests {
     fn check(lines: &str, base: &str, expected: &str) {
         let text = format!("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=x\r\nt=0 0\r\n{}\r\n", lines.replace('\n', "\r\n"));
         let got = match read(text.as_bytes(), base) {
-            Ok(Description { url, video, .. }) => {
+            Ok(SessionDescription { url, video, .. }) => {
                 let size = video.size.map_or_else(|| "-".to_owned(), |size| size.to_string());
                 let n_sets = video.parameter_sets.len();
                 let (codec, number, rate) = (video.codec.name(), video.payload_type, video.clock_rate);

@@ -2,24 +2,27 @@
 
 use std::time::{Duration, Instant};
 
-use super::http::{Kind, Stream};
-use super::look::{Found, Looker};
-use super::media::{self, Media};
+use super::connector::{Connector, OpenedStream};
+use super::http::{HttpStream, HttpStreamKind};
 use super::rtp::Meter;
+use super::rtsp_stream::{self, RtspStream};
 use super::sdp::Codec;
-use super::{Access, Finding, Measured, Step, StepName, StepOutcome, Tested, jpeg};
+use super::{
+    ConnectionParameters, ConnectionTestResult, NetworkFinding, StepName, StepOutcome, StreamMeasurements, TestStep,
+    jpeg,
+};
 use crate::address::Scheme;
 use crate::fault::FaultKind;
 use crate::settings::Transport;
 
 /// A stream that pauses for longer has stopped.
 const STALL: Duration = Duration::from_secs(3);
-/// A key frame that comes later makes everybody wait who tunes in (F92).
+/// With a later key frame everybody waits who begins to watch (F92).
 const MAX_KEY_FRAME_WAIT: Duration = Duration::from_secs(2);
 const MAX_KEY_FRAME_SECS: f64 = 5.0;
 /// F88.
 const MAX_LOSS_PERCENT: f64 = 0.1;
-/// More than a network that is uneven makes of itself within the time of watching (F93).
+/// More than the varying delay of a network makes of itself while it is watched (F93).
 const MAX_DELAY_GROWTH_MS: f64 = 300.0;
 /// A snapshot is asked for no more often.
 const SNAPSHOT_PERIOD: Duration = Duration::from_secs(1);
@@ -51,29 +54,29 @@ const HTTP_STEPS: [StepName; 8] = [
 ];
 
 /// Tests a network camera, step by step; `watch` is how long packets or pictures are measured. Each step is told when it is
-/// over, and those that were not carried out as skipped. Opens one connection mostly, and ends what it began.
+/// over, and those that were not carried out as skipped. Opens one connection in most cases, and ends each session that it has begun.
 ///
-/// Blocks for the sum of its steps: each has [`Access::step_deadline`], to which `watch` comes; [`Access::deadline`] ends
-/// all of it, and disconnecting [`Access::cancel`] within 100 ms.
-pub fn test(access: &Access, watch: Duration, tell: &mut dyn FnMut(Step)) -> Tested {
-    let mut steps: Vec<Step> = Vec::new();
-    let mut told = |step: Step| {
+/// Blocks for the sum of its steps: each has [`ConnectionParameters::step_deadline`], to which `watch` comes;
+/// [`ConnectionParameters::deadline`] ends all of it, and so does disconnecting [`ConnectionParameters::cancel`], within 100 ms.
+pub fn test(access: &ConnectionParameters, watch: Duration, tell: &mut dyn FnMut(TestStep)) -> ConnectionTestResult {
+    let mut steps: Vec<TestStep> = Vec::new();
+    let mut told = |step: TestStep| {
         steps.push(step.clone());
         tell(step);
     };
-    let mut measured = Measured::default();
-    let mut looker = Looker::new(access, &mut told);
-    let outcome = looker.look().and_then(|found| match found {
-        Found::Rtsp { client, description } => {
-            let mut media = Media::new(client, description);
-            rtsp(&mut looker, &mut media, watch, &mut measured)
+    let mut measured = StreamMeasurements::default();
+    let mut connector = Connector::new(access, &mut told);
+    let outcome = connector.open().and_then(|found| match found {
+        OpenedStream::Rtsp { client, description } => {
+            let mut media = RtspStream::new(client, description);
+            rtsp(&mut connector, &mut media, watch, &mut measured)
         }
-        Found::Http { mut stream } => http(&mut looker, &mut stream, watch, &mut measured),
+        OpenedStream::Http { mut stream } => http(&mut connector, &mut stream, watch, &mut measured),
     });
-    let certificate = looker.certificate.take();
+    let certificate = connector.certificate.take();
     for name in plan(access.address.scheme) {
         if !steps.iter().any(|step| step.name == name) {
-            let step = Step { name, outcome: StepOutcome::Skipped, ms: None, detail: "not tried".to_owned() };
+            let step = TestStep { name, outcome: StepOutcome::Skipped, ms: None, detail: "not tried".to_owned() };
             steps.push(step.clone());
             tell(step);
         }
@@ -82,7 +85,7 @@ pub fn test(access: &Access, watch: Duration, tell: &mut dyn FnMut(Step)) -> Tes
         finding.fault.message = access.address.mask_in(&finding.fault.message);
         finding
     });
-    Tested { steps, verdict, measured, certificate }
+    ConnectionTestResult { steps, verdict, measured, certificate }
 }
 
 /// The steps of a test in the order in which they are carried out.
@@ -95,13 +98,13 @@ pub fn plan(scheme: Scheme) -> Vec<StepName> {
 
 /// SETUP and what follows. What a technician should know although the stream runs, if there is something.
 fn rtsp(
-    looker: &mut Looker<'_>,
-    media: &mut Media,
+    connector: &mut Connector<'_>,
+    media: &mut RtspStream,
     watch: Duration,
-    measured: &mut Measured,
-) -> Result<Option<Finding>, Finding> {
-    let transport = looker.access.network.transport;
-    let is_encrypted = looker.access.address.scheme.is_encrypted();
+    measured: &mut StreamMeasurements,
+) -> Result<Option<NetworkFinding>, NetworkFinding> {
+    let transport = connector.access.network.transport;
+    let is_encrypted = connector.access.address.scheme.is_encrypted();
     let video = media.description.video.clone();
     measured.codec =
         Some(if video.codec == Codec::Other { video.encoding.clone() } else { video.codec.name().to_owned() });
@@ -109,28 +112,28 @@ fn rtsp(
 
     let is_over_udp = transport == Transport::Udp && !is_encrypted;
     let first = if is_over_udp { StepName::SetupUdp } else { StepName::SetupTcp };
-    let is_over_udp = match set_up(looker, media, is_over_udp) {
+    let is_over_udp = match set_up(connector, media, is_over_udp) {
         Ok(detail) => {
-            looker.tell(first, StepOutcome::Good, detail.1, detail.0);
+            connector.tell(first, StepOutcome::Good, detail.1, detail.0);
             is_over_udp
         }
         // 461: the other transport is what the setting leaves open.
         Err((finding, started)) if finding.fault.code == Some(461) && transport == Transport::Auto && !is_encrypted => {
-            looker.tell(first, StepOutcome::Warning, started, finding.fault.to_string());
-            let udp = set_up(looker, media, true);
-            let (detail, started) = udp.map_err(|(finding, at)| looker.bad(StepName::SetupUdp, at, finding))?;
-            looker.tell(StepName::SetupUdp, StepOutcome::Good, started, detail);
+            connector.tell(first, StepOutcome::Warning, started, finding.fault.to_string());
+            let udp = set_up(connector, media, true);
+            let (detail, started) = udp.map_err(|(finding, at)| connector.bad(StepName::SetupUdp, at, finding))?;
+            connector.tell(StepName::SetupUdp, StepOutcome::Good, started, detail);
             true
         }
-        Err((finding, started)) => return Err(looker.bad(first, started, finding)),
+        Err((finding, started)) => return Err(connector.bad(first, started, finding)),
     };
 
     let mut meter = Meter::new(video.codec, video.clock_rate);
     let mut key_after: Option<Duration> = None;
-    let begun = looker.step(StepName::FirstPacket, |looker| {
+    let begun = connector.step(StepName::FirstPacket, |connector| {
         let begun = Instant::now();
-        let deadline = looker.step_deadline();
-        let (arrived, bytes) = first_packet(media, &mut meter, deadline, looker.access.step_deadline)?;
+        let deadline = connector.step_deadline();
+        let (arrived, bytes) = first_packet(media, &mut meter, deadline, connector.access.step_deadline)?;
         if meter.n_keys() > 0 {
             key_after = Some(Duration::ZERO);
         }
@@ -138,13 +141,13 @@ fn rtsp(
         Ok((arrived, format!("{bytes} bytes over {way}, {} ms after PLAY", (arrived - begun).as_millis())))
     })?;
 
-    looker.step(StepName::Codec, |_| {
+    connector.step(StepName::Codec, |_| {
         let name = &video.encoding;
         if video.codec.is_playable() {
             return Ok(((), video.codec.name().to_owned()));
         }
         let what = if name.is_empty() { format!("payload type {}", video.payload_type) } else { name.clone() };
-        Err(Finding::new(
+        Err(NetworkFinding::new(
             "F91",
             FaultKind::CodecMissing,
             format!("the camera sends {what}, which this program cannot decode"),
@@ -153,10 +156,10 @@ fn rtsp(
 
     // The time of watching runs already: what it takes to the first key frame is part of it.
     let mut watching = Watching { meter, newest: begun, key_after, begun };
-    let mut finding = key_frame(looker, media, &mut watching, video.codec, watch)?;
+    let mut finding = key_frame(connector, media, &mut watching, video.codec, watch)?;
 
     let started = Instant::now();
-    let until = (begun + watch).min(looker.access.deadline);
+    let until = (begun + watch).min(connector.access.deadline);
     let outcome = watching.watch(media, until, |_| false);
     let meter = &watching.meter;
     measured.resolution = meter.size().or(measured.resolution);
@@ -166,56 +169,60 @@ fn rtsp(
     measured.jitter_ms = meter.jitter_ms();
     measured.key_frame_secs = meter.key_frame_secs();
     measured.delay_growth_ms = meter.delay_growth_ms();
-    outcome.map_err(|finding| looker.bad(StepName::Quality, started, finding))?;
+    outcome.map_err(|finding| connector.bad(StepName::Quality, started, finding))?;
     let detail = detail(measured);
     match judge(meter, is_over_udp) {
         Some(found) => {
-            looker.tell(StepName::Quality, StepOutcome::Warning, started, format!("{detail}; {}", found.fault));
+            connector.tell(StepName::Quality, StepOutcome::Warning, started, format!("{detail}; {}", found.fault));
             finding = finding.or(Some(found));
         }
-        None => looker.tell(StepName::Quality, StepOutcome::Good, started, detail),
+        None => connector.tell(StepName::Quality, StepOutcome::Good, started, detail),
     }
 
     // The other transport, to know what else would work: in a session of its own, and no failure of the camera's.
-    media.tear_down(looker.step_deadline());
+    media.tear_down(connector.step_deadline());
     if is_over_udp {
         return Ok(finding);
     }
     if is_encrypted {
         let detail = "not tried: over UDP nothing would be encrypted";
-        looker.tell_ms(StepName::SetupUdp, StepOutcome::Skipped, None, detail);
+        connector.tell_ms(StepName::SetupUdp, StepOutcome::Skipped, None, detail);
         return Ok(finding);
     }
     let started = Instant::now();
-    let udp = set_up(looker, media, true).map_err(|(finding, _)| finding).and_then(|_| {
+    let udp = set_up(connector, media, true).map_err(|(finding, _)| finding).and_then(|_| {
         let mut meter = Meter::new(video.codec, video.clock_rate);
-        first_packet(media, &mut meter, looker.step_deadline(), looker.access.step_deadline)
+        first_packet(media, &mut meter, connector.step_deadline(), connector.access.step_deadline)
     });
     match udp {
-        Ok(_) => looker.tell(StepName::SetupUdp, StepOutcome::Good, started, "packets arrive over UDP too"),
-        Err(finding) => looker.tell(StepName::SetupUdp, StepOutcome::Warning, started, finding.fault.to_string()),
+        Ok(_) => connector.tell(StepName::SetupUdp, StepOutcome::Good, started, "packets arrive over UDP too"),
+        Err(finding) => connector.tell(StepName::SetupUdp, StepOutcome::Warning, started, finding.fault.to_string()),
     }
-    media.tear_down(looker.step_deadline());
+    media.tear_down(connector.step_deadline());
     Ok(finding)
 }
 
 /// SETUP and PLAY. What was agreed on and when it began, or why not and when that began.
-fn set_up(looker: &Looker<'_>, media: &mut Media, is_over_udp: bool) -> Result<(String, Instant), (Finding, Instant)> {
+fn set_up(
+    connector: &Connector<'_>,
+    media: &mut RtspStream,
+    is_over_udp: bool,
+) -> Result<(String, Instant), (NetworkFinding, Instant)> {
     let started = Instant::now();
-    let set_up = media.set_up(is_over_udp, &mut || looker.step_deadline());
+    let set_up = media.set_up(is_over_udp, &mut || connector.step_deadline());
     set_up.map(|detail| (detail, started)).map_err(|finding| (finding, started))
 }
 
 /// The time of arrival and the length of the first packet.
 fn first_packet(
-    media: &mut Media,
+    media: &mut RtspStream,
     meter: &mut Meter,
     deadline: Instant,
     patience: Duration,
-) -> Result<(Instant, usize), Finding> {
+) -> Result<(Instant, usize), NetworkFinding> {
     loop {
         let Some(bytes) = media.next_packet(deadline)? else {
-            return Err(media::nothing_came(media.is_over_udp(), patience));
+            return Err(rtsp_stream::nothing_came(media.is_over_udp(), patience));
         };
         let now = Instant::now();
         if meter.take(&bytes, now).is_some() {
@@ -236,10 +243,10 @@ impl Watching {
     /// Measures until then, or until it is enough.
     fn watch(
         &mut self,
-        media: &mut Media,
+        media: &mut RtspStream,
         until: Instant,
         mut is_enough: impl FnMut(&Self) -> bool,
-    ) -> Result<(), Finding> {
+    ) -> Result<(), NetworkFinding> {
         while !is_enough(self) && Instant::now() < until {
             let stalled_at = self.newest + STALL;
             match media.next_packet(until.min(stalled_at))? {
@@ -254,7 +261,7 @@ impl Watching {
                 }
                 None if Instant::now() >= stalled_at => {
                     let message = format!("packets came for a while, and then none for {} s", STALL.as_secs());
-                    return Err(Finding::new("F96", FaultKind::Stall, message)
+                    return Err(NetworkFinding::new("F96", FaultKind::Stall, message)
                         .with_advice("Check the camera's power and network; restart the camera.")
                         .unsure(0.7));
                 }
@@ -266,48 +273,48 @@ impl Watching {
 }
 
 fn key_frame(
-    looker: &mut Looker<'_>,
-    media: &mut Media,
+    connector: &mut Connector<'_>,
+    media: &mut RtspStream,
     watching: &mut Watching,
     codec: Codec,
     watch: Duration,
-) -> Result<Option<Finding>, Finding> {
+) -> Result<Option<NetworkFinding>, NetworkFinding> {
     let started = Instant::now();
     if !matches!(codec, Codec::H264 | Codec::H265 | Codec::Jpeg | Codec::Mpeg4) {
         let detail = format!("{} does not show its key frames", codec.name());
-        looker.tell_ms(StepName::KeyFrame, StepOutcome::Skipped, None, detail);
+        connector.tell_ms(StepName::KeyFrame, StepOutcome::Skipped, None, detail);
         return Ok(None);
     }
-    let patience = watch.max(looker.access.step_deadline);
-    let until = (watching.begun + patience).min(looker.access.deadline);
+    let patience = watch.max(connector.access.step_deadline);
+    let until = (watching.begun + patience).min(connector.access.deadline);
     let watched = watching.watch(media, until, |watching| watching.key_after.is_some());
-    watched.map_err(|finding| looker.bad(StepName::KeyFrame, started, finding))?;
+    watched.map_err(|finding| connector.bad(StepName::KeyFrame, started, finding))?;
     let late = |message: String| {
-        Finding::new("F92", FaultKind::NoFirstFrame, message).with_advice(
+        NetworkFinding::new("F92", FaultKind::NoFirstFrame, message).with_advice(
             "Set the interval of key frames (I-frames) to one or two seconds in the camera's settings, and switch “+” or “smart” off.",
         )
     };
     match watching.key_after {
         Some(after) if after <= MAX_KEY_FRAME_WAIT => {
             let detail = format!("{} ms after the first packet", after.as_millis());
-            looker.tell(StepName::KeyFrame, StepOutcome::Good, started, detail);
+            connector.tell(StepName::KeyFrame, StepOutcome::Good, started, detail);
             Ok(None)
         }
         Some(after) => {
             let found = late(format!("the first key frame came {:.1} s after the first packet", after.as_secs_f64()));
-            looker.tell(StepName::KeyFrame, StepOutcome::Warning, started, found.fault.to_string());
+            connector.tell(StepName::KeyFrame, StepOutcome::Warning, started, found.fault.to_string());
             Ok(Some(found.unsure(0.8)))
         }
         None => {
             let waited = watching.begun.elapsed().as_secs_f64();
             let found =
                 late(format!("packets arrive, and no key frame is among them in {waited:.1} s: no picture can begin"));
-            Err(looker.bad(StepName::KeyFrame, started, found))
+            Err(connector.bad(StepName::KeyFrame, started, found))
         }
     }
 }
 
-fn judge(meter: &Meter, is_over_udp: bool) -> Option<Finding> {
+fn judge(meter: &Meter, is_over_udp: bool) -> Option<NetworkFinding> {
     let loss = meter.loss_percent().unwrap_or_default();
     let n_lost = meter.n_lost();
     if loss > MAX_LOSS_PERCENT && n_lost > 1 {
@@ -317,12 +324,12 @@ fn judge(meter: &Meter, is_over_udp: bool) -> Option<Finding> {
         } else {
             "Over TCP the network loses none, so the camera itself drops them: lower its bit rate, close other viewers, update its firmware."
         };
-        return Some(Finding::new("F88", FaultKind::BadFrame, message).with_advice(advice).unsure(0.9));
+        return Some(NetworkFinding::new("F88", FaultKind::BadFrame, message).with_advice(advice).unsure(0.9));
     }
     if meter.n_restarts() > 0 {
         let message = format!("the camera began its stream anew {} times while it was watched", meter.n_restarts());
         return Some(
-            Finding::new("F96", FaultKind::ProtocolTrouble, message)
+            NetworkFinding::new("F96", FaultKind::ProtocolTrouble, message)
                 .with_advice("Check the camera's power and network; update its firmware.")
                 .unsure(0.7),
         );
@@ -330,7 +337,7 @@ fn judge(meter: &Meter, is_over_udp: bool) -> Option<Finding> {
     if meter.n_clock_jumps() > 0 {
         let message = format!("the camera's clock jumped {} times while it was watched", meter.n_clock_jumps());
         return Some(
-            Finding::new("F98", FaultKind::ProtocolTrouble, message)
+            NetworkFinding::new("F98", FaultKind::ProtocolTrouble, message)
                 .with_advice("Switch “+” or “smart” off in the camera's settings; have it set its clock less often.")
                 .unsure(0.8),
         );
@@ -339,7 +346,7 @@ fn judge(meter: &Meter, is_over_udp: bool) -> Option<Finding> {
         let message =
             format!("the size of the pictures changed {} times while they were watched", meter.n_size_changes());
         return Some(
-            Finding::new("F97", FaultKind::ProtocolTrouble, message)
+            NetworkFinding::new("F97", FaultKind::ProtocolTrouble, message)
                 .with_advice(
                     "Look whether somebody else sets the camera just now, or whether it changes between day and night.",
                 )
@@ -349,13 +356,13 @@ fn judge(meter: &Meter, is_over_udp: bool) -> Option<Finding> {
     if meter.delay_growth_ms().is_some_and(|growth| growth > MAX_DELAY_GROWTH_MS) {
         let growth = meter.delay_growth_ms().unwrap_or_default();
         let message = format!("packets arrive later and later: {growth:.0} ms more at the end than at the beginning");
-        return Some(Finding::new("F93", FaultKind::Backlog, message).unsure(0.7));
+        return Some(NetworkFinding::new("F93", FaultKind::Backlog, message).unsure(0.7));
     }
     if let Some(secs) = meter.key_frame_secs().filter(|secs| *secs > MAX_KEY_FRAME_SECS) {
         let message =
             format!("only every {secs:.1} s a key frame: that long nobody sees a picture after an interruption");
         return Some(
-            Finding::new("F92", FaultKind::NoFirstFrame, message)
+            NetworkFinding::new("F92", FaultKind::NoFirstFrame, message)
                 .with_advice(
                     "Set the interval of key frames (I-frames) to one or two seconds in the camera's settings.",
                 )
@@ -366,7 +373,7 @@ fn judge(meter: &Meter, is_over_udp: bool) -> Option<Finding> {
 }
 
 /// The figures in one line.
-fn detail(measured: &Measured) -> String {
+fn detail(measured: &StreamMeasurements) -> String {
     let mut parts = Vec::new();
     parts.extend(measured.resolution.map(|size| size.to_string()));
     parts.extend(measured.fps.map(|fps| format!("{fps:.1} fps")));
@@ -378,26 +385,26 @@ fn detail(measured: &Measured) -> String {
 }
 
 fn http(
-    looker: &mut Looker<'_>,
-    stream: &mut Stream,
+    connector: &mut Connector<'_>,
+    stream: &mut HttpStream,
     watch: Duration,
-    measured: &mut Measured,
-) -> Result<Option<Finding>, Finding> {
-    if stream.kind() == Kind::Video {
+    measured: &mut StreamMeasurements,
+) -> Result<Option<NetworkFinding>, NetworkFinding> {
+    if stream.kind() == HttpStreamKind::Video {
         let detail = "a video, which is looked at by playing it".to_owned();
-        looker.tell(StepName::FirstPicture, StepOutcome::Good, Instant::now(), detail);
+        connector.tell(StepName::FirstPicture, StepOutcome::Good, Instant::now(), detail);
         return Ok(None);
     }
     measured.codec = Some("MJPEG".to_owned());
-    let picture = looker.step(StepName::FirstPicture, |looker| {
-        let picture = stream.picture(looker.step_deadline())?;
+    let picture = connector.step(StepName::FirstPicture, |connector| {
+        let picture = stream.picture(connector.step_deadline())?;
         let size = jpeg::size(&picture).map_or_else(String::new, |size| format!("{size}, "));
         let detail = format!("{size}{} KiB", picture.len().div_ceil(1_024));
         Ok((picture, detail))
     })?;
     measured.resolution = jpeg::size(&picture);
     let started = Instant::now();
-    let until = (started + watch).min(looker.access.deadline);
+    let until = (started + watch).min(connector.access.deadline);
     let (mut n_pictures, mut n_bytes) = (0_u32, 0_usize);
     let mut newest = started;
     let mut pause = Duration::ZERO;
@@ -406,17 +413,17 @@ fn http(
         if now >= until {
             break;
         }
-        if stream.kind() == Kind::Snapshot {
+        if stream.kind() == HttpStreamKind::Snapshot {
             // Nobody wants more of a snapshot, and cameras are slow at them.
             let wait = SNAPSHOT_PERIOD.saturating_sub(pause).min(until.saturating_duration_since(now));
-            if looker.access.cancel.recv_timeout(wait) != Err(crossbeam_channel::RecvTimeoutError::Timeout) {
+            if connector.access.cancel.recv_timeout(wait) != Err(crossbeam_channel::RecvTimeoutError::Timeout) {
                 break;
             }
         }
         let asked = Instant::now();
         // One that is under way when the time is over is no failure.
-        let patience = if stream.kind() == Kind::Snapshot { looker.access.step_deadline } else { STALL };
-        let deadline = (newest.max(asked) + patience).min(looker.access.deadline);
+        let patience = if stream.kind() == HttpStreamKind::Snapshot { connector.access.step_deadline } else { STALL };
+        let deadline = (newest.max(asked) + patience).min(connector.access.deadline);
         match stream.picture(deadline) {
             Ok(picture) => {
                 newest = Instant::now();
@@ -425,7 +432,7 @@ fn http(
                 n_bytes += picture.len();
             }
             Err(_) if Instant::now() >= until && newest.elapsed() < STALL => break,
-            Err(finding) => return Err(looker.bad(StepName::Quality, started, finding)),
+            Err(finding) => return Err(connector.bad(StepName::Quality, started, finding)),
         }
     }
     let watched = newest.saturating_duration_since(started).as_secs_f64();
@@ -433,6 +440,6 @@ fn http(
         measured.fps = Some(f64::from(n_pictures) / watched);
         measured.kbit_per_sec = Some(n_bytes as f64 * 8.0 / 1_000.0 / watched);
     }
-    looker.tell(StepName::Quality, StepOutcome::Good, started, detail(measured));
+    connector.tell(StepName::Quality, StepOutcome::Good, started, detail(measured));
     Ok(None)
 }

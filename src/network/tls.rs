@@ -1,7 +1,7 @@
-//! Encryption: whom the camera's certificate convinces, and in words why not.
+//! Encryption: whether the camera's certificate is trusted, and if not, why, in a sentence.
 //!
 //! A certificate is trusted if an authority of this computer vouches for it (`SSL_CERT_FILE` and `SSL_CERT_DIR` name
-//! others), or if it is the very one that somebody has looked at and trusted, by its fingerprint. Nothing is ever taken unseen.
+//! others), or if it is the very one that somebody has looked at and trusted, by its fingerprint. No other is accepted.
 
 use std::io;
 use std::net::TcpStream;
@@ -19,8 +19,8 @@ use rustls::{
     SignatureScheme,
 };
 
-use super::wire::{Wire, broken};
-use super::{Certificate, Finding};
+use super::connection::{Connection, broken};
+use super::{Certificate, NetworkFinding};
 use crate::address::Address;
 use crate::fault::FaultKind;
 
@@ -40,9 +40,9 @@ pub fn secure(
     cancel: Receiver<()>,
     deadline: Instant,
     shown: &mut Option<Certificate>,
-) -> Result<Wire, Finding> {
+) -> Result<Connection, NetworkFinding> {
     let started = Instant::now();
-    let untrusted = |message: String| Finding::new("F94", FaultKind::Untrusted, message);
+    let untrusted = |message: String| NetworkFinding::new("F94", FaultKind::Untrusted, message);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -58,16 +58,17 @@ pub fn secure(
         .dangerous()
         .with_custom_certificate_verifier(Arc::clone(&verifier) as Arc<dyn ServerCertVerifier>)
         .with_no_client_auth();
-    // A zone (fe80::1%eth0) is this computer's own affair.
+    // A zone (fe80::1%eth0) has a meaning on this computer only.
     let host = address.host.split('%').next().unwrap_or_default().to_owned();
     let name = ServerName::try_from(host.clone())
         .map_err(|_| untrusted(format!("no certificate can be for a camera of the name {host}")))?;
     let connection = ClientConnection::new(Arc::new(config), name)
         .map_err(|error| untrusted(format!("this program cannot encrypt: {error}")))?;
     let patience = deadline.saturating_duration_since(started);
-    let wire = Wire::new(socket, Some(connection), cancel).map_err(|error| broken(&error, "the greeting", patience))?;
+    let connection =
+        Connection::new(socket, Some(connection), cancel).map_err(|error| broken(&error, "the greeting", patience))?;
     let mut plain: Option<String> = None;
-    let shaken = wire.shake_hands(deadline, &mut |bytes| {
+    let shaken = connection.handshake(deadline, &mut |bytes| {
         if matches!(bytes.first(), Some(0x14..=0x17)) {
             return Ok(());
         }
@@ -75,8 +76,8 @@ pub fn secure(
         Err(io::ErrorKind::InvalidData.into())
     });
     *shown = verifier.shown.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let Err(error) = shaken else { return Ok(wire) };
-    wire.close();
+    let Err(error) = shaken else { return Ok(connection) };
+    connection.close();
     if let Some(words) = plain {
         let words =
             if words.starts_with(|c: char| c.is_ascii_alphanumeric()) { format!(": {words}") } else { String::new() };
@@ -164,7 +165,7 @@ impl ServerCertVerifier for Verifier {
 }
 
 /// Why there is no encryption with this camera, in words.
-fn explain(error: &Error, shown: Option<&Certificate>, host: &str, pin: Option<&str>) -> Finding {
+fn explain(error: &Error, shown: Option<&Certificate>, host: &str, pin: Option<&str>) -> NetworkFinding {
     let is_pinned = |shown: &Certificate| pin.is_some_and(|pin| pin.eq_ignore_ascii_case(&shown.fingerprint));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let is_clock_wrong = now.as_secs() < EARLIEST_NOW_SECS;
@@ -235,7 +236,7 @@ fn explain(error: &Error, shown: Option<&Certificate>, host: &str, pin: Option<&
             if pin.is_some() && !is_pinned(shown) { "; it is another than the one that was trusted" } else { "" };
         message += &format!("{other}; its SHA-256 fingerprint is {}", shown.fingerprint);
     }
-    let finding = Finding::new("F94", FaultKind::Untrusted, message).unsure(confidence);
+    let finding = NetworkFinding::new("F94", FaultKind::Untrusted, message).unsure(confidence);
     match advice {
         Some(advice) => finding.with_advice(advice),
         None => finding,

@@ -23,7 +23,10 @@ pub fn check(path: &Path) -> Result<(), Fault> {
                 .with_advice("Give this user the right to read the file and its folder."),
             _ => {
                 let why = error.to_string();
-                Fault::new(FaultKind::Unreadable, format!("{shown} cannot be read: {}", device::without_code(&why)))
+                Fault::new(
+                    FaultKind::Unreadable,
+                    format!("{shown} cannot be read: {}", device::codes::without_code(&why)),
+                )
             }
         };
         match error.raw_os_error() {

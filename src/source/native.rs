@@ -11,7 +11,7 @@ use nokhwa::{Buffer, Camera, NokhwaError};
 
 use crate::codec;
 use crate::control::{ControlSetting, ControlsUpdate};
-use crate::device::codes::{self, Call, Meaning};
+use crate::device::codes::{self, Call, ErrorMeaning};
 use crate::device::{self, Device, Usability};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{PixelFormat, Size};
@@ -189,7 +189,7 @@ fn start_fault(device: &Device, code: Option<i64>) -> Option<Fault> {
     device::start_fault(device, Some(i32::try_from(code?).ok().filter(|code| *code > 0)?))
 }
 
-fn meaning(code: Option<i64>, call: Call) -> Option<(i64, Meaning)> {
+fn meaning(code: Option<i64>, call: Call) -> Option<(i64, ErrorMeaning)> {
     Some((code?, codes::of(code?, call)?))
 }
 
@@ -301,7 +301,7 @@ impl Failure {
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Said(error) => f.write_str(device::without_code(&error.to_string())),
+            Self::Said(error) => f.write_str(device::codes::without_code(&error.to_string())),
             Self::Panicked(message) => f.write_str(message),
         }
     }

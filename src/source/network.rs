@@ -19,12 +19,12 @@ use crate::fault::{Fault, FaultKind};
 use crate::frame::{PixelFormat, Size};
 use crate::latest::{Latest, Reader};
 use crate::network::age::Ages;
-use crate::network::gateway::Gateway;
-use crate::network::http::{self, Kind};
-use crate::network::sdp::{Codec, Description};
-use crate::network::wire::Wire;
-use crate::network::{Access, Found, look};
-use crate::source::{Grabbed, OpenRequest, Picture, Source};
+use crate::network::connection::Connection;
+use crate::network::gateway::{Gateway, PictureCount};
+use crate::network::http::{self, HttpStreamKind};
+use crate::network::sdp::{Codec, SessionDescription};
+use crate::network::{ConnectionParameters, OpenedStream, open_stream};
+use crate::source::{Demand, Grabbed, OpenRequest, Picture, Source};
 use crate::status::Got;
 
 /// Of the time for opening, so that the reason is told before it is over.
@@ -35,6 +35,9 @@ const SHARE_OF_STEP: f64 = 0.7;
 const PLAYER_DEADLINE: Duration = Duration::from_secs(3);
 /// Of the time without a picture that counts as a stall, so that FFmpeg comes back first.
 const SHARE_OF_STALL: f64 = 0.9;
+/// Pictures that a decoder keeps back before it hands the first one out, where that is not known, and at most.
+const USUALLY_KEPT: u32 = 2;
+const MAX_KEPT: u32 = 8;
 /// Pictures that are thrown away at a time because newer ones wait: the window shall move meanwhile.
 const MAX_SKIPPED: u32 = 15;
 /// Older ones are thrown away if others wait.
@@ -66,6 +69,9 @@ trait Playing {
     fn retrieve_into(&mut self, _size: Size, _room: &mut [u8]) -> Option<Result<(), Fault>> {
         None
     }
+    fn set_demand(&mut self, _demand: Demand) -> bool {
+        false
+    }
 }
 
 impl Camera {
@@ -94,10 +100,17 @@ impl Source for Camera {
         self.playing.as_mut()?.retrieve_into(size, room)
     }
 
+    fn set_demand(&mut self, demand: Demand) -> bool {
+        self.how.request.demand = demand;
+        self.playing.as_mut().is_some_and(|playing| playing.set_demand(demand))
+    }
+
     fn restart(&mut self) -> Result<(), Fault> {
         // First: the camera may serve no second viewer.
         self.playing = None;
         self.playing = Some(self.how.play()?);
+        let demand = self.how.request.demand;
+        self.set_demand(demand);
         Ok(())
     }
 }
@@ -113,15 +126,15 @@ struct How {
 impl How {
     fn play(&self) -> Result<Box<dyn Playing>, Fault> {
         let request = &self.request;
-        let access = Access {
+        let access = ConnectionParameters {
             address: self.address.clone(),
             network: request.network.clone(),
             step_deadline: request.open_deadline.mul_f64(SHARE_OF_STEP),
             deadline: Instant::now() + request.open_deadline.mul_f64(SHARE_OF_LOOK),
             cancel: request.cancel.clone(),
         };
-        match look(&access, &mut |_| ())? {
-            Found::Rtsp { client, description } => {
+        match open_stream(&access, &mut |_| ())? {
+            OpenedStream::Rtsp { client, description } => {
                 let gateway = Gateway::start(
                     client,
                     &description,
@@ -132,12 +145,12 @@ impl How {
                 )?;
                 Ok(Box::new(Rtsp::start(gateway, &description, self)?))
             }
-            Found::Http { stream } if stream.kind() == Kind::Video => {
+            OpenedStream::Http { stream } if stream.kind() == HttpStreamKind::Video => {
                 let address = stream.address().clone();
                 drop(stream);
                 Ok(Box::new(Video::start(&address, self)?))
             }
-            Found::Http { stream } => Ok(Box::new(Http::start(stream, request)?)),
+            OpenedStream::Http { stream } => Ok(Box::new(Http::start(stream, request)?)),
         }
     }
 }
@@ -157,10 +170,28 @@ struct Rtsp {
     /// Pictures so far, with those that were lost or thrown away.
     n_pictures: u64,
     n_lost: u64,
+    /// The time from one picture to the next.
+    period: Duration,
+    /// Pictures that the decoder has handed out, and the fewest that it has kept back: threads of its own hold one each.
+    n_decoded: u64,
+    least_kept: Option<u64>,
+    pictures: Reader<PictureCount>,
+    unseen: Unseen,
+}
+
+/// While nobody looks, the gateway leaves out all but key pictures, and tells what came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unseen {
+    /// Everything is decoded.
+    No,
+    /// So many pictures have been told of, and so many key pictures decoded.
+    Yes { n_told: u64, n_keys: u64 },
+    /// Everything is wanted again, and comes once more than so many have been passed on.
+    Ending { n_told: u64, n_passed: u64 },
 }
 
 impl Rtsp {
-    fn start(gateway: Gateway, description: &Description, how: &How) -> Result<Self, Fault> {
+    fn start(gateway: Gateway, description: &SessionDescription, how: &How) -> Result<Self, Fault> {
         let How { backend, api, request, .. } = how;
         let name = request.spec.to_string();
         let video = if *backend == Backend::Gstreamer {
@@ -187,6 +218,7 @@ impl Rtsp {
         // The rate that FFmpeg makes of a few packets is a guess.
         let got =
             Got { size: played.size.or(description.video.size), fps: description.video.fps, format, n_buffers: None };
+        let pictures = gateway.pictures();
         Ok(Self {
             video,
             gateway,
@@ -198,6 +230,11 @@ impl Rtsp {
             last_stamp: Duration::ZERO,
             n_pictures: 0,
             n_lost: 0,
+            period: Duration::ZERO,
+            n_decoded: 0,
+            least_kept: None,
+            pictures,
+            unseen: Unseen::No,
         })
     }
 
@@ -229,27 +266,90 @@ impl Rtsp {
         self.last_stamp = stamp;
         (self.ages.taken_at(stamp, now), period)
     }
-}
 
-impl Playing for Rtsp {
-    fn got(&self) -> Got {
-        self.got.clone()
+    /// Waits for the next picture that the decoder hands out.
+    fn grab_one(&mut self, began: Instant) -> Result<(), Fault> {
+        match self.video.grab() {
+            Ok(true) => {
+                self.n_decoded += 1;
+                Ok(())
+            }
+            Ok(false) => Err(self.why_no_frame(began.elapsed())),
+            Err(error) => {
+                let why = first_line(&error.message);
+                Err(Fault::new(FaultKind::ReadFailed, format!("reading from {} failed: {why}", self.name)))
+            }
+        }
     }
 
-    fn grab(&mut self) -> Result<Grabbed, Fault> {
+    /// The same while nobody looks: each picture that came is told of, and key pictures are decoded.
+    fn grab_unseen(&mut self) -> Result<Grabbed, Fault> {
+        let began = Instant::now();
+        let deadline = began + self.frame_deadline.mul_f64(SHARE_OF_STALL);
+        loop {
+            let Some(count) = self.pictures.current().map(|count| *count) else {
+                self.wait_for_picture(began, deadline)?;
+                continue;
+            };
+            let n_told = match &mut self.unseen {
+                Unseen::No => return self.grab_seen(),
+                Unseen::Yes { n_told, n_keys } if count.n_keys > *n_keys => {
+                    *n_keys = count.n_keys;
+                    // It is one of those that are told of.
+                    *n_told += 1;
+                    return self.grab_key(began);
+                }
+                Unseen::Ending { n_passed, .. } if count.n_passed > *n_passed => {
+                    self.unseen = Unseen::No;
+                    return self.grab_key(began);
+                }
+                Unseen::Yes { n_told, .. } | Unseen::Ending { n_told, .. } => n_told,
+            };
+            if *n_told < count.n_seen {
+                *n_told += 1;
+                self.n_pictures += 1;
+                let taken_at = count.at.unwrap_or(began);
+                return Ok(Grabbed { is_left_out: true, ..Grabbed::new(taken_at, Some(self.n_pictures)) });
+            }
+            self.wait_for_picture(began, deadline)?;
+        }
+    }
+
+    fn wait_for_picture(&mut self, began: Instant, deadline: Instant) -> Result<(), Fault> {
+        match self.pictures.wait_fresh(deadline) {
+            Some(_) if self.gateway.fault().is_none() => Ok(()),
+            _ => Err(self.why_no_frame(began.elapsed())),
+        }
+    }
+
+    /// The key picture that was passed on last. What the decoder still has of the pictures before it lies closer together.
+    fn grab_key(&mut self, began: Instant) -> Result<Grabbed, Fault> {
+        self.n_pictures += 1;
+        for nth in 1.. {
+            self.grab_one(began)?;
+            let (taken_at, gap) = self.on_grabbed(Instant::now());
+            if gap > self.period.mul_f64(1.5) || nth > MAX_KEPT {
+                return Ok(Grabbed::new(taken_at, Some(self.n_pictures)));
+            }
+        }
+        Err(self.why_no_frame(began.elapsed()))
+    }
+
+    fn grab_seen(&mut self) -> Result<Grabbed, Fault> {
         let began = Instant::now();
         let mut n_skipped = 0;
         loop {
             let start = Instant::now();
-            let is_grabbed = self.video.grab().map_err(|error| {
-                let why = first_line(&error.message);
-                Fault::new(FaultKind::ReadFailed, format!("reading from {} failed: {why}", self.name))
-            })?;
-            if !is_grabbed {
-                return Err(self.why_no_frame(began.elapsed()));
-            }
+            self.grab_one(began)?;
             let now = Instant::now();
             let (taken_at, period) = self.on_grabbed(now);
+            if !period.is_zero() {
+                self.period = period;
+            }
+            if let Some(count) = self.pictures.current() {
+                let kept = count.n_passed.saturating_sub(self.n_decoded);
+                self.least_kept = Some(self.least_kept.map_or(kept, |least| least.min(kept)));
+            }
             self.n_pictures += 1;
             let n_lost = self.gateway.n_lost();
             if n_lost > self.n_lost {
@@ -270,6 +370,31 @@ impl Playing for Rtsp {
             }
             return Ok(Grabbed::new(taken_at, Some(self.n_pictures)));
         }
+    }
+}
+
+impl Playing for Rtsp {
+    fn got(&self) -> Got {
+        self.got.clone()
+    }
+
+    fn grab(&mut self) -> Result<Grabbed, Fault> {
+        if self.unseen == Unseen::No { self.grab_seen() } else { self.grab_unseen() }
+    }
+
+    fn set_demand(&mut self, demand: Demand) -> bool {
+        let is_unseen = demand == Demand::Checks;
+        let count = self.pictures.current().map(|count| *count).unwrap_or_default();
+        // One more makes sure that the key picture comes out.
+        let kept = self.least_kept.map_or(USUALLY_KEPT, |kept| u32::try_from(kept).unwrap_or(u32::MAX));
+        self.gateway.set_of_key(is_unseen.then(|| kept.min(MAX_KEPT) + 2));
+        self.unseen = match (self.unseen, is_unseen) {
+            (Unseen::No, true) => Unseen::Yes { n_told: count.n_seen, n_keys: count.n_keys },
+            (Unseen::Ending { n_told, .. }, true) => Unseen::Yes { n_told, n_keys: count.n_keys },
+            (Unseen::Yes { n_told, .. }, false) => Unseen::Ending { n_told, n_passed: count.n_passed },
+            (unchanged, _) => unchanged,
+        };
+        is_unseen
     }
 
     fn retrieve(&mut self) -> Result<Picture<'_>, Fault> {
@@ -333,7 +458,7 @@ fn decoded<'a>(
     Ok(picture)
 }
 
-fn why_not_played(gateway: &Gateway, description: &Description, name: &str) -> Fault {
+fn why_not_played(gateway: &Gateway, description: &SessionDescription, name: &str) -> Fault {
     if let Some(fault) = gateway.fault() {
         return fault;
     }
@@ -415,7 +540,7 @@ struct Http {
     got: Got,
     name: String,
     frame_deadline: Duration,
-    wire: Wire,
+    connection: Connection,
     is_over: Arc<AtomicBool>,
 }
 
@@ -427,11 +552,11 @@ struct Arrival {
 
 impl Http {
     /// Reads on a thread named `pictures`, so that the newest one is always at hand; it ends with the stream.
-    fn start(stream: http::Stream, request: &OpenRequest) -> Result<Self, Fault> {
+    fn start(stream: http::HttpStream, request: &OpenRequest) -> Result<Self, Fault> {
         let asked_fps = request.asked.fps.filter(|fps| *fps > 0.0).unwrap_or(MAX_SNAPSHOT_FPS);
         let period = match stream.kind() {
-            Kind::Snapshot => Some(Duration::from_secs_f64(asked_fps.min(MAX_SNAPSHOT_FPS).recip())),
-            Kind::Pictures | Kind::Video => None,
+            HttpStreamKind::Snapshot => Some(Duration::from_secs_f64(asked_fps.min(MAX_SNAPSHOT_FPS).recip())),
+            HttpStreamKind::Pictures | HttpStreamKind::Video => None,
         };
         let latest = Latest::new();
         let is_over = Arc::new(AtomicBool::new(false));
@@ -446,7 +571,7 @@ impl Http {
             },
             name: request.spec.to_string(),
             frame_deadline: request.frame_deadline,
-            wire: stream.wire().clone(),
+            connection: stream.connection().clone(),
             is_over: Arc::clone(&is_over),
         };
         let patience = request.first_frame_deadline;
@@ -461,7 +586,7 @@ impl Http {
 }
 
 fn read_pictures(
-    mut stream: http::Stream,
+    mut stream: http::HttpStream,
     period: Option<Duration>,
     patience: Duration,
     latest: &Latest<Arrival>,
@@ -484,7 +609,7 @@ fn read_pictures(
 impl Drop for Http {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Relaxed);
-        self.wire.close();
+        self.connection.close();
     }
 }
 

@@ -173,7 +173,7 @@ impl Reading {
                 }
                 if grabbed.is_left_out || !self.leaves_out && self.is_unwanted(grabbed) {
                     consumer.on_left_out(grabbed)?;
-                    return self.tell_controls(source, consumer).map(|()| true);
+                    return Self::tell_controls(source, consumer).map(|()| true);
                 }
                 self.decoded_at = Some(grabbed.taken_at);
                 (Some(grabbed), consumer.decode(source, self.demand)?)
@@ -186,7 +186,7 @@ impl Reading {
         self.got = now_got;
         let ended_at = Instant::now();
         consumer.on_read(ReadResult { asked_at, grabbed_at, ended_at, grabbed, picture, changed })?;
-        self.tell_controls(source, consumer)?;
+        Self::tell_controls(source, consumer)?;
         Ok(is_good)
     }
 
@@ -195,7 +195,7 @@ impl Reading {
         self.demand == Demand::Checks && self.decoded_at.is_some_and(is_soon)
     }
 
-    fn tell_controls<C: Consumer>(&self, source: &mut dyn Source, consumer: &mut C) -> Result<(), EndReading> {
+    fn tell_controls<C: Consumer>(source: &mut dyn Source, consumer: &mut C) -> Result<(), EndReading> {
         while let Some(update) = source.controls() {
             consumer.on_controls(update)?;
         }

@@ -15,7 +15,9 @@ use super::theme::{self, Palette, RADIUS, SMALL};
 use super::widgets::{self, Icon};
 use crate::address::Address;
 use crate::fault::FaultKind;
-use crate::network::{self, Access, Certificate, Measured, Step, StepName, StepOutcome, Tested};
+use crate::network::{
+    self, Certificate, ConnectionParameters, ConnectionTestResult, StepName, StepOutcome, StreamMeasurements, TestStep,
+};
 use crate::settings::NetworkOptions;
 
 /// A step takes no longer; all of it ends with a verdict by then.
@@ -29,7 +31,7 @@ pub struct ConnectionTest {
     pub number: u64,
     pub address: Address,
     started_at: Instant,
-    steps: Vec<Step>,
+    steps: Vec<TestStep>,
     state: TestState,
     /// Whether the question about the certificate is asked.
     asks_trust: bool,
@@ -43,7 +45,7 @@ enum TestState {
     },
     Cancelled,
     Done {
-        tested: Box<Tested>,
+        tested: Box<ConnectionTestResult>,
         took: Duration,
     },
 }
@@ -76,14 +78,14 @@ impl ConnectionTest {
         }
     }
 
-    pub fn hear(&mut self, step: Step) {
+    pub fn hear(&mut self, step: TestStep) {
         if self.is_running() {
             self.steps.retain(|heard| heard.name != step.name);
             self.steps.push(step);
         }
     }
 
-    pub fn end(&mut self, tested: Tested, now: Instant) {
+    pub fn end(&mut self, tested: ConnectionTestResult, now: Instant) {
         if self.is_running() {
             self.steps.clone_from(&tested.steps);
             let took = now.saturating_duration_since(self.started_at);
@@ -102,7 +104,7 @@ impl ConnectionTest {
         matches!(self.state, TestState::Running { .. })
     }
 
-    fn tested(&self) -> Option<&Tested> {
+    fn tested(&self) -> Option<&ConnectionTestResult> {
         match &self.state {
             TestState::Done { tested, .. } => Some(tested),
             TestState::Running { .. } | TestState::Cancelled => None,
@@ -123,7 +125,7 @@ impl ConnectionTest {
         names
     }
 
-    fn step(&self, name: StepName) -> Option<&Step> {
+    fn step(&self, name: StepName) -> Option<&TestStep> {
         self.steps.iter().find(|step| step.name == name)
     }
 
@@ -148,7 +150,7 @@ impl ConnectionTest {
             lines.push(format!("Verdict: {headline}"));
             lines.extend((!advice.is_empty()).then_some(advice));
             let measured = measured(&tested.measured);
-            lines.extend((!measured.is_empty()).then(|| format!("Measured: {measured}")));
+            lines.extend((!measured.is_empty()).then(|| format!("StreamMeasurements: {measured}")));
             if let Some(certificate) = &tested.certificate {
                 lines.extend(facts(certificate).into_iter().map(|(name, value)| format!("{name}: {value}")));
             }
@@ -191,7 +193,7 @@ impl Task for TestConnection {
     fn run(self: Box<Self>, window: &WindowHandle) {
         let Self { number, address, network, cancel } = *self;
         let deadline = Instant::now() + DEADLINE;
-        let access = Access { address, network, step_deadline: STEP_DEADLINE, deadline, cancel };
+        let access = ConnectionParameters { address, network, step_deadline: STEP_DEADLINE, deadline, cancel };
         let tested = network::test(&access, WATCH, &mut |step| {
             window.update(move |window| {
                 if let Some(test) = window.shell.connection_test(number) {
@@ -242,7 +244,7 @@ fn spelled_ms(ms: Option<u64>) -> String {
 }
 
 /// How bad it is, what it is, what to do.
-fn verdict(tested: &Tested) -> (StepOutcome, String, String) {
+fn verdict(tested: &ConnectionTestResult) -> (StepOutcome, String, String) {
     let Some(finding) = &tested.verdict else {
         return (StepOutcome::Good, "The stream runs as it should.".to_owned(), String::new());
     };
@@ -251,7 +253,7 @@ fn verdict(tested: &Tested) -> (StepOutcome, String, String) {
     (outcome, text::sentence(&finding.fault.message), finding.fault.advice.clone())
 }
 
-fn measured(measured: &Measured) -> String {
+fn measured(measured: &StreamMeasurements) -> String {
     let number = |value: f64, n_decimals| text::decimal(value, n_decimals);
     let parts = [
         measured.resolution.map(|size| format!("{} × {}", size.width, size.height)),
@@ -391,7 +393,7 @@ fn trust(certificate: Certificate, asks: &mut bool, action: &mut TestAction, ui:
 }
 
 /// One line of the same height always.
-fn row(ui: &mut Ui, name: StepName, step: Option<&Step>, is_running: bool, goes_on: bool, since: Duration) {
+fn row(ui: &mut Ui, name: StepName, step: Option<&TestStep>, is_running: bool, goes_on: bool, since: Duration) {
     const HEIGHT: f32 = 25.0;
     const NAME_LEFT: f32 = 26.0;
     const WORD_LEFT: f32 = 166.0;

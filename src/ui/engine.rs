@@ -1,38 +1,41 @@
 //! The camera behind a pane, and its way into the pane.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, TryRecvError, bounded};
 
 use super::pane::Pane;
 use super::shell::Shell;
-use super::waker::Waker;
 use crate::analyser::Analyser;
-use crate::camera::{Camera, Command};
+use crate::camera::Command;
 use crate::checkup::{Live, coding_of};
 use crate::control::DeviceControls;
+use crate::fleet::Fleet;
 use crate::frame::Frame;
 use crate::health::History;
 use crate::latest::Reader;
-use crate::logging::EventLog;
 use crate::picture::PictureStats;
 use crate::settings::{CameraId, CameraSettings, TrustedCertificates};
 use crate::source::{Demand, SourceSpec};
 use crate::status::Status;
 
-/// One camera at work for the pane of its number. Dropping it closes the camera, and waits a second at most.
+/// How long a camera has to let go of its device before another one is opened in its place, which may be the same under another
+/// name. The engine has a deadline of its own for it.
+const RELEASED_WITHIN: Duration = Duration::from_secs(4);
+
+/// What is read of one camera of the fleet, for the pane of its number.
 pub(super) struct PaneEngine {
     pub id: CameraId,
-    camera: Camera,
     /// What the camera was told last.
     spec: SourceSpec,
     settings: CameraSettings,
     trusted: TrustedCertificates,
     demand: Demand,
+    /// Disconnected when the device is closed, where another camera waits for that, and until when it does.
+    released: Option<(Receiver<()>, Instant)>,
     frames: Reader<Frame>,
-    /// Pictures taken before this moment are another camera's. `None` until the first status after a switch.
+    /// Pictures taken before this moment are of another stream. `None` until the first status after a switch.
     frames_since: Option<Instant>,
     status: Reader<Status>,
     history: Reader<History>,
@@ -40,8 +43,6 @@ pub(super) struct PaneEngine {
     /// Looks at the live picture; `None` where the system gives no thread.
     analyser: Option<Analyser>,
     seen: Option<Reader<PictureStats>>,
-    /// Its pictures are on the screen.
-    pub watched: Arc<AtomicBool>,
     /// The history of earlier runs has been read.
     pub has_past: bool,
 }
@@ -51,22 +52,20 @@ impl PaneEngine {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn start(pane: &mut Pane, shell: &Shell, log: EventLog, waker: &Waker) -> io::Result<Self> {
+    pub fn start(pane: &mut Pane, shell: &Shell, fleet: &mut Fleet) -> io::Result<Self> {
         let (spec, settings) = (pane.spec.clone(), pane.settings.clone());
         let trusted = shell.settings.network.trusted_certificates.clone();
         let began = Instant::now();
-        let watched = Arc::new(AtomicBool::new(true));
-        let wake = waker.for_camera(Arc::clone(&watched));
-        let camera = Camera::start(spec.clone(), &settings, &trusted, log, wake)?;
+        let camera = fleet.add(pane.id(), spec.clone(), &settings, &trusted)?;
         let analyser = Analyser::start(camera.frames(), coding_of(&spec)).ok();
         pane.live = Some(Live { frames: camera.frames(), status: camera.status(), controls: camera.controls() });
-        pane.replaces = None;
         Ok(Self {
             id: pane.id(),
             spec,
             settings,
             trusted,
             demand: Demand::default(),
+            released: None,
             frames: camera.frames(),
             frames_since: Some(began),
             status: camera.status(),
@@ -74,8 +73,6 @@ impl PaneEngine {
             controls: camera.controls(),
             seen: analyser.as_ref().map(Analyser::picture),
             analyser,
-            camera,
-            watched,
             has_past: false,
         })
     }
@@ -83,22 +80,6 @@ impl PaneEngine {
     /// The camera as the status names it.
     pub fn source(&self) -> String {
         self.spec.to_string()
-    }
-
-    pub fn status(&self) -> Reader<Status> {
-        self.camera.status()
-    }
-
-    pub fn into_camera(self) -> Camera {
-        self.camera
-    }
-
-    /// Closes the camera, which may take a second, on a thread of its own.
-    ///
-    /// # Errors
-    /// The system gives no thread: then it is closed here, and waited for.
-    pub fn close(self) -> io::Result<()> {
-        thread::Builder::new().name("close-camera".to_owned()).spawn(move || drop(self)).map(drop)
     }
 
     /// Puts everything that is new into the pane. Costs next to nothing when nothing is. `is_drawn` says that the window has
@@ -134,34 +115,106 @@ impl PaneEngine {
         }
     }
 
-    /// Has the camera be the one that the pane shows, with its settings, and gives it the pane's commands. Settings that only
-    /// changed wait until `may_apply`.
-    pub fn follow(&mut self, pane: &mut Pane, shell: &Shell, demand: Demand, may_apply: bool) {
+    /// Has the camera be as the pane wants it: from which source, with which settings, with which pictures; and gives it the
+    /// pane's commands. Settings that only changed wait until `may_apply`.
+    pub fn follow(&mut self, pane: &mut Pane, shell: &Shell, fleet: &Fleet, demand: Demand, may_apply: bool) {
+        let Some(camera) = fleet.camera(self.id) else { return };
         let is_other = self.spec != pane.spec;
         let trusted = &shell.settings.network.trusted_certificates;
-        // Before a switch, so that the new camera is opened as it shall be at once.
+        // Before a switch, so that it is opened at once as it shall be.
         if (is_other || may_apply) && (self.settings != pane.settings || self.trusted != *trusted) {
             self.settings = pane.settings.clone();
             self.trusted.clone_from(trusted);
-            self.camera.send(Command::Apply(Box::new(self.settings.clone()), trusted.clone()));
+            camera.send(Command::Apply(Box::new(self.settings.clone()), trusted.clone()));
         }
         if is_other {
             self.spec = pane.spec.clone();
             self.frames_since = None;
             self.has_past = false;
-            self.analyser = Analyser::start(self.camera.frames(), coding_of(&self.spec)).ok();
+            self.analyser = Analyser::start(camera.frames(), coding_of(&self.spec)).ok();
             self.seen = self.analyser.as_ref().map(Analyser::picture);
-            self.camera.send(Command::Switch(Box::new(self.spec.clone())));
+            camera.send(Command::Switch(Box::new(self.spec.clone())));
         }
         if self.demand != demand {
             self.demand = demand;
             pane.set_demand(demand, shell.now);
-            self.camera.send(Command::SetDemand(demand));
+            camera.send(Command::SetDemand(demand));
         }
-        self.id = pane.id();
-        pane.replaces = None;
+        // It is wanted again, before it was gone.
+        if self.released.take().is_some() {
+            camera.send(Command::Start);
+        }
         for command in pane.commands.drain(..) {
-            self.camera.send(command);
+            camera.send(command);
         }
+    }
+
+    /// Has the device closed, for another camera in the same pane. Says whether it is, or has been waited for long enough.
+    pub fn release(&mut self, fleet: &Fleet, now: Instant) -> bool {
+        let (closed, until) = self.released.get_or_insert_with(|| {
+            let (closing, closed) = bounded(0);
+            fleet.send(self.id, Command::Release(closing));
+            (closed, now + RELEASED_WITHIN)
+        });
+        closed.try_recv() == Err(TryRecvError::Disconnected) || now >= *until
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::thread;
+
+    use super::*;
+    use crate::logging::EventLog;
+    use crate::settings::Settings;
+    use crate::ui::window::Window;
+
+    /// Goes on until it is so.
+    #[track_caller]
+    fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !is_so() {
+            assert!(Instant::now() < deadline, "not within 30 s: {what}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn refresh(engine: &mut PaneEngine, window: &mut Window) {
+        window.shell.now = Instant::now();
+        window.with_selected(|pane, shell| engine.refresh(pane, shell, true));
+    }
+
+    #[test]
+    fn a_pane_shows_its_camera_and_the_one_before_is_let_go_first() {
+        let log = EventLog::new();
+        let mut fleet = Fleet::new(log.clone(), Arc::new(|| {}));
+        let spec = |text: &str| SourceSpec::parse(text).unwrap();
+        let mut window = Window::new(spec("sim:64x48@50"), Settings::default(), Instant::now());
+        let mut engine = PaneEngine::start(&mut window.panes[0], &window.shell, &mut fleet).unwrap();
+        wait_until("a picture comes", || {
+            refresh(&mut engine, &mut window);
+            window.panes[0].frame.is_some() && window.panes[0].status.is_some()
+        });
+        // Settings wait until the hand has left the control; a number that only changed is no reason to open anything anew.
+        window.panes[0].settings.recovery.n_retries = 9;
+        engine.follow(&mut window.panes[0], &window.shell, &fleet, Demand::Checks, false);
+        assert_eq!(engine.settings.recovery.n_retries, 3);
+        engine.follow(&mut window.panes[0], &window.shell, &fleet, Demand::Checks, true);
+        assert_eq!(engine.settings.recovery.n_retries, 9);
+
+        let old = window.selected;
+        window.choose(old, spec("sim:32x24@50"));
+        assert_ne!(window.selected, old, "another camera has another number");
+        assert_eq!(window.panes[0].replaces, Some(old));
+        assert!(window.panes[0].frame.is_none(), "the picture of another camera is not shown under its name");
+        wait_until("the camera before is closed", || engine.release(&fleet, Instant::now()));
+        fleet.remove(old);
+        let mut engine = PaneEngine::start(&mut window.panes[0], &window.shell, &mut fleet).unwrap();
+        wait_until("its picture comes", || {
+            refresh(&mut engine, &mut window);
+            window.panes[0].frame.as_ref().is_some_and(|frame| frame.image.size().width == 32)
+        });
+        assert!(log.since(0).iter().all(|event| event.camera.is_some()));
     }
 }

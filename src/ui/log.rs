@@ -17,15 +17,16 @@ use super::theme::{self, Palette, SMALL};
 use super::widgets;
 use crate::disk::{write_advice, write_whole};
 use crate::event::{Event, Level};
+use crate::settings::CameraId;
 
 /// So many lines are kept. When there are more, the oldest that is no error goes first: errors stay.
 const CAPACITY: usize = 5_000;
 const ROW_HEIGHT: f32 = 20.0;
 const CLOCK_WIDTH: f32 = 96.0;
 
-/// Whether a line is about the camera of this source, or about none. Without a source all are.
-fn is_of(event: &Event, source: Option<&str>) -> bool {
-    source.is_none_or(|source| event.source == source || event.source.is_empty())
+/// Whether a line is about this camera, or about none. Without a camera all are.
+fn is_of(event: &Event, camera: Option<CameraId>) -> bool {
+    camera.is_none_or(|camera| event.camera.is_none_or(|of| of == camera))
 }
 
 /// Which lines are shown.
@@ -78,7 +79,7 @@ pub struct LogState {
 struct Shown {
     filter: Filter,
     /// The camera whose lines they are; `None` of all.
-    source: Option<String>,
+    camera: Option<CameraId>,
     search: String,
     newest: u64,
     n_events: usize,
@@ -111,8 +112,8 @@ impl LogState {
     /// What belongs to a camera, and what belongs to none; all there is where only one camera is shown.
     #[must_use]
     pub fn events_of(&self, pane: &Pane, shell: &Shell) -> impl DoubleEndedIterator<Item = &Arc<Event>> {
-        let source = (shell.panes.len() > 1).then(|| pane.spec.to_string());
-        self.events.iter().filter(move |event| is_of(event, source.as_deref()))
+        let camera = (shell.panes.len() > 1).then(|| pane.id());
+        self.events.iter().filter(move |event| is_of(event, camera))
     }
 
     /// Shows and marks the line of this event, if need be by lifting filter and search.
@@ -138,11 +139,11 @@ impl LogState {
         self.shown.iter().rev().map(line).collect()
     }
 
-    /// `source` is the camera that is selected, where there are several.
-    fn refresh(&mut self, source: Option<String>) {
+    /// `camera` is the one that is selected, where there are several.
+    fn refresh(&mut self, camera: Option<CameraId>) {
         let wanted = Shown {
             filter: self.filter,
-            source: source.filter(|_| !self.shows_all_cameras),
+            camera: camera.filter(|_| !self.shows_all_cameras),
             search: self.search.as_deref().unwrap_or_default().trim().to_lowercase(),
             newest: self.paused_at.unwrap_or_else(|| self.last_id()),
             n_events: self.events.len(),
@@ -160,7 +161,7 @@ impl LogState {
             .iter()
             .rev()
             .filter(|event| event.id <= wanted.newest && wanted.filter.admits(event.level) && found(event))
-            .filter(|event| is_of(event, wanted.source.as_deref()))
+            .filter(|event| is_of(event, wanted.camera))
             .cloned()
             .collect();
         self.shown_for = Some(wanted);
@@ -173,14 +174,14 @@ impl LogState {
 }
 
 pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
-    let source = (shell.panes.len() > 1).then(|| pane.spec.to_string());
-    shell.log.refresh(source.clone());
+    let camera = (shell.panes.len() > 1).then(|| pane.id());
+    shell.log.refresh(camera);
     header(pane, shell, ui);
     // Filter and search may have changed just now.
-    shell.log.refresh(source);
+    shell.log.refresh(camera);
     // Among the lines of several cameras each says whose it is.
     let names = shell.panes.iter().filter(|_| shell.log.shows_all_cameras && shell.panes.len() > 1);
-    let names: Vec<_> = names.map(|pane| (pane.spec.to_string(), pane.name.clone())).collect();
+    let names: Vec<_> = names.map(|pane| (pane.id, pane.name.clone())).collect();
     rows(&mut shell.log, &names, ui);
 }
 
@@ -298,7 +299,7 @@ fn search_field(log: &mut LogState, ui: &mut Ui) {
     }
 }
 
-fn rows(log: &mut LogState, names: &[(String, String)], ui: &mut Ui) {
+fn rows(log: &mut LogState, names: &[(CameraId, String)], ui: &mut Ui) {
     if log.shown.is_empty() {
         let words =
             if log.events.is_empty() { "Nothing has happened yet" } else { "No line fits the filter and the search" };
@@ -317,7 +318,7 @@ fn rows(log: &mut LogState, names: &[(String, String)], ui: &mut Ui) {
     let marked = log.marked;
     area.show_rows(ui, ROW_HEIGHT, log.shown.len(), |ui, range| {
         for event in log.shown.get(range).unwrap_or_default() {
-            let name = names.iter().find(|(source, _)| *source == event.source).map(|(_, name)| name.as_str());
+            let name = names.iter().find(|(camera, _)| event.camera == Some(*camera)).map(|(_, name)| name.as_str());
             row(ui, event, name, marked == Some(event.id));
         }
     });
@@ -371,6 +372,8 @@ fn shown_name(name: &str) -> &str {
         "CAMERA_ISSUE" => "issue",
         "CAMERA_RECOVERY" => "recovery",
         "CAMERA_CRITICAL" => "critical",
+        "CAMERA_DEAD" => "dead",
+        "ALL_CAMERAS_DEAD" => "all dead",
         other => other,
     }
 }

@@ -171,7 +171,7 @@ impl Pane {
 
     /// A line of the log about this camera.
     pub fn tell(&self, shell: &Shell, level: Level, name: &str, message: String) {
-        shell.events.add(&self.spec.to_string(), level, name, message);
+        shell.events.of_camera(self.id()).add(&self.spec.to_string(), level, name, message);
     }
 
     // ---- snapshots
@@ -210,7 +210,7 @@ impl Pane {
             Some(frame) => {
                 let target = self.snapshot_target(shell);
                 if self.is_full_size(&frame) {
-                    shell.requests.push(WindowRequest::Snapshot(frame, target, self.spec.to_string()));
+                    shell.requests.push(WindowRequest::Snapshot(self.id(), frame, target));
                 } else {
                     self.snapshots_due.push((target, shell.now));
                 }
@@ -241,8 +241,8 @@ impl Pane {
         let due = self
             .snapshots_due
             .extract_if(.., |(_, since)| is_full || now.saturating_duration_since(*since) >= FULL_SIZE_WITHIN);
-        let source = self.spec.to_string();
-        let saved = due.map(|(target, _)| WindowRequest::Snapshot(Arc::clone(&frame), target, source.clone()));
+        let id = self.settings.id;
+        let saved = due.map(|(target, _)| WindowRequest::Snapshot(id, Arc::clone(&frame), target));
         shell.requests.extend(saved);
     }
 
@@ -274,7 +274,7 @@ impl Pane {
             Purpose::Snapshot => {
                 if let Some(frame) = self.waiting_frame.take() {
                     let target = SnapshotTarget { file: Some(PathBuf::from(text)), ..self.snapshot_target(shell) };
-                    shell.requests.push(WindowRequest::Snapshot(frame, target, self.spec.to_string()));
+                    shell.requests.push(WindowRequest::Snapshot(self.id(), frame, target));
                 }
             }
             Purpose::SnapshotFolder => shell.settings.snapshot.folder = Some(PathBuf::from(text)),

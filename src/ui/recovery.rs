@@ -11,7 +11,7 @@ use super::widgets::{self, Icon};
 use crate::camera::Command;
 use crate::settings::{self, CameraSettings, PRESETS, RecoverySettings};
 use crate::source::SourceSpec;
-use crate::status::{Outcome, Rung, State, Status, StuckProcess};
+use crate::status::{Rung, RungOutcome, State, Status, StuckProcess};
 
 /// Whether a camera is in such trouble that its recovery is what one wants to see.
 #[must_use]
@@ -117,9 +117,9 @@ fn rung_row(ui: &mut Ui, rung: Rung, number: usize, line: &RungLine) {
     painter.galley(pos2(rect.left() + TEXT_LEFT, upper - label.size().y / 2.0), label, strong);
     if let Some(outcome) = line.outcome {
         let (icon, color) = match outcome {
-            Outcome::Recovered => (Icon::Check, palette.good),
-            Outcome::Failed => (Icon::Cross, palette.error),
-            Outcome::Interrupted => (Icon::Dash, weak),
+            RungOutcome::Recovered => (Icon::Check, palette.good),
+            RungOutcome::Failed => (Icon::Cross, palette.error),
+            RungOutcome::Interrupted => (Icon::Dash, weak),
         };
         icon.paint(painter, pos2(rect.left() + 25.0, lower), 9.0, color);
     }

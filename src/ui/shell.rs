@@ -38,8 +38,8 @@ pub enum WindowRequest {
     Select(CameraId),
     /// All cameras side by side.
     ShowGrid,
-    /// Save this picture, of the camera that events name so.
-    Snapshot(Arc<Frame>, SnapshotTarget, String),
+    /// Save this picture of the camera.
+    Snapshot(CameraId, Arc<Frame>, SnapshotTarget),
     /// On a thread of its own.
     Run(Box<dyn Task>),
 }
@@ -53,7 +53,7 @@ impl fmt::Debug for WindowRequest {
             Self::Remove(pane) => f.debug_tuple("Remove").field(pane).finish(),
             Self::Select(pane) => f.debug_tuple("Select").field(pane).finish(),
             Self::ShowGrid => f.write_str("ShowGrid"),
-            Self::Snapshot(_, target, _) => f.debug_tuple("Snapshot").field(target).finish(),
+            Self::Snapshot(_, _, target) => f.debug_tuple("Snapshot").field(target).finish(),
             Self::Run(task) => task.fmt(f),
         }
     }

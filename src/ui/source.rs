@@ -16,7 +16,7 @@ use super::shell::{Ability, Sheet, Shell, WindowRequest};
 use super::theme::{self, CONTROL_HEIGHT, Palette, RADIUS, SMALL};
 use super::{text, widgets};
 use crate::device::availability::Availability;
-use crate::device::choices::{COMMON_RATES, Fix, common_sizes};
+use crate::device::choices::{COMMON_RATES, RequestFix, common_sizes};
 use crate::device::{self, Capabilities, Device};
 use crate::fault::{FaultClass, FaultKind};
 use crate::frame::{PixelFormat, Size};
@@ -346,12 +346,12 @@ fn got(pane: &mut Pane, capabilities: Option<&Capabilities>, ui: &mut Ui) {
     }
 }
 
-fn label_of(fix: Fix) -> String {
+fn label_of(fix: RequestFix) -> String {
     match fix {
-        Fix::Format(format) => format!("Use {format}"),
-        Fix::Size(size) => format!("Use {}", spelled(size)),
-        Fix::Rate(fps) => format!("Use {} fps", text::decimal(fps, 2)),
-        Fix::AnyFormat => "Use the device's default".to_owned(),
+        RequestFix::Format(format) => format!("Use {format}"),
+        RequestFix::Size(size) => format!("Use {}", spelled(size)),
+        RequestFix::Rate(fps) => format!("Use {} fps", text::decimal(fps, 2)),
+        RequestFix::AnyFormat => "Use the device's default".to_owned(),
     }
 }
 

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::event::Event;
 use crate::fault::{FaultClass, FaultKind};
 use crate::settings::RecoverySettings;
-use crate::status::{Asked, Got, Outcome, Rung, RungStatus, State, Status};
+use crate::status::{Asked, Got, Rung, RungOutcome, RungStatus, State, Status};
 
 mod ladder;
 
@@ -246,7 +246,7 @@ fn is_waited_for(status: &Status) -> bool {
 fn last_failed(ladder: &[RungStatus]) -> Option<Rung> {
     let ended = ladder.iter().filter_map(|rung| Some((rung.rung, rung.last.as_ref()?)));
     let (rung, last) = ended.min_by(|(_, a), (_, b)| a.ago_secs.total_cmp(&b.ago_secs))?;
-    (last.outcome == Outcome::Failed).then_some(rung)
+    (last.outcome == RungOutcome::Failed).then_some(rung)
 }
 
 /// The number of the reconnection that is under way or comes next; empty where there is none.
@@ -479,6 +479,7 @@ mod tests {
                 id: 1,
                 at: Timestamp::UNIX_EPOCH,
                 instant: std::time::Instant::now(),
+                camera: None,
                 source: String::new(),
                 level: crate::event::Level::Warning,
                 name: name.to_owned(),

@@ -151,6 +151,9 @@ fn pill(pane: &Pane, shell: &Shell, ui: &mut Ui) {
     let palette = Palette::of(ui);
     let (label, color, surface) = match pane.moment(shell.now) {
         Some(_) if pane.checkup.pauses() => ("Paused for the check-up".to_owned(), palette.info, palette.raised),
+        None if pane.awaited.is_some() || pane.replaces.is_some() => {
+            ("Opening".to_owned(), palette.info, palette.raised)
+        }
         None => ("No camera yet".to_owned(), palette.text_weak, palette.raised),
         Some(moment) => {
             let color = theme::state_color(&palette, Some(moment.status));

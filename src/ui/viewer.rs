@@ -269,6 +269,10 @@ fn draw_empty(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui, room: Rect) {
             let Banner { headline, reason, .. } = text::paused();
             (headline, reason)
         }
+        None if pane.awaited.is_some() => (format!("Opening {}", pane.name()), "Looking for its password.".to_owned()),
+        None if pane.replaces.is_some() => {
+            (format!("Opening {}", pane.name()), "The camera before it is being closed.".to_owned())
+        }
         None => ("No camera yet".to_owned(), "Choose a camera at the top left.".to_owned()),
         Some(moment) => {
             let status = moment.status;

@@ -4,16 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::camera::Wake;
-
 /// Two calls within that time are one pass.
 const JOINED: Duration = Duration::from_millis(1);
-/// Between two passes of a window with several pictures, whose cameras do not keep step with each other: each picture is seen,
-/// at most so much later.
-const SEVERAL_PICTURES: Duration = Duration::from_millis(25);
-/// A camera whose pictures nobody sees is told of in numbers only.
-const UNWATCHED: Duration = Duration::from_millis(250);
-
+/// Between two passes of a window with several cameras, which do not keep step with each other: each picture is seen, at most so
+/// much later.
+const SEVERAL_CAMERAS: Duration = Duration::from_millis(25);
 /// Asks for passes. A window that nobody sees is not drawn.
 #[derive(Clone)]
 pub(super) struct Waker {
@@ -31,30 +26,20 @@ impl Waker {
 
     /// Something is new.
     pub fn wake(&self) {
-        self.wake_within(JOINED);
-    }
-
-    /// For one camera: `is_watched` says that its pictures are on the screen.
-    pub fn for_camera(&self, is_watched: Arc<AtomicBool>) -> Wake {
-        let waker = self.clone();
-        Arc::new(move || waker.wake_within(if is_watched.load(Ordering::Relaxed) { JOINED } else { UNWATCHED }))
-    }
-
-    fn wake_within(&self, delay: Duration) {
         if self.is_hidden.load(Ordering::Relaxed) {
             return;
         }
         let not_before = Duration::from_nanos(self.not_before.load(Ordering::Relaxed));
-        self.ctx.request_repaint_after(not_before.saturating_sub(self.began.elapsed()).max(delay));
+        self.ctx.request_repaint_after(not_before.saturating_sub(self.began.elapsed()).max(JOINED));
     }
 
     pub fn set_hidden(&self, is_hidden: bool) {
         self.is_hidden.store(is_hidden, Ordering::Relaxed);
     }
 
-    /// A pass has ended, which showed so many pictures.
-    pub fn end_pass(&self, n_pictures: usize) {
-        let pause = if n_pictures > 1 { SEVERAL_PICTURES } else { Duration::ZERO };
+    /// A pass has ended. So many cameras ask for the next one.
+    pub fn end_pass(&self, n_cameras: usize) {
+        let pause = if n_cameras > 1 { SEVERAL_CAMERAS } else { Duration::ZERO };
         let not_before = u64::try_from((self.began.elapsed() + pause).as_nanos()).unwrap_or(u64::MAX);
         self.not_before.store(not_before, Ordering::Relaxed);
     }

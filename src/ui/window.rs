@@ -20,11 +20,12 @@ use super::{
     toasts, toolbar, viewer,
 };
 use crate::address::Address;
-use crate::event::Event;
+use crate::event::{Event, Level};
 use crate::records::EVENT;
 use crate::secrets::Trouble;
 use crate::settings::{CameraId, CameraSettings, MAX_SHOWN, Settings, ShownCameras};
 use crate::source::{Demand, SourceSpec};
+use crate::status::AlertName;
 
 /// The whole window.
 pub struct Window {
@@ -199,12 +200,6 @@ impl Window {
         }
     }
 
-    /// Whether a camera's pictures are on the screen.
-    #[must_use]
-    pub fn is_visible(&self, id: CameraId) -> bool {
-        self.shows_grid() || id == self.selected
-    }
-
     /// Does what was asked for in the pass that has just ended, but for what needs threads.
     pub fn settle(&mut self) {
         let mut left = Vec::new();
@@ -246,7 +241,10 @@ impl Window {
     /// Takes over new events, oldest first.
     pub fn add_events(&mut self, events: Vec<Arc<Event>>) {
         let shell = &mut self.shell;
-        for event in events.iter().filter(|event| event.name == EVENT && event.level == crate::event::Level::Error) {
+        let is_shown_as_notice = |event: &&Arc<Event>| {
+            event.name == EVENT && event.level == Level::Error || event.name == AlertName::AllCamerasDead.as_str()
+        };
+        for event in events.iter().filter(is_shown_as_notice) {
             shell.toasts.error(event.message.clone(), shell.now);
         }
         shell.log.add(events);

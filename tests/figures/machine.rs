@@ -46,6 +46,12 @@ pub fn worker_of(source: &str) -> Option<u32> {
     children()?.into_iter().find(has_mark)
 }
 
+/// Whether it is a capture process.
+pub fn is_worker(pid: u32) -> bool {
+    // The kernel cuts the name off.
+    fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with("camclinic-work"))
+}
+
 /// At once, without asking it.
 pub fn kill(pid: u32) {
     let status = Command::new("kill").args(["-s", "KILL", &pid.to_string()]).status();

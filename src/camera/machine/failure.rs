@@ -10,7 +10,7 @@ use crate::event::Level;
 use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::frame::PixelFormat;
 use crate::network::port;
-use crate::recovery::{HELD_PAUSE, Plan, Situation, Stream, UNHELD_PAUSE, Way};
+use crate::recovery::{HELD_PAUSE, Plan, Situation, StreamState, UNHELD_PAUSE, Way};
 use crate::settings::secs;
 use crate::source::SourceSpec;
 use crate::status::{Rung, State};
@@ -207,10 +207,10 @@ impl Machine {
     /// The capture thread could not open or read, and waits, or has ended.
     pub(super) fn on_failed(&mut self, fault: Fault, now: Instant) {
         let Some(device) = self.phase.device() else {
-            return self.on_failure(fault, Stream::Gone, now);
+            return self.on_failure(fault, StreamState::Gone, now);
         };
         if fault.kind != FaultKind::Stall || self.tally.n_frames_of_opening > 0 {
-            return self.on_failure(fault, Stream::Open, now);
+            return self.on_failure(fault, StreamState::Open, now);
         }
         // The call waited for the time of a stall; a first frame may take longer.
         if now < device.first_frame_due {
@@ -219,7 +219,7 @@ impl Machine {
         let waited = now.saturating_duration_since(device.since).as_secs_f64();
         let message = format!("no first frame for {waited:.1} s after opening: {}", self.label());
         let fault = Fault { code: fault.code, ..Fault::new(FaultKind::NoFirstFrame, message) };
-        self.on_failure(fault, Stream::Open, now);
+        self.on_failure(fault, StreamState::Open, now);
     }
 
     /// A deadline passed while a call into the driver is out.
@@ -229,12 +229,12 @@ impl Machine {
         let (kind, message, stream) = match &self.phase {
             Phase::Opening { since, .. } => {
                 let message = format!("opening has not come back for {:.1} s: {label}", waited(*since));
-                (FaultKind::OpenTimeout, message, Stream::Gone)
+                (FaultKind::OpenTimeout, message, StreamState::Gone)
             }
             Phase::Restarting { since, .. } => {
                 let message =
                     format!("the restart of the stream has not come back for {:.1} s: {label}", waited(*since));
-                (FaultKind::Hung, message, Stream::CallOut)
+                (FaultKind::Hung, message, StreamState::CallOut)
             }
             Phase::Resetting { since, .. } => {
                 let limit = waited(*since);
@@ -244,12 +244,12 @@ impl Machine {
             other => match other.device() {
                 Some(device) if self.tally.n_frames_of_opening == 0 => {
                     let message = format!("no first frame for {:.1} s after opening: {label}", waited(device.since));
-                    (FaultKind::NoFirstFrame, message, Stream::CallOut)
+                    (FaultKind::NoFirstFrame, message, StreamState::CallOut)
                 }
                 Some(_) => {
                     let limit = self.stall_deadline().as_secs_f64();
                     let message = format!("no frame for {limit:.1} s, and the driver's call is still out: {label}");
-                    (FaultKind::Stall, message, Stream::CallOut)
+                    (FaultKind::Stall, message, StreamState::CallOut)
                 }
                 None => return,
             },
@@ -258,7 +258,7 @@ impl Machine {
     }
 
     /// Something failed: decides what comes next, and begins it if it is due.
-    pub(super) fn on_failure(&mut self, fault: Fault, stream: Stream, now: Instant) {
+    pub(super) fn on_failure(&mut self, fault: Fault, stream: StreamState, now: Instant) {
         self.is_status_wanted = true;
         let is_damage = fault.class == FaultClass::Quality;
         let plan = self.judge(fault, stream, now);
@@ -280,10 +280,10 @@ impl Machine {
         }
     }
 
-    fn retry(&mut self, at: Instant, stream: Stream, now: Instant) {
+    fn retry(&mut self, at: Instant, stream: StreamState, now: Instant) {
         let Some(device) = self.phase.device() else { return };
         let (stall, grace) = (self.stall_deadline(), self.grace());
-        if stream == Stream::CallOut {
+        if stream == StreamState::CallOut {
             self.enter(Phase::Retrying { device, at: None, deadline: now + stall });
             self.begin(Rung::Retry, "Retry: waiting on, the driver's call is still out".to_owned(), now);
             return;
@@ -299,10 +299,10 @@ impl Machine {
     }
 
     /// Has the ladder decide about a fault, and everybody told.
-    fn judge(&mut self, fault: Fault, stream: Stream, now: Instant) -> Plan {
+    fn judge(&mut self, fault: Fault, stream: StreamState, now: Instant) -> Plan {
         self.tally.on_open_ended(now);
         let fault = self.ladder.escalate(fault, now);
-        let is_damage = fault.class == FaultClass::Quality && stream != Stream::Gone;
+        let is_damage = fault.class == FaultClass::Quality && stream != StreamState::Gone;
         if is_damage {
             self.tally.on_damaged_frame();
         } else if let Some(ended) = self.ladder.on_rung_failed(&fault, now) {

@@ -13,6 +13,7 @@ use crate::frame::Size;
 use crate::settings::{CameraSettings, Isolation, RecoverySettings, TrustedCertificates};
 use crate::source::simulated::Script;
 use crate::source::simulated::on_virtual_clock::VirtualCamera;
+use crate::status::{Rung, RungOutcome, RungStatus};
 
 /// What a capture process may take longer than the driver's call before it is killed (`source/isolated.rs`).
 const WORKER_GRACE: Duration = Duration::from_millis(500);
@@ -138,7 +139,6 @@ struct World {
     capture: Option<Capture>,
     /// Openings that have not told that they are closed.
     unclosed: Vec<u64>,
-    watched: Option<Watched>,
     /// What happened: words of the effects, of the log and of the state, each with its time.
     story: Vec<(Duration, String)>,
     lines: Vec<(Duration, LogLine)>,
@@ -166,7 +166,6 @@ impl World {
             n_planned: 0,
             capture: None,
             unclosed: Vec::new(),
-            watched: None,
             story: Vec::new(),
             lines: Vec::new(),
             status: None,
@@ -218,11 +217,7 @@ impl World {
                 return;
             };
             capture.is_call_out &= matches!(event, CaptureEvent::Named(..));
-            match event {
-                CaptureEvent::Opened { .. } | CaptureEvent::Frame { .. } | CaptureEvent::WarmedUp => {}
-                CaptureEvent::Failed(_) | CaptureEvent::Restarted(_) => capture.waits = true,
-                _ => {}
-            }
+            capture.waits |= matches!(event, CaptureEvent::Failed(_) | CaptureEvent::Restarted(_));
             let reads_on = matches!(
                 event,
                 CaptureEvent::Opened { .. } | CaptureEvent::Frame { .. } | CaptureEvent::Restarted(Ok(()))
@@ -275,7 +270,7 @@ impl World {
                 let result = self.setup.reset.map_err(|kind| Fault::new(kind, "not reset"));
                 self.plan(self.now + millis(300), Input::ResetEnded(number, result));
             }
-            Effect::Watch(watched) => self.watch(watched),
+            Effect::Watch(watched) => self.watch(watched.as_ref()),
             Effect::Log(line) => {
                 if FaultKind::ALL.iter().any(|kind| kind.slug() == line.name) {
                     self.tell(line.name.clone());
@@ -312,8 +307,7 @@ impl World {
         let patience = self.now + request.open_patience();
         let is_overdue = is_isolated && ends.is_none_or(|ends| ends > patience);
         let opened = match opened {
-            Ok(_) if is_overdue => Err(Fault::new(FaultKind::OpenTimeout, "opening hangs")),
-            Err(_) if is_overdue => Err(Fault::new(FaultKind::OpenTimeout, "opening hangs")),
+            Ok(_) | Err(_) if is_overdue => Err(Fault::new(FaultKind::OpenTimeout, "opening hangs")),
             Err(fault) => Err(match self.setup.open_fault {
                 Some(kind) => Fault::new(kind, "not to be opened"),
                 None => fault,
@@ -389,8 +383,7 @@ impl World {
         }
     }
 
-    fn watch(&mut self, watched: Option<Watched>) {
-        self.watched.clone_from(&watched);
+    fn watch(&mut self, watched: Option<&Watched>) {
         let ends_at = |name: &str| {
             let faults = Script::parse(&self.setup.line).unwrap();
             let until = faults.away_until(self.now);
@@ -453,7 +446,7 @@ impl World {
         let openings: Vec<_> = self.story.iter().filter(|(_, word)| word == "open").map(|(at, _)| *at).collect();
         openings
             .iter()
-            .map(|first| openings.iter().filter(|at| (*first..*first + stretch).contains(at)).count())
+            .map(|first| openings.iter().filter(|at| (*first..*first + stretch).contains(*at)).count())
             .max()
             .unwrap_or(0)
     }
@@ -627,6 +620,67 @@ fn network(secs: u32, fault: FaultKind) -> Setup {
     Setup { open_fault: Some(fault), ..Setup::new(&line).source("rtsp://cam/1").isolated() }
 }
 
+/// What the log says of each step of recovery that has ended: its name, how, and the fault.
+fn ended_steps(world: &World) -> Vec<[&str; 3]> {
+    let ended = world.lines.iter().map(|(_, line)| line).filter(|line| line.details.contains_key("outcome"));
+    let steps = ended.map(|line| {
+        assert!(line.details.get("took_ms").is_some_and(Value::is_u64), "{line:?}");
+        ["rung", "outcome", "fault"].map(|key| line.details.get(key).and_then(Value::as_str).unwrap_or(""))
+    });
+    steps.collect()
+}
+
+fn row(world: &World, rung: Rung) -> RungStatus {
+    world.status.as_ref().unwrap().ladder.iter().find(|row| row.rung == rung).unwrap().clone()
+}
+
+#[test]
+fn each_step_is_told_with_its_end() {
+    let world = Setup::new("160x120@20,stall@2s+1500ms").run(6.0, &[]);
+    assert_eq!(ended_steps(&world), [["restart-stream", "recovered", ""]]);
+    let restart = row(&world, Rung::RestartStream);
+    assert_eq!((restart.n_tries, restart.last.unwrap().outcome), (1, RungOutcome::Recovered));
+    assert_eq!(row(&world, Rung::Reinitialise).n_tries, 0);
+
+    let world = Setup::new("160x120@20,stall@2s+9s").run(20.0, &[]);
+    let steps = ended_steps(&world);
+    assert_eq!(
+        (steps[0], *steps.last().unwrap()),
+        (["restart-stream", "failed", "stall"], ["reinitialise", "recovered", ""])
+    );
+    let restart = row(&world, Rung::RestartStream).last.unwrap();
+    assert!(restart.outcome == RungOutcome::Failed && !restart.why.is_empty(), "{restart:?}");
+
+    // To look for a camera that is away is one step, however often.
+    let world = Setup::new("160x120@20,unplug@500ms+20s").run(30.0, &[]);
+    assert_eq!(ended_steps(&world), [["reinitialise", "recovered", ""]]);
+    let status = world.status.as_ref().unwrap();
+    assert_eq!((row(&world, Rung::Reinitialise).n_tries, status.recovery_attempts), (1, 0));
+    assert_eq!(world.lines.iter().filter(|(_, line)| line.name == "rung").count(), 2, "the log is not flooded");
+
+    // Calls that are left behind are counted until they come back.
+    let mut world = World::new(Setup::new("160x120@20,open-hang@0s+12s"));
+    world.run_until(millis(8_000));
+    assert_eq!(world.status.as_ref().unwrap().abandoned_calls, 1);
+    world.run_until(millis(40_000));
+    assert_eq!(world.status.as_ref().unwrap().abandoned_calls, 0);
+}
+
+#[test]
+fn nobody_has_to_wait_for_a_long_pause() {
+    let setup = Setup::new("160x120@20,open-hang@0s+6s").isolated().recovery(|recovery| {
+        (recovery.n_recovery_attempts, recovery.cooldown_secs) = (1, 600.0);
+    });
+    let expected = "0.0 open, 0.0 opening, 5.0 open-timeout, 5.0 recovering, 6.1 open, 6.2 live";
+    check(&setup, 20.0, &[], expected);
+    let setup = Setup { line: "160x120@20,open-hang@0s+16s".to_owned(), ..setup };
+    let world = setup.run(20.0, &[]);
+    assert!(world.status.as_ref().unwrap().next_try_secs.is_some_and(|secs| secs > 400.0), "{}", world.told());
+    let world = setup.run(30.0, &[(20.0, Command::RecoverNow)]);
+    assert!(world.told().ends_with("20.0 open, 20.1 live"), "{}", world.told());
+    assert_eq!(row(&world, Rung::Reinitialise).n_tries, 2);
+}
+
 #[test]
 fn what_is_known_about_the_cause_decides_when_it_is_tried_again() {
     // Those who hold it are known: it is left alone until they let go.
@@ -741,7 +795,11 @@ fn another_format_is_tried_where_that_is_allowed() {
     let world = setup.run(20.0, &[]);
     let messages: Vec<_> = world.lines.iter().map(|(_, line)| line.message.as_str()).collect();
     assert!(messages.contains(&"Reconnect with MJPG in place of BGR3, 3rd try"), "{messages:#?}");
-    assert_eq!(world.status.unwrap().got.format, Some(PixelFormat::MJPG));
+    let status = world.status.unwrap();
+    assert_eq!((status.got.format, status.asked.format), (Some(PixelFormat::MJPG), None));
+    // Whoever starts the camera gets what he asked for.
+    let started = setup.run(25.0, &[(20.0, Command::Stop), (21.0, Command::Start)]);
+    assert_eq!(started.status.unwrap().got.format, Some(PixelFormat::BGR));
 }
 
 /// What comes of a fault that begins and ends.
@@ -823,8 +881,10 @@ fn windows(fault: &str) -> Vec<(String, Duration)> {
     if fault.starts_with("open-") { of_opening.to_vec() } else { plain.to_vec() }
 }
 
+type Change = fn(&mut RecoverySettings);
+
 /// A name for people, and the settings that go with it.
-const VARIANTS: &[(&str, fn(&mut RecoverySettings))] = &[
+const VARIANTS: &[(&str, Change)] = &[
     ("default", |_| ()),
     ("not automatic", |recovery| recovery.automatic = false),
     ("quick", |recovery| {

@@ -62,7 +62,7 @@ fn look(wanted: &Path) -> facts::FolderFacts {
     });
     let free_bytes = disk.map(|disk| disk.free_bytes);
     let error = written.err().map(|error| {
-        let why = device::without_code(&error.to_string()).to_owned();
+        let why = device::codes::without_code(&error.to_string()).to_owned();
         let message = format!("{} cannot be written to: {why}", wanted.display());
         let fault = Fault::new(FaultKind::NoResources, message).with_advice(write_advice(&error));
         Fault { code: error.raw_os_error().map(i64::from), ..fault }

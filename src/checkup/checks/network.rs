@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{kind_of, result};
 use crate::checkup::facts::{ConversationFacts, NetworkFinding, SourceKind};
 use crate::checkup::{Check, CheckContext, CheckOutcome, CheckResult};
-use crate::network::{self, Access, StepOutcome};
+use crate::network::{self, ConnectionParameters, StepOutcome};
 use crate::phrases::Message;
 use crate::settings::secs;
 use crate::source::SourceSpec;
@@ -38,7 +38,7 @@ impl Check for NetworkCheck {
         let SourceSpec::Url(address) = &context.request.spec else {
             return result(self, CheckOutcome::Skipped, "none");
         };
-        let access = Access {
+        let access = ConnectionParameters {
             address: address.clone(),
             network: context.request.settings.network(&context.request.trusted),
             step_deadline: secs(context.request.settings.recovery.open_deadline_secs),

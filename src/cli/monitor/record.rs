@@ -183,6 +183,7 @@ mod tests {
                     id: 1,
                     at: Timestamp::now(),
                     instant: now,
+                    camera: None,
                     source: "sim:".to_owned(),
                     level: Level::Warning,
                     name: (*name).to_owned(),

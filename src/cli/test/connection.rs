@@ -9,7 +9,10 @@ use crossbeam_channel::{RecvTimeoutError, bounded};
 use super::super::{Form, POLL, Work, complain, say};
 use crate::address::Address;
 use crate::fault::{Fault, FaultKind};
-use crate::network::{self, Access, Finding, Measured, Step, StepName, StepOutcome, Tested};
+use crate::network::{
+    self, ConnectionParameters, ConnectionTestResult, NetworkFinding, StepName, StepOutcome, StreamMeasurements,
+    TestStep,
+};
 use crate::settings::{CameraSettings, secs};
 
 /// How long the stream is watched for losses, jitter and growing delay.
@@ -24,9 +27,9 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// What came of the conversation.
 pub(super) struct Connection {
-    pub steps: Vec<Step>,
-    pub verdict: Option<Finding>,
-    pub measured: Measured,
+    pub steps: Vec<TestStep>,
+    pub verdict: Option<NetworkFinding>,
+    pub measured: StreamMeasurements,
 }
 
 impl Connection {
@@ -53,7 +56,7 @@ impl Work<'_> {
     ) -> Result<Connection, String> {
         let watch = if form == Form::Nagios { PLUGIN_WATCH } else { WATCH };
         let (alive, cancel) = bounded(0);
-        let access = Access {
+        let access = ConnectionParameters {
             address: address.clone(),
             network: settings.network(self.trusted()),
             step_deadline: secs(settings.recovery.open_deadline_secs),
@@ -66,7 +69,7 @@ impl Work<'_> {
         thread::Builder::new()
             .name("connection-test".to_owned())
             .spawn(move || {
-                let tested = network::test(&access, watch, &mut |step| drop(sender.send(News::Step(step))));
+                let tested = network::test(&access, watch, &mut |step| drop(sender.send(News::TestStep(step))));
                 let _ = ended.send(News::Ended(Box::new(tested)));
             })
             .map_err(|error| format!("The system gives no thread: {error}"))?;
@@ -74,10 +77,10 @@ impl Work<'_> {
             self.check_interrupted()?;
             let now = Instant::now();
             match news.recv_deadline(deadline.min(now + POLL)) {
-                Ok(News::Step(step)) => tell(&step, form),
+                Ok(News::TestStep(step)) => tell(&step, form),
                 Ok(News::Ended(tested)) => {
                     drop(alive);
-                    let Tested { steps, verdict, measured, .. } = *tested;
+                    let ConnectionTestResult { steps, verdict, measured, .. } = *tested;
                     if let Some(line) = not_tried(&steps).filter(|_| form == Form::Text) {
                         say(&line);
                     }
@@ -87,14 +90,14 @@ impl Work<'_> {
                 Err(_) => {
                     let message = format!("the test of the connection has not ended: {address}");
                     let fault = Fault::new(FaultKind::Hung, message);
-                    let verdict = Some(Finding { entry: "F82", fault, confidence: 0.3 });
-                    let step = Step {
+                    let verdict = Some(NetworkFinding { entry: "F82", fault, confidence: 0.3 });
+                    let step = TestStep {
                         name: StepName::Tcp,
                         outcome: StepOutcome::Bad,
                         ms: None,
                         detail: "no answer".to_owned(),
                     };
-                    return Ok(Connection { steps: vec![step], verdict, measured: Measured::default() });
+                    return Ok(Connection { steps: vec![step], verdict, measured: StreamMeasurements::default() });
                 }
             }
         }
@@ -102,12 +105,12 @@ impl Work<'_> {
 }
 
 enum News {
-    Step(Step),
-    Ended(Box<Tested>),
+    TestStep(TestStep),
+    Ended(Box<ConnectionTestResult>),
 }
 
 /// As text the steps are the first part of the result; beside JSON they are progress.
-fn tell(step: &Step, form: Form) {
+fn tell(step: &TestStep, form: Form) {
     match form {
         _ if step.outcome == StepOutcome::Skipped => {}
         Form::Text => say(&line(step)),
@@ -117,13 +120,13 @@ fn tell(step: &Step, form: Form) {
 }
 
 /// Those that were not carried out, in one line.
-fn not_tried(steps: &[Step]) -> Option<String> {
+fn not_tried(steps: &[TestStep]) -> Option<String> {
     let skipped = steps.iter().filter(|step| step.outcome == StepOutcome::Skipped);
     let names: Vec<_> = skipped.map(|step| step.name.slug()).collect();
     (!names.is_empty()).then(|| format!("  not tried     {}", names.join(", ")))
 }
 
-fn line(step: &Step) -> String {
+fn line(step: &TestStep) -> String {
     let outcome = match step.outcome {
         StepOutcome::Good => "good",
         StepOutcome::Warning => "warning",

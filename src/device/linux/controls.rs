@@ -10,9 +10,9 @@ use rustix::ioctl::{Opcode, opcode};
 
 use super::query::{ask, open};
 use crate::control::{self, Control, ControlKind, ControlSetting, MAX_CONTROLS, MAX_ITEMS, MenuItem};
+use crate::device::codes::without_code;
 use crate::device::controls::checked;
 use crate::device::text::safe_until_zero;
-use crate::device::without_code;
 
 // From videodev2.h.
 const NEXT_CONTROL: u32 = 0x8000_0000;
@@ -64,15 +64,15 @@ struct QueryMenu {
 
 /// `struct v4l2_control`
 #[repr(C)]
-struct Value {
+struct ControlValue {
     id: u32,
     value: i32,
 }
 
 const QUERY_EXT_CTRL: Opcode = opcode::read_write::<Query>(b'V', 103);
 const QUERYMENU: Opcode = opcode::read_write::<QueryMenu>(b'V', 37);
-const G_CTRL: Opcode = opcode::read_write::<Value>(b'V', 27);
-const S_CTRL: Opcode = opcode::read_write::<Value>(b'V', 28);
+const G_CTRL: Opcode = opcode::read_write::<ControlValue>(b'V', 27);
+const S_CTRL: Opcode = opcode::read_write::<ControlValue>(b'V', 28);
 
 /// An open node, from which nobody streams.
 pub struct ControlPort {
@@ -146,7 +146,7 @@ impl ControlPort {
         if !has_number || query.flags & FLAG_WRITE_ONLY != 0 {
             return None;
         }
-        let mut value = Value { id: query.id, value: 0 };
+        let mut value = ControlValue { id: query.id, value: 0 };
         ask::<G_CTRL, _>(&self.node, &mut value).ok()?;
         let value = i64::from(value.value);
         Some(if matches!(kind, ControlKind::Bitmask { .. }) { bits(value) } else { value })
@@ -181,7 +181,7 @@ impl ControlPort {
     /// A sentence for people.
     pub fn set(&mut self, setting: ControlSetting) -> Result<(), String> {
         let value = i32::try_from(setting.value).map_err(|_| "the value is too large".to_owned())?;
-        let mut wanted = Value { id: setting.id, value };
+        let mut wanted = ControlValue { id: setting.id, value };
         ask::<S_CTRL, _>(&self.node, &mut wanted).map_err(|error| why_refused(&error))
     }
 }

@@ -5,8 +5,9 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::refusal;
-use super::{O_NONBLOCK, SYSFS, list, port_of, read};
+use super::sysfs::{port_of, read};
+use super::system_files::SystemFiles;
+use super::{O_NONBLOCK, SYSFS, list, permissions, sandbox, usb_bus};
 use crate::device::surroundings::{self, Heat, KernelLine, UsbState};
 use crate::device::{Device, NodeState};
 
@@ -40,7 +41,7 @@ fn usb_state_in(sysfs: &Path, debug: &Path, path: &Path, listed: &[Device]) -> O
         let folder = format!("usb/uvcvideo/{}-{}-{nth}", bus?, number::<u32>(&usb.join("devnum"))?);
         surroundings::packet_errors(&fs::read_to_string(debug.join(folder).join("stats")).ok()?)
     };
-    let neighbours = refusal::neighbours(sysfs, &sysfs.join(path.file_name()?));
+    let neighbours = usb_bus::neighbours(sysfs, &sysfs.join(path.file_name()?));
     let label = |number: &u32| listed.iter().find(|other| other.index == Some(*number)).map(Device::label);
     Some(UsbState {
         is_autosuspended: power("control").map(|control| control == "auto"),
@@ -81,13 +82,13 @@ pub fn node_state(text: &str) -> NodeState {
     let is_known = path.file_name().map(|name| Path::new(SYSFS).join(name).exists());
     let is_allowed = match super::may_open(&path) {
         Ok(()) => Some(true),
-        Err(_) => refusal::is_allowed(&refusal::Files::of_this_system(), &path),
+        Err(_) => permissions::is_allowed(&SystemFiles::of_this_system(), &path),
     };
     NodeState { is_known, is_allowed }
 }
 
 pub fn confinement() -> Option<String> {
-    refusal::confinement(&refusal::Files::of_this_system())
+    sandbox::confinement(&SystemFiles::of_this_system())
 }
 
 /// All that is in the kernel's log, oldest first. `None` where this user may not read it (`dmesg_restrict`).

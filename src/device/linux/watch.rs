@@ -11,7 +11,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
 
-use super::{DEV, number_of};
+use super::DEV;
+use super::sysfs::number_of;
 use crate::device::watch::DeviceEvent;
 
 /// The pipe's other end closes when it is dropped, and the thread ends.

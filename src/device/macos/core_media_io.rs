@@ -5,7 +5,7 @@ use std::ptr;
 
 /// `CMIOObjectPropertyAddress`
 #[repr(C)]
-pub struct Address {
+pub struct PropertyAddress {
     pub selector: u32,
     pub scope: u32,
     pub element: u32,
@@ -30,7 +30,7 @@ const MAX_ID: usize = 1_024;
 unsafe extern "C" {
     fn CMIOObjectGetPropertyData(
         object: u32,
-        address: *const Address,
+        address: *const PropertyAddress,
         n_qualifier: u32,
         qualifier: *const c_void,
         n_bytes: u32,
@@ -64,7 +64,7 @@ impl Plain for *const c_void {}
 
 /// How many bytes there are of it.
 fn property<T: Plain>(object: u32, selector: u32, data: &mut [T]) -> Option<usize> {
-    let address = Address { selector, scope: GLOBAL, element: 0 };
+    let address = PropertyAddress { selector, scope: GLOBAL, element: 0 };
     let n_bytes = u32::try_from(size_of_val(data)).ok()?;
     let mut n_used = 0;
     // SAFETY: the buffer is as long as is said, and any bits are a value of it; it lives through the call with the rest.

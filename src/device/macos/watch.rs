@@ -3,9 +3,9 @@
 use std::ffi::c_void;
 use std::sync::{Mutex, PoisonError};
 
-use super::core_media_io::{Address, DEVICES, GLOBAL, SYSTEM};
+use super::core_media_io::{DEVICES, GLOBAL, PropertyAddress, SYSTEM};
 
-type Listener = unsafe extern "C" fn(u32, u32, *const Address, *mut c_void) -> i32;
+type PropertyListener = unsafe extern "C" fn(u32, u32, *const PropertyAddress, *mut c_void) -> i32;
 type Changed = Mutex<Option<Box<dyn Fn() + Send>>>;
 
 #[expect(unsafe_code, reason = "calls into the system")]
@@ -13,19 +13,19 @@ type Changed = Mutex<Option<Box<dyn Fn() + Send>>>;
 unsafe extern "C" {
     fn CMIOObjectAddPropertyListener(
         object: u32,
-        address: *const Address,
-        listener: Listener,
+        address: *const PropertyAddress,
+        listener: PropertyListener,
         context: *mut c_void,
     ) -> i32;
     fn CMIOObjectRemovePropertyListener(
         object: u32,
-        address: *const Address,
-        listener: Listener,
+        address: *const PropertyAddress,
+        listener: PropertyListener,
         context: *mut c_void,
     ) -> i32;
 }
 
-static WATCHED: Address = Address { selector: DEVICES, scope: GLOBAL, element: 0 };
+static WATCHED: PropertyAddress = PropertyAddress { selector: DEVICES, scope: GLOBAL, element: 0 };
 
 /// Ends the watch when it is dropped, which waits for a call of the report that is under way: not to be dropped inside it.
 pub struct WatchGuard {
@@ -47,7 +47,7 @@ pub fn watch(changed: impl Fn() + Send + 'static) -> Option<WatchGuard> {
 
 /// Called by the system, on a thread of its own.
 #[expect(unsafe_code, reason = "called by the system")]
-unsafe extern "C" fn on_change(_: u32, _: u32, _: *const Address, context: *mut c_void) -> i32 {
+unsafe extern "C" fn on_change(_: u32, _: u32, _: *const PropertyAddress, context: *mut c_void) -> i32 {
     // SAFETY: the context is what was registered, which lives for ever and is shared only.
     let changed = unsafe { &*context.cast_const().cast::<Changed>() };
     if let Some(changed) = changed.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {

@@ -15,8 +15,8 @@ use windows::Win32::System::Com::{
 use windows::Win32::System::Variant::{VARIANT, VT_BSTR};
 use windows::core::{Interface, PCWSTR, w};
 
-use super::super::media_types::Offer;
-use super::super::pnp::Listed;
+use super::cameras::ListedCamera;
+use super::media_types::Offer;
 
 /// More cameras, pins and media types than any computer, camera and pin has.
 const MAX_CAMERAS: usize = 256;
@@ -52,7 +52,7 @@ impl Drop for Com {
 }
 
 /// In the order in which `DirectShow` counts them, which is OpenCV's. Needs [`Com`].
-pub fn list() -> Vec<Listed> {
+pub fn list() -> Vec<ListedCamera> {
     monikers().iter().map(describe).collect()
 }
 
@@ -94,7 +94,7 @@ fn monikers() -> Vec<IMoniker> {
     (0..MAX_CAMERAS).map_while(one).collect()
 }
 
-fn describe(moniker: &IMoniker) -> Listed {
+fn describe(moniker: &IMoniker) -> ListedCamera {
     // SAFETY: the moniker is valid, and the calls have no context. The text is the caller's to free, once.
     #[expect(unsafe_code, reason = "calls into the system")]
     let (bag, display_name) = unsafe {
@@ -108,7 +108,10 @@ fn describe(moniker: &IMoniker) -> Listed {
         (bag, text.unwrap_or_default())
     };
     let read = |name| bag.as_ref().and_then(|bag| property(bag, name)).filter(|text| !text.is_empty());
-    Listed { name: read(w!("FriendlyName")).unwrap_or_default(), path: read(w!("DevicePath")).unwrap_or(display_name) }
+    ListedCamera {
+        name: read(w!("FriendlyName")).unwrap_or_default(),
+        path: read(w!("DevicePath")).unwrap_or(display_name),
+    }
 }
 
 fn property(bag: &IPropertyBag, name: PCWSTR) -> Option<String> {

@@ -8,8 +8,8 @@ use windows_sys::Win32::System::Registry::{
     RegEnumKeyExW, RegEnumValueW, RegOpenKeyExW,
 };
 
-use super::super::consent::{Key, Store, Value};
-use super::super::pnp::{Property, property};
+use super::consent::{ConsentStore, RegistryKey, RegistryValue};
+use super::device_property::{DeviceProperty, decode};
 
 /// The store has three levels; deeper is nothing that anybody here asks for.
 const MAX_DEPTH: usize = 4;
@@ -23,9 +23,9 @@ const WEBCAM: &str = r"Software\Microsoft\Windows\CurrentVersion\CapabilityAcces
 const POLICY: &str = r"Software\Policies\Microsoft\Windows\AppPrivacy";
 
 /// What is not there, or may not be read, is empty.
-pub fn consent() -> Store {
-    let read = |root, path| Open::at(root, path).map(|key| key.read(MAX_DEPTH)).unwrap_or_default();
-    Store {
+pub fn consent() -> ConsentStore {
+    let read = |root, path| OpenKey::at(root, path).map(|key| key.read(MAX_DEPTH)).unwrap_or_default();
+    ConsentStore {
         machine: read(HKEY_LOCAL_MACHINE, WEBCAM),
         user: read(HKEY_CURRENT_USER, WEBCAM),
         policy: read(HKEY_LOCAL_MACHINE, POLICY),
@@ -33,9 +33,9 @@ pub fn consent() -> Store {
 }
 
 /// A key that is open for reading, and closed when it is dropped.
-struct Open(HKEY);
+struct OpenKey(HKEY);
 
-impl Drop for Open {
+impl Drop for OpenKey {
     fn drop(&mut self) {
         // SAFETY: the key is ours, and nobody uses it after this.
         #[expect(unsafe_code, reason = "calls into the system")]
@@ -45,7 +45,7 @@ impl Drop for Open {
     }
 }
 
-impl Open {
+impl OpenKey {
     fn at(parent: HKEY, path: &str) -> Option<Self> {
         let path = path.encode_utf16().chain([0]).collect::<Vec<_>>();
         let mut key = ptr::null_mut();
@@ -55,13 +55,13 @@ impl Open {
         (result == ERROR_SUCCESS).then_some(Self(key))
     }
 
-    fn read(&self, depth: usize) -> Key {
+    fn read(&self, depth: usize) -> RegistryKey {
         let values = (0..MAX_ENTRIES).map_while(|number| self.value(number)).flatten().collect();
         let below = |name: String| {
             let key = Self::at(self.0, &name)?;
             Some((name, key.read(depth.checked_sub(1)?)))
         };
-        Key { values, keys: (0..MAX_ENTRIES).map_while(|number| self.key(number)).filter_map(below).collect() }
+        RegistryKey { values, keys: (0..MAX_ENTRIES).map_while(|number| self.key(number)).filter_map(below).collect() }
     }
 
     /// `None` after the last one.
@@ -79,7 +79,7 @@ impl Open {
     }
 
     /// `None` after the last one; `Some(None)` for one of another type, or one that is too long.
-    fn value(&self, number: u32) -> Option<Option<(String, Value)>> {
+    fn value(&self, number: u32) -> Option<Option<(String, RegistryValue)>> {
         let (mut name, mut data) = ([0_u16; MAX_NAME], [0_u8; MAX_DATA]);
         let (mut n_units, mut n_bytes, mut kind) = (MAX_NAME as u32, MAX_DATA as u32, 0);
         // SAFETY: both buffers are as long as is said, and live through the call.
@@ -96,11 +96,11 @@ impl Open {
         let name = String::from_utf16_lossy(name.get(..n_units as usize).unwrap_or_default());
         let data = data.get(..n_bytes as usize).unwrap_or_default();
         let value = match kind {
-            REG_DWORD => data.try_into().ok().map(|bytes| Value::Number(u32::from_le_bytes(bytes).into())),
-            REG_QWORD => data.try_into().ok().map(|bytes| Value::Number(u64::from_le_bytes(bytes))),
+            REG_DWORD => data.try_into().ok().map(|bytes| RegistryValue::Number(u32::from_le_bytes(bytes).into())),
+            REG_QWORD => data.try_into().ok().map(|bytes| RegistryValue::Number(u64::from_le_bytes(bytes))),
             // `DEVPROP_TYPE_STRING` has the same bytes.
-            REG_SZ => match property(0x12, data) {
-                Some(Property::Text(text)) => Some(Value::Text(text)),
+            REG_SZ => match decode(0x12, data) {
+                Some(DeviceProperty::Text(text)) => Some(RegistryValue::Text(text)),
                 _ => None,
             },
             _ => None,

@@ -26,7 +26,8 @@ use windows_sys::Win32::Media::KernelStreaming::{KSCATEGORY_SENSOR_CAMERA, KSCAT
 use windows_sys::Win32::System::IO::DeviceIoControl;
 use windows_sys::core::GUID;
 
-use super::super::pnp::{Connection, Node, Property, property};
+use super::device_property::{DeviceProperty, decode};
+use super::pnp_device::{HubPort, PnpDevice};
 
 /// More devices than any computer has, and more interfaces of one category.
 const MAX_DEVICES: u32 = 10_000;
@@ -36,29 +37,29 @@ const MAX_BYTES: u32 = 0x10000;
 /// The devices that may be cameras: those with an interface for video, and those that lack it for want of a driver or
 /// because they are disabled; besides, the one with the instance `named`, in capitals, whatever it is. `None` where the
 /// system refuses.
-pub fn nodes(named: Option<&str>) -> Option<Vec<Node>> {
+pub fn nodes(named: Option<&str>) -> Option<Vec<PnpDevice>> {
     // `KSCATEGORY_CAPTURE`, under which DirectShow has its links, also holds microphones.
     let mut links = BTreeMap::<String, Vec<String>>::new();
     for category in [&KSCATEGORY_VIDEO_CAMERA, &KSCATEGORY_SENSOR_CAMERA, &KSCATEGORY_VIDEO] {
-        let Some(list) = List::of(Some(category)) else { continue };
+        let Some(list) = DeviceList::of(Some(category)) else { continue };
         for (instance, link) in list.interfaces(category) {
             links.entry(instance.to_uppercase()).or_default().push(link);
         }
     }
-    let list = List::of(None)?;
+    let list = DeviceList::of(None)?;
     let with_instance = |device: SP_DEVINFO_DATA| Some((list.instance(&device)?.to_uppercase(), device));
     let devices = list.devices().into_iter().filter_map(with_instance).collect::<BTreeMap<_, _>>();
     let describe = |(key, device): (&String, &SP_DEVINFO_DATA)| {
-        let node = Node {
+        let node = PnpDevice {
             instance: list.instance(device)?,
             class: list.guid(device, &DEVPKEY_Device_ClassGuid),
             service: list.text(device, &DEVPKEY_Device_Service),
             compatible_ids: list.texts(device, &DEVPKEY_Device_CompatibleIds),
             links: links.get(key).cloned().unwrap_or_default(),
-            ..Node::default()
+            ..PnpDevice::default()
         };
         // Most of the hundreds of devices of a computer are done with here.
-        (node.is_camera() || named == Some(key)).then(|| Node {
+        (node.is_camera() || named == Some(key)).then(|| PnpDevice {
             parent: list.text(device, &DEVPKEY_Device_Parent),
             friendly_name: list.text(device, &DEVPKEY_Device_FriendlyName),
             description: list.text(device, &DEVPKEY_Device_DeviceDesc),
@@ -69,22 +70,23 @@ pub fn nodes(named: Option<&str>) -> Option<Vec<Node>> {
         })
     };
     let mut nodes = devices.iter().filter_map(describe).collect::<Vec<_>>();
-    if nodes.iter().any(Node::is_usb) {
-        let hubs = List::of(Some(&GUID_DEVINTERFACE_USB_HUB)).map(|list| list.interfaces(&GUID_DEVINTERFACE_USB_HUB));
+    if nodes.iter().any(PnpDevice::is_usb) {
+        let hubs =
+            DeviceList::of(Some(&GUID_DEVINTERFACE_USB_HUB)).map(|list| list.interfaces(&GUID_DEVINTERFACE_USB_HUB));
         let hubs = hubs.into_iter().flatten().map(|(instance, link)| (instance.to_uppercase(), link));
         let hubs = hubs.collect::<BTreeMap<_, _>>();
         for node in nodes.iter_mut().filter(|node| node.is_usb()) {
             let Some(whole) = devices.get(&node.whole()) else { continue };
             let hub = list.text(whole, &DEVPKEY_Device_Parent).to_uppercase();
             let port = list.number(whole, &DEVPKEY_Device_Address);
-            node.connection = hubs.get(&hub).and_then(|link| connection(link, port)).unwrap_or_default();
+            node.hub_port = hubs.get(&hub).and_then(|link| hub_port(link, port)).unwrap_or_default();
         }
     }
     Some(nodes)
 }
 
 /// What a hub says about one of its ports. Asks the hub's driver, which knows it without asking the device.
-fn connection(hub: &str, port: u32) -> Option<Connection> {
+fn hub_port(hub: &str, port: u32) -> Option<HubPort> {
     let hub = OpenOptions::new().write(true).open(hub).ok()?;
     let numbers = |numbers: &[u32]| numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<_>>();
     // The structures begin with the port; the answer takes their place.
@@ -93,7 +95,7 @@ fn connection(hub: &str, port: u32) -> Option<Connection> {
     basic.resize(35 + 30 * 24, 0);
     // Its length, and which versions of USB one knows of: 1.1, 2 and 3.
     let newer = numbers(&[port, 16, 0b111, 0]);
-    Some(Connection {
+    Some(HubPort {
         basic: ask(&hub, IOCTL_USB_GET_NODE_CONNECTION_INFORMATION_EX, basic).unwrap_or_default(),
         newer: ask(&hub, IOCTL_USB_GET_NODE_CONNECTION_INFORMATION_EX_V2, newer).unwrap_or_default(),
     })
@@ -114,9 +116,9 @@ fn ask(hub: &File, question: u32, mut buffer: Vec<u8>) -> Option<Vec<u8>> {
 }
 
 /// A list of devices that the system has made for us, given back when it is dropped.
-struct List(HDEVINFO);
+struct DeviceList(HDEVINFO);
 
-impl Drop for List {
+impl Drop for DeviceList {
     fn drop(&mut self) {
         // SAFETY: the list is ours, and nobody uses it after this.
         #[expect(unsafe_code, reason = "calls into the system")]
@@ -126,7 +128,7 @@ impl Drop for List {
     }
 }
 
-impl List {
+impl DeviceList {
     /// Devices that are plugged in: all, or those with an interface of a category.
     fn of(category: Option<&GUID>) -> Option<Self> {
         let (guid, flags) = match category {
@@ -202,7 +204,7 @@ impl List {
         is_read.then_some(text)
     }
 
-    fn property(&self, device: &SP_DEVINFO_DATA, key: &DEVPROPKEY) -> Option<Property> {
+    fn property(&self, device: &SP_DEVINFO_DATA, key: &DEVPROPKEY) -> Option<DeviceProperty> {
         let (mut kind, mut n_bytes) = (0, 0);
         // SAFETY: without a buffer the call tells only how large it has to be; the others live through the call.
         #[expect(unsafe_code, reason = "calls into the system")]
@@ -220,33 +222,33 @@ impl List {
             let (start, no_size) = (buffer.as_mut_ptr(), ptr::null_mut());
             SetupDiGetDevicePropertyW(self.0, device, key, &raw mut kind, start, n_bytes, no_size, 0) != 0
         };
-        is_read.then(|| property(kind, &buffer)).flatten()
+        is_read.then(|| decode(kind, &buffer)).flatten()
     }
 
     fn text(&self, device: &SP_DEVINFO_DATA, key: &DEVPROPKEY) -> String {
         match self.property(device, key) {
-            Some(Property::Text(text)) => text,
+            Some(DeviceProperty::Text(text)) => text,
             _ => String::new(),
         }
     }
 
     fn texts(&self, device: &SP_DEVINFO_DATA, key: &DEVPROPKEY) -> Vec<String> {
         match self.property(device, key) {
-            Some(Property::List(texts)) => texts,
+            Some(DeviceProperty::List(texts)) => texts,
             _ => Vec::new(),
         }
     }
 
     fn number(&self, device: &SP_DEVINFO_DATA, key: &DEVPROPKEY) -> u32 {
         match self.property(device, key) {
-            Some(Property::Number(number)) => number,
+            Some(DeviceProperty::Number(number)) => number,
             _ => 0,
         }
     }
 
     fn guid(&self, device: &SP_DEVINFO_DATA, key: &DEVPROPKEY) -> String {
         match self.property(device, key) {
-            Some(Property::Guid(guid)) => guid,
+            Some(DeviceProperty::Guid(guid)) => guid,
             _ => String::new(),
         }
     }
@@ -262,8 +264,8 @@ fn size<T>(value: &T) -> u32 {
 
 fn units(bytes: &[u8]) -> String {
     // `DEVPROP_TYPE_STRING`, which is what the bytes are.
-    match property(0x12, bytes) {
-        Some(Property::Text(text)) => text,
+    match decode(0x12, bytes) {
+        Some(DeviceProperty::Text(text)) => text,
         _ => String::new(),
     }
 }

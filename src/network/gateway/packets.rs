@@ -1,4 +1,5 @@
-//! Packets on their way from the camera: over TCP or UDP, in order, counted, and none before the first key frame.
+//! Packets from the camera to the player: over TCP or UDP, in order, counted, and none before the first key frame. They are
+//! passed on as they came.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::network::rtp::Packet;
 use crate::network::sdp::Codec;
+use crate::source::reader::CHECKS_PERIOD;
 
 /// What an Ethernet frame can carry, and more.
 const MAX_PACKET: usize = 65_536;
@@ -20,8 +22,8 @@ const REPORT_PERIOD: Duration = Duration::from_secs(5);
 const RECEIVER_REPORT: [u8; 8] = [0x80, 201, 0, 1, 0x43, 0x43, 0x43, 0x43];
 
 /// How the packets travel.
-pub enum Media {
-    /// Within the conversation, on this channel.
+pub enum PacketSource {
+    /// Interleaved with the answers, on this channel.
     Tcp {
         channel: u8,
     },
@@ -32,11 +34,11 @@ pub enum Media {
 pub struct Udp {
     rtp: UdpSocket,
     rtcp: UdpSocket,
-    /// Others are not listened to.
+    /// Packets from other addresses are left out.
     from: IpAddr,
     reports_to: Option<SocketAddr>,
     report_due: Instant,
-    order: Order,
+    order: ReorderBuffer,
     buffer: Vec<u8>,
 }
 
@@ -56,7 +58,7 @@ impl Udp {
                 rtp.set_read_timeout(Some(SLICE))?;
                 rtcp.set_nonblocking(true)?;
                 let buffer = vec![0; MAX_PACKET];
-                let (order, report_due) = (Order::default(), Instant::now() + REPORT_PERIOD);
+                let (order, report_due) = (ReorderBuffer::default(), Instant::now() + REPORT_PERIOD);
                 return Ok(Self { rtp, rtcp, from: camera, reports_to: None, report_due, order, buffer });
             }
         }
@@ -68,12 +70,12 @@ impl Udp {
         Ok(self.rtp.local_addr()?.port())
     }
 
-    /// Takes in from where the camera sends. Something is sent there, so that firewalls let the answers through.
+    /// `source` is from where the camera has agreed to send. Something is sent there, so that firewalls let its packets through.
     pub fn on_agreed(&mut self, source: Option<IpAddr>, ports: Option<(u16, u16)>) {
         self.from = source.unwrap_or(self.from);
         if let Some((rtp, rtcp)) = ports {
             self.reports_to = Some(SocketAddr::new(self.from, rtcp));
-            // Version 2, nothing else. What does not arrive is missed by nobody.
+            // Version 2, nothing else. Nothing depends on its arrival.
             let _ = self.rtp.send_to(&[0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], (self.from, rtp));
             let _ = self.rtcp.send_to(&RECEIVER_REPORT, (self.from, rtcp));
         }
@@ -109,13 +111,13 @@ impl Udp {
 
 /// Puts packets into order that have overtaken each other.
 #[derive(Default)]
-struct Order {
+struct ReorderBuffer {
     next: Option<u16>,
     /// By how far they are ahead.
     early: BTreeMap<u16, Vec<u8>>,
 }
 
-impl Order {
+impl ReorderBuffer {
     fn push(&mut self, packet: &[u8]) -> Vec<Vec<u8>> {
         let Some(Packet { sequence, .. }) = Packet::parse(packet) else { return Vec::new() };
         let next = *self.next.get_or_insert(sequence);
@@ -152,59 +154,140 @@ impl Order {
     }
 }
 
-/// Opens with the first key frame, and counts what is lost.
-pub struct Gate {
-    codec: Codec,
-    is_open: bool,
-    /// Of the frame that may turn out to be a key frame: more may come before the picture itself, with the same time stamp.
-    frame: Vec<Vec<u8>>,
-    timestamp: u32,
-    expected: Option<u16>,
-    n_lost: u64,
+/// Pictures that have come from the camera, by their time stamps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PictureCount {
+    pub n_seen: u64,
+    /// Those of them that were passed on whole.
+    pub n_passed: u64,
+    /// Key pictures that were passed on whole while nothing else is, each with the pictures behind it.
+    pub n_keys: u64,
+    /// When the last of them had come.
+    pub at: Option<Instant>,
 }
 
-impl Gate {
+/// Lets packets through from the first key frame on, and counts what is lost. While nobody looks, it lets key pictures through
+/// alone: each with some behind it, until the decoder hands the key picture out.
+pub struct KeyFrameGate {
+    codec: Codec,
+    is_open: bool,
+    has_been_open: bool,
+    /// So many pictures pass from each key picture on; `None`: all.
+    of_key: Option<u32>,
+    /// Of the frame that may turn out to be a key frame: more may come before the picture itself, with the same time stamp.
+    frame: Vec<Vec<u8>>,
+    timestamp: Option<u32>,
+    expected: Option<u16>,
+    n_lost: u64,
+    /// Pictures that have passed since the last key picture, that one among them.
+    n_since_key: u32,
+    key_at: Option<Instant>,
+    /// Packets that were left out; those that pass are numbered as if there had been none.
+    n_left_out: u16,
+    count: PictureCount,
+}
+
+impl KeyFrameGate {
     pub fn new(codec: Codec) -> Self {
-        Self { codec, is_open: false, frame: Vec::new(), timestamp: 0, expected: None, n_lost: 0 }
+        Self {
+            codec,
+            is_open: false,
+            has_been_open: false,
+            of_key: None,
+            frame: Vec::new(),
+            timestamp: None,
+            expected: None,
+            n_lost: 0,
+            n_since_key: 0,
+            key_at: None,
+            n_left_out: 0,
+            count: PictureCount::default(),
+        }
     }
 
     pub fn n_lost(&self) -> u64 {
         self.n_lost
     }
 
+    pub fn count(&self) -> PictureCount {
+        self.count
+    }
+
+    /// How many pictures pass from each key picture on, that one among them; `None`: all.
+    pub fn set_of_key(&mut self, of_key: Option<u32>) {
+        self.of_key = of_key;
+    }
+
     /// Until the next key frame.
     pub fn close(&mut self) {
         self.is_open = false;
+        self.leave_out();
+    }
+
+    fn leave_out(&mut self) {
+        if self.has_been_open {
+            let n = u16::try_from(self.frame.len()).unwrap_or_default();
+            self.n_left_out = self.n_left_out.wrapping_add(n);
+        }
         self.frame.clear();
     }
 
-    /// What may go on, now that this has come; `None` before the first key frame.
-    pub fn pass(&mut self, packet: Vec<u8>) -> Option<Vec<Vec<u8>>> {
+    /// What may go on, now that this has come; `None` where nothing may.
+    pub fn pass(&mut self, packet: Vec<u8>, now: Instant) -> Option<Vec<Vec<u8>>> {
         let parsed = Packet::parse(&packet)?;
         let (sequence, timestamp) = (parsed.sequence, parsed.timestamp);
+        let shown = parsed.is_key(self.codec);
         // A codec that does not show it is left to the decoder.
-        let is_key = parsed.is_key(self.codec).unwrap_or(true);
+        let is_key = shown.unwrap_or(true);
         if let Some(expected) = self.expected {
             let gap = sequence.wrapping_sub(expected);
-            // More is a camera that counts anew, or a packet that comes late.
+            // A larger gap is a camera that counts anew, or a packet that comes late.
             if gap < 1_000 {
                 self.n_lost += u64::from(gap);
             }
         }
         self.expected = Some(sequence.wrapping_add(1));
-        if self.is_open {
-            return Some(vec![packet]);
+        if self.timestamp.is_some_and(|last| last != timestamp) {
+            self.on_picture_ended(shown.is_some(), now);
         }
-        if self.timestamp != timestamp {
-            self.timestamp = timestamp;
-            self.frame.clear();
+        self.timestamp = Some(timestamp);
+        if self.is_open {
+            return Some(vec![self.numbered(packet)]);
         }
         self.frame.push(packet);
         if self.frame.len() > MAX_FRAME_PACKETS {
-            self.frame.clear();
+            self.leave_out();
         }
-        self.is_open = is_key;
-        is_key.then(|| std::mem::take(&mut self.frame))
+        let is_soon = |last: Instant| now.saturating_duration_since(last) < CHECKS_PERIOD;
+        if !is_key || self.of_key.is_some() && self.key_at.is_some_and(is_soon) {
+            return None;
+        }
+        (self.is_open, self.has_been_open) = (true, true);
+        (self.key_at, self.n_since_key) = (Some(now), 0);
+        let frame = std::mem::take(&mut self.frame);
+        Some(frame.into_iter().map(|packet| self.numbered(packet)).collect())
+    }
+
+    /// All packets of a picture have come.
+    fn on_picture_ended(&mut self, shows_keys: bool, now: Instant) {
+        self.count.n_seen += 1;
+        self.count.at = Some(now);
+        if !self.is_open {
+            return self.leave_out();
+        }
+        self.count.n_passed += 1;
+        self.n_since_key = self.n_since_key.saturating_add(1);
+        if let Some(of_key) = self.of_key.filter(|of_key| shows_keys && self.n_since_key >= *of_key) {
+            self.count.n_keys += u64::from(self.n_since_key == of_key);
+            self.is_open = false;
+        }
+    }
+
+    fn numbered(&self, mut packet: Vec<u8>) -> Vec<u8> {
+        if let Some(place) = packet.get_mut(2..4).and_then(|place| <&mut [u8; 2]>::try_from(place).ok()) {
+            *place = u16::from_be_bytes(*place).wrapping_sub(self.n_left_out).to_be_bytes();
+        }
+        packet
     }
 }
 
@@ -226,7 +309,7 @@ mod tests {
 
     #[track_caller]
     fn check_order(sequences: &[u16], expected: &[u16]) {
-        let mut order = Order::default();
+        let mut order = ReorderBuffer::default();
         let out = sequences.iter().flat_map(|n| order.push(&packet(*n, 0, &[1])));
         assert_eq!(
             out.filter_map(|packet| Some(Packet::parse(&packet)?.sequence)).collect::<Vec<_>>(),
@@ -250,30 +333,75 @@ mod tests {
 
     #[test]
     fn nothing_passes_before_the_first_key_frame() {
-        let mut gate = Gate::new(Codec::H264);
-        assert_eq!(gate.pass(packet(1, 10, &[0x41, 0])), None);
+        let mut gate = KeyFrameGate::new(Codec::H264);
+        let now = Instant::now();
+        assert_eq!(gate.pass(packet(1, 10, &[0x41, 0]), now), None);
         let (before, key) = (packet(2, 20, &[0x06, 0]), packet(3, 20, &[0x65, 0]));
-        assert_eq!(gate.pass(before.clone()), None);
-        assert_eq!(gate.pass(key.clone()), Some(vec![before, key]), "the whole frame");
+        assert_eq!(gate.pass(before.clone(), now), None);
+        assert_eq!(gate.pass(key.clone(), now), Some(vec![before, key]), "the whole frame");
         let next = packet(6, 30, &[0x41, 0]);
-        assert_eq!(gate.pass(next.clone()), Some(vec![next]));
+        assert_eq!(gate.pass(next.clone(), now), Some(vec![next]));
         assert_eq!(gate.n_lost(), 2);
         gate.close();
-        assert_eq!(gate.pass(packet(7, 40, &[0x41, 0])), None);
-        assert_eq!((gate.pass(vec![0x80]), gate.pass(Vec::new())), (None, None));
+        assert_eq!(gate.pass(packet(7, 40, &[0x41, 0]), now), None);
+        assert_eq!((gate.pass(vec![0x80], now), gate.pass(Vec::new(), now)), (None, None));
+    }
+
+    /// Pictures of two packets each, `k` a key picture, 100 ms apart; from `|` on key pictures alone are wanted, from `/` on all. Those
+    /// that pass are told in the same letters, and the count.
+    #[track_caller]
+    fn check_keys(pictures: &str, expected: &str, count: (u64, u64, u64)) {
+        let mut gate = KeyFrameGate::new(Codec::H264);
+        let (start, mut sequence, mut nth) = (Instant::now(), 65_530_u16, 0_u32);
+        let (mut told, mut numbers) = (String::new(), Vec::new());
+        for letter in pictures.chars() {
+            if "|/".contains(letter) {
+                gate.set_of_key((letter == '|').then_some(2));
+                continue;
+            }
+            nth += 1;
+            let now = start + Duration::from_millis(100) * nth;
+            let kind = if letter == 'k' { 0x65 } else { 0x41 };
+            for part in 0..2 {
+                let passed = gate.pass(packet(sequence, nth * 9_000, &[kind, 0]), now);
+                sequence = sequence.wrapping_add(1);
+                let passed = passed.unwrap_or_default();
+                if part == 0 && !passed.is_empty() {
+                    told.push(letter);
+                }
+                numbers.extend(passed.iter().filter_map(|packet| Some(Packet::parse(packet)?.sequence)));
+            }
+        }
+        assert_eq!(told, expected, "{pictures}");
+        let got = gate.count();
+        assert_eq!((got.n_seen, got.n_passed, got.n_keys), count, "{pictures}");
+        assert!(numbers.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(1)), "no gap in {numbers:?}");
+        assert_eq!(gate.n_lost(), 0);
+    }
+
+    #[test]
+    fn while_nobody_looks_key_pictures_pass_with_those_behind_them() {
+        check_keys("kppppkppp", "kppppkppp", (8, 8, 0));
+        check_keys("kppp|pppkppppppkpp", "kpppkpkp", (16, 8, 2));
+        check_keys("|kppppppkppppppkp", "kpkpkp", (15, 5, 2));
+        // More often than checks want them they do not pass.
+        check_keys("|kkkkkkkkkkkkk", "kkkkkk", (12, 6, 3));
+        // All again: from the next key picture on.
+        check_keys("|kpppppp/pppkppp", "kpkppp", (13, 5, 1));
+        check_keys("kpp|/ppp", "kppppp", (5, 5, 0));
     }
 
     #[test]
     fn junk_is_no_packet() {
         let mut rng = fastrand::Rng::with_seed(5);
-        let (mut gate, mut order) = (Gate::new(Codec::H265), Order::default());
+        let (mut gate, mut order) = (KeyFrameGate::new(Codec::H265), ReorderBuffer::default());
         for _ in 0..20_000 {
             let mut junk: Vec<u8> = (0..rng.usize(..40)).map(|_| rng.u8(..)).collect();
             if let Some(first) = junk.first_mut() {
                 *first = *first & 0x3f | 0x80;
             }
             for packet in order.push(&junk) {
-                let _ = gate.pass(packet);
+                let _ = gate.pass(packet, Instant::now());
             }
         }
     }

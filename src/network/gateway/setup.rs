@@ -3,20 +3,20 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use super::packets::{Media, Udp};
-use super::{Finding, no_resources};
+use super::packets::{PacketSource, Udp};
+use super::{NetworkFinding, no_resources};
 use crate::fault::{Fault, FaultKind};
-use crate::network::rtsp::{Client, Request, Response, refusal};
-use crate::network::sdp::Description;
+use crate::network::rtsp::{RtspClient, RtspRequest, RtspResponse, refusal};
+use crate::network::sdp::SessionDescription;
 use crate::settings::Transport;
 
-/// Has the camera play.
+/// Starts the stream.
 pub fn play(
-    client: &mut Client,
-    description: &Description,
+    client: &mut RtspClient,
+    description: &SessionDescription,
     transport: Transport,
     deadline: Instant,
-) -> Result<Media, Fault> {
+) -> Result<PacketSource, Fault> {
     let control = &description.video.control;
     let media = match transport {
         Transport::Tcp => over_tcp(client, control, deadline)?,
@@ -26,26 +26,26 @@ pub fn play(
             tried => tried?,
         },
     };
-    // Without a Range, for the reason that the connection test has (`media.rs`).
-    let answer = client.request(&Request::new("PLAY", &description.url, &[]), deadline)?;
+    // Without a Range, for the reason that the connection test has (`rtsp_stream.rs`).
+    let answer = client.request(&RtspRequest::new("PLAY", &description.url, &[]), deadline)?;
     accepted("PLAY", &answer, client)?;
     Ok(media)
 }
 
 const UNSUPPORTED_TRANSPORT: i64 = 461;
 
-fn over_tcp(client: &mut Client, control: &str, deadline: Instant) -> Result<Media, Fault> {
+fn over_tcp(client: &mut RtspClient, control: &str, deadline: Instant) -> Result<PacketSource, Fault> {
     let answer = setup(client, control, "RTP/AVP/TCP;unicast;interleaved=0-1", deadline)?;
     let agreed = transport_of(&answer);
     let channel = parameter(&agreed, "interleaved").and_then(|channels| first_number(channels)?.try_into().ok());
-    Ok(Media::Tcp { channel: channel.unwrap_or(0) })
+    Ok(PacketSource::Tcp { channel: channel.unwrap_or(0) })
 }
 
-fn over_udp(client: &mut Client, control: &str, deadline: Instant) -> Result<Media, Fault> {
+fn over_udp(client: &mut RtspClient, control: &str, deadline: Instant) -> Result<PacketSource, Fault> {
     let broken = |error| no_resources("port for UDP", &error);
     let (local, camera) = {
-        let wire = client.wire();
-        (wire.local().map_err(broken)?.ip(), wire.peer().map_err(broken)?.ip())
+        let connection = client.connection();
+        (connection.local().map_err(broken)?.ip(), connection.peer().map_err(broken)?.ip())
     };
     let mut udp = Udp::bind(local, camera).map_err(broken)?;
     let port = udp.port().map_err(broken)?;
@@ -64,23 +64,23 @@ fn over_udp(client: &mut Client, control: &str, deadline: Instant) -> Result<Med
     let source = parameter(&agreed, "source").and_then(|source| source.trim().parse::<IpAddr>().ok());
     // Something as 0.0.0.0 is no address from which anything comes.
     udp.on_agreed(source.filter(|source| !source.is_unspecified()), ports);
-    Ok(Media::Udp(udp))
+    Ok(PacketSource::Udp(udp))
 }
 
-fn setup(client: &mut Client, control: &str, transport: &str, deadline: Instant) -> Result<Response, Fault> {
-    let answer = client.request(&Request::new("SETUP", control, &[("Transport", transport)]), deadline)?;
+fn setup(client: &mut RtspClient, control: &str, transport: &str, deadline: Instant) -> Result<RtspResponse, Fault> {
+    let answer = client.request(&RtspRequest::new("SETUP", control, &[("Transport", transport)]), deadline)?;
     accepted("SETUP", &answer, client)?;
     Ok(answer)
 }
 
-fn accepted(method: &str, answer: &Response, client: &Client) -> Result<(), Fault> {
+fn accepted(method: &str, answer: &RtspResponse, client: &RtspClient) -> Result<(), Fault> {
     match refusal(method, answer, client.login()) {
-        Some(Finding { fault, .. }) => Err(fault),
+        Some(NetworkFinding { fault, .. }) => Err(fault),
         None => Ok(()),
     }
 }
 
-fn transport_of(answer: &Response) -> String {
+fn transport_of(answer: &RtspResponse) -> String {
     answer.header(&rtsp_types::headers::TRANSPORT).map_or_else(String::new, |value| value.as_str().to_owned())
 }
 

@@ -3,8 +3,8 @@
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
-use super::{Head, MAX_HEAD_BYTES, N_READ_BYTES};
-use crate::network::wire::Wire;
+use super::{MAX_HEAD_BYTES, N_READ_BYTES, ResponseHead};
+use crate::network::connection::Connection;
 
 /// A body of an answer that is not wanted is read so far, so that the connection can be used again.
 const MAX_UNWANTED_BYTES: u64 = 64 << 10;
@@ -30,7 +30,7 @@ pub(super) struct Body {
 }
 
 impl Body {
-    pub fn begin(&mut self, head: &Head) {
+    pub fn begin(&mut self, head: &ResponseHead) {
         let is_chunked =
             head.header("transfer-encoding").is_some_and(|value| value.to_ascii_lowercase().contains("chunked"));
         let length = head.header("content-length").and_then(|value| value.parse().ok());
@@ -47,7 +47,7 @@ impl Body {
     }
 
     /// Reads what is left of an answer that is not wanted. `false` where the connection cannot be used again.
-    pub fn finish(&mut self, wire: &Wire, deadline: Instant) -> bool {
+    pub fn finish(&mut self, connection: &Connection, deadline: Instant) -> bool {
         if self.is_last || self.framing == Framing::Close {
             return false;
         }
@@ -58,7 +58,7 @@ impl Body {
         let deadline = deadline.min(Instant::now() + MAX_UNWANTED);
         let mut unwanted = Vec::new();
         while unwanted.len() as u64 <= MAX_UNWANTED_BYTES {
-            match self.read(wire, &mut unwanted, deadline) {
+            match self.read(connection, &mut unwanted, deadline) {
                 Ok(true) => {}
                 Ok(false) => return !self.is_last,
                 Err(_) => return false,
@@ -68,7 +68,7 @@ impl Body {
     }
 
     /// Appends some of the body; `false` at its end.
-    pub fn read(&mut self, wire: &Wire, into: &mut Vec<u8>, deadline: Instant) -> io::Result<bool> {
+    pub fn read(&mut self, connection: &Connection, into: &mut Vec<u8>, deadline: Instant) -> io::Result<bool> {
         loop {
             match self.framing {
                 Framing::Over | Framing::Length(0) => return Ok(false),
@@ -106,7 +106,7 @@ impl Body {
                 Framing::Length(_) | Framing::Chunked(_) | Framing::Close => {}
             }
             let mut read = [0; N_READ_BYTES];
-            match wire.read(&mut read, deadline)? {
+            match connection.read(&mut read, deadline)? {
                 0 => {
                     self.framing = Framing::Over;
                     self.is_last = true;

@@ -16,9 +16,9 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, at, bounded, select};
 
 use super::protocol::{self, ReadLine, SentEvent, WorkerEvent, WorkerRequest};
 use crate::address::PASSWORD_VARIABLE;
-use crate::device::codes::{self, Meaning};
+use crate::device::codes::without_code;
+use crate::device::codes::{self, ErrorMeaning};
 use crate::device::process::{ProcessGuard, beside, kernel_function, prepare, terminate};
-use crate::device::without_code;
 use crate::fault::{Fault, FaultKind};
 use crate::source::{OpenRequest, SourceSpec};
 use crate::status::StuckProcess;
@@ -396,7 +396,7 @@ pub fn shift(moment: Instant, by_us: i64) -> Option<Instant> {
 struct LibraryOutput {
     lines: Mutex<VecDeque<String>>,
     /// The newest of the systems' numbers among them that nobody has asked for yet.
-    number: Mutex<Option<(i64, Meaning)>>,
+    number: Mutex<Option<(i64, ErrorMeaning)>>,
     /// Nothing more will come.
     is_over: AtomicBool,
     secret: SourceSpec,
@@ -407,7 +407,7 @@ impl LibraryOutput {
         Self { lines: Mutex::default(), number: Mutex::default(), is_over: AtomicBool::new(false), secret }
     }
 
-    fn number(&self) -> MutexGuard<'_, Option<(i64, Meaning)>> {
+    fn number(&self) -> MutexGuard<'_, Option<(i64, ErrorMeaning)>> {
         self.number.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -131,7 +131,7 @@ pub enum WorkerEvent {
         stamp: FrameStamp,
         fault: Fault,
     },
-    /// What has changed about the device's controls. SentEvent behind a frame or a fault.
+    /// What has changed about the device's controls. Sent behind a frame or a fault.
     Controls(ControlsUpdate),
     /// The worker lives, whatever the driver does.
     Heartbeat,

@@ -27,7 +27,6 @@ impl Clock {
     ///
     /// # Errors
     /// On a virtual clock, where nobody can wait for ever, in place of that.
-    #[cfg_attr(not(test), expect(clippy::unnecessary_wraps, reason = "a virtual clock tells that it never comes back"))]
     pub fn sleep_until(&self, end: Option<Duration>) -> Result<(), Fault> {
         match self {
             Self::Real(origin) => loop {

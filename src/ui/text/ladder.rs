@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Moment, ago, coarse_span, sentence, span};
 use crate::settings::RecoverySettings;
-use crate::status::{Outcome, Rung, StuckProcess};
+use crate::status::{Rung, RungOutcome, StuckProcess};
 
 /// What a reset of the device does.
 pub const RESET_IS: &str = "A reset restarts the device on its USB port, as if it were unplugged and plugged in again. Every other program that uses it loses its picture too.";
@@ -33,7 +33,7 @@ pub struct RungLine {
     /// The countdown of the active one; of the others, when their turn comes.
     pub when: String,
     /// How its last try ended.
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<RungOutcome>,
     /// What came of it so far; before that, what it does.
     pub below: String,
     pub hover: String,
@@ -82,8 +82,8 @@ pub fn rung_line(rung: Rung, moment: Option<Moment<'_>>, recovery: &RecoverySett
     } else if let Some(last) = last {
         let took = span(Duration::from_millis(last.took_ms).as_secs_f64());
         parts.push(match last.outcome {
-            Outcome::Recovered => format!("recovered in {took}"),
-            Outcome::Failed | Outcome::Interrupted => format!("{} after {took}", last.outcome),
+            RungOutcome::Recovered => format!("recovered in {took}"),
+            RungOutcome::Failed | RungOutcome::Interrupted => format!("{} after {took}", last.outcome),
         });
         parts.push(ago(last.ago_secs + since_secs));
     } else if n_tries > 0 && is_active {

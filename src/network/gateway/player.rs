@@ -1,4 +1,4 @@
-//! The player's side: a server with one stream for one client on this computer.
+//! The player's side of the gateway: an RTSP server with one stream for one client on this computer.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -10,34 +10,34 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use rtsp_types::headers::{CONTENT_BASE, CONTENT_TYPE, CSEQ, PUBLIC, SESSION, TRANSPORT};
 use rtsp_types::{Message, Method, ParseError, Response, StatusCode, Version};
 
-/// How often it is looked whether the player has come.
+/// How often is looked whether the player has connected.
 const POLL: Duration = Duration::from_millis(2);
-/// How long it may take to come; FFmpeg does at once.
-const ARRIVAL: Duration = Duration::from_secs(10);
-/// How long a stranger may take to say its first word, so that it does not keep the player from coming.
-const FIRST_WORD: Duration = Duration::from_secs(1);
+/// How long the player may take to connect; FFmpeg does at once.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+/// How long another program that connects may take to send a request, so that it does not keep the player out.
+const FIRST_REQUEST_DEADLINE: Duration = Duration::from_secs(1);
 /// How long the player may leave packets unread. Then it has stopped.
-const WRITE: Duration = Duration::from_secs(5);
+const WRITE_DEADLINE: Duration = Duration::from_secs(5);
 /// A player's requests are short.
 const MAX_REQUEST: usize = 64 << 10;
 
-/// A port at which the player is awaited.
-pub struct Local {
+/// An open port, to which the player is to connect.
+pub struct PlayerServer {
     listener: TcpListener,
-    dialogue: Dialogue,
+    dialogue: PlayerDialogue,
 }
 
-/// What is said to the player.
-struct Dialogue {
+/// What the player is answered.
+struct PlayerDialogue {
     port: u16,
     token: String,
     description: Vec<u8>,
 }
 
 /// The connection to a player that wants its packets now.
-pub struct Player(Arc<Mutex<TcpStream>>);
+pub struct PlayerConnection(Arc<Mutex<TcpStream>>);
 
-impl Player {
+impl PlayerConnection {
     /// Sends a packet on the first channel (RFC 2326, 10.12).
     pub fn send(&self, packet: &[u8]) -> std::io::Result<()> {
         let Ok(length) = u16::try_from(packet.len()) else { return Ok(()) };
@@ -49,23 +49,23 @@ impl Player {
     }
 }
 
-impl Local {
+impl PlayerServer {
     /// `description` is the camera's.
     pub fn open(description: &[u8]) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();
         let description = local_description(&String::from_utf8_lossy(description)).into_bytes();
-        Ok(Self { listener, dialogue: Dialogue { port, token: token()?, description } })
+        Ok(Self { listener, dialogue: PlayerDialogue { port, token: token()?, description } })
     }
 
     pub fn url(&self) -> String {
         self.dialogue.url()
     }
 
-    /// Answers the player until it goes. `ready` gets it when it wants its packets, `is_over` is disconnected when it is not
-    /// awaited any more, `came` is told the connection that ends it.
-    pub fn serve(self, ready: &Sender<Player>, is_over: &Receiver<()>, came: impl FnOnce(TcpStream)) {
+    /// Answers the player until it disconnects. `ready` gets the player when it has asked for packets (PLAY); `is_over` is
+    /// disconnected when the player is not wanted any more; `came` gets its connection, so that it can be closed from outside.
+    pub fn serve(self, ready: &Sender<PlayerConnection>, is_over: &Receiver<()>, came: impl FnOnce(TcpStream)) {
         let Some((stream, buffer)) = self.accept(is_over) else { return };
         let Self { listener, dialogue } = self;
         drop(listener);
@@ -77,13 +77,13 @@ impl Local {
         let _ = dialogue.converse(reading, buffer, &writing, ready);
     }
 
-    /// The first one that knows the token, and what it has said so far.
+    /// The first client that knows the token, and what it has sent so far.
     fn accept(&self, is_over: &Receiver<()>) -> Option<(TcpStream, Vec<u8>)> {
-        let deadline = Instant::now() + ARRIVAL;
+        let deadline = Instant::now() + CONNECT_DEADLINE;
         while Instant::now() < deadline && is_over.try_recv() == Err(TryRecvError::Empty) {
             match self.listener.accept() {
                 Ok((stream, _)) => {
-                    if let Ok(buffer) = self.first_words(&stream) {
+                    if let Ok(buffer) = self.first_request(&stream) {
                         return Some((stream, buffer));
                     }
                 }
@@ -93,11 +93,11 @@ impl Local {
         None
     }
 
-    fn first_words(&self, mut stream: &TcpStream) -> std::io::Result<Vec<u8>> {
+    fn first_request(&self, mut stream: &TcpStream) -> std::io::Result<Vec<u8>> {
         stream.set_nonblocking(false)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(FIRST_WORD))?;
-        stream.set_write_timeout(Some(WRITE))?;
+        stream.set_read_timeout(Some(FIRST_REQUEST_DEADLINE))?;
+        stream.set_write_timeout(Some(WRITE_DEADLINE))?;
         let mut words = vec![0; 4_096];
         let n = stream.read(&mut words)?;
         words.truncate(n);
@@ -109,7 +109,7 @@ impl Local {
     }
 }
 
-impl Dialogue {
+impl PlayerDialogue {
     fn url(&self) -> String {
         format!("rtsp://127.0.0.1:{}/{}", self.port, self.token)
     }
@@ -119,7 +119,7 @@ impl Dialogue {
         mut reading: TcpStream,
         mut buffer: Vec<u8>,
         writing: &Arc<Mutex<TcpStream>>,
-        ready: &Sender<Player>,
+        ready: &Sender<PlayerConnection>,
     ) -> std::io::Result<()> {
         let mut chunk = [0; 4_096];
         loop {
@@ -132,7 +132,7 @@ impl Dialogue {
                     self.answer(&request).write(&mut answer).map_err(std::io::Error::other)?;
                     writing.lock().unwrap_or_else(PoisonError::into_inner).write_all(&answer)?;
                     if method == Method::Play {
-                        let _ = ready.try_send(Player(Arc::clone(writing)));
+                        let _ = ready.try_send(PlayerConnection(Arc::clone(writing)));
                     }
                 }
                 Err(ParseError::Incomplete(_)) if buffer.len() < MAX_REQUEST => {
@@ -185,7 +185,7 @@ fn token() -> std::io::Result<String> {
     Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
 
-/// What the camera says about its picture, without sound and without addresses.
+/// The camera's description of its video, without sound and without addresses.
 fn local_description(text: &str) -> String {
     let mut local = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=Camera\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n".to_owned();
     let is_kept = |line: &str| {
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn only_who_knows_the_token_is_served() {
-        let local = Local::open(OF_CAMERA.as_bytes()).unwrap();
+        let local = PlayerServer::open(OF_CAMERA.as_bytes()).unwrap();
         let (port, url) = (local.dialogue.port, local.url());
         let (ready, player) = bounded(1);
         let (_end, is_over) = bounded(0);

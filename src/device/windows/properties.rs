@@ -1,15 +1,16 @@
 //! The controls of a camera as DirectShow has them: properties with a range, of which some can be left to the camera.
 //!
-//! Plain data in, controls and calls out; the calls themselves are in the file of the system. Numbers and units are those of
+//! Plain data in, controls and calls out; the calls themselves are in `controls.rs`. Numbers and units are those of
 //! `ksmedia.h` here, and those of V4L2 in a [`Control`]: what is automatic is a flag of the property here, and a control of
 //! its own there.
 
-use super::controls::checked;
+use super::auto_exposure::AutoExposure;
 use crate::control::{
     self, AUTO_EXPOSURE, AUTO_FOCUS, AUTO_GAIN, AUTO_HUE, AUTO_WHITE_BALANCE, BACKLIGHT, BRIGHTNESS, CONTRAST, Control,
     ControlKind, ControlSetting, EXPOSURE, EXPOSURE_PRIORITY, EXPOSURE_TIME, FOCUS, GAIN, GAMMA, HUE, IRIS, MenuItem,
     OWN_AUTO, PAN, POWER_LINE_FREQUENCY, PRIVACY, SATURATION, SHARPNESS, TILT, WHITE_BALANCE, ZOOM,
 };
+use crate::device::controls::checked;
 
 /// `VideoProcAmp_Flags_Auto`, `VideoProcAmp_Flags_Manual`, and the same of `CameraControl`.
 pub const AUTO: i32 = 1;
@@ -17,7 +18,7 @@ pub const MANUAL: i32 = 2;
 
 /// The interface that has a property.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Set {
+pub enum PropertySet {
     /// `IAMVideoProcAmp`
     Picture,
     /// `IAMCameraControl`
@@ -25,15 +26,15 @@ pub enum Set {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Property {
-    pub set: Set,
+pub struct CameraProperty {
+    pub set: PropertySet,
     /// In its set.
     pub number: i32,
 }
 
 /// What `GetRange` says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Range {
+pub struct PropertyRange {
     pub min: i32,
     pub max: i32,
     pub step: i32,
@@ -44,31 +45,31 @@ pub struct Range {
 
 /// What `Get` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct State {
+pub struct PropertyState {
     pub value: i32,
     pub flags: i32,
 }
 
 /// A property that the camera has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Row {
-    pub property: Property,
-    pub range: Range,
+pub struct PropertyRow {
+    pub property: CameraProperty,
+    pub range: PropertyRange,
     /// `None` where the camera does not answer.
-    pub state: Option<State>,
+    pub state: Option<PropertyState>,
 }
 
 /// What `Set` is called with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Write {
-    pub property: Property,
+pub struct PropertyWrite {
+    pub property: CameraProperty,
     pub value: i32,
     pub flags: i32,
 }
 
 /// What the numbers of a property say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Meaning {
+enum PropertyUnit {
     /// The same as in V4L2, or nothing but more and less.
     Number,
     /// V4L2 counts seconds of arc.
@@ -80,63 +81,65 @@ enum Meaning {
     Mains,
 }
 
-struct Known {
-    property: Property,
+struct KnownProperty {
+    property: CameraProperty,
     id: u32,
     /// Its automatic mode.
     auto: u32,
-    meaning: Meaning,
+    unit: PropertyUnit,
 }
 
-const fn known(set: Set, number: i32, id: u32, auto: u32, meaning: Meaning) -> Known {
-    Known { property: Property { set, number }, id, auto, meaning }
+const fn known(set: PropertySet, number: i32, id: u32, auto: u32, unit: PropertyUnit) -> KnownProperty {
+    KnownProperty { property: CameraProperty { set, number }, id, auto, unit }
 }
 
 /// For an automatic mode without a number in V4L2.
-const fn own(set: Set, number: i32, id: u32, meaning: Meaning) -> Known {
-    known(set, number, id, id + OWN_AUTO, meaning)
+const fn own(set: PropertySet, number: i32, id: u32, unit: PropertyUnit) -> KnownProperty {
+    known(set, number, id, id + OWN_AUTO, unit)
 }
 
 /// `KSPROPERTY_VIDCAP_VIDEOPROCAMP` and `KSPROPERTY_VIDCAP_CAMERACONTROL`: the interfaces hand these numbers to the driver,
 /// also those that came with USB video and that DirectShow has no names for.
-const KNOWN: &[Known] = &[
-    own(Set::Picture, 0, BRIGHTNESS, Meaning::Number),
-    own(Set::Picture, 1, CONTRAST, Meaning::Number),
-    known(Set::Picture, 2, HUE, AUTO_HUE, Meaning::Number),
-    own(Set::Picture, 3, SATURATION, Meaning::Number),
-    own(Set::Picture, 4, SHARPNESS, Meaning::Number),
-    own(Set::Picture, 5, GAMMA, Meaning::Number),
-    known(Set::Picture, 7, WHITE_BALANCE, AUTO_WHITE_BALANCE, Meaning::Number),
-    own(Set::Picture, 8, BACKLIGHT, Meaning::Number),
-    known(Set::Picture, 9, GAIN, AUTO_GAIN, Meaning::Number),
-    own(Set::Picture, 13, POWER_LINE_FREQUENCY, Meaning::Mains),
-    own(Set::Camera, 0, PAN, Meaning::Degrees),
-    own(Set::Camera, 1, TILT, Meaning::Degrees),
-    own(Set::Camera, 3, ZOOM, Meaning::Number),
-    known(Set::Camera, EXPOSURE_NUMBER, EXPOSURE_TIME, AUTO_EXPOSURE, Meaning::Exponent),
-    known(Set::Camera, IRIS_NUMBER, IRIS, AUTO_EXPOSURE, Meaning::Number),
-    known(Set::Camera, 6, FOCUS, AUTO_FOCUS, Meaning::Number),
-    own(Set::Camera, 8, PRIVACY, Meaning::Switch),
-    own(Set::Camera, 19, EXPOSURE_PRIORITY, Meaning::Switch),
+const KNOWN: &[KnownProperty] = &[
+    own(PropertySet::Picture, 0, BRIGHTNESS, PropertyUnit::Number),
+    own(PropertySet::Picture, 1, CONTRAST, PropertyUnit::Number),
+    known(PropertySet::Picture, 2, HUE, AUTO_HUE, PropertyUnit::Number),
+    own(PropertySet::Picture, 3, SATURATION, PropertyUnit::Number),
+    own(PropertySet::Picture, 4, SHARPNESS, PropertyUnit::Number),
+    own(PropertySet::Picture, 5, GAMMA, PropertyUnit::Number),
+    known(PropertySet::Picture, 7, WHITE_BALANCE, AUTO_WHITE_BALANCE, PropertyUnit::Number),
+    own(PropertySet::Picture, 8, BACKLIGHT, PropertyUnit::Number),
+    known(PropertySet::Picture, 9, GAIN, AUTO_GAIN, PropertyUnit::Number),
+    own(PropertySet::Picture, 13, POWER_LINE_FREQUENCY, PropertyUnit::Mains),
+    own(PropertySet::Camera, 0, PAN, PropertyUnit::Degrees),
+    own(PropertySet::Camera, 1, TILT, PropertyUnit::Degrees),
+    own(PropertySet::Camera, 3, ZOOM, PropertyUnit::Number),
+    known(PropertySet::Camera, EXPOSURE_NUMBER, EXPOSURE_TIME, AUTO_EXPOSURE, PropertyUnit::Exponent),
+    known(PropertySet::Camera, IRIS_NUMBER, IRIS, AUTO_EXPOSURE, PropertyUnit::Number),
+    known(PropertySet::Camera, 6, FOCUS, AUTO_FOCUS, PropertyUnit::Number),
+    own(PropertySet::Camera, 8, PRIVACY, PropertyUnit::Switch),
+    own(PropertySet::Camera, 19, EXPOSURE_PRIORITY, PropertyUnit::Switch),
 ];
 
-const EXPOSURE_NUMBER: i32 = 4;
-const IRIS_NUMBER: i32 = 5;
+pub(super) const EXPOSURE_NUMBER: i32 = 4;
+pub(super) const IRIS_NUMBER: i32 = 5;
 
 /// Those that a camera is asked for.
-pub fn properties() -> impl Iterator<Item = Property> {
+pub fn properties() -> impl Iterator<Item = CameraProperty> {
     KNOWN.iter().map(|known| known.property)
 }
 
-/// What these make. A property whose range is impossible for it is left out.
+/// The controls that these make. A property whose range is impossible for it is left out.
 #[must_use]
-pub fn controls(rows: &[Row]) -> Vec<Control> {
-    let faces: Vec<_> = rows.iter().filter_map(Face::of).collect();
-    let mut list: Vec<_> = faces.iter().map(Face::control).collect();
-    list.extend(faces.iter().filter_map(Face::switch));
-    list.extend(Exposure::of(&faces).map(Exposure::control));
+pub fn controls(rows: &[PropertyRow]) -> Vec<Control> {
+    let properties: Vec<_> = rows.iter().filter_map(PropertyControl::of).collect();
+    let mut list: Vec<_> = properties.iter().map(PropertyControl::control).collect();
+    list.extend(properties.iter().filter_map(PropertyControl::switch));
+    list.extend(AutoExposure::of(&properties).map(AutoExposure::control));
     let value_of = |id| list.iter().find(|control: &&Control| control.id == id).and_then(|control| control.value);
-    let is_auto = |id| faces.iter().any(|face| face.id == id && face.can_choose() && face.is_auto() == Some(true));
+    let is_auto = |id| {
+        properties.iter().any(|property| property.id == id && property.can_choose() && property.is_auto() == Some(true))
+    };
     let held: Vec<_> = list.iter().map(|control| control::held_by(control.id, is_auto(control.id), value_of)).collect();
     let mut list: Vec<_> = list.into_iter().zip(held).map(|(control, held)| Control { held, ..control }).collect();
     // V4L2's order.
@@ -148,20 +151,20 @@ pub fn controls(rows: &[Row]) -> Vec<Control> {
 ///
 /// # Errors
 /// A sentence for people.
-pub fn writes(setting: ControlSetting, rows: &[Row]) -> Result<Vec<Write>, String> {
-    let faces: Vec<_> = rows.iter().filter_map(Face::of).collect();
-    if let Some(face) = faces.iter().find(|face| face.id == setting.id) {
+pub fn writes(setting: ControlSetting, rows: &[PropertyRow]) -> Result<Vec<PropertyWrite>, String> {
+    let properties: Vec<_> = rows.iter().filter_map(PropertyControl::of).collect();
+    if let Some(property) = properties.iter().find(|property| property.id == setting.id) {
         // To set it would turn the automatic off, which is not what was asked for.
-        if face.is_auto() == Some(true) {
+        if property.is_auto() == Some(true) {
             return Err("an automatic mode holds it".to_owned());
         }
-        return face.native(setting.value).map(|value| vec![face.write(value, MANUAL)]);
+        return property.native(setting.value).map(|value| vec![property.write(value, MANUAL)]);
     }
     if setting.id == AUTO_EXPOSURE {
-        let exposure = Exposure::of(&faces).ok_or_else(missing)?;
+        let exposure = AutoExposure::of(&properties).ok_or_else(missing)?;
         return exposure.writes(setting.value).ok_or_else(|| "the camera does not take this value".to_owned());
     }
-    let switch = faces.iter().find(|face| face.known.auto == setting.id && face.can_choose());
+    let switch = properties.iter().find(|property| property.known.auto == setting.id && property.can_choose());
     Ok(switch.ok_or_else(missing)?.turned(setting.value != 0).into_iter().collect())
 }
 
@@ -170,29 +173,29 @@ fn missing() -> String {
 }
 
 /// A property as a control.
-struct Face<'a> {
-    row: &'a Row,
-    known: &'static Known,
-    /// That of the table, unless the camera gives it another meaning.
+pub(super) struct PropertyControl<'a> {
+    pub(super) row: &'a PropertyRow,
+    known: &'static KnownProperty,
+    /// Number and unit are those of the table, unless the driver counts in a unit of its own.
     id: u32,
-    meaning: Meaning,
-    /// The right way round.
+    unit: PropertyUnit,
+    /// The range's ends in their order.
     min: i32,
     max: i32,
 }
 
-impl<'a> Face<'a> {
-    fn of(row: &'a Row) -> Option<Self> {
+impl<'a> PropertyControl<'a> {
+    fn of(row: &'a PropertyRow) -> Option<Self> {
         let known = KNOWN.iter().find(|known| known.property == row.property)?;
         let (min, max) = (row.range.min.min(row.range.max), row.range.min.max(row.range.max));
-        let (id, meaning) = match known.meaning {
+        let (id, unit) = match known.unit {
             // From a millionth of a second to a minute. Some drivers count in a unit of their own.
-            Meaning::Exponent if !(-20..0).contains(&min) || max > 6 => (EXPOSURE, Meaning::Number),
-            Meaning::Switch if (min, max) != (0, 1) => return None,
-            Meaning::Mains if min < 0 || max > 3 || min == max => return None,
-            meaning => (known.id, meaning),
+            PropertyUnit::Exponent if !(-20..0).contains(&min) || max > 6 => (EXPOSURE, PropertyUnit::Number),
+            PropertyUnit::Switch if (min, max) != (0, 1) => return None,
+            PropertyUnit::Mains if min < 0 || max > 3 || min == max => return None,
+            unit => (known.id, unit),
         };
-        Some(Self { row, known, id, meaning, min, max })
+        Some(Self { row, known, id, unit, min, max })
     }
 
     fn control(&self) -> Control {
@@ -201,12 +204,12 @@ impl<'a> Face<'a> {
             let step = i64::from(self.step()) * scale;
             ControlKind::Integer { min: i64::from(self.min) * scale, max: i64::from(self.max) * scale, step }
         };
-        let kind = match self.meaning {
-            Meaning::Number => integer(1),
-            Meaning::Degrees => integer(ARC_SECONDS),
-            Meaning::Exponent => ControlKind::Menu { items: self.times() },
-            Meaning::Switch => ControlKind::Boolean,
-            Meaning::Mains => ControlKind::Menu {
+        let kind = match self.unit {
+            PropertyUnit::Number => integer(1),
+            PropertyUnit::Degrees => integer(ARC_SECONDS),
+            PropertyUnit::Exponent => ControlKind::Menu { items: self.times() },
+            PropertyUnit::Switch => ControlKind::Boolean,
+            PropertyUnit::Mains => ControlKind::Menu {
                 items: MAINS
                     .iter()
                     .filter(|(value, _)| (self.min..=self.max).contains(value))
@@ -251,12 +254,12 @@ impl<'a> Face<'a> {
     }
 
     /// Whether the camera sets it by itself now.
-    fn is_auto(&self) -> Option<bool> {
+    pub(super) fn is_auto(&self) -> Option<bool> {
         self.row.state.map(|state| self.row.range.flags & AUTO != 0 && state.flags & (AUTO | MANUAL) == AUTO)
     }
 
     /// Both by the camera and by hand.
-    fn can_choose(&self) -> bool {
+    pub(super) fn can_choose(&self) -> bool {
         self.row.range.flags & (AUTO | MANUAL) == AUTO | MANUAL
     }
 
@@ -265,19 +268,19 @@ impl<'a> Face<'a> {
     }
 
     fn shown(&self, value: i32) -> i64 {
-        match self.meaning {
-            Meaning::Number | Meaning::Switch | Meaning::Mains => value.into(),
-            Meaning::Degrees => i64::from(value) * ARC_SECONDS,
-            Meaning::Exponent => hundreds_of_microseconds(value),
+        match self.unit {
+            PropertyUnit::Number | PropertyUnit::Switch | PropertyUnit::Mains => value.into(),
+            PropertyUnit::Degrees => i64::from(value) * ARC_SECONDS,
+            PropertyUnit::Exponent => hundreds_of_microseconds(value),
         }
     }
 
     /// The other way round, and possible for the camera.
     fn native(&self, value: i64) -> Result<i32, String> {
-        let value = match self.meaning {
-            Meaning::Number | Meaning::Switch | Meaning::Mains => value,
-            Meaning::Degrees => value.saturating_add(value.signum() * ARC_SECONDS / 2) / ARC_SECONDS,
-            Meaning::Exponent => self.exponent(value).into(),
+        let value = match self.unit {
+            PropertyUnit::Number | PropertyUnit::Switch | PropertyUnit::Mains => value,
+            PropertyUnit::Degrees => value.saturating_add(value.signum() * ARC_SECONDS / 2) / ARC_SECONDS,
+            PropertyUnit::Exponent => self.exponent(value).into(),
         };
         let value = i32::try_from(value).map_err(|_| "the value is too large".to_owned())?;
         Ok(self.fitted(value))
@@ -289,12 +292,12 @@ impl<'a> Face<'a> {
         i32::try_from(range.fit(value.into())).unwrap_or(value)
     }
 
-    fn write(&self, value: i32, flags: i32) -> Write {
-        Write { property: self.row.property, value, flags }
+    fn write(&self, value: i32, flags: i32) -> PropertyWrite {
+        PropertyWrite { property: self.row.property, value, flags }
     }
 
     /// `None` when it is so already.
-    fn turned(&self, is_auto: bool) -> Option<Write> {
+    pub(super) fn turned(&self, is_auto: bool) -> Option<PropertyWrite> {
         if self.is_auto() == Some(is_auto) {
             return None;
         }
@@ -337,7 +340,7 @@ const ARC_SECONDS: i64 = 3_600;
 /// `V4L2_CID_POWER_LINE_FREQUENCY`, and what Windows calls them.
 const MAINS: [(i32, &str); 4] = [(0, "Off"), (1, "50 Hz"), (2, "60 Hz"), (3, "Auto")];
 
-fn item(value: i64, name: &str) -> MenuItem {
+pub(super) fn item(value: i64, name: &str) -> MenuItem {
     MenuItem { value, name: name.to_owned() }
 }
 
@@ -348,131 +351,35 @@ fn hundreds_of_microseconds(exponent: i32) -> i64 {
     time.max(1)
 }
 
-/// Time and iris together: V4L2 has one menu for what is automatic of both (`v4l2_exposure_auto_type`).
-struct Exposure<'a> {
-    time: Option<&'a Face<'a>>,
-    iris: Option<&'a Face<'a>>,
-}
-
-const MODES: [(i64, Modes, &str); 4] = [
-    (0, Modes { time: true, iris: true }, "Auto"),
-    (1, Modes { time: false, iris: false }, "Manual"),
-    (2, Modes { time: false, iris: true }, "Auto iris only"),
-    (3, Modes { time: true, iris: false }, "Auto time only"),
-];
-
-/// What of both is automatic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Modes {
-    time: bool,
-    iris: bool,
-}
-
-impl<'a> Exposure<'a> {
-    /// `None` where nothing of it can be chosen.
-    fn of(faces: &'a [Face<'a>]) -> Option<Self> {
-        let of = |number| faces.iter().find(|face| face.row.property == Property { set: Set::Camera, number });
-        let both = Self { time: of(EXPOSURE_NUMBER), iris: of(IRIS_NUMBER) };
-        let can_choose = |face: Option<&Face>| face.is_some_and(Face::can_choose);
-        (can_choose(both.time) || can_choose(both.iris)).then_some(both)
-    }
-
-    fn is_possible(&self, modes: Modes) -> bool {
-        let can_be =
-            |face: &Face, is_auto| face.can_choose() || is_auto == (face.row.range.flags & (AUTO | MANUAL) == AUTO);
-        match (self.time, self.iris) {
-            (Some(time), Some(iris)) => can_be(time, modes.time) && can_be(iris, modes.iris),
-            // What the camera does not have goes with what it has.
-            (Some(one), None) | (None, Some(one)) => modes.time == modes.iris && can_be(one, modes.time),
-            (None, None) => false,
-        }
-    }
-
-    fn modes(&self) -> Option<Modes> {
-        let time = self.time.map(Face::is_auto);
-        let iris = self.iris.map(Face::is_auto);
-        Some(Modes { time: time.or(iris)??, iris: iris.or(time)?? })
-    }
-
-    fn control(self) -> Control {
-        let possible = || MODES.iter().filter(|(_, modes, _)| self.is_possible(*modes));
-        let now = self.modes();
-        Control {
-            id: AUTO_EXPOSURE,
-            name: control::label(AUTO_EXPOSURE).unwrap_or_default().to_owned(),
-            kind: ControlKind::Menu { items: possible().map(|(value, _, name)| item(*value, name)).collect() },
-            value: MODES.iter().find(|(_, modes, _)| Some(*modes) == now).map(|(value, ..)| *value),
-            // As much as possible, as cameras start.
-            default: possible()
-                .max_by_key(|(_, modes, _)| (modes.time, modes.iris))
-                .map(|(value, ..)| *value)
-                .unwrap_or_default(),
-            held: None,
-            is_read_only: false,
-            is_volatile: false,
-        }
-    }
-
-    /// `None` where the camera does not have that mode.
-    fn writes(&self, value: i64) -> Option<Vec<Write>> {
-        let (_, modes, _) = MODES.iter().find(|(of, modes, _)| *of == value && self.is_possible(*modes))?;
-        let turn = |face: Option<&Face>, is_auto| face.filter(|face| face.can_choose())?.turned(is_auto);
-        Some([turn(self.time, modes.time), turn(self.iris, modes.iris)].into_iter().flatten().collect())
-    }
-}
-
-/// Whether a result of a call says that the camera has gone, and does not come back to whoever held it.
-#[must_use]
-pub fn is_gone(result: u32) -> bool {
-    // ERROR_FILE_NOT_FOUND, _INVALID_HANDLE, _DEV_NOT_EXIST, _NO_SUCH_DEVICE, _DEVICE_NOT_CONNECTED, _DEVICE_REMOVED
-    matches!(result, 0x8007_0002 | 0x8007_0006 | 0x8007_0037 | 0x8007_01B1 | 0x8007_048F | 0x8007_0651)
-}
-
-/// Why a call that sets a property failed, as a sentence for people. `said` is the system's.
-#[must_use]
-pub fn why_refused(result: u32, said: &str) -> String {
-    match result {
-        result if is_gone(result) => "the camera is gone".to_owned(),
-        // E_INVALIDARG, ERROR_INVALID_DATA
-        0x8007_0057 | 0x8007_000D => "the camera does not take this value".to_owned(),
-        // E_PROP_ID_UNSUPPORTED, E_PROP_SET_UNSUPPORTED, E_NOTIMPL, ERROR_INVALID_FUNCTION
-        0x8007_0490 | 0x8007_0492 | 0x8000_4001 | 0x8007_0001 => "the driver does not let it be set".to_owned(),
-        // E_ACCESSDENIED, ERROR_BUSY, ERROR_SHARING_VIOLATION
-        0x8007_0005 | 0x8007_00AA | 0x8007_0020 => {
-            "the driver does not change it while the camera is in use".to_owned()
-        }
-        // ERROR_GEN_FAILURE, ERROR_SEM_TIMEOUT, WAIT_TIMEOUT, ERROR_TIMEOUT
-        0x8007_001F | 0x8007_0079 | 0x8007_0102 | 0x8007_05B4 => "the camera did not answer".to_owned(),
-        _ if said.trim().is_empty() => format!("the driver says {result:#010X}"),
-        _ => said.trim().trim_end_matches('.').to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn row(set: Set, number: i32, range: [i32; 5], state: Option<(i32, i32)>) -> Row {
+    fn row(set: PropertySet, number: i32, range: [i32; 5], state: Option<(i32, i32)>) -> PropertyRow {
         let [min, max, step, default, flags] = range;
-        let state = state.map(|(value, flags)| State { value, flags });
-        Row { property: Property { set, number }, range: Range { min, max, step, default, flags }, state }
+        let state = state.map(|(value, flags)| PropertyState { value, flags });
+        PropertyRow {
+            property: CameraProperty { set, number },
+            range: PropertyRange { min, max, step, default, flags },
+            state,
+        }
     }
 
     /// As usbvideo.sys tells of a webcam with automatic everything.
-    fn webcam() -> Vec<Row> {
+    fn webcam() -> Vec<PropertyRow> {
         vec![
-            row(Set::Picture, 0, [0, 255, 1, 128, MANUAL], Some((100, MANUAL))),
-            row(Set::Picture, 7, [2_000, 6_500, 10, 4_000, AUTO | MANUAL], Some((4_600, AUTO))),
-            row(Set::Picture, 13, [0, 2, 1, 2, MANUAL], Some((1, MANUAL))),
-            row(Set::Camera, 0, [-10, 10, 1, 0, MANUAL], Some((-2, MANUAL))),
-            row(Set::Camera, 4, [-11, -2, 1, -5, AUTO | MANUAL], Some((-6, AUTO))),
-            row(Set::Camera, 6, [0, 250, 5, 0, AUTO | MANUAL], Some((30, MANUAL))),
-            row(Set::Camera, 8, [0, 1, 1, 0, MANUAL], Some((1, MANUAL))),
-            row(Set::Camera, 19, [0, 1, 1, 0, MANUAL], None),
+            row(PropertySet::Picture, 0, [0, 255, 1, 128, MANUAL], Some((100, MANUAL))),
+            row(PropertySet::Picture, 7, [2_000, 6_500, 10, 4_000, AUTO | MANUAL], Some((4_600, AUTO))),
+            row(PropertySet::Picture, 13, [0, 2, 1, 2, MANUAL], Some((1, MANUAL))),
+            row(PropertySet::Camera, 0, [-10, 10, 1, 0, MANUAL], Some((-2, MANUAL))),
+            row(PropertySet::Camera, 4, [-11, -2, 1, -5, AUTO | MANUAL], Some((-6, AUTO))),
+            row(PropertySet::Camera, 6, [0, 250, 5, 0, AUTO | MANUAL], Some((30, MANUAL))),
+            row(PropertySet::Camera, 8, [0, 1, 1, 0, MANUAL], Some((1, MANUAL))),
+            row(PropertySet::Camera, 19, [0, 1, 1, 0, MANUAL], None),
         ]
     }
 
-    fn find(rows: &[Row], id: u32) -> Control {
+    fn find(rows: &[PropertyRow], id: u32) -> Control {
         controls(rows).into_iter().find(|control| control.id == id).unwrap_or_else(|| panic!("no {id:x}"))
     }
 
@@ -505,7 +412,7 @@ mod tests {
 
     #[track_caller]
     fn check_time(exponent: i32, time: i64, words: &str) {
-        let rows = [row(Set::Camera, 4, [-14, 2, 1, -5, MANUAL], Some((exponent, MANUAL)))];
+        let rows = [row(PropertySet::Camera, 4, [-14, 2, 1, -5, MANUAL], Some((exponent, MANUAL)))];
         let control = find(&rows, EXPOSURE_TIME);
         assert_eq!((control.value, control.spelled(time).as_str()), (Some(time), words), "{exponent}");
         assert_eq!(control.fit(time), time);
@@ -528,7 +435,7 @@ mod tests {
 
     #[track_caller]
     fn check_unit(range: [i32; 5], expected: u32) {
-        let rows = [row(Set::Camera, 4, range, Some((range[0], MANUAL)))];
+        let rows = [row(PropertySet::Camera, 4, range, Some((range[0], MANUAL)))];
         assert_eq!(controls(&rows).iter().map(|control| control.id).collect::<Vec<_>>(), [expected], "{range:?}");
     }
 
@@ -571,7 +478,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_modes(rows: &[Row], items: &[i64], value: Option<i64>, default: i64) {
+    fn check_modes(rows: &[PropertyRow], items: &[i64], value: Option<i64>, default: i64) {
         let control = find(rows, AUTO_EXPOSURE);
         let ControlKind::Menu { items: found } = &control.kind else { panic!("{control:?}") };
         assert_eq!(found.iter().map(|item| item.value).collect::<Vec<_>>(), items);
@@ -580,15 +487,15 @@ mod tests {
 
     #[test]
     fn time_and_iris_are_automatic_each_or_both() {
-        let time = |flags, now| row(Set::Camera, 4, [-11, -2, 1, -5, flags], Some((-6, now)));
-        let iris = |flags, now| row(Set::Camera, 5, [0, 100, 1, 50, flags], Some((20, now)));
+        let time = |flags, now| row(PropertySet::Camera, 4, [-11, -2, 1, -5, flags], Some((-6, now)));
+        let iris = |flags, now| row(PropertySet::Camera, 5, [0, 100, 1, 50, flags], Some((20, now)));
         let both = AUTO | MANUAL;
         check_modes(&[time(both, AUTO)], &[0, 1], Some(0), 0);
         check_modes(&[time(both, MANUAL), iris(MANUAL, MANUAL)], &[1, 3], Some(1), 3);
         check_modes(&[time(both, AUTO), iris(both, MANUAL)], &[0, 1, 2, 3], Some(3), 0);
         check_modes(&[time(both, AUTO), iris(AUTO, AUTO)], &[0, 2], Some(0), 0);
         check_modes(&[iris(both, MANUAL)], &[0, 1], Some(1), 0);
-        check_modes(&[Row { state: None, ..time(both, AUTO) }], &[0, 1], None, 0);
+        check_modes(&[PropertyRow { state: None, ..time(both, AUTO) }], &[0, 1], None, 0);
         assert_eq!(controls(&[time(MANUAL, MANUAL)]).len(), 1);
         let rows = [time(both, AUTO), iris(both, MANUAL)];
         assert_eq!(find(&rows, IRIS).held, None);
@@ -599,47 +506,31 @@ mod tests {
 
     #[test]
     fn an_automatic_that_v4l2_has_no_number_for_has_one_too() {
-        let rows = [row(Set::Picture, 1, [0, 9, 1, 5, AUTO | MANUAL], Some((3, AUTO)))];
+        let rows = [row(PropertySet::Picture, 1, [0, 9, 1, 5, AUTO | MANUAL], Some((3, AUTO)))];
         let auto = find(&rows, CONTRAST + OWN_AUTO);
         assert_eq!((auto.name.as_str(), auto.value), ("Auto contrast", Some(1)));
         assert_eq!(find(&rows, CONTRAST).held.as_deref(), Some("Its automatic mode is on"));
         let off = writes(ControlSetting { id: auto.id, value: 0 }, &rows).unwrap();
         assert_eq!((off[0].value, off[0].flags), (3, MANUAL));
-        let only = [row(Set::Picture, 1, [0, 9, 1, 5, AUTO], Some((3, AUTO)))];
+        let only = [row(PropertySet::Picture, 1, [0, 9, 1, 5, AUTO], Some((3, AUTO)))];
         assert_eq!(controls(&only).len(), 1);
         assert_eq!((find(&only, CONTRAST).is_read_only, find(&only, CONTRAST).held), (true, None));
-        let gain = [row(Set::Picture, 9, [0, 9, 1, 5, AUTO | MANUAL], Some((3, AUTO)))];
+        let gain = [row(PropertySet::Picture, 9, [0, 9, 1, 5, AUTO | MANUAL], Some((3, AUTO)))];
         assert_eq!(find(&gain, GAIN).held.as_deref(), Some("Automatic gain is on"));
     }
 
     #[test]
     fn nonsense_is_left_out() {
-        assert_eq!(controls(&[row(Set::Picture, 99, [0, 9, 1, 5, MANUAL], None)]), []);
-        assert_eq!(controls(&[row(Set::Camera, 8, [0, 0, 0, 0, MANUAL], Some((0, MANUAL)))]), []);
-        assert_eq!(controls(&[row(Set::Camera, 8, [-100, 100, 1, 0, MANUAL], None)]), []);
-        assert_eq!(controls(&[row(Set::Picture, 13, [0, 5_000, 1, 0, MANUAL], None)]), []);
-        let turned = [row(Set::Picture, 0, [9, -9, 0, 5, 0], Some((3, 0)))];
+        assert_eq!(controls(&[row(PropertySet::Picture, 99, [0, 9, 1, 5, MANUAL], None)]), []);
+        assert_eq!(controls(&[row(PropertySet::Camera, 8, [0, 0, 0, 0, MANUAL], Some((0, MANUAL)))]), []);
+        assert_eq!(controls(&[row(PropertySet::Camera, 8, [-100, 100, 1, 0, MANUAL], None)]), []);
+        assert_eq!(controls(&[row(PropertySet::Picture, 13, [0, 5_000, 1, 0, MANUAL], None)]), []);
+        let turned = [row(PropertySet::Picture, 0, [9, -9, 0, 5, 0], Some((3, 0)))];
         assert_eq!(find(&turned, BRIGHTNESS).kind, ControlKind::Integer { min: -9, max: 9, step: 1 });
         assert_eq!(writes(ControlSetting { id: BRIGHTNESS, value: -20 }, &turned).unwrap()[0].value, -9);
-        let wide = [row(Set::Picture, 0, [i32::MIN, i32::MAX, i32::MAX, 0, MANUAL], Some((7, MANUAL)))];
+        let wide = [row(PropertySet::Picture, 0, [i32::MIN, i32::MAX, i32::MAX, 0, MANUAL], Some((7, MANUAL)))];
         assert!(writes(ControlSetting { id: BRIGHTNESS, value: 7 }, &wide).is_ok());
-        let wide = [row(Set::Camera, 0, [i32::MIN, i32::MAX, i32::MIN, 0, MANUAL], Some((7, MANUAL)))];
+        let wide = [row(PropertySet::Camera, 0, [i32::MIN, i32::MAX, i32::MIN, 0, MANUAL], Some((7, MANUAL)))];
         assert!(writes(ControlSetting { id: PAN, value: i64::MIN / 2 }, &wide).is_err());
-    }
-
-    #[track_caller]
-    fn check_why(result: u32, said: &str, expected: &str) {
-        assert_eq!(why_refused(result, said), expected, "{result:x}");
-    }
-
-    #[test]
-    fn refusals_are_sentences() {
-        check_why(0x8007_048F, "", "the camera is gone");
-        check_why(0x8007_0057, "The parameter is incorrect.", "the camera does not take this value");
-        check_why(0x8007_0490, "Element not found.", "the driver does not let it be set");
-        check_why(0x8007_001F, "", "the camera did not answer");
-        check_why(0x8004_0001, " Something else.\r\n", "Something else");
-        check_why(0x8004_0001, "", "the driver says 0x80040001");
-        assert!(!is_gone(0x8007_0490));
     }
 }

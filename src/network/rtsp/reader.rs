@@ -1,4 +1,5 @@
-//! Messages out of a stream of bytes, as cameras write them.
+//! RTSP messages out of a stream of bytes, as cameras write them: with other ends of lines, missing headers and web pages among
+//! them.
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -6,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use rtsp_types::{Message, ParseError};
 
-use super::{Data, Response};
+use super::{InterleavedData, RtspResponse};
 use crate::fault::FaultKind;
-use crate::network::Finding;
-use crate::network::wire::{Wire, broken};
+use crate::network::NetworkFinding;
+use crate::network::connection::{Connection, broken};
 
 /// Longer heads are not read.
 const MAX_HEAD_BYTES: usize = 64 << 10;
@@ -18,25 +19,25 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 pub(super) const N_READ_BYTES: usize = 16_384;
 
 pub(super) enum Incoming {
-    Response(Response),
-    Data(Data),
-    /// Cameras ask little, and get no answer.
+    Response(RtspResponse),
+    Data(InterleavedData),
+    /// Cameras seldom send requests, and get no answer to them.
     Request,
 }
 
-/// Why nothing was understood.
-pub(super) enum Unheard {
+/// Why no message could be read.
+pub(super) enum RtspReadError {
     Io(std::io::Error),
-    /// It is no RTSP; here is how it begins.
+    /// It is not RTSP; these are its first bytes.
     Foreign(Vec<u8>),
     TooLong,
 }
 
-impl Unheard {
-    pub(super) fn finding(&self, doing: &str, patience: Duration) -> Finding {
+impl RtspReadError {
+    pub(super) fn finding(&self, doing: &str, patience: Duration) -> NetworkFinding {
         match self {
             Self::Io(error) => broken(error, doing, patience),
-            Self::TooLong => Finding::new(
+            Self::TooLong => NetworkFinding::new(
                 "F86",
                 FaultKind::ProtocolTrouble,
                 format!("the camera's answer to {doing} is longer than any should be, and was not read to its end"),
@@ -47,9 +48,10 @@ impl Unheard {
 }
 
 /// What answers, if not RTSP (F99).
-fn foreign(bytes: &[u8], doing: &str) -> Finding {
-    let wrong =
-        |message: String, advice: &str| Finding::new("F99", FaultKind::WrongProtocol, message).with_advice(advice);
+fn foreign(bytes: &[u8], doing: &str) -> NetworkFinding {
+    let wrong = |message: String, advice: &str| {
+        NetworkFinding::new("F99", FaultKind::WrongProtocol, message).with_advice(advice)
+    };
     if bytes.starts_with(b"HTTP/") {
         let line: String = String::from_utf8_lossy(bytes).lines().next().unwrap_or_default().chars().take(80).collect();
         wrong(
@@ -71,29 +73,34 @@ fn foreign(bytes: &[u8], doing: &str) -> Finding {
 }
 
 /// Takes messages out of the stream of bytes.
-pub(super) struct Hearing {
-    wire: Wire,
+pub(super) struct MessageReader {
+    connection: Connection,
     bytes: Vec<u8>,
     /// Those before have been taken out.
     start: usize,
 }
 
-impl fmt::Debug for Hearing {
+impl fmt::Debug for MessageReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hearing").field("n_bytes", &self.bytes.len()).finish_non_exhaustive()
     }
 }
 
-impl Hearing {
-    pub(super) fn new(wire: Wire) -> Self {
-        Self { wire, bytes: Vec::new(), start: 0 }
+impl MessageReader {
+    pub(super) fn new(connection: Connection) -> Self {
+        Self { connection, bytes: Vec::new(), start: 0 }
     }
 
-    pub(super) fn next(&mut self, deadline: Instant, doing: &str, patience: Duration) -> Result<Incoming, Finding> {
-        self.hear(deadline).map_err(|unheard| unheard.finding(doing, patience))
+    pub(super) fn next(
+        &mut self,
+        deadline: Instant,
+        doing: &str,
+        patience: Duration,
+    ) -> Result<Incoming, NetworkFinding> {
+        self.receive(deadline).map_err(|unheard| unheard.finding(doing, patience))
     }
 
-    pub(super) fn hear(&mut self, deadline: Instant) -> Result<Incoming, Unheard> {
+    pub(super) fn receive(&mut self, deadline: Instant) -> Result<Incoming, RtspReadError> {
         let mut read = [0; N_READ_BYTES];
         loop {
             let rest = self.bytes.get(self.start..).unwrap_or_default();
@@ -104,14 +111,14 @@ impl Hearing {
             }
             self.bytes.drain(..self.start);
             self.start = 0;
-            let n = match self.wire.read(&mut read, deadline) {
-                Ok(0) => return Err(Unheard::Io(ErrorKind::UnexpectedEof.into())),
+            let n = match self.connection.read(&mut read, deadline) {
+                Ok(0) => return Err(RtspReadError::Io(ErrorKind::UnexpectedEof.into())),
                 Ok(n) => n,
                 // What came without an end may still tell what it is.
                 Err(error) if error.kind() == ErrorKind::TimedOut && !could_be_rtsp(&self.bytes) => {
-                    return Err(Unheard::Foreign(self.bytes.clone()));
+                    return Err(RtspReadError::Foreign(self.bytes.clone()));
                 }
-                Err(error) => return Err(Unheard::Io(error)),
+                Err(error) => return Err(RtspReadError::Io(error)),
             };
             self.bytes.extend_from_slice(read.get(..n).unwrap_or_default());
         }
@@ -133,15 +140,16 @@ fn is_request(bytes: &[u8]) -> bool {
 }
 
 /// How many bytes are done with, and the message that they were, if it is whole.
-fn parse(bytes: &[u8]) -> Result<(usize, Option<Incoming>), Unheard> {
+fn parse(bytes: &[u8]) -> Result<(usize, Option<Incoming>), RtspReadError> {
     let n_blank = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n' | b' ' | 0)).count();
     let rest = bytes.get(n_blank..).unwrap_or_default();
     if let [b'$', channel, high, low, payload @ ..] = rest {
         let length = usize::from(u16::from_be_bytes([*high, *low]));
         return Ok(match payload.get(..length) {
-            Some(payload) => {
-                (n_blank + 4 + length, Some(Incoming::Data(Data { channel: *channel, payload: payload.to_vec() })))
-            }
+            Some(payload) => (
+                n_blank + 4 + length,
+                Some(Incoming::Data(InterleavedData { channel: *channel, payload: payload.to_vec() })),
+            ),
             None => (n_blank, None),
         });
     }
@@ -152,17 +160,17 @@ fn parse(bytes: &[u8]) -> Result<(usize, Option<Incoming>), Unheard> {
         return if rest.len() < 100 && is_begun {
             Ok((n_blank, None))
         } else {
-            Err(Unheard::Foreign(rest.get(..rest.len().min(200)).unwrap_or_default().to_vec()))
+            Err(RtspReadError::Foreign(rest.get(..rest.len().min(200)).unwrap_or_default().to_vec()))
         };
     }
     let Some(n_head) = head_length(rest.get(..rest.len().min(MAX_HEAD_BYTES)).unwrap_or_default()) else {
-        return if rest.len() >= MAX_HEAD_BYTES { Err(Unheard::TooLong) } else { Ok((n_blank, None)) };
+        return if rest.len() >= MAX_HEAD_BYTES { Err(RtspReadError::TooLong) } else { Ok((n_blank, None)) };
     };
     let (head, behind) = rest.split_at_checked(n_head).unwrap_or_default();
     if is_request(head) {
         return Ok((n_blank + n_head, Some(Incoming::Request)));
     }
-    let foreign = || Unheard::Foreign(head.get(..head.len().min(200)).unwrap_or_default().to_vec());
+    let foreign = || RtspReadError::Foreign(head.get(..head.len().min(200)).unwrap_or_default().to_vec());
     let mut message = tidy(head);
     let n_body = match Message::<Vec<u8>>::parse(&message) {
         Ok(_) => 0,
@@ -170,7 +178,7 @@ fn parse(bytes: &[u8]) -> Result<(usize, Option<Incoming>), Unheard> {
         Err(_) => return Err(foreign()),
     };
     if n_body > MAX_BODY_BYTES {
-        return Err(Unheard::TooLong);
+        return Err(RtspReadError::TooLong);
     }
     let Some(body) = behind.get(..n_body) else { return Ok((n_blank, None)) };
     message.extend_from_slice(body);
@@ -227,15 +235,17 @@ mod tests {
     fn check(bytes: &[u8], expected: &str) {
         let got = match parse(bytes) {
             Ok((n, None)) => format!("{n} partial"),
-            Ok((n, Some(Incoming::Data(data)))) => format!("{n} data {} {}", data.channel, data.payload.len()),
+            Ok((n, Some(Incoming::Data(data)))) => {
+                format!("{n} data {} {}", data.channel, data.payload.len())
+            }
             Ok((n, Some(Incoming::Request))) => format!("{n} request"),
             Ok((n, Some(Incoming::Response(response)))) => {
                 let body = String::from_utf8_lossy(response.body()).into_owned();
                 format!("{n} {} {body} {}", status_line(&response), is_answer(&response, 7))
             }
-            Err(Unheard::Foreign(bytes)) => format!("foreign {}", bytes.len()),
-            Err(Unheard::TooLong) => "too long".to_owned(),
-            Err(Unheard::Io(error)) => error.to_string(),
+            Err(RtspReadError::Foreign(bytes)) => format!("foreign {}", bytes.len()),
+            Err(RtspReadError::TooLong) => "too long".to_owned(),
+            Err(RtspReadError::Io(error)) => error.to_string(),
         };
         assert_eq!(got, expected, "{}", String::from_utf8_lossy(bytes));
     }

@@ -1,4 +1,4 @@
-//! A session of RTSP for looking at its packets: SETUP, PLAY, packets over TCP or UDP, TEARDOWN.
+//! An RTSP session whose packets are measured and not decoded: SETUP, PLAY, packets over TCP or UDP, TEARDOWN.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -6,31 +6,31 @@ use std::time::{Duration, Instant};
 
 use rtsp_types::headers::TRANSPORT;
 
-use super::Finding;
-use super::rtsp::{Client, Request, Response, refusal};
-use super::sdp::Description;
+use super::NetworkFinding;
+use super::rtsp::{RtspClient, RtspRequest, RtspResponse, refusal};
+use super::sdp::SessionDescription;
 use crate::fault::FaultKind;
 
-/// How long a socket is read before it is asked whether that is still wanted.
+/// How long a socket is read before it is looked whether that was cancelled.
 const SLICE: Duration = Duration::from_millis(50);
 /// RTP has an even port, RTCP the next one (RFC 3550, section 11); how often a free pair is looked for.
 const MAX_PORT_TRIES: usize = 30;
 /// The largest UDP datagram.
 const MAX_DATAGRAM: usize = 65_535;
-/// Before the session is forgotten, a sign of life is given.
+/// The session is kept alive by a request each time this part of its time-out is over.
 const KEEP_ALIVE_PART: u32 = 2;
 
 /// One stream of a camera.
 #[derive(Debug)]
-pub struct Media {
-    client: Client,
-    pub(super) description: Description,
-    way: Way,
+pub struct RtspStream {
+    client: RtspClient,
+    pub(super) description: SessionDescription,
+    way: PacketTransport,
     alive_at: Instant,
 }
 
 #[derive(Debug)]
-enum Way {
+enum PacketTransport {
     None,
     /// The channel of its RTP.
     Tcp(u8),
@@ -41,19 +41,23 @@ enum Way {
     },
 }
 
-impl Media {
+impl RtspStream {
     #[must_use]
-    pub fn new(client: Client, description: Description) -> Self {
-        Self { client, description, way: Way::None, alive_at: Instant::now() }
+    pub fn new(client: RtspClient, description: SessionDescription) -> Self {
+        Self { client, description, way: PacketTransport::None, alive_at: Instant::now() }
     }
 
     #[must_use]
     pub fn is_over_udp(&self) -> bool {
-        matches!(self.way, Way::Udp { .. })
+        matches!(self.way, PacketTransport::Udp { .. })
     }
 
     /// SETUP and PLAY; what was agreed on. `deadline` tells that of each request.
-    pub fn set_up(&mut self, is_over_udp: bool, deadline: &mut dyn FnMut() -> Instant) -> Result<String, Finding> {
+    pub fn set_up(
+        &mut self,
+        is_over_udp: bool,
+        deadline: &mut dyn FnMut() -> Instant,
+    ) -> Result<String, NetworkFinding> {
         let sockets = if is_over_udp { Some(self.sockets()?) } else { None };
         let transport = match &sockets {
             Some((_, _, port)) => format!("RTP/AVP;unicast;client_port={port}-{}", port + 1),
@@ -61,23 +65,25 @@ impl Media {
         };
         let control = self.description.video.control.clone();
         let headers = [("Transport", transport.as_str())];
-        let response = self.client.ask(&Request::new("SETUP", &control, &headers), deadline())?;
+        let response = self.client.ask(&RtspRequest::new("SETUP", &control, &headers), deadline())?;
         if let Some(refusal) = refusal("SETUP", &response, self.client.login()) {
             return Err(refusal);
         }
         let agreed = response.header(&TRANSPORT).map_or("", |value| value.as_str()).to_owned();
-        let peer = self.client.wire().peer().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+        let peer = self.client.connection().peer().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
         self.way = match sockets {
             Some((rtp, rtcp, _)) => {
                 punch(&rtp, &rtcp, peer, &response);
-                Way::Udp { rtp, _rtcp: rtcp, camera: peer }
+                PacketTransport::Udp { rtp, _rtcp: rtcp, camera: peer }
             }
-            None => Way::Tcp(parameter(&agreed, "interleaved=").and_then(|n| u8::try_from(n).ok()).unwrap_or(0)),
+            None => {
+                PacketTransport::Tcp(parameter(&agreed, "interleaved=").and_then(|n| u8::try_from(n).ok()).unwrap_or(0))
+            }
         };
         let url = self.description.url.clone();
         // Without a Range (RFC 2326, 10.5 leaves it open): a live stream has none, and GStreamer's server, which winds to its
         // beginning otherwise, loses the first packets of one in forty by it, and all that would have followed.
-        let play = Request::new("PLAY", &url, &[]);
+        let play = RtspRequest::new("PLAY", &url, &[]);
         let response = self.client.ask(&play, deadline())?;
         if let Some(refusal) = refusal("PLAY", &response, self.client.login()) {
             return Err(refusal);
@@ -87,11 +93,11 @@ impl Media {
     }
 
     /// The next packet of the video; `None` if none comes by the deadline.
-    pub fn next_packet(&mut self, deadline: Instant) -> Result<Option<Vec<u8>>, Finding> {
+    pub fn next_packet(&mut self, deadline: Instant) -> Result<Option<Vec<u8>>, NetworkFinding> {
         self.keep_alive()?;
         match &self.way {
-            Way::None => Ok(None),
-            Way::Tcp(channel) => {
+            PacketTransport::None => Ok(None),
+            PacketTransport::Tcp(channel) => {
                 let channel = *channel;
                 loop {
                     match self.client.next_piece(deadline)? {
@@ -101,7 +107,7 @@ impl Media {
                     }
                 }
             }
-            Way::Udp { rtp, camera, .. } => {
+            PacketTransport::Udp { rtp, camera, .. } => {
                 let mut bytes = vec![0; MAX_DATAGRAM];
                 loop {
                     match rtp.recv_from(&mut bytes) {
@@ -109,7 +115,7 @@ impl Media {
                             bytes.truncate(n);
                             return Ok(Some(bytes));
                         }
-                        // Somebody else's; or the camera says that nobody listens where the way was opened.
+                        // From elsewhere; or an ICMP error about the packets that opened the firewall.
                         Ok(_) => {}
                         Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
                         Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
@@ -117,7 +123,7 @@ impl Media {
                         }
                         Err(error) => {
                             let message = format!("packets over UDP cannot be read: {error}");
-                            return Err(Finding::new("F87", FaultKind::UdpBlocked, message).with_os_code(&error));
+                            return Err(NetworkFinding::new("F87", FaultKind::UdpBlocked, message).with_os_code(&error));
                         }
                     }
                     if Instant::now() >= deadline {
@@ -128,7 +134,7 @@ impl Media {
         }
     }
 
-    fn keep_alive(&mut self) -> Result<(), Finding> {
+    fn keep_alive(&mut self) -> Result<(), NetworkFinding> {
         let Some((_, timeout)) = self.client.session() else { return Ok(()) };
         if self.alive_at.elapsed() < timeout.max(Duration::from_secs(4)) / KEEP_ALIVE_PART {
             return Ok(());
@@ -136,24 +142,24 @@ impl Media {
         self.alive_at = Instant::now();
         let url = self.description.url.clone();
         let patience = Duration::from_secs(2);
-        // Whatever it answers, it has heard.
-        self.client.ask(&Request::new("OPTIONS", &url, &[]), Instant::now() + patience).map(drop)
+        // Any answer keeps the session alive.
+        self.client.ask(&RtspRequest::new("OPTIONS", &url, &[]), Instant::now() + patience).map(drop)
     }
 
     /// Ends the session; the connection stays for another.
     pub fn tear_down(&mut self, deadline: Instant) {
         if self.client.session().is_some() {
             let url = self.description.url.clone();
-            // One that has gone needs no good-bye.
-            let _ = self.client.ask(&Request::new("TEARDOWN", &url, &[]), deadline);
+            // A camera that has gone needs no TEARDOWN.
+            let _ = self.client.ask(&RtspRequest::new("TEARDOWN", &url, &[]), deadline);
             self.client.forget_waiting();
         }
-        self.way = Way::None;
+        self.way = PacketTransport::None;
     }
 
     /// An even port and the next.
-    fn sockets(&self) -> Result<(UdpSocket, UdpSocket, u16), Finding> {
-        let local = self.client.wire().local().map(|local| local.ip());
+    fn sockets(&self) -> Result<(UdpSocket, UdpSocket, u16), NetworkFinding> {
+        let local = self.client.connection().local().map(|local| local.ip());
         let any: IpAddr = match local {
             Ok(IpAddr::V6(_)) => Ipv6Addr::UNSPECIFIED.into(),
             _ => Ipv4Addr::UNSPECIFIED.into(),
@@ -169,12 +175,16 @@ impl Media {
                 return Ok((first, second, port));
             }
         }
-        Err(Finding::new("F87", FaultKind::UdpBlocked, "this computer has no two free ports for packets over UDP"))
+        Err(NetworkFinding::new(
+            "F87",
+            FaultKind::UdpBlocked,
+            "this computer has no two free ports for packets over UDP",
+        ))
     }
 }
 
-/// Packets from inside open the way through many firewalls; players do the same.
-fn punch(rtp: &UdpSocket, rtcp: &UdpSocket, camera: IpAddr, response: &Response) {
+/// Packets from inside open many firewalls for the answers; players do the same.
+fn punch(rtp: &UdpSocket, rtcp: &UdpSocket, camera: IpAddr, response: &RtspResponse) {
     let transport = response.header(&TRANSPORT).map_or("", |value| value.as_str());
     let Some(port) = parameter(transport, "server_port=") else { return };
     // An empty packet, and an empty report.
@@ -188,15 +198,15 @@ fn parameter(transport: &str, key: &str) -> Option<u16> {
     value.split(['-', ',']).next()?.trim().parse().ok()
 }
 
-/// The camera agreed to send, and did not.
-pub fn nothing_came(is_over_udp: bool, patience: Duration) -> Finding {
+/// The finding about a camera that agreed to send, and did not.
+pub fn nothing_came(is_over_udp: bool, patience: Duration) -> NetworkFinding {
     let waited = patience.as_secs_f64();
     if is_over_udp {
         let message = format!("the camera agrees to send over UDP, and no packet arrives within {waited:.1} s");
-        Finding::new("F87", FaultKind::UdpBlocked, message).unsure(0.9)
+        NetworkFinding::new("F87", FaultKind::UdpBlocked, message).unsure(0.9)
     } else {
         let message = format!("the camera agrees to send, and no packet arrives within {waited:.1} s");
-        Finding::new("F86", FaultKind::ProtocolTrouble, message)
+        NetworkFinding::new("F86", FaultKind::ProtocolTrouble, message)
             .with_advice("Restart the camera: its encoder does not run. Choose its second stream; update its firmware.")
             .unsure(0.8)
     }

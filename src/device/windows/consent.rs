@@ -8,46 +8,46 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::holders::{self, Holder, Role};
-use super::text::safe;
+use crate::device::holders::{self, Holder, Role};
+use crate::device::text::safe;
 use crate::fault::{Fault, FaultKind};
 
 /// A key of the registry with all that is below it. Names are as the registry has them, which takes no notice of case.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub struct Key {
-    pub values: BTreeMap<String, Value>,
-    pub keys: BTreeMap<String, Key>,
+pub struct RegistryKey {
+    pub values: BTreeMap<String, RegistryValue>,
+    pub keys: BTreeMap<String, RegistryKey>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
-pub enum Value {
+pub enum RegistryValue {
     /// `REG_DWORD`, `REG_QWORD`
     Number(u64),
     /// `REG_SZ`
     Text(String),
 }
 
-impl Key {
+impl RegistryKey {
     fn key(&self, name: &str) -> Option<&Self> {
         self.keys.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, key)| key)
     }
 
-    fn value(&self, name: &str) -> Option<&Value> {
+    fn value(&self, name: &str) -> Option<&RegistryValue> {
         self.values.iter().find(|(value, _)| value.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
     fn number(&self, name: &str) -> Option<u64> {
         match self.value(name)? {
-            Value::Number(number) => Some(*number),
-            Value::Text(_) => None,
+            RegistryValue::Number(number) => Some(*number),
+            RegistryValue::Text(_) => None,
         }
     }
 
     /// Whether what this key is about is switched off.
     fn is_denied(&self) -> bool {
-        matches!(self.value("Value"), Some(Value::Text(text)) if text.eq_ignore_ascii_case("Deny"))
+        matches!(self.value("Value"), Some(RegistryValue::Text(text)) if text.eq_ignore_ascii_case("Deny"))
     }
 }
 
@@ -57,18 +57,18 @@ const NON_PACKAGED: &str = "NonPackaged";
 /// All that is asked of the registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub struct Store {
+pub struct ConsentStore {
     /// `webcam` of the computer.
-    pub machine: Key,
+    pub machine: RegistryKey,
     /// `webcam` of the user.
-    pub user: Key,
+    pub user: RegistryKey,
     /// `Software\Policies\Microsoft\Windows\AppPrivacy` of the computer.
-    pub policy: Key,
+    pub policy: RegistryKey,
 }
 
 /// What keeps this program from cameras.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Switch {
+pub enum PrivacySwitch {
     /// For all users of the computer.
     Computer,
     /// For all programs of this user.
@@ -81,7 +81,7 @@ pub enum Switch {
     Policy,
 }
 
-impl Switch {
+impl PrivacySwitch {
     /// The fault of a camera that is called `shown`.
     #[must_use]
     pub fn fault(self, shown: &str) -> Fault {
@@ -112,23 +112,24 @@ impl Switch {
     }
 }
 
-impl Store {
+impl ConsentStore {
     /// The first switch that is off, from the whole computer down to the program whose file is `program`.
     #[must_use]
-    pub fn denied(&self, program: &str) -> Option<Switch> {
-        let desktop = |key: &Key| key.key(NON_PACKAGED).is_some_and(Key::is_denied);
+    pub fn denied(&self, program: &str) -> Option<PrivacySwitch> {
+        let desktop = |key: &RegistryKey| key.key(NON_PACKAGED).is_some_and(RegistryKey::is_denied);
         let own = program.replace('\\', "#");
-        let this = |key: &Key| key.key(NON_PACKAGED).and_then(|all| all.key(&own)).is_some_and(Key::is_denied);
+        let this =
+            |key: &RegistryKey| key.key(NON_PACKAGED).and_then(|all| all.key(&own)).is_some_and(RegistryKey::is_denied);
         if self.machine.is_denied() {
-            Some(Switch::Computer)
+            Some(PrivacySwitch::Computer)
         } else if self.user.is_denied() {
-            Some(Switch::User)
+            Some(PrivacySwitch::User)
         } else if desktop(&self.machine) || desktop(&self.user) {
-            Some(Switch::DesktopPrograms)
+            Some(PrivacySwitch::DesktopPrograms)
         } else if this(&self.machine) || this(&self.user) {
-            Some(Switch::ThisProgram)
+            Some(PrivacySwitch::ThisProgram)
         } else if self.policy.number("LetAppsAccessCamera") == Some(2) {
-            Some(Switch::Policy)
+            Some(PrivacySwitch::Policy)
         } else {
             None
         }
@@ -137,8 +138,8 @@ impl Store {
     /// The programs that use a camera now, as far as they told an end to nobody. One that crashed is among them: see
     /// [`holders()`].
     #[must_use]
-    pub fn uses(&self) -> Vec<Use> {
-        let mut uses = Vec::<Use>::new();
+    pub fn uses(&self) -> Vec<CameraUse> {
+        let mut uses = Vec::<CameraUse>::new();
         for root in [&self.user, &self.machine] {
             let packaged = root.keys.iter().filter(|(name, _)| !name.eq_ignore_ascii_case(NON_PACKAGED));
             let packaged = packaged.map(|(name, key)| (Program::Package(name.clone()), key));
@@ -147,7 +148,7 @@ impl Store {
             for (program, key) in packaged.chain(desktop) {
                 let Some(since) = key.number("LastUsedTimeStart").filter(|start| *start != 0) else { continue };
                 if key.number("LastUsedTimeStop") == Some(0) && !uses.iter().any(|known| known.program == program) {
-                    uses.push(Use { program, since: time(since) });
+                    uses.push(CameraUse { program, since: time(since) });
                 }
             }
         }
@@ -157,7 +158,7 @@ impl Store {
 
 /// A program that uses a camera.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Use {
+pub struct CameraUse {
     pub program: Program,
     pub since: Option<Timestamp>,
 }
@@ -172,19 +173,19 @@ pub enum Program {
 
 /// A process, by its number and the file of its program. Without the folder where the system does not tell it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Process {
+pub struct RunningProcess {
     pub pid: u32,
     pub file: String,
 }
 
-impl Process {
+impl RunningProcess {
     fn name(&self) -> &str {
         self.file.rsplit('\\').next().unwrap_or_default()
     }
 }
 
 impl Program {
-    fn is(&self, process: &Process) -> bool {
+    fn is(&self, process: &RunningProcess) -> bool {
         match self {
             Self::File(path) if process.file.contains('\\') => path.eq_ignore_ascii_case(&process.file),
             Self::File(path) => path.rsplit('\\').next().is_some_and(|name| name.eq_ignore_ascii_case(&process.file)),
@@ -202,8 +203,8 @@ impl Program {
 /// The running processes of the programs that use a camera. One that crashed leaves its use in the store, and has no process.
 /// The files in `own` are this program's; a program of several processes counts once, by its eldest.
 #[must_use]
-pub fn holders(uses: &[Use], processes: &[Process], own: &[String]) -> Vec<Holder> {
-    let holder = |a_use: &Use| {
+pub fn holders(uses: &[CameraUse], processes: &[RunningProcess], own: &[String]) -> Vec<Holder> {
+    let holder = |a_use: &CameraUse| {
         let process = processes.iter().filter(|process| a_use.program.is(process)).min_by_key(|process| process.pid)?;
         let is_own = own.iter().any(|own| own.eq_ignore_ascii_case(&process.file));
         Some(Holder {
@@ -243,15 +244,15 @@ fn time(file_time: u64) -> Option<Timestamp> {
 mod tests {
     use super::*;
 
-    fn store() -> Store {
-        serde_json::from_str(include_str!("../../tests/fixtures/windows/consent.json")).unwrap()
+    fn store() -> ConsentStore {
+        serde_json::from_str(include_str!("../../../tests/fixtures/windows/consent.json")).unwrap()
     }
 
     const OWN: &str = r"C:\Program Files\Camclinic\camclinic.exe";
 
     /// `change` goes into the store at that path, as `Deny`.
     #[track_caller]
-    fn check(change: &[&str], expected: Option<Switch>) {
+    fn check(change: &[&str], expected: Option<PrivacySwitch>) {
         let mut store = store();
         if let Some((root, path)) = change.split_first() {
             let mut key = match *root {
@@ -262,7 +263,7 @@ mod tests {
             for name in path {
                 key = key.keys.entry((*name).to_owned()).or_default();
             }
-            key.values.insert("Value".into(), Value::Text("Deny".into()));
+            key.values.insert("Value".into(), RegistryValue::Text("Deny".into()));
         }
         assert_eq!(store.denied(OWN), expected, "{change:?}");
         let advice = expected.map(|switch| switch.fault("Cam").advice);
@@ -273,26 +274,26 @@ mod tests {
     fn the_switch_that_is_off_is_named() {
         let own = OWN.replace('\\', "#");
         check(&[], None);
-        check(&["machine"], Some(Switch::Computer));
-        check(&["user"], Some(Switch::User));
-        check(&["user", "NonPackaged"], Some(Switch::DesktopPrograms));
-        check(&["machine", "NonPackaged"], Some(Switch::DesktopPrograms));
-        check(&["user", "NonPackaged", &own], Some(Switch::ThisProgram));
-        check(&["user", "NonPackaged", &own.to_uppercase()], Some(Switch::ThisProgram));
+        check(&["machine"], Some(PrivacySwitch::Computer));
+        check(&["user"], Some(PrivacySwitch::User));
+        check(&["user", "NonPackaged"], Some(PrivacySwitch::DesktopPrograms));
+        check(&["machine", "NonPackaged"], Some(PrivacySwitch::DesktopPrograms));
+        check(&["user", "NonPackaged", &own], Some(PrivacySwitch::ThisProgram));
+        check(&["user", "NonPackaged", &own.to_uppercase()], Some(PrivacySwitch::ThisProgram));
         check(&["user", "NonPackaged", "C:#other.exe"], None);
         check(&["user", "Microsoft.WindowsCamera_8wekyb3d8bbwe"], None);
     }
 
     #[test]
     fn a_policy_is_named_when_no_switch_is_off() {
-        let with = |value| Store {
-            policy: Key { values: [("LetAppsAccessCamera".into(), value)].into(), ..Key::default() },
+        let with = |value| ConsentStore {
+            policy: RegistryKey { values: [("LetAppsAccessCamera".into(), value)].into(), ..RegistryKey::default() },
             ..store()
         };
-        assert_eq!(with(Value::Number(2)).denied(OWN), Some(Switch::Policy));
-        assert_eq!(with(Value::Number(0)).denied(OWN), None);
-        assert_eq!(with(Value::Text("2".into())).denied(OWN), None);
-        assert_eq!(Store::default().denied(OWN), None);
+        assert_eq!(with(RegistryValue::Number(2)).denied(OWN), Some(PrivacySwitch::Policy));
+        assert_eq!(with(RegistryValue::Number(0)).denied(OWN), None);
+        assert_eq!(with(RegistryValue::Text("2".into())).denied(OWN), None);
+        assert_eq!(ConsentStore::default().denied(OWN), None);
     }
 
     #[test]
@@ -300,10 +301,10 @@ mod tests {
         let uses = store().uses();
         let since = "2026-11-20T09:15:30Z".parse().ok();
         let expected = [
-            Use { program: Program::Package("Microsoft.WindowsCamera_8wekyb3d8bbwe".into()), since },
-            Use { program: Program::File(r"C:\Program Files\Zoom\bin\Zoom.exe".into()), since },
-            Use { program: Program::File(r"C:\Program Files\Camclinic\camclinic-worker.exe".into()), since },
-            Use { program: Program::File(r"C:\Windows\System32\crashed.exe".into()), since },
+            CameraUse { program: Program::Package("Microsoft.WindowsCamera_8wekyb3d8bbwe".into()), since },
+            CameraUse { program: Program::File(r"C:\Program Files\Zoom\bin\Zoom.exe".into()), since },
+            CameraUse { program: Program::File(r"C:\Program Files\Camclinic\camclinic-worker.exe".into()), since },
+            CameraUse { program: Program::File(r"C:\Windows\System32\crashed.exe".into()), since },
         ];
         for one in &expected {
             assert!(uses.contains(one), "{one:?} is not among {uses:?}");
@@ -311,12 +312,12 @@ mod tests {
         assert_eq!(uses.len(), expected.len(), "{uses:?}");
     }
 
-    fn process(pid: u32, file: &str) -> Process {
-        Process { pid, file: file.into() }
+    fn process(pid: u32, file: &str) -> RunningProcess {
+        RunningProcess { pid, file: file.into() }
     }
 
     #[track_caller]
-    fn check_holders(processes: &[Process], expected: &[(u32, &str, Role)]) {
+    fn check_holders(processes: &[RunningProcess], expected: &[(u32, &str, Role)]) {
         let own = [OWN.to_owned(), r"C:\Program Files\Camclinic\camclinic-worker.exe".to_owned()];
         let holders = holders(&store().uses(), processes, &own);
         let found = holders.iter().map(|one| (one.pid, one.program.as_str(), one.role)).collect::<Vec<_>>();
@@ -343,7 +344,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_busy(processes: &[Process], is_only: bool, message: Option<&str>) {
+    fn check_busy(processes: &[RunningProcess], is_only: bool, message: Option<&str>) {
         let own = [r"C:\Program Files\Camclinic\camclinic-worker.exe".to_owned()];
         let fault = busy(&holders(&store().uses(), processes, &own), "Cam", is_only);
         assert_eq!(fault.as_ref().map(|fault| fault.kind), message.map(|_| FaultKind::Busy));

@@ -1,46 +1,48 @@
-//! Looking before playing: whether an address resolves, answers, lets us in and has a stream, step by step.
+//! The way to a stream, step by step: find the address, connect, encrypt, ask for the description, log in. Nothing is played
+//! here.
 
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::http::Stream;
-use super::rtsp::{Client, Request, Response, refusal, status_line};
-use super::sdp::{self, Description, Unusable};
-use super::wire::{self, Wire};
-use super::{Access, Certificate, Finding, Step, StepName, StepOutcome, tls};
+use super::connection::{self, Connection};
+use super::http::HttpStream;
+use super::rtsp::{RtspClient, RtspRequest, RtspResponse, refusal, status_line};
+use super::sdp::{self, SessionDescription, Unusable};
+use super::{Certificate, ConnectionParameters, NetworkFinding, StepName, StepOutcome, TestStep, tls};
 use crate::address::Address;
 use crate::fault::{Fault, FaultKind};
 
-/// What a look found: ready to go on with, on the same connection.
+/// A stream that was found: to be gone on with on the same connection.
 #[derive(Debug)]
-pub enum Found {
+pub enum OpenedStream {
     /// SETUP comes next.
-    Rtsp { client: Client, description: Description },
+    Rtsp { client: RtspClient, description: SessionDescription },
     /// The first picture comes next.
-    Http { stream: Stream },
+    Http { stream: HttpStream },
 }
 
-/// Looks at an address: resolves, connects, encrypts, asks for the description of the stream, logs in if the camera wants
-/// it. Each step is told when it is over; the steps are those of [`StepName`] up to `Login`.
+/// Finds the stream of an address: resolves, connects, encrypts, asks for the description of the stream, logs in if the camera
+/// wants it. `tell` gets each step when it is over; the steps are those of [`StepName`] up to `Login`.
 ///
-/// Blocks until [`Access::deadline`] at most, and ends within 100 ms when [`Access::cancel`] is disconnected.
+/// Blocks until [`ConnectionParameters::deadline`] at most, and ends within 100 ms when [`ConnectionParameters::cancel`] is
+/// disconnected.
 ///
 /// # Errors
 /// The first step that failed, in the camera's own words and with its status code.
-pub fn look(access: &Access, tell: &mut dyn FnMut(Step)) -> Result<Found, Fault> {
-    Looker::new(access, tell).look().map_err(|finding| finding.fault)
+pub fn open_stream(access: &ConnectionParameters, tell: &mut dyn FnMut(TestStep)) -> Result<OpenedStream, Fault> {
+    Connector::new(access, tell).open().map_err(|finding| finding.fault)
 }
 
-/// One look: whom to tell, and what has been seen on the way.
-pub(super) struct Looker<'a> {
-    pub access: &'a Access,
-    tell: &'a mut dyn FnMut(Step),
+/// One try: where to, who gets its steps, and what is known so far.
+pub(super) struct Connector<'a> {
+    pub access: &'a ConnectionParameters,
+    tell: &'a mut dyn FnMut(TestStep),
     pub certificate: Option<Certificate>,
     addresses: Vec<SocketAddr>,
 }
 
-impl<'a> Looker<'a> {
-    pub fn new(access: &'a Access, tell: &'a mut dyn FnMut(Step)) -> Self {
+impl<'a> Connector<'a> {
+    pub fn new(access: &'a ConnectionParameters, tell: &'a mut dyn FnMut(TestStep)) -> Self {
         Self { access, tell, certificate: None, addresses: Vec::new() }
     }
 
@@ -56,15 +58,15 @@ impl<'a> Looker<'a> {
     pub fn tell_ms(&mut self, name: StepName, outcome: StepOutcome, took: Option<Duration>, detail: impl Into<String>) {
         let ms = took.and_then(|took| u64::try_from(took.as_millis()).ok());
         let detail = self.access.address.mask_in(&detail.into());
-        (self.tell)(Step { name, outcome, ms, detail });
+        (self.tell)(TestStep { name, outcome, ms, detail });
     }
 
     /// Carries a step out and tells of it.
     pub fn step<T>(
         &mut self,
         name: StepName,
-        work: impl FnOnce(&mut Self) -> Result<(T, String), Finding>,
-    ) -> Result<T, Finding> {
+        work: impl FnOnce(&mut Self) -> Result<(T, String), NetworkFinding>,
+    ) -> Result<T, NetworkFinding> {
         let started = Instant::now();
         match work(self) {
             Ok((value, detail)) => {
@@ -76,71 +78,76 @@ impl<'a> Looker<'a> {
     }
 
     /// Tells that a step failed. No secret is in what it hands back.
-    pub fn bad(&mut self, name: StepName, started: Instant, finding: Finding) -> Finding {
+    pub fn bad(&mut self, name: StepName, started: Instant, finding: NetworkFinding) -> NetworkFinding {
         let mut finding = finding;
         finding.fault.message = self.access.address.mask_in(&finding.fault.message);
         self.tell(name, StepOutcome::Bad, started, finding.fault.to_string());
         finding
     }
 
-    pub fn look(&mut self) -> Result<Found, Finding> {
+    pub fn open(&mut self) -> Result<OpenedStream, NetworkFinding> {
         let address = &self.access.address;
         let url = address.to_string();
         self.step(StepName::Url, |_| Ok(((), url)))?;
-        self.addresses = self.step(StepName::Dns, |looker| {
-            let found = wire::resolve(&address.host, address.port(), &looker.access.cancel, looker.step_deadline())?;
+        self.addresses = self.step(StepName::Dns, |connector| {
+            let found = connection::resolve(
+                &address.host,
+                address.port(),
+                &connector.access.cancel,
+                connector.step_deadline(),
+            )?;
             let numbers: Vec<_> = found.iter().map(|address| address.ip().to_string()).collect();
             Ok((found, numbers.join(", ")))
         })?;
-        let socket = self.step(StepName::Tcp, |looker| {
-            let socket = looker.connect()?;
+        let socket = self.step(StepName::Tcp, |connector| {
+            let socket = connector.connect()?;
             let peer = socket.peer_addr().map_or_else(|_| String::new(), |peer| peer.to_string());
             Ok((socket, format!("connected to {peer}")))
         })?;
-        let wire = if address.scheme.is_encrypted() {
-            self.step(StepName::Tls, |looker| {
-                let wire = looker.secure(socket)?;
-                let detail = match &looker.certificate {
+        let connection = if address.scheme.is_encrypted() {
+            self.step(StepName::Tls, |connector| {
+                let connection = connector.secure(socket)?;
+                let detail = match &connector.certificate {
                     Some(certificate) => {
                         format!("{}, by {}, until {}", certificate.subject, certificate.issuer, certificate.not_after)
                     }
                     None => String::new(),
                 };
-                Ok((wire, detail))
+                Ok((connection, detail))
             })?
         } else {
             self.secure(socket)?
         };
         if address.scheme.is_rtsp() {
-            let (client, description) = self.describe(wire)?;
-            Ok(Found::Rtsp { client, description })
+            let (client, description) = self.describe(connection)?;
+            Ok(OpenedStream::Rtsp { client, description })
         } else {
-            let stream = Stream::open(self, wire)?;
-            Ok(Found::Http { stream })
+            let stream = HttpStream::open(self, connection)?;
+            Ok(OpenedStream::Http { stream })
         }
     }
 
-    fn connect(&self) -> Result<TcpStream, Finding> {
-        wire::connect(&self.addresses, &self.access.cancel, self.step_deadline())
+    fn connect(&self) -> Result<TcpStream, NetworkFinding> {
+        connection::connect(&self.addresses, &self.access.cancel, self.step_deadline())
     }
 
-    fn secure(&mut self, socket: TcpStream) -> Result<Wire, Finding> {
+    fn secure(&mut self, socket: TcpStream) -> Result<Connection, NetworkFinding> {
         let deadline = self.step_deadline();
         secure(self.access, &self.access.address, socket, deadline, &mut self.certificate)
     }
 
-    /// Another connection to the same camera, without a word about it.
-    pub fn connect_again(&mut self) -> Result<Wire, Finding> {
+    /// Another connection to the same camera, which is no step of its own.
+    pub fn connect_again(&mut self) -> Result<Connection, NetworkFinding> {
         let socket = self.connect()?;
         self.secure(socket)
     }
 
-    fn describe(&mut self, wire: Wire) -> Result<(Client, Description), Finding> {
+    fn describe(&mut self, connection: Connection) -> Result<(RtspClient, SessionDescription), NetworkFinding> {
         let address = &self.access.address;
         let url = address.request_url();
-        let mut client = Client::new(wire, address);
+        let mut client = RtspClient::new(connection, address);
         let started = Instant::now();
-        match client.ask_once(&Request::new("OPTIONS", &url, &[]), self.step_deadline()) {
+        match client.ask_once(&RtspRequest::new("OPTIONS", &url, &[]), self.step_deadline()) {
             Ok(response) if response.status().is_success() => {
                 let public = response.header(&rtsp_types::headers::PUBLIC).map_or("", |value| value.as_str());
                 let server = response.header(&rtsp_types::headers::SERVER).map_or("", |value| value.as_str());
@@ -156,12 +163,12 @@ impl<'a> Looker<'a> {
             // Some cameras cannot be asked for their options, and close.
             Err(finding) if finding.fault.kind == FaultKind::ProtocolTrouble => {
                 self.tell(StepName::Options, StepOutcome::Warning, started, finding.fault.to_string());
-                client = Client::new(self.connect_again()?, address);
+                client = RtspClient::new(self.connect_again()?, address);
             }
             Err(finding) => return Err(self.bad(StepName::Options, started, finding)),
         }
         let headers = [("Accept", "application/sdp")];
-        let describe = Request::new("DESCRIBE", &url, &headers);
+        let describe = RtspRequest::new("DESCRIBE", &url, &headers);
         let started = Instant::now();
         let first = client.ask_once(&describe, self.step_deadline());
         let took = started.elapsed();
@@ -178,8 +185,8 @@ impl<'a> Looker<'a> {
         // Some cameras close behind each refusal: that says nothing about the login.
         if asked.as_ref().is_err_and(|finding| finding.fault.kind == FaultKind::ProtocolTrouble) {
             asked = match self.connect_again() {
-                Ok(wire) => {
-                    client = client.again(wire, address);
+                Ok(connection) => {
+                    client = client.again(connection, address);
                     client.ask(&describe, self.step_deadline())
                 }
                 Err(finding) => Err(finding),
@@ -204,14 +211,14 @@ impl<'a> Looker<'a> {
         }
     }
 
-    /// Tells how a step went whose work is done.
-    pub fn step_with<T: Detailed>(
+    /// Tells of a step that was carried out before.
+    pub fn step_with<T: StepDetail>(
         &mut self,
         name: StepName,
         started: Instant,
         took: Duration,
-        outcome: Result<T, Finding>,
-    ) -> Result<T, Finding> {
+        outcome: Result<T, NetworkFinding>,
+    ) -> Result<T, NetworkFinding> {
         match outcome {
             Ok(value) => {
                 let detail = value.detail();
@@ -223,12 +230,12 @@ impl<'a> Looker<'a> {
     }
 }
 
-/// What can be said of a step's result.
-pub(super) trait Detailed {
+/// What a step's result says in the list of steps.
+pub(super) trait StepDetail {
     fn detail(&self) -> String;
 }
 
-impl Detailed for Description {
+impl StepDetail for SessionDescription {
     fn detail(&self) -> String {
         let video = &self.video;
         let size = video.size.map_or_else(String::new, |size| format!(" {size}"));
@@ -242,36 +249,41 @@ fn in_brackets(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!("({text})") }
 }
 
-pub(super) fn step_deadline(access: &Access) -> Instant {
+pub(super) fn step_deadline(access: &ConnectionParameters) -> Instant {
     access.deadline.min(Instant::now() + access.step_deadline)
 }
 
 /// Encrypts the connection if the address says so.
 fn secure(
-    access: &Access,
+    access: &ConnectionParameters,
     address: &Address,
     socket: TcpStream,
     deadline: Instant,
     shown: &mut Option<Certificate>,
-) -> Result<Wire, Finding> {
+) -> Result<Connection, NetworkFinding> {
     let cancel = access.cancel.clone();
     if address.scheme.is_encrypted() {
         let pin = access.network.trusted_certificates.get(&super::trust_key(address));
         tls::secure(socket, address, pin.map(String::as_str), cancel, deadline, shown)
     } else {
-        Wire::new(socket, None, cancel).map_err(|error| wire::broken(&error, "the connection", Duration::ZERO))
+        Connection::new(socket, None, cancel)
+            .map_err(|error| connection::broken(&error, "the connection", Duration::ZERO))
     }
 }
 
-/// All of the way to an address, in one step.
-pub(super) fn reach(access: &Access, address: &Address, deadline: Instant) -> Result<Wire, Finding> {
-    let addresses = wire::resolve(&address.host, address.port(), &access.cancel, deadline)?;
-    let socket = wire::connect(&addresses, &access.cancel, deadline)?;
+/// Connects to another address, as one step: after a redirect.
+pub(super) fn reach(
+    access: &ConnectionParameters,
+    address: &Address,
+    deadline: Instant,
+) -> Result<Connection, NetworkFinding> {
+    let addresses = connection::resolve(&address.host, address.port(), &access.cancel, deadline)?;
+    let socket = connection::connect(&addresses, &access.cancel, deadline)?;
     secure(access, address, socket, deadline, &mut None)
 }
 
 /// The description in an answer to DESCRIBE.
-fn description(response: &Response, client: &Client, url: &str) -> Result<Description, Finding> {
+fn description(response: &RtspResponse, client: &RtspClient, url: &str) -> Result<SessionDescription, NetworkFinding> {
     if let Some(refusal) = refusal("DESCRIBE", response, client.login()) {
         return Err(refusal);
     }
@@ -280,13 +292,13 @@ fn description(response: &Response, client: &Client, url: &str) -> Result<Descri
     sdp::read(response.body(), base.unwrap_or(url)).map_err(|unusable| {
         let status = status_line(response);
         match unusable {
-            Unusable::Empty => Finding::new(
+            Unusable::Empty => NetworkFinding::new(
                 "F84",
                 FaultKind::WrongPath,
                 format!("the camera answers DESCRIBE with {status}, and describes nothing"),
             )
             .unsure(0.8),
-            Unusable::NotSdp(begin) => Finding::new(
+            Unusable::NotSdp(begin) => NetworkFinding::new(
                 "F84",
                 FaultKind::WrongPath,
                 client.login().mask(&format!(
@@ -294,7 +306,7 @@ fn description(response: &Response, client: &Client, url: &str) -> Result<Descri
                 )),
             )
             .unsure(0.8),
-            Unusable::NoVideo(media) => Finding::new(
+            Unusable::NoVideo(media) => NetworkFinding::new(
                 "F84",
                 FaultKind::NoStream,
                 format!(

@@ -1,16 +1,16 @@
 //! Cameras as AVFoundation and the system's own report tell of them, made into devices.
 //!
-//! Plain data in, devices out: what asks the system is in its own file, and this is the same everywhere.
+//! Plain data in, devices out: nothing here calls the system.
 
 use serde_json::Value;
 
-use super::text::{plain, safe};
-use super::{Device, DeviceKind, UsbLink, codes};
+use crate::device::text::{plain, safe};
+use crate::device::{Device, DeviceKind, UsbLink, codes};
 use crate::fault::{Fault, FaultKind};
 
 /// A camera as the system lists it. What it does not tell is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Listed {
+pub struct ReportedCamera {
     pub name: String,
     /// `AVCaptureDevice.uniqueID`
     pub unique_id: String,
@@ -49,13 +49,13 @@ impl UsbId {
 
 /// In the order of their unique IDs, in which OpenCV counts them (`cap_avfoundation_mac.mm`).
 #[must_use]
-pub fn devices(listed: &[Listed]) -> Vec<Device> {
+pub fn devices(listed: &[ReportedCamera]) -> Vec<Device> {
     let mut sorted = listed.iter().collect::<Vec<_>>();
     sorted.sort_by(|a, b| a.unique_id.cmp(&b.unique_id));
     (0..).zip(sorted).map(|(index, listed)| describe(index, listed)).collect()
 }
 
-fn describe(index: u32, listed: &Listed) -> Device {
+fn describe(index: u32, listed: &ReportedCamera) -> Device {
     let name = safe(listed.name.as_bytes());
     let id = UsbId::of(&listed.unique_id);
     let port = id.map(UsbId::port);
@@ -130,10 +130,10 @@ pub fn running(shown: &str) -> Fault {
 
 /// What `system_profiler -json SPCameraDataType` prints. `None` where it is something else.
 #[must_use]
-pub fn report(json: &str) -> Option<Vec<Listed>> {
+pub fn report(json: &str) -> Option<Vec<ReportedCamera>> {
     let report = serde_json::from_str::<Value>(json).ok()?;
     let text = |camera: &Value, key: &str| camera.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let describe = |camera: &Value| Listed {
+    let describe = |camera: &Value| ReportedCamera {
         name: text(camera, "_name"),
         unique_id: text(camera, "spcamera_unique-id"),
         model: text(camera, "spcamera_model-id"),
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     fn all() -> Vec<Device> {
-        devices(&report(include_str!("../../tests/fixtures/macos/cameras.json")).unwrap())
+        devices(&report(include_str!("../../../tests/fixtures/macos/cameras.json")).unwrap())
     }
 
     #[track_caller]
@@ -246,7 +246,8 @@ mod tests {
 
     #[test]
     fn a_hostile_name_steers_nothing() {
-        let listed = Listed { name: "\u{1b}[2J".repeat(5_000), unique_id: "../\u{1b}]x".into(), model: String::new() };
+        let listed =
+            ReportedCamera { name: "\u{1b}[2J".repeat(5_000), unique_id: "../\u{1b}]x".into(), model: String::new() };
         let device = devices(&[listed]).remove(0);
         assert!(!device.name.contains('\u{1b}') && device.name.chars().count() <= 120);
         assert_eq!(device.identity, "_____x");

@@ -1,4 +1,5 @@
-//! Names, connections, bytes: each with a deadline, and given up within 100 ms when nobody wants the answer any more.
+//! Names, connections, bytes: each wait has a deadline and ends within 100 ms when it is cancelled. What is sent, and what the
+//! answers mean, is the business of the protocols above.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
@@ -9,10 +10,10 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, TryRecvError, bounded, never, select};
 use rustls::ClientConnection;
 
-use super::Finding;
+use super::NetworkFinding;
 use crate::fault::FaultKind;
 
-/// How long a read or a write may block before it is asked whether it is still wanted.
+/// How long a read or a write may block before it is looked whether it was cancelled.
 const SLICE: Duration = Duration::from_millis(50);
 /// How long an address is tried alone before the next one is tried beside it (RFC 8305, section 5).
 const STAGGER: Duration = Duration::from_millis(250);
@@ -20,31 +21,36 @@ const MAX_ADDRESSES: usize = 8;
 /// What rustls takes in at once.
 const N_SEALED_BYTES: usize = 4_096;
 
-/// What waiting for an answer came to.
-enum Waited<T> {
+/// How waiting for an answer ended.
+enum WaitOutcome<T> {
     Answer(T),
     TimedOut,
-    GivenUp,
+    Cancelled,
 }
 
-fn wait<T>(answers: &Receiver<T>, cancel: &Receiver<()>, deadline: Instant) -> Waited<T> {
+fn wait<T>(answers: &Receiver<T>, cancel: &Receiver<()>, deadline: Instant) -> WaitOutcome<T> {
     select! {
-        recv(answers) -> answer => answer.map_or(Waited::TimedOut, Waited::Answer),
-        recv(cancel) -> _ => Waited::GivenUp,
-        default(deadline.saturating_duration_since(Instant::now())) => Waited::TimedOut,
+        recv(answers) -> answer => answer.map_or(WaitOutcome::TimedOut, WaitOutcome::Answer),
+        recv(cancel) -> _ => WaitOutcome::Cancelled,
+        default(deadline.saturating_duration_since(Instant::now())) => WaitOutcome::TimedOut,
     }
 }
 
-fn given_up() -> Finding {
-    Finding::new("F82", FaultKind::Unreachable, "given up: the answer is not wanted any more").unsure(0.0)
+fn cancelled() -> NetworkFinding {
+    NetworkFinding::new("F82", FaultKind::Unreachable, "given up: the answer is not wanted any more").unsure(0.0)
 }
 
-fn in_thread<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<Receiver<T>, Finding> {
+fn in_thread<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<Receiver<T>, NetworkFinding> {
     let (sender, receiver) = bounded(1);
     let spawned = thread::Builder::new().name(name.to_owned()).spawn(move || drop(sender.send(work())));
     match spawned {
         Ok(_) => Ok(receiver),
-        Err(error) => Err(Finding::new("F77", FaultKind::NoResources, format!("no thread can be started: {error}"))),
+        Err(error) => {
+            Err(NetworkFinding::new("F77", FaultKind::NoResources, format!("no thread can be started: {error}")))
+        }
     }
 }
 
@@ -54,7 +60,12 @@ fn in_thread<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 's
 ///
 /// # Errors
 /// The name is unknown (F80), or nobody answers who would know.
-pub fn resolve(host: &str, port: u16, cancel: &Receiver<()>, deadline: Instant) -> Result<Vec<SocketAddr>, Finding> {
+pub fn resolve(
+    host: &str,
+    port: u16,
+    cancel: &Receiver<()>,
+    deadline: Instant,
+) -> Result<Vec<SocketAddr>, NetworkFinding> {
     if let Ok(number) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(number, port)]);
     }
@@ -64,31 +75,33 @@ pub fn resolve(host: &str, port: u16, cancel: &Receiver<()>, deadline: Instant) 
         (name.as_str(), port).to_socket_addrs().map(|found| found.take(MAX_ADDRESSES).collect::<Vec<_>>())
     })?;
     match wait(&answers, cancel, deadline) {
-        Waited::Answer(Ok(addresses)) if !addresses.is_empty() => Ok(addresses),
-        Waited::Answer(Ok(_)) => {
-            Err(Finding::new("F80", FaultKind::NameUnknown, format!("the name {host} has no number on the network")))
-        }
-        Waited::Answer(Err(error)) if is_temporary(&error) => Err(Finding::new(
+        WaitOutcome::Answer(Ok(addresses)) if !addresses.is_empty() => Ok(addresses),
+        WaitOutcome::Answer(Ok(_)) => Err(NetworkFinding::new(
+            "F80",
+            FaultKind::NameUnknown,
+            format!("the name {host} has no number on the network"),
+        )),
+        WaitOutcome::Answer(Err(error)) if is_temporary(&error) => Err(NetworkFinding::new(
             "F80",
             FaultKind::Unreachable,
             format!("nobody answers who might know the name {host}: {error}"),
         )
         .with_advice("Check the network of this computer, or write the camera's number, as in 192.168.1.64.")),
-        Waited::Answer(Err(error)) => {
-            let finding = Finding::new(
+        WaitOutcome::Answer(Err(error)) => {
+            let finding = NetworkFinding::new(
                 "F80",
                 FaultKind::NameUnknown,
                 format!("the name {host} is not known on this network: {error}"),
             );
             Err(finding.with_os_code(&error))
         }
-        Waited::TimedOut => Err(Finding::new(
+        WaitOutcome::TimedOut => Err(NetworkFinding::new(
             "F80",
             FaultKind::Unreachable,
             format!("asked for {:.1} s, nobody knows the name {host}", started.elapsed().as_secs_f64()),
         )
         .with_advice("Check the network of this computer, or write the camera's number, as in 192.168.1.64.")),
-        Waited::GivenUp => Err(given_up()),
+        WaitOutcome::Cancelled => Err(cancelled()),
     }
 }
 
@@ -102,7 +115,11 @@ fn is_temporary(error: &io::Error) -> bool {
 ///
 /// # Errors
 /// Refused (F81) if one of them is there and has nothing on the port, else unreachable (F82).
-pub fn connect(addresses: &[SocketAddr], cancel: &Receiver<()>, deadline: Instant) -> Result<TcpStream, Finding> {
+pub fn connect(
+    addresses: &[SocketAddr],
+    cancel: &Receiver<()>,
+    deadline: Instant,
+) -> Result<TcpStream, NetworkFinding> {
     let started = Instant::now();
     let (sender, answers) = bounded(MAX_ADDRESSES);
     let mut worst: Option<(SocketAddr, io::Error)> = None;
@@ -114,7 +131,7 @@ pub fn connect(addresses: &[SocketAddr], cancel: &Receiver<()>, deadline: Instan
             let sender = sender.clone();
             let patience = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
             let _answer = in_thread("connect", move || {
-                // Nobody hears it where another address was faster.
+                // Nobody receives it where another address was faster.
                 let _ = sender.send((address, TcpStream::connect_timeout(&address, patience)));
             })?;
             n_open += 1;
@@ -123,21 +140,21 @@ pub fn connect(addresses: &[SocketAddr], cancel: &Receiver<()>, deadline: Instan
         }
         let until = if rest.len() == 0 { deadline } else { deadline.min(Instant::now() + STAGGER) };
         match wait(&answers, cancel, until) {
-            Waited::Answer((_, Ok(socket))) => return Ok(socket),
-            Waited::Answer((address, Err(error))) => {
+            WaitOutcome::Answer((_, Ok(socket))) => return Ok(socket),
+            WaitOutcome::Answer((address, Err(error))) => {
                 n_open -= 1;
                 let is_refused = error.kind() == ErrorKind::ConnectionRefused;
                 if worst.is_none() || is_refused {
                     worst = Some((address, error));
                 }
             }
-            Waited::TimedOut if Instant::now() < deadline => {}
-            Waited::TimedOut => break,
-            Waited::GivenUp => return Err(given_up()),
+            WaitOutcome::TimedOut if Instant::now() < deadline => {}
+            WaitOutcome::TimedOut => break,
+            WaitOutcome::Cancelled => return Err(cancelled()),
         }
     }
     let finding = match worst {
-        Some((address, error)) if error.kind() == ErrorKind::ConnectionRefused => Finding::new(
+        Some((address, error)) if error.kind() == ErrorKind::ConnectionRefused => NetworkFinding::new(
             "F81",
             FaultKind::Refused,
             format!("{} is there, and nothing answers on its port {}: {error}", address.ip(), address.port()),
@@ -148,13 +165,13 @@ pub fn connect(addresses: &[SocketAddr], cancel: &Receiver<()>, deadline: Instan
         )
         .with_os_code(&error),
         Some((address, error)) if error.kind() != ErrorKind::TimedOut => {
-            Finding::new("F82", FaultKind::Unreachable, format!("{} cannot be reached: {error}", address.ip()))
+            NetworkFinding::new("F82", FaultKind::Unreachable, format!("{} cannot be reached: {error}", address.ip()))
                 .with_os_code(&error)
         }
         _ => {
             let to = addresses.first().map_or_else(String::new, |address| format!("{} port {}", address.ip(), address.port()));
             let waited = started.elapsed().as_secs_f64();
-            Finding::new("F82", FaultKind::Unreachable, format!("{to} did not answer within {waited:.1} s"))
+            NetworkFinding::new("F82", FaultKind::Unreachable, format!("{to} did not answer within {waited:.1} s"))
         }
     };
     Err(finding)
@@ -162,12 +179,12 @@ pub fn connect(addresses: &[SocketAddr], cancel: &Receiver<()>, deadline: Instan
 
 /// A connection to the camera, encrypted or not. Clones share it: one thread may read while another writes.
 #[derive(Clone)]
-pub struct Wire {
-    shared: Arc<Shared>,
+pub struct Connection {
+    shared: Arc<SharedSocket>,
     cancel: Receiver<()>,
 }
 
-struct Shared {
+struct SharedSocket {
     socket: TcpStream,
     tls: Option<Tls>,
 }
@@ -183,7 +200,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Wire {
+impl Connection {
     /// # Errors
     /// The system does not let the socket be set up.
     pub fn new(socket: TcpStream, tls: Option<ClientConnection>, cancel: Receiver<()>) -> io::Result<Self> {
@@ -191,12 +208,12 @@ impl Wire {
         socket.set_read_timeout(Some(SLICE))?;
         socket.set_write_timeout(Some(SLICE))?;
         let tls = tls.map(|connection| Tls { connection: Mutex::new(connection), sending: Mutex::new(()) });
-        Ok(Self { shared: Arc::new(Shared { socket, tls }), cancel })
+        Ok(Self { shared: Arc::new(SharedSocket { socket, tls }), cancel })
     }
 
-    /// The same connection, for what is to be said although nobody waits any more: good-bye.
+    /// The same connection without its cancellation: for requests that end a session.
     #[must_use]
-    pub fn regardless(&self) -> Self {
+    pub fn uncancelled(&self) -> Self {
         Self { shared: Arc::clone(&self.shared), cancel: never() }
     }
 
@@ -212,7 +229,7 @@ impl Wire {
         self.shared.socket.local_addr()
     }
 
-    /// Ends it for every clone: who reads hears the end.
+    /// Ends it for every clone: a read returns its end.
     pub fn close(&self) {
         // It may be gone already.
         let _ = self.shared.socket.shutdown(Shutdown::Both);
@@ -221,7 +238,7 @@ impl Wire {
     /// Some bytes, at least one; none at the end. One thread reads.
     ///
     /// # Errors
-    /// `TimedOut` at the deadline, `ConnectionAborted` when nobody wants the answer any more, else the system's.
+    /// `TimedOut` at the deadline, `ConnectionAborted` when it was cancelled, else the system's.
     pub fn read(&self, into: &mut [u8], deadline: Instant) -> io::Result<usize> {
         let Some(tls) = &self.shared.tls else { return self.receive(into, deadline) };
         let mut sealed = [0; N_SEALED_BYTES];
@@ -253,11 +270,11 @@ impl Wire {
         Ok(())
     }
 
-    /// Shakes hands, if it is encrypted. `first` is told the first bytes that the other side sent.
+    /// The TLS handshake, if it is encrypted. `first` gets the first bytes that the other side sent.
     ///
     /// # Errors
     /// rustls's own inside [`io::Error::other`], or the system's.
-    pub fn shake_hands(&self, deadline: Instant, first: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    pub fn handshake(&self, deadline: Instant, first: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         let Some(tls) = &self.shared.tls else { return Ok(()) };
         let mut sealed = [0; N_SEALED_BYTES];
         let mut is_first = true;
@@ -294,7 +311,7 @@ impl Wire {
         }
         if wants_write {
             let _order = lock(&tls.sending);
-            // A new key, or why the other side is not believed; if that does not get through, the next read says so.
+            // A new key, or an alert about the certificate; if it cannot be sent, the next read says so.
             let _ = self.flush(tls, deadline);
         }
         outcome
@@ -338,7 +355,7 @@ impl Wire {
     }
 
     /// # Errors
-    /// `ConnectionAborted` when nobody wants an answer any more.
+    /// `ConnectionAborted` when it was cancelled.
     pub fn check_wanted(&self) -> io::Result<()> {
         match self.cancel.try_recv() {
             Err(TryRecvError::Empty) => Ok(()),
@@ -351,11 +368,11 @@ fn is_slice_over(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
-/// What a broken conversation means, in the words of what was being done.
+/// The finding about a connection that broke while something was being done, which `doing` names.
 #[must_use]
-pub fn broken(error: &io::Error, doing: &str, patience: Duration) -> Finding {
+pub fn broken(error: &io::Error, doing: &str, patience: Duration) -> NetworkFinding {
     match error.kind() {
-        ErrorKind::TimedOut => Finding::new(
+        ErrorKind::TimedOut => NetworkFinding::new(
             "F82",
             FaultKind::Unreachable,
             format!(
@@ -367,16 +384,19 @@ pub fn broken(error: &io::Error, doing: &str, patience: Duration) -> Finding {
             "Restart the camera. If it answers other programs, check scheme and port: something else may listen there.",
         )
         .unsure(0.7),
-        ErrorKind::ConnectionAborted => given_up(),
-        ErrorKind::UnexpectedEof => Finding::new(
+        ErrorKind::ConnectionAborted => cancelled(),
+        ErrorKind::UnexpectedEof => NetworkFinding::new(
             "F86",
             FaultKind::ProtocolTrouble,
             format!("the camera closed the connection instead of answering {doing}"),
         )
         .unsure(0.7),
         _ => {
-            let finding =
-                Finding::new("F86", FaultKind::ProtocolTrouble, format!("the connection broke at {doing}: {error}"));
+            let finding = NetworkFinding::new(
+                "F86",
+                FaultKind::ProtocolTrouble,
+                format!("the connection broke at {doing}: {error}"),
+            );
             finding.with_os_code(error).unsure(0.7)
         }
     }

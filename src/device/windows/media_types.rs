@@ -2,7 +2,7 @@
 //!
 //! Plain data in, formats out; the calls are in the file of the system.
 
-use super::capabilities::{Format, FrameSize};
+use crate::device::capabilities::{Format, FrameSize};
 
 /// What `IAMStreamConfig::GetStreamCaps` gives for one number.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,0 +1,252 @@
+//! All cameras of this run, by their numbers, and what is to be said about several of them together.
+//!
+//! Deliberately not here: what is done about a camera that fails, which each [`Camera`] decides for itself. One that is hung,
+//! dead or crashing is nobody else's trouble.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Map, Value, json};
+
+use crate::camera::{Camera, Command, Wake};
+use crate::event::Level;
+use crate::logging::EventLog;
+use crate::settings::{CameraId, CameraSettings, TrustedCertificates};
+use crate::source::SourceSpec;
+use crate::status::{AlertName, State, Status};
+
+/// So long without a picture, though one is wanted, a camera counts as dead. Two reconnections and a re-plug are over by then.
+const DEAD_AFTER_SECS: f64 = 10.0;
+
+/// The cameras. Dropping it closes all devices side by side, waiting a second at most.
+pub struct Fleet {
+    cameras: Vec<(CameraId, Camera)>,
+    log: EventLog,
+    wake: Wake,
+    roll: Arc<Mutex<Roll>>,
+}
+
+impl Fleet {
+    #[must_use]
+    pub fn new(log: EventLog, wake: Wake) -> Self {
+        Self { cameras: Vec::new(), log, wake, roll: Arc::default() }
+    }
+
+    /// Starts a camera and opens it; one of that number that was there before is let go. Returns at once.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn add(
+        &mut self,
+        id: CameraId,
+        spec: SourceSpec,
+        settings: &CameraSettings,
+        trusted: &TrustedCertificates,
+    ) -> io::Result<&Camera> {
+        self.remove(id);
+        self.roll().enlist(id);
+        let log = self.log.of_camera(id);
+        let (roll, told) = (Arc::clone(&self.roll), log.clone());
+        let on_status = move |status: &Status| {
+            // The lock is held for no more than this.
+            let alarms = roll.lock().unwrap_or_else(PoisonError::into_inner).on_status(id, status);
+            for alarm in alarms {
+                alarm.write(&told, status);
+            }
+        };
+        let camera = Camera::start_observed(spec, settings, trusted, log, Arc::clone(&self.wake), Arc::new(on_status))?;
+        self.cameras.push((id, camera));
+        // It has just been pushed; without it there is nothing to return.
+        self.cameras.last().map(|(_, camera)| camera).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// Lets a camera go. Its device is closed without being waited for.
+    pub fn remove(&mut self, id: CameraId) {
+        if let Some(position) = self.cameras.iter().position(|(other, _)| *other == id) {
+            self.cameras.remove(position).1.let_go();
+            self.roll().strike_off(id);
+        }
+    }
+
+    #[must_use]
+    pub fn camera(&self, id: CameraId) -> Option<&Camera> {
+        self.cameras.iter().find(|(other, _)| *other == id).map(|(_, camera)| camera)
+    }
+
+    /// In the order in which they were added.
+    pub fn iter(&self) -> impl Iterator<Item = (CameraId, &Camera)> {
+        self.cameras.iter().map(|(id, camera)| (*id, camera))
+    }
+
+    /// Sends a command to a camera; to one that is gone, nothing.
+    pub fn send(&self, id: CameraId, command: Command) {
+        if let Some(camera) = self.camera(id) {
+            camera.send(command);
+        }
+    }
+
+    fn roll(&self) -> std::sync::MutexGuard<'_, Roll> {
+        self.roll.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        Camera::close_all(self.cameras.drain(..).map(|(_, camera)| camera).collect());
+    }
+}
+
+/// How a camera stands, as far as the others are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Nobody wants it.
+    Out,
+    /// It is being opened: nothing is known yet.
+    Unknown,
+    Alive,
+    Dead,
+}
+
+/// Who is there and who is dead. Pure.
+#[derive(Debug, Default)]
+struct Roll {
+    standings: BTreeMap<CameraId, Standing>,
+    are_all_told_dead: bool,
+}
+
+/// What is told where there are several cameras.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Alarm {
+    CameraDead,
+    /// So many are dead, and no other is wanted.
+    AllCamerasDead(usize),
+}
+
+impl Roll {
+    fn enlist(&mut self, id: CameraId) {
+        self.standings.insert(id, Standing::Unknown);
+    }
+
+    fn strike_off(&mut self, id: CameraId) {
+        self.standings.remove(&id);
+    }
+
+    fn on_status(&mut self, id: CameraId, status: &Status) -> Vec<Alarm> {
+        let Some(standing) = self.standings.get_mut(&id) else { return Vec::new() };
+        let before = *standing;
+        *standing = match status.state {
+            State::Idle => Standing::Out,
+            State::Opening => Standing::Unknown,
+            State::Streaming => Standing::Alive,
+            State::Failed => Standing::Dead,
+            State::Recovering if status.outage_secs.is_some_and(|secs| secs >= DEAD_AFTER_SECS) => Standing::Dead,
+            State::Recovering if before == Standing::Out => Standing::Unknown,
+            State::Recovering => before,
+        };
+        let has_died = *standing == Standing::Dead && before != Standing::Dead;
+        let wanted: Vec<_> = self.standings.values().filter(|standing| **standing != Standing::Out).collect();
+        self.are_all_told_dead &= wanted.iter().all(|standing| **standing != Standing::Alive);
+        // Of a single camera its own alerts say enough.
+        if !has_died || self.standings.len() < 2 {
+            return Vec::new();
+        }
+        let mut alarms = vec![Alarm::CameraDead];
+        if !self.are_all_told_dead && wanted.iter().all(|standing| **standing == Standing::Dead) {
+            alarms.push(Alarm::AllCamerasDead(wanted.len()));
+            self.are_all_told_dead = true;
+        }
+        alarms
+    }
+}
+
+impl Alarm {
+    /// Writes it into the log of the camera that has died last.
+    fn write(self, log: &EventLog, status: &Status) {
+        let why = status.last_fault.as_ref();
+        let mut details = Map::new();
+        if let Some(fault) = why {
+            details.insert("fault".to_owned(), Value::from(fault.kind.slug()));
+        }
+        let (name, message) = match self {
+            Self::CameraDead => {
+                let why =
+                    why.map_or_else(|| "no picture comes".to_owned(), |fault| format!("{fault}. {}", fault.advice));
+                (AlertName::CameraDead, format!("{} is dead: {why}", status.name))
+            }
+            Self::AllCamerasDead(n) => {
+                details.insert("n_cameras".to_owned(), json!(n));
+                (AlertName::AllCamerasDead, format!("No camera delivers a picture any more: all {n} are dead"))
+            }
+        };
+        log.add_with(&status.source, Level::Error, name.as_str(), message, details);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::camera::machine::Machine;
+    use crate::settings::secs;
+    use std::time::Instant;
+
+    /// A camera in this state: `o` opening, `l` live, `r` recovering, `R` for long, `f` failed, `i` idle.
+    fn status(letter: char) -> Status {
+        let spec = SourceSpec::parse("sim:").unwrap();
+        let now = Instant::now();
+        let mut machine = Machine::new(spec, CameraSettings::default(), TrustedCertificates::default(), 1, now);
+        let (state, outage_secs) = match letter {
+            'o' => (State::Opening, None),
+            'l' => (State::Streaming, None),
+            'r' => (State::Recovering, Some(1.0)),
+            'R' => (State::Recovering, Some(DEAD_AFTER_SECS)),
+            'f' => (State::Failed, Some(0.1)),
+            _ => (State::Idle, None),
+        };
+        Status { state, outage_secs, ..machine.status(now + secs(1.0)) }
+    }
+
+    /// Statuses as they come, `1l 2o`, of `n` cameras; what is told at which of them: `3:dead`, `5:all`.
+    #[track_caller]
+    fn check(n: u32, statuses: &str, expected: &str) {
+        let mut roll = Roll::default();
+        (1..=n).for_each(|id| roll.enlist(CameraId(id)));
+        let mut told = Vec::new();
+        for (nth, word) in statuses.split(' ').enumerate() {
+            let (id, letter) = word.split_at(1);
+            let alarms = roll.on_status(CameraId(id.parse().unwrap()), &status(letter.chars().next().unwrap()));
+            told.extend(alarms.into_iter().map(|alarm| match alarm {
+                Alarm::CameraDead => format!("{nth}:dead"),
+                Alarm::AllCamerasDead(n) => format!("{nth}:all{n}"),
+            }));
+        }
+        assert_eq!(told.join(" "), expected, "{statuses}");
+    }
+
+    #[test]
+    fn each_death_is_told_once_and_that_of_all_too() {
+        check(1, "1o 1l 1f", "");
+        check(2, "1o 2o 1l 2l 1r 1l 1r 1R 1R 2l 2f 2f 1R", "7:dead 10:dead 10:all2");
+        // What is not known yet may live; what nobody wants is not asked.
+        check(2, "1o 2o 1f 2l", "2:dead");
+        check(2, "1o 2o 1f 2r 2R", "2:dead 4:dead 4:all2");
+        check(3, "1l 2l 3i 1f 2f", "3:dead 4:dead 4:all2");
+        // One that lives again may die again, and all with it.
+        check(2, "1f 2f 1o 1l 1f 1R", "0:dead 1:dead 1:all2 4:dead 4:all2");
+        // Somebody tries once more in vain.
+        check(2, "1f 2f 1o 1f", "0:dead 1:dead 1:all2 3:dead");
+        check(2, "1i 2i 1l 1i", "");
+        check(2, "1f 2i", "0:dead");
+    }
+
+    #[test]
+    fn a_camera_that_is_gone_is_not_counted() {
+        let mut roll = Roll::default();
+        (1..=3).for_each(|id| roll.enlist(CameraId(id)));
+        roll.on_status(CameraId(1), &status('l'));
+        roll.on_status(CameraId(2), &status('f'));
+        roll.strike_off(CameraId(1));
+        assert_eq!(roll.on_status(CameraId(1), &status('f')), []);
+        assert_eq!(roll.on_status(CameraId(3), &status('f')), [Alarm::CameraDead, Alarm::AllCamerasDead(2)]);
+    }
+}
