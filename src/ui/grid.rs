@@ -132,14 +132,19 @@ impl GridShape {
         width * width / ASPECT
     }
 
-    /// How high a grid is that may be as high as it likes.
+    /// How high the grid is in a window that scrolls: as high as one picture would be, unless its tiles were too small then.
     #[must_use]
-    pub fn free_height(n_tiles: usize, width: f32) -> f32 {
+    pub fn scrolled_height(n_tiles: usize, width: f32, usual: f32) -> f32 {
+        let room = |height: f32| vec2(width - 2.0 * GAP, height - 2.0 * GAP);
+        let tile = Self::best(n_tiles, room(usual)).tile_size(room(usual));
+        if tile.x >= MIN_WIDTH && tile.y >= MIN_WIDTH / ASPECT {
+            return usual;
+        }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 16")]
         let most = (width / MIN_WIDTH).floor().clamp(1.0, MAX_SHOWN as f32) as usize;
         let shape = Self::with_columns(n_tiles.max(1), most.min(n_tiles.max(1)));
-        let tile = shape.tile_size(vec2(width - 2.0 * GAP, f32::INFINITY));
-        shape.n_rows as f32 * (tile.x / ASPECT + GAP) + GAP
+        let tile_width = shape.tile_size(room(usual)).x;
+        shape.n_rows as f32 * (tile_width / ASPECT + GAP) + GAP
     }
 }
 
@@ -449,9 +454,10 @@ mod tests {
     }
 
     #[test]
-    fn where_the_window_scrolls_tiles_have_a_least_width() {
-        assert!(GridShape::free_height(16, 480.0) > 8.0 * 120.0);
-        assert!(GridShape::free_height(2, 480.0) < 200.0);
-        assert!(GridShape::free_height(1, 100.0).is_finite());
+    fn where_the_window_scrolls_tiles_are_not_too_small() {
+        assert!(GridShape::scrolled_height(16, 480.0, 210.0) > 8.0 * 100.0);
+        let usual = GridShape::scrolled_height(2, 480.0, 210.0);
+        assert!((usual - 210.0).abs() < 0.1, "{usual}");
+        assert!(GridShape::scrolled_height(1, 100.0, 210.0).is_finite());
     }
 }

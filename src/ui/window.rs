@@ -478,7 +478,7 @@ impl Window {
                 ui.spacing_mut().item_spacing.y = 0.0;
                 let mut picture = vec2(room.x, (room.x * 0.62).min(room.y * 0.85).max(210.0));
                 if self.shows_grid() {
-                    picture.y = GridShape::free_height(self.panes.len(), room.x);
+                    picture.y = GridShape::scrolled_height(self.panes.len(), room.x, picture.y);
                 }
                 self.draw_sized(ui, picture);
                 self.with_selected(|pane, shell| {
