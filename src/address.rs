@@ -230,7 +230,7 @@ impl Address {
         !self.user.is_empty() && self.password.is_none() || is_empty_in_path
     }
 
-    /// The secrets in it, as they might turn up in somebody else's text.
+    /// The secrets in it, as they might turn up in texts of libraries and cameras.
     pub fn secrets(&self) -> impl Iterator<Item = String> {
         let of_login = self.password.iter().flat_map(|password| {
             let plain = password.0.clone();

@@ -1,4 +1,5 @@
-//! Every command: what it prints, and with which code it ends.
+//! Every command: what it prints, and with which code it ends. What is wrong with a camera, and how to get it going again, is
+//! decided elsewhere; here it is asked for and printed.
 //!
 //! Results go to stdout, as text or as JSON alone; progress and errors go to stderr. The exit codes are those of
 //! monitoring plugins (<https://www.monitoring-plugins.org/doc/guidelines.html>).
@@ -55,8 +56,8 @@ pub enum Exit {
     CouldNotRun = 3,
 }
 
-/// How long a stream is watched before anything is said of it: the rate is measured over two seconds, and a stall is a
-/// second long.
+/// How long a stream is watched before its status is printed: the rate is measured over two seconds, and a stall is a second
+/// long.
 const STATUS_WATCH: Duration = Duration::from_millis(2_200);
 /// Listing devices asks drivers; one that hangs must not hang us.
 const LIST_DEADLINE: Duration = Duration::from_secs(3);
@@ -78,12 +79,12 @@ const POLL: Duration = Duration::from_millis(100);
 )]
 pub struct Cli {
     #[command(subcommand)]
-    pub command: Option<Command>,
+    pub command: Option<CliCommand>,
     /// The cameras to show, side by side. Without one: those that were shown last.
     #[arg(value_name = "SOURCE")]
     pub sources: Vec<String>,
     #[command(flatten)]
-    pub shared: Shared,
+    pub shared: SharedOptions,
     /// Open the window, save a picture of it as PNG, and end.
     #[arg(long, value_name = "FILE.png")]
     pub screenshot: Option<PathBuf>,
@@ -94,7 +95,7 @@ pub struct Cli {
 
 /// What every command understands.
 #[derive(clap::Args, Debug)]
-pub struct Shared {
+pub struct SharedOptions {
     /// How to reach the camera: auto, dshow, msmf, v4l2, ffmpeg, gstreamer, avfoundation, native or simulated.
     #[arg(long, global = true, value_parser = backend)]
     pub backend: Option<BackendChoice>,
@@ -120,7 +121,7 @@ pub struct Shared {
 }
 
 #[derive(Subcommand, Debug)]
-pub enum Command {
+pub enum CliCommand {
     /// List the cameras of this computer.
     List {
         #[arg(long)]
@@ -133,7 +134,7 @@ pub enum Command {
         #[arg(long)]
         detailed: bool,
         #[command(flatten)]
-        output: Output,
+        output: OutputOptions,
     },
     /// Take a number of frames, measure how they come, and tell what is wrong with them.
     ///
@@ -145,7 +146,7 @@ pub enum Command {
         #[arg(long, value_name = "N", default_value = "5", value_parser = n_tests, allow_negative_numbers = true)]
         num_tests: u32,
         #[command(flatten)]
-        output: Output,
+        output: OutputOptions,
     },
     /// Find out what is wrong with a camera: the cause, its proof, and what to do.
     ///
@@ -218,7 +219,7 @@ pub enum Command {
         #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = interval, allow_negative_numbers = true)]
         interval: Duration,
         #[command(flatten)]
-        output: Output,
+        output: OutputOptions,
         /// Run this for each alert, that is issue, critical or recovery, which it gets as JSON on its stdin:
         /// program and arguments, with quotes around what has blanks. There is no shell. It is killed after 10 seconds.
         #[arg(long, value_name = "COMMAND")]
@@ -254,7 +255,7 @@ pub enum Command {
 
 /// In which form a result is printed.
 #[derive(clap::Args, Clone, Copy, Debug)]
-pub struct Output {
+pub struct OutputOptions {
     /// The same as --format json.
     #[arg(long)]
     json: bool,
@@ -268,20 +269,20 @@ pub struct Output {
         hide_possible_values = true,
         conflicts_with = "json"
     )]
-    format: Form,
+    format: OutputFormat,
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Form {
+enum OutputFormat {
     #[default]
     Text,
     Json,
     Nagios,
 }
 
-impl Output {
-    fn form(self) -> Form {
-        if self.json { Form::Json } else { self.format }
+impl OutputOptions {
+    fn format(self) -> OutputFormat {
+        if self.json { OutputFormat::Json } else { self.format }
     }
 }
 
@@ -360,14 +361,14 @@ pub fn parse() -> Result<Cli, Exit> {
 }
 
 /// The settings as they are saved.
-pub struct Run {
+pub struct RunSettings {
     pub settings: Settings,
     pub settings_path: Option<PathBuf>,
     pub notices: Vec<Notice>,
 }
 
-impl Shared {
-    /// Has events printed on stderr, if that was asked for.
+impl SharedOptions {
+    /// Has events printed on stderr, if that was asked for. Whether it was.
     #[must_use]
     pub fn tell(&self, log: &EventLog) -> bool {
         let least = match self.verbose {
@@ -384,12 +385,12 @@ impl Shared {
     }
 
     #[must_use]
-    pub fn load_settings(&self) -> Run {
+    pub fn load_settings(&self) -> RunSettings {
         let settings_path = self.settings.clone().or_else(Settings::default_path);
         let Loaded { settings, notices } = settings_path
             .as_deref()
             .map_or_else(|| Loaded { settings: Settings::default(), notices: Vec::new() }, Settings::load);
-        Run { settings, settings_path, notices }
+        RunSettings { settings, settings_path, notices }
     }
 
     /// The settings of a camera, with what the command line says in their place.
@@ -413,9 +414,9 @@ pub const NO_CAMERA: &str =
 
 /// A camera to open.
 #[derive(Clone, Debug)]
-pub struct Chosen {
+pub struct ChosenSource {
     pub spec: SourceSpec,
-    /// Nobody asked for it: it is the simulated camera, because there is no real one.
+    /// It is the simulated camera, for which nobody has asked, because there is no real one.
     pub is_stand_in: bool,
 }
 
@@ -423,8 +424,8 @@ pub struct Chosen {
 ///
 /// # Errors
 /// What was named cannot be a source; the sentence says what can.
-pub fn choose_source(named: Option<&str>, settings: &Settings) -> Result<Chosen, String> {
-    let wanted = |spec| Chosen { spec, is_stand_in: false };
+pub fn choose_source(named: Option<&str>, settings: &Settings) -> Result<ChosenSource, String> {
+    let wanted = |spec| ChosenSource { spec, is_stand_in: false };
     if let Some(named) = named {
         return SourceSpec::parse(named).map(wanted);
     }
@@ -435,7 +436,7 @@ pub fn choose_source(named: Option<&str>, settings: &Settings) -> Result<Chosen,
     let devices = if Backend::for_devices().is_empty() { None } else { device::list_within(LIST_DEADLINE) };
     match devices.and_then(|devices| devices.into_iter().next()) {
         Some(first) => SourceSpec::parse(&first.path).map(wanted),
-        None => SourceSpec::parse("sim:").map(|spec| Chosen { spec, is_stand_in: true }),
+        None => SourceSpec::parse("sim:").map(|spec| ChosenSource { spec, is_stand_in: true }),
     }
 }
 
@@ -444,7 +445,7 @@ pub fn choose_source(named: Option<&str>, settings: &Settings) -> Result<Chosen,
 ///
 /// # Errors
 /// As [`choose_source`]; or there are too many, one stands there twice, or a word is no camera and looks like a mistyped command.
-pub fn window_cameras(named: &[String], settings: &Settings) -> Result<Vec<Chosen>, String> {
+pub fn window_cameras(named: &[String], settings: &Settings) -> Result<Vec<ChosenSource>, String> {
     if named.len() > MAX_SHOWN {
         return Err(format!("The window shows {MAX_SHOWN} cameras at most; {} are named.", named.len()));
     }
@@ -452,10 +453,10 @@ pub fn window_cameras(named: &[String], settings: &Settings) -> Result<Vec<Chose
         let shown = settings.shown.cameras.iter().filter_map(|id| settings.listed(*id));
         // They were checked when they were saved; should a later version not know one any more, it goes on without.
         let shown = shown.filter_map(|camera| SourceSpec::parse(&camera.source).ok());
-        let shown: Vec<_> = shown.map(|spec| Chosen { spec, is_stand_in: false }).collect();
+        let shown: Vec<_> = shown.map(|spec| ChosenSource { spec, is_stand_in: false }).collect();
         return if shown.is_empty() { choose_source(None, settings).map(|chosen| vec![chosen]) } else { Ok(shown) };
     }
-    let mut cameras: Vec<Chosen> = Vec::new();
+    let mut cameras: Vec<ChosenSource> = Vec::new();
     for name in named {
         let chosen = choose_source(Some(name), settings)?;
         if let SourceSpec::Device(word) = &chosen.spec
@@ -481,64 +482,63 @@ fn named_twice(spec: &SourceSpec) -> String {
 
 /// Runs a command to its end. `interrupted` is set by a signal.
 #[must_use]
-pub fn run(command: &Command, shared: &Shared, interrupted: &AtomicBool) -> Exit {
+pub fn run(command: &CliCommand, shared: &SharedOptions, interrupted: &AtomicBool) -> Exit {
     let run = shared.load_settings();
     for notice in &run.notices {
         complain(&notice.text);
     }
-    let job = Work { run: &run, shared, interrupted };
+    let job = CommandContext { run: &run, shared, interrupted };
     let ended = match command {
-        Command::List { json } => list::list(*json),
-        Command::Status { source, detailed, output } => job.status(source.as_deref(), *detailed, output.form()),
-        Command::Test { source, num_tests, output } => job.test(source.as_deref(), *num_tests, output.form()),
-        Command::Checkup { source, json, report, no_experiments, compare } => {
-            let order = checkup::Order {
+        CliCommand::List { json } => list::list(*json),
+        CliCommand::Status { source, detailed, output } => job.status(source.as_deref(), *detailed, output.format()),
+        CliCommand::Test { source, num_tests, output } => job.test(source.as_deref(), *num_tests, output.format()),
+        CliCommand::Checkup { source, json, report, no_experiments, compare } => {
+            let options = checkup::CheckupOptions {
                 json: *json,
                 report: report.as_deref(),
                 no_experiments: *no_experiments,
                 compare: *compare,
             };
-            job.checkup(source.as_deref(), &order)
+            job.checkup(source.as_deref(), &options)
         }
-        Command::Recover { source, reset, deadline, json } => {
-            let order = recover::Order { may_reset: *reset, deadline: *deadline, json: *json };
-            job.recover(source.as_deref(), order)
+        CliCommand::Recover { source, reset, deadline, json } => {
+            let options = recover::RecoverOptions { may_reset: *reset, deadline: *deadline, json: *json };
+            job.recover(source.as_deref(), options)
         }
-        Command::Log { recent_errors, since, camera, json } => {
+        CliCommand::Log { recent_errors, since, camera, json } => {
             let (recent_errors, since, camera, json) = (*recent_errors, *since, camera.as_deref(), *json);
-            let order = log::Order { recent_errors, since, camera, json };
-            data_folder().ok_or_else(no_data_folder).and_then(|folder| log::log(&folder, &order, Timestamp::now()))
+            let options = log::LogOptions { recent_errors, since, camera, json };
+            data_folder().ok_or_else(no_data_folder).and_then(|folder| log::log(&folder, &options, Timestamp::now()))
         }
-        Command::History { source, since, json, csv } => {
-            let form = match (json, csv) {
-                (true, _) => history::Form::Json,
-                (_, true) => history::Form::Csv,
-                _ => history::Form::Text,
+        CliCommand::History { source, since, json, csv } => {
+            let format = match (json, csv) {
+                (true, _) => history::HistoryFormat::Json,
+                (_, true) => history::HistoryFormat::Csv,
+                _ => history::HistoryFormat::Text,
             };
-            job.history(source.as_deref(), *since, form)
+            job.history(source.as_deref(), *since, format)
         }
-        Command::Monitor { sources, duration, interval, output, on_event, metrics, metrics_anywhere } => {
-            job.monitor(monitor::Order {
+        CliCommand::Monitor { sources, duration, interval, output, on_event, metrics, metrics_anywhere } => job
+            .monitor(monitor::MonitorOptions {
                 sources,
                 duration: *duration,
                 interval: *interval,
-                form: output.form(),
+                format: output.format(),
                 on_event: on_event.as_deref(),
                 metrics: metrics.as_deref(),
                 may_be_reached: *metrics_anywhere,
-            })
-        }
-        Command::Snapshot { source, output, json } => job.snapshot(source.as_deref(), output, *json),
-        Command::AskDevice { paths } => {
+            }),
+        CliCommand::Snapshot { source, output, json } => job.snapshot(source.as_deref(), output, *json),
+        CliCommand::AskDevice { paths } => {
             device::ask::answer(paths, say);
             Ok(Exit::Healthy)
         }
-        Command::Complete { shell } => {
+        CliCommand::Complete { shell } => {
             say(&manual::completion(*shell));
             Ok(Exit::Healthy)
         }
-        Command::Man { folder } => manual::write(folder).map(|()| Exit::Healthy),
-        Command::Help { topic } => help(topic.as_deref()),
+        CliCommand::Man { folder } => manual::write(folder).map(|()| Exit::Healthy),
+        CliCommand::Help { topic } => help(topic.as_deref()),
     };
     ended.unwrap_or_else(|sentence| {
         complain(&sentence);
@@ -549,13 +549,13 @@ pub fn run(command: &Command, shared: &Shared, interrupted: &AtomicBool) -> Exit
     })
 }
 
-impl Command {
+impl CliCommand {
     /// Whether the one line on stdout is all that is looked at.
     fn is_for_nagios(&self) -> bool {
         let (Self::Status { output, .. } | Self::Test { output, .. } | Self::Monitor { output, .. }) = self else {
             return false;
         };
-        output.form() == Form::Nagios
+        output.format() == OutputFormat::Nagios
     }
 }
 
@@ -593,32 +593,37 @@ fn help(topic: Option<&str>) -> Result<Exit, String> {
     Ok(Exit::Healthy)
 }
 
-/// One command at work.
-struct Work<'a> {
-    run: &'a Run,
-    shared: &'a Shared,
+/// What a command works with.
+struct CommandContext<'a> {
+    run: &'a RunSettings,
+    shared: &'a SharedOptions,
     interrupted: &'a AtomicBool,
 }
 
-impl Work<'_> {
-    fn status(&self, source: Option<&str>, detailed: bool, form: Form) -> Result<Exit, String> {
+impl CommandContext<'_> {
+    fn status(&self, source: Option<&str>, detailed: bool, format: OutputFormat) -> Result<Exit, String> {
         let spec = self.choose(source)?;
         let patience = self.patience(&spec);
         let camera = self.open(spec)?;
         let status = self.watch(&camera, &patience)?;
         let exit = exit_of(&status);
-        say(&match form {
-            Form::Text => status::text(&status, detailed),
-            Form::Json => pretty(status.as_ref()),
-            Form::Nagios => nagios::of_status(exit, &status),
+        say(&match format {
+            OutputFormat::Text => status::text(&status, detailed),
+            OutputFormat::Json => pretty(status.as_ref()),
+            OutputFormat::Nagios => nagios::of_status(exit, &status),
         });
         Ok(exit)
     }
 
-    fn history(&self, source: Option<&str>, since: Option<Timestamp>, form: history::Form) -> Result<Exit, String> {
+    fn history(
+        &self,
+        source: Option<&str>,
+        since: Option<Timestamp>,
+        format: history::HistoryFormat,
+    ) -> Result<Exit, String> {
         let data = data_folder().ok_or_else(no_data_folder)?;
         let spec = self.choose(source)?;
-        history::history(&data, &spec.to_string(), since.unwrap_or(Timestamp::MIN), form)
+        history::history(&data, &spec.to_string(), since.unwrap_or(Timestamp::MIN), format)
     }
 
     fn choose(&self, named: Option<&str>) -> Result<SourceSpec, String> {
@@ -630,7 +635,7 @@ impl Work<'_> {
     }
 
     /// The status after two seconds of pictures, or as soon as it is clear that there will be none.
-    fn watch(&self, camera: &Camera, patience: &Patience) -> Result<Arc<Status>, String> {
+    fn watch(&self, camera: &Camera, patience: &FirstPictureDeadlines) -> Result<Arc<Status>, String> {
         let mut statuses = camera.status();
         let mut ends_at = None;
         loop {
@@ -641,7 +646,7 @@ impl Work<'_> {
                 ends_at.get_or_insert_with(|| Instant::now() + STATUS_WATCH);
             }
             let is_over = ends_at.map_or_else(|| patience.is_over(&status), |at| Instant::now() >= at);
-            // These do not change by waiting a few seconds, and nobody may be kept from the answer.
+            // These do not change within a few seconds: the answer is given at once.
             let is_final = |class| matches!(class, FaultClass::Terminal | FaultClass::Busy | FaultClass::Plug);
             let hopeless = status.state == State::Failed
                 || status.last_fault.as_ref().is_some_and(|fault| is_final(fault.class) && status.frames == 0);
@@ -652,7 +657,7 @@ impl Work<'_> {
     }
 
     fn snapshot(&self, source: Option<&str>, output: &Path, json: bool) -> Result<Exit, String> {
-        // Before a camera is bothered: can this be a picture at all?
+        // Checked before the camera is opened.
         let format = snapshot::format_of(output)?;
         let spec = self.choose(source)?;
         let name = spec.to_string();
@@ -688,7 +693,7 @@ impl Work<'_> {
     }
 
     /// `None` when it is clear that none will come.
-    fn first_frame(&self, camera: &Camera, patience: &Patience) -> Result<Option<Arc<Frame>>, String> {
+    fn first_frame(&self, camera: &Camera, patience: &FirstPictureDeadlines) -> Result<Option<Arc<Frame>>, String> {
         let mut frames: Reader<Frame> = camera.frames();
         let statuses = camera.status();
         loop {
@@ -705,11 +710,14 @@ impl Work<'_> {
         }
     }
 
-    fn patience(&self, spec: &SourceSpec) -> Patience {
+    fn patience(&self, spec: &SourceSpec) -> FirstPictureDeadlines {
         let request = OpenRequest::new(spec.clone(), &self.settings(spec), self.trusted());
         let more = request.first_frame_deadline + Duration::from_secs(1);
         let now = Instant::now();
-        Patience { longest: now + request.patience() + more, with_fault: now + request.open_deadline + more }
+        FirstPictureDeadlines {
+            longest: now + request.patience() + more,
+            with_fault: now + request.open_deadline + more,
+        }
     }
 
     /// What is set for a camera, in this run.
@@ -740,13 +748,13 @@ impl Work<'_> {
 }
 
 /// How long a command waits for the first picture, one retry included.
-struct Patience {
+struct FirstPictureDeadlines {
     longest: Instant,
     /// The same once there is a fault to tell.
     with_fault: Instant,
 }
 
-impl Patience {
+impl FirstPictureDeadlines {
     fn is_over(&self, status: &Status) -> bool {
         let now = Instant::now();
         now >= self.longest || now >= self.with_fault && status.last_fault.is_some()
@@ -762,7 +770,7 @@ fn exit_of(status: &Status) -> Exit {
 }
 
 fn pretty(value: &impl serde::Serialize) -> String {
-    // Plain data of ours always serialises; should it not, an empty object is honest JSON.
+    // Plain data of ours always serialises; should it not, an empty object is still JSON.
     serde_json::to_string_pretty(value).unwrap_or_else(|_| "{}".to_owned())
 }
 

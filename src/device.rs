@@ -197,7 +197,7 @@ pub fn list_within(deadline: Duration) -> Option<Vec<Device>> {
     thread::Builder::new()
         .name("list-devices".into())
         .spawn(move || {
-            // Nobody listens any more after the deadline.
+            // After the deadline nobody receives it any more.
             let _ = sender.send(list());
         })
         .ok()?;

@@ -37,7 +37,7 @@
 //! | | [`status`] | `Status`, `State`, `Grade`, `Rung`, `Alert`: the public JSON contract |
 //! | | [`event`] | `Event`, `Level` |
 //! | | [`control`] | `Control`, `Setting`: brightness, exposure and the like, and what is known of each |
-//! | | [`address`] | `Address` of a network camera: reading what people paste, never showing a password
+//! | | [`address`] | `Address` of a network camera: reading what people paste, never showing a password |
 //! | | [`backend`] | `Backend`: the ways to reach a device, and which of them this build has |
 //! | | [`latest`] | `Latest<T>` and `Reader<T>` |
 //! | | [`disk`] | files that are whole at every moment; how much room is left |
@@ -47,8 +47,8 @@
 //! | | [`health`] | score, deductions, history |
 //! | | [`picture`] | what pictures show, in numbers |
 //! | | [`codec`] | JPEG, PNG and raw formats: the only file that knows a codec |
-//! | devices | [`device`] | which cameras there are, why one cannot be opened; one file for each system |
-//! | | [`network`] | the conversation with a network camera, and the test of it, step by step
+//! | devices | [`device`] | which cameras there are, why one cannot be opened; processes of our own and memory shared with them; one folder for each system |
+//! | | [`network`] | the conversation with a network camera, and the test of it, step by step |
 //! | | [`source`] | `trait Source`, `SourceSpec`, and the backends below it |
 //! | | [`source::isolated`] | any of these in a process of its own: both halves of the protocol, the memory that they share |
 //! | engine | [`camera`] | `Camera`, the front door; supervisor and capture thread behind it |
@@ -85,7 +85,7 @@
 //! **What comes from a camera is not trusted.** Sizes are checked, damaged JPEGs are refused, panics in backends end the
 //! opening and not the program. Neither is what a capture process says: each number is checked before it is used.
 //!
-//! **Nothing is global.** Any number of [`camera::Camera`]s run beside each other.
+//! **Nothing is global** but what the process has once, such as stderr. Any number of [`camera::Camera`]s run beside each other.
 //!
 //! **A password is never printed or logged, and saved in the system's keyring alone.** [`source::SourceSpec`] masks it
 //! wherever it is displayed; in the window it is in no text but its own masked field. A capture process is told it through
@@ -113,13 +113,15 @@
 //! | `stdout`, `stderr` | write what `monitor` says, and messages and events (`-v`); a reader that stops holds up them alone | with the last line; with the program |
 //! | `hook-N`, `hook-in`, `hook-out` | run the commands of `monitor --on-event`, give them the event, read what they print | with the commands, which have a deadline |
 //! | `metrics`, `metrics-client` | answer requests for metrics | with the command; a request has two seconds |
-//! | `resolve`, `connect` | ask the system for a camera's number on the network, and connect to it | when the system has answered |
+//! | `resolve`, `connect` | ask the system for the addresses of a name, and connect to one of them | when the system has answered |
 //! | `connection-test` | talks to a network camera, step by step | with its last step, or within 100 ms of being told |
 //! | `controls` | asks a device for its controls, once a second, and sets them; in the process that has it open | when the source is closed, as soon as the driver's call returns |
 //! | `keyring` | asks the system's keyring for a password, or gives it one | when the keyring has answered |
 //! | `list-devices` | asks the system which cameras there are | when the system has answered |
+//! | `watch-devices`, `poll-devices` | tell that cameras come, go or are used; where the system does not, compare its list | when the watcher is dropped; a period later |
+//! | `await-release` | looks who holds a device, and tells when it is released | when it is free, or is not waited for |
+//! | `read-answers` | reads what the process says that asks devices what they can do | when that has ended |
 //! | `await-port` | connects to the port of a network camera that is away, twice a second | when it answers, or is not waited for |
-//! | `resolve`, `connect` | ask the system for a name, and for a connection to one of its addresses | when the system has answered |
 //! | `events-PID` | reads the events of a capture process; PID is its number | when that has ended |
 //! | `stderr-PID` | keeps what the libraries in it print last, for the message about its end | when that has ended |
 //! | `reaper-PID` | waits for one that was killed and has not ended | when that has ended |
@@ -134,7 +136,7 @@
 //! | `gateway` | keeps the session with a network camera alive, and ends it | with the source |
 //! | `gateway-stream` | passes its packets on to FFmpeg | with the stream |
 //! | `gateway-player` | answers FFmpeg's requests | with FFmpeg's connection |
-//! | `gateway-replies` | hears the camera's answers while its packets come over UDP | with the connection |
+//! | `gateway-replies` | reads the camera's answers while its packets come over UDP | with the connection |
 //! | `pictures` | reads JPEGs from an HTTP camera, so that the newest is at hand | with the stream |
 //!
 //! The window has a few more for disk figures, saving the settings and closing cameras, and one for each `Task` that it runs; each

@@ -26,10 +26,10 @@ struct Ring {
     events: VecDeque<Arc<Event>>,
     next_id: u64,
     /// Called for each event, on the writer's thread: wake the window, print to the terminal.
-    listeners: Vec<Arc<Listener>>,
+    listeners: Vec<Arc<EventListener>>,
 }
 
-type Listener = dyn Fn(&Event) + Send + Sync;
+type EventListener = dyn Fn(&Event) + Send + Sync;
 
 impl EventLog {
     #[must_use]

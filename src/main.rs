@@ -32,7 +32,7 @@ fn run(arguments: &cli::Cli) -> Exit {
 
 #[cfg(feature = "gui")]
 fn window(arguments: &cli::Cli, interrupted: Arc<AtomicBool>) -> Exit {
-    let cli::Run { settings, settings_path, notices } = arguments.shared.load_settings();
+    let cli::RunSettings { settings, settings_path, notices } = arguments.shared.load_settings();
     let chosen = match cli::window_cameras(&arguments.sources, &settings) {
         Ok(chosen) => chosen,
         Err(sentence) => {

@@ -128,7 +128,7 @@ pub enum StepOutcome {
 
 /// What stands in the way, or what a technician should know although the stream runs.
 #[derive(Clone, Debug, PartialEq)]
-pub struct NetworkFinding {
+pub struct ConnectionFinding {
     /// The entry of the catalogue of failures, as in `F83`.
     pub entry: &'static str,
     pub fault: Fault,
@@ -136,7 +136,7 @@ pub struct NetworkFinding {
     pub confidence: f64,
 }
 
-impl NetworkFinding {
+impl ConnectionFinding {
     /// One that is nearly certain.
     pub(crate) fn new(entry: &'static str, kind: FaultKind, message: impl Into<String>) -> Self {
         Self { entry, fault: Fault::new(kind, message), confidence: 0.95 }
@@ -186,7 +186,7 @@ pub struct ConnectionTestResult {
     /// All that were or would have been carried out.
     pub steps: Vec<TestStep>,
     /// The first failing step in words; `None` where the stream runs as it should.
-    pub verdict: Option<NetworkFinding>,
+    pub verdict: Option<ConnectionFinding>,
     pub measured: StreamMeasurements,
     /// The one that an encrypted camera showed, trusted or not.
     pub certificate: Option<Certificate>,

@@ -45,9 +45,9 @@ pub struct Sample {
     pub live: f64,
 }
 
-/// Whose history it is.
+/// The camera whose history it is: a file in its folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
+pub struct HistoryOwner {
     /// As the status names it, without secrets.
     pub source: String,
 }
@@ -77,7 +77,7 @@ pub fn append(data: &Path, source: &str, sample: Sample) -> io::Result<()> {
     let folder = folder_of(data, source);
     let about = folder.join(ABOUT);
     if !about.exists() {
-        write_whole(&about, &line(&Kept { source: source.to_owned() })?)?;
+        write_whole(&about, &line(&HistoryOwner { source: source.to_owned() })?)?;
     }
     let file = folder.join(format!("{}{SECONDS}", hour_name(sample.at)));
     if fs::metadata(&file).is_ok_and(|metadata| metadata.len() >= MAX_FILE_BYTES) {
@@ -109,11 +109,11 @@ pub fn read(data: &Path, source: &str, since: Timestamp) -> io::Result<Vec<Sampl
 ///
 /// # Errors
 /// The folder cannot be read.
-pub fn cameras(data: &Path) -> io::Result<Vec<Kept>> {
+pub fn cameras(data: &Path) -> io::Result<Vec<HistoryOwner>> {
     let mut cameras = Vec::new();
     for folder in folders(data)? {
         let about = fs::read(folder.join(ABOUT)).ok();
-        let kept: Option<Kept> = about.and_then(|about| serde_json::from_slice(&about).ok());
+        let kept: Option<HistoryOwner> = about.and_then(|about| serde_json::from_slice(&about).ok());
         // Only its own folder can name a camera.
         cameras.extend(kept.filter(|kept| folder_of(data, &kept.source) == folder));
     }
@@ -185,13 +185,13 @@ fn folders(data: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// Which files an hour has.
 #[derive(Clone, Copy, Default)]
-struct Files {
+struct HistoryFiles {
     seconds: bool,
     minutes: bool,
 }
 
-fn hours(folder: &Path) -> io::Result<BTreeMap<Timestamp, Files>> {
-    let mut hours: BTreeMap<Timestamp, Files> = BTreeMap::new();
+fn hours(folder: &Path) -> io::Result<BTreeMap<Timestamp, HistoryFiles>> {
+    let mut hours: BTreeMap<Timestamp, HistoryFiles> = BTreeMap::new();
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(hours),
         entries => entries?,
@@ -275,7 +275,7 @@ fn line(value: &impl Serialize) -> io::Result<Vec<u8>> {
 
 /// The cameras of a list as people read them, on one line.
 #[must_use]
-pub fn list(cameras: &[Kept]) -> String {
+pub fn list(cameras: &[HistoryOwner]) -> String {
     cameras.iter().map(|kept| safe_within(kept.source.as_bytes(), 80)).collect::<Vec<_>>().join(", ")
 }
 

@@ -1,4 +1,5 @@
-//! Keeps on the disk what happens: the events, and how each camera is. One thread writes; nobody waits for it.
+//! Keeps on the disk what happens: the events, and how each camera is. One thread writes, and no other waits for it. The formats
+//! of the files are in `logging/files.rs` and `past.rs`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -30,12 +31,12 @@ const SAMPLE_PERIOD: Duration = Duration::from_secs(1);
 /// A camera that is given up tells its status every 5 s; one that has told nothing for longer has ended.
 const STATUS_LASTS: Duration = Duration::from_secs(6);
 const TIDY_PERIOD: Duration = Duration::from_mins(10);
-/// So long nothing may fail before the disk counts as good again: it is told once, not in turns.
+/// How long nothing may fail before the disk counts as good again, so that one that fails now and then is reported once.
 const GOOD_AFTER: Duration = Duration::from_secs(10);
 /// How long the end of the program waits for the last lines.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_millis(500);
 
-enum Order {
+enum RecordsTask {
     /// A line of the log.
     Line(String),
     Watch(Reader<Status>),
@@ -54,7 +55,7 @@ pub struct Past {
 
 /// The thread that writes. Dropping it has the events that wait be written, and waits half a second at most for that.
 pub struct Records {
-    orders: Sender<Order>,
+    orders: Sender<RecordsTask>,
     /// Dropped to end the thread.
     going_on: Option<Sender<()>>,
     /// Disconnected when the thread has ended.
@@ -74,7 +75,7 @@ impl Records {
         let (ended_tx, ended) = bounded::<()>(0);
         let n_lost = Arc::new(AtomicU64::new(0));
         let past = Latest::new();
-        let mut writer = Writer {
+        let mut writer = RecordsWriter {
             folder,
             log: log.clone(),
             tell,
@@ -89,7 +90,7 @@ impl Records {
         })?;
         let lines = orders.clone();
         log.listen(move |event| {
-            let is_taken = line(event).is_some_and(|line| lines.try_send(Order::Line(line)).is_ok());
+            let is_taken = line(event).is_some_and(|line| lines.try_send(RecordsTask::Line(line)).is_ok());
             if !is_taken {
                 n_lost.fetch_add(1, Ordering::Relaxed);
             }
@@ -101,12 +102,12 @@ impl Records {
 
     /// Keeps the history of the camera whose status this is, whatever camera that may become.
     pub fn watch(&self, status: Reader<Status>) {
-        let _ = self.orders.send_timeout(Order::Watch(status), SHUTDOWN_DEADLINE);
+        let _ = self.orders.send_timeout(RecordsTask::Watch(status), SHUTDOWN_DEADLINE);
     }
 
     /// Has the history of a camera read. [`Records::past`] gets it.
     pub fn load(&self, source: &str) {
-        let _ = self.orders.try_send(Order::Load(source.to_owned()));
+        let _ = self.orders.try_send(RecordsTask::Load(source.to_owned()));
     }
 
     /// A reader of the histories that were asked for.
@@ -123,30 +124,30 @@ impl Drop for Records {
     }
 }
 
-struct Camera {
+struct WatchedCamera {
     status: Reader<Status>,
     told_at: Instant,
 }
 
-/// What stands in the way of writing.
-struct Trouble {
+/// A failure to write that goes on.
+struct WriteFailure {
     failed_at: Instant,
     n_unwritten: u64,
 }
 
-struct Writer {
+struct RecordsWriter {
     folder: PathBuf,
     log: EventLog,
     tell: fn(&str),
     /// Events that found no room in the queue.
     n_lost: Arc<AtomicU64>,
     past: Latest<Past>,
-    cameras: Vec<Camera>,
-    trouble: Option<Trouble>,
+    cameras: Vec<WatchedCamera>,
+    trouble: Option<WriteFailure>,
 }
 
-impl Writer {
-    fn run(&mut self, orders: &Receiver<Order>, going_on: &Receiver<()>) {
+impl RecordsWriter {
+    fn run(&mut self, orders: &Receiver<RecordsTask>, going_on: &Receiver<()>) {
         let now = Instant::now();
         let (mut sample_due, mut tidy_due) = (now, now);
         loop {
@@ -179,21 +180,21 @@ impl Writer {
         }
     }
 
-    fn carry_out(&mut self, order: Order, more: &Receiver<Order>) {
+    fn carry_out(&mut self, order: RecordsTask, more: &Receiver<RecordsTask>) {
         let mut lines = String::new();
         let mut n_lines = 0;
         let mut next = Some(order);
         while let Some(order) = next {
             match order {
-                Order::Line(line) => {
+                RecordsTask::Line(line) => {
                     lines.push_str(&line);
                     n_lines += 1;
                 }
-                Order::Watch(status) => {
-                    self.cameras.push(Camera { status, told_at: Instant::now() });
+                RecordsTask::Watch(status) => {
+                    self.cameras.push(WatchedCamera { status, told_at: Instant::now() });
                     self.sample(Instant::now());
                 }
-                Order::Load(source) => self.load(source),
+                RecordsTask::Load(source) => self.load(source),
             }
             next = if lines.len() < MAX_BATCH_BYTES { more.try_recv().ok() } else { None };
         }
@@ -228,11 +229,11 @@ impl Writer {
         }
     }
 
-    /// Tells of trouble once when it begins. `n_events` were to be written.
+    /// Reports a failure once when it begins. `n_events` were to be written.
     fn judge(&mut self, written: io::Result<()>, n_events: u64, now: Instant) {
         let Err(error) = written else { return };
         let sentence = self.trouble.is_none().then(|| sentence(&error, &self.folder));
-        let trouble = self.trouble.get_or_insert(Trouble { failed_at: now, n_unwritten: 0 });
+        let trouble = self.trouble.get_or_insert(WriteFailure { failed_at: now, n_unwritten: 0 });
         trouble.failed_at = now;
         trouble.n_unwritten += n_events;
         if let Some(sentence) = sentence {
@@ -241,12 +242,12 @@ impl Writer {
         }
     }
 
-    /// Tells that trouble has ended, and what was lost.
+    /// Reports that the failure has ended, and what was lost.
     fn tell_losses(&mut self, now: Instant) {
         if let Some(trouble) = &self.trouble
             && now.saturating_duration_since(trouble.failed_at) >= GOOD_AFTER
         {
-            // Nothing to write is no proof.
+            // Without anything to write it is not known whether it would succeed.
             let probe = files::append(&self.folder, b"", Timestamp::now());
             let n_unwritten = trouble.n_unwritten;
             if probe.is_ok() {
@@ -296,7 +297,7 @@ mod tests {
     }
 
     fn messages(folder: &Path) -> Vec<String> {
-        let is_ours = |entry: &files::Entry| entry.name != "start";
+        let is_ours = |entry: &files::LogEntry| entry.name != "start";
         files::read(folder, Timestamp::MIN, is_ours).unwrap().into_iter().map(|entry| entry.message).collect()
     }
 
@@ -344,7 +345,7 @@ mod tests {
         let log = EventLog::new();
         let (orders, orders_rx) = bounded(1);
         let n_lost = Arc::new(AtomicU64::new(3));
-        let mut writer = Writer {
+        let mut writer = RecordsWriter {
             folder: folder.path().to_owned(),
             log: log.clone(),
             tell: |_| {},
@@ -357,7 +358,7 @@ mod tests {
         writer.tell_losses(Instant::now());
         let events = log.since(0);
         assert!(matches!(events.as_slice(), [event] if event.message.ends_with("too slow: 3")), "{events:?}");
-        orders.send(Order::Load("sim:".to_owned())).unwrap();
+        orders.send(RecordsTask::Load("sim:".to_owned())).unwrap();
         drop(orders);
         let (_going_on, going_on_rx) = bounded(0);
         writer.run(&orders_rx, &going_on_rx);

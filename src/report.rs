@@ -24,8 +24,8 @@ mod patterns;
 mod plot;
 
 use masking::Masker;
-pub use masking::{Kind, Masking};
-pub use material::{Computer, Line, Material, Point, Secrets};
+pub use masking::{MaskedKind, Masking};
+pub use material::{ComputerInfo, LogLine, Material, Point, Secrets};
 
 /// No zip is larger.
 pub const MAX_BYTES: usize = 20 << 20;
@@ -52,9 +52,9 @@ struct Cut {
 }
 
 /// What is left of the material once it is cut.
-struct Kept<'a> {
+struct TrimmedMaterial<'a> {
     material: &'a Material,
-    log: &'a [Line],
+    log: &'a [LogLine],
     history: &'a [Point],
     /// Oldest first.
     kernel: Vec<KernelLine>,
@@ -62,7 +62,7 @@ struct Kept<'a> {
     cut: Cut,
 }
 
-impl Kept<'_> {
+impl TrimmedMaterial<'_> {
     /// With the messages of the kernel that are left.
     fn facts(&self) -> Facts {
         let facts = &self.material.checkup.facts;
@@ -84,7 +84,7 @@ pub struct Report {
     html: String,
     json: String,
     snapshot: Option<Vec<u8>>,
-    n_masked: BTreeMap<Kind, usize>,
+    n_masked: BTreeMap<MaskedKind, usize>,
     n_secrets: usize,
     cut: Cut,
     at: Timestamp,
@@ -117,7 +117,7 @@ impl Report {
         kernel.drain(..cut.n_kernel_lines);
         cut.n_log_lines = n_too_many(&material.log, MAX_LOG_BYTES / share);
         cut.n_samples = n_too_many(&material.history, MAX_HISTORY_BYTES / share);
-        let kept = Kept {
+        let kept = TrimmedMaterial {
             material,
             log: material.log.get(cut.n_log_lines..).unwrap_or_default(),
             history: material.history.get(cut.n_samples..).unwrap_or_default(),
@@ -127,13 +127,13 @@ impl Report {
         };
         let mut masker = Masker::new(masking.clone(), &material.secrets.0);
         let computer = &material.computer;
-        for (kind, name) in [(Kind::Host, &computer.host), (Kind::Users, &computer.user)] {
+        for (kind, name) in [(MaskedKind::Host, &computer.host), (MaskedKind::Users, &computer.user)] {
             if let Some(name) = name {
                 masker.name(kind, name);
             }
         }
         if let Some(home) = &computer.home {
-            masker.name(Kind::Home, &home.display().to_string());
+            masker.name(MaskedKind::Home, &home.display().to_string());
         }
         // Once to learn the names, and once to mask them.
         let _ = document::write(&kept, &mut masker);

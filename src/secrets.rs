@@ -22,17 +22,17 @@ const SERVICE: &str = "camclinic";
 
 /// Why the keyring did not do what it was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum KeyringError {
     /// There is none, or nobody is logged in at a desktop that has one.
     None,
     Locked,
     /// It has not answered in time. It may be asking its owner.
     Slow,
-    /// It refuses, and there is no more to say.
+    /// It refuses, and does not say why.
     Refused,
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for KeyringError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::None => "there is no keyring on this system",
@@ -46,17 +46,17 @@ impl fmt::Display for Trouble {
 /// A place for secrets that outlives the program. Calls may block for ever.
 pub trait Keyring: Send + Sync {
     /// `None` where there is no entry of that name.
-    fn get(&self, name: &str) -> Result<Option<String>, Trouble>;
-    fn set(&self, name: &str, secret: &str) -> Result<(), Trouble>;
-    /// An entry that is not there is no trouble.
-    fn forget(&self, name: &str) -> Result<(), Trouble>;
+    fn get(&self, name: &str) -> Result<Option<String>, KeyringError>;
+    fn set(&self, name: &str, secret: &str) -> Result<(), KeyringError>;
+    /// An entry that is not there is no error.
+    fn forget(&self, name: &str) -> Result<(), KeyringError>;
 }
 
 /// Secret Service on Linux, Keychain on macOS, Credential Manager on Windows.
-struct OfSystem;
+struct SystemKeyring;
 
-impl Keyring for OfSystem {
-    fn get(&self, name: &str) -> Result<Option<String>, Trouble> {
+impl Keyring for SystemKeyring {
+    fn get(&self, name: &str) -> Result<Option<String>, KeyringError> {
         match keyring::Entry::new(SERVICE, name).and_then(|entry| entry.get_password()) {
             Ok(secret) => Ok(Some(secret)),
             Err(keyring::Error::NoEntry) => Ok(None),
@@ -64,11 +64,11 @@ impl Keyring for OfSystem {
         }
     }
 
-    fn set(&self, name: &str, secret: &str) -> Result<(), Trouble> {
+    fn set(&self, name: &str, secret: &str) -> Result<(), KeyringError> {
         keyring::Entry::new(SERVICE, name).and_then(|entry| entry.set_password(secret)).map_err(|error| trouble(&error))
     }
 
-    fn forget(&self, name: &str) -> Result<(), Trouble> {
+    fn forget(&self, name: &str) -> Result<(), KeyringError> {
         match keyring::Entry::new(SERVICE, name).and_then(|entry| entry.delete_credential()) {
             Ok(()) | Err(keyring::Error::NoEntry) => Ok(()),
             Err(error) => Err(trouble(&error)),
@@ -76,12 +76,12 @@ impl Keyring for OfSystem {
     }
 }
 
-fn trouble(error: &keyring::Error) -> Trouble {
+fn trouble(error: &keyring::Error) -> KeyringError {
     match error {
-        // Debian without a desktop: no session bus, or nobody on it who keeps secrets.
-        keyring::Error::NoDefaultStore | keyring::Error::PlatformFailure(_) => Trouble::None,
-        keyring::Error::NoStorageAccess(_) => Trouble::Locked,
-        _ => Trouble::Refused,
+        // Debian without a desktop: no session bus, or no secret service on it.
+        keyring::Error::NoDefaultStore | keyring::Error::PlatformFailure(_) => KeyringError::None,
+        keyring::Error::NoStorageAccess(_) => KeyringError::Locked,
+        _ => KeyringError::Refused,
     }
 }
 
@@ -98,7 +98,7 @@ pub struct Passwords {
 
 impl Default for Passwords {
     fn default() -> Self {
-        Self::new(OfSystem)
+        Self::new(SystemKeyring)
     }
 }
 
@@ -112,7 +112,7 @@ impl Passwords {
     ///
     /// # Errors
     /// The keyring cannot be asked.
-    pub fn find(&self, address: &Address, deadline: Duration) -> Result<Option<Address>, Trouble> {
+    pub fn find(&self, address: &Address, deadline: Duration) -> Result<Option<Address>, KeyringError> {
         let name = address.without_password();
         if let Some(known) = self.remembered().get(&name) {
             return Ok(Some(known.clone()));
@@ -134,7 +134,7 @@ impl Passwords {
     ///
     /// # Errors
     /// The keyring did not do it; for this run the password is kept all the same.
-    pub fn keep(&self, address: &Address, in_keyring: bool, deadline: Duration) -> Result<(), Trouble> {
+    pub fn keep(&self, address: &Address, in_keyring: bool, deadline: Duration) -> Result<(), KeyringError> {
         let name = address.without_password();
         self.remembered().insert(name.clone(), address.clone());
         let secret = Password::new(address.with_login());
@@ -150,7 +150,7 @@ impl Passwords {
     ///
     /// # Errors
     /// The keyring did not do it.
-    pub fn forget(&self, address: &Address, deadline: Duration) -> Result<(), Trouble> {
+    pub fn forget(&self, address: &Address, deadline: Duration) -> Result<(), KeyringError> {
         let name = address.without_password();
         self.remembered().remove(&name);
         self.ask(deadline, move |keyring| keyring.forget(&name))
@@ -180,18 +180,18 @@ impl Passwords {
     fn ask<T: Send + 'static>(
         &self,
         deadline: Duration,
-        question: impl FnOnce(&dyn Keyring) -> Result<T, Trouble> + Send + 'static,
-    ) -> Result<T, Trouble> {
+        question: impl FnOnce(&dyn Keyring) -> Result<T, KeyringError> + Send + 'static,
+    ) -> Result<T, KeyringError> {
         let (answer_tx, answer) = bounded(1);
         let keyring = Arc::clone(&self.keyring);
         let call = move || {
             let _ = answer_tx.send(question(keyring.as_ref()));
         };
-        thread::Builder::new().name("keyring".to_owned()).spawn(call).map_err(|_| Trouble::Refused)?;
+        thread::Builder::new().name("keyring".to_owned()).spawn(call).map_err(|_| KeyringError::Refused)?;
         // Disconnected where the keyring's library panicked.
         answer.recv_timeout(deadline).unwrap_or_else(|error| match error {
-            crossbeam_channel::RecvTimeoutError::Timeout => Err(Trouble::Slow),
-            crossbeam_channel::RecvTimeoutError::Disconnected => Err(Trouble::Refused),
+            crossbeam_channel::RecvTimeoutError::Timeout => Err(KeyringError::Slow),
+            crossbeam_channel::RecvTimeoutError::Disconnected => Err(KeyringError::Refused),
         })
     }
 }
@@ -216,14 +216,14 @@ mod tests {
 
     /// A keyring in memory that can be told to fail.
     #[derive(Clone, Default)]
-    struct Shelf {
+    struct FakeKeyring {
         entries: Arc<Mutex<BTreeMap<String, String>>>,
-        trouble: Option<Trouble>,
+        trouble: Option<KeyringError>,
         hangs: bool,
     }
 
-    impl Shelf {
-        fn answer<T>(&self, answer: impl FnOnce(&mut BTreeMap<String, String>) -> T) -> Result<T, Trouble> {
+    impl FakeKeyring {
+        fn answer<T>(&self, answer: impl FnOnce(&mut BTreeMap<String, String>) -> T) -> Result<T, KeyringError> {
             if self.hangs {
                 // Until the end of the test.
                 thread::park();
@@ -235,16 +235,16 @@ mod tests {
         }
     }
 
-    impl Keyring for Shelf {
-        fn get(&self, name: &str) -> Result<Option<String>, Trouble> {
+    impl Keyring for FakeKeyring {
+        fn get(&self, name: &str) -> Result<Option<String>, KeyringError> {
             self.answer(|entries| entries.get(name).cloned())
         }
 
-        fn set(&self, name: &str, secret: &str) -> Result<(), Trouble> {
+        fn set(&self, name: &str, secret: &str) -> Result<(), KeyringError> {
             self.answer(|entries| entries.insert(name.to_owned(), secret.to_owned())).map(drop)
         }
 
-        fn forget(&self, name: &str) -> Result<(), Trouble> {
+        fn forget(&self, name: &str) -> Result<(), KeyringError> {
             self.answer(|entries| entries.remove(name)).map(drop)
         }
     }
@@ -256,7 +256,7 @@ mod tests {
     /// Keeps the password of the first address in one run, and looks for the second in the next.
     #[track_caller]
     fn check(kept: &str, wanted: &str, found: Option<&str>) {
-        let shelf = Shelf::default();
+        let shelf = FakeKeyring::default();
         Passwords::new(shelf.clone()).keep(&address(kept), true, DEADLINE).unwrap();
         let got = Passwords::new(shelf).find(&address(wanted), DEADLINE).unwrap();
         assert_eq!(got.map(|got| got.with_login()).as_deref(), found, "{wanted}");
@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn an_entry_of_somebody_else_is_no_password() {
-        let shelf = Shelf::default();
+        let shelf = FakeKeyring::default();
         let passwords = Passwords::new(shelf.clone());
         for entry in ["", "geheim", "rtsp://admin:geheim@other/1", "rtsp://cam/1\n"] {
             shelf.entries.lock().unwrap().insert("rtsp://admin@cam/1".to_owned(), entry.to_owned());
@@ -286,8 +286,8 @@ mod tests {
 
     #[test]
     fn without_a_keyring_it_is_kept_for_this_run() {
-        for trouble in [Trouble::None, Trouble::Locked, Trouble::Refused] {
-            let passwords = Passwords::new(Shelf { trouble: Some(trouble), ..Shelf::default() });
+        for trouble in [KeyringError::None, KeyringError::Locked, KeyringError::Refused] {
+            let passwords = Passwords::new(FakeKeyring { trouble: Some(trouble), ..FakeKeyring::default() });
             assert_eq!(passwords.find(&address("rtsp://admin@cam/1"), DEADLINE), Err(trouble));
             let whole = address("rtsp://admin:geheim@cam/1");
             assert_eq!(passwords.keep(&whole, true, DEADLINE), Err(trouble));
@@ -299,17 +299,17 @@ mod tests {
 
     #[test]
     fn a_keyring_that_hangs_is_not_waited_for() {
-        let passwords = Passwords::new(Shelf { hangs: true, ..Shelf::default() });
+        let passwords = Passwords::new(FakeKeyring { hangs: true, ..FakeKeyring::default() });
         let asked_at = Instant::now();
         let deadline = Duration::from_millis(50);
-        assert_eq!(passwords.find(&address("rtsp://admin@cam/1"), deadline), Err(Trouble::Slow));
-        assert_eq!(passwords.keep(&address("rtsp://admin:x@cam/1"), true, deadline), Err(Trouble::Slow));
+        assert_eq!(passwords.find(&address("rtsp://admin@cam/1"), deadline), Err(KeyringError::Slow));
+        assert_eq!(passwords.keep(&address("rtsp://admin:x@cam/1"), true, deadline), Err(KeyringError::Slow));
         assert!(asked_at.elapsed() < Duration::from_secs(2));
     }
 
     #[test]
     fn what_shall_not_be_kept_leaves_the_keyring() {
-        let shelf = Shelf::default();
+        let shelf = FakeKeyring::default();
         let passwords = Passwords::new(shelf.clone());
         let whole = address("rtsp://admin:geheim@cam/1");
         passwords.keep(&whole, true, DEADLINE).unwrap();
@@ -326,7 +326,7 @@ mod tests {
     fn only_a_source_that_lacks_a_password_is_completed() {
         #[track_caller]
         fn check(source: &str, expected: &str) {
-            let passwords = Passwords::new(Shelf::default());
+            let passwords = Passwords::new(FakeKeyring::default());
             passwords.keep(&address("rtsp://admin:geheim@cam/1"), true, DEADLINE).unwrap();
             let spec = passwords.complete(SourceSpec::parse(source).unwrap(), DEADLINE);
             let got = match &spec {

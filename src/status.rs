@@ -181,6 +181,9 @@ pub enum AlertName {
 }
 
 impl AlertName {
+    pub const ALL: [Self; 5] =
+        [Self::CameraIssue, Self::CameraRecovery, Self::CameraCritical, Self::CameraDead, Self::AllCamerasDead];
+
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -7,9 +7,9 @@ use camclinic::address::Address;
 use camclinic::fault::{Fault, FaultKind};
 use camclinic::frame::Size;
 use camclinic::network::{
-    Certificate, ConnectionTestResult, NetworkFinding, StepName, StepOutcome, StreamMeasurements, TestStep,
+    Certificate, ConnectionFinding, ConnectionTestResult, StepName, StepOutcome, StreamMeasurements, TestStep,
 };
-use camclinic::secrets::{Keyring, Passwords, Trouble};
+use camclinic::secrets::{Keyring, KeyringError, Passwords};
 use camclinic::settings::Transport;
 use camclinic::source::SourceSpec;
 use camclinic::status::{State, Status};
@@ -27,16 +27,16 @@ use super::ui::{carry_out, check_request, click, harness, press, requests, sized
 struct NoKeyring;
 
 impl Keyring for NoKeyring {
-    fn get(&self, _: &str) -> Result<Option<String>, Trouble> {
-        Err(Trouble::None)
+    fn get(&self, _: &str) -> Result<Option<String>, KeyringError> {
+        Err(KeyringError::None)
     }
 
-    fn set(&self, _: &str, _: &str) -> Result<(), Trouble> {
-        Err(Trouble::None)
+    fn set(&self, _: &str, _: &str) -> Result<(), KeyringError> {
+        Err(KeyringError::None)
     }
 
-    fn forget(&self, _: &str) -> Result<(), Trouble> {
-        Err(Trouble::None)
+    fn forget(&self, _: &str) -> Result<(), KeyringError> {
+        Err(KeyringError::None)
     }
 }
 
@@ -306,7 +306,7 @@ fn recent_addresses_are_offered_and_forgotten() {
 fn the_keyring_is_asked_and_not_waited_for() {
     /// The answer, what the dialogue shows then, and what it opens.
     #[track_caller]
-    fn check(answer: Result<Option<&str>, Trouble>, shown: Option<&str>, opened_as: &str) {
+    fn check(answer: Result<Option<&str>, KeyringError>, shown: Option<&str>, opened_as: &str) {
         let mut window = window(status());
         window.panes[0].spec = SourceSpec::parse("rtsp://admin@cam/1").unwrap();
         window.with_selected(|pane, shell| pane.open_address(shell, Field::Password));
@@ -328,7 +328,7 @@ fn the_keyring_is_asked_and_not_waited_for() {
     let found = "rtsp://admin:geheim@cam/1";
     check(Ok(Some(found)), Some("From the keyring"), found);
     check(Ok(None), None, "rtsp://admin@cam/1");
-    check(Err(Trouble::None), Some("There is no keyring on this system."), "rtsp://admin@cam/1");
+    check(Err(KeyringError::None), Some("There is no keyring on this system."), "rtsp://admin@cam/1");
 }
 
 #[test]
@@ -431,7 +431,7 @@ fn is_cancelled(test: &[WindowRequest]) -> bool {
 
 fn refused(steps: Vec<TestStep>) -> ConnectionTestResult {
     let fault = Fault::new(FaultKind::LoginRefused, "the camera refuses the login: 401 Unauthorized").with_code(401);
-    let verdict = Some(NetworkFinding { entry: "F83", fault, confidence: 0.9 });
+    let verdict = Some(ConnectionFinding { entry: "F83", fault, confidence: 0.9 });
     ConnectionTestResult { steps, verdict, measured: StreamMeasurements::default(), certificate: None }
 }
 
@@ -532,7 +532,7 @@ fn a_certificate_is_trusted_after_a_second_question() {
     let fault = Fault::new(FaultKind::Untrusted, "nobody vouches for the certificate");
     let tested = ConnectionTestResult {
         steps: vec![step(StepName::Tls, StepOutcome::Bad, 9, "self-signed")],
-        verdict: Some(NetworkFinding { entry: "F94", fault, confidence: 0.95 }),
+        verdict: Some(ConnectionFinding { entry: "F94", fault, confidence: 0.95 }),
         measured: StreamMeasurements::default(),
         certificate: Some(certificate),
     };

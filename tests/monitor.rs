@@ -119,6 +119,29 @@ fn several_cameras_are_watched_at_once_and_the_worst_one_counts() {
     assert_eq!(cameras[1]["uptime_percent"].as_f64().map(f64::round), Some(0.0), "{cameras}");
 }
 
+/// How often the death of a camera, and that of all, is told of these.
+#[track_caller]
+fn check_deaths(sources: &[&str], n_dead: usize, n_all: usize) {
+    let arguments = [sources, &["--duration", "0.05", "--interval", "1", "--json"]].concat();
+    let output = monitor(&arguments);
+    let lines = lines(&output);
+    let (dead, all) = (named(&lines, "CAMERA_DEAD"), named(&lines, "ALL_CAMERAS_DEAD"));
+    assert_eq!((dead.len(), all.len()), (n_dead, n_all), "{sources:?}: {lines:#?}");
+    for event in dead {
+        assert!(event["level"] == "error" && event["fault"] == "denied", "{event}");
+        let message = event["message"].as_str().unwrap();
+        assert!(message.starts_with("Simulated camera is dead: cannot open") && message.ends_with('.'), "{message}");
+    }
+    assert!(all.iter().all(|event| event["n_cameras"] == sources.len()), "{all:?}");
+}
+
+#[test]
+fn the_death_of_each_of_several_cameras_is_told_and_that_of_all() {
+    check_deaths(&["sim:64x48", "sim:open-denied", "sim:64x48,open-denied"], 2, 0);
+    check_deaths(&["sim:open-denied", "sim:64x48,open-denied", "sim:80x60,open-denied"], 3, 1);
+    check_deaths(&["sim:open-denied"], 0, 0);
+}
+
 #[test]
 fn people_get_lines_and_a_summary() {
     let output = monitor(&["sim:unplug@1s+500ms", "--duration", "0.07", "--interval", "1"]);
@@ -195,20 +218,21 @@ fn wrong_usage_is_explained() {
 
 /// A hook: a script of the shell, of which `$1` is a folder of its own.
 #[cfg(unix)]
-fn with_hook(source: &str, minutes: &str, script: &str) -> (Output, TempDir, Duration) {
+fn with_hook(sources: &[&str], minutes: &str, script: &str) -> (Output, TempDir, Duration) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("hook.sh");
     std::fs::write(&file, script).unwrap();
     let hook = format!("sh '{}' '{}'", file.display(), folder.path().display());
     let began = Instant::now();
-    let output = monitor(&[source, "--duration", minutes, "--interval", "0.5", "--json", "--on-event", &hook]);
+    let rest = ["--duration", minutes, "--interval", "0.5", "--json", "--on-event", &hook];
+    let output = monitor(&[sources, &rest].concat());
     (output, folder, began.elapsed())
 }
 
 #[cfg(unix)]
 #[test]
 fn each_alert_runs_the_command_with_the_event_on_its_stdin() {
-    let (output, folder, _) = with_hook("sim:unplug@500ms+500ms", "0.05", r#"cat >> "$1/said""#);
+    let (output, folder, _) = with_hook(&["sim:unplug@500ms+500ms"], "0.05", r#"cat >> "$1/said""#);
     assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
     let said = std::fs::read_to_string(folder.path().join("said")).unwrap();
     let said: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -216,13 +240,18 @@ fn each_alert_runs_the_command_with_the_event_on_its_stdin() {
     let alerts: Vec<_> = ["CAMERA_ISSUE", "CAMERA_RECOVERY"].iter().flat_map(|name| named(&told, name)).collect();
     assert_eq!(said.iter().collect::<Vec<_>>(), alerts, "the same lines as on stdout, and these alone");
     assert_eq!(alerts.len(), 2);
+    // Also where it is about several.
+    let (_, folder, _) = with_hook(&["sim:open-denied", "sim:64x48,open-denied"], "0.03", r#"cat >> "$1/said""#);
+    let said = std::fs::read_to_string(folder.path().join("said")).unwrap();
+    assert_eq!(said.matches("\"CAMERA_DEAD\"").count(), 2, "{said}");
+    assert_eq!(said.matches("\"ALL_CAMERAS_DEAD\"").count(), 1, "{said}");
 }
 
 /// The camera fails twice; the trouble is told once, and nothing else suffers from it.
 #[cfg(unix)]
 #[track_caller]
 fn check_hook(script: &str, minutes: &str, says: &str) {
-    let (output, _folder, took) = with_hook("sim:unplug@500ms+300ms,unplug@1500ms+300ms", minutes, script);
+    let (output, _folder, took) = with_hook(&["sim:unplug@500ms+300ms,unplug@1500ms+300ms"], minutes, script);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(stderr(&output).matches("The command of --on-event").count(), 1, "{}", stderr(&output));
     assert!(stderr(&output).contains(says), "“{says}” is not in: {}", stderr(&output));

@@ -21,7 +21,7 @@ use camclinic::health::History;
 use camclinic::logging::{EventLog, files};
 use camclinic::past::{self, Sample};
 use camclinic::phrases::{Language, Message};
-use camclinic::report::{Computer, Kind, Line, MAX_BYTES, Masking, Material, Point, Report, Secrets};
+use camclinic::report::{ComputerInfo, LogLine, MAX_BYTES, MaskedKind, Masking, Material, Point, Report, Secrets};
 use camclinic::source::SourceSpec;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -53,8 +53,8 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn line(time: &str, level: Level, message: &str) -> Line {
-    Line {
+fn line(time: &str, level: Level, message: &str) -> LogLine {
+    LogLine {
         at: at(time),
         source: SOURCE.to_owned(),
         level,
@@ -165,7 +165,7 @@ fn material() -> Material {
         ],
         snapshot: Image::new(Size::new(64, 48).unwrap(), vec![90; 64 * 48 * 3]),
         compared: Some(BackendComparison { rows: vec![brief], best: Some(Backend::V4l2) }),
-        computer: Computer {
+        computer: ComputerInfo {
             host: Some("Kassenrechner".to_owned()),
             user: Some("anna.maier".to_owned()),
             home: Some("/home/anna.maier".into()),
@@ -226,7 +226,7 @@ fn no_name_and_no_secret_is_in_any_byte() {
 #[test]
 fn what_is_unmasked_is_there_and_secrets_still_are_not() {
     let mut masking = Masking::default();
-    for kind in Kind::ALL {
+    for kind in MaskedKind::ALL {
         masking.set(kind, false);
     }
     let report = Report::build(&material(), &masking);
@@ -382,7 +382,7 @@ fn a_report_without_anything_is_a_report() {
         log: Vec::new(),
         snapshot: None,
         compared: None,
-        computer: Computer::default(),
+        computer: ComputerInfo::default(),
         secrets: Secrets::default(),
         ..material()
     };

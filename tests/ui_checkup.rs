@@ -15,7 +15,7 @@ use camclinic::control::{self, Control, ControlKind, ControlSetting, DeviceContr
 use camclinic::fault::{Fault, FaultKind};
 use camclinic::frame::{PixelFormat, Size};
 use camclinic::phrases::{Language, Message};
-use camclinic::report::{Kind as ReportKind, Masking};
+use camclinic::report::{MaskedKind, Masking};
 use camclinic::secrets::Passwords;
 use camclinic::settings::{Settings, Theme, Transport};
 use camclinic::source::SourceSpec;
@@ -535,7 +535,7 @@ fn a_report_is_looked_at_before_it_is_saved() {
     harness.run();
     let asked = made(&mut harness);
     let mut masking = Masking::default();
-    masking.set(ReportKind::Users, false);
+    masking.set(MaskedKind::Users, false);
     assert!(asked.contains(&format!("{masking:?}")), "{asked}");
     harness.get_all_by_label("Save as…").last().unwrap().click();
     harness.run();

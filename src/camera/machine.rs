@@ -120,7 +120,7 @@ pub enum Effect {
     },
     /// Watch this and nothing else.
     Watch(Option<Watched>),
-    Log(LogLine),
+    Log(CameraEvent),
     PublishFrame(Frame),
     PublishStatus(Box<Status>),
     PublishHistory(Box<History>),
@@ -140,9 +140,9 @@ pub enum Watched {
     Port(Box<Address>),
 }
 
-/// A line of the log about this camera.
+/// An event of this camera, for the log.
 #[derive(Clone, Debug, PartialEq)]
-pub struct LogLine {
+pub struct CameraEvent {
     /// The camera, as the status names it.
     pub source: String,
     pub level: Level,

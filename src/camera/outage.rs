@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
-use super::machine::LogLine;
+use super::machine::CameraEvent;
 use crate::event::Level;
 use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::recovery::{EndedRung, Plan};
@@ -26,7 +26,7 @@ pub(super) struct Outage {
     /// The camera's name in the events.
     source: String,
     /// Lines of the log that nobody has taken yet.
-    lines: Vec<LogLine>,
+    lines: Vec<CameraEvent>,
     /// When the live picture ended, or was first wanted; `None` while there is one.
     pub(super) since: Option<Instant>,
     /// Whether something failed since then, so that the end is news.
@@ -75,7 +75,7 @@ impl Outage {
     }
 
     /// What is new for the log.
-    pub(super) fn take_lines(&mut self) -> impl Iterator<Item = LogLine> + use<> {
+    pub(super) fn take_lines(&mut self) -> impl Iterator<Item = CameraEvent> + use<> {
         std::mem::take(&mut self.lines).into_iter()
     }
 
@@ -89,7 +89,7 @@ impl Outage {
     }
 
     fn log_with(&mut self, level: Level, name: &str, message: String, details: Map<String, Value>) {
-        self.lines.push(LogLine { source: self.source.clone(), level, name: name.to_owned(), message, details });
+        self.lines.push(CameraEvent { source: self.source.clone(), level, name: name.to_owned(), message, details });
     }
 
     /// Something failed and this is what will be done. Told once for each kind, not for each repetition.

@@ -8,7 +8,7 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
 
 use super::capture::Capture;
-use super::machine::{CaptureEvent, Effect, Input, LogLine, Machine};
+use super::machine::{CameraEvent, CaptureEvent, Effect, Input, Machine};
 use super::watches::CameraWatch;
 use super::{Command, SHUTDOWN_DEADLINE, Wake};
 use crate::control::DeviceControls;
@@ -168,7 +168,7 @@ impl Supervisor {
                 self.watch =
                     watched.map_or(CameraWatch::None, |watched| CameraWatch::start(watched, spec, first_opened));
             }
-            Effect::Log(LogLine { source, level, name, message, details }) => {
+            Effect::Log(CameraEvent { source, level, name, message, details }) => {
                 self.out.log.add_with(&source, level, &name, message, details);
             }
             Effect::PublishFrame(frame) => self.out.frames.publish(frame),

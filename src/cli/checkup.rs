@@ -9,7 +9,7 @@ use std::time::Instant;
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use jiff::Timestamp;
 
-use super::{Exit, POLL, Work, complain, pretty, say};
+use super::{CommandContext, Exit, POLL, complain, pretty, say};
 use crate::backend::Backend;
 use crate::checkup::compare::{BackendComparison, compare};
 use crate::checkup::facts::StreamSummary;
@@ -20,23 +20,23 @@ use crate::report::{Masking, Material, Report};
 use crate::settings::data_folder;
 
 /// What the command was asked for.
-pub(super) struct Order<'a> {
+pub(super) struct CheckupOptions<'a> {
     pub json: bool,
     pub report: Option<&'a Path>,
     pub no_experiments: bool,
     pub compare: bool,
 }
 
-/// What the working thread tells.
-enum News {
+/// What the thread of the check-up sends.
+enum CheckupEvent {
     Progress(Progress),
     Checked(Box<Checkup>),
     Row(Box<StreamSummary>),
     Compared(Box<BackendComparison>),
 }
 
-impl Work<'_> {
-    pub(super) fn checkup(&self, source: Option<&str>, order: &Order<'_>) -> Result<Exit, String> {
+impl CommandContext<'_> {
+    pub(super) fn checkup(&self, source: Option<&str>, options: &CheckupOptions<'_>) -> Result<Exit, String> {
         let spec = self.choose(source)?;
         let request = CheckupRequest {
             settings: self.settings(&spec),
@@ -44,19 +44,19 @@ impl Work<'_> {
             trusted: self.trusted().clone(),
             folder: self.run.settings.snapshot_folder(),
             live: None,
-            with_experiments: !order.no_experiments,
+            with_experiments: !options.no_experiments,
         };
         let language = Language::of(&self.run.settings);
         let began = Timestamp::now();
-        let (checkup, compared) = self.carry_out(&request, order, language)?;
-        if let Some(path) = order.report {
+        let (checkup, compared) = self.carry_out(&request, options, language)?;
+        if let Some(path) = options.report {
             let (checkup, compared) = (checkup.clone(), compared.clone());
             let data = data_folder();
             let material = Material::gathered(checkup, compared, &request.spec, began, data.as_deref(), language);
             Report::build(&material, &Masking::default()).save(path)?;
             complain(&language.say(&Message::new("report.saved").with("path", path.display().to_string())));
         }
-        if order.json {
+        if options.json {
             say(&pretty(&contract(&checkup, compared.as_ref(), language)));
         } else {
             say(&text(&request.spec.name(), &checkup, compared.as_ref(), language));
@@ -68,37 +68,39 @@ impl Work<'_> {
     fn carry_out(
         &self,
         request: &CheckupRequest,
-        order: &Order<'_>,
+        options: &CheckupOptions<'_>,
         language: Language,
     ) -> Result<(Checkup, Option<BackendComparison>), String> {
         let (alive, cancel) = bounded(0);
         let (sender, news) = bounded(64);
-        let (job, wants_comparison) = (request.clone(), order.compare);
+        let (job, wants_comparison) = (request.clone(), options.compare);
         thread::Builder::new()
             .name("checkup".to_owned())
             .spawn(move || {
                 let tell = |news| drop(sender.send(news));
-                let checkup = checkup::run(&job, &cancel, &mut |progress| tell(News::Progress(progress)));
-                tell(News::Checked(Box::new(checkup)));
+                let checkup = checkup::run(&job, &cancel, &mut |progress| tell(CheckupEvent::Progress(progress)));
+                tell(CheckupEvent::Checked(Box::new(checkup)));
                 if wants_comparison {
-                    let compared = compare(&job, &cancel, &mut |row| tell(News::Row(Box::new(row.clone()))));
-                    tell(News::Compared(Box::new(compared)));
+                    let compared = compare(&job, &cancel, &mut |row| tell(CheckupEvent::Row(Box::new(row.clone()))));
+                    tell(CheckupEvent::Compared(Box::new(compared)));
                 }
             })
             .map_err(|error| format!("The system gives no thread: {error}"))?;
         let mut alive = Some(alive);
         let (mut checkup, mut compared) = (None, None);
-        let shows_progress = !order.json && self.shared.verbose == 0 && io::stderr().is_terminal();
+        let shows_progress = !options.json && self.shared.verbose == 0 && io::stderr().is_terminal();
         loop {
             if self.interrupted.load(Ordering::Relaxed) {
                 alive = None;
             }
             match news.recv_deadline(Instant::now() + POLL) {
-                Ok(News::Progress(progress)) if shows_progress || self.shared.verbose > 0 => tell(&progress, language),
-                Ok(News::Row(row)) if shows_progress => complain(&row_text(&row)),
-                Ok(News::Checked(done)) => checkup = Some(*done),
-                Ok(News::Compared(done)) => compared = Some(*done),
-                Ok(News::Progress(_) | News::Row(_)) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(CheckupEvent::Progress(progress)) if shows_progress || self.shared.verbose > 0 => {
+                    tell(&progress, language);
+                }
+                Ok(CheckupEvent::Row(row)) if shows_progress => complain(&row_text(&row)),
+                Ok(CheckupEvent::Checked(done)) => checkup = Some(*done),
+                Ok(CheckupEvent::Compared(done)) => compared = Some(*done),
+                Ok(CheckupEvent::Progress(_) | CheckupEvent::Row(_)) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
@@ -236,7 +238,7 @@ fn row_text(row: &StreamSummary) -> String {
     )
 }
 
-/// Whether a file can be a report, before a camera is bothered.
+/// Whether a file can be a report: checked before the camera is opened.
 pub(super) fn report_path(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     let is_zip = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("zip"));

@@ -11,14 +11,14 @@ use crate::past::{self, Sample};
 
 /// How it is printed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum HistoryFormat {
     /// A line for each hour.
     Text,
     Json,
     Csv,
 }
 
-pub(super) fn history(data: &Path, source: &str, since: Timestamp, form: Form) -> Result<Exit, String> {
+pub(super) fn history(data: &Path, source: &str, since: Timestamp, format: HistoryFormat) -> Result<Exit, String> {
     let unreadable = |error| format!("The history cannot be read: {error}: {}", data.display());
     let samples = past::read(data, source, since).map_err(unreadable)?;
     if samples.is_empty() {
@@ -34,10 +34,10 @@ pub(super) fn history(data: &Path, source: &str, since: Timestamp, form: Form) -
             cameras => format!("There is no history of {source}. There is one of: {}.", past::list(cameras)),
         });
     }
-    say(&match form {
-        Form::Text => text(source, &samples, &TimeZone::system()),
-        Form::Json => pretty(&json!({ "source": source, "samples": samples })),
-        Form::Csv => csv(&samples),
+    say(&match format {
+        HistoryFormat::Text => text(source, &samples, &TimeZone::system()),
+        HistoryFormat::Json => pretty(&json!({ "source": source, "samples": samples })),
+        HistoryFormat::Csv => csv(&samples),
     });
     Ok(Exit::Healthy)
 }
@@ -51,7 +51,7 @@ fn csv(samples: &[Sample]) -> String {
 }
 
 fn text(source: &str, samples: &[Sample], zone: &TimeZone) -> String {
-    let all = Sum::of(samples);
+    let all = HourSum::of(samples);
     let mut lines = vec![
         format!(
             "{source} measured for {}, lowest score {}, mean score {:.0}, live {}",
@@ -68,7 +68,7 @@ fn text(source: &str, samples: &[Sample], zone: &TimeZone) -> String {
         let hour = hour_of(first);
         let n = left.iter().position(|sample| hour_of(sample) != hour).unwrap_or(left.len());
         let (of_hour, rest) = left.split_at(n);
-        let sum = Sum::of(of_hour);
+        let sum = HourSum::of(of_hour);
         lines.push(format!(
             "  {hour:<16}  {:>8}  {:>6}  {:>6.0}  {:>7}  {:>5.1}",
             sum.span(),
@@ -84,7 +84,7 @@ fn text(source: &str, samples: &[Sample], zone: &TimeZone) -> String {
 
 /// Several samples taken together, each by its length.
 #[derive(Default)]
-struct Sum {
+struct HourSum {
     secs: f64,
     lowest: u8,
     score_secs: f64,
@@ -92,7 +92,7 @@ struct Sum {
     frames: f64,
 }
 
-impl Sum {
+impl HourSum {
     fn of(samples: &[Sample]) -> Self {
         let mut sum = Self { lowest: 100, ..Self::default() };
         for sample in samples {

@@ -40,10 +40,10 @@ pub fn list(json: bool) -> Result<Exit, String> {
 
 /// All that is known of a camera. Without formats and controls where it did not tell.
 #[derive(Serialize)]
-struct Entry {
+struct ListedDevice {
     #[serde(flatten)]
     device: Device,
-    state: State,
+    state: ListState,
     holders: Vec<Holder>,
     #[serde(flatten)]
     capabilities: Option<Capabilities>,
@@ -55,9 +55,9 @@ struct Entry {
 /// Whether it can be opened now, as far as that can be told without opening it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-enum State {
+enum ListState {
     Free,
-    /// Somebody has it open, most likely to stream from it.
+    /// A program has it open, most likely to stream from it.
     Busy,
     Denied,
     NoAnswer,
@@ -65,7 +65,7 @@ enum State {
     Failed,
 }
 
-impl State {
+impl ListState {
     fn of(device: &Device, holders: &[Holder], fault: Option<&Fault>) -> Self {
         match fault.map(|fault| fault.kind) {
             Some(FaultKind::Denied) => Self::Denied,
@@ -83,7 +83,7 @@ impl State {
 }
 
 /// Comes back within [`LIST_DEADLINE`].
-fn ask_all(devices: Vec<Device>) -> Vec<Entry> {
+fn ask_all(devices: Vec<Device>) -> Vec<ListedDevice> {
     let holders = device::holders_of_all(&devices);
     let answers = device::capabilities_of_all(&devices, LIST_DEADLINE);
     devices
@@ -94,7 +94,7 @@ fn ask_all(devices: Vec<Device>) -> Vec<Entry> {
         .collect()
 }
 
-fn entry(mut device: Device, holders: Vec<Holder>, answer: Result<Capabilities, Fault>) -> Entry {
+fn entry(mut device: Device, holders: Vec<Holder>, answer: Result<Capabilities, Fault>) -> ListedDevice {
     let (capabilities, fault) = match answer {
         Ok(capabilities) => (Some(capabilities), None),
         Err(fault) => (None, Some(fault)),
@@ -102,12 +102,12 @@ fn entry(mut device: Device, holders: Vec<Holder>, answer: Result<Capabilities, 
     if let Some(capabilities) = &capabilities {
         device.learn(capabilities);
     }
-    let state = State::of(&device, &holders, fault.as_ref());
-    Entry { device, state, holders, capabilities, fault }
+    let state = ListState::of(&device, &holders, fault.as_ref());
+    ListedDevice { device, state, holders, capabilities, fault }
 }
 
-fn describe(entry: &Entry) -> String {
-    let Entry { device, state, holders, capabilities, fault } = entry;
+fn describe(entry: &ListedDevice) -> String {
+    let ListedDevice { device, state, holders, capabilities, fault } = entry;
     let number = device.index.map_or_else(|| "-".to_owned(), |index| index.to_string());
     let kind = device.kind.word().map(|word| format!(" [{word}]")).unwrap_or_default();
     let path = &device.path;
@@ -115,19 +115,19 @@ fn describe(entry: &Entry) -> String {
     let zone = TimeZone::system();
     let reason = fault.as_ref().map(|fault| format!("{fault}. {}", fault.advice)).unwrap_or_default();
     let (word, details) = match state {
-        State::Free => ("free", String::new()),
-        State::Busy => {
+        ListState::Free => ("free", String::new()),
+        ListState::Busy => {
             ("busy: in use by", holders.first().map_or_else(|| reason.clone(), |holder| holder.label(&zone)))
         }
-        State::Denied => ("denied", reason),
-        State::NoAnswer => ("no answer", reason),
-        State::Gone => ("gone", reason),
-        State::Failed => ("does not work", reason),
+        ListState::Denied => ("denied", reason),
+        ListState::NoAnswer => ("no answer", reason),
+        ListState::Gone => ("gone", reason),
+        ListState::Failed => ("does not work", reason),
     };
     match state {
-        State::Free => lines.push(format!("{path}: {word}")),
-        State::Busy => lines.push(format!("{path}: {word} {details}")),
-        State::Denied | State::NoAnswer | State::Gone | State::Failed => {
+        ListState::Free => lines.push(format!("{path}: {word}")),
+        ListState::Busy => lines.push(format!("{path}: {word} {details}")),
+        ListState::Denied | ListState::NoAnswer | ListState::Gone | ListState::Failed => {
             lines.extend([format!("{path}: {word}"), details]);
         }
     }
@@ -145,7 +145,7 @@ fn describe(entry: &Entry) -> String {
         lines.push(format!("{formats}{more}; {} controls", capabilities.controls.len()));
     }
     // The first of those that are in the way stands behind the path.
-    let n_told = usize::from(*state == State::Busy);
+    let n_told = usize::from(*state == ListState::Busy);
     lines.extend(holders.iter().skip(n_told).map(|holder| format!("also open in {}", holder.label(&zone))));
     lines.extend(device.notes.iter().cloned());
     paragraph(&format!("{number:>3}  {}{kind}", device.name), &lines)
@@ -224,15 +224,15 @@ mod tests {
         Holder { pid: 4711, program: program.into(), user: Some("anna".into()), since: None, role }
     }
 
-    fn entry(device: Device, holders: Vec<Holder>, fault: Option<Fault>) -> Entry {
+    fn entry(device: Device, holders: Vec<Holder>, fault: Option<Fault>) -> ListedDevice {
         let size = FrameSize { width: 1920, height: 1080, rates: vec![30.0, 7.5], ..FrameSize::default() };
         let format = Format { fourcc: "MJPG".into(), sizes: vec![size], ..Format::default() };
         let capabilities = fault.is_none().then(|| Capabilities { formats: vec![format], controls: Vec::new() });
-        Entry { state: State::of(&device, &holders, fault.as_ref()), device, holders, capabilities, fault }
+        ListedDevice { state: ListState::of(&device, &holders, fault.as_ref()), device, holders, capabilities, fault }
     }
 
     #[track_caller]
-    fn check(entry: &Entry, state: &str, lines: &[&str]) {
+    fn check(entry: &ListedDevice, state: &str, lines: &[&str]) {
         assert_eq!(serde_json::to_value(entry).unwrap()["state"], state);
         let text = describe(entry);
         assert!(text.lines().all(|line| n_columns(line) <= N_COLUMNS), "{text}");

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Span, Timestamp, Zoned};
 use super::{Exit, complain, say};
 use crate::device::text::safe_within;
 use crate::event::Level;
-use crate::logging::files::{self, Entry};
+use crate::logging::files::{self, LogEntry};
 
 /// What `--recent-errors` takes for recent where `--since` does not say it.
 const RECENT: SignedDuration = SignedDuration::from_hours(24);
@@ -18,51 +18,51 @@ const RECENT: SignedDuration = SignedDuration::from_hours(24);
 const MAX_CHARS: usize = 2_000;
 
 /// Which events are wanted.
-pub(super) struct Order<'a> {
+pub(super) struct LogOptions<'a> {
     pub(super) recent_errors: bool,
     pub(super) since: Option<Timestamp>,
     pub(super) camera: Option<&'a str>,
     pub(super) json: bool,
 }
 
-pub(super) fn log(folder: &Path, order: &Order<'_>, now: Timestamp) -> Result<Exit, String> {
-    let read = |admits: &dyn Fn(&Entry) -> bool| {
+pub(super) fn log(folder: &Path, options: &LogOptions<'_>, now: Timestamp) -> Result<Exit, String> {
+    let read = |admits: &dyn Fn(&LogEntry) -> bool| {
         files::read(folder, Timestamp::MIN, admits)
             .map_err(|error| format!("The log cannot be read: {error}: {}", folder.display()))
     };
-    let entries = read(&|entry| is_of(entry, order.camera))?;
-    if let (Some(camera), true) = (order.camera, entries.is_empty()) {
+    let entries = read(&|entry| is_of(entry, options.camera))?;
+    if let (Some(camera), true) = (options.camera, entries.is_empty()) {
         let sources: BTreeSet<_> =
             read(&|entry| !entry.source.is_empty())?.into_iter().map(|entry| safe(&entry.source)).collect();
         let sources = sources.into_iter().collect::<Vec<_>>().join(", ");
         let known = if sources.is_empty() { "no camera yet".to_owned() } else { sources };
         return Err(format!("The log has nothing of “{}”. It has events of: {known}.", safe(camera)));
     }
-    let since = since(order, now);
-    let least = if order.recent_errors { Level::Warning } else { Level::Debug };
+    let since = since(options, now);
+    let least = if options.recent_errors { Level::Warning } else { Level::Debug };
     let zone = TimeZone::system();
     let mut n_shown = 0;
     for entry in entries.iter().filter(|entry| entry.at >= since && entry.level >= least) {
         n_shown += 1;
-        say(&if order.json { entry.line.clone() } else { text(entry, &zone) });
+        say(&if options.json { entry.line.clone() } else { text(entry, &zone) });
     }
-    if n_shown == 0 && !order.json {
+    if n_shown == 0 && !options.json {
         complain(&format!("There is no such event in the log: {}", folder.display()));
     }
     Ok(Exit::Healthy)
 }
 
-fn since(order: &Order<'_>, now: Timestamp) -> Timestamp {
-    let usual = if order.recent_errors { now.checked_sub(RECENT).ok() } else { None };
-    order.since.or(usual).unwrap_or(Timestamp::MIN)
+fn since(options: &LogOptions<'_>, now: Timestamp) -> Timestamp {
+    let usual = if options.recent_errors { now.checked_sub(RECENT).ok() } else { None };
+    options.since.or(usual).unwrap_or(Timestamp::MIN)
 }
 
 /// A part of a camera's name is enough; capitals do not count.
-fn is_of(entry: &Entry, camera: Option<&str>) -> bool {
+fn is_of(entry: &LogEntry, camera: Option<&str>) -> bool {
     camera.is_none_or(|camera| entry.source.to_lowercase().contains(&camera.to_lowercase()))
 }
 
-fn text(entry: &Entry, zone: &TimeZone) -> String {
+fn text(entry: &LogEntry, zone: &TimeZone) -> String {
     let at = entry.at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S%.3f").to_string();
     let level = format!("{:?}", entry.level).to_lowercase();
     let source = if entry.source.is_empty() { String::new() } else { format!("{}  ", safe(&entry.source)) };
@@ -127,15 +127,15 @@ mod tests {
     #[test]
     fn recent_errors_are_those_of_a_day() {
         let now = now().timestamp();
-        let order = |recent_errors, since| Order { recent_errors, since, camera: None, json: false };
-        assert_eq!(since(&order(true, None), now), now - RECENT);
-        assert_eq!(since(&order(true, Some(Timestamp::UNIX_EPOCH)), now), Timestamp::UNIX_EPOCH);
-        assert_eq!(since(&order(false, None), now), Timestamp::MIN);
+        let options = |recent_errors, since| LogOptions { recent_errors, since, camera: None, json: false };
+        assert_eq!(since(&options(true, None), now), now - RECENT);
+        assert_eq!(since(&options(true, Some(Timestamp::UNIX_EPOCH)), now), Timestamp::UNIX_EPOCH);
+        assert_eq!(since(&options(false, None), now), Timestamp::MIN);
     }
 
     #[test]
     fn a_line_steers_no_terminal() {
-        let entry = Entry {
+        let entry = LogEntry {
             at: "2026-11-21T10:04:37.118Z".parse().unwrap(),
             source: "sim:".into(),
             level: Level::Error,

@@ -1,4 +1,4 @@
-//! What is made of the definitions of the commands for others: completions for shells, and the manual's pages.
+//! Completions for shells and pages of the manual, made of the definitions of the commands.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! `camclinic monitor`: watches cameras for as long as is wanted, tells how they are and what happens, and sums it up.
+//! `camclinic monitor`: watches cameras for as long as is wanted, prints how they are and what happens, and sums it up.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -12,15 +12,16 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use self::hook::Hooks;
-use self::metrics::{Sample, Server};
-use self::record::{Ending, Record, Totals};
+use self::metrics::{CameraMetrics, Server};
+use self::record::{CameraSummary, Totals, UptimeRecord};
 use super::line_writer::LineWriter;
 use super::nagios::Perf;
-use super::{Exit, Form, Work, complain, exit_of, keep_records, lost, nagios};
-use crate::camera::Camera;
+use super::{CommandContext, Exit, OutputFormat, complain, exit_of, keep_records, lost, nagios};
 use crate::event::{Event, Level};
+use crate::fleet::Fleet;
 use crate::latest::{Latest, Reader};
 use crate::logging::EventLog;
+use crate::settings::CameraId;
 use crate::source::SourceSpec;
 use crate::status::{AlertName, Status, score_text};
 
@@ -28,21 +29,21 @@ mod hook;
 mod metrics;
 mod record;
 
-/// How often the cameras are looked at between the lines: what is shorter is told by events alone.
+/// How often the status of each camera is read between the lines: what is shorter shows in events alone.
 const LOOK_PERIOD: Duration = Duration::from_millis(100);
-/// Events that wait to be told. They are taken as they come: more than these is a flood.
-const MAX_UNTOLD: usize = 4_096;
+/// Events that wait to be printed. They are taken as they come: more than these is a flood.
+const MAX_WAITING_EVENTS: usize = 4_096;
 
 /// What the command line asks for.
 #[derive(Clone, Copy)]
-pub(super) struct Order<'a> {
+pub(super) struct MonitorOptions<'a> {
     /// None: the camera that would be opened without a name.
     pub sources: &'a [String],
     /// `None`: until it is interrupted.
     pub duration: Option<Duration>,
     pub interval: Duration,
     /// JSON has one object a line, and the line for monitoring systems comes at the end alone.
-    pub form: Form,
+    pub format: OutputFormat,
     /// A command to run for each alert.
     pub on_event: Option<&'a str>,
     /// Where metrics are served.
@@ -51,27 +52,27 @@ pub(super) struct Order<'a> {
     pub may_be_reached: bool,
 }
 
-/// Where all that is known goes.
-struct Outlets {
+/// Where statuses and events go.
+struct MonitorOutputs {
     output: LineWriter,
     hooks: Option<Hooks>,
-    samples: Latest<Vec<Sample>>,
+    samples: Latest<Vec<CameraMetrics>>,
     server: Option<Server>,
 }
 
 /// A camera that is monitored.
-struct Monitored {
+struct MonitoredCamera {
+    id: CameraId,
     source: String,
-    camera: Camera,
     statuses: Reader<Status>,
     status: Arc<Status>,
-    record: Record,
+    record: UptimeRecord,
 }
 
 /// A line of `--json`.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-enum Line<'a> {
+enum JsonLine<'a> {
     Status {
         at: Timestamp,
         #[serde(flatten)]
@@ -84,39 +85,40 @@ enum Line<'a> {
         /// Whether a signal ended it.
         interrupted: bool,
         exit_code: u8,
-        cameras: Vec<Ending<'a>>,
+        cameras: Vec<CameraSummary<'a>>,
     },
 }
 
-impl Work<'_> {
-    pub(super) fn monitor(&self, order: Order) -> Result<Exit, String> {
-        let specs = self.choose_all(order.sources)?;
-        let (events, untold) = bounded(MAX_UNTOLD);
-        let mut outlets = outlets(order, &events)?;
+impl CommandContext<'_> {
+    pub(super) fn monitor(&self, options: MonitorOptions) -> Result<Exit, String> {
+        let specs = self.choose_all(options.sources)?;
+        let (events, waiting) = bounded(MAX_WAITING_EVENTS);
+        let mut outputs = outputs(options, &events)?;
         let began = Instant::now();
         // Dropped after the cameras, whose last events it takes.
         let kept = EventLog::new();
         let records = keep_records(&kept);
+        let mut fleet = Fleet::new(self.log_of_fleet(&events, &kept, options.format), Arc::new(|| {}));
         let mut cameras = Vec::new();
-        for (nth, spec) in specs.into_iter().enumerate() {
-            let monitored = self.begin_to_monitor(nth, spec, &events, &kept, order.form, began)?;
+        for (number, spec) in (1..).zip(specs) {
+            let monitored = self.begin_to_monitor(&mut fleet, CameraId(number), spec, began)?;
             if let Some(records) = &records {
-                records.watch(monitored.camera.status());
+                records.watch(monitored.statuses.clone());
             }
             cameras.push(monitored);
         }
-        let is_open = self.until_end(&mut cameras, order, &mut outlets, &untold, began)?;
+        let is_open = self.until_end(&mut cameras, options, &mut outputs, &waiting, began)?;
         let now = Instant::now();
         let exit = cameras.iter().map(|camera| exit_of(&camera.status)).max_by_key(|exit| *exit as u8);
         let exit = exit.unwrap_or(Exit::CouldNotRun);
         if is_open {
-            let text = self.summary(&cameras, order, exit, now.saturating_duration_since(began), now);
-            outlets.output.end_with(text).map_err(unwritable)?;
+            let text = self.summary(&cameras, options, exit, now.saturating_duration_since(began), now);
+            outputs.output.end_with(text).map_err(unwritable)?;
         }
-        drop(outlets.server);
-        Camera::close_all(cameras.into_iter().map(|camera| camera.camera).collect());
+        drop(outputs.server);
+        drop(fleet);
         // The last alert may be the one that matters.
-        drop(outlets.hooks);
+        drop(outputs.hooks);
         Ok(exit)
     }
 
@@ -134,57 +136,59 @@ impl Work<'_> {
         }
     }
 
-    fn begin_to_monitor(
-        &self,
-        nth: usize,
-        spec: SourceSpec,
-        events: &Sender<(usize, Event)>,
-        kept: &EventLog,
-        form: Form,
-        now: Instant,
-    ) -> Result<Monitored, String> {
-        let source = spec.to_string();
+    /// Events of the cameras are kept, and wait to be printed.
+    fn log_of_fleet(&self, events: &Sender<Event>, kept: &EventLog, format: OutputFormat) -> EventLog {
         let log = EventLog::new();
         let (events, kept) = (events.clone(), kept.clone());
         log.listen(move |event| {
             kept.add_with(&event.source, event.level, &event.name, event.message.clone(), event.details.clone());
-            // Should there be no room, thousands of events are on their way already.
-            let _ = events.try_send((nth, event.clone()));
+            // Without room thousands of events wait already: this one is left out.
+            let _ = events.try_send(event.clone());
         });
         // As text, the events are told on stdout.
-        let settings = self.settings(&spec);
-        let camera = if form == Form::Text {
-            Camera::start(spec, &settings, self.trusted(), log, Arc::new(|| {})).map_err(no_thread)?
-        } else {
-            self.open_with(spec, &settings, log)?
-        };
-        let mut statuses = camera.status();
-        let first = statuses.take_fresh().ok_or("The camera does not say how it is.")?;
-        Ok(Monitored { source, camera, statuses, status: first.value, record: Record::new(now) })
+        if format != OutputFormat::Text {
+            let _ = self.shared.tell(&log);
+        }
+        log
     }
 
-    /// Tells what happens until the time is over, a signal comes, or nobody listens any more (`Ok(false)`).
+    fn begin_to_monitor(
+        &self,
+        fleet: &mut Fleet,
+        id: CameraId,
+        spec: SourceSpec,
+        now: Instant,
+    ) -> Result<MonitoredCamera, String> {
+        let source = spec.to_string();
+        let settings = self.settings(&spec);
+        let camera = fleet.add(id, spec, &settings, self.trusted()).map_err(no_thread)?;
+        let statuses = camera.status();
+        let status = statuses.current().ok_or("The camera does not say how it is.")?;
+        Ok(MonitoredCamera { id, source, statuses, status, record: UptimeRecord::new(now) })
+    }
+
+    /// Prints what happens until the time is over, a signal comes, or the reader of stdout has gone (`Ok(false)`).
     fn until_end(
         &self,
-        cameras: &mut [Monitored],
-        order: Order,
-        outlets: &mut Outlets,
-        untold: &Receiver<(usize, Event)>,
+        cameras: &mut [MonitoredCamera],
+        options: MonitorOptions,
+        outputs: &mut MonitorOutputs,
+        waiting: &Receiver<Event>,
         began: Instant,
     ) -> Result<bool, String> {
-        let ends_at = order.duration.and_then(|duration| began.checked_add(duration));
-        let mut line_due = began + order.interval;
+        let ends_at = options.duration.and_then(|duration| began.checked_add(duration));
+        let mut line_due = began + options.interval;
         loop {
             let now = Instant::now();
             let wake_at = [Some(now + LOOK_PERIOD), Some(line_due), ends_at].into_iter().flatten().min();
-            let first = untold.recv_deadline(wake_at.unwrap_or(now)).ok();
-            for (nth, event) in first.into_iter().chain(untold.try_iter().take(MAX_UNTOLD)) {
-                if let Some(camera) = cameras.get_mut(nth) {
+            let first = waiting.recv_deadline(wake_at.unwrap_or(now)).ok();
+            for event in first.into_iter().chain(waiting.try_iter().take(MAX_WAITING_EVENTS)) {
+                if let Some(camera) = cameras.iter_mut().find(|camera| Some(camera.id) == event.camera) {
                     camera.record.on_event(&event);
                 }
-                self.tell_event(&event, order, &outlets.output);
-                if let Some(hooks) = outlets.hooks.as_ref().filter(|_| is_alert(&event)) {
-                    hooks.run(line(&Line::Event(&event)));
+                self.print_event(&event, options, &outputs.output);
+                if let Some(hooks) = outputs.hooks.as_ref().filter(|_| is_alert(&event)) {
+                    hooks.run(line(&JsonLine::Event(&event)));
                 }
             }
             let now = Instant::now();
@@ -194,18 +198,18 @@ impl Work<'_> {
                     camera.record.on_status(&camera.status, now);
                 }
             }
-            if outlets.server.is_some() {
-                let sample = |camera: &Monitored| camera.sample(now);
-                outlets.samples.publish(cameras.iter().map(sample).collect::<Vec<_>>());
+            if outputs.server.is_some() {
+                let sample = |camera: &MonitoredCamera| camera.sample(now);
+                outputs.samples.publish(cameras.iter().map(sample).collect::<Vec<_>>());
             }
-            let output = &outlets.output;
+            let output = &outputs.output;
             if now >= line_due {
                 for camera in &*cameras {
-                    tell_status(camera, order, output);
+                    print_status(camera, options, output);
                 }
-                // After a sleep of the computer there is nothing to make up for.
+                // After the computer has slept, the lines of that time are left out.
                 while line_due <= now {
-                    line_due += order.interval;
+                    line_due += options.interval;
                 }
                 let n_lost = output.take_lost();
                 if n_lost > 0 {
@@ -222,27 +226,34 @@ impl Work<'_> {
         }
     }
 
-    fn tell_event(&self, event: &Event, order: Order, output: &LineWriter) {
-        match order.form {
-            Form::Json => return output.write(line(&Line::Event(event))),
-            Form::Nagios => return,
-            Form::Text => {}
+    fn print_event(&self, event: &Event, options: MonitorOptions, output: &LineWriter) {
+        match options.format {
+            OutputFormat::Json => return output.write(line(&JsonLine::Event(event))),
+            OutputFormat::Nagios => return,
+            OutputFormat::Text => {}
         }
         let least = if self.shared.verbose > 0 { Level::Debug } else { Level::Info };
-        // What concerns no camera is told on stderr.
+        // Events that concern no camera are printed on stderr.
         if event.level >= least && !event.source.is_empty() {
             output.write(format!("{}  {}  {}: {}", clock(event.at), event.source, event.name, event.message));
         }
     }
 
-    fn summary(&self, cameras: &[Monitored], order: Order, exit: Exit, took: Duration, now: Instant) -> String {
+    fn summary(
+        &self,
+        cameras: &[MonitoredCamera],
+        options: MonitorOptions,
+        exit: Exit,
+        took: Duration,
+        now: Instant,
+    ) -> String {
         let endings = cameras.iter().map(|camera| camera.ending(now));
         let secs = took.as_secs_f64();
-        if order.form == Form::Nagios {
+        if options.format == OutputFormat::Nagios {
             return for_nagios(exit, endings.collect());
         }
-        if order.form == Form::Json {
-            return line(&Line::Summary {
+        if options.format == OutputFormat::Json {
+            return line(&JsonLine::Summary {
                 at: Timestamp::now(),
                 duration_secs: (secs * 1_000.0).round() / 1_000.0,
                 interrupted: self.interrupted.load(Ordering::Relaxed),
@@ -256,12 +267,12 @@ impl Work<'_> {
     }
 }
 
-fn outlets(order: Order, events: &Sender<(usize, Event)>) -> Result<Outlets, String> {
-    let hooks = order.on_event.map(|command| {
+fn outputs(options: MonitorOptions, events: &Sender<Event>) -> Result<MonitorOutputs, String> {
+    let hooks = options.on_event.map(|command| {
         let events = events.clone();
         let log = EventLog::new();
         // Of no camera.
-        log.listen(move |event| drop(events.try_send((usize::MAX, event.clone()))));
+        log.listen(move |event| drop(events.try_send(event.clone())));
         let tell = move |sentence: String| {
             complain(&sentence);
             log.add("", Level::Warning, "hook", sentence);
@@ -269,32 +280,31 @@ fn outlets(order: Order, events: &Sender<(usize, Event)>) -> Result<Outlets, Str
         Hooks::start(command, Arc::new(tell))
     });
     let samples = Latest::new();
-    let server = order.metrics.map(|address| Server::start(address, order.may_be_reached, samples.reader()));
+    let server = options.metrics.map(|address| Server::start(address, options.may_be_reached, samples.reader()));
     let server = server.transpose()?;
     if let Some(server) = &server {
         complain(&format!("Metrics: http://{}/metrics", server.address));
     }
     let output = LineWriter::start("stdout", io::stdout()).map_err(no_thread)?;
-    Ok(Outlets { output, hooks: hooks.transpose()?, samples, server })
+    Ok(MonitorOutputs { output, hooks: hooks.transpose()?, samples, server })
 }
 
 fn is_alert(event: &Event) -> bool {
-    let alerts = [AlertName::CameraIssue, AlertName::CameraCritical, AlertName::CameraRecovery];
-    alerts.iter().any(|alert| event.name == alert.as_str())
+    AlertName::ALL.iter().any(|alert| event.name == alert.as_str())
 }
 
-impl Monitored {
-    fn sample(&self, now: Instant) -> Sample {
-        Sample { source: self.source.clone(), status: Arc::clone(&self.status), totals: self.totals(now) }
+impl MonitoredCamera {
+    fn sample(&self, now: Instant) -> CameraMetrics {
+        CameraMetrics { source: self.source.clone(), status: Arc::clone(&self.status), totals: self.totals(now) }
     }
 
     fn totals(&self, now: Instant) -> Totals {
         self.record.totals(self.status.frames > 0, now)
     }
 
-    fn ending(&self, now: Instant) -> Ending<'_> {
+    fn ending(&self, now: Instant) -> CameraSummary<'_> {
         let status = &self.status;
-        Ending {
+        CameraSummary {
             source: &self.source,
             name: &status.name,
             totals: self.totals(now),
@@ -308,12 +318,12 @@ impl Monitored {
     }
 }
 
-fn tell_status(camera: &Monitored, order: Order, output: &LineWriter) {
+fn print_status(camera: &MonitoredCamera, options: MonitorOptions, output: &LineWriter) {
     let (at, status) = (Timestamp::now(), camera.status.as_ref());
-    match order.form {
-        Form::Json => return output.write(line(&Line::Status { at, status })),
-        Form::Nagios => return,
-        Form::Text => {}
+    match options.format {
+        OutputFormat::Json => return output.write(line(&JsonLine::Status { at, status })),
+        OutputFormat::Nagios => return,
+        OutputFormat::Text => {}
     }
     let fault = status.last_fault.as_ref().map(|fault| format!(", {fault}")).unwrap_or_default();
     let outage = status.outage_secs.map(|secs| format!(", no picture for {}", time(secs))).unwrap_or_default();
@@ -330,15 +340,15 @@ fn tell_status(camera: &Monitored, order: Order, output: &LineWriter) {
 }
 
 /// One line about all of them, the worst first.
-fn for_nagios(exit: Exit, mut endings: Vec<Ending>) -> String {
+fn for_nagios(exit: Exit, mut endings: Vec<CameraSummary>) -> String {
     endings.sort_by_key(|ending| ending.health_score);
-    let one = |ending: &Ending| {
+    let one = |ending: &CameraSummary| {
         let (uptime, outages) = uptime_and_outages(ending);
         let score = ending.health_score.map_or_else(|| "no score".to_owned(), |score| format!("score {score}"));
         format!("{}: {score}, {uptime}, {outages}", ending.source)
     };
-    let least = |of: fn(&Ending) -> Option<f64>| endings.iter().filter_map(of).min_by(f64::total_cmp);
-    let sum = |of: fn(&Ending) -> u32| Some(f64::from(endings.iter().map(of).sum::<u32>()));
+    let least = |of: fn(&CameraSummary) -> Option<f64>| endings.iter().filter_map(of).min_by(f64::total_cmp);
+    let sum = |of: fn(&CameraSummary) -> u32| Some(f64::from(endings.iter().map(of).sum::<u32>()));
     let perf = [
         Perf::score(endings.first().and_then(|ending| ending.health_score)),
         Perf::plain("least_score", least(|ending| ending.totals.least_score.map(f64::from)), 0),
@@ -349,7 +359,7 @@ fn for_nagios(exit: Exit, mut endings: Vec<Ending>) -> String {
     nagios::line(exit, &endings.iter().map(one).collect::<Vec<_>>().join("; "), &perf)
 }
 
-fn uptime_and_outages(ending: &Ending) -> (String, String) {
+fn uptime_and_outages(ending: &CameraSummary) -> (String, String) {
     let totals = &ending.totals;
     let uptime = totals.uptime_percent.map_or_else(|| "no picture yet".to_owned(), |percent| format!("up {percent} %"));
     let outages = match totals.outages {
@@ -361,7 +371,7 @@ fn uptime_and_outages(ending: &Ending) -> (String, String) {
 }
 
 /// The summary of one camera for people.
-fn text(ending: &Ending) -> String {
+fn text(ending: &CameraSummary) -> String {
     let totals = ending.totals;
     let (uptime, outages) = uptime_and_outages(ending);
     let recoveries = if totals.recoveries == 1 { "1 recovery" } else { &format!("{} recoveries", totals.recoveries) };
@@ -394,8 +404,8 @@ fn clock(at: Timestamp) -> String {
     at.to_zoned(TimeZone::system()).strftime("%H:%M:%S").to_string()
 }
 
-fn line(value: &Line) -> String {
-    // Plain data of ours always serialises; should it not, an empty object is honest JSON.
+fn line(value: &JsonLine) -> String {
+    // Plain data of ours always serialises; should it not, an empty object is still JSON.
     serde_json::to_string(value).unwrap_or_else(|_| "{}".to_owned())
 }
 

@@ -1,4 +1,5 @@
-//! `camclinic recover`: climbs the ladder until good pictures come, and tells each rung when it ends.
+//! `camclinic recover`: lets the recovery steps be tried until good pictures come, and prints each step when it has ended. Which
+//! step comes next is decided by the camera's supervisor.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use serde::Serialize;
 
-use super::{Exit, POLL, STATUS_WATCH, Work, complain, keep_records, pretty, say};
+use super::{CommandContext, Exit, POLL, STATUS_WATCH, complain, keep_records, pretty, say};
 use crate::camera::{Camera, Command};
 use crate::event::Event;
 use crate::fault::{Fault, FaultClass, FaultKind};
@@ -17,7 +18,7 @@ use crate::settings::CameraSettings;
 use crate::source::SourceSpec;
 use crate::status::{Rung, RungOutcome, State, Status};
 
-/// How long somebody may think about a reset.
+/// How long the question whether to reset the device may stay open.
 const ANSWER_DEADLINE: Duration = Duration::from_mins(2);
 /// An event is written shortly before the status that belongs to it.
 const STATUS_FOLLOWS_WITHIN: Duration = Duration::from_millis(300);
@@ -26,7 +27,7 @@ const LEAST_TOLD_WAIT_SECS: f64 = 2.0;
 
 /// What the command line asks for.
 #[derive(Clone, Copy)]
-pub(super) struct Order {
+pub(super) struct RecoverOptions {
     /// Whether the device may be reset without a question.
     pub may_reset: bool,
     /// For everything together.
@@ -36,7 +37,7 @@ pub(super) struct Order {
 
 /// A rung that has ended.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-struct Climbed {
+struct RungReport {
     rung: Rung,
     outcome: RungOutcome,
     took_ms: u64,
@@ -45,19 +46,19 @@ struct Climbed {
 
 /// What `--json` prints. The field order is that of the contract.
 #[derive(Serialize)]
-struct Report<'a> {
+struct RecoverReport<'a> {
     source: &'a str,
     /// Whether good pictures come, be it that nothing was wrong.
     recovered: bool,
     /// Until the good pictures came; all of the time where none did.
     took_ms: u64,
-    rungs: &'a [Climbed],
+    rungs: &'a [RungReport],
     status: &'a Status,
 }
 
 /// How it went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+enum RecoverOutcome {
     /// Good pictures came without any help.
     Healthy,
     Recovered,
@@ -72,7 +73,7 @@ enum End {
     OutOfTime,
 }
 
-impl End {
+impl RecoverOutcome {
     fn is_good(self) -> bool {
         matches!(self, Self::Healthy | Self::Recovered)
     }
@@ -99,24 +100,24 @@ impl End {
     }
 }
 
-impl Work<'_> {
-    pub(super) fn recover(&self, source: Option<&str>, order: Order) -> Result<Exit, String> {
+impl CommandContext<'_> {
+    pub(super) fn recover(&self, source: Option<&str>, options: RecoverOptions) -> Result<Exit, String> {
         let spec = self.choose(source)?;
         let name = spec.to_string();
         let log = EventLog::new();
         // Dropped after the camera, whose last events it takes.
         let records = keep_records(&log);
-        let settings = settings(self.settings(&spec), order);
+        let settings = settings(self.settings(&spec), options);
         let is_device = matches!(spec, SourceSpec::Device(_) | SourceSpec::Index(_));
         let may_reset = is_device && settings.recovery.may_reset_device;
         let camera = self.open_with(spec, &settings, log.clone())?;
         if let Some(records) = &records {
             records.watch(camera.status());
         }
-        let mut climb = Climb {
+        let mut climb = RecoveryRun {
             began: Instant::now(),
             log,
-            order,
+            options,
             may_reset,
             rungs: Vec::new(),
             last_event: 0,
@@ -124,10 +125,15 @@ impl Work<'_> {
         };
         let (end, status, took) = climb.until_end(self, &camera)?;
         drop(camera);
-        if order.json {
+        if options.json {
             let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-            let report =
-                Report { source: &name, recovered: end.is_good(), took_ms, rungs: &climb.rungs, status: &status };
+            let report = RecoverReport {
+                source: &name,
+                recovered: end.is_good(),
+                took_ms,
+                rungs: &climb.rungs,
+                status: &status,
+            };
             say(&pretty(&report));
         } else {
             say(&end.sentence(&status, took));
@@ -137,27 +143,27 @@ impl Work<'_> {
 }
 
 /// The settings of this run: it begins with a restart of the stream, since whoever calls has seen that waiting is no help.
-fn settings(mut settings: CameraSettings, order: Order) -> CameraSettings {
+fn settings(mut settings: CameraSettings, options: RecoverOptions) -> CameraSettings {
     settings.recovery.automatic = true;
     settings.recovery.n_retries = 0;
-    settings.recovery.may_reset_device |= order.may_reset;
+    settings.recovery.may_reset_device |= options.may_reset;
     settings
 }
 
-/// The way up so far.
-struct Climb {
+/// The steps so far.
+struct RecoveryRun {
     began: Instant,
     log: EventLog,
-    order: Order,
+    options: RecoverOptions,
     /// The ladder resets the device by itself when it comes to that.
     may_reset: bool,
-    rungs: Vec<Climbed>,
+    rungs: Vec<RungReport>,
     last_event: u64,
     told: Told,
 }
 
 /// Whether somebody was asked for a reset of the device. It is asked once.
-enum Question {
+enum ResetQuestion {
     NotAsked,
     Asked(Receiver<bool>),
     Consented,
@@ -171,14 +177,18 @@ struct Told {
     next: Option<(Rung, u32)>,
 }
 
-impl Climb {
+impl RecoveryRun {
     /// Watches until it is clear how it ends. The time is the one until the picture came, else all of it.
-    fn until_end(&mut self, work: &Work<'_>, camera: &Camera) -> Result<(End, Arc<Status>, Duration), String> {
+    fn until_end(
+        &mut self,
+        work: &CommandContext<'_>,
+        camera: &Camera,
+    ) -> Result<(RecoverOutcome, Arc<Status>, Duration), String> {
         let mut statuses = camera.status();
-        let mut deadline = self.began + self.order.deadline;
+        let mut deadline = self.began + self.options.deadline;
         let mut good_since: Option<Instant> = None;
         let mut was_bad = false;
-        let mut question = Question::NotAsked;
+        let mut question = ResetQuestion::NotAsked;
         loop {
             work.check_interrupted()?;
             let _ = statuses.wait_fresh(deadline.min(Instant::now() + POLL));
@@ -190,7 +200,11 @@ impl Climb {
             if is_good(&status) {
                 let since = *good_since.get_or_insert(now);
                 if now.saturating_duration_since(since) >= STATUS_WATCH {
-                    let end = if was_bad || !self.rungs.is_empty() { End::Recovered } else { End::Healthy };
+                    let end = if was_bad || !self.rungs.is_empty() {
+                        RecoverOutcome::Recovered
+                    } else {
+                        RecoverOutcome::Healthy
+                    };
                     return Ok((end, status, since.saturating_duration_since(self.began)));
                 }
             } else {
@@ -198,22 +212,24 @@ impl Climb {
                 was_bad |= has_failed(&status);
             }
             match &question {
-                Question::NotAsked if status.reset_needs_consent => {
-                    let Some(answer) = ask(&status)? else { return Ok((End::ResetLeft, status, took)) };
-                    question = Question::Asked(answer);
+                ResetQuestion::NotAsked if status.reset_needs_consent => {
+                    let Some(answer) = ask(&status)? else { return Ok((RecoverOutcome::ResetLeft, status, took)) };
+                    question = ResetQuestion::Asked(answer);
                     deadline = deadline.max(now + ANSWER_DEADLINE);
                 }
-                Question::Asked(answer) => match answer.try_recv() {
+                ResetQuestion::Asked(answer) => match answer.try_recv() {
                     Ok(true) => {
                         camera.send(Command::ResetDevice);
-                        question = Question::Consented;
-                        deadline = now + self.order.deadline;
+                        question = ResetQuestion::Consented;
+                        deadline = now + self.options.deadline;
                     }
-                    Ok(false) | Err(TryRecvError::Disconnected) => return Ok((End::ResetRefused, status, took)),
+                    Ok(false) | Err(TryRecvError::Disconnected) => {
+                        return Ok((RecoverOutcome::ResetRefused, status, took));
+                    }
                     Err(TryRecvError::Empty) => {}
                 },
-                Question::NotAsked | Question::Consented => {
-                    let reset_is_due = self.may_reset || matches!(question, Question::Consented);
+                ResetQuestion::NotAsked | ResetQuestion::Consented => {
+                    let reset_is_due = self.may_reset || matches!(question, ResetQuestion::Consented);
                     let reset_is_due = reset_is_due && !self.was_reset();
                     let fault = status.last_fault.as_ref();
                     if let Some(end) = end(status.state, fault, status.should_reboot, reset_is_due) {
@@ -222,7 +238,7 @@ impl Climb {
                 }
             }
             if now >= deadline {
-                return Ok((End::OutOfTime, status, took));
+                return Ok((RecoverOutcome::OutOfTime, status, took));
             }
         }
     }
@@ -231,7 +247,7 @@ impl Climb {
         self.rungs.iter().any(|climbed| climbed.rung == Rung::ResetDevice)
     }
 
-    /// Takes over what ended since the last look, and prints it.
+    /// Prints the steps that have ended since the last call, and keeps them for the result.
     fn take_events(&mut self, status: &Status) {
         for event in self.log.since(self.last_event) {
             if let Some(mut climbed) = climbed(&event) {
@@ -241,7 +257,7 @@ impl Climb {
                     None if event.instant.elapsed() < STATUS_FOLLOWS_WITHIN => return,
                     None => {}
                 }
-                if !self.order.json {
+                if !self.options.json {
                     say(&line(&climbed));
                 }
                 self.rungs.push(climbed);
@@ -257,7 +273,7 @@ impl Climb {
 
     /// Prints what is wrong, once, and on a terminal what is being waited for.
     fn tell(&mut self, status: &Status) {
-        if self.order.json {
+        if self.options.json {
             return;
         }
         if let Some(fault) = status.last_fault.as_ref().filter(|_| has_failed(status) && !self.told.fault) {
@@ -286,33 +302,33 @@ fn has_failed(status: &Status) -> bool {
 
 /// Whether nothing more is to be expected. A reset that is still due counts for more than the advice to reboot, which
 /// comes from the number of failures alone.
-fn end(state: State, fault: Option<&Fault>, should_reboot: bool, reset_is_due: bool) -> Option<End> {
+fn end(state: State, fault: Option<&Fault>, should_reboot: bool, reset_is_due: bool) -> Option<RecoverOutcome> {
     match state {
-        State::Failed if fault.is_some_and(|fault| !fault.is_transient()) => Some(End::GivenUp),
-        State::Failed => Some(End::UsedUp),
-        State::Recovering | State::Opening if should_reboot && !reset_is_due => Some(End::UsedUp),
+        State::Failed if fault.is_some_and(|fault| !fault.is_transient()) => Some(RecoverOutcome::GivenUp),
+        State::Failed => Some(RecoverOutcome::UsedUp),
+        State::Recovering | State::Opening if should_reboot && !reset_is_due => Some(RecoverOutcome::UsedUp),
         State::Idle | State::Opening | State::Streaming | State::Recovering => None,
     }
 }
 
 /// The event as a rung that has ended, without the reason; `None` for every other event.
-fn climbed(event: &Event) -> Option<Climbed> {
+fn climbed(event: &Event) -> Option<RungReport> {
     if event.name != "rung" {
         return None;
     }
     let detail = |name: &str| event.details.get(name).cloned();
     let rung = serde_json::from_value(detail("rung")?).ok()?;
     let outcome = serde_json::from_value(detail("outcome")?).ok()?;
-    Some(Climbed { rung, outcome, took_ms: detail("took_ms")?.as_u64()?, why: String::new() })
+    Some(RungReport { rung, outcome, took_ms: detail("took_ms")?.as_u64()?, why: String::new() })
 }
 
 /// Why it ended so; `None` where the status does not tell of this end.
-fn why(climbed: &Climbed, status: &Status) -> Option<String> {
+fn why(climbed: &RungReport, status: &Status) -> Option<String> {
     let last = status.ladder.iter().find(|known| known.rung == climbed.rung)?.last.as_ref()?;
     (last.outcome == climbed.outcome && last.took_ms == climbed.took_ms).then(|| last.why.clone())
 }
 
-fn line(climbed: &Climbed) -> String {
+fn line(climbed: &RungReport) -> String {
     let took = Duration::from_millis(climbed.took_ms).as_secs_f64();
     format!("  {:<15} {:<11} {took:>5.1} s  {}", climbed.rung.to_string(), climbed.outcome.to_string(), climbed.why)
         .trim_end()
@@ -365,7 +381,7 @@ mod tests {
 
     #[test]
     fn a_line_for_each_rung_is_easy_to_read() {
-        let climbed = |rung, outcome, took_ms, why: &str| Climbed { rung, outcome, took_ms, why: why.to_owned() };
+        let climbed = |rung, outcome, took_ms, why: &str| RungReport { rung, outcome, took_ms, why: why.to_owned() };
         for (climbed, expected) in [
             (
                 climbed(Rung::RestartStream, RungOutcome::Failed, 1_040, "no frame for 1.0 s"),
@@ -383,7 +399,7 @@ mod tests {
         kind: Option<FaultKind>,
         should_reboot: bool,
         reset_is_due: bool,
-        expected: Option<End>,
+        expected: Option<RecoverOutcome>,
     ) {
         let fault = kind.map(|kind| Fault::new(kind, "test"));
         assert_eq!(end(state, fault.as_ref(), should_reboot, reset_is_due), expected);
@@ -394,10 +410,10 @@ mod tests {
         let stall = Some(FaultKind::Stall);
         check_end(State::Opening, None, false, false, None);
         check_end(State::Recovering, stall, false, false, None);
-        check_end(State::Recovering, stall, true, false, Some(End::UsedUp));
+        check_end(State::Recovering, stall, true, false, Some(RecoverOutcome::UsedUp));
         check_end(State::Recovering, stall, true, true, None);
         check_end(State::Streaming, stall, true, false, None);
-        check_end(State::Failed, stall, true, true, Some(End::UsedUp));
-        check_end(State::Failed, Some(FaultKind::Denied), false, true, Some(End::GivenUp));
+        check_end(State::Failed, stall, true, true, Some(RecoverOutcome::UsedUp));
+        check_end(State::Failed, Some(FaultKind::Denied), false, true, Some(RecoverOutcome::GivenUp));
     }
 }

@@ -1,4 +1,4 @@
-//! The status as text.
+//! `camclinic status`: the status as text.
 
 use std::time::Duration;
 

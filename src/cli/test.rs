@@ -1,14 +1,14 @@
 //! `camclinic test`: takes a number of frames, measures how they come, and tells what is wrong with them.
 //!
-//! It reads the source through a [`Probe`], opened as every other command has it opened, and not through the engine: that
-//! one recovers, and a test is to show each fault.
+//! It reads the source through a [`Probe`], opened as by every other command, and not through the engine, which would recover:
+//! a test is to show each fault.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::{Exit, Form, POLL, STATUS_WATCH, Work, nagios, pretty, say};
+use super::{CommandContext, Exit, OutputFormat, POLL, STATUS_WATCH, nagios, pretty, say};
 use crate::backend::Backend;
 use crate::fault::Fault;
 use crate::frame::{Image, Size};
@@ -25,15 +25,15 @@ use crate::status::{Asked, Got, Grade};
 
 mod connection;
 
-use connection::Connection;
+use connection::ConnectionReport;
 
 const BAR_COLUMNS: usize = 30;
-/// As often as an eye can follow.
+/// How often the progress bar is drawn.
 const BAR_PERIOD: Duration = Duration::from_millis(100);
 
 /// One part of the test. Network cameras have more of them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-struct Step {
+struct StepReport {
     name: &'static str,
     outcome: StepOutcome,
     /// `null` where it was not carried out.
@@ -41,7 +41,7 @@ struct Step {
     detail: String,
 }
 
-impl From<&network::TestStep> for Step {
+impl From<&network::TestStep> for StepReport {
     fn from(step: &network::TestStep) -> Self {
         Self { name: step.name.slug(), outcome: step.outcome, ms: step.ms, detail: step.detail.clone() }
     }
@@ -49,7 +49,7 @@ impl From<&network::TestStep> for Step {
 
 /// What `--json` prints. The field order is that of the contract; what follows `steps` is more than it asks for.
 #[derive(Serialize)]
-struct Report<'a> {
+struct TestReport<'a> {
     source: String,
     /// Whether it could be opened.
     connected: bool,
@@ -66,7 +66,7 @@ struct Report<'a> {
     resolution: Option<Size>,
     latency_ms: Option<f64>,
     stability: Stability,
-    steps: Vec<Step>,
+    steps: Vec<StepReport>,
     backend: Option<&'static str>,
     score: u8,
     grade: Grade,
@@ -92,18 +92,18 @@ struct Named<'a> {
     fault: &'a Fault,
 }
 
-impl Work<'_> {
-    pub(super) fn test(&self, source: Option<&str>, n_tests: u32, form: Form) -> Result<Exit, String> {
+impl CommandContext<'_> {
+    pub(super) fn test(&self, source: Option<&str>, n_tests: u32, format: OutputFormat) -> Result<Exit, String> {
         let spec = self.choose(source)?;
         let settings = self.settings(&spec);
         let request = OpenRequest::new(spec, &settings, self.trusted());
-        let bar = Bar::new(n_tests, self.shared.verbose == 0);
+        let bar = ProgressBar::new(n_tests, self.shared.verbose == 0);
         let connection = match &request.spec {
-            SourceSpec::Url(address) => Some(self.connection(address, &settings, form)?),
+            SourceSpec::Url(address) => Some(self.connection(address, &settings, format)?),
             _ => None,
         };
-        let mut test = Test::new(request, n_tests, bar, connection);
-        if let Some(fault) = test.connection.as_ref().and_then(Connection::fault).cloned() {
+        let mut test = TestRun::new(request, n_tests, bar, connection);
+        if let Some(fault) = test.connection.as_ref().and_then(ConnectionReport::fault).cloned() {
             test.end(fault, test.began, Instant::now());
         } else {
             let mut probe = Probe::start(test.request.clone(), settings.n_warm_up_frames)?;
@@ -115,10 +115,10 @@ impl Work<'_> {
         }
         let verdict = test.verdict();
         let exit = exit_of(&verdict);
-        say(&match form {
-            Form::Text => test.text(&verdict),
-            Form::Json => pretty(&test.report(&verdict)),
-            Form::Nagios => test.nagios(exit, &verdict),
+        say(&match format {
+            OutputFormat::Text => test.text(&verdict),
+            OutputFormat::Json => pretty(&test.report(&verdict)),
+            OutputFormat::Nagios => test.nagios(exit, &verdict),
         });
         Ok(exit)
     }
@@ -133,8 +133,8 @@ fn exit_of(verdict: &TestVerdict) -> Exit {
     }
 }
 
-/// A test at work.
-struct Test {
+/// A test that is running.
+struct TestRun {
     request: OpenRequest,
     n_wanted: u32,
     began: Instant,
@@ -148,14 +148,14 @@ struct Test {
     before: Option<Image>,
     measured: StreamMeasurement,
     /// Of a network camera.
-    connection: Option<Connection>,
+    connection: Option<ConnectionReport>,
     /// Why it could not be opened, or why the stream is over.
     end: Option<Fault>,
-    bar: Bar,
+    bar: ProgressBar,
 }
 
-impl Test {
-    fn new(request: OpenRequest, n_wanted: u32, bar: Bar, connection: Option<Connection>) -> Self {
+impl TestRun {
+    fn new(request: OpenRequest, n_wanted: u32, bar: ProgressBar, connection: Option<ConnectionReport>) -> Self {
         let is_from_network = connection.is_some();
         Self {
             request,
@@ -176,7 +176,7 @@ impl Test {
     }
 
     /// Takes what is read until all attempts are made and the stream was watched for long enough, or has ended.
-    fn until_end(&mut self, work: &Work<'_>, probe: &mut Probe) -> Result<(), String> {
+    fn until_end(&mut self, work: &CommandContext<'_>, probe: &mut Probe) -> Result<(), String> {
         let mut is_over = false;
         while self.end.is_none() && !is_over {
             work.check_interrupted()?;
@@ -250,7 +250,7 @@ impl Test {
         self.end = Some(fault);
     }
 
-    /// What the conversation found is no number of the pictures, and as true.
+    /// A warning of the conversation with the camera makes the test a warning as well.
     fn verdict(&self) -> TestVerdict {
         let mut verdict = self.measured.verdict(&self.request.asked, &self.got);
         let found = self.connection.as_ref().and_then(|connection| connection.verdict.as_ref());
@@ -262,27 +262,31 @@ impl Test {
         verdict
     }
 
-    fn steps(&self, verdict: &TestVerdict) -> Vec<Step> {
-        let of_connection = self.connection.iter().flat_map(|connection| &connection.steps).map(Step::from);
+    fn steps(&self, verdict: &TestVerdict) -> Vec<StepReport> {
+        let of_connection = self.connection.iter().flat_map(|connection| &connection.steps).map(StepReport::from);
         of_connection.chain(self.steps_of_pictures(verdict)).collect()
     }
 
-    fn steps_of_pictures(&self, verdict: &TestVerdict) -> Vec<Step> {
-        let skipped =
-            |name| Step { name, outcome: StepOutcome::Skipped, ms: None, detail: "there was no picture".to_owned() };
+    fn steps_of_pictures(&self, verdict: &TestVerdict) -> Vec<StepReport> {
+        let skipped = |name| StepReport {
+            name,
+            outcome: StepOutcome::Skipped,
+            ms: None,
+            detail: "there was no picture".to_owned(),
+        };
         let fault = || self.measured.last_fault.as_ref().map_or_else(String::new, ToString::to_string);
         if self.connection.as_ref().is_some_and(|connection| !connection.is_good()) {
             return vec![skipped("open"), skipped("first-frame"), skipped("frames")];
         }
         if self.opened_at.is_none() {
-            let open = Step { name: "open", outcome: StepOutcome::Bad, ms: self.open_ms, detail: fault() };
+            let open = StepReport { name: "open", outcome: StepOutcome::Bad, ms: self.open_ms, detail: fault() };
             return vec![open, skipped("first-frame"), skipped("frames")];
         }
-        let good = |name, ms, detail| Step { name, outcome: StepOutcome::Good, ms, detail };
+        let good = |name, ms, detail| StepReport { name, outcome: StepOutcome::Good, ms, detail };
         let open = good("open", self.open_ms, self.backend.map_or_else(String::new, |b| b.to_string()));
         let Some(first_frame_ms) = self.first_frame_ms else {
             let ms = self.watched_since.map(|at| whole_ms(at.saturating_duration_since(self.began)));
-            let first = Step { name: "first-frame", outcome: StepOutcome::Bad, ms, detail: fault() };
+            let first = StepReport { name: "first-frame", outcome: StepOutcome::Bad, ms, detail: fault() };
             return vec![open, first, skipped("frames")];
         };
         let size = self.measured.size.map_or_else(String::new, |size| size.to_string());
@@ -292,7 +296,7 @@ impl Test {
             Exit::Critical | Exit::CouldNotRun => StepOutcome::Bad,
         };
         let words: Vec<_> = verdict.findings.iter().map(|finding| finding.message.as_str()).collect();
-        let frames = Step {
+        let frames = StepReport {
             name: "frames",
             outcome,
             ms: Some(whole_ms(secs(self.measured.watched_secs()))),
@@ -301,10 +305,10 @@ impl Test {
         vec![open, good("first-frame", Some(first_frame_ms), size), frames]
     }
 
-    fn report<'a>(&'a self, verdict: &'a TestVerdict) -> Report<'a> {
+    fn report<'a>(&'a self, verdict: &'a TestVerdict) -> TestReport<'a> {
         let measured = &self.measured;
         let passed = measured.n_passed();
-        Report {
+        TestReport {
             source: self.request.spec.to_string(),
             connected: self.opened_at.is_some(),
             passed,
@@ -430,13 +434,13 @@ fn whole_ms(duration: Duration) -> u64 {
 }
 
 /// How far the test is, on a terminal.
-struct Bar {
+struct ProgressBar {
     n_wanted: u32,
     is_wanted: bool,
     shown_at: Option<Instant>,
 }
 
-impl Bar {
+impl ProgressBar {
     fn new(n_wanted: u32, is_wanted: bool) -> Self {
         Self { n_wanted, is_wanted: is_wanted && io::stderr().is_terminal(), shown_at: None }
     }

@@ -46,34 +46,34 @@ struct KnownControl {
     unit: &'static str,
     help: &'static str,
     /// The control that takes it over, and what then stands in its place.
-    master: Option<Master>,
+    automatic: Option<AutomaticMode>,
 }
 
-struct Master {
+struct AutomaticMode {
     id: u32,
     /// Whether it takes over with this value.
     takes_over: fn(i64) -> bool,
-    says: &'static str,
+    reason: &'static str,
 }
 
 /// A switch that takes over when it is on.
-const fn switch(id: u32, says: &'static str) -> Master {
-    Master { id, takes_over: |value| value != 0, says }
+const fn switch(id: u32, reason: &'static str) -> AutomaticMode {
+    AutomaticMode { id, takes_over: |value| value != 0, reason }
 }
 
 /// `V4L2_EXPOSURE_MANUAL` and `V4L2_EXPOSURE_SHUTTER_PRIORITY` leave the time to the user.
-const fn exposure(says: &'static str) -> Master {
-    Master { id: AUTO_EXPOSURE, takes_over: |value| !matches!(value, 1 | 2), says }
+const fn exposure(reason: &'static str) -> AutomaticMode {
+    AutomaticMode { id: AUTO_EXPOSURE, takes_over: |value| !matches!(value, 1 | 2), reason }
 }
 
 /// `V4L2_EXPOSURE_MANUAL` and `V4L2_EXPOSURE_APERTURE_PRIORITY` leave the iris to the user.
-const fn iris(says: &'static str) -> Master {
-    Master { id: AUTO_EXPOSURE, takes_over: |value| !matches!(value, 1 | 3), says }
+const fn iris(reason: &'static str) -> AutomaticMode {
+    AutomaticMode { id: AUTO_EXPOSURE, takes_over: |value| !matches!(value, 1 | 3), reason }
 }
 
 macro_rules! known {
-    ($($id:ident $label:literal $unit:literal $help:literal $master:expr;)*) => {
-        const KNOWN: &[KnownControl] = &[$(KnownControl { id: $id, label: $label, unit: $unit, help: $help, master: $master }),*];
+    ($($id:ident $label:literal $unit:literal $help:literal $automatic:expr;)*) => {
+        const KNOWN: &[KnownControl] = &[$(KnownControl { id: $id, label: $label, unit: $unit, help: $help, automatic: $automatic }),*];
     };
 }
 
@@ -196,9 +196,11 @@ fn own_auto(id: u32) -> Option<u32> {
 /// uvcvideo before Linux 6.0 does not say it.
 #[must_use]
 pub fn held_by(id: u32, is_inactive: bool, value_of: impl Fn(u32) -> Option<i64>) -> Option<String> {
-    let master = known(id).and_then(|known| known.master.as_ref());
-    match master {
-        Some(master) if value_of(master.id).is_some_and(master.takes_over) => Some(master.says.to_owned()),
+    let automatic = known(id).and_then(|known| known.automatic.as_ref());
+    match automatic {
+        Some(automatic) if value_of(automatic.id).is_some_and(automatic.takes_over) => {
+            Some(automatic.reason.to_owned())
+        }
         _ if own_auto(id).and_then(&value_of).is_some_and(|on| on != 0) => Some("Its automatic mode is on".to_owned()),
         _ if is_inactive && id == GAIN && value_of(AUTO_GAIN).is_some_and(|on| on != 0) => {
             Some("Automatic gain is on".to_owned())
@@ -211,18 +213,20 @@ pub fn held_by(id: u32, is_inactive: bool, value_of: impl Fn(u32) -> Option<i64>
 /// automatic is off; and without those that are taken over thereby.
 #[must_use]
 pub fn in_order(settings: &[ControlSetting]) -> Vec<ControlSetting> {
-    let master_of = |id| known(id).and_then(|known| known.master.as_ref());
+    let automatic_of = |id| known(id).and_then(|known| known.automatic.as_ref());
     let is_own = |id| id & 0xf000 == OWN_AUTO;
-    let is_master = |id| {
-        id == AUTO_GAIN || is_own(id) || KNOWN.iter().any(|known| known.master.as_ref().is_some_and(|m| m.id == id))
+    let is_automatic = |id| {
+        id == AUTO_GAIN || is_own(id) || KNOWN.iter().any(|known| known.automatic.as_ref().is_some_and(|m| m.id == id))
     };
     let is_taken_over = |setting: &&ControlSetting| {
-        let of = |master: &Master| settings.iter().any(|s| s.id == master.id && (master.takes_over)(s.value));
+        let of = |automatic: &AutomaticMode| {
+            settings.iter().any(|s| s.id == automatic.id && (automatic.takes_over)(s.value))
+        };
         let is_on = |auto| settings.iter().any(|s| s.id == auto && s.value != 0);
-        master_of(setting.id).is_some_and(of) || own_auto(setting.id).is_some_and(is_on)
+        automatic_of(setting.id).is_some_and(of) || own_auto(setting.id).is_some_and(is_on)
     };
     let mut ordered: Vec<_> = settings.iter().filter(|setting| !is_taken_over(setting)).copied().collect();
-    ordered.sort_by_key(|setting| !is_master(setting.id));
+    ordered.sort_by_key(|setting| !is_automatic(setting.id));
     ordered
 }
 

@@ -1,5 +1,5 @@
-//! Asks a device what it can do, in a process of its own: a driver that hangs holds that process, and never this one nor its
-//! end.
+//! Asks devices what they can do, in a process of its own: a driver that hangs holds up that process, and neither this one nor
+//! its end. Nothing is started or set, and nothing is asked twice.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -20,7 +20,7 @@ pub const COMMAND: &str = "ask-device";
 const PROGRAM: &str = "camclinic";
 /// How long one camera is waited for before the next on its bus is asked too.
 const TURN: Duration = Duration::from_millis(300);
-/// No device has so much to say; more is a driver gone mad.
+/// No device has so much to tell; more comes from a broken driver.
 const MAX_ANSWER: u64 = 8 << 20;
 /// How long a process that is killed may take to end before it is left to itself.
 const KILL: Duration = Duration::from_millis(200);
@@ -39,7 +39,7 @@ type AnswerLine = (usize, CapabilitiesResult);
 ///
 /// Those on one USB bus are asked one after the other, because several that are woken at once can fall off it; one whose
 /// driver hangs keeps those on its bus waiting for a moment.
-pub fn answer(paths: &[String], say: impl Fn(&str) + Sync) {
+pub fn answer(paths: &[String], print: impl Fn(&str) + Sync) {
     die_with_parent();
     let mut buses = BTreeMap::<String, Vec<(usize, Result<Device, Fault>)>>::new();
     for (nth, path) in paths.iter().enumerate() {
@@ -50,7 +50,7 @@ pub fn answer(paths: &[String], say: impl Fn(&str) + Sync) {
         let bus = usb.map_or_else(|| format!("device {nth}"), |bus| format!("usb {bus}"));
         buses.entry(bus).or_default().push((nth, device));
     }
-    let say = &say;
+    let print = &print;
     thread::scope(|scope| {
         for bus in buses.into_values() {
             // Without a thread the answer does not come, which is an answer too.
@@ -59,7 +59,7 @@ pub fn answer(paths: &[String], say: impl Fn(&str) + Sync) {
                     let (done, is_done) = mpsc::sync_channel::<()>(1);
                     let ask = move || {
                         let line: AnswerLine = (nth, device.and_then(|device| system::capabilities(&device)));
-                        say(&serde_json::to_string(&line).unwrap_or_default());
+                        print(&serde_json::to_string(&line).unwrap_or_default());
                         let _ = done.try_send(());
                     };
                     let _ = thread::Builder::new().name("ask-device".into()).spawn_scoped(scope, ask);
@@ -138,30 +138,30 @@ impl AskProcess {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         prepare(&mut command);
         let child = command.spawn().map_err(|error| {
-            let said = error.to_string();
-            let message = format!("{} does not start: {}", program.display(), without_code(&said));
+            let printed = error.to_string();
+            let message = format!("{} does not start: {}", program.display(), without_code(&printed));
             Fault::new(FaultKind::BackendMissing, message)
                 .with_advice("Camclinic was moved or replaced: start it again.")
         })?;
         Ok(Self { _guard: ProcessGuard::on(&child), child })
     }
 
-    /// What it says, until it ends or says nonsense.
+    /// What it prints, until it ends or prints what cannot be read.
     fn lines(&mut self, n_devices: usize) -> Result<Receiver<AnswerLine>, Fault> {
         let no_pipe =
             || Fault::new(FaultKind::NoResources, "the system gives no pipe to the process that asks cameras");
         let stdout = self.child.stdout.take().ok_or_else(no_pipe)?;
         let (sender, lines) = mpsc::sync_channel(n_devices);
         let listen = move || {
-            let said = BufReader::new(stdout.take(MAX_ANSWER)).lines().map_while(Result::ok);
-            for line in said.map_while(|line| serde_json::from_str(&line).ok()) {
+            let printed = BufReader::new(stdout.take(MAX_ANSWER)).lines().map_while(Result::ok);
+            for line in printed.map_while(|line| serde_json::from_str(&line).ok()) {
                 if sender.send(line).is_err() {
                     return;
                 }
             }
         };
         let no_thread = |error| Fault::new(FaultKind::NoResources, format!("the system gives no thread: {error}"));
-        thread::Builder::new().name("hear-devices".into()).spawn(listen).map_err(no_thread)?;
+        thread::Builder::new().name("read-answers".into()).spawn(listen).map_err(no_thread)?;
         Ok(lines)
     }
 
@@ -196,10 +196,10 @@ mod tests {
 
     #[test]
     fn what_is_asked_is_answered_in_json() {
-        let said = Mutex::new(Vec::new());
-        answer(&["/no/such/camera".into(), "/dev/null".into()], |line| said.lock().unwrap().push(line.to_owned()));
+        let printed = Mutex::new(Vec::new());
+        answer(&["/no/such/camera".into(), "/dev/null".into()], |line| printed.lock().unwrap().push(line.to_owned()));
         let mut lines: Vec<AnswerLine> =
-            said.lock().unwrap().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+            printed.lock().unwrap().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
         lines.sort_by_key(|(nth, _)| *nth);
         assert_eq!(lines.iter().map(|(nth, _)| *nth).collect::<Vec<_>>(), [0, 1]);
         for (_, answer) in lines {

@@ -1,4 +1,4 @@
-//! What a device says that it can do: formats, sizes, rates, controls.
+//! What a device says that it can do: formats, sizes, rates, controls. Plain data; `ask.rs` gets it, `choices.rs` judges it.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! What a device can be asked for, and why it gives something else.
+//! What a device can be asked for, and why it gives something else: pure, from what it says that it can do.
 
 use crate::device::Capabilities;
 use crate::device::capabilities::{Format, FrameSize};
@@ -23,7 +23,7 @@ const COMMON_SIZES: [(u32, u32); 10] = [
 /// Rates that differ by less are the same: drivers round 29.97 to 30.
 const SAME_RATE: f64 = 0.01;
 
-/// What would make a device do what was asked of it, or the wish one that it has.
+/// A change of what is asked for, after which the device can give it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum RequestFix {
     Format(PixelFormat),

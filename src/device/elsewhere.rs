@@ -1,5 +1,5 @@
-//! What is said where a system tells nothing: all of it on systems that are not known, and on the others what they do not tell
-//! themselves.
+//! The answers where a system tells nothing: all of them on systems that are not known, and on each of the others those that it
+//! cannot give itself.
 #![allow(dead_code, reason = "each system takes what it lacks")]
 #![expect(clippy::unnecessary_wraps, reason = "the others have more to say")]
 

@@ -1,4 +1,4 @@
-//! Who has a device open.
+//! Who has a device open, in which order holders are named, and the fault that names them. Finding them is each system's part.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

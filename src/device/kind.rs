@@ -1,4 +1,4 @@
-//! What sort of camera a device is, and how its plug is connected, told from names and numbers.
+//! What sort of camera a device is, and how it is connected: pure, from names and numbers.
 
 use serde::{Deserialize, Serialize};
 
@@ -180,7 +180,7 @@ impl UsbLink {
         }
     }
 
-    /// What its speed means for a picture, where it is a trouble.
+    /// What its speed means for a picture, where it is too low.
     #[must_use]
     pub fn note(&self) -> Option<String> {
         let speed = self.speed.as_ref().filter(|_| self.kbits_per_second.is_some_and(|rate| rate <= 12_000))?;

@@ -1,7 +1,7 @@
 //! macOS: what it tells of cameras, and how it is asked.
 //!
 //! [`cameras`] makes devices of what was told, and is compiled and tested on every system. The files that call macOS are
-//! compiled there alone, and [`system`] is what the rest of the program sees of them.
+//! compiled there alone, and `system.rs` is what the rest of the program sees of them.
 
 pub mod cameras;
 

@@ -1,6 +1,6 @@
-//! What surrounds a camera: how its port stands, what the kernel said of it, how warm the computer is.
+//! What surrounds a camera: the state of its USB port, what the kernel logged about it, how warm the computer is.
 //!
-//! Plain data and how it is read from text; what asks the system is in its own file.
+//! Plain data, and how it is read from the texts of the kernel; who reads the files is in the system's folder.
 
 use serde::{Deserialize, Serialize};
 

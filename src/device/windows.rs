@@ -1,7 +1,7 @@
 //! Windows: what its systems tell of cameras, and how it is asked.
 //!
 //! The files that make something of what was told are plain data in, plain data out; they are compiled and tested on every
-//! system. Those that call Windows are compiled there alone, and [`system`] is what the rest of the program sees of them.
+//! system. Those that call Windows are compiled there alone, and `system.rs` is what the rest of the program sees of them.
 
 pub mod access;
 mod auto_exposure;

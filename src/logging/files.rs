@@ -20,12 +20,12 @@ const MAX_FILE_BYTES: u64 = 4 << 20;
 const MAX_ALL_BYTES: u64 = 32 << 20;
 /// Files of days before go.
 const MAX_AGE: SignedDuration = SignedDuration::from_hours(24 * 30);
-/// Longer lines are none of ours.
+/// No line of this program is longer.
 const MAX_LINE_BYTES: usize = 1 << 16;
 
 /// A line of the log that could be read.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct Entry {
+pub struct LogEntry {
     pub at: Timestamp,
     pub source: String,
     pub level: Level,
@@ -36,8 +36,8 @@ pub struct Entry {
     pub line: String,
 }
 
-/// The place of a file in the log: its day, and the number within.
-type Place = (Date, u32);
+/// What orders the files of the log: the day, and the number within it.
+type FileKey = (Date, u32);
 
 /// Adds lines to the log in this folder, which is made if need be. Each must end with a line feed.
 ///
@@ -46,7 +46,7 @@ type Place = (Date, u32);
 pub fn append(folder: &Path, lines: &[u8], now: Timestamp) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let today = now.to_zoned(TimeZone::UTC).date();
-    let newest = places(folder)?.into_iter().filter(|(date, _)| *date == today).map(|(_, n)| n).max().unwrap_or(1);
+    let newest = file_keys(folder)?.into_iter().filter(|(date, _)| *date == today).map(|(_, n)| n).max().unwrap_or(1);
     let file = path(folder, (today, newest));
     let is_full = fs::metadata(&file).is_ok_and(|metadata| metadata.len() >= MAX_FILE_BYTES);
     append_lines(&if is_full { path(folder, (today, newest.saturating_add(1))) } else { file }, lines)
@@ -57,14 +57,14 @@ pub fn append(folder: &Path, lines: &[u8], now: Timestamp) -> io::Result<()> {
 /// # Errors
 /// The folder cannot be read, or a file not be deleted.
 pub fn prune(folder: &Path, now: Timestamp) -> io::Result<()> {
-    let mut places = match places(folder) {
+    let mut file_keys = match file_keys(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        places => places?,
+        file_keys => file_keys?,
     };
-    places.sort_unstable();
+    file_keys.sort_unstable();
     let oldest = now.checked_sub(MAX_AGE).unwrap_or(Timestamp::MIN).to_zoned(TimeZone::UTC).date();
     let mut n_bytes = 0;
-    for (n, place) in places.into_iter().rev().enumerate() {
+    for (n, place) in file_keys.into_iter().rev().enumerate() {
         let file = path(folder, place);
         n_bytes += fs::metadata(&file).map_or(0, |metadata| metadata.len());
         if n > 0 && (place.0 < oldest || n_bytes > MAX_ALL_BYTES) {
@@ -78,17 +78,17 @@ pub fn prune(folder: &Path, now: Timestamp) -> io::Result<()> {
 ///
 /// # Errors
 /// The folder or a file cannot be read.
-pub fn read(folder: &Path, since: Timestamp, mut admits: impl FnMut(&Entry) -> bool) -> io::Result<Vec<Entry>> {
-    let mut places = match places(folder) {
+pub fn read(folder: &Path, since: Timestamp, mut admits: impl FnMut(&LogEntry) -> bool) -> io::Result<Vec<LogEntry>> {
+    let mut file_keys = match file_keys(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        places => places?,
+        file_keys => file_keys?,
     };
-    places.sort_unstable();
+    file_keys.sort_unstable();
     let first = since.to_zoned(TimeZone::UTC).date();
     let mut entries = Vec::new();
-    for place in places.into_iter().filter(|(date, _)| *date >= first) {
+    for place in file_keys.into_iter().filter(|(date, _)| *date >= first) {
         read_lines(&path(folder, place), |line| {
-            if let Ok(mut entry) = serde_json::from_str::<Entry>(line)
+            if let Ok(mut entry) = serde_json::from_str::<LogEntry>(line)
                 && entry.at >= since
                 && admits(&entry)
             {
@@ -102,19 +102,19 @@ pub fn read(folder: &Path, since: Timestamp, mut admits: impl FnMut(&Entry) -> b
     Ok(entries)
 }
 
-fn path(folder: &Path, (date, n): Place) -> PathBuf {
+fn path(folder: &Path, (date, n): FileKey) -> PathBuf {
     folder.join(format!("log-{date}-{n:02}.jsonl"))
 }
 
-fn places(folder: &Path) -> io::Result<Vec<Place>> {
-    let mut places = Vec::new();
+fn file_keys(folder: &Path) -> io::Result<Vec<FileKey>> {
+    let mut file_keys = Vec::new();
     for entry in fs::read_dir(folder)? {
-        places.extend(entry?.file_name().to_str().and_then(place));
+        file_keys.extend(entry?.file_name().to_str().and_then(place));
     }
-    Ok(places)
+    Ok(file_keys)
 }
 
-fn place(name: &str) -> Option<Place> {
+fn place(name: &str) -> Option<FileKey> {
     let (date, n) = name.strip_prefix("log-")?.strip_suffix(".jsonl")?.rsplit_once('-')?;
     let place = (date.parse().ok()?, n.parse().ok()?);
     // No other spelling of the same.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, TryRecvError, bounded, never, select};
 use rustls::ClientConnection;
 
-use super::NetworkFinding;
+use super::ConnectionFinding;
 use crate::fault::FaultKind;
 
 /// How long a read or a write may block before it is looked whether it was cancelled.
@@ -36,20 +36,20 @@ fn wait<T>(answers: &Receiver<T>, cancel: &Receiver<()>, deadline: Instant) -> W
     }
 }
 
-fn cancelled() -> NetworkFinding {
-    NetworkFinding::new("F82", FaultKind::Unreachable, "given up: the answer is not wanted any more").unsure(0.0)
+fn cancelled() -> ConnectionFinding {
+    ConnectionFinding::new("F82", FaultKind::Unreachable, "given up: the answer is not wanted any more").unsure(0.0)
 }
 
 fn in_thread<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,
-) -> Result<Receiver<T>, NetworkFinding> {
+) -> Result<Receiver<T>, ConnectionFinding> {
     let (sender, receiver) = bounded(1);
     let spawned = thread::Builder::new().name(name.to_owned()).spawn(move || drop(sender.send(work())));
     match spawned {
         Ok(_) => Ok(receiver),
         Err(error) => {
-            Err(NetworkFinding::new("F77", FaultKind::NoResources, format!("no thread can be started: {error}")))
+            Err(ConnectionFinding::new("F77", FaultKind::NoResources, format!("no thread can be started: {error}")))
         }
     }
 }
@@ -65,7 +65,7 @@ pub fn resolve(
     port: u16,
     cancel: &Receiver<()>,
     deadline: Instant,
-) -> Result<Vec<SocketAddr>, NetworkFinding> {
+) -> Result<Vec<SocketAddr>, ConnectionFinding> {
     if let Ok(number) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(number, port)]);
     }
@@ -76,26 +76,26 @@ pub fn resolve(
     })?;
     match wait(&answers, cancel, deadline) {
         WaitOutcome::Answer(Ok(addresses)) if !addresses.is_empty() => Ok(addresses),
-        WaitOutcome::Answer(Ok(_)) => Err(NetworkFinding::new(
+        WaitOutcome::Answer(Ok(_)) => Err(ConnectionFinding::new(
             "F80",
             FaultKind::NameUnknown,
             format!("the name {host} has no number on the network"),
         )),
-        WaitOutcome::Answer(Err(error)) if is_temporary(&error) => Err(NetworkFinding::new(
+        WaitOutcome::Answer(Err(error)) if is_temporary(&error) => Err(ConnectionFinding::new(
             "F80",
             FaultKind::Unreachable,
             format!("nobody answers who might know the name {host}: {error}"),
         )
         .with_advice("Check the network of this computer, or write the camera's number, as in 192.168.1.64.")),
         WaitOutcome::Answer(Err(error)) => {
-            let finding = NetworkFinding::new(
+            let finding = ConnectionFinding::new(
                 "F80",
                 FaultKind::NameUnknown,
                 format!("the name {host} is not known on this network: {error}"),
             );
             Err(finding.with_os_code(&error))
         }
-        WaitOutcome::TimedOut => Err(NetworkFinding::new(
+        WaitOutcome::TimedOut => Err(ConnectionFinding::new(
             "F80",
             FaultKind::Unreachable,
             format!("asked for {:.1} s, nobody knows the name {host}", started.elapsed().as_secs_f64()),
@@ -119,7 +119,7 @@ pub fn connect(
     addresses: &[SocketAddr],
     cancel: &Receiver<()>,
     deadline: Instant,
-) -> Result<TcpStream, NetworkFinding> {
+) -> Result<TcpStream, ConnectionFinding> {
     let started = Instant::now();
     let (sender, answers) = bounded(MAX_ADDRESSES);
     let mut worst: Option<(SocketAddr, io::Error)> = None;
@@ -154,7 +154,7 @@ pub fn connect(
         }
     }
     let finding = match worst {
-        Some((address, error)) if error.kind() == ErrorKind::ConnectionRefused => NetworkFinding::new(
+        Some((address, error)) if error.kind() == ErrorKind::ConnectionRefused => ConnectionFinding::new(
             "F81",
             FaultKind::Refused,
             format!("{} is there, and nothing answers on its port {}: {error}", address.ip(), address.port()),
@@ -165,13 +165,13 @@ pub fn connect(
         )
         .with_os_code(&error),
         Some((address, error)) if error.kind() != ErrorKind::TimedOut => {
-            NetworkFinding::new("F82", FaultKind::Unreachable, format!("{} cannot be reached: {error}", address.ip()))
+            ConnectionFinding::new("F82", FaultKind::Unreachable, format!("{} cannot be reached: {error}", address.ip()))
                 .with_os_code(&error)
         }
         _ => {
             let to = addresses.first().map_or_else(String::new, |address| format!("{} port {}", address.ip(), address.port()));
             let waited = started.elapsed().as_secs_f64();
-            NetworkFinding::new("F82", FaultKind::Unreachable, format!("{to} did not answer within {waited:.1} s"))
+            ConnectionFinding::new("F82", FaultKind::Unreachable, format!("{to} did not answer within {waited:.1} s"))
         }
     };
     Err(finding)
@@ -370,9 +370,9 @@ fn is_slice_over(error: &io::Error) -> bool {
 
 /// The finding about a connection that broke while something was being done, which `doing` names.
 #[must_use]
-pub fn broken(error: &io::Error, doing: &str, patience: Duration) -> NetworkFinding {
+pub fn broken(error: &io::Error, doing: &str, patience: Duration) -> ConnectionFinding {
     match error.kind() {
-        ErrorKind::TimedOut => NetworkFinding::new(
+        ErrorKind::TimedOut => ConnectionFinding::new(
             "F82",
             FaultKind::Unreachable,
             format!(
@@ -385,14 +385,14 @@ pub fn broken(error: &io::Error, doing: &str, patience: Duration) -> NetworkFind
         )
         .unsure(0.7),
         ErrorKind::ConnectionAborted => cancelled(),
-        ErrorKind::UnexpectedEof => NetworkFinding::new(
+        ErrorKind::UnexpectedEof => ConnectionFinding::new(
             "F86",
             FaultKind::ProtocolTrouble,
             format!("the camera closed the connection instead of answering {doing}"),
         )
         .unsure(0.7),
         _ => {
-            let finding = NetworkFinding::new(
+            let finding = ConnectionFinding::new(
                 "F86",
                 FaultKind::ProtocolTrouble,
                 format!("the connection broke at {doing}: {error}"),

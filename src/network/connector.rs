@@ -8,7 +8,7 @@ use super::connection::{self, Connection};
 use super::http::HttpStream;
 use super::rtsp::{RtspClient, RtspRequest, RtspResponse, refusal, status_line};
 use super::sdp::{self, SessionDescription, Unusable};
-use super::{Certificate, ConnectionParameters, NetworkFinding, StepName, StepOutcome, TestStep, tls};
+use super::{Certificate, ConnectionFinding, ConnectionParameters, StepName, StepOutcome, TestStep, tls};
 use crate::address::Address;
 use crate::fault::{Fault, FaultKind};
 
@@ -22,55 +22,64 @@ pub enum OpenedStream {
 }
 
 /// Finds the stream of an address: resolves, connects, encrypts, asks for the description of the stream, logs in if the camera
-/// wants it. `tell` gets each step when it is over; the steps are those of [`StepName`] up to `Login`.
+/// wants it. `report` gets each step when it is over; the steps are those of [`StepName`] up to `Login`.
 ///
 /// Blocks until [`ConnectionParameters::deadline`] at most, and ends within 100 ms when [`ConnectionParameters::cancel`] is
 /// disconnected.
 ///
 /// # Errors
 /// The first step that failed, in the camera's own words and with its status code.
-pub fn open_stream(access: &ConnectionParameters, tell: &mut dyn FnMut(TestStep)) -> Result<OpenedStream, Fault> {
-    Connector::new(access, tell).open().map_err(|finding| finding.fault)
+pub fn open_stream(
+    parameters: &ConnectionParameters,
+    on_step: &mut dyn FnMut(TestStep),
+) -> Result<OpenedStream, Fault> {
+    Connector::new(parameters, on_step).open().map_err(|finding| finding.fault)
 }
 
 /// One try: where to, who gets its steps, and what is known so far.
 pub(super) struct Connector<'a> {
-    pub access: &'a ConnectionParameters,
-    tell: &'a mut dyn FnMut(TestStep),
+    pub parameters: &'a ConnectionParameters,
+    on_step: &'a mut dyn FnMut(TestStep),
     pub certificate: Option<Certificate>,
     addresses: Vec<SocketAddr>,
 }
 
 impl<'a> Connector<'a> {
-    pub fn new(access: &'a ConnectionParameters, tell: &'a mut dyn FnMut(TestStep)) -> Self {
-        Self { access, tell, certificate: None, addresses: Vec::new() }
+    pub fn new(parameters: &'a ConnectionParameters, on_step: &'a mut dyn FnMut(TestStep)) -> Self {
+        Self { parameters, on_step, certificate: None, addresses: Vec::new() }
     }
 
     /// When the step that begins now must be over.
     pub fn step_deadline(&self) -> Instant {
-        step_deadline(self.access)
+        step_deadline(self.parameters)
     }
 
-    pub fn tell(&mut self, name: StepName, outcome: StepOutcome, started: Instant, detail: impl Into<String>) {
-        self.tell_ms(name, outcome, Some(started.elapsed()), detail);
+    pub fn report(&mut self, name: StepName, outcome: StepOutcome, started: Instant, detail: impl Into<String>) {
+        self.report_ms(name, outcome, Some(started.elapsed()), detail);
     }
 
-    pub fn tell_ms(&mut self, name: StepName, outcome: StepOutcome, took: Option<Duration>, detail: impl Into<String>) {
+    pub fn report_ms(
+        &mut self,
+        name: StepName,
+        outcome: StepOutcome,
+        took: Option<Duration>,
+        detail: impl Into<String>,
+    ) {
         let ms = took.and_then(|took| u64::try_from(took.as_millis()).ok());
-        let detail = self.access.address.mask_in(&detail.into());
-        (self.tell)(TestStep { name, outcome, ms, detail });
+        let detail = self.parameters.address.mask_in(&detail.into());
+        (self.on_step)(TestStep { name, outcome, ms, detail });
     }
 
     /// Carries a step out and tells of it.
     pub fn step<T>(
         &mut self,
         name: StepName,
-        work: impl FnOnce(&mut Self) -> Result<(T, String), NetworkFinding>,
-    ) -> Result<T, NetworkFinding> {
+        work: impl FnOnce(&mut Self) -> Result<(T, String), ConnectionFinding>,
+    ) -> Result<T, ConnectionFinding> {
         let started = Instant::now();
         match work(self) {
             Ok((value, detail)) => {
-                self.tell(name, StepOutcome::Good, started, detail);
+                self.report(name, StepOutcome::Good, started, detail);
                 Ok(value)
             }
             Err(finding) => Err(self.bad(name, started, finding)),
@@ -78,22 +87,22 @@ impl<'a> Connector<'a> {
     }
 
     /// Tells that a step failed. No secret is in what it hands back.
-    pub fn bad(&mut self, name: StepName, started: Instant, finding: NetworkFinding) -> NetworkFinding {
+    pub fn bad(&mut self, name: StepName, started: Instant, finding: ConnectionFinding) -> ConnectionFinding {
         let mut finding = finding;
-        finding.fault.message = self.access.address.mask_in(&finding.fault.message);
-        self.tell(name, StepOutcome::Bad, started, finding.fault.to_string());
+        finding.fault.message = self.parameters.address.mask_in(&finding.fault.message);
+        self.report(name, StepOutcome::Bad, started, finding.fault.to_string());
         finding
     }
 
-    pub fn open(&mut self) -> Result<OpenedStream, NetworkFinding> {
-        let address = &self.access.address;
+    pub fn open(&mut self) -> Result<OpenedStream, ConnectionFinding> {
+        let address = &self.parameters.address;
         let url = address.to_string();
         self.step(StepName::Url, |_| Ok(((), url)))?;
         self.addresses = self.step(StepName::Dns, |connector| {
             let found = connection::resolve(
                 &address.host,
                 address.port(),
-                &connector.access.cancel,
+                &connector.parameters.cancel,
                 connector.step_deadline(),
             )?;
             let numbers: Vec<_> = found.iter().map(|address| address.ip().to_string()).collect();
@@ -127,23 +136,23 @@ impl<'a> Connector<'a> {
         }
     }
 
-    fn connect(&self) -> Result<TcpStream, NetworkFinding> {
-        connection::connect(&self.addresses, &self.access.cancel, self.step_deadline())
+    fn connect(&self) -> Result<TcpStream, ConnectionFinding> {
+        connection::connect(&self.addresses, &self.parameters.cancel, self.step_deadline())
     }
 
-    fn secure(&mut self, socket: TcpStream) -> Result<Connection, NetworkFinding> {
+    fn secure(&mut self, socket: TcpStream) -> Result<Connection, ConnectionFinding> {
         let deadline = self.step_deadline();
-        secure(self.access, &self.access.address, socket, deadline, &mut self.certificate)
+        secure(self.parameters, &self.parameters.address, socket, deadline, &mut self.certificate)
     }
 
     /// Another connection to the same camera, which is no step of its own.
-    pub fn connect_again(&mut self) -> Result<Connection, NetworkFinding> {
+    pub fn connect_again(&mut self) -> Result<Connection, ConnectionFinding> {
         let socket = self.connect()?;
         self.secure(socket)
     }
 
-    fn describe(&mut self, connection: Connection) -> Result<(RtspClient, SessionDescription), NetworkFinding> {
-        let address = &self.access.address;
+    fn describe(&mut self, connection: Connection) -> Result<(RtspClient, SessionDescription), ConnectionFinding> {
+        let address = &self.parameters.address;
         let url = address.request_url();
         let mut client = RtspClient::new(connection, address);
         let started = Instant::now();
@@ -152,17 +161,17 @@ impl<'a> Connector<'a> {
                 let public = response.header(&rtsp_types::headers::PUBLIC).map_or("", |value| value.as_str());
                 let server = response.header(&rtsp_types::headers::SERVER).map_or("", |value| value.as_str());
                 let detail = client.login().mask(&format!("{} {server} {public}", status_line(&response)));
-                self.tell(StepName::Options, StepOutcome::Good, started, detail);
+                self.report(StepName::Options, StepOutcome::Good, started, detail);
             }
             Ok(response) => {
                 let is_login = u16::from(response.status()) == 401;
                 let outcome = if is_login { StepOutcome::Good } else { StepOutcome::Warning };
                 let detail = client.login().mask(&status_line(&response));
-                self.tell(StepName::Options, outcome, started, format!("the camera answers with {detail}"));
+                self.report(StepName::Options, outcome, started, format!("the camera answers with {detail}"));
             }
             // Some cameras cannot be asked for their options, and close.
             Err(finding) if finding.fault.kind == FaultKind::ProtocolTrouble => {
-                self.tell(StepName::Options, StepOutcome::Warning, started, finding.fault.to_string());
+                self.report(StepName::Options, StepOutcome::Warning, started, finding.fault.to_string());
                 client = RtspClient::new(self.connect_again()?, address);
             }
             Err(finding) => return Err(self.bad(StepName::Options, started, finding)),
@@ -176,7 +185,7 @@ impl<'a> Connector<'a> {
         if u16::from(first.status()) != 401 {
             let description = self.step_with(StepName::Describe, started, took, description(&first, &client, &url))?;
             let words = "the camera wants no login";
-            self.tell_ms(StepName::Login, StepOutcome::Good, None, words);
+            self.report_ms(StepName::Login, StepOutcome::Good, None, words);
             return Ok((client, description));
         }
         let login_started = Instant::now();
@@ -199,13 +208,13 @@ impl<'a> Connector<'a> {
                 let login_took = login_started.elapsed();
                 let described = description(&response, &client, &url);
                 let described = self.step_with(StepName::Describe, started, took, described);
-                let user = &self.access.address.user;
+                let user = &self.parameters.address.user;
                 let words = format!("the camera takes user “{user}” {}", in_brackets(scheme));
-                self.tell_ms(StepName::Login, StepOutcome::Good, Some(login_took), words);
+                self.report_ms(StepName::Login, StepOutcome::Good, Some(login_took), words);
                 Ok((client, described?))
             }
             Err(finding) => {
-                self.tell_ms(StepName::Describe, StepOutcome::Good, Some(took), wants.trim_end());
+                self.report_ms(StepName::Describe, StepOutcome::Good, Some(took), wants.trim_end());
                 Err(self.bad(StepName::Login, login_started, finding))
             }
         }
@@ -217,12 +226,12 @@ impl<'a> Connector<'a> {
         name: StepName,
         started: Instant,
         took: Duration,
-        outcome: Result<T, NetworkFinding>,
-    ) -> Result<T, NetworkFinding> {
+        outcome: Result<T, ConnectionFinding>,
+    ) -> Result<T, ConnectionFinding> {
         match outcome {
             Ok(value) => {
                 let detail = value.detail();
-                self.tell_ms(name, StepOutcome::Good, Some(took), detail);
+                self.report_ms(name, StepOutcome::Good, Some(took), detail);
                 Ok(value)
             }
             Err(finding) => Err(self.bad(name, started, finding)),
@@ -249,21 +258,21 @@ fn in_brackets(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!("({text})") }
 }
 
-pub(super) fn step_deadline(access: &ConnectionParameters) -> Instant {
-    access.deadline.min(Instant::now() + access.step_deadline)
+pub(super) fn step_deadline(parameters: &ConnectionParameters) -> Instant {
+    parameters.deadline.min(Instant::now() + parameters.step_deadline)
 }
 
 /// Encrypts the connection if the address says so.
 fn secure(
-    access: &ConnectionParameters,
+    parameters: &ConnectionParameters,
     address: &Address,
     socket: TcpStream,
     deadline: Instant,
     shown: &mut Option<Certificate>,
-) -> Result<Connection, NetworkFinding> {
-    let cancel = access.cancel.clone();
+) -> Result<Connection, ConnectionFinding> {
+    let cancel = parameters.cancel.clone();
     if address.scheme.is_encrypted() {
-        let pin = access.network.trusted_certificates.get(&super::trust_key(address));
+        let pin = parameters.network.trusted_certificates.get(&super::trust_key(address));
         tls::secure(socket, address, pin.map(String::as_str), cancel, deadline, shown)
     } else {
         Connection::new(socket, None, cancel)
@@ -273,17 +282,21 @@ fn secure(
 
 /// Connects to another address, as one step: after a redirect.
 pub(super) fn reach(
-    access: &ConnectionParameters,
+    parameters: &ConnectionParameters,
     address: &Address,
     deadline: Instant,
-) -> Result<Connection, NetworkFinding> {
-    let addresses = connection::resolve(&address.host, address.port(), &access.cancel, deadline)?;
-    let socket = connection::connect(&addresses, &access.cancel, deadline)?;
-    secure(access, address, socket, deadline, &mut None)
+) -> Result<Connection, ConnectionFinding> {
+    let addresses = connection::resolve(&address.host, address.port(), &parameters.cancel, deadline)?;
+    let socket = connection::connect(&addresses, &parameters.cancel, deadline)?;
+    secure(parameters, address, socket, deadline, &mut None)
 }
 
 /// The description in an answer to DESCRIBE.
-fn description(response: &RtspResponse, client: &RtspClient, url: &str) -> Result<SessionDescription, NetworkFinding> {
+fn description(
+    response: &RtspResponse,
+    client: &RtspClient,
+    url: &str,
+) -> Result<SessionDescription, ConnectionFinding> {
     if let Some(refusal) = refusal("DESCRIBE", response, client.login()) {
         return Err(refusal);
     }
@@ -292,13 +305,13 @@ fn description(response: &RtspResponse, client: &RtspClient, url: &str) -> Resul
     sdp::read(response.body(), base.unwrap_or(url)).map_err(|unusable| {
         let status = status_line(response);
         match unusable {
-            Unusable::Empty => NetworkFinding::new(
+            Unusable::Empty => ConnectionFinding::new(
                 "F84",
                 FaultKind::WrongPath,
                 format!("the camera answers DESCRIBE with {status}, and describes nothing"),
             )
             .unsure(0.8),
-            Unusable::NotSdp(begin) => NetworkFinding::new(
+            Unusable::NotSdp(begin) => ConnectionFinding::new(
                 "F84",
                 FaultKind::WrongPath,
                 client.login().mask(&format!(
@@ -306,7 +319,7 @@ fn description(response: &RtspResponse, client: &RtspClient, url: &str) -> Resul
                 )),
             )
             .unsure(0.8),
-            Unusable::NoVideo(media) => NetworkFinding::new(
+            Unusable::NoVideo(media) => ConnectionFinding::new(
                 "F84",
                 FaultKind::NoStream,
                 format!(

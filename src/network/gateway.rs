@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
 
-use super::NetworkFinding;
+use super::ConnectionFinding;
 use super::rtsp::{PacketHalf, RequestHalf, RtspClient, RtspRequest};
 use super::rtsp_stream::nothing_came;
 use super::sdp::SessionDescription;
@@ -115,7 +115,7 @@ impl Gateway {
 
         let shared = Arc::new(GatewayState::default());
         let (end, end_rx) = bounded(0);
-        let (told, ended) = bounded(0);
+        let (ended_tx, ended) = bounded(0);
         let (ready, player) = bounded(1);
         let (stream_alive, stream_ended) = bounded(0);
         let (requests, packets) = client.split();
@@ -139,7 +139,7 @@ impl Gateway {
         spawn("gateway", move || {
             keep_alive(requests, &url, [&end_rx, &cancel, &stream_ended]);
             shared.end(None);
-            drop(told);
+            drop(ended_tx);
         })?;
         Ok(gateway)
     }

@@ -11,7 +11,7 @@ use super::connection::{Connection, broken};
 use super::connector::{Connector, StepDetail, reach};
 use super::jpeg::JpegSplitter;
 use super::login::Login;
-use super::{ConnectionParameters, NetworkFinding, StepName, StepOutcome};
+use super::{ConnectionFinding, ConnectionParameters, StepName, StepOutcome};
 use crate::address::{Address, Scheme};
 use crate::fault::{Fault, FaultKind};
 
@@ -24,7 +24,7 @@ const N_READ_BYTES: usize = 16_384;
 
 /// A connection to a camera that serves pictures over HTTP, after the login.
 pub struct HttpStream {
-    access: ConnectionParameters,
+    parameters: ConnectionParameters,
     /// After redirects.
     address: Address,
     connection: Connection,
@@ -91,12 +91,12 @@ impl ResponseHead {
 
 impl HttpStream {
     /// Asks for the stream and logs in, and tells of the steps `Get` and `Login`.
-    pub(super) fn open(connector: &mut Connector<'_>, connection: Connection) -> Result<Self, NetworkFinding> {
-        let access = connector.access.clone();
+    pub(super) fn open(connector: &mut Connector<'_>, connection: Connection) -> Result<Self, ConnectionFinding> {
+        let parameters = connector.parameters.clone();
         let mut stream = Self {
-            address: access.address.clone(),
-            login: Login::new(&access.address),
-            access,
+            address: parameters.address.clone(),
+            login: Login::new(&parameters.address),
+            parameters,
             connection,
             kind: HttpStreamKind::Pictures,
             body: Body::default(),
@@ -112,7 +112,7 @@ impl HttpStream {
         if first.status != 401 {
             let kind = stream.judge(&first, deadline);
             stream.kind = connector.step_with(StepName::Get, started, started.elapsed(), kind)?;
-            connector.tell_ms(StepName::Login, StepOutcome::Good, None, "the camera wants no login");
+            connector.report_ms(StepName::Login, StepOutcome::Good, None, "the camera wants no login");
             return Ok(stream);
         }
         let took = started.elapsed();
@@ -125,13 +125,13 @@ impl HttpStream {
                 let kind = connector.step_with(StepName::Get, started, took, kind);
                 let scheme = stream.login.scheme().unwrap_or_default();
                 let words = format!("the camera takes user “{}” ({scheme})", stream.address.user);
-                connector.tell_ms(StepName::Login, StepOutcome::Good, Some(login_took), words);
+                connector.report_ms(StepName::Login, StepOutcome::Good, Some(login_took), words);
                 stream.kind = kind?;
                 Ok(stream)
             }
             Err(finding) => {
                 let words = format!("{}: the camera wants a login", stream.login.mask(&first.status_line()));
-                connector.tell_ms(StepName::Get, StepOutcome::Good, Some(took), words);
+                connector.report_ms(StepName::Get, StepOutcome::Good, Some(took), words);
                 Err(connector.bad(StepName::Login, login_started, finding))
             }
         }
@@ -167,14 +167,14 @@ impl HttpStream {
         self.picture(deadline).map_err(|finding| finding.fault)
     }
 
-    pub(super) fn picture(&mut self, deadline: Instant) -> Result<Vec<u8>, NetworkFinding> {
+    pub(super) fn picture(&mut self, deadline: Instant) -> Result<Vec<u8>, ConnectionFinding> {
         let started = Instant::now();
         if self.is_used_up {
             let head = self.fetch(true, deadline)?;
             self.judge(&head, deadline)?;
             self.is_used_up = false;
         }
-        let no_stream = |message: String| NetworkFinding::new("F95", FaultKind::NoStream, message);
+        let no_stream = |message: String| ConnectionFinding::new("F95", FaultKind::NoStream, message);
         let mut some = Vec::new();
         loop {
             if let Some(picture) = self.splitter.next() {
@@ -199,14 +199,14 @@ impl HttpStream {
                     let n = self.n_pictures;
                     let pictures = if n == 1 { "one picture".to_owned() } else { format!("{n} pictures") };
                     let message = format!("the camera ended the stream after {pictures}");
-                    return Err(NetworkFinding::new("F95", FaultKind::ProtocolTrouble, message).with_advice(
+                    return Err(ConnectionFinding::new("F95", FaultKind::ProtocolTrouble, message).with_advice(
                         "If it always ends so soon, take the address of a snapshot, or of another stream; update the camera's firmware.",
                     ));
                 }
                 Err(error) if error.kind() == ErrorKind::TimedOut => {
                     let waited = deadline.saturating_duration_since(started).as_secs_f64();
                     let message = format!("the camera answers, and no whole picture came within {waited:.1} s");
-                    return Err(NetworkFinding::new("F95", FaultKind::Unreachable, message).unsure(0.8));
+                    return Err(ConnectionFinding::new("F95", FaultKind::Unreachable, message).unsure(0.8));
                 }
                 Err(error) if error.kind() == ErrorKind::InvalidData => {
                     return Err(no_stream("the camera's answer contradicts itself: its chunks have no lengths".into()));
@@ -216,7 +216,7 @@ impl HttpStream {
         }
     }
 
-    fn asked(&mut self, head: &ResponseHead, had_login: bool, is_again: bool) -> Result<(), NetworkFinding> {
+    fn asked(&mut self, head: &ResponseHead, had_login: bool, is_again: bool) -> Result<(), ConnectionFinding> {
         let challenges: Vec<_> = head
             .headers
             .iter()
@@ -228,7 +228,7 @@ impl HttpStream {
     }
 
     /// GET, through redirects, and through the login if that is wanted; the body comes next.
-    fn fetch(&mut self, may_log_in: bool, deadline: Instant) -> Result<ResponseHead, NetworkFinding> {
+    fn fetch(&mut self, may_log_in: bool, deadline: Instant) -> Result<ResponseHead, ConnectionFinding> {
         let mut is_again = false;
         let mut n_redirects = 0;
         loop {
@@ -242,7 +242,7 @@ impl HttpStream {
                     n_redirects += 1;
                     if n_redirects > MAX_REDIRECTS {
                         let message = format!("the camera sends on from one address to the next, {n_redirects} times");
-                        return Err(NetworkFinding::new("F95", FaultKind::NoStream, message).with_code(head.status));
+                        return Err(ConnectionFinding::new("F95", FaultKind::NoStream, message).with_code(head.status));
                     }
                     self.follow(head.header("location").unwrap_or_default(), head.status, deadline)?;
                 }
@@ -257,13 +257,13 @@ impl HttpStream {
     }
 
     /// Goes where a redirect says: with the login on the same host only, and never out of encryption.
-    fn follow(&mut self, location: &str, status: u16, deadline: Instant) -> Result<(), NetworkFinding> {
+    fn follow(&mut self, location: &str, status: u16, deadline: Instant) -> Result<(), ConnectionFinding> {
         let location = location.trim();
         let shown = self.login.mask(location);
         let mut next = if location.contains("://") {
             Address::parse(location).map_err(|_| {
                 let message = format!("the camera sends on to what is no address: {shown}");
-                NetworkFinding::new("F95", FaultKind::NoStream, message).with_code(status)
+                ConnectionFinding::new("F95", FaultKind::NoStream, message).with_code(status)
             })?
         } else {
             let path = if location.starts_with('/') {
@@ -275,18 +275,18 @@ impl HttpStream {
             let base = Address { path: String::new(), user: String::new(), password: None, ..self.address.clone() };
             Address::parse(&format!("{}{path}", base.request_url())).map_err(|_| {
                 let message = format!("the camera sends on to what is no address: {shown}");
-                NetworkFinding::new("F95", FaultKind::NoStream, message).with_code(status)
+                ConnectionFinding::new("F95", FaultKind::NoStream, message).with_code(status)
             })?
         };
         if next.scheme.is_rtsp() {
             let message = format!("the camera sends on to {shown}");
-            return Err(NetworkFinding::new("F99", FaultKind::WrongProtocol, message)
+            return Err(ConnectionFinding::new("F99", FaultKind::WrongProtocol, message)
                 .with_code(status)
                 .with_advice("Take the address that the camera names."));
         }
         if self.address.scheme.is_encrypted() && next.scheme == Scheme::Http {
             let message = format!("the camera sends on out of encryption, to {shown}: that is not followed");
-            return Err(NetworkFinding::new("F94", FaultKind::Untrusted, message).with_code(status).with_advice(
+            return Err(ConnectionFinding::new("F94", FaultKind::Untrusted, message).with_code(status).with_advice(
                 "Switch encryption on for the stream in the camera's settings, or take the address without it.",
             ));
         }
@@ -305,16 +305,16 @@ impl HttpStream {
     }
 
     /// Another connection.
-    fn reach(&mut self, deadline: Instant) -> Result<(), NetworkFinding> {
+    fn reach(&mut self, deadline: Instant) -> Result<(), ConnectionFinding> {
         self.connection.close();
-        self.connection = reach(&self.access, &self.address, deadline)?;
+        self.connection = reach(&self.parameters, &self.address, deadline)?;
         self.body = Body::default();
         self.is_wire_used = false;
         Ok(())
     }
 
     /// One request and the head of its answer, and whether the login went with it.
-    fn get(&mut self, deadline: Instant) -> Result<(ResponseHead, bool), NetworkFinding> {
+    fn get(&mut self, deadline: Instant) -> Result<(ResponseHead, bool), ConnectionFinding> {
         let patience = deadline.saturating_duration_since(Instant::now());
         if self.is_wire_used && !self.body.finish(&self.connection, deadline) {
             self.reach(deadline)?;
@@ -354,7 +354,7 @@ impl HttpStream {
                 self.connection.close();
                 let message =
                     "the head of the camera's answer is longer than any should be, and was not read to its end";
-                Err(NetworkFinding::new("F95", FaultKind::ProtocolTrouble, message))
+                Err(ConnectionFinding::new("F95", FaultKind::ProtocolTrouble, message))
             }
             Err(HttpReadError::Foreign(bytes)) => Err(foreign(&bytes)),
         }
@@ -410,11 +410,11 @@ impl HttpStream {
     }
 
     /// What can be done with an answer.
-    fn judge(&mut self, head: &ResponseHead, deadline: Instant) -> Result<HttpStreamKind, NetworkFinding> {
+    fn judge(&mut self, head: &ResponseHead, deadline: Instant) -> Result<HttpStreamKind, ConnectionFinding> {
         let words = self.login.mask(&head.status_line());
         let said = format!("the camera answers GET with {words}");
         let refused = |entry, kind, confidence| {
-            Err(NetworkFinding::new(entry, kind, said.clone()).with_code(head.status).unsure(confidence))
+            Err(ConnectionFinding::new(entry, kind, said.clone()).with_code(head.status).unsure(confidence))
         };
         match head.status {
             200..=299 => {}
@@ -460,7 +460,7 @@ impl HttpStream {
             format!("{}, which is no JPEG", self.login.mask(&kind))
         };
         self.connection.close();
-        let finding = NetworkFinding::new("F95", FaultKind::NoStream, format!("{said}, and {what}"));
+        let finding = ConnectionFinding::new("F95", FaultKind::NoStream, format!("{said}, and {what}"));
         Err(if is_html {
             finding.with_advice(
                 "The address is that of a page. Take that of the stream or of a snapshot; if the page asks for a login, switch on “Basic” or “Digest” for the stream in the camera's settings.",
@@ -492,9 +492,9 @@ enum HttpReadError {
 }
 
 /// What answers, if not HTTP (F99).
-fn foreign(bytes: &[u8]) -> NetworkFinding {
+fn foreign(bytes: &[u8]) -> ConnectionFinding {
     let wrong = |message: String, advice: &str| {
-        NetworkFinding::new("F99", FaultKind::WrongProtocol, message).with_advice(advice)
+        ConnectionFinding::new("F99", FaultKind::WrongProtocol, message).with_advice(advice)
     };
     if bytes.starts_with(b"RTSP/") {
         wrong("an RTSP server answers on this port".into(), "Write rtsp:// in place of http://.")

@@ -8,7 +8,7 @@ use std::fmt;
 use http_auth::digest::Algorithm;
 use http_auth::{PasswordClient, PasswordParams};
 
-use super::NetworkFinding;
+use super::ConnectionFinding;
 use crate::address::Address;
 use crate::fault::FaultKind;
 
@@ -73,8 +73,8 @@ impl Login {
         was_sent: bool,
         is_again: bool,
         words: &str,
-    ) -> Result<(), NetworkFinding> {
-        let refused = |message: String| NetworkFinding::new("F83", FaultKind::LoginRefused, message).with_code(401);
+    ) -> Result<(), ConnectionFinding> {
+        let refused = |message: String| ConnectionFinding::new("F83", FaultKind::LoginRefused, message).with_code(401);
         let words = self.mask(words);
         let Some(challenge) = challenge else {
             let why = if was_sent { "refuses the login" } else { "wants a login, and does not say which kind" };
@@ -96,7 +96,7 @@ impl Login {
             }
             let user = &self.address.user;
             return Err(if self.is_proven {
-                NetworkFinding::new("F83", FaultKind::LoginRefused, format!("the camera took the login of “{user}” before, and refuses it now: {words}"))
+                ConnectionFinding::new("F83", FaultKind::LoginRefused, format!("the camera took the login of “{user}” before, and refuses it now: {words}"))
                     .with_code(401)
                     .with_advice("Look whether the user or the password was changed in the camera, or a limit of viewers is reached. Nothing is tried again until you say so.")
                     .unsure(0.7)

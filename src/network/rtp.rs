@@ -1,4 +1,4 @@
-//! RTP (RFC 3550): what a stream of packets tells of itself, without decoding it.
+//! RTP (RFC 3550): losses, jitter, delay, key frames and size of a stream, from its packets and without decoding them.
 
 use std::time::{Duration, Instant};
 

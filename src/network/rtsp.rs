@@ -16,7 +16,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use rtsp_types::headers::{CSEQ, SESSION, WWW_AUTHENTICATE};
 
 use self::reader::{Incoming, MessageReader, N_READ_BYTES, RtspReadError};
-use super::NetworkFinding;
+use super::ConnectionFinding;
 use super::connection::{Connection, broken};
 use super::login::Login;
 use crate::address::Address;
@@ -89,7 +89,11 @@ impl RtspClient {
         self.ask(request, deadline).map_err(|finding| finding.fault)
     }
 
-    pub(super) fn ask(&mut self, request: &RtspRequest<'_>, deadline: Instant) -> Result<RtspResponse, NetworkFinding> {
+    pub(super) fn ask(
+        &mut self,
+        request: &RtspRequest<'_>,
+        deadline: Instant,
+    ) -> Result<RtspResponse, ConnectionFinding> {
         let Self { requests, packets } = self;
         requests.exchange(request, deadline, &mut |cseq, doing, patience| {
             loop {
@@ -107,7 +111,7 @@ impl RtspClient {
         &mut self,
         request: &RtspRequest<'_>,
         deadline: Instant,
-    ) -> Result<RtspResponse, NetworkFinding> {
+    ) -> Result<RtspResponse, ConnectionFinding> {
         let Self { requests, packets } = self;
         let doing = request.method;
         let patience = deadline.saturating_duration_since(Instant::now());
@@ -129,7 +133,7 @@ impl RtspClient {
         self.packets.next(deadline)
     }
 
-    pub(super) fn next_piece(&mut self, deadline: Instant) -> Result<Option<InterleavedData>, NetworkFinding> {
+    pub(super) fn next_piece(&mut self, deadline: Instant) -> Result<Option<InterleavedData>, ConnectionFinding> {
         self.packets.take(deadline)
     }
 
@@ -138,7 +142,7 @@ impl RtspClient {
         self.packets.waiting.clear();
     }
 
-    pub(super) fn check_wanted(&self) -> Result<(), NetworkFinding> {
+    pub(super) fn check_wanted(&self) -> Result<(), ConnectionFinding> {
         let wanted = self.requests.connection.check_wanted();
         wanted.map_err(|error| broken(&error, "the stream", Duration::ZERO))
     }
@@ -156,7 +160,7 @@ impl RtspClient {
     }
 
     /// Takes in the first 401: the next request has the login with it.
-    pub(super) fn asked(&mut self, response: &RtspResponse) -> Result<(), NetworkFinding> {
+    pub(super) fn asked(&mut self, response: &RtspResponse) -> Result<(), ConnectionFinding> {
         self.requests.asked(response, false, false)
     }
 
@@ -210,7 +214,7 @@ struct Session {
 }
 
 /// Waits for the answer with this `CSeq`. The text says what is being done, for messages; the duration is the time that it has.
-type ReceiveResponse<'a> = dyn FnMut(u32, &str, Duration) -> Result<RtspResponse, NetworkFinding> + 'a;
+type ReceiveResponse<'a> = dyn FnMut(u32, &str, Duration) -> Result<RtspResponse, ConnectionFinding> + 'a;
 
 impl RequestHalf {
     /// As [`RtspClient::request`]; [`PacketHalf::next`] must be called on another thread meanwhile.
@@ -269,7 +273,7 @@ impl RequestHalf {
         request: &RtspRequest<'_>,
         deadline: Instant,
         receive: &mut ReceiveResponse<'_>,
-    ) -> Result<RtspResponse, NetworkFinding> {
+    ) -> Result<RtspResponse, ConnectionFinding> {
         let patience = deadline.saturating_duration_since(Instant::now());
         let mut is_again = false;
         loop {
@@ -285,7 +289,7 @@ impl RequestHalf {
     }
 
     /// Takes a 401 in.
-    fn asked(&mut self, response: &RtspResponse, had_login: bool, is_again: bool) -> Result<(), NetworkFinding> {
+    fn asked(&mut self, response: &RtspResponse, had_login: bool, is_again: bool) -> Result<(), ConnectionFinding> {
         let challenge = response.header(&WWW_AUTHENTICATE).map(|value| value.as_str().to_owned());
         self.login.asked(challenge.as_deref(), had_login, is_again, &status_line(response))
     }
@@ -314,7 +318,7 @@ impl RequestHalf {
     }
 
     /// The request's `CSeq`, and whether the login went with it.
-    fn send(&mut self, request: &RtspRequest<'_>, deadline: Instant) -> Result<(u32, bool), NetworkFinding> {
+    fn send(&mut self, request: &RtspRequest<'_>, deadline: Instant) -> Result<(u32, bool), ConnectionFinding> {
         self.n_asked += 1;
         let RtspRequest { method, url, headers, body } = *request;
         let mut head = format!("{method} {url} RTSP/1.0\r\nCSeq: {}\r\nUser-Agent: Camclinic\r\n", self.n_asked);
@@ -397,7 +401,7 @@ impl PacketHalf {
         self.take(deadline).map_err(|finding| finding.fault)
     }
 
-    fn take(&mut self, deadline: Instant) -> Result<Option<InterleavedData>, NetworkFinding> {
+    fn take(&mut self, deadline: Instant) -> Result<Option<InterleavedData>, ConnectionFinding> {
         if let Some(data) = self.waiting.pop_front() {
             return Ok(Some(data));
         }
@@ -439,7 +443,7 @@ pub fn status_line(response: &RtspResponse) -> String {
 
 /// What a status other than success means for the stream, in the camera's own words. `None` for success.
 #[must_use]
-pub fn refusal(method: &str, response: &RtspResponse, login: &Login) -> Option<NetworkFinding> {
+pub fn refusal(method: &str, response: &RtspResponse, login: &Login) -> Option<ConnectionFinding> {
     let status = u16::from(response.status());
     let words = login.mask(&status_line(response));
     let said = format!("the camera answers {method} with {words}");
@@ -478,7 +482,7 @@ pub fn refusal(method: &str, response: &RtspResponse, login: &Login) -> Option<N
         Some(location) => format!("{said}, and sends on to {}", login.mask(location.as_str())),
         None => said,
     };
-    let finding = NetworkFinding::new(entry, kind, said).with_code(status).unsure(confidence);
+    let finding = ConnectionFinding::new(entry, kind, said).with_code(status).unsure(confidence);
     Some(match advice {
         Some(advice) => finding.with_advice(advice),
         None => finding,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rtsp_types::headers::TRANSPORT;
 
-use super::NetworkFinding;
+use super::ConnectionFinding;
 use super::rtsp::{RtspClient, RtspRequest, RtspResponse, refusal};
 use super::sdp::SessionDescription;
 use crate::fault::FaultKind;
@@ -57,7 +57,7 @@ impl RtspStream {
         &mut self,
         is_over_udp: bool,
         deadline: &mut dyn FnMut() -> Instant,
-    ) -> Result<String, NetworkFinding> {
+    ) -> Result<String, ConnectionFinding> {
         let sockets = if is_over_udp { Some(self.sockets()?) } else { None };
         let transport = match &sockets {
             Some((_, _, port)) => format!("RTP/AVP;unicast;client_port={port}-{}", port + 1),
@@ -93,7 +93,7 @@ impl RtspStream {
     }
 
     /// The next packet of the video; `None` if none comes by the deadline.
-    pub fn next_packet(&mut self, deadline: Instant) -> Result<Option<Vec<u8>>, NetworkFinding> {
+    pub fn next_packet(&mut self, deadline: Instant) -> Result<Option<Vec<u8>>, ConnectionFinding> {
         self.keep_alive()?;
         match &self.way {
             PacketTransport::None => Ok(None),
@@ -123,7 +123,9 @@ impl RtspStream {
                         }
                         Err(error) => {
                             let message = format!("packets over UDP cannot be read: {error}");
-                            return Err(NetworkFinding::new("F87", FaultKind::UdpBlocked, message).with_os_code(&error));
+                            return Err(
+                                ConnectionFinding::new("F87", FaultKind::UdpBlocked, message).with_os_code(&error)
+                            );
                         }
                     }
                     if Instant::now() >= deadline {
@@ -134,7 +136,7 @@ impl RtspStream {
         }
     }
 
-    fn keep_alive(&mut self) -> Result<(), NetworkFinding> {
+    fn keep_alive(&mut self) -> Result<(), ConnectionFinding> {
         let Some((_, timeout)) = self.client.session() else { return Ok(()) };
         if self.alive_at.elapsed() < timeout.max(Duration::from_secs(4)) / KEEP_ALIVE_PART {
             return Ok(());
@@ -158,7 +160,7 @@ impl RtspStream {
     }
 
     /// An even port and the next.
-    fn sockets(&self) -> Result<(UdpSocket, UdpSocket, u16), NetworkFinding> {
+    fn sockets(&self) -> Result<(UdpSocket, UdpSocket, u16), ConnectionFinding> {
         let local = self.client.connection().local().map(|local| local.ip());
         let any: IpAddr = match local {
             Ok(IpAddr::V6(_)) => Ipv6Addr::UNSPECIFIED.into(),
@@ -175,7 +177,7 @@ impl RtspStream {
                 return Ok((first, second, port));
             }
         }
-        Err(NetworkFinding::new(
+        Err(ConnectionFinding::new(
             "F87",
             FaultKind::UdpBlocked,
             "this computer has no two free ports for packets over UDP",
@@ -199,14 +201,14 @@ fn parameter(transport: &str, key: &str) -> Option<u16> {
 }
 
 /// The finding about a camera that agreed to send, and did not.
-pub fn nothing_came(is_over_udp: bool, patience: Duration) -> NetworkFinding {
+pub fn nothing_came(is_over_udp: bool, patience: Duration) -> ConnectionFinding {
     let waited = patience.as_secs_f64();
     if is_over_udp {
         let message = format!("the camera agrees to send over UDP, and no packet arrives within {waited:.1} s");
-        NetworkFinding::new("F87", FaultKind::UdpBlocked, message).unsure(0.9)
+        ConnectionFinding::new("F87", FaultKind::UdpBlocked, message).unsure(0.9)
     } else {
         let message = format!("the camera agrees to send, and no packet arrives within {waited:.1} s");
-        NetworkFinding::new("F86", FaultKind::ProtocolTrouble, message)
+        ConnectionFinding::new("F86", FaultKind::ProtocolTrouble, message)
             .with_advice("Restart the camera: its encoder does not run. Choose its second stream; update its firmware.")
             .unsure(0.8)
     }

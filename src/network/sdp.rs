@@ -1,4 +1,4 @@
-//! What a camera says about its stream (RFC 4566 as RTSP uses it, RFC 2326 appendix C).
+//! What a camera says about its stream (SDP: RFC 4566 as RTSP uses it, RFC 2326 appendix C), reduced to its first video.
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;

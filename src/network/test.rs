@@ -8,7 +8,7 @@ use super::rtp::Meter;
 use super::rtsp_stream::{self, RtspStream};
 use super::sdp::Codec;
 use super::{
-    ConnectionParameters, ConnectionTestResult, NetworkFinding, StepName, StepOutcome, StreamMeasurements, TestStep,
+    ConnectionFinding, ConnectionParameters, ConnectionTestResult, StepName, StepOutcome, StreamMeasurements, TestStep,
     jpeg,
 };
 use crate::address::Scheme;
@@ -58,14 +58,18 @@ const HTTP_STEPS: [StepName; 8] = [
 ///
 /// Blocks for the sum of its steps: each has [`ConnectionParameters::step_deadline`], to which `watch` comes;
 /// [`ConnectionParameters::deadline`] ends all of it, and so does disconnecting [`ConnectionParameters::cancel`], within 100 ms.
-pub fn test(access: &ConnectionParameters, watch: Duration, tell: &mut dyn FnMut(TestStep)) -> ConnectionTestResult {
+pub fn test(
+    parameters: &ConnectionParameters,
+    watch: Duration,
+    on_step: &mut dyn FnMut(TestStep),
+) -> ConnectionTestResult {
     let mut steps: Vec<TestStep> = Vec::new();
-    let mut told = |step: TestStep| {
+    let mut keep = |step: TestStep| {
         steps.push(step.clone());
-        tell(step);
+        on_step(step);
     };
     let mut measured = StreamMeasurements::default();
-    let mut connector = Connector::new(access, &mut told);
+    let mut connector = Connector::new(parameters, &mut keep);
     let outcome = connector.open().and_then(|found| match found {
         OpenedStream::Rtsp { client, description } => {
             let mut media = RtspStream::new(client, description);
@@ -74,15 +78,15 @@ pub fn test(access: &ConnectionParameters, watch: Duration, tell: &mut dyn FnMut
         OpenedStream::Http { mut stream } => http(&mut connector, &mut stream, watch, &mut measured),
     });
     let certificate = connector.certificate.take();
-    for name in plan(access.address.scheme) {
+    for name in plan(parameters.address.scheme) {
         if !steps.iter().any(|step| step.name == name) {
             let step = TestStep { name, outcome: StepOutcome::Skipped, ms: None, detail: "not tried".to_owned() };
             steps.push(step.clone());
-            tell(step);
+            on_step(step);
         }
     }
     let verdict = outcome.unwrap_or_else(Some).map(|mut finding| {
-        finding.fault.message = access.address.mask_in(&finding.fault.message);
+        finding.fault.message = parameters.address.mask_in(&finding.fault.message);
         finding
     });
     ConnectionTestResult { steps, verdict, measured, certificate }
@@ -102,9 +106,9 @@ fn rtsp(
     media: &mut RtspStream,
     watch: Duration,
     measured: &mut StreamMeasurements,
-) -> Result<Option<NetworkFinding>, NetworkFinding> {
-    let transport = connector.access.network.transport;
-    let is_encrypted = connector.access.address.scheme.is_encrypted();
+) -> Result<Option<ConnectionFinding>, ConnectionFinding> {
+    let transport = connector.parameters.network.transport;
+    let is_encrypted = connector.parameters.address.scheme.is_encrypted();
     let video = media.description.video.clone();
     measured.codec =
         Some(if video.codec == Codec::Other { video.encoding.clone() } else { video.codec.name().to_owned() });
@@ -114,15 +118,15 @@ fn rtsp(
     let first = if is_over_udp { StepName::SetupUdp } else { StepName::SetupTcp };
     let is_over_udp = match set_up(connector, media, is_over_udp) {
         Ok(detail) => {
-            connector.tell(first, StepOutcome::Good, detail.1, detail.0);
+            connector.report(first, StepOutcome::Good, detail.1, detail.0);
             is_over_udp
         }
         // 461: the other transport is what the setting leaves open.
         Err((finding, started)) if finding.fault.code == Some(461) && transport == Transport::Auto && !is_encrypted => {
-            connector.tell(first, StepOutcome::Warning, started, finding.fault.to_string());
+            connector.report(first, StepOutcome::Warning, started, finding.fault.to_string());
             let udp = set_up(connector, media, true);
             let (detail, started) = udp.map_err(|(finding, at)| connector.bad(StepName::SetupUdp, at, finding))?;
-            connector.tell(StepName::SetupUdp, StepOutcome::Good, started, detail);
+            connector.report(StepName::SetupUdp, StepOutcome::Good, started, detail);
             true
         }
         Err((finding, started)) => return Err(connector.bad(first, started, finding)),
@@ -133,7 +137,7 @@ fn rtsp(
     let begun = connector.step(StepName::FirstPacket, |connector| {
         let begun = Instant::now();
         let deadline = connector.step_deadline();
-        let (arrived, bytes) = first_packet(media, &mut meter, deadline, connector.access.step_deadline)?;
+        let (arrived, bytes) = first_packet(media, &mut meter, deadline, connector.parameters.step_deadline)?;
         if meter.n_keys() > 0 {
             key_after = Some(Duration::ZERO);
         }
@@ -147,7 +151,7 @@ fn rtsp(
             return Ok(((), video.codec.name().to_owned()));
         }
         let what = if name.is_empty() { format!("payload type {}", video.payload_type) } else { name.clone() };
-        Err(NetworkFinding::new(
+        Err(ConnectionFinding::new(
             "F91",
             FaultKind::CodecMissing,
             format!("the camera sends {what}, which this program cannot decode"),
@@ -159,7 +163,7 @@ fn rtsp(
     let mut finding = key_frame(connector, media, &mut watching, video.codec, watch)?;
 
     let started = Instant::now();
-    let until = (begun + watch).min(connector.access.deadline);
+    let until = (begun + watch).min(connector.parameters.deadline);
     let outcome = watching.watch(media, until, |_| false);
     let meter = &watching.meter;
     measured.resolution = meter.size().or(measured.resolution);
@@ -173,10 +177,10 @@ fn rtsp(
     let detail = detail(measured);
     match judge(meter, is_over_udp) {
         Some(found) => {
-            connector.tell(StepName::Quality, StepOutcome::Warning, started, format!("{detail}; {}", found.fault));
+            connector.report(StepName::Quality, StepOutcome::Warning, started, format!("{detail}; {}", found.fault));
             finding = finding.or(Some(found));
         }
-        None => connector.tell(StepName::Quality, StepOutcome::Good, started, detail),
+        None => connector.report(StepName::Quality, StepOutcome::Good, started, detail),
     }
 
     // The other transport, to know what else would work: in a session of its own, and no failure of the camera's.
@@ -186,17 +190,17 @@ fn rtsp(
     }
     if is_encrypted {
         let detail = "not tried: over UDP nothing would be encrypted";
-        connector.tell_ms(StepName::SetupUdp, StepOutcome::Skipped, None, detail);
+        connector.report_ms(StepName::SetupUdp, StepOutcome::Skipped, None, detail);
         return Ok(finding);
     }
     let started = Instant::now();
     let udp = set_up(connector, media, true).map_err(|(finding, _)| finding).and_then(|_| {
         let mut meter = Meter::new(video.codec, video.clock_rate);
-        first_packet(media, &mut meter, connector.step_deadline(), connector.access.step_deadline)
+        first_packet(media, &mut meter, connector.step_deadline(), connector.parameters.step_deadline)
     });
     match udp {
-        Ok(_) => connector.tell(StepName::SetupUdp, StepOutcome::Good, started, "packets arrive over UDP too"),
-        Err(finding) => connector.tell(StepName::SetupUdp, StepOutcome::Warning, started, finding.fault.to_string()),
+        Ok(_) => connector.report(StepName::SetupUdp, StepOutcome::Good, started, "packets arrive over UDP too"),
+        Err(finding) => connector.report(StepName::SetupUdp, StepOutcome::Warning, started, finding.fault.to_string()),
     }
     media.tear_down(connector.step_deadline());
     Ok(finding)
@@ -207,7 +211,7 @@ fn set_up(
     connector: &Connector<'_>,
     media: &mut RtspStream,
     is_over_udp: bool,
-) -> Result<(String, Instant), (NetworkFinding, Instant)> {
+) -> Result<(String, Instant), (ConnectionFinding, Instant)> {
     let started = Instant::now();
     let set_up = media.set_up(is_over_udp, &mut || connector.step_deadline());
     set_up.map(|detail| (detail, started)).map_err(|finding| (finding, started))
@@ -219,7 +223,7 @@ fn first_packet(
     meter: &mut Meter,
     deadline: Instant,
     patience: Duration,
-) -> Result<(Instant, usize), NetworkFinding> {
+) -> Result<(Instant, usize), ConnectionFinding> {
     loop {
         let Some(bytes) = media.next_packet(deadline)? else {
             return Err(rtsp_stream::nothing_came(media.is_over_udp(), patience));
@@ -246,7 +250,7 @@ impl Watching {
         media: &mut RtspStream,
         until: Instant,
         mut is_enough: impl FnMut(&Self) -> bool,
-    ) -> Result<(), NetworkFinding> {
+    ) -> Result<(), ConnectionFinding> {
         while !is_enough(self) && Instant::now() < until {
             let stalled_at = self.newest + STALL;
             match media.next_packet(until.min(stalled_at))? {
@@ -261,7 +265,7 @@ impl Watching {
                 }
                 None if Instant::now() >= stalled_at => {
                     let message = format!("packets came for a while, and then none for {} s", STALL.as_secs());
-                    return Err(NetworkFinding::new("F96", FaultKind::Stall, message)
+                    return Err(ConnectionFinding::new("F96", FaultKind::Stall, message)
                         .with_advice("Check the camera's power and network; restart the camera.")
                         .unsure(0.7));
                 }
@@ -278,31 +282,31 @@ fn key_frame(
     watching: &mut Watching,
     codec: Codec,
     watch: Duration,
-) -> Result<Option<NetworkFinding>, NetworkFinding> {
+) -> Result<Option<ConnectionFinding>, ConnectionFinding> {
     let started = Instant::now();
     if !matches!(codec, Codec::H264 | Codec::H265 | Codec::Jpeg | Codec::Mpeg4) {
         let detail = format!("{} does not show its key frames", codec.name());
-        connector.tell_ms(StepName::KeyFrame, StepOutcome::Skipped, None, detail);
+        connector.report_ms(StepName::KeyFrame, StepOutcome::Skipped, None, detail);
         return Ok(None);
     }
-    let patience = watch.max(connector.access.step_deadline);
-    let until = (watching.begun + patience).min(connector.access.deadline);
+    let patience = watch.max(connector.parameters.step_deadline);
+    let until = (watching.begun + patience).min(connector.parameters.deadline);
     let watched = watching.watch(media, until, |watching| watching.key_after.is_some());
     watched.map_err(|finding| connector.bad(StepName::KeyFrame, started, finding))?;
     let late = |message: String| {
-        NetworkFinding::new("F92", FaultKind::NoFirstFrame, message).with_advice(
+        ConnectionFinding::new("F92", FaultKind::NoFirstFrame, message).with_advice(
             "Set the interval of key frames (I-frames) to one or two seconds in the camera's settings, and switch “+” or “smart” off.",
         )
     };
     match watching.key_after {
         Some(after) if after <= MAX_KEY_FRAME_WAIT => {
             let detail = format!("{} ms after the first packet", after.as_millis());
-            connector.tell(StepName::KeyFrame, StepOutcome::Good, started, detail);
+            connector.report(StepName::KeyFrame, StepOutcome::Good, started, detail);
             Ok(None)
         }
         Some(after) => {
             let found = late(format!("the first key frame came {:.1} s after the first packet", after.as_secs_f64()));
-            connector.tell(StepName::KeyFrame, StepOutcome::Warning, started, found.fault.to_string());
+            connector.report(StepName::KeyFrame, StepOutcome::Warning, started, found.fault.to_string());
             Ok(Some(found.unsure(0.8)))
         }
         None => {
@@ -314,7 +318,7 @@ fn key_frame(
     }
 }
 
-fn judge(meter: &Meter, is_over_udp: bool) -> Option<NetworkFinding> {
+fn judge(meter: &Meter, is_over_udp: bool) -> Option<ConnectionFinding> {
     let loss = meter.loss_percent().unwrap_or_default();
     let n_lost = meter.n_lost();
     if loss > MAX_LOSS_PERCENT && n_lost > 1 {
@@ -324,12 +328,12 @@ fn judge(meter: &Meter, is_over_udp: bool) -> Option<NetworkFinding> {
         } else {
             "Over TCP the network loses none, so the camera itself drops them: lower its bit rate, close other viewers, update its firmware."
         };
-        return Some(NetworkFinding::new("F88", FaultKind::BadFrame, message).with_advice(advice).unsure(0.9));
+        return Some(ConnectionFinding::new("F88", FaultKind::BadFrame, message).with_advice(advice).unsure(0.9));
     }
     if meter.n_restarts() > 0 {
         let message = format!("the camera began its stream anew {} times while it was watched", meter.n_restarts());
         return Some(
-            NetworkFinding::new("F96", FaultKind::ProtocolTrouble, message)
+            ConnectionFinding::new("F96", FaultKind::ProtocolTrouble, message)
                 .with_advice("Check the camera's power and network; update its firmware.")
                 .unsure(0.7),
         );
@@ -337,7 +341,7 @@ fn judge(meter: &Meter, is_over_udp: bool) -> Option<NetworkFinding> {
     if meter.n_clock_jumps() > 0 {
         let message = format!("the camera's clock jumped {} times while it was watched", meter.n_clock_jumps());
         return Some(
-            NetworkFinding::new("F98", FaultKind::ProtocolTrouble, message)
+            ConnectionFinding::new("F98", FaultKind::ProtocolTrouble, message)
                 .with_advice("Switch “+” or “smart” off in the camera's settings; have it set its clock less often.")
                 .unsure(0.8),
         );
@@ -346,7 +350,7 @@ fn judge(meter: &Meter, is_over_udp: bool) -> Option<NetworkFinding> {
         let message =
             format!("the size of the pictures changed {} times while they were watched", meter.n_size_changes());
         return Some(
-            NetworkFinding::new("F97", FaultKind::ProtocolTrouble, message)
+            ConnectionFinding::new("F97", FaultKind::ProtocolTrouble, message)
                 .with_advice(
                     "Look whether somebody else sets the camera just now, or whether it changes between day and night.",
                 )
@@ -356,13 +360,13 @@ fn judge(meter: &Meter, is_over_udp: bool) -> Option<NetworkFinding> {
     if meter.delay_growth_ms().is_some_and(|growth| growth > MAX_DELAY_GROWTH_MS) {
         let growth = meter.delay_growth_ms().unwrap_or_default();
         let message = format!("packets arrive later and later: {growth:.0} ms more at the end than at the beginning");
-        return Some(NetworkFinding::new("F93", FaultKind::Backlog, message).unsure(0.7));
+        return Some(ConnectionFinding::new("F93", FaultKind::Backlog, message).unsure(0.7));
     }
     if let Some(secs) = meter.key_frame_secs().filter(|secs| *secs > MAX_KEY_FRAME_SECS) {
         let message =
             format!("only every {secs:.1} s a key frame: that long nobody sees a picture after an interruption");
         return Some(
-            NetworkFinding::new("F92", FaultKind::NoFirstFrame, message)
+            ConnectionFinding::new("F92", FaultKind::NoFirstFrame, message)
                 .with_advice(
                     "Set the interval of key frames (I-frames) to one or two seconds in the camera's settings.",
                 )
@@ -389,10 +393,10 @@ fn http(
     stream: &mut HttpStream,
     watch: Duration,
     measured: &mut StreamMeasurements,
-) -> Result<Option<NetworkFinding>, NetworkFinding> {
+) -> Result<Option<ConnectionFinding>, ConnectionFinding> {
     if stream.kind() == HttpStreamKind::Video {
         let detail = "a video, which is looked at by playing it".to_owned();
-        connector.tell(StepName::FirstPicture, StepOutcome::Good, Instant::now(), detail);
+        connector.report(StepName::FirstPicture, StepOutcome::Good, Instant::now(), detail);
         return Ok(None);
     }
     measured.codec = Some("MJPEG".to_owned());
@@ -404,7 +408,7 @@ fn http(
     })?;
     measured.resolution = jpeg::size(&picture);
     let started = Instant::now();
-    let until = (started + watch).min(connector.access.deadline);
+    let until = (started + watch).min(connector.parameters.deadline);
     let (mut n_pictures, mut n_bytes) = (0_u32, 0_usize);
     let mut newest = started;
     let mut pause = Duration::ZERO;
@@ -416,14 +420,15 @@ fn http(
         if stream.kind() == HttpStreamKind::Snapshot {
             // Nobody wants more of a snapshot, and cameras are slow at them.
             let wait = SNAPSHOT_PERIOD.saturating_sub(pause).min(until.saturating_duration_since(now));
-            if connector.access.cancel.recv_timeout(wait) != Err(crossbeam_channel::RecvTimeoutError::Timeout) {
+            if connector.parameters.cancel.recv_timeout(wait) != Err(crossbeam_channel::RecvTimeoutError::Timeout) {
                 break;
             }
         }
         let asked = Instant::now();
         // One that is under way when the time is over is no failure.
-        let patience = if stream.kind() == HttpStreamKind::Snapshot { connector.access.step_deadline } else { STALL };
-        let deadline = (newest.max(asked) + patience).min(connector.access.deadline);
+        let patience =
+            if stream.kind() == HttpStreamKind::Snapshot { connector.parameters.step_deadline } else { STALL };
+        let deadline = (newest.max(asked) + patience).min(connector.parameters.deadline);
         match stream.picture(deadline) {
             Ok(picture) => {
                 newest = Instant::now();
@@ -440,6 +445,6 @@ fn http(
         measured.fps = Some(f64::from(n_pictures) / watched);
         measured.kbit_per_sec = Some(n_bytes as f64 * 8.0 / 1_000.0 / watched);
     }
-    connector.tell(StepName::Quality, StepOutcome::Good, started, detail(measured));
+    connector.report(StepName::Quality, StepOutcome::Good, started, detail(measured));
     Ok(None)
 }

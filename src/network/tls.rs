@@ -20,7 +20,7 @@ use rustls::{
 };
 
 use super::connection::{Connection, broken};
-use super::{Certificate, NetworkFinding};
+use super::{Certificate, ConnectionFinding};
 use crate::address::Address;
 use crate::fault::FaultKind;
 
@@ -40,9 +40,9 @@ pub fn secure(
     cancel: Receiver<()>,
     deadline: Instant,
     shown: &mut Option<Certificate>,
-) -> Result<Connection, NetworkFinding> {
+) -> Result<Connection, ConnectionFinding> {
     let started = Instant::now();
-    let untrusted = |message: String| NetworkFinding::new("F94", FaultKind::Untrusted, message);
+    let untrusted = |message: String| ConnectionFinding::new("F94", FaultKind::Untrusted, message);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -165,7 +165,7 @@ impl ServerCertVerifier for Verifier {
 }
 
 /// Why there is no encryption with this camera, in words.
-fn explain(error: &Error, shown: Option<&Certificate>, host: &str, pin: Option<&str>) -> NetworkFinding {
+fn explain(error: &Error, shown: Option<&Certificate>, host: &str, pin: Option<&str>) -> ConnectionFinding {
     let is_pinned = |shown: &Certificate| pin.is_some_and(|pin| pin.eq_ignore_ascii_case(&shown.fingerprint));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let is_clock_wrong = now.as_secs() < EARLIEST_NOW_SECS;
@@ -236,7 +236,7 @@ fn explain(error: &Error, shown: Option<&Certificate>, host: &str, pin: Option<&
             if pin.is_some() && !is_pinned(shown) { "; it is another than the one that was trusted" } else { "" };
         message += &format!("{other}; its SHA-256 fingerprint is {}", shown.fingerprint);
     }
-    let finding = NetworkFinding::new("F94", FaultKind::Untrusted, message).unsure(confidence);
+    let finding = ConnectionFinding::new("F94", FaultKind::Untrusted, message).unsure(confidence);
     match advice {
         Some(advice) => finding.with_advice(advice),
         None => finding,

@@ -1,4 +1,4 @@
-//! The zip, and its way to the disk.
+//! The zip of a report: packed in memory, and written whole or not at all.
 
 use std::fs;
 use std::io::{self, Cursor, Write};

@@ -3,15 +3,15 @@
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
-use super::Kept;
-use super::masking::{Kind, Masker};
+use super::TrimmedMaterial;
+use super::masking::{MaskedKind, Masker};
 use crate::checkup::json::contract;
 
 /// The members of the contract, in the order in which somebody reads them.
 const KEYS: [&str; 9] =
     ["verdict", "findings", "checks", "status", "slow", "experiments", "backends", "took_ms", "was_cancelled"];
 
-pub(super) fn write(kept: &Kept<'_>, masker: &mut Masker) -> String {
+pub(super) fn write(kept: &TrimmedMaterial<'_>, masker: &mut Masker) -> String {
     let material = kept.material;
     let computer = &material.computer;
     let about = json!({
@@ -20,7 +20,7 @@ pub(super) fn write(kept: &Kept<'_>, masker: &mut Masker) -> String {
         "zone": material.zone.iana_name(),
         "camclinic": env!("CARGO_PKG_VERSION"),
         "language": material.language,
-        "masked": Kind::ALL.into_iter().filter(|kind| masker.hides(*kind)).map(Kind::stem).collect::<Vec<_>>(),
+        "masked": MaskedKind::ALL.into_iter().filter(|kind| masker.hides(*kind)).map(MaskedKind::stem).collect::<Vec<_>>(),
         "cut": kept.cut,
     });
     let checkup = masker.checkup(&material.checkup);

@@ -1,4 +1,5 @@
-//! What of a report is nobody's business: names of people and computers, numbers by which they can be found, secrets.
+//! What is masked in a report: names of people and computers, numbers by which they can be found, and secrets. How they are told
+//! by their form is in `patterns.rs`.
 //!
 //! A name is known once it has stood in a place that shows what it is: a home folder, an address, a device's serial
 //! number. From then on it is masked wherever it stands. So a report is read twice: to learn, and to mask.
@@ -7,14 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
-use super::patterns::{self, Found};
+use super::patterns::{self, Match};
 use crate::checkup::{CheckRun, Checkup, Finding};
 use crate::device::text::plain;
 use crate::phrases::{Message, MessageValue};
 
 /// What can be masked, and what can be left as it is. Secrets are none of it: they are masked always.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum MaskedKind {
     /// The name of this computer.
     Host,
     /// Of people who use it or the camera.
@@ -27,7 +28,7 @@ pub enum Kind {
     Home,
 }
 
-impl Kind {
+impl MaskedKind {
     pub const ALL: [Self; 5] = [Self::Host, Self::Users, Self::Serials, Self::Addresses, Self::Home];
 
     /// Its phrase.
@@ -57,16 +58,16 @@ impl Kind {
 /// Which kinds are masked: all of them, until somebody says otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Masking {
-    shown: BTreeSet<Kind>,
+    shown: BTreeSet<MaskedKind>,
 }
 
 impl Masking {
     #[must_use]
-    pub fn hides(&self, kind: Kind) -> bool {
+    pub fn hides(&self, kind: MaskedKind) -> bool {
         !self.shown.contains(&kind)
     }
 
-    pub fn set(&mut self, kind: Kind, hides: bool) {
+    pub fn set(&mut self, kind: MaskedKind, hides: bool) {
         if hides {
             self.shown.remove(&kind)
         } else {
@@ -78,7 +79,7 @@ impl Masking {
 /// What stands for a secret.
 pub(super) const SECRET: &str = "***";
 
-/// Accounts that every computer and camera has name nobody.
+/// Accounts that every computer or camera has: they identify nobody.
 const EVERYBODY: [&str; 16] = [
     "root",
     "admin",
@@ -97,17 +98,17 @@ const EVERYBODY: [&str; 16] = [
     "local service",
     "network service",
 ];
-/// A shorter name stands by chance in any text; nobody can be found by a shorter number.
+/// A shorter name also occurs by chance in other texts; a shorter number identifies nothing.
 const MIN_NAME: usize = 2;
 const MIN_SERIAL: usize = 4;
 /// A longer secret is masked in the midst of a word too.
 const MIN_SECRET: usize = 4;
-/// More different names are no report's; what comes after them is masked where its place shows it.
+/// No report has more different names; those that come after them are masked only where their place shows what they are.
 const MAX_NAMES: usize = 1_000;
 
 /// A name that is looked for in all texts.
 struct Name {
-    kind: Kind,
+    kind: MaskedKind,
     /// In small letters.
     text: String,
     /// What it counts as: a serial number is written in several ways.
@@ -119,7 +120,7 @@ pub(super) struct Masker {
     /// The longest first: `anna.local` before `anna`.
     names: Vec<Name>,
     secrets: Vec<String>,
-    numbers: BTreeMap<(Kind, String), usize>,
+    numbers: BTreeMap<(MaskedKind, String), usize>,
     n_secrets: usize,
 }
 
@@ -131,7 +132,7 @@ impl Masker {
     }
 
     /// What is masked: how many different names of each kind, and how often a secret stood somewhere.
-    pub fn counts(&self) -> (BTreeMap<Kind, usize>, usize) {
+    pub fn counts(&self) -> (BTreeMap<MaskedKind, usize>, usize) {
         let mut counts = BTreeMap::new();
         for (kind, _) in self.numbers.keys() {
             *counts.entry(*kind).or_insert(0) += 1;
@@ -140,18 +141,18 @@ impl Masker {
     }
 
     /// What stands for a name, from now on in every text.
-    pub fn name(&mut self, kind: Kind, text: &str) -> String {
+    pub fn name(&mut self, kind: MaskedKind, text: &str) -> String {
         let lower = text.to_lowercase();
-        let is_anybody = kind == Kind::Users && EVERYBODY.contains(&lower.as_str());
-        let n_least = if kind == Kind::Serials { MIN_SERIAL } else { MIN_NAME };
-        let is_number = kind == Kind::Users && lower.bytes().all(|byte| byte.is_ascii_digit());
+        let is_anybody = kind == MaskedKind::Users && EVERYBODY.contains(&lower.as_str());
+        let n_least = if kind == MaskedKind::Serials { MIN_SERIAL } else { MIN_NAME };
+        let is_number = kind == MaskedKind::Users && lower.bytes().all(|byte| byte.is_ascii_digit());
         if !self.masking.hides(kind) || is_anybody || is_number || lower.chars().count() < n_least {
             return text.to_owned();
         }
         let canonical = match kind {
             // As it stands in an identity.
-            Kind::Serials => plain(&lower),
-            Kind::Host | Kind::Users | Kind::Addresses | Kind::Home => lower.clone(),
+            MaskedKind::Serials => plain(&lower),
+            MaskedKind::Host | MaskedKind::Users | MaskedKind::Addresses | MaskedKind::Home => lower.clone(),
         };
         if self.names.len() < MAX_NAMES {
             for text in [lower, canonical.clone()] {
@@ -164,8 +165,8 @@ impl Masker {
         self.stand_in(kind, canonical)
     }
 
-    fn stand_in(&mut self, kind: Kind, canonical: String) -> String {
-        if kind == Kind::Home {
+    fn stand_in(&mut self, kind: MaskedKind, canonical: String) -> String {
+        if kind == MaskedKind::Home {
             self.numbers.entry((kind, canonical)).or_insert(1);
             return "~".to_owned();
         }
@@ -174,7 +175,7 @@ impl Masker {
         format!("{}-{number}", kind.stem())
     }
 
-    pub fn hides(&self, kind: Kind) -> bool {
+    pub fn hides(&self, kind: MaskedKind) -> bool {
         self.masking.hides(kind)
     }
 
@@ -192,7 +193,7 @@ impl Masker {
             let is_start = !before.is_some_and(char::is_alphanumeric) || !next.is_alphanumeric();
             let found = self.known(rest, is_start).or_else(|| patterns::find(self, rest, is_start));
             let n_bytes = match found {
-                Some(Found { n_bytes, instead }) if n_bytes > 0 => {
+                Some(Match { n_bytes, instead }) if n_bytes > 0 => {
                     masked.push_str(&instead);
                     n_bytes
                 }
@@ -209,13 +210,13 @@ impl Masker {
     }
 
     /// A known secret or name that begins here.
-    fn known(&mut self, rest: &str, is_start: bool) -> Option<Found> {
+    fn known(&mut self, rest: &str, is_start: bool) -> Option<Match> {
         let ends = |n_bytes: usize| !rest.get(n_bytes..).is_some_and(|rest| rest.starts_with(char::is_alphanumeric));
         let secret = self.secrets.iter().find(|secret| {
             rest.starts_with(secret.as_str()) && (secret.len() >= MIN_SECRET || is_start && ends(secret.len()))
         });
         if let Some(n_bytes) = secret.map(String::len) {
-            return Some(Found { n_bytes, instead: self.secret() });
+            return Some(Match { n_bytes, instead: self.secret() });
         }
         if !is_start {
             return None;
@@ -224,7 +225,7 @@ impl Masker {
             let n_bytes = patterns::starts_with_lower(rest, &name.text)?;
             ends(n_bytes).then(|| (name.kind, name.canonical.clone(), n_bytes))
         })?;
-        Some(Found { n_bytes, instead: self.stand_in(kind, canonical) })
+        Some(Match { n_bytes, instead: self.stand_in(kind, canonical) })
     }
 
     /// Every text in it. What stands under `serial`, `user` or `password` is what the name says.
@@ -235,14 +236,14 @@ impl Masker {
             Json::Object(members) => {
                 for (key, member) in members {
                     let kind = match key.as_str() {
-                        "serial" => Some(Kind::Serials),
-                        "user" => Some(Kind::Users),
-                        "host" => Some(Kind::Host),
+                        "serial" => Some(MaskedKind::Serials),
+                        "user" => Some(MaskedKind::Users),
+                        "host" => Some(MaskedKind::Host),
                         _ => None,
                     };
                     match (member, kind) {
                         (Json::String(secret), _) if patterns::is_secret_key(key) => *secret = self.secret(),
-                        (Json::String(text), Some(Kind::Users)) => *text = self.account(text),
+                        (Json::String(text), Some(MaskedKind::Users)) => *text = self.account(text),
                         (Json::String(text), Some(kind)) => *text = self.name(kind, text),
                         (member, _) => self.json(member),
                     }
@@ -255,8 +256,10 @@ impl Masker {
     /// A user's name; on Windows with the computer's in front of it.
     fn account(&mut self, text: &str) -> String {
         match text.split_once('\\') {
-            Some((host, user)) => format!("{}\\{}", self.name(Kind::Host, host), self.name(Kind::Users, user)),
-            None => self.name(Kind::Users, text),
+            Some((host, user)) => {
+                format!("{}\\{}", self.name(MaskedKind::Host, host), self.name(MaskedKind::Users, user))
+            }
+            None => self.name(MaskedKind::Users, text),
         }
     }
 
@@ -308,10 +311,10 @@ mod tests {
     #[track_caller]
     fn check_with(masking: &Masking, text: &str, expected: &str) {
         let mut masker = Masker::new(masking.clone(), &["geh:eim7".to_owned(), "x9".to_owned()]);
-        masker.name(Kind::Host, "Kasse-3");
-        masker.name(Kind::Users, "anna");
-        masker.name(Kind::Home, "/srv/people/anna");
-        masker.name(Kind::Serials, "7F3E A1");
+        masker.name(MaskedKind::Host, "Kasse-3");
+        masker.name(MaskedKind::Users, "anna");
+        masker.name(MaskedKind::Home, "/srv/people/anna");
+        masker.name(MaskedKind::Serials, "7F3E A1");
         masker.text(text);
         assert_eq!(masker.text(text), expected, "{text}");
     }
@@ -394,11 +397,11 @@ mod tests {
     #[test]
     fn what_somebody_wants_to_show_is_shown() {
         let mut masking = Masking::default();
-        masking.set(Kind::Addresses, false);
-        masking.set(Kind::Home, false);
+        masking.set(MaskedKind::Addresses, false);
+        masking.set(MaskedKind::Home, false);
         check_with(&masking, "rtsp://kurt:hush@cam/1?a=b", "rtsp://user-2:***@cam/1?***");
         check_with(&masking, "/home/bert/x on Kasse-3 at 10.0.0.1", "/home/user-2/x on host-1 at 10.0.0.1");
-        for kind in Kind::ALL {
+        for kind in MaskedKind::ALL {
             masking.set(kind, false);
         }
         check_with(
@@ -451,7 +454,7 @@ mod tests {
     #[test]
     fn sentences_keep_their_own_words() {
         let mut masker = Masker::new(Masking::default(), &[]);
-        masker.name(Kind::Users, "camera");
+        masker.name(MaskedKind::Users, "camera");
         let inner = Message::new("fix.x").with("who", "camera");
         let said = masker.said(&Message::new("because.camera").with("who", inner).with("n", 2.0));
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What a report is made of.
+//! What a report is made of: gathered here, not yet masked or shortened.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::checkup::compare::BackendComparison;
 use crate::event::{Event, Level};
 use crate::frame::Image;
 use crate::health::History;
-use crate::logging::files::{self, Entry};
+use crate::logging::files::{self, LogEntry};
 use crate::past::{self, Sample};
 use crate::phrases::Language;
 use crate::source::SourceSpec;
@@ -33,11 +33,11 @@ pub struct Material {
     /// How the camera was, oldest first.
     pub history: Vec<Point>,
     /// Oldest first.
-    pub log: Vec<Line>,
+    pub log: Vec<LogLine>,
     pub snapshot: Option<Image>,
     pub compared: Option<BackendComparison>,
-    pub computer: Computer,
-    /// The camera's passwords, as they might turn up in somebody else's text.
+    pub computer: ComputerInfo,
+    /// The camera's passwords, as they might turn up in texts of libraries and cameras.
     pub secrets: Secrets,
     pub language: Language,
     /// When the report is made.
@@ -70,7 +70,7 @@ impl Material {
             // What concerns no camera in particular concerns each.
             let entries = files::read(data, since(LOG), |entry| entry.source == *source || entry.source.is_empty());
             let samples = past::read(data, source, since(HISTORY));
-            let unread = |what: &str, error: &std::io::Error| Line {
+            let unread = |what: &str, error: &std::io::Error| LogLine {
                 at,
                 source: source.clone(),
                 level: Level::Warning,
@@ -80,7 +80,7 @@ impl Material {
             };
             let mut unreadable = Vec::new();
             match entries {
-                Ok(entries) => log.extend(entries.into_iter().map(Line::from)),
+                Ok(entries) => log.extend(entries.into_iter().map(LogLine::from)),
                 Err(error) => unreadable.push(unread("log", &error)),
             }
             match samples {
@@ -100,7 +100,7 @@ impl Material {
             history,
             log,
             compared,
-            computer: Computer::here(),
+            computer: ComputerInfo::here(),
             secrets: Secrets(secrets),
             language,
             at,
@@ -114,7 +114,7 @@ impl Material {
     pub fn and_this_run(mut self, events: &[Arc<Event>], history: &History, now: Instant) -> Self {
         let last = self.log.last().map(|line| line.at);
         let newer = events.iter().filter(|event| last.is_none_or(|last| event.at > last));
-        self.log.extend(newer.map(|event| Line::from(&**event)));
+        self.log.extend(newer.map(|event| LogLine::from(&**event)));
         let last = self.history.last().map(|point| point.at);
         let newer = history.samples.iter().filter_map(|(moment, score)| {
             let age = SignedDuration::try_from(now.saturating_duration_since(*moment)).ok()?;
@@ -138,7 +138,7 @@ impl fmt::Debug for Secrets {
 
 /// A line of the log.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Line {
+pub struct LogLine {
     pub at: Timestamp,
     pub source: String,
     pub level: Level,
@@ -148,7 +148,7 @@ pub struct Line {
     pub details: Map<String, Json>,
 }
 
-impl From<&Event> for Line {
+impl From<&Event> for LogLine {
     fn from(event: &Event) -> Self {
         Self {
             at: event.at,
@@ -161,20 +161,20 @@ impl From<&Event> for Line {
     }
 }
 
-impl From<Entry> for Line {
-    fn from(entry: Entry) -> Self {
+impl From<LogEntry> for LogLine {
+    fn from(entry: LogEntry) -> Self {
         let mut details: Map<String, Json> = serde_json::from_str(&entry.line).unwrap_or_default();
         for own in ["at", "source", "level", "name", "message"] {
             details.remove(own);
         }
-        let Entry { at, source, level, name, message, .. } = entry;
+        let LogEntry { at, source, level, name, message, .. } = entry;
         Self { at, source, level, name, message, details }
     }
 }
 
 /// What is known of this computer beside the facts of a check-up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Computer {
+pub struct ComputerInfo {
     pub host: Option<String>,
     /// Whoever runs the program.
     pub user: Option<String>,
@@ -184,7 +184,7 @@ pub struct Computer {
     pub kernel: Option<String>,
 }
 
-impl Computer {
+impl ComputerInfo {
     /// Asks the system. Takes some milliseconds.
     #[must_use]
     pub fn here() -> Self {

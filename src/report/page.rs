@@ -4,9 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::{SignedDuration, Timestamp};
 
-use super::masking::{Kind, Masker};
-use super::plot::{self, Marker, MarkerKind};
-use super::{Kept, Line, moment};
+use super::masking::{MaskedKind, Masker};
+use super::plot::{self, MarkerKind, PlotMarker};
+use super::{LogLine, TrimmedMaterial, moment};
 use crate::checkup::facts::StreamSummary;
 use crate::checkup::{CheckOutcome, Checkup, Finding, Severity};
 use crate::control;
@@ -51,7 +51,7 @@ impl Safe {
     }
 }
 
-pub(super) fn write(kept: &Kept<'_>, masker: &mut Masker) -> String {
+pub(super) fn write(kept: &TrimmedMaterial<'_>, masker: &mut Masker) -> String {
     let checkup = masker.checkup(&kept.material.checkup);
     let mut page = Page { html: String::new(), masker, language: kept.material.language };
     page.head(kept);
@@ -131,7 +131,7 @@ impl Page<'_> {
         self.table(&[], &rows);
     }
 
-    fn head(&mut self, kept: &Kept<'_>) {
+    fn head(&mut self, kept: &TrimmedMaterial<'_>) {
         let material = kept.material;
         let title = self.word("report.title");
         let source = self.foreign(&material.checkup.facts.source.name);
@@ -154,7 +154,7 @@ impl Page<'_> {
             self.said(&made).0,
             self.said(&times).0,
         );
-        let masked: Vec<_> = Kind::ALL.into_iter().filter(|kind| self.masker.hides(*kind)).collect();
+        let masked: Vec<_> = MaskedKind::ALL.into_iter().filter(|kind| self.masker.hides(*kind)).collect();
         let list = masked.iter().map(|kind| self.language.word(kind.key())).collect::<Vec<_>>().join(", ");
         let words = if masked.is_empty() {
             self.language.word("report.masked-none")
@@ -170,7 +170,7 @@ impl Page<'_> {
     }
 
     /// Whoever has only this page learns what else there is.
-    fn foot(&mut self, kept: &Kept<'_>) {
+    fn foot(&mut self, kept: &TrimmedMaterial<'_>) {
         let mut members = vec![(super::HTML, "report.member-html"), (super::JSON, "report.member-json")];
         members.extend(kept.snapshot.is_some().then_some((super::SNAPSHOT, "report.member-jpg")));
         let members: Vec<_> = members.into_iter().map(|(name, key)| format!("{name}: {}", self.word(key).0)).collect();
@@ -242,7 +242,7 @@ impl Page<'_> {
         self.html += &format!("</{tag}>\n");
     }
 
-    fn picture(&mut self, kept: &Kept<'_>) {
+    fn picture(&mut self, kept: &TrimmedMaterial<'_>) {
         self.title("report.snapshot");
         if let Some((size, jpeg)) = &kept.snapshot {
             let caption = self.said(&Message::new("report.snapshot-size").with("size", size.to_string()));
@@ -300,7 +300,7 @@ impl Page<'_> {
         self.table(&[], &rows);
     }
 
-    fn compared(&mut self, kept: &Kept<'_>) {
+    fn compared(&mut self, kept: &TrimmedMaterial<'_>) {
         let Some(compared) = &kept.material.compared else { return };
         self.title("card.compared");
         let mut rows = Vec::new();
@@ -346,7 +346,7 @@ impl Page<'_> {
         ]
     }
 
-    fn health(&mut self, kept: &Kept<'_>) {
+    fn health(&mut self, kept: &TrimmedMaterial<'_>) {
         let material = kept.material;
         self.title("report.health");
         if let Some(status) = &material.checkup.status {
@@ -391,8 +391,8 @@ impl Page<'_> {
         }
     }
 
-    /// What stands on the time axis, oldest first: news of this camera, and what the kernel said of it.
-    fn markers(&mut self, kept: &Kept<'_>) -> Vec<Marker> {
+    /// What stands on the time axis, oldest first: events of this camera, and what the kernel logged about it.
+    fn markers(&mut self, kept: &TrimmedMaterial<'_>) -> Vec<PlotMarker> {
         let material = kept.material;
         let source =
             material.checkup.status.as_ref().map_or(&material.checkup.facts.source.name, |status| &status.source);
@@ -404,23 +404,23 @@ impl Page<'_> {
                 Level::Good | Level::Info | Level::Debug => MarkerKind::Good,
             };
             let title = format!("{} {}: {}", moment(line.at, &material.zone), line.name, line.message);
-            markers.push(Marker { at: line.at, kind, title: self.foreign(&title) });
+            markers.push(PlotMarker { at: line.at, kind, title: self.foreign(&title) });
         }
         for (at, text) in kept.kernel() {
             let title = format!("{} {text}", moment(at, &material.zone));
-            markers.push(Marker { at, kind: MarkerKind::Kernel, title: self.foreign(&title) });
+            markers.push(PlotMarker { at, kind: MarkerKind::Kernel, title: self.foreign(&title) });
         }
         markers.sort_by_key(|marker| marker.at);
         markers.split_off(markers.len().saturating_sub(MAX_MARKERS))
     }
 
-    fn facts(&mut self, kept: &Kept<'_>) {
+    fn facts(&mut self, kept: &TrimmedMaterial<'_>) {
         let material = kept.material;
         let facts = &kept.facts();
         let computer = &material.computer;
         self.title("report.computer");
         let about = facts.computer.as_ref();
-        let host = computer.host.as_ref().map(|host| Safe::escaped(&self.masker.name(Kind::Host, host)));
+        let host = computer.host.as_ref().map(|host| Safe::escaped(&self.masker.name(MaskedKind::Host, host)));
         let system: Vec<_> = [&computer.system, &computer.kernel].into_iter().flatten().cloned().collect();
         let rows = vec![
             ("report.host", host),
@@ -434,7 +434,7 @@ impl Page<'_> {
         self.title("report.camera");
         let mut rows = vec![("report.source", Some(self.foreign(&facts.source.name)))];
         if let Some(device) = facts.presence.as_ref().and_then(|presence| presence.device.as_ref()) {
-            let serial = device.serial.as_ref().map(|serial| self.masker.name(Kind::Serials, serial));
+            let serial = device.serial.as_ref().map(|serial| self.masker.name(MaskedKind::Serials, serial));
             let link = device.usb.as_ref().and_then(|usb| usb.speed.clone());
             let bus: Vec<_> = [device.bus.clone(), link].into_iter().flatten().collect();
             rows.extend([
@@ -460,7 +460,7 @@ impl Page<'_> {
             &format!("<details><summary>{}</summary><pre>{}</pre></details>\n", heading.0, Safe::escaped(&all).0);
     }
 
-    fn stream(&mut self, kept: &Kept<'_>) {
+    fn stream(&mut self, kept: &TrimmedMaterial<'_>) {
         let facts = &kept.material.checkup.facts;
         let Some(opening) = &facts.opening else { return };
         self.title("report.stream");
@@ -488,7 +488,7 @@ impl Page<'_> {
         self.pairs(rows);
     }
 
-    fn formats(&mut self, kept: &Kept<'_>) {
+    fn formats(&mut self, kept: &TrimmedMaterial<'_>) {
         let Some(abilities) = &kept.material.checkup.facts.abilities else { return };
         let mut rows = Vec::new();
         for format in &abilities.formats {
@@ -507,7 +507,7 @@ impl Page<'_> {
         }
     }
 
-    fn controls(&mut self, kept: &Kept<'_>) {
+    fn controls(&mut self, kept: &TrimmedMaterial<'_>) {
         let facts = &kept.material.checkup.facts;
         let streaming = facts.stream.as_ref().map(|stream| &stream.controls).filter(|controls| !controls.is_empty());
         let Some(controls) = streaming.or(facts.abilities.as_ref().map(|abilities| &abilities.controls)) else {
@@ -532,7 +532,7 @@ impl Page<'_> {
         }
     }
 
-    fn kernel(&mut self, kept: &Kept<'_>) {
+    fn kernel(&mut self, kept: &TrimmedMaterial<'_>) {
         if kept.kernel.is_empty() {
             return;
         }
@@ -545,7 +545,7 @@ impl Page<'_> {
         self.table(&["report.time", "report.message"], &rows);
     }
 
-    fn log(&mut self, kept: &Kept<'_>) {
+    fn log(&mut self, kept: &TrimmedMaterial<'_>) {
         self.title("report.log");
         if kept.log.is_empty() {
             let words = self.word("report.log-none");
@@ -553,7 +553,7 @@ impl Page<'_> {
             return;
         }
         let mut rows = Vec::new();
-        for Line { at, source, level, name, message, .. } in kept.log {
+        for LogLine { at, source, level, name, message, .. } in kept.log {
             let (class, level) = match level {
                 Level::Debug => ("quiet", "debug"),
                 Level::Info => ("", "info"),

@@ -1,12 +1,12 @@
-//! What shows by its form that it is a secret, a name or an address.
+//! Secrets, names and addresses that are known by their form. What stands in their place is up to `masking.rs`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::masking::{Kind, Masker, SECRET};
+use super::masking::{MaskedKind, Masker, SECRET};
 use crate::address::Address;
 
 /// Something at the beginning of a text.
-pub(super) struct Found {
+pub(super) struct Match {
     /// How much of the text it is.
     pub n_bytes: usize,
     pub instead: String,
@@ -39,9 +39,9 @@ const SECRET_KEYS: [&str; 20] = [
 const SECRET_LINES: [&str; 5] = ["authorization", "proxy-authorization", "cookie", "set-cookie", "www-authenticate"];
 /// Words before a login in an HTTP header.
 const LOGIN_WORDS: [&str; 2] = ["bearer ", "basic "];
-/// Of a word in a path that only chance can have written.
+/// The shortest word in a path that counts as a token, which no person has chosen.
 const MIN_TOKEN: usize = 16;
-/// Longer than the name of anybody's home.
+/// No user's folder has a longer name.
 const MAX_USER: usize = 64;
 
 pub(super) fn is_secret_key(key: &str) -> bool {
@@ -50,7 +50,7 @@ pub(super) fn is_secret_key(key: &str) -> bool {
 }
 
 /// What begins at the beginning of `rest`. `is_start`: no word goes on there.
-pub(super) fn find(masker: &mut Masker, rest: &str, is_start: bool) -> Option<Found> {
+pub(super) fn find(masker: &mut Masker, rest: &str, is_start: bool) -> Option<Match> {
     if rest.starts_with('?') {
         return query(masker, rest);
     }
@@ -84,18 +84,18 @@ pub(super) fn starts_with_lower(rest: &str, lower: &str) -> Option<usize> {
 }
 
 /// `?user=x&pwd=y`, in whatever stands before it.
-fn query(masker: &mut Masker, rest: &str) -> Option<Found> {
+fn query(masker: &mut Masker, rest: &str) -> Option<Match> {
     let run = run(rest.get(1..)?);
     let key = run.split_once('=')?.0;
     let is_key = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "_-.[]%".contains(c));
-    is_key.then(|| Found { n_bytes: 1 + run.len(), instead: format!("?{}", masker.secret()) })
+    is_key.then(|| Match { n_bytes: 1 + run.len(), instead: format!("?{}", masker.secret()) })
 }
 
 /// `password=x`, `token: x`, `Authorization: Digest …`, `Bearer x`.
-fn secret(masker: &mut Masker, rest: &str) -> Option<Found> {
+fn secret(masker: &mut Masker, rest: &str) -> Option<Match> {
     let mut hidden = |n_shown: usize, n_hidden: usize| {
         let shown = rest.get(..n_shown)?;
-        (n_hidden > 0).then(|| Found { n_bytes: n_shown + n_hidden, instead: format!("{shown}{}", masker.secret()) })
+        (n_hidden > 0).then(|| Match { n_bytes: n_shown + n_hidden, instead: format!("{shown}{}", masker.secret()) })
     };
     for key in SECRET_LINES {
         if let Some(n_bytes) = starts_with_lower(rest, key)
@@ -138,7 +138,7 @@ fn run(text: &str) -> &str {
 }
 
 /// Of a camera or anything else: the login, the host and what follows a `?`.
-fn url(masker: &mut Masker, rest: &str) -> Option<Found> {
+fn url(masker: &mut Masker, rest: &str) -> Option<Match> {
     let scheme_end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"+-.".contains(c))?;
     let scheme = rest.get(..scheme_end)?;
     if !scheme.starts_with(|c: char| c.is_ascii_alphabetic()) || !rest.get(scheme_end..)?.starts_with("://") {
@@ -148,15 +148,15 @@ fn url(masker: &mut Masker, rest: &str) -> Option<Found> {
     let behind = run.get(scheme_end + 3..)?;
     if scheme.eq_ignore_ascii_case("file") {
         let instead = format!("{scheme}://{}", masker.text(behind));
-        return Some(Found { n_bytes: run.len(), instead });
+        return Some(Match { n_bytes: run.len(), instead });
     }
     // How a login is told from a path is the same for every scheme.
     let Ok(address) = Address::parse(&format!("rtsp://{behind}")) else {
-        return Some(Found { n_bytes: run.len(), instead: format!("{scheme}://{}", masker.secret()) });
+        return Some(Match { n_bytes: run.len(), instead: format!("{scheme}://{}", masker.secret()) });
     };
     let mut instead = format!("{scheme}://");
     if !address.user.is_empty() || address.password.is_some() {
-        instead.push_str(&masker.name(Kind::Users, &address.user));
+        instead.push_str(&masker.name(MaskedKind::Users, &address.user));
         if address.password.is_some() {
             instead.push(':');
             instead.push_str(&masker.secret());
@@ -182,11 +182,11 @@ fn url(masker: &mut Masker, rest: &str) -> Option<Found> {
         instead.push('?');
         instead.push_str(&masker.secret());
     }
-    Some(Found { n_bytes: run.len(), instead })
+    Some(Match { n_bytes: run.len(), instead })
 }
 
 fn host(masker: &mut Masker, name: &str) -> String {
-    if name.eq_ignore_ascii_case("localhost") { name.to_owned() } else { masker.name(Kind::Addresses, name) }
+    if name.eq_ignore_ascii_case("localhost") { name.to_owned() } else { masker.name(MaskedKind::Addresses, name) }
 }
 
 /// Small letters, large ones and digits in no order that a person would choose: `9f8e7d…`, and not `h264Preview_01_main`.
@@ -200,7 +200,7 @@ fn is_token(part: &str) -> bool {
 }
 
 /// `/home/anna`, `/Users/anna`, `C:\Users\Anna Maier\…`: the user is known from then on.
-fn home(masker: &mut Masker, rest: &str) -> Option<Found> {
+fn home(masker: &mut Masker, rest: &str) -> Option<Match> {
     let is_drive = rest.as_bytes().first().is_some_and(u8::is_ascii_alphabetic)
         && rest.get(1..).is_some_and(|rest| rest.starts_with(":\\") || rest.starts_with(":/"));
     let behind_drive = if is_drive { rest.get(2..)? } else { rest };
@@ -217,52 +217,52 @@ fn home(masker: &mut Masker, rest: &str) -> Option<Found> {
         behind.find(|c: char| c.is_whitespace() || "/\\\"'<>|:*?,;)]}“”".contains(c)).unwrap_or(behind.len())
     };
     let user = behind.get(..n_user)?;
-    let shown = masker.name(Kind::Users, user);
+    let shown = masker.name(MaskedKind::Users, user);
     if n_user == 0 || user.len() > MAX_USER {
         return None;
     }
     let before = rest.get(..n_before)?;
-    let instead = if masker.hides(Kind::Home) {
-        masker.name(Kind::Home, &format!("{before}{user}"))
+    let instead = if masker.hides(MaskedKind::Home) {
+        masker.name(MaskedKind::Home, &format!("{before}{user}"))
     } else {
         before.to_owned() + &shown
     };
-    Some(Found { n_bytes: n_before + n_user, instead })
+    Some(Match { n_bytes: n_before + n_user, instead })
 }
 
 /// `\\server\share`: the server.
-fn share(masker: &mut Masker, rest: &str) -> Option<Found> {
+fn share(masker: &mut Masker, rest: &str) -> Option<Match> {
     let behind = rest.strip_prefix("\\\\")?;
     let server = behind.split('\\').next().filter(|server| server.len() < behind.len())?;
     let is_server =
         !server.is_empty() && server.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c)) && server != ".";
-    is_server.then(|| Found { n_bytes: 2 + server.len(), instead: format!("\\\\{}", host(masker, server)) })
+    is_server.then(|| Match { n_bytes: 2 + server.len(), instead: format!("\\\\{}", host(masker, server)) })
 }
 
 /// In the words of the kernel, in identities, in the names of nodes, in paths of Windows.
-fn serial(masker: &mut Masker, rest: &str) -> Option<Found> {
+fn serial(masker: &mut Masker, rest: &str) -> Option<Match> {
     let word = |text: &str| text.find(|c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c)).unwrap_or(text.len());
     if let Some(behind) = rest.strip_prefix("SerialNumber:") {
         let n_bytes = rest.len() - behind.trim_start().len();
         let value = rest.get(n_bytes..)?;
         let n_value = value.find(['\r', '\n']).unwrap_or(value.len());
         let value = value.get(..n_value)?.trim_end();
-        let instead = format!("SerialNumber: {}", masker.name(Kind::Serials, value));
-        return (!value.is_empty()).then_some(Found { n_bytes: n_bytes + value.len(), instead });
+        let instead = format!("SerialNumber: {}", masker.name(MaskedKind::Serials, value));
+        return (!value.is_empty()).then_some(Match { n_bytes: n_bytes + value.len(), instead });
     }
     if let Some(behind) = rest.strip_prefix("by-id/") {
         let name = behind.get(..word(behind))?;
         let stem = name.split("-video-index").next()?;
         let (before, serial) = stem.rsplit_once('_').filter(|(_, serial)| !serial.is_empty())?;
-        let instead = format!("by-id/{before}_{}", masker.name(Kind::Serials, serial));
-        return Some(Found { n_bytes: "by-id/".len() + stem.len(), instead });
+        let instead = format!("by-id/{before}_{}", masker.name(MaskedKind::Serials, serial));
+        return Some(Match { n_bytes: "by-id/".len() + stem.len(), instead });
     }
     if let Some(n_before) = starts_with_lower(rest, "usb#vid_") {
         // usb#vid_046d&pid_082d&mi_00#SERIAL#{class}
         let n_ids = n_before + rest.get(n_before..)?.find('#')? + 1;
         let serial = rest.get(n_ids..)?.split('#').next()?;
-        let instead = format!("{}{}", rest.get(..n_ids)?, masker.name(Kind::Serials, serial));
-        return (n_ids < 60 && serial.len() < 200).then_some(Found { n_bytes: n_ids + serial.len(), instead });
+        let instead = format!("{}{}", rest.get(..n_ids)?, masker.name(MaskedKind::Serials, serial));
+        return (n_ids < 60 && serial.len() < 200).then_some(Match { n_bytes: n_ids + serial.len(), instead });
     }
     // usb-046d_082d_SERIAL, usb-046d_082d-port1-2
     let behind = rest.strip_prefix("usb-")?;
@@ -275,12 +275,12 @@ fn serial(masker: &mut Masker, rest: &str) -> Option<Found> {
     let serial = behind.get(10..)?;
     let serial = serial.get(..word(serial))?.trim_end_matches('.');
     let serial = serial.split("-if").next().unwrap_or(serial);
-    let instead = format!("usb-{ids}{}", masker.name(Kind::Serials, serial));
-    (!serial.is_empty()).then_some(Found { n_bytes: 14 + serial.len(), instead })
+    let instead = format!("usb-{ids}{}", masker.name(MaskedKind::Serials, serial));
+    (!serial.is_empty()).then_some(Match { n_bytes: 14 + serial.len(), instead })
 }
 
 /// Numbers on the network: IPv4, IPv6, MAC. Those of every computer, such as 127.0.0.1, say nothing.
-fn number(masker: &mut Masker, rest: &str) -> Option<Found> {
+fn number(masker: &mut Masker, rest: &str) -> Option<Match> {
     let whole = |len: usize| {
         let text = rest.get(..len)?.trim_end_matches(['.', ':']);
         let is_over = !rest.get(text.len()..)?.starts_with(|c: char| c.is_alphanumeric() || c == '_');
@@ -295,15 +295,15 @@ fn number(masker: &mut Masker, rest: &str) -> Option<Found> {
         Some(text) => text,
         None => whole(17).filter(|text| is_mac(text))?,
     };
-    Some(Found { n_bytes: text.len(), instead: address_name(masker, text) })
+    Some(Match { n_bytes: text.len(), instead: address_name(masker, text) })
 }
 
 fn address_name(masker: &mut Masker, text: &str) -> String {
     match text.parse::<IpAddr>() {
         Ok(ip) if ip.is_loopback() || ip.is_unspecified() => text.to_owned(),
         // One number may be written in several ways.
-        Ok(ip) => masker.name(Kind::Addresses, &ip.to_string()),
-        Err(_) => masker.name(Kind::Addresses, text),
+        Ok(ip) => masker.name(MaskedKind::Addresses, &ip.to_string()),
+        Err(_) => masker.name(MaskedKind::Addresses, text),
     }
 }
 

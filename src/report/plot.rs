@@ -25,7 +25,7 @@ const MAX_TICKS: i64 = 9;
 const GAP_SECS: f64 = 10.0;
 
 /// Something on the time axis.
-pub(super) struct Marker {
+pub(super) struct PlotMarker {
     pub at: Timestamp,
     pub kind: MarkerKind,
     /// Told where the pointer rests.
@@ -56,10 +56,10 @@ fn y(score: u8) -> f64 {
     BOTTOM - (BOTTOM - TOP) * f64::from(score.min(100)) / 100.0
 }
 
-/// `points` and `markers` between the two times, oldest first. `label` is what somebody hears who does not see it.
+/// `points` and `markers` between the two times, oldest first. `label` is for screen readers.
 pub(super) fn draw(
     points: &[Point],
-    markers: &[Marker],
+    markers: &[PlotMarker],
     (from, to): (Timestamp, Timestamp),
     zone: &TimeZone,
     label: &Safe,
@@ -96,7 +96,7 @@ pub(super) fn draw(
     svg
 }
 
-fn mark(marker: &Marker, x: f64) -> String {
+fn mark(marker: &PlotMarker, x: f64) -> String {
     let (class, shape) = match marker.kind {
         // Shapes tell them apart where colours do not.
         MarkerKind::Good => ("good", format!("<circle cx=\"{x:.1}\" cy=\"{TOP}\" r=\"4\"/>")),

@@ -76,12 +76,12 @@ struct Started {
 
 impl Started {
     /// Calls nokhwa. The camera is of no more use after a panic, and is closed.
-    fn call<T>(&mut self, call: impl FnOnce(&mut Camera) -> Result<T, NokhwaError>) -> Result<T, Failure> {
+    fn call<T>(&mut self, call: impl FnOnce(&mut Camera) -> Result<T, NokhwaError>) -> Result<T, NativeError> {
         let Some(camera) = &mut self.camera else {
-            return Err(Failure::Panicked("it crashed before".to_owned()));
+            return Err(NativeError::Panicked("it crashed before".to_owned()));
         };
         let result = guarded(|| call(camera));
-        if let Err(Failure::Panicked(_)) = result {
+        if let Err(NativeError::Panicked(_)) = result {
             self.close();
         }
         result
@@ -160,9 +160,9 @@ impl Source for Native {
 }
 
 impl Native {
-    fn why_no_frame(&self, failure: &Failure, call: Call) -> Fault {
+    fn why_no_frame(&self, failure: &NativeError, call: Call) -> Fault {
         let (name, code) = (&self.name, failure.code());
-        if matches!(failure, Failure::Panicked(_)) {
+        if matches!(failure, NativeError::Panicked(_)) {
             let message = format!("the native backend crashed while reading {name}: {failure}");
             return Fault { code, ..Fault::new(FaultKind::Crashed, message) };
         }
@@ -194,7 +194,7 @@ fn meaning(code: Option<i64>, call: Call) -> Option<(i64, ErrorMeaning)> {
 }
 
 /// Opens the camera, sets the format that is nearest to what is asked, and starts the stream.
-fn start(device: &Device, asked: &Asked) -> Result<Started, Failure> {
+fn start(device: &Device, asked: &Asked) -> Result<Started, NativeError> {
     let index = match device.index {
         // Elsewhere nokhwa counts in an order of its own.
         Some(index) if cfg!(target_os = "linux") || device.path == index.to_string() => CameraIndex::Index(index),
@@ -279,12 +279,12 @@ fn pixel_format(format: FrameFormat) -> PixelFormat {
 
 // ---- errors
 
-enum Failure {
+enum NativeError {
     Said(NokhwaError),
     Panicked(String),
 }
 
-impl Failure {
+impl NativeError {
     /// The system's number, which nokhwa keeps in the text only: `… (os error 16)` or `… (0xC00D3704)`.
     fn code(&self) -> Option<i64> {
         match self {
@@ -298,7 +298,7 @@ impl Failure {
     }
 }
 
-impl std::fmt::Display for Failure {
+impl std::fmt::Display for NativeError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Said(error) => f.write_str(device::codes::without_code(&error.to_string())),
@@ -307,10 +307,10 @@ impl std::fmt::Display for Failure {
     }
 }
 
-fn guarded<T>(call: impl FnOnce() -> Result<T, NokhwaError>) -> Result<T, Failure> {
+fn guarded<T>(call: impl FnOnce() -> Result<T, NokhwaError>) -> Result<T, NativeError> {
     match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(result) => result.map_err(Failure::Said),
-        Err(panic) => Err(Failure::Panicked(
+        Ok(result) => result.map_err(NativeError::Said),
+        Err(panic) => Err(NativeError::Panicked(
             panic
                 .downcast_ref::<String>()
                 .cloned()
@@ -349,12 +349,12 @@ fn kind_of(error: &NokhwaError) -> FaultKind {
     }
 }
 
-fn why_not_open(failure: &Failure, device: &Device, name: &str) -> Fault {
+fn why_not_open(failure: &NativeError, device: &Device, name: &str) -> Fault {
     let code = failure.code();
     let known = meaning(code, Call::Start).or_else(|| meaning(code, Call::Open));
     let kind = match failure {
-        Failure::Panicked(_) => FaultKind::Crashed,
-        Failure::Said(error) => known.map_or_else(|| kind_of(error), |(_, meaning)| meaning.kind),
+        NativeError::Panicked(_) => FaultKind::Crashed,
+        NativeError::Said(error) => known.map_or_else(|| kind_of(error), |(_, meaning)| meaning.kind),
     };
     let fault = match device::examine(device) {
         // That somebody else holds it explains a refusal, but not any failure.

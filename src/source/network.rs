@@ -1,4 +1,4 @@
-//! Network cameras: looked at, logged in at and heard by [`crate::network`]; FFmpeg decodes what comes over RTSP.
+//! Network cameras as sources: [`crate::network`] holds the conversation, and FFmpeg decodes what comes over RTSP.
 //!
 //! Part of the worker program alone, as its neighbour `opencv.rs`. JPEGs over HTTP need no FFmpeg.
 
@@ -27,20 +27,20 @@ use crate::network::{ConnectionParameters, OpenedStream, open_stream};
 use crate::source::{Demand, Grabbed, OpenRequest, Picture, Source};
 use crate::status::Got;
 
-/// Of the time for opening, so that the reason is told before it is over.
-const SHARE_OF_LOOK: f64 = 0.9;
-/// A step may take most of the time: the others take little, or are not reached.
+/// The share of the time for opening that the conversation with the camera gets, so that its reason comes before the time is over.
+const SHARE_OF_OPENING: f64 = 0.9;
+/// The share of that for one step, which may take most of it: the others take little, or are not reached.
 const SHARE_OF_STEP: f64 = 0.7;
 /// FFmpeg has the first key frame before it begins.
 const PLAYER_DEADLINE: Duration = Duration::from_secs(3);
-/// Of the time without a picture that counts as a stall, so that FFmpeg comes back first.
+/// The share of the time that counts as a stall for which FFmpeg waits for a picture, so that its call returns first.
 const SHARE_OF_STALL: f64 = 0.9;
 /// Pictures that a decoder keeps back before it hands the first one out, where that is not known, and at most.
 const USUALLY_KEPT: u32 = 2;
 const MAX_KEPT: u32 = 8;
-/// Pictures that are thrown away at a time because newer ones wait: the window shall move meanwhile.
+/// So many pictures are dropped at a time because newer ones wait; then one is shown, so that the picture moves.
 const MAX_SKIPPED: u32 = 15;
-/// Older ones are thrown away if others wait.
+/// Pictures that are older are dropped if newer ones wait.
 const STALE: Duration = Duration::from_millis(100);
 /// The rate at which snapshots are asked for at most: each is a request of its own.
 const MAX_SNAPSHOT_FPS: f64 = 5.0;
@@ -50,19 +50,19 @@ const MAX_SNAPSHOT_FPS: f64 = 5.0;
 /// # Errors
 /// The first step that failed, as the camera said it.
 pub fn open(backend: Backend, api: i32, address: &Address, request: &OpenRequest) -> Result<Box<dyn Source>, Fault> {
-    let how = How { backend, api, address: address.clone(), request: request.clone() };
-    let playing = Some(how.play()?);
-    Ok(Box::new(Camera { how, playing }))
+    let settings = PlaySettings { backend, api, address: address.clone(), request: request.clone() };
+    let playing = Some(settings.play()?);
+    Ok(Box::new(NetworkSource { settings, playing }))
 }
 
-struct Camera {
-    how: How,
+struct NetworkSource {
+    settings: PlaySettings,
     /// `None` while it is opened anew, and when that has failed.
-    playing: Option<Box<dyn Playing>>,
+    playing: Option<Box<dyn OpenedNetworkStream>>,
 }
 
-/// A stream that has been opened; as of [`Source`].
-trait Playing {
+/// A stream that has been opened. The methods are those of [`Source`].
+trait OpenedNetworkStream {
     fn got(&self) -> Got;
     fn grab(&mut self) -> Result<Grabbed, Fault>;
     fn retrieve(&mut self) -> Result<Picture<'_>, Fault>;
@@ -74,16 +74,16 @@ trait Playing {
     }
 }
 
-impl Camera {
-    fn playing(&mut self) -> Result<&mut dyn Playing, Fault> {
+impl NetworkSource {
+    fn playing(&mut self) -> Result<&mut dyn OpenedNetworkStream, Fault> {
         match &mut self.playing {
             Some(playing) => Ok(&mut **playing),
-            None => Err(Fault::new(FaultKind::ReadFailed, format!("{} is not open", self.how.request.spec))),
+            None => Err(Fault::new(FaultKind::ReadFailed, format!("{} is not open", self.settings.request.spec))),
         }
     }
 }
 
-impl Source for Camera {
+impl Source for NetworkSource {
     fn got(&self) -> Got {
         self.playing.as_ref().map_or_else(Got::default, |playing| playing.got())
     }
@@ -101,63 +101,63 @@ impl Source for Camera {
     }
 
     fn set_demand(&mut self, demand: Demand) -> bool {
-        self.how.request.demand = demand;
+        self.settings.request.demand = demand;
         self.playing.as_mut().is_some_and(|playing| playing.set_demand(demand))
     }
 
     fn restart(&mut self) -> Result<(), Fault> {
         // First: the camera may serve no second viewer.
         self.playing = None;
-        self.playing = Some(self.how.play()?);
-        let demand = self.how.request.demand;
+        self.playing = Some(self.settings.play()?);
+        let demand = self.settings.request.demand;
         self.set_demand(demand);
         Ok(())
     }
 }
 
-/// Everything needed to open the address, again and again.
-struct How {
+/// All that is needed to open the address, as often as it has to be.
+struct PlaySettings {
     backend: Backend,
     api: i32,
     address: Address,
     request: OpenRequest,
 }
 
-impl How {
-    fn play(&self) -> Result<Box<dyn Playing>, Fault> {
+impl PlaySettings {
+    fn play(&self) -> Result<Box<dyn OpenedNetworkStream>, Fault> {
         let request = &self.request;
-        let access = ConnectionParameters {
+        let parameters = ConnectionParameters {
             address: self.address.clone(),
             network: request.network.clone(),
             step_deadline: request.open_deadline.mul_f64(SHARE_OF_STEP),
-            deadline: Instant::now() + request.open_deadline.mul_f64(SHARE_OF_LOOK),
+            deadline: Instant::now() + request.open_deadline.mul_f64(SHARE_OF_OPENING),
             cancel: request.cancel.clone(),
         };
-        match open_stream(&access, &mut |_| ())? {
+        match open_stream(&parameters, &mut |_| ())? {
             OpenedStream::Rtsp { client, description } => {
                 let gateway = Gateway::start(
                     client,
                     &description,
                     request.network.transport,
-                    access.deadline,
+                    parameters.deadline,
                     request.first_frame_deadline,
                     &request.cancel,
                 )?;
-                Ok(Box::new(Rtsp::start(gateway, &description, self)?))
+                Ok(Box::new(RtspPlayback::start(gateway, &description, self)?))
             }
             OpenedStream::Http { stream } if stream.kind() == HttpStreamKind::Video => {
                 let address = stream.address().clone();
                 drop(stream);
-                Ok(Box::new(Video::start(&address, self)?))
+                Ok(Box::new(VideoPlayback::start(&address, self)?))
             }
-            OpenedStream::Http { stream } => Ok(Box::new(Http::start(stream, request)?)),
+            OpenedStream::Http { stream } => Ok(Box::new(HttpPlayback::start(stream, request)?)),
         }
     }
 }
 
 /// A stream that a gateway passes on to FFmpeg. Dropping it ends the session.
-struct Rtsp {
-    // FFmpeg first: it says good-bye to the gateway.
+struct RtspPlayback {
+    // FFmpeg first: it ends its session with the gateway.
     video: videoio::VideoCapture,
     gateway: Gateway,
     mat: Mat,
@@ -190,9 +190,9 @@ enum Unseen {
     Ending { n_told: u64, n_passed: u64 },
 }
 
-impl Rtsp {
-    fn start(gateway: Gateway, description: &SessionDescription, how: &How) -> Result<Self, Fault> {
-        let How { backend, api, request, .. } = how;
+impl RtspPlayback {
+    fn start(gateway: Gateway, description: &SessionDescription, play: &PlaySettings) -> Result<Self, Fault> {
+        let PlaySettings { backend, api, request, .. } = play;
         let name = request.spec.to_string();
         let video = if *backend == Backend::Gstreamer {
             // Of our own making: nothing in it was typed by anybody.
@@ -307,11 +307,21 @@ impl Rtsp {
             };
             if *n_told < count.n_seen {
                 *n_told += 1;
-                self.n_pictures += 1;
+                self.count_picture();
                 let taken_at = count.at.unwrap_or(began);
                 return Ok(Grabbed { is_left_out: true, ..Grabbed::new(taken_at, Some(self.n_pictures)) });
             }
             self.wait_for_picture(began, deadline)?;
+        }
+    }
+
+    fn count_picture(&mut self) {
+        self.n_pictures += 1;
+        let n_lost = self.gateway.n_lost();
+        if n_lost > self.n_lost {
+            // Packets of one picture, mostly.
+            self.n_pictures += 1;
+            self.n_lost = n_lost;
         }
     }
 
@@ -324,7 +334,7 @@ impl Rtsp {
 
     /// The key picture that was passed on last. What the decoder still has of the pictures before it lies closer together.
     fn grab_key(&mut self, began: Instant) -> Result<Grabbed, Fault> {
-        self.n_pictures += 1;
+        self.count_picture();
         for nth in 1.. {
             self.grab_one(began)?;
             let (taken_at, gap) = self.on_grabbed(Instant::now());
@@ -350,13 +360,7 @@ impl Rtsp {
                 let kept = count.n_passed.saturating_sub(self.n_decoded);
                 self.least_kept = Some(self.least_kept.map_or(kept, |least| least.min(kept)));
             }
-            self.n_pictures += 1;
-            let n_lost = self.gateway.n_lost();
-            if n_lost > self.n_lost {
-                // Packets of one picture, mostly.
-                self.n_pictures += 1;
-                self.n_lost = n_lost;
-            }
+            self.count_picture();
             if self.ages.backlog(now).is_some() {
                 let age = now.saturating_duration_since(taken_at).as_secs_f64();
                 let message = format!("the pictures of {} come {age:.1} s late", self.name);
@@ -373,7 +377,7 @@ impl Rtsp {
     }
 }
 
-impl Playing for Rtsp {
+impl OpenedNetworkStream for RtspPlayback {
     fn got(&self) -> Got {
         self.got.clone()
     }
@@ -478,7 +482,7 @@ fn why_not_played(gateway: &Gateway, description: &SessionDescription, name: &st
 
 /// A video over HTTP, of whatever make: FFmpeg's own business, once the address is known to be good. With HLS it asks for
 /// further addresses, so that this alone is not passed on but told to it, with its password.
-struct Video {
+struct VideoPlayback {
     player: videoio::VideoCapture,
     mat: Mat,
     got: Got,
@@ -487,9 +491,9 @@ struct Video {
     n_pictures: u64,
 }
 
-impl Video {
-    fn start(address: &Address, how: &How) -> Result<Self, Fault> {
-        let How { api, request, .. } = how;
+impl VideoPlayback {
+    fn start(address: &Address, play: &PlaySettings) -> Result<Self, Fault> {
+        let PlaySettings { api, request, .. } = play;
         let name = request.spec.to_string();
         let parameters = deadlines(request.open_deadline.mul_f64(SHARE_OF_STEP), request.frame_deadline);
         let player = videoio::VideoCapture::from_file_with_params(address.with_login(), *api, &parameters);
@@ -506,7 +510,7 @@ impl Video {
     }
 }
 
-impl Playing for Video {
+impl OpenedNetworkStream for VideoPlayback {
     fn got(&self) -> Got {
         self.got.clone()
     }
@@ -532,7 +536,7 @@ impl Playing for Video {
 }
 
 /// JPEGs, as they come or as they are asked for. Dropping it ends the conversation.
-struct Http {
+struct HttpPlayback {
     arrivals: Reader<Arrival>,
     /// What was grabbed.
     picture: Option<Arc<Arrival>>,
@@ -550,7 +554,7 @@ struct Arrival {
     jpeg: Result<Vec<u8>, Fault>,
 }
 
-impl Http {
+impl HttpPlayback {
     /// Reads on a thread named `pictures`, so that the newest one is always at hand; it ends with the stream.
     fn start(stream: http::HttpStream, request: &OpenRequest) -> Result<Self, Fault> {
         let asked_fps = request.asked.fps.filter(|fps| *fps > 0.0).unwrap_or(MAX_SNAPSHOT_FPS);
@@ -606,14 +610,14 @@ fn read_pictures(
     }
 }
 
-impl Drop for Http {
+impl Drop for HttpPlayback {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Relaxed);
         self.connection.close();
     }
 }
 
-impl Playing for Http {
+impl OpenedNetworkStream for HttpPlayback {
     fn got(&self) -> Got {
         self.got.clone()
     }

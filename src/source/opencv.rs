@@ -52,7 +52,7 @@ pub fn open(backend: Backend, request: &OpenRequest) -> Result<Box<dyn Source>, 
     Ok(Box::new(start(backend, request)?))
 }
 
-fn start(backend: Backend, request: &OpenRequest) -> Result<Capture, Fault> {
+fn start(backend: Backend, request: &OpenRequest) -> Result<OpenCvCapture, Fault> {
     let api = api(backend)?;
     match &request.spec {
         SourceSpec::Index(index) => open_device(backend, api, &index.to_string(), request),
@@ -85,7 +85,7 @@ fn api(backend: Backend) -> Result<i32, Fault> {
 }
 
 /// An open `VideoCapture`. Dropping it closes the device.
-struct Capture {
+struct OpenCvCapture {
     video: videoio::VideoCapture,
     backend: Backend,
     /// For messages; without a password.
@@ -122,7 +122,7 @@ struct Playback {
     n_grabbed: u64,
 }
 
-impl Source for Capture {
+impl Source for OpenCvCapture {
     fn got(&self) -> Got {
         self.got.clone()
     }
@@ -184,7 +184,7 @@ impl Source for Capture {
     }
 }
 
-impl Capture {
+impl OpenCvCapture {
     fn new(
         video: videoio::VideoCapture,
         backend: Backend,
@@ -287,7 +287,7 @@ fn first_line(text: &str) -> &str {
 
 // ---- devices
 
-fn open_device(backend: Backend, api: i32, text: &str, request: &OpenRequest) -> Result<Capture, Fault> {
+fn open_device(backend: Backend, api: i32, text: &str, request: &OpenRequest) -> Result<OpenCvCapture, Fault> {
     let asked = &request.asked;
     let device = device::named(text)?;
     // OpenCV would only say that it failed.
@@ -316,7 +316,7 @@ fn open_device(backend: Backend, api: i32, text: &str, request: &OpenRequest) ->
         Ok(_) => return Err(why_not_open(backend, &device, &name, None)),
         Err(error) => return Err(why_not_open(backend, &device, &name, Some(first_line(&error.message)))),
     };
-    let mut opened = Capture::new(capture, backend, name, Origin::Device(device), request);
+    let mut opened = OpenCvCapture::new(capture, backend, name, Origin::Device(device), request);
     if backend != Backend::Gstreamer {
         configure(&mut opened, asked)?;
     }
@@ -341,7 +341,7 @@ fn why_not_open(backend: Backend, device: &Device, name: &str, said: Option<&str
 
 /// Asks for what was asked, in the order in which it holds: each of these starts the device's negotiation anew, a format
 /// decides which sizes there are, and a size which rates. The device may answer with something near.
-fn configure(opened: &mut Capture, asked: &Asked) -> Result<(), Fault> {
+fn configure(opened: &mut OpenCvCapture, asked: &Asked) -> Result<(), Fault> {
     let mut set = |property, value| opened.video.set(property, value).unwrap_or(false);
     let mut is_whole = true;
     if let Some(format) = asked.format {
@@ -387,7 +387,7 @@ fn in_words(asked: &Asked) -> String {
 }
 
 /// GStreamer takes what is asked in its pipeline's text only; a pipeline that the device cannot fill does not start, so
-/// that the wishes are dropped one after the other.
+/// that the requests are dropped one after the other.
 fn open_pipeline(device: &Device, asked: &Asked) -> opencv::Result<videoio::VideoCapture> {
     // By itself it takes the largest size, however slow.
     let size = asked.size.or(Some(DEFAULT_SIZE));
@@ -443,7 +443,7 @@ fn pipeline(device: &Device, asked: &Asked) -> Option<String> {
 
 // ---- files
 
-fn open_file(backend: Backend, api: i32, path: &Path, request: &OpenRequest) -> Result<Capture, Fault> {
+fn open_file(backend: Backend, api: i32, path: &Path, request: &OpenRequest) -> Result<OpenCvCapture, Fault> {
     // FFmpeg takes what stands before a colon for a protocol, unless the path begins with a slash.
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let unreadable = || {
@@ -466,7 +466,7 @@ fn open_file(backend: Backend, api: i32, path: &Path, request: &OpenRequest) -> 
         stamp: stamp(&path),
         n_grabbed: 0,
     };
-    let mut opened = Capture::new(capture, backend, name, Origin::File(playback), request);
+    let mut opened = OpenCvCapture::new(capture, backend, name, Origin::File(playback), request);
     // Only now it is known whether the file holds pictures that can be decoded.
     if !opened.video.read(&mut opened.mat).unwrap_or(false) || opened.mat.empty() {
         return Err(unreadable());

@@ -9,7 +9,6 @@
 //! `timeline.rs`, the picture and its bytes in `lens.rs`. Parser and documentation take it from the table.
 
 mod canvas;
-mod chance;
 mod clock;
 mod controls;
 mod effects;
@@ -17,6 +16,7 @@ mod fault_table;
 mod glyph;
 mod help;
 mod lens;
+mod random;
 mod room;
 mod script;
 mod setting_table;
@@ -35,7 +35,7 @@ use controls::SimulatedControls;
 use fault_table::FaultName;
 use lens::{Lens, Mode};
 use setting_table::WireFormat;
-use value::Value;
+use value::FaultValue;
 
 pub use help::help;
 pub use script::{DEFAULT_FPS, DEFAULT_SIZE, Script};
@@ -66,7 +66,7 @@ fn open_on(clock: Clock, script: &Script, request: &OpenRequest) -> Result<Simul
     if let Some(hang) = fault(FaultName::OpenHang) {
         clock.sleep_until(hang.end())?;
     }
-    if let Some(Value::Time(time)) = fault(FaultName::OpenSlow).map(|slow| slow.value) {
+    if let Some(FaultValue::Time(time)) = fault(FaultName::OpenSlow).map(|slow| slow.value) {
         clock.sleep_until(clock.elapsed().checked_add(time))?;
     }
     let mode = mode(script, &request.asked)?;

@@ -20,7 +20,7 @@ use super::widgets::{self, Icon};
 use crate::address::{Address, Scheme};
 use crate::fault::FaultKind;
 use crate::network;
-use crate::secrets::{self, Trouble};
+use crate::secrets::{self, KeyringError};
 use crate::settings::{NetworkOptions, Transport};
 use crate::source::SourceSpec;
 
@@ -49,7 +49,7 @@ enum Lookup {
     /// The keyring has been asked for this address.
     Asked(Address),
     NotThere(Address),
-    Failed(Address, Trouble),
+    Failed(Address, KeyringError),
 }
 
 /// Where the camera is shown that is opened.
@@ -125,7 +125,7 @@ impl Pane {
 
 impl Shell {
     /// What the keyring had for an address.
-    pub(super) fn hear_password(&mut self, asked: &Address, answer: &Result<Option<Address>, Trouble>) {
+    pub(super) fn hear_password(&mut self, asked: &Address, answer: &Result<Option<Address>, KeyringError>) {
         let Some(dialog) = &mut self.address else { return };
         if dialog.lookup != Lookup::Asked(asked.clone()) {
             return;
@@ -148,7 +148,7 @@ impl Shell {
         self.address.as_mut()?.test.as_mut().filter(|test| test.number == number)
     }
 
-    fn hear_not_kept(&mut self, trouble: Trouble) {
+    fn hear_not_kept(&mut self, trouble: KeyringError) {
         let why = format!("{}: the password is kept until Camclinic ends.", capitalised(&trouble.to_string()));
         self.toasts.info(why, self.now);
     }
@@ -208,7 +208,7 @@ impl Task for ForgetPassword {
 
     fn run(self: Box<Self>, window: &WindowHandle) {
         match window.passwords.forget(&self.0, KEYRING_DEADLINE) {
-            Ok(()) | Err(Trouble::None) => {}
+            Ok(()) | Err(KeyringError::None) => {}
             Err(trouble) => {
                 window.update(move |window| window.shell.hear_not_kept(trouble));
             }

@@ -21,7 +21,7 @@ use crate::event::Event;
 use crate::frame::Frame;
 use crate::health::History;
 use crate::phrases::Language;
-use crate::report::{Kind, Masking, Material, Report};
+use crate::report::{MaskedKind, Masking, Material, Report};
 use crate::settings;
 use crate::source::SourceSpec;
 
@@ -262,7 +262,7 @@ fn unmasking(masking: &mut Masking, language: Language, ui: &mut Ui) -> bool {
     );
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(16.0, 4.0);
-        for kind in Kind::ALL {
+        for kind in MaskedKind::ALL {
             let mut is_shown = !masking.hides(kind);
             let label = text::capitalised(&language.word(kind.key()));
             if ui.checkbox(&mut is_shown, label).on_hover_text(language.word("report.unmask-help")).changed() {

@@ -22,7 +22,7 @@ use super::{
 use crate::address::Address;
 use crate::event::{Event, Level};
 use crate::records::EVENT;
-use crate::secrets::Trouble;
+use crate::secrets::KeyringError;
 use crate::settings::{CameraId, CameraSettings, MAX_SHOWN, Settings, ShownCameras};
 use crate::source::{Demand, SourceSpec};
 use crate::status::AlertName;
@@ -390,7 +390,7 @@ impl Window {
     }
 
     /// What the keyring had for an address.
-    pub fn hear_password(&mut self, asked: &Address, answer: &Result<Option<Address>, Trouble>) {
+    pub fn hear_password(&mut self, asked: &Address, answer: &Result<Option<Address>, KeyringError>) {
         let awaiting = self.panes.iter_mut().filter_map(|pane| {
             let id = pane.id();
             pane.awaited.take_if(|awaited| awaited == asked).map(|_| id)

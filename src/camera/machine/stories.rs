@@ -141,7 +141,7 @@ struct World {
     unclosed: Vec<u64>,
     /// What happened: words of the effects, of the log and of the state, each with its time.
     story: Vec<(Duration, String)>,
-    lines: Vec<(Duration, LogLine)>,
+    lines: Vec<(Duration, CameraEvent)>,
     status: Option<Status>,
     last_frame_at: Option<Duration>,
     n_frames: u64,

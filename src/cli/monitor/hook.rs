@@ -1,5 +1,5 @@
-//! `--on-event`: runs a command of the user's for each alert. It may be missing, hang, fail or flood: it is told once, and
-//! neither cameras nor output wait for it.
+//! `--on-event`: runs a command of the user's for each alert. It may be missing, hang, fail or print without end: each of these
+//! is reported once, and neither cameras nor output wait for it.
 
 use std::collections::BTreeSet;
 use std::io::{self, PipeReader, Read, Write};
@@ -22,29 +22,29 @@ const MAX_WAITING: usize = 64;
 /// What a command may print. None has so much to say; more is a loop.
 const MAX_OUTPUT: u64 = 64 << 10;
 /// The end of what it printed, for the message about its failure.
-const MAX_WORDS: usize = 200;
+const MAX_SHOWN_CHARS: usize = 200;
 const POLL: Duration = Duration::from_millis(20);
-/// How long what it printed last may be on its way.
-const LAST_WORDS: Duration = Duration::from_millis(200);
+/// How long its last output may take to be read.
+const LAST_OUTPUT_DEADLINE: Duration = Duration::from_millis(200);
 /// How long the commands at work may take after the end of the monitor, and to die when they are killed.
-const FAREWELL: Duration = Duration::from_secs(3);
-const KILL: Duration = Duration::from_millis(500);
+const END_DEADLINE: Duration = Duration::from_secs(3);
+const KILL_DEADLINE: Duration = Duration::from_millis(500);
 
-/// Hears what is wrong with the command; called once for each kind of trouble, on any thread.
+/// Gets a sentence about what is wrong with the command; called once for each kind of failure, on any thread.
 pub(super) type Tell = Arc<dyn Fn(String) + Send + Sync>;
 
 /// The command, ready to be run. Dropping it gives those at work three seconds, and kills them then.
 pub(super) struct Hooks {
     alerts: Option<Sender<String>>,
-    troubles: Arc<Troubles>,
+    failures: Arc<HookFailures>,
     stop: Arc<AtomicBool>,
     /// Disconnected when the last runner has ended.
     ended: Receiver<()>,
 }
 
-/// A run that did not go well.
+/// What went wrong with a run.
 #[derive(Debug)]
-enum Trouble {
+enum HookFailure {
     DoesNotStart(io::Error),
     Hangs,
     Floods,
@@ -54,8 +54,8 @@ enum Trouble {
     TooMany,
 }
 
-/// Tells each kind once: a command that fails at each alert of a night must not fill the log.
-struct Troubles {
+/// Reports each kind once: a command that fails at each alert of a night must not fill the log.
+struct HookFailures {
     program: String,
     told: Mutex<BTreeSet<&'static str>>,
     tell: Tell,
@@ -70,18 +70,18 @@ impl Hooks {
             return Err("--on-event names no program.".to_owned());
         }
         let program = words.remove(0);
-        let troubles = Troubles { program: program.clone(), told: Mutex::default(), tell };
-        let troubles = Arc::new(troubles);
+        let failures = HookFailures { program: program.clone(), told: Mutex::default(), tell };
+        let failures = Arc::new(failures);
         let (alerts, waiting) = bounded::<String>(MAX_WAITING);
         let (ended_tx, ended) = bounded::<()>(0);
         let stop = Arc::new(AtomicBool::new(false));
         for nth in 1..=MAX_RUNNING {
             let runner = Runner { program: program.clone(), arguments: words.clone(), stop: Arc::clone(&stop) };
-            let (waiting, troubles, ended_tx) = (waiting.clone(), Arc::clone(&troubles), ended_tx.clone());
+            let (waiting, failures, ended_tx) = (waiting.clone(), Arc::clone(&failures), ended_tx.clone());
             let run = move || {
                 for alert in &waiting {
-                    if let Err(trouble) = runner.run(alert, &troubles) {
-                        troubles.on(&trouble);
+                    if let Err(failure) = runner.run(alert, &failures) {
+                        failures.on(&failure);
                     }
                 }
                 drop(ended_tx);
@@ -89,13 +89,13 @@ impl Hooks {
             let no_thread = |error| format!("The system gives no thread: {error}");
             thread::Builder::new().name(format!("hook-{nth}")).spawn(run).map_err(no_thread)?;
         }
-        Ok(Self { alerts: Some(alerts), troubles, stop, ended })
+        Ok(Self { alerts: Some(alerts), failures, stop, ended })
     }
 
     /// Has the command run with this line on its stdin. Never waits.
     pub(super) fn run(&self, alert: String) {
         if self.alerts.as_ref().is_some_and(|alerts| alerts.try_send(alert).is_err()) {
-            self.troubles.on(&Trouble::TooMany);
+            self.failures.on(&HookFailure::TooMany);
         }
     }
 }
@@ -105,30 +105,30 @@ impl Drop for Hooks {
         self.alerts = None;
         let is_late =
             |patience| matches!(self.ended.recv_timeout(patience), Err(crossbeam_channel::RecvTimeoutError::Timeout));
-        if is_late(FAREWELL) {
+        if is_late(END_DEADLINE) {
             self.stop.store(true, Ordering::Relaxed);
-            is_late(KILL * 2);
+            is_late(KILL_DEADLINE * 2);
         }
     }
 }
 
-impl Troubles {
-    fn on(&self, trouble: &Trouble) {
+impl HookFailures {
+    fn on(&self, failure: &HookFailure) {
         let secs = DEADLINE.as_secs();
-        let (kind, what) = match trouble {
-            Trouble::DoesNotStart(error) => {
+        let (kind, what) = match failure {
+            HookFailure::DoesNotStart(error) => {
                 ("start", format!("does not start: {error}. Give the full path of a program that may be run"))
             }
-            Trouble::Hangs => ("hangs", format!("had not ended after {secs} s and was killed")),
-            Trouble::Floods => ("floods", format!("printed more than {} KiB and was killed", MAX_OUTPUT >> 10)),
-            Trouble::Fails(status, words) => {
+            HookFailure::Hangs => ("hangs", format!("had not ended after {secs} s and was killed")),
+            HookFailure::Floods => ("floods", format!("printed more than {} KiB and was killed", MAX_OUTPUT >> 10)),
+            HookFailure::Fails(status, words) => {
                 let words = if words.is_empty() { String::new() } else { format!(": {words}") };
                 ("fails", format!("failed ({status}){words}"))
             }
-            Trouble::LeavesBehind => {
+            HookFailure::LeavesBehind => {
                 ("leaves", "has left a process behind that holds its output: have that write elsewhere".to_owned())
             }
-            Trouble::TooMany => ("too-many", "is too slow for so many alerts: some are left out".to_owned()),
+            HookFailure::TooMany => ("too-many", "is too slow for so many alerts: some are left out".to_owned()),
         };
         if self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(kind) {
             (self.tell)(format!("The command of --on-event, {}, {what}. This is told once.", self.program));
@@ -137,7 +137,7 @@ impl Troubles {
 }
 
 /// What was printed, and whether it was too much.
-struct Heard {
+struct HookOutput {
     words: String,
     is_flood: bool,
 }
@@ -150,8 +150,8 @@ struct Runner {
 }
 
 impl Runner {
-    fn run(&self, alert: String, troubles: &Troubles) -> Result<(), Trouble> {
-        let (mut child, heard) = self.spawn(alert).map_err(Trouble::DoesNotStart)?;
+    fn run(&self, alert: String, failures: &HookFailures) -> Result<(), HookFailure> {
+        let (mut child, output) = self.spawn(alert).map_err(HookFailure::DoesNotStart)?;
         let guard = ProcessGuard::on(&child);
         let deadline = Instant::now() + DEADLINE;
         let mut said = None;
@@ -159,42 +159,42 @@ impl Runner {
             if let Ok(Some(status)) = child.try_wait() {
                 break status;
             }
-            // A thread that listens is not needed to see the end.
-            match heard.recv_timeout(POLL) {
-                Ok(heard) if heard.is_flood => {
+            // The end is seen also without the thread that reads the output.
+            match output.recv_timeout(POLL) {
+                Ok(output) if output.is_flood => {
                     self.kill(&mut child, guard);
-                    return Err(Trouble::Floods);
+                    return Err(HookFailure::Floods);
                 }
-                Ok(heard) => said = Some(heard),
+                Ok(output) => said = Some(output),
                 Err(error) if error.is_disconnected() => thread::sleep(POLL),
                 Err(_) => {}
             }
             let is_over = Instant::now() >= deadline;
             if is_over || self.stop.load(Ordering::Relaxed) {
                 self.kill(&mut child, guard);
-                return if is_over { Err(Trouble::Hangs) } else { Ok(()) };
+                return if is_over { Err(HookFailure::Hangs) } else { Ok(()) };
             }
         };
         if said.is_none() {
-            said = heard.recv_timeout(LAST_WORDS).ok();
+            said = output.recv_timeout(LAST_OUTPUT_DEADLINE).ok();
         }
         match said {
-            Some(heard) if heard.is_flood => Err(Trouble::Floods),
-            Some(heard) if !status.success() => Err(Trouble::Fails(status, heard.words)),
+            Some(output) if output.is_flood => Err(HookFailure::Floods),
+            Some(output) if !status.success() => Err(HookFailure::Fails(status, output.words)),
             Some(_) => Ok(()),
             None => {
                 if !status.success() {
-                    troubles.on(&Trouble::Fails(status, String::new()));
+                    failures.on(&HookFailure::Fails(status, String::new()));
                 }
-                // It keeps its place among those that run: a thread listens to it, and there shall not be ever more.
+                // It counts as running until its output ends: otherwise there would be ever more threads that read.
                 let mut is_told = false;
                 while !self.stop.load(Ordering::Relaxed) {
-                    match heard.recv_timeout(POLL * 10) {
+                    match output.recv_timeout(POLL * 10) {
                         Err(error) if error.is_timeout() => {}
                         _ => return Ok(()),
                     }
                     if Instant::now() >= deadline && !std::mem::replace(&mut is_told, true) {
-                        troubles.on(&Trouble::LeavesBehind);
+                        failures.on(&HookFailure::LeavesBehind);
                     }
                 }
                 Ok(())
@@ -202,7 +202,7 @@ impl Runner {
         }
     }
 
-    fn spawn(&self, alert: String) -> io::Result<(Child, Receiver<Heard>)> {
+    fn spawn(&self, alert: String) -> io::Result<(Child, Receiver<HookOutput>)> {
         let (reader, writer) = io::pipe()?;
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).stdin(Stdio::piped()).stdout(writer.try_clone()?).stderr(writer);
@@ -210,22 +210,22 @@ impl Runner {
         let mut child = command.spawn()?;
         // Its ends of the pipe are our copies: with them open there would be no end to be read.
         drop(command);
-        let (heard_tx, heard) = bounded(1);
-        thread::Builder::new().name("hook-out".to_owned()).spawn(move || drop(heard_tx.send(hear(reader))))?;
+        let (output_tx, output) = bounded(1);
+        thread::Builder::new().name("hook-out".to_owned()).spawn(move || drop(output_tx.send(read_output(reader))))?;
         if let Some(mut stdin) = child.stdin.take() {
-            // Some do not read it, and what they do not read does not matter.
+            // A command that does not read it is none the worse.
             let write = move || drop(writeln!(stdin, "{alert}"));
             thread::Builder::new().name("hook-in".to_owned()).spawn(write)?;
         }
-        Ok((child, heard))
+        Ok((child, output))
     }
 
     /// With all that it started, as far as the system knows of it.
     fn kill(&self, child: &mut Child, _guard: Option<ProcessGuard>) {
         process::kill_group(child.id());
         let _ = child.kill();
-        let until = Instant::now() + KILL;
-        // One that sits in the kernel keeps its place among those that run.
+        let until = Instant::now() + KILL_DEADLINE;
+        // One that waits in the kernel counts as running.
         while matches!(child.try_wait(), Ok(None)) && (Instant::now() < until || !self.stop.load(Ordering::Relaxed)) {
             thread::sleep(POLL);
         }
@@ -233,13 +233,13 @@ impl Runner {
 }
 
 /// Reads to the end, or to more than there may be; the pipe is closed then, which ends most floods by itself.
-fn hear(reader: PipeReader) -> Heard {
+fn read_output(reader: PipeReader) -> HookOutput {
     let mut bytes = Vec::new();
     let _ = reader.take(MAX_OUTPUT + 1).read_to_end(&mut bytes);
     let text = String::from_utf8_lossy(&bytes);
     let last = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
-    let words = last.trim().chars().filter(|c| !c.is_control()).take(MAX_WORDS).collect();
-    Heard { words, is_flood: bytes.len() as u64 > MAX_OUTPUT }
+    let words = last.trim().chars().filter(|c| !c.is_control()).take(MAX_SHOWN_CHARS).collect();
+    HookOutput { words, is_flood: bytes.len() as u64 > MAX_OUTPUT }
 }
 
 /// Program and arguments: blanks separate, quotes of both kinds hold together. No shell: nothing else means anything, a
@@ -295,7 +295,7 @@ mod tests {
         };
         let hooks = Hooks::start("/no/such/program -x", tell).unwrap();
         (0..5).for_each(|n| hooks.run(n.to_string()));
-        hooks.troubles.on(&Trouble::Hangs);
+        hooks.failures.on(&HookFailure::Hangs);
         drop(hooks);
         let told = told.lock().unwrap();
         assert_eq!(told.len(), 2, "{told:?}");

@@ -17,12 +17,12 @@ const DEADLINE: Duration = Duration::from_secs(2);
 /// Requests that are answered at once; more are turned away.
 const MAX_CONNECTIONS: usize = 8;
 const MAX_REQUEST: usize = 8 << 10;
-/// How often it is looked for a request.
+/// How often is looked for a request.
 const POLL: Duration = Duration::from_millis(20);
 
 /// One camera at one moment.
 #[derive(Clone)]
-pub(super) struct Sample {
+pub(super) struct CameraMetrics {
     pub source: String,
     pub status: Arc<Status>,
     pub totals: Totals,
@@ -35,14 +35,14 @@ struct Family {
     name: &'static str,
     kind: &'static str,
     help: &'static str,
-    values: fn(&Sample) -> Vec<(Labels, f64)>,
+    values: fn(&CameraMetrics) -> Vec<(Labels, f64)>,
 }
 
 const fn family(
     name: &'static str,
     kind: &'static str,
     help: &'static str,
-    values: fn(&Sample) -> Vec<(Labels, f64)>,
+    values: fn(&CameraMetrics) -> Vec<(Labels, f64)>,
 ) -> Family {
     Family { name, kind, help, values }
 }
@@ -140,7 +140,7 @@ const FAMILIES: &[Family] = &[
 ];
 
 /// The page.
-fn render(samples: &[Sample]) -> String {
+fn render(samples: &[CameraMetrics]) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let mut text = format!(
         "# HELP camclinic_build_info Which Camclinic this is; always 1.\n# TYPE camclinic_build_info gauge\n\
@@ -175,7 +175,11 @@ pub(super) struct Server {
 impl Server {
     /// # Errors
     /// The address is none, others could reach it and may not, or the system does not give it.
-    pub(super) fn start(address: &str, may_be_reached: bool, samples: Reader<Vec<Sample>>) -> Result<Self, String> {
+    pub(super) fn start(
+        address: &str,
+        may_be_reached: bool,
+        samples: Reader<Vec<CameraMetrics>>,
+    ) -> Result<Self, String> {
         let asked = parse(address, may_be_reached)?;
         let cannot = |error: io::Error| format!("Metrics cannot be served at {asked}: {error}. Choose another port.");
         let listener = TcpListener::bind(asked).map_err(cannot)?;
@@ -195,7 +199,7 @@ impl Drop for Server {
     }
 }
 
-/// Names are not looked up: that may take minutes, and lead anywhere.
+/// Host names are not looked up: that may take minutes, and the address might be any.
 fn parse(text: &str, may_be_reached: bool) -> Result<SocketAddr, String> {
     let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
     let local = local.map(|port: u16| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
@@ -212,7 +216,7 @@ fn parse(text: &str, may_be_reached: bool) -> Result<SocketAddr, String> {
     ))
 }
 
-fn serve(listener: &TcpListener, samples: &Reader<Vec<Sample>>, is_over: &AtomicBool) {
+fn serve(listener: &TcpListener, samples: &Reader<Vec<CameraMetrics>>, is_over: &AtomicBool) {
     let n_open = Arc::new(AtomicUsize::new(0));
     while !is_over.load(Ordering::Relaxed) {
         // Also when the program has as many files open as it may: the next look may find room.
@@ -224,10 +228,10 @@ fn serve(listener: &TcpListener, samples: &Reader<Vec<Sample>>, is_over: &Atomic
             continue;
         }
         n_open.fetch_add(1, Ordering::Relaxed);
-        let (place, samples) = (Place(Arc::clone(&n_open)), samples.clone());
+        let (place, samples) = (ConnectionSlot(Arc::clone(&n_open)), samples.clone());
         let converse = move || {
             let _place = place;
-            // A client that does not read or write as it should has only itself to blame.
+            // Errors of a client are the client's.
             let _ = converse(stream, &samples);
         };
         // Without a thread the client is turned away.
@@ -236,15 +240,15 @@ fn serve(listener: &TcpListener, samples: &Reader<Vec<Sample>>, is_over: &Atomic
 }
 
 /// One of the connections that may be open; free again when it is dropped.
-struct Place(Arc<AtomicUsize>);
+struct ConnectionSlot(Arc<AtomicUsize>);
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-fn converse(mut stream: TcpStream, samples: &Reader<Vec<Sample>>) -> io::Result<()> {
+fn converse(mut stream: TcpStream, samples: &Reader<Vec<CameraMetrics>>) -> io::Result<()> {
     let deadline = Instant::now() + DEADLINE;
     // Some systems hand down what the listener is.
     stream.set_nonblocking(false)?;

@@ -1,4 +1,4 @@
-//! What is counted of one camera while it is monitored. Pure: everything is told what time it is.
+//! What is counted of one camera while it is monitored. Pure: each call is given the time.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use crate::status::{AlertName, Grade, State, Status};
 
 /// The sums of one camera.
 #[derive(Debug)]
-pub(super) struct Record {
+pub(super) struct UptimeRecord {
     began: Instant,
     n_outages: u32,
     n_recoveries: u32,
@@ -43,7 +43,7 @@ pub(super) struct Totals {
 
 /// One camera in the summary.
 #[derive(Debug, Serialize)]
-pub(super) struct Ending<'a> {
+pub(super) struct CameraSummary<'a> {
     pub source: &'a str,
     pub name: &'a str,
     #[serde(flatten)]
@@ -57,7 +57,7 @@ pub(super) struct Ending<'a> {
     pub grade: Option<Grade>,
 }
 
-impl Record {
+impl UptimeRecord {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             began: now,
@@ -144,11 +144,11 @@ mod tests {
     use crate::event::Level;
 
     /// What happens at a second after the start.
-    enum Input {
+    enum RecordInput {
         Status(State, u8),
         Event(&'static str, Option<f64>),
     }
-    use Input::{Event as E, Status as S};
+    use RecordInput::{Event as E, Status as S};
 
     fn golden() -> Status {
         // What older golden files lack has no part in this.
@@ -167,9 +167,9 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(inputs: &[(f64, Input)], end: f64, expected: &Value) {
+    fn check(inputs: &[(f64, RecordInput)], end: f64, expected: &Value) {
         let began = Instant::now();
-        let mut record = Record::new(began);
+        let mut record = UptimeRecord::new(began);
         for (secs, input) in inputs {
             let now = began + Duration::from_secs_f64(*secs);
             match input {

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, bounded};
 
-use super::super::{Form, POLL, Work, complain, say};
+use super::super::{CommandContext, OutputFormat, POLL, complain, say};
 use crate::address::Address;
 use crate::fault::{Fault, FaultKind};
 use crate::network::{
-    self, ConnectionParameters, ConnectionTestResult, NetworkFinding, StepName, StepOutcome, StreamMeasurements,
+    self, ConnectionFinding, ConnectionParameters, ConnectionTestResult, StepName, StepOutcome, StreamMeasurements,
     TestStep,
 };
 use crate::settings::{CameraSettings, secs};
@@ -25,14 +25,14 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// A test that is to end has ended by then.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// What came of the conversation.
-pub(super) struct Connection {
+/// The result of the conversation.
+pub(super) struct ConnectionReport {
     pub steps: Vec<TestStep>,
-    pub verdict: Option<NetworkFinding>,
+    pub verdict: Option<ConnectionFinding>,
     pub measured: StreamMeasurements,
 }
 
-impl Connection {
+impl ConnectionReport {
     /// Whether pictures can be had at all: what is wrong with them then is told with them.
     pub(super) fn is_good(&self) -> bool {
         self.fault().is_none()
@@ -46,15 +46,15 @@ impl Connection {
     }
 }
 
-impl Work<'_> {
-    /// Talks to the camera on a thread of its own, and tells each step as it ends.
+impl CommandContext<'_> {
+    /// Talks to the camera on a thread of its own, and prints each step as it ends.
     pub(super) fn connection(
         &self,
         address: &Address,
         settings: &CameraSettings,
-        form: Form,
-    ) -> Result<Connection, String> {
-        let watch = if form == Form::Nagios { PLUGIN_WATCH } else { WATCH };
+        format: OutputFormat,
+    ) -> Result<ConnectionReport, String> {
+        let watch = if format == OutputFormat::Nagios { PLUGIN_WATCH } else { WATCH };
         let (alive, cancel) = bounded(0);
         let access = ConnectionParameters {
             address: address.clone(),
@@ -69,53 +69,57 @@ impl Work<'_> {
         thread::Builder::new()
             .name("connection-test".to_owned())
             .spawn(move || {
-                let tested = network::test(&access, watch, &mut |step| drop(sender.send(News::TestStep(step))));
-                let _ = ended.send(News::Ended(Box::new(tested)));
+                let tested = network::test(&access, watch, &mut |step| drop(sender.send(TestEvent::Step(step))));
+                let _ = ended.send(TestEvent::Ended(Box::new(tested)));
             })
             .map_err(|error| format!("The system gives no thread: {error}"))?;
         loop {
             self.check_interrupted()?;
             let now = Instant::now();
             match news.recv_deadline(deadline.min(now + POLL)) {
-                Ok(News::TestStep(step)) => tell(&step, form),
-                Ok(News::Ended(tested)) => {
+                Ok(TestEvent::Step(step)) => print_step(&step, format),
+                Ok(TestEvent::Ended(tested)) => {
                     drop(alive);
                     let ConnectionTestResult { steps, verdict, measured, .. } = *tested;
-                    if let Some(line) = not_tried(&steps).filter(|_| form == Form::Text) {
+                    if let Some(line) = not_tried(&steps).filter(|_| format == OutputFormat::Text) {
                         say(&line);
                     }
-                    return Ok(Connection { steps, verdict, measured });
+                    return Ok(ConnectionReport { steps, verdict, measured });
                 }
                 Err(RecvTimeoutError::Timeout) if now < deadline => {}
                 Err(_) => {
                     let message = format!("the test of the connection has not ended: {address}");
                     let fault = Fault::new(FaultKind::Hung, message);
-                    let verdict = Some(NetworkFinding { entry: "F82", fault, confidence: 0.3 });
+                    let verdict = Some(ConnectionFinding { entry: "F82", fault, confidence: 0.3 });
                     let step = TestStep {
                         name: StepName::Tcp,
                         outcome: StepOutcome::Bad,
                         ms: None,
                         detail: "no answer".to_owned(),
                     };
-                    return Ok(Connection { steps: vec![step], verdict, measured: StreamMeasurements::default() });
+                    return Ok(ConnectionReport {
+                        steps: vec![step],
+                        verdict,
+                        measured: StreamMeasurements::default(),
+                    });
                 }
             }
         }
     }
 }
 
-enum News {
-    TestStep(TestStep),
+enum TestEvent {
+    Step(TestStep),
     Ended(Box<ConnectionTestResult>),
 }
 
 /// As text the steps are the first part of the result; beside JSON they are progress.
-fn tell(step: &TestStep, form: Form) {
-    match form {
+fn print_step(step: &TestStep, format: OutputFormat) {
+    match format {
         _ if step.outcome == StepOutcome::Skipped => {}
-        Form::Text => say(&line(step)),
-        Form::Json | Form::Nagios if io::stderr().is_terminal() => complain(&line(step)),
-        Form::Json | Form::Nagios => {}
+        OutputFormat::Text => say(&line(step)),
+        OutputFormat::Json | OutputFormat::Nagios if io::stderr().is_terminal() => complain(&line(step)),
+        OutputFormat::Json | OutputFormat::Nagios => {}
     }
 }
 

@@ -1,4 +1,4 @@
-//! Whose a node is, who may open it, and why this program may not.
+//! Whose a node is, who may open it, and why this program may not. Only files are read; nothing is opened.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

@@ -41,7 +41,7 @@ fn holders_in(proc: &Path, passwd: &Path, nodes: &[&Path], own: u32) -> Vec<Vec<
         if held.is_empty() {
             continue;
         }
-        // Gone in the meantime: nobody's trouble any more.
+        // It has ended in the meantime.
         let Some(stat) = Stat::of(&folder) else { continue };
         let users = users.get_or_insert_with(|| fs::read_to_string(passwd).unwrap_or_default());
         let program = program(&folder, &stat);

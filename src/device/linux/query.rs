@@ -1,7 +1,7 @@
 //! What a node's driver answers when it is asked, by the requests of `linux/videodev2.h`.
 //!
 //! Every call may take seconds, and for ever in a driver that hangs. Nothing that a driver says is trusted: each list has
-//! an end, and unknown kinds, empty steps and broken names are borne.
+//! an end, and unknown kinds, empty steps and broken names do no harm.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -112,9 +112,10 @@ pub fn capabilities(path: &Path) -> io::Result<Capabilities> {
 
 /// The number of the queue of its pictures; `Unsupported` for what has none.
 pub(super) fn capture_type(node: &File) -> io::Result<u32> {
-    let mut said = RawCapability::default();
-    ask::<QUERYCAP, _>(node, &mut said)?;
-    match if said.capabilities & CAP_DEVICE_CAPS == 0 { said.capabilities } else { said.device_caps } {
+    let mut capability = RawCapability::default();
+    ask::<QUERYCAP, _>(node, &mut capability)?;
+    match if capability.capabilities & CAP_DEVICE_CAPS == 0 { capability.capabilities } else { capability.device_caps }
+    {
         caps if caps & CAP_CAPTURE != 0 => Ok(TYPE_CAPTURE),
         caps if caps & CAP_CAPTURE_MPLANE != 0 => Ok(TYPE_CAPTURE_MPLANE),
         _ => Err(io::ErrorKind::Unsupported.into()),

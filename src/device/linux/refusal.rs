@@ -103,8 +103,8 @@ pub fn fault_of(error: &io::Error, path: &Path) -> Fault {
         return fault;
     }
     let Some(meaning) = codes::errno(code, Call::Open) else {
-        let said = error.to_string();
-        let message = format!("{shown} cannot be opened: {}", codes::without_code(&said));
+        let text = error.to_string();
+        let message = format!("{shown} cannot be opened: {}", codes::without_code(&text));
         return Fault::new(FaultKind::OpenFailed, message).with_code(code);
     };
     let fault = meaning.fault(&shown, code);

@@ -1,4 +1,4 @@
-//! Resetting a camera on its bus.
+//! Resetting a camera on its bus: USB devices by their port, others by their driver. Whether to do it is not decided here.
 
 use std::fs;
 use std::io;
@@ -33,8 +33,8 @@ pub fn reset(device: &Device) -> Result<(), Fault> {
             not_reset(&error, &label, rights)
         }),
         Some(Resettable::Bound { driver, name }) => {
-            let tell = |file: &str| fs::write(driver.join(file), &name);
-            tell("unbind").and_then(|()| tell("bind")).map_err(|error| {
+            let write = |file: &str| fs::write(driver.join(file), &name);
+            write("unbind").and_then(|()| write("bind")).map_err(|error| {
                 let rights = format!("Resetting it needs write access to {}: run Camclinic as root.", driver.display());
                 not_reset(&error, &label, rights)
             })
@@ -47,13 +47,15 @@ pub fn reset(device: &Device) -> Result<(), Fault> {
 }
 
 fn not_reset(error: &io::Error, label: &str, rights: String) -> Fault {
-    let said = error.to_string();
+    let message = error.to_string();
     let fault = match error.kind() {
         io::ErrorKind::PermissionDenied => {
             Fault::new(FaultKind::Denied, format!("the system does not let this program reset {label}"))
                 .with_advice(rights)
         }
-        _ => Fault::new(FaultKind::ResetFailed, format!("{label} could not be reset: {}", codes::without_code(&said))),
+        _ => {
+            Fault::new(FaultKind::ResetFailed, format!("{label} could not be reset: {}", codes::without_code(&message)))
+        }
     };
     match error.raw_os_error() {
         Some(code) => fault.with_code(code),

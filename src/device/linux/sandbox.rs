@@ -1,4 +1,5 @@
-//! What keeps this program apart from the rest of the system: a sandbox, a container, or a service with a list of devices.
+//! What keeps this program apart from the rest of the system: a sandbox, a container, or a service with a list of devices. Told
+//! from the files that each of them leaves.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! Which error a stream fails with: what libraries know, and do not tell.
+//! The error with which a stream does not start: libraries get its number from the driver and do not pass it on, so that the
+//! driver is asked once more. To be called after a failure only.
 
 use std::fs::{self, File};
 use std::io;

@@ -1,4 +1,4 @@
-//! The system's own files, read as text: below a folder of their own in tests.
+//! The system's own files, read as text: those of this computer, or those below a folder in tests.
 
 use std::fs;
 use std::path::PathBuf;

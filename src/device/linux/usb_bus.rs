@@ -1,4 +1,4 @@
-//! Which cameras take time of one USB bus.
+//! Which cameras have a share of one USB bus reserved, from the files of `/sys`.
 
 use std::fs;
 use std::path::Path;

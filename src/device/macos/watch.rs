@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use super::core_media_io::{DEVICES, GLOBAL, PropertyAddress, SYSTEM};
 
 type PropertyListener = unsafe extern "C" fn(u32, u32, *const PropertyAddress, *mut c_void) -> i32;
-type Changed = Mutex<Option<Box<dyn Fn() + Send>>>;
+type ChangeCallback = Mutex<Option<Box<dyn Fn() + Send>>>;
 
 #[expect(unsafe_code, reason = "calls into the system")]
 #[link(name = "CoreMediaIO", kind = "framework")]
@@ -30,14 +30,14 @@ static WATCHED: PropertyAddress = PropertyAddress { selector: DEVICES, scope: GL
 /// Ends the watch when it is dropped, which waits for a call of the report that is under way: not to be dropped inside it.
 pub struct WatchGuard {
     /// Never freed: the header does not say that no call comes any more once the listener is removed. It is a few bytes.
-    changed: &'static Changed,
+    changed: &'static ChangeCallback,
 }
 
 /// Calls `changed` on a thread of the system's each time its list of cameras changes. It must not block. `None` where the
 /// system refuses.
 pub fn watch(changed: impl Fn() + Send + 'static) -> Option<WatchGuard> {
     let changed: Box<dyn Fn() + Send> = Box::new(changed);
-    let changed: &'static Changed = Box::leak(Box::new(Mutex::new(Some(changed))));
+    let changed: &'static ChangeCallback = Box::leak(Box::new(Mutex::new(Some(changed))));
     let context = std::ptr::from_ref(changed).cast_mut().cast();
     // SAFETY: the address is read within the call, and what the context points to lives for ever.
     #[expect(unsafe_code, reason = "calls into the system")]
@@ -49,7 +49,7 @@ pub fn watch(changed: impl Fn() + Send + 'static) -> Option<WatchGuard> {
 #[expect(unsafe_code, reason = "called by the system")]
 unsafe extern "C" fn on_change(_: u32, _: u32, _: *const PropertyAddress, context: *mut c_void) -> i32 {
     // SAFETY: the context is what was registered, which lives for ever and is shared only.
-    let changed = unsafe { &*context.cast_const().cast::<Changed>() };
+    let changed = unsafe { &*context.cast_const().cast::<ChangeCallback>() };
     if let Some(changed) = changed.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
         changed();
     }

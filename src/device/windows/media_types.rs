@@ -1,6 +1,6 @@
 //! The formats of a camera as DirectShow has them: one media type for each format and size.
 //!
-//! Plain data in, formats out; the calls are in the file of the system.
+//! Plain data in, formats out; the calls are in `directshow.rs`.
 
 use crate::device::capabilities::{Format, FrameSize};
 

@@ -7,9 +7,9 @@ pub fn is_gone(result: u32) -> bool {
     matches!(result, 0x8007_0002 | 0x8007_0006 | 0x8007_0037 | 0x8007_01B1 | 0x8007_048F | 0x8007_0651)
 }
 
-/// Why a call that sets a property failed, as a sentence for people. `said` is the system's.
+/// Why a call that sets a property failed, as a sentence for people. `message` is the system's.
 #[must_use]
-pub fn why_refused(result: u32, said: &str) -> String {
+pub fn why_refused(result: u32, message: &str) -> String {
     match result {
         result if is_gone(result) => "the camera is gone".to_owned(),
         // E_INVALIDARG, ERROR_INVALID_DATA
@@ -22,8 +22,8 @@ pub fn why_refused(result: u32, said: &str) -> String {
         }
         // ERROR_GEN_FAILURE, ERROR_SEM_TIMEOUT, WAIT_TIMEOUT, ERROR_TIMEOUT
         0x8007_001F | 0x8007_0079 | 0x8007_0102 | 0x8007_05B4 => "the camera did not answer".to_owned(),
-        _ if said.trim().is_empty() => format!("the driver says {result:#010X}"),
-        _ => said.trim().trim_end_matches('.').to_owned(),
+        _ if message.trim().is_empty() => format!("the driver says {result:#010X}"),
+        _ => message.trim().trim_end_matches('.').to_owned(),
     }
 }
 
@@ -32,8 +32,8 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check_why(result: u32, said: &str, expected: &str) {
-        assert_eq!(why_refused(result, said), expected, "{result:x}");
+    fn check_why(result: u32, message: &str, expected: &str) {
+        assert_eq!(why_refused(result, message), expected, "{result:x}");
     }
 
     #[test]

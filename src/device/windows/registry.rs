@@ -1,4 +1,4 @@
-//! The registry, read only.
+//! The registry, read only: who may use cameras, and who does. What it means is in `consent.rs`.
 
 use std::ptr;
 

@@ -24,13 +24,13 @@ type Register = unsafe extern "system" fn(
 type Unregister = unsafe extern "system" fn(HCMNOTIFICATION) -> CONFIGRET;
 
 /// Several of the system's threads may call at once.
-type Changed = Mutex<Box<dyn Fn() + Send>>;
+type ChangeCallback = Mutex<Box<dyn Fn() + Send>>;
 
 /// Ends the watch when it is dropped, which waits for a call of the report that is under way: not to be dropped inside it.
 pub struct WatchGuard {
     registrations: Vec<Registration>,
     unregister: Unregister,
-    changed: *mut Changed,
+    changed: *mut ChangeCallback,
 }
 
 /// A handle of the system's, which may be used on any thread.
@@ -60,7 +60,7 @@ pub fn watch(changed: impl Fn() + Send + 'static) -> Option<WatchGuard> {
         let unregister = GetProcAddress(library, c"CM_Unregister_Notification".as_ptr().cast())?;
         (mem::transmute::<_, Register>(register), mem::transmute::<_, Unregister>(unregister))
     };
-    let changed: Box<Changed> = Box::new(Mutex::new(Box::new(changed)));
+    let changed: Box<ChangeCallback> = Box::new(Mutex::new(Box::new(changed)));
     let mut guard = WatchGuard { registrations: Vec::new(), unregister, changed: Box::into_raw(changed) };
     for category in [KSCATEGORY_VIDEO_CAMERA, KSCATEGORY_SENSOR_CAMERA, KSCATEGORY_VIDEO] {
         let filter = filter(category);
@@ -96,7 +96,7 @@ unsafe extern "system" fn on_change(
     _: u32,
 ) -> u32 {
     // SAFETY: the context is the pointer that was registered, and what it points to is dropped after the last call only.
-    let changed = unsafe { &*context.cast::<Changed>() };
+    let changed = unsafe { &*context.cast::<ChangeCallback>() };
     // A panic may not leave a function that the system calls.
     let _ = catch_unwind(AssertUnwindSafe(|| (*changed.lock().unwrap_or_else(PoisonError::into_inner))()));
     ERROR_SUCCESS

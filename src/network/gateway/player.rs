@@ -98,14 +98,14 @@ impl PlayerServer {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(FIRST_REQUEST_DEADLINE))?;
         stream.set_write_timeout(Some(WRITE_DEADLINE))?;
-        let mut words = vec![0; 4_096];
-        let n = stream.read(&mut words)?;
-        words.truncate(n);
+        let mut head = vec![0; 4_096];
+        let n = stream.read(&mut head)?;
+        head.truncate(n);
         let token = self.dialogue.token.as_bytes();
-        let line = words.split(|byte| *byte == b'\r').next().unwrap_or_default();
+        let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
         let is_ours = line.windows(token.len()).any(|part| part == token);
         stream.set_read_timeout(None)?;
-        if is_ours { Ok(words) } else { Err(ErrorKind::PermissionDenied.into()) }
+        if is_ours { Ok(head) } else { Err(ErrorKind::PermissionDenied.into()) }
     }
 }
 
@@ -196,10 +196,10 @@ fn local_description(text: &str) -> String {
     let lines = text.lines().map(str::trim).skip_while(|line| !line.to_ascii_lowercase().starts_with("m=video"));
     for (n, line) in lines.enumerate() {
         if n == 0 {
-            let mut words = line.split_whitespace().skip(2);
+            let mut head = line.split_whitespace().skip(2);
             // Over TLS or not is the camera's side.
-            let _profile = words.next();
-            local += &format!("m=video 0 RTP/AVP {}\r\n", words.collect::<Vec<_>>().join(" "));
+            let _profile = head.next();
+            local += &format!("m=video 0 RTP/AVP {}\r\n", head.collect::<Vec<_>>().join(" "));
         } else if line.starts_with("m=") {
             break;
         } else if is_kept(line) {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use super::packets::{PacketSource, Udp};
-use super::{NetworkFinding, no_resources};
+use super::{ConnectionFinding, no_resources};
 use crate::fault::{Fault, FaultKind};
 use crate::network::rtsp::{RtspClient, RtspRequest, RtspResponse, refusal};
 use crate::network::sdp::SessionDescription;
@@ -75,7 +75,7 @@ fn setup(client: &mut RtspClient, control: &str, transport: &str, deadline: Inst
 
 fn accepted(method: &str, answer: &RtspResponse, client: &RtspClient) -> Result<(), Fault> {
     match refusal(method, answer, client.login()) {
-        Some(NetworkFinding { fault, .. }) => Err(fault),
+        Some(ConnectionFinding { fault, .. }) => Err(fault),
         None => Ok(()),
     }
 }

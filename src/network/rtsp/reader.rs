@@ -9,7 +9,7 @@ use rtsp_types::{Message, ParseError};
 
 use super::{InterleavedData, RtspResponse};
 use crate::fault::FaultKind;
-use crate::network::NetworkFinding;
+use crate::network::ConnectionFinding;
 use crate::network::connection::{Connection, broken};
 
 /// Longer heads are not read.
@@ -34,10 +34,10 @@ pub(super) enum RtspReadError {
 }
 
 impl RtspReadError {
-    pub(super) fn finding(&self, doing: &str, patience: Duration) -> NetworkFinding {
+    pub(super) fn finding(&self, doing: &str, patience: Duration) -> ConnectionFinding {
         match self {
             Self::Io(error) => broken(error, doing, patience),
-            Self::TooLong => NetworkFinding::new(
+            Self::TooLong => ConnectionFinding::new(
                 "F86",
                 FaultKind::ProtocolTrouble,
                 format!("the camera's answer to {doing} is longer than any should be, and was not read to its end"),
@@ -48,9 +48,9 @@ impl RtspReadError {
 }
 
 /// What answers, if not RTSP (F99).
-fn foreign(bytes: &[u8], doing: &str) -> NetworkFinding {
+fn foreign(bytes: &[u8], doing: &str) -> ConnectionFinding {
     let wrong = |message: String, advice: &str| {
-        NetworkFinding::new("F99", FaultKind::WrongProtocol, message).with_advice(advice)
+        ConnectionFinding::new("F99", FaultKind::WrongProtocol, message).with_advice(advice)
     };
     if bytes.starts_with(b"HTTP/") {
         let line: String = String::from_utf8_lossy(bytes).lines().next().unwrap_or_default().chars().take(80).collect();
@@ -96,7 +96,7 @@ impl MessageReader {
         deadline: Instant,
         doing: &str,
         patience: Duration,
-    ) -> Result<Incoming, NetworkFinding> {
+    ) -> Result<Incoming, ConnectionFinding> {
         self.receive(deadline).map_err(|unheard| unheard.finding(doing, patience))
     }
 

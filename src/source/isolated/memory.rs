@@ -82,7 +82,7 @@ impl Memory {
     /// The picture that the worker says lies in `slot`.
     ///
     /// # Errors
-    /// It cannot: the numbers are checked here, since they come from a process that may have gone mad.
+    /// It cannot lie there. The numbers are checked here, since they come from a process that a driver may have damaged.
     pub fn take(self: &Arc<Self>, slot: u32, size: Size) -> Result<Image, String> {
         if size.n_bytes() > self.slot_bytes {
             return Err(format!("a picture of {size} in a slot of {} bytes", self.slot_bytes));

@@ -134,7 +134,7 @@ pub struct WorkerProcess {
     /// Kills it when we end.
     _guard: Option<ProcessGuard>,
     pub requests: RequestSender,
-    incoming: Receiver<Incoming>,
+    incoming: Receiver<Received>,
     heartbeat: Arc<HeartbeatMonitor>,
     output: Arc<LibraryOutput>,
     stuck: StuckProcesses,
@@ -142,7 +142,7 @@ pub struct WorkerProcess {
 }
 
 /// What the thread that reads the worker's events passes on.
-enum Incoming {
+enum Received {
     /// With the worker's zero of time on our clock, as well as it is known by now.
     Event(WorkerEvent, Instant),
     Malformed(String),
@@ -223,12 +223,12 @@ impl WorkerProcess {
             let hung_at = if self.has_said_hello { self.heartbeat.last() + HEARTBEAT_DEADLINE } else { deadline };
             select! {
                 recv(self.incoming) -> incoming => return match incoming {
-                    Ok(Incoming::Event(event, epoch)) => {
+                    Ok(Received::Event(event, epoch)) => {
                         self.has_said_hello = true;
                         Ok((event, epoch))
                     }
-                    Ok(Incoming::Malformed(why)) => Err(ReceiveError::WorkerLost(self.protocol_fault(&why))),
-                    Ok(Incoming::End { is_cut }) => Err(ReceiveError::WorkerLost(self.ended(is_cut))),
+                    Ok(Received::Malformed(why)) => Err(ReceiveError::WorkerLost(self.protocol_fault(&why))),
+                    Ok(Received::End { is_cut }) => Err(ReceiveError::WorkerLost(self.ended(is_cut))),
                     Err(_) => Err(ReceiveError::WorkerLost(self.ended(false))),
                 },
                 recv(cancel) -> _ => return Err(ReceiveError::Cancelled),
@@ -295,7 +295,7 @@ impl WorkerProcess {
         if lines.is_empty() {
             return String::new();
         }
-        format!("; its last words: {}", lines.iter().cloned().collect::<Vec<_>>().join(" / "))
+        format!("; it printed last: {}", lines.iter().cloned().collect::<Vec<_>>().join(" / "))
     }
 
     fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
@@ -349,7 +349,7 @@ fn spawn(process: &WorkerProcess, what: &str, run: impl FnOnce() + Send + 'stati
 }
 
 /// Reads the worker's events until it ends or nobody receives them any more.
-fn read_events(stdout: ChildStdout, incoming: &Sender<Incoming>, heartbeat: &HeartbeatMonitor, output: &LibraryOutput) {
+fn read_events(stdout: ChildStdout, incoming: &Sender<Received>, heartbeat: &HeartbeatMonitor, output: &LibraryOutput) {
     let mut input = BufReader::new(stdout);
     let mut line = Vec::new();
     // The smallest difference between arrival and sending is that of the quickest message: the others waited.
@@ -364,17 +364,17 @@ fn read_events(stdout: ChildStdout, incoming: &Sender<Incoming>, heartbeat: &Hea
                 epoch = Some(best);
                 match event {
                     WorkerEvent::Heartbeat => continue,
-                    event => Incoming::Event(event, best),
+                    event => Received::Event(event, best),
                 }
             }
             ReadLine::Foreign(text) => {
                 output.add(&text);
                 continue;
             }
-            ReadLine::Malformed(why) => Incoming::Malformed(why),
-            ReadLine::End { is_cut } => Incoming::End { is_cut },
+            ReadLine::Malformed(why) => Received::Malformed(why),
+            ReadLine::End { is_cut } => Received::End { is_cut },
         };
-        let is_last = !matches!(next, Incoming::Event(..));
+        let is_last = !matches!(next, Received::Event(..));
         match incoming.try_send(next) {
             Ok(()) if !is_last => {}
             Ok(()) | Err(TrySendError::Disconnected(_)) => break,

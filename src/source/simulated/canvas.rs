@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use crate::frame::{Image, Size};
 
-use super::chance::Chance;
 use super::effects::add_sensor_noise;
 use super::glyph::Font;
+use super::random::SeededRandom;
 use super::room;
 use super::setting_table::Pattern;
 
@@ -94,7 +94,7 @@ impl Canvas {
     pub fn draw(&self, seed: u64, n: u64, time: Duration) -> Vec<u8> {
         let mut pixels = match self.pattern {
             Pattern::Card | Pattern::Chart | Pattern::Still | Pattern::Night => self.still.clone(),
-            Pattern::Noise => noise(self.size, Chance::new(seed, n, "pattern=noise")),
+            Pattern::Noise => noise(self.size, SeededRandom::new(seed, n, "pattern=noise")),
             Pattern::Gradient => gradient(self.size, time),
         };
         if self.pattern == Pattern::Card {
@@ -108,7 +108,7 @@ impl Canvas {
                 return pixels;
             }
         };
-        add_sensor_noise(&mut pixels, noise, Chance::new(seed, n, "sensor"));
+        add_sensor_noise(&mut pixels, noise, SeededRandom::new(seed, n, "sensor"));
         pixels
     }
 
@@ -229,7 +229,7 @@ fn card(size: Size) -> Vec<u8> {
 }
 
 /// Grey noise without an end.
-fn noise(size: Size, mut chance: Chance) -> Vec<u8> {
+fn noise(size: Size, mut chance: SeededRandom) -> Vec<u8> {
     let mut pixels = vec![0; size.n_bytes()];
     for block in pixels.chunks_mut(8 * Image::BYTES_PER_PIXEL) {
         let greys = chance.bytes();

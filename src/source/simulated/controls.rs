@@ -90,14 +90,14 @@ impl SimulatedControls {
         }
     }
 
-    pub fn tone(&self) -> Tone {
+    pub fn tone(&self) -> ImageAdjustment {
         let value = |id| self.value(id).unwrap_or_default();
         #[expect(clippy::cast_precision_loss, reason = "small numbers")]
         let ratio = |value: i64, normal: i64| value as f64 / normal as f64;
         let exposure = if value(AUTO_EXPOSURE) == MANUAL { ratio(value(EXPOSURE_TIME), NORMAL_EXPOSURE) } else { 1.0 };
         #[expect(clippy::cast_precision_loss, reason = "small numbers")]
         let (gain, brightness) = (value(GAIN) as f64, value(BRIGHTNESS) as f64);
-        Tone {
+        ImageAdjustment {
             light: exposure * (1.0 + gain / GAIN_OF_TWO),
             contrast: ratio(value(CONTRAST), NORMAL_CONTRAST),
             brightness,
@@ -113,7 +113,7 @@ impl SimulatedControls {
 
 /// What the controls make of a picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Tone {
+pub struct ImageAdjustment {
     /// How much of the usual light the sensor gets, times its gain.
     light: f64,
     contrast: f64,
@@ -123,13 +123,13 @@ pub struct Tone {
     mains_hz: Option<f64>,
 }
 
-impl Default for Tone {
+impl Default for ImageAdjustment {
     fn default() -> Self {
         Self { light: 1.0, contrast: 1.0, brightness: 0.0, saturation: 1.0, mains_hz: None }
     }
 }
 
-impl Tone {
+impl ImageAdjustment {
     /// Whether lamps on such mains leave no bands.
     pub fn suits_mains(&self, mains_hz: f64) -> bool {
         self.mains_hz.is_some_and(|suited| (suited - mains_hz).abs() < 1.0)
@@ -217,6 +217,6 @@ mod tests {
     fn the_right_mains_frequency_takes_the_bands_away() {
         let (controls, _) = set(&[(POWER_LINE_FREQUENCY, 2)]);
         assert!(controls.tone().suits_mains(60.0) && !controls.tone().suits_mains(50.0));
-        assert!(!Tone::default().suits_mains(50.0));
+        assert!(!ImageAdjustment::default().suits_mains(50.0));
     }
 }

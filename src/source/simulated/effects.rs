@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::frame::{Image, Size};
 
-use super::chance::Chance;
+use super::random::SeededRandom;
 
 /// Lamps on the mains go bright and dark twice in each period, and the rows are exposed one after the other.
 pub fn band(pixels: &mut [u8], size: Size, time: Duration, mains_hz: f64, fps: f64) {
@@ -21,7 +21,7 @@ pub fn band(pixels: &mut [u8], size: Size, time: Duration, mains_hz: f64, fps: f
     }
 }
 
-pub fn add_noise(pixels: &mut [u8], mut chance: Chance) {
+pub fn add_noise(pixels: &mut [u8], mut chance: SeededRandom) {
     let mut noise = [[0; 8]; 8];
     // Blocks of a fixed length become vector instructions.
     let mut add = |block: &mut [u8]| {
@@ -38,7 +38,7 @@ pub fn add_noise(pixels: &mut [u8], mut chance: Chance) {
 }
 
 /// What a sensor adds by itself: for each byte two random ones, whose sum is nearly normal.
-pub fn add_sensor_noise(pixels: &mut [u8], std: f32, mut chance: Chance) {
+pub fn add_sensor_noise(pixels: &mut [u8], std: f32, mut chance: SeededRandom) {
     /// The standard deviation of the sum of two random bytes.
     const STD_OF_TWO: f32 = 104.5;
     for block in pixels.chunks_mut(4) {

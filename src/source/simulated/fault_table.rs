@@ -3,11 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::value::{Takes, Value, parse_time, write_time};
+use super::value::{FaultValue, Takes, parse_time, write_time};
 
 /// Faults of one group cannot be had at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Group {
+pub enum FaultGroup {
     /// Answers of the driver to an attempt to open.
     Open,
     /// Ways in which a call for a frame fails to deliver.
@@ -19,10 +19,10 @@ pub enum Group {
 }
 
 /// What a row of the table says.
-pub struct Row {
+pub struct FaultRow {
     pub name: &'static str,
     pub takes: Takes,
-    pub group: Group,
+    pub group: FaultGroup,
     /// What the simulated camera does.
     pub does: &'static str,
     /// The failure of real cameras that it stands for.
@@ -42,10 +42,10 @@ macro_rules! faults {
             /// In the order of the documentation.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
-            pub fn row(self) -> Row {
+            pub fn row(self) -> FaultRow {
                 match self {
-                    $(Self::$name => Row {
-                        name: $text, takes: Takes::$takes, group: Group::$group, does: $does, means: $means,
+                    $(Self::$name => FaultRow {
+                        name: $text, takes: Takes::$takes, group: FaultGroup::$group, does: $does, means: $means,
                     },)*
                 }
             }
@@ -161,7 +161,7 @@ impl FaultName {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Planned {
     pub name: FaultName,
-    pub value: Value,
+    pub value: FaultValue,
     /// Counted from the first opening of the camera.
     pub start: Duration,
     /// `None` lasts for ever.
@@ -196,7 +196,7 @@ impl Planned {
             None => (None, rest),
         };
         let value = match (value, row.takes) {
-            (None, Takes::Nothing) => Value::Nothing,
+            (None, Takes::Nothing) => FaultValue::Nothing,
             (Some(_), Takes::Nothing) => return Err(format!("{} takes no value", row.name)),
             (None, takes) => {
                 return Err(format!(
@@ -229,7 +229,7 @@ impl Planned {
 impl fmt::Display for Planned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name.as_str())?;
-        if self.value != Value::Nothing {
+        if self.value != FaultValue::Nothing {
             write!(f, "={}", self.value)?;
         }
         if !self.start.is_zero() || self.duration.is_some() {

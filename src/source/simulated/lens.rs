@@ -8,14 +8,14 @@ use crate::codec;
 use crate::frame::{Image, Size};
 
 use super::canvas::Canvas;
-use super::chance::Chance;
-use super::controls::Tone;
+use super::controls::ImageAdjustment;
 use super::effects::{self, add_noise, add_sensor_noise, band, blurred};
 use super::fault_table::FaultName;
+use super::random::SeededRandom;
 use super::script::Script;
 use super::setting_table::WireFormat;
 use super::timeline::Timeline;
-use super::value::Value;
+use super::value::FaultValue;
 
 /// What the device and the program agreed on when it was opened.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,7 +41,7 @@ pub struct Lens {
     /// Only saves time: what does not change from frame to frame.
     canvas: Canvas,
     /// What the controls make of each picture.
-    pub tone: Tone,
+    pub tone: ImageAdjustment,
 }
 
 impl Lens {
@@ -52,7 +52,7 @@ impl Lens {
             mode,
             timeline,
             canvas: Canvas::new(script.pattern(), mode.size),
-            tone: Tone::default(),
+            tone: ImageAdjustment::default(),
         }
     }
 
@@ -61,33 +61,33 @@ impl Lens {
     }
 
     /// The fault's value, if it is there when frame `n` is taken.
-    fn fault(&self, name: FaultName, n: u64) -> Option<Value> {
+    fn fault(&self, name: FaultName, n: u64) -> Option<FaultValue> {
         let due = self.timeline.due(n)?;
         self.script.fault_at(name, due).map(|fault| fault.value)
     }
 
     /// Whether this frame is among the share that the fault hits.
     pub fn hits(&self, name: FaultName, n: u64) -> bool {
-        let Some(Value::Percent(percent)) = self.fault(name, n) else { return false };
+        let Some(FaultValue::Percent(percent)) = self.fault(name, n) else { return false };
         self.chance(n, name.as_str()).percent(percent)
     }
 
     /// How long after it was taken frame `n` is handed out.
     pub fn delay(&self, n: u64) -> Duration {
         match self.fault(FaultName::Late, n) {
-            Some(Value::Time(delay)) => delay,
+            Some(FaultValue::Time(delay)) => delay,
             _ => Duration::ZERO,
         }
     }
 
-    fn chance(&self, n: u64, purpose: &str) -> Chance {
-        Chance::new(self.script.seed(), n, purpose)
+    fn chance(&self, n: u64, purpose: &str) -> SeededRandom {
+        SeededRandom::new(self.script.seed(), n, purpose)
     }
 
     /// The size that frame `n` has.
     pub fn size(&self, n: u64) -> Size {
         match self.fault(FaultName::Resize, n) {
-            Some(Value::Size(size)) => possible(size, self.mode.format),
+            Some(FaultValue::Size(size)) => possible(size, self.mode.format),
             _ => self.mode.size,
         }
     }
@@ -182,7 +182,7 @@ impl Lens {
                 *byte = byte.saturating_mul(2).saturating_add(*byte / 2 + 90);
             }
         }
-        if let Some(Value::Hz(mains_hz)) = has(FaultName::Flicker)
+        if let Some(FaultValue::Hz(mains_hz)) = has(FaultName::Flicker)
             && !self.tone.suits_mains(mains_hz)
         {
             band(&mut pixels, size, time, mains_hz, self.mode.fps);
@@ -271,7 +271,7 @@ fn yuyv_from_bgr(pixels: &[u8]) -> Vec<u8> {
 }
 
 /// A JPEG that has lost packets in its middle, so that what follows is in the wrong place or missing.
-fn torn_jpeg(jpeg: &[u8], mut chance: Chance) -> Vec<u8> {
+fn torn_jpeg(jpeg: &[u8], mut chance: SeededRandom) -> Vec<u8> {
     const START_OF_SCAN: [u8; 2] = [0xFF, 0xDA];
     const END_OF_IMAGE: [u8; 2] = [0xFF, 0xD9];
     let data = jpeg.windows(2).position(|pair| pair == START_OF_SCAN).map_or(0, |at| at + 14);

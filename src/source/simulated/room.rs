@@ -3,17 +3,17 @@
 use crate::frame::Size;
 
 /// Blue, green, red, 0 to 255.
-type Colour = [f32; 3];
+type Bgr = [f32; 3];
 
 /// Left, top, right, bottom, as shares of width and height.
-type Place = [f32; 4];
+type Area = [f32; 4];
 
-const PANE: Place = [0.08, 0.12, 0.34, 0.50];
-const SHELF: Place = [0.72, 0.30, 0.96, 0.66];
-const TABLE: Place = [0.40, 0.60, 0.68, 0.63];
+const PANE: Area = [0.08, 0.12, 0.34, 0.50];
+const SHELF: Area = [0.72, 0.30, 0.96, 0.66];
+const TABLE: Area = [0.40, 0.60, 0.68, 0.63];
 /// Middle and radius: a hanging lamp and a lamp on the table.
 const LAMPS: [[f32; 3]; 2] = [[0.53, 0.16, 0.035], [0.63, 0.55, 0.022]];
-/// What the eye sees of the room in the evening, of the light of the day.
+/// The light of the room in the evening, as a share of that by day.
 const EVENING: f32 = 0.11;
 
 /// By day, the light from the window.
@@ -46,7 +46,7 @@ fn lamplight(x: f32, y: f32, [middle_x, middle_y, radius]: [f32; 3], ratio: f32)
     if away <= 1.0 { 1.0 } else { 0.9 / (away * away) }
 }
 
-fn draw(size: Size, colour: impl Fn(f32, f32) -> Colour) -> Vec<u8> {
+fn draw(size: Size, colour: impl Fn(f32, f32) -> Bgr) -> Vec<u8> {
     let mut pixels = Vec::with_capacity(size.n_bytes());
     let share = |at: u32, of: u32| (at as f32 + 0.5) / of as f32;
     for y in 0..size.height {
@@ -62,17 +62,17 @@ fn draw(size: Size, colour: impl Fn(f32, f32) -> Colour) -> Vec<u8> {
     pixels
 }
 
-fn is_in(x: f32, y: f32, [left, top, right, bottom]: Place) -> bool {
+fn is_in(x: f32, y: f32, [left, top, right, bottom]: Area) -> bool {
     (left..right).contains(&x) && (top..bottom).contains(&y)
 }
 
 /// Where in the place the point is, 0 to 1 each way.
-fn within(x: f32, y: f32, [left, top, right, bottom]: Place) -> (f32, f32) {
+fn within(x: f32, y: f32, [left, top, right, bottom]: Area) -> (f32, f32) {
     ((x - left) / (right - left), (y - top) / (bottom - top))
 }
 
 /// The colour of what is there, in white light.
-fn surface(x: f32, y: f32) -> Colour {
+fn surface(x: f32, y: f32) -> Bgr {
     const FRAME: f32 = 0.012;
     let [left, top, right, bottom] = PANE;
     let around = [left - FRAME, top - FRAME, right + FRAME, bottom + FRAME];
@@ -108,8 +108,8 @@ fn surface(x: f32, y: f32) -> Colour {
 }
 
 /// Two boards with books, each as thick and as high as it happens to be.
-fn book(across: f32, down: f32) -> Colour {
-    const BACKS: [Colour; 7] = [
+fn book(across: f32, down: f32) -> Bgr {
+    const BACKS: [Bgr; 7] = [
         [60.0, 60.0, 170.0],
         [150.0, 90.0, 40.0],
         [70.0, 140.0, 80.0],

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use crate::frame::Size;
 
-use super::fault_table::{FaultName, Group, Planned};
+use super::fault_table::{FaultGroup, FaultName, Planned};
 use super::setting_table::{Pattern, SETTINGS, ScriptSetting, WireFormat};
-use super::value::{Takes, Value};
+use super::value::{FaultValue, Takes};
 
 /// What the simulated camera delivers when neither the line nor the settings name a size.
 pub const DEFAULT_SIZE: Size = Size { width: 640, height: 480 };
@@ -52,7 +52,7 @@ impl Item {
             }
             (Self::Fault(a), Self::Fault(b)) if a.overlaps(b) => {
                 let (row, other) = (a.name.row(), b.name.row());
-                let is_alone = row.group != Group::Any;
+                let is_alone = row.group != FaultGroup::Any;
                 (a.name == b.name || (row.group == other.group && is_alone)).then(|| {
                     format!("“{a}” and “{b}” of a sim: line cannot be at the same time: give them +DURATION or another @START")
                 })
@@ -60,13 +60,13 @@ impl Item {
             (Self::Fault(_), Self::Fault(_)) => None,
             (Self::Fault(fault), Self::ScriptSetting(setting)) | (Self::ScriptSetting(setting), Self::Fault(fault)) => {
                 match (fault.value, setting) {
-                    (Value::Fps(slow), ScriptSetting::Mode { fps: Some(fps), .. }) if slow >= *fps => {
+                    (FaultValue::Fps(slow), ScriptSetting::Mode { fps: Some(fps), .. }) if slow >= *fps => {
                         Some(format!("“{fault}” of a sim: line is not slower than its rate, “{setting}”"))
                     }
-                    (Value::Size(size), ScriptSetting::Mode { size: Some(same), .. }) if size == *same => {
+                    (FaultValue::Size(size), ScriptSetting::Mode { size: Some(same), .. }) if size == *same => {
                         Some(format!("“{fault}” of a sim: line is its size already, “{setting}”"))
                     }
-                    (Value::Size(size), ScriptSetting::Format(WireFormat::Yuyv)) => odd_width(size),
+                    (FaultValue::Size(size), ScriptSetting::Format(WireFormat::Yuyv)) => odd_width(size),
                     _ => None,
                 }
             }
@@ -105,7 +105,7 @@ pub fn with_value(name: FaultName) -> String {
     }
 }
 
-/// A `sim:` line that makes sense.
+/// A `sim:` line whose items are known and can stand together.
 ///
 /// Prints as an equivalent line: the items in the order in which they were given, values and times in their shortest form.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::fault_table::FaultName;
 use super::script::Script;
-use super::value::Value;
+use super::value::FaultValue;
 
 /// A stretch of time in which frames come at one rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Stretch {
+struct RatePeriod {
     /// Number of its first frame.
     first: u64,
     /// When that frame is due.
@@ -18,7 +18,7 @@ struct Stretch {
     n_frames: Option<u64>,
 }
 
-impl Stretch {
+impl RatePeriod {
     fn due(&self, nth: u64) -> Duration {
         #[expect(clippy::cast_precision_loss, reason = "2^53 frames last for millennia")]
         let secs = nth as f64 / self.fps;
@@ -32,7 +32,7 @@ impl Stretch {
 /// used up. Every other fault loses or changes frames that were made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Timeline {
-    stretches: Vec<Stretch>,
+    stretches: Vec<RatePeriod>,
 }
 
 impl Timeline {
@@ -52,11 +52,11 @@ impl Timeline {
                 continue;
             }
             let fps = match script.fault_at(FaultName::Slow, *border).map(|slow| slow.value) {
-                Some(Value::Fps(slow)) => slow.min(fps),
+                Some(FaultValue::Fps(slow)) => slow.min(fps),
                 _ => fps,
             };
             // An exposure that has begun is finished at its own pace.
-            let mut stretch = Stretch { first: next, start: next_due.max(*border), fps, n_frames: None };
+            let mut stretch = RatePeriod { first: next, start: next_due.max(*border), fps, n_frames: None };
             if let Some(end) = borders.get(n + 1) {
                 let n_frames = n_periods(end.saturating_sub(stretch.start), fps);
                 if n_frames == 0 {

@@ -51,32 +51,32 @@ impl Takes {
         }
     }
 
-    pub fn parse(self, text: &str) -> Result<Value, String> {
+    pub fn parse(self, text: &str) -> Result<FaultValue, String> {
         match self {
-            Self::Nothing => Ok(Value::Nothing),
+            Self::Nothing => Ok(FaultValue::Nothing),
             Self::Time => {
                 let time = parse_time(text)?;
-                if time.is_zero() { Err("a time of nothing has no effect".into()) } else { Ok(Value::Time(time)) }
+                if time.is_zero() { Err("a time of nothing has no effect".into()) } else { Ok(FaultValue::Time(time)) }
             }
             Self::Percent => {
                 let digits = text.strip_suffix('%').unwrap_or(text);
                 parse_number(digits)
                     .filter(|percent| *percent > 0.0 && *percent <= 100.0)
-                    .map(Value::Percent)
+                    .map(FaultValue::Percent)
                     .ok_or_else(|| format!("“{text}” is no share of frames: write a number above 0, 100 at most"))
             }
-            Self::Hz => parse_number(text).filter(|hz| HZ_RANGE.contains(hz)).map(Value::Hz).ok_or_else(|| {
+            Self::Hz => parse_number(text).filter(|hz| HZ_RANGE.contains(hz)).map(FaultValue::Hz).ok_or_else(|| {
                 format!("“{text}” is no mains frequency: write {} to {}", HZ_RANGE.start(), HZ_RANGE.end())
             }),
-            Self::Fps => parse_fps(text).map(Value::Fps),
-            Self::Size => parse_size(text).map(Value::Size),
+            Self::Fps => parse_fps(text).map(FaultValue::Fps),
+            Self::Size => parse_size(text).map(FaultValue::Size),
         }
     }
 }
 
 /// The value of a fault, as its row in the table wants it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Value {
+pub enum FaultValue {
     Nothing,
     Time(Duration),
     Percent(f64),
@@ -85,7 +85,7 @@ pub enum Value {
     Size(Size),
 }
 
-impl fmt::Display for Value {
+impl fmt::Display for FaultValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nothing => Ok(()),

@@ -1,14 +1,14 @@
-//! Chance that is the same every time.
+//! Random numbers that are the same each time: for the same seed, frame and purpose.
 
 /// Random numbers for one purpose in one frame, the same for the same seed.
 ///
 /// The generator is `SplitMix64` (Steele, Lea and Flood, “Fast splittable pseudorandom number generators”, 2014), which is
 /// good from any seed and may be started anew for each frame.
-pub struct Chance {
+pub struct SeededRandom {
     state: u64,
 }
 
-impl Chance {
+impl SeededRandom {
     /// Frames and purposes get numbers that have nothing to do with each other.
     pub fn new(seed: u64, n: u64, purpose: &str) -> Self {
         let mut chance = Self { state: seed };
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn seeds_frames_and_purposes_differ_and_repeat() {
-        let first = |seed, n, purpose| Chance::new(seed, n, purpose).next();
+        let first = |seed, n, purpose| SeededRandom::new(seed, n, purpose).next();
         assert_eq!(first(1, 2, "drop"), first(1, 2, "drop"));
         let all = [first(1, 2, "drop"), first(2, 1, "drop"), first(1, 3, "drop"), first(1, 2, "torn"), first(0, 0, "")];
         for (n, number) in all.iter().enumerate() {
@@ -63,9 +63,9 @@ mod tests {
         for (percent, at_least, at_most) in
             [(0.5, 60, 140), (5.0, 900, 1_100), (50.0, 9_700, 10_300), (95.0, 18_900, 19_100)]
         {
-            let n_hits = (0..20_000).filter(|n| Chance::new(7, *n, "drop").percent(percent)).count();
+            let n_hits = (0..20_000).filter(|n| SeededRandom::new(7, *n, "drop").percent(percent)).count();
             assert!((at_least..=at_most).contains(&n_hits), "{n_hits} of 20000 for {percent} %");
         }
-        assert!((0..20_000).all(|n| Chance::new(7, n, "drop").percent(100.0)));
+        assert!((0..20_000).all(|n| SeededRandom::new(7, n, "drop").percent(100.0)));
     }
 }
