@@ -1,82 +1,160 @@
-//! Looks at the live picture, twice a second, for as long as it lives.
+//! Looks at the live picture, twice a second, for as long as it lives: tells what is wrong with it, and gives its numbers.
 //!
-//! It takes the numbers, and judges nothing: who shows them knows the camera besides.
+//! It opens nothing and waits for no camera: it reads the frames that the engine publishes. What a number means beyond black,
+//! frozen, torn, covered and green is judged by those who know the camera besides.
 
 use std::io;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, TryRecvError, bounded};
 
+use crate::criteria::{PictureChange, PictureFault};
 use crate::frame::Frame;
 use crate::latest::{Latest, Reader};
-use crate::picture::{FrameCoding, PictureSeries, PictureStats};
+use crate::picture::{FrameCoding, PictureStats};
+use crate::source::SourceSpec;
 
-/// Between two pictures that are looked at: with 1080p less than a fiftieth of a core.
-const PERIOD: Duration = Duration::from_millis(500);
+mod live;
+mod observer;
 
-/// The thread that looks. Dropping it ends the thread, at the latest when the picture in its hands is done.
+pub use live::LivePicture;
+use observer::PictureObserver;
+pub use observer::WINDOW;
+
+/// How equal pictures of a source are to be taken, as far as its name tells.
+#[must_use]
+pub fn coding_of(spec: &SourceSpec) -> FrameCoding {
+    match spec {
+        // Its encoder smooths the sensor's noise away.
+        SourceSpec::Url(_) => FrameCoding::Inter,
+        SourceSpec::File(_) => FrameCoding::Unknown,
+        SourceSpec::Simulated(_) | SourceSpec::Index(_) | SourceSpec::Device(_) => FrameCoding::Intra,
+    }
+}
+
+/// What has changed about the live picture.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PictureReport {
+    /// What has begun and what has ended since the report before. Empty where only a share is another one.
+    pub changes: Vec<PictureChange>,
+    /// Everything that is wrong now.
+    pub faults: Vec<PictureFault>,
+}
+
+/// The thread that looks. Dropping it ends the thread, within half a second.
 pub struct Analyser {
     /// Dropped to end the thread.
-    _going_on: Sender<()>,
-    seen: Latest<PictureStats>,
+    _alive: crossbeam_channel::Sender<()>,
+    picture: Latest<PictureStats>,
 }
 
 impl Analyser {
-    /// Looks at these frames, of one camera. Nothing is done while none come.
+    /// Looks at these frames, of one camera. `tell` is called on the thread that looks, with each change; it must not wait.
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn start(frames: Reader<Frame>, coding: FrameCoding) -> io::Result<Self> {
-        let (going_on, going_on_rx) = bounded::<()>(0);
-        let seen = Latest::new();
-        let published = seen.clone();
+    pub fn start(
+        frames: Reader<Frame>,
+        coding: FrameCoding,
+        tell: impl FnMut(PictureReport) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (alive, is_alive) = bounded::<()>(0);
+        let picture = Latest::new();
+        let published = picture.clone();
         thread::Builder::new()
             .name("analyser".to_owned())
-            .spawn(move || look(frames, PictureSeries::new(coding), &going_on_rx, &published))?;
-        Ok(Self { _going_on: going_on, seen })
+            .spawn(move || look(frames, coding, &is_alive, &published, tell))?;
+        Ok(Self { _alive: alive, picture })
     }
 
-    /// A reader of the numbers of the last ten seconds, published after each picture that was looked at.
+    /// A reader of the numbers of the last seconds, published after each picture that was looked at.
     #[must_use]
     pub fn picture(&self) -> Reader<PictureStats> {
-        self.seen.reader()
+        self.picture.reader()
     }
 }
 
-fn look(mut frames: Reader<Frame>, mut watcher: PictureSeries, going_on: &Receiver<()>, seen: &Latest<PictureStats>) {
-    while going_on.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
-        if let Some(frame) = frames.take_fresh() {
-            watcher.add(&frame.value.image, frame.value.taken_at);
-            seen.publish(watcher.stats());
+/// How often a wait for a picture looks whether it is still wanted.
+const POLL: Duration = Duration::from_millis(500);
+
+fn look(
+    mut frames: Reader<Frame>,
+    coding: FrameCoding,
+    alive: &Receiver<()>,
+    picture: &Latest<PictureStats>,
+    mut tell: impl FnMut(PictureReport),
+) {
+    let mut observer = PictureObserver::new(coding, Instant::now());
+    let mut told = Vec::new();
+    while matches!(alive.try_recv(), Err(TryRecvError::Empty)) {
+        if !observer.wants_next() {
+            // Ends at once when nobody wants it any more.
+            let _ = alive.recv_deadline(observer.due());
+        }
+        let now = Instant::now();
+        let fresh =
+            if observer.wants_next() { frames.wait_fresh(observer.due()) } else { frames.wait_fresh(now + POLL) };
+        let now = Instant::now();
+        let changes = match fresh {
+            Some(fresh) => observer.on_frame(&fresh.value, now),
+            None => observer.on_silence(now),
+        };
+        if let Some(stats) = observer.take_stats() {
+            picture.publish(stats);
+        }
+        let faults = observer.faults();
+        if !changes.is_empty() || has_moved(&told, &faults) {
+            told.clone_from(&faults);
+            tell(PictureReport { changes, faults });
         }
     }
 }
 
+/// A share differs by a hundredth at least: less is not worth a word.
+fn has_moved(before: &[PictureFault], after: &[PictureFault]) -> bool {
+    const LEAST: f64 = 0.01;
+    before.len() != after.len() || before.iter().zip(after).any(|(a, b)| (a.share - b.share).abs() >= LEAST)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::{Instant, SystemTime};
+    use std::sync::mpsc::channel;
+    use std::time::SystemTime;
 
     use super::*;
+    use crate::criteria::PictureFaultKind;
     use crate::source::simulated::pictures;
 
     #[test]
     fn it_tells_what_it_sees_and_ends_when_it_is_dropped() {
         let frames = Latest::new();
-        let analyser = Analyser::start(frames.reader(), FrameCoding::Intra).unwrap();
+        let (sender, told) = channel();
+        let tell = move |report| sender.send(report).unwrap();
+        let analyser = Analyser::start(frames.reader(), FrameCoding::Intra, tell).unwrap();
         let mut seen = analyser.picture();
         let image = pictures("64x48,black").next().unwrap().1;
-        for number in 1..=2 {
+        let publish = |number: u64| {
             let (taken_at, taken_at_wall) = (Instant::now(), SystemTime::now());
-            frames.publish(Frame { image: image.clone(), number, sequence: None, taken_at, taken_at_wall });
-            let fresh = seen.wait_fresh(Instant::now() + Duration::from_secs(20)).unwrap();
-            assert_eq!(u64::from(fresh.value.n_pictures), number);
-            assert!(fresh.value.is_uniform);
-        }
-        drop(analyser);
-        // Each reader of the frames that lives holds one of the picture's owners with it.
+            let image = image.clone();
+            frames.publish(Frame { image, number, sequence: None, taken_at, taken_at_wall });
+        };
         let deadline = Instant::now() + Duration::from_secs(20);
-        while seen.wait_fresh(Instant::now() + Duration::from_millis(10)).is_some() {
+        let mut number = 0;
+        let report: PictureReport = loop {
+            number += 1;
+            publish(number);
+            if let Ok(report) = told.recv_timeout(Duration::from_millis(20)) {
+                break report;
+            }
+            assert!(Instant::now() < deadline, "nothing is told");
+        };
+        let [PictureChange::Began(fault)] = report.changes.as_slice() else { panic!("{report:?}") };
+        assert!(fault.kind == PictureFaultKind::Black && report.faults == [*fault], "{report:?}");
+        assert!(seen.take_fresh().unwrap().value.is_uniform);
+        drop(analyser);
+        // The thread owns what it tells with.
+        while told.recv_timeout(Duration::from_millis(20)) != Err(std::sync::mpsc::RecvTimeoutError::Disconnected) {
             assert!(Instant::now() < deadline, "it goes on");
         }
     }

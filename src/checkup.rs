@@ -26,6 +26,8 @@ use crate::status::Status;
 
 use stream::CheckupStream;
 
+mod action;
+mod catalogue;
 mod checks;
 pub mod compare;
 pub mod entries;
@@ -39,10 +41,10 @@ mod standing;
 mod stream;
 pub mod verdict;
 
+pub use action::Action;
+pub use catalogue::{CERTAIN, CatalogueEntry, Fix, Judgement, LIKELY, Layer, Severity};
 pub use checks::{CHECKS, kind_of};
-pub use entries::{Action, CERTAIN, CatalogueEntry, Fix, Judgement, Layer, Severity};
 pub use facts::Facts;
-pub use stream::coding_of;
 pub use verdict::Finding;
 
 /// What to check.

@@ -1,110 +1,29 @@
 //! The health score, why it is what it is, and how it was.
 //!
-//! Pure: everything is told what time it is. One table, [`RULES`], is behind the score, the help and the report.
+//! Pure: everything is told what time it is. What costs points stands in [`crate::criteria`]; here it is measured.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::criteria::{CLOCK, DROPS, JITTER, NO_PICTURE, POINTS_PER_FAILURE, PictureFault, RATE, STALLS, UNAVAILABLE};
 use crate::status::Deduction;
-
-/// Points off for each failed read or open since the last good frame.
-pub const POINTS_PER_FAILURE: u32 = 10;
-
-/// A way to lose points, besides failures in a row.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rule {
-    /// Its name in [`Deduction::rule`].
-    pub id: &'static str,
-    /// What is measured, in plain words; stands before the value.
-    pub what: &'static str,
-    pub unit: &'static str,
-    /// Values up to this cost nothing.
-    pub free: f64,
-    pub points_per_unit: f64,
-    pub max_points: u8,
-}
-
-const NO_PICTURE: Rule = Rule {
-    id: "no-picture",
-    what: "no live picture for",
-    unit: "s",
-    free: 0.0,
-    points_per_unit: 20.0,
-    max_points: 100,
-};
-const UNAVAILABLE: Rule = Rule {
-    id: "unavailable",
-    what: "the camera is not open",
-    unit: "yes",
-    free: 0.0,
-    points_per_unit: 75.0,
-    max_points: 75,
-};
-pub const RATE: Rule = Rule {
-    id: "rate",
-    what: "frame rate below the agreed one by",
-    unit: "%",
-    free: 5.0,
-    points_per_unit: 1.0,
-    max_points: 40,
-};
-pub const JITTER: Rule = Rule {
-    id: "jitter",
-    what: "frames come unevenly, 1 in 20 is late by",
-    unit: "% of a frame period",
-    free: 75.0,
-    points_per_unit: 0.2,
-    max_points: 10,
-};
-pub const DROPS: Rule = Rule {
-    id: "drops",
-    what: "frames lost in the last ten seconds:",
-    unit: "%",
-    free: 1.0,
-    points_per_unit: 2.0,
-    max_points: 30,
-};
-const STALLS: Rule = Rule {
-    id: "stalls",
-    what: "interruptions in the last minute:",
-    unit: "",
-    free: 0.0,
-    points_per_unit: 5.0,
-    max_points: 20,
-};
-
-/// Every rule, in the order in which deductions are listed.
-pub const RULES: [Rule; 6] = [UNAVAILABLE, NO_PICTURE, RATE, JITTER, DROPS, STALLS];
-
-impl Rule {
-    /// `None` when the value costs nothing.
-    #[must_use]
-    pub fn deduct(&self, value: f64) -> Option<Deduction> {
-        let points = ((value - self.free) * self.points_per_unit).round().clamp(0.0, f64::from(self.max_points));
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=max_points")]
-        let points = points as u8;
-        let reason = match self.unit {
-            "yes" => self.what.to_owned(),
-            "" => format!("{} {value:.0}", self.what),
-            "s" => format!("{} {value:.1} s", self.what),
-            unit => format!("{} {value:.0} {unit}", self.what),
-        };
-        (points > 0).then(|| Deduction { rule: self.id.to_owned(), reason, points })
-    }
-}
 
 /// How long frames are remembered for the rate and for the drops.
 const RATE_WINDOW: Duration = Duration::from_secs(2);
 const DROP_WINDOW: Duration = Duration::from_secs(10);
-const STALL_WINDOW: Duration = Duration::from_mins(1);
+/// The same for interruptions, and for jumps of the camera's clock.
+const EVENT_WINDOW: Duration = Duration::from_mins(1);
 /// Before the stream has run this long its rate says nothing.
 const SETTLING: Duration = Duration::from_secs(2);
 /// The intervals that the jitter is taken from.
 const N_INTERVALS: usize = 150;
 
+/// With fewer frames the share of the lost ones says nothing.
+const LEAST_FRAMES: f64 = 10.0;
+
 /// What the score depends on besides the time series.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Condition {
+pub struct Condition<'a> {
     pub n_failures: u32,
     /// Something failed and the device is closed, or could not be opened.
     pub unavailable: bool,
@@ -112,6 +31,8 @@ pub struct Condition {
     pub outage: Option<Duration>,
     /// The rate that the device agreed to.
     pub agreed_fps: Option<f64>,
+    /// What is wrong with the live picture. Of an outage it does not count: what is shown then is not live.
+    pub picture: &'a [PictureFault],
 }
 
 /// Watches the frames of one camera.
@@ -121,6 +42,8 @@ pub struct Health {
     frames: VecDeque<(Instant, u64)>,
     intervals_secs: VecDeque<f64>,
     stalls: VecDeque<Instant>,
+    /// When the camera's clock has jumped back.
+    clock_jumps: VecDeque<Instant>,
     stream_since: Option<Instant>,
 }
 
@@ -129,6 +52,9 @@ impl Health {
     pub fn on_frame(&mut self, taken_at: Instant, n_lost: u64) {
         match self.frames.back() {
             Some((last, _)) if self.stream_since.is_some() => {
+                if taken_at < *last {
+                    self.clock_jumps.push_back(*last);
+                }
                 if self.intervals_secs.len() >= N_INTERVALS {
                     self.intervals_secs.pop_front();
                 }
@@ -209,13 +135,15 @@ impl Health {
         }
         let n_lost = f64::from(u32::try_from(n_lost).unwrap_or(u32::MAX));
         let n_all = f64::from(n_got) + n_lost;
-        if n_all < 10.0 { 0.0 } else { 100.0 * n_lost / n_all }
+        if n_all < LEAST_FRAMES { 0.0 } else { 100.0 * n_lost / n_all }
     }
 
     /// The score, 0 to 100, and what it lost points for.
-    pub fn score(&mut self, condition: Condition, now: Instant) -> (u8, Vec<Deduction>) {
-        while self.stalls.front().is_some_and(|at| now.saturating_duration_since(*at) > STALL_WINDOW) {
-            self.stalls.pop_front();
+    pub fn score(&mut self, condition: Condition<'_>, now: Instant) -> (u8, Vec<Deduction>) {
+        for events in [&mut self.stalls, &mut self.clock_jumps] {
+            while events.front().is_some_and(|at| now.saturating_duration_since(*at) > EVENT_WINDOW) {
+                events.pop_front();
+            }
         }
         let mut deductions = Vec::new();
         if condition.n_failures > 0 {
@@ -228,15 +156,19 @@ impl Health {
         }
         let settled = self.stream_since.is_some_and(|since| now.saturating_duration_since(since) >= SETTLING);
         let agreed_fps = condition.agreed_fps.filter(|fps| *fps > 0.0 && settled && condition.outage.is_none());
-        let n_stalls = f64::from(u32::try_from(self.stalls.len()).unwrap_or(u32::MAX));
+        let count = |events: &VecDeque<Instant>| f64::from(u32::try_from(events.len()).unwrap_or(u32::MAX));
         if condition.unavailable {
             deductions.extend(UNAVAILABLE.deduct(1.0));
         }
         deductions.extend(NO_PICTURE.deduct(condition.outage.unwrap_or_default().as_secs_f64()));
+        if condition.outage.is_none() && !condition.unavailable {
+            deductions.extend(condition.picture.iter().filter_map(|fault| fault.deduction(now)));
+        }
         deductions.extend(agreed_fps.and_then(|agreed| RATE.deduct(100.0 * (1.0 - self.fps(now) / agreed))));
         deductions.extend(agreed_fps.and_then(|agreed| JITTER.deduct(100.0 * self.jitter_secs() * agreed)));
         deductions.extend(DROPS.deduct(self.lost_percent(now)));
-        deductions.extend(STALLS.deduct(n_stalls));
+        deductions.extend(STALLS.deduct(count(&self.stalls)));
+        deductions.extend(CLOCK.deduct(count(&self.clock_jumps)));
         let lost: u32 = deductions.iter().map(|deduction| u32::from(deduction.points)).sum();
         (u8::try_from(100_u32.saturating_sub(lost)).unwrap_or_default(), deductions)
     }
@@ -245,12 +177,12 @@ impl Health {
 /// The score over time: fine for the last minutes, coarser the older it is, so that a day stays small.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    /// Oldest first. Of each stretch that was thinned out the lowest score is kept, so that no trouble vanishes.
+    /// Oldest first. Of each span that was thinned out the lowest score is kept, so that no trouble vanishes.
     pub samples: Vec<(Instant, u8)>,
     n_since_thinning: usize,
 }
 
-/// Samples older than the first are kept as one for each stretch of the second.
+/// Samples older than the first are kept as one for each span of the second.
 const THINNING: [(Duration, Duration); 3] = [
     (Duration::from_mins(5), Duration::from_secs(5)),
     (Duration::from_hours(1), Duration::from_mins(1)),
@@ -263,7 +195,7 @@ const OLDEST: Duration = Duration::from_hours(24 * 7);
 /// How far apart samples of this age are, at most.
 #[must_use]
 pub fn spacing(age: Duration) -> Duration {
-    THINNING.iter().rev().find(|(older, _)| age > *older).map_or(Duration::ZERO, |(_, stretch)| *stretch)
+    THINNING.iter().rev().find(|(older, _)| age > *older).map_or(Duration::ZERO, |(_, span)| *span)
 }
 
 impl History {
@@ -278,20 +210,20 @@ impl History {
 
     fn thin(&mut self, now: Instant) {
         let mut kept: Vec<(Instant, u8)> = Vec::with_capacity(self.samples.len());
-        // The start of the stretch that the last kept sample stands for.
-        let mut stretch_start: Option<Instant> = None;
+        // The start of the span that the last kept sample stands for.
+        let mut span_start: Option<Instant> = None;
         for (at, score) in self.samples.drain(..) {
             let age = now.saturating_duration_since(at);
             if age > OLDEST {
                 continue;
             }
-            match (kept.last_mut(), stretch_start) {
+            match (kept.last_mut(), span_start) {
                 (Some(last), Some(start)) if at.saturating_duration_since(start) < spacing(age) => {
                     last.1 = last.1.min(score);
                 }
                 _ => {
                     kept.push((at, score));
-                    stretch_start = Some(at);
+                    span_start = Some(at);
                 }
             }
         }
@@ -317,14 +249,14 @@ mod tests {
         from + Duration::from_secs(1) * (fps * secs - 1) / fps
     }
 
-    fn condition() -> Condition {
+    fn condition() -> Condition<'static> {
         Condition { agreed_fps: Some(30.0), ..Condition::default() }
     }
 
     #[track_caller]
     fn check(
         health: &mut Health,
-        condition: Condition,
+        condition: Condition<'_>,
         now: Instant,
         score: std::ops::RangeInclusive<u8>,
         rules: &[&str],
@@ -401,12 +333,5 @@ mod tests {
         assert!(history.samples.is_sorted_by_key(|(at, _)| *at));
         let n_fine = history.samples.iter().filter(|(at, _)| now - *at < Duration::from_mins(4)).count();
         assert!(n_fine >= 450, "{n_fine}");
-    }
-
-    #[test]
-    fn the_table_has_unique_names() {
-        for (n, rule) in RULES.iter().enumerate() {
-            assert!(RULES.iter().skip(n + 1).all(|other| other.id != rule.id));
-        }
     }
 }

@@ -44,6 +44,7 @@
 //! | | [`subscriber`] | who receives frames: the newest, or a queue |
 //! | | [`phrases`] | what is said to people, in their language |
 //! | decisions | [`recovery`] | `Ladder`: which rung next, and when |
+//! | | [`criteria`] | every number that judges a camera, once: what costs points, and the questions that all others ask |
 //! | | [`health`] | score, deductions, history |
 //! | | [`picture`] | what pictures show, in numbers |
 //! | | [`codec`] | JPEG, PNG and raw formats: the only file that knows a codec |
@@ -54,9 +55,9 @@
 //! | engine | [`camera`] | `Camera`, the front door; supervisor and capture thread behind it |
 //! | | [`fleet`] | all cameras of this run, by number; what is told of several together |
 //! | | [`probe`] | reads one source without the engine, and measures how its frames come |
+//! | | [`analyser`] | looks at the live picture, twice a second: what is wrong with it, while it is |
 //! | | [`logging`] | `EventLog`, the ring of events; [`logging::files`], the log on the disk |
 //! | consumers | [`snapshot`] | saves pictures |
-//! | | [`analyser`] | looks at the live picture, twice a second |
 //! | | [`past`] | how each camera was, on the disk: seconds for an hour, minutes for a week |
 //! | | [`records`] | the thread that writes log and past |
 //! | | [`secrets`] | `Passwords`: the system's keyring, asked with a deadline |
@@ -103,11 +104,11 @@
 //! | `supervisor` | decides; one for each camera | when its `Camera` is dropped |
 //! | `capture-N` | opens, reads and closes the source; N counts the openings | when told, as soon as the driver's call returns |
 //! | `capture-test` | the same for a [`probe::Probe`], without the engine | when it is dropped, as soon as the driver's call returns |
-//! | `check-picture` | looks at the pictures that a check-up takes, as it gets to them | with the stream |
+//! | `check-picture` | measures the pictures that a check-up takes, as it gets to them | with the stream |
 //! | `check-pace` | measures how late timers ring while a check watches a stream | with that check |
 //! | `check-ID` | carries out one check of the check-up | with the check; it is left behind when it takes too long |
 //! | `reset-N` | resets a device on its bus | when the system has answered |
-//! | `analyser` | takes the numbers of the live picture, twice a second | when its `Analyser` is dropped |
+//! | `analyser` | looks at the live picture, twice a second, and tells what is wrong with it | when its `Analyser` is dropped, within half a second |
 //! | `snapshots` | encodes and writes pictures | when its `Snapshots` is dropped |
 //! | `records` | writes events and samples of the score, reads earlier ones | when its `Records` is dropped, as soon as the disk lets it |
 //! | `stdout`, `stderr` | write what `monitor` says, and messages and events (`-v`); a reader that stops holds up them alone | with the last line; with the program |
@@ -157,10 +158,10 @@
 //! one that goes through OpenCV, an arm in the worker's `source/opencv.rs` instead. It is isolated without doing
 //! anything for it. A message between the two programs: a variant in `source/isolated/protocol.rs`, and another
 //! `VERSION`. A fault of the simulated camera: a row of its table, from which `camclinic help sim` is printed. A kind
-//! of fault: a row in [`fault`]. A number to set: a field in [`settings`] and a row of its table of tunables;
-//! slider, check and help follow from the row. A reason to lose points: a row of [`health::RULES`]. A sentence for people: a line of each file in
-//! `assets/phrases/`. A panel: a file below `ui/` and a row of its `PANELS`. What the window does on a thread of its
-//! own: a struct that is a `Task`, beside its button.
+//! of fault: a row in [`fault`]. A number to set: a field in [`settings`] and a row of its table of tunables; slider,
+//! check and help follow from the row. A reason to lose points, or a number that judges: [`criteria`]. A sentence for
+//! people: a line of each file in `assets/phrases/`. A panel: a file below `ui/` and a row of its `PANELS`. What the
+//! window does on a thread of its own: a struct that is a `Task`, beside its button.
 
 pub mod address;
 pub mod analyser;
@@ -170,6 +171,7 @@ pub mod checkup;
 pub mod cli;
 pub mod codec;
 pub mod control;
+pub mod criteria;
 pub mod device;
 pub mod disk;
 pub mod event;

@@ -16,15 +16,22 @@ use crate::frame::{Image, Size};
 
 mod colour;
 mod damage;
+mod darkness;
 mod focus;
 mod grid;
 mod light;
 mod measurement;
 mod numbers;
 mod rhythm;
+mod tears;
+mod traits;
 
 use grid::Grid;
 use measurement::PictureMeasurement;
+
+pub use darkness::Darkness;
+pub use tears::{RowSteps, TearCount, TearCounter};
+pub use traits::PictureTraits;
 
 /// What is older says nothing about how the picture is now.
 const WINDOW: Duration = Duration::from_secs(10);
@@ -39,6 +46,8 @@ pub enum FrameCoding {
     Intra,
     /// Against the pictures before (H.264, H.265): a scene that stands still gives equal pictures.
     Inter,
+    /// Nobody knows (a file, a virtual camera): what they show may stand still for as long as it likes.
+    Unknown,
 }
 
 /// The numbers of a series of pictures. Those of light and colour are medians over its later half, as automatic exposure
@@ -69,7 +78,7 @@ pub struct PictureStats {
     pub green: MissingRows,
     /// Rows at the bottom that show nothing but one block again and again, neither black nor white, in some of the pictures.
     pub tail: MissingRows,
-    /// Part of the pictures in which the rows from some row on belong to something else; `None` also where light blinks.
+    /// Part of the pictures in which the rows from some row on belong to another picture; `None` also where light blinks.
     pub torn: Option<f64>,
     pub bands: Option<Bands>,
     pub alternation: Option<Alternation>,
@@ -193,11 +202,25 @@ pub struct Bars {
     pub right: f64,
 }
 
+impl PictureStats {
+    #[must_use]
+    pub fn darkness(&self) -> Darkness {
+        measurement::darkness(&self.luma, self.structure, self.colour.bgr)
+    }
+
+    /// As far as it is told here: what nobody knows counts as coded against other pictures.
+    #[must_use]
+    pub fn coding(&self) -> FrameCoding {
+        if self.is_coded_as_differences { FrameCoding::Inter } else { FrameCoding::Intra }
+    }
+}
+
 /// Takes the pictures of one camera as they come.
-#[derive(Default)]
 pub struct PictureSeries {
     coding: FrameCoding,
+    window: Duration,
     size: Option<Size>,
+    fingerprint: Option<u64>,
     before: Option<Grid>,
     measurements: VecDeque<PictureMeasurement>,
 }
@@ -205,31 +228,40 @@ pub struct PictureSeries {
 impl PictureSeries {
     #[must_use]
     pub fn new(coding: FrameCoding) -> Self {
-        Self { coding, ..Self::default() }
+        Self::of_last(WINDOW, coding)
+    }
+
+    /// What is older than the window does not count any more.
+    #[must_use]
+    pub fn of_last(window: Duration, coding: FrameCoding) -> Self {
+        Self { coding, window, size: None, fingerprint: None, before: None, measurements: VecDeque::new() }
     }
 
     /// The next picture. One of another size begins a new series.
-    pub fn add(&mut self, image: &Image, taken_at: Instant) {
-        if self.size != Some(image.size()) {
-            *self = Self { size: Some(image.size()), ..Self::new(self.coding) };
+    ///
+    /// Pictures are equal whose [`Image::fingerprint`] is: a sensor's noise is averaged away in a smaller copy.
+    pub fn add(&mut self, image: &Image, taken_at: Instant) -> PictureTraits {
+        if self.size.replace(image.size()) != Some(image.size()) {
+            self.before = None;
+            self.measurements.clear();
         }
+        let fingerprint = image.fingerprint();
+        let is_same = self.fingerprint.replace(fingerprint) == Some(fingerprint);
         let grid = Grid::of(image);
-        self.measurements.push_back(PictureMeasurement::of(
-            image,
-            &grid,
-            self.before.as_ref(),
-            self.measurements.back(),
-            taken_at,
-        ));
+        let (before, last) = (self.before.as_ref(), self.measurements.back());
+        let measurement = PictureMeasurement::of(image, is_same, &grid, before, last, taken_at);
+        let traits = measurement.traits(image.size());
+        self.measurements.push_back(measurement);
         self.before = Some(grid);
         let is_old =
-            |measurement: &PictureMeasurement| taken_at.saturating_duration_since(measurement.taken_at) > WINDOW;
+            |measurement: &PictureMeasurement| taken_at.saturating_duration_since(measurement.taken_at) > self.window;
         while self.measurements.len() > MAX_PICTURES || self.measurements.front().is_some_and(is_old) {
             self.measurements.pop_front();
         }
+        traits
     }
 
-    /// The numbers of the last ten seconds. All are 0 before the first picture.
+    /// The numbers of the last ten seconds, or of the window. All are 0 before the first picture.
     #[must_use]
     pub fn stats(&self) -> PictureStats {
         let measurements: Vec<&PictureMeasurement> = self.measurements.iter().collect();

@@ -156,7 +156,7 @@ pub struct StuckProcess {
 /// One reason why the score is below 100.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Deduction {
-    /// Which rule, see [`crate::health::RULES`].
+    /// Which rule, see [`crate::criteria::RULES`].
     pub rule: String,
     /// In words, with the measured value.
     pub reason: String,

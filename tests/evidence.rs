@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use camclinic::checkup::entries::{self, CERTAIN, LIKELY};
 use camclinic::checkup::facts::{Facts, OpeningFacts, PresenceFacts, SourceFacts, SourceKind, StreamFacts};
 use camclinic::checkup::verdict::{findings, verdict};
+use camclinic::checkup::{CERTAIN, LIKELY, Severity, entries};
 use camclinic::device::System;
 use camclinic::fault::{Fault, FaultClass, FaultKind};
 use camclinic::phrases::{Language, Message, MessageValue};
@@ -104,9 +104,9 @@ fn each_entry_has_a_case() {
 fn no_case_is_certain_of_two_things_that_keep_the_picture_away() {
     for case in cases() {
         let found = findings(&case.facts);
-        let certain = found.iter().filter(|finding| {
-            finding.judgement.confidence >= CERTAIN && finding.entry.severity == entries::Severity::Critical
-        });
+        let certain = found
+            .iter()
+            .filter(|finding| finding.judgement.confidence >= CERTAIN && finding.entry.severity == Severity::Critical);
         let certain = certain.map(|finding| finding.entry.slug).collect::<Vec<_>>();
         assert!(certain.len() < 2, "{}: {certain:?}", case.name);
     }

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use camclinic::criteria::{POINTS_PER_FAILURE, RULES};
 use serde_json::Value;
 
 use super::commands::{camclinic, camclinic_in, check_usage, json, stderr, stdout};
@@ -68,6 +69,11 @@ fn each_trouble_of_a_stream_is_named() {
     assert_eq!(got["stability"], "unstable");
     let got = check(&["sim:black"], 1, 5, 0, &["black"]);
     assert_eq!(got["stability"], "stable", "it comes as it should");
+    check(&["sim:cap"], 1, 5, 0, &["covered"]);
+    let got = check(&["sim:green"], 1, 5, 0, &["green"]);
+    assert_eq!(got["stability"], "unstable");
+    let got = check(&["sim:torn=80"], 1, 5, 0, &["torn"]);
+    assert_eq!(got["stability"], "unstable");
     let got = check(&["sim:format=mjpeg,corrupt=100", "--num-tests", "7"], 2, 0, 7, &["failures"]);
     assert_eq!((got["drops"]["damaged"] == 0, &got["last_fault"]["kind"]), (false, &"bad-frame".into()));
     let got = check(&["sim:320x240", "--size", "640x480", "--fps", "60"], 0, 5, 0, &[]);
@@ -332,4 +338,34 @@ fn monitoring_ends_in_one_line_for_monitoring_systems() {
     assert!(text.starts_with("CAMCLINIC CRITICAL - sim:open-denied: score "), "{text}");
     assert!(text.contains("; sim:64x48: score ") && text.contains(" | score="), "{text}");
     assert!(text.trim_end().ends_with(" outages=1 recoveries=0"), "{text}");
+}
+
+/// What the manual says of the score is what the program does.
+#[test]
+fn the_table_of_the_score_stands_in_the_readme() {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let rows: Vec<_> = RULES
+        .iter()
+        .map(|rule| {
+            let what = rule.what.trim_end_matches(':');
+            let (unit, each) = match rule.unit {
+                "yes" => (String::new(), String::new()),
+                "" => (String::new(), rule.points_per_unit.to_string()),
+                unit => (
+                    format!(" {unit}"),
+                    format!("{}{}", rule.points_per_unit, if unit == "s" { " a second" } else { "" }),
+                ),
+            };
+            let free = if rule.free > 0.0 { format!("{}{unit}", rule.free) } else { String::new() };
+            let unstable = match rule.unstable_above {
+                Some(0.0) => "always".to_owned(),
+                Some(limit) => format!("{limit}{unit}"),
+                None => String::new(),
+            };
+            format!("| `{}` | {what} | {free} | {each} | {} | {unstable} |", rule.id, rule.max_points)
+        })
+        .collect();
+    let table = rows.join("\n");
+    assert!(readme.contains(&table), "README.md lacks this table:\n{table}");
+    assert!(readme.contains(&format!("100 minus {POINTS_PER_FAILURE} for each failure in a row")));
 }

@@ -22,10 +22,10 @@ const LAYERS: &[(&str, &[&str])] = &[
             "subscriber",
         ],
     ),
-    ("decisions", &["codec", "health", "measure", "picture", "recovery"]),
+    ("decisions", &["codec", "criteria", "health", "measure", "picture", "recovery"]),
     ("devices", &["device", "network", "source"]),
-    ("engine", &["camera", "fleet", "logging", "probe"]),
-    ("consumers", &["analyser", "past", "records", "secrets", "snapshot"]),
+    ("engine", &["analyser", "camera", "fleet", "logging", "probe"]),
+    ("consumers", &["past", "records", "secrets", "snapshot"]),
     ("diagnosis", &["checkup", "report"]),
     ("faces", &["cli", "ui"]),
 ];

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use camclinic::backend::Backend;
 use camclinic::checkup::compare::BackendComparison;
-use camclinic::checkup::entries::{Judgement, Layer};
 use camclinic::checkup::facts::{OpeningFacts, StreamFacts, StreamSummary};
 use camclinic::checkup::slow::LatencyShare;
 use camclinic::checkup::{
-    Action, CatalogueEntry, CheckOutcome, CheckRun, Checkup, Facts, Finding, Fix, Progress, Severity,
+    Action, CatalogueEntry, CheckOutcome, CheckRun, Checkup, Facts, Finding, Fix, Judgement, Layer, Progress, Severity,
 };
 use camclinic::control::{self, Control, ControlKind, ControlSetting, DeviceControls};
 use camclinic::fault::{Fault, FaultKind};

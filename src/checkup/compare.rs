@@ -8,12 +8,11 @@ use super::experiments::open_and_watch;
 use super::facts::StreamSummary;
 use super::{CheckupRequest, is_disconnected};
 use crate::backend::Backend;
+use crate::criteria;
 use crate::settings::Isolation;
 
 /// A backend that takes longer is of no use to anybody.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Fewer frames than that share of the best one's are too few.
-const ENOUGH: f64 = 0.95;
 
 /// How each backend did.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -51,7 +50,7 @@ pub fn compare(
 fn best(rows: &[StreamSummary]) -> Option<Backend> {
     let most = rows.iter().filter_map(|row| row.fps).fold(0.0, f64::max);
     let is_good =
-        |row: &&StreamSummary| row.fault.is_none() && row.fps.is_some_and(|fps| fps > 0.0 && fps >= ENOUGH * most);
+        |row: &&StreamSummary| row.fault.is_none() && row.fps.is_some_and(|fps| criteria::is_as_fast(fps, most));
     let cost = |row: &StreamSummary| row.cpu_percent.unwrap_or(f64::MAX);
     rows.iter()
         .filter(is_good)

@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
-use super::entries::Action;
+use super::action::Action;
 use super::facts::{Experiment, Facts, StreamSummary};
-use super::stream::{CheckupStream, coding_of};
+use super::stream::CheckupStream;
 use super::{CheckupRequest, Progress, is_disconnected};
+use crate::analyser::coding_of;
 use crate::control::{self, AUTO_EXPOSURE, Control, ControlSetting, EXPOSURE_PRIORITY, POWER_LINE_FREQUENCY};
+use crate::criteria;
 use crate::device::Capabilities;
 use crate::fault::FaultKind;
 use crate::frame::{PixelFormat, Size};
@@ -160,24 +162,6 @@ pub(super) fn open_and_watch(request: OpenRequest, until: Instant, cancel: &Rece
     summary
 }
 
-impl Experiment {
-    /// Whether it went clearly better.
-    #[must_use]
-    pub fn has_helped(&self) -> bool {
-        let (before, after) = (&self.before, &self.after);
-        let came_alive = before.first_frame_ms.is_none() && after.first_frame_ms.is_some() && after.fault.is_none();
-        let revived = before.fault.is_some() && after.fault.is_none() && after.fps.is_some_and(|fps| fps > 1.0);
-        let is_faster = before.fps.zip(after.fps).is_some_and(|(before, after)| after > 1.3 * before);
-        let was_damaged = before.n_damaged >= 3 && after.n_damaged == 0 && after.fps.is_some_and(|fps| fps > 1.0);
-        let is_calmer = before.banding.is_some_and(|bands| after.banding.is_none_or(|after| after < bands / 2.0));
-        let is_better_lit = before.mean.zip(after.mean).is_some_and(|(before, after)| {
-            let off = |mean: f64| (mean - 118.0).abs();
-            off(before) > 80.0 && off(after) < 0.6 * off(before)
-        });
-        after.fps.is_some() && (came_alive || revived || is_faster || was_damaged || is_calmer || is_better_lit)
-    }
-}
-
 // ---- what to try
 
 fn control_of(facts: &Facts, id: u32) -> Option<&Control> {
@@ -197,17 +181,17 @@ fn set_control(facts: &Facts, id: u32, value: i64) -> Option<Trial> {
     })
 }
 
-/// Clearly fewer frames come than were agreed on.
 fn is_slow(facts: &Facts) -> bool {
     let Some(stream) = &facts.stream else { return false };
     let wanted = facts.source.asked.fps.or(stream.agreed_fps);
-    wanted.zip(stream.made_fps).is_some_and(|(wanted, made)| made < 0.8 * wanted)
+    wanted.zip(stream.made_fps).is_some_and(|(wanted, made)| criteria::is_too_slow(made, wanted))
 }
 
 fn is_damaged(facts: &Facts) -> bool {
-    let of_stream = facts.stream.as_ref().is_some_and(|stream| stream.n_damaged * 50 > stream.n_good.max(1));
-    let torn = facts.picture.as_ref().and_then(|seen| seen.torn).unwrap_or_default();
-    of_stream || torn > 0.02
+    let stream = facts.stream.as_ref();
+    let picture = facts.picture.as_ref();
+    stream.is_some_and(|stream| criteria::is_lossy(stream.n_damaged, stream.n_good + stream.n_damaged))
+        || picture.is_some_and(|seen| seen.torn.is_some_and(|torn| criteria::is_torn(torn, seen.n_pictures)))
 }
 
 fn does_not_start(facts: &Facts) -> bool {
@@ -219,7 +203,8 @@ fn does_not_start(facts: &Facts) -> bool {
 }
 
 fn restart_stream(facts: &Facts, _: &CheckupRequest) -> Option<Trial> {
-    let is_frozen = facts.picture.as_ref().is_some_and(|seen| seen.same.lasts && seen.same.secs >= 1.0);
+    let is_frozen =
+        facts.picture.as_ref().is_some_and(|seen| seen.same.lasts && criteria::is_still(&seen.same, seen.coding()));
     (is_frozen && !is_black(facts)).then(|| Trial {
         with: String::new(),
         change: Change::Restart,
@@ -228,7 +213,7 @@ fn restart_stream(facts: &Facts, _: &CheckupRequest) -> Option<Trial> {
 }
 
 fn is_black(facts: &Facts) -> bool {
-    facts.picture.as_ref().is_some_and(|seen| seen.n_pictures > 0 && seen.luma.mean < 17.0 && seen.luma.std < 3.0)
+    facts.picture.as_ref().is_some_and(|seen| seen.n_pictures > 0 && criteria::is_black(&seen.darkness()))
 }
 
 fn exposure_priority(facts: &Facts, _: &CheckupRequest) -> Option<Trial> {
@@ -243,7 +228,7 @@ fn power_line(facts: &Facts, _: &CheckupRequest) -> Option<Trial> {
 
 fn auto_exposure(facts: &Facts, _: &CheckupRequest) -> Option<Trial> {
     let seen = facts.picture.as_ref().filter(|seen| seen.n_pictures > 0)?;
-    let is_off = seen.luma.mean < 40.0 || seen.luma.share_white > 0.25;
+    let is_off = criteria::is_under_exposed(&seen.luma) || criteria::is_over_exposed(&seen.luma);
     let control = control_of(facts, AUTO_EXPOSURE)?;
     // V4L2_EXPOSURE_MANUAL
     (is_off && control.value == Some(1) && control.default != 1)

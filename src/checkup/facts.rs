@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::entries::Action;
+use super::action::Action;
 use crate::backend::Backend;
 use crate::control::Control;
 pub use crate::device::KernelLine;

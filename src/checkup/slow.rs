@@ -2,7 +2,7 @@
 
 use super::facts::{Facts, StreamFacts};
 use crate::control::EXPOSURE_TIME;
-use crate::frame::{PixelFormat, Size};
+use crate::criteria;
 use crate::phrases::{Message, number};
 
 /// One part of the way of a frame, and how long it takes there.
@@ -15,13 +15,6 @@ pub struct LatencyShare {
     pub is_too_long: bool,
 }
 
-/// What a camera can use of a link: protocol and other transfers take the rest (USB 2: 24.6 of 60 MB/s in isochronous
-/// transfers of 3 × 1024 bytes a microframe).
-const USB2_KBITS: f64 = 196_608.0;
-const USED_SHARE: f64 = 0.8;
-/// Within this share of the time it may take it is not yet too long: no clock is that exact.
-const TOLERANCE: f64 = 1.1;
-
 /// The time that each part takes of each frame, the longest first. Empty where there was no stream.
 ///
 /// Parts run beside each other: they do not add up to the interval between frames, and the longest one decides.
@@ -29,10 +22,9 @@ const TOLERANCE: f64 = 1.1;
 pub fn shares(facts: &Facts) -> Vec<LatencyShare> {
     let Some(stream) = facts.stream.as_ref().filter(|stream| stream.n_good > 1) else { return Vec::new() };
     let wanted = facts.source.asked.fps.or(stream.agreed_fps).filter(|fps| *fps > 0.0);
-    let budget = wanted.map(|fps| 1_000.0 / fps);
     let mut shares = Vec::new();
     let mut add = |part: Message, ms: f64| {
-        let is_too_long = budget.is_some_and(|budget| ms > TOLERANCE * budget);
+        let is_too_long = wanted.is_some_and(|wanted| criteria::is_too_slow(criteria::fps_of_ms(ms), wanted));
         shares.push(LatencyShare { part, ms, is_too_long });
     };
     if let Some(ms) = exposure_ms(stream) {
@@ -42,8 +34,9 @@ pub fn shares(facts: &Facts) -> Vec<LatencyShare> {
     let size = stream.sizes.last().copied().or_else(|| got.and_then(|got| got.size));
     let link = facts.presence.as_ref().and_then(|presence| presence.device.as_ref()?.usb.as_ref()?.kbits_per_second);
     if let (Some(format), Some(size), Some(kbits)) = (got.and_then(|got| got.format), size, link)
-        && let Some(ms) = transfer_ms(format, size, f64::from(kbits))
+        && let Some(bits) = criteria::uncompressed_bits(format, size)
     {
+        let ms = bits / criteria::video_kbits(kbits);
         add(Message::new("slow.transfer").with("format", format.to_string()).with("size", size.to_string()), ms);
     }
     if let Some(made) = stream.made_fps.filter(|made| *made > 0.0) {
@@ -73,22 +66,6 @@ pub fn shares(facts: &Facts) -> Vec<LatencyShare> {
 fn exposure_ms(stream: &StreamFacts) -> Option<f64> {
     let control = stream.controls.iter().find(|control| control.id == EXPOSURE_TIME)?;
     control.value.filter(|value| *value > 0).map(|value| value as f64 / 10.0)
-}
-
-/// `None` of compressed formats, whose size nobody knows beforehand.
-fn transfer_ms(format: PixelFormat, size: Size, link_kbits: f64) -> Option<f64> {
-    let bits_per_pixel = match format {
-        PixelFormat::YUYV => 16.0,
-        PixelFormat::NV12 => 12.0,
-        PixelFormat::BGR | PixelFormat::RGB => 24.0,
-        PixelFormat::GREY => 8.0,
-        _ => return None,
-    };
-    let usable = match link_kbits {
-        kbits if kbits <= 480_000.0 => kbits * USB2_KBITS / 480_000.0,
-        kbits => kbits * USED_SHARE,
-    };
-    Some(f64::from(size.width) * f64::from(size.height) * bits_per_pixel / usable)
 }
 
 #[cfg(test)]

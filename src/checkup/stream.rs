@@ -7,12 +7,13 @@ use crossbeam_channel::{Receiver, TryRecvError};
 use super::Live;
 use super::facts::{StreamFacts, StreamSummary};
 use super::sampler::PictureSampler;
+use crate::analyser::coding_of;
 use crate::backend::Backend;
 use crate::control::{Control, ControlSetting};
 use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::frame::{Image, Size};
-use crate::picture::FrameCoding;
-use crate::probe::measure::{FrameRead, PictureTraits, StreamMeasurement};
+use crate::picture::{FrameCoding, PictureTraits};
+use crate::probe::measure::{FrameRead, StreamMeasurement};
 use crate::probe::{Probe, ProbeEvent};
 use crate::settings::secs;
 use crate::source::reader::ReadResult;
@@ -25,16 +26,6 @@ const POLL: Duration = Duration::from_millis(50);
 const N_WARM_UP: u32 = 5;
 /// No camera changes its size more often than anybody would read.
 const MAX_SIZES: usize = 16;
-
-/// How equal pictures of this source are to be taken.
-#[must_use]
-pub fn coding_of(spec: &SourceSpec) -> FrameCoding {
-    match spec {
-        // A camera's encoder smooths the sensor's noise away, and a file may hold anything.
-        SourceSpec::Url(_) | SourceSpec::File(_) => FrameCoding::Inter,
-        SourceSpec::Simulated(_) | SourceSpec::Index(_) | SourceSpec::Device(_) => FrameCoding::Intra,
-    }
-}
 
 /// Of the agreed rate: a frame that comes later is late.
 const FLOWING_PERIODS: f64 = 5.0;
@@ -80,17 +71,17 @@ impl CheckupStream {
     /// # Errors
     /// The system gives no thread.
     pub fn open(request: OpenRequest) -> Result<Self, String> {
-        let (coding, is_network) = (coding_of(&request.spec), request.spec.is_network());
+        let coding = coding_of(&request.spec);
         let probe = Probe::start(request, N_WARM_UP)?;
-        Ok(Self::new(From::Probe(Box::new(probe)), coding, is_network))
+        Ok(Self::new(From::Probe(Box::new(probe)), coding))
     }
 
     /// Watches one that streams.
     #[must_use]
     pub fn live(live: Live, spec: &SourceSpec) -> Self {
-        let (coding, is_network) = (coding_of(spec), spec.is_network());
+        let coding = coding_of(spec);
         let status = live.status.current();
-        let mut stream = Self::new(From::Live(Box::new(live)), coding, is_network);
+        let mut stream = Self::new(From::Live(Box::new(live)), coding);
         if let Some(status) = status {
             stream.backend = Backend::ALL.into_iter().find(|backend| backend.slug() == status.backend);
             stream.got = status.got.clone();
@@ -100,7 +91,7 @@ impl CheckupStream {
         stream
     }
 
-    fn new(from: From, coding: FrameCoding, is_network: bool) -> Self {
+    fn new(from: From, coding: FrameCoding) -> Self {
         Self {
             from,
             began: Instant::now(),
@@ -109,7 +100,7 @@ impl CheckupStream {
             last_at: None,
             backend: None,
             got: Got::default(),
-            measured: StreamMeasurement::new(0, is_network),
+            measured: StreamMeasurement::new(0, coding),
             sampler: PictureSampler::new(coding),
             image: None,
             before: None,
@@ -199,7 +190,7 @@ impl CheckupStream {
     fn take(&mut self, taken: ReadResult<Image>) {
         let ReadResult { asked_at, grabbed_at, ended_at, grabbed, picture: image, .. } = taken;
         let picture = image.map(|image| {
-            let look = PictureTraits::at(&image, self.before.as_ref());
+            let look = PictureTraits::of(&image, self.before.as_ref());
             self.is_same = look.is_same;
             let taken_at = grabbed.map_or(ended_at, |grabbed| grabbed.taken_at);
             self.sampler.show(&image, taken_at);
@@ -218,7 +209,7 @@ impl CheckupStream {
             self.decodes_ms.push(millis(grabbed_at));
         }
         let is_over = self.measured.is_silent();
-        self.measured.add(FrameRead { asked_at, ended_at, grabbed, picture });
+        self.measured.add(FrameRead { asked_at, ended_at, grabbed, picture, rows: None });
         if !is_over && self.measured.is_silent() {
             self.ended.clone_from(&self.measured.last_fault);
         }
@@ -252,7 +243,7 @@ impl CheckupStream {
 
     /// Measures anew from here on.
     pub fn begin_anew(&mut self, coding: FrameCoding) {
-        let mut measured = StreamMeasurement::new(0, coding == FrameCoding::Inter);
+        let mut measured = StreamMeasurement::new(0, coding);
         measured.on_opened(&self.got, false);
         (self.measured, self.sampler) = (measured, PictureSampler::new(coding));
         self.sizes.clear();

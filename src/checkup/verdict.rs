@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 
 use serde_json::{Value as Json, json};
 
-use super::entries::{self, CatalogueEntry, Fix, Judgement, LIKELY, Severity};
+use super::catalogue::{CatalogueEntry, Fix, Judgement, LIKELY, Severity};
+use super::entries;
 use super::facts::{Experiment, Facts, StreamSummary};
 use crate::phrases::{Language, number};
 

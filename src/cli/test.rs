@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::{CommandContext, Exit, OutputFormat, POLL, STATUS_WATCH, nagios, pretty, say};
+use crate::analyser::coding_of;
 use crate::backend::Backend;
 use crate::fault::Fault;
 use crate::frame::{Image, Size};
 use crate::network::{self, StepOutcome};
+use crate::picture::{FrameCoding, PictureTraits, RowSteps};
 use crate::probe::measure::{
-    Attempt, FrameRead, Jitter, LostFrames, PictureTraits, Stability, StreamMeasurement, TestFinding, TestVerdict,
-    short,
+    Attempt, FrameRead, Jitter, LostFrames, Stability, StreamMeasurement, TestFinding, TestVerdict, short,
 };
 use crate::probe::{Probe, ProbeEvent};
 use crate::settings::secs;
@@ -156,7 +157,7 @@ struct TestRun {
 
 impl TestRun {
     fn new(request: OpenRequest, n_wanted: u32, bar: ProgressBar, connection: Option<ConnectionReport>) -> Self {
-        let is_from_network = connection.is_some();
+        let coding = coding_of(&request.spec);
         Self {
             request,
             n_wanted,
@@ -169,7 +170,7 @@ impl TestRun {
             first_frame_ms: None,
             watched_since: None,
             before: None,
-            measured: StreamMeasurement::new(n_wanted, is_from_network),
+            measured: StreamMeasurement::new(n_wanted, coding),
             end: None,
             bar,
         }
@@ -231,22 +232,30 @@ impl TestRun {
     fn on_frame(&mut self, read: ReadResult<Image>) {
         let ReadResult { asked_at, ended_at, grabbed, picture: image, .. } = read;
         let has_ended = image.as_ref().err().filter(|fault| fault.ends_stream()).cloned();
+        let looks_for_tears = coding_of(&self.request.spec) == FrameCoding::Intra;
+        let rows = image.as_ref().ok().filter(|_| looks_for_tears).map(RowSteps::of);
         let picture = image.map(|image| {
-            let look = PictureTraits::at(&image, self.before.as_ref());
+            let traits = PictureTraits::of(&image, self.before.as_ref());
             self.before = Some(image);
-            look
+            traits
         });
         if picture.is_ok() && self.first_frame_ms.is_none() {
             self.first_frame_ms = Some(whole_ms(ended_at.saturating_duration_since(self.began)));
         }
         self.watched_since.get_or_insert(ended_at);
-        self.measured.add(FrameRead { asked_at, ended_at, grabbed, picture });
+        self.measured.add(FrameRead { asked_at, ended_at, grabbed, picture, rows });
         self.end = has_ended.or_else(|| self.measured.last_fault.clone().filter(|_| self.measured.is_silent()));
     }
 
     /// Nothing more will come.
     fn end(&mut self, fault: Fault, asked_at: Instant, now: Instant) {
-        self.measured.add(FrameRead { asked_at, ended_at: now, grabbed: None, picture: Err(fault.clone()) });
+        self.measured.add(FrameRead {
+            asked_at,
+            ended_at: now,
+            grabbed: None,
+            picture: Err(fault.clone()),
+            rows: None,
+        });
         self.end = Some(fault);
     }
 

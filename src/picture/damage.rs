@@ -22,18 +22,18 @@ const MIN_JUMP: u8 = 24;
 const MIN_TOOTH: i16 = 12;
 const MIN_MOTION: u8 = 16;
 
-/// Rows from the bottom that are full of an unfilled buffer's green.
-pub fn green(grid: &Grid) -> Option<BottomRows> {
+/// Rows from the bottom that are full of an unfilled buffer's green, given from the bottom.
+pub fn green<'a>(rows: impl Iterator<Item = &'a [[u8; 3]]> + Clone, n_rows: usize) -> Option<BottomRows> {
     let is_green = |green: &[u8; 3]| {
         let green = *green;
         move |row: &&[[u8; 3]]| row.iter().all(|bgr| is_close(*bgr, green, GREEN_TOLERANCE))
     };
     GREENS
         .iter()
-        .map(|green| (grid.colour_rows().rev().take_while(is_green(green)).count(), *green))
+        .map(|green| (rows.clone().take_while(is_green(green)).count(), *green))
         .filter(|(n, _)| *n > 0)
         .max_by_key(|(n, _)| *n)
-        .map(|(n, bgr)| BottomRows { height: n as f64 / grid.n_rows() as f64, bgr })
+        .map(|(n, bgr)| BottomRows { height: n as f64 / n_rows as f64, bgr })
 }
 
 /// Rows from the bottom in which each block is like the one beside it, neither black nor white: what decoders put where data
@@ -95,7 +95,7 @@ pub struct Jump {
 }
 
 /// Of each row. The first one has none above it.
-pub fn jumps(grid: &Grid) -> Vec<Jump> {
+pub fn jumps<'a>(rows: impl Iterator<Item = &'a [[u8; 3]]> + Clone) -> Vec<Jump> {
     let jump = |(above, below): (&[[u8; 3]], &[[u8; 3]])| {
         // At most 960: the smaller the number, the more of them are added at once.
         let share = |least: u8| {
@@ -105,7 +105,7 @@ pub fn jumps(grid: &Grid) -> Vec<Jump> {
         };
         Jump { clear: share(MIN_JUMP), faint: share(MIN_JUMP / 3) }
     };
-    std::iter::once(Jump::default()).chain(grid.colour_rows().zip(grid.colour_rows().skip(1)).map(jump)).collect()
+    std::iter::once(Jump::default()).chain(rows.clone().zip(rows.skip(1)).map(jump)).collect()
 }
 
 /// Among the pixels that changed, those that stand between neighbours of the other half-picture.

@@ -1,5 +1,6 @@
 //! A picture reduced to what the numbers need: each of its rows, with some hundred pixels of it.
 
+use super::light::luma_of;
 use crate::frame::Image;
 
 /// Enough for every number here, and a sixth of a row of 1080p.
@@ -23,7 +24,7 @@ impl Grid {
         for row in image.pixels().chunks_exact(width * Image::BYTES_PER_PIXEL) {
             bgr.extend(row.as_chunks::<{ Image::BYTES_PER_PIXEL }>().0.iter().step_by(step));
         }
-        let luma = bgr.iter().copied().map(luma).collect();
+        let luma = bgr.iter().copied().map(luma_of).collect();
         Self { n_columns, step, bgr, luma }
     }
 
@@ -39,7 +40,7 @@ impl Grid {
         self.luma.chunks_exact(self.n_columns)
     }
 
-    pub fn colour_rows(&self) -> impl DoubleEndedIterator<Item = &[[u8; 3]]> + ExactSizeIterator {
+    pub fn colour_rows(&self) -> impl DoubleEndedIterator<Item = &[[u8; 3]]> + ExactSizeIterator + Clone {
         self.bgr.chunks_exact(self.n_columns)
     }
 
@@ -60,26 +61,6 @@ impl Grid {
     }
 }
 
-/// After BT.601, in 256ths.
-fn luma([b, g, r]: [u8; 3]) -> u8 {
-    ((29 * u32::from(b) + 150 * u32::from(g) + 77 * u32::from(r)) >> 8).to_le_bytes()[0]
-}
-
-/// A number that differs for pictures that differ, but for a chance of one in 2^60. In four lanes, as fast as memory is read.
-pub fn fingerprint(bytes: &[u8]) -> u64 {
-    // The odd multiplier of SplitMix64's sequence: 2^64 over the golden ratio.
-    const MULTIPLIER: u64 = 0x9E37_79B9_7F4A_7C15;
-    let mix = |hash: u64, word: u64| (hash.rotate_left(23) ^ word).wrapping_mul(MULTIPLIER);
-    let (blocks, rest) = bytes.as_chunks::<32>();
-    let mut lanes = [1_u64, 2, 3, 4];
-    for block in blocks {
-        for (lane, word) in lanes.iter_mut().zip(block.as_chunks::<8>().0) {
-            *lane = mix(*lane, u64::from_le_bytes(*word));
-        }
-    }
-    rest.iter().map(|byte| u64::from(*byte)).chain(lanes).fold(bytes.len() as u64, mix)
-}
-
 /// Whether every pixel is like the first one.
 pub fn is_uniform(image: &Image) -> bool {
     let pixels = image.pixels();
@@ -92,21 +73,6 @@ mod tests {
     use crate::frame::Size;
 
     use super::*;
-
-    #[test]
-    fn fingerprints_tell_apart_what_differs_in_one_bit() {
-        let bytes: Vec<u8> = (0..=250).cycle().take(1_000).collect();
-        let all: std::collections::HashSet<u64> = (0..bytes.len())
-            .map(|at| {
-                let mut other = bytes.clone();
-                other[at] ^= 1;
-                fingerprint(&other)
-            })
-            .chain([fingerprint(&bytes), fingerprint(&bytes[1..]), fingerprint(&[])])
-            .collect();
-        assert_eq!(all.len(), bytes.len() + 3);
-        assert_eq!(fingerprint(&bytes), fingerprint(&bytes.clone()));
-    }
 
     #[test]
     fn every_size_has_a_grid() {

@@ -4,6 +4,8 @@ use super::LumaStats;
 use super::grid::Grid;
 use super::numbers::Histogram;
 
+/// All but a thousandth of the pixels.
+pub const PEAK: f64 = 0.999;
 /// Parts of the picture for its structure, across and down.
 const BLOCKS: (usize, usize) = (16, 9);
 /// Half of a normal distribution lies within so many standard deviations.
@@ -27,7 +29,7 @@ pub fn luma(grid: &Grid) -> LumaStats {
         p1: histogram.quantile(0.01),
         p50: histogram.quantile(0.5),
         p99: histogram.quantile(0.99),
-        peak: histogram.quantile(0.999),
+        peak: histogram.quantile(PEAK),
         share_white: histogram.share(250..=255),
         share_black: histogram.share(0..=5),
     }
@@ -59,16 +61,34 @@ pub fn spatial_noise(grid: &Grid) -> f64 {
 
 /// Mean brightness of each part of the picture.
 pub fn blocks(grid: &Grid) -> Vec<f64> {
-    let (across, down) = BLOCKS;
-    let mut sums = vec![(0_u32, 0_u32); across * down];
-    let n_rows = grid.sparse_luma_rows().count();
-    let width = grid.n_columns().div_ceil(across);
-    for (y, row) in grid.sparse_luma_rows().enumerate() {
-        let sums = sums.iter_mut().skip(y * down / n_rows * across);
-        for ((sum, n), part) in sums.zip(row.chunks(width)) {
-            *sum += part.iter().map(|luma| u32::from(*luma)).sum::<u32>();
-            *n += u32::try_from(part.len()).unwrap_or(0);
+    Blocks::of(grid.sparse_luma_rows(), grid.sparse_luma_rows().count(), grid.n_columns()).means()
+}
+
+/// Sums of brightness in each part of a picture, with the number of pixels.
+pub struct Blocks(Vec<(u32, u32)>);
+
+impl Blocks {
+    pub fn of<'a>(rows: impl Iterator<Item = &'a [u8]>, n_rows: usize, n_columns: usize) -> Self {
+        let (across, down) = BLOCKS;
+        let mut sums = vec![(0_u32, 0_u32); across * down];
+        let width = n_columns.div_ceil(across).max(1);
+        for (y, row) in rows.enumerate() {
+            let sums = sums.iter_mut().skip(y * down / n_rows.max(1) * across);
+            for ((sum, n), part) in sums.zip(row.chunks(width)) {
+                *sum += part.iter().map(|luma| u32::from(*luma)).sum::<u32>();
+                *n += u32::try_from(part.len()).unwrap_or(0);
+            }
         }
+        Self(sums)
     }
-    sums.iter().filter(|(_, n)| *n > 0).map(|(sum, n)| f64::from(*sum) / f64::from(*n)).collect()
+
+    /// Of those that have pixels.
+    pub fn means(&self) -> Vec<f64> {
+        self.0.iter().filter(|(_, n)| *n > 0).map(|(sum, n)| f64::from(*sum) / f64::from(*n)).collect()
+    }
+}
+
+/// After BT.601, in 256ths.
+pub fn luma_of([b, g, r]: [u8; 3]) -> u8 {
+    ((29 * u32::from(b) + 150 * u32::from(g) + 77 * u32::from(r)) >> 8).to_le_bytes()[0]
 }

@@ -2,12 +2,14 @@
 
 use std::time::Instant;
 
-use crate::frame::Image;
+use crate::frame::{Image, Size};
 
 use super::grid::{self, Grid};
 use super::numbers::{mean, median, quantile, share, std};
 use super::rhythm::{self, Rhythm};
-use super::{Bars, ColourStats, FrameCoding, Gains, LumaStats, MissingRows, NoiseStats, PictureStats};
+use super::{
+    Bars, ColourStats, Darkness, FrameCoding, Gains, LumaStats, MissingRows, NoiseStats, PictureStats, PictureTraits,
+};
 use super::{colour, damage, focus, light};
 
 /// Less of the height is no damage, but the edge of something.
@@ -20,7 +22,6 @@ const MIN_MOVED: usize = 100;
 /// All that is kept of a picture.
 pub struct PictureMeasurement {
     pub taken_at: Instant,
-    fingerprint: u64,
     /// Equal to the picture before it in each byte.
     pub is_same: bool,
     is_uniform: bool,
@@ -49,29 +50,50 @@ pub struct BottomRows {
 
 impl PictureMeasurement {
     /// `before` and `last` are of the picture before, if it had the same size.
-    pub fn of(image: &Image, grid: &Grid, before: Option<&Grid>, last: Option<&Self>, taken_at: Instant) -> Self {
-        let fingerprint = grid::fingerprint(image.pixels());
+    pub fn of(
+        image: &Image,
+        is_same: bool,
+        grid: &Grid,
+        before: Option<&Grid>,
+        last: Option<&Self>,
+        taken_at: Instant,
+    ) -> Self {
         let since = last.map(|last| taken_at.saturating_duration_since(last.taken_at).as_secs_f64());
         let is_seldom = since.is_some_and(|secs| secs > rhythm::MAX_PERIOD_SECS);
         Self {
             taken_at,
-            fingerprint,
-            is_same: last.is_some_and(|last| last.fingerprint == fingerprint),
+            is_same,
             is_uniform: grid::is_uniform(image),
             luma: light::luma(grid),
             changes: before.map(|before| light::changes(grid, before)),
             spatial_noise: light::spatial_noise(grid),
             blocks: light::blocks(grid),
             profiles: rhythm::profiles(grid),
-            jumps: if is_seldom { Vec::new() } else { damage::jumps(grid) },
+            jumps: if is_seldom { Vec::new() } else { damage::jumps(grid.colour_rows()) },
             combed: before.map(|before| damage::combed(grid, before)).unwrap_or_default(),
-            green: damage::green(grid),
+            green: damage::green(grid.colour_rows().rev(), grid.n_rows()),
             tail: damage::tail(image),
             colour: colour::colour(grid),
             focus: focus::focus(grid),
             bars: damage::bars(grid),
         }
     }
+
+    /// The same in few words.
+    pub fn traits(&self, size: Size) -> PictureTraits {
+        PictureTraits {
+            size,
+            is_same: self.is_same,
+            is_uniform: self.is_uniform,
+            light: darkness(&self.luma, std(&self.blocks), self.colour.bgr),
+            green: self.green.as_ref().map_or(0.0, |rows| rows.height),
+        }
+    }
+}
+
+pub fn darkness(luma: &LumaStats, structure: f64, bgr: [f64; 3]) -> Darkness {
+    let brightest_channel = bgr.into_iter().fold(0.0, f64::max);
+    Darkness { mean: luma.mean, std: luma.std, peak: luma.peak, structure, brightest_channel }
 }
 
 /// The numbers of a series, oldest first.
@@ -99,7 +121,7 @@ pub fn stats(measurements: &[&PictureMeasurement], coding: FrameCoding) -> Pictu
         n_pictures: u32::try_from(measurements.len()).unwrap_or(u32::MAX),
         secs: last.taken_at.saturating_duration_since(first.taken_at).as_secs_f64(),
         rate: rhythm.as_ref().map(|rhythm| 1.0 / rhythm.period_secs),
-        is_coded_as_differences: coding == FrameCoding::Inter,
+        is_coded_as_differences: coding != FrameCoding::Intra,
         is_uniform: measurements.iter().all(|measurement| measurement.is_uniform),
         luma: LumaStats {
             mean: middle(&|measurement| measurement.luma.mean),

@@ -2,10 +2,10 @@
 
 use std::f64::consts::TAU;
 
-use super::damage::Jump;
 use super::grid::Grid;
 use super::measurement::{PictureMeasurement, mean_of};
 use super::numbers::{mean, median, share};
+use super::tears::has_tear;
 use super::{Alternation, Bands, EqualRun};
 
 /// Slower cameras, and those that are looked at now and then, show no rhythm.
@@ -21,9 +21,6 @@ const MIN_LIGHT: f64 = 6.0;
 const MIN_PACE: f64 = 0.04;
 /// The mains keep their frequency within a fifth of a hertz; cameras their rate less well.
 const PACE_TOLERANCE: f64 = 0.04;
-/// A tear goes over so much of the width, in 255ths.
-const MIN_TEAR: u8 = 18;
-
 /// How the pictures follow each other.
 pub struct Rhythm {
     pub period_secs: f64,
@@ -108,8 +105,7 @@ pub fn alternation(measurements: &[&PictureMeasurement], rhythm: &Rhythm) -> Opt
     (n > 0).then(|| Alternation { ratio, coherence: share(n_turns, n) })
 }
 
-/// The share of the pictures in which one row is unlike the row above it over a good part of its width, as it is in neither
-/// neighbour. Edges that stand still are there in the neighbours too; those that move are close by.
+/// The share of the pictures that are torn, of those with a neighbour on both sides.
 pub fn torn(measurements: &[&PictureMeasurement], rhythm: &Rhythm) -> Option<f64> {
     let (mut n, mut n_torn) = (0, 0);
     for [before, at, after] in rhythm.threes(measurements) {
@@ -117,24 +113,6 @@ pub fn torn(measurements: &[&PictureMeasurement], rhythm: &Rhythm) -> Option<f64
         n_torn += usize::from(has_tear(&at.jumps, &before.jumps, &after.jumps));
     }
     (n > 0).then(|| share(n_torn, n))
-}
-
-fn has_tear(jumps: &[Jump], before: &[Jump], after: &[Jump]) -> bool {
-    let near = (jumps.len() / 20).max(4);
-    // What one picture has clearly, and the other one not even faintly.
-    let more =
-        |a: &[Jump], b: &[Jump]| -> Vec<u8> { a.iter().zip(b).map(|(a, b)| a.clear.saturating_sub(b.faint)).collect() };
-    let new: Vec<u8> = more(jumps, before).iter().zip(more(jumps, after)).map(|(a, b)| *a.min(&b)).collect();
-    let gone = [more(before, jumps), more(after, jumps)];
-    let largest = |rows: &[u8], from: usize, to: usize| {
-        rows.get(from..to.min(rows.len())).and_then(|rows| rows.iter().max().copied()).unwrap_or(0)
-    };
-    new.iter().enumerate().any(|(y, jump)| {
-        let half = jump / 2;
-        *jump >= MIN_TEAR
-            && largest(&new, y.saturating_sub(4), y.saturating_sub(1)).max(largest(&new, y + 2, y + 5)) < half
-            && gone.iter().all(|gone| largest(gone, y.saturating_sub(near), y + near + 1) < half)
-    })
 }
 
 /// Mean brightness of the rows, left half and right half.

@@ -1,84 +1,20 @@
-//! What a test measures and how it judges: pure, from a list of readings.
+//! What a test measures and how it judges: pure, from a list of readings. What costs points stands in [`crate::criteria`].
 
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::criteria::{
+    self, BLACK, CLOCK, COVERED, DROPS, ENDED, FAILURES, FROZEN, GREEN, JITTER, RATE, RULES, Rule, TORN,
+};
 use crate::fault::{Fault, FaultClass};
-use crate::frame::{Image, Size};
-use crate::health::{self, Rule};
+use crate::frame::Size;
+use crate::picture::{FrameCoding, PictureTraits, RowSteps, TearCounter};
 use crate::source::Grabbed;
 use crate::status::{Asked, Got, Grade};
 
 /// A stream that has not given anything for so many deadlines in a row is over.
 pub const MAX_SILENT_READINGS: u32 = 10;
-/// No camera shows the very same pixels twice: each sensor has noise. A driver may hand out one picture twice when the
-/// computer is busy, but not this often.
-const LEAST_FROZEN_FRAMES: u32 = 3;
-/// A network camera's encoder smooths the sensor's noise away, so that pictures of a scene without motion are the same: only
-/// for longer than two usual distances of key frames it is no accident (F65).
-const LEAST_STILL_SECS: f64 = 5.0;
-/// Pixels darker than this are black: sixteen is black in video, and noise and compression add a little.
-const BLACK_BELOW: u8 = 24;
-/// Of so many pixels one is looked at.
-const BLACK_SAMPLE: usize = 61;
-/// Of the pixels looked at, one in so many may be bright: a hot pixel, a time stamp.
-const BLACK_EXCEPTIONS: usize = 200;
-
-const FAILURES: Rule = Rule {
-    id: "failures",
-    what: "frames that did not come, or came damaged:",
-    unit: "%",
-    free: 0.0,
-    points_per_unit: 1.0,
-    max_points: 100,
-};
-const ENDED: Rule =
-    Rule { id: "ended", what: "the stream is over", unit: "yes", free: 0.0, points_per_unit: 75.0, max_points: 75 };
-const FROZEN: Rule = Rule {
-    id: "frozen",
-    what: "the picture stood still for",
-    unit: "s",
-    free: 0.5,
-    points_per_unit: 1_000.0,
-    max_points: 75,
-};
-const BLACK: Rule = Rule {
-    id: "black",
-    what: "the picture was black for",
-    unit: "s",
-    free: 1.0,
-    points_per_unit: 100.0,
-    max_points: 40,
-};
-const DROPS: Rule = Rule { what: "frames lost:", ..health::DROPS };
-const TIME: Rule = Rule {
-    id: "time",
-    what: "times at which the camera's clock jumped back:",
-    unit: "",
-    free: 0.0,
-    points_per_unit: 10.0,
-    max_points: 40,
-};
-
-/// Every rule of a test, in the order in which findings are listed, and the points from which on a stream is unstable;
-/// `None` where it never is. The rules of the health score, which looks at the last seconds, here look at the whole test.
-const RULES: [(Rule, Option<u8>); 8] = [
-    (FAILURES, Some(1)),
-    (ENDED, Some(1)),
-    (FROZEN, Some(1)),
-    // 15 % below the agreed rate.
-    (health::RATE, Some(10)),
-    (health::JITTER, Some(10)),
-    // 6 % lost. Now and then one is lost in every computer that has something else to do.
-    (DROPS, Some(10)),
-    (TIME, Some(1)),
-    // It comes as it should; it shows nothing.
-    (BLACK, None),
-];
-
-/// With less than that the rate and the lost frames say nothing.
-const LEAST_SPAN: Duration = Duration::from_secs(1);
 
 /// One call for a frame, as it ended.
 pub struct FrameRead {
@@ -88,32 +24,8 @@ pub struct FrameRead {
     pub ended_at: Instant,
     pub grabbed: Option<Grabbed>,
     pub picture: Result<PictureTraits, Fault>,
-}
-
-/// What is to be known of a picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PictureTraits {
-    pub size: Size,
-    /// Each pixel is that of the picture before.
-    pub is_same: bool,
-    pub is_black: bool,
-}
-
-impl PictureTraits {
-    #[must_use]
-    pub fn at(image: &Image, before: Option<&Image>) -> Self {
-        let is_same = |before: &Image| before.size() == image.size() && before.pixels() == image.pixels();
-        Self { size: image.size(), is_same: before.is_some_and(is_same), is_black: is_black(image) }
-    }
-}
-
-fn is_black(image: &Image) -> bool {
-    let (mut n_pixels, mut n_bright) = (0_usize, 0_usize);
-    for pixel in image.pixels().chunks_exact(Image::BYTES_PER_PIXEL).step_by(BLACK_SAMPLE) {
-        n_pixels += 1;
-        n_bright += usize::from(pixel.iter().any(|channel| *channel >= BLACK_BELOW));
-    }
-    n_bright * BLACK_EXCEPTIONS <= n_pixels
+    /// To find torn pictures. Where this is `None` nobody looks for them.
+    pub rows: Option<RowSteps>,
 }
 
 /// One of the frames that were asked for. The field order is that of the contract.
@@ -179,25 +91,26 @@ pub struct TestVerdict {
     pub stability: Stability,
 }
 
-/// For how long the pictures had something in common.
+/// For how long pictures in a row had something in common.
 #[derive(Clone, Copy, Debug, Default)]
 struct LongestRun {
-    /// The first frame of the one that goes on, and how many followed it.
+    /// The first picture of the run that goes on, and how many it has.
     since: Option<(Instant, u32)>,
-    longest_secs: f64,
+    secs: f64,
 }
 
 impl LongestRun {
-    /// Counts from `first` while `goes_on`, once there were `least` frames more.
-    fn add(&mut self, goes_on: bool, first: Instant, now: Instant, least: u32) {
+    /// Counts from `first` while `goes_on`, in which case the run has one picture more, and `n_before` from its start. Runs of
+    /// fewer pictures than `least` do not count.
+    fn add(&mut self, goes_on: bool, (first, n_before): (Instant, u32), now: Instant, least: u32) {
         if !goes_on {
             self.since = None;
             return;
         }
-        let (since, n_more) = self.since.get_or_insert((first, 0));
-        *n_more += 1;
-        if *n_more >= least {
-            self.longest_secs = self.longest_secs.max(now.saturating_duration_since(*since).as_secs_f64());
+        let (since, n) = self.since.get_or_insert((first, n_before));
+        *n += 1;
+        if *n >= least {
+            self.secs = self.secs.max(now.saturating_duration_since(*since).as_secs_f64());
         }
     }
 }
@@ -206,7 +119,7 @@ impl LongestRun {
 pub struct StreamMeasurement {
     /// How many attempts were asked for; what is read beyond them is watched only.
     n_wanted: u32,
-    is_from_network: bool,
+    coding: FrameCoding,
     /// The rate that the device agreed to.
     pub agreed_fps: Option<f64>,
     /// The source is read in this process, and loses what nobody asks for in time.
@@ -226,16 +139,20 @@ pub struct StreamMeasurement {
     latencies_ms: Vec<f64>,
     n_silent: u32,
     pub n_back: u32,
-    frozen: LongestRun,
+    same: LongestRun,
     black: LongestRun,
+    covered: LongestRun,
+    /// The sum over all good pictures of how much of each was never filled, 0 to 1.
+    green: f64,
+    tears: TearCounter,
 }
 
 impl StreamMeasurement {
     #[must_use]
-    pub fn new(n_wanted: u32, is_from_network: bool) -> Self {
+    pub fn new(n_wanted: u32, coding: FrameCoding) -> Self {
         Self {
             n_wanted,
-            is_from_network,
+            coding,
             agreed_fps: None,
             is_read_here: false,
             attempts: Vec::new(),
@@ -252,8 +169,11 @@ impl StreamMeasurement {
             latencies_ms: Vec::new(),
             n_silent: 0,
             n_back: 0,
-            frozen: LongestRun::default(),
+            same: LongestRun::default(),
             black: LongestRun::default(),
+            covered: LongestRun::default(),
+            green: 0.0,
+            tears: TearCounter::default(),
         }
     }
 
@@ -269,9 +189,13 @@ impl StreamMeasurement {
             self.on_grabbed(grabbed, reading.asked_at);
         }
         let (fault, latency_ms) = match (reading.picture, reading.grabbed) {
-            (Ok(look), Some(grabbed)) => {
+            (Ok(traits), Some(grabbed)) => {
                 let latency_ms = millis(reading.ended_at.saturating_duration_since(grabbed.taken_at));
-                self.on_picture(look, grabbed, latency_ms);
+                self.on_picture(traits, grabbed, latency_ms);
+                match reading.rows {
+                    Some(rows) => self.tears.add(rows),
+                    None => self.tears.on_gap(),
+                }
                 (None, Some(latency_ms))
             }
             (Ok(_), None) => (None, None),
@@ -279,6 +203,7 @@ impl StreamMeasurement {
         };
         if let Some(fault) = &fault {
             self.n_failed += 1;
+            self.tears.on_gap();
             let is_damage = fault.class == FaultClass::Quality;
             self.lost.damaged += u64::from(is_damage);
             self.n_silent = if is_damage { 0 } else { self.n_silent + 1 };
@@ -299,6 +224,9 @@ impl StreamMeasurement {
             let n_late = n_gap.min(self.n_overdue(last.taken_at, asked_at));
             self.lost.late += n_late;
             self.lost.camera += n_gap - n_late;
+            if n_gap > 0 {
+                self.tears.on_gap();
+            }
             if grabbed.taken_at < last.taken_at {
                 self.n_back += 1;
             } else if n_late == 0 {
@@ -319,15 +247,20 @@ impl StreamMeasurement {
         n_made.saturating_sub(1)
     }
 
-    fn on_picture(&mut self, look: PictureTraits, grabbed: Grabbed, latency_ms: f64) {
+    fn on_picture(&mut self, traits: PictureTraits, grabbed: Grabbed, latency_ms: f64) {
         let now = grabbed.taken_at;
         // A picture that equals the one before stands still since that one.
         let before = self.last_picture_at.replace(now).unwrap_or(now);
-        self.frozen.add(look.is_same && !look.is_black, before, now, LEAST_FROZEN_FRAMES - 1);
-        self.black.add(look.is_black, now, now, 1);
+        let is_dead = traits.is_same || traits.is_uniform;
+        let (is_black, is_green) = (criteria::is_black(&traits.light), criteria::is_green(traits.green));
+        let is_still = traits.is_same && !traits.is_uniform && !is_black && !is_green;
+        self.same.add(is_still, (before, 1), now, criteria::LEAST_EQUAL);
+        self.black.add(is_black && is_dead, (now, 0), now, 2);
+        self.covered.add(is_black && !is_dead, (now, 0), now, 2);
+        self.green += traits.green;
         self.n_good += 1;
         self.n_silent = 0;
-        self.size = Some(look.size);
+        self.size = Some(traits.size);
         self.latencies_ms.push(latency_ms);
     }
 
@@ -393,39 +326,49 @@ impl StreamMeasurement {
         percentile(&sorted, 0.5)
     }
 
-    /// The value of a rule; `None` where it cannot be told.
-    fn value(&self, id: &str) -> Option<f64> {
+    /// The value of a rule; `None` where it cannot be told, and of the rules that a test has no use for.
+    fn value(&self, rule: &Rule) -> Option<f64> {
         // A damaged frame is a failure already.
         let n_lost = self.lost.camera as f64;
-        let has_run = self.span() >= LEAST_SPAN;
+        let has_run = self.span().as_secs_f64() >= criteria::LEAST_RATE_SECS;
         let n_read = (self.n_good + self.n_failed) as f64;
-        match id {
-            "failures" => Some(100.0 * self.n_failed as f64 / n_read).filter(|_| n_read > 0.0),
-            "ended" => Some(f64::from(u8::from(self.has_ended))),
-            "frozen" if self.is_from_network => Some(self.frozen.longest_secs).filter(|secs| *secs >= LEAST_STILL_SECS),
-            "frozen" => Some(self.frozen.longest_secs),
-            "rate" => {
+        match *rule {
+            FAILURES => Some(100.0 * self.n_failed as f64 / n_read).filter(|_| n_read > 0.0),
+            ENDED => Some(f64::from(u8::from(self.has_ended))),
+            FROZEN => {
+                let least = criteria::still_secs(self.coding)?;
+                Some(self.same.secs).filter(|secs| *secs >= least)
+            }
+            BLACK => Some(self.black.secs),
+            COVERED => Some(self.covered.secs),
+            GREEN => Some(100.0 * self.green / self.n_good as f64).filter(|_| self.n_good > 0),
+            TORN => {
+                let count = self.tears.count();
+                let share = count.share().filter(|share| criteria::is_torn(*share, count.n_judged))?;
+                Some(100.0 * share)
+            }
+            RATE => {
                 let agreed = self.agreed_fps.filter(|_| has_run)?;
                 self.rates().map(|(_, made)| 100.0 * (1.0 - made / agreed))
             }
-            "jitter" => {
+            JITTER => {
                 let (jitter, agreed) = (self.jitter(), self.agreed_fps.filter(|_| has_run)?);
                 Some((jitter.p95? - jitter.p50?) * agreed / 10.0)
             }
-            "drops" => Some(100.0 * n_lost / (n_read + n_lost)).filter(|_| has_run),
-            "time" => Some(f64::from(self.n_back)),
-            "black" => Some(self.black.longest_secs),
+            DROPS => Some(100.0 * n_lost / (n_read + n_lost)).filter(|_| has_run),
+            CLOCK => Some(f64::from(self.n_back)),
             _ => None,
         }
     }
 
     /// What to say beside a rule's own words.
-    fn more(&self, id: &str) -> Option<String> {
-        match id {
-            "rate" => Some(format!("{:.1} fps of the agreed {}", self.rates()?.1, short(self.agreed_fps?))),
-            "drops" => Some(format!("{} are missing in the camera's own count", self.lost.camera)),
-            "failures" => Some(format!("{} of {}", self.n_failed, self.n_good + self.n_failed)),
-            "black" => Some("a cover over the lens, no light, or a camera without a signal".to_owned()),
+    fn more(&self, rule: &Rule) -> Option<String> {
+        match *rule {
+            RATE => Some(format!("{:.1} fps of the agreed {}", self.rates()?.1, short(self.agreed_fps?))),
+            DROPS => Some(format!("{} are missing in the camera's own count", self.lost.camera)),
+            FAILURES => Some(format!("{} of {}", self.n_failed, self.n_good + self.n_failed)),
+            BLACK => Some("a closed shutter, or a camera without a signal".to_owned()),
+            COVERED => Some("or there is no light".to_owned()),
             _ => None,
         }
     }
@@ -434,14 +377,15 @@ impl StreamMeasurement {
     pub fn verdict(&self, asked: &Asked, got: &Got) -> TestVerdict {
         let mut findings = Vec::new();
         let mut stability = if self.n_good > 0 { Stability::Stable } else { Stability::Unstable };
-        for (rule, unstable_from) in RULES {
-            let Some(deduction) = self.value(rule.id).and_then(|value| rule.deduct(value)) else { continue };
-            let more = self.more(rule.id).map(|more| format!(" ({more})")).unwrap_or_default();
-            let message = format!("{}{more}", deduction.reason);
-            findings.push(TestFinding { id: rule.id, message, points: deduction.points });
-            if unstable_from.is_some_and(|least| deduction.points >= least) {
+        for rule in &RULES {
+            let Some(value) = self.value(rule) else { continue };
+            if rule.is_unstable(value) {
                 stability = Stability::Unstable;
             }
+            let Some(deduction) = rule.deduct(value) else { continue };
+            let more = self.more(rule).map(|more| format!(" ({more})")).unwrap_or_default();
+            let message = format!("{}{more}", deduction.reason);
+            findings.push(TestFinding { id: rule.id, message, points: deduction.points });
         }
         let n_points: u32 = findings.iter().map(|finding| u32::from(finding.points)).sum();
         let score = if self.n_good == 0 { 0 } else { u8::try_from(100_u32.saturating_sub(n_points)).unwrap_or(0) };
@@ -495,8 +439,16 @@ fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
 mod tests {
     use super::*;
     use crate::fault::FaultKind;
+    use crate::frame::Image;
+    use crate::picture::Darkness;
 
     const SIZE: Size = Size { width: 64, height: 48 };
+
+    /// A picture of a room.
+    fn room() -> PictureTraits {
+        let light = Darkness { mean: 119.0, std: 37.0, peak: 240.0, structure: 30.0, brightest_channel: 120.0 };
+        PictureTraits { size: SIZE, is_same: false, is_uniform: false, light, green: 0.0 }
+    }
 
     /// A camera of 30 fps that a test writes down frame by frame.
     struct Tape {
@@ -511,7 +463,7 @@ mod tests {
     impl Tape {
         fn new(n_wanted: u32) -> Self {
             let got = Got { size: Some(SIZE), fps: Some(30.0), ..Got::default() };
-            let mut measured = StreamMeasurement::new(n_wanted, false);
+            let mut measured = StreamMeasurement::new(n_wanted, FrameCoding::Intra);
             measured.on_opened(&got, true);
             let now = Instant::now();
             Self { measured, now, asked_at: now, n: 0, got }
@@ -524,16 +476,17 @@ mod tests {
             let grabbed = Grabbed::new(self.now, Some(self.n));
             let ended_at = self.now + Duration::from_millis(2);
             self.asked_at = ended_at;
-            self.measured.add(FrameRead { asked_at, ended_at, grabbed: Some(grabbed), picture: Ok(look) });
+            self.measured.add(FrameRead { asked_at, ended_at, grabbed: Some(grabbed), picture: Ok(look), rows: None });
         }
 
         fn frames(mut self, n_frames: u32) -> Self {
-            (0..n_frames).for_each(|_| self.frame(PictureTraits { size: SIZE, is_same: false, is_black: false }));
+            (0..n_frames).for_each(|_| self.frame(room()));
             self
         }
 
         fn same(mut self, n_frames: u32, is_black: bool) -> Self {
-            (0..n_frames).for_each(|_| self.frame(PictureTraits { size: SIZE, is_same: true, is_black }));
+            let light = if is_black { Darkness::default() } else { room().light };
+            (0..n_frames).for_each(|_| self.frame(PictureTraits { is_same: true, light, ..room() }));
             self
         }
 
@@ -552,7 +505,7 @@ mod tests {
                 self.n += u64::from(is_damage);
                 let grabbed = is_damage.then_some(Grabbed::new(self.now, Some(self.n)));
                 let picture = Err(Fault::new(kind, "test"));
-                self.measured.add(FrameRead { asked_at, ended_at: self.now, grabbed, picture });
+                self.measured.add(FrameRead { asked_at, ended_at: self.now, grabbed, picture, rows: None });
                 self.asked_at = self.now;
             }
             self
@@ -605,7 +558,7 @@ mod tests {
     #[test]
     fn two_equal_pictures_of_a_slow_camera_are_no_frozen_one() {
         let mut tape = Tape::new(5);
-        let look = |is_same| PictureTraits { size: SIZE, is_same, is_black: false };
+        let look = |is_same| PictureTraits { is_same, ..room() };
         for is_same in [false, true, false, true, false] {
             tape.now += Duration::from_secs(1);
             tape.frame(look(is_same));
@@ -638,8 +591,14 @@ mod tests {
         // Nobody asked for four periods: the first three are gone, the fourth waits.
         let asked_at = tape.now + Duration::from_millis(140);
         let grabbed = Grabbed::new(tape.now + Duration::from_secs(4) / 30, Some(tape.n + 4));
-        let look = PictureTraits { size: SIZE, is_same: false, is_black: false };
-        tape.measured.add(FrameRead { asked_at, ended_at: asked_at, grabbed: Some(grabbed), picture: Ok(look) });
+        let look = room();
+        tape.measured.add(FrameRead {
+            asked_at,
+            ended_at: asked_at,
+            grabbed: Some(grabbed),
+            picture: Ok(look),
+            rows: None,
+        });
         tape.now = asked_at;
         let measured = tape.check(Stable, Excellent, &["late"]);
         assert_eq!(measured.lost, LostFrames { camera: 0, damaged: 0, late: 3 });
@@ -684,18 +643,59 @@ mod tests {
     #[test]
     fn black_and_equal_pictures_are_seen() {
         let image = |pixel: [u8; 3]| Image::new(SIZE, pixel.repeat(64 * 48)).unwrap();
+        #[track_caller]
+        fn check(image: &Image, before: Option<&Image>, is_same: bool, is_black: bool) {
+            let traits = PictureTraits::of(image, before);
+            assert_eq!((traits.size, traits.is_same, criteria::is_black(&traits.light)), (SIZE, is_same, is_black));
+        }
         let (dark, grey) = (image([9, 16, 20]), image([90, 90, 90]));
-        assert_eq!(PictureTraits::at(&dark, None), PictureTraits { size: SIZE, is_same: false, is_black: true });
-        assert_eq!(
-            PictureTraits::at(&grey, Some(&dark)),
-            PictureTraits { size: SIZE, is_same: false, is_black: false }
-        );
-        assert_eq!(
-            PictureTraits::at(&grey, Some(&image([90, 90, 90]))),
-            PictureTraits { size: SIZE, is_same: true, is_black: false }
-        );
+        check(&dark, None, false, true);
+        check(&grey, Some(&dark), false, false);
+        check(&grey, Some(&image([90, 90, 90])), true, false);
         let mut pixels = [90_u8; 3].repeat(64 * 48);
         pixels[64 * 48 * 3 - 1] = 91;
-        assert!(!PictureTraits::at(&Image::new(SIZE, pixels).unwrap(), Some(&grey)).is_same, "one pixel is enough");
+        assert!(!PictureTraits::of(&Image::new(SIZE, pixels).unwrap(), Some(&grey)).is_same, "one pixel is enough");
+    }
+
+    #[test]
+    fn what_pictures_show_is_told_by_the_rules_of_the_score() {
+        #[track_caller]
+        fn check(line: &str, coding: FrameCoding, stability: Stability, grade: Grade, ids: &[&str]) {
+            let got = Got { size: Some(SIZE), fps: Some(30.0), ..Got::default() };
+            let mut measured = StreamMeasurement::new(5, coding);
+            measured.on_opened(&got, true);
+            let (began, mut before) = (Instant::now(), None);
+            for (n, (due, image)) in (0..).zip(crate::source::simulated::pictures(line)).take(90) {
+                let taken_at = began + due;
+                let grabbed = Some(Grabbed::new(taken_at, Some(n)));
+                let (picture, rows) = (Ok(PictureTraits::of(&image, before.as_ref())), Some(RowSteps::of(&image)));
+                measured.add(FrameRead { asked_at: taken_at, ended_at: taken_at, grabbed, picture, rows });
+                before = Some(image);
+            }
+            let verdict = measured.verdict(&Asked::default(), &got);
+            let got: Vec<_> = verdict.findings.iter().map(|finding| finding.id).collect();
+            assert_eq!(
+                (verdict.stability, verdict.grade, got.as_slice()),
+                (stability, grade, ids),
+                "{line} {verdict:?}"
+            );
+        }
+        for format in ["bgr", "yuyv", "mjpeg"] {
+            let check = |line: &str, coding, stability, grade, ids: &[&str]| {
+                check(&format!("64x48,format={format},{line}"), coding, stability, grade, ids);
+            };
+            let camera = FrameCoding::Intra;
+            check("seed=1", camera, Stable, Excellent, &[]);
+            check("pattern=still", camera, Stable, Excellent, &[]);
+            check("infrared", camera, Stable, Excellent, &[]);
+            check("black", camera, Stable, Warning, &["black"]);
+            check("black@2s", camera, Stable, Excellent, &[]);
+            check("cap", camera, Stable, Warning, &["covered"]);
+            check("green", camera, Unstable, Warning, &["green"]);
+            check("frozen", camera, Unstable, Critical, &["frozen"]);
+            check("frozen", FrameCoding::Inter, Stable, Excellent, &[]);
+            check("frozen", FrameCoding::Unknown, Stable, Excellent, &[]);
+        }
+        check("320x240,torn=80", FrameCoding::Intra, Unstable, Warning, &["torn"]);
     }
 }

@@ -7,9 +7,9 @@ use crossbeam_channel::{Receiver, TryRecvError, bounded};
 
 use super::pane::Pane;
 use super::shell::Shell;
-use crate::analyser::Analyser;
+use crate::analyser::{Analyser, coding_of};
 use crate::camera::Command;
-use crate::checkup::{Live, coding_of};
+use crate::checkup::Live;
 use crate::control::DeviceControls;
 use crate::fleet::Fleet;
 use crate::frame::Frame;
@@ -57,7 +57,7 @@ impl PaneEngine {
         let trusted = shell.settings.network.trusted_certificates.clone();
         let began = Instant::now();
         let camera = fleet.add(pane.id(), spec.clone(), &settings, &trusted)?;
-        let analyser = Analyser::start(camera.frames(), coding_of(&spec)).ok();
+        let analyser = Analyser::start(camera.frames(), coding_of(&spec), |_| {}).ok();
         pane.live = Some(Live { frames: camera.frames(), status: camera.status(), controls: camera.controls() });
         Ok(Self {
             id: pane.id(),
@@ -131,7 +131,7 @@ impl PaneEngine {
             self.spec = pane.spec.clone();
             self.frames_since = None;
             self.has_past = false;
-            self.analyser = Analyser::start(camera.frames(), coding_of(&self.spec)).ok();
+            self.analyser = Analyser::start(camera.frames(), coding_of(&self.spec), |_| {}).ok();
             self.seen = self.analyser.as_ref().map(Analyser::picture);
             camera.send(Command::Switch(Box::new(self.spec.clone())));
         }

@@ -57,6 +57,7 @@ impl Machine {
             unavailable: self.outage.is_announced && is_working && !is_open,
             outage,
             agreed_fps: self.tally.got.fps.or(self.asked().fps).filter(|_| is_live),
+            picture: &[],
         };
         // There is nothing to judge before the first picture or the first fault.
         let is_judged = !matches!(state, State::Idle | State::Opening);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::result;
 use crate::checkup::facts;
 use crate::checkup::{Check, CheckContext, CheckOutcome, CheckResult};
+use crate::criteria;
 use crate::device;
 use crate::disk::{disk_of, write_advice};
 use crate::fault::{Fault, FaultKind};
@@ -14,10 +15,6 @@ use crate::phrases::{Message, number};
 
 /// As big as one picture.
 const SAMPLE: usize = 256 << 10;
-/// Less is full before anybody looks: OBS stops there as well.
-const FULL: u64 = 50 << 20;
-const NEARLY_FULL: u64 = 1 << 30;
-const SLOW_MS: f64 = 1_000.0;
 
 pub struct FolderCheck;
 
@@ -39,8 +36,12 @@ impl Check for FolderCheck {
         let free = folder.free_bytes;
         let result = match (&folder.error, free) {
             (Some(fault), _) => result(self, CheckOutcome::Bad, "bad").with("what", fault.to_string()),
-            (None, Some(free)) if free < NEARLY_FULL => result(self, CheckOutcome::Warning, "full"),
-            (None, _) if folder.write_ms.is_some_and(|ms| ms > SLOW_MS) => result(self, CheckOutcome::Warning, "slow"),
+            (None, Some(free)) if free < criteria::NEARLY_FULL_DISK_BYTES => {
+                result(self, CheckOutcome::Warning, "full")
+            }
+            (None, _) if folder.write_ms.is_some_and(|ms| ms >= criteria::SLOW_WRITE_MS) => {
+                result(self, CheckOutcome::Warning, "slow")
+            }
             (None, _) => result(self, CheckOutcome::Good, "good"),
         };
         let gigabytes = free.map_or(0.0, |free| free as f64 / 1e9);
@@ -67,7 +68,7 @@ fn look(wanted: &Path) -> facts::FolderFacts {
         let fault = Fault::new(FaultKind::NoResources, message).with_advice(write_advice(&error));
         Fault { code: error.raw_os_error().map(i64::from), ..fault }
     });
-    let is_full = free_bytes.is_some_and(|free| free < FULL);
+    let is_full = free_bytes.is_some_and(|free| free < criteria::FULL_DISK_BYTES);
     let full = || {
         let error = io::Error::from(io::ErrorKind::StorageFull);
         Fault::new(FaultKind::NoResources, format!("the disk of {} is full", wanted.display()))

@@ -9,15 +9,12 @@ use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 use super::{QUICK, result};
 use crate::checkup::facts;
 use crate::checkup::{Check, CheckContext, CheckOutcome, CheckResult};
+use crate::criteria;
 use crate::device;
 use crate::phrases::{Message, number};
 
 /// Shares of the processors' time need two looks.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
-/// All of the processors are busy from here on.
-const BUSY_PERCENT: f64 = 90.0;
-/// Less free memory makes every program wait.
-const LITTLE_MEMORY: u64 = 200 << 20;
 /// The name of the capture process, which Linux cuts after 15 letters.
 const WORKER: &str = "camclinic-worke";
 
@@ -44,8 +41,8 @@ impl Check for ComputerCheck {
         };
         let (cpu, free) = (computer.cpu_percent, computer.free_memory_bytes);
         let result = match () {
-            () if cpu >= BUSY_PERCENT => result(self, CheckOutcome::Warning, "busy"),
-            () if computer.total_memory_bytes > 0 && free < LITTLE_MEMORY => {
+            () if criteria::is_cpu_busy(cpu) => result(self, CheckOutcome::Warning, "busy"),
+            () if computer.total_memory_bytes > 0 && free < criteria::LITTLE_MEMORY_BYTES => {
                 result(self, CheckOutcome::Warning, "little-memory")
             }
             () => result(self, CheckOutcome::Good, "good"),

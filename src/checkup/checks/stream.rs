@@ -4,11 +4,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::host::{Load, Pace};
 use super::{QUICK, result};
-use crate::checkup::entries::LIKELY;
+use crate::analyser::coding_of;
+use crate::checkup::catalogue::LIKELY;
 use crate::checkup::facts::{self, OpeningFacts};
-use crate::checkup::stream::{CheckupStream, coding_of};
+use crate::checkup::stream::CheckupStream;
 use crate::checkup::verdict::findings;
 use crate::checkup::{Check, CheckContext, CheckOutcome, CheckResult, Layer};
+use crate::criteria;
 use crate::fault::{Fault, FaultKind};
 use crate::phrases::{Message, number};
 use crate::picture::FrameCoding;
@@ -176,7 +178,7 @@ impl Check for RateCheck {
     }
 
     fn run(&self, context: &mut CheckContext) -> CheckResult {
-        let is_coded_as_differences = coding_of(&context.request.spec) == FrameCoding::Inter;
+        let is_coded_as_differences = coding_of(&context.request.spec) != FrameCoding::Intra;
         let Some(stream) = context.stream.as_mut() else { return result(self, CheckOutcome::Skipped, "none") };
         let began = Instant::now();
         let (mut load, pace) = (Load::new(), Pace::start());
@@ -211,9 +213,13 @@ impl Check for RateCheck {
             opening.got.clone_from(&stream.got);
         }
         let (fps, lost) = (measured.fps.unwrap_or_default(), measured.n_lost + measured.n_damaged + measured.n_late);
-        let is_short = measured.agreed_fps.zip(measured.fps).is_some_and(|(agreed, fps)| fps < 0.85 * agreed);
+        let is_short =
+            measured.agreed_fps.zip(measured.fps).is_some_and(|(agreed, fps)| criteria::is_too_slow(fps, agreed));
+        let n_all = measured.n_good + lost;
+        let is_lossy = criteria::is_lossy(measured.n_lost + measured.n_damaged, n_all)
+            || criteria::is_late(measured.n_late, n_all);
         let ended = measured.ended.as_ref().map(Fault::to_string);
-        let result = match (&ended, is_short, lost * 20 > measured.n_good) {
+        let result = match (&ended, is_short, is_lossy) {
             (Some(what), ..) => result(self, CheckOutcome::Bad, "ended").with("what", what.clone()),
             (None, true, _) => {
                 let agreed = measured.agreed_fps.unwrap_or_default();
@@ -303,9 +309,6 @@ struct Wall {
     wall: SystemTime,
 }
 
-/// Clocks are set by less all the time, to keep them right.
-const LEAST_STEP: Duration = Duration::from_millis(500);
-
 impl Wall {
     fn now() -> Self {
         Self { steady: Instant::now(), wall: SystemTime::now() }
@@ -318,6 +321,6 @@ impl Wall {
             Ok(forward) => forward.as_secs_f64(),
             Err(back) => -back.duration().as_secs_f64(),
         };
-        Some(wall - steady).filter(|step| step.abs() >= LEAST_STEP.as_secs_f64())
+        Some(wall - steady).filter(|step| criteria::is_clock_step(*step))
     }
 }

@@ -1,8 +1,9 @@
 //! Whether this program may use the camera (F10 to F14).
 
-use super::super::facts::{AccessFacts, Facts, SourceKind};
 use super::signs::hresult;
-use super::{Action, CatalogueEntry, Fix, Judgement, Layer, critical};
+use crate::checkup::action::Action;
+use crate::checkup::catalogue::{CatalogueEntry, Fix, Judgement, Layer, critical};
+use crate::checkup::facts::{AccessFacts, Facts, SourceKind};
 use crate::device::System;
 use crate::fault::{Fault, FaultKind};
 use crate::phrases::Message;

@@ -1,8 +1,9 @@
 //! Whether somebody else has the camera (F20 to F23).
 
-use super::super::facts::Facts;
 use super::signs::hresult;
-use super::{Action, CatalogueEntry, Fix, Judgement, Layer, critical};
+use crate::checkup::action::Action;
+use crate::checkup::catalogue::{CatalogueEntry, Fix, Judgement, Layer, critical};
+use crate::checkup::facts::Facts;
 use crate::device::holders::Role;
 use crate::device::{Holder, System};
 use crate::fault::{Fault, FaultKind};

@@ -1,8 +1,10 @@
 //! What stands in the way of a network camera (F80 to F99). The conversation with it names the entry; without one, the fault
 //! of the stream does.
 
-use super::super::facts::{Facts, SourceKind};
-use super::{Action, CatalogueEntry, Fix, Judgement, Layer, Severity};
+use crate::checkup::action::Action;
+use crate::checkup::catalogue::{CatalogueEntry, Fix, Judgement, Layer, Severity};
+use crate::checkup::facts::{Facts, SourceKind};
+use crate::criteria;
 use crate::fault::{Fault, FaultKind};
 use crate::network::{StepName, StepOutcome};
 use crate::phrases::{Message, number};
@@ -77,7 +79,6 @@ fn from_stream(fault: &Fault) -> f64 {
 fn measured(facts: &Facts, id: &str, slug: &'static str) -> Option<Judgement> {
     /// Ages at which cameras end sessions that nobody has kept alive, in seconds.
     const TIMEOUTS: [f64; 5] = [30.0, 60.0, 120.0, 180.0, 300.0];
-    const MAX_GROWTH_MS: f64 = 300.0;
     let stream = facts.stream.as_ref()?;
     let judgement = |confidence| Judgement::new(slug, confidence).with("camera", facts.source.name.as_str());
     match id {
@@ -92,7 +93,7 @@ fn measured(facts: &Facts, id: &str, slug: &'static str) -> Option<Judgement> {
             Some(judgement(0.55).said(fault).seen(Message::new("evidence.session").with("secs", timeout)))
         }
         "F93" => {
-            let growth = stream.age_growth_ms.filter(|ms| *ms > MAX_GROWTH_MS)?;
+            let growth = stream.age_growth_ms.filter(|ms| criteria::is_age_growing(*ms))?;
             Some(judgement(0.7).seen(Message::new("evidence.growth").with("ms", growth)))
         }
         "F97" => {

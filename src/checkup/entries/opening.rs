@@ -1,9 +1,11 @@
 //! Whether it opens, and whether a first picture comes (F30 to F39, F101).
 
-use super::super::facts::{Facts, SourceKind};
-use super::signs::{FaultStage, hresult};
-use super::{Action, CatalogueEntry, Fix, Judgement, LIKELY, Layer, critical, warning};
+use super::signs::{FaultStage, LATE_WORKER, hresult};
 use crate::backend::Backend;
+use crate::checkup::action::Action;
+use crate::checkup::catalogue::{CatalogueEntry, Fix, Judgement, LIKELY, Layer, critical, warning};
+use crate::checkup::facts::{Facts, SourceKind};
+use crate::criteria;
 use crate::device::{DeviceKind, System};
 use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::phrases::{Message, number};
@@ -21,8 +23,6 @@ pub const ENTRIES: &[CatalogueEntry] = &[
     critical("F101", "libcamera-timeout", Layer::Open, libcamera_timeout),
 ];
 
-/// Other cameras open in less than a second; one whose opening takes longer makes everybody wait (F31).
-const SLOW_OPEN_MS: u64 = 3_000;
 /// `E_PENDING`
 const PENDING: u32 = 0x8000_000A;
 /// `WAIT_TIMEOUT`, `VFW_E_TIMEOUT`, `VFW_E_WRONG_STATE`
@@ -58,9 +58,6 @@ fn open_timeout(facts: &Facts) -> Option<&Fault> {
     let is_other = fault.message.contains("macOS asks") || fault.message.contains(LATE_WORKER);
     (!is_other).then_some(fault)
 }
-
-/// What the capture process says that has no time to start: F55.
-pub const LATE_WORKER: &str = "the capture process has not started";
 
 fn is_reading(fault: &Fault) -> bool {
     fault.message.starts_with("no frame")
@@ -105,7 +102,7 @@ fn open_slow(facts: &Facts) -> Option<Judgement> {
         let judgement = Judgement::new(SLUG, confidence).called("media-foundation").with("secs", secs).said(fault);
         return Some(judgement.fix(use_backend(Backend::DirectShow)).fix(hardware()).fix(use_backend(Backend::Native)));
     }
-    opening.first_frame_ms.filter(|_| opening.fault.is_none() && opening.open_ms >= SLOW_OPEN_MS)?;
+    opening.first_frame_ms.filter(|_| opening.fault.is_none() && opening.open_ms >= criteria::OPEN_SLOW_MS)?;
     let confidence = match () {
         () if is_media_foundation => 0.9,
         // Everything is slow then.

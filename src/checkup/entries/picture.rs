@@ -1,16 +1,18 @@
 //! What is wrong with the picture itself (F05, F15, F60 to F65, F67 to F73).
 
-use super::super::facts::{Facts, SourceKind};
-use super::rate::{control, value};
-use super::{Action, CatalogueEntry, Fix, Judgement, Layer, critical, warning};
+use super::signs::{control, value};
+use crate::checkup::action::Action;
+use crate::checkup::catalogue::{CatalogueEntry, Fix, Judgement, Layer, critical, warning};
+use crate::checkup::facts::{Facts, SourceKind};
 use crate::control::{
     AUTO_EXPOSURE, AUTO_FOCUS, AUTO_WHITE_BALANCE, ControlKind, ControlSetting, EXPOSURE_TIME, GAIN,
     POWER_LINE_FREQUENCY, PRIVACY, SATURATION,
 };
+use crate::criteria;
 use crate::device::DeviceKind;
 use crate::frame::PixelFormat;
 use crate::phrases::{Message, number};
-use crate::picture::{Gains, PictureStats};
+use crate::picture::{FrameCoding, Gains, PictureStats};
 
 pub const ENTRIES: &[CatalogueEntry] = &[
     warning("F05", "infrared", Layer::Picture, infrared),
@@ -33,8 +35,6 @@ pub const ENTRIES: &[CatalogueEntry] = &[
     warning("F73", "noise", Layer::Picture, noise),
 ];
 
-/// The first pictures after a start may be anything.
-const MIN_PICTURES: u32 = 5;
 /// `V4L2_EXPOSURE_MANUAL` and `V4L2_EXPOSURE_APERTURE_PRIORITY`.
 const MANUAL: i64 = 1;
 const APERTURE_PRIORITY: i64 = 3;
@@ -47,7 +47,7 @@ const DOUBTED: f64 = 0.3;
 const CAPTURE_CARDS: &[&str] = &["hdmi", "capture", "cam link", "live gamer", "sdi", "av to usb", "usb video grabber"];
 
 fn seen(facts: &Facts) -> Option<&PictureStats> {
-    facts.picture.as_ref().filter(|seen| seen.n_pictures >= MIN_PICTURES)
+    facts.picture.as_ref().filter(|seen| seen.n_pictures >= criteria::LEAST_PICTURES)
 }
 
 fn is_at_maximum(facts: &Facts, id: u32) -> bool {
@@ -86,22 +86,14 @@ impl Judgement {
     }
 }
 
-/// Black, be it with the noise of a sensor: nothing in it is bright, and no part is brighter than another.
 fn is_black(seen: &PictureStats) -> bool {
-    let is_dark = seen.luma.mean < 4.0 && seen.luma.std < 2.5 && seen.luma.peak < 24.0 && seen.structure < 1.0;
-    // What is black in video range, not converted.
-    is_dark || seen.is_uniform && seen.luma.mean < 20.0 && seen.colour.difference < 3.0
-}
-
-/// Each picture equal to the one before, to the last bit: no sensor looks.
-fn is_dead(seen: &PictureStats) -> bool {
-    seen.is_uniform || seen.same.lasts && seen.same.n == seen.n_pictures
+    criteria::is_black(&seen.darkness())
 }
 
 /// A picture came once something was done otherwise.
 fn shows_more(facts: &Facts) -> bool {
     let mut tried = facts.experiments.iter().map(|experiment| &experiment.after);
-    tried.any(|after| after.fault.is_none() && after.mean.is_some_and(|mean| mean > 24.0))
+    tried.any(|after| after.fault.is_none() && after.mean.is_some_and(criteria::is_lit))
 }
 
 fn capture_card(facts: &Facts) -> Option<&str> {
@@ -112,9 +104,11 @@ fn capture_card(facts: &Facts) -> Option<&str> {
 /// Not a camera whose colours are turned off, or that looks at something grey: that does not blink.
 fn infrared(facts: &Facts) -> Option<Judgement> {
     let seen = seen(facts)?;
-    let blink = seen.alternation.as_ref().filter(|blink| blink.ratio >= 1.3 && blink.coherence >= 0.8)?;
+    let blink = seen.alternation.as_ref().filter(|blink| criteria::is_blinking(blink))?;
     // What the device itself tells has its own entry.
-    if seen.colour.difference >= 2.0 || facts.device().is_some_and(|device| device.kind == DeviceKind::Infrared) {
+    if !criteria::is_grey(seen.colour.difference)
+        || facts.device().is_some_and(|device| device.kind == DeviceKind::Infrared)
+    {
         return None;
     }
     let has_colour_off = control(facts, SATURATION).is_some_and(|control| match control.kind {
@@ -142,7 +136,7 @@ fn privacy_shutter(facts: &Facts) -> Option<Judgement> {
     // Some cameras send a drawing of a crossed-out camera instead of black.
     let picture = seen(facts);
     let confidence = match picture {
-        Some(seen) if is_black(seen) || is_dead(seen) => 0.97,
+        Some(seen) if is_black(seen) || criteria::is_dead(seen) => 0.97,
         Some(_) => DOUBTED,
         None => 0.8,
     };
@@ -168,7 +162,7 @@ impl Judgement {
 
 /// A sensor without light still has its noise: it works, and something is before it. In a dark room some part is brighter.
 fn lens_covered(facts: &Facts) -> Option<Judgement> {
-    let seen = covered(facts).filter(|seen| !is_dead(seen))?;
+    let seen = covered(facts).filter(|seen| !criteria::is_dead(seen))?;
     let is_light_wanted = is_at_maximum(facts, GAIN) || is_at_maximum(facts, EXPOSURE_TIME);
     let confidence = match () {
         () if value(facts, PRIVACY) == Some(1) => DOUBTED,
@@ -181,7 +175,7 @@ fn lens_covered(facts: &Facts) -> Option<Judgement> {
 
 /// Black to the last bit: the camera does not look, as with shutters that its electronics know of.
 fn shutter(facts: &Facts) -> Option<Judgement> {
-    let seen = covered(facts).filter(|seen| is_dead(seen))?;
+    let seen = covered(facts).filter(|seen| criteria::is_dead(seen))?;
     let has_other_cause = value(facts, PRIVACY) == Some(1) || shows_more(facts) || capture_card(facts).is_some();
     let judgement = Judgement::new("shutter", if has_other_cause { DOUBTED } else { 0.7 });
     let judgement = judgement.seen(Message::new("evidence.no-noise")).black(facts, seen);
@@ -189,7 +183,7 @@ fn shutter(facts: &Facts) -> Option<Judgement> {
 }
 
 fn black_signal(facts: &Facts) -> Option<Judgement> {
-    let seen = seen(facts).filter(|seen| is_black(seen) && is_dead(seen) && !is_virtual(facts))?;
+    let seen = seen(facts).filter(|seen| is_black(seen) && criteria::is_dead(seen) && !is_virtual(facts))?;
     let judgement = if shows_more(facts) {
         Judgement::new("black-signal", 0.92).kind("elsewhere").fixes(&["other-backend"])
     } else {
@@ -201,7 +195,7 @@ fn black_signal(facts: &Facts) -> Option<Judgement> {
 }
 
 fn green(facts: &Facts) -> Option<Judgement> {
-    let seen = seen(facts).filter(|seen| seen.green.height >= 0.02)?;
+    let seen = seen(facts).filter(|seen| criteria::is_green(seen.green.height))?;
     let green = &seen.green;
     // A buffer or two are empty at the start of many streams.
     let confidence = if green.pictures >= 0.1 { SURE } else { 0.45 };
@@ -254,8 +248,7 @@ fn swapped_colours(facts: &Facts) -> Option<Judgement> {
 fn torn(facts: &Facts) -> Option<Judgement> {
     let seen = seen(facts)?;
     let torn = seen.torn?;
-    // One may be the flash of a lamp.
-    if torn * f64::from(seen.n_pictures) < 1.9 || torn < 0.01 {
+    if !criteria::is_torn(torn, seen.n_pictures) {
         return None;
     }
     let has_tail = seen.tail.pictures >= 0.01;
@@ -279,19 +272,24 @@ fn torn(facts: &Facts) -> Option<Judgement> {
 fn frozen(facts: &Facts) -> Option<Judgement> {
     let seen = seen(facts)?;
     let is_still_rightly = is_virtual(facts) || facts.source.kind == SourceKind::File;
-    if seen.same.secs < 1.0 || seen.is_uniform || is_black(seen) || is_still_rightly {
+    // In pictures that are coded against each other it is worth a word, though it may be as it should.
+    let is_still = criteria::is_still(&seen.same, FrameCoding::Intra);
+    if !is_still || seen.is_uniform || is_black(seen) || is_still_rightly {
         return None;
     }
+    let is_coded = seen.is_coded_as_differences;
     let confidence = match () {
-        // Nothing moves, and nothing changes: the coder may have nothing to send.
-        () if seen.is_coded_as_differences => DOUBTED,
         () if value(facts, PRIVACY) == Some(1) => DOUBTED,
+        // Nothing moves, and nothing changes: the coder may have nothing to send. Beyond two key frames that is unlikely.
+        () if is_coded && !criteria::is_still(&seen.same, FrameCoding::Inter) => DOUBTED,
+        () if is_coded && seen.same.lasts => 0.6,
+        () if is_coded => DOUBTED,
         () if seen.same.lasts => SURE,
         () => 0.7,
     };
     let judgement = Judgement::new("frozen", confidence).with("secs", number(seen.same.secs, 1));
     let judgement = match () {
-        () if seen.is_coded_as_differences => judgement.kind("coded"),
+        () if is_coded => judgement.kind("coded"),
         () if !seen.same.lasts => judgement.kind("again"),
         () => judgement,
     };
@@ -337,7 +335,7 @@ impl Judgement {
 fn over_exposed(facts: &Facts) -> Option<Judgement> {
     let seen = seen(facts).filter(|seen| !seen.is_uniform)?;
     let luma = &seen.luma;
-    if luma.share_white < 0.25 || luma.mean < 170.0 || luma.p50 < 200.0 {
+    if !criteria::is_over_exposed(luma) {
         return None;
     }
     let judgement = Judgement::new("over-exposed", if is_exposed_by_hand(facts) { 0.9 } else { 0.75 });
@@ -348,7 +346,7 @@ fn over_exposed(facts: &Facts) -> Option<Judgement> {
 /// Lamps in a dark room are bright: a camera that shows them sees what there is.
 fn under_exposed(facts: &Facts) -> Option<Judgement> {
     let seen = seen(facts).filter(|seen| !is_black(seen) && !seen.is_uniform)?;
-    if seen.luma.mean >= 40.0 || seen.luma.peak >= 120.0 {
+    if !criteria::is_under_exposed(&seen.luma) {
         return None;
     }
     let by_hand = is_exposed_by_hand(facts);
@@ -362,7 +360,7 @@ fn under_exposed(facts: &Facts) -> Option<Judgement> {
 /// Only of what is all out of focus: something in the picture is sharp where the lens is right.
 fn out_of_focus(facts: &Facts) -> Option<Judgement> {
     const SHARP: f64 = 0.5;
-    let focus = seen(facts)?.focus.filter(|focus| *focus < 0.31)?;
+    let focus = seen(facts)?.focus.filter(|focus| criteria::is_blurred(*focus))?;
     let is_by_hand = value(facts, AUTO_FOCUS) == Some(0);
     let judgement = Judgement::new("out-of-focus", if is_by_hand { 0.8 } else { 0.65 });
     // An edge that takes so many of 320 pixels.
@@ -373,12 +371,11 @@ fn out_of_focus(facts: &Facts) -> Option<Judgement> {
 
 fn white_balance(facts: &Facts) -> Option<Judgement> {
     let seen = seen(facts)?;
-    let Gains { red, blue } = seen.colour.gains?;
-    let is_off = |gain: f64| !(0.7..=1.4).contains(&gain);
-    // Something is grey in almost any scene, if the white balance is right.
-    if !(is_off(red) || is_off(blue)) || seen.colour.neutral > 0.01 || seen.green.height > 0.0 {
+    let gains = seen.colour.gains?;
+    if !criteria::is_colour_cast(gains, seen.colour.neutral) || seen.green.height > 0.0 {
         return None;
     }
+    let Gains { red, blue } = gains;
     let balance = value(facts, AUTO_WHITE_BALANCE);
     // Light is red or blue; what is green is the scene.
     let is_of_light = (red > 1.0) != (blue > 1.0);
@@ -396,19 +393,18 @@ fn white_balance(facts: &Facts) -> Option<Judgement> {
 
 fn black_bars(facts: &Facts) -> Option<Judgement> {
     let bars = &seen(facts).filter(|seen| !is_black(seen))?.bars;
-    let pair = |a: f64, b: f64| (a.min(b) >= 0.03 && (a - b).abs() <= 0.05).then_some((a + b) * 100.0);
-    let (kind, percent) = match (pair(bars.top, bars.bottom), pair(bars.left, bars.right)) {
-        (Some(percent), None) => ("lying", percent),
-        (None, Some(percent)) => ("upright", percent),
-        (Some(percent), Some(_)) => ("around", percent),
-        (None, None) => return None,
+    let (kind, share) = match criteria::bars(bars) {
+        [Some(share), None] => ("lying", share),
+        [None, Some(share)] => ("upright", share),
+        [Some(share), Some(_)] => ("around", share),
+        [None, None] => return None,
     };
-    let judgement = Judgement::new("black-bars", 0.65).kind(kind).with("percent", percent);
+    let judgement = Judgement::new("black-bars", 0.65).kind(kind).with("percent", share * 100.0);
     Some(judgement.fixes(&["size-of-same-shape"]))
 }
 
 fn combing(facts: &Facts) -> Option<Judgement> {
-    let seen = seen(facts).filter(|seen| seen.combed > 0.06)?;
+    let seen = seen(facts).filter(|seen| criteria::is_combed(seen.combed))?;
     let judgement = Judgement::new("combing", 0.85);
     let judgement = judgement.seen(Message::new("evidence.combed").with("percent", seen.combed * 100.0));
     Some(judgement.fixes(&["progressive", "half-height"]))
@@ -422,16 +418,9 @@ fn doubled(facts: &Facts) -> Option<Judgement> {
     Some(judgement.fix(Fix::new("use-rate").with("fps", half).does(Action::UseRate(half))))
 }
 
-/// More is no sensor's noise, but the picture of something.
-const MAX_NOISE: f64 = 50.0;
-
 fn noise(facts: &Facts) -> Option<Judgement> {
     let seen = seen(facts)?;
-    // What moves is no noise in the one measure, and fine structure none in the other.
-    let noise = seen.noise.temporal?.min(seen.noise.spatial);
-    if !(12.0..MAX_NOISE).contains(&noise) {
-        return None;
-    }
+    let noise = criteria::is_noisy(&seen.noise)?;
     let is_gained = is_at_maximum(facts, GAIN);
     let judgement = Judgement::new("noise", if is_gained { 0.9 } else { 0.75 }).with("noise", noise);
     Some(judgement.brightness(seen).light_wanted(facts).fixes(&["more-light", "less-gain", "lower-rate"]))
@@ -442,7 +431,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::checkup::entries::LIKELY;
+    use crate::checkup::catalogue::LIKELY;
     use crate::checkup::facts;
     use crate::checkup::verdict::{Finding, findings};
     use crate::control::Control;

@@ -1,12 +1,15 @@
 //! Whether there is a camera, and whether it is the right one (F01 to F09).
 
-use super::super::facts::{Facts, SourceKind};
 use super::signs::FaultStage;
-use super::{Action, CatalogueEntry, Fix, Judgement, Layer, critical, warning};
+use crate::checkup::action::Action;
+use crate::checkup::catalogue::{CatalogueEntry, Fix, Judgement, Layer, critical, warning};
+use crate::checkup::facts::{Facts, SourceKind};
+use crate::criteria;
 use crate::device::{Device, DeviceKind, System};
 use crate::fault::{FaultClass, FaultKind};
 use crate::frame::PixelFormat;
 use crate::phrases::Message;
+use crate::picture::FrameCoding;
 
 pub const ENTRIES: &[CatalogueEntry] = &[
     critical("F01", "no-camera", Layer::Presence, no_camera),
@@ -143,7 +146,8 @@ fn virtual_camera(facts: &Facts) -> Option<Judgement> {
         matches!(fault.class, FaultClass::Stalled | FaultClass::Hung) || fault.kind == FaultKind::FormatRefused
     });
     // What stands still may be what its program shows; one colour is what most drivers show without one.
-    let seen = facts.picture.as_ref().filter(|seen| seen.n_pictures > 1 && seen.same.lasts && seen.same.secs >= 1.0);
+    let seen =
+        facts.picture.as_ref().filter(|seen| seen.same.lasts && criteria::is_still(&seen.same, FrameCoding::Intra));
     let confidence = match (fault, seen) {
         (Some(_), _) => 0.95,
         (None, Some(seen)) if seen.is_uniform => 0.85,

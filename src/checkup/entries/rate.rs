@@ -1,10 +1,12 @@
 //! How fast, how large and how old the pictures are (F50 to F57, F66).
 
-use super::super::facts::{Facts, SourceKind, StreamFacts};
-use super::signs::Shortfall;
-use super::{Action, CatalogueEntry, Fix, Judgement, Layer, critical, warning};
+use super::signs::{LATE_WORKER, Shortfall, has_one_buffer, hresult, n_buffers, value};
 use crate::backend::Backend;
-use crate::control::{AUTO_EXPOSURE, Control, ControlSetting, EXPOSURE_PRIORITY, EXPOSURE_TIME};
+use crate::checkup::action::Action;
+use crate::checkup::catalogue::{CatalogueEntry, Fix, Judgement, Layer, critical, warning};
+use crate::checkup::facts::{Facts, SourceKind, StreamFacts};
+use crate::control::{AUTO_EXPOSURE, ControlSetting, EXPOSURE_PRIORITY, EXPOSURE_TIME};
+use crate::criteria;
 use crate::device::{DeviceKind, System};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{PixelFormat, Size};
@@ -22,49 +24,23 @@ pub const ENTRIES: &[CatalogueEntry] = &[
     warning("F66", "late-frames", Layer::Rate, late_frames),
 ];
 
-/// Below this share of what was wanted nobody calls it jitter.
-const FAR: f64 = 0.75;
 /// The rate that is asked for unless somebody sets another, and some more for how rates are counted.
 const USUAL_FPS: f64 = 30.5;
-/// What uncompressed pictures can take of USB 2 (F50).
-const USB2_MBITS: f64 = 350.0;
-/// Thousands of bits a second of USB 2 high speed.
-const HIGH_SPEED: u32 = 480_000;
-
-/// The buffers that the driver has, as far as it tells. What was asked for is another number.
-fn n_buffers(facts: &Facts) -> Option<u32> {
-    let opening = facts.opening.as_ref().filter(|_| facts.source.kind == SourceKind::Device)?;
-    opening.got.n_buffers
-}
-
-/// The only buffer is with us while the camera writes: F56.
-pub fn has_one_buffer(facts: &Facts) -> bool {
-    n_buffers(facts) == Some(1)
-}
+/// Of the frames that this computer missed: so many leave no other explanation.
+const MANY_LATE: f64 = 0.1;
+/// Of the frames that a camera with one buffer loses while the program has that: every second one, and a fifth at least.
+const MANY_GAPS: f64 = 0.2;
 
 fn stream(facts: &Facts) -> Option<&StreamFacts> {
     facts.stream.as_ref().filter(|stream| stream.n_good > 0)
 }
 
-/// A computer without time takes frames when it gets to them; a camera that makes fewer makes them at its own pace.
 fn comes_evenly(stream: &StreamFacts) -> bool {
-    stream.interval_ms.is_some_and(|[half, most, _]| most < 1.3 * half)
+    stream.interval_ms.is_some_and(|[half, most, _]| criteria::comes_evenly(half, most))
 }
 
 fn format(facts: &Facts) -> Option<PixelFormat> {
     facts.opening.as_ref().and_then(|opening| opening.got.format).or(facts.source.asked.format)
-}
-
-/// Millions of bits a second of pictures that nothing compresses. `None` of those that are.
-fn megabits(format: PixelFormat, size: Size, fps: f64) -> Option<f64> {
-    let bits = match format.to_string().as_str() {
-        "YUYV" | "YUY2" | "UYVY" | "YVYU" | "VYUY" | "RGBP" => 16.0,
-        "NV12" | "NV21" | "YU12" | "YV12" | "I420" => 12.0,
-        "BGR3" | "RGB3" => 24.0,
-        "GREY" => 8.0,
-        _ => return None,
-    };
-    Some(f64::from(size.width) * f64::from(size.height) * bits * fps / 1e6)
 }
 
 /// The fastest rate that the device offers for a size in formats that do, or do not, compress.
@@ -83,13 +59,15 @@ fn uncompressed_slow(facts: &Facts) -> Option<Judgement> {
     let agreed = stream.agreed_fps.or_else(|| facts.opening.as_ref()?.got.fps);
     let packed = best_rate(facts, size, true);
     // The device itself keeps to the rate of its format: what it agreed to is what comes.
-    let keeps_to_it = agreed.is_none_or(|agreed| made >= agreed * FAR);
+    let keeps_to_it = agreed.is_none_or(|agreed| !criteria::is_clearly_too_slow(made, agreed));
     let wanted = facts.source.asked.fps.or(packed)?;
-    let is_slow = made < wanted * FAR && keeps_to_it;
-    let is_usb2 =
-        facts.device().and_then(|device| device.usb.as_ref()?.kbits_per_second).is_none_or(|speed| speed <= HIGH_SPEED);
-    let needed = megabits(format, size, wanted)?;
-    if !is_slow || !is_usb2 || needed < USB2_MBITS {
+    let is_slow = criteria::is_clearly_too_slow(made, wanted) && keeps_to_it;
+    let is_usb2 = facts
+        .device()
+        .and_then(|device| device.usb.as_ref()?.kbits_per_second)
+        .is_none_or(|speed| speed <= criteria::HIGH_SPEED_KBITS);
+    let needed = criteria::uncompressed_bits(format, size)? * wanted / 1e6;
+    if !is_slow || !is_usb2 || !criteria::is_too_much_for_usb2(needed) {
         return None;
     }
     let is_cured = facts.is_helped_by("other-format");
@@ -116,17 +94,6 @@ fn uncompressed_slow(facts: &Facts) -> Option<Judgement> {
     )
 }
 
-/// As it stood while it streamed, else before.
-pub fn control(facts: &Facts, id: u32) -> Option<&Control> {
-    let streaming = facts.stream.iter().flat_map(|stream| &stream.controls);
-    let before = facts.abilities.iter().flat_map(|abilities| &abilities.controls);
-    streaming.chain(before).find(|control| control.id == id)
-}
-
-pub fn value(facts: &Facts, id: u32) -> Option<i64> {
-    control(facts, id)?.value
-}
-
 /// What light, or its lack, has to do with the rate: 0 for nothing, 1 for certainly all of it.
 fn is_for_light(facts: &Facts, short: Shortfall) -> f64 {
     // `V4L2_EXPOSURE_MANUAL` and `V4L2_EXPOSURE_SHUTTER_PRIORITY` leave the time to the user.
@@ -134,8 +101,8 @@ fn is_for_light(facts: &Facts, short: Shortfall) -> f64 {
     let may_fall = value(facts, EXPOSURE_PRIORITY).map(|value| value != 0);
     // In units of 100 µs.
     let exposure_ms = value(facts, EXPOSURE_TIME).map(|value| value as f64 / 10.0);
-    let is_long = exposure_ms.map(|ms| ms > 1_050.0 / short.wanted);
-    let is_dim = facts.mean().map(|mean| mean < DIM);
+    let is_long = exposure_ms.map(|ms| criteria::is_too_slow(criteria::fps_of_ms(ms), short.wanted));
+    let is_dim = facts.mean().map(criteria::is_dim);
     let has_gaps = facts.lost_share().is_some();
     match (is_long, may_fall, is_dim) {
         _ if facts.is_helped_by("exposure-priority") => 0.97,
@@ -150,9 +117,6 @@ fn is_for_light(facts: &Facts, short: Shortfall) -> f64 {
     }
 }
 
-/// Of 255.
-const DIM: f64 = 70.0;
-
 fn low_light(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "low-light";
     let short = facts.shortfall()?;
@@ -161,7 +125,7 @@ fn low_light(facts: &Facts) -> Option<Judgement> {
         return None;
     }
     // A picture that is bright enough is worth some of the rate.
-    let confidence = if short.ratio() < FAR { certainty } else { certainty.min(0.45) };
+    let confidence = if short.is_clear() { certainty } else { certainty.min(0.45) };
     let mut judgement =
         Judgement::new(SLUG, confidence).with("fps", number(short.made, 1)).with("wanted", number(short.wanted, 1));
     if let Some(time) = value(facts, EXPOSURE_TIME) {
@@ -192,10 +156,10 @@ fn rate_untrue(facts: &Facts) -> Option<Judgement> {
         || uncompressed_slow(facts).is_some_and(|judgement| judgement.confidence >= 0.5)
         || directshow_slow(facts).is_some();
     // It never agreed to more: then it is slower than was asked, and says so.
-    let is_honest = short.agreed.is_some_and(|agreed| short.made >= agreed * 0.9);
+    let is_honest = short.agreed.is_some_and(|agreed| !criteria::is_too_slow(short.made, agreed));
     let confidence = match () {
         () if is_explained => 0.3,
-        () if short.ratio() >= FAR => 0.4,
+        () if !short.is_clear() => 0.4,
         // 30 is asked of every camera; who asks for more wants it.
         () if is_honest && short.wanted <= USUAL_FPS => 0.45,
         () if is_honest => 0.6,
@@ -254,7 +218,7 @@ fn format_refused(facts: &Facts) -> Option<Judgement> {
         return Some(backend_missing(facts, fault));
     }
     // Whether a decoder lacks, or the device has no such format, the number tells (F54).
-    let lacks_decoder = [0xC00D_5212, 0x8004_0217].map(super::signs::hresult).contains(&fault.code.unwrap_or(0));
+    let lacks_decoder = [0xC00D_5212, 0x8004_0217].map(hresult).contains(&fault.code.unwrap_or(0));
     // One that no format suits is F08 or F09.
     let is_raw = facts.device().is_some_and(|device| device.kind == DeviceKind::RawSensor);
     let confidence = match refused {
@@ -292,7 +256,7 @@ fn backend_missing(facts: &Facts, fault: &Fault) -> Judgement {
 
 fn computer_slow(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "computer-slow";
-    let late_worker = facts.troubles().find(|(_, fault)| fault.message.contains(super::opening::LATE_WORKER));
+    let late_worker = facts.troubles().find(|(_, fault)| fault.message.contains(LATE_WORKER));
     let computer = facts.computer.clone().unwrap_or_default();
     let busiest = |mut judgement: Judgement| {
         if computer.cpu_percent > 0.0 {
@@ -311,19 +275,19 @@ fn computer_slow(facts: &Facts) -> Option<Judgement> {
     }
     let stream = stream(facts).filter(|_| facts.source.kind != SourceKind::File)?;
     let n_all = stream.n_good + stream.n_lost + stream.n_late;
-    let late = stream.n_late as f64 / n_all.max(1) as f64;
-    let has_late = stream.n_late >= 3 && late >= 0.03;
+    let late = criteria::share_of(stream.n_late, n_all);
+    let has_late = criteria::is_late(stream.n_late, n_all);
     let decode = stream.decode_ms.zip(stream.agreed_fps.or(facts.source.asked.fps));
     let is_slow_decoder = decode.is_some_and(|(ms, fps)| fps > 0.0 && ms > 1_000.0 / fps);
     let is_busy = facts.is_computer_busy();
-    let is_short = facts.shortfall().is_some() || stream.n_lost >= 3;
+    let is_short = facts.shortfall().is_some() || criteria::is_lossy(stream.n_lost, n_all);
     let confidence = match () {
         () if has_late && (is_busy || is_slow_decoder) => 0.93,
         () if is_slow_decoder && is_short => 0.88,
-        () if has_late && late >= 0.1 => 0.75,
+        () if has_late && late >= MANY_LATE => 0.75,
         () if has_late => 0.45,
         () if is_busy && is_short && !comes_evenly(stream) => 0.7,
-        () if facts.is_saturated() && stream.n_lost >= 3 && facts.lost_share().is_some() => 0.6,
+        () if facts.is_saturated() && facts.lost_share().is_some() => 0.6,
         () => return None,
     };
     let mut judgement = Judgement::new(SLUG, confidence).with("percent", number(late * 100.0, 1));
@@ -342,8 +306,9 @@ fn one_buffer(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "one-buffer";
     let n = n_buffers(facts).filter(|n| *n <= 2)?;
     let stream = stream(facts)?;
-    let lost = stream.n_lost as f64 / (stream.n_good + stream.n_lost).max(1) as f64;
-    let has_gaps = lost > 0.2 && stream.n_lost >= 3;
+    let n_all = stream.n_good + stream.n_lost;
+    let lost = criteria::share_of(stream.n_lost, n_all);
+    let has_gaps = lost > MANY_GAPS && criteria::is_lossy(stream.n_lost, n_all);
     if !has_gaps && facts.shortfall().is_none() {
         return None;
     }
@@ -364,10 +329,12 @@ fn directshow_slow(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "directshow-slow";
     /// More pixels than a full HD picture (F57).
     const LARGE: u64 = 1_920 * 1_080;
+    /// It gives 0.7 to 10 frames a second of these.
+    const SLOW_FPS: f64 = 12.0;
     let opening = facts.opening.as_ref().filter(|opening| opening.backend == Some(Backend::DirectShow))?;
     let (short, size) = (facts.shortfall()?, facts.size()?);
     let n_pixels = u64::from(size.width) * u64::from(size.height);
-    if n_pixels < LARGE || short.made > 12.0 {
+    if n_pixels < LARGE || short.made > SLOW_FPS {
         return None;
     }
     let confidence = if facts.is_helped_by("other-backend") { 0.95 } else { 0.8 };
@@ -387,18 +354,14 @@ fn directshow_slow(facts: &Facts) -> Option<Judgement> {
 
 fn late_frames(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "late-frames";
-    /// So many frames wait in the queue of a driver that works as it should.
-    const USUAL_FRAMES: f64 = 6.0;
-    const MIN_MS: f64 = 400.0;
     let stream = stream(facts).filter(|_| facts.is_local())?;
     let age = stream.age_ms?;
-    let frame_ms = stream.fps.filter(|fps| *fps > 0.0).map_or(0.0, |fps| 1_000.0 / fps);
-    if age < MIN_MS.max(frame_ms * USUAL_FRAMES) {
+    if !criteria::is_old(age, stream.fps) {
         return None;
     }
     let growth = stream.age_growth_ms.unwrap_or(0.0);
     let mut judgement = Judgement::new(SLUG, 0.85).with("secs", number(age / 1e3, 1));
-    if growth > 100.0 {
+    if criteria::is_age_growing(growth) {
         judgement = judgement.kind("growing").seen(Message::new("evidence.growth").with("ms", growth));
     }
     let fewer = Fix::new("use-buffers").with("n", 2_u32).does(Action::UseBuffers(2));

@@ -1,7 +1,10 @@
 //! What the judges look for in the facts: one place for each question that several of them ask.
 
-use super::super::facts::{Facts, SourceKind};
-use super::{Action, Fix, Judgement};
+use crate::checkup::action::Action;
+use crate::checkup::catalogue::{Fix, Judgement};
+use crate::checkup::facts::{Experiment, Facts, SourceKind};
+use crate::control::Control;
+use crate::criteria;
 use crate::device::holders::Role;
 use crate::device::{Device, Holder, System};
 use crate::fault::{Fault, FaultKind};
@@ -118,11 +121,12 @@ impl Facts {
 
     /// The rate that was wanted and the one at which the camera makes frames, where that is clearly less.
     pub(super) fn shortfall(&self) -> Option<Shortfall> {
-        let stream = self.stream.as_ref().filter(|stream| stream.secs >= MIN_SECS && self.is_local())?;
+        let stream =
+            self.stream.as_ref().filter(|stream| stream.secs >= criteria::LEAST_RATE_SECS && self.is_local())?;
         let made = stream.made_fps.or(stream.fps)?;
         let agreed = stream.agreed_fps.or_else(|| self.opening.as_ref()?.got.fps);
         let wanted = self.source.asked.fps.or(agreed)?;
-        (wanted > 0.0 && made < wanted * NEARLY).then_some(Shortfall { wanted, agreed, made })
+        criteria::is_too_slow(made, wanted).then_some(Shortfall { wanted, agreed, made })
     }
 
     /// The size that came last, else the one that was agreed on.
@@ -159,18 +163,35 @@ impl Facts {
 
     /// All processors were at work all the time, so that frames may be lost because of it.
     pub(super) fn is_saturated(&self) -> bool {
-        self.computer.as_ref().is_some_and(|computer| computer.cpu_percent >= BUSY_PERCENT)
+        self.computer.as_ref().is_some_and(|computer| criteria::is_cpu_busy(computer.cpu_percent))
     }
 
     /// The computer has no time left, or the capture process has none on its core. Where timers ring in time, whoever keeps
     /// the processors busy stands back for those that wait.
     pub(super) fn is_computer_busy(&self) -> bool {
-        /// A quarter of a frame at 30 a second.
-        const LATE_MS: f64 = 8.0;
         self.computer.as_ref().is_some_and(|computer| {
-            computer.cpu_percent >= BUSY_PERCENT && computer.timer_late_ms.is_none_or(|late| late > LATE_MS)
-                || computer.worker_cpu_percent.is_some_and(|percent| percent >= BUSY_PERCENT)
+            criteria::is_cpu_busy(computer.cpu_percent) && computer.timer_late_ms.is_none_or(criteria::is_timer_late)
+                || computer.worker_cpu_percent.is_some_and(criteria::is_cpu_busy)
         })
+    }
+}
+
+impl Experiment {
+    /// Whether it went clearly better.
+    #[must_use]
+    pub fn has_helped(&self) -> bool {
+        let (before, after) = (&self.before, &self.after);
+        let streams = after.fault.is_none() && after.fps.is_some_and(|fps| fps > 0.0);
+        let both = |a: Option<f64>, b: Option<f64>, is_better: fn(f64, f64) -> bool| {
+            a.zip(b).is_some_and(|(before, after)| is_better(before, after))
+        };
+        let came_alive = before.first_frame_ms.is_none() && after.first_frame_ms.is_some();
+        let revived = before.fault.is_some();
+        let is_faster = both(before.fps, after.fps, criteria::is_clearly_too_slow);
+        let was_damaged = criteria::is_more_than_chance(before.n_damaged) && after.n_damaged == 0;
+        let is_calmer = before.banding.is_some_and(|bands| criteria::is_calmer(bands, after.banding.unwrap_or(0.0)));
+        let is_better_lit = both(before.mean, after.mean, criteria::is_better_lit);
+        streams && (came_alive || revived || is_faster || was_damaged || is_calmer || is_better_lit)
     }
 }
 
@@ -184,9 +205,9 @@ pub struct Shortfall {
 }
 
 impl Shortfall {
-    /// What came of what was wanted, 0 to 1.
-    pub fn ratio(&self) -> f64 {
-        self.made / self.wanted
+    /// It is no border case.
+    pub fn is_clear(&self) -> bool {
+        criteria::is_clearly_too_slow(self.made, self.wanted)
     }
 
     /// For what came and what was wanted.
@@ -195,22 +216,38 @@ impl Shortfall {
     }
 }
 
-/// Rates are counted over at least this long.
-const MIN_SECS: f64 = 1.0;
-/// Cameras keep their rate to a tenth (F52).
-const NEARLY: f64 = 0.9;
-const BUSY_PERCENT: f64 = 90.0;
 /// What the kernel said before that was of another trouble.
 const RECENT_SECS: f64 = 300.0;
 const JUST_RESUMED_SECS: f64 = 60.0;
-/// A frame or two are lost anywhere, most of all at the start.
-const MIN_EVENTS: u64 = 3;
-const MIN_SHARE: f64 = 0.01;
 
 fn share(n: u64, of: u64) -> Option<f64> {
-    let share = n as f64 / of.max(1) as f64;
-    (n >= MIN_EVENTS && share >= MIN_SHARE).then_some(share)
+    criteria::is_lossy(n, of).then(|| criteria::share_of(n, of))
 }
+
+/// As it stood while it streamed, else before.
+pub fn control(facts: &Facts, id: u32) -> Option<&Control> {
+    let streaming = facts.stream.iter().flat_map(|stream| &stream.controls);
+    let before = facts.abilities.iter().flat_map(|abilities| &abilities.controls);
+    streaming.chain(before).find(|control| control.id == id)
+}
+
+pub fn value(facts: &Facts, id: u32) -> Option<i64> {
+    control(facts, id)?.value
+}
+
+/// The buffers that the driver has, as far as it tells. What was asked for is another number.
+pub fn n_buffers(facts: &Facts) -> Option<u32> {
+    let opening = facts.opening.as_ref().filter(|_| facts.source.kind == SourceKind::Device)?;
+    opening.got.n_buffers
+}
+
+/// The only buffer is with us while the camera writes: F56.
+pub fn has_one_buffer(facts: &Facts) -> bool {
+    n_buffers(facts) == Some(1)
+}
+
+/// What the capture process says that has no time to start: F55.
+pub const LATE_WORKER: &str = "the capture process has not started";
 
 /// A Windows result as a fault has it.
 pub fn hresult(code: u32) -> i64 {

@@ -1,9 +1,11 @@
 //! Disk, heat, memory and clocks (F74 to F79).
 
-use super::super::facts::{Facts, SourceKind};
 use super::signs::hresult;
 use super::usb::is_memory;
-use super::{Action, CatalogueEntry, Fix, Judgement, Layer, critical, warning};
+use crate::checkup::action::Action;
+use crate::checkup::catalogue::{CatalogueEntry, Fix, Judgement, Layer, critical, warning};
+use crate::checkup::facts::{Facts, SourceKind};
+use crate::criteria;
 use crate::fault::{Fault, FaultKind};
 use crate::phrases::{Message, number};
 
@@ -16,11 +18,6 @@ pub const ENTRIES: &[CatalogueEntry] = &[
     warning("F79", "clock-drift", Layer::Time, clock_drift),
     warning("F79b", "clock-stepped", Layer::Time, clock_stepped),
 ];
-
-/// A recording of a few minutes needs more.
-const FULL_BYTES: u64 = 50 << 20;
-const NEARLY_FULL_BYTES: u64 = 500 << 20;
-const SLOW_WRITE_MS: f64 = 1_000.0;
 
 fn choose_folder() -> Fix {
     Fix::new("choose-folder").does(Action::ChooseFolder)
@@ -41,8 +38,8 @@ fn disk_full(facts: &Facts) -> Option<Judgement> {
     let told = folder.error.as_ref().filter(|fault| is_full(fault));
     let confidence = match (told, folder.free_bytes) {
         (Some(_), _) => 0.95,
-        (None, Some(free)) if free < FULL_BYTES => 0.9,
-        (None, Some(free)) if free < NEARLY_FULL_BYTES => 0.4,
+        (None, Some(free)) if free < criteria::FULL_DISK_BYTES => 0.9,
+        (None, Some(free)) if free < criteria::NEARLY_FULL_DISK_BYTES => 0.4,
         _ => return None,
     };
     let mut judgement = Judgement::new(SLUG, confidence).with("path", folder.path.as_str());
@@ -59,7 +56,7 @@ fn folder_fails(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "folder-fails";
     let folder = facts.folder.as_ref()?;
     let told = folder.error.as_ref().filter(|fault| !is_full(fault));
-    let slow = folder.write_ms.filter(|ms| *ms >= SLOW_WRITE_MS);
+    let slow = folder.write_ms.filter(|ms| *ms >= criteria::SLOW_WRITE_MS);
     let judgement = match (told, slow) {
         (Some(fault), _) => Judgement::new(SLUG, 0.9).said(fault),
         (None, Some(ms)) => Judgement::new(SLUG, 0.65).called("slow").with("secs", number(ms / 1e3, 1)),
@@ -114,13 +111,9 @@ fn times_wrong(facts: &Facts) -> Option<Judgement> {
 
 fn clock_drift(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "clock-drift";
-    /// Cheap cameras have 20, and 500 is what recorders can bear.
-    const MAX_PPM: f64 = 500.0;
-    /// What arrives a few milliseconds early or late looks like drift over less.
-    const MIN_SECS: f64 = 120.0;
     let time = facts.time.as_ref()?;
-    let drift = time.drift_ppm.filter(|ppm| ppm.abs() > MAX_PPM)?;
-    let confidence = if time.drift_secs >= MIN_SECS { 0.7 } else { 0.2 };
+    let drift = time.drift_ppm.filter(|ppm| criteria::is_clock_off(*ppm))?;
+    let confidence = if criteria::is_drift_certain(time.drift_secs) { 0.7 } else { 0.2 };
     let a_day = drift.abs() * 86_400.0 / 1e6;
     let judgement = Judgement::new(SLUG, confidence)
         .with("ppm", drift.abs())
@@ -137,7 +130,7 @@ fn clock_stepped(facts: &Facts) -> Option<Judgement> {
     if time.is_year_wrong {
         return Some(Judgement::new(SLUG, 0.8).called("year").fix(set));
     }
-    let step = time.wall_step_secs.filter(|secs| secs.abs() >= 1.0)?;
+    let step = time.wall_step_secs.filter(|secs| criteria::is_clock_step(*secs))?;
     let judgement = Judgement::new(SLUG, 0.7).with("secs", number(step.abs(), 1));
     let judgement = judgement.kind(if step > 0.0 { "forward" } else { "back" });
     Some(judgement.fix(set).fixes(&["one-clock-service"]))

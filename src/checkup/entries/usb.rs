@@ -1,9 +1,11 @@
 //! Cable, port, power and bandwidth of a USB camera (F40 to F49).
 
-use super::super::facts::Facts;
 use super::busy::{FAILED_START_STREAMING, GENERAL_FAILURE, NO_SYSTEM_RESOURCES};
-use super::signs::{FaultStage, hresult};
-use super::{Action, CatalogueEntry, Fix, Judgement, Layer, critical, warning};
+use super::signs::{FaultStage, has_one_buffer, hresult};
+use crate::checkup::action::Action;
+use crate::checkup::catalogue::{CatalogueEntry, Fix, Judgement, Layer, critical, warning};
+use crate::checkup::facts::Facts;
+use crate::criteria::{self, FULL_SPEED_KBITS, HIGH_SPEED_KBITS};
 use crate::device::holders::Role;
 use crate::device::{System, UsbLink, UsbState};
 use crate::fault::{Fault, FaultClass, FaultKind};
@@ -22,14 +24,6 @@ pub const ENTRIES: &[CatalogueEntry] = &[
     critical("F48", "after-sleep", Layer::Usb, after_sleep),
     critical("F49", "usb-no-fast-setting", Layer::Usb, usb_no_fast_setting),
 ];
-
-/// Of the bus: what is left is too little for a stream (F40).
-const FULL_PERCENT: f64 = 80.0;
-/// Thousands of bits a second of USB 2 high speed and USB 1 full speed.
-const HIGH_SPEED: u32 = 480_000;
-const FULL_SPEED: u32 = 12_000;
-/// Within an hour: once may have been a hand, so often is the plug (F46).
-const MANY_REPLUGS: u32 = 3;
 
 fn usb(facts: &Facts) -> UsbState {
     facts.usb.clone().unwrap_or_default()
@@ -55,7 +49,7 @@ fn usb_bandwidth(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "usb-bandwidth";
     const ENOSPC: i64 = 28;
     let usb = usb(facts);
-    let is_full = usb.bandwidth_percent.is_some_and(|percent| percent >= FULL_PERCENT);
+    let is_full = usb.bandwidth_percent.is_some_and(criteria::is_bus_full);
     let has_neighbours = !usb.neighbours.is_empty();
     // The same number of a file, or of shared memory, is F74.
     let told = facts.troubles().find(|(place, fault)| {
@@ -113,7 +107,7 @@ fn usb_speed(facts: &Facts) -> Option<Judgement> {
     let link = link(facts)?;
     let speed = link.kbits_per_second?;
     let version = link.version.as_deref().and_then(|text| text.trim().parse::<f64>().ok()).unwrap_or(0.0);
-    let is_slow = if version >= 3.0 { speed <= HIGH_SPEED } else { version >= 2.0 && speed <= FULL_SPEED };
+    let is_slow = if version >= 3.0 { speed <= HIGH_SPEED_KBITS } else { version >= 2.0 && speed <= FULL_SPEED_KBITS };
     if !is_slow {
         return None;
     }
@@ -150,7 +144,7 @@ pub fn usb_errors(facts: &Facts) -> Option<Judgement> {
     let packets = usb(facts).packet_errors.filter(|(damaged, _)| *damaged > 0);
     let told = facts.coded(&[71, 75, 84]);
     let is_short_of_time = facts.is_computer_busy() || facts.is_saturated();
-    let lost = facts.lost_share().filter(|_| !is_short_of_time && !super::rate::has_one_buffer(facts));
+    let lost = facts.lost_share().filter(|_| !is_short_of_time && !has_one_buffer(facts));
     let damaged = facts.damaged_share().or_else(|| facts.trouble_of(&[FaultKind::BadFrame]).map(|_| 1.0));
     // Where the plug was pulled the line has errors too.
     let is_gone = facts.trouble_of(&[FaultKind::Unplugged, FaultKind::Missing]).is_some();
@@ -298,7 +292,7 @@ fn unplugged(facts: &Facts) -> Option<Judgement> {
         })
         .filter(|_| facts.is_local());
     let told = went.or(vanished);
-    let is_loose = n_replugs >= MANY_REPLUGS;
+    let is_loose = criteria::is_loose_plug(n_replugs);
     let is_explained = facts.has_just_resumed()
         || facts.dead_controller().is_some()
         || !facts.kernel_says(&["over-current"]).is_empty();
@@ -355,7 +349,7 @@ fn usb_no_fast_setting(facts: &Facts) -> Option<Judgement> {
         .coded(&[EIO])
         .filter(|(place, fault)| *place != FaultStage::Stream && fault.kind == FaultKind::OpenFailed);
     let (_, fault) = told.filter(|_| facts.system() == System::Linux && facts.is_local())?;
-    let is_slow = link(facts).and_then(|link| link.kbits_per_second).is_some_and(|speed| speed <= FULL_SPEED);
+    let is_slow = link(facts).and_then(|link| link.kbits_per_second).is_some_and(|speed| speed <= FULL_SPEED_KBITS);
     let confidence = match () {
         () if !lines.is_empty() || is_slow => 0.95,
         () if link(facts).is_some() || facts.presence.is_none() => 0.75,

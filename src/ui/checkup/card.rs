@@ -3,8 +3,7 @@
 use egui::{Frame, Label, Margin, ProgressBar, RichText, Stroke, Ui, pos2, vec2};
 
 use super::{CheckupResult, CheckupState, act, ids, is_healthy, name, quiet, steps};
-use crate::checkup::entries::LIKELY;
-use crate::checkup::{Action, CheckOutcome, Checkup, Finding, Fix, Severity};
+use crate::checkup::{Action, CheckOutcome, Checkup, Finding, Fix, LIKELY, Severity};
 use crate::phrases::Language;
 use crate::ui::pane::Pane;
 use crate::ui::shell::Shell;

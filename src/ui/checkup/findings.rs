@@ -2,10 +2,9 @@
 
 use std::time::Instant;
 
-use crate::checkup::entries::LIKELY;
 use crate::checkup::markers::{MarkerChange, Markers};
 use crate::checkup::verdict::findings;
-use crate::checkup::{Facts, Finding, Layer};
+use crate::checkup::{Facts, Finding, LIKELY, Layer};
 use crate::event::Level;
 use crate::phrases::{Language, Message};
 

@@ -1,0 +1,285 @@
+//! What pictures show: questions about the numbers of [`crate::picture`]. Brightness is 0 to 255, shares are 0 to 1.
+
+use crate::picture::{Alternation, Bars, Darkness, EqualRun, FrameCoding, Gains, LumaStats, NoiseStats, PictureStats};
+
+/// The first pictures after a start may be anything.
+pub const LEAST_PICTURES: u32 = 5;
+
+/// Black in video is 16 where limited range is not converted (BT.601), and the sensor's pedestal and noise add a little.
+const BLACK_MEAN: f64 = 20.0;
+const BLACK_CHANNEL: f64 = 24.0;
+/// A sensor under a cap measured 0.8, one in a dark room 3.5 (F60).
+const BLACK_STD: f64 = 2.5;
+/// Lamps, displays and printed times are brighter than all else by more.
+const BLACK_PEAK: f64 = 20.0;
+/// Between parts of the picture: below 1 under a cap, above 1.5 in a dark room.
+const BLACK_STRUCTURE: f64 = 1.0;
+
+/// F65: equal pictures for a second. A tenth less, as frames that are looked at twice a second are not exactly half a second apart.
+pub(super) const STILL_SECS: f64 = 0.9;
+/// F65: two key frames of a network camera are a second or two apart; a scene without noise gives equal pictures between them.
+const STILL_CODED_SECS: f64 = 5.0;
+/// A driver may hand out one picture twice when the computer is busy, but not more often.
+pub const LEAST_EQUAL: u32 = 3;
+
+/// F62: less of the height is the edge of something green.
+pub(super) const GREEN_HEIGHT: f64 = 0.02;
+/// F64: more torn pictures than one of a hundred.
+pub(super) const TORN_SHARE: f64 = 0.01;
+/// One may be the flash of a lamp.
+const LEAST_TORN: f64 = 1.9;
+
+/// What happens by chance less often than this is no accident: there are seven thousand looks in an hour.
+const CHANCE: f64 = 0.001;
+
+/// F68.
+const UNDER_EXPOSED_MEAN: f64 = 40.0;
+/// A camera that shows the lamps of a dark room sees what there is.
+const UNDER_EXPOSED_PEAK: f64 = 120.0;
+const OVER_EXPOSED_SHARE: f64 = 0.25;
+const OVER_EXPOSED_MEAN: f64 = 170.0;
+const OVER_EXPOSED_MEDIAN: f64 = 200.0;
+/// F51: with less light than this automatic exposure takes its time from the rate.
+const DIM_MEAN: f64 = 70.0;
+
+/// What automatic exposure aims at.
+const WELL_LIT_MEAN: f64 = 118.0;
+const FAR_OFF: f64 = 80.0;
+const NEARER: f64 = 0.6;
+
+/// F69: a sharp edge gives 0.5, one that is blurred over a tenth of the picture 0.2 and less.
+const BLURRED_FOCUS: f64 = 0.31;
+/// F70: mean red and mean blue over mean green.
+const GAINS: std::ops::RangeInclusive<f64> = 0.7..=1.4;
+/// Something is grey in almost any scene, if the white balance is right.
+const LEAST_NEUTRAL: f64 = 0.01;
+/// F05: mean difference between the channels of a pixel; what an infrared camera sends is grey.
+const GREY_DIFFERENCE: f64 = 2.0;
+/// F05: every second picture is that much darker, nearly always.
+const BLINK_RATIO: f64 = 1.3;
+const BLINK_COHERENCE: f64 = 0.8;
+/// F71: two bars of this height or width at least, that differ by no more than the second.
+const LEAST_BAR: f64 = 0.03;
+const UNEQUAL_BARS: f64 = 0.05;
+/// F72: of what moves.
+const COMBED_SHARE: f64 = 0.06;
+/// F73: standard deviations. More is no sensor's noise, but the picture of something.
+const NOISE: std::ops::Range<f64> = 12.0..50.0;
+
+/// F60, F61: nothing in it is bright, and no part is brighter than another; with a sensor's noise or without.
+#[must_use]
+pub fn is_black(light: &Darkness) -> bool {
+    light.mean < BLACK_MEAN
+        && light.brightest_channel < BLACK_CHANNEL
+        && light.std < BLACK_STD
+        && light.peak < light.mean + BLACK_PEAK
+        && light.structure < BLACK_STRUCTURE
+}
+
+/// Brighter, on average, than anything that is black.
+#[must_use]
+pub fn is_lit(mean: f64) -> bool {
+    mean > BLACK_CHANNEL
+}
+
+/// Each picture is equal to the one before, to the last bit, or of one colour: no sensor looks.
+#[must_use]
+pub fn is_dead(stats: &PictureStats) -> bool {
+    stats.is_uniform || stats.same.lasts && stats.same.n == stats.n_pictures
+}
+
+/// How long pictures of such a source must be equal until they are not those of a scene that stands still; `None` where they
+/// may be so for ever.
+#[must_use]
+pub fn still_secs(coding: FrameCoding) -> Option<f64> {
+    match coding {
+        FrameCoding::Intra => Some(STILL_SECS),
+        FrameCoding::Inter => Some(STILL_CODED_SECS),
+        FrameCoding::Unknown => None,
+    }
+}
+
+/// F65: the camera gives the same picture again and again.
+#[must_use]
+pub fn is_still(run: &EqualRun, coding: FrameCoding) -> bool {
+    run.n >= LEAST_EQUAL && still_secs(coding).is_some_and(|secs| run.secs >= secs)
+}
+
+/// F62: how much of the height was never filled.
+#[must_use]
+pub fn is_green(height: f64) -> bool {
+    height >= GREEN_HEIGHT
+}
+
+/// F64: so many of all pictures are torn that it is no accident.
+#[must_use]
+pub fn is_torn(share: f64, n_pictures: u32) -> bool {
+    share >= TORN_SHARE && share * f64::from(n_pictures) >= LEAST_TORN
+}
+
+/// The same of one who looks for hours and meets every accident: were only one picture of a hundred torn, so many would not be
+/// found among those that were judged.
+#[must_use]
+pub fn is_surely_torn(n_torn: u32, n_judged: u32) -> bool {
+    // The binomial distribution, from its start.
+    let mut term = (1.0 - TORN_SHARE).powf(f64::from(n_judged));
+    let mut below = 0.0;
+    for n in 0..n_torn {
+        below += term;
+        term *= f64::from(n_judged.saturating_sub(n)) / f64::from(n + 1) * TORN_SHARE / (1.0 - TORN_SHARE);
+    }
+    1.0 - below < CHANCE
+}
+
+/// The share of looks that found torn pictures was such, and so many have found none since: they are over.
+#[must_use]
+pub fn is_torn_no_more(share_of_looks: f64, n_whole_looks: usize) -> bool {
+    (1.0 - share_of_looks).powf(n_whole_looks as f64) < CHANCE
+}
+
+/// F68: dark, and nothing in it is bright. What is black has other causes.
+#[must_use]
+pub fn is_under_exposed(luma: &LumaStats) -> bool {
+    luma.mean < UNDER_EXPOSED_MEAN && luma.peak < UNDER_EXPOSED_PEAK
+}
+
+/// F68: bright as a whole, and much of it white.
+#[must_use]
+pub fn is_over_exposed(luma: &LumaStats) -> bool {
+    luma.share_white >= OVER_EXPOSED_SHARE && luma.mean >= OVER_EXPOSED_MEAN && luma.p50 >= OVER_EXPOSED_MEDIAN
+}
+
+/// F51: too dark for a short exposure.
+#[must_use]
+pub fn is_dim(mean: f64) -> bool {
+    mean < DIM_MEAN
+}
+
+/// Mean brightness: it was far from that of a well-lit scene, and has come clearly nearer.
+#[must_use]
+pub fn is_better_lit(before: f64, after: f64) -> bool {
+    let off = |mean: f64| (mean - WELL_LIT_MEAN).abs();
+    off(before) > FAR_OFF && off(after) < NEARER * off(before)
+}
+
+/// F67: the strength of bands of mains light has halved at least.
+#[must_use]
+pub fn is_calmer(before: f64, after: f64) -> bool {
+    after < before / 2.0
+}
+
+/// F69: nothing in the picture is sharp.
+#[must_use]
+pub fn is_blurred(focus: f64) -> bool {
+    focus < BLURRED_FOCUS
+}
+
+/// F70: red or blue is off, and nothing is grey.
+#[must_use]
+pub fn is_colour_cast(gains: Gains, neutral: f64) -> bool {
+    !(GAINS.contains(&gains.red) && GAINS.contains(&gains.blue)) && neutral <= LEAST_NEUTRAL
+}
+
+/// F05: the difference is that of [`crate::picture::ColourStats`].
+#[must_use]
+pub fn is_grey(difference: f64) -> bool {
+    difference < GREY_DIFFERENCE
+}
+
+/// F05: an infrared lamp that lights every second picture.
+#[must_use]
+pub fn is_blinking(alternation: &Alternation) -> bool {
+    alternation.ratio >= BLINK_RATIO && alternation.coherence >= BLINK_COHERENCE
+}
+
+/// F71: the share of height and of width that black bars on both sides take; `None` where there are none.
+#[must_use]
+pub fn bars(bars: &Bars) -> [Option<f64>; 2] {
+    let pair = |a: f64, b: f64| (a.min(b) >= LEAST_BAR && (a - b).abs() <= UNEQUAL_BARS).then_some(a + b);
+    [pair(bars.top, bars.bottom), pair(bars.left, bars.right)]
+}
+
+/// F72: two interlaced half-pictures are shown as one.
+#[must_use]
+pub fn is_combed(share: f64) -> bool {
+    share > COMBED_SHARE
+}
+
+/// F73: the sensor's noise, where it is that of a failing or starved one. What moves is no noise in the one measure, and fine
+/// structure none in the other.
+#[must_use]
+pub fn is_noisy(noise: &NoiseStats) -> Option<f64> {
+    let noise = noise.temporal?.min(noise.spatial);
+    NOISE.contains(&noise).then_some(noise)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn black_has_one_definition() {
+        #[track_caller]
+        fn check(mean: f64, std: f64, peak: f64, structure: f64, brightest_channel: f64, expected: bool) {
+            let light = Darkness { mean, std, peak, structure, brightest_channel };
+            assert_eq!(is_black(&light), expected, "{light:?}");
+        }
+        // A shutter; a cap, as measured; video black that was not converted; a cap with a pedestal.
+        check(0.0, 0.0, 0.0, 0.0, 0.0, true);
+        check(0.9, 0.8, 5.0, 0.1, 1.2, true);
+        check(16.0, 0.0, 16.0, 0.0, 16.0, true);
+        check(9.0, 1.1, 13.0, 0.2, 10.0, true);
+        // A dark room, as measured; one lamp; a dark wall; the blue of a capture card without a signal.
+        check(9.1, 3.5, 40.0, 2.0, 10.0, false);
+        check(1.5, 2.0, 90.0, 0.9, 2.0, false);
+        check(12.0, 2.0, 20.0, 1.6, 13.0, false);
+        check(14.0, 0.0, 14.0, 0.0, 120.0, false);
+        check(143.0, 40.0, 240.0, 30.0, 150.0, false);
+    }
+
+    #[test]
+    fn how_long_equal_pictures_are_a_still_scene_depends_on_the_source() {
+        use FrameCoding::{Inter, Intra, Unknown};
+        #[track_caller]
+        fn check(n: u32, secs: f64, coding: FrameCoding, expected: bool) {
+            let run = EqualRun { n, secs, ..EqualRun::default() };
+            assert_eq!(is_still(&run, coding), expected, "{n} in {secs} s, {coding:?}");
+        }
+        check(2, 5.0, Intra, false);
+        check(3, 0.5, Intra, false);
+        check(3, 1.0, Intra, true);
+        check(30, 1.0, Inter, false);
+        check(30, 4.9, Inter, false);
+        check(3, 5.0, Inter, true);
+        check(900, 30.0, Unknown, false);
+    }
+
+    #[test]
+    fn who_looks_for_long_must_be_sure() {
+        #[track_caller]
+        fn check(n_torn: u32, n_judged: u32, expected: bool) {
+            assert_eq!(is_surely_torn(n_torn, n_judged), expected, "{n_torn} of {n_judged}");
+        }
+        check(0, 0, false);
+        check(1, 4, false);
+        check(2, 4, true);
+        check(2, 28, false);
+        check(4, 28, true);
+        check(5, 100, false);
+        check(6, 100, true);
+        check(160, 160, true);
+        assert!(!is_torn_no_more(0.9, 2) && is_torn_no_more(0.9, 4) && !is_torn_no_more(0.2, 20));
+    }
+
+    #[test]
+    fn one_torn_picture_may_be_a_flash() {
+        #[track_caller]
+        fn check(share: f64, n: u32, expected: bool) {
+            assert_eq!(is_torn(share, n), expected, "{share} of {n}");
+        }
+        check(0.05, 20, false);
+        check(0.05, 40, true);
+        check(0.005, 1_000, false);
+        check(1.0, 1, false);
+    }
+}

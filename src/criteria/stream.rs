@@ -1,0 +1,145 @@
+//! How frames come: rate, evenness, loss, age.
+
+/// A rate counted over less than this many seconds says nothing.
+pub const LEAST_RATE_SECS: f64 = 1.0;
+/// Opening takes less than a second with common cameras; one that takes longer than this makes everybody wait (F31).
+pub const OPEN_SLOW_MS: u64 = 3_000;
+/// Two rates that differ by less are the same: over two seconds at 15 a second one frame more or less is 3 %.
+pub(super) const RATE_TOLERANCE_PERCENT: f64 = 5.0;
+/// Cameras keep to a tenth of the rate that they agree to (F52).
+pub(super) const TOO_SLOW_PERCENT: f64 = 10.0;
+/// Beyond this share of frames that are missing it is no accident.
+pub(super) const LOSS_PERCENT: f64 = 1.0;
+/// With less than three quarters of the rate something is wrong in any case, be it the light, the format or the computer.
+const CLEARLY_TOO_SLOW_PERCENT: f64 = 25.0;
+/// A frame or two are lost anywhere, most of all at the start.
+const LEAST_LOST: u64 = 3;
+/// Beyond this share of frames that nobody asked for in time the computer is too slow (F55); below, it was busy for a moment.
+const LATE_PERCENT: f64 = 3.0;
+/// Of the usual interval: what 95 of 100 frames keep within where a camera makes them at its own pace.
+const EVEN_FACTOR: f64 = 1.3;
+/// So many frames wait in the queue of a driver that works as it should (V4L2 has four buffers), or so much time (F66).
+const QUEUED_FRAMES: f64 = 6.0;
+const LEAST_AGE_MS: f64 = 400.0;
+/// In a watch of a few seconds: a queue that fills while nobody empties it fast enough.
+const AGE_GROWTH_MS: f64 = 300.0;
+
+fn is_below(fps: f64, wanted: f64, percent: f64) -> bool {
+    wanted > 0.0 && fps < wanted * (1.0 - percent / 100.0)
+}
+
+/// Fewer frames a second come than was wanted or agreed.
+#[must_use]
+pub fn is_too_slow(fps: f64, wanted: f64) -> bool {
+    is_below(fps, wanted, TOO_SLOW_PERCENT)
+}
+
+/// So many fewer that it is no border case.
+#[must_use]
+pub fn is_clearly_too_slow(fps: f64, wanted: f64) -> bool {
+    is_below(fps, wanted, CLEARLY_TOO_SLOW_PERCENT)
+}
+
+/// Of two streams of one camera: this one gives as many frames as the other, as far as that can be counted.
+#[must_use]
+pub fn is_as_fast(fps: f64, other: f64) -> bool {
+    fps > 0.0 && !is_below(fps, other, RATE_TOLERANCE_PERCENT)
+}
+
+/// The rate that is possible where each frame takes this long.
+#[must_use]
+pub fn fps_of_ms(ms: f64) -> f64 {
+    if ms > 0.0 { 1_000.0 / ms } else { f64::INFINITY }
+}
+
+/// Half and 95 of 100 intervals, in milliseconds: a computer without time takes frames when it gets to them; a camera that
+/// makes fewer makes them at its own pace.
+#[must_use]
+pub fn comes_evenly(half: f64, most: f64) -> bool {
+    most < EVEN_FACTOR * half
+}
+
+/// A part of a whole, 0 to 1.
+#[must_use]
+pub fn share_of(n: u64, of: u64) -> f64 {
+    n as f64 / of.max(1) as f64
+}
+
+/// Of a short watch: so many lost or damaged frames are no accident, however many came.
+#[must_use]
+pub fn is_more_than_chance(n: u64) -> bool {
+    n >= LEAST_LOST
+}
+
+/// So many of all frames are missing, or came damaged, that it is no accident.
+#[must_use]
+pub fn is_lossy(n: u64, of: u64) -> bool {
+    n >= LEAST_LOST && share_of(n, of) >= LOSS_PERCENT / 100.0
+}
+
+/// So many of all frames came and went before anybody asked for them that this computer has no time for the camera.
+#[must_use]
+pub fn is_late(n: u64, of: u64) -> bool {
+    n >= LEAST_LOST && share_of(n, of) >= LATE_PERCENT / 100.0
+}
+
+/// Frames of this age, in milliseconds, have waited for longer than in a driver's usual queue.
+#[must_use]
+pub fn is_old(age_ms: f64, fps: Option<f64>) -> bool {
+    let frame_ms = fps.filter(|fps| *fps > 0.0).map_or(0.0, |fps| 1_000.0 / fps);
+    age_ms >= LEAST_AGE_MS.max(frame_ms * QUEUED_FRAMES)
+}
+
+/// By so much older, in milliseconds, were frames at the end of the watch than at its beginning (F66, F93).
+#[must_use]
+pub fn is_age_growing(ms: f64) -> bool {
+    ms > AGE_GROWTH_MS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_question_has_one_answer() {
+        #[track_caller]
+        fn check(fps: f64, wanted: f64, expected: [bool; 3]) {
+            let got = [!is_as_fast(fps, wanted), is_too_slow(fps, wanted), is_clearly_too_slow(fps, wanted)];
+            assert_eq!(got, expected, "{fps} of {wanted}");
+        }
+        check(30.0, 30.0, [false, false, false]);
+        check(28.6, 30.0, [false, false, false]);
+        check(28.0, 30.0, [true, false, false]);
+        check(26.9, 30.0, [true, true, false]);
+        check(22.0, 30.0, [true, true, true]);
+        check(0.0, 30.0, [true, true, true]);
+        check(29.97, 0.0, [false, false, false]);
+    }
+
+    #[test]
+    fn one_lost_frame_is_an_accident() {
+        #[track_caller]
+        fn check(n: u64, of: u64, lossy: bool, late: bool) {
+            assert_eq!((is_lossy(n, of), is_late(n, of)), (lossy, late), "{n} of {of}");
+        }
+        check(0, 0, false, false);
+        check(2, 10, false, false);
+        check(3, 100, true, true);
+        check(3, 290, true, false);
+        check(3, 310, false, false);
+        check(20, 100, true, true);
+    }
+
+    #[test]
+    fn a_slow_cameras_frames_may_be_older() {
+        #[track_caller]
+        fn check(age_ms: f64, fps: Option<f64>, expected: bool) {
+            assert_eq!(is_old(age_ms, fps), expected, "{age_ms} at {fps:?}");
+        }
+        check(399.0, Some(30.0), false);
+        check(401.0, Some(30.0), true);
+        check(401.0, None, true);
+        check(800.0, Some(5.0), false);
+        check(1_300.0, Some(5.0), true);
+    }
+}
