@@ -1,15 +1,15 @@
 //! Looks at the live picture, twice a second, for as long as it lives: tells what is wrong with it, and gives its numbers.
 //!
-//! It opens nothing and waits for no camera: it reads the frames that the engine publishes. What a number means beyond black,
-//! frozen, torn, covered and green is judged by those who know the camera besides.
+//! It opens nothing and waits for no camera: it reads the frames that the engine publishes, which starts it. What a number means
+//! beyond black, frozen, torn, covered and green is judged by those who know the camera besides.
 
 use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, TryRecvError, bounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
-use crate::criteria::{PictureChange, PictureFault};
+use crate::criteria::PictureFault;
 use crate::frame::Frame;
 use crate::latest::{Latest, Reader};
 use crate::picture::{FrameCoding, PictureStats};
@@ -18,7 +18,6 @@ use crate::source::SourceSpec;
 mod live;
 mod observer;
 
-pub use live::LivePicture;
 use observer::PictureObserver;
 pub use observer::WINDOW;
 
@@ -33,45 +32,31 @@ pub fn coding_of(spec: &SourceSpec) -> FrameCoding {
     }
 }
 
-/// What has changed about the live picture.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct PictureReport {
-    /// What has begun and what has ended since the report before. Empty where only a share is another one.
-    pub changes: Vec<PictureChange>,
-    /// Everything that is wrong now.
-    pub faults: Vec<PictureFault>,
-}
-
 /// The thread that looks. Dropping it ends the thread, within half a second.
 pub struct Analyser {
     /// Dropped to end the thread.
-    _alive: crossbeam_channel::Sender<()>,
-    picture: Latest<PictureStats>,
+    _alive: Sender<()>,
 }
 
 impl Analyser {
-    /// Looks at these frames, of one camera. `tell` is called on the thread that looks, with each change; it must not wait.
+    /// Looks at these frames, of one camera. `stats` gets the numbers of the last seconds after each picture that was looked at, and
+    /// `faults` everything that is wrong, whenever that has changed. It does not wait for the reader of `faults`: what finds no room is
+    /// sent again.
     ///
     /// # Errors
     /// The system gives no thread.
     pub fn start(
         frames: Reader<Frame>,
         coding: FrameCoding,
-        tell: impl FnMut(PictureReport) + Send + 'static,
+        stats: Latest<PictureStats>,
+        faults: Sender<Vec<PictureFault>>,
     ) -> io::Result<Self> {
         let (alive, is_alive) = bounded::<()>(0);
-        let picture = Latest::new();
-        let published = picture.clone();
+        stats.publish(PictureStats::default());
         thread::Builder::new()
             .name("analyser".to_owned())
-            .spawn(move || look(frames, coding, &is_alive, &published, tell))?;
-        Ok(Self { _alive: alive, picture })
-    }
-
-    /// A reader of the numbers of the last seconds, published after each picture that was looked at.
-    #[must_use]
-    pub fn picture(&self) -> Reader<PictureStats> {
-        self.picture.reader()
+            .spawn(move || look(frames, coding, &is_alive, &stats, &faults))?;
+        Ok(Self { _alive: alive })
     }
 }
 
@@ -82,11 +67,11 @@ fn look(
     mut frames: Reader<Frame>,
     coding: FrameCoding,
     alive: &Receiver<()>,
-    picture: &Latest<PictureStats>,
-    mut tell: impl FnMut(PictureReport),
+    stats: &Latest<PictureStats>,
+    told: &Sender<Vec<PictureFault>>,
 ) {
     let mut observer = PictureObserver::new(coding, Instant::now());
-    let mut told = Vec::new();
+    let mut last_told = Vec::new();
     while matches!(alive.try_recv(), Err(TryRecvError::Empty)) {
         if !observer.wants_next() {
             // Ends at once when nobody wants it any more.
@@ -96,30 +81,31 @@ fn look(
         let fresh =
             if observer.wants_next() { frames.wait_fresh(observer.due()) } else { frames.wait_fresh(now + POLL) };
         let now = Instant::now();
-        let changes = match fresh {
+        match fresh {
             Some(fresh) => observer.on_frame(&fresh.value, now),
             None => observer.on_silence(now),
-        };
-        if let Some(stats) = observer.take_stats() {
-            picture.publish(stats);
+        }
+        if let Some(fresh) = observer.take_stats() {
+            stats.publish(fresh);
         }
         let faults = observer.faults();
-        if !changes.is_empty() || has_moved(&told, &faults) {
-            told.clone_from(&faults);
-            tell(PictureReport { changes, faults });
+        if has_changed(&last_told, &faults) && told.try_send(faults.clone()).is_ok() {
+            last_told = faults;
         }
     }
 }
 
 /// A share differs by a hundredth at least: less is not worth a word.
-fn has_moved(before: &[PictureFault], after: &[PictureFault]) -> bool {
+fn has_changed(before: &[PictureFault], after: &[PictureFault]) -> bool {
     const LEAST: f64 = 0.01;
-    before.len() != after.len() || before.iter().zip(after).any(|(a, b)| (a.share - b.share).abs() >= LEAST)
+    let differs = |(a, b): (&PictureFault, &PictureFault)| {
+        (a.kind, a.since) != (b.kind, b.since) || (a.share - b.share).abs() >= LEAST
+    };
+    before.len() != after.len() || before.iter().zip(after).any(differs)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::channel;
     use std::time::SystemTime;
 
     use super::*;
@@ -129,10 +115,9 @@ mod tests {
     #[test]
     fn it_tells_what_it_sees_and_ends_when_it_is_dropped() {
         let frames = Latest::new();
-        let (sender, told) = channel();
-        let tell = move |report| sender.send(report).unwrap();
-        let analyser = Analyser::start(frames.reader(), FrameCoding::Intra, tell).unwrap();
-        let mut seen = analyser.picture();
+        let (sender, told) = bounded(1);
+        let stats = Latest::new();
+        let analyser = Analyser::start(frames.reader(), FrameCoding::Intra, stats.clone(), sender).unwrap();
         let image = pictures("64x48,black").next().unwrap().1;
         let publish = |number: u64| {
             let (taken_at, taken_at_wall) = (Instant::now(), SystemTime::now());
@@ -141,20 +126,20 @@ mod tests {
         };
         let deadline = Instant::now() + Duration::from_secs(20);
         let mut number = 0;
-        let report: PictureReport = loop {
+        let faults = loop {
             number += 1;
             publish(number);
-            if let Ok(report) = told.recv_timeout(Duration::from_millis(20)) {
-                break report;
+            if let Ok(faults) = told.recv_timeout(Duration::from_millis(20)) {
+                break faults;
             }
             assert!(Instant::now() < deadline, "nothing is told");
         };
-        let [PictureChange::Began(fault)] = report.changes.as_slice() else { panic!("{report:?}") };
-        assert!(fault.kind == PictureFaultKind::Black && report.faults == [*fault], "{report:?}");
-        assert!(seen.take_fresh().unwrap().value.is_uniform);
+        let kinds: Vec<_> = faults.iter().map(|fault| fault.kind).collect();
+        assert_eq!(kinds, [PictureFaultKind::Black]);
+        assert!(stats.reader().current().unwrap().is_uniform);
         drop(analyser);
         // The thread owns what it tells with.
-        while told.recv_timeout(Duration::from_millis(20)) != Err(std::sync::mpsc::RecvTimeoutError::Disconnected) {
+        while told.recv_timeout(Duration::from_millis(20)) != Err(crossbeam_channel::RecvTimeoutError::Disconnected) {
             assert!(Instant::now() < deadline, "it goes on");
         }
     }

@@ -26,6 +26,7 @@ use crate::frame::Frame;
 use crate::health::History;
 use crate::latest::{Latest, Reader};
 use crate::logging::EventLog;
+use crate::picture::PictureStats;
 use crate::settings::{CameraSettings, TrustedCertificates};
 use crate::source::{Demand, SourceSpec};
 use crate::status::Status;
@@ -35,6 +36,8 @@ mod capture;
 mod controls;
 pub mod machine;
 mod outage;
+mod picture_faults;
+mod score_log;
 mod supervisor;
 mod tally;
 mod watches;
@@ -89,6 +92,7 @@ pub struct Camera {
     status: Latest<Status>,
     history: Latest<History>,
     controls: Latest<DeviceControls>,
+    picture: Latest<PictureStats>,
 }
 
 impl Camera {
@@ -120,12 +124,14 @@ impl Camera {
     ) -> io::Result<Self> {
         let (commands, commands_rx) = bounded(64);
         let (ended_tx, ended) = bounded(0);
-        let (frames, status, history, controls) = (Publisher::new(), Latest::new(), Latest::new(), Latest::new());
+        let (frames, status, history) = (Publisher::new(), Latest::new(), Latest::new());
+        let (controls, picture) = (Latest::new(), Latest::new());
         let outputs = Outputs {
             frames: frames.clone(),
             status: status.clone(),
             history: history.clone(),
             controls: controls.clone(),
+            picture: picture.clone(),
             wake,
             on_status,
             log,
@@ -138,7 +144,7 @@ impl Camera {
             supervisor.run(&commands_rx);
             drop(ended_tx);
         })?;
-        Ok(Self { commands, ended, frames, status, history, controls })
+        Ok(Self { commands, ended, frames, status, history, controls, picture })
     }
 
     /// Sends a command. Never waits: should the supervisor be sixty commands behind, this one is dropped.
@@ -168,6 +174,12 @@ impl Camera {
     #[must_use]
     pub fn controls(&self) -> Reader<DeviceControls> {
         self.controls.reader()
+    }
+
+    /// A reader of what the live pictures of the last seconds show, in numbers, published twice a second at most.
+    #[must_use]
+    pub fn picture(&self) -> Reader<PictureStats> {
+        self.picture.reader()
     }
 
     /// A reader of the score over time.

@@ -74,7 +74,7 @@ impl CheckupRequest {
     }
 }
 
-/// What a camera that streams shows of itself.
+/// Readers of a camera that streams in this program.
 #[derive(Clone)]
 pub struct Live {
     pub frames: Reader<Frame>,
@@ -89,11 +89,11 @@ pub enum CheckOutcome {
     Good,
     Warning,
     Bad,
-    /// It does not concern this camera, cannot be done here, was not needed any more, or came to no end.
+    /// It does not concern this camera, cannot be done here, was not needed any more, or took too long.
     Skipped,
 }
 
-/// One check as it went.
+/// A check that has ended, or was left out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckRun {
     pub id: &'static str,
@@ -103,7 +103,7 @@ pub struct CheckRun {
     pub why: Message,
 }
 
-/// How far it is.
+/// What is told while a check-up runs.
 #[derive(Clone, Debug)]
 pub enum Progress {
     /// `check.<id>` is its name in the phrases.
@@ -115,7 +115,7 @@ pub enum Progress {
     Trying(Message),
 }
 
-/// What came of it.
+/// The result of a check-up.
 #[derive(Clone, Debug, Default)]
 pub struct Checkup {
     pub facts: Facts,
@@ -130,7 +130,7 @@ pub struct Checkup {
     /// What each part of the way of a frame takes.
     pub slow: Vec<slow::LatencyShare>,
     pub took: Duration,
-    /// Somebody ended it before its end.
+    /// Somebody has ended it early.
     pub was_cancelled: bool,
 }
 
@@ -154,7 +154,7 @@ pub struct CheckContext {
     pub deadline: Instant,
 }
 
-/// What a check says of what it found.
+/// How a check ended, and the sentence that says why.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckResult {
     pub outcome: CheckOutcome,

@@ -4,7 +4,7 @@
 //! its own. This measures nothing (see [`crate::picture`], [`crate::health`], [`crate::probe::measure`]) and decides nothing that is
 //! done about an answer. Entries `F…` are those of the catalogue of failures; a number without another source was chosen.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
@@ -297,16 +297,10 @@ impl PictureFault {
     }
 }
 
-/// How a fault of the live picture begins and ends.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum PictureChange {
-    Began(PictureFault),
-    /// What it was, and for how long pictures showed it.
-    Ended(PictureFault, Duration),
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::status::Grade;
 

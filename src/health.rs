@@ -76,9 +76,11 @@ impl Health {
         }
     }
 
-    /// The stream stopped for longer than it may, or was opened again.
+    /// The stream stopped for longer than it may, or was opened again: once until the next frame.
     pub fn on_interruption(&mut self, now: Instant) {
-        self.stalls.push_back(now);
+        if self.stream_since.is_some() {
+            self.stalls.push_back(now);
+        }
         self.on_stream_end();
     }
 

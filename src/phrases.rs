@@ -1,4 +1,4 @@
-//! What is said to people, in their language.
+//! Translation: what is said to people, in their language.
 //!
 //! Judgements hold [`Message`]: a key and values. The words are data in `assets/phrases/`, one file for each language, so that
 //! they can be translated without touching code. What a language lacks is said in English.

@@ -1,8 +1,8 @@
 //! What pictures show, as numbers: how bright, how noisy, how sharp, whether they move, whether something is missing.
 //!
-//! No judgement here: a [`PictureSeries`] takes the pictures of one camera one after the other, and [`PictureSeries::stats`] gives the
-//! numbers of the last ten seconds. Pure: times come with the pictures. What a number means is decided by those who know the
-//! camera too; the formulas are those of the catalogue of failures, section 6.
+//! A [`PictureSeries`] takes the pictures of one camera one after the other, and [`PictureSeries::stats`] gives the numbers of the last
+//! ten seconds. Pure: times come with the pictures. Nothing is judged here: what a number means is asked in [`crate::criteria`]. The
+//! formulas are those of the catalogue of failures, section 6.
 //!
 //! Two rates are of use. At full rate for a second or two everything is measured. At two pictures a second, which costs
 //! less than a fiftieth of a core at 1080p, what needs consecutive pictures stays `None`: bands, alternation, tears.
@@ -117,7 +117,7 @@ pub struct NoiseStats {
     pub spatial: f64,
 }
 
-/// The longest stretch of pictures that are equal in each byte.
+/// The longest run of pictures that are equal.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EqualRun {
@@ -239,7 +239,8 @@ impl PictureSeries {
 
     /// The next picture. One of another size begins a new series.
     ///
-    /// Pictures are equal whose [`Image::fingerprint`] is: a sensor's noise is averaged away in a smaller copy.
+    /// By their fingerprints alone pictures are equal or not: one that was made smaller has that of the camera's own picture, whose
+    /// noise is averaged away in the small one.
     pub fn add(&mut self, image: &Image, taken_at: Instant) -> PictureTraits {
         if self.size.replace(image.size()) != Some(image.size()) {
             self.before = None;

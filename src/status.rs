@@ -1,9 +1,11 @@
 //! The one picture of a camera that every face shows, and the JSON contract of `camclinic status`.
 
 use std::fmt;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::criteria::{PictureFault, PictureFaultKind};
 use crate::fault::Fault;
 use crate::frame::{PixelFormat, Size};
 
@@ -271,6 +273,8 @@ pub struct Status {
     /// Time between the driver's hand-over and the picture being decoded and published, smoothed.
     pub latency_ms: Option<f64>,
     pub drops: Drops,
+    /// Empty while no fault shows.
+    pub picture_faults: Vec<PictureFaultStatus>,
     /// How long there has been no live picture; `null` while there is one or none was asked for.
     pub outage_secs: Option<f64>,
     /// Time until recovery does its next step.
@@ -298,6 +302,35 @@ impl Status {
 #[must_use]
 pub fn score_text(score: Option<u8>) -> String {
     score.map_or_else(|| "no score".to_owned(), |score| format!("score {score} ({})", Grade::of(score)))
+}
+
+/// What is wrong with the live picture, or was with the last one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PictureFaultStatus {
+    pub kind: PictureFaultKind,
+    /// How long it has shown.
+    pub since_secs: f64,
+    /// How much of the pictures or of the picture is concerned, 0 to 1; see [`PictureFault::share`].
+    pub share: f64,
+    pub message: String,
+}
+
+impl PictureFaultStatus {
+    #[must_use]
+    pub fn of(fault: &PictureFault, now: Instant) -> Self {
+        Self {
+            kind: fault.kind,
+            since_secs: round_secs(now.saturating_duration_since(fault.since)),
+            share: (fault.share * 100.0).round() / 100.0,
+            message: fault.kind.began().to_owned(),
+        }
+    }
+}
+
+/// Seconds for people and JSON: a thousandth is all that means anything.
+#[must_use]
+pub fn round_secs(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1_000.0).round() / 1_000.0
 }
 
 /// Lost frames by place.

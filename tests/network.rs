@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use camclinic::address::Address;
-use camclinic::checkup::facts::{ConversationFacts, NetworkFinding, SourceKind};
+use camclinic::checkup::facts::{ConversationFacts, ConversationFinding, SourceKind};
 use camclinic::checkup::{Facts, facts, verdict};
 use camclinic::network::rtsp::RtspRequest;
 use camclinic::network::{
@@ -317,7 +317,7 @@ fn run(case: &Case) -> Result<(), String> {
 
 /// The entry that a check-up names, told the same.
 fn judged(tested: &ConnectionTestResult, address: &Address) -> Option<String> {
-    let finding = tested.verdict.as_ref().map(|found| NetworkFinding {
+    let finding = tested.verdict.as_ref().map(|found| ConversationFinding {
         entry: found.entry.to_owned(),
         fault: found.fault.clone(),
         confidence: found.confidence,

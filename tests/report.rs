@@ -78,7 +78,7 @@ fn finding(confidence: f64) -> Finding {
         .runs("sudo usermod -aG video anna.maier && echo <done>");
     let judgement = Judgement::new("none.such", confidence)
         .with("program", "<b>zoom</b>")
-        .seen(Message::new("why.no-thread").with("error", "<script>alert('x')</script> of anna.maier"))
+        .with_evidence(Message::new("why.no-thread").with("error", "<script>alert('x')</script> of anna.maier"))
         .fix(fix);
     Finding { entry: &ENTRY, judgement }
 }

@@ -79,6 +79,7 @@ pub fn status() -> Status {
         first_frame_ms: Some(412),
         latency_ms: Some(33.0),
         drops: Drops::default(),
+        picture_faults: Vec::new(),
         outage_secs: None,
         next_try_secs: None,
         abandoned_calls: 0,

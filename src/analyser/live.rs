@@ -7,14 +7,14 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::criteria::{self, PictureChange, PictureFault, PictureFaultKind};
+use crate::criteria::{self, PictureFault, PictureFaultKind};
 use crate::picture::{EqualRun, FrameCoding, PictureTraits, TearCount};
 
 /// What passes sooner was one bad picture. Less than the time between two looks, which are not exactly half a second apart.
 const BEGINS_AFTER: Duration = Duration::from_millis(450);
 /// The share of torn pictures is that of so much time: a few of a hundred show in it.
 const TEAR_WINDOW: Duration = Duration::from_secs(20);
-/// Without a picture for so long, or for so many times the last pause between two of them, nothing is known of it any more.
+/// Without a picture for so long, or for so many times the last pause between two of them, a fault must show anew to be told.
 const LEAST_SILENCE: Duration = Duration::from_secs(3);
 const SILENT_PAUSES: u32 = 3;
 
@@ -33,8 +33,6 @@ pub struct LivePicture {
 /// A fault that shows, whether it was told or not.
 struct Spell {
     fault: PictureFault,
-    /// When the last picture that shows it was taken.
-    last: Instant,
     is_told: bool,
 }
 
@@ -53,7 +51,7 @@ impl LivePicture {
     }
 
     /// A picture that was looked at; whether it is the same as before is against the one that was looked at last.
-    pub fn update(&mut self, traits: &PictureTraits, taken_at: Instant) -> Vec<PictureChange> {
+    pub fn update(&mut self, traits: &PictureTraits, taken_at: Instant) {
         let last_at = self.last_at.replace(taken_at);
         self.pause = last_at.map_or(Duration::ZERO, |last| taken_at.saturating_duration_since(last));
         self.equal = match (last_at, traits.is_same) {
@@ -74,7 +72,6 @@ impl LivePicture {
         // A coder smooths a sensor's noise away.
         let is_dead = traits.is_uniform || traits.is_same || self.coding != FrameCoding::Intra;
         let is_still = criteria::is_still(&run, self.coding) && !is_black && !is_green && !traits.is_uniform;
-        let mut changes = Vec::new();
         for (kind, shows, since, share) in [
             (PictureFaultKind::Black, is_black && is_dead, first_equal, 1.0),
             (PictureFaultKind::Covered, is_black && !is_dead, taken_at, 1.0),
@@ -82,32 +79,29 @@ impl LivePicture {
             (PictureFaultKind::Frozen, is_still, first_equal, 1.0),
         ] {
             if shows {
-                changes.extend(self.show(PictureFault { kind, since, share }, taken_at));
+                self.show(PictureFault { kind, since, share }, taken_at);
             } else {
-                changes.extend(self.end(kind));
+                self.end(kind);
             }
         }
-        changes
     }
 
     /// A picture that follows one that was looked at, and was not compared with any. It can only end what is not to be seen in it:
     /// light that blinks may be dark in each picture that is looked at.
-    pub fn follow(&mut self, traits: &PictureTraits) -> Vec<PictureChange> {
-        let mut changes = Vec::new();
+    pub fn follow(&mut self, traits: &PictureTraits) {
         if !criteria::is_black(&traits.light) {
-            changes.extend(self.end(PictureFaultKind::Black));
-            changes.extend(self.end(PictureFaultKind::Covered));
+            self.end(PictureFaultKind::Black);
+            self.end(PictureFaultKind::Covered);
         }
         if !criteria::is_green(traits.green) {
-            changes.extend(self.end(PictureFaultKind::Green));
+            self.end(PictureFaultKind::Green);
         }
-        changes
     }
 
     /// What was found in pictures that followed each other without a gap; the last one was taken then.
-    pub fn count_tears(&mut self, count: TearCount, taken_at: Instant) -> Vec<PictureChange> {
+    pub fn count_tears(&mut self, count: TearCount, taken_at: Instant) {
         if count.n_judged == 0 {
-            return Vec::new();
+            return;
         }
         self.tears.push_back((taken_at, count));
         let is_old = |(at, _): &(Instant, TearCount)| taken_at.saturating_duration_since(*at) > TEAR_WINDOW;
@@ -115,14 +109,11 @@ impl LivePicture {
             self.tears.pop_front();
         }
         if let Some(fault) = self.torn() {
-            return self.show(fault, taken_at).into_iter().collect();
-        }
-        let change = self.end(PictureFaultKind::Torn);
-        if change.is_some() {
+            self.show(fault, taken_at);
+        } else if self.end(PictureFaultKind::Torn) {
             // They are not to begin it anew.
             self.tears.clear();
         }
-        change.into_iter().collect()
     }
 
     /// Torn pictures among whole ones, unless they are an accident or over.
@@ -144,36 +135,28 @@ impl LivePicture {
         (shows && !is_over).then_some(PictureFault { kind: PictureFaultKind::Torn, since: *since, share })
     }
 
-    /// No picture has come since: after some time nothing is known any more.
-    pub fn on_silence(&mut self, now: Instant) -> Vec<PictureChange> {
+    /// No picture has come since. What was told stands until a picture shows otherwise: a stream that ends proves nothing.
+    pub fn on_silence(&mut self, now: Instant) {
         let patience = LEAST_SILENCE.max(self.pause * SILENT_PAUSES);
-        if self.last_at.is_none_or(|last| now.saturating_duration_since(last) < patience) {
-            return Vec::new();
+        if self.last_at.is_some_and(|last| now.saturating_duration_since(last) >= patience) {
+            self.spells.retain(|spell| spell.is_told);
+            if self.spells.is_empty() {
+                (self.last_at, self.equal) = (None, None);
+            }
         }
-        (self.last_at, self.equal) = (None, None);
-        self.tears.clear();
-        PictureFaultKind::ALL.into_iter().filter_map(|kind| self.end(kind)).collect()
     }
 
-    fn show(&mut self, fault: PictureFault, taken_at: Instant) -> Option<PictureChange> {
-        let at = self.spells.iter().position(|spell| spell.fault.kind == fault.kind);
-        let at = at.unwrap_or_else(|| {
-            self.spells.push(Spell { fault, last: taken_at, is_told: false });
-            self.spells.len() - 1
-        });
-        let spell = self.spells.get_mut(at)?;
-        (spell.last, spell.fault.share) = (taken_at, fault.share);
-        let lasted = taken_at.saturating_duration_since(spell.fault.since);
-        if spell.is_told || lasted < BEGINS_AFTER {
-            return None;
-        }
-        spell.is_told = true;
-        Some(PictureChange::Began(spell.fault))
+    fn show(&mut self, fault: PictureFault, taken_at: Instant) {
+        let known = self.spells.iter().position(|spell| spell.fault.kind == fault.kind);
+        let mut spell = known.map_or(Spell { fault, is_told: false }, |at| self.spells.swap_remove(at));
+        spell.fault.share = fault.share;
+        spell.is_told |= taken_at.saturating_duration_since(spell.fault.since) >= BEGINS_AFTER;
+        self.spells.push(spell);
     }
 
-    fn end(&mut self, kind: PictureFaultKind) -> Option<PictureChange> {
-        let at = self.spells.iter().position(|spell| spell.fault.kind == kind)?;
-        let Spell { fault, last, is_told } = self.spells.swap_remove(at);
-        is_told.then(|| PictureChange::Ended(fault, last.saturating_duration_since(fault.since)))
+    /// Whether it was told.
+    fn end(&mut self, kind: PictureFaultKind) -> bool {
+        let at = self.spells.iter().position(|spell| spell.fault.kind == kind);
+        at.is_some_and(|at| self.spells.swap_remove(at).is_told)
     }
 }

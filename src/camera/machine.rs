@@ -14,10 +14,13 @@ use serde_json::{Map, Value};
 use super::Command;
 use super::controls::ControlBook;
 use super::outage::Outage;
+use super::picture_faults::PictureFaults;
+use super::score_log::ScoreLog;
 use super::tally::{Tally, describe};
 use crate::address::Address;
 use crate::backend::Backend;
 use crate::control::{ControlSetting, ControlsUpdate, DeviceControls};
+use crate::criteria::PictureFault;
 use crate::device::watch::{DeviceEvent, HolderEvent};
 use crate::event::Level;
 use crate::fault::{Fault, FaultKind};
@@ -57,6 +60,8 @@ pub enum Input {
     Holders(HolderEvent),
     /// Whether the port of the network camera answers.
     Port(port::PortEvent),
+    /// Everything that is wrong with the published pictures, whenever that has changed.
+    Picture(Vec<PictureFault>),
     /// What was watched by [`Effect::Watch`] will not report any more.
     WatchEnded,
     /// Capture processes that were killed and have not ended, whenever the list has changed.
@@ -120,7 +125,10 @@ pub enum Effect {
     },
     /// Watch this and nothing else.
     Watch(Option<Watched>),
-    Log(CameraEvent),
+    /// Look for faults of the published pictures, beginning anew, or do so no longer.
+    LookAtPictures(bool),
+    /// Of the camera of this name, as the status has it.
+    Log(String, CameraEvent),
     PublishFrame(Frame),
     PublishStatus(Box<Status>),
     PublishHistory(Box<History>),
@@ -143,12 +151,17 @@ pub enum Watched {
 /// An event of this camera, for the log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CameraEvent {
-    /// The camera, as the status names it.
-    pub source: String,
     pub level: Level,
     pub name: String,
     pub message: String,
     pub details: Map<String, Value>,
+}
+
+impl CameraEvent {
+    /// Without details.
+    pub fn new(level: Level, name: &str, message: impl Into<String>) -> Self {
+        Self { level, name: name.to_owned(), message: message.into(), details: Map::new() }
+    }
 }
 
 /// Whether an opening is the one that was asked for, or one of recovery.
@@ -314,6 +327,10 @@ pub struct Machine {
     ladder: Ladder,
     tally: Tally,
     outage: Outage,
+    picture: PictureFaults,
+    score_log: ScoreLog,
+    /// Since the camera was started.
+    is_picture_looked_at: bool,
     history: History,
     controls: ControlBook,
     demand: Demand,
@@ -357,7 +374,10 @@ impl Machine {
         now: Instant,
     ) -> Self {
         Self {
-            outage: Outage::new(spec.to_string()),
+            outage: Outage::default(),
+            picture: PictureFaults::default(),
+            score_log: ScoreLog::default(),
+            is_picture_looked_at: false,
             ladder: Ladder::new(settings.recovery.clone(), seed),
             settings,
             trusted,
@@ -396,12 +416,14 @@ impl Machine {
             Input::Devices(event) => self.on_devices(&event, now),
             Input::Holders(event) => self.on_holders(&event, now),
             Input::Port(event) => self.on_port(event, now),
+            Input::Picture(faults) => self.on_picture(faults, now),
             Input::WatchEnded => self.watching = Watching::Nothing,
             Input::Stuck(stuck) => self.stuck = stuck,
             Input::Timer => self.on_timer(now),
         }
-        self.effects.extend(self.outage.take_lines().map(Effect::Log));
         let state = self.phase.state();
+        self.look_at_pictures(state != State::Idle);
+        self.take_lines();
         if self.is_status_wanted || now >= self.status_due || self.told.is_none_or(|(told, _)| told != state) {
             self.publish(now);
         }
@@ -502,10 +524,11 @@ impl Machine {
 
     fn switch(&mut self, spec: SourceSpec, now: Instant) {
         self.interrupt_rung(now);
-        self.effects.extend(self.outage.take_lines().map(Effect::Log));
+        self.take_lines();
         self.watch(Watching::Nothing, None);
+        self.look_at_pictures(false);
         self.name = spec.to_string();
-        self.outage = Outage::new(spec.to_string());
+        self.outage = Outage::default();
         self.outage.begin_anew(now);
         self.spec = spec;
         self.bound = None;
@@ -616,6 +639,10 @@ impl Machine {
     /// A good frame came, whether its picture is wanted or not. Returns whether it counts.
     fn on_frame(&mut self, grabbed: Grabbed, now: Instant) -> bool {
         let Some(device) = self.phase.device() else { return false };
+        let is_old = |last: Instant| now.saturating_duration_since(last) >= self.stall_deadline();
+        if self.tally.last_arrival.is_some_and(is_old) {
+            self.tally.health.on_interruption(now);
+        }
         self.tally.on_frame(grabbed, now);
         let is_first = self.tally.n_frames_of_opening == 1;
         if is_first {
@@ -808,6 +835,28 @@ impl Machine {
 
     fn log(&mut self, level: Level, name: &str, message: impl Into<String>) {
         self.outage.log(level, name, message);
+    }
+
+    fn take_lines(&mut self) {
+        let source = self.spec.to_string();
+        self.effects.extend(self.outage.take_lines().map(|line| Effect::Log(source.clone(), line)));
+    }
+
+    /// Pictures are looked at from the start of the camera to its stop.
+    fn look_at_pictures(&mut self, is_wanted: bool) {
+        if is_wanted != self.is_picture_looked_at {
+            self.is_picture_looked_at = is_wanted;
+            (self.picture, self.score_log) = (PictureFaults::default(), ScoreLog::default());
+            self.effects.push(Effect::LookAtPictures(is_wanted));
+        }
+    }
+
+    fn on_picture(&mut self, faults: Vec<PictureFault>, now: Instant) {
+        if self.is_picture_looked_at {
+            let lines = self.picture.set(faults, now);
+            self.outage.add_lines(lines);
+            self.is_status_wanted = true;
+        }
     }
 
     /// Watches this from now on; `target` is what it is about.

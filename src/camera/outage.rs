@@ -10,7 +10,7 @@ use super::machine::CameraEvent;
 use crate::event::Level;
 use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::recovery::{EndedRung, Plan};
-use crate::status::{Alert, AlertName, Rung, RungOutcome};
+use crate::status::{Alert, AlertName, Rung, RungOutcome, round_secs};
 
 /// Damaged frames come many a second: the log gets one line in this time.
 const DAMAGE_LOG_PERIOD: Duration = Duration::from_secs(5);
@@ -22,9 +22,8 @@ const CALM: Duration = Duration::from_secs(5);
 /// The log says that nothing will happen for so long; shorter pauses are over when it is read.
 const LONG_PAUSE: Duration = Duration::from_secs(5);
 
+#[derive(Default)]
 pub(super) struct Outage {
-    /// The camera's name in the events.
-    source: String,
     /// Lines of the log that nobody has taken yet.
     lines: Vec<CameraEvent>,
     /// When the live picture ended, or was first wanted; `None` while there is one.
@@ -43,22 +42,6 @@ pub(super) struct Outage {
 }
 
 impl Outage {
-    pub(super) fn new(source: String) -> Self {
-        Self {
-            source,
-            lines: Vec::new(),
-            since: None,
-            is_announced: false,
-            last_fault: None,
-            rung: None,
-            alert: None,
-            damage_alert: None,
-            damaged_at: VecDeque::new(),
-            n_unlogged_damaged: 0,
-            damage_logged_at: None,
-        }
-    }
-
     /// A picture is wanted from now on, and nothing is held against the camera.
     pub(super) fn begin_anew(&mut self, now: Instant) {
         *self = Self { since: Some(now), ..self.without_memory() };
@@ -71,7 +54,7 @@ impl Outage {
     }
 
     fn without_memory(&mut self) -> Self {
-        Self { lines: std::mem::take(&mut self.lines), ..Self::new(std::mem::take(&mut self.source)) }
+        Self { lines: std::mem::take(&mut self.lines), ..Self::default() }
     }
 
     /// What is new for the log.
@@ -85,11 +68,15 @@ impl Outage {
     }
 
     pub(super) fn log(&mut self, level: Level, name: &str, message: impl Into<String>) {
-        self.log_with(level, name, message.into(), Map::new());
+        self.add_lines([CameraEvent::new(level, name, message)]);
+    }
+
+    pub(super) fn add_lines(&mut self, lines: impl IntoIterator<Item = CameraEvent>) {
+        self.lines.extend(lines);
     }
 
     fn log_with(&mut self, level: Level, name: &str, message: String, details: Map<String, Value>) {
-        self.lines.push(CameraEvent { source: self.source.clone(), level, name: name.to_owned(), message, details });
+        self.add_lines([CameraEvent { details, ..CameraEvent::new(level, name, message) }]);
     }
 
     /// Something failed and this is what will be done. Told once for each kind, not for each repetition.
@@ -197,8 +184,7 @@ impl Outage {
         outage: Option<Duration>,
         details: impl IntoIterator<Item = (&'static str, Value)>,
     ) {
-        // A thousandth is all that means anything.
-        let outage = outage.map(|outage| ("outage_secs", ((outage.as_secs_f64() * 1_000.0).round() / 1_000.0).into()));
+        let outage = outage.map(|outage| ("outage_secs", round_secs(outage).into()));
         let details = details.into_iter().chain(outage).map(|(key, value)| (key.to_owned(), value)).collect();
         self.log_with(level, name.as_str(), message, details);
     }
@@ -345,7 +331,7 @@ mod tests {
     #[test]
     fn an_outage_is_told_once_and_its_end_too() {
         let now = Instant::now();
-        let mut outage = Outage::new("sim:".to_owned());
+        let mut outage = Outage::default();
         let plan = Plan::Do { rung: Rung::Retry, at: now };
         for n in 0..3 {
             let fault = Fault::new(FaultKind::Stall, format!("no frame for {n}.5 s"));
@@ -368,7 +354,7 @@ mod tests {
     #[track_caller]
     fn check_damage(damaged_at_secs: &[u64], end_secs: u64, expected: &[&str], is_open: bool) {
         let now = Instant::now();
-        let mut outage = Outage::new("sim:".to_owned());
+        let mut outage = Outage::default();
         let plan = Plan::Do { rung: Rung::Retry, at: now };
         for tenth in 0..end_secs * 10 {
             let at = now + Duration::from_millis(tenth * 100);
@@ -399,7 +385,7 @@ mod tests {
     #[test]
     fn an_outage_is_an_alert_beside_that_about_damage() {
         let now = Instant::now();
-        let mut outage = Outage::new("sim:".to_owned());
+        let mut outage = Outage::default();
         let plan = Plan::Do { rung: Rung::Retry, at: now };
         for _ in 0..3 {
             outage.on_failure(Fault::new(FaultKind::BadFrame, "cut off"), plan, false, Some(now), now);
@@ -416,7 +402,7 @@ mod tests {
 
     #[test]
     fn giving_up_is_critical() {
-        let mut outage = Outage::new("sim:".to_owned());
+        let mut outage = Outage::default();
         outage.on_failure(Fault::new(FaultKind::Denied, "no permission"), Plan::GiveUp, false, None, Instant::now());
         assert_eq!(names(&outage), ["denied", "rung", "CAMERA_CRITICAL"]);
         assert_eq!(outage.alert.map(|alert| alert.name), Some(AlertName::CameraCritical));
@@ -425,7 +411,7 @@ mod tests {
     #[test]
     fn to_stop_trying_keeps_the_fault_and_is_critical() {
         let now = Instant::now();
-        let mut outage = Outage::new("sim:".to_owned());
+        let mut outage = Outage::default();
         let plan = Plan::Do { rung: Rung::Reinitialise, at: now };
         outage.on_failure(Fault::new(FaultKind::Hung, "hung"), plan, false, None, now);
         outage.on_stop_trying(now);
@@ -445,7 +431,7 @@ mod tests {
     ) {
         let ended = EndedRung { rung, outcome, took: Duration::from_millis(3_210) };
         let fault = fault.map(|kind| Fault::new(kind, "test"));
-        let mut outage = Outage::new("sim:".to_owned());
+        let mut outage = Outage::default();
         outage.on_rung_ended(ended, fault.as_ref());
         let events = outage.lines;
         let event = events.first().unwrap();
@@ -484,7 +470,7 @@ mod tests {
     #[test]
     fn a_long_pause_is_announced_and_a_repetition_is_not() {
         let now = Instant::now();
-        let mut outage = Outage::new("sim:".to_owned());
+        let mut outage = Outage::default();
         for secs in [1, 30] {
             let plan = Plan::Do { rung: Rung::Reinitialise, at: now + Duration::from_secs(secs) };
             outage.on_failure(Fault::new(FaultKind::Hung, "hung"), plan, false, None, now);

@@ -11,14 +11,18 @@ use super::capture::Capture;
 use super::machine::{CameraEvent, CaptureEvent, Effect, Input, Machine};
 use super::watches::CameraWatch;
 use super::{Command, SHUTDOWN_DEADLINE, Wake};
+use crate::analyser::{self, Analyser};
 use crate::control::DeviceControls;
+use crate::criteria::PictureFault;
 use crate::device;
 use crate::device::watch::DeviceEvent;
+use crate::event::Level;
 use crate::fault::{Fault, FaultKind};
 use crate::frame::Frame;
 use crate::health::History;
 use crate::latest::Latest;
 use crate::logging::EventLog;
+use crate::picture::PictureStats;
 use crate::source::reader::Resume;
 use crate::source::{OpenRequest, StuckProcesses};
 use crate::status::Status;
@@ -30,6 +34,7 @@ pub(super) struct Outputs {
     pub(super) status: Latest<Status>,
     pub(super) history: Latest<History>,
     pub(super) controls: Latest<DeviceControls>,
+    pub(super) picture: Latest<PictureStats>,
     pub(super) wake: Wake,
     pub(super) on_status: Arc<dyn Fn(&Status) + Send + Sync>,
     pub(super) log: EventLog,
@@ -48,6 +53,9 @@ pub(super) struct Supervisor {
     events: (Sender<OfOpening>, Receiver<OfOpening>),
     resets: (Sender<ResetResult>, Receiver<ResetResult>),
     watch: CameraWatch,
+    /// While pictures are looked at, and what it finds.
+    analyser: Option<Analyser>,
+    picture_faults: Receiver<Vec<PictureFault>>,
     /// Worker processes that do not end although they were killed.
     stuck: StuckProcesses,
     has_stuck: bool,
@@ -65,6 +73,8 @@ impl Supervisor {
             events: bounded(4),
             resets: bounded(1),
             watch: CameraWatch::None,
+            analyser: None,
+            picture_faults: crossbeam_channel::never(),
             stuck: StuckProcesses::default(),
             has_stuck: false,
             awaiting_release: Vec::new(),
@@ -77,6 +87,7 @@ impl Supervisor {
             let (events, resets) = (self.events.1.clone(), self.resets.1.clone());
             let (devices, returns) = (self.watch.devices(), self.watch.returns());
             let (holders, ports) = (self.watch.holders(), self.watch.ports());
+            let picture_faults = self.picture_faults.clone();
             let timeout = self.machine.next_deadline().map_or_else(crossbeam_channel::never, crossbeam_channel::at);
             let input = select! {
                 recv(commands) -> command => match command {
@@ -102,6 +113,13 @@ impl Supervisor {
                 }
                 recv(holders) -> event => event.map_or_else(|_| self.end_watch(), Input::Holders),
                 recv(ports) -> event => event.map_or_else(|_| self.end_watch(), Input::Port),
+                recv(picture_faults) -> faults => match faults {
+                    Ok(faults) => Input::Picture(faults),
+                    Err(_) => {
+                        self.picture_faults = crossbeam_channel::never();
+                        Input::Timer
+                    }
+                },
                 recv(timeout) -> _ => Input::Timer,
             };
             self.step(input);
@@ -168,7 +186,15 @@ impl Supervisor {
                 self.watch =
                     watched.map_or(CameraWatch::None, |watched| CameraWatch::start(watched, spec, first_opened));
             }
-            Effect::Log(CameraEvent { source, level, name, message, details }) => {
+            Effect::LookAtPictures(is_wanted) => {
+                self.analyser = None;
+                self.picture_faults = crossbeam_channel::never();
+                if is_wanted && let Err(error) = self.look_at_pictures() {
+                    let message = format!("Pictures are not judged: the system gives no thread: {error}");
+                    self.out.log.add(&self.machine.spec().to_string(), Level::Warning, "picture", &message);
+                }
+            }
+            Effect::Log(source, CameraEvent { level, name, message, details }) => {
                 self.out.log.add_with(&source, level, &name, message, details);
             }
             Effect::PublishFrame(frame) => self.out.frames.publish(frame),
@@ -181,6 +207,14 @@ impl Supervisor {
             Effect::Wake => (self.out.wake)(),
         }
         Vec::new()
+    }
+
+    fn look_at_pictures(&mut self) -> std::io::Result<()> {
+        let (sender, receiver) = bounded(1);
+        let coding = analyser::coding_of(self.machine.spec());
+        self.analyser = Some(Analyser::start(self.out.frames.newest(), coding, self.out.picture.clone(), sender)?);
+        self.picture_faults = receiver;
+        Ok(())
     }
 
     fn resume(&self, how: Resume) {

@@ -13,7 +13,9 @@ pub(super) struct Tally {
     pub(super) n_frames: u64,
     pub(super) drops: Drops,
     pub(super) health: Health,
+    /// By the camera's clock, which may be wrong, and by ours.
     pub(super) last_frame_at: Option<Instant>,
+    pub(super) last_arrival: Option<Instant>,
     /// From the driver's hand-over to the supervisor, smoothed.
     pub(super) latency_ms: Option<f64>,
     pub(super) got: Got,
@@ -54,6 +56,7 @@ impl Tally {
         self.n_frames_of_opening += 1;
         self.first_frame_ms = self.first_frame_ms.or_else(|| self.since_opening(now));
         self.last_frame_at = Some(grabbed.taken_at);
+        self.last_arrival = Some(now);
         let latency_ms = now.saturating_duration_since(grabbed.taken_at).as_secs_f64() * 1_000.0;
         self.latency_ms = Some(self.latency_ms.map_or(latency_ms, |smoothed| smoothed * 0.9 + latency_ms * 0.1));
     }

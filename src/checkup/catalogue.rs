@@ -104,7 +104,7 @@ impl Judgement {
 
     /// Another sentence for its reason: `because.<slug>.<kind>`.
     #[must_use]
-    pub fn kind(mut self, kind: &str) -> Self {
+    pub fn because(mut self, kind: &str) -> Self {
         self.because.key = format!("{}.{kind}", self.because.key).into();
         self
     }
@@ -129,7 +129,7 @@ impl Judgement {
     }
 
     #[must_use]
-    pub fn seen(mut self, evidence: Message) -> Self {
+    pub fn with_evidence(mut self, evidence: Message) -> Self {
         self.evidence.push(evidence);
         self
     }

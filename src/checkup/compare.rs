@@ -1,4 +1,4 @@
-//! One camera through every backend in turn.
+//! Opens one camera through every backend in turn, and says which of them to take. Only for a camera that nobody has open.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::backend::Backend;
 use crate::criteria;
 use crate::settings::Isolation;
 
-/// A backend that takes longer is of no use to anybody.
+/// How long each backend may take, opening included.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How each backend did.

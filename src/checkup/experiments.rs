@@ -20,8 +20,9 @@ use crate::frame::{PixelFormat, Size};
 use crate::phrases::Message;
 use crate::source::OpenRequest;
 
-/// All of them together.
+/// Time for all experiments together.
 const LONGEST: Duration = Duration::from_secs(15);
+/// How many are made at most.
 const MOST: usize = 4;
 /// Exposure needs its time after a change.
 const SETTLE: Duration = Duration::from_millis(700);
@@ -29,8 +30,8 @@ const WATCH: Duration = Duration::from_millis(1_500);
 /// For a control to have its old value again.
 const UNDO: Duration = Duration::from_millis(300);
 
-/// What is done differently.
-enum Change {
+/// What an experiment changes.
+enum ExperimentChange {
     /// The stream is stopped and started.
     Restart,
     /// A control gets another value, and its old one after.
@@ -39,27 +40,27 @@ enum Change {
     Open(Box<dyn Fn(&mut OpenRequest)>),
 }
 
-struct Trial {
+struct ExperimentPlan {
     with: String,
-    change: Change,
+    change: ExperimentChange,
     action: Action,
 }
 
 /// One thing to try: its name in the phrases (`experiment.<id>`), and what it would be with these facts.
-struct Row {
+struct ExperimentRow {
     id: &'static str,
-    plan: fn(&Facts, &CheckupRequest) -> Option<Trial>,
+    plan: fn(&Facts, &CheckupRequest) -> Option<ExperimentPlan>,
 }
 
 /// The gentlest first.
-const ROWS: [Row; 7] = [
-    Row { id: "restart-stream", plan: restart_stream },
-    Row { id: "exposure-priority", plan: exposure_priority },
-    Row { id: "power-line", plan: power_line },
-    Row { id: "auto-exposure", plan: auto_exposure },
-    Row { id: "other-format", plan: other_format },
-    Row { id: "half-size", plan: half_size },
-    Row { id: "other-backend", plan: other_backend },
+const ROWS: [ExperimentRow; 7] = [
+    ExperimentRow { id: "restart-stream", plan: restart_stream },
+    ExperimentRow { id: "exposure-priority", plan: exposure_priority },
+    ExperimentRow { id: "power-line", plan: power_line },
+    ExperimentRow { id: "auto-exposure", plan: auto_exposure },
+    ExperimentRow { id: "other-format", plan: other_format },
+    ExperimentRow { id: "half-size", plan: half_size },
+    ExperimentRow { id: "other-backend", plan: other_backend },
 ];
 
 /// Tries what may help with what is in the facts, and adds what came of it. Gives the stream back, if it is still open.
@@ -76,17 +77,17 @@ pub(super) fn run(
         if facts.experiments.len() >= MOST || Instant::now() >= until || is_disconnected(cancel) {
             break;
         }
-        let Some(trial) = (row.plan)(facts, request) else { continue };
-        let needs_stream = matches!(trial.change, Change::Restart | Change::Control { .. });
+        let Some(plan) = (row.plan)(facts, request) else { continue };
+        let needs_stream = matches!(plan.change, ExperimentChange::Restart | ExperimentChange::Control { .. });
         if needs_stream && stream.as_ref().is_none_or(|stream| stream.ended.is_some()) {
             continue;
         }
-        let name = Message::new(format!("experiment.{}", row.id)).with("with", trial.with.clone());
+        let name = Message::new(format!("experiment.{}", row.id)).with("with", plan.with.clone());
         tell(Progress::Trying(name));
-        let (after, back) = carry_out(&trial.change, request, stream.take(), until, cancel);
+        let (after, back) = carry_out(&plan.change, request, stream.take(), until, cancel);
         stream = back;
-        let (id, with) = (row.id.to_owned(), trial.with);
-        let experiment = Experiment { id, with, action: Some(trial.action), before: before.clone(), after };
+        let (id, with) = (row.id.to_owned(), plan.with);
+        let experiment = Experiment { id, with, action: Some(plan.action), before: before.clone(), after };
         let has_helped = experiment.has_helped();
         facts.experiments.push(experiment);
         if has_helped {
@@ -96,7 +97,7 @@ pub(super) fn run(
     stream
 }
 
-/// How it was.
+/// The stream before anything was tried.
 fn before(facts: &Facts, stream: Option<&CheckupStream>) -> StreamSummary {
     let fault = facts.opening.as_ref().and_then(|opening| opening.fault.clone());
     let mut summary = stream.map(|stream| stream.summary(None)).unwrap_or_default();
@@ -105,7 +106,7 @@ fn before(facts: &Facts, stream: Option<&CheckupStream>) -> StreamSummary {
 }
 
 fn carry_out(
-    change: &Change,
+    change: &ExperimentChange,
     request: &CheckupRequest,
     stream: Option<CheckupStream>,
     until: Instant,
@@ -113,14 +114,14 @@ fn carry_out(
 ) -> (StreamSummary, Option<CheckupStream>) {
     let coding = coding_of(&request.spec);
     match (change, stream) {
-        (Change::Restart, Some(mut stream)) => {
+        (ExperimentChange::Restart, Some(mut stream)) => {
             stream.restart();
             stream.watch(until.min(Instant::now() + SETTLE), cancel, |_| false);
             stream.begin_anew(coding);
             stream.watch(until.min(Instant::now() + WATCH), cancel, |_| false);
             (stream.summary(None), Some(stream))
         }
-        (Change::Control { set, back }, Some(mut stream)) => {
+        (ExperimentChange::Control { set, back }, Some(mut stream)) => {
             stream.set_controls(vec![*set]);
             stream.watch(until.min(Instant::now() + SETTLE), cancel, |_| false);
             stream.begin_anew(coding);
@@ -131,7 +132,7 @@ fn carry_out(
             stream.watch(Instant::now() + UNDO, &crossbeam_channel::never(), |_| false);
             (summary, Some(stream))
         }
-        (Change::Open(change), stream) => {
+        (ExperimentChange::Open(change), stream) => {
             if let Some(stream) = stream {
                 let _ = stream.close();
             }
@@ -140,7 +141,7 @@ fn carry_out(
             let summary = open_and_watch(opening, until, cancel);
             (summary, None)
         }
-        (Change::Restart | Change::Control { .. }, None) => (StreamSummary::default(), None),
+        (ExperimentChange::Restart | ExperimentChange::Control { .. }, None) => (StreamSummary::default(), None),
     }
 }
 
@@ -149,11 +150,11 @@ pub(super) fn open_and_watch(request: OpenRequest, until: Instant, cancel: &Rece
     let patience = request.patience() + request.first_frame_deadline;
     let Ok(mut stream) = CheckupStream::open(request) else { return StreamSummary::default() };
     stream.watch(until.min(Instant::now() + patience), cancel, |stream| stream.first_at.is_some());
-    let mut load = super::checks::host::Load::new();
+    let mut load = super::checks::host::ProcessLoad::new();
     if stream.first_at.is_some() {
         stream.watch(until.min(Instant::now() + WATCH), cancel, |_| false);
     }
-    let cpu_percent = load.as_mut().and_then(super::checks::host::Load::worker_percent);
+    let cpu_percent = load.as_mut().and_then(super::checks::host::ProcessLoad::worker_percent);
     let mut summary = stream.summary(cpu_percent);
     if summary.first_frame_ms.is_none() && summary.fault.is_none() {
         summary.fault.clone_from(&stream.measured.last_fault);
@@ -170,13 +171,13 @@ fn control_of(facts: &Facts, id: u32) -> Option<&Control> {
     of_stream.chain(of_device).find(|control| control.id == id && control.held.is_none() && !control.is_read_only)
 }
 
-fn set_control(facts: &Facts, id: u32, value: i64) -> Option<Trial> {
+fn set_control(facts: &Facts, id: u32, value: i64) -> Option<ExperimentPlan> {
     let control = control_of(facts, id)?;
     let old = control.value.filter(|old| *old != value)?;
     let set = ControlSetting { id, value };
-    Some(Trial {
+    Some(ExperimentPlan {
         with: format!("{} = {value}", control.label()),
-        change: Change::Control { set, back: ControlSetting { id, value: old } },
+        change: ExperimentChange::Control { set, back: ControlSetting { id, value: old } },
         action: Action::SetControl(set),
     })
 }
@@ -202,12 +203,12 @@ fn does_not_start(facts: &Facts) -> bool {
     })
 }
 
-fn restart_stream(facts: &Facts, _: &CheckupRequest) -> Option<Trial> {
+fn restart_stream(facts: &Facts, _: &CheckupRequest) -> Option<ExperimentPlan> {
     let is_frozen =
         facts.picture.as_ref().is_some_and(|seen| seen.same.lasts && criteria::is_still(&seen.same, seen.coding()));
-    (is_frozen && !is_black(facts)).then(|| Trial {
+    (is_frozen && !is_black(facts)).then(|| ExperimentPlan {
         with: String::new(),
-        change: Change::Restart,
+        change: ExperimentChange::Restart,
         action: Action::RestartStream,
     })
 }
@@ -216,17 +217,17 @@ fn is_black(facts: &Facts) -> bool {
     facts.picture.as_ref().is_some_and(|seen| seen.n_pictures > 0 && criteria::is_black(&seen.darkness()))
 }
 
-fn exposure_priority(facts: &Facts, _: &CheckupRequest) -> Option<Trial> {
+fn exposure_priority(facts: &Facts, _: &CheckupRequest) -> Option<ExperimentPlan> {
     if is_slow(facts) { set_control(facts, EXPOSURE_PRIORITY, 0) } else { None }
 }
 
-fn power_line(facts: &Facts, _: &CheckupRequest) -> Option<Trial> {
+fn power_line(facts: &Facts, _: &CheckupRequest) -> Option<ExperimentPlan> {
     let mains = facts.picture.as_ref()?.bands.as_ref()?.mains_hz?;
     // V4L2_CID_POWER_LINE_FREQUENCY_50HZ, …_60HZ
     set_control(facts, POWER_LINE_FREQUENCY, if mains < 55.0 { 1 } else { 2 })
 }
 
-fn auto_exposure(facts: &Facts, _: &CheckupRequest) -> Option<Trial> {
+fn auto_exposure(facts: &Facts, _: &CheckupRequest) -> Option<ExperimentPlan> {
     let seen = facts.picture.as_ref().filter(|seen| seen.n_pictures > 0)?;
     let is_off = criteria::is_under_exposed(&seen.luma) || criteria::is_over_exposed(&seen.luma);
     let control = control_of(facts, AUTO_EXPOSURE)?;
@@ -244,20 +245,20 @@ fn formats(facts: &Facts, request: &CheckupRequest) -> Vec<PixelFormat> {
     }
 }
 
-fn other_format(facts: &Facts, request: &CheckupRequest) -> Option<Trial> {
+fn other_format(facts: &Facts, request: &CheckupRequest) -> Option<ExperimentPlan> {
     if !(is_slow(facts) || is_damaged(facts) || does_not_start(facts)) {
         return None;
     }
     let got = facts.opening.as_ref().and_then(|opening| opening.got.format).or(request.settings.asked.format);
     let wanted = if got == Some(PixelFormat::MJPG) { PixelFormat::YUYV } else { PixelFormat::MJPG };
-    formats(facts, request).contains(&wanted).then(|| Trial {
+    formats(facts, request).contains(&wanted).then(|| ExperimentPlan {
         with: wanted.to_string(),
-        change: Change::Open(Box::new(move |request| request.asked.format = Some(wanted))),
+        change: ExperimentChange::Open(Box::new(move |request| request.asked.format = Some(wanted))),
         action: Action::UseFormat(wanted),
     })
 }
 
-fn half_size(facts: &Facts, request: &CheckupRequest) -> Option<Trial> {
+fn half_size(facts: &Facts, request: &CheckupRequest) -> Option<ExperimentPlan> {
     if !(is_slow(facts) || is_damaged(facts) || does_not_start(facts)) {
         return None;
     }
@@ -265,14 +266,14 @@ fn half_size(facts: &Facts, request: &CheckupRequest) -> Option<Trial> {
     let half = Size::new(got.width / 2, got.height / 2)?;
     let abilities: &Capabilities = facts.abilities.as_ref()?;
     let size = abilities.nearest_size(None, half).filter(|size| size.width < got.width)?;
-    Some(Trial {
+    Some(ExperimentPlan {
         with: size.to_string(),
-        change: Change::Open(Box::new(move |request| request.asked.size = Some(size))),
+        change: ExperimentChange::Open(Box::new(move |request| request.asked.size = Some(size))),
         action: Action::UseSize(size),
     })
 }
 
-fn other_backend(facts: &Facts, request: &CheckupRequest) -> Option<Trial> {
+fn other_backend(facts: &Facts, request: &CheckupRequest) -> Option<ExperimentPlan> {
     if !(does_not_start(facts) || is_black(facts)) {
         return None;
     }
@@ -280,9 +281,9 @@ fn other_backend(facts: &Facts, request: &CheckupRequest) -> Option<Trial> {
     let possible = request.spec.backends();
     let used = used.or_else(|| possible.first().copied())?;
     let other = possible.into_iter().find(|backend| *backend != used)?;
-    Some(Trial {
+    Some(ExperimentPlan {
         with: other.label().to_owned(),
-        change: Change::Open(Box::new(move |request| request.backend = Some(other))),
+        change: ExperimentChange::Open(Box::new(move |request| request.backend = Some(other))),
         action: Action::UseBackend(other),
     })
 }

@@ -66,12 +66,12 @@ pub enum SourceKind {
     Network,
 }
 
-/// How the computer stands.
+/// What the computer has left for a camera.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ComputerFacts {
     pub n_cores: u32,
-    /// Of all cores, 0 to 100.
+    /// Load of all cores together, 0 to 100.
     pub cpu_percent: f64,
     /// How late a timer rings, of 95 in 100 times: a program that waits for frames is late by as much.
     pub timer_late_ms: Option<f64>,
@@ -83,7 +83,7 @@ pub struct ComputerFacts {
     pub total_memory_bytes: u64,
     /// The clock of the processors is held down because of heat or weak power, as far as the system tells.
     pub is_throttled: Option<bool>,
-    /// Of the hottest part of it.
+    /// Temperature of the hottest sensor.
     pub celsius: Option<f64>,
     /// The program runs in one of these, which may keep devices from it: `snap`, `flatpak`, `docker`, `podman`, `lxc`, `wsl`, a virtual machine.
     pub confinement: Option<String>,
@@ -95,11 +95,11 @@ pub struct ComputerFacts {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PresenceFacts {
-    /// As the system lists it.
+    /// The device as the system lists it; `None` where there is none.
     pub device: Option<Device>,
-    /// Why it is none: no such node, a metadata node, a codec, not driven.
+    /// Why there is no device: no such node, a metadata node, a codec, no driver.
     pub fault: Option<Fault>,
-    /// All that are listed.
+    /// How many cameras the system lists.
     pub n_listed: u32,
     /// Plugged in, and taken by no driver.
     pub undriven: Vec<Fault>,
@@ -129,13 +129,13 @@ pub struct AccessFacts {
 #[serde(default)]
 pub struct ConversationFacts {
     pub steps: Vec<TestStep>,
-    pub finding: Option<NetworkFinding>,
+    pub finding: Option<ConversationFinding>,
     pub measured: network::StreamMeasurements,
 }
 
 /// What stands in the way of a network camera.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct NetworkFinding {
+pub struct ConversationFinding {
     /// `F83`
     pub entry: String,
     pub fault: Fault,
@@ -147,14 +147,14 @@ pub struct NetworkFinding {
 #[serde(default)]
 pub struct OpeningFacts {
     pub backend: Option<Backend>,
-    /// Until it was open, or had failed.
+    /// From the start of opening until the device was open, or opening had failed.
     pub open_ms: u64,
-    /// From the start of opening; `None` where there was none.
+    /// From the start of opening to the first good frame; `None` where none came.
     pub first_frame_ms: Option<u64>,
-    /// Why there is no stream. Without one, and without a first frame, nobody waited for it.
+    /// Why there is no stream. Where both this and the first frame are missing, nobody waited for one.
     pub fault: Option<Fault>,
     pub got: Got,
-    /// Where in the kernel the call waits that does not return.
+    /// The function of the kernel in which a call waits that does not return.
     pub kernel_function: Option<String>,
     /// Closing took longer than it may.
     pub is_slow_to_close: bool,
@@ -200,7 +200,7 @@ pub struct StreamFacts {
     pub controls: Vec<Control>,
 }
 
-/// Clocks.
+/// The clocks of the computer and of the camera.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ClockFacts {
@@ -209,7 +209,7 @@ pub struct ClockFacts {
     /// The camera's clock runs so much fast (or slow), in millionths, over [`Self::drift_secs`].
     pub drift_ppm: Option<f64>,
     pub drift_secs: f64,
-    /// Of the computer: before the program was made, so that certificates seem not yet valid.
+    /// The computer's clock shows a time before this program was made, so that certificates seem not yet valid.
     pub is_year_wrong: bool,
 }
 
@@ -221,27 +221,27 @@ pub struct FolderFacts {
     pub free_bytes: Option<u64>,
     /// Writing a small file there failed.
     pub error: Option<Fault>,
-    /// It took so long.
+    /// How long writing that file took.
     pub write_ms: Option<f64>,
-    /// A network share, an external disk.
+    /// The folder is on a network share or an external disk.
     pub is_remote: bool,
 }
 
 /// Something that was tried, and undone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Experiment {
-    /// Of the table of experiments: `other-format`.
+    /// Its name in the table of experiments: `other-format`.
     pub id: String,
     /// What was different: `MJPG`, `320x240`, `native`.
     pub with: String,
-    /// What does the same for good.
+    /// What the window can do so that the change stays.
     #[serde(default)]
     pub action: Option<Action>,
     pub before: StreamSummary,
     pub after: StreamSummary,
 }
 
-/// A stream in few numbers.
+/// A stream in few numbers, to be compared with another one of the same camera.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StreamSummary {
@@ -254,10 +254,10 @@ pub struct StreamSummary {
     pub n_lost: u64,
     pub n_damaged: u64,
     pub got: Got,
-    /// Of one core, of the capture process.
+    /// Load of the capture process, in percent of one core.
     pub cpu_percent: Option<f64>,
     pub fault: Option<Fault>,
-    /// Of the pictures, 0 to 255.
+    /// Mean brightness of the pictures, 0 to 255.
     pub mean: Option<f64>,
     /// Their mean colour: blue, green, red.
     pub bgr: Option<[f64; 3]>,

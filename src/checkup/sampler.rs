@@ -1,5 +1,5 @@
-//! Looks at the pictures of a check-up, beside whoever takes them: to look at one may take longer than the next one lets wait,
-//! and what is not taken in time is lost.
+//! Measures the pictures of a check-up on a thread of its own: that may take longer than the time to the next frame, and a frame
+//! that is not read in time is lost. Pictures that come while it is at work are left out.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;

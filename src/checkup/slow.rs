@@ -1,4 +1,5 @@
-//! Why it is slow: what each part of the way costs.
+//! How long each part of a frame's way takes: exposure, transfer, camera, decoding, losses, queues. Pure; advice is given by the
+//! entries of the catalogue.
 
 use super::facts::{Facts, StreamFacts};
 use crate::control::EXPOSURE_TIME;

@@ -62,6 +62,7 @@ pub(super) fn status(request: &CheckupRequest, facts: &Facts, watched: Option<&C
         first_frame_ms: opening.first_frame_ms,
         latency_ms: stream.age_ms.map(|ms| (ms * 10.0).round() / 10.0),
         drops: Drops { camera: stream.n_lost + stream.n_late, damaged: stream.n_damaged, warm_up: 0 },
+        picture_faults: Vec::new(),
         outage_secs: None,
         next_try_secs: None,
         abandoned_calls: 0,

@@ -1,4 +1,5 @@
-//! Where the frames of a check-up come from, and everything that is measured of them.
+//! The frames of a check-up, of a camera that it has opened or of one that streams in this program, and all that is measured of
+//! them. Judges nothing. A camera that streams is not disturbed.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use crate::picture::{FrameCoding, PictureTraits};
 use crate::probe::measure::{FrameRead, StreamMeasurement};
 use crate::probe::{Probe, ProbeEvent};
 use crate::settings::secs;
-use crate::source::reader::ReadResult;
+use crate::source::reader::{ReadResult, stall_deadline};
 use crate::source::{Grabbed, OpenRequest, SourceSpec};
 use crate::status::{Got, State};
 
@@ -27,13 +28,12 @@ const N_WARM_UP: u32 = 5;
 /// No camera changes its size more often than anybody would read.
 const MAX_SIZES: usize = 16;
 
-/// Of the agreed rate: a frame that comes later is late.
-const FLOWING_PERIODS: f64 = 5.0;
-const LEAST_PATIENCE: Duration = Duration::from_millis(300);
+/// Frames flow where the newest one is not older than this, or than a stall of a slow camera takes to be one.
+const FLOWING: Duration = Duration::from_millis(300);
 /// As the engine's shortest.
 const STALL: Duration = Duration::from_secs(1);
 
-enum From {
+enum StreamOrigin {
     /// Opened for the check-up.
     Probe(Box<Probe>),
     /// It streams in this program.
@@ -42,7 +42,7 @@ enum From {
 
 /// A stream under observation. Dropping it has the camera closed, if it was opened here.
 pub struct CheckupStream {
-    from: From,
+    origin: StreamOrigin,
     began: Instant,
     pub opened_at: Option<Instant>,
     pub first_at: Option<Instant>,
@@ -73,7 +73,7 @@ impl CheckupStream {
     pub fn open(request: OpenRequest) -> Result<Self, String> {
         let coding = coding_of(&request.spec);
         let probe = Probe::start(request, N_WARM_UP)?;
-        Ok(Self::new(From::Probe(Box::new(probe)), coding))
+        Ok(Self::new(StreamOrigin::Probe(Box::new(probe)), coding))
     }
 
     /// Watches one that streams.
@@ -81,7 +81,7 @@ impl CheckupStream {
     pub fn live(live: Live, spec: &SourceSpec) -> Self {
         let coding = coding_of(spec);
         let status = live.status.current();
-        let mut stream = Self::new(From::Live(Box::new(live)), coding);
+        let mut stream = Self::new(StreamOrigin::Live(Box::new(live)), coding);
         if let Some(status) = status {
             stream.backend = Backend::ALL.into_iter().find(|backend| backend.slug() == status.backend);
             stream.got = status.got.clone();
@@ -91,9 +91,9 @@ impl CheckupStream {
         stream
     }
 
-    fn new(from: From, coding: FrameCoding) -> Self {
+    fn new(origin: StreamOrigin, coding: FrameCoding) -> Self {
         Self {
-            from,
+            origin,
             began: Instant::now(),
             opened_at: None,
             first_at: None,
@@ -125,8 +125,8 @@ impl CheckupStream {
 
     /// Takes one piece of news, if there is one until then.
     fn step(&mut self, until: Instant) {
-        match &mut self.from {
-            From::Probe(probe) => {
+        match &mut self.origin {
+            StreamOrigin::Probe(probe) => {
                 let Some(news) = probe.next(until) else { return };
                 let is_read_here = |backend| probe.is_read_here(backend);
                 match news {
@@ -153,7 +153,7 @@ impl CheckupStream {
                     ProbeEvent::Ended(fault) => self.ended = Some(fault),
                 }
             }
-            From::Live(live) => {
+            StreamOrigin::Live(live) => {
                 let asked_at = Instant::now();
                 let fresh = live.frames.wait_fresh(until);
                 let status = live.status.current();
@@ -218,7 +218,7 @@ impl CheckupStream {
     /// Whether it streams in this program, so that it must not be disturbed.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        matches!(self.from, From::Live(_))
+        matches!(self.origin, StreamOrigin::Live(_))
     }
 
     #[must_use]
@@ -229,14 +229,14 @@ impl CheckupStream {
 
     /// Has controls set, of a camera that was opened here.
     pub fn set_controls(&self, wanted: Vec<ControlSetting>) {
-        if let From::Probe(probe) = &self.from {
+        if let StreamOrigin::Probe(probe) = &self.origin {
             probe.set_controls(wanted);
         }
     }
 
     /// Has the stream stopped and started, of a camera that was opened here.
     pub fn restart(&self) {
-        if let From::Probe(probe) = &self.from {
+        if let StreamOrigin::Probe(probe) = &self.origin {
             probe.restart();
         }
     }
@@ -287,15 +287,17 @@ impl CheckupStream {
     /// Whether frames come as they did: the newest one is not older than a few periods.
     #[must_use]
     pub fn is_flowing(&self, now: Instant) -> bool {
-        let fps = self.measured.agreed_fps.or_else(|| self.measured.fps()).filter(|fps| *fps > 0.0).unwrap_or(30.0);
-        let patience = secs(FLOWING_PERIODS / fps).max(LEAST_PATIENCE);
-        self.last_at.is_some_and(|at| now.saturating_duration_since(at) < patience)
+        self.last_at.is_some_and(|at| now.saturating_duration_since(at) < stall_deadline(FLOWING, self.fps()))
+    }
+
+    fn fps(&self) -> Option<f64> {
+        self.measured.agreed_fps.or_else(|| self.measured.fps())
     }
 
     /// Frames came, and have stayed away for longer than a stall takes to be one.
     fn stall(&self, now: Instant) -> Option<Fault> {
         let quiet = now.saturating_duration_since(self.last_at?);
-        if quiet < STALL || self.is_flowing(now) {
+        if quiet < stall_deadline(STALL, self.fps()) {
             return None;
         }
         let told = self.measured.last_fault.clone().filter(|fault| fault.kind.class() != FaultClass::Quality);
@@ -337,9 +339,9 @@ impl CheckupStream {
     /// Has the camera closed, if it was opened here, and waits for that within reason: whether it has been.
     #[must_use]
     pub fn close(self) -> bool {
-        match self.from {
-            From::Probe(probe) => probe.close(),
-            From::Live(_) => true,
+        match self.origin {
+            StreamOrigin::Probe(probe) => probe.close(),
+            StreamOrigin::Live(_) => true,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! From what the entries think to what is said: pure.
+//! Puts the judgements of all entries in order, and picks the one that explains the trouble. Pure.
 
 use std::cmp::Ordering;
 

@@ -16,7 +16,7 @@ use crate::frame::{Image, Size};
 use crate::network::{self, StepOutcome};
 use crate::picture::{FrameCoding, PictureTraits, RowSteps};
 use crate::probe::measure::{
-    Attempt, FrameRead, Jitter, LostFrames, Stability, StreamMeasurement, TestFinding, TestVerdict, short,
+    FrameAttempt, FrameRead, Jitter, LostFrames, Stability, StreamMeasurement, TestFinding, TestVerdict, short,
 };
 use crate::probe::{Probe, ProbeEvent};
 use crate::settings::secs;
@@ -58,7 +58,7 @@ struct TestReport<'a> {
     /// Those that were not even made, because the stream had ended, included.
     failed: u32,
     /// Those that were made.
-    attempts: &'a [Attempt],
+    attempts: &'a [FrameAttempt],
     open_ms: Option<u64>,
     first_frame_ms: Option<u64>,
     fps: Option<f64>,

@@ -23,7 +23,7 @@ const MIN_TOOTH: i16 = 12;
 const MIN_MOTION: u8 = 16;
 
 /// Rows from the bottom that are full of an unfilled buffer's green, given from the bottom.
-pub fn green<'a>(rows: impl Iterator<Item = &'a [[u8; 3]]> + Clone, n_rows: usize) -> Option<BottomRows> {
+pub fn green<'a>(rows: &(impl Iterator<Item = &'a [[u8; 3]]> + Clone), n_rows: usize) -> Option<BottomRows> {
     let is_green = |green: &[u8; 3]| {
         let green = *green;
         move |row: &&[[u8; 3]]| row.iter().all(|bgr| is_close(*bgr, green, GREEN_TOLERANCE))

@@ -46,7 +46,9 @@ impl Darkness {
                     .collect()
             })
             .collect();
-        rows.iter().for_each(|row| histogram.add(row.iter().copied()));
+        for row in &rows {
+            histogram.add(row.iter().copied());
+        }
         let blocks = Blocks::of(rows.iter().map(Vec::as_slice), rows.len(), width.div_ceil(across));
         Self {
             mean: histogram.mean(),

@@ -22,7 +22,7 @@ const MIN_MOVED: usize = 100;
 /// All that is kept of a picture.
 pub struct PictureMeasurement {
     pub taken_at: Instant,
-    /// Equal to the picture before it in each byte.
+    /// Equal to the picture before it.
     pub is_same: bool,
     is_uniform: bool,
     pub luma: LumaStats,
@@ -71,7 +71,7 @@ impl PictureMeasurement {
             profiles: rhythm::profiles(grid),
             jumps: if is_seldom { Vec::new() } else { damage::jumps(grid.colour_rows()) },
             combed: before.map(|before| damage::combed(grid, before)).unwrap_or_default(),
-            green: damage::green(grid.colour_rows().rev(), grid.n_rows()),
+            green: damage::green(&grid.colour_rows().rev(), grid.n_rows()),
             tail: damage::tail(image),
             colour: colour::colour(grid),
             focus: focus::focus(grid),

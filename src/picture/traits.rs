@@ -29,7 +29,7 @@ impl PictureTraits {
             is_same: before.is_some_and(is_same),
             is_uniform: is_uniform(image),
             light: Darkness::of(image),
-            green: damage::green(rows, image.size().height as usize).map_or(0.0, |rows| rows.height),
+            green: damage::green(&rows, image.size().height as usize).map_or(0.0, |rows| rows.height),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What a test measures and how it judges: pure, from a list of readings. What costs points stands in [`crate::criteria`].
+//! What a test measures of a stream, and how it judges: pure, from the calls for frames as they ended. What costs points stands in
+//! [`crate::criteria`].
 
 use std::time::{Duration, Instant};
 
@@ -30,7 +31,7 @@ pub struct FrameRead {
 
 /// One of the frames that were asked for. The field order is that of the contract.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Attempt {
+pub struct FrameAttempt {
     pub ok: bool,
     /// How long the frame was waited for.
     pub ms: f64,
@@ -124,7 +125,7 @@ pub struct StreamMeasurement {
     pub agreed_fps: Option<f64>,
     /// The source is read in this process, and loses what nobody asks for in time.
     is_read_here: bool,
-    pub attempts: Vec<Attempt>,
+    pub attempts: Vec<FrameAttempt>,
     pub n_good: u64,
     pub n_failed: u64,
     pub lost: LostFrames,
@@ -210,7 +211,7 @@ impl StreamMeasurement {
             self.last_fault = Some(fault.clone());
         }
         if !self.is_complete() {
-            self.attempts.push(Attempt { ok: fault.is_none(), ms, fault, latency_ms, sequence });
+            self.attempts.push(FrameAttempt { ok: fault.is_none(), ms, fault, latency_ms, sequence });
         }
     }
 
@@ -642,12 +643,12 @@ mod tests {
 
     #[test]
     fn black_and_equal_pictures_are_seen() {
-        let image = |pixel: [u8; 3]| Image::new(SIZE, pixel.repeat(64 * 48)).unwrap();
         #[track_caller]
         fn check(image: &Image, before: Option<&Image>, is_same: bool, is_black: bool) {
             let traits = PictureTraits::of(image, before);
             assert_eq!((traits.size, traits.is_same, criteria::is_black(&traits.light)), (SIZE, is_same, is_black));
         }
+        let image = |pixel: [u8; 3]| Image::new(SIZE, pixel.repeat(64 * 48)).unwrap();
         let (dark, grey) = (image([9, 16, 20]), image([90, 90, 90]));
         check(&dark, None, false, true);
         check(&grey, Some(&dark), false, false);

@@ -7,7 +7,6 @@ use crossbeam_channel::{Receiver, TryRecvError, bounded};
 
 use super::pane::Pane;
 use super::shell::Shell;
-use crate::analyser::{Analyser, coding_of};
 use crate::camera::Command;
 use crate::checkup::Live;
 use crate::control::DeviceControls;
@@ -40,9 +39,7 @@ pub(super) struct PaneEngine {
     status: Reader<Status>,
     history: Reader<History>,
     controls: Reader<DeviceControls>,
-    /// Looks at the live picture; `None` where the system gives no thread.
-    analyser: Option<Analyser>,
-    seen: Option<Reader<PictureStats>>,
+    picture: Reader<PictureStats>,
     /// The history of earlier runs has been read.
     pub has_past: bool,
 }
@@ -57,7 +54,6 @@ impl PaneEngine {
         let trusted = shell.settings.network.trusted_certificates.clone();
         let began = Instant::now();
         let camera = fleet.add(pane.id(), spec.clone(), &settings, &trusted)?;
-        let analyser = Analyser::start(camera.frames(), coding_of(&spec), |_| {}).ok();
         pane.live = Some(Live { frames: camera.frames(), status: camera.status(), controls: camera.controls() });
         Ok(Self {
             id: pane.id(),
@@ -71,8 +67,7 @@ impl PaneEngine {
             status: camera.status(),
             history: camera.history(),
             controls: camera.controls(),
-            seen: analyser.as_ref().map(Analyser::picture),
-            analyser,
+            picture: camera.picture(),
             has_past: false,
         })
     }
@@ -110,7 +105,7 @@ impl PaneEngine {
             }
             pane.frame = Some(fresh.value);
         }
-        if let Some(fresh) = self.seen.as_mut().and_then(Reader::take_fresh) {
+        if let Some(fresh) = self.picture.take_fresh() {
             pane.look_at_picture(shell, &fresh.value);
         }
     }
@@ -131,8 +126,6 @@ impl PaneEngine {
             self.spec = pane.spec.clone();
             self.frames_since = None;
             self.has_past = false;
-            self.analyser = Analyser::start(camera.frames(), coding_of(&self.spec), |_| {}).ok();
-            self.seen = self.analyser.as_ref().map(Analyser::picture);
             camera.send(Command::Switch(Box::new(self.spec.clone())));
         }
         if self.demand != demand {

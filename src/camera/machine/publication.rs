@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{Effect, Machine, Phase};
 use crate::backend::Backend;
 use crate::health::Condition;
-use crate::status::{Grade, Rung, State, Status};
+use crate::status::{Grade, Rung, State, Status, round_secs};
 
 /// How often the status is published while a camera is at work.
 const STATUS_PERIOD: Duration = Duration::from_millis(250);
@@ -29,6 +29,14 @@ impl Machine {
         let state = self.phase.state();
         self.status_due = now + if state == State::Failed { FAILED_STATUS_PERIOD } else { STATUS_PERIOD };
         let status = self.status(now);
+        if let (State::Streaming, Some(score)) = (state, status.health_score) {
+            let lines =
+                self.score_log.update(score, &status.deductions, now).into_iter().chain(self.picture.watch(now));
+            self.outage.add_lines(lines);
+            self.take_lines();
+        } else {
+            self.score_log.on_outage();
+        }
         let is_working = state != State::Idle;
         if let Some(score) = status.health_score
             && now >= self.history_due
@@ -57,7 +65,7 @@ impl Machine {
             unavailable: self.outage.is_announced && is_working && !is_open,
             outage,
             agreed_fps: self.tally.got.fps.or(self.asked().fps).filter(|_| is_live),
-            picture: &[],
+            picture: self.picture.faults(),
         };
         // There is nothing to judge before the first picture or the first fault.
         let is_judged = !matches!(state, State::Idle | State::Opening);
@@ -96,7 +104,7 @@ impl Machine {
             rung: if self.ladder.should_reboot() { Some(Rung::AdviseReboot) } else { self.outage.rung },
             last_fault: self.outage.last_fault.clone(),
             should_reboot: self.ladder.should_reboot(),
-            alerts: self.outage.alerts(),
+            alerts: self.outage.alerts().into_iter().chain(self.picture.alert().cloned()).collect(),
             name: self.name.clone(),
             asked: self.asked(),
             got: self.tally.got.clone(),
@@ -104,6 +112,7 @@ impl Machine {
             first_frame_ms: self.tally.first_frame_ms,
             latency_ms: self.tally.latency_ms.map(|ms| (ms * 10.0).round() / 10.0),
             drops: self.tally.drops,
+            picture_faults: self.picture.statuses(now),
             outage_secs: outage.map(round_secs),
             next_try_secs: self.phase.next_try().map(|at| round_secs(at.saturating_duration_since(now))),
             abandoned_calls: u32::try_from(n_left_behind).unwrap_or(u32::MAX),
@@ -113,9 +122,4 @@ impl Machine {
             reset_needs_consent: self.ladder.needs_consent(),
         }
     }
-}
-
-/// Seconds for people and JSON: a thousandth is all that means anything.
-fn round_secs(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1_000.0).round() / 1_000.0
 }

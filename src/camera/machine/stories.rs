@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::*;
+use crate::criteria::PictureFaultKind;
 use crate::device::watch::DeviceEvent;
 use crate::frame::Size;
 use crate::settings::{CameraSettings, Isolation, RecoverySettings, TrustedCertificates};
@@ -145,6 +146,7 @@ struct World {
     status: Option<Status>,
     last_frame_at: Option<Duration>,
     n_frames: u64,
+    is_picture_looked_at: bool,
 }
 
 impl World {
@@ -171,6 +173,7 @@ impl World {
             status: None,
             last_frame_at: None,
             n_frames: 0,
+            is_picture_looked_at: false,
         };
         world.plan(Duration::ZERO, Input::Command(Command::Start));
         world
@@ -271,7 +274,7 @@ impl World {
                 self.plan(self.now + millis(300), Input::ResetEnded(number, result));
             }
             Effect::Watch(watched) => self.watch(watched.as_ref()),
-            Effect::Log(line) => {
+            Effect::Log(_, line) => {
                 if FaultKind::ALL.iter().any(|kind| kind.slug() == line.name) {
                     self.tell(line.name.clone());
                 }
@@ -285,6 +288,10 @@ impl World {
                 assert_eq!(frame.number, self.n_frames, "each frame once, in order");
             }
             Effect::PublishStatus(status) => self.status = Some(*status),
+            Effect::LookAtPictures(is_wanted) => {
+                assert_ne!(self.is_picture_looked_at, is_wanted, "told twice");
+                self.is_picture_looked_at = is_wanted;
+            }
             Effect::SetControls(_)
             | Effect::SetDemand(_)
             | Effect::Released
@@ -438,6 +445,10 @@ impl World {
             assert!(status.outage_secs.is_none() && status.next_try_secs.is_none(), "{status:?}");
         }
         assert!(!status.is_healthy || state == State::Streaming);
+        assert_eq!(self.is_picture_looked_at, state != State::Idle, "pictures are looked at while they are wanted");
+        let lost: u32 = status.deductions.iter().map(|deduction| u32::from(deduction.points)).sum();
+        let score = status.health_score.map_or(100, u32::from);
+        assert_eq!(100_u32.saturating_sub(lost), score, "the score is what its reasons leave: {:?}", status.deductions);
         assert_eq!(status.is_opened, self.machine.phase.device().is_some());
     }
 
@@ -851,6 +862,66 @@ const FAULTS: &[(&str, Expect)] = &[
     ("time-back", Pictures),
     ("resize=320x240", Pictures),
 ];
+
+/// What is said of the picture and of the score, and what the score is in the end, where the looks at the picture say this, each
+/// kind with its first picture's time.
+#[track_caller]
+fn check_picture(
+    line: &str,
+    looks: &[(f64, &[(PictureFaultKind, f64)])],
+    commands: &[(f64, Command)],
+    secs: f64,
+    expected: (&str, Option<u8>),
+) {
+    let mut world = World::new(Setup::new(line));
+    let at = Duration::from_secs_f64;
+    for (secs, faults) in looks {
+        let fault =
+            |(kind, since): &(_, f64)| PictureFault { kind: *kind, since: world.began + at(*since), share: 1.0 };
+        let input = Input::Picture(faults.iter().map(fault).collect());
+        world.plan(at(*secs), input);
+    }
+    for (secs, command) in commands {
+        world.plan(at(*secs), Input::Command(command.clone()));
+    }
+    world.run_until(at(secs));
+    let is_told = |name: &str| name == "score" || PictureFaultKind::ALL.iter().any(|kind| kind.slug() == name);
+    let is_about_it = |event: &CameraEvent| {
+        is_told(&event.name) || event.details.get("cause").is_some_and(|cause| cause == "picture_fault")
+    };
+    let lines = world.lines.iter().filter(|(_, event)| is_about_it(event));
+    let lines: Vec<_> = lines.map(|(at, event)| format!("{:.0} {}", at.as_secs_f64(), event.name)).collect();
+    let score = world.status.as_ref().and_then(|status| status.health_score);
+    assert_eq!((lines.join(", ").as_str(), score), expected, "{line} {looks:?}");
+}
+
+#[test]
+fn the_score_and_the_log_know_the_picture() {
+    use PictureFaultKind::{Black, Frozen};
+    let check = check_picture;
+    let live = "160x120@20";
+    check(live, &[], &[], 10.0, ("", Some(100)));
+    check(live, &[(2.0, &[(Black, 1.0)])], &[], 4.0, ("2 black", Some(60)));
+    check(live, &[(2.0, &[(Frozen, 1.0)])], &[], 8.0, ("2 frozen, 6 CAMERA_ISSUE", Some(25)));
+    let looks: &[(f64, &[_])] = &[(2.0, &[(Black, 1.0)]), (9.0, &[])];
+    check(live, looks, &[], 9.1, ("2 black, 6 CAMERA_ISSUE, 9 black, 9 CAMERA_RECOVERY", Some(100)));
+    // Of an outage it does not count, and it is there again after it.
+    let stall = "160x120@20,stall@4s+3s";
+    check(stall, &[(2.0, &[(Black, 1.0)])], &[], 6.0, ("2 black", Some(40)));
+    check(stall, &[(2.0, &[(Black, 1.0)])], &[], 9.0, ("2 black, 7 CAMERA_ISSUE", Some(55)));
+    // One that is stopped, and another camera, begin anew.
+    let stop = [(3.0, Command::Stop)];
+    check(live, &[(2.0, &[(Black, 1.0)]), (4.0, &[])], &stop, 6.0, ("2 black", None));
+    check(live, &[(2.0, &[(Black, 1.0)])], &[(3.0, Command::Stop), (4.0, Command::Start)], 9.0, ("2 black", Some(100)));
+    let other = Command::Switch(Box::new(SourceSpec::parse("sim:160x120@20,seed=2").unwrap()));
+    check(live, &[(2.0, &[(Black, 1.0)])], &[(3.0, other)], 9.0, ("2 black", Some(100)));
+}
+
+#[test]
+fn each_fall_of_the_score_is_told() {
+    check_picture("160x120@20,drop=30@3s+5s", &[], &[], 60.0, ("5 score, 9 score, 47 score", Some(100)));
+    check_picture("160x120@20,time-back@3s+2s", &[], &[], 9.0, ("7 score", Some(90)));
+}
 
 #[test]
 fn no_fault_is_left_out() {

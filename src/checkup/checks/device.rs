@@ -12,7 +12,7 @@ use crate::fault::FaultKind;
 use crate::phrases::Message;
 use crate::source::SourceSpec;
 
-/// A driver that takes longer to tell what it can do is left to tell it nobody.
+/// How long a driver may take to list its formats and controls; then the check-up goes on without them.
 const ASK_DEADLINE: Duration = Duration::from_millis(2_500);
 
 pub struct PresenceCheck;
@@ -148,7 +148,7 @@ impl Check for AccessCheck {
     }
 }
 
-/// Programs that keep cameras from others, by the name of a process of theirs without its result (F13).
+/// Programs that keep cameras from others (F13): the name of a process of each, without `.exe`, and its own name.
 const SHIELDS: [(&str, &str); 8] = [
     ("avastui", "Avast"),
     ("avgui", "AVG"),
@@ -160,7 +160,7 @@ const SHIELDS: [(&str, &str); 8] = [
     ("sophosui", "Sophos"),
 ];
 
-/// Those that run. On Linux none of them guards cameras.
+/// Those of them that run. On Linux none of them guards cameras.
 fn shields() -> Vec<String> {
     if System::HERE == System::Linux {
         return Vec::new();

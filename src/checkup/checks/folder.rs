@@ -1,4 +1,4 @@
-//! Where pictures go.
+//! Whether pictures can be saved: how much room the folder has, and whether a file can be written there. Nothing stays behind.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::disk::{disk_of, write_advice};
 use crate::fault::{Fault, FaultKind};
 use crate::phrases::{Message, number};
 
-/// As big as one picture.
+/// Bytes of the file that is written: as many as one picture has.
 const SAMPLE: usize = 256 << 10;
 
 pub struct FolderCheck;

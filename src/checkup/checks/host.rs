@@ -1,4 +1,5 @@
-//! How the computer stands.
+//! Whether the computer has time and memory, and how late its timers ring. Measured only: whether frames are lost because of it
+//! is judged by the entries of the catalogue.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use crate::criteria;
 use crate::device;
 use crate::phrases::{Message, number};
 
-/// Shares of the processors' time need two looks.
+/// The load of processors is the difference between two readings, this far apart.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 /// The name of the capture process, which Linux cuts after 15 letters.
 const WORKER: &str = "camclinic-worke";
@@ -34,7 +35,7 @@ impl Check for ComputerCheck {
     }
 
     fn run(&self, context: &mut CheckContext) -> CheckResult {
-        let Some(mut load) = Load::new() else { return result(self, CheckOutcome::Skipped, "none") };
+        let Some(mut load) = ProcessLoad::new() else { return result(self, CheckOutcome::Skipped, "none") };
         let computer = match context.cancel.recv_timeout(BETWEEN_LOOKS) {
             Err(RecvTimeoutError::Timeout) => load.computer(),
             _ => facts::ComputerFacts::default(),
@@ -53,14 +54,14 @@ impl Check for ComputerCheck {
     }
 }
 
-/// Looks at the processes, each time since the time before.
-pub struct Load {
+/// The load of the processors and of each process, each time since the reading before.
+pub struct ProcessLoad {
     system: System,
     own: Option<Pid>,
 }
 
-impl Load {
-    /// With the first look. `None` where the system does not tell.
+impl ProcessLoad {
+    /// Takes the first reading. `None` where the system does not tell.
     #[must_use]
     pub fn new() -> Option<Self> {
         let mut load = Self { system: System::new().ok()?, own: sysinfo::get_current_pid().ok() };
@@ -73,7 +74,7 @@ impl Load {
         self.system.refresh_processes_specifics(ProcessesToUpdate::All, true, ProcessRefreshKind::nothing().with_cpu());
     }
 
-    /// Of this program's capture processes since the look before, in percent of one core. `None` where it has none.
+    /// Of this program's capture processes since the reading before, in percent of one core. `None` where it has none.
     pub fn worker_percent(&mut self) -> Option<f64> {
         self.look();
         let workers = self
@@ -84,7 +85,7 @@ impl Load {
         workers.map(|process| f64::from(process.cpu_usage())).reduce(|a, b| a + b)
     }
 
-    /// Of all cores since the look before, 0 to 100. To be asked after [`Self::worker_percent`], which looks.
+    /// Of all cores, 0 to 100, between the last two readings: [`Self::worker_percent`] takes one.
     pub fn cpu_percent(&self) -> f64 {
         f64::from(self.system.global_cpu_usage())
     }
@@ -117,14 +118,14 @@ impl Load {
     }
 }
 
-/// Of every process that this user may see.
+/// The names of all processes that this user may see.
 pub fn process_names() -> Vec<String> {
-    let Some(load) = Load::new() else { return Vec::new() };
+    let Some(load) = ProcessLoad::new() else { return Vec::new() };
     load.system.processes().values().map(|process| process.name().to_string_lossy().into_owned()).collect()
 }
 
 /// Measures how late timers ring while something else is done.
-pub struct Pace {
+pub struct TimerLateness {
     ended: Receiver<f64>,
     /// Dropped to end it.
     running: Sender<()>,
@@ -133,7 +134,7 @@ pub struct Pace {
 /// Shorter than a frame of any common camera.
 const TICK: Duration = Duration::from_millis(10);
 
-impl Pace {
+impl TimerLateness {
     /// `None` where the system gives no thread.
     pub fn start() -> Option<Self> {
         let (sender, ended) = bounded(1);

@@ -1,9 +1,10 @@
-//! The conversation with a network camera, step by step.
+//! The conversation with a network camera, step by step. Left out while the camera streams in this program: it may allow one
+//! session only.
 
 use std::time::{Duration, Instant};
 
 use super::{kind_of, result};
-use crate::checkup::facts::{ConversationFacts, NetworkFinding, SourceKind};
+use crate::checkup::facts::{ConversationFacts, ConversationFinding, SourceKind};
 use crate::checkup::{Check, CheckContext, CheckOutcome, CheckResult};
 use crate::network::{self, ConnectionParameters, StepOutcome};
 use crate::phrases::Message;
@@ -47,7 +48,7 @@ impl Check for NetworkCheck {
         };
         let tested = network::test(&access, WATCH, &mut |_| {});
         let is_bad = tested.steps.iter().any(|step| step.outcome == StepOutcome::Bad);
-        let finding = tested.verdict.map(|found| NetworkFinding {
+        let finding = tested.verdict.map(|found| ConversationFinding {
             entry: found.entry.to_owned(),
             fault: found.fault,
             confidence: found.confidence,

@@ -1,8 +1,9 @@
-//! The stream: opened, its first frame, how frames come, what they show. One [`CheckupStream`] goes through all of these.
+//! The stream: opened, its first frame, how frames come, what they show. One [`CheckupStream`] goes
+//! through all of these. Nothing is recovered here: each fault is to show.
 
 use std::time::{Duration, Instant, SystemTime};
 
-use super::host::{Load, Pace};
+use super::host::{ProcessLoad, TimerLateness};
 use super::{QUICK, result};
 use crate::analyser::coding_of;
 use crate::checkup::catalogue::LIKELY;
@@ -70,9 +71,8 @@ impl Check for OpenCheck {
     }
 
     fn patience(&self, context: &CheckContext) -> Duration {
-        let request = request_of(context);
-        // Media Foundation gets five times the time to open.
-        request.patience() * if request.backend() == Ok(crate::backend::Backend::Msmf) { 5 } else { 1 } + SPARE
+        // As the probe does: Media Foundation gets more time.
+        request_of(context).for_attempt(1).patience() + SPARE
     }
 
     fn run(&self, context: &mut CheckContext) -> CheckResult {
@@ -181,8 +181,8 @@ impl Check for RateCheck {
         let is_coded_as_differences = coding_of(&context.request.spec) != FrameCoding::Intra;
         let Some(stream) = context.stream.as_mut() else { return result(self, CheckOutcome::Skipped, "none") };
         let began = Instant::now();
-        let (mut load, pace) = (Load::new(), Pace::start());
-        let wall = Wall::now();
+        let (mut load, pace) = (ProcessLoad::new(), TimerLateness::start());
+        let wall = ClockPair::now();
         stream.watch(context.deadline, &context.cancel, |stream| {
             let took = began.elapsed();
             if took < WATCH {
@@ -200,12 +200,12 @@ impl Check for RateCheck {
             is_enough && !(is_coded_as_differences && stream.is_same)
         });
         let measured = stream.facts();
-        let worker = load.as_mut().and_then(Load::worker_percent);
+        let worker = load.as_mut().and_then(ProcessLoad::worker_percent);
         if let Some(computer) = context.facts.computer.as_mut() {
             computer.worker_cpu_percent = worker;
-            computer.timer_late_ms = pace.and_then(Pace::late_ms);
-            // Of the time that counts.
-            computer.cpu_percent = load.as_ref().map_or(computer.cpu_percent, Load::cpu_percent);
+            computer.timer_late_ms = pace.and_then(TimerLateness::late_ms);
+            // The load while the frames were watched, not before.
+            computer.cpu_percent = load.as_ref().map_or(computer.cpu_percent, ProcessLoad::cpu_percent);
         }
         context.facts.time =
             Some(facts::ClockFacts { wall_step_secs: wall.step_secs(), ..facts::ClockFacts::default() });
@@ -304,12 +304,12 @@ fn built() -> SystemTime {
 }
 
 /// Both clocks at one moment.
-struct Wall {
+struct ClockPair {
     steady: Instant,
     wall: SystemTime,
 }
 
-impl Wall {
+impl ClockPair {
     fn now() -> Self {
         Self { steady: Instant::now(), wall: SystemTime::now() }
     }

@@ -20,7 +20,7 @@ const EPERM: i64 = 1;
 const E_ACCESSDENIED: u32 = 0x8007_0005;
 
 fn denied(facts: &Facts, system: System) -> Option<&Fault> {
-    let (_, fault) = facts.trouble_of(&[FaultKind::Denied]).filter(|_| facts.system() == system)?;
+    let (_, fault) = facts.fault_of(&[FaultKind::Denied]).filter(|_| facts.system() == system)?;
     Some(fault)
 }
 
@@ -45,11 +45,12 @@ fn is_kept_by_sandbox(facts: &Facts, fault: &Fault) -> f64 {
 fn node_permission(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "node-permission";
     if facts.source.kind == SourceKind::File {
-        let (_, fault) = facts.trouble_of(&[FaultKind::Denied])?;
-        return Some(Judgement::new(SLUG, 0.95).called("file").said(fault).advised(fault));
+        let (_, fault) = facts.fault_of(&[FaultKind::Denied])?;
+        return Some(Judgement::new(SLUG, 0.95).titled("file").quoting(fault).advised(fault));
     }
     let fault = denied(facts, System::Linux)?;
-    let judgement = Judgement::new(SLUG, 1.0 - is_kept_by_sandbox(facts, fault)).with("path", facts.path()).said(fault);
+    let judgement =
+        Judgement::new(SLUG, 1.0 - is_kept_by_sandbox(facts, fault)).with("path", facts.path()).quoting(fault);
     // It knows the group's name, and whether a new session is all that is missing.
     let judgement = if facts.source.kind == SourceKind::Device { judgement.advised(fault) } else { judgement };
     let rule = r#"echo 'SUBSYSTEM=="video4linux", TAG+="uaccess"' | sudo tee /etc/udev/rules.d/70-camera.rules && sudo udevadm control --reload && sudo udevadm trigger"#;
@@ -63,18 +64,18 @@ fn sandbox(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "sandbox";
     let confinement = facts.computer.as_ref().and_then(|computer| computer.confinement.as_deref());
     let is_hidden = facts.presence.as_ref().is_some_and(|presence| presence.is_known_to_kernel == Some(true));
-    let (confidence, fault) = match facts.trouble_of(&[FaultKind::Missing]) {
+    let (confidence, fault) = match facts.fault_of(&[FaultKind::Missing]) {
         Some((_, fault)) if is_hidden && confinement.is_some() => (0.95, fault),
         _ => {
             let fault = denied(facts, System::Linux).filter(|_| facts.source.kind == SourceKind::Device)?;
             (is_kept_by_sandbox(facts, fault), fault)
         }
     };
-    let judgement = Judgement::new(SLUG, confidence).with("path", facts.path()).said(fault);
+    let judgement = Judgement::new(SLUG, confidence).with("path", facts.path()).quoting(fault);
     let Some(confinement) = confinement else {
         return Some(
             judgement
-                .called("policy")
+                .titled("policy")
                 .advised(fault)
                 .fix(Fix::new("kernel-denials").runs("sudo dmesg | grep -E 'DENIED|avc'")),
         );
@@ -100,7 +101,7 @@ fn privacy_windows(facts: &Facts) -> Option<Judgement> {
     let fault = denied(facts, System::Windows).filter(|fault| fault.code.is_none_or(|code| code <= 0))?;
     let switch = facts.access.as_ref().and_then(|access| access.fault.as_ref()).filter(|fault| fault.code.is_none());
     if switch.is_some_and(|fault| fault.message.contains("LetAppsAccessCamera")) {
-        return Some(Judgement::new(SLUG, 0.95).called("policy").said(fault).fixes(&["ask-administrator"]));
+        return Some(Judgement::new(SLUG, 0.95).titled("policy").quoting(fault).fixes(&["ask-administrator"]));
     }
     // Refused, though no switch of the system is off: then security software may do it.
     let confidence = match switch {
@@ -109,7 +110,7 @@ fn privacy_windows(facts: &Facts) -> Option<Judgement> {
         None if !access(facts).shields.is_empty() => 0.45,
         None => 0.7,
     };
-    Some(Judgement::new(SLUG, confidence).said(fault).advised(fault).fix(settings()).fixes(&["restart-program"]))
+    Some(Judgement::new(SLUG, confidence).quoting(fault).advised(fault).fix(settings()).fixes(&["restart-program"]))
 }
 
 fn webcam_shield(facts: &Facts) -> Option<Judgement> {
@@ -120,28 +121,28 @@ fn webcam_shield(facts: &Facts) -> Option<Judgement> {
         return None;
     }
     let refusals = [hresult(E_ACCESSDENIED), hresult(0xC00D_3704)];
-    let refused = facts.coded(&refusals).filter(|_| facts.holders.as_ref().is_none_or(Vec::is_empty));
+    let refused = facts.fault_with_code(&refusals).filter(|_| facts.holders.as_ref().is_none_or(Vec::is_empty));
     let (_, fault) = refused?;
     let confidence = if fault.code == Some(hresult(E_ACCESSDENIED)) { 0.8 } else { 0.6 };
-    let judgement = Judgement::new(SLUG, confidence).with("program", shield.as_str()).said(fault);
-    let judgement = judgement.seen(Message::new("evidence.switches-on"));
+    let judgement = Judgement::new(SLUG, confidence).with("program", shield.as_str()).quoting(fault);
+    let judgement = judgement.with_evidence(Message::new("evidence.switches-on"));
     Some(judgement.fix(Fix::new("shield-allow").with("program", shield.as_str())).fix(settings()))
 }
 
 fn privacy_macos(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "privacy-macos";
     let is_asking = |fault: &Fault| fault.kind == FaultKind::OpenTimeout && fault.message.contains("macOS asks");
-    let timeout = || facts.troubles().map(|(_, fault)| fault).find(|fault| is_asking(fault));
+    let timeout = || facts.faults().map(|(_, fault)| fault).find(|fault| is_asking(fault));
     let fault = denied(facts, System::Macos).or_else(timeout)?;
     let open = Fix::new("macos-camera-settings").does(Action::OpenSettings(
         "x-apple.systempreferences:com.apple.preference.security?Privacy_Camera".to_owned(),
     ));
     let reset = Fix::new("tcc-reset").runs("tccutil reset Camera");
-    let judgement = Judgement::new(SLUG, 0.95).said(fault);
+    let judgement = Judgement::new(SLUG, 0.95).quoting(fault);
     Some(match fault.code {
-        _ if is_asking(fault) => judgement.called("asks").fixes(&["answer-question", "restart-program"]),
-        Some(0) => judgement.called("asks").fixes(&["answer-question", "restart-program"]).fix(open),
-        Some(1) => judgement.called("restricted").fixes(&["ask-administrator"]),
+        _ if is_asking(fault) => judgement.titled("asks").fixes(&["answer-question", "restart-program"]),
+        Some(0) => judgement.titled("asks").fixes(&["answer-question", "restart-program"]).fix(open),
+        Some(1) => judgement.titled("restricted").fixes(&["ask-administrator"]),
         _ => judgement.fix(open).fixes(&["restart-program"]).fix(reset),
     })
 }

@@ -24,7 +24,7 @@ pub const GENERAL_FAILURE: u32 = 0x8007_001F;
 pub const NO_SYSTEM_RESOURCES: u32 = 0x8007_05AA;
 
 fn busy(facts: &Facts, system: System) -> Option<&Fault> {
-    let (_, fault) = facts.trouble_of(&[FaultKind::Busy]).filter(|_| facts.system() == system)?;
+    let (_, fault) = facts.fault_of(&[FaultKind::Busy]).filter(|_| facts.system() == system)?;
     Some(fault)
 }
 
@@ -62,7 +62,7 @@ fn wait() -> Fix {
 fn busy_linux(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "busy-linux";
     if let Some(holder) = facts.holder(Role::Program)
-        && facts.trouble().is_none()
+        && facts.first_fault().is_none()
         && facts.stream.is_none()
         && facts.system() == System::Linux
     {
@@ -77,12 +77,12 @@ fn busy_linux(facts: &Facts) -> Option<Judgement> {
         None => find,
     };
     Some(match (facts.holder(Role::Program), facts.holder(Role::Bystander)) {
-        (Some(holder), _) => naming(Judgement::new(SLUG, 0.97), holder).said(fault),
+        (Some(holder), _) => naming(Judgement::new(SLUG, 0.97), holder).quoting(fault),
         (None, Some(server)) => {
-            naming(Judgement::new(SLUG, 0.9).called("server"), server).said(fault).fixes(&["close-camera-programs"])
+            naming(Judgement::new(SLUG, 0.9).titled("server"), server).quoting(fault).fixes(&["close-camera-programs"])
         }
         // Only root sees what other users' programs have open.
-        (None, None) => Judgement::new(SLUG, 0.92).called("unseen").said(fault).fix(find).fix(wait()),
+        (None, None) => Judgement::new(SLUG, 0.92).titled("unseen").quoting(fault).fix(find).fix(wait()),
     })
 }
 
@@ -95,9 +95,9 @@ fn busy_windows(facts: &Facts) -> Option<Judgement> {
     let is_shared = |fault: &Fault| fault.code.is_some_and(|code| shared.contains(&code));
     let silent = [hresult(0x8000_000A)];
     let (_, fault) = facts
-        .trouble_of(&[FaultKind::Busy])
-        .or_else(|| facts.coded(&shared))
-        .or_else(|| facts.coded(&silent).filter(|_| facts.holder(Role::Program).is_some()))?;
+        .fault_of(&[FaultKind::Busy])
+        .or_else(|| facts.fault_with_code(&shared))
+        .or_else(|| facts.fault_with_code(&silent).filter(|_| facts.holder(Role::Program).is_some()))?;
     let has_neighbours = facts.usb.as_ref().is_some_and(|usb| !usb.neighbours.is_empty());
     let has_shield = facts.access.as_ref().is_some_and(|access| !access.shields.is_empty());
     let is_cured_by_less = facts.is_helped_by("half-size") || facts.is_helped_by("other-format");
@@ -116,9 +116,9 @@ fn busy_windows(facts: &Facts) -> Option<Judgement> {
     let share = Fix::new("share-camera").does(Action::OpenSettings("ms-settings:camera".to_owned()));
     let judgement = match holder {
         Some(holder) => naming(Judgement::new(SLUG, confidence), holder),
-        None => Judgement::new(SLUG, confidence).called("unseen").fixes(&["close-camera-programs"]).fix(wait()),
+        None => Judgement::new(SLUG, confidence).titled("unseen").fixes(&["close-camera-programs"]).fix(wait()),
     };
-    Some(judgement.said(fault).fix(share).fix(super::presence::restart_frame_server()))
+    Some(judgement.quoting(fault).fix(share).fix(super::presence::restart_frame_server()))
 }
 
 fn busy_macos(facts: &Facts) -> Option<Judgement> {
@@ -126,23 +126,23 @@ fn busy_macos(facts: &Facts) -> Option<Judgement> {
     if facts.system() != System::Macos {
         return None;
     }
-    let interrupted = || facts.coded(&[-11_818]).map(|(_, fault)| fault);
+    let interrupted = || facts.fault_with_code(&[-11_818]).map(|(_, fault)| fault);
     let fault = busy(facts, System::Macos).filter(|_| own(facts).is_none()).or_else(interrupted)?;
     let confidence = if fault.kind == FaultKind::Busy { 0.95 } else { 0.75 };
-    let judgement = Judgement::new(SLUG, confidence).said(fault);
+    let judgement = Judgement::new(SLUG, confidence).quoting(fault);
     let restart = Fix::new("restart-stream").does(Action::RestartStream);
     Some(judgement.fixes(&["close-camera-programs"]).fix(wait()).fix(restart).fixes(&["replug"]))
 }
 
 fn busy_own(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "busy-own";
-    let (_, fault) = facts.trouble_of(&[FaultKind::Busy])?;
+    let (_, fault) = facts.fault_of(&[FaultKind::Busy])?;
     let holder = own(facts)?;
     let judgement =
-        Judgement::new(SLUG, 0.95).with("program", holder.program.as_str()).with("pid", holder.pid).said(fault);
+        Judgement::new(SLUG, 0.95).with("program", holder.program.as_str()).with("pid", holder.pid).quoting(fault);
     Some(match holder.role {
         Role::Leftover => judgement
-            .called("leftover")
+            .titled("leftover")
             .fix(Fix::new("end-process").with("pid", holder.pid).runs(format!("kill -9 {}", holder.pid)))
             .fixes(&["replug", "restart-computer"]),
         _ => judgement.fixes(&["close-other-view", "restart-program", "replug"]),

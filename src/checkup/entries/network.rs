@@ -55,12 +55,12 @@ fn judge(facts: &Facts, id: &str, slug: &'static str, kinds: &[FaultKind]) -> Op
         Some(finding) if finding.entry == id => (finding.confidence, &finding.fault),
         // The camera's own words count for more than what the stream's end looks like.
         Some(_) => return None,
-        None => match facts.trouble_of(kinds) {
+        None => match facts.fault_of(kinds) {
             Some((_, fault)) => (from_stream(fault), fault),
             None => return measured(facts, id, slug),
         },
     };
-    Some(Judgement::new(slug, confidence).with("camera", facts.source.name.as_str()).said(fault))
+    Some(Judgement::new(slug, confidence).with("camera", facts.source.name.as_str()).quoting(fault))
 }
 
 /// How surely a kind of fault stands for its entry.
@@ -85,21 +85,21 @@ fn measured(facts: &Facts, id: &str, slug: &'static str) -> Option<Judgement> {
         "F88" => {
             let share = facts.lost_share().or_else(|| facts.damaged_share())?;
             let lost = Message::new("evidence.lost").with("percent", number(share * 100.0, 1));
-            Some(judgement(0.75).seen(lost))
+            Some(judgement(0.75).with_evidence(lost))
         }
         "F89" => {
             let fault = stream.ended.as_ref()?;
             let timeout = TIMEOUTS.into_iter().find(|timeout| (stream.secs - timeout).abs() < 1.5)?;
-            Some(judgement(0.55).said(fault).seen(Message::new("evidence.session").with("secs", timeout)))
+            Some(judgement(0.55).quoting(fault).with_evidence(Message::new("evidence.session").with("secs", timeout)))
         }
         "F93" => {
             let growth = stream.age_growth_ms.filter(|ms| criteria::is_age_growing(*ms))?;
-            Some(judgement(0.7).seen(Message::new("evidence.growth").with("ms", growth)))
+            Some(judgement(0.7).with_evidence(Message::new("evidence.growth").with("ms", growth)))
         }
         "F97" => {
             let (first, last) = (stream.sizes.first()?, stream.sizes.last().filter(|_| stream.sizes.len() > 1)?);
             let sizes = Message::new("evidence.sizes").with("first", first.to_string()).with("last", last.to_string());
-            Some(judgement(0.75).seen(sizes))
+            Some(judgement(0.75).with_evidence(sizes))
         }
         _ => None,
     }
@@ -188,7 +188,7 @@ fn backlog(judgement: Judgement, _: &Facts) -> Judgement {
 fn certificate(judgement: Judgement, facts: &Facts) -> Judgement {
     let is_clock = facts.time.as_ref().is_some_and(|time| time.is_year_wrong);
     let clock = Fix::new("set-clock").runs("sudo timedatectl set-ntp true");
-    let judgement = if is_clock { judgement.kind("clock").fix(clock) } else { judgement };
+    let judgement = if is_clock { judgement.because("clock").fix(clock) } else { judgement };
     advised(judgement, facts).fix(address()).fixes(&["camera-ntp"])
 }
 

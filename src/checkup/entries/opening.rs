@@ -47,7 +47,7 @@ fn use_backend(backend: Backend) -> Fix {
 
 /// A call to open that has not come back; on the systems where it may wait for a question it is another one.
 fn open_timeout(facts: &Facts) -> Option<&Fault> {
-    let found = facts.troubles().find(|(place, fault)| {
+    let found = facts.faults().find(|(place, fault)| {
         fault.kind == FaultKind::OpenTimeout
             || fault.kind == FaultKind::Hung
                 && *place == FaultStage::Opening
@@ -79,12 +79,12 @@ fn open_hangs(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "open-hangs";
     let fault = open_timeout(facts).filter(|_| facts.system() != System::Windows)?;
     let queries = facts.kernel_says(&["-110"]);
-    let mut judgement = Judgement::new(SLUG, 0.95).with("secs", number(waited_secs(facts), 1)).said(fault);
+    let mut judgement = Judgement::new(SLUG, 0.95).with("secs", number(waited_secs(facts), 1)).quoting(fault);
     if let Some(function) = kernel_function(facts) {
-        judgement = judgement.seen(Message::new("evidence.kernel-function").with("function", function));
+        judgement = judgement.with_evidence(Message::new("evidence.kernel-function").with("function", function));
     }
     if let Some(line) = queries.last() {
-        judgement = judgement.words(line);
+        judgement = judgement.quoting_words(line);
     }
     Some(judgement.fix(Fix::new("replug")).fix(reset()).fixes(&["power-cycle", "restart-computer"]))
 }
@@ -99,7 +99,7 @@ fn open_slow(facts: &Facts) -> Option<Judgement> {
     if let Some(fault) = open_timeout(facts).filter(|_| is_media_foundation && facts.system() == System::Windows) {
         // Nothing tells yet whether it would have come back: F32.
         let confidence = if compared { 0.92 } else { 0.55 };
-        let judgement = Judgement::new(SLUG, confidence).called("media-foundation").with("secs", secs).said(fault);
+        let judgement = Judgement::new(SLUG, confidence).titled("media-foundation").with("secs", secs).quoting(fault);
         return Some(judgement.fix(use_backend(Backend::DirectShow)).fix(hardware()).fix(use_backend(Backend::Native)));
     }
     opening.first_frame_ms.filter(|_| opening.fault.is_none() && opening.open_ms >= criteria::OPEN_SLOW_MS)?;
@@ -111,7 +111,7 @@ fn open_slow(facts: &Facts) -> Option<Judgement> {
     };
     let judgement = Judgement::new(SLUG, confidence).with("secs", secs);
     if is_media_foundation {
-        let judgement = judgement.called("media-foundation");
+        let judgement = judgement.titled("media-foundation");
         return Some(judgement.fix(use_backend(Backend::DirectShow)).fix(hardware()).fix(use_backend(Backend::Native)));
     }
     Some(judgement.fixes(&["replug", "other-port", "update-firmware"]))
@@ -122,7 +122,7 @@ fn windows_camera_stuck(facts: &Facts) -> Option<Judgement> {
     if facts.system() != System::Windows {
         return None;
     }
-    let told = facts.coded(&[hresult(WAIT_TIMEOUT)]).map(|(_, fault)| fault);
+    let told = facts.fault_with_code(&[hresult(WAIT_TIMEOUT)]).map(|(_, fault)| fault);
     let fault = told.or_else(|| open_timeout(facts))?;
     let other = facts.experiments.iter().find(|tried| tried.id == "other-backend");
     let confidence = match other {
@@ -132,19 +132,19 @@ fn windows_camera_stuck(facts: &Facts) -> Option<Judgement> {
         None if backend(facts) == Some(Backend::Msmf) => 0.5,
         None => 0.8,
     };
-    let judgement = Judgement::new(SLUG, confidence).said(fault).fix(super::presence::restart_frame_server());
+    let judgement = Judgement::new(SLUG, confidence).quoting(fault).fix(super::presence::restart_frame_server());
     Some(judgement.fixes(&["replug", "enable-device", "restart-computer"]))
 }
 
 fn read_hangs(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "read-hangs";
-    let (_, fault) = facts.trouble_of(&[FaultKind::Hung]).filter(|_| !facts.is_network())?;
+    let (_, fault) = facts.fault_of(&[FaultKind::Hung]).filter(|_| !facts.is_network())?;
     if open_timeout(facts) == Some(fault) {
         return None;
     }
-    let mut judgement = Judgement::new(SLUG, 0.95).said(fault);
+    let mut judgement = Judgement::new(SLUG, 0.95).quoting(fault);
     if let Some(function) = kernel_function(facts) {
-        judgement = judgement.seen(Message::new("evidence.kernel-function").with("function", function));
+        judgement = judgement.with_evidence(Message::new("evidence.kernel-function").with("function", function));
     }
     let reconnect = Fix::new("reconnect").does(Action::Reconnect);
     Some(judgement.fix(reconnect).fix(Fix::new("replug")).fix(reset()).fixes(&["other-backend", "restart-computer"]))
@@ -156,7 +156,7 @@ const SILENCE: [FaultKind; 4] =
 
 fn no_picture(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "no-picture";
-    let (place, fault) = facts.trouble().filter(|_| !facts.is_network())?;
+    let (place, fault) = facts.first_fault().filter(|_| !facts.is_network())?;
     let is_silent = SILENCE.contains(&fault.kind);
     if !is_silent && fault.class != FaultClass::Stalled {
         return None;
@@ -172,11 +172,11 @@ fn no_picture(facts: &Facts) -> Option<Judgement> {
         () if has_waited && is_codeless => 0.8,
         () => 0.5,
     };
-    let judgement = Judgement::new(SLUG, confidence).said(fault);
+    let judgement = Judgement::new(SLUG, confidence).quoting(fault);
     let judgement = match (place, fault.kind) {
-        (FaultStage::Stream, FaultKind::Stall) => judgement.called("stopped"),
-        (_, FaultKind::OpenFailed) => judgement.called("not-opened"),
-        (_, FaultKind::ReadFailed) => judgement.called("failed"),
+        (FaultStage::Stream, FaultKind::Stall) => judgement.titled("stopped"),
+        (_, FaultKind::OpenFailed) => judgement.titled("not-opened"),
+        (_, FaultKind::ReadFailed) => judgement.titled("failed"),
         _ => judgement,
     };
     let judgement = judgement.fix(restart_stream()).fix(Fix::new("device-defaults").does(Action::UseDeviceDefaults));
@@ -185,21 +185,21 @@ fn no_picture(facts: &Facts) -> Option<Judgement> {
 
 fn directshow_silent(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "directshow-silent";
-    let told = facts.coded(&DIRECT_SHOW_TIMEOUTS.map(hresult));
+    let told = facts.fault_with_code(&DIRECT_SHOW_TIMEOUTS.map(hresult));
     let silent = facts
-        .trouble_of(&[FaultKind::NoFirstFrame, FaultKind::Stall, FaultKind::ReadFailed])
+        .fault_of(&[FaultKind::NoFirstFrame, FaultKind::Stall, FaultKind::ReadFailed])
         .filter(|(_, fault)| backend(facts) == Some(Backend::DirectShow) && fault.code.is_none());
     let (_, fault) = told.or(silent).filter(|_| facts.system() == System::Windows)?;
-    let judgement = Judgement::new(SLUG, if told.is_some() { 0.92 } else { 0.85 }).said(fault);
+    let judgement = Judgement::new(SLUG, if told.is_some() { 0.92 } else { 0.85 }).quoting(fault);
     let judgement = judgement.fix(Fix::new("device-defaults").does(Action::UseDeviceDefaults));
     Some(judgement.fix(use_backend(Backend::Msmf)).fixes(&["close-camera-programs", "replug"]))
 }
 
 fn media_foundation_silent(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "media-foundation-silent";
-    let told = facts.coded(&[hresult(PENDING)]);
+    let told = facts.fault_with_code(&[hresult(PENDING)]);
     let silent = facts
-        .trouble_of(&[FaultKind::NoFirstFrame, FaultKind::Stall])
+        .fault_of(&[FaultKind::NoFirstFrame, FaultKind::Stall])
         .filter(|(_, fault)| backend(facts) == Some(Backend::Msmf) && fault.code.is_none());
     let (_, fault) = told.or(silent).filter(|_| facts.system() == System::Windows)?;
     let is_held = facts.holder(crate::device::holders::Role::Program).is_some();
@@ -208,7 +208,7 @@ fn media_foundation_silent(facts: &Facts) -> Option<Judgement> {
         Some(_) => 0.9,
         None => 0.85,
     };
-    let judgement = Judgement::new(SLUG, confidence).said(fault).fixes(&["close-camera-programs"]);
+    let judgement = Judgement::new(SLUG, confidence).quoting(fault).fixes(&["close-camera-programs"]);
     Some(judgement.fix(use_backend(Backend::DirectShow)).fixes(&["replug"]))
 }
 
@@ -220,10 +220,10 @@ fn close_slow(facts: &Facts) -> Option<Judgement> {
 
 fn driver_crash(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "driver-crash";
-    let (_, fault) = facts.trouble_of(&[FaultKind::Crashed, FaultKind::CrashLoop])?;
-    let judgement = Judgement::new(SLUG, 0.95).said(fault);
+    let (_, fault) = facts.fault_of(&[FaultKind::Crashed, FaultKind::CrashLoop])?;
+    let judgement = Judgement::new(SLUG, 0.95).quoting(fault);
     if facts.source.kind == SourceKind::Network {
-        return Some(judgement.called("decoder").fixes(&["camera-h264", "other-backend"]));
+        return Some(judgement.titled("decoder").fixes(&["camera-h264", "other-backend"]));
     }
     let reconnect = Fix::new("reconnect").does(Action::Reconnect);
     Some(judgement.fix(reconnect).fixes(&["other-backend", "update-driver", "replug"]))
@@ -232,6 +232,6 @@ fn driver_crash(facts: &Facts) -> Option<Judgement> {
 fn libcamera_timeout(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "libcamera-timeout";
     const WORDS: [&str; 2] = ["frontend has timed out", "Dequeue timer of"];
-    let (_, fault) = facts.troubles().find(|(_, fault)| WORDS.iter().any(|words| fault.message.contains(words)))?;
-    Some(Judgement::new(SLUG, 0.95).said(fault).fixes(&["ribbon", "power-supply", "update-system"]))
+    let (_, fault) = facts.faults().find(|(_, fault)| WORDS.iter().any(|words| fault.message.contains(words)))?;
+    Some(Judgement::new(SLUG, 0.95).quoting(fault).fixes(&["ribbon", "power-supply", "update-system"]))
 }

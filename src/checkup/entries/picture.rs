@@ -38,9 +38,9 @@ pub const ENTRIES: &[CatalogueEntry] = &[
 /// `V4L2_EXPOSURE_MANUAL` and `V4L2_EXPOSURE_APERTURE_PRIORITY`.
 const MANUAL: i64 = 1;
 const APERTURE_PRIORITY: i64 = 3;
-/// So sure is a judge to whom everything fits.
+/// Confidence where all evidence fits.
 const SURE: f64 = 0.95;
-/// What speaks against it does not exclude it.
+/// Confidence where something speaks against it without excluding it.
 const DOUBTED: f64 = 0.3;
 
 /// Names of what turns the signal of another camera into USB.
@@ -71,18 +71,20 @@ impl Judgement {
     }
 
     fn brightness(self, seen: &PictureStats) -> Self {
-        self.seen(Message::new("evidence.mean").with("mean", number(seen.luma.mean, 1)))
+        self.with_evidence(Message::new("evidence.mean").with("mean", number(seen.luma.mean, 1)))
     }
 
     fn noise(self, seen: &PictureStats) -> Self {
-        self.seen(Message::new("evidence.noise").with("noise", number(seen.noise.temporal.unwrap_or_default(), 1)))
+        self.with_evidence(
+            Message::new("evidence.noise").with("noise", number(seen.noise.temporal.unwrap_or_default(), 1)),
+        )
     }
 
     /// Gain and exposure, where the camera has them as high as they go.
     fn light_wanted(self, facts: &Facts) -> Self {
         let gain = is_at_maximum(facts, GAIN).then(|| Message::new("evidence.gain-maximum"));
         let exposure = is_at_maximum(facts, EXPOSURE_TIME).then(|| Message::new("evidence.exposure-maximum"));
-        gain.into_iter().chain(exposure).fold(self, Self::seen)
+        gain.into_iter().chain(exposure).fold(self, Self::with_evidence)
     }
 }
 
@@ -117,7 +119,7 @@ fn infrared(facts: &Facts) -> Option<Judgement> {
     });
     let confidence = if has_colour_off { 0.6 } else { 0.85 };
     let judgement = Judgement::new("infrared", confidence).with("ratio", number(blink.ratio, 1));
-    let judgement = judgement.seen(Message::new("evidence.grey"));
+    let judgement = judgement.with_evidence(Message::new("evidence.grey"));
     let sibling = facts.presence.iter().flat_map(|presence| &presence.siblings).find(|s| s.kind == DeviceKind::Camera);
     Some(match sibling {
         Some(camera) => judgement.fix(
@@ -140,7 +142,7 @@ fn privacy_shutter(facts: &Facts) -> Option<Judgement> {
         Some(_) => DOUBTED,
         None => 0.8,
     };
-    let judgement = Judgement::new("privacy-shutter", confidence).seen(Message::new("evidence.privacy-on"));
+    let judgement = Judgement::new("privacy-shutter", confidence).with_evidence(Message::new("evidence.privacy-on"));
     let judgement = picture.into_iter().fold(judgement, Judgement::brightness);
     Some(judgement.fixes(&["open-shutter", "shutter-key", "vendor-privacy"]))
 }
@@ -155,12 +157,12 @@ impl Judgement {
     fn black(self, facts: &Facts, seen: &PictureStats) -> Self {
         let fps = facts.stream.as_ref().and_then(|stream| stream.fps).or(seen.rate);
         let arriving = fps.map(|fps| Message::new("evidence.arriving").with("fps", fps));
-        let judgement = arriving.into_iter().fold(self, Self::seen).brightness(seen).light_wanted(facts);
+        let judgement = arriving.into_iter().fold(self, Self::with_evidence).brightness(seen).light_wanted(facts);
         judgement.fixes(&["open-shutter", "shutter-key"])
     }
 }
 
-/// A sensor without light still has its noise: it works, and something is before it. In a dark room some part is brighter.
+/// A sensor without light still has its noise: it works, and something covers it. In a dark room some part is brighter.
 fn lens_covered(facts: &Facts) -> Option<Judgement> {
     let seen = covered(facts).filter(|seen| !criteria::is_dead(seen))?;
     let is_light_wanted = is_at_maximum(facts, GAIN) || is_at_maximum(facts, EXPOSURE_TIME);
@@ -173,25 +175,25 @@ fn lens_covered(facts: &Facts) -> Option<Judgement> {
     Some(judgement.black(facts, seen).fixes(&["more-light"]))
 }
 
-/// Black to the last bit: the camera does not look, as with shutters that its electronics know of.
+/// Black without any noise: what the sensor sees is not sent, as with shutters that the camera's electronics know of.
 fn shutter(facts: &Facts) -> Option<Judgement> {
     let seen = covered(facts).filter(|seen| criteria::is_dead(seen))?;
     let has_other_cause = value(facts, PRIVACY) == Some(1) || shows_more(facts) || capture_card(facts).is_some();
     let judgement = Judgement::new("shutter", if has_other_cause { DOUBTED } else { 0.7 });
-    let judgement = judgement.seen(Message::new("evidence.no-noise")).black(facts, seen);
+    let judgement = judgement.with_evidence(Message::new("evidence.no-noise")).black(facts, seen);
     Some(judgement.fixes(&["other-program", "other-backend"]))
 }
 
 fn black_signal(facts: &Facts) -> Option<Judgement> {
     let seen = seen(facts).filter(|seen| is_black(seen) && criteria::is_dead(seen) && !is_virtual(facts))?;
     let judgement = if shows_more(facts) {
-        Judgement::new("black-signal", 0.92).kind("elsewhere").fixes(&["other-backend"])
+        Judgement::new("black-signal", 0.92).because("elsewhere").fixes(&["other-backend"])
     } else {
         let camera = capture_card(facts)?;
-        let judgement = Judgement::new("black-signal", 0.75).kind("no-signal").with("camera", camera);
+        let judgement = Judgement::new("black-signal", 0.75).because("no-signal").with("camera", camera);
         judgement.fixes(&["check-signal", "copy-protection-off"])
     };
-    Some(judgement.seen(Message::new("evidence.no-noise")).brightness(seen))
+    Some(judgement.with_evidence(Message::new("evidence.no-noise")).brightness(seen))
 }
 
 fn green(facts: &Facts) -> Option<Judgement> {
@@ -200,11 +202,11 @@ fn green(facts: &Facts) -> Option<Judgement> {
     // A buffer or two are empty at the start of many streams.
     let confidence = if green.pictures >= 0.1 { SURE } else { 0.45 };
     let judgement = Judgement::new("green", confidence);
-    let judgement = if green.height > 0.99 { judgement.kind("whole") } else { judgement.kind("part") };
+    let judgement = if green.height > 0.99 { judgement.because("whole") } else { judgement.because("part") };
     let judgement = judgement
         .with("height", green.height * 100.0)
         .with("pictures", green.pictures * 100.0)
-        .seen(Message::new("evidence.green").with("height", green.height * 100.0));
+        .with_evidence(Message::new("evidence.green").with("height", green.height * 100.0));
     let judgement = judgement.fix(Fix::new("restart-stream").does(Action::RestartStream));
     Some(judgement.fix(use_mjpg()).fixes(&["other-port", "other-cable"]))
 }
@@ -237,9 +239,9 @@ fn swapped_colours(facts: &Facts) -> Option<Judgement> {
     // What a buffer full of ones becomes, read as YUV.
     let is_magenta = seen.is_uniform && b > 245.0 && r > 245.0 && (110.0..140.0).contains(&g);
     let judgement = match proof {
-        Some(tried) => Judgement::new("swapped-colours", SURE).kind("exchanged").with("with", tried.with.as_str()),
-        None if is_misread => Judgement::new("swapped-colours", 0.8).kind("misread"),
-        None if is_magenta => Judgement::new("swapped-colours", 0.8).kind("magenta"),
+        Some(tried) => Judgement::new("swapped-colours", SURE).because("exchanged").with("with", tried.with.as_str()),
+        None if is_misread => Judgement::new("swapped-colours", 0.8).because("misread"),
+        None if is_magenta => Judgement::new("swapped-colours", 0.8).because("magenta"),
         None => return None,
     };
     Some(judgement.fix(use_mjpg()).fixes(&["other-backend"]))
@@ -260,7 +262,7 @@ fn torn(facts: &Facts) -> Option<Judgement> {
     };
     let judgement = Judgement::new("torn", confidence).with("percent", torn * 100.0);
     let judgement = if has_tail {
-        judgement.seen(Message::new("evidence.tail").with("height", seen.tail.height * 100.0))
+        judgement.with_evidence(Message::new("evidence.tail").with("height", seen.tail.height * 100.0))
     } else {
         judgement
     };
@@ -289,11 +291,11 @@ fn frozen(facts: &Facts) -> Option<Judgement> {
     };
     let judgement = Judgement::new("frozen", confidence).with("secs", number(seen.same.secs, 1));
     let judgement = match () {
-        () if is_coded => judgement.kind("coded"),
-        () if !seen.same.lasts => judgement.kind("again"),
+        () if is_coded => judgement.because("coded"),
+        () if !seen.same.lasts => judgement.because("again"),
         () => judgement,
     };
-    let judgement = judgement.seen(Message::new("evidence.same").with("n", seen.same.n));
+    let judgement = judgement.with_evidence(Message::new("evidence.same").with("n", seen.same.n));
     let restart = Fix::new("restart-stream").does(Action::RestartStream);
     let reopen = Fix::new("reconnect").does(Action::Reconnect);
     Some(judgement.fix(restart).fix(reopen).fixes(&["replug"]))
@@ -303,8 +305,10 @@ fn banding(facts: &Facts) -> Option<Judgement> {
     let bands = seen(facts)?.bands.as_ref()?;
     let hz = bands.mains_hz?;
     let evidence = Message::new("evidence.bands").with("coherence", number(bands.coherence, 2)).with("snr", bands.snr);
-    let judgement =
-        Judgement::new("banding", SURE).with("hz", hz).with("percent", number(bands.percent, 1)).seen(evidence);
+    let judgement = Judgement::new("banding", SURE)
+        .with("hz", hz)
+        .with("percent", number(bands.percent, 1))
+        .with_evidence(evidence);
     // `V4L2_CID_POWER_LINE_FREQUENCY_50HZ` and `..._60HZ`.
     let wanted = if hz < 55.0 { 1 } else { 2 };
     let is_set = value(facts, POWER_LINE_FREQUENCY) == Some(wanted);
@@ -324,7 +328,7 @@ impl Judgement {
         // Devices have different automatic modes; what they begin with is one that they have.
         let value = if control.default == MANUAL { APERTURE_PRIORITY } else { control.default };
         let fix = Fix::new("auto-exposure-on").does(Action::SetControl(ControlSetting { id: AUTO_EXPOSURE, value }));
-        self.seen(Message::new("evidence.exposure-by-hand")).fix(fix)
+        self.with_evidence(Message::new("evidence.exposure-by-hand")).fix(fix)
     }
 
     fn reset_controls(self) -> Self {
@@ -351,9 +355,9 @@ fn under_exposed(facts: &Facts) -> Option<Judgement> {
     }
     let by_hand = is_exposed_by_hand(facts);
     let judgement = Judgement::new("under-exposed", if by_hand { 0.9 } else { 0.7 });
-    let judgement = if by_hand { judgement.called("by-hand") } else { judgement };
+    let judgement = if by_hand { judgement.titled("by-hand") } else { judgement };
     let judgement = judgement.with("mean", seen.luma.mean).brightness(seen).light_wanted(facts);
-    let judgement = judgement.seen(Message::new("evidence.structure").with("std", number(seen.structure, 1)));
+    let judgement = judgement.with_evidence(Message::new("evidence.structure").with("std", number(seen.structure, 1)));
     Some(judgement.exposed_by_hand(facts).fixes(&["more-light"]).reset_controls())
 }
 
@@ -385,10 +389,10 @@ fn white_balance(facts: &Facts) -> Option<Judgement> {
         (None, true) => 0.6,
     };
     let judgement = Judgement::new("white-balance", confidence);
-    let judgement = judgement.kind(if red > blue { "red" } else { "blue" });
+    let judgement = judgement.because(if red > blue { "red" } else { "blue" });
     let gains = Message::new("evidence.gains").with("red", number(red, 2)).with("blue", number(blue, 2));
     let automatic = setting(facts, "auto-white-balance-on", AUTO_WHITE_BALANCE, 1).filter(|_| balance == Some(0));
-    Some(judgement.seen(gains).maybe(automatic).reset_controls())
+    Some(judgement.with_evidence(gains).maybe(automatic).reset_controls())
 }
 
 fn black_bars(facts: &Facts) -> Option<Judgement> {
@@ -399,14 +403,14 @@ fn black_bars(facts: &Facts) -> Option<Judgement> {
         [Some(share), Some(_)] => ("around", share),
         [None, None] => return None,
     };
-    let judgement = Judgement::new("black-bars", 0.65).kind(kind).with("percent", share * 100.0);
+    let judgement = Judgement::new("black-bars", 0.65).because(kind).with("percent", share * 100.0);
     Some(judgement.fixes(&["size-of-same-shape"]))
 }
 
 fn combing(facts: &Facts) -> Option<Judgement> {
     let seen = seen(facts).filter(|seen| criteria::is_combed(seen.combed))?;
     let judgement = Judgement::new("combing", 0.85);
-    let judgement = judgement.seen(Message::new("evidence.combed").with("percent", seen.combed * 100.0));
+    let judgement = judgement.with_evidence(Message::new("evidence.combed").with("percent", seen.combed * 100.0));
     Some(judgement.fixes(&["progressive", "half-height"]))
 }
 

@@ -28,9 +28,9 @@ const GONE: [i64; 2] = [19, 108];
 
 fn no_camera(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "no-camera";
-    let (place, fault) = facts.trouble_of(&[FaultKind::Missing])?;
+    let (place, fault) = facts.fault_of(&[FaultKind::Missing])?;
     if facts.source.kind == SourceKind::File {
-        return Some(Judgement::new(SLUG, 0.95).called("file").said(fault).fixes(&["check-file"]));
+        return Some(Judgement::new(SLUG, 0.95).titled("file").quoting(fault).fixes(&["check-file"]));
     }
     let presence = facts.presence.as_ref();
     // It was there when it was looked for: F46.
@@ -43,10 +43,10 @@ fn no_camera(facts: &Facts) -> Option<Judgement> {
         || facts.has_just_resumed()
         || facts.dead_controller().is_some();
     let n_listed = presence.map_or(0, |presence| presence.n_listed);
-    let judgement = Judgement::new(SLUG, if is_explained { 0.4 } else { 0.93 }).said(fault);
+    let judgement = Judgement::new(SLUG, if is_explained { 0.4 } else { 0.93 }).quoting(fault);
     let judgement = match n_listed {
-        0 => judgement.kind("none").fixes(&["replug-direct", "camera-key", "vm-passthrough", "other-cable"]),
-        n => judgement.with("n", n).kind("others").fixes(&[
+        0 => judgement.because("none").fixes(&["replug-direct", "camera-key", "vm-passthrough", "other-cable"]),
+        n => judgement.with("n", n).because("others").fixes(&[
             "choose-camera",
             "replug-direct",
             "camera-key",
@@ -62,21 +62,21 @@ fn device_disabled(facts: &Facts) -> Option<Judgement> {
     if facts.system() != System::Windows {
         return None;
     }
-    let (_, fault) = facts.trouble_of(&[FaultKind::OpenFailed, FaultKind::Denied])?;
+    let (_, fault) = facts.fault_of(&[FaultKind::OpenFailed, FaultKind::Denied])?;
     // Results of calls are negative.
     let code = fault.code.filter(|code| (1..=99).contains(code))?;
     let judgement = Judgement::new(SLUG, 0.95).with("code", code as f64);
     let judgement = match code {
-        22 => judgement.called("off").fixes(&["enable-device", "camera-key"]),
-        14 => judgement.called("restart").fixes(&["restart-computer"]),
+        22 => judgement.titled("off").fixes(&["enable-device", "camera-key"]),
+        14 => judgement.titled("restart").fixes(&["restart-computer"]),
         28 | 31 | 37 | 39 | 48 | 52 => {
-            judgement.called("driver").fixes(&["usb-video-driver", "replug", "restart-computer"])
+            judgement.titled("driver").fixes(&["usb-video-driver", "replug", "restart-computer"])
         }
-        43 => judgement.called("failed").fixes(&["power-cycle", "other-port", "update-firmware"]),
-        10 => judgement.called("start").fix(restart_frame_server()).fixes(&["replug", "usb-video-driver"]),
+        43 => judgement.titled("failed").fixes(&["power-cycle", "other-port", "update-firmware"]),
+        10 => judgement.titled("start").fix(restart_frame_server()).fixes(&["replug", "usb-video-driver"]),
         _ => judgement.fixes(&["device-manager", "replug", "restart-computer"]),
     };
-    Some(judgement.said(fault))
+    Some(judgement.quoting(fault))
 }
 
 /// As administrator.
@@ -87,12 +87,12 @@ pub fn restart_frame_server() -> Fix {
 fn no_driver(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "no-driver";
     let presence = facts.presence.as_ref()?;
-    let (_, missing) = facts.trouble_of(&[FaultKind::Missing]).filter(|_| presence.device.is_none())?;
+    let (_, missing) = facts.fault_of(&[FaultKind::Missing]).filter(|_| presence.device.is_none())?;
     let named = presence.undriven.iter().find(|fault| *fault == missing);
     let fault = named.or(presence.undriven.first())?;
     // With other cameras at hand the one without a driver need not be the one that is missed.
     let confidence = if named.is_some() || presence.n_listed == 0 { 0.95 } else { 0.8 };
-    let judgement = Judgement::new(SLUG, confidence).said(fault).advised(fault);
+    let judgement = Judgement::new(SLUG, confidence).quoting(fault).advised(fault);
     Some(judgement.fix(Fix::new("load-driver").runs("sudo modprobe uvcvideo")).fixes(&["replug"]))
 }
 
@@ -108,12 +108,12 @@ fn choose(device: &Device) -> Fix {
 
 fn metadata_node(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "metadata-node";
-    let (_, fault) = facts.trouble_of(&[FaultKind::NotACamera])?;
-    let judgement = Judgement::new(SLUG, 0.95).with("path", facts.path()).said(fault);
+    let (_, fault) = facts.fault_of(&[FaultKind::NotACamera])?;
+    let judgement = Judgement::new(SLUG, 0.95).with("path", facts.path()).quoting(fault);
     Some(match sibling(facts) {
         Some(camera) => judgement.with("camera", camera.path.as_str()).fix(choose(camera)).fixes(&["choose-camera"]),
         // A codec, a microphone, a file.
-        None => judgement.called("other").fixes(&["choose-camera"]),
+        None => judgement.titled("other").fixes(&["choose-camera"]),
     })
 }
 
@@ -128,7 +128,7 @@ fn infrared_device(facts: &Facts) -> Option<Judgement> {
     let judgement = match &facts.abilities {
         Some(abilities) if abilities.is_grey_only() => {
             let formats = abilities.formats.iter().map(|format| format.fourcc.trim()).collect::<Vec<_>>().join(", ");
-            judgement.seen(Message::new("evidence.formats").with("formats", formats))
+            judgement.with_evidence(Message::new("evidence.formats").with("formats", formats))
         }
         _ => judgement,
     };
@@ -142,7 +142,7 @@ fn infrared_device(facts: &Facts) -> Option<Judgement> {
 fn virtual_camera(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "virtual-camera";
     let device = facts.device().filter(|device| device.kind == DeviceKind::Virtual)?;
-    let fault = facts.troubles().map(|(_, fault)| fault).find(|fault| {
+    let fault = facts.faults().map(|(_, fault)| fault).find(|fault| {
         matches!(fault.class, FaultClass::Stalled | FaultClass::Hung) || fault.kind == FaultKind::FormatRefused
     });
     // What stands still may be what its program shows; one colour is what most drivers show without one.
@@ -156,8 +156,8 @@ fn virtual_camera(facts: &Facts) -> Option<Judgement> {
     };
     let judgement = Judgement::new(SLUG, confidence).with("camera", device.name.as_str());
     let judgement = match fault {
-        Some(fault) => judgement.said(fault),
-        None => judgement.kind("still"),
+        Some(fault) => judgement.quoting(fault),
+        None => judgement.because("still"),
     };
     Some(match sibling(facts) {
         Some(camera) => judgement.fix(Fix::new("start-producer")).fix(choose(camera)),
@@ -183,7 +183,7 @@ fn raw_sensor(facts: &Facts, slug: &str, is_ours: fn(&str) -> bool) -> Option<Ju
     let has_only_raw = facts.abilities.as_ref().is_some_and(|abilities| {
         !abilities.formats.is_empty() && abilities.formats.iter().all(|format| is_bayer(&format.fourcc))
     });
-    let trouble = facts.troubles().find(|(_, fault)| {
+    let trouble = facts.faults().find(|(_, fault)| {
         !matches!(fault.kind, FaultKind::Busy | FaultKind::Denied | FaultKind::Missing | FaultKind::Unplugged)
     });
     // Some of these give pictures all the same.
@@ -194,12 +194,12 @@ fn raw_sensor(facts: &Facts, slug: &str, is_ours: fn(&str) -> bool) -> Option<Ju
     };
     let mut judgement = Judgement::new(slug, confidence).with("driver", driver);
     if let Some((_, fault)) = trouble {
-        judgement = judgement.said(fault);
+        judgement = judgement.quoting(fault);
     }
     if has_only_raw {
         let formats = facts.abilities.iter().flat_map(|abilities| &abilities.formats);
         let formats = formats.map(|format| format.fourcc.trim()).collect::<Vec<_>>().join(", ");
-        judgement = judgement.seen(Message::new("evidence.formats").with("formats", formats));
+        judgement = judgement.with_evidence(Message::new("evidence.formats").with("formats", formats));
     }
     Some(judgement)
 }

@@ -81,9 +81,9 @@ fn uncompressed_slow(facts: &Facts) -> Option<Judgement> {
         .with("format", format.to_string())
         .with("size", size.to_string())
         .with("fps", number(made, 1))
-        .seen(Message::new("evidence.needed").with("mbits", needed).with("wanted", number(wanted, 1)));
+        .with_evidence(Message::new("evidence.needed").with("mbits", needed).with("wanted", number(wanted, 1)));
     let judgement = match packed {
-        Some(rate) => judgement.seen(Message::new("evidence.packed-rate").with("fps", number(rate, 1))),
+        Some(rate) => judgement.with_evidence(Message::new("evidence.packed-rate").with("fps", number(rate, 1))),
         None => judgement,
     };
     Some(
@@ -107,7 +107,7 @@ fn is_for_light(facts: &Facts, short: Shortfall) -> f64 {
     match (is_long, may_fall, is_dim) {
         _ if facts.is_helped_by("exposure-priority") => 0.97,
         _ if has_gaps || is_manual && is_long != Some(true) => 0.0,
-        // The time itself is what it takes, whoever set it.
+        // An exposure that is longer than a frame explains the rate, whoever set it.
         (Some(true), Some(true), Some(true)) => 0.93,
         (Some(true), Some(true), None) | (Some(true), _, Some(true)) => 0.88,
         (Some(true), ..) | (None, Some(true), Some(true)) => 0.8,
@@ -130,12 +130,12 @@ fn low_light(facts: &Facts) -> Option<Judgement> {
         Judgement::new(SLUG, confidence).with("fps", number(short.made, 1)).with("wanted", number(short.wanted, 1));
     if let Some(time) = value(facts, EXPOSURE_TIME) {
         let (ms, frame) = (number(time as f64 / 10.0, 1), number(1_000.0 / short.wanted, 1));
-        judgement = judgement.seen(Message::new("evidence.exposure").with("ms", ms).with("frame", frame));
+        judgement = judgement.with_evidence(Message::new("evidence.exposure").with("ms", ms).with("frame", frame));
     } else {
-        judgement = judgement.kind("dim");
+        judgement = judgement.because("dim");
     }
     if let Some(mean) = facts.mean() {
-        judgement = judgement.seen(Message::new("evidence.mean").with("mean", mean));
+        judgement = judgement.with_evidence(Message::new("evidence.mean").with("mean", mean));
     }
     judgement = judgement.fixes(&["more-light"]);
     if value(facts, EXPOSURE_PRIORITY) == Some(1) {
@@ -168,10 +168,10 @@ fn rate_untrue(facts: &Facts) -> Option<Judgement> {
     let judgement = Judgement::new(SLUG, confidence)
         .with("fps", number(short.made, 1))
         .with("wanted", number(short.wanted, 1))
-        .seen(Message::new("evidence.no-gaps"));
-    let judgement = if is_honest { judgement.called("asked") } else { judgement };
+        .with_evidence(Message::new("evidence.no-gaps"));
+    let judgement = if is_honest { judgement.titled("asked") } else { judgement };
     let judgement = match facts.size().filter(|_| is_honest) {
-        Some(size) => judgement.seen(Message::new("evidence.size").with("size", size.to_string())),
+        Some(size) => judgement.with_evidence(Message::new("evidence.size").with("size", size.to_string())),
         None => judgement,
     };
     let mjpg = Fix::new("use-mjpg").does(Action::UseFormat(PixelFormat::MJPG));
@@ -193,7 +193,7 @@ fn other_size(facts: &Facts) -> Option<Judgement> {
     };
     let judgement = Judgement::new(SLUG, confidence).with("size", came.to_string()).with("wanted", wanted.to_string());
     let judgement = match kind {
-        Some(kind) => judgement.called(kind),
+        Some(kind) => judgement.titled(kind),
         None => judgement,
     };
     let take = Fix::new("use-size").with("size", came.to_string()).does(Action::UseSize(came));
@@ -207,12 +207,12 @@ fn format_refused(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "format-refused";
     use FaultKind::{BackendMissing, FormatRefused, OpenFailed, Unreadable};
     const EINVAL: i64 = 22;
-    let refused = facts.trouble_of(&[FormatRefused, BackendMissing, Unreadable]);
-    let invalid = facts.coded(&[EINVAL]).filter(|(_, fault)| fault.kind == OpenFailed);
+    let refused = facts.fault_of(&[FormatRefused, BackendMissing, Unreadable]);
+    let invalid = facts.fault_with_code(&[EINVAL]).filter(|(_, fault)| fault.kind == OpenFailed);
     let (_, fault) = refused.or(invalid)?;
     let defaults = Fix::new("device-defaults").does(Action::UseDeviceDefaults);
     if fault.kind == Unreadable {
-        return Some(Judgement::new(SLUG, 0.95).called("file").said(fault).fixes(&["check-file", "convert-file"]));
+        return Some(Judgement::new(SLUG, 0.95).titled("file").quoting(fault).fixes(&["check-file", "convert-file"]));
     }
     if fault.kind == BackendMissing {
         return Some(backend_missing(facts, fault));
@@ -226,22 +226,22 @@ fn format_refused(facts: &Facts) -> Option<Judgement> {
         Some(_) => 0.9,
         None => 0.75,
     };
-    let judgement = Judgement::new(SLUG, confidence).said(fault);
+    let judgement = Judgement::new(SLUG, confidence).quoting(fault);
     if lacks_decoder {
-        return Some(judgement.called("decoder").fix(defaults).fixes(&["media-feature-pack", "other-backend"]));
+        return Some(judgement.titled("decoder").fix(defaults).fixes(&["media-feature-pack", "other-backend"]));
     }
     let asked = facts.source.asked;
     let words = [asked.format.map(|format| format.to_string()), asked.size.map(|size| size.to_string())];
     let words = words.into_iter().flatten().collect::<Vec<_>>().join(", ");
     let judgement = match words.as_str() {
         "" => judgement,
-        words => judgement.seen(Message::new("evidence.asked").with("words", words)),
+        words => judgement.with_evidence(Message::new("evidence.asked").with("words", words)),
     };
     Some(judgement.fix(defaults).fixes(&["other-backend", "replug"]))
 }
 
 fn backend_missing(facts: &Facts, fault: &Fault) -> Judgement {
-    let judgement = Judgement::new("format-refused", 0.95).called("backend").said(fault).advised(fault);
+    let judgement = Judgement::new("format-refused", 0.95).titled("backend").quoting(fault).advised(fault);
     let backend = match facts.system {
         System::Linux => Backend::V4l2,
         System::Windows => Backend::Msmf,
@@ -256,21 +256,23 @@ fn backend_missing(facts: &Facts, fault: &Fault) -> Judgement {
 
 fn computer_slow(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "computer-slow";
-    let late_worker = facts.troubles().find(|(_, fault)| fault.message.contains(LATE_WORKER));
+    let late_worker = facts.faults().find(|(_, fault)| fault.message.contains(LATE_WORKER));
     let computer = facts.computer.clone().unwrap_or_default();
     let busiest = |mut judgement: Judgement| {
         if computer.cpu_percent > 0.0 {
-            judgement = judgement.seen(Message::new("evidence.cpu").with("percent", computer.cpu_percent));
+            judgement = judgement.with_evidence(Message::new("evidence.cpu").with("percent", computer.cpu_percent));
         }
         if let Some((program, percent)) = computer.busiest.as_ref().filter(|(_, percent)| *percent >= 25.0) {
             let said = Message::new("evidence.busiest").with("program", program.as_str()).with("percent", *percent);
-            judgement = judgement.seen(said).fix(Fix::new("close-program-for-time").with("program", program.as_str()));
+            judgement =
+                judgement.with_evidence(said).fix(Fix::new("close-program-for-time").with("program", program.as_str()));
         }
         judgement
     };
     if let Some((_, fault)) = late_worker {
         return Some(
-            busiest(Judgement::new(SLUG, 0.8).called("start").said(fault)).fixes(&["close-programs", "virus-scanner"]),
+            busiest(Judgement::new(SLUG, 0.8).titled("start").quoting(fault))
+                .fixes(&["close-programs", "virus-scanner"]),
         );
     }
     let stream = stream(facts).filter(|_| facts.source.kind != SourceKind::File)?;
@@ -292,10 +294,10 @@ fn computer_slow(facts: &Facts) -> Option<Judgement> {
     };
     let mut judgement = Judgement::new(SLUG, confidence).with("percent", number(late * 100.0, 1));
     if !has_late {
-        judgement = judgement.kind("short");
+        judgement = judgement.because("short");
     }
     if let Some((ms, fps)) = decode {
-        judgement = judgement.seen(
+        judgement = judgement.with_evidence(
             Message::new("evidence.decode").with("ms", number(ms, 1)).with("frame", number(1_000.0 / fps.max(0.1), 1)),
         );
     }
@@ -320,8 +322,8 @@ fn one_buffer(facts: &Facts) -> Option<Judgement> {
         (_, false) => 0.3,
     };
     let judgement = Judgement::new(SLUG, confidence);
-    let judgement = if n == 2 { judgement.called("few") } else { judgement };
-    let judgement = judgement.seen(Message::new("evidence.lost").with("percent", number(lost * 100.0, 1)));
+    let judgement = if n == 2 { judgement.titled("few") } else { judgement };
+    let judgement = judgement.with_evidence(Message::new("evidence.lost").with("percent", number(lost * 100.0, 1)));
     Some(judgement.fix(Fix::new("use-buffers").with("n", 4_u32).does(Action::UseBuffers(4))))
 }
 
@@ -341,7 +343,7 @@ fn directshow_slow(facts: &Facts) -> Option<Judgement> {
     let mut judgement =
         Judgement::new(SLUG, confidence).with("fps", number(short.made, 1)).with("size", size.to_string());
     if let Some(format) = opening.got.format {
-        judgement = judgement.seen(Message::new("evidence.format").with("format", format.to_string()));
+        judgement = judgement.with_evidence(Message::new("evidence.format").with("format", format.to_string()));
     }
     let other = Fix::new("use-backend").with("backend", Backend::Msmf.label()).does(Action::UseBackend(Backend::Msmf));
     Some(
@@ -362,7 +364,7 @@ fn late_frames(facts: &Facts) -> Option<Judgement> {
     let growth = stream.age_growth_ms.unwrap_or(0.0);
     let mut judgement = Judgement::new(SLUG, 0.85).with("secs", number(age / 1e3, 1));
     if criteria::is_age_growing(growth) {
-        judgement = judgement.kind("growing").seen(Message::new("evidence.growth").with("ms", growth));
+        judgement = judgement.because("growing").with_evidence(Message::new("evidence.growth").with("ms", growth));
     }
     let fewer = Fix::new("use-buffers").with("n", 2_u32).does(Action::UseBuffers(2));
     let restart = Fix::new("restart-stream").does(Action::RestartStream);

@@ -25,7 +25,7 @@ pub enum FaultStage {
 
 impl Facts {
     /// The faults that keep the picture away, in the order in which they would stand in its way.
-    pub(super) fn troubles(&self) -> impl Iterator<Item = (FaultStage, &Fault)> {
+    pub(super) fn faults(&self) -> impl Iterator<Item = (FaultStage, &Fault)> {
         let presence = self.presence.as_ref().and_then(|presence| presence.fault.as_ref());
         let access = self.access.as_ref().and_then(|access| access.fault.as_ref());
         let opening = self.opening.as_ref().and_then(|opening| opening.fault.as_ref());
@@ -41,20 +41,20 @@ impl Facts {
     }
 
     /// The first of them.
-    pub(super) fn trouble(&self) -> Option<(FaultStage, &Fault)> {
-        self.troubles().next()
+    pub(super) fn first_fault(&self) -> Option<(FaultStage, &Fault)> {
+        self.faults().next()
     }
 
     /// The first of one of these kinds.
-    pub(super) fn trouble_of(&self, kinds: &[FaultKind]) -> Option<(FaultStage, &Fault)> {
-        self.troubles().find(|(_, fault)| kinds.contains(&fault.kind))
+    pub(super) fn fault_of(&self, kinds: &[FaultKind]) -> Option<(FaultStage, &Fault)> {
+        self.faults().find(|(_, fault)| kinds.contains(&fault.kind))
     }
 
     /// The first with one of these numbers, also of what did not end the stream.
-    pub(super) fn coded(&self, codes: &[i64]) -> Option<(FaultStage, &Fault)> {
+    pub(super) fn fault_with_code(&self, codes: &[i64]) -> Option<(FaultStage, &Fault)> {
         let last = self.stream.as_ref().and_then(|stream| stream.last_fault.as_ref());
         let last = last.map(|fault| (FaultStage::Stream, fault));
-        self.troubles().chain(last).find(|(_, fault)| fault.code.is_some_and(|code| codes.contains(&code)))
+        self.faults().chain(last).find(|(_, fault)| fault.code.is_some_and(|code| codes.contains(&code)))
     }
 
     /// Whose numbers its faults have. The simulated camera answers as Linux does, everywhere; so do the systems that are
@@ -92,7 +92,7 @@ impl Facts {
 
     /// Frames came, and nothing ended the stream.
     pub(super) fn is_streaming(&self) -> bool {
-        self.trouble().is_none() && self.stream.as_ref().is_some_and(|stream| stream.n_good > 0)
+        self.first_fault().is_none() && self.stream.as_ref().is_some_and(|stream| stream.n_good > 0)
     }
 
     /// The lines of the kernel's log of the last minutes that hold one of these, newest last.
@@ -257,21 +257,21 @@ pub fn hresult(code: u32) -> i64 {
 impl Judgement {
     /// What the driver, the system or the camera said, in its own words, with its number.
     #[must_use]
-    pub(super) fn said(self, fault: &Fault) -> Self {
-        self.words(&fault.to_string())
+    pub(super) fn quoting(self, fault: &Fault) -> Self {
+        self.quoting_words(&fault.to_string())
     }
 
     /// The same of any other text.
     #[must_use]
-    pub(super) fn words(self, words: &str) -> Self {
-        self.seen(Message::new("evidence.said").with("words", words))
+    pub(super) fn quoting_words(self, words: &str) -> Self {
+        self.with_evidence(Message::new("evidence.said").with("words", words))
     }
 
     /// Another title and reason than the entry's: `title.<slug>.<kind>`.
     #[must_use]
-    pub(super) fn called(mut self, kind: &str) -> Self {
+    pub(super) fn titled(mut self, kind: &str) -> Self {
         self.title.key = format!("{}.{kind}", self.title.key).into();
-        self.kind(kind)
+        self.because(kind)
     }
 
     /// For several fixes that have neither values nor buttons.

@@ -44,10 +44,10 @@ fn disk_full(facts: &Facts) -> Option<Judgement> {
     };
     let mut judgement = Judgement::new(SLUG, confidence).with("path", folder.path.as_str());
     if let Some(free) = folder.free_bytes {
-        judgement = judgement.seen(Message::new("evidence.free").with("mb", megabytes(free)));
+        judgement = judgement.with_evidence(Message::new("evidence.free").with("mb", megabytes(free)));
     }
     if let Some(fault) = told {
-        judgement = judgement.said(fault);
+        judgement = judgement.quoting(fault);
     }
     Some(judgement.fixes(&["make-room"]).fix(choose_folder()))
 }
@@ -58,8 +58,8 @@ fn folder_fails(facts: &Facts) -> Option<Judgement> {
     let told = folder.error.as_ref().filter(|fault| !is_full(fault));
     let slow = folder.write_ms.filter(|ms| *ms >= criteria::SLOW_WRITE_MS);
     let judgement = match (told, slow) {
-        (Some(fault), _) => Judgement::new(SLUG, 0.9).said(fault),
-        (None, Some(ms)) => Judgement::new(SLUG, 0.65).called("slow").with("secs", number(ms / 1e3, 1)),
+        (Some(fault), _) => Judgement::new(SLUG, 0.9).quoting(fault),
+        (None, Some(ms)) => Judgement::new(SLUG, 0.65).titled("slow").with("secs", number(ms / 1e3, 1)),
         (None, None) => return None,
     };
     let judgement = judgement.with("path", folder.path.as_str());
@@ -73,7 +73,7 @@ fn overheated(facts: &Facts) -> Option<Judgement> {
     let suffers = facts.shortfall().is_some() || facts.lost_share().is_some() || facts.is_computer_busy();
     let mut judgement = Judgement::new(SLUG, if suffers { 0.8 } else { 0.4 });
     if let Some(celsius) = computer.celsius {
-        judgement = judgement.seen(Message::new("evidence.celsius").with("celsius", celsius));
+        judgement = judgement.with_evidence(Message::new("evidence.celsius").with("celsius", celsius));
     }
     Some(judgement.fixes(&["cool", "power-supply", "lower-rate"]))
 }
@@ -82,7 +82,7 @@ fn resources_used_up(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "resources-used-up";
     let conversation = facts.conversation.as_ref().and_then(|conversation| conversation.finding.as_ref());
     let told = conversation.map(|finding| &finding.fault).filter(|fault| fault.kind == FaultKind::NoResources);
-    let fault = facts.trouble_of(&[FaultKind::NoResources]).map(|(_, fault)| fault).or(told)?;
+    let fault = facts.fault_of(&[FaultKind::NoResources]).map(|(_, fault)| fault).or(told)?;
     // Room on a bus is F40, or F45.
     let codes = [12, 23, 24, hresult(0x8007_000E)];
     let is_own = is_memory(fault) || fault.code.is_some_and(|code| codes.contains(&code));
@@ -92,10 +92,10 @@ fn resources_used_up(facts: &Facts) -> Option<Judgement> {
         () if is_bus => return None,
         () => 0.7,
     };
-    let mut judgement = Judgement::new(SLUG, confidence).said(fault).advised(fault);
+    let mut judgement = Judgement::new(SLUG, confidence).quoting(fault).advised(fault);
     if let Some(computer) = facts.computer.as_ref().filter(|computer| computer.total_memory_bytes > 0) {
         let (free, total) = (megabytes(computer.free_memory_bytes), megabytes(computer.total_memory_bytes));
-        judgement = judgement.seen(Message::new("evidence.memory").with("free", free).with("total", total));
+        judgement = judgement.with_evidence(Message::new("evidence.memory").with("free", free).with("total", total));
     }
     Some(judgement.fixes(&["close-programs", "smaller-size", "restart-program"]))
 }
@@ -119,7 +119,7 @@ fn clock_drift(facts: &Facts) -> Option<Judgement> {
         .with("ppm", drift.abs())
         .with("a-day", a_day)
         .with("secs", time.drift_secs)
-        .kind(if drift > 0.0 { "fast" } else { "slow" });
+        .because(if drift > 0.0 { "fast" } else { "slow" });
     Some(judgement.fixes(&["camera-ntp", "times-of-arrival", "update-firmware"]))
 }
 
@@ -128,10 +128,10 @@ fn clock_stepped(facts: &Facts) -> Option<Judgement> {
     let time = facts.time.as_ref()?;
     let set = Fix::new("set-clock").runs("sudo timedatectl set-ntp true");
     if time.is_year_wrong {
-        return Some(Judgement::new(SLUG, 0.8).called("year").fix(set));
+        return Some(Judgement::new(SLUG, 0.8).titled("year").fix(set));
     }
     let step = time.wall_step_secs.filter(|secs| criteria::is_clock_step(*secs))?;
     let judgement = Judgement::new(SLUG, 0.7).with("secs", number(step.abs(), 1));
-    let judgement = judgement.kind(if step > 0.0 { "forward" } else { "back" });
+    let judgement = judgement.because(if step > 0.0 { "forward" } else { "back" });
     Some(judgement.fix(set).fixes(&["one-clock-service"]))
 }

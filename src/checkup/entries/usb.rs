@@ -39,7 +39,7 @@ fn use_mjpg() -> Fix {
 
 /// Something that a weak connection can cause: no or few pictures, or damaged ones.
 fn suffers(facts: &Facts) -> bool {
-    facts.trouble().is_some()
+    facts.first_fault().is_some()
         || facts.shortfall().is_some()
         || facts.lost_share().is_some()
         || facts.damaged_share().is_some()
@@ -52,7 +52,7 @@ fn usb_bandwidth(facts: &Facts) -> Option<Judgement> {
     let is_full = usb.bandwidth_percent.is_some_and(criteria::is_bus_full);
     let has_neighbours = !usb.neighbours.is_empty();
     // The same number of a file, or of shared memory, is F74.
-    let told = facts.troubles().find(|(place, fault)| {
+    let told = facts.faults().find(|(place, fault)| {
         *place != FaultStage::Presence
             && fault.kind == FaultKind::NoResources
             && fault.code == Some(ENOSPC)
@@ -61,7 +61,7 @@ fn usb_bandwidth(facts: &Facts) -> Option<Judgement> {
     let shared = [FAILED_START_STREAMING, NO_SYSTEM_RESOURCES].map(hresult);
     let is_cured_by_less = facts.is_helped_by("half-size") || facts.is_helped_by("other-format");
     let is_held = facts.holder(Role::Program).is_some();
-    let shared = facts.coded(&shared).filter(|_| facts.system() == System::Windows);
+    let shared = facts.fault_with_code(&shared).filter(|_| facts.system() == System::Windows);
     let (confidence, fault) = match (told, shared) {
         (Some((_, fault)), _) => (0.95, Some(fault)),
         (None, Some((_, fault))) => {
@@ -80,16 +80,17 @@ fn usb_bandwidth(facts: &Facts) -> Option<Judgement> {
     };
     let mut judgement = Judgement::new(SLUG, confidence);
     if fault.is_none() {
-        judgement = judgement.kind("stutter");
+        judgement = judgement.because("stutter");
     }
     if let Some(fault) = fault {
-        judgement = judgement.said(fault);
+        judgement = judgement.quoting(fault);
     }
     if let Some(percent) = usb.bandwidth_percent {
-        judgement = judgement.seen(Message::new("evidence.bandwidth").with("percent", percent));
+        judgement = judgement.with_evidence(Message::new("evidence.bandwidth").with("percent", percent));
     }
     if has_neighbours {
-        judgement = judgement.seen(Message::new("evidence.neighbours").with("cameras", usb.neighbours.join(", ")));
+        judgement =
+            judgement.with_evidence(Message::new("evidence.neighbours").with("cameras", usb.neighbours.join(", ")));
     }
     let quirk =
         || Fix::new("uvc-bandwidth-quirk").runs("sudo modprobe -r uvcvideo && sudo modprobe uvcvideo quirks=128");
@@ -119,12 +120,12 @@ fn usb_speed(facts: &Facts) -> Option<Judgement> {
     });
     let has_lack = facts.shortfall().is_some()
         || wanted.is_some()
-        || facts.trouble().is_some_and(|(_, fault)| fault.class == FaultClass::Resource || fault.code == Some(5));
+        || facts.first_fault().is_some_and(|(_, fault)| fault.class == FaultClass::Resource || fault.code == Some(5));
     let judgement = Judgement::new(SLUG, if has_lack { 0.8 } else { 0.4 })
         .with("speed", link.speed.clone().unwrap_or_else(|| format!("{} Mbit/s", speed / 1_000)))
         .with("version", link.version.clone().unwrap_or_default());
     let judgement = match facts.shortfall() {
-        Some(short) => judgement.seen(short.evidence()),
+        Some(short) => judgement.with_evidence(short.evidence()),
         None => judgement,
     };
     Some(judgement.fixes(&["fast-port", "fast-cable", "replug-direct"]))
@@ -142,12 +143,12 @@ pub fn usb_errors(facts: &Facts) -> Option<Judgement> {
     let errors = facts.kernel_says(&LINE_ERRORS);
     let resets = facts.kernel_says(&RESETS);
     let packets = usb(facts).packet_errors.filter(|(damaged, _)| *damaged > 0);
-    let told = facts.coded(&[71, 75, 84]);
+    let told = facts.fault_with_code(&[71, 75, 84]);
     let is_short_of_time = facts.is_computer_busy() || facts.is_saturated();
     let lost = facts.lost_share().filter(|_| !is_short_of_time && !has_one_buffer(facts));
-    let damaged = facts.damaged_share().or_else(|| facts.trouble_of(&[FaultKind::BadFrame]).map(|_| 1.0));
+    let damaged = facts.damaged_share().or_else(|| facts.fault_of(&[FaultKind::BadFrame]).map(|_| 1.0));
     // Where the plug was pulled the line has errors too.
-    let is_gone = facts.trouble_of(&[FaultKind::Unplugged, FaultKind::Missing]).is_some();
+    let is_gone = facts.fault_of(&[FaultKind::Unplugged, FaultKind::Missing]).is_some();
     let is_heard = !errors.is_empty() || packets.is_some();
     let confidence: f64 = match (told.is_some(), damaged.is_some(), lost.is_some()) {
         (true, ..) if is_heard => 0.95,
@@ -162,22 +163,22 @@ pub fn usb_errors(facts: &Facts) -> Option<Judgement> {
     let confidence = if is_gone { confidence.min(0.4) } else { confidence };
     let mut judgement = Judgement::new(SLUG, confidence);
     if told.is_none() && damaged.is_none() && lost.is_some() {
-        judgement = judgement.called("lost");
+        judgement = judgement.titled("lost");
     }
     if let Some((_, fault)) = told {
-        judgement = judgement.said(fault);
+        judgement = judgement.quoting(fault);
     }
     if let Some(share) = damaged {
-        judgement = judgement.seen(Message::new("evidence.damaged").with("percent", number(share * 100.0, 1)));
+        judgement = judgement.with_evidence(Message::new("evidence.damaged").with("percent", number(share * 100.0, 1)));
     }
     if let Some(share) = lost {
-        judgement = judgement.seen(Message::new("evidence.lost").with("percent", number(share * 100.0, 1)));
+        judgement = judgement.with_evidence(Message::new("evidence.lost").with("percent", number(share * 100.0, 1)));
     }
     if let Some((damaged, all)) = packets {
-        judgement = judgement.seen(Message::new("evidence.packets").with("damaged", damaged).with("all", all));
+        judgement = judgement.with_evidence(Message::new("evidence.packets").with("damaged", damaged).with("all", all));
     }
     if let Some(line) = errors.last().or(resets.last()) {
-        judgement = judgement.words(line);
+        judgement = judgement.quoting_words(line);
     }
     Some(judgement.fixes(&["other-cable", "replug-direct", "powered-hub"]).fix(use_mjpg()))
 }
@@ -187,28 +188,29 @@ fn firmware_silent(facts: &Facts) -> Option<Judgement> {
     const SILENT: [i64; 2] = [110, 32];
     let queries = facts.kernel_says(&["-110", "-32 (exp."]);
     let told = facts
-        .coded(&SILENT)
+        .fault_with_code(&SILENT)
         .filter(|(_, fault)| matches!(fault.kind, FaultKind::OpenFailed | FaultKind::ReadFailed))
         .filter(|_| facts.is_local());
-    let failed = facts.coded(&[hresult(GENERAL_FAILURE)]).filter(|_| facts.system() == System::Windows);
+    let failed = facts.fault_with_code(&[hresult(GENERAL_FAILURE)]).filter(|_| facts.system() == System::Windows);
     let is_held = facts.holder(Role::Program).is_some();
     let (confidence, fault) = match (told, failed) {
         (Some((_, fault)), _) => (0.9, Some(fault)),
         (None, Some((_, fault))) => (if is_held { 0.3 } else { 0.6 }, Some(fault)),
         // A call that does not come back at all is F30.
         (None, None)
-            if !queries.is_empty() && facts.trouble().is_some_and(|(_, fault)| fault.class == FaultClass::Stalled) =>
+            if !queries.is_empty()
+                && facts.first_fault().is_some_and(|(_, fault)| fault.class == FaultClass::Stalled) =>
         {
-            (0.85, facts.trouble().map(|(_, fault)| fault))
+            (0.85, facts.first_fault().map(|(_, fault)| fault))
         }
         (None, None) => return None,
     };
     let mut judgement = Judgement::new(SLUG, confidence);
     if let Some(fault) = fault {
-        judgement = judgement.said(fault);
+        judgement = judgement.quoting(fault);
     }
     if let Some(line) = queries.last() {
-        judgement = judgement.words(line);
+        judgement = judgement.quoting_words(line);
     }
     Some(judgement.fixes(&["power-cycle", "other-port", "update-firmware"]))
 }
@@ -217,9 +219,9 @@ fn usb_asleep(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "usb-asleep";
     const EHOSTUNREACH: i64 = 113;
     let usb = usb(facts);
-    let told = facts.coded(&[EHOSTUNREACH]).filter(|_| facts.is_local());
+    let told = facts.fault_with_code(&[EHOSTUNREACH]).filter(|_| facts.is_local());
     let was_asleep = usb.is_suspended == Some(true);
-    let trouble = facts.trouble().filter(|(place, fault)| {
+    let trouble = facts.first_fault().filter(|(place, fault)| {
         was_asleep && *place == FaultStage::Opening && fault.class == FaultClass::Stalled && fault.code.is_none()
     });
     let (confidence, fault) = match (told, trouble) {
@@ -228,7 +230,7 @@ fn usb_asleep(facts: &Facts) -> Option<Judgement> {
         (None, Some((_, fault))) => (0.45, fault),
         (None, None) => return None,
     };
-    let judgement = Judgement::new(SLUG, confidence).said(fault);
+    let judgement = Judgement::new(SLUG, confidence).quoting(fault);
     if facts.system() == System::Windows {
         return Some(judgement.fixes(&["windows-usb-saving", "replug"]));
     }
@@ -249,32 +251,33 @@ fn usb_asleep(facts: &Facts) -> Option<Judgement> {
 fn usb_power(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "usb-power";
     let usb = usb(facts);
-    let told = facts.coded(&[66]).filter(|_| facts.is_local());
+    let told = facts.fault_with_code(&[66]).filter(|_| facts.is_local());
     let lines =
         facts.kernel_says(&["over-current", "rejected 1 configuration due to insufficient available bus power"]);
     let n_cuts = usb.n_over_currents.unwrap_or(0);
-    let no_resources = facts.coded(&[hresult(NO_SYSTEM_RESOURCES)]).filter(|_| facts.system() == System::Windows);
+    let no_resources =
+        facts.fault_with_code(&[hresult(NO_SYSTEM_RESOURCES)]).filter(|_| facts.system() == System::Windows);
     let confidence = match () {
         () if told.is_some() => 0.9,
         () if !lines.is_empty() && suffers(facts) => 0.92,
         // It may have been at any time since the start, and some ports count one then.
-        () if n_cuts > 1 && facts.trouble().is_some() => 0.7,
+        () if n_cuts > 1 && facts.first_fault().is_some() => 0.7,
         () if n_cuts > 0 || !lines.is_empty() => 0.35,
         () if no_resources.is_some() => 0.4,
         () => return None,
     };
     let mut judgement = Judgement::new(SLUG, confidence);
     if let Some((_, fault)) = told.or(no_resources) {
-        judgement = judgement.said(fault);
+        judgement = judgement.quoting(fault);
     }
     if n_cuts > 0 {
-        judgement = judgement.seen(Message::new("evidence.over-currents").with("n", n_cuts));
+        judgement = judgement.with_evidence(Message::new("evidence.over-currents").with("n", n_cuts));
     }
     if let Some(power) = usb.max_power_ma {
-        judgement = judgement.seen(Message::new("evidence.max-power").with("ma", power));
+        judgement = judgement.with_evidence(Message::new("evidence.max-power").with("ma", power));
     }
     if let Some(line) = lines.last() {
-        judgement = judgement.words(line);
+        judgement = judgement.quoting_words(line);
     }
     Some(judgement.fixes(&["powered-hub", "replug-direct", "power-supply"]))
 }
@@ -282,10 +285,10 @@ fn usb_power(facts: &Facts) -> Option<Judgement> {
 fn unplugged(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "unplugged";
     let n_replugs = facts.presence.as_ref().and_then(|presence| presence.n_replugs).unwrap_or(0);
-    let went = facts.trouble_of(&[FaultKind::Unplugged]);
+    let went = facts.fault_of(&[FaultKind::Unplugged]);
     // ENODEV and ESHUTDOWN: the node had a device a moment ago. So had one that was found and is missing when it is opened.
     let vanished = facts
-        .troubles()
+        .faults()
         .find(|(place, fault)| {
             fault.kind == FaultKind::Missing
                 && (matches!(fault.code, Some(19 | 108)) || *place == FaultStage::Opening && facts.device().is_some())
@@ -305,10 +308,10 @@ fn unplugged(facts: &Facts) -> Option<Judgement> {
     };
     let mut judgement = Judgement::new(SLUG, confidence);
     if is_loose {
-        judgement = judgement.called("loose").with("n", n_replugs);
+        judgement = judgement.titled("loose").with("n", n_replugs);
     }
     if let Some((_, fault)) = told {
-        judgement = judgement.said(fault);
+        judgement = judgement.quoting(fault);
     }
     let fixes: &[&str] = if is_loose {
         &["other-cable", "replug-direct", "powered-hub"]
@@ -321,7 +324,7 @@ fn unplugged(facts: &Facts) -> Option<Judgement> {
 fn usb_controller_dead(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "usb-controller-dead";
     let line = facts.dead_controller()?;
-    let judgement = Judgement::new(SLUG, if facts.trouble().is_some() { 0.95 } else { 0.3 }).words(line);
+    let judgement = Judgement::new(SLUG, if facts.first_fault().is_some() { 0.95 } else { 0.3 }).quoting_words(line);
     let rebind = Fix::new("rebind-usb").runs(
         "for d in /sys/bus/pci/drivers/xhci_hcd/0000:*; do n=$(basename $d); echo $n | sudo tee /sys/bus/pci/drivers/xhci_hcd/unbind; echo $n | sudo tee /sys/bus/pci/drivers/xhci_hcd/bind; done",
     );
@@ -330,12 +333,12 @@ fn usb_controller_dead(facts: &Facts) -> Option<Judgement> {
 
 fn after_sleep(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "after-sleep";
-    let (_, fault) = facts.trouble().filter(|_| facts.is_local() && facts.has_just_resumed())?;
+    let (_, fault) = facts.first_fault().filter(|_| facts.is_local() && facts.has_just_resumed())?;
     if !matches!(fault.class, FaultClass::Plug | FaultClass::Stalled | FaultClass::Hung) {
         return None;
     }
     let secs = facts.computer.as_ref().and_then(|computer| computer.resumed_secs_ago).unwrap_or_default();
-    let judgement = Judgement::new(SLUG, 0.85).with("secs", secs).said(fault);
+    let judgement = Judgement::new(SLUG, 0.85).with("secs", secs).quoting(fault);
     let judgement = judgement.fix(Fix::new("reconnect").does(Action::Reconnect));
     let reset = Fix::new("reset-device").does(Action::ResetDevice);
     Some(judgement.fix(reset).fixes(&["power-cycle", "restart-computer"]))
@@ -346,7 +349,7 @@ fn usb_no_fast_setting(facts: &Facts) -> Option<Judgement> {
     const EIO: i64 = 5;
     let lines = facts.kernel_says(&["No fast enough alt setting"]);
     let told = facts
-        .coded(&[EIO])
+        .fault_with_code(&[EIO])
         .filter(|(place, fault)| *place != FaultStage::Stream && fault.kind == FaultKind::OpenFailed);
     let (_, fault) = told.filter(|_| facts.system() == System::Linux && facts.is_local())?;
     let is_slow = link(facts).and_then(|link| link.kbits_per_second).is_some_and(|speed| speed <= FULL_SPEED_KBITS);
@@ -356,12 +359,12 @@ fn usb_no_fast_setting(facts: &Facts) -> Option<Judgement> {
         // What is at no USB port has no transfer modes.
         () => 0.2,
     };
-    let mut judgement = Judgement::new(SLUG, confidence).said(fault);
+    let mut judgement = Judgement::new(SLUG, confidence).quoting(fault);
     if let Some(speed) = link(facts).and_then(|link| link.speed.as_deref()) {
-        judgement = judgement.seen(Message::new("evidence.speed").with("speed", speed));
+        judgement = judgement.with_evidence(Message::new("evidence.speed").with("speed", speed));
     }
     if let Some(line) = lines.last() {
-        judgement = judgement.words(line);
+        judgement = judgement.quoting_words(line);
     }
     let quirk = Fix::new("uvc-bandwidth-quirk").runs("sudo modprobe -r uvcvideo && sudo modprobe uvcvideo quirks=128");
     Some(judgement.fix(use_mjpg()).fixes(&["smaller-size", "fast-port"]).fix(quirk))

@@ -157,7 +157,7 @@ mod tests {
             "name": "Simulated camera", "asked": {"size": null, "fps": null, "format": null, "n_buffers": null},
             "got": {"size": null, "fps": null, "format": null, "n_buffers": null},
             "open_ms": null, "first_frame_ms": null, "latency_ms": null,
-            "drops": {"camera": 0, "damaged": 0, "warm_up": 0}, "outage_secs": null, "next_try_secs": null,
+            "drops": {"camera": 0, "damaged": 0, "warm_up": 0}, "picture_faults": [], "outage_secs": null, "next_try_secs": null,
             "abandoned_calls": 0, "is_isolated": false, "stuck_processes": [], "ladder": [], "reset_needs_consent": false
         });
         for (key, value) in more.as_object().unwrap() {
