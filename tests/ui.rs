@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use camclinic::camera::Command;
 use camclinic::checkup::Live;
 use camclinic::control::{self, Control, ControlKind, ControlSetting, DeviceControls, MenuItem};
+use camclinic::criteria::PictureFaultKind;
 use camclinic::device::availability::Availability;
 use camclinic::device::capabilities::{Format, FrameSize};
 use camclinic::device::holders::{Holder, Role as Part};
@@ -21,7 +22,8 @@ use camclinic::secrets::Passwords;
 use camclinic::settings::{CameraSettings, Isolation, PRESETS, Settings, Theme};
 use camclinic::source::SourceSpec;
 use camclinic::status::{
-    Asked, Drops, Got, Grade, Rung, RungOutcome, RungResult, RungStatus, State, Status, StuckProcess,
+    Asked, Drops, Got, Grade, PictureFaultStatus, Rung, RungOutcome, RungResult, RungStatus, State, Status,
+    StuckProcess,
 };
 use camclinic::ui::background::{Host, WindowHandle};
 use camclinic::ui::choice::CameraChoice;
@@ -282,6 +284,28 @@ fn a_live_picture_has_no_banner_and_says_what_it_is() {
     harness.get_by_label_contains("1280 × 720 MJPG · 30.0 of 30 fps · age 0 ms · 0 dropped");
     assert!(harness.query_by_label("Now").is_none());
     assert!(harness.query_by_label_contains("last frame").is_none());
+}
+
+pub fn picture_fault(kind: PictureFaultKind, since_secs: f64) -> PictureFaultStatus {
+    PictureFaultStatus { kind, since_secs, share: 1.0, message: kind.began().to_owned() }
+}
+
+#[test]
+fn a_live_picture_with_a_fault_has_a_banner_and_stays_live() {
+    #[track_caller]
+    fn check(faults: Vec<PictureFaultStatus>, headline: &str, reason: &str) {
+        let harness = harness(window(Status { picture_faults: faults, ..status() }));
+        harness.get_by_label(headline);
+        harness.get_by_label(reason);
+        harness.get_by_label("Live picture");
+        harness.get_by_label_contains("30.0 of 30 fps · age 0 ms");
+    }
+    check(vec![picture_fault(PictureFaultKind::Black, 4.3)], "Faulty picture for 4 s", "The picture is black.");
+    check(
+        vec![picture_fault(PictureFaultKind::Frozen, 3.0), picture_fault(PictureFaultKind::Green, 75.0)],
+        "Faulty picture for 1 min",
+        "The picture stands still. Parts of the picture are missing: they are green.",
+    );
 }
 
 #[test]

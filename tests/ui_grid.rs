@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use camclinic::criteria::PictureFaultKind;
 use camclinic::event::{Event, Level};
 use camclinic::fault::{Fault, FaultKind};
 use camclinic::frame::{Frame, Image, Size};
@@ -19,7 +20,7 @@ use egui::{Key, Modifiers, Pos2, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 
-use super::ui::{carry_out, click, failing, press, requests, sized, status};
+use super::ui::{carry_out, click, failing, picture_fault, press, requests, sized, status};
 
 type Shown = Harness<'static, Window>;
 
@@ -112,13 +113,20 @@ fn each_tile_says_how_its_camera_stands() {
         failed,
         Status { state: State::Idle, outage_secs: None, ..status() },
         Status { state: State::Opening, outage_secs: Some(0.4), has_cached_frame: false, ..status() },
+        Status {
+            health_score: Some(25),
+            picture_faults: vec![picture_fault(PictureFaultKind::Frozen, 6.0)],
+            ..status()
+        },
     ]);
     shown.get_by_label("1. cam1/live, live · 100 · 30.0 fps");
     shown.get_by_label_contains("2. cam2/live, recovering · 3.2 s, The driver reports transfer errors (-71).");
     shown.get_by_label_contains("3. cam3/live, wrong password · 1 min, The camera refuses the login (401).");
     shown.get_by_label("4. cam4/live, stopped, Stopped");
     shown.get_by_label("5. cam5/live, opening · 0.4 s, Opening for 0.4 s");
-    shown.get_by_label_contains("5 cameras: 1 live, 1 recovering, 1 wrong password, 1 stopped, 1 opening · Frame");
+    shown.get_by_label("6. cam6/live, frozen · 25 · 30.0 fps, The picture stands still.");
+    let counts = "6 cameras: 1 live, 1 recovering, 1 wrong password, 1 stopped, 1 opening, 1 frozen · Frame";
+    shown.get_by_label_contains(counts);
     // A picture that is old says so, also where the camera is slow by nature.
     shown.state_mut().panes[0].frame = Some(frame((1280, 720), Duration::ZERO));
     shown.run();

@@ -251,19 +251,20 @@ fn describe(pane: &Pane, shell: &Shell) -> TileText {
         return TileText { state: vec![word.to_owned()], color, below: String::new(), is_trouble: false };
     };
     let status = moment.status;
+    let banner = if pauses { Some(text::paused()) } else { text::banner(moment, &pane.settings.recovery) };
+    let is_trouble = banner.as_ref().is_some_and(|banner| banner.is_fault);
+    let below = banner.map(|banner| if banner.is_fault { banner.reason } else { banner.headline });
     if moment.is_live() && !pauses {
         let score = status.health_score.map(|score| format!(" · {score}")).unwrap_or_default();
         let rate = format!(" · {:.1} fps", status.fps);
         let age = pane.viewer.shown_age(shell.now).filter(|age| *age > OLD);
-        let below = age.map(|age| format!("picture {} old", text::span(age.as_secs_f64()))).unwrap_or_default();
+        let age = age.map(|age| format!("picture {} old", text::span(age.as_secs_f64())));
         let state = vec![format!("{word}{score}{rate}"), format!("{word}{score}"), word.to_owned()];
-        return TileText { state, color, below, is_trouble: false };
+        return TileText { state, color, below: below.or(age).unwrap_or_default(), is_trouble };
     }
-    let banner = if pauses { Some(text::paused()) } else { text::banner(moment, &pane.settings.recovery) };
-    let is_trouble = banner.as_ref().is_some_and(|banner| banner.is_fault);
-    let below = banner.map(|banner| if banner.is_fault { banner.reason } else { banner.headline }).unwrap_or_default();
     let outage = moment.outage_span().map(|span| format!("{word} · {span}"));
-    TileText { state: outage.into_iter().chain([word.to_owned()]).collect(), color, below, is_trouble }
+    let state = outage.into_iter().chain([word.to_owned()]).collect();
+    TileText { state, color, below: below.unwrap_or_default(), is_trouble }
 }
 
 fn tile(pane: &mut Pane, shell: &Shell, ui: &Ui, rect: Rect, number: usize, is_selected: bool) -> egui::Response {

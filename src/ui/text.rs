@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
+use crate::criteria::PictureFaultKind;
 use crate::event::Event;
 use crate::fault::{FaultClass, FaultKind};
 use crate::settings::RecoverySettings;
-use crate::status::{Asked, Got, Rung, RungOutcome, RungStatus, State, Status};
+use crate::status::{Asked, Got, PictureFaultStatus, Rung, RungOutcome, RungStatus, State, Status};
 
 mod ladder;
 
@@ -81,7 +82,7 @@ pub fn state_word(moment: Option<Moment<'_>>, pauses: bool) -> &'static str {
     let fault = moment.status.last_fault.as_ref();
     match (moment.status.state, fault.map(|fault| (fault.kind, fault.class))) {
         (State::Idle, _) => "stopped",
-        (State::Streaming, _) if moment.is_live() => "live",
+        (State::Streaming, _) if moment.is_live() => moment.status.picture_faults.first().map_or("live", picture_word),
         (State::Opening, None) => "opening",
         (State::Opening | State::Streaming | State::Recovering | State::Failed, Some((kind, class))) => match kind {
             FaultKind::LoginRefused => "wrong password",
@@ -96,6 +97,16 @@ pub fn state_word(moment: Option<Moment<'_>>, pauses: bool) -> &'static str {
         },
         (State::Failed, None) => "failed",
         (State::Streaming | State::Recovering, None) => "recovering",
+    }
+}
+
+fn picture_word(fault: &PictureFaultStatus) -> &'static str {
+    match fault.kind {
+        PictureFaultKind::Black => "black",
+        PictureFaultKind::Frozen => "frozen",
+        PictureFaultKind::Torn => "torn",
+        PictureFaultKind::Covered => "covered",
+        PictureFaultKind::Green => "partly green",
     }
 }
 
@@ -127,7 +138,7 @@ pub fn paused() -> Banner {
     }
 }
 
-/// The banner above a picture that is not live.
+/// The banner above a picture that is not live, or shows a fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Banner {
     pub headline: String,
@@ -155,11 +166,11 @@ pub enum BannerButton {
     Certificate,
 }
 
-/// `None` while the picture is live.
+/// `None` while the picture is live and shows no fault.
 #[must_use]
 pub fn banner(moment: Moment<'_>, recovery: &RecoverySettings) -> Option<Banner> {
     if moment.is_live() {
-        return None;
+        return picture_banner(moment);
     }
     let status = moment.status;
     let headline = match moment.outage_span() {
@@ -200,6 +211,19 @@ pub fn banner(moment: Moment<'_>, recovery: &RecoverySettings) -> Option<Banner>
         State::Opening | State::Streaming | State::Recovering => BannerButton::Now,
     };
     Some(Banner { headline, reason, button, is_fault: fault.is_some() })
+}
+
+/// What is wrong with a picture that is live. Recovery does nothing about it: the camera answers as it should.
+fn picture_banner(moment: Moment<'_>) -> Option<Banner> {
+    let faults = &moment.status.picture_faults;
+    let secs = faults.iter().map(|fault| fault.since_secs).reduce(f64::max)? + moment.since.as_secs_f64();
+    let messages: Vec<_> = faults.iter().map(|fault| fault.message.as_str()).collect();
+    Some(Banner {
+        headline: format!("Faulty picture for {}", coarse_span(secs)),
+        reason: messages.join(" "),
+        button: BannerButton::None,
+        is_fault: true,
+    })
 }
 
 /// What recovery does next, and when; `None` where it does nothing by itself.

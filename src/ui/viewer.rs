@@ -109,12 +109,6 @@ pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
     }
     let is_live = pane.moment(shell.now).is_some_and(|moment| moment.is_live());
     let has_picture = draw_picture(pane, ui, stage, is_live);
-    if is_live {
-        if has_picture {
-            draw_overlay(pane, shell, ui, stage);
-        }
-        return;
-    }
     let banner = if pane.checkup.pauses() {
         Some(text::paused())
     } else {
@@ -124,6 +118,12 @@ pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
         Some(banner) if has_picture || banner.is_fault => draw_banner(pane, shell, ui, stage, &banner),
         _ => stage,
     };
+    if is_live {
+        if has_picture {
+            draw_overlay(pane, shell, ui, below);
+        }
+        return;
+    }
     if has_picture {
         // Where the banner takes nearly all of a small picture, it says enough.
         if below.height() > 60.0 {
