@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
 use crate::criteria::PictureFault;
+use crate::device::DeviceKind;
 use crate::frame::Frame;
 use crate::latest::{Latest, Reader};
 use crate::picture::{FrameCoding, PictureStats};
@@ -21,10 +22,12 @@ mod observer;
 use observer::PictureObserver;
 pub use observer::WINDOW;
 
-/// How equal pictures of a source are to be taken, as far as its name tells.
+/// How equal pictures of a source are to be taken, as far as its name and its kind tell.
 #[must_use]
-pub fn coding_of(spec: &SourceSpec) -> FrameCoding {
+pub fn coding_of(spec: &SourceSpec, kind: Option<DeviceKind>) -> FrameCoding {
     match spec {
+        // A program may show a slide for as long as it likes.
+        _ if matches!(kind, Some(DeviceKind::Virtual | DeviceKind::Test)) => FrameCoding::Unknown,
         // Its encoder smooths the sensor's noise away.
         SourceSpec::Url(_) => FrameCoding::Inter,
         SourceSpec::File(_) => FrameCoding::Unknown,
@@ -111,6 +114,22 @@ mod tests {
     use super::*;
     use crate::criteria::PictureFaultKind;
     use crate::source::simulated::pictures;
+
+    #[test]
+    fn a_program_may_show_the_same_picture_for_ever() {
+        use DeviceKind::{Camera, Infrared, Virtual};
+        use FrameCoding::{Inter, Intra, Unknown};
+        #[track_caller]
+        fn check(spec: &str, kind: Option<DeviceKind>, expected: FrameCoding) {
+            assert_eq!(coding_of(&SourceSpec::parse(spec).unwrap(), kind), expected, "{spec} {kind:?}");
+        }
+        check("0", Some(Camera), Intra);
+        check("0", Some(Infrared), Intra);
+        check("0", None, Intra);
+        check("usb-1", Some(Virtual), Unknown);
+        check("rtsp://camera/1", None, Inter);
+        check("film.mp4", None, Unknown);
+    }
 
     #[test]
     fn it_tells_what_it_sees_and_ends_when_it_is_dropped() {

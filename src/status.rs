@@ -202,7 +202,7 @@ impl AlertName {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
     pub name: AlertName,
-    /// `capture_failure`, `buffer_error` or `connection_error` for an issue.
+    /// `capture_failure`, `buffer_error`, `connection_error` or `picture_fault` for an issue.
     pub cause: String,
     pub message: String,
 }

@@ -317,6 +317,26 @@ fn status_for_people_names_fault_and_remedy() {
 }
 
 #[test]
+fn status_knows_what_the_picture_shows() {
+    #[track_caller]
+    fn check(source: &str, code: i32, expected: Option<&str>) {
+        let output = camclinic(&["status", source, "--json"]);
+        let status = json(&output);
+        let kinds: Vec<_> =
+            status["picture_faults"].as_array().unwrap().iter().filter_map(|fault| fault["kind"].as_str()).collect();
+        assert_eq!((output.status.code(), kinds), (Some(code), expected.into_iter().collect()), "{source}: {status}");
+        let rules = status["deductions"].as_array().unwrap();
+        assert!(expected.is_none_or(|kind| rules.iter().any(|rule| rule["rule"] == kind)), "{source}: {status}");
+    }
+    check("sim:", 0, None);
+    check("sim:pattern=still", 0, None);
+    check("sim:black", 1, Some("black"));
+    check("sim:cap", 1, Some("covered"));
+    check("sim:frozen", 2, Some("frozen"));
+    check("sim:green", 1, Some("green"));
+}
+
+#[test]
 fn a_damaged_settings_file_is_set_aside_and_told() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("settings.json"), "{ damaged").unwrap();

@@ -97,8 +97,8 @@ impl CaptureThread {
 
     fn read(&mut self, request: &OpenRequest, n_warm_up: u32) -> Result<(), EndReading> {
         self.tell(match request.spec.device() {
-            Some(device) => CaptureEvent::Named(device.name, Some(device.identity)),
-            None => CaptureEvent::Named(request.spec.name(), None),
+            Some(device) => CaptureEvent::Named { name: device.name, device: Some((device.identity, device.kind)) },
+            None => CaptureEvent::Named { name: request.spec.name(), device: None },
         })?;
         let (backend, mut source) = match request.open() {
             Ok(opened) => opened,

@@ -18,15 +18,18 @@ use super::picture_faults::PictureFaults;
 use super::score_log::ScoreLog;
 use super::tally::{Tally, describe};
 use crate::address::Address;
+use crate::analyser::coding_of;
 use crate::backend::Backend;
 use crate::control::{ControlSetting, ControlsUpdate, DeviceControls};
 use crate::criteria::PictureFault;
+use crate::device::DeviceKind;
 use crate::device::watch::{DeviceEvent, HolderEvent};
 use crate::event::Level;
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Frame, Image, PixelFormat};
 use crate::health::History;
 use crate::network::port;
+use crate::picture::FrameCoding;
 use crate::recovery::{Ladder, StreamState, Way};
 use crate::settings::{CameraSettings, TrustedCertificates, secs};
 use crate::source::reader::{self, CLOSE_DEADLINE};
@@ -73,8 +76,13 @@ pub enum Input {
 /// What a capture thread reports.
 #[derive(Debug)]
 pub enum CaptureEvent {
-    /// Opening begins; this is the device's name for people, and its identity if the system lists it.
-    Named(String, Option<String>),
+    /// Opening begins.
+    Named {
+        /// For people.
+        name: String,
+        /// Its identity and its kind, if the system lists it.
+        device: Option<(String, DeviceKind)>,
+    },
     Opened {
         got: Got,
         backend: Backend,
@@ -126,7 +134,7 @@ pub enum Effect {
     /// Watch this and nothing else.
     Watch(Option<Watched>),
     /// Look for faults of the published pictures, beginning anew, or do so no longer.
-    LookAtPictures(bool),
+    LookAtPictures(Option<FrameCoding>),
     /// Of the camera of this name, as the status has it.
     Log(String, CameraEvent),
     PublishFrame(Frame),
@@ -329,7 +337,6 @@ pub struct Machine {
     outage: Outage,
     picture: PictureFaults,
     score_log: ScoreLog,
-    /// Since the camera was started.
     is_picture_looked_at: bool,
     history: History,
     controls: ControlBook,
@@ -347,6 +354,7 @@ pub struct Machine {
     bound: Option<String>,
     /// The identity of the camera that is being opened.
     found: Option<String>,
+    kind: Option<DeviceKind>,
     watching: Watching,
     n_resets: u64,
     /// Resets whose threads have not reported.
@@ -395,6 +403,7 @@ impl Machine {
             is_isolated: false,
             bound: None,
             found: None,
+            kind: None,
             watching: Watching::Nothing,
             n_resets: 0,
             resets_out: Vec::new(),
@@ -422,7 +431,8 @@ impl Machine {
             Input::Timer => self.on_timer(now),
         }
         let state = self.phase.state();
-        self.look_at_pictures(state != State::Idle);
+        let has_pictures = self.is_picture_looked_at || self.tally.n_frames_of_opening > 0;
+        self.look_at_pictures(state != State::Idle && has_pictures);
         self.take_lines();
         if self.is_status_wanted || now >= self.status_due || self.told.is_none_or(|(told, _)| told != state) {
             self.publish(now);
@@ -532,6 +542,7 @@ impl Machine {
         self.outage.begin_anew(now);
         self.spec = spec;
         self.bound = None;
+        self.kind = None;
         self.first_opened = None;
         self.ladder = self.ladder.of_another_camera();
         self.history = History::default();
@@ -550,12 +561,14 @@ impl Machine {
             return;
         }
         match event {
-            CaptureEvent::Named(name, identity) => {
+            CaptureEvent::Named { name, device } => {
                 // One that is away for a while keeps its name.
-                if identity.is_some() || self.bound.is_none() {
+                if device.is_some() || self.bound.is_none() {
                     self.name = name;
                 }
+                let (identity, kind) = device.unzip();
                 self.found = identity;
+                self.kind = kind.or(self.kind);
             }
             CaptureEvent::Opened { got, backend } => self.on_opened(got, backend, now),
             CaptureEvent::Changed(got) => {
@@ -842,12 +855,13 @@ impl Machine {
         self.effects.extend(self.outage.take_lines().map(|line| Effect::Log(source.clone(), line)));
     }
 
-    /// Pictures are looked at from the start of the camera to its stop.
+    /// Pictures are looked at from the first one of the camera to its stop.
     fn look_at_pictures(&mut self, is_wanted: bool) {
         if is_wanted != self.is_picture_looked_at {
             self.is_picture_looked_at = is_wanted;
             (self.picture, self.score_log) = (PictureFaults::default(), ScoreLog::default());
-            self.effects.push(Effect::LookAtPictures(is_wanted));
+            let coding = is_wanted.then(|| coding_of(&self.spec, self.kind));
+            self.effects.push(Effect::LookAtPictures(coding));
         }
     }
 

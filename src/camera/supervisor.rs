@@ -11,7 +11,7 @@ use super::capture::Capture;
 use super::machine::{CameraEvent, CaptureEvent, Effect, Input, Machine};
 use super::watches::CameraWatch;
 use super::{Command, SHUTDOWN_DEADLINE, Wake};
-use crate::analyser::{self, Analyser};
+use crate::analyser::Analyser;
 use crate::control::DeviceControls;
 use crate::criteria::PictureFault;
 use crate::device;
@@ -22,7 +22,7 @@ use crate::frame::Frame;
 use crate::health::History;
 use crate::latest::Latest;
 use crate::logging::EventLog;
-use crate::picture::PictureStats;
+use crate::picture::{FrameCoding, PictureStats};
 use crate::source::reader::Resume;
 use crate::source::{OpenRequest, StuckProcesses};
 use crate::status::Status;
@@ -186,10 +186,10 @@ impl Supervisor {
                 self.watch =
                     watched.map_or(CameraWatch::None, |watched| CameraWatch::start(watched, spec, first_opened));
             }
-            Effect::LookAtPictures(is_wanted) => {
+            Effect::LookAtPictures(coding) => {
                 self.analyser = None;
                 self.picture_faults = crossbeam_channel::never();
-                if is_wanted && let Err(error) = self.look_at_pictures() {
+                if let Some(Err(error)) = coding.map(|coding| self.look_at_pictures(coding)) {
                     let message = format!("Pictures are not judged: the system gives no thread: {error}");
                     self.out.log.add(&self.machine.spec().to_string(), Level::Warning, "picture", &message);
                 }
@@ -209,9 +209,8 @@ impl Supervisor {
         Vec::new()
     }
 
-    fn look_at_pictures(&mut self) -> std::io::Result<()> {
+    fn look_at_pictures(&mut self, coding: FrameCoding) -> std::io::Result<()> {
         let (sender, receiver) = bounded(1);
-        let coding = analyser::coding_of(self.machine.spec());
         self.analyser = Some(Analyser::start(self.out.frames.newest(), coding, self.out.picture.clone(), sender)?);
         self.picture_faults = receiver;
         Ok(())

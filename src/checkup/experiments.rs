@@ -112,7 +112,7 @@ fn carry_out(
     until: Instant,
     cancel: &Receiver<()>,
 ) -> (StreamSummary, Option<CheckupStream>) {
-    let coding = coding_of(&request.spec);
+    let coding = coding_of(&request.spec, None);
     match (change, stream) {
         (ExperimentChange::Restart, Some(mut stream)) => {
             stream.restart();

@@ -71,7 +71,7 @@ impl CheckupStream {
     /// # Errors
     /// The system gives no thread.
     pub fn open(request: OpenRequest) -> Result<Self, String> {
-        let coding = coding_of(&request.spec);
+        let coding = coding_of(&request.spec, None);
         let probe = Probe::start(request, N_WARM_UP)?;
         Ok(Self::new(StreamOrigin::Probe(Box::new(probe)), coding))
     }
@@ -79,7 +79,7 @@ impl CheckupStream {
     /// Watches one that streams.
     #[must_use]
     pub fn live(live: Live, spec: &SourceSpec) -> Self {
-        let coding = coding_of(spec);
+        let coding = coding_of(spec, None);
         let status = live.status.current();
         let mut stream = Self::new(StreamOrigin::Live(Box::new(live)), coding);
         if let Some(status) = status {

@@ -157,7 +157,7 @@ struct TestRun {
 
 impl TestRun {
     fn new(request: OpenRequest, n_wanted: u32, bar: ProgressBar, connection: Option<ConnectionReport>) -> Self {
-        let coding = coding_of(&request.spec);
+        let coding = coding_of(&request.spec, request.spec.device().map(|device| device.kind));
         Self {
             request,
             n_wanted,
@@ -232,7 +232,7 @@ impl TestRun {
     fn on_frame(&mut self, read: ReadResult<Image>) {
         let ReadResult { asked_at, ended_at, grabbed, picture: image, .. } = read;
         let has_ended = image.as_ref().err().filter(|fault| fault.ends_stream()).cloned();
-        let looks_for_tears = coding_of(&self.request.spec) == FrameCoding::Intra;
+        let looks_for_tears = coding_of(&self.request.spec, None) == FrameCoding::Intra;
         let rows = image.as_ref().ok().filter(|_| looks_for_tears).map(RowSteps::of);
         let picture = image.map(|image| {
             let traits = PictureTraits::of(&image, self.before.as_ref());

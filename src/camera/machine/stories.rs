@@ -219,7 +219,7 @@ impl World {
                 }
                 return;
             };
-            capture.is_call_out &= matches!(event, CaptureEvent::Named(..));
+            capture.is_call_out &= matches!(event, CaptureEvent::Named { .. });
             capture.waits |= matches!(event, CaptureEvent::Failed(_) | CaptureEvent::Restarted(_));
             let reads_on = matches!(
                 event,
@@ -288,9 +288,9 @@ impl World {
                 assert_eq!(frame.number, self.n_frames, "each frame once, in order");
             }
             Effect::PublishStatus(status) => self.status = Some(*status),
-            Effect::LookAtPictures(is_wanted) => {
-                assert_ne!(self.is_picture_looked_at, is_wanted, "told twice");
-                self.is_picture_looked_at = is_wanted;
+            Effect::LookAtPictures(coding) => {
+                assert_ne!(self.is_picture_looked_at, coding.is_some(), "told twice");
+                self.is_picture_looked_at = coding.is_some();
             }
             Effect::SetControls(_)
             | Effect::SetDemand(_)
@@ -306,7 +306,7 @@ impl World {
         assert!(self.capture.is_none(), "two devices are open");
         self.unclosed.push(opening);
         assert!(self.unclosed.len() <= MAX_ABANDONED, "more than {MAX_ABANDONED} calls are out");
-        self.plan(self.now, Input::Capture(opening, CaptureEvent::Named("Camera".into(), None)));
+        self.plan(self.now, Input::Capture(opening, CaptureEvent::Named { name: "Camera".into(), device: None }));
         // What the user typed may be no simulated camera; what plays it is one.
         let request = OpenRequest { first_opened: self.began, ..request };
         let (ends, opened) = VirtualCamera::open(&self.script, &request, self.now);
@@ -445,7 +445,11 @@ impl World {
             assert!(status.outage_secs.is_none() && status.next_try_secs.is_none(), "{status:?}");
         }
         assert!(!status.is_healthy || state == State::Streaming);
-        assert_eq!(self.is_picture_looked_at, state != State::Idle, "pictures are looked at while they are wanted");
+        match state {
+            State::Idle => assert!(!self.is_picture_looked_at),
+            State::Streaming => assert!(self.is_picture_looked_at),
+            _ => {}
+        }
         let lost: u32 = status.deductions.iter().map(|deduction| u32::from(deduction.points)).sum();
         let score = status.health_score.map_or(100, u32::from);
         assert_eq!(100_u32.saturating_sub(lost), score, "the score is what its reasons leave: {:?}", status.deductions);

@@ -178,7 +178,7 @@ impl Check for RateCheck {
     }
 
     fn run(&self, context: &mut CheckContext) -> CheckResult {
-        let is_coded_as_differences = coding_of(&context.request.spec) != FrameCoding::Intra;
+        let is_coded_as_differences = coding_of(&context.request.spec, None) != FrameCoding::Intra;
         let Some(stream) = context.stream.as_mut() else { return result(self, CheckOutcome::Skipped, "none") };
         let began = Instant::now();
         let (mut load, pace) = (ProcessLoad::new(), TimerLateness::start());
