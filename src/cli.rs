@@ -26,9 +26,10 @@ use crate::logging::EventLog;
 use crate::records::Records;
 use crate::secrets;
 use crate::settings::{
-    CameraSettings, DATA_VARIABLE, FPS, Isolation, Loaded, Settings, Transport, TrustedCertificates, data_folder, secs,
+    CameraSettings, DATA_VARIABLE, FPS, Isolation, Loaded, MAX_SHOWN, Notice, Settings, Transport, TrustedCertificates,
+    data_folder, secs,
 };
-use crate::snapshot::{self, Job};
+use crate::snapshot::{self, SnapshotTarget};
 use crate::source::{OpenRequest, SourceSpec, simulated};
 use crate::status::{Grade, State, Status};
 
@@ -79,8 +80,9 @@ const POLL: Duration = Duration::from_millis(100);
 pub struct Cli {
     #[command(subcommand)]
     pub command: Option<CliCommand>,
-    /// The camera to show.
-    pub source: Option<String>,
+    /// The cameras to show, side by side. Without one: those that were shown last.
+    #[arg(value_name = "SOURCE")]
+    pub sources: Vec<String>,
     #[command(flatten)]
     pub shared: SharedOptions,
     /// Open the window, save a picture of it as PNG, and end.
@@ -362,7 +364,7 @@ pub fn parse() -> Result<Cli, Exit> {
 pub struct RunSettings {
     pub settings: Settings,
     pub settings_path: Option<PathBuf>,
-    pub notices: Vec<String>,
+    pub notices: Vec<Notice>,
 }
 
 impl SharedOptions {
@@ -438,22 +440,44 @@ pub fn choose_source(named: Option<&str>, settings: &Settings) -> Result<ChosenS
     }
 }
 
-/// The camera that the window opens. Waits a moment at most: the window shall be there within a second.
+/// The cameras that the window opens: those that were named, else those that were shown last, else the first one that there
+/// is. Waits a moment at most: the window shall be there within a second.
 ///
 /// # Errors
-/// As [`choose_source`]; or the word is no camera and looks like a mistyped command.
-pub fn window_source(named: Option<&str>, settings: &Settings) -> Result<ChosenSource, String> {
-    let chosen = choose_source(named, settings)?;
-    if let SourceSpec::Device(word) = &chosen.spec
-        && word.bytes().all(|byte| byte.is_ascii_lowercase())
-        && device::find(word).is_none()
-    {
-        let command = Cli::command();
-        let names: Vec<_> =
-            command.get_subcommands().filter(|sub| !sub.is_hide_set()).map(clap::Command::get_name).collect();
-        return Err(format!("“{word}” is neither a camera nor a command. Commands: {}.", names.join(", ")));
+/// As [`choose_source`]; or there are too many, one stands there twice, or a word is no camera and looks like a mistyped command.
+pub fn window_cameras(named: &[String], settings: &Settings) -> Result<Vec<ChosenSource>, String> {
+    if named.len() > MAX_SHOWN {
+        return Err(format!("The window shows {MAX_SHOWN} cameras at most; {} are named.", named.len()));
     }
-    Ok(chosen)
+    if named.is_empty() {
+        let shown = settings.shown.cameras.iter().filter_map(|id| settings.listed(*id));
+        // They were checked when they were saved; should a later version not know one any more, it goes on without.
+        let shown = shown.filter_map(|camera| SourceSpec::parse(&camera.source).ok());
+        let shown: Vec<_> = shown.map(|spec| ChosenSource { spec, is_stand_in: false }).collect();
+        return if shown.is_empty() { choose_source(None, settings).map(|chosen| vec![chosen]) } else { Ok(shown) };
+    }
+    let mut cameras: Vec<ChosenSource> = Vec::new();
+    for name in named {
+        let chosen = choose_source(Some(name), settings)?;
+        if let SourceSpec::Device(word) = &chosen.spec
+            && word.bytes().all(|byte| byte.is_ascii_lowercase())
+            && device::find(word).is_none()
+        {
+            let command = Cli::command();
+            let names: Vec<_> =
+                command.get_subcommands().filter(|sub| !sub.is_hide_set()).map(clap::Command::get_name).collect();
+            return Err(format!("“{word}” is neither a camera nor a command. Commands: {}.", names.join(", ")));
+        }
+        if cameras.iter().any(|known| known.spec == chosen.spec) {
+            return Err(named_twice(&chosen.spec));
+        }
+        cameras.push(chosen);
+    }
+    Ok(cameras)
+}
+
+fn named_twice(spec: &SourceSpec) -> String {
+    format!("{spec} is named twice: name each camera once.")
 }
 
 /// Runs a command to its end. `interrupted` is set by a signal.
@@ -461,7 +485,7 @@ pub fn window_source(named: Option<&str>, settings: &Settings) -> Result<ChosenS
 pub fn run(command: &CliCommand, shared: &SharedOptions, interrupted: &AtomicBool) -> Exit {
     let run = shared.load_settings();
     for notice in &run.notices {
-        complain(notice);
+        complain(&notice.text);
     }
     let job = CommandContext { run: &run, shared, interrupted };
     let ended = match command {
@@ -651,14 +675,14 @@ impl CommandContext<'_> {
             return Ok(Exit::Critical);
         };
         drop(camera);
-        let job = Job {
+        let target = SnapshotTarget {
             folder: PathBuf::new(),
             file: Some(output.to_owned()),
             camera: name.clone(),
             format,
             jpeg_quality_percent: settings.jpeg_quality_percent,
         };
-        let file = snapshot::save(&frame, &job)?;
+        let file = snapshot::save(&frame, &target)?;
         let size = frame.image.size();
         if json {
             say(&pretty(&json!({ "source": name, "file": file, "width": size.width, "height": size.height })));

@@ -64,7 +64,7 @@
 //! | diagnosis | [`checkup`] | the check-up: facts, entries of the catalogue that judge them, findings, the verdict |
 //! | | [`report`] | the support bundle: one zip, with names masked |
 //! | faces | [`cli`] | every command |
-//! | | `ui` | the window: `App`, the `PANELS` table, one file for a panel |
+//! | | `ui` | the window: `App`, one `Pane` for each camera, the `Shell` around them, the `PANELS` table, one file for a panel |
 //! | programs | `camclinic` | `main.rs`: a face |
 //! | | `camclinic-worker` | `bin/camclinic-worker.rs`: the capture process; `source/opencv.rs` and `source/network.rs` are compiled into it alone |
 //!
@@ -140,7 +140,8 @@
 //! | `gateway-replies` | reads the camera's answers while its packets come over UDP | with the connection |
 //! | `pictures` | reads JPEGs from an HTTP camera, so that the newest is at hand | with the stream |
 //!
-//! The window has a few more for dialogs, disk figures and saving the settings; each is named where it is made.
+//! The window has a few more for disk figures, saving the settings and closing cameras, and one for each `Task` that it runs; each
+//! is named where it is made.
 //!
 //! # Glossary
 //!
@@ -157,9 +158,10 @@
 //! one that goes through OpenCV, an arm in the worker's `source/opencv.rs` instead. It is isolated without doing
 //! anything for it. A message between the two programs: a variant in `source/isolated/protocol.rs`, and another
 //! `VERSION`. A fault of the simulated camera: a row of its table, from which `camclinic help sim` is printed. A kind
-//! of fault: a row in [`fault`]. A number to set: a field in [`settings`] and a row of its table of tunables; slider, check and
-//! help follow from the row. A reason to lose points, or a number that judges: [`criteria`]. A sentence for people: a line of each file in
-//! `assets/phrases/`. A panel: a file below `ui/` and a row of its `PANELS`.
+//! of fault: a row in [`fault`]. A number to set: a field in [`settings`] and a row of its table of tunables; slider,
+//! check and help follow from the row. A reason to lose points, or a number that judges: [`criteria`]. A sentence for
+//! people: a line of each file in `assets/phrases/`. A panel: a file below `ui/` and a row of its `PANELS`. What the
+//! window does on a thread of its own: a struct that is a `Task`, beside its button.
 
 pub mod address;
 pub mod analyser;

@@ -33,7 +33,7 @@ fn run(arguments: &cli::Cli) -> Exit {
 #[cfg(feature = "gui")]
 fn window(arguments: &cli::Cli, interrupted: Arc<AtomicBool>) -> Exit {
     let cli::RunSettings { settings, settings_path, notices } = arguments.shared.load_settings();
-    let chosen = match cli::window_source(arguments.source.as_deref(), &settings) {
+    let chosen = match cli::window_cameras(&arguments.sources, &settings) {
         Ok(chosen) => chosen,
         Err(sentence) => {
             cli::complain(&sentence);
@@ -45,12 +45,20 @@ fn window(arguments: &cli::Cli, interrupted: Arc<AtomicBool>) -> Exit {
     let log = EventLog::new();
     let _ = arguments.shared.tell(&log);
     let records = cli::keep_records(&log);
-    let greeting = chosen.is_stand_in.then(|| cli::NO_CAMERA.to_owned());
-    let camera = arguments.shared.settings_of(&chosen.spec, &settings);
-    let source = Some(chosen.spec);
+    let greeting = chosen.iter().any(|camera| camera.is_stand_in).then(|| cli::NO_CAMERA.to_owned());
+    let choice = match (arguments.sources.is_empty(), settings.shown.cameras.is_empty()) {
+        (false, _) => ui::CameraSelection::Named,
+        (true, false) => ui::CameraSelection::Saved,
+        (true, true) => ui::CameraSelection::Automatic,
+    };
+    let cameras = chosen.into_iter().map(|camera| {
+        let of_camera = arguments.shared.settings_of(&camera.spec, &settings);
+        (camera.spec, of_camera)
+    });
+    let cameras = cameras.collect();
     let options = ui::Options {
-        source,
-        camera,
+        cameras,
+        choice,
         settings,
         settings_path,
         notices,
@@ -72,7 +80,7 @@ fn window(arguments: &cli::Cli, interrupted: Arc<AtomicBool>) -> Exit {
 #[cfg(not(feature = "gui"))]
 fn window(arguments: &cli::Cli, _interrupted: Arc<AtomicBool>) -> Exit {
     let settings = arguments.shared.load_settings().settings;
-    let sentence = match cli::window_source(arguments.source.as_deref(), &settings) {
+    let sentence = match cli::window_cameras(&arguments.sources, &settings) {
         Ok(_) => "This build has no window. Use a command: camclinic help".to_owned(),
         Err(sentence) => sentence,
     };

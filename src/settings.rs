@@ -20,7 +20,7 @@ mod file;
 mod migration;
 mod tunables;
 
-pub use file::Loaded;
+pub use file::{Loaded, Notice};
 pub use tunables::*;
 
 /// The version of the file's layout that this program writes.
@@ -374,14 +374,7 @@ impl Settings {
     fn put_right(&mut self) -> Vec<String> {
         let mut notices: Vec<_> = PROGRAM_TUNABLES.iter().filter_map(|tunable| tunable.put_right(self, "")).collect();
         notices.extend(self.new_camera.put_right("new cameras"));
-        self.new_camera = CameraSettings {
-            id: CameraId::UNLISTED,
-            name: None,
-            source: String::new(),
-            best_backend: None,
-            control_presets: ControlPresets::new(),
-            ..self.new_camera.clone()
-        };
+        self.new_camera = self.new_camera.for_new_cameras();
         let mut free = self.free_id();
         let mut taken = vec![CameraId::UNLISTED];
         self.cameras.retain(|camera| !camera.source.is_empty());
@@ -422,6 +415,19 @@ impl CameraSettings {
     #[must_use]
     pub fn with_defaults(&self) -> Self {
         Self { id: self.id, name: self.name.clone(), source: self.source.clone(), ..Self::default() }
+    }
+
+    /// What other cameras can take over of it.
+    #[must_use]
+    pub fn for_new_cameras(&self) -> Self {
+        Self {
+            id: CameraId::UNLISTED,
+            name: None,
+            source: String::new(),
+            best_backend: None,
+            control_presets: ControlPresets::new(),
+            ..self.clone()
+        }
     }
 
     /// How it is spoken to, if it is a network camera.

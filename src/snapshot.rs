@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use crate::codec;
 use crate::disk::{write_advice, write_whole};
 use crate::frame::{Frame, Image};
-use crate::settings::{CameraSettings, Settings, SnapshotFormat};
+use crate::settings::{CameraId, CameraSettings, Settings, SnapshotFormat};
 
 /// Pictures that may wait for the disk. A person presses the key no faster.
 const N_WAITING: usize = 8;
@@ -23,7 +23,7 @@ const MAX_NAME_BYTES: usize = 180;
 
 /// Where and how one picture is to be saved.
 #[derive(Clone, Debug)]
-pub struct Job {
+pub struct SnapshotTarget {
     pub folder: PathBuf,
     /// A file chosen by the user, whose ending decides the format; `None` names it by camera and time, in `folder`.
     pub file: Option<PathBuf>,
@@ -33,48 +33,55 @@ pub struct Job {
     pub jpeg_quality_percent: u32,
 }
 
-/// How it went.
+struct WaitingSnapshot {
+    camera: CameraId,
+    frame: Arc<Frame>,
+    target: SnapshotTarget,
+}
+
+/// What came of a picture that was to be saved.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct SavedSnapshot {
+    pub camera: CameraId,
     /// The file, or a sentence that says what is wrong and what to do.
     pub result: Result<PathBuf, String>,
 }
 
 /// The thread that saves. Dropping it lets the pictures that wait be saved, without waiting for them.
 pub struct Snapshots {
-    jobs: Sender<(Arc<Frame>, Job)>,
-    outcomes: Receiver<Outcome>,
+    waiting: Sender<WaitingSnapshot>,
+    saved: Receiver<SavedSnapshot>,
 }
 
 impl Snapshots {
-    /// `wake` is called on the saving thread after each outcome; it must not block.
+    /// `wake` is called on the saving thread after each picture; it must not block.
     ///
     /// # Errors
     /// The system gives no thread.
     pub fn start(wake: Arc<dyn Fn() + Send + Sync>) -> io::Result<Self> {
-        let (jobs, jobs_rx) = bounded::<(Arc<Frame>, Job)>(N_WAITING);
-        let (outcomes_tx, outcomes) = bounded(N_WAITING);
+        let (waiting, waiting_rx) = bounded::<WaitingSnapshot>(N_WAITING);
+        let (saved_tx, saved) = bounded(N_WAITING);
         thread::Builder::new().name("snapshots".to_owned()).spawn(move || {
-            for (frame, job) in jobs_rx {
-                let outcome = Outcome { result: save(&frame, &job) };
-                // Should nobody look at the outcomes, the pictures are still saved.
-                let _ = outcomes_tx.try_send(outcome);
+            for WaitingSnapshot { camera, frame, target } in waiting_rx {
+                let result = save(&frame, &target);
+                // Should nobody look at what came of it, the pictures are still saved.
+                let _ = saved_tx.try_send(SavedSnapshot { camera, result });
                 wake();
             }
         })?;
-        Ok(Self { jobs, outcomes })
+        Ok(Self { waiting, saved })
     }
 
-    /// Hands a picture over. `false` when too many are waiting already: the disk is slow, or gone.
+    /// Hands a picture of a camera over. `false` when too many are waiting already: the disk is slow, or gone.
     #[must_use]
-    pub fn take(&self, frame: Arc<Frame>, job: Job) -> bool {
-        self.jobs.try_send((frame, job)).is_ok()
+    pub fn take(&self, camera: CameraId, frame: Arc<Frame>, target: SnapshotTarget) -> bool {
+        self.waiting.try_send(WaitingSnapshot { camera, frame, target }).is_ok()
     }
 
-    /// The next outcome, if there is one.
+    /// What came of the next picture, if that is known.
     #[must_use]
-    pub fn poll(&self) -> Option<Outcome> {
-        self.outcomes.try_recv().ok()
+    pub fn poll(&self) -> Option<SavedSnapshot> {
+        self.saved.try_recv().ok()
     }
 }
 
@@ -82,24 +89,24 @@ impl Snapshots {
 ///
 /// # Errors
 /// A sentence for the user: the folder cannot be made or written, the disk is full, the ending is no picture's.
-pub fn save(frame: &Frame, job: &Job) -> Result<PathBuf, String> {
-    if let Some(file) = &job.file {
+pub fn save(frame: &Frame, target: &SnapshotTarget) -> Result<PathBuf, String> {
+    if let Some(file) = &target.file {
         let format = format_of(file)?;
-        write(&frame.image, format, job.jpeg_quality_percent, file)?;
+        write(&frame.image, format, target.jpeg_quality_percent, file)?;
         return Ok(file.clone());
     }
-    let ending = match job.format {
+    let ending = match target.format {
         SnapshotFormat::Jpeg => "jpg",
         SnapshotFormat::Png => "png",
     };
-    let name = file_name(&job.camera, frame.taken_at_wall.try_into().unwrap_or(Timestamp::UNIX_EPOCH));
+    let name = file_name(&target.camera, frame.taken_at_wall.try_into().unwrap_or(Timestamp::UNIX_EPOCH));
     let numbered = |n: u32| {
         let number = if n == 1 { String::new() } else { format!("_{n}") };
-        job.folder.join(format!("{name}{number}.{ending}"))
+        target.folder.join(format!("{name}{number}.{ending}"))
     };
     // Two pictures of one millisecond are two pictures.
     let file = (1..1_000).map(numbered).find(|file| !file.exists()).unwrap_or_else(|| numbered(1_000));
-    write(&frame.image, job.format, job.jpeg_quality_percent, &file)?;
+    write(&frame.image, target.format, target.jpeg_quality_percent, &file)?;
     Ok(file)
 }
 
@@ -147,8 +154,8 @@ fn file_name(camera: &str, at: Timestamp) -> String {
     format!("{name}_{}", at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d_%H-%M-%S%.3f"))
 }
 
-impl Job {
-    /// A job as the settings of the program and of the camera say. `name` is the camera's, for people.
+impl SnapshotTarget {
+    /// As the settings of the program and of the camera say. `name` is the camera's, for people.
     #[must_use]
     pub fn new(settings: &Settings, camera: &CameraSettings, name: &str) -> Self {
         Self {
@@ -179,11 +186,11 @@ mod tests {
         }
     }
 
-    fn job(folder: &Path, file: Option<&str>) -> Job {
-        Job {
+    fn target(folder: &Path, file: Option<&str>) -> SnapshotTarget {
+        SnapshotTarget {
             file: file.map(|file| folder.join(file)),
             folder: folder.to_owned(),
-            ..Job::new(&Settings::default(), &CameraSettings::default(), "sim:640x480,stall@1s")
+            ..SnapshotTarget::new(&Settings::default(), &CameraSettings::default(), "sim:640x480,stall@1s")
         }
     }
 
@@ -191,8 +198,8 @@ mod tests {
     fn pictures_are_named_by_camera_and_time_and_never_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         let frame = frame();
-        let job = job(&folder.path().join("new"), None);
-        let (first, second) = (save(&frame, &job).unwrap(), save(&frame, &job).unwrap());
+        let target = target(&folder.path().join("new"), None);
+        let (first, second) = (save(&frame, &target).unwrap(), save(&frame, &target).unwrap());
         assert_ne!(first, second);
         let name = first.file_name().unwrap().to_str().unwrap();
         assert!(name.starts_with("sim_640x480_stall_1s_2") && name.contains(".jpg"), "{name}");
@@ -202,8 +209,8 @@ mod tests {
     fn whatever_a_camera_is_called_its_pictures_can_be_saved() {
         let folder = tempfile::tempdir().unwrap();
         let check = |camera: &str, start: &str| {
-            let job = Job { camera: camera.to_owned(), ..job(folder.path(), None) };
-            let file = save(&frame(), &job).unwrap();
+            let target = SnapshotTarget { camera: camera.to_owned(), ..target(folder.path(), None) };
+            let file = save(&frame(), &target).unwrap();
             assert_eq!(file.parent(), Some(folder.path()), "{camera:?}");
             let name = file.file_name().unwrap().to_str().unwrap();
             assert!(name.starts_with(start) && !name.chars().any(char::is_control), "{name:?}");
@@ -222,7 +229,7 @@ mod tests {
     fn the_ending_decides_the_format() {
         let folder = tempfile::tempdir().unwrap();
         for (file, start) in [("a.png", [0x89, b'P']), ("a.JPG", [0xFF, 0xD8]), ("a.jpeg", [0xFF, 0xD8])] {
-            let file = save(&frame(), &job(folder.path(), Some(file))).unwrap();
+            let file = save(&frame(), &target(folder.path(), Some(file))).unwrap();
             assert_eq!(fs::read(file).unwrap()[..2], start);
         }
     }
@@ -238,7 +245,7 @@ mod tests {
             ("file/a.png", "Choose another folder"),
             ("folder.png", "is a folder"),
         ] {
-            let error = save(&frame(), &job(folder.path(), Some(file))).unwrap_err();
+            let error = save(&frame(), &target(folder.path(), Some(file))).unwrap_err();
             assert!(error.contains(says), "{error}");
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
@@ -251,7 +258,7 @@ mod tests {
         let snapshots = Snapshots::start(Arc::new(move || wake_tx.try_send(()).unwrap())).unwrap();
         let frame = Arc::new(frame());
         for _ in 0..100 {
-            assert!(snapshots.take(Arc::clone(&frame), job(folder.path(), None)));
+            assert!(snapshots.take(CameraId(1), Arc::clone(&frame), target(folder.path(), None)));
             wake_rx.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
             snapshots.poll().unwrap().result.unwrap();
         }

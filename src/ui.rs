@@ -1,33 +1,27 @@
-//! The window: what the eye meets of one camera.
+//! The window: what the eye meets of one camera, or of several.
 //!
-//! `App` owns the camera and everything that takes time; [`window::Window`] is what is shown, and draws itself without
-//! knowing either. Nothing here waits: what may take time happens on the threads of [`background`].
+//! `App` owns the cameras and everything that takes time; [`window::Window`] is what is shown, and draws itself without knowing
+//! either: one [`pane::Pane`] for each camera, and the [`shell::Shell`] around them. After each pass the cameras are made to
+//! follow the panes. Nothing here waits: what may take time is a [`background::Task`] on a thread of its own.
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, bounded};
-
-use crate::address::Address;
-use crate::camera::{Camera, Command, Wake};
-use crate::checkup::{CheckupRequest, Live};
-use crate::control::DeviceControls;
+use crate::camera::Wake;
 use crate::event::Level;
-use crate::frame::Frame;
-use crate::health::History;
+use crate::fleet::Fleet;
 use crate::latest::Reader;
 use crate::logging::EventLog;
 use crate::phrases::Language;
-use crate::picture::PictureStats;
-use crate::records::{self, Past, Records};
+use crate::records::{Past, Records};
 use crate::secrets::Passwords;
-use crate::settings::{self, CameraSettings, NetworkOptions, Settings, ShownCameras};
-use crate::snapshot::{Job, Snapshots};
+use crate::settings::{CameraId, CameraSettings, Notice, Settings};
+use crate::snapshot::Snapshots;
 use crate::source::SourceSpec;
-use crate::status::Status;
 
+mod add_camera;
 pub mod address;
 pub mod background;
 pub mod checkup;
@@ -35,16 +29,20 @@ pub mod choice;
 pub mod connection;
 mod consent;
 pub mod controls;
+mod engine;
+pub mod grid;
 mod help;
 mod inspector;
 pub mod log;
 mod pace;
+pub mod pane;
 mod plot;
 mod preferences;
 pub mod prompt;
 mod recovery;
 pub mod report;
 mod screenshot;
+pub mod shell;
 mod source;
 mod status_line;
 pub mod text;
@@ -52,27 +50,30 @@ pub mod theme;
 mod toasts;
 mod toolbar;
 pub mod viewer;
+mod waker;
 mod widgets;
 pub mod window;
 
 pub use screenshot::{DEFAULT_AFTER as SCREENSHOT_AFTER, Screenshot};
 pub use viewer::color_image_from_bgr;
 
-use background::{Answer, Background, News};
-use prompt::{Prompt, Purpose};
-use window::{Window, Wish};
+use background::{Background, WindowHandle};
+use engine::PaneEngine;
+use pane::Pane;
+use shell::WindowRequest;
+use waker::Waker;
+use window::Window;
 
 /// What the window starts with.
 pub struct Options {
-    /// `None` opens the simulated camera.
-    pub source: Option<SourceSpec>,
-    /// Of the source, with what the command line says in their place.
-    pub camera: CameraSettings,
+    /// The cameras to show, in their order, with what is set for each in this run. None opens the simulated camera.
+    pub cameras: Vec<(SourceSpec, CameraSettings)>,
+    pub choice: CameraSelection,
     pub settings: Settings,
     /// Where settings are saved; `None` keeps them for this run only.
     pub settings_path: Option<PathBuf>,
-    /// What the user should know at once, such as a settings file that was set aside.
-    pub notices: Vec<String>,
+    /// What the user should know at once of the settings file, such as that it was set aside.
+    pub notices: Vec<Notice>,
     /// What is worth knowing and no trouble, such as that the simulated camera stands in for a real one.
     pub greeting: Option<String>,
     /// Take a picture of the window, save it and end.
@@ -84,16 +85,30 @@ pub struct Options {
     pub interrupted: Arc<AtomicBool>,
 }
 
+/// How the cameras came to be those that are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CameraSelection {
+    /// Somebody named them: the next start shows them again.
+    Named,
+    /// They were shown last.
+    Saved,
+    /// Nobody named any: it is the first one that there is, and the next start looks again.
+    Automatic,
+}
+
 /// How long the start waits for the keyring: most answer sooner, and the window shall be there at once.
 const KEYRING_PATIENCE: Duration = Duration::from_millis(150);
+
+/// How often it is looked whether a camera has let go of its device, for another one in its place.
+const RELEASE_LOOKED_AT_EVERY: Duration = Duration::from_millis(50);
 
 /// Shows the window until it is closed. To be called on the main thread.
 ///
 /// # Errors
 /// A sentence that says why there is no window and what to do, or why the screenshot was not saved.
 pub fn run(options: Options) -> Result<(), String> {
-    let outcome = screenshot::Outcome::default();
-    let shot = options.screenshot.clone().map(|screenshot| screenshot::Shot::new(screenshot, outcome.clone()));
+    let taken = screenshot::ScreenshotResult::default();
+    let shot = options.screenshot.clone().map(|screenshot| screenshot::Shot::new(screenshot, taken.clone()));
     let native = eframe::NativeOptions {
         renderer: eframe::Renderer::Glow,
         viewport: egui::ViewportBuilder::default()
@@ -110,7 +125,7 @@ pub fn run(options: Options) -> Result<(), String> {
             .map_err(|error| Box::new(error) as Box<dyn std::error::Error + Send + Sync>)
     };
     eframe::run_native("camclinic", native, Box::new(create)).map_err(|error| no_window(&error))?;
-    outcome.take()
+    taken.take()
 }
 
 /// Why there is no window, and what to do.
@@ -159,43 +174,37 @@ fn icon() -> egui::IconData {
     egui::IconData { rgba, width: SIDE, height: SIDE }
 }
 
-/// The window with its camera.
+/// The window with its cameras.
 struct App {
     window: Window,
-    /// The settings as the camera and the disk know them.
-    applied: (Settings, CameraSettings),
-    camera: Camera,
-    /// After the camera, so that its last events are kept.
+    fleet: Fleet,
+    /// One for each camera of the fleet.
+    engines: Vec<PaneEngine>,
+    /// The settings as the disk has them, or will soon.
+    saved: Settings,
+    /// After the cameras, so that their last events are kept.
     records: Option<Records>,
     past: Option<Reader<Past>>,
-    frames: Reader<Frame>,
-    /// The camera whose status is shown, as the status names it.
-    shown_source: String,
-    /// Pictures taken before this moment are another camera's. `None` until the first status after a switch.
-    frames_since: Option<Instant>,
-    status: Reader<Status>,
-    history: Reader<History>,
-    controls: Reader<DeviceControls>,
-    picture: Reader<PictureStats>,
+    /// The camera whose earlier runs are being read: one after the other.
+    past_wanted: Option<String>,
     log: EventLog,
     snapshots: Snapshots,
     background: Background,
-    /// The camera that is shown as soon as the keyring has said whether it knows its password.
-    awaited: Option<Address>,
-    /// Read by the wake closures: a window that nobody sees is not drawn.
-    is_hidden: Arc<AtomicBool>,
-    /// The window was drawn without a gap since the last picture, so that a skipped picture is our own doing.
+    waker: Waker,
+    /// Nobody sees the window.
+    is_hidden: bool,
+    /// The window was drawn without a gap since the last picture.
     was_drawing: bool,
     shot: Option<screenshot::Shot>,
-    pace: pace::Pace,
+    pace: pace::PassTimes,
 }
 
 impl App {
     fn new(options: Options, shot: Option<screenshot::Shot>, ctx: &egui::Context) -> std::io::Result<Self> {
         theme::install(ctx);
         let Options {
-            source,
-            camera: camera_settings,
+            cameras,
+            choice,
             settings,
             settings_path,
             notices,
@@ -205,22 +214,10 @@ impl App {
             interrupted,
             screenshot: _,
         } = options;
-        let spec = source.or_else(|| SourceSpec::parse("sim:").ok()).ok_or_else(|| {
-            std::io::Error::new(std::io::ErrorKind::InvalidInput, "there is no camera, not even a simulated one")
-        })?;
-        let is_hidden = Arc::new(AtomicBool::new(false));
-        let wake: Wake = {
-            let (ctx, is_hidden) = (ctx.clone(), Arc::clone(&is_hidden));
-            Arc::new(move || {
-                if !is_hidden.load(Ordering::Relaxed) {
-                    // Not at once: two wishes within a millisecond are one pass then.
-                    ctx.request_repaint_after(Duration::from_millis(1));
-                }
-            })
-        };
+        let waker = Waker::new(ctx.clone());
         {
-            let wake = Arc::clone(&wake);
-            log.listen(move |_| wake());
+            let waker = waker.clone();
+            log.listen(move |_| waker.wake());
         }
         let close = {
             let ctx = ctx.clone();
@@ -230,352 +227,218 @@ impl App {
             }
         };
         let passwords = Passwords::default();
-        let spec = passwords.complete(spec, KEYRING_PATIENCE);
-        let started_at = Instant::now();
-        let trusted = &settings.network.trusted_certificates;
-        let camera = Camera::start(spec.clone(), &camera_settings, trusted, log.clone(), Arc::clone(&wake))?;
-        let background = Background::start(
-            settings_path,
-            settings.snapshot_folder(),
-            interrupted,
-            close,
-            Arc::clone(&wake),
-            passwords,
-        )?;
-        let snapshots = Snapshots::start(wake)?;
-        let now = Instant::now();
-        let shown_source = spec.to_string();
-        if let Some(records) = &records {
-            records.watch(camera.status());
-            records.load(&shown_source);
+        let mut window = Self::window(cameras, settings, &passwords)?;
+        let now = window.shell.now;
+        let saved = window.shell.settings.clone();
+        match choice {
+            CameraSelection::Saved => window.restore(),
+            // A picture that is taken of the window is no use of it.
+            CameraSelection::Named if shot.is_none() => window.note_shown(),
+            CameraSelection::Named | CameraSelection::Automatic => {}
         }
-        let mut window = Window::new(spec, settings, now);
-        window.camera = CameraSettings { id: window.camera.id, ..camera_settings };
-        let applied = (window.settings.clone(), window.camera.clone());
-        window.system_language = Language::of_system();
+        let shell = &mut window.shell;
+        shell.system_language = Language::of_system();
+        shell.events = log.clone();
+        shell.has_records = records.is_some();
+        let snapshot_folder = shell.settings.snapshot_folder();
+        let wake: Wake = {
+            let waker = waker.clone();
+            Arc::new(move || waker.wake())
+        };
+        let handle = WindowHandle::new(passwords, Arc::clone(&wake));
+        let background = Background::start(settings_path, snapshot_folder, interrupted, close, handle)?;
+        let snapshots = Snapshots::start(Arc::clone(&wake))?;
         if let Some(greeting) = greeting {
             log.add("", Level::Info, "camera", greeting.clone());
-            window.toasts.info(greeting, now);
+            shell.toasts.info(greeting, now);
         }
         for notice in notices {
-            log.add("", Level::Warning, "settings", notice.clone());
-            window.toasts.error(notice, now);
+            if notice.is_trouble {
+                log.add("", Level::Warning, "settings", notice.text.clone());
+                shell.toasts.error(notice.text, now);
+            } else {
+                log.add("", Level::Info, "settings", notice.text.clone());
+                shell.toasts.info(notice.text, now);
+            }
         }
-        let awaited = match &window.spec {
-            // The keyring is slow: the camera is opened once more with what it says in the end.
-            SourceSpec::Url(address) if address.lacks_password() => Some(address.clone()),
-            _ => None,
-        };
-        if let Some(address) = &awaited {
-            background.find_password(address.clone());
-        }
-        let pace = pace::Pace::new(log.clone());
-        Ok(Self {
+        let mut app = Self {
             window,
-            applied,
-            frames: camera.frames(),
-            shown_source,
-            frames_since: Some(started_at),
-            status: camera.status(),
-            history: camera.history(),
-            controls: camera.controls(),
-            picture: camera.picture(),
-            camera,
+            fleet: Fleet::new(log.clone(), Arc::clone(&wake)),
+            engines: Vec::new(),
+            saved,
             past: records.as_ref().map(Records::past),
+            past_wanted: None,
             records,
+            pace: pace::PassTimes::new(log.clone()),
             log,
             snapshots,
             background,
-            awaited,
-            is_hidden,
+            waker,
+            is_hidden: false,
             was_drawing: false,
             shot,
-            pace,
-        })
+        };
+        app.follow_panes(true, ctx)?;
+        // The keyring is slow: a camera is opened once more with what it says in the end.
+        for id in app.window.panes.iter().map(Pane::id).collect::<Vec<_>>() {
+            app.window.look_for_password(id);
+        }
+        app.carry_out();
+        Ok(app)
+    }
+
+    /// The window with its cameras. Waits a moment for the keyring.
+    fn window(
+        cameras: Vec<(SourceSpec, CameraSettings)>,
+        settings: Settings,
+        passwords: &Passwords,
+    ) -> std::io::Result<Window> {
+        let patient_until = Instant::now() + KEYRING_PATIENCE;
+        let mut cameras = cameras.into_iter().map(|(spec, settings)| {
+            let patience = patient_until.saturating_duration_since(Instant::now());
+            (passwords.complete(spec, patience), settings)
+        });
+        let simulated = || {
+            let spec = SourceSpec::parse("sim:").ok()?;
+            let settings = spec.settings(&settings);
+            Some((spec, settings))
+        };
+        let (spec, first) = cameras.next().or_else(simulated).ok_or_else(|| {
+            std::io::Error::new(std::io::ErrorKind::InvalidInput, "there is no camera, not even a simulated one")
+        })?;
+        let mut window = Window::new(spec, settings, Instant::now());
+        window.with_selected(|pane, _| pane.settings = CameraSettings { id: pane.id(), ..first });
+        let first = window.selected;
+        cameras.for_each(|(spec, settings)| window.push(spec, settings));
+        window.select(first);
+        Ok(window)
     }
 
     /// Takes over everything that is new. Costs next to nothing when nothing is.
     fn refresh(&mut self, is_visible: bool) {
-        let now = Instant::now();
-        self.window.now = now;
-        // For a moment after a switch the supervisor still tells of the camera before.
-        if let Some(fresh) = self.status.take_fresh()
-            && fresh.value.source == self.shown_source
-        {
-            self.frames_since.get_or_insert(now);
-            self.window.status = Some(fresh.value);
-            self.window.status_at = now;
-        }
-        if let Some(fresh) = self.history.take_fresh() {
-            self.window.history = fresh.value;
-        }
-        if let Some(fresh) = self.controls.take_fresh()
-            && fresh.value.source == self.shown_source
-        {
-            self.window.controls = fresh.value;
-        }
-        if let Some(fresh) = self.past.as_mut().and_then(Reader::take_fresh)
-            && fresh.value.source == self.shown_source
-        {
-            self.window.past = fresh.value;
-        }
-        let events = self.log.since(self.window.log.last_id());
-        for event in events.iter().filter(|event| event.name == records::EVENT && event.level == Level::Error) {
-            self.window.toasts.error(event.message.clone(), now);
-        }
-        self.window.log.add(events);
-        if let Some(fresh) = self.frames.take_fresh()
-            && self.frames_since.is_some_and(|since| fresh.value.taken_at >= since)
-        {
-            if self.was_drawing && is_visible {
-                self.window.n_missed += fresh.n_skipped;
-            }
-            self.window.frame = Some(fresh.value);
+        let window = &mut self.window;
+        window.shell.now = Instant::now();
+        let is_drawn = self.was_drawing && is_visible;
+        for engine in &mut self.engines {
+            window.with_pane(engine.id, |pane, shell| {
+                engine.refresh(pane, shell, is_drawn);
+                pane.serve_snapshots(shell);
+            });
         }
         self.was_drawing = is_visible;
-        if let Some(fresh) = self.picture.take_fresh() {
-            self.window.look_at_picture(&fresh.value);
-        }
-        while let Some(outcome) = self.snapshots.poll() {
-            match outcome.result {
+        window.add_events(self.log.since(window.shell.log.last_id()));
+        while let Some(saved) = self.snapshots.poll() {
+            match saved.result {
                 Ok(path) => {
                     let message = format!("Snapshot saved: {}", path.display());
-                    self.log.add(&self.window.spec.to_string(), Level::Info, "snapshot", message);
+                    window.with_pane(saved.camera, |pane, shell| pane.tell(shell, Level::Info, "snapshot", message));
                     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
                     let folder = path.parent().map(PathBuf::from).unwrap_or_default();
-                    self.window.toasts.saved(format!("Snapshot saved: {name}"), folder, now);
+                    window.shell.toasts.saved(format!("Snapshot saved: {name}"), folder, window.shell.now);
                 }
-                Err(why) => self.fail("snapshot", why),
+                Err(why) => window.shell.fail("snapshot", why),
             }
         }
-        while let Some(news) = self.background.poll() {
-            self.take_news(news);
+        while let Some(update) = self.background.poll() {
+            update(window);
+        }
+        self.refresh_past();
+    }
+
+    /// Has the histories of earlier runs read, one after the other, and puts them into the panes.
+    fn refresh_past(&mut self) {
+        let (Some(records), Some(past)) = (&self.records, &mut self.past) else { return };
+        if let Some(fresh) = past.take_fresh() {
+            let read = fresh.value;
+            self.past_wanted.take_if(|wanted| *wanted == read.source);
+            for engine in self.engines.iter_mut().filter(|engine| engine.source() == read.source) {
+                engine.has_past = true;
+                self.window.with_pane(engine.id, |pane, _| pane.past = Arc::clone(&read));
+            }
+        }
+        if self.past_wanted.is_none()
+            && let Some(engine) = self.engines.iter().find(|engine| !engine.has_past)
+        {
+            records.load(&engine.source());
+            self.past_wanted = Some(engine.source());
         }
     }
 
-    fn take_news(&mut self, news: News) {
-        let now = self.window.now;
-        match news {
-            News::Cameras(cameras) => self.window.set_cameras(cameras),
-            News::Abilities(identity, answer) => self.window.learn(identity, answer),
-            News::Host(host) => self.window.host = Some(host),
-            News::LogSaved(path) => {
-                let folder = path.parent().map(PathBuf::from).unwrap_or_default();
-                self.window.toasts.saved(format!("Log saved: {}", path.display()), folder, now);
-            }
-            News::Report(number, report) => self.window.hear_report(number, report),
-            News::ReportSaved(path) => {
-                let folder = path.parent().map(PathBuf::from).unwrap_or_default();
-                self.window.toasts.saved(format!("Report saved: {}", path.display()), folder, now);
-            }
-            News::Failed(why) => self.fail("window", why),
-            News::Password(asked, answer) => {
-                if self.awaited.take_if(|awaited| *awaited == asked).is_some() {
-                    let known = answer.clone().ok().flatten();
-                    // Without it the camera itself says that it wants one.
-                    let spec = SourceSpec::Url(known.unwrap_or_else(|| asked.clone()));
-                    if spec != self.window.spec {
-                        self.switch(spec);
+    /// Does what was asked for in the pass that has just ended.
+    fn carry_out(&mut self) {
+        self.window.settle();
+        for request in std::mem::take(&mut self.window.shell.requests) {
+            match request {
+                WindowRequest::Snapshot(pane, frame, target) => {
+                    if !self.snapshots.take(pane, frame, target) {
+                        let why =
+                            "The picture was not saved: the disk is still busy with the ones before. Try again later.";
+                        self.window.shell.fail("snapshot", why.to_owned());
                     }
                 }
-                self.window.hear_password(&asked, &answer);
-            }
-            News::NotKept(trouble) => {
-                let why =
-                    format!("{}: the password is kept until Camclinic ends.", text::capitalised(&trouble.to_string()));
-                self.window.toasts.info(why, now);
-            }
-            News::Checkup(number, news) => self.window.hear_checkup(number, news),
-            News::Step(number, step) => self.window.hear_step(number, step),
-            News::Tested(number, tested) => self.window.hear_tested(number, *tested),
-            News::Answer(purpose, Answer::Picked(path)) => {
-                if let Err(why) = self.window.picked(purpose, &path.to_string_lossy()) {
-                    self.window.toasts.error(why, now);
-                }
-            }
-            News::Answer(Purpose::Snapshot, Answer::Cancelled) => self.window.waiting_frame = None,
-            News::Answer(_, Answer::Cancelled) => {}
-            News::Answer(purpose, Answer::NoDialogue) => {
-                let (folder, name) = self.suggestion(purpose);
-                self.window.prompt = Some(Prompt::without_dialogue(purpose, folder.join(name).display().to_string()));
+                WindowRequest::Run(task) => self.background.run(task),
+                // Settled already.
+                WindowRequest::Choose(..)
+                | WindowRequest::Add(_)
+                | WindowRequest::Remove(_)
+                | WindowRequest::Select(_)
+                | WindowRequest::ShowGrid => {}
             }
         }
     }
 
-    fn fail(&mut self, about: &str, why: String) {
-        self.log.add("", Level::Error, about, why.clone());
-        self.window.toasts.error(why, self.window.now);
-    }
-
-    /// Folder and file name that a dialogue begins with.
-    fn suggestion(&self, purpose: Purpose) -> (PathBuf, String) {
-        let folder = self.window.settings.snapshot_folder();
-        match purpose {
-            Purpose::Snapshot => (folder, "snapshot.jpg".to_owned()),
-            Purpose::Log => (folder, "camclinic-log.txt".to_owned()),
-            Purpose::VideoFile => {
-                let home = directories::UserDirs::new().map(|dirs| dirs.home_dir().to_owned());
-                (home.unwrap_or_default(), String::new())
+    /// Has the cameras be those of the panes, as they are set there.
+    ///
+    /// # Errors
+    /// The system gives no thread for one of them.
+    fn follow_panes(&mut self, may_apply: bool, ctx: &egui::Context) -> std::io::Result<()> {
+        let pixels_per_point = ctx.pixels_per_point();
+        let demands: Vec<_> =
+            self.window.panes.iter().map(|pane| self.window.demand(pane, self.is_hidden, pixels_per_point)).collect();
+        let Window { panes, shell, .. } = &mut self.window;
+        for (pane, demand) in panes.iter_mut().zip(demands) {
+            // What it showed before may be the same device under another name: first that is let go.
+            if let Some(old) = pane.replaces.filter(|old| *old != pane.id())
+                && let Some(engine) = self.engines.iter_mut().find(|engine| engine.id == old)
+                && !engine.release(&self.fleet, shell.now)
+            {
+                ctx.request_repaint_after(RELEASE_LOOKED_AT_EVERY);
+                continue;
             }
-            Purpose::Report => (folder, report::suggestion(&self.window)),
-            Purpose::SnapshotFolder => (folder, String::new()),
-        }
-    }
-
-    /// Does what was wished for in the pass that has just ended.
-    fn carry_out(&mut self) {
-        for wish in std::mem::take(&mut self.window.wishes) {
-            match wish {
-                Wish::Camera(command) => self.camera.send(command),
-                Wish::Choose(spec) => self.choose(spec),
-                Wish::Snapshot(frame) => {
-                    let job = self.job();
-                    self.snapshot(frame, job);
-                }
-                Wish::SnapshotTo(frame, file) => {
-                    let job = Job { file: Some(file), ..self.job() };
-                    self.snapshot(frame, job);
-                }
-                Wish::Browse(purpose) => {
-                    let (folder, name) = self.suggestion(purpose);
-                    self.background.browse(purpose, folder, &name);
-                }
-                Wish::SaveLog(path, text) => self.background.save_log(path, text),
-                Wish::OpenFolder(folder) => self.background.open_folder(folder),
-                Wish::Ask(device) => self.background.ask(device),
-                Wish::FindPassword(address) => self.background.find_password(address),
-                Wish::KeepPassword { address, in_keyring } => self.background.keep_password(address, in_keyring),
-                Wish::ForgetPassword(address) => self.background.forget_password(address),
-                Wish::TestConnection { number, address, transport } => {
-                    let trusted_certificates = self.window.settings.network.trusted_certificates.clone();
-                    let network = NetworkOptions { transport, trusted_certificates };
-                    self.background.test(number, address, network);
-                }
-                Wish::CancelTest => self.background.cancel_test(),
-                Wish::CheckUp { number, is_live, releases } => {
-                    let live = is_live.then(|| Live {
-                        frames: self.camera.frames(),
-                        status: self.camera.status(),
-                        controls: self.camera.controls(),
-                    });
-                    let released = self.release(releases);
-                    self.background.check_up(number, self.examination(live), released);
-                }
-                Wish::Compare { number, releases } => {
-                    let released = self.release(releases);
-                    self.background.compare(number, self.examination(None), released);
-                }
-                Wish::PreviewReport { number, known, masking } => {
-                    let data = self.records.as_ref().and_then(|_| settings::data_folder());
-                    self.background.make_report(number, known, data, masking);
-                }
-                Wish::SaveReport(report, path) => self.background.save_report(report, path),
-                Wish::CancelCheckup => self.background.cancel_examination(),
-                Wish::Log { level, name, message } => {
-                    self.log.add(&self.window.spec.to_string(), level, name, message);
-                }
-                Wish::OpenPage(page) => self.background.open_page(page),
+            pane.replaces = None;
+            if let Some(engine) = self.engines.iter_mut().find(|engine| engine.id == pane.id()) {
+                engine.follow(pane, shell, &self.fleet, demand, may_apply);
+                continue;
+            }
+            // It is opened as soon as the keyring has answered.
+            if pane.awaited.is_some() {
+                continue;
+            }
+            self.engines.push(PaneEngine::start(pane, shell, &mut self.fleet)?);
+            if let (Some(records), Some(camera)) = (&self.records, self.fleet.camera(pane.id())) {
+                records.watch(camera.status());
             }
         }
+        let is_wanted = |id: CameraId| panes.iter().any(|pane| pane.id() == id || pane.replaces == Some(id));
+        for engine in self.engines.extract_if(.., |engine| !is_wanted(engine.id)) {
+            self.fleet.remove(engine.id);
+        }
+        Ok(())
     }
 
-    /// What is to be examined, as the camera would be opened now.
-    fn examination(&self, live: Option<Live>) -> CheckupRequest {
-        let settings = &self.window.settings;
-        CheckupRequest {
-            spec: self.window.spec.clone(),
-            settings: self.window.camera.clone(),
-            trusted: settings.network.trusted_certificates.clone(),
-            folder: settings.snapshot_folder(),
-            with_experiments: live.is_none(),
-            live,
+    fn follow(&mut self, ctx: &egui::Context, may_apply: bool) {
+        if let Err(error) = self.follow_panes(may_apply, ctx) {
+            self.window.shell.fail("window", format!("The system gives no thread ({error}). Close other programs."));
         }
     }
 
-    /// Has the engine close the camera, if it has it; disconnected when that is done.
-    fn release(&self, is_needed: bool) -> Receiver<()> {
-        let (closed, released) = bounded(0);
-        if is_needed {
-            self.camera.send(Command::Release(closed));
+    /// Hands changed settings to the disk.
+    fn save_settings(&mut self) {
+        self.window.list_panes();
+        if self.window.shell.settings != self.saved {
+            self.saved = self.window.shell.settings.clone();
+            self.background.save(&self.saved);
         }
-        released
-    }
-
-    /// Shows another camera; one whose password may be in the keyring, as soon as that has answered.
-    fn choose(&mut self, spec: SourceSpec) {
-        match &spec {
-            SourceSpec::Url(address) if address.lacks_password() => {
-                self.awaited = Some(address.clone());
-                self.background.find_password(address.clone());
-                self.window.toasts.info("Looking for the password…", self.window.now);
-            }
-            _ => self.switch(spec),
-        }
-    }
-
-    fn switch(&mut self, spec: SourceSpec) {
-        self.awaited = None;
-        self.background.cancel_examination();
-        self.window.checkup.forget();
-        self.list_camera();
-        self.window.camera = spec.settings(&self.window.settings);
-        let id = self.window.settings.put(self.window.camera.clone());
-        self.window.camera.id = id;
-        self.window.settings.shown = ShownCameras { cameras: vec![id], selected: Some(id), is_alone: false };
-        self.shown_source = spec.to_string();
-        self.window.spec = spec.clone();
-        self.window.n_missed = 0;
-        self.frames_since = None;
-        self.window.status = None;
-        self.window.frame = None;
-        self.window.past = Arc::default();
-        if let Some(records) = &self.records {
-            records.load(&self.shown_source);
-        }
-        self.window.controls = Arc::default();
-        self.window.control_view = controls::View::default();
-        self.window.viewer.clear();
-        // Before the switch, so that the new camera is opened as it shall be at once.
-        self.commit_settings();
-        self.camera.send(Command::Switch(Box::new(spec)));
-    }
-
-    fn job(&self) -> Job {
-        let settings = &self.window.settings;
-        let name =
-            self.window.status.as_ref().map_or_else(|| self.window.spec.to_string(), |status| status.name.clone());
-        Job::new(settings, &self.window.camera, &name)
-    }
-
-    fn snapshot(&mut self, frame: Arc<Frame>, job: Job) {
-        if !self.snapshots.take(frame, job) {
-            let why = "The picture was not saved: the disk is still busy with the ones before. Try again later.";
-            self.fail("snapshot", why.to_owned());
-        }
-    }
-
-    /// Hands changed settings to the camera and to the disk, once the hand has left the control.
-    fn apply_settings(&mut self, ctx: &egui::Context) {
-        if !ctx.input(|input| input.pointer.any_down()) {
-            self.commit_settings();
-        }
-    }
-
-    fn commit_settings(&mut self) {
-        let Window { settings, camera, .. } = &self.window;
-        if (settings, camera) == (&self.applied.0, &self.applied.1) {
-            return;
-        }
-        let trusted = settings.network.trusted_certificates.clone();
-        self.camera.send(Command::Apply(Box::new(camera.clone()), trusted));
-        self.list_camera();
-        self.applied = (self.window.settings.clone(), self.window.camera.clone());
-        self.background.save(&self.applied.0);
-    }
-
-    /// What is set for the camera that is shown is kept with the others.
-    fn list_camera(&mut self) {
-        self.window.settings.put(self.window.camera.clone());
     }
 }
 
@@ -585,8 +448,13 @@ impl eframe::App for App {
             let viewport = input.viewport();
             viewport.minimized == Some(true) || viewport.occluded == Some(true)
         });
-        self.is_hidden.store(is_hidden, Ordering::Relaxed);
+        self.waker.set_hidden(is_hidden);
         self.refresh(!is_hidden);
+        if self.is_hidden != is_hidden {
+            // Nothing is drawn any more, or soon again: the cameras are to know.
+            self.is_hidden = is_hidden;
+            self.follow(ctx, true);
+        }
         if let Some(shot) = &mut self.shot {
             shot.advance(ctx);
         }
@@ -598,7 +466,13 @@ impl eframe::App for App {
         }
         self.window.draw(ui);
         self.carry_out();
-        self.apply_settings(ui.ctx());
+        // A change counts once the hand has left the control.
+        let is_settled = !ui.ctx().input(|input| input.pointer.any_down());
+        self.follow(ui.ctx(), is_settled);
+        if is_settled {
+            self.save_settings();
+        }
+        self.waker.end_pass(self.window.panes.len());
     }
 
     fn clear_color(&self, _visuals: &egui::Visuals) -> [f32; 4] {

@@ -1,6 +1,7 @@
 //! The dialogue for addresses and the test of a connection, driven by the names that a screen reader speaks.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use camclinic::address::Address;
 use camclinic::fault::{Fault, FaultKind};
@@ -8,18 +9,36 @@ use camclinic::frame::Size;
 use camclinic::network::{
     Certificate, ConnectionFinding, ConnectionTestResult, StepName, StepOutcome, StreamMeasurements, TestStep,
 };
-use camclinic::secrets::KeyringError;
+use camclinic::secrets::{Keyring, KeyringError, Passwords};
 use camclinic::settings::Transport;
 use camclinic::source::SourceSpec;
 use camclinic::status::{State, Status};
 use camclinic::ui::address::Field;
-use camclinic::ui::window::{Window, Wish};
+use camclinic::ui::shell::WindowRequest;
+use camclinic::ui::window::Window;
 use egui::accesskit::{Role, Toggled};
 use egui::{Event, Key, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 
-use super::ui::{check_wish, click, harness, press, sized, status, window, wishes};
+use super::ui::{carry_out, check_request, click, harness, press, requests, sized, status, window};
+
+/// A system without a keyring: what is kept is kept for this run.
+struct NoKeyring;
+
+impl Keyring for NoKeyring {
+    fn get(&self, _: &str) -> Result<Option<String>, KeyringError> {
+        Err(KeyringError::None)
+    }
+
+    fn set(&self, _: &str, _: &str) -> Result<(), KeyringError> {
+        Err(KeyringError::None)
+    }
+
+    fn forget(&self, _: &str) -> Result<(), KeyringError> {
+        Err(KeyringError::None)
+    }
+}
 
 type Shown = Harness<'static, Window>;
 
@@ -39,7 +58,7 @@ fn failing_with(address: &str, kind: FaultKind) -> Shown {
     let fault = Fault::new(kind, "401 Unauthorized");
     let status = Status { state: State::Failed, last_fault: Some(fault), name: "Door".to_owned(), ..status() };
     let mut window = window(status);
-    window.spec = SourceSpec::parse(address).unwrap();
+    window.panes[0].spec = SourceSpec::parse(address).unwrap();
     harness(window)
 }
 
@@ -78,17 +97,17 @@ pub fn texts(harness: &Shown) -> String {
 /// The one address that is opened.
 #[track_caller]
 fn check_opened(harness: &mut Shown, expected: &str) {
-    let wishes = std::mem::take(&mut harness.state_mut().wishes);
-    let chosen: Vec<_> = wishes
+    let requests = std::mem::take(&mut harness.state_mut().shell.requests);
+    let chosen: Vec<_> = requests
         .iter()
-        .filter_map(|wish| match wish {
-            Wish::Choose(SourceSpec::Url(address)) => Some(address.with_login()),
-            Wish::Choose(other) => Some(other.to_string()),
+        .filter_map(|request| match request {
+            WindowRequest::Choose(_, SourceSpec::Url(address)) => Some(address.with_login()),
+            WindowRequest::Choose(_, other) => Some(other.to_string()),
             _ => None,
         })
         .collect();
     assert_eq!(chosen, [expected]);
-    assert!(harness.state().address.is_none(), "the dialogue is closed");
+    assert!(harness.state().shell.address.is_none(), "the dialogue is closed");
 }
 
 #[test]
@@ -129,8 +148,8 @@ fn a_password_pasted_anywhere_ends_in_the_dialogue() {
         assert_eq!(value(&harness, WHOLE), "rtsp://admin@cam/1");
         assert!(!texts(&harness).contains("geheim"), "{}", texts(&harness));
         let state = harness.state();
-        assert!(state.prompt.is_none() && state.sheet.is_none());
-        assert_eq!(state.settings.snapshot.folder, None);
+        assert!(state.shell.prompt.is_none() && state.shell.sheet.is_none());
+        assert_eq!(state.shell.settings.snapshot.folder, None);
     }
     check(harness(window(status())));
     // Into the field for the folder of snapshots.
@@ -146,7 +165,7 @@ fn a_password_pasted_anywhere_ends_in_the_dialogue() {
     // One without a password is any text, unless the dialogue is open.
     let mut harness = harness(window(status()));
     paste(&mut harness, "rtsp://admin@cam/1");
-    assert!(harness.state().address.is_none());
+    assert!(harness.state().shell.address.is_none());
 }
 
 #[test]
@@ -160,14 +179,23 @@ fn parts_make_the_whole() {
     assert_eq!(value(&harness, WHOLE), "rtsp://admin@192.168.1.64:8554/live%20stream");
     assert!(!texts(&harness).contains("p@ss"), "{}", texts(&harness));
     press(&mut harness, Key::Enter);
-    let kept = harness.state().wishes.iter().find_map(|wish| match wish {
-        Wish::KeepPassword { address, in_keyring } => Some((address.with_login(), *in_keyring)),
-        _ => None,
-    });
     let whole = "rtsp://admin:p%40ss%2F%231@192.168.1.64:8554/live%20stream";
-    assert_eq!(kept, Some((whole.to_owned(), true)));
+    let kept = harness.state().shell.requests.iter().map(|request| format!("{request:?}"));
+    assert!(
+        kept.into_iter().any(|request| request.starts_with("KeepPassword") && request.contains("in_keyring: true"))
+    );
+    let (passwords, without) =
+        (Passwords::new(NoKeyring), Address::parse("rtsp://admin@192.168.1.64:8554/live%20stream").unwrap());
+    let requests: Vec<_> = harness.state_mut().shell.requests.drain(..).collect();
+    let (kept, opened): (Vec<_>, Vec<_>) =
+        requests.into_iter().partition(|request| matches!(request, WindowRequest::Run(_)));
+    harness.state_mut().shell.requests = kept;
+    carry_out(&mut harness, &passwords);
+    let found = passwords.find(&without, Duration::from_secs(20)).unwrap().unwrap();
+    assert_eq!(found.with_login(), whole);
+    harness.state_mut().shell.requests = opened;
     check_opened(&mut harness, whole);
-    assert_eq!(harness.state().settings.network.recent, ["rtsp://admin@192.168.1.64:8554/live%20stream"]);
+    assert_eq!(harness.state().shell.settings.network.recent, ["rtsp://admin@192.168.1.64:8554/live%20stream"]);
 }
 
 #[test]
@@ -177,9 +205,9 @@ fn a_password_need_not_be_kept() {
     click(&mut harness, "Keep in the keyring");
     assert_eq!(harness.get_by_label("Keep in the keyring").accesskit_node().toggled(), Some(Toggled::False));
     click(&mut harness, "Open");
-    let wishes = wishes(&mut harness);
-    assert!(wishes.iter().any(|wish| wish.contains("in_keyring: false")), "{wishes:?}");
-    assert!(!wishes.join(" ").contains("geheim"), "{wishes:?}");
+    let requests = requests(&mut harness);
+    assert!(requests.iter().any(|request| request.contains("in_keyring: false")), "{requests:?}");
+    assert!(!requests.join(" ").contains("geheim"), "{requests:?}");
 }
 
 #[test]
@@ -188,14 +216,14 @@ fn other_sources_are_opened_from_the_same_field() {
     write(&mut harness, Role::TextInput, WHOLE, "sim:stal@1s");
     harness.get_by_label_contains("stal@1s");
     click(&mut harness, "Open");
-    assert!(harness.state().address.is_some(), "it stays open until the text is right");
+    assert!(harness.state().shell.address.is_some(), "it stays open until the text is right");
     press(&mut harness, Key::Escape);
-    assert!(harness.state().address.is_none());
+    assert!(harness.state().shell.address.is_none());
     let mut harness = opened();
     write(&mut harness, Role::TextInput, WHOLE, "sim:stall@1s");
     harness.get_by_label_contains("no network camera");
     click(&mut harness, "Open");
-    check_wish(&mut harness, "Choose(Simulated(");
+    check_request(&mut harness, "Choose(CameraId(1), Simulated(");
 }
 
 #[test]
@@ -211,8 +239,8 @@ fn what_is_wrong_is_told_beside_the_field_and_not_opened() {
         assert!(harness.get_by_role_and_label(Role::Button, "Open").accesskit_node().is_disabled());
         assert!(harness.get_by_role_and_label(Role::Button, "Test connection").accesskit_node().is_disabled());
         press(&mut harness, Key::Enter);
-        assert!(harness.state().address.is_some());
-        assert!(wishes(&mut harness).iter().all(|wish| !wish.starts_with("Choose")));
+        assert!(harness.state().shell.address.is_some());
+        assert!(requests(&mut harness).iter().all(|request| !request.starts_with("Choose")));
     }
     check("Host", "my cam", "letters, digits, dots and dashes");
     check("Host", "cam:554", "The port has a field of its own");
@@ -250,15 +278,15 @@ fn a_maker_fills_in_its_path() {
 fn recent_addresses_are_offered_and_forgotten() {
     let mut window = window(status());
     for text in ["rtsp://admin:geheim@cam/1", "http://other/v"] {
-        window.settings.network.remember(&Address::parse(text).unwrap());
+        window.shell.settings.network.remember(&Address::parse(text).unwrap());
     }
-    window.open_address(Field::Whole);
+    window.with_selected(|pane, shell| pane.open_address(shell, Field::Whole));
     let mut harness = harness(window);
     harness.get_by_role_and_label(Role::ComboBox, "Recent").click();
     harness.run();
     click(&mut harness, "Forget http://other/v and its password");
-    check_wish(&mut harness, "ForgetPassword(Address(http://other/v))");
-    assert_eq!(harness.state().settings.network.recent, ["rtsp://admin@cam/1"]);
+    check_request(&mut harness, "ForgetPassword(Address(http://other/v))");
+    assert_eq!(harness.state().shell.settings.network.recent, ["rtsp://admin@cam/1"]);
     if harness.query_by_label("rtsp://admin@cam/1").is_none() {
         harness.get_by_role_and_label(Role::ComboBox, "Recent").click();
         harness.run();
@@ -267,11 +295,11 @@ fn recent_addresses_are_offered_and_forgotten() {
     assert_eq!(value(&harness, "User"), "admin");
     // The list of cameras has them too.
     press(&mut harness, Key::Escape);
-    harness.state_mut().wishes.clear();
+    harness.state_mut().shell.requests.clear();
     harness.get_by_role_and_label(Role::ComboBox, "Camera").click();
     harness.run();
     click(&mut harness, "rtsp://admin@cam/1");
-    check_wish(&mut harness, "Choose(Url(Address(rtsp://admin@cam/1)))");
+    check_request(&mut harness, "Choose(CameraId(1), Url(Address(rtsp://admin@cam/1)))");
 }
 
 #[test]
@@ -280,11 +308,11 @@ fn the_keyring_is_asked_and_not_waited_for() {
     #[track_caller]
     fn check(answer: Result<Option<&str>, KeyringError>, shown: Option<&str>, opened_as: &str) {
         let mut window = window(status());
-        window.spec = SourceSpec::parse("rtsp://admin@cam/1").unwrap();
-        window.open_address(Field::Password);
+        window.panes[0].spec = SourceSpec::parse("rtsp://admin@cam/1").unwrap();
+        window.with_selected(|pane, shell| pane.open_address(shell, Field::Password));
         let mut harness = harness(window);
         harness.get_by_label("Looking for the password…");
-        check_wish(&mut harness, "FindPassword(Address(rtsp://admin@cam/1))");
+        check_request(&mut harness, "FindPassword(Address(rtsp://admin@cam/1))");
         let asked = Address::parse("rtsp://admin@cam/1").unwrap();
         let answer = answer.map(|found| found.map(|text| Address::parse(text).unwrap()));
         harness.state_mut().hear_password(&asked, &answer);
@@ -293,7 +321,7 @@ fn the_keyring_is_asked_and_not_waited_for() {
         if let Some(shown) = shown {
             harness.get_by_label(shown);
         }
-        assert!(wishes(&mut harness).is_empty(), "it is asked once");
+        assert!(requests(&mut harness).is_empty(), "it is asked once");
         press(&mut harness, Key::Enter);
         check_opened(&mut harness, opened_as);
     }
@@ -306,16 +334,16 @@ fn the_keyring_is_asked_and_not_waited_for() {
 #[test]
 fn a_kept_password_can_be_forgotten() {
     let mut window = window(status());
-    window.spec = SourceSpec::parse("rtsp://admin@cam/1").unwrap();
-    window.open_address(Field::Whole);
+    window.panes[0].spec = SourceSpec::parse("rtsp://admin@cam/1").unwrap();
+    window.with_selected(|pane, shell| pane.open_address(shell, Field::Whole));
     let mut harness = harness(window);
-    wishes(&mut harness);
+    requests(&mut harness);
     let asked = Address::parse("rtsp://admin@cam/1").unwrap();
     harness.state_mut().hear_password(&asked, &Ok(Address::parse("rtsp://admin:geheim@cam/1").ok()));
     harness.run();
     click(&mut harness, "Forget it");
-    let wishes = wishes(&mut harness);
-    assert!(wishes[0].starts_with("ForgetPassword("), "{wishes:?}");
+    let requests = requests(&mut harness);
+    assert!(requests[0].starts_with("ForgetPassword("), "{requests:?}");
     assert_eq!(value(&harness, "Password"), "");
 }
 
@@ -340,11 +368,11 @@ fn the_transport_is_a_setting() {
     paste(&mut harness, "rtsp://cam/1");
     click(&mut harness, "UDP");
     harness.get_by_label_contains("firewalls often block it");
-    assert_eq!(harness.state().camera.transport, Transport::Tcp, "not before it is opened");
+    assert_eq!(harness.state().panes[0].settings.transport, Transport::Tcp, "not before it is opened");
     click(&mut harness, "Open");
     let state = harness.state();
-    assert_eq!(state.settings_of("rtsp://cam/1").transport, Transport::Udp);
-    assert_eq!(state.camera.transport, Transport::Tcp, "that of another camera");
+    assert_eq!(state.shell.settings.camera("rtsp://cam/1").transport, Transport::Udp);
+    assert_eq!(state.panes[0].settings.transport, Transport::Tcp, "that of another camera");
 }
 
 #[test]
@@ -381,15 +409,24 @@ fn step(name: StepName, outcome: StepOutcome, ms: u64, detail: &str) -> TestStep
     TestStep { name, outcome, ms: Some(ms), detail: detail.to_owned() }
 }
 
-/// The window with a test that has just begun, and its number.
-fn testing(address: &str) -> (Shown, u64) {
+/// The window with a test that has just begun, and the task that would carry it out. Its number is 1.
+fn testing(address: &str) -> (Shown, Vec<WindowRequest>) {
     let mut harness = opened();
     paste(&mut harness, address);
     click(&mut harness, "Test connection");
-    let wishes = std::mem::take(&mut harness.state_mut().wishes);
-    let [Wish::TestConnection { number, address: tested, .. }] = wishes.as_slice() else { panic!("{wishes:?}") };
-    assert_eq!(tested, &Address::parse(address).unwrap());
-    (harness, *number)
+    let begun = std::mem::take(&mut harness.state_mut().shell.requests);
+    let tested = format!("TestConnection {{ number: 1, address: {:?},", Address::parse(address).unwrap());
+    assert!(matches!(begun.as_slice(), [one] if format!("{one:?}").starts_with(&tested)), "{begun:?}");
+    (harness, begun)
+}
+
+fn end_test(harness: &mut Shown, tested: ConnectionTestResult) {
+    let now = harness.state().shell.now;
+    harness.state_mut().shell.connection_test(1).unwrap().end(tested, now);
+}
+
+fn is_cancelled(test: &[WindowRequest]) -> bool {
+    matches!(test, [one] if format!("{one:?}").contains("is_cancelled: true"))
 }
 
 fn refused(steps: Vec<TestStep>) -> ConnectionTestResult {
@@ -400,7 +437,7 @@ fn refused(steps: Vec<TestStep>) -> ConnectionTestResult {
 
 #[test]
 fn steps_are_shown_as_they_come() {
-    let (mut harness, number) = testing("rtsp://admin:geheim@cam/1");
+    let (mut harness, _test) = testing("rtsp://admin:geheim@cam/1");
     harness.get_by_label("Address, running");
     harness.get_by_label("Quality");
     let steps = [
@@ -412,7 +449,7 @@ fn steps_are_shown_as_they_come() {
         step(StepName::Login, StepOutcome::Bad, 31, "401 Unauthorized"),
     ];
     for step in &steps {
-        harness.state_mut().hear_step(number, step.clone());
+        harness.state_mut().shell.connection_test(1).unwrap().hear(step.clone());
         harness.run();
     }
     harness.get_by_label("Name, good, 3 ms, 192.168.1.64");
@@ -420,11 +457,10 @@ fn steps_are_shown_as_they_come() {
     harness.get_by_label("Login, failed, 31 ms, 401 Unauthorized");
     harness.get_by_label("Setup over TCP, running");
     // Of another test nothing is heard.
-    harness.state_mut().hear_step(number + 1, step(StepName::SetupTcp, StepOutcome::Good, 1, "other"));
-    harness.state_mut().hear_tested(number + 1, refused(Vec::new()));
+    assert!(harness.state_mut().shell.connection_test(2).is_none());
     harness.run();
     harness.get_by_label("Setup over TCP, running");
-    harness.state_mut().hear_tested(number, refused(steps.to_vec()));
+    end_test(&mut harness, refused(steps.to_vec()));
     harness.run();
     harness.get_by_label("The camera refuses the login: 401 Unauthorized.");
     harness.get_by_label(FaultKind::LoginRefused.advice());
@@ -445,7 +481,7 @@ fn steps_are_shown_as_they_come() {
 
 #[test]
 fn a_good_stream_says_what_was_measured() {
-    let (mut harness, number) = testing("http://cam/video");
+    let (mut harness, _test) = testing("http://cam/video");
     assert!(harness.query_by_label_contains("Key frame").is_none(), "HTTP has none");
     let measured = StreamMeasurements {
         fps: Some(25.0),
@@ -455,7 +491,7 @@ fn a_good_stream_says_what_was_measured() {
         ..StreamMeasurements::default()
     };
     let steps = vec![step(StepName::FirstPicture, StepOutcome::Good, 120, "")];
-    harness.state_mut().hear_tested(number, ConnectionTestResult { steps, verdict: None, measured, certificate: None });
+    end_test(&mut harness, ConnectionTestResult { steps, verdict: None, measured, certificate: None });
     harness.run();
     harness.get_by_label("The stream runs as it should.");
     harness.get_by_label_contains("1280\u{a0}×\u{a0}720 · MJPEG · 25.0\u{a0}fps · 2.14\u{a0}Mbit/s");
@@ -465,23 +501,25 @@ fn a_good_stream_says_what_was_measured() {
 
 #[test]
 fn a_test_ends_at_once_when_it_is_cancelled_or_closed() {
-    let (mut harness, number) = testing("rtsp://cam/1");
+    let (mut harness, test) = testing("rtsp://cam/1");
+    assert!(!is_cancelled(&test));
     click(&mut harness, "Cancel");
-    check_wish(&mut harness, "CancelTest");
+    assert!(is_cancelled(&test));
     harness.get_by_label("The test was cancelled.");
-    harness.state_mut().hear_tested(number, refused(Vec::new()));
+    end_test(&mut harness, refused(Vec::new()));
     harness.run();
     harness.get_by_label("The test was cancelled.");
     click(&mut harness, "Test again");
-    check_wish(&mut harness, "TestConnection");
+    let again = std::mem::take(&mut harness.state_mut().shell.requests);
+    assert!(!is_cancelled(&again));
     press(&mut harness, Key::Escape);
-    assert!(harness.state().address.is_none());
-    check_wish(&mut harness, "CancelTest");
+    assert!(harness.state().shell.address.is_none());
+    assert!(is_cancelled(&again));
 }
 
 #[test]
 fn a_certificate_is_trusted_after_a_second_question() {
-    let (mut harness, number) = testing("rtsps://cam/1");
+    let (mut harness, _test) = testing("rtsps://cam/1");
     let certificate = Certificate {
         subject: "CN=IPC".to_owned(),
         issuer: "CN=IPC".to_owned(),
@@ -498,18 +536,18 @@ fn a_certificate_is_trusted_after_a_second_question() {
         measured: StreamMeasurements::default(),
         certificate: Some(certificate),
     };
-    harness.state_mut().hear_tested(number, tested.clone());
+    end_test(&mut harness, tested.clone());
     harness.run();
     harness.get_by_label("ab12 cd34");
     harness.get_by_label("2020-01-01 00:00:00 UTC to 2030-01-01 00:00:00 UTC");
     click(&mut harness, "Trust this certificate…");
     click(&mut harness, "Do not trust it");
-    assert!(harness.state().settings.network.trusted_certificates.is_empty());
+    assert!(harness.state().shell.settings.network.trusted_certificates.is_empty());
     click(&mut harness, "Trust this certificate…");
     click(&mut harness, "Trust it");
-    let trusted = harness.state().settings.network.trusted_certificates.clone();
+    let trusted = harness.state().shell.settings.network.trusted_certificates.clone();
     assert_eq!(trusted.into_iter().collect::<Vec<_>>(), [("cam:322".to_owned(), "ab12cd34".to_owned())]);
-    check_wish(&mut harness, "TestConnection");
+    check_request(&mut harness, "TestConnection");
 }
 
 #[test]
@@ -519,20 +557,20 @@ fn the_camera_that_is_shown_can_be_tested_and_edited() {
     assert_eq!(harness.get_all_by_label("Test connection").count(), 2, "beside the camera and in its recovery");
     harness.get_all_by_label("Test connection").next().unwrap().click();
     harness.run();
-    check_wish(&mut harness, "TestConnection");
+    check_request(&mut harness, "TestConnection");
     harness.get_by_label("rtsp://admin:***@cam/1");
     click(&mut harness, "Edit address");
     assert_eq!(value(&harness, "Host"), "cam");
     let mut harness = failing_with("rtsps://cam/1", FaultKind::Untrusted);
     click(&mut harness, "Look at certificate…");
-    check_wish(&mut harness, "TestConnection");
+    check_request(&mut harness, "TestConnection");
 }
 
 #[test]
 fn the_dialogue_fits_small_windows() {
     for size in [vec2(360.0, 400.0), vec2(760.0, 520.0)] {
         let mut window = window(status());
-        window.open_address(Field::Whole);
+        window.with_selected(|pane, shell| pane.open_address(shell, Field::Whole));
         let mut harness = sized(window, size);
         paste(&mut harness, "rtsp://admin:geheim@cam/1");
         for field in ["Host", "Port", "Path", "User"] {

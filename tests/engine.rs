@@ -10,7 +10,7 @@ use camclinic::control::{self, Control, ControlSetting};
 use camclinic::fault::FaultKind;
 use camclinic::logging::EventLog;
 use camclinic::settings::{CameraSettings, Isolation, Settings, TrustedCertificates};
-use camclinic::snapshot::{self, Job};
+use camclinic::snapshot::{self, SnapshotTarget};
 use camclinic::source::{Demand, SourceSpec};
 use camclinic::status::{Rung, RungOutcome, RungStatus, State, Status};
 
@@ -321,15 +321,15 @@ fn ten_readers_and_a_hundred_snapshots() {
         })
         .collect();
     let folder = tempfile::tempdir().unwrap();
-    let job = Job {
+    let target = SnapshotTarget {
         folder: folder.path().to_owned(),
-        ..Job::new(&Settings::default(), &CameraSettings::default(), "stress")
+        ..SnapshotTarget::new(&Settings::default(), &CameraSettings::default(), "stress")
     };
     let mut frames = bench.camera.frames();
     let before = Instant::now();
     for _ in 0..100 {
         let frame = frames.wait_fresh(Instant::now() + PATIENCE).unwrap().value;
-        snapshot::save(&frame, &job).unwrap();
+        snapshot::save(&frame, &target).unwrap();
     }
     let mean = before.elapsed() / 100;
     assert!(mean < Duration::from_millis(300), "{mean:?} for each snapshot");

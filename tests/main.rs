@@ -25,3 +25,5 @@ mod tidy;
 mod ui;
 #[cfg(feature = "gui")]
 mod ui_checkup;
+#[cfg(feature = "gui")]
+mod ui_grid;

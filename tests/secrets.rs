@@ -260,12 +260,12 @@ mod in_the_window {
             ..status()
         };
         let mut window = window(status);
-        window.settings.network.remember(&address);
-        window.spec = spec.clone();
+        window.shell.settings.network.remember(&address);
+        window.panes[0].spec = spec.clone();
         let event = Event {
             id: 99,
             at: jiff::Timestamp::now(),
-            instant: window.now,
+            instant: window.shell.now,
             camera: None,
             source: spec.to_string(),
             level: Level::Error,
@@ -273,21 +273,21 @@ mod in_the_window {
             message,
             details: serde_json::Map::new(),
         };
-        window.log.add([std::sync::Arc::new(event)]);
+        window.shell.log.add([std::sync::Arc::new(event)]);
         let mut harness = harness(window);
         check_clean("the window", texts(&harness).as_bytes());
-        check_clean("the log", harness.state().log.as_text().as_bytes());
+        check_clean("the log", harness.state().shell.log.as_text().as_bytes());
         for field in [Field::Whole, Field::Password] {
-            harness.state_mut().open_address(field);
+            harness.state_mut().with_selected(|pane, shell| pane.open_address(shell, field));
             harness.run();
             check_clean("the dialogue", texts(&harness).as_bytes());
         }
         harness.get_by_label("Open").click();
         harness.run();
         let state = harness.state();
-        check_clean("the settings", serde_json::to_string(&state.settings).unwrap().as_bytes());
-        check_clean("the wishes", format!("{:?}", state.wishes).as_bytes());
-        harness.state_mut().test_shown();
+        check_clean("the settings", serde_json::to_string(&state.shell.settings).unwrap().as_bytes());
+        check_clean("the requests", format!("{:?}", state.shell.requests).as_bytes());
+        harness.state_mut().with_selected(|pane, shell| pane.test_shown(shell));
         harness.run();
         check_clean("the test", texts(&harness).as_bytes());
     }

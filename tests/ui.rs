@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use camclinic::camera::Command;
+use camclinic::checkup::Live;
 use camclinic::control::{self, Control, ControlKind, ControlSetting, DeviceControls, MenuItem};
+use camclinic::criteria::PictureFaultKind;
 use camclinic::device::availability::Availability;
 use camclinic::device::capabilities::{Format, FrameSize};
 use camclinic::device::holders::{Holder, Role as Part};
@@ -13,17 +15,22 @@ use camclinic::event::{Event, Level};
 use camclinic::fault::{Fault, FaultKind};
 use camclinic::frame::{Frame, Image, PixelFormat, Size};
 use camclinic::health::History;
+use camclinic::latest::Latest;
 use camclinic::past::Sample;
 use camclinic::records::Past;
+use camclinic::secrets::Passwords;
 use camclinic::settings::{CameraSettings, Isolation, PRESETS, Settings, Theme};
 use camclinic::source::SourceSpec;
 use camclinic::status::{
-    Asked, Drops, Got, Grade, Rung, RungOutcome, RungResult, RungStatus, State, Status, StuckProcess,
+    Asked, Drops, Got, Grade, PictureFaultStatus, Rung, RungOutcome, RungResult, RungStatus, State, Status,
+    StuckProcess,
 };
-use camclinic::ui::background::Host;
+use camclinic::ui::background::{Host, WindowHandle};
 use camclinic::ui::choice::CameraChoice;
+use camclinic::ui::prompt::Purpose;
+use camclinic::ui::shell::{Ability, WindowRequest};
 use camclinic::ui::theme;
-use camclinic::ui::window::{Ability, Window, Wish};
+use camclinic::ui::window::Window;
 use egui::accesskit::{Role, Toggled};
 use egui::{Key, vec2};
 use egui_kittest::Harness;
@@ -157,14 +164,16 @@ const EVENTS: [(f64, Level, &str, &str); 5] = [
 pub fn window(status: Status) -> Window {
     let now = Instant::now();
     let mut window = Window::new(SourceSpec::parse(DEVICE).unwrap(), Settings::default(), now);
-    window.cameras = ["/dev/video0", "/dev/video2"]
+    window.shell.cameras = ["/dev/video0", "/dev/video2"]
         .map(|path| CameraChoice { device: device(path), availability: Availability::Free })
         .to_vec();
     let untold = Fault::new(FaultKind::BackendMissing, "this test has no drivers");
-    window.abilities.insert("identity-of-/dev/video0".to_owned(), Ability::Unknown(untold));
-    window.host = Some(Host { cpu_percent: 4.0, free_bytes: Some(812_000_000_000) });
-    window.status = Some(Arc::new(status));
-    window.frame = Some(frame(now));
+    window.shell.abilities.insert("identity-of-/dev/video0".to_owned(), Ability::Unknown(untold));
+    window.shell.host = Some(Host { cpu_percent: 4.0, free_bytes: Some(812_000_000_000) });
+    window.panes[0].status = Some(Arc::new(status));
+    window.panes[0].frame = Some(frame(now));
+    let (frames, status, controls) = (Latest::new().reader(), Latest::new().reader(), Latest::new().reader());
+    window.panes[0].live = Some(Live { frames, status, controls });
     let events = EVENTS.iter().zip(1..).map(|((secs_ago, level, name, message), id)| {
         Arc::new(Event {
             id,
@@ -178,12 +187,12 @@ pub fn window(status: Status) -> Window {
             details: serde_json::Map::new(),
         })
     });
-    window.log.add(events);
+    window.shell.log.add(events);
     let mut history = History::default();
     for n in 0..600_u32 {
         history.push(now.checked_sub(Duration::from_millis(500) * (600 - n)).unwrap(), 95);
     }
-    window.history = Arc::new(history);
+    window.panes[0].history = Arc::new(history);
     window
 }
 
@@ -213,18 +222,41 @@ pub fn press(harness: &mut Harness<'_, Window>, key: Key) {
     harness.run();
 }
 
-/// The wishes so far, as text; they are taken away.
-pub fn wishes(harness: &mut Harness<'_, Window>) -> Vec<String> {
-    std::mem::take(&mut harness.state_mut().wishes).iter().map(|wish| format!("{wish:?}")).collect()
+/// What has been asked for so far, as text; it is taken away.
+pub fn requests(harness: &mut Harness<'_, Window>) -> Vec<String> {
+    let Window { panes, shell, .. } = harness.state_mut();
+    // To let go of the camera belongs to the examination that waits for it.
+    let commands = panes.iter_mut().flat_map(|pane| std::mem::take(&mut pane.commands));
+    let commands = commands.filter(|command| !matches!(command, Command::Release(_)));
+    let mut requests: Vec<_> = commands.map(|command| format!("Camera({command:?})")).collect();
+    requests.extend(std::mem::take(&mut shell.requests).iter().map(|request| format!("{request:?}")));
+    requests
+}
+
+/// Runs the tasks that have been asked for, here and now, and tells the window what comes of them.
+pub fn carry_out(harness: &mut Harness<'_, Window>, passwords: &Passwords) {
+    let (handle, updates) = WindowHandle::new(passwords.clone(), Arc::new(|| {}));
+    for request in std::mem::take(&mut harness.state_mut().shell.requests) {
+        if let WindowRequest::Run(task) = request {
+            task.run(&handle);
+        }
+        updates.try_iter().for_each(|update| update(harness.state_mut()));
+    }
+}
+
+/// The events of the window itself, as text.
+pub fn told(window: &Window) -> Vec<String> {
+    let line = |event: &Arc<Event>| format!("{:?} {}: {}", event.level, event.name, event.message);
+    window.shell.events.since(0).iter().map(line).collect()
 }
 
 #[track_caller]
-pub fn check_wish(harness: &mut Harness<'_, Window>, expected: &str) {
-    let wishes = wishes(harness);
+pub fn check_request(harness: &mut Harness<'_, Window>, expected: &str) {
+    let requests = requests(harness);
     assert!(
-        wishes.len() == 1 && wishes[0].starts_with(expected),
-        "expected one wish {expected}…, got {:?}",
-        wishes.iter().map(|wish| wish.chars().take(80).collect::<String>()).collect::<Vec<_>>()
+        requests.len() == 1 && requests[0].starts_with(expected),
+        "expected one request {expected}…, got {:?}",
+        requests.iter().map(|request| request.chars().take(80).collect::<String>()).collect::<Vec<_>>()
     );
 }
 
@@ -254,6 +286,28 @@ fn a_live_picture_has_no_banner_and_says_what_it_is() {
     assert!(harness.query_by_label_contains("last frame").is_none());
 }
 
+pub fn picture_fault(kind: PictureFaultKind, since_secs: f64) -> PictureFaultStatus {
+    PictureFaultStatus { kind, since_secs, share: 1.0, message: kind.began().to_owned() }
+}
+
+#[test]
+fn a_live_picture_with_a_fault_has_a_banner_and_stays_live() {
+    #[track_caller]
+    fn check(faults: Vec<PictureFaultStatus>, headline: &str, reason: &str) {
+        let harness = harness(window(Status { picture_faults: faults, ..status() }));
+        harness.get_by_label(headline);
+        harness.get_by_label(reason);
+        harness.get_by_label("Live picture");
+        harness.get_by_label_contains("30.0 of 30 fps · age 0 ms");
+    }
+    check(vec![picture_fault(PictureFaultKind::Black, 4.3)], "Faulty picture for 4 s", "The picture is black.");
+    check(
+        vec![picture_fault(PictureFaultKind::Frozen, 3.0), picture_fault(PictureFaultKind::Green, 75.0)],
+        "Faulty picture for 1 min",
+        "The picture stands still. Parts of the picture are missing: they are green.",
+    );
+}
+
 #[test]
 fn an_old_picture_is_never_shown_as_live() {
     for state in [State::Idle, State::Opening, State::Streaming, State::Recovering, State::Failed] {
@@ -267,7 +321,7 @@ fn an_old_picture_is_never_shown_as_live() {
 #[test]
 fn the_banner_gives_reason_next_step_and_button() {
     #[track_caller]
-    fn check(status: Status, headline: &str, reason: &str, button: &str, wish: &str) {
+    fn check(status: Status, headline: &str, reason: &str, button: &str, request: &str) {
         let mut harness = harness(window(status));
         // The pill may say the same.
         assert!(harness.query_all_by_label(headline).count() > 0, "{headline}");
@@ -275,7 +329,7 @@ fn the_banner_gives_reason_next_step_and_button() {
         // The toolbar may have a button of the same name.
         harness.get_all_by_role_and_label(Role::Button, button).last().unwrap().click();
         harness.run();
-        check_wish(&mut harness, wish);
+        check_request(&mut harness, request);
     }
     check(
         failing(),
@@ -355,7 +409,7 @@ fn the_banner_gives_reason_next_step_and_button() {
 #[test]
 fn the_clocks_of_the_banner_go_on_between_two_statuses() {
     let mut window = window(failing());
-    window.now = window.status_at + Duration::from_millis(1_500);
+    window.shell.now = window.panes[0].status_at + Duration::from_millis(1_500);
     let harness = harness(window);
     harness.get_by_label("No live picture for 4.7 s");
     harness.get_by_label_contains("reconnect in 0.5\u{a0}s");
@@ -367,8 +421,8 @@ fn without_any_picture_the_window_says_what_to_do() {
     #[track_caller]
     fn check(status: Option<Status>, expected: &str) {
         let mut window = window(self::status());
-        window.frame = None;
-        window.status = status.map(Arc::new);
+        window.panes[0].frame = None;
+        window.panes[0].status = status.map(Arc::new);
         harness(window).get_by_label(expected);
     }
     check(None, "Choose a camera at the top left.");
@@ -383,26 +437,27 @@ fn without_any_picture_the_window_says_what_to_do() {
 #[test]
 fn the_toolbar_starts_stops_and_saves() {
     #[track_caller]
-    fn check(state: State, label: &str, wish: &str) {
+    fn check(state: State, label: &str, request: &str) {
         let mut window = window(Status { state, ..status() });
         // Without a picture there is no banner with a second button.
-        window.frame = None;
+        window.panes[0].frame = None;
         let mut harness = harness(window);
         harness.get_all_by_role_and_label(Role::Button, label).next().unwrap().click();
         harness.run();
-        check_wish(&mut harness, wish);
+        check_request(&mut harness, request);
     }
     check(State::Streaming, "Stop", "Camera(Stop)");
     check(State::Recovering, "Stop trying", "Camera(StopTrying)");
     check(State::Idle, "Start", "Camera(Start)");
     let mut harness = harness(window(status()));
     click(&mut harness, "Snapshot");
-    check_wish(&mut harness, "Snapshot(Frame");
+    check_request(&mut harness, "Snapshot(SnapshotTarget {");
     click(&mut harness, "Save as…");
-    check_wish(&mut harness, "Browse(Snapshot)");
-    assert!(harness.state().waiting_frame.is_some(), "the picture of the moment is kept");
-    harness.state_mut().picked(camclinic::ui::prompt::Purpose::Snapshot, "/tmp/a.png").unwrap();
-    check_wish(&mut harness, "SnapshotTo(Frame");
+    check_request(&mut harness, "Browse(Snapshot)");
+    assert!(harness.state().panes[0].waiting_frame.is_some(), "the picture of the moment is kept");
+    harness.state_mut().with_selected(|pane, shell| pane.picked(shell, Purpose::Snapshot, "/tmp/a.png").unwrap());
+    let saved = requests(&mut harness);
+    assert!(matches!(saved.as_slice(), [one] if one.contains("file: Some(\"/tmp/a.png\")")), "{saved:?}");
 }
 
 #[test]
@@ -411,19 +466,19 @@ fn a_camera_is_chosen_from_the_list() {
     harness.get_by_role_and_label(Role::ComboBox, "Camera").click();
     harness.run();
     click(&mut harness, "Camera /dev/video2 · /dev/video2");
-    check_wish(&mut harness, "Choose(Device(\"identity-of-/dev/video2\"))");
+    check_request(&mut harness, "Choose(CameraId(1), Device(\"identity-of-/dev/video2\"))");
     // The one that is shown already, though it was named otherwise.
     harness.get_by_role_and_label(Role::ComboBox, "Camera").click();
     harness.run();
     harness.get_all_by_label("Camera /dev/video0 · /dev/video0").last().unwrap().click();
     harness.run();
-    assert!(wishes(&mut harness).is_empty());
+    assert!(requests(&mut harness).is_empty());
     click(&mut harness, "Simulated camera");
-    check_wish(&mut harness, "Choose(Simulated(");
+    check_request(&mut harness, "Choose(CameraId(1), Simulated(");
     harness.get_by_role_and_label(Role::ComboBox, "Camera").click();
     harness.run();
     click(&mut harness, "Open file…");
-    check_wish(&mut harness, "Browse(VideoFile)");
+    check_request(&mut harness, "Browse(VideoFile)");
 }
 
 #[test]
@@ -432,19 +487,19 @@ fn each_camera_of_the_list_tells_how_it_stands() {
     let denied = Fault::new(FaultKind::Denied, "the system does not let this program open /dev/video2");
     let check = |availability: Availability, spoken: &str| {
         let mut window = window(status());
-        window.cameras[1].availability = availability;
+        window.shell.cameras[1].availability = availability;
         let mut harness = harness(window);
         click(&mut harness, spoken);
         // Also one that cannot be opened now: why not is then told in full.
-        check_wish(&mut harness, "Choose(Device(\"identity-of-/dev/video2\"))");
+        check_request(&mut harness, "Choose(CameraId(1), Device(\"identity-of-/dev/video2\"))");
     };
     check(Availability::Free, "Camera /dev/video2 · /dev/video2, free");
     check(Availability::Held(vec![holder]), "Camera /dev/video2 · /dev/video2, open in cheese");
     check(Availability::Denied(denied), "Camera /dev/video2 · /dev/video2, no permission");
 
     let mut gone = window(status());
-    gone.cameras.remove(0);
-    let status = Arc::make_mut(gone.status.as_mut().unwrap());
+    gone.shell.cameras.remove(0);
+    let status = Arc::make_mut(gone.panes[0].status.as_mut().unwrap());
     status.state = State::Recovering;
     status.last_fault = Some(Fault::new(FaultKind::Missing, "there is no camera"));
     harness(gone).get_by_label("Logitech C920 · /dev/video0, gone");
@@ -472,12 +527,12 @@ fn webcam() -> Capabilities {
 #[test]
 fn only_what_the_camera_has_can_be_chosen() {
     let mut asking = window(status());
-    asking.abilities.clear();
+    asking.shell.abilities.clear();
     let mut harness = harness(asking);
-    check_wish(&mut harness, "Ask(Device");
+    check_request(&mut harness, "AskDevice(Device");
     harness.run();
-    assert!(wishes(&mut harness).is_empty(), "it is asked once");
-    harness.state_mut().learn("identity-of-/dev/video0".into(), Ok(webcam()));
+    assert!(requests(&mut harness).is_empty(), "it is asked once");
+    harness.state_mut().shell.learn("identity-of-/dev/video0".into(), Ok(webcam()));
     harness.run();
     let choose = |harness: &mut Harness<'_, Window>, combo: &str, choice: &str, others: &[&str]| {
         harness.get_by_role_and_label(Role::ComboBox, combo).click();
@@ -490,17 +545,17 @@ fn only_what_the_camera_has_can_be_chosen() {
     choose(&mut harness, "Format", "MJPG", &["NV12"]);
     choose(&mut harness, "Size", "1920 × 1080", &["640 × 480", "Custom…"]);
     choose(&mut harness, "Rate", "24 fps", &["15 fps", "60 fps"]);
-    let asked = harness.state().camera.asked;
+    let asked = harness.state().panes[0].settings.asked;
     assert_eq!((asked.format, asked.size, asked.fps), (Some(PixelFormat::MJPG), Size::new(1920, 1080), Some(24.0)));
     // A format without this size gets the nearest that it has.
     choose(&mut harness, "Format", "YUYV", &[]);
-    assert_eq!(harness.state().camera.asked.size, Size::new(1280, 720));
+    assert_eq!(harness.state().panes[0].settings.asked.size, Size::new(1280, 720));
     // One that comes back is asked anew.
-    let cameras = harness.state().cameras.clone();
-    harness.state_mut().set_cameras(Vec::new());
-    harness.state_mut().set_cameras(cameras);
+    let cameras = harness.state().shell.cameras.clone();
+    harness.state_mut().shell.set_cameras(Vec::new());
+    harness.state_mut().shell.set_cameras(cameras);
     harness.run();
-    check_wish(&mut harness, "Ask(Device");
+    check_request(&mut harness, "AskDevice(Device");
 }
 
 #[test]
@@ -511,11 +566,11 @@ fn what_the_camera_does_otherwise_is_explained_and_mended() {
     status.asked.fps = Some(30.0);
     status.got = Got { format: status.asked.format, size: status.asked.size, fps: Some(10.0), n_buffers: None };
     let mut window = window(status);
-    window.learn("identity-of-/dev/video0".into(), Ok(webcam()));
+    window.shell.learn("identity-of-/dev/video0".into(), Ok(webcam()));
     let mut harness = harness(window);
     harness.get_by_label("YUYV at 1280\u{a0}×\u{a0}720 comes with at most 10 fps; MJPG comes with 30.");
     click(&mut harness, "Use MJPG");
-    assert_eq!(harness.state().camera.asked.format, Some(PixelFormat::MJPG));
+    assert_eq!(harness.state().panes[0].settings.asked.format, Some(PixelFormat::MJPG));
 }
 
 #[test]
@@ -526,7 +581,7 @@ fn a_busy_camera_is_waited_for_on_request() {
     status.last_fault = Some(Fault::new(FaultKind::Busy, "it is in use by cheese"));
     let mut harness = harness(window(status));
     click(&mut harness, "Wait until free");
-    check_wish(&mut harness, "Camera(WaitUntilFree)");
+    check_request(&mut harness, "Camera(WaitUntilFree)");
 }
 
 #[test]
@@ -534,14 +589,14 @@ fn sliders_and_fields_change_the_settings() {
     let mut harness = harness(window(status()));
     harness.get_by_role_and_label(Role::Slider, "Buffers").set_value_accesskit(4.0);
     harness.run();
-    assert_eq!(harness.state().camera.asked.n_buffers, Some(4));
+    assert_eq!(harness.state().panes[0].settings.asked.n_buffers, Some(4));
     harness.get_by_role_and_label(Role::SpinButton, "JPEG quality value").set_value_accesskit(40.0);
     harness.run();
-    assert_eq!(harness.state().camera.jpeg_quality_percent, 40);
+    assert_eq!(harness.state().panes[0].settings.jpeg_quality_percent, 40);
     // What lies outside the range is brought into it.
     harness.get_by_role_and_label(Role::SpinButton, "JPEG quality value").set_value_accesskit(900.0);
     harness.run();
-    assert_eq!(harness.state().camera.jpeg_quality_percent, 100);
+    assert_eq!(harness.state().panes[0].settings.jpeg_quality_percent, 100);
     let field = harness.get_by_role_and_label(Role::SpinButton, "Warm-up value");
     field.focus();
     harness.run();
@@ -550,17 +605,17 @@ fn sliders_and_fields_change_the_settings() {
     }
     harness.run();
     press(&mut harness, Key::Enter);
-    assert_eq!(harness.state().camera.n_warm_up_frames, 12);
+    assert_eq!(harness.state().panes[0].settings.n_warm_up_frames, 12);
 }
 
 #[test]
 fn the_reset_arrow_is_there_only_where_a_value_differs() {
     let mut harness = harness(window(status()));
     assert!(harness.query_by_label("Reset Buffers").is_none());
-    harness.state_mut().camera.asked.n_buffers = Some(7);
+    harness.state_mut().panes[0].settings.asked.n_buffers = Some(7);
     harness.run();
     click(&mut harness, "Reset Buffers");
-    assert_eq!(harness.state().camera.asked.n_buffers, Some(1));
+    assert_eq!(harness.state().panes[0].settings.asked.n_buffers, Some(1));
     assert!(harness.query_by_label("Reset Buffers").is_none());
 }
 
@@ -571,7 +626,7 @@ fn a_preset_sets_its_values_and_is_marked() {
         // They may lie below what is scrolled into view.
         harness.get_by_label(preset.name).click_accesskit();
         harness.run();
-        assert!(preset.is_active(&harness.state().camera), "{}", preset.name);
+        assert!(preset.is_active(&harness.state().panes[0].settings), "{}", preset.name);
         let chip = harness.get_by_label(preset.name);
         assert_eq!(chip.accesskit_node().toggled(), Some(Toggled::True), "{}", preset.name);
     }
@@ -583,7 +638,7 @@ fn only_backends_that_can_open_the_camera_are_offered() {
     fn check(source: &str) {
         let spec = SourceSpec::parse(source).unwrap();
         let mut window = window(status());
-        window.spec = spec.clone();
+        window.panes[0].spec = spec.clone();
         let mut harness = harness(window);
         harness.get_by_role_and_label(Role::ComboBox, "Backend").click();
         harness.run();
@@ -593,9 +648,9 @@ fn only_backends_that_can_open_the_camera_are_offered() {
         }
         if let Some(last) = spec.backends().last() {
             click(&mut harness, last.label());
-            assert_eq!(harness.state().camera.backend, Some(*last));
+            assert_eq!(harness.state().panes[0].settings.backend, Some(*last));
             click(&mut harness, "Reset Backend");
-            assert_eq!(harness.state().camera.backend, None);
+            assert_eq!(harness.state().panes[0].settings.backend, None);
         }
     }
     check("sim:");
@@ -619,19 +674,19 @@ fn size_format_and_rate_are_chosen_device_default_first() {
     }
     let mut harness = harness(window(status()));
     choose(&mut harness, "Size", "1920 × 1080");
-    assert_eq!(harness.state().camera.asked.size, Size::new(1920, 1080));
+    assert_eq!(harness.state().panes[0].settings.asked.size, Size::new(1920, 1080));
     choose(&mut harness, "Format", "YUYV");
-    assert_eq!(harness.state().camera.asked.format, Some(PixelFormat::YUYV));
+    assert_eq!(harness.state().panes[0].settings.asked.format, Some(PixelFormat::YUYV));
     choose(&mut harness, "Rate", "15 fps");
-    assert_eq!(harness.state().camera.asked.fps, Some(15.0));
+    assert_eq!(harness.state().panes[0].settings.asked.fps, Some(15.0));
     choose(&mut harness, "Rate", "Device default");
-    assert_eq!(harness.state().camera.asked.fps, None);
+    assert_eq!(harness.state().panes[0].settings.asked.fps, None);
 }
 
 #[test]
 fn a_custom_size_must_be_possible() {
     let mut window = window(status());
-    window.camera.asked.size = Size::new(640, 480);
+    window.panes[0].settings.asked.size = Size::new(640, 480);
     let mut harness = harness(window);
     harness.get_by_role_and_label(Role::ComboBox, "Size").click();
     harness.run();
@@ -644,7 +699,7 @@ fn a_custom_size_must_be_possible() {
     harness.get_by_label("Width in pixels").set_text_value_accesskit("1024");
     harness.run();
     click(&mut harness, "Use");
-    assert_eq!(harness.state().camera.asked.size, Size::new(1024, 480));
+    assert_eq!(harness.state().panes[0].settings.asked.size, Size::new(1024, 480));
 }
 
 #[test]
@@ -659,10 +714,10 @@ fn the_inspector_says_what_the_device_made_of_it() {
 fn sections_fold_and_the_settings_remember_it() {
     let mut harness = harness(window(status()));
     click(&mut harness, "Source");
-    assert_eq!(harness.state().settings.window.folded_sections, ["Source"]);
+    assert_eq!(harness.state().shell.settings.window.folded_sections, ["Source"]);
     assert!(harness.query_by_label("Buffers").is_none());
     click(&mut harness, "Source");
-    assert!(harness.state().settings.window.folded_sections.is_empty());
+    assert!(harness.state().shell.settings.window.folded_sections.is_empty());
     harness.get_by_label("Buffers");
 }
 
@@ -671,7 +726,7 @@ fn the_ladder_tells_each_rung() {
     #[track_caller]
     fn check(status: Status, change: fn(&mut CameraSettings), lines: &[&str]) {
         let mut window = window(status);
-        change(&mut window.camera);
+        change(&mut window.panes[0].settings);
         let harness = harness(window);
         for line in lines {
             assert!(harness.query_by_label(line).is_some(), "{line}: {:?}", ladder(&harness));
@@ -734,7 +789,7 @@ fn the_ladder_tells_each_rung() {
     }
     // What cannot be reset is not said to be.
     let mut simulated = window(status());
-    simulated.spec = SourceSpec::parse("sim:").unwrap();
+    simulated.panes[0].spec = SourceSpec::parse("sim:").unwrap();
     let simulated = harness(simulated);
     let line = "Step 4: Reset device, –, Only for a camera of this computer";
     assert!(simulated.query_by_label(line).is_some(), "{:?}", ladder(&simulated));
@@ -748,18 +803,18 @@ fn ladder(harness: &Harness<'_, Window>) -> Vec<String> {
 #[test]
 fn the_buttons_of_recovery_are_there_when_they_can_do_something() {
     #[track_caller]
-    fn check(status: Status, label: &str, wish: Option<&str>) {
+    fn check(status: Status, label: &str, request: Option<&str>) {
         let mut window = window(status);
         // The banner and the toolbar have buttons of the same names.
-        window.frame = None;
+        window.panes[0].frame = None;
         let mut harness = harness(window);
         let button = harness.get_all_by_role_and_label(Role::Button, label).last().unwrap();
-        assert_eq!(button.accesskit_node().is_disabled(), wish.is_none(), "{label}");
+        assert_eq!(button.accesskit_node().is_disabled(), request.is_none(), "{label}");
         button.click();
         harness.run();
-        match wish {
-            Some(wish) => check_wish(&mut harness, wish),
-            None => assert!(wishes(&mut harness).is_empty(), "{label}"),
+        match request {
+            Some(request) => check_request(&mut harness, request),
+            None => assert!(requests(&mut harness).is_empty(), "{label}"),
         }
     }
     check(climbing(), "Recover now", Some("Camera(RecoverNow)"));
@@ -775,7 +830,7 @@ fn the_buttons_of_recovery_are_there_when_they_can_do_something() {
 fn a_reset_is_explained_and_asked_for() {
     let mut harness = harness(window(climbing()));
     assert!(harness.query_by_label("Reset device…").is_none(), "there are gentler steps");
-    harness.state_mut().status = Some(Arc::new(hung()));
+    harness.state_mut().panes[0].status = Some(Arc::new(hung()));
     harness.run();
     harness.get_by_label_contains("next: reconnect in 28.5\u{a0}s (attempt 7). A reset of the device may help.");
     harness.get_by_label_contains("as if it were unplugged");
@@ -786,20 +841,20 @@ fn a_reset_is_explained_and_asked_for() {
         harness.run();
         harness.get_by_label("Reset the device?");
         click(&mut harness, "Cancel");
-        assert!(wishes(&mut harness).is_empty());
+        assert!(requests(&mut harness).is_empty());
         assert!(harness.query_by_label("Reset the device?").is_none());
     }
     click_first(&mut harness, "Reset device…");
     press(&mut harness, Key::Space);
-    assert!(wishes(&mut harness).is_empty(), "a sheet is open");
+    assert!(requests(&mut harness).is_empty(), "a sheet is open");
     click(&mut harness, "Reset device");
-    check_wish(&mut harness, "Camera(ResetDevice)");
+    check_request(&mut harness, "Camera(ResetDevice)");
     assert!(harness.query_by_label("Reset the device?").is_none());
     // A picture that comes back by itself makes the question moot.
     click_first(&mut harness, "Reset device…");
-    harness.state_mut().status = Some(Arc::new(status()));
+    harness.state_mut().panes[0].status = Some(Arc::new(status()));
     harness.run();
-    assert!(harness.state().sheet.is_none() && harness.query_by_label("Reset the device?").is_none());
+    assert!(harness.state().shell.sheet.is_none() && harness.query_by_label("Reset the device?").is_none());
 }
 
 #[track_caller]
@@ -811,7 +866,7 @@ fn click_first(harness: &mut Harness<'_, Window>, label: &str) {
 #[test]
 fn processes_that_do_not_end_are_shown() {
     let mut window = window(hung());
-    window.now = window.status_at + Duration::from_secs(5);
+    window.shell.now = window.panes[0].status_at + Duration::from_secs(5);
     let harness = harness(window);
     let says = "Process 4711 does not end: it has been waiting in the kernel in uvc_queue_cancel for 17\u{a0}s.";
     harness.get_by_label_contains(says);
@@ -824,8 +879,8 @@ fn processes_that_do_not_end_are_shown() {
 fn the_recovery_of_a_failing_camera_stands_first() {
     #[track_caller]
     fn check(harness: &mut Harness<'_, Window>, after_secs: u64, status: Status, expected: bool) {
-        harness.state_mut().status = Some(Arc::new(status));
-        harness.state_mut().now += Duration::from_secs(after_secs);
+        harness.state_mut().panes[0].status = Some(Arc::new(status));
+        harness.state_mut().shell.now += Duration::from_secs(after_secs);
         // The order changes in the pass after the one that saw the reason.
         harness.run();
         harness.run();
@@ -882,9 +937,9 @@ fn what_recovery_may_do_is_set_and_reset() {
         assert!(harness.query_by_label(&reset).is_none());
         harness.get_by_role_and_label(Role::CheckBox, name).click();
         harness.run();
-        assert_eq!(value(&harness.state().camera), !default, "{name}");
+        assert_eq!(value(&harness.state().panes[0].settings), !default, "{name}");
         click(&mut harness, &reset);
-        assert_eq!(value(&harness.state().camera), default, "{name}");
+        assert_eq!(value(&harness.state().panes[0].settings), default, "{name}");
         assert!(harness.query_by_label(&reset).is_none());
     }
     check("Automatic recovery", |settings| settings.recovery.automatic);
@@ -903,15 +958,15 @@ fn a_process_of_its_own_is_chosen() {
         harness.run();
         harness.get_all_by_label(label).last().unwrap().click();
         harness.run();
-        assert_eq!(harness.state().camera.isolation, expected);
+        assert_eq!(harness.state().panes[0].settings.isolation, expected);
         assert_eq!(harness.query_by_label(always).is_some(), expected == Isolation::Off);
     }
-    harness.state_mut().camera.isolation = Isolation::Off;
+    harness.state_mut().panes[0].settings.isolation = Isolation::Off;
     harness.run();
     click(&mut harness, "Reset Own process");
-    assert_eq!(harness.state().camera.isolation, Isolation::Auto);
+    assert_eq!(harness.state().panes[0].settings.isolation, Isolation::Auto);
     // The simulated camera needs none.
-    harness.state_mut().spec = SourceSpec::parse("sim:").unwrap();
+    harness.state_mut().panes[0].spec = SourceSpec::parse("sim:").unwrap();
     harness.run();
     harness.get_by_role_and_label(Role::ComboBox, "Own process").click();
     harness.run();
@@ -951,7 +1006,7 @@ fn the_log_filters_and_searches() {
 fn a_paused_log_holds_back_what_is_new() {
     let mut harness = harness(window(status()));
     click(&mut harness, "pause");
-    let now = harness.state().now;
+    let now = harness.state().shell.now;
     let event = Event {
         id: 99,
         at: jiff::Timestamp::now(),
@@ -963,7 +1018,7 @@ fn a_paused_log_holds_back_what_is_new() {
         message: "Came while paused".to_owned(),
         details: serde_json::Map::new(),
     };
-    harness.state_mut().log.add([Arc::new(event)]);
+    harness.state_mut().shell.log.add([Arc::new(event)]);
     harness.run();
     assert!(harness.query_by_label_contains("Came while paused").is_none());
     click(&mut harness, "paused · 1 new");
@@ -981,20 +1036,20 @@ fn the_log_is_copied_and_saved() {
         _ => None,
     });
     // The command may be in the pass after the one that saw the click.
-    let copied = copied.unwrap_or_else(|| harness.state().log.as_text());
+    let copied = copied.unwrap_or_else(|| harness.state().shell.log.as_text());
     assert_eq!(copied.lines().count(), 1, "{copied}");
     assert!(copied.contains("\terror\tdenied\t/dev/video0\tThe system refuses access"), "{copied}");
     harness.run();
     harness.get_by_label("Copied 1 line");
     click(&mut harness, "save…");
-    check_wish(&mut harness, "Browse(Log)");
+    check_request(&mut harness, "Browse(Log)");
 }
 
 #[test]
 fn errors_stay_when_the_log_is_full() {
     let mut window = window(status());
-    let now = window.now;
-    window.log.add((100..6_000).map(|id| {
+    let now = window.shell.now;
+    window.shell.log.add((100..6_000).map(|id| {
         Arc::new(Event {
             id,
             at: jiff::Timestamp::now(),
@@ -1007,14 +1062,15 @@ fn errors_stay_when_the_log_is_full() {
             details: serde_json::Map::new(),
         })
     }));
-    let kept: Vec<_> = window.log.events().filter(|event| event.id < 100).map(|event| event.name.as_str()).collect();
+    let kept: Vec<_> =
+        window.shell.log.events().filter(|event| event.id < 100).map(|event| event.name.as_str()).collect();
     assert_eq!(kept, ["denied"]);
 }
 
 #[test]
 fn a_click_on_a_marker_leads_to_its_line() {
     let mut window = window(status());
-    window.log.filter = camclinic::ui::log::Filter::Errors;
+    window.shell.log.filter = camclinic::ui::log::Filter::Errors;
     let mut harness = harness(window);
     assert_eq!(shown(&harness), ["denied"]);
     let plot = harness.get_by_label("Health plot, score 100 now").rect();
@@ -1037,7 +1093,8 @@ fn the_plot_offers_five_spans() {
         secs: 60,
         ..Sample::second(jiff::Timestamp::now() - jiff::SignedDuration::from_mins(n), 90, 30.0, true)
     };
-    window.past = Arc::new(Past { source: DEVICE.to_owned(), samples: (10..9_000).rev().map(minute).collect() });
+    window.panes[0].past =
+        Arc::new(Past { source: DEVICE.to_owned(), samples: (10..9_000).rev().map(minute).collect() });
     let mut harness = harness(window);
     for span in ["1 min", "hour", "day", "week", "5 min"] {
         click(&mut harness, span);
@@ -1049,7 +1106,7 @@ fn the_plot_offers_five_spans() {
 #[test]
 fn the_status_line_has_every_number() {
     let mut window = window(Status { drops: Drops { camera: 573, damaged: 2, warm_up: 5 }, ..status() });
-    window.n_missed = 7;
+    window.panes[0].n_missed = 7;
     harness(window).get_by_label(
         "Frame 1\u{202f}918 · seq 1\u{202f}917 · 30.0 fps in · 0.5 shown · dropped 573 camera / 2 damaged / 7 us · latency 33 ms · CPU 4 % · 812 GB free",
     );
@@ -1059,33 +1116,33 @@ fn the_status_line_has_every_number() {
 fn keys_do_what_the_sheet_says() {
     let mut harness = harness(window(status()));
     press(&mut harness, Key::Space);
-    check_wish(&mut harness, "Camera(Stop)");
+    check_request(&mut harness, "Camera(Stop)");
     press(&mut harness, Key::S);
-    check_wish(&mut harness, "Snapshot(Frame");
+    check_request(&mut harness, "Snapshot(SnapshotTarget {");
     press(&mut harness, Key::L);
-    assert!(!harness.state().settings.window.log_shown);
+    assert!(!harness.state().shell.settings.window.log_shown);
     assert!(harness.query_by_label("Log").is_none());
     press(&mut harness, Key::L);
     press(&mut harness, Key::F);
-    assert!(harness.state().picture_only);
+    assert!(harness.state().shell.picture_only);
     assert!(harness.query_by_label("Snapshot").is_none());
     press(&mut harness, Key::Escape);
-    assert!(!harness.state().picture_only);
+    assert!(!harness.state().shell.picture_only);
     press(&mut harness, Key::Questionmark);
     harness.get_by_label("Start and stop the camera");
     press(&mut harness, Key::S);
-    assert!(wishes(&mut harness).is_empty(), "a sheet is open");
+    assert!(requests(&mut harness).is_empty(), "a sheet is open");
     press(&mut harness, Key::Escape);
-    assert!(harness.state().sheet.is_none());
+    assert!(harness.state().shell.sheet.is_none());
     // Held down, a key counts once; with Ctrl it means something else.
     harness.key_press_modifiers(egui::Modifiers::COMMAND, Key::S);
     harness.run();
-    assert!(wishes(&mut harness).is_empty());
+    assert!(requests(&mut harness).is_empty());
     for _ in 0..3 {
         harness.key_down(Key::S);
         harness.run();
     }
-    check_wish(&mut harness, "Snapshot(Frame");
+    check_request(&mut harness, "Snapshot(SnapshotTarget {");
 }
 
 #[test]
@@ -1097,8 +1154,8 @@ fn keys_are_letters_while_somebody_types() {
     for key in [Key::Space, Key::S, Key::F, Key::L] {
         press(&mut harness, key);
     }
-    assert!(wishes(&mut harness).is_empty());
-    assert!(!harness.state().picture_only && harness.state().settings.window.log_shown);
+    assert!(requests(&mut harness).is_empty());
+    assert!(!harness.state().shell.picture_only && harness.state().shell.settings.window.log_shown);
 }
 
 #[test]
@@ -1106,20 +1163,20 @@ fn preferences_are_set() {
     let mut harness = harness(window(status()));
     click(&mut harness, "Settings");
     click(&mut harness, "PNG");
-    assert_eq!(harness.state().settings.snapshot.format, camclinic::settings::SnapshotFormat::Png);
+    assert_eq!(harness.state().shell.settings.snapshot.format, camclinic::settings::SnapshotFormat::Png);
     click(&mut harness, "Light");
-    assert_eq!(harness.state().settings.window.theme, Theme::Light);
+    assert_eq!(harness.state().shell.settings.window.theme, Theme::Light);
     click(&mut harness, "150 %");
-    assert_eq!(harness.state().settings.window.scale_percent, 150);
+    assert_eq!(harness.state().shell.settings.window.scale_percent, 150);
     harness.get_by_role_and_label(Role::TextInput, "Snapshot folder").focus();
     harness.run();
     harness.get_by_role_and_label(Role::TextInput, "Snapshot folder").type_text("/tmp/pictures");
     harness.run();
-    assert_eq!(harness.state().settings.snapshot.folder.as_deref(), Some(std::path::Path::new("/tmp/pictures")));
+    assert_eq!(harness.state().shell.settings.snapshot.folder.as_deref(), Some(std::path::Path::new("/tmp/pictures")));
     click(&mut harness, "Browse…");
-    check_wish(&mut harness, "Browse(SnapshotFolder)");
+    check_request(&mut harness, "Browse(SnapshotFolder)");
     click(&mut harness, "Restore all defaults");
-    let Window { settings, camera, .. } = harness.state();
+    let (settings, camera) = (&harness.state().shell.settings, &harness.state().panes[0].settings);
     assert_eq!(*settings, Settings { cameras: settings.cameras.clone(), ..Settings::default() });
     assert_eq!(*camera, CameraSettings { id: camera.id, source: DEVICE.to_owned(), ..CameraSettings::default() });
 }
@@ -1127,14 +1184,14 @@ fn preferences_are_set() {
 #[test]
 fn notices_offer_the_folder_and_go_by_themselves() {
     let mut window = window(status());
-    let now = window.now;
-    window.toasts.saved("Snapshot saved: a.jpg", "/tmp".into(), now);
-    window.toasts.error("The disk is full", now);
+    let now = window.shell.now;
+    window.shell.toasts.saved("Snapshot saved: a.jpg", "/tmp".into(), now);
+    window.shell.toasts.error("The disk is full", now);
     let mut harness = harness(window);
     harness.get_by_label("Snapshot saved: a.jpg");
     click(&mut harness, "Open folder");
-    check_wish(&mut harness, "OpenFolder(\"/tmp\")");
-    harness.state_mut().now = now + Duration::from_secs(10);
+    check_request(&mut harness, "OpenFolder(\"/tmp\")");
+    harness.state_mut().shell.now = now + Duration::from_secs(10);
     harness.run();
     assert!(harness.query_by_label("Snapshot saved: a.jpg").is_none());
     harness.get_by_label_contains("The disk is full");
@@ -1148,14 +1205,14 @@ fn everything_fits_and_has_a_name() {
     #[track_caller]
     fn check(size: (f32, f32), scale_percent: u32, theme: Theme, status: Status) {
         let mut window = window(status);
-        window.settings.window.theme = theme;
-        window.settings.window.scale_percent = scale_percent;
+        window.shell.settings.window.theme = theme;
+        window.shell.settings.window.scale_percent = scale_percent;
         // Every arrow and field is there.
-        window.camera.asked.size = Size::new(1280, 720);
-        window.camera.recovery.n_retries = 9;
-        window.camera.recovery.automatic = false;
-        window.camera.recovery.may_reset_device = true;
-        window.camera.isolation = Isolation::Off;
+        window.panes[0].settings.asked.size = Size::new(1280, 720);
+        window.panes[0].settings.recovery.n_retries = 9;
+        window.panes[0].settings.recovery.automatic = false;
+        window.panes[0].settings.recovery.may_reset_device = true;
+        window.panes[0].settings.isolation = Isolation::Off;
         let mut harness = sized(window, vec2(size.0, size.1));
         harness.run();
         #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
@@ -1200,8 +1257,8 @@ fn everything_fits_and_has_a_name() {
 fn commands_are_sent_as_they_are() {
     // The names above are compared as text: here they are the real thing.
     let mut window = window(status());
-    window.toggle_camera();
-    assert!(matches!(window.wishes.as_slice(), [Wish::Camera(Command::Stop)]));
+    window.with_selected(|pane, _| pane.toggle_camera());
+    assert!(matches!(window.panes[0].commands.as_slice(), [Command::Stop]));
 }
 
 #[test]
@@ -1225,7 +1282,7 @@ fn with_controls() -> Window {
     };
     let held = Some("Auto exposure is on".to_owned());
     let mut window = window(status());
-    window.controls = Arc::new(DeviceControls {
+    window.panes[0].controls = Arc::new(DeviceControls {
         source: DEVICE.to_owned(),
         camera: DEVICE.to_owned(),
         list: vec![
@@ -1239,7 +1296,7 @@ fn with_controls() -> Window {
         ],
     });
     // What is not looked at here needs no room.
-    window.settings.window.folded_sections = vec!["Source".to_owned(), "Recovery".to_owned()];
+    window.shell.settings.window.folded_sections = vec!["Source".to_owned(), "Recovery".to_owned()];
     window
 }
 
@@ -1252,7 +1309,7 @@ fn each_control_is_set_by_its_own_widget() {
         if let Some(then) = then {
             click(&mut harness, then);
         }
-        check_wish(&mut harness, &format!("Camera(SetControls([ControlSetting {{ id: {expected} }}]))"));
+        check_request(&mut harness, &format!("Camera(SetControls([ControlSetting {{ id: {expected} }}]))"));
     }
     check("Reset Brightness", None, &format!("{}, value: 0", control::BRIGHTNESS));
     check("Auto white balance", None, &format!("{}, value: 0", control::AUTO_WHITE_BALANCE));
@@ -1267,23 +1324,23 @@ fn a_number_is_typed_or_slid() {
     harness.get_by_label("Contrast").focus();
     harness.run();
     press(&mut harness, Key::ArrowRight);
-    check_wish(
+    check_request(
         &mut harness,
         &format!("Camera(SetControls([ControlSetting {{ id: {}, value: 33 }}]))", control::CONTRAST),
     );
     // What was chosen is shown until the camera has answered, and not sent again.
     harness.run();
-    assert!(wishes(&mut harness).is_empty());
+    assert!(requests(&mut harness).is_empty());
     press(&mut harness, Key::ArrowRight);
-    check_wish(
+    check_request(
         &mut harness,
         &format!("Camera(SetControls([ControlSetting {{ id: {}, value: 34 }}]))", control::CONTRAST),
     );
     // A camera that does not answer has the last word all the same.
-    harness.state_mut().now += Duration::from_secs(4);
+    harness.state_mut().shell.now += Duration::from_secs(4);
     harness.run();
     press(&mut harness, Key::ArrowLeft);
-    check_wish(
+    check_request(
         &mut harness,
         &format!("Camera(SetControls([ControlSetting {{ id: {}, value: 31 }}]))", control::CONTRAST),
     );
@@ -1302,7 +1359,7 @@ fn what_cannot_be_set_is_disabled_and_says_why() {
         assert!(harness.query_by_label(label).is_none(), "{label}");
     }
     let mut stopped = with_controls();
-    stopped.status = Some(Arc::new(Status { state: State::Idle, is_opened: false, ..status() }));
+    stopped.panes[0].status = Some(Arc::new(Status { state: State::Idle, is_opened: false, ..status() }));
     let harness = self::harness(stopped);
     assert!(harness.get_by_label("Brightness").accesskit_node().is_disabled());
     harness.get_by_label_contains("these are the values that it had");
@@ -1314,28 +1371,26 @@ fn presets_are_kept_for_each_camera() {
     assert!(harness.get_by_label("Preset 2").accesskit_node().is_disabled());
     click(&mut harness, "Keep");
     click(&mut harness, "Preset 2");
-    assert!(wishes(&mut harness).is_empty(), "keeping sets nothing");
-    let kept = harness.state().settings_of(DEVICE).control_presets[&2].clone();
+    assert!(requests(&mut harness).is_empty(), "keeping sets nothing");
+    let kept = harness.state().panes[0].settings.control_presets[&2].clone();
     // Neither what is held nor what is only reported, nor a button.
     let ids: Vec<_> = kept.iter().map(|setting| setting.id).collect();
     let settable = [control::BRIGHTNESS, control::CONTRAST, control::AUTO_WHITE_BALANCE, control::AUTO_EXPOSURE];
     assert_eq!(ids, settable);
     // Another value, and back to the preset, as far as this camera can have it.
-    harness.state_mut().change_settings_of(DEVICE, |settings| {
-        let preset = vec![ControlSetting { id: control::BRIGHTNESS, value: 500 }, ControlSetting { id: 77, value: 1 }];
-        settings.control_presets.insert(3, preset);
-    });
+    let preset = [(control::BRIGHTNESS, 500), (77, 1)].map(|(id, value)| ControlSetting { id, value });
+    harness.state_mut().panes[0].settings.control_presets.insert(3, preset.to_vec());
     harness.run();
     click(&mut harness, "Preset 3");
-    check_wish(
+    check_request(
         &mut harness,
         &format!("Camera(SetControls([ControlSetting {{ id: {}, value: 64 }}]))", control::BRIGHTNESS),
     );
     // They are the camera's own, however it is named; another camera has none of them.
-    harness.state_mut().spec = SourceSpec::parse("/dev/video2").unwrap();
+    harness.state_mut().panes[0].spec = SourceSpec::parse("/dev/video2").unwrap();
     harness.run();
     assert!(!harness.get_by_label("Preset 2").accesskit_node().is_disabled());
-    Arc::make_mut(&mut harness.state_mut().controls).camera = "usb-1234".to_owned();
+    Arc::make_mut(&mut harness.state_mut().panes[0].controls).camera = "usb-1234".to_owned();
     harness.run();
     assert!(harness.get_by_label("Preset 2").accesskit_node().is_disabled());
 }
@@ -1343,7 +1398,7 @@ fn presets_are_kept_for_each_camera() {
 /// As drivers for tests have them: of every kind, and many.
 fn with_many_controls() -> Window {
     let mut window = with_controls();
-    let list = &mut Arc::make_mut(&mut window.controls).list;
+    let list = &mut Arc::make_mut(&mut window.panes[0].controls).list;
     let kinds = [
         ("Mask", ControlKind::Bitmask { mask: 0xff }),
         ("Long", ControlKind::Integer64 { min: 0, max: i64::MAX, step: 1 }),
@@ -1400,14 +1455,14 @@ fn many_controls_are_grouped_and_searched() {
 #[test]
 fn a_control_that_does_not_tell_its_value_can_be_set() {
     let mut window = with_controls();
-    Arc::make_mut(&mut window.controls).list[1].value = None;
+    Arc::make_mut(&mut window.panes[0].controls).list[1].value = None;
     let mut harness = harness(window);
     harness.get_by_label_contains("does not tell which value");
     assert!(harness.query_by_label("Reset Contrast").is_none());
     harness.get_by_label("Contrast").focus();
     harness.run();
     press(&mut harness, Key::ArrowRight);
-    check_wish(
+    check_request(
         &mut harness,
         &format!("Camera(SetControls([ControlSetting {{ id: {}, value: 33 }}]))", control::CONTRAST),
     );
@@ -1418,8 +1473,8 @@ fn no_controls_are_explained() {
     #[track_caller]
     fn check(source: &str, status: Status, expected: &str) {
         let mut window = window(status);
-        window.spec = SourceSpec::parse(source).unwrap();
-        window.settings.window.folded_sections = vec!["Source".to_owned(), "Recovery".to_owned()];
+        window.panes[0].spec = SourceSpec::parse(source).unwrap();
+        window.shell.settings.window.folded_sections = vec!["Source".to_owned(), "Recovery".to_owned()];
         harness(window).get_by_label_contains(expected);
     }
     check("film.mp4", status(), "A file has no controls");

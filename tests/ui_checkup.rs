@@ -15,18 +15,21 @@ use camclinic::fault::{Fault, FaultKind};
 use camclinic::frame::{PixelFormat, Size};
 use camclinic::phrases::{Language, Message};
 use camclinic::report::{MaskedKind, Masking};
+use camclinic::secrets::Passwords;
 use camclinic::settings::{Settings, Theme, Transport};
 use camclinic::source::SourceSpec;
 use camclinic::status::{Got, State, Status};
-use camclinic::ui::background::CheckupNews;
+use camclinic::ui::checkup::ExaminationEvent;
+use camclinic::ui::pane::Pane;
 use camclinic::ui::prompt::Purpose;
-use camclinic::ui::window::{Sheet, Window, Wish};
+use camclinic::ui::shell::{Sheet, WindowRequest};
+use camclinic::ui::window::Window;
 use egui::accesskit::Role;
 use egui::{Key, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 
-use crate::ui::{check_wish, click, failing, harness, press, sized, status, window, wishes};
+use crate::ui::{carry_out, check_request, click, failing, harness, press, requests, sized, status, told, window};
 
 static BUSY: CatalogueEntry =
     CatalogueEntry { id: "F20", slug: "busy", layer: Layer::Holder, severity: Severity::Critical, judge: |_| None };
@@ -72,19 +75,23 @@ fn busy(fixes: Vec<Fix>) -> Checkup {
     checkup(vec![finding(&BUSY, 0.95, "Busy: Zoom holds it", fixes), finding(&DIM, 0.3, "It may be dim", Vec::new())])
 }
 
-/// The number of the check-up or comparison that was wished for last.
+/// The examinations that were asked for, and the number of the one that is expected.
 #[track_caller]
-fn number(harness: &mut Harness<'_, Window>, expected: &str) -> u64 {
-    let wishes = wishes(harness);
-    let wish = wishes.iter().find(|wish| wish.starts_with(expected));
-    let wish = wish.unwrap_or_else(|| panic!("{expected} is not among {wishes:?}"));
-    let digits: String = wish.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
-    digits.parse().unwrap()
+fn examinations(harness: &mut Harness<'_, Window>, expected: &str) -> (Vec<WindowRequest>, u64) {
+    let requests = std::mem::take(&mut harness.state_mut().shell.requests);
+    let begun = requests.iter().map(|request| format!("{request:?}")).find(|request| request.starts_with(expected));
+    let begun = begun.unwrap_or_else(|| panic!("{expected} is not among {requests:?}"));
+    let digits: String = begun.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
+    (requests, digits.parse().unwrap())
+}
+
+fn is_cancelled(examinations: &[WindowRequest]) -> bool {
+    matches!(examinations, [one] if format!("{one:?}").contains("is_cancelled: true"))
 }
 
 #[track_caller]
-fn tell(harness: &mut Harness<'_, Window>, number: u64, news: CheckupNews) {
-    harness.state_mut().hear_checkup(number, news);
+fn tell(harness: &mut Harness<'_, Window>, number: u64, event: ExaminationEvent) {
+    harness.state_mut().with_selected(|pane, shell| pane.hear_examination(shell, number, event));
     // A spinner asks for the next picture for ever.
     harness.run_steps(3);
 }
@@ -92,40 +99,38 @@ fn tell(harness: &mut Harness<'_, Window>, number: u64, news: CheckupNews) {
 /// Goes through a check-up with this end.
 #[track_caller]
 fn examined(harness: &mut Harness<'_, Window>, end: Checkup) {
-    harness.state_mut().check_up();
+    harness.state_mut().with_selected(Pane::check_up);
     harness.run_steps(3);
-    let number = number(harness, "CheckUp");
-    tell(harness, number, CheckupNews::Done(Box::new(end)));
+    let (_examination, number) = examinations(harness, "CheckUp");
+    tell(harness, number, ExaminationEvent::CheckedUp(Box::new(end)));
 }
 
 fn with(end: Checkup) -> Harness<'static, Window> {
     let mut harness = harness(window(status()));
     examined(&mut harness, end);
-    // What it has told the log.
-    wishes(&mut harness);
     harness
 }
 
 #[test]
 fn a_camera_that_streams_is_watched_and_any_other_is_closed_meanwhile() {
     #[track_caller]
-    fn check(status: Status, wish: &str, then: Option<&str>) {
+    fn check(status: Status, request: &str, then: Option<&str>) {
         let mut harness = harness(window(status));
         harness.key_press(Key::C);
         harness.run_steps(3);
-        let begun = wishes(&mut harness);
-        assert_eq!(begun, [wish]);
-        tell(&mut harness, 1, CheckupNews::Done(Box::new(checkup(Vec::new()))));
-        assert_eq!(wishes(&mut harness), then.into_iter().map(str::to_owned).collect::<Vec<_>>());
+        let begun = requests(&mut harness);
+        assert!(matches!(begun.as_slice(), [one] if one.starts_with(request)), "{begun:?}");
+        tell(&mut harness, 1, ExaminationEvent::CheckedUp(Box::new(checkup(Vec::new()))));
+        assert_eq!(requests(&mut harness), then.into_iter().map(str::to_owned).collect::<Vec<_>>());
     }
-    check(status(), "CheckUp { number: 1, is_live: true, releases: false }", None);
-    check(failing(), "CheckUp { number: 1, is_live: false, releases: true }", Some("Camera(Start)"));
+    check(status(), "CheckUp { number: 1, is_live: true, waits_for_release: false,", None);
+    check(failing(), "CheckUp { number: 1, is_live: false, waits_for_release: true,", Some("Camera(Start)"));
     let opening = Status { state: State::Opening, ..status() };
-    check(opening, "CheckUp { number: 1, is_live: false, releases: true }", Some("Camera(Start)"));
+    check(opening, "CheckUp { number: 1, is_live: false, waits_for_release: true,", Some("Camera(Start)"));
     for state in [State::Idle, State::Failed] {
         // What is closed stays closed, with the state that tells why.
         let closed = Status { state, ..failing() };
-        check(closed, "CheckUp { number: 1, is_live: false, releases: false }", None);
+        check(closed, "CheckUp { number: 1, is_live: false, waits_for_release: false,", None);
     }
 }
 
@@ -134,8 +139,8 @@ fn a_paused_camera_says_so_and_comes_back_when_somebody_wants_it() {
     let mut harness = harness(window(failing()));
     harness.key_press(Key::C);
     harness.run_steps(3);
-    wishes(&mut harness);
-    harness.state_mut().status = Some(Arc::new(Status { state: State::Idle, ..status() }));
+    let (begun, _) = examinations(&mut harness, "CheckUp");
+    harness.state_mut().panes[0].status = Some(Arc::new(Status { state: State::Idle, ..status() }));
     harness.run_steps(3);
     harness.get_by_role_and_label(Role::Status, "Paused for the check-up");
     harness.get_by_label("The picture comes back by itself when it is over.");
@@ -143,11 +148,12 @@ fn a_paused_camera_says_so_and_comes_back_when_somebody_wants_it() {
     assert!(harness.query_by_label("Start").is_none());
     harness.get_by_label("Go on").click();
     harness.run_steps(3);
-    check_wish(&mut harness, "CancelCheckup");
+    assert!(is_cancelled(&begun));
+    harness.state_mut().panes[0].commands.clear();
     harness.get_by_label("Ending…");
     let cancelled = Checkup { was_cancelled: true, ..Checkup::default() };
-    tell(&mut harness, 1, CheckupNews::Done(Box::new(cancelled)));
-    check_wish(&mut harness, "Camera(Start)");
+    tell(&mut harness, 1, ExaminationEvent::CheckedUp(Box::new(cancelled)));
+    check_request(&mut harness, "Camera(Start)");
     harness.get_by_label("The check-up was ended before its end");
 }
 
@@ -157,12 +163,13 @@ fn whoever_wants_the_camera_gets_it() {
     let mut harness = harness(window(Status { state: State::Failed, ..failing() }));
     harness.key_press(Key::C);
     harness.run_steps(3);
-    wishes(&mut harness);
+    let (begun, _) = examinations(&mut harness, "CheckUp");
     harness.get_all_by_label("Try again").next().unwrap().click();
     harness.run_steps(3);
-    check_wish(&mut harness, "CancelCheckup");
-    tell(&mut harness, 1, CheckupNews::Crashed);
-    check_wish(&mut harness, "Camera(Start)");
+    assert!(is_cancelled(&begun));
+    assert_eq!(requests(&mut harness), Vec::<String>::new());
+    tell(&mut harness, 1, ExaminationEvent::Crashed);
+    check_request(&mut harness, "Camera(Start)");
     harness.get_by_label("It has broken off");
 }
 
@@ -172,36 +179,31 @@ fn the_checks_are_followed_while_they_run() {
     harness.get_by_label("Check up").click();
     harness.run_steps(3);
     harness.get_by_label("Starting…");
+    let (begun, _) = examinations(&mut harness, "CheckUp");
     harness.get_by_label("The picture goes on: nothing is opened or changed.");
-    tell(&mut harness, 1, CheckupNews::Progress(Progress::Began("holder")));
+    tell(&mut harness, 1, ExaminationEvent::Progress(Progress::Began("holder")));
     harness.get_by_label("Other programs…");
     harness.get_by_label("Other programs, running");
     let ended = checked("holder", CheckOutcome::Warning, "Held by Zoom.");
-    tell(&mut harness, 1, CheckupNews::Progress(Progress::Ended(ended)));
+    tell(&mut harness, 1, ExaminationEvent::Progress(Progress::Ended(ended)));
     harness.get_by_label("Other programs, warning, 41 ms, Held by Zoom.");
-    tell(&mut harness, 1, CheckupNews::Progress(Progress::Found(busy(Vec::new()).findings)));
+    tell(&mut harness, 1, ExaminationEvent::Progress(Progress::Found(busy(Vec::new()).findings)));
     harness.get_by_label("Busy: Zoom holds it");
-    tell(&mut harness, 1, CheckupNews::Progress(Progress::Trying(said("Trying MJPG"))));
+    tell(&mut harness, 1, ExaminationEvent::Progress(Progress::Trying(said("Trying MJPG"))));
     harness.get_by_label("Trying MJPG…");
     // News of another run are none.
-    tell(&mut harness, 7, CheckupNews::Crashed);
+    tell(&mut harness, 7, ExaminationEvent::Crashed);
     harness.get_by_label("Trying MJPG…");
     harness.get_by_label("Cancel").click();
     harness.run_steps(3);
-    check_wish_after(&mut harness, "CancelCheckup");
-}
-
-#[track_caller]
-fn check_wish_after(harness: &mut Harness<'_, Window>, expected: &str) {
-    let wishes = wishes(harness);
-    assert!(wishes.last().is_some_and(|wish| wish.starts_with(expected)), "{wishes:?}");
+    assert!(is_cancelled(&begun));
 }
 
 /// The list keeps its place and height from the first check to the last.
 #[test]
 fn nothing_moves_while_the_checks_run() {
     let mut harness = harness(window(status()));
-    harness.state_mut().check_up();
+    harness.state_mut().with_selected(Pane::check_up);
     harness.run_steps(3);
     let top = |harness: &Harness<'_, Window>| harness.get_by_label_contains("Frames").rect();
     let before = top(&harness);
@@ -212,7 +214,7 @@ fn nothing_moves_while_the_checks_run() {
         Progress::Began("open"),
         Progress::Trying(said("A long experiment, with a name that does not fit on any line at all, however wide")),
     ] {
-        tell(&mut harness, 1, CheckupNews::Progress(progress));
+        tell(&mut harness, 1, ExaminationEvent::Progress(progress));
         assert_eq!(top(&harness), before);
     }
 }
@@ -239,8 +241,8 @@ fn what_is_wrong_and_not_explained_is_not_called_healthy() {
     harness.get_by_label("It may be dim");
     harness.get_by_label("Try what else works").click();
     harness.run_steps(3);
-    check_wish(&mut harness, "CheckUp { number: 2, is_live: false, releases: true }");
-    assert!(harness.state().checkup.pauses());
+    check_request(&mut harness, "CheckUp { number: 2, is_live: false, waits_for_release: true,");
+    assert!(harness.state().panes[0].checkup.pauses());
 }
 
 #[test]
@@ -277,10 +279,17 @@ fn the_verdict_comes_with_its_proof_and_its_fixes() {
 #[test]
 fn each_fix_has_a_button_that_does_it() {
     #[track_caller]
-    fn check(status: Status, source: &str, action: Action, label: &str, wish: Option<&str>, done: fn(&Window) -> bool) {
+    fn check(
+        status: Status,
+        source: &str,
+        action: Action,
+        label: &str,
+        request: Option<&str>,
+        done: fn(&Window) -> bool,
+    ) {
         let mut window = window(status);
-        window.spec = SourceSpec::parse(source).unwrap();
-        window.camera.asked.size = Size::new(1280, 720);
+        window.panes[0].spec = SourceSpec::parse(source).unwrap();
+        window.panes[0].settings.asked.size = Size::new(1280, 720);
         let list = vec![Control {
             id: control::EXPOSURE_PRIORITY,
             name: "Exposure priority".to_owned(),
@@ -291,20 +300,20 @@ fn each_fix_has_a_button_that_does_it() {
             is_read_only: false,
             is_volatile: false,
         }];
-        window.controls = DeviceControls { source: source.to_owned(), camera: source.to_owned(), list }.into();
+        window.panes[0].controls = DeviceControls { source: source.to_owned(), camera: source.to_owned(), list }.into();
         let mut harness = harness(window);
         let action = Fix { action: Some(action), ..fix("Do it.") };
         examined(&mut harness, busy(vec![action]));
-        wishes(&mut harness);
+        requests(&mut harness);
         // Others of the same name stand elsewhere.
         let words = harness.get_by_label("Do it.").rect();
         let is_below = |rect: egui::Rect| rect.top() >= words.bottom() && (rect.left() - words.left()).abs() < 40.0;
         let button = harness.get_all_by_role_and_label(Role::Button, label).find(|button| is_below(button.rect()));
         button.unwrap().click();
         harness.run();
-        match wish {
-            Some(wish) => check_wish(&mut harness, wish),
-            None => assert_eq!(wishes(&mut harness), Vec::<String>::new()),
+        match request {
+            Some(request) => check_request(&mut harness, request),
+            None => assert_eq!(requests(&mut harness), Vec::<String>::new()),
         }
         assert!(done(harness.state()), "{label}");
         harness.get_by_label("Done. Check again to see what has changed.");
@@ -316,19 +325,21 @@ fn each_fix_has_a_button_that_does_it() {
     let failed = Status { state: State::Failed, ..failing() };
     check(failed.clone(), DEVICE, Action::Reconnect, "Reconnect", Some("Camera(Start)"), |_| true);
     check_settings(Action::UseFormat(PixelFormat::MJPG), "Use MJPG", |w| {
-        w.camera.asked.format == Some(PixelFormat::MJPG)
+        w.panes[0].settings.asked.format == Some(PixelFormat::MJPG)
     });
     check_settings(Action::UseSize(Size { width: 640, height: 480 }), "Use 640 × 480", |w| {
-        w.camera.asked.size == Size::new(640, 480)
+        w.panes[0].settings.asked.size == Size::new(640, 480)
     });
-    check_settings(Action::UseRate(15.0), "Use 15 fps", |w| w.camera.asked.fps == Some(15.0));
+    check_settings(Action::UseRate(15.0), "Use 15 fps", |w| w.panes[0].settings.asked.fps == Some(15.0));
     check_settings(Action::UseDeviceDefaults, "Use the device's defaults", |w| {
-        w.camera.asked.size.is_none() && w.camera.asked.fps.is_none()
+        w.panes[0].settings.asked.size.is_none() && w.panes[0].settings.asked.fps.is_none()
     });
-    check_settings(Action::UseBuffers(4), "Use 4 buffers", |w| w.camera.asked.n_buffers == Some(4));
-    check_settings(Action::UseTransport(Transport::Udp), "Use UDP", |w| w.camera.transport == Transport::Udp);
+    check_settings(Action::UseBuffers(4), "Use 4 buffers", |w| w.panes[0].settings.asked.n_buffers == Some(4));
+    check_settings(Action::UseTransport(Transport::Udp), "Use UDP", |w| {
+        w.panes[0].settings.transport == Transport::Udp
+    });
     check(failed.clone(), "sim:", Action::UseBackend(Backend::Simulated), "Use Simulated", None, |w| {
-        w.camera.backend == Some(Backend::Simulated)
+        w.panes[0].settings.backend == Some(Backend::Simulated)
     });
     let priority = ControlSetting { id: control::EXPOSURE_PRIORITY, value: 0 };
     check(
@@ -339,18 +350,20 @@ fn each_fix_has_a_button_that_does_it() {
         Some("Camera(SetControls([ControlSetting"),
         |_| true,
     );
-    let wish = Some("Camera(SetControls([ControlSetting");
-    check(status(), DEVICE, Action::ResetControls, "All controls to default", wish, |_| true);
-    check(failed.clone(), DEVICE, Action::ResetDevice, "Reset device…", None, |w| w.sheet == Some(Sheet::Reset));
+    let request = Some("Camera(SetControls([ControlSetting");
+    check(status(), DEVICE, Action::ResetControls, "All controls to default", request, |_| true);
+    check(failed.clone(), DEVICE, Action::ResetDevice, "Reset device…", None, |w| {
+        w.shell.sheet == Some(Sheet::Reset)
+    });
     let other = Action::ChooseDevice("identity-of-/dev/video2".to_owned());
-    let wish = Some("Choose(Device(\"identity-of-/dev/video2\"))");
-    check(failed.clone(), DEVICE, other, "Show that camera", wish, |_| true);
-    check(failed, "rtsp://cam/1", Action::EditAddress, "Edit address…", None, |w| w.address.is_some());
+    let request = Some("Choose(CameraId(1), Device(\"identity-of-/dev/video2\"))");
+    check(failed.clone(), DEVICE, other, "Show that camera", request, |_| true);
+    check(failed, "rtsp://cam/1", Action::EditAddress, "Edit address…", None, |w| w.shell.address.is_some());
     let page = Action::OpenSettings("ms-settings:privacy-webcam".to_owned());
-    let wish = Some("OpenPage(\"ms-settings:privacy-webcam\")");
-    check(status(), DEVICE, page, "Open the system's settings", wish, |_| true);
-    let wish = Some("Browse(SnapshotFolder)");
-    check(status(), DEVICE, Action::ChooseFolder, "Choose another folder…", wish, |_| true);
+    let request = Some("OpenPage(\"ms-settings:privacy-webcam\")");
+    check(status(), DEVICE, page, "Open the system's settings", request, |_| true);
+    let request = Some("Browse(SnapshotFolder)");
+    check(status(), DEVICE, Action::ChooseFolder, "Choose another folder…", request, |_| true);
 }
 
 #[test]
@@ -390,7 +403,11 @@ fn before_and_after_stand_side_by_side() {
     harness.get_by_label("30.0 fps");
     harness.get_by_label("29.0 fps");
     // Another camera's numbers say nothing about this one.
-    harness.state_mut().checkup.forget();
+    harness.state_mut().with_selected(|pane, _| {
+        let (status, frame) = (pane.status.clone(), pane.frame.clone());
+        pane.switch(pane.spec.clone(), pane.settings.clone());
+        (pane.status, pane.frame) = (status, frame);
+    });
     harness.run();
     examined(&mut harness, Checkup { facts: facts(29.0, 1, 40), ..checkup(Vec::new()) });
     assert!(harness.query_by_label("Before").is_none());
@@ -400,18 +417,11 @@ fn before_and_after_stand_side_by_side() {
 fn findings_are_told_when_they_begin_and_when_they_are_gone() {
     let mut harness = harness(window(status()));
     examined(&mut harness, busy(Vec::new()));
-    check_wish(&mut harness, "Log { level: Error, name: \"finding\", message: \"Busy: Zoom holds it\" }");
+    assert_eq!(told(harness.state()), ["Error finding: Busy: Zoom holds it"]);
     examined(&mut harness, busy(Vec::new()));
-    assert_eq!(wishes(&mut harness), Vec::<String>::new());
+    assert_eq!(told(harness.state()).len(), 1);
     examined(&mut harness, checkup(vec![finding(&DIM, 0.6, "It is dim", Vec::new())]));
-    let told = wishes(&mut harness);
-    assert_eq!(
-        told,
-        [
-            "Log { level: Good, name: \"finding\", message: \"Gone: Busy: Zoom holds it\" }",
-            "Log { level: Warning, name: \"finding\", message: \"It is dim\" }",
-        ]
-    );
+    assert_eq!(told(harness.state())[1..], ["Good finding: Gone: Busy: Zoom holds it", "Warning finding: It is dim"]);
 }
 
 #[test]
@@ -434,14 +444,14 @@ fn open_comparison(harness: &mut Harness<'_, Window>) {
 #[test]
 fn backends_are_compared_and_the_best_is_kept_for_this_camera() {
     let mut window = window(status());
-    window.spec = SourceSpec::parse("identity-of-/dev/video0").unwrap();
-    let backends = window.spec.backends();
+    window.panes[0].spec = SourceSpec::parse("identity-of-/dev/video0").unwrap();
+    let backends = window.panes[0].spec.backends();
     let [first, .., last] = backends.as_slice() else { return };
     let mut harness = harness(window);
     open_comparison(&mut harness);
     harness.get_by_label("Stop the picture and compare").click();
     harness.run_steps(3);
-    let number = number(&mut harness, "Compare");
+    let (_examination, number) = examinations(&mut harness, "Compare");
     let row = |backend, fps| StreamSummary {
         backend: Some(backend),
         open_ms: Some(1_040),
@@ -449,7 +459,7 @@ fn backends_are_compared_and_the_best_is_kept_for_this_camera() {
         got: Got { format: Some(PixelFormat::MJPG), size: Size::new(640, 480), ..Got::default() },
         ..StreamSummary::default()
     };
-    tell(&mut harness, number, CheckupNews::Row(Box::new(row(*first, 11.0))));
+    tell(&mut harness, number, ExaminationEvent::Row(Box::new(row(*first, 11.0))));
     harness.get_by_label("11.0 fps");
     harness.get_by_label("running");
     let broken = StreamSummary {
@@ -458,12 +468,12 @@ fn backends_are_compared_and_the_best_is_kept_for_this_camera() {
         ..StreamSummary::default()
     };
     let compared = BackendComparison { rows: vec![row(*first, 30.0), broken], best: Some(*first) };
-    tell(&mut harness, number, CheckupNews::Compared(Box::new(compared)));
-    check_wish(&mut harness, "Camera(Start)");
+    tell(&mut harness, number, ExaminationEvent::Compared(Box::new(compared)));
+    check_request(&mut harness, "Camera(Start)");
     harness.get_by_label("MJPG 640 × 480");
     harness.get_by_label(&format!("{}: It cannot be opened.", last.label()));
     click(&mut harness, &format!("Use {} for this camera", first.label()));
-    let kept = |window: &Window| window.settings_of("identity-of-/dev/video0").best_backend;
+    let kept = |window: &Window| window.shell.settings.camera("identity-of-/dev/video0").best_backend;
     assert_eq!(kept(harness.state()), Some(*first));
     // It can be undone where the backend is chosen.
     press(&mut harness, Key::Escape);
@@ -476,46 +486,42 @@ fn backends_are_compared_and_the_best_is_kept_for_this_camera() {
 #[test]
 fn a_comparison_ends_with_its_sheet() {
     let mut harness = harness(window(failing()));
-    if harness.state().spec.backends().len() < 2 {
+    if harness.state().panes[0].spec.backends().len() < 2 {
         return;
     }
     open_comparison(&mut harness);
     harness.get_by_label("Stop the picture and compare").click();
     harness.run_steps(3);
-    wishes(&mut harness);
+    let (begun, _) = examinations(&mut harness, "Compare");
     harness.key_press(Key::Escape);
     harness.run_steps(3);
-    check_wish(&mut harness, "CancelCheckup");
+    assert!(is_cancelled(&begun));
 }
 
 #[test]
 fn the_check_up_speaks_the_language_of_the_settings() {
     let mut window = window(status());
-    window.settings.language = Some(Language::Polish);
+    window.shell.settings.language = Some(Language::Polish);
     let mut harness = harness(window);
     examined(&mut harness, checkup(Vec::new()));
     harness.get_by_label(&Language::Polish.word("card.healthy"));
     click(&mut harness, "Settings");
     click(&mut harness, "English");
-    assert_eq!(harness.state().settings.language, Some(Language::English));
+    assert_eq!(harness.state().shell.settings.language, Some(Language::English));
     click(&mut harness, "As the system (English)");
-    assert_eq!(harness.state().settings.language, Settings::default().language);
+    assert_eq!(harness.state().shell.settings.language, Settings::default().language);
 }
 
 #[test]
 fn a_report_is_looked_at_before_it_is_saved() {
+    /// Has the report made that was asked for, and returns how it was.
     #[track_caller]
-    fn made(harness: &mut Harness<'_, Window>) -> Masking {
-        let wishes = std::mem::take(&mut harness.state_mut().wishes);
-        let made = wishes.into_iter().find_map(|wish| match wish {
-            Wish::PreviewReport { number, known, masking } => Some((number, known, masking)),
-            _ => None,
-        });
-        let (number, known, masking) = made.unwrap();
+    fn made(harness: &mut Harness<'_, Window>) -> String {
+        let asked = format!("{:?}", harness.state().shell.requests);
         harness.get_by_label("Being made…");
-        harness.state_mut().hear_report(number, Arc::new(known.report(None, &masking)));
+        carry_out(harness, &Passwords::default());
         harness.run();
-        masking
+        asked
     }
     let mut harness = with(busy(Vec::new()));
     click(&mut harness, "Report…");
@@ -526,20 +532,23 @@ fn a_report_is_looked_at_before_it_is_saved() {
     assert!(harness.query_by_label_contains("No check-up was made").is_none());
     harness.get_by_role_and_label(Role::CheckBox, "User names").click();
     harness.run();
-    let masking = made(&mut harness);
-    assert!(!masking.hides(MaskedKind::Users) && masking.hides(MaskedKind::Serials));
+    let asked = made(&mut harness);
+    let mut masking = Masking::default();
+    masking.set(MaskedKind::Users, false);
+    assert!(asked.contains(&format!("{masking:?}")), "{asked}");
     harness.get_all_by_label("Save as…").last().unwrap().click();
     harness.run();
-    check_wish(&mut harness, "Browse(Report)");
+    check_request(&mut harness, "Browse(Report)");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("camera 1.2");
-    harness.state_mut().picked(Purpose::Report, path.to_str().unwrap()).unwrap();
-    let saved = std::mem::take(&mut harness.state_mut().wishes);
-    let [Wish::SaveReport(report, to)] = saved.as_slice() else { panic!("{saved:?}") };
-    assert_eq!(*to, folder.path().join("camera 1.2.zip"));
-    report.save(to).unwrap();
-    assert!(std::fs::read(to).unwrap().starts_with(b"PK"));
+    harness.state_mut().with_selected(|pane, shell| {
+        pane.picked(shell, Purpose::Report, path.to_str().unwrap()).unwrap();
+    });
+    carry_out(&mut harness, &Passwords::default());
+    let saved = folder.path().join("camera 1.2.zip");
+    assert!(std::fs::read(&saved).unwrap().starts_with(b"PK"));
     harness.run();
+    harness.get_by_label(&format!("Report saved: {}", saved.display()));
     assert!(harness.query_by_label("report.html").is_none());
 }
 
@@ -547,12 +556,12 @@ fn a_report_is_looked_at_before_it_is_saved() {
 fn a_report_can_be_made_without_a_check_up() {
     let mut harness = harness(window(status()));
     click(&mut harness, "Report…");
-    check_wish(&mut harness, "PreviewReport");
+    check_request(&mut harness, "MakeReport");
     harness.get_by_label_contains("No check-up was made of this camera.");
     let save = harness.get_all_by_label("Save as…").last().unwrap();
     assert!(save.accesskit_node().is_disabled());
     click(&mut harness, "Cancel");
-    assert!(harness.state().report.is_none());
+    assert!(harness.state().shell.report.is_none());
 }
 
 /// Everything lies inside the window at every size, whatever the check-up found.
@@ -561,8 +570,8 @@ fn the_card_fits() {
     #[track_caller]
     fn check(size: (f32, f32), scale_percent: u32, theme: Theme) {
         let mut window = window(failing());
-        window.settings.window.theme = theme;
-        window.settings.window.scale_percent = scale_percent;
+        window.shell.settings.window.theme = theme;
+        window.shell.settings.window.scale_percent = scale_percent;
         let mut harness = sized(window, vec2(size.0, size.1));
         let long = "a-name-that-is-long-and-cannot-be-broken-anywhere-".repeat(3);
         let fixes = vec![

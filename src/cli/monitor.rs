@@ -131,7 +131,7 @@ impl CommandContext<'_> {
         let specs = named.iter().map(|name| self.choose(Some(name))).collect::<Result<Vec<_>, _>>()?;
         let mut known = BTreeSet::new();
         match specs.iter().find(|spec| !known.insert(spec.to_string())) {
-            Some(twice) => Err(format!("{twice} is named twice: name each camera once.")),
+            Some(twice) => Err(super::named_twice(twice)),
             None => Ok(specs),
         }
     }

@@ -16,11 +16,26 @@ use crate::disk::write_whole;
 pub struct Loaded {
     pub settings: Settings,
     /// What the user should know: values put right, a file set aside. Empty when all is well.
-    pub notices: Vec<String>,
+    pub notices: Vec<Notice>,
+}
+
+/// A sentence about the settings file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    pub text: String,
+    /// Something is not as the user had set it.
+    pub is_trouble: bool,
+}
+
+impl Notice {
+    fn trouble(text: String) -> Self {
+        Self { text, is_trouble: true }
+    }
 }
 
 impl Loaded {
-    fn defaults(notices: Vec<String>) -> Self {
+    fn defaults(trouble: Option<String>) -> Self {
+        let notices = trouble.into_iter().map(Notice::trouble).collect();
         Self { settings: Settings::default(), notices }
     }
 }
@@ -38,13 +53,13 @@ impl Settings {
     pub fn load(path: &Path) -> Loaded {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Loaded::defaults(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Loaded::defaults(None),
             Err(error) => {
                 let why =
                     format!("The settings could not be read ({error}), so the defaults are in use: {}", path.display());
                 return match error.kind() {
                     io::ErrorKind::InvalidData => set_aside(path, &why),
-                    _ => Loaded::defaults(vec![why]),
+                    _ => Loaded::defaults(Some(why)),
                 };
             }
         };
@@ -72,9 +87,10 @@ impl Settings {
             let (copy, is_kept) = keep_copy(path, &format!("v{version}"));
             copied = is_kept.then_some(());
             notices.push(if version > u64::from(VERSION) {
-                format!("The settings were written by a newer Camclinic (layout {version}, this one knows {VERSION}); what is understood is used. {copy}")
+                Notice::trouble(format!("The settings were written by a newer Camclinic (layout {version}, this one knows {VERSION}); what is understood is used. {copy}"))
             } else {
-                format!("The settings are of an older layout and were taken over. {copy}")
+                let text = format!("The settings of an earlier version were taken over. {copy}");
+                Notice { text, is_trouble: !is_kept }
             });
         }
         let mut damaged = Vec::new();
@@ -86,13 +102,15 @@ impl Settings {
         if !damaged.is_empty() {
             let (copy, _) = keep_copy(path, "damaged");
             let whose = damaged.join(", ");
-            notices.push(format!("Settings of these cameras are damaged, so they are as new ones: {whose}. {copy}"));
+            let text = format!("Settings of these cameras are damaged, so they are as new ones: {whose}. {copy}");
+            notices.push(Notice::trouble(text));
         }
-        notices.extend(settings.put_right());
+        notices.extend(settings.put_right().into_iter().map(Notice::trouble));
         // Were it written later, each start until then would make a copy of its own.
         if version < u64::from(VERSION) && copied.is_some() {
             notices.extend(settings.save(path).err().map(|error| {
-                format!("The settings could not be written in their new layout ({error}): {}", path.display())
+                let why = "The settings could not be written in their new layout";
+                Notice::trouble(format!("{why} ({error}): {}", path.display()))
             }));
         }
         Ok(Loaded { settings, notices })
@@ -130,7 +148,7 @@ fn set_aside(path: &Path, why: &str) -> Loaded {
         Ok(()) => format!("{why} The old file is kept as {}", aside.display()),
         Err(error) => format!("{why} It could not be renamed ({error}): {}", path.display()),
     };
-    Loaded::defaults(vec![notice])
+    Loaded::defaults(Some(notice))
 }
 
 /// The first of `name.mark.json`, `name.mark-2.json`… that does not exist.
@@ -245,7 +263,7 @@ mod tests {
         assert_eq!(loaded.settings.shown.cameras, [CameraId(2), CameraId(1)]);
         assert_eq!(names, ["settings.damaged.json", "settings.json"]);
         assert_eq!(loaded.notices.len(), 1, "{:?}", loaded.notices);
-        assert!(loaded.notices[0].contains("Front door"), "{:?}", loaded.notices);
+        assert!(loaded.notices[0].text.contains("Front door"), "{:?}", loaded.notices);
     }
 
     #[test]
@@ -276,7 +294,7 @@ mod tests {
         assert!((settings.cameras[0].recovery.cooldown_secs - 1.0).abs() < 1e-9);
         assert_eq!(settings.cameras[0].asked.size, None);
         for says in ["scale_percent was", "of new cameras was", "cooldown_secs of Door was", "size of Door"] {
-            let n = loaded.notices.iter().filter(|notice| notice.contains(says)).count();
+            let n = loaded.notices.iter().filter(|notice| notice.text.contains(says)).count();
             assert_eq!(n, 1, "{says}: {:?}", loaded.notices);
         }
     }

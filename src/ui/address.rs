@@ -3,20 +3,25 @@
 //! A password is in no text of it but its own masked field. Wherever in the window an address with a password is pasted,
 //! it ends here.
 
+use std::time::Duration;
+
 use egui::{Align, Event, Key, Layout, RichText, TextEdit, Ui, vec2};
 
 use self::draft::{Draft, Wrong};
-use self::makes::{MAKES, Make, Place};
-use super::connection::{self, Trial};
+use self::makes::{MAKES, Make, StreamPlace};
+use super::background::{Task, WindowHandle};
+use super::connection::{self, ConnectionTest, TestAction, TestConnection};
+use super::pane::Pane;
 use super::prompt::Purpose;
+use super::shell::{Shell, WindowRequest};
+use super::text::capitalised;
 use super::theme::{self, CONTROL_HEIGHT, Palette, SMALL};
 use super::widgets::{self, Icon};
-use super::window::{Window, Wish};
 use crate::address::{Address, Scheme};
 use crate::fault::FaultKind;
-use crate::network::{self, ConnectionTestResult, TestStep};
-use crate::secrets::KeyringError;
-use crate::settings::Transport;
+use crate::network;
+use crate::secrets::{self, KeyringError};
+use crate::settings::{NetworkOptions, Transport};
 use crate::source::SourceSpec;
 
 pub mod draft;
@@ -47,8 +52,17 @@ enum Lookup {
     Failed(Address, KeyringError),
 }
 
+/// Where the camera is shown that is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OpensCamera {
+    /// In place of the one that is selected.
+    Here,
+    /// Beside the others.
+    Beside,
+}
+
 /// The open dialogue.
-pub struct Dialog {
+pub struct AddressDialog {
     pub draft: Draft,
     transport: Transport,
     keep: bool,
@@ -59,11 +73,11 @@ pub struct Dialog {
     is_sub: bool,
     /// The field that gets the cursor in the next pass.
     focus: Option<Field>,
-    trial: Option<Trial>,
-    n_trials: u64,
+    test: Option<ConnectionTest>,
+    opens: OpensCamera,
 }
 
-impl Dialog {
+impl AddressDialog {
     #[must_use]
     pub fn new(spec: &SourceSpec, transport: Transport, focus: Field) -> Self {
         Self {
@@ -75,27 +89,43 @@ impl Dialog {
             make: None,
             is_sub: false,
             focus: Some(focus),
-            trial: None,
-            n_trials: 0,
+            test: None,
+            opens: OpensCamera::Here,
         }
     }
 }
 
-impl Window {
+impl Pane {
     /// Opens the dialogue, with what is shown now in its fields.
-    pub fn open_address(&mut self, focus: Field) {
-        self.address = Some(Dialog::new(&self.spec, self.camera.transport, focus));
+    pub fn open_address(&self, shell: &mut Shell, focus: Field) {
+        shell.address = Some(AddressDialog::new(&self.spec, self.settings.transport, focus));
+    }
+
+    /// The same for one more camera, with empty fields.
+    pub(super) fn open_address_beside(&self, shell: &mut Shell, focus: Field) {
+        let transport = shell.settings.new_camera.transport;
+        let dialog = AddressDialog { draft: Draft::default(), ..AddressDialog::new(&self.spec, transport, focus) };
+        shell.address = Some(AddressDialog { opens: OpensCamera::Beside, ..dialog });
     }
 
     /// Tests the connection to the camera that is shown.
-    pub fn test_shown(&mut self) {
-        let mut dialog = Dialog::new(&self.spec, self.camera.transport, Field::Whole);
-        begin_test(self, &mut dialog);
-        self.address = Some(dialog);
+    pub fn test_shown(&self, shell: &mut Shell) {
+        let mut dialog = AddressDialog::new(&self.spec, self.settings.transport, Field::Whole);
+        begin_test(shell, &mut dialog);
+        shell.address = Some(dialog);
     }
 
+    /// Whether the camera wants another password.
+    #[must_use]
+    pub fn wants_password(&self) -> bool {
+        let fault = self.status.as_ref().and_then(|status| status.last_fault.as_ref());
+        matches!(self.spec, SourceSpec::Url(_)) && fault.is_some_and(|fault| fault.kind == FaultKind::LoginRefused)
+    }
+}
+
+impl Shell {
     /// What the keyring had for an address.
-    pub fn hear_password(&mut self, asked: &Address, answer: &Result<Option<Address>, KeyringError>) {
+    pub(super) fn hear_password(&mut self, asked: &Address, answer: &Result<Option<Address>, KeyringError>) {
         let Some(dialog) = &mut self.address else { return };
         if dialog.lookup != Lookup::Asked(asked.clone()) {
             return;
@@ -113,34 +143,89 @@ impl Window {
         };
     }
 
-    /// The test of this number goes on.
-    pub fn hear_step(&mut self, number: u64, step: TestStep) {
-        if let Some(trial) = self.trial(number) {
-            trial.hear(step);
-        }
+    /// The test of a connection of this number, if it is the one in the dialogue.
+    pub fn connection_test(&mut self, number: u64) -> Option<&mut ConnectionTest> {
+        self.address.as_mut()?.test.as_mut().filter(|test| test.number == number)
     }
 
-    /// The test of this number is over.
-    pub fn hear_tested(&mut self, number: u64, tested: ConnectionTestResult) {
-        let now = self.now;
-        if let Some(trial) = self.trial(number) {
-            trial.end(tested, now);
-        }
-    }
-
-    fn trial(&mut self, number: u64) -> Option<&mut Trial> {
-        self.address.as_mut()?.trial.as_mut().filter(|trial| trial.number == number)
+    fn hear_not_kept(&mut self, trouble: KeyringError) {
+        let why = format!("{}: the password is kept until Camclinic ends.", capitalised(&trouble.to_string()));
+        self.toasts.info(why, self.now);
     }
 }
 
+// ---- the keyring
+
+/// A keyring may ask its owner first: nobody waits for the answer but the field that it fills.
+const KEYRING_DEADLINE: Duration = Duration::from_mins(1);
+
+/// Looks for the password of an address.
+#[derive(Debug)]
+pub(super) struct FindPassword(pub Address);
+
+impl Task for FindPassword {
+    fn thread_name(&self) -> &'static str {
+        "find-password"
+    }
+
+    fn run(self: Box<Self>, window: &WindowHandle) {
+        let Self(address) = *self;
+        let answer = window.passwords.find(&address, secrets::DEADLINE);
+        window.update(move |window| window.hear_password(&address, &answer));
+    }
+}
+
+/// Keeps the password of an address, for this run or for longer.
+#[derive(Debug)]
+struct KeepPassword {
+    address: Address,
+    in_keyring: bool,
+}
+
+impl Task for KeepPassword {
+    fn thread_name(&self) -> &'static str {
+        "keep-password"
+    }
+
+    fn run(self: Box<Self>, window: &WindowHandle) {
+        match window.passwords.keep(&self.address, self.in_keyring, KEYRING_DEADLINE) {
+            // Who keeps nothing there need not be told that there is no keyring.
+            Err(trouble) if self.in_keyring => {
+                window.update(move |window| window.shell.hear_not_kept(trouble));
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+}
+
+#[derive(Debug)]
+struct ForgetPassword(Address);
+
+impl Task for ForgetPassword {
+    fn thread_name(&self) -> &'static str {
+        "forget-password"
+    }
+
+    fn run(self: Box<Self>, window: &WindowHandle) {
+        match window.passwords.forget(&self.0, KEYRING_DEADLINE) {
+            Ok(()) | Err(KeyringError::None) => {}
+            Err(trouble) => {
+                window.update(move |window| window.shell.hear_not_kept(trouble));
+            }
+        }
+    }
+}
+
+// ---- the dialogue
+
 /// Takes pasted addresses that have a password out of the events of this pass, before any field can show them; while the
 /// dialogue is open, any address.
-pub fn catch(window: &mut Window, ctx: &egui::Context) {
-    let password_has_focus = window.address.is_some() && ctx.memory(egui::Memory::focused) == Some(password_id());
+pub fn catch(pane: &Pane, shell: &mut Shell, ctx: &egui::Context) {
+    let password_has_focus = shell.address.is_some() && ctx.memory(egui::Memory::focused) == Some(password_id());
     if password_has_focus {
         return;
     }
-    let is_open = window.address.as_ref().is_some_and(|dialog| dialog.trial.is_none());
+    let is_open = shell.address.as_ref().is_some_and(|dialog| dialog.test.is_none());
     let mut caught = None;
     ctx.input_mut(|input| {
         input.events.retain(|event| {
@@ -158,12 +243,12 @@ pub fn catch(window: &mut Window, ctx: &egui::Context) {
     });
     let Some(text) = caught else { return };
     // The field that it was meant for is not where it belongs.
-    window.prompt = None;
-    window.sheet = None;
+    shell.prompt = None;
+    shell.sheet = None;
     if !is_open {
-        window.address = Some(Dialog::new(&window.spec, window.camera.transport, Field::Whole));
+        shell.address = Some(AddressDialog::new(&pane.spec, pane.settings.transport, Field::Whole));
     }
-    if let Some(dialog) = &mut window.address {
+    if let Some(dialog) = &mut shell.address {
         dialog.draft.paste(&text);
         dialog.is_touched = false;
         dialog.lookup = Lookup::None;
@@ -173,7 +258,7 @@ pub fn catch(window: &mut Window, ctx: &egui::Context) {
 
 /// What a pass of the dialogue ends with.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Outcome {
+enum DialogAction {
     #[default]
     Stays,
     Open,
@@ -181,85 +266,84 @@ enum Outcome {
     Cancel,
 }
 
-pub fn draw(window: &mut Window, ctx: &egui::Context) {
-    let Some(mut dialog) = window.address.take() else { return };
+pub fn draw(pane: &mut Pane, shell: &mut Shell, ctx: &egui::Context) {
+    let Some(mut dialog) = shell.address.take() else { return };
     let mut open = true;
-    let mut outcome = Outcome::Stays;
-    let is_test = dialog.trial.is_some();
+    let mut action = DialogAction::Stays;
+    let is_test = dialog.test.is_some();
     let title = if is_test { "Test of the connection" } else { TITLE };
     widgets::sheet(ctx, title, WIDTH, &mut open, |ui| {
         ui.spacing_mut().item_spacing.y = 7.0;
-        outcome = if is_test { test_page(window, &mut dialog, ui) } else { form_page(window, &mut dialog, ui) };
+        action = if is_test { test_page(shell, &mut dialog, ui) } else { form_page(pane, shell, &mut dialog, ui) };
     });
-    match outcome {
-        Outcome::Stays => {}
-        Outcome::Test => begin_test(window, &mut dialog),
-        Outcome::Open => {
-            if accept(window, &mut dialog) {
+    match action {
+        DialogAction::Stays => {}
+        DialogAction::Test => begin_test(shell, &mut dialog),
+        DialogAction::Open => {
+            if accept(pane, shell, &mut dialog) {
                 return;
             }
         }
-        Outcome::Cancel => open = false,
+        DialogAction::Cancel => open = false,
     }
+    // A test that runs ends with the dialogue.
     if open {
-        window.address = Some(dialog);
-    } else if dialog.trial.is_some_and(|trial| trial.is_running()) {
-        window.wishes.push(Wish::CancelTest);
+        shell.address = Some(dialog);
     }
 }
 
 /// Opens what the fields name. Returns `false` where something in them is wrong.
-fn accept(window: &mut Window, dialog: &mut Dialog) -> bool {
+fn accept(pane: &mut Pane, shell: &mut Shell, dialog: &mut AddressDialog) -> bool {
     let Ok(spec) = dialog.draft.spec() else { return false };
-    if dialog.trial.as_ref().is_some_and(Trial::is_running) {
-        window.wishes.push(Wish::CancelTest);
-    }
     if let SourceSpec::Url(address) = &spec {
-        window.settings.network.remember(address);
+        shell.settings.network.remember(address);
         let transport = dialog.transport;
-        window.change_settings_of(&spec.without_password(), |settings| settings.transport = transport);
+        shell.change_settings_of(pane, &spec.without_password(), |settings| settings.transport = transport);
         if address.secrets().next().is_some() && !dialog.draft.is_found() {
-            window.wishes.push(Wish::KeepPassword { address: address.clone(), in_keyring: dialog.keep });
+            shell.run(KeepPassword { address: address.clone(), in_keyring: dialog.keep });
         }
     }
-    window.wishes.push(Wish::Choose(spec));
+    let request = if dialog.opens == OpensCamera::Beside {
+        WindowRequest::Add(spec)
+    } else {
+        WindowRequest::Choose(pane.id(), spec)
+    };
+    shell.requests.push(request);
     true
 }
 
-fn begin_test(window: &mut Window, dialog: &mut Dialog) {
+fn begin_test(shell: &mut Shell, dialog: &mut AddressDialog) {
     let Ok(SourceSpec::Url(address)) = dialog.draft.spec() else { return };
-    dialog.n_trials += 1;
     // Of another dialogue's tests nothing is heard any more.
-    window.n_trials += 1;
-    let number = window.n_trials;
-    dialog.trial = Some(Trial::new(number, address.clone(), window.now));
-    window.wishes.push(Wish::TestConnection { number, address, transport: dialog.transport });
+    shell.n_connection_tests += 1;
+    let (number, transport) = (shell.n_connection_tests, dialog.transport);
+    let trusted_certificates = shell.settings.network.trusted_certificates.clone();
+    let network = NetworkOptions { transport, trusted_certificates };
+    let (test, task) = TestConnection::new(number, address, network, shell.now);
+    dialog.test = Some(test);
+    shell.run(task);
 }
 
-fn test_page(window: &mut Window, dialog: &mut Dialog, ui: &mut Ui) -> Outcome {
-    let now = window.now;
-    let Some(trial) = &mut dialog.trial else { return Outcome::Stays };
-    match connection::draw(trial, now, ui) {
-        connection::Outcome::Stays => Outcome::Stays,
-        connection::Outcome::Cancel => {
-            trial.cancel();
-            window.wishes.push(Wish::CancelTest);
-            Outcome::Stays
+fn test_page(shell: &mut Shell, dialog: &mut AddressDialog, ui: &mut Ui) -> DialogAction {
+    let now = shell.now;
+    let Some(test) = &mut dialog.test else { return DialogAction::Stays };
+    match connection::draw(test, now, ui) {
+        TestAction::Stays => DialogAction::Stays,
+        TestAction::Cancel => {
+            test.cancel();
+            DialogAction::Stays
         }
-        connection::Outcome::Again => Outcome::Test,
-        connection::Outcome::Back { to_password } => {
-            if trial.is_running() {
-                window.wishes.push(Wish::CancelTest);
-            }
-            dialog.trial = None;
+        TestAction::Again => DialogAction::Test,
+        TestAction::Back { to_password } => {
+            dialog.test = None;
             dialog.focus = Some(if to_password { Field::Password } else { Field::Whole });
-            Outcome::Stays
+            DialogAction::Stays
         }
-        connection::Outcome::Open => Outcome::Open,
-        connection::Outcome::Trust(fingerprint) => {
-            let place = network::trust_key(&trial.address);
-            window.settings.network.trusted_certificates.insert(place, fingerprint);
-            Outcome::Test
+        TestAction::Open => DialogAction::Open,
+        TestAction::Trust(fingerprint) => {
+            let place = network::trust_key(&test.address);
+            shell.settings.network.trusted_certificates.insert(place, fingerprint);
+            DialogAction::Test
         }
     }
 }
@@ -274,60 +358,67 @@ fn password_id() -> egui::Id {
     egui::Id::unique("address: password")
 }
 
-fn form_page(window: &mut Window, dialog: &mut Dialog, ui: &mut Ui) -> Outcome {
+fn form_page(pane: &mut Pane, shell: &mut Shell, dialog: &mut AddressDialog, ui: &mut Ui) -> DialogAction {
     let wrong = dialog.draft.spec().err();
     let is_right = wrong.is_none();
     let wrong = wrong.unwrap_or_default();
     let mut entered = whole(dialog, &wrong, ui);
-    recent(window, dialog, ui);
+    recent(shell, dialog, ui);
     ui.add_space(2.0);
     let has_parts = dialog.draft.has_parts();
     ui.add_enabled_ui(has_parts, |ui| {
         make(dialog, ui);
         entered |= parts(dialog, &wrong, ui);
-        entered |= login(window, dialog, ui);
+        entered |= login(shell, dialog, ui);
         let help = transport(&mut dialog.transport, ui);
         let weak = Palette::of(ui).text_weak;
         hint_below(ui, help, weak);
     });
-    look_for_password(window, dialog, ui.ctx());
+    look_for_password(shell, dialog, ui.ctx());
     ui.add_space(4.0);
-    let mut outcome = Outcome::Stays;
+    let mut action = DialogAction::Stays;
     ui.horizontal(|ui| {
         ui.add_enabled_ui(is_right, |ui| {
             let why = "Something in the fields is missing or wrong.";
-            if widgets::button(ui, "Open", true, "Show this camera").on_disabled_hover_text(why).clicked() {
-                outcome = Outcome::Open;
+            let (label, help) = if dialog.opens == OpensCamera::Beside {
+                ("Add", "Show this camera beside the others")
+            } else {
+                ("Open", "Show this camera")
+            };
+            if widgets::button(ui, label, true, help).on_disabled_hover_text(why).clicked() {
+                action = DialogAction::Open;
             }
         });
         ui.add_enabled_ui(is_right && has_parts, |ui| {
             let help = "Goes from the name to the picture step by step, and says which step fails and why";
             let why = "Only network cameras are tested here.";
             if widgets::button(ui, "Test connection", false, help).on_disabled_hover_text(why).clicked() {
-                outcome = Outcome::Test;
+                action = DialogAction::Test;
             }
         });
         if widgets::button(ui, "Browse…", false, "Choose a video file in the system's own dialogue").clicked() {
-            window.wishes.push(Wish::Browse(Purpose::VideoFile));
-            outcome = Outcome::Cancel;
+            let purpose =
+                if dialog.opens == OpensCamera::Beside { Purpose::AnotherVideoFile } else { Purpose::VideoFile };
+            pane.browse(shell, purpose);
+            action = DialogAction::Cancel;
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             if widgets::button(ui, "Cancel", false, "Esc").clicked() {
-                outcome = Outcome::Cancel;
+                action = DialogAction::Cancel;
             }
         });
     });
     if entered && is_right {
-        outcome = Outcome::Open;
+        action = DialogAction::Open;
     }
-    if outcome != Outcome::Stays {
+    if action != DialogAction::Stays {
         dialog.draft.settle();
     }
-    outcome
+    action
 }
 
 /// The field at the top. Returns whether Enter was pressed in it.
-fn whole(dialog: &mut Dialog, wrong: &Wrong, ui: &mut Ui) -> bool {
+fn whole(dialog: &mut AddressDialog, wrong: &Wrong, ui: &mut Ui) -> bool {
     let weak = Palette::of(ui).text_weak;
     let mut hide = |ui: &Ui, buffer: &dyn egui::TextBuffer, _width: f32| {
         let text = buffer.as_str();
@@ -404,15 +495,15 @@ fn hint_below(ui: &mut Ui, words: &str, color: egui::Color32) {
     });
 }
 
-fn recent(window: &mut Window, dialog: &mut Dialog, ui: &mut Ui) {
+fn recent(shell: &mut Shell, dialog: &mut AddressDialog, ui: &mut Ui) {
     const HELP: &str = "Addresses that were opened before, the newest first. Passwords are not among them.";
-    if window.settings.network.recent.is_empty() {
+    if shell.settings.network.recent.is_empty() {
         return;
     }
     let (mut chosen, mut removed) = (None, None);
     widgets::wide_row(ui, "Recent", HELP, |ui, width| {
         widgets::combo(ui, "Recent", HELP, "Choose one…", width, |ui| {
-            for text in &window.settings.network.recent {
+            for text in &shell.settings.network.recent {
                 ui.horizontal(|ui| {
                     let room = width - 60.0;
                     let shown = ui
@@ -438,17 +529,17 @@ fn recent(window: &mut Window, dialog: &mut Dialog, ui: &mut Ui) {
         dialog.lookup = Lookup::None;
     }
     if let Some(text) = removed {
-        window.settings.network.recent.retain(|recent| *recent != text);
+        shell.settings.network.recent.retain(|recent| *recent != text);
         if let Ok(address) = Address::parse(&text) {
-            window.wishes.push(Wish::ForgetPassword(address));
+            shell.run(ForgetPassword(address));
         }
     }
 }
 
-fn make(dialog: &mut Dialog, ui: &mut Ui) {
+fn make(dialog: &mut AddressDialog, ui: &mut Ui) {
     const HELP: &str = "Fills in scheme, port and path as the maker has them.";
     let shown = dialog.make.map_or("Choose a maker for its path…", |make| make.name);
-    let mut placed: Option<&Place> = None;
+    let mut placed: Option<&StreamPlace> = None;
     widgets::wide_row(ui, "Camera", HELP, |ui, width| {
         let has_sub = dialog.make.is_some_and(|make| make.sub.is_some());
         let chips = if has_sub { 150.0 } else { 0.0 };
@@ -495,7 +586,7 @@ fn field(ui: &mut Ui, edit: TextEdit<'_>, name: &str, width: f32) -> egui::Respo
 }
 
 /// Scheme, host, port and path. Returns whether Enter was pressed in one of them.
-fn parts(dialog: &mut Dialog, wrong: &Wrong, ui: &mut Ui) -> bool {
+fn parts(dialog: &mut AddressDialog, wrong: &Wrong, ui: &mut Ui) -> bool {
     const HELP: &str = "How the camera is spoken to, its name or number on the network, and the port.";
     let (mut changed, mut done) = (false, false);
     let warning = Palette::of(ui).warning;
@@ -561,7 +652,7 @@ fn warned(why: &str) -> String {
 }
 
 /// User and password. Returns whether Enter was pressed in one of them.
-fn login(window: &mut Window, dialog: &mut Dialog, ui: &mut Ui) -> bool {
+fn login(shell: &mut Shell, dialog: &mut AddressDialog, ui: &mut Ui) -> bool {
     const HELP: &str = "It is sent to the camera only, and only after the camera has asked for it.";
     let mut done = false;
     widgets::wide_row(ui, "User", "Empty where the camera asks for none.", |ui, width| {
@@ -591,7 +682,7 @@ fn login(window: &mut Window, dialog: &mut Dialog, ui: &mut Ui) -> bool {
         done |= entered(ui, &response);
         show_button(ui, eye, EYE, is_shown);
     });
-    password_state(window, dialog, ui);
+    password_state(shell, dialog, ui);
     done
 }
 
@@ -611,7 +702,7 @@ fn show_button(ui: &mut Ui, id: egui::Id, width: f32, is_shown: bool) {
 }
 
 /// Whether the password is kept, and what the keyring has to say.
-fn password_state(window: &mut Window, dialog: &mut Dialog, ui: &mut Ui) {
+fn password_state(shell: &mut Shell, dialog: &mut AddressDialog, ui: &mut Ui) {
     const HELP: &str =
         "The system's keyring is where other programs keep passwords too. Without it, Camclinic asks again each time.";
     ui.horizontal(|ui| {
@@ -623,7 +714,7 @@ fn password_state(window: &mut Window, dialog: &mut Dialog, ui: &mut Ui) {
             ui.label(RichText::new("From the keyring").size(SMALL).color(palette.good));
             if widgets::chip(ui, "Forget it", false, "Take the password out of the keyring").clicked() {
                 if let Ok(SourceSpec::Url(address)) = dialog.draft.spec() {
-                    window.wishes.push(Wish::ForgetPassword(address));
+                    shell.run(ForgetPassword(address));
                 }
                 dialog.draft.password.clear();
                 dialog.draft.typed_password();
@@ -642,7 +733,7 @@ fn password_state(window: &mut Window, dialog: &mut Dialog, ui: &mut Ui) {
 }
 
 /// Asks the keyring where an address wants a password, once the hand has left the fields.
-fn look_for_password(window: &mut Window, dialog: &mut Dialog, ctx: &egui::Context) {
+fn look_for_password(shell: &mut Shell, dialog: &mut AddressDialog, ctx: &egui::Context) {
     // At the password nothing is typed into it yet, as it is empty.
     let is_elsewhere = !ctx.text_edit_focused() || ctx.memory(egui::Memory::focused) == Some(password_id());
     if is_elsewhere {
@@ -658,7 +749,7 @@ fn look_for_password(window: &mut Window, dialog: &mut Dialog, ctx: &egui::Conte
     };
     if address.lacks_password() && !is_known {
         dialog.lookup = Lookup::Asked(address.clone());
-        window.wishes.push(Wish::FindPassword(address));
+        shell.run(FindPassword(address));
     }
 }
 
@@ -683,11 +774,4 @@ pub fn transport(transport: &mut Transport, ui: &mut Ui) -> &'static str {
         }
     });
     ALL.iter().find(|(one, ..)| one == transport).map_or("", |(_, _, help)| help)
-}
-
-/// Whether the camera that is shown wants another password.
-#[must_use]
-pub fn wants_password(window: &Window) -> bool {
-    let fault = window.status.as_ref().and_then(|status| status.last_fault.as_ref());
-    matches!(window.spec, SourceSpec::Url(_)) && fault.is_some_and(|fault| fault.kind == FaultKind::LoginRefused)
 }

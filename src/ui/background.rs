@@ -1,39 +1,34 @@
-//! Everything that may take time, on threads of its own: the list of cameras, the computer's figures, check-ups, dialogues,
-//! files.
+//! Everything that may take time, on threads of its own.
 //!
-//! What comes of it is [`News`], through one bounded channel that the window empties before each pass. Deliberately not
-//! here: the camera and the snapshots, which have threads of their own.
+//! A [`Task`] is done once, because somebody asked for it; it stands where its button stands. What the window looks at again
+//! and again (the cameras of this computer, the figures of this program) and the writing of the settings are here. What comes
+//! of all of it is told through one bounded channel that the window empties before each pass. Deliberately not here: the
+//! cameras that are shown and the snapshots, which have threads of their own.
 
+use std::fmt;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
 use super::choice::CameraChoice;
-use super::prompt::Purpose;
-use super::report;
-use crate::address::Address;
-use crate::checkup::compare::{self, BackendComparison};
-use crate::checkup::facts::StreamSummary;
-use crate::checkup::{self, Checkup, CheckupRequest, Progress};
+use super::pane::Pane;
+use super::shell::Shell;
+use super::window::Window;
 use crate::device::availability::{self, Availability};
 use crate::device::watch::DeviceWatcher;
-use crate::device::{self, Capabilities, Device};
-use crate::disk::{disk_of, write_whole};
-use crate::fault::Fault;
+use crate::device::{self, Device};
+use crate::disk::disk_of;
 use crate::latest::Latest;
-use crate::network::{self, ConnectionParameters, ConnectionTestResult, TestStep};
-use crate::report::{Masking, Report};
-use crate::secrets::{self, KeyringError, Passwords};
-use crate::settings::{NetworkOptions, Settings};
+use crate::secrets::Passwords;
+use crate::settings::{CameraId, Settings};
 
-/// More than this many unread reports mean that the window has not been drawn for long: the newer ones are dropped.
+/// More than this many unread updates mean that the window has not been drawn for long: the newer ones are dropped.
 const N_UNREAD: usize = 64;
 const HOST_EVERY: Duration = Duration::from_secs(2);
 const CAMERAS_EVERY: Duration = Duration::from_secs(2);
@@ -41,24 +36,10 @@ const CAMERAS_EVERY: Duration = Duration::from_secs(2);
 const CAMERAS_SELDOM: Duration = Duration::from_secs(10);
 /// After a sign of a change, how long its rest is waited for.
 const QUIET: Duration = Duration::from_millis(150);
-/// A camera whose controls are slow takes its time.
-const ASK_DEADLINE: Duration = Duration::from_secs(10);
 /// A driver that takes longer to say which cameras there are is asked again later.
 const LIST_DEADLINE: Duration = Duration::from_secs(5);
 /// So long nothing may change before the settings are written: a slider that moves writes once.
 const SETTLE: Duration = Duration::from_millis(500);
-/// A system without a dialogue service answers sooner than any person can cancel.
-const NO_DIALOGUE: Duration = Duration::from_millis(250);
-/// A step of the connection test takes no longer; all of it ends with a verdict by then.
-const TEST_STEP_DEADLINE: Duration = Duration::from_secs(5);
-const TEST_DEADLINE: Duration = Duration::from_mins(1);
-/// How long the stream is watched once it runs.
-const TEST_WATCH: Duration = Duration::from_secs(10);
-/// How long an examination waits for the engine to let go of the camera, which has a deadline of its own, and for the
-/// examination before it.
-const RELEASE_DEADLINE: Duration = Duration::from_secs(4);
-/// A keyring may ask its owner first: nobody waits for the answer but the field that it fills.
-const KEYRING_DEADLINE: Duration = Duration::from_mins(1);
 /// How long the end of the program waits for the last settings to be written.
 const LAST_SAVE: Duration = Duration::from_secs(2);
 
@@ -71,99 +52,82 @@ pub struct Host {
     pub free_bytes: Option<u64>,
 }
 
-/// What the system's own dialogue ended with.
-#[derive(Clone, Debug)]
-pub enum Answer {
-    Picked(PathBuf),
-    Cancelled,
-    /// The system has none.
-    NoDialogue,
+/// Something that may take time and is done once. To be given to [`Shell::run`].
+pub trait Task: fmt::Debug + Send {
+    /// The name of its thread.
+    fn thread_name(&self) -> &'static str;
+
+    /// Does it, on a thread of its own that nobody waits for, and tells the window what came of it.
+    fn run(self: Box<Self>, window: &WindowHandle);
+
+    /// What the window is told besides where the system gives no thread for it: for a task whose end something waits for.
+    fn without_thread(&self) -> Option<WindowUpdate> {
+        None
+    }
 }
 
-/// What has come of something.
-#[derive(Debug)]
-pub enum News {
-    Cameras(Vec<CameraChoice>),
-    /// What the camera of this identity can do.
-    Abilities(String, Result<Capabilities, Fault>),
-    Host(Host),
-    Answer(Purpose, Answer),
-    LogSaved(PathBuf),
-    /// What the keyring has for an address.
-    Password(Address, Result<Option<Address>, KeyringError>),
-    /// The keyring did not keep a password, or did not forget it.
-    NotKept(KeyringError),
-    /// A step of the connection test of this number, and its end.
-    Step(u64, TestStep),
-    Tested(u64, Box<ConnectionTestResult>),
-    /// The examination of this number goes on, or is over.
-    Checkup(u64, CheckupNews),
-    /// The report of this number, to be looked at.
-    Report(u64, Arc<Report>),
-    ReportSaved(PathBuf),
+/// What is changed in the window before its next pass.
+pub type WindowUpdate = Box<dyn FnOnce(&mut Window) + Send>;
+
+/// The way from other threads to the window.
+#[derive(Clone)]
+pub struct WindowHandle {
+    updates: Sender<WindowUpdate>,
+    wake: Arc<dyn Fn() + Send + Sync>,
+    pub passwords: Passwords,
+}
+
+impl WindowHandle {
+    /// A way to the window, and its end there. `wake` is called for each update, on the thread that makes it.
+    #[must_use]
+    pub fn new(passwords: Passwords, wake: Arc<dyn Fn() + Send + Sync>) -> (Self, Receiver<WindowUpdate>) {
+        let (updates, updates_rx) = bounded(N_UNREAD);
+        (Self { updates, wake, passwords }, updates_rx)
+    }
+
+    /// Has the window changed before its next pass. Never waits: `false` when too much is unread, and this is lost. For what is
+    /// told again, and for what nobody misses.
+    pub fn update(&self, update: impl FnOnce(&mut Window) + Send + 'static) -> bool {
+        let is_taken = self.updates.try_send(Box::new(update)).is_ok();
+        (self.wake)();
+        is_taken
+    }
+
+    /// The same for what nothing makes up for: waits until there is room for it, or the window is gone.
+    pub fn deliver(&self, update: impl FnOnce(&mut Window) + Send + 'static) {
+        let _ = self.updates.send(Box::new(update));
+        (self.wake)();
+    }
+
+    /// As [`Self::update`], for one camera; lost as well when that is shown no more.
+    pub fn update_pane(&self, pane: CameraId, update: impl FnOnce(&mut Pane, &mut Shell) + Send + 'static) {
+        self.update(move |window| window.with_pane(pane, update));
+    }
+
+    /// As [`Self::deliver`], for one camera.
+    pub fn deliver_to_pane(&self, pane: CameraId, update: impl FnOnce(&mut Pane, &mut Shell) + Send + 'static) {
+        self.deliver(move |window| window.with_pane(pane, update));
+    }
+
     /// Something went wrong, in a sentence for the user.
-    Failed(String),
+    pub fn fail(&self, why: String) {
+        self.update(move |window| window.shell.fail("window", why));
+    }
 }
 
-/// How an examination of the camera goes: a check-up, or a comparison of backends.
-#[derive(Debug)]
-pub enum CheckupNews {
-    Progress(Progress),
-    Done(Box<Checkup>),
-    Row(Box<StreamSummary>),
-    Compared(Box<BackendComparison>),
-    /// It has broken off, and nothing is known.
-    Crashed,
-}
-
-/// The threads. Dropping it ends them; the last settings are written before that.
+/// The threads. Dropping it ends those that look again and again; the last settings are written before that.
 pub struct Background {
-    news: Receiver<News>,
-    reports: Reports,
+    updates: Receiver<WindowUpdate>,
+    window: WindowHandle,
     settings: Option<Sender<Settings>>,
     /// Disconnected when everything is written.
     settings_written: Receiver<()>,
     /// Dropping it ends the threads that look again and again.
     _running: Sender<()>,
     snapshot_folder: Latest<PathBuf>,
-    passwords: Passwords,
-    /// Dropping it ends the connection test that runs.
-    test: Option<Sender<()>>,
-    examination: Option<Examination>,
-}
-
-/// A check-up or a comparison. Dropping it ends it.
-struct Examination {
-    /// Dropped to end it.
-    running: Option<Sender<()>>,
-    /// Disconnected when it has ended, and with it every use of the camera that can be ended.
-    ended: Receiver<()>,
-}
-
-/// The way back to the window.
-#[derive(Clone)]
-struct Reports {
-    news: Sender<News>,
-    wake: Arc<dyn Fn() + Send + Sync>,
-}
-
-impl Reports {
-    fn send(&self, news: News) {
-        // The window is told again with the next look; what a dialogue answered finds room, or nobody waits for it.
-        let _ = self.news.try_send(news);
-        (self.wake)();
-    }
-
-    /// For news that nothing makes up for: waits until there is room for it, or the window is gone.
-    fn deliver(&self, news: News) {
-        let _ = self.news.send(news);
-        (self.wake)();
-    }
 }
 
 impl Background {
-    /// `wake` is called for each report, on the thread that makes it.
-    ///
     /// # Errors
     /// The system gives no thread.
     pub fn start(
@@ -171,23 +135,20 @@ impl Background {
         snapshot_folder: PathBuf,
         interrupted: Arc<AtomicBool>,
         on_interrupt: impl Fn() + Send + 'static,
-        wake: Arc<dyn Fn() + Send + Sync>,
-        passwords: Passwords,
+        (window, updates): (WindowHandle, Receiver<WindowUpdate>),
     ) -> io::Result<Self> {
-        let (news_tx, news) = bounded(N_UNREAD);
-        let reports = Reports { news: news_tx, wake };
         let (running, running_rx) = bounded::<()>(0);
         let folder = Latest::new();
         folder.publish(snapshot_folder);
 
         let list = {
-            let (reports, running) = (reports.clone(), running_rx.clone());
-            move || watch_cameras(&reports, &running)
+            let (window, running) = (window.clone(), running_rx.clone());
+            move || watch_cameras(&window, &running)
         };
         thread::Builder::new().name("watch-cameras".to_owned()).spawn(list)?;
         let host = {
-            let (reports, running, folder) = (reports.clone(), running_rx.clone(), folder.reader());
-            move || watch_host(&reports, &running, &folder)
+            let (window, running, folder) = (window.clone(), running_rx.clone(), folder.reader());
+            move || watch_host(&window, &running, &folder)
         };
         thread::Builder::new().name("watch-host".to_owned()).spawn(host)?;
         let interrupt = move || {
@@ -203,29 +164,27 @@ impl Background {
         let (settings, settings_rx) = bounded::<Settings>(N_UNREAD);
         let (written, settings_written) = bounded::<()>(0);
         let save = {
-            let reports = reports.clone();
+            let window = window.clone();
             move || {
-                save_settings(&settings_rx, settings_path.as_deref(), &reports);
+                save_settings(&settings_rx, settings_path.as_deref(), &window);
                 drop(written);
             }
         };
         thread::Builder::new().name("save-settings".to_owned()).spawn(save)?;
         Ok(Self {
-            news,
-            reports,
+            updates,
+            window,
             settings: Some(settings),
             settings_written,
             _running: running,
             snapshot_folder: folder,
-            passwords,
-            test: None,
-            examination: None,
         })
     }
 
+    /// The next change of the window, if there is one.
     #[must_use]
-    pub fn poll(&self) -> Option<News> {
-        self.news.try_recv().ok()
+    pub fn poll(&self) -> Option<WindowUpdate> {
+        self.updates.try_recv().ok()
     }
 
     /// Writes these settings soon, unless newer ones follow.
@@ -237,179 +196,16 @@ impl Background {
         }
     }
 
-    /// Asks the user for a path, in the system's own dialogue.
-    pub fn browse(&self, purpose: Purpose, folder: PathBuf, suggestion: &str) {
-        let suggestion = suggestion.to_owned();
-        self.spawn("dialogue", move |reports| {
-            let asked_at = Instant::now();
-            let picked = browse(purpose, &folder, &suggestion);
-            let answer = match picked {
-                Some(path) => Answer::Picked(path),
-                None if asked_at.elapsed() < NO_DIALOGUE => Answer::NoDialogue,
-                None => Answer::Cancelled,
-            };
-            reports.send(News::Answer(purpose, answer));
-        });
-    }
-
-    /// Shows a folder in the system's file manager.
-    pub fn open_folder(&self, folder: PathBuf) {
-        self.spawn("open-folder", move |reports| {
-            if let Err(error) = open::that_detached(&folder) {
-                reports.send(News::Failed(format!("The folder could not be shown ({error}): {}", folder.display())));
+    pub fn run(&self, task: Box<dyn Task>) {
+        let without_thread = task.without_thread();
+        let window = self.window.clone();
+        let started = thread::Builder::new().name(task.thread_name().to_owned()).spawn(move || task.run(&window));
+        if let Err(error) = started {
+            self.window.fail(format!("The system gives no thread ({error}). Close other programs."));
+            if let Some(update) = without_thread {
+                self.window.update(update);
             }
-        });
-    }
-
-    /// Opens a page of the system's settings.
-    pub fn open_page(&self, page: String) {
-        self.spawn("open-page", move |reports| {
-            if let Err(error) = open::that_detached(&page) {
-                reports.send(News::Failed(format!("The settings could not be opened ({error}): {page}")));
-            }
-        });
-    }
-
-    /// Makes a report to be looked at; `data` is the folder with log and history.
-    pub fn make_report(&self, number: u64, known: Box<report::Known>, data: Option<PathBuf>, masking: Masking) {
-        self.spawn("make-report", move |reports| {
-            let report = known.report(data.as_deref(), &masking);
-            reports.deliver(News::Report(number, Arc::new(report)));
-        });
-    }
-
-    pub fn save_report(&self, report: Arc<Report>, path: PathBuf) {
-        self.spawn("save-report", move |reports| {
-            reports.send(match report.save(&path) {
-                Ok(()) => News::ReportSaved(path),
-                Err(why) => News::Failed(why),
-            });
-        });
-    }
-
-    pub fn save_log(&self, path: PathBuf, text: String) {
-        self.spawn("save-log", move |reports| {
-            let news = match write_whole(&path, text.as_bytes()) {
-                Ok(()) => News::LogSaved(path),
-                Err(error) => {
-                    News::Failed(format!("The log was not saved: {error}. Choose another folder. {}", path.display()))
-                }
-            };
-            reports.send(news);
-        });
-    }
-
-    /// Asks a camera what it can do.
-    pub fn ask(&self, device: Device) {
-        self.spawn("ask-camera", move |reports| {
-            let answer = device::capabilities_within(&device, ASK_DEADLINE);
-            reports.send(News::Abilities(device.identity, answer));
-        });
-    }
-
-    /// Looks for the password of an address.
-    pub fn find_password(&self, address: Address) {
-        let passwords = self.passwords.clone();
-        self.spawn("find-password", move |reports| {
-            let answer = passwords.find(&address, secrets::DEADLINE);
-            reports.send(News::Password(address, answer));
-        });
-    }
-
-    pub fn keep_password(&self, address: Address, in_keyring: bool) {
-        let passwords = self.passwords.clone();
-        self.spawn("keep-password", move |reports| {
-            match passwords.keep(&address, in_keyring, KEYRING_DEADLINE) {
-                // Who keeps nothing there need not be told that there is no keyring.
-                Err(trouble) if in_keyring => reports.send(News::NotKept(trouble)),
-                Ok(()) | Err(_) => {}
-            }
-        });
-    }
-
-    pub fn forget_password(&self, address: Address) {
-        let passwords = self.passwords.clone();
-        self.spawn("forget-password", move |reports| match passwords.forget(&address, KEYRING_DEADLINE) {
-            Ok(()) | Err(KeyringError::None) => {}
-            Err(trouble) => reports.send(News::NotKept(trouble)),
-        });
-    }
-
-    /// Tests a connection, and ends the test that runs.
-    pub fn test(&mut self, number: u64, address: Address, network: NetworkOptions) {
-        let (running, cancel) = bounded::<()>(0);
-        self.test = Some(running);
-        self.spawn("test-connection", move |reports| {
-            let deadline = Instant::now() + TEST_DEADLINE;
-            let access = ConnectionParameters { address, network, step_deadline: TEST_STEP_DEADLINE, deadline, cancel };
-            let tested = network::test(&access, TEST_WATCH, &mut |step| reports.send(News::Step(number, step)));
-            reports.send(News::Tested(number, Box::new(tested)));
-        });
-    }
-
-    pub fn cancel_test(&mut self) {
-        self.test = None;
-    }
-
-    /// Checks up on a camera, as soon as `released` is disconnected. Ends the examination that runs.
-    pub fn check_up(&mut self, number: u64, request: CheckupRequest, released: Receiver<()>) {
-        self.examine("check-up", number, released, move |cancel, tell| {
-            let progress = &mut |progress| tell(CheckupNews::Progress(progress));
-            CheckupNews::Done(Box::new(checkup::run(&request, cancel, progress)))
-        });
-    }
-
-    /// The same with each backend of a camera.
-    pub fn compare(&mut self, number: u64, request: CheckupRequest, released: Receiver<()>) {
-        self.examine("compare-backends", number, released, move |cancel, tell| {
-            let row = &mut |row: &StreamSummary| tell(CheckupNews::Row(Box::new(row.clone())));
-            CheckupNews::Compared(Box::new(compare::compare(&request, cancel, row)))
-        });
-    }
-
-    pub fn cancel_examination(&mut self) {
-        // Whether it has ended stays known: the next one waits for that.
-        if let Some(examination) = &mut self.examination {
-            examination.running = None;
         }
-    }
-
-    fn examine(
-        &mut self,
-        name: &str,
-        number: u64,
-        released: Receiver<()>,
-        work: impl FnOnce(&Receiver<()>, &dyn Fn(CheckupNews)) -> CheckupNews + Send + 'static,
-    ) {
-        let (running, cancel) = bounded::<()>(0);
-        let (end, ended) = bounded::<()>(0);
-        let last = self.examination.replace(Examination { running: Some(running), ended });
-        let last = last.map(|last| last.ended);
-        let has_begun = self.spawn(name, move |reports| {
-            let deadline = Instant::now() + RELEASE_DEADLINE;
-            for free in [Some(released), last].into_iter().flatten() {
-                // What hangs in a driver by then is for the check-up to find out.
-                let _ = free.recv_deadline(deadline);
-            }
-            let tell = |news| reports.send(News::Checkup(number, news));
-            // The window waits for the end, and the camera with it.
-            let news = catch_unwind(AssertUnwindSafe(|| work(&cancel, &tell))).unwrap_or(CheckupNews::Crashed);
-            drop(end);
-            reports.deliver(News::Checkup(number, news));
-        });
-        if !has_begun {
-            self.reports.send(News::Checkup(number, CheckupNews::Crashed));
-        }
-    }
-
-    /// Whether the work has begun; else the window is told why not.
-    fn spawn(&self, name: &str, work: impl FnOnce(&Reports) + Send + 'static) -> bool {
-        let reports = self.reports.clone();
-        let started = thread::Builder::new().name(name.to_owned()).spawn(move || work(&reports));
-        if let Err(error) = &started {
-            self.reports.send(News::Failed(format!("The system gives no thread ({error}). Close other programs.")));
-        }
-        started.is_ok()
     }
 }
 
@@ -426,7 +222,7 @@ fn is_pause_over(running: &Receiver<()>, pause: Duration) -> bool {
     running.recv_timeout(pause) == Err(RecvTimeoutError::Timeout)
 }
 
-fn watch_cameras(reports: &Reports, running: &Receiver<()>) {
+fn watch_cameras(window: &WindowHandle, running: &Receiver<()>) {
     let mut watcher = DeviceWatcher::start();
     let mut known = None;
     loop {
@@ -434,8 +230,9 @@ fn watch_cameras(reports: &Reports, running: &Receiver<()>) {
         if let Some(devices) = device::list_within(LIST_DEADLINE) {
             let cameras = choices(devices);
             if known.as_ref() != Some(&cameras) {
-                reports.send(News::Cameras(cameras.clone()));
-                known = Some(cameras);
+                let told = cameras.clone();
+                // What finds no room is told after the next look.
+                known = window.update(|window| window.shell.set_cameras(told)).then_some(cameras);
             }
         }
         if !is_next_look_due(&mut watcher, running) {
@@ -484,7 +281,7 @@ impl Host {
     }
 }
 
-fn watch_host(reports: &Reports, running: &Receiver<()>, folder: &crate::latest::Reader<PathBuf>) {
+fn watch_host(window: &WindowHandle, running: &Receiver<()>, folder: &crate::latest::Reader<PathBuf>) {
     let (Ok(mut system), Ok(own)) = (System::new(), sysinfo::get_current_pid()) else { return };
     let mut last = None;
     loop {
@@ -497,8 +294,7 @@ fn watch_host(reports: &Reports, running: &Receiver<()>, folder: &crate::latest:
         let free_bytes = folder.current().and_then(|folder| disk_of(&folder)).map(|disk| disk.free_bytes);
         let host = Host { cpu_percent, free_bytes };
         if last.is_none_or(|last| host.differs_visibly(last)) {
-            reports.send(News::Host(host));
-            last = Some(host);
+            last = window.update(move |window| window.shell.host = Some(host)).then_some(host);
         }
         if !is_pause_over(running, HOST_EVERY) {
             return;
@@ -506,7 +302,7 @@ fn watch_host(reports: &Reports, running: &Receiver<()>, folder: &crate::latest:
     }
 }
 
-fn save_settings(settings: &Receiver<Settings>, path: Option<&Path>, reports: &Reports) {
+fn save_settings(settings: &Receiver<Settings>, path: Option<&Path>, window: &WindowHandle) {
     let mut is_failing = false;
     while let Ok(mut newest) = settings.recv() {
         while let Ok(newer) = settings.recv_timeout(SETTLE) {
@@ -519,31 +315,11 @@ fn save_settings(settings: &Receiver<Settings>, path: Option<&Path>, reports: &R
             Err(_) if is_failing => {}
             Err(error) => {
                 is_failing = true;
-                reports.send(News::Failed(format!(
+                window.fail(format!(
                     "The settings cannot be saved ({error}) and are lost when Camclinic ends: {}",
                     path.display()
-                )));
+                ));
             }
         }
-    }
-}
-
-fn browse(purpose: Purpose, folder: &Path, suggestion: &str) -> Option<PathBuf> {
-    let mut dialogue = rfd::FileDialog::new().set_title(purpose.title());
-    // The folder may not exist yet; the dialogues of some systems refuse such a one.
-    if let Some(existing) = folder.ancestors().find(|folder| folder.is_dir()) {
-        dialogue = dialogue.set_directory(existing);
-    }
-    match purpose {
-        Purpose::VideoFile => dialogue
-            .add_filter("Video", &["mp4", "avi", "mkv", "mov", "webm", "ts", "m4v", "mjpg", "mjpeg"])
-            .add_filter("All files", &["*"])
-            .pick_file(),
-        Purpose::Snapshot => {
-            dialogue.add_filter("Pictures", &["jpg", "jpeg", "png"]).set_file_name(suggestion).save_file()
-        }
-        Purpose::Log => dialogue.add_filter("Text", &["txt", "log"]).set_file_name(suggestion).save_file(),
-        Purpose::Report => dialogue.add_filter("Zip", &["zip"]).set_file_name(suggestion).save_file(),
-        Purpose::SnapshotFolder => dialogue.pick_folder(),
     }
 }

@@ -1,19 +1,20 @@
 //! The check-up in the window: how far it is, what came of it, and the buttons that mend it.
 //!
-//! Deliberately not here: the threads. A press adds a [`Wish`], news come back by number, and what an earlier run still has
-//! to say is not heard any more.
+//! Deliberately not here: the check-up itself, which runs on a thread of its own. What it tells comes back by number, and what
+//! an earlier one still has to say is not heard any more.
 
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::{Receiver, Sender, bounded};
 use egui::{Label, RichText, Ui, vec2};
 
-use super::background::CheckupNews;
+use super::pane::Pane;
+use super::shell::{Sheet, Shell};
 use super::theme::{Palette, SMALL};
 use super::widgets;
-use super::window::{Sheet, Window, Wish};
 use crate::camera::Command;
 use crate::checkup::compare::BackendComparison;
-use crate::checkup::{CHECKS, CheckRun, Checkup, Facts, Finding, Progress, facts, kind_of};
+use crate::checkup::{CHECKS, CheckRun, Checkup, CheckupRequest, Facts, Finding, Progress, facts, kind_of};
 use crate::event::Level;
 use crate::phrases::{Language, Message};
 use crate::picture::PictureStats;
@@ -23,11 +24,15 @@ mod act;
 mod before;
 mod card;
 pub mod comparison;
+mod examine;
 mod findings;
 mod slow;
 mod steps;
 
+pub use examine::ExaminationEvent;
+
 use comparison::Comparison;
+use examine::{Examine, Subject};
 
 /// The title of its section.
 pub const TITLE: &str = "Check-up";
@@ -37,19 +42,21 @@ const EXPERIMENTS_SECS: u32 = 20;
 
 /// What stays between two passes.
 #[derive(Default)]
-pub struct View {
+pub struct CheckupState {
     /// How often the camera was examined: the number of the newest examination.
-    n_jobs: u64,
-    job: Option<Job>,
-    result: Option<Outcome>,
+    n_examinations: u64,
+    running: Option<Examination>,
+    /// Disconnected when the newest examination has let go of the camera.
+    last_ended: Option<Receiver<()>>,
+    result: Option<CheckupResult>,
     /// The result before that, of the same camera.
-    before: Option<Outcome>,
+    before: Option<CheckupResult>,
     pub comparison: Option<Comparison>,
     folds: Folds,
     /// The inspector goes to the section in the next pass.
     is_wanted: bool,
     findings: findings::Tracker,
-    watch: findings::Watch,
+    watch: findings::PictureWatch,
 }
 
 /// Which parts are not as they are at first.
@@ -60,19 +67,26 @@ struct Folds {
     checks: bool,
 }
 
-/// An examination that runs: of the camera, or of its backends.
-struct Job {
+/// An examination of the camera that runs: a check-up, or a comparison of its backends.
+struct Examination {
     number: u64,
     started_at: Instant,
     /// Set where nobody else may open the camera meanwhile.
-    hold: Option<Hold>,
-    is_cancelled: bool,
+    claim: Option<CameraClaim>,
+    /// Dropped to end it; `None` once it has been cancelled.
+    alive: Option<Sender<()>>,
     /// `None` is a comparison.
-    run: Option<Run>,
+    checkup: Option<CheckupProgress>,
+}
+
+impl Examination {
+    fn is_cancelled(&self) -> bool {
+        self.alive.is_none()
+    }
 }
 
 /// The camera is the examination's until that has ended.
-struct Hold {
+struct CameraClaim {
     /// The engine had it open, or tried to: its state is no state of the camera.
     is_pause: bool,
     /// What the engine is told then.
@@ -81,7 +95,7 @@ struct Hold {
 
 /// A check-up on its way.
 #[derive(Default)]
-struct Run {
+struct CheckupProgress {
     checks: Vec<CheckRun>,
     running: Option<(&'static str, Instant)>,
     trying: Option<Message>,
@@ -89,7 +103,7 @@ struct Run {
 }
 
 /// A check-up that has ended.
-struct Outcome {
+struct CheckupResult {
     /// `None`: it has crashed.
     checkup: Option<Checkup>,
     began_at: Instant,
@@ -98,9 +112,10 @@ struct Outcome {
     pressed: Vec<usize>,
 }
 
-impl Outcome {
-    fn of(job: &Job, checkup: Option<Checkup>) -> Self {
-        Self { checkup, began_at: job.started_at, was_live: job.hold.is_none(), pressed: Vec::new() }
+impl CheckupResult {
+    fn of(examination: &Examination, checkup: Option<Checkup>) -> Self {
+        let (began_at, was_live) = (examination.started_at, examination.claim.is_none());
+        Self { checkup, began_at, was_live, pressed: Vec::new() }
     }
 
     fn verdict(&self) -> Option<&Finding> {
@@ -108,7 +123,7 @@ impl Outcome {
     }
 }
 
-impl Run {
+impl CheckupProgress {
     fn hear(&mut self, progress: Progress, now: Instant) {
         match progress {
             Progress::Began(id) => self.running = Some((id, now)),
@@ -124,22 +139,28 @@ impl Run {
     }
 }
 
-impl View {
+impl CheckupState {
     /// Whether a check-up runs, or its result is there.
     #[must_use]
     pub fn has_news(&self) -> bool {
-        self.job.is_some() || self.result.is_some()
+        self.running.is_some() || self.result.is_some()
     }
 
-    fn running(&self) -> Option<(&Job, &Run)> {
-        let job = self.job.as_ref()?;
-        Some((job, job.run.as_ref()?))
+    fn progress(&self) -> Option<(&Examination, &CheckupProgress)> {
+        let examination = self.running.as_ref()?;
+        Some((examination, examination.checkup.as_ref()?))
     }
 
     /// Whether the camera is closed for an examination, and comes back by itself.
     #[must_use]
     pub fn pauses(&self) -> bool {
-        self.job.as_ref().and_then(|job| job.hold.as_ref()).is_some_and(|hold| hold.is_pause)
+        self.running.as_ref().and_then(|examination| examination.claim.as_ref()).is_some_and(|claim| claim.is_pause)
+    }
+
+    /// Whether the stream that runs is being watched.
+    #[must_use]
+    pub(super) fn watches(&self) -> bool {
+        self.running.as_ref().is_some_and(|examination| examination.claim.is_none())
     }
 
     /// The newest result.
@@ -165,116 +186,133 @@ impl View {
         self.comparison.as_ref().and_then(Comparison::compared)
     }
 
-    /// Another camera is shown.
-    pub fn forget(&mut self) {
-        // Numbers go on: news of the camera before are not taken for news of this one.
-        *self = Self { n_jobs: self.n_jobs, ..Self::default() };
+    /// Ends the examination that runs; the camera goes on as soon as it has let go of it.
+    pub fn cancel(&mut self) {
+        if let Some(examination) = &mut self.running {
+            examination.alive = None;
+        }
+    }
+
+    /// For another camera in the same pane. An examination that runs ends.
+    #[must_use]
+    pub(super) fn forgotten(self) -> Self {
+        // Numbers go on: what is heard of the camera before is not taken for this one's.
+        Self { n_examinations: self.n_examinations, last_ended: self.last_ended, ..Self::default() }
     }
 }
 
-impl Window {
-    /// In which the check-up speaks.
-    #[must_use]
-    pub fn language(&self) -> Language {
-        self.settings.language.unwrap_or(self.system_language)
-    }
-
+impl Pane {
     /// Finds out what is wrong. A camera that streams is watched, and not disturbed.
-    pub fn check_up(&mut self) {
-        self.begin_checkup(false);
+    pub fn check_up(&mut self, shell: &mut Shell) {
+        self.begin_checkup(shell, false);
     }
 
     /// The same with experiments, for which a picture that runs is stopped: the user has consented.
-    pub fn try_everything(&mut self) {
-        self.begin_checkup(true);
+    pub fn try_everything(&mut self, shell: &mut Shell) {
+        self.begin_checkup(shell, true);
     }
 
-    fn begin_checkup(&mut self, stops_picture: bool) {
-        let is_live = !stops_picture && self.moment().is_some_and(|moment| moment.is_live()) && !self.checkup.pauses();
-        let hold = if is_live { None } else { Some(self.hold()) };
-        let has_to_wait = hold.as_ref().is_some_and(|hold| hold.is_pause);
-        let number = self.begin_job(hold, Some(Run::default()));
+    fn begin_checkup(&mut self, shell: &mut Shell, stops_picture: bool) {
+        let is_live = !stops_picture && self.is_live(shell.now) && !self.checkup.pauses();
+        let claim = if is_live { None } else { Some(self.claim_camera()) };
+        self.begin_examination(shell, Subject::Camera, claim, Some(CheckupProgress::default()));
         self.checkup.is_wanted = true;
-        self.picture_only = false;
-        self.settings.window.folded_sections.retain(|title| title != TITLE);
-        self.wishes.push(Wish::CheckUp { number, is_live, releases: has_to_wait });
+        shell.picture_only = false;
+        shell.settings.window.folded_sections.retain(|title| title != TITLE);
     }
 
     /// Opens the camera through each backend in turn.
-    pub(super) fn compare_backends(&mut self) {
-        let hold = self.hold();
-        let releases = hold.is_pause;
-        let number = self.begin_job(Some(hold), None);
+    pub(super) fn compare_backends(&mut self, shell: &mut Shell) {
+        let claim = self.claim_camera();
+        self.begin_examination(shell, Subject::Backends, Some(claim), None);
         self.checkup.comparison = Some(Comparison::default());
-        self.wishes.push(Wish::Compare { number, releases });
     }
 
-    fn begin_job(&mut self, hold: Option<Hold>, run: Option<Run>) -> u64 {
-        let view = &mut self.checkup;
-        view.n_jobs += 1;
+    fn begin_examination(
+        &mut self,
+        shell: &mut Shell,
+        subject: Subject,
+        claim: Option<CameraClaim>,
+        checkup: Option<CheckupProgress>,
+    ) {
+        // The stream that runs is watched, instead of one of its own.
+        let live = if claim.is_none() { self.live.clone() } else { None };
+        let released = claim.as_ref().is_some_and(|claim| claim.is_pause).then(|| {
+            let (closed, released) = bounded(0);
+            self.commands.push(Command::Release(closed));
+            released
+        });
+        let request = CheckupRequest {
+            spec: self.spec.clone(),
+            settings: self.settings.clone(),
+            trusted: shell.settings.network.trusted_certificates.clone(),
+            with_experiments: live.is_none() && subject == Subject::Camera,
+            live,
+            folder: shell.settings.snapshot_folder(),
+        };
+        let state = &mut self.checkup;
         // Of one that is replaced no more is heard.
-        if view.job.as_ref().is_some_and(|job| job.run.is_none()) {
-            view.comparison = None;
+        if state.running.as_ref().is_some_and(|examination| examination.checkup.is_none()) {
+            state.comparison = None;
         }
-        view.job = Some(Job { number: view.n_jobs, started_at: self.now, hold, is_cancelled: false, run });
-        view.n_jobs
+        state.n_examinations += 1;
+        let (alive, cancel) = bounded(0);
+        let (end, ended) = bounded(0);
+        let last_ended = state.last_ended.replace(ended);
+        let number = state.n_examinations;
+        state.running = Some(Examination { number, started_at: shell.now, claim, alive: Some(alive), checkup });
+        let pane = self.settings.id;
+        shell.run(Examine { pane, number, subject, request, released, last_ended, cancel, end });
     }
 
     /// How the camera is kept from everybody else, and what is done after.
-    fn hold(&mut self) -> Hold {
+    fn claim_camera(&mut self) -> CameraClaim {
         // What an examination that is replaced has promised is still to be done.
-        if let Some(hold) = self.checkup.job.as_mut().and_then(|job| job.hold.take()) {
-            return hold;
+        if let Some(claim) = self.checkup.running.as_mut().and_then(|examination| examination.claim.take()) {
+            return claim;
         }
         match self.status.as_ref().map(|status| status.state) {
             // Closed: stays so, with the state that tells why.
-            None | Some(State::Idle | State::Failed) => Hold { is_pause: false, then: None },
+            None | Some(State::Idle | State::Failed) => CameraClaim { is_pause: false, then: None },
             Some(State::Opening | State::Streaming | State::Recovering) => {
-                Hold { is_pause: true, then: Some(Command::Start) }
+                CameraClaim { is_pause: true, then: Some(Command::Start) }
             }
         }
     }
 
-    /// Ends the examination that runs; the camera goes on as soon as it has let go of it.
-    pub fn cancel_checkup(&mut self) {
-        if let Some(job) = &mut self.checkup.job {
-            job.is_cancelled = true;
-            self.wishes.push(Wish::CancelCheckup);
-        }
-    }
-
-    /// An examination goes on, or is over.
-    pub fn hear_checkup(&mut self, number: u64, news: CheckupNews) {
-        let now = self.now;
-        let Some(job) = self.checkup.job.as_mut().filter(|job| job.number == number) else { return };
-        match news {
-            CheckupNews::Progress(progress) => {
-                if let Some(run) = &mut job.run {
-                    run.hear(progress, now);
+    /// The examination of this number goes on, or is over.
+    pub fn hear_examination(&mut self, shell: &Shell, number: u64, event: ExaminationEvent) {
+        let Some(examination) = self.checkup.running.as_mut().filter(|running| running.number == number) else {
+            return;
+        };
+        match event {
+            ExaminationEvent::Progress(progress) => {
+                if let Some(checkup) = &mut examination.checkup {
+                    checkup.hear(progress, shell.now);
                 }
             }
-            CheckupNews::Done(checkup) => {
-                let outcome = Outcome::of(job, Some(*checkup));
-                self.end_job();
-                self.take_outcome(outcome);
-            }
-            CheckupNews::Row(row) => {
+            ExaminationEvent::Row(row) => {
                 if let Some(comparison) = &mut self.checkup.comparison {
                     comparison.rows.push(*row);
                 }
             }
-            CheckupNews::Compared(compared) => {
-                let is_cancelled = job.is_cancelled;
-                self.end_job();
+            ExaminationEvent::CheckedUp(checkup) => {
+                let result = CheckupResult::of(examination, Some(*checkup));
+                self.end_examination();
+                self.take_result(shell, result);
+            }
+            ExaminationEvent::Compared(compared) => {
+                let is_cancelled = examination.is_cancelled();
+                self.end_examination();
                 if let Some(comparison) = &mut self.checkup.comparison {
                     comparison.end(Some(*compared), is_cancelled);
                 }
             }
-            CheckupNews::Crashed => {
-                let outcome = job.run.is_some().then(|| Outcome::of(job, None));
-                self.end_job();
-                if let Some(outcome) = outcome {
-                    self.take_outcome(outcome);
+            ExaminationEvent::Crashed => {
+                let result = examination.checkup.is_some().then(|| CheckupResult::of(examination, None));
+                self.end_examination();
+                if let Some(result) = result {
+                    self.take_result(shell, result);
                 } else if let Some(comparison) = &mut self.checkup.comparison {
                     comparison.end(None, false);
                 }
@@ -282,34 +320,34 @@ impl Window {
         }
     }
 
-    fn take_outcome(&mut self, outcome: Outcome) {
-        let view = &mut self.checkup;
-        let is_whole = outcome.checkup.as_ref().is_some_and(|checkup| !checkup.was_cancelled);
-        let last = view.result.replace(outcome);
+    fn take_result(&mut self, shell: &Shell, result: CheckupResult) {
+        let state = &mut self.checkup;
+        let is_whole = result.checkup.as_ref().is_some_and(|checkup| !checkup.was_cancelled);
+        let last = state.result.replace(result);
         // One that was ended by hand says nothing: the whole one before it is what is compared.
         if let Some(last) = last.filter(|last| last.checkup.as_ref().is_some_and(|checkup| !checkup.was_cancelled)) {
-            view.before = Some(last);
+            state.before = Some(last);
         }
-        view.folds = Folds::default();
+        state.folds = Folds::default();
         if is_whole {
-            self.track_findings();
+            self.track_findings(shell);
         }
     }
 
     /// What has begun and what is over goes to the log, and so to the plot.
-    fn track_findings(&mut self) {
-        let language = self.language();
-        let Some(checkup) = self.checkup.result.as_ref().and_then(|result| result.checkup.as_ref()) else { return };
-        for (level, message) in self.checkup.findings.update(&checkup.findings, &self.checkup.watch, language) {
-            self.wishes.push(Wish::Log { level, name: findings::EVENT, message });
+    fn track_findings(&mut self, shell: &Shell) {
+        let CheckupState { result, findings, watch, .. } = &mut self.checkup;
+        let Some(checkup) = result.as_ref().and_then(|result| result.checkup.as_ref()) else { return };
+        for (level, message) in findings.update(&checkup.findings, watch, shell.language()) {
+            self.tell(shell, level, findings::EVENT, message);
         }
     }
 
     /// The same for what the live picture shows between check-ups.
-    pub fn look_at_picture(&mut self, seen: &PictureStats) {
+    pub fn look_at_picture(&mut self, shell: &Shell, seen: &PictureStats) {
         let is_streaming = self.status.as_deref().is_some_and(|status| status.state == State::Streaming);
         // A check-up that runs looks itself.
-        if !is_streaming || self.checkup.job.is_some() {
+        if !is_streaming || self.checkup.running.is_some() {
             return;
         }
         let source = facts::SourceFacts {
@@ -320,88 +358,83 @@ impl Window {
         };
         let stream = facts::StreamFacts { controls: self.controls.list.clone(), ..facts::StreamFacts::default() };
         let facts = Facts { source, stream: Some(stream), picture: Some(seen.clone()), ..Facts::default() };
-        let (language, now) = (self.language(), self.now);
-        for (level, message) in self.checkup.watch.update(&facts, &mut self.checkup.findings, language, now) {
-            self.wishes.push(Wish::Log { level, name: findings::EVENT, message });
+        let CheckupState { findings, watch, .. } = &mut self.checkup;
+        for (level, message) in watch.update(&facts, findings, shell.language(), shell.now) {
+            self.tell(shell, level, findings::EVENT, message);
         }
     }
 
-    fn end_job(&mut self) {
-        let Some(job) = self.checkup.job.take() else { return };
-        self.wishes.extend(job.hold.and_then(|hold| hold.then).map(Wish::Camera));
+    fn end_examination(&mut self) {
+        let Some(examination) = self.checkup.running.take() else { return };
+        self.commands.extend(examination.claim.and_then(|claim| claim.then));
     }
 
     /// Whoever wants to open the camera while it is being examined gets it: the examination ends first.
     pub(super) fn give_way(&mut self) {
-        let Some(hold) = self.checkup.job.as_mut().and_then(|job| job.hold.as_mut()) else { return };
-        let wants_camera = |wish: &Wish| {
-            matches!(
-                wish,
-                Wish::Camera(Command::Start | Command::RecoverNow | Command::WaitUntilFree | Command::ResetDevice)
-            )
+        let Some(claim) = self.checkup.running.as_mut().and_then(|running| running.claim.as_mut()) else { return };
+        let wants_camera = |command: &Command| {
+            matches!(command, Command::Start | Command::RecoverNow | Command::WaitUntilFree | Command::ResetDevice)
         };
-        let Some(position) = self.wishes.iter().position(wants_camera) else { return };
-        if let Wish::Camera(command) = self.wishes.remove(position) {
-            hold.then = Some(command);
-        }
-        self.cancel_checkup();
+        let Some(position) = self.commands.iter().position(wants_camera) else { return };
+        claim.then = Some(self.commands.remove(position));
+        self.checkup.cancel();
     }
 }
 
 /// What stands beside the title, and is all that is seen of a folded section.
-pub fn aside(window: &Window) -> String {
-    let view = &window.checkup;
-    if let Some((job, _)) = view.running() {
-        return tenths(window.now.saturating_duration_since(job.started_at));
+pub fn aside(pane: &Pane, shell: &Shell) -> String {
+    let state = &pane.checkup;
+    if let Some((job, _)) = state.progress() {
+        return tenths(shell.now.saturating_duration_since(job.started_at));
     }
-    view.checkup().map_or_else(String::new, |checkup| tenths(checkup.took))
+    state.checkup().map_or_else(String::new, |checkup| tenths(checkup.took))
 }
 
 fn tenths(span: Duration) -> String {
     format!("{:.1} s", span.as_secs_f64())
 }
 
-pub fn draw(window: &mut Window, ui: &mut Ui) {
-    let language = window.language();
-    if window.checkup.running().is_some() {
-        card::running(window, language, ui);
-        steps::draw(window, language, ui);
+pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
+    let language = shell.language();
+    if pane.checkup.progress().is_some() {
+        card::running(pane, language, ui);
+        steps::draw(pane, shell, language, ui);
         ui.ctx().request_repaint_after(Duration::from_millis(100));
         return;
     }
-    if window.checkup.result.is_none() {
+    if pane.checkup.result.is_none() {
         quiet(ui, &language.word("panel.intro"));
-        buttons(window, language, ui);
+        buttons(pane, shell, language, ui);
         return;
     }
-    let wanted = card::outcome(window, language, ui);
-    buttons(window, language, ui);
-    before::draw(&window.checkup, language, ui);
-    card::others(&mut window.checkup, language, ui);
-    if fold(ui, &language.word("card.checks"), &n_checks(window), &mut window.checkup.folds.checks, true) {
-        steps::draw(window, language, ui);
+    let wanted = card::outcome(pane, shell, language, ui);
+    buttons(pane, shell, language, ui);
+    before::draw(&pane.checkup, language, ui);
+    card::others(&mut pane.checkup, language, ui);
+    if fold(ui, &language.word("card.checks"), &n_checks(pane), &mut pane.checkup.folds.checks, true) {
+        steps::draw(pane, shell, language, ui);
     }
-    slow::draw(&window.checkup, language, ui);
+    slow::draw(&pane.checkup, language, ui);
     if let Some((fix, action)) = wanted {
-        act::perform(window, &action);
-        if let Some(result) = &mut window.checkup.result {
+        act::perform(pane, shell, &action);
+        if let Some(result) = &mut pane.checkup.result {
             result.pressed.push(fix);
         }
     }
 }
 
 /// How many checks there were, and how many did not come out well.
-fn n_checks(window: &Window) -> String {
-    window.checkup.checkup().map_or_else(String::new, |checkup| checkup.checks.len().to_string())
+fn n_checks(pane: &Pane) -> String {
+    pane.checkup.checkup().map_or_else(String::new, |checkup| checkup.checks.len().to_string())
 }
 
 /// What can be done now, whatever the result.
-fn buttons(window: &mut Window, language: Language, ui: &mut Ui) {
-    let is_busy = window.checkup.job.is_some();
-    let has_result = window.checkup.result.is_some();
-    let is_live = window.moment().is_some_and(|moment| moment.is_live());
+fn buttons(pane: &mut Pane, shell: &mut Shell, language: Language, ui: &mut Ui) {
+    let is_busy = pane.checkup.running.is_some();
+    let has_result = pane.checkup.result.is_some();
+    let is_live = pane.moment(shell.now).is_some_and(|moment| moment.is_live());
     let is_open_question = is_live
-        && window.checkup.result.as_ref().is_some_and(|result| {
+        && pane.checkup.result.as_ref().is_some_and(|result| {
             result.was_live && result.checkup.as_ref().is_some_and(|checkup| !is_healthy(checkup))
         });
     ui.add_enabled_ui(!is_busy, |ui| {
@@ -409,27 +442,27 @@ fn buttons(window: &mut Window, language: Language, ui: &mut Ui) {
             ui.spacing_mut().item_spacing = vec2(6.0, 6.0);
             let (label, help) =
                 if has_result { ("card.again", "card.again-help") } else { ("panel.check-up", "panel.check-up-help") };
-            let has_fixes = window.checkup.result.as_ref().and_then(Outcome::verdict).is_some_and(has_open_action);
-            let pressed = window.checkup.result.as_ref().is_some_and(|result| !result.pressed.is_empty());
+            let has_fixes = pane.checkup.result.as_ref().and_then(CheckupResult::verdict).is_some_and(has_open_action);
+            let pressed = pane.checkup.result.as_ref().is_some_and(|result| !result.pressed.is_empty());
             let is_main = !has_fixes || pressed;
             if widgets::button(ui, &language.word(label), is_main, &language.word(help)).clicked() {
-                window.check_up();
+                pane.check_up(shell);
             }
             if is_open_question {
                 let label = language.word("card.try-else");
                 if widgets::button(ui, &label, false, &language.word("card.try-else-help")).clicked() {
-                    window.try_everything();
+                    pane.try_everything(shell);
                 }
             }
-            if window.spec.backends().len() > 1 {
+            if pane.spec.backends().len() > 1 {
                 let label = language.word("card.compare");
                 if widgets::button(ui, &label, false, &language.word("card.compare-help")).clicked() {
-                    window.sheet = Some(Sheet::Comparison);
+                    shell.sheet = Some(Sheet::Comparison);
                 }
             }
             let label = language.word("card.report");
             if has_result && widgets::button(ui, &label, false, &language.word("card.report-help")).clicked() {
-                window.open_report();
+                pane.open_report(shell);
             }
         });
     });

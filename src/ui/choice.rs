@@ -14,7 +14,7 @@ pub struct CameraChoice {
 
 /// How urgent a badge is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tone {
+pub enum BadgeLevel {
     Calm,
     /// It is the one that is shown.
     Shown,
@@ -26,15 +26,15 @@ pub enum Tone {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Badge {
     pub words: String,
-    pub tone: Tone,
+    pub level: BadgeLevel,
     /// The whole, in sentences.
     pub help: String,
 }
 
 impl Badge {
     #[must_use]
-    pub fn new(words: &str, tone: Tone, help: &str) -> Self {
-        Self { words: words.to_owned(), tone, help: help.to_owned() }
+    pub fn new(words: &str, level: BadgeLevel, help: &str) -> Self {
+        Self { words: words.to_owned(), level, help: help.to_owned() }
     }
 }
 
@@ -100,17 +100,17 @@ impl CameraChoice {
     #[must_use]
     pub fn badge(&self, is_shown: bool) -> Badge {
         match &self.availability {
-            Availability::Free => Badge::new("free", Tone::Calm, "No other program has it open."),
-            Availability::Ours if is_shown => Badge::new("open here", Tone::Shown, "This window has it open."),
+            Availability::Free => Badge::new("free", BadgeLevel::Calm, "No other program has it open."),
+            Availability::Ours if is_shown => Badge::new("open here", BadgeLevel::Shown, "This window has it open."),
             Availability::Ours => {
-                Badge::new("open here", Tone::Warning, "An earlier call into its driver has not come back.")
+                Badge::new("open here", BadgeLevel::Warning, "An earlier call into its driver has not come back.")
             }
             Availability::Held(holders) => held(holders),
             Availability::Undriven(fault) => {
-                Badge::new("no driver", Tone::Error, &format!("{}. {}", fault.message, fault.advice))
+                Badge::new("no driver", BadgeLevel::Error, &format!("{}. {}", fault.message, fault.advice))
             }
             Availability::Denied(fault) => {
-                Badge::new("no permission", Tone::Error, &format!("{}. {}", fault.message, fault.advice))
+                Badge::new("no permission", BadgeLevel::Error, &format!("{}. {}", fault.message, fault.advice))
             }
         }
     }
@@ -129,7 +129,7 @@ fn held(holders: &[Holder]) -> Badge {
         "It is open in {}. If it is streaming there, no other program can: choose it all the same, and it is opened as soon as it is free.",
         names.join(", ")
     );
-    Badge { words, tone: Tone::Warning, help }
+    Badge { words, level: BadgeLevel::Warning, help }
 }
 
 #[cfg(test)]
@@ -152,9 +152,9 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(availability: Availability, is_shown: bool, words: &str, tone: Tone, help: &str) {
+    fn check(availability: Availability, is_shown: bool, words: &str, level: BadgeLevel, help: &str) {
         let badge = choice(availability).badge(is_shown);
-        assert_eq!((badge.words.as_str(), badge.tone), (words, tone));
+        assert_eq!((badge.words.as_str(), badge.level), (words, level));
         assert!(badge.help.contains(help), "{}", badge.help);
     }
 
@@ -162,19 +162,19 @@ mod tests {
     fn a_badge_says_how_a_camera_stands() {
         let holder =
             |role| Holder { pid: 4711, program: "cheese".into(), user: Some("anna".into()), since: None, role };
-        check(Availability::Free, false, "free", Tone::Calm, "No other");
-        check(Availability::Ours, true, "open here", Tone::Shown, "This window");
-        check(Availability::Ours, false, "open here", Tone::Warning, "not come back");
+        check(Availability::Free, false, "free", BadgeLevel::Calm, "No other");
+        check(Availability::Ours, true, "open here", BadgeLevel::Shown, "This window");
+        check(Availability::Ours, false, "open here", BadgeLevel::Warning, "not come back");
         check(
             Availability::Held(vec![holder(Role::Program)]),
             false,
             "open in cheese",
-            Tone::Warning,
+            BadgeLevel::Warning,
             "cheese (process 4711 of anna)",
         );
-        check(Availability::Held(vec![holder(Role::Leftover)]), false, "left open", Tone::Warning, "left behind");
+        check(Availability::Held(vec![holder(Role::Leftover)]), false, "left open", BadgeLevel::Warning, "left behind");
         let fault = Fault::new(FaultKind::Denied, "no").with_advice("Join the group.");
-        check(Availability::Denied(fault), false, "no permission", Tone::Error, "Join the group.");
+        check(Availability::Denied(fault), false, "no permission", BadgeLevel::Error, "Join the group.");
     }
 
     #[test]

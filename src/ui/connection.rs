@@ -2,39 +2,57 @@
 //!
 //! Every step has its line from the beginning, so that nothing moves while the test runs.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 use egui::accesskit::Role;
 use egui::{Align, Align2, Color32, Frame, Label, Layout, Margin, RichText, Sense, Ui, WidgetInfo, pos2, vec2};
 
+use super::background::{Task, WindowHandle};
 use super::text;
 use super::theme::{self, Palette, RADIUS, SMALL};
 use super::widgets::{self, Icon};
 use crate::address::Address;
 use crate::fault::FaultKind;
-use crate::network::{self, Certificate, ConnectionTestResult, StepName, StepOutcome, StreamMeasurements, TestStep};
+use crate::network::{
+    self, Certificate, ConnectionParameters, ConnectionTestResult, StepName, StepOutcome, StreamMeasurements, TestStep,
+};
+use crate::settings::NetworkOptions;
 
-/// A test that runs or has ended.
-pub struct Trial {
+/// A step takes no longer; all of it ends with a verdict by then.
+const STEP_DEADLINE: Duration = Duration::from_secs(5);
+const DEADLINE: Duration = Duration::from_mins(1);
+/// How long the stream is watched once it runs.
+const WATCH: Duration = Duration::from_secs(10);
+
+/// A test that runs or has ended. Dropping it ends it.
+pub struct ConnectionTest {
     pub number: u64,
     pub address: Address,
     started_at: Instant,
     steps: Vec<TestStep>,
-    ending: Ending,
+    state: TestState,
     /// Whether the question about the certificate is asked.
     asks_trust: bool,
     copied_at: Option<Instant>,
 }
 
-enum Ending {
-    Running,
+enum TestState {
+    /// Dropping it ends the test.
+    Running {
+        _alive: Sender<()>,
+    },
     Cancelled,
-    Done { tested: Box<ConnectionTestResult>, took: Duration },
+    Done {
+        tested: Box<ConnectionTestResult>,
+        took: Duration,
+    },
 }
 
 /// What the user wants next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum TestAction {
     Stays,
     Cancel,
     Again,
@@ -47,50 +65,49 @@ pub enum Outcome {
     Trust(String),
 }
 
-impl Trial {
-    #[must_use]
-    pub fn new(number: u64, address: Address, now: Instant) -> Self {
+impl ConnectionTest {
+    fn new(number: u64, address: Address, alive: Sender<()>, now: Instant) -> Self {
         Self {
             number,
             address,
             started_at: now,
             steps: Vec::new(),
-            ending: Ending::Running,
+            state: TestState::Running { _alive: alive },
             asks_trust: false,
             copied_at: None,
         }
     }
 
     pub fn hear(&mut self, step: TestStep) {
-        if matches!(self.ending, Ending::Running) {
+        if self.is_running() {
             self.steps.retain(|heard| heard.name != step.name);
             self.steps.push(step);
         }
     }
 
     pub fn end(&mut self, tested: ConnectionTestResult, now: Instant) {
-        if matches!(self.ending, Ending::Running) {
+        if self.is_running() {
             self.steps.clone_from(&tested.steps);
             let took = now.saturating_duration_since(self.started_at);
-            self.ending = Ending::Done { tested: Box::new(tested), took };
+            self.state = TestState::Done { tested: Box::new(tested), took };
         }
     }
 
     pub fn cancel(&mut self) {
-        if matches!(self.ending, Ending::Running) {
-            self.ending = Ending::Cancelled;
+        if self.is_running() {
+            self.state = TestState::Cancelled;
         }
     }
 
     #[must_use]
     pub fn is_running(&self) -> bool {
-        matches!(self.ending, Ending::Running)
+        matches!(self.state, TestState::Running { .. })
     }
 
     fn tested(&self) -> Option<&ConnectionTestResult> {
-        match &self.ending {
-            Ending::Done { tested, .. } => Some(tested),
-            Ending::Running | Ending::Cancelled => None,
+        match &self.state {
+            TestState::Done { tested, .. } => Some(tested),
+            TestState::Running { .. } | TestState::Cancelled => None,
         }
     }
 
@@ -133,12 +150,63 @@ impl Trial {
             lines.push(format!("Verdict: {headline}"));
             lines.extend((!advice.is_empty()).then_some(advice));
             let measured = measured(&tested.measured);
-            lines.extend((!measured.is_empty()).then(|| format!("Measured: {measured}")));
+            lines.extend((!measured.is_empty()).then(|| format!("StreamMeasurements: {measured}")));
             if let Some(certificate) = &tested.certificate {
                 lines.extend(facts(certificate).into_iter().map(|(name, value)| format!("{name}: {value}")));
             }
         }
         self.address.mask_in(&lines.join("\n"))
+    }
+}
+
+/// Talks to a camera, step by step.
+pub(super) struct TestConnection {
+    number: u64,
+    address: Address,
+    network: NetworkOptions,
+    /// Disconnected when nobody wants the answer any more.
+    cancel: Receiver<()>,
+}
+
+impl TestConnection {
+    /// The test as it is shown, and the task that carries it out.
+    pub fn new(number: u64, address: Address, network: NetworkOptions, now: Instant) -> (ConnectionTest, Self) {
+        let (alive, cancel) = bounded(0);
+        (ConnectionTest::new(number, address.clone(), alive, now), Self { number, address, network, cancel })
+    }
+}
+
+impl fmt::Debug for TestConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_cancelled = self.cancel.try_recv() == Err(TryRecvError::Disconnected);
+        let mut shown = f.debug_struct("TestConnection");
+        shown.field("number", &self.number).field("address", &self.address);
+        shown.field("transport", &self.network.transport).field("is_cancelled", &is_cancelled).finish()
+    }
+}
+
+impl Task for TestConnection {
+    fn thread_name(&self) -> &'static str {
+        "test-connection"
+    }
+
+    fn run(self: Box<Self>, window: &WindowHandle) {
+        let Self { number, address, network, cancel } = *self;
+        let deadline = Instant::now() + DEADLINE;
+        let access = ConnectionParameters { address, network, step_deadline: STEP_DEADLINE, deadline, cancel };
+        let tested = network::test(&access, WATCH, &mut |step| {
+            window.update(move |window| {
+                if let Some(test) = window.shell.connection_test(number) {
+                    test.hear(step);
+                }
+            });
+        });
+        window.update(move |window| {
+            let now = window.shell.now;
+            if let Some(test) = window.shell.connection_test(number) {
+                test.end(tested, now);
+            }
+        });
     }
 }
 
@@ -221,40 +289,42 @@ fn grouped(fingerprint: &str) -> String {
 
 // ---- drawing
 
-pub fn draw(trial: &mut Trial, now: Instant, ui: &mut Ui) -> Outcome {
-    let mut outcome = Outcome::Stays;
-    let address = trial.address.to_string();
+pub fn draw(test: &mut ConnectionTest, now: Instant, ui: &mut Ui) -> TestAction {
+    let mut action = TestAction::Stays;
+    let address = test.address.to_string();
     let color = Palette::of(ui).text_weak;
     ui.add(Label::new(RichText::new(&address).color(color)).truncate()).on_hover_text(&address);
-    card(trial, &mut outcome, ui);
+    card(test, &mut action, ui);
     ui.add_space(2.0);
     let gap = std::mem::replace(&mut ui.spacing_mut().item_spacing.y, 0.0);
-    let running = trial.running();
-    for name in trial.names() {
-        let step = trial.step(name);
-        row(ui, name, step, running == Some(name), trial.is_running(), now.saturating_duration_since(trial.started_at));
+    let running = test.running();
+    for name in test.names() {
+        let step = test.step(name);
+        row(ui, name, step, running == Some(name), test.is_running(), now.saturating_duration_since(test.started_at));
     }
     ui.spacing_mut().item_spacing.y = gap;
-    if trial.is_running() {
+    if test.is_running() {
         ui.ctx().request_repaint_after(Duration::from_millis(100));
     }
     ui.add_space(4.0);
-    buttons(trial, now, &mut outcome, ui);
-    outcome
+    buttons(test, now, &mut action, ui);
+    action
 }
 
 /// The verdict, or what is being done.
-fn card(trial: &mut Trial, outcome: &mut Outcome, ui: &mut Ui) {
+fn card(test: &mut ConnectionTest, action: &mut TestAction, ui: &mut Ui) {
     const MIN_HEIGHT: f32 = 104.0;
     let palette = Palette::of(ui);
-    let (surface, color, headline, advice) = match &trial.ending {
-        Ending::Running => {
-            let what = trial.running().map_or("the end", label);
+    let (surface, color, headline, advice) = match &test.state {
+        TestState::Running { .. } => {
+            let what = test.running().map_or("the end", label);
             let words = format!("Testing: {what}…");
             (palette.raised, palette.text_strong, words, "The first step that fails is the verdict.".to_owned())
         }
-        Ending::Cancelled => (palette.raised, palette.text_strong, "The test was cancelled.".to_owned(), String::new()),
-        Ending::Done { tested, .. } => {
+        TestState::Cancelled => {
+            (palette.raised, palette.text_strong, "The test was cancelled.".to_owned(), String::new())
+        }
+        TestState::Done { tested, .. } => {
             let (outcome, headline, advice) = verdict(tested);
             let (surface, color) = match outcome {
                 StepOutcome::Good => (palette.good_surface, palette.good),
@@ -273,7 +343,7 @@ fn card(trial: &mut Trial, outcome: &mut Outcome, ui: &mut Ui) {
         if !advice.is_empty() {
             ui.add(Label::new(RichText::new(advice).color(palette.text)).wrap());
         }
-        let Ending::Done { tested, took } = &trial.ending else { return };
+        let TestState::Done { tested, took } = &test.state else { return };
         let mut small = Vec::new();
         if let Some(finding) = &tested.verdict {
             // In tens: more is not known.
@@ -288,13 +358,13 @@ fn card(trial: &mut Trial, outcome: &mut Outcome, ui: &mut Ui) {
         ui.add(Label::new(RichText::new(small.join(" · ")).size(SMALL).color(palette.text_weak)).wrap());
         let is_untrusted = tested.verdict.as_ref().is_some_and(|finding| finding.fault.kind == FaultKind::Untrusted);
         if let (true, Some(certificate)) = (is_untrusted, tested.certificate.clone()) {
-            trust(certificate, &mut trial.asks_trust, outcome, ui);
+            trust(certificate, &mut test.asks_trust, action, ui);
         }
     });
 }
 
 /// What the camera showed, and the question whether it is to be trusted.
-fn trust(certificate: Certificate, asks: &mut bool, outcome: &mut Outcome, ui: &mut Ui) {
+fn trust(certificate: Certificate, asks: &mut bool, action: &mut TestAction, ui: &mut Ui) {
     let palette = Palette::of(ui);
     ui.add_space(2.0);
     egui::Grid::new("certificate").num_columns(2).min_row_height(16.0).spacing([14.0, 3.0]).show(ui, |ui| {
@@ -314,7 +384,7 @@ fn trust(certificate: Certificate, asks: &mut bool, outcome: &mut Outcome, ui: &
     ui.add(Label::new(RichText::new(words).color(palette.text)).wrap());
     ui.horizontal(|ui| {
         if widgets::button(ui, "Trust it", true, "Trust it from now on and test again").clicked() {
-            *outcome = Outcome::Trust(certificate.fingerprint);
+            *action = TestAction::Trust(certificate.fingerprint);
         }
         if widgets::button(ui, "Do not trust it", false, "Leave it as it is").clicked() {
             *asks = false;
@@ -378,24 +448,24 @@ fn row(ui: &mut Ui, name: StepName, step: Option<&TestStep>, is_running: bool, g
     }
 }
 
-fn buttons(trial: &mut Trial, now: Instant, outcome: &mut Outcome, ui: &mut Ui) {
+fn buttons(test: &mut ConnectionTest, now: Instant, action: &mut TestAction, ui: &mut Ui) {
     const COPIED: Duration = Duration::from_secs(2);
     ui.horizontal(|ui| {
-        if trial.is_running() {
+        if test.is_running() {
             if widgets::button(ui, "Cancel", false, "End the test now").clicked() {
-                *outcome = Outcome::Cancel;
+                *action = TestAction::Cancel;
             }
         } else {
-            let kind = trial.tested().and_then(|tested| tested.verdict.as_ref()).map(|finding| finding.fault.kind);
+            let kind = test.tested().and_then(|tested| tested.verdict.as_ref()).map(|finding| finding.fault.kind);
             let wants_password = kind == Some(FaultKind::LoginRefused);
             let help = "Back to the field for the password";
             if wants_password && widgets::button(ui, "Enter password…", true, help).clicked() {
-                *outcome = Outcome::Back { to_password: true };
+                *action = TestAction::Back { to_password: true };
             }
-            let is_well = kind.is_none() && trial.tested().is_some();
+            let is_well = kind.is_none() && test.tested().is_some();
             let mut open = |ui: &mut Ui| {
                 if widgets::button(ui, "Open", is_well, "Show this camera").clicked() {
-                    *outcome = Outcome::Open;
+                    *action = TestAction::Open;
                 }
             };
             if is_well {
@@ -407,19 +477,19 @@ fn buttons(trial: &mut Trial, now: Instant, outcome: &mut Outcome, ui: &mut Ui) 
                 open(ui);
             }
             if again {
-                *outcome = Outcome::Again;
+                *action = TestAction::Again;
             }
         }
-        let is_copied = trial.copied_at.is_some_and(|at| now.saturating_duration_since(at) < COPIED);
+        let is_copied = test.copied_at.is_some_and(|at| now.saturating_duration_since(at) < COPIED);
         let label = if is_copied { "Copied" } else { "Copy" };
         if widgets::button(ui, label, false, "Steps and verdict as text, without any password").clicked() {
-            ui.ctx().copy_text(trial.as_text());
-            trial.copied_at = Some(now);
+            ui.ctx().copy_text(test.as_text());
+            test.copied_at = Some(now);
             ui.ctx().request_repaint_after(COPIED);
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             if widgets::button(ui, "Edit address", false, "Back to the fields of the address").clicked() {
-                *outcome = Outcome::Back { to_password: false };
+                *action = TestAction::Back { to_password: false };
             }
         });
     });

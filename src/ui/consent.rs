@@ -2,19 +2,20 @@
 
 use egui::{Label, RichText};
 
+use super::pane::Pane;
+use super::shell::{Sheet, Shell};
 use super::text;
 use super::theme::Palette;
 use super::widgets;
-use super::window::{Sheet, Window, Wish};
 use crate::camera::Command;
 use crate::status::State;
 
-pub fn draw(window: &mut Window, ctx: &egui::Context) {
-    if window.sheet != Some(Sheet::Reset) {
+pub fn draw(pane: &mut Pane, shell: &mut Shell, ctx: &egui::Context) {
+    if shell.sheet != Some(Sheet::Reset) {
         return;
     }
-    let Some(status) = window.status.clone() else {
-        window.sheet = None;
+    let Some(status) = pane.status.clone() else {
+        shell.sheet = None;
         return;
     };
     let is_moot = match status.state {
@@ -38,9 +39,9 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
         });
     });
     if consented {
-        window.wishes.push(Wish::Camera(Command::ResetDevice));
+        pane.commands.push(Command::ResetDevice);
     }
     if !open || consented || refused {
-        window.sheet = None;
+        shell.sheet = None;
     }
 }

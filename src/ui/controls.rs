@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use egui::{Align, Layout, Response, RichText, Ui, vec2};
 
 use super::inspector;
+use super::pane::Pane;
+use super::shell::Shell;
 use super::theme::{CONTROL_HEIGHT, Palette};
 use super::widgets::{self, Number};
-use super::window::Window;
 use crate::control::{self, Control, ControlGroup, ControlKind, ControlSetting, DeviceControls};
 use crate::settings::N_CONTROL_PRESETS;
 use crate::source::SourceSpec;
@@ -21,7 +22,7 @@ const MANY: usize = 24;
 
 /// What stays between two passes.
 #[derive(Default)]
-pub struct View {
+pub struct ControlsState {
     /// Chosen, and not yet confirmed by the camera.
     edits: Vec<(ControlSetting, Instant)>,
     /// The next preset that is clicked takes over the values as they are.
@@ -32,7 +33,7 @@ pub struct View {
     turned: Vec<ControlGroup>,
 }
 
-impl View {
+impl ControlsState {
     /// The value to be shown.
     fn value(&self, control: &Control) -> i64 {
         let told = control.value.unwrap_or(control.default);
@@ -59,40 +60,40 @@ fn n_changed(controls: &DeviceControls) -> usize {
 }
 
 #[must_use]
-pub fn aside(window: &Window) -> String {
-    match n_changed(&window.controls) {
+pub fn aside(pane: &Pane, _: &Shell) -> String {
+    match n_changed(&pane.controls) {
         0 => String::new(),
         n => format!("{n} changed"),
     }
 }
 
-pub fn draw(window: &mut Window, ui: &mut Ui) {
-    let controls = Arc::clone(&window.controls);
+pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
+    let controls = Arc::clone(&pane.controls);
     if controls.list.is_empty() {
-        ui.add(egui::Label::new(why_none(window)).wrap());
+        ui.add(egui::Label::new(why_none(pane)).wrap());
         return;
     }
-    let now = window.now;
-    window.control_view.forget(&controls, now);
-    let is_open = window.status.as_ref().is_some_and(|status| status.is_opened);
+    let now = shell.now;
+    pane.controls_state.forget(&controls, now);
+    let is_open = pane.status.as_ref().is_some_and(|status| status.is_opened);
     let mut wanted = Vec::new();
-    ui.add_enabled_ui(is_open, |ui| presets(window, ui, &controls, &mut wanted));
+    ui.add_enabled_ui(is_open, |ui| presets(pane, shell, ui, &controls, &mut wanted));
     if controls.list.len() > MANY {
-        search(&mut window.control_view, ui);
+        search(&mut pane.controls_state, ui);
     }
-    let groups = grouped(&controls.list, &window.control_view.search);
+    let groups = grouped(&controls.list, &pane.controls_state.search);
     if groups.is_empty() {
         inspector::note(ui, "No control has these words in its name.");
     }
     let is_alone = groups.len() == 1 && controls.list.len() <= MANY;
     for (group, members) in groups {
-        if !is_alone && !heading(&mut window.control_view, ui, group, members.len(), controls.list.len()) {
+        if !is_alone && !heading(&mut pane.controls_state, ui, group, members.len(), controls.list.len()) {
             continue;
         }
         ui.add_enabled_ui(is_open, |ui| {
             for control in members {
                 // Names may be there twice, and rows come and go.
-                ui.push_id(control.id, |ui| row(&window.control_view, ui, control, &mut wanted));
+                ui.push_id(control.id, |ui| row(&pane.controls_state, ui, control, &mut wanted));
             }
         });
     }
@@ -107,7 +108,7 @@ pub fn draw(window: &mut Window, ui: &mut Ui) {
     if !is_open {
         inspector::note(ui, "The camera is not open: these are the values that it had.");
     }
-    window.set_controls(wanted);
+    pane.set_controls(shell, wanted);
 }
 
 /// Under their headings, in the device's order; without headings under which nothing stands.
@@ -122,7 +123,7 @@ fn grouped<'a>(list: &'a [Control], search: &str) -> Vec<(ControlGroup, Vec<&'a 
     groups.filter(|(_, members)| !members.is_empty()).collect()
 }
 
-fn search(view: &mut View, ui: &mut Ui) {
+fn search(view: &mut ControlsState, ui: &mut Ui) {
     const HELP: &str = "Shows only the controls with these words in their names";
     widgets::row(ui, "Search", HELP, |ui, width| {
         let edit = egui::TextEdit::singleline(&mut view.search)
@@ -137,7 +138,7 @@ fn search(view: &mut View, ui: &mut Ui) {
 }
 
 /// The title of a group, which folds it away. Says whether it is open.
-fn heading(view: &mut View, ui: &mut Ui, group: ControlGroup, n_members: usize, n_all: usize) -> bool {
+fn heading(view: &mut ControlsState, ui: &mut Ui, group: ControlGroup, n_members: usize, n_all: usize) -> bool {
     let is_open_at_first = group != ControlGroup::Other || n_all <= MANY;
     let is_turned = view.turned.contains(&group);
     // What is found must not be hidden.
@@ -153,11 +154,11 @@ fn heading(view: &mut View, ui: &mut Ui, group: ControlGroup, n_members: usize, 
     is_open
 }
 
-fn why_none(window: &Window) -> &'static str {
-    match window.spec {
+fn why_none(pane: &Pane) -> &'static str {
+    match pane.spec {
         SourceSpec::File(_) => "A file has no controls.",
         SourceSpec::Url(_) => "A network camera's controls are on its own page: open its address in a browser.",
-        _ if window.status.as_ref().is_some_and(|status| status.is_capturing) => {
+        _ if pane.status.as_ref().is_some_and(|status| status.is_capturing) => {
             "This camera tells of no controls, or this backend cannot ask for them."
         }
         _ => "The controls are shown after the first picture.",
@@ -165,16 +166,22 @@ fn why_none(window: &Window) -> &'static str {
 }
 
 /// Four sets of values that are kept for this camera.
-fn presets(window: &mut Window, ui: &mut Ui, controls: &DeviceControls, wanted: &mut Vec<ControlSetting>) {
+fn presets(
+    pane: &mut Pane,
+    shell: &mut Shell,
+    ui: &mut Ui,
+    controls: &DeviceControls,
+    wanted: &mut Vec<ControlSetting>,
+) {
     const HELP: &str = "Sets of values that are kept for this camera";
     let camera = controls.camera.clone();
     widgets::row(ui, "Presets", HELP, |ui, width| {
         ui.allocate_ui_with_layout(vec2(width, CONTROL_HEIGHT), Layout::left_to_right(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = 5.0;
             for number in 1..=N_CONTROL_PRESETS {
-                let kept = window.settings_of(&camera).control_presets.get(&number).cloned();
+                let kept = shell.settings_of(pane, &camera).control_presets.get(&number).cloned();
                 let is_active = kept.as_deref().is_some_and(|kept| is_as(controls, kept));
-                let (enabled, help) = match (window.control_view.is_keeping, kept.is_some()) {
+                let (enabled, help) = match (pane.controls_state.is_keeping, kept.is_some()) {
                     (true, _) => (true, format!("Keeps the values as they are now as preset {number}")),
                     (false, true) => (true, format!("Sets the values of preset {number}")),
                     (false, false) => (false, "Nothing is kept here: press “Keep” and then this number.".to_owned()),
@@ -188,15 +195,15 @@ fn presets(window: &mut Window, ui: &mut Ui, controls: &DeviceControls, wanted: 
                 if !clicked {
                     continue;
                 }
-                if std::mem::take(&mut window.control_view.is_keeping) {
-                    window.change_settings_of(&camera, |settings| {
+                if std::mem::take(&mut pane.controls_state.is_keeping) {
+                    shell.change_settings_of(pane, &camera, |settings| {
                         settings.control_presets.insert(number, values(controls));
                     });
                 } else if let Some(kept) = kept {
                     wanted.extend(fitting(controls, &kept));
                 }
             }
-            let is_keeping = &mut window.control_view.is_keeping;
+            let is_keeping = &mut pane.controls_state.is_keeping;
             if widgets::chip(ui, "Keep", *is_keeping, "Press this, then the number under which to keep the values")
                 .clicked()
             {
@@ -245,7 +252,7 @@ fn help(control: &Control) -> String {
     help
 }
 
-fn row(view: &View, ui: &mut Ui, control: &Control, wanted: &mut Vec<ControlSetting>) {
+fn row(view: &ControlsState, ui: &mut Ui, control: &Control, wanted: &mut Vec<ControlSetting>) {
     let help = help(control);
     if !control.is_ever_set() {
         return reported(ui, control, &help);

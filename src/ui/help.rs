@@ -2,25 +2,28 @@
 
 use egui::{RichText, Ui};
 
+use super::shell::{Sheet, Shell};
 use super::theme::{self, Palette};
 use super::widgets;
-use super::window::{Sheet, Window};
 use crate::status::Grade;
 
 /// Every key of the window.
-const KEYS: [(&str, &str); 8] = [
+const KEYS: [(&str, &str); 11] = [
     ("Space", "Start and stop the camera"),
     ("S", "Save a snapshot"),
     ("C", "Check up: find out what is wrong with the camera"),
     ("F", "Picture only, and back"),
     ("L", "Show and hide plot and log"),
-    ("Esc", "Back from picture only; close a sheet"),
+    ("1 … 9", "That camera alone, where several are shown; Enter the selected one"),
+    ("← → ↑ ↓", "To the next camera; with Shift the tile is moved"),
+    ("Esc", "Back to all cameras; back from picture only; close a sheet"),
+    ("2 clicks", "On a tile: that camera alone; on its picture: back to all"),
     ("?", "This sheet"),
     ("Tab", "To the next control; arrow keys change it"),
 ];
 
-pub fn draw(window: &mut Window, ctx: &egui::Context) {
-    let mut open = window.sheet == Some(Sheet::Help);
+pub fn draw(shell: &mut Shell, ctx: &egui::Context) {
+    let mut open = shell.sheet == Some(Sheet::Help);
     widgets::sheet(ctx, "Help", 460.0, &mut open, |ui| {
         ui.spacing_mut().item_spacing.y = 6.0;
         heading(ui, "Keys");
@@ -60,7 +63,7 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
         ui.weak(concat!("Camclinic ", env!("CARGO_PKG_VERSION")));
     });
     if !open {
-        window.sheet = window.sheet.filter(|sheet| *sheet != Sheet::Help);
+        shell.sheet = shell.sheet.filter(|sheet| *sheet != Sheet::Help);
     }
 }
 

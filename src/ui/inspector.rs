@@ -4,14 +4,15 @@ use std::time::{Duration, Instant};
 
 use egui::{Margin, Rect, Ui};
 
+use super::pane::Pane;
+use super::shell::Shell;
 use super::theme::{Palette, SMALL};
-use super::window::Window;
 use super::{checkup, controls, recovery, source, widgets};
 
 /// What stays between two passes.
 #[derive(Default)]
-pub struct View {
-    pub source: source::View,
+pub struct InspectorState {
+    pub source: source::SourceState,
     urgent: Urgent,
 }
 
@@ -50,8 +51,8 @@ impl Urgent {
 struct Section {
     title: &'static str,
     /// What stands beside the title.
-    aside: fn(&Window) -> String,
-    draw: fn(&mut Window, &mut Ui),
+    aside: fn(&Pane, &Shell) -> String,
+    draw: fn(&mut Pane, &mut Shell, &mut Ui),
 }
 
 /// A new section is a function and a line here.
@@ -74,30 +75,30 @@ pub enum Part {
     Rest,
 }
 
-pub fn draw(window: &mut Window, ui: &mut Ui) {
-    let changes = update(window, ui);
+pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
+    let changes = update(pane, shell, ui);
     let mut scroll = egui::ScrollArea::vertical().id_salt("inspector").auto_shrink([false, true]);
     if changes {
         scroll = scroll.vertical_scroll_offset(0.0);
     }
-    let shown = scroll.show(ui, |ui| draw_part(window, ui, Part::All));
-    window.inspector.urgent.area = Some(shown.inner_rect);
+    let shown = scroll.show(ui, |ui| draw_part(pane, shell, ui, Part::All));
+    pane.inspector.urgent.area = Some(shown.inner_rect);
 }
 
 /// To be called once before the parts are drawn. Returns whether their order is another one now.
-pub fn update(window: &mut Window, ui: &Ui) -> bool {
-    let is_failing = window.status.as_deref().is_some_and(recovery::is_failing);
+pub fn update(pane: &mut Pane, shell: &mut Shell, ui: &Ui) -> bool {
+    let is_failing = pane.status.as_deref().is_some_and(recovery::is_failing);
     let pointer = ui.input(|input| input.pointer.hover_pos());
-    let urgent = &mut window.inspector.urgent;
+    let urgent = &mut pane.inspector.urgent;
     let is_held = urgent.area.take().is_some_and(|area| pointer.is_some_and(|at| area.contains(at)));
-    urgent.update(is_failing, is_held, window.now)
+    urgent.update(is_failing, is_held, shell.now)
 }
 
 /// Some of the sections, as high as they are.
-pub fn draw_part(window: &mut Window, ui: &mut Ui, part: Part) {
-    let is_failing = window.inspector.urgent.is_first;
+pub fn draw_part(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui, part: Part) {
+    let is_failing = pane.inspector.urgent.is_first;
     // What was asked for comes before what goes on by itself.
-    let has_news = window.checkup.has_news();
+    let has_news = pane.checkup.has_news();
     let urgency = |section: &Section| match section.title {
         checkup::TITLE if has_news => Some(0),
         RECOVERY if is_failing => Some(1),
@@ -120,18 +121,18 @@ pub fn draw_part(window: &mut Window, ui: &mut Ui, part: Part) {
         ui.spacing_mut().item_spacing.y = 6.0;
         for section in sections {
             ui.push_id(section.title, |ui| {
-                if section.title == checkup::TITLE && window.checkup.take_wanted() {
+                if section.title == checkup::TITLE && pane.checkup.take_wanted() {
                     ui.scroll_to_cursor(Some(egui::Align::Min));
                 }
-                let aside = (section.aside)(window);
-                let mut folded = std::mem::take(&mut window.settings.window.folded_sections);
-                widgets::section(ui, section.title, &aside, &mut folded, |ui| (section.draw)(window, ui));
-                window.settings.window.folded_sections = folded;
+                let aside = (section.aside)(pane, shell);
+                let mut folded = std::mem::take(&mut shell.settings.window.folded_sections);
+                widgets::section(ui, section.title, &aside, &mut folded, |ui| (section.draw)(pane, shell, ui));
+                shell.settings.window.folded_sections = folded;
             });
         }
     });
     let seen = shown.response.rect.intersect(ui.clip_rect());
-    let area = &mut window.inspector.urgent.area;
+    let area = &mut pane.inspector.urgent.area;
     *area = Some(area.map_or(seen, |area| area.union(seen)));
 }
 

@@ -1,22 +1,33 @@
 //! What happened, newest first: filter, search, pause, copy, save.
 
 use std::collections::VecDeque;
+use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use egui::accesskit::Role;
 use egui::{Align, Layout, RichText, Sense, Ui, WidgetInfo, pos2, vec2};
 
+use super::background::{Task, WindowHandle};
+use super::pane::Pane;
 use super::prompt::Purpose;
+use super::shell::Shell;
 use super::text;
 use super::theme::{self, Palette, SMALL};
 use super::widgets;
-use super::window::{Window, Wish};
+use crate::disk::{write_advice, write_whole};
 use crate::event::{Event, Level};
+use crate::settings::CameraId;
 
 /// So many lines are kept. When there are more, the oldest that is no error goes first: errors stay.
 const CAPACITY: usize = 5_000;
 const ROW_HEIGHT: f32 = 20.0;
 const CLOCK_WIDTH: f32 = 96.0;
+
+/// Whether a line is about this camera, or about none. Without a camera all are.
+fn is_of(event: &Event, camera: Option<CameraId>) -> bool {
+    camera.is_none_or(|camera| event.camera.is_none_or(|of| of == camera))
+}
 
 /// Which lines are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,10 +57,12 @@ impl Filter {
 
 /// The lines, and what stays between two passes.
 #[derive(Default)]
-pub struct View {
+pub struct LogState {
     /// Oldest first.
     events: VecDeque<Arc<Event>>,
     pub filter: Filter,
+    /// The lines of every camera, where several are shown.
+    pub shows_all_cameras: bool,
     /// `None` while the search field is hidden.
     pub search: Option<String>,
     /// The newest line that is shown while paused.
@@ -65,12 +78,14 @@ pub struct View {
 #[derive(PartialEq, Eq)]
 struct Shown {
     filter: Filter,
+    /// The camera whose lines they are; `None` of all.
+    camera: Option<CameraId>,
     search: String,
     newest: u64,
     n_events: usize,
 }
 
-impl View {
+impl LogState {
     /// Takes over new events, oldest first.
     pub fn add(&mut self, events: impl IntoIterator<Item = Arc<Event>>) {
         for event in events {
@@ -92,6 +107,13 @@ impl View {
     #[must_use]
     pub fn events(&self) -> impl DoubleEndedIterator<Item = &Arc<Event>> {
         self.events.iter()
+    }
+
+    /// What belongs to a camera, and what belongs to none; all there is where only one camera is shown.
+    #[must_use]
+    pub fn events_of(&self, pane: &Pane, shell: &Shell) -> impl DoubleEndedIterator<Item = &Arc<Event>> {
+        let camera = (shell.panes.len() > 1).then(|| pane.id());
+        self.events.iter().filter(move |event| is_of(event, camera))
     }
 
     /// Shows and marks the line of this event, if need be by lifting filter and search.
@@ -117,9 +139,11 @@ impl View {
         self.shown.iter().rev().map(line).collect()
     }
 
-    fn refresh(&mut self) {
+    /// `camera` is the one that is selected, where there are several.
+    fn refresh(&mut self, camera: Option<CameraId>) {
         let wanted = Shown {
             filter: self.filter,
+            camera: camera.filter(|_| !self.shows_all_cameras),
             search: self.search.as_deref().unwrap_or_default().trim().to_lowercase(),
             newest: self.paused_at.unwrap_or_else(|| self.last_id()),
             n_events: self.events.len(),
@@ -137,6 +161,7 @@ impl View {
             .iter()
             .rev()
             .filter(|event| event.id <= wanted.newest && wanted.filter.admits(event.level) && found(event))
+            .filter(|event| is_of(event, wanted.camera))
             .cloned()
             .collect();
         self.shown_for = Some(wanted);
@@ -148,15 +173,19 @@ impl View {
     }
 }
 
-pub fn draw(window: &mut Window, ui: &mut Ui) {
-    window.log.refresh();
-    header(window, ui);
+pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
+    let camera = (shell.panes.len() > 1).then(|| pane.id());
+    shell.log.refresh(camera);
+    header(pane, shell, ui);
     // Filter and search may have changed just now.
-    window.log.refresh();
-    rows(&mut window.log, ui);
+    shell.log.refresh(camera);
+    // Among the lines of several cameras each says whose it is.
+    let names = shell.panes.iter().filter(|_| shell.log.shows_all_cameras && shell.panes.len() > 1);
+    let names: Vec<_> = names.map(|pane| (pane.id, pane.name.clone())).collect();
+    rows(&mut shell.log, &names, ui);
 }
 
-fn header(window: &mut Window, ui: &mut Ui) {
+fn header(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
     let wide = ui.available_width() > 470.0;
     let layout = if wide {
         Layout::left_to_right(Align::Center)
@@ -167,29 +196,36 @@ fn header(window: &mut Window, ui: &mut Ui) {
         ui.spacing_mut().item_spacing = vec2(6.0, 4.0);
         widgets::title(ui, "Log");
         for (filter, label, help) in Filter::ALL {
-            if widgets::chip(ui, label, window.log.filter == filter, help).clicked() {
-                window.log.filter = filter;
+            if widgets::chip(ui, label, shell.log.filter == filter, help).clicked() {
+                shell.log.filter = filter;
+            }
+        }
+        if shell.panes.len() > 1 {
+            let is_on = shell.log.shows_all_cameras;
+            if widgets::chip(ui, "every camera", is_on, "Lines of all cameras, not only of the selected one").clicked()
+            {
+                shell.log.shows_all_cameras = !is_on;
             }
         }
         if wide {
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| tools(window, ui, true));
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| tools(pane, shell, ui, true));
         } else {
-            tools(window, ui, false);
+            tools(pane, shell, ui, false);
         }
     });
-    search_field(&mut window.log, ui);
+    search_field(&mut shell.log, ui);
 }
 
-fn tools(window: &mut Window, ui: &mut Ui, from_right: bool) {
-    let n_held_back = window.log.n_held_back();
-    let pause = match (window.log.paused_at, n_held_back) {
+fn tools(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui, from_right: bool) {
+    let n_held_back = shell.log.n_held_back();
+    let pause = match (shell.log.paused_at, n_held_back) {
         (None, _) => "pause".to_owned(),
         (Some(_), 0) => "paused".to_owned(),
         (Some(_), n) => format!("paused · {n} new"),
     };
     let mut tools = [
-        ("search", window.log.search.is_some(), "Show only the lines with certain words"),
-        (pause.as_str(), window.log.paused_at.is_some(), "Hold the list still; nothing is lost meanwhile"),
+        ("search", shell.log.search.is_some(), "Show only the lines with certain words"),
+        (pause.as_str(), shell.log.paused_at.is_some(), "Hold the list still; nothing is lost meanwhile"),
         ("copy", false, "Copy the lines that are shown"),
         ("save…", false, "Write the lines that are shown to a file"),
     ];
@@ -202,22 +238,53 @@ fn tools(window: &mut Window, ui: &mut Ui, from_right: bool) {
         }
         match label {
             "search" => {
-                window.log.search = if is_on { None } else { Some(String::new()) };
+                shell.log.search = if is_on { None } else { Some(String::new()) };
             }
             "copy" => {
-                ui.ctx().copy_text(window.log.as_text());
-                let n = window.log.shown.len();
-                window.toasts.info(format!("Copied {n} {}", if n == 1 { "line" } else { "lines" }), window.now);
+                ui.ctx().copy_text(shell.log.as_text());
+                let n = shell.log.shown.len();
+                shell.toasts.info(format!("Copied {n} {}", if n == 1 { "line" } else { "lines" }), shell.now);
             }
-            "save…" => window.wishes.push(Wish::Browse(Purpose::Log)),
+            "save…" => pane.browse(shell, Purpose::Log),
             _ => {
-                window.log.paused_at = if is_on { None } else { Some(window.log.last_id()) };
+                shell.log.paused_at = if is_on { None } else { Some(shell.log.last_id()) };
             }
         }
     }
 }
 
-fn search_field(log: &mut View, ui: &mut Ui) {
+/// Writes the lines that are shown to a file.
+pub(super) struct SaveLog {
+    pub path: PathBuf,
+    pub text: String,
+}
+
+impl fmt::Debug for SaveLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SaveLog").field(&self.path).field(&self.text).finish()
+    }
+}
+
+impl Task for SaveLog {
+    fn thread_name(&self) -> &'static str {
+        "save-log"
+    }
+
+    fn run(self: Box<Self>, window: &WindowHandle) {
+        let Self { path, text } = *self;
+        match write_whole(&path, text.as_bytes()) {
+            Ok(()) => {
+                window.update(move |window| window.shell.saved("Log", &path));
+            }
+            Err(error) => {
+                let advice = write_advice(&error);
+                window.fail(format!("The log was not saved: {error}. {advice} {}", path.display()));
+            }
+        }
+    }
+}
+
+fn search_field(log: &mut LogState, ui: &mut Ui) {
     let Some(search) = &mut log.search else { return };
     let was_empty = search.is_empty();
     let edit =
@@ -232,7 +299,7 @@ fn search_field(log: &mut View, ui: &mut Ui) {
     }
 }
 
-fn rows(log: &mut View, ui: &mut Ui) {
+fn rows(log: &mut LogState, names: &[(CameraId, String)], ui: &mut Ui) {
     if log.shown.is_empty() {
         let words =
             if log.events.is_empty() { "Nothing has happened yet" } else { "No line fits the filter and the search" };
@@ -251,12 +318,14 @@ fn rows(log: &mut View, ui: &mut Ui) {
     let marked = log.marked;
     area.show_rows(ui, ROW_HEIGHT, log.shown.len(), |ui, range| {
         for event in log.shown.get(range).unwrap_or_default() {
-            row(ui, event, marked == Some(event.id));
+            let name = names.iter().find(|(camera, _)| event.camera == Some(*camera)).map(|(_, name)| name.as_str());
+            row(ui, event, name, marked == Some(event.id));
         }
     });
 }
 
-fn row(ui: &mut Ui, event: &Event, is_marked: bool) {
+/// `camera` is the name of the one that it is about, where that has to be said.
+fn row(ui: &mut Ui, event: &Event, camera: Option<&str>, is_marked: bool) {
     let palette = Palette::of(ui);
     let width = ui.available_width();
     let (rect, response) = ui.allocate_exact_size(vec2(width, ROW_HEIGHT), Sense::hover());
@@ -267,7 +336,8 @@ fn row(ui: &mut Ui, event: &Event, is_marked: bool) {
         _ => 104.0,
     };
     let time = text::clock_ms(event.at);
-    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{time} {} {}", event.name, event.message)));
+    let message = camera.map_or_else(|| event.message.clone(), |camera| format!("{camera}: {}", event.message));
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{time} {} {message}", event.name)));
     let painter = ui.painter();
     if is_marked {
         painter.rect_filled(rect, 4, palette.chosen);
@@ -284,7 +354,7 @@ fn row(ui: &mut Ui, event: &Event, is_marked: bool) {
     for (content, color, column) in [
         (time.as_str(), time_color, CLOCK_WIDTH),
         (shown_name(&event.name), name_color, name_width),
-        (event.message.as_str(), text_color, (room - CLOCK_WIDTH - name_width).max(20.0)),
+        (message.as_str(), text_color, (room - CLOCK_WIDTH - name_width).max(20.0)),
     ] {
         let galley = widgets::one_line(painter, content, font.clone(), color, column - 6.0);
         is_cut |= galley.elided;
@@ -292,7 +362,7 @@ fn row(ui: &mut Ui, event: &Event, is_marked: bool) {
         x += column;
     }
     if is_cut {
-        response.on_hover_text(format!("{time} · {}\n{}", event.name, event.message));
+        response.on_hover_text(format!("{time} · {}\n{message}", event.name));
     }
 }
 
@@ -302,6 +372,8 @@ fn shown_name(name: &str) -> &str {
         "CAMERA_ISSUE" => "issue",
         "CAMERA_RECOVERY" => "recovery",
         "CAMERA_CRITICAL" => "critical",
+        "CAMERA_DEAD" => "dead",
+        "ALL_CAMERAS_DEAD" => "all dead",
         other => other,
     }
 }

@@ -11,13 +11,13 @@ const BEGINNING: Duration = Duration::from_secs(1);
 const MAX_KEPT: usize = 216_000;
 
 /// When dropped, tells the log (debug) how the window kept up.
-pub struct Pace {
+pub struct PassTimes {
     began: Instant,
     secs: Vec<f32>,
     log: EventLog,
 }
 
-impl Pace {
+impl PassTimes {
     pub fn new(log: EventLog) -> Self {
         Self { began: Instant::now(), secs: Vec::new(), log }
     }
@@ -41,7 +41,7 @@ impl Pace {
     }
 }
 
-impl Drop for Pace {
+impl Drop for PassTimes {
     fn drop(&mut self) {
         if let Some((longest, most)) = self.summary() {
             let (longest, most, n) = (longest * 1e3, most * 1e3, self.secs.len());
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn the_longest_and_the_usual_are_told_at_the_end() {
         let log = EventLog::new();
-        let mut pace = Pace::new(log.clone());
+        let mut pace = PassTimes::new(log.clone());
         pace.add(9.0);
         pace.began = Instant::now().checked_sub(BEGINNING).unwrap();
         (0..200).for_each(|_| pace.add(0.004));
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn a_window_that_was_never_drawn_has_no_pace() {
         let log = EventLog::new();
-        drop(Pace::new(log.clone()));
+        drop(PassTimes::new(log.clone()));
         assert!(log.since(0).is_empty());
     }
 }

@@ -11,10 +11,11 @@ use egui_plot::{
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use super::pane::Pane;
+use super::shell::Shell;
 use super::text;
 use super::theme::{self, Palette};
 use super::widgets;
-use super::window::Window;
 use crate::event::Event;
 use crate::health::{self, History};
 use crate::records::Past;
@@ -22,7 +23,7 @@ use crate::status::{Grade, State};
 
 /// What stays between two passes.
 #[derive(Default)]
-pub struct View {
+pub struct PlotState {
     span: Span,
 }
 
@@ -82,16 +83,15 @@ const HALF_A_DAY_SECS: f64 = 43_200.0;
 /// A little above the best score, so that its line and the dots on it are whole.
 const TOP: f64 = 106.0;
 
-pub fn draw(window: &mut Window, ui: &mut Ui) {
+pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
     ui.allocate_ui_with_layout(vec2(ui.available_width(), 22.0), Layout::left_to_right(Align::Center), |ui| {
         ui.spacing_mut().interact_size.y = 22.0;
         widgets::title(ui, "Health");
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = 6.0;
             for span in Span::ALL.into_iter().rev() {
-                if widgets::chip(ui, span.label(), window.plot.span == span, "How much of the past is shown").clicked()
-                {
-                    window.plot.span = span;
+                if widgets::chip(ui, span.label(), shell.plot.span == span, "How much of the past is shown").clicked() {
+                    shell.plot.span = span;
                 }
             }
         });
@@ -100,21 +100,21 @@ pub fn draw(window: &mut Window, ui: &mut Ui) {
     if room.width() < LEFT + 40.0 || room.height() < BELOW + 30.0 {
         return;
     }
-    let first = window.history.samples.first().map(|(at, _)| *at);
-    let measured = first.map_or(0.0, |first| window.now.saturating_duration_since(first).as_secs_f64());
-    let first = window.past.samples.first().map(|sample| sample.at);
+    let first = pane.history.samples.first().map(|(at, _)| *at);
+    let measured = first.map_or(0.0, |first| shell.now.saturating_duration_since(first).as_secs_f64());
+    let first = pane.past.samples.first().map(|sample| sample.at);
     let kept = first.map_or(0.0, |first| Timestamp::now().duration_since(first).as_secs_f64());
-    let span_secs = stretch_secs(window.plot.span, measured.max(kept));
+    let span_secs = stretch_secs(shell.plot.span, measured.max(kept));
     // In steps of a screen pixel: the curve then stands still between two steps instead of shimmering.
     let step = (span_secs / f64::from(room.width())).max(0.05);
     let area = egui::Rect::from_min_max(room.min + vec2(LEFT, 4.0), room.max - vec2(0.0, BELOW));
-    let time = TimeAxis::new(window.now, span_secs, step);
-    let markers = markers(window, &time, span_secs / f64::from(area.width()) * 4.0);
+    let time = TimeAxis::new(shell.now, span_secs, step);
+    let markers = markers(pane, shell, &time, span_secs / f64::from(area.width()) * 4.0);
     let palette = Palette::of(ui);
     let mut child = ui.new_child(UiBuilder::new().id_salt("plot").max_rect(area));
-    let score = window.status.as_ref().and_then(|status| status.health_score);
-    let is_running = window.status.as_ref().is_some_and(|status| status.state != State::Idle);
-    let points = points(&window.past, &window.history, &time);
+    let score = pane.status.as_ref().and_then(|status| status.health_score);
+    let is_running = pane.status.as_ref().is_some_and(|status| status.state != State::Idle);
+    let points = points(&pane.past, &pane.history, &time);
     let mut lines = curve(&points, &time, area.width());
     if let (Some(score), Some(line), true) = (score, lines.last_mut(), is_running)
         && line.last().is_some_and(|last| last[0] > -GAP_SECS)
@@ -131,7 +131,7 @@ pub fn draw(window: &mut Window, ui: &mut Ui) {
     if let Some(event) = near {
         ui.ctx().set_cursor_icon(egui::CursorIcon::PointingHand);
         if shown.response.clicked() {
-            window.log.jump_to(event.id);
+            shell.log.jump_to(event.id);
         }
         shown.response.on_hover_ui_at_pointer(|ui| {
             ui.label(format!("{} · {}", text::clock_ms(event.at), text::marker_name(&event)));
@@ -193,20 +193,20 @@ impl TimeAxis {
 }
 
 /// An event in sight.
-struct Marker {
+struct EventMarker {
     x: f64,
     event: Arc<Event>,
 }
 
 /// The events in sight; of those that would fall on one another, the gravest.
-fn markers(window: &Window, time: &TimeAxis, least_distance_secs: f64) -> Vec<Marker> {
-    let mut markers: Vec<Marker> = Vec::new();
-    for event in window.log.events().filter(|event| event.is_marker()) {
+fn markers(pane: &Pane, shell: &Shell, time: &TimeAxis, least_distance_secs: f64) -> Vec<EventMarker> {
+    let mut markers: Vec<EventMarker> = Vec::new();
+    for event in shell.log.events_of(pane, shell).filter(|event| event.is_marker()) {
         let x = time.x(event.instant);
         if x < -time.span_secs {
             continue;
         }
-        let marker = Marker { x, event: Arc::clone(event) };
+        let marker = EventMarker { x, event: Arc::clone(event) };
         match markers.last_mut() {
             Some(last) if x - last.x < least_distance_secs => {
                 // An alert repeats what its cause has said already.
@@ -221,7 +221,7 @@ fn markers(window: &Window, time: &TimeAxis, least_distance_secs: f64) -> Vec<Ma
     markers
 }
 
-fn nearest(markers: &[Marker], pointer_x: f32, transform: &PlotTransform) -> Option<Arc<Event>> {
+fn nearest(markers: &[EventMarker], pointer_x: f32, transform: &PlotTransform) -> Option<Arc<Event>> {
     markers
         .iter()
         .map(|marker| (marker, (transform.position_from_point_x(marker.x) - pointer_x).abs()))
@@ -235,7 +235,7 @@ fn show(
     palette: &Palette,
     lines: Vec<Vec<[f64; 2]>>,
     time: &TimeAxis,
-    markers: &[Marker],
+    markers: &[EventMarker],
     width: f32,
 ) -> egui_plot::PlotResponse<()> {
     Plot::new("health")
@@ -290,7 +290,7 @@ fn show(
 }
 
 /// The names of the events, where there is room between two markers.
-fn labels(plot: &mut PlotUi<'_>, palette: &Palette, markers: &[Marker], secs_per_point: f64) {
+fn labels(plot: &mut PlotUi<'_>, palette: &Palette, markers: &[EventMarker], secs_per_point: f64) {
     let mut free_from = f64::NEG_INFINITY;
     for (i, marker) in markers.iter().enumerate() {
         let name = text::marker_name(&marker.event);
@@ -313,7 +313,7 @@ fn labels(plot: &mut PlotUi<'_>, palette: &Palette, markers: &[Marker], secs_per
 }
 
 /// A score on the axis of time.
-struct Measured {
+struct ScorePoint {
     x: f64,
     score: u8,
     /// How long after it the next one may come, if nothing is missing between them.
@@ -322,7 +322,7 @@ struct Measured {
 
 /// What was measured in the time that is shown, in this run of the program and before, oldest first. One more at the left,
 /// so that the curve comes in from the edge.
-fn points(past: &Past, history: &History, time: &TimeAxis) -> Vec<Measured> {
+fn points(past: &Past, history: &History, time: &TimeAxis) -> Vec<ScorePoint> {
     let left = -time.span_secs;
     let kept = past.samples.partition_point(|sample| time.x_of_clock(sample.at) < left);
     let kept = past.samples.get(kept.saturating_sub(1)..).unwrap_or_default();
@@ -330,16 +330,16 @@ fn points(past: &Past, history: &History, time: &TimeAxis) -> Vec<Measured> {
     let live = history.samples.get(live.saturating_sub(1)..).unwrap_or_default();
     let begin = history.samples.first().map_or(0.0, |(at, _)| time.x(*at));
     let patience = |spacing_secs: f64| GAP_SECS + 2.0 * spacing_secs;
-    let kept = kept.iter().map(|sample| Measured {
+    let kept = kept.iter().map(|sample| ScorePoint {
         x: time.x_of_clock(sample.at),
         score: sample.score,
         patience_secs: if sample.secs > 1 { patience(f64::from(sample.secs)) } else { GAP_SECS },
     });
     let live = live.iter().map(|(at, score)| {
         let spacing = health::spacing(time.now.saturating_duration_since(*at));
-        Measured { x: time.x(*at), score: *score, patience_secs: patience(spacing.as_secs_f64()) }
+        ScorePoint { x: time.x(*at), score: *score, patience_secs: patience(spacing.as_secs_f64()) }
     });
-    let mut points: Vec<Measured> = Vec::new();
+    let mut points: Vec<ScorePoint> = Vec::new();
     for point in kept.take_while(|point| point.x < begin).chain(live) {
         if point.x < left {
             points.clear();
@@ -351,7 +351,7 @@ fn points(past: &Past, history: &History, time: &TimeAxis) -> Vec<Measured> {
 
 /// The curve, cut where nothing was measured (the computer slept), and no finer than the screen: the lowest score of
 /// each piece, so that no fall is hidden.
-fn curve(points: &[Measured], time: &TimeAxis, width: f32) -> Vec<Vec<[f64; 2]>> {
+fn curve(points: &[ScorePoint], time: &TimeAxis, width: f32) -> Vec<Vec<[f64; 2]>> {
     let piece_secs = time.span_secs / f64::from(width.max(1.0));
     let mut lines: Vec<Vec<[f64; 2]>> = Vec::new();
     let mut patience_secs = 0.0;
@@ -372,7 +372,7 @@ fn curve(points: &[Measured], time: &TimeAxis, width: f32) -> Vec<Vec<[f64; 2]>>
 }
 
 /// The score there; `None` where nothing was measured.
-fn score_at(points: &[Measured], x: f64) -> Option<u8> {
+fn score_at(points: &[ScorePoint], x: f64) -> Option<u8> {
     let after = points.partition_point(|point| point.x <= x);
     let point = points.get(after.checked_sub(1)?)?;
     (x - point.x < point.patience_secs).then_some(point.score)

@@ -2,12 +2,13 @@
 
 use egui::vec2;
 
+use super::pane::Pane;
 use super::prompt::Purpose;
+use super::shell::{Sheet, Shell};
 use super::theme::CONTROL_HEIGHT;
 use super::widgets;
-use super::window::{Sheet, Window, Wish};
 use crate::phrases::Language;
-use crate::settings::{self, Settings, SnapshotFormat, Theme};
+use crate::settings::{self, CameraSettings, Settings, SnapshotFormat, Theme};
 
 const FORMATS: [(SnapshotFormat, &str, &str); 2] = [
     (SnapshotFormat::Jpeg, "JPEG", "Small files; the quality is set in the inspector"),
@@ -16,13 +17,13 @@ const FORMATS: [(SnapshotFormat, &str, &str); 2] = [
 
 const THEMES: [(Theme, &str); 3] = [(Theme::Dark, "Dark"), (Theme::Light, "Light"), (Theme::System, "As the system")];
 
-pub fn draw(window: &mut Window, ctx: &egui::Context) {
-    let mut open = window.sheet == Some(Sheet::Preferences);
+pub fn draw(pane: &mut Pane, shell: &mut Shell, ctx: &egui::Context) {
+    let mut open = shell.sheet == Some(Sheet::Preferences);
     widgets::sheet(ctx, "Settings", 480.0, &mut open, |ui| {
         ui.spacing_mut().item_spacing.y = 8.0;
-        folder(window, ui);
-        let (settings, camera) = (&mut window.settings, &mut window.camera);
-        let system_language = window.system_language;
+        folder(pane, shell, ui);
+        let (settings, camera) = (&mut shell.settings, &mut pane.settings);
+        let system_language = shell.system_language;
         widgets::row(ui, "Snapshots as", "The kind of file", |ui, _| {
             for (format, label, help) in FORMATS {
                 if widgets::chip(ui, label, settings.snapshot.format == format, help).clicked() {
@@ -38,6 +39,7 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
             }
         });
         scale(settings, ui);
+        new_cameras(settings, camera, ui);
         language(settings, system_language, ui);
         ui.add_space(4.0);
         let (default, default_camera) = (settings.with_defaults(), camera.with_defaults());
@@ -56,17 +58,17 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
         });
     });
     if !open {
-        window.sheet = window.sheet.filter(|sheet| *sheet != Sheet::Preferences);
+        shell.sheet = shell.sheet.filter(|sheet| *sheet != Sheet::Preferences);
     }
 }
 
-fn folder(window: &mut Window, ui: &mut egui::Ui) {
+fn folder(pane: &mut Pane, shell: &mut Shell, ui: &mut egui::Ui) {
     const HELP: &str = "The folder that snapshots are saved in. It is made when the first one is saved.";
-    let is_chosen = window.settings.snapshot.folder.is_some();
+    let is_chosen = shell.settings.snapshot.folder.is_some();
     let default = Settings::default().snapshot_folder().display().to_string();
     widgets::row(ui, "Snapshot folder", HELP, |ui, width| {
         let mut text =
-            window.settings.snapshot.folder.as_ref().map(|folder| folder.display().to_string()).unwrap_or_default();
+            shell.settings.snapshot.folder.as_ref().map(|folder| folder.display().to_string()).unwrap_or_default();
         let field = vec2((width - 90.0).max(60.0), CONTROL_HEIGHT);
         let edit = egui::TextEdit::singleline(&mut text)
             .hint_text(default.clone())
@@ -74,13 +76,13 @@ fn folder(window: &mut Window, ui: &mut egui::Ui) {
             .desired_width(field.x - 12.0);
         let response = ui.add_sized(field, edit).accessible_name("Snapshot folder").on_hover_text(HELP);
         if response.changed() {
-            window.settings.snapshot.folder = Some(text.trim()).filter(|text| !text.is_empty()).map(Into::into);
+            shell.settings.snapshot.folder = Some(text.trim()).filter(|text| !text.is_empty()).map(Into::into);
         }
         if widgets::button(ui, "Browse…", false, "Choose the folder").clicked() {
-            window.wishes.push(Wish::Browse(Purpose::SnapshotFolder));
+            pane.browse(shell, Purpose::SnapshotFolder);
         }
         if widgets::reset(ui, "Snapshot folder", &default, is_chosen) {
-            window.settings.snapshot.folder = None;
+            shell.settings.snapshot.folder = None;
         }
     });
 }
@@ -98,6 +100,25 @@ fn language(settings: &mut Settings, of_system: Language, ui: &mut egui::Ui) {
                 }
             }
         });
+    });
+}
+
+/// What a camera starts with that is shown for the first time.
+fn new_cameras(settings: &mut Settings, camera: &CameraSettings, ui: &mut egui::Ui) {
+    const HELP: &str =
+        "What a camera starts with that is shown for the first time: format, rate, recovery and the like";
+    let as_this = camera.for_new_cameras();
+    widgets::row(ui, "New cameras", HELP, |ui, _| {
+        let is_as_this = settings.new_camera == as_this;
+        let help = "Every camera that is shown for the first time starts with the settings of this one";
+        if widgets::chip(ui, "As this camera", is_as_this, help).clicked() {
+            settings.new_camera = as_this;
+        }
+        let default = CameraSettings::default();
+        let help = "Every camera that is shown for the first time starts with the program's own settings";
+        if widgets::chip(ui, "Defaults", settings.new_camera == default, help).clicked() {
+            settings.new_camera = default;
+        }
     });
 }
 

@@ -1,15 +1,25 @@
-//! A field for a path, typed by hand: where the system has no file dialogue.
+//! The choice of a file or a folder: in the system's own dialogue, or typed by hand where there is none.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use egui::{Label, RichText};
 
+use super::background::{Task, WindowHandle};
+use super::pane::Pane;
+use super::report;
+use super::shell::Shell;
 use super::theme::Palette;
 use super::widgets;
-use super::window::{Window, Wish};
+use crate::settings::CameraId;
 
 /// What a path is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     VideoFile,
+    /// To be shown beside the others.
+    AnotherVideoFile,
     Snapshot,
     SnapshotFolder,
     Log,
@@ -19,7 +29,7 @@ pub enum Purpose {
 impl Purpose {
     pub(super) fn title(self) -> &'static str {
         match self {
-            Self::VideoFile => "Open a video file",
+            Self::VideoFile | Self::AnotherVideoFile => "Open a video file",
             Self::Snapshot => "Save the picture as",
             Self::SnapshotFolder => "Folder for snapshots",
             Self::Log => "Save the log as",
@@ -29,7 +39,7 @@ impl Purpose {
 
     fn help(self) -> &'static str {
         match self {
-            Self::VideoFile => "The path of a video file.",
+            Self::VideoFile | Self::AnotherVideoFile => "The path of a video file.",
             Self::Snapshot => "The path of the file. It ends in .jpg or .png.",
             Self::SnapshotFolder => "The path of the folder. It is made when the first snapshot is saved.",
             Self::Log => "The path of the file, for example camclinic-log.txt.",
@@ -39,10 +49,94 @@ impl Purpose {
 
     fn button(self) -> &'static str {
         match self {
-            Self::VideoFile => "Open",
+            Self::VideoFile | Self::AnotherVideoFile => "Open",
             Self::Snapshot | Self::Log | Self::Report => "Save",
             Self::SnapshotFolder => "Use",
         }
+    }
+}
+
+/// A system without a dialogue service answers sooner than any person can cancel.
+const NO_DIALOGUE: Duration = Duration::from_millis(250);
+
+/// Asks for a path in the system's own dialogue.
+pub struct Browse {
+    purpose: Purpose,
+    /// The one that it is for.
+    pane: CameraId,
+    /// Where the dialogue begins.
+    folder: PathBuf,
+    /// The name of the file, unless another one is typed.
+    suggestion: String,
+}
+
+impl fmt::Debug for Browse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Browse").field(&self.purpose).finish()
+    }
+}
+
+impl Browse {
+    #[must_use]
+    pub fn new(purpose: Purpose, pane: &Pane, shell: &Shell) -> Self {
+        let folder = shell.settings.snapshot_folder();
+        let (folder, suggestion) = match purpose {
+            Purpose::Snapshot => (folder, "snapshot.jpg".to_owned()),
+            Purpose::Log => (folder, "camclinic-log.txt".to_owned()),
+            Purpose::VideoFile | Purpose::AnotherVideoFile => {
+                let home = directories::UserDirs::new().map(|dirs| dirs.home_dir().to_owned());
+                (home.unwrap_or_default(), String::new())
+            }
+            Purpose::Report => (folder, report::suggestion(pane)),
+            Purpose::SnapshotFolder => (folder, String::new()),
+        };
+        Self { purpose, pane: pane.id(), folder, suggestion }
+    }
+
+    /// The dialogue. Waits for the user.
+    fn ask(&self) -> Option<PathBuf> {
+        let mut dialogue = rfd::FileDialog::new().set_title(self.purpose.title());
+        // The folder may not exist yet; the dialogues of some systems refuse such a one.
+        if let Some(existing) = self.folder.ancestors().find(|folder| folder.is_dir()) {
+            dialogue = dialogue.set_directory(existing);
+        }
+        match self.purpose {
+            Purpose::VideoFile | Purpose::AnotherVideoFile => dialogue
+                .add_filter("Video", &["mp4", "avi", "mkv", "mov", "webm", "ts", "m4v", "mjpg", "mjpeg"])
+                .add_filter("All files", &["*"])
+                .pick_file(),
+            Purpose::Snapshot => {
+                dialogue.add_filter("Pictures", &["jpg", "jpeg", "png"]).set_file_name(&self.suggestion).save_file()
+            }
+            Purpose::Log => dialogue.add_filter("Text", &["txt", "log"]).set_file_name(&self.suggestion).save_file(),
+            Purpose::Report => dialogue.add_filter("Zip", &["zip"]).set_file_name(&self.suggestion).save_file(),
+            Purpose::SnapshotFolder => dialogue.pick_folder(),
+        }
+    }
+}
+
+impl Task for Browse {
+    fn thread_name(&self) -> &'static str {
+        "dialogue"
+    }
+
+    fn run(self: Box<Self>, window: &WindowHandle) {
+        let asked_at = Instant::now();
+        let picked = self.ask();
+        let is_missing = picked.is_none() && asked_at.elapsed() < NO_DIALOGUE;
+        let Self { purpose, pane, folder, suggestion } = *self;
+        window.update_pane(pane, move |pane, shell| match picked {
+            Some(path) => {
+                if let Err(why) = pane.picked(shell, purpose, &path.to_string_lossy()) {
+                    shell.toasts.error(why, shell.now);
+                }
+            }
+            None if is_missing => {
+                let path = folder.join(suggestion).display().to_string();
+                shell.prompt = Some(Prompt::without_dialogue(purpose, path));
+            }
+            None => pane.cancelled(purpose),
+        });
     }
 }
 
@@ -70,8 +164,8 @@ impl Prompt {
     }
 }
 
-pub fn draw(window: &mut Window, ctx: &egui::Context) {
-    let Some(mut prompt) = window.prompt.take() else { return };
+pub fn draw(pane: &mut Pane, shell: &mut Shell, ctx: &egui::Context) {
+    let Some(mut prompt) = shell.prompt.take() else { return };
     let mut open = true;
     let mut accepted = false;
     let mut browse = false;
@@ -100,19 +194,19 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
         });
     });
     if browse {
-        window.wishes.push(Wish::Browse(prompt.purpose));
+        pane.browse(shell, prompt.purpose);
     } else if accepted {
-        match window.picked(prompt.purpose, &prompt.text) {
+        match pane.picked(shell, prompt.purpose, &prompt.text) {
             Ok(()) => {}
             Err(why) => {
                 prompt.remark = why;
                 prompt.had_focus = false;
-                window.prompt = Some(prompt);
+                shell.prompt = Some(prompt);
             }
         }
     } else if open {
-        window.prompt = Some(prompt);
-    } else if prompt.purpose == super::prompt::Purpose::Snapshot {
-        window.waiting_frame = None;
+        shell.prompt = Some(prompt);
+    } else {
+        pane.cancelled(prompt.purpose);
     }
 }

@@ -3,10 +3,11 @@
 use egui::accesskit::Role;
 use egui::{Frame, Label, Margin, RichText, Sense, Ui, WidgetInfo, pos2, vec2};
 
+use super::pane::Pane;
+use super::shell::{Sheet, Shell};
 use super::text::{self, Moment, RungLine};
 use super::theme::{self, Palette, RADIUS, SMALL};
 use super::widgets::{self, Icon};
-use super::window::{Sheet, Window, Wish};
 use crate::camera::Command;
 use crate::settings::{self, CameraSettings, PRESETS, RecoverySettings};
 use crate::source::SourceSpec;
@@ -27,9 +28,9 @@ fn can_recover(status: &Status) -> bool {
 }
 
 /// What stands beside the title, and is all that is seen of a folded section.
-pub fn aside(window: &Window) -> String {
-    let Some(status) = window.status.as_deref() else { return String::new() };
-    match (status.stuck_processes.len(), text::attempt(status, &window.camera.recovery)) {
+pub fn aside(pane: &Pane, _: &Shell) -> String {
+    let Some(status) = pane.status.as_deref() else { return String::new() };
+    match (status.stuck_processes.len(), text::attempt(status, &pane.settings.recovery)) {
         (0, _) if status.state == State::Failed => "given up".to_owned(),
         (0, attempt) => attempt,
         (1, _) => "⚠ a process hangs".to_owned(),
@@ -37,18 +38,18 @@ pub fn aside(window: &Window) -> String {
     }
 }
 
-pub fn draw(window: &mut Window, ui: &mut Ui) {
-    ladder(window, ui);
-    buttons(window, ui);
-    consent(window, ui);
-    stuck(window, ui);
+pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
+    ladder(pane, shell, ui);
+    buttons(pane, shell, ui);
+    consent(pane, shell, ui);
+    stuck(pane, shell, ui);
     ui.add_space(4.0);
-    permissions(&mut window.camera, ui);
+    permissions(&mut pane.settings, ui);
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(6.0, 6.0);
         for preset in &PRESETS {
-            if widgets::chip(ui, preset.name, preset.is_active(&window.camera), preset.help).clicked() {
-                preset.apply(&mut window.camera);
+            if widgets::chip(ui, preset.name, preset.is_active(&pane.settings), preset.help).clicked() {
+                preset.apply(&mut pane.settings);
             }
         }
     });
@@ -64,15 +65,15 @@ pub fn draw(window: &mut Window, ui: &mut Ui) {
         &settings::FIRST_FRAME_DEADLINE,
         &settings::STALL_DEADLINE,
     ] {
-        widgets::number_row(ui, tunable, &mut window.camera);
+        widgets::number_row(ui, tunable, &mut pane.settings);
     }
 }
 
-fn ladder(window: &Window, ui: &mut Ui) {
+fn ladder(pane: &Pane, shell: &Shell, ui: &mut Ui) {
     let gap = std::mem::replace(&mut ui.spacing_mut().item_spacing.y, 2.0);
-    let has_reset = matches!(window.spec, SourceSpec::Device(_) | SourceSpec::Index(_));
+    let has_reset = matches!(pane.spec, SourceSpec::Device(_) | SourceSpec::Index(_));
     for (rung, number) in Rung::ALL.into_iter().zip(1..) {
-        let line = text::rung_line(rung, window.moment(), &window.camera.recovery, has_reset);
+        let line = text::rung_line(rung, pane.moment(shell.now), &pane.settings.recovery, has_reset);
         rung_row(ui, rung, number, &line);
     }
     ui.spacing_mut().item_spacing.y = gap;
@@ -128,8 +129,8 @@ fn rung_row(ui: &mut Ui, rung: Rung, number: usize, line: &RungLine) {
     response.on_hover_text(&line.hover);
 }
 
-fn buttons(window: &mut Window, ui: &mut Ui) {
-    let status = window.status.as_deref();
+fn buttons(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
+    let status = pane.status.as_deref();
     let can_recover = status.is_some_and(can_recover);
     let is_trying = status.is_some_and(|status| status.state == State::Recovering);
     ui.add_space(4.0);
@@ -137,7 +138,7 @@ fn buttons(window: &mut Window, ui: &mut Ui) {
         let mut command = |ui: &mut Ui, enabled, label, help, why_not: &str, command: Command| {
             ui.add_enabled_ui(enabled, |ui| {
                 if widgets::button(ui, label, false, help).on_disabled_hover_text(why_not).clicked() {
-                    window.wishes.push(Wish::Camera(command));
+                    pane.commands.push(command);
                 }
             });
         };
@@ -158,16 +159,16 @@ fn buttons(window: &mut Window, ui: &mut Ui) {
             Command::StopTrying,
         );
         let help = "Goes from the name to the picture step by step, and says which step fails and why";
-        let is_network = matches!(window.spec, SourceSpec::Url(_));
+        let is_network = matches!(pane.spec, SourceSpec::Url(_));
         if can_recover && is_network && widgets::button(ui, "Test connection", false, help).clicked() {
-            window.test_shown();
+            pane.test_shown(shell);
         }
     });
 }
 
 /// What a reset is, where it is the next step and waits for somebody's consent.
-fn consent(window: &mut Window, ui: &mut Ui) {
-    if !window.status.as_ref().is_some_and(|status| status.reset_needs_consent) {
+fn consent(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
+    if !pane.status.as_ref().is_some_and(|status| status.reset_needs_consent) {
         return;
     }
     let palette = Palette::of(ui);
@@ -175,13 +176,13 @@ fn consent(window: &mut Window, ui: &mut Ui) {
         ui.add(Label::new(RichText::new(text::RESET_IS).color(palette.text)).wrap());
         ui.add(Label::new(RichText::new(text::RESET_NEEDS).size(SMALL).color(palette.text_weak)).wrap());
         if widgets::button(ui, "Reset device…", true, "Asks once more, then resets the device").clicked() {
-            window.sheet = Some(Sheet::Reset);
+            shell.sheet = Some(Sheet::Reset);
         }
     });
 }
 
-fn stuck(window: &Window, ui: &mut Ui) {
-    let Some(moment) = window.moment() else { return };
+fn stuck(pane: &Pane, shell: &Shell, ui: &mut Ui) {
+    let Some(moment) = pane.moment(shell.now) else { return };
     for process in &moment.status.stuck_processes {
         stuck_row(ui, process, moment);
     }

@@ -1,5 +1,6 @@
 //! The report before it is saved: what it holds, and what of that is nobody's business.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,11 +8,13 @@ use std::time::Instant;
 use egui::{Grid, Label, RichText, Ui, vec2};
 use jiff::Timestamp;
 
+use super::background::{Task, WindowHandle};
+use super::pane::Pane;
 use super::prompt::Purpose;
+use super::shell::Shell;
 use super::text;
 use super::theme::{self, Palette, SMALL};
 use super::widgets;
-use super::window::{Window, Wish};
 use crate::checkup::Checkup;
 use crate::checkup::compare::BackendComparison;
 use crate::event::Event;
@@ -19,10 +22,11 @@ use crate::frame::Frame;
 use crate::health::History;
 use crate::phrases::Language;
 use crate::report::{MaskedKind, Masking, Material, Report};
+use crate::settings;
 use crate::source::SourceSpec;
 
 /// The open dialogue.
-pub struct Dialog {
+pub struct ReportDialog {
     /// Of the newest preview that was asked for: what an earlier one shows is masked otherwise.
     number: u64,
     masking: Masking,
@@ -31,7 +35,7 @@ pub struct Dialog {
 
 /// What the window knows for a report.
 #[derive(Clone, Debug)]
-pub struct Known {
+pub struct ReportInput {
     checkup: Checkup,
     compared: Option<BackendComparison>,
     began: Timestamp,
@@ -44,7 +48,7 @@ pub struct Known {
     frame: Option<Arc<Frame>>,
 }
 
-impl Known {
+impl ReportInput {
     /// The report, with what the disk has, in the folder `data`, and what the system tells. Not for the window's thread.
     #[must_use]
     pub fn report(self, data: Option<&Path>, masking: &Masking) -> Report {
@@ -56,36 +60,39 @@ impl Known {
     }
 }
 
-impl Window {
+impl Pane {
     /// Shows what a report would hold.
-    pub fn open_report(&mut self) {
-        let number = self.report.as_ref().map_or(0, |dialog| dialog.number);
-        self.report = Some(Dialog { number, masking: Masking::default(), report: None });
-        self.preview_report();
+    pub fn open_report(&mut self, shell: &mut Shell) {
+        let number = shell.report.as_ref().map_or(0, |dialog| dialog.number);
+        shell.report = Some(ReportDialog { number, masking: Masking::default(), report: None });
+        self.preview_report(shell);
     }
 
-    fn preview_report(&mut self) {
+    fn preview_report(&mut self, shell: &mut Shell) {
         let at = Timestamp::now();
-        let ago = self.checkup.began_at().map(|began| self.now.saturating_duration_since(began)).unwrap_or_default();
+        let ago = self.checkup.began_at().map(|began| shell.now.saturating_duration_since(began)).unwrap_or_default();
         let mut checkup = self.checkup.checkup().cloned().unwrap_or_default();
         checkup.status = checkup.status.or_else(|| self.status.as_deref().cloned());
-        let known = Known {
+        let input = ReportInput {
             checkup,
             compared: self.checkup.compared(),
             began: at.checked_sub(ago).unwrap_or(at),
             spec: self.spec.clone(),
-            language: self.language(),
-            events: self.log.events().cloned().collect(),
+            language: shell.language(),
+            events: shell.log.events_of(self, shell).cloned().collect(),
             history: Arc::clone(&self.history),
-            now: self.now,
+            now: shell.now,
             frame: self.frame.clone(),
         };
-        let Some(dialog) = &mut self.report else { return };
+        let Some(dialog) = &mut shell.report else { return };
         dialog.number += 1;
         let (number, masking) = (dialog.number, dialog.masking.clone());
-        self.wishes.push(Wish::PreviewReport { number, known: Box::new(known), masking });
+        let data = if shell.has_records { settings::data_folder() } else { None };
+        shell.run(MakeReport { number, input, data, masking });
     }
+}
 
+impl Shell {
     /// The report of this number is ready.
     pub fn hear_report(&mut self, number: u64, report: Arc<Report>) {
         if let Some(dialog) = self.report.as_mut().filter(|dialog| dialog.number == number) {
@@ -97,7 +104,64 @@ impl Window {
     pub(super) fn save_report(&mut self, path: &str) {
         let Some(dialog) = self.report.take() else { return };
         if let Some(report) = dialog.report {
-            self.wishes.push(Wish::SaveReport(report, with_ending(path)));
+            self.run(SaveReport { report, path: with_ending(path) });
+        }
+    }
+}
+
+/// Makes a report to be looked at.
+struct MakeReport {
+    number: u64,
+    input: ReportInput,
+    /// The folder with log and history.
+    data: Option<PathBuf>,
+    masking: Masking,
+}
+
+impl fmt::Debug for MakeReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MakeReport")
+            .field("number", &self.number)
+            .field("masking", &self.masking)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Task for MakeReport {
+    fn thread_name(&self) -> &'static str {
+        "make-report"
+    }
+
+    fn run(self: Box<Self>, window: &WindowHandle) {
+        let Self { number, input, data, masking } = *self;
+        let report = Arc::new(input.report(data.as_deref(), &masking));
+        window.deliver(move |window| window.shell.hear_report(number, report));
+    }
+}
+
+struct SaveReport {
+    report: Arc<Report>,
+    path: PathBuf,
+}
+
+impl fmt::Debug for SaveReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SaveReport").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Task for SaveReport {
+    fn thread_name(&self) -> &'static str {
+        "save-report"
+    }
+
+    fn run(self: Box<Self>, window: &WindowHandle) {
+        let Self { report, path } = *self;
+        match report.save(&path) {
+            Ok(()) => {
+                window.update(move |window| window.shell.saved("Report", &path));
+            }
+            Err(why) => window.fail(why),
         }
     }
 }
@@ -110,27 +174,27 @@ fn with_ending(path: &str) -> PathBuf {
 
 /// A name for the file that tells which camera and when.
 #[must_use]
-pub fn suggestion(window: &Window) -> String {
-    let name = window.status.as_ref().map_or_else(|| window.spec.name(), |status| status.name.clone());
+pub fn suggestion(pane: &Pane) -> String {
+    let name = pane.status.as_ref().map_or_else(|| pane.spec.name(), |status| status.name.clone());
     let name: String = name.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).take(40).collect();
     let at = Timestamp::now().to_zoned(jiff::tz::TimeZone::system());
     format!("camclinic-{}-{}.zip", name.trim_matches('_'), at.strftime("%Y-%m-%d_%H-%M"))
 }
 
-pub fn draw(window: &mut Window, ctx: &egui::Context) {
+pub fn draw(pane: &mut Pane, shell: &mut Shell, ctx: &egui::Context) {
     // The field for its path lies over it.
-    if window.prompt.is_some() {
+    if shell.prompt.is_some() {
         return;
     }
-    let Some(mut dialog) = window.report.take() else { return };
-    let language = window.language();
+    let Some(mut dialog) = shell.report.take() else { return };
+    let language = shell.language();
     let mut open = true;
     let (mut is_changed, mut is_wanted, mut is_left) = (false, false, false);
     widgets::sheet(ctx, &language.word("report.save"), 520.0, &mut open, |ui| {
         ui.spacing_mut().item_spacing.y = 8.0;
         let color = Palette::of(ui).text;
         ui.add(Label::new(RichText::new(language.word("report.intro")).color(color)).wrap());
-        if window.checkup.checkup().is_none() {
+        if pane.checkup.checkup().is_none() {
             let color = Palette::of(ui).warning;
             let words = format!("⚠ {}", language.word("report.no-checkup"));
             ui.add(Label::new(RichText::new(words).color(color)).wrap());
@@ -152,17 +216,17 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
     if is_changed {
         dialog.report = None;
     }
-    window.report = Some(dialog);
+    shell.report = Some(dialog);
     if is_changed {
-        window.preview_report();
+        pane.preview_report(shell);
     }
     if is_wanted {
-        window.wishes.push(Wish::Browse(Purpose::Report));
+        pane.browse(shell, Purpose::Report);
     }
 }
 
 /// Each member of the file with its size, and what was masked. As high while it is being made.
-fn contents(dialog: &Dialog, language: Language, ui: &mut Ui) {
+fn contents(dialog: &ReportDialog, language: Language, ui: &mut Ui) {
     let palette = Palette::of(ui);
     let small = |words: String| RichText::new(words).size(SMALL).color(palette.text_weak);
     let members = dialog.report.as_ref().map(|report| report.members()).unwrap_or_default();

@@ -17,7 +17,7 @@ pub const DEFAULT_AFTER: Duration = Duration::from_secs(2);
 /// The graphics driver's time for handing over what is on the screen.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// The wish for a picture of the window.
+/// The request for a picture of the window.
 #[derive(Clone, Debug)]
 pub struct Screenshot {
     /// The PNG file.
@@ -28,9 +28,9 @@ pub struct Screenshot {
 
 /// How it went, for whoever waits for the window to close.
 #[derive(Clone, Default)]
-pub(super) struct Outcome(Arc<Mutex<Option<Result<(), String>>>>);
+pub(super) struct ScreenshotResult(Arc<Mutex<Option<Result<(), String>>>>);
 
-impl Outcome {
+impl ScreenshotResult {
     fn set(&self, result: Result<(), String>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
     }
@@ -43,14 +43,14 @@ impl Outcome {
 
 /// A screenshot on its way.
 pub(super) struct Shot {
-    wish: Screenshot,
-    outcome: Outcome,
+    request: Screenshot,
+    outcome: ScreenshotResult,
     picture_tx: Sender<Arc<ColorImage>>,
     picture: Receiver<Arc<ColorImage>>,
-    step: Step,
+    step: ScreenshotStep,
 }
 
-enum Step {
+enum ScreenshotStep {
     NotStarted,
     Waiting { until: Instant },
     Asked { until: Instant },
@@ -58,36 +58,36 @@ enum Step {
 }
 
 impl Shot {
-    pub(super) fn new(wish: Screenshot, outcome: Outcome) -> Self {
-        outcome.set(Err(format!("No picture of the window was taken before it closed: {}", wish.path.display())));
+    pub(super) fn new(request: Screenshot, outcome: ScreenshotResult) -> Self {
+        outcome.set(Err(format!("No picture of the window was taken before it closed: {}", request.path.display())));
         let (picture_tx, picture) = bounded(1);
-        Self { wish, outcome, picture_tx, picture, step: Step::NotStarted }
+        Self { request, outcome, picture_tx, picture, step: ScreenshotStep::NotStarted }
     }
 
     /// Goes on to the next step when it is time. Closes the window after the last one.
     pub(super) fn advance(&mut self, ctx: &egui::Context) {
         let now = Instant::now();
         match self.step {
-            Step::NotStarted => {
-                let until = now + self.wish.after;
-                self.step = Step::Waiting { until };
+            ScreenshotStep::NotStarted => {
+                let until = now + self.request.after;
+                self.step = ScreenshotStep::Waiting { until };
                 self.guard(ctx);
-                ctx.request_repaint_after(self.wish.after);
+                ctx.request_repaint_after(self.request.after);
             }
-            Step::Waiting { until } if now < until => ctx.request_repaint_after(until - now),
-            Step::Waiting { .. } => {
+            ScreenshotStep::Waiting { until } if now < until => ctx.request_repaint_after(until - now),
+            ScreenshotStep::Waiting { .. } => {
                 let sender = self.picture_tx.clone();
                 let waker = ctx.clone();
                 ctx.request_screenshot(move |image| {
                     let _ = sender.try_send(image);
                     waker.request_repaint();
                 });
-                self.step = Step::Asked { until: now + DEADLINE };
+                self.step = ScreenshotStep::Asked { until: now + DEADLINE };
                 ctx.request_repaint();
             }
-            Step::Asked { until } => {
+            ScreenshotStep::Asked { until } => {
                 let result = match self.picture.try_recv() {
-                    Ok(image) => save(&image, &self.wish.path),
+                    Ok(image) => save(&image, &self.request.path),
                     Err(_) if now < until => {
                         ctx.request_repaint_after(Duration::from_millis(50));
                         return;
@@ -98,17 +98,17 @@ impl Shot {
                     )),
                 };
                 self.outcome.set(result);
-                self.step = Step::Done;
+                self.step = ScreenshotStep::Done;
                 ctx.send_viewport_cmd(egui::ViewportCommand::Close);
             }
-            Step::Done => {}
+            ScreenshotStep::Done => {}
         }
     }
 
     /// A window that the system never draws gets no step at all: it is closed from outside then.
     fn guard(&self, ctx: &egui::Context) {
         let ctx = ctx.clone();
-        let limit = self.wish.after + 2 * DEADLINE;
+        let limit = self.request.after + 2 * DEADLINE;
         let work = move || {
             thread::sleep(limit);
             ctx.send_viewport_cmd(egui::ViewportCommand::Close);

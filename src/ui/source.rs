@@ -1,20 +1,23 @@
 //! Which camera is shown, how it is opened, and what it makes of what it is asked for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use egui::accesskit::Role;
 use egui::{Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::address::{self, Field};
-use super::choice::{Badge, CameraChoice, Tone};
+use super::background::{Task, WindowHandle};
+use super::choice::{Badge, BadgeLevel};
 use super::inspector::{note, remark};
+use super::pane::Pane;
 use super::prompt::Purpose;
+use super::shell::{Ability, Sheet, Shell, WindowRequest};
 use super::theme::{self, CONTROL_HEIGHT, Palette, RADIUS, SMALL};
-use super::window::{Ability, Window, Wish};
 use super::{text, widgets};
-use crate::device::Capabilities;
 use crate::device::availability::Availability;
 use crate::device::choices::{COMMON_RATES, RequestFix, common_sizes};
+use crate::device::{self, Capabilities, Device};
 use crate::fault::{FaultClass, FaultKind};
 use crate::frame::{PixelFormat, Size};
 use crate::settings::{self, CameraSettings, Isolation, Tunable};
@@ -23,113 +26,124 @@ use crate::status::State;
 
 /// What stays between two passes.
 #[derive(Default)]
-pub struct View {
+pub struct SourceState {
     /// The size that is being typed: width and height.
     custom_size: Option<(String, String)>,
     custom_rate: bool,
 }
 
 /// What a folded section tells.
-pub fn aside(window: &Window) -> String {
-    match window.cameras.len() {
+pub fn aside(pane: &Pane, shell: &Shell) -> String {
+    if shell.panes.len() > 1 {
+        let number = shell.panes.iter().position(|shown| shown.id == pane.id()).map_or(0, |index| index + 1);
+        return format!("camera {number} of {}", shell.panes.len());
+    }
+    match shell.cameras.len() {
         0 => String::new(),
         1 => "1 camera".to_owned(),
         n => format!("{n} cameras"),
     }
 }
 
-pub fn draw(window: &mut Window, ui: &mut Ui) {
-    cameras(window, ui);
-    network(window, ui);
-    ask(window);
-    backend(window, ui);
-    isolation(window, ui);
-    let capabilities = known(window);
+pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
+    cameras(pane, shell, ui);
+    network(pane, shell, ui);
+    ask(pane, shell);
+    backend(pane, shell, ui);
+    isolation(pane, ui);
+    let capabilities = known(pane, shell);
     let capabilities = capabilities.as_deref();
-    format(window, capabilities, ui);
-    size(window, capabilities, ui);
-    rate(window, capabilities, ui);
-    got(window, capabilities, ui);
+    format(pane, capabilities, ui);
+    size(pane, capabilities, ui);
+    rate(pane, capabilities, ui);
+    got(pane, capabilities, ui);
     for tunable in [&settings::BUFFERS, &settings::WARM_UP, &settings::JPEG_QUALITY] {
-        widgets::number_row(ui, tunable, &mut window.camera);
+        widgets::number_row(ui, tunable, &mut pane.settings);
     }
 }
 
 // ---- the list
 
 /// One line of the list.
-struct Row {
+struct CameraRow {
     name: String,
     facts: String,
     badge: Badge,
     is_shown: bool,
-    spec: Option<SourceSpec>,
+    /// What a click does; `None` of the one that is shown already.
+    click: Option<WindowRequest>,
 }
 
-fn rows(window: &Window) -> Vec<Row> {
-    let listed = window.cameras.iter().map(|camera| {
-        let is_shown = camera.is(&window.spec);
-        Row {
+fn rows(pane: &Pane, shell: &Shell) -> Vec<CameraRow> {
+    let listed = shell.cameras.iter().map(|camera| {
+        let is_shown = camera.is(&pane.spec);
+        CameraRow {
             name: camera.device.name.clone(),
             facts: camera.facts(),
             badge: camera.badge(is_shown),
             is_shown,
-            spec: Some(camera.spec()),
+            click: match shell.panes.iter().find(|other| camera.is(&other.spec)) {
+                _ if is_shown => None,
+                Some(other) => Some(WindowRequest::Select(other.id)),
+                None => Some(WindowRequest::Choose(pane.id(), camera.spec())),
+            },
         }
     });
     let mut rows: Vec<_> = listed.collect();
     if !rows.iter().any(|row| row.is_shown) {
-        rows.insert(0, unlisted(window));
+        rows.insert(0, unlisted(pane));
     }
     rows
 }
 
 /// What is shown and is no camera of the list: one that is gone, a file, an address, a script.
-fn unlisted(window: &Window) -> Row {
-    let status = window.status.as_deref();
-    let is_device = matches!(window.spec, SourceSpec::Device(_) | SourceSpec::Index(_));
+fn unlisted(pane: &Pane) -> CameraRow {
+    let status = pane.status.as_deref();
+    let is_device = matches!(pane.spec, SourceSpec::Device(_) | SourceSpec::Index(_));
     let is_away =
         status.and_then(|status| status.last_fault.as_ref()).is_some_and(|fault| fault.class == FaultClass::Plug);
     let badge = match status.map(|status| status.state) {
-        _ if is_device && is_away => Badge::new("gone", Tone::Error, "It comes back by itself once it is plugged in."),
-        Some(State::Streaming) => Badge::new("open here", Tone::Shown, "This window has it open."),
-        Some(State::Idle) => Badge::new("stopped", Tone::Calm, "It is opened with Start."),
-        Some(State::Opening) => Badge::new("opening", Tone::Shown, "It is being opened."),
-        Some(State::Recovering | State::Failed) => Badge::new("no picture", Tone::Error, "See “Recovery”."),
-        None => Badge::new("", Tone::Calm, ""),
+        _ if is_device && is_away => {
+            Badge::new("gone", BadgeLevel::Error, "It comes back by itself once it is plugged in.")
+        }
+        Some(State::Streaming) => Badge::new("open here", BadgeLevel::Shown, "This window has it open."),
+        Some(State::Idle) => Badge::new("stopped", BadgeLevel::Calm, "It is opened with Start."),
+        Some(State::Opening) => Badge::new("opening", BadgeLevel::Shown, "It is being opened."),
+        Some(State::Recovering | State::Failed) => Badge::new("no picture", BadgeLevel::Error, "See “Recovery”."),
+        None => Badge::new("", BadgeLevel::Calm, ""),
     };
-    let facts = window.spec.to_string();
+    let facts = pane.spec.to_string();
     let name =
         status.map(|status| status.name.clone()).filter(|name| !name.is_empty()).unwrap_or_else(|| facts.clone());
-    let (name, facts) = match &window.spec {
+    let (name, facts) = match &pane.spec {
         // The whole is too long for one line, and which camera it is stands in the middle of it.
         SourceSpec::Url(address) if facts == name => (address.authority(), facts),
         _ if facts == name => (name, String::new()),
         _ => (name, facts),
     };
-    Row { name, facts, badge, is_shown: true, spec: None }
+    CameraRow { name, facts, badge, is_shown: true, click: None }
 }
 
-fn cameras(window: &mut Window, ui: &mut Ui) {
+fn cameras(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
     let gap = std::mem::replace(&mut ui.spacing_mut().item_spacing.y, 3.0);
     let mut chosen = None;
-    for row in rows(window) {
-        if camera_row(ui, &row).clicked() && !row.is_shown {
-            chosen = row.spec;
+    for row in rows(pane, shell) {
+        if camera_row(ui, &row).clicked() {
+            shell.requests.extend(row.click);
         }
     }
     ui.spacing_mut().item_spacing.y = gap;
     ui.add_space(2.0);
-    for words in notes(window) {
+    for words in notes(pane, shell) {
         ui.add(egui::Label::new(egui::RichText::new(words).size(SMALL).color(Palette::of(ui).text_weak)).wrap());
     }
-    if window.cameras.is_empty() {
+    if shell.cameras.is_empty() {
         let words = "No camera of this computer is connected, or none is usable.";
         ui.add(egui::Label::new(egui::RichText::new(words).size(SMALL).color(Palette::of(ui).text_weak)).wrap());
     }
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(6.0, 6.0);
-        let is_simulated = matches!(window.spec, SourceSpec::Simulated(_));
+        let is_simulated = matches!(pane.spec, SourceSpec::Simulated(_));
         if widgets::chip(ui, "Simulated camera", is_simulated, "A camera without a device, to try things out: sim:")
             .clicked()
             && !is_simulated
@@ -139,52 +153,86 @@ fn cameras(window: &mut Window, ui: &mut Ui) {
         if widgets::chip(
             ui,
             "File…",
-            matches!(window.spec, SourceSpec::File(_)),
+            matches!(pane.spec, SourceSpec::File(_)),
             "Play a video file as if it were a camera",
         )
         .clicked()
         {
-            window.wishes.push(Wish::Browse(Purpose::VideoFile));
+            pane.browse(shell, Purpose::VideoFile);
         }
-        let is_address = matches!(window.spec, SourceSpec::Url(_));
+        let is_address = matches!(pane.spec, SourceSpec::Url(_));
         if widgets::chip(ui, "Address…", is_address, "Type the address of a network camera, or a path").clicked() {
-            window.open_address(Field::Whole);
+            pane.open_address(shell, Field::Whole);
+        }
+        if widgets::chip(ui, "Add camera…", false, "Show one more camera beside this one").clicked() {
+            shell.sheet = Some(Sheet::AddCamera);
+        }
+        let help = "Show this camera no more; its settings are kept";
+        if shell.panes.len() > 1 && widgets::chip(ui, "Remove from the grid", false, help).clicked() {
+            shell.requests.push(WindowRequest::Remove(pane.id()));
         }
     });
     ui.add_space(4.0);
+    name(pane, ui);
     if let Some(spec) = chosen {
-        window.wishes.push(Wish::Choose(spec));
+        shell.requests.push(WindowRequest::Choose(pane.id(), spec));
     }
 }
 
+/// What the camera is called here.
+fn name(pane: &mut Pane, ui: &mut Ui) {
+    const HELP: &str = "What this camera is called in the window and in the names of its snapshots";
+    let own = pane.own_name();
+    let mut text = pane.settings.name.clone().unwrap_or_default();
+    widgets::row(ui, "Name", HELP, |ui, width| {
+        let weak = Palette::of(ui).text_weak;
+        let edit = egui::TextEdit::singleline(&mut text)
+            .hint_text(egui::RichText::new(&own).color(weak))
+            .char_limit(settings::MAX_NAME_CHARS)
+            .align(egui::Align2::LEFT_CENTER)
+            .desired_width(width - 12.0);
+        let response = ui.add_sized(vec2(width, CONTROL_HEIGHT), edit);
+        let response = response.accessible_name("Name of the camera").on_hover_text(HELP);
+        if response.changed() {
+            pane.settings.name = Some(text.clone()).filter(|text| !text.is_empty());
+        }
+        if response.lost_focus() {
+            pane.settings.rename(&text);
+        }
+        if widgets::reset(ui, "Name of the camera", &own, pane.settings.name.is_some()) {
+            pane.settings.name = None;
+        }
+    });
+}
+
 /// What a network camera has and no other: a connection to test, a transport, a password that may be wrong.
-fn network(window: &mut Window, ui: &mut Ui) {
-    if !matches!(window.spec, SourceSpec::Url(_)) {
+fn network(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
+    if !matches!(pane.spec, SourceSpec::Url(_)) {
         return;
     }
     ui.horizontal_wrapped(|ui| {
-        let wants_password = address::wants_password(window);
+        let wants_password = pane.wants_password();
         let help = "The camera refused the login: nothing is tried again until it is changed";
         if wants_password && widgets::button(ui, "Enter password…", true, help).clicked() {
-            window.open_address(Field::Password);
+            pane.open_address(shell, Field::Password);
         }
         let help = "Goes from the name to the picture step by step, and says which step fails and why";
         if widgets::button(ui, "Test connection", false, help).clicked() {
-            window.test_shown();
+            pane.test_shown(shell);
         }
         if widgets::button(ui, "Edit address…", false, "Another path, port or login").clicked() {
-            window.open_address(Field::Whole);
+            pane.open_address(shell, Field::Whole);
         }
     });
-    let help = address::transport(&mut window.camera.transport, ui);
+    let help = address::transport(&mut pane.settings.transport, ui);
     note(ui, help);
 }
 
 /// What there is to know about the camera that is shown.
-fn notes(window: &Window) -> Vec<String> {
-    let shown = window.cameras.iter().find(|camera| camera.is(&window.spec));
+fn notes(pane: &Pane, shell: &Shell) -> Vec<String> {
+    let shown = shell.listed(&pane.spec);
     let mut notes = shown.map(|camera| camera.device.notes.clone()).unwrap_or_default();
-    match shown.and_then(|camera| window.abilities.get(&camera.device.identity)) {
+    match shown.and_then(|camera| shell.abilities.get(&camera.device.identity)) {
         // That is no trouble of the camera.
         Some(Ability::Unknown(fault)) if fault.kind != FaultKind::BackendMissing => {
             notes.push(format!("{}. {}", text::sentence(&fault.message).trim_end_matches('.'), fault.advice));
@@ -195,7 +243,7 @@ fn notes(window: &Window) -> Vec<String> {
 }
 
 /// Two lines at the same height always.
-fn camera_row(ui: &mut Ui, row: &Row) -> egui::Response {
+fn camera_row(ui: &mut Ui, row: &CameraRow) -> egui::Response {
     const HEIGHT: f32 = 42.0;
     const MARGIN: f32 = 10.0;
     let palette = Palette::of(ui);
@@ -210,11 +258,11 @@ fn camera_row(ui: &mut Ui, row: &Row) -> egui::Response {
         };
         let painter = ui.painter();
         painter.rect_filled(rect, RADIUS, fill);
-        let color = match row.badge.tone {
-            Tone::Calm => palette.text_weak,
-            Tone::Shown => palette.good,
-            Tone::Warning => palette.warning,
-            Tone::Error => palette.error,
+        let color = match row.badge.level {
+            BadgeLevel::Calm => palette.text_weak,
+            BadgeLevel::Shown => palette.good,
+            BadgeLevel::Warning => palette.warning,
+            BadgeLevel::Error => palette.error,
         };
         let (upper, lower) = (rect.top() + 13.5, rect.top() + 29.5);
         let badge = widgets::one_line(painter, &row.badge.words, theme::regular(SMALL), color, rect.width() * 0.5);
@@ -238,33 +286,48 @@ fn camera_row(ui: &mut Ui, row: &Row) -> egui::Response {
 
 // ---- what the camera has
 
-fn shown(window: &Window) -> Option<&CameraChoice> {
-    window.cameras.iter().find(|camera| camera.is(&window.spec))
-}
-
-fn known(window: &Window) -> Option<Arc<Capabilities>> {
-    match window.abilities.get(&shown(window)?.device.identity)? {
+fn known(pane: &Pane, shell: &Shell) -> Option<Arc<Capabilities>> {
+    match shell.abilities.get(&shell.listed(&pane.spec)?.device.identity)? {
         Ability::Known(capabilities) if !capabilities.formats.is_empty() => Some(Arc::clone(capabilities)),
         Ability::Known(_) | Ability::Asked | Ability::Unknown(_) => None,
     }
 }
 
 /// Asks the camera that is shown what it has, once after each time it was plugged in, and not while it is being opened.
-fn ask(window: &mut Window) {
-    let is_opening = window.status.as_ref().is_none_or(|status| status.state == State::Opening);
-    let Some(camera) = shown(window).filter(|_| !is_opening) else { return };
+fn ask(pane: &mut Pane, shell: &mut Shell) {
+    let is_opening = pane.status.as_ref().is_none_or(|status| status.state == State::Opening);
+    let Some(camera) = shell.listed(&pane.spec).filter(|_| !is_opening) else { return };
     let may_ask = !matches!(camera.availability, Availability::Denied(_) | Availability::Undriven(_))
-        && !window.abilities.contains_key(&camera.device.identity);
+        && !shell.abilities.contains_key(&camera.device.identity);
     if may_ask {
         let device = camera.device.clone();
-        window.abilities.insert(device.identity.clone(), Ability::Asked);
-        window.wishes.push(Wish::Ask(device));
+        shell.abilities.insert(device.identity.clone(), Ability::Asked);
+        shell.run(AskDevice(device));
+    }
+}
+
+/// Asks a camera what it can do.
+#[derive(Debug)]
+struct AskDevice(Device);
+
+/// A camera whose controls are slow takes its time.
+const ASK_DEADLINE: Duration = Duration::from_secs(10);
+
+impl Task for AskDevice {
+    fn thread_name(&self) -> &'static str {
+        "ask-camera"
+    }
+
+    fn run(self: Box<Self>, window: &WindowHandle) {
+        let Self(device) = *self;
+        let answer = device::capabilities_within(&device, ASK_DEADLINE);
+        window.update(move |window| window.shell.learn(device.identity, answer));
     }
 }
 
 /// What was got, and where that is not what was asked, why, with the button that mends it.
-fn got(window: &mut Window, capabilities: Option<&Capabilities>, ui: &mut Ui) {
-    let status = window.status.clone();
+fn got(pane: &mut Pane, capabilities: Option<&Capabilities>, ui: &mut Ui) {
+    let status = pane.status.clone();
     let words = status.as_ref().and_then(|status| text::got(&status.asked, &status.got));
     note(ui, words.as_deref().unwrap_or("Not answered yet: what the camera delivers is shown here."));
     let (Some(status), Some(capabilities)) = (status, capabilities) else { return };
@@ -276,8 +339,8 @@ fn got(window: &mut Window, capabilities: Option<&Capabilities>, ui: &mut Ui) {
             ui.add_space(widgets::label_width(ui.available_width()) + 8.0);
             if widgets::chip(ui, &label_of(fix), false, "Ask the camera for this; the stream is opened again").clicked()
             {
-                fix.apply(&mut window.camera.asked);
-                window.inspector.source = View::default();
+                fix.apply(&mut pane.settings.asked);
+                pane.inspector.source = SourceState::default();
             }
         });
     }
@@ -294,47 +357,47 @@ fn label_of(fix: RequestFix) -> String {
 
 // ---- how it is opened
 
-fn backend(window: &mut Window, ui: &mut Ui) {
+fn backend(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
     const HELP: &str =
         "How the camera is reached. Try another one when a camera does not open or gives a wrong picture.";
-    let possible = window.spec.backends();
-    let kept = window.kept_backend();
+    let possible = pane.spec.backends();
+    let kept = pane.kept_backend(shell);
     let automatic = match (kept, possible.first()) {
         (Some(kept), _) => format!("Auto ({}, found best)", kept.label()),
         (None, Some(first)) => format!("Auto ({})", first.label()),
         (None, None) => "Auto".to_owned(),
     };
-    let before = window.camera.backend;
+    let before = pane.settings.backend;
     // One that cannot open this kind of camera cannot be chosen; when it was chosen for another one, it is named.
     let shown = before.map_or_else(|| automatic.clone(), |backend| backend.label().to_owned());
     widgets::row(ui, "Backend", HELP, |ui, width| {
         widgets::combo(ui, "Backend", HELP, &shown, width, |ui| {
             if widgets::choice(ui, &automatic, before.is_none()) {
-                window.camera.backend = None;
+                pane.settings.backend = None;
             }
             for backend in possible {
                 if widgets::choice(ui, backend.label(), before == Some(backend)) {
-                    window.camera.backend = Some(backend);
+                    pane.settings.backend = Some(backend);
                 }
             }
         });
         if widgets::reset(ui, "Backend", "Auto", before.is_some() || kept.is_some()) {
-            window.camera.backend = None;
-            window.forget_backend();
+            pane.settings.backend = None;
+            pane.forget_backend(shell);
         }
     });
 }
 
-fn isolation(window: &mut Window, ui: &mut Ui) {
+fn isolation(pane: &mut Pane, ui: &mut Ui) {
     const HELP: &str = "Runs the driver in a process of its own: when it hangs it is ended, and when it crashes the window goes on. Off is a little quicker to open, and as safe as the driver is. A change opens the camera again.";
-    let is_simulated = matches!(window.spec, SourceSpec::Simulated(_));
+    let is_simulated = matches!(pane.spec, SourceSpec::Simulated(_));
     let label = |isolation: Isolation| match isolation {
         Isolation::Auto if is_simulated => "Auto (no)",
         Isolation::Auto => "Auto (yes)",
         Isolation::On => "Yes",
         Isolation::Off => "No",
     };
-    let chosen = &mut window.camera.isolation;
+    let chosen = &mut pane.settings.isolation;
     let before = *chosen;
     widgets::row(ui, "Own process", HELP, |ui, width| {
         widgets::combo(ui, "Own process", HELP, label(before), width, |ui| {
@@ -349,32 +412,32 @@ fn isolation(window: &mut Window, ui: &mut Ui) {
             *chosen = default;
         }
     });
-    if before == Isolation::Off && window.status.as_ref().is_some_and(|status| status.is_opened && status.is_isolated) {
+    if before == Isolation::Off && pane.status.as_ref().is_some_and(|status| status.is_opened && status.is_isolated) {
         note(ui, "This backend always runs in a process of its own.");
     }
 }
 
-fn format(window: &mut Window, capabilities: Option<&Capabilities>, ui: &mut Ui) {
+fn format(pane: &mut Pane, capabilities: Option<&Capabilities>, ui: &mut Ui) {
     const HELP: &str =
         "How the camera packs its pictures. MJPG needs the least of the cable; YUYV and NV12 lose nothing.";
     const DEFAULT: &str = "Device default";
-    let before = window.camera.asked.format;
+    let before = pane.settings.asked.format;
     let shown = before.map_or_else(|| DEFAULT.to_owned(), |format| format.to_string());
     let offered = capabilities.map_or_else(|| PixelFormat::COMMON.to_vec(), Capabilities::format_codes);
     widgets::row(ui, "Format", HELP, |ui, width| {
         widgets::combo(ui, "Format", HELP, &shown, width, |ui| {
             if widgets::choice(ui, DEFAULT, before.is_none()) {
-                window.camera.asked.format = None;
+                pane.settings.asked.format = None;
             }
             for format in offered {
                 if widgets::choice(ui, &described(format, capabilities), before == Some(format)) {
-                    window.camera.asked.format = Some(format);
-                    keep_possible(&mut window.camera, capabilities);
+                    pane.settings.asked.format = Some(format);
+                    keep_possible(&mut pane.settings, capabilities);
                 }
             }
         });
         if widgets::reset(ui, "Format", DEFAULT, before.is_some()) {
-            window.camera.asked.format = None;
+            pane.settings.asked.format = None;
         }
     });
 }
@@ -404,45 +467,45 @@ pub(super) fn spelled(size: Size) -> String {
     format!("{} × {}", size.width, size.height)
 }
 
-fn size(window: &mut Window, capabilities: Option<&Capabilities>, ui: &mut Ui) {
+fn size(pane: &mut Pane, capabilities: Option<&Capabilities>, ui: &mut Ui) {
     const HELP: &str =
         "Width and height of the picture in pixels. Smaller needs less of the cable and of the computer.";
     const DEFAULT: &str = "Device default";
-    let before = window.camera.asked.size;
-    let shown = match (&window.inspector.source.custom_size, before) {
+    let before = pane.settings.asked.size;
+    let shown = match (&pane.inspector.source.custom_size, before) {
         (Some(_), _) => "Custom…".to_owned(),
         (None, None) => DEFAULT.to_owned(),
         (None, Some(size)) => spelled(size),
     };
     let offered = capabilities
-        .map_or_else(|| common_sizes().collect(), |capabilities| capabilities.sizes(window.camera.asked.format));
+        .map_or_else(|| common_sizes().collect(), |capabilities| capabilities.sizes(pane.settings.asked.format));
     // A list of the camera's own has no other sizes.
     let takes_others = capabilities.is_none_or(Capabilities::takes_any_size);
     widgets::row(ui, "Size", HELP, |ui, width| {
         widgets::combo(ui, "Size", HELP, &shown, width, |ui| {
             if widgets::choice(ui, DEFAULT, before.is_none()) {
-                window.camera.asked.size = None;
-                window.inspector.source.custom_size = None;
+                pane.settings.asked.size = None;
+                pane.inspector.source.custom_size = None;
             }
             for size in offered {
                 if widgets::choice(ui, &spelled(size), before == Some(size)) {
-                    window.camera.asked.size = Some(size);
-                    window.inspector.source.custom_size = None;
+                    pane.settings.asked.size = Some(size);
+                    pane.inspector.source.custom_size = None;
                 }
             }
-            if takes_others && widgets::choice(ui, "Custom…", window.inspector.source.custom_size.is_some()) {
-                let status = window.status.as_ref();
+            if takes_others && widgets::choice(ui, "Custom…", pane.inspector.source.custom_size.is_some()) {
+                let status = pane.status.as_ref();
                 let start = before.or_else(|| status.and_then(|status| Size::new(status.width, status.height)));
                 let start = start.unwrap_or(Size { width: 640, height: 480 });
-                window.inspector.source.custom_size = Some((start.width.to_string(), start.height.to_string()));
+                pane.inspector.source.custom_size = Some((start.width.to_string(), start.height.to_string()));
             }
         });
         if widgets::reset(ui, "Size", DEFAULT, before.is_some()) {
-            window.camera.asked.size = None;
-            window.inspector.source.custom_size = None;
+            pane.settings.asked.size = None;
+            pane.inspector.source.custom_size = None;
         }
     });
-    let Some((width_text, height_text)) = &mut window.inspector.source.custom_size else { return };
+    let Some((width_text, height_text)) = &mut pane.inspector.source.custom_size else { return };
     let typed = format!("{width_text}x{height_text}").parse::<Size>();
     let mut done = false;
     widgets::row(ui, "", "", |ui, width| {
@@ -469,22 +532,22 @@ fn size(window: &mut Window, capabilities: Option<&Capabilities>, ui: &mut Ui) {
     });
     match typed {
         Ok(size) if done => {
-            window.camera.asked.size = Some(size);
-            window.inspector.source.custom_size = None;
+            pane.settings.asked.size = Some(size);
+            pane.inspector.source.custom_size = None;
         }
         Ok(_) => {}
         Err(_) => note(ui, &format!("Width and height are whole numbers from 1 to {}.", Size::MAX_SIDE)),
     }
 }
 
-fn rate(window: &mut Window, capabilities: Option<&Capabilities>, ui: &mut Ui) {
+fn rate(pane: &mut Pane, capabilities: Option<&Capabilities>, ui: &mut Ui) {
     const DEFAULT: &str = "Device default";
     let tunable: &Tunable = &settings::FPS;
-    let before = window.camera.asked.fps;
+    let before = pane.settings.asked.fps;
     let spelled = |fps: f64| format!("{} {}", text::decimal(fps, 2), tunable.unit);
     let shown = before.map_or_else(|| DEFAULT.to_owned(), spelled);
     let default = CameraSettings::default().asked.fps;
-    let asked = window.camera.asked;
+    let asked = pane.settings.asked;
     let offered =
         capabilities.map_or_else(|| COMMON_RATES.to_vec(), |capabilities| capabilities.rates(asked.format, asked.size));
     let takes_others = capabilities.is_none_or(Capabilities::takes_any_rate_somewhere);
@@ -492,26 +555,26 @@ fn rate(window: &mut Window, capabilities: Option<&Capabilities>, ui: &mut Ui) {
         widgets::combo(ui, tunable.label, tunable.help, &shown, width, |ui| {
             let mut choose = |ui: &mut Ui, label: &str, fps: Option<f64>| {
                 if widgets::choice(ui, label, before == fps) {
-                    window.camera.asked.fps = fps;
-                    window.inspector.source.custom_rate = false;
+                    pane.settings.asked.fps = fps;
+                    pane.inspector.source.custom_rate = false;
                 }
             };
             choose(ui, DEFAULT, None);
             for fps in offered {
                 choose(ui, &spelled(fps), Some(fps));
             }
-            if takes_others && widgets::choice(ui, "Custom…", window.inspector.source.custom_rate) {
-                window.inspector.source.custom_rate = true;
+            if takes_others && widgets::choice(ui, "Custom…", pane.inspector.source.custom_rate) {
+                pane.inspector.source.custom_rate = true;
             }
         });
         let shown_default = default.map_or_else(|| DEFAULT.to_owned(), spelled);
         if widgets::reset(ui, tunable.label, &shown_default, before != default) {
-            window.camera.asked.fps = default;
-            window.inspector.source.custom_rate = false;
+            pane.settings.asked.fps = default;
+            pane.inspector.source.custom_rate = false;
         }
     });
-    if window.inspector.source.custom_rate {
-        number_below(ui, tunable, &mut window.camera);
+    if pane.inspector.source.custom_rate {
+        number_below(ui, tunable, &mut pane.settings);
     }
 }
 

@@ -3,14 +3,16 @@
 use egui::accesskit::Role;
 use egui::{Sense, Ui, WidgetInfo, pos2, vec2};
 
+use super::pane::Pane;
+use super::shell::Shell;
 use super::text;
 use super::theme::{self, Palette, SMALL};
-use super::window::Window;
+use super::widgets;
 use crate::status::State;
 
 /// What stays between two passes.
 #[derive(Default)]
-pub struct View {
+pub struct StatusLineState {
     /// The widest that each number has been: what follows keeps its place when it gets shorter again.
     widths: Vec<f32>,
 }
@@ -18,13 +20,13 @@ pub struct View {
 const ROW_HEIGHT: f32 = 18.0;
 const SEPARATOR: &str = " · ";
 
-pub fn draw(window: &mut Window, ui: &mut Ui) {
+pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
     let color = Palette::of(ui).text_weak;
-    let parts = parts(window);
+    let parts = parts(pane, shell);
     let lay_out = |text: &str| ui.painter().layout_no_wrap(text.to_owned(), theme::regular(SMALL), color);
     let separator = lay_out(SEPARATOR);
     let galleys: Vec<_> = parts.iter().map(|part| lay_out(part)).collect();
-    let widths = &mut window.status_line.widths;
+    let widths = &mut shell.status_line.widths;
     widths.resize(galleys.len(), 0.0);
     let room = ui.available_width();
     let mut x = 0.0;
@@ -39,8 +41,20 @@ pub fn draw(window: &mut Window, ui: &mut Ui) {
         places.push((x, row));
         x += *width + separator.size().x;
     }
+    // What is said of all cameras stands at the right end: the numbers keep their places when it changes.
+    let fleet = (shell.panes.len() > 1).then(|| text::fleet(shell.panes.iter().map(|pane| pane.state)));
+    let fleet =
+        fleet.map(|words| widgets::one_line(ui.painter(), &words, theme::semibold(SMALL), Palette::of(ui).text, room));
+    if fleet.as_ref().is_some_and(|fleet| x + fleet.size().x > room) {
+        row += 1.0;
+    }
     let (rect, response) = ui.allocate_exact_size(vec2(room, (row + 1.0) * ROW_HEIGHT), Sense::hover());
-    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, parts.join(SEPARATOR)));
+    let spoken = fleet.iter().map(|fleet| fleet.text().to_owned()).chain(parts.iter().cloned());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, spoken.clone().collect::<Vec<_>>().join(SEPARATOR)));
+    if let Some(fleet) = fleet {
+        let y = rect.top() + (row + 0.5) * ROW_HEIGHT - fleet.size().y / 2.0;
+        ui.painter().galley(pos2(rect.right() - fleet.size().x, y), fleet, Palette::of(ui).text);
+    }
     for (galley, (x, row)) in galleys.into_iter().zip(places) {
         let y = rect.top() + (row + 0.5) * ROW_HEIGHT - galley.size().y / 2.0;
         if x > 0.0 {
@@ -51,30 +65,30 @@ pub fn draw(window: &mut Window, ui: &mut Ui) {
     }
 }
 
-fn parts(window: &Window) -> Vec<String> {
+fn parts(pane: &Pane, shell: &Shell) -> Vec<String> {
     let dash = || "–".to_owned();
-    let frame = window.frame.as_deref();
-    let status = window.status.as_deref();
+    let frame = pane.frame.as_deref();
+    let status = pane.status.as_deref();
     // Nothing is counted while stopped: the last count would stand there for ever.
     let is_idle = status.is_some_and(|status| status.state == State::Idle);
     let mut parts = vec![
         format!("Frame {}", frame.map_or_else(dash, |frame| text::count(frame.number))),
         format!("seq {}", frame.and_then(|frame| frame.sequence).map_or_else(dash, text::count)),
         format!("{:.1} fps in", status.map_or(0.0, |status| status.fps)),
-        format!("{:.1} shown", if is_idle { 0.0 } else { window.viewer.shown_fps(window.now) }),
+        format!("{:.1} shown", if is_idle { 0.0 } else { pane.viewer.shown_fps(shell.now) }),
     ];
     let drops = status.map(|status| status.drops).unwrap_or_default();
     parts.push(format!(
         "dropped {} camera / {} damaged / {} us",
         text::count(drops.camera),
         text::count(drops.damaged),
-        text::count(window.n_missed)
+        text::count(pane.n_missed)
     ));
     parts.push(format!(
         "latency {}",
         status.and_then(|status| status.latency_ms).map_or_else(dash, |ms| format!("{ms:.0} ms"))
     ));
-    if let Some(host) = &window.host {
+    if let Some(host) = &shell.host {
         parts.push(format!("CPU {:.0} %", host.cpu_percent));
         if let Some(free) = host.free_bytes {
             parts.push(format!("{} free", text::bytes(free)));

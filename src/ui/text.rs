@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
+use crate::criteria::PictureFaultKind;
 use crate::event::Event;
 use crate::fault::{FaultClass, FaultKind};
 use crate::settings::RecoverySettings;
-use crate::status::{Asked, Got, Rung, RungOutcome, RungStatus, State, Status};
+use crate::status::{Asked, Got, PictureFaultStatus, Rung, RungOutcome, RungStatus, State, Status};
 
 mod ladder;
 
@@ -71,6 +72,61 @@ pub fn pill(moment: Moment<'_>) -> String {
     }
 }
 
+/// How a camera stands, in a word or two.
+#[must_use]
+pub fn state_word(moment: Option<Moment<'_>>, pauses: bool) -> &'static str {
+    if pauses {
+        return "check-up";
+    }
+    let Some(moment) = moment else { return "starting" };
+    let fault = moment.status.last_fault.as_ref();
+    match (moment.status.state, fault.map(|fault| (fault.kind, fault.class))) {
+        (State::Idle, _) => "stopped",
+        (State::Streaming, _) if moment.is_live() => moment.status.picture_faults.first().map_or("live", picture_word),
+        (State::Opening, None) => "opening",
+        (State::Opening | State::Streaming | State::Recovering | State::Failed, Some((kind, class))) => match kind {
+            FaultKind::LoginRefused => "wrong password",
+            FaultKind::Denied | FaultKind::Forbidden => "no permission",
+            FaultKind::Missing if !moment.status.has_cached_frame => "missing",
+            FaultKind::Untrusted => "certificate not trusted",
+            FaultKind::WrongPath => "wrong path",
+            _ if class == FaultClass::Busy => "busy",
+            _ if class == FaultClass::Plug => "unplugged",
+            _ if moment.status.state == State::Failed => "failed",
+            _ => "recovering",
+        },
+        (State::Failed, None) => "failed",
+        (State::Streaming | State::Recovering, None) => "recovering",
+    }
+}
+
+fn picture_word(fault: &PictureFaultStatus) -> &'static str {
+    match fault.kind {
+        PictureFaultKind::Black => "black",
+        PictureFaultKind::Frozen => "frozen",
+        PictureFaultKind::Torn => "torn",
+        PictureFaultKind::Covered => "covered",
+        PictureFaultKind::Green => "partly green",
+    }
+}
+
+/// How many cameras there are, and how they stand: `12 cameras: 10 live, 1 recovering, 1 wrong password`.
+#[must_use]
+pub fn fleet<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    let mut counts: Vec<(&str, usize)> = vec![("live", 0)];
+    let mut n_cameras = 0;
+    for word in words {
+        n_cameras += 1;
+        match counts.iter_mut().find(|(known, _)| *known == word) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((word, 1)),
+        }
+    }
+    let counts = counts.into_iter().filter(|(_, count)| *count > 0);
+    let told: Vec<_> = counts.map(|(word, count)| format!("{count} {word}")).collect();
+    format!("{n_cameras} cameras: {}", told.join(", "))
+}
+
 /// What stands above the picture while the camera is closed for an examination.
 #[must_use]
 pub fn paused() -> Banner {
@@ -82,7 +138,7 @@ pub fn paused() -> Banner {
     }
 }
 
-/// The banner above a picture that is not live.
+/// The banner above a picture that is not live, or shows a fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Banner {
     pub headline: String,
@@ -110,11 +166,11 @@ pub enum BannerButton {
     Certificate,
 }
 
-/// `None` while the picture is live.
+/// `None` while the picture is live and shows no fault.
 #[must_use]
 pub fn banner(moment: Moment<'_>, recovery: &RecoverySettings) -> Option<Banner> {
     if moment.is_live() {
-        return None;
+        return picture_banner(moment);
     }
     let status = moment.status;
     let headline = match moment.outage_span() {
@@ -155,6 +211,19 @@ pub fn banner(moment: Moment<'_>, recovery: &RecoverySettings) -> Option<Banner>
         State::Opening | State::Streaming | State::Recovering => BannerButton::Now,
     };
     Some(Banner { headline, reason, button, is_fault: fault.is_some() })
+}
+
+/// What is wrong with a picture that is live. Recovery does nothing about it: the camera answers as it should.
+fn picture_banner(moment: Moment<'_>) -> Option<Banner> {
+    let faults = &moment.status.picture_faults;
+    let secs = faults.iter().map(|fault| fault.since_secs).reduce(f64::max)? + moment.since.as_secs_f64();
+    let messages: Vec<_> = faults.iter().map(|fault| fault.message.as_str()).collect();
+    Some(Banner {
+        headline: format!("Faulty picture for {}", coarse_span(secs)),
+        reason: messages.join(" "),
+        button: BannerButton::None,
+        is_fault: true,
+    })
 }
 
 /// What recovery does next, and when; `None` where it does nothing by itself.
@@ -400,6 +469,17 @@ mod tests {
         check(245.0, "4 min 05 s");
         check(7_800.0, "2 h 10 min");
         check(f64::INFINITY, "0 min 00 s");
+    }
+
+    #[test]
+    fn a_fleet_is_counted_by_how_its_cameras_stand() {
+        #[track_caller]
+        fn check(words: &[&str], expected: &str) {
+            assert_eq!(fleet(words.iter().copied()), expected);
+        }
+        check(&["live", "live"], "2 cameras: 2 live");
+        check(&["recovering", "live", "wrong password", "live"], "4 cameras: 2 live, 1 recovering, 1 wrong password");
+        check(&["busy", "busy"], "2 cameras: 2 busy");
     }
 
     #[test]

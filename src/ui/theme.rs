@@ -6,7 +6,7 @@ use egui::{Color32, CornerRadius, FontFamily, FontId, Margin, Stroke, TextStyle,
 
 use crate::event::Level;
 use crate::settings::Theme;
-use crate::status::Grade;
+use crate::status::{Grade, State, Status};
 
 /// Height of buttons, combo boxes and number fields.
 pub const CONTROL_HEIGHT: f32 = 28.0;
@@ -148,6 +148,21 @@ impl Palette {
             Level::Warning => self.warning,
             Level::Error => self.error,
         }
+    }
+}
+
+/// The colour of a camera's state: of its grade, once it has one.
+#[must_use]
+pub fn state_color(palette: &Palette, status: Option<&Status>) -> Color32 {
+    match status {
+        None => palette.text_weak,
+        Some(status) => match status.state {
+            State::Idle => palette.text_weak,
+            State::Opening => palette.info,
+            State::Streaming | State::Recovering | State::Failed => {
+                status.grade.map_or(palette.info, |grade| palette.grade(grade))
+            }
+        },
     }
 }
 

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use egui::{Align2, Area, Frame, Id, Label, Margin, Order, RichText, Stroke, vec2};
 
+use super::background::{Task, WindowHandle};
+use super::shell::Shell;
 use super::theme::{self, Palette};
 use super::widgets;
-use super::window::{Window, Wish};
 
 /// How long a notice stays. Errors are read later and need more time.
 const INFO_STAYS: Duration = Duration::from_secs(6);
@@ -56,20 +57,36 @@ impl Toasts {
     }
 }
 
-pub fn draw(window: &mut Window, ctx: &egui::Context) {
-    let now = window.now;
-    let n_before = window.toasts.toasts.len();
-    window.toasts.toasts.retain(|toast| toast.until > now);
-    if window.toasts.toasts.len() < n_before {
+/// Shows a folder in the system's file manager.
+#[derive(Debug)]
+struct OpenFolder(PathBuf);
+
+impl Task for OpenFolder {
+    fn thread_name(&self) -> &'static str {
+        "open-folder"
+    }
+
+    fn run(self: Box<Self>, window: &WindowHandle) {
+        if let Err(error) = open::that_detached(&self.0) {
+            window.fail(format!("The folder could not be shown ({error}): {}", self.0.display()));
+        }
+    }
+}
+
+pub fn draw(shell: &mut Shell, ctx: &egui::Context) {
+    let now = shell.now;
+    let n_before = shell.toasts.toasts.len();
+    shell.toasts.toasts.retain(|toast| toast.until > now);
+    if shell.toasts.toasts.len() < n_before {
         // What is left takes its new place in the next pass.
         ctx.request_repaint();
     }
-    let Some(first) = window.toasts.toasts.iter().map(|toast| toast.until).min() else { return };
+    let Some(first) = shell.toasts.toasts.iter().map(|toast| toast.until).min() else { return };
     ctx.request_repaint_after(first.saturating_duration_since(now).max(Duration::from_millis(50)));
     let mut closed = None;
     let mut opened = None;
     // Over the picture, where they cover neither the log nor a control.
-    let stage = window.viewer.stage.filter(|stage| stage.height() > 120.0).unwrap_or(ctx.content_rect());
+    let stage = shell.stage.filter(|stage| stage.height() > 120.0).unwrap_or(ctx.content_rect());
     let width = (stage.width() - 32.0).clamp(200.0, 520.0);
     Area::new(Id::unique("toasts"))
         .order(Order::Foreground)
@@ -78,7 +95,7 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
         .interactable(true)
         .show(ctx, |ui| {
             ui.spacing_mut().item_spacing.y = 8.0;
-            for toast in &window.toasts.toasts {
+            for toast in &shell.toasts.toasts {
                 let palette = Palette::of(ui);
                 let (surface, edge) = if toast.is_error {
                     (palette.error_surface, theme::mix(palette.error_surface, palette.error, 0.4))
@@ -120,10 +137,10 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
             }
         });
     if let Some(folder) = opened {
-        window.wishes.push(Wish::OpenFolder(folder));
+        shell.run(OpenFolder(folder));
     }
     if closed.is_some() {
-        window.toasts.toasts.retain(|toast| Some(toast.id) != closed);
+        shell.toasts.toasts.retain(|toast| Some(toast.id) != closed);
         ctx.request_repaint();
     }
 }

@@ -5,58 +5,59 @@ use egui::accesskit::Role;
 use egui::{Align, Color32, Layout, Sense, Ui, WidgetInfo, vec2};
 
 use super::address::Field;
-use super::choice::Tone;
+use super::choice::{BadgeLevel, CameraChoice};
+use super::pane::Pane;
 use super::prompt::Purpose;
+use super::shell::{Sheet, Shell, WindowRequest};
 use super::text;
 use super::theme::{self, CONTROL_HEIGHT, Palette};
 use super::widgets::{self, Icon, ToolButton};
-use super::window::{Sheet, Window, Wish};
 use crate::source::SourceSpec;
 use crate::status::State;
 
 /// The dialogue for addresses has the rest.
 const N_RECENT: usize = 5;
 
-pub fn draw(window: &mut Window, ui: &mut Ui) {
+pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
     let width = ui.available_width();
     ui.spacing_mut().interact_size.y = CONTROL_HEIGHT + 2.0;
     if width > 960.0 {
         // What the longest state leaves of one row goes to the camera's name; the keys are shown when there is plenty.
         let keys_fit = width > 1250.0;
         ui.horizontal(|ui| {
-            camera_combo(window, ui, if keys_fit { 292.0 } else { (width - 800.0).clamp(150.0, 292.0) });
-            buttons(window, ui, keys_fit);
+            camera_combo(pane, shell, ui, if keys_fit { 292.0 } else { (width - 800.0).clamp(150.0, 292.0) });
+            buttons(pane, shell, ui, keys_fit);
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                help_button(window, ui);
-                pill(window, ui);
+                help_button(shell, ui);
+                pill(pane, shell, ui);
             });
         });
     } else {
         let pill_fits = width > 560.0;
         ui.horizontal(|ui| {
             let rest = if pill_fits { 340.0 } else { 42.0 };
-            camera_combo(window, ui, (width - rest).min(420.0));
+            camera_combo(pane, shell, ui, (width - rest).min(420.0));
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                help_button(window, ui);
+                help_button(shell, ui);
                 if pill_fits {
-                    pill(window, ui);
+                    pill(pane, shell, ui);
                 }
             });
         });
         ui.horizontal_wrapped(|ui| {
-            buttons(window, ui, width > 620.0);
+            buttons(pane, shell, ui, width > 620.0);
             if !pill_fits {
-                pill(window, ui);
+                pill(pane, shell, ui);
             }
         });
     }
 }
 
-fn buttons(window: &mut Window, ui: &mut Ui, keys_fit: bool) {
+fn buttons(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui, keys_fit: bool) {
     let key = |key| keys_fit.then_some(key);
-    let state = window.status.as_ref().map(|status| status.state);
+    let state = pane.status.as_ref().map(|status| status.state);
     let start_stop = match state {
-        _ if window.checkup.pauses() => ToolButton {
+        _ if pane.checkup.pauses() => ToolButton {
             icon: Some(Icon::Start),
             label: "Go on",
             key: key("Space"),
@@ -93,9 +94,9 @@ fn buttons(window: &mut Window, ui: &mut Ui, keys_fit: bool) {
         },
     };
     if widgets::tool_button(ui, start_stop).clicked() {
-        window.toggle_camera();
+        pane.toggle_camera();
     }
-    ui.add_enabled_ui(window.frame.is_some(), |ui| {
+    ui.add_enabled_ui(pane.frame.is_some(), |ui| {
         let snapshot = ToolButton {
             label: "Snapshot",
             key: key("S"),
@@ -103,7 +104,7 @@ fn buttons(window: &mut Window, ui: &mut Ui, keys_fit: bool) {
             ..ToolButton::default()
         };
         if widgets::tool_button(ui, snapshot).clicked() {
-            window.take_snapshot();
+            pane.take_snapshot(shell);
         }
         let save_as = ToolButton {
             label: "Save as…",
@@ -111,7 +112,7 @@ fn buttons(window: &mut Window, ui: &mut Ui, keys_fit: bool) {
             ..ToolButton::default()
         };
         if widgets::tool_button(ui, save_as).clicked() {
-            window.save_snapshot_as();
+            pane.save_snapshot_as(shell);
         }
     });
     let check_up = ToolButton {
@@ -122,7 +123,7 @@ fn buttons(window: &mut Window, ui: &mut Ui, keys_fit: bool) {
         ..ToolButton::default()
     };
     if widgets::tool_button(ui, check_up).clicked() {
-        window.check_up();
+        pane.check_up(shell);
     }
     let report = ToolButton {
         label: "Report…",
@@ -130,35 +131,32 @@ fn buttons(window: &mut Window, ui: &mut Ui, keys_fit: bool) {
         ..ToolButton::default()
     };
     if widgets::tool_button(ui, report).clicked() {
-        window.open_report();
+        pane.open_report(shell);
     }
     let settings = ToolButton { icon: Some(Icon::Gear), help: "Settings", ..ToolButton::default() };
     if widgets::tool_button(ui, settings).clicked() {
-        window.sheet = Some(Sheet::Preferences);
+        shell.sheet = Some(Sheet::Preferences);
     }
 }
 
-fn help_button(window: &mut Window, ui: &mut Ui) {
+fn help_button(shell: &mut Shell, ui: &mut Ui) {
     let help = ToolButton { label: "?", help: "Help and keyboard shortcuts", ..ToolButton::default() };
     if widgets::tool_button(ui, help).clicked() {
-        window.sheet = Some(Sheet::Help);
+        shell.sheet = Some(Sheet::Help);
     }
 }
 
 /// Colour, word, score and rate: the state of the camera at one look.
-fn pill(window: &Window, ui: &mut Ui) {
+fn pill(pane: &Pane, shell: &Shell, ui: &mut Ui) {
     let palette = Palette::of(ui);
-    let (label, color, surface) = match window.moment() {
-        Some(_) if window.checkup.pauses() => ("Paused for the check-up".to_owned(), palette.info, palette.raised),
+    let (label, color, surface) = match pane.moment(shell.now) {
+        Some(_) if pane.checkup.pauses() => ("Paused for the check-up".to_owned(), palette.info, palette.raised),
+        None if pane.awaited.is_some() || pane.replaces.is_some() => {
+            ("Opening".to_owned(), palette.info, palette.raised)
+        }
         None => ("No camera yet".to_owned(), palette.text_weak, palette.raised),
         Some(moment) => {
-            let color = match moment.status.state {
-                State::Idle => palette.text_weak,
-                State::Opening => palette.info,
-                State::Streaming | State::Recovering | State::Failed => {
-                    moment.status.grade.map_or(palette.info, |grade| palette.grade(grade))
-                }
-            };
+            let color = theme::state_color(&palette, Some(moment.status));
             let surface = match moment.status.state {
                 State::Idle => palette.raised,
                 _ => theme::mix(palette.panel, color, 0.15),
@@ -166,7 +164,7 @@ fn pill(window: &Window, ui: &mut Ui) {
             (text::pill(moment), color, surface)
         }
     };
-    let deductions = window.status.as_ref().map(|status| status.deductions.clone()).unwrap_or_default();
+    let deductions = pane.status.as_ref().map(|status| status.deductions.clone()).unwrap_or_default();
     let room = ui.available_width();
     let galley = widgets::one_line(ui.painter(), &label, theme::semibold(13.5), Color32::PLACEHOLDER, room - 48.0);
     let width = widgets::steady_width(galley.size().x) + 46.0;
@@ -188,18 +186,22 @@ fn pill(window: &Window, ui: &mut Ui) {
     });
 }
 
-fn camera_combo(window: &mut Window, ui: &mut Ui, width: f32) {
-    let chosen = current_name(window);
-    widgets::combo(ui, "Camera", "Which camera is shown", &chosen, width, |ui| camera_menu(window, ui));
+fn camera_combo(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui, width: f32) {
+    let chosen = current_name(pane, shell);
+    widgets::combo(ui, "Camera", "Which camera is shown", &chosen, width, |ui| camera_menu(pane, shell, ui));
 }
 
 /// The chosen camera for people: its own name, and what it was opened by.
-pub fn current_name(window: &Window) -> String {
-    if let Some(listed) = window.cameras.iter().find(|camera| camera.is(&window.spec)) {
+pub fn current_name(pane: &Pane, shell: &Shell) -> String {
+    let listed = shell.listed(&pane.spec);
+    let spec = pane.spec.to_string();
+    if let Some(name) = &pane.settings.name {
+        return format!("{name} · {}", listed.map_or(spec, CameraChoice::detail));
+    }
+    if let Some(listed) = listed {
         return listed.label();
     }
-    let spec = window.spec.to_string();
-    let told = window.status.as_ref().filter(|status| status.source == spec).map(|status| status.name.clone());
+    let told = pane.status.as_ref().filter(|status| status.source == spec).map(|status| status.name.clone());
     match told.filter(|name| !name.is_empty() && *name != spec) {
         Some(name) => format!("{name} · {spec}"),
         None => spec,
@@ -207,46 +209,60 @@ pub fn current_name(window: &Window) -> String {
 }
 
 /// The rows of every list of cameras: those that exist, the simulated one, and the two ways to name another.
-pub fn camera_menu(window: &mut Window, ui: &mut Ui) {
+pub fn camera_menu(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
     let mut chosen = None;
-    for camera in &window.cameras {
-        let is_shown = camera.is(&window.spec);
+    if shell.panes.len() > 1 {
+        ui.weak("In this window");
+        for (number, other) in (1..).zip(&shell.panes) {
+            let label = format!("{number}  {} ({})", other.name, other.state);
+            if widgets::choice(ui, &label, other.id == pane.id()) {
+                shell.requests.push(WindowRequest::Select(other.id));
+            }
+        }
+        ui.separator();
+        ui.weak("Show in its place");
+    }
+    for camera in &shell.cameras {
+        let is_shown = camera.is(&pane.spec);
         let badge = camera.badge(is_shown);
-        let aside = match badge.tone {
-            Tone::Calm | Tone::Shown => String::new(),
-            Tone::Warning | Tone::Error => format!(" ({})", badge.words),
+        let aside = match badge.level {
+            BadgeLevel::Calm | BadgeLevel::Shown => String::new(),
+            BadgeLevel::Warning | BadgeLevel::Error => format!(" ({})", badge.words),
         };
         if widgets::choice(ui, &format!("{}{aside}", camera.label()), is_shown) && !is_shown {
             chosen = Some(camera.spec());
         }
     }
-    if window.cameras.is_empty() {
+    if shell.cameras.is_empty() {
         ui.weak("No camera is connected");
     }
     ui.separator();
     let plain = SourceSpec::parse("sim:").ok();
-    let is_plain = plain.as_ref() == Some(&window.spec);
-    if !is_plain && !window.cameras.iter().any(|camera| camera.is(&window.spec)) {
+    let is_plain = plain.as_ref() == Some(&pane.spec);
+    if !is_plain && !shell.cameras.iter().any(|camera| camera.is(&pane.spec)) {
         // A file, an address, a script: it stands in no list, and is what is shown.
-        widgets::choice(ui, &current_name(window), true);
+        widgets::choice(ui, &current_name(pane, shell), true);
     }
     if widgets::choice(ui, "Simulated camera · sim:", is_plain) {
         chosen = plain;
     }
-    let shown = window.spec.without_password();
-    for text in window.settings.network.recent.iter().filter(|text| **text != shown).take(N_RECENT) {
+    let shown = pane.spec.without_password();
+    for text in shell.settings.network.recent.iter().filter(|text| **text != shown).take(N_RECENT) {
         if widgets::choice(ui, text, false) {
             chosen = SourceSpec::parse(text).ok();
         }
     }
     ui.separator();
     if widgets::choice(ui, "Open file…", false) {
-        window.wishes.push(Wish::Browse(Purpose::VideoFile));
+        pane.browse(shell, Purpose::VideoFile);
     }
     if widgets::choice(ui, "Address or path…", false) {
-        window.open_address(Field::Whole);
+        pane.open_address(shell, Field::Whole);
     }
-    if let Some(spec) = chosen.filter(|spec| *spec != window.spec) {
-        window.wishes.push(Wish::Choose(spec));
+    if widgets::choice(ui, "Add camera…", false) {
+        shell.sheet = Some(Sheet::AddCamera);
+    }
+    if let Some(spec) = chosen.filter(|spec| *spec != pane.spec) {
+        shell.requests.push(WindowRequest::Choose(pane.id(), spec));
     }
 }

@@ -11,21 +11,20 @@ use egui::{
 };
 
 use super::address::Field;
+use super::pane::Pane;
+use super::shell::{Sheet, Shell, WindowRequest};
 use super::text::{self, Banner, BannerButton};
 use super::theme::{self, Palette, SMALL};
 use super::widgets;
-use super::window::{Sheet, Window, Wish};
 use crate::camera::Command;
 use crate::frame::{Frame as CameraFrame, Image};
 use crate::status::State;
 
 /// What stays between two passes.
 #[derive(Default)]
-pub struct View {
+pub struct ViewerState {
     /// Room around the picture, in points.
     pub margin: f32,
-    /// Where the picture and what is over it was drawn last.
-    pub stage: Option<Rect>,
     texture: Option<TextureHandle>,
     /// The frame that is in the texture.
     shown: Option<Arc<CameraFrame>>,
@@ -33,10 +32,13 @@ pub struct View {
     shown_at: VecDeque<Instant>,
 }
 
+/// Of a picture that is not live.
+const DIMMED: Color32 = Color32::from_gray(0x50);
+
 /// Over this time the rate of shown pictures is counted.
 const RATE_WINDOW: Duration = Duration::from_secs(2);
 
-impl View {
+impl ViewerState {
     /// Pictures put on the screen a second.
     #[must_use]
     pub fn shown_fps(&self, now: Instant) -> f64 {
@@ -46,15 +48,23 @@ impl View {
         fps
     }
 
-    /// Forgets the picture: another camera's must not stand under this one's name.
-    pub fn clear(&mut self) {
-        self.texture = None;
-        self.shown = None;
-        self.shown_at.clear();
+    /// How old the picture is that is shown.
+    #[must_use]
+    pub fn shown_age(&self, now: Instant) -> Option<Duration> {
+        self.shown.as_ref().map(|frame| now.saturating_duration_since(frame.taken_at))
+    }
+
+    /// Paints the picture as large as it fits, dimmed where it is not live. `false` where there is none.
+    pub(super) fn paint(&self, painter: &egui::Painter, room: Rect, is_live: bool) -> bool {
+        let Some(texture) = &self.texture else { return false };
+        let tint = if is_live { Color32::WHITE } else { DIMMED };
+        let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+        painter.image(texture.id(), fitted(texture, room), whole, tint);
+        true
     }
 
     /// Puts a picture into the texture, unless it is there already.
-    fn show(&mut self, ctx: &egui::Context, frame: &Arc<CameraFrame>, now: Instant) {
+    pub(super) fn show(&mut self, ctx: &egui::Context, frame: &Arc<CameraFrame>, now: Instant) {
         if self.shown.as_ref().is_some_and(|shown| Arc::ptr_eq(shown, frame)) {
             return;
         }
@@ -80,53 +90,54 @@ pub fn color_image_from_bgr(image: &Image) -> ColorImage {
     ColorImage::new([size.width as usize, size.height as usize], pixels)
 }
 
-pub fn draw(window: &mut Window, ui: &mut Ui) {
+pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
     let stage = ui.available_rect_before_wrap();
     ui.painter().rect_filled(stage, 0, Palette::of(ui).stage);
-    window.viewer.stage = Some(stage.intersect(ui.clip_rect()));
+    shell.stage = Some(stage.intersect(ui.clip_rect()));
     let response = ui.allocate_rect(stage, Sense::click());
     if response.double_clicked() {
-        window.picture_only = !window.picture_only;
+        // Among several cameras it is the way back to all of them.
+        if shell.panes.len() > 1 && !shell.picture_only {
+            shell.requests.push(WindowRequest::ShowGrid);
+        } else {
+            shell.picture_only = !shell.picture_only;
+        }
     }
-    if let Some(frame) = window.frame.clone() {
-        let now = window.now;
-        window.viewer.show(ui.ctx(), &frame, now);
+    if let Some(frame) = pane.frame.clone() {
+        let now = shell.now;
+        pane.viewer.show(ui.ctx(), &frame, now);
     }
-    let is_live = window.moment().is_some_and(|moment| moment.is_live());
-    let has_picture = draw_picture(window, ui, stage, is_live);
+    let is_live = pane.moment(shell.now).is_some_and(|moment| moment.is_live());
+    let has_picture = draw_picture(pane, ui, stage, is_live);
+    let banner = if pane.checkup.pauses() {
+        Some(text::paused())
+    } else {
+        pane.moment(shell.now).and_then(|moment| text::banner(moment, &pane.settings.recovery))
+    };
+    let below = match banner {
+        Some(banner) if has_picture || banner.is_fault => draw_banner(pane, shell, ui, stage, &banner),
+        _ => stage,
+    };
     if is_live {
         if has_picture {
-            draw_overlay(window, ui, stage);
+            draw_overlay(pane, shell, ui, below);
         }
         return;
     }
-    let banner = if window.checkup.pauses() {
-        Some(text::paused())
-    } else {
-        window.moment().and_then(|moment| text::banner(moment, &window.camera.recovery))
-    };
-    let below = match banner {
-        Some(banner) if has_picture || banner.is_fault => draw_banner(window, ui, stage, &banner),
-        _ => stage,
-    };
     if has_picture {
         // Where the banner takes nearly all of a small picture, it says enough.
         if below.height() > 60.0 {
-            draw_last_frame(window, ui, stage);
+            draw_last_frame(pane, ui, stage);
         }
     } else {
-        draw_empty(window, ui, below);
+        draw_empty(pane, shell, ui, below);
     }
 }
 
-fn draw_picture(window: &Window, ui: &mut Ui, stage: Rect, is_live: bool) -> bool {
-    let Some(texture) = &window.viewer.texture else { return false };
-    let room = stage.shrink(window.viewer.margin);
-    let size = texture.size_vec2();
-    let scale = (room.width() / size.x).min(room.height() / size.y).max(0.0);
-    let rect = Rect::from_center_size(room.center(), size * scale);
-    let (alt, tint) =
-        if is_live { ("Live picture", Color32::WHITE) } else { ("Last picture, not live", Color32::from_gray(0x50)) };
+fn draw_picture(pane: &Pane, ui: &mut Ui, stage: Rect, is_live: bool) -> bool {
+    let Some(texture) = &pane.viewer.texture else { return false };
+    let rect = fitted(texture, stage.shrink(pane.viewer.margin));
+    let (alt, tint) = if is_live { ("Live picture", Color32::WHITE) } else { ("Last picture, not live", DIMMED) };
     ui.put(
         rect,
         egui::Image::from_texture(SizedTexture::from_handle(texture))
@@ -135,6 +146,13 @@ fn draw_picture(window: &Window, ui: &mut Ui, stage: Rect, is_live: bool) -> boo
             .alt_text(alt),
     );
     true
+}
+
+/// The largest place for a picture.
+fn fitted(texture: &TextureHandle, room: Rect) -> Rect {
+    let size = texture.size_vec2();
+    let scale = (room.width() / size.x).min(room.height() / size.y).max(0.0);
+    Rect::from_center_size(room.center(), size * scale)
 }
 
 /// A dark plate with a line of text that keeps its width while the numbers in it change.
@@ -151,20 +169,20 @@ fn plate(ui: &mut Ui, stage: Rect, corner: Align2, content: &str) {
     response.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Label, true, content));
 }
 
-fn draw_overlay(window: &Window, ui: &mut Ui, stage: Rect) {
-    let (Some(moment), Some(frame)) = (window.moment(), &window.viewer.shown) else { return };
-    let age = window.now.saturating_duration_since(frame.taken_at);
+fn draw_overlay(pane: &Pane, shell: &Shell, ui: &mut Ui, stage: Rect) {
+    let (Some(moment), Some(frame)) = (pane.moment(shell.now), &pane.viewer.shown) else { return };
+    let age = shell.now.saturating_duration_since(frame.taken_at);
     plate(ui, stage, Align2::LEFT_TOP, &text::overlay(moment, age));
 }
 
-fn draw_last_frame(window: &Window, ui: &mut Ui, stage: Rect) {
-    let Some(frame) = &window.viewer.shown else { return };
+fn draw_last_frame(pane: &Pane, ui: &mut Ui, stage: Rect) {
+    let Some(frame) = &pane.viewer.shown else { return };
     let content = format!("last frame #{}, {}", text::count(frame.number), text::clock_tenths(frame.taken_at_wall));
     plate(ui, stage, Align2::LEFT_BOTTOM, &content);
 }
 
 /// Returns what is left of the stage below it.
-fn draw_banner(window: &mut Window, ui: &mut Ui, stage: Rect, banner: &Banner) -> Rect {
+fn draw_banner(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui, stage: Rect, banner: &Banner) -> Rect {
     let palette = Palette::over_picture();
     let (surface, color) = if banner.is_fault {
         (palette.warning_surface, Color32::from_rgb(0xff, 0xd9, 0x8a))
@@ -216,11 +234,11 @@ fn draw_banner(window: &mut Window, ui: &mut Ui, stage: Rect, banner: &Banner) -
                     ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
                         if dark_button(ui, label, help) {
                             match command {
-                                Some(command) => window.wishes.push(Wish::Camera(command)),
+                                Some(command) => pane.commands.push(command),
                                 None => match banner.button {
-                                    BannerButton::Password => window.open_address(Field::Password),
-                                    BannerButton::Certificate => window.test_shown(),
-                                    _ => window.sheet = Some(Sheet::Reset),
+                                    BannerButton::Password => pane.open_address(shell, Field::Password),
+                                    BannerButton::Certificate => pane.test_shown(shell),
+                                    _ => shell.sheet = Some(Sheet::Reset),
                                 },
                             }
                         }
@@ -243,13 +261,17 @@ fn dark_button(ui: &mut Ui, label: &str, help: &str) -> bool {
 }
 
 /// What to do where no picture has come yet.
-fn draw_empty(window: &mut Window, ui: &mut Ui, room: Rect) {
+fn draw_empty(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui, room: Rect) {
     let palette = Palette::over_picture();
-    let pauses = window.checkup.pauses();
-    let (headline, advice) = match window.moment() {
+    let pauses = pane.checkup.pauses();
+    let (headline, advice) = match pane.moment(shell.now) {
         Some(_) if pauses => {
             let Banner { headline, reason, .. } = text::paused();
             (headline, reason)
+        }
+        None if pane.awaited.is_some() => (format!("Opening {}", pane.name()), "Looking for its password.".to_owned()),
+        None if pane.replaces.is_some() => {
+            (format!("Opening {}", pane.name()), "The camera before it is being closed.".to_owned())
         }
         None => ("No camera yet".to_owned(), "Choose a camera at the top left.".to_owned()),
         Some(moment) => {
@@ -269,7 +291,7 @@ fn draw_empty(window: &mut Window, ui: &mut Ui, room: Rect) {
             }
         }
     };
-    let can_start = !pauses && window.status.as_ref().is_some_and(|status| status.state == State::Idle);
+    let can_start = !pauses && pane.status.as_ref().is_some_and(|status| status.state == State::Idle);
     let mut child = ui.new_child(UiBuilder::new().id_salt("empty").max_rect(room.shrink(24.0)));
     child.vertical_centered(|ui| {
         ui.add_space((ui.available_height() * 0.5 - 36.0).max(0.0));
@@ -278,7 +300,7 @@ fn draw_empty(window: &mut Window, ui: &mut Ui, room: Rect) {
         if can_start {
             ui.add_space(6.0);
             if dark_button(ui, "Start", "Open the camera and show its picture") {
-                window.wishes.push(Wish::Camera(Command::Start));
+                pane.commands.push(Command::Start);
             }
         }
     });

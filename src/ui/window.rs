@@ -1,172 +1,52 @@
-//! What the window shows and what the user set in it: one struct that draws itself, with or without a camera behind it.
+//! What the window shows and what the user set in it: one struct that draws itself, with or without cameras behind it.
 //!
-//! Deliberately not here: threads, files, the camera. A panel changes [`Window::settings`] or adds a [`Wish`]; the owner
-//! carries it out after the pass.
+//! Deliberately not here: threads, files, the cameras. A panel changes its [`Pane`] or the [`Shell`], gives the camera a
+//! command, or adds a [`WindowRequest`](super::shell::WindowRequest); the owner carries them out after the pass.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use egui::{Frame, Key, Margin, Rect, Ui, UiBuilder, vec2};
+use egui::{Frame, Key, Margin, Modifiers, Rect, Ui, UiBuilder, vec2};
 
-use super::background::Host;
-use super::choice::CameraChoice;
-use super::prompt::{Prompt, Purpose};
-use super::text::Moment;
+use super::add_camera::OpenDropped;
+use super::address::FindPassword;
+use super::grid::{GridShape, GridState};
+use super::pane::Pane;
+use super::shell::{Sheet, Shell, WindowRequest};
 use super::theme::{self, Palette};
-use super::toasts::Toasts;
 use super::{
-    address, checkup, consent, controls, help, inspector, log, plot, preferences, prompt, report, status_line, toolbar,
-    viewer,
+    add_camera, address, checkup, consent, grid, help, inspector, log, plot, preferences, prompt, report, status_line,
+    toasts, toolbar, viewer,
 };
 use crate::address::Address;
-use crate::camera::Command;
-use crate::control::DeviceControls;
-use crate::device::{Capabilities, Device};
-use crate::event::Level;
-use crate::fault::Fault;
-use crate::frame::Frame as CameraFrame;
-use crate::health::History;
-use crate::phrases::Language;
-use crate::records::Past;
-use crate::report::{Masking, Report};
-use crate::settings::{CameraSettings, Settings, Transport};
-use crate::source::SourceSpec;
-use crate::status::{State, Status};
-
-/// Something to be done that a drawing function must not do itself.
-#[derive(Clone, Debug)]
-pub enum Wish {
-    Camera(Command),
-    /// Show another camera from now on.
-    Choose(SourceSpec),
-    /// Save this picture in the folder for snapshots.
-    Snapshot(Arc<CameraFrame>),
-    /// Save this picture there.
-    SnapshotTo(Arc<CameraFrame>, PathBuf),
-    /// Ask the system for a file or a folder.
-    Browse(Purpose),
-    /// Write these lines to a file.
-    SaveLog(PathBuf, String),
-    /// Show a folder in the system's file manager.
-    OpenFolder(PathBuf),
-    /// Ask a camera what it can do.
-    Ask(Device),
-    /// Look for the password of an address, which is told by [`Window::hear_password`].
-    FindPassword(Address),
-    /// Keep the password of an address, for this run or for longer.
-    KeepPassword {
-        address: Address,
-        in_keyring: bool,
-    },
-    ForgetPassword(Address),
-    /// Test the connection, which is told by [`Window::hear_step`] and [`Window::hear_tested`]. Ends a test that runs.
-    TestConnection {
-        number: u64,
-        address: Address,
-        transport: Transport,
-    },
-    CancelTest,
-    /// Check up on the camera that is shown, which is told by [`Window::hear_checkup`]. Ends an examination that runs.
-    CheckUp {
-        number: u64,
-        /// The stream that runs is watched, instead of one of its own.
-        is_live: bool,
-        /// The engine has to let go of the camera first.
-        releases: bool,
-    },
-    /// The same with each of its backends.
-    Compare {
-        number: u64,
-        releases: bool,
-    },
-    CancelCheckup,
-    /// Make the report of this number, which is told by [`Window::hear_report`].
-    PreviewReport {
-        number: u64,
-        known: Box<report::Known>,
-        masking: Masking,
-    },
-    SaveReport(Arc<Report>, PathBuf),
-    /// A line of the log about the camera that is shown.
-    Log {
-        level: Level,
-        name: &'static str,
-        message: String,
-    },
-    /// Open a page of the system's settings.
-    OpenPage(String),
-}
-
-/// What is known of what a camera can do.
-#[derive(Clone, Debug)]
-pub enum Ability {
-    /// It has not answered yet.
-    Asked,
-    Known(Arc<Capabilities>),
-    Unknown(Fault),
-}
+use crate::event::{Event, Level};
+use crate::records::EVENT;
+use crate::secrets::KeyringError;
+use crate::settings::{CameraId, CameraSettings, MAX_SHOWN, Settings, ShownCameras};
+use crate::source::{Demand, SourceSpec};
+use crate::status::AlertName;
 
 /// The whole window.
 pub struct Window {
-    pub spec: SourceSpec,
-    pub settings: Settings,
-    /// Of the camera that is shown. What `settings` has of it is as old as the last time they were saved.
-    pub camera: CameraSettings,
-    pub cameras: Vec<CameraChoice>,
-    /// By the camera's identity.
-    pub abilities: BTreeMap<String, Ability>,
-    pub status: Option<Arc<Status>>,
-    /// When `status` was published, as far as the window knows.
-    pub status_at: Instant,
-    pub frame: Option<Arc<CameraFrame>>,
-    /// Pictures that came while the window was still busy with the one before.
-    pub n_missed: u64,
-    pub history: Arc<History>,
-    /// The same before this run of the program.
-    pub past: Arc<Past>,
-    pub controls: Arc<DeviceControls>,
-    pub host: Option<Host>,
-    /// What the check-up speaks unless the settings say otherwise.
-    pub system_language: Language,
-    /// The moment that is drawn; the owner sets it before each pass.
-    pub now: Instant,
-
-    pub log: log::View,
-    pub plot: plot::View,
-    pub viewer: viewer::View,
-    pub inspector: inspector::View,
-    pub control_view: controls::View,
-    pub checkup: checkup::View,
-    pub toasts: Toasts,
-    pub status_line: status_line::View,
-    pub prompt: Option<Prompt>,
-    pub address: Option<address::Dialog>,
-    pub report: Option<report::Dialog>,
-    /// How many connections were tested: the number of the newest test.
-    pub n_trials: u64,
-    /// The picture that waits for the name of its file: the one of the moment in which the user asked.
-    pub waiting_frame: Option<Arc<CameraFrame>>,
-    pub sheet: Option<Sheet>,
-    pub picture_only: bool,
-    pub wishes: Vec<Wish>,
+    /// In their order, at least one.
+    pub panes: Vec<Pane>,
+    /// The one that inspector, plot, log and toolbar are about.
+    pub selected: CameraId,
+    /// The selected one fills the window, though there are others.
+    pub is_alone: bool,
+    pub grid: GridState,
+    /// Files that were dropped, until it is known where, since when.
+    dropped: Option<(Vec<PathBuf>, Instant)>,
+    pub shell: Shell,
 }
 
-/// What lies over the whole window and holds back its keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sheet {
-    Help,
-    Preferences,
-    /// The question whether the device may be reset.
-    Reset,
-    /// The backends side by side.
-    Comparison,
-}
+/// The system tells only after the files where they were dropped. Should it not, they are added.
+const PLACE_TOLD_WITHIN: Duration = Duration::from_millis(300);
 
 /// Where a panel stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum PanelPlace {
     Top,
     Centre,
     Side,
@@ -178,18 +58,18 @@ pub enum Place {
 /// One part of the window.
 pub struct Panel {
     pub name: &'static str,
-    pub place: Place,
-    pub draw: fn(&mut Window, &mut Ui),
+    pub place: PanelPlace,
+    pub draw: fn(&mut Pane, &mut Shell, &mut Ui),
 }
 
 /// Everything that the window shows. A new panel is a file and a line here.
 pub const PANELS: [Panel; 6] = [
-    Panel { name: "toolbar", place: Place::Top, draw: toolbar::draw },
-    Panel { name: "status line", place: Place::Bottom, draw: status_line::draw },
-    Panel { name: "health", place: Place::Below, draw: plot::draw },
-    Panel { name: "log", place: Place::Below, draw: log::draw },
-    Panel { name: "inspector", place: Place::Side, draw: inspector::draw },
-    Panel { name: "picture", place: Place::Centre, draw: viewer::draw },
+    Panel { name: "toolbar", place: PanelPlace::Top, draw: toolbar::draw },
+    Panel { name: "status line", place: PanelPlace::Bottom, draw: status_line::draw },
+    Panel { name: "health", place: PanelPlace::Below, draw: plot::draw },
+    Panel { name: "log", place: PanelPlace::Below, draw: log::draw },
+    Panel { name: "inspector", place: PanelPlace::Side, draw: inspector::draw },
+    Panel { name: "picture", place: PanelPlace::Centre, draw: viewer::draw },
 ];
 
 /// Below this size, in points, everything stands in one column that scrolls.
@@ -197,176 +77,368 @@ const ROOM_FOR_PANELS: egui::Vec2 = vec2(700.0, 500.0);
 
 impl Window {
     #[must_use]
-    pub fn new(spec: SourceSpec, mut settings: Settings, now: Instant) -> Self {
-        let mut camera = spec.settings(&settings);
-        camera.id = settings.put(camera.clone());
-        Self {
-            spec,
-            settings,
-            camera,
-            cameras: Vec::new(),
-            abilities: BTreeMap::new(),
-            status: None,
-            status_at: now,
-            frame: None,
-            n_missed: 0,
-            history: Arc::default(),
-            past: Arc::default(),
-            controls: Arc::default(),
-            host: None,
-            system_language: Language::English,
-            now,
-            log: log::View::default(),
-            plot: plot::View::default(),
-            viewer: viewer::View::default(),
-            inspector: inspector::View::default(),
-            control_view: controls::View::default(),
-            checkup: checkup::View::default(),
-            toasts: Toasts::default(),
-            status_line: status_line::View::default(),
-            prompt: None,
-            address: None,
-            report: None,
-            n_trials: 0,
-            waiting_frame: None,
-            sheet: None,
-            picture_only: false,
-            wishes: Vec::new(),
-        }
-    }
-
-    /// What is set for the camera of this source.
-    #[must_use]
-    pub fn settings_of(&self, source: &str) -> CameraSettings {
-        if self.camera.source == source { self.camera.clone() } else { self.settings.camera(source) }
-    }
-
-    pub fn change_settings_of(&mut self, source: &str, change: impl FnOnce(&mut CameraSettings)) {
-        if self.camera.source == source {
-            return change(&mut self.camera);
-        }
-        let mut camera = self.settings.camera(source);
-        change(&mut camera);
-        self.settings.put(camera);
-    }
-
-    /// The cameras that are there now. What was known of others is forgotten: they may come back with another cable.
-    pub fn set_cameras(&mut self, cameras: Vec<CameraChoice>) {
-        self.cameras = cameras;
-        let cameras = &self.cameras;
-        self.abilities.retain(|identity, _| cameras.iter().any(|camera| camera.device.identity == *identity));
-        for camera in &mut self.cameras {
-            if let Some(Ability::Known(capabilities)) = self.abilities.get(&camera.device.identity) {
-                camera.device.learn(capabilities);
-            }
-        }
-    }
-
-    /// A camera has told what it can do, or why it does not.
-    pub fn learn(&mut self, identity: String, answer: Result<Capabilities, Fault>) {
-        let ability = match answer {
-            Ok(capabilities) => {
-                if let Some(camera) = self.cameras.iter_mut().find(|camera| camera.device.identity == identity) {
-                    camera.device.learn(&capabilities);
-                }
-                Ability::Known(Arc::new(capabilities))
-            }
-            Err(fault) => Ability::Unknown(fault),
+    pub fn new(spec: SourceSpec, settings: Settings, now: Instant) -> Self {
+        let mut window = Self {
+            panes: Vec::new(),
+            selected: CameraId::UNLISTED,
+            is_alone: false,
+            grid: GridState::default(),
+            dropped: None,
+            shell: Shell::new(settings, now),
         };
-        self.abilities.insert(identity, ability);
+        let settings = spec.settings(&window.shell.settings);
+        window.push(spec, settings);
+        window
     }
 
-    /// The status with its clocks as they stand now.
+    /// One more pane at the end, which is selected.
+    pub fn push(&mut self, spec: SourceSpec, settings: CameraSettings) {
+        let settings = self.with_number(settings, None);
+        self.selected = settings.id;
+        self.panes.push(Pane::new(spec, settings, self.shell.now));
+    }
+
+    /// Shows the cameras as they were shown when the window was closed.
+    pub fn restore(&mut self) {
+        let shown = self.shell.settings.shown.clone();
+        let first = self.panes.first().map(Pane::id);
+        let selected = shown.selected.filter(|id| self.panes.iter().any(|pane| pane.id() == *id));
+        self.selected = selected.or(first).unwrap_or_default();
+        self.is_alone = shown.is_alone;
+    }
+
+    // ---- several cameras
+
     #[must_use]
-    pub fn moment(&self) -> Option<Moment<'_>> {
-        let status = self.status.as_deref()?;
-        // A stopped camera's clocks stand still, and so does the window.
-        let since = if status.state == State::Idle {
-            Duration::ZERO
+    pub fn shows_grid(&self) -> bool {
+        self.panes.len() > 1 && !self.is_alone
+    }
+
+    fn index_of(&self, id: CameraId) -> Option<usize> {
+        self.panes.iter().position(|pane| pane.id() == id)
+    }
+
+    /// Shows a camera beside the others. One that is shown already is selected.
+    pub fn add(&mut self, spec: SourceSpec) {
+        let name = spec.without_password();
+        if let Some(known) = self.panes.iter().find(|pane| pane.spec.without_password() == name) {
+            let id = known.id();
+            self.shell.toasts.info("This camera is shown already.", self.shell.now);
+            return self.select(id);
+        }
+        if self.panes.len() >= MAX_SHOWN {
+            let words = format!("{MAX_SHOWN} cameras are shown: remove one of them first.");
+            return self.shell.toasts.error(words, self.shell.now);
+        }
+        let settings = spec.settings(&self.shell.settings);
+        self.push(spec, settings);
+        self.is_alone = false;
+        self.look_for_password(self.selected);
+        self.note_shown();
+    }
+
+    /// Shows a camera no more. The last one stays.
+    pub fn remove(&mut self, id: CameraId) {
+        let Some(index) = self.index_of(id).filter(|_| self.panes.len() > 1) else { return };
+        self.list_panes();
+        self.panes.remove(index);
+        if self.selected == id {
+            let next = self.panes.get(index).or(self.panes.last());
+            self.selected = next.map(Pane::id).unwrap_or_default();
+        }
+        self.is_alone &= self.panes.len() > 1;
+        self.note_shown();
+    }
+
+    pub fn select(&mut self, id: CameraId) {
+        if self.selected != id && self.index_of(id).is_some() {
+            self.selected = id;
+            self.note_shown();
+        }
+    }
+
+    pub fn show_alone(&mut self, id: CameraId) {
+        self.select(id);
+        self.set_alone(true);
+    }
+
+    pub fn show_grid(&mut self) {
+        self.set_alone(false);
+    }
+
+    fn set_alone(&mut self, is_alone: bool) {
+        let is_alone = is_alone && self.panes.len() > 1;
+        if self.is_alone != is_alone {
+            self.is_alone = is_alone;
+            self.note_shown();
+        }
+    }
+
+    /// Two cameras change their places.
+    pub fn swap(&mut self, one: CameraId, other: CameraId) {
+        if let (Some(one), Some(other)) = (self.index_of(one), self.index_of(other)) {
+            self.panes.swap(one, other);
+            self.note_shown();
+        }
+    }
+
+    /// What is wanted of a camera's pictures. `is_hidden` says that nobody sees the window.
+    #[must_use]
+    pub fn demand(&self, pane: &Pane, is_hidden: bool, pixels_per_point: f32) -> Demand {
+        let is_selected = pane.id() == self.selected;
+        if pane.needs_full_size() {
+            Demand::Full
+        } else if is_hidden {
+            Demand::Checks
+        } else if self.shows_grid() {
+            // Before it has been drawn once, nobody knows how large the tile is.
+            self.grid.tile_pixels(pane.id(), pixels_per_point).map_or(Demand::Full, Demand::Tile)
+        } else if is_selected {
+            Demand::Full
         } else {
-            self.now.saturating_duration_since(self.status_at)
+            Demand::Checks
+        }
+    }
+
+    /// Does what was asked for in the pass that has just ended, but for what needs threads.
+    pub fn settle(&mut self) {
+        let mut left = Vec::new();
+        for request in std::mem::take(&mut self.shell.requests) {
+            match request {
+                WindowRequest::Choose(pane, spec) => self.choose(pane, spec),
+                WindowRequest::Add(spec) => self.add(spec),
+                WindowRequest::Remove(pane) => self.remove(pane),
+                WindowRequest::Select(pane) => self.select(pane),
+                WindowRequest::ShowGrid => self.show_grid(),
+                WindowRequest::Snapshot(..) | WindowRequest::Run(_) => left.push(request),
+            }
+        }
+        // What came of these stands behind them.
+        left.append(&mut self.shell.requests);
+        self.shell.requests = left;
+    }
+
+    // ---- one camera
+
+    /// The pane that is selected.
+    #[must_use]
+    pub fn pane(&self) -> Option<&Pane> {
+        self.panes.iter().find(|pane| pane.id() == self.selected)
+    }
+
+    /// Does something with a pane, unless it is gone.
+    pub fn with_pane(&mut self, id: CameraId, work: impl FnOnce(&mut Pane, &mut Shell)) {
+        if let Some(pane) = self.panes.iter_mut().find(|pane| pane.id() == id) {
+            work(pane, &mut self.shell);
+        }
+    }
+
+    /// The same with the one that is selected.
+    pub fn with_selected(&mut self, work: impl FnOnce(&mut Pane, &mut Shell)) {
+        self.with_pane(self.selected, work);
+    }
+
+    /// Takes over new events, oldest first.
+    pub fn add_events(&mut self, events: Vec<Arc<Event>>) {
+        let shell = &mut self.shell;
+        let is_shown_as_notice = |event: &&Arc<Event>| {
+            event.name == EVENT && event.level == Level::Error || event.name == AlertName::AllCamerasDead.as_str()
         };
-        Some(Moment { status, since })
+        for event in events.iter().filter(is_shown_as_notice) {
+            shell.toasts.error(event.message.clone(), shell.now);
+        }
+        shell.log.add(events);
     }
 
-    pub fn toggle_camera(&mut self) {
-        if self.checkup.pauses() {
-            return self.cancel_checkup();
+    /// Shows another camera in a pane; one whose password may be in the keyring, as soon as that has answered.
+    pub fn choose(&mut self, id: CameraId, spec: SourceSpec) {
+        let name = spec.without_password();
+        let is_shown_by = |pane: &&Pane| pane.id() != id && pane.spec.without_password() == name;
+        if let Some(other) = self.panes.iter().find(is_shown_by) {
+            return self.select(other.id());
         }
-        let command = match self.status.as_ref().map(|status| status.state) {
-            None | Some(State::Idle | State::Failed) => Command::Start,
-            Some(State::Recovering) => Command::StopTrying,
-            Some(State::Opening | State::Streaming) => Command::Stop,
+        let wants_password = match &spec {
+            SourceSpec::Url(address) if address.lacks_password() => Some(address.clone()),
+            _ => None,
         };
-        self.wishes.push(Wish::Camera(command));
-    }
-
-    pub fn take_snapshot(&mut self) {
-        match self.frame.clone() {
-            Some(frame) => self.wishes.push(Wish::Snapshot(frame)),
-            None => self.toasts.error("There is no picture to save yet.", self.now),
-        }
-    }
-
-    /// Asks for a file name, for the picture of this moment.
-    pub fn save_snapshot_as(&mut self) {
-        match self.frame.clone() {
-            Some(frame) => {
-                self.waiting_frame = Some(frame);
-                self.wishes.push(Wish::Browse(Purpose::Snapshot));
+        match wants_password {
+            Some(address) => {
+                self.with_pane(id, |pane, _| pane.awaited = Some(address.clone()));
+                self.shell.toasts.info("Looking for the password…", self.shell.now);
+                self.shell.run(FindPassword(address));
             }
-            None => self.toasts.error("There is no picture to save yet.", self.now),
+            None => self.switch(id, spec),
         }
     }
 
-    /// What was picked in a dialogue of the system, or typed in our own.
-    ///
-    /// # Errors
-    /// What is wrong with the text, and how to write it.
-    pub fn picked(&mut self, purpose: Purpose, text: &str) -> Result<(), String> {
-        let text = text.trim();
-        if text.is_empty() {
-            return Err("Nothing is typed yet.".to_owned());
-        }
-        match purpose {
-            Purpose::VideoFile => {
-                // A file's name may look like anything else: it is not parsed.
-                self.wishes.push(Wish::Choose(SourceSpec::File(PathBuf::from(text))));
+    /// Asks the keyring for the password that a camera lacks: with it the camera is opened, or opened once more.
+    pub fn look_for_password(&mut self, id: CameraId) {
+        self.with_pane(id, |pane, shell| {
+            if let SourceSpec::Url(address) = &pane.spec
+                && address.lacks_password()
+            {
+                pane.awaited = Some(address.clone());
+                shell.run(FindPassword(address.clone()));
             }
-            Purpose::Snapshot => {
-                if let Some(frame) = self.waiting_frame.take() {
-                    self.wishes.push(Wish::SnapshotTo(frame, PathBuf::from(text)));
-                }
-            }
-            Purpose::SnapshotFolder => self.settings.snapshot.folder = Some(PathBuf::from(text)),
-            Purpose::Report => self.save_report(text),
-            Purpose::Log => self.wishes.push(Wish::SaveLog(PathBuf::from(text), self.log.as_text())),
+        });
+    }
+
+    fn switch(&mut self, id: CameraId, spec: SourceSpec) {
+        self.list_panes();
+        let settings = self.with_number(spec.settings(&self.shell.settings), Some(id));
+        let new = settings.id;
+        self.with_pane(id, |pane, _| pane.switch(spec, settings));
+        if self.selected == id {
+            self.selected = new;
         }
-        Ok(())
+        self.note_shown();
+    }
+
+    /// What is set for a camera that is to be shown, in a pane of its own or instead of `replaced`, with a number that no other
+    /// pane has. It is listed.
+    fn with_number(&mut self, mut settings: CameraSettings, replaced: Option<CameraId>) -> CameraSettings {
+        if Some(settings.id) != replaced && self.index_of(settings.id).is_some() {
+            settings.id = CameraId::UNLISTED;
+        }
+        settings.id = self.shell.settings.put(settings.clone());
+        settings
+    }
+
+    /// What is shown now is what the next start shows.
+    pub fn note_shown(&mut self) {
+        let cameras = self.panes.iter().map(Pane::id).collect();
+        self.shell.settings.shown = ShownCameras { cameras, selected: Some(self.selected), is_alone: self.is_alone };
+    }
+
+    /// Digits, Enter and Esc choose between one camera and all of them; arrows go from one to the next, and move it with Shift.
+    fn grid_shortcuts(&mut self, ctx: &egui::Context) {
+        const DIGITS: [Key; 9] =
+            [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5, Key::Num6, Key::Num7, Key::Num8, Key::Num9];
+        if pressed(ctx, Key::Escape) {
+            if self.shell.picture_only {
+                self.shell.picture_only = false;
+            } else {
+                self.show_grid();
+            }
+        }
+        if self.panes.len() < 2 {
+            return;
+        }
+        for (digit, pane) in DIGITS.into_iter().zip(self.panes.iter().map(Pane::id).collect::<Vec<_>>()) {
+            if pressed(ctx, digit) {
+                self.show_alone(pane);
+            }
+        }
+        // The arrows of a slider are its own; from tile to tile egui goes by itself, and the selection with it.
+        if ctx.egui_wants_keyboard_input() {
+            return;
+        }
+        if pressed(ctx, Key::Enter) {
+            self.show_alone(self.selected);
+        }
+        let Some(index) = self.index_of(self.selected) else { return };
+        for (key, columns, rows) in
+            [(Key::ArrowLeft, -1, 0), (Key::ArrowRight, 1, 0), (Key::ArrowUp, 0, -1), (Key::ArrowDown, 0, 1)]
+        {
+            let Some(modifiers) = pressed_with(ctx, key) else { continue };
+            let other = if self.is_alone {
+                index.checked_add_signed(columns + rows)
+            } else {
+                self.grid.neighbour(index, columns, rows)
+            };
+            let Some(other) = other.and_then(|other| self.panes.get(other)).map(Pane::id) else { continue };
+            if modifiers.shift && !self.is_alone {
+                self.swap(self.selected, other);
+            } else {
+                self.select(other);
+            }
+        }
+    }
+
+    /// Opens what was dropped on a tile there, and adds what was dropped elsewhere.
+    fn take_dropped_files(&mut self, ctx: &egui::Context) {
+        let files =
+            ctx.input(|input| input.raw.dropped_files.iter().map(|file| file.path().to_owned()).collect::<Vec<_>>());
+        if !files.is_empty() {
+            self.dropped = Some((files, self.shell.now));
+        }
+        let Some((_, since)) = &self.dropped else { return };
+        let place = ctx.input(|input| input.pointer.latest_pos());
+        let waited = self.shell.now.saturating_duration_since(*since);
+        if place.is_none() && waited < PLACE_TOLD_WITHIN {
+            return ctx.request_repaint_after(PLACE_TOLD_WITHIN.saturating_sub(waited));
+        }
+        let Some((files, _)) = self.dropped.take() else { return };
+        let mut tile = match place {
+            Some(place) if self.shows_grid() => self.grid.at(place),
+            // One picture is one tile, as large as the window is.
+            _ => Some(self.selected).filter(|_| !self.shows_grid()),
+        };
+        for file in files {
+            let opened = OpenDropped { file, tile: tile.take() };
+            self.shell.run(opened);
+        }
+    }
+
+    /// What is set for the cameras that are shown is kept with the settings of all others.
+    pub fn list_panes(&mut self) {
+        for pane in &self.panes {
+            if self.shell.settings.listed(pane.id()) != Some(&pane.settings) {
+                self.shell.settings.put(pane.settings.clone());
+            }
+        }
+    }
+
+    /// What the keyring had for an address.
+    pub fn hear_password(&mut self, asked: &Address, answer: &Result<Option<Address>, KeyringError>) {
+        let awaiting = self.panes.iter_mut().filter_map(|pane| {
+            let id = pane.id();
+            pane.awaited.take_if(|awaited| awaited == asked).map(|_| id)
+        });
+        for id in awaiting.collect::<Vec<_>>() {
+            let found = answer.clone().ok().flatten();
+            // Without it the camera itself says that it wants one.
+            let spec = SourceSpec::Url(found.unwrap_or_else(|| asked.clone()));
+            if self.panes.iter().any(|pane| pane.id() == id && pane.spec != spec) {
+                self.switch(id, spec);
+            }
+        }
+        self.shell.hear_password(asked, answer);
     }
 
     /// Draws everything into `ui`, which is the whole window.
     pub fn draw(&mut self, ui: &mut Ui) {
-        theme::follow(ui.ctx(), self.settings.window.theme, self.settings.window.scale_percent);
-        address::catch(self, ui.ctx());
-        self.shortcuts(ui.ctx());
+        let ctx = ui.ctx().clone();
+        let look = &self.shell.settings.window;
+        theme::follow(&ctx, look.theme, look.scale_percent);
+        self.shell.panes = self.panes.iter().map(|pane| pane.summary(self.shell.now)).collect();
+        self.take_dropped_files(&ctx);
+        self.with_selected(|pane, shell| address::catch(pane, shell, &ctx));
+        if are_keys_free(&self.shell, &ctx) {
+            self.with_selected(|pane, shell| shortcuts(pane, shell, &ctx));
+            self.grid_shortcuts(&ctx);
+        }
         let size = ui.available_size();
-        if self.picture_only {
+        if self.shell.picture_only {
             self.draw_centre(ui, Margin::ZERO);
         } else if size.x < ROOM_FOR_PANELS.x || size.y < ROOM_FOR_PANELS.y {
             self.draw_column(ui);
         } else {
             self.draw_panels(ui);
         }
-        help::draw(self, ui.ctx());
-        preferences::draw(self, ui.ctx());
-        prompt::draw(self, ui.ctx());
-        address::draw(self, ui.ctx());
-        consent::draw(self, ui.ctx());
-        report::draw(self, ui.ctx());
-        checkup::comparison::draw(self, ui.ctx());
-        super::toasts::draw(self, ui.ctx());
-        self.give_way();
+        self.with_selected(|pane, shell| {
+            help::draw(shell, &ctx);
+            preferences::draw(pane, shell, &ctx);
+            prompt::draw(pane, shell, &ctx);
+            address::draw(pane, shell, &ctx);
+            consent::draw(pane, shell, &ctx);
+            report::draw(pane, shell, &ctx);
+            checkup::comparison::draw(pane, shell, &ctx);
+            add_camera::draw(pane, shell, &ctx);
+            toasts::draw(shell, &ctx);
+        });
+        grid::draw_drop_hint(self, ui);
+        self.panes.iter_mut().for_each(Pane::give_way);
     }
 
     fn draw_panels(&mut self, ui: &mut Ui) {
@@ -374,7 +446,7 @@ impl Window {
         self.draw_top(ui);
         self.draw_bottom(ui);
         let palette = Palette::of(ui);
-        if self.settings.window.log_shown {
+        if self.shell.settings.window.log_shown {
             egui::Panel::bottom("below")
                 .resizable(true)
                 .default_size((size.y * 0.26).clamp(130.0, 232.0))
@@ -387,7 +459,7 @@ impl Window {
             .resizable(false)
             .exact_size(inspector_width)
             .frame(Frame::NONE.fill(palette.panel))
-            .show(ui, |ui| self.draw_all(ui, Place::Side));
+            .show(ui, |ui| self.draw_all(ui, PanelPlace::Side));
         self.draw_centre(ui, Margin::same(14));
     }
 
@@ -404,22 +476,30 @@ impl Window {
             let room = ui.available_size();
             egui::ScrollArea::vertical().id_salt("column").auto_shrink(false).show(ui, |ui| {
                 ui.spacing_mut().item_spacing.y = 0.0;
-                let picture = vec2(room.x, (room.x * 0.62).min(room.y * 0.85).max(210.0));
-                self.draw_sized(ui, Place::Centre, picture);
-                inspector::update(self, ui);
-                inspector::draw_part(self, ui, inspector::Part::Urgent);
-                if self.settings.window.log_shown {
-                    for panel in PANELS.iter().filter(|panel| panel.place == Place::Below) {
+                let mut picture = vec2(room.x, (room.x * 0.62).min(room.y * 0.85).max(210.0));
+                if self.shows_grid() {
+                    picture.y = GridShape::scrolled_height(self.panes.len(), room.x, picture.y);
+                }
+                self.draw_sized(ui, picture);
+                self.with_selected(|pane, shell| {
+                    inspector::update(pane, shell, ui);
+                    inspector::draw_part(pane, shell, ui, inspector::Part::Urgent);
+                });
+                if self.shell.settings.window.log_shown {
+                    for panel in PANELS.iter().filter(|panel| panel.place == PanelPlace::Below) {
                         let (rect, _) = ui.allocate_exact_size(vec2(room.x, 210.0), egui::Sense::hover());
                         ui.painter().rect_filled(rect, 0, palette.low);
                         let inner = rect.shrink2(vec2(10.0, 8.0));
-                        (panel.draw)(self, &mut ui.new_child(UiBuilder::new().id_salt(panel.name).max_rect(inner)));
+                        let mut child = ui.new_child(UiBuilder::new().id_salt(panel.name).max_rect(inner));
+                        self.with_selected(|pane, shell| (panel.draw)(pane, shell, &mut child));
                     }
                 }
                 // Not in a scroll area of its own: within this one it would be a slit.
-                inspector::draw_part(self, ui, inspector::Part::Rest);
+                self.with_selected(|pane, shell| inspector::draw_part(pane, shell, ui, inspector::Part::Rest));
                 if is_low {
-                    Frame::NONE.inner_margin(Margin::symmetric(14, 5)).show(ui, |ui| self.draw_all(ui, Place::Bottom));
+                    Frame::NONE
+                        .inner_margin(Margin::symmetric(14, 5))
+                        .show(ui, |ui| self.draw_all(ui, PanelPlace::Bottom));
                 }
             });
         });
@@ -427,40 +507,52 @@ impl Window {
 
     fn draw_top(&mut self, ui: &mut Ui) {
         let frame = Frame::NONE.fill(Palette::of(ui).panel).inner_margin(Margin::symmetric(12, 8));
-        egui::Panel::top("top").resizable(false).frame(frame).show(ui, |ui| self.draw_all(ui, Place::Top));
+        egui::Panel::top("top").resizable(false).frame(frame).show(ui, |ui| self.draw_all(ui, PanelPlace::Top));
     }
 
     fn draw_bottom(&mut self, ui: &mut Ui) {
         let frame = Frame::NONE.fill(Palette::of(ui).panel).inner_margin(Margin::symmetric(14, 5));
-        egui::Panel::bottom("bottom").resizable(false).frame(frame).show(ui, |ui| self.draw_all(ui, Place::Bottom));
+        egui::Panel::bottom("bottom")
+            .resizable(false)
+            .frame(frame)
+            .show(ui, |ui| self.draw_all(ui, PanelPlace::Bottom));
     }
 
     fn draw_centre(&mut self, ui: &mut Ui, margin: Margin) {
-        self.viewer.margin = f32::from(margin.left);
+        self.with_selected(|pane, _| pane.viewer.margin = f32::from(margin.left));
         egui::CentralPanel::default()
             .frame(Frame::NONE.fill(Palette::of(ui).stage))
-            .show(ui, |ui| self.draw_all(ui, Place::Centre));
+            .show(ui, |ui| self.draw_pictures(ui));
     }
 
-    fn draw_all(&mut self, ui: &mut Ui, place: Place) {
-        for panel in PANELS.iter().filter(|panel| panel.place == place) {
-            (panel.draw)(self, ui);
+    /// The selected camera, or all of them side by side.
+    fn draw_pictures(&mut self, ui: &mut Ui) {
+        if self.shows_grid() {
+            grid::draw(self, ui);
+        } else {
+            self.draw_all(ui, PanelPlace::Centre);
         }
     }
 
-    fn draw_sized(&mut self, ui: &mut Ui, place: Place, size: egui::Vec2) {
-        self.viewer.margin = 0.0;
+    fn draw_all(&mut self, ui: &mut Ui, place: PanelPlace) {
+        for panel in PANELS.iter().filter(|panel| panel.place == place) {
+            self.with_selected(|pane, shell| (panel.draw)(pane, shell, ui));
+        }
+    }
+
+    fn draw_sized(&mut self, ui: &mut Ui, size: egui::Vec2) {
+        self.with_selected(|pane, _| pane.viewer.margin = 0.0);
         let (rect, _) = ui.allocate_exact_size(size, egui::Sense::hover());
         let mut child = ui.new_child(UiBuilder::new().id_salt("sized").max_rect(rect));
         child.set_clip_rect(rect.intersect(ui.clip_rect()));
-        self.draw_all(&mut child, place);
+        self.draw_pictures(&mut child);
     }
 
     /// The panels below the picture side by side, with a line between them.
     fn draw_below(&mut self, ui: &mut Ui) {
         let all = ui.available_rect_before_wrap();
         ui.allocate_rect(all, egui::Sense::hover());
-        let panels: Vec<_> = PANELS.iter().filter(|panel| panel.place == Place::Below).collect();
+        let panels: Vec<_> = PANELS.iter().filter(|panel| panel.place == PanelPlace::Below).collect();
         let line = egui::Stroke::new(1.0, Palette::of(ui).line);
         let mut left = all.left();
         for (i, panel) in panels.iter().enumerate() {
@@ -472,51 +564,59 @@ impl Window {
             let inner = rect.shrink2(vec2(10.0, 8.0));
             let mut child = ui.new_child(UiBuilder::new().id_salt(panel.name).max_rect(inner));
             child.set_clip_rect(rect.intersect(ui.clip_rect()));
-            (panel.draw)(self, &mut child);
+            self.with_selected(|pane, shell| (panel.draw)(pane, shell, &mut child));
             left = rect.right();
             if !is_last {
                 ui.painter().vline(left, all.y_range(), line);
             }
         }
     }
+}
 
-    fn shortcuts(&mut self, ctx: &egui::Context) {
-        let sheet_shown =
-            self.sheet.is_some() || self.prompt.is_some() || self.address.is_some() || self.report.is_some();
-        if sheet_shown || ctx.text_edit_focused() || ctx.any_popup_open() {
-            return;
-        }
-        // Space presses the button that has the focus: it must not stop the camera as well.
-        if pressed(ctx, Key::Space) && !ctx.egui_wants_keyboard_input() {
-            self.toggle_camera();
-        }
-        if pressed(ctx, Key::S) {
-            self.take_snapshot();
-        }
-        if pressed(ctx, Key::C) {
-            self.check_up();
-        }
-        if pressed(ctx, Key::F) {
-            self.picture_only = !self.picture_only;
-        }
-        if pressed(ctx, Key::Escape) {
-            self.picture_only = false;
-        }
-        if pressed(ctx, Key::L) {
-            self.settings.window.log_shown = !self.settings.window.log_shown;
-        }
-        if pressed(ctx, Key::Questionmark) || pressed(ctx, Key::F1) {
-            self.sheet = Some(Sheet::Help);
-        }
+/// Whether keys are commands now: nothing lies over the window, and nobody types.
+fn are_keys_free(shell: &Shell, ctx: &egui::Context) -> bool {
+    let is_covered =
+        shell.sheet.is_some() || shell.prompt.is_some() || shell.address.is_some() || shell.report.is_some();
+    !is_covered && !ctx.text_edit_focused() && !ctx.any_popup_open()
+}
+
+fn shortcuts(pane: &mut Pane, shell: &mut Shell, ctx: &egui::Context) {
+    // Space presses the button that has the focus: it must not stop the camera as well.
+    if pressed(ctx, Key::Space) && !ctx.egui_wants_keyboard_input() {
+        pane.toggle_camera();
+    }
+    if pressed(ctx, Key::S) {
+        pane.take_snapshot(shell);
+    }
+    if pressed(ctx, Key::C) {
+        pane.check_up(shell);
+    }
+    if pressed(ctx, Key::F) {
+        shell.picture_only = !shell.picture_only;
+    }
+    if pressed(ctx, Key::L) {
+        shell.settings.window.log_shown = !shell.settings.window.log_shown;
+    }
+    if pressed(ctx, Key::Questionmark) || pressed(ctx, Key::F1) {
+        shell.sheet = Some(Sheet::Help);
     }
 }
 
 /// Whether a key went down in this pass: held down it counts once, and with Ctrl, Alt or Cmd it means something else.
 fn pressed(ctx: &egui::Context, wanted: Key) -> bool {
+    pressed_with(ctx, wanted).is_some()
+}
+
+/// The same, with what was held down then: a quick hand has let go of it by now.
+fn pressed_with(ctx: &egui::Context, wanted: Key) -> Option<Modifiers> {
     ctx.input(|input| {
-        input.events.iter().any(|event| {
-            matches!(event, egui::Event::Key { key, pressed: true, repeat: false, modifiers, .. }
-                if *key == wanted && !modifiers.ctrl && !modifiers.alt && !modifiers.command)
+        input.events.iter().find_map(|event| match event {
+            egui::Event::Key { key, pressed: true, repeat: false, modifiers, .. }
+                if *key == wanted && !modifiers.ctrl && !modifiers.alt && !modifiers.command =>
+            {
+                Some(*modifiers)
+            }
+            _ => None,
         })
     })
 }

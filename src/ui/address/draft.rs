@@ -24,14 +24,14 @@ pub struct Draft {
     /// Of an address that has one in the login and another in the path.
     path_password: Option<Password>,
     /// What is wrong with the whole, or that it is no address of a network camera.
-    reading: Reading,
+    reading: WholeField,
     /// The login for which the password was found in the keyring: for another one it is not meant.
     found_for: Option<String>,
 }
 
 /// What the whole turned out to be.
 #[derive(Clone, Debug, Default, PartialEq)]
-enum Reading {
+enum WholeField {
     /// The parts say what it is.
     #[default]
     Parts,
@@ -78,7 +78,7 @@ impl Draft {
             }
             (None, None) => {}
         }
-        self.reading = Reading::Parts;
+        self.reading = WholeField::Parts;
         self.forget_another_ones();
         self.whole = self.without_password();
     }
@@ -104,24 +104,24 @@ impl Draft {
         self.reading = match SourceSpec::parse(text) {
             _ if text.is_empty() => {
                 *self = Self { password: std::mem::take(&mut self.password), ..Self::default() };
-                Reading::Parts
+                WholeField::Parts
             }
-            Ok(SourceSpec::Url(_)) => Reading::Parts,
-            Ok(other) => Reading::Other(other),
-            Err(why) => Reading::Wrong(text::sentence(&why)),
+            Ok(SourceSpec::Url(_)) => WholeField::Parts,
+            Ok(other) => WholeField::Other(other),
+            Err(why) => WholeField::Wrong(text::sentence(&why)),
         };
     }
 
     /// Takes over what was typed into one of the parts.
     pub fn read_parts(&mut self) {
-        self.reading = Reading::Parts;
+        self.reading = WholeField::Parts;
         self.forget_another_ones();
         self.whole = self.without_password();
     }
 
     /// Puts the whole right, once the hand has left it.
     pub fn settle(&mut self) {
-        if self.reading == Reading::Parts && self.address().is_ok() {
+        if self.reading == WholeField::Parts && self.address().is_ok() {
             self.whole = self.without_password();
         }
     }
@@ -148,7 +148,7 @@ impl Draft {
     /// Whether the parts are those of what the whole says.
     #[must_use]
     pub fn has_parts(&self) -> bool {
-        !matches!(self.reading, Reading::Other(_))
+        !matches!(self.reading, WholeField::Other(_))
     }
 
     /// Nothing is typed yet.
@@ -200,9 +200,9 @@ impl Draft {
     /// What is wrong, by field.
     pub fn spec(&self) -> Result<SourceSpec, Wrong> {
         match &self.reading {
-            Reading::Other(spec) => Ok(spec.clone()),
-            Reading::Wrong(why) => Err(Wrong { whole: why.clone(), ..Wrong::default() }),
-            Reading::Parts => self.address().map(SourceSpec::Url),
+            WholeField::Other(spec) => Ok(spec.clone()),
+            WholeField::Wrong(why) => Err(Wrong { whole: why.clone(), ..Wrong::default() }),
+            WholeField::Parts => self.address().map(SourceSpec::Url),
         }
     }
 

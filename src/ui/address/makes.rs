@@ -8,35 +8,35 @@ use crate::address::Scheme;
 #[derive(Debug)]
 pub struct Make {
     pub name: &'static str,
-    pub main: Place,
+    pub main: StreamPlace,
     /// The smaller stream, or the one picture that is fetched again and again.
-    pub sub: Option<Place>,
+    pub sub: Option<StreamPlace>,
     /// What a technician has to know or to switch on first.
     pub note: &'static str,
 }
 
 /// Scheme, port and path; without a port it is the scheme's own.
 #[derive(Debug)]
-pub struct Place {
+pub struct StreamPlace {
     pub scheme: Scheme,
     pub port: Option<u16>,
     pub path: &'static str,
 }
 
-const fn rtsp(path: &'static str) -> Place {
-    Place { scheme: Scheme::Rtsp, port: None, path }
+const fn rtsp(path: &'static str) -> StreamPlace {
+    StreamPlace { scheme: Scheme::Rtsp, port: None, path }
 }
 
-const fn rtsp_at(port: u16, path: &'static str) -> Place {
-    Place { scheme: Scheme::Rtsp, port: Some(port), path }
+const fn rtsp_at(port: u16, path: &'static str) -> StreamPlace {
+    StreamPlace { scheme: Scheme::Rtsp, port: Some(port), path }
 }
 
-const fn http_at(port: u16, path: &'static str) -> Place {
-    Place { scheme: Scheme::Http, port: Some(port), path }
+const fn http_at(port: u16, path: &'static str) -> StreamPlace {
+    StreamPlace { scheme: Scheme::Http, port: Some(port), path }
 }
 
-const fn http(path: &'static str) -> Place {
-    Place { scheme: Scheme::Http, port: None, path }
+const fn http(path: &'static str) -> StreamPlace {
+    StreamPlace { scheme: Scheme::Http, port: None, path }
 }
 
 macro_rules! makes {
@@ -77,7 +77,7 @@ makes! {
     "TP-Link Tapo, VIGI" rtsp("/stream1"), Some(rtsp("/stream2")),
         "User and password are those of the camera account in the app, not those of the TP-Link account.";
     // help.ui.com, "RTSP streams of UniFi Protect": the app shows the whole address.
-    "UniFi Protect" Place { scheme: Scheme::Rtsps, port: Some(7441), path: "/" }, Some(rtsp_at(7447, "/")),
+    "UniFi Protect" StreamPlace { scheme: Scheme::Rtsps, port: Some(7441), path: "/" }, Some(rtsp_at(7447, "/")),
         "Switch RTSP on in Protect and put the key that it shows behind the slash. The host is the console.";
     // Uniview, "How to play the RTSP stream": /media/videoN.
     "Uniview" rtsp("/media/video1"), Some(rtsp("/media/video2")), "";

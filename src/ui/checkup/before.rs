@@ -2,7 +2,7 @@
 
 use egui::{Grid, Label, RichText, Ui};
 
-use super::{View, is_healthy};
+use super::{CheckupState, is_healthy};
 use crate::checkup::Checkup;
 use crate::phrases::{Language, number};
 use crate::phrases::{Message, MessageValue};
@@ -57,7 +57,7 @@ fn verdict(checkup: &Checkup, language: Language) -> String {
     }
 }
 
-pub fn draw(view: &View, language: Language, ui: &mut Ui) {
+pub fn draw(view: &CheckupState, language: Language, ui: &mut Ui) {
     let (Some(before), Some(after)) = (&view.before, &view.result) else { return };
     let (Some(before), Some(after)) = (&before.checkup, &after.checkup) else { return };
     if after.was_cancelled {

@@ -2,12 +2,13 @@
 
 use egui::{Frame, Label, Margin, ProgressBar, RichText, Stroke, Ui, pos2, vec2};
 
-use super::{Outcome as Ended, View, act, ids, is_healthy, name, quiet, steps};
+use super::{CheckupResult, CheckupState, act, ids, is_healthy, name, quiet, steps};
 use crate::checkup::{Action, CheckOutcome, Checkup, Finding, Fix, LIKELY, Severity};
 use crate::phrases::Language;
+use crate::ui::pane::Pane;
+use crate::ui::shell::Shell;
 use crate::ui::theme::{self, Palette, SMALL};
 use crate::ui::widgets;
-use crate::ui::window::Window;
 
 /// Of the card of a check-up that runs: nothing below moves meanwhile.
 const RUNNING_HEIGHT: f32 = 92.0;
@@ -24,22 +25,22 @@ fn card(ui: &mut Ui, surface: egui::Color32, edge: egui::Color32, contents: impl
 }
 
 /// A check-up on its way: what it does now, how far it is, and the way out.
-pub fn running(window: &mut Window, language: Language, ui: &mut Ui) {
+pub fn running(pane: &mut Pane, language: Language, ui: &mut Ui) {
     let palette = Palette::of(ui);
-    let Some((job, run)) = window.checkup.running() else { return };
-    let all = ids(&run.checks);
-    let headline = match (&run.trying, run.running) {
-        _ if job.is_cancelled => language.word("panel.ending"),
+    let Some((examination, progress)) = pane.checkup.progress() else { return };
+    let all = ids(&progress.checks);
+    let headline = match (&progress.trying, progress.running) {
+        _ if examination.is_cancelled() => language.word("panel.ending"),
         (Some(trying), _) => format!("{}…", language.say(trying)),
         (None, Some((id, _))) => format!("{}…", name(language, id)),
         (None, None) => language.word("panel.starting"),
     };
     // What is known so far may still give way to something nearer.
-    let so_far = run.found.first().filter(|finding| finding.judgement.confidence >= LIKELY);
+    let so_far = progress.found.first().filter(|finding| finding.judgement.confidence >= LIKELY);
     let so_far = so_far.map(|finding| language.say(&finding.judgement.title)).unwrap_or_default();
-    let share = share(run.checks.len(), all.len());
-    let words = format!("{} / {}", run.checks.len(), all.len());
-    let (is_cancelled, pauses) = (job.is_cancelled, window.checkup.pauses());
+    let share = share(progress.checks.len(), all.len());
+    let words = format!("{} / {}", progress.checks.len(), all.len());
+    let (is_cancelled, pauses) = (examination.is_cancelled(), pane.checkup.pauses());
     let mut cancels = false;
     card(ui, palette.raised, palette.edge, |ui| {
         ui.set_min_height(RUNNING_HEIGHT - 24.0);
@@ -64,7 +65,7 @@ pub fn running(window: &mut Window, language: Language, ui: &mut Ui) {
         ui.add(Label::new(RichText::new(language.word(remark)).size(SMALL).color(color)).wrap());
     });
     if cancels {
-        window.cancel_checkup();
+        pane.checkup.cancel();
     }
 }
 
@@ -74,13 +75,13 @@ fn share(n: usize, of: usize) -> f32 {
 }
 
 /// What came of it. Returns the fix whose button was pressed, by its place, with what it is to do.
-pub fn outcome(window: &mut Window, language: Language, ui: &mut Ui) -> Option<(usize, Action)> {
+pub fn outcome(pane: &mut Pane, shell: &mut Shell, language: Language, ui: &mut Ui) -> Option<(usize, Action)> {
     let palette = Palette::of(ui);
-    let result = window.checkup.result.take()?;
+    let result = pane.checkup.result.take()?;
     let mut wanted = None;
     match (&result.checkup, result.verdict()) {
         (None, _) => plain(ui, &palette, &language.word("panel.crashed"), &language.word("panel.crashed-because")),
-        (Some(_), Some(finding)) => wanted = verdict(window, &result, finding, language, ui),
+        (Some(_), Some(finding)) => wanted = verdict(pane, shell, &result, finding, language, ui),
         (Some(checkup), None) if checkup.was_cancelled => {
             plain(ui, &palette, &language.word("card.cancelled"), &language.word("panel.cancelled-because"));
         }
@@ -89,7 +90,7 @@ pub fn outcome(window: &mut Window, language: Language, ui: &mut Ui) -> Option<(
             plain(ui, &palette, &language.word("card.no-verdict"), &language.word("card.no-verdict-because"));
         }
     }
-    window.checkup.result = Some(result);
+    pane.checkup.result = Some(result);
     wanted
 }
 
@@ -130,8 +131,9 @@ fn marked(ui: &mut Ui, outcome: CheckOutcome, color: egui::Color32, words: &str)
 }
 
 fn verdict(
-    window: &mut Window,
-    result: &Ended,
+    pane: &mut Pane,
+    shell: &mut Shell,
+    result: &CheckupResult,
     finding: &Finding,
     language: Language,
     ui: &mut Ui,
@@ -150,7 +152,7 @@ fn verdict(
         ui.add(Label::new(RichText::new(language.say(&judgement.because)).color(palette.text)).wrap());
         let sure = format!("{} · {}", language.word(judgement.certainty()), finding.entry.id);
         ui.add(Label::new(RichText::new(sure).size(SMALL).color(palette.text_weak)).wrap());
-        proof(ui, finding, language, &mut window.checkup.folds.proof);
+        proof(ui, finding, language, &mut pane.checkup.folds.proof);
         if !judgement.fixes.is_empty() {
             ui.add_space(2.0);
             heading(ui, &language.word("card.fixes"));
@@ -159,7 +161,7 @@ fn verdict(
         for (index, fix) in judgement.fixes.iter().enumerate() {
             let is_main = Some(index) == first_action && result.pressed.is_empty();
             ui.push_id(index, |ui| {
-                if let Some(action) = fix_row(window, ui, language, index, fix, is_main) {
+                if let Some(action) = fix_row(pane, shell, ui, language, index, fix, is_main) {
                     wanted = Some((index, action));
                 }
             });
@@ -203,7 +205,8 @@ fn bullet(ui: &mut Ui, sign: &str, words: &str) {
 }
 
 fn fix_row(
-    window: &mut Window,
+    pane: &mut Pane,
+    shell: &mut Shell,
     ui: &mut Ui,
     language: Language,
     index: usize,
@@ -216,9 +219,9 @@ fn fix_row(
     if let Some(action) = &fix.action {
         ui.horizontal_wrapped(|ui| {
             ui.add_space(INDENT);
-            let why_not = act::why_not(window, action);
+            let why_not = act::why_not(pane, shell, action);
             ui.add_enabled_ui(why_not.is_none(), |ui| {
-                let label = language.say(&act::label(window, action));
+                let label = language.say(&act::label(pane, action));
                 let help = language.word(act::help(action));
                 let response = widgets::button(ui, &label, is_main, &help);
                 if response.on_disabled_hover_text(why_not.map(|key| language.word(key)).unwrap_or_default()).clicked()
@@ -231,14 +234,14 @@ fn fix_row(
     if let Some(command) = &fix.command {
         ui.horizontal_top(|ui| {
             ui.add_space(INDENT);
-            ui.vertical(|ui| command_box(window, ui, language, command));
+            ui.vertical(|ui| command_box(shell, ui, language, command));
         });
     }
     wanted
 }
 
 /// What somebody with more rights can run, to be copied.
-fn command_box(window: &mut Window, ui: &mut Ui, language: Language, command: &str) {
+fn command_box(shell: &mut Shell, ui: &mut Ui, language: Language, command: &str) {
     let palette = Palette::of(ui);
     let label = language.word("panel.copy");
     Frame::NONE.fill(palette.sunken).corner_radius(theme::RADIUS).inner_margin(Margin::symmetric(8, 6)).show(
@@ -249,14 +252,14 @@ fn command_box(window: &mut Window, ui: &mut Ui, language: Language, command: &s
             ui.add(Label::new(words).wrap().selectable(true));
             if widgets::button(ui, &label, false, &language.word("panel.copy-help")).clicked() {
                 ui.ctx().copy_text(command.to_owned());
-                window.toasts.info(language.word("panel.copied"), window.now);
+                shell.toasts.info(language.word("panel.copied"), shell.now);
             }
         },
     );
 }
 
 /// What was found besides the verdict: other causes, and hints.
-pub fn others(view: &mut View, language: Language, ui: &mut Ui) {
+pub fn others(view: &mut CheckupState, language: Language, ui: &mut Ui) {
     let Some(checkup) = view.result.as_ref().and_then(|result| result.checkup.as_ref()) else { return };
     let others = checkup.findings.get(usize::from(checkup.verdict().is_some())..).unwrap_or_default();
     if others.is_empty() {

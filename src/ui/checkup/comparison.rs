@@ -7,21 +7,23 @@ use crate::checkup::compare::BackendComparison;
 use crate::checkup::facts::StreamSummary;
 use crate::phrases::{Language, Message};
 use crate::settings::CameraSettings;
+use crate::ui::choice::CameraChoice;
+use crate::ui::pane::Pane;
+use crate::ui::shell::{Sheet, Shell, WindowRequest};
 use crate::ui::text;
 use crate::ui::theme::{self, Palette, SMALL};
 use crate::ui::widgets;
-use crate::ui::window::{Sheet, Window, Wish};
 
 /// A comparison that runs or has ended.
 #[derive(Default)]
 pub struct Comparison {
     pub(super) rows: Vec<StreamSummary>,
     best: Option<Backend>,
-    ending: Ending,
+    state: ComparisonState,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Ending {
+enum ComparisonState {
     #[default]
     Running,
     Done,
@@ -32,20 +34,20 @@ enum Ending {
 impl Comparison {
     /// `None` while it runs.
     pub(super) fn compared(&self) -> Option<BackendComparison> {
-        let is_done = self.ending == Ending::Done;
+        let is_done = self.state == ComparisonState::Done;
         is_done.then(|| BackendComparison { rows: self.rows.clone(), best: self.best })
     }
 
     pub(super) fn end(&mut self, compared: Option<BackendComparison>, is_cancelled: bool) {
         match compared {
             // The last row is that of a backend that was not let finish: nothing is concluded from it.
-            Some(_) if is_cancelled => self.ending = Ending::Cancelled,
+            Some(_) if is_cancelled => self.state = ComparisonState::Cancelled,
             Some(compared) => {
                 self.rows = compared.rows;
                 self.best = compared.best;
-                self.ending = Ending::Done;
+                self.state = ComparisonState::Done;
             }
-            None => self.ending = Ending::Crashed,
+            None => self.state = ComparisonState::Crashed,
         }
     }
 }
@@ -53,28 +55,30 @@ impl Comparison {
 /// Seconds that one backend takes, about.
 const SECS_EACH: usize = 5;
 
-/// What the window's camera is remembered by: its identity where it is listed, so that a number that names another camera
-/// later does not get its backend.
-fn camera(window: &Window) -> String {
-    let listed = window.cameras.iter().find(|camera| camera.is(&window.spec));
-    listed.map_or_else(|| window.spec.without_password(), |camera| camera.device.identity.clone())
+/// What a camera is remembered by: its identity where it is listed, so that a number that names another camera later does not
+/// get its backend.
+fn camera(pane: &Pane, shell: &Shell) -> String {
+    let listed = shell.listed(&pane.spec);
+    listed.map_or_else(|| pane.spec.without_password(), |camera| camera.device.identity.clone())
 }
 
-impl Window {
-    /// What was found to be the best for the camera that is shown.
-    pub(in crate::ui) fn kept_backend(&self) -> Option<Backend> {
-        let kept = self.settings_of(&camera(self)).best_backend;
+impl Pane {
+    /// What was found to be the best for this camera.
+    pub(in crate::ui) fn kept_backend(&self, shell: &Shell) -> Option<Backend> {
+        let kept = shell.settings_of(self, &camera(self, shell)).best_backend;
         kept.filter(|backend| self.spec.backends().contains(backend))
     }
 
-    pub(in crate::ui) fn forget_backend(&mut self) {
-        self.change_settings_of(&camera(self), |settings| settings.best_backend = None);
+    pub(in crate::ui) fn forget_backend(&mut self, shell: &mut Shell) {
+        let camera = camera(self, shell);
+        shell.change_settings_of(self, &camera, |settings| settings.best_backend = None);
     }
 
     /// From now on this is what `auto` means for this camera.
-    fn keep_backend(&mut self, backend: Backend) {
-        let shown = self.camera.clone();
-        self.change_settings_of(&camera(self), |settings| {
+    fn keep_backend(&mut self, shell: &mut Shell, backend: Backend) {
+        let shown = self.settings.clone();
+        let camera = camera(self, shell);
+        shell.change_settings_of(self, &camera, |settings| {
             // Named by a number or a path so far: what is set there goes with it.
             if settings.source != shown.source {
                 let CameraSettings { id, source, control_presets, .. } = std::mem::take(settings);
@@ -82,32 +86,32 @@ impl Window {
             }
             (settings.backend, settings.best_backend) = (None, Some(backend));
         });
-        self.camera.backend = None;
-        let listed = self.cameras.iter().find(|camera| camera.is(&self.spec));
+        self.settings.backend = None;
         // Opened by a number or a path it would not be known again.
-        if let Some(spec) = listed.map(crate::ui::choice::CameraChoice::spec).filter(|spec| *spec != self.spec) {
-            self.wishes.push(Wish::Choose(spec));
+        if let Some(spec) = shell.listed(&self.spec).map(CameraChoice::spec).filter(|spec| *spec != self.spec) {
+            shell.requests.push(WindowRequest::Choose(self.id(), spec));
         }
     }
 }
 
-pub fn draw(window: &mut Window, ctx: &egui::Context) {
-    if window.sheet != Some(Sheet::Comparison) {
+pub fn draw(pane: &mut Pane, shell: &mut Shell, ctx: &egui::Context) {
+    if shell.sheet != Some(Sheet::Comparison) {
         return;
     }
-    let language = window.language();
-    let backends = window.spec.backends();
+    let language = shell.language();
+    let backends = pane.spec.backends();
     let mut open = true;
     let (mut begins, mut ends, mut taken) = (false, false, None);
     widgets::sheet(ctx, &language.word("compare.title"), 760.0, &mut open, |ui| {
         ui.spacing_mut().item_spacing.y = 8.0;
         let palette = Palette::of(ui);
-        let is_running = window.checkup.job.as_ref().is_some_and(|job| job.run.is_none());
+        let is_running = pane.checkup.running.as_ref().is_some_and(|running| running.checkup.is_none());
         let n_secs = backends.len() * SECS_EACH;
         let intro = Message::new("compare.intro").with("seconds", n_secs.to_string());
         ui.add(Label::new(RichText::new(language.say(&intro)).color(palette.text)).wrap());
-        if let Some(comparison) = &window.checkup.comparison {
-            let since = window.checkup.job.as_ref().map(|job| window.now.saturating_duration_since(job.started_at));
+        if let Some(comparison) = &pane.checkup.comparison {
+            let since =
+                pane.checkup.running.as_ref().map(|running| shell.now.saturating_duration_since(running.started_at));
             ScrollArea::horizontal()
                 .id_salt("backends")
                 .auto_shrink([false, true])
@@ -127,10 +131,9 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
             ui.ctx().request_repaint_after(std::time::Duration::from_millis(100));
         }
         ui.horizontal_wrapped(|ui| {
-            let best =
-                window.checkup.comparison.as_ref().filter(|_| !is_running).and_then(|comparison| comparison.best);
+            let best = pane.checkup.comparison.as_ref().filter(|_| !is_running).and_then(|comparison| comparison.best);
             if let Some(best) = best {
-                let is_kept = window.kept_backend() == Some(best) && window.camera.backend.is_none();
+                let is_kept = pane.kept_backend(shell) == Some(best) && pane.settings.backend.is_none();
                 let label = language.say(&Message::new("compare.take").with("backend", best.label()));
                 ui.add_enabled_ui(!is_kept, |ui| {
                     let help = language.word("compare.take-help");
@@ -143,31 +146,32 @@ pub fn draw(window: &mut Window, ctx: &egui::Context) {
                 let label = language.word("panel.cancel");
                 ends = widgets::button(ui, &label, false, &language.word("panel.cancel-help")).clicked();
             } else {
-                let is_first = window.checkup.comparison.is_none();
+                let is_first = pane.checkup.comparison.is_none();
                 let label = language.word(if is_first { "compare.begin" } else { "compare.again" });
                 begins = widgets::button(ui, &label, is_first, &language.word("compare.begin-help")).clicked();
             }
         });
     });
     if begins {
-        window.compare_backends();
+        pane.compare_backends(shell);
     }
     if let Some(backend) = taken {
-        window.keep_backend(backend);
+        pane.keep_backend(shell, backend);
     }
-    let is_running = window.checkup.job.as_ref().is_some_and(|job| job.run.is_none() && !job.is_cancelled);
+    let is_running =
+        pane.checkup.running.as_ref().is_some_and(|running| running.checkup.is_none() && !running.is_cancelled());
     if (ends || !open) && is_running && !begins {
-        window.cancel_checkup();
+        pane.checkup.cancel();
     }
     if !open {
-        window.sheet = None;
+        shell.sheet = None;
     }
 }
 
 fn ending(comparison: &Comparison, language: Language, palette: &Palette) -> (String, egui::Color32) {
-    match (comparison.ending, comparison.best) {
-        (Ending::Cancelled, _) => (language.word("compare.cancelled"), palette.text),
-        (Ending::Crashed, _) => (language.word("panel.crashed"), palette.warning),
+    match (comparison.state, comparison.best) {
+        (ComparisonState::Cancelled, _) => (language.word("compare.cancelled"), palette.text),
+        (ComparisonState::Crashed, _) => (language.word("panel.crashed"), palette.warning),
         (_, Some(best)) => {
             (language.say(&Message::new("compare.best").with("backend", best.label())), palette.text_strong)
         }

@@ -24,7 +24,7 @@ impl Tracker {
     }
 
     /// What is to be told of the findings as they are now, but for what the live picture has told. Hints are none.
-    pub fn update(&mut self, findings: &[Finding], watch: &Watch, language: Language) -> Vec<(Level, String)> {
+    pub fn update(&mut self, findings: &[Finding], watch: &PictureWatch, language: Language) -> Vec<(Level, String)> {
         let likely = findings
             .iter()
             .filter(|finding| finding.judgement.confidence >= LIKELY && !watch.markers.is_told(finding.entry));
@@ -42,13 +42,13 @@ impl Tracker {
 
 /// What is found in the live picture between check-ups.
 #[derive(Default)]
-pub struct Watch {
+pub struct PictureWatch {
     markers: Markers,
     /// Whose picture it is.
     source: String,
 }
 
-impl Watch {
+impl PictureWatch {
     /// What is to be told of the picture as it is seen now, but for what a check-up has told.
     pub fn update(
         &mut self,

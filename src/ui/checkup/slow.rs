@@ -3,13 +3,13 @@
 use egui::accesskit::Role;
 use egui::{Align2, Rect, Sense, Ui, WidgetInfo, pos2, vec2};
 
-use super::View;
+use super::CheckupState;
 use crate::phrases::Language;
 use crate::ui::text;
 use crate::ui::theme::{self, Palette, SMALL};
 use crate::ui::widgets;
 
-pub fn draw(view: &View, language: Language, ui: &mut Ui) {
+pub fn draw(view: &CheckupState, language: Language, ui: &mut Ui) {
     let Some(checkup) = view.checkup().filter(|checkup| !checkup.slow.is_empty()) else { return };
     let palette = Palette::of(ui);
     ui.add_space(2.0);

@@ -6,13 +6,14 @@ use std::time::Duration;
 use egui::accesskit::Role;
 use egui::{Align2, Color32, Sense, Ui, WidgetInfo, pos2, vec2};
 
-use super::{Outcome as Ended, ids, name};
+use super::{CheckupResult, ids, name};
 use crate::checkup::{CheckOutcome, CheckRun};
 use crate::phrases::Language;
+use crate::ui::pane::Pane;
+use crate::ui::shell::Shell;
 use crate::ui::text;
 use crate::ui::theme::{self, Palette, SMALL};
 use crate::ui::widgets::{self, Icon};
-use crate::ui::window::Window;
 
 /// Two lines.
 const HEIGHT: f32 = 38.0;
@@ -21,7 +22,7 @@ const WIDE: f32 = 520.0;
 const WIDE_HEIGHT: f32 = 25.0;
 
 /// One check as it stands.
-enum Step<'a> {
+enum CheckStep<'a> {
     /// Its turn has not come.
     Waiting,
     Running(Duration),
@@ -30,12 +31,12 @@ enum Step<'a> {
     Left,
 }
 
-pub fn draw(window: &Window, language: Language, ui: &mut Ui) {
-    let view = &window.checkup;
-    let run = view.running();
+pub fn draw(pane: &Pane, shell: &Shell, language: Language, ui: &mut Ui) {
+    let state = &pane.checkup;
+    let run = state.progress();
     let checks = match run {
         Some((_, run)) => &run.checks,
-        None => match view.result.as_ref().and_then(|result: &Ended| result.checkup.as_ref()) {
+        None => match state.result.as_ref().and_then(|result: &CheckupResult| result.checkup.as_ref()) {
             Some(checkup) => &checkup.checks,
             None => return,
         },
@@ -43,12 +44,14 @@ pub fn draw(window: &Window, language: Language, ui: &mut Ui) {
     let gap = std::mem::replace(&mut ui.spacing_mut().item_spacing.y, 0.0);
     for id in ids(checks) {
         let step = match (checks.iter().find(|checked| checked.id == id), run) {
-            (Some(checked), _) => Step::Ended(checked),
+            (Some(checked), _) => CheckStep::Ended(checked),
             (None, Some((_, run))) => match run.running {
-                Some((running, since)) if running == id => Step::Running(window.now.saturating_duration_since(since)),
-                _ => Step::Waiting,
+                Some((running, since)) if running == id => {
+                    CheckStep::Running(shell.now.saturating_duration_since(since))
+                }
+                _ => CheckStep::Waiting,
             },
-            (None, None) => Step::Left,
+            (None, None) => CheckStep::Left,
         };
         row(ui, language, &name(language, id), &step);
     }
@@ -87,7 +90,7 @@ pub fn mark(painter: &egui::Painter, center: egui::Pos2, outcome: CheckOutcome, 
     }
 }
 
-fn row(ui: &mut Ui, language: Language, name: &str, step: &Step<'_>) {
+fn row(ui: &mut Ui, language: Language, name: &str, step: &CheckStep<'_>) {
     const LEFT: f32 = 24.0;
     const WORD_LEFT: f32 = 190.0;
     const WHY_LEFT: f32 = 270.0;
@@ -97,10 +100,10 @@ fn row(ui: &mut Ui, language: Language, name: &str, step: &Step<'_>) {
     let height = if is_wide { WIDE_HEIGHT } else { HEIGHT };
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
     let (state, color, ms, why) = match step {
-        Step::Waiting => (String::new(), palette.text_weak, String::new(), String::new()),
-        Step::Left => (language.word("panel.not-done"), palette.text_weak, String::new(), String::new()),
-        Step::Running(_) => (language.word("panel.running"), palette.info, String::new(), String::new()),
-        Step::Ended(checked) => {
+        CheckStep::Waiting => (String::new(), palette.text_weak, String::new(), String::new()),
+        CheckStep::Left => (language.word("panel.not-done"), palette.text_weak, String::new(), String::new()),
+        CheckStep::Running(_) => (language.word("panel.running"), palette.info, String::new(), String::new()),
+        CheckStep::Ended(checked) => {
             let is_skipped = checked.outcome == CheckOutcome::Skipped && checked.took_ms == 0;
             let ms = if is_skipped { String::new() } else { spelled_ms(checked.took_ms) };
             {
@@ -117,10 +120,10 @@ fn row(ui: &mut Ui, language: Language, name: &str, step: &Step<'_>) {
         let upper = if is_wide { rect.center().y } else { rect.top() + 11.0 };
         let center = pos2(rect.left() + 9.0, upper);
         match step {
-            Step::Waiting => {}
-            Step::Running(since) => widgets::spinner(painter, center, *since, color),
-            Step::Ended(checked) => mark(painter, center, checked.outcome, color),
-            Step::Left => mark(painter, center, CheckOutcome::Skipped, color),
+            CheckStep::Waiting => {}
+            CheckStep::Running(since) => widgets::spinner(painter, center, *since, color),
+            CheckStep::Ended(checked) => mark(painter, center, checked.outcome, color),
+            CheckStep::Left => mark(painter, center, CheckOutcome::Skipped, color),
         }
         let mut put = |text: &str, left: f32, y: f32, size: f32, color: Color32, room: f32| {
             let galley = widgets::one_line(painter, text, theme::regular(size), color, room);
@@ -130,8 +133,8 @@ fn row(ui: &mut Ui, language: Language, name: &str, step: &Step<'_>) {
             width
         };
         let strong = match step {
-            Step::Waiting | Step::Left => palette.text_weak,
-            Step::Running(_) | Step::Ended(_) => palette.text,
+            CheckStep::Waiting | CheckStep::Left => palette.text_weak,
+            CheckStep::Running(_) | CheckStep::Ended(_) => palette.text,
         };
         let right = rect.right() - 2.0;
         let ms_width = painter

@@ -1,0 +1,213 @@
+//! The camera behind a pane, and its way into the pane.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, TryRecvError, bounded};
+
+use super::pane::Pane;
+use super::shell::Shell;
+use crate::camera::Command;
+use crate::checkup::Live;
+use crate::control::DeviceControls;
+use crate::fleet::Fleet;
+use crate::frame::Frame;
+use crate::health::History;
+use crate::latest::Reader;
+use crate::picture::PictureStats;
+use crate::settings::{CameraId, CameraSettings, TrustedCertificates};
+use crate::source::{Demand, SourceSpec};
+use crate::status::Status;
+
+/// How long a camera has to let go of its device before another one is opened in its place, which may be the same under another
+/// name. The engine has a deadline of its own for it.
+const RELEASED_WITHIN: Duration = Duration::from_secs(4);
+
+/// What is read of one camera of the fleet, for the pane of its number.
+pub(super) struct PaneEngine {
+    pub id: CameraId,
+    /// What the camera was told last.
+    spec: SourceSpec,
+    settings: CameraSettings,
+    trusted: TrustedCertificates,
+    demand: Demand,
+    /// Disconnected when the device is closed, where another camera waits for that, and until when it does.
+    released: Option<(Receiver<()>, Instant)>,
+    frames: Reader<Frame>,
+    /// Pictures taken before this moment are of another stream. `None` until the first status after a switch.
+    frames_since: Option<Instant>,
+    status: Reader<Status>,
+    history: Reader<History>,
+    controls: Reader<DeviceControls>,
+    picture: Reader<PictureStats>,
+    /// The history of earlier runs has been read.
+    pub has_past: bool,
+}
+
+impl PaneEngine {
+    /// Opens the camera of a pane.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn start(pane: &mut Pane, shell: &Shell, fleet: &mut Fleet) -> io::Result<Self> {
+        let (spec, settings) = (pane.spec.clone(), pane.settings.clone());
+        let trusted = shell.settings.network.trusted_certificates.clone();
+        let began = Instant::now();
+        let camera = fleet.add(pane.id(), spec.clone(), &settings, &trusted)?;
+        pane.live = Some(Live { frames: camera.frames(), status: camera.status(), controls: camera.controls() });
+        Ok(Self {
+            id: pane.id(),
+            spec,
+            settings,
+            trusted,
+            demand: Demand::default(),
+            released: None,
+            frames: camera.frames(),
+            frames_since: Some(began),
+            status: camera.status(),
+            history: camera.history(),
+            controls: camera.controls(),
+            picture: camera.picture(),
+            has_past: false,
+        })
+    }
+
+    /// The camera as the status names it.
+    pub fn source(&self) -> String {
+        self.spec.to_string()
+    }
+
+    /// Puts everything that is new into the pane. Costs next to nothing when nothing is. `is_drawn` says that the window has
+    /// been drawn without a gap since the last picture, so that a skipped picture is our own doing.
+    pub fn refresh(&mut self, pane: &mut Pane, shell: &Shell, is_drawn: bool) {
+        let source = self.source();
+        // For a moment after a switch the engine still tells of the camera before.
+        if let Some(fresh) = self.status.take_fresh()
+            && fresh.value.source == source
+        {
+            self.frames_since.get_or_insert(shell.now);
+            pane.status = Some(fresh.value);
+            pane.status_at = shell.now;
+        }
+        if let Some(fresh) = self.history.take_fresh() {
+            pane.history = fresh.value;
+        }
+        if let Some(fresh) = self.controls.take_fresh()
+            && fresh.value.source == source
+        {
+            pane.controls = fresh.value;
+        }
+        if let Some(fresh) = self.frames.take_fresh()
+            && self.frames_since.is_some_and(|since| fresh.value.taken_at >= since)
+        {
+            if is_drawn {
+                pane.n_missed += fresh.n_skipped;
+            }
+            pane.frame = Some(fresh.value);
+        }
+        if let Some(fresh) = self.picture.take_fresh() {
+            pane.look_at_picture(shell, &fresh.value);
+        }
+    }
+
+    /// Has the camera be as the pane wants it: from which source, with which settings, with which pictures; and gives it the
+    /// pane's commands. Settings that only changed wait until `may_apply`.
+    pub fn follow(&mut self, pane: &mut Pane, shell: &Shell, fleet: &Fleet, demand: Demand, may_apply: bool) {
+        let Some(camera) = fleet.camera(self.id) else { return };
+        let is_other = self.spec != pane.spec;
+        let trusted = &shell.settings.network.trusted_certificates;
+        // Before a switch, so that it is opened at once as it shall be.
+        if (is_other || may_apply) && (self.settings != pane.settings || self.trusted != *trusted) {
+            self.settings = pane.settings.clone();
+            self.trusted.clone_from(trusted);
+            camera.send(Command::Apply(Box::new(self.settings.clone()), trusted.clone()));
+        }
+        if is_other {
+            self.spec = pane.spec.clone();
+            self.frames_since = None;
+            self.has_past = false;
+            camera.send(Command::Switch(Box::new(self.spec.clone())));
+        }
+        if self.demand != demand {
+            self.demand = demand;
+            pane.set_demand(demand, shell.now);
+            camera.send(Command::SetDemand(demand));
+        }
+        // It is wanted again, before it was gone.
+        if self.released.take().is_some() {
+            camera.send(Command::Start);
+        }
+        for command in pane.commands.drain(..) {
+            camera.send(command);
+        }
+    }
+
+    /// Has the device closed, for another camera in the same pane. Says whether it is, or has been waited for long enough.
+    pub fn release(&mut self, fleet: &Fleet, now: Instant) -> bool {
+        let (closed, until) = self.released.get_or_insert_with(|| {
+            let (closing, closed) = bounded(0);
+            fleet.send(self.id, Command::Release(closing));
+            (closed, now + RELEASED_WITHIN)
+        });
+        closed.try_recv() == Err(TryRecvError::Disconnected) || now >= *until
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::thread;
+
+    use super::*;
+    use crate::logging::EventLog;
+    use crate::settings::Settings;
+    use crate::ui::window::Window;
+
+    /// Goes on until it is so.
+    #[track_caller]
+    fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !is_so() {
+            assert!(Instant::now() < deadline, "not within 30 s: {what}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn refresh(engine: &mut PaneEngine, window: &mut Window) {
+        window.shell.now = Instant::now();
+        window.with_selected(|pane, shell| engine.refresh(pane, shell, true));
+    }
+
+    #[test]
+    fn a_pane_shows_its_camera_and_the_one_before_is_let_go_first() {
+        let log = EventLog::new();
+        let mut fleet = Fleet::new(log.clone(), Arc::new(|| {}));
+        let spec = |text: &str| SourceSpec::parse(text).unwrap();
+        let mut window = Window::new(spec("sim:64x48@50"), Settings::default(), Instant::now());
+        let mut engine = PaneEngine::start(&mut window.panes[0], &window.shell, &mut fleet).unwrap();
+        wait_until("a picture comes", || {
+            refresh(&mut engine, &mut window);
+            window.panes[0].frame.is_some() && window.panes[0].status.is_some()
+        });
+        // Settings wait until the hand has left the control; a number that only changed is no reason to open anything anew.
+        window.panes[0].settings.recovery.n_retries = 9;
+        engine.follow(&mut window.panes[0], &window.shell, &fleet, Demand::Checks, false);
+        assert_eq!(engine.settings.recovery.n_retries, 3);
+        engine.follow(&mut window.panes[0], &window.shell, &fleet, Demand::Checks, true);
+        assert_eq!(engine.settings.recovery.n_retries, 9);
+
+        let old = window.selected;
+        window.choose(old, spec("sim:32x24@50"));
+        assert_ne!(window.selected, old, "another camera has another number");
+        assert_eq!(window.panes[0].replaces, Some(old));
+        assert!(window.panes[0].frame.is_none(), "the picture of another camera is not shown under its name");
+        wait_until("the camera before is closed", || engine.release(&fleet, Instant::now()));
+        fleet.remove(old);
+        let mut engine = PaneEngine::start(&mut window.panes[0], &window.shell, &mut fleet).unwrap();
+        wait_until("its picture comes", || {
+            refresh(&mut engine, &mut window);
+            window.panes[0].frame.as_ref().is_some_and(|frame| frame.image.size().width == 32)
+        });
+        assert!(log.since(0).iter().all(|event| event.camera.is_some()));
+    }
+}
