@@ -6,7 +6,6 @@ use std::time::{Duration, Instant, SystemTime};
 use camclinic::camera::Command;
 use camclinic::checkup::Live;
 use camclinic::control::{self, Control, ControlKind, ControlSetting, DeviceControls, MenuItem};
-use camclinic::criteria::PictureFaultKind;
 use camclinic::device::availability::Availability;
 use camclinic::device::capabilities::{Format, FrameSize};
 use camclinic::device::holders::{Holder, Role as Part};
@@ -21,6 +20,7 @@ use camclinic::records::Past;
 use camclinic::secrets::Passwords;
 use camclinic::settings::{CameraSettings, Isolation, PRESETS, Settings, Theme};
 use camclinic::source::SourceSpec;
+use camclinic::status::PictureFaultKind;
 use camclinic::status::{
     Asked, Drops, Got, Grade, PictureFaultStatus, Rung, RungOutcome, RungResult, RungStatus, State, Status,
     StuckProcess,

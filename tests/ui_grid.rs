@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use camclinic::criteria::PictureFaultKind;
 use camclinic::event::{Event, Level};
 use camclinic::fault::{Fault, FaultKind};
 use camclinic::frame::{Frame, Image, Size};
 use camclinic::secrets::Passwords;
 use camclinic::settings::{CameraId, MAX_SHOWN, Settings, Theme};
 use camclinic::source::{Demand, SourceSpec};
+use camclinic::status::PictureFaultKind;
 use camclinic::status::{Grade, State, Status};
 use camclinic::ui::pane::Pane;
 use camclinic::ui::shell::Sheet;

@@ -130,8 +130,7 @@ mod tests {
     use crate::frame::{Image, Size};
     use crate::health::{Condition, Health};
     use crate::source::simulated::pictures;
-    use crate::status::Grade;
-    use crate::status::PictureFaultKind;
+    use crate::status::{Grade, PictureFaultKind};
 
     /// What a camera that is watched does to the observer, on a virtual clock.
     struct Camera<I: Iterator<Item = (Duration, Image)>> {
@@ -388,7 +387,7 @@ mod tests {
             let (taken_at, taken_at_wall) = (origin + due, SystemTime::UNIX_EPOCH);
             health.on_frame(taken_at, 0);
             if observer.wants_next() || taken_at >= observer.due() {
-                let _ = observer.on_frame(&Frame { image, number, sequence: None, taken_at, taken_at_wall }, taken_at);
+                observer.on_frame(&Frame { image, number, sequence: None, taken_at, taken_at_wall }, taken_at);
             }
             if due.as_secs_f64() >= *at {
                 let faults = observer.faults();
@@ -460,15 +459,15 @@ mod tests {
 
     #[test]
     fn a_stream_that_ends_says_nothing_of_its_faults() {
+        #[track_caller]
+        fn check(pictures: impl Iterator<Item = (Duration, Image)>, expected: &[(PictureFaultKind, f64, Option<f64>)]) {
+            check_told("", &Camera::new(pictures, FrameCoding::Intra, Duration::ZERO).watch(20.0), expected);
+        }
         let stream = |line: &str, from: u64, to: u64| {
             let (from, to) = (Duration::from_secs(from), Duration::from_secs(to));
             let made: Vec<_> = pictures(line).take_while(|(due, _)| *due < to).collect();
             made.into_iter().filter(move |(due, _)| *due >= from)
         };
-        #[track_caller]
-        fn check(pictures: impl Iterator<Item = (Duration, Image)>, expected: &[(PictureFaultKind, f64, Option<f64>)]) {
-            check_told("", &Camera::new(pictures, FrameCoding::Intra, Duration::ZERO).watch(20.0), expected);
-        }
         let black = || stream("160x120,black", 0, 4);
         check(black(), &[(Black, 0.0, None)]);
         check(black().chain(stream("160x120,black", 12, 15)), &[(Black, 0.0, None)]);

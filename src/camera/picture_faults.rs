@@ -61,7 +61,7 @@ impl PictureFaults {
         let is_old = |fault: &&PictureFault| now.saturating_duration_since(fault.since) >= ALERT_AFTER;
         let details = |fault: Option<PictureFaultKind>| {
             let fault = fault.map(|kind| ("fault".to_owned(), Value::from(kind.slug())));
-            Map::from_iter([("cause".to_owned(), Value::from(CAUSE))].into_iter().chain(fault))
+            [("cause".to_owned(), Value::from(CAUSE))].into_iter().chain(fault).collect::<Map<_, _>>()
         };
         if self.faults.is_empty() {
             let _ended = self.alert.take()?;

@@ -113,12 +113,11 @@ impl Supervisor {
                 }
                 recv(holders) -> event => event.map_or_else(|_| self.end_watch(), Input::Holders),
                 recv(ports) -> event => event.map_or_else(|_| self.end_watch(), Input::Port),
-                recv(picture_faults) -> faults => match faults {
-                    Ok(faults) => Input::Picture(faults),
-                    Err(_) => {
-                        self.picture_faults = crossbeam_channel::never();
-                        Input::Timer
-                    }
+                recv(picture_faults) -> faults => if let Ok(faults) = faults {
+                    Input::Picture(faults)
+                } else {
+                    self.picture_faults = crossbeam_channel::never();
+                    Input::Timer
                 },
                 recv(timeout) -> _ => Input::Timer,
             };

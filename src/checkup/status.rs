@@ -106,7 +106,7 @@ impl StreamStatus {
             match effect {
                 Effect::PublishFrame(frame) => self.frames.publish(frame),
                 Effect::LookAtPictures(coding) => {
-                    self.analyser = coding.and_then(|coding| self.look_at_pictures(coding))
+                    self.analyser = coding.and_then(|coding| self.look_at_pictures(coding));
                 }
                 _ => {}
             }

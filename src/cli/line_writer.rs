@@ -16,7 +16,7 @@ const LAST_LINES_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Writes lines in their order. Dropping it does not wait for those that are not written yet.
 pub(super) struct LineWriter {
-    tasks: Sender<Task>,
+    tasks: Sender<WriterTask>,
     /// Disconnected when the thread has ended.
     ended: Receiver<()>,
     /// Why the thread has ended.
@@ -27,7 +27,7 @@ pub(super) struct LineWriter {
     is_stuck: Arc<AtomicBool>,
 }
 
-enum Task {
+enum WriterTask {
     Write(String),
     /// To be dropped when all that came before it is written.
     Reach(Sender<()>),
@@ -48,14 +48,14 @@ impl LineWriter {
             let _ended: Sender<()> = ended_tx;
             for task in waiting {
                 match task {
-                    Task::Write(line) => {
+                    WriterTask::Write(line) => {
                         if let Err(error) = writeln!(to, "{line}").and_then(|()| to.flush()) {
                             *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                             return;
                         }
                         stuck.store(false, Ordering::Relaxed);
                     }
-                    Task::Reach(reached) => drop(reached),
+                    WriterTask::Reach(reached) => drop(reached),
                 }
             }
         })?;
@@ -64,7 +64,7 @@ impl LineWriter {
 
     /// Has a line written. Never waits: without room for it, it is lost.
     pub(super) fn write(&self, line: String) {
-        match self.tasks.try_send(Task::Write(line)) {
+        match self.tasks.try_send(WriterTask::Write(line)) {
             Ok(()) | Err(TrySendError::Disconnected(_)) => {}
             Err(TrySendError::Full(_)) => {
                 self.n_lost.fetch_add(1, Ordering::Relaxed);
@@ -78,7 +78,7 @@ impl LineWriter {
             return;
         }
         let (sender, reached) = bounded(0);
-        let is_late = match self.tasks.try_send(Task::Reach(sender)) {
+        let is_late = match self.tasks.try_send(WriterTask::Reach(sender)) {
             Ok(()) => reached.recv_timeout(patience) == Err(RecvTimeoutError::Timeout),
             Err(error) => error.is_full(),
         };
@@ -111,7 +111,8 @@ impl LineWriter {
     pub(super) fn end_with(self, line: String) -> io::Result<()> {
         let until = Instant::now() + LAST_LINES_DEADLINE;
         let late = || io::Error::new(ErrorKind::TimedOut, "whoever reads it has stopped reading");
-        if let Err(SendTimeoutError::Timeout(_)) = self.tasks.send_timeout(Task::Write(line), LAST_LINES_DEADLINE) {
+        if let Err(SendTimeoutError::Timeout(_)) = self.tasks.send_timeout(WriterTask::Write(line), LAST_LINES_DEADLINE)
+        {
             return Err(late());
         }
         let Self { tasks, ended, failure, .. } = self;

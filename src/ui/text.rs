@@ -6,11 +6,10 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
-use crate::criteria::PictureFaultKind;
 use crate::event::Event;
 use crate::fault::{FaultClass, FaultKind};
 use crate::settings::RecoverySettings;
-use crate::status::{Asked, Got, PictureFaultStatus, Rung, RungOutcome, RungStatus, State, Status};
+use crate::status::{Asked, Got, PictureFaultKind, PictureFaultStatus, Rung, RungOutcome, RungStatus, State, Status};
 
 mod ladder;
 

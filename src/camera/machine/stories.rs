@@ -13,8 +13,7 @@ use crate::frame::Size;
 use crate::settings::{CameraSettings, Isolation, RecoverySettings, TrustedCertificates};
 use crate::source::simulated::Script;
 use crate::source::simulated::on_virtual_clock::VirtualCamera;
-use crate::status::PictureFaultKind;
-use crate::status::{Rung, RungOutcome, RungStatus};
+use crate::status::{PictureFaultKind, Rung, RungOutcome, RungStatus};
 
 /// What a capture process may take longer than the driver's call before it is killed (`source/isolated.rs`).
 const WORKER_GRACE: Duration = Duration::from_millis(500);
