@@ -6,26 +6,31 @@
 //! # Picture
 //!
 //! ```text
-//!                      Settings                    Command (bounded channel)
-//!                         │                 ┌─────────────────────────────────┐
-//!                         ▼                 ▼                                 │
-//!             Source ──► capture thread ──► supervisor ──► Latest<Frame> ──┬─► viewer   (screen rate)
-//!             (trait)    (only reads)       (decides)                      └─► snapshots (own thread)
-//!                ▲                          │   │
-//!                │                          │   └─► Latest<Status>, Latest<History>, EventLog ──► panels, JSON
-//!                │                          └─ Ladder, Health (pure)
-//!                │
-//!                │  pixels: lent slots of shared memory
-//!  ┄┄┄┄┄┄┄┄┄┄┄┄┄┄│┄ requests, events, heartbeat: pipes ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄ end of the program ┄┄┄┄┄┄┄┄┄┄
-//!                │
+//!        CameraSettings                       Command (bounded channel)
+//!              │                    ┌────────────────────────────────────────────┐
+//!              ▼                    ▼                                            │
+//!  Source ──► capture thread ──► supervisor ──► Publisher<Frame> ──┬─► viewer     (screen rate)
+//!  (trait)    (one read loop)    (carries out)         │           ├─► analyser   (two a second)
+//!     ▲                           │   ▲                │           └─► snapshots  (own thread)
+//!     │               Input, now  │   │ [Effect]       ▼
+//!     │                           ▼   │             Latest<Status>, Latest<History>, EventLog ──► panels, JSON
+//!     │                          Machine (pure):
+//!     │                          Phase, Ladder, Health
+//!     │
+//!     │  pixels: lent slots of shared memory
+//!  ┄┄┄│┄ requests, events, heartbeat: pipes ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄ end of the program ┄┄┄┄┄┄┄┄
+//!     │
 //!  driver ──► Source, in a process of its own: camclinic-worker, one for each camera that is open
 //! ```
 //!
-//! Four ideas carry it. **One loop decides**: the supervisor owns the state of one camera, waits on a closed list of
-//! inputs, and calls no driver. **The newest value wins**: every reader of a [`latest::Latest`] goes at its own pace and
-//! counts what it skipped. **A source does what it is told once**: it does not retry, wait or know about recovery.
+//! A [`fleet::Fleet`] holds any number of these, each under a number of its own, and tells what is to be said of several together.
+//!
+//! Five ideas carry it. **Decisions are a pure machine**: [`camera::machine`] takes an input and the time and returns effects; a thin
+//! loop carries them out, and calls no driver. **The newest value wins**: every reader of a [`latest::Latest`] goes at its own pace
+//! and counts what it skipped. **A source does what it is told once**: it does not retry, wait or know about recovery.
 //! **Isolation is one more source**: [`source::isolated`] has a backend run in another process and is a `Source` itself, so
-//! that the engine has no code for it.
+//! that the engine has no code for it. **A number that judges stands in one place**, [`criteria`]: the score, the check-up, the test
+//! and the help read it there.
 //!
 //! # Code map
 //!
@@ -34,9 +39,9 @@
 //! | words | [`frame`] | `Frame`, `Image`, `PixelFormat`, `Size` |
 //! | | [`fault`] | `Fault`, `FaultKind`, `FaultClass`: why there is no frame, what to do about it |
 //! | | [`settings`] | what is set of each camera and of the program; every tunable with unit, range and default; load, save, migrate |
-//! | | [`status`] | `Status`, `State`, `Grade`, `Rung`, `Alert`: the public JSON contract |
+//! | | [`status`] | `Status`, `State`, `Grade`, `Rung`, `Alert`, `PictureFaultKind`: the public JSON contract |
 //! | | [`event`] | `Event`, `Level` |
-//! | | [`control`] | `Control`, `Setting`: brightness, exposure and the like, and what is known of each |
+//! | | [`control`] | `Control`, `ControlSetting`: brightness, exposure and the like, and what is known of each |
 //! | | [`address`] | `Address` of a network camera: reading what people paste, never showing a password |
 //! | | [`backend`] | `Backend`: the ways to reach a device, and which of them this build has |
 //! | | [`latest`] | `Latest<T>` and `Reader<T>` |
@@ -50,9 +55,9 @@
 //! | | [`codec`] | JPEG, PNG and raw formats: the only file that knows a codec |
 //! | devices | [`device`] | which cameras there are, why one cannot be opened; processes of our own and memory shared with them; one folder for each system |
 //! | | [`network`] | the conversation with a network camera, and the test of it, step by step |
-//! | | [`source`] | `trait Source`, `SourceSpec`, and the backends below it |
+//! | | [`source`] | `trait Source`, `SourceSpec`, and the backends below it; [`source::reader`], the one read loop |
 //! | | [`source::isolated`] | any of these in a process of its own: both halves of the protocol, the memory that they share |
-//! | engine | [`camera`] | `Camera`, the front door; supervisor and capture thread behind it |
+//! | engine | [`camera`] | `Camera`, the front door; supervisor and capture thread behind it; [`camera::machine`], every decision about one camera |
 //! | | [`fleet`] | all cameras of this run, by number; what is told of several together |
 //! | | [`probe`] | reads one source without the engine, and measures how its frames come |
 //! | | [`analyser`] | looks at the live picture, twice a second: what is wrong with it, while it is |
@@ -101,14 +106,14 @@
 //! | name | does | ends |
 //! |---|---|---|
 //! | `main` | the window, or the command | with the program |
-//! | `supervisor` | decides; one for each camera | when its `Camera` is dropped |
+//! | `supervisor` | carries out what the machine of its camera decides; one for each camera | when its `Camera` is dropped |
 //! | `capture-N` | opens, reads and closes the source; N counts the openings | when told, as soon as the driver's call returns |
 //! | `capture-test` | the same for a [`probe::Probe`], without the engine | when it is dropped, as soon as the driver's call returns |
 //! | `check-picture` | measures the pictures that a check-up takes, as it gets to them | with the stream |
 //! | `check-pace` | measures how late timers ring while a check watches a stream | with that check |
 //! | `check-ID` | carries out one check of the check-up | with the check; it is left behind when it takes too long |
 //! | `reset-N` | resets a device on its bus | when the system has answered |
-//! | `analyser` | looks at the live picture, twice a second, and tells what is wrong with it | when its `Analyser` is dropped, within half a second |
+//! | `analyser` | looks at the live picture, twice a second, and tells its supervisor what is wrong with it | when the camera is stopped, within half a second |
 //! | `snapshots` | encodes and writes pictures | when its `Snapshots` is dropped |
 //! | `records` | writes events and samples of the score, reads earlier ones | when its `Records` is dropped, as soon as the disk lets it |
 //! | `stdout`, `stderr` | write what `monitor` says, and messages and events (`-v`); a reader that stops holds up them alone | with the last line; with the program |
@@ -146,11 +151,14 @@
 //! # Glossary
 //!
 //! **device**: a camera that exists. **backend**: a way to reach one. **source**: one device opened through one
-//! backend; calls on it may block for ever. **capture process**, or **worker**: the process in which a source is
+//! backend; calls on it may block for ever. **opening**: the time from one call to open a source to its close, by number. **capture process**, or **worker**: the process in which a source is
 //! opened, if it is isolated. **stuck process**: a worker that was killed and has not ended, because the kernel waits
 //! for the device. **frame**: pixels with a number and times. **fault**: why there is no (good) frame. **rung**: one
-//! step of recovery. **control**: what can be set on a device while it streams. **status**: the one picture of a camera that every face shows. **event**: something that happened,
-//! with its time. **outage**: the time without a live picture although one is wanted.
+//! step of recovery. **control**: what can be set on a device while it streams. **status**: what every face
+//! shows of a camera at one moment. **event**: something that happened, with its time. **outage**: the time without a live picture
+//! although one is wanted. **demand**: what is wanted of the pictures: all of them, small ones for a tile, or two a second for the
+//! checks. **picture fault**: what a live picture shows is wrong. **fleet**: all cameras of this run. **pane**: what the window has of
+//! one camera.
 //!
 //! # Where to add things
 //!
@@ -161,7 +169,10 @@
 //! of fault: a row in [`fault`]. A number to set: a field in [`settings`] and a row of its table of tunables; slider,
 //! check and help follow from the row. A reason to lose points, or a number that judges: [`criteria`]. A sentence for
 //! people: a line of each file in `assets/phrases/`. A panel: a file below `ui/` and a row of its `PANELS`. What the
-//! window does on a thread of its own: a struct that is a `Task`, beside its button.
+//! window does on a thread of its own: a struct that is a `Task`, beside its button. A check of the check-up: a struct that is a
+//! `Check` and a row of `CHECKS`. What it concludes: an entry in its file below `checkup/entries/`. An event of a camera: a line that
+//! [`camera::machine`] logs where it decides. A story of recovery: a line in `camera/machine/stories.rs`. Somebody who receives frames:
+//! [`camera::Camera::subscribe`]. A command: a variant of `CliCommand` in [`cli`] and a file below `cli/`.
 
 pub mod address;
 pub mod analyser;
