@@ -2,7 +2,6 @@
 #![cfg(feature = "opencv")]
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
@@ -283,8 +282,8 @@ fn other_users_do_not_see_the_password_of_a_camera() {
     bench.wait("live", streams);
     let me = std::process::id().to_string();
     let mut n_workers = 0;
-    for entry in fs::read_dir("/proc").unwrap().flatten() {
-        let read = |name: &str| fs::read(entry.path().join(name)).unwrap_or_default();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let read = |name: &str| std::fs::read(entry.path().join(name)).unwrap_or_default();
         let stat = String::from_utf8_lossy(&read("stat")).into_owned();
         let is_child = stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.split(' ').nth(1) == Some(&me));
         if !is_child || !stat.contains("camclinic-work") {

@@ -1,10 +1,10 @@
 //! Every decision about one camera: an input and the time go in, effects come out.
 //!
-//! Deliberately not here: threads, clocks, channels, drivers, files. [`super::supervisor`] carries the effects out and
+//! Deliberately not here: threads, clocks, channels, drivers, files. `supervisor.rs` carries the effects out and
 //! reports what came of them as further inputs, so that each story of recovery is a test on a virtual clock
 //! (`machine/stories.rs`).
 //!
-//! Invariant: what the camera does is one value, [`Phase`]. Whoever changes it goes through [`Machine::enter`]; the state
+//! Invariant: what the camera does is one value, `Phase`. Whoever changes it goes through `Machine::enter`; the state
 //! that people see is read from it alone.
 
 use std::time::{Duration, Instant, SystemTime};

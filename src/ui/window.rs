@@ -1,7 +1,7 @@
 //! What the window shows and what the user set in it: one struct that draws itself, with or without cameras behind it.
 //!
 //! Deliberately not here: threads, files, the cameras. A panel changes its [`Pane`] or the [`Shell`], gives the camera a
-//! command, or adds a [`WindowRequest`](super::shell::WindowRequest); the owner carries them out after the pass.
+//! command, or adds a [`WindowRequest`]; the owner carries them out after the pass.
 
 use std::path::PathBuf;
 use std::sync::Arc;
