@@ -30,7 +30,7 @@ impl Finding {
             "confidence": (judgement.confidence * 100.0).round() / 100.0,
             "evidence": judgement.evidence.iter().map(|said| language.say(said)).collect::<Vec<_>>(),
             "fixes": judgement.fixes.iter().map(fix).collect::<Vec<_>>(),
-            "gravity": self.entry.severity,
+            "severity": self.entry.severity,
             "layer": self.entry.layer,
         })
     }

@@ -343,10 +343,10 @@ mod tests {
             (code(parts[0]), size(parts[1]), parts[2].parse().ok())
         };
         let (format, size, fps) = parse(asked);
-        let wish = Asked { format, size, fps, n_buffers: None };
+        let asked_for = Asked { format, size, fps, n_buffers: None };
         let (format, size, fps) = parse(got);
         let given = Got { format, size, fps, n_buffers: None };
-        let reasons = capabilities.why_other(&wish, &given);
+        let reasons = capabilities.why_other(&asked_for, &given);
         let reasons: Vec<_> = reasons.iter().map(|reason| (reason.words.replace('\u{a0}', ""), reason.fix)).collect();
         let expected: Vec<_> = expected.iter().map(|(words, fix)| ((*words).to_owned(), *fix)).collect();
         assert_eq!(reasons, expected, "{asked} → {got}");

@@ -391,7 +391,7 @@ fn in_words(asked: &Asked) -> String {
 fn open_pipeline(device: &Device, asked: &Asked) -> opencv::Result<videoio::VideoCapture> {
     // By itself it takes the largest size, however slow.
     let size = asked.size.or(Some(DEFAULT_SIZE));
-    let wishes = [
+    let requests = [
         Asked { size, ..*asked },
         Asked { size, fps: None, ..*asked },
         Asked { size, fps: None, format: None, ..*asked },
@@ -399,8 +399,8 @@ fn open_pipeline(device: &Device, asked: &Asked) -> opencv::Result<videoio::Vide
     ];
     let mut tried = Vec::new();
     let mut last = videoio::VideoCapture::default()?;
-    for wish in wishes {
-        let Some(pipeline) = pipeline(device, &wish) else { break };
+    for request in requests {
+        let Some(pipeline) = pipeline(device, &request) else { break };
         if tried.contains(&pipeline) {
             continue;
         }

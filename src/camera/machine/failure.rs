@@ -82,7 +82,7 @@ impl Machine {
         self.close_then(Then::Fail, now);
     }
 
-    /// The user's consent to the reset of the device, or his wish for it.
+    /// The user's consent to the reset of the device, or the user's request for it.
     pub(super) fn reset_as_asked(&mut self, now: Instant) {
         if device_name(&self.spec).is_none() {
             let message = format!("Only a camera of this computer can be reset, not {}", self.spec);
@@ -171,7 +171,7 @@ impl Machine {
         }
     }
 
-    /// The user's wish for a camera that others hold, or held when it was tried last.
+    /// The user asks for a camera that others hold, or held when it was tried last.
     pub(super) fn wait_until_free(&mut self, now: Instant) {
         if !self.outage.last_fault.as_ref().is_some_and(|fault| fault.class == FaultClass::Busy) {
             return self.log(Level::Info, "rung", "No other program is known to hold the camera");
