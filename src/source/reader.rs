@@ -17,7 +17,7 @@ const LONGEST_WARM_UP: Duration = Duration::from_secs(1);
 /// How long a device may take to close before its thread is left behind.
 pub const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
 /// How often a picture is decoded of a camera that nobody looks at.
-pub const CHECKS_PERIOD: Duration = Duration::from_millis(500);
+const CHECKS_PERIOD: Duration = Duration::from_millis(500);
 /// Media Foundation opens in 4 to 20 s on many machines: so many times the usual time at first, and in later tries.
 pub(super) const MSMF_OPEN_FACTORS: [f64; 2] = [3.0, 5.0];
 

@@ -27,7 +27,16 @@ fn clip(folder: &Path) -> Option<PathBuf> {
     ffmpeg.args(["-v", "error", "-f", "lavfi", "-i", "testsrc2=s=1280x720:r=30:d=10,noise=alls=8:allf=t"]);
     ffmpeg
         .args(["-c:v", "libx264", "-preset", "veryfast", "-b:v", "4M", "-maxrate", "4M", "-bufsize", "4M", "-g", "30"]);
-    ffmpeg.args(["-bf", "0", "-pix_fmt", "yuv420p", "-profile:v", "high", "-x264-params", "aud=1:sliced-threads=0"]);
+    ffmpeg.args([
+        "-bf",
+        "0",
+        "-pix_fmt",
+        "yuv420p",
+        "-profile:v",
+        "high",
+        "-x264-params",
+        "aud=1:sliced-threads=0:scenecut=0",
+    ]);
     ffmpeg.args(["-f", "h264"]).arg(&clip).status().is_ok_and(|status| status.success()).then_some(clip)
 }
 

@@ -13,7 +13,7 @@ use camclinic::settings::{CameraSettings, Isolation};
 use crate::cameras::{PATIENCE, start, start_with, streams, wait};
 use crate::machine;
 use crate::server::{self, Server};
-use crate::table::{Scale, Times, print, print_skipped};
+use crate::table::{Scale, Times, print, print_plain, print_skipped};
 
 const HD: &str = "--size 1280x720 --noise --kbit 4000 --key-on-play";
 
@@ -133,26 +133,30 @@ pub fn cpu(scale: Scale) {
     let url = server.url("");
     let time = Duration::from_secs(scale.of(20).max(5) as u64);
     let n = scale.of(3);
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let (mut workers, mut ours, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..n {
-        ours.extend(our_share(&url, time));
+        let share = our_share(&url, time);
+        workers.extend(share.map(|(worker, _)| worker));
+        ours.extend(share.map(|(_, ours)| ours));
         theirs.extend(their_share(&url, time));
     }
-    let (ours, theirs) = (Times::of_secs(ours).at(0.5), Times::of_secs(theirs).at(0.5));
-    let ratio = ours / theirs;
-    let measured = format!("{ratio:.2} x ffmpeg -f null: {:.1} / {:.1} ms a frame", ours / 0.03, theirs / 0.03);
-    print(what, &measured, "≤ 1.25 x", n, ratio <= 1.25);
+    let [worker, ours, theirs] = [workers, ours, theirs].map(|shares| Times::of_secs(shares).at(0.5));
+    let ratio = worker / theirs;
+    let measured = format!("{ratio:.2} x ffmpeg -f null: {:.1} / {:.1} ms a frame", worker / 0.03, theirs / 0.03);
+    print(what, &measured, "≤ 1.1 x", n, ratio <= 1.1);
+    print_plain("  the program besides", &format!("{:.1} ms a frame", ours / 0.03), n);
 }
 
-/// Seconds of CPU a second, of this process and the worker.
-fn our_share(url: &str, time: Duration) -> Option<f64> {
+/// Seconds of CPU a second: of the worker, and of this process.
+fn our_share(url: &str, time: Duration) -> Option<(f64, f64)> {
     let camera = start(url, Isolation::Auto);
     let (status, _) = wait(&camera, "streaming for a while", |status| streams(status) && status.frames > 60);
     let worker = machine::worker_of(&status.source)?;
-    let cpu = || Some(machine::cpu_secs(std::process::id())? + machine::cpu_secs(worker)?);
-    let before = (Instant::now(), cpu()?);
+    let cpu = || Some((machine::cpu_secs(worker)?, machine::cpu_secs(std::process::id())?));
+    let (began, before) = (Instant::now(), cpu()?);
     thread::sleep(time);
-    Some((cpu()? - before.1) / before.0.elapsed().as_secs_f64())
+    let (after, secs) = (cpu()?, began.elapsed().as_secs_f64());
+    Some(((after.0 - before.0) / secs, (after.1 - before.1) / secs))
 }
 
 fn their_share(url: &str, time: Duration) -> Option<f64> {

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use crate::network::rtp::Packet;
 use crate::network::sdp::Codec;
-use crate::source::reader::CHECKS_PERIOD;
 
 /// What an Ethernet frame can carry, and more.
 const MAX_PACKET: usize = 65_536;
@@ -16,6 +15,9 @@ const MAX_PACKET: usize = 65_536;
 const MAX_EARLY: usize = 64;
 /// How long a read of the socket blocks at most.
 const SLICE: Duration = Duration::from_millis(50);
+/// While nobody looks, a key picture passes that much after the one before at the earliest: to decode one with those behind it
+/// takes as long as ten others. Many cameras send one each two seconds anyway.
+const KEY_PERIOD: Duration = Duration::from_millis(1500);
 /// How often the camera is told that its packets arrive (RFC 3550, 6.2).
 const REPORT_PERIOD: Duration = Duration::from_secs(5);
 /// An empty receiver report: version 2, no blocks, type 201, one word more, any source.
@@ -258,7 +260,7 @@ impl KeyFrameGate {
         if self.frame.len() > MAX_FRAME_PACKETS {
             self.leave_out();
         }
-        let is_soon = |last: Instant| now.saturating_duration_since(last) < CHECKS_PERIOD;
+        let is_soon = |last: Instant| now.saturating_duration_since(last) < KEY_PERIOD;
         if !is_key || self.of_key.is_some() && self.key_at.is_some_and(is_soon) {
             return None;
         }
@@ -347,7 +349,7 @@ mod tests {
         assert_eq!((gate.pass(vec![0x80], now), gate.pass(Vec::new(), now)), (None, None));
     }
 
-    /// Pictures of two packets each, `k` a key picture, 100 ms apart; from `|` on key pictures alone are wanted, from `/` on all. Those
+    /// Pictures of two packets each, `k` a key picture, 300 ms apart; from `|` on key pictures alone are wanted, from `/` on all. Those
     /// that pass are told in the same letters, and the count.
     #[track_caller]
     fn check_keys(pictures: &str, expected: &str, count: (u64, u64, u64)) {
@@ -360,7 +362,7 @@ mod tests {
                 continue;
             }
             nth += 1;
-            let now = start + Duration::from_millis(100) * nth;
+            let now = start + Duration::from_millis(300) * nth;
             let kind = if letter == 'k' { 0x65 } else { 0x41 };
             for part in 0..2 {
                 let passed = gate.pass(packet(sequence, nth * 9_000, &[kind, 0]), now);
