@@ -328,12 +328,19 @@ fn status_knows_what_the_picture_shows() {
         let rules = status["deductions"].as_array().unwrap();
         assert!(expected.is_none_or(|kind| rules.iter().any(|rule| rule["rule"] == kind)), "{source}: {status}");
     }
-    check("sim:", 0, None);
-    check("sim:pattern=still", 0, None);
-    check("sim:black", 1, Some("black"));
-    check("sim:cap", 1, Some("covered"));
-    check("sim:frozen", 2, Some("frozen"));
-    check("sim:green", 1, Some("green"));
+    // Side by side: each waits most of the time.
+    std::thread::scope(|scope| {
+        for (source, code, expected) in [
+            ("sim:", 0, None),
+            ("sim:pattern=still", 0, None),
+            ("sim:black", 1, Some("black")),
+            ("sim:cap", 1, Some("covered")),
+            ("sim:frozen", 2, Some("frozen")),
+            ("sim:green", 1, Some("green")),
+        ] {
+            scope.spawn(move || check(source, code, expected));
+        }
+    });
 }
 
 #[test]
@@ -380,8 +387,8 @@ fn what_happened_is_kept_for_later() {
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), ""), "{}", stderr(&output));
 
     let secret = "rtsp://admin:geheim@127.0.0.1:9/1";
-    for (source, code) in [("sim:stall@1s+3500ms", 0), ("sim:open-busy", 2), (secret, 2)] {
-        let output = run(&["recover", source, "--deadline", "15"]);
+    for (source, deadline, code) in [("sim:stall@1s+3500ms", "15", 0), ("sim:open-busy", "3", 2), (secret, "3", 2)] {
+        let output = run(&["recover", source, "--deadline", deadline]);
         assert_eq!(output.status.code(), Some(code), "{source}: {}{}", stdout(&output), stderr(&output));
     }
     let output = run(&["log", "--json"]);
@@ -476,7 +483,7 @@ fn a_kill_at_any_moment_costs_a_second_at_most() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let mut n_long = 0;
-    for round in 0..8 {
+    for round in 0..5 {
         let start = |n: u64| {
             let source = format!("sim:open-busy,seed={}", round * N_AT_ONCE + n);
             let mut command = command_in(folder, &["recover", &source, "--deadline", "100"]);
@@ -506,12 +513,12 @@ fn a_kill_at_any_moment_costs_a_second_at_most() {
             n_long += u32::from(times.len() > 1);
         }
     }
-    assert!(n_long > 60, "only {n_long} were watched for longer than a second");
+    assert!(n_long > 37, "only {n_long} were watched for longer than a second");
     let output = camclinic_in(folder, &["log", "--json"]);
     let events: Vec<Value> = stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let n_starts = events.iter().filter(|event| event["name"] == "start").count();
     let n_busy = events.iter().filter(|event| event["name"] == "busy").count();
-    assert!(n_starts >= 150 && n_busy >= 150, "{n_starts} starts, {n_busy} that found the camera busy");
+    assert!(n_starts >= 93 && n_busy >= 93, "{n_starts} starts, {n_busy} that found the camera busy");
     let n_lines: usize = fs::read_dir(folder.join("data"))
         .unwrap()
         .map(|entry| entry.unwrap().path())

@@ -324,16 +324,25 @@ mod linux {
         Some(serde_json::from_slice(&output.stdout).unwrap())
     }
 
+    /// The same for each of several ways, side by side, as each waits most of the time; without those that this system does not let be.
+    fn statuses_when(poor: &[String]) -> Vec<(&str, serde_json::Value)> {
+        std::thread::scope(|scope| {
+            let asked: Vec<_> = poor.iter().map(|how| (how, scope.spawn(|| status_when(how)))).collect();
+            asked.into_iter().filter_map(|(how, status)| Some((how.as_str(), status.join().unwrap()?))).collect()
+        })
+    }
+
     #[test]
     fn shared_memory_that_is_full_or_read_only_is_told() {
         let small = "mount -t tmpfs -o size=64k none";
+        let read_only = "mount -t tmpfs -o ro none";
         // The temporary files are the second choice.
-        for poor in [format!("{small} /dev/shm"), "mount -t tmpfs -o ro none /dev/shm".to_owned()] {
-            let Some(status) = status_when(&poor) else { return };
-            assert_eq!(status["state"], "streaming", "{poor}: {status:#}");
+        let poor = [small, read_only].map(|how| format!("{how} /dev/shm"));
+        let poorer = [small, read_only].map(|how| format!("{how} /dev/shm && {how} \"$TMPDIR\""));
+        for (how, status) in statuses_when(&poor) {
+            assert_eq!(status["state"], "streaming", "{how}: {status:#}");
         }
-        for how in [small, "mount -t tmpfs -o ro none"] {
-            let Some(status) = status_when(&format!("{how} /dev/shm && {how} \"$TMPDIR\"")) else { return };
+        for (how, status) in statuses_when(&poorer) {
             let fault = &status["last_fault"];
             assert_eq!(fault["kind"], "no-resources", "{how}: {status:#}");
             assert!(fault["message"].as_str().unwrap().contains("shared memory"), "{fault:#}");
@@ -343,16 +352,17 @@ mod linux {
 
     #[test]
     fn too_few_file_handles_are_told() {
-        let mut kinds = Vec::new();
-        for n in 7..=10 {
-            let Some(status) = status_when(&format!("ulimit -n {n}")) else { return };
-            kinds.push(match status["state"].as_str() {
-                Some("streaming") => "streaming".to_owned(),
-                _ => status["last_fault"]["kind"].as_str().unwrap_or("none").to_owned(),
-            });
-        }
-        assert!(kinds.iter().any(|kind| kind == "no-resources"), "{kinds:?}");
-        assert!(kinds.iter().all(|kind| ["no-resources", "streaming"].contains(&kind.as_str())), "{kinds:?}");
+        let hows: Vec<_> = (7..=10).map(|n| format!("ulimit -n {n}")).collect();
+        let statuses = statuses_when(&hows);
+        let kinds: Vec<_> = statuses
+            .iter()
+            .map(|(_, status)| match status["state"].as_str() {
+                Some("streaming") => "streaming",
+                _ => status["last_fault"]["kind"].as_str().unwrap_or("none"),
+            })
+            .collect();
+        assert!(kinds.is_empty() || kinds.contains(&"no-resources"), "{kinds:?}");
+        assert!(kinds.iter().all(|kind| ["no-resources", "streaming"].contains(kind)), "{kinds:?}");
     }
 
     #[test]

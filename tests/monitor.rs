@@ -269,10 +269,17 @@ fn check_hook(script: &str, minutes: &str, says: &str) {
 #[cfg(unix)]
 #[test]
 fn a_command_that_misbehaves_is_told_once() {
-    check_hook("exit 3", "0.06", "sh, failed (exit status: 3)");
-    check_hook("echo 'no route to mail' >&2; exit 1", "0.06", "failed (exit status: 1): no route to mail");
-    check_hook("while :; do echo flood; done", "0.06", "printed more than 64 KiB and was killed");
-    check_hook("trap '' TERM INT; while :; do sleep 600; done", "0.21", "had not ended after 10 s and was killed");
+    // Side by side: each waits most of the time.
+    std::thread::scope(|scope| {
+        for (command, minutes, told) in [
+            ("exit 3", "0.06", "sh, failed (exit status: 3)"),
+            ("echo 'no route to mail' >&2; exit 1", "0.06", "failed (exit status: 1): no route to mail"),
+            ("while :; do echo flood; done", "0.06", "printed more than 64 KiB and was killed"),
+            ("trap '' TERM INT; while :; do sleep 600; done", "0.21", "had not ended after 10 s and was killed"),
+        ] {
+            scope.spawn(move || check_hook(command, minutes, told));
+        }
+    });
 }
 
 #[cfg(unix)]

@@ -22,7 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "subscriber",
         ],
     ),
-    ("decisions", &["codec", "criteria", "health", "measure", "picture", "recovery"]),
+    ("decisions", &["codec", "criteria", "health", "picture", "recovery"]),
     ("devices", &["device", "network", "source"]),
     ("engine", &["analyser", "camera", "fleet", "logging", "probe"]),
     ("consumers", &["past", "records", "secrets", "snapshot"]),

@@ -279,31 +279,32 @@ mod tests {
 
     #[test]
     fn a_fault_begins_and_ends_with_the_pictures_that_show_it() {
-        for format in FORMATS {
-            let check = |line: &str, secs, expected: &[_]| {
-                check(&format!("160x120,format={format},{line}"), secs, expected);
-            };
-            for secs in [1.0, 2.0, 4.0] {
-                check(&format!("black@3s+{secs}s"), secs + 6.0, &[(Black, 3.0, Some(3.0 + secs))]);
-                check(&format!("cap@3s+{secs}s"), secs + 6.0, &[(Covered, 3.0, Some(3.0 + secs))]);
-                check(&format!("green@3s+{secs}s"), secs + 6.0, &[(Green, 3.0, Some(3.0 + secs))]);
+        for (format, lasting) in [("bgr", &[1.0, 2.0, 4.0][..]), ("yuyv", &[2.0]), ("mjpeg", &[2.0])] {
+            for secs in lasting {
+                let check = |fault: &str, kind| {
+                    let line = format!("160x120,format={format},{fault}@3s+{secs}s");
+                    check(&line, secs + 6.0, &[(kind, 3.0, Some(3.0 + secs))]);
+                };
+                check("black", Black);
+                check("cap", Covered);
+                check("green", Green);
+                if *secs > 1.0 {
+                    check("frozen", Frozen);
+                }
             }
-            for secs in [2.0, 4.0] {
-                check(&format!("frozen@3s+{secs}s"), secs + 6.0, &[(Frozen, 3.0, Some(3.0 + secs))]);
-            }
-            check("black", 6.0, &[(Black, 0.0, None)]);
-            check("frozen", 6.0, &[(Frozen, 0.0, None)]);
-            check("cap,pattern=night", 6.0, &[(Covered, 0.0, None)]);
-            check("black@2s+1s,black@5s+1s", 9.0, &[(Black, 2.0, Some(3.0)), (Black, 5.0, Some(6.0))]);
-            check("black@2s+3s,frozen@5s+3s", 10.0, &[(Black, 2.0, Some(5.0)), (Frozen, 5.0, Some(8.0))]);
-            check("frozen@2s+3s,black@5s+3s", 10.0, &[(Frozen, 2.0, Some(5.0)), (Black, 5.0, Some(8.0))]);
-            check("black@2s+2s,green@4s+2s", 9.0, &[(Black, 2.0, Some(4.0)), (Green, 4.0, Some(6.0))]);
-            check(
-                "frozen@2s+2s,frozen@6s+2s,pattern=still",
-                10.0,
-                &[(Frozen, 2.0, Some(4.0)), (Frozen, 6.0, Some(8.0))],
-            );
         }
+        check("160x120,black", 6.0, &[(Black, 0.0, None)]);
+        check("160x120,frozen", 6.0, &[(Frozen, 0.0, None)]);
+        check("160x120,cap,pattern=night", 6.0, &[(Covered, 0.0, None)]);
+        check("160x120,black@2s+1s,black@5s+1s", 9.0, &[(Black, 2.0, Some(3.0)), (Black, 5.0, Some(6.0))]);
+        check("160x120,black@2s+3s,frozen@5s+3s", 10.0, &[(Black, 2.0, Some(5.0)), (Frozen, 5.0, Some(8.0))]);
+        check("160x120,frozen@2s+3s,black@5s+3s", 10.0, &[(Frozen, 2.0, Some(5.0)), (Black, 5.0, Some(8.0))]);
+        check("160x120,black@2s+2s,green@4s+2s", 9.0, &[(Black, 2.0, Some(4.0)), (Green, 4.0, Some(6.0))]);
+        check(
+            "160x120,frozen@2s+2s,frozen@6s+2s,pattern=still",
+            10.0,
+            &[(Frozen, 2.0, Some(4.0)), (Frozen, 6.0, Some(8.0))],
+        );
     }
 
     #[test]
@@ -324,9 +325,10 @@ mod tests {
     fn healthy_pictures_are_not_blamed() {
         for pattern in ["card", "noise", "gradient", "chart", "still", "night"] {
             for format in FORMATS {
-                for more in ["", ",@5", ",@60", ",slow=2", ",seed=7", ",doubled", ",flicker=50", ",infrared"] {
-                    check(&format!("160x120,pattern={pattern},format={format}{more}"), 6.0, &[]);
-                }
+                check(&format!("160x120,pattern={pattern},format={format}"), 6.0, &[]);
+            }
+            for more in ["@5", "@60", "slow=2", "seed=7", "doubled", "flicker=50", "infrared"] {
+                check(&format!("160x120,pattern={pattern},{more}"), 6.0, &[]);
             }
         }
         for fault in
@@ -367,10 +369,8 @@ mod tests {
     #[test]
     fn torn_pictures_are_told_as_soon_as_their_share_is_certain() {
         for format in FORMATS {
-            for seed in [1, 2] {
-                check_torn(&format!("format={format},seed={seed}"), 80, 10, 3.0, 4.0);
-                check_torn(&format!("format={format},seed={seed},pattern=still"), 30, 10, 5.0, 6.0);
-            }
+            check_torn(&format!("format={format},seed=1"), 80, 10, 3.0, 4.0);
+            check_torn(&format!("format={format},seed=2,pattern=still"), 30, 10, 5.0, 6.0);
         }
         // One or two of a hundred show, for seconds on end: hardly more than in any stream.
         check_torn("seed=1", 5, 40, 20.0, 21.0);

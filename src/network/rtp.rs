@@ -68,9 +68,9 @@ impl<'a> Packet<'a> {
             Codec::Mpeg4 => {
                 is_key = self.payload.windows(5).any(|bytes| matches!(bytes, [0, 0, 1, 0xb6, kind] if kind >> 6 == 0));
             }
-            _ => return None,
+            _ => {}
         }
-        Some(is_key)
+        codec.shows_keys().then_some(is_key)
     }
 
     /// The size that it tells.

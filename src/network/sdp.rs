@@ -54,6 +54,12 @@ pub enum Codec {
 }
 
 impl Codec {
+    /// Whether its packets show where a picture begins that needs no other.
+    #[must_use]
+    pub fn shows_keys(self) -> bool {
+        matches!(self, Self::H264 | Self::H265 | Self::Jpeg | Self::Mpeg4)
+    }
+
     /// From `a=rtpmap`, or the static payload types of RFC 3551.
     fn of(encoding: &str) -> Self {
         match encoding.to_ascii_uppercase().as_str() {

@@ -167,6 +167,8 @@ struct RtspPlayback {
     frame_deadline: Duration,
     ages: Ages,
     last_stamp: Duration,
+    /// When the picture was taken that was told of last.
+    told_at: Option<Instant>,
     /// Pictures so far, with those that were lost or thrown away.
     n_pictures: u64,
     n_lost: u64,
@@ -176,6 +178,9 @@ struct RtspPlayback {
     n_decoded: u64,
     least_kept: Option<u64>,
     pictures: Reader<PictureCount>,
+    shows_keys: bool,
+    /// Only checks want pictures.
+    is_to_be_unseen: bool,
     unseen: Unseen,
 }
 
@@ -228,12 +233,15 @@ impl RtspPlayback {
             frame_deadline: request.frame_deadline,
             ages: Ages::default(),
             last_stamp: Duration::ZERO,
+            told_at: None,
             n_pictures: 0,
             n_lost: 0,
             period: Duration::ZERO,
             n_decoded: 0,
             least_kept: None,
             pictures,
+            shows_keys: description.video.codec.shows_keys(),
+            is_to_be_unseen: false,
             unseen: Unseen::No,
         })
     }
@@ -260,11 +268,39 @@ impl RtspPlayback {
         Duration::try_from_secs_f64(millis / 1_000.0).ok()
     }
 
+    /// Has the gateway pass what is wanted. The first picture of a stream is wanted in any case.
+    fn follow_demand(&mut self) {
+        let is_unseen = self.is_to_be_unseen && self.n_decoded > 0;
+        if is_unseen == matches!(self.unseen, Unseen::Yes { .. }) {
+            return;
+        }
+        let count = self.pictures.current().map(|count| *count).unwrap_or_default();
+        // One more makes sure that the key picture comes out.
+        let kept = self.least_kept.map_or(USUALLY_KEPT, |kept| u32::try_from(kept).unwrap_or(u32::MAX));
+        self.gateway.set_of_key(is_unseen.then(|| kept.min(MAX_KEPT) + 2));
+        self.unseen = match (self.unseen, is_unseen) {
+            (Unseen::No, true) => Unseen::Yes { n_told: count.n_seen, n_keys: count.n_keys },
+            (Unseen::Ending { n_told, .. }, true) => Unseen::Yes { n_told, n_keys: count.n_keys },
+            (Unseen::Yes { n_told, .. }, false) => Unseen::Ending { n_told, n_passed: count.n_passed },
+            (unchanged, _) => unchanged,
+        };
+    }
+
+    /// When the picture was taken that was grabbed last, and how long after the one before.
     fn on_grabbed(&mut self, now: Instant) -> (Instant, Duration) {
         let Some(stamp) = self.stamp() else { return (now, Duration::ZERO) };
         let period = stamp.saturating_sub(self.last_stamp);
         self.last_stamp = stamp;
-        (self.ages.taken_at(stamp, now), period)
+        let taken_at = self.ages.taken_at(stamp, now);
+        (self.not_before_the_last(taken_at), period)
+    }
+
+    /// Not to be taken for a camera whose clock goes back: a picture that is left out is told of as it comes, so before the key
+    /// picture ahead of it that the decoder still has; and the first picture that came quicker shows that all were later.
+    fn not_before_the_last(&mut self, taken_at: Instant) -> Instant {
+        let taken_at = self.told_at.map_or(taken_at, |last| last.max(taken_at));
+        self.told_at = Some(taken_at);
+        taken_at
     }
 
     /// Waits for the next picture that the decoder hands out.
@@ -294,21 +330,21 @@ impl RtspPlayback {
             let n_told = match &mut self.unseen {
                 Unseen::No => return self.grab_seen(),
                 Unseen::Yes { n_told, n_keys } if count.n_keys > *n_keys => {
-                    *n_keys = count.n_keys;
+                    *n_keys += 1;
                     // It is one of those that are told of.
                     *n_told += 1;
-                    return self.grab_key(began);
+                    return self.grab_key(began, count.key_gap);
                 }
                 Unseen::Ending { n_passed, .. } if count.n_passed > *n_passed => {
                     self.unseen = Unseen::No;
-                    return self.grab_key(began);
+                    return self.grab_key(began, count.key_gap);
                 }
                 Unseen::Yes { n_told, .. } | Unseen::Ending { n_told, .. } => n_told,
             };
             if *n_told < count.n_seen {
                 *n_told += 1;
                 self.count_picture();
-                let taken_at = count.at.unwrap_or(began);
+                let taken_at = self.not_before_the_last(count.at.unwrap_or(began));
                 return Ok(Grabbed { is_left_out: true, ..Grabbed::new(taken_at, Some(self.n_pictures)) });
             }
             self.wait_for_picture(began, deadline)?;
@@ -332,17 +368,19 @@ impl RtspPlayback {
         }
     }
 
-    /// The key picture that was passed on last. What the decoder still has of the pictures before it lies closer together.
-    fn grab_key(&mut self, began: Instant) -> Result<Grabbed, Fault> {
+    /// The next key picture, that lies so far behind the picture before it. What the decoder still has of the others lies closer
+    /// together.
+    fn grab_key(&mut self, began: Instant, key_gap: Duration) -> Result<Grabbed, Fault> {
         self.count_picture();
-        for nth in 1.. {
+        let mut n_others = 0;
+        loop {
             self.grab_one(began)?;
             let (taken_at, gap) = self.on_grabbed(Instant::now());
-            if gap > self.period.mul_f64(1.5) || nth > MAX_KEPT {
+            if gap >= key_gap.mul_f64(0.75) || n_others == MAX_KEPT {
                 return Ok(Grabbed::new(taken_at, Some(self.n_pictures)));
             }
+            n_others += 1;
         }
-        Err(self.why_no_frame(began.elapsed()))
     }
 
     fn grab_seen(&mut self) -> Result<Grabbed, Fault> {
@@ -383,22 +421,14 @@ impl OpenedNetworkStream for RtspPlayback {
     }
 
     fn grab(&mut self) -> Result<Grabbed, Fault> {
+        self.follow_demand();
         if self.unseen == Unseen::No { self.grab_seen() } else { self.grab_unseen() }
     }
 
     fn set_demand(&mut self, demand: Demand) -> bool {
-        let is_unseen = demand == Demand::Checks;
-        let count = self.pictures.current().map(|count| *count).unwrap_or_default();
-        // One more makes sure that the key picture comes out.
-        let kept = self.least_kept.map_or(USUALLY_KEPT, |kept| u32::try_from(kept).unwrap_or(u32::MAX));
-        self.gateway.set_of_key(is_unseen.then(|| kept.min(MAX_KEPT) + 2));
-        self.unseen = match (self.unseen, is_unseen) {
-            (Unseen::No, true) => Unseen::Yes { n_told: count.n_seen, n_keys: count.n_keys },
-            (Unseen::Ending { n_told, .. }, true) => Unseen::Yes { n_told, n_keys: count.n_keys },
-            (Unseen::Yes { n_told, .. }, false) => Unseen::Ending { n_told, n_passed: count.n_passed },
-            (unchanged, _) => unchanged,
-        };
-        is_unseen
+        self.is_to_be_unseen = demand == Demand::Checks && self.shows_keys;
+        self.follow_demand();
+        self.is_to_be_unseen
     }
 
     fn retrieve(&mut self) -> Result<Picture<'_>, Fault> {
