@@ -47,7 +47,7 @@
 //! | | [`latest`] | `Latest<T>` and `Reader<T>` |
 //! | | [`disk`] | files that are whole at every moment; how much room is left |
 //! | | [`subscriber`] | who receives frames: the newest, or a queue |
-//! | | [`phrases`] | what is said to people, in their language |
+//! | | [`phrases`] | what check-up and report say, in the user's language |
 //! | decisions | [`recovery`] | `Ladder`: which rung next, and when |
 //! | | [`criteria`] | every number that judges a camera, once: what costs points, and the questions that all others ask |
 //! | | [`health`] | score, deductions, history |
@@ -162,17 +162,26 @@
 //!
 //! # Where to add things
 //!
-//! A backend: a variant of [`backend::Backend`], a file below `source/`, an arm in [`source::OpenRequest::open_here`];
-//! one that goes through OpenCV, an arm in the worker's `source/opencv.rs` instead. It is isolated without doing
-//! anything for it. A message between the two programs: a variant in `source/isolated/protocol.rs`, and another
-//! `VERSION`. A fault of the simulated camera: a row of its table, from which `camclinic help sim` is printed. A kind
-//! of fault: a row in [`fault`]. A number to set: a field in [`settings`] and a row of its table of tunables; slider,
-//! check and help follow from the row. A reason to lose points, or a number that judges: [`criteria`]. A sentence for
-//! people: a line of each file in `assets/phrases/`. A panel: a file below `ui/` and a row of its `PANELS`. What the
-//! window does on a thread of its own: a struct that is a `Task`, beside its button. A check of the check-up: a struct that is a
-//! `Check` and a row of `CHECKS`. What it concludes: an entry in its file below `checkup/entries/`. An event of a camera: a line that
-//! [`camera::machine`] logs where it decides. A story of recovery: a line in `camera/machine/stories.rs`. Somebody who receives frames:
-//! [`camera::Camera::subscribe`]. A command: a variant of `CliCommand` in [`cli`] and a file below `cli/`.
+//! - A backend: a variant of [`backend::Backend`], a file below `source/`, an arm in [`source::OpenRequest::open_here`]; one that
+//!   goes through OpenCV, an arm in the worker's `source/opencv.rs` instead. It is isolated without doing anything for it.
+//! - A message between the two programs: a variant in `source/isolated/protocol.rs`, and another `VERSION`.
+//! - A fault of the simulated camera: a row of its table, from which `camclinic help sim` is printed.
+//! - A kind of fault: a row in [`fault`].
+//! - A number to set: a field in [`settings`] with its default, and a row of its table of tunables; slider, range and help follow
+//!   from the row.
+//! - A reason to lose points: a row of `RULES` in [`criteria`]. A number that judges: a function in its file below `criteria/`.
+//! - A check of the check-up: a field for what it finds out in `checkup/facts.rs`; a struct that is a `Check`, below
+//!   `checkup/checks/`, and a row of `CHECKS`; `check.ID` and `check.ID.WORD`, for each way it can end, in the phrases. What is
+//!   concluded from it: an entry in its file below `checkup/entries/`.
+//! - A sentence of the check-up or the report: a line of each file in `assets/phrases/`, sorted by its key. The window's own words
+//!   stand in English where they are shown.
+//! - What the window shows of a camera: a file below `ui/` and a row of `SECTIONS` in `ui/inspector.rs`. Another part of the window: a
+//!   row of `PANELS` in `ui/window.rs`. What it does on a thread of its own: a struct that is a `Task`, beside its button.
+//! - An event of a camera: `self.log` in [`camera::machine`], where it decides; what depends on the time alone, in `Machine::step`.
+//!   From `Warning` on it is a marker of the plot too.
+//! - A story of recovery: a line in `camera/machine/stories.rs`; of an event that is no fault, a test there that reads the log.
+//! - Somebody who receives frames: [`camera::Camera::subscribe`].
+//! - A command: a variant of `CliCommand` in [`cli`] and a file below `cli/`.
 
 pub mod address;
 pub mod analyser;

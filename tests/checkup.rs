@@ -307,5 +307,9 @@ fn no_sentence_lacks_its_words() {
                 assert!(!text.contains(&format!("\"{key}")), "{text}");
             }
         }
+        for check in checkups.iter().flat_map(|checkup| &checkup.checks) {
+            let why = language.say(&check.why);
+            assert!(!why.starts_with("check."), "{why}");
+        }
     }
 }

@@ -92,6 +92,12 @@ fn asked_for(code: &str, prefixes: &BTreeSet<&str>) -> Vec<(String, bool)> {
     asked.extend(arguments(code, "Fix::new(").into_iter().map(|name| (format!("fix.{name}"), false)));
     asked.extend(listed(code, ".fixes(&[").into_iter().map(|name| (format!("fix.{name}"), false)));
     asked.extend(CHECKS.iter().map(|check| (format!("check.{}", check.id()), false)));
+    // How each check can end: `result(self, CheckOutcome::Good, "good")`.
+    for check in code.split("impl Check for ").skip(1) {
+        let id = check.split('"').nth(1).unwrap();
+        let ends = check.split("result(self, CheckOutcome::").skip(1).filter_map(|call| call.split('"').nth(1));
+        asked.extend(ends.map(|word| (format!("check.{id}.{word}"), false)));
+    }
     let slugs = arguments(code, "Judgement::new(").into_iter().chain(entries::all().map(|entry| entry.slug));
     asked.extend(slugs.flat_map(|slug| [(format!("title.{slug}"), true), (format!("because.{slug}"), true)]));
     let layers = [

@@ -96,6 +96,12 @@ impl<S: Default> Tunable<S> {
         (self.get)(&S::default())
     }
 
+    /// Whether it stands in *Recovery*; all others of a camera stand in *Source*.
+    #[must_use]
+    pub fn is_of_recovery(&self) -> bool {
+        self.key.starts_with("recovery.")
+    }
+
     /// Brings the number into its range. Returns a sentence where it was not; `of` says whose number it is, if not the
     /// program's.
     pub(super) fn put_right(&self, settings: &mut S, of: &str) -> Option<String> {

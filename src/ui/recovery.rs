@@ -53,18 +53,7 @@ pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
             }
         }
     });
-    for tunable in [
-        &settings::RETRIES,
-        &settings::BASE_DELAY,
-        &settings::GROWTH,
-        &settings::RECONNECT_AFTER,
-        &settings::ATTEMPTS,
-        &settings::COOLDOWN,
-        &settings::REBOOT_AFTER,
-        &settings::OPEN_DEADLINE,
-        &settings::FIRST_FRAME_DEADLINE,
-        &settings::STALL_DEADLINE,
-    ] {
+    for tunable in settings::CAMERA_TUNABLES.iter().filter(|tunable| tunable.is_of_recovery()) {
         widgets::number_row(ui, tunable, &mut pane.settings);
     }
 }

@@ -57,7 +57,9 @@ pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
     size(pane, capabilities, ui);
     rate(pane, capabilities, ui);
     got(pane, capabilities, ui);
-    for tunable in [&settings::BUFFERS, &settings::WARM_UP, &settings::JPEG_QUALITY] {
+    // The rate has a row of its own, with the rates that the camera offers.
+    let has_slider = |tunable: &&&Tunable| !tunable.is_of_recovery() && tunable.key != settings::FPS.key;
+    for tunable in settings::CAMERA_TUNABLES.iter().filter(has_slider) {
         widgets::number_row(ui, tunable, &mut pane.settings);
     }
 }

@@ -62,7 +62,8 @@ pub struct Panel {
     pub draw: fn(&mut Pane, &mut Shell, &mut Ui),
 }
 
-/// Everything that the window shows. A new panel is a file and a line here.
+/// Everything that the window shows. A new panel is a file and a line here; below the picture and beside it the least window has
+/// no room for more: what is shown of a camera is a section of the inspector.
 pub const PANELS: [Panel; 6] = [
     Panel { name: "toolbar", place: PanelPlace::Top, draw: toolbar::draw },
     Panel { name: "status line", place: PanelPlace::Bottom, draw: status_line::draw },
