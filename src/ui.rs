@@ -180,9 +180,10 @@ struct App {
     fleet: Fleet,
     /// One for each camera of the fleet.
     engines: Vec<PaneEngine>,
+    pace: pace::PassTimes,
     /// The settings as the disk has them, or will soon.
     saved: Settings,
-    /// After the cameras, so that their last events are kept.
+    /// After the cameras and the times, so that their last events are kept.
     records: Option<Records>,
     past: Option<Reader<Past>>,
     /// The camera whose earlier runs are being read: one after the other.
@@ -196,7 +197,6 @@ struct App {
     /// The window was drawn without a gap since the last picture.
     was_drawing: bool,
     shot: Option<screenshot::Shot>,
-    pace: pace::PassTimes,
 }
 
 impl App {
