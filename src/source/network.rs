@@ -179,8 +179,6 @@ struct RtspPlayback {
     least_kept: Option<u64>,
     pictures: Reader<PictureCount>,
     shows_keys: bool,
-    /// Only checks want pictures.
-    is_to_be_unseen: bool,
     unseen: Unseen,
 }
 
@@ -241,7 +239,6 @@ impl RtspPlayback {
             least_kept: None,
             pictures,
             shows_keys: description.video.codec.shows_keys(),
-            is_to_be_unseen: false,
             unseen: Unseen::No,
         })
     }
@@ -266,24 +263,6 @@ impl RtspPlayback {
     fn stamp(&self) -> Option<Duration> {
         let millis = self.video.get(videoio::CAP_PROP_POS_MSEC).ok()?;
         Duration::try_from_secs_f64(millis / 1_000.0).ok()
-    }
-
-    /// Has the gateway pass what is wanted. The first picture of a stream is wanted in any case.
-    fn follow_demand(&mut self) {
-        let is_unseen = self.is_to_be_unseen && self.n_decoded > 0;
-        if is_unseen == matches!(self.unseen, Unseen::Yes { .. }) {
-            return;
-        }
-        let count = self.pictures.current().map(|count| *count).unwrap_or_default();
-        // One more makes sure that the key picture comes out.
-        let kept = self.least_kept.map_or(USUALLY_KEPT, |kept| u32::try_from(kept).unwrap_or(u32::MAX));
-        self.gateway.set_of_key(is_unseen.then(|| kept.min(MAX_KEPT) + 2));
-        self.unseen = match (self.unseen, is_unseen) {
-            (Unseen::No, true) => Unseen::Yes { n_told: count.n_seen, n_keys: count.n_keys },
-            (Unseen::Ending { n_told, .. }, true) => Unseen::Yes { n_told, n_keys: count.n_keys },
-            (Unseen::Yes { n_told, .. }, false) => Unseen::Ending { n_told, n_passed: count.n_passed },
-            (unchanged, _) => unchanged,
-        };
     }
 
     /// When the picture was taken that was grabbed last, and how long after the one before.
@@ -421,14 +400,22 @@ impl OpenedNetworkStream for RtspPlayback {
     }
 
     fn grab(&mut self) -> Result<Grabbed, Fault> {
-        self.follow_demand();
         if self.unseen == Unseen::No { self.grab_seen() } else { self.grab_unseen() }
     }
 
     fn set_demand(&mut self, demand: Demand) -> bool {
-        self.is_to_be_unseen = demand == Demand::Checks && self.shows_keys;
-        self.follow_demand();
-        self.is_to_be_unseen
+        let is_unseen = demand == Demand::Checks && self.shows_keys;
+        let count = self.pictures.current().map(|count| *count).unwrap_or_default();
+        // One more makes sure that the key picture comes out.
+        let kept = self.least_kept.map_or(USUALLY_KEPT, |kept| u32::try_from(kept).unwrap_or(u32::MAX));
+        self.gateway.set_of_key(is_unseen.then(|| kept.min(MAX_KEPT) + 2));
+        self.unseen = match (self.unseen, is_unseen) {
+            (Unseen::No, true) => Unseen::Yes { n_told: count.n_seen, n_keys: count.n_keys },
+            (Unseen::Ending { n_told, .. }, true) => Unseen::Yes { n_told, n_keys: count.n_keys },
+            (Unseen::Yes { n_told, .. }, false) => Unseen::Ending { n_told, n_passed: count.n_passed },
+            (unchanged, _) => unchanged,
+        };
+        is_unseen
     }
 
     fn retrieve(&mut self) -> Result<Picture<'_>, Fault> {

@@ -117,8 +117,10 @@ pub trait Consumer {
 
 /// Reads until the consumer ends it. `n_warm_up` frames are thrown away first. Blocks as long as the driver does.
 pub fn read<C: Consumer>(source: &mut dyn Source, demand: Demand, n_warm_up: u32, consumer: &mut C) -> EndReading {
-    let leaves_out = source.set_demand(demand);
-    let mut reading = Reading { got: source.got(), n_warm_up, first_at: None, demand, leaves_out, decoded_at: None };
+    let first = at_first(demand);
+    let leaves_out = source.set_demand(first);
+    let (got, wanted) = (source.got(), demand);
+    let mut reading = Reading { got, n_warm_up, first_at: None, wanted, demand: first, leaves_out, decoded_at: None };
     loop {
         if let Err(end) = reading.read_one(source, consumer) {
             return end;
@@ -126,11 +128,18 @@ pub fn read<C: Consumer>(source: &mut dyn Source, demand: Demand, n_warm_up: u32
     }
 }
 
+/// The first picture of a stream is wanted in any case.
+fn at_first(demand: Demand) -> Demand {
+    if demand == Demand::Checks { Demand::Full } else { demand }
+}
+
 struct Reading {
     got: Got,
     n_warm_up: u32,
     /// When the first frame was taken.
     first_at: Option<Instant>,
+    wanted: Demand,
+    /// What the source was told.
     demand: Demand,
     /// The source itself leaves out what is not wanted.
     leaves_out: bool,
@@ -144,18 +153,34 @@ impl Reading {
         if !before.controls.is_empty() {
             source.set_controls(&before.controls);
         }
-        if let Some(demand) = before.demand.filter(|demand| *demand != self.demand) {
-            self.demand = demand;
-            self.leaves_out = source.set_demand(demand);
-        }
-        let mut is_good = (!before.restart || restart(source, consumer)?) && self.frame(source, consumer)?;
+        self.wanted = before.demand.unwrap_or(self.wanted);
+        self.follow_demand(source);
+        let mut is_good = (!before.restart || self.restart(source, consumer)?) && self.frame(source, consumer)?;
         while !is_good {
             is_good = match consumer.after_fault()? {
                 Resume::ReadOn => true,
-                Resume::Restart => restart(source, consumer)?,
+                Resume::Restart => self.restart(source, consumer)?,
             };
         }
         Ok(())
+    }
+
+    fn follow_demand(&mut self, source: &mut dyn Source) {
+        let demand = if self.decoded_at.is_none() { at_first(self.wanted) } else { self.wanted };
+        if demand != self.demand {
+            self.demand = demand;
+            self.leaves_out = source.set_demand(demand);
+        }
+    }
+
+    /// Whether the stream runs again.
+    fn restart<C: Consumer>(&mut self, source: &mut dyn Source, consumer: &mut C) -> Result<bool, EndReading> {
+        self.decoded_at = None;
+        self.follow_demand(source);
+        let result = source.restart();
+        let is_good = result.is_ok();
+        consumer.on_restarted(result)?;
+        Ok(is_good)
     }
 
     /// Whether a frame came.
@@ -203,14 +228,6 @@ impl Reading {
     }
 }
 
-/// Whether the stream runs again.
-fn restart<C: Consumer>(source: &mut dyn Source, consumer: &mut C) -> Result<bool, EndReading> {
-    let result = source.restart();
-    let is_good = result.is_ok();
-    consumer.on_restarted(result)?;
-    Ok(is_good)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -224,9 +241,16 @@ mod tests {
         calls: std::vec::IntoIter<char>,
         now: Instant,
         last: char,
+        /// What was wanted of it.
+        demands: Vec<Demand>,
     }
 
     impl Source for Script {
+        fn set_demand(&mut self, demand: Demand) -> bool {
+            self.demands.push(demand);
+            false
+        }
+
         fn got(&self) -> Got {
             Got::default()
         }
@@ -313,7 +337,7 @@ mod tests {
     #[track_caller]
     fn check(calls: &str, n_warm_up: u32, answers: &str, expected: &str) {
         let letters = |text: &str| text.chars().collect::<Vec<_>>().into_iter();
-        let mut source = Script { calls: letters(calls), now: Instant::now(), last: ' ' };
+        let mut source = Script { calls: letters(calls), now: Instant::now(), last: ' ', demands: Vec::new() };
         let n_left = calls.chars().filter(|call| ".dx".contains(*call)).count();
         let mut listener = Listener { answers: letters(answers), n_left, heard: String::new() };
         read(&mut source, Demand::Full, n_warm_up, &mut listener);
@@ -323,10 +347,21 @@ mod tests {
     #[test]
     fn a_camera_that_nobody_looks_at_is_looked_at_twice_a_second() {
         let calls = vec!['.'; 12].into_iter();
-        let mut source = Script { calls, now: Instant::now(), last: ' ' };
+        let mut source = Script { calls, now: Instant::now(), last: ' ', demands: Vec::new() };
         let mut listener = Listener { answers: Vec::new().into_iter(), n_left: 12, heard: String::new() };
         read(&mut source, Demand::Checks, 1, &mut listener);
         assert_eq!(listener.heard, "w.----.----.");
+        assert_eq!(source.demands, [Demand::Full, Demand::Checks]);
+    }
+
+    #[test]
+    fn the_first_picture_is_wanted_after_a_restart_too() {
+        let calls = vec!['.', '.', 'x', 'r', '.', '.'].into_iter();
+        let mut source = Script { calls, now: Instant::now(), last: ' ', demands: Vec::new() };
+        let mut listener = Listener { answers: vec!['!'].into_iter(), n_left: 5, heard: String::new() };
+        read(&mut source, Demand::Checks, 0, &mut listener);
+        assert_eq!(listener.heard, ".-xr.-");
+        assert_eq!(source.demands, [Demand::Full, Demand::Checks, Demand::Full, Demand::Checks]);
     }
 
     #[test]

@@ -227,7 +227,8 @@ impl KeyFrameGate {
         self.count
     }
 
-    /// How many pictures pass from each key picture on, that one among them; `None`: all.
+    /// How many pictures pass from each key picture on, that one among them; `None`: all. Only for a codec that shows its key
+    /// pictures.
     pub fn set_of_key(&mut self, of_key: Option<u32>) {
         self.of_key = of_key;
     }
@@ -250,9 +251,8 @@ impl KeyFrameGate {
     pub fn pass(&mut self, packet: Vec<u8>, now: Instant) -> Option<Vec<Vec<u8>>> {
         let parsed = Packet::parse(&packet)?;
         let (sequence, timestamp) = (parsed.sequence, parsed.timestamp);
-        let shown = parsed.is_key(self.codec);
         // A codec that does not show it is left to the decoder.
-        let is_key = shown.unwrap_or(true);
+        let is_key = parsed.is_key(self.codec).unwrap_or(true);
         if let Some(expected) = self.expected {
             let gap = sequence.wrapping_sub(expected);
             // A larger gap is a camera that counts anew, or a packet that comes late.
@@ -262,7 +262,7 @@ impl KeyFrameGate {
         }
         self.expected = Some(sequence.wrapping_add(1));
         if self.timestamp.is_some_and(|last| last != timestamp) {
-            self.on_picture_ended(shown.is_some(), now);
+            self.on_picture_ended(now);
         }
         self.timestamp = Some(timestamp);
         if self.is_open {
@@ -285,7 +285,7 @@ impl KeyFrameGate {
     }
 
     /// All packets of a picture have come.
-    fn on_picture_ended(&mut self, shows_keys: bool, now: Instant) {
+    fn on_picture_ended(&mut self, now: Instant) {
         self.count.n_seen += 1;
         self.count.at = Some(now);
         if !self.is_open {
@@ -295,7 +295,7 @@ impl KeyFrameGate {
         self.count.n_passed += 1;
         self.passed = self.timestamp;
         self.n_since_key = self.n_since_key.saturating_add(1);
-        if let Some(of_key) = self.of_key.filter(|of_key| shows_keys && self.n_since_key >= *of_key) {
+        if let Some(of_key) = self.of_key.filter(|of_key| self.n_since_key >= *of_key) {
             self.count.n_keys += u64::from(self.n_since_key == of_key);
             (self.is_open, self.closed_at, self.has_left_out) = (false, Some(now), false);
         }
