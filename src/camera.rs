@@ -38,11 +38,14 @@ pub mod machine;
 mod outage;
 mod picture_faults;
 mod score_log;
+mod status_reader;
 mod supervisor;
 mod tally;
 mod watches;
 
 use machine::{Input, Machine};
+use status_reader::PublishedStatus;
+pub use status_reader::StatusReader;
 use supervisor::{Outputs, Supervisor};
 
 /// How long dropping a `Camera` waits for the device to be closed.
@@ -89,10 +92,12 @@ pub struct Camera {
     /// Disconnected when the supervisor has ended.
     ended: Receiver<()>,
     frames: Publisher<Frame>,
-    status: Latest<Status>,
+    status: Latest<PublishedStatus>,
     history: Latest<History>,
     controls: Latest<DeviceControls>,
     picture: Latest<PictureStats>,
+    /// While somebody wants this camera.
+    alive: Arc<()>,
 }
 
 impl Camera {
@@ -144,7 +149,7 @@ impl Camera {
             supervisor.run(&commands_rx);
             drop(ended_tx);
         })?;
-        Ok(Self { commands, ended, frames, status, history, controls, picture })
+        Ok(Self { commands, ended, frames, status, history, controls, picture, alive: Arc::default() })
     }
 
     /// Sends a command. Never waits: should the supervisor be sixty commands behind, this one is dropped.
@@ -166,8 +171,8 @@ impl Camera {
 
     /// A reader of the status, published at each change, and while the camera is at work four times a second (given up: each 5 s).
     #[must_use]
-    pub fn status(&self) -> Reader<Status> {
-        self.status.reader()
+    pub fn status(&self) -> StatusReader {
+        StatusReader::new(self.status.reader(), Arc::downgrade(&self.alive))
     }
 
     /// A reader of the camera's controls, published at each change. None before the first picture.

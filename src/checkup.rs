@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, bounded, select};
 use serde::Serialize;
 
+use crate::camera::StatusReader;
 use crate::control::DeviceControls;
 use crate::frame::{Frame, Image};
 use crate::latest::Reader;
@@ -79,7 +80,7 @@ impl CheckupRequest {
 #[derive(Clone)]
 pub struct Live {
     pub frames: Reader<Frame>,
-    pub status: Reader<Status>,
+    pub status: StatusReader,
     pub controls: Reader<DeviceControls>,
 }
 

@@ -86,7 +86,7 @@
 //! the system kills it: parent-death signal on Linux, job object on Windows.
 //!
 //! **An old picture is never shown as a live one.** The state is `streaming` only while frames are younger than the stall
-//! deadline.
+//! deadline. A status has a date: where none comes for three seconds, [`camera::StatusReader`] says so in place of the last one.
 //!
 //! **What comes from a camera is not trusted.** Sizes are checked, damaged JPEGs are refused, panics in backends end the
 //! opening and not the program. Neither is what a capture process says: each number is checked before it is used.
@@ -128,6 +128,7 @@
 //! | `await-release` | looks who holds a device, and tells when it is released | when it is free, or is not waited for |
 //! | `read-answers` | reads what the process says that asks devices what they can do | when that has ended |
 //! | `await-port` | connects to the port of a network camera that is away, twice a second | when it answers, or is not waited for |
+//! | `requests-PID` | writes the program's requests to a capture process; PID is its number | when that has ended, or nobody sends it any more |
 //! | `events-PID` | reads the events of a capture process; PID is its number | when that has ended |
 //! | `stderr-PID` | keeps what the libraries in it print last, for the message about its end | when that has ended |
 //! | `reaper-PID` | waits for one that was killed and has not ended | when that has ended |

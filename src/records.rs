@@ -12,12 +12,13 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use jiff::Timestamp;
 
+use crate::camera::StatusReader;
 use crate::event::{Event, Level};
 use crate::latest::{Latest, Reader};
 use crate::logging::{EventLog, files};
 use crate::past::{self, Sample};
 use crate::settings::DATA_VARIABLE;
-use crate::status::{State, Status};
+use crate::status::State;
 
 /// The name of the events about the records themselves.
 pub const EVENT: &str = "records";
@@ -39,7 +40,7 @@ const SHUTDOWN_DEADLINE: Duration = Duration::from_millis(500);
 enum RecordsTask {
     /// A line of the log.
     Line(String),
-    Watch(Reader<Status>),
+    Watch(StatusReader),
     /// Read the history of this camera.
     Load(String),
 }
@@ -101,7 +102,7 @@ impl Records {
     }
 
     /// Keeps the history of the camera whose status this is, whatever camera that may become.
-    pub fn watch(&self, status: Reader<Status>) {
+    pub fn watch(&self, status: StatusReader) {
         let _ = self.orders.send_timeout(RecordsTask::Watch(status), SHUTDOWN_DEADLINE);
     }
 
@@ -125,7 +126,7 @@ impl Drop for Records {
 }
 
 struct WatchedCamera {
-    status: Reader<Status>,
+    status: StatusReader,
     told_at: Instant,
 }
 

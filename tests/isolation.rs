@@ -267,6 +267,7 @@ mod linux {
                 "cannot be understood",
             ),
             ("opened; while :; do echo driver babble; done", "hung", "no sign of life"),
+            ("opened; say 1 '{\"NeedMemory\":{\"n_bytes\":500000000}}'; read -r order", "crashed", "500000000 bytes"),
         ];
         std::thread::scope(|scope| {
             for (script, kind, says) in cases {
@@ -332,21 +333,13 @@ mod linux {
         })
     }
 
+    /// Containers often have a small folder for shared memory, or none that can be written to.
     #[test]
-    fn shared_memory_that_is_full_or_read_only_is_told() {
-        let small = "mount -t tmpfs -o size=64k none";
-        let read_only = "mount -t tmpfs -o ro none";
-        // The temporary files are the second choice.
-        let poor = [small, read_only].map(|how| format!("{how} /dev/shm"));
-        let poorer = [small, read_only].map(|how| format!("{how} /dev/shm && {how} \"$TMPDIR\""));
+    fn pictures_need_no_folder_for_shared_memory() {
+        let poor = ["mount -t tmpfs -o size=64k none", "mount -t tmpfs -o ro none"];
+        let poor = poor.map(|how| format!("{how} /dev/shm && {how} \"$TMPDIR\""));
         for (how, status) in statuses_when(&poor) {
             assert_eq!(status["state"], "streaming", "{how}: {status:#}");
-        }
-        for (how, status) in statuses_when(&poorer) {
-            let fault = &status["last_fault"];
-            assert_eq!(fault["kind"], "no-resources", "{how}: {status:#}");
-            assert!(fault["message"].as_str().unwrap().contains("shared memory"), "{fault:#}");
-            assert!(fault["advice"].as_str().unwrap().contains("/dev/shm"), "{fault:#}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use camclinic::camera::Command;
+use camclinic::camera::{Command, StatusReader};
 use camclinic::checkup::Live;
 use camclinic::control::{self, Control, ControlKind, ControlSetting, DeviceControls, MenuItem};
 use camclinic::device::availability::Availability;
@@ -172,7 +172,7 @@ pub fn window(status: Status) -> Window {
     window.shell.host = Some(Host { cpu_percent: 4.0, free_bytes: Some(812_000_000_000) });
     window.panes[0].status = Some(Arc::new(status));
     window.panes[0].frame = Some(frame(now));
-    let (frames, status, controls) = (Latest::new().reader(), Latest::new().reader(), Latest::new().reader());
+    let (frames, status, controls) = (Latest::new().reader(), StatusReader::default(), Latest::new().reader());
     window.panes[0].live = Some(Live { frames, status, controls });
     let events = EVENTS.iter().zip(1..).map(|((secs_ago, level, name, message), id)| {
         Arc::new(Event {

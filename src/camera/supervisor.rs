@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
 
 use super::capture::Capture;
 use super::machine::{CameraEvent, CaptureEvent, Effect, Input, Machine};
+use super::status_reader::PublishedStatus;
 use super::watches::CameraWatch;
 use super::{Command, SHUTDOWN_DEADLINE, Wake};
 use crate::analyser::Analyser;
@@ -31,7 +32,7 @@ use crate::subscriber::Publisher;
 /// Where the supervisor's results go.
 pub(super) struct Outputs {
     pub(super) frames: Publisher<Frame>,
-    pub(super) status: Latest<Status>,
+    pub(super) status: Latest<PublishedStatus>,
     pub(super) history: Latest<History>,
     pub(super) controls: Latest<DeviceControls>,
     pub(super) picture: Latest<PictureStats>,
@@ -199,7 +200,7 @@ impl Supervisor {
             Effect::PublishFrame(frame) => self.out.frames.publish(frame),
             Effect::PublishStatus(status) => {
                 (self.out.on_status)(&status);
-                self.out.status.publish(*status);
+                self.out.status.publish(PublishedStatus::new(*status, Instant::now()));
             }
             Effect::PublishHistory(history) => self.out.history.publish(*history),
             Effect::PublishControls(controls) => self.out.controls.publish(controls),

@@ -17,9 +17,10 @@ use self::record::{CameraSummary, Totals, UptimeRecord};
 use super::line_writer::LineWriter;
 use super::nagios::Perf;
 use super::{CommandContext, Exit, OutputFormat, complain, exit_of, keep_records, lost, nagios};
+use crate::camera::StatusReader;
 use crate::event::{Event, Level};
 use crate::fleet::Fleet;
-use crate::latest::{Latest, Reader};
+use crate::latest::Latest;
 use crate::logging::EventLog;
 use crate::settings::CameraId;
 use crate::source::SourceSpec;
@@ -64,7 +65,7 @@ struct MonitorOutputs {
 struct MonitoredCamera {
     id: CameraId,
     source: String,
-    statuses: Reader<Status>,
+    statuses: StatusReader,
     status: Arc<Status>,
     record: UptimeRecord,
 }

@@ -44,8 +44,11 @@ use protocol::{FrameSlot, FrameStamp, OpenParameters, WorkerEvent, WorkerRequest
 pub(super) const START_DEADLINE: Duration = Duration::from_secs(30);
 /// Sources with a time-out of their own shall come back first, on a busy computer too.
 const GRACE: Duration = Duration::from_millis(500);
-/// A picture of more is a lie: 16K has 400 MB.
-const MAX_PICTURE_BYTES: u64 = 512 << 20;
+/// A stream may change its size, but not beyond what a camera of its kind could make: four times the bytes that were agreed, 4K
+/// in any case, and never more than 64 megapixels, unless more was asked for.
+const MAX_GROWTH: u64 = 4;
+const USUAL_PICTURE_BYTES: u64 = 3840 * 2160 * 3;
+const MAX_PICTURE_BYTES: u64 = 64 * 1_000_000 * 3;
 /// No computer runs so long; what a worker says beyond it is nonsense.
 const MAX_CLOCK_US: u64 = 100 * 365 * 24 * 3_600 * 1_000_000;
 /// Updates of controls that wait to be taken; no device has so many controls that there would be more.
@@ -111,6 +114,7 @@ pub(super) fn open(backend: Backend, request: &OpenRequest) -> Result<Box<dyn So
         name: request.spec.to_string(),
         process,
         got,
+        asked_size: request.asked.size,
         demand: request.demand,
         first_frame_deadline: request.first_frame_deadline.max(request.frame_deadline) + GRACE,
         frame_deadline: request.frame_deadline.max(own_time_out(backend, request)) + GRACE,
@@ -174,6 +178,7 @@ struct Isolated {
     name: String,
     process: WorkerProcess,
     got: Got,
+    asked_size: Option<Size>,
     demand: Demand,
     first_frame_deadline: Duration,
     frame_deadline: Duration,
@@ -322,7 +327,7 @@ impl Isolated {
     }
 
     fn provide_memory(&mut self, n_bytes: u64) -> Result<(), Fault> {
-        if !(1..=MAX_PICTURE_BYTES).contains(&n_bytes) {
+        if !(1..=largest_picture(self.got.size, self.asked_size)).contains(&n_bytes) {
             return Err(self.process.protocol_fault(&format!("a picture of {n_bytes} bytes")));
         }
         let requests = self.process.requests.clone();
@@ -331,12 +336,12 @@ impl Isolated {
         let give_back = move |slot| requests.send(&WorkerRequest::ReleaseSlot { generation, slot });
         let memory = Memory::new(generation, n_bytes, give_back).map_err(|error| {
             self.process.requests.send(&WorkerRequest::NoMemory);
-            let mb = (n_bytes * u64::from(memory::N_SLOTS)).div_ceil(1 << 20);
+            let mb = n_bytes.div_ceil(1 << 20);
             let fault = Fault::new(
                 FaultKind::NoResources,
-                format!("there is no shared memory for the pictures ({mb} MB): {error}"),
+                format!("there is no shared memory for the pictures ({mb} MB each): {error}"),
             )
-            .with_advice("Make room in the folders /dev/shm and TMPDIR (or TEMP), and see that they can be written to; or choose a smaller size.");
+            .with_advice("Close other programs, so that memory is free, or choose a smaller size. On Windows also make room in the folder for temporary files (TEMP).");
             match error.raw_os_error() {
                 Some(code) => fault.with_code(code),
                 None => fault,
@@ -345,7 +350,7 @@ impl Isolated {
         self.process.requests.send(&WorkerRequest::Memory {
             generation,
             file: memory.path().to_owned(),
-            n_slots: memory::N_SLOTS,
+            n_slots: memory.n_slots(),
             slot_bytes: memory.slot_bytes(),
         });
         self.memory = Some(memory);
@@ -360,6 +365,13 @@ impl Isolated {
         let now = Instant::now();
         Ok(shift(epoch, stamp.taken_at_us).unwrap_or(now).min(now))
     }
+}
+
+/// In bytes. What was agreed is the word of a worker, too.
+fn largest_picture(agreed: Option<Size>, asked: Option<Size>) -> u64 {
+    let bytes = |size: Size| size.n_bytes() as u64;
+    let grown = agreed.map_or(MAX_PICTURE_BYTES, |size| bytes(size).saturating_mul(MAX_GROWTH));
+    grown.clamp(USUAL_PICTURE_BYTES, MAX_PICTURE_BYTES).max(asked.map_or(0, bytes))
 }
 
 fn fault_of(error: ReceiveError, overdue: impl FnOnce() -> Fault) -> Fault {
@@ -389,4 +401,22 @@ fn checked_fault(fault: Fault) -> Fault {
 
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_are_not_larger_than_what_was_agreed_allows() {
+        let of = |agreed: Option<(u32, u32)>, asked: Option<(u32, u32)>| {
+            let size = |sides: Option<(u32, u32)>| sides.and_then(|(width, height)| Size::new(width, height));
+            largest_picture(size(agreed), size(asked))
+        };
+        assert_eq!(of(None, None), 192_000_000);
+        assert_eq!(of(Some((640, 480)), None), 3840 * 2160 * 3, "a stream may change its size");
+        assert_eq!(of(Some((3840, 2160)), None), 4 * 3840 * 2160 * 3);
+        assert_eq!(of(Some((15_360, 8_640)), None), 192_000_000, "that is what the worker says");
+        assert_eq!(of(Some((640, 480)), Some((15_360, 8_640))), 15_360 * 8_640 * 3, "that is what the user asked for");
+    }
 }

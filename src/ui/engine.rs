@@ -7,7 +7,7 @@ use crossbeam_channel::{Receiver, TryRecvError, bounded};
 
 use super::pane::Pane;
 use super::shell::Shell;
-use crate::camera::Command;
+use crate::camera::{Command, StatusReader};
 use crate::checkup::Live;
 use crate::control::DeviceControls;
 use crate::fleet::Fleet;
@@ -17,7 +17,6 @@ use crate::latest::Reader;
 use crate::picture::PictureStats;
 use crate::settings::{CameraId, CameraSettings, TrustedCertificates};
 use crate::source::{Demand, SourceSpec};
-use crate::status::Status;
 
 /// How long a camera has to let go of its device before another one is opened in its place, which may be the same under another
 /// name. The engine has a deadline of its own for it.
@@ -36,7 +35,7 @@ pub(super) struct PaneEngine {
     frames: Reader<Frame>,
     /// Pictures taken before this moment are of another stream. `None` until the first status after a switch.
     frames_since: Option<Instant>,
-    status: Reader<Status>,
+    status: StatusReader,
     history: Reader<History>,
     controls: Reader<DeviceControls>,
     picture: Reader<PictureStats>,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use camclinic::camera::Camera;
+use camclinic::camera::{Camera, StatusReader};
 use camclinic::latest::Reader;
 use camclinic::logging::EventLog;
 use camclinic::settings::{CameraSettings, Isolation, TrustedCertificates};
@@ -191,7 +191,7 @@ fn failed_camera(source: &str, isolation: Isolation, how: &str, may_look: bool, 
 /// publishes them.
 #[derive(Default)]
 struct Attempts {
-    statuses: OnceLock<Mutex<Reader<Status>>>,
+    statuses: OnceLock<Mutex<StatusReader>>,
     was_resting: AtomicBool,
     n: AtomicUsize,
 }

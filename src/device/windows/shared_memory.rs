@@ -1,16 +1,16 @@
-//! Shared memory as a temporary file that the system keeps in memory as far as it can.
+//! Shared memory as a temporary file that the system keeps in memory as far as it can. While it is mapped, the system lets
+//! nobody make it smaller (`ERROR_USER_MAPPED_FILE`).
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::windows::fs::OpenOptionsExt;
 use std::path::Path;
 
-use tempfile::NamedTempFile;
 use windows_sys::Win32::Storage::FileSystem::{FILE_ATTRIBUTE_TEMPORARY, FILE_FLAG_DELETE_ON_CLOSE};
 
-use crate::device::shared_memory::PREFIX;
+use crate::device::shared_memory::{PREFIX, SharedMemory};
 
-pub fn create(n_bytes: u64) -> io::Result<NamedTempFile> {
+pub fn create(n_bytes: u64) -> io::Result<SharedMemory> {
     // Deleted with its last handle, also when this program is killed.
     let create = |path: &Path| {
         OpenOptions::new()
@@ -21,8 +21,11 @@ pub fn create(n_bytes: u64) -> io::Result<NamedTempFile> {
             .attributes(FILE_ATTRIBUTE_TEMPORARY)
             .open(path)
     };
-    let file = tempfile::Builder::new().prefix(PREFIX).make(create)?;
-    let (file, path) = file.into_parts();
+    let (file, name) = tempfile::Builder::new().prefix(PREFIX).make(create)?.into_parts();
     file.set_len(n_bytes)?;
-    Ok(NamedTempFile::from_parts(file, path))
+    Ok(SharedMemory { file, path: name.to_path_buf(), _name: Some(Box::new(name)) })
+}
+
+pub fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).open(path)
 }

@@ -10,27 +10,36 @@ use std::slice;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use memmap2::{MmapOptions, MmapRaw};
-use tempfile::NamedTempFile;
 
-use crate::device::shared_memory;
+use crate::device::shared_memory::{self, SharedMemory};
 use crate::frame::{Image, Size};
 
 /// With so few slots left to the worker, a picture is copied and its slot given back at once: readers that hold old
 /// pictures for long must not keep new ones from coming.
 const LEAST_FREE: usize = 2;
 
-/// So many slots: the newest picture, one that is being shown, one that is being saved, and what the worker needs.
-pub const N_SLOTS: u32 = 6;
+/// So many slots: the newest picture, one that is being shown, one that is being saved, and what the worker needs. Of large
+/// pictures there are fewer, and one that is kept is copied sooner.
+const MAX_SLOTS: u64 = 6;
+const MIN_SLOTS: u64 = 3;
+/// All slots together, where more than the fewest fit into it.
+const MAX_BYTES: u64 = 256 << 20;
 /// Slots that are more than so many times as large as a picture are given back.
 const MAX_UNUSED: usize = 4;
 /// Slots begin at a page, so that no two share one.
 const ALIGNMENT: u64 = 4096;
 
-/// The program's side. Lives as long as one picture in it; the file is gone with it.
+/// How many slots there are for pictures of so many bytes.
+fn slots_of(slot_bytes: u64) -> u64 {
+    (MAX_BYTES / slot_bytes.max(1)).clamp(MIN_SLOTS, MAX_SLOTS)
+}
+
+/// The program's side. Lives as long as one picture in it.
 pub struct Memory {
     pub generation: u32,
     map: MmapRaw,
-    file: Mutex<Option<NamedTempFile>>,
+    /// Until the worker has opened it.
+    shared: Mutex<Option<SharedMemory>>,
     path: PathBuf,
     slot_bytes: usize,
     /// Which slots the worker owns.
@@ -52,16 +61,17 @@ impl Memory {
         give_back: impl Fn(u32) + Send + Sync + 'static,
     ) -> io::Result<Arc<Self>> {
         let slot_bytes = n_bytes.next_multiple_of(ALIGNMENT);
-        let file = shared_memory::create(slot_bytes * u64::from(N_SLOTS))?;
-        let map = MmapOptions::new().map_raw(file.as_file())?;
-        let path = file.path().to_owned();
+        let n_slots = slots_of(slot_bytes);
+        let shared = shared_memory::create(slot_bytes * n_slots)?;
+        let map = MmapOptions::new().map_raw(&shared.file)?;
+        let path = shared.path.clone();
         Ok(Arc::new(Self {
             generation,
             map,
-            file: Mutex::new(Some(file)),
+            shared: Mutex::new(Some(shared)),
             path,
             slot_bytes: usize::try_from(slot_bytes).map_err(io::Error::other)?,
-            is_free: Mutex::new(vec![true; N_SLOTS as usize]),
+            is_free: Mutex::new(vec![true; usize::try_from(n_slots).map_err(io::Error::other)?]),
             give_back: Box::new(give_back),
         }))
     }
@@ -74,9 +84,14 @@ impl Memory {
         self.slot_bytes as u64
     }
 
-    /// The worker has the memory too: its name can go.
+    pub fn n_slots(&self) -> u32 {
+        let n_slots = self.is_free.lock().unwrap_or_else(PoisonError::into_inner).len();
+        u32::try_from(n_slots).unwrap_or(u32::MAX)
+    }
+
+    /// The worker has the memory too: nobody else shall.
     pub fn on_shared(&self) {
-        drop(self.file.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(self.shared.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// The picture that the worker says lies in `slot`.
@@ -92,7 +107,7 @@ impl Memory {
             match is_free.get_mut(slot as usize) {
                 Some(is_free) if *is_free => *is_free = false,
                 Some(_) => return Err(format!("slot {slot}, which is not its own")),
-                None => return Err(format!("slot {slot} of {N_SLOTS}")),
+                None => return Err(format!("slot {slot} of {}", is_free.len())),
             }
             is_free.iter().filter(|is_free| **is_free).count()
         };
@@ -145,7 +160,7 @@ impl WorkerMemory {
     /// # Errors
     /// The file cannot be opened or is too short.
     pub fn open(generation: u32, file: &Path, n_slots: u32, slot_bytes: u64) -> io::Result<Self> {
-        let file = std::fs::OpenOptions::new().read(true).write(true).open(file)?;
+        let file = shared_memory::open(file)?;
         let n_bytes = u64::from(n_slots) * slot_bytes;
         if file.metadata()?.len() < n_bytes {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the shared memory is too short"));
@@ -207,7 +222,7 @@ mod tests {
     fn a_slot_is_lent_until_its_last_reader_is_gone() {
         let (sender, given_back) = mpsc::channel();
         let memory = Memory::new(1, SIZE.n_bytes() as u64, move |slot| sender.send(slot).unwrap()).unwrap();
-        let mut worker = WorkerMemory::open(1, memory.path(), N_SLOTS, memory.slot_bytes()).unwrap();
+        let mut worker = WorkerMemory::open(1, memory.path(), memory.n_slots(), memory.slot_bytes()).unwrap();
         memory.on_shared();
 
         let slot = worker.put(&[7; 24]).unwrap();
@@ -237,11 +252,11 @@ mod tests {
     #[test]
     fn a_slot_that_was_not_filled_stays_free() {
         let memory = Memory::new(1, SIZE.n_bytes() as u64, |_| {}).unwrap();
-        let mut worker = WorkerMemory::open(1, memory.path(), N_SLOTS, memory.slot_bytes()).unwrap();
+        let mut worker = WorkerMemory::open(1, memory.path(), memory.n_slots(), memory.slot_bytes()).unwrap();
         assert_eq!(worker.fill::<()>(24, |_| None), None);
         assert_eq!(worker.fill(24, |_| Some(Err("damaged"))), Some(Err("damaged")));
         assert_eq!(worker.fill::<()>(1 << 20, |_| panic!("there is no such room")), None);
-        for _ in 0..N_SLOTS {
+        for _ in 0..memory.n_slots() {
             let slot = worker.fill::<()>(24, |room| {
                 room.fill(9);
                 Some(Ok(()))
@@ -256,7 +271,7 @@ mod tests {
         let memory = Memory::new(1, SIZE.n_bytes() as u64, |_| {}).unwrap();
         let taken = memory.take(0, SIZE).unwrap();
         assert!(memory.take(0, SIZE).is_err(), "it is lent already");
-        assert!(memory.take(N_SLOTS, SIZE).is_err());
+        assert!(memory.take(memory.n_slots(), SIZE).is_err());
         assert!(memory.take(1, Size { width: 16_000, height: 16_000 }).is_err());
         drop(taken);
         assert!(memory.take(0, SIZE).is_ok());
@@ -264,13 +279,32 @@ mod tests {
     }
 
     #[test]
+    fn large_pictures_have_fewer_slots() {
+        for (mib, n_slots) in [(0, 6), (1, 6), (25, 6), (42, 6), (64, 4), (100, 3), (512, 3)] {
+            assert_eq!(slots_of(mib << 20), n_slots, "{mib} MiB");
+        }
+    }
+
+    #[test]
     fn nothing_is_left_behind() {
         let memory = Memory::new(1, 1, |_| {}).unwrap();
-        let path = memory.path().to_owned();
-        assert!(path.exists());
+        drop(shared_memory::open(memory.path()).unwrap());
         let image = memory.take(0, Size { width: 1, height: 1 }).unwrap();
-        drop(memory);
-        drop(image);
-        assert!(!path.exists());
+        memory.on_shared();
+        assert!(shared_memory::open(memory.path()).is_err());
+        assert_eq!(image.pixels(), [0; 3]);
+    }
+
+    /// Reading behind the end of a file ends the program.
+    #[test]
+    #[cfg(any(target_os = "linux", target_os = "macos", windows))]
+    fn nobody_makes_it_smaller() {
+        let memory = Memory::new(1, 4 * ALIGNMENT, |_| {}).unwrap();
+        let opened = shared_memory::open(memory.path()).unwrap();
+        let n_bytes = memory.slot_bytes() * u64::from(memory.n_slots());
+        for shorter in [0, ALIGNMENT, n_bytes - 1] {
+            assert!(opened.set_len(shorter).is_err(), "{shorter}");
+        }
+        assert_eq!(memory.take(0, SIZE).unwrap().pixels(), [0; 24]);
     }
 }

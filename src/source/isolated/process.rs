@@ -38,6 +38,9 @@ const POLL_PERIOD: Duration = Duration::from_millis(5);
 /// The same for one that does not end even when killed.
 const STUCK_POLL_PERIOD: Duration = Duration::from_millis(250);
 
+/// Requests that wait to be written, behind those in the pipe (64 KiB on Linux). More than are ever under way to a worker that
+/// reads them.
+const MAX_WAITING_REQUESTS: usize = 256;
 /// Events that wait to be received. A worker waits after each fault and owns few slots, but frames that are left out cost it
 /// nothing: more than these, a quarter of a minute of a camera, is a flood.
 const MAX_WAITING_EVENTS: usize = 512;
@@ -114,17 +117,28 @@ pub enum ReceiveError {
     WorkerLost(Fault),
 }
 
-/// Writes requests to the worker. Clones share the pipe.
+/// Hands requests to the thread that writes them to the worker. Clones share it; it ends with the last of them, and closes the
+/// pipe. That a worker has ended or reads nothing is not noticed here, but by whoever receives its events.
 #[derive(Clone)]
-pub struct RequestSender(Arc<Mutex<ChildStdin>>);
+pub struct RequestSender {
+    waiting: Sender<Vec<u8>>,
+    /// One found no room.
+    has_lost: Arc<AtomicBool>,
+}
 
 impl RequestSender {
-    /// Never waits: the pipe has room for more requests than can be under way at a time. That a worker has ended is not
-    /// noticed here, but by whoever receives its events.
+    /// Never waits, and takes no lock that is held over a write: a worker that reads nothing fills its pipe, and its writer
+    /// stands still.
     pub fn send(&self, request: &WorkerRequest) {
         if let Ok(line) = protocol::encode(request) {
-            let _ = self.0.lock().unwrap_or_else(PoisonError::into_inner).write_all(&line);
+            let has_room = !matches!(self.waiting.try_send(line), Err(TrySendError::Full(_)));
+            self.has_lost.fetch_or(!has_room, Ordering::Relaxed);
         }
+    }
+
+    /// The pipe is full, and so was the room behind it: the worker does not know any more what it is to do.
+    fn reads_nothing(&self) -> bool {
+        self.has_lost.load(Ordering::Relaxed)
     }
 }
 
@@ -176,14 +190,18 @@ impl WorkerProcess {
     /// # Errors
     /// Its file is missing, or the system gives no process.
     pub fn start(request: &OpenRequest, environment: &[(&str, String)]) -> Result<Self, Fault> {
-        let file = worker_file();
-        let mut command = Command::new(&file);
+        let mut command = Command::new(worker_file());
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
+        Self::run(command, request)
+    }
+
+    fn run(mut command: Command, request: &OpenRequest) -> Result<Self, Fault> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // It is told the password through its pipe, and only where there is one to be told.
         command.env_remove(PASSWORD_VARIABLE);
-        command.envs(environment.iter().map(|(name, value)| (name, value)));
         prepare(&mut command);
-        let mut child = command.spawn().map_err(|error| why_not_started(&error, &file))?;
+        let spawned = command.spawn();
+        let mut child = spawned.map_err(|error| why_not_started(&error, Path::new(command.get_program())))?;
         let guard = ProcessGuard::on(&child);
         let pipes = child.stdin.take().zip(child.stdout.take()).zip(child.stderr.take());
         let ((stdin, stdout), stderr) = pipes
@@ -196,9 +214,10 @@ impl WorkerProcess {
         });
         let output = Arc::new(LibraryOutput::new(request.spec.clone()));
         let (sender, incoming) = bounded(MAX_WAITING_EVENTS);
+        let (requests, waiting_requests) = bounded(MAX_WAITING_REQUESTS);
         let process = Self {
             _guard: guard,
-            requests: RequestSender(Arc::new(Mutex::new(stdin))),
+            requests: RequestSender { waiting: requests, has_lost: Arc::default() },
             incoming,
             heartbeat: Arc::clone(&heartbeat),
             output: Arc::clone(&output),
@@ -207,6 +226,7 @@ impl WorkerProcess {
             child: Some(child),
         };
         let printed = Arc::clone(&output);
+        spawn(&process, "requests", move || write_requests(stdin, &waiting_requests))?;
         spawn(&process, "events", move || read_events(stdout, &sender, &heartbeat, &printed))?;
         spawn(&process, "stderr", move || read_output(stderr, &output))?;
         Ok(process)
@@ -219,6 +239,10 @@ impl WorkerProcess {
         cancel: &Receiver<()>,
     ) -> Result<(WorkerEvent, Instant), ReceiveError> {
         loop {
+            if self.requests.reads_nothing() {
+                let message = "the capture process reads none of the program's requests";
+                return Err(ReceiveError::WorkerLost(Fault::new(FaultKind::Hung, message)));
+            }
             // A worker that is still being loaded sends no heartbeat yet.
             let hung_at = if self.has_said_hello { self.heartbeat.last() + HEARTBEAT_DEADLINE } else { deadline };
             select! {
@@ -346,6 +370,15 @@ fn spawn(process: &WorkerProcess, what: &str, run: impl FnOnce() + Send + 'stati
         .spawn(run)
         .map(drop)
         .map_err(|error| Fault::new(FaultKind::NoResources, format!("the system gives no thread: {error}")))
+}
+
+/// Writes requests until nobody sends any more or the worker has ended. Blocks while the pipe is full.
+fn write_requests(mut stdin: ChildStdin, waiting: &Receiver<Vec<u8>>) {
+    while let Ok(line) = waiting.recv() {
+        if stdin.write_all(&line).is_err() {
+            return;
+        }
+    }
 }
 
 /// Reads the worker's events until it ends or nobody receives them any more.
@@ -498,6 +531,27 @@ fn is_no_program(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::{CameraSettings, TrustedCertificates};
+
+    /// The supervisor, the window and whoever drops a picture send requests: none of them may wait for a worker.
+    #[test]
+    #[cfg(unix)]
+    fn a_worker_that_reads_nothing_holds_up_nobody() {
+        let request =
+            OpenRequest::new(SourceSpec::Index(0), &CameraSettings::default(), &TrustedCertificates::default());
+        let mut command = Command::new("sleep");
+        command.arg("60");
+        let mut process = WorkerProcess::run(command, &request).unwrap();
+        let far = Instant::now() + Duration::from_mins(1);
+        while !process.requests.reads_nothing() {
+            process.requests.send(&WorkerRequest::ReleaseSlot { generation: 1, slot: 0 });
+            assert!(Instant::now() < far, "the pipe is never full");
+        }
+        match process.receive(far, &crossbeam_channel::never()) {
+            Err(ReceiveError::WorkerLost(fault)) => assert_eq!(fault.kind, FaultKind::Hung, "{fault}"),
+            _ => panic!("it counts as alive"),
+        }
+    }
 
     const PREEMPTED: &str = "[ WARN:0@3.1] videoio(MSMF): can't grab frame. Error: -1072873821";
 
