@@ -157,8 +157,8 @@
 //! for the device. **frame**: pixels with a number and times. **fault**: why there is no (good) frame. **rung**: one
 //! step of recovery. **control**: what can be set on a device while it streams. **status**: what every face
 //! shows of a camera at one moment. **event**: something that happened, with its time. **outage**: the time without a live picture
-//! although one is wanted. **demand**: what is wanted of the pictures: all of them, small ones for a tile, or two a second for the
-//! checks. **picture fault**: what a live picture shows is wrong. **fleet**: all cameras of this run. **pane**: what the window has of
+//! although one is wanted. **demand**: what is wanted of the pictures: all of them, small ones for a tile, or those that the
+//! checks need. **picture fault**: what a live picture shows is wrong. **fleet**: all cameras of this run. **pane**: what the window has of
 //! one camera.
 //!
 //! # Where to add things

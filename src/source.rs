@@ -37,7 +37,7 @@ pub enum Demand {
     Full,
     /// Each of them, made smaller where it is at least twice as large as that.
     Tile(Size),
-    /// As many as checks need: two a second at most. The others are counted and not decoded.
+    /// As many as checks need: three in turn, twice a second. The others are counted and not decoded.
     Checks,
 }
 

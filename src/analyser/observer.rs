@@ -129,6 +129,7 @@ mod tests {
     use super::*;
     use crate::frame::{Image, Size};
     use crate::health::{Condition, Health};
+    use crate::source::reader::N_CHECKED;
     use crate::source::simulated::pictures;
     use crate::status::{Grade, PictureFaultKind};
 
@@ -138,8 +139,10 @@ mod tests {
         pictures: Peekable<I>,
         number: u64,
         observer: PictureObserver,
-        /// Pictures are handed on with so much time between them, as of a tile that is not looked at.
+        /// Only the first pictures of each such time are handed on, as of a tile that is not looked at.
         handed_every: Option<Duration>,
+        /// Of the present such time: its beginning, and how many were handed on.
+        handed: Option<(Instant, u32)>,
         /// Handed on in this size.
         tile: Option<Size>,
     }
@@ -158,7 +161,7 @@ mod tests {
         fn new(pictures: I, coding: FrameCoding, phase: Duration) -> Self {
             let origin = Instant::now();
             let observer = PictureObserver::new(coding, origin + phase);
-            Self { origin, pictures: pictures.peekable(), number: 0, observer, handed_every: None, tile: None }
+            Self { origin, pictures: pictures.peekable(), number: 0, observer, handed_every: None, handed: None, tile: None }
         }
 
         fn due_of_next(&mut self) -> Option<Instant> {
@@ -175,9 +178,12 @@ mod tests {
             let (taken_at, taken_at_wall) = (self.origin + due, SystemTime::UNIX_EPOCH);
             let frame = Frame { image, number: self.number, sequence: None, taken_at, taken_at_wall };
             if let Some(period) = self.handed_every {
-                let until = taken_at + period;
-                while self.due_of_next().is_some_and(|due| due < until) {
+                let handed = self.handed.filter(|(began, _)| taken_at < *began + period);
+                let (began, n) = handed.map_or((taken_at, 1), |(began, n)| (began, n + 1));
+                self.handed = Some((began, n));
+                while n >= N_CHECKED && self.due_of_next().is_some_and(|due| due < began + period) {
                     self.pictures.next();
+                    self.number += 1;
                 }
             }
             Some(frame)
@@ -351,11 +357,24 @@ mod tests {
     /// Told within so much time of the first torn picture, and over within so much of the last one.
     #[track_caller]
     fn check_torn(line: &str, percent: u32, secs: u32, begins_within: f64, ends_within: f64) {
+        check_torn_handed(line, percent, secs, begins_within, ends_within, None);
+    }
+
+    #[track_caller]
+    fn check_torn_handed(
+        line: &str,
+        percent: u32,
+        secs: u32,
+        begins_within: f64,
+        ends_within: f64,
+        handed_every: Option<Duration>,
+    ) {
         let line = format!("160x120,torn={percent}@3s+{secs}s,{line}");
         let (end, watched) = (3.0 + f64::from(secs), f64::from(secs) + 4.0 + ends_within);
         let made = made(&line, watched);
         for phase in PHASES {
-            let camera = Camera::new(made.iter().cloned(), FrameCoding::Intra, Duration::from_millis(phase));
+            let mut camera = Camera::new(made.iter().cloned(), FrameCoding::Intra, Duration::from_millis(phase));
+            camera.handed_every = handed_every;
             let told = camera.watch(watched);
             let [(began, PictureChange::Began(first)), (ended, PictureChange::Ended(last))] = told.as_slice() else {
                 panic!("{line}, {phase}: {told:#?}")
@@ -428,7 +447,14 @@ mod tests {
     }
 
     #[test]
-    fn a_hidden_tile_is_watched_at_two_pictures_a_second() {
+    fn torn_pictures_of_a_hidden_tile_are_told_too() {
+        for period in [460, 500, 530] {
+            check_torn_handed("seed=1", 80, 10, 6.0, 6.0, Some(Duration::from_millis(period)));
+        }
+    }
+
+    #[test]
+    fn a_hidden_tile_is_watched_too() {
         for (fault, kind) in [("black", Black), ("cap", Covered), ("frozen,pattern=still", Frozen), ("green", Green)] {
             let (fault, more) = fault.split_once(',').unwrap_or((fault, "seed=1"));
             let line = format!("160x120,{fault}@3s+6s,{more}");
