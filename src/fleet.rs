@@ -52,7 +52,7 @@ impl Fleet {
             // The lock is held for no more than this.
             let alarms = roll.lock().unwrap_or_else(PoisonError::into_inner).on_status(id, status);
             for alarm in alarms {
-                alarm.write(&told, status);
+                alarm.write(&told, Some(status));
             }
         };
         let camera = Camera::start_observed(spec, settings, trusted, log, Arc::clone(&self.wake), Arc::new(on_status))?;
@@ -65,7 +65,10 @@ impl Fleet {
     pub fn remove(&mut self, id: CameraId) {
         if let Some(position) = self.cameras.iter().position(|(other, _)| *other == id) {
             self.cameras.remove(position).1.let_go();
-            self.roll().strike_off(id);
+            let alarm = self.roll().strike_off(id);
+            if let Some(alarm) = alarm {
+                alarm.write(&self.log, None);
+            }
         }
     }
 
@@ -128,8 +131,9 @@ impl Roll {
         self.standings.insert(id, Standing::Unknown);
     }
 
-    fn strike_off(&mut self, id: CameraId) {
-        self.standings.remove(&id);
+    fn strike_off(&mut self, id: CameraId) -> Option<Alarm> {
+        self.standings.remove(&id)?;
+        self.all_dead(2)
     }
 
     fn on_status(&mut self, id: CameraId, status: &Status) -> Vec<Alarm> {
@@ -145,25 +149,36 @@ impl Roll {
             State::Recovering => before,
         };
         let has_died = *standing == Standing::Dead && before != Standing::Dead;
-        let wanted: Vec<_> = self.standings.values().filter(|standing| **standing != Standing::Out).collect();
-        self.are_all_told_dead &= wanted.iter().all(|standing| **standing != Standing::Alive);
+        let is_out = *standing == Standing::Out && before != Standing::Out;
+        if self.standings.values().any(|standing| *standing == Standing::Alive) {
+            self.are_all_told_dead = false;
+        }
         // Of a single camera its own alerts say enough.
-        if !has_died || self.standings.len() < 2 {
-            return Vec::new();
+        if has_died && self.standings.len() >= 2 {
+            [Some(Alarm::CameraDead), self.all_dead(1)].into_iter().flatten().collect()
+        } else if is_out {
+            self.all_dead(2).into_iter().collect()
+        } else {
+            Vec::new()
         }
-        let mut alarms = vec![Alarm::CameraDead];
-        if !self.are_all_told_dead && wanted.iter().all(|standing| **standing == Standing::Dead) {
-            alarms.push(Alarm::AllCamerasDead(wanted.len()));
-            self.are_all_told_dead = true;
+    }
+
+    /// That no wanted camera is left, once; not of fewer than `least`.
+    fn all_dead(&mut self, least: usize) -> Option<Alarm> {
+        let wanted: Vec<_> = self.standings.values().filter(|standing| **standing != Standing::Out).collect();
+        let are_dead = wanted.len() >= least && wanted.iter().all(|standing| **standing == Standing::Dead);
+        if !are_dead || self.are_all_told_dead {
+            return None;
         }
-        alarms
+        self.are_all_told_dead = true;
+        Some(Alarm::AllCamerasDead(wanted.len()))
     }
 }
 
 impl Alarm {
-    /// Writes it into the log of the camera that has died last.
-    fn write(self, log: &EventLog, status: &Status) {
-        let why = status.last_fault.as_ref();
+    /// Writes it into the log of the camera that has died last, or was the last to be stopped.
+    fn write(self, log: &EventLog, status: Option<&Status>) {
+        let why = status.and_then(|status| status.last_fault.as_ref());
         let mut details = Map::new();
         if let Some(fault) = why {
             details.insert("fault".to_owned(), Value::from(fault.kind.slug()));
@@ -172,14 +187,16 @@ impl Alarm {
             Self::CameraDead => {
                 let why =
                     why.map_or_else(|| "no picture comes".to_owned(), |fault| format!("{fault}. {}", fault.advice));
-                (AlertName::CameraDead, format!("{} is dead: {why}", status.name))
+                let name = status.map_or("A camera", |status| &status.name);
+                (AlertName::CameraDead, format!("{name} is dead: {why}"))
             }
             Self::AllCamerasDead(n) => {
                 details.insert("n_cameras".to_owned(), json!(n));
                 (AlertName::AllCamerasDead, format!("No camera delivers a picture any more: all {n} are dead"))
             }
         };
-        log.add_with(&status.source, Level::Error, name.as_str(), message, details);
+        let source = status.map_or("", |status| &status.source);
+        log.add_with(source, Level::Error, name.as_str(), message, details);
     }
 }
 
@@ -237,6 +254,7 @@ mod tests {
         check(2, "1f 2f 1o 1f", "0:dead 1:dead 1:all2 3:dead");
         check(2, "1i 2i 1l 1i", "");
         check(2, "1f 2i", "0:dead");
+        check(3, "1l 2f 3f 1i 1o 1l 1i", "1:dead 2:dead 3:all2 6:all2");
     }
 
     #[test]
@@ -245,8 +263,12 @@ mod tests {
         (1..=3).for_each(|id| roll.enlist(CameraId(id)));
         roll.on_status(CameraId(1), &status('l'));
         roll.on_status(CameraId(2), &status('f'));
-        roll.strike_off(CameraId(1));
+        assert_eq!(roll.strike_off(CameraId(1)), None);
         assert_eq!(roll.on_status(CameraId(1), &status('f')), []);
         assert_eq!(roll.on_status(CameraId(3), &status('f')), [Alarm::CameraDead, Alarm::AllCamerasDead(2)]);
+        roll.enlist(CameraId(4));
+        roll.on_status(CameraId(4), &status('l'));
+        assert_eq!(roll.strike_off(CameraId(4)), Some(Alarm::AllCamerasDead(2)));
+        assert_eq!(roll.strike_off(CameraId(4)), None, "it was told");
     }
 }

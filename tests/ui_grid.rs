@@ -197,6 +197,23 @@ fn one_camera_is_shown_alone_and_the_others_come_back() {
     // There is no ninth.
     press(&mut harness, Key::Num9);
     assert!(harness.state().shows_grid());
+    // Keys that come in one pass count in their order.
+    let mut press_all = |keys: &[Key]| {
+        for key in keys {
+            let key = *key;
+            harness.input_mut().events.push(egui::Event::Key {
+                key,
+                physical_key: None,
+                pressed: true,
+                repeat: false,
+                modifiers: Modifiers::NONE,
+            });
+        }
+        harness.run();
+        (selected(harness.state()), harness.state().shows_grid())
+    };
+    assert_eq!(press_all(&[Key::Num3, Key::Num1]), (1, false));
+    assert!(press_all(&[Key::Num3, Key::Escape]).1);
 }
 
 #[test]

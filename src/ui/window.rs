@@ -315,44 +315,42 @@ impl Window {
     fn grid_shortcuts(&mut self, ctx: &egui::Context) {
         const DIGITS: [Key; 9] =
             [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5, Key::Num6, Key::Num7, Key::Num8, Key::Num9];
-        if pressed(ctx, Key::Escape) {
-            if self.shell.picture_only {
-                self.shell.picture_only = false;
-            } else {
-                self.show_grid();
-            }
-        }
-        if self.panes.len() < 2 {
-            return;
-        }
-        for (digit, pane) in DIGITS.into_iter().zip(self.panes.iter().map(Pane::id).collect::<Vec<_>>()) {
-            if pressed(ctx, digit) {
-                self.show_alone(pane);
-            }
-        }
         // The arrows of a slider are its own; from tile to tile egui goes by itself, and the selection with it.
-        if ctx.egui_wants_keyboard_input() {
-            return;
-        }
-        if pressed(ctx, Key::Enter) {
-            self.show_alone(self.selected);
-        }
-        let Some(index) = self.index_of(self.selected) else { return };
-        for (key, columns, rows) in
-            [(Key::ArrowLeft, -1, 0), (Key::ArrowRight, 1, 0), (Key::ArrowUp, 0, -1), (Key::ArrowDown, 0, 1)]
-        {
-            let Some(modifiers) = pressed_with(ctx, key) else { continue };
-            let other = if self.is_alone {
-                index.checked_add_signed(columns + rows)
-            } else {
-                self.grid.neighbour(index, columns, rows)
-            };
-            let Some(other) = other.and_then(|other| self.panes.get(other)).map(Pane::id) else { continue };
-            if modifiers.shift && !self.is_alone {
-                self.swap(self.selected, other);
-            } else {
-                self.select(other);
+        let has_arrows = !ctx.egui_wants_keyboard_input();
+        // In the order in which they were pressed: several may come in one pass.
+        for (key, modifiers) in pressed_keys(ctx) {
+            match key {
+                Key::Escape if self.shell.picture_only => self.shell.picture_only = false,
+                Key::Escape => self.show_grid(),
+                _ if self.panes.len() < 2 => {}
+                Key::Enter if has_arrows => self.show_alone(self.selected),
+                Key::ArrowLeft if has_arrows => self.go(-1, 0, modifiers),
+                Key::ArrowRight if has_arrows => self.go(1, 0, modifiers),
+                Key::ArrowUp if has_arrows => self.go(0, -1, modifiers),
+                Key::ArrowDown if has_arrows => self.go(0, 1, modifiers),
+                key => {
+                    let nth = DIGITS.iter().position(|digit| *digit == key);
+                    if let Some(pane) = nth.and_then(|nth| self.panes.get(nth)).map(Pane::id) {
+                        self.show_alone(pane);
+                    }
+                }
             }
+        }
+    }
+
+    /// Selects the camera beside the selected one; with Shift, the two change places.
+    fn go(&mut self, columns: isize, rows: isize, modifiers: Modifiers) {
+        let Some(index) = self.index_of(self.selected) else { return };
+        let other = if self.is_alone {
+            index.checked_add_signed(columns + rows)
+        } else {
+            self.grid.neighbour(index, columns, rows)
+        };
+        let Some(other) = other.and_then(|other| self.panes.get(other)).map(Pane::id) else { return };
+        if modifiers.shift && !self.is_alone {
+            self.swap(self.selected, other);
+        } else {
+            self.select(other);
         }
     }
 
@@ -603,21 +601,23 @@ fn shortcuts(pane: &mut Pane, shell: &mut Shell, ctx: &egui::Context) {
     }
 }
 
-/// Whether a key went down in this pass: held down it counts once, and with Ctrl, Alt or Cmd it means something else.
+/// Whether a key went down in this pass.
 fn pressed(ctx: &egui::Context, wanted: Key) -> bool {
-    pressed_with(ctx, wanted).is_some()
+    pressed_keys(ctx).iter().any(|(key, _)| *key == wanted)
 }
 
-/// The same, with what was held down then: a quick hand has let go of it by now.
-fn pressed_with(ctx: &egui::Context, wanted: Key) -> Option<Modifiers> {
+/// Keys that went down in this pass, in their order, with what was held down then: a quick hand has let go of it by now. Held
+/// down a key counts once, and with Ctrl, Alt or Cmd it means something else.
+fn pressed_keys(ctx: &egui::Context) -> Vec<(Key, Modifiers)> {
     ctx.input(|input| {
-        input.events.iter().find_map(|event| match event {
+        let pressed = |event: &egui::Event| match event {
             egui::Event::Key { key, pressed: true, repeat: false, modifiers, .. }
-                if *key == wanted && !modifiers.ctrl && !modifiers.alt && !modifiers.command =>
+                if !modifiers.ctrl && !modifiers.alt && !modifiers.command =>
             {
-                Some(*modifiers)
+                Some((*key, *modifiers))
             }
             _ => None,
-        })
+        };
+        input.events.iter().filter_map(pressed).collect()
     })
 }

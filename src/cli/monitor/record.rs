@@ -104,7 +104,9 @@ impl UptimeRecord {
         let down = self.down + so_far;
         let watched = now.saturating_duration_since(self.began).as_secs_f64();
         let is_known = has_picture || self.n_outages > 0;
-        let uptime = (is_known && watched > 0.0).then(|| (1.0 - down.as_secs_f64() / watched).clamp(0.0, 1.0) * 100.0);
+        // What was on the way to a picture that never came was not up.
+        let up = if has_picture { 1.0 - down.as_secs_f64() / watched } else { 0.0 };
+        let uptime = (is_known && watched > 0.0).then(|| up.clamp(0.0, 1.0) * 100.0);
         let (mut secs, mut weighted) = (self.scored_secs, self.weighted);
         if let Some((score, since)) = self.score {
             let more = now.saturating_duration_since(since).as_secs_f64();
