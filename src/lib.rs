@@ -70,6 +70,7 @@
 //! | | [`report`] | the support bundle: one zip, with names masked |
 //! | faces | [`cli`] | every command |
 //! | | `ui` | the window: `App`, one `Pane` for each camera, the `Shell` around them, the `PANELS` table, one file for a panel |
+//! | tests | `fuzzing` | everything that reads bytes from outside, for fuzzers |
 //! | programs | `camclinic` | `main.rs`: a face |
 //! | | `camclinic-worker` | `bin/camclinic-worker.rs`: the capture process; `source/opencv.rs` and `source/network.rs` are compiled into it alone |
 //!
@@ -198,6 +199,8 @@ pub mod disk;
 pub mod event;
 pub mod fault;
 pub mod fleet;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod frame;
 pub mod health;
 pub mod latest;

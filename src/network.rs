@@ -12,7 +12,7 @@ pub mod connection;
 mod connector;
 pub mod gateway;
 pub mod http;
-mod jpeg;
+pub(crate) mod jpeg;
 pub mod login;
 
 pub mod port;
@@ -20,7 +20,7 @@ pub mod rtp;
 pub mod rtsp;
 mod rtsp_stream;
 pub mod sdp;
-mod sps;
+pub(crate) mod sps;
 pub mod test;
 mod tls;
 

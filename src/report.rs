@@ -17,7 +17,7 @@ use crate::phrases::{Language, Message};
 
 mod archive;
 mod document;
-mod masking;
+pub(crate) mod masking;
 mod material;
 mod page;
 mod patterns;

@@ -31,7 +31,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::latest::{Latest, Reader};
 use crate::settings::Transport;
 
-mod packets;
+pub(crate) mod packets;
 mod player;
 mod setup;
 

@@ -115,7 +115,7 @@ struct Name {
     canonical: String,
 }
 
-pub(super) struct Masker {
+pub struct Masker {
     masking: Masking,
     /// The longest first: `anna.local` before `anna`.
     names: Vec<Name>,

@@ -30,7 +30,7 @@ use crate::status::Got;
 
 mod memory;
 mod process;
-mod protocol;
+pub(crate) mod protocol;
 mod worker;
 
 use std::sync::Arc;
