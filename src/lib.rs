@@ -78,29 +78,43 @@
 //!
 //! # Invariants
 //!
+//! Each names the tests that keep it; `tests/promises.rs` looks for them.
+//!
 //! **Nothing a camera does can stop or kill the program.** Neither the window nor the supervisor ever calls a driver or
 //! waits for a thread that might be in one. Every wait has a deadline, and every deadline is a setting or a named constant.
 //! A driver that crashes, or spoils the memory it can reach, takes its capture process with it and no more; one that hangs
 //! is killed with it. What the kernel does not let go of even then is counted, told with its number, and not waited for.
+//! Kept by `isolation::no_fault_of_a_driver_is_more_than_a_fault`, `isolation::whatever_a_worker_says_is_only_a_fault`,
+//! `isolation::eight_hung_cameras_are_closed_within_a_second`, `source::isolated::process::a_worker_that_reads_nothing_holds_up_nobody`,
+//! `source::isolated::memory::nobody_makes_it_smaller`.
 //!
 //! **No capture process outlives the program**, however the program ends. It ends with the pipe from the program; besides,
 //! the system kills it: parent-death signal on Linux, job object on Windows.
+//! Kept by `isolation::no_worker_outlives_the_program`.
 //!
 //! **An old picture is never shown as a live one.** The state is `streaming` only while frames are younger than the stall
 //! deadline. A status has a date: where none comes for three seconds, [`camera::StatusReader`] says so in place of the last one.
+//! Kept by `camera::machine::stories::each_fault_has_its_story`, `camera::status_reader::an_old_status_is_never_told_as_todays`.
 //!
 //! **What comes from a camera is not trusted.** Sizes are checked, damaged JPEGs are refused, panics in backends end the
 //! opening and not the program. Neither is what a capture process says: each number is checked before it is used.
+//! Kept by `fuzzing::damaged_bytes_are_no_more_than_an_error`, `isolation::whatever_a_worker_says_is_only_a_fault`,
+//! `source::isolated::memory::numbers_that_cannot_be_are_refused`, `network::each_way_to_misbehave_is_named`.
 //!
 //! **Nothing is global** but what the process has once, such as stderr. Any number of [`camera::Camera`]s run beside each other.
+//! Kept by `engine::two_cameras_run_beside_each_other`.
 //!
 //! **A password is never printed or logged, and saved in the system's keyring alone.** [`source::SourceSpec`] masks it
 //! wherever it is displayed; in the window it is in no text but its own masked field. A capture process is told it through
 //! its pipe: neither its command line nor its environment has it. FFmpeg never learns it: it plays from our own
 //! [`network::gateway`], which has logged in.
+//! Kept by `secrets::no_command_tells_the_password`, `secrets::the_capture_process_shows_nothing`,
+//! `secrets::no_text_of_the_window_has_it`, `streams::other_users_do_not_see_the_password_of_a_camera`,
+//! `report::no_name_and_no_secret_is_in_any_byte`.
 //!
 //! **A login is sent once.** What a camera refused is not tried again until somebody acts; one that does not answer is
 //! looked for by connecting to its port, without a request.
+//! Kept by `streams::a_wrong_password_is_sent_once_and_told_nowhere`, `network::a_login_is_not_sent_on_to_another_host`.
 //!
 //! # Threads
 //!

@@ -18,6 +18,8 @@ mod opencv;
 
 #[path = "figures/cameras.rs"]
 mod cameras;
+#[path = "figures/chaos.rs"]
+mod chaos;
 #[path = "figures/cost.rs"]
 mod cost;
 #[path = "figures/devices.rs"]
@@ -53,6 +55,8 @@ const FIGURES: &[(&str, Figure)] = &[
     ("replug", outages::replug),
     ("replug-isolated", outages::replug_isolated),
     ("kill", remains::killed_workers),
+    ("kill-program", chaos::killed_programs),
+    ("chaos", chaos::run),
     ("close", remains::closing_hung_cameras),
     ("memory", remains::memory),
     ("memory-isolated", remains::memory_isolated),

@@ -16,6 +16,7 @@ mod lab_checkup;
 mod monitor;
 mod network;
 mod phrases;
+mod promises;
 mod report;
 mod secrets;
 mod streams;

@@ -30,10 +30,37 @@ pub fn cpu_secs_with_children() -> Option<f64> {
 
 /// Processes that this one has started and not buried, the dead among them.
 pub fn children() -> Option<Vec<u32>> {
-    let me = std::process::id().to_string();
-    let is_mine = |pid: &u32| stat(&pid.to_string()).is_some_and(|stat| stat.get(1) == Some(&me));
-    let pids = fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    Some(pids.filter(is_mine).collect())
+    has_proc().then(|| children_of(std::process::id()))
+}
+
+pub fn children_of(parent: u32) -> Vec<u32> {
+    let parent = parent.to_string();
+    let is_its = |pid: &u32| stat(&pid.to_string()).is_some_and(|stat| stat.get(1) == Some(&parent));
+    processes().filter(is_its).collect()
+}
+
+fn processes() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten();
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+}
+
+/// Capture processes that have not ended, whoever has started them.
+pub fn remains() -> Vec<u32> {
+    let lives = |pid: &u32| stat(&pid.to_string()).is_some_and(|stat| stat.first().is_some_and(|state| state != "Z"));
+    processes().filter(|pid| is_worker(*pid)).filter(lives).collect()
+}
+
+/// Files of ours in the folder for shared memory.
+pub fn shared_files() -> usize {
+    let entries = fs::read_dir("/dev/shm").into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("camclinic-")).count()
+}
+
+/// Resident memory of a process in MB.
+pub fn memory_of(pid: u32) -> Option<f64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.split_whitespace().next()?.parse::<f64>().ok()? / 1024.0)
 }
 
 /// The worker of a camera, found by its environment.
@@ -50,6 +77,11 @@ pub fn worker_of(source: &str) -> Option<u32> {
 pub fn is_worker(pid: u32) -> bool {
     // The kernel cuts the name off.
     fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with("camclinic-work"))
+}
+
+/// Sent to a process that may have ended by now.
+pub fn signal(pid: u32, name: &str) {
+    let _ = Command::new("kill").args(["-s", name, &pid.to_string()]).stderr(std::process::Stdio::null()).status();
 }
 
 /// At once, without asking it.
@@ -70,12 +102,11 @@ pub struct Held {
 impl Held {
     pub fn now() -> Option<Self> {
         let entries = |folder: &str| fs::read_dir(folder).ok().map(|entries| entries.flatten().collect::<Vec<_>>());
-        let is_ours = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with("camclinic-");
         Some(Self {
             processes: children()?.len(),
             files: entries("/proc/self/fd")?.len(),
             threads: entries("/proc/self/task")?.len(),
-            shared: entries("/dev/shm")?.iter().filter(|entry| is_ours(&entry.file_name())).count(),
+            shared: shared_files(),
         })
     }
 

@@ -1,0 +1,282 @@
+//! The program from outside, while everything around it goes wrong: processes killed and stopped, servers restarted, settings
+//! rewritten, the disk full. What is done when comes from a seed, which is printed; `CHAOS_SEED` repeats it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::machine;
+use crate::server::Server;
+use crate::table::{Scale, Times, print, print_plain, print_skipped};
+
+/// A whole run; the scale shortens it.
+const RUN: Duration = Duration::from_mins(30);
+/// At the end nothing is done to it, so that what can live does.
+const QUIET: Duration = Duration::from_secs(20);
+/// Between two lines of a camera's status. One that comes so late is told as if the camera were looked after.
+const STATUS_EVERY: Duration = Duration::from_secs(1);
+const LATEST_STATUS: Duration = Duration::from_secs(4);
+const N_KILLED: usize = 200;
+const REMAINS_AFTER: Duration = Duration::from_secs(2);
+
+/// Each fault comes again and again; those of the last row never end.
+const SIMULATED: [&str; 8] = [
+    "160x120@30,seed=1",
+    "160x120@30,seed=2,hang@20s+2s",
+    "160x120@15,seed=3,stall@10s+3s",
+    "160x120@30,seed=4,unplug@15s+5s",
+    "160x120@30,seed=5,torn=30@5s+20s",
+    "160x120@30,seed=6,crash@25s",
+    "160x120@30,seed=7,open-hang",
+    "160x120@30,seed=8,open-denied",
+];
+const N_STREAMS: usize = 8;
+
+/// The program in a folder of its own, and what it says.
+struct Program {
+    child: Child,
+    lines: Receiver<String>,
+    folder: TempDir,
+}
+
+impl Program {
+    fn start(sources: &[String]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("settings.json"), SETTINGS[0]).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_camclinic"))
+            .args(["monitor", "--json", "--isolation", "on", "--interval", "1", "--settings"])
+            .arg(folder.path().join("settings.json"))
+            .args(sources)
+            .envs(["XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"].map(|name| (name, folder.path())))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = sync_channel(100_000);
+        let read = move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line));
+        thread::Builder::new().name("program-output".into()).spawn(read).unwrap();
+        Self { child, lines, folder }
+    }
+
+    fn workers(&self) -> Vec<u32> {
+        machine::children_of(self.child.id()).into_iter().filter(|pid| machine::is_worker(*pid)).collect()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What another program may write meanwhile, good and bad.
+const SETTINGS: [&str; 4] = [
+    r#"{"version":2,"cameras":[]}"#,
+    r#"{"version":2,"cameras":[{"id":1,"source":"sim:","name":"Another"}],"new_camera":{"fps":15}}"#,
+    r#"{"version":2,"#,
+    "",
+];
+
+#[derive(Default)]
+struct Seen {
+    /// By camera: when its last status came, and its state.
+    statuses: BTreeMap<String, (Instant, String)>,
+    gaps: Vec<f64>,
+    n_lines: usize,
+    n_bad_lines: usize,
+    n_stale: usize,
+    summary: Option<Value>,
+}
+
+impl Seen {
+    fn take(&mut self, line: &str, now: Instant) {
+        self.n_lines += 1;
+        let Ok(value) = serde_json::from_str::<Value>(line) else {
+            self.n_bad_lines += 1;
+            return;
+        };
+        match value["type"].as_str() {
+            Some("status") => {
+                let source = value["source"].as_str().unwrap_or_default().to_owned();
+                let state = value["state"].as_str().unwrap_or_default().to_owned();
+                // A live camera has a young picture, whatever happens around it.
+                let age = value["last_frame_age_secs"].as_f64().unwrap_or(f64::INFINITY);
+                self.n_stale += usize::from(state == "streaming" && age > LATEST_STATUS.as_secs_f64());
+                if let Some((last, _)) = self.statuses.insert(source, (now, state)) {
+                    self.gaps.push((now - last).as_secs_f64());
+                }
+            }
+            Some("summary") => self.summary = Some(value),
+            _ => {}
+        }
+    }
+}
+
+pub fn run(scale: Scale) {
+    let what = "chaos: 16 cameras";
+    if !machine::has_proc() {
+        return print_skipped(what, "there is no /proc");
+    }
+    let seed = std::env::var("CHAOS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
+    println!("chaos seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut server = Server::start("--size 320x240 --key-on-play");
+    let mut sources: Vec<String> = SIMULATED.iter().map(|items| format!("sim:{items}")).collect();
+    match &server {
+        Some(server) => sources.extend((0..N_STREAMS).map(|n| format!("{}?{n}", server.url("")))),
+        None => sources.extend((0..N_STREAMS).map(|n| format!("sim:320x240@30,seed={n}"))),
+    }
+    let mut program = Program::start(&sources);
+    let time = RUN / u32::try_from(30 / scale.of(30).max(1)).unwrap_or(1);
+    let began = Instant::now();
+    let mut seen = Seen::default();
+    let mut memory = Vec::new();
+    let mut done: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut next = began + Duration::from_secs(5);
+    let mut restart_at: Option<Instant> = None;
+    while began.elapsed() < time {
+        let now = Instant::now();
+        if let Ok(line) = program.lines.recv_timeout(Duration::from_millis(50)) {
+            seen.take(&line, Instant::now());
+            continue;
+        }
+        if restart_at.is_some_and(|at| now >= at) {
+            server.as_mut().unwrap().start_again();
+            restart_at = None;
+        }
+        if now < next {
+            continue;
+        }
+        memory.extend(machine::memory_of(program.child.id()));
+        next = now + Duration::from_millis(random.u64(200..2_000));
+        if began.elapsed() + QUIET < time {
+            let is_away = restart_at.is_some();
+            let action = act(&mut random, &program, is_away);
+            *done.entry(action).or_default() += 1;
+            if action == "server" && let Some(server) = &mut server {
+                server.kill();
+                restart_at = Some(now + Duration::from_millis(random.u64(100..8_000)));
+            }
+        } else if let (Some(_), Some(server)) = (restart_at.take(), &mut server) {
+            server.start_again();
+        }
+    }
+    let ended = Command::new("kill").args(["-s", "TERM", &program.child.id().to_string()]).status();
+    assert!(ended.unwrap().success());
+    let status = program.child.wait().unwrap();
+    for line in program.lines.try_iter() {
+        seen.take(&line, Instant::now());
+    }
+    report(what, &seen, &memory, status.code(), &done);
+    drop(program);
+    thread::sleep(REMAINS_AFTER);
+    let left = machine::remains();
+    print("chaos: processes left", &left.len().to_string(), "0", 16, left.is_empty());
+}
+
+/// One thing that goes wrong.
+fn act(random: &mut fastrand::Rng, program: &Program, is_away: bool) -> &'static str {
+    let workers = program.workers();
+    let settings = program.folder.path().join("settings.json");
+    match (random.u8(..10), workers.get(random.usize(..workers.len().max(1)))) {
+        (0..=3, Some(worker)) => {
+            machine::signal(*worker, "KILL");
+            "kill"
+        }
+        (4 | 5, Some(worker)) => {
+            machine::signal(*worker, "STOP");
+            "stop"
+        }
+        (6, Some(worker)) => {
+            machine::signal(*worker, "CONT");
+            "continue"
+        }
+        (7, _) => {
+            fs::write(settings, SETTINGS[random.usize(..SETTINGS.len())]).unwrap();
+            "settings"
+        }
+        (8, _) => {
+            disk(program.folder.path());
+            "disk"
+        }
+        _ if is_away => "nothing",
+        _ => "server",
+    }
+}
+
+/// The folder of log and history cannot be written to, or can again.
+fn disk(folder: &Path) {
+    let state = folder.join("camclinic");
+    let aside = folder.join("aside");
+    if aside.exists() {
+        let _ = fs::remove_file(&state);
+        let _ = fs::rename(&aside, &state);
+    } else if fs::rename(&state, &aside).is_ok() {
+        fs::write(&state, "no folder").unwrap();
+    }
+}
+
+fn report(what: &str, seen: &Seen, memory: &[f64], code: Option<i32>, done: &BTreeMap<&str, usize>) {
+    let done: Vec<_> = done.iter().map(|(what, n)| format!("{n} {what}")).collect();
+    print_plain(what, &done.join(", "), seen.n_lines);
+    let gaps = Times::of_secs(seen.gaps.iter().copied());
+    let longest = gaps.at(1.0);
+    let bar = format!("≤ {} s", LATEST_STATUS.as_secs());
+    print("chaos: longest time between two statuses", &format!("{longest:.1} s"), &bar, gaps.len(), {
+        longest <= LATEST_STATUS.as_secs_f64() && seen.statuses.len() == SIMULATED.len() + N_STREAMS
+    });
+    let bad = format!("{} no JSON, {} live and old", seen.n_bad_lines, seen.n_stale);
+    print("chaos: statuses that say what is not", &bad, "none", seen.n_lines, seen.n_bad_lines + seen.n_stale == 0);
+    // The last two of the simulated ones can never be opened.
+    let can_live = seen.statuses.iter().filter(|(source, _)| !source.contains(",open-"));
+    let dead: Vec<_> = can_live.filter(|(_, (_, state))| state != "streaming").map(|(source, _)| source.as_str()).collect();
+    print("chaos: cameras that do not live afterwards", &format!("{dead:?}"), "none", 14, dead.is_empty());
+    let told = seen.summary.as_ref().and_then(|summary| summary["exit_code"].as_i64());
+    let is_right = told == code.map(i64::from) && code == Some(2);
+    print("chaos: exit code, and as the summary tells it", &format!("{code:?}, {told:?}"), "2", 1, is_right);
+    // The first minute loads what is loaded once.
+    let (early, late) = memory.split_at(memory.len() / 3);
+    let most = |samples: &[f64]| samples.iter().copied().fold(0.0, f64::max);
+    let (early, late) = (most(early), most(late));
+    let grown = format!("{early:.1} → {late:.1} MB at most");
+    print("chaos: memory of the program", &grown, "+ 10 %", memory.len(), late <= early * 1.1);
+}
+
+/// The program killed at any moment: its workers, files and memory go with it.
+pub fn killed_programs(scale: Scale) {
+    let what = "program killed -9";
+    if !machine::has_proc() {
+        return print_skipped(what, "there is no /proc");
+    }
+    let n = scale.of(N_KILLED);
+    let mut left_files = 0;
+    for round in 0..n {
+        let sources: Vec<_> = (0..3).map(|camera| format!("sim:640x480@30,seed={camera}")).collect();
+        let mut program = Program::start(&sources);
+        // From before the first worker is started to well into the stream.
+        thread::sleep(Duration::from_millis(round as u64 * 7 % 700));
+        program.child.kill().unwrap();
+        program.child.wait().unwrap();
+        left_files += fs::read_dir(program.folder.path()).unwrap().flatten().filter(is_temporary).count();
+    }
+    thread::sleep(REMAINS_AFTER);
+    let (workers, shared) = (machine::remains().len(), machine::shared_files());
+    let left = format!("{workers} workers, {shared} of shared memory, {left_files} files");
+    print(what, &left, "nothing", n, workers + shared + left_files == 0);
+}
+
+fn is_temporary(entry: &fs::DirEntry) -> bool {
+    let name = entry.file_name().to_string_lossy().into_owned();
+    !["settings.json", "camclinic"].contains(&name.as_str())
+}
