@@ -113,6 +113,7 @@ fn eight_hung_cameras_are_closed_within_a_second() {
 mod linux {
     use std::fs;
     use std::io::Read;
+    use std::path::Path;
     use std::process::{Child, Stdio};
 
     use camclinic::camera::Command;
@@ -259,6 +260,8 @@ mod linux {
             ("frame 24 5 1 0 99999; read -r order", "crashed", "99999x2"),
             ("frame 24 5 1 0 16000; read -r order", "crashed", "slot of 4096 bytes"),
             ("frame 24 9000000000000000000 1 0 4; read -r order", "crashed", "µs"),
+            ("opened; say 4000000000 '\"Heartbeat\"'; read -r order", "crashed", "4000000000 µs"),
+            ("opened; say -5 '\"Heartbeat\"'; read -r order", "crashed", "-5 µs"),
             ("frame 24 5 1 0 4; say 3 '\"Heartbeat\"'; sleep 60", "hung", "no sign of life"),
             ("opened; while :; do say 0 '\"Restarted\"'; done", "crashed", "cannot be understood"),
             (
@@ -272,6 +275,50 @@ mod linux {
         std::thread::scope(|scope| {
             for (script, kind, says) in cases {
                 scope.spawn(move || check(script, kind, says));
+            }
+        });
+    }
+
+    /// What the program makes of a real worker when `sed` changes what is said: what the program hears with `is_heard`, else
+    /// what it says. Whatever that is, it ends, and says one thing with its answer and its exit code.
+    #[track_caller]
+    fn check_changed(is_heard: bool, change: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let worker = folder.path().join("worker");
+        let real = Path::new(env!("CARGO_BIN_EXE_camclinic")).with_file_name("camclinic-worker");
+        let (real, sed) = (format!("'{}'", real.display()), format!("sed -u '{change}'"));
+        let piped = if is_heard { format!("{real} | {sed}") } else { format!("{sed} | {real}") };
+        fs::write(&worker, format!("#!/bin/sh\n{piped}\n")).unwrap();
+        fs::set_permissions(&worker, fs::Permissions::from_mode(0o755)).unwrap();
+        let settings = folder.path().join("settings.json");
+        fs::write(&settings, r#"{"version":1,"isolation":"on","recovery":{"automatic":false}}"#).unwrap();
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_camclinic"))
+            .args(["status", "sim:160x120@30", "--json", "--settings"])
+            .arg(settings)
+            .env("CAMCLINIC_WORKER", &worker)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!said.contains("panicked"), "{piped}: {said}");
+        let status: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let is_critical = status["state"] != "streaming";
+        assert_eq!(is_critical, !status["last_fault"].is_null(), "{piped}: {status:#}");
+        assert_eq!(output.status.code() == Some(2), is_critical, "{piped}: {status:#}");
+    }
+
+    #[test]
+    fn messages_may_be_lost_doubled_late_or_garbled() {
+        // By number of the message, heartbeats among them.
+        let changes = ["d", "p", "s/{/x/", "s/[0-9]\\{1,\\}/4000000000/g", "q", "e sleep 2"];
+        std::thread::scope(|scope| {
+            for n in 1..=5 {
+                for change in changes {
+                    scope.spawn(move || check_changed(true, &format!("{n}{change}")));
+                    if n <= 3 {
+                        scope.spawn(move || check_changed(false, &format!("{n}{change}")));
+                    }
+                }
             }
         });
     }

@@ -28,6 +28,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("consumers", &["past", "records", "secrets", "snapshot"]),
     ("diagnosis", &["checkup", "report"]),
     ("faces", &["cli", "ui"]),
+    ("tests", &["fuzzing"]),
 ];
 
 /// Only these may mention egui: the core must work without a window.

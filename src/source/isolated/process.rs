@@ -27,6 +27,9 @@ use crate::status::StuckProcess;
 pub const HEARTBEAT_PERIOD: Duration = Duration::from_millis(250);
 const HEARTBEAT_DEADLINE: Duration = Duration::from_secs(1);
 
+/// A worker may have begun before we know.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
+
 /// How long a worker may take to end when asked through its pipe, when terminated by the system, and when killed.
 const STOP_DEADLINE: Duration = Duration::from_millis(200);
 const TERMINATE_DEADLINE: Duration = Duration::from_millis(300);
@@ -177,6 +180,12 @@ impl HeartbeatMonitor {
     fn on_event(&self) {
         let elapsed = self.started.elapsed().as_millis();
         self.last_ms.store(u64::try_from(elapsed).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// The worker's clock began when it was started. A message from its future would make all pictures seem old.
+    fn can_be_sent_at(&self, sent_us: i64) -> bool {
+        let latest = (self.started.elapsed() + CLOCK_TOLERANCE).as_micros();
+        u128::try_from(sent_us).is_ok_and(|sent_us| sent_us <= latest)
     }
 
     fn last(&self) -> Instant {
@@ -389,6 +398,9 @@ fn read_events(stdout: ChildStdout, incoming: &Sender<Received>, heartbeat: &Hea
     let mut epoch: Option<Instant> = None;
     loop {
         let next = match protocol::read::<SentEvent>(&mut input, &mut line) {
+            ReadLine::Message(SentEvent(sent_us, _)) if !heartbeat.can_be_sent_at(sent_us) => {
+                Received::Malformed(format!("a message of {sent_us} µs"))
+            }
             ReadLine::Message(SentEvent(sent_us, event)) => {
                 let now = Instant::now();
                 heartbeat.on_event();
