@@ -316,7 +316,7 @@ mod tests {
             fs::write(&path, text).unwrap();
             let settings = Settings::load(&path).settings;
             assert_eq!(settings.network.recent, ["rtsp://admin@cam/1"]);
-            assert_eq!(settings.saved_source(), Some(source));
+            assert_eq!(settings.saved_cameras().next().map(|camera| camera.source.as_str()), Some(source));
             settings.save(&path).unwrap();
             assert!(!fs::read_to_string(&path).unwrap().contains("geheim"));
         }
