@@ -700,7 +700,9 @@ impl CommandContext<'_> {
         let file = snapshot::save(&frame, &target)?;
         let size = frame.image.size();
         if json {
-            say(&pretty(&json!({ "source": name, "file": file, "width": size.width, "height": size.height })));
+            say(&pretty(
+                &json!({ "source": name, "file": file.to_string_lossy(), "width": size.width, "height": size.height }),
+            ));
         } else {
             say(&format!("{} ({size})", file.display()));
         }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::{CameraSettings, Settings, VERSION, migration};
-use crate::disk::write_whole;
+use crate::disk::{FileAccess, write_whole};
 
 /// What came of reading a settings file.
 pub struct Loaded {
@@ -137,7 +137,7 @@ impl Settings {
     pub fn save(&self, path: &Path) -> io::Result<()> {
         let mut json = serde_json::to_vec_pretty(self)?;
         json.push(b'\n');
-        write_whole(path, &json)
+        write_whole(path, &json, FileAccess::Private)
     }
 }
 
