@@ -17,10 +17,12 @@ use crate::phrases::Language;
 use crate::status::Asked;
 
 mod file;
+mod merge;
 mod migration;
+mod readable;
 mod tunables;
 
-pub use file::{Loaded, Notice};
+pub use file::{Loaded, Notice, SettingsFile};
 pub use tunables::*;
 
 /// The version of the file's layout that this program writes.

@@ -17,7 +17,7 @@ use crate::logging::EventLog;
 use crate::phrases::Language;
 use crate::records::{Past, Records};
 use crate::secrets::Passwords;
-use crate::settings::{CameraId, CameraSettings, Notice, Settings};
+use crate::settings::{CameraId, CameraSettings, Notice, Settings, SettingsFile};
 use crate::snapshot::Snapshots;
 use crate::source::SourceSpec;
 
@@ -229,6 +229,7 @@ impl App {
         let passwords = Passwords::default();
         // A picture that is taken of the window is no use of it.
         let settings_path = settings_path.filter(|_| shot.is_none());
+        let file = settings_path.map(|path| SettingsFile::new(path, &settings));
         let saved = settings.clone();
         let mut window = Self::window(cameras, settings, &passwords)?;
         let now = window.shell.now;
@@ -247,7 +248,7 @@ impl App {
             Arc::new(move || waker.wake())
         };
         let handle = WindowHandle::new(passwords, Arc::clone(&wake));
-        let background = Background::start(settings_path, snapshot_folder, interrupted, close, handle)?;
+        let background = Background::start(file, snapshot_folder, interrupted, close, handle)?;
         let snapshots = Snapshots::start(Arc::clone(&wake))?;
         if let Some(greeting) = greeting {
             log.add("", Level::Info, "camera", greeting.clone());
