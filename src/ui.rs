@@ -503,7 +503,9 @@ mod tests {
             .map(|camera| (camera.spec.clone(), arguments.shared.settings_of(camera, &settings)))
             .collect();
         let screenshot = arguments.screenshot.map(|path| Screenshot { path, after: arguments.after });
-        let shot = screenshot.clone().map(|screenshot| screenshot::Shot::new(screenshot, Default::default()));
+        let shot = screenshot
+            .clone()
+            .map(|screenshot| screenshot::Shot::new(screenshot, screenshot::ScreenshotResult::default()));
         let options = Options {
             cameras,
             choice,
@@ -550,7 +552,9 @@ mod tests {
             run(folder.path(), "", |window| {
                 let (first, last) = (window.panes.first().unwrap().id(), window.panes.last().unwrap().id());
                 let selected = window.selected;
-                [first, last, selected].into_iter().for_each(|id| window.select(id));
+                for id in [first, last, selected] {
+                    window.select(id);
+                }
             });
             assert_eq!(told(folder.path()), expected, "{line}, again");
         }

@@ -99,10 +99,10 @@ impl Settings {
         if told_version.is_none() {
             lost.push("version".to_owned());
         }
-        let mark = if version != u64::from(VERSION) {
-            Some(format!("v{version}"))
-        } else {
+        let mark = if version == u64::from(VERSION) {
             (!lost.is_empty()).then(|| "damaged".to_owned())
+        } else {
+            Some(format!("v{version}"))
         };
         let kept = mark.map(|mark| keep_copy(path, bytes, &mark));
         let is_kept = matches!(kept, Some(Ok(_)));
@@ -428,7 +428,7 @@ mod tests {
         assert_eq!(files(), 3);
         for _ in 0..3 {
             fs::write(&path, "{").unwrap();
-            Settings::load(&path);
+            let _ = Settings::load(&path);
             assert!(!path.exists());
         }
         assert_eq!(files(), 3);
@@ -437,7 +437,7 @@ mod tests {
             fs::write(folder.path().join(format!("settings.v7-{n}.json")), n.to_string()).unwrap();
         }
         fs::write(&path, newer(3)).unwrap();
-        Settings::load(&path);
+        let _ = Settings::load(&path);
         assert_eq!(fs::read_to_string(folder.path().join("settings.v7-1009.json")).unwrap(), "1009");
         assert_eq!(fs::read_to_string(folder.path().join("settings.v7-1010.json")).unwrap(), newer(3));
     }

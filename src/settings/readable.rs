@@ -45,7 +45,7 @@ fn prune(value: &mut Value, reads: &dyn Fn(Value) -> bool, path: &mut ValuePath,
     };
     match value {
         Value::Object(members) => {
-            members.retain(|name, member| keeps(name.clone(), member, &|part| json!({ name: part })))
+            members.retain(|name, member| keeps(name.clone(), member, &|part| json!({ name: part })));
         }
         Value::Array(elements) => {
             let mut numbers = 0_usize..;
