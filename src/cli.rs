@@ -26,8 +26,8 @@ use crate::logging::EventLog;
 use crate::records::Records;
 use crate::secrets;
 use crate::settings::{
-    CameraSettings, DATA_VARIABLE, FPS, Isolation, Loaded, MAX_SHOWN, Notice, Settings, Transport, TrustedCertificates,
-    data_folder, secs,
+    CameraId, CameraSettings, DATA_VARIABLE, FPS, Isolation, Loaded, MAX_SHOWN, Notice, Settings, Transport,
+    TrustedCertificates, data_folder, secs,
 };
 use crate::snapshot::{self, SnapshotTarget};
 use crate::source::{OpenRequest, SourceSpec, simulated};
@@ -351,7 +351,7 @@ pub fn parse() -> Result<Cli, Exit> {
             return Exit::Healthy;
         }
         // A monitoring system shows stdout alone.
-        if std::env::args().any(|argument| argument == "nagios" || argument == "--format=nagios") {
+        if std::env::args_os().any(|argument| argument == "nagios" || argument == "--format=nagios") {
             let reason = error.to_string();
             let reason = reason.lines().next().unwrap_or_default();
             say(&nagios::line(Exit::CouldNotRun, reason.trim_start_matches("error: "), &[]));
@@ -395,8 +395,13 @@ impl SharedOptions {
 
     /// The settings of a camera, with what the command line says in their place.
     #[must_use]
-    pub fn settings_of(&self, spec: &SourceSpec, saved: &Settings) -> CameraSettings {
-        let mut settings = spec.settings(saved);
+    pub fn settings_of(&self, camera: &ChosenSource, saved: &Settings) -> CameraSettings {
+        let listed = saved.listed(camera.id).cloned();
+        self.instead_of(listed.unwrap_or_else(|| camera.spec.settings(saved)))
+    }
+
+    /// The same settings, with what the command line says in their place.
+    fn instead_of(&self, mut settings: CameraSettings) -> CameraSettings {
         if let Some(BackendChoice(backend)) = self.backend {
             settings.backend = backend;
         }
@@ -416,6 +421,8 @@ pub const NO_CAMERA: &str =
 #[derive(Clone, Debug)]
 pub struct ChosenSource {
     pub spec: SourceSpec,
+    /// Under which it is listed in the settings, where it was taken from there.
+    pub id: CameraId,
     /// It is the simulated camera, for which nobody has asked, because there is no real one.
     pub is_stand_in: bool,
 }
@@ -425,18 +432,26 @@ pub struct ChosenSource {
 /// # Errors
 /// What was named cannot be a source; the sentence says what can.
 pub fn choose_source(named: Option<&str>, settings: &Settings) -> Result<ChosenSource, String> {
-    let wanted = |spec| ChosenSource { spec, is_stand_in: false };
+    let wanted = |spec| ChosenSource { spec, id: CameraId::UNLISTED, is_stand_in: false };
     if let Some(named) = named {
         return SourceSpec::parse(named).map(wanted);
     }
-    // A saved source was checked when it was saved; should a later version not know it any more, go on without.
-    if let Some(Ok(spec)) = settings.saved_source().map(SourceSpec::parse) {
-        return Ok(wanted(spec));
+    if let Some(saved) = settings.saved_cameras().find_map(ChosenSource::listed) {
+        return Ok(saved);
     }
     let devices = if Backend::for_devices().is_empty() { None } else { device::list_within(LIST_DEADLINE) };
     match devices.and_then(|devices| devices.into_iter().next()) {
         Some(first) => SourceSpec::parse(&first.path).map(wanted),
-        None => SourceSpec::parse("sim:").map(|spec| ChosenSource { spec, is_stand_in: true }),
+        None => SourceSpec::parse("sim:").map(|spec| ChosenSource { is_stand_in: true, ..wanted(spec) }),
+    }
+}
+
+impl ChosenSource {
+    /// A camera of the settings. Its source was checked when it was saved; `None` should this version not know it, so that the
+    /// program goes on without.
+    fn listed(camera: &CameraSettings) -> Option<Self> {
+        let spec = SourceSpec::parse(&camera.source).ok()?;
+        Some(Self { spec, id: camera.id, is_stand_in: false })
     }
 }
 
@@ -451,9 +466,7 @@ pub fn window_cameras(named: &[String], settings: &Settings) -> Result<Vec<Chose
     }
     if named.is_empty() {
         let shown = settings.shown.cameras.iter().filter_map(|id| settings.listed(*id));
-        // They were checked when they were saved; should a later version not know one any more, it goes on without.
-        let shown = shown.filter_map(|camera| SourceSpec::parse(&camera.source).ok());
-        let shown: Vec<_> = shown.map(|spec| ChosenSource { spec, is_stand_in: false }).collect();
+        let shown: Vec<_> = shown.filter_map(ChosenSource::listed).collect();
         return if shown.is_empty() { choose_source(None, settings).map(|chosen| vec![chosen]) } else { Ok(shown) };
     }
     let mut cameras: Vec<ChosenSource> = Vec::new();
@@ -468,7 +481,9 @@ pub fn window_cameras(named: &[String], settings: &Settings) -> Result<Vec<Chose
                 command.get_subcommands().filter(|sub| !sub.is_hide_set()).map(clap::Command::get_name).collect();
             return Err(format!("“{word}” is neither a camera nor a command. Commands: {}.", names.join(", ")));
         }
-        if cameras.iter().any(|known| known.spec == chosen.spec) {
+        // With another password it is the same camera.
+        let name = chosen.spec.without_password();
+        if cameras.iter().any(|known| known.spec.without_password() == name) {
             return Err(named_twice(&chosen.spec));
         }
         cameras.push(chosen);
@@ -685,7 +700,9 @@ impl CommandContext<'_> {
         let file = snapshot::save(&frame, &target)?;
         let size = frame.image.size();
         if json {
-            say(&pretty(&json!({ "source": name, "file": file, "width": size.width, "height": size.height })));
+            say(&pretty(
+                &json!({ "source": name, "file": file.to_string_lossy(), "width": size.width, "height": size.height }),
+            ));
         } else {
             say(&format!("{} ({size})", file.display()));
         }
@@ -722,7 +739,7 @@ impl CommandContext<'_> {
 
     /// What is set for a camera, in this run.
     fn settings(&self, spec: &SourceSpec) -> CameraSettings {
-        self.shared.settings_of(spec, &self.run.settings)
+        self.shared.instead_of(spec.settings(&self.run.settings))
     }
 
     fn trusted(&self) -> &TrustedCertificates {
@@ -811,4 +828,61 @@ pub fn finish() {
 
 fn lost(n_lines: u64) -> String {
     format!("{n_lines} lines are lost: whoever reads them is too slow.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(shown: &str, selected: &str, sources: &[&str]) -> Settings {
+        let cameras: Vec<_> = (1..)
+            .zip(sources)
+            .map(|(id, source)| json!({ "id": id, "source": source, "n_warm_up_frames": id }))
+            .collect();
+        let shown = format!(r#"{{"cameras":{shown},"selected":{selected}}}"#);
+        let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+        serde_json::from_value(json!({ "version": 2, "shown": shown, "cameras": cameras })).unwrap()
+    }
+
+    /// The cameras that the window takes, and the one that a command takes, each as `number source`; settings are looked up by the
+    /// number, so that it is told as well.
+    #[test]
+    fn saved_cameras_are_taken_by_their_number() {
+        #[track_caller]
+        fn check(settings: &Settings, window: &[&str], command: &str) {
+            let told = |camera: &ChosenSource| format!("{} {}", camera.id, camera.spec);
+            let chosen = window_cameras(&[], settings).unwrap();
+            assert_eq!(chosen.iter().map(told).collect::<Vec<_>>(), window);
+            let chosen = choose_source(None, settings).unwrap();
+            assert_eq!(told(&chosen), command);
+            // Where a command looks it up by its source, it is the same one.
+            assert_eq!(chosen.spec.settings(settings).id, chosen.id);
+        }
+        let twins = ["sim:", "sim:", "sim:64x48"];
+        check(&settings("[1,2]", "null", &twins), &["1 sim:", "2 sim:"], "1 sim:");
+        check(&settings("[1,2]", "2", &twins), &["1 sim:", "2 sim:"], "2 sim:");
+        check(&settings("[3,2]", "3", &twins), &["3 sim:64x48", "2 sim:"], "3 sim:64x48");
+        // What this version does not know is left out.
+        let unknown = ["sim:nonsense=1", "sim:64x48", "sim:"];
+        check(&settings("[1,2]", "1", &unknown), &["2 sim:64x48"], "2 sim:64x48");
+        check(&settings("[1,3,2]", "null", &unknown), &["3 sim:", "2 sim:64x48"], "3 sim:");
+    }
+
+    #[test]
+    fn a_camera_is_named_once_whatever_its_password() {
+        #[track_caller]
+        fn check(named: &[&str], expected: usize) {
+            let named: Vec<_> = named.iter().map(|&name| name.to_owned()).collect();
+            let taken = window_cameras(&named, &Settings::default());
+            assert_eq!(taken.as_ref().map_or(0, Vec::len), expected, "{named:?}");
+            if let Err(why) = taken {
+                assert!(why.contains("named twice") && !why.contains("geheim"), "{why}");
+            }
+        }
+        check(&["sim:", "sim:64x48"], 2);
+        check(&["sim:", "sim:"], 0);
+        check(&["rtsp://a:geheim@cam/1", "rtsp://a:other@cam/1"], 0);
+        check(&["rtsp://a:geheim@cam/1", "rtsp://a@cam:554/1"], 0);
+        check(&["rtsp://a:geheim@cam/1", "rtsp://b:geheim@cam/1"], 2);
+    }
 }

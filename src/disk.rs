@@ -1,32 +1,183 @@
-//! The disk: files that are whole at every moment, what to say when one cannot be written, and how much room is left.
+//! The disk: files that are whole at every moment, who may read them, what to say when one cannot be written, and how much room is
+//! left. Nothing but regular files is read or written: a pipe would be waited for, and a device has no end.
 
-use std::fs;
-use std::io::{self, Write};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
+use std::io::{self, Read, Write};
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use sysinfo::{DiskRefreshKind, Disks};
 
-/// Writes a file under a temporary name beside its place, flushes it to the disk and renames it.
+/// Names of files that are being written: this, and random letters and digits.
+const TEMPORARY: &str = ".camclinic-";
+const N_RANDOM: usize = 6;
+/// No file takes longer to be written: one that is older was left behind by a program that was killed.
+const WRITTEN_WITHIN: Duration = Duration::from_hours(1);
+/// In a folder of many thousand pictures not all of them are looked at for each that is added.
+const N_SWEPT: usize = 1_000;
+
+/// Who may read what is written. Windows has this from the folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileAccess {
+    /// As the user wants it of his files (umask).
+    Usual,
+    /// Nobody but the user: for what holds addresses, names, or what happened when.
+    Private,
+}
+
+impl FileAccess {
+    /// The rights of a new file, before the umask.
+    fn mode(self) -> u32 {
+        match self {
+            Self::Usual => 0o666,
+            Self::Private => 0o600,
+        }
+    }
+}
+
+/// Writes a file under a temporary name beside its place, flushes it to the disk and renames it. The folder is made if need be. Who
+/// could not read the file that was there cannot read the new one.
 ///
 /// # Errors
-/// As the system says; nothing is left behind, and a file of that name is untouched.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// As the system says, or something else than a file is there; nothing is left behind, and what is there is untouched.
+pub fn write_whole(path: &Path, bytes: &[u8], access: FileAccess) -> io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    fs::create_dir_all(folder)?;
-    let mut file = tempfile::Builder::new().prefix(".camclinic-").tempfile_in(folder)?;
+    let there = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        there => Some(there?),
+    };
+    there.as_ref().map_or(Ok(()), refuse_irregular)?;
+    make_folder(folder, access)?;
+    sweep(folder);
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(TEMPORARY).rand_bytes(N_RANDOM);
+    #[cfg(unix)]
+    let rights = {
+        use std::os::unix::fs::PermissionsExt;
+        let of_old = there.filter(|_| access == FileAccess::Usual).map_or(0o777, |old| old.permissions().mode());
+        fs::Permissions::from_mode(access.mode() & of_old)
+    };
+    #[cfg(unix)]
+    builder.permissions(rights);
+    let mut file = builder.tempfile_in(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
-    // A temporary file is private to its owner; what the user asked for is to be as any file of his.
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Makes a folder and those above it, where they are not there.
+///
+/// # Errors
+/// As the system says.
+pub fn make_folder(folder: &Path, access: FileAccess) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    // Who may read a folder may look for files in it.
+    let mode = access.mode() | access.mode() >> 2 & 0o111;
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, mode);
+    #[cfg(not(unix))]
+    let _ = mode;
+    builder.create(folder)
+}
+
+/// Opens a file for reading.
+///
+/// # Errors
+/// As the system says, or it is no regular file.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    open(path, OpenOptions::new().read(true))
+}
+
+/// Opens a private file for reading, and for writing at its end; it is made if need be.
+///
+/// # Errors
+/// As [`open_regular`].
+pub fn open_to_append(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(FileAccess::Private.mode());
+    }
+    let file = open(path, &mut options)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+        // Another program may have made it.
+        let mode = file.metadata()?.permissions().mode();
+        if mode & 0o077 != 0 {
+            file.set_permissions(fs::Permissions::from_mode(mode & 0o700))?;
+        }
     }
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    Ok(file)
+}
+
+/// The bytes of a file that is not longer than that.
+///
+/// # Errors
+/// As [`open_regular`], or it is longer.
+pub fn read_regular(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_regular(path)?.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
+    if u64::try_from(bytes.len()).is_ok_and(|n_bytes| n_bytes > max_bytes) {
+        let why = format!("it is larger than {} MB", max_bytes >> 20);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+    }
+    Ok(bytes)
+}
+
+fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    // Some devices do something when they are opened.
+    if let Ok(there) = fs::metadata(path) {
+        refuse_irregular(&there)?;
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        // Should a pipe have come in its place meanwhile, nobody waits for its other end. A regular file does not care.
+        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    }
+    let file = options.open(path)?;
+    refuse_irregular(&file.metadata()?)?;
+    Ok(file)
+}
+
+fn refuse_irregular(about: &Metadata) -> io::Result<()> {
+    if about.is_file() {
+        return Ok(());
+    }
+    Err(if about.is_dir() {
+        io::Error::new(io::ErrorKind::IsADirectory, "it is a folder, not a file")
+    } else {
+        io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe, a socket or a device, not a file")
+    })
+}
+
+/// Deletes what [`write_whole`] left in this folder when the program was killed, as far as it is found in passing. What cannot be
+/// deleted stays.
+fn sweep(folder: &Path) {
+    let now = SystemTime::now();
+    for entry in fs::read_dir(folder).into_iter().flatten().take(N_SWEPT).flatten() {
+        let is_old = |about: Metadata| {
+            // A time to come is that of a clock that was wrong: nothing is known of its age.
+            let age = about.modified().ok().and_then(|written| now.duration_since(written).ok());
+            about.is_file() && age.is_some_and(|age| age > WRITTEN_WITHIN)
+        };
+        if entry.file_name().to_str().is_some_and(is_temporary) && entry.metadata().is_ok_and(is_old) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn is_temporary(name: &str) -> bool {
+    let random = name.strip_prefix(TEMPORARY);
+    random.is_some_and(|random| random.len() == N_RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 /// What to do about a file that could not be written, as a sentence.
@@ -35,6 +186,7 @@ pub fn write_advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "Choose a folder that you may write to.",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "Make room on the disk, or choose another folder.",
+        io::ErrorKind::InvalidInput | io::ErrorKind::IsADirectory => "Choose another name.",
         _ => "Choose another folder.",
     }
 }
@@ -60,4 +212,118 @@ pub fn disk_of(folder: &Path) -> Option<Disk> {
     let file_system = disk.file_system().to_string_lossy().to_lowercase();
     let is_remote = disk.is_removable() || REMOTE.contains(&file_system.as_str());
     Some(Disk { free_bytes: disk.available_space(), is_remote })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reading and writing in place of each of these, as `read | written | appended`.
+    #[cfg(unix)]
+    #[test]
+    fn nothing_but_a_regular_file_is_read_or_written() {
+        const MAX: u64 = 1 << 20;
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let check = |path: &Path, read: &str, changed: &str| {
+            let told = |result: io::Result<()>| result.map_or_else(|error| error.to_string(), |()| "good".to_owned());
+            let is_kept = |result: &str| changed == "good" || result.contains(changed);
+            let got = told(read_regular(path, MAX).map(drop));
+            assert!(got.contains(read), "{}: {got}", path.display());
+            let got = told(open_to_append(path).map(drop));
+            assert!(is_kept(&got), "{}: {got}", path.display());
+            let got = told(write_whole(path, b"new", FileAccess::Usual));
+            assert!(is_kept(&got), "{}: {got}", path.display());
+        };
+        fs::write(at("file"), "old").unwrap();
+        check(&at("file"), "good", "good");
+        assert_eq!(fs::read(at("file")).unwrap(), b"new");
+        check(&at("none"), "No such file", "good");
+        // Nobody ever writes to the pipe.
+        assert!(std::process::Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
+        check(&at("pipe"), "a pipe", "a pipe");
+        check(Path::new("/dev/zero"), "a device", "a device");
+        std::os::unix::fs::symlink("/dev/zero", at("link")).unwrap();
+        check(&at("link"), "a device", "a device");
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        check(&at("socket"), "a socket", "a socket");
+        fs::create_dir(at("folder")).unwrap();
+        check(&at("folder"), "a folder", "a folder");
+        // It has holes: no disk is filled.
+        File::create(at("huge")).unwrap().set_len(10 << 30).unwrap();
+        check(&at("huge"), "larger than 1 MB", "good");
+        let left = fs::read_dir(folder.path())
+            .unwrap()
+            .filter(|entry| entry.as_ref().unwrap().file_name().to_str().is_some_and(is_temporary));
+        assert_eq!(left.count(), 0);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn who_may_read_a_file_is_as_the_user_wants_it() {
+        use std::os::unix::fs::PermissionsExt;
+        #[track_caller]
+        fn check(old: Option<u32>, access: FileAccess, expected: u32) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("new/file");
+            if let Some(mode) = old {
+                fs::create_dir(folder.path().join("new")).unwrap();
+                fs::write(&path, "old").unwrap();
+                fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            }
+            let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+            // As the system makes any file of this user.
+            fs::write(folder.path().join("usual"), "").unwrap();
+            fs::create_dir(folder.path().join("usual folder")).unwrap();
+            let (usual, usual_folder) = (mode(&folder.path().join("usual")), mode(&folder.path().join("usual folder")));
+            write_whole(&path, b"new", access).unwrap();
+            assert_eq!(mode(&path), expected & usual, "{old:?} {access:?}");
+            if old.is_none() {
+                let expected = if access == FileAccess::Private { 0o700 } else { usual_folder };
+                assert_eq!(mode(&folder.path().join("new")), expected, "{access:?}");
+            }
+            if access == FileAccess::Private {
+                let added = folder.path().join("added");
+                fs::write(&added, "").unwrap();
+                open_to_append(&added).unwrap();
+                open_to_append(&folder.path().join("made")).unwrap();
+                assert_eq!((mode(&added), mode(&folder.path().join("made"))), (0o600, 0o600));
+            }
+        }
+        check(None, FileAccess::Usual, 0o666);
+        check(Some(0o644), FileAccess::Usual, 0o644);
+        check(Some(0o600), FileAccess::Usual, 0o600);
+        check(Some(0o640), FileAccess::Usual, 0o640);
+        check(None, FileAccess::Private, 0o600);
+        check(Some(0o666), FileAccess::Private, 0o600);
+        check(Some(0o644), FileAccess::Private, 0o600);
+    }
+
+    #[test]
+    fn only_old_files_of_ours_are_swept() {
+        #[track_caller]
+        fn check(name: &str, age_hours: u64, is_swept: bool) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join(name);
+            let file = File::create(&path).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_hours(age_hours)).unwrap();
+            drop(file);
+            write_whole(&folder.path().join("new"), b"", FileAccess::Usual).unwrap();
+            assert_eq!(!path.exists(), is_swept, "{name}, {age_hours} h");
+        }
+        check(".camclinic-aB3xY9", 2, true);
+        check(".camclinic-aB3xY9", 0, false);
+        check(".camclinic-aB3xY", 2, false);
+        check(".camclinic-aB3xY9.json", 2, false);
+        check(".camclinic-notes.", 2, false);
+        check("settings.json", 2, false);
+        // What is written bears such a name until it is whole.
+        let folder = tempfile::tempdir().unwrap();
+        let file = tempfile::Builder::new().prefix(TEMPORARY).rand_bytes(N_RANDOM).tempfile_in(&folder).unwrap();
+        assert!(is_temporary(file.path().file_name().unwrap().to_str().unwrap()));
+        fs::create_dir(folder.path().join(".camclinic-folder")).unwrap();
+        sweep(folder.path());
+        sweep(&folder.path().join("none"));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
 }

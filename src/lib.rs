@@ -38,14 +38,14 @@
 //! |---|---|---|
 //! | words | [`frame`] | `Frame`, `Image`, `PixelFormat`, `Size` |
 //! | | [`fault`] | `Fault`, `FaultKind`, `FaultClass`: why there is no frame, what to do about it |
-//! | | [`settings`] | what is set of each camera and of the program; every tunable with unit, range and default; load, save, migrate |
+//! | | [`settings`] | what is set of each camera and of the program; every tunable with unit, range and default; load, migrate, save beside other windows |
 //! | | [`status`] | `Status`, `State`, `Grade`, `Rung`, `Alert`, `PictureFaultKind`: the public JSON contract |
 //! | | [`event`] | `Event`, `Level` |
 //! | | [`control`] | `Control`, `ControlSetting`: brightness, exposure and the like, and what is known of each |
 //! | | [`address`] | `Address` of a network camera: reading what people paste, never showing a password |
 //! | | [`backend`] | `Backend`: the ways to reach a device, and which of them this build has |
 //! | | [`latest`] | `Latest<T>` and `Reader<T>` |
-//! | | [`disk`] | files that are whole at every moment; how much room is left |
+//! | | [`disk`] | the only way to the user's files: regular ones alone, whole at every moment, private where they tell of him; how much room is left |
 //! | | [`subscriber`] | who receives frames: the newest, or a queue |
 //! | | [`phrases`] | what check-up and report say, in the user's language |
 //! | decisions | [`recovery`] | `Ladder`: which rung next, and when |
@@ -100,6 +100,12 @@
 //! opening and not the program. Neither is what a capture process says: each number is checked before it is used.
 //! Kept by `fuzzing::damaged_bytes_are_no_more_than_an_error`, `isolation::whatever_a_worker_says_is_only_a_fault`,
 //! `source::isolated::memory::numbers_that_cannot_be_are_refused`, `network::each_way_to_misbehave_is_named`.
+//!
+//! **A file is what it should be, or is told.** What is read is a regular file of a size that it can have; what is written is
+//! whole, and never over something that was not understood: that is kept under another name. Settings, log, history and reports
+//! are readable for their owner alone.
+//!
+//! **Two windows do not undo each other's settings.** Each saves what it has changed since its last save, into what is there.
 //!
 //! **Nothing is global** but what the process has once, such as stderr. Any number of [`camera::Camera`]s run beside each other.
 //! Kept by `engine::two_cameras_run_beside_each_other`.

@@ -52,7 +52,7 @@ fn window(arguments: &cli::Cli, interrupted: Arc<AtomicBool>) -> Exit {
         (true, true) => ui::CameraSelection::Automatic,
     };
     let cameras = chosen.into_iter().map(|camera| {
-        let of_camera = arguments.shared.settings_of(&camera.spec, &settings);
+        let of_camera = arguments.shared.settings_of(&camera, &settings);
         (camera.spec, of_camera)
     });
     let cameras = cameras.collect();

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::device::text::{plain, safe_within};
-use crate::disk::write_whole;
+use crate::disk::{FileAccess, read_regular, write_whole};
 use crate::logging::files::{append_lines, delete, read_lines};
 
 /// Older hours are forgotten.
@@ -23,6 +23,8 @@ const FINE: SignedDuration = SignedDuration::from_hours(2);
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 /// Several processes that watch one camera write one file; no more than this comes together in an hour.
 const MAX_FILE_BYTES: u64 = 2 << 20;
+/// No source is longer.
+const MAX_ABOUT_BYTES: u64 = 64 << 10;
 
 const FOLDER: &str = "history";
 const ABOUT: &str = "camera.json";
@@ -77,7 +79,7 @@ pub fn append(data: &Path, source: &str, sample: Sample) -> io::Result<()> {
     let folder = folder_of(data, source);
     let about = folder.join(ABOUT);
     if !about.exists() {
-        write_whole(&about, &line(&HistoryOwner { source: source.to_owned() })?)?;
+        write_whole(&about, &line(&HistoryOwner { source: source.to_owned() })?, FileAccess::Private)?;
     }
     let file = folder.join(format!("{}{SECONDS}", hour_name(sample.at)));
     if fs::metadata(&file).is_ok_and(|metadata| metadata.len() >= MAX_FILE_BYTES) {
@@ -112,7 +114,7 @@ pub fn read(data: &Path, source: &str, since: Timestamp) -> io::Result<Vec<Sampl
 pub fn cameras(data: &Path) -> io::Result<Vec<HistoryOwner>> {
     let mut cameras = Vec::new();
     for folder in folders(data)? {
-        let about = fs::read(folder.join(ABOUT)).ok();
+        let about = read_regular(&folder.join(ABOUT), MAX_ABOUT_BYTES).ok();
         let kept: Option<HistoryOwner> = about.and_then(|about| serde_json::from_slice(&about).ok());
         // Only its own folder can name a camera.
         cameras.extend(kept.filter(|kept| folder_of(data, &kept.source) == folder));
@@ -142,7 +144,7 @@ pub fn tidy(data: &Path, now: Timestamp) -> io::Result<()> {
                 for minute in minutes.values() {
                     bytes.extend(line(minute)?);
                 }
-                write_whole(&name(&folder, hour, MINUTES), &bytes)?;
+                write_whole(&name(&folder, hour, MINUTES), &bytes, FileAccess::Private)?;
                 delete(&name(&folder, hour, SECONDS))?;
             }
         }

@@ -71,6 +71,10 @@ impl Records {
     /// # Errors
     /// The system gives no thread.
     pub fn start(folder: PathBuf, log: &EventLog, tell: fn(&str)) -> io::Result<Self> {
+        Self::start_with(folder, log, tell, files::append)
+    }
+
+    fn start_with(folder: PathBuf, log: &EventLog, tell: fn(&str), append: AppendLines) -> io::Result<Self> {
         let (orders, orders_rx) = bounded(N_WAITING);
         let (going_on, going_on_rx) = bounded::<()>(0);
         let (ended_tx, ended) = bounded::<()>(0);
@@ -80,6 +84,7 @@ impl Records {
             folder,
             log: log.clone(),
             tell,
+            append,
             n_lost: Arc::clone(&n_lost),
             past: past.clone(),
             cameras: Vec::new(),
@@ -125,6 +130,9 @@ impl Drop for Records {
     }
 }
 
+/// Adds lines to the log: [`files::append`], or a disk that is slow in a test.
+type AppendLines = fn(&Path, &[u8], Timestamp) -> io::Result<()>;
+
 struct WatchedCamera {
     status: StatusReader,
     told_at: Instant,
@@ -140,6 +148,7 @@ struct RecordsWriter {
     folder: PathBuf,
     log: EventLog,
     tell: fn(&str),
+    append: AppendLines,
     /// Events that found no room in the queue.
     n_lost: Arc<AtomicU64>,
     past: Latest<Past>,
@@ -200,7 +209,7 @@ impl RecordsWriter {
             next = if lines.len() < MAX_BATCH_BYTES { more.try_recv().ok() } else { None };
         }
         if n_lines > 0 {
-            let written = files::append(&self.folder, lines.as_bytes(), Timestamp::now());
+            let written = (self.append)(&self.folder, lines.as_bytes(), Timestamp::now());
             self.judge(written, n_lines, Instant::now());
         }
     }
@@ -249,7 +258,7 @@ impl RecordsWriter {
             && now.saturating_duration_since(trouble.failed_at) >= GOOD_AFTER
         {
             // Without anything to write it is not known whether it would succeed.
-            let probe = files::append(&self.folder, b"", Timestamp::now());
+            let probe = (self.append)(&self.folder, b"", Timestamp::now());
             let n_unwritten = trouble.n_unwritten;
             if probe.is_ok() {
                 self.trouble = None;
@@ -285,7 +294,7 @@ fn sentence(error: &io::Error, folder: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::sync::Mutex;
+    use std::sync::{Condvar, Mutex};
 
     use super::*;
 
@@ -350,6 +359,7 @@ mod tests {
             folder: folder.path().to_owned(),
             log: log.clone(),
             tell: |_| {},
+            append: files::append,
             n_lost,
             past: Latest::new(),
             cameras: Vec::new(),
@@ -366,47 +376,44 @@ mod tests {
         assert_eq!(writer.past.reader().current().unwrap().source, "sim:");
     }
 
-    /// A folder whose log is a pipe, which takes a few lines and then no more until somebody reads.
-    #[cfg(target_os = "linux")]
-    fn folder_that_hangs() -> (tempfile::TempDir, PathBuf) {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join(Timestamp::now().strftime("log-%Y-%m-%d-01.jsonl").to_string());
-        assert!(process::Command::new("mkfifo").arg(&file).status().unwrap().success());
-        (folder, file)
+    /// Whether the disk of [`append_when_it_answers`] answers.
+    static ANSWERS: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
+
+    /// A disk that hangs until it answers.
+    fn append_when_it_answers(folder: &Path, lines: &[u8], now: Timestamp) -> io::Result<()> {
+        let (answers, changed) = &ANSWERS;
+        let answers = changed.wait_while(answers.lock().unwrap(), |answers| !*answers).unwrap();
+        drop(answers);
+        files::append(folder, lines, now)
     }
 
-    #[cfg(target_os = "linux")]
     #[test]
     fn a_disk_that_hangs_holds_up_nobody_and_what_is_lost_is_told() {
-        let (folder, pipe) = folder_that_hangs();
+        let start = |log: &EventLog| {
+            let folder = tempfile::tempdir().unwrap();
+            let records = Records::start_with(folder.path().to_owned(), log, |_| {}, append_when_it_answers).unwrap();
+            (folder, records)
+        };
         let log = EventLog::new();
-        let records = Records::start(folder.path().to_owned(), &log, |_| {}).unwrap();
+        let (_folder, records) = start(&log);
+        let begun = Instant::now();
+        for _ in 0..N_WAITING {
+            log.add("sim:", Level::Info, "test", "x".repeat(200));
+        }
+        drop(records);
+        assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+
+        let log = EventLog::new();
+        let (_folder, records) = start(&log);
         let begun = Instant::now();
         for _ in 0..4 * N_WAITING {
             log.add("sim:", Level::Info, "test", "x".repeat(200));
         }
         assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
-        let told = |log: &EventLog| log.since(0).iter().any(|event| event.message.contains("too slow"));
-        thread::Builder::new()
-            .name("reader".to_owned())
-            .spawn(move || {
-                // Opened for writing too, so that it never ends.
-                let mut pipe = fs::OpenOptions::new().read(true).write(true).open(pipe).unwrap();
-                io::copy(&mut pipe, &mut io::sink())
-            })
-            .unwrap();
-        wait_until("the loss is told", || told(&log));
+        *ANSWERS.0.lock().unwrap() = true;
+        ANSWERS.1.notify_all();
+        wait_until("the loss is told", || log.since(0).iter().any(|event| event.message.contains("too slow")));
         drop(records);
-
-        let (folder, _pipe) = folder_that_hangs();
-        let log = EventLog::new();
-        let records = Records::start(folder.path().to_owned(), &log, |_| {}).unwrap();
-        for _ in 0..N_WAITING {
-            log.add("sim:", Level::Info, "test", "x".repeat(200));
-        }
-        let begun = Instant::now();
-        drop(records);
-        assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Deliberately not here: what is asked of a camera by the command line of one run, which stands in place of its settings
 //! and is not saved by a command.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,10 +17,12 @@ use crate::phrases::Language;
 use crate::status::Asked;
 
 mod file;
+mod merge;
 mod migration;
+mod readable;
 mod tunables;
 
-pub use file::{Loaded, Notice};
+pub use file::{Loaded, Notice, SettingsFile};
 pub use tunables::*;
 
 /// The version of the file's layout that this program writes.
@@ -315,10 +317,10 @@ impl Default for WindowSettings {
 
 impl Settings {
     /// What is set for the camera of this source, which is named without its password: as it is listed, else as a new camera
-    /// starts.
+    /// starts. Of several with this source it is the one that the window shows.
     #[must_use]
     pub fn camera(&self, source: &str) -> CameraSettings {
-        let listed = self.cameras.iter().find(|camera| camera.source == source);
+        let listed = self.saved_cameras().chain(&self.cameras).find(|camera| camera.source == source);
         listed.cloned().unwrap_or_else(|| CameraSettings { source: source.to_owned(), ..self.new_camera.clone() })
     }
 
@@ -342,7 +344,15 @@ impl Settings {
     }
 
     fn free_id(&self) -> CameraId {
-        CameraId(self.cameras.iter().map(|camera| camera.id.0).max().unwrap_or(0).saturating_add(1))
+        self.free_ids().next().unwrap_or_default()
+    }
+
+    /// Numbers that no camera of the list has: those above all of theirs, then those between.
+    fn free_ids(&self) -> impl Iterator<Item = CameraId> + use<> {
+        let taken: BTreeSet<u32> = self.cameras.iter().map(|camera| camera.id.0).collect();
+        let most = taken.last().copied().unwrap_or(0);
+        let above = most.checked_add(1).into_iter().flat_map(|next| next..=u32::MAX);
+        above.chain(1..most).filter(move |id| !taken.contains(id)).map(CameraId)
     }
 
     /// The defaults, but for which cameras there are.
@@ -352,11 +362,11 @@ impl Settings {
         Self { cameras, shown: self.shown.clone(), ..Self::default() }
     }
 
-    /// The source that a command takes which names none: the one that the window has selected, else the first that it shows.
-    #[must_use]
-    pub fn saved_source(&self) -> Option<&str> {
-        let id = self.shown.selected.or_else(|| self.shown.cameras.first().copied())?;
-        self.listed(id).map(|camera| camera.source.as_str())
+    /// The cameras that a command takes which names none, the first that can be used of them: the one that the window has selected,
+    /// then those that it shows.
+    pub fn saved_cameras(&self) -> impl Iterator<Item = &CameraSettings> {
+        let ids = self.shown.selected.iter().chain(&self.shown.cameras);
+        ids.filter_map(|id| self.listed(*id))
     }
 
     /// The folder for snapshots: the chosen one, else the system's for pictures, else the current one.
@@ -373,29 +383,23 @@ impl Settings {
     /// Brings every number into its range, and takes out what cannot be. Returns what was put right, for the user.
     fn put_right(&mut self) -> Vec<String> {
         let mut notices: Vec<_> = PROGRAM_TUNABLES.iter().filter_map(|tunable| tunable.put_right(self, "")).collect();
-        notices.extend(self.new_camera.put_right("new cameras"));
         self.new_camera = self.new_camera.for_new_cameras();
-        let mut free = self.free_id();
-        let mut taken = vec![CameraId::UNLISTED];
+        notices.extend(self.new_camera.put_right());
+        let mut free = self.free_ids();
+        let mut taken = BTreeSet::from([CameraId::UNLISTED]);
         self.cameras.retain(|camera| !camera.source.is_empty());
         for camera in &mut self.cameras {
             // A number that is missing, or there twice.
-            if taken.contains(&camera.id) {
-                camera.id = free;
-                free = CameraId(free.0.saturating_add(1));
+            if !taken.insert(camera.id) {
+                camera.id = free.next().unwrap_or_default();
             }
-            taken.push(camera.id);
-            let name = camera.label().to_owned();
-            notices.extend(camera.put_right(&name));
+            notices.extend(camera.put_right());
         }
         self.network.put_right();
         let Self { cameras, shown, new_camera, .. } = self;
-        let mut seen = Vec::new();
-        shown.cameras.retain(|id| {
-            let is_there = cameras.iter().any(|camera| camera.id == *id) && !seen.contains(id);
-            seen.push(*id);
-            is_there
-        });
+        // Each that is there, once.
+        let mut there: BTreeSet<_> = cameras.iter().map(|camera| camera.id).collect();
+        shown.cameras.retain(|id| there.remove(id));
         shown.cameras.truncate(MAX_SHOWN);
         shown.selected = shown.selected.filter(|id| shown.cameras.contains(id));
         // Of one that is not shown and is as every new camera, nothing is lost.
@@ -448,14 +452,24 @@ impl CameraSettings {
         *self == Self { id: self.id, source: self.source.clone(), ..other.clone() }
     }
 
-    fn put_right(&mut self, name: &str) -> Vec<String> {
-        let mut notices: Vec<_> = CAMERA_TUNABLES.iter().filter_map(|tunable| tunable.put_right(self, name)).collect();
+    /// The name that its notices have. A source that somebody wrote by hand is no part of it: it may hold a password.
+    fn named_in_notices(&self) -> String {
+        match (&self.name, self.id) {
+            (Some(name), _) => name.clone(),
+            (None, CameraId::UNLISTED) => "new cameras".to_owned(),
+            (None, id) => format!("camera {id}"),
+        }
+    }
+
+    fn put_right(&mut self) -> Vec<String> {
         if let Ok(address) = Address::parse(&self.source) {
             self.source = address.without_password();
         }
         if let Some(given) = self.name.take() {
             self.rename(&given);
         }
+        let name = &self.named_in_notices();
+        let mut notices: Vec<_> = CAMERA_TUNABLES.iter().filter_map(|tunable| tunable.put_right(self, name)).collect();
         if self.asked.size.is_some_and(|size| crate::frame::Size::new(size.width, size.height).is_none()) {
             self.asked.size = None;
             notices.push(format!(
@@ -515,5 +529,36 @@ mod tests {
         assert_eq!(settings.camera("0").id, second);
         assert_eq!(settings.camera("sim:").id, first);
         assert_eq!(settings.camera("1"), CameraSettings { source: "1".into(), ..settings.new_camera.clone() });
+    }
+
+    #[test]
+    fn a_new_number_is_nobody_elses() {
+        #[track_caller]
+        fn check(ids: &[u32], free: &[u32]) {
+            let camera =
+                |id: &u32| CameraSettings { id: CameraId(*id), source: "sim:".to_owned(), ..Default::default() };
+            let mut settings = Settings { cameras: ids.iter().map(camera).collect(), ..Settings::default() };
+            let found: Vec<_> = settings.free_ids().map(|id| id.0).take(free.len()).collect();
+            assert_eq!(found, free, "{ids:?}");
+            let n_shown = ids.len() + 1;
+            let new = settings.put(settings.camera("sim:64x48"));
+            assert_eq!(settings.cameras.len(), n_shown, "{ids:?}: nobody else is replaced");
+            assert_eq!(settings.listed(new).unwrap().source, "sim:64x48");
+            // Each has another one once the file is put right, and one that is its own is kept.
+            settings.new_camera.n_warm_up_frames = 7;
+            settings.put_right();
+            let right: BTreeSet<_> = settings.cameras.iter().map(|camera| camera.id.0).collect();
+            assert_eq!(right.len(), n_shown, "{ids:?}: {right:?}");
+            assert!(!right.contains(&0) && ids.iter().all(|id| *id == 0 || right.contains(id)), "{ids:?}: {right:?}");
+        }
+        const MAX: u32 = u32::MAX;
+        check(&[], &[1, 2]);
+        check(&[3, 1], &[4, 5]);
+        check(&[0, 0, 3, 3], &[4, 5]);
+        check(&[MAX], &[1, 2]);
+        check(&[MAX, 1, 3], &[2, 4]);
+        check(&[MAX, MAX, MAX, 1], &[2, 3]);
+        check(&[MAX - 1], &[MAX, 1]);
+        check(&[0, 0, MAX, MAX], &[1, 2]);
     }
 }

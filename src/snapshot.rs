@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::codec;
-use crate::disk::{write_advice, write_whole};
+use crate::disk::{FileAccess, write_advice, write_whole};
 use crate::frame::{Frame, Image};
 use crate::settings::{CameraId, CameraSettings, Settings, SnapshotFormat};
 
@@ -131,7 +131,7 @@ fn write(image: &Image, format: SnapshotFormat, jpeg_quality_percent: u32, file:
         SnapshotFormat::Jpeg => codec::encode_jpeg(image, jpeg_quality_percent)?,
         SnapshotFormat::Png => codec::encode_png(image)?,
     };
-    write_whole(file, &bytes).map_err(|error| {
+    write_whole(file, &bytes, FileAccess::Usual).map_err(|error| {
         let advice = write_advice(&error);
         format!("The picture was not saved: {error}. {advice} {}", file.display())
     })

@@ -17,7 +17,7 @@ use crate::logging::EventLog;
 use crate::phrases::Language;
 use crate::records::{Past, Records};
 use crate::secrets::Passwords;
-use crate::settings::{CameraId, CameraSettings, Notice, Settings};
+use crate::settings::{CameraId, CameraSettings, Notice, Settings, SettingsFile};
 use crate::snapshot::Snapshots;
 use crate::source::SourceSpec;
 
@@ -227,14 +227,16 @@ impl App {
             }
         };
         let passwords = Passwords::default();
+        // A picture that is taken of the window is no use of it.
+        let settings_path = settings_path.filter(|_| shot.is_none());
+        let file = settings_path.map(|path| SettingsFile::new(path, &settings));
+        let saved = settings.clone();
         let mut window = Self::window(cameras, settings, &passwords)?;
         let now = window.shell.now;
-        let saved = window.shell.settings.clone();
         match choice {
             CameraSelection::Saved => window.restore(),
-            // A picture that is taken of the window is no use of it.
-            CameraSelection::Named if shot.is_none() => window.note_shown(),
-            CameraSelection::Named | CameraSelection::Automatic => {}
+            CameraSelection::Named => window.note_shown(),
+            CameraSelection::Automatic => {}
         }
         let shell = &mut window.shell;
         shell.system_language = Language::of_system();
@@ -246,7 +248,7 @@ impl App {
             Arc::new(move || waker.wake())
         };
         let handle = WindowHandle::new(passwords, Arc::clone(&wake));
-        let background = Background::start(settings_path, snapshot_folder, interrupted, close, handle)?;
+        let background = Background::start(file, snapshot_folder, interrupted, close, handle)?;
         let snapshots = Snapshots::start(Arc::clone(&wake))?;
         if let Some(greeting) = greeting {
             log.add("", Level::Info, "camera", greeting.clone());
@@ -303,15 +305,11 @@ impl App {
             let settings = spec.settings(&settings);
             Some((spec, settings))
         };
-        let (spec, first) = cameras.next().or_else(simulated).ok_or_else(|| {
+        let first = cameras.next().or_else(simulated).ok_or_else(|| {
             std::io::Error::new(std::io::ErrorKind::InvalidInput, "there is no camera, not even a simulated one")
         })?;
-        let mut window = Window::new(spec, settings, Instant::now());
-        window.with_selected(|pane, _| pane.settings = CameraSettings { id: pane.id(), ..first });
-        let first = window.selected;
-        cameras.for_each(|(spec, settings)| window.push(spec, settings));
-        window.select(first);
-        Ok(window)
+        let cameras: Vec<_> = std::iter::once(first).chain(cameras).collect();
+        Ok(Window::showing(cameras, settings, Instant::now()))
     }
 
     /// Takes over everything that is new. Costs next to nothing when nothing is.
@@ -477,5 +475,121 @@ impl eframe::App for App {
 
     fn clear_color(&self, _visuals: &egui::Visuals) -> [f32; 4] {
         [0.043, 0.047, 0.055, 1.0]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use clap::Parser;
+
+    use super::*;
+    use crate::address::Address;
+    use crate::cli::{self, Cli, RunSettings};
+
+    /// Starts the window as the command line says, with settings in this folder, does something in it, and closes it.
+    fn run(folder: &Path, line: &str, work: impl FnOnce(&mut Window)) {
+        let path = folder.join("settings.json");
+        let words = ["camclinic", "--settings"].map(str::to_owned).into_iter();
+        let words = words.chain([path.display().to_string()]).chain(line.split_whitespace().map(str::to_owned));
+        let arguments = Cli::try_parse_from(words).unwrap();
+        let RunSettings { settings, settings_path, notices } = arguments.shared.load_settings();
+        let chosen = cli::window_cameras(&arguments.sources, &settings).unwrap();
+        let choice = if arguments.sources.is_empty() { CameraSelection::Saved } else { CameraSelection::Named };
+        let cameras = chosen
+            .iter()
+            .map(|camera| (camera.spec.clone(), arguments.shared.settings_of(camera, &settings)))
+            .collect();
+        let screenshot = arguments.screenshot.map(|path| Screenshot { path, after: arguments.after });
+        let shot = screenshot
+            .clone()
+            .map(|screenshot| screenshot::Shot::new(screenshot, screenshot::ScreenshotResult::default()));
+        let options = Options {
+            cameras,
+            choice,
+            settings,
+            settings_path,
+            notices,
+            greeting: None,
+            screenshot,
+            log: EventLog::new(),
+            records: None,
+            interrupted: Arc::default(),
+        };
+        let mut app = App::new(options, shot, &egui::Context::default()).unwrap();
+        work(&mut app.window);
+        app.save_settings();
+    }
+
+    /// As `1 One, *2 Two` for two tiles, of which the second is selected, and what is listed besides after a bar.
+    fn told(folder: &Path) -> String {
+        let Settings { cameras, shown, .. } = Settings::load(&folder.join("settings.json")).settings;
+        let told = |camera: &CameraSettings| {
+            let mark = if shown.selected == Some(camera.id) { "*" } else { "" };
+            format!("{mark}{} {}/{}", camera.id, camera.label(), camera.n_warm_up_frames)
+        };
+        let listed = |id: &CameraId| cameras.iter().find(|camera| camera.id == *id).map(told).unwrap();
+        let tiles: Vec<_> = shown.cameras.iter().map(listed).collect();
+        let others: Vec<_> = cameras.iter().filter(|camera| !shown.cameras.contains(&camera.id)).map(told).collect();
+        format!("{}|{}", tiles.join(", "), others.join(", "))
+    }
+
+    #[test]
+    fn the_next_start_shows_what_this_one_does() {
+        #[track_caller]
+        fn check(file: &str, line: &str, work: fn(&mut Window), expected: &str) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("settings.json");
+            if !file.is_empty() {
+                fs::write(&path, file).unwrap();
+            }
+            run(folder.path(), line, work);
+            assert_eq!(told(folder.path()), expected, "{line}");
+            // Another start changes nothing.
+            run(folder.path(), "", |_| {});
+            run(folder.path(), "", |window| {
+                let (first, last) = (window.panes.first().unwrap().id(), window.panes.last().unwrap().id());
+                let selected = window.selected;
+                for id in [first, last, selected] {
+                    window.select(id);
+                }
+            });
+            assert_eq!(told(folder.path()), expected, "{line}, again");
+        }
+        let none = |_: &mut Window| {};
+        let last = |window: &mut Window| window.select(window.panes.last().unwrap().id());
+        let (a, b) = ("sim:64x48@5", "sim:32x24@5");
+        check("", a, none, "*1 sim:64x48@5/5|");
+        check("", &format!("{a} {b}"), none, "*1 sim:64x48@5/5, 2 sim:32x24@5/5|");
+        check("", &format!("{a} {b}"), last, "1 sim:64x48@5/5, *2 sim:32x24@5/5|");
+        let twins = r#"{"version":2,"shown":{"cameras":[1,2]},"cameras":[{"id":1,"name":"One","source":"sim:64x48@5"},
+            {"id":2,"name":"Two","source":"sim:64x48@5","n_warm_up_frames":17}]}"#;
+        check(twins, "", last, "1 One/5, *2 Two/17|");
+        check(twins, b, none, "*3 sim:32x24@5/5|1 One/5, 2 Two/17");
+        check(&twins.replace("[1,2]", "[2]"), a, none, "*2 Two/17|1 One/5");
+        let same = r#"{"version":2,"shown":{"cameras":[1,2],"selected":1},"cameras":[{"id":1,"name":"One","source":"rtsp://a@127.0.0.1:1/1"},
+            {"id":2,"name":"Two","source":"rtsp://a@127.0.0.1:1/1","n_warm_up_frames":17}]}"#;
+        check(
+            same,
+            "",
+            |window| {
+                // The keyring has the password of both.
+                let address = |text| Address::parse(text).unwrap();
+                window.panes.iter_mut().for_each(|pane| pane.awaited = Some(address("rtsp://a@127.0.0.1:1/1")));
+                window
+                    .hear_password(&address("rtsp://a@127.0.0.1:1/1"), &Ok(Some(address("rtsp://a:x@127.0.0.1:1/1"))));
+            },
+            "*1 One/5, 2 Two/17|",
+        );
+    }
+
+    #[test]
+    fn a_picture_of_the_window_is_no_use_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let line = "--screenshot a.png --fps 5 sim:64x48@5 sim:32x24@5";
+        run(folder.path(), line, |window| window.select(window.panes[1].id()));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

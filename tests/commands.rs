@@ -281,6 +281,105 @@ fn a_full_disk_is_said_to_be_full_and_nothing_is_left() {
     assert_eq!(stdout(&output), "", "no file, no half of one");
 }
 
+/// File names have any bytes on Unix; sources are words.
+#[cfg(unix)]
+#[test]
+fn words_that_are_no_text_are_an_error_and_no_crash() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    #[track_caller]
+    fn check(arguments: &[&[u8]], code: i32, prints: &str, explains: &str) {
+        let folder = tempfile::tempdir().unwrap();
+        let output =
+            command_in(folder.path(), &[]).args(arguments.iter().map(|word| OsStr::from_bytes(word))).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+        assert!(stdout(&output).contains(prints), "{}", stdout(&output));
+        assert!(stderr(&output).contains(explains), "{}", stderr(&output));
+        assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
+    }
+    check(&[b"status", b"sim:\xff"], 3, "", "UTF-8");
+    check(&[b"\xff"], 3, "", "UTF-8");
+    check(&[b"status", b"--format=nagios", b"\xff"], 3, "UNKNOWN", "UTF-8");
+    check(&[b"snapshot", b"sim:", b"--json", b"--output", b"\xff.png"], 0, ".png", "");
+}
+
+/// What stands in place of a settings file, and how it is told; the command does what it was asked for.
+#[cfg(unix)]
+#[test]
+fn settings_that_are_no_file_are_told_and_hold_up_nobody() {
+    #[track_caller]
+    fn check(make: impl FnOnce(&Path), says: &str) {
+        let folder = tempfile::tempdir().unwrap();
+        make(&folder.path().join("settings.json"));
+        let output = camclinic_in(folder.path(), &["help", "sim"]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(stderr(&output).contains(says), "{}", stderr(&output));
+    }
+    // Nobody ever writes to it.
+    check(|path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success()), "a pipe");
+    check(|path| std::os::unix::fs::symlink("/dev/zero", path).unwrap(), "a device");
+    check(|path| fs::create_dir(path).unwrap(), "a folder");
+    check(|path| fs::File::create(path).unwrap().set_len(10 << 30).unwrap(), "larger than");
+}
+
+/// Pictures are as the user wants his files; what tells where cameras are and what happened is nobody else's.
+#[cfg(unix)]
+#[test]
+fn files_are_for_those_whom_the_user_means() {
+    use std::os::unix::fs::PermissionsExt;
+    fn modes(folder: &Path, found: &mut Vec<(String, u32)>) {
+        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let about = entry.metadata().unwrap();
+            found.push((entry.file_name().into_string().unwrap(), about.permissions().mode() & 0o777));
+            if about.is_dir() {
+                modes(&entry.path(), found);
+            }
+        }
+    }
+    #[track_caller]
+    fn check(umask: &str, picture: u32) {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = folder.path().join("settings.json");
+        fs::write(&settings, r#"{"version":1,"source":"sim:"}"#).unwrap();
+        fs::set_permissions(&settings, fs::Permissions::from_mode(0o644)).unwrap();
+        let script = "umask $1; export CAMCLINIC_DATA=data; \"$2\" snapshot sim: --output a.png --settings settings.json && \
+                      \"$2\" monitor sim: --duration 0.05 --settings settings.json && \
+                      \"$2\" checkup sim: --no-experiments --report a.zip --settings settings.json";
+        let output = Command::new("sh")
+            .args(["-c", script, "sh", umask, env!("CARGO_BIN_EXE_camclinic")])
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let mut found = Vec::new();
+        modes(folder.path(), &mut found);
+        for part in [
+            "a.png",
+            "a.zip",
+            "settings.v1.json",
+            "settings.json",
+            "data",
+            "history",
+            "log-",
+            ".seconds.",
+            "camera.json",
+        ] {
+            assert!(found.iter().any(|(name, _)| name.contains(part)), "{part}: {found:?} {}", stderr(&output));
+        }
+        for (name, mode) in &found {
+            let is_folder = ["data", "history"].contains(&name.as_str()) || name.starts_with("sim");
+            let expected = match name.as_str() {
+                "a.png" => picture,
+                _ if is_folder => 0o700,
+                _ => 0o600,
+            };
+            assert_eq!(*mode, expected, "{name} with umask {umask}: {found:?}");
+        }
+    }
+    check("077", 0o600);
+    check("022", 0o644);
+    check("027", 0o640);
+}
+
 #[test]
 fn help_and_version_are_printed() {
     for (arguments, says) in [

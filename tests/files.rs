@@ -134,6 +134,10 @@ fn what_cannot_be_played_is_explained() {
     check_refused(&file("a", b"x").join("film.mp4"), FaultKind::Missing, "no file");
     if cfg!(unix) {
         check_refused(Path::new("/dev/zero"), FaultKind::Unreadable, "not a file");
+        // Nobody ever writes to it.
+        let pipe = folder.path().join("pipe.mp4");
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        check_refused(&pipe, FaultKind::Unreadable, "a pipe");
     }
 }
 

@@ -210,6 +210,8 @@ const OWNERS: &[(&str, &[&str])] = &[
             "device/linux/watch.rs",
             "device/macos/shared_memory.rs",
             "device/unix/process.rs",
+            // How a file is opened.
+            "disk.rs",
         ],
     ),
     // Calls into the system, and memory that another process writes to.

@@ -3,7 +3,7 @@
 //! Nothing is ever renamed or rewritten: lines are added at the end of the newest file, and old files are deleted. So any
 //! number of processes write one log, and one that is killed leaves a torn line at most, which readers skip.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
+use crate::disk::{FileAccess, make_folder, open_regular, open_to_append};
 use crate::event::Level;
 
 /// A file takes no more lines when it is larger: an editor still opens it at once.
@@ -22,6 +23,8 @@ const MAX_ALL_BYTES: u64 = 32 << 20;
 const MAX_AGE: SignedDuration = SignedDuration::from_hours(24 * 30);
 /// No line of this program is longer.
 const MAX_LINE_BYTES: usize = 1 << 16;
+/// Several processes that find a file not full may all add to it; what is longer than this is not of this program.
+const MAX_READ_BYTES: u64 = 2 * MAX_FILE_BYTES;
 
 /// A line of the log that could be read.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -44,7 +47,7 @@ type FileKey = (Date, u32);
 /// # Errors
 /// As the system says: no right, no room. Some of the lines may have been written.
 pub fn append(folder: &Path, lines: &[u8], now: Timestamp) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
+    make_folder(folder, FileAccess::Private)?;
     let today = now.to_zoned(TimeZone::UTC).date();
     let newest = file_keys(folder)?.into_iter().filter(|(date, _)| *date == today).map(|(_, n)| n).max().unwrap_or(1);
     let file = path(folder, (today, newest));
@@ -126,7 +129,7 @@ fn place(name: &str) -> Option<FileKey> {
 /// # Errors
 /// As the system says. Some of the bytes may have been written.
 pub fn append_lines(path: &Path, lines: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+    let mut file = open_to_append(path)?;
     let is_torn = file.metadata()?.len() > 0 && {
         let mut last = [0];
         file.seek(SeekFrom::End(-1))?;
@@ -136,16 +139,17 @@ pub fn append_lines(path: &Path, lines: &[u8]) -> io::Result<()> {
     if is_torn { file.write_all(&[b"\n", lines].concat()) } else { file.write_all(lines) }
 }
 
-/// Hands over each line of a file that is text and not absurdly long. A file that is gone has none.
+/// Hands over each line of a file that is text and not absurdly long, as far as the program writes files. A file that is gone has
+/// none.
 ///
 /// # Errors
 /// The file cannot be read.
 pub fn read_lines(path: &Path, mut each: impl FnMut(&str)) -> io::Result<()> {
-    let file = match File::open(path) {
+    let file = match open_regular(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         file => file?,
     };
-    let mut reader = BufReader::new(file);
+    let mut reader = BufReader::new(file.take(MAX_READ_BYTES));
     let mut line = Vec::new();
     let limit = u64::try_from(MAX_LINE_BYTES).unwrap_or(u64::MAX);
     while (&mut reader).take(limit).read_until(b'\n', &mut line)? > 0 {
@@ -250,6 +254,43 @@ mod tests {
         let last = read(folder, now, |entry| entry.message == "second").unwrap().pop().unwrap();
         assert_eq!(last.line, line(times[0], "second").trim());
         assert!(messages(&folder.join("none"), "2026-11-21T00:00:00Z").is_empty());
+    }
+
+    /// Neither a pipe that nobody writes to nor a file without end holds up whoever reads the log, or writes it.
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_or_an_endless_file_in_place_of_the_log_holds_up_nobody() {
+        #[track_caller]
+        fn check(make: impl FnOnce(&Path), error: Option<io::ErrorKind>) {
+            let folder = tempfile::tempdir().unwrap();
+            let now = at("2026-11-21T12:00:00Z");
+            let file = folder.path().join("log-2026-11-21-01.jsonl");
+            append(folder.path(), line("2026-11-21T12:00:00Z", "first").as_bytes(), now).unwrap();
+            make(&file);
+            let got = read(folder.path(), now, |_| true);
+            let lines = |entries: Vec<LogEntry>| entries.into_iter().map(|entry| entry.message).collect::<Vec<_>>();
+            let expected = error.map_or_else(|| Ok(vec!["first".to_owned()]), Err);
+            assert_eq!(got.map(lines).map_err(|error| error.kind()), expected);
+            let added = append(folder.path(), line("2026-11-21T12:00:00Z", "second").as_bytes(), now);
+            assert_eq!(added.map_err(|error| error.kind()), error.map_or(Ok(()), Err));
+        }
+        let instead = |file: &Path| fs::remove_file(file).unwrap();
+        check(
+            |file| {
+                instead(file);
+                assert!(std::process::Command::new("mkfifo").arg(file).status().unwrap().success());
+            },
+            Some(io::ErrorKind::InvalidInput),
+        );
+        check(
+            |file| {
+                instead(file);
+                std::os::unix::fs::symlink("/dev/zero", file).unwrap();
+            },
+            Some(io::ErrorKind::InvalidInput),
+        );
+        // Made of nothing but holes after its first line.
+        check(|file| fs::File::options().append(true).open(file).unwrap().set_len(10 << 30).unwrap(), None);
     }
 
     #[test]

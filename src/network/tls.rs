@@ -3,8 +3,10 @@
 //! A certificate is trusted if an authority of this computer vouches for it (`SSL_CERT_FILE` and `SSL_CERT_DIR` name
 //! others), or if it is the very one that somebody has looked at and trusted, by its fingerprint. No other is accepted.
 
+use std::ffi::OsStr;
 use std::io;
 use std::net::TcpStream;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -22,10 +24,23 @@ use rustls::{
 use super::connection::{Connection, broken};
 use super::{Certificate, ConnectionFinding};
 use crate::address::Address;
+use crate::disk::read_regular;
 use crate::fault::FaultKind;
 
 /// No certificate of a camera is younger: a clock that says so is wrong. 2020-01-01, in seconds since 1970.
 const EARLIEST_NOW_SECS: u64 = 1_577_836_800;
+/// Many times what systems have.
+const MAX_AUTHORITIES_BYTES: u64 = 16 << 20;
+
+/// The authorities that this computer trusts. `file` is the one that the environment names in place of the system's: all of it is read,
+/// so that a pipe or a device is left out.
+fn authorities(file: Option<&OsStr>) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    if file.is_none_or(|file| read_regular(Path::new(file), MAX_AUTHORITIES_BYTES).is_ok()) {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    }
+    roots
+}
 
 /// Encrypts a connection.
 ///
@@ -44,10 +59,8 @@ pub fn secure(
     let started = Instant::now();
     let untrusted = |message: String| ConnectionFinding::new("F94", FaultKind::Untrusted, message);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     let verifier = Arc::new(Verifier {
-        roots,
+        roots: authorities(std::env::var_os("SSL_CERT_FILE").as_deref()),
         provider: Arc::clone(&provider),
         pin: pin.map(str::to_ascii_lowercase),
         shown: Mutex::new(None),
@@ -245,4 +258,21 @@ fn explain(error: &Error, shown: Option<&Certificate>, host: &str, pin: Option<&
 
 fn listed(names: &[String]) -> String {
     if names.is_empty() { "nobody".to_owned() } else { names.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nobody writes to the pipe, and the device has no end.
+    #[cfg(unix)]
+    #[test]
+    fn authorities_are_read_from_a_file_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe.pem");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        for file in [pipe.as_path(), Path::new("/dev/zero"), folder.path()] {
+            assert!(authorities(Some(file.as_os_str())).is_empty(), "{}", file.display());
+        }
+    }
 }

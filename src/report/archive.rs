@@ -10,7 +10,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::MAX_BYTES;
-use crate::disk::{write_advice, write_whole};
+use crate::disk::{FileAccess, write_advice, write_whole};
 
 pub(super) fn pack(contents: &[(&str, &[u8])], at: Timestamp, zone: &TimeZone) -> Result<Vec<u8>, String> {
     let failed = |error: &dyn std::fmt::Display| format!("The report could not be packed: {error}");
@@ -60,7 +60,7 @@ pub(super) fn save(path: &Path, bytes: &[u8]) -> Result<(), String> {
         // Whatever it is, writing says it as well.
         Err(_) => {}
     }
-    write_whole(path, bytes).map_err(|error| {
+    write_whole(path, bytes, FileAccess::Private).map_err(|error| {
         let advice = write_advice(&error);
         format!("The report was not saved: {error}. {advice} {shown}")
     })

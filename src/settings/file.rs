@@ -3,14 +3,23 @@
 //! The file is JSON. It is whole at every moment, and what cannot be understood is kept under another name, never
 //! overwritten.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::{CameraSettings, Settings, VERSION, migration};
-use crate::disk::write_whole;
+use super::merge::merge;
+use super::readable::{self, ValuePath};
+use super::{CameraId, CameraSettings, Settings, VERSION, migration};
+use crate::disk::{FileAccess, read_regular, write_whole};
+
+/// Many times what hundreds of cameras take.
+const MAX_BYTES: u64 = 4 << 20;
+/// More places that are wrong than that are not told one by one, and none that is longer.
+const MAX_PLACES: usize = 8;
+const MAX_PLACE_CHARS: usize = 80;
 
 /// What came of reading a settings file.
 pub struct Loaded {
@@ -33,13 +42,6 @@ impl Notice {
     }
 }
 
-impl Loaded {
-    fn defaults(trouble: Option<String>) -> Self {
-        let notices = trouble.into_iter().map(Notice::trouble).collect();
-        Self { settings: Settings::default(), notices }
-    }
-}
-
 impl Settings {
     /// The settings file of this user; `None` where the system names no home folder.
     #[must_use]
@@ -51,122 +53,233 @@ impl Settings {
     /// notice says so. A file of an older layout is copied, and written anew in this one.
     #[must_use]
     pub fn load(path: &Path) -> Loaded {
-        let text = match fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Loaded::defaults(None),
-            Err(error) => {
-                let why =
-                    format!("The settings could not be read ({error}), so the defaults are in use: {}", path.display());
-                return match error.kind() {
-                    io::ErrorKind::InvalidData => set_aside(path, &why),
-                    _ => Loaded::defaults(Some(why)),
-                };
-            }
-        };
-        let damaged = |error| format!("The settings file is damaged ({error}), so the defaults are in use.");
-        match serde_json::from_str::<Value>(&text) {
-            Ok(value) if value.is_object() => {
-                Self::from_value(path, value).unwrap_or_else(|error| set_aside(path, &damaged(error)))
-            }
-            Ok(_) => set_aside(path, "The settings file holds no settings, so the defaults are in use."),
-            Err(error) => set_aside(path, &damaged(error)),
-        }
+        let read = Self::read(path).unwrap_or_else(|error| {
+            let text = format!(
+                "The settings could not be read ({error}), so the defaults are in use, and what is set is not saved: {}",
+                path.display()
+            );
+            (None, vec![Notice::trouble(text)])
+        });
+        Loaded { settings: read.0.unwrap_or_default(), notices: read.1 }
     }
 
-    fn from_value(path: &Path, value: Value) -> serde_json::Result<Loaded> {
-        let version = value.get("version").and_then(Value::as_u64).unwrap_or(0);
+    /// The settings, `None` where the file holds none, and what the user should know of it.
+    ///
+    /// # Errors
+    /// The file cannot be read: what it holds is not known, and it must not be overwritten.
+    fn read(path: &Path) -> io::Result<(Option<Self>, Vec<Notice>)> {
+        let bytes = match read_regular(path, MAX_BYTES) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((None, Vec::new())),
+            bytes => bytes?,
+        };
+        let why = match serde_json::from_slice::<Value>(&bytes) {
+            Ok(value) if value.is_object() => {
+                let (settings, notices) = Self::from_value(path, &bytes, value);
+                return Ok((Some(settings), notices));
+            }
+            Ok(_) => "The settings file holds no settings, so the defaults are in use.".to_owned(),
+            Err(error) => format!("The settings file is damaged ({error}), so the defaults are in use."),
+        };
+        Ok((None, vec![set_aside(path, &bytes, &why)]))
+    }
+
+    /// `bytes` are the whole file.
+    fn from_value(path: &Path, bytes: &[u8], value: Value) -> (Self, Vec<Notice>) {
+        let told_version = version(value.get("version"));
+        // One that cannot be read is most likely of this layout.
+        let version = told_version.unwrap_or(u64::from(VERSION));
         let mut value = migration::migrate(version, value);
-        // Each by itself: what is wrong with one camera is no loss of the others.
-        let cameras = value.as_object_mut().and_then(|members| members.remove("cameras"));
-        let cameras: Vec<Value> = cameras.map(serde_json::from_value).transpose()?.unwrap_or_default();
-        let mut settings: Self = serde_json::from_value(value)?;
-        settings.version = VERSION;
+        if let Some(members) = value.as_object_mut() {
+            members.insert("version".to_owned(), VERSION.into());
+        }
+        let whose = |number: &str| whose(value.get("cameras")?.get(number.parse::<usize>().ok()?)?, number);
+        let places = |lost: Vec<ValuePath>| lost.iter().map(|path| place(path, &whose)).collect::<Vec<_>>();
+        let (mut settings, lost) = readable::read::<Self>(value.clone());
+        let mut lost = places(lost);
+        if told_version.is_none() {
+            lost.push("version".to_owned());
+        }
+        let mark = if version == u64::from(VERSION) {
+            (!lost.is_empty()).then(|| "damaged".to_owned())
+        } else {
+            Some(format!("v{version}"))
+        };
+        let kept = mark.map(|mark| keep_copy(path, bytes, &mark));
+        let is_kept = matches!(kept, Some(Ok(_)));
+        let copy = match &kept {
+            Some(Ok(copy)) => format!(" The file as it was is kept as {}", copy.display()),
+            Some(Err(error)) => format!(" A copy could not be kept ({error})."),
+            None => String::new(),
+        };
         let mut notices = Vec::new();
-        let mut copied = None;
-        if version != u64::from(VERSION) {
-            let (copy, is_kept) = keep_copy(path, &format!("v{version}"));
-            copied = is_kept.then_some(());
-            notices.push(if version > u64::from(VERSION) {
-                Notice::trouble(format!("The settings were written by a newer Camclinic (layout {version}, this one knows {VERSION}); what is understood is used. {copy}"))
-            } else {
-                let text = format!("The settings of an earlier version were taken over. {copy}");
-                Notice { text, is_trouble: !is_kept }
-            });
+        if version > u64::from(VERSION) {
+            notices.push(Notice::trouble(format!("The settings were written by a newer Camclinic (layout {version}, this one knows {VERSION}); what is understood is used.{copy}")));
+        } else if version < u64::from(VERSION) {
+            let text = format!("The settings of an earlier version were taken over.{copy}");
+            notices.push(Notice { text, is_trouble: !is_kept });
         }
-        let mut damaged = Vec::new();
-        for camera in cameras {
-            let (camera, error) = settings.read_camera(camera);
-            damaged.extend(error.map(|error| format!("{} ({error})", camera.label())));
-            settings.cameras.push(camera);
-        }
-        if !damaged.is_empty() {
-            let (copy, _) = keep_copy(path, "damaged");
-            let whose = damaged.join(", ");
-            let text = format!("Settings of these cameras are damaged, so they are as new ones: {whose}. {copy}");
-            notices.push(Notice::trouble(text));
+        if !lost.is_empty() {
+            let copy = if notices.is_empty() { copy.as_str() } else { "" };
+            let more = lost.len().saturating_sub(MAX_PLACES);
+            lost.truncate(MAX_PLACES);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let lost = lost.join(", ");
+            notices.push(Notice::trouble(format!(
+                "In the settings file these have values that cannot be, so the defaults are used for them: {lost}{more}.{copy}"
+            )));
         }
         notices.extend(settings.put_right().into_iter().map(Notice::trouble));
-        // Were it written later, each start until then would make a copy of its own.
-        if version < u64::from(VERSION) && copied.is_some() {
+        // Were it written later, each start until then would tell the same.
+        if version < u64::from(VERSION) && is_kept {
             notices.extend(settings.save(path).err().map(|error| {
                 let why = "The settings could not be written in their new layout";
                 Notice::trouble(format!("{why} ({error}): {}", path.display()))
             }));
         }
-        Ok(Loaded { settings, notices })
+        (settings, notices)
     }
 
-    /// A camera from the file. Where it is damaged, what names it is kept, and the rest is that of a new one.
-    fn read_camera(&self, value: Value) -> (CameraSettings, Option<serde_json::Error>) {
-        let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
-        let (name, source) = (text("name"), text("source"));
-        let id = value.get("id").and_then(|id| serde_json::from_value(id.clone()).ok()).unwrap_or_default();
-        match serde_json::from_value(value) {
-            Ok(camera) => (camera, None),
-            Err(error) => {
-                let source = source.unwrap_or_default();
-                (CameraSettings { id, name, source, ..self.new_camera.clone() }, Some(error))
-            }
-        }
-    }
-
-    /// Writes the file: whole or not at all.
+    /// Writes the file: whole or not at all, and not where it says the same already.
     ///
     /// # Errors
     /// The folder cannot be made or written, or the disk is full. The file that was there is still there.
     pub fn save(&self, path: &Path) -> io::Result<()> {
         let mut json = serde_json::to_vec_pretty(self)?;
         json.push(b'\n');
-        write_whole(path, &json)
+        if read_regular(path, MAX_BYTES).is_ok_and(|there| there == json) {
+            return Ok(());
+        }
+        write_whole(path, &json, FileAccess::Private)
+    }
+}
+
+/// The settings file as one window writes it, which need not be the only one.
+#[derive(Debug)]
+pub struct SettingsFile {
+    path: PathBuf,
+    /// The window's settings when they were read, or written last, with the numbers of the file.
+    last: Settings,
+    /// The number that a camera has in the file, by the one that it has in the window. They differ where two windows have given the
+    /// same number to different cameras.
+    numbers: BTreeMap<CameraId, CameraId>,
+}
+
+impl SettingsFile {
+    /// `loaded` is what the window has read from there.
+    #[must_use]
+    pub fn new(path: PathBuf, loaded: &Settings) -> Self {
+        let numbers = loaded.cameras.iter().map(|camera| (camera.id, camera.id)).collect();
+        Self { path, last: loaded.clone(), numbers }
+    }
+
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes what the window has changed since the last time, and leaves what others have changed meanwhile. Returns what the user
+    /// should know of the file that was there.
+    ///
+    /// # Errors
+    /// As [`Settings::save`], or what is there cannot be read.
+    pub fn save(&mut self, settings: &Settings) -> io::Result<Vec<Notice>> {
+        let (theirs, notices) = Settings::read(&self.path)?;
+        let ours = self.numbered(settings, theirs.as_ref());
+        match theirs {
+            Some(theirs) => merge(&self.last, &ours, &theirs)?.save(&self.path)?,
+            None => ours.save(&self.path)?,
+        }
+        self.last = ours;
+        Ok(notices)
+    }
+
+    /// The window's settings with the numbers that cameras have in the file.
+    fn numbered(&mut self, settings: &Settings, theirs: Option<&Settings>) -> Settings {
+        let mut all = settings.clone();
+        all.cameras.extend(theirs.into_iter().flat_map(|theirs| theirs.cameras.clone()));
+        all.cameras.extend(self.last.cameras.clone());
+        let mut free = all.free_ids();
+        for camera in &settings.cameras {
+            if self.numbers.contains_key(&camera.id) {
+                continue;
+            }
+            let there = theirs.and_then(|theirs| theirs.listed(camera.id));
+            let is_other = there.is_some_and(|there| there.source != camera.source);
+            let is_taken = is_other || self.numbers.values().any(|taken| *taken == camera.id);
+            let number = if is_taken { free.next().unwrap_or_default() } else { camera.id };
+            self.numbers.insert(camera.id, number);
+        }
+        let number = |id: &mut CameraId| *id = self.numbers.get(id).copied().unwrap_or(*id);
+        let mut ours = settings.clone();
+        ours.cameras.iter_mut().for_each(|camera| number(&mut camera.id));
+        ours.shown.cameras.iter_mut().chain(&mut ours.shown.selected).for_each(number);
+        ours
+    }
+}
+
+/// The layout of a file; `None` where it does not tell it in a way that can be read.
+fn version(told: Option<&Value>) -> Option<u64> {
+    match told {
+        None => Some(0),
+        Some(Value::String(text)) => text.trim().parse().ok(),
+        // 2.0 is 2.
+        Some(Value::Number(number)) => number.as_u64().or_else(|| number.as_f64()?.to_string().parse().ok()),
+        Some(_) => None,
+    }
+}
+
+/// What a camera of the file is called, where it says so. Its source may hold a password.
+fn whose(camera: &Value, number: &str) -> Option<String> {
+    let name = camera.get("name").and_then(Value::as_str).unwrap_or_default();
+    let mut named = CameraSettings::default();
+    named.rename(name);
+    let id = || camera.get("id").and_then(Value::as_u64).map(|id| format!("camera {id}"));
+    named.name.or_else(id).or_else(|| Some(format!("the camera after {number} others")))
+}
+
+/// Where something stands in the file, for people: as in `asked.fps of Front door`. Words of the file are no harm to a terminal.
+fn place(path: &[String], whose: &dyn Fn(&str) -> Option<String>) -> String {
+    let shown =
+        |path: &[String]| path.join(".").chars().take(MAX_PLACE_CHARS).flat_map(char::escape_debug).collect::<String>();
+    match path {
+        [] => "all".to_owned(),
+        [list, number, member @ ..] if list == "cameras" => match (whose(number), member) {
+            (Some(whose), []) => shown(&[whose]),
+            (Some(whose), member) => format!("{} of {}", shown(member), shown(&[whose])),
+            (None, _) => shown(path),
+        },
+        path => shown(path),
     }
 }
 
 /// Moves the file out of the way, so that the next save cannot destroy it.
-fn set_aside(path: &Path, why: &str) -> Loaded {
-    let aside = free_name(path, "damaged");
-    let notice = match fs::rename(path, &aside) {
-        Ok(()) => format!("{why} The old file is kept as {}", aside.display()),
-        Err(error) => format!("{why} It could not be renamed ({error}): {}", path.display()),
-    };
-    Loaded::defaults(Some(notice))
+fn set_aside(path: &Path, bytes: &[u8], why: &str) -> Notice {
+    let moved = keep_copy(path, bytes, "damaged").and_then(|copy| fs::remove_file(path).map(|()| copy));
+    Notice::trouble(match moved {
+        Ok(aside) => format!("{why} The old file is kept as {}", aside.display()),
+        Err(error) => format!("{why} It could not be moved out of the way ({error}): {}", path.display()),
+    })
 }
 
-/// The first of `name.mark.json`, `name.mark-2.json`… that does not exist.
-fn free_name(path: &Path, mark: &str) -> PathBuf {
+/// Has a copy of the file as it is, these bytes, beside it: the first of `name.mark.json`, `name.mark-2.json`… that is free, or is
+/// that copy already.
+fn keep_copy(path: &Path, bytes: &[u8], mark: &str) -> io::Result<PathBuf> {
     let named = |n: u32| {
         let number = if n == 1 { String::new() } else { format!("-{n}") };
         path.with_extension(format!("{mark}{number}.json"))
     };
-    (1..1000).map(named).find(|candidate| !candidate.exists()).unwrap_or_else(|| named(1000))
-}
-
-/// Copies the file as it is now. Returns a sentence about it, and whether there is a copy.
-fn keep_copy(path: &Path, mark: &str) -> (String, bool) {
-    let copy = free_name(path, mark);
-    match fs::copy(path, &copy) {
-        Ok(_) => (format!("The file as it was is kept as {}", copy.display()), true),
-        Err(error) => (format!("A copy could not be kept ({error})."), false),
+    for copy in (1..=u32::MAX).map(named) {
+        match read_regular(&copy, MAX_BYTES) {
+            Ok(kept) if kept == bytes => return Ok(copy),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                write_whole(&copy, bytes, FileAccess::Private)?;
+                return Ok(copy);
+            }
+            // Something else has this name.
+            _ => {}
+        }
     }
+    Err(io::ErrorKind::AlreadyExists.into())
 }
 
 #[cfg(test)]
@@ -230,17 +343,7 @@ mod tests {
 
     #[test]
     fn a_damaged_file_is_set_aside() {
-        for text in [
-            "",
-            "{",
-            "not json",
-            "[]",
-            "3",
-            r#"{"version":1,"recovery":{"n_retries":"many"}}"#,
-            r#"{"version":2,"new_camera":{"recovery":{"n_retries":"many"}}}"#,
-            r#"{"version":2,"cameras":{}}"#,
-            "\u{0}\u{0}",
-        ] {
+        for text in ["", "{", "not json", "[]", "3", "\u{0}\u{0}"] {
             let (loaded, names) = load(text);
             assert_eq!(loaded.settings, Settings::default(), "{text}");
             assert_eq!(names, ["settings.damaged.json"], "{text}");
@@ -258,12 +361,200 @@ mod tests {
         let (loaded, names) = load(text);
         let cameras = &loaded.settings.cameras;
         let told: Vec<_> = cameras.iter().map(|camera| (camera.label(), camera.n_warm_up_frames)).collect();
-        assert_eq!(told, [("Good", 3), ("Front door", 7)]);
+        assert_eq!(told, [("Good", 3), ("Front door", 5)]);
         assert_eq!(cameras[1].source, "rtsp://admin@cam/1");
         assert_eq!(loaded.settings.shown.cameras, [CameraId(2), CameraId(1)]);
         assert_eq!(names, ["settings.damaged.json", "settings.json"]);
         assert_eq!(loaded.notices.len(), 1, "{:?}", loaded.notices);
-        assert!(loaded.notices[0].text.contains("Front door"), "{:?}", loaded.notices);
+        assert!(loaded.notices[0].text.contains("asked.fps of Front door"), "{:?}", loaded.notices);
+        assert!(!loaded.notices[0].text.contains("geheim"), "{:?}", loaded.notices);
+    }
+
+    /// Of each, what is told to be wrong; all else is kept, the camera among it.
+    #[test]
+    fn a_wrong_member_costs_itself_alone() {
+        #[track_caller]
+        fn check(members: &str, tells: &[&str], copy: &str) {
+            let version = if members.contains("\"version\"") { "" } else { r#""version":2,"# };
+            let text = format!(
+                r#"{{{version}{members},"language":"pl","cameras":[{{"id":1,"source":"rtsp://a:geheim@cam/1","n_warm_up_frames":3}}]}}"#
+            );
+            let (loaded, names) = load(&text);
+            assert_eq!(loaded.settings.language, Some(Language::Polish), "{text}");
+            let cameras = &loaded.settings.cameras;
+            assert_eq!(cameras.iter().map(|camera| camera.n_warm_up_frames).collect::<Vec<_>>(), [3], "{text}");
+            let names: Vec<_> = names.iter().filter(|name| *name != "settings.json").collect();
+            assert_eq!(names, if copy.is_empty() { vec![] } else { vec![copy] }, "{text}");
+            let told: Vec<_> = loaded.notices.iter().map(|notice| notice.text.as_str()).collect();
+            assert_eq!(told.len(), tells.len(), "{text}: {told:?}");
+            for (told, tells) in told.iter().zip(tells) {
+                assert!(told.contains(tells) && !told.contains("geheim") && !told.contains('\u{1b}'), "{text}: {told}");
+            }
+        }
+        let damaged = "settings.damaged.json";
+        check(r#""new_camera":{"backend":"zzz"}"#, &["for them: new_camera.backend. The file"], damaged);
+        check(r#""shown":{"cameras":[1,-1]}"#, &["shown.cameras.1"], damaged);
+        check(r#""window":{"theme":"neon"},"network":3"#, &["network, window.theme"], damaged);
+        check(r#""version":7,"window":{"theme":"neon"}"#, &["newer Camclinic", "window.theme"], "settings.v7.json");
+        check(r#""network":{"trusted_certificates":{"\u001b[2J":1}}"#, &["trusted_certificates.\\u{1b}[2J"], damaged);
+        // The layout, as hands and other programs write it.
+        check(r#""version":"2""#, &[], "");
+        check(r#""version":2.0"#, &[], "");
+        check(r#""version":" 7 ""#, &["layout 7"], "settings.v7.json");
+        check(r#""version":7.0"#, &["layout 7"], "settings.v7.json");
+        check(r#""version":"two""#, &["version"], damaged);
+        check(r#""version":-1"#, &["version"], damaged);
+        check(r#""version":null"#, &["version"], damaged);
+        check(r#""version":1e300"#, &["version"], damaged);
+        // A number out of its range is told without the address.
+        check(r#""version":2,"new_camera":{"n_warm_up_frames":9999}"#, &["n_warm_up_frames of new cameras"], "");
+    }
+
+    #[test]
+    fn a_file_is_kept_once_and_nothing_is_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.json");
+        let files = || fs::read_dir(folder.path()).unwrap().count();
+        let newer = |n: u32| format!(r#"{{"version":7,"new_camera":{{"n_warm_up_frames":{n}}}}}"#);
+        for n in [1, 2, 1, 2] {
+            fs::write(&path, newer(n)).unwrap();
+            for _ in 0..3 {
+                let notices = Settings::load(&path).notices;
+                let kept = format!("settings.v7{}.json", if n == 1 { "" } else { "-2" });
+                assert!(notices[0].text.ends_with(&kept), "{notices:?}");
+                assert_eq!(fs::read_to_string(folder.path().join(kept)).unwrap(), newer(n));
+            }
+        }
+        assert_eq!(files(), 3);
+        for _ in 0..3 {
+            fs::write(&path, "{").unwrap();
+            let _ = Settings::load(&path);
+            assert!(!path.exists());
+        }
+        assert_eq!(files(), 3);
+        // However many names are taken.
+        for n in 3..1_010 {
+            fs::write(folder.path().join(format!("settings.v7-{n}.json")), n.to_string()).unwrap();
+        }
+        fs::write(&path, newer(3)).unwrap();
+        let _ = Settings::load(&path);
+        assert_eq!(fs::read_to_string(folder.path().join("settings.v7-1009.json")).unwrap(), "1009");
+        assert_eq!(fs::read_to_string(folder.path().join("settings.v7-1010.json")).unwrap(), newer(3));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_overwritten() {
+        #[track_caller]
+        fn check(make: impl FnOnce(&Path)) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("settings.json");
+            make(&path);
+            let is_file = path.is_file();
+            let loaded = Settings::load(&path);
+            assert_eq!(loaded.settings, Settings::default());
+            assert!(matches!(loaded.notices.as_slice(), [one] if one.is_trouble), "{:?}", loaded.notices);
+            let mut settings = loaded.settings.clone();
+            let mut file = SettingsFile::new(path.clone(), &settings);
+            settings.new_camera.n_warm_up_frames = 9;
+            assert!(file.save(&settings).is_err());
+            assert_eq!((path.is_file(), fs::read_dir(folder.path()).unwrap().count()), (is_file, 1));
+        }
+        check(|path| fs::create_dir(path).unwrap());
+        check(|path| fs::File::create(path).unwrap().set_len(10 << 30).unwrap());
+        #[cfg(unix)]
+        check(|path| assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success()));
+        #[cfg(unix)]
+        check(|path| std::os::unix::fs::symlink("/dev/zero", path).unwrap());
+    }
+
+    /// A window: its settings, and the file as it writes it.
+    struct TestWindow(Settings, SettingsFile);
+
+    impl TestWindow {
+        fn open(path: &Path) -> Self {
+            let settings = Settings::load(path).settings;
+            let file = SettingsFile::new(path.to_owned(), &settings);
+            Self(settings, file)
+        }
+
+        fn save(&mut self) {
+            assert_eq!(self.1.save(&self.0).unwrap(), []);
+        }
+
+        fn name(&mut self, source: &str, name: &str) {
+            let mut camera = self.0.camera(source);
+            camera.rename(name);
+            let id = self.0.put(camera);
+            self.0.shown.cameras = vec![id];
+            self.save();
+        }
+    }
+
+    #[test]
+    fn windows_keep_what_other_windows_have_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.json");
+        let names = || {
+            let Settings { cameras, shown, .. } = Settings::load(&path).settings;
+            let mut names: Vec<_> =
+                cameras.iter().map(|camera| format!("{} {}", camera.source, camera.label())).collect();
+            names.sort();
+            let shown =
+                shown.cameras.iter().map(|id| cameras.iter().find(|camera| camera.id == *id).unwrap().source.clone());
+            (names.join(", "), shown.collect::<Vec<_>>().join(" "))
+        };
+        let told = |names: &str, shown: &str| (names.to_owned(), shown.to_owned());
+        let mut first = TestWindow::open(&path);
+        first.name("0", "One");
+        first.name("1", "Two");
+        let mut second = TestWindow::open(&path);
+        second.name("1", "Door");
+        first.0.window.scale_percent = 150;
+        first.save();
+        assert_eq!(names(), told("0 One, 1 Door", "1"));
+        // Both take the same number for a new camera, and go on with it.
+        first.name("2", "A");
+        second.name("3", "B");
+        assert_eq!(names(), told("0 One, 1 Door, 2 A, 3 B", "3"));
+        first.name("2", "A2");
+        // What the first shows is as it was before: the second has changed it last.
+        assert_eq!(names(), told("0 One, 1 Door, 2 A2, 3 B", "3"));
+        second.name("3", "B2");
+        second.name("4", "C");
+        first.name("5", "D");
+        first.name("6", "E");
+        second.name("3", "B3");
+        first.name("5", "D2");
+        assert_eq!(names(), told("0 One, 1 Door, 2 A2, 3 B3, 4 C, 5 D2, 6 E", "5"));
+        // The same camera in both is one.
+        first.name("7", "");
+        second.name("7", "Same");
+        let loaded = Settings::load(&path).settings;
+        assert_eq!(loaded.window.scale_percent, 150);
+        assert_eq!(loaded.cameras.len(), 8);
+        // Deleted or spoiled meanwhile, it is there again with all that the window has.
+        for spoil in [|path: &Path| fs::remove_file(path).unwrap(), |path: &Path| fs::write(path, "{").unwrap()] {
+            spoil(&path);
+            second.0.window.scale_percent = 200;
+            second.1.save(&second.0).unwrap();
+            let loaded = Settings::load(&path).settings;
+            assert_eq!(loaded.cameras.len(), second.0.cameras.len());
+            assert_eq!(loaded.window.scale_percent, 200);
+        }
+    }
+
+    #[test]
+    fn what_is_there_already_is_not_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.json");
+        let mut window = TestWindow::open(&path);
+        window.name("0", "One");
+        let long_ago = std::time::SystemTime::UNIX_EPOCH;
+        fs::File::options().append(true).open(&path).unwrap().set_modified(long_ago).unwrap();
+        window.save();
+        assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), long_ago);
+        window.name("0", "Two");
+        assert_ne!(fs::metadata(&path).unwrap().modified().unwrap(), long_ago);
     }
 
     #[test]
@@ -316,7 +607,7 @@ mod tests {
             fs::write(&path, text).unwrap();
             let settings = Settings::load(&path).settings;
             assert_eq!(settings.network.recent, ["rtsp://admin@cam/1"]);
-            assert_eq!(settings.saved_source(), Some(source));
+            assert_eq!(settings.saved_cameras().next().map(|camera| camera.source.as_str()), Some(source));
             settings.save(&path).unwrap();
             assert!(!fs::read_to_string(&path).unwrap().contains("geheim"));
         }

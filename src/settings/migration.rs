@@ -125,7 +125,7 @@ mod tests {
             assert!((camera.recovery.first_frame_deadline_secs - 5.0).abs() < 1e-9);
             assert_eq!(camera.jpeg_quality_percent, 70);
         }
-        assert_eq!(settings.saved_source(), Some("sim:@5"));
+        assert_eq!(settings.saved_cameras().next().map(|camera| camera.source.as_str()), Some("sim:@5"));
         assert!(folder.path().join("settings.v0.json").exists());
     }
 
@@ -231,7 +231,7 @@ mod tests {
                 check(&old, from, &new, &format!("new_camera.{to}"), &told);
             }
             let source = old.get("source").and_then(Value::as_str);
-            assert_eq!(settings.saved_source(), source, "{told}");
+            assert_eq!(settings.saved_cameras().next().map(|camera| camera.source.as_str()), source, "{told}");
             let of = |name: &str| old[name].as_object().cloned().unwrap_or_default();
             let (backends, presets) = (of("camera_backends"), of("control_presets"));
             for name in source.into_iter().chain(backends.keys().chain(presets.keys()).map(String::as_str)) {

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use crate::device;
+use crate::disk::open_regular;
 use crate::fault::{Fault, FaultKind};
 
 /// Whether it can be a video at all: it exists, may be read, and is not empty, a folder or a text.
@@ -40,13 +41,13 @@ pub fn check(path: &Path) -> Result<(), Fault> {
         return unreadable("a folder, not a video file");
     }
     if !metadata.is_file() {
-        return unreadable("not a file");
+        return unreadable("a pipe, a socket or a device, not a file");
     }
     if metadata.len() == 0 {
         return unreadable("empty");
     }
     let mut start = Vec::new();
-    fs::File::open(path).and_then(|file| file.take(4096).read_to_end(&mut start)).map_err(fault_of)?;
+    open_regular(path).and_then(|file| file.take(4096).read_to_end(&mut start)).map_err(fault_of)?;
     if is_text(&start) {
         // FFmpeg would paint a text file as a terminal does, and follow the addresses in a play list.
         return unreadable("a text file, not a video");

@@ -1,6 +1,5 @@
 //! The choice of a camera that is shown beside the others, from a list or dropped on the window.
 
-use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +13,7 @@ use super::shell::{Sheet, Shell, WindowRequest};
 use super::theme::{self, Palette, SMALL};
 use super::widgets;
 use crate::address::Address;
+use crate::disk::open_regular;
 use crate::settings::CameraId;
 use crate::source::SourceSpec;
 
@@ -132,7 +132,7 @@ fn address_in_file(file: &Path) -> Option<Address> {
         return None;
     }
     let mut text = String::new();
-    fs::File::open(file).ok()?.take(MAX_SHORTCUT_BYTES).read_to_string(&mut text).ok()?;
+    open_regular(file).ok()?.take(MAX_SHORTCUT_BYTES).read_to_string(&mut text).ok()?;
     address_in(&text)
 }
 

@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -26,7 +26,7 @@ use crate::device::{self, Device};
 use crate::disk::disk_of;
 use crate::latest::Latest;
 use crate::secrets::Passwords;
-use crate::settings::{CameraId, Settings};
+use crate::settings::{CameraId, Settings, SettingsFile};
 
 /// More than this many unread updates mean that the window has not been drawn for long: the newer ones are dropped.
 const N_UNREAD: usize = 64;
@@ -131,7 +131,7 @@ impl Background {
     /// # Errors
     /// The system gives no thread.
     pub fn start(
-        settings_path: Option<PathBuf>,
+        file: Option<SettingsFile>,
         snapshot_folder: PathBuf,
         interrupted: Arc<AtomicBool>,
         on_interrupt: impl Fn() + Send + 'static,
@@ -166,7 +166,7 @@ impl Background {
         let save = {
             let window = window.clone();
             move || {
-                save_settings(&settings_rx, settings_path.as_deref(), &window);
+                save_settings(&settings_rx, file, &window);
                 drop(written);
             }
         };
@@ -302,22 +302,26 @@ fn watch_host(window: &WindowHandle, running: &Receiver<()>, folder: &crate::lat
     }
 }
 
-fn save_settings(settings: &Receiver<Settings>, path: Option<&Path>, window: &WindowHandle) {
+fn save_settings(settings: &Receiver<Settings>, mut file: Option<SettingsFile>, window: &WindowHandle) {
     let mut is_failing = false;
     while let Ok(mut newest) = settings.recv() {
         while let Ok(newer) = settings.recv_timeout(SETTLE) {
             newest = newer;
         }
-        let Some(path) = path else { continue };
-        match newest.save(path) {
-            Ok(()) => is_failing = false,
+        let Some(file) = &mut file else { continue };
+        match file.save(&newest) {
+            Ok(notices) => {
+                is_failing = false;
+                // Of a file that somebody else has spoiled meanwhile.
+                notices.into_iter().filter(|notice| notice.is_trouble).for_each(|notice| window.fail(notice.text));
+            }
             // Once is enough, until it works again.
             Err(_) if is_failing => {}
             Err(error) => {
                 is_failing = true;
                 window.fail(format!(
                     "The settings cannot be saved ({error}) and are lost when Camclinic ends: {}",
-                    path.display()
+                    file.path().display()
                 ));
             }
         }

@@ -15,7 +15,7 @@ use super::shell::Shell;
 use super::text;
 use super::theme::{self, Palette, SMALL};
 use super::widgets;
-use crate::disk::{write_advice, write_whole};
+use crate::disk::{FileAccess, write_advice, write_whole};
 use crate::event::{Event, Level};
 use crate::settings::CameraId;
 
@@ -272,7 +272,7 @@ impl Task for SaveLog {
 
     fn run(self: Box<Self>, window: &WindowHandle) {
         let Self { path, text } = *self;
-        match write_whole(&path, text.as_bytes()) {
+        match write_whole(&path, text.as_bytes(), FileAccess::Private) {
             Ok(()) => {
                 window.update(move |window| window.shell.saved("Log", &path));
             }

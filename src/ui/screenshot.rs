@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use egui::ColorImage;
 
 use crate::codec;
-use crate::disk::write_whole;
+use crate::disk::{FileAccess, write_whole};
 use crate::frame::{Image, Size};
 
 /// When nobody says otherwise: time for the first pictures, and for the layout to settle.
@@ -128,5 +128,5 @@ fn save(picture: &ColorImage, path: &std::path::Path) -> Result<(), String> {
     let pixels: Vec<u8> = picture.pixels.iter().flat_map(|pixel| [pixel.b(), pixel.g(), pixel.r()]).collect();
     let image = Image::new(size, pixels).ok_or_else(|| failed("the driver gave half a picture".to_owned()))?;
     let png = codec::encode_png(&image).map_err(&failed)?;
-    write_whole(path, &png).map_err(|error| failed(error.to_string()))
+    write_whole(path, &png, FileAccess::Usual).map_err(|error| failed(error.to_string()))
 }

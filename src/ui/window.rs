@@ -77,8 +77,20 @@ pub const PANELS: [Panel; 6] = [
 const ROOM_FOR_PANELS: egui::Vec2 = vec2(700.0, 500.0);
 
 impl Window {
+    /// One camera, with what is set for it.
     #[must_use]
     pub fn new(spec: SourceSpec, settings: Settings, now: Instant) -> Self {
+        let camera = spec.settings(&settings);
+        Self::showing([(spec, camera)], settings, now)
+    }
+
+    /// These cameras, at least one, each with what is set for it. The first is selected.
+    #[must_use]
+    pub fn showing(
+        cameras: impl IntoIterator<Item = (SourceSpec, CameraSettings)>,
+        settings: Settings,
+        now: Instant,
+    ) -> Self {
         let mut window = Self {
             panes: Vec::new(),
             selected: CameraId::UNLISTED,
@@ -87,8 +99,10 @@ impl Window {
             dropped: None,
             shell: Shell::new(settings, now),
         };
-        let settings = spec.settings(&window.shell.settings);
-        window.push(spec, settings);
+        for (spec, settings) in cameras {
+            window.push(spec, settings);
+        }
+        window.selected = window.panes.first().map(Pane::id).unwrap_or_default();
         window
     }
 
@@ -286,7 +300,11 @@ impl Window {
 
     fn switch(&mut self, id: CameraId, spec: SourceSpec) {
         self.list_panes();
-        let settings = self.with_number(spec.settings(&self.shell.settings), Some(id));
+        // With another password it is the same camera, whatever others have its source.
+        let source = spec.without_password();
+        let own = self.panes.iter().find(|pane| pane.id() == id && pane.settings.source == source);
+        let settings = own.map_or_else(|| spec.settings(&self.shell.settings), |pane| pane.settings.clone());
+        let settings = self.with_number(settings, Some(id));
         let new = settings.id;
         self.with_pane(id, |pane, _| pane.switch(spec, settings));
         if self.selected == id {
