@@ -172,7 +172,7 @@ impl Alarm {
             Self::CameraDead => {
                 let why =
                     why.map_or_else(|| "no picture comes".to_owned(), |fault| format!("{fault}. {}", fault.advice));
-                (AlertName::CameraDead, format!("{} is dead: {why}", status.name))
+                (AlertName::CameraDead, format!("{} is dead: {why}", status.called()))
             }
             Self::AllCamerasDead(n) => {
                 details.insert("n_cameras".to_owned(), json!(n));

@@ -37,6 +37,7 @@
 //! | layer | module | is |
 //! |---|---|---|
 //! | words | [`frame`] | `Frame`, `Image`, `PixelFormat`, `Size` |
+//! | | [`foreign`] | `Foreign`: text from outside, fit to be shown wherever it ends
 //! | | [`fault`] | `Fault`, `FaultKind`, `FaultClass`: why there is no frame, what to do about it |
 //! | | [`settings`] | what is set of each camera and of the program; every tunable with unit, range and default; load, save, migrate |
 //! | | [`status`] | `Status`, `State`, `Grade`, `Rung`, `Alert`, `PictureFaultKind`: the public JSON contract |
@@ -97,6 +98,10 @@
 //! wherever it is displayed; in the window it is in no text but its own masked field. A capture process is told it through
 //! its pipe: neither its command line nor its environment has it. FFmpeg never learns it: it plays from our own
 //! [`network::gateway`], which has logged in.
+//!
+//! **What strangers say steers no terminal.** Their words are a [`foreign::Foreign`] from the moment at which they are read: one line,
+//! of bounded length, without controls and without what turns the direction of writing. What goes to stdout and stderr is looked
+//! through once more. A result that could not be written makes the exit code 3.
 //!
 //! **A login is sent once.** What a camera refused is not tried again until somebody acts; one that does not answer is
 //! looked for by connecting to its port, without a request.
@@ -198,6 +203,7 @@ pub mod disk;
 pub mod event;
 pub mod fault;
 pub mod fleet;
+pub mod foreign;
 pub mod frame;
 pub mod health;
 pub mod latest;
