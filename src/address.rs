@@ -9,11 +9,24 @@ use std::str::FromStr;
 
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-/// What may not stand in a path or query as it is. `%` may: what is escaped already stays so.
-const ODD: &AsciiSet =
-    &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
-/// What may not stand in a password that is part of a path or query.
-const ODD_IN_VALUE: &AsciiSet = &ODD.add(b'&').add(b';').add(b'/').add(b'#').add(b'?');
+/// What may not stand in a path or query as it is. `%` may: what is escaped already stays so. Nothing behind a # is ever sent;
+/// cameras' paths that have one mean it. A quotation mark at the end would be taken for that of somebody who quotes the address.
+const ODD: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'\'')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+/// What ends a password that is part of a path or query.
+const VALUE_ENDS: [char; 3] = ['&', ';', '/'];
+const ODD_IN_VALUE: &AsciiSet = &ODD.add(b'&').add(b';').add(b'/');
 /// All but the unreserved characters of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// Names under which makers put a password into the path or the query.
@@ -123,14 +136,16 @@ impl Address {
     /// # Errors
     /// A sentence that says what is wrong and what can be written instead. It never holds a password.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let text = text.trim().trim_matches(['<', '>', '"', '\'']).trim();
+        let text = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | '"' | '\''));
         let schemes = || Scheme::ALL.map(Scheme::name).join("://, ");
         let Some((scheme, rest)) = text.split_once("://") else {
             return Err(format!("an address begins with {}://", schemes()));
         };
         let Some(scheme) = Scheme::from_name(scheme.trim()) else {
-            let scheme: String = scheme.chars().take(20).collect();
-            return Err(format!("{scheme}:// cannot be opened: an address begins with {}://", schemes()));
+            // It may be a whole login, of an address that was pasted twice.
+            let is_word = scheme.len() <= 20 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            let what = if is_word { format!("{scheme}://") } else { "this".to_owned() };
+            return Err(format!("{what} cannot be opened: an address begins with {}://", schemes()));
         };
         if text.chars().any(char::is_control) {
             return Err("the address has a line break or another control character in it: paste one line".into());
@@ -180,26 +195,51 @@ impl Address {
     /// The whole address, with its password: for the capture process alone.
     #[must_use]
     pub fn with_login(&self) -> String {
-        let escape = |text: &str| utf8_percent_encode(text, RESERVED).to_string();
-        let login = match &self.password {
-            Some(password) => format!("{}:{}@", escape(&self.user), escape(&password.0)),
-            None if self.user.is_empty() => String::new(),
-            None => format!("{}@", escape(&self.user)),
+        let password = self.password.as_ref().map(|password| escaped(&password.0));
+        self.written(password.as_deref(), &self.path)
+    }
+
+    /// As [`Self::parse`] reads it again.
+    fn written(&self, password: Option<&str>, path: &str) -> String {
+        let place = format!("{}{path}", self.authority());
+        let login = match password {
+            Some(password) => format!("{}:{password}@", escaped(&self.user)),
+            None if !self.user.is_empty() => format!("{}@", escaped(&self.user)),
+            // An @ in the path would make a login of what stands before it.
+            None if split_login(&place).0.is_some() => "@".to_owned(),
+            None => String::new(),
         };
-        format!("{}://{login}{}{}", self.scheme.name(), self.authority(), self.path)
+        format!("{}://{login}{place}", self.scheme.name())
+    }
+
+    /// Where a server that this is the address of sends on to: an address, or a path on the same server. Without a login, but
+    /// for one in the location itself.
+    ///
+    /// # Errors
+    /// It is no address.
+    pub fn resolve(&self, location: &str) -> Result<Self, String> {
+        let location = location.trim();
+        let is_scheme = |scheme: &str| !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if location.split_once("://").is_some_and(|(scheme, _)| is_scheme(scheme)) {
+            return Self::parse(location);
+        }
+        let folder =
+            self.path.split('?').next().and_then(|path| path.rsplit_once('/')).map_or("", |(folder, _)| folder);
+        let path = if location.starts_with('/') { location.to_owned() } else { format!("{folder}/{location}") };
+        let path = escaped_path(&path);
+        Ok(Self { path, user: String::new(), password: None, ..self.clone() })
     }
 
     /// As it may be saved: with the user, without any password.
     #[must_use]
     pub fn without_password(&self) -> String {
-        let address = Self { password: None, path: masked_path(&self.path, ""), ..self.clone() };
-        address.with_login()
+        self.written(None, &masked_path(&self.path, ""))
     }
 
     /// The password that stands in the path or query, as it stands there.
     #[must_use]
     pub fn path_password(&self) -> Option<&str> {
-        self.path.get(password_ranges(&self.path).into_iter().next()?)
+        password_places(&self.path).into_iter().map(|place| place.value).find(|value| !value.is_empty())
     }
 
     /// The same address with its empty places for a password in the path or query filled. Only what would end the place is
@@ -207,39 +247,27 @@ impl Address {
     #[must_use]
     pub fn with_path_password(&self, password: &str) -> Self {
         let password = utf8_percent_encode(password, ODD_IN_VALUE).to_string();
-        let mut path = String::new();
-        let mut rest = self.path.as_str();
-        while let Some(end) = rest.find(['/', '?', '&', ';']).or((!rest.is_empty()).then_some(rest.len())) {
-            let (part, behind) = rest.split_at(end);
-            path.push_str(part);
-            if PASSWORD_KEYS.contains(&part.to_ascii_lowercase().as_str()) {
-                path.push_str(&password);
-            }
-            let mut behind = behind.chars();
-            path.extend(behind.next());
-            rest = behind.as_str();
-        }
+        let path = with_values(&self.path, |value| if value.is_empty() { &password } else { value });
         Self { path, ..self.clone() }
     }
 
     /// Whether there is a place for a password and none in it: a user without one, or an empty one in the path or query.
     #[must_use]
     pub fn lacks_password(&self) -> bool {
-        let lower = self.path.to_ascii_lowercase();
-        let is_empty_in_path = lower.split(['/', '?', '&', ';']).any(|part| PASSWORD_KEYS.contains(&part));
+        let is_empty_in_path = password_places(&self.path).iter().any(|place| place.value.is_empty());
         !self.user.is_empty() && self.password.is_none() || is_empty_in_path
     }
 
-    /// The secrets in it, as they might turn up in texts of libraries and cameras.
+    /// The secrets in it, as they might turn up in texts of libraries and cameras; the longest first, as one may be a part of
+    /// another.
     pub fn secrets(&self) -> impl Iterator<Item = String> {
-        let of_login = self.password.iter().flat_map(|password| {
-            let plain = password.0.clone();
-            let escaped = utf8_percent_encode(&plain, RESERVED).to_string();
-            [escaped, plain]
-        });
+        let of_login = self.password.iter().flat_map(|password| [escaped(&password.0), password.0.clone()]);
         let of_path =
-            password_ranges(&self.path).into_iter().filter_map(|range| self.path.get(range)).map(str::to_owned);
-        of_login.chain(of_path).filter(|secret| !secret.is_empty()).collect::<Vec<_>>().into_iter()
+            password_places(&self.path).into_iter().flat_map(|place| [place.value.to_owned(), decoded(place.value)]);
+        let mut secrets: Vec<_> = of_login.chain(of_path).filter(|secret| !secret.is_empty()).collect();
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets.dedup();
+        secrets.into_iter()
     }
 
     /// A text that may come from a library or a camera, with this address's secrets masked.
@@ -253,14 +281,7 @@ impl Address {
 impl fmt::Display for Address {
     /// Never shows a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let escape = |text: &str| utf8_percent_encode(text, RESERVED).to_string();
-        write!(f, "{}://", self.scheme.name())?;
-        match &self.password {
-            Some(_) => write!(f, "{}:{MASK}@", escape(&self.user))?,
-            None if self.user.is_empty() => {}
-            None => write!(f, "{}@", escape(&self.user))?,
-        }
-        write!(f, "{}{}", self.authority(), masked_path(&self.path, MASK))
+        f.write_str(&self.written(self.password.as_ref().map(|_| MASK), &masked_path(&self.path, MASK)))
     }
 }
 
@@ -315,9 +336,10 @@ fn host_and_port(authority: &str, scheme: Scheme) -> Result<(String, Option<u16>
         let Some((host, behind)) = inner.split_once(']') else {
             return Err("the number of the camera begins with [ and has no ]: write it as in [fe80::1]".into());
         };
-        let number = host.split('%').next().unwrap_or_default();
-        if number.parse::<Ipv6Addr>().is_err() {
-            return Err(format!("[{host}] is no IPv6 number"));
+        // Behind a % stands the name of a network card (RFC 6874).
+        let (number, card) = host.split_once('%').unwrap_or((host, ""));
+        if number.parse::<Ipv6Addr>().is_err() || !card.chars().all(|c| is_name(c) || c == '%') {
+            return Err("what stands in [ ] is no IPv6 number: write it as in [fe80::1]".into());
         }
         (host, behind.strip_prefix(':').or((!behind.is_empty()).then_some(behind)))
     } else if authority.matches(':').count() > 1 && authority.parse::<Ipv6Addr>().is_ok() {
@@ -333,7 +355,6 @@ fn host_and_port(authority: &str, scheme: Scheme) -> Result<(String, Option<u16>
             "{scheme}:// needs the camera's name or number on the network, as in {scheme}://192.168.1.64/"
         ));
     }
-    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
     if !host.contains(':') && !host.chars().all(is_name) {
         return Err("the camera's name has a character that no name on a network has. If it belongs to the password, put an @ behind the password".into());
     }
@@ -341,14 +362,19 @@ fn host_and_port(authority: &str, scheme: Scheme) -> Result<(String, Option<u16>
         None | Some("") => None,
         Some(text) => match text.parse::<u16>() {
             Ok(port) if port > 0 => Some(port),
-            _ if text.bytes().all(|byte| byte.is_ascii_digit()) => {
-                return Err(format!("{text} is no port: ports are numbers from 1 to 65535"));
-            }
-            // It may be the password of a login whose host is missing.
+            // What is none may be the password of a login whose host is missing, digits too.
             _ => return Err(format!("behind {host}: a port is expected, a number from 1 to 65535")),
         },
     };
     Ok((host.to_owned(), port))
+}
+
+fn is_name(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '.' | '-' | '_')
+}
+
+fn escaped(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 /// Escapes are undone where they are some; a lone % is one.
@@ -357,35 +383,72 @@ fn decoded(text: &str) -> String {
 }
 
 fn escaped_path(path: &str) -> String {
-    // Nothing behind a # is ever sent; cameras' paths that have one mean it.
-    utf8_percent_encode(path, ODD).to_string().replace('#', "%23")
+    utf8_percent_encode(path, ODD).to_string()
 }
 
 fn masked_path(path: &str, mask: &str) -> String {
-    let mut masked = path.to_owned();
-    for range in password_ranges(path).into_iter().rev() {
-        masked.replace_range(range, mask);
-    }
-    masked
+    with_values(path, |value| if value.is_empty() { "" } else { mask })
 }
 
-/// Where passwords stand in a path or query, in order.
-fn password_ranges(path: &str) -> Vec<std::ops::Range<usize>> {
-    let lower = path.to_ascii_lowercase();
-    let mut ranges: Vec<std::ops::Range<usize>> = Vec::new();
-    for key in PASSWORD_KEYS {
-        for (at, _) in lower.match_indices(key) {
-            let is_word = at == 0 || !lower.as_bytes().get(at - 1).is_some_and(u8::is_ascii_alphanumeric);
-            let start = at + key.len();
-            let rest = path.get(start..).unwrap_or_default();
-            let end = start + rest.find(['&', ';', '/']).unwrap_or(rest.len());
-            if is_word && end > start {
-                ranges.push(start..end);
-            }
+/// The path with another value in each place for a password.
+fn with_values<'a>(path: &'a str, mut value: impl FnMut(&'a str) -> &'a str) -> String {
+    let mut text = String::new();
+    let mut rest = path;
+    for place in password_places(path) {
+        text.push_str(place.before);
+        text.push_str(value(place.value));
+        rest = place.behind;
+    }
+    text + rest
+}
+
+/// Where a password stands in a path or query, or would stand.
+struct PasswordPlace<'a> {
+    /// From the end of the place before it.
+    before: &'a str,
+    /// Empty where it is missing.
+    value: &'a str,
+    behind: &'a str,
+}
+
+/// In their order, and never one in another: what looks like a key in a value is a part of that. A key counts with escapes too,
+/// as whoever is sent it undoes them.
+fn password_places(path: &str) -> Vec<PasswordPlace<'_>> {
+    let letters = unescaped(path);
+    let mut places = Vec::new();
+    let (mut taken, mut is_in_word) = (0, false);
+    for (at, (letter, end)) in letters.iter().enumerate() {
+        let here = || letters.get(at..).unwrap_or_default().iter().map(|(letter, _)| *letter);
+        let key =
+            PASSWORD_KEYS.iter().find(|key| *end > taken && !is_in_word && here().take(key.len()).eq(key.bytes()));
+        is_in_word = letter.is_ascii_alphanumeric();
+        let Some((_, start)) = key.and_then(|key| letters.get(at + key.len() - 1)) else { continue };
+        let (before, rest) = (path.get(taken..*start).unwrap_or_default(), path.get(*start..).unwrap_or_default());
+        let (value, behind) = rest.split_at(rest.find(VALUE_ENDS).unwrap_or(rest.len()));
+        places.push(PasswordPlace { before, value, behind });
+        taken = start + value.len();
+    }
+    places
+}
+
+/// The bytes of a text in small letters with their escapes undone, each with where it ends in the text.
+fn unescaped(text: &str) -> Vec<(u8, usize)> {
+    let mut letters = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes().enumerate();
+    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
+    while let Some((at, byte)) = bytes.next() {
+        let behind = |n: usize| text.as_bytes().get(at + n);
+        let hex = if byte == b'%' { digit(behind(1)).zip(digit(behind(2))) } else { None };
+        let (letter, n_bytes) = match hex {
+            Some((high, low)) => (u8::try_from(high << 4 | low).unwrap_or_default(), 3),
+            None => (byte, 1),
+        };
+        letters.push((letter.to_ascii_lowercase(), at + n_bytes));
+        if n_bytes > 1 {
+            bytes.nth(n_bytes - 2);
         }
     }
-    ranges.sort_by_key(|range| range.start);
-    ranges
+    letters
 }
 
 #[cfg(test)]
@@ -523,6 +586,42 @@ mod tests {
         let odd = Address::parse("http://cam/v?pwd=&a=1").unwrap().with_path_password("a&b#c/d e");
         assert_eq!(odd.path, "/v?pwd=a%26b%23c%2Fd%20e&a=1");
         assert_eq!(odd.without_password(), "http://cam/v?pwd=&a=1");
+    }
+
+    #[test]
+    fn a_key_in_the_value_of_another_is_a_part_of_it() {
+        check_shown(
+            "http://h/?a=password=x&password=y",
+            "http://h/?a=password=***&password=***",
+            "http://h/?a=password=&password=",
+        );
+        check_shown("rtsp://h/?user=password=1", "rtsp://h/?user=password=***", "rtsp://h/?user=password=");
+        check_shown("rtsp://h/pwd=pass=1&pwd=pwd=", "rtsp://h/pwd=***&pwd=***", "rtsp://h/pwd=&pwd=");
+        check_shown("rtsp://h/?PassWord%3dgeheim%26pwd%3D1", "rtsp://h/?PassWord%3d***", "rtsp://h/?PassWord%3d");
+        check_shown("rtsp://h/?p%61ss=geheim;ä=1", "rtsp://h/?p%61ss=***;%C3%A4=1", "rtsp://h/?p%61ss=;%C3%A4=1");
+        check_shown("rtsp://h/äpwd=geheim", "rtsp://h/%C3%A4pwd=***", "rtsp://h/%C3%A4pwd=");
+        check_shown("rtsp://:@h:81/a@b", "rtsp://:***@h:81/a@b", "rtsp://@h:81/a@b");
+        check_shown("rtsp://h/a' '", "rtsp://h/a", "rtsp://h/a");
+    }
+
+    #[test]
+    fn a_location_is_an_address_or_a_path_on_the_same_server() {
+        #[track_caller]
+        fn check(base: &str, location: &str, expected: &str) {
+            let resolved = Address::parse(base).unwrap().resolve(location);
+            assert_eq!(
+                resolved.map_or_else(|_| "error".to_owned(), |address| address.with_login()),
+                expected,
+                "{location}"
+            );
+        }
+        check("http://u:p@h/a/b?c/d", "e", "http://h/a/e");
+        check("http://u:p@h/a/b", "/e?next=http://other/", "http://h/e?next=http://other/");
+        check("http://h", "e", "http://h/e");
+        check("http://h:81/", "/a@b", "http://@h:81/a@b");
+        check("http://h/", "https://x:1/y", "https://x:1/y");
+        check("http://h/", "/a\r\nX: y", "http://h/a%0D%0AX:%20y");
+        check("http://h/", "http://", "error");
     }
 
     #[test]

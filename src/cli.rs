@@ -7,7 +7,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -18,8 +18,9 @@ use self::line_writer::LineWriter;
 use crate::backend::Backend;
 use crate::camera::Camera;
 use crate::device;
-use crate::event::Level;
+use crate::event::{self, Level};
 use crate::fault::{Fault, FaultClass};
+use crate::foreign::for_terminal;
 use crate::frame::{Frame, Size};
 use crate::latest::Reader;
 use crate::logging::EventLog;
@@ -186,7 +187,7 @@ pub enum CliCommand {
         /// From then on: how long ago, such as 90s, 30m, 1h or 2d, or a moment, such as 2026-11-21T09:30.
         #[arg(long, value_name = "WHEN", value_parser = log::moment, allow_negative_numbers = true)]
         since: Option<Timestamp>,
-        /// Events of this camera; a part of its name is enough.
+        /// Events of this camera; a part of its name, of the one that it was given too, is enough.
         #[arg(long, value_name = "CAMERA")]
         camera: Option<String>,
         /// One object a line.
@@ -346,8 +347,9 @@ fn seconds_from(shortest: f64, text: &str) -> Result<Duration, String> {
 /// Nothing to run: help or the version was printed (`Healthy`), or the usage is wrong and the reason was printed.
 pub fn parse() -> Result<Cli, Exit> {
     Cli::try_parse().map_err(|error| {
-        let _ = error.print();
+        let printed = error.print();
         if !error.use_stderr() {
+            note_written(printed.and_then(|()| io::stdout().flush()));
             return Exit::Healthy;
         }
         // A monitoring system shows stdout alone.
@@ -434,7 +436,13 @@ pub struct ChosenSource {
 pub fn choose_source(named: Option<&str>, settings: &Settings) -> Result<ChosenSource, String> {
     let wanted = |spec| ChosenSource { spec, id: CameraId::UNLISTED, is_stand_in: false };
     if let Some(named) = named {
-        return SourceSpec::parse(named).map(wanted);
+        let spec = SourceSpec::parse(named);
+        // A word that could be anything may be what the user calls a camera.
+        let called = match &spec {
+            Ok(SourceSpec::Device(_) | SourceSpec::File(_)) | Err(_) => settings.called(named),
+            Ok(SourceSpec::Simulated(_) | SourceSpec::Index(_) | SourceSpec::Url(_)) => None,
+        };
+        return called.map_or(spec, |camera| SourceSpec::parse(&camera.source)).map(wanted);
     }
     if let Some(saved) = settings.saved_cameras().find_map(ChosenSource::listed) {
         return Ok(saved);
@@ -521,9 +529,10 @@ pub fn run(command: &CliCommand, shared: &SharedOptions, interrupted: &AtomicBoo
             job.recover(source.as_deref(), options)
         }
         CliCommand::Log { recent_errors, since, camera, json } => {
-            let (recent_errors, since, camera, json) = (*recent_errors, *since, camera.as_deref(), *json);
+            let (recent_errors, since, json) = (*recent_errors, *since, *json);
+            let camera = camera.as_deref().map(|name| log::CameraFilter::new(name, &run.settings));
             let options = log::LogOptions { recent_errors, since, camera, json };
-            data_folder().ok_or_else(no_data_folder).and_then(|folder| log::log(&folder, &options, Timestamp::now()))
+            data_folder().ok_or_else(no_data_folder).and_then(|folder| log::log(&folder, &options, event::now()))
         }
         CliCommand::History { source, since, json, csv } => {
             let format = match (json, csv) {
@@ -791,9 +800,26 @@ fn pretty(value: &impl serde::Serialize) -> String {
     serde_json::to_string_pretty(value).unwrap_or_else(|_| "{}".to_owned())
 }
 
-/// To stdout. A reader that has gone away is no error.
+/// Why a result could not be written to stdout. One for the process, as stdout is.
+static UNWRITTEN: Mutex<Option<io::Error>> = Mutex::new(None);
+
+/// To stdout. What becomes of it is told at the end of the program.
 fn say(text: &str) {
-    let _ = writeln!(io::stdout().lock(), "{}", text.trim_end());
+    let mut stdout = io::stdout().lock();
+    note_written(writeln!(stdout, "{}", for_terminal(text.trim_end())).and_then(|()| stdout.flush()));
+}
+
+/// A reader that has gone away is no error.
+fn note_written(written: io::Result<()>) {
+    if let Err(error) = written
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        UNWRITTEN.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    }
+}
+
+fn unwritable(error: &io::Error) -> String {
+    format!("The results cannot be written: {error}. Make room, or write them elsewhere.")
 }
 
 /// One for the process, as stderr is. Without a thread lines are written at once.
@@ -812,18 +838,30 @@ pub fn complain(text: &str) {
 fn mention(text: String) {
     match &*STDERR {
         Some(stderr) => stderr.write(text),
-        None => drop(writeln!(io::stderr().lock(), "{text}")),
+        None => drop(writeln!(io::stderr().lock(), "{}", for_terminal(&text))),
     }
 }
 
-/// Waits a moment for what was written to stderr last: to be called at the end of the program.
-pub fn finish() {
-    let Some(stderr) = &*STDERR else { return };
-    let n_lost = stderr.take_lost();
-    if n_lost > 0 {
-        stderr.write(lost(n_lost));
+/// To be called at the end of the program: waits a moment for what was written to stderr last. The exit code is another where
+/// results could not be written.
+#[must_use]
+pub fn finish(exit: Exit) -> Exit {
+    let unwritten = UNWRITTEN.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let exit = match &unwritten {
+        Some(error) => {
+            mention(unwritable(error));
+            Exit::CouldNotRun
+        }
+        None => exit,
+    };
+    if let Some(stderr) = &*STDERR {
+        let n_lost = stderr.take_lost();
+        if n_lost > 0 {
+            stderr.write(lost(n_lost));
+        }
+        stderr.wait(LAST_WRITE_DEADLINE);
     }
-    stderr.wait(LAST_WRITE_DEADLINE);
+    exit
 }
 
 fn lost(n_lines: u64) -> String {

@@ -25,7 +25,6 @@ pub mod kind;
 pub mod process;
 pub mod shared_memory;
 pub mod surroundings;
-pub mod text;
 pub mod watch;
 
 pub use ask::{capabilities_of_all, capabilities_within};
@@ -378,7 +377,7 @@ fn with_what_is_there(fault: Fault, devices: &[Device], undriven: &[Undriven]) -
     match undriven.first() {
         Some(other) => {
             let message = format!("{}; {}", fault.message, other.fault.message);
-            Fault { message, ..fault }.with_advice(&other.fault.advice)
+            Fault { message: message.into(), ..fault }.with_advice(&other.fault.advice)
         }
         None => fault.with_advice(what_is_there(devices)),
     }

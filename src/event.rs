@@ -1,12 +1,25 @@
 //! Something that happened, with its time: a line of the log, a marker on the plot, a line of the JSON log.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::foreign::Foreign;
 use crate::settings::CameraId;
+
+/// The time on the wall. The last moment that a [`Timestamp`] can hold, at the end of the year 9999, where the computer's clock is set
+/// beyond it.
+#[must_use]
+pub fn now() -> Timestamp {
+    timestamp(SystemTime::now())
+}
+
+fn timestamp(at: SystemTime) -> Timestamp {
+    let last = if at < SystemTime::UNIX_EPOCH { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::try_from(at).unwrap_or(last)
+}
 
 /// How grave an event is. The order is that of the log's filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -43,7 +56,7 @@ pub struct Event {
     pub level: Level,
     /// One word that says what it is about: `open`, `stall`, `recovered`; the alerts have the names of [`crate::status::AlertName`].
     pub name: String,
-    pub message: String,
+    pub message: Foreign,
     /// What else belongs to it, for programs: `rung`, `outcome` and `took_ms` of a step of recovery.
     #[serde(flatten)]
     pub details: Map<String, Value>,
@@ -54,5 +67,20 @@ impl Event {
     #[must_use]
     pub fn is_marker(&self) -> bool {
         self.level > Level::Info && !self.source.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_beyond_all_dates_stops_nothing() {
+        let years = |n: u64| Duration::from_secs(n * 366 * 24 * 3_600);
+        assert_eq!(timestamp(SystemTime::UNIX_EPOCH), Timestamp::UNIX_EPOCH);
+        assert_eq!(timestamp(SystemTime::UNIX_EPOCH + years(9_000)), Timestamp::MAX);
+        assert_eq!(timestamp(SystemTime::UNIX_EPOCH - years(12_500)), Timestamp::MIN);
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::foreign::Foreign;
+
 /// What recovery may do by itself about a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -137,15 +139,15 @@ pub struct Fault {
     /// The platform's own number (errno, HRESULT, AVERROR), with which the event can be found in other tools.
     pub code: Option<i64>,
     /// What failed first, the cause next, the path or address last. Never a password.
-    pub message: String,
+    pub message: Foreign,
     /// What to do, in plain words.
-    pub advice: String,
+    pub advice: Foreign,
 }
 
 impl Fault {
     /// A fault with the advice that its kind always has.
-    pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Self { kind, class: kind.class(), code: None, message: message.into(), advice: kind.advice().to_owned() }
+    pub fn new(kind: FaultKind, message: impl Into<Foreign>) -> Self {
+        Self { kind, class: kind.class(), code: None, message: message.into(), advice: kind.advice().into() }
     }
 
     #[must_use]
@@ -155,7 +157,7 @@ impl Fault {
     }
 
     #[must_use]
-    pub fn with_advice(mut self, advice: impl Into<String>) -> Self {
+    pub fn with_advice(mut self, advice: impl Into<Foreign>) -> Self {
         self.advice = advice.into();
         self
     }

@@ -187,7 +187,7 @@ impl Alarm {
             Self::CameraDead => {
                 let why =
                     why.map_or_else(|| "no picture comes".to_owned(), |fault| format!("{fault}. {}", fault.advice));
-                let name = status.map_or("A camera", |status| &status.name);
+                let name = status.map_or("A camera", |status| status.called());
                 (AlertName::CameraDead, format!("{name} is dead: {why}"))
             }
             Self::AllCamerasDead(n) => {

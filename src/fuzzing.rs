@@ -19,8 +19,10 @@ use crate::settings::{NetworkOptions, Settings};
 use crate::source::SourceSpec;
 use crate::source::isolated::protocol;
 
-/// By the names of their folders below `tests/fuzz/seeds`.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+/// Its name, that of its folder below `tests/fuzz/seeds`, and what reads the bytes.
+pub type Target = (&'static str, fn(&[u8]));
+
+pub const TARGETS: &[Target] = &[
     ("address", address),
     ("certificate", |bytes| drop(Certificate::read(bytes))),
     ("events", |bytes| each_message::<protocol::SentEvent>(bytes)),
@@ -199,7 +201,9 @@ mod tests {
                 assert!(!seeds.is_empty(), "{name} has no seeds");
                 let n = if ["http", "rtsp", "settings"].contains(name) { 200 } else { 3_000 };
                 scope.spawn(move || {
-                    seeds.iter().for_each(|seed| read(seed));
+                    for seed in &seeds {
+                        read(seed);
+                    }
                     let mut random = fastrand::Rng::with_seed(seed);
                     for _ in 0..n {
                         let bytes = damaged(&seeds, &mut random);

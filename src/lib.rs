@@ -37,6 +37,7 @@
 //! | layer | module | is |
 //! |---|---|---|
 //! | words | [`frame`] | `Frame`, `Image`, `PixelFormat`, `Size` |
+//! | | [`foreign`] | `Foreign`: text from outside, fit to be shown wherever it ends
 //! | | [`fault`] | `Fault`, `FaultKind`, `FaultClass`: why there is no frame, what to do about it |
 //! | | [`settings`] | what is set of each camera and of the program; every tunable with unit, range and default; load, migrate, save beside other windows |
 //! | | [`status`] | `Status`, `State`, `Grade`, `Rung`, `Alert`, `PictureFaultKind`: the public JSON contract |
@@ -117,6 +118,10 @@
 //! Kept by `secrets::no_command_tells_the_password`, `secrets::the_capture_process_shows_nothing`,
 //! `secrets::no_text_of_the_window_has_it`, `streams::other_users_do_not_see_the_password_of_a_camera`,
 //! `report::no_name_and_no_secret_is_in_any_byte`.
+//!
+//! **What strangers say steers no terminal.** Their words are a [`foreign::Foreign`] from the moment at which they are read: one line,
+//! of bounded length, without controls and without what turns the direction of writing. What goes to stdout and stderr is looked
+//! through once more. A result that could not be written makes the exit code 3.
 //!
 //! **A login is sent once.** What a camera refused is not tried again until somebody acts; one that does not answer is
 //! looked for by connecting to its port, without a request.
@@ -219,6 +224,7 @@ pub mod disk;
 pub mod event;
 pub mod fault;
 pub mod fleet;
+pub mod foreign;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod frame;

@@ -4,16 +4,18 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::event::{Event, Level};
+use crate::event::{self, Event, Level};
+use crate::foreign::Foreign;
 use crate::settings::CameraId;
 
 pub mod files;
 
 /// How many events are kept: a day of a camera that fails every minute, in about a megabyte.
 const CAPACITY: usize = 5_000;
+/// And no more than so many bytes of them: cameras and their sources may have long names.
+const MAX_BYTES: usize = 4 << 20;
 
 /// Where events go. Cloning it gives another handle to the same ring; any thread may write and read.
 #[derive(Clone)]
@@ -24,6 +26,8 @@ pub struct EventLog {
 
 struct Ring {
     events: VecDeque<Arc<Event>>,
+    /// Of all of them, as [`n_bytes`] counts.
+    n_bytes: usize,
     next_id: u64,
     /// Called for each event, on the writer's thread: wake the window, print to the terminal.
     listeners: Vec<Arc<EventListener>>,
@@ -34,7 +38,7 @@ type EventListener = dyn Fn(&Event) + Send + Sync;
 impl EventLog {
     #[must_use]
     pub fn new() -> Self {
-        let ring = Ring { events: VecDeque::new(), next_id: 1, listeners: Vec::new() };
+        let ring = Ring { events: VecDeque::new(), n_bytes: 0, next_id: 1, listeners: Vec::new() };
         Self { ring: Arc::new(Mutex::new(ring)), camera: None }
     }
 
@@ -50,7 +54,7 @@ impl EventLog {
     }
 
     /// Adds an event with the time of this moment. When the ring is full the oldest goes.
-    pub fn add(&self, source: &str, level: Level, name: &str, message: impl Into<String>) {
+    pub fn add(&self, source: &str, level: Level, name: &str, message: impl Into<Foreign>) {
         self.add_with(source, level, name, message, Map::new());
     }
 
@@ -60,13 +64,13 @@ impl EventLog {
         source: &str,
         level: Level,
         name: &str,
-        message: impl Into<String>,
+        message: impl Into<Foreign>,
         details: Map<String, Value>,
     ) {
         let mut ring = self.lock();
         let event = Arc::new(Event {
             id: ring.next_id,
-            at: Timestamp::now(),
+            at: event::now(),
             instant: Instant::now(),
             camera: self.camera,
             source: source.to_owned(),
@@ -76,10 +80,12 @@ impl EventLog {
             details,
         });
         ring.next_id += 1;
-        if ring.events.len() >= CAPACITY {
-            ring.events.pop_front();
-        }
+        ring.n_bytes += n_bytes(&event);
         ring.events.push_back(Arc::clone(&event));
+        while ring.events.len() > CAPACITY || ring.n_bytes > MAX_BYTES && ring.events.len() > 1 {
+            let oldest = ring.events.pop_front();
+            ring.n_bytes = ring.n_bytes.saturating_sub(oldest.map_or(0, |event| n_bytes(&event)));
+        }
         let listeners = ring.listeners.clone();
         drop(ring);
         for listener in listeners {
@@ -98,6 +104,12 @@ impl EventLog {
     fn lock(&self) -> MutexGuard<'_, Ring> {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What an event takes, about: texts and details, and itself.
+fn n_bytes(event: &Event) -> usize {
+    let details = event.details.iter().map(|(name, value)| name.len() + value.to_string().len()).sum::<usize>();
+    size_of::<Event>() + event.source.len() + event.name.len() + event.message.len() + details
 }
 
 impl Default for EventLog {
@@ -122,5 +134,21 @@ mod tests {
         let last = all.last().unwrap().id;
         assert_eq!(log.since(last - 1).len(), 1);
         assert!(log.since(last).is_empty());
+    }
+
+    #[test]
+    fn long_names_cost_events_and_no_memory() {
+        let log = EventLog::new();
+        let source = "x".repeat(10_000);
+        let details = Map::from_iter([("rung".to_owned(), Value::from("y".repeat(10_000)))]);
+        for _ in 0..CAPACITY {
+            log.add_with(&source, Level::Info, "test", "z".repeat(10_000), details.clone());
+        }
+        let all = log.since(0);
+        let sum: usize = all.iter().map(|event| n_bytes(event)).sum();
+        assert!(sum <= MAX_BYTES && sum > MAX_BYTES * 9 / 10, "{sum} bytes in {} events", all.len());
+        assert_eq!(log.lock().n_bytes, sum);
+        log.add(&"x".repeat(MAX_BYTES), Level::Info, "test", "");
+        assert_eq!(log.since(0).len(), 1, "the newest is kept");
     }
 }

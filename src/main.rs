@@ -13,8 +13,7 @@ fn main() -> ExitCode {
         Ok(arguments) => run(&arguments),
         Err(exit) => exit,
     };
-    cli::finish();
-    ExitCode::from(exit as u8)
+    ExitCode::from(cli::finish(exit) as u8)
 }
 
 fn run(arguments: &cli::Cli) -> Exit {

@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 use crate::fault::{Fault, FaultKind};
+use crate::foreign::Foreign;
 use crate::frame::Size;
 use crate::settings::NetworkOptions;
 
@@ -66,7 +67,7 @@ pub struct TestStep {
     /// `None` where it was not carried out.
     pub ms: Option<u64>,
     /// What was found, with the camera's own words and its status code. Never a password.
-    pub detail: String,
+    pub detail: Foreign,
 }
 
 /// The steps in their order (`failures.md`, N1 to N11).
@@ -138,7 +139,7 @@ pub struct ConnectionFinding {
 
 impl ConnectionFinding {
     /// One that is nearly certain.
-    pub(crate) fn new(entry: &'static str, kind: FaultKind, message: impl Into<String>) -> Self {
+    pub(crate) fn new(entry: &'static str, kind: FaultKind, message: impl Into<Foreign>) -> Self {
         Self { entry, fault: Fault::new(kind, message), confidence: 0.95 }
     }
 
@@ -150,10 +151,10 @@ impl ConnectionFinding {
         let Some(code) = error.raw_os_error() else { return self };
         // The number stands beside the words already.
         let message = self.fault.message.replace(&format!(" (os error {code})"), "");
-        Self { fault: Fault { message, ..self.fault }, ..self }.with_code(code)
+        Self { fault: Fault { message: message.into(), ..self.fault }, ..self }.with_code(code)
     }
 
-    pub(crate) fn with_advice(self, advice: impl Into<String>) -> Self {
+    pub(crate) fn with_advice(self, advice: impl Into<Foreign>) -> Self {
         Self { fault: self.fault.with_advice(advice), ..self }
     }
 
@@ -168,7 +169,7 @@ impl ConnectionFinding {
 pub struct StreamMeasurements {
     pub fps: Option<f64>,
     pub resolution: Option<Size>,
-    pub codec: Option<String>,
+    pub codec: Option<Foreign>,
     pub kbit_per_sec: Option<f64>,
     /// RTP packets that did not arrive, of those that were sent.
     pub loss_percent: Option<f64>,

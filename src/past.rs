@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::device::text::{plain, safe_within};
 use crate::disk::{FileAccess, read_regular, write_whole};
+use crate::foreign::{plain, safe_within};
 use crate::logging::files::{append_lines, delete, read_lines};
 
 /// Older hours are forgotten.

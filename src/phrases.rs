@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
+use crate::foreign::Foreign;
 use crate::settings::Settings;
 
 /// A sentence before it is translated: its key in the phrase files, and the values that belong into it.
@@ -32,18 +33,18 @@ pub enum MessageValue {
     /// Itself to be said in the language.
     Message(Box<Message>),
     /// A name, an address, another's words: the same in every language.
-    Text(String),
+    Text(Foreign),
 }
 
 impl From<&str> for MessageValue {
     fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
+        Self::Text(text.into())
     }
 }
 
 impl From<String> for MessageValue {
     fn from(text: String) -> Self {
-        Self::Text(text)
+        Self::Text(text.into())
     }
 }
 
@@ -212,7 +213,7 @@ impl Language {
     #[must_use]
     pub fn value(self, value: &MessageValue) -> String {
         match value {
-            MessageValue::Text(text) => text.clone(),
+            MessageValue::Text(text) => text.to_string(),
             MessageValue::Message(message) => self.say(message),
             MessageValue::Number { value, decimals } => {
                 let text = format!("{value:.*}", usize::from(*decimals));

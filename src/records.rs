@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 use jiff::Timestamp;
 
 use crate::camera::StatusReader;
-use crate::event::{Event, Level};
+use crate::event::{self, Event, Level};
 use crate::latest::{Latest, Reader};
 use crate::logging::{EventLog, files};
 use crate::past::{self, Sample};
@@ -180,7 +180,7 @@ impl RecordsWriter {
             }
             if now >= tidy_due {
                 tidy_due = now + TIDY_PERIOD;
-                let wall = Timestamp::now();
+                let wall = event::now();
                 let tidied = files::prune(&self.folder, wall).and_then(|()| past::tidy(&self.folder, wall));
                 self.judge(tidied, 0, now);
             }
@@ -209,7 +209,7 @@ impl RecordsWriter {
             next = if lines.len() < MAX_BATCH_BYTES { more.try_recv().ok() } else { None };
         }
         if n_lines > 0 {
-            let written = (self.append)(&self.folder, lines.as_bytes(), Timestamp::now());
+            let written = (self.append)(&self.folder, lines.as_bytes(), event::now());
             self.judge(written, n_lines, Instant::now());
         }
     }
@@ -233,7 +233,7 @@ impl RecordsWriter {
             // Without a score there is a gap.
             let Some(score) = status.health_score else { continue };
             let is_live = status.state == State::Streaming;
-            let sample = Sample::second(Timestamp::now(), score, status.fps, is_live);
+            let sample = Sample::second(event::now(), score, status.fps, is_live);
             let written = past::append(&self.folder, &status.source, sample);
             self.judge(written, 0, now);
         }
@@ -258,7 +258,7 @@ impl RecordsWriter {
             && now.saturating_duration_since(trouble.failed_at) >= GOOD_AFTER
         {
             // Without anything to write it is not known whether it would succeed.
-            let probe = (self.append)(&self.folder, b"", Timestamp::now());
+            let probe = (self.append)(&self.folder, b"", event::now());
             let n_unwritten = trouble.n_unwritten;
             if probe.is_ok() {
                 self.trouble = None;
@@ -320,7 +320,7 @@ mod tests {
             log.add("sim:", Level::Info, "test", format!("{n}\n\"\u{1b}"));
         }
         drop(records);
-        let expected: Vec<_> = (0..500).map(|n| format!("{n}\n\"\u{1b}")).collect();
+        let expected: Vec<_> = (0..500).map(|n| format!("{n} \"\u{fffd}")).collect();
         assert_eq!(messages(&folder.path().join("new")), expected);
     }
 

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::address::Address;
 use crate::backend::Backend;
 use crate::control::ControlSetting;
+use crate::foreign::is_invisible;
 use crate::phrases::Language;
 use crate::status::Asked;
 
@@ -343,6 +344,14 @@ impl Settings {
         id
     }
 
+    /// The camera to which the user has given this name; capitals do not count.
+    #[must_use]
+    pub fn called(&self, name: &str) -> Option<&CameraSettings> {
+        let name = name.trim().to_lowercase();
+        let is_it = |camera: &&CameraSettings| camera.name.as_ref().is_some_and(|given| given.to_lowercase() == name);
+        self.cameras.iter().find(is_it)
+    }
+
     fn free_id(&self) -> CameraId {
         self.free_ids().next().unwrap_or_default()
     }
@@ -442,7 +451,7 @@ impl CameraSettings {
 
     /// Gives it a name; an empty one takes it away.
     pub fn rename(&mut self, name: &str) {
-        let name: String = name.chars().filter(|c| !c.is_control()).collect();
+        let name: String = name.chars().filter(|c| !is_invisible(*c)).collect();
         let name: String = name.trim().chars().take(MAX_NAME_CHARS).collect();
         self.name = Some(name.trim_end().to_owned()).filter(|name| !name.is_empty());
     }

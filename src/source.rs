@@ -15,6 +15,7 @@ use crate::backend::Backend;
 use crate::control::{ControlSetting, ControlsUpdate};
 use crate::device::{self, Device};
 use crate::fault::{Fault, FaultKind};
+use crate::foreign::{Foreign, safe};
 use crate::frame::{Image, Size};
 use crate::settings::{CameraId, CameraSettings, Isolation, NetworkOptions, Settings, TrustedCertificates, secs};
 use crate::status::{Asked, Got};
@@ -214,7 +215,10 @@ impl SourceSpec {
     pub fn without_password(&self) -> String {
         match self {
             Self::Url(address) => address.without_password(),
-            Self::Simulated(_) | Self::Index(_) | Self::Device(_) | Self::File(_) => self.to_string(),
+            // To the letter.
+            Self::Device(name) => name.clone(),
+            Self::File(path) => path.display().to_string(),
+            Self::Simulated(_) | Self::Index(_) => self.to_string(),
         }
     }
 
@@ -258,9 +262,7 @@ impl SourceSpec {
         match self {
             Self::Simulated(_) => "Simulated camera".to_owned(),
             Self::Index(index) => format!("Camera {index}"),
-            Self::File(path) => {
-                path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
-            }
+            Self::File(path) => path.file_name().map_or_else(|| self.to_string(), |name| safe(name.as_encoded_bytes())),
             Self::Device(_) | Self::Url(_) => self.to_string(),
         }
     }
@@ -318,13 +320,13 @@ impl SourceSpec {
 }
 
 impl fmt::Display for SourceSpec {
-    /// Never shows a password.
+    /// On one line; never shows a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Simulated(script) => write!(f, "sim:{script}"),
             Self::Index(index) => write!(f, "{index}"),
-            Self::Device(name) => f.write_str(name),
-            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Device(name) => Foreign::from(name).fmt(f),
+            Self::File(path) => Foreign::from(path.display().to_string()).fmt(f),
             Self::Url(address) => address.fmt(f),
         }
     }

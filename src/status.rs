@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
+use crate::foreign::Foreign;
 use crate::frame::{PixelFormat, Size};
 
 /// What the supervisor is doing with a camera.
@@ -262,7 +263,7 @@ pub struct Status {
     pub alerts: Vec<Alert>,
 
     /// A name for people: the card's name, the file's name.
-    pub name: String,
+    pub name: Foreign,
     pub asked: Asked,
     pub got: Got,
     /// Time that opening took.
@@ -287,9 +288,18 @@ pub struct Status {
     pub ladder: Vec<RungStatus>,
     /// Whether a reset of the device is the next step and waits for somebody's consent.
     pub reset_needs_consent: bool,
+    /// What the user calls it; left out where there is no such name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given_name: Option<Foreign>,
 }
 
 impl Status {
+    /// What it is called: as the user does, else its own name.
+    #[must_use]
+    pub fn called(&self) -> &Foreign {
+        self.given_name.as_ref().unwrap_or(&self.name)
+    }
+
     /// “score 87 (good)”, or that there is none.
     #[must_use]
     pub fn score_text(&self) -> String {

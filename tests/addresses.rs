@@ -56,7 +56,7 @@ fn opened() -> Shown {
 /// A camera of this address is shown, and has this fault.
 fn failing_with(address: &str, kind: FaultKind) -> Shown {
     let fault = Fault::new(kind, "401 Unauthorized");
-    let status = Status { state: State::Failed, last_fault: Some(fault), name: "Door".to_owned(), ..status() };
+    let status = Status { state: State::Failed, last_fault: Some(fault), name: "Door".into(), ..status() };
     let mut window = window(status);
     window.panes[0].spec = SourceSpec::parse(address).unwrap();
     harness(window)
@@ -406,7 +406,7 @@ fn the_keyboard_goes_through_the_fields_in_order() {
 // ---- the test of the connection
 
 fn step(name: StepName, outcome: StepOutcome, ms: u64, detail: &str) -> TestStep {
-    TestStep { name, outcome, ms: Some(ms), detail: detail.to_owned() }
+    TestStep { name, outcome, ms: Some(ms), detail: detail.into() }
 }
 
 /// The window with a test that has just begun, and the task that would carry it out. Its number is 1.
@@ -486,7 +486,7 @@ fn a_good_stream_says_what_was_measured() {
     let measured = StreamMeasurements {
         fps: Some(25.0),
         resolution: Size::new(1280, 720),
-        codec: Some("MJPEG".to_owned()),
+        codec: Some("MJPEG".into()),
         kbit_per_sec: Some(2_140.0),
         ..StreamMeasurements::default()
     };

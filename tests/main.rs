@@ -21,6 +21,7 @@ mod report;
 mod secrets;
 mod streams;
 mod testing;
+mod texts;
 mod tidy;
 #[cfg(feature = "gui")]
 mod ui;

@@ -5,11 +5,9 @@ use std::path::{Path, PathBuf};
 
 /// The paragraphs below the heading, up to the next one.
 fn invariants() -> Vec<String> {
-    let page: String = include_str!("../src/lib.rs")
-        .lines()
-        .take_while(|line| line.starts_with("//!"))
-        .map(|line| format!("{}\n", line.trim_start_matches("//!").trim()))
-        .collect();
+    let page = include_str!("../src/lib.rs").lines().take_while(|line| line.starts_with("//!"));
+    let page: Vec<_> = page.map(|line| line.trim_start_matches("//!").trim()).collect();
+    let page = page.join("\n");
     let (_, below) = page.split_once("# Invariants\n").unwrap();
     let (section, _) = below.split_once("\n# ").unwrap();
     section.split("\n\n").map(str::trim).filter(|paragraph| !paragraph.is_empty()).map(str::to_owned).collect()

@@ -254,7 +254,7 @@ mod in_the_window {
         let fault = Fault::new(FaultKind::LoginRefused, message.clone());
         let status = Status {
             source: spec.to_string(),
-            name: spec.name(),
+            name: spec.name().into(),
             state: State::Failed,
             last_fault: Some(fault),
             ..status()
@@ -270,7 +270,7 @@ mod in_the_window {
             source: spec.to_string(),
             level: Level::Error,
             name: "login-refused".to_owned(),
-            message,
+            message: message.into(),
             details: serde_json::Map::new(),
         };
         window.shell.log.add([std::sync::Arc::new(event)]);

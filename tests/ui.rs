@@ -74,7 +74,7 @@ pub fn status() -> Status {
         last_fault: None,
         should_reboot: false,
         alerts: Vec::new(),
-        name: "Logitech C920".to_owned(),
+        name: "Logitech C920".into(),
         asked: Asked { size, fps: Some(30.0), format: Some(PixelFormat::MJPG), n_buffers: Some(1) },
         got: Got { size, fps: Some(30.0), format: Some(PixelFormat::MJPG), n_buffers: Some(1) },
         open_ms: Some(40),
@@ -89,6 +89,7 @@ pub fn status() -> Status {
         stuck_processes: Vec::new(),
         ladder: Vec::new(),
         reset_needs_consent: false,
+        given_name: None,
     }
 }
 
@@ -183,7 +184,7 @@ pub fn window(status: Status) -> Window {
             source: DEVICE.to_owned(),
             level: *level,
             name: (*name).to_owned(),
-            message: (*message).to_owned(),
+            message: (*message).into(),
             details: serde_json::Map::new(),
         })
     });
@@ -1015,7 +1016,7 @@ fn a_paused_log_holds_back_what_is_new() {
         source: DEVICE.to_owned(),
         level: Level::Error,
         name: "later".to_owned(),
-        message: "Came while paused".to_owned(),
+        message: "Came while paused".into(),
         details: serde_json::Map::new(),
     };
     harness.state_mut().shell.log.add([Arc::new(event)]);
@@ -1058,7 +1059,7 @@ fn errors_stay_when_the_log_is_full() {
             source: DEVICE.to_owned(),
             level: Level::Info,
             name: "many".to_owned(),
-            message: id.to_string(),
+            message: id.to_string().into(),
             details: serde_json::Map::new(),
         })
     }));

@@ -375,7 +375,7 @@ fn the_log_is_that_of_the_selected_camera() {
             source: String::new(),
             level: Level::Info,
             name: "test".to_owned(),
-            message: message.to_owned(),
+            message: message.into(),
             details: serde_json::Map::new(),
         })
     };

@@ -50,7 +50,7 @@ fn outdated(last: &Status, age: Duration) -> Status {
         Fault::new(FaultKind::Hung, format!("Camclinic itself has not looked after this camera for {secs:.0} s"))
             .with_advice("Restart Camclinic, and save a report: this is a fault of the program, not of the camera.");
     let issue =
-        Alert { name: AlertName::CameraIssue, cause: "capture_failure".to_owned(), message: fault.message.clone() };
+        Alert { name: AlertName::CameraIssue, cause: "capture_failure".to_owned(), message: fault.message.to_string() };
     let mut alerts = last.alerts.clone();
     alerts.push(issue);
     Status {
@@ -59,7 +59,7 @@ fn outdated(last: &Status, age: Duration) -> Status {
         is_healthy: false,
         health_score: Some(0),
         grade: Some(Grade::Critical),
-        deductions: vec![Deduction { rule: NO_PICTURE.id.to_owned(), reason: fault.message.clone(), points: 100 }],
+        deductions: vec![Deduction { rule: NO_PICTURE.id.to_owned(), reason: fault.message.to_string(), points: 100 }],
         fps: 0.0,
         last_frame_age_secs: last.last_frame_age_secs.map(|before| before + secs),
         last_fault: Some(fault),

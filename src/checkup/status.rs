@@ -143,7 +143,7 @@ pub(super) fn status(request: &CheckupRequest, facts: &Facts, watched: Option<&S
         }
     });
     let device = facts.presence.as_ref().and_then(|presence| presence.device.as_ref());
-    let name = device.map_or(status.name, |device| device.name.clone());
+    let name = device.map_or(status.name, |device| device.name.as_str().into());
     Status { name, ..status }
 }
 

@@ -7,7 +7,6 @@ use std::thread;
 use std::time::Instant;
 
 use crossbeam_channel::{RecvTimeoutError, bounded};
-use jiff::Timestamp;
 
 use super::{CommandContext, Exit, POLL, complain, pretty, say};
 use crate::backend::Backend;
@@ -15,6 +14,7 @@ use crate::checkup::compare::{BackendComparison, compare};
 use crate::checkup::facts::StreamSummary;
 use crate::checkup::json::contract;
 use crate::checkup::{self, CheckOutcome, CheckRun, Checkup, CheckupRequest, Finding, Progress, Severity};
+use crate::event;
 use crate::phrases::{Language, Message, number};
 use crate::report::{Masking, Material, Report};
 use crate::settings::data_folder;
@@ -47,7 +47,7 @@ impl CommandContext<'_> {
             with_experiments: !options.no_experiments,
         };
         let language = Language::of(&self.run.settings);
-        let began = Timestamp::now();
+        let began = event::now();
         let (checkup, compared) = self.carry_out(&request, options, language)?;
         if let Some(path) = options.report {
             let (checkup, compared) = (checkup.clone(), compared.clone());

@@ -1,5 +1,5 @@
 //! Lines to stdout or stderr, written by a thread of their own: a reader that is slow, has stopped or has gone holds up nobody
-//! but this thread. What the lines say, and what their loss means, is up to whoever has them written.
+//! but this thread. Nothing in them steers a terminal. What they say, and what their loss means, is up to whoever has them written.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,6 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, TrySendError, bounded};
+
+use crate::foreign::for_terminal;
 
 /// Lines that wait for the reader. Ten cameras make as many in a minute and a half.
 const MAX_WAITING: usize = 1_024;
@@ -49,7 +51,7 @@ impl LineWriter {
             for task in waiting {
                 match task {
                     WriterTask::Write(line) => {
-                        if let Err(error) = writeln!(to, "{line}").and_then(|()| to.flush()) {
+                        if let Err(error) = writeln!(to, "{}", for_terminal(&line)).and_then(|()| to.flush()) {
                             *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                             return;
                         }

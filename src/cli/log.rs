@@ -8,9 +8,11 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp, Zoned};
 
 use super::{Exit, complain, say};
-use crate::device::text::safe_within;
-use crate::event::Level;
+use crate::event::{self, Level};
+use crate::foreign::safe_within;
 use crate::logging::files::{self, LogEntry};
+use crate::settings::{CameraSettings, Settings};
+use crate::source::SourceSpec;
 
 /// What `--recent-errors` takes for recent where `--since` does not say it.
 const RECENT: SignedDuration = SignedDuration::from_hours(24);
@@ -21,8 +23,37 @@ const MAX_CHARS: usize = 2_000;
 pub(super) struct LogOptions<'a> {
     pub(super) recent_errors: bool,
     pub(super) since: Option<Timestamp>,
-    pub(super) camera: Option<&'a str>,
+    pub(super) camera: Option<CameraFilter<'a>>,
     pub(super) json: bool,
+}
+
+/// Which camera is meant: a part of a name is enough; capitals do not count.
+pub(super) struct CameraFilter<'a> {
+    text: &'a str,
+    /// Of the cameras whose given names hold the text, without passwords.
+    sources: Vec<&'a str>,
+}
+
+impl<'a> CameraFilter<'a> {
+    pub(super) fn new(text: &'a str, settings: &'a Settings) -> Self {
+        let is_called = |camera: &&CameraSettings| camera.name.as_ref().is_some_and(|name| holds(name, text));
+        let sources = settings.cameras.iter().filter(is_called).map(|camera| camera.source.as_str()).collect();
+        Self { text, sources }
+    }
+
+    fn admits(&self, source: &str) -> bool {
+        let is_named = || {
+            // As it is saved.
+            let spec = SourceSpec::parse(source);
+            let saved = spec.map_or_else(|_| source.to_owned(), |spec| spec.without_password());
+            self.sources.contains(&saved.as_str())
+        };
+        holds(source, self.text) || !self.sources.is_empty() && is_named()
+    }
+}
+
+fn holds(name: &str, part: &str) -> bool {
+    name.to_lowercase().contains(&part.to_lowercase())
 }
 
 pub(super) fn log(folder: &Path, options: &LogOptions<'_>, now: Timestamp) -> Result<Exit, String> {
@@ -30,13 +61,13 @@ pub(super) fn log(folder: &Path, options: &LogOptions<'_>, now: Timestamp) -> Re
         files::read(folder, Timestamp::MIN, admits)
             .map_err(|error| format!("The log cannot be read: {error}: {}", folder.display()))
     };
-    let entries = read(&|entry| is_of(entry, options.camera))?;
-    if let (Some(camera), true) = (options.camera, entries.is_empty()) {
+    let entries = read(&|entry| options.camera.as_ref().is_none_or(|camera| camera.admits(&entry.source)))?;
+    if let (Some(camera), true) = (&options.camera, entries.is_empty()) {
         let sources: BTreeSet<_> =
             read(&|entry| !entry.source.is_empty())?.into_iter().map(|entry| safe(&entry.source)).collect();
         let sources = sources.into_iter().collect::<Vec<_>>().join(", ");
         let known = if sources.is_empty() { "no camera yet".to_owned() } else { sources };
-        return Err(format!("The log has nothing of “{}”. It has events of: {known}.", safe(camera)));
+        return Err(format!("The log has nothing of “{}”. It has events of: {known}.", safe(camera.text)));
     }
     let since = since(options, now);
     let least = if options.recent_errors { Level::Warning } else { Level::Debug };
@@ -57,11 +88,6 @@ fn since(options: &LogOptions<'_>, now: Timestamp) -> Timestamp {
     options.since.or(usual).unwrap_or(Timestamp::MIN)
 }
 
-/// A part of a camera's name is enough; capitals do not count.
-fn is_of(entry: &LogEntry, camera: Option<&str>) -> bool {
-    camera.is_none_or(|camera| entry.source.to_lowercase().contains(&camera.to_lowercase()))
-}
-
 fn text(entry: &LogEntry, zone: &TimeZone) -> String {
     let at = entry.at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S%.3f").to_string();
     let level = format!("{:?}", entry.level).to_lowercase();
@@ -75,7 +101,7 @@ fn safe(text: &str) -> String {
 
 /// How long ago, or a moment: for clap.
 pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
-    moment_at(text, &Zoned::now())
+    moment_at(text, &event::now().to_zoned(TimeZone::system()))
 }
 
 fn moment_at(text: &str, now: &Zoned) -> Result<Timestamp, String> {
@@ -145,6 +171,27 @@ mod tests {
         };
         let expected = "2026-11-21 10:04:37.118  error    stall            sim:  no frame\u{fffd}[2J for 1.0 s";
         assert_eq!(text(&entry, &TimeZone::UTC), expected);
-        assert!(is_of(&entry, Some("SIM")) && is_of(&entry, None) && !is_of(&entry, Some("video")));
+    }
+
+    #[test]
+    fn a_camera_is_known_by_its_given_name_too() {
+        let mut settings = Settings::default();
+        for (source, name) in [("rtsp://admin@cam/1?pwd=", "Front door"), ("sim:64x48", "Till")] {
+            let mut camera = settings.camera(source);
+            camera.rename(name);
+            settings.put(camera);
+        }
+        let check = |text: &str, source: &str, expected: bool| {
+            assert_eq!(CameraFilter::new(text, &settings).admits(source), expected, "{text} of {source}");
+        };
+        check("SIM", "sim:", true);
+        check("video", "sim:", false);
+        check("DOOR", "rtsp://admin:***@cam/1?pwd=***", true);
+        check("front door", "rtsp://admin@cam/1?pwd=", true);
+        check("till", "sim:64x48", true);
+        check("till", "sim:", false);
+        check("till", "", false);
+        assert_eq!(settings.called(" front DOOR ").unwrap().source, "rtsp://admin@cam/1?pwd=");
+        assert_eq!(settings.called("door"), None);
     }
 }

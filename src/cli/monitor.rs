@@ -16,9 +16,9 @@ use self::metrics::{CameraMetrics, Server};
 use self::record::{CameraSummary, Totals, UptimeRecord};
 use super::line_writer::LineWriter;
 use super::nagios::Perf;
-use super::{CommandContext, Exit, OutputFormat, complain, exit_of, keep_records, lost, nagios};
+use super::{CommandContext, Exit, OutputFormat, complain, exit_of, keep_records, lost, nagios, unwritable};
 use crate::camera::StatusReader;
-use crate::event::{Event, Level};
+use crate::event::{self, Event, Level};
 use crate::fleet::Fleet;
 use crate::latest::Latest;
 use crate::logging::EventLog;
@@ -114,7 +114,7 @@ impl CommandContext<'_> {
         let exit = exit.unwrap_or(Exit::CouldNotRun);
         if is_open {
             let text = self.summary(&cameras, options, exit, now.saturating_duration_since(began), now);
-            outputs.output.end_with(text).map_err(unwritable)?;
+            outputs.output.end_with(text).map_err(|error| unwritable(&error))?;
         }
         drop(outputs.server);
         drop(fleet);
@@ -217,7 +217,7 @@ impl CommandContext<'_> {
                     complain(&lost(n_lost));
                 }
             }
-            if !output.is_open().map_err(unwritable)? {
+            if !output.is_open().map_err(|error| unwritable(&error))? {
                 return Ok(false);
             }
             let is_over = ends_at.is_some_and(|at| now >= at);
@@ -255,7 +255,7 @@ impl CommandContext<'_> {
         }
         if options.format == OutputFormat::Json {
             return line(&JsonLine::Summary {
-                at: Timestamp::now(),
+                at: event::now(),
                 duration_secs: (secs * 1_000.0).round() / 1_000.0,
                 interrupted: self.interrupted.load(Ordering::Relaxed),
                 exit_code: exit as u8,
@@ -307,7 +307,7 @@ impl MonitoredCamera {
         let status = &self.status;
         CameraSummary {
             source: &self.source,
-            name: &status.name,
+            name: status.called(),
             totals: self.totals(now),
             frames: status.frames,
             dropped: status.dropped,
@@ -320,7 +320,7 @@ impl MonitoredCamera {
 }
 
 fn print_status(camera: &MonitoredCamera, options: MonitorOptions, output: &LineWriter) {
-    let (at, status) = (Timestamp::now(), camera.status.as_ref());
+    let (at, status) = (event::now(), camera.status.as_ref());
     match options.format {
         OutputFormat::Json => return output.write(line(&JsonLine::Status { at, status })),
         OutputFormat::Nagios => return,
@@ -413,11 +413,6 @@ fn line(value: &JsonLine) -> String {
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn no_thread(error: io::Error) -> String {
     format!("The system gives no thread: {error}")
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn unwritable(error: io::Error) -> String {
-    format!("The results cannot be written: {error}. Make room, or write them elsewhere.")
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! <https://www.monitoring-plugins.org/doc/guidelines.html>, sections 2 and 2.6.
 
 use super::Exit;
+use crate::foreign::safe_within;
 use crate::status::{Grade, Status};
 
 /// Some systems cut a line at 1 KiB; the performance data shall not be what is lost.
@@ -60,15 +61,7 @@ pub(super) fn line(exit: Exit, text: &str, perf: &[Perf]) -> String {
         Exit::CouldNotRun => "UNKNOWN",
     };
     // A bar ends the text, and a new line begins what most systems do not show.
-    let safe = |c: char| match c {
-        '|' => '/',
-        c if c.is_control() => ' ',
-        c => c,
-    };
-    let mut text: String = text.trim().chars().map(safe).collect();
-    if text.chars().count() > MAX_TEXT_CHARS {
-        text = text.chars().take(MAX_TEXT_CHARS).chain(['…']).collect();
-    }
+    let text = safe_within(text.as_bytes(), MAX_TEXT_CHARS).replace('|', "/");
     let line = format!("CAMCLINIC {word} - {text}");
     if perf.is_empty() {
         return line;

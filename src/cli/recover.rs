@@ -345,7 +345,7 @@ fn ask(status: &Status) -> Result<Option<Receiver<bool>>, String> {
     let question = format!(
         "Nothing gentler has helped. A reset restarts {} on its port, as if it were unplugged and plugged in again; every\n\
          other program that uses it loses its picture too. Reset it? [y/N] ",
-        status.name
+        status.called()
     );
     let _ = stderr.write_all(question.as_bytes()).and_then(|()| stderr.flush());
     drop(stderr);

@@ -6,7 +6,7 @@ use crate::status::{RungStatus, Status};
 
 /// The essentials, or everything that is known, a line each.
 pub(super) fn text(status: &Status, detailed: bool) -> String {
-    let mut lines = vec![format!("{}: {}, {}", status.name, status.state, status.score_text())];
+    let mut lines = vec![format!("{}: {}, {}", status.called(), status.state, status.score_text())];
     if let Some(fault) = &status.last_fault {
         lines.push(format!("  fault    {fault}"));
         lines.push(format!("  to do    {}", fault.advice));

@@ -12,6 +12,7 @@ use super::{CommandContext, Exit, OutputFormat, POLL, STATUS_WATCH, nagios, pret
 use crate::analyser::coding_of;
 use crate::backend::Backend;
 use crate::fault::Fault;
+use crate::foreign::Foreign;
 use crate::frame::{Image, Size};
 use crate::network::{self, StepOutcome};
 use crate::picture::{FrameCoding, PictureTraits, RowSteps};
@@ -39,7 +40,7 @@ struct StepReport {
     outcome: StepOutcome,
     /// `null` where it was not carried out.
     ms: Option<u64>,
-    detail: String,
+    detail: Foreign,
 }
 
 impl From<&network::TestStep> for StepReport {
@@ -277,25 +278,22 @@ impl TestRun {
     }
 
     fn steps_of_pictures(&self, verdict: &TestVerdict) -> Vec<StepReport> {
-        let skipped = |name| StepReport {
-            name,
-            outcome: StepOutcome::Skipped,
-            ms: None,
-            detail: "there was no picture".to_owned(),
-        };
+        let skipped =
+            |name| StepReport { name, outcome: StepOutcome::Skipped, ms: None, detail: "there was no picture".into() };
         let fault = || self.measured.last_fault.as_ref().map_or_else(String::new, ToString::to_string);
         if self.connection.as_ref().is_some_and(|connection| !connection.is_good()) {
             return vec![skipped("open"), skipped("first-frame"), skipped("frames")];
         }
         if self.opened_at.is_none() {
-            let open = StepReport { name: "open", outcome: StepOutcome::Bad, ms: self.open_ms, detail: fault() };
+            let open = StepReport { name: "open", outcome: StepOutcome::Bad, ms: self.open_ms, detail: fault().into() };
             return vec![open, skipped("first-frame"), skipped("frames")];
         }
-        let good = |name, ms, detail| StepReport { name, outcome: StepOutcome::Good, ms, detail };
+        let good =
+            |name, ms, detail: String| StepReport { name, outcome: StepOutcome::Good, ms, detail: detail.into() };
         let open = good("open", self.open_ms, self.backend.map_or_else(String::new, |b| b.to_string()));
         let Some(first_frame_ms) = self.first_frame_ms else {
             let ms = self.watched_since.map(|at| whole_ms(at.saturating_duration_since(self.began)));
-            let first = StepReport { name: "first-frame", outcome: StepOutcome::Bad, ms, detail: fault() };
+            let first = StepReport { name: "first-frame", outcome: StepOutcome::Bad, ms, detail: fault().into() };
             return vec![open, first, skipped("frames")];
         };
         let size = self.measured.size.map_or_else(String::new, |size| size.to_string());
@@ -309,7 +307,7 @@ impl TestRun {
             name: "frames",
             outcome,
             ms: Some(whole_ms(secs(self.measured.watched_secs()))),
-            detail: if words.is_empty() { "nothing is wrong".to_owned() } else { words.join("; ") },
+            detail: if words.is_empty() { "nothing is wrong".into() } else { words.join("; ").into() },
         };
         vec![open, good("first-frame", Some(first_frame_ms), size), frames]
     }

@@ -1,8 +1,8 @@
 //! What a device says of its controls, checked so that it can be shown: no endless texts, no impossible ranges.
 //! [`ControlPort`](super::ControlPort) reads and sets them.
 
-use super::text::safe_within;
 use crate::control::{Control, ControlKind, ControlsUpdate, MAX_CONTROLS, MAX_ITEMS, MenuItem, Refusal};
+use crate::foreign::safe_within;
 
 /// V4L2 has room for 31.
 const MAX_NAME_CHARS: usize = 40;

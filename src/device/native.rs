@@ -13,7 +13,7 @@ pub fn native_cameras() -> Vec<(Device, String)> {
         .map(|camera| {
             let device = Device {
                 identity: camera.misc(),
-                name: super::text::safe(camera.human_name().as_bytes()),
+                name: crate::foreign::safe(camera.human_name().as_bytes()),
                 path: camera.misc(),
                 index: camera.index().as_index().ok(),
                 ..Device::default()

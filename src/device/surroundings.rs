@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::text::safe;
+use crate::foreign::safe;
 
 /// How a USB camera is connected, beyond what its [`Device`](super::Device) tells. `None` is what the system does not tell.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -17,6 +17,8 @@ use x509_parser::oid_registry::{
 use x509_parser::time::ASN1Time;
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
+use crate::foreign::safe_within;
+
 /// Longer names are cut: they come from the camera.
 const MAX_TEXT_CHARS: usize = 200;
 const MAX_NAMES: usize = 50;
@@ -111,7 +113,7 @@ fn text(attribute: &AttributeTypeAndValue) -> String {
 }
 
 fn readable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(MAX_TEXT_CHARS).collect()
+    safe_within(text.as_bytes(), MAX_TEXT_CHARS)
 }
 
 /// `subjectAltName` (RFC 5280, section 4.2.1.6). Empty where there is none, or it is damaged.

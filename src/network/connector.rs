@@ -66,7 +66,7 @@ impl<'a> Connector<'a> {
         detail: impl Into<String>,
     ) {
         let ms = took.and_then(|took| u64::try_from(took.as_millis()).ok());
-        let detail = self.parameters.address.mask_in(&detail.into());
+        let detail = self.parameters.address.mask_in(&detail.into()).into();
         (self.on_step)(TestStep { name, outcome, ms, detail });
     }
 
@@ -89,7 +89,7 @@ impl<'a> Connector<'a> {
     /// Tells that a step failed. No secret is in what it hands back.
     pub fn bad(&mut self, name: StepName, started: Instant, finding: ConnectionFinding) -> ConnectionFinding {
         let mut finding = finding;
-        finding.fault.message = self.parameters.address.mask_in(&finding.fault.message);
+        finding.fault.message = self.parameters.address.mask_in(&finding.fault.message).into();
         self.report(name, StepOutcome::Bad, started, finding.fault.to_string());
         finding
     }

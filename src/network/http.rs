@@ -258,26 +258,11 @@ impl HttpStream {
 
     /// Goes where a redirect says: with the login on the same host only, and never out of encryption.
     fn follow(&mut self, location: &str, status: u16, deadline: Instant) -> Result<(), ConnectionFinding> {
-        let location = location.trim();
-        let shown = self.login.mask(location);
-        let mut next = if location.contains("://") {
-            Address::parse(location).map_err(|_| {
-                let message = format!("the camera sends on to what is no address: {shown}");
-                ConnectionFinding::new("F95", FaultKind::NoStream, message).with_code(status)
-            })?
-        } else {
-            let path = if location.starts_with('/') {
-                location.to_owned()
-            } else {
-                let folder = self.address.path.split('?').next().and_then(|path| path.rsplit_once('/'));
-                format!("{}/{location}", folder.map_or("", |(folder, _)| folder))
-            };
-            let base = Address { path: String::new(), user: String::new(), password: None, ..self.address.clone() };
-            Address::parse(&format!("{}{path}", base.request_url())).map_err(|_| {
-                let message = format!("the camera sends on to what is no address: {shown}");
-                ConnectionFinding::new("F95", FaultKind::NoStream, message).with_code(status)
-            })?
-        };
+        let shown = self.login.mask(location.trim());
+        let mut next = self.address.resolve(location).map_err(|_| {
+            let message = format!("the camera sends on to what is no address: {shown}");
+            ConnectionFinding::new("F95", FaultKind::NoStream, message).with_code(status)
+        })?;
         if next.scheme.is_rtsp() {
             let message = format!("the camera sends on to {shown}");
             return Err(ConnectionFinding::new("F99", FaultKind::WrongProtocol, message)

@@ -11,6 +11,7 @@ use http_auth::{PasswordClient, PasswordParams};
 use super::ConnectionFinding;
 use crate::address::Address;
 use crate::fault::FaultKind;
+use crate::foreign::safe_within;
 
 /// What one connection knows about the login at its camera.
 pub struct Login {
@@ -135,8 +136,7 @@ impl Login {
     /// A text of the camera's with all secrets masked, on one line and of bounded length.
     #[must_use]
     pub fn mask(&self, text: &str) -> String {
-        let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect();
-        let text = self.address.mask_in(&text);
+        let text = self.address.mask_in(&safe_within(text.as_bytes(), 300));
         match &self.sent {
             Some(sent) if !sent.is_empty() => text.replace(sent.as_str(), "***"),
             _ => text,

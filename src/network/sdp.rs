@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use crate::foreign::safe_within;
 use crate::frame::Size;
 
 use super::sps;
@@ -120,10 +121,7 @@ pub fn read(text: &[u8], base: &str) -> Result<SessionDescription, Unusable> {
     if trimmed.is_empty() {
         return Err(Unusable::Empty);
     }
-    let beginning = || {
-        let text: String = String::from_utf8_lossy(trimmed).chars().take(60).collect();
-        text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>()
-    };
+    let beginning = || safe_within(trimmed, 60);
     if !trimmed.starts_with(b"v=") {
         return Err(Unusable::NotSdp(beginning()));
     }

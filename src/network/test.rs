@@ -80,13 +80,13 @@ pub fn test(
     let certificate = connector.certificate.take();
     for name in plan(parameters.address.scheme) {
         if !steps.iter().any(|step| step.name == name) {
-            let step = TestStep { name, outcome: StepOutcome::Skipped, ms: None, detail: "not tried".to_owned() };
+            let step = TestStep { name, outcome: StepOutcome::Skipped, ms: None, detail: "not tried".into() };
             steps.push(step.clone());
             on_step(step);
         }
     }
     let verdict = outcome.unwrap_or_else(Some).map(|mut finding| {
-        finding.fault.message = parameters.address.mask_in(&finding.fault.message);
+        finding.fault.message = parameters.address.mask_in(&finding.fault.message).into();
         finding
     });
     ConnectionTestResult { steps, verdict, measured, certificate }
@@ -111,7 +111,7 @@ fn rtsp(
     let is_encrypted = connector.parameters.address.scheme.is_encrypted();
     let video = media.description.video.clone();
     measured.codec =
-        Some(if video.codec == Codec::Other { video.encoding.clone() } else { video.codec.name().to_owned() });
+        Some(if video.codec == Codec::Other { video.encoding.as_str() } else { video.codec.name() }.into());
     measured.resolution = video.size;
 
     let is_over_udp = transport == Transport::Udp && !is_encrypted;
@@ -399,7 +399,7 @@ fn http(
         connector.report(StepName::FirstPicture, StepOutcome::Good, Instant::now(), detail);
         return Ok(None);
     }
-    measured.codec = Some("MJPEG".to_owned());
+    measured.codec = Some("MJPEG".into());
     let picture = connector.step(StepName::FirstPicture, |connector| {
         let picture = stream.picture(connector.step_deadline())?;
         let size = jpeg::size(&picture).map_or_else(String::new, |size| format!("{size}, "));

@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 use super::TrimmedMaterial;
 use super::masking::{MaskedKind, Masker};
 use crate::checkup::json::contract;
+use crate::foreign::for_terminal;
 
 /// The members of the contract, in the order in which somebody reads them.
 const KEYS: [&str; 9] =
@@ -50,7 +51,8 @@ pub(super) fn write(kept: &TrimmedMaterial<'_>, masker: &mut Masker) -> String {
     // Numbers and times alone.
     members.push(("history", to_json(kept.history)));
     let lines = members.iter().map(|(key, value)| format!("\"{key}\": {}", spread(value)));
-    format!("{{\n{}\n}}\n", lines.collect::<Vec<_>>().join(",\n"))
+    // JSON escapes what steers a terminal, and not what turns the direction of writing.
+    for_terminal(&format!("{{\n{}\n}}\n", lines.collect::<Vec<_>>().join(",\n"))).into_owned()
 }
 
 fn to_json(value: impl Serialize) -> Json {

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 
 use super::patterns::{self, Match};
 use crate::checkup::{CheckRun, Checkup, Finding};
-use crate::device::text::plain;
+use crate::foreign::plain;
 use crate::phrases::{Message, MessageValue};
 
 /// What can be masked, and what can be left as it is. Secrets are none of it: they are masked always.
@@ -268,7 +268,7 @@ impl Masker {
         let mut masked = said.clone();
         for (_, value) in &mut masked.values {
             match value {
-                MessageValue::Text(text) => *text = self.text(text),
+                MessageValue::Text(text) => *text = self.text(text).into(),
                 MessageValue::Message(said) => **said = self.said(said),
                 MessageValue::Number { .. } => {}
             }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::checkup::Checkup;
 use crate::checkup::compare::BackendComparison;
-use crate::event::{Event, Level};
+use crate::event::{self, Event, Level};
 use crate::frame::Image;
 use crate::health::History;
 use crate::logging::files::{self, LogEntry};
@@ -58,7 +58,7 @@ impl Material {
         data: Option<&Path>,
         language: Language,
     ) -> Self {
-        let at = Timestamp::now();
+        let at = event::now();
         let source = match &checkup.status {
             Some(status) => &status.source,
             None => &checkup.facts.source.name,
@@ -155,7 +155,7 @@ impl From<&Event> for LogLine {
             source: event.source.clone(),
             level: event.level,
             name: event.name.clone(),
-            message: event.message.clone(),
+            message: event.message.to_string(),
             details: event.details.clone(),
         }
     }

@@ -10,8 +10,8 @@ use super::{LogLine, TrimmedMaterial, moment};
 use crate::checkup::facts::StreamSummary;
 use crate::checkup::{CheckOutcome, Checkup, Finding, Severity};
 use crate::control;
-use crate::device::text::safe_within;
 use crate::event::Level;
+use crate::foreign::safe_within;
 use crate::phrases::{Language, Message, number};
 
 const STYLE: &str = include_str!("../../assets/report.css");

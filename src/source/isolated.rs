@@ -53,8 +53,6 @@ const MAX_PICTURE_BYTES: u64 = 64 * 1_000_000 * 3;
 const MAX_CLOCK_US: u64 = 100 * 365 * 24 * 3_600 * 1_000_000;
 /// Updates of controls that wait to be taken; no device has so many controls that there would be more.
 const MAX_CONTROL_UPDATES: usize = 128;
-/// Words of a fault from the worker that are kept.
-const MAX_MESSAGE_CHARS: usize = 2_000;
 
 /// Runs the worker: opens what the program on the other end of the pipes asks for, with `open`, and ends with it.
 pub fn serve(open: impl Fn(Backend, &OpenRequest) -> Result<Box<dyn Source>, Fault>) -> ExitCode {
@@ -391,12 +389,9 @@ fn checked(got: &Got) -> Got {
     }
 }
 
-/// With the class that its kind has, and words of a length that can be shown.
+/// With the class that its kind has.
 fn checked_fault(fault: Fault) -> Fault {
-    let short = |text: String| {
-        if text.len() > MAX_MESSAGE_CHARS { text.chars().take(MAX_MESSAGE_CHARS).collect() } else { text }
-    };
-    Fault { class: fault.kind.class(), message: short(fault.message), advice: short(fault.advice), ..fault }
+    Fault { class: fault.kind.class(), ..fault }
 }
 
 fn micros(duration: Duration) -> u64 {

@@ -250,14 +250,14 @@ fn verdict(tested: &ConnectionTestResult) -> (StepOutcome, String, String) {
     };
     let has_failed = tested.steps.iter().any(|step| step.outcome == StepOutcome::Bad);
     let outcome = if has_failed { StepOutcome::Bad } else { StepOutcome::Warning };
-    (outcome, text::sentence(&finding.fault.message), finding.fault.advice.clone())
+    (outcome, text::sentence(&finding.fault.message), finding.fault.advice.to_string())
 }
 
 fn measured(measured: &StreamMeasurements) -> String {
     let number = |value: f64, n_decimals| text::decimal(value, n_decimals);
     let parts = [
         measured.resolution.map(|size| format!("{} × {}", size.width, size.height)),
-        measured.codec.clone(),
+        measured.codec.as_ref().map(ToString::to_string),
         measured.fps.map(|fps| format!("{fps:.1} fps")),
         measured.kbit_per_sec.map(|rate| format!("{} Mbit/s", number(rate / 1_000.0, 2))),
         measured.loss_percent.map(|loss| format!("{} % lost", number(loss, 2))),

@@ -29,7 +29,7 @@ pub fn draw(pane: &mut Pane, shell: &mut Shell, ctx: &egui::Context) {
     widgets::sheet(ctx, "Reset the device?", 460.0, &mut open, |ui| {
         ui.spacing_mut().item_spacing.y = 8.0;
         let palette = Palette::of(ui);
-        ui.add(Label::new(RichText::new(&status.name).color(palette.text_strong)).wrap());
+        ui.add(Label::new(RichText::new(status.name.as_str()).color(palette.text_strong)).wrap());
         ui.add(Label::new(text::RESET_IS).wrap());
         ui.add(Label::new(RichText::new(text::RESET_NEEDS).color(palette.text_weak)).wrap());
         ui.add_space(2.0);

@@ -336,7 +336,7 @@ fn row(ui: &mut Ui, event: &Event, camera: Option<&str>, is_marked: bool) {
         _ => 104.0,
     };
     let time = text::clock_ms(event.at);
-    let message = camera.map_or_else(|| event.message.clone(), |camera| format!("{camera}: {}", event.message));
+    let message = camera.map_or_else(|| event.message.to_string(), |camera| format!("{camera}: {}", event.message));
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{time} {} {message}", event.name)));
     let painter = ui.painter();
     if is_marked {

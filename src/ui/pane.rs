@@ -114,7 +114,7 @@ impl Pane {
     /// What it is called where the user has not named it.
     #[must_use]
     pub fn own_name(&self) -> String {
-        let told = self.status.as_ref().map(|status| status.name.clone()).filter(|name| !name.is_empty());
+        let told = self.status.as_ref().map(|status| status.name.to_string()).filter(|name| !name.is_empty());
         match &self.spec {
             SourceSpec::Device(_) | SourceSpec::Index(_) => told.unwrap_or_else(|| self.spec.to_string()),
             SourceSpec::File(_) => self.spec.name(),
@@ -177,7 +177,7 @@ impl Pane {
     // ---- snapshots
 
     fn snapshot_target(&self, shell: &Shell) -> SnapshotTarget {
-        let told = || self.status.as_ref().map_or_else(|| self.spec.to_string(), |status| status.name.clone());
+        let told = || self.status.as_ref().map_or_else(|| self.spec.to_string(), |status| status.name.to_string());
         let name = self.settings.name.clone().unwrap_or_else(told);
         SnapshotTarget::new(&shell.settings, &self.settings, &name)
     }

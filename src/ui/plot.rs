@@ -16,7 +16,7 @@ use super::shell::Shell;
 use super::text;
 use super::theme::{self, Palette};
 use super::widgets;
-use crate::event::Event;
+use crate::event::{self, Event};
 use crate::health::{self, History};
 use crate::records::Past;
 use crate::status::{Grade, State};
@@ -103,7 +103,7 @@ pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
     let first = pane.history.samples.first().map(|(at, _)| *at);
     let measured = first.map_or(0.0, |first| shell.now.saturating_duration_since(first).as_secs_f64());
     let first = pane.past.samples.first().map(|sample| sample.at);
-    let kept = first.map_or(0.0, |first| Timestamp::now().duration_since(first).as_secs_f64());
+    let kept = first.map_or(0.0, |first| event::now().duration_since(first).as_secs_f64());
     let span_secs = stretch_secs(shell.plot.span, measured.max(kept));
     // In steps of a screen pixel: the curve then stands still between two steps instead of shimmering.
     let step = (span_secs / f64::from(room.width())).max(0.05);
@@ -135,7 +135,7 @@ pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
         }
         shown.response.on_hover_ui_at_pointer(|ui| {
             ui.label(format!("{} · {}", text::clock_ms(event.at), text::marker_name(&event)));
-            ui.label(&event.message);
+            ui.label(event.message.as_str());
         });
     } else if let Some(pointer) = shown.response.hover_pos() {
         let at = shown.transform.value_from_position(pointer).x;
@@ -156,7 +156,7 @@ struct TimeAxis {
 
 impl TimeAxis {
     fn new(now: Instant, span_secs: f64, step: f64) -> Self {
-        let wall = Timestamp::now();
+        let wall = event::now();
         // Right edge at the next multiple of a step on the wall clock.
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of this century fit")]
         let wall_secs = wall.as_millisecond() as f64 / 1000.0;

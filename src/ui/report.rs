@@ -17,7 +17,7 @@ use super::theme::{self, Palette, SMALL};
 use super::widgets;
 use crate::checkup::Checkup;
 use crate::checkup::compare::BackendComparison;
-use crate::event::Event;
+use crate::event::{self, Event};
 use crate::frame::Frame;
 use crate::health::History;
 use crate::phrases::Language;
@@ -69,7 +69,7 @@ impl Pane {
     }
 
     fn preview_report(&mut self, shell: &mut Shell) {
-        let at = Timestamp::now();
+        let at = event::now();
         let ago = self.checkup.began_at().map(|began| shell.now.saturating_duration_since(began)).unwrap_or_default();
         let mut checkup = self.checkup.checkup().cloned().unwrap_or_default();
         checkup.status = checkup.status.or_else(|| self.status.as_deref().cloned());
@@ -175,9 +175,9 @@ fn with_ending(path: &str) -> PathBuf {
 /// A name for the file that tells which camera and when.
 #[must_use]
 pub fn suggestion(pane: &Pane) -> String {
-    let name = pane.status.as_ref().map_or_else(|| pane.spec.name(), |status| status.name.clone());
+    let name = pane.status.as_ref().map_or_else(|| pane.spec.name(), |status| status.name.to_string());
     let name: String = name.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).take(40).collect();
-    let at = Timestamp::now().to_zoned(jiff::tz::TimeZone::system());
+    let at = event::now().to_zoned(jiff::tz::TimeZone::system());
     format!("camclinic-{}-{}.zip", name.trim_matches('_'), at.strftime("%Y-%m-%d_%H-%M"))
 }
 

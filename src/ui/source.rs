@@ -116,7 +116,7 @@ fn unlisted(pane: &Pane) -> CameraRow {
     };
     let facts = pane.spec.to_string();
     let name =
-        status.map(|status| status.name.clone()).filter(|name| !name.is_empty()).unwrap_or_else(|| facts.clone());
+        status.map(|status| status.name.to_string()).filter(|name| !name.is_empty()).unwrap_or_else(|| facts.clone());
     let (name, facts) = match &pane.spec {
         // The whole is too long for one line, and which camera it is stands in the middle of it.
         SourceSpec::Url(address) if facts == name => (address.authority(), facts),

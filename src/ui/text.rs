@@ -506,7 +506,7 @@ mod tests {
                 source: String::new(),
                 level: crate::event::Level::Warning,
                 name: name.to_owned(),
-                message: String::new(),
+                message: "".into(),
                 details: rung.map(|rung| ("rung".to_owned(), rung.into())).into_iter().collect(),
             };
             assert_eq!(marker_name(&event), expected);

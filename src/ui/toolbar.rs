@@ -201,7 +201,7 @@ pub fn current_name(pane: &Pane, shell: &Shell) -> String {
     if let Some(listed) = listed {
         return listed.label();
     }
-    let told = pane.status.as_ref().filter(|status| status.source == spec).map(|status| status.name.clone());
+    let told = pane.status.as_ref().filter(|status| status.source == spec).map(|status| status.name.to_string());
     match told.filter(|name| !name.is_empty() && *name != spec) {
         Some(name) => format!("{name} · {spec}"),
         None => spec,

@@ -276,7 +276,7 @@ fn draw_empty(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui, room: Rect) {
         None => ("No camera yet".to_owned(), "Choose a camera at the top left.".to_owned()),
         Some(moment) => {
             let status = moment.status;
-            let advice = status.last_fault.as_ref().map(|fault| fault.advice.clone());
+            let advice = status.last_fault.as_ref().map(|fault| fault.advice.to_string());
             match status.state {
                 State::Idle => (format!("{} is stopped", status.name), "Press Start or the space bar.".to_owned()),
                 State::Opening => (format!("Opening {}", status.name), advice.unwrap_or_default()),

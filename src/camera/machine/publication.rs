@@ -105,7 +105,7 @@ impl Machine {
             last_fault: self.outage.last_fault.clone(),
             should_reboot: self.ladder.should_reboot(),
             alerts: self.outage.alerts().into_iter().chain(self.picture.alert().cloned()).collect(),
-            name: self.name.clone(),
+            name: self.name.as_str().into(),
             asked: self.asked(),
             got: self.tally.got.clone(),
             open_ms: self.tally.open_ms,
@@ -120,6 +120,7 @@ impl Machine {
             stuck_processes: self.stuck.clone(),
             ladder: self.ladder.report(now),
             reset_needs_consent: self.ladder.needs_consent(),
+            given_name: self.settings.name.as_deref().map(Into::into),
         }
     }
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::device::process::{self, ProcessGuard};
+use crate::foreign::safe_within;
 
 /// What a command may take: a message over a slow line, with a retry.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -238,7 +239,7 @@ fn read_output(reader: PipeReader) -> HookOutput {
     let _ = reader.take(MAX_OUTPUT + 1).read_to_end(&mut bytes);
     let text = String::from_utf8_lossy(&bytes);
     let last = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
-    let words = last.trim().chars().filter(|c| !c.is_control()).take(MAX_SHOWN_CHARS).collect();
+    let words = safe_within(last.as_bytes(), MAX_SHOWN_CHARS);
     HookOutput { words, is_flood: bytes.len() as u64 > MAX_OUTPUT }
 }
 

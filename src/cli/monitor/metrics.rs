@@ -1,10 +1,11 @@
 //! `--metrics`: the numbers of the monitored cameras for Prometheus, in its text format
 //! (<https://prometheus.io/docs/instrumenting/exposition_formats/>), over the little of HTTP/1.1 that this takes.
 
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use crate::status::{AlertName, State, Status};
 
 /// A request and its answer, together. Prometheus gives up after ten seconds by default.
 const DEADLINE: Duration = Duration::from_secs(2);
-/// Requests that are answered at once; more are turned away.
+/// Requests that are answered at once. For one more the oldest is cut off: whoever asks without delay has his answer by then.
 const MAX_CONNECTIONS: usize = 8;
 const MAX_REQUEST: usize = 8 << 10;
 /// How often is looked for a request.
@@ -61,7 +62,7 @@ const STATES: [State; 5] = [State::Idle, State::Opening, State::Streaming, State
 const FAMILIES: &[Family] = &[
     family("camera_info", "gauge", "What the camera is; always 1.", |sample| {
         let status = &sample.status;
-        vec![(vec![("name", status.name.clone()), ("backend", status.backend.clone())], 1.0)]
+        vec![(vec![("name", status.name.to_string()), ("backend", status.backend.clone())], 1.0)]
     }),
     family("camera_up", "gauge", "Whether a live picture comes.", |sample| {
         one(f64::from(u8::from(sample.status.is_capturing)))
@@ -217,43 +218,48 @@ fn parse(text: &str, may_be_reached: bool) -> Result<SocketAddr, String> {
 }
 
 fn serve(listener: &TcpListener, samples: &Reader<Vec<CameraMetrics>>, is_over: &AtomicBool) {
-    let n_open = Arc::new(AtomicUsize::new(0));
+    let is_public = listener.local_addr().is_ok_and(|address| !address.ip().is_loopback());
+    let mut open: VecDeque<OpenConnection> = VecDeque::new();
     while !is_over.load(Ordering::Relaxed) {
         // Also when the program has as many files open as it may: the next look may find room.
         let Ok((stream, _)) = listener.accept() else {
             thread::sleep(POLL);
             continue;
         };
-        if n_open.load(Ordering::Relaxed) >= MAX_CONNECTIONS {
-            continue;
+        open.retain(|connection| connection.at_work.strong_count() > 0);
+        if open.len() >= MAX_CONNECTIONS
+            && let Some(oldest) = open.pop_front()
+        {
+            // It may be over already. Its thread ends with it.
+            let _ = oldest.stream.shutdown(Shutdown::Both);
         }
-        n_open.fetch_add(1, Ordering::Relaxed);
-        let (place, samples) = (ConnectionSlot(Arc::clone(&n_open)), samples.clone());
+        let Ok(clone) = stream.try_clone() else { continue };
+        let at_work = Arc::new(());
+        open.push_back(OpenConnection { stream: clone, at_work: Arc::downgrade(&at_work) });
+        let samples = samples.clone();
         let converse = move || {
-            let _place = place;
+            let _at_work = at_work;
             // Errors of a client are the client's.
-            let _ = converse(stream, &samples);
+            let _ = converse(stream, &samples, is_public);
         };
         // Without a thread the client is turned away.
         let _ = thread::Builder::new().name("metrics-client".to_owned()).spawn(converse);
     }
 }
 
-/// One of the connections that may be open; free again when it is dropped.
-struct ConnectionSlot(Arc<AtomicUsize>);
-
-impl Drop for ConnectionSlot {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
+/// A client that is being answered.
+struct OpenConnection {
+    stream: TcpStream,
+    /// Gone when its thread has ended.
+    at_work: Weak<()>,
 }
 
-fn converse(mut stream: TcpStream, samples: &Reader<Vec<CameraMetrics>>) -> io::Result<()> {
+fn converse(mut stream: TcpStream, samples: &Reader<Vec<CameraMetrics>>, is_public: bool) -> io::Result<()> {
     let deadline = Instant::now() + DEADLINE;
     // Some systems hand down what the listener is.
     stream.set_nonblocking(false)?;
     let request = read_head(&mut stream, deadline)?;
-    let answer = answer(&request, || samples.current().map_or_else(String::new, |samples| render(&samples)));
+    let answer = answer(&request, is_public, || samples.current().map_or_else(String::new, |samples| render(&samples)));
     let mut rest = answer.as_bytes();
     while !rest.is_empty() {
         stream.set_write_timeout(Some(left(deadline)?))?;
@@ -295,8 +301,27 @@ fn read_head(stream: &mut TcpStream, deadline: Instant) -> io::Result<Vec<u8>> {
     }
 }
 
+/// Whether a request means this computer. A web page can have its own name stand for this computer's address, and would read what
+/// only this computer may (DNS rebinding): under a name there is no answer. Where everybody may read, names are good that no
+/// page of the web has.
+fn is_host_ours(request: &str, is_public: bool) -> bool {
+    let hosts = request.lines().skip(1).filter_map(|line| line.split_once(':'));
+    let mut hosts = hosts.filter(|(name, _)| name.trim().eq_ignore_ascii_case("host")).map(|(_, host)| host.trim());
+    // Every browser names one (RFC 9112, section 3.2).
+    let Some(host) = hosts.next() else { return true };
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty() => name,
+        _ => host,
+    };
+    let number = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    let is_known = number.parse::<IpAddr>().is_ok()
+        || name.eq_ignore_ascii_case("localhost")
+        || is_public && !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    is_known && hosts.next().is_none()
+}
+
 /// The answer to a request; `page` makes the metrics.
-fn answer(request: &[u8], page: impl FnOnce() -> String) -> String {
+fn answer(request: &[u8], is_public: bool, page: impl FnOnce() -> String) -> String {
     let text = String::from_utf8_lossy(request);
     let first = text.lines().next().unwrap_or_default();
     let words: Vec<_> = first.split(' ').collect();
@@ -307,6 +332,10 @@ fn answer(request: &[u8], page: impl FnOnce() -> String) -> String {
         let is_long = request.len() > MAX_REQUEST;
         let status = if is_long { "431 Request Header Fields Too Large" } else { "400 Bad Request" };
         return response(status, "", "This is no request that is understood here.\n", false);
+    }
+    if !is_host_ours(&text, is_public) {
+        let words = "Ask by the number of this computer, as in http://127.0.0.1:9464/metrics.\n";
+        return response("421 Misdirected Request", "", words, false);
     }
     let is_head = *method == "HEAD";
     if !is_head && *method != "GET" {
@@ -358,7 +387,7 @@ mod tests {
 
     #[track_caller]
     fn check_answer(request: &str, status: &str, body: &str) {
-        let answer = answer(request.as_bytes(), || "page".to_owned());
+        let answer = answer(request.as_bytes(), false, || "page".to_owned());
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request:?}: {answer}");
         let (_, got) = answer.split_once("\r\n\r\n").unwrap();
         assert!(got.contains(body) && (!body.is_empty() || got.is_empty()), "{request:?}: {answer}");
@@ -366,7 +395,7 @@ mod tests {
 
     #[test]
     fn requests_are_answered_and_nonsense_is_refused() {
-        check_answer("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", "200", "page");
+        check_answer("GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:9464\r\n\r\n", "200", "page");
         check_answer("GET /metrics?a=b HTTP/1.0\r\n\r\n", "200", "page");
         check_answer("HEAD /metrics HTTP/1.1\r\n\r\n", "200", "");
         check_answer("GET / HTTP/1.1\r\n\r\n", "200", "/metrics");
@@ -378,6 +407,27 @@ mod tests {
         check_answer("\u{0}\u{1}", "400", "request");
         let long = format!("GET /metrics HTTP/1.1\r\nX: {}", "x".repeat(MAX_REQUEST));
         check_answer(&long, "431", "request");
+    }
+
+    #[test]
+    fn a_page_of_the_web_gets_no_answer_under_its_own_name() {
+        let check = |host: &str, expected: [bool; 2]| {
+            let request = format!("GET / HTTP/1.1\r\nX: y\r\nhost: {host}\r\n\r\n");
+            let got = [false, true].map(|is_public| is_host_ours(&request, is_public));
+            assert_eq!(got, expected, "{host}");
+        };
+        for ours in ["127.0.0.1", "127.0.0.1:9464", "[::1]", "[::1]:9464", "localhost", "LocalHost:1", "192.0.2.7:80"] {
+            check(ours, [true, true]);
+        }
+        for theirs in
+            ["evil.example", "evil.example:9464", "127.0.0.1.evil.example", "localhost.evil.example", "", ":80", "[x]."]
+        {
+            check(theirs, [false, false]);
+        }
+        check("till-3:9464", [false, true]);
+        check("127.0.0.1\r\nHost: evil.example", [false, false]);
+        check_answer("GET /metrics HTTP/1.1\r\nHost: evil.example\r\n\r\n", "421", "127.0.0.1");
+        assert!(is_host_ours("GET / HTTP/1.0\r\n\r\n", false));
     }
 
     #[test]

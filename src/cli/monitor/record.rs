@@ -189,7 +189,7 @@ mod tests {
                     source: "sim:".to_owned(),
                     level: Level::Warning,
                     name: (*name).to_owned(),
-                    message: String::new(),
+                    message: "".into(),
                     details: outage_secs.map(|secs| ("outage_secs".to_owned(), secs.into())).into_iter().collect(),
                 }),
             }

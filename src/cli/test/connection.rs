@@ -95,7 +95,7 @@ impl CommandContext<'_> {
                         name: StepName::Tcp,
                         outcome: StepOutcome::Bad,
                         ms: None,
-                        detail: "no answer".to_owned(),
+                        detail: "no answer".into(),
                     };
                     return Ok(ConnectionReport {
                         steps: vec![step],

@@ -12,7 +12,7 @@ use super::query::{ask, open};
 use crate::control::{self, Control, ControlKind, ControlSetting, MAX_CONTROLS, MAX_ITEMS, MenuItem};
 use crate::device::codes::without_code;
 use crate::device::controls::checked;
-use crate::device::text::safe_until_zero;
+use crate::foreign::safe_until_zero;
 
 // From videodev2.h.
 const NEXT_CONTROL: u32 = 0x8000_0000;

@@ -8,8 +8,8 @@ use super::processes::user_name;
 use super::sandbox::Sandbox;
 use super::system_files::SystemFiles;
 use crate::device::codes::{self, Call};
-use crate::device::text::safe;
 use crate::fault::{Fault, FaultKind};
+use crate::foreign::safe;
 
 const EPERM: i32 = 1;
 const READ_AND_WRITE: u32 = 0o6;

@@ -7,7 +7,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use crate::device::holders::{Holder, Role, sort};
-use crate::device::text::safe;
+use crate::foreign::safe;
 
 const PROC: &str = "/proc";
 const PASSWD: &str = "/etc/passwd";

@@ -15,7 +15,7 @@ use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
 use super::O_NONBLOCK;
 use super::controls::ControlPort;
 use crate::device::capabilities::{Capabilities, Format, FrameSize, SizeRange};
-use crate::device::text::safe_until_zero;
+use crate::foreign::safe_until_zero;
 
 /// Longer lists than any known driver's: vivid has 83 formats.
 const MAX_FORMATS: u32 = 256;

@@ -119,7 +119,7 @@ pub fn why_no_start(sysfs: &Path, path: &Path, label: &str, code: i32, devices: 
         return Some(match busy(path) {
             Some(named) => named.with_code(code),
             // Only root sees what other users' processes have open.
-            None => Fault { message: format!("{label} is in use by a program of another user"), ..fault }
+            None => Fault { message: format!("{label} is in use by a program of another user").into(), ..fault }
                 .with_advice(format!("Find it with sudo fuser -v {}, and close it.", path.display())),
         });
     }
@@ -137,7 +137,7 @@ pub fn why_no_start(sysfs: &Path, path: &Path, label: &str, code: i32, devices: 
     }
     let verb = if others.len() == 1 { "streams" } else { "stream" };
     let message = format!("{}, on which {} {verb} too", fault.message, others.join(" and "));
-    Some(Fault { message, ..fault })
+    Some(Fault { message: message.into(), ..fault })
 }
 
 /// A fault that names the programs that have the node open, when there are such. Sees those of other users only as root.
@@ -202,7 +202,7 @@ mod tests {
         let check = |number: u32, expected: &str, advice: &str| {
             let path = format!("/dev/video{number}");
             let fault = no_pictures(&class, &class.join(format!("video{number}")), Path::new(&path), &system.list());
-            assert_eq!((fault.kind, fault.message), (FaultKind::NotACamera, format!("{path} is {expected}")));
+            assert_eq!((fault.kind, fault.message), (FaultKind::NotACamera, format!("{path} is {expected}").into()));
             assert!(fault.advice.contains(advice), "{}", fault.advice);
         };
         check(1, "a camera's second node, for its metadata: no picture comes from it", "Choose /dev/video0 instead");
@@ -226,7 +226,7 @@ mod tests {
         let fault = why("/dev/video2", 28);
         assert_eq!((fault.kind, fault.code), (FaultKind::NoResources, Some(28)));
         let others = "Some Camera (/dev/video0) and Some Camera (/dev/video4)";
-        assert_eq!(fault.message, format!("Cam finds no room on its USB bus, on which {others} stream too"));
+        assert_eq!(fault.message.as_str(), format!("Cam finds no room on its USB bus, on which {others} stream too"));
         assert!(fault.advice.contains("MJPEG") && fault.advice.contains("another USB controller"), "{}", fault.advice);
         assert_eq!(why("/dev/video9", 28).message, "Cam finds no room on its USB bus");
         let fault = why("/dev/video2", 16);

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use crate::device::text::{plain, safe};
 use crate::device::{Device, DeviceKind, UsbLink, kind};
+use crate::foreign::{plain, safe};
 
 /// Those of `sysfs`, with their nodes in `dev`; what udev has found out about them is in `udev_data`.
 pub fn list_in(sysfs: &Path, dev: &Path, udev_data: &Path) -> Vec<Device> {

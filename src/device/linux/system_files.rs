@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::device::text::safe;
+use crate::foreign::safe;
 
 /// Where they are, and in which snap this program runs.
 pub struct SystemFiles {

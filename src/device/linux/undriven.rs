@@ -6,9 +6,9 @@ use std::path::Path;
 
 use super::sysfs::{link_name, port_of, read, usb_identity};
 use super::system_files::SystemFiles;
-use crate::device::text::{plain, safe};
 use crate::device::{Device, Undriven, UsbLink};
 use crate::fault::{Fault, FaultKind};
+use crate::foreign::{plain, safe};
 
 /// All of them.
 pub fn list(files: &SystemFiles) -> Vec<Undriven> {

@@ -4,9 +4,9 @@
 
 use serde_json::Value;
 
-use crate::device::text::{plain, safe};
 use crate::device::{Device, DeviceKind, UsbLink, codes};
 use crate::fault::{Fault, FaultKind};
+use crate::foreign::{plain, safe};
 
 /// A camera as the system lists it. What it does not tell is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use super::consent::{self, ConsentStore, RunningProcess};
 use super::instance::{instance_of, is_software};
 use super::pnp_device::PnpDevice;
 use crate::device::Holder;
-use crate::device::text::safe;
 use crate::fault::{Fault, FaultKind};
+use crate::foreign::safe;
 
 /// What can be found out about the cameras of this computer without asking a driver.
 #[derive(Clone, Debug, Default)]

@@ -11,8 +11,8 @@ use serde::Deserialize;
 
 use super::instance::{InstanceId, instance_of, is_software, link, port_of};
 use super::pnp_device::PnpDevice;
-use crate::device::text::{plain, safe};
 use crate::device::{Device, DeviceKind, UsbLink};
+use crate::foreign::{plain, safe};
 
 /// A camera on the list of Media Foundation or DirectShow.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::device::holders::{self, Holder, Role};
-use crate::device::text::safe;
 use crate::fault::{Fault, FaultKind};
+use crate::foreign::safe;
 
 /// A key of the registry with all that is below it. Names are as the registry has them, which takes no notice of case.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -230,7 +230,7 @@ pub fn busy(holders: &[Holder], shown: &str, is_only: bool) -> Option<Fault> {
     }
     let first = others.first()?.label(&jiff::tz::TimeZone::system());
     let message = format!("{shown} did not open, and {first} uses a camera now: Windows does not tell which one");
-    Some(Fault { message, ..fault })
+    Some(Fault { message: message.into(), ..fault })
 }
 
 /// Of the system's count of 100 ns since the year 1601.

@@ -1,7 +1,7 @@
 //! The names that Windows gives to devices and their interfaces, taken apart: which USB device it is, which of its parts, and
 //! where it is plugged in.
 
-use crate::device::text::safe;
+use crate::foreign::safe;
 
 /// The link of an interface, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -238,7 +238,7 @@ fn table(
 fn cells(ui: &mut Ui, language: Language, row: &StreamSummary, palette: &Palette) {
     if let Some(fault) = &row.fault {
         let words = format!("! {}", language.word("compare.failed"));
-        ui.label(RichText::new(words).color(palette.error)).on_hover_text(&fault.message);
+        ui.label(RichText::new(words).color(palette.error)).on_hover_text(fault.message.as_str());
         return;
     }
     let dash = || "–".to_owned();

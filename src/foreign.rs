@@ -1,10 +1,98 @@
-//! Text that comes from devices and other programs, made fit to be shown.
+//! Text from outside, made fit to be shown: from cameras, servers, drivers, files and other programs.
 //!
-//! A camera's maker, or whoever built a malicious one, chooses its name and serial number. They end on terminals, in
-//! logs, in JSON and in the window.
+//! Whoever built a malicious camera chooses its name and all that it answers. These words end on terminals, in logs, in JSON
+//! and in the window. There are two doors. A field that holds such words is a [`Foreign`], which is clean from the moment it is made.
+//! Whatever is written to a terminal goes through [`for_terminal`] besides.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Deref;
+
+use serde::{Deserialize, Serialize};
 
 /// How many characters are kept: more than any descriptor holds, less than spoils a line.
 const MAX_CHARS: usize = 120;
+/// The same of a sentence: longer than any that somebody reads to its end, shorter than what floods a terminal.
+const MAX_SENTENCE_CHARS: usize = 2_000;
+
+/// One line of printable characters, as [`safe`] makes it, of the length of a long sentence at most.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "String")]
+pub struct Foreign(String);
+
+impl<T: AsRef<str> + ?Sized> From<&T> for Foreign {
+    fn from(text: &T) -> Self {
+        Self(safe_within(text.as_ref().as_bytes(), MAX_SENTENCE_CHARS))
+    }
+}
+
+impl From<String> for Foreign {
+    fn from(text: String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+impl Foreign {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<Foreign> for String {
+    fn from(text: Foreign) -> Self {
+        text.0
+    }
+}
+
+impl Deref for Foreign {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<str> for Foreign {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl PartialEq<str> for Foreign {
+    fn eq(&self, other: &str) -> bool {
+        self.0 == other
+    }
+}
+
+impl PartialEq<&str> for Foreign {
+    fn eq(&self, other: &&str) -> bool {
+        self.0 == *other
+    }
+}
+
+/// Lines of our own, in which something steers the terminal or turns the direction of writing after all: that becomes `�`.
+#[must_use]
+pub fn for_terminal(text: &str) -> Cow<'_, str> {
+    let steers = |c: char| is_invisible(c) && !matches!(c, '\n' | '\t');
+    if text.contains(steers) {
+        Cow::Owned(text.chars().map(|c| if steers(c) { char::REPLACEMENT_CHARACTER } else { c }).collect())
+    } else {
+        Cow::Borrowed(text)
+    }
+}
 
 /// One line of printable characters, 120 at most: what is no UTF-8 and whatever steers a terminal or turns the direction
 /// of writing becomes `�`, any white space becomes one space, and a longer text ends with `…`. Empty for an empty text.
@@ -55,11 +143,12 @@ pub fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
 }
 
-/// Controls, and the formats of Unicode that change what stands around them (UAX #9, zero widths, tags).
-fn is_invisible(c: char) -> bool {
+/// Controls, line and paragraph separators, and the formats of Unicode that change what stands around them (UAX #9, zero widths, tags).
+#[must_use]
+pub fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
             | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
@@ -97,6 +186,21 @@ mod tests {
         let fits = "x".repeat(MAX_CHARS - 1);
         assert_eq!(safe(fits.as_bytes()), fits);
         assert_eq!(safe(&[b' '; 10_000]), "");
+    }
+
+    #[test]
+    fn a_field_of_foreign_text_is_clean_however_it_is_made() {
+        const EVIL: &str = "a\u{1b}[31m\u{202e}b\r\nc\u{2066}";
+        const SHOWN: &str = "a\u{fffd}[31m\u{fffd}b c\u{fffd}";
+        let read: Foreign = serde_json::from_value(serde_json::json!(EVIL)).unwrap();
+        for text in [Foreign::from(EVIL), Foreign::from(EVIL.to_owned()), read] {
+            assert_eq!(text, SHOWN);
+            assert_eq!(format!("{text}|{text:>14}|{text:?}"), format!("{SHOWN}|{SHOWN:>14}|{SHOWN:?}"));
+            assert_eq!(serde_json::to_value(&text).unwrap(), SHOWN);
+        }
+        assert!(Foreign::from("x".repeat(1 << 20)).len() <= MAX_SENTENCE_CHARS + 2);
+        assert_eq!(for_terminal("a\n\tb"), "a\n\tb");
+        assert_eq!(for_terminal("a\nb\u{1b}\u{9b}\r\u{2028}\u{e0041}"), "a\nb\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}");
     }
 
     #[test]
