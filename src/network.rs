@@ -7,6 +7,7 @@
 //! Not here, on purpose: decoding, retries, knowledge of recovery.
 
 pub mod age;
+mod bytes;
 mod certificate;
 pub mod connection;
 mod connector;
