@@ -16,6 +16,7 @@ use crate::control::{ControlSetting, ControlsUpdate};
 use crate::device::{self, Device};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Image, Size};
+use crate::network::KnownLogins;
 use crate::settings::{CameraId, CameraSettings, Isolation, NetworkOptions, Settings, TrustedCertificates, secs};
 use crate::status::{Asked, Got};
 
@@ -350,6 +351,8 @@ pub struct OpenRequest {
     pub demand: Demand,
     pub isolation: Isolation,
     pub network: NetworkOptions,
+    /// What is known of how the camera wants people to log in. Clones share it.
+    pub logins: KnownLogins,
     /// Disconnected when the source is to be closed: waiting that can be ended ends then. A call into a driver cannot.
     pub cancel: Receiver<()>,
     /// Where worker processes are told of that do not end.
@@ -373,6 +376,7 @@ impl OpenRequest {
             demand: Demand::Full,
             isolation: settings.isolation,
             network: settings.network(trusted),
+            logins: KnownLogins::default(),
             cancel: never(),
             stuck: StuckProcesses::default(),
         }

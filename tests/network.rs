@@ -15,7 +15,8 @@ use camclinic::checkup::facts::{ConversationFacts, ConversationFinding, SourceKi
 use camclinic::checkup::{Facts, facts, verdict};
 use camclinic::network::rtsp::RtspRequest;
 use camclinic::network::{
-    self, Certificate, ConnectionParameters, ConnectionTestResult, OpenedStream, StepName, StepOutcome, TestStep,
+    self, Certificate, ConnectionParameters, ConnectionTestResult, KnownLogins, OpenedStream, StepName, StepOutcome,
+    TestStep,
 };
 use camclinic::settings::{NetworkOptions, Transport};
 use crossbeam_channel::never;
@@ -31,6 +32,7 @@ fn access(address: Address) -> ConnectionParameters {
     ConnectionParameters {
         address,
         network: NetworkOptions::default(),
+        logins: KnownLogins::default(),
         step_deadline: STEP_DEADLINE,
         deadline: Instant::now() + Duration::from_secs(30),
         cancel: never(),

@@ -129,6 +129,7 @@ impl PlaySettings {
         let parameters = ConnectionParameters {
             address: self.address.clone(),
             network: request.network.clone(),
+            logins: request.logins.clone(),
             step_deadline: request.open_deadline.mul_f64(SHARE_OF_STEP),
             deadline: Instant::now() + request.open_deadline.mul_f64(SHARE_OF_OPENING),
             cancel: request.cancel.clone(),
