@@ -89,7 +89,10 @@
 //! deadline. A status has a date: where none comes for three seconds, [`camera::StatusReader`] says so in place of the last one.
 //!
 //! **What comes from a camera is not trusted.** Sizes are checked, damaged JPEGs are refused, panics in backends end the
-//! opening and not the program. Neither is what a capture process says: each number is checked before it is used.
+//! opening and not the program. Neither is what a capture process says: each number is checked before it is used. Parsers of others
+//! stand behind one door in [`network`], where a panic is a fault of the camera that sent such bytes. What a camera sends is looked at
+//! a few times a byte at most, and waits in bounded room; a camera that always has something to say has no more time for a step than
+//! one that is silent. It is asked at its own host alone, whatever it refers to.
 //!
 //! **Nothing is global** but what the process has once, such as stderr. Any number of [`camera::Camera`]s run beside each other.
 //!
@@ -99,7 +102,8 @@
 //! [`network::gateway`], which has logged in.
 //!
 //! **A login is sent once.** What a camera refused is not tried again until somebody acts; one that does not answer is
-//! looked for by connecting to its port, without a request.
+//! looked for by connecting to its port, without a request. It goes to one [`network::Origin`], scheme, host and port, and nowhere
+//! else; an origin that has asked for Digest does not get it in clear for as long as its camera is open.
 //!
 //! # Threads
 //!

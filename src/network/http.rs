@@ -23,6 +23,10 @@ const MAX_REDIRECTS: usize = 5;
 /// A camera that sends so much without a picture among it sends none.
 const MAX_SKIPPED_BYTES: usize = 1 << 20;
 const N_READ_BYTES: usize = 16_384;
+/// A list of the addresses of a video begins so. No camera's is longer, or names more of its kind.
+const LIST_MARK: &[u8] = b"#EXTM3U";
+const MAX_LIST_BYTES: usize = 256 << 10;
+const MAX_LISTS: usize = 8;
 
 /// A connection to a camera that serves pictures over HTTP, after the login.
 pub struct HttpStream {
@@ -218,6 +222,52 @@ impl HttpStream {
         }
     }
 
+    /// Looks through the lists of addresses that a video may be (HLS, RFC 8216): a player asks for whatever they name.
+    ///
+    /// # Errors
+    /// One names another host, or is longer than any should be.
+    pub fn check_references(&mut self, deadline: Instant) -> Result<(), Fault> {
+        let address = self.address.clone();
+        let checked = self.check_lists(deadline).map_err(|finding| finding.fault);
+        self.address = address;
+        checked
+    }
+
+    fn check_lists(&mut self, deadline: Instant) -> Result<(), ConnectionFinding> {
+        let mut lists = self.check_list(deadline)?;
+        lists.truncate(MAX_LISTS);
+        for list in lists {
+            self.follow(&list.request_url(), 200, deadline)?;
+            let head = self.fetch(true, deadline)?;
+            if (200..300).contains(&head.status) {
+                self.check_list(deadline)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The lists that the one whose body comes next names; none where it is no list.
+    fn check_list(&mut self, deadline: Instant) -> Result<Vec<Address>, ConnectionFinding> {
+        let mut text = self.begin(deadline);
+        if !text.starts_with(LIST_MARK) {
+            return Ok(Vec::new());
+        }
+        while text.len() <= MAX_LIST_BYTES {
+            match self.body.read(&self.connection, &mut text, deadline) {
+                Ok(true) => {}
+                Ok(false) => {
+                    let text = String::from_utf8_lossy(&text);
+                    let named =
+                        references(&text).map(|reference| self.own(reference, 200)).collect::<Result<Vec<_>, _>>()?;
+                    return Ok(named.into_iter().filter(|address| address.path.contains(".m3u")).collect());
+                }
+                Err(error) => return Err(broken(&error, "the list of the stream", Duration::ZERO)),
+            }
+        }
+        let message = "the list of addresses that the camera gives is longer than any should be";
+        Err(ConnectionFinding::new("F95", FaultKind::NoStream, message))
+    }
+
     fn asked(&mut self, head: &ResponseHead, had_login: bool, is_again: bool) -> Result<(), ConnectionFinding> {
         let challenges: Vec<_> = head
             .headers
@@ -273,13 +323,30 @@ impl HttpStream {
 
     /// Goes where a redirect says, on the camera's own host: with the login to its own origin only, and never out of encryption.
     fn follow(&mut self, location: &str, status: u16, deadline: Instant) -> Result<(), ConnectionFinding> {
+        let next = self.own(location, status)?;
+        let is_same_server = Origin::of(&next) == Origin::of(&self.address);
+        if !is_same_server {
+            self.login = Login::new(&next, &self.parameters.logins);
+        }
+        self.address = next;
+        if is_same_server { Ok(()) } else { self.reach(deadline) }
+    }
+
+    /// What a reference of the camera's names, if that is the camera's own. The login is in it where it is for that origin.
+    fn own(&self, location: &str, status: u16) -> Result<Address, ConnectionFinding> {
         let location = location.trim();
         let shown = self.login.mask(location);
-        let mut next = if location.contains("://") {
-            Address::parse(location).map_err(|_| {
+        let parsed = |text: &str| {
+            Address::parse(text).map_err(|_| {
                 let message = format!("the camera sends on to what is no address: {shown}");
                 ConnectionFinding::new("F95", FaultKind::NoStream, message).with_code(status)
-            })?
+            })
+        };
+        let mut next = if location.starts_with("//") {
+            // The scheme is the same (RFC 3986, section 4.2).
+            parsed(&format!("{}:{location}", self.address.scheme.name()))?
+        } else if location.contains("://") {
+            parsed(location)?
         } else {
             let path = if location.starts_with('/') {
                 location.to_owned()
@@ -288,10 +355,7 @@ impl HttpStream {
                 format!("{}/{location}", folder.map_or("", |(folder, _)| folder))
             };
             let base = Address { path: String::new(), user: String::new(), password: None, ..self.address.clone() };
-            Address::parse(&format!("{}{path}", base.request_url())).map_err(|_| {
-                let message = format!("the camera sends on to what is no address: {shown}");
-                ConnectionFinding::new("F95", FaultKind::NoStream, message).with_code(status)
-            })?
+            parsed(&format!("{}{path}", base.request_url()))?
         };
         if next.scheme.is_rtsp() {
             let message = format!("the camera sends on to {shown}");
@@ -319,12 +383,7 @@ impl HttpStream {
         } else {
             (String::new(), None)
         };
-        let is_same_server = Origin::of(&next) == Origin::of(&self.address);
-        if !is_same_server {
-            self.login = Login::new(&next, &self.parameters.logins);
-        }
-        self.address = next;
-        if is_same_server { Ok(()) } else { self.reach(deadline) }
+        Ok(next)
     }
 
     /// Another connection.
@@ -496,6 +555,15 @@ impl HttpStream {
     }
 }
 
+/// Lines that are none of the list's own, and `URI="…"` in those that are (RFC 8216, section 4).
+fn references(list: &str) -> impl Iterator<Item = &str> {
+    list.lines().map(str::trim).filter(|line| !line.is_empty()).flat_map(|line| {
+        let own = (!line.starts_with('#')).then_some(line);
+        let in_tag = line.split("URI=\"").skip(1).filter_map(|rest| rest.split('"').next());
+        own.into_iter().chain(in_tag.filter(move |_| own.is_none()))
+    })
+}
+
 /// Why no head was understood.
 enum HttpReadError {
     Io(io::Error),
@@ -530,4 +598,17 @@ fn title(html: &[u8]) -> Option<String> {
     let start = text.to_ascii_lowercase().find("<title>")? + "<title>".len();
     let title = text.get(start..)?.split('<').next()?.trim();
     (!title.is_empty()).then(|| title.chars().take(60).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_a_list_names_is_found() {
+        let list = "#EXTM3U\r\n#EXT-X-KEY:METHOD=AES-128,URI=\"key\",IV=0x1\n#EXT-X-MEDIA:URI=\"a.m3u8\",X=\"b\"\n\
+                    # words\n\n#EXTINF:4,\n  http://other/1.ts \n2.ts?URI=\"x\n";
+        let found: Vec<_> = references(list).collect();
+        assert_eq!(found, ["key", "a.m3u8", "http://other/1.ts", "2.ts?URI=\"x"]);
+    }
 }
