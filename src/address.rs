@@ -223,6 +223,10 @@ impl Address {
         if location.split_once("://").is_some_and(|(scheme, _)| is_scheme(scheme)) {
             return Self::parse(location);
         }
+        if location.starts_with("//") {
+            // The scheme is the same (RFC 3986, section 4.2).
+            return Self::parse(&format!("{}:{location}", self.scheme.name()));
+        }
         let folder =
             self.path.split('?').next().and_then(|path| path.rsplit_once('/')).map_or("", |(folder, _)| folder);
         let path = if location.starts_with('/') { location.to_owned() } else { format!("{folder}/{location}") };

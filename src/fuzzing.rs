@@ -10,7 +10,7 @@ use crate::address::Address;
 use crate::codec;
 use crate::frame::{PixelFormat, Size};
 use crate::network::gateway::packets::KeyFrameGate;
-use crate::network::login::Login;
+use crate::network::login::{KnownLogins, Login};
 use crate::network::rtp::{Meter, Packet};
 use crate::network::sdp::Codec;
 use crate::network::{Certificate, ConnectionParameters, jpeg, sdp, sps};
@@ -33,7 +33,7 @@ pub const TARGETS: &[Target] = &[
     ("packets", packets),
     ("requests", |bytes| each_message::<protocol::WorkerRequest>(bytes)),
     ("rtsp", |bytes| conversation("rtsp", bytes)),
-    ("sdp", |bytes| drop(sdp::read(bytes, "rtsp://192.168.1.64/stream"))),
+    ("sdp", description),
     ("settings", settings),
     ("source", |bytes| drop(SourceSpec::parse(&text(bytes)).map(|spec| spec.to_string()))),
     ("sps", |bytes| {
@@ -54,6 +54,13 @@ fn address(bytes: &[u8]) {
     drop((address.with_login(), address.mask_in(&text(bytes)), address.without_password()));
 }
 
+fn description(bytes: &[u8]) {
+    let Ok(asked) = Address::parse("rtsp://192.168.1.64/stream") else { return };
+    for base in [None, Some("rtsp://192.168.1.64/stream/"), Some("rtsp://elsewhere/")] {
+        drop(sdp::read(bytes, base, &asked));
+    }
+}
+
 fn jpeg(bytes: &[u8]) {
     let mut splitter = jpeg::JpegSplitter::default();
     for part in bytes.chunks(1_000) {
@@ -69,7 +76,7 @@ fn jpeg(bytes: &[u8]) {
 
 fn login(bytes: &[u8]) {
     let Ok(address) = Address::parse("rtsp://anna:secret@camera/1") else { return };
-    let mut login = Login::new(&address);
+    let mut login = Login::new(&address, &KnownLogins::default());
     let challenge = text(bytes);
     for (was_sent, is_again) in [(false, false), (true, false), (true, true)] {
         drop(login.asked(Some(&challenge), was_sent, is_again, &challenge));
@@ -151,6 +158,7 @@ fn conversation(scheme: &str, bytes: &[u8]) {
         step_deadline: deadline,
         deadline: Instant::now() + deadline,
         cancel: crossbeam_channel::never(),
+        logins: KnownLogins::default(),
     };
     drop(crate::network::open_stream(&parameters, &mut |step| assert!(!step.detail.contains("secret"))));
     drop(server.map(thread::JoinHandle::join));

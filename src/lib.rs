@@ -98,7 +98,10 @@
 //! Kept by `camera::machine::stories::each_fault_has_its_story`, `camera::status_reader::an_old_status_is_never_told_as_todays`.
 //!
 //! **What comes from a camera is not trusted.** Sizes are checked, damaged JPEGs are refused, panics in backends end the
-//! opening and not the program. Neither is what a capture process says: each number is checked before it is used.
+//! opening and not the program. Neither is what a capture process says: each number is checked before it is used. Parsers of others
+//! stand behind one door in [`network`], where a panic is a fault of the camera that sent such bytes. What a camera sends is looked at
+//! a few times a byte at most, and waits in bounded room; a camera that always has something to say has no more time for a step than
+//! one that is silent. It is asked at its own host alone, whatever it refers to.
 //! Kept by `fuzzing::damaged_bytes_are_no_more_than_an_error`, `isolation::whatever_a_worker_says_is_only_a_fault`,
 //! `source::isolated::memory::numbers_that_cannot_be_are_refused`, `network::each_way_to_misbehave_is_named`.
 //!
@@ -124,7 +127,8 @@
 //! through once more. A result that could not be written makes the exit code 3.
 //!
 //! **A login is sent once.** What a camera refused is not tried again until somebody acts; one that does not answer is
-//! looked for by connecting to its port, without a request.
+//! looked for by connecting to its port, without a request. It goes to one [`network::Origin`], scheme, host and port, and nowhere
+//! else; an origin that has asked for Digest does not get it in clear for as long as its camera is open.
 //! Kept by `streams::a_wrong_password_is_sent_once_and_told_nowhere`, `network::a_login_is_not_sent_on_to_another_host`.
 //!
 //! # Threads

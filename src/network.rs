@@ -7,6 +7,7 @@
 //! Not here, on purpose: decoding, retries, knowledge of recovery.
 
 pub mod age;
+mod bytes;
 mod certificate;
 pub mod connection;
 mod connector;
@@ -14,7 +15,8 @@ pub mod gateway;
 pub mod http;
 pub(crate) mod jpeg;
 pub mod login;
-
+mod origin;
+mod parsers;
 pub mod port;
 pub mod rtp;
 pub mod rtsp;
@@ -37,6 +39,8 @@ use crate::settings::NetworkOptions;
 
 pub use certificate::Certificate;
 pub use connector::{OpenedStream, open_stream};
+pub use login::KnownLogins;
+pub use origin::Origin;
 pub use test::{plan, test};
 
 /// What to talk to, and for how long.
@@ -45,6 +49,8 @@ pub struct ConnectionParameters {
     /// With the password, if it has one: it is sent once, and only after the camera has asked for it.
     pub address: Address,
     pub network: NetworkOptions,
+    /// What is known of how this camera wants people to log in.
+    pub logins: KnownLogins,
     /// For each step: to find the name, to connect, to get an answer.
     pub step_deadline: Duration,
     /// By then all of it is over.

@@ -17,6 +17,7 @@ use crate::device::{self, Device};
 use crate::fault::{Fault, FaultKind};
 use crate::foreign::{Foreign, safe};
 use crate::frame::{Image, Size};
+use crate::network::KnownLogins;
 use crate::settings::{CameraId, CameraSettings, Isolation, NetworkOptions, Settings, TrustedCertificates, secs};
 use crate::status::{Asked, Got};
 
@@ -352,6 +353,8 @@ pub struct OpenRequest {
     pub demand: Demand,
     pub isolation: Isolation,
     pub network: NetworkOptions,
+    /// What is known of how the camera wants people to log in. Clones share it.
+    pub logins: KnownLogins,
     /// Disconnected when the source is to be closed: waiting that can be ended ends then. A call into a driver cannot.
     pub cancel: Receiver<()>,
     /// Where worker processes are told of that do not end.
@@ -375,6 +378,7 @@ impl OpenRequest {
             demand: Demand::Full,
             isolation: settings.isolation,
             network: settings.network(trusted),
+            logins: KnownLogins::default(),
             cancel: never(),
             stuck: StuckProcesses::default(),
         }

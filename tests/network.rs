@@ -15,7 +15,8 @@ use camclinic::checkup::facts::{ConversationFacts, ConversationFinding, SourceKi
 use camclinic::checkup::{Facts, facts, verdict};
 use camclinic::network::rtsp::RtspRequest;
 use camclinic::network::{
-    self, Certificate, ConnectionParameters, ConnectionTestResult, OpenedStream, StepName, StepOutcome, TestStep,
+    self, Certificate, ConnectionParameters, ConnectionTestResult, KnownLogins, OpenedStream, StepName, StepOutcome,
+    TestStep,
 };
 use camclinic::settings::{NetworkOptions, Transport};
 use crossbeam_channel::never;
@@ -31,6 +32,7 @@ fn access(address: Address) -> ConnectionParameters {
     ConnectionParameters {
         address,
         network: NetworkOptions::default(),
+        logins: KnownLogins::default(),
         step_deadline: STEP_DEADLINE,
         deadline: Instant::now() + Duration::from_secs(30),
         cancel: never(),
@@ -78,7 +80,7 @@ fn login(name: &'static str, login: Login, url: &'static str, expected: &'static
 }
 
 fn cases() -> Vec<Case> {
-    use Reply::{Body as Described, Close, EndlessHead, EndlessLine, Late, Raw, Silence, Status};
+    use Reply::{Body as Described, Close, Drip, EndlessHead, EndlessLine, Flood, Late, Raw, Silence, Status};
     const RIGHT: &str = "rtsp://LOGIN@127.0.0.1:PORT/live";
     const WRONG: &str = "rtsp://admin:wr0ng-Secret@127.0.0.1:PORT/live";
     const MULTIPART: &str = "200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=b";
@@ -137,6 +139,22 @@ fn cases() -> Vec<Case> {
             "F94 Untrusted Tls",
         ),
         case("closes, TLS", Service::Closes, "rtsps://127.0.0.1:PORT/", "F94 Untrusted Tls"),
+        // Servers that always have something to say.
+        reply("a flood of packets", &[("DESCRIBE", Flood(b"$\0\0\x04abcd"))], "F82 Unreachable Describe"),
+        reply("a flood of empty packets", &[("OPTIONS", Flood(b"$\0\0\0"))], "F82 Unreachable Options"),
+        reply("a flood of blank lines", &[("DESCRIBE", Flood(b"\r\n"))], "F82 Unreachable Describe"),
+        reply(
+            "a flood of other answers",
+            &[("DESCRIBE", Flood(b"RTSP/1.0 200 OK\r\nCSeq: 900\r\n\r\n"))],
+            "F82 Unreachable Describe",
+        ),
+        reply("a flood of requests", &[("DESCRIBE", Flood(b"OPTIONS * RTSP/1.0\r\n\r\n"))], "F82 Unreachable Describe"),
+        reply("a head that drips", &[("DESCRIBE", Drip("RTSP/1.0 200 OK\r\nX: "))], "F82 Unreachable Describe"),
+        reply(
+            "a body that drips",
+            &[("DESCRIBE", Drip("RTSP/1.0 200 OK\r\nCSeq: 2\r\nContent-Length: 9999\r\n\r\n"))],
+            "F82 Unreachable Describe",
+        ),
         reply("endless line", &[("DESCRIBE", EndlessLine)], "F86 ProtocolTrouble Describe"),
         reply("endless head", &[("DESCRIBE", EndlessHead)], "F86 ProtocolTrouble Describe"),
         reply(
@@ -156,6 +174,23 @@ fn cases() -> Vec<Case> {
             "F91 CodecMissing Codec",
         ),
         reply("slow", &[("OPTIONS", Late(900)), ("DESCRIBE", Late(900)), ("SETUP", Late(900))], "-"),
+        // No parser's assertion stands between the camera and its stream.
+        rtsp(
+            "lines that are none",
+            Camera {
+                media: "no line\r\n\r\n==\r\nm=video 0 RTP/AVP 96\r\nno line\r\na=rtpmap:96 H264/90000\r\n",
+                ..GOOD
+            },
+            "-",
+        ),
+        rtsp(
+            "another host",
+            Camera {
+                media: "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:rtsp://nowhere.invalid/1\r\n",
+                ..GOOD
+            },
+            "-",
+        ),
         // Packets.
         play("no packets", Play::Nothing, "F86 ProtocolTrouble FirstPacket"),
         play("no key frame", Play::NoKey, "F92 NoFirstFrame KeyFrame"),
@@ -189,6 +224,32 @@ fn cases() -> Vec<Case> {
         http("ends at once", MULTIPART, Body::Jpegs(0, PART), "F95 NoStream FirstPicture"),
         http("no picture", MULTIPART, Body::Silence, "F95 Unreachable FirstPicture"),
         http("no picture, endless", MULTIPART, Body::Endless, "F95 NoStream FirstPicture"),
+        http(
+            "a flood of interim answers",
+            "100 Continue\r\n",
+            Body::Flood("HTTP/1.1 100 Continue\r\n\r\n"),
+            "F95 ProtocolTrouble Get",
+        ),
+        http("a head that drips, HTTP", "200 OK", Body::Drip("X: "), "F82 Unreachable Get"),
+        http(
+            "a picture that drips",
+            "200 OK\r\nContent-Type: image/jpeg",
+            Body::Drip("Content-Length: 9999\r\n\r\n"),
+            "F95 Unreachable FirstPicture",
+        ),
+        http(
+            "chunks of a byte",
+            "200 OK\r\nContent-Type: image/jpeg\r\nTransfer-Encoding: chunked\r\n",
+            Body::Flood("1\r\nx\r\n"),
+            "F95 NoStream FirstPicture",
+        ),
+        http("to another host", "302 Found\r\nLocation: http://nowhere.invalid/1", Body::Text(""), "F95 NoStream Get"),
+        http(
+            "to another host, short",
+            "302 Found\r\nLocation: //nowhere.invalid/1",
+            Body::Text(""),
+            "F95 NoStream Get",
+        ),
         http(
             "page",
             "200 OK\r\nContent-Type: text/html",
@@ -580,19 +641,72 @@ fn a_real_server_passes() {
     }
 }
 
-/// A page on another host is none of the camera's, and gets no login.
+/// A page on another host is not even asked for; one at another port of the same host is, and gets no login.
 #[test]
-fn a_login_is_not_sent_on_to_another_host() {
-    let jpeg = Page { login: Login::None, head: "200 OK\r\nContent-Type: image/jpeg", body: Body::Jpeg };
-    for (host, has_login) in [("localhost", false), ("127.0.0.1", true)] {
-        let target = Server::start(Service::Http(Page { login: Login::Basic, ..jpeg }), None);
+fn a_login_is_sent_to_one_origin_only() {
+    let jpeg = "200 OK\r\nContent-Type: image/jpeg";
+    for (host, wants, n_asked, kind) in [
+        ("localhost", Login::None, 0, Some("no-stream")),
+        ("127.0.0.1", Login::Basic, 1, Some("login-refused")),
+        ("127.0.0.1", Login::Md5, 1, Some("login-refused")),
+        ("127.0.0.1", Login::None, 1, None),
+    ] {
+        let target = Server::start(Service::Http(Page { login: wants, head: jpeg, body: Body::Jpeg }), None);
         let head = format!("302 Found\r\nLocation: http://{host}:{}/x", target.port);
         let page = Page { login: Login::Basic, head: head.leak(), body: Body::Text("") };
         let camera = Server::start(Service::Http(page), None);
         let login = format!("admin:{}@", PASSWORD.replace('@', "%40"));
         let address = Address::parse(&format!("http://{login}127.0.0.1:{}/video", camera.port)).unwrap();
         let tested = network::test(&access(address), WATCH, &mut |_| {});
-        assert_eq!(tested.verdict.is_none(), has_login, "{host}: {}", show(&tested));
-        assert_eq!(target.seen.logins.load(Ordering::SeqCst) > 0, has_login, "{host}");
+        let fault = tested.verdict.as_ref().map(|verdict| &verdict.fault);
+        assert_eq!(fault.map(|fault| fault.kind.slug()), kind, "{host} {wants:?}: {}", show(&tested));
+        assert_eq!(target.seen.logins.load(Ordering::SeqCst), 0, "{host} {wants:?}");
+        let n_connections = target.seen.connections.load(Ordering::SeqCst);
+        assert_eq!(n_connections > 0, n_asked > 0, "{host} {wants:?}");
+        if let Some(fault) = fault {
+            assert!(fault.message.contains(&target.port.to_string()), "{fault}");
+        }
+    }
+}
+
+/// Digest first, and Basic after a reconnect: the password is not sent in clear, and a sentence says so.
+#[test]
+fn a_login_is_not_weakened_behind_a_reconnect() {
+    let jpeg = Page { login: Login::Weakening, head: "200 OK\r\nContent-Type: image/jpeg", body: Body::Jpeg };
+    let rtsp = Camera { login: Login::Weakening, ..GOOD };
+    for (service, scheme) in [(Service::Http(jpeg), "http"), (Service::Rtsp(rtsp), "rtsp")] {
+        let server = Server::start(service, None);
+        let login = format!("admin:{}@", PASSWORD.replace('@', "%40"));
+        let parameters = access(Address::parse(&format!("{scheme}://{login}127.0.0.1:{}/live", server.port)).unwrap());
+        drop(network::open_stream(&parameters, &mut |_| {}).unwrap());
+        let refused = network::open_stream(&parameters, &mut |_| {}).unwrap_err();
+        assert_eq!(refused.kind.slug(), "login-refused", "{refused}");
+        assert!(refused.message.contains("in clear") && refused.advice.contains("Digest"), "{refused}");
+        assert!(server.seen.logins.load(Ordering::SeqCst) > 0);
+        assert_eq!(server.seen.basic.load(Ordering::SeqCst), 0);
+    }
+}
+
+/// The lists of addresses that a video may be are looked through before a player gets them.
+#[test]
+fn a_list_of_addresses_names_the_camera_alone() {
+    let head = "200 OK\r\nContent-Type: application/vnd.apple.mpegurl";
+    for (list, is_good) in [
+        ("#EXTM3U\n#EXTINF:4,\n1.ts\n/2.ts\n", true),
+        ("#EXTM3U\n#EXTINF:4,\nhttp://127.0.0.1:81/1.ts\n", true),
+        ("#EXTM3U\n#EXTINF:4,\nhttp://nowhere.invalid/1.ts\n", false),
+        ("#EXTM3U\n#EXTINF:4,\n//nowhere.invalid/1.ts\n", false),
+        ("#EXTM3U\n#EXTINF:4,\nfile:///etc/passwd\n", false),
+        ("#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI=\"http://nowhere.invalid/key\"\n", false),
+        ("no list: http://nowhere.invalid/", true),
+    ] {
+        let page = Page { login: Login::None, head, body: Body::Text(list) };
+        let server = Server::start(Service::Http(page), None);
+        let parameters = access(Address::parse(&format!("http://127.0.0.1:{}/live.m3u8", server.port)).unwrap());
+        let OpenedStream::Http { mut stream } = network::open_stream(&parameters, &mut |_| {}).unwrap() else {
+            panic!("no HTTP");
+        };
+        let checked = stream.check_references(Instant::now() + STEP_DEADLINE);
+        assert_eq!(checked.is_ok(), is_good, "{list}: {checked:?}");
     }
 }

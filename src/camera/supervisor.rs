@@ -23,6 +23,7 @@ use crate::frame::Frame;
 use crate::health::History;
 use crate::latest::Latest;
 use crate::logging::EventLog;
+use crate::network::KnownLogins;
 use crate::picture::{FrameCoding, PictureStats};
 use crate::source::reader::Resume;
 use crate::source::{OpenRequest, StuckProcesses};
@@ -59,6 +60,8 @@ pub(super) struct Supervisor {
     picture_faults: Receiver<Vec<PictureFault>>,
     /// Worker processes that do not end although they were killed.
     stuck: StuckProcesses,
+    /// For the life of the camera.
+    logins: KnownLogins,
     has_stuck: bool,
     /// Dropped when the device has been closed.
     awaiting_release: Vec<Sender<()>>,
@@ -77,6 +80,7 @@ impl Supervisor {
             analyser: None,
             picture_faults: crossbeam_channel::never(),
             stuck: StuckProcesses::default(),
+            logins: KnownLogins::default(),
             has_stuck: false,
             awaiting_release: Vec::new(),
         }
@@ -151,7 +155,7 @@ impl Supervisor {
     fn carry_out(&mut self, effect: Effect) -> Vec<Input> {
         match effect {
             Effect::Open { opening, request, n_warm_up } => {
-                let request = OpenRequest { stuck: self.stuck.clone(), ..*request };
+                let request = OpenRequest { stuck: self.stuck.clone(), logins: self.logins.clone(), ..*request };
                 match Capture::start(opening, request, n_warm_up, self.events.0.clone()) {
                     Ok(capture) => self.capture = Some(capture),
                     Err(error) => {

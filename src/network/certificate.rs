@@ -17,6 +17,7 @@ use x509_parser::oid_registry::{
 use x509_parser::time::ASN1Time;
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
+use super::parsers;
 use crate::foreign::safe_within;
 
 /// Longer names are cut: they come from the camera.
@@ -54,9 +55,12 @@ impl Certificate {
     /// Reads DER (RFC 5280, section 4.1). `None` where this is no certificate.
     #[must_use]
     pub fn read(der: &[u8]) -> Option<Self> {
-        let (_, certificate) = x509_parser::parse_x509_certificate(der).ok()?;
+        parsers::certificate(der, |certificate| Self::of(der, certificate))
+    }
+
+    fn of(der: &[u8], certificate: &X509Certificate<'_>) -> Option<Self> {
         let (subject, issuer) = (certificate.subject(), certificate.issuer());
-        let mut names = alternative_names(&certificate);
+        let mut names = alternative_names(certificate);
         if names.is_empty() {
             names = parts(subject).filter(|(key, _)| *key == "CN").map(|(_, value)| value).collect();
         }

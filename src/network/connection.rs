@@ -329,12 +329,13 @@ impl Connection {
         self.send(&sealed, deadline)
     }
 
+    /// A server that always has something to say has no more time than one that is silent: the deadline holds for each read, and
+    /// so for the step that reads again and again.
     fn receive(&self, into: &mut [u8], deadline: Instant) -> io::Result<usize> {
         loop {
-            self.check_wanted()?;
+            self.check_time(deadline)?;
             match (&self.shared.socket).read(into) {
-                Err(error) if is_slice_over(&error) && Instant::now() < deadline => {}
-                Err(error) if is_slice_over(&error) => return Err(ErrorKind::TimedOut.into()),
+                Err(error) if is_slice_over(&error) => {}
                 read => return read,
             }
         }
@@ -342,16 +343,20 @@ impl Connection {
 
     fn send(&self, mut bytes: &[u8], deadline: Instant) -> io::Result<()> {
         while !bytes.is_empty() {
-            self.check_wanted()?;
+            self.check_time(deadline)?;
             match (&self.shared.socket).write(bytes) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),
-                Err(error) if is_slice_over(&error) && Instant::now() < deadline => {}
-                Err(error) if is_slice_over(&error) => return Err(ErrorKind::TimedOut.into()),
+                Err(error) if is_slice_over(&error) => {}
                 Err(error) => return Err(error),
             }
         }
         Ok(())
+    }
+
+    fn check_time(&self, deadline: Instant) -> io::Result<()> {
+        self.check_wanted()?;
+        if Instant::now() < deadline { Ok(()) } else { Err(ErrorKind::TimedOut.into()) }
     }
 
     /// # Errors
@@ -399,5 +404,29 @@ pub fn broken(error: &io::Error, doing: &str, patience: Duration) -> ConnectionF
             );
             finding.with_os_code(error).unsure(0.7)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// However much is there to be read, or room to be written to.
+    #[test]
+    fn a_deadline_that_is_over_ends_a_busy_conversation() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut peer, _) = listener.accept().unwrap();
+        peer.write_all(&[7; 1_000]).unwrap();
+        let connection = Connection::new(socket, None, never()).unwrap();
+        let far = Instant::now() + Duration::from_mins(1);
+        let mut into = [0; 10];
+        assert!(connection.read(&mut into, far).is_ok_and(|n| n > 0));
+        connection.write_all(&[1], far).unwrap();
+        let over = Instant::now();
+        assert_eq!(connection.read(&mut into, over).unwrap_err().kind(), ErrorKind::TimedOut);
+        assert_eq!(connection.write_all(&[1], over).unwrap_err().kind(), ErrorKind::TimedOut);
     }
 }

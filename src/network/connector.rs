@@ -109,13 +109,13 @@ impl<'a> Connector<'a> {
             Ok((found, numbers.join(", ")))
         })?;
         let socket = self.step(StepName::Tcp, |connector| {
-            let socket = connector.connect()?;
+            let socket = connector.connect(connector.step_deadline())?;
             let peer = socket.peer_addr().map_or_else(|_| String::new(), |peer| peer.to_string());
             Ok((socket, format!("connected to {peer}")))
         })?;
         let connection = if address.scheme.is_encrypted() {
             self.step(StepName::Tls, |connector| {
-                let connection = connector.secure(socket)?;
+                let connection = connector.secure(socket, connector.step_deadline())?;
                 let detail = match &connector.certificate {
                     Some(certificate) => {
                         format!("{}, by {}, until {}", certificate.subject, certificate.issuer, certificate.not_after)
@@ -125,7 +125,7 @@ impl<'a> Connector<'a> {
                 Ok((connection, detail))
             })?
         } else {
-            self.secure(socket)?
+            self.secure(socket, self.step_deadline())?
         };
         if address.scheme.is_rtsp() {
             let (client, description) = self.describe(connection)?;
@@ -136,27 +136,26 @@ impl<'a> Connector<'a> {
         }
     }
 
-    fn connect(&self) -> Result<TcpStream, ConnectionFinding> {
-        connection::connect(&self.addresses, &self.parameters.cancel, self.step_deadline())
+    fn connect(&self, deadline: Instant) -> Result<TcpStream, ConnectionFinding> {
+        connection::connect(&self.addresses, &self.parameters.cancel, deadline)
     }
 
-    fn secure(&mut self, socket: TcpStream) -> Result<Connection, ConnectionFinding> {
-        let deadline = self.step_deadline();
+    fn secure(&mut self, socket: TcpStream, deadline: Instant) -> Result<Connection, ConnectionFinding> {
         secure(self.parameters, &self.parameters.address, socket, deadline, &mut self.certificate)
     }
 
-    /// Another connection to the same camera, which is no step of its own.
-    pub fn connect_again(&mut self) -> Result<Connection, ConnectionFinding> {
-        let socket = self.connect()?;
-        self.secure(socket)
+    /// Another connection to the same camera, which is no step of its own: it has what is left of the time of one.
+    fn connect_again(&mut self, deadline: Instant) -> Result<Connection, ConnectionFinding> {
+        let socket = self.connect(deadline)?;
+        self.secure(socket, deadline)
     }
 
     fn describe(&mut self, connection: Connection) -> Result<(RtspClient, SessionDescription), ConnectionFinding> {
         let address = &self.parameters.address;
         let url = address.request_url();
-        let mut client = RtspClient::new(connection, address);
-        let started = Instant::now();
-        match client.ask_once(&RtspRequest::new("OPTIONS", &url, &[]), self.step_deadline()) {
+        let mut client = RtspClient::new(connection, address, &self.parameters.logins);
+        let (started, deadline) = (Instant::now(), self.step_deadline());
+        match client.ask_once(&RtspRequest::new("OPTIONS", &url, &[]), deadline) {
             Ok(response) if response.status().is_success() => {
                 let public = response.header(&rtsp_types::headers::PUBLIC).map_or("", |value| value.as_str());
                 let server = response.header(&rtsp_types::headers::SERVER).map_or("", |value| value.as_str());
@@ -172,7 +171,7 @@ impl<'a> Connector<'a> {
             // Some cameras cannot be asked for their options, and close.
             Err(finding) if finding.fault.kind == FaultKind::ProtocolTrouble => {
                 self.report(StepName::Options, StepOutcome::Warning, started, finding.fault.to_string());
-                client = RtspClient::new(self.connect_again()?, address);
+                client = RtspClient::new(self.connect_again(deadline)?, address, &self.parameters.logins);
             }
             Err(finding) => return Err(self.bad(StepName::Options, started, finding)),
         }
@@ -183,20 +182,21 @@ impl<'a> Connector<'a> {
         let took = started.elapsed();
         let first = first.map_err(|finding| self.bad(StepName::Describe, started, finding))?;
         if u16::from(first.status()) != 401 {
-            let description = self.step_with(StepName::Describe, started, took, description(&first, &client, &url))?;
+            let description =
+                self.step_with(StepName::Describe, started, took, description(&first, &client, address))?;
             let words = "the camera wants no login";
             self.report_ms(StepName::Login, StepOutcome::Good, None, words);
             return Ok((client, description));
         }
-        let login_started = Instant::now();
+        let (login_started, deadline) = (Instant::now(), self.step_deadline());
         let wants = client.login().mask(&status_line(&first));
-        let mut asked = client.asked(&first).and_then(|()| client.ask(&describe, self.step_deadline()));
+        let mut asked = client.asked(&first).and_then(|()| client.ask(&describe, deadline));
         // Some cameras close behind each refusal: that says nothing about the login.
         if asked.as_ref().is_err_and(|finding| finding.fault.kind == FaultKind::ProtocolTrouble) {
-            asked = match self.connect_again() {
+            asked = match self.connect_again(deadline) {
                 Ok(connection) => {
                     client = client.again(connection, address);
-                    client.ask(&describe, self.step_deadline())
+                    client.ask(&describe, deadline)
                 }
                 Err(finding) => Err(finding),
             };
@@ -206,7 +206,7 @@ impl<'a> Connector<'a> {
         match asked {
             Ok(response) => {
                 let login_took = login_started.elapsed();
-                let described = description(&response, &client, &url);
+                let described = description(&response, &client, address);
                 let described = self.step_with(StepName::Describe, started, took, described);
                 let user = &self.parameters.address.user;
                 let words = format!("the camera takes user “{user}” {}", in_brackets(scheme));
@@ -295,16 +295,21 @@ pub(super) fn reach(
 fn description(
     response: &RtspResponse,
     client: &RtspClient,
-    url: &str,
+    asked: &Address,
 ) -> Result<SessionDescription, ConnectionFinding> {
     if let Some(refusal) = refusal("DESCRIBE", response, client.login()) {
         return Err(refusal);
     }
     let header = |name| response.header(name).map(|value| value.as_str().trim()).filter(|value| value.contains("://"));
     let base = header(&rtsp_types::headers::CONTENT_BASE).or(header(&rtsp_types::headers::CONTENT_LOCATION));
-    sdp::read(response.body(), base.unwrap_or(url)).map_err(|unusable| {
+    sdp::read(response.body(), base, asked).map_err(|unusable| {
         let status = status_line(response);
         match unusable {
+            Unusable::NotUnderstood(what) => {
+                let mut finding = what.finding("DESCRIBE");
+                finding.fault.message = client.login().mask(&finding.fault.message).into();
+                finding
+            }
             Unusable::Empty => ConnectionFinding::new(
                 "F84",
                 FaultKind::WrongPath,

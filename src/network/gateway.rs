@@ -14,7 +14,6 @@
 //!
 //! Only one client is served, only from this computer, and only one that knows the token.
 
-use std::collections::VecDeque;
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,6 +23,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
 
 use super::ConnectionFinding;
+use super::bytes::PacketQueue;
 use super::rtsp::{PacketHalf, RequestHalf, RtspClient, RtspRequest};
 use super::rtsp_stream::nothing_came;
 use super::sdp::SessionDescription;
@@ -46,8 +46,8 @@ const LEAST_KEEP_ALIVE: Duration = Duration::from_secs(5);
 const LONGEST_KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// How long a packet is waited for before it is looked whether the stream is still wanted.
 const READ_SLICE: Duration = Duration::from_secs(1);
-/// Packets that are kept until the player is ready.
-const MAX_HELD: usize = 8_192;
+/// So much of the packets is kept until the player is ready: more than a second of the fastest camera.
+const MAX_HELD_BYTES: usize = 16 << 20;
 /// How long dropping the gateway waits until the session has been ended.
 const TEARDOWN_DEADLINE: Duration = Duration::from_secs(1);
 
@@ -128,7 +128,9 @@ impl Gateway {
                 *known.player.lock().unwrap_or_else(PoisonError::into_inner) = Some(player);
             });
         })?;
-        let passing = PacketForwarder { media, gate, held: first.into(), player, shared: Arc::clone(&shared) };
+        let mut held = PacketQueue::default();
+        first.into_iter().for_each(|packet| held.push(packet));
+        let passing = PacketForwarder { media, gate, held, player, shared: Arc::clone(&shared) };
         spawn("gateway-stream", move || {
             let fault = passing.run(packets);
             shared.end(Some(fault));
@@ -234,7 +236,7 @@ struct PacketForwarder {
     media: PacketSource,
     gate: KeyFrameGate,
     /// Until the player is ready.
-    held: VecDeque<Vec<u8>>,
+    held: PacketQueue<Vec<u8>>,
     player: Receiver<PlayerConnection>,
     shared: Arc<GatewayState>,
 }
@@ -284,7 +286,8 @@ impl PacketForwarder {
             let of_key = self.shared.of_key.load(Ordering::Relaxed);
             self.gate.set_of_key(Some(of_key).filter(|of_key| *of_key > 0));
             for packet in arrived {
-                self.held.extend(self.gate.pass(packet, Instant::now()).into_iter().flatten());
+                let passed = self.gate.pass(packet, Instant::now()).into_iter().flatten();
+                passed.for_each(|packet| self.held.push(packet));
             }
             self.shared.n_lost.store(self.gate.n_lost(), Ordering::Relaxed);
             if self.gate.count() != counted {
@@ -295,14 +298,14 @@ impl PacketForwarder {
                 player = self.player.try_recv().ok();
             }
             match &player {
-                None if self.held.len() > MAX_HELD => {
+                None if self.held.n_bytes() > MAX_HELD_BYTES => {
                     // The player has not come. What follows cannot be decoded without these: it waits for the next key frame.
                     self.held.clear();
                     self.gate.close();
                 }
                 None => {}
                 Some(player) => {
-                    for packet in self.held.drain(..) {
+                    while let Some(packet) = self.held.pop() {
                         if let Err(error) = player.send(&packet) {
                             let message = format!("the pictures are not decoded as fast as they come: {error}");
                             return Fault::new(FaultKind::Backlog, message);

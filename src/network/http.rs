@@ -4,23 +4,29 @@ mod body;
 
 use std::fmt;
 use std::io::{self, ErrorKind};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use self::body::{Body, Framing};
+use super::bytes::{ByteQueue, HeadSearch};
 use super::connection::{Connection, broken};
 use super::connector::{Connector, StepDetail, reach};
 use super::jpeg::JpegSplitter;
 use super::login::Login;
-use super::{ConnectionFinding, ConnectionParameters, StepName, StepOutcome};
+use super::parsers::{self, NotUnderstood};
+use super::{ConnectionFinding, ConnectionParameters, Origin, StepName, StepOutcome};
 use crate::address::{Address, Scheme};
 use crate::fault::{Fault, FaultKind};
 
 const MAX_HEAD_BYTES: usize = 64 << 10;
-const MAX_HEADERS: usize = 100;
 const MAX_REDIRECTS: usize = 5;
 /// A camera that sends so much without a picture among it sends none.
 const MAX_SKIPPED_BYTES: usize = 1 << 20;
 const N_READ_BYTES: usize = 16_384;
+/// A list of the addresses of a video begins so. No camera's is longer, or names more of its kind.
+const LIST_MARK: &[u8] = b"#EXTM3U";
+const MAX_LIST_BYTES: usize = 256 << 10;
+const MAX_LISTS: usize = 8;
 
 /// A connection to a camera that serves pictures over HTTP, after the login.
 pub struct HttpStream {
@@ -70,12 +76,12 @@ impl StepDetail for HttpStreamKind {
 }
 
 /// The status and the headers of an answer.
-struct ResponseHead {
+pub(super) struct ResponseHead {
     /// HTTP/1.0: the connection ends with the answer.
-    is_old: bool,
-    status: u16,
-    reason: String,
-    headers: Vec<(String, String)>,
+    pub is_old: bool,
+    pub status: u16,
+    pub reason: String,
+    pub headers: Vec<(String, String)>,
 }
 
 impl ResponseHead {
@@ -95,7 +101,7 @@ impl HttpStream {
         let parameters = connector.parameters.clone();
         let mut stream = Self {
             address: parameters.address.clone(),
-            login: Login::new(&parameters.address),
+            login: Login::new(&parameters.address, &parameters.logins),
             parameters,
             connection,
             kind: HttpStreamKind::Pictures,
@@ -216,6 +222,52 @@ impl HttpStream {
         }
     }
 
+    /// Looks through the lists of addresses that a video may be (HLS, RFC 8216): a player asks for whatever they name.
+    ///
+    /// # Errors
+    /// One names another host, or is longer than any should be.
+    pub fn check_references(&mut self, deadline: Instant) -> Result<(), Fault> {
+        let address = self.address.clone();
+        let checked = self.check_lists(deadline).map_err(|finding| finding.fault);
+        self.address = address;
+        checked
+    }
+
+    fn check_lists(&mut self, deadline: Instant) -> Result<(), ConnectionFinding> {
+        let mut lists = self.check_list(deadline)?;
+        lists.truncate(MAX_LISTS);
+        for list in lists {
+            self.follow(&list.request_url(), 200, deadline)?;
+            let head = self.fetch(true, deadline)?;
+            if (200..300).contains(&head.status) {
+                self.check_list(deadline)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The lists that the one whose body comes next names; none where it is no list.
+    fn check_list(&mut self, deadline: Instant) -> Result<Vec<Address>, ConnectionFinding> {
+        let mut text = self.begin(deadline);
+        if !text.starts_with(LIST_MARK) {
+            return Ok(Vec::new());
+        }
+        while text.len() <= MAX_LIST_BYTES {
+            match self.body.read(&self.connection, &mut text, deadline) {
+                Ok(true) => {}
+                Ok(false) => {
+                    let text = String::from_utf8_lossy(&text);
+                    let named =
+                        references(&text).map(|reference| self.own(reference, 200)).collect::<Result<Vec<_>, _>>()?;
+                    return Ok(named.into_iter().filter(|address| address.path.contains(".m3u")).collect());
+                }
+                Err(error) => return Err(broken(&error, "the list of the stream", Duration::ZERO)),
+            }
+        }
+        let message = "the list of addresses that the camera gives is longer than any should be";
+        Err(ConnectionFinding::new("F95", FaultKind::NoStream, message))
+    }
+
     fn asked(&mut self, head: &ResponseHead, had_login: bool, is_again: bool) -> Result<(), ConnectionFinding> {
         let challenges: Vec<_> = head
             .headers
@@ -224,6 +276,19 @@ impl HttpStream {
             .map(|(_, value)| value.as_str())
             .collect();
         let challenge = (!challenges.is_empty()).then(|| challenges.join(", "));
+        let given = &self.parameters.address;
+        if given.password.is_some() && Origin::of(given) != Origin::of(&self.address) {
+            let to = self.login.mask(&self.address.to_string());
+            let message = format!(
+                "the camera sends on to {to}, which wants a login: yours is for {} only, and is not sent there",
+                given.authority()
+            );
+            return Err(ConnectionFinding::new("F83", FaultKind::LoginRefused, message)
+                .with_code(head.status)
+                .with_advice(
+                    "Take the address that the camera names, with user and password, if that is the camera's too.",
+                ));
+        }
         self.login.asked(challenge.as_deref(), had_login, is_again, &head.status_line())
     }
 
@@ -256,8 +321,19 @@ impl HttpStream {
         }
     }
 
-    /// Goes where a redirect says: with the login on the same host only, and never out of encryption.
+    /// Goes where a redirect says, on the camera's own host: with the login to its own origin only, and never out of encryption.
     fn follow(&mut self, location: &str, status: u16, deadline: Instant) -> Result<(), ConnectionFinding> {
+        let next = self.own(location, status)?;
+        let is_same_server = Origin::of(&next) == Origin::of(&self.address);
+        if !is_same_server {
+            self.login = Login::new(&next, &self.parameters.logins);
+        }
+        self.address = next;
+        if is_same_server { Ok(()) } else { self.reach(deadline) }
+    }
+
+    /// What a reference of the camera's names, if that is the camera's own. The login is in it where it is for that origin.
+    fn own(&self, location: &str, status: u16) -> Result<Address, ConnectionFinding> {
         let shown = self.login.mask(location.trim());
         let mut next = self.address.resolve(location).map_err(|_| {
             let message = format!("the camera sends on to what is no address: {shown}");
@@ -275,18 +351,21 @@ impl HttpStream {
                 "Switch encryption on for the stream in the camera's settings, or take the address without it.",
             ));
         }
-        let is_same_host = next.host.eq_ignore_ascii_case(&self.address.host);
-        (next.user, next.password) = if is_same_host {
-            (self.address.user.clone(), self.address.password.clone())
+        let peer = self.connection.peer().ok().map(|peer| peer.ip().to_canonical());
+        let is_own_number = next.host.parse::<IpAddr>().is_ok_and(|number| Some(number.to_canonical()) == peer);
+        if !next.host.eq_ignore_ascii_case(&self.address.host) && !is_own_number {
+            let message = format!("the camera sends on to another host, to {shown}: that is not followed");
+            return Err(ConnectionFinding::new("F95", FaultKind::NoStream, message)
+                .with_code(status)
+                .with_advice("Take the address that the camera names, if you know that it is the camera's too."));
+        }
+        let given = &self.parameters.address;
+        (next.user, next.password) = if Origin::of(&next) == Origin::of(given) {
+            (given.user.clone(), given.password.clone())
         } else {
             (String::new(), None)
         };
-        let is_same_server = is_same_host && next.port() == self.address.port() && next.scheme == self.address.scheme;
-        if !is_same_host {
-            self.login = Login::new(&next);
-        }
-        self.address = next;
-        if is_same_server { Ok(()) } else { self.reach(deadline) }
+        Ok(next)
     }
 
     /// Another connection.
@@ -342,53 +421,42 @@ impl HttpStream {
                 Err(ConnectionFinding::new("F95", FaultKind::ProtocolTrouble, message))
             }
             Err(HttpReadError::Foreign(bytes)) => Err(foreign(&bytes)),
+            Err(HttpReadError::NotUnderstood(what)) => Err(what.finding("GET")),
         }
     }
 
     fn head(&mut self, deadline: Instant) -> Result<ResponseHead, HttpReadError> {
         let mut read = [0; N_READ_BYTES];
+        let mut search = HeadSearch::default();
+        // Of this one and of those before it that said nothing yet.
+        let mut n_left = MAX_HEAD_BYTES;
         loop {
             let raw = &mut self.body.raw;
-            let n = raw.len().min(5);
-            if raw.get(..n) != b"HTTP/".get(..n) {
-                let n = raw.len().min(200);
-                return Err(HttpReadError::Foreign(raw.get(..n).unwrap_or_default().to_vec()));
+            let foreign = |raw: &ByteQueue| HttpReadError::Foreign(raw.begin(200).to_vec());
+            if !b"HTTP/".starts_with(raw.begin(5)) {
+                return Err(foreign(raw));
             }
-            let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-            let mut response = httparse::Response::new(&mut headers);
-            let mut config = httparse::ParserConfig::default();
-            config.allow_spaces_after_header_name_in_responses(true);
-            config.ignore_invalid_headers_in_responses(true);
-            match config.parse_response(&mut response, raw) {
-                Ok(httparse::Status::Complete(n)) => {
-                    let headers = response.headers.iter();
-                    let text = |value: &[u8]| String::from_utf8_lossy(value).trim().to_owned();
-                    let head = ResponseHead {
-                        is_old: response.version == Some(0),
-                        status: response.code.unwrap_or_default(),
-                        reason: response.reason.unwrap_or_default().chars().take(100).collect(),
-                        headers: headers.map(|header| (header.name.to_owned(), text(header.value))).collect(),
-                    };
-                    raw.drain(..n);
-                    // 100 Continue and its like.
-                    if (100..200).contains(&head.status) {
-                        continue;
-                    }
-                    self.body.begin(&head);
-                    return Ok(head);
+            if let Some(n) = search.length(raw.begin(n_left)) {
+                let head = match parsers::http_head(raw.begin(n)).map_err(HttpReadError::NotUnderstood)? {
+                    Ok(head) => head,
+                    Err(httparse::Error::TooManyHeaders) => return Err(HttpReadError::TooLong),
+                    Err(_) => return Err(foreign(raw)),
+                };
+                raw.skip(n);
+                // 100 Continue and its like.
+                if (100..200).contains(&head.status) {
+                    n_left -= n;
+                    continue;
                 }
-                Ok(httparse::Status::Partial) if raw.len() <= MAX_HEAD_BYTES => {}
-                Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => {
-                    return Err(HttpReadError::TooLong);
-                }
-                Err(_) => {
-                    let n = raw.len().min(200);
-                    return Err(HttpReadError::Foreign(raw.get(..n).unwrap_or_default().to_vec()));
-                }
+                self.body.begin(&head);
+                return Ok(head);
+            }
+            if raw.len() >= n_left {
+                return Err(HttpReadError::TooLong);
             }
             match self.connection.read(&mut read, deadline) {
                 Ok(0) => return Err(HttpReadError::Io(ErrorKind::UnexpectedEof.into())),
-                Ok(n) => self.body.raw.extend_from_slice(read.get(..n).unwrap_or_default()),
+                Ok(n) => raw.push(read.get(..n).unwrap_or_default()),
                 Err(error) => return Err(HttpReadError::Io(error)),
             }
         }
@@ -469,11 +537,21 @@ impl HttpStream {
     }
 }
 
+/// Lines that are none of the list's own, and `URI="…"` in those that are (RFC 8216, section 4).
+fn references(list: &str) -> impl Iterator<Item = &str> {
+    list.lines().map(str::trim).filter(|line| !line.is_empty()).flat_map(|line| {
+        let own = (!line.starts_with('#')).then_some(line);
+        let in_tag = line.split("URI=\"").skip(1).filter_map(|rest| rest.split('"').next());
+        own.into_iter().chain(in_tag.filter(move |_| own.is_none()))
+    })
+}
+
 /// Why no head was understood.
 enum HttpReadError {
     Io(io::Error),
     TooLong,
     Foreign(Vec<u8>),
+    NotUnderstood(NotUnderstood),
 }
 
 /// What answers, if not HTTP (F99).
@@ -502,4 +580,17 @@ fn title(html: &[u8]) -> Option<String> {
     let start = text.to_ascii_lowercase().find("<title>")? + "<title>".len();
     let title = text.get(start..)?.split('<').next()?.trim();
     (!title.is_empty()).then(|| title.chars().take(60).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_a_list_names_is_found() {
+        let list = "#EXTM3U\r\n#EXT-X-KEY:METHOD=AES-128,URI=\"key\",IV=0x1\n#EXT-X-MEDIA:URI=\"a.m3u8\",X=\"b\"\n\
+                    # words\n\n#EXTINF:4,\n  http://other/1.ts \n2.ts?URI=\"x\n";
+        let found: Vec<_> = references(list).collect();
+        assert_eq!(found, ["key", "a.m3u8", "http://other/1.ts", "2.ts?URI=\"x"]);
+    }
 }

@@ -2,25 +2,39 @@
 //!
 //! Boundaries and lengths of multipart streams are wrong or missing at many cameras; where a picture begins and ends is not.
 
+use super::bytes::ByteQueue;
 use crate::frame::Size;
 
 /// Larger ones are skipped.
 const MAX_BYTES: usize = 16 << 20;
+/// How often each byte is looked at before what a damaged picture says of its own lengths is believed.
+const MAX_LOOKS: u64 = 4;
 
 /// Takes whole pictures out of what is pushed into it, and skips everything else.
 #[derive(Debug, Default)]
 pub struct JpegSplitter {
-    bytes: Vec<u8>,
+    bytes: ByteQueue,
     /// Up to where the picture has been read; 0 outside of one.
     at: usize,
     is_in_scan: bool,
     has_scan: bool,
     n_skipped: usize,
+    work: Work,
+    /// The work up to the last whole picture.
+    work_before: Work,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Work {
+    n_pushed: u64,
+    /// Bytes that were looked at.
+    n_visited: u64,
 }
 
 impl JpegSplitter {
     pub fn push(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+        self.work.n_pushed += bytes.len() as u64;
+        self.bytes.push(bytes);
     }
 
     /// How many bytes were no part of a picture since the last one, those of the part's head among them.
@@ -32,9 +46,10 @@ impl JpegSplitter {
     pub fn next(&mut self) -> Option<Vec<u8>> {
         loop {
             if self.at == 0 {
-                let start = self.bytes.windows(3).position(|window| window == [0xff, 0xd8, 0xff]);
+                let start = self.bytes.rest().windows(3).position(|window| window == [0xff, 0xd8, 0xff]);
                 let n = start.unwrap_or(self.bytes.len().saturating_sub(2));
-                self.bytes.drain(..n);
+                self.work.n_visited += n as u64;
+                self.bytes.skip(n);
                 self.n_skipped += n;
                 start?;
                 self.at = 2;
@@ -43,44 +58,60 @@ impl JpegSplitter {
             }
             match self.walk() {
                 Walked::Whole => {
-                    let rest = self.bytes.split_off(self.at);
-                    let picture = std::mem::replace(&mut self.bytes, rest);
+                    let picture = self.bytes.begin(self.at).to_vec();
+                    self.bytes.skip(self.at);
                     self.at = 0;
                     self.n_skipped = 0;
+                    self.work_before = self.work;
                     return Some(picture);
                 }
                 Walked::Partial if self.bytes.len() > MAX_BYTES => self.skip(self.bytes.len()),
                 Walked::Partial => return None,
-                Walked::Damaged if self.has_scan => self.skip(self.at.max(2)),
                 // What says how long it is may itself be damaged: the next picture may begin in it.
-                Walked::Damaged => self.skip(2),
+                Walked::Damaged if !self.has_scan && self.may_look_again() => self.skip(2),
+                Walked::Damaged => self.skip(self.at.max(2)),
             }
         }
     }
 
+    /// Bytes can be made so that each third one begins a picture that is damaged at the end of all: these are not walked again and
+    /// again, but believed.
+    fn may_look_again(&self) -> bool {
+        let n_visited = self.work.n_visited - self.work_before.n_visited;
+        n_visited <= MAX_LOOKS * (self.work.n_pushed - self.work_before.n_pushed)
+    }
+
     fn skip(&mut self, n: usize) {
         let n = n.min(self.bytes.len());
-        self.bytes.drain(..n);
+        self.bytes.skip(n);
         self.n_skipped += n;
         self.at = 0;
+    }
+
+    /// Behind a marker, and what belongs to it, which is not looked at.
+    fn go_on(&mut self, n: usize) {
+        self.at += n;
+        self.work.n_visited += 4;
     }
 
     fn walk(&mut self) -> Walked {
         loop {
             if self.is_in_scan {
                 // Up to the next marker that is none of the scan's own: stuffed bytes and restarts.
-                let rest = self.bytes.get(self.at..).unwrap_or_default();
+                let rest = self.bytes.rest().get(self.at..).unwrap_or_default();
                 let is_end = |pair: &[u8]| matches!(pair, [0xff, second] if !matches!(second, 0 | 0xd0..=0xd7 | 0xff));
-                let Some(n) = rest.windows(2).position(is_end) else {
-                    self.at += rest.len().saturating_sub(1);
-                    return Walked::Partial;
-                };
+                let found = rest.windows(2).position(is_end);
+                let n = found.unwrap_or(rest.len().saturating_sub(1));
+                self.work.n_visited += n as u64;
                 self.at += n;
+                if found.is_none() {
+                    return Walked::Partial;
+                }
                 self.is_in_scan = false;
             }
-            let (marker, length) = match self.bytes.get(self.at..).unwrap_or_default() {
+            let (marker, length) = match self.bytes.rest().get(self.at..).unwrap_or_default() {
                 [0xff, 0xff, ..] => {
-                    self.at += 1;
+                    self.go_on(1);
                     continue;
                 }
                 [0xff, 0xd9, ..] if !self.has_scan => return Walked::Damaged,
@@ -91,7 +122,7 @@ impl JpegSplitter {
                 // A picture begins in another: that one has no end.
                 [0xff, 0xd8, ..] => return Walked::Damaged,
                 [0xff, 0x01 | 0xd0..=0xd7, ..] => {
-                    self.at += 2;
+                    self.go_on(2);
                     continue;
                 }
                 [0xff, marker, high, low, ..] => (*marker, usize::from(u16::from_be_bytes([*high, *low]))),
@@ -104,7 +135,7 @@ impl JpegSplitter {
             if self.bytes.len() < self.at + 2 + length {
                 return Walked::Partial;
             }
-            self.at += 2 + length;
+            self.go_on(2 + length);
             self.is_in_scan = marker == 0xda;
             self.has_scan |= self.is_in_scan;
         }
@@ -203,5 +234,39 @@ mod tests {
         }
         assert!(splitter.bytes.len() <= MAX_BYTES, "{}", splitter.bytes.len());
         assert!(splitter.n_skipped() > MAX_BYTES);
+    }
+
+    /// Whatever is sent, in whatever pieces, each byte is looked at a few times only.
+    #[test]
+    fn the_work_grows_with_the_bytes_and_no_faster() {
+        let n = 1 << 20;
+        let many = |part: &[u8]| part.repeat(n / part.len());
+        let soi = [0xff, 0xd8, 0xff];
+        // Each begins a picture, of which the markers go on to the end of all.
+        let chain = many(&[0xff, 0xd8, 0xff, 0xe1, 0, 6, 0xff, 0xd8, 0xff, 0xe1]);
+        let shortest = [&soi[..], &many(&[0xe1, 0, 2, 0xff])].concat();
+        let nested = many(&[0xff, 0xd8, 0xff, 0xe1, 0, 4]);
+        let long = many(&[0xff, 0xd8, 0xff, 0xe1, 0xff, 0xff]);
+        let fill = [&soi[..], &many(&[0xff])].concat();
+        let restarts = [&soi[..], &many(&[0xd0, 0xff])].concat();
+        let scan = [&soi[..], &[0xda, 0, 2], &many(&[0xff, 0])].concat();
+        let scans = [&soi[..], &many(&[0xda, 0, 2, 1, 0xff])].concat();
+        let tiny = many(&[0xff, 0xd8, 0xff, 0xda, 0, 2, 0xff, 0xd9]);
+        let mut random = fastrand::Rng::with_seed(4);
+        let any: Vec<u8> = (0..n).map(|_| *random.choice(&[0xff, 0xd8, 0xe1, 0xda, 0, 2, 4, 0xd9]).unwrap()).collect();
+        let all = [many(&soi), chain, shortest, nested, long, fill, restarts, scan, scans, tiny, any, vec![0; n]];
+        for (nth, bytes) in all.iter().enumerate() {
+            for end in [&[][..], &[0xff, 0xd9], &[0]] {
+                for n_piece in [bytes.len(), 1_000, 7] {
+                    let mut splitter = JpegSplitter::default();
+                    for piece in bytes.chunks(n_piece).chain([end]) {
+                        splitter.push(piece);
+                        while splitter.next().is_some() {}
+                    }
+                    let work = splitter.work;
+                    assert!(work.n_visited <= 12 * work.n_pushed, "{nth} in pieces of {n_piece}: {work:?}");
+                }
+            }
+        }
     }
 }

@@ -3,19 +3,55 @@
 //! Many cameras lock a user or a computer out after five wrong passwords. So a refusal is final, and only what cannot be a
 //! wrong password is answered again: a nonce that has grown old (RFC 7616, section 3.3).
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http_auth::digest::Algorithm;
 use http_auth::{PasswordClient, PasswordParams};
 
-use super::ConnectionFinding;
+use super::{ConnectionFinding, Origin, parsers};
 use crate::address::Address;
 use crate::fault::FaultKind;
 use crate::foreign::safe_within;
 
-/// What one connection knows about the login at its camera.
+/// More origins than a camera ever has.
+const MAX_KNOWN: usize = 16;
+
+/// The origins that have asked for a login by Digest: none of them gets the password in clear (Basic) afterwards. Otherwise whoever
+/// stands between could ask for it in place of the camera. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct KnownLogins(Arc<Mutex<BTreeSet<Origin>>>);
+
+impl KnownLogins {
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<Origin>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// They have asked for Digest.
+    pub fn learn(&self, origins: impl IntoIterator<Item = Origin>) {
+        let mut known = self.lock();
+        for origin in origins {
+            if known.len() < MAX_KNOWN {
+                known.insert(origin);
+            }
+        }
+    }
+
+    #[must_use]
+    pub fn origins(&self) -> Vec<Origin> {
+        self.lock().iter().cloned().collect()
+    }
+
+    fn has(&self, origin: &Origin) -> bool {
+        self.lock().contains(origin)
+    }
+}
+
+/// What one connection knows about the login at its camera. It is for the address's origin alone.
 pub struct Login {
     address: Address,
+    known: KnownLogins,
     client: Option<PasswordClient>,
     /// The camera has answered a request with this login by something else than 401.
     is_proven: bool,
@@ -31,15 +67,15 @@ impl fmt::Debug for Login {
 
 impl Login {
     #[must_use]
-    pub fn new(address: &Address) -> Self {
-        Self { address: address.clone(), client: None, is_proven: false, sent: None }
+    pub fn new(address: &Address, known: &KnownLogins) -> Self {
+        Self { address: address.clone(), known: known.clone(), client: None, is_proven: false, sent: None }
     }
 
     /// The value of `Authorization` for a request, if the camera has asked for one. `uri` as it stands in the request.
     pub fn authorization(&mut self, method: &str, uri: &str, body: &[u8]) -> Option<String> {
         let password = self.address.password.as_ref().map_or("", |password| password.reveal());
         let params = PasswordParams { username: &self.address.user, password, uri, method, body: Some(body) };
-        let value = self.client.as_mut()?.respond(&params).ok()?;
+        let value = parsers::login_value(self.client.as_mut()?, &params)?;
         self.sent = value.split_once(' ').map(|(_, secret)| secret.to_owned());
         Some(value)
     }
@@ -81,17 +117,35 @@ impl Login {
             let why = if was_sent { "refuses the login" } else { "wants a login, and does not say which kind" };
             return Err(refused(format!("the camera {why}: {words}")));
         };
-        let client = PasswordClient::builder().challenges(challenge).build();
+        let client = parsers::login_client(challenge).map_err(|what| {
+            let mut finding = what.finding("a request with the question for a login");
+            finding.fault.message = self.mask(&finding.fault.message).into();
+            finding
+        })?;
+        let origin = Origin::of(&self.address);
+        let is_weaker = self.known.has(&origin) && matches!(client, Some(PasswordClient::Basic(_)));
+        if matches!(client, Some(PasswordClient::Digest(_))) {
+            self.known.learn([origin]);
+        }
+        if is_weaker {
+            let message = format!(
+                "the camera asked for the password by Digest before, and wants it in clear now (Basic): it is not sent ({words})"
+            );
+            return Err(refused(message).with_advice(
+                "Find out whether another device answers in the camera's place, at this address. If you yourself have changed the \
+                 kind of login in the camera's settings, set it back to Digest; if it shall be Basic, start Camclinic again.",
+            ));
+        }
         if was_sent {
             let (is_stale, is_other) = match (&client, &self.client) {
-                (Ok(PasswordClient::Digest(new)), Some(PasswordClient::Digest(old))) => {
+                (Some(PasswordClient::Digest(new)), Some(PasswordClient::Digest(old))) => {
                     (new.stale(), new.nonce() != old.nonce())
                 }
                 _ => (false, false),
             };
             // A nonce may have expired without `stale=true`: the password was accepted before.
             let is_worth_it = is_other && (is_stale || self.is_proven) && !is_again;
-            if let (true, Ok(client)) = (is_worth_it, client) {
+            if let (true, Some(client)) = (is_worth_it, client) {
                 self.client = Some(client);
                 return Ok(());
             }
@@ -121,7 +175,7 @@ impl Login {
             let message = "the camera's name for its users (its realm) has letters that this program cannot answer";
             return Err(refused(message.to_owned()).with_advice("Give the camera a plain name, without accents."));
         }
-        let Ok(client) = client else {
+        let Some(client) = client else {
             let words = challenge.split(',').filter_map(|part| part.split_whitespace().next());
             let offered: Vec<_> = words.filter(|word| !word.contains('=')).take(4).collect();
             let offered = self.mask(&offered.join(", "));
@@ -136,10 +190,81 @@ impl Login {
     /// A text of the camera's with all secrets masked, on one line and of bounded length.
     #[must_use]
     pub fn mask(&self, text: &str) -> String {
-        let text = self.address.mask_in(&safe_within(text.as_bytes(), 300));
-        match &self.sent {
+        let text = self.address.mask_in(&safe_within(text.as_bytes(), MAX_MASKED));
+        let text = match &self.sent {
             Some(sent) if !sent.is_empty() => text.replace(sent.as_str(), "***"),
             _ => text,
+        };
+        text.chars().take(MAX_TOLD).collect()
+    }
+}
+
+/// So much of a camera's text is told. More is looked through for secrets, so that none is cut in two and told in part.
+const MAX_TOLD: usize = 300;
+const MAX_MASKED: usize = 3_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BASIC: &str = "Basic realm=\"cam\"";
+    const DIGEST: &str = "Digest realm=\"cam\", nonce=\"abc\"";
+    const BOTH: &str = "Basic realm=\"cam\", Digest realm=\"cam\", nonce=\"abc\"";
+
+    /// What the connections of one camera are asked one after the other, each at an address; as the kinds of login that were sent, and
+    /// `-` for none.
+    #[track_caller]
+    fn check(asked: &[(&str, &str)], expected: &str) {
+        let known = KnownLogins::default();
+        let sent = asked.iter().map(|(url, challenge)| {
+            let mut login = Login::new(&Address::parse(url).unwrap(), &known);
+            let outcome = login.asked(Some(challenge), false, false, "401 Unauthorized");
+            let value = login.authorization("GET", "/", &[]);
+            assert_eq!(value.is_none(), outcome.is_err(), "{outcome:?}");
+            if let Err(finding) = outcome {
+                assert!(!finding.fault.message.contains("geheim"), "{}", finding.fault);
+            }
+            value.map_or("-".to_owned(), |value| value.split(' ').next().unwrap().to_owned())
+        });
+        assert_eq!(sent.collect::<Vec<_>>().join(" "), expected, "{asked:?}");
+    }
+
+    #[test]
+    fn a_login_is_never_weakened_silently() {
+        let cam = "http://admin:geheim@cam/1";
+        check(&[(cam, BASIC)], "Basic");
+        check(&[(cam, DIGEST)], "Digest");
+        check(&[(cam, BASIC), (cam, BASIC)], "Basic Basic");
+        check(&[(cam, BASIC), (cam, DIGEST), (cam, BASIC)], "Basic Digest -");
+        check(&[(cam, BOTH), (cam, BASIC), (cam, DIGEST), (cam, BASIC)], "Digest - Digest -");
+        check(&[(cam, DIGEST), ("http://admin:geheim@CAM:80/2", BASIC)], "Digest -");
+        // Another server is another matter.
+        check(&[(cam, DIGEST), ("http://admin:geheim@cam:81/1", BASIC)], "Digest Basic");
+        check(&[(cam, DIGEST), ("https://admin:geheim@cam/1", BASIC)], "Digest Basic");
+        check(&[(cam, DIGEST), ("rtsp://admin:geheim@cam/1", BASIC)], "Digest Basic");
+    }
+
+    /// Also from one process to the next.
+    #[test]
+    fn what_is_known_of_logins_can_be_passed_on() {
+        let (first, second) = (KnownLogins::default(), KnownLogins::default());
+        let address = Address::parse("rtsp://admin:geheim@cam/1").unwrap();
+        Login::new(&address, &first).asked(Some(DIGEST), false, false, "").unwrap();
+        second.learn(first.origins());
+        let refused = Login::new(&address, &second).asked(Some(BASIC), false, false, "401 Unauthorized").unwrap_err();
+        assert_eq!((refused.entry, refused.fault.kind), ("F83", FaultKind::LoginRefused));
+        assert!(refused.fault.message.contains("in clear"), "{}", refused.fault);
+        let flood = (0..1_000).map(|n| Origin::of(&Address::parse(&format!("rtsp://cam{n}/")).unwrap()));
+        second.learn(flood);
+        assert!(second.origins().len() <= MAX_KNOWN);
+    }
+
+    #[test]
+    fn a_secret_is_not_told_in_part() {
+        let login = Login::new(&Address::parse("rtsp://admin:geheim@cam/1").unwrap(), &KnownLogins::default());
+        for n in 280..310 {
+            let told = login.mask(&format!("{}geheim", "x".repeat(n)));
+            assert!(!told.contains('g') && told.chars().count() <= MAX_TOLD, "{told}");
         }
     }
 }

@@ -7,7 +7,6 @@
 
 mod reader;
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
@@ -17,13 +16,15 @@ use rtsp_types::headers::{CSEQ, SESSION, WWW_AUTHENTICATE};
 
 use self::reader::{Incoming, MessageReader, N_READ_BYTES, RtspReadError};
 use super::ConnectionFinding;
+use super::bytes::PacketQueue;
 use super::connection::{Connection, broken};
-use super::login::Login;
+use super::login::{KnownLogins, Login};
 use crate::address::Address;
 use crate::fault::{Fault, FaultKind};
 
-/// Packets that are kept while an answer is waited for; of more the oldest are dropped.
-const MAX_WAITING: usize = 4_096;
+/// Of the packets that come while an answer is waited for, so much is kept; of more the oldest are dropped. The largest key picture of
+/// a camera has a quarter of it.
+const MAX_WAITING_BYTES: usize = 8 << 20;
 /// How long TEARDOWN may take to be sent, and as long again to be answered.
 const TEARDOWN_DEADLINE: Duration = Duration::from_millis(400);
 /// How long a session lives without a request, if the camera does not say (RFC 2326, 12.37).
@@ -37,6 +38,12 @@ pub type RtspResponse = rtsp_types::Response<Vec<u8>>;
 pub struct InterleavedData {
     pub channel: u8,
     pub payload: Vec<u8>,
+}
+
+impl AsRef<[u8]> for InterleavedData {
+    fn as_ref(&self) -> &[u8] {
+        &self.payload
+    }
 }
 
 /// What is asked. The method's own headers only: `CSeq`, `Authorization`, `User-Agent` and `Content-Length` are added, and so
@@ -65,10 +72,10 @@ pub struct RtspClient {
 
 impl RtspClient {
     #[must_use]
-    pub fn new(connection: Connection, address: &Address) -> Self {
+    pub fn new(connection: Connection, address: &Address, known: &KnownLogins) -> Self {
         let requests = RequestHalf {
             connection: connection.clone(),
-            login: Login::new(address),
+            login: Login::new(address, known),
             n_asked: 0,
             session: None,
             url: address.request_url(),
@@ -76,7 +83,11 @@ impl RtspClient {
         };
         Self {
             requests,
-            packets: PacketHalf { reader: MessageReader::new(connection), waiting: VecDeque::new(), answers: None },
+            packets: PacketHalf {
+                reader: MessageReader::new(connection),
+                waiting: PacketQueue::default(),
+                answers: None,
+            },
         }
     }
 
@@ -154,7 +165,7 @@ impl RtspClient {
 
     /// The same conversation on another connection, with what is known of the login.
     pub(super) fn again(mut self, connection: Connection, address: &Address) -> Self {
-        let mut client = Self::new(connection, address);
+        let mut client = Self::new(connection, address, &KnownLogins::default());
         std::mem::swap(&mut client.requests.login, &mut self.requests.login);
         client
     }
@@ -229,7 +240,8 @@ impl RequestHalf {
             loop {
                 match answers.recv_deadline(deadline) {
                     Ok(response) if is_answer(&response, cseq) => return Ok(response),
-                    Ok(_) => {}
+                    Ok(_) if Instant::now() < deadline => {}
+                    Ok(_) => return Err(broken(&ErrorKind::TimedOut.into(), doing, patience)),
                     Err(RecvTimeoutError::Timeout) => return Err(broken(&ErrorKind::TimedOut.into(), doing, patience)),
                     Err(RecvTimeoutError::Disconnected) => return Err(gone()),
                 }
@@ -366,7 +378,7 @@ impl Drop for RequestHalf {
         if let Some(answers) = &self.answers {
             loop {
                 match answers.recv_deadline(deadline) {
-                    Ok(response) if !is_answer(&response, cseq) => {}
+                    Ok(response) if !is_answer(&response, cseq) && Instant::now() < deadline => {}
                     Ok(_) | Err(RecvTimeoutError::Timeout) => return self.connection.close(),
                     Err(RecvTimeoutError::Disconnected) => break,
                 }
@@ -388,7 +400,7 @@ impl Drop for RequestHalf {
 #[derive(Debug)]
 pub struct PacketHalf {
     reader: MessageReader,
-    waiting: VecDeque<InterleavedData>,
+    waiting: PacketQueue<InterleavedData>,
     answers: Option<Sender<RtspResponse>>,
 }
 
@@ -402,7 +414,7 @@ impl PacketHalf {
     }
 
     fn take(&mut self, deadline: Instant) -> Result<Option<InterleavedData>, ConnectionFinding> {
-        if let Some(data) = self.waiting.pop_front() {
+        if let Some(data) = self.waiting.pop() {
             return Ok(Some(data));
         }
         loop {
@@ -422,10 +434,10 @@ impl PacketHalf {
     }
 
     fn keep(&mut self, data: InterleavedData) {
-        if self.waiting.len() >= MAX_WAITING {
-            self.waiting.pop_front();
+        self.waiting.push(data);
+        while self.waiting.n_bytes() > MAX_WAITING_BYTES {
+            self.waiting.pop();
         }
-        self.waiting.push_back(data);
     }
 }
 

@@ -52,12 +52,8 @@ impl RtspStream {
         matches!(self.way, PacketTransport::Udp { .. })
     }
 
-    /// SETUP and PLAY; what was agreed on. `deadline` tells that of each request.
-    pub fn set_up(
-        &mut self,
-        is_over_udp: bool,
-        deadline: &mut dyn FnMut() -> Instant,
-    ) -> Result<String, ConnectionFinding> {
+    /// SETUP and PLAY; what was agreed on.
+    pub fn set_up(&mut self, is_over_udp: bool, deadline: Instant) -> Result<String, ConnectionFinding> {
         let sockets = if is_over_udp { Some(self.sockets()?) } else { None };
         let transport = match &sockets {
             Some((_, _, port)) => format!("RTP/AVP;unicast;client_port={port}-{}", port + 1),
@@ -65,7 +61,7 @@ impl RtspStream {
         };
         let control = self.description.video.control.clone();
         let headers = [("Transport", transport.as_str())];
-        let response = self.client.ask(&RtspRequest::new("SETUP", &control, &headers), deadline())?;
+        let response = self.client.ask(&RtspRequest::new("SETUP", &control, &headers), deadline)?;
         if let Some(refusal) = refusal("SETUP", &response, self.client.login()) {
             return Err(refusal);
         }
@@ -84,7 +80,7 @@ impl RtspStream {
         // Without a Range (RFC 2326, 10.5 leaves it open): a live stream has none, and GStreamer's server, which winds to its
         // beginning otherwise, loses the first packets of one in forty by it, and all that would have followed.
         let play = RtspRequest::new("PLAY", &url, &[]);
-        let response = self.client.ask(&play, deadline())?;
+        let response = self.client.ask(&play, deadline)?;
         if let Some(refusal) = refusal("PLAY", &response, self.client.login()) {
             return Err(refusal);
         }
@@ -110,6 +106,10 @@ impl RtspStream {
             PacketTransport::Udp { rtp, camera, .. } => {
                 let mut bytes = vec![0; MAX_DATAGRAM];
                 loop {
+                    self.client.check_wanted()?;
+                    if Instant::now() >= deadline {
+                        return Ok(None);
+                    }
                     match rtp.recv_from(&mut bytes) {
                         Ok((n, from)) if from.ip().to_canonical() == camera.to_canonical() => {
                             bytes.truncate(n);
@@ -118,18 +118,13 @@ impl RtspStream {
                         // From elsewhere; or an ICMP error about the packets that opened the firewall.
                         Ok(_) => {}
                         Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
-                        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                            self.client.check_wanted()?;
-                        }
+                        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
                         Err(error) => {
                             let message = format!("packets over UDP cannot be read: {error}");
                             return Err(
                                 ConnectionFinding::new("F87", FaultKind::UdpBlocked, message).with_os_code(&error)
                             );
                         }
-                    }
-                    if Instant::now() >= deadline {
-                        return Ok(None);
                     }
                 }
             }

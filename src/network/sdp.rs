@@ -4,9 +4,12 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use crate::address::Address;
 use crate::foreign::safe_within;
 use crate::frame::Size;
 
+use super::origin::Origin;
+use super::parsers::{self, NotUnderstood};
 use super::sps;
 
 /// The camera's description of its stream, reduced to what is needed to play it.
@@ -109,14 +112,23 @@ pub enum Unusable {
     /// With the beginning of what it is instead.
     NotSdp(String),
     NoVideo(Vec<String>),
+    NotUnderstood(NotUnderstood),
 }
 
+/// More kinds of media are not told of.
+const MAX_MEDIA: usize = 20;
+
 /// Reads the answer to DESCRIBE. `base` is what control attributes refer to: `Content-Base`, else `Content-Location`, else
-/// the URL that was asked for (RFC 2326, C.1.1).
+/// the URL of the address that was asked (RFC 2326, C.1.1). What they name is asked of that address's origin and of no other.
 ///
 /// # Errors
 /// There is no video in it.
-pub fn read(text: &[u8], base: &str) -> Result<SessionDescription, Unusable> {
+pub fn read(text: &[u8], base: Option<&str>, asked: &Address) -> Result<SessionDescription, Unusable> {
+    let origin = Origin::of(asked);
+    let resolve = |control: &str| match base {
+        Some(base) => origin.own(asked, &resolve(base, control)),
+        None => origin.own(asked, &resolve(&asked.request_url(), control)),
+    };
     let trimmed = text.trim_ascii();
     if trimmed.is_empty() {
         return Err(Unusable::Empty);
@@ -125,8 +137,10 @@ pub fn read(text: &[u8], base: &str) -> Result<SessionDescription, Unusable> {
     if !trimmed.starts_with(b"v=") {
         return Err(Unusable::NotSdp(beginning()));
     }
-    let session = sdp_types::Session::parse(trimmed).map_err(|_| Unusable::NotSdp(beginning()))?;
-    let media: Vec<String> = session.medias.iter().map(|media| media.media.chars().take(20).collect()).collect();
+    let session = parsers::session(trimmed).map_err(Unusable::NotUnderstood)?;
+    let session = session.ok_or_else(|| Unusable::NotSdp(beginning()))?;
+    let media = session.medias.iter().take(MAX_MEDIA);
+    let media: Vec<String> = media.map(|media| media.media.chars().take(20).collect()).collect();
     let is_video = |media: &&sdp_types::Media| media.media.eq_ignore_ascii_case("video");
     let Some(found) = session.medias.iter().find(is_video) else { return Err(Unusable::NoVideo(media)) };
     let attribute = |name: &str| {
@@ -165,9 +179,9 @@ pub fn read(text: &[u8], base: &str) -> Result<SessionDescription, Unusable> {
         _ => None,
     });
     let of_session = session.attributes.iter().find(|attribute| attribute.attribute.eq_ignore_ascii_case("control"));
-    let url = resolve(base, of_session.and_then(|attribute| attribute.value.as_deref()).unwrap_or("*"));
+    let url = resolve(of_session.and_then(|attribute| attribute.value.as_deref()).unwrap_or("*"));
     let fps = attribute("framerate").and_then(|rate| rate.parse().ok()).filter(|rate| (0.01..=1_000.0).contains(rate));
-    let control = resolve(base, attribute("control").unwrap_or("*"));
+    let control = resolve(attribute("control").unwrap_or("*"));
     let video = VideoMedia { codec, encoding, payload_type, clock_rate, control, parameter_sets, size, fps };
     Ok(SessionDescription { url, video, media, text: text.to_vec() })
 }
@@ -217,7 +231,8 @@ mod tests {
     #[track_caller]
     fn check(lines: &str, base: &str, expected: &str) {
         let text = format!("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=x\r\nt=0 0\r\n{}\r\n", lines.replace('\n', "\r\n"));
-        let got = match read(text.as_bytes(), base) {
+        let asked = Address::parse("rtsp://cam/asked").unwrap();
+        let got = match read(text.as_bytes(), (!base.is_empty()).then_some(base), &asked) {
             Ok(SessionDescription { url, video, .. }) => {
                 let size = video.size.map_or_else(|| "-".to_owned(), |size| size.to_string());
                 let n_sets = video.parameter_sets.len();
@@ -250,15 +265,28 @@ mod tests {
             base,
             "H.264|96|90000|rtsp://cam/1|rtsp://cam/1|2|1280x720",
         );
+        let video = "m=video 0 RTP/AVP 26\na=control:";
+        check(&format!("{video}v"), "", "MJPEG|26|90000|rtsp://cam/asked/v|rtsp://cam/asked|0|-");
+        // What other hosts have is not asked for, and nobody else is asked.
+        check(&format!("{video}rtsp://evil/v"), base, "MJPEG|26|90000|rtsp://cam/v|rtsp://cam/1|0|-");
+        check(&format!("{video}v"), "rtsp://evil:8554/1/", "MJPEG|26|90000|rtsp://cam/1/v|rtsp://cam/1/|0|-");
+        check(&format!("a=control:http://evil/x\n{video}*"), base, "MJPEG|26|90000|rtsp://cam/1|rtsp://cam/x|0|-");
+        // Lines that are none, or that nothing needs.
+        check("no line\nm=video 0 RTP/AVP 26", base, "MJPEG|26|90000|rtsp://cam/1|rtsp://cam/1|0|-");
+        check("m=video 0 RTP/AVP 26\nno line\na=control:v", base, "MJPEG|26|90000|rtsp://cam/1/v|rtsp://cam/1|0|-");
+        check("==\n=\n\u{e4}\nab=c\nm=video 0 RTP/AVP 26", base, "MJPEG|26|90000|rtsp://cam/1|rtsp://cam/1|0|-");
+        check("t=soon\nb=AS:much\nm=video 0 RTP/AVP 26", base, "MJPEG|26|90000|rtsp://cam/1|rtsp://cam/1|0|-");
         check("m=audio 0 RTP/AVP 0", base, "NoVideo([\"audio\"])");
         check("", base, "NoVideo([])");
     }
 
     #[test]
     fn what_is_no_description_is_told_apart() {
-        assert_eq!(read(b" \r\n", ""), Err(Unusable::Empty));
-        assert_eq!(read(b"<html>\n<body>", ""), Err(Unusable::NotSdp("<html> <body>".into())));
-        assert!(matches!(read(b"v=zero\r\n", ""), Err(Unusable::NotSdp(_))));
+        let read = |text: &[u8]| read(text, None, &Address::parse("rtsp://cam/1").unwrap());
+        assert_eq!(read(b" \r\n"), Err(Unusable::Empty));
+        assert_eq!(read(b"<html>\n<body>"), Err(Unusable::NotSdp("<html> <body>".into())));
+        assert!(matches!(read(b"v=zero\r\n"), Err(Unusable::NotSdp(_))));
+        assert!(matches!(read(b"v=0\r\nm=video\r\n"), Err(Unusable::NotSdp(_))));
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::settings::Transport;
 
 /// A stream that pauses for longer has stopped.
 const STALL: Duration = Duration::from_secs(3);
+const LAST_LOOK: Duration = Duration::from_millis(50);
 /// With a later key frame everybody waits who begins to watch (F92).
 const MAX_KEY_FRAME_WAIT: Duration = Duration::from_secs(2);
 const MAX_KEY_FRAME_SECS: f64 = 5.0;
@@ -213,7 +214,7 @@ fn set_up(
     is_over_udp: bool,
 ) -> Result<(String, Instant), (ConnectionFinding, Instant)> {
     let started = Instant::now();
-    let set_up = media.set_up(is_over_udp, &mut || connector.step_deadline());
+    let set_up = media.set_up(is_over_udp, connector.step_deadline());
     set_up.map(|detail| (detail, started)).map_err(|finding| (finding, started))
 }
 
@@ -252,7 +253,8 @@ impl Watching {
         mut is_enough: impl FnMut(&Self) -> bool,
     ) -> Result<(), ConnectionFinding> {
         while !is_enough(self) && Instant::now() < until {
-            let stalled_at = self.newest + STALL;
+            // A program that stood still itself looks first at what has come meanwhile.
+            let stalled_at = (self.newest + STALL).max(Instant::now() + LAST_LOOK);
             match media.next_packet(until.min(stalled_at))? {
                 Some(bytes) => {
                     let now = Instant::now();

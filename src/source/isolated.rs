@@ -25,6 +25,7 @@ use crate::control::{ControlSetting, ControlsUpdate};
 use crate::device::controls::checked_update;
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Image, Size};
+use crate::network::KnownLogins;
 use crate::source::{Demand, Grabbed, OpenRequest, Picture, Source, SourceSpec};
 use crate::status::Got;
 
@@ -89,10 +90,12 @@ pub(super) fn open(backend: Backend, request: &OpenRequest) -> Result<Box<dyn So
         first_frame_deadline_us: micros(request.first_frame_deadline),
         frame_deadline_us: micros(request.frame_deadline),
         network: request.network.clone(),
+        logins: request.logins.origins(),
         demand: request.demand,
     })));
     let began = Instant::now();
-    let got = match process.receive(began + request.open_patience(), &request.cancel) {
+    let deadline = began + request.open_patience();
+    let got = match receive_beside(&mut process, &request.logins, deadline, &request.cancel) {
         Ok((WorkerEvent::Opened { got }, _)) => checked(&got),
         Ok((WorkerEvent::Failed(fault), _)) => {
             return Err(process.explained(checked_fault(fault), &request.spec.to_string()));
@@ -118,6 +121,7 @@ pub(super) fn open(backend: Backend, request: &OpenRequest) -> Result<Box<dyn So
         frame_deadline: request.frame_deadline.max(own_time_out(backend, request)) + GRACE,
         restart_deadline: request.open_patience().max(request.first_frame_deadline),
         cancel: request.cancel.clone(),
+        logins: request.logins.clone(),
         memory: None,
         n_memories: 0,
         has_seen_frame: false,
@@ -148,8 +152,10 @@ fn environment(backend: Backend, request: &OpenRequest) -> Vec<(&'static str, St
             // hold.
             "rtsp_transport;tcp|analyzeduration;0|probesize;32|fpsprobesize;0"
         } else {
-            // It takes any certificate otherwise.
-            "tls_verify;1"
+            // It takes any certificate otherwise, and opens whatever a camera names in place of a video: files, lists of files,
+            // descriptions that send packets to others.
+            "tls_verify;1|protocol_whitelist;http,https,httpproxy,tls,tcp,crypto|format_whitelist;hls,applehttp,mov,mpegts,mpeg,matroska,flv,\
+             avi,ogg,asf,mpjpeg,mjpeg,h264,hevc,mpegvideo,m4v,aac,mp3,ac3,webvtt"
         };
         variables.push(("OPENCV_FFMPEG_CAPTURE_OPTIONS", options.to_owned()));
     }
@@ -183,6 +189,7 @@ struct Isolated {
     /// Most backends can only restart a stream by opening the device anew.
     restart_deadline: Duration,
     cancel: crossbeam_channel::Receiver<()>,
+    logins: KnownLogins,
     memory: Option<Arc<Memory>>,
     n_memories: u32,
     has_seen_frame: bool,
@@ -296,7 +303,7 @@ impl Isolated {
 
     fn receive(&mut self, began: Instant, patience: Duration) -> Result<(WorkerEvent, Instant), Fault> {
         let name = &self.name;
-        self.process.receive(began + patience, &self.cancel).map_err(|error| {
+        receive_beside(&mut self.process, &self.logins, began + patience, &self.cancel).map_err(|error| {
             fault_of(error, || {
                 let waited = began.elapsed().as_secs_f64();
                 Fault::new(
@@ -362,6 +369,22 @@ impl Isolated {
         }
         let now = Instant::now();
         Ok(shift(epoch, stamp.taken_at_us).unwrap_or(now).min(now))
+    }
+}
+
+/// The next event that is no news of logins, which are kept.
+fn receive_beside(
+    process: &mut WorkerProcess,
+    logins: &KnownLogins,
+    deadline: Instant,
+    cancel: &crossbeam_channel::Receiver<()>,
+) -> Result<(WorkerEvent, Instant), ReceiveError> {
+    loop {
+        match process.receive(deadline, cancel)? {
+            (WorkerEvent::Logins(origins), _) if Instant::now() < deadline => logins.learn(origins),
+            (WorkerEvent::Logins(_), _) => return Err(ReceiveError::TimedOut),
+            received => return Ok(received),
+        }
     }
 }
 

@@ -129,6 +129,7 @@ impl PlaySettings {
         let parameters = ConnectionParameters {
             address: self.address.clone(),
             network: request.network.clone(),
+            logins: request.logins.clone(),
             step_deadline: request.open_deadline.mul_f64(SHARE_OF_STEP),
             deadline: Instant::now() + request.open_deadline.mul_f64(SHARE_OF_OPENING),
             cancel: request.cancel.clone(),
@@ -145,7 +146,8 @@ impl PlaySettings {
                 )?;
                 Ok(Box::new(RtspPlayback::start(gateway, &description, self)?))
             }
-            OpenedStream::Http { stream } if stream.kind() == HttpStreamKind::Video => {
+            OpenedStream::Http { mut stream } if stream.kind() == HttpStreamKind::Video => {
+                stream.check_references(parameters.deadline)?;
                 let address = stream.address().clone();
                 drop(stream);
                 Ok(Box::new(VideoPlayback::start(&address, self)?))
@@ -498,7 +500,8 @@ fn why_not_played(gateway: &Gateway, description: &SessionDescription, name: &st
 }
 
 /// A video over HTTP, of whatever make: FFmpeg's own business, once the address is known to be good. With HLS it asks for
-/// further addresses, so that this alone is not passed on but told to it, with its password.
+/// further addresses, so that this alone is not passed on but told to it, with its password; the lists of these addresses have been
+/// looked through, and ways other than HTTP are closed to it (`isolated.rs`).
 struct VideoPlayback {
     player: videoio::VideoCapture,
     mat: Mat,

@@ -90,7 +90,7 @@ struct OpenCvCapture {
     backend: Backend,
     /// For messages; without a password.
     name: String,
-    origin: Origin,
+    origin: CaptureOrigin,
     /// To open it again.
     request: OpenRequest,
     got: Got,
@@ -103,7 +103,7 @@ struct OpenCvCapture {
     controls: Option<ControlPoller>,
 }
 
-enum Origin {
+enum CaptureOrigin {
     Device(Device),
     File(Playback),
 }
@@ -128,7 +128,7 @@ impl Source for OpenCvCapture {
     }
 
     fn grab(&mut self) -> Result<Grabbed, Fault> {
-        if let Origin::File(playback) = &mut self.origin {
+        if let CaptureOrigin::File(playback) = &mut self.origin {
             self.is_retrieved = playback.next(&mut self.video)?;
             return Ok(Grabbed::new(Instant::now(), Some(playback.n_grabbed)));
         }
@@ -164,7 +164,7 @@ impl Source for OpenCvCapture {
 
     fn restart(&mut self) -> Result<(), Fault> {
         (self.is_retrieved, self.has_started) = (false, false);
-        if let (Origin::Device(_), Backend::V4l2) = (&self.origin, self.backend) {
+        if let (CaptureOrigin::Device(_), Backend::V4l2) = (&self.origin, self.backend) {
             return self.restart_v4l2();
         }
         // The others have no way to stop a stream but to close it.
@@ -189,13 +189,13 @@ impl OpenCvCapture {
         video: videoio::VideoCapture,
         backend: Backend,
         name: String,
-        origin: Origin,
+        origin: CaptureOrigin,
         request: &OpenRequest,
     ) -> Self {
         let (request, got, mat) = (request.clone(), Got::default(), Mat::default());
         let controls = match &origin {
-            Origin::Device(device) => Some(ControlPoller::of(device)),
-            Origin::File(_) => None,
+            CaptureOrigin::Device(device) => Some(ControlPoller::of(device)),
+            CaptureOrigin::File(_) => None,
         };
         Self { video, backend, name, origin, request, got, mat, is_retrieved: false, has_started: false, controls }
     }
@@ -222,7 +222,7 @@ impl OpenCvCapture {
         let name = &self.name;
         let seconds = waited.as_secs_f64();
         match &self.origin {
-            Origin::Device(device) => {
+            CaptureOrigin::Device(device) => {
                 // The node is gone, or refuses with ENODEV: whatever else may be wrong with it does not end a stream.
                 if let Usability::Unusable(Fault { kind: FaultKind::Missing, code, .. }) = device::examine(device) {
                     let fault = Fault::new(FaultKind::Unplugged, format!("{name} was unplugged"));
@@ -237,7 +237,7 @@ impl OpenCvCapture {
                     return fault;
                 }
             }
-            Origin::File(_) => {}
+            CaptureOrigin::File(_) => {}
         }
         if waited >= STALL_AFTER {
             Fault::new(FaultKind::Stall, format!("no picture came from {name} for {seconds:.1} s"))
@@ -316,7 +316,7 @@ fn open_device(backend: Backend, api: i32, text: &str, request: &OpenRequest) ->
         Ok(_) => return Err(why_not_open(backend, &device, &name, None)),
         Err(error) => return Err(why_not_open(backend, &device, &name, Some(first_line(&error.message)))),
     };
-    let mut opened = OpenCvCapture::new(capture, backend, name, Origin::Device(device), request);
+    let mut opened = OpenCvCapture::new(capture, backend, name, CaptureOrigin::Device(device), request);
     if backend != Backend::Gstreamer {
         configure(&mut opened, asked)?;
     }
@@ -363,7 +363,7 @@ fn configure(opened: &mut OpenCvCapture, asked: &Asked) -> Result<(), Fault> {
     if is_whole || opened.backend != Backend::V4l2 {
         return Ok(());
     }
-    if let Origin::Device(device) = &opened.origin {
+    if let CaptureOrigin::Device(device) = &opened.origin {
         if let Some(fault) = device::start_fault(device, None) {
             return Err(fault);
         }
@@ -466,13 +466,13 @@ fn open_file(backend: Backend, api: i32, path: &Path, request: &OpenRequest) -> 
         stamp: stamp(&path),
         n_grabbed: 0,
     };
-    let mut opened = OpenCvCapture::new(capture, backend, name, Origin::File(playback), request);
+    let mut opened = OpenCvCapture::new(capture, backend, name, CaptureOrigin::File(playback), request);
     // Only now it is known whether the file holds pictures that can be decoded.
     if !opened.video.read(&mut opened.mat).unwrap_or(false) || opened.mat.empty() {
         return Err(unreadable());
     }
     opened.read_back();
-    if let (Origin::File(playback), Some(fps)) = (&mut opened.origin, opened.got.fps) {
+    if let (CaptureOrigin::File(playback), Some(fps)) = (&mut opened.origin, opened.got.fps) {
         playback.period = Duration::from_secs_f64(1.0 / fps);
     }
     Ok(opened)

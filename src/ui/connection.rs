@@ -16,7 +16,8 @@ use super::widgets::{self, Icon};
 use crate::address::Address;
 use crate::fault::FaultKind;
 use crate::network::{
-    self, Certificate, ConnectionParameters, ConnectionTestResult, StepName, StepOutcome, StreamMeasurements, TestStep,
+    self, Certificate, ConnectionParameters, ConnectionTestResult, KnownLogins, StepName, StepOutcome,
+    StreamMeasurements, TestStep,
 };
 use crate::settings::NetworkOptions;
 
@@ -193,7 +194,8 @@ impl Task for TestConnection {
     fn run(self: Box<Self>, window: &WindowHandle) {
         let Self { number, address, network, cancel } = *self;
         let deadline = Instant::now() + DEADLINE;
-        let access = ConnectionParameters { address, network, step_deadline: STEP_DEADLINE, deadline, cancel };
+        let logins = KnownLogins::default();
+        let access = ConnectionParameters { address, network, logins, step_deadline: STEP_DEADLINE, deadline, cancel };
         let tested = network::test(&access, WATCH, &mut |step| {
             window.update(move |window| {
                 if let Some(test) = window.shell.connection_test(number) {

@@ -29,8 +29,11 @@ const SPS_NAL: [u8; 26] = [
 pub struct Seen {
     /// Requests with a login that was not taken.
     pub refused: AtomicU32,
-    /// Requests to pages with a login, right or wrong.
+    /// Requests with a login, right or wrong.
     pub logins: AtomicU32,
+    /// Those of them by Basic.
+    pub basic: AtomicU32,
+    pub connections: AtomicU32,
     pub teardowns: AtomicU32,
     pub sessions: AtomicU32,
 }
@@ -50,6 +53,16 @@ pub enum Login {
     Both,
     /// As MD5; closes behind each refusal.
     Closing,
+    /// As MD5 the first time, as Basic on each connection after it.
+    Weakening,
+}
+
+impl Seen {
+    fn see_login(&self, request: &Message) {
+        let sent = request.header("authorization");
+        self.logins.fetch_add(u32::from(sent.is_some()), Ordering::SeqCst);
+        self.basic.fetch_add(u32::from(sent.is_some_and(|sent| sent.starts_with("Basic"))), Ordering::SeqCst);
+    }
 }
 
 impl Login {
@@ -59,7 +72,7 @@ impl Login {
         match self {
             Self::None => String::new(),
             Self::Basic => "WWW-Authenticate: Basic realm=\"cam\"\r\n".into(),
-            Self::Md5 | Self::Closing => md5,
+            Self::Md5 | Self::Closing | Self::Weakening => md5,
             Self::Stale => format!("WWW-Authenticate: Digest realm=\"cam\", nonce=\"{nonce}\", stale={}\r\n", n > 0),
             Self::Sha256 => format!(
                 "WWW-Authenticate: Digest realm=\"cam\", nonce=\"{nonce}\", algorithm=SHA-256, qop=\"auth\"\r\n"
@@ -67,6 +80,12 @@ impl Login {
             Self::Unknown => "WWW-Authenticate: Negotiate\r\n".into(),
             Self::Both => format!("{md5}WWW-Authenticate: Basic realm=\"cam\"\r\n"),
         }
+    }
+
+    /// What holds on the next connection.
+    fn at(self, seen: &Seen) -> Self {
+        let n_before = seen.connections.fetch_add(1, Ordering::SeqCst);
+        if self == Self::Weakening && n_before > 0 { Self::Basic } else { self }
     }
 
     fn is_right(self, n: u32, request: &Message) -> bool {
@@ -161,6 +180,14 @@ impl Conn {
         self.stream.flush()
     }
 
+    fn drip(&mut self, begin: &str) -> io::Result<()> {
+        self.send(begin)?;
+        loop {
+            self.send("x")?;
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     fn forever(&mut self) -> io::Result<()> {
         loop {
             self.request()?;
@@ -182,6 +209,10 @@ pub enum Reply {
     Late(u64),
     EndlessLine,
     EndlessHead,
+    /// These bytes without an end, as fast as they are taken.
+    Flood(&'static [u8]),
+    /// This, and then a byte ten times a second.
+    Drip(&'static str),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -219,6 +250,7 @@ pub const GOOD: Camera = Camera {
 };
 
 fn rtsp(camera: Camera, conn: &mut Conn, seen: &Seen) -> io::Result<()> {
+    let camera = Camera { login: camera.login.at(seen), ..camera };
     let mut n_nonces = 0;
     let mut udp: Option<(UdpSocket, SocketAddr)> = None;
     let mut playing: Option<(Instant, u64)> = None;
@@ -250,6 +282,7 @@ fn rtsp(camera: Camera, conn: &mut Conn, seen: &Seen) -> io::Result<()> {
             },
             None => conn.wait_for_request()?,
         };
+        seen.see_login(&request);
         let method = request.method.as_str();
         let cseq = request.header("cseq").unwrap_or("0").to_owned();
         let is_open = matches!(method, "OPTIONS" | "TEARDOWN") || camera.login == Login::None;
@@ -308,6 +341,10 @@ fn rtsp(camera: Camera, conn: &mut Conn, seen: &Seen) -> io::Result<()> {
                     conn.send("X-Name: some words that say nothing at all, again and again\r\n".repeat(1_000))?;
                 }
             }
+            Some(Reply::Flood(bytes)) => loop {
+                conn.send(bytes.repeat(65_536 / bytes.len()))?;
+            },
+            Some(Reply::Drip(begin)) => conn.drip(begin)?,
             None => {}
         }
         let more = match method {
@@ -405,6 +442,10 @@ pub enum Body {
     Chunks,
     Endless,
     EndlessHead,
+    /// This without an end, behind the head.
+    Flood(&'static str),
+    /// This, and then a byte ten times a second.
+    Drip(&'static str),
     Silence,
 }
 
@@ -425,9 +466,10 @@ pub fn jpeg() -> Vec<u8> {
 }
 
 fn http(page: Page, conn: &mut Conn, seen: &Seen) -> io::Result<()> {
+    let page = Page { login: page.login.at(seen), ..page };
     loop {
         let request = conn.wait_for_request()?;
-        seen.logins.fetch_add(u32::from(request.header("authorization").is_some()), Ordering::SeqCst);
+        seen.see_login(&request);
         if page.login != Login::None && !page.login.is_right(0, &request) {
             if request.header("authorization").is_some() {
                 seen.refused.fetch_add(1, Ordering::SeqCst);
@@ -476,6 +518,10 @@ fn http(page: Page, conn: &mut Conn, seen: &Seen) -> io::Result<()> {
                     conn.send("x".repeat(65_536))?;
                 }
             }
+            Body::Flood(text) => loop {
+                conn.send(text.repeat(65_536 / text.len()))?;
+            },
+            Body::Drip(begin) => conn.drip(begin)?,
             Body::Silence => {
                 conn.send("\r\n")?;
                 conn.forever()?;

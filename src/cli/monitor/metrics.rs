@@ -238,9 +238,9 @@ fn serve(listener: &TcpListener, samples: &Reader<Vec<CameraMetrics>>, is_over: 
         open.push_back(OpenConnection { stream: clone, at_work: Arc::downgrade(&at_work) });
         let samples = samples.clone();
         let converse = move || {
-            let _at_work = at_work;
             // Errors of a client are the client's.
             let _ = converse(stream, &samples, is_public);
+            drop(at_work);
         };
         // Without a thread the client is turned away.
         let _ = thread::Builder::new().name("metrics-client".to_owned()).spawn(converse);

@@ -10,8 +10,8 @@ use super::super::{CommandContext, OutputFormat, POLL, complain, say};
 use crate::address::Address;
 use crate::fault::{Fault, FaultKind};
 use crate::network::{
-    self, ConnectionFinding, ConnectionParameters, ConnectionTestResult, StepName, StepOutcome, StreamMeasurements,
-    TestStep,
+    self, ConnectionFinding, ConnectionParameters, ConnectionTestResult, KnownLogins, StepName, StepOutcome,
+    StreamMeasurements, TestStep,
 };
 use crate::settings::{CameraSettings, secs};
 
@@ -59,6 +59,7 @@ impl CommandContext<'_> {
         let access = ConnectionParameters {
             address: address.clone(),
             network: settings.network(self.trusted()),
+            logins: KnownLogins::default(),
             step_deadline: secs(settings.recovery.open_deadline_secs),
             deadline: Instant::now() + LONGEST + watch,
             cancel,

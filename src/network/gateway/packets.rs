@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
+use crate::network::bytes::PacketQueue;
 use crate::network::rtp::Packet;
 use crate::network::sdp::Codec;
 
@@ -22,6 +23,8 @@ const KEY_PERIOD: Duration = Duration::from_millis(1500);
 const CLOCK_RATE: f64 = 90_000.0;
 /// How often the camera is told that its packets arrive (RFC 3550, 6.2).
 const REPORT_PERIOD: Duration = Duration::from_secs(5);
+/// So many reports of the camera are read at a time.
+const MAX_REPORTS: usize = 1_000;
 /// An empty receiver report: version 2, no blocks, type 201, one word more, any source.
 const RECEIVER_REPORT: [u8; 8] = [0x80, 201, 0, 1, 0x43, 0x43, 0x43, 0x43];
 
@@ -38,8 +41,8 @@ pub enum PacketSource {
 pub struct Udp {
     rtp: UdpSocket,
     rtcp: UdpSocket,
-    /// Packets from other addresses are left out.
-    from: IpAddr,
+    /// Packets from other addresses are left out, and none are sent to others.
+    camera: IpAddr,
     reports_to: Option<SocketAddr>,
     report_due: Instant,
     order: ReorderBuffer,
@@ -63,7 +66,7 @@ impl Udp {
                 rtcp.set_nonblocking(true)?;
                 let buffer = vec![0; MAX_PACKET];
                 let (order, report_due) = (ReorderBuffer::default(), Instant::now() + REPORT_PERIOD);
-                return Ok(Self { rtp, rtcp, from: camera, reports_to: None, report_due, order, buffer });
+                return Ok(Self { rtp, rtcp, camera, reports_to: None, report_due, order, buffer });
             }
         }
         Err(ErrorKind::AddrInUse.into())
@@ -74,14 +77,14 @@ impl Udp {
         Ok(self.rtp.local_addr()?.port())
     }
 
-    /// `source` is from where the camera has agreed to send. Something is sent there, so that firewalls let its packets through.
-    pub fn on_agreed(&mut self, source: Option<IpAddr>, ports: Option<(u16, u16)>) {
-        self.from = source.unwrap_or(self.from);
+    /// `ports` are those of the camera, for RTP and RTCP. Something is sent there, so that firewalls let its packets through. It may
+    /// name another address too (`source`, RFC 2326, 12.39): that one is not spoken to, as anybody's could stand there.
+    pub fn on_agreed(&mut self, ports: Option<(u16, u16)>) {
         if let Some((rtp, rtcp)) = ports {
-            self.reports_to = Some(SocketAddr::new(self.from, rtcp));
+            self.reports_to = Some(SocketAddr::new(self.camera, rtcp));
             // Version 2, nothing else. Nothing depends on its arrival.
-            let _ = self.rtp.send_to(&[0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], (self.from, rtp));
-            let _ = self.rtcp.send_to(&RECEIVER_REPORT, (self.from, rtcp));
+            let _ = self.rtp.send_to(&[0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], (self.camera, rtp));
+            let _ = self.rtcp.send_to(&RECEIVER_REPORT, (self.camera, rtcp));
         }
     }
 
@@ -94,15 +97,15 @@ impl Udp {
                 if let Some(to) = self.reports_to {
                     let _ = self.rtcp.send_to(&RECEIVER_REPORT, to);
                 }
-                // What the camera reports is not needed, and must not pile up.
-                while self.rtcp.recv(&mut self.buffer).is_ok() {}
+                // What the camera reports is not needed. The system keeps little of it, and who sends more is not listened to longer.
+                let _n = (0..MAX_REPORTS).take_while(|_| self.rtcp.recv(&mut self.buffer).is_ok()).count();
             }
             if now >= deadline {
                 return Vec::new();
             }
             let Ok((n, from)) = self.rtp.recv_from(&mut self.buffer) else { continue };
             let packet = self.buffer.get(..n).unwrap_or_default();
-            if from.ip() != self.from {
+            if from.ip().to_canonical() != self.camera.to_canonical() {
                 continue;
             }
             let in_order = self.order.push(packet);
@@ -181,7 +184,7 @@ pub struct KeyFrameGate {
     /// So many pictures pass from each key picture on; `None`: all.
     of_key: Option<u32>,
     /// Of the frame that may turn out to be a key frame: more may come before the picture itself, with the same time stamp.
-    frame: Vec<Vec<u8>>,
+    frame: PacketQueue<Vec<u8>>,
     timestamp: Option<u32>,
     expected: Option<u16>,
     n_lost: u64,
@@ -206,7 +209,7 @@ impl KeyFrameGate {
             is_open: false,
             has_been_open: false,
             of_key: None,
-            frame: Vec::new(),
+            frame: PacketQueue::default(),
             timestamp: None,
             expected: None,
             n_lost: 0,
@@ -241,7 +244,8 @@ impl KeyFrameGate {
 
     fn leave_out(&mut self) {
         if self.has_been_open {
-            let n = u16::try_from(self.frame.len()).unwrap_or_default();
+            // Packets are counted in two bytes, over and over.
+            let n = u16::try_from(self.frame.len() & 0xffff).unwrap_or_default();
             self.n_left_out = self.n_left_out.wrapping_add(n);
         }
         self.frame.clear();
@@ -269,7 +273,7 @@ impl KeyFrameGate {
             return Some(vec![self.numbered(packet)]);
         }
         self.frame.push(packet);
-        if self.frame.len() > MAX_FRAME_PACKETS {
+        if self.frame.n_bytes() > MAX_FRAME_BYTES {
             self.leave_out();
         }
         let is_soon = |closed_at: Instant| now.saturating_duration_since(closed_at) < KEY_PERIOD;
@@ -280,8 +284,8 @@ impl KeyFrameGate {
         self.n_since_key = if self.of_key.is_some() { 0 } else { u32::MAX };
         let gap = self.passed.map_or(0, |passed| timestamp.wrapping_sub(passed));
         self.count.key_gap = Duration::from_secs_f64(f64::from(gap) / CLOCK_RATE);
-        let frame = std::mem::take(&mut self.frame);
-        Some(frame.into_iter().map(|packet| self.numbered(packet)).collect())
+        let mut frame = std::mem::take(&mut self.frame);
+        Some(std::iter::from_fn(|| frame.pop()).map(|packet| self.numbered(packet)).collect())
     }
 
     /// All packets of a picture have come.
@@ -309,8 +313,8 @@ impl KeyFrameGate {
     }
 }
 
-/// Of one frame; no camera sends more, as it has a megabyte then.
-const MAX_FRAME_PACKETS: usize = 2_000;
+/// Of one frame; no camera sends more.
+const MAX_FRAME_BYTES: usize = 4 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -323,6 +327,39 @@ mod tests {
         packet.extend([0; 4]);
         packet.extend(payload);
         packet
+    }
+
+    /// Reports go to the camera alone, and packets of others are left out.
+    #[test]
+    fn packets_travel_between_the_camera_and_here_alone() {
+        let here = IpAddr::from([127, 0, 0, 1]);
+        let bind = |ip: [u8; 4]| UdpSocket::bind((IpAddr::from(ip), 0)).unwrap();
+        let (camera, other) = (bind([127, 0, 0, 1]), bind([127, 0, 0, 1]));
+        let mut udp = Udp::bind(here, here).unwrap();
+        udp.on_agreed(Some((camera.local_addr().unwrap().port(), camera.local_addr().unwrap().port())));
+        let mut bytes = [0; 100];
+        assert_eq!(camera.recv_from(&mut bytes).unwrap().1.ip(), here);
+        let to = ("127.0.0.1", udp.port().unwrap());
+        // A camera at another address: nothing is taken from here.
+        udp.camera = IpAddr::from([127, 0, 0, 2]);
+        other.send_to(&packet(1, 1, &[1]), to).unwrap();
+        assert_eq!(udp.next(Instant::now() + Duration::from_millis(200)), Vec::<Vec<u8>>::new());
+        udp.camera = here;
+        camera.send_to(&packet(2, 1, &[1]), to).unwrap();
+        assert_eq!(udp.next(Instant::now() + Duration::from_secs(20)), [packet(2, 1, &[1])]);
+    }
+
+    /// However large its packets are, or small and many.
+    #[test]
+    fn a_frame_without_an_end_is_not_kept() {
+        for (n_packets, n_bytes) in [(1_000, 60_000), (200_000, 0)] {
+            let mut gate = KeyFrameGate::new(Codec::H264);
+            let payload = [&[0x41][..], &vec![0; n_bytes]].concat();
+            for n in 0..n_packets {
+                assert_eq!(gate.pass(packet(u16::try_from(n % 65_536).unwrap(), 1, &payload), Instant::now()), None);
+                assert!(gate.frame.n_bytes() <= MAX_FRAME_BYTES);
+            }
+        }
     }
 
     #[track_caller]

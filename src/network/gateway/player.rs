@@ -10,6 +10,8 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use rtsp_types::headers::{CONTENT_BASE, CONTENT_TYPE, CSEQ, PUBLIC, SESSION, TRANSPORT};
 use rtsp_types::{Message, Method, ParseError, Response, StatusCode, Version};
 
+use crate::network::parsers;
+
 /// How often is looked whether the player has connected.
 const POLL: Duration = Duration::from_millis(2);
 /// How long the player may take to connect; FFmpeg does at once.
@@ -123,7 +125,7 @@ impl PlayerDialogue {
     ) -> std::io::Result<()> {
         let mut chunk = [0; 4_096];
         loop {
-            match Message::<Vec<u8>>::parse(&buffer) {
+            match parsers::rtsp_message(&buffer).unwrap_or(Err(ParseError::Error)) {
                 Ok((message, n)) => {
                     buffer.drain(..n);
                     let Message::Request(request) = message else { continue };

@@ -1,6 +1,5 @@
 //! SETUP and PLAY (RFC 2326, 10.4 and 10.5), over the transport that is wanted.
 
-use std::net::IpAddr;
 use std::time::Instant;
 
 use super::packets::{PacketSource, Udp};
@@ -61,9 +60,7 @@ fn over_udp(client: &mut RtspClient, control: &str, deadline: Instant) -> Result
         let rtcp = ports.split('-').nth(1).and_then(|port| port.trim().parse().ok()).unwrap_or(rtp.saturating_add(1));
         Some((rtp, rtcp))
     });
-    let source = parameter(&agreed, "source").and_then(|source| source.trim().parse::<IpAddr>().ok());
-    // Something as 0.0.0.0 is no address from which anything comes.
-    udp.on_agreed(source.filter(|source| !source.is_unspecified()), ports);
+    udp.on_agreed(ports);
     Ok(PacketSource::Udp(udp))
 }
 

@@ -3,11 +3,15 @@
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
-use super::{MAX_HEAD_BYTES, N_READ_BYTES, ResponseHead};
+use super::{N_READ_BYTES, ResponseHead};
+use crate::network::bytes::ByteQueue;
 use crate::network::connection::Connection;
+use crate::network::parsers;
 
 /// A body of an answer that is not wanted is read so far, so that the connection can be used again.
 const MAX_UNWANTED_BYTES: u64 = 64 << 10;
+/// No line that tells the length of a chunk is longer.
+const MAX_CHUNK_LINE: usize = 1_024;
 const MAX_UNWANTED: Duration = Duration::from_millis(300);
 
 /// How the body of the answer ends.
@@ -25,7 +29,7 @@ pub(super) enum Framing {
 pub(super) struct Body {
     pub framing: Framing,
     /// Came with the head or with what was read before.
-    pub raw: Vec<u8>,
+    pub raw: ByteQueue,
     is_last: bool,
 }
 
@@ -73,34 +77,36 @@ impl Body {
             match self.framing {
                 Framing::Over | Framing::Length(0) => return Ok(false),
                 Framing::Chunked(0) => {
-                    let n_blank = self.raw.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-                    self.raw.drain(..n_blank);
-                    match httparse::parse_chunk_size(&self.raw) {
-                        Ok(httparse::Status::Complete((_, 0))) => {
+                    let n_blank = self.raw.rest().iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+                    self.raw.skip(n_blank);
+                    match parsers::chunk_size(self.raw.begin(MAX_CHUNK_LINE)) {
+                        Ok(Some((_, 0))) => {
                             // Trailers may follow: the connection is not used again.
                             self.framing = Framing::Over;
                             self.is_last = true;
                             return Ok(false);
                         }
-                        Ok(httparse::Status::Complete((n, size))) => {
-                            self.raw.drain(..n);
+                        Ok(Some((n, size))) => {
+                            self.raw.skip(n);
                             self.framing = Framing::Chunked(size);
                             continue;
                         }
-                        Ok(httparse::Status::Partial) if self.raw.len() < MAX_HEAD_BYTES => {}
+                        Ok(None) if self.raw.len() < MAX_CHUNK_LINE => {}
                         _ => return Err(ErrorKind::InvalidData.into()),
                     }
                 }
-                Framing::Length(left) | Framing::Chunked(left) if !self.raw.is_empty() => {
+                Framing::Length(left) | Framing::Chunked(left) if self.raw.len() > 0 => {
                     let n = self.raw.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-                    into.extend(self.raw.drain(..n));
+                    into.extend_from_slice(self.raw.begin(n));
+                    self.raw.skip(n);
                     let left = left.saturating_sub(n as u64);
                     let is_chunked = matches!(self.framing, Framing::Chunked(_));
                     self.framing = if is_chunked { Framing::Chunked(left) } else { Framing::Length(left) };
                     return Ok(true);
                 }
-                Framing::Close if !self.raw.is_empty() => {
-                    into.append(&mut self.raw);
+                Framing::Close if self.raw.len() > 0 => {
+                    into.extend_from_slice(self.raw.rest());
+                    self.raw.skip(self.raw.len());
                     return Ok(true);
                 }
                 Framing::Length(_) | Framing::Chunked(_) | Framing::Close => {}
@@ -112,7 +118,7 @@ impl Body {
                     self.is_last = true;
                     return Ok(false);
                 }
-                n => self.raw.extend_from_slice(read.get(..n).unwrap_or_default()),
+                n => self.raw.push(read.get(..n).unwrap_or_default()),
             }
         }
     }

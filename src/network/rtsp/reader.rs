@@ -10,11 +10,14 @@ use rtsp_types::{Message, ParseError};
 use super::{InterleavedData, RtspResponse};
 use crate::fault::FaultKind;
 use crate::network::ConnectionFinding;
+use crate::network::bytes::{ByteQueue, HeadSearch};
 use crate::network::connection::{Connection, broken};
+use crate::network::parsers::{self, NotUnderstood};
 
 /// Longer heads are not read.
 const MAX_HEAD_BYTES: usize = 64 << 10;
-const MAX_BODY_BYTES: usize = 1 << 20;
+/// No description of a stream is longer.
+const MAX_BODY_BYTES: usize = 256 << 10;
 /// What is read from the socket at once.
 pub(super) const N_READ_BYTES: usize = 16_384;
 
@@ -31,6 +34,13 @@ pub(super) enum RtspReadError {
     /// It is not RTSP; these are its first bytes.
     Foreign(Vec<u8>),
     TooLong,
+    NotUnderstood(NotUnderstood),
+}
+
+impl From<NotUnderstood> for RtspReadError {
+    fn from(not_understood: NotUnderstood) -> Self {
+        Self::NotUnderstood(not_understood)
+    }
 }
 
 impl RtspReadError {
@@ -43,6 +53,7 @@ impl RtspReadError {
                 format!("the camera's answer to {doing} is longer than any should be, and was not read to its end"),
             ),
             Self::Foreign(bytes) => foreign(bytes, doing),
+            Self::NotUnderstood(what) => what.finding(doing),
         }
     }
 }
@@ -75,20 +86,20 @@ fn foreign(bytes: &[u8], doing: &str) -> ConnectionFinding {
 /// Takes messages out of the stream of bytes.
 pub(super) struct MessageReader {
     connection: Connection,
-    bytes: Vec<u8>,
-    /// Those before have been taken out.
-    start: usize,
+    splitter: MessageSplitter,
 }
 
 impl fmt::Debug for MessageReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hearing").field("n_bytes", &self.bytes.len()).finish_non_exhaustive()
+        let MessageSplitter { bytes, n_visited, .. } = &self.splitter;
+        let mut text = f.debug_struct("MessageReader");
+        text.field("n_bytes", &bytes.len()).field("n_visited", n_visited).finish_non_exhaustive()
     }
 }
 
 impl MessageReader {
     pub(super) fn new(connection: Connection) -> Self {
-        Self { connection, bytes: Vec::new(), start: 0 }
+        Self { connection, splitter: MessageSplitter::default() }
     }
 
     pub(super) fn next(
@@ -103,26 +114,36 @@ impl MessageReader {
     pub(super) fn receive(&mut self, deadline: Instant) -> Result<Incoming, RtspReadError> {
         let mut read = [0; N_READ_BYTES];
         loop {
-            let rest = self.bytes.get(self.start..).unwrap_or_default();
-            let (n, incoming) = parse(rest)?;
-            self.start += n;
-            if let Some(incoming) = incoming {
+            if let Some(incoming) = self.splitter.next()? {
                 return Ok(incoming);
             }
-            self.bytes.drain(..self.start);
-            self.start = 0;
             let n = match self.connection.read(&mut read, deadline) {
                 Ok(0) => return Err(RtspReadError::Io(ErrorKind::UnexpectedEof.into())),
                 Ok(n) => n,
                 // What came without an end may still tell what it is.
-                Err(error) if error.kind() == ErrorKind::TimedOut && !could_be_rtsp(&self.bytes) => {
-                    return Err(RtspReadError::Foreign(self.bytes.clone()));
+                Err(error) if error.kind() == ErrorKind::TimedOut && !could_be_rtsp(self.splitter.bytes.rest()) => {
+                    return Err(RtspReadError::Foreign(self.splitter.bytes.begin(MAX_FOREIGN).to_vec()));
                 }
                 Err(error) => return Err(RtspReadError::Io(error)),
             };
-            self.bytes.extend_from_slice(read.get(..n).unwrap_or_default());
+            self.splitter.bytes.push(read.get(..n).unwrap_or_default());
         }
     }
+}
+
+/// So much of what is no RTSP is looked at.
+const MAX_FOREIGN: usize = 200;
+
+/// Takes messages out of what is pushed into its bytes. What has been looked at is not looked at again, in however small pieces a
+/// message comes.
+#[derive(Default)]
+struct MessageSplitter {
+    bytes: ByteQueue,
+    search: HeadSearch,
+    /// No message is whole before so many bytes are there.
+    n_needed: usize,
+    /// Bytes that were looked at, those that were looked at twice twice.
+    n_visited: usize,
 }
 
 fn could_be_rtsp(bytes: &[u8]) -> bool {
@@ -139,63 +160,70 @@ fn is_request(bytes: &[u8]) -> bool {
     })
 }
 
-/// How many bytes are done with, and the message that they were, if it is whole.
-fn parse(bytes: &[u8]) -> Result<(usize, Option<Incoming>), RtspReadError> {
-    let n_blank = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n' | b' ' | 0)).count();
-    let rest = bytes.get(n_blank..).unwrap_or_default();
-    if let [b'$', channel, high, low, payload @ ..] = rest {
-        let length = usize::from(u16::from_be_bytes([*high, *low]));
-        return Ok(match payload.get(..length) {
-            Some(payload) => (
-                n_blank + 4 + length,
-                Some(Incoming::Data(InterleavedData { channel: *channel, payload: payload.to_vec() })),
-            ),
-            None => (n_blank, None),
-        });
-    }
-    if !rest.is_empty() && !could_be_rtsp(rest) {
-        // Enough to say what it is; of a web server the whole line.
-        let is_begun = matches!(rest, [0x15 | 0x16])
-            || b"HTTP/".starts_with(rest.get(..rest.len().min(5)).unwrap_or_default()) && !rest.contains(&b'\n');
-        return if rest.len() < 100 && is_begun {
-            Ok((n_blank, None))
-        } else {
-            Err(RtspReadError::Foreign(rest.get(..rest.len().min(200)).unwrap_or_default().to_vec()))
+impl MessageSplitter {
+    /// The next message, if it is whole.
+    fn next(&mut self) -> Result<Option<Incoming>, RtspReadError> {
+        if self.bytes.len() < self.n_needed {
+            return Ok(None);
+        }
+        let is_blank = |byte: &&u8| matches!(byte, b'\r' | b'\n' | b' ' | 0);
+        let n_blank = self.bytes.rest().iter().take_while(is_blank).count();
+        self.n_visited += n_blank;
+        self.bytes.skip(n_blank);
+        let rest = self.bytes.rest();
+        let foreign = || RtspReadError::Foreign(self.bytes.begin(MAX_FOREIGN).to_vec());
+        if let [b'$', channel, high, low, payload @ ..] = rest {
+            let length = usize::from(u16::from_be_bytes([*high, *low]));
+            let Some(payload) = payload.get(..length) else { return Ok(self.wait_for(4 + length)) };
+            let data = InterleavedData { channel: *channel, payload: payload.to_vec() };
+            return Ok(Some(self.taken(4 + length, Incoming::Data(data))));
+        }
+        if !rest.is_empty() && !could_be_rtsp(rest) {
+            // Enough to say what it is; of a web server the whole line.
+            let begin = self.bytes.begin(100);
+            let is_begun =
+                matches!(rest, [0x15 | 0x16]) || b"HTTP/".starts_with(self.bytes.begin(5)) && !begin.contains(&b'\n');
+            return if rest.len() < 100 && is_begun { Ok(None) } else { Err(foreign()) };
+        }
+        let begin = self.bytes.begin(MAX_HEAD_BYTES);
+        self.n_visited += begin.len().saturating_sub(self.search.at);
+        let Some(n_head) = self.search.length(begin) else {
+            return if begin.len() >= MAX_HEAD_BYTES { Err(RtspReadError::TooLong) } else { Ok(None) };
         };
+        let head = self.bytes.begin(n_head);
+        if is_request(head) {
+            return Ok(Some(self.taken(n_head, Incoming::Request)));
+        }
+        let foreign = || RtspReadError::Foreign(head.get(..MAX_FOREIGN).unwrap_or(head).to_vec());
+        let mut message = tidy(head);
+        let n_body = match parsers::rtsp_message(&message)? {
+            Ok(_) => 0,
+            Err(ParseError::Incomplete(Some(n))) => n.get(),
+            Err(_) => return Err(foreign()),
+        };
+        if n_body > MAX_BODY_BYTES {
+            return Err(RtspReadError::TooLong);
+        }
+        let n = n_head + n_body;
+        let Some(body) = self.bytes.rest().get(n_head..n) else { return Ok(self.wait_for(n)) };
+        message.extend_from_slice(body);
+        match parsers::rtsp_message(&message)? {
+            Ok((Message::Response(response), _)) => Ok(Some(self.taken(n, Incoming::Response(response)))),
+            _ => Err(foreign()),
+        }
     }
-    let Some(n_head) = head_length(rest.get(..rest.len().min(MAX_HEAD_BYTES)).unwrap_or_default()) else {
-        return if rest.len() >= MAX_HEAD_BYTES { Err(RtspReadError::TooLong) } else { Ok((n_blank, None)) };
-    };
-    let (head, behind) = rest.split_at_checked(n_head).unwrap_or_default();
-    if is_request(head) {
-        return Ok((n_blank + n_head, Some(Incoming::Request)));
-    }
-    let foreign = || RtspReadError::Foreign(head.get(..head.len().min(200)).unwrap_or_default().to_vec());
-    let mut message = tidy(head);
-    let n_body = match Message::<Vec<u8>>::parse(&message) {
-        Ok(_) => 0,
-        Err(ParseError::Incomplete(Some(n))) => n.get(),
-        Err(_) => return Err(foreign()),
-    };
-    if n_body > MAX_BODY_BYTES {
-        return Err(RtspReadError::TooLong);
-    }
-    let Some(body) = behind.get(..n_body) else { return Ok((n_blank, None)) };
-    message.extend_from_slice(body);
-    match Message::<Vec<u8>>::parse(&message) {
-        Ok((Message::Response(response), _)) => Ok((n_blank + n_head + n_body, Some(Incoming::Response(response)))),
-        _ => Err(foreign()),
-    }
-}
 
-/// Up to the blank line, with it. Some cameras end their lines with a line feed only.
-fn head_length(bytes: &[u8]) -> Option<usize> {
-    let feeds = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at);
-    feeds.into_iter().find_map(|at| match bytes.get(at + 1..)? {
-        [b'\n', ..] => Some(at + 2),
-        [b'\r', b'\n', ..] => Some(at + 3),
-        _ => None,
-    })
+    fn wait_for(&mut self, n: usize) -> Option<Incoming> {
+        self.n_needed = n;
+        None
+    }
+
+    fn taken(&mut self, n: usize, incoming: Incoming) -> Incoming {
+        self.n_visited += n;
+        self.bytes.skip(n);
+        self.n_needed = 0;
+        incoming
+    }
 }
 
 /// A head as the standard wants it, from one as cameras write it: other ends of lines, other encodings, blanks before the
@@ -233,21 +261,38 @@ mod tests {
     /// How many bytes are done with, and what they were.
     #[track_caller]
     fn check(bytes: &[u8], expected: &str) {
-        let got = match parse(bytes) {
-            Ok((n, None)) => format!("{n} partial"),
-            Ok((n, Some(Incoming::Data(data)))) => {
-                format!("{n} data {} {}", data.channel, data.payload.len())
+        for n_piece in [bytes.len().max(1), 1] {
+            let mut splitter = MessageSplitter::default();
+            let mut got = splitter.next();
+            for piece in bytes.chunks(n_piece) {
+                if !matches!(got, Ok(None)) {
+                    break;
+                }
+                splitter.bytes.push(piece);
+                got = splitter.next();
             }
-            Ok((n, Some(Incoming::Request))) => format!("{n} request"),
-            Ok((n, Some(Incoming::Response(response)))) => {
-                let body = String::from_utf8_lossy(response.body()).into_owned();
-                format!("{n} {} {body} {}", status_line(&response), is_answer(&response, 7))
+            // What comes byte by byte is known for what it is sooner.
+            if n_piece == 1 && expected.starts_with("foreign") {
+                assert!(matches!(got, Err(RtspReadError::Foreign(_))), "{}", bytes.escape_ascii());
+                continue;
             }
-            Err(RtspReadError::Foreign(bytes)) => format!("foreign {}", bytes.len()),
-            Err(RtspReadError::TooLong) => "too long".to_owned(),
-            Err(RtspReadError::Io(error)) => error.to_string(),
-        };
-        assert_eq!(got, expected, "{}", String::from_utf8_lossy(bytes));
+            let n = bytes.len() - splitter.bytes.len();
+            let n = if n_piece == 1 { expected.split(' ').next().unwrap().to_owned() } else { n.to_string() };
+            let got = match got {
+                Ok(None) => format!("{n} partial"),
+                Ok(Some(Incoming::Data(data))) => format!("{n} data {} {}", data.channel, data.payload.len()),
+                Ok(Some(Incoming::Request)) => format!("{n} request"),
+                Ok(Some(Incoming::Response(response))) => {
+                    let body = String::from_utf8_lossy(response.body()).into_owned();
+                    format!("{n} {} {body} {}", status_line(&response), is_answer(&response, 7))
+                }
+                Err(RtspReadError::Foreign(bytes)) => format!("foreign {}", bytes.len()),
+                Err(RtspReadError::TooLong) => "too long".to_owned(),
+                Err(RtspReadError::NotUnderstood(what)) => format!("{what:?}"),
+                Err(RtspReadError::Io(error)) => error.to_string(),
+            };
+            assert_eq!(got, expected, "{} in pieces of {n_piece}", bytes.escape_ascii());
+        }
     }
 
     #[test]
@@ -287,9 +332,34 @@ mod tests {
                 bytes[at] = random.u8(..);
             }
             bytes.truncate(random.usize(..=bytes.len()));
-            let mut rest = &bytes[..];
-            while let Ok((n, Some(_))) = parse(rest) {
-                rest = &rest[n..];
+            let mut splitter = MessageSplitter::default();
+            splitter.bytes.push(&bytes);
+            while let Ok(Some(_)) = splitter.next() {}
+        }
+    }
+
+    /// Messages of which each comes as a drip, and many that come at once.
+    #[test]
+    fn no_byte_is_looked_at_again_and_again() {
+        let line = b"X-Name: some words that say nothing at all\r\n".repeat(1_000);
+        let head = [b"RTSP/1.0 200 OK\r\nContent-Length: 200000\r\n", &line[..], b"\r\n"].concat();
+        let long = [&head[..], &[b'x'; 200_000]].concat();
+        let blank = vec![b'\n'; 200_000];
+        let empty = b"$\0\0\0".repeat(50_000);
+        let frame = [b"$\0\xff\xff", &[7; 65_535][..]].concat();
+        for (bytes, n_messages) in [(&long, 1), (&blank, 0), (&empty, 50_000), (&frame, 1), (&line, 0)] {
+            for n_piece in [1, bytes.len()] {
+                let mut splitter = MessageSplitter::default();
+                let mut n = 0;
+                for piece in bytes.chunks(n_piece) {
+                    splitter.bytes.push(piece);
+                    while let Ok(Some(_)) = splitter.next() {
+                        n += 1;
+                    }
+                }
+                let begin = bytes[..20.min(bytes.len())].escape_ascii();
+                assert_eq!(n, n_messages, "{begin}");
+                assert!(splitter.n_visited <= 3 * bytes.len(), "{} for {} of {begin}", splitter.n_visited, bytes.len());
             }
         }
     }

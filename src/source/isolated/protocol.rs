@@ -15,12 +15,13 @@ use crate::address::Address;
 use crate::backend::Backend;
 use crate::control::{ControlSetting, ControlsUpdate};
 use crate::fault::Fault;
+use crate::network::Origin;
 use crate::settings::NetworkOptions;
 use crate::source::{Demand, SourceSpec, simulated};
 use crate::status::{Asked, Got};
 
 /// Changes with each change of the messages: a program that was replaced while it runs finds a worker of another number.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 const MARK: u8 = 0x1e;
 /// No message is longer; whatever is has not come from a worker.
@@ -61,6 +62,8 @@ pub struct OpenParameters {
     pub first_frame_deadline_us: u64,
     pub frame_deadline_us: u64,
     pub network: NetworkOptions,
+    /// Those that have asked for Digest.
+    pub logins: Vec<Origin>,
     pub demand: Demand,
 }
 
@@ -116,6 +119,8 @@ pub enum WorkerEvent {
     /// Could not open, read or restart. After opening, the worker waits for `Continue` or `Restart`.
     Failed(Fault),
     Restarted,
+    /// These have asked for a login by Digest. Sent before the outcome of an opening or a restart.
+    Logins(Vec<Origin>),
     /// A frame is to be put somewhere: the worker waits for `Memory`.
     NeedMemory {
         n_bytes: u64,

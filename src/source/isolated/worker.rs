@@ -17,6 +17,7 @@ use crate::control::{ControlSetting, ControlsUpdate, add_setting};
 use crate::device::process;
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Size, fingerprint, made_smaller, tile_factor};
+use crate::network::KnownLogins;
 use crate::settings::{CameraSettings, Isolation, TrustedCertificates};
 use crate::source::reader::{self, BeforeRead, Consumer, EndReading, ReadResult, Resume};
 use crate::source::{Demand, Grabbed, OpenRequest, Source, SourceSpec};
@@ -48,7 +49,15 @@ pub fn serve(open: impl Fn(Backend, &OpenRequest) -> Result<Box<dyn Source>, Fau
     if reader.is_err() || beat.is_err() {
         return ExitCode::FAILURE;
     }
-    let mut worker = Worker { events: &events, requests, memory: None, wanted: Vec::new(), demand: None };
+    let mut worker = Worker {
+        events: &events,
+        requests,
+        memory: None,
+        wanted: Vec::new(),
+        demand: None,
+        logins: KnownLogins::default(),
+        n_logins_told: 0,
+    };
     events.send(WorkerEvent::Hello { version: protocol::VERSION });
     let ended = panic::catch_unwind(AssertUnwindSafe(|| worker.run(&open, cancel)));
     if ended.is_err() {
@@ -114,13 +123,23 @@ struct Worker<'a> {
     /// Controls to be set before the next frame is waited for.
     wanted: Vec<ControlSetting>,
     demand: Option<Demand>,
+    logins: KnownLogins,
+    n_logins_told: usize,
 }
 
 impl Worker<'_> {
     fn run(&mut self, open: Open, cancel: Receiver<()>) {
         let Ok(WorkerRequest::Open(opening)) = self.requests.recv() else { return };
         let demand = opening.demand;
-        match request(*opening, cancel).and_then(|(backend, request)| open(backend, &request)) {
+        self.logins.learn(opening.logins.iter().cloned());
+        self.n_logins_told = self.logins.origins().len();
+        let logins = self.logins.clone();
+        let request = request(*opening, cancel).map(|(backend, request)| (backend, OpenRequest { logins, ..request }));
+        let opened = request.and_then(|(backend, request)| open(backend, &request));
+        if self.tell_logins().is_err() {
+            return;
+        }
+        match opened {
             Ok(mut source) => {
                 if self.events.send(WorkerEvent::Opened { got: source.got() }) {
                     // The program throws warm-up frames away itself.
@@ -133,6 +152,15 @@ impl Worker<'_> {
 
     fn tell(&self, event: WorkerEvent) -> Result<(), EndReading> {
         if self.events.send(event) { Ok(()) } else { Err(EndReading) }
+    }
+
+    /// What was found out about logins, before what came of it.
+    fn tell_logins(&mut self) -> Result<(), EndReading> {
+        let origins = self.logins.origins();
+        if std::mem::replace(&mut self.n_logins_told, origins.len()) == origins.len() {
+            return Ok(());
+        }
+        self.tell(WorkerEvent::Logins(origins))
     }
 
     fn next_request(&self) -> Result<WorkerRequest, EndReading> {
@@ -273,6 +301,7 @@ impl Consumer for Worker<'_> {
     }
 
     fn on_restarted(&mut self, result: Result<(), Fault>) -> Result<(), EndReading> {
+        self.tell_logins()?;
         self.tell(match result {
             Ok(()) => WorkerEvent::Restarted,
             Err(fault) => WorkerEvent::Failed(fault),
