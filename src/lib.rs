@@ -108,8 +108,11 @@
 //! **A file is what it should be, or is told.** What is read is a regular file of a size that it can have; what is written is
 //! whole, and never over something that was not understood: that is kept under another name. Settings, log, history and reports
 //! are readable for their owner alone.
+//! Kept by `disk::nothing_but_a_regular_file_is_read_or_written`, `disk::who_may_read_a_file_is_as_the_user_wants_it`,
+//! `settings::file::a_file_is_kept_once_and_nothing_is_overwritten`.
 //!
 //! **Two windows do not undo each other's settings.** Each saves what it has changed since its last save, into what is there.
+//! Kept by `settings::file::windows_keep_what_other_windows_have_changed`.
 //!
 //! **Nothing is global** but what the process has once, such as stderr. Any number of [`camera::Camera`]s run beside each other.
 //! Kept by `engine::two_cameras_run_beside_each_other`.
@@ -125,11 +128,14 @@
 //! **What strangers say steers no terminal.** Their words are a [`foreign::Foreign`] from the moment at which they are read: one line,
 //! of bounded length, without controls and without what turns the direction of writing. What goes to stdout and stderr is looked
 //! through once more. A result that could not be written makes the exit code 3.
+//! Kept by `texts::a_server_does_not_steer_the_terminal`, `texts::a_driver_does_not_steer_the_terminal`,
+//! `foreign::a_field_of_foreign_text_is_clean_however_it_is_made`, `texts::a_result_that_cannot_be_written_is_told`.
 //!
 //! **A login is sent once.** What a camera refused is not tried again until somebody acts; one that does not answer is
 //! looked for by connecting to its port, without a request. It goes to one [`network::Origin`], scheme, host and port, and nowhere
 //! else; an origin that has asked for Digest does not get it in clear for as long as its camera is open.
-//! Kept by `streams::a_wrong_password_is_sent_once_and_told_nowhere`, `network::a_login_is_not_sent_on_to_another_host`.
+//! Kept by `streams::a_wrong_password_is_sent_once_and_told_nowhere`, `network::a_login_is_sent_to_one_origin_only`,
+//! `network::a_login_is_not_weakened_behind_a_reconnect`.
 //!
 //! # Threads
 //!
