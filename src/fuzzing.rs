@@ -190,7 +190,9 @@ mod tests {
                     bytes.splice(at..end, other[from..other.len().min(from + 40)].iter().copied());
                 }
                 4 => drop(bytes.splice(at..end, *b"\xe2\x80\xae\x1b[31m")),
-                5 => drop(bytes.splice(at..at, [0, 0xff, b'\n', b'=', b'@', b'%', b'$'].into_iter().take(random.usize(..8)))),
+                5 => drop(
+                    bytes.splice(at..at, [0, 0xff, b'\n', b'=', b'@', b'%', b'$'].into_iter().take(random.usize(..8))),
+                ),
                 _ => bytes[at..end].iter_mut().for_each(|byte| *byte = random.u8(..)),
             }
         }

@@ -235,9 +235,9 @@ pub mod event;
 pub mod fault;
 pub mod fleet;
 pub mod foreign;
+pub mod frame;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
-pub mod frame;
 pub mod health;
 pub mod latest;
 pub mod logging;

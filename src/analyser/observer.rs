@@ -161,7 +161,15 @@ mod tests {
         fn new(pictures: I, coding: FrameCoding, phase: Duration) -> Self {
             let origin = Instant::now();
             let observer = PictureObserver::new(coding, origin + phase);
-            Self { origin, pictures: pictures.peekable(), number: 0, observer, handed_every: None, handed: None, tile: None }
+            Self {
+                origin,
+                pictures: pictures.peekable(),
+                number: 0,
+                observer,
+                handed_every: None,
+                handed: None,
+                tile: None,
+            }
         }
 
         fn due_of_next(&mut self) -> Option<Instant> {

@@ -164,7 +164,9 @@ pub fn run(scale: Scale) {
             let is_away = restart_at.is_some();
             let action = act(&mut random, &program, is_away);
             *done.entry(action).or_default() += 1;
-            if action == "server" && let Some(server) = &mut server {
+            if action == "server"
+                && let Some(server) = &mut server
+            {
                 server.kill();
                 restart_at = Some(now + Duration::from_millis(random.u64(100..8_000)));
             }
@@ -240,7 +242,8 @@ fn report(what: &str, seen: &Seen, memory: &[f64], code: Option<i32>, done: &BTr
     print("chaos: statuses that say what is not", &bad, "none", seen.n_lines, seen.n_bad_lines + seen.n_stale == 0);
     // The last two of the simulated ones can never be opened.
     let can_live = seen.statuses.iter().filter(|(source, _)| !source.contains(",open-"));
-    let dead: Vec<_> = can_live.filter(|(_, (_, state))| state != "streaming").map(|(source, _)| source.as_str()).collect();
+    let dead: Vec<_> =
+        can_live.filter(|(_, (_, state))| state != "streaming").map(|(source, _)| source.as_str()).collect();
     print("chaos: cameras that do not live afterwards", &format!("{dead:?}"), "none", 14, dead.is_empty());
     let told = seen.summary.as_ref().and_then(|summary| summary["exit_code"].as_i64());
     let is_right = told == code.map(i64::from) && code == Some(2);

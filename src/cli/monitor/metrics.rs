@@ -219,46 +219,36 @@ fn parse(text: &str, may_be_reached: bool) -> Result<SocketAddr, String> {
 
 fn serve(listener: &TcpListener, samples: &Reader<Vec<CameraMetrics>>, is_over: &AtomicBool) {
     let is_public = listener.local_addr().is_ok_and(|address| !address.ip().is_loopback());
-    let mut open: VecDeque<OpenConnection> = VecDeque::new();
+    // Clients that are being answered: each is closed by its thread.
+    let mut open: VecDeque<Weak<TcpStream>> = VecDeque::new();
     while !is_over.load(Ordering::Relaxed) {
         // Also when the program has as many files open as it may: the next look may find room.
         let Ok((stream, _)) = listener.accept() else {
             thread::sleep(POLL);
             continue;
         };
-        open.retain(|connection| connection.at_work.strong_count() > 0);
+        open.retain(|client| client.strong_count() > 0);
         if open.len() >= MAX_CONNECTIONS
-            && let Some(oldest) = open.pop_front()
+            && let Some(oldest) = open.pop_front().and_then(|client| client.upgrade())
         {
-            // It may be over already. Its thread ends with it.
-            let _ = oldest.stream.shutdown(Shutdown::Both);
+            // Its thread ends with it.
+            let _ = oldest.shutdown(Shutdown::Both);
         }
-        let Ok(clone) = stream.try_clone() else { continue };
-        let at_work = Arc::new(());
-        open.push_back(OpenConnection { stream: clone, at_work: Arc::downgrade(&at_work) });
+        let stream = Arc::new(stream);
+        open.push_back(Arc::downgrade(&stream));
         let samples = samples.clone();
-        let converse = move || {
-            // Errors of a client are the client's.
-            let _ = converse(stream, &samples, is_public);
-            drop(at_work);
-        };
+        // Errors of a client are the client's.
+        let converse = move || drop(converse(&stream, &samples, is_public));
         // Without a thread the client is turned away.
         let _ = thread::Builder::new().name("metrics-client".to_owned()).spawn(converse);
     }
 }
 
-/// A client that is being answered.
-struct OpenConnection {
-    stream: TcpStream,
-    /// Gone when its thread has ended.
-    at_work: Weak<()>,
-}
-
-fn converse(mut stream: TcpStream, samples: &Reader<Vec<CameraMetrics>>, is_public: bool) -> io::Result<()> {
+fn converse(mut stream: &TcpStream, samples: &Reader<Vec<CameraMetrics>>, is_public: bool) -> io::Result<()> {
     let deadline = Instant::now() + DEADLINE;
     // Some systems hand down what the listener is.
     stream.set_nonblocking(false)?;
-    let request = read_head(&mut stream, deadline)?;
+    let request = read_head(stream, deadline)?;
     let answer = answer(&request, is_public, || samples.current().map_or_else(String::new, |samples| render(&samples)));
     let mut rest = answer.as_bytes();
     while !rest.is_empty() {
@@ -287,7 +277,7 @@ fn left(deadline: Instant) -> io::Result<Duration> {
 }
 
 /// Request line and headers, or as much of them as there may be.
-fn read_head(stream: &mut TcpStream, deadline: Instant) -> io::Result<Vec<u8>> {
+fn read_head(mut stream: &TcpStream, deadline: Instant) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     let mut buffer = [0; 1_024];
     loop {
