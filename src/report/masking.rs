@@ -191,7 +191,10 @@ impl Masker {
         let mut before: Option<char> = None;
         while let Some(next) = rest.chars().next() {
             let is_start = !before.is_some_and(char::is_alphanumeric) || !next.is_alphanumeric();
-            let found = self.known(rest, is_start).or_else(|| patterns::find(self, rest, is_start));
+            let found = self.known(rest, is_start).or_else(|| {
+                let found = patterns::find(self, rest, is_start)?;
+                Some(Match { instead: self.without_secrets(found.instead), ..found })
+            });
             let n_bytes = match found {
                 Some(Match { n_bytes, instead }) if n_bytes > 0 => {
                     masked.push_str(&instead);
@@ -207,6 +210,17 @@ impl Masker {
             rest = behind;
         }
         masked
+    }
+
+    /// What stands in place of an address keeps its scheme and more: a secret may be in it.
+    fn without_secrets(&mut self, mut text: String) -> String {
+        for n in 0..self.secrets.len() {
+            let known = self.secrets.get(n).filter(|known| known.len() >= MIN_SECRET && text.contains(known.as_str()));
+            if let Some(known) = known.cloned() {
+                text = text.replace(&known, &self.secret());
+            }
+        }
+        text
     }
 
     /// A known secret or name that begins here.
