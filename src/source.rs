@@ -310,6 +310,12 @@ impl SourceSpec {
 }
 
 impl SourceSpec {
+    /// Whether it is a simulated camera that crashes: then it needs a process of its own, as real ones do.
+    #[must_use]
+    pub fn may_kill_its_process(&self) -> bool {
+        matches!(self, Self::Simulated(script) if script.crashes())
+    }
+
     /// A text that may come from a library, with the password masked should it be in there.
     #[must_use]
     pub fn mask_in(&self, text: &str) -> String {
@@ -448,7 +454,7 @@ impl OpenRequest {
     pub fn is_isolated(&self, backend: Backend) -> bool {
         match self.isolation {
             Isolation::On => true,
-            Isolation::Auto => backend != Backend::Simulated,
+            Isolation::Auto => backend != Backend::Simulated || self.spec.may_kill_its_process(),
             Isolation::Off => !matches!(backend, Backend::Simulated | Backend::Native),
         }
     }

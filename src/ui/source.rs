@@ -392,7 +392,7 @@ fn backend(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
 
 fn isolation(pane: &mut Pane, ui: &mut Ui) {
     const HELP: &str = "Runs the driver in a process of its own: when it hangs it is ended, and when it crashes the window goes on. Off is a little quicker to open, and as safe as the driver is. A change opens the camera again.";
-    let is_simulated = matches!(pane.spec, SourceSpec::Simulated(_));
+    let is_simulated = matches!(pane.spec, SourceSpec::Simulated(_)) && !pane.spec.may_kill_its_process();
     let label = |isolation: Isolation| match isolation {
         Isolation::Auto if is_simulated => "Auto (no)",
         Isolation::Auto => "Auto (yes)",

@@ -182,6 +182,12 @@ impl Script {
         self.items.iter().filter_map(|item| if let Item::Fault(fault) = item { Some(fault) } else { None })
     }
 
+    /// Whether the process that reads it dies some time.
+    #[must_use]
+    pub fn crashes(&self) -> bool {
+        self.faults().any(|fault| fault.name == FaultName::Crash)
+    }
+
     /// The fault of that name whose window is open `elapsed` after the first opening. There is one at most, as
     /// [`Script::parse`] lets none of a name overlap.
     #[must_use]
