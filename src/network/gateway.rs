@@ -129,7 +129,9 @@ impl Gateway {
             });
         })?;
         let mut held = PacketQueue::default();
-        first.into_iter().for_each(|packet| held.push(packet));
+        for packet in first {
+            held.push(packet);
+        }
         let passing = PacketForwarder { media, gate, held, player, shared: Arc::clone(&shared) };
         spawn("gateway-stream", move || {
             let fault = passing.run(packets);

@@ -55,8 +55,11 @@ pub(super) fn session(description: &[u8]) -> Result<Option<sdp_types::Session>, 
     guarded(description, || sdp_types::Session::parse(lines.join("\r\n").as_bytes()).ok())
 }
 
+/// What rtsp-types says.
+type ParsedMessage = Result<(Message<Vec<u8>>, usize), ParseError>;
+
 /// One message of RTSP, and how many bytes it has.
-pub(super) fn rtsp_message(bytes: &[u8]) -> Result<Result<(Message<Vec<u8>>, usize), ParseError>, NotUnderstood> {
+pub(super) fn rtsp_message(bytes: &[u8]) -> Result<ParsedMessage, NotUnderstood> {
     guarded(bytes, || Message::parse(bytes))
 }
 

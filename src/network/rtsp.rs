@@ -241,8 +241,9 @@ impl RequestHalf {
                 match answers.recv_deadline(deadline) {
                     Ok(response) if is_answer(&response, cseq) => return Ok(response),
                     Ok(_) if Instant::now() < deadline => {}
-                    Ok(_) => return Err(broken(&ErrorKind::TimedOut.into(), doing, patience)),
-                    Err(RecvTimeoutError::Timeout) => return Err(broken(&ErrorKind::TimedOut.into(), doing, patience)),
+                    Ok(_) | Err(RecvTimeoutError::Timeout) => {
+                        return Err(broken(&ErrorKind::TimedOut.into(), doing, patience));
+                    }
                     Err(RecvTimeoutError::Disconnected) => return Err(gone()),
                 }
             }

@@ -343,10 +343,10 @@ mod tests {
     fn no_byte_is_looked_at_again_and_again() {
         let line = b"X-Name: some words that say nothing at all\r\n".repeat(1_000);
         let head = [b"RTSP/1.0 200 OK\r\nContent-Length: 200000\r\n", &line[..], b"\r\n"].concat();
-        let long = [&head[..], &[b'x'; 200_000]].concat();
+        let long = [&head[..], &vec![b'x'; 200_000][..]].concat();
         let blank = vec![b'\n'; 200_000];
         let empty = b"$\0\0\0".repeat(50_000);
-        let frame = [b"$\0\xff\xff", &[7; 65_535][..]].concat();
+        let frame = [b"$\0\xff\xff", &vec![7; 65_535][..]].concat();
         for (bytes, n_messages) in [(&long, 1), (&blank, 0), (&empty, 50_000), (&frame, 1), (&line, 0)] {
             for n_piece in [1, bytes.len()] {
                 let mut splitter = MessageSplitter::default();
