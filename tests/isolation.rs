@@ -269,6 +269,7 @@ mod linux {
                 "crashed",
                 "cannot be understood",
             ),
+            ("opened; say 1 '{\"Logins\":[{\"scheme\":7}]}'; read -r order", "crashed", "cannot be understood"),
             ("opened; while :; do echo driver babble; done", "hung", "no sign of life"),
             ("opened; say 1 '{\"NeedMemory\":{\"n_bytes\":500000000}}'; read -r order", "crashed", "500000000 bytes"),
         ];
