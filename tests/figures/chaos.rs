@@ -19,8 +19,11 @@ use crate::table::{Scale, Times, print, print_plain, print_skipped};
 
 /// A whole run; the scale shortens it.
 const RUN: Duration = Duration::from_mins(30);
-/// At the end nothing is done to it, so that what can live does.
-const QUIET: Duration = Duration::from_secs(20);
+/// At the end nothing is done to it, so that what can live does: longer than the longest pause between two tries.
+const QUIET: Duration = Duration::from_secs(40);
+/// Between two things that are done to it, in milliseconds. Each of the cameras is hit every minute or two: one that crashes again
+/// and again is given up, and rightly so.
+const PAUSE_MS: std::ops::Range<u64> = 2_000..10_000;
 /// Between two lines of a camera's status. One that comes so late is told as if the camera were looked after.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
 const LATEST_STATUS: Duration = Duration::from_secs(4);
@@ -34,7 +37,7 @@ const SIMULATED: [&str; 8] = [
     "160x120@15,seed=3,stall@10s+3s",
     "160x120@30,seed=4,unplug@15s+5s",
     "160x120@30,seed=5,torn=30@5s+20s",
-    "160x120@30,seed=6,crash@25s",
+    "160x120@30,seed=6,crash@25s+2s",
     "160x120@30,seed=7,open-hang",
     "160x120@30,seed=8,open-denied",
 ];
@@ -159,7 +162,7 @@ pub fn run(scale: Scale) {
             continue;
         }
         memory.extend(machine::memory_of(program.child.id()));
-        next = now + Duration::from_millis(random.u64(200..2_000));
+        next = now + Duration::from_millis(random.u64(PAUSE_MS));
         if began.elapsed() + QUIET < time {
             let is_away = restart_at.is_some();
             let action = act(&mut random, &program, is_away);
@@ -242,8 +245,10 @@ fn report(what: &str, seen: &Seen, memory: &[f64], code: Option<i32>, done: &BTr
     print("chaos: statuses that say what is not", &bad, "none", seen.n_lines, seen.n_bad_lines + seen.n_stale == 0);
     // The last two of the simulated ones can never be opened.
     let can_live = seen.statuses.iter().filter(|(source, _)| !source.contains(",open-"));
-    let dead: Vec<_> =
-        can_live.filter(|(_, (_, state))| state != "streaming").map(|(source, _)| source.as_str()).collect();
+    let dead: Vec<_> = can_live
+        .filter(|(_, (_, state))| state != "streaming")
+        .map(|(source, (_, state))| format!("{source} {state}"))
+        .collect();
     print("chaos: cameras that do not live afterwards", &format!("{dead:?}"), "none", 14, dead.is_empty());
     let told = seen.summary.as_ref().and_then(|summary| summary["exit_code"].as_i64());
     let is_right = told == code.map(i64::from) && code == Some(2);
