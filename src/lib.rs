@@ -119,8 +119,8 @@
 //!
 //! **A password is never printed or logged, and saved in the system's keyring alone.** [`source::SourceSpec`] masks it
 //! wherever it is displayed; in the window it is in no text but its own masked field. A capture process is told it through
-//! its pipe: neither its command line nor its environment has it. FFmpeg never learns it: it plays from our own
-//! [`network::gateway`], which has logged in.
+//! its pipe: neither its command line nor its environment has it. Of an RTSP camera FFmpeg never learns it: it plays from our own
+//! [`network::gateway`], which has logged in. A video over HTTP it fetches by itself, and is told the login in the address.
 //! Kept by `secrets::no_command_tells_the_password`, `secrets::the_capture_process_shows_nothing`,
 //! `secrets::no_text_of_the_window_has_it`, `streams::other_users_do_not_see_the_password_of_a_camera`,
 //! `report::no_name_and_no_secret_is_in_any_byte`.

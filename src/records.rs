@@ -29,8 +29,6 @@ const N_WAITING: usize = 1_024;
 const MAX_BATCH_BYTES: usize = 256 << 10;
 /// Between two samples of the history.
 const SAMPLE_PERIOD: Duration = Duration::from_secs(1);
-/// A camera that is given up tells its status every 5 s; one that has told nothing for longer has ended.
-const STATUS_LASTS: Duration = Duration::from_secs(6);
 const TIDY_PERIOD: Duration = Duration::from_mins(10);
 /// How long nothing may fail before the disk counts as good again, so that one that fails now and then is reported once.
 const GOOD_AFTER: Duration = Duration::from_secs(10);
@@ -133,11 +131,6 @@ impl Drop for Records {
 /// Adds lines to the log: [`files::append`], or a disk that is slow in a test.
 type AppendLines = fn(&Path, &[u8], Timestamp) -> io::Result<()>;
 
-struct WatchedCamera {
-    status: StatusReader,
-    told_at: Instant,
-}
-
 /// A failure to write that goes on.
 struct WriteFailure {
     failed_at: Instant,
@@ -152,7 +145,7 @@ struct RecordsWriter {
     /// Events that found no room in the queue.
     n_lost: Arc<AtomicU64>,
     past: Latest<Past>,
-    cameras: Vec<WatchedCamera>,
+    cameras: Vec<StatusReader>,
     trouble: Option<WriteFailure>,
 }
 
@@ -201,7 +194,7 @@ impl RecordsWriter {
                     n_lines += 1;
                 }
                 RecordsTask::Watch(status) => {
-                    self.cameras.push(WatchedCamera { status, told_at: Instant::now() });
+                    self.cameras.push(status);
                     self.sample(Instant::now());
                 }
                 RecordsTask::Load(source) => self.load(source),
@@ -221,14 +214,9 @@ impl RecordsWriter {
     }
 
     fn sample(&mut self, now: Instant) {
-        let mut samples = Vec::new();
-        for camera in &mut self.cameras {
-            if camera.status.take_fresh().is_some() {
-                camera.told_at = now;
-            }
-            let is_alive = now.saturating_duration_since(camera.told_at) < STATUS_LASTS;
-            samples.extend(camera.status.current().filter(|status| is_alive && status.state != State::Idle));
-        }
+        self.cameras.retain(|camera| !camera.is_closed());
+        let statuses = self.cameras.iter().filter_map(StatusReader::current);
+        let samples: Vec<_> = statuses.filter(|status| status.state != State::Idle).collect();
         for status in samples {
             // Without a score there is a gap.
             let Some(score) = status.health_score else { continue };

@@ -92,7 +92,13 @@ impl StatusReader {
     }
 
     fn at(&self, published: &PublishedStatus, now: Instant) -> (Arc<Status>, bool) {
-        if self.camera.strong_count() == 0 { (Arc::clone(&published.status), false) } else { published.as_of(now) }
+        if self.is_closed() { (Arc::clone(&published.status), false) } else { published.as_of(now) }
+    }
+
+    /// Whether nobody wants the camera any more: the status stays as it was.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.camera.strong_count() == 0
     }
 
     /// The status of this moment, seen or not.
@@ -183,14 +189,17 @@ mod tests {
         let began = Instant::now();
         latest.publish(PublishedStatus::new(status(State::Streaming), began));
         assert_eq!(reader.take_fresh().map(|fresh| fresh.value.state), Some(State::Streaming));
-        let mut states =
-            |secs: f64| reader.fresh(None, began + Duration::from_secs_f64(secs)).map(|fresh| fresh.value.state);
-        assert_eq!(states(2.0), None);
-        assert_eq!(states(3.5), Some(State::Recovering));
-        assert_eq!(states(4.0), None);
-        assert_eq!(states(4.6), Some(State::Recovering));
+        let states = |reader: &mut StatusReader, secs: f64| {
+            reader.fresh(None, began + Duration::from_secs_f64(secs)).map(|fresh| fresh.value.state)
+        };
+        assert_eq!(states(&mut reader, 2.0), None);
+        assert_eq!(states(&mut reader, 3.5), Some(State::Recovering));
+        assert_eq!(states(&mut reader, 4.0), None);
+        assert_eq!(states(&mut reader, 4.6), Some(State::Recovering));
         // A camera that was closed is not looked after any more.
+        assert!(!reader.is_closed());
         drop(camera);
-        assert_eq!(states(9.0), None);
+        assert!(reader.is_closed());
+        assert_eq!(states(&mut reader, 9.0), None);
     }
 }

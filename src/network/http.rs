@@ -237,7 +237,7 @@ impl HttpStream {
         let mut lists = self.check_list(deadline)?;
         lists.truncate(MAX_LISTS);
         for list in lists {
-            self.follow(&list.request_url(), 200, deadline)?;
+            self.go_to(list, deadline)?;
             let head = self.fetch(true, deadline)?;
             if (200..300).contains(&head.status) {
                 self.check_list(deadline)?;
@@ -258,7 +258,7 @@ impl HttpStream {
                 Ok(false) => {
                     let text = String::from_utf8_lossy(&text);
                     let named =
-                        references(&text).map(|reference| self.own(reference, 200)).collect::<Result<Vec<_>, _>>()?;
+                        references(&text).map(|reference| self.own(reference)).collect::<Result<Vec<_>, _>>()?;
                     return Ok(named.into_iter().filter(|address| address.path.contains(".m3u")).collect());
                 }
                 Err(error) => return Err(broken(&error, "the list of the stream", Duration::ZERO)),
@@ -309,7 +309,8 @@ impl HttpStream {
                         let message = format!("the camera sends on from one address to the next, {n_redirects} times");
                         return Err(ConnectionFinding::new("F95", FaultKind::NoStream, message).with_code(head.status));
                     }
-                    self.follow(head.header("location").unwrap_or_default(), head.status, deadline)?;
+                    let next = self.own(head.header("location").unwrap_or_default());
+                    self.go_to(next.map_err(|finding| finding.with_code(head.status))?, deadline)?;
                 }
                 _ => {
                     if had_login && head.status != 401 {
@@ -321,9 +322,8 @@ impl HttpStream {
         }
     }
 
-    /// Goes where a redirect says, on the camera's own host: with the login to its own origin only, and never out of encryption.
-    fn follow(&mut self, location: &str, status: u16, deadline: Instant) -> Result<(), ConnectionFinding> {
-        let next = self.own(location, status)?;
+    /// From now on this address of the camera's own is asked for.
+    fn go_to(&mut self, next: Address, deadline: Instant) -> Result<(), ConnectionFinding> {
         let is_same_server = Origin::of(&next) == Origin::of(&self.address);
         if !is_same_server {
             self.login = Login::new(&next, &self.parameters.logins);
@@ -332,22 +332,22 @@ impl HttpStream {
         if is_same_server { Ok(()) } else { self.reach(deadline) }
     }
 
-    /// What a reference of the camera's names, if that is the camera's own. The login is in it where it is for that origin.
-    fn own(&self, location: &str, status: u16) -> Result<Address, ConnectionFinding> {
+    /// What a redirect or a list of the camera's names, if that is on the camera's own host and not out of encryption. The login is
+    /// in it where it is for that origin.
+    fn own(&self, location: &str) -> Result<Address, ConnectionFinding> {
         let shown = self.login.mask(location.trim());
         let mut next = self.address.resolve(location).map_err(|_| {
             let message = format!("the camera sends on to what is no address: {shown}");
-            ConnectionFinding::new("F95", FaultKind::NoStream, message).with_code(status)
+            ConnectionFinding::new("F95", FaultKind::NoStream, message)
         })?;
         if next.scheme.is_rtsp() {
             let message = format!("the camera sends on to {shown}");
             return Err(ConnectionFinding::new("F99", FaultKind::WrongProtocol, message)
-                .with_code(status)
                 .with_advice("Take the address that the camera names."));
         }
         if self.address.scheme.is_encrypted() && next.scheme == Scheme::Http {
             let message = format!("the camera sends on out of encryption, to {shown}: that is not followed");
-            return Err(ConnectionFinding::new("F94", FaultKind::Untrusted, message).with_code(status).with_advice(
+            return Err(ConnectionFinding::new("F94", FaultKind::Untrusted, message).with_advice(
                 "Switch encryption on for the stream in the camera's settings, or take the address without it.",
             ));
         }
@@ -356,7 +356,6 @@ impl HttpStream {
         if !next.host.eq_ignore_ascii_case(&self.address.host) && !is_own_number {
             let message = format!("the camera sends on to another host, to {shown}: that is not followed");
             return Err(ConnectionFinding::new("F95", FaultKind::NoStream, message)
-                .with_code(status)
                 .with_advice("Take the address that the camera names, if you know that it is the camera's too."));
         }
         let given = &self.parameters.address;
