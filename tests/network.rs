@@ -2,7 +2,7 @@
 
 mod servers;
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use camclinic::address::Address;
 use camclinic::checkup::facts::{ConversationFacts, ConversationFinding, SourceKind};
 use camclinic::checkup::{Facts, facts, verdict};
+use camclinic::network::relay::Relay;
 use camclinic::network::rtsp::RtspRequest;
 use camclinic::network::{
     self, Certificate, ConnectionParameters, ConnectionTestResult, KnownLogins, OpenedStream, StepName, StepOutcome,
@@ -709,4 +710,56 @@ fn a_list_of_addresses_names_the_camera_alone() {
         let checked = stream.check_references(Instant::now() + STEP_DEADLINE);
         assert_eq!(checked.is_ok(), is_good, "{list}: {checked:?}");
     }
+}
+
+/// The status and the body that a player gets.
+fn fetched(url: &str) -> (String, String) {
+    let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let mut stream = TcpStream::connect(host).unwrap();
+    stream.set_read_timeout(Some(STEP_DEADLINE * 3)).unwrap();
+    write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host}\r\nRange: bytes=0-\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().to_owned(), body.to_owned())
+}
+
+/// Whatever a list names is asked for here, whenever it names it, and fetched of the camera alone, with the login.
+#[test]
+fn a_player_gets_what_the_camera_itself_has() {
+    let list = "#EXTM3U\n#EXTINF:4,\n1.ts?a=b\n/2.ts\n//nowhere.invalid/3.ts\nhttp://nowhere.invalid/4.ts\nrtsp://nowhere.invalid/\n";
+    let head = "200 OK\r\nContent-Type: application/vnd.apple.mpegurl";
+    for login in [Login::None, Login::Basic, Login::Md5] {
+        let server = Server::start(Service::Http(Page { login, head, body: Body::Text(list) }), None);
+        let user = format!("admin:{}@", PASSWORD.replace('@', "%40"));
+        let address = Address::parse(&format!("http://{user}127.0.0.1:{}/a/live.m3u8", server.port)).unwrap();
+        let relay = Relay::start(&access(address.clone()), &address).unwrap();
+        assert!(!address.secrets().any(|secret| relay.url().contains(&secret)), "{}", relay.url());
+        let (status, text) = fetched(relay.url());
+        assert_eq!(status, "200", "{login:?}: {:?}", relay.fault());
+        let named: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        let base = relay.url().strip_suffix("/a/live.m3u8").unwrap();
+        assert_eq!(named[..2], [format!("{base}/a/1.ts?a=b"), format!("{base}/2.ts")]);
+        assert_eq!(named[4], "rtsp://nowhere.invalid/");
+        for (url, expected) in named[..4].iter().zip(["200", "200", "502", "502"]) {
+            assert_eq!(fetched(url).0, expected, "{login:?} {url}: {:?}", relay.fault());
+        }
+        assert!(relay.fault().unwrap().message.contains("another host"));
+        assert_eq!(server.seen.logins.load(Ordering::SeqCst) > 0, login != Login::None);
+        // Other users of this computer do not know the token.
+        let port = base.split('/').nth(2).unwrap();
+        for guessed in [format!("http://{port}/"), format!("http://{port}/http/127.0.0.1:{}/a", server.port)] {
+            assert_eq!(fetched(&guessed).0, "404", "{guessed}");
+        }
+    }
+    // A segment that is elsewhere.
+    let target = Server::start(Service::Http(Page { login: Login::None, head, body: Body::Text("") }), None);
+    let moved = format!("302 Found\r\nLocation: http://localhost:{}/x", target.port);
+    let server =
+        Server::start(Service::Http(Page { login: Login::None, head: moved.leak(), body: Body::Text("") }), None);
+    let address = Address::parse(&format!("http://127.0.0.1:{}/1.ts", server.port)).unwrap();
+    let relay = Relay::start(&access(address.clone()), &address).unwrap();
+    assert_eq!(fetched(relay.url()).0, "502");
+    assert_eq!(target.seen.connections.load(Ordering::SeqCst), 0);
 }

@@ -3,7 +3,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use rustls::ClientConnection;
 
 use super::ConnectionFinding;
 use crate::fault::FaultKind;
+use crate::lock::Lock;
 
 /// How long a read or a write may block before it is looked whether it was cancelled.
 const SLICE: Duration = Duration::from_millis(50);
@@ -189,15 +190,11 @@ struct SharedSocket {
     tls: Option<Tls>,
 }
 
-/// The socket is read and written outside the first lock; the second keeps what is sent in its order. Who holds both has
-/// taken `sending` first.
+/// The socket is read and written outside the first lock; the second keeps what is sent in its order, while it is sent. Who holds
+/// both has taken `sending` first.
 struct Tls {
-    connection: Mutex<ClientConnection>,
-    sending: Mutex<()>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    connection: Lock<ClientConnection>,
+    sending: Lock<()>,
 }
 
 impl Connection {
@@ -207,7 +204,7 @@ impl Connection {
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(SLICE))?;
         socket.set_write_timeout(Some(SLICE))?;
-        let tls = tls.map(|connection| Tls { connection: Mutex::new(connection), sending: Mutex::new(()) });
+        let tls = tls.map(|connection| Tls { connection: Lock::new(connection), sending: Lock::new(()) });
         Ok(Self { shared: Arc::new(SharedSocket { socket, tls }), cancel })
     }
 
@@ -243,7 +240,7 @@ impl Connection {
         let Some(tls) = &self.shared.tls else { return self.receive(into, deadline) };
         let mut sealed = [0; N_SEALED_BYTES];
         loop {
-            match lock(&tls.connection).reader().read(into) {
+            match tls.connection.lock().reader().read(into) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 // Cameras just close; what is missing of a message shows in the message.
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(0),
@@ -263,8 +260,8 @@ impl Connection {
         let Some(tls) = &self.shared.tls else { return self.send(bytes, deadline) };
         // Less than what rustls keeps, so that it takes all of it.
         for part in bytes.chunks(16_384) {
-            let _order = lock(&tls.sending);
-            lock(&tls.connection).writer().write_all(part)?;
+            let _order = tls.sending.lock();
+            tls.connection.lock_inside().writer().write_all(part)?;
             self.flush(tls, deadline)?;
         }
         Ok(())
@@ -280,10 +277,10 @@ impl Connection {
         let mut is_first = true;
         loop {
             {
-                let _order = lock(&tls.sending);
+                let _order = tls.sending.lock();
                 self.flush(tls, deadline)?;
             }
-            if !lock(&tls.connection).is_handshaking() {
+            if !tls.connection.lock().is_handshaking() {
                 return Ok(());
             }
             let n = self.receive(&mut sealed, deadline)?;
@@ -302,7 +299,7 @@ impl Connection {
         let mut wants_write = false;
         let mut outcome = Ok(());
         while !sealed.is_empty() && outcome.is_ok() {
-            let mut connection = lock(&tls.connection);
+            let mut connection = tls.connection.lock();
             if connection.read_tls(&mut sealed).is_err() {
                 outcome = Err(rustls::Error::General("more arrived than was asked for".into()));
             }
@@ -310,7 +307,7 @@ impl Connection {
             wants_write |= connection.wants_write();
         }
         if wants_write {
-            let _order = lock(&tls.sending);
+            let _order = tls.sending.lock();
             // A new key, or an alert about the certificate; if it cannot be sent, the next read says so.
             let _ = self.flush(tls, deadline);
         }
@@ -321,7 +318,7 @@ impl Connection {
     fn flush(&self, tls: &Tls, deadline: Instant) -> io::Result<()> {
         let mut sealed = Vec::new();
         {
-            let mut connection = lock(&tls.connection);
+            let mut connection = tls.connection.lock_inside();
             while connection.wants_write() {
                 connection.write_tls(&mut sealed)?;
             }

@@ -15,8 +15,8 @@
 //! Only one client is served, only from this computer, and only one that knows the token.
 
 use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,7 @@ use super::rtsp_stream::nothing_came;
 use super::sdp::SessionDescription;
 use crate::fault::{Fault, FaultKind};
 use crate::latest::{Latest, Reader};
+use crate::lock::Lock;
 use crate::settings::Transport;
 
 pub(crate) mod packets;
@@ -64,21 +65,21 @@ pub struct Gateway {
 #[derive(Default)]
 struct GatewayState {
     /// Why the stream has ended.
-    fault: Mutex<Option<Fault>>,
+    fault: Lock<Option<Fault>>,
     n_lost: AtomicU64,
     /// So many pictures pass from each key picture on; 0: all.
     of_key: AtomicU32,
     pictures: Latest<PictureCount>,
     /// The connection to the player, to be ended.
-    player: Mutex<Option<TcpStream>>,
+    player: Lock<Option<TcpStream>>,
 }
 
 impl GatewayState {
     fn end(&self, fault: Option<Fault>) {
-        let mut known = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.fault.lock();
         *known = known.take().or(fault);
         drop(known);
-        if let Some(player) = &*self.player.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(player) = &*self.player.lock() {
             // It may be gone already.
             let _ = player.shutdown(Shutdown::Both);
         }
@@ -125,7 +126,7 @@ impl Gateway {
         let is_over = end_rx.clone();
         spawn("gateway-player", move || {
             local.serve(&ready, &is_over, |player| {
-                *known.player.lock().unwrap_or_else(PoisonError::into_inner) = Some(player);
+                *known.player.lock() = Some(player);
             });
         })?;
         let mut held = PacketQueue::default();
@@ -157,7 +158,7 @@ impl Gateway {
     /// Why the stream has ended, if it has by itself.
     #[must_use]
     pub fn fault(&self) -> Option<Fault> {
-        self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.fault.lock().clone()
     }
 
     /// How many pictures are passed on from each key picture on, that one among them; `None`: all, from the next key picture on.

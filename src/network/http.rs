@@ -43,6 +43,8 @@ pub struct HttpStream {
     is_used_up: bool,
     /// The connection has had an answer before, and may be closed by now.
     is_wire_used: bool,
+    /// The part that is wanted (RFC 9110, section 14.2).
+    range: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,13 +98,11 @@ impl ResponseHead {
 }
 
 impl HttpStream {
-    /// Asks for the stream and logs in, and tells of the steps `Get` and `Login`.
-    pub(super) fn open(connector: &mut Connector<'_>, connection: Connection) -> Result<Self, ConnectionFinding> {
-        let parameters = connector.parameters.clone();
-        let mut stream = Self {
-            address: parameters.address.clone(),
-            login: Login::new(&parameters.address, &parameters.logins),
-            parameters,
+    fn new(parameters: &ConnectionParameters, address: Address, connection: Connection) -> Self {
+        Self {
+            login: Login::new(&address, &parameters.logins),
+            address,
+            parameters: parameters.clone(),
             connection,
             kind: HttpStreamKind::Pictures,
             body: Body::default(),
@@ -110,7 +110,13 @@ impl HttpStream {
             n_pictures: 0,
             is_used_up: false,
             is_wire_used: false,
-        };
+            range: None,
+        }
+    }
+
+    /// Asks for the stream and logs in, and tells of the steps `Get` and `Login`.
+    pub(super) fn open(connector: &mut Connector<'_>, connection: Connection) -> Result<Self, ConnectionFinding> {
+        let mut stream = Self::new(connector.parameters, connector.parameters.address.clone(), connection);
         let started = Instant::now();
         let deadline = connector.step_deadline();
         let first = stream.fetch(false, deadline);
@@ -264,8 +270,7 @@ impl HttpStream {
                 Err(error) => return Err(broken(&error, "the list of the stream", Duration::ZERO)),
             }
         }
-        let message = "the list of addresses that the camera gives is longer than any should be";
-        Err(ConnectionFinding::new("F95", FaultKind::NoStream, message))
+        Err(endless_list())
     }
 
     fn asked(&mut self, head: &ResponseHead, had_login: bool, is_again: bool) -> Result<(), ConnectionFinding> {
@@ -391,6 +396,9 @@ impl HttpStream {
         );
         if let Some(login) = &login {
             request += &format!("Authorization: {login}\r\n");
+        }
+        if let Some(range) = &self.range {
+            request += &format!("Range: {range}\r\n");
         }
         request += "\r\n";
         let sent = self.connection.write_all(request.as_bytes(), deadline);
@@ -534,6 +542,82 @@ impl HttpStream {
         self.splitter.push(&begin);
         begin
     }
+}
+
+/// What the camera answers for one address of its own, on a connection of its own: for a player, as it comes.
+pub(super) struct HttpAnswer {
+    stream: HttpStream,
+    head: ResponseHead,
+    /// Of the body, where the camera tells it.
+    length: Option<u64>,
+}
+
+impl HttpAnswer {
+    /// `reference` is an address or what stands for one in what came from `base`, which is the camera's.
+    ///
+    /// # Errors
+    /// It is not the camera's own, or there is no answer.
+    pub fn of(
+        parameters: &ConnectionParameters,
+        base: &Address,
+        reference: &str,
+        range: Option<&str>,
+        deadline: Instant,
+    ) -> Result<Self, ConnectionFinding> {
+        let connection = reach(parameters, base, deadline)?;
+        let mut stream = HttpStream::new(parameters, base.clone(), connection);
+        stream.range = range.map(str::to_owned);
+        let address = stream.own(reference)?;
+        stream.go_to(address, deadline)?;
+        let head = stream.fetch(true, deadline)?;
+        let length = match stream.body.framing {
+            Framing::Length(length) => Some(length),
+            _ => None,
+        };
+        Ok(Self { stream, head, length })
+    }
+
+    /// Where it was found, which a redirect may have changed.
+    pub fn address(&self) -> &Address {
+        &self.stream.address
+    }
+
+    /// The status and what the body is, as lines of an answer to somebody else.
+    pub fn head_lines(&self) -> String {
+        let mut lines = format!("HTTP/1.1 {}\r\n", self.head.status_line());
+        for name in ["Content-Type", "Content-Range", "Accept-Ranges"] {
+            if let Some(value) = self.head.header(name) {
+                lines += &format!("{name}: {value}\r\n");
+            }
+        }
+        lines
+    }
+
+    /// How long the body is, where that is known.
+    pub fn body_lines(&self) -> String {
+        self.length.map_or_else(String::new, |length| format!("Content-Length: {length}\r\n"))
+    }
+
+    /// Appends some of the body; `false` at its end.
+    pub fn read(&mut self, into: &mut Vec<u8>, deadline: Instant) -> Result<bool, ConnectionFinding> {
+        let HttpStream { body, connection, .. } = &mut self.stream;
+        body.read(connection, into, deadline).map_err(|error| broken(&error, "the video", Duration::ZERO))
+    }
+
+    /// The whole body of a list, of which so much was read before.
+    pub fn whole(&mut self, mut text: Vec<u8>, deadline: Instant) -> Result<Vec<u8>, ConnectionFinding> {
+        while text.len() <= MAX_LIST_BYTES {
+            if !self.read(&mut text, deadline)? {
+                return Ok(text);
+            }
+        }
+        Err(endless_list())
+    }
+}
+
+fn endless_list() -> ConnectionFinding {
+    let message = "the list of addresses that the camera gives is longer than any should be";
+    ConnectionFinding::new("F95", FaultKind::NoStream, message)
 }
 
 /// Lines that are none of the list's own, and `URI="…"` in those that are (RFC 8216, section 4).

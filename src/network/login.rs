@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use http_auth::digest::Algorithm;
 use http_auth::{PasswordClient, PasswordParams};
@@ -14,6 +14,7 @@ use super::{ConnectionFinding, Origin, parsers};
 use crate::address::Address;
 use crate::fault::FaultKind;
 use crate::foreign::safe_within;
+use crate::lock::{Lock, Locked};
 
 /// More origins than a camera ever has.
 const MAX_KNOWN: usize = 16;
@@ -21,11 +22,11 @@ const MAX_KNOWN: usize = 16;
 /// The origins that have asked for a login by Digest: none of them gets the password in clear (Basic) afterwards. Otherwise whoever
 /// stands between could ask for it in place of the camera. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct KnownLogins(Arc<Mutex<BTreeSet<Origin>>>);
+pub struct KnownLogins(Arc<Lock<BTreeSet<Origin>>>);
 
 impl KnownLogins {
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<Origin>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Locked<'_, BTreeSet<Origin>> {
+        self.0.lock()
     }
 
     /// They have asked for Digest.

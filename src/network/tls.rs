@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::net::TcpStream;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::Receiver;
@@ -26,6 +26,7 @@ use super::{Certificate, ConnectionFinding};
 use crate::address::Address;
 use crate::disk::read_regular;
 use crate::fault::FaultKind;
+use crate::lock::Lock;
 
 /// No certificate of a camera is younger: a clock that says so is wrong. 2020-01-01, in seconds since 1970.
 const EARLIEST_NOW_SECS: u64 = 1_577_836_800;
@@ -63,7 +64,7 @@ pub fn secure(
         roots: authorities(std::env::var_os("SSL_CERT_FILE").as_deref()),
         provider: Arc::clone(&provider),
         pin: pin.map(str::to_ascii_lowercase),
-        shown: Mutex::new(None),
+        shown: Lock::new(None),
     });
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -88,7 +89,7 @@ pub fn secure(
         plain = Some(String::from_utf8_lossy(bytes).lines().next().unwrap_or_default().chars().take(80).collect());
         Err(io::ErrorKind::InvalidData.into())
     });
-    *shown = verifier.shown.lock().unwrap_or_else(PoisonError::into_inner).take();
+    *shown = verifier.shown.lock().take();
     let Err(error) = shaken else { return Ok(connection) };
     connection.close();
     if let Some(words) = plain {
@@ -123,7 +124,7 @@ struct Verifier {
     roots: RootCertStore,
     provider: Arc<CryptoProvider>,
     pin: Option<String>,
-    shown: Mutex<Option<Certificate>>,
+    shown: Lock<Option<Certificate>>,
 }
 
 impl std::fmt::Debug for Verifier {
@@ -143,7 +144,8 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, Error> {
         let shown = Certificate::read(end_entity);
         let is_pinned = self.pin.is_some() && shown.as_ref().map(|shown| &shown.fingerprint) == self.pin.as_ref();
-        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = shown;
+        // rustls asks under the connection's lock.
+        *self.shown.lock_inside() = shown;
         if is_pinned {
             return Ok(ServerCertVerified::assertion());
         }

@@ -152,9 +152,9 @@ fn environment(backend: Backend, request: &OpenRequest) -> Vec<(&'static str, St
             // hold.
             "rtsp_transport;tcp|analyzeduration;0|probesize;32|fpsprobesize;0"
         } else {
-            // It takes any certificate otherwise, and opens whatever a camera names in place of a video: files, lists of files,
-            // descriptions that send packets to others.
-            "tls_verify;1|protocol_whitelist;http,https,httpproxy,tls,tcp,crypto|format_whitelist;hls,applehttp,mov,mpegts,mpeg,matroska,flv,\
+            // It opens whatever a camera names in place of a video otherwise: files, lists of files, descriptions that send packets to
+            // others.
+            "protocol_whitelist;http,tcp,crypto|format_whitelist;hls,applehttp,mov,mpegts,mpeg,matroska,flv,\
              avi,ogg,asf,mpjpeg,mjpeg,h264,hevc,mpegvideo,m4v,aac,mp3,ac3,webvtt"
         };
         variables.push(("OPENCV_FFMPEG_CAPTURE_OPTIONS", options.to_owned()));

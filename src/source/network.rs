@@ -22,6 +22,7 @@ use crate::network::age::Ages;
 use crate::network::connection::Connection;
 use crate::network::gateway::{Gateway, PictureCount};
 use crate::network::http::{self, HttpStreamKind};
+use crate::network::relay::Relay;
 use crate::network::sdp::{Codec, SessionDescription};
 use crate::network::{ConnectionParameters, OpenedStream, open_stream};
 use crate::source::{Demand, Grabbed, OpenRequest, Picture, Source};
@@ -150,7 +151,8 @@ impl PlaySettings {
                 stream.check_references(parameters.deadline)?;
                 let address = stream.address().clone();
                 drop(stream);
-                Ok(Box::new(VideoPlayback::start(&address, self)?))
+                let relay = Relay::start(&parameters, &address)?;
+                Ok(Box::new(VideoPlayback::start(relay, self)?))
             }
             OpenedStream::Http { stream } => Ok(Box::new(HttpPlayback::start(stream, request)?)),
         }
@@ -499,11 +501,12 @@ fn why_not_played(gateway: &Gateway, description: &SessionDescription, name: &st
     }
 }
 
-/// A video over HTTP, of whatever make: FFmpeg's own business, once the address is known to be good. With HLS it asks for
-/// further addresses, so that this alone is not passed on but told to it, with its password; the lists of these addresses have been
-/// looked through, and ways other than HTTP are closed to it (`isolated.rs`).
+/// A video over HTTP, of whatever make, that a relay fetches for FFmpeg. Ways other than to the relay are closed to it
+/// (`isolated.rs`).
 struct VideoPlayback {
+    // FFmpeg first: it closes its connections.
     player: videoio::VideoCapture,
+    relay: Relay,
     mat: Mat,
     got: Got,
     name: String,
@@ -512,21 +515,31 @@ struct VideoPlayback {
 }
 
 impl VideoPlayback {
-    fn start(address: &Address, play: &PlaySettings) -> Result<Self, Fault> {
+    fn start(relay: Relay, play: &PlaySettings) -> Result<Self, Fault> {
         let PlaySettings { api, request, .. } = play;
         let name = request.spec.to_string();
         let parameters = deadlines(request.open_deadline.mul_f64(SHARE_OF_STEP), request.frame_deadline);
-        let player = videoio::VideoCapture::from_file_with_params(address.with_login(), *api, &parameters);
+        let player = videoio::VideoCapture::from_file_with_params(relay.url(), *api, &parameters);
         let player = match player {
             Ok(player) if player.is_opened().unwrap_or(false) => player,
-            // OpenCV's own message may hold the address with its password.
             Ok(_) | Err(_) => {
+                if let Some(fault) = relay.fault() {
+                    return Err(fault);
+                }
                 let message = format!("the answer of {name} is called a video, and no picture is found in it");
                 return Err(Fault::new(FaultKind::NoStream, message));
             }
         };
         let got = played(&player);
-        Ok(Self { player, mat: Mat::default(), got, name, frame_deadline: request.frame_deadline, n_pictures: 0 })
+        Ok(Self {
+            player,
+            relay,
+            mat: Mat::default(),
+            got,
+            name,
+            frame_deadline: request.frame_deadline,
+            n_pictures: 0,
+        })
     }
 }
 
@@ -546,7 +559,8 @@ impl OpenedNetworkStream for VideoPlayback {
         Err(if waited >= self.frame_deadline.mul_f64(SHARE_OF_STALL * SHARE_OF_STALL) {
             Fault::new(FaultKind::Stall, format!("no picture came from {name} for {:.1} s", waited.as_secs_f64()))
         } else {
-            Fault::new(FaultKind::Unreachable, format!("the stream of {name} has ended"))
+            let why = self.relay.fault().map_or_else(String::new, |fault| format!(": {}", fault.message));
+            Fault::new(FaultKind::Unreachable, format!("the stream of {name} has ended{why}"))
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,8 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use rtsp_types::headers::{CONTENT_BASE, CONTENT_TYPE, CSEQ, PUBLIC, SESSION, TRANSPORT};
 use rtsp_types::{Message, Method, ParseError, Response, StatusCode, Version};
 
-use crate::network::parsers;
+use crate::lock::Lock;
+use crate::network::{parsers, token};
 
 /// How often is looked whether the player has connected.
 const POLL: Duration = Duration::from_millis(2);
@@ -37,7 +38,7 @@ struct PlayerDialogue {
 }
 
 /// The connection to a player that wants its packets now.
-pub struct PlayerConnection(Arc<Mutex<TcpStream>>);
+pub struct PlayerConnection(Arc<Lock<TcpStream>>);
 
 impl PlayerConnection {
     /// Sends a packet on the first channel (RFC 2326, 10.12).
@@ -47,7 +48,7 @@ impl PlayerConnection {
         framed.extend_from_slice(b"$\0");
         framed.extend_from_slice(&length.to_be_bytes());
         framed.extend_from_slice(packet);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).write_all(&framed)
+        self.0.lock().write_all(&framed)
     }
 }
 
@@ -74,7 +75,7 @@ impl PlayerServer {
         let Ok(reading) = stream.try_clone() else { return };
         let Ok(ending) = stream.try_clone() else { return };
         came(ending);
-        let writing = Arc::new(Mutex::new(stream));
+        let writing = Arc::new(Lock::new(stream));
         // It has ended, or was ended.
         let _ = dialogue.converse(reading, buffer, &writing, ready);
     }
@@ -120,7 +121,7 @@ impl PlayerDialogue {
         &self,
         mut reading: TcpStream,
         mut buffer: Vec<u8>,
-        writing: &Arc<Mutex<TcpStream>>,
+        writing: &Arc<Lock<TcpStream>>,
         ready: &Sender<PlayerConnection>,
     ) -> std::io::Result<()> {
         let mut chunk = [0; 4_096];
@@ -132,7 +133,7 @@ impl PlayerDialogue {
                     let method = request.method().clone();
                     let mut answer = Vec::new();
                     self.answer(&request).write(&mut answer).map_err(std::io::Error::other)?;
-                    writing.lock().unwrap_or_else(PoisonError::into_inner).write_all(&answer)?;
+                    writing.lock().write_all(&answer)?;
                     if method == Method::Play {
                         let _ = ready.try_send(PlayerConnection(Arc::clone(writing)));
                     }
@@ -178,13 +179,6 @@ impl PlayerDialogue {
             _ => answer.header(SESSION, "1").build(Vec::new()),
         }
     }
-}
-
-fn token() -> std::io::Result<String> {
-    let mut bytes = [0; 16];
-    let random = rustls::crypto::ring::default_provider().secure_random;
-    random.fill(&mut bytes).map_err(|_| std::io::Error::other("no random numbers"))?;
-    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
 
 /// The camera's description of its video, without sound and without addresses.
