@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::Ipv6Addr;
+use std::ops::Range;
 use std::str::FromStr;
 
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -310,7 +311,9 @@ fn split_login(rest: &str) -> (Option<&str>, &str) {
     let head = rest.get(..rest.find(['/', '?']).unwrap_or(rest.len())).unwrap_or(rest);
     let is_whole_host = !head.contains('@') && {
         let name = head.split(':').next().unwrap_or_default();
-        head.starts_with('[') || name.contains('.') || name == "localhost" || !head.contains(':')
+        // An address in the query is whole itself: its @ is not that of a login in front.
+        let has_inner = || rest.contains("://") && is_host(head);
+        head.starts_with('[') || name.contains('.') || name == "localhost" || !head.contains(':') || has_inner()
     };
     if is_whole_host {
         return (None, rest);
@@ -426,13 +429,39 @@ fn password_places(path: &str) -> Vec<PasswordPlace<'_>> {
         let key =
             PASSWORD_KEYS.iter().find(|key| *end > taken && !is_in_word && here().take(key.len()).eq(key.bytes()));
         is_in_word = letter.is_ascii_alphanumeric();
-        let Some((_, start)) = key.and_then(|key| letters.get(at + key.len() - 1)) else { continue };
-        let (before, rest) = (path.get(taken..*start).unwrap_or_default(), path.get(*start..).unwrap_or_default());
-        let (value, behind) = rest.split_at(rest.find(VALUE_ENDS).unwrap_or(rest.len()));
+        let behind_key = key.and_then(|key| letters.get(at + key.len() - 1));
+        let (start, n_value) = if let Some((_, start)) = behind_key {
+            let rest = path.get(*start..).unwrap_or_default();
+            (*start, rest.find(VALUE_ENDS).unwrap_or(rest.len()))
+        } else if *end > taken
+            && here().take(3).eq(*b"://")
+            && let Some(range) = inner_password(&letters, at + 3)
+        {
+            (range.start, range.len())
+        } else {
+            continue;
+        };
+        let (before, rest) = (path.get(taken..start).unwrap_or_default(), path.get(start..).unwrap_or_default());
+        let (value, behind) = rest.split_at_checked(n_value).unwrap_or((rest, ""));
         places.push(PasswordPlace { before, value, behind });
         taken = start + value.len();
     }
     places
+}
+
+/// Where the password stands of an address in the query, as servers that pass on other cameras have it; its host begins at `from`.
+fn inner_password(letters: &[(u8, usize)], from: usize) -> Option<Range<usize>> {
+    let rest = letters.get(from..)?;
+    let until = |ends: &[u8]| rest.iter().position(|(letter, _)| ends.contains(letter)).unwrap_or(rest.len());
+    let find = |end: usize, wanted: u8| rest.iter().take(end).position(|(letter, _)| *letter == wanted);
+    let at_in = |end: usize| rest.iter().take(end).rposition(|(letter, _)| *letter == b'@');
+    let authority = until(b"/?#&;");
+    let colon = find(authority, b':')?;
+    // A password may hold a slash; what stands behind a colon and is no port is one.
+    let is_port = || rest.iter().take(authority).skip(colon + 1).all(|(letter, _)| letter.is_ascii_digit());
+    let at = at_in(authority).or_else(|| if is_port() { None } else { at_in(until(b"&;")) })?;
+    let end_before = |nth: usize| letters.get((from + nth).checked_sub(1)?).map(|(_, end)| *end);
+    if colon < at { Some(end_before(colon + 1)?..end_before(at)?) } else { None }
 }
 
 /// The bytes of a text in small letters with their escapes undone, each with where it ends in the text.
@@ -553,6 +582,23 @@ mod tests {
             "rtsp://cam/user=admin&password=&channel=1",
         );
         check_shown("http://cam/v?pwd=geheim", "http://cam/v?pwd=***", "http://cam/v?pwd=");
+        // Addresses in addresses.
+        let inner = |login: &str| format!("http://nvr:1984/api?src=rtsp://{login}cam:554/a@b&x=1");
+        check_shown(&inner("u:geheim@"), &inner("u:***@"), &inner("u:@"));
+        check_shown(&inner("u:ge@heim@"), &inner("u:***@"), &inner("u:@"));
+        check_shown(&inner("u:ge%40heim@"), &inner("u:***@"), &inner("u:@"));
+        check_shown(
+            "http://nvr/?a=rtsp://u:geheim/x@cam/1",
+            "http://nvr/?a=rtsp://u:***@cam/1",
+            "http://nvr/?a=rtsp://u:@cam/1",
+        );
+        check_shown(&inner(":geheim@"), &inner(":***@"), &inner(":@"));
+        check_shown(&inner("u@"), &inner("u@"), &inner("u@"));
+        check_shown(&inner(""), &inner(""), &inner(""));
+        let escaped = |password: &str| format!("http://nvr/?src=rtsp%3A%2F%2Fu%3A{password}%40cam%2F1&pwd={password}");
+        check_shown(&escaped("geheim"), &escaped("***"), &escaped(""));
+        let two = |password: &str| format!("http://nvr/?a=http://u:{password}@x/&b=rtsp://v:{password}@y");
+        check_shown(&two("geheim"), &two("***"), &two(""));
     }
 
     #[test]

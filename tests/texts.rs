@@ -108,8 +108,9 @@ fn check_address(address: &Address, has_secret: bool, text: &str) {
     }
     let masked = address.mask_in(&format!("{} {}", address.with_login(), address.request_url()));
     assert!(!has_secret || !masked.contains(SECRET), "{text:?} is masked as {masked}");
-    // Each place has one of these.
-    let n_signs = address.path.matches('=').count() + address.path.to_lowercase().matches("%3d").count();
+    // Each place has one of these. Two are filled with the same password.
+    let signs = ["=", "%3d", "://"];
+    let n_signs: usize = signs.iter().map(|sign| address.path.to_lowercase().matches(sign).count()).sum();
     if let (Some(password), 1) = (address.path_password(), n_signs) {
         let filled = Address::parse(&saved).unwrap().with_path_password(password);
         assert_eq!(filled.path, address.path, "{text:?}");
@@ -277,6 +278,24 @@ fn server(answer: Vec<u8>) -> u16 {
         }
     });
     port
+}
+
+#[test]
+fn a_panic_does_not_steer_the_terminal() {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "texts::that_panics", "--ignored", "--nocapture"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("thread texts::that_panics") && text.contains("not a name: "), "{text}");
+    assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text:?}");
+}
+
+#[test]
+#[ignore = "run by a_panic_does_not_steer_the_terminal, in a process of its own"]
+fn that_panics() {
+    camclinic::foreign::tell_panics_cleanly();
+    panic!("not a name: {EVIL}");
 }
 
 #[test]
