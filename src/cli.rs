@@ -7,7 +7,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -23,6 +23,7 @@ use crate::fault::{Fault, FaultClass};
 use crate::foreign::for_terminal;
 use crate::frame::{Frame, Size};
 use crate::latest::Reader;
+use crate::lock::Lock;
 use crate::logging::EventLog;
 use crate::records::Records;
 use crate::secrets;
@@ -801,7 +802,7 @@ fn pretty(value: &impl serde::Serialize) -> String {
 }
 
 /// Why a result could not be written to stdout. One for the process, as stdout is.
-static UNWRITTEN: Mutex<Option<io::Error>> = Mutex::new(None);
+static UNWRITTEN: Lock<Option<io::Error>> = Lock::new(None);
 
 /// To stdout. What becomes of it is told at the end of the program.
 fn say(text: &str) {
@@ -814,7 +815,7 @@ fn note_written(written: io::Result<()>) {
     if let Err(error) = written
         && error.kind() != io::ErrorKind::BrokenPipe
     {
-        UNWRITTEN.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        UNWRITTEN.lock().get_or_insert(error);
     }
 }
 
@@ -846,7 +847,7 @@ fn mention(text: String) {
 /// results could not be written.
 #[must_use]
 pub fn finish(exit: Exit) -> Exit {
-    let unwritten = UNWRITTEN.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let unwritten = UNWRITTEN.lock().take();
     let exit = match &unwritten {
         Some(error) => {
             mention(unwritable(error));

@@ -1,10 +1,11 @@
 //! The disk: files that are whole at every moment, who may read them, what to say when one cannot be written, and how much room is
 //! left. Nothing but regular files is read or written: a pipe would be waited for, and a device has no end.
 
-use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
 use sysinfo::{DiskRefreshKind, Disks};
 
@@ -159,9 +160,30 @@ fn refuse_irregular(about: &Metadata) -> io::Result<()> {
     })
 }
 
+/// A file that one program at a time holds, as long as this lives.
+#[derive(Debug)]
+pub struct FileLock(#[expect(dead_code, reason = "closing it lets go")] File);
+
+/// Waits until no other program holds the file, which is made if need be. `None` where one still does after this time, or the system
+/// has no such thing: nobody stays out for ever because another program is stopped.
+#[must_use]
+pub fn lock_file(path: &Path, patience: Duration) -> Option<FileLock> {
+    const POLL: Duration = Duration::from_millis(5);
+    let deadline = Instant::now() + patience;
+    make_folder(path.parent()?, FileAccess::Private).ok()?;
+    let file = open_to_append(path).ok()?;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Some(FileLock(file)),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(POLL),
+            Err(_) => return None,
+        }
+    }
+}
+
 /// Deletes what [`write_whole`] left in this folder when the program was killed, as far as it is found in passing. What cannot be
 /// deleted stays.
-fn sweep(folder: &Path) {
+pub fn sweep(folder: &Path) {
     let now = SystemTime::now();
     for entry in fs::read_dir(folder).into_iter().flatten().take(N_SWEPT).flatten() {
         let is_old = |about: Metadata| {
@@ -297,6 +319,18 @@ mod tests {
         check(None, FileAccess::Private, 0o600);
         check(Some(0o666), FileAccess::Private, 0o600);
         check(Some(0o644), FileAccess::Private, 0o600);
+    }
+
+    #[test]
+    fn a_file_is_held_once_and_waited_for_a_while() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/settings.lock");
+        let held = lock_file(&path, Duration::ZERO);
+        assert!(held.is_some());
+        assert!(lock_file(&path, Duration::from_millis(20)).is_none());
+        drop(held);
+        assert!(lock_file(&path, Duration::ZERO).is_some());
+        assert!(lock_file(Path::new("/dev/null"), Duration::ZERO).is_none());
     }
 
     #[test]

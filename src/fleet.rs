@@ -5,12 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
 use crate::camera::{Camera, Command, Wake};
 use crate::event::Level;
+use crate::lock::{Lock, Locked};
 use crate::logging::EventLog;
 use crate::settings::{CameraId, CameraSettings, TrustedCertificates};
 use crate::source::SourceSpec;
@@ -24,7 +25,7 @@ pub struct Fleet {
     cameras: Vec<(CameraId, Camera)>,
     log: EventLog,
     wake: Wake,
-    roll: Arc<Mutex<Roll>>,
+    roll: Arc<Lock<Roll>>,
 }
 
 impl Fleet {
@@ -50,7 +51,7 @@ impl Fleet {
         let (roll, told) = (Arc::clone(&self.roll), log.clone());
         let on_status = move |status: &Status| {
             // The lock is held for no more than this.
-            let alarms = roll.lock().unwrap_or_else(PoisonError::into_inner).on_status(id, status);
+            let alarms = roll.lock().on_status(id, status);
             for alarm in alarms {
                 alarm.write(&told, Some(status));
             }
@@ -89,8 +90,8 @@ impl Fleet {
         }
     }
 
-    fn roll(&self) -> std::sync::MutexGuard<'_, Roll> {
-        self.roll.lock().unwrap_or_else(PoisonError::into_inner)
+    fn roll(&self) -> Locked<'_, Roll> {
+        self.roll.lock()
     }
 }
 

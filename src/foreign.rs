@@ -4,8 +4,10 @@
 //! and in the window. There are two doors. A field that holds such words is a [`Foreign`], which is clean from the moment it is made.
 //! Whatever is written to a terminal goes through [`for_terminal`] besides.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::borrow::Cow;
 use std::fmt;
+use std::io::{self, Write};
 use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
@@ -92,6 +94,21 @@ pub fn for_terminal(text: &str) -> Cow<'_, str> {
     } else {
         Cow::Borrowed(text)
     }
+}
+
+/// From now on what a panic says goes to stderr as any other text: a library's words may hold a camera's. With `RUST_BACKTRACE` its
+/// origin is told too.
+pub fn tell_panics_cleanly() {
+    std::panic::set_hook(Box::new(|panic| {
+        let thread = std::thread::current();
+        let words = safe_within(panic.to_string().as_bytes(), MAX_SENTENCE_CHARS);
+        let backtrace = Backtrace::capture();
+        let origin = match backtrace.status() {
+            BacktraceStatus::Captured => format!("\n{backtrace}"),
+            _ => String::new(),
+        };
+        let _ = writeln!(io::stderr().lock(), "thread {}: {words}{origin}", thread.name().unwrap_or_default());
+    }));
 }
 
 /// One line of printable characters, 120 at most: what is no UTF-8 and whatever steers a terminal or turns the direction

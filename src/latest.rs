@@ -3,8 +3,10 @@
 //! Like tokio's `watch` channel, without async: the writer never waits for a reader, each [`Reader`] remembers what it
 //! saw last and is told how many values it missed.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar};
 use std::time::Instant;
+
+use crate::lock::{Lock, Locked};
 
 struct Slot<T> {
     /// Number of values published so far; the value in the slot is this one.
@@ -16,14 +18,14 @@ struct Slot<T> {
 }
 
 struct Shared<T> {
-    slot: Mutex<Slot<T>>,
+    slot: Lock<Slot<T>>,
     published: Condvar,
 }
 
 impl<T> Shared<T> {
     /// A reader that panicked cannot have left the slot half written: nothing under the lock can fail.
-    fn lock(&self) -> MutexGuard<'_, Slot<T>> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Locked<'_, Slot<T>> {
+        self.slot.lock()
     }
 }
 
@@ -49,7 +51,7 @@ impl<T> Latest<T> {
     #[must_use]
     pub fn new() -> Self {
         let slot = Slot { version: 0, value: None, n_waiting: 0, announced: 0 };
-        Self { shared: Arc::new(Shared { slot: Mutex::new(slot), published: Condvar::new() }) }
+        Self { shared: Arc::new(Shared { slot: Lock::new(slot), published: Condvar::new() }) }
     }
 
     /// Replaces the value. Never waits for a reader, and wakes one at most: that one wakes the others, so that the
@@ -121,7 +123,7 @@ impl<T> Reader<T> {
             if left.is_zero() {
                 break;
             }
-            slot = self.shared.published.wait_timeout(slot, left).unwrap_or_else(PoisonError::into_inner).0;
+            slot = slot.wait_timeout(&self.shared.published, left);
         }
         slot.n_waiting -= 1;
         let (version, value) = (slot.version, slot.value.clone());

@@ -46,6 +46,7 @@
 //! | | [`address`] | `Address` of a network camera: reading what people paste, never showing a password |
 //! | | [`backend`] | `Backend`: the ways to reach a device, and which of them this build has |
 //! | | [`latest`] | `Latest<T>` and `Reader<T>` |
+//! | | [`lock`] | `Lock<T>`: the only kind of lock, which looks after itself in tests |
 //! | | [`disk`] | the only way to the user's files: regular ones alone, whole at every moment, private where they tell of him; how much room is left |
 //! | | [`subscriber`] | who receives frames: the newest, or a queue |
 //! | | [`phrases`] | what check-up and report say, in the user's language |
@@ -101,9 +102,10 @@
 //! opening and not the program. Neither is what a capture process says: each number is checked before it is used. Parsers of others
 //! stand behind one door in [`network`], where a panic is a fault of the camera that sent such bytes. What a camera sends is looked at
 //! a few times a byte at most, and waits in bounded room; a camera that always has something to say has no more time for a step than
-//! one that is silent. It is asked at its own host alone, whatever it refers to.
+//! one that is silent. It is asked at its own host alone, whatever it refers to, and whoever follows the reference.
 //! Kept by `fuzzing::damaged_bytes_are_no_more_than_an_error`, `isolation::whatever_a_worker_says_is_only_a_fault`,
-//! `source::isolated::memory::numbers_that_cannot_be_are_refused`, `network::each_way_to_misbehave_is_named`.
+//! `source::isolated::memory::numbers_that_cannot_be_are_refused`, `network::each_way_to_misbehave_is_named`,
+//! `network::a_player_gets_what_the_camera_itself_has`.
 //!
 //! **A file is what it should be, or is told.** What is read is a regular file of a size that it can have; what is written is
 //! whole, and never over something that was not understood: that is kept under another name. Settings, log, history and reports
@@ -111,16 +113,18 @@
 //! Kept by `disk::nothing_but_a_regular_file_is_read_or_written`, `disk::who_may_read_a_file_is_as_the_user_wants_it`,
 //! `settings::file::a_file_is_kept_once_and_nothing_is_overwritten`.
 //!
-//! **Two windows do not undo each other's settings.** Each saves what it has changed since its last save, into what is there.
-//! Kept by `settings::file::windows_keep_what_other_windows_have_changed`.
+//! **Two windows do not undo each other's settings.** Each saves what it has changed since its last save, into what is there, one at a
+//! time.
+//! Kept by `settings::file::windows_keep_what_other_windows_have_changed`,
+//! `settings::file::windows_that_save_at_the_same_moment_keep_each_others_changes`.
 //!
 //! **Nothing is global** but what the process has once, such as stderr. Any number of [`camera::Camera`]s run beside each other.
 //! Kept by `engine::two_cameras_run_beside_each_other`.
 //!
 //! **A password is never printed or logged, and saved in the system's keyring alone.** [`source::SourceSpec`] masks it
 //! wherever it is displayed; in the window it is in no text but its own masked field. A capture process is told it through
-//! its pipe: neither its command line nor its environment has it. Of an RTSP camera FFmpeg never learns it: it plays from our own
-//! [`network::gateway`], which has logged in. A video over HTTP it fetches by itself, and is told the login in the address.
+//! its pipe: neither its command line nor its environment has it. FFmpeg never learns it: it plays from our own [`network::gateway`],
+//! or fetches a video through our own [`network::relay`], which have logged in.
 //! Kept by `secrets::no_command_tells_the_password`, `secrets::the_capture_process_shows_nothing`,
 //! `secrets::no_text_of_the_window_has_it`, `streams::other_users_do_not_see_the_password_of_a_camera`,
 //! `report::no_name_and_no_secret_is_in_any_byte`.
@@ -129,6 +133,7 @@
 //! of bounded length, without controls and without what turns the direction of writing. What goes to stdout and stderr is looked
 //! through once more. A result that could not be written makes the exit code 3.
 //! Kept by `texts::a_server_does_not_steer_the_terminal`, `texts::a_driver_does_not_steer_the_terminal`,
+//! `texts::a_panic_does_not_steer_the_terminal`,
 //! `foreign::a_field_of_foreign_text_is_clean_however_it_is_made`, `texts::a_result_that_cannot_be_written_is_told`.
 //!
 //! **A login is sent once.** What a camera refused is not tried again until somebody acts; one that does not answer is
@@ -180,10 +185,35 @@
 //! | `gateway-stream` | passes its packets on to FFmpeg | with the stream |
 //! | `gateway-player` | answers FFmpeg's requests | with FFmpeg's connection |
 //! | `gateway-replies` | reads the camera's answers while its packets come over UDP | with the connection |
+//! | `relay`, `relay-request` | fetch a video over HTTP for FFmpeg, each thing that it asks for | with the source; with the answer |
 //! | `pictures` | reads JPEGs from an HTTP camera, so that the newest is at hand | with the stream |
 //!
 //! The window has a few more for disk figures, saving the settings and closing cameras, and one for each `Task` that it runs; each
 //! is named where it is made.
+//!
+//! # Locks
+//!
+//! Few values are shared but through channels and [`latest::Latest`]. A [`lock::Lock`] is held for a few instructions, without waiting for
+//! anything and without another lock, so that no two threads can wait for each other. Kept by
+//! `lock::no_lock_is_taken_under_another`, and by each test, as debug builds look after it.
+//!
+//! | lock | of | taken by |
+//! |---|---|---|
+//! | [`latest::Latest`]'s slot | the newest value, its number | whoever publishes or reads; freeing the old value is done outside |
+//! | [`subscriber::Publisher`]'s queues | who gets every frame | the capture thread, whoever subscribes |
+//! | [`logging::EventLog`]'s ring | the events, who listens | whoever logs or reads; listeners are called outside |
+//! | [`fleet::Fleet`]'s roll | how each camera stands | supervisors, the face |
+//! | free slots, the mapping's file | [`source::isolated`]: which slots the worker may fill | the thread that reads its events, whoever drops a picture |
+//! | stuck processes; a worker's last lines, its number | what is told of a process | supervisors, `reaper-PID`, `stderr-PID` |
+//! | known logins | which origin has asked for Digest | whoever opens a camera |
+//! | passwords in memory | [`secrets::Passwords`] | whoever asks; the keyring is asked outside |
+//! | gateway's and relay's fault, the player's connection | in the capture process: why the stream has ended | its threads, the source |
+//! | TLS connection | rustls's state | the thread that reads, the one that writes |
+//! | what the handshake has shown | a certificate | the thread of the handshake |
+//! | failures of stdout, of hooks; a screenshot's result; a check's series of pictures | what one thread tells another | those two |
+//!
+//! Two are held while bytes are sent, in the capture process, to keep their order: the TLS connection's `sending`, with a deadline, which has the
+//! connection's own lock inside it; and the player's connection, to which packets and answers go, with a deadline of five seconds.
 //!
 //! # Glossary
 //!
@@ -240,6 +270,7 @@ pub mod frame;
 pub mod fuzzing;
 pub mod health;
 pub mod latest;
+pub mod lock;
 pub mod logging;
 pub mod network;
 pub mod past;

@@ -1,13 +1,14 @@
 //! The ring of events that the log panel, the plot and the commands read, and the log on the disk.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::{Map, Value};
 
 use crate::event::{self, Event, Level};
 use crate::foreign::Foreign;
+use crate::lock::{Lock, Locked};
 use crate::settings::CameraId;
 
 pub mod files;
@@ -20,7 +21,7 @@ const MAX_BYTES: usize = 4 << 20;
 /// Where events go. Cloning it gives another handle to the same ring; any thread may write and read.
 #[derive(Clone)]
 pub struct EventLog {
-    ring: Arc<Mutex<Ring>>,
+    ring: Arc<Lock<Ring>>,
     camera: Option<CameraId>,
 }
 
@@ -39,7 +40,7 @@ impl EventLog {
     #[must_use]
     pub fn new() -> Self {
         let ring = Ring { events: VecDeque::new(), n_bytes: 0, next_id: 1, listeners: Vec::new() };
-        Self { ring: Arc::new(Mutex::new(ring)), camera: None }
+        Self { ring: Arc::new(Lock::new(ring)), camera: None }
     }
 
     /// The same log, for the events of this camera.
@@ -101,8 +102,8 @@ impl EventLog {
         ring.events.iter().skip(n_old).cloned().collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Ring> {
-        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Locked<'_, Ring> {
+        self.ring.lock()
     }
 }
 

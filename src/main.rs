@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use camclinic::cli::{self, Exit};
+use camclinic::foreign;
 #[cfg(feature = "gui")]
 use camclinic::{logging::EventLog, ui};
 
 fn main() -> ExitCode {
+    foreign::tell_panics_cleanly();
     let exit = match cli::parse() {
         Ok(arguments) => run(&arguments),
         Err(exit) => exit,

@@ -18,6 +18,7 @@ pub mod login;
 mod origin;
 mod parsers;
 pub mod port;
+pub mod relay;
 pub mod rtp;
 pub mod rtsp;
 mod rtsp_stream;
@@ -197,4 +198,12 @@ pub struct ConnectionTestResult {
     pub measured: StreamMeasurements,
     /// The one that an encrypted camera showed, trusted or not.
     pub certificate: Option<Certificate>,
+}
+
+/// What makes an address on this computer one that no other user can guess.
+fn token() -> std::io::Result<String> {
+    let mut bytes = [0; 16];
+    let random = rustls::crypto::ring::default_provider().secure_random;
+    random.fill(&mut bytes).map_err(|_| std::io::Error::other("no random numbers"))?;
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }

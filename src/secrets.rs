@@ -6,13 +6,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::bounded;
 
 use crate::address::{Address, PASSWORD_VARIABLE, Password};
+use crate::lock::{Lock, Locked};
 use crate::source::SourceSpec;
 
 /// How long a command waits for the keyring.
@@ -93,7 +94,7 @@ fn trouble(error: &keyring::Error) -> KeyringError {
 pub struct Passwords {
     keyring: Arc<dyn Keyring>,
     /// The same for this run.
-    memory: Arc<Mutex<BTreeMap<String, Address>>>,
+    memory: Arc<Lock<BTreeMap<String, Address>>>,
 }
 
 impl Default for Passwords {
@@ -173,8 +174,8 @@ impl Passwords {
         }
     }
 
-    fn remembered(&self) -> MutexGuard<'_, BTreeMap<String, Address>> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    fn remembered(&self) -> Locked<'_, BTreeMap<String, Address>> {
+        self.memory.lock()
     }
 
     fn ask<T: Send + 'static>(
@@ -217,7 +218,7 @@ mod tests {
     /// A keyring in memory that can be told to fail.
     #[derive(Clone, Default)]
     struct FakeKeyring {
-        entries: Arc<Mutex<BTreeMap<String, String>>>,
+        entries: Arc<Lock<BTreeMap<String, String>>>,
         trouble: Option<KeyringError>,
         hangs: bool,
     }
@@ -230,7 +231,7 @@ mod tests {
             }
             match self.trouble {
                 Some(trouble) => Err(trouble),
-                None => Ok(answer(&mut self.entries.lock().unwrap())),
+                None => Ok(answer(&mut self.entries.lock())),
             }
         }
     }
@@ -279,7 +280,7 @@ mod tests {
         let shelf = FakeKeyring::default();
         let passwords = Passwords::new(shelf.clone());
         for entry in ["", "geheim", "rtsp://admin:geheim@other/1", "rtsp://cam/1\n"] {
-            shelf.entries.lock().unwrap().insert("rtsp://admin@cam/1".to_owned(), entry.to_owned());
+            shelf.entries.lock().insert("rtsp://admin@cam/1".to_owned(), entry.to_owned());
             assert_eq!(passwords.find(&address("rtsp://admin@cam/1"), DEADLINE), Ok(None), "{entry}");
         }
     }
@@ -314,11 +315,11 @@ mod tests {
         let whole = address("rtsp://admin:geheim@cam/1");
         passwords.keep(&whole, true, DEADLINE).unwrap();
         passwords.keep(&whole, false, DEADLINE).unwrap();
-        assert!(shelf.entries.lock().unwrap().is_empty());
+        assert!(shelf.entries.lock().is_empty());
         assert_eq!(passwords.find(&address("rtsp://admin@cam/1"), DEADLINE), Ok(Some(whole.clone())));
         passwords.keep(&whole, true, DEADLINE).unwrap();
         passwords.forget(&whole, DEADLINE).unwrap();
-        assert!(shelf.entries.lock().unwrap().is_empty());
+        assert!(shelf.entries.lock().is_empty());
         assert_eq!(passwords.find(&address("rtsp://admin@cam/1"), DEADLINE), Ok(None));
     }
 

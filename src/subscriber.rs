@@ -3,13 +3,14 @@
 //! Whoever shows takes the newest ([`crate::latest`]); whoever measures or keeps gets a bounded queue, which counts what it had to
 //! drop.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::latest::{Latest, Reader};
+use crate::lock::{Lock, Locked};
 
 /// What a subscriber gets of what comes faster than it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub enum Policy {
 /// The writing end. Clones write to the same subscribers.
 pub struct Publisher<T> {
     latest: Latest<T>,
-    queues: Arc<Mutex<Vec<QueueWriter<T>>>>,
+    queues: Arc<Lock<Vec<QueueWriter<T>>>>,
 }
 
 struct QueueWriter<T> {
@@ -71,8 +72,8 @@ impl<T> Publisher<T> {
         }
     }
 
-    fn queues(&self) -> MutexGuard<'_, Vec<QueueWriter<T>>> {
-        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queues(&self) -> Locked<'_, Vec<QueueWriter<T>>> {
+        self.queues.lock()
     }
 }
 

@@ -1,29 +1,30 @@
 //! Measures the pictures of a check-up on a thread of its own: that may take longer than the time to the next frame, and a frame
 //! that is not read in time is lost. Pictures that come while it is at work are left out.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::frame::Image;
+use crate::lock::{Lock, Locked};
 use crate::picture::{FrameCoding, PictureSeries, PictureStats};
 
 /// A thread that looks at pictures as it gets to them. It ends with this.
 pub struct PictureSampler {
     pictures: Option<Sender<(Image, Instant)>>,
-    watcher: Arc<Mutex<PictureSeries>>,
+    watcher: Arc<Lock<PictureSeries>>,
     /// When it is worth asking again: looking takes no more than half of the time.
-    rests_until: Arc<Mutex<Instant>>,
+    rests_until: Arc<Lock<Instant>>,
 }
 
 impl PictureSampler {
     /// Without a thread, where the system gives none, nothing is seen.
     #[must_use]
     pub fn new(coding: FrameCoding) -> Self {
-        let watcher = Arc::new(Mutex::new(PictureSeries::new(coding)));
-        let rests_until = Arc::new(Mutex::new(Instant::now()));
+        let watcher = Arc::new(Lock::new(PictureSeries::new(coding)));
+        let rests_until = Arc::new(Lock::new(Instant::now()));
         let (pictures, waiting) = bounded(1);
         let (sampler, rest) = (Arc::clone(&watcher), Arc::clone(&rests_until));
         let started =
@@ -46,7 +47,7 @@ impl PictureSampler {
     }
 }
 
-fn look(waiting: &Receiver<(Image, Instant)>, watcher: &Mutex<PictureSeries>, rests_until: &Mutex<Instant>) {
+fn look(waiting: &Receiver<(Image, Instant)>, watcher: &Lock<PictureSeries>, rests_until: &Lock<Instant>) {
     /// Less than the time from one frame to the next, of any common camera: who is as fast as this needs no rest.
     const SHORT: std::time::Duration = std::time::Duration::from_millis(25);
     while let Ok((image, taken_at)) = waiting.recv() {
@@ -60,6 +61,6 @@ fn look(waiting: &Receiver<(Image, Instant)>, watcher: &Mutex<PictureSeries>, re
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Lock<T>) -> Locked<'_, T> {
+    mutex.lock()
 }

@@ -2,14 +2,15 @@
 //! but this thread. Nothing in them steers a terminal. What they say, and what their loss means, is up to whoever has them written.
 
 use std::io::{self, ErrorKind, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, TrySendError, bounded};
 
 use crate::foreign::for_terminal;
+use crate::lock::Lock;
 
 /// Lines that wait for the reader. Ten cameras make as many in a minute and a half.
 const MAX_WAITING: usize = 1_024;
@@ -22,7 +23,7 @@ pub(super) struct LineWriter {
     /// Disconnected when the thread has ended.
     ended: Receiver<()>,
     /// Why the thread has ended.
-    failure: Arc<Mutex<Option<io::Error>>>,
+    failure: Arc<Lock<Option<io::Error>>>,
     /// Lines for which there was no room.
     n_lost: AtomicU64,
     /// Nothing has been written since somebody waited in vain.
@@ -43,7 +44,7 @@ impl LineWriter {
     pub(super) fn start(name: &str, mut to: impl Write + Send + 'static) -> io::Result<Self> {
         let (tasks, waiting) = bounded(MAX_WAITING);
         let (ended_tx, ended) = bounded(0);
-        let failure = Arc::new(Mutex::new(None));
+        let failure = Arc::new(Lock::new(None));
         let is_stuck = Arc::new(AtomicBool::new(false));
         let (failed, stuck) = (Arc::clone(&failure), Arc::clone(&is_stuck));
         thread::Builder::new().name(name.to_owned()).spawn(move || {
@@ -52,7 +53,7 @@ impl LineWriter {
                 match task {
                     WriterTask::Write(line) => {
                         if let Err(error) = writeln!(to, "{}", for_terminal(&line)).and_then(|()| to.flush()) {
-                            *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                            *failed.lock() = Some(error);
                             return;
                         }
                         stuck.store(false, Ordering::Relaxed);
@@ -99,7 +100,7 @@ impl LineWriter {
     /// # Errors
     /// What the system says of the writing: a full disk, say.
     pub(super) fn is_open(&self) -> io::Result<bool> {
-        match self.failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        match self.failure.lock().take() {
             Some(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
             Some(error) => Err(error),
             None => Ok(true),
@@ -122,7 +123,7 @@ impl LineWriter {
         if let Err(RecvTimeoutError::Timeout) = ended.recv_deadline(until) {
             return Err(late());
         }
-        let failure = failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let failure = failure.lock().take();
         failure.filter(|error| error.kind() != ErrorKind::BrokenPipe).map_or(Ok(()), Err)
     }
 }

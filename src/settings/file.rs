@@ -7,16 +7,19 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::merge::merge;
 use super::readable::{self, ValuePath};
 use super::{CameraId, CameraSettings, Settings, VERSION, migration};
-use crate::disk::{FileAccess, read_regular, write_whole};
+use crate::disk::{FileAccess, lock_file, read_regular, sweep, write_whole};
 
 /// Many times what hundreds of cameras take.
 const MAX_BYTES: u64 = 4 << 20;
+/// How long another window may take to read the file, and to write it.
+const OTHERS_WRITE_WITHIN: Duration = Duration::from_secs(1);
 /// More places that are wrong than that are not told one by one, and none that is longer.
 const MAX_PLACES: usize = 8;
 const MAX_PLACE_CHARS: usize = 80;
@@ -53,6 +56,9 @@ impl Settings {
     /// notice says so. A file of an older layout is copied, and written anew in this one.
     #[must_use]
     pub fn load(path: &Path) -> Loaded {
+        if let Some(folder) = path.parent() {
+            sweep(folder);
+        }
         let read = Self::read(path).unwrap_or_else(|error| {
             let text = format!(
                 "The settings could not be read ({error}), so the defaults are in use, and what is set is not saved: {}",
@@ -183,6 +189,7 @@ impl SettingsFile {
     /// # Errors
     /// As [`Settings::save`], or what is there cannot be read.
     pub fn save(&mut self, settings: &Settings) -> io::Result<Vec<Notice>> {
+        let _between_reading_and_writing = lock_file(&lock_path(&self.path), OTHERS_WRITE_WITHIN);
         let (theirs, notices) = Settings::read(&self.path)?;
         let ours = self.numbered(settings, theirs.as_ref());
         match theirs {
@@ -215,6 +222,12 @@ impl SettingsFile {
         ours.shown.cameras.iter_mut().chain(&mut ours.shown.selected).for_each(number);
         ours
     }
+}
+
+/// Beside the file, hidden, and never deleted: who has it open might hold another than who opens it next.
+fn lock_path(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.lock"))
 }
 
 /// The layout of a file; `None` where it does not tell it in a way that can be read.
@@ -457,7 +470,9 @@ mod tests {
             let mut file = SettingsFile::new(path.clone(), &settings);
             settings.new_camera.n_warm_up_frames = 9;
             assert!(file.save(&settings).is_err());
-            assert_eq!((path.is_file(), fs::read_dir(folder.path()).unwrap().count()), (is_file, 1));
+            let is_lock = |entry: &fs::DirEntry| entry.path() == lock_path(&path);
+            let n_files = fs::read_dir(folder.path()).unwrap().filter(|entry| !is_lock(entry.as_ref().unwrap())).count();
+            assert_eq!((path.is_file(), n_files), (is_file, 1));
         }
         check(|path| fs::create_dir(path).unwrap());
         check(|path| fs::File::create(path).unwrap().set_len(10 << 30).unwrap());
@@ -488,6 +503,29 @@ mod tests {
             self.0.shown.cameras = vec![id];
             self.save();
         }
+    }
+
+    /// Each writes at once, again and again.
+    #[test]
+    fn windows_that_save_at_the_same_moment_keep_each_others_changes() {
+        const N: u8 = 6;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.json");
+        std::thread::scope(|scope| {
+            for source in 0..N {
+                let path = &path;
+                scope.spawn(move || {
+                    let mut window = TestWindow::open(path);
+                    for name in 0..20 {
+                        window.name(&source.to_string(), &format!("name {name}"));
+                    }
+                });
+            }
+        });
+        let cameras = Settings::load(&path).settings.cameras;
+        let mut names: Vec<_> = cameras.iter().map(|camera| format!("{} {}", camera.source, camera.label())).collect();
+        names.sort();
+        assert_eq!(names, (0..N).map(|source| format!("{source} name 19")).collect::<Vec<_>>());
     }
 
     #[test]

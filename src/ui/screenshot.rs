@@ -1,7 +1,7 @@
 //! A picture of the window itself, for documentation and tests.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use egui::ColorImage;
 use crate::codec;
 use crate::disk::{FileAccess, write_whole};
 use crate::frame::{Image, Size};
+use crate::lock::Lock;
 
 /// When nobody says otherwise: time for the first pictures, and for the layout to settle.
 pub const DEFAULT_AFTER: Duration = Duration::from_secs(2);
@@ -28,16 +29,16 @@ pub struct Screenshot {
 
 /// How it went, for whoever waits for the window to close.
 #[derive(Clone, Default)]
-pub(super) struct ScreenshotResult(Arc<Mutex<Option<Result<(), String>>>>);
+pub(super) struct ScreenshotResult(Arc<Lock<Option<Result<(), String>>>>);
 
 impl ScreenshotResult {
     fn set(&self, result: Result<(), String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+        *self.0.lock() = Some(result);
     }
 
     /// Good when no picture was asked for.
     pub(super) fn take(&self) -> Result<(), String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or(Ok(()))
+        self.0.lock().take().unwrap_or(Ok(()))
     }
 }
 

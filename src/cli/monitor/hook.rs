@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::io::{self, PipeReader, Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::device::process::{self, ProcessGuard};
 use crate::foreign::safe_within;
+use crate::lock::Lock;
 
 /// What a command may take: a message over a slow line, with a retry.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -58,7 +59,7 @@ enum HookFailure {
 /// Reports each kind once: a command that fails at each alert of a night must not fill the log.
 struct HookFailures {
     program: String,
-    told: Mutex<BTreeSet<&'static str>>,
+    told: Lock<BTreeSet<&'static str>>,
     tell: Tell,
 }
 
@@ -71,7 +72,7 @@ impl Hooks {
             return Err("--on-event names no program.".to_owned());
         }
         let program = words.remove(0);
-        let failures = HookFailures { program: program.clone(), told: Mutex::default(), tell };
+        let failures = HookFailures { program: program.clone(), told: Lock::default(), tell };
         let failures = Arc::new(failures);
         let (alerts, waiting) = bounded::<String>(MAX_WAITING);
         let (ended_tx, ended) = bounded::<()>(0);
@@ -131,7 +132,7 @@ impl HookFailures {
             }
             HookFailure::TooMany => ("too-many", "is too slow for so many alerts: some are left out".to_owned()),
         };
-        if self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(kind) {
+        if self.told.lock().insert(kind) {
             (self.tell)(format!("The command of --on-event, {}, {what}. This is told once.", self.program));
         }
     }
@@ -289,16 +290,16 @@ mod tests {
 
     #[test]
     fn each_kind_of_trouble_is_told_once() {
-        let told = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::new(Lock::new(Vec::new()));
         let tell: Tell = {
             let told = Arc::clone(&told);
-            Arc::new(move |text| told.lock().unwrap().push(text))
+            Arc::new(move |text| told.lock().push(text))
         };
         let hooks = Hooks::start("/no/such/program -x", tell).unwrap();
         (0..5).for_each(|n| hooks.run(n.to_string()));
         hooks.failures.on(&HookFailure::Hangs);
         drop(hooks);
-        let told = told.lock().unwrap();
+        let told = told.lock();
         assert_eq!(told.len(), 2, "{told:?}");
         assert!(told.iter().any(|text| text.contains("/no/such/program, does not start")), "{told:?}");
     }

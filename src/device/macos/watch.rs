@@ -1,12 +1,13 @@
 //! Tells when a camera is plugged in or out (`CMIOHardwareObject.h`).
 
 use std::ffi::c_void;
-use std::sync::{Mutex, PoisonError};
 
 use super::core_media_io::{DEVICES, GLOBAL, PropertyAddress, SYSTEM};
 
+use crate::lock::Lock;
+
 type PropertyListener = unsafe extern "C" fn(u32, u32, *const PropertyAddress, *mut c_void) -> i32;
-type ChangeCallback = Mutex<Option<Box<dyn Fn() + Send>>>;
+type ChangeCallback = Lock<Option<Box<dyn Fn() + Send>>>;
 
 #[expect(unsafe_code, reason = "calls into the system")]
 #[link(name = "CoreMediaIO", kind = "framework")]
@@ -37,7 +38,7 @@ pub struct WatchGuard {
 /// system refuses.
 pub fn watch(changed: impl Fn() + Send + 'static) -> Option<WatchGuard> {
     let changed: Box<dyn Fn() + Send> = Box::new(changed);
-    let changed: &'static ChangeCallback = Box::leak(Box::new(Mutex::new(Some(changed))));
+    let changed: &'static ChangeCallback = Box::leak(Box::new(Lock::new(Some(changed))));
     let context = std::ptr::from_ref(changed).cast_mut().cast();
     // SAFETY: the address is read within the call, and what the context points to lives for ever.
     #[expect(unsafe_code, reason = "calls into the system")]
@@ -50,7 +51,7 @@ pub fn watch(changed: impl Fn() + Send + 'static) -> Option<WatchGuard> {
 unsafe extern "C" fn on_change(_: u32, _: u32, _: *const PropertyAddress, context: *mut c_void) -> i32 {
     // SAFETY: the context is what was registered, which lives for ever and is shared only.
     let changed = unsafe { &*context.cast_const().cast::<ChangeCallback>() };
-    if let Some(changed) = changed.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+    if let Some(changed) = changed.lock().as_ref() {
         changed();
     }
     0
@@ -64,6 +65,6 @@ impl Drop for WatchGuard {
         unsafe {
             CMIOObjectRemovePropertyListener(SYSTEM, &raw const WATCHED, on_change, context);
         }
-        *self.changed.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.changed.lock() = None;
     }
 }

@@ -4,7 +4,6 @@ use std::ffi::c_void;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
-use std::sync::{Mutex, PoisonError};
 
 use windows_sys::Win32::Devices::DeviceAndDriverInstallation::{
     CM_NOTIFY_ACTION, CM_NOTIFY_EVENT_DATA, CM_NOTIFY_FILTER, CM_NOTIFY_FILTER_0, CM_NOTIFY_FILTER_0_0,
@@ -15,6 +14,8 @@ use windows_sys::Win32::Media::KernelStreaming::{KSCATEGORY_SENSOR_CAMERA, KSCAT
 use windows_sys::Win32::System::LibraryLoader::{GetProcAddress, LOAD_LIBRARY_SEARCH_SYSTEM32, LoadLibraryExW};
 use windows_sys::core::{GUID, w};
 
+use crate::lock::Lock;
+
 type Register = unsafe extern "system" fn(
     *const CM_NOTIFY_FILTER,
     *const c_void,
@@ -24,7 +25,7 @@ type Register = unsafe extern "system" fn(
 type Unregister = unsafe extern "system" fn(HCMNOTIFICATION) -> CONFIGRET;
 
 /// Several of the system's threads may call at once.
-type ChangeCallback = Mutex<Box<dyn Fn() + Send>>;
+type ChangeCallback = Lock<Box<dyn Fn() + Send>>;
 
 /// Ends the watch when it is dropped, which waits for a call of the report that is under way: not to be dropped inside it.
 pub struct WatchGuard {
@@ -60,7 +61,7 @@ pub fn watch(changed: impl Fn() + Send + 'static) -> Option<WatchGuard> {
         let unregister = GetProcAddress(library, c"CM_Unregister_Notification".as_ptr().cast())?;
         (mem::transmute::<_, Register>(register), mem::transmute::<_, Unregister>(unregister))
     };
-    let changed: Box<ChangeCallback> = Box::new(Mutex::new(Box::new(changed)));
+    let changed: Box<ChangeCallback> = Box::new(Lock::new(Box::new(changed)));
     let mut guard = WatchGuard { registrations: Vec::new(), unregister, changed: Box::into_raw(changed) };
     for category in [KSCATEGORY_VIDEO_CAMERA, KSCATEGORY_SENSOR_CAMERA, KSCATEGORY_VIDEO] {
         let filter = filter(category);
@@ -98,7 +99,7 @@ unsafe extern "system" fn on_change(
     // SAFETY: the context is the pointer that was registered, and what it points to is dropped after the last call only.
     let changed = unsafe { &*context.cast::<ChangeCallback>() };
     // A panic may not leave a function that the system calls.
-    let _ = catch_unwind(AssertUnwindSafe(|| (*changed.lock().unwrap_or_else(PoisonError::into_inner))()));
+    let _ = catch_unwind(AssertUnwindSafe(|| (*changed.lock())()));
     ERROR_SUCCESS
 }
 

@@ -7,12 +7,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::slice;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use memmap2::{MmapOptions, MmapRaw};
 
 use crate::device::shared_memory::{self, SharedMemory};
 use crate::frame::{Image, Size};
+use crate::lock::Lock;
 
 /// With so few slots left to the worker, a picture is copied and its slot given back at once: readers that hold old
 /// pictures for long must not keep new ones from coming.
@@ -39,11 +40,11 @@ pub struct Memory {
     pub generation: u32,
     map: MmapRaw,
     /// Until the worker has opened it.
-    shared: Mutex<Option<SharedMemory>>,
+    shared: Lock<Option<SharedMemory>>,
     path: PathBuf,
     slot_bytes: usize,
     /// Which slots the worker owns.
-    is_free: Mutex<Vec<bool>>,
+    is_free: Lock<Vec<bool>>,
     give_back: Box<GiveBack>,
 }
 
@@ -68,10 +69,10 @@ impl Memory {
         Ok(Arc::new(Self {
             generation,
             map,
-            shared: Mutex::new(Some(shared)),
+            shared: Lock::new(Some(shared)),
             path,
             slot_bytes: usize::try_from(slot_bytes).map_err(io::Error::other)?,
-            is_free: Mutex::new(vec![true; usize::try_from(n_slots).map_err(io::Error::other)?]),
+            is_free: Lock::new(vec![true; usize::try_from(n_slots).map_err(io::Error::other)?]),
             give_back: Box::new(give_back),
         }))
     }
@@ -85,13 +86,13 @@ impl Memory {
     }
 
     pub fn n_slots(&self) -> u32 {
-        let n_slots = self.is_free.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let n_slots = self.is_free.lock().len();
         u32::try_from(n_slots).unwrap_or(u32::MAX)
     }
 
     /// The worker has the memory too: nobody else shall.
     pub fn on_shared(&self) {
-        drop(self.shared.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(self.shared.lock().take());
     }
 
     /// The picture that the worker says lies in `slot`.
@@ -103,7 +104,7 @@ impl Memory {
             return Err(format!("a picture of {size} in a slot of {} bytes", self.slot_bytes));
         }
         let n_free = {
-            let mut is_free = self.is_free.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut is_free = self.is_free.lock();
             match is_free.get_mut(slot as usize) {
                 Some(is_free) if *is_free => *is_free = false,
                 Some(_) => return Err(format!("slot {slot}, which is not its own")),
@@ -139,7 +140,7 @@ impl AsRef<[u8]> for LentSlot {
 
 impl Drop for LentSlot {
     fn drop(&mut self) {
-        let mut is_free = self.memory.is_free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut is_free = self.memory.is_free.lock();
         if let Some(is_free) = is_free.get_mut(self.slot as usize) {
             *is_free = true;
         }

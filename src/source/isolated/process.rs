@@ -7,8 +7,8 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,7 @@ use crate::device::codes::without_code;
 use crate::device::codes::{self, ErrorMeaning};
 use crate::device::process::{ProcessGuard, beside, kernel_function, prepare, terminate};
 use crate::fault::{Fault, FaultKind};
+use crate::lock::{Lock, Locked};
 use crate::source::{OpenRequest, SourceSpec};
 use crate::status::StuckProcess;
 
@@ -57,7 +58,7 @@ const WORKER_NAME: &str = "camclinic-worker";
 
 /// Processes that were killed and have not ended: they sit in a driver. Clones share the list.
 #[derive(Clone, Debug, Default)]
-pub struct StuckProcesses(Arc<Mutex<Vec<Stuck>>>);
+pub struct StuckProcesses(Arc<Lock<Vec<Stuck>>>);
 
 #[derive(Debug)]
 struct Stuck {
@@ -67,8 +68,8 @@ struct Stuck {
 }
 
 impl StuckProcesses {
-    fn lock(&self) -> MutexGuard<'_, Vec<Stuck>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Locked<'_, Vec<Stuck>> {
+        self.0.lock()
     }
 
     #[must_use]
@@ -94,12 +95,14 @@ impl StuckProcesses {
     /// Waits for a killed process on a thread of its own.
     fn add(&self, mut child: Child, now: Instant) {
         let pid = child.id();
-        self.lock().push(Stuck { pid, since: now, kernel_function: kernel_function(pid) });
+        let stuck = Stuck { pid, since: now, kernel_function: kernel_function(pid) };
+        self.lock().push(stuck);
         let list = self.clone();
         let wait = move || {
             while let Ok(None) = child.try_wait() {
+                let function = kernel_function(pid);
                 if let Some(stuck) = list.lock().iter_mut().find(|stuck| stuck.pid == pid) {
-                    stuck.kernel_function = kernel_function(pid);
+                    stuck.kernel_function = function;
                 }
                 thread::sleep(STUCK_POLL_PERIOD);
             }
@@ -439,9 +442,9 @@ pub fn shift(moment: Instant, by_us: i64) -> Option<Instant> {
 
 /// The last lines that the worker's libraries printed, without any password.
 struct LibraryOutput {
-    lines: Mutex<VecDeque<String>>,
+    lines: Lock<VecDeque<String>>,
     /// The newest of the systems' numbers among them that nobody has asked for yet.
-    number: Mutex<Option<(i64, ErrorMeaning)>>,
+    number: Lock<Option<(i64, ErrorMeaning)>>,
     /// Nothing more will come.
     is_over: AtomicBool,
     secret: SourceSpec,
@@ -449,15 +452,15 @@ struct LibraryOutput {
 
 impl LibraryOutput {
     fn new(secret: SourceSpec) -> Self {
-        Self { lines: Mutex::default(), number: Mutex::default(), is_over: AtomicBool::new(false), secret }
+        Self { lines: Lock::default(), number: Lock::default(), is_over: AtomicBool::new(false), secret }
     }
 
-    fn number(&self) -> MutexGuard<'_, Option<(i64, ErrorMeaning)>> {
-        self.number.lock().unwrap_or_else(PoisonError::into_inner)
+    fn number(&self) -> Locked<'_, Option<(i64, ErrorMeaning)>> {
+        self.number.lock()
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<String>> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Locked<'_, VecDeque<String>> {
+        self.lines.lock()
     }
 
     fn add(&self, line: &str) {

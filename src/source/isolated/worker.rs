@@ -16,6 +16,7 @@ use crate::backend::Backend;
 use crate::control::{ControlSetting, ControlsUpdate, add_setting};
 use crate::device::process;
 use crate::fault::{Fault, FaultKind};
+use crate::foreign;
 use crate::frame::{Size, fingerprint, made_smaller, tile_factor};
 use crate::network::KnownLogins;
 use crate::settings::{CameraSettings, Isolation, TrustedCertificates};
@@ -29,6 +30,7 @@ type Open<'a> = &'a dyn Fn(Backend, &OpenRequest) -> Result<Box<dyn Source>, Fau
 
 pub fn serve(open: impl Fn(Backend, &OpenRequest) -> Result<Box<dyn Source>, Fault>) -> ExitCode {
     process::die_with_parent();
+    foreign::tell_panics_cleanly();
     if io::stdin().is_terminal() {
         let _ = writeln!(
             io::stderr(),
