@@ -60,6 +60,8 @@ const FIGURES: &[(&str, Figure)] = &[
     ("close", remains::closing_hung_cameras),
     ("memory", remains::memory),
     ("memory-isolated", remains::memory_isolated),
+    ("cycles", remains::cycles),
+    ("faulty", remains::faulty_cameras),
     ("failed", cost::failed_cameras),
     ("holder", devices::holder_named),
     ("list", devices::list_of_eight),

@@ -471,7 +471,8 @@ mod tests {
             settings.new_camera.n_warm_up_frames = 9;
             assert!(file.save(&settings).is_err());
             let is_lock = |entry: &fs::DirEntry| entry.path() == lock_path(&path);
-            let n_files = fs::read_dir(folder.path()).unwrap().filter(|entry| !is_lock(entry.as_ref().unwrap())).count();
+            let n_files =
+                fs::read_dir(folder.path()).unwrap().filter(|entry| !is_lock(entry.as_ref().unwrap())).count();
             assert_eq!((path.is_file(), n_files), (is_file, 1));
         }
         check(|path| fs::create_dir(path).unwrap());

@@ -24,6 +24,9 @@ const QUIET: Duration = Duration::from_secs(40);
 /// Between two things that are done to it, in milliseconds. Each of the cameras is hit every minute or two: one that crashes again
 /// and again is given up, and rightly so.
 const PAUSE_MS: std::ops::Range<u64> = 2_000..10_000;
+/// A window of its own beside it, with these of the simulated ones.
+const N_SHOWN: usize = 4;
+const LONGEST_PASS_MS: f64 = 100.0;
 /// Between two lines of a camera's status. One that comes so late is told as if the camera were looked after.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
 const LATEST_STATUS: Duration = Duration::from_secs(4);
@@ -73,6 +76,70 @@ impl Program {
 
     fn workers(&self) -> Vec<u32> {
         machine::children_of(self.child.id()).into_iter().filter(|pid| machine::is_worker(*pid)).collect()
+    }
+}
+
+/// The window, on a screen of its own.
+struct ShownWindow {
+    /// Which has the program as its child.
+    screen: Child,
+    folder: TempDir,
+}
+
+impl ShownWindow {
+    /// `None` where there is no Xvfb.
+    fn start(sources: &[String]) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let screen = Command::new("xvfb-run")
+            .args([
+                "-a",
+                "-s",
+                "-screen 0 1920x1080x24",
+                env!("CARGO_BIN_EXE_camclinic"),
+                "-vv",
+                "--isolation",
+                "on",
+                "--settings",
+            ])
+            .arg(folder.path().join("settings.json"))
+            .args(sources)
+            .envs(["XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"].map(|name| (name, folder.path())))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(folder.path().join("said")).unwrap())
+            .spawn();
+        Some(Self { screen: screen.ok()?, folder: folder })
+    }
+
+    fn program(&self) -> Option<u32> {
+        let is_program =
+            |pid: &u32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "camclinic");
+        machine::children_of(self.screen.id()).into_iter().find(is_program)
+    }
+
+    fn workers(&self) -> Vec<u32> {
+        let of_program = self.program().map(machine::children_of).unwrap_or_default();
+        of_program.into_iter().filter(|pid| machine::is_worker(*pid)).collect()
+    }
+
+    /// How long the longest of its passes took, in milliseconds, and how many it had: it tells that at its end.
+    fn end(mut self) -> Option<(f64, usize)> {
+        machine::signal(self.program()?, "TERM");
+        self.screen.wait().ok()?;
+        let said = fs::read_to_string(self.folder.path().join("said")).ok()?;
+        let line = said.lines().find(|line| line.contains("pictures of the window"))?;
+        let numbers: Vec<f64> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
+        // "N pictures of the window; 99 in a hundred took at most X ms, the longest Y ms"
+        Some((*numbers.last()?, *numbers.first()? as usize))
+    }
+}
+
+impl Drop for ShownWindow {
+    fn drop(&mut self) {
+        if let Some(program) = self.program() {
+            machine::signal(program, "KILL");
+        }
+        let _ = self.screen.wait();
     }
 }
 
@@ -141,6 +208,7 @@ pub fn run(scale: Scale) {
         None => sources.extend((0..N_STREAMS).map(|n| format!("sim:320x240@30,seed={n}"))),
     }
     let mut program = Program::start(&sources);
+    let window = ShownWindow::start(&sources[1..=N_SHOWN]);
     let time = RUN / u32::try_from(30 / scale.of(30).max(1)).unwrap_or(1);
     let began = Instant::now();
     let mut seen = Seen::default();
@@ -165,7 +233,7 @@ pub fn run(scale: Scale) {
         next = now + Duration::from_millis(random.u64(PAUSE_MS));
         if began.elapsed() + QUIET < time {
             let is_away = restart_at.is_some();
-            let action = act(&mut random, &program, is_away);
+            let action = act(&mut random, &program, window.as_ref(), is_away);
             *done.entry(action).or_default() += 1;
             if action == "server"
                 && let Some(server) = &mut server
@@ -184,6 +252,18 @@ pub fn run(scale: Scale) {
         seen.take(&line, Instant::now());
     }
     report(what, &seen, &memory, status.code(), &done);
+    match window.and_then(ShownWindow::end) {
+        Some((longest, n)) => {
+            print(
+                "chaos: longest pass of a window",
+                &format!("{longest:.0} ms"),
+                "< 100 ms",
+                n,
+                longest < LONGEST_PASS_MS,
+            );
+        }
+        None => print_skipped("chaos: longest pass of a window", "there is no Xvfb"),
+    }
     drop(program);
     thread::sleep(REMAINS_AFTER);
     let left = machine::remains();
@@ -191,8 +271,9 @@ pub fn run(scale: Scale) {
 }
 
 /// One thing that goes wrong.
-fn act(random: &mut fastrand::Rng, program: &Program, is_away: bool) -> &'static str {
-    let workers = program.workers();
+fn act(random: &mut fastrand::Rng, program: &Program, window: Option<&ShownWindow>, is_away: bool) -> &'static str {
+    let mut workers = program.workers();
+    workers.extend(window.map(ShownWindow::workers).unwrap_or_default());
     let settings = program.folder.path().join("settings.json");
     match (random.u8(..10), workers.get(random.usize(..workers.len().max(1)))) {
         (0..=3, Some(worker)) => {

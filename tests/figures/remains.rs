@@ -1,5 +1,7 @@
 //! What is left when workers die, cameras hang, and devices are opened thousands of times.
 
+use std::path::Path;
+use std::process;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,6 +13,7 @@ use camclinic::status::State;
 
 use crate::cameras::{PATIENCE, side_by_side, start, start_with, streams, wait};
 use crate::machine::{self, Held};
+use crate::server::Server;
 use crate::table::{Scale, Times, print, print_skipped};
 
 /// Threads and processes need a moment to be gone.
@@ -104,6 +107,80 @@ pub fn memory(scale: Scale) {
 
 pub fn memory_isolated(scale: Scale) {
     reopen("1920x1080@60", Isolation::On, scale, 50, 300);
+}
+
+/// A few seconds of film.
+fn film(folder: &Path) -> Option<String> {
+    let film = folder.join("film.mp4");
+    let mut ffmpeg = process::Command::new("ffmpeg");
+    ffmpeg.args(["-v", "error", "-f", "lavfi", "-i", "testsrc2=s=320x240:r=30:d=5"]).arg(&film);
+    ffmpeg.status().is_ok_and(|status| status.success()).then(|| film.display().to_string())
+}
+
+/// Opened and closed again and again, each in a process of its own: what is held afterwards.
+pub fn cycles(scale: Scale) {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start("--size 320x240 --key-on-play");
+    let sources = [
+        ("sim: in a process of its own", Some("sim:320x240@30".to_owned())),
+        ("RTSP", server.as_ref().map(|server| server.url(""))),
+        ("a file", film(folder.path())),
+    ];
+    for (name, source) in sources {
+        let n = scale.of(500);
+        let what = format!("opened and closed {n} times: {name}");
+        let Some(source) = source.filter(|_| machine::has_proc()) else {
+            print_skipped(&what, "there is no /proc, no ffmpeg or no server");
+            continue;
+        };
+        let camera = start_with(&source, &settings(Isolation::On), EventLog::new());
+        // The first ones load what is loaded once.
+        let n_first = n.div_ceil(5);
+        (0..n_first).for_each(|_| reopen_once(&camera, || ()));
+        let at_rest = || {
+            let mut held = None;
+            reopen_once(&camera, || held = Some((settled(None).unwrap(), memory_at_rest().unwrap().0)));
+            held.unwrap()
+        };
+        let (before, mb_before) = at_rest();
+        (n_first..n).for_each(|_| reopen_once(&camera, || ()));
+        let (after, mb_after) = at_rest();
+        let grown = mb_after / mb_before;
+        let measured = format!("{} (before {}); memory {grown:.3} x", after.in_words(), before.in_words());
+        print(&what, &measured, "as before, ≤ 1.05 x", n, after <= before && grown <= 1.05);
+    }
+}
+
+/// Five cameras that fail again and again, each in processes of its own.
+pub fn faulty_cameras(scale: Scale) {
+    let time = Duration::from_secs(scale.of(22 * 60) as u64);
+    let what = format!("memory beside five faulty cameras, {:.0} min", time.as_secs_f64() / 60.0);
+    if !machine::has_proc() {
+        return print_skipped(&what, "there is no /proc");
+    }
+    let repeat = |fault: &str, every: u64, length: &str| {
+        let n = time.as_secs() / every + 1;
+        (1..=n).map(|n| format!("{fault}@{}s+{length}", n * every)).collect::<Vec<_>>().join(",")
+    };
+    let faults = [
+        repeat("hang", 20, "2s"),
+        repeat("stall", 10, "3s"),
+        repeat("unplug", 15, "4s"),
+        repeat("torn=30", 12, "6s"),
+        repeat("crash", 45, "1s"),
+    ];
+    let cameras: Vec<_> = faults.iter().map(|fault| start(&format!("sim:640x480@30,{fault}"), Isolation::On)).collect();
+    let began = Instant::now();
+    let mut samples = Vec::new();
+    while began.elapsed() < time {
+        thread::sleep(Duration::from_secs(1));
+        samples.extend(machine::memory_mb().map(|(own, _)| own));
+    }
+    let part = samples.len() / 10;
+    let median = |samples: &[f64]| Times::of_secs(samples.iter().copied()).at(0.5);
+    let (early, late) = (median(&samples[part..2 * part]), median(&samples[samples.len() - part..]));
+    print(&what, &format!("{early:.1} → {late:.1} MB"), "+ ≤ 3 MB", samples.len(), late - early <= 3.0);
+    Camera::close_all(cameras);
 }
 
 /// Memory in MB once the device is closed and no picture is on its way any more.
