@@ -166,8 +166,11 @@ impl Health {
         if condition.outage.is_none() && !condition.unavailable {
             deductions.extend(condition.picture.iter().filter_map(|fault| fault.deduction(now)));
         }
-        deductions.extend(agreed_fps.and_then(|agreed| RATE.deduct(100.0 * (1.0 - self.fps(now) / agreed))));
-        deductions.extend(agreed_fps.and_then(|agreed| JITTER.deduct(100.0 * self.jitter_secs() * agreed)));
+        let fps = self.fps(now);
+        deductions.extend(agreed_fps.and_then(|agreed| RATE.deduct(100.0 * (1.0 - fps / agreed))));
+        // Where no rate was agreed, frames come unevenly by their own.
+        let usual_fps = agreed_fps.unwrap_or(if settled && condition.outage.is_none() { fps } else { 0.0 });
+        deductions.extend(JITTER.deduct(100.0 * self.jitter_secs() * usual_fps));
         deductions.extend(DROPS.deduct(self.lost_percent(now)));
         deductions.extend(STALLS.deduct(count(&self.stalls)));
         deductions.extend(CLOCK.deduct(count(&self.clock_jumps)));

@@ -341,6 +341,8 @@ impl fmt::Display for SourceSpec {
 
 /// A network camera sends a key frame, with which pictures begin, each few seconds.
 const NETWORK_FIRST_FRAME: Duration = Duration::from_secs(5);
+/// The same where none came at first: one that gives a picture in ten seconds.
+const SLOW_FIRST_FRAME: Duration = Duration::from_secs(15);
 
 /// Everything needed to open a source, again and again.
 #[derive(Clone, Debug)]
@@ -390,9 +392,14 @@ impl OpenRequest {
         }
     }
 
-    /// For the first try of recovery (0) or a later one: a backend that is slow to open gets more time.
+    /// For the first try of recovery (0) or a later one: a backend that is slow to open gets more time, and a network camera of few
+    /// pictures.
     #[must_use]
     pub fn for_attempt(self, n_attempts: u32) -> Self {
+        if self.spec.is_network() && n_attempts > 1 {
+            let first_frame_deadline = self.first_frame_deadline.max(SLOW_FIRST_FRAME);
+            return Self { first_frame_deadline, ..self };
+        }
         let [first, later] = reader::MSMF_OPEN_FACTORS;
         let factor = match self.backend() {
             Ok(Backend::Msmf) if n_attempts == 0 => first,

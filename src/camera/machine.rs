@@ -45,6 +45,8 @@ mod stories;
 const GRACE: Duration = Duration::from_millis(250);
 /// The same for sources in a process of their own, which see to their deadlines themselves.
 const ISOLATED_GRACE: Duration = Duration::from_millis(1_500);
+/// Sources come back a little before it is a stall.
+const SHARE_OF_STALL: f64 = 0.75;
 /// Threads and processes left behind in calls that do not return. With more, nothing is opened until one comes back.
 const MAX_ABANDONED: usize = 4;
 
@@ -709,8 +711,15 @@ impl Machine {
     }
 
     fn stall_deadline(&self) -> Duration {
-        let fps = self.tally.got.fps.or(self.asked().fps);
-        reader::stall_deadline(secs(self.settings.recovery.stall_deadline_secs), fps)
+        // What a network camera says of its rate may be that of another day, and what it is asked for it never hears.
+        let told = self.tally.got.fps.or(self.asked().fps).filter(|_| !self.spec.is_network());
+        self.tally.pace.stall_deadline(secs(self.settings.recovery.stall_deadline_secs), told)
+    }
+
+    /// The source has waited for as long as it does, which is not yet a stall of this camera.
+    fn may_frame_still_come(&self, now: Instant) -> bool {
+        let due = self.tally.last_arrival.map(|last| last + self.stall_deadline().mul_f64(SHARE_OF_STALL));
+        due.is_some_and(|due| now < due)
     }
 
     fn first_frame_deadline(&self) -> Duration {
@@ -818,7 +827,10 @@ impl Machine {
             backend,
             asked,
             first_opened: *self.first_opened.get_or_insert(now),
-            frame_deadline: self.stall_deadline(),
+            frame_deadline: reader::stall_deadline(
+                secs(self.settings.recovery.stall_deadline_secs),
+                self.tally.got.fps,
+            ),
             demand: self.demand,
             ..OpenRequest::new(self.spec_to_open(), &self.settings, &self.trusted)
         };

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::backend::Backend;
 use crate::health::Health;
 use crate::source::Grabbed;
+use crate::source::reader::Pace;
 use crate::status::{Drops, Got};
 
 /// Counts go on across openings; what belongs to one opening begins anew with it.
@@ -16,6 +17,7 @@ pub(super) struct Tally {
     /// By the camera's clock, which may be wrong, and by ours.
     pub(super) last_frame_at: Option<Instant>,
     pub(super) last_arrival: Option<Instant>,
+    pub(super) pace: Pace,
     /// From the driver's hand-over to the supervisor, smoothed.
     pub(super) latency_ms: Option<f64>,
     pub(super) got: Got,
@@ -36,6 +38,7 @@ impl Tally {
         self.first_frame_ms = None;
         self.n_frames_of_opening = 0;
         self.last_sequence = None;
+        self.pace = Pace::default();
     }
 
     /// The open call has come back, with a stream or without.
@@ -57,6 +60,7 @@ impl Tally {
         self.first_frame_ms = self.first_frame_ms.or_else(|| self.since_opening(now));
         self.last_frame_at = Some(grabbed.taken_at);
         self.last_arrival = Some(now);
+        self.pace.on_frame(now);
         let latency_ms = now.saturating_duration_since(grabbed.taken_at).as_secs_f64() * 1_000.0;
         self.latency_ms = Some(self.latency_ms.map_or(latency_ms, |smoothed| smoothed * 0.9 + latency_ms * 0.1));
     }

@@ -18,7 +18,7 @@ use crate::picture::{FrameCoding, PictureTraits};
 use crate::probe::measure::{FrameRead, StreamMeasurement};
 use crate::probe::{Probe, ProbeEvent};
 use crate::settings::secs;
-use crate::source::reader::{ReadResult, stall_deadline};
+use crate::source::reader::{Pace, ReadResult};
 use crate::source::{Grabbed, OpenRequest, SourceSpec};
 use crate::status::{Got, State, Status};
 
@@ -48,6 +48,9 @@ pub struct CheckupStream {
     pub opened_at: Option<Instant>,
     pub first_at: Option<Instant>,
     pub last_at: Option<Instant>,
+    pace: Pace,
+    /// What the camera says of its rate is believed before its frames show it.
+    believes_rate: bool,
     pub backend: Option<Backend>,
     pub got: Got,
     pub measured: StreamMeasurement,
@@ -76,9 +79,9 @@ impl CheckupStream {
     /// # Errors
     /// The system gives no thread.
     pub fn open(request: OpenRequest) -> Result<Self, String> {
-        let coding = coding_of(&request.spec, None);
+        let spec = request.spec.clone();
         let probe = Probe::start(request, N_WARM_UP)?;
-        Ok(Self::new(StreamOrigin::Probe(Box::new(probe)), coding))
+        Ok(Self::new(StreamOrigin::Probe(Box::new(probe)), &spec))
     }
 
     /// Has the status told, as the engine would tell it, from the opening on.
@@ -89,9 +92,8 @@ impl CheckupStream {
     /// Watches one that streams.
     #[must_use]
     pub fn live(live: Live, spec: &SourceSpec) -> Self {
-        let coding = coding_of(spec, None);
         let status = live.status.current();
-        let mut stream = Self::new(StreamOrigin::Live(Box::new(live)), coding);
+        let mut stream = Self::new(StreamOrigin::Live(Box::new(live)), spec);
         if let Some(status) = status {
             stream.backend = Backend::ALL.into_iter().find(|backend| backend.slug() == status.backend);
             stream.got = status.got.clone();
@@ -101,13 +103,16 @@ impl CheckupStream {
         stream
     }
 
-    fn new(origin: StreamOrigin, coding: FrameCoding) -> Self {
+    fn new(origin: StreamOrigin, spec: &SourceSpec) -> Self {
+        let coding = coding_of(spec, None);
         Self {
             origin,
             began: Instant::now(),
             opened_at: None,
             first_at: None,
             last_at: None,
+            pace: Pace::default(),
+            believes_rate: !spec.is_network(),
             backend: None,
             got: Got::default(),
             measured: StreamMeasurement::new(0, coding),
@@ -215,6 +220,7 @@ impl CheckupStream {
             self.sampler.show(&image, taken_at);
             self.first_at.get_or_insert(ended_at);
             self.last_at = Some(ended_at);
+            self.pace.on_frame(ended_at);
             if self.sizes.last() != Some(&image.size()) && self.sizes.len() < MAX_SIZES {
                 self.sizes.push(image.size());
             }
@@ -306,17 +312,17 @@ impl CheckupStream {
     /// Whether frames come as they did: the newest one is not older than a few periods.
     #[must_use]
     pub fn is_flowing(&self, now: Instant) -> bool {
-        self.last_at.is_some_and(|at| now.saturating_duration_since(at) < stall_deadline(FLOWING, self.fps()))
+        self.last_at.is_some_and(|at| now.saturating_duration_since(at) < self.stall_deadline(FLOWING))
     }
 
-    fn fps(&self) -> Option<f64> {
-        self.measured.agreed_fps.or_else(|| self.measured.fps())
+    fn stall_deadline(&self, least: Duration) -> Duration {
+        self.pace.stall_deadline(least, self.measured.agreed_fps.filter(|_| self.believes_rate))
     }
 
     /// Frames came, and have stayed away for longer than a stall takes to be one.
     fn stall(&self, now: Instant) -> Option<Fault> {
         let quiet = now.saturating_duration_since(self.last_at?);
-        if quiet < stall_deadline(STALL, self.fps()) {
+        if quiet < self.stall_deadline(STALL) {
             return None;
         }
         let told = self.measured.last_fault.clone().filter(|fault| fault.kind.class() != FaultClass::Quality);

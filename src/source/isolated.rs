@@ -26,6 +26,7 @@ use crate::device::controls::checked_update;
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Image, Size};
 use crate::network::KnownLogins;
+use crate::source::reader::stall_deadline;
 use crate::source::{Demand, Grabbed, OpenRequest, Picture, Source, SourceSpec};
 use crate::status::Got;
 
@@ -207,7 +208,9 @@ impl Source for Isolated {
     fn grab(&mut self) -> Result<Grabbed, Fault> {
         self.grabbed = None;
         self.resume(&WorkerRequest::Continue);
-        let patience = if self.has_seen_frame { self.frame_deadline } else { self.first_frame_deadline };
+        let least = if self.has_seen_frame { self.frame_deadline } else { self.first_frame_deadline };
+        // A time-lapse film is played at its own pace.
+        let patience = stall_deadline(least, self.got.fps);
         let began = Instant::now();
         loop {
             let (event, epoch) = self.receive(began, patience)?;

@@ -3,6 +3,7 @@
 //!
 //! Also here: the times that all of them wait for.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::control::{ControlSetting, ControlsUpdate};
@@ -12,6 +13,10 @@ use crate::status::Got;
 
 /// A stall is at least this many frame periods (libcamera's dequeue watchdog has the same).
 const STALL_PERIODS: f64 = 5.0;
+/// The intervals that the pace is taken from.
+const N_INTERVALS: usize = 16;
+/// How long the second frame may take of a stream whose rate nobody knows: a tenth of a frame a second, and some more.
+const UNKNOWN_PACE: Duration = Duration::from_secs(12);
 /// Warm-up ends after this time, whatever the number of frames: a slow camera must not stay dark.
 const LONGEST_WARM_UP: Duration = Duration::from_secs(1);
 /// How long a device may take to close before its thread is left behind.
@@ -28,6 +33,44 @@ pub(super) const MSMF_OPEN_FACTORS: [f64; 2] = [3.0, 5.0];
 pub fn stall_deadline(least: Duration, fps: Option<f64>) -> Duration {
     let periods = fps.filter(|fps| *fps > 0.0).and_then(|fps| Duration::try_from_secs_f64(STALL_PERIODS / fps).ok());
     periods.map_or(least, |periods| periods.max(least))
+}
+
+/// How frames of one opening have come lately. What a camera says of its rate is seldom what it does: cameras that follow movements,
+/// or the light, give one in ten seconds.
+#[derive(Clone, Debug, Default)]
+pub struct Pace {
+    last: Option<Instant>,
+    intervals: VecDeque<Duration>,
+}
+
+impl Pace {
+    /// `now` is when it arrived: the camera's own clock may be wrong.
+    pub fn on_frame(&mut self, now: Instant) {
+        if let Some(last) = self.last.replace(now) {
+            if self.intervals.len() >= N_INTERVALS {
+                self.intervals.pop_front();
+            }
+            self.intervals.push_back(now.saturating_duration_since(last));
+        }
+    }
+
+    /// The usual time between two frames. A single one that was late does not count.
+    #[must_use]
+    pub fn interval(&self) -> Option<Duration> {
+        let mut sorted: Vec<_> = self.intervals.iter().copied().collect();
+        sorted.sort_unstable();
+        sorted.iter().rev().nth(1).or(sorted.first()).copied()
+    }
+
+    /// The time without a frame that counts as a stall. Before two frames have come `told_fps` counts, as far as it is believed.
+    #[must_use]
+    pub fn stall_deadline(&self, least: Duration, told_fps: Option<f64>) -> Duration {
+        match (self.interval(), told_fps) {
+            (Some(interval), _) => interval.mul_f64(STALL_PERIODS).max(least),
+            (None, Some(fps)) => stall_deadline(least, Some(fps)),
+            (None, None) => UNKNOWN_PACE.max(least),
+        }
+    }
 }
 
 /// Nothing more is to be read.
@@ -385,6 +428,30 @@ mod tests {
         // It lasts a second at most, from the first frame on.
         check("..............", 99, "", "wwwwwwwwww....");
         check("x....", 2, ">", "xww..");
+    }
+
+    /// Frames at these times in milliseconds; the time that counts as a stall then, in milliseconds.
+    #[test]
+    fn what_is_a_stall_follows_from_how_frames_come() {
+        #[track_caller]
+        fn check(frames: &[u64], told: Option<f64>, expected: u128) {
+            let (start, mut pace) = (Instant::now(), Pace::default());
+            frames.iter().for_each(|ms| pace.on_frame(start + Duration::from_millis(*ms)));
+            assert_eq!(pace.stall_deadline(Duration::from_secs(1), told).as_millis(), expected, "{frames:?}");
+        }
+        check(&[], None, 12_000);
+        check(&[0], None, 12_000);
+        check(&[0], Some(30.0), 1_000);
+        check(&[0], Some(0.5), 10_000);
+        check(&[0, 40], None, 1_000);
+        check(&[0, 10_000], None, 50_000);
+        check(&[0, 1_000], Some(30.0), 5_000);
+        // One is late: it counts once there are two.
+        check(&[0, 40, 80, 980, 1_020], None, 1_000);
+        check(&[0, 40, 80, 980, 1_020, 2_000], None, 4_500);
+        // Long ago.
+        let fast: Vec<u64> = (0..20).map(|n| 20_000 + 40 * n).collect();
+        check(&[&[0, 10_000, 20_000], fast.as_slice()].concat(), None, 1_000);
     }
 
     #[test]

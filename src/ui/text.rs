@@ -303,8 +303,8 @@ pub fn overlay(moment: Moment<'_>, age: Duration) -> String {
     let status = moment.status;
     let format = status.got.format.map(|format| format!(" {format}")).unwrap_or_default();
     let mut parts = vec![format!("{} × {}{format}", status.width, status.height)];
-    parts.push(match status.asked.fps.or(status.got.fps) {
-        Some(asked) => format!("{:.1} of {} fps", status.fps, decimal(asked, 2)),
+    parts.push(match status.got.fps {
+        Some(agreed) => format!("{:.1} of {} fps", status.fps, decimal(agreed, 2)),
         None => format!("{:.1} fps", status.fps),
     });
     parts.push(format!("age {} ms", age.as_millis()));

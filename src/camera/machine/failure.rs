@@ -209,6 +209,9 @@ impl Machine {
         let Some(device) = self.phase.device() else {
             return self.on_failure(fault, StreamState::Gone, now);
         };
+        if fault.kind == FaultKind::Stall && self.tally.n_frames_of_opening > 0 && self.may_frame_still_come(now) {
+            return self.effects.push(Effect::ReadOn);
+        }
         if fault.kind != FaultKind::Stall || self.tally.n_frames_of_opening > 0 {
             return self.on_failure(fault, StreamState::Open, now);
         }

@@ -64,7 +64,7 @@ impl Machine {
             n_failures: if is_working { self.ladder.n_failures() } else { 0 },
             unavailable: self.outage.is_announced && is_working && !is_open,
             outage,
-            agreed_fps: self.tally.got.fps.or(self.asked().fps).filter(|_| is_live),
+            agreed_fps: self.tally.got.fps.filter(|_| is_live),
             picture: self.picture.faults(),
         };
         // There is nothing to judge before the first picture or the first fault.

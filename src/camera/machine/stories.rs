@@ -634,6 +634,23 @@ fn network(secs: u32, fault: FaultKind) -> Setup {
     Setup { open_fault: Some(fault), ..Setup::new(&line).source("rtsp://cam/1").isolated() }
 }
 
+/// What counts as a stall follows from how frames come, not from what the camera says of its rate.
+#[test]
+fn a_camera_of_few_frames_does_not_stall() {
+    let slow = |source| Setup::new("160x120@20,slow=0.5").source(source).isolated();
+    check(&slow("rtsp://cam/1"), 300.0, &[], "0.0 open, 0.0 opening, 2.0 live");
+    check(&slow("http://cam/1"), 300.0, &[], "0.0 open, 0.0 opening, 2.0 live");
+    // What a driver says is believed until two frames have come.
+    let once = "0.0 open, 0.0 opening, 2.0 live, 3.0 restart, 3.0 stall, 3.0 recovering, 4.0 live";
+    check(&slow("usb-test"), 300.0, &[], once);
+    // It stalls after all: five periods after its last frame.
+    let stalls = Setup::new("160x120@20,slow=0.5,stall@21s+60s").source("rtsp://cam/1").isolated();
+    let world = stalls.run(40.0, &[]);
+    assert!(world.told().starts_with("0.0 open, 0.0 opening, 2.0 live, 28."), "{}", world.told());
+    let rate = |world: &World| world.status.as_ref().unwrap().deductions.iter().any(|why| why.rule == "rate");
+    assert!(!rate(&Setup::new("160x120@20").source("rtsp://cam/1").run(10.0, &[])));
+}
+
 /// What the log says of each step of recovery that has ended: its name, how, and the fault.
 fn ended_steps(world: &World) -> Vec<[&str; 3]> {
     let ended = world.lines.iter().map(|(_, line)| line).filter(|line| line.details.contains_key("outcome"));
