@@ -60,6 +60,10 @@ pub struct CheckupRequest {
     pub live: Option<Live>,
     /// Where snapshots go.
     pub folder: PathBuf,
+    /// Where the log is, in which the camera's past stands.
+    pub records: Option<PathBuf>,
+    /// How long frames are watched until something goes wrong; `None`: for a few seconds.
+    pub watch: Option<Duration>,
     /// Whether to try what else would work, where the cause is not certain. Never with a stream that runs.
     pub with_experiments: bool,
 }
@@ -347,7 +351,7 @@ mod tests {
         }
 
         fn patience(&self, _: &CheckContext) -> Duration {
-            Duration::from_millis(100)
+            Duration::from_secs(1)
         }
 
         fn run(&self, context: &mut CheckContext) -> CheckResult {
@@ -367,6 +371,8 @@ mod tests {
             trusted: TrustedCertificates::default(),
             live: None,
             folder: PathBuf::new(),
+            records: None,
+            watch: None,
             with_experiments: false,
         }
     }

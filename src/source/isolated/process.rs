@@ -159,6 +159,8 @@ pub struct WorkerProcess {
     output: Arc<LibraryOutput>,
     stuck: StuckProcesses,
     has_said_hello: bool,
+    /// Until then no sign of life is expected.
+    excused_until: Instant,
 }
 
 /// What the thread that reads the worker's events passes on.
@@ -235,6 +237,7 @@ impl WorkerProcess {
             output: Arc::clone(&output),
             stuck: request.stuck.clone(),
             has_said_hello: false,
+            excused_until: Instant::now(),
             child: Some(child),
         };
         let printed = Arc::clone(&output);
@@ -256,7 +259,7 @@ impl WorkerProcess {
                 return Err(ReceiveError::WorkerLost(Fault::new(FaultKind::Hung, message)));
             }
             // A worker that is still being loaded sends no heartbeat yet.
-            let hung_at = if self.has_said_hello { self.heartbeat.last() + HEARTBEAT_DEADLINE } else { deadline };
+            let hung_at = if self.has_said_hello { self.silent_at() } else { deadline };
             select! {
                 recv(self.incoming) -> incoming => return match incoming {
                     Ok(Received::Event(event, epoch)) => {
@@ -273,7 +276,14 @@ impl WorkerProcess {
                     if now >= deadline {
                         return Err(ReceiveError::TimedOut);
                     }
-                    if self.has_said_hello && now >= self.heartbeat.last() + HEARTBEAT_DEADLINE {
+                    let silent_at = self.silent_at();
+                    if !self.has_said_hello || now < silent_at {
+                        continue;
+                    }
+                    if now >= silent_at + HEARTBEAT_PERIOD {
+                        // This thread was not woken in time either: the computer had no time for anybody.
+                        self.excused_until = now + HEARTBEAT_DEADLINE;
+                    } else {
                         let message = format!(
                             "the capture process has given no sign of life for {:.1} s",
                             now.saturating_duration_since(self.heartbeat.last()).as_secs_f64()
@@ -283,6 +293,11 @@ impl WorkerProcess {
                 }
             }
         }
+    }
+
+    /// When a worker that has sent nothing since counts as hung.
+    fn silent_at(&self) -> Instant {
+        (self.heartbeat.last() + HEARTBEAT_DEADLINE).max(self.excused_until)
     }
 
     /// The fault of a worker that sent `what`, which is against the protocol.
