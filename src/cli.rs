@@ -167,6 +167,9 @@ pub enum CliCommand {
         /// Open the camera through every backend in turn, and tell which does best.
         #[arg(long)]
         compare: bool,
+        /// Watch until something goes wrong, so long at most: for what comes and goes.
+        #[arg(long, value_name = "MINUTES", value_parser = minutes, allow_negative_numbers = true)]
+        watch: Option<Duration>,
     },
     /// Get a camera going again: restart the stream, reconnect, reset the device, until good pictures come.
     Recover {
@@ -516,12 +519,13 @@ pub fn run(command: &CliCommand, shared: &SharedOptions, interrupted: &AtomicBoo
         CliCommand::List { json } => list::list(*json),
         CliCommand::Status { source, detailed, output } => job.status(source.as_deref(), *detailed, output.format()),
         CliCommand::Test { source, num_tests, output } => job.test(source.as_deref(), *num_tests, output.format()),
-        CliCommand::Checkup { source, json, report, no_experiments, compare } => {
+        CliCommand::Checkup { source, json, report, no_experiments, compare, watch } => {
             let options = checkup::CheckupOptions {
                 json: *json,
                 report: report.as_deref(),
                 no_experiments: *no_experiments,
                 compare: *compare,
+                watch: *watch,
             };
             job.checkup(source.as_deref(), &options)
         }

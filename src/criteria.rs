@@ -24,8 +24,8 @@ pub use picture::{
     is_torn, is_torn_no_more, is_under_exposed, still_secs,
 };
 pub use stream::{
-    LEAST_RATE_SECS, OPEN_SLOW_MS, comes_evenly, fps_of_ms, is_age_growing, is_as_fast, is_clearly_too_slow, is_late,
-    is_lossy, is_more_than_chance, is_old, is_too_slow, share_of,
+    LEAST_RATE_SECS, OPEN_SLOW_MS, comes_again, comes_evenly, fps_of_ms, is_age_growing, is_as_fast,
+    is_clearly_too_slow, is_late, is_lossy, is_more_than_chance, is_old, is_too_slow, share_of,
 };
 pub use usb::{
     FULL_SPEED_KBITS, HIGH_SPEED_KBITS, is_bus_full, is_loose_plug, is_too_much_for_usb2, uncompressed_bits,

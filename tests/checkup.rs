@@ -28,6 +28,8 @@ pub fn request(source: &str) -> CheckupRequest {
         trusted: TrustedCertificates::default(),
         live: None,
         folder: std::env::temp_dir(),
+        records: None,
+        watch: None,
         with_experiments: false,
     }
 }

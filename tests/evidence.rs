@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use camclinic::checkup::facts::{Facts, OpeningFacts, PresenceFacts, SourceFacts, SourceKind, StreamFacts};
+use camclinic::checkup::facts::{Facts, OpeningFacts, PastFault, PresenceFacts, SourceFacts, SourceKind, StreamFacts};
 use camclinic::checkup::verdict::{findings, verdict};
 use camclinic::checkup::{CERTAIN, LIKELY, Severity, entries};
 use camclinic::device::System;
@@ -233,4 +233,50 @@ fn what_is_normal_is_no_verdict() {
             assert!(best.is_none_or(|(_, confidence)| confidence < LIKELY), "{} with oddity {n}: {best:?}", case.name);
         }
     }
+}
+
+/// What others do with the processors may keep a verdict back, and never makes another of it.
+#[test]
+fn load_changes_no_verdict() {
+    for case in cases() {
+        let before = verdict(&findings(&case.facts)).map(|found| found.entry.slug);
+        let mut facts = case.facts.clone();
+        let computer = facts.computer.get_or_insert_default();
+        (computer.cpu_percent, computer.timer_late_ms) = (100.0, Some(40.0));
+        computer.busiest = Some(("stress-ng".to_owned(), 190.0));
+        if let Some(stream) = &mut facts.stream {
+            stream.n_late += stream.n_good / 20;
+            stream.decode_ms = stream.decode_ms.map(|ms| 4.0 * ms);
+            stream.interval_ms = stream.interval_ms.map(|[half, most, all]| [half, most + 60.0, all + 120.0]);
+        }
+        let found = findings(&facts);
+        let after = verdict(&found).map(|found| found.entry.slug);
+        assert!(after.is_none() || after == before, "{}: {before:?} became {after:?}", case.name);
+    }
+}
+
+/// A check-up sees a quiet moment of what comes and goes; the log knows of the others.
+#[test]
+fn what_comes_again_is_named_though_the_stream_runs() {
+    #[track_caller]
+    fn check(kind: FaultKind, source: SourceKind, n: u32, last_secs_ago: f64, expected: Option<&str>) {
+        let fault = Fault::new(kind, "as the log has it");
+        let past = PastFault { fault, n, first_secs_ago: last_secs_ago + 600.0, last_secs_ago };
+        let stream = StreamFacts { secs: 2.0, n_good: 60, fps: Some(30.0), ..StreamFacts::default() };
+        let source = SourceFacts { kind: source, ..SourceFacts::default() };
+        let facts = Facts { source, stream: Some(stream), past: Some(vec![past]), ..Facts::default() };
+        let found = findings(&facts);
+        let verdict = verdict(&found);
+        assert_eq!(verdict.map(|found| found.entry.id), expected, "{kind:?} {n} {last_secs_ago}");
+        if let Some(found) = verdict {
+            let often = Language::English.say(&found.judgement.evidence[0]);
+            assert!(often.contains(&format!("{n} times")), "{often}");
+        }
+    }
+    use SourceKind::{Device, Network};
+    check(FaultKind::Stall, Network, 3, 60.0, Some("F96"));
+    check(FaultKind::Stall, Network, 1, 60.0, None);
+    check(FaultKind::Stall, Network, 3, 7_200.0, None);
+    check(FaultKind::Stall, Network, 30, 7_200.0, Some("F96"));
+    check(FaultKind::Unplugged, Device, 4, 60.0, Some("F46"));
 }

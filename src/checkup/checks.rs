@@ -12,6 +12,7 @@ mod device;
 mod folder;
 pub(super) mod host;
 mod network;
+mod past;
 pub(super) mod stream;
 
 /// A new check is a struct and a line here, and its sentences in the phrases.
@@ -22,6 +23,7 @@ pub const CHECKS: &[&dyn Check] = &[
     &device::AccessCheck,
     &device::HolderCheck,
     &device::UsbCheck,
+    &past::PastCheck,
     &network::NetworkCheck,
     &stream::OpenCheck,
     &stream::FirstFrameCheck,

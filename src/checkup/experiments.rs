@@ -184,7 +184,7 @@ fn set_control(facts: &Facts, id: u32, value: i64) -> Option<ExperimentPlan> {
 
 fn is_slow(facts: &Facts) -> bool {
     let Some(stream) = &facts.stream else { return false };
-    let wanted = facts.source.asked.fps.or(stream.agreed_fps);
+    let wanted = facts.wanted_fps();
     wanted.zip(stream.made_fps).is_some_and(|(wanted, made)| criteria::is_too_slow(made, wanted))
 }
 

@@ -38,8 +38,20 @@ pub struct Facts {
     pub picture: Option<PictureStats>,
     pub time: Option<ClockFacts>,
     pub folder: Option<FolderFacts>,
+    /// Faults of this camera that are over, by its log; `None` where nobody has looked.
+    pub past: Option<Vec<PastFault>>,
     /// In the order in which they were made.
     pub experiments: Vec<Experiment>,
+}
+
+/// A fault that came, and went.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PastFault {
+    /// As it was last.
+    pub fault: Fault,
+    pub n: u32,
+    pub first_secs_ago: f64,
+    pub last_secs_ago: f64,
 }
 
 /// What was checked.

@@ -22,7 +22,7 @@ pub struct LatencyShare {
 #[must_use]
 pub fn shares(facts: &Facts) -> Vec<LatencyShare> {
     let Some(stream) = facts.stream.as_ref().filter(|stream| stream.n_good > 1) else { return Vec::new() };
-    let wanted = facts.source.asked.fps.or(stream.agreed_fps).filter(|fps| *fps > 0.0);
+    let wanted = facts.wanted_fps().filter(|fps| *fps > 0.0);
     let mut shares = Vec::new();
     let mut add = |part: Message, ms: f64| {
         let is_too_long = wanted.is_some_and(|wanted| criteria::is_too_slow(criteria::fps_of_ms(ms), wanted));

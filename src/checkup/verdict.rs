@@ -6,8 +6,17 @@ use serde_json::{Value as Json, json};
 
 use super::catalogue::{CatalogueEntry, Fix, Judgement, LIKELY, Severity};
 use super::entries;
-use super::facts::{Experiment, Facts, StreamSummary};
-use crate::phrases::{Language, number};
+use super::facts::{Experiment, Facts, PastFault, StreamSummary};
+use crate::criteria;
+use crate::phrases::{Language, Message, number};
+
+/// The stream runs: what has gone wrong before may be over.
+const SUREST_OF_THE_PAST: f64 = 0.8;
+const HINT: f64 = 0.4;
+/// Opening is slow, the delay grows.
+const NEED_THE_CLOCK: [&str; 2] = ["F31", "F93"];
+const COMPUTER_SLOW: &str = "F55";
+const A_LITTLE: f64 = 0.01;
 
 /// What was found: an entry of the catalogue, and what speaks for it.
 #[derive(Clone, Debug)]
@@ -36,22 +45,63 @@ impl Finding {
     }
 }
 
+impl Finding {
+    /// Of a fault that is over. It explains something only where it comes again and again.
+    fn of_the_past(mut self, past: &PastFault) -> Self {
+        let most = if criteria::comes_again(past.n, past.last_secs_ago) { SUREST_OF_THE_PAST } else { HINT };
+        self.judgement.confidence = self.judgement.confidence.min(most);
+        let minutes = |secs: f64| (secs / 60.0).ceil();
+        let often = Message::new("evidence.past")
+            .with("n", past.n)
+            .with("first", minutes(past.first_secs_ago))
+            .with("last", minutes(past.last_secs_ago));
+        self.judgement.evidence.insert(0, often);
+        self
+    }
+}
+
 /// Everything that the entries see in the facts, what explains most first.
 ///
 /// What keeps the picture away stands before what spoils it; then the surer one; of two equally sure ones the nearer to the
 /// computer, which explains what is seen behind it.
 #[must_use]
 pub fn findings(facts: &Facts) -> Vec<Finding> {
-    let mut found: Vec<_> = entries::all()
-        .filter_map(|entry| (entry.judge)(facts).map(|judgement| Finding { entry, judgement }))
-        .filter(|finding| finding.judgement.confidence > 0.0)
-        .collect();
+    let mut found = judged(facts);
+    for past in facts.past.iter().flatten().filter(|_| facts.is_streaming()) {
+        let then = judged(&facts.when(past)).into_iter();
+        let is_new = |finding: &Finding| found.iter().all(|known| known.entry.id != finding.entry.id);
+        let new: Vec<_> = then.filter(is_new).map(|finding| finding.of_the_past(past)).collect();
+        found.extend(new);
+    }
+    weigh_against_load(facts, &mut found);
     found.sort_by(compare);
     if let Some(first) = found.first_mut() {
         // What was tried and has helped is the surest advice.
         first.judgement.fixes.splice(0..0, facts.experiments.iter().filter(|tried| tried.has_helped()).map(proven));
     }
     found
+}
+
+/// Load may delay a verdict and never change it. What needs the clock says little while others have the processors; and what the
+/// computer has no time for explains nothing that pictures, bytes and counts show.
+fn weigh_against_load(facts: &Facts, found: &mut [Finding]) {
+    if facts.is_saturated() {
+        for finding in found.iter_mut().filter(|finding| NEED_THE_CLOCK.contains(&finding.entry.id)) {
+            finding.judgement.confidence = finding.judgement.confidence.min(HINT);
+            let cpu = facts.computer.as_ref().map_or(0.0, |computer| computer.cpu_percent);
+            finding.judgement.evidence.push(Message::new("evidence.not-judgeable").with("percent", cpu));
+        }
+    }
+    let surest = |finding: &&Finding| finding.entry.id != COMPUTER_SLOW && finding.judgement.confidence >= LIKELY;
+    let surest = found.iter().filter(surest).map(|finding| finding.judgement.confidence).reduce(f64::max);
+    if let (Some(surest), Some(slow)) = (surest, found.iter_mut().find(|finding| finding.entry.id == COMPUTER_SLOW)) {
+        slow.judgement.confidence = slow.judgement.confidence.min(surest - A_LITTLE);
+    }
+}
+
+fn judged(facts: &Facts) -> Vec<Finding> {
+    let found = entries::all().filter_map(|entry| (entry.judge)(facts).map(|judgement| Finding { entry, judgement }));
+    found.filter(|finding| finding.judgement.confidence > 0.0).collect()
 }
 
 /// Advice from an experiment.

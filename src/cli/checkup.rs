@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, bounded};
 
@@ -24,6 +24,7 @@ pub(super) struct CheckupOptions<'a> {
     pub json: bool,
     pub report: Option<&'a Path>,
     pub no_experiments: bool,
+    pub watch: Option<Duration>,
     pub compare: bool,
 }
 
@@ -43,6 +44,8 @@ impl CommandContext<'_> {
             spec,
             trusted: self.trusted().clone(),
             folder: self.run.settings.snapshot_folder(),
+            records: data_folder(),
+            watch: options.watch,
             live: None,
             with_experiments: !options.no_experiments,
         };

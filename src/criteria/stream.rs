@@ -24,8 +24,19 @@ const LEAST_AGE_MS: f64 = 400.0;
 /// In a watch of a few seconds: a queue that fills while nobody empties it fast enough.
 const AGE_GROWTH_MS: f64 = 300.0;
 
+/// Faults of one kind: twice within an hour is no accident, neither is ten times within a day.
+const OFTEN: u32 = 2;
+const LATELY_SECS: f64 = 3_600.0;
+const VERY_OFTEN: u32 = 10;
+
 fn is_below(fps: f64, wanted: f64, percent: f64) -> bool {
     wanted > 0.0 && fps < wanted * (1.0 - percent / 100.0)
+}
+
+/// A fault that is over has come so often, and so lately, that it will come again.
+#[must_use]
+pub fn comes_again(n: u32, last_secs_ago: f64) -> bool {
+    (n >= OFTEN && last_secs_ago <= LATELY_SECS) || n >= VERY_OFTEN
 }
 
 /// Fewer frames a second come than was wanted or agreed.

@@ -18,6 +18,7 @@ use crate::checkup::{CHECKS, CheckRun, Checkup, CheckupRequest, Facts, Finding, 
 use crate::event::Level;
 use crate::phrases::{Language, Message};
 use crate::picture::PictureStats;
+use crate::settings::data_folder;
 use crate::status::State;
 
 mod act;
@@ -37,6 +38,8 @@ use examine::{Examine, Subject};
 /// The title of its section.
 pub const TITLE: &str = "Check-up";
 
+/// How long something that comes and goes is waited for: a night.
+const LONGEST_WATCH: Duration = Duration::from_hours(12);
 /// How long the picture stops for experiments, about.
 const EXPERIMENTS_SECS: u32 = 20;
 
@@ -204,18 +207,23 @@ impl CheckupState {
 impl Pane {
     /// Finds out what is wrong. A camera that streams is watched, and not disturbed.
     pub fn check_up(&mut self, shell: &mut Shell) {
-        self.begin_checkup(shell, false);
+        self.begin_checkup(shell, false, None);
+    }
+
+    /// The same of what comes and goes: the stream is watched until something is wrong with it.
+    pub fn watch_until_it_happens(&mut self, shell: &mut Shell) {
+        self.begin_checkup(shell, false, Some(LONGEST_WATCH));
     }
 
     /// The same with experiments, for which a picture that runs is stopped: the user has consented.
     pub fn try_everything(&mut self, shell: &mut Shell) {
-        self.begin_checkup(shell, true);
+        self.begin_checkup(shell, true, None);
     }
 
-    fn begin_checkup(&mut self, shell: &mut Shell, stops_picture: bool) {
+    fn begin_checkup(&mut self, shell: &mut Shell, stops_picture: bool, watch: Option<Duration>) {
         let is_live = !stops_picture && self.is_live(shell.now) && !self.checkup.pauses();
         let claim = if is_live { None } else { Some(self.claim_camera()) };
-        self.begin_examination(shell, Subject::Camera, claim, Some(CheckupProgress::default()));
+        self.begin_examination(shell, Subject::Camera, claim, Some(CheckupProgress::default()), watch);
         self.checkup.is_wanted = true;
         shell.picture_only = false;
         shell.settings.window.folded_sections.retain(|title| title != TITLE);
@@ -224,7 +232,7 @@ impl Pane {
     /// Opens the camera through each backend in turn.
     pub(super) fn compare_backends(&mut self, shell: &mut Shell) {
         let claim = self.claim_camera();
-        self.begin_examination(shell, Subject::Backends, Some(claim), None);
+        self.begin_examination(shell, Subject::Backends, Some(claim), None, None);
         self.checkup.comparison = Some(Comparison::default());
     }
 
@@ -234,6 +242,7 @@ impl Pane {
         subject: Subject,
         claim: Option<CameraClaim>,
         checkup: Option<CheckupProgress>,
+        watch: Option<Duration>,
     ) {
         // The stream that runs is watched, instead of one of its own.
         let live = if claim.is_none() { self.live.clone() } else { None };
@@ -249,6 +258,8 @@ impl Pane {
             with_experiments: live.is_none() && subject == Subject::Camera,
             live,
             folder: shell.settings.snapshot_folder(),
+            records: data_folder(),
+            watch,
         };
         let state = &mut self.checkup;
         // Of one that is replaced no more is heard.

@@ -17,6 +17,8 @@ fn check_up(source: &str) -> Checkup {
         trusted: TrustedCertificates::default(),
         live: None,
         folder: std::env::temp_dir(),
+        records: None,
+        watch: None,
         with_experiments: false,
     };
     checkup::run(&request, &never(), &mut |_| {})

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use crossbeam_channel::Receiver;
+
 use super::host::{ProcessLoad, TimerLateness};
 use super::{QUICK, result};
 use crate::analyser::coding_of;
@@ -11,7 +13,7 @@ use crate::checkup::facts::{self, OpeningFacts};
 use crate::checkup::status::StreamStatus;
 use crate::checkup::stream::CheckupStream;
 use crate::checkup::verdict::findings;
-use crate::checkup::{Check, CheckContext, CheckOutcome, CheckResult, Layer};
+use crate::checkup::{Check, CheckContext, CheckOutcome, CheckResult, CheckupRequest, Layer, is_disconnected};
 use crate::criteria;
 use crate::fault::{Fault, FaultKind};
 use crate::phrases::{Message, number};
@@ -25,6 +27,8 @@ const LEAST_FRAMES: u64 = 15;
 const LONGEST_WATCH: Duration = Duration::from_secs(5);
 /// Pictures of a network camera that are all the same are watched for longer than two usual distances of key frames (F65).
 const STILL_WATCH: Duration = Duration::from_millis(5_500);
+/// A round of a long watch: what goes wrong for a moment counts for something in it.
+const WATCH_ROUND: Duration = Duration::from_secs(10);
 /// What a process of a driver takes to be killed, beyond the deadlines of its calls.
 const SPARE: Duration = Duration::from_secs(3);
 
@@ -177,8 +181,8 @@ impl Check for RateCheck {
         without_picture(context)
     }
 
-    fn patience(&self, _: &CheckContext) -> Duration {
-        STILL_WATCH + SPARE
+    fn patience(&self, context: &CheckContext) -> Duration {
+        context.request.watch.unwrap_or_default() + STILL_WATCH + SPARE
     }
 
     fn run(&self, context: &mut CheckContext) -> CheckResult {
@@ -203,6 +207,9 @@ impl Check for RateCheck {
             // Two pictures that are equal in each byte: only a longer look tells a still scene from a frozen camera.
             is_enough && !(is_coded_as_differences && stream.is_same)
         });
+        if let Some(longest) = context.request.watch {
+            watch_until_it_happens(stream, &context.request, began + longest, &context.cancel);
+        }
         let measured = stream.facts();
         let worker = load.as_mut().and_then(ProcessLoad::worker_percent);
         if let Some(computer) = context.facts.computer.as_mut() {
@@ -237,6 +244,21 @@ impl Check for RateCheck {
             super::device::look_at_port(context);
         }
         result.with("fps", number(fps, 1)).with("lost", lost)
+    }
+}
+
+/// Watches until something is wrong, a round at a time: what is measured then is of the round in which it happened.
+fn watch_until_it_happens(stream: &mut CheckupStream, request: &CheckupRequest, until: Instant, cancel: &Receiver<()>) {
+    let coding = coding_of(&request.spec, None);
+    let asked = request.spec.asked(request.settings.asked);
+    let has_trouble = |stream: &CheckupStream| {
+        let found = stream.measured.verdict(&asked, &stream.got).findings;
+        stream.ended.is_some() || found.iter().any(|finding| finding.points > 0)
+    };
+    while !has_trouble(stream) && Instant::now() < until && !is_disconnected(cancel) {
+        stream.begin_anew(coding);
+        let round = Instant::now() + WATCH_ROUND;
+        stream.watch(round.min(until), cancel, |_| false);
     }
 }
 

@@ -279,16 +279,19 @@ fn computer_slow(facts: &Facts) -> Option<Judgement> {
     let n_all = stream.n_good + stream.n_lost + stream.n_late;
     let late = criteria::share_of(stream.n_late, n_all);
     let has_late = criteria::is_late(stream.n_late, n_all);
-    let decode = stream.decode_ms.zip(stream.agreed_fps.or(facts.source.asked.fps));
+    let decode = stream.decode_ms.zip(facts.wanted_fps().or(stream.made_fps));
     let is_slow_decoder = decode.is_some_and(|(ms, fps)| fps > 0.0 && ms > 1_000.0 / fps);
     let is_busy = facts.is_computer_busy();
     let is_short = facts.shortfall().is_some() || criteria::is_lossy(stream.n_lost, n_all);
+    let is_starved = has_late && late >= MANY_LATE;
+    // A few that are late while others are at work say nothing of the camera, nor of this computer.
     let confidence = match () {
-        () if has_late && (is_busy || is_slow_decoder) => 0.93,
+        () if has_late && (facts.is_worker_busy() || is_slow_decoder && !is_busy) => 0.93,
+        () if is_starved && (is_busy || is_slow_decoder) => 0.93,
         () if is_slow_decoder && is_short => 0.88,
-        () if has_late && late >= MANY_LATE => 0.75,
+        () if is_starved => 0.75,
         () if has_late => 0.45,
-        () if is_busy && is_short && !comes_evenly(stream) => 0.7,
+        () if is_busy && is_short && !comes_evenly(stream) => 0.45,
         () if facts.is_saturated() && facts.lost_share().is_some() => 0.6,
         () => return None,
     };
@@ -362,7 +365,10 @@ fn late_frames(facts: &Facts) -> Option<Judgement> {
         return None;
     }
     let growth = stream.age_growth_ms.unwrap_or(0.0);
-    let mut judgement = Judgement::new(SLUG, 0.85).with("secs", number(age / 1e3, 1));
+    // A computer without time gets to each frame late: by less than this.
+    let is_certain = !facts.is_saturated() || criteria::is_old(age / 2.0, stream.fps);
+    let confidence = if is_certain { 0.85 } else { 0.45 };
+    let mut judgement = Judgement::new(SLUG, confidence).with("secs", number(age / 1e3, 1));
     if criteria::is_age_growing(growth) {
         judgement = judgement.because("growing").with_evidence(Message::new("evidence.growth").with("ms", growth));
     }

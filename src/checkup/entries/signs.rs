@@ -2,7 +2,7 @@
 
 use crate::checkup::action::Action;
 use crate::checkup::catalogue::{Fix, Judgement};
-use crate::checkup::facts::{Experiment, Facts, SourceKind};
+use crate::checkup::facts::{Experiment, Facts, PastFault, SourceKind};
 use crate::control::Control;
 use crate::criteria;
 use crate::device::holders::Role;
@@ -91,8 +91,15 @@ impl Facts {
     }
 
     /// Frames came, and nothing ended the stream.
-    pub(super) fn is_streaming(&self) -> bool {
+    pub(in crate::checkup) fn is_streaming(&self) -> bool {
         self.first_fault().is_none() && self.stream.as_ref().is_some_and(|stream| stream.n_good > 0)
+    }
+
+    /// The facts as they were when that fault came: the stream had begun, and ended with it.
+    pub(in crate::checkup) fn when(&self, past: &PastFault) -> Self {
+        let mut then = Self { past: None, ..self.clone() };
+        then.stream.get_or_insert_default().ended = Some(past.fault.clone());
+        then
     }
 
     /// The lines of the kernel's log of the last minutes that hold one of these, newest last.
@@ -124,9 +131,20 @@ impl Facts {
         let stream =
             self.stream.as_ref().filter(|stream| stream.secs >= criteria::LEAST_RATE_SECS && self.is_local())?;
         let made = stream.made_fps.or(stream.fps)?;
-        let agreed = stream.agreed_fps.or_else(|| self.opening.as_ref()?.got.fps);
-        let wanted = self.source.asked.fps.or(agreed)?;
+        let agreed = self.agreed_fps();
+        let wanted = self.wanted_fps()?;
         criteria::is_too_slow(made, wanted).then_some(Shortfall { wanted, agreed, made })
+    }
+
+    fn agreed_fps(&self) -> Option<f64> {
+        let of_stream = self.stream.as_ref().and_then(|stream| stream.agreed_fps);
+        of_stream.or_else(|| self.opening.as_ref()?.got.fps)
+    }
+
+    /// The rate that should come: what was asked for, of whom hears that; else what was agreed. What was never agreed cannot be missed.
+    pub(in crate::checkup) fn wanted_fps(&self) -> Option<f64> {
+        let asked = self.source.asked.fps.filter(|_| self.is_local());
+        asked.or_else(|| self.agreed_fps()).filter(|fps| *fps > 0.0)
     }
 
     /// The size that came last, else the one that was agreed on.
@@ -162,7 +180,7 @@ impl Facts {
     }
 
     /// All processors were at work all the time, so that frames may be lost because of it.
-    pub(super) fn is_saturated(&self) -> bool {
+    pub(in crate::checkup) fn is_saturated(&self) -> bool {
         self.computer.as_ref().is_some_and(|computer| criteria::is_cpu_busy(computer.cpu_percent))
     }
 
@@ -171,8 +189,14 @@ impl Facts {
     pub(super) fn is_computer_busy(&self) -> bool {
         self.computer.as_ref().is_some_and(|computer| {
             criteria::is_cpu_busy(computer.cpu_percent) && computer.timer_late_ms.is_none_or(criteria::is_timer_late)
-                || computer.worker_cpu_percent.is_some_and(criteria::is_cpu_busy)
+                || self.is_worker_busy()
         })
+    }
+
+    /// The capture process uses up its processor.
+    pub(super) fn is_worker_busy(&self) -> bool {
+        let percent = self.computer.as_ref().and_then(|computer| computer.worker_cpu_percent);
+        percent.is_some_and(criteria::is_cpu_busy)
     }
 }
 

@@ -78,20 +78,34 @@ fn share(n: usize, of: usize) -> f32 {
 pub fn outcome(pane: &mut Pane, shell: &mut Shell, language: Language, ui: &mut Ui) -> Option<(usize, Action)> {
     let palette = Palette::of(ui);
     let result = pane.checkup.result.take()?;
-    let mut wanted = None;
+    let (mut wanted, mut watches) = (None, false);
     match (&result.checkup, result.verdict()) {
         (None, _) => plain(ui, &palette, &language.word("panel.crashed"), &language.word("panel.crashed-because")),
         (Some(_), Some(finding)) => wanted = verdict(pane, shell, &result, finding, language, ui),
         (Some(checkup), None) if checkup.was_cancelled => {
             plain(ui, &palette, &language.word("card.cancelled"), &language.word("panel.cancelled-because"));
         }
-        (Some(checkup), None) if is_healthy(checkup) => healthy(checkup, language, ui),
-        (Some(_), None) => {
-            plain(ui, &palette, &language.word("card.no-verdict"), &language.word("card.no-verdict-because"));
+        (Some(checkup), None) => {
+            if is_healthy(checkup) {
+                healthy(checkup, language, ui);
+            } else {
+                plain(ui, &palette, &language.word("card.no-verdict"), &language.word("card.no-verdict-because"));
+            }
+            watches = watch_offer(&palette, language, ui);
         }
+    }
+    if watches {
+        pane.watch_until_it_happens(shell);
     }
     pane.checkup.result = Some(result);
     wanted
+}
+
+/// For what comes and goes, and did not come. Whether it was taken.
+fn watch_offer(palette: &Palette, language: Language, ui: &mut Ui) -> bool {
+    let words = RichText::new(language.word("panel.watch-because")).size(SMALL).color(palette.text_weak);
+    ui.add(Label::new(words).wrap());
+    widgets::button(ui, &language.word("panel.watch"), false, &language.word("panel.watch-help")).clicked()
 }
 
 fn plain(ui: &mut Ui, palette: &Palette, headline: &str, words: &str) {
