@@ -155,13 +155,15 @@ pub struct Grabbed {
     pub sequence: Option<u64>,
     /// There is no picture to be retrieved, as none is wanted.
     pub is_left_out: bool,
+    /// When somebody began to ask for it, in whichever process. What came and went before was lost for want of that.
+    pub asked_at: Option<Instant>,
 }
 
 impl Grabbed {
     /// A frame with a picture.
     #[must_use]
     pub fn new(taken_at: Instant, sequence: Option<u64>) -> Self {
-        Self { taken_at, sequence, is_left_out: false }
+        Self { taken_at, sequence, is_left_out: false, asked_at: None }
     }
 }
 

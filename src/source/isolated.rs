@@ -223,8 +223,7 @@ impl Source for Isolated {
                 }
                 WorkerEvent::LeftOut(stamp) => {
                     self.has_seen_frame = true;
-                    let taken_at = self.moment(stamp, epoch)?;
-                    return Ok(Grabbed { is_left_out: true, ..Grabbed::new(taken_at, stamp.sequence) });
+                    return Ok(Grabbed { is_left_out: true, ..self.grabbed(stamp, epoch)? });
                 }
                 WorkerEvent::NeedMemory { n_bytes } => {
                     self.provide_memory(n_bytes)?;
@@ -237,9 +236,8 @@ impl Source for Isolated {
                 event => return Err(self.process.protocol_fault(&format!("{event:?} in place of a frame"))),
             };
             self.has_seen_frame = true;
-            let taken_at = self.moment(stamp, epoch)?;
             self.grabbed = Some(picture);
-            return Ok(Grabbed::new(taken_at, stamp.sequence));
+            return self.grabbed(stamp, epoch);
         }
     }
 
@@ -362,13 +360,17 @@ impl Isolated {
         Ok(())
     }
 
-    /// When the driver handed the frame out, on our clock. Never in the future.
-    fn moment(&self, stamp: FrameStamp, epoch: Instant) -> Result<Instant, Fault> {
-        if stamp.taken_at_us.unsigned_abs() > MAX_CLOCK_US {
-            return Err(self.process.protocol_fault(&format!("a frame of {} µs", stamp.taken_at_us)));
-        }
+    /// The frame with its times on our clock. They are never in the future.
+    fn grabbed(&self, stamp: FrameStamp, epoch: Instant) -> Result<Grabbed, Fault> {
         let now = Instant::now();
-        Ok(shift(epoch, stamp.taken_at_us).unwrap_or(now).min(now))
+        let moment = |us: i64| {
+            if us.unsigned_abs() > MAX_CLOCK_US {
+                return Err(self.process.protocol_fault(&format!("a frame of {us} µs")));
+            }
+            Ok(shift(epoch, us).unwrap_or(now).min(now))
+        };
+        let asked_at = stamp.asked_at_us.map(moment).transpose()?;
+        Ok(Grabbed { asked_at, ..Grabbed::new(moment(stamp.taken_at_us)?, stamp.sequence) })
     }
 }
 
