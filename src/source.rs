@@ -28,6 +28,8 @@ pub mod isolated;
 mod native;
 pub mod reader;
 pub mod simulated;
+#[cfg(target_os = "linux")]
+mod v4l2;
 
 pub use isolated::StuckProcesses;
 
@@ -457,7 +459,7 @@ impl OpenRequest {
         match self.isolation {
             Isolation::On => true,
             Isolation::Auto => backend != Backend::Simulated || self.spec.may_kill_its_process(),
-            Isolation::Off => !matches!(backend, Backend::Simulated | Backend::Native),
+            Isolation::Off => !matches!(backend, Backend::Simulated | Backend::V4l2 | Backend::Native),
         }
     }
 
@@ -483,6 +485,8 @@ impl OpenRequest {
     pub fn open_here(&self, backend: Backend) -> Result<Box<dyn Source>, Fault> {
         match (backend, &self.spec) {
             (Backend::Simulated, SourceSpec::Simulated(script)) => simulated::open(script, self),
+            #[cfg(target_os = "linux")]
+            (Backend::V4l2, spec) => v4l2::open(spec, self),
             #[cfg(feature = "native")]
             (Backend::Native, spec) => native::open(spec, self),
             (backend, spec) => {

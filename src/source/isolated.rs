@@ -159,7 +159,7 @@ fn environment(backend: Backend, request: &OpenRequest) -> Vec<(&'static str, St
         };
         variables.push(("OPENCV_FFMPEG_CAPTURE_OPTIONS", options.to_owned()));
     }
-    if backend == Backend::V4l2 {
+    if backend == Backend::V4l2OpenCv {
         // It has 10 s otherwise, and takes whole seconds.
         variables.push(("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", own_time_out(backend, request).as_secs().to_string()));
     }
@@ -169,7 +169,7 @@ fn environment(backend: Backend, request: &OpenRequest) -> Vec<(&'static str, St
 /// How long the backend itself waits for a frame, where it can be told.
 fn own_time_out(backend: Backend, request: &OpenRequest) -> Duration {
     match backend {
-        Backend::V4l2 => {
+        Backend::V4l2OpenCv => {
             let deadline = request.frame_deadline;
             let seconds = deadline.as_secs() + u64::from(deadline.subsec_nanos() > 0);
             Duration::from_secs(seconds.max(1))
