@@ -12,7 +12,11 @@ pub enum Backend {
     #[serde(rename = "dshow")]
     DirectShow,
     Msmf,
+    /// Linux' own interface, without a library between.
     V4l2,
+    #[value(name = "v4l2-opencv")]
+    #[serde(rename = "v4l2-opencv")]
+    V4l2OpenCv,
     Ffmpeg,
     Gstreamer,
     #[value(name = "avfoundation")]
@@ -22,10 +26,11 @@ pub enum Backend {
 }
 
 impl Backend {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::DirectShow,
         Self::Msmf,
         Self::V4l2,
+        Self::V4l2OpenCv,
         Self::Ffmpeg,
         Self::Gstreamer,
         Self::AvFoundation,
@@ -40,6 +45,7 @@ impl Backend {
             Self::DirectShow => "dshow",
             Self::Msmf => "msmf",
             Self::V4l2 => "v4l2",
+            Self::V4l2OpenCv => "v4l2-opencv",
             Self::Ffmpeg => "ffmpeg",
             Self::Gstreamer => "gstreamer",
             Self::AvFoundation => "avfoundation",
@@ -55,6 +61,7 @@ impl Backend {
             Self::DirectShow => "DirectShow",
             Self::Msmf => "Media Foundation",
             Self::V4l2 => "V4L2",
+            Self::V4l2OpenCv => "V4L2 (OpenCV)",
             Self::Ffmpeg => "FFmpeg",
             Self::Gstreamer => "GStreamer",
             Self::AvFoundation => "AVFoundation",
@@ -65,7 +72,8 @@ impl Backend {
 
     /// The backends that this build has for local cameras, the one that `auto` takes first.
     ///
-    /// DirectShow stands before Media Foundation because the latter hangs longer, buffers more and gives worse errors.
+    /// DirectShow stands before Media Foundation because the latter hangs longer, buffers more and gives worse errors. On Linux our
+    /// own stands first: it alone tells what the driver lost, and damage from the bytes.
     #[must_use]
     pub fn for_devices() -> Vec<Self> {
         let through_opencv: &[Self] = if !cfg!(feature = "opencv") {
@@ -75,10 +83,11 @@ impl Backend {
         } else if cfg!(target_os = "macos") {
             &[Self::AvFoundation]
         } else {
-            &[Self::V4l2, Self::Gstreamer]
+            &[Self::V4l2OpenCv, Self::Gstreamer]
         };
+        let own: &[Self] = if cfg!(target_os = "linux") { &[Self::V4l2] } else { &[] };
         let native: &[Self] = if cfg!(feature = "native") { &[Self::Native] } else { &[] };
-        [through_opencv, native].concat()
+        [own, through_opencv, native].concat()
     }
 
     /// The same for video files and network addresses.

@@ -98,7 +98,7 @@ pub struct Cli {
 /// What every command understands.
 #[derive(clap::Args, Debug)]
 pub struct SharedOptions {
-    /// How to reach the camera: auto, dshow, msmf, v4l2, ffmpeg, gstreamer, avfoundation, native or simulated.
+    /// How to reach the camera: auto, dshow, msmf, v4l2, v4l2-opencv, ffmpeg, gstreamer, avfoundation, native or simulated.
     #[arg(long, global = true, value_parser = backend)]
     pub backend: Option<BackendChoice>,
     /// Picture size to ask for, as in 1280x720.

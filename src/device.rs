@@ -36,6 +36,8 @@ pub use surroundings::{Heat, KernelLine, UsbState};
 mod elsewhere;
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(target_os = "linux")]
+pub use linux::capture;
 pub mod macos;
 #[cfg(any(windows, target_os = "macos"))]
 mod native;

@@ -54,7 +54,7 @@
 //! | | [`criteria`] | every number that judges a camera, once: what costs points, and the questions that all others ask |
 //! | | [`health`] | score, deductions, history |
 //! | | [`picture`] | what pictures show, in numbers |
-//! | | [`codec`] | JPEG, PNG and raw formats: the only file that knows a codec |
+//! | | [`codec`] | JPEG, PNG and raw formats: the only module that knows a codec |
 //! | devices | [`device`] | which cameras there are, why one cannot be opened; processes of our own and memory shared with them; one folder for each system |
 //! | | [`network`] | the conversation with a network camera, and the test of it, step by step |
 //! | | [`source`] | `trait Source`, `SourceSpec`, and the backends below it; [`source::reader`], the one read loop |

@@ -100,12 +100,6 @@ impl Probe {
         &self.request
     }
 
-    /// Whether it is read in this process, so that what nobody asks for in time is lost.
-    #[must_use]
-    pub fn is_read_here(&self, backend: Backend) -> bool {
-        !self.request.is_isolated(backend)
-    }
-
     /// What comes next, if it comes until then. `None` after [`ProbeEvent::Ended`] as well.
     pub fn next(&mut self, until: Instant) -> Option<ProbeEvent> {
         while !self.has_ended {

@@ -28,6 +28,8 @@ pub mod isolated;
 mod native;
 pub mod reader;
 pub mod simulated;
+#[cfg(target_os = "linux")]
+mod v4l2;
 
 pub use isolated::StuckProcesses;
 
@@ -155,13 +157,15 @@ pub struct Grabbed {
     pub sequence: Option<u64>,
     /// There is no picture to be retrieved, as none is wanted.
     pub is_left_out: bool,
+    /// When somebody began to ask for it, in whichever process. What came and went before was lost for want of that.
+    pub asked_at: Option<Instant>,
 }
 
 impl Grabbed {
     /// A frame with a picture.
     #[must_use]
     pub fn new(taken_at: Instant, sequence: Option<u64>) -> Self {
-        Self { taken_at, sequence, is_left_out: false }
+        Self { taken_at, sequence, is_left_out: false, asked_at: None }
     }
 }
 
@@ -462,7 +466,7 @@ impl OpenRequest {
         match self.isolation {
             Isolation::On => true,
             Isolation::Auto => backend != Backend::Simulated || self.spec.may_kill_its_process(),
-            Isolation::Off => !matches!(backend, Backend::Simulated | Backend::Native),
+            Isolation::Off => !matches!(backend, Backend::Simulated | Backend::V4l2 | Backend::Native),
         }
     }
 
@@ -488,6 +492,8 @@ impl OpenRequest {
     pub fn open_here(&self, backend: Backend) -> Result<Box<dyn Source>, Fault> {
         match (backend, &self.spec) {
             (Backend::Simulated, SourceSpec::Simulated(script)) => simulated::open(script, self),
+            #[cfg(target_os = "linux")]
+            (Backend::V4l2, spec) => v4l2::open(spec, self),
             #[cfg(feature = "native")]
             (Backend::Native, spec) => native::open(spec, self),
             (backend, spec) => {

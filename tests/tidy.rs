@@ -203,6 +203,7 @@ const OWNERS: &[(&str, &[&str])] = &[
         "rustix::",
         &[
             "device/linux.rs",
+            "device/linux/capture.rs",
             "device/linux/controls.rs",
             "device/linux/process.rs",
             "device/linux/query.rs",
@@ -220,6 +221,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     (
         "unsafe",
         &[
+            "device/linux/capture.rs",
             "device/linux/query.rs",
             "device/linux/reset.rs",
             "device/macos/core_media_io.rs",
@@ -233,7 +235,7 @@ const OWNERS: &[(&str, &[&str])] = &[
             "source/isolated/memory.rs",
         ],
     ),
-    ("memmap2", &["source/isolated/memory.rs"]),
+    ("memmap2", &["device/linux/capture.rs", "source/isolated/memory.rs"]),
     // The program is not linked with OpenCV: only the worker is.
     ("opencv::", &["source/opencv.rs", "source/network.rs", "bin/camclinic-worker.rs"]),
     ("mod opencv", &["bin/camclinic-worker.rs"]),
@@ -283,8 +285,15 @@ const OWNERS: &[(&str, &[&str])] = &[
 ];
 
 /// The choice of a system's file, the files, and the backends.
-const PLATFORM: &[&str] =
-    &["backend.rs", "device.rs", "device/macos.rs", "device/windows.rs", "source/native.rs", "source/opencv.rs"];
+const PLATFORM: &[&str] = &[
+    "backend.rs",
+    "device.rs",
+    "device/macos.rs",
+    "device/windows.rs",
+    "source.rs",
+    "source/native.rs",
+    "source/opencv.rs",
+];
 
 #[test]
 fn what_is_delicate_stays_in_its_files() {

@@ -14,7 +14,9 @@ mod opencv;
 fn main() -> ExitCode {
     camclinic::source::isolated::serve(|backend, request| {
         #[cfg(feature = "opencv")]
-        if !matches!(backend, backend::Backend::Native | backend::Backend::Simulated) {
+        use backend::Backend;
+        #[cfg(feature = "opencv")]
+        if !matches!(backend, Backend::V4l2 | Backend::Native | Backend::Simulated) {
             return opencv::open(backend, request);
         }
         request.open_here(backend)

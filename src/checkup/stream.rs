@@ -97,7 +97,7 @@ impl CheckupStream {
         if let Some(status) = status {
             stream.backend = Backend::ALL.into_iter().find(|backend| backend.slug() == status.backend);
             stream.got = status.got.clone();
-            stream.measured.on_opened(&status.got, false);
+            stream.measured.on_opened(&status.got);
             stream.opened_at = status.is_opened.then_some(stream.began);
         }
         stream
@@ -149,18 +149,17 @@ impl CheckupStream {
         match &mut self.origin {
             StreamOrigin::Probe(probe) => {
                 let Some(news) = probe.next(until) else { return };
-                let is_read_here = |backend| probe.is_read_here(backend);
                 if let Some(engine) = &mut self.engine {
                     engine.on_event(&news, Instant::now());
                 }
                 match news {
                     ProbeEvent::Opened { got, backend } => {
-                        self.measured.on_opened(&got, is_read_here(backend));
+                        self.measured.on_opened(&got);
                         (self.opened_at, self.backend, self.got) = (Some(Instant::now()), Some(backend), got);
                     }
                     ProbeEvent::Frame(taken) => {
-                        if let (Some(changed), Some(backend)) = (&taken.changed, self.backend) {
-                            self.measured.on_opened(changed, is_read_here(backend));
+                        if let Some(changed) = &taken.changed {
+                            self.measured.on_opened(changed);
                             self.got = changed.clone();
                         }
                         self.take(*taken);
@@ -269,7 +268,7 @@ impl CheckupStream {
     /// Measures anew from here on.
     pub fn begin_anew(&mut self, coding: FrameCoding) {
         let mut measured = StreamMeasurement::new(0, coding);
-        measured.on_opened(&self.got, false);
+        measured.on_opened(&self.got);
         (self.measured, self.sampler) = (measured, PictureSampler::new(coding));
         self.sizes.clear();
         self.ages_ms.clear();

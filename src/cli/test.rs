@@ -205,7 +205,7 @@ impl TestRun {
                 self.open_ms = Some(whole_ms(now.saturating_duration_since(self.began)));
                 self.opened_at = Some(now);
                 self.backend = Some(backend);
-                self.measured.on_opened(&got, probe.is_read_here(backend));
+                self.measured.on_opened(&got);
                 self.got = got;
             }
             ProbeEvent::Ended(fault) => {
@@ -221,8 +221,8 @@ impl TestRun {
             }
             ProbeEvent::WarmedUp | ProbeEvent::Controls(_) => {}
             ProbeEvent::Frame(read) => {
-                if let (Some(changed), Some(backend)) = (&read.changed, self.backend) {
-                    self.measured.on_opened(changed, probe.is_read_here(backend));
+                if let Some(changed) = &read.changed {
+                    self.measured.on_opened(changed);
                     self.got = changed.clone();
                 }
                 self.on_frame(*read);

@@ -33,6 +33,18 @@ pub enum RequestFix {
     AnyFormat,
 }
 
+/// What a device is to be asked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BestChoice {
+    pub format: PixelFormat,
+    pub size: Size,
+    pub fps: f64,
+}
+
+/// What is asked of a camera where the user leaves it open: what OpenCV asks for, so that all show the same picture.
+pub const DEFAULT_SIZE: Size = Size { width: 640, height: 480 };
+pub const DEFAULT_FPS: f64 = 30.0;
+
 /// Why a device gives something else than it was asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reason {
@@ -91,6 +103,26 @@ impl FrameSize {
         common_sizes().filter(|size| self.holds(*size)).chain(self.size()).collect()
     }
 
+    /// The one of its sizes that differs least.
+    fn nearest(&self, wanted: Size) -> Option<Size> {
+        let Some(range) = self.range else { return self.size() };
+        let fit = |wanted: u32, min: u32, max: u32, step: u32| {
+            let over = wanted.clamp(min.min(max), max) - min.min(max);
+            min.min(max) + over / step.max(1) * step.max(1)
+        };
+        let width = fit(wanted.width, range.min_width, self.width, range.step_width);
+        Size::new(width, fit(wanted.height, range.min_height, self.height, range.step_height))
+    }
+
+    /// The same of its rates. `None` where it does not tell any.
+    fn nearest_rate(&self, wanted: f64) -> Option<f64> {
+        let (most, least) = (*self.rates.first()?, *self.rates.last()?);
+        if self.is_any_rate_between && least <= most {
+            return Some(wanted.clamp(least, most));
+        }
+        self.rates.iter().copied().min_by(|a, b| (a - wanted).abs().total_cmp(&(b - wanted).abs()))
+    }
+
     fn rates(&self) -> Vec<f64> {
         match (self.is_any_rate_between, self.rates.first(), self.rates.last()) {
             (true, Some(most), Some(least)) => {
@@ -146,6 +178,38 @@ impl Capabilities {
         rates.sort_by(|a, b| b.total_cmp(a));
         rates.dedup_by(|a, b| is_same_rate(*a, *b));
         rates
+    }
+
+    /// What comes nearest to what is asked: the format if it is there, then the size, then the rate; among equals what the system
+    /// does not make of another format, and then that with the lowest `preference`. Those without any are left out.
+    #[must_use]
+    pub fn best(&self, asked: &Asked, preference: impl Fn(PixelFormat) -> Option<usize>) -> Option<BestChoice> {
+        let (size, fps) = (asked.size.unwrap_or(DEFAULT_SIZE), asked.fps.unwrap_or(DEFAULT_FPS));
+        let mut best: Option<(_, f64, _, BestChoice)> = None;
+        for entry in &self.formats {
+            let Some((format, rank)) = code_of(entry).and_then(|code| Some((code, preference(code)?))) else {
+                continue;
+            };
+            let is_other = asked.format.is_some_and(|asked| asked != format);
+            // Some drivers do not list sizes, and take any.
+            let sizes = entry
+                .sizes
+                .iter()
+                .filter_map(|offered| Some((offered.nearest(size)?, offered.nearest_rate(fps).unwrap_or(fps))));
+            let sizes = sizes.chain(entry.sizes.is_empty().then_some((size, fps)));
+            for (offered, rate) in sizes {
+                let sides = offered.width.abs_diff(size.width) + offered.height.abs_diff(size.height);
+                let lacks = if is_same_rate(rate, fps) { 0.0 } else { (fps - rate).max(0.0) };
+                let (first, last) = ((is_other, sides), (entry.is_emulated, rank));
+                let is_better = best.as_ref().is_none_or(|(best_first, best_lacks, best_last, _)| {
+                    first.cmp(best_first).then(lacks.total_cmp(best_lacks)).then(last.cmp(best_last)).is_lt()
+                });
+                if is_better {
+                    best = Some((first, lacks, last, BestChoice { format, size: offered, fps: rate }));
+                }
+            }
+        }
+        best.map(|(.., choice)| choice)
     }
 
     fn most_fps(&self, format: PixelFormat, size: Size) -> f64 {
@@ -333,6 +397,48 @@ mod tests {
         check_sizes(&any_size(), "", "320x240 640x480 800x600 1024x768 1280x720 1920x1080 1921x1200");
         check_rates(&any_size(), "YUYV", "640x480", &[60.0, 50.0, 30.0, 25.0, 24.0, 20.0, 15.0, 10.0, 5.0]);
         check_rates(&any_size(), "YUYV", "641x480", &[]);
+    }
+
+    /// `asked` as `YUYV 640x480 30`, `-` for nothing. YUYV is liked best, then MJPG; Y16 cannot be shown.
+    #[track_caller]
+    fn check_best(capabilities: &Capabilities, asked: &str, expected: &str) {
+        let parts: Vec<_> = asked.split(' ').map(|part| if part == "-" { "" } else { part }).collect();
+        let asked_for =
+            Asked { format: code(parts[0]), size: size(parts[1]), fps: parts[2].parse().ok(), n_buffers: None };
+        let order = ["YUYV", "MJPG"];
+        let best = capabilities.best(&asked_for, |format| order.iter().position(|code| *code == format.to_string()));
+        let best = best.map(|best| format!("{} {} {}", best.format, best.size, best.fps));
+        assert_eq!(best.unwrap_or_default(), expected, "{asked}");
+    }
+
+    #[test]
+    fn the_nearest_is_chosen() {
+        let cam = webcam();
+        check_best(&cam, "- - -", "YUYV 640x480 30");
+        check_best(&cam, "- 1280x720 -", "MJPG 1280x720 30");
+        check_best(&cam, "- 1280x720 10", "YUYV 1280x720 10");
+        check_best(&cam, "- 1280x720 60", "MJPG 1280x720 60");
+        check_best(&cam, "YUYV 1920x1080 30", "YUYV 1920x1080 5");
+        check_best(&cam, "MJPG 640x480 30", "MJPG 640x480 30");
+        check_best(&cam, "- 2560x1440 5", "MJPG 2560x1440 30");
+        check_best(&cam, "- 600x400 29.97", "YUYV 640x480 30");
+        check_best(&cam, "Y16 640x480 30", "YUYV 640x480 30");
+        check_best(&cam, "NV12 640x480 17", "MJPG 640x480 30");
+        check_best(&any_size(), "- 641x480 7", "YUYV 640x480 7");
+        check_best(&any_size(), "- 9000x9000 600", "YUYV 1920x1200 60");
+        check_best(&any_size(), "- 1x1 30", "YUYV 320x180 30");
+        check_best(
+            &Capabilities { formats: vec![format("Y16", "640x480@30")], ..Capabilities::default() },
+            "- - -",
+            "",
+        );
+        let silent = Format { fourcc: "YUYV".into(), ..Format::default() };
+        let emulated = Format { fourcc: "YUYV".into(), is_emulated: true, ..Format::default() };
+        let mjpg = Format { fourcc: "MJPG".into(), ..Format::default() };
+        let of = |formats| Capabilities { formats, ..Capabilities::default() };
+        check_best(&of(vec![mjpg.clone(), silent]), "- 800x600 -", "YUYV 800x600 30");
+        check_best(&of(vec![emulated, mjpg]), "- 800x600 -", "MJPG 800x600 30");
+        check_best(&Capabilities::default(), "- - -", "");
     }
 
     /// `asked` and `got` as `YUYV 640x480 30`, `-` for nothing.

@@ -18,6 +18,7 @@ pub use super::elsewhere::number;
 use super::{Capabilities, Device, Undriven, Usability};
 use crate::fault::Fault;
 
+pub mod capture;
 mod controls;
 #[cfg(test)]
 mod fake;

@@ -123,8 +123,6 @@ pub struct StreamMeasurement {
     coding: FrameCoding,
     /// The rate that the device agreed to.
     pub agreed_fps: Option<f64>,
-    /// The source is read in this process, and loses what nobody asks for in time.
-    is_read_here: bool,
     pub attempts: Vec<FrameAttempt>,
     pub n_good: u64,
     pub n_failed: u64,
@@ -155,7 +153,6 @@ impl StreamMeasurement {
             n_wanted,
             coding,
             agreed_fps: None,
-            is_read_here: false,
             attempts: Vec::new(),
             n_good: 0,
             n_failed: 0,
@@ -178,16 +175,15 @@ impl StreamMeasurement {
         }
     }
 
-    pub fn on_opened(&mut self, got: &Got, is_read_here: bool) {
+    pub fn on_opened(&mut self, got: &Got) {
         self.agreed_fps = got.fps.filter(|fps| *fps > 0.0);
-        self.is_read_here = is_read_here;
     }
 
     pub fn add(&mut self, reading: FrameRead) {
         let ms = millis(reading.ended_at.saturating_duration_since(reading.asked_at));
         let sequence = reading.grabbed.and_then(|grabbed| grabbed.sequence);
         if let Some(grabbed) = reading.grabbed {
-            self.on_grabbed(grabbed, reading.asked_at);
+            self.on_grabbed(grabbed);
         }
         let (fault, latency_ms) = match (reading.picture, reading.grabbed) {
             (Ok(traits), Some(grabbed)) => {
@@ -215,14 +211,14 @@ impl StreamMeasurement {
         }
     }
 
-    fn on_grabbed(&mut self, grabbed: Grabbed, asked_at: Instant) {
+    fn on_grabbed(&mut self, grabbed: Grabbed) {
         if let Some(last) = self.last {
             let n_gap = match (last.sequence, grabbed.sequence) {
                 // A driver that starts counting anew has not lost anything.
                 (Some(last), Some(this)) if this > last => this - last - 1,
                 _ => 0,
             };
-            let n_late = n_gap.min(self.n_overdue(last.taken_at, asked_at));
+            let n_late = n_gap.min(self.n_overdue(last.taken_at, grabbed.asked_at));
             self.lost.late += n_late;
             self.lost.camera += n_gap - n_late;
             if n_gap > 0 {
@@ -240,8 +236,8 @@ impl StreamMeasurement {
 
     /// How many frames came and went, after the one that was taken then, before the next was asked for. The newest of
     /// them waits in the driver's queue.
-    fn n_overdue(&self, taken_at: Instant, asked_at: Instant) -> u64 {
-        let Some(fps) = self.agreed_fps.filter(|_| self.is_read_here) else { return 0 };
+    fn n_overdue(&self, taken_at: Instant, asked_at: Option<Instant>) -> u64 {
+        let Some((fps, asked_at)) = self.agreed_fps.zip(asked_at) else { return 0 };
         let n_made = asked_at.saturating_duration_since(taken_at).as_secs_f64() * fps;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and `as` saturates")]
         let n_made = n_made as u64;
@@ -465,7 +461,7 @@ mod tests {
         fn new(n_wanted: u32) -> Self {
             let got = Got { size: Some(SIZE), fps: Some(30.0), ..Got::default() };
             let mut measured = StreamMeasurement::new(n_wanted, FrameCoding::Intra);
-            measured.on_opened(&got, true);
+            measured.on_opened(&got);
             let now = Instant::now();
             Self { measured, now, asked_at: now, n: 0, got }
         }
@@ -575,14 +571,14 @@ mod tests {
     fn a_low_rate_is_told_with_both_numbers() {
         let mut tape = Tape::new(5);
         tape.got.fps = Some(75.0);
-        tape.measured.on_opened(&tape.got, false);
+        tape.measured.on_opened(&tape.got);
         let tape = tape.frames(60);
         let verdict = tape.verdict();
         let [finding] = verdict.findings.as_slice() else { panic!("{verdict:?}") };
         assert_eq!(finding.message, "frame rate below the agreed one by 60 % (30.0 fps of the agreed 75)");
         // Half a second says nothing.
         let mut tape = Tape::new(5);
-        tape.measured.on_opened(&Got { fps: Some(75.0), ..Got::default() }, false);
+        tape.measured.on_opened(&Got { fps: Some(75.0), ..Got::default() });
         tape.frames(15).check(Stable, Excellent, &[]);
     }
 
@@ -592,6 +588,7 @@ mod tests {
         // Nobody asked for four periods: the first three are gone, the fourth waits.
         let asked_at = tape.now + Duration::from_millis(140);
         let grabbed = Grabbed::new(tape.now + Duration::from_secs(4) / 30, Some(tape.n + 4));
+        let grabbed = Grabbed { asked_at: Some(asked_at), ..grabbed };
         let look = room();
         tape.measured.add(FrameRead {
             asked_at,
@@ -664,7 +661,7 @@ mod tests {
         fn check(line: &str, coding: FrameCoding, stability: Stability, grade: Grade, ids: &[&str]) {
             let got = Got { size: Some(SIZE), fps: Some(30.0), ..Got::default() };
             let mut measured = StreamMeasurement::new(5, coding);
-            measured.on_opened(&got, true);
+            measured.on_opened(&got);
             let (began, mut before) = (Instant::now(), None);
             for (n, (due, image)) in (0..).zip(crate::source::simulated::pictures(line)).take(90) {
                 let taken_at = began + due;

@@ -160,7 +160,7 @@ fn environment(backend: Backend, request: &OpenRequest) -> Vec<(&'static str, St
         };
         variables.push(("OPENCV_FFMPEG_CAPTURE_OPTIONS", options.to_owned()));
     }
-    if backend == Backend::V4l2 {
+    if backend == Backend::V4l2OpenCv {
         // It has 10 s otherwise, and takes whole seconds.
         variables.push(("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", own_time_out(backend, request).as_secs().to_string()));
     }
@@ -170,7 +170,7 @@ fn environment(backend: Backend, request: &OpenRequest) -> Vec<(&'static str, St
 /// How long the backend itself waits for a frame, where it can be told.
 fn own_time_out(backend: Backend, request: &OpenRequest) -> Duration {
     match backend {
-        Backend::V4l2 => {
+        Backend::V4l2OpenCv => {
             let deadline = request.frame_deadline;
             let seconds = deadline.as_secs() + u64::from(deadline.subsec_nanos() > 0);
             Duration::from_secs(seconds.max(1))
@@ -226,8 +226,7 @@ impl Source for Isolated {
                 }
                 WorkerEvent::LeftOut(stamp) => {
                     self.has_seen_frame = true;
-                    let taken_at = self.moment(stamp, epoch)?;
-                    return Ok(Grabbed { is_left_out: true, ..Grabbed::new(taken_at, stamp.sequence) });
+                    return Ok(Grabbed { is_left_out: true, ..self.grabbed(stamp, epoch)? });
                 }
                 WorkerEvent::NeedMemory { n_bytes } => {
                     self.provide_memory(n_bytes)?;
@@ -240,9 +239,8 @@ impl Source for Isolated {
                 event => return Err(self.process.protocol_fault(&format!("{event:?} in place of a frame"))),
             };
             self.has_seen_frame = true;
-            let taken_at = self.moment(stamp, epoch)?;
             self.grabbed = Some(picture);
-            return Ok(Grabbed::new(taken_at, stamp.sequence));
+            return self.grabbed(stamp, epoch);
         }
     }
 
@@ -365,13 +363,17 @@ impl Isolated {
         Ok(())
     }
 
-    /// When the driver handed the frame out, on our clock. Never in the future.
-    fn moment(&self, stamp: FrameStamp, epoch: Instant) -> Result<Instant, Fault> {
-        if stamp.taken_at_us.unsigned_abs() > MAX_CLOCK_US {
-            return Err(self.process.protocol_fault(&format!("a frame of {} µs", stamp.taken_at_us)));
-        }
+    /// The frame with its times on our clock. They are never in the future.
+    fn grabbed(&self, stamp: FrameStamp, epoch: Instant) -> Result<Grabbed, Fault> {
         let now = Instant::now();
-        Ok(shift(epoch, stamp.taken_at_us).unwrap_or(now).min(now))
+        let moment = |us: i64| {
+            if us.unsigned_abs() > MAX_CLOCK_US {
+                return Err(self.process.protocol_fault(&format!("a frame of {us} µs")));
+            }
+            Ok(shift(epoch, us).unwrap_or(now).min(now))
+        };
+        let asked_at = stamp.asked_at_us.map(moment).transpose()?;
+        Ok(Grabbed { asked_at, ..Grabbed::new(moment(stamp.taken_at_us)?, stamp.sequence) })
     }
 }
 

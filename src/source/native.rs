@@ -11,6 +11,7 @@ use nokhwa::{Buffer, Camera, NokhwaError};
 
 use crate::codec;
 use crate::control::{ControlSetting, ControlsUpdate};
+use crate::device::choices::{DEFAULT_FPS, DEFAULT_SIZE};
 use crate::device::codes::{self, Call, ErrorMeaning};
 use crate::device::{self, Device, Usability};
 use crate::fault::{Fault, FaultKind};
@@ -18,10 +19,6 @@ use crate::frame::{PixelFormat, Size};
 use crate::source::controls::ControlPoller;
 use crate::source::{Grabbed, OpenRequest, Picture, Source, SourceSpec};
 use crate::status::{Asked, Got};
-
-/// What is asked of a camera where the user leaves it open: what OpenCV asks for, so that both show the same picture.
-const DEFAULT_SIZE: Size = Size { width: 640, height: 480 };
-const DEFAULT_FPS: f64 = 30.0;
 
 /// No camera is faster. nokhwa reports the rate 30000/1001 as 30000.
 const MAX_FPS: u32 = 1000;

@@ -70,11 +70,11 @@ fn api(backend: Backend) -> Result<i32, Fault> {
     let api = match backend {
         Backend::DirectShow => videoio::CAP_DSHOW,
         Backend::Msmf => videoio::CAP_MSMF,
-        Backend::V4l2 => videoio::CAP_V4L2,
+        Backend::V4l2OpenCv => videoio::CAP_V4L2,
         Backend::Ffmpeg => videoio::CAP_FFMPEG,
         Backend::Gstreamer => videoio::CAP_GSTREAMER,
         Backend::AvFoundation => videoio::CAP_AVFOUNDATION,
-        Backend::Native | Backend::Simulated => videoio::CAP_ANY,
+        Backend::V4l2 | Backend::Native | Backend::Simulated => videoio::CAP_ANY,
     };
     let is_there = api != videoio::CAP_ANY
         && videoio::VideoCaptureAPIs::try_from(api).and_then(videoio::has_backend).unwrap_or(false);
@@ -164,7 +164,7 @@ impl Source for OpenCvCapture {
 
     fn restart(&mut self) -> Result<(), Fault> {
         (self.is_retrieved, self.has_started) = (false, false);
-        if let (CaptureOrigin::Device(_), Backend::V4l2) = (&self.origin, self.backend) {
+        if let (CaptureOrigin::Device(_), Backend::V4l2OpenCv) = (&self.origin, self.backend) {
             return self.restart_v4l2();
         }
         // The others have no way to stop a stream but to close it.
@@ -229,7 +229,7 @@ impl OpenCvCapture {
                     return Fault { code, ..fault };
                 }
                 // Here the first read starts the stream.
-                if self.backend == Backend::V4l2
+                if self.backend == Backend::V4l2OpenCv
                     && !self.has_started
                     && waited < STALL_AFTER
                     && let Some(fault) = device::start_fault(device, None)
@@ -265,7 +265,7 @@ impl OpenCvCapture {
                 .then(|| self.number(videoio::CAP_PROP_FOURCC).and_then(to_u32).and_then(PixelFormat::from_fourcc))
                 .flatten(),
             // The other backends answer with 0 or with a number that they do not use.
-            n_buffers: (self.backend == Backend::V4l2)
+            n_buffers: (self.backend == Backend::V4l2OpenCv)
                 .then(|| self.number(videoio::CAP_PROP_BUFFERSIZE).and_then(to_u32))
                 .flatten(),
         };
@@ -294,7 +294,7 @@ fn open_device(backend: Backend, api: i32, text: &str, request: &OpenRequest) ->
     device::check(&device)?;
     let name = device.label();
     let opened = match backend {
-        Backend::V4l2 => videoio::VideoCapture::from_file(&device.path, api),
+        Backend::V4l2OpenCv => videoio::VideoCapture::from_file(&device.path, api),
         Backend::Gstreamer => open_pipeline(&device, asked),
         _ => {
             let index =
@@ -355,12 +355,12 @@ fn configure(opened: &mut OpenCvCapture, asked: &Asked) -> Result<(), Fault> {
         set(videoio::CAP_PROP_FPS, fps);
     }
     // The other backends have a queue of their own, of a fixed length.
-    if let Some(n_buffers) = asked.n_buffers.filter(|_| opened.backend == Backend::V4l2) {
+    if let Some(n_buffers) = asked.n_buffers.filter(|_| opened.backend == Backend::V4l2OpenCv) {
         is_whole &=
             set(videoio::CAP_PROP_BUFFERSIZE, f64::from(n_buffers.clamp(*V4L2_BUFFERS.start(), *V4L2_BUFFERS.end())));
     }
     // V4L2 says true to what it merely rounds; false is a device without buffers, from which nothing can be read.
-    if is_whole || opened.backend != Backend::V4l2 {
+    if is_whole || opened.backend != Backend::V4l2OpenCv {
         return Ok(());
     }
     if let CaptureOrigin::Device(device) = &opened.origin {

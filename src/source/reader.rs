@@ -235,6 +235,7 @@ impl Reading {
         let grabbed_at = Instant::now();
         let (grabbed, picture) = match grab {
             Ok(grabbed) => {
+                let grabbed = Grabbed { asked_at: grabbed.asked_at.or(Some(asked_at)), ..grabbed };
                 let since_first =
                     grabbed.taken_at.saturating_duration_since(*self.first_at.get_or_insert(grabbed.taken_at));
                 if self.n_warm_up > 0 && since_first < LONGEST_WARM_UP {

@@ -142,9 +142,12 @@ fn infrared_device(facts: &Facts) -> Option<Judgement> {
 fn virtual_camera(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "virtual-camera";
     let device = facts.device().filter(|device| device.kind == DeviceKind::Virtual)?;
-    let fault = facts.faults().map(|(_, fault)| fault).find(|fault| {
-        matches!(fault.class, FaultClass::Stalled | FaultClass::Hung) || fault.kind == FaultKind::FormatRefused
-    });
+    // One whose format is refused is fed (F54).
+    if facts.fault_of(&[FaultKind::FormatRefused]).is_some() {
+        return None;
+    }
+    let mut faults = facts.faults().map(|(_, fault)| fault);
+    let fault = faults.find(|fault| matches!(fault.class, FaultClass::Stalled | FaultClass::Hung));
     // What stands still may be what its program shows; one colour is what most drivers show without one.
     let seen =
         facts.picture.as_ref().filter(|seen| seen.same.lasts && criteria::is_still(&seen.same, FrameCoding::Intra));

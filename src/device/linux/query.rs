@@ -23,7 +23,7 @@ const MAX_SIZES: u32 = 256;
 const MAX_RATES: u32 = 64;
 
 const TYPE_CAPTURE: u32 = 1;
-const TYPE_CAPTURE_MPLANE: u32 = 9;
+pub(super) const TYPE_CAPTURE_MPLANE: u32 = 9;
 const CAP_CAPTURE: u32 = 0x1;
 const CAP_CAPTURE_MPLANE: u32 = 0x1000;
 const CAP_DEVICE_CAPS: u32 = 0x8000_0000;
@@ -86,7 +86,7 @@ const ENUM_FRAMEINTERVALS: Opcode = opcode::read_write::<RawInterval>(b'V', 75);
 
 /// Asks the driver, and fills in what it says.
 pub(super) fn ask<const REQUEST: Opcode, T>(node: &File, question: &mut T) -> io::Result<()> {
-    // SAFETY: each request, here and in `controls.rs`, is made from the size of the structure that it is called with, and
+    // SAFETY: each request, here and in the files beside, is made from the size of the structure that it is called with, and
     // the structures are those of `linux/videodev2.h`, without pointers and with any bytes valid, so that the driver writes
     // to our structure and to nothing else.
     #[expect(unsafe_code, reason = "no safe wrapper bears what broken drivers say")]
@@ -134,7 +134,7 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
     }
 }
 
-fn formats(node: &File, kind: u32) -> Vec<Format> {
+pub(super) fn formats(node: &File, kind: u32) -> Vec<Format> {
     let mut formats = Vec::new();
     for index in 0..MAX_FORMATS {
         let mut format = RawFormat { index, kind, ..RawFormat::default() };
@@ -210,7 +210,7 @@ fn rates(node: &File, pixel_format: u32, width: u32, height: u32) -> (Vec<f64>, 
 }
 
 /// Pictures a second for the time between two.
-fn rate(numerator: u32, denominator: u32) -> Option<f64> {
+pub(super) fn rate(numerator: u32, denominator: u32) -> Option<f64> {
     (numerator > 0 && denominator > 0).then(|| f64::from(denominator) / f64::from(numerator))
 }
 

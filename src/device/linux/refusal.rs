@@ -13,6 +13,7 @@ use crate::device::codes::{self, Call};
 use crate::device::holders::Role;
 use crate::device::{Device, DeviceKind, kind, with_what_is_there};
 use crate::fault::{Fault, FaultKind};
+use crate::foreign::safe;
 
 /// What keeps a node from giving pictures, as far as opening it tells.
 pub fn why_not(path: &Path) -> Option<Fault> {
@@ -46,14 +47,8 @@ pub fn why_not(path: &Path) -> Option<Fault> {
     if is_virtual(&node) {
         // Not busy: a loopback device has any number of readers, and whoever holds it may well be the one that feeds it.
         let feeder = holders(path).into_iter().find(|holder| holder.role == Role::Program);
-        let feeds = feeder.map_or_else(
-            || "no program feeds it".to_owned(),
-            |feeder| format!("{} (process {}), which has it open, gives no picture", feeder.program, feeder.pid),
-        );
-        return Some(
-            Fault::new(FaultKind::OpenFailed, format!("{shown} is a virtual camera, and {feeds}"))
-                .with_advice("Start the program that makes its picture, or choose another camera."),
-        );
+        let feeder = feeder.map(|feeder| format!("{} (process {})", feeder.program, feeder.pid));
+        return Some(no_virtual_picture(&node, path, feeder.as_deref()));
     }
     busy(path).or_else(|| {
         let driver = link_name(&node.join("device/driver"));
@@ -64,6 +59,26 @@ pub fn why_not(path: &Path) -> Option<Fault> {
                 .with_advice(note),
         )
     })
+}
+
+/// Why no picture came from a virtual camera: nobody feeds it, or somebody does in a way that was not understood. v4l2loopback
+/// tells the format of what it is fed, as `YUYV:640x480@30` (`v4l2loopback.c`, `attr_show_format`), and nothing where nobody does.
+fn no_virtual_picture(node: &Path, path: &Path, feeder: Option<&str>) -> Fault {
+    let shown = path.display();
+    let format = fs::read(node.join("format")).map(|bytes| safe(bytes.trim_ascii())).unwrap_or_default();
+    if let Some((format, _)) = format.split_once(':').filter(|(format, _)| !format.is_empty()) {
+        let feeder = feeder.map(|feeder| format!(" by {feeder}")).unwrap_or_default();
+        let message = format!("{shown} is a virtual camera, and is fed{feeder} with pictures as {}", format.trim());
+        return Fault::new(FaultKind::FormatRefused, format!("{message}, which could not be read")).with_advice(
+            "Choose another backend, or another format in the program that makes its picture: YUYV and MJPG can be read by all.",
+        );
+    }
+    let feeds = feeder.map_or_else(
+        || "no program feeds it".to_owned(),
+        |feeder| format!("{feeder}, which has it open, gives no picture"),
+    );
+    Fault::new(FaultKind::OpenFailed, format!("{shown} is a virtual camera, and {feeds}"))
+        .with_advice("Start the program that makes its picture, or choose another camera.")
 }
 
 /// What a node is that gives no pictures, though it is one of a camera or near to it.
@@ -208,6 +223,27 @@ mod tests {
         check(1, "a camera's second node, for its metadata: no picture comes from it", "Choose /dev/video0 instead");
         check(10, "a codec (bcm2835-codec), which works on the pictures of others", "camclinic list");
         check(12, "an output or a node for data: no picture comes from it", "camclinic list");
+    }
+
+    #[test]
+    fn a_virtual_camera_that_is_fed_is_not_called_unfed() {
+        let system = FakeSysfs::new();
+        system.node(10, "virtual/10", 0, None);
+        let node = system.root.path().join("class/video10");
+        let check = |format: &str, feeder, kind, expected: &str| {
+            fs::write(node.join("format"), format).unwrap();
+            let fault = no_virtual_picture(&node, Path::new("/dev/video10"), feeder);
+            assert_eq!(fault.kind, kind, "{fault}");
+            assert!(fault.message.contains(expected), "{fault}");
+        };
+        let feeder = Some("obs (process 7)");
+        check("", None, FaultKind::OpenFailed, "no program feeds it");
+        check("", feeder, FaultKind::OpenFailed, "obs (process 7), which has it open, gives no picture");
+        check("BGR4:640x480@30\n", feeder, FaultKind::FormatRefused, "is fed by obs (process 7) with pictures as BGR4");
+        check("Y16 :640x480@30\n", None, FaultKind::FormatRefused, "is fed with pictures as Y16, which");
+        check("\u{1b}[2J:1x1@1", None, FaultKind::FormatRefused, "as \u{fffd}[2J");
+        fs::remove_file(node.join("format")).unwrap();
+        assert_eq!(no_virtual_picture(&node, Path::new("/dev/video10"), None).kind, FaultKind::OpenFailed);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_op
 
 use super::query::{self, ask};
 
-const MEMORY_MMAP: u32 = 1;
+pub(super) const MEMORY_MMAP: u32 = 1;
 const N_BUFFERS: u32 = 2;
 
 #[repr(C)]
@@ -50,21 +50,31 @@ pub fn taken_error(node: &Path) -> Option<i32> {
 }
 
 fn with_buffers(node: &File, kind: u32, then: impl FnOnce(&File, u32) -> io::Result<()>) -> io::Result<()> {
-    let request = |count| {
-        let mut request = RawRequest { count, kind, memory: MEMORY_MMAP, ..RawRequest::default() };
-        ask::<REQBUFS, _>(node, &mut request)
-    };
-    request(N_BUFFERS)?;
+    request_buffers(node, kind, N_BUFFERS)?;
     let result = then(node, kind);
     // They go with the file, should this fail.
-    let _ = request(0);
+    let _ = request_buffers(node, kind, 0);
     result
 }
 
-fn stream(node: &File, kind: u32) -> io::Result<()> {
-    let mut kind = kind;
-    ask::<STREAMON, _>(node, &mut kind)?;
+/// Has a queue have so many buffers; returns how many it got. None: those that it has are freed.
+pub(super) fn request_buffers(node: &File, kind: u32, count: u32) -> io::Result<u32> {
+    let mut request = RawRequest { count, kind, memory: MEMORY_MMAP, ..RawRequest::default() };
+    ask::<REQBUFS, _>(node, &mut request)?;
+    Ok(request.count)
+}
+
+pub(super) fn stream_on(node: &File, mut kind: u32) -> io::Result<()> {
+    ask::<STREAMON, _>(node, &mut kind)
+}
+
+pub(super) fn stream_off(node: &File, mut kind: u32) -> io::Result<()> {
     ask::<STREAMOFF, _>(node, &mut kind)
+}
+
+fn stream(node: &File, kind: u32) -> io::Result<()> {
+    stream_on(node, kind)?;
+    stream_off(node, kind)
 }
 
 /// The same open file as the one that a library in this process has of the node.

@@ -21,7 +21,7 @@ use crate::source::{Demand, SourceSpec, simulated};
 use crate::status::{Asked, Got};
 
 /// Changes with each change of the messages: a program that was replaced while it runs finds a worker of another number.
-pub const VERSION: u32 = 7;
+pub const VERSION: u32 = 8;
 
 const MARK: u8 = 0x1e;
 /// No message is longer; whatever is has not come from a worker.
@@ -142,10 +142,12 @@ pub enum WorkerEvent {
     Heartbeat,
 }
 
-/// When the driver handed a frame out, in µs on the worker's clock, and its count.
+/// When the driver handed a frame out and when it was asked for it, in µs on the worker's clock, and its count.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct FrameStamp {
     pub taken_at_us: i64,
+    #[serde(default)]
+    pub asked_at_us: Option<i64>,
     pub sequence: Option<u64>,
 }
 

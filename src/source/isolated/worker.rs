@@ -236,7 +236,11 @@ impl Worker<'_> {
     }
 
     fn stamp(&self, grabbed: Grabbed) -> FrameStamp {
-        FrameStamp { taken_at_us: self.events.clock(grabbed.taken_at), sequence: grabbed.sequence }
+        FrameStamp {
+            taken_at_us: self.events.clock(grabbed.taken_at),
+            asked_at_us: grabbed.asked_at.map(|moment| self.events.clock(moment)),
+            sequence: grabbed.sequence,
+        }
     }
 }
 
