@@ -25,6 +25,7 @@ pub mod sdp;
 pub(crate) mod sps;
 pub mod test;
 mod tls;
+pub mod video;
 
 use std::time::{Duration, Instant};
 
@@ -59,10 +60,24 @@ pub struct ConnectionParameters {
     pub cancel: Receiver<()>,
 }
 
+/// How long a step of the conversation with a camera may take, whoever has it, where opening the camera may take so long: so that the
+/// reason comes before the time is over.
+#[must_use]
+pub fn step_deadline(opening: Duration) -> Duration {
+    opening.mul_f64(0.9)
+}
+
 /// Under which a certificate that somebody trusts stands in [`NetworkOptions::trusted_certificates`]: `host:port`.
 #[must_use]
 pub fn trust_key(address: &Address) -> String {
     format!("{}:{}", address.host, address.port())
+}
+
+/// A number that nobody can guess; `None` where the system has none.
+fn random() -> Option<u128> {
+    let mut bytes = [0; 16];
+    rustls::crypto::ring::default_provider().secure_random.fill(&mut bytes).ok()?;
+    Some(u128::from_be_bytes(bytes))
 }
 
 /// One step of the connection test, as it is shown and as `camclinic test --json` prints it.
