@@ -140,9 +140,20 @@ fn decode_jpeg(bytes: &[u8]) -> Result<Image, String> {
     let bytes = marked.as_deref().unwrap_or(whole);
     // The decoder is written not to panic; a camera's bytes must not be what proves the contrary.
     panic::catch_unwind(|| {
-        let options = DecoderOptions::new_safe().jpeg_set_out_colorspace(ColorSpace::BGR).set_strict_mode(false);
-        let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-        let pixels = decoder.decode().map_err(|error| format!("the JPEG frame is damaged: {error:?}"))?;
+        let options = DecoderOptions::new_safe().set_strict_mode(false);
+        let bgr = options.jpeg_set_out_colorspace(ColorSpace::BGR);
+        let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), bgr);
+        let damaged = |error| format!("the JPEG frame is damaged: {error:?}");
+        decoder.decode_headers().map_err(damaged)?;
+        // The inks of a printer: the decoder makes of them red, green and blue in that order only.
+        let is_inks = matches!(decoder.input_colorspace(), Some(ColorSpace::CMYK | ColorSpace::YCCK));
+        if is_inks {
+            decoder.set_options(options.jpeg_set_out_colorspace(ColorSpace::RGB));
+        }
+        let mut pixels = decoder.decode().map_err(damaged)?;
+        if is_inks {
+            pixels.chunks_exact_mut(3).for_each(|pixel| pixel.swap(0, 2));
+        }
         let info = decoder.info().ok_or("the JPEG frame has no size")?;
         let size = Size::new(info.width.into(), info.height.into()).ok_or("the JPEG frame has an impossible size")?;
         let grey = pixels.len() * 3 == size.n_bytes();
@@ -214,6 +225,16 @@ mod tests {
         let bare = without_segments(&jpeg, 0xC4);
         assert!(bare.len() < jpeg.len());
         check_two_halves(&decode(PixelFormat::MJPG, SIZE, &bare).unwrap());
+    }
+
+    #[test]
+    fn a_jpeg_of_inks_keeps_its_colours() {
+        let image = two_halves();
+        // As programs for printers write it: each ink from 255 to 0.
+        let inks: Vec<u8> = image.pixels().chunks_exact(3).flat_map(|bgr| [bgr[2], bgr[1], bgr[0], 255]).collect();
+        let mut jpeg = Vec::new();
+        Encoder::new(&mut jpeg, 90).encode(&inks, 64, 48, ColorType::Cmyk).unwrap();
+        check_two_halves(&decode(PixelFormat::MJPG, SIZE, &jpeg).unwrap());
     }
 
     #[test]
