@@ -210,13 +210,19 @@ impl<'a> Jpeg<'a> {
             decoder.decode_headers().map_err(damaged)?;
             // From grey it makes no BGR, and in RGB grey is the same.
             let is_grey = decoder.input_colorspace() == Some(ColorSpace::Luma);
-            let options = if is_grey { options.jpeg_set_out_colorspace(ColorSpace::RGB) } else { options };
+            // The inks of a printer: the decoder makes of them red, green and blue in that order only.
+            let is_inks = matches!(decoder.input_colorspace(), Some(ColorSpace::CMYK | ColorSpace::YCCK));
+            let options = if is_grey || is_inks { options.jpeg_set_out_colorspace(ColorSpace::RGB) } else { options };
             // Oddities of the head do no harm. In the data an error is damage, which would be filled with grey.
             decoder.set_options(options.set_strict_mode(true));
             if decoder.output_buffer_size() != Some(out.len()) {
                 return Err(format!("the JPEG frame does not fill its size {}", self.size));
             }
-            decoder.decode_into(out).map_err(damaged)
+            decoder.decode_into(out).map_err(damaged)?;
+            if is_inks {
+                out.chunks_exact_mut(3).for_each(|pixel| pixel.swap(0, 2));
+            }
+            Ok(())
         }))
         .unwrap_or_else(|_| Err("the JPEG frame is damaged: the decoder gave up".to_owned()))
     }
@@ -299,6 +305,16 @@ mod tests {
     fn check_damaged(bytes: &[u8], expected: &str) {
         let error = decode(PixelFormat::MJPG, SIZE, bytes).map(|image| image.size()).unwrap_err();
         assert!(error.contains(expected), "{error}");
+    }
+
+    #[test]
+    fn a_jpeg_of_inks_keeps_its_colours() {
+        let image = two_halves();
+        // As programs for printers write it: each ink from 255 to 0.
+        let inks: Vec<u8> = image.pixels().chunks_exact(3).flat_map(|bgr| [bgr[2], bgr[1], bgr[0], 255]).collect();
+        let mut jpeg = Vec::new();
+        Encoder::new(&mut jpeg, 90).encode(&inks, 64, 48, ColorType::Cmyk).unwrap();
+        check_two_halves(&decode(PixelFormat::MJPG, SIZE, &jpeg).unwrap());
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub mod sdp;
 pub(crate) mod sps;
 pub mod test;
 mod tls;
+pub mod video;
 
 use std::time::{Duration, Instant};
 
@@ -60,10 +61,30 @@ pub struct ConnectionParameters {
     pub cancel: Receiver<()>,
 }
 
+/// How long a step of the conversation with a camera may take, whoever has it, where opening the camera may take so long: so that the
+/// reason comes before the time is over.
+#[must_use]
+pub fn step_deadline(opening: Duration) -> Duration {
+    opening.mul_f64(0.9)
+}
+
 /// Under which a certificate that somebody trusts stands in [`NetworkOptions::trusted_certificates`]: `host:port`.
 #[must_use]
 pub fn trust_key(address: &Address) -> String {
     format!("{}:{}", address.host, address.port())
+}
+
+/// A number that nobody can guess; `None` where the system has none.
+fn random() -> Option<u128> {
+    let mut bytes = [0; 16];
+    rustls::crypto::ring::default_provider().secure_random.fill(&mut bytes).ok()?;
+    Some(u128::from_be_bytes(bytes))
+}
+
+/// What makes an address on this computer one that no other user can guess.
+fn token() -> std::io::Result<String> {
+    let random = random().ok_or_else(|| std::io::Error::other("no random numbers"))?;
+    Ok(format!("{random:032x}"))
 }
 
 /// One step of the connection test, as it is shown and as `camclinic test --json` prints it.
@@ -198,12 +219,4 @@ pub struct ConnectionTestResult {
     pub measured: StreamMeasurements,
     /// The one that an encrypted camera showed, trusted or not.
     pub certificate: Option<Certificate>,
-}
-
-/// What makes an address on this computer one that no other user can guess.
-fn token() -> std::io::Result<String> {
-    let mut bytes = [0; 16];
-    let random = rustls::crypto::ring::default_provider().secure_random;
-    random.fill(&mut bytes).map_err(|_| std::io::Error::other("no random numbers"))?;
-    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }

@@ -22,7 +22,9 @@ use camclinic::network::{
 use camclinic::settings::{NetworkOptions, Transport};
 use crossbeam_channel::never;
 
-use servers::{Body, Camera, GOOD, Login, PASSWORD, Page, Play, Reply, Server, Service, WRONG_PASSWORD, fixture};
+use servers::{
+    Body, Camera, Count, GOOD, Login, PASSWORD, Page, Play, Reply, Server, Service, WRONG_PASSWORD, fixture,
+};
 
 const WATCH: Duration = Duration::from_millis(1_600);
 const STEP_DEADLINE: Duration = Duration::from_secs(4);
@@ -105,6 +107,8 @@ fn cases() -> Vec<Case> {
         login("closes behind each refusal", Login::Closing, RIGHT, "-"),
         login("closes, wrong password", Login::Closing, WRONG, "F83 LoginRefused Login"),
         login("old nonce", Login::Stale, RIGHT, "-"),
+        login("a login asked as nobody should", Login::Odd, RIGHT, "-"),
+        login("a login asked as nobody should, wrong password", Login::Odd, WRONG, "F83 LoginRefused Login"),
         login("wrong password, Basic", Login::Basic, WRONG, "F83 LoginRefused Login"),
         login("wrong password, MD5", Login::Md5, WRONG, "F83 LoginRefused Login"),
         login("wrong password, SHA-256", Login::Sha256, WRONG, "F83 LoginRefused Login"),
@@ -146,7 +150,7 @@ fn cases() -> Vec<Case> {
         reply("a flood of blank lines", &[("DESCRIBE", Flood(b"\r\n"))], "F82 Unreachable Describe"),
         reply(
             "a flood of other answers",
-            &[("DESCRIBE", Flood(b"RTSP/1.0 200 OK\r\nCSeq: 900\r\n\r\n"))],
+            &[("DESCRIBE", Flood(b"RTSP/1.0 100 Continue\r\nCSeq: 2\r\n\r\n"))],
             "F82 Unreachable Describe",
         ),
         reply("a flood of requests", &[("DESCRIBE", Flood(b"OPTIONS * RTSP/1.0\r\n\r\n"))], "F82 Unreachable Describe"),
@@ -192,17 +196,73 @@ fn cases() -> Vec<Case> {
             },
             "-",
         ),
+        // Answers that are counted otherwise.
+        rtsp("each answer is number 0", Camera { count: Count::Zero, ..GOOD }, "-"),
+        rtsp("each answer is one behind", Camera { count: Count::OneLess, login: Login::Md5, ..GOOD }, "-"),
+        rtsp("answers without numbers", Camera { count: Count::None, ..GOOD }, "-"),
+        rtsp("a short life", Camera { session: "; Timeout=1", ..GOOD }, "-"),
+        // What comes is not what was announced.
+        rtsp(
+            "of two types the second",
+            Camera { media: "m=video 0 RTP/AVP 35 96\r\na=rtpmap:35 H265/90000\r\na=rtpmap:96 H264/90000\r\n", ..GOOD },
+            "-",
+        ),
+        rtsp(
+            "H.265 that is H.264",
+            Camera { media: "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H265/90000\r\n", ..GOOD },
+            "-",
+        ),
+        play("H.264 that is H.265", Play::H265, "-"),
+        play("another payload type", Play::Type(97), "-"),
+        play("another channel", Play::Channel(2), "-"),
+        play("bytes between packets", Play::Stray, "-"),
+        play("noise", Play::Encrypted, "F91 CodecMissing FirstPacket"),
+        rtsp(
+            "SRTP",
+            Camera { media: "m=video 0 RTP/SAVP 96\r\na=rtpmap:96 H264/90000\r\n", play: Play::Encrypted, ..GOOD },
+            "F91 CodecMissing FirstPacket",
+        ),
+        rtsp(
+            "no PPS",
+            Camera { media: "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n", play: Play::NoPps, ..GOOD },
+            "F91 OpenFailed KeyFrame",
+        ),
+        play("pictures without an end", Play::Cut(7), "F88 BadFrame -"),
+        rtsp(
+            "UDP in answer to TCP",
+            Camera { transport: Some("RTP/AVP/UDP;unicast;server_port=6970-6971"), ..GOOD },
+            "F86 ProtocolTrouble SetupTcp",
+        ),
+        Case {
+            transport: Transport::Auto,
+            ..rtsp(
+                "UDP in answer to TCP, auto",
+                Camera { transport: Some("RTP/AVP/UDP;unicast;server_port=6970-6971"), ..GOOD },
+                "-",
+            )
+        },
         // Packets.
-        play("no packets", Play::Nothing, "F86 ProtocolTrouble FirstPacket"),
+        play("no packets", Play::Nothing, "F33 NoFirstFrame FirstPacket"),
         play("no key frame", Play::NoKey, "F92 NoFirstFrame KeyFrame"),
         play("loss", Play::Loss(10), "F88 BadFrame -"),
         play("restart", Play::Restart, "F96 ProtocolTrouble -"),
         play("clock jump", Play::ClockJump, "F98 ProtocolTrouble -"),
         play("new size", Play::NewSize, "F97 ProtocolTrouble -"),
         // What takes its time to be seen.
-        Case { watch: Duration::from_secs(5), ..play("stops", Play::Stops, "F96 Stall Quality") },
+        Case { watch: Duration::from_secs(5), ..play("stops", Play::Stops, "F33 Stall Quality") },
+        Case {
+            watch: Duration::from_secs(5),
+            ..play("stops and falls silent", Play::FallsSilent, "F96 Stall Quality")
+        },
         Case { watch: Duration::from_secs(5), ..play("later and later", Play::Later(8), "F93 Backlog -") },
-        play("closes in the stream", Play::Closes, "F86 ProtocolTrouble Quality"),
+        Case { watch: Duration::from_secs(5), ..play("a slow clock", Play::Clock(84), "-") },
+        Case { watch: Duration::from_secs(5), ..play("a clock of milliseconds", Play::Clock(1), "-") },
+        play("closes in the stream", Play::Closes, "F96 Unreachable Quality"),
+        rtsp(
+            "closes at the end of a session's life",
+            Camera { play: Play::Closes, session: ";timeout=1", ..GOOD },
+            "F89 Unreachable Quality",
+        ),
         rtsp("UDP blocked, not needed", Camera { has_udp: false, ..GOOD }, "-"),
         Case { transport: Transport::Udp, ..rtsp("UDP", GOOD, "-") },
         Case {
@@ -221,7 +281,7 @@ fn cases() -> Vec<Case> {
         case("garbage, HTTP", Service::Says(b"\x00\xa7SSH"), "http://127.0.0.1:PORT/", "F99 WrongProtocol Get"),
         case("TLS, HTTP", Service::Says(&[0x15, 3, 1, 0, 2, 2, 22]), "http://127.0.0.1:PORT/", "F99 WrongProtocol Get"),
         http("one JPEG only", MULTIPART, Body::Jpegs(1, PART), "F95 ProtocolTrouble Quality"),
-        http("ends", MULTIPART, Body::Jpegs(9, PART), "F95 ProtocolTrouble Quality"),
+        http("ends", MULTIPART, Body::Jpegs(9, PART), "F96 Unreachable Quality"),
         http("ends at once", MULTIPART, Body::Jpegs(0, PART), "F95 NoStream FirstPicture"),
         http("no picture", MULTIPART, Body::Silence, "F95 Unreachable FirstPicture"),
         http("no picture, endless", MULTIPART, Body::Endless, "F95 NoStream FirstPicture"),
@@ -363,7 +423,8 @@ fn run(case: &Case) -> Result<(), String> {
         return wrong(format!("{n_refused} logins were refused"));
     }
     let (n_sessions, n_teardowns) = (&server.seen.sessions, &server.seen.teardowns);
-    let is_closed_by_camera = matches!(case.service, Service::Rtsp(Camera { play: Play::Closes, .. }));
+    let is_closed_by_camera =
+        matches!(case.service, Service::Rtsp(Camera { play: Play::Closes | Play::FallsSilent, .. }));
     if n_sessions.load(Ordering::SeqCst) != n_teardowns.load(Ordering::SeqCst) && !is_closed_by_camera {
         return wrong(format!("{n_sessions:?} sessions, and {n_teardowns:?} ended"));
     }
@@ -639,6 +700,53 @@ fn a_real_server_passes() {
             let refused = network::test(&access(url(&server, "wrong")), WATCH, &mut |_| {});
             assert_eq!(refused.verdict.unwrap().fault.kind.slug(), "login-refused");
         }
+    }
+}
+
+/// What comes otherwise than it was announced is told beside the step, and what keeps a session alive is what the camera knows.
+#[test]
+fn what_a_camera_does_otherwise_is_remarked() {
+    const H265: &str = "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H265/90000\r\n";
+    for (camera, step, words) in [
+        (Camera { media: H265, ..GOOD }, StepName::Codec, "announces H.265, and its packets hold H.264"),
+        (
+            Camera { play: Play::Type(97), ..GOOD },
+            StepName::Codec,
+            "announces the payload type 96, and its packets have 97",
+        ),
+        (Camera { play: Play::Channel(2), ..GOOD }, StepName::Codec, "on channel 2"),
+        (Camera { play: Play::Stray, ..GOOD }, StepName::Quality, "belong to none of them"),
+    ] {
+        let server = Server::start(Service::Rtsp(camera), None);
+        let address = Address::parse(&format!("rtsp://127.0.0.1:{}/live", server.port)).unwrap();
+        let tested = network::test(&access(address), WATCH, &mut |_| {});
+        let told = tested.steps.iter().find(|told| told.name == step).unwrap();
+        assert!(told.outcome == StepOutcome::Warning && told.detail.contains(words), "{words}: {}", show(&tested));
+        assert_eq!(tested.measured.loss_percent, Some(0.0), "{}", show(&tested));
+    }
+}
+
+/// To another address of the camera's own RTSP may send on as HTTP may.
+#[test]
+fn a_description_elsewhere_is_followed_at_the_camera_only() {
+    for (location, wants, expected) in [
+        ("rtsp://127.0.0.1:PORT/x", Login::None, None),
+        ("rtsp://127.0.0.1:PORT/x", Login::Md5, Some("login-refused")),
+        ("rtsp://localhost:PORT/x", Login::None, Some("wrong-path")),
+        ("http://127.0.0.1:PORT/x", Login::None, Some("wrong-protocol")),
+        ("rtsp:/", Login::None, Some("wrong-path")),
+    ] {
+        let target = Server::start(Service::Rtsp(Camera { login: wants, ..GOOD }), None);
+        let location = location.replace("PORT", &target.port.to_string());
+        let status: &'static str = format!("302 Moved\r\nLocation: {location}").leak();
+        let replies: &'static [_] = vec![("DESCRIBE", Reply::Status(status))].leak();
+        let camera = Server::start(Service::Rtsp(Camera { login: Login::Md5, replies, ..GOOD }), None);
+        let login = format!("admin:{}@", PASSWORD.replace('@', "%40"));
+        let address = Address::parse(&format!("rtsp://{login}127.0.0.1:{}/live", camera.port)).unwrap();
+        let tested = network::test(&access(address), WATCH, &mut |_| {});
+        let kind = tested.verdict.as_ref().map(|verdict| verdict.fault.kind.slug());
+        assert_eq!(kind, expected, "{location} {wants:?}: {}", show(&tested));
+        assert_eq!(target.seen.logins.load(Ordering::SeqCst), 0, "{location} {wants:?}");
     }
 }
 

@@ -240,12 +240,10 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("opencv::", &["source/opencv.rs", "source/network.rs", "bin/camclinic-worker.rs"]),
     ("mod opencv", &["bin/camclinic-worker.rs"]),
     // Parsers that others wrote may panic at what a camera sends.
-    ("sdp_types::Session::parse(", &["network/parsers.rs"]),
     ("Message::parse(", &["network/parsers.rs"]),
     ("Message::<Vec<u8>>::parse(", &[]),
     ("httparse::parse_", &["network/parsers.rs"]),
     ("httparse::Response", &["network/parsers.rs"]),
-    ("PasswordClient::builder", &["network/parsers.rs"]),
     ("parse_x509_certificate", &["network/parsers.rs"]),
     ("nokhwa::", &["device/native.rs", "source/native.rs"]),
     // What starts processes must see to their end.

@@ -404,6 +404,31 @@ pub fn broken(error: &io::Error, doing: &str, patience: Duration) -> ConnectionF
     }
 }
 
+/// The finding about a stream that ran, and of a camera that is not heard of any more.
+#[must_use]
+pub fn stopped(secs: f64) -> ConnectionFinding {
+    let message = format!("the stream ran, and nothing has come of it for {secs:.1} s");
+    ConnectionFinding::new("F96", FaultKind::Stall, message)
+        .with_advice("Check the camera's power and network; restart the camera.")
+        .unsure(0.7)
+}
+
+/// The finding about a stream that ran, and whose connection ended by itself.
+#[must_use]
+pub fn ended(error: &io::Error) -> ConnectionFinding {
+    let how = match error.kind() {
+        ErrorKind::ConnectionAborted => return cancelled(),
+        ErrorKind::UnexpectedEof => "the camera has closed the connection in the midst of the stream".to_owned(),
+        _ => format!("the connection broke in the midst of the stream: {error}"),
+    };
+    ConnectionFinding::new("F96", FaultKind::Unreachable, how)
+        .with_os_code(error)
+        .with_advice(
+            "Check the camera's power and network, and whether it restarts; close other viewers; update its firmware.",
+        )
+        .unsure(0.8)
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;

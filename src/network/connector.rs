@@ -1,14 +1,17 @@
 //! The way to a stream, step by step: find the address, connect, encrypt, ask for the description, log in. Nothing is played
 //! here.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
+
+use rtsp_types::headers::LOCATION;
 
 use super::connection::{self, Connection};
 use super::http::HttpStream;
+use super::login::Login;
 use super::rtsp::{RtspClient, RtspRequest, RtspResponse, refusal, status_line};
 use super::sdp::{self, SessionDescription, Unusable};
-use super::{Certificate, ConnectionFinding, ConnectionParameters, StepName, StepOutcome, TestStep, tls};
+use super::{Certificate, ConnectionFinding, ConnectionParameters, Origin, StepName, StepOutcome, TestStep, tls};
 use crate::address::Address;
 use crate::fault::{Fault, FaultKind};
 
@@ -175,38 +178,37 @@ impl<'a> Connector<'a> {
             }
             Err(finding) => return Err(self.bad(StepName::Options, started, finding)),
         }
-        let headers = [("Accept", "application/sdp")];
-        let describe = RtspRequest::new("DESCRIBE", &url, &headers);
-        let started = Instant::now();
-        let first = client.ask_once(&describe, self.step_deadline());
+        let (started, deadline) = (Instant::now(), self.step_deadline());
+        let first = client.ask_once(&describe_request(&url), deadline);
+        let followed = first.and_then(|first| self.follow(client, address.clone(), first, false, deadline));
         let took = started.elapsed();
-        let first = first.map_err(|finding| self.bad(StepName::Describe, started, finding))?;
+        let (mut client, at, first) = followed.map_err(|finding| self.bad(StepName::Describe, started, finding))?;
         if u16::from(first.status()) != 401 {
-            let description =
-                self.step_with(StepName::Describe, started, took, description(&first, &client, address))?;
+            let description = self.step_with(StepName::Describe, started, took, description(&first, &client, &at))?;
             let words = "the camera wants no login";
             self.report_ms(StepName::Login, StepOutcome::Good, None, words);
             return Ok((client, description));
         }
         let (login_started, deadline) = (Instant::now(), self.step_deadline());
         let wants = client.login().mask(&status_line(&first));
-        let mut asked = client.asked(&first).and_then(|()| client.ask(&describe, deadline));
+        let url = at.request_url();
+        let mut asked = client.asked(&first).and_then(|()| client.ask(&describe_request(&url), deadline));
         // Some cameras close behind each refusal: that says nothing about the login.
         if asked.as_ref().is_err_and(|finding| finding.fault.kind == FaultKind::ProtocolTrouble) {
-            asked = match self.connect_again(deadline) {
+            asked = match reach(self.parameters, &at, deadline) {
                 Ok(connection) => {
-                    client = client.again(connection, address);
-                    client.ask(&describe, deadline)
+                    client = client.again(connection, &at);
+                    client.ask(&describe_request(&url), deadline)
                 }
                 Err(finding) => Err(finding),
             };
         }
         let scheme = client.login().scheme().unwrap_or_default();
         let wants = format!("{wants}: the camera wants a login {}", in_brackets(scheme));
-        match asked {
-            Ok(response) => {
+        match asked.and_then(|response| self.follow(client, at, response, true, deadline)) {
+            Ok((client, at, response)) => {
                 let login_took = login_started.elapsed();
-                let described = description(&response, &client, address);
+                let described = description(&response, &client, &at);
                 let described = self.step_with(StepName::Describe, started, took, described);
                 let user = &self.parameters.address.user;
                 let words = format!("the camera takes user “{user}” {}", in_brackets(scheme));
@@ -218,6 +220,37 @@ impl<'a> Connector<'a> {
                 Err(self.bad(StepName::Login, login_started, finding))
             }
         }
+    }
+
+    /// Goes where the camera sends on to (RFC 2326, 11.3), and asks there.
+    fn follow(
+        &self,
+        mut client: RtspClient,
+        mut at: Address,
+        mut response: RtspResponse,
+        may_log_in: bool,
+        deadline: Instant,
+    ) -> Result<(RtspClient, Address, RtspResponse), ConnectionFinding> {
+        for _ in 0..MAX_REDIRECTS {
+            let status = u16::from(response.status());
+            let location = response.header(&LOCATION).filter(|_| (300..400).contains(&status));
+            let Some(location) = location else { return Ok((client, at, response)) };
+            let given = &self.parameters.address;
+            let next = own(given, &at, client.login(), client.connection(), location.as_str());
+            let next = next.map_err(|finding| finding.with_code(status))?;
+            let is_same_server = Origin::of(&next) == Origin::of(&at);
+            client = if is_same_server {
+                client.at(&next)
+            } else {
+                RtspClient::new(reach(self.parameters, &next, deadline)?, &next, &self.parameters.logins)
+            };
+            at = next;
+            let url = at.request_url();
+            let describe = describe_request(&url);
+            response = if may_log_in { client.ask(&describe, deadline) } else { client.ask_once(&describe, deadline) }?;
+        }
+        let message = format!("the camera sends on from one address to the next, {MAX_REDIRECTS} times");
+        Err(ConnectionFinding::new("F84", FaultKind::WrongPath, message).with_code(u16::from(response.status())))
     }
 
     /// Tells of a step that was carried out before.
@@ -239,6 +272,55 @@ impl<'a> Connector<'a> {
     }
 }
 
+pub(super) const MAX_REDIRECTS: usize = 5;
+
+fn describe_request(url: &str) -> RtspRequest<'_> {
+    RtspRequest::new("DESCRIBE", url, &[("Accept", "application/sdp")])
+}
+
+/// What a redirect or a list of the camera's names, if that is on the camera's own host, in the same language and not out of
+/// encryption. `given` is the user's address, `at` where it is asked now. The login is in it where it is for that origin.
+pub(super) fn own(
+    given: &Address,
+    at: &Address,
+    login: &Login,
+    connection: &Connection,
+    location: &str,
+) -> Result<Address, ConnectionFinding> {
+    let shown = login.mask(location.trim());
+    let none = |message: String| {
+        let (entry, kind) =
+            if at.scheme.is_rtsp() { ("F84", FaultKind::WrongPath) } else { ("F95", FaultKind::NoStream) };
+        ConnectionFinding::new(entry, kind, message)
+    };
+    let mut next =
+        at.resolve(location).map_err(|_| none(format!("the camera sends on to what is no address: {shown}")))?;
+    if next.scheme.is_rtsp() != at.scheme.is_rtsp() {
+        let message = format!("the camera sends on to {shown}");
+        return Err(ConnectionFinding::new("F99", FaultKind::WrongProtocol, message)
+            .with_advice("Take the address that the camera names."));
+    }
+    if at.scheme.is_encrypted() && !next.scheme.is_encrypted() {
+        let message = format!("the camera sends on out of encryption, to {shown}: that is not followed");
+        return Err(ConnectionFinding::new("F94", FaultKind::Untrusted, message).with_advice(
+            "Switch encryption on for the stream in the camera's settings, or take the address without it.",
+        ));
+    }
+    let peer = connection.peer().ok().map(|peer| peer.ip().to_canonical());
+    let is_own_number = next.host.parse::<IpAddr>().is_ok_and(|number| Some(number.to_canonical()) == peer);
+    if !next.host.eq_ignore_ascii_case(&at.host) && !is_own_number {
+        let message = format!("the camera sends on to another host, to {shown}: that is not followed");
+        return Err(none(message)
+            .with_advice("Take the address that the camera names, if you know that it is the camera's too."));
+    }
+    (next.user, next.password) = if Origin::of(&next) == Origin::of(given) {
+        (given.user.clone(), given.password.clone())
+    } else {
+        (String::new(), None)
+    };
+    Ok(next)
+}
+
 /// What a step's result says in the list of steps.
 pub(super) trait StepDetail {
     fn detail(&self) -> String;
@@ -250,7 +332,8 @@ impl StepDetail for SessionDescription {
         let size = video.size.map_or_else(String::new, |size| format!(" {size}"));
         let of =
             if self.media.len() > 1 { format!("; the stream has {}", self.media.join(", ")) } else { String::new() };
-        format!("{}{size}{of}", video.encoding)
+        let secret = if video.is_encrypted { ", encrypted (SRTP)" } else { "" };
+        format!("{}{size}{secret}{of}", video.format.encoding)
     }
 }
 
@@ -305,11 +388,6 @@ fn description(
     sdp::read(response.body(), base, asked).map_err(|unusable| {
         let status = status_line(response);
         match unusable {
-            Unusable::NotUnderstood(what) => {
-                let mut finding = what.finding("DESCRIBE");
-                finding.fault.message = client.login().mask(&finding.fault.message).into();
-                finding
-            }
             Unusable::Empty => ConnectionFinding::new(
                 "F84",
                 FaultKind::WrongPath,

@@ -20,13 +20,15 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
+use crossbeam_channel::{Receiver, Sender, at, bounded, never, select};
 
 use super::ConnectionFinding;
 use super::bytes::PacketQueue;
+use super::rtp::Packet;
 use super::rtsp::{PacketHalf, RequestHalf, RtspClient, RtspRequest};
 use super::rtsp_stream::nothing_came;
-use super::sdp::SessionDescription;
+use super::sdp::{Codec, SessionDescription};
+use super::video::{FoundVideo, VideoFinder};
 use crate::fault::{Fault, FaultKind};
 use crate::latest::{Latest, Reader};
 use crate::lock::Lock;
@@ -34,7 +36,7 @@ use crate::settings::Transport;
 
 pub(crate) mod packets;
 mod player;
-mod setup;
+pub(crate) mod setup;
 
 pub use packets::PictureCount;
 use packets::{KeyFrameGate, PacketSource};
@@ -43,7 +45,7 @@ use player::{PlayerConnection, PlayerServer};
 /// How long a camera may take to answer a request that keeps its session alive.
 const KEEP_ALIVE_DEADLINE: Duration = Duration::from_secs(5);
 /// How often such a request is sent, at the most and at the least, whatever time-out the camera names (RFC 2326, 12.37).
-const LEAST_KEEP_ALIVE: Duration = Duration::from_secs(5);
+const LEAST_KEEP_ALIVE: Duration = Duration::from_millis(500);
 const LONGEST_KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// How long a packet is waited for before it is looked whether the stream is still wanted.
 const READ_SLICE: Duration = Duration::from_secs(1);
@@ -55,6 +57,7 @@ const TEARDOWN_DEADLINE: Duration = Duration::from_secs(1);
 /// A stream that is being passed on. Dropping it ends the session with the camera.
 pub struct Gateway {
     url: String,
+    found: FoundVideo,
     shared: Arc<GatewayState>,
     /// Dropped to end it.
     end: Option<Sender<()>>,
@@ -67,6 +70,8 @@ struct GatewayState {
     /// Why the stream has ended.
     fault: Lock<Option<Fault>>,
     n_lost: AtomicU64,
+    missing_sets: Lock<Option<&'static str>>,
+    reported_rate: Lock<Option<f64>>,
     /// So many pictures pass from each key picture on; 0: all.
     of_key: AtomicU32,
     pictures: Latest<PictureCount>,
@@ -103,16 +108,17 @@ impl Gateway {
         patience: Duration,
         cancel: &Receiver<()>,
     ) -> Result<Self, Fault> {
-        let video = &description.video;
-        if !video.codec.is_playable() {
-            let encoding = if video.encoding.is_empty() { "unknown" } else { &video.encoding };
+        let announced = &description.video.format;
+        if !announced.codec.is_playable() {
+            let encoding = if announced.encoding.is_empty() { "unknown" } else { &announced.encoding };
             let message = format!("the camera sends its picture as {encoding}, which cannot be decoded");
             return Err(Fault::new(FaultKind::CodecMissing, message));
         }
-        let mut media = setup::play(&mut client, description, transport, answer_deadline)?;
-        let mut gate = KeyFrameGate::new(video.codec);
-        let first = first_key_frame(&mut client, &mut media, &mut gate, patience)?;
-        let local = PlayerServer::open(&description.text).map_err(|error| no_resources("port", &error))?;
+        let mut media =
+            setup::play(&mut client, description, transport, answer_deadline).map_err(|finding| finding.fault)?;
+        let mut finder = VideoFinder::new(description, media.channel());
+        let (found, gate, first) = first_key_frame(&mut client, &mut media, &mut finder, patience)?;
+        let local = PlayerServer::open(description, &found).map_err(|error| no_resources("port", &error))?;
 
         let shared = Arc::new(GatewayState::default());
         let (end, end_rx) = bounded(0);
@@ -120,7 +126,8 @@ impl Gateway {
         let (ready, player) = bounded(1);
         let (stream_alive, stream_ended) = bounded(0);
         let (requests, packets) = client.split();
-        let gateway = Self { url: local.url(), shared: Arc::clone(&shared), end: Some(end), ended };
+        let url = local.url();
+        let gateway = Self { url, found, shared: Arc::clone(&shared), end: Some(end), ended };
 
         let known = Arc::clone(&shared);
         let is_over = end_rx.clone();
@@ -133,7 +140,7 @@ impl Gateway {
         for packet in first {
             held.push(packet);
         }
-        let passing = PacketForwarder { media, gate, held, player, shared: Arc::clone(&shared) };
+        let passing = PacketForwarder { media, finder, gate, held, player, shared: Arc::clone(&shared) };
         spawn("gateway-stream", move || {
             let fault = passing.run(packets);
             shared.end(Some(fault));
@@ -153,6 +160,24 @@ impl Gateway {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// What comes, which may not be what was announced.
+    #[must_use]
+    pub fn found(&self) -> &FoundVideo {
+        &self.found
+    }
+
+    /// The parameter sets without which nothing can be decoded, where the camera has never sent them.
+    #[must_use]
+    pub fn missing_sets(&self) -> Option<&'static str> {
+        *self.shared.missing_sets.lock()
+    }
+
+    /// See [`VideoFinder::reported_rate`].
+    #[must_use]
+    pub fn reported_rate(&self) -> Option<f64> {
+        *self.shared.reported_rate.lock()
     }
 
     /// Why the stream has ended, if it has by itself.
@@ -199,44 +224,72 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Fault> {
 fn first_key_frame(
     client: &mut RtspClient,
     media: &mut PacketSource,
-    gate: &mut KeyFrameGate,
+    finder: &mut VideoFinder,
     patience: Duration,
-) -> Result<Vec<Vec<u8>>, Fault> {
+) -> Result<(FoundVideo, KeyFrameGate, Vec<Vec<u8>>), Fault> {
     let deadline = Instant::now() + patience;
+    let mut gate = None;
     let mut n_packets = 0_u32;
     while Instant::now() < deadline {
-        let packets = match media {
-            PacketSource::Tcp { channel } => {
+        let (channel, packets) = match media {
+            PacketSource::Tcp { .. } => {
                 let Some(data) = client.next_data(deadline)? else { continue };
-                if data.channel == *channel { vec![data.payload] } else { Vec::new() }
+                (data.channel, vec![data.payload])
             }
-            PacketSource::Udp(udp) => udp.next(deadline),
+            PacketSource::Udp(udp) => (0, udp.next(deadline)),
         };
+        let mut first: Option<Vec<Vec<u8>>> = None;
         for packet in packets {
-            n_packets += 1;
-            if let Some(first) = gate.pass(packet, Instant::now()) {
-                return Ok(first);
+            for packet in finder.take(channel, packet).map_err(|finding| finding.fault)? {
+                n_packets += 1;
+                let Some(found) = finder.found() else { continue };
+                too_large(&packet, found.format.codec)?;
+                let gate = gate.get_or_insert_with(|| KeyFrameGate::of(&found.format));
+                let passed = gate.pass(packet, Instant::now());
+                // Of those that were held until it was clear what they are more than one may pass.
+                match (&mut first, passed) {
+                    (Some(first), Some(passed)) => first.extend(passed),
+                    (None, passed) => first = passed,
+                    (Some(_), None) => {}
+                }
             }
         }
+        if let Some(first) = first
+            && let (Some(gate), Some(found)) = (gate.take(), finder.found())
+        {
+            return Ok((found.clone(), gate, first));
+        }
     }
-    let secs = patience.as_secs_f64();
-    Err(match (n_packets, media) {
-        (0, media) => nothing_came(matches!(media, PacketSource::Udp(_)), patience).fault,
-        _ => Fault::new(
-            FaultKind::NoFirstFrame,
-            format!(
-                "{n_packets} packets came within {secs:.0} s, and no key frame among them, with which a picture begins"
-            ),
-        )
-        .with_advice(
+    Err(if n_packets == 0 {
+        nothing_came(finder, matches!(media, PacketSource::Udp(_)), patience).fault
+    } else {
+        let secs = patience.as_secs_f64();
+        let message = format!(
+            "{n_packets} packets came within {secs:.0} s, and no key frame among them, with which a picture begins"
+        );
+        Fault::new(FaultKind::NoFirstFrame, message).with_advice(
             "In the camera's settings, choose a key frame (I-frame) each one or two seconds, and no “smart” codec.",
-        ),
+        )
     })
+}
+
+/// JPEGs over RTP have a size of 2040 pixels a side at most (RFC 2435, 3.1.5). Cameras with larger ones write 0, and their size elsewhere.
+fn too_large(packet: &[u8], codec: Codec) -> Result<(), Fault> {
+    let is_too_large = codec == Codec::Jpeg && Packet::parse(packet).is_some_and(|packet| packet.is_large_jpeg());
+    if is_too_large { Err(large_jpeg().fault) } else { Ok(()) }
+}
+
+/// The finding about such a camera.
+pub(super) fn large_jpeg() -> ConnectionFinding {
+    let message = "the camera sends JPEGs of more than 2040 pixels a side over RTP, which has no room for such a size";
+    ConnectionFinding::new("F91", FaultKind::CodecMissing, message)
+        .with_advice("Choose a smaller size in the camera's settings, or H.264.")
 }
 
 /// Passes packets on, on the thread `gateway-stream`.
 struct PacketForwarder {
     media: PacketSource,
+    finder: VideoFinder,
     gate: KeyFrameGate,
     /// Until the player is ready.
     held: PacketQueue<Vec<u8>>,
@@ -272,27 +325,29 @@ impl PacketForwarder {
         let mut player: Option<PlayerConnection> = None;
         let mut counted = PictureCount::default();
         loop {
-            let arrived = match (&mut self.media, packets.as_deref_mut()) {
-                (PacketSource::Tcp { channel }, Some(packets)) => match packets.next(Instant::now() + READ_SLICE) {
-                    Ok(Some(data)) if data.channel == *channel => vec![data.payload],
-                    Ok(_) => Vec::new(),
+            let (channel, arrived) = match (&mut self.media, packets.as_deref_mut()) {
+                (PacketSource::Tcp { .. }, Some(packets)) => match packets.next(Instant::now() + READ_SLICE) {
+                    Ok(Some(data)) => (data.channel, vec![data.payload]),
+                    Ok(None) => (0, Vec::new()),
                     Err(fault) => return fault,
                 },
                 (PacketSource::Udp(udp), _) => {
                     if let Some(Ok(fault)) = gone.map(Receiver::try_recv) {
                         return fault;
                     }
-                    udp.next(Instant::now() + READ_SLICE)
+                    (0, udp.next(Instant::now() + READ_SLICE))
                 }
-                (PacketSource::Tcp { .. }, None) => Vec::new(),
+                (PacketSource::Tcp { .. }, None) => (0, Vec::new()),
             };
             let of_key = self.shared.of_key.load(Ordering::Relaxed);
             self.gate.set_of_key(Some(of_key).filter(|of_key| *of_key > 0));
-            for packet in arrived {
+            for packet in arrived.into_iter().flat_map(|packet| self.finder.take(channel, packet).unwrap_or_default()) {
                 let passed = self.gate.pass(packet, Instant::now()).into_iter().flatten();
                 passed.for_each(|packet| self.held.push(packet));
             }
             self.shared.n_lost.store(self.gate.n_lost(), Ordering::Relaxed);
+            *self.shared.reported_rate.lock() = self.finder.reported_rate();
+            *self.shared.missing_sets.lock() = self.gate.missing_sets();
             if self.gate.count() != counted {
                 counted = self.gate.count();
                 self.shared.pictures.publish(counted);
@@ -325,23 +380,30 @@ fn keep_alive(mut requests: RequestHalf, url: &str, ends: [&Receiver<()>; 3]) {
     let period = requests.session().map_or(LONGEST_KEEP_ALIVE, |(_, timeout)| timeout / 2);
     let period = period.clamp(LEAST_KEEP_ALIVE, LONGEST_KEEP_ALIVE);
     let [end, cancel, stream_ended] = ends;
-    let mut method = "GET_PARAMETER";
-    let mut is_alive = true;
+    let mut method = requests.method_of_life();
+    let mut is_allowed = true;
+    let mut due_at = Instant::now() + period;
     loop {
-        let due = if is_alive { after(period) } else { never() };
+        let due = if is_allowed { at(due_at) } else { never() };
         select! {
             recv(end) -> _ => break,
             recv(cancel) -> _ => break,
             recv(stream_ended) -> _ => break,
             recv(due) -> _ => {}
         }
-        let answer = requests.request(&RtspRequest::new(method, url, &[]), Instant::now() + KEEP_ALIVE_DEADLINE);
-        match answer {
+        let now = Instant::now();
+        due_at = now + period;
+        match requests.request(&RtspRequest::new(method, url, &[]), now + period.min(KEEP_ALIVE_DEADLINE)) {
             Ok(answer) if answer.status().is_success() => {}
-            // Not every camera knows it (RFC 2326, 10.8 leaves it open); OPTIONS is known to all.
-            Ok(_) => method = "OPTIONS",
-            // `gateway-stream` finds out when the stream has ended.
-            Err(_) => is_alive = false,
+            // Not every camera knows what it says that it knows; OPTIONS is known to all.
+            Ok(_) if method != OPTIONS => (method, due_at) = (OPTIONS, now),
+            Ok(_) => {}
+            // Whatever else is refused, a login is not sent again and again.
+            Err(fault) if fault.kind == FaultKind::LoginRefused => is_allowed = false,
+            // Many cameras take it for a sign of life and do not answer. `gateway-stream` finds out when the stream has ended.
+            Err(_) => {}
         }
     }
 }
+
+const OPTIONS: &str = "OPTIONS";

@@ -4,25 +4,28 @@ mod body;
 
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
+
+use crossbeam_channel::RecvTimeoutError;
 
 use self::body::{Body, Framing};
 use super::bytes::{ByteQueue, HeadSearch};
-use super::connection::{Connection, broken};
-use super::connector::{Connector, StepDetail, reach};
+use super::connection::{Connection, broken, ended, stopped};
+use super::connector::{Connector, MAX_REDIRECTS, StepDetail, own, reach};
 use super::jpeg::JpegSplitter;
-use super::login::Login;
+use super::login::{self, Login};
 use super::parsers::{self, NotUnderstood};
 use super::{ConnectionFinding, ConnectionParameters, Origin, StepName, StepOutcome};
-use crate::address::{Address, Scheme};
+use crate::address::Address;
 use crate::fault::{Fault, FaultKind};
 
 const MAX_HEAD_BYTES: usize = 64 << 10;
-const MAX_REDIRECTS: usize = 5;
 /// A camera that sends so much without a picture among it sends none.
 const MAX_SKIPPED_BYTES: usize = 1 << 20;
 const N_READ_BYTES: usize = 16_384;
+/// How long a busy camera is left alone that does not say how long (`Retry-After`), and at most.
+const BUSY_PAUSE: Duration = Duration::from_millis(500);
+const MAX_BUSY_PAUSE: Duration = Duration::from_secs(5);
 /// A list of the addresses of a video begins so. No camera's is longer, or names more of its kind.
 const LIST_MARK: &[u8] = b"#EXTM3U";
 const MAX_LIST_BYTES: usize = 256 << 10;
@@ -39,6 +42,11 @@ pub struct HttpStream {
     body: Body,
     splitter: JpegSplitter,
     n_pictures: u64,
+    /// Of the answers before this one.
+    n_damaged: u64,
+    /// It is one JPEG or many, whose lengths nobody tells.
+    is_bare: bool,
+    answer_took: Duration,
     /// The next picture must be asked for.
     is_used_up: bool,
     /// The connection has had an answer before, and may be closed by now.
@@ -108,6 +116,9 @@ impl HttpStream {
             body: Body::default(),
             splitter: JpegSplitter::default(),
             n_pictures: 0,
+            n_damaged: 0,
+            is_bare: false,
+            answer_took: Duration::ZERO,
             is_used_up: false,
             is_wire_used: false,
             range: None,
@@ -182,17 +193,13 @@ impl HttpStream {
     pub(super) fn picture(&mut self, deadline: Instant) -> Result<Vec<u8>, ConnectionFinding> {
         let started = Instant::now();
         if self.is_used_up {
-            let head = self.fetch(true, deadline)?;
-            self.judge(&head, deadline)?;
-            self.is_used_up = false;
+            self.ask_again(deadline)?;
         }
         let no_stream = |message: String| ConnectionFinding::new("F95", FaultKind::NoStream, message);
         let mut some = Vec::new();
         loop {
             if let Some(picture) = self.splitter.next() {
-                self.n_pictures += 1;
-                self.is_used_up = self.kind == HttpStreamKind::Snapshot;
-                return Ok(picture);
+                return Ok(self.counted(picture));
             }
             if self.splitter.n_skipped() > MAX_SKIPPED_BYTES {
                 self.connection.close();
@@ -204,27 +211,87 @@ impl HttpStream {
             some.clear();
             match self.body.read(&self.connection, &mut some, deadline) {
                 Ok(true) => self.splitter.push(&some),
+                Ok(false) if self.splitter.has_begun() => {
+                    // Its end marker is missing; whether more is, is seen when it is decoded.
+                    if let Some(picture) = self.splitter.finish() {
+                        return Ok(self.counted(picture));
+                    }
+                }
+                Ok(false) if self.kind == HttpStreamKind::Snapshot && self.n_pictures > 0 => {
+                    // It was cut, and others were not.
+                    self.pause(BUSY_PAUSE)?;
+                    self.ask_again(deadline)?;
+                }
+                Ok(false) if self.n_pictures == 1 && self.is_bare => {
+                    // One JPEG and no more, without a word of its length: each has to be asked for.
+                    self.kind = HttpStreamKind::Snapshot;
+                    self.ask_again(deadline)?;
+                }
                 Ok(false) if self.n_pictures == 0 || self.kind == HttpStreamKind::Snapshot => {
                     return Err(no_stream("the answer ended before there was a whole picture".into()));
                 }
-                Ok(false) => {
-                    let n = self.n_pictures;
-                    let pictures = if n == 1 { "one picture".to_owned() } else { format!("{n} pictures") };
-                    let message = format!("the camera ended the stream after {pictures}");
+                Ok(false) if self.n_pictures == 1 => {
+                    let message = "the camera ended the stream after one picture";
                     return Err(ConnectionFinding::new("F95", FaultKind::ProtocolTrouble, message).with_advice(
                         "If it always ends so soon, take the address of a snapshot, or of another stream; update the camera's firmware.",
                     ));
                 }
+                Ok(false) => return Err(ended(&ErrorKind::UnexpectedEof.into())),
                 Err(error) if error.kind() == ErrorKind::TimedOut => {
                     let waited = deadline.saturating_duration_since(started).as_secs_f64();
+                    if self.n_pictures > 0 {
+                        return Err(stopped(waited));
+                    }
                     let message = format!("the camera answers, and no whole picture came within {waited:.1} s");
                     return Err(ConnectionFinding::new("F95", FaultKind::Unreachable, message).unsure(0.8));
                 }
                 Err(error) if error.kind() == ErrorKind::InvalidData => {
                     return Err(no_stream("the camera's answer contradicts itself: its chunks have no lengths".into()));
                 }
+                Err(error) if self.n_pictures > 0 => return Err(ended(&error)),
                 Err(error) => return Err(broken(&error, "the stream", Duration::ZERO)),
             }
+        }
+    }
+
+    fn counted(&mut self, picture: Vec<u8>) -> Vec<u8> {
+        self.n_pictures += 1;
+        self.is_used_up = self.kind == HttpStreamKind::Snapshot;
+        picture
+    }
+
+    /// Pictures that were begun and came to no end, so far.
+    #[must_use]
+    pub fn n_damaged(&self) -> u64 {
+        self.n_damaged + self.splitter.n_damaged()
+    }
+
+    /// How long the camera took for the head of its last answer.
+    #[must_use]
+    pub fn answer_took(&self) -> Duration {
+        self.answer_took
+    }
+
+    /// Asks for another snapshot. A camera that has given some and is busy for a moment is asked once more a little later.
+    fn ask_again(&mut self, deadline: Instant) -> Result<(), ConnectionFinding> {
+        loop {
+            let head = self.fetch(true, deadline)?;
+            let said = head.header("retry-after").and_then(|secs| secs.parse().ok()).map(Duration::from_secs);
+            let pause = said.unwrap_or(BUSY_PAUSE).clamp(BUSY_PAUSE, MAX_BUSY_PAUSE);
+            let is_busy = matches!(head.status, 429 | 503) && self.n_pictures > 0;
+            if !is_busy || Instant::now() + pause >= deadline {
+                self.judge(&head, deadline)?;
+                self.is_used_up = false;
+                return Ok(());
+            }
+            self.pause(pause)?;
+        }
+    }
+
+    fn pause(&self, pause: Duration) -> Result<(), ConnectionFinding> {
+        match self.parameters.cancel.recv_timeout(pause) {
+            Err(RecvTimeoutError::Timeout) => Ok(()),
+            _ => Err(broken(&ErrorKind::ConnectionAborted.into(), "GET", pause)),
         }
     }
 
@@ -337,39 +404,8 @@ impl HttpStream {
         if is_same_server { Ok(()) } else { self.reach(deadline) }
     }
 
-    /// What a redirect or a list of the camera's names, if that is on the camera's own host and not out of encryption. The login is
-    /// in it where it is for that origin.
     fn own(&self, location: &str) -> Result<Address, ConnectionFinding> {
-        let shown = self.login.mask(location.trim());
-        let mut next = self.address.resolve(location).map_err(|_| {
-            let message = format!("the camera sends on to what is no address: {shown}");
-            ConnectionFinding::new("F95", FaultKind::NoStream, message)
-        })?;
-        if next.scheme.is_rtsp() {
-            let message = format!("the camera sends on to {shown}");
-            return Err(ConnectionFinding::new("F99", FaultKind::WrongProtocol, message)
-                .with_advice("Take the address that the camera names."));
-        }
-        if self.address.scheme.is_encrypted() && next.scheme == Scheme::Http {
-            let message = format!("the camera sends on out of encryption, to {shown}: that is not followed");
-            return Err(ConnectionFinding::new("F94", FaultKind::Untrusted, message).with_advice(
-                "Switch encryption on for the stream in the camera's settings, or take the address without it.",
-            ));
-        }
-        let peer = self.connection.peer().ok().map(|peer| peer.ip().to_canonical());
-        let is_own_number = next.host.parse::<IpAddr>().is_ok_and(|number| Some(number.to_canonical()) == peer);
-        if !next.host.eq_ignore_ascii_case(&self.address.host) && !is_own_number {
-            let message = format!("the camera sends on to another host, to {shown}: that is not followed");
-            return Err(ConnectionFinding::new("F95", FaultKind::NoStream, message)
-                .with_advice("Take the address that the camera names, if you know that it is the camera's too."));
-        }
-        let given = &self.parameters.address;
-        (next.user, next.password) = if Origin::of(&next) == Origin::of(given) {
-            (given.user.clone(), given.password.clone())
-        } else {
-            (String::new(), None)
-        };
-        Ok(next)
+        own(&self.parameters.address, &self.address, &self.login, &self.connection, location)
     }
 
     /// Another connection.
@@ -387,7 +423,9 @@ impl HttpStream {
         if self.is_wire_used && !self.body.finish(&self.connection, deadline) {
             self.reach(deadline)?;
         }
-        self.splitter = JpegSplitter::default();
+        self.n_damaged += self.splitter.n_damaged();
+        self.splitter = self.splitter.renewed();
+        let asked_at = Instant::now();
         let path = if self.address.path.is_empty() { "/" } else { &self.address.path };
         let login = self.login.authorization("GET", path, &[]);
         let mut request = format!(
@@ -401,7 +439,7 @@ impl HttpStream {
             request += &format!("Range: {range}\r\n");
         }
         request += "\r\n";
-        let sent = self.connection.write_all(request.as_bytes(), deadline);
+        let sent = self.connection.write_all(&login::bytes(&request), deadline);
         let head = match sent {
             Ok(()) => self.head(deadline),
             Err(error) => Err(HttpReadError::Io(error)),
@@ -410,7 +448,7 @@ impl HttpStream {
             // A connection that was kept may have been closed meanwhile.
             Err(HttpReadError::Io(error)) if self.is_wire_used && error.kind() != ErrorKind::TimedOut => {
                 self.reach(deadline)?;
-                let sent = self.connection.write_all(request.as_bytes(), deadline);
+                let sent = self.connection.write_all(&login::bytes(&request), deadline);
                 sent.map_err(HttpReadError::Io).and_then(|()| self.head(deadline))
             }
             head => head,
@@ -418,6 +456,7 @@ impl HttpStream {
         match head {
             Ok(head) => {
                 self.is_wire_used = true;
+                self.answer_took = asked_at.elapsed();
                 Ok((head, login.is_some()))
             }
             Err(HttpReadError::Io(error)) => Err(broken(&error, "GET", patience)),
@@ -440,7 +479,11 @@ impl HttpStream {
         loop {
             let raw = &mut self.body.raw;
             let foreign = |raw: &ByteQueue| HttpReadError::Foreign(raw.begin(200).to_vec());
-            if !b"HTTP/".starts_with(raw.begin(5)) {
+            // Blank lines, and on a connection that was kept what is left of the answer before, are skipped.
+            let n_rest = if self.is_wire_used { before_answer(raw.begin(n_left)) } else { n_blank(raw.begin(n_left)) };
+            raw.skip(n_rest);
+            n_left = n_left.saturating_sub(n_rest);
+            if !is_answer(raw.begin(5)) || n_left == 0 {
                 return Err(foreign(raw));
             }
             if let Some(n) = search.length(raw.begin(n_left)) {
@@ -500,6 +543,7 @@ impl HttpStream {
         let begin = self.begin(deadline);
         let text = String::from_utf8_lossy(&begin).trim_start().to_ascii_lowercase();
         if begin.starts_with(&[0xff, 0xd8, 0xff]) {
+            self.is_bare = !has_length;
             return Ok(if has_length { HttpStreamKind::Snapshot } else { HttpStreamKind::Pictures });
         }
         if text.starts_with("--") && text.contains("content-") {
@@ -618,6 +662,25 @@ impl HttpAnswer {
 fn endless_list() -> ConnectionFinding {
     let message = "the list of addresses that the camera gives is longer than any should be";
     ConnectionFinding::new("F95", FaultKind::NoStream, message)
+}
+
+/// With which an answer begins.
+const HTTP: &[u8] = b"HTTP/";
+
+/// As far as it has come.
+fn is_answer(begin: &[u8]) -> bool {
+    HTTP.get(..begin.len()).is_some_and(|http| http.eq_ignore_ascii_case(begin))
+}
+
+fn n_blank(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()
+}
+
+/// How many bytes stand before those with which an answer may begin.
+fn before_answer(bytes: &[u8]) -> usize {
+    (0..bytes.len())
+        .find(|at| is_answer(bytes.get(*at..bytes.len().min(at + 5)).unwrap_or_default()))
+        .unwrap_or(bytes.len())
 }
 
 /// Lines that are none of the list's own, and `URI="…"` in those that are (RFC 8216, section 4).

@@ -1,12 +1,16 @@
 //! JPEGs out of a stream of bytes, by their own structure (ITU-T T.81, annex B).
 //!
-//! Boundaries and lengths of multipart streams are wrong or missing at many cameras; where a picture begins and ends is not.
+//! Boundaries and lengths of multipart streams are wrong or missing at many cameras; where a picture begins and ends is not. Between its
+//! segments some cameras leave bytes, and some never write an end marker: then a picture ends where the next one begins. Of all others
+//! one without its end is cut.
 
 use super::bytes::ByteQueue;
 use crate::frame::Size;
 
 /// Larger ones are skipped.
 const MAX_BYTES: usize = 16 << 20;
+/// More bytes between segments are no accident of a camera's: it is no picture.
+const MAX_BETWEEN: usize = 1_024;
 /// How often each byte is looked at before what a damaged picture says of its own lengths is believed.
 const MAX_LOOKS: u64 = 4;
 
@@ -19,6 +23,13 @@ pub struct JpegSplitter {
     is_in_scan: bool,
     has_scan: bool,
     n_skipped: usize,
+    n_damaged: u64,
+    /// No picture has come since the last of them.
+    is_damage_counted: bool,
+    /// The camera writes end markers.
+    has_ends: bool,
+    /// Bytes of this picture that belong to no segment.
+    n_between: usize,
     work: Work,
     /// The work up to the last whole picture.
     work_before: Work,
@@ -42,6 +53,46 @@ impl JpegSplitter {
         self.n_skipped
     }
 
+    /// Pictures that were begun and were none.
+    pub fn n_damaged(&self) -> u64 {
+        self.n_damaged
+    }
+
+    /// A picture has begun, and its data come.
+    pub fn has_begun(&self) -> bool {
+        self.at > 0 && self.has_scan
+    }
+
+    /// For another answer of the same camera.
+    #[must_use]
+    pub fn renewed(&self) -> Self {
+        Self { has_ends: self.has_ends, ..Self::default() }
+    }
+
+    /// What has come of a picture behind which nothing more comes, if that may be all of it.
+    pub fn finish(&mut self) -> Option<Vec<u8>> {
+        let picture = (self.has_begun() && !self.has_ends).then(|| without_end(self.bytes.rest()));
+        if self.has_begun() && self.has_ends {
+            self.count_damage();
+        }
+        self.skip(self.bytes.len());
+        picture
+    }
+
+    fn count_damage(&mut self) {
+        self.n_damaged += u64::from(!self.is_damage_counted);
+        self.is_damage_counted = true;
+    }
+
+    fn taken(&mut self, picture: Vec<u8>) -> Vec<u8> {
+        self.bytes.skip(self.at);
+        self.at = 0;
+        self.n_skipped = 0;
+        self.is_damage_counted = false;
+        self.work_before = self.work;
+        picture
+    }
+
     /// The next whole picture. To be called until there is none before more is pushed.
     pub fn next(&mut self) -> Option<Vec<u8>> {
         loop {
@@ -55,21 +106,25 @@ impl JpegSplitter {
                 self.at = 2;
                 self.is_in_scan = false;
                 self.has_scan = false;
+                self.n_between = 0;
             }
             match self.walk() {
                 Walked::Whole => {
+                    self.has_ends = true;
                     let picture = self.bytes.begin(self.at).to_vec();
-                    self.bytes.skip(self.at);
-                    self.at = 0;
-                    self.n_skipped = 0;
-                    self.work_before = self.work;
-                    return Some(picture);
+                    return Some(self.taken(picture));
                 }
                 Walked::Partial if self.bytes.len() > MAX_BYTES => self.skip(self.bytes.len()),
                 Walked::Partial => return None,
+                Walked::Unended if !self.has_ends => {
+                    let picture = without_end(self.bytes.begin(self.at));
+                    return Some(self.taken(picture));
+                }
                 // What says how long it is may itself be damaged: the next picture may begin in it.
-                Walked::Damaged if !self.has_scan && self.may_look_again() => self.skip(2),
-                Walked::Damaged => self.skip(self.at.max(2)),
+                Walked::Damaged | Walked::Unended => {
+                    self.count_damage();
+                    self.skip(if !self.has_scan && self.may_look_again() { 2 } else { self.at.max(2) });
+                }
             }
         }
     }
@@ -120,6 +175,7 @@ impl JpegSplitter {
                     return Walked::Whole;
                 }
                 // A picture begins in another: that one has no end.
+                [0xff, 0xd8, ..] if self.has_scan => return Walked::Unended,
                 [0xff, 0xd8, ..] => return Walked::Damaged,
                 [0xff, 0x01 | 0xd0..=0xd7, ..] => {
                     self.go_on(2);
@@ -127,7 +183,17 @@ impl JpegSplitter {
                 }
                 [0xff, marker, high, low, ..] => (*marker, usize::from(u16::from_be_bytes([*high, *low]))),
                 [0xff] | [0xff, _] | [0xff, _, _] | [] => return Walked::Partial,
-                [..] => return Walked::Damaged,
+                // Bytes between segments, or a length that is not right: the next marker counts.
+                rest @ [..] => {
+                    let n = rest.iter().position(|byte| *byte == 0xff).unwrap_or(rest.len());
+                    self.n_between += n;
+                    if self.n_between > MAX_BETWEEN {
+                        return Walked::Damaged;
+                    }
+                    self.work.n_visited += n as u64;
+                    self.at += n;
+                    continue;
+                }
             };
             if length < 2 {
                 return Walked::Damaged;
@@ -144,9 +210,32 @@ impl JpegSplitter {
 
 enum Walked {
     Whole,
+    /// Up to where the next one begins.
+    Unended,
     Partial,
     Damaged,
 }
+
+/// A picture that has no end marker, with one, and without the boundary that stands before the next one.
+fn without_end(bytes: &[u8]) -> Vec<u8> {
+    let tail = bytes.len().saturating_sub(MAX_BOUNDARY);
+    let is_boundary = |pair: &[u8]| matches!(pair, b"--");
+    let text = bytes.get(tail..).unwrap_or_default();
+    let starts = text.windows(2).enumerate().filter(|(_, pair)| is_boundary(pair)).map(|(at, _)| at);
+    let is_text = |at: &usize| {
+        text.get(*at..).is_some_and(|rest| rest.iter().all(|byte| matches!(byte, b'\r' | b'\n' | b'\t' | b' '..=b'~')))
+    };
+    let end = starts.into_iter().find(is_text).map_or(bytes.len(), |at| tail + at);
+    let mut picture = bytes.get(..end).unwrap_or(bytes).to_vec();
+    while picture.last().is_some_and(|byte| matches!(byte, b'\r' | b'\n' | 0xff)) {
+        picture.pop();
+    }
+    picture.extend([0xff, 0xd9]);
+    picture
+}
+
+/// No boundary with its headers is longer.
+const MAX_BOUNDARY: usize = 512;
 
 /// The size that a JPEG says it has.
 pub fn size(jpeg: &[u8]) -> Option<Size> {
@@ -160,7 +249,9 @@ pub fn size(jpeg: &[u8]) -> Option<Size> {
             }
             [0xff, 0xda | 0xd9, ..] => return None,
             [0xff, _, high, low, ..] => rest = rest.get(2 + usize::from(u16::from_be_bytes([*high, *low])).max(2)..)?,
-            _ => return None,
+            [0xff, ..] | [] => return None,
+            // Bytes between segments.
+            [_, ..] => rest = rest.get(rest.iter().position(|byte| *byte == 0xff)?..)?,
         }
     }
 }
@@ -200,10 +291,42 @@ mod tests {
         check(&[&a, &b], &[64, 32]);
         check(&[b"--b\r\nContent-Length: 7\r\n\r\n", &a, b"\r\n--c\r\n\r\n", &b, b"\r\n--"], &[64, 32]);
         check(&[b"\xff\xff\xd8 junk\xff", &a], &[64]);
-        check(&[&a[..a.len() - 2], &b], &[32]);
+        // Without an end marker, which only the next picture tells.
+        check(&[&a[..a.len() - 2], &b], &[64, 32]);
+        check(&[&a[..a.len() - 2], b"\r\n--b\r\nContent-Length: 7\r\n\r\n", &b], &[64, 32]);
+        // Where others have one it is cut.
+        check(&[&b, &a[..a.len() - 2], &b], &[32, 32]);
+        // Bytes between segments, and a segment that is longer or shorter than it says.
+        check(&[&a[..10], b"junk", &a[10..23], b"junk", &a[23..], &b], &[64, 32]);
+        check(&[&a[..10], &[0xff, 0xfe, 0, 4], b"comment", &a[10..], &b], &[64, 32]);
         check(&[&a[..20], &b, &a], &[32, 64]);
         check(&[b"<html>"], &[]);
         check(&[&a[..a.len() - 1]], &[]);
+    }
+
+    #[test]
+    fn a_picture_without_an_end_gets_one() {
+        let whole = jpeg(64, b"data");
+        let cut = &whole[..whole.len() - 2];
+        for rest in [&b""[..], b"\r\n", b"\r\n--b\r\nContent-Type: image/jpeg\r\n\r\n", b"\xff"] {
+            assert_eq!(without_end(&[cut, rest].concat()), whole, "{}", rest.escape_ascii());
+        }
+        let mut splitter = JpegSplitter::default();
+        splitter.push(cut);
+        assert_eq!((splitter.next(), splitter.has_begun()), (None, true));
+        assert_eq!((splitter.finish(), splitter.finish()), (Some(whole), None));
+    }
+
+    #[test]
+    fn pictures_that_are_none_are_counted() {
+        let (a, b) = (jpeg(64, b"data"), jpeg(32, b"data"));
+        let mut splitter = JpegSplitter::default();
+        splitter.push(&[&a[..10], &b, &a[..a.len() - 2], &b, &a[..10], &a].concat());
+        let n = std::iter::from_fn(|| splitter.next()).count();
+        assert_eq!((n, splitter.n_damaged()), (3, 3));
+        let mut next = splitter.renewed();
+        next.push(&a[..a.len() - 3]);
+        assert_eq!((next.next(), next.finish(), next.n_damaged()), (None, None, 1));
     }
 
     #[test]

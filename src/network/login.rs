@@ -3,14 +3,17 @@
 //! Many cameras lock a user or a computer out after five wrong passwords. So a refusal is final, and only what cannot be a
 //! wrong password is answered again: a nonce that has grown old (RFC 7616, section 3.3).
 
+mod challenge;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use http_auth::digest::Algorithm;
-use http_auth::{PasswordClient, PasswordParams};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
-use super::{ConnectionFinding, Origin, parsers};
+use self::challenge::Challenge;
+use super::{ConnectionFinding, Origin};
 use crate::address::Address;
 use crate::fault::FaultKind;
 use crate::foreign::safe_within;
@@ -53,7 +56,7 @@ impl KnownLogins {
 pub struct Login {
     address: Address,
     known: KnownLogins,
-    client: Option<PasswordClient>,
+    challenge: Option<Challenge>,
     /// The camera has answered a request with this login by something else than 401.
     is_proven: bool,
     /// What was sent last, so that it can be masked should the camera repeat it.
@@ -69,34 +72,32 @@ impl fmt::Debug for Login {
 impl Login {
     #[must_use]
     pub fn new(address: &Address, known: &KnownLogins) -> Self {
-        Self { address: address.clone(), known: known.clone(), client: None, is_proven: false, sent: None }
+        Self { address: address.clone(), known: known.clone(), challenge: None, is_proven: false, sent: None }
     }
 
     /// The value of `Authorization` for a request, if the camera has asked for one. `uri` as it stands in the request.
     pub fn authorization(&mut self, method: &str, uri: &str, body: &[u8]) -> Option<String> {
         let password = self.address.password.as_ref().map_or("", |password| password.reveal());
-        let params = PasswordParams { username: &self.address.user, password, uri, method, body: Some(body) };
-        let value = parsers::login_value(self.client.as_mut()?, &params)?;
+        let user = &self.address.user;
+        let value = match self.challenge.as_mut()? {
+            Challenge::Basic => format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))),
+            Challenge::Digest(digest) => digest.answer(user, password, method, uri, body)?,
+        };
         self.sent = value.split_once(' ').map(|(_, secret)| secret.to_owned());
         Some(value)
     }
 
     /// The camera took a request that had the login with it.
     pub fn accepted(&mut self) {
-        self.is_proven |= self.client.is_some();
+        self.is_proven |= self.challenge.is_some();
     }
 
     /// How the password is kept secret on its way, if the camera has asked for it.
     #[must_use]
     pub fn scheme(&self) -> Option<&'static str> {
-        Some(match self.client.as_ref()? {
-            PasswordClient::Digest(digest) => match digest.algorithm() {
-                Algorithm::Md5 => "Digest MD5",
-                Algorithm::Sha256 => "Digest SHA-256, which many players do not know",
-                Algorithm::Sha512Trunc256 => "Digest SHA-512-256, which many players do not know",
-                _ => "Digest",
-            },
-            _ => "Basic",
+        Some(match self.challenge.as_ref()? {
+            Challenge::Digest(digest) => digest.name(),
+            Challenge::Basic => "Basic",
         })
     }
 
@@ -118,14 +119,11 @@ impl Login {
             let why = if was_sent { "refuses the login" } else { "wants a login, and does not say which kind" };
             return Err(refused(format!("the camera {why}: {words}")));
         };
-        let client = parsers::login_client(challenge).map_err(|what| {
-            let mut finding = what.finding("a request with the question for a login");
-            finding.fault.message = self.mask(&finding.fault.message).into();
-            finding
-        })?;
+        let offered = challenge::offered(challenge);
+        let best = challenge::best(&offered);
         let origin = Origin::of(&self.address);
-        let is_weaker = self.known.has(&origin) && matches!(client, Some(PasswordClient::Basic(_)));
-        if matches!(client, Some(PasswordClient::Digest(_))) {
+        let is_weaker = self.known.has(&origin) && matches!(best, Some(Challenge::Basic));
+        if matches!(best, Some(Challenge::Digest(_))) {
             self.known.learn([origin]);
         }
         if is_weaker {
@@ -138,16 +136,14 @@ impl Login {
             ));
         }
         if was_sent {
-            let (is_stale, is_other) = match (&client, &self.client) {
-                (Some(PasswordClient::Digest(new)), Some(PasswordClient::Digest(old))) => {
-                    (new.stale(), new.nonce() != old.nonce())
-                }
+            let (is_stale, is_other) = match (&best, &self.challenge) {
+                (Some(Challenge::Digest(new)), Some(Challenge::Digest(old))) => (new.is_stale, new.nonce != old.nonce),
                 _ => (false, false),
             };
             // A nonce may have expired without `stale=true`: the password was accepted before.
             let is_worth_it = is_other && (is_stale || self.is_proven) && !is_again;
-            if let (true, Some(client)) = (is_worth_it, client) {
-                self.client = Some(client);
+            if is_worth_it {
+                self.challenge = best;
                 return Ok(());
             }
             let user = &self.address.user;
@@ -172,19 +168,14 @@ impl Login {
             };
             return Err(refused(message).with_advice("Give the user's name and password."));
         }
-        if !challenge.is_ascii() {
-            let message = "the camera's name for its users (its realm) has letters that this program cannot answer";
-            return Err(refused(message.to_owned()).with_advice("Give the camera a plain name, without accents."));
-        }
-        let Some(client) = client else {
-            let words = challenge.split(',').filter_map(|part| part.split_whitespace().next());
-            let offered: Vec<_> = words.filter(|word| !word.contains('=')).take(4).collect();
+        let Some(best) = best else {
+            let offered: Vec<_> = offered.iter().map(|offer| offer.scheme.as_str()).take(4).collect();
             let offered = self.mask(&offered.join(", "));
             let message = format!("the camera offers only kinds of login that this program does not know: {offered}");
             return Err(refused(message)
                 .with_advice("Switch on “Digest” (or “Basic”) as the kind of login in the camera's settings."));
         };
-        self.client = Some(client);
+        self.challenge = Some(best);
         Ok(())
     }
 
@@ -198,6 +189,37 @@ impl Login {
         };
         text.chars().take(MAX_TOLD).collect()
     }
+}
+
+/// What a camera says in `WWW-Authenticate`, as a text that [`bytes`] gives back byte for byte: its name for its users is a part of the
+/// answer, in whatever encoding. Quotes that are not closed are closed, so that the next header is not taken for a part of this one.
+#[must_use]
+pub fn challenge(value: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in value.trim_ascii().utf8_chunks() {
+        text += chunk.valid();
+        text.extend(chunk.invalid().iter().filter_map(|byte| char::from_u32(FOREIGN_BYTE + u32::from(*byte))));
+    }
+    if text.matches('"').count() % 2 == 1 {
+        text.push('"');
+    }
+    text
+}
+
+/// A byte that is no UTF-8 stands for itself as this character plus its number: in a private area (Unicode, section 23.5).
+const FOREIGN_BYTE: u32 = 0xf700;
+
+/// A text as it goes to the camera.
+#[must_use]
+pub fn bytes(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    for c in text.chars() {
+        match u32::from(c).checked_sub(FOREIGN_BYTE).and_then(|byte| u8::try_from(byte).ok()) {
+            Some(byte) => bytes.push(byte),
+            None => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    bytes
 }
 
 /// So much of a camera's text is told. More is looked through for secrets, so that none is cut in two and told in part.
@@ -258,6 +280,14 @@ mod tests {
         let flood = (0..1_000).map(|n| Origin::of(&Address::parse(&format!("rtsp://cam{n}/")).unwrap()));
         second.learn(flood);
         assert!(second.origins().len() <= MAX_KNOWN);
+    }
+
+    #[test]
+    fn names_of_users_come_back_byte_for_byte() {
+        for value in [&b"Digest realm=\"K\xfcche \xe2\x82\xac\""[..], "realm=\"Küche\"".as_bytes(), b"\xff\x80", b""] {
+            assert_eq!(bytes(&challenge(value)), value, "{}", value.escape_ascii());
+        }
+        assert_eq!(challenge(b" Basic realm=\"cam "), "Basic realm=\"cam\"");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::age::rate_of;
 use super::sdp::Codec;
 use super::sps;
 use crate::frame::Size;
@@ -11,6 +12,8 @@ const MAX_GAP: u16 = 3_000;
 const MAX_STEP_BACK: u16 = 100;
 /// A clock that jumps further from one frame to the next has been set, or is another's.
 const MAX_CLOCK_JUMP: Duration = Duration::from_secs(5);
+/// By so many seconds a clock must be off at the end to be told from chance.
+const LEAST_SEEN: f64 = 0.15;
 /// How long the delays at the beginning and at the end are watched that are compared.
 const DELAY_WINDOW: Duration = Duration::from_secs(1);
 
@@ -55,12 +58,17 @@ impl<'a> Packet<'a> {
         })
     }
 
-    /// Whether a picture begins in it that needs no other; `None` where the codec does not show it.
+    /// Whether a picture begins in it that needs no other, or from which on pictures become whole; `None` where the codec does not show
+    /// it.
     #[must_use]
     pub fn is_key(&self, codec: Codec) -> Option<bool> {
         let mut is_key = false;
         match codec {
-            Codec::H264 => self.each_h264(&mut |kind, _| is_key |= matches!(kind, 5 | 7)),
+            // Not all cameras send IDR pictures: some send intra slices or refresh the picture bit by bit.
+            Codec::H264 => self.each_h264(&mut |kind, nal| {
+                is_key |=
+                    matches!(kind, 5 | 7) || kind == 1 && is_intra_slice(nal) || kind == 6 && is_recovery_point(nal);
+            }),
             Codec::H265 => self.each_h265(&mut |kind, _| is_key |= (16..=21).contains(&kind)),
             // Each is whole: its first fragment has offset 0 (RFC 2435, section 3.1).
             Codec::Jpeg => is_key = matches!(self.payload, [_, 0, 0, 0, ..]),
@@ -71,6 +79,56 @@ impl<'a> Packet<'a> {
             _ => {}
         }
         codec.shows_keys().then_some(is_key)
+    }
+
+    /// Whether this is how packets of a codec begin that names its units. Of H.264 and H.265 hardly one is like the other.
+    #[must_use]
+    pub fn is_like(&self, codec: Codec) -> bool {
+        let is_unit_of_264 = |kind: u8| matches!(kind, 1 | 5..=9 | 12);
+        let is_unit_of_265 = |kind: u8| matches!(kind, 0..=9 | 16..=21 | 32..=40);
+        match (codec, self.payload) {
+            (Codec::H264, [0, 0, 1, ..] | [0, 0, 0, 1, ..]) => true,
+            (Codec::H264, [head, rest @ ..]) => {
+                let (is_reference, kind) = (head >> 5 & 3 > 0, head & 0x1f);
+                head & 0x80 == 0
+                    && match (kind, rest) {
+                        (24, _) => true,
+                        (28, [fragment, ..]) => {
+                            fragment & 0x20 == 0 && fragment >> 6 != 3 && is_unit_of_264(fragment & 0x1f)
+                        }
+                        (5 | 7 | 8, _) => is_reference,
+                        (6 | 9 | 12, _) => !is_reference,
+                        _ => is_unit_of_264(kind),
+                    }
+            }
+            // Layer 0 and one of the first four temporal layers, which is all that cameras have (ITU-T H.265, 7.3.1.2).
+            (Codec::H265, [head, layer, rest @ ..]) => {
+                head & 0x81 == 0
+                    && matches!(layer, 1..=4)
+                    && match (head >> 1, rest) {
+                        (48, _) => true,
+                        (49, [fragment, ..]) => fragment >> 6 != 3 && is_unit_of_265(fragment & 0x3f),
+                        (kind, _) => is_unit_of_265(kind),
+                    }
+            }
+            _ => false,
+        }
+    }
+
+    /// A JPEG whose size has no room where it should stand (RFC 2435, 3.1.5).
+    #[must_use]
+    pub fn is_large_jpeg(&self) -> bool {
+        matches!(self.payload, [_, _, _, _, _, _, 0, _, ..] | [_, _, _, _, _, _, _, 0, ..])
+    }
+
+    /// How the fragment of a unit that it is begins and ends; `None` where it is none. Only of codecs that name their units.
+    fn fragment(&self, codec: Codec) -> Option<(bool, bool)> {
+        let flags = match (codec, self.payload) {
+            (Codec::H264, [head, flags, ..]) if head & 0x1f == 28 => flags,
+            (Codec::H265, [head, _, flags, ..]) if head >> 1 & 0x3f == 49 => flags,
+            _ => return None,
+        };
+        Some((flags & 0x80 != 0, flags & 0x40 != 0))
     }
 
     /// The size that it tells.
@@ -101,14 +159,20 @@ impl<'a> Packet<'a> {
         size
     }
 
-    /// The units that begin in it, by type (RFC 6184, section 5.2). Of a fragmented one only the type is known.
+    /// The units that begin in it, by type (RFC 6184, section 5.2). Of a fragmented one the beginning is known, but for its first byte.
     fn each_h264(&self, see: &mut dyn FnMut(u8, &[u8])) {
         match self.payload {
+            // Some cameras leave in what stands between the units in a file (ITU-T H.264, annex B).
+            [0, 0, 1, ..] | [0, 0, 0, 1, ..] => {
+                each_in_file(self.payload, &mut |nal| see(nal.first().map_or(0, |head| head & 0x1f), nal));
+            }
             [head, rest @ ..] if head & 0x1f == 24 => each_aggregated(rest, &mut |nal| {
                 see(nal.first().map_or(0, |head| head & 0x1f), nal);
             }),
             [head, fragment, ..] if head & 0x1f == 28 && fragment & 0x80 == 0 => {}
-            [head, fragment, ..] if head & 0x1f == 28 => see(fragment & 0x1f, &[]),
+            [head, fragment, ..] if head & 0x1f == 28 => {
+                see(fragment & 0x1f, self.payload.get(1..).unwrap_or_default())
+            }
             [head, ..] => see(head & 0x1f, self.payload),
             [] => {}
         }
@@ -134,6 +198,137 @@ fn each_aggregated(mut rest: &[u8], see: &mut dyn FnMut(&[u8])) {
         let Some((nal, behind)) = behind.split_at_checked(length) else { return };
         see(nal);
         rest = behind;
+    }
+}
+
+fn each_in_file(bytes: &[u8], see: &mut dyn FnMut(&[u8])) {
+    let mut rest = bytes;
+    while let Some(at) = rest.windows(3).position(|code| code == [0, 0, 1]) {
+        rest = rest.get(at + 3..).unwrap_or_default();
+        let end = rest.windows(3).position(|code| code == [0, 0, 1]).unwrap_or(rest.len());
+        see(rest.get(..end).unwrap_or_default());
+    }
+}
+
+/// The slice is the first of its picture, and of a type that needs no other picture: I or SI (ITU-T H.264, table 7-6).
+fn is_intra_slice(nal: &[u8]) -> bool {
+    sps::slice(nal).is_some_and(|(first, kind)| first == 0 && matches!(kind % 5, 2 | 4))
+}
+
+/// A message that says from where on pictures become whole (ITU-T H.264, D.1.8). It stands first, or behind one or two short ones.
+fn is_recovery_point(nal: &[u8]) -> bool {
+    let mut rest = nal.get(1..).unwrap_or_default();
+    for _ in 0..4 {
+        match rest {
+            [6, _, ..] => return true,
+            [kind, length, behind @ ..] if *kind < 0xff && *length < 0xff => {
+                rest = behind.get(usize::from(*length)..).unwrap_or_default();
+            }
+            _ => return false,
+        }
+    }
+    false
+}
+
+/// The parameter sets without which nothing can be decoded, as far as they were announced or have come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ParameterSets {
+    has_sps: bool,
+    has_pps: bool,
+}
+
+impl ParameterSets {
+    /// Those that are announced.
+    #[must_use]
+    pub fn of(codec: Codec, announced: &[Vec<u8>]) -> Self {
+        let mut sets = Self::default();
+        for set in announced {
+            let head = set.first().copied().unwrap_or_default();
+            sets.see(codec, if codec == Codec::H265 { head >> 1 & 0x3f } else { head & 0x1f });
+        }
+        sets
+    }
+
+    /// Those that begin in this packet.
+    pub fn take(&mut self, packet: &Packet<'_>, codec: Codec) {
+        match codec {
+            Codec::H264 => packet.each_h264(&mut |kind, _| self.see(codec, kind)),
+            Codec::H265 => packet.each_h265(&mut |kind, _| self.see(codec, kind)),
+            _ => {}
+        }
+    }
+
+    fn see(&mut self, codec: Codec, kind: u8) {
+        self.has_sps |= matches!((codec, kind), (Codec::H264, 7) | (Codec::H265, 33));
+        self.has_pps |= matches!((codec, kind), (Codec::H264, 8) | (Codec::H265, 34));
+    }
+
+    /// What has never come, in words.
+    #[must_use]
+    pub fn missing(self, codec: Codec) -> Option<&'static str> {
+        match (codec, self.has_sps, self.has_pps) {
+            (Codec::H264 | Codec::H265, false, false) => Some("sequence and picture parameter sets (SPS and PPS)"),
+            (Codec::H264 | Codec::H265, false, true) => Some("sequence parameter sets (SPS)"),
+            (Codec::H264 | Codec::H265, true, false) => Some("picture parameter sets (PPS)"),
+            _ => None,
+        }
+    }
+}
+
+/// Finds units that were cut: a fragment begins one, and nothing ends it although no packet is missing. Then the camera has left out
+/// a part of its own picture.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CutUnits {
+    is_open: bool,
+}
+
+impl CutUnits {
+    /// Whether a unit was cut before this packet, with so many packets missing between it and the last one.
+    pub fn take(&mut self, packet: &Packet<'_>, codec: Codec, n_missing: u32) -> bool {
+        let was_open = std::mem::take(&mut self.is_open);
+        let (begins, ends) = match packet.fragment(codec) {
+            Some(fragment) => fragment,
+            None => (true, true),
+        };
+        self.is_open = !ends;
+        n_missing == 0 && (begins && was_open)
+    }
+}
+
+/// How fast the clock of a stream runs by the camera's own clock, which it reports beside it (RFC 3550, section 6.4.1).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SenderClock {
+    /// Whose it is, and both clocks: seconds by the camera's, ticks of the stream's.
+    first: Option<(u32, f64, u32)>,
+    last: Option<(f64, u32)>,
+}
+
+/// Two reports that are closer to each other tell too little: seconds.
+const LEAST_REPORTED_SECS: f64 = 2.5;
+
+impl SenderClock {
+    /// Takes a packet in that may be such a report.
+    pub fn take(&mut self, bytes: &[u8]) {
+        let [0x80..=0x9f, 200, _, _, rest @ ..] = bytes else { return };
+        let mut words =
+            rest.chunks_exact(4).map(|word| word.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte)));
+        let mut word = || words.next();
+        let (Some(ssrc), Some(secs), Some(part), Some(ticks)) = (word(), word(), word(), word()) else { return };
+        let at = f64::from(secs) + f64::from(part) / 4_294_967_296.0;
+        match self.first {
+            Some((of, first, _)) if of == ssrc && at > first => self.last = Some((at, ticks)),
+            _ => (self.first, self.last) = (Some((ssrc, at, ticks)), None),
+        }
+    }
+
+    /// The camera's seconds for each second of the stream, with so many ticks a second.
+    #[must_use]
+    pub fn rate(&self, clock_rate: u32) -> Option<f64> {
+        let ((_, first, first_ticks), (last, last_ticks)) = (self.first?, self.last?);
+        let ticks = last_ticks.wrapping_sub(first_ticks);
+        (ticks > 0 && last - first >= LEAST_REPORTED_SECS)
+            .then(|| (last - first) * f64::from(clock_rate) / f64::from(ticks))
+            .filter(|rate| (0.001..1_000.0).contains(rate))
     }
 }
 
@@ -178,12 +373,18 @@ pub struct Meter {
     window_start: Option<Instant>,
     window_delay: f64,
     last_delay: Option<f64>,
+    /// The frame of each window that came quickest: its seconds by the stream's clock, and ours.
+    windows: Vec<(f64, f64)>,
+    quickest: Option<(f64, f64)>,
     n_keys: u64,
     /// Ticks at the first and at the newest key frame.
     first_key: Option<i64>,
     newest_key: i64,
     size: Option<Size>,
     n_size_changes: u64,
+    cut: CutUnits,
+    n_cut: u64,
+    sets: ParameterSets,
 }
 
 impl Meter {
@@ -210,12 +411,35 @@ impl Meter {
             window_start: None,
             window_delay: f64::INFINITY,
             last_delay: None,
+            windows: Vec::new(),
+            quickest: None,
             n_keys: 0,
             first_key: None,
             newest_key: 0,
             size: None,
             n_size_changes: 0,
+            cut: CutUnits::default(),
+            n_cut: 0,
+            sets: ParameterSets::default(),
         }
+    }
+
+    /// With parameter sets that are announced.
+    #[must_use]
+    pub fn with_sets(self, announced: &[Vec<u8>]) -> Self {
+        Self { sets: ParameterSets::of(self.codec, announced), ..self }
+    }
+
+    /// The parameter sets that were neither announced nor have come.
+    #[must_use]
+    pub fn missing_sets(&self) -> Option<&'static str> {
+        self.sets.missing(self.codec)
+    }
+
+    /// Units of pictures that have a beginning and no end, although no packet is missing.
+    #[must_use]
+    pub fn n_cut(&self) -> u64 {
+        self.n_cut
     }
 
     /// Takes a packet in. `None` where it is no RTP.
@@ -244,6 +468,10 @@ impl Meter {
         }
         self.n_bytes += bytes.len() as u64;
         self.newest_at = Some(now);
+        self.sets.take(&packet, self.codec);
+        if !is_back && self.cut.take(&packet, self.codec, taken.n_missing) && !taken.is_restart {
+            self.n_cut += 1;
+        }
         if self.first_at.is_none() || taken.is_restart || (packet.timestamp != self.timestamp && !is_back) {
             taken.is_new_frame = true;
             self.frame(packet.timestamp, taken.is_restart, now);
@@ -270,6 +498,7 @@ impl Meter {
             self.timestamp = timestamp;
             self.window_start = Some(now);
             self.window_delay = 0.0;
+            self.quickest = Some((0.0, 0.0));
             return;
         };
         let step = timestamp.wrapping_sub(self.timestamp).cast_signed();
@@ -288,10 +517,14 @@ impl Meter {
         self.jitter += ((delay - self.delay).abs() - self.jitter) / 16.0;
         self.delay = delay;
         // The least delay of a window is that of the frames that met no other traffic.
-        self.window_delay = self.window_delay.min(delay);
+        if delay < self.window_delay {
+            self.window_delay = delay;
+            self.quickest = Some((self.ticks as f64 / rate, elapsed));
+        }
         if self.window_start.is_some_and(|start| now.saturating_duration_since(start) >= DELAY_WINDOW) {
             self.first_delay.get_or_insert(self.window_delay);
             self.last_delay = Some(self.window_delay);
+            self.windows.extend(self.quickest.take());
             self.window_start = Some(now);
             self.window_delay = f64::INFINITY;
         }
@@ -376,10 +609,29 @@ impl Meter {
         (self.n_keys > 1).then(|| ticks as f64 / f64::from(self.clock_rate) / (self.n_keys - 1) as f64)
     }
 
-    /// How much later frames arrive now than in the first second, by their own clock.
+    /// Our seconds for each second of the stream's clock: as the camera reports it, else by the arrivals, if these show an even clock.
     #[must_use]
-    pub fn delay_growth_ms(&self) -> Option<f64> {
-        Some((self.last_delay? - self.first_delay?) * 1_000.0)
+    pub fn clock_rate(&self, reported: Option<f64>) -> Option<f64> {
+        reported.or_else(|| rate_of(self.windows.iter().copied()))
+    }
+
+    /// The same, if it is so wrong that it shows.
+    #[must_use]
+    pub fn wrong_clock(&self, reported: Option<f64>) -> Option<f64> {
+        let (first, last) = (self.windows.first()?, self.windows.last()?);
+        let rate = self.clock_rate(reported)?;
+        let is_seen = (rate - 1.0).abs() * (last.0 - first.0) > LEAST_SEEN;
+        is_seen.then_some(rate)
+    }
+
+    /// How much later frames arrive now than in the first second, by their own clock, whatever its rate.
+    #[must_use]
+    pub fn delay_growth_ms(&self, reported: Option<f64>) -> Option<f64> {
+        let growth = self.last_delay? - self.first_delay?;
+        let (first, last) = (self.windows.first()?, self.windows.last()?);
+        let rate = self.clock_rate(reported).unwrap_or(1.0);
+        let of_clock = (1.0 - rate) * (last.0 - first.0);
+        Some((growth + of_clock) * 1_000.0)
     }
 
     #[must_use]
@@ -444,6 +696,18 @@ mod tests {
         check_key(H264, &[0x7c, 0x05, 1], Some(false));
         check_key(H264, &[0x7c, 0x81, 1], Some(false));
         check_key(H264, &[], Some(false));
+        // Intra pictures that are no IDR: slice type 7 or 2 of the first slice; and where the picture is refreshed bit by bit.
+        check_key(H264, &[0x61, 0b1000_1000, 0], Some(true));
+        check_key(H264, &[0x41, 0b1011_0000, 0], Some(true));
+        check_key(H264, &[0x41, 0b0100_1000, 0x80], Some(false));
+        check_key(H264, &[0x41, 0b1001_1000, 0], Some(false));
+        check_key(H264, &[0x7c, 0x81, 0b1000_1000, 0], Some(true));
+        check_key(H264, &[6, 6, 1, 0xc4, 0x80], Some(true));
+        check_key(H264, &[6, 1, 2, 0, 0, 6, 1, 0xc4, 0x80], Some(true));
+        check_key(H264, &[6, 5, 2, 6, 6, 0x80], Some(false));
+        // As units stand in a file.
+        check_key(H264, &[0, 0, 0, 1, 0x68, 1, 0, 0, 1, 0x65, 1], Some(true));
+        check_key(H264, &[0, 0, 1, 0x68, 1], Some(false));
         check_key(H265, &[19 << 1, 1, 1], Some(true));
         check_key(H265, &[21 << 1, 1, 1], Some(true));
         check_key(H265, &[1 << 1, 1, 1], Some(false));
@@ -455,6 +719,117 @@ mod tests {
         check_key(Mpeg4, &[0, 0, 1, 0xb6, 0x10], Some(true));
         check_key(Mpeg4, &[0, 0, 1, 0xb6, 0x50], Some(false));
         check_key(Codec::Vp8, &[0], None);
+    }
+
+    /// Reports as (seconds by the camera's clock, seconds of 90 000 ticks).
+    #[track_caller]
+    fn check_reported(reports: &[(f64, f64)], expected: Option<f64>) {
+        let mut clock = SenderClock::default();
+        for (at, stamp) in reports {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers of a test")]
+            let words =
+                [7, at.floor() as u32, (at.fract() * 4_294_967_296.0) as u32, (stamp * 90_000.0) as u64 as u32, 1, 1];
+            clock.take(&[&[0x80, 200, 0, 6][..], &words.map(u32::to_be_bytes).concat()].concat());
+            clock.take(&[0x81, 201, 0, 1, 0, 0, 0, 7]);
+        }
+        let got = clock.rate(90_000);
+        let is_near = got.zip(expected).is_none_or(|(got, expected)| (got - expected).abs() < 0.001);
+        assert!(got.is_some() == expected.is_some() && is_near, "{got:?} in place of {expected:?}");
+    }
+
+    #[test]
+    fn reports_tell_the_rate_of_a_clock() {
+        check_reported(&[(3_900_000_000.0, 5.0), (3_900_000_005.5, 10.5)], Some(1.0));
+        check_reported(&[(10.0, 5.0), (12.0, 7.0), (15.0, 9.0)], Some(1.25));
+        // The count of ticks begins anew.
+        check_reported(&[(10.0, 47_720.0), (20.0, 47_730.0)], Some(1.0));
+        check_reported(&[(10.0, 5.0), (11.0, 6.0)], None);
+        check_reported(&[(10.0, 5.0)], None);
+        check_reported(&[(10.0, 5.0), (9.0, 6.0)], None);
+        check_reported(&[(10.0, 5.0), (20.0, 5.0)], None);
+    }
+
+    #[track_caller]
+    fn check_like(payload: &[u8], expected: (bool, bool)) {
+        let bytes = packet(1, 1, payload);
+        let parsed = Packet::parse(&bytes).unwrap();
+        assert_eq!((parsed.is_like(Codec::H264), parsed.is_like(Codec::H265)), expected, "{payload:02x?}");
+    }
+
+    #[test]
+    fn packets_of_two_codecs_are_told_apart() {
+        let of_264: [&[u8]; 9] = [
+            &[0x67, 0x64, 0],
+            &[0x68, 0xee],
+            &[0x65, 0x88],
+            &[0x41, 0x9a],
+            &[0x01, 0x9a],
+            &[0x09, 0xf0],
+            &[0x78, 0, 3],
+            &[0x7c, 0x85, 1],
+            &[0x5c, 0x41, 1],
+        ];
+        of_264.iter().for_each(|payload| check_like(payload, (true, false)));
+        let of_265: [&[u8]; 9] = [
+            &[0x40, 1, 12],
+            &[0x42, 1, 1],
+            &[0x44, 1, 0xc1],
+            &[0x26, 1, 0xaf],
+            &[0x02, 1, 0xd0],
+            &[0x00, 2, 0xd0],
+            &[0x62, 1, 0x93],
+            &[0x60, 1, 0],
+            &[0x4e, 1, 1],
+        ];
+        of_265.iter().for_each(|payload| check_like(payload, (false, true)));
+        let of_none: [&[u8]; 5] = [&[], &[0xe7, 1, 2], &[0x7c, 0xc5, 1], &[0x7c, 0x3f, 1], &[0x63, 1]];
+        of_none.iter().for_each(|payload| check_like(payload, (false, false)));
+    }
+
+    /// Packets of H.264, `(` the first fragment of a unit, `-` one in its midst, `)` its last, `u` a whole unit, `x` one that is lost.
+    #[track_caller]
+    fn check_cut(packets: &str, expected: u64) {
+        let mut meter = Meter::new(Codec::H264, 90_000);
+        for (n, letter) in (0_u16..).zip(packets.chars()) {
+            let payload: &[u8] = match letter {
+                '(' => &[0x7c, 0x81, 0x9a],
+                '-' => &[0x7c, 0x01, 1],
+                ')' => &[0x7c, 0x41, 1],
+                'u' => &[0x41, 0x9a, 1],
+                _ => continue,
+            };
+            meter.take(&packet(n, 0, payload), Instant::now());
+        }
+        assert_eq!(meter.n_cut(), expected, "{packets}");
+    }
+
+    #[test]
+    fn units_without_an_end_are_counted() {
+        check_cut("u(--)u()()u", 0);
+        check_cut("(-(--)u", 1);
+        check_cut("(-u(-u", 2);
+        // A packet that is lost is counted as lost.
+        check_cut("(-xu(x-)u", 0);
+        check_cut("-)u", 0);
+    }
+
+    #[test]
+    fn missing_parameter_sets_are_named() {
+        #[track_caller]
+        fn check(codec: Codec, announced: &[u8], payloads: &[&[u8]], expected: Option<&str>) {
+            let mut sets = ParameterSets::of(codec, &[announced.to_vec()]);
+            for payload in payloads {
+                sets.take(&Packet::parse(&packet(1, 1, payload)).unwrap(), codec);
+            }
+            assert_eq!(sets.missing(codec), expected, "{codec:?} {announced:?} {payloads:?}");
+        }
+        check(Codec::H264, &[0x67], &[&[0x68, 1]], None);
+        check(Codec::H264, &[], &[&[0x78, 0, 2, 0x67, 1, 0, 1, 0x68]], None);
+        check(Codec::H264, &[], &[&[0x67, 1], &[0x65, 1]], Some("picture parameter sets (PPS)"));
+        check(Codec::H264, &[0x68], &[&[0x65, 1]], Some("sequence parameter sets (SPS)"));
+        check(Codec::H265, &[0x42, 1], &[&[0x44, 1]], None);
+        check(Codec::H265, &[], &[], Some("sequence and picture parameter sets (SPS and PPS)"));
+        check(Codec::Jpeg, &[], &[], None);
     }
 
     #[test]
@@ -488,17 +863,20 @@ mod tests {
         check_near(meter.kbit_per_sec(), 201.6, 0.1);
         check_near(meter.key_frame_secs(), 1.0, 0.001);
         check_near(meter.jitter_ms(), 0.0, 0.01);
-        check_near(meter.delay_growth_ms(), 0.0, 0.01);
+        check_near(meter.delay_growth_ms(Some(1.0)), 0.0, 0.01);
     }
 
     #[test]
     fn jitter_and_growing_delay_are_told_apart() {
         let uneven = meter((0..126).map(|n| n * 40 + if n % 2 == 0 { 0 } else { 10 }));
         check_near(uneven.jitter_ms(), 10.0, 0.1);
-        check_near(uneven.delay_growth_ms(), 0.0, 0.01);
+        check_near(uneven.delay_growth_ms(None), 0.0, 0.01);
         let late = meter((0..126).map(|n| n * 44));
         check_near(late.jitter_ms(), 4.0, 0.1);
-        check_near(late.delay_growth_ms(), 390.0, 40.0);
+        check_near(late.delay_growth_ms(Some(1.0)), 390.0, 40.0);
+        // A clock that runs slow looks the same, unless the camera says that it does not.
+        check_near(late.delay_growth_ms(None), 0.0, 40.0);
+        check_near(late.clock_rate(None), 1.1, 0.01);
     }
 
     #[test]
@@ -511,7 +889,7 @@ mod tests {
             meter.take(&packet(n, u32::from(n) * 3_600 + jump, &[0x41]), at);
         }
         assert_eq!((meter.n_clock_jumps(), meter.n_restarts(), meter.n_lost()), (1, 0, 0));
-        check_near(meter.delay_growth_ms(), 0.0, 1.0);
+        check_near(meter.delay_growth_ms(Some(1.0)), 0.0, 1.0);
         check_near(meter.fps(), 25.0, 0.01);
     }
 
@@ -528,7 +906,13 @@ mod tests {
                 }
                 meter.take(&bytes, start + Duration::from_millis(n));
             }
-            let _ = (meter.fps(), meter.loss_percent(), meter.key_frame_secs(), meter.delay_growth_ms(), meter.size());
+            let _ = (
+                meter.fps(),
+                meter.loss_percent(),
+                meter.key_frame_secs(),
+                meter.delay_growth_ms(Some(1.0)),
+                meter.size(),
+            );
             assert!(meter.n_received() > 0);
         }
     }

@@ -12,13 +12,13 @@ use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use rtsp_types::headers::{CSEQ, SESSION, WWW_AUTHENTICATE};
+use rtsp_types::headers::{CSEQ, PUBLIC, SESSION, WWW_AUTHENTICATE};
 
 use self::reader::{Incoming, MessageReader, N_READ_BYTES, RtspReadError};
 use super::ConnectionFinding;
 use super::bytes::PacketQueue;
-use super::connection::{Connection, broken};
-use super::login::{KnownLogins, Login};
+use super::connection::{Connection, broken, ended};
+use super::login::{self, KnownLogins, Login};
 use crate::address::Address;
 use crate::fault::{Fault, FaultKind};
 
@@ -79,6 +79,8 @@ impl RtspClient {
             n_asked: 0,
             session: None,
             url: address.request_url(),
+            unanswered: Vec::new(),
+            knows_get_parameter: false,
             answers: None,
         };
         Self {
@@ -106,15 +108,7 @@ impl RtspClient {
         deadline: Instant,
     ) -> Result<RtspResponse, ConnectionFinding> {
         let Self { requests, packets } = self;
-        requests.exchange(request, deadline, &mut |cseq, doing, patience| {
-            loop {
-                match packets.reader.next(deadline, doing, patience)? {
-                    Incoming::Response(response) if is_answer(&response, cseq) => return Ok(response),
-                    Incoming::Data(data) => packets.keep(data),
-                    Incoming::Response(_) | Incoming::Request => {}
-                }
-            }
-        })
+        requests.exchange(request, deadline, &mut |doing, patience| packets.answer(deadline, doing, patience))
     }
 
     /// The same without answering a 401: what the camera says to somebody without a login.
@@ -124,16 +118,31 @@ impl RtspClient {
         deadline: Instant,
     ) -> Result<RtspResponse, ConnectionFinding> {
         let Self { requests, packets } = self;
-        let doing = request.method;
         let patience = deadline.saturating_duration_since(Instant::now());
-        let (cseq, _) = requests.send(request, deadline)?;
-        loop {
-            match packets.reader.next(deadline, doing, patience)? {
-                Incoming::Response(response) if is_answer(&response, cseq) => return Ok(response),
-                Incoming::Data(data) => packets.keep(data),
-                Incoming::Response(_) | Incoming::Request => {}
-            }
+        let had_login = requests.send(request, deadline)?;
+        let receive: &mut ReceiveResponse<'_> = &mut |doing, patience| packets.answer(deadline, doing, patience);
+        let response = requests.answer(request.method, deadline, patience, receive)?;
+        if u16::from(response.status()) != 401 {
+            requests.take_in(request, &response, had_login);
         }
+        Ok(response)
+    }
+
+    /// Keeps the session alive; nobody waits for the answer.
+    pub(super) fn send_sign_of_life(&mut self, url: &str, deadline: Instant) -> Result<(), ConnectionFinding> {
+        let method = self.requests.method_of_life();
+        self.requests.send(&RtspRequest::new(method, url, &[]), deadline).map(drop)
+    }
+
+    /// Whether it answers at all.
+    pub(super) fn is_answering(&mut self, url: &str, deadline: Instant) -> bool {
+        let method = self.requests.method_of_life();
+        self.ask_once(&RtspRequest::new(method, url, &[]), deadline).is_ok()
+    }
+
+    /// Bytes of the camera's that belonged neither to an answer nor to a packet.
+    pub(super) fn n_stray(&self) -> u64 {
+        self.packets.reader.n_stray()
     }
 
     /// The next piece of interleaved data; `None` if none comes by the deadline.
@@ -148,9 +157,13 @@ impl RtspClient {
         self.packets.take(deadline)
     }
 
-    /// Packets of a session that has ended.
-    pub(super) fn forget_waiting(&mut self) {
-        self.packets.waiting.clear();
+    /// Ends the session, if there is one; the connection stays for another.
+    pub(super) fn tear_down(&mut self, url: &str, deadline: Instant) {
+        if self.session().is_some() {
+            // A camera that has gone needs no TEARDOWN.
+            let _ = self.ask(&RtspRequest::new("TEARDOWN", url, &[]), deadline);
+            self.packets.waiting.clear();
+        }
     }
 
     pub(super) fn check_wanted(&self) -> Result<(), ConnectionFinding> {
@@ -168,6 +181,12 @@ impl RtspClient {
         let mut client = Self::new(connection, address, &KnownLogins::default());
         std::mem::swap(&mut client.requests.login, &mut self.requests.login);
         client
+    }
+
+    /// The same for another address of the same server.
+    pub(super) fn at(mut self, address: &Address) -> Self {
+        self.requests.url = address.request_url();
+        self
     }
 
     /// Takes in the first 401: the next request has the login with it.
@@ -205,6 +224,10 @@ pub struct RequestHalf {
     session: Option<Session>,
     /// What TEARDOWN names.
     url: String,
+    /// Requests that were not waited for to the end: their answers may still come.
+    unanswered: Vec<u32>,
+    /// The camera has said so (`Public`).
+    knows_get_parameter: bool,
     /// From the half that reads, if that is on a thread of its own.
     answers: Option<Receiver<RtspResponse>>,
 }
@@ -224,8 +247,11 @@ struct Session {
     timeout: Duration,
 }
 
-/// Waits for the answer with this `CSeq`. The text says what is being done, for messages; the duration is the time that it has.
-type ReceiveResponse<'a> = dyn FnMut(u32, &str, Duration) -> Result<RtspResponse, ConnectionFinding> + 'a;
+/// More are not expected to come still.
+const MAX_UNANSWERED: usize = 16;
+
+/// Waits for the next answer. The text says what is being done, for messages; the duration is the time that it has.
+type ReceiveResponse<'a> = dyn FnMut(&str, Duration) -> Result<RtspResponse, ConnectionFinding> + 'a;
 
 impl RequestHalf {
     /// As [`RtspClient::request`]; [`PacketHalf::next`] must be called on another thread meanwhile.
@@ -234,18 +260,12 @@ impl RequestHalf {
     /// As [`RtspClient::request`].
     pub fn request(&mut self, request: &RtspRequest<'_>, deadline: Instant) -> Result<RtspResponse, Fault> {
         let answers = self.answers.clone();
-        let receive: &mut ReceiveResponse<'_> = &mut |cseq, doing, patience| {
+        let receive: &mut ReceiveResponse<'_> = &mut |doing, patience| {
             let gone = || broken(&ErrorKind::UnexpectedEof.into(), doing, patience);
-            let answers = answers.as_ref().ok_or_else(gone)?;
-            loop {
-                match answers.recv_deadline(deadline) {
-                    Ok(response) if is_answer(&response, cseq) => return Ok(response),
-                    Ok(_) if Instant::now() < deadline => {}
-                    Ok(_) | Err(RecvTimeoutError::Timeout) => {
-                        return Err(broken(&ErrorKind::TimedOut.into(), doing, patience));
-                    }
-                    Err(RecvTimeoutError::Disconnected) => return Err(gone()),
-                }
+            match answers.as_ref().ok_or_else(gone)?.recv_deadline(deadline) {
+                Ok(response) => Ok(response),
+                Err(RecvTimeoutError::Timeout) => Err(broken(&ErrorKind::TimedOut.into(), doing, patience)),
+                Err(RecvTimeoutError::Disconnected) => Err(gone()),
             }
         };
         self.exchange(request, deadline, receive).map_err(|finding| finding.fault)
@@ -290,8 +310,8 @@ impl RequestHalf {
         let patience = deadline.saturating_duration_since(Instant::now());
         let mut is_again = false;
         loop {
-            let (cseq, had_login) = self.send(request, deadline)?;
-            let response = receive(cseq, request.method, patience)?;
+            let had_login = self.send(request, deadline)?;
+            let response = self.answer(request.method, deadline, patience, receive)?;
             if u16::from(response.status()) != 401 {
                 self.take_in(request, &response, had_login);
                 return Ok(response);
@@ -299,6 +319,42 @@ impl RequestHalf {
             self.asked(&response, had_login, is_again)?;
             is_again = had_login;
         }
+    }
+
+    /// The answer to the request that was sent last.
+    fn answer(
+        &mut self,
+        doing: &str,
+        deadline: Instant,
+        patience: Duration,
+        receive: &mut ReceiveResponse<'_>,
+    ) -> Result<RtspResponse, ConnectionFinding> {
+        loop {
+            let response = receive(doing, patience)?;
+            if self.is_answered_by(&response) {
+                return Ok(response);
+            }
+            if Instant::now() >= deadline {
+                return Err(broken(&ErrorKind::TimedOut.into(), doing, patience));
+            }
+        }
+    }
+
+    /// Whether this answers the last request. Many cameras forget `CSeq` or count otherwise (0 at OPTIONS, or always one less), so
+    /// that only an answer that an earlier request still waits for is none.
+    fn is_answered_by(&mut self, response: &RtspResponse) -> bool {
+        let said = response.header(&CSEQ).and_then(|value| value.as_str().trim().parse::<u32>().ok());
+        let is_late = said.is_some_and(|said| said != self.n_asked && self.unanswered.contains(&said));
+        let answered = if is_late { said } else { Some(self.n_asked) };
+        self.unanswered.retain(|cseq| Some(*cseq) != answered);
+        !is_late
+    }
+
+    /// What keeps a session alive: OPTIONS, which all cameras know, unless they say that they know `GET_PARAMETER`, which is meant for
+    /// it (RFC 2326, 10.8).
+    #[must_use]
+    pub fn method_of_life(&self) -> &'static str {
+        if self.knows_get_parameter { "GET_PARAMETER" } else { "OPTIONS" }
     }
 
     /// Takes a 401 in.
@@ -312,13 +368,16 @@ impl RequestHalf {
             self.login.accepted();
         }
         let is_success = response.status().is_success();
+        if let Some(public) = response.header(&PUBLIC).filter(|_| is_success) {
+            let is_it = |method: &str| method.trim().eq_ignore_ascii_case("GET_PARAMETER");
+            self.knows_get_parameter = public.as_str().split([',', ' ']).any(is_it);
+        }
         if request.method == "TEARDOWN" {
             self.session = None;
         } else if let Some(value) = response.header(&SESSION).filter(|_| is_success) {
             let mut parts = value.as_str().split(';');
             let id = parts.next().unwrap_or_default().trim().to_owned();
-            let timeout = parts.find_map(|part| part.trim().strip_prefix("timeout=")?.trim().parse().ok());
-            let timeout = timeout.map_or(SESSION_TIMEOUT, Duration::from_secs);
+            let timeout = parts.find_map(timeout).map_or(SESSION_TIMEOUT, Duration::from_secs);
             // Later answers often name the session without its time.
             let timeout = match &self.session {
                 Some(known) if known.id == id && timeout == SESSION_TIMEOUT => known.timeout,
@@ -330,9 +389,13 @@ impl RequestHalf {
         }
     }
 
-    /// The request's `CSeq`, and whether the login went with it.
-    fn send(&mut self, request: &RtspRequest<'_>, deadline: Instant) -> Result<(u32, bool), ConnectionFinding> {
+    /// Whether the login went with it.
+    fn send(&mut self, request: &RtspRequest<'_>, deadline: Instant) -> Result<bool, ConnectionFinding> {
         self.n_asked += 1;
+        if self.unanswered.len() == MAX_UNANSWERED {
+            self.unanswered.remove(0);
+        }
+        self.unanswered.push(self.n_asked);
         let RtspRequest { method, url, headers, body } = *request;
         let mut head = format!("{method} {url} RTSP/1.0\r\nCSeq: {}\r\nUser-Agent: Camclinic\r\n", self.n_asked);
         let is_own = |name: &str| {
@@ -355,12 +418,12 @@ impl RequestHalf {
             head += &format!("Content-Length: {}\r\n", body.len());
         }
         head += "\r\n";
-        let bytes = [head.as_bytes(), body].concat();
+        let bytes = [&login::bytes(&head), body].concat();
         let patience = deadline.saturating_duration_since(Instant::now());
         match self.connection.write_all(&bytes, deadline) {
-            Ok(()) => Ok((self.n_asked, login.is_some())),
+            Ok(()) => Ok(login.is_some()),
             // The camera may have said why before it closed: that is read next.
-            Err(error) if error.kind() == ErrorKind::BrokenPipe && self.n_asked == 1 => Ok((self.n_asked, false)),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe && self.n_asked == 1 => Ok(false),
             Err(error) => Err(broken(&error, method, patience)),
         }
     }
@@ -374,12 +437,14 @@ impl Drop for RequestHalf {
         self.connection = self.connection.uncancelled();
         let url = self.url.clone();
         let deadline = Instant::now() + TEARDOWN_DEADLINE;
-        let Ok((cseq, _)) = self.send(&RtspRequest::new("TEARDOWN", &url, &[]), deadline) else { return };
+        if self.send(&RtspRequest::new("TEARDOWN", &url, &[]), deadline).is_err() {
+            return;
+        }
         let deadline = Instant::now() + TEARDOWN_DEADLINE;
-        if let Some(answers) = &self.answers {
+        if let Some(answers) = self.answers.clone() {
             loop {
                 match answers.recv_deadline(deadline) {
-                    Ok(response) if !is_answer(&response, cseq) && Instant::now() < deadline => {}
+                    Ok(response) if !self.is_answered_by(&response) && Instant::now() < deadline => {}
                     Ok(_) | Err(RecvTimeoutError::Timeout) => return self.connection.close(),
                     Err(RecvTimeoutError::Disconnected) => break,
                 }
@@ -427,9 +492,26 @@ impl PacketHalf {
                         let _ = answers.try_send(response);
                     }
                 }
-                Ok(Incoming::Request) => {}
+                Ok(Incoming::Other) => {}
                 Err(RtspReadError::Io(error)) if error.kind() == ErrorKind::TimedOut => return Ok(None),
+                Err(RtspReadError::Io(error)) => return Err(ended(&error)),
                 Err(unheard) => return Err(unheard.finding("the stream", Duration::ZERO)),
+            }
+        }
+    }
+
+    /// The next answer. Packets that come before it are kept.
+    fn answer(
+        &mut self,
+        deadline: Instant,
+        doing: &str,
+        patience: Duration,
+    ) -> Result<RtspResponse, ConnectionFinding> {
+        loop {
+            match self.reader.next(deadline, doing, patience)? {
+                Incoming::Response(response) => return Ok(response),
+                Incoming::Data(data) => self.keep(data),
+                Incoming::Other => {}
             }
         }
     }
@@ -442,10 +524,11 @@ impl PacketHalf {
     }
 }
 
-/// Some cameras forget `CSeq`; an answer to an earlier request is none to this one.
-fn is_answer(response: &RtspResponse, cseq: u32) -> bool {
-    let said = response.header(&CSEQ).and_then(|value| value.as_str().trim().parse::<u32>().ok());
-    said.is_none_or(|said| said == cseq)
+/// The seconds in `timeout=60`, in whatever case and with whatever behind the number. 0 says nothing.
+fn timeout(parameter: &str) -> Option<u64> {
+    let (name, value) = parameter.split_once('=')?;
+    let digits: String = value.trim().chars().take_while(char::is_ascii_digit).collect();
+    name.trim().eq_ignore_ascii_case("timeout").then(|| digits.parse().ok()).flatten().filter(|secs| *secs > 0)
 }
 
 /// As in `404 Not Found`.
@@ -500,4 +583,62 @@ pub fn refusal(method: &str, response: &RtspResponse, login: &Login) -> Option<C
         Some(advice) => finding.with_advice(advice),
         None => finding,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_life_of_a_session_is_read_as_cameras_write_it() {
+        let check = |parameter: &str, expected: Option<u64>| assert_eq!(timeout(parameter), expected, "{parameter}");
+        check("timeout=60", Some(60));
+        check(" Timeout = 10", Some(10));
+        check("TIMEOUT=30s", Some(30));
+        check("timeout=2.5", Some(2));
+        check("timeout=0", None);
+        check("timeout=soon", None);
+        check("timeout", None);
+        check("x-timeout=60", None);
+    }
+
+    /// Answers with these `CSeq`s (`-` for none) to requests that are sent one after the other; those that a request takes for its own,
+    /// `+`. A request that has taken none by the `|` is given up.
+    #[track_caller]
+    fn check(answers: &str, expected: &str) {
+        let (mut requests, _listener) = unconnected();
+        let mut got = String::new();
+        for of_request in answers.split('|') {
+            requests.n_asked += 1;
+            let n = requests.n_asked;
+            requests.unanswered.push(n);
+            for cseq in of_request.split_whitespace() {
+                let response = rtsp_types::Response::builder(rtsp_types::Version::V1_0, rtsp_types::StatusCode::Ok);
+                let response = if cseq == "-" { response } else { response.header(CSEQ, cseq) };
+                got.push(if requests.is_answered_by(&response.build(Vec::new())) { '+' } else { '.' });
+            }
+        }
+        assert_eq!(got, expected, "{answers}");
+    }
+
+    fn unconnected() -> (RequestHalf, std::net::TcpListener) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let connection = Connection::new(socket, None, crossbeam_channel::never()).unwrap();
+        let address = Address::parse("rtsp://cam/1").unwrap();
+        (RtspClient::new(connection, &address, &KnownLogins::default()).requests, listener)
+    }
+
+    #[test]
+    fn an_answer_is_one_whatever_its_number() {
+        check("1|2|3", "+++");
+        check("0|2|3", "+++");
+        check("0|1|2", "+++");
+        check("-|-", "++");
+        check("900|901", "++");
+        // The late answer to a request that was given up is not that to the next one.
+        check("1|  |2 3", "+.+");
+        check("1|  |3", "++");
+        check("1|  |  |2 3 4|5", "+..++");
+    }
 }

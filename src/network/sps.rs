@@ -7,6 +7,9 @@ const MAX_SIDE: u64 = 32_768;
 /// Longer sets are not read: they come from the camera.
 const MAX_BYTES: usize = 1_024;
 
+/// Two numbers of 32 bits at most, and what is put between them.
+const MAX_SLICE_HEAD: usize = 24;
+
 /// Bits of an RBSP, without its emulation prevention bytes.
 struct Bits {
     bytes: Vec<u8>,
@@ -74,6 +77,13 @@ fn size(width: u64, height: u64, crop: (u64, u64)) -> Option<Size> {
     let is_sane = (1..=MAX_SIDE).contains(&width) && (1..=MAX_SIDE).contains(&height);
     is_sane.then_some(())?;
     Some(Size { width: u32::try_from(width).ok()?, height: u32::try_from(height).ok()? })
+}
+
+/// Of a slice of H.264: which macroblock it begins with, and its type (7.3.3). `None` where it is cut off.
+#[must_use]
+pub fn slice(nal: &[u8]) -> Option<(u64, u64)> {
+    let mut bits = Bits::new(nal.get(..MAX_SLICE_HEAD).unwrap_or(nal), 1);
+    Some((bits.ue()?, bits.ue()?))
 }
 
 /// `None` where this is no SPS of H.264, or a damaged one.

@@ -3,10 +3,13 @@
 use std::time::{Duration, Instant};
 
 use super::connector::{Connector, OpenedStream};
+use super::gateway::large_jpeg;
+use super::gateway::setup::NotSetUp;
 use super::http::{HttpStream, HttpStreamKind};
-use super::rtp::Meter;
-use super::rtsp_stream::{self, RtspStream};
-use super::sdp::Codec;
+use super::rtp::{Meter, Packet};
+use super::rtsp_stream::RtspStream;
+use super::sdp::{Codec, VideoFormat};
+use super::video::FoundVideo;
 use super::{
     ConnectionFinding, ConnectionParameters, ConnectionTestResult, StepName, StepOutcome, StreamMeasurements, TestStep,
     jpeg,
@@ -111,8 +114,7 @@ fn rtsp(
     let transport = connector.parameters.network.transport;
     let is_encrypted = connector.parameters.address.scheme.is_encrypted();
     let video = media.description.video.clone();
-    measured.codec =
-        Some(if video.codec == Codec::Other { video.encoding.as_str() } else { video.codec.name() }.into());
+    measured.codec = Some(name_of(&video.format).into());
     measured.resolution = video.size;
 
     let is_over_udp = transport == Transport::Udp && !is_encrypted;
@@ -122,46 +124,44 @@ fn rtsp(
             connector.report(first, StepOutcome::Good, detail.1, detail.0);
             is_over_udp
         }
-        // 461: the other transport is what the setting leaves open.
-        Err((finding, started)) if finding.fault.code == Some(461) && transport == Transport::Auto && !is_encrypted => {
+        // The other transport is what the setting leaves open.
+        Err((NotSetUp::OtherTransport(finding), started)) if transport == Transport::Auto && !is_encrypted => {
             connector.report(first, StepOutcome::Warning, started, finding.fault.to_string());
             let udp = set_up(connector, media, true);
-            let (detail, started) = udp.map_err(|(finding, at)| connector.bad(StepName::SetupUdp, at, finding))?;
+            let (detail, started) =
+                udp.map_err(|(refused, at)| connector.bad(StepName::SetupUdp, at, refused.finding()))?;
             connector.report(StepName::SetupUdp, StepOutcome::Good, started, detail);
             true
         }
-        Err((finding, started)) => return Err(connector.bad(first, started, finding)),
+        Err((refused, started)) => return Err(connector.bad(first, started, refused.finding())),
     };
 
-    let mut meter = Meter::new(video.codec, video.clock_rate);
-    let mut key_after: Option<Duration> = None;
-    let begun = connector.step(StepName::FirstPacket, |connector| {
+    let (begun, first, meter) = connector.step(StepName::FirstPacket, |connector| {
         let begun = Instant::now();
-        let deadline = connector.step_deadline();
-        let (arrived, bytes) = first_packet(media, &mut meter, deadline, connector.parameters.step_deadline)?;
-        if meter.n_keys() > 0 {
-            key_after = Some(Duration::ZERO);
-        }
+        let (arrived, bytes, meter) = first_packet(media, connector)?;
         let way = if is_over_udp { "UDP" } else { "TCP" };
-        Ok((arrived, format!("{bytes} bytes over {way}, {} ms after PLAY", (arrived - begun).as_millis())))
+        let detail = format!("{} bytes over {way}, {} ms after PLAY", bytes.len(), (arrived - begun).as_millis());
+        Ok(((arrived, bytes, meter), detail))
     })?;
+    let key_after = (meter.n_keys() > 0).then_some(Duration::ZERO);
 
-    connector.step(StepName::Codec, |_| {
-        let name = &video.encoding;
-        if video.codec.is_playable() {
-            return Ok(((), video.codec.name().to_owned()));
-        }
-        let what = if name.is_empty() { format!("payload type {}", video.payload_type) } else { name.clone() };
-        Err(ConnectionFinding::new(
-            "F91",
-            FaultKind::CodecMissing,
-            format!("the camera sends {what}, which this program cannot decode"),
-        ))
-    })?;
+    let (format, remark) = match media.found() {
+        Some(found) => (found.format.clone(), found.remark.clone()),
+        None => (video.format.clone(), String::new()),
+    };
+    measured.codec = Some(name_of(&format).into());
+    let started = Instant::now();
+    codec(&format, &first).map_err(|finding| connector.bad(StepName::Codec, started, finding))?;
+    if remark.is_empty() {
+        connector.report(StepName::Codec, StepOutcome::Good, started, format.codec.name());
+    } else {
+        let detail = format!("{}; not as agreed: {remark}", format.codec.name());
+        connector.report(StepName::Codec, StepOutcome::Warning, started, detail);
+    }
 
     // The time of watching runs already: what it takes to the first key frame is part of it.
     let mut watching = Watching { meter, newest: begun, key_after, begun };
-    let mut finding = key_frame(connector, media, &mut watching, video.codec, watch)?;
+    let mut finding = key_frame(connector, media, &mut watching, format.codec, watch)?;
 
     let started = Instant::now();
     let until = (begun + watch).min(connector.parameters.deadline);
@@ -173,15 +173,27 @@ fn rtsp(
     measured.loss_percent = meter.loss_percent();
     measured.jitter_ms = meter.jitter_ms();
     measured.key_frame_secs = meter.key_frame_secs();
-    measured.delay_growth_ms = meter.delay_growth_ms();
+    measured.delay_growth_ms = meter.delay_growth_ms(media.reported_rate());
     outcome.map_err(|finding| connector.bad(StepName::Quality, started, finding))?;
-    let detail = detail(measured);
-    match judge(meter, is_over_udp) {
+    let mut detail = detail(measured);
+    let clock = meter.wrong_clock(media.reported_rate());
+    if let Some(rate) = clock {
+        let way = if rate > 1.0 { "slow" } else { "fast" };
+        detail += &format!("; the stream's clock runs {way} by {:.0} %", ((rate.recip() - 1.0) * 100.0).abs());
+    }
+    if media.n_stray() > 0 {
+        detail += &format!("; {} bytes between the packets belong to none of them", media.n_stray());
+    }
+    match judge(meter, measured, is_over_udp) {
         Some(found) => {
             connector.report(StepName::Quality, StepOutcome::Warning, started, format!("{detail}; {}", found.fault));
             finding = finding.or(Some(found));
         }
-        None => connector.report(StepName::Quality, StepOutcome::Good, started, detail),
+        None => {
+            let is_odd = clock.is_some() || media.n_stray() > 0;
+            let outcome = if is_odd { StepOutcome::Warning } else { StepOutcome::Good };
+            connector.report(StepName::Quality, outcome, started, detail);
+        }
     }
 
     // The other transport, to know what else would work: in a session of its own, and no failure of the camera's.
@@ -195,10 +207,8 @@ fn rtsp(
         return Ok(finding);
     }
     let started = Instant::now();
-    let udp = set_up(connector, media, true).map_err(|(finding, _)| finding).and_then(|_| {
-        let mut meter = Meter::new(video.codec, video.clock_rate);
-        first_packet(media, &mut meter, connector.step_deadline(), connector.parameters.step_deadline)
-    });
+    let udp = set_up(connector, media, true).map_err(|(refused, _)| refused.finding());
+    let udp = udp.and_then(|_| first_packet(media, connector));
     match udp {
         Ok(_) => connector.report(StepName::SetupUdp, StepOutcome::Good, started, "packets arrive over UDP too"),
         Err(finding) => connector.report(StepName::SetupUdp, StepOutcome::Warning, started, finding.fault.to_string()),
@@ -207,31 +217,50 @@ fn rtsp(
     Ok(finding)
 }
 
+fn name_of(format: &VideoFormat) -> &str {
+    if format.codec == Codec::Other { &format.encoding } else { format.codec.name() }
+}
+
+/// Whether this program can decode what comes.
+fn codec(format: &VideoFormat, first: &[u8]) -> Result<(), ConnectionFinding> {
+    if format.codec == Codec::Jpeg && Packet::parse(first).is_some_and(|packet| packet.is_large_jpeg()) {
+        return Err(large_jpeg());
+    }
+    if format.codec.is_playable() {
+        return Ok(());
+    }
+    let name = &format.encoding;
+    let what = if name.is_empty() { format!("payload type {}", format.payload_type) } else { name.clone() };
+    let message = format!("the camera sends {what}, which this program cannot decode");
+    Err(ConnectionFinding::new("F91", FaultKind::CodecMissing, message))
+}
+
 /// SETUP and PLAY. What was agreed on and when it began, or why not and when that began.
 fn set_up(
     connector: &Connector<'_>,
     media: &mut RtspStream,
     is_over_udp: bool,
-) -> Result<(String, Instant), (ConnectionFinding, Instant)> {
+) -> Result<(String, Instant), (NotSetUp, Instant)> {
     let started = Instant::now();
     let set_up = media.set_up(is_over_udp, connector.step_deadline());
-    set_up.map(|detail| (detail, started)).map_err(|finding| (finding, started))
+    set_up.map(|detail| (detail, started)).map_err(|refused| (refused, started))
 }
 
-/// The time of arrival and the length of the first packet.
+/// The time of arrival of the first packet of the video, the packet, and a meter that has taken it.
 fn first_packet(
     media: &mut RtspStream,
-    meter: &mut Meter,
-    deadline: Instant,
-    patience: Duration,
-) -> Result<(Instant, usize), ConnectionFinding> {
+    connector: &Connector<'_>,
+) -> Result<(Instant, Vec<u8>, Meter), ConnectionFinding> {
+    let deadline = connector.step_deadline();
     loop {
         let Some(bytes) = media.next_packet(deadline)? else {
-            return Err(rtsp_stream::nothing_came(media.is_over_udp(), patience));
+            return Err(media.nothing_came(connector.parameters.step_deadline));
         };
         let now = Instant::now();
+        let Some(FoundVideo { format, .. }) = media.found() else { continue };
+        let mut meter = Meter::new(format.codec, format.clock_rate).with_sets(&format.parameter_sets);
         if meter.take(&bytes, now).is_some() {
-            return Ok((now, bytes.len()));
+            return Ok((now, bytes, meter));
         }
     }
 }
@@ -255,7 +284,8 @@ impl Watching {
         while !is_enough(self) && Instant::now() < until {
             // A program that stood still itself looks first at what has come meanwhile.
             let stalled_at = (self.newest + STALL).max(Instant::now() + LAST_LOOK);
-            match media.next_packet(until.min(stalled_at))? {
+            let next = media.next_packet(until.min(stalled_at));
+            match next.map_err(|ended| media.judge_end(ended, self.begun.elapsed()))? {
                 Some(bytes) => {
                     let now = Instant::now();
                     if let Some(taken) = self.meter.take(&bytes, now) {
@@ -266,10 +296,7 @@ impl Watching {
                     }
                 }
                 None if Instant::now() >= stalled_at => {
-                    let message = format!("packets came for a while, and then none for {} s", STALL.as_secs());
-                    return Err(ConnectionFinding::new("F96", FaultKind::Stall, message)
-                        .with_advice("Check the camera's power and network; restart the camera.")
-                        .unsure(0.7));
+                    return Err(media.stopped(STALL.as_secs_f64()));
                 }
                 None => {}
             }
@@ -293,8 +320,13 @@ fn key_frame(
     }
     let patience = watch.max(connector.parameters.step_deadline);
     let until = (watching.begun + patience).min(connector.parameters.deadline);
-    let watched = watching.watch(media, until, |watching| watching.key_after.is_some());
+    // What a picture needs comes before it or with it, at the latest before the next one that begins anew.
+    let is_complete = |watching: &Watching| watching.meter.missing_sets().is_none() || watching.meter.n_keys() > 1;
+    let watched = watching.watch(media, until, |watching| watching.key_after.is_some() && is_complete(watching));
     watched.map_err(|finding| connector.bad(StepName::KeyFrame, started, finding))?;
+    if let Some(missing) = watching.meter.missing_sets().filter(|_| watching.key_after.is_some()) {
+        return Err(connector.bad(StepName::KeyFrame, started, without_sets(missing)));
+    }
     let late = |message: String| {
         ConnectionFinding::new("F92", FaultKind::NoFirstFrame, message).with_advice(
             "Set the interval of key frames (I-frames) to one or two seconds in the camera's settings, and switch “+” or “smart” off.",
@@ -320,9 +352,29 @@ fn key_frame(
     }
 }
 
-fn judge(meter: &Meter, is_over_udp: bool) -> Option<ConnectionFinding> {
+/// The finding about pictures that nobody can decode, as their parameter sets are missing.
+#[must_use]
+pub fn without_sets(missing: &str) -> ConnectionFinding {
+    let message = format!(
+        "{missing} are missing: the camera neither announces them nor sends them, and without them nothing can be decoded"
+    );
+    ConnectionFinding::new("F91", FaultKind::OpenFailed, message)
+        .with_advice("Restart the camera; choose another profile or size in its settings, or its second stream; update its firmware.")
+}
+
+fn judge(meter: &Meter, measured: &StreamMeasurements, is_over_udp: bool) -> Option<ConnectionFinding> {
     let loss = meter.loss_percent().unwrap_or_default();
     let n_lost = meter.n_lost();
+    if meter.n_cut() > 1 {
+        let message = format!("{} pictures have a part without an end, although no packet is missing", meter.n_cut());
+        return Some(
+            ConnectionFinding::new("F88", FaultKind::BadFrame, message)
+                .with_advice(
+                    "The camera itself leaves them out: lower its bit rate, close other viewers, update its firmware.",
+                )
+                .unsure(0.9),
+        );
+    }
     if loss > MAX_LOSS_PERCENT && n_lost > 1 {
         let message = format!("{n_lost} packets were lost on their way, {loss:.1} %");
         let advice = if is_over_udp {
@@ -359,8 +411,7 @@ fn judge(meter: &Meter, is_over_udp: bool) -> Option<ConnectionFinding> {
                 .unsure(0.8),
         );
     }
-    if meter.delay_growth_ms().is_some_and(|growth| growth > MAX_DELAY_GROWTH_MS) {
-        let growth = meter.delay_growth_ms().unwrap_or_default();
+    if let Some(growth) = measured.delay_growth_ms.filter(|growth| *growth > MAX_DELAY_GROWTH_MS) {
         let message = format!("packets arrive later and later: {growth:.0} ms more at the end than at the beginning");
         return Some(ConnectionFinding::new("F93", FaultKind::Backlog, message).unsure(0.7));
     }

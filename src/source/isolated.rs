@@ -115,11 +115,11 @@ pub(super) fn open(backend: Backend, request: &OpenRequest) -> Result<Box<dyn So
     Ok(Box::new(Isolated {
         name: request.spec.to_string(),
         process,
+        frame_deadline: stall_deadline(request.frame_deadline, got.fps).max(own_time_out(backend, request)) + GRACE,
         got,
         asked_size: request.asked.size,
         demand: request.demand,
         first_frame_deadline: request.first_frame_deadline.max(request.frame_deadline) + GRACE,
-        frame_deadline: request.frame_deadline.max(own_time_out(backend, request)) + GRACE,
         restart_deadline: request.open_patience().max(request.first_frame_deadline),
         cancel: request.cancel.clone(),
         logins: request.logins.clone(),

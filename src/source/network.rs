@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::RecvTimeoutError;
 use opencv::core::{Mat, Vec3b, Vector};
 use opencv::prelude::*;
 use opencv::videoio;
@@ -24,13 +25,13 @@ use crate::network::gateway::{Gateway, PictureCount};
 use crate::network::http::{self, HttpStreamKind};
 use crate::network::relay::Relay;
 use crate::network::sdp::{Codec, SessionDescription};
-use crate::network::{ConnectionParameters, OpenedStream, open_stream};
+use crate::network::test::without_sets;
+use crate::network::{ConnectionParameters, OpenedStream, open_stream, step_deadline};
+use crate::source::reader::stall_deadline;
 use crate::source::{Demand, Grabbed, OpenRequest, Picture, Source};
 use crate::status::Got;
 
-/// The share of the time for opening that the conversation with the camera gets, so that its reason comes before the time is over.
-const SHARE_OF_OPENING: f64 = 0.9;
-/// The share of that for one step, which may take most of it: the others take little, or are not reached.
+/// The share of the time for opening that FFmpeg gets where it asks by itself.
 const SHARE_OF_STEP: f64 = 0.7;
 /// FFmpeg has the first key frame before it begins.
 const PLAYER_DEADLINE: Duration = Duration::from_secs(3);
@@ -43,8 +44,14 @@ const MAX_KEPT: u32 = 8;
 const MAX_SKIPPED: u32 = 15;
 /// Pictures that are older are dropped if newer ones wait.
 const STALE: Duration = Duration::from_millis(100);
-/// The rate at which snapshots are asked for at most: each is a request of its own.
+/// The rate at which snapshots are asked for at most: each is a request of its own. One a second is what is expected of a camera.
 const MAX_SNAPSHOT_FPS: f64 = 5.0;
+const EXPECTED_SNAPSHOT_FPS: f64 = 1.0;
+/// A snapshot may take so much longer than the first one.
+const SNAPSHOT_SPARE: f64 = 1.25;
+/// How long a snapshot is waited for where others came before: cameras make them beside their other work.
+const SNAPSHOT_PATIENCE: Duration = Duration::from_secs(10);
+const BUSY_PAUSE: Duration = Duration::from_millis(500);
 
 /// Opens an address. Blocks for the request's deadlines for opening and for the first picture at most.
 ///
@@ -109,7 +116,7 @@ impl Source for NetworkSource {
     fn restart(&mut self) -> Result<(), Fault> {
         // First: the camera may serve no second viewer.
         self.playing = None;
-        self.playing = Some(self.settings.play()?);
+        self.playing = Some(self.settings.play_again()?);
         let demand = self.settings.request.demand;
         self.set_demand(demand);
         Ok(())
@@ -125,14 +132,29 @@ struct PlaySettings {
 }
 
 impl PlaySettings {
+    /// A camera that has just given snapshots and is busy for a moment has not reached its limit of viewers.
+    fn play_again(&self) -> Result<Box<dyn OpenedNetworkStream>, Fault> {
+        let deadline = Instant::now() + self.request.open_deadline;
+        loop {
+            match self.play() {
+                Err(fault)
+                    if fault.kind == FaultKind::SessionLimit
+                        && !self.address.scheme.is_rtsp()
+                        && Instant::now() + BUSY_PAUSE < deadline
+                        && self.request.cancel.recv_timeout(BUSY_PAUSE) == Err(RecvTimeoutError::Timeout) => {}
+                played => return played,
+            }
+        }
+    }
+
     fn play(&self) -> Result<Box<dyn OpenedNetworkStream>, Fault> {
         let request = &self.request;
         let parameters = ConnectionParameters {
             address: self.address.clone(),
             network: request.network.clone(),
             logins: request.logins.clone(),
-            step_deadline: request.open_deadline.mul_f64(SHARE_OF_STEP),
-            deadline: Instant::now() + request.open_deadline.mul_f64(SHARE_OF_OPENING),
+            step_deadline: step_deadline(request.open_deadline),
+            deadline: Instant::now() + step_deadline(request.open_deadline),
             cancel: request.cancel.clone(),
         };
         match open_stream(&parameters, &mut |_| ())? {
@@ -201,6 +223,7 @@ impl RtspPlayback {
     fn start(gateway: Gateway, description: &SessionDescription, play: &PlaySettings) -> Result<Self, Fault> {
         let PlaySettings { backend, api, request, .. } = play;
         let name = request.spec.to_string();
+        let frame_deadline = stall_deadline(request.frame_deadline, description.video.fps);
         let video = if *backend == Backend::Gstreamer {
             // Of our own making: nothing in it was typed by anybody.
             let pipeline = format!(
@@ -210,15 +233,16 @@ impl RtspPlayback {
             );
             videoio::VideoCapture::from_file(&pipeline, *api)
         } else {
-            let parameters = deadlines(PLAYER_DEADLINE, request.frame_deadline);
+            let parameters = deadlines(PLAYER_DEADLINE, frame_deadline);
             videoio::VideoCapture::from_file_with_params(gateway.url(), *api, &parameters)
         };
         let video = match video {
             Ok(video) if video.is_opened().unwrap_or(false) => video,
-            Ok(_) | Err(_) => return Err(why_not_played(&gateway, description, &name)),
+            Ok(_) | Err(_) => return Err(why_not_played(&gateway, &name)),
         };
         let played = played(&video);
-        let format = match description.video.codec {
+        let codec = gateway.found().format.codec;
+        let format = match codec {
             Codec::Jpeg => Some(PixelFormat::MJPG),
             _ => played.format,
         };
@@ -232,7 +256,7 @@ impl RtspPlayback {
             mat: Mat::default(),
             got,
             name,
-            frame_deadline: request.frame_deadline,
+            frame_deadline,
             ages: Ages::default(),
             last_stamp: Duration::ZERO,
             told_at: None,
@@ -242,7 +266,7 @@ impl RtspPlayback {
             n_decoded: 0,
             least_kept: None,
             pictures,
-            shows_keys: description.video.codec.shows_keys(),
+            shows_keys: codec.shows_keys(),
             unseen: Unseen::No,
         })
     }
@@ -259,7 +283,9 @@ impl RtspPlayback {
             None if waited >= self.frame_deadline.mul_f64(SHARE_OF_STALL * SHARE_OF_STALL) => {
                 Fault::new(FaultKind::Stall, format!("no picture came from {name} for {:.1} s", waited.as_secs_f64()))
             }
-            None => Fault::new(FaultKind::ProtocolTrouble, format!("the stream of {name} cannot be decoded any more")),
+            None => why_not_decoded(&self.gateway, name).unwrap_or_else(|| {
+                Fault::new(FaultKind::ProtocolTrouble, format!("the stream of {name} cannot be decoded any more"))
+            }),
         }
     }
 
@@ -274,7 +300,11 @@ impl RtspPlayback {
         let Some(stamp) = self.stamp() else { return (now, Duration::ZERO) };
         let period = stamp.saturating_sub(self.last_stamp);
         self.last_stamp = stamp;
-        let taken_at = self.ages.taken_at(stamp, now);
+        if let Some(rate) = self.gateway.reported_rate() {
+            self.ages.on_report(rate);
+        }
+        let newest = self.pictures.current().map(|count| count.newest);
+        let taken_at = self.ages.taken_at(stamp, newest, now);
         (self.not_before_the_last(taken_at), period)
     }
 
@@ -377,22 +407,20 @@ impl RtspPlayback {
             if !period.is_zero() {
                 self.period = period;
             }
-            if let Some(count) = self.pictures.current() {
-                let kept = count.n_passed.saturating_sub(self.n_decoded);
-                self.least_kept = Some(self.least_kept.map_or(kept, |least| least.min(kept)));
-            }
-            self.count_picture();
+            let kept = self.pictures.current().map(|count| count.n_passed.saturating_sub(self.n_decoded));
+            self.least_kept = self.least_kept.map_or(kept, |least| kept.map(|kept| kept.min(least)));
             if self.ages.backlog(now).is_some() {
                 let age = now.saturating_duration_since(taken_at).as_secs_f64();
                 let message = format!("the pictures of {} come {age:.1} s late", self.name);
                 return Err(Fault::new(FaultKind::Backlog, message));
             }
-            // It came sooner than pictures are made: it has waited, and so has the next one.
-            let has_waited = now.saturating_duration_since(start) < period / 2;
+            // It came sooner than pictures are made, and others wait behind it. Those that are left out here nobody has lost.
+            let has_waited = now.saturating_duration_since(start) < period / 2 && kept > self.least_kept;
             if has_waited && now.saturating_duration_since(taken_at) > STALE && n_skipped < MAX_SKIPPED {
                 n_skipped += 1;
                 continue;
             }
+            self.count_picture();
             return Ok(Grabbed::new(taken_at, Some(self.n_pictures)));
         }
     }
@@ -483,11 +511,17 @@ fn decoded<'a>(
     Ok(picture)
 }
 
-fn why_not_played(gateway: &Gateway, description: &SessionDescription, name: &str) -> Fault {
-    if let Some(fault) = gateway.fault() {
+/// What the packets have shown to be the reason.
+fn why_not_decoded(gateway: &Gateway, name: &str) -> Option<Fault> {
+    let fault = without_sets(gateway.missing_sets()?).fault;
+    Some(Fault { message: format!("{name} cannot be decoded: {}", fault.message).into(), ..fault })
+}
+
+fn why_not_played(gateway: &Gateway, name: &str) -> Fault {
+    if let Some(fault) = gateway.fault().or_else(|| why_not_decoded(gateway, name)) {
         return fault;
     }
-    let codec = description.video.codec;
+    let codec = gateway.found().format.codec;
     match codec {
         Codec::H264 | Codec::Jpeg => Fault::new(
             FaultKind::OpenFailed,
@@ -574,7 +608,9 @@ struct HttpPlayback {
     arrivals: Reader<Arrival>,
     /// What was grabbed.
     picture: Option<Arc<Arrival>>,
+    /// Pictures so far, with those that were damaged.
     n_pictures: u64,
+    n_damaged: u64,
     got: Got,
     name: String,
     frame_deadline: Duration,
@@ -584,6 +620,8 @@ struct HttpPlayback {
 
 struct Arrival {
     at: Instant,
+    /// Pictures so far that had no end or were none.
+    n_damaged: u64,
     /// An error is the last one.
     jpeg: Result<Vec<u8>, Fault>,
 }
@@ -591,24 +629,22 @@ struct Arrival {
 impl HttpPlayback {
     /// Reads on a thread named `pictures`, so that the newest one is always at hand; it ends with the stream.
     fn start(stream: http::HttpStream, request: &OpenRequest) -> Result<Self, Fault> {
-        let asked_fps = request.asked.fps.filter(|fps| *fps > 0.0).unwrap_or(MAX_SNAPSHOT_FPS);
-        let period = match stream.kind() {
-            HttpStreamKind::Snapshot => Some(Duration::from_secs_f64(asked_fps.min(MAX_SNAPSHOT_FPS).recip())),
-            HttpStreamKind::Pictures | HttpStreamKind::Video => None,
-        };
+        let asked_fps = request.asked.fps.filter(|fps| *fps > 0.0);
+        let fps = (stream.kind() == HttpStreamKind::Snapshot).then(|| {
+            let expected = asked_fps.unwrap_or(EXPECTED_SNAPSHOT_FPS).min(MAX_SNAPSHOT_FPS);
+            expected.min((stream.answer_took().as_secs_f64() * SNAPSHOT_SPARE).recip())
+        });
+        let period = Duration::from_secs_f64(asked_fps.unwrap_or(MAX_SNAPSHOT_FPS).min(MAX_SNAPSHOT_FPS).recip());
         let latest = Latest::new();
         let is_over = Arc::new(AtomicBool::new(false));
         let http = Self {
             arrivals: latest.reader(),
             picture: None,
             n_pictures: 0,
-            got: Got {
-                fps: period.map(|period| period.as_secs_f64().recip()),
-                format: Some(PixelFormat::MJPG),
-                ..Got::default()
-            },
+            n_damaged: 0,
+            got: Got { fps, format: Some(PixelFormat::MJPG), ..Got::default() },
             name: request.spec.to_string(),
-            frame_deadline: request.frame_deadline,
+            frame_deadline: stall_deadline(request.frame_deadline, fps),
             connection: stream.connection().clone(),
             is_over: Arc::clone(&is_over),
         };
@@ -625,20 +661,23 @@ impl HttpPlayback {
 
 fn read_pictures(
     mut stream: http::HttpStream,
-    period: Option<Duration>,
-    patience: Duration,
+    period: Duration,
+    first_patience: Duration,
     latest: &Latest<Arrival>,
     is_over: &AtomicBool,
 ) {
+    let mut patience = first_patience;
     while !is_over.load(Ordering::Relaxed) {
         let asked_at = Instant::now();
         let jpeg = stream.next_picture(asked_at + patience);
         let is_last = jpeg.is_err();
-        latest.publish(Arrival { at: Instant::now(), jpeg });
+        latest.publish(Arrival { at: Instant::now(), n_damaged: stream.n_damaged(), jpeg });
         if is_last {
             return;
         }
-        if let Some(period) = period {
+        // What seemed a stream may turn out to be a snapshot.
+        if stream.kind() == HttpStreamKind::Snapshot {
+            patience = SNAPSHOT_PATIENCE.max(first_patience);
             thread::sleep(period.saturating_sub(asked_at.elapsed()));
         }
     }
@@ -665,7 +704,9 @@ impl OpenedNetworkStream for HttpPlayback {
         if let Err(fault) = &fresh.value.jpeg {
             return Err(fault.clone());
         }
-        self.n_pictures += 1 + fresh.n_skipped;
+        // Those that were not looked at in time nobody has lost.
+        self.n_pictures += 1 + fresh.value.n_damaged.saturating_sub(self.n_damaged);
+        self.n_damaged = fresh.value.n_damaged;
         let taken_at = fresh.value.at;
         self.picture = Some(fresh.value);
         Ok(Grabbed::new(taken_at, Some(self.n_pictures)))

@@ -24,6 +24,8 @@ const SPS_NAL: [u8; 26] = [
     0x96, 0,
 ];
 
+const PPS_NAL: [u8; 6] = [0x68, 0xeb, 0xe3, 0xcb, 0x22, 0xc0];
+
 /// What a server has seen.
 #[derive(Default)]
 pub struct Seen {
@@ -55,6 +57,8 @@ pub enum Login {
     Closing,
     /// As MD5 the first time, as Basic on each connection after it.
     Weakening,
+    /// As MD5 with `auth`, asked as nobody should.
+    Odd,
 }
 
 impl Seen {
@@ -77,6 +81,10 @@ impl Login {
             Self::Sha256 => format!(
                 "WWW-Authenticate: Digest realm=\"cam\", nonce=\"{nonce}\", algorithm=SHA-256, qop=\"auth\"\r\n"
             ),
+            Self::Odd => format!(
+                "WWW-Authenticate: Basic realm=cam\"\r\nWWW-Authenticate: Digest realm=\"cam\", algorithm=, nonce=\"{nonce}\", \
+                 qop=\"auth-int, auth\", opaque=\"\", nonce=\"again\"\r\n"
+            ),
             Self::Unknown => "WWW-Authenticate: Negotiate\r\n".into(),
             Self::Both => format!("{md5}WWW-Authenticate: Basic realm=\"cam\"\r\n"),
         }
@@ -93,7 +101,10 @@ impl Login {
         if self == Self::Basic {
             return sent == "Basic YWRtaW46cGw0bnRlZEBTZWNyZXQ=";
         }
-        let challenge = self.challenge(n);
+        let challenge = match self {
+            Self::Odd => format!("WWW-Authenticate: Digest realm=\"cam\", nonce=\"nonce{n}\", qop=\"auth\""),
+            _ => self.challenge(n),
+        };
         let challenge = challenge.lines().next().unwrap().split_once(": ").unwrap().1;
         let challenges = parse_challenges(challenge).unwrap();
         let Ok(mut client) = DigestClient::try_from(&challenges[0]) else { return false };
@@ -226,9 +237,27 @@ pub enum Play {
     ClockJump,
     NewSize,
     Stops,
+    /// The same, and answers nothing more.
+    FallsSilent,
     Closes,
-    /// Each frame is so many milliseconds later than the one before it should be.
+    /// Each frame is so many milliseconds later than the one before it should be; reports say that the clock is right.
     Later(u64),
+    /// Time stamps of a clock of so many percent of the rate, without reports.
+    Clock(u64),
+    /// Without picture parameter sets.
+    NoPps,
+    /// Of this payload type.
+    Type(u8),
+    /// On this channel.
+    Channel(u8),
+    /// Noise behind the heads of the packets.
+    Encrypted,
+    /// Of H.265, whatever is announced.
+    H265,
+    /// Bytes of no packet between two pictures.
+    Stray,
+    /// Each n-th unit has no end.
+    Cut(u64),
 }
 
 /// A camera that speaks RTSP.
@@ -239,9 +268,28 @@ pub struct Camera {
     pub media: &'static str,
     pub play: Play,
     pub has_udp: bool,
+    pub count: Count,
+    pub public: &'static str,
+    /// Behind the session's number.
+    pub session: &'static str,
+    /// What SETUP over TCP is answered with, if that is not what was asked.
+    pub transport: Option<&'static str>,
+}
+
+/// How a camera counts its answers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Count {
+    Good,
+    Zero,
+    OneLess,
+    None,
 }
 
 pub const GOOD: Camera = Camera {
+    count: Count::Good,
+    public: "OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN",
+    session: ";timeout=60",
+    transport: None,
     login: Login::None,
     replies: &[],
     media: "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1;sprop-parameter-sets=SPS,aOvjyyLA\r\na=control:trackID=1\r\n",
@@ -266,12 +314,23 @@ fn rtsp(camera: Camera, conn: &mut Conn, seen: &Seen) -> io::Result<()> {
                         let _ = socket.send_to(&packet, to);
                     } else {
                         let length = u16::try_from(packet.len()).unwrap().to_be_bytes();
-                        conn.send([&[b'$', 0, length[0], length[1]], &packet[..]].concat())?;
+                        let channel = if let Play::Channel(channel) = camera.play { channel } else { 0 };
+                        conn.send([&[b'$', channel, length[0], length[1]], &packet[..]].concat())?;
                     }
+                }
+                if matches!(camera.play, Play::Later(_)) && n.is_multiple_of(25) && udp.is_none() {
+                    let report = report(n);
+                    conn.send([&[b'$', 1, 0, u8::try_from(report.len()).unwrap()], &report[..]].concat())?;
+                }
+                if camera.play == Play::Stray {
+                    conn.send("no packet")?;
                 }
                 playing = Some((start, n + 1));
                 if n == 8 && camera.play == Play::Closes {
                     return Ok(());
+                }
+                if n == 8 && camera.play == Play::FallsSilent {
+                    conn.forever()?;
                 }
             }
         }
@@ -284,7 +343,13 @@ fn rtsp(camera: Camera, conn: &mut Conn, seen: &Seen) -> io::Result<()> {
         };
         seen.see_login(&request);
         let method = request.method.as_str();
-        let cseq = request.header("cseq").unwrap_or("0").to_owned();
+        let asked = request.header("cseq").unwrap_or("0");
+        let cseq = match camera.count {
+            Count::Good => asked.to_owned(),
+            Count::Zero => "0".to_owned(),
+            Count::OneLess => (asked.parse::<i64>().unwrap() - 1).to_string(),
+            Count::None => String::new(),
+        };
         let is_open = matches!(method, "OPTIONS" | "TEARDOWN") || camera.login == Login::None;
         if !is_open && !camera.login.is_right(n_nonces, &request) {
             let is_old = camera.login == Login::Stale && n_nonces == 0 && camera.login.is_right(0, &request);
@@ -348,7 +413,7 @@ fn rtsp(camera: Camera, conn: &mut Conn, seen: &Seen) -> io::Result<()> {
             None => {}
         }
         let more = match method {
-            "OPTIONS" => "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN\r\n\r\n".to_owned(),
+            "OPTIONS" => format!("Public: {}\r\n\r\n", camera.public),
             "DESCRIBE" => {
                 let media = camera.media.replace("SPS", SPS);
                 let body = format!("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=cam\r\nt=0 0\r\n{media}");
@@ -356,6 +421,7 @@ fn rtsp(camera: Camera, conn: &mut Conn, seen: &Seen) -> io::Result<()> {
             }
             "SETUP" => {
                 seen.sessions.fetch_add(1, Ordering::SeqCst);
+                let session = camera.session;
                 let transport = request.header("transport").unwrap_or_default();
                 if let Some((_, ports)) = transport.split_once("client_port=") {
                     let port = ports.split('-').next().unwrap().parse().unwrap();
@@ -365,10 +431,11 @@ fn rtsp(camera: Camera, conn: &mut Conn, seen: &Seen) -> io::Result<()> {
                     let to = if camera.has_udp { port } else { 9 };
                     udp = Some((socket, SocketAddr::new(conn.peer.ip(), to)));
                     let ports = format!("{server_port}-{}", server_port.wrapping_add(1));
-                    format!("Session: 12345678;timeout=60\r\nTransport: {transport};server_port={ports}\r\n\r\n")
+                    format!("Session: 12345678{session}\r\nTransport: {transport};server_port={ports}\r\n\r\n")
                 } else {
                     udp = None;
-                    format!("Session: 12345678;timeout=60\r\nTransport: {transport}\r\n\r\n")
+                    let transport = camera.transport.unwrap_or(transport);
+                    format!("Session: 12345678{session}\r\nTransport: {transport}\r\n\r\n")
                 }
             }
             "PLAY" => {
@@ -386,20 +453,44 @@ fn rtsp(camera: Camera, conn: &mut Conn, seen: &Seen) -> io::Result<()> {
     }
 }
 
-/// The packets of the n-th frame, 25 in a second: SPS and IDR of two packets each ten frames, else one packet.
+/// A report of the sender (RFC 3550, 6.4.1) at the n-th frame: its clock and that of the stream.
+fn report(n: u64) -> Vec<u8> {
+    let timestamp = u32::try_from(n * 3_600).unwrap().wrapping_add(u32::MAX - 20_000);
+    let secs = 3_900_000_000 + u32::try_from(n / 25).unwrap();
+    let words = [0x0102_0304, secs, 0, timestamp, 0, 0];
+    [&[0x80, 200, 0, 6][..], &words.map(u32::to_be_bytes).concat()].concat()
+}
+
+/// The packets of the n-th frame, 25 in a second: SPS, PPS and IDR of two packets each ten frames, else one packet.
 fn packets(play: Play, n: u64) -> Vec<Vec<u8>> {
     let is_key = n.is_multiple_of(10) && play != Play::NoKey;
-    let payloads: &[&[u8]] =
-        if is_key { &[&SPS_NAL, &[0x7c, 0x85, 1, 2, 3], &[0x7c, 0x45, 4, 5]] } else { &[&[0x41, 1, 2, 3]] };
+    let of_265: &[&[u8]] = &[&[0x42, 1, 1], &[0x44, 1, 0xc1], &[0x62, 1, 0x93, 2, 3], &[0x62, 1, 0x53, 4, 5]];
+    let payloads: &[&[u8]] = match (is_key, play) {
+        (true, Play::H265) => of_265,
+        (false, Play::H265) => &[&[0x02, 1, 0xd0]],
+        (true, Play::NoPps) => &[&SPS_NAL, &[6, 5, 1, 2], &[0x7c, 0x85, 1, 2, 3], &[0x7c, 0x45, 4, 5]],
+        (true, _) => &[&SPS_NAL, &PPS_NAL, &[0x7c, 0x85, 1, 2, 3], &[0x7c, 0x45, 4, 5]],
+        (false, Play::Cut(each)) if n.is_multiple_of(each) => &[&[0x7c, 0x81, 1, 2]],
+        (false, _) => &[&[0x41, 1, 2, 3]],
+    };
     // 1280x720.
     let other_sps: &[u8] = &[
         0x67, 0x64, 0, 0x1f, 0xac, 0xd9, 0x40, 0x50, 0x05, 0xbb, 0x01, 0x10, 0, 0, 3, 0, 0x10, 0, 0, 3, 3, 0x20, 0xf1,
         0x83, 0x19, 0x60,
     ];
     let is_other = play == Play::NewSize && n >= 15;
-    let payloads: Vec<&[u8]> =
-        payloads.iter().map(|payload| if is_other && payload[0] == 0x67 { other_sps } else { payload }).collect();
-    let n_before = if play == Play::NoKey { n } else { n + 2 * n.div_ceil(10) };
+    let payloads: Vec<Vec<u8>> = payloads
+        .iter()
+        .map(|payload| match play {
+            _ if is_other && payload[0] == 0x67 => other_sps.to_vec(),
+            Play::Encrypted => {
+                let mut noise = fastrand::Rng::with_seed(n);
+                (0..40).map(|_| noise.u8(..)).collect()
+            }
+            _ => payload.to_vec(),
+        })
+        .collect();
+    let n_before = if play == Play::NoKey { n } else { n + 3 * n.div_ceil(10) };
     let mut packets = Vec::new();
     if play == Play::Stops && n > 8 {
         return packets;
@@ -411,7 +502,8 @@ fn packets(play: Play, n: u64) -> Vec<Vec<u8>> {
         {
             continue;
         }
-        let mut timestamp = u32::try_from(n * 3_600).unwrap().wrapping_add(u32::MAX - 20_000);
+        let ticks = if let Play::Clock(percent) = play { 36 * percent } else { 3_600 };
+        let mut timestamp = u32::try_from(n * ticks).unwrap().wrapping_add(u32::MAX - 20_000);
         match play {
             Play::Restart if n >= 15 => {
                 sequence = sequence.wrapping_add(20_000);
@@ -421,7 +513,8 @@ fn packets(play: Play, n: u64) -> Vec<Vec<u8>> {
             _ => {}
         }
         let is_last = usize::from(at) + 1 == payloads.len();
-        let mut packet = vec![0x80, if is_last { 0xe0 } else { 0x60 }];
+        let payload_type = if let Play::Type(other) = play { other } else { 96 };
+        let mut packet = vec![0x80, if is_last { 0x80 | payload_type } else { payload_type }];
         packet.extend_from_slice(&sequence.to_be_bytes());
         packet.extend_from_slice(&timestamp.to_be_bytes());
         packet.extend_from_slice(&[1, 2, 3, 4]);

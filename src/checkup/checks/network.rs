@@ -43,7 +43,7 @@ impl Check for NetworkCheck {
             address: address.clone(),
             network: context.request.settings.network(&context.request.trusted),
             logins: KnownLogins::default(),
-            step_deadline: secs(context.request.settings.recovery.open_deadline_secs),
+            step_deadline: network::step_deadline(secs(context.request.settings.recovery.open_deadline_secs)),
             deadline: context.deadline.min(Instant::now() + LONGEST),
             cancel: context.cancel.clone(),
         };

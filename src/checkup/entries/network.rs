@@ -1,6 +1,7 @@
 //! What stands in the way of a network camera (F80 to F99). The conversation with it names the entry; without one, the fault
 //! of the stream does.
 
+use super::signs::FaultStage;
 use crate::checkup::action::Action;
 use crate::checkup::catalogue::{CatalogueEntry, Fix, Judgement, Layer, Severity};
 use crate::checkup::facts::{Facts, SourceKind};
@@ -55,12 +56,23 @@ fn judge(facts: &Facts, id: &str, slug: &'static str, kinds: &[FaultKind]) -> Op
         Some(finding) if finding.entry == id => (finding.confidence, &finding.fault),
         // The camera's own words count for more than what the stream's end looks like.
         Some(_) => return None,
-        None => match facts.fault_of(kinds) {
+        None => match facts
+            .faults()
+            .find(|(place, fault)| entry_of_end(*place, fault).map_or(kinds.contains(&fault.kind), |of| of == id))
+        {
             Some((_, fault)) => (from_stream(fault), fault),
             None => return measured(facts, id, slug),
         },
     };
     Some(Judgement::new(slug, confidence).with("camera", facts.source.name.as_str()).quoting(fault))
+}
+
+/// The entry of a fault that means something else once pictures have come: a camera that was there and is not heard of any more has
+/// stopped, or restarts.
+fn entry_of_end(place: FaultStage, fault: &Fault) -> Option<&'static str> {
+    let is_end =
+        place == FaultStage::Stream && matches!(fault.kind, FaultKind::Unreachable | FaultKind::ProtocolTrouble);
+    is_end.then_some("F96")
 }
 
 /// How surely a kind of fault stands for its entry.
@@ -129,7 +141,12 @@ fn refused(judgement: Judgement, _: &Facts) -> Judgement {
     judgement.fixes(&["check-port"]).fix(address()).fixes(&["camera-rtsp-on", "close-viewers"])
 }
 
-fn unreachable(judgement: Judgement, _: &Facts) -> Judgement {
+fn unreachable(judgement: Judgement, facts: &Facts) -> Judgement {
+    // It is there, and so is the network.
+    if step(facts, StepName::Tcp) == Some(StepOutcome::Good) {
+        let judgement = judgement.titled("silent").because("silent");
+        return judgement.fixes(&["restart-camera", "check-port", "close-viewers"]).fix(address());
+    }
     judgement.fixes(&["camera-power", "same-network", "firewall"]).fix(address())
 }
 
@@ -169,8 +186,19 @@ fn limit(judgement: Judgement, _: &Facts) -> Judgement {
     judgement.fixes(&["close-viewers", "wait-sessions"]).fix(address()).fixes(&["restart-camera"])
 }
 
-fn codec(judgement: Judgement, _: &Facts) -> Judgement {
-    judgement.fixes(&["camera-h264"]).fix(address())
+fn codec(judgement: Judgement, facts: &Facts) -> Judgement {
+    let n_general = judgement.fixes.len();
+    let judgement = advised(judgement, facts);
+    let is_known = judgement.fixes.len() > n_general;
+    let judgement = if is_known { judgement } else { judgement.fixes(&["camera-h264"]) };
+    judgement.fix(address())
+}
+
+/// The stream is there, and nothing comes of it (F33 of network cameras).
+pub(super) fn silent(facts: &Facts) -> Option<Judgement> {
+    const SLUG: &str = "read-hangs";
+    let judgement = judge(facts, "F33", SLUG, &[])?.titled("network").because("network");
+    Some(advised(judgement, facts).fixes(&["restart-camera", "update-firmware"]))
 }
 
 fn key_frame(judgement: Judgement, _: &Facts) -> Judgement {

@@ -138,7 +138,10 @@ fn windows_camera_stuck(facts: &Facts) -> Option<Judgement> {
 
 fn read_hangs(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "read-hangs";
-    let (_, fault) = facts.fault_of(&[FaultKind::Hung]).filter(|_| !facts.is_network())?;
+    if facts.is_network() {
+        return super::network::silent(facts);
+    }
+    let (_, fault) = facts.fault_of(&[FaultKind::Hung])?;
     if open_timeout(facts) == Some(fault) {
         return None;
     }

@@ -60,7 +60,7 @@ impl CommandContext<'_> {
             address: address.clone(),
             network: settings.network(self.trusted()),
             logins: KnownLogins::default(),
-            step_deadline: secs(settings.recovery.open_deadline_secs),
+            step_deadline: network::step_deadline(secs(settings.recovery.open_deadline_secs)),
             deadline: Instant::now() + LONGEST + watch,
             cancel,
         };

@@ -7,8 +7,8 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use crate::network::bytes::PacketQueue;
-use crate::network::rtp::Packet;
-use crate::network::sdp::Codec;
+use crate::network::rtp::{CutUnits, Packet, ParameterSets};
+use crate::network::sdp::{Codec, VideoFormat};
 
 /// What an Ethernet frame can carry, and more.
 const MAX_PACKET: usize = 65_536;
@@ -19,12 +19,10 @@ const SLICE: Duration = Duration::from_millis(50);
 /// While nobody looks, a key picture passes that much after the last picture at the earliest: to decode one with those behind it
 /// takes as long as ten others. Many cameras send one each two seconds anyway.
 const KEY_PERIOD: Duration = Duration::from_millis(1500);
-/// Time stamps a second of each codec that shows its key pictures (RFC 6184, 8.2.1; 7798, 7.1; 2435, 3.1; 6416, 7.1).
-const CLOCK_RATE: f64 = 90_000.0;
 /// How often the camera is told that its packets arrive (RFC 3550, 6.2).
 const REPORT_PERIOD: Duration = Duration::from_secs(5);
 /// So many reports of the camera are read at a time.
-const MAX_REPORTS: usize = 1_000;
+const MAX_REPORTS: usize = 100;
 /// An empty receiver report: version 2, no blocks, type 201, one word more, any source.
 const RECEIVER_REPORT: [u8; 8] = [0x80, 201, 0, 1, 0x43, 0x43, 0x43, 0x43];
 
@@ -35,6 +33,16 @@ pub enum PacketSource {
         channel: u8,
     },
     Udp(Udp),
+}
+
+impl PacketSource {
+    /// On which the video shall come; over UDP it is 0.
+    pub fn channel(&self) -> u8 {
+        match self {
+            Self::Tcp { channel } => *channel,
+            Self::Udp(_) => 0,
+        }
+    }
 }
 
 /// Two sockets, for RTP and RTCP.
@@ -88,7 +96,19 @@ impl Udp {
         }
     }
 
-    /// The next packets in order; none if none come by the deadline.
+    /// What the camera has reported on its own.
+    fn reports(&mut self) -> Vec<Vec<u8>> {
+        let mut reports = Vec::new();
+        for _ in 0..MAX_REPORTS {
+            let Ok((n, from)) = self.rtcp.recv_from(&mut self.buffer) else { break };
+            if from.ip().to_canonical() == self.camera.to_canonical() {
+                reports.push(self.buffer.get(..n).unwrap_or_default().to_vec());
+            }
+        }
+        reports
+    }
+
+    /// The next packets in order, and reports among them; none if none come by the deadline.
     pub fn next(&mut self, deadline: Instant) -> Vec<Vec<u8>> {
         loop {
             let now = Instant::now();
@@ -97,8 +117,11 @@ impl Udp {
                 if let Some(to) = self.reports_to {
                     let _ = self.rtcp.send_to(&RECEIVER_REPORT, to);
                 }
-                // What the camera reports is not needed. The system keeps little of it, and who sends more is not listened to longer.
-                let _n = (0..MAX_REPORTS).take_while(|_| self.rtcp.recv(&mut self.buffer).is_ok()).count();
+                // The system keeps little of what the camera reports, and who sends more is not listened to longer.
+                let reports = self.reports();
+                if !reports.is_empty() {
+                    return reports;
+                }
             }
             if now >= deadline {
                 return Vec::new();
@@ -173,12 +196,18 @@ pub struct PictureCount {
     pub key_gap: Duration,
     /// When the last picture had come.
     pub at: Option<Instant>,
+    /// The time stamp of the newest picture that was passed on, from the first one on.
+    pub newest: Duration,
 }
 
 /// Lets packets through from the first key frame on, and counts what is lost. While nobody looks, it lets key pictures through
 /// alone: each with some behind it, until the decoder hands the key picture out.
 pub struct KeyFrameGate {
     codec: Codec,
+    /// Time stamps a second.
+    clock_rate: f64,
+    /// From the first picture that passed to the newest, by their time stamps.
+    ticks: i64,
     is_open: bool,
     has_been_open: bool,
     /// So many pictures pass from each key picture on; `None`: all.
@@ -188,6 +217,8 @@ pub struct KeyFrameGate {
     timestamp: Option<u32>,
     expected: Option<u16>,
     n_lost: u64,
+    cut: CutUnits,
+    sets: ParameterSets,
     /// Pictures that have passed since the key picture with which the gate opened, that one among them; more than any if others are
     /// to pass as well.
     n_since_key: u32,
@@ -203,9 +234,17 @@ pub struct KeyFrameGate {
 }
 
 impl KeyFrameGate {
+    /// With the parameter sets that are announced.
+    pub fn of(format: &VideoFormat) -> Self {
+        let sets = ParameterSets::of(format.codec, &format.parameter_sets);
+        Self { sets, clock_rate: f64::from(format.clock_rate), ..Self::new(format.codec) }
+    }
+
     pub fn new(codec: Codec) -> Self {
         Self {
             codec,
+            clock_rate: 90_000.0,
+            ticks: 0,
             is_open: false,
             has_been_open: false,
             of_key: None,
@@ -213,6 +252,8 @@ impl KeyFrameGate {
             timestamp: None,
             expected: None,
             n_lost: 0,
+            cut: CutUnits::default(),
+            sets: ParameterSets::default(),
             n_since_key: 0,
             passed: None,
             closed_at: None,
@@ -222,8 +263,14 @@ impl KeyFrameGate {
         }
     }
 
+    /// Packets that have not come, and units of pictures that the camera has cut.
     pub fn n_lost(&self) -> u64 {
         self.n_lost
+    }
+
+    /// The parameter sets that were neither announced nor have come.
+    pub fn missing_sets(&self) -> Option<&'static str> {
+        self.sets.missing(self.codec)
     }
 
     pub fn count(&self) -> PictureCount {
@@ -257,13 +304,11 @@ impl KeyFrameGate {
         let (sequence, timestamp) = (parsed.sequence, parsed.timestamp);
         // A codec that does not show it is left to the decoder.
         let is_key = parsed.is_key(self.codec).unwrap_or(true);
-        if let Some(expected) = self.expected {
-            let gap = sequence.wrapping_sub(expected);
-            // A larger gap is a camera that counts anew, or a packet that comes late.
-            if gap < 1_000 {
-                self.n_lost += u64::from(gap);
-            }
-        }
+        let gap = self.expected.map_or(0, |expected| sequence.wrapping_sub(expected));
+        // A larger gap is a camera that counts anew, or a packet that comes late.
+        self.n_lost += if gap < 1_000 { u64::from(gap) } else { 0 };
+        self.n_lost += u64::from(self.cut.take(&parsed, self.codec, gap.into()));
+        self.sets.take(&parsed, self.codec);
         self.expected = Some(sequence.wrapping_add(1));
         if self.timestamp.is_some_and(|last| last != timestamp) {
             self.on_picture_ended(now);
@@ -283,7 +328,7 @@ impl KeyFrameGate {
         (self.is_open, self.has_been_open) = (true, true);
         self.n_since_key = if self.of_key.is_some() { 0 } else { u32::MAX };
         let gap = self.passed.map_or(0, |passed| timestamp.wrapping_sub(passed));
-        self.count.key_gap = Duration::from_secs_f64(f64::from(gap) / CLOCK_RATE);
+        self.count.key_gap = Duration::from_secs_f64(f64::from(gap) / self.clock_rate);
         let mut frame = std::mem::take(&mut self.frame);
         Some(std::iter::from_fn(|| frame.pop()).map(|packet| self.numbered(packet)).collect())
     }
@@ -297,6 +342,10 @@ impl KeyFrameGate {
             return self.leave_out();
         }
         self.count.n_passed += 1;
+        if let (Some(passed), Some(timestamp)) = (self.passed, self.timestamp) {
+            self.ticks += i64::from(timestamp.wrapping_sub(passed).cast_signed());
+            self.count.newest = Duration::try_from_secs_f64(self.ticks as f64 / self.clock_rate).unwrap_or_default();
+        }
         self.passed = self.timestamp;
         self.n_since_key = self.n_since_key.saturating_add(1);
         if let Some(of_key) = self.of_key.filter(|of_key| self.n_since_key >= *of_key) {

@@ -11,6 +11,8 @@ use rtsp_types::headers::{CONTENT_BASE, CONTENT_TYPE, CSEQ, PUBLIC, SESSION, TRA
 use rtsp_types::{Message, Method, ParseError, Response, StatusCode, Version};
 
 use crate::lock::Lock;
+use crate::network::sdp::{SessionDescription, VideoFormat};
+use crate::network::video::FoundVideo;
 use crate::network::{parsers, token};
 
 /// How often is looked whether the player has connected.
@@ -53,12 +55,12 @@ impl PlayerConnection {
 }
 
 impl PlayerServer {
-    /// `description` is the camera's.
-    pub fn open(description: &[u8]) -> std::io::Result<Self> {
+    /// For a video as it was found to come, whatever the camera's description says.
+    pub fn open(description: &SessionDescription, found: &FoundVideo) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();
-        let description = local_description(&String::from_utf8_lossy(description)).into_bytes();
+        let description = local_description(description, found).into_bytes();
         Ok(Self { listener, dialogue: PlayerDialogue { port, token: token()?, description } })
     }
 
@@ -181,26 +183,24 @@ impl PlayerDialogue {
     }
 }
 
-/// The camera's description of its video, without sound and without addresses.
-fn local_description(text: &str) -> String {
+/// The camera's description of its video, without sound and without addresses, corrected by what comes.
+fn local_description(description: &SessionDescription, found: &FoundVideo) -> String {
+    let VideoFormat { payload_type, encoding, clock_rate, parameters, .. } = &found.format;
     let mut local = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=Camera\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n".to_owned();
-    let is_kept = |line: &str| {
+    // Over TLS or not is the camera's side.
+    local += &format!("m=video 0 RTP/AVP {payload_type}\r\n");
+    if !encoding.is_empty() {
+        local += &format!("a=rtpmap:{payload_type} {encoding}/{clock_rate}\r\n");
+    }
+    if !parameters.is_empty() {
+        local += &format!("a=fmtp:{payload_type} {parameters}\r\n");
+    }
+    let is_kept = |line: &&String| {
         let line = line.to_ascii_lowercase();
-        line.starts_with("a=")
-            && ["a=control", "a=range", "a=key-mgmt", "a=crypto"].iter().all(|no| !line.starts_with(no))
+        ["control", "range", "key-mgmt", "crypto", "rtpmap", "fmtp"].iter().all(|no| !line.starts_with(no))
     };
-    let lines = text.lines().map(str::trim).skip_while(|line| !line.to_ascii_lowercase().starts_with("m=video"));
-    for (n, line) in lines.enumerate() {
-        if n == 0 {
-            let mut head = line.split_whitespace().skip(2);
-            // Over TLS or not is the camera's side.
-            let _profile = head.next();
-            local += &format!("m=video 0 RTP/AVP {}\r\n", head.collect::<Vec<_>>().join(" "));
-        } else if line.starts_with("m=") {
-            break;
-        } else if is_kept(line) {
-            local += &format!("{line}\r\n");
-        }
+    for line in description.video.attributes.iter().filter(is_kept) {
+        local += &format!("a={line}\r\n");
     }
     local + "a=control:video\r\n"
 }
@@ -214,13 +214,24 @@ mod tests {
     const OF_CAMERA: &str = "v=0\r\ns=x\r\na=control:*\r\nm=audio 0 RTP/AVP 0\r\na=control:a\r\nm=video 5000 RTP/SAVP 96\r\n\
         b=AS:100\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1\r\na=control:rtsp://10.0.0.7/v\r\nm=application 0 RTP/AVP 107\r\na=x\r\n";
 
+    fn described() -> (SessionDescription, FoundVideo) {
+        let asked = crate::address::Address::parse("rtsp://cam/1").unwrap();
+        let description = crate::network::sdp::read(OF_CAMERA.as_bytes(), None, &asked).unwrap();
+        let found = FoundVideo { format: description.video.format.clone(), remark: String::new() };
+        (description, found)
+    }
+
     #[test]
     fn a_player_learns_of_the_picture_alone() {
-        let local = local_description(OF_CAMERA);
+        let (description, mut found) = described();
+        let local = local_description(&description, &found);
         let begin = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=Camera\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n";
         let video =
             "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1\r\na=control:video\r\n";
         assert_eq!(local, format!("{begin}{video}"));
+        // As it comes, not as it is announced.
+        found.format.payload_type = 97;
+        assert_eq!(local_description(&description, &found), format!("{begin}{video}").replace("96", "97"));
     }
 
     fn ask(stream: &mut TcpStream, method: &str, url: &str) -> String {
@@ -232,7 +243,7 @@ mod tests {
 
     #[test]
     fn only_who_knows_the_token_is_served() {
-        let local = PlayerServer::open(OF_CAMERA.as_bytes()).unwrap();
+        let local = PlayerServer::open(&described().0, &described().1).unwrap();
         let (port, url) = (local.dialogue.port, local.url());
         let (ready, player) = bounded(1);
         let (_end, is_over) = bounded(0);

@@ -3,45 +3,94 @@
 use std::time::Instant;
 
 use super::packets::{PacketSource, Udp};
-use super::{ConnectionFinding, no_resources};
-use crate::fault::{Fault, FaultKind};
+use crate::fault::FaultKind;
+use crate::network::ConnectionFinding;
 use crate::network::rtsp::{RtspClient, RtspRequest, RtspResponse, refusal};
 use crate::network::sdp::SessionDescription;
 use crate::settings::Transport;
 
-/// Starts the stream.
+/// What was agreed on with the camera.
+pub struct Agreed {
+    pub media: PacketSource,
+    /// In the camera's words.
+    pub transport: String,
+}
+
+/// Why the stream was not started.
+pub enum NotSetUp {
+    Refused(ConnectionFinding),
+    /// The camera wants the other transport, TCP or UDP.
+    OtherTransport(ConnectionFinding),
+}
+
+impl NotSetUp {
+    pub fn finding(self) -> ConnectionFinding {
+        match self {
+            Self::Refused(finding) | Self::OtherTransport(finding) => finding,
+        }
+    }
+}
+
+impl From<ConnectionFinding> for NotSetUp {
+    fn from(finding: ConnectionFinding) -> Self {
+        Self::Refused(finding)
+    }
+}
+
+/// Starts the stream over the transport of the settings.
 pub fn play(
     client: &mut RtspClient,
     description: &SessionDescription,
     transport: Transport,
     deadline: Instant,
-) -> Result<PacketSource, Fault> {
-    let control = &description.video.control;
-    let media = match transport {
-        Transport::Tcp => over_tcp(client, control, deadline)?,
-        Transport::Udp => over_udp(client, control, deadline)?,
-        Transport::Auto => match over_tcp(client, control, deadline) {
-            Err(fault) if fault.code == Some(UNSUPPORTED_TRANSPORT) => over_udp(client, control, deadline)?,
-            tried => tried?,
-        },
+) -> Result<PacketSource, ConnectionFinding> {
+    let played = match play_over(client, description, transport == Transport::Udp, deadline) {
+        Err(NotSetUp::OtherTransport(_)) if transport == Transport::Auto => {
+            play_over(client, description, true, deadline)
+        }
+        tried => tried,
     };
-    // Without a Range, for the reason that the connection test has (`rtsp_stream.rs`).
-    let answer = client.request(&RtspRequest::new("PLAY", &description.url, &[]), deadline)?;
-    accepted("PLAY", &answer, client)?;
-    Ok(media)
+    played.map(|agreed| agreed.media).map_err(NotSetUp::finding)
+}
+
+/// Starts it over this transport.
+pub fn play_over(
+    client: &mut RtspClient,
+    description: &SessionDescription,
+    is_over_udp: bool,
+    deadline: Instant,
+) -> Result<Agreed, NotSetUp> {
+    let control = &description.video.control;
+    let agreed = if is_over_udp { over_udp(client, control, deadline) } else { over_tcp(client, control, deadline) };
+    if let Err(NotSetUp::OtherTransport(_)) = &agreed {
+        client.tear_down(&description.url, deadline);
+    }
+    let agreed = agreed?;
+    // Without a Range (RFC 2326, 10.5 leaves it open): a live stream has none, and GStreamer's server, which winds to its
+    // beginning otherwise, loses the first packets of one in forty by it, and all that would have followed.
+    let answer = client.ask(&RtspRequest::new("PLAY", &description.url, &[]), deadline)?;
+    refusal("PLAY", &answer, client.login()).map_or(Ok(agreed), |finding| Err(finding.into()))
 }
 
 const UNSUPPORTED_TRANSPORT: i64 = 461;
 
-fn over_tcp(client: &mut RtspClient, control: &str, deadline: Instant) -> Result<PacketSource, Fault> {
-    let answer = setup(client, control, "RTP/AVP/TCP;unicast;interleaved=0-1", deadline)?;
-    let agreed = transport_of(&answer);
-    let channel = parameter(&agreed, "interleaved").and_then(|channels| first_number(channels)?.try_into().ok());
-    Ok(PacketSource::Tcp { channel: channel.unwrap_or(0) })
+fn over_tcp(client: &mut RtspClient, control: &str, deadline: Instant) -> Result<Agreed, NotSetUp> {
+    let transport = setup(client, control, "RTP/AVP/TCP;unicast;interleaved=0-1", deadline)?;
+    let channel = parameter(&transport, "interleaved").and_then(|channels| first_number(channels)?.try_into().ok());
+    if channel.is_none() && is_udp(&transport) {
+        let message =
+            format!("the camera was asked for TCP, and answers SETUP with UDP: {}", client.login().mask(&transport));
+        let finding = ConnectionFinding::new("F86", FaultKind::ProtocolTrouble, message);
+        return Err(NotSetUp::OtherTransport(finding.with_advice("Choose UDP as the transport, or “auto”.")));
+    }
+    Ok(Agreed { media: PacketSource::Tcp { channel: channel.unwrap_or(0) }, transport })
 }
 
-fn over_udp(client: &mut RtspClient, control: &str, deadline: Instant) -> Result<PacketSource, Fault> {
-    let broken = |error| no_resources("port for UDP", &error);
+fn over_udp(client: &mut RtspClient, control: &str, deadline: Instant) -> Result<Agreed, NotSetUp> {
+    let broken = |error: std::io::Error| {
+        let message = format!("this computer has no two free ports for packets over UDP: {error}");
+        NotSetUp::from(ConnectionFinding::new("F87", FaultKind::UdpBlocked, message))
+    };
     let (local, camera) = {
         let connection = client.connection();
         (connection.local().map_err(broken)?.ip(), connection.peer().map_err(broken)?.ip())
@@ -49,36 +98,38 @@ fn over_udp(client: &mut RtspClient, control: &str, deadline: Instant) -> Result
     let mut udp = Udp::bind(local, camera).map_err(broken)?;
     let port = udp.port().map_err(broken)?;
     let asked = format!("RTP/AVP;unicast;client_port={port}-{}", port + 1);
-    let answer = setup(client, control, &asked, deadline)?;
-    let agreed = transport_of(&answer);
-    if agreed.to_ascii_uppercase().starts_with("RTP/AVP/TCP") {
+    let transport = setup(client, control, &asked, deadline)?;
+    if transport.to_ascii_uppercase().starts_with("RTP/AVP/TCP") {
         let message = "the camera was asked for UDP, and answers SETUP with TCP";
-        return Err(Fault::new(FaultKind::ProtocolTrouble, message));
+        let finding = ConnectionFinding::new("F86", FaultKind::ProtocolTrouble, message);
+        return Err(NotSetUp::OtherTransport(finding.with_advice("Choose TCP as the transport, or “auto”.")));
     }
-    let ports = parameter(&agreed, "server_port").and_then(|ports| {
+    let ports = parameter(&transport, "server_port").and_then(|ports| {
         let rtp = first_number(ports)?;
         let rtcp = ports.split('-').nth(1).and_then(|port| port.trim().parse().ok()).unwrap_or(rtp.saturating_add(1));
         Some((rtp, rtcp))
     });
     udp.on_agreed(ports);
-    Ok(PacketSource::Udp(udp))
+    Ok(Agreed { media: PacketSource::Udp(udp), transport })
 }
 
-fn setup(client: &mut RtspClient, control: &str, transport: &str, deadline: Instant) -> Result<RtspResponse, Fault> {
-    let answer = client.request(&RtspRequest::new("SETUP", control, &[("Transport", transport)]), deadline)?;
-    accepted("SETUP", &answer, client)?;
-    Ok(answer)
-}
-
-fn accepted(method: &str, answer: &RtspResponse, client: &RtspClient) -> Result<(), Fault> {
-    match refusal(method, answer, client.login()) {
-        Some(ConnectionFinding { fault, .. }) => Err(fault),
-        None => Ok(()),
+/// What the camera answers to a transport.
+fn setup(client: &mut RtspClient, control: &str, transport: &str, deadline: Instant) -> Result<String, NotSetUp> {
+    let answer = client.ask(&RtspRequest::new("SETUP", control, &[("Transport", transport)]), deadline)?;
+    match refusal("SETUP", &answer, client.login()) {
+        Some(finding) if finding.fault.code == Some(UNSUPPORTED_TRANSPORT) => Err(NotSetUp::OtherTransport(finding)),
+        Some(finding) => Err(finding.into()),
+        None => Ok(transport_of(&answer)),
     }
 }
 
 fn transport_of(answer: &RtspResponse) -> String {
     answer.header(&rtsp_types::headers::TRANSPORT).map_or_else(String::new, |value| value.as_str().to_owned())
+}
+
+fn is_udp(transport: &str) -> bool {
+    let profile = transport.split(';').next().unwrap_or_default().to_ascii_uppercase();
+    !profile.contains("TCP") && (profile.contains("UDP") || parameter(transport, "server_port").is_some())
 }
 
 /// `client_port=1-2` among others, as `1-2`.
@@ -107,5 +158,14 @@ mod tests {
         assert_eq!(parameter(agreed, "interleaved"), None);
         assert_eq!(parameter("RTP/AVP/TCP;interleaved=2-3,x;interleaved=4-5", "interleaved"), Some("2-3"));
         assert_eq!((first_number("2-3"), first_number("7"), first_number("x")), (Some(2), Some(7), None));
+        for (transport, expected) in [
+            (agreed, true),
+            ("rtp/avp/udp;unicast", true),
+            ("RTP/AVP/TCP;unicast;server_port=1-2", false),
+            ("RTP/AVP;unicast", false),
+            ("", false),
+        ] {
+            assert_eq!(is_udp(transport), expected, "{transport}");
+        }
     }
 }
