@@ -53,18 +53,33 @@ pub fn encode_png(image: &Image) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// Decodes what a driver handed out. The size of a JPEG is its own and may differ from `size`.
+/// Decodes what a driver handed out. The size of a JPEG is its own and may differ from `size`. Where a part of a JPEG's data is
+/// missing, what can be decoded is a torn picture; [`Coded::decode`] refuses it.
 ///
 /// # Errors
-/// The bytes are not a whole picture of this format and size, or the format is not known here.
+/// The bytes are not a picture of this format and size, or the format is not known here.
 pub fn decode(format: PixelFormat, size: Size, bytes: &[u8]) -> Result<Image, String> {
-    Coded::read(format, size, 0, bytes)?.decode()
+    Coded::read(format, size, 0, bytes)?.decode_as(MissingData::Filled)
+}
+
+/// What is made of a JPEG whose data do not go up to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum MissingData {
+    /// With grey.
+    Filled,
+    Refused,
 }
 
 /// Whether pictures of this format are compressed, each by itself.
 #[must_use]
 pub fn is_jpeg(format: PixelFormat) -> bool {
     raw::layout(format) == Some(raw::Layout::Jpeg)
+}
+
+/// So many bytes has a raw picture with so many from one row to the next. 0 of a compressed one.
+#[must_use]
+pub fn n_bytes(format: PixelFormat, size: Size, line_bytes: usize) -> usize {
+    raw::layout(format).map_or(0, |layout| raw::n_bytes(layout, size, line_bytes))
 }
 
 /// A picture whose size is known and that has not been decoded.
@@ -99,8 +114,12 @@ impl<'a> Coded<'a> {
     /// # Errors
     /// The bytes are not a whole picture.
     pub fn decode(&self) -> Result<Image, String> {
+        self.decode_as(MissingData::Refused)
+    }
+
+    fn decode_as(&self, missing: MissingData) -> Result<Image, String> {
         let mut pixels = vec![0; self.size().n_bytes()];
-        self.decode_into(&mut pixels)?;
+        self.fill(&mut pixels, missing)?;
         Image::new(self.size(), pixels).ok_or_else(|| format!("the frame does not have the size {}", self.size()))
     }
 
@@ -109,8 +128,12 @@ impl<'a> Coded<'a> {
     /// # Errors
     /// The bytes are not a whole picture.
     pub fn decode_into(&self, out: &mut [u8]) -> Result<(), String> {
+        self.fill(out, MissingData::Refused)
+    }
+
+    fn fill(&self, out: &mut [u8], missing: MissingData) -> Result<(), String> {
         match self {
-            Self::Jpeg(jpeg) => jpeg.decode_into(out),
+            Self::Jpeg(jpeg) => jpeg.decode_into(out, missing),
             Self::Raw { format, layout, size, line_bytes, bytes } => {
                 raw::decode_into((*format, *layout), *size, *line_bytes, bytes, out)
             }
@@ -191,16 +214,17 @@ impl<'a> Jpeg<'a> {
     ///
     /// Where the end marker comes too early the decoder fills the rest with grey, and calls it a picture; where the data end, it says
     /// so. It looks a little beyond the last of them, so that there have to be some.
-    fn for_decoder(&self) -> Vec<u8> {
+    fn for_decoder(&self, missing: MissingData) -> Vec<u8> {
         const AVI1_SEGMENT: &[u8] = &[0xFF, 0xE0, 0, 7, b'A', b'V', b'I', b'1', 0];
         let mark = if self.has_huffman_tables { &[] } else { AVI1_SEGMENT };
-        let (n_cut, beyond) = if self.is_sequential { (EOI.len(), &[0; 16][..]) } else { (0, &[][..]) };
+        let is_cut = self.is_sequential && missing == MissingData::Refused;
+        let (n_cut, beyond) = if is_cut { (EOI.len(), &[0; 16][..]) } else { (0, &[][..]) };
         let inner = self.bytes.get(SOI.len()..self.bytes.len() - n_cut).unwrap_or_default();
         [&SOI, mark, inner, beyond].concat()
     }
 
-    fn decode_into(&self, out: &mut [u8]) -> Result<(), String> {
-        let bytes = self.for_decoder();
+    fn decode_into(&self, out: &mut [u8], missing: MissingData) -> Result<(), String> {
+        let bytes = self.for_decoder(missing);
         let bytes = bytes.as_slice();
         // The decoder is written not to panic; a camera's bytes must not be what proves the contrary.
         panic::catch_unwind(panic::AssertUnwindSafe(|| {
@@ -210,11 +234,11 @@ impl<'a> Jpeg<'a> {
             decoder.decode_headers().map_err(damaged)?;
             // From grey it makes no BGR, and in RGB grey is the same.
             let is_grey = decoder.input_colorspace() == Some(ColorSpace::Luma);
-            // The inks of a printer: the decoder makes of them red, green and blue in that order only.
+            // The inks of a printer: it makes of them red, green and blue in that order only.
             let is_inks = matches!(decoder.input_colorspace(), Some(ColorSpace::CMYK | ColorSpace::YCCK));
             let options = if is_grey || is_inks { options.jpeg_set_out_colorspace(ColorSpace::RGB) } else { options };
-            // Oddities of the head do no harm. In the data an error is damage, which would be filled with grey.
-            decoder.set_options(options.set_strict_mode(true));
+            // Oddities of the head do no harm. In the data an error is damage.
+            decoder.set_options(options.set_strict_mode(missing == MissingData::Refused));
             if decoder.output_buffer_size() != Some(out.len()) {
                 return Err(format!("the JPEG frame does not fill its size {}", self.size));
             }
@@ -291,6 +315,7 @@ mod tests {
         let bare = without_segments(&jpeg, 0xC4);
         assert!(bare.len() < jpeg.len());
         check_two_halves(&decode(PixelFormat::MJPG, SIZE, &bare).unwrap());
+        check_two_halves(&whole(&bare).unwrap());
     }
 
     /// A slope with the noise of a sensor.
@@ -301,17 +326,22 @@ mod tests {
         encode_jpeg(&Image::new(size, pixels).unwrap(), 80).unwrap()
     }
 
+    fn whole(jpeg: &[u8]) -> Result<Image, String> {
+        Coded::read(PixelFormat::MJPG, SIZE, 0, jpeg)?.decode()
+    }
+
     #[track_caller]
     fn check_damaged(bytes: &[u8], expected: &str) {
-        let error = decode(PixelFormat::MJPG, SIZE, bytes).map(|image| image.size()).unwrap_err();
+        let error = whole(bytes).map(|image| image.size()).unwrap_err();
         assert!(error.contains(expected), "{error}");
     }
 
     #[test]
     fn a_jpeg_of_inks_keeps_its_colours() {
         let image = two_halves();
-        // As programs for printers write it: each ink from 255 to 0.
-        let inks: Vec<u8> = image.pixels().chunks_exact(3).flat_map(|bgr| [bgr[2], bgr[1], bgr[0], 255]).collect();
+        // No ink is white. The encoder turns that round, as programs for printers do.
+        let inks = image.pixels().chunks_exact(3).flat_map(|bgr| [255 - bgr[2], 255 - bgr[1], 255 - bgr[0], 0]);
+        let inks: Vec<u8> = inks.collect();
         let mut jpeg = Vec::new();
         Encoder::new(&mut jpeg, 90).encode(&inks, 64, 48, ColorType::Cmyk).unwrap();
         check_two_halves(&decode(PixelFormat::MJPG, SIZE, &jpeg).unwrap());
@@ -329,22 +359,25 @@ mod tests {
         check_damaged(&[0xFF, 0xD8, 0xFF, 0xD9], "damaged");
         // The end of the picture within it, such as cameras have, is not its own.
         let thumbnail = [&[0xFF, 0xE1, 0, 6, 0xFF, 0xD8, 0xFF, 0xD9][..], &jpeg[2..]].concat();
-        let whole = [&SOI, thumbnail.as_slice()].concat();
-        check_two_halves(&decode(PixelFormat::MJPG, SIZE, &whole).unwrap());
-        check_damaged(&whole[..whole.len() / 2], "cut off");
+        let jpeg = [&SOI, thumbnail.as_slice()].concat();
+        check_two_halves(&whole(&jpeg).unwrap());
+        check_damaged(&jpeg[..jpeg.len() / 2], "cut off");
     }
 
     #[test]
     fn a_torn_jpeg_is_an_error() {
         let (one, other) = (scene(1), scene(2));
-        assert!(decode(PixelFormat::MJPG, SIZE, &one).is_ok());
+        assert!(whole(&one).is_ok());
         check_damaged(&[&one[..one.len() / 2], other.as_slice()].concat(), "torn");
-        // A part of its data never came, and its end did.
+        // A part of its data never came, and its end did. It can be shown all the same.
+        let half = [&one[..one.len() / 2], &EOI].concat();
+        assert!(decode(PixelFormat::MJPG, SIZE, &half).is_ok());
+        check_damaged(&half, "damaged");
         let mut n_refused = 0;
         for n in 0..100 {
             let at = one.len() / 4 + 50 * n;
             let lacking = [&one[..at], &one[at + 1_000..]].concat();
-            n_refused += usize::from(decode(PixelFormat::MJPG, SIZE, &lacking).is_err());
+            n_refused += usize::from(whole(&lacking).is_err());
         }
         assert!(n_refused > 90, "{n_refused} of 100");
     }
@@ -354,19 +387,19 @@ mod tests {
         let jpeg = encode_jpeg(&two_halves(), 90).unwrap();
         for between in [&[0xFF, 0xFF, 0xFF][..], &[0; 9], &[0xFF, 0xFE, 0, 4, 1, 2]] {
             let odd = [&SOI, between, &jpeg[2..]].concat();
-            let image = decode(PixelFormat::MJPG, SIZE, &odd).unwrap_or_else(|why| panic!("{between:?}: {why}"));
+            let image = whole(&odd).unwrap_or_else(|why| panic!("{between:?}: {why}"));
             check_two_halves(&image);
         }
         // libjpeg calls this "extraneous bytes before marker 0xd9", and many cameras send it.
         let more = [&jpeg[..jpeg.len() - 2], &[0x3A, 0], &jpeg[jpeg.len() - 2..]].concat();
-        check_two_halves(&decode(PixelFormat::MJPG, SIZE, &more).unwrap());
+        check_two_halves(&whole(&more).unwrap());
     }
 
     #[test]
     fn a_grey_jpeg_is_grey() {
         let mut jpeg = Vec::new();
         Encoder::new(&mut jpeg, 90).encode(&[90; 64 * 48], 64, 48, ColorType::Luma).unwrap();
-        let image = decode(PixelFormat::MJPG, SIZE, &jpeg).unwrap();
+        let image = whole(&jpeg).unwrap();
         assert!(image.pixels().iter().all(|value| value.abs_diff(90) < 3));
     }
 
@@ -380,7 +413,7 @@ mod tests {
                 let at = rng.usize(2..bytes.len() - 2);
                 bytes[at] = rng.u8(..);
             }
-            let _ = decode(PixelFormat::MJPG, SIZE, &bytes);
+            let _ = (decode(PixelFormat::MJPG, SIZE, &bytes), whole(&bytes));
         }
     }
 

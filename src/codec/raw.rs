@@ -89,6 +89,26 @@ pub fn preference(format: PixelFormat) -> Option<usize> {
     row_of(format)
 }
 
+fn bytes_of_row(layout: Layout, width: usize) -> usize {
+    match layout {
+        Pixels(n) | Bayer(n) => width * n,
+        Packed => width * 2,
+        Planes { .. } => width,
+        Jpeg => 0,
+    }
+}
+
+/// So many bytes has a picture with at least so many from one row to the next.
+pub fn n_bytes(layout: Layout, size: Size, line_bytes: usize) -> usize {
+    let line = line_bytes.max(bytes_of_row(layout, size.width as usize));
+    let first = line.saturating_mul(size.height as usize);
+    match layout {
+        Planes { n_rows, .. } => first.saturating_add(first / n_rows),
+        Jpeg => 0,
+        Pixels(_) | Packed | Bayer(_) => first,
+    }
+}
+
 /// Fills `out`, which has the bytes of a picture of this size. From one row to the next are `line_bytes`, or as many as a row has
 /// where that is more. A driver's buffer may be longer than the picture.
 ///
@@ -111,12 +131,8 @@ pub fn decode_into(
     if !width.is_multiple_of(step) || !height.is_multiple_of(rows_step) {
         return Err(format!("a {format} frame cannot have the odd size {size}"));
     }
-    let row_bytes = match layout {
-        Pixels(n) | Bayer(n) => width * n,
-        Packed => width * 2,
-        Planes { .. } | Jpeg => width,
-    };
-    let line = line_bytes.max(row_bytes);
+    let row_bytes = bytes_of_row(layout, width);
+    let line = line_bytes.max(row_bytes).max(1);
     // Behind the last row there need be no gap.
     let plane = |from: usize, line: usize, row_bytes: usize, n: usize| {
         let end = from + line * (n - 1) + row_bytes;
@@ -127,7 +143,9 @@ pub fn decode_into(
     let out_bytes = width * Image::BYTES_PER_PIXEL;
     let first = plane(0, line, row_bytes, height)?;
     match layout {
-        Pixels(_) | Jpeg => {
+        // It has a decoder of its own.
+        Jpeg => return Err(format!("{format} has no rows")),
+        Pixels(_) => {
             for (row, out) in first.chunks(line).zip(out.chunks_exact_mut(out_bytes)) {
                 pixels(code, row.get(..row_bytes).unwrap_or_default(), out);
             }
@@ -382,6 +400,18 @@ mod tests {
         assert_eq!(decoded("YU12", 6, &apart), Ok(bgr(Y, U, V).repeat(8)));
         let together = [luma.as_slice(), &[U, V, U, V, 0, 0]].concat();
         assert_eq!(decoded("NV12", 6, &together), Ok(bgr(Y, U, V).repeat(8)));
+    }
+
+    #[test]
+    fn a_picture_has_its_bytes() {
+        let check =
+            |layout, line_bytes, expected| assert_eq!(n_bytes(layout, SIZE, line_bytes), expected, "{layout:?}");
+        check(Pixels(3), 0, 24);
+        check(Packed, 10, 20);
+        check(HALF_ROWS, 0, 12);
+        check(ALL_ROWS_APART, 6, 24);
+        check(Bayer(2), 0, 16);
+        check(Jpeg, 99, 0);
     }
 
     #[test]

@@ -21,8 +21,8 @@ use crate::source::controls::ControlPoller;
 use crate::source::{Grabbed, OpenRequest, Picture, Source, SourceSpec};
 use crate::status::{Asked, Got};
 
-/// While one picture is with us, the camera needs a buffer to write to.
-const LEAST_BUFFERS: u32 = 2;
+/// One picture is with us and the camera writes another; the third is for a call that comes late.
+const LEAST_BUFFERS: u32 = 3;
 const DEFAULT_BUFFERS: u32 = 4;
 /// How often a wait looks whether it is still wanted.
 const POLL: Duration = Duration::from_millis(100);
@@ -91,7 +91,8 @@ fn agree(port: &CapturePort, device: &Device, asked: &Asked) -> Result<AgreedStr
             return Err(not_shown(device, &codes));
         }
     };
-    let StreamFormat { format, size, line_bytes } = port.set_format(best.format, best.size).map_err(refused)?;
+    let StreamFormat { format, size, line_bytes, n_bytes } =
+        port.set_format(best.format, best.size).map_err(refused)?;
     let format = match format {
         Some(format) if codec::preference(format).is_some() => format,
         other => return Err(not_shown(device, &[other.map_or_else(|| "?".to_owned(), |format| format.to_string())])),
@@ -99,6 +100,8 @@ fn agree(port: &CapturePort, device: &Device, asked: &Asked) -> Result<AgreedStr
     let size = size.ok_or_else(|| {
         Fault::new(FaultKind::FormatRefused, format!("{} has no size that a picture can have", device.label()))
     })?;
+    // Programs that feed a loopback device tell it the length of all planes' rows together.
+    let line_bytes = if codec::n_bytes(format, size, line_bytes) <= n_bytes { line_bytes } else { 0 };
     Ok(AgreedStream { format, size, line_bytes, fps: port.set_rate(best.fps) })
 }
 
@@ -215,7 +218,7 @@ impl Source for V4l2Capture {
                 let message = format!("no picture came from {} for {seconds:.1} s", self.name);
                 return Err(Fault::new(FaultKind::Stall, message));
             }
-            self.port.wait((patience - waited).min(POLL));
+            self.port.wait(patience.saturating_sub(waited).min(POLL));
         }
     }
 

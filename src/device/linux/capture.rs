@@ -102,6 +102,8 @@ pub struct StreamFormat {
     pub size: Option<Size>,
     /// From one row to the next; 0 in compressed formats.
     pub line_bytes: usize,
+    /// The most that a picture can have.
+    pub n_bytes: usize,
 }
 
 /// A buffer that the driver has filled.
@@ -198,7 +200,7 @@ impl CapturePort {
     }
 
     fn read_format(&self, raw: &RawStreamFormat) -> io::Result<StreamFormat> {
-        let [width, height, code, _, line_bytes, _, line_bytes_of_plane, ..] = raw.words;
+        let [width, height, code, _, line_bytes, n_bytes, line_bytes_of_plane, ..] = raw.words;
         let n_planes = raw.words.get(45).map_or(0, |word| word.to_ne_bytes()[0]);
         if self.is_multi_planar() && n_planes > 1 {
             let why = format!("its pictures come in {n_planes} buffers each, which cannot be put together here");
@@ -206,7 +208,7 @@ impl CapturePort {
         }
         let line_bytes = if self.is_multi_planar() { line_bytes_of_plane } else { line_bytes };
         let (format, size) = (PixelFormat::from_fourcc(code), Size::new(width, height));
-        Ok(StreamFormat { format, size, line_bytes: line_bytes as usize })
+        Ok(StreamFormat { format, size, line_bytes: line_bytes as usize, n_bytes: n_bytes as usize })
     }
 
     /// Sets a rate, and returns the one that the driver agreed to. `None` where it cannot tell.
