@@ -292,7 +292,7 @@ fn computer_slow(facts: &Facts) -> Option<Judgement> {
         () if is_starved => 0.75,
         () if has_late => 0.45,
         () if is_busy && is_short && !comes_evenly(stream) => 0.45,
-        () if facts.is_saturated() && facts.lost_share().is_some() => 0.6,
+        () if facts.is_saturated() && facts.lost_share().is_some() => 0.45,
         () => return None,
     };
     let mut judgement = Judgement::new(SLUG, confidence).with("percent", number(late * 100.0, 1));

@@ -2,7 +2,7 @@
 
 use crate::checkup::action::Action;
 use crate::checkup::catalogue::{Fix, Judgement};
-use crate::checkup::facts::{Experiment, Facts, PastFault, SourceKind};
+use crate::checkup::facts::{Experiment, Facts, PastFault, SourceKind, StreamFacts};
 use crate::control::Control;
 use crate::criteria;
 use crate::device::holders::Role;
@@ -128,8 +128,9 @@ impl Facts {
 
     /// The rate that was wanted and the one at which the camera makes frames, where that is clearly less.
     pub(super) fn shortfall(&self) -> Option<Shortfall> {
-        let stream =
-            self.stream.as_ref().filter(|stream| stream.secs >= criteria::LEAST_RATE_SECS && self.is_local())?;
+        // A clock that jumps says nothing of rates.
+        let tells = |stream: &&StreamFacts| stream.secs >= criteria::LEAST_RATE_SECS && stream.n_back == 0;
+        let stream = self.stream.as_ref().filter(tells).filter(|_| self.is_local())?;
         let made = stream.made_fps.or(stream.fps)?;
         let agreed = self.agreed_fps();
         let wanted = self.wanted_fps()?;

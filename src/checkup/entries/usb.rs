@@ -144,8 +144,8 @@ pub fn usb_errors(facts: &Facts) -> Option<Judgement> {
     let resets = facts.kernel_says(&RESETS);
     let packets = usb(facts).packet_errors.filter(|(damaged, _)| *damaged > 0);
     let told = facts.fault_with_code(&[71, 75, 84]);
-    let is_short_of_time = facts.is_computer_busy() || facts.is_saturated();
-    let lost = facts.lost_share().filter(|_| !is_short_of_time && !has_one_buffer(facts));
+    // What this computer had no time for is counted apart.
+    let lost = facts.lost_share().filter(|_| !facts.is_worker_busy() && !has_one_buffer(facts));
     let damaged = facts.damaged_share().or_else(|| facts.fault_of(&[FaultKind::BadFrame]).map(|_| 1.0));
     // Where the plug was pulled the line has errors too.
     let is_gone = facts.fault_of(&[FaultKind::Unplugged, FaultKind::Missing]).is_some();
