@@ -71,7 +71,9 @@ fn jpeg(bytes: &[u8]) {
         }
     }
     if jpeg::size(bytes).is_none_or(|size| size.n_bytes() < 1 << 20) {
-        drop(codec::decode(PixelFormat::MJPG, Size { width: 64, height: 64 }, bytes));
+        let size = Size { width: 64, height: 64 };
+        drop(codec::decode(PixelFormat::MJPG, size, bytes));
+        drop(codec::Coded::read(PixelFormat::MJPG, size, 0, bytes).map(|coded| coded.decode()));
     }
 }
 

@@ -232,6 +232,7 @@
 //! - A backend: a variant of [`backend::Backend`], a file below `source/`, an arm in [`source::OpenRequest::open_here`]; one that
 //!   goes through OpenCV, an arm in the worker's `source/opencv.rs` instead. It is isolated without doing anything for it.
 //! - A message between the two programs: a variant in `source/isolated/protocol.rs`, and another `VERSION`.
+//! - A raw format that drivers name: a row of `LAYOUTS` in `codec/raw.rs`, which has its place among the others.
 //! - A fault of the simulated camera: a row of its table, from which `camclinic help sim` is printed.
 //! - A kind of fault: a row in [`fault`].
 //! - A number to set: a field in [`settings`] with its default, and a row of its table of tunables; slider, range and help follow

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, TryRecvError};
@@ -26,6 +27,7 @@ const LEAST_BUFFERS: u32 = 3;
 const DEFAULT_BUFFERS: u32 = 4;
 /// How often a wait looks whether it is still wanted.
 const POLL: Duration = Duration::from_millis(100);
+const BREATH: Duration = Duration::from_millis(1);
 /// An older stamp is that of a clock that has been set, or of a driver that means something else.
 const OLDEST: Duration = Duration::from_secs(10);
 
@@ -100,7 +102,7 @@ fn agree(port: &CapturePort, device: &Device, asked: &Asked) -> Result<AgreedStr
     let size = size.ok_or_else(|| {
         Fault::new(FaultKind::FormatRefused, format!("{} has no size that a picture can have", device.label()))
     })?;
-    // Programs that feed a loopback device tell it the length of all planes' rows together.
+    // Rows with which the picture would not fit into its buffer are not those that come.
     let line_bytes = if codec::n_bytes(format, size, line_bytes) <= n_bytes { line_bytes } else { 0 };
     Ok(AgreedStream { format, size, line_bytes, fps: port.set_rate(best.fps) })
 }
@@ -203,6 +205,7 @@ impl Source for V4l2Capture {
         self.taken = None;
         let began = Instant::now();
         let patience = if self.has_started { self.frame_deadline } else { self.first_frame_deadline };
+        let mut has_waited = false;
         loop {
             if let Some(taken) = self.port.take().map_err(|error| self.why_no_frame(&error))? {
                 (self.taken, self.has_started) = (Some(taken), true);
@@ -217,6 +220,10 @@ impl Source for V4l2Capture {
                 let seconds = waited.as_secs_f64();
                 let message = format!("no picture came from {} for {seconds:.1} s", self.name);
                 return Err(Fault::new(FaultKind::Stall, message));
+            }
+            if std::mem::replace(&mut has_waited, true) {
+                // A driver that says that there is something, and gives nothing, is not asked again at once.
+                thread::sleep(BREATH);
             }
             self.port.wait(patience.saturating_sub(waited).min(POLL));
         }

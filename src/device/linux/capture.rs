@@ -265,16 +265,11 @@ impl CapturePort {
         let _ = request_buffers(&self.node, self.kind, 0);
     }
 
-    /// Waits until there is something to be taken, or something is wrong, which taking tells; at most so long.
+    /// Waits until there is something to be taken, or something is wrong, which taking tells; at most so long. Some drivers call
+    /// either the case when it is not.
     pub fn wait(&self, at_most: Duration) {
-        let mut waited_for = [PollFd::new(&self.node, PollFlags::IN)];
         let at_most = Timespec::try_from(at_most).ok();
-        let is_ready = poll(&mut waited_for, at_most.as_ref()).is_ok_and(|n| n > 0);
-        let [waited_for] = waited_for;
-        // A driver that has only errors to tell tells them again at once.
-        if is_ready && !waited_for.revents().contains(PollFlags::IN) {
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        let _ = poll(&mut [PollFd::new(&self.node, PollFlags::IN)], at_most.as_ref());
     }
 
     /// Takes the oldest buffer that is filled. `None` where there is none yet. The one before has to be given back.
