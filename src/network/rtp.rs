@@ -171,7 +171,7 @@ impl<'a> Packet<'a> {
             }),
             [head, fragment, ..] if head & 0x1f == 28 && fragment & 0x80 == 0 => {}
             [head, fragment, ..] if head & 0x1f == 28 => {
-                see(fragment & 0x1f, self.payload.get(1..).unwrap_or_default())
+                see(fragment & 0x1f, self.payload.get(1..).unwrap_or_default());
             }
             [head, ..] => see(head & 0x1f, self.payload),
             [] => {}
@@ -286,10 +286,7 @@ impl CutUnits {
     /// Whether a unit was cut before this packet, with so many packets missing between it and the last one.
     pub fn take(&mut self, packet: &Packet<'_>, codec: Codec, n_missing: u32) -> bool {
         let was_open = std::mem::take(&mut self.is_open);
-        let (begins, ends) = match packet.fragment(codec) {
-            Some(fragment) => fragment,
-            None => (true, true),
-        };
+        let (begins, ends) = packet.fragment(codec).unwrap_or((true, true));
         self.is_open = !ends;
         n_missing == 0 && (begins && was_open)
     }
@@ -612,7 +609,7 @@ impl Meter {
     /// Our seconds for each second of the stream's clock: as the camera reports it, else by the arrivals, if these show an even clock.
     #[must_use]
     pub fn clock_rate(&self, reported: Option<f64>) -> Option<f64> {
-        reported.or_else(|| rate_of(self.windows.iter().copied()))
+        reported.or_else(|| rate_of(&self.windows.iter().copied()))
     }
 
     /// The same, if it is so wrong that it shows.
@@ -769,7 +766,9 @@ mod tests {
             &[0x7c, 0x85, 1],
             &[0x5c, 0x41, 1],
         ];
-        of_264.iter().for_each(|payload| check_like(payload, (true, false)));
+        for payload in of_264 {
+            check_like(payload, (true, false));
+        }
         let of_265: [&[u8]; 9] = [
             &[0x40, 1, 12],
             &[0x42, 1, 1],
@@ -781,9 +780,13 @@ mod tests {
             &[0x60, 1, 0],
             &[0x4e, 1, 1],
         ];
-        of_265.iter().for_each(|payload| check_like(payload, (false, true)));
+        for payload in of_265 {
+            check_like(payload, (false, true));
+        }
         let of_none: [&[u8]; 5] = [&[], &[0xe7, 1, 2], &[0x7c, 0xc5, 1], &[0x7c, 0x3f, 1], &[0x63, 1]];
-        of_none.iter().for_each(|payload| check_like(payload, (false, false)));
+        for payload in of_none {
+            check_like(payload, (false, false));
+        }
     }
 
     /// Packets of H.264, `(` the first fragment of a unit, `-` one in its midst, `)` its last, `u` a whole unit, `x` one that is lost.
