@@ -50,6 +50,13 @@ const EXPECTED_SNAPSHOT_FPS: f64 = 1.0;
 const SNAPSHOT_SPARE: f64 = 1.25;
 /// How long a snapshot is waited for where others came before: cameras make them beside their other work.
 const SNAPSHOT_PATIENCE: Duration = Duration::from_secs(10);
+/// The same of the next picture of a stream.
+const STREAM_PATIENCE: Duration = Duration::from_mins(1);
+/// How long pictures behind the first one are waited for to know the pace of a stream, and from which distance on that is a slow one's.
+const SECOND_PATIENCE: Duration = Duration::from_millis(3_500);
+const SLOW: Duration = Duration::from_millis(200);
+/// Between two tries to have a first picture decoded.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const BUSY_PAUSE: Duration = Duration::from_millis(500);
 
 /// Opens an address. Blocks for the request's deadlines for opening and for the first picture at most.
@@ -174,7 +181,7 @@ impl PlaySettings {
                 drop(stream);
                 Ok(Box::new(VideoPlayback::start(&address, self)?))
             }
-            OpenedStream::Http { stream } => Ok(Box::new(HttpPlayback::start(stream, request)?)),
+            OpenedStream::Http { stream } => Ok(Box::new(HttpPlayback::start(stream, request, parameters.deadline)?)),
         }
     }
 }
@@ -189,6 +196,8 @@ struct RtspPlayback {
     /// For messages; without a password.
     name: String,
     frame_deadline: Duration,
+    /// How long the first picture may take once packets come.
+    first_patience: Duration,
     ages: Ages,
     last_stamp: Duration,
     /// When the picture was taken that was told of last.
@@ -221,7 +230,11 @@ impl RtspPlayback {
     fn start(gateway: Gateway, description: &SessionDescription, play: &PlaySettings) -> Result<Self, Fault> {
         let PlaySettings { backend, api, request, .. } = play;
         let name = request.spec.to_string();
-        let frame_deadline = stall_deadline(request.frame_deadline, description.video.fps);
+        let mut arrivals = gateway.pictures();
+        let fps = description.video.fps.or_else(|| {
+            slow_pace(Instant::now(), |until| arrivals.wait_fresh(until).map(|count| count.value.at.unwrap_or(until)))
+        });
+        let frame_deadline = stall_deadline(request.frame_deadline, fps);
         let video = if *backend == Backend::Gstreamer {
             // Of our own making: nothing in it was typed by anybody.
             let pipeline = format!(
@@ -245,8 +258,7 @@ impl RtspPlayback {
             _ => played.format,
         };
         // The rate that FFmpeg makes of a few packets is a guess.
-        let got =
-            Got { size: played.size.or(description.video.size), fps: description.video.fps, format, n_buffers: None };
+        let got = Got { size: played.size.or(description.video.size), fps, format, n_buffers: None };
         let pictures = gateway.pictures();
         Ok(Self {
             video,
@@ -255,6 +267,7 @@ impl RtspPlayback {
             got,
             name,
             frame_deadline,
+            first_patience: request.first_frame_deadline.mul_f64(SHARE_OF_STALL),
             ages: Ages::default(),
             last_stamp: Duration::ZERO,
             told_at: None,
@@ -314,19 +327,31 @@ impl RtspPlayback {
         taken_at
     }
 
-    /// Waits for the next picture that the decoder hands out.
+    /// Waits for the next picture that the decoder hands out. Of a camera that refreshes its picture bit by bit the first one comes
+    /// when all of it has come once: until then FFmpeg gives up again and again.
     fn grab_one(&mut self, began: Instant) -> Result<(), Fault> {
-        match self.video.grab() {
-            Ok(true) => {
-                self.n_decoded += 1;
-                Ok(())
-            }
-            Ok(false) => Err(self.why_no_frame(began.elapsed())),
-            Err(error) => {
-                let why = first_line(&error.message);
-                Err(Fault::new(FaultKind::ReadFailed, format!("reading from {} failed: {why}", self.name)))
+        loop {
+            match self.video.grab() {
+                Ok(true) => {
+                    self.n_decoded += 1;
+                    return Ok(());
+                }
+                Ok(false) if self.may_begin_yet(began) => thread::sleep(FIRST_PAUSE),
+                Ok(false) => return Err(self.why_no_frame(began.elapsed())),
+                Err(error) => {
+                    let why = first_line(&error.message);
+                    let message = format!("reading from {} failed: {why}", self.name);
+                    return Err(Fault::new(FaultKind::ReadFailed, message));
+                }
             }
         }
+    }
+
+    fn may_begin_yet(&self, began: Instant) -> bool {
+        self.n_decoded == 0
+            && began.elapsed() < self.first_patience
+            && self.gateway.fault().is_none()
+            && self.gateway.missing_sets().is_none()
     }
 
     /// The same while nobody looks: each picture that came is told of, and key pictures are decoded.
@@ -463,6 +488,20 @@ impl OpenedNetworkStream for RtspPlayback {
             Err(error) => Some(Err(bad_frame(&self.name, first_line(&error.message)))),
         }
     }
+}
+
+/// The rate of a stream whose first picture came then, if it is a slow one: nothing else tells that it has not stopped. `next` waits for
+/// the next picture until a moment, and tells when it came. Of two distances the shorter one counts: many cameras take their time
+/// behind the first picture.
+fn slow_pace(first: Instant, mut next: impl FnMut(Instant) -> Option<Instant>) -> Option<f64> {
+    let until = first + SECOND_PATIENCE;
+    let gap = |from: Instant, to: Option<Instant>| to.unwrap_or(until).saturating_duration_since(from);
+    let second = next(until);
+    let mut least = gap(first, second);
+    if let Some(second) = second.filter(|_| least > SLOW) {
+        least = least.min(next(until).map_or(SECOND_PATIENCE, |third| gap(second, Some(third))));
+    }
+    (least > SLOW).then(|| least.as_secs_f64().recip())
 }
 
 /// How long FFmpeg may take, below the program's own deadline for a frame. They hold only as parameters of opening, and only
@@ -613,17 +652,20 @@ struct Arrival {
 }
 
 impl HttpPlayback {
-    /// Reads on a thread named `pictures`, so that the newest one is always at hand; it ends with the stream.
-    fn start(stream: http::HttpStream, request: &OpenRequest) -> Result<Self, Fault> {
+    /// Reads on a thread named `pictures`, so that the newest one is always at hand; it ends with the stream. Waits for a picture
+    /// or two behind the first one, to know the pace.
+    fn start(stream: http::HttpStream, request: &OpenRequest, deadline: Instant) -> Result<Self, Fault> {
         let asked_fps = request.asked.fps.filter(|fps| *fps > 0.0);
         let fps = (stream.kind() == HttpStreamKind::Snapshot).then(|| {
-            let expected = asked_fps.unwrap_or(EXPECTED_SNAPSHOT_FPS).min(MAX_SNAPSHOT_FPS);
+            let expected = asked_fps.unwrap_or(EXPECTED_SNAPSHOT_FPS).min(EXPECTED_SNAPSHOT_FPS);
             expected.min((stream.answer_took().as_secs_f64() * SNAPSHOT_SPARE).recip())
         });
         let period = Duration::from_secs_f64(asked_fps.unwrap_or(MAX_SNAPSHOT_FPS).min(MAX_SNAPSHOT_FPS).recip());
         let latest = Latest::new();
         let is_over = Arc::new(AtomicBool::new(false));
-        let http = Self {
+        let mut early = latest.reader();
+        let is_stream = stream.kind() == HttpStreamKind::Pictures;
+        let mut http = Self {
             arrivals: latest.reader(),
             picture: None,
             n_pictures: 0,
@@ -638,10 +680,16 @@ impl HttpPlayback {
         let spawned = thread::Builder::new()
             .name("pictures".to_owned())
             .spawn(move || read_pictures(stream, period, patience, &latest, &is_over));
-        match spawned {
-            Ok(_) => Ok(http),
-            Err(error) => Err(Fault::new(FaultKind::NoResources, format!("the system gives no thread: {error}"))),
+        if let Err(error) = spawned {
+            return Err(Fault::new(FaultKind::NoResources, format!("the system gives no thread: {error}")));
         }
+        if is_stream && let Some(first) = early.wait_fresh(deadline).filter(|first| first.value.jpeg.is_ok()) {
+            http.got.fps = slow_pace(first.value.at, |until| {
+                early.wait_fresh(until.min(deadline)).filter(|next| next.value.jpeg.is_ok()).map(|next| next.value.at)
+            });
+            http.frame_deadline = stall_deadline(http.frame_deadline, http.got.fps);
+        }
+        Ok(http)
     }
 }
 
@@ -665,6 +713,9 @@ fn read_pictures(
         if stream.kind() == HttpStreamKind::Snapshot {
             patience = SNAPSHOT_PATIENCE.max(first_patience);
             thread::sleep(period.saturating_sub(asked_at.elapsed()));
+        } else {
+            // Whoever grabs finds out sooner that it has stopped.
+            patience = STREAM_PATIENCE;
         }
     }
 }
