@@ -280,6 +280,7 @@ fn cases() -> Vec<Case> {
         http("no length", MULTIPART, Body::Jpegs(200, "--b\r\nContent-Type: image/jpeg\r\n\r\n"), "-"),
         http("wrong length", MULTIPART, Body::Jpegs(200, "--b\r\nContent-Length: 3\r\n\r\n"), "-"),
         http("no boundaries", "200 OK", Body::Jpegs(200, ""), "-"),
+        http("JPEGs that are called a video", "200 OK\r\nContent-Type: video/x-mjpeg", Body::Jpegs(200, ""), "-"),
         http("snapshot", "200 OK\r\nContent-Type: image/jpeg", Body::Jpeg, "-"),
         http("snapshot in chunks", "200 OK\r\nContent-Type: image/jpeg", Body::Chunks, "-"),
         http("a snapshot as text", "200 OK\r\nContent-Type: text/plain", Body::Jpeg, "-"),

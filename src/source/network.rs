@@ -284,6 +284,7 @@ impl RtspPlayback {
 
     fn why_no_frame(&self, waited: Duration) -> Fault {
         let name = &self.name;
+        let silent = self.pictures.current().and_then(|count| count.at).map_or(Duration::ZERO, |at| at.elapsed());
         match self.gateway.fault() {
             Some(fault) if fault.kind == FaultKind::Backlog => fault,
             Some(fault) => {
@@ -291,8 +292,10 @@ impl RtspPlayback {
                     Fault::new(FaultKind::Unreachable, format!("the stream of {name} has ended: {}", fault.message));
                 Fault { code: fault.code, ..ended }
             }
-            None if waited >= self.frame_deadline.mul_f64(SHARE_OF_STALL * SHARE_OF_STALL) => {
-                Fault::new(FaultKind::Stall, format!("no picture came from {name} for {:.1} s", waited.as_secs_f64()))
+            // FFmpeg reads no more once it has waited in vain: that no picture has come counts, not how soon it says so.
+            None if waited.max(silent) >= self.frame_deadline.mul_f64(SHARE_OF_STALL * SHARE_OF_STALL) => {
+                let secs = waited.max(silent).as_secs_f64();
+                Fault::new(FaultKind::Stall, format!("no picture came from {name} for {secs:.1} s"))
             }
             None => why_not_decoded(&self.gateway, name).unwrap_or_else(|| {
                 Fault::new(FaultKind::ProtocolTrouble, format!("the stream of {name} cannot be decoded any more"))
