@@ -27,6 +27,8 @@ use servers::{
 };
 
 const WATCH: Duration = Duration::from_millis(1_600);
+/// Long enough to ask for several snapshots.
+const SNAPSHOTS: Duration = Duration::from_secs(4);
 const STEP_DEADLINE: Duration = Duration::from_secs(4);
 /// What a dead or silent address may take.
 const MAX_DEAD: Duration = Duration::from_secs(8);
@@ -72,11 +74,6 @@ fn reply(name: &'static str, replies: &'static [(&'static str, Reply)], expected
 fn http(name: &'static str, head: &'static str, body: Body, expected: &'static str) -> Case {
     let page = Page { login: Login::None, head, body };
     case(name, Service::Http(page), "http://LOGIN@127.0.0.1:PORT/video", expected)
-}
-
-/// For long enough to ask for several snapshots.
-fn watched(case: Case) -> Case {
-    Case { watch: Duration::from_secs(4), ..case }
 }
 
 fn play(name: &'static str, play: Play, expected: &'static str) -> Case {
@@ -287,10 +284,19 @@ fn cases() -> Vec<Case> {
         http("one JPEG and the end", "200 OK\r\nContent-Type: text/plain", Body::Bare, "-"),
         http("another status line", "200OK\r\nContent-Type: image/jpeg", Body::Jpeg, "-"),
         http("no end markers", MULTIPART, Body::Endings(200, PART), "-"),
-        watched(http("a blank line before", "200 OK\r\nContent-Type: image/jpeg", Body::Rest("\r\n"), "-")),
-        watched(http("rest bytes before", "200 OK\r\nContent-Type: image/jpeg", Body::Rest("\0rest HT"), "-")),
-        watched(http("busy for a moment", "200 OK\r\nContent-Type: image/jpeg", Body::Busy(1), "-")),
-        watched(http("a cut snapshot", "200 OK\r\nContent-Type: image/jpeg", Body::Cut(2), "-")),
+        Case {
+            watch: SNAPSHOTS,
+            ..http("a blank line before", "200 OK\r\nContent-Type: image/jpeg", Body::Rest("\r\n"), "-")
+        },
+        Case {
+            watch: SNAPSHOTS,
+            ..http("rest bytes before", "200 OK\r\nContent-Type: image/jpeg", Body::Rest("\0rest HT"), "-")
+        },
+        Case {
+            watch: SNAPSHOTS,
+            ..http("busy for a moment", "200 OK\r\nContent-Type: image/jpeg", Body::Busy(1), "-")
+        },
+        Case { watch: SNAPSHOTS, ..http("a cut snapshot", "200 OK\r\nContent-Type: image/jpeg", Body::Cut(2), "-") },
         http("endless head, HTTP", "200 OK", Body::EndlessHead, "F95 ProtocolTrouble Get"),
         case("garbage, HTTP", Service::Says(b"\x00\xa7SSH"), "http://127.0.0.1:PORT/", "F99 WrongProtocol Get"),
         case("TLS, HTTP", Service::Says(&[0x15, 3, 1, 0, 2, 2, 22]), "http://127.0.0.1:PORT/", "F99 WrongProtocol Get"),
