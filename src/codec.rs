@@ -230,8 +230,9 @@ mod tests {
     #[test]
     fn a_jpeg_of_inks_keeps_its_colours() {
         let image = two_halves();
-        // As programs for printers write it: each ink from 255 to 0.
-        let inks: Vec<u8> = image.pixels().chunks_exact(3).flat_map(|bgr| [bgr[2], bgr[1], bgr[0], 255]).collect();
+        // Ink is what keeps light away; no black.
+        let inks: Vec<u8> =
+            image.pixels().chunks_exact(3).flat_map(|bgr| [255 - bgr[2], 255 - bgr[1], 255 - bgr[0], 0]).collect();
         let mut jpeg = Vec::new();
         Encoder::new(&mut jpeg, 90).encode(&inks, 64, 48, ColorType::Cmyk).unwrap();
         check_two_halves(&decode(PixelFormat::MJPG, SIZE, &jpeg).unwrap());
