@@ -81,6 +81,17 @@ impl<'a> Packet<'a> {
         codec.shows_keys().then_some(is_key)
     }
 
+    /// Whether a picture begins in it that needs no other, and not one that is refreshed bit by bit from there on.
+    #[must_use]
+    pub fn is_whole_key(&self, codec: Codec) -> bool {
+        let mut is_whole = false;
+        match codec {
+            Codec::H264 => self.each_h264(&mut |kind, nal| is_whole |= kind == 5 || kind == 1 && is_intra_slice(nal)),
+            _ => is_whole = self.is_key(codec) != Some(false),
+        }
+        is_whole
+    }
+
     /// Whether this is how packets of a codec begin that names its units. Of H.264 and H.265 hardly one is like the other.
     #[must_use]
     pub fn is_like(&self, codec: Codec) -> bool {
@@ -702,6 +713,11 @@ mod tests {
         check_key(H264, &[6, 6, 1, 0xc4, 0x80], Some(true));
         check_key(H264, &[6, 1, 2, 0, 0, 6, 1, 0xc4, 0x80], Some(true));
         check_key(H264, &[6, 5, 2, 6, 6, 0x80], Some(false));
+        let whole = |payload: &[u8]| Packet::parse(&packet(1, 1, payload)).unwrap().is_whole_key(H264);
+        assert_eq!(
+            [&[0x65, 1][..], &[0x61, 0b1000_1000, 0], &[6, 6, 1, 0xc4], &[0x67, 1]].map(whole),
+            [true, true, false, false]
+        );
         // As units stand in a file.
         check_key(H264, &[0, 0, 0, 1, 0x68, 1, 0, 0, 1, 0x65, 1], Some(true));
         check_key(H264, &[0, 0, 1, 0x68, 1], Some(false));

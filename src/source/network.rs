@@ -55,8 +55,6 @@ const STREAM_PATIENCE: Duration = Duration::from_mins(1);
 /// How long pictures behind the first one are waited for to know the pace of a stream, and from which distance on that is a slow one's.
 const SECOND_PATIENCE: Duration = Duration::from_millis(3_500);
 const SLOW: Duration = Duration::from_millis(200);
-/// Between two tries to have a first picture decoded.
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const BUSY_PAUSE: Duration = Duration::from_millis(500);
 
 /// Opens an address. Blocks for the request's deadlines for opening and for the first picture at most.
@@ -196,8 +194,6 @@ struct RtspPlayback {
     /// For messages; without a password.
     name: String,
     frame_deadline: Duration,
-    /// How long the first picture may take once packets come.
-    first_patience: Duration,
     ages: Ages,
     last_stamp: Duration,
     /// When the picture was taken that was told of last.
@@ -231,9 +227,9 @@ impl RtspPlayback {
         let PlaySettings { backend, api, request, .. } = play;
         let name = request.spec.to_string();
         let mut arrivals = gateway.pictures();
-        let fps = description.video.fps.or_else(|| {
-            slow_pace(Instant::now(), |until| arrivals.wait_fresh(until).map(|count| count.value.at.unwrap_or(until)))
-        });
+        let pace =
+            slow_pace(Instant::now(), |until| arrivals.wait_fresh(until).map(|count| count.value.at.unwrap_or(until)));
+        let fps = description.video.fps.or(pace);
         let frame_deadline = stall_deadline(request.frame_deadline, fps);
         let video = if *backend == Backend::Gstreamer {
             // Of our own making: nothing in it was typed by anybody.
@@ -244,7 +240,10 @@ impl RtspPlayback {
             );
             videoio::VideoCapture::from_file(&pipeline, *api)
         } else {
-            let parameters = deadlines(PLAYER_DEADLINE, frame_deadline);
+            // A picture that becomes whole bit by bit has the time of a first one: FFmpeg reads no more once it has waited in vain.
+            let is_whole = arrivals.current().is_none_or(|count| count.has_whole_key);
+            let read = if is_whole { frame_deadline } else { frame_deadline.max(request.first_frame_deadline) };
+            let parameters = deadlines(PLAYER_DEADLINE, read);
             videoio::VideoCapture::from_file_with_params(gateway.url(), *api, &parameters)
         };
         let video = match video {
@@ -267,7 +266,6 @@ impl RtspPlayback {
             got,
             name,
             frame_deadline,
-            first_patience: request.first_frame_deadline.mul_f64(SHARE_OF_STALL),
             ages: Ages::default(),
             last_stamp: Duration::ZERO,
             told_at: None,
@@ -330,31 +328,19 @@ impl RtspPlayback {
         taken_at
     }
 
-    /// Waits for the next picture that the decoder hands out. Of a camera that refreshes its picture bit by bit the first one comes
-    /// when all of it has come once: until then FFmpeg gives up again and again.
+    /// Waits for the next picture that the decoder hands out.
     fn grab_one(&mut self, began: Instant) -> Result<(), Fault> {
-        loop {
-            match self.video.grab() {
-                Ok(true) => {
-                    self.n_decoded += 1;
-                    return Ok(());
-                }
-                Ok(false) if self.may_begin_yet(began) => thread::sleep(FIRST_PAUSE),
-                Ok(false) => return Err(self.why_no_frame(began.elapsed())),
-                Err(error) => {
-                    let why = first_line(&error.message);
-                    let message = format!("reading from {} failed: {why}", self.name);
-                    return Err(Fault::new(FaultKind::ReadFailed, message));
-                }
+        match self.video.grab() {
+            Ok(true) => {
+                self.n_decoded += 1;
+                Ok(())
+            }
+            Ok(false) => Err(self.why_no_frame(began.elapsed())),
+            Err(error) => {
+                let why = first_line(&error.message);
+                Err(Fault::new(FaultKind::ReadFailed, format!("reading from {} failed: {why}", self.name)))
             }
         }
-    }
-
-    fn may_begin_yet(&self, began: Instant) -> bool {
-        self.n_decoded == 0
-            && began.elapsed() < self.first_patience
-            && self.gateway.fault().is_none()
-            && self.gateway.missing_sets().is_none()
     }
 
     /// The same while nobody looks: each picture that came is told of, and key pictures are decoded.

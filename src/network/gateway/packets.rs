@@ -198,6 +198,8 @@ pub struct PictureCount {
     pub at: Option<Instant>,
     /// The time stamp of the newest picture that was passed on, from the first one on.
     pub newest: Duration,
+    /// A picture has come that needs no other; without one a picture becomes whole bit by bit.
+    pub has_whole_key: bool,
 }
 
 /// Lets packets through from the first key frame on, and counts what is lost. While nobody looks, it lets key pictures through
@@ -309,6 +311,7 @@ impl KeyFrameGate {
         self.n_lost += if gap < 1_000 { u64::from(gap) } else { 0 };
         self.n_lost += u64::from(self.cut.take(&parsed, self.codec, gap.into()));
         self.sets.take(&parsed, self.codec);
+        self.count.has_whole_key |= parsed.is_whole_key(self.codec);
         self.expected = Some(sequence.wrapping_add(1));
         if self.timestamp.is_some_and(|last| last != timestamp) {
             self.on_picture_ended(now);
