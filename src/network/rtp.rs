@@ -246,6 +246,7 @@ fn is_recovery_point(nal: &[u8]) -> bool {
 pub struct ParameterSets {
     has_sps: bool,
     has_pps: bool,
+    has_whole_key: bool,
 }
 
 impl ParameterSets {
@@ -267,6 +268,13 @@ impl ParameterSets {
             Codec::H265 => packet.each_h265(&mut |kind, _| self.see(codec, kind)),
             _ => {}
         }
+        self.has_whole_key |= packet.is_whole_key(codec);
+    }
+
+    /// A picture has come that needs no other.
+    #[must_use]
+    pub fn has_whole_key(self) -> bool {
+        self.has_whole_key
     }
 
     fn see(&mut self, codec: Codec, kind: u8) {

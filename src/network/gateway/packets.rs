@@ -311,7 +311,6 @@ impl KeyFrameGate {
         self.n_lost += if gap < 1_000 { u64::from(gap) } else { 0 };
         self.n_lost += u64::from(self.cut.take(&parsed, self.codec, gap.into()));
         self.sets.take(&parsed, self.codec);
-        self.count.has_whole_key |= parsed.is_whole_key(self.codec);
         self.expected = Some(sequence.wrapping_add(1));
         if self.timestamp.is_some_and(|last| last != timestamp) {
             self.on_picture_ended(now);
@@ -340,6 +339,7 @@ impl KeyFrameGate {
     fn on_picture_ended(&mut self, now: Instant) {
         self.count.n_seen += 1;
         self.count.at = Some(now);
+        self.count.has_whole_key = self.sets.has_whole_key();
         if !self.is_open {
             self.has_left_out = true;
             return self.leave_out();
