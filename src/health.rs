@@ -11,6 +11,8 @@ use crate::status::Deduction;
 /// How long frames are remembered for the rate and for the drops.
 const RATE_WINDOW: Duration = Duration::from_secs(2);
 const DROP_WINDOW: Duration = Duration::from_secs(10);
+/// So many frames make a rate, however slowly they come.
+const N_OF_A_RATE: usize = 3;
 /// The same for interruptions, and for jumps of the camera's clock.
 const EVENT_WINDOW: Duration = Duration::from_mins(1);
 /// Before the stream has run this long its rate says nothing.
@@ -64,7 +66,9 @@ impl Health {
         }
         self.frames.push_back((taken_at, n_lost));
         let horizon = taken_at.checked_sub(DROP_WINDOW);
-        while self.frames.front().is_some_and(|(at, _)| horizon.is_some_and(|horizon| *at < horizon)) {
+        while self.frames.len() > N_OF_A_RATE
+            && self.frames.front().is_some_and(|(at, _)| horizon.is_some_and(|horizon| *at < horizon))
+        {
             self.frames.pop_front();
         }
     }
@@ -90,10 +94,11 @@ impl Health {
         self.intervals_secs.clear();
     }
 
-    /// Good frames a second over the last two seconds.
+    /// Good frames a second over the last two seconds; over the last few frames where fewer have come.
     #[must_use]
     pub fn fps(&self, now: Instant) -> f64 {
-        let since = now.checked_sub(RATE_WINDOW).max(self.stream_since);
+        let few = self.frames.iter().rev().take(N_OF_A_RATE).last().map(|(at, _)| *at);
+        let since = now.checked_sub(RATE_WINDOW).min(few).max(self.stream_since);
         let Some(since) = since else { return 0.0 };
         let mut recent = self.frames.iter().map(|(at, _)| *at).filter(|at| *at >= since);
         let (Some(first), n_more) = (recent.next(), recent.count()) else { return 0.0 };

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use camclinic::address::Address;
 use camclinic::checkup::facts::{ConversationFacts, ConversationFinding, SourceKind};
 use camclinic::checkup::{Facts, facts, verdict};
+use camclinic::network::gateway::Gateway;
 use camclinic::network::relay::Relay;
 use camclinic::network::rtsp::RtspRequest;
 use camclinic::network::{
@@ -27,6 +28,8 @@ use servers::{
 };
 
 const WATCH: Duration = Duration::from_millis(1_600);
+/// Long enough to ask for several snapshots.
+const SNAPSHOTS: Duration = Duration::from_secs(4);
 const STEP_DEADLINE: Duration = Duration::from_secs(4);
 /// What a dead or silent address may take.
 const MAX_DEAD: Duration = Duration::from_secs(8);
@@ -275,8 +278,26 @@ fn cases() -> Vec<Case> {
         http("no length", MULTIPART, Body::Jpegs(200, "--b\r\nContent-Type: image/jpeg\r\n\r\n"), "-"),
         http("wrong length", MULTIPART, Body::Jpegs(200, "--b\r\nContent-Length: 3\r\n\r\n"), "-"),
         http("no boundaries", "200 OK", Body::Jpegs(200, ""), "-"),
+        http("JPEGs that are called a video", "200 OK\r\nContent-Type: video/x-mjpeg", Body::Jpegs(200, ""), "-"),
         http("snapshot", "200 OK\r\nContent-Type: image/jpeg", Body::Jpeg, "-"),
         http("snapshot in chunks", "200 OK\r\nContent-Type: image/jpeg", Body::Chunks, "-"),
+        http("a snapshot as text", "200 OK\r\nContent-Type: text/plain", Body::Jpeg, "-"),
+        http("one JPEG and the end", "200 OK\r\nContent-Type: text/plain", Body::Bare, "-"),
+        http("another status line", "200OK\r\nContent-Type: image/jpeg", Body::Jpeg, "-"),
+        http("no end markers", MULTIPART, Body::Endings(200, PART), "-"),
+        Case {
+            watch: SNAPSHOTS,
+            ..http("a blank line before", "200 OK\r\nContent-Type: image/jpeg", Body::Rest("\r\n"), "-")
+        },
+        Case {
+            watch: SNAPSHOTS,
+            ..http("rest bytes before", "200 OK\r\nContent-Type: image/jpeg", Body::Rest("\0rest HT"), "-")
+        },
+        Case {
+            watch: SNAPSHOTS,
+            ..http("busy for a moment", "200 OK\r\nContent-Type: image/jpeg", Body::Busy(1), "-")
+        },
+        Case { watch: SNAPSHOTS, ..http("a cut snapshot", "200 OK\r\nContent-Type: image/jpeg", Body::Cut(2), "-") },
         http("endless head, HTTP", "200 OK", Body::EndlessHead, "F95 ProtocolTrouble Get"),
         case("garbage, HTTP", Service::Says(b"\x00\xa7SSH"), "http://127.0.0.1:PORT/", "F99 WrongProtocol Get"),
         case("TLS, HTTP", Service::Says(&[0x15, 3, 1, 0, 2, 2, 22]), "http://127.0.0.1:PORT/", "F99 WrongProtocol Get"),
@@ -724,6 +745,44 @@ fn what_a_camera_does_otherwise_is_remarked() {
         assert!(told.outcome == StepOutcome::Warning && told.detail.contains(words), "{words}: {}", show(&tested));
         assert_eq!(tested.measured.loss_percent, Some(0.0), "{}", show(&tested));
     }
+}
+
+/// The session of a camera that forgets a silent viewer soon is kept alive by what it knows, whatever it answers.
+#[test]
+fn a_session_is_kept_alive_whatever_the_camera_answers() {
+    const KNOWS: &str = "OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER";
+    use Reply::{Close, Ignored, Status};
+    let check = |name: &str, camera: Camera| {
+        let server = Server::start(Service::Rtsp(Camera { life_ms: Some(2_500), ..camera }), None);
+        let address = Address::parse(&format!("rtsp://127.0.0.1:{}/live", server.port)).unwrap();
+        let OpenedStream::Rtsp { client, description } = network::open_stream(&access(address), &mut |_| {}).unwrap()
+        else {
+            panic!("no RTSP");
+        };
+        let deadline = Instant::now() + STEP_DEADLINE;
+        let gateway = Gateway::start(client, &description, Transport::Tcp, deadline, STEP_DEADLINE, &never()).unwrap();
+        let deadline = Instant::now() + 2 * MAX_DEAD;
+        while server.seen.signs.load(Ordering::SeqCst) < 5 {
+            assert!(gateway.fault().is_none(), "{name}: {:?}", gateway.fault());
+            assert!(Instant::now() < deadline, "{name}: {:?}", server.seen.signs);
+            thread::sleep(Duration::from_millis(10));
+        }
+    };
+    let life = Camera { session: "; Timeout=2", public: KNOWS, ..GOOD };
+    thread::scope(|scope| {
+        for (name, camera) in [
+            ("good", life),
+            ("not in Public", Camera { public: "OPTIONS, DESCRIBE", replies: &[("GET_PARAMETER", Close)], ..life }),
+            ("not answered", Camera { replies: &[("GET_PARAMETER", Ignored)], ..life }),
+            ("refused", Camera { replies: &[("GET_PARAMETER", Status("454 Session Not Found"))], ..life }),
+            (
+                "refused, one behind",
+                Camera { replies: &[("GET_PARAMETER", Status("400 Bad Request"))], count: Count::OneLess, ..life },
+            ),
+        ] {
+            scope.spawn(move || check(name, camera));
+        }
+    });
 }
 
 /// To another address of the camera's own RTSP may send on as HTTP may.

@@ -334,8 +334,8 @@ fn a_refusal_is_named_by_its_status() {
     bench.wait("without packets", has_fault(FaultKind::UdpBlocked));
 }
 
-/// Serves JPEGs, as one stream or one for each request.
-fn http_camera(is_stream: bool) -> u16 {
+/// Serves JPEGs, as one stream at this pace or one for each request.
+fn http_camera(is_stream: bool, period: Duration) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let jpeg = |n: u8| {
@@ -362,7 +362,7 @@ fn http_camera(is_stream: bool) -> u16 {
             stream.write_all(&jpeg).ok()?;
             if is_stream {
                 write!(stream, "\r\n").ok()?;
-                thread::sleep(Duration::from_millis(40));
+                thread::sleep(period);
             }
         }
         None
@@ -381,7 +381,8 @@ fn http_camera(is_stream: bool) -> u16 {
 #[test]
 fn pictures_come_over_http() {
     for is_stream in [true, false] {
-        let bench = Bench::new(&format!("http://127.0.0.1:{}/video", http_camera(is_stream)));
+        let bench =
+            Bench::new(&format!("http://127.0.0.1:{}/video", http_camera(is_stream, Duration::from_millis(40))));
         let status = bench.wait("live", |status| streams(status) && status.frames >= 10);
         assert_eq!((status.width, status.height), (320, 240));
         let mut frames = bench.camera.frames();
@@ -393,6 +394,14 @@ fn pictures_come_over_http() {
         let fps = bench.wait("measured", |status| status.frames >= 15).fps;
         assert!(if is_stream { fps > 15.0 } else { fps < 5.6 }, "{fps}");
     }
+}
+
+#[test]
+fn a_slow_camera_is_opened_once() {
+    let bench = Bench::new(&format!("http://127.0.0.1:{}/video", http_camera(true, Duration::from_millis(1_300))));
+    bench.wait("live", |status| streams(status) && status.frames >= 5);
+    assert_eq!(bench.n_events("Opened through"), 1, "{}", bench.log_text());
+    assert_eq!(bench.n_events("no picture"), 0, "{}", bench.log_text());
 }
 
 #[test]

@@ -30,7 +30,7 @@ const MAX_JUMP: f64 = 5.0;
 
 /// How many of our seconds a second of a clock takes, out of points (its seconds, ours) that all lie near one line.
 #[must_use]
-pub fn rate_of(points: impl ExactSizeIterator<Item = (f64, f64)> + Clone) -> Option<f64> {
+pub fn rate_of(points: &(impl ExactSizeIterator<Item = (f64, f64)> + Clone)) -> Option<f64> {
     let first = points.clone().next()?;
     let last = points.clone().last().filter(|last| last.0 > first.0 && points.len() >= LEAST_WINDOWS)?;
     let rate = (last.1 - first.1) / (last.0 - first.0);
@@ -124,7 +124,7 @@ impl Ages {
         let ahead = newest.saturating_sub(stamp);
         let least = self.least_ahead.map_or(ahead, |least| least.min(ahead));
         self.least_ahead = Some(least);
-        ahead - least
+        ahead.saturating_sub(least)
     }
 
     fn look_at_rate(&mut self, x: f64, at: f64) {
@@ -143,7 +143,7 @@ impl Ages {
         if self.is_reported || self.windows.len() < LEAST_WINDOWS {
             return;
         }
-        let found = rate_of(self.windows.iter().copied());
+        let found = rate_of(&self.windows.iter().copied());
         let is_known = self.rate.is_some();
         if let Some(found) = found.filter(|found| !is_known || (found / rate - 1.0).abs() > DRIFT) {
             self.rate = Some(if (found - 1.0).abs() > DRIFT { found } else { 1.0 });

@@ -394,14 +394,12 @@ fn keep_alive(mut requests: RequestHalf, url: &str, ends: [&Receiver<()>; 3]) {
         let now = Instant::now();
         due_at = now + period;
         match requests.request(&RtspRequest::new(method, url, &[]), now + period.min(KEEP_ALIVE_DEADLINE)) {
-            Ok(answer) if answer.status().is_success() => {}
             // Not every camera knows what it says that it knows; OPTIONS is known to all.
-            Ok(_) if method != OPTIONS => (method, due_at) = (OPTIONS, now),
-            Ok(_) => {}
+            Ok(answer) if !answer.status().is_success() && method != OPTIONS => (method, due_at) = (OPTIONS, now),
             // Whatever else is refused, a login is not sent again and again.
             Err(fault) if fault.kind == FaultKind::LoginRefused => is_allowed = false,
             // Many cameras take it for a sign of life and do not answer. `gateway-stream` finds out when the stream has ended.
-            Err(_) => {}
+            Ok(_) | Err(_) => {}
         }
     }
 }

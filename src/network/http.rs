@@ -536,7 +536,9 @@ impl HttpStream {
         if matches!(content_type.as_str(), "image/jpeg" | "image/jpg" | "image/pjpeg") {
             return Ok(HttpStreamKind::Snapshot);
         }
-        if content_type.starts_with("video/") || VIDEO_TYPES.contains(&content_type.as_str()) {
+        // JPEGs one after the other are called so, too.
+        let is_video = content_type.starts_with("video/") && !content_type.contains("jp");
+        if is_video || VIDEO_TYPES.contains(&content_type.as_str()) {
             return Ok(HttpStreamKind::Video);
         }
         let has_length = matches!(self.body.framing, Framing::Length(_));

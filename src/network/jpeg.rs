@@ -20,8 +20,7 @@ pub struct JpegSplitter {
     bytes: ByteQueue,
     /// Up to where the picture has been read; 0 outside of one.
     at: usize,
-    is_in_scan: bool,
-    has_scan: bool,
+    place: Place,
     n_skipped: usize,
     n_damaged: u64,
     /// No picture has come since the last of them.
@@ -33,6 +32,15 @@ pub struct JpegSplitter {
     work: Work,
     /// The work up to the last whole picture.
     work_before: Work,
+}
+
+/// What of the picture has been read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Place {
+    #[default]
+    Head,
+    InScan,
+    BehindScan,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -58,9 +66,13 @@ impl JpegSplitter {
         self.n_damaged
     }
 
+    fn has_scan(&self) -> bool {
+        self.place != Place::Head
+    }
+
     /// A picture has begun, and its data come.
     pub fn has_begun(&self) -> bool {
-        self.at > 0 && self.has_scan
+        self.at > 0 && self.has_scan()
     }
 
     /// For another answer of the same camera.
@@ -104,8 +116,7 @@ impl JpegSplitter {
                 self.n_skipped += n;
                 start?;
                 self.at = 2;
-                self.is_in_scan = false;
-                self.has_scan = false;
+                self.place = Place::Head;
                 self.n_between = 0;
             }
             match self.walk() {
@@ -123,7 +134,7 @@ impl JpegSplitter {
                 // What says how long it is may itself be damaged: the next picture may begin in it.
                 Walked::Damaged | Walked::Unended => {
                     self.count_damage();
-                    self.skip(if !self.has_scan && self.may_look_again() { 2 } else { self.at.max(2) });
+                    self.skip(if !self.has_scan() && self.may_look_again() { 2 } else { self.at.max(2) });
                 }
             }
         }
@@ -151,7 +162,7 @@ impl JpegSplitter {
 
     fn walk(&mut self) -> Walked {
         loop {
-            if self.is_in_scan {
+            if self.place == Place::InScan {
                 // Up to the next marker that is none of the scan's own: stuffed bytes and restarts.
                 let rest = self.bytes.rest().get(self.at..).unwrap_or_default();
                 let is_end = |pair: &[u8]| matches!(pair, [0xff, second] if !matches!(second, 0 | 0xd0..=0xd7 | 0xff));
@@ -162,20 +173,20 @@ impl JpegSplitter {
                 if found.is_none() {
                     return Walked::Partial;
                 }
-                self.is_in_scan = false;
+                self.place = Place::BehindScan;
             }
             let (marker, length) = match self.bytes.rest().get(self.at..).unwrap_or_default() {
                 [0xff, 0xff, ..] => {
                     self.go_on(1);
                     continue;
                 }
-                [0xff, 0xd9, ..] if !self.has_scan => return Walked::Damaged,
+                [0xff, 0xd9, ..] if !self.has_scan() => return Walked::Damaged,
                 [0xff, 0xd9, ..] => {
                     self.at += 2;
                     return Walked::Whole;
                 }
                 // A picture begins in another: that one has no end.
-                [0xff, 0xd8, ..] if self.has_scan => return Walked::Unended,
+                [0xff, 0xd8, ..] if self.has_scan() => return Walked::Unended,
                 [0xff, 0xd8, ..] => return Walked::Damaged,
                 [0xff, 0x01 | 0xd0..=0xd7, ..] => {
                     self.go_on(2);
@@ -202,8 +213,9 @@ impl JpegSplitter {
                 return Walked::Partial;
             }
             self.go_on(2 + length);
-            self.is_in_scan = marker == 0xda;
-            self.has_scan |= self.is_in_scan;
+            if marker == 0xda {
+                self.place = Place::InScan;
+            }
         }
     }
 }

@@ -81,6 +81,17 @@ impl<'a> Packet<'a> {
         codec.shows_keys().then_some(is_key)
     }
 
+    /// Whether a picture begins in it that needs no other, and not one that is refreshed bit by bit from there on.
+    #[must_use]
+    pub fn is_whole_key(&self, codec: Codec) -> bool {
+        let mut is_whole = false;
+        match codec {
+            Codec::H264 => self.each_h264(&mut |kind, nal| is_whole |= kind == 5 || kind == 1 && is_intra_slice(nal)),
+            _ => is_whole = self.is_key(codec) != Some(false),
+        }
+        is_whole
+    }
+
     /// Whether this is how packets of a codec begin that names its units. Of H.264 and H.265 hardly one is like the other.
     #[must_use]
     pub fn is_like(&self, codec: Codec) -> bool {
@@ -171,7 +182,7 @@ impl<'a> Packet<'a> {
             }),
             [head, fragment, ..] if head & 0x1f == 28 && fragment & 0x80 == 0 => {}
             [head, fragment, ..] if head & 0x1f == 28 => {
-                see(fragment & 0x1f, self.payload.get(1..).unwrap_or_default())
+                see(fragment & 0x1f, self.payload.get(1..).unwrap_or_default());
             }
             [head, ..] => see(head & 0x1f, self.payload),
             [] => {}
@@ -235,6 +246,7 @@ fn is_recovery_point(nal: &[u8]) -> bool {
 pub struct ParameterSets {
     has_sps: bool,
     has_pps: bool,
+    has_whole_key: bool,
 }
 
 impl ParameterSets {
@@ -256,6 +268,13 @@ impl ParameterSets {
             Codec::H265 => packet.each_h265(&mut |kind, _| self.see(codec, kind)),
             _ => {}
         }
+        self.has_whole_key |= packet.is_whole_key(codec);
+    }
+
+    /// A picture has come that needs no other.
+    #[must_use]
+    pub fn has_whole_key(self) -> bool {
+        self.has_whole_key
     }
 
     fn see(&mut self, codec: Codec, kind: u8) {
@@ -286,10 +305,7 @@ impl CutUnits {
     /// Whether a unit was cut before this packet, with so many packets missing between it and the last one.
     pub fn take(&mut self, packet: &Packet<'_>, codec: Codec, n_missing: u32) -> bool {
         let was_open = std::mem::take(&mut self.is_open);
-        let (begins, ends) = match packet.fragment(codec) {
-            Some(fragment) => fragment,
-            None => (true, true),
-        };
+        let (begins, ends) = packet.fragment(codec).unwrap_or((true, true));
         self.is_open = !ends;
         n_missing == 0 && (begins && was_open)
     }
@@ -612,7 +628,7 @@ impl Meter {
     /// Our seconds for each second of the stream's clock: as the camera reports it, else by the arrivals, if these show an even clock.
     #[must_use]
     pub fn clock_rate(&self, reported: Option<f64>) -> Option<f64> {
-        reported.or_else(|| rate_of(self.windows.iter().copied()))
+        reported.or_else(|| rate_of(&self.windows.iter().copied()))
     }
 
     /// The same, if it is so wrong that it shows.
@@ -705,6 +721,11 @@ mod tests {
         check_key(H264, &[6, 6, 1, 0xc4, 0x80], Some(true));
         check_key(H264, &[6, 1, 2, 0, 0, 6, 1, 0xc4, 0x80], Some(true));
         check_key(H264, &[6, 5, 2, 6, 6, 0x80], Some(false));
+        let whole = |payload: &[u8]| Packet::parse(&packet(1, 1, payload)).unwrap().is_whole_key(H264);
+        assert_eq!(
+            [&[0x65, 1][..], &[0x61, 0b1000_1000, 0], &[6, 6, 1, 0xc4], &[0x67, 1]].map(whole),
+            [true, true, false, false]
+        );
         // As units stand in a file.
         check_key(H264, &[0, 0, 0, 1, 0x68, 1, 0, 0, 1, 0x65, 1], Some(true));
         check_key(H264, &[0, 0, 1, 0x68, 1], Some(false));
@@ -769,7 +790,9 @@ mod tests {
             &[0x7c, 0x85, 1],
             &[0x5c, 0x41, 1],
         ];
-        of_264.iter().for_each(|payload| check_like(payload, (true, false)));
+        for payload in of_264 {
+            check_like(payload, (true, false));
+        }
         let of_265: [&[u8]; 9] = [
             &[0x40, 1, 12],
             &[0x42, 1, 1],
@@ -781,9 +804,13 @@ mod tests {
             &[0x60, 1, 0],
             &[0x4e, 1, 1],
         ];
-        of_265.iter().for_each(|payload| check_like(payload, (false, true)));
+        for payload in of_265 {
+            check_like(payload, (false, true));
+        }
         let of_none: [&[u8]; 5] = [&[], &[0xe7, 1, 2], &[0x7c, 0xc5, 1], &[0x7c, 0x3f, 1], &[0x63, 1]];
-        of_none.iter().for_each(|payload| check_like(payload, (false, false)));
+        for payload in of_none {
+            check_like(payload, (false, false));
+        }
     }
 
     /// Packets of H.264, `(` the first fragment of a unit, `-` one in its midst, `)` its last, `u` a whole unit, `x` one that is lost.

@@ -152,7 +152,7 @@ pub fn read(text: &[u8], base: Option<&str>, asked: &Address) -> Result<SessionD
     }
     let media: Vec<String> = medias.iter().map(|media| media.kind.chars().take(20).collect()).collect();
     let videos = medias.iter().filter(|media| media.kind.eq_ignore_ascii_case("video"));
-    let videos: Vec<(&Section<'_>, Vec<VideoFormat>)> = videos.map(|media| (media, media.formats())).collect();
+    let videos: Vec<(&MediaSection<'_>, Vec<VideoFormat>)> = videos.map(|media| (media, media.formats())).collect();
     let is_playable = |format: &VideoFormat| format.codec.is_playable();
     let found = videos.iter().find(|(_, formats)| formats.iter().any(is_playable)).or(videos.first());
     let Some((section, formats)) = found else { return Err(Unusable::NoVideo(media)) };
@@ -181,7 +181,7 @@ const MAX_FORMATS: usize = 16;
 
 /// An `m=` line, and the `a=` lines behind it.
 #[derive(Debug, Default)]
-struct Section<'a> {
+struct MediaSection<'a> {
     kind: &'a str,
     /// As in `RTP/AVP`.
     profile: &'a str,
@@ -190,8 +190,8 @@ struct Section<'a> {
 }
 
 /// The `a=` lines of the whole session, and the media.
-fn sections(text: &str) -> (Vec<&str>, Vec<Section<'_>>) {
-    let (mut of_session, mut medias) = (Vec::new(), Vec::<Section<'_>>::new());
+fn sections(text: &str) -> (Vec<&str>, Vec<MediaSection<'_>>) {
+    let (mut of_session, mut medias) = (Vec::new(), Vec::<MediaSection<'_>>::new());
     for line in text.split(['\r', '\n']).map(str::trim) {
         if let Some(media) = line.strip_prefix("m=") {
             let mut words = media.split_whitespace();
@@ -199,7 +199,12 @@ fn sections(text: &str) -> (Vec<&str>, Vec<Section<'_>>) {
             // The port is of no interest, whatever it is.
             let profile = words.find(|word| word.contains('/') && !word.starts_with(|c: char| c.is_ascii_digit()));
             let payload_types = words.filter_map(|word| word.parse().ok()).take(MAX_FORMATS).collect();
-            medias.push(Section { kind, profile: profile.unwrap_or_default(), payload_types, attributes: Vec::new() });
+            medias.push(MediaSection {
+                kind,
+                profile: profile.unwrap_or_default(),
+                payload_types,
+                attributes: Vec::new(),
+            });
             if medias.len() == MAX_MEDIA {
                 break;
             }
@@ -215,7 +220,7 @@ fn value_of<'a>(attributes: &[&'a str], name: &str) -> Option<&'a str> {
     named.find(|(found, _)| found.trim().eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
 }
 
-impl<'a> Section<'a> {
+impl<'a> MediaSection<'a> {
     fn value(&self, name: &str) -> Option<&'a str> {
         value_of(&self.attributes, name)
     }
@@ -315,7 +320,8 @@ mod tests {
                 let size = size.map_or_else(|| "-".to_owned(), |size| size.to_string());
                 let n_sets = format.parameter_sets.len();
                 let (codec, number, rate) = (format.codec.name(), format.payload_type, format.clock_rate);
-                let others: String = others.iter().map(|other| format!("|or {}", other.payload_type)).collect();
+                let others: Vec<_> = others.iter().map(|other| format!("|or {}", other.payload_type)).collect();
+                let others = others.concat();
                 let secret = if is_encrypted { "|encrypted" } else { "" };
                 format!("{codec}|{number}|{rate}|{control}|{url}|{n_sets}|{size}{others}{secret}")
             }

@@ -184,16 +184,13 @@ fn rtsp(
     if media.n_stray() > 0 {
         detail += &format!("; {} bytes between the packets belong to none of them", media.n_stray());
     }
-    match judge(meter, measured, is_over_udp) {
-        Some(found) => {
-            connector.report(StepName::Quality, StepOutcome::Warning, started, format!("{detail}; {}", found.fault));
-            finding = finding.or(Some(found));
-        }
-        None => {
-            let is_odd = clock.is_some() || media.n_stray() > 0;
-            let outcome = if is_odd { StepOutcome::Warning } else { StepOutcome::Good };
-            connector.report(StepName::Quality, outcome, started, detail);
-        }
+    if let Some(found) = judge(meter, measured, is_over_udp) {
+        connector.report(StepName::Quality, StepOutcome::Warning, started, format!("{detail}; {}", found.fault));
+        finding = finding.or(Some(found));
+    } else {
+        let is_odd = clock.is_some() || media.n_stray() > 0;
+        let outcome = if is_odd { StepOutcome::Warning } else { StepOutcome::Good };
+        connector.report(StepName::Quality, outcome, started, detail);
     }
 
     // The other transport, to know what else would work: in a session of its own, and no failure of the camera's.

@@ -16,6 +16,8 @@ use crate::status::{Asked, Got, Grade};
 
 /// A stream that has not given anything for so many deadlines in a row is over.
 pub const MAX_SILENT_READINGS: u32 = 10;
+/// A clock that goes forward by so much more than time is one that jumps.
+const LEAP: Duration = Duration::from_millis(500);
 
 /// One call for a frame, as it ended.
 pub struct FrameRead {
@@ -133,10 +135,13 @@ pub struct StreamMeasurement {
     pub has_ended: bool,
     first_at: Option<Instant>,
     last: Option<Grabbed>,
+    /// When it was here.
+    last_at: Option<Instant>,
     last_picture_at: Option<Instant>,
     intervals_ms: Vec<f64>,
     latencies_ms: Vec<f64>,
     n_silent: u32,
+    /// How often the camera's clock jumped, back most of all.
     pub n_back: u32,
     same: LongestRun,
     black: LongestRun,
@@ -162,6 +167,7 @@ impl StreamMeasurement {
             has_ended: false,
             first_at: None,
             last: None,
+            last_at: None,
             last_picture_at: None,
             intervals_ms: Vec::new(),
             latencies_ms: Vec::new(),
@@ -183,7 +189,7 @@ impl StreamMeasurement {
         let ms = millis(reading.ended_at.saturating_duration_since(reading.asked_at));
         let sequence = reading.grabbed.and_then(|grabbed| grabbed.sequence);
         if let Some(grabbed) = reading.grabbed {
-            self.on_grabbed(grabbed);
+            self.on_grabbed(grabbed, reading.ended_at);
         }
         let (fault, latency_ms) = match (reading.picture, reading.grabbed) {
             (Ok(traits), Some(grabbed)) => {
@@ -211,7 +217,8 @@ impl StreamMeasurement {
         }
     }
 
-    fn on_grabbed(&mut self, grabbed: Grabbed) {
+    fn on_grabbed(&mut self, grabbed: Grabbed, now: Instant) {
+        let since_last = self.last_at.replace(now).map(|last| now.saturating_duration_since(last));
         if let Some(last) = self.last {
             let n_gap = match (last.sequence, grabbed.sequence) {
                 // A driver that starts counting anew has not lost anything.
@@ -224,10 +231,13 @@ impl StreamMeasurement {
             if n_gap > 0 {
                 self.tears.on_gap();
             }
-            if grabbed.taken_at < last.taken_at {
+            let interval = grabbed.taken_at.saturating_duration_since(last.taken_at);
+            // Forward by more than went by, and no frame is missing: it was behind before anybody looked.
+            let has_leapt = n_gap == 0 && since_last.is_some_and(|since| interval > since + LEAP);
+            if grabbed.taken_at < last.taken_at || has_leapt {
                 self.n_back += 1;
             } else if n_late == 0 {
-                self.intervals_ms.push(millis(grabbed.taken_at.saturating_duration_since(last.taken_at)));
+                self.intervals_ms.push(millis(interval));
             }
         }
         self.first_at.get_or_insert(grabbed.taken_at);

@@ -51,6 +51,11 @@ const EXPECTED_SNAPSHOT_FPS: f64 = 1.0;
 const SNAPSHOT_SPARE: f64 = 1.25;
 /// How long a snapshot is waited for where others came before: cameras make them beside their other work.
 const SNAPSHOT_PATIENCE: Duration = Duration::from_secs(10);
+/// The same of the next picture of a stream.
+const STREAM_PATIENCE: Duration = Duration::from_mins(1);
+/// How long pictures behind the first one are waited for to know the pace of a stream, and from which distance on that is a slow one's.
+const SECOND_PATIENCE: Duration = Duration::from_millis(3_500);
+const SLOW: Duration = Duration::from_millis(200);
 const BUSY_PAUSE: Duration = Duration::from_millis(500);
 
 /// Opens an address. Blocks for the request's deadlines for opening and for the first picture at most.
@@ -176,7 +181,7 @@ impl PlaySettings {
                 let relay = Relay::start(&parameters, &address)?;
                 Ok(Box::new(VideoPlayback::start(relay, self)?))
             }
-            OpenedStream::Http { stream } => Ok(Box::new(HttpPlayback::start(stream, request)?)),
+            OpenedStream::Http { stream } => Ok(Box::new(HttpPlayback::start(stream, request, parameters.deadline)?)),
         }
     }
 }
@@ -223,7 +228,11 @@ impl RtspPlayback {
     fn start(gateway: Gateway, description: &SessionDescription, play: &PlaySettings) -> Result<Self, Fault> {
         let PlaySettings { backend, api, request, .. } = play;
         let name = request.spec.to_string();
-        let frame_deadline = stall_deadline(request.frame_deadline, description.video.fps);
+        let mut arrivals = gateway.pictures();
+        let pace =
+            slow_pace(Instant::now(), |until| arrivals.wait_fresh(until).map(|count| count.value.at.unwrap_or(until)));
+        let fps = description.video.fps.or(pace);
+        let frame_deadline = stall_deadline(request.frame_deadline, fps);
         let video = if *backend == Backend::Gstreamer {
             // Of our own making: nothing in it was typed by anybody.
             let pipeline = format!(
@@ -233,7 +242,10 @@ impl RtspPlayback {
             );
             videoio::VideoCapture::from_file(&pipeline, *api)
         } else {
-            let parameters = deadlines(PLAYER_DEADLINE, frame_deadline);
+            // A picture that becomes whole bit by bit has the time of a first one: FFmpeg reads no more once it has waited in vain.
+            let is_whole = arrivals.current().is_none_or(|count| count.has_whole_key);
+            let read = if is_whole { frame_deadline } else { frame_deadline.max(request.first_frame_deadline) };
+            let parameters = deadlines(PLAYER_DEADLINE, read);
             videoio::VideoCapture::from_file_with_params(gateway.url(), *api, &parameters)
         };
         let video = match video {
@@ -247,8 +259,7 @@ impl RtspPlayback {
             _ => played.format,
         };
         // The rate that FFmpeg makes of a few packets is a guess.
-        let got =
-            Got { size: played.size.or(description.video.size), fps: description.video.fps, format, n_buffers: None };
+        let got = Got { size: played.size.or(description.video.size), fps, format, n_buffers: None };
         let pictures = gateway.pictures();
         Ok(Self {
             video,
@@ -273,6 +284,7 @@ impl RtspPlayback {
 
     fn why_no_frame(&self, waited: Duration) -> Fault {
         let name = &self.name;
+        let silent = self.pictures.current().and_then(|count| count.at).map_or(Duration::ZERO, |at| at.elapsed());
         match self.gateway.fault() {
             Some(fault) if fault.kind == FaultKind::Backlog => fault,
             Some(fault) => {
@@ -280,8 +292,10 @@ impl RtspPlayback {
                     Fault::new(FaultKind::Unreachable, format!("the stream of {name} has ended: {}", fault.message));
                 Fault { code: fault.code, ..ended }
             }
-            None if waited >= self.frame_deadline.mul_f64(SHARE_OF_STALL * SHARE_OF_STALL) => {
-                Fault::new(FaultKind::Stall, format!("no picture came from {name} for {:.1} s", waited.as_secs_f64()))
+            // FFmpeg reads no more once it has waited in vain: that no picture has come counts, not how soon it says so.
+            None if waited.max(silent) >= self.frame_deadline.mul_f64(SHARE_OF_STALL * SHARE_OF_STALL) => {
+                let secs = waited.max(silent).as_secs_f64();
+                Fault::new(FaultKind::Stall, format!("no picture came from {name} for {secs:.1} s"))
             }
             None => why_not_decoded(&self.gateway, name).unwrap_or_else(|| {
                 Fault::new(FaultKind::ProtocolTrouble, format!("the stream of {name} cannot be decoded any more"))
@@ -467,6 +481,20 @@ impl OpenedNetworkStream for RtspPlayback {
     }
 }
 
+/// The rate of a stream whose first picture came then, if it is a slow one: nothing else tells that it has not stopped. `next` waits for
+/// the next picture until a moment, and tells when it came. Of two distances the shorter one counts: many cameras take their time
+/// behind the first picture.
+fn slow_pace(first: Instant, mut next: impl FnMut(Instant) -> Option<Instant>) -> Option<f64> {
+    let until = first + SECOND_PATIENCE;
+    let gap = |from: Instant, to: Option<Instant>| to.unwrap_or(until).saturating_duration_since(from);
+    let second = next(until);
+    let mut least = gap(first, second);
+    if let Some(second) = second.filter(|_| least > SLOW) {
+        least = least.min(next(until).map_or(SECOND_PATIENCE, |third| gap(second, Some(third))));
+    }
+    (least > SLOW).then(|| least.as_secs_f64().recip())
+}
+
 /// How long FFmpeg may take, below the program's own deadline for a frame. They hold only as parameters of opening, and only
 /// with the backend named (opencv#20549).
 fn deadlines(open: Duration, frame: Duration) -> Vector<i32> {
@@ -627,17 +655,20 @@ struct Arrival {
 }
 
 impl HttpPlayback {
-    /// Reads on a thread named `pictures`, so that the newest one is always at hand; it ends with the stream.
-    fn start(stream: http::HttpStream, request: &OpenRequest) -> Result<Self, Fault> {
+    /// Reads on a thread named `pictures`, so that the newest one is always at hand; it ends with the stream. Waits for a picture
+    /// or two behind the first one, to know the pace.
+    fn start(stream: http::HttpStream, request: &OpenRequest, deadline: Instant) -> Result<Self, Fault> {
         let asked_fps = request.asked.fps.filter(|fps| *fps > 0.0);
         let fps = (stream.kind() == HttpStreamKind::Snapshot).then(|| {
-            let expected = asked_fps.unwrap_or(EXPECTED_SNAPSHOT_FPS).min(MAX_SNAPSHOT_FPS);
+            let expected = asked_fps.unwrap_or(EXPECTED_SNAPSHOT_FPS).min(EXPECTED_SNAPSHOT_FPS);
             expected.min((stream.answer_took().as_secs_f64() * SNAPSHOT_SPARE).recip())
         });
         let period = Duration::from_secs_f64(asked_fps.unwrap_or(MAX_SNAPSHOT_FPS).min(MAX_SNAPSHOT_FPS).recip());
         let latest = Latest::new();
         let is_over = Arc::new(AtomicBool::new(false));
-        let http = Self {
+        let mut early = latest.reader();
+        let is_stream = stream.kind() == HttpStreamKind::Pictures;
+        let mut http = Self {
             arrivals: latest.reader(),
             picture: None,
             n_pictures: 0,
@@ -652,10 +683,16 @@ impl HttpPlayback {
         let spawned = thread::Builder::new()
             .name("pictures".to_owned())
             .spawn(move || read_pictures(stream, period, patience, &latest, &is_over));
-        match spawned {
-            Ok(_) => Ok(http),
-            Err(error) => Err(Fault::new(FaultKind::NoResources, format!("the system gives no thread: {error}"))),
+        if let Err(error) = spawned {
+            return Err(Fault::new(FaultKind::NoResources, format!("the system gives no thread: {error}")));
         }
+        if is_stream && let Some(first) = early.wait_fresh(deadline).filter(|first| first.value.jpeg.is_ok()) {
+            http.got.fps = slow_pace(first.value.at, |until| {
+                early.wait_fresh(until.min(deadline)).filter(|next| next.value.jpeg.is_ok()).map(|next| next.value.at)
+            });
+            http.frame_deadline = stall_deadline(http.frame_deadline, http.got.fps);
+        }
+        Ok(http)
     }
 }
 
@@ -679,6 +716,9 @@ fn read_pictures(
         if stream.kind() == HttpStreamKind::Snapshot {
             patience = SNAPSHOT_PATIENCE.max(first_patience);
             thread::sleep(period.saturating_sub(asked_at.elapsed()));
+        } else {
+            // Whoever grabs finds out sooner that it has stopped.
+            patience = STREAM_PATIENCE;
         }
     }
 }

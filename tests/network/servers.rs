@@ -38,6 +38,8 @@ pub struct Seen {
     pub connections: AtomicU32,
     pub teardowns: AtomicU32,
     pub sessions: AtomicU32,
+    /// Requests while packets were sent, but for TEARDOWN.
+    pub signs: AtomicU32,
 }
 
 /// How a server wants people to log in.
@@ -215,6 +217,8 @@ pub enum Reply {
     Body(&'static str),
     Raw(&'static [u8]),
     Close,
+    /// None, and the conversation goes on.
+    Ignored,
     Silence,
     /// The right answer, so many milliseconds late.
     Late(u64),
@@ -274,6 +278,8 @@ pub struct Camera {
     pub session: &'static str,
     /// What SETUP over TCP is answered with, if that is not what was asked.
     pub transport: Option<&'static str>,
+    /// It closes if it hears nothing for so long.
+    pub life_ms: Option<u64>,
 }
 
 /// How a camera counts its answers.
@@ -290,6 +296,7 @@ pub const GOOD: Camera = Camera {
     public: "OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN",
     session: ";timeout=60",
     transport: None,
+    life_ms: None,
     login: Login::None,
     replies: &[],
     media: "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1;sprop-parameter-sets=SPS,aOvjyyLA\r\na=control:trackID=1\r\n",
@@ -302,7 +309,11 @@ fn rtsp(camera: Camera, conn: &mut Conn, seen: &Seen) -> io::Result<()> {
     let mut n_nonces = 0;
     let mut udp: Option<(UdpSocket, SocketAddr)> = None;
     let mut playing: Option<(Instant, u64)> = None;
+    let mut heard_at = Instant::now();
     loop {
+        if playing.is_some() && camera.life_ms.is_some_and(|life| heard_at.elapsed() > Duration::from_millis(life)) {
+            return Ok(());
+        }
         if let Some((start, n)) = playing {
             let slower = if let Play::Later(ms) = camera.play { ms } else { 0 };
             let due = start + Duration::from_millis(n * (40 + slower));
@@ -342,7 +353,9 @@ fn rtsp(camera: Camera, conn: &mut Conn, seen: &Seen) -> io::Result<()> {
             None => conn.wait_for_request()?,
         };
         seen.see_login(&request);
+        heard_at = Instant::now();
         let method = request.method.as_str();
+        seen.signs.fetch_add(u32::from(playing.is_some() && method != "TEARDOWN"), Ordering::SeqCst);
         let asked = request.header("cseq").unwrap_or("0");
         let cseq = match camera.count {
             Count::Good => asked.to_owned(),
@@ -392,6 +405,7 @@ fn rtsp(camera: Camera, conn: &mut Conn, seen: &Seen) -> io::Result<()> {
                 conn.forever()?;
             }
             Some(Reply::Close) => return Ok(()),
+            Some(Reply::Ignored) => continue,
             Some(Reply::Silence) => conn.forever()?,
             Some(Reply::Late(ms)) => thread::sleep(Duration::from_millis(ms)),
             Some(Reply::EndlessLine) => {
@@ -533,6 +547,16 @@ pub enum Body {
     Jpegs(u32, &'static str),
     /// One picture, in chunks.
     Chunks,
+    /// As `Jpeg`, with this before each answer but the first.
+    Rest(&'static str),
+    /// As `Jpeg`, with the n-th answer busy.
+    Busy(u32),
+    /// As `Jpeg`, with each n-th picture cut.
+    Cut(u32),
+    /// One picture without a length, and the end of the connection.
+    Bare,
+    /// So many pictures without end markers, each with this before it.
+    Endings(u32, &'static str),
     Endless,
     EndlessHead,
     /// This without an end, behind the head.
@@ -560,7 +584,7 @@ pub fn jpeg() -> Vec<u8> {
 
 fn http(page: Page, conn: &mut Conn, seen: &Seen) -> io::Result<()> {
     let page = Page { login: page.login.at(seen), ..page };
-    loop {
+    for n_answers in 0_u32.. {
         let request = conn.wait_for_request()?;
         seen.see_login(&request);
         if page.login != Login::None && !page.login.is_right(0, &request) {
@@ -574,13 +598,37 @@ fn http(page: Page, conn: &mut Conn, seen: &Seen) -> io::Result<()> {
             }
             continue;
         }
+        match page.body {
+            Body::Rest(rest) if n_answers > 0 => conn.send(rest)?,
+            Body::Busy(nth) if n_answers == nth => {
+                conn.send("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")?;
+                continue;
+            }
+            _ => {}
+        }
         conn.send(format!("HTTP/1.1 {}\r\n", page.head))?;
         match page.body {
             Body::Text(text) => {
                 conn.send(format!("Content-Length: {}\r\n\r\n{text}", text.len()))?;
             }
-            Body::Jpeg => {
-                let jpeg = jpeg();
+            Body::Bare => {
+                conn.send("\r\n")?;
+                return conn.send(jpeg());
+            }
+            Body::Endings(n, before) => {
+                conn.send("\r\n")?;
+                for _ in 0..n {
+                    let jpeg = jpeg();
+                    conn.send([before.as_bytes(), &jpeg[..jpeg.len() - 2], b"\r\n"].concat())?;
+                    thread::sleep(Duration::from_millis(40));
+                }
+                return Ok(());
+            }
+            Body::Jpeg | Body::Rest(_) | Body::Busy(_) | Body::Cut(_) => {
+                let mut jpeg = jpeg();
+                if matches!(page.body, Body::Cut(each) if n_answers % each == each - 1) {
+                    jpeg.truncate(300);
+                }
                 conn.send(format!("Content-Length: {}\r\n\r\n", jpeg.len()))?;
                 conn.send(jpeg)?;
             }
@@ -621,6 +669,7 @@ fn http(page: Page, conn: &mut Conn, seen: &Seen) -> io::Result<()> {
             }
         }
     }
+    Ok(())
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -144,7 +144,7 @@ fn refused(judgement: Judgement, _: &Facts) -> Judgement {
 fn unreachable(judgement: Judgement, facts: &Facts) -> Judgement {
     // It is there, and so is the network.
     if step(facts, StepName::Tcp) == Some(StepOutcome::Good) {
-        let judgement = judgement.titled("silent").because("silent");
+        let judgement = judgement.titled("silent");
         return judgement.fixes(&["restart-camera", "check-port", "close-viewers"]).fix(address());
     }
     judgement.fixes(&["camera-power", "same-network", "firewall"]).fix(address())
@@ -172,6 +172,13 @@ fn udp(judgement: Judgement, _: &Facts) -> Judgement {
 }
 
 fn loss(judgement: Judgement, facts: &Facts) -> Judgement {
+    if facts.source.name.starts_with("http") {
+        return advised(judgement.titled("cut"), facts).fixes(&[
+            "camera-by-cable",
+            "lower-bit-rate",
+            "update-firmware",
+        ]);
+    }
     // Over UDP the way loses packets; over TCP the camera does.
     let is_udp = step(facts, StepName::SetupTcp).is_none_or(|outcome| outcome == StepOutcome::Skipped);
     let judgement = if is_udp { judgement.fix(transport(Transport::Tcp)) } else { judgement };
@@ -197,7 +204,7 @@ fn codec(judgement: Judgement, facts: &Facts) -> Judgement {
 /// The stream is there, and nothing comes of it (F33 of network cameras).
 pub(super) fn silent(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "read-hangs";
-    let judgement = judge(facts, "F33", SLUG, &[])?.titled("network").because("network");
+    let judgement = judge(facts, "F33", SLUG, &[])?.titled("network");
     Some(advised(judgement, facts).fixes(&["restart-camera", "update-firmware"]))
 }
 

@@ -198,6 +198,8 @@ pub struct PictureCount {
     pub at: Option<Instant>,
     /// The time stamp of the newest picture that was passed on, from the first one on.
     pub newest: Duration,
+    /// A picture has come that needs no other; without one a picture becomes whole bit by bit.
+    pub has_whole_key: bool,
 }
 
 /// Lets packets through from the first key frame on, and counts what is lost. While nobody looks, it lets key pictures through
@@ -337,6 +339,7 @@ impl KeyFrameGate {
     fn on_picture_ended(&mut self, now: Instant) {
         self.count.n_seen += 1;
         self.count.at = Some(now);
+        self.count.has_whole_key = self.sets.has_whole_key();
         if !self.is_open {
             self.has_left_out = true;
             return self.leave_out();

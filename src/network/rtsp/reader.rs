@@ -155,6 +155,8 @@ const MAX_FOREIGN: usize = 200;
 const MAX_STRAY: u64 = 1 << 20;
 /// Packets may come on each channel that was agreed on, and RTCP beside it.
 const MAX_CHANNELS: usize = 16;
+/// No camera agrees on a higher one, and two are asked for.
+const MAX_CHANNEL: u8 = 7;
 
 /// Takes messages out of what is pushed into its bytes. What has been looked at is not looked at again, in however small pieces a
 /// message comes.
@@ -271,14 +273,15 @@ impl MessageSplitter {
         let length = usize::from(u16::from_be_bytes([*high, *low]));
         let (has_none, is_empty) = (self.channels.is_empty(), length == 0);
         let known = self.channels.iter().find(|(known, _)| known == channel);
-        let is_known = known.is_some() || has_none && *channel < 8;
+        let is_known = known.is_some() || has_none && *channel <= MAX_CHANNEL;
         let is_usual = known.is_some_and(|(_, kind)| payload.get(1).is_some_and(|second| second & 0x7f == *kind));
         let is_rtp = match payload.first() {
             Some(first) => is_empty || first >> 6 == 2,
             None if is_empty => true,
             None => return Framed::Partial(5),
         };
-        if self.is_lost && !(is_known && is_rtp) || !has_none && !is_known && !is_rtp {
+        let could_be = has_none || is_known || is_rtp && *channel <= MAX_CHANNEL;
+        if !could_be || self.is_lost && !(is_known && is_rtp) {
             return Framed::Stray;
         }
         // What is doubtful is one if another message follows it.
@@ -521,7 +524,7 @@ mod tests {
         splitter.bytes.push(b"$\0\0\x03\x80\x60a");
         assert!(matches!(splitter.next(), Ok(Some(_))));
         let ended = (0..100).find_map(|_| {
-            splitter.bytes.push(&[b'x'; 65_536]);
+            splitter.bytes.push(&vec![b'x'; 65_536]);
             splitter.next().err()
         });
         assert!(matches!(ended, Some(RtspReadError::Stray(_))));

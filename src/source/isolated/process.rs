@@ -26,7 +26,7 @@ use crate::status::StuckProcess;
 
 /// How often the worker sends a heartbeat, and how long nothing at all may come from it before it counts as hung.
 pub const HEARTBEAT_PERIOD: Duration = Duration::from_millis(250);
-const HEARTBEAT_DEADLINE: Duration = Duration::from_secs(1);
+const HEARTBEAT_DEADLINE: Duration = Duration::from_secs(2);
 
 /// A worker may have begun before we know.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
