@@ -146,6 +146,14 @@ impl Checkup {
     pub fn verdict(&self) -> Option<&Finding> {
         verdict::verdict(&self.findings)
     }
+
+    /// Nothing speaks against the camera. That the computer has other work does not.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        let is_against = |check: &CheckRun| matches!(check.outcome, CheckOutcome::Bad | CheckOutcome::Warning);
+        let of_camera = self.checks.iter().filter(|check| check.id != checks::COMPUTER);
+        self.findings.is_empty() && !self.was_cancelled && !of_camera.into_iter().any(is_against)
+    }
 }
 
 /// What a check works on: it goes from one to the next.

@@ -97,8 +97,13 @@ impl Health {
     /// Good frames a second over the last two seconds; over the last few frames where fewer have come.
     #[must_use]
     pub fn fps(&self, now: Instant) -> f64 {
-        let few = self.frames.iter().rev().take(N_OF_A_RATE).last().map(|(at, _)| *at);
-        let since = now.checked_sub(RATE_WINDOW).min(few).max(self.stream_since);
+        let window = now.checked_sub(RATE_WINDOW);
+        let few = self.frames.iter().rev().take(N_OF_A_RATE).last().zip(self.frames.back());
+        // They count while they do not stay away by their own pace.
+        let few = few
+            .map(|((first, _), (last, _))| (*first, *last))
+            .filter(|(first, last)| now.saturating_duration_since(*last) <= last.saturating_duration_since(*first) * 2);
+        let since = few.map_or(window, |(first, _)| window.min(Some(first))).max(self.stream_since);
         let Some(since) = since else { return 0.0 };
         let mut recent = self.frames.iter().map(|(at, _)| *at).filter(|at| *at >= since);
         let (Some(first), n_more) = (recent.next(), recent.count()) else { return 0.0 };
@@ -320,6 +325,17 @@ mod tests {
         assert!(health.fps(now + Duration::from_millis(50)) > 29.0);
         assert!(health.fps(now + Duration::from_secs(1)) < 16.0);
         assert!(health.fps(now + Duration::from_secs(3)) < 0.1);
+        // One in two seconds, and in ten.
+        for secs in [2, 10] {
+            let mut health = Health::default();
+            let start = Instant::now();
+            let at = |n: u64| start + Duration::from_secs(secs * n);
+            (0..5).for_each(|n| health.on_frame(at(n), 0));
+            let fps = health.fps(at(4) + Duration::from_secs(secs) / 2);
+            assert!((fps * secs as f64 - 1.0).abs() < 0.01, "{fps}");
+            let condition = Condition { agreed_fps: Some(1.0 / secs as f64), ..Condition::default() };
+            assert_eq!(health.score(condition, at(4) + Duration::from_secs(secs)).0, 100);
+        }
     }
 
     #[test]

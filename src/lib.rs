@@ -213,7 +213,8 @@
 //! | failures of stdout, of hooks; a screenshot's result; a check's series of pictures | what one thread tells another | those two |
 //!
 //! Two are held while bytes are sent, in the capture process, to keep their order: the TLS connection's `sending`, with a deadline, which has the
-//! connection's own lock inside it; and the player's connection, to which packets and answers go, with a deadline of five seconds.
+//! connection's own lock inside it; and the player's connection, to which packets and answers go, with a deadline of five seconds. What
+//! Windows and macOS call when cameras come and go is called under a lock of its own, as its end has to wait for it.
 //!
 //! # Glossary
 //!

@@ -58,3 +58,9 @@ pub fn end_now() -> ! {
 pub fn kernel_function(pid: u32) -> Option<String> {
     system::process::kernel_function(pid)
 }
+
+/// Whether a thread of that name in a process of our own could run, and is given no processor; where the system tells.
+#[must_use]
+pub fn is_starved(pid: u32, thread: &str) -> bool {
+    system::process::is_starved(pid, thread)
+}

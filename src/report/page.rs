@@ -186,12 +186,10 @@ impl Page<'_> {
         if let Some(finding) = verdict {
             self.finding(finding, "h2");
         } else {
-            let is_bad =
-                checkup.checks.iter().any(|check| matches!(check.outcome, CheckOutcome::Bad | CheckOutcome::Warning));
-            let (class, title, because) = if is_bad || checkup.was_cancelled {
-                ("warning", "card.no-verdict", "card.no-verdict-because")
-            } else {
+            let (class, title, because) = if checkup.is_healthy() {
                 ("good", "card.healthy", "card.healthy-because")
+            } else {
+                ("warning", "card.no-verdict", "card.no-verdict-because")
             };
             let (title, because) = (self.word(title), self.word(because));
             self.html +=

@@ -446,7 +446,7 @@ fn buttons(pane: &mut Pane, shell: &mut Shell, language: Language, ui: &mut Ui) 
     let is_live = pane.moment(shell.now).is_some_and(|moment| moment.is_live());
     let is_open_question = is_live
         && pane.checkup.result.as_ref().is_some_and(|result| {
-            result.was_live && result.checkup.as_ref().is_some_and(|checkup| !is_healthy(checkup))
+            result.was_live && result.checkup.as_ref().is_some_and(|checkup| !checkup.is_healthy())
         });
     ui.add_enabled_ui(!is_busy, |ui| {
         ui.horizontal_wrapped(|ui| {
@@ -487,14 +487,6 @@ fn buttons(pane: &mut Pane, shell: &mut Shell, language: Language, ui: &mut Ui) 
 
 fn has_open_action(finding: &Finding) -> bool {
     finding.judgement.fixes.iter().any(|fix| fix.action.is_some())
-}
-
-/// Whether nothing at all is to be said against the camera.
-fn is_healthy(checkup: &Checkup) -> bool {
-    use crate::checkup::CheckOutcome;
-    checkup.findings.is_empty()
-        && !checkup.was_cancelled
-        && !checkup.checks.iter().any(|check| matches!(check.outcome, CheckOutcome::Bad | CheckOutcome::Warning))
 }
 
 /// The checks in their order: those of the table, and whatever else was told.

@@ -19,3 +19,39 @@ pub fn kernel_function(pid: u32) -> Option<String> {
     let waits_in = || fs::read_to_string(format!("/proc/{pid}/wchan")).ok();
     top.or_else(waits_in).map(|name| name.trim().to_owned()).filter(|name| !name.is_empty() && name != "0")
 }
+
+/// `PID (NAME) STATE …`; R is running, or ready to (proc(5)).
+pub fn is_starved(pid: u32, thread: &str) -> bool {
+    let is_ready = |stat: &str| {
+        let (name, state) = stat.split_once('(')?.1.rsplit_once(") ")?;
+        Some(name == thread && state.starts_with('R'))
+    };
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let mut stats = threads.filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok());
+    stats.any(|stat| is_ready(&stat).unwrap_or(false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_could_run_is_told_from_one_that_waits() {
+        let own = std::process::id();
+        assert!(!is_starved(own, "waits-for-test"));
+        std::thread::scope(|scope| {
+            let (sender, receiver) = crossbeam_channel::bounded::<()>(0);
+            let waits = move || receiver.recv().is_err();
+            std::thread::Builder::new().name("waits-for-test".into()).spawn_scoped(scope, waits).unwrap();
+            assert!((0..20).any(|_| {
+                std::thread::yield_now();
+                !is_starved(own, "waits-for-test")
+            }));
+            drop(sender);
+        });
+        // Whoever asks is running.
+        let asks =
+            std::thread::Builder::new().name("asks-in-test".into()).spawn(move || is_starved(own, "asks-in-test"));
+        assert!(asks.unwrap().join().unwrap());
+    }
+}

@@ -51,7 +51,7 @@ pub fn watch(changed: impl Fn() + Send + 'static) -> Option<WatchGuard> {
 unsafe extern "C" fn on_change(_: u32, _: u32, _: *const PropertyAddress, context: *mut c_void) -> i32 {
     // SAFETY: the context is what was registered, which lives for ever and is shared only.
     let changed = unsafe { &*context.cast_const().cast::<ChangeCallback>() };
-    if let Some(changed) = changed.lock().as_ref() {
+    if let Some(changed) = changed.lock_inside().as_ref() {
         changed();
     }
     0

@@ -48,6 +48,10 @@ pub fn kernel_function(_: u32) -> Option<String> {
     None
 }
 
+pub fn is_starved(_: u32, _: &str) -> bool {
+    false
+}
+
 /// A job object that kills the processes in it when its last handle is closed, by us or by the system at our end.
 pub struct ProcessGuard {
     _job: OwnedHandle,

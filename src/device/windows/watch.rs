@@ -99,7 +99,7 @@ unsafe extern "system" fn on_change(
     // SAFETY: the context is the pointer that was registered, and what it points to is dropped after the last call only.
     let changed = unsafe { &*context.cast::<ChangeCallback>() };
     // A panic may not leave a function that the system calls.
-    let _ = catch_unwind(AssertUnwindSafe(|| (*changed.lock())()));
+    let _ = catch_unwind(AssertUnwindSafe(|| (*changed.lock_inside())()));
     ERROR_SUCCESS
 }
 

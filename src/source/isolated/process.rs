@@ -18,7 +18,7 @@ use super::protocol::{self, ReadLine, SentEvent, WorkerEvent, WorkerRequest};
 use crate::address::PASSWORD_VARIABLE;
 use crate::device::codes::without_code;
 use crate::device::codes::{self, ErrorMeaning};
-use crate::device::process::{ProcessGuard, beside, kernel_function, prepare, terminate};
+use crate::device::process::{ProcessGuard, beside, is_starved, kernel_function, prepare, terminate};
 use crate::fault::{Fault, FaultKind};
 use crate::lock::{Lock, Locked};
 use crate::source::{OpenRequest, SourceSpec};
@@ -26,7 +26,9 @@ use crate::status::StuckProcess;
 
 /// How often the worker sends a heartbeat, and how long nothing at all may come from it before it counts as hung.
 pub const HEARTBEAT_PERIOD: Duration = Duration::from_millis(250);
-const HEARTBEAT_DEADLINE: Duration = Duration::from_secs(2);
+const HEARTBEAT_DEADLINE: Duration = Duration::from_secs(1);
+/// The thread that sends it.
+pub(super) const HEARTBEAT_THREAD: &str = "heartbeat";
 
 /// A worker may have begun before we know.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
@@ -280,8 +282,9 @@ impl WorkerProcess {
                     if !self.has_said_hello || now < silent_at {
                         continue;
                     }
-                    if now >= silent_at + HEARTBEAT_PERIOD {
-                        // This thread was not woken in time either: the computer had no time for anybody.
+                    let is_starved = || self.child.as_ref().is_some_and(|child| is_starved(child.id(), HEARTBEAT_THREAD));
+                    if now >= silent_at + HEARTBEAT_PERIOD || is_starved() {
+                        // This thread was not woken in time either, or that one is not: the computer has no time for them.
                         self.excused_until = now + HEARTBEAT_DEADLINE;
                     } else {
                         let message = format!(

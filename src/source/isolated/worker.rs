@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::memory::WorkerMemory;
-use super::process::HEARTBEAT_PERIOD;
+use super::process::{HEARTBEAT_PERIOD, HEARTBEAT_THREAD};
 use super::protocol::{self, FrameSlot, FrameStamp, OpenParameters, ReadLine, SentEvent, WorkerEvent, WorkerRequest};
 use crate::backend::Backend;
 use crate::control::{ControlSetting, ControlsUpdate, add_setting};
@@ -43,7 +43,7 @@ pub fn serve(open: impl Fn(Backend, &OpenRequest) -> Result<Box<dyn Source>, Fau
     let (wanted, cancel) = bounded(0);
     let reader = thread::Builder::new().name("requests".into()).spawn(move || read_requests(&sender, wanted));
     let beating = Arc::clone(&events);
-    let beat = thread::Builder::new().name("heartbeat".into()).spawn(move || {
+    let beat = thread::Builder::new().name(HEARTBEAT_THREAD.into()).spawn(move || {
         while beating.send(WorkerEvent::Heartbeat) {
             thread::sleep(HEARTBEAT_PERIOD);
         }

@@ -2,7 +2,7 @@
 
 use egui::{Grid, Label, RichText, Ui};
 
-use super::{CheckupState, is_healthy};
+use super::CheckupState;
 use crate::checkup::Checkup;
 use crate::phrases::{Language, number};
 use crate::phrases::{Message, MessageValue};
@@ -52,7 +52,7 @@ fn row(figure: &Figure, before: &Checkup, after: &Checkup, language: Language) -
 fn verdict(checkup: &Checkup, language: Language) -> String {
     match checkup.verdict() {
         Some(finding) => language.say(&finding.judgement.title),
-        None if is_healthy(checkup) => language.word("card.healthy"),
+        None if checkup.is_healthy() => language.word("card.healthy"),
         None => language.word("card.no-verdict"),
     }
 }

@@ -2,7 +2,7 @@
 
 use egui::{Frame, Label, Margin, ProgressBar, RichText, Stroke, Ui, pos2, vec2};
 
-use super::{CheckupResult, CheckupState, act, ids, is_healthy, name, quiet, steps};
+use super::{CheckupResult, CheckupState, act, ids, name, quiet, steps};
 use crate::checkup::{Action, CheckOutcome, Checkup, Finding, Fix, LIKELY, Severity};
 use crate::phrases::Language;
 use crate::ui::pane::Pane;
@@ -86,7 +86,7 @@ pub fn outcome(pane: &mut Pane, shell: &mut Shell, language: Language, ui: &mut 
             plain(ui, &palette, &language.word("card.cancelled"), &language.word("panel.cancelled-because"));
         }
         (Some(checkup), None) => {
-            if is_healthy(checkup) {
+            if checkup.is_healthy() {
                 healthy(checkup, language, ui);
             } else {
                 plain(ui, &palette, &language.word("card.no-verdict"), &language.word("card.no-verdict-because"));
