@@ -151,7 +151,7 @@ impl Checkup {
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         let is_against = |check: &CheckRun| matches!(check.outcome, CheckOutcome::Bad | CheckOutcome::Warning);
-        let of_camera = self.checks.iter().filter(|check| check.id != checks::COMPUTER);
+        let of_camera = self.checks.iter().filter(|check| check.id != checks::host::ComputerCheck.id());
         self.findings.is_empty() && !self.was_cancelled && !of_camera.into_iter().any(is_against)
     }
 }

@@ -241,7 +241,7 @@ fn each_alert_runs_the_command_with_the_event_on_its_stdin() {
     assert_eq!(said.iter().collect::<Vec<_>>(), alerts, "the same lines as on stdout, and these alone");
     assert_eq!(alerts.len(), 2);
     // Also where it is about several.
-    let (_, folder, _) = with_hook(&["sim:open-denied", "sim:64x48,open-denied"], "0.03", r#"cat >> "$1/said""#);
+    let (_, folder, _) = with_hook(&["sim:open-denied", "sim:64x48,open-denied"], "0.1", r#"cat >> "$1/said""#);
     let said = std::fs::read_to_string(folder.path().join("said")).unwrap();
     assert_eq!(said.matches("\"CAMERA_DEAD\"").count(), 2, "{said}");
     assert_eq!(said.matches("\"ALL_CAMERAS_DEAD\"").count(), 1, "{said}");

@@ -673,11 +673,15 @@ impl Machine {
         }
         self.outage.on_good_frame(opening, n_attempts, now);
         let stall = self.stall_deadline();
-        let (stale_at, deadline) = (grabbed.taken_at + stall, now + stall + self.grace());
-        self.enter(if now < stale_at {
-            Phase::Streaming { device, stale_at, deadline }
-        } else {
+        let deadline = now + stall + self.grace();
+        // One that is old when it comes is no live picture, however long the next one may take.
+        let is_pace_unknown = self.spec.is_network() && self.tally.pace.interval().is_none();
+        let oldest = if is_pace_unknown { self.least_stall() } else { stall };
+        let is_old = now.saturating_duration_since(grabbed.taken_at) >= oldest;
+        self.enter(if is_old {
             Phase::Stale { device, deadline }
+        } else {
+            Phase::Streaming { device, stale_at: grabbed.taken_at + stall, deadline }
         });
         self.is_status_wanted |= is_first;
         true
@@ -713,7 +717,11 @@ impl Machine {
     fn stall_deadline(&self) -> Duration {
         // What a network camera says of its rate may be that of another day, and what it is asked for it never hears.
         let told = self.tally.got.fps.or(self.asked().fps).filter(|_| !self.spec.is_network());
-        self.tally.pace.stall_deadline(secs(self.settings.recovery.stall_deadline_secs), told)
+        self.tally.pace.stall_deadline(self.least_stall(), told)
+    }
+
+    fn least_stall(&self) -> Duration {
+        secs(self.settings.recovery.stall_deadline_secs)
     }
 
     /// The source has waited for as long as it does, which is not yet a stall of this camera.

@@ -15,9 +15,6 @@ mod network;
 mod past;
 pub(super) mod stream;
 
-/// The one that is about the computer alone.
-pub(super) const COMPUTER: &str = "computer";
-
 /// A new check is a struct and a line here, and its sentences in the phrases.
 pub const CHECKS: &[&dyn Check] = &[
     &host::ComputerCheck,

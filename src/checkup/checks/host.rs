@@ -23,7 +23,7 @@ pub struct ComputerCheck;
 
 impl Check for ComputerCheck {
     fn id(&self) -> &'static str {
-        super::COMPUTER
+        "computer"
     }
 
     fn skip(&self, _: &CheckContext) -> Option<Message> {

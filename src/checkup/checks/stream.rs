@@ -203,7 +203,10 @@ impl Check for RateCheck {
             if !stream.is_flowing(Instant::now()) {
                 return false;
             }
-            let is_enough = stream.measured.n_good >= LEAST_FRAMES || took >= LONGEST_WATCH;
+            // A frame or two that are missing or damaged may be an accident, or every fifth.
+            let n_bad = stream.measured.lost.camera + stream.measured.lost.damaged;
+            let is_unsure = n_bad > 0 && !criteria::is_more_than_chance(n_bad);
+            let is_enough = stream.measured.n_good >= LEAST_FRAMES && !is_unsure || took >= LONGEST_WATCH;
             // Two pictures that are equal in each byte: only a longer look tells a still scene from a frozen camera.
             is_enough && !(is_coded_as_differences && stream.is_same)
         });
