@@ -437,7 +437,9 @@ mod tests {
         #[track_caller]
         fn check(frames: &[u64], told: Option<f64>, expected: u128) {
             let (start, mut pace) = (Instant::now(), Pace::default());
-            frames.iter().for_each(|ms| pace.on_frame(start + Duration::from_millis(*ms)));
+            for ms in frames {
+                pace.on_frame(start + Duration::from_millis(*ms));
+            }
             assert_eq!(pace.stall_deadline(Duration::from_secs(1), told).as_millis(), expected, "{frames:?}");
         }
         check(&[], None, 12_000);

@@ -136,14 +136,18 @@ pub fn cycles(scale: Scale) {
         let camera = start_with(&source, &settings(Isolation::On), EventLog::new());
         // The first ones load what is loaded once.
         let n_first = n.div_ceil(5);
-        (0..n_first).for_each(|_| reopen_once(&camera, || ()));
+        for _ in 0..n_first {
+            reopen_once(&camera, || ());
+        }
         let at_rest = || {
             let mut held = None;
             reopen_once(&camera, || held = Some((settled(None).unwrap(), memory_at_rest().unwrap().0)));
             held.unwrap()
         };
         let (before, mb_before) = at_rest();
-        (n_first..n).for_each(|_| reopen_once(&camera, || ()));
+        for _ in n_first..n {
+            reopen_once(&camera, || ());
+        }
         let (after, mb_after) = at_rest();
         let grown = mb_after / mb_before;
         let measured = format!("{} (before {}); memory {grown:.3} x", after.in_words(), before.in_words());
