@@ -26,10 +26,8 @@ const N_READ_BYTES: usize = 16_384;
 /// How long a busy camera is left alone that does not say how long (`Retry-After`), and at most.
 const BUSY_PAUSE: Duration = Duration::from_millis(500);
 const MAX_BUSY_PAUSE: Duration = Duration::from_secs(5);
-/// A list of the addresses of a video begins so. No camera's is longer, or names more of its kind.
-const LIST_MARK: &[u8] = b"#EXTM3U";
+/// No list of the addresses of a video is longer.
 const MAX_LIST_BYTES: usize = 256 << 10;
-const MAX_LISTS: usize = 8;
 
 /// A connection to a camera that serves pictures over HTTP, after the login.
 pub struct HttpStream {
@@ -293,51 +291,6 @@ impl HttpStream {
             Err(RecvTimeoutError::Timeout) => Ok(()),
             _ => Err(broken(&ErrorKind::ConnectionAborted.into(), "GET", pause)),
         }
-    }
-
-    /// Looks through the lists of addresses that a video may be (HLS, RFC 8216): a player asks for whatever they name.
-    ///
-    /// # Errors
-    /// One names another host, or is longer than any should be.
-    pub fn check_references(&mut self, deadline: Instant) -> Result<(), Fault> {
-        let address = self.address.clone();
-        let checked = self.check_lists(deadline).map_err(|finding| finding.fault);
-        self.address = address;
-        checked
-    }
-
-    fn check_lists(&mut self, deadline: Instant) -> Result<(), ConnectionFinding> {
-        let mut lists = self.check_list(deadline)?;
-        lists.truncate(MAX_LISTS);
-        for list in lists {
-            self.go_to(list, deadline)?;
-            let head = self.fetch(true, deadline)?;
-            if (200..300).contains(&head.status) {
-                self.check_list(deadline)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The lists that the one whose body comes next names; none where it is no list.
-    fn check_list(&mut self, deadline: Instant) -> Result<Vec<Address>, ConnectionFinding> {
-        let mut text = self.begin(deadline);
-        if !text.starts_with(LIST_MARK) {
-            return Ok(Vec::new());
-        }
-        while text.len() <= MAX_LIST_BYTES {
-            match self.body.read(&self.connection, &mut text, deadline) {
-                Ok(true) => {}
-                Ok(false) => {
-                    let text = String::from_utf8_lossy(&text);
-                    let named =
-                        references(&text).map(|reference| self.own(reference)).collect::<Result<Vec<_>, _>>()?;
-                    return Ok(named.into_iter().filter(|address| address.path.contains(".m3u")).collect());
-                }
-                Err(error) => return Err(broken(&error, "the list of the stream", Duration::ZERO)),
-            }
-        }
-        Err(endless_list())
     }
 
     fn asked(&mut self, head: &ResponseHead, had_login: bool, is_again: bool) -> Result<(), ConnectionFinding> {
@@ -657,13 +610,9 @@ impl HttpAnswer {
                 return Ok(text);
             }
         }
-        Err(endless_list())
+        let message = "the list of addresses that the camera gives is longer than any should be";
+        Err(ConnectionFinding::new("F95", FaultKind::NoStream, message))
     }
-}
-
-fn endless_list() -> ConnectionFinding {
-    let message = "the list of addresses that the camera gives is longer than any should be";
-    ConnectionFinding::new("F95", FaultKind::NoStream, message)
 }
 
 /// With which an answer begins.
@@ -683,15 +632,6 @@ fn before_answer(bytes: &[u8]) -> usize {
     (0..bytes.len())
         .find(|at| is_answer(bytes.get(*at..bytes.len().min(at + 5)).unwrap_or_default()))
         .unwrap_or(bytes.len())
-}
-
-/// Lines that are none of the list's own, and `URI="…"` in those that are (RFC 8216, section 4).
-fn references(list: &str) -> impl Iterator<Item = &str> {
-    list.lines().map(str::trim).filter(|line| !line.is_empty()).flat_map(|line| {
-        let own = (!line.starts_with('#')).then_some(line);
-        let in_tag = line.split("URI=\"").skip(1).filter_map(|rest| rest.split('"').next());
-        own.into_iter().chain(in_tag.filter(move |_| own.is_none()))
-    })
 }
 
 /// Why no head was understood.
@@ -728,17 +668,4 @@ fn title(html: &[u8]) -> Option<String> {
     let start = text.to_ascii_lowercase().find("<title>")? + "<title>".len();
     let title = text.get(start..)?.split('<').next()?.trim();
     (!title.is_empty()).then(|| title.chars().take(60).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn all_that_a_list_names_is_found() {
-        let list = "#EXTM3U\r\n#EXT-X-KEY:METHOD=AES-128,URI=\"key\",IV=0x1\n#EXT-X-MEDIA:URI=\"a.m3u8\",X=\"b\"\n\
-                    # words\n\n#EXTINF:4,\n  http://other/1.ts \n2.ts?URI=\"x\n";
-        let found: Vec<_> = references(list).collect();
-        assert_eq!(found, ["key", "a.m3u8", "http://other/1.ts", "2.ts?URI=\"x"]);
-    }
 }

@@ -138,6 +138,18 @@ impl RelayState {
         format!("{}{}/{}{}", self.base, address.scheme.name(), address.authority(), address.path)
     }
 
+    /// The address here of what a list names that is at `at`. What is no address of a server is one that is refused.
+    fn url_here(&self, at: &Address, reference: &str) -> String {
+        match at.resolve(reference) {
+            Ok(address) if !address.scheme.is_rtsp() => self.own_url(&address),
+            _ => {
+                let message = format!("the camera's list names what cannot be fetched from it: {reference}");
+                self.note(ConnectionFinding::new("F95", FaultKind::NoStream, at.mask_in(&message)));
+                self.base.clone()
+            }
+        }
+    }
+
     /// The camera's address of one here.
     fn camera_url(&self, path: &str) -> Option<String> {
         let (scheme, rest) = path.strip_prefix('/')?.strip_prefix(&self.token)?.strip_prefix('/')?.split_once('/')?;
@@ -176,10 +188,7 @@ impl RelayState {
                 Err(finding) => return self.fail(finding, player),
             };
             let at = answer.address();
-            let list = kind.rewritten(&text, |reference| {
-                let address = at.resolve(reference).ok().filter(|address| !address.scheme.is_rtsp())?;
-                Some(self.own_url(&address))
-            });
+            let list = kind.rewritten(&text, |reference| self.url_here(at, reference));
             let length = format!("Content-Length: {}\r\nConnection: close\r\n\r\n", list.len());
             return player.write_all((head + &length + &list).as_bytes());
         }
@@ -264,9 +273,8 @@ impl ListKind {
         }
     }
 
-    /// The list with `other` of all that it names; what is no address of a camera stays, and is closed to the player.
-    fn rewritten(self, list: &str, other: impl Fn(&str) -> Option<String>) -> String {
-        let other = |reference: &str| other(reference).unwrap_or_else(|| reference.to_owned());
+    /// The list with `other` of all that it names.
+    fn rewritten(self, list: &str, other: impl Fn(&str) -> String) -> String {
         match self {
             Self::Playlist => list.lines().map(|line| rewritten_line(line.trim(), &other) + "\n").collect(),
             Self::Xml => {
@@ -323,13 +331,17 @@ mod tests {
         #[track_caller]
         fn check(list: &str, expected: &str) {
             let kind = ListKind::of(list.as_bytes()).unwrap();
-            let other = |reference: &str| (!reference.starts_with("data:")).then(|| format!("HERE({reference})"));
-            assert_eq!(kind.rewritten(list, other), expected);
+            assert_eq!(kind.rewritten(list, |reference| format!("HERE({reference})")), expected);
         }
         check("#EXTM3U\r\n#EXTINF:4,\r\n a.ts\r\n\r\n", "#EXTM3U\n#EXTINF:4,\nHERE(a.ts)\n\n");
         check("#EXTM3U\n#EXT-X-KEY:URI=\"k\",IV=1", "#EXTM3U\n#EXT-X-KEY:URI=\"HERE(k)\",IV=1\n");
         check("#EXTM3U\n#X:URI=\"a\",URI=\"b\"", "#EXTM3U\n#X:URI=\"HERE(a)\",URI=\"HERE(b)\"\n");
-        check("#EXTM3U\n#X:URI=\"data:,b\"\n", "#EXTM3U\n#X:URI=\"data:,b\"\n");
+        check("#EXTM3U\n#X:URI=\"data:,b\"\n", "#EXTM3U\n#X:URI=\"HERE(data:,b)\"\n");
+        check(
+            "#EXTM3U\r\n#EXT-X-MEDIA:URI=\"a.m3u8\",X=\"b\"\n\n  http://other/1.ts \n",
+            "#EXTM3U\n#EXT-X-MEDIA:URI=\"HERE(a.m3u8)\",X=\"b\"\n\nHERE(http://other/1.ts)\n",
+        );
+        check("#EXTM3U\n# words\n2.ts?URI=\"x\n", "#EXTM3U\n# words\nHERE(2.ts?URI=\"x)\n");
         check("#EXTM3U\n#X:URI=\"open", "#EXTM3U\n#X:URI=\"HERE(open)\"\n");
         check(
             "#EXTM3U\n#EXTINF:2, URI=x\nhttp://other/1?a&b\n",

@@ -174,8 +174,7 @@ impl PlaySettings {
                 )?;
                 Ok(Box::new(RtspPlayback::start(gateway, &description, self)?))
             }
-            OpenedStream::Http { mut stream } if stream.kind() == HttpStreamKind::Video => {
-                stream.check_references(parameters.deadline)?;
+            OpenedStream::Http { stream } if stream.kind() == HttpStreamKind::Video => {
                 let address = stream.address().clone();
                 drop(stream);
                 let relay = Relay::start(&parameters, &address)?;
