@@ -42,6 +42,8 @@ const USUALLY_KEPT: u32 = 2;
 const MAX_KEPT: u32 = 8;
 /// So many pictures are dropped at a time because newer ones wait; then one is shown, so that the picture moves.
 const MAX_SKIPPED: u32 = 15;
+/// The longest time from one picture of a video to the next that is waited for.
+const LONGEST_STEP: Duration = Duration::from_millis(500);
 /// Pictures that are older are dropped if newer ones wait.
 const STALE: Duration = Duration::from_millis(100);
 /// The rate at which snapshots are asked for at most: each is a request of its own. One a second is what is expected of a camera.
@@ -573,6 +575,8 @@ struct VideoPlayback {
     name: String,
     frame_deadline: Duration,
     n_pictures: u64,
+    /// When a picture with the time stamp 0 is due.
+    zero: Option<Instant>,
 }
 
 impl VideoPlayback {
@@ -600,7 +604,25 @@ impl VideoPlayback {
             name,
             frame_deadline: request.frame_deadline,
             n_pictures: 0,
+            zero: None,
         })
+    }
+
+    /// Segments come at once, and are shown at their own pace. After a pause in the stamps, or in what came, it begins anew.
+    fn wait_until_due(&mut self) {
+        let now = Instant::now();
+        let millis = self.player.get(videoio::CAP_PROP_POS_MSEC).unwrap_or_default();
+        let stamp = Duration::try_from_secs_f64(millis / 1_000.0).unwrap_or_default();
+        let due = self.zero.and_then(|zero| zero.checked_add(stamp)).unwrap_or(now);
+        let early = due.saturating_duration_since(now);
+        if early > LONGEST_STEP || now.saturating_duration_since(due) > LONGEST_STEP {
+            self.zero = None;
+        } else {
+            thread::sleep(early);
+        }
+        if self.zero.is_none() {
+            self.zero = now.checked_sub(stamp);
+        }
     }
 }
 
@@ -613,6 +635,7 @@ impl OpenedNetworkStream for VideoPlayback {
         let began = Instant::now();
         if self.player.grab().unwrap_or(false) {
             self.n_pictures += 1;
+            self.wait_until_due();
             return Ok(Grabbed::new(Instant::now(), Some(self.n_pictures)));
         }
         let waited = began.elapsed();
