@@ -147,12 +147,12 @@ impl Checkup {
         verdict::verdict(&self.findings)
     }
 
-    /// Nothing speaks against the camera. That the computer has other work does not.
+    /// Nothing speaks against the camera. That the computer has other work does not, nor does a mere hint.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         let is_against = |check: &CheckRun| matches!(check.outcome, CheckOutcome::Bad | CheckOutcome::Warning);
         let of_camera = self.checks.iter().filter(|check| check.id != checks::host::ComputerCheck.id());
-        self.findings.is_empty() && !self.was_cancelled && !of_camera.into_iter().any(is_against)
+        self.verdict().is_none() && !self.was_cancelled && !of_camera.into_iter().any(is_against)
     }
 }
 
@@ -401,7 +401,7 @@ mod tests {
     const HANG: Trying = Trying {
         id: "hang",
         run: |context| {
-            thread::sleep(Duration::from_secs(5));
+            thread::sleep(Duration::from_mins(1));
             good(context)
         },
     };
@@ -420,7 +420,7 @@ mod tests {
         drop(alive);
         let began = Instant::now();
         let checkup = run_checks(&[&HANG, &GOOD], &request(), &cancel, &mut |_| {});
-        assert!(checkup.was_cancelled && began.elapsed() < Duration::from_secs(2));
+        assert!(checkup.was_cancelled && began.elapsed() < Duration::from_secs(20));
         assert_eq!(checkup.checks.last().map(|checked| checked.outcome), Some(CheckOutcome::Skipped));
     }
 

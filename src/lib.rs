@@ -87,7 +87,7 @@
 //! A driver that crashes, or spoils the memory it can reach, takes its capture process with it and no more; one that hangs
 //! is killed with it. What the kernel does not let go of even then is counted, told with its number, and not waited for.
 //! Kept by `isolation::no_fault_of_a_driver_is_more_than_a_fault`, `isolation::whatever_a_worker_says_is_only_a_fault`,
-//! `isolation::eight_hung_cameras_are_closed_within_a_second`, `source::isolated::process::a_worker_that_reads_nothing_holds_up_nobody`,
+//! `isolation::eight_hung_cameras_are_closed_together`, `source::isolated::process::a_worker_that_reads_nothing_holds_up_nobody`,
 //! `source::isolated::memory::nobody_makes_it_smaller`.
 //!
 //! **No capture process outlives the program**, however the program ends. It ends with the pipe from the program; besides,

@@ -389,7 +389,7 @@ mod tests {
             log.add("sim:", Level::Info, "test", "x".repeat(200));
         }
         drop(records);
-        assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
 
         let log = EventLog::new();
         let (_folder, records) = start(&log);
@@ -397,7 +397,7 @@ mod tests {
         for _ in 0..4 * N_WAITING {
             log.add("sim:", Level::Info, "test", "x".repeat(200));
         }
-        assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
         *ANSWERS.0.lock().unwrap() = true;
         ANSWERS.1.notify_all();
         wait_until("the loss is told", || log.since(0).iter().any(|event| event.message.contains("too slow")));

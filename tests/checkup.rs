@@ -307,8 +307,8 @@ fn a_check_up_can_be_ended_at_any_moment() {
         thread::sleep(Duration::from_millis(after));
         drop(alive);
         let began = Instant::now();
-        let checkup = is_done.recv_timeout(Duration::from_secs(20)).unwrap();
-        assert!(began.elapsed() < Duration::from_secs(4), "{source}: {:?}", began.elapsed());
+        let checkup = is_done.recv_timeout(Duration::from_mins(1)).unwrap();
+        assert!(began.elapsed() < Duration::from_secs(20), "{source}: {:?}", began.elapsed());
         assert!(checkup.was_cancelled, "{source}");
     }
 }

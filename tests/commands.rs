@@ -233,7 +233,7 @@ fn an_interrupted_recovery_ends_at_once() {
     let sent = std::time::Instant::now();
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();
-    assert!(sent.elapsed() < std::time::Duration::from_secs(5), "{:?}", sent.elapsed());
+    assert!(sent.elapsed() < std::time::Duration::from_secs(20), "{:?}", sent.elapsed());
     assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(3), "Interrupted.\n"));
 }
 

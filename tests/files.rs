@@ -109,6 +109,44 @@ fn videos_are_played_round_and_round_at_their_own_pace() {
     check_plays(&avi, Backend::Gstreamer, None);
 }
 
+/// Answers each request with the file of its name, as a camera that serves HLS does.
+fn served(folder: PathBuf) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            let (mut client, mut request) = (client.unwrap(), [0; 4_096]);
+            let n = client.read(&mut request).unwrap_or(0);
+            let head = String::from_utf8_lossy(&request[..n]).into_owned();
+            let name = head.split(' ').nth(1).unwrap_or("/").trim_start_matches('/').to_owned();
+            let body = fs::read(folder.join(&name)).unwrap_or_default();
+            let kind = if name.ends_with("m3u8") { "application/vnd.apple.mpegurl" } else { "video/mp2t" };
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n", body.len());
+            let _ = client.write_all(format!("{head}Connection: close\r\n\r\n").as_bytes());
+            let _ = client.write_all(&body);
+        }
+    });
+    port
+}
+
+/// Segments come at once, each of several pictures.
+#[test]
+fn videos_over_http_are_played_at_their_own_pace() {
+    let folder = tempfile::tempdir().unwrap();
+    let hls =
+        ["-c:v", "libx264", "-preset", "ultrafast", "-g", "6", "-f", "hls", "-hls_time", "0.25", "-hls_list_size", "0"];
+    if make(folder.path(), "live.m3u8", &hls).is_none() {
+        return;
+    }
+    let spec = format!("http://127.0.0.1:{}/live.m3u8", served(folder.path().to_owned()));
+    let mut source = open_spec(SourceSpec::parse(&spec).unwrap(), Backend::Ffmpeg).unwrap();
+    let start = Instant::now();
+    let seen = (0..12).map(|_| colours(&read(source.as_mut()).unwrap())).collect::<Vec<_>>();
+    assert_eq!(seen, [vec!["g"], vec!["rb"; 11]].concat());
+    // Eleven times from one to the next, at 24 fps.
+    assert!(start.elapsed() >= Duration::from_secs_f64(10.5 / 24.0), "12 pictures in {:?}", start.elapsed());
+}
+
 #[track_caller]
 fn check_refused(path: &Path, kind: FaultKind, words: &str) {
     let Err(fault) = open(path, Backend::Ffmpeg) else { panic!("{} opens", path.display()) };

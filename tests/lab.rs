@@ -356,7 +356,7 @@ fn guest_losses() {
         for _ in 0..n {
             last = source.grab().unwrap();
             let age = last.taken_at.elapsed();
-            assert!(age < Duration::from_secs(2), "{age:?}");
+            assert!(age < Duration::from_secs(5), "{age:?}");
         }
         assert!(last.taken_at > first.taken_at);
         last.sequence.unwrap() - first.sequence.unwrap() - n
@@ -475,7 +475,7 @@ fn guest_lists() {
     let start = Instant::now();
     let fault = device::capabilities_within(&hung, Duration::from_secs(1)).unwrap_err();
     assert_eq!(fault.kind, FaultKind::Hung, "{fault}");
-    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
     lab_devices("cuse0 quit");
 }
 
@@ -922,7 +922,7 @@ fn guest_hangs() {
     assert!(status.stuck_processes[0].kernel_function.is_some(), "{status:?}");
     let before = Instant::now();
     drop(work);
-    assert!(before.elapsed() < Duration::from_secs(1), "{:?}", before.elapsed());
+    assert!(before.elapsed() < Duration::from_secs(10), "{:?}", before.elapsed());
     lab_devices("cuse0 quit");
 }
 
@@ -1164,7 +1164,7 @@ fn guest_waits() {
         };
         opened_at("A program has let go of the camera");
         let took = opened_at("Trying every few seconds").saturating_duration_since(released);
-        assert!(took < Duration::from_secs(2), "opened {took:?} after the release");
+        assert!(took < Duration::from_secs(10), "opened {took:?} after the release");
     }
 }
 

@@ -393,7 +393,7 @@ fn metrics_are_served_and_slow_clients_disturb_nobody() {
     for mut client in clients {
         let _ = client.read_to_end(&mut Vec::new());
     }
-    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
     served.wait_for(r#"camclinic_camera_up{source="sim:"} 1"#);
 }
 

@@ -588,7 +588,7 @@ fn nobody_waits_for_an_answer_that_is_not_wanted() {
         drop(sender);
         let took = test.join().unwrap() - cancelled;
         // Good-bye to a session that was begun is said all the same.
-        assert!(took < Duration::from_millis(300), "{took:?}");
+        assert!(took < Duration::from_secs(2), "{took:?}");
     }
 }
 

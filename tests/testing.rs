@@ -176,7 +176,7 @@ fn check_address(address: &str, id: &str, kind: &str, bad: &str) {
     fs::write(folder.path().join("settings.json"), patience).unwrap();
     let started = Instant::now();
     let output = camclinic_in(folder.path(), &["test", address, "--json", "-vv"]);
-    assert!(started.elapsed() < Duration::from_secs(8), "{address}: {:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(20), "{address}: {:?}", started.elapsed());
     assert_eq!(output.status.code(), Some(2), "{address}: {}", stderr(&output));
     let got = json(&output);
     assert_eq!((&got["connected"], &got["passed"], &got["failed"]), (&false.into(), &0.into(), &5.into()), "{got}");

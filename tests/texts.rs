@@ -113,7 +113,9 @@ fn check_address(address: &Address, has_secret: bool, text: &str) {
     let n_signs: usize = signs.iter().map(|sign| address.path.to_lowercase().matches(sign).count()).sum();
     if let (Some(password), 1) = (address.path_password(), n_signs) {
         let filled = Address::parse(&saved).unwrap().with_path_password(password);
-        assert_eq!(filled.path, address.path, "{text:?}");
+        // A slash in the password of an address inside another is escaped, which means the same.
+        let means = |path: &str| percent_encoding::percent_decode_str(path).collect::<Vec<_>>();
+        assert_eq!(means(&filled.path), means(&address.path), "{text:?}");
         assert!(!filled.lacks_password() || !address.user.is_empty(), "{text:?}");
     }
 }

@@ -153,7 +153,11 @@ fn text(name: &str, checkup: &Checkup, compared: Option<&BackendComparison>, lan
     let said = |key: &'static str| language.say(&Message::new(key));
     let mut lines = Vec::new();
     match checkup.verdict() {
-        None => lines.push(format!("{name}: {}", said("card.healthy"))),
+        None if checkup.is_healthy() => lines.push(format!("{name}: {}", said("card.healthy"))),
+        None => {
+            lines.push(format!("{name}: {}", said("card.no-verdict")));
+            lines.push(format!("  {}", said("card.no-verdict-because")));
+        }
         Some(verdict) => lines.extend(verdict_lines(name, verdict, language)),
     }
     let others: Vec<_> = checkup.findings.iter().skip(usize::from(checkup.verdict().is_some())).collect();
