@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use camclinic::checkup::facts::{Facts, OpeningFacts, PastFault, PresenceFacts, SourceFacts, SourceKind, StreamFacts};
-use camclinic::checkup::verdict::{findings, verdict};
+use camclinic::checkup::verdict::{AT_MOST_ONE, exclude_each_other, findings, verdict};
 use camclinic::checkup::{CERTAIN, LIKELY, Severity, entries};
 use camclinic::device::System;
 use camclinic::fault::{Fault, FaultClass, FaultKind};
@@ -109,6 +109,39 @@ fn no_case_is_certain_of_two_things_that_keep_the_picture_away() {
             .filter(|finding| finding.judgement.confidence >= CERTAIN && finding.entry.severity == Severity::Critical);
         let certain = certain.map(|finding| finding.entry.slug).collect::<Vec<_>>();
         assert!(certain.len() < 2, "{}: {certain:?}", case.name);
+    }
+}
+
+/// What is known of both cameras, as if they were one: of the first, and where nobody has looked there, of the second.
+fn both(a: &Facts, b: &Facts) -> Facts {
+    let mut merged = serde_json::to_value(b).unwrap();
+    for (name, value) in serde_json::to_value(a).unwrap().as_object().unwrap() {
+        if !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty()) {
+            merged[name] = value.clone();
+        }
+    }
+    serde_json::from_value(merged).unwrap()
+}
+
+#[test]
+fn whatever_is_found_together_does_not_contradict_itself() {
+    for slug in AT_MOST_ONE.iter().flat_map(|row| row.iter()) {
+        assert!(entries::all().any(|entry| entry.slug == *slug), "no entry is called {slug}");
+    }
+    let cases = cases();
+    for (a, b) in cases.iter().flat_map(|a| cases.iter().map(move |b| (a, b))) {
+        let (of_a, of_b) = (&a.facts, &b.facts);
+        if of_a.system != of_b.system || of_a.source.kind != of_b.source.kind {
+            continue;
+        }
+        let found = findings(&both(of_a, of_b));
+        let likely = found.iter().filter(|finding| finding.judgement.confidence >= LIKELY);
+        let likely = likely.map(|finding| finding.entry).collect::<Vec<_>>();
+        for (n, entry) in likely.iter().enumerate() {
+            let other = likely[..n].iter().find(|other| exclude_each_other(other, entry));
+            let slugs = other.map(|other| (other.slug, entry.slug));
+            assert_eq!(slugs, None, "{} and {}", a.name, b.name);
+        }
     }
 }
 

@@ -355,7 +355,7 @@ fn a_given_name_finds_its_camera() {
         let output = command.env("CAMCLINIC_DATA", folder.path().join("data")).stdin(Stdio::null()).output().unwrap();
         (output.status.code(), check_clean(&format!("{arguments:?}"), &output))
     };
-    let (_, said) = run(&["monitor", source, "sim:80x60,open-denied", "--duration", "0.05", "--json"]);
+    let (_, said) = run(&["monitor", source, "sim:80x60,open-denied", "--duration", "0.15", "--json"]);
     assert!(said.contains("Till 3 is dead") && said.contains("Simulated camera is dead"), "{said}");
     let (code, said) = run(&["log", "--camera", "till"]);
     assert!(code == Some(0) && said.contains("is dead") && !said.contains("80x60"), "{said}");

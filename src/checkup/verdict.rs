@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use serde_json::{Value as Json, json};
 
-use super::catalogue::{CatalogueEntry, Fix, Judgement, LIKELY, Severity};
+use super::catalogue::{CatalogueEntry, Fix, Judgement, LIKELY, Layer, Severity};
 use super::entries;
 use super::facts::{Experiment, Facts, PastFault, StreamSummary};
 use crate::criteria;
@@ -17,6 +17,29 @@ const HINT: f64 = 0.4;
 const NEED_THE_CLOCK: [&str; 2] = ["F31", "F93"];
 const COMPUTER_SLOW: &str = "F55";
 const A_LITTLE: f64 = 0.01;
+
+/// Of the entries of a row, by their slugs, one is true at most.
+pub const AT_MOST_ONE: &[&[&str]] = &[
+    // Why is it black?
+    &["lens-covered", "shutter", "black-signal", "privacy-shutter", "under-exposed", "over-exposed", "green"],
+    // Why are the colours wrong?
+    &["infrared", "swapped-colours", "white-balance", "green"],
+    // Why do fewer pictures come?
+    &["uncompressed-slow", "low-light", "rate-untrue", "directshow-slow", "one-buffer"],
+    // Why does the same picture come again?
+    &["frozen", "doubled"],
+    // Why does the picture lag?
+    &["late-frames", "latency-grows"],
+    // What does the camera's clock do?
+    &["clock-drift", "camera-clock-jumps", "times-wrong"],
+];
+
+/// Whether both answer the same question. Why there is no picture has one answer, too.
+#[must_use]
+pub fn exclude_each_other(a: &CatalogueEntry, b: &CatalogueEntry) -> bool {
+    let keeps_away = |entry: &CatalogueEntry| entry.severity == Severity::Critical && entry.layer != Layer::Picture;
+    keeps_away(a) && keeps_away(b) || AT_MOST_ONE.iter().any(|row| row.contains(&a.slug) && row.contains(&b.slug))
+}
 
 /// What was found: an entry of the catalogue, and what speaks for it.
 #[derive(Clone, Debug)]
@@ -75,6 +98,7 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
     }
     weigh_against_load(facts, &mut found);
     found.sort_by(compare);
+    rule_out(&mut found);
     if let Some(first) = found.first_mut() {
         // What was tried and has helped is the surest advice.
         first.judgement.fixes.splice(0..0, facts.experiments.iter().filter(|tried| tried.has_helped()).map(proven));
@@ -97,6 +121,21 @@ fn weigh_against_load(facts: &Facts, found: &mut [Finding]) {
     if let (Some(surest), Some(slow)) = (surest, found.iter_mut().find(|finding| finding.entry.id == COMPUTER_SLOW)) {
         slow.judgement.confidence = slow.judgement.confidence.min(surest - A_LITTLE);
     }
+}
+
+/// Of several likely findings that exclude each other the one that explains most stands, and the others become hints. `found` is
+/// in order, and is so again afterwards.
+fn rule_out(found: &mut [Finding]) {
+    for n in 1..found.len() {
+        let (before, [finding, ..]) = found.split_at_mut(n) else { return };
+        let is_ruled_out = before
+            .iter()
+            .any(|other| other.judgement.confidence >= LIKELY && exclude_each_other(other.entry, finding.entry));
+        if is_ruled_out {
+            finding.judgement.confidence = finding.judgement.confidence.min(HINT);
+        }
+    }
+    found.sort_by(compare);
 }
 
 fn judged(facts: &Facts) -> Vec<Finding> {
