@@ -37,6 +37,10 @@ pub enum Level {
     Error,
 }
 
+/// The event of a camera that was opened, and under which name the identity of the device stands in it.
+pub const OPENED: &str = "open";
+pub const OPENED_IDENTITY: &str = "identity";
+
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Event {

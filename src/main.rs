@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use camclinic::cli::{self, Exit};
-use camclinic::foreign;
+use camclinic::{device, foreign};
 #[cfg(feature = "gui")]
 use camclinic::{logging::EventLog, ui};
 
 fn main() -> ExitCode {
     foreign::tell_panics_cleanly();
+    device::process::reuse_freed_memory();
     let exit = match cli::parse() {
         Ok(arguments) => run(&arguments),
         Err(exit) => exit,

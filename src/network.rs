@@ -207,6 +207,8 @@ pub struct StreamMeasurements {
     pub key_frame_secs: Option<f64>,
     /// How much later frames arrive at the end than at the beginning, by their own clock.
     pub delay_growth_ms: Option<f64>,
+    /// Our seconds for each second of the stream's clock, and for how many seconds it was watched, where it is so wrong that it shows.
+    pub wrong_clock: Option<(f64, f64)>,
 }
 
 /// The outcome of a test.

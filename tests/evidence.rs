@@ -91,6 +91,32 @@ fn is_of_pictures(id: &str) -> bool {
     number.is_ok_and(|number| matches!(number, 5 | 15 | 60..=65 | 67..=73))
 }
 
+/// What no check ever finds out cannot be judged: each field is named where checks are made.
+#[test]
+fn each_fact_has_a_writer() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let facts = fs::read_to_string(root.join("checkup/facts.rs")).unwrap();
+    let mut writers = fs::read_to_string(root.join("checkup.rs")).unwrap();
+    let mut folders = vec![root.join("checkup")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let is_judge = ["entries", "entries.rs", "facts.rs", "verdict.rs"].iter().any(|name| path.ends_with(name));
+            match path.is_dir() {
+                _ if is_judge => {}
+                true => folders.push(path),
+                false => writers += fs::read_to_string(&path).unwrap().split("#[cfg(test)]").next().unwrap(),
+            }
+        }
+    }
+    let words: BTreeSet<&str> = writers.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let fields = facts.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(':'));
+    let fields: Vec<&str> = fields.map(|(name, _)| name).filter(|name| !name.contains(' ')).collect();
+    assert!(fields.len() > 60, "{fields:?}");
+    let missing: Vec<_> = fields.iter().filter(|name| !words.contains(**name)).collect();
+    assert!(missing.is_empty(), "nobody writes {missing:?}");
+}
+
 #[test]
 fn each_entry_has_a_case() {
     let shown = cases().iter().filter_map(|case| case.expected().map(str::to_owned)).collect::<BTreeSet<_>>();

@@ -80,6 +80,8 @@ const FIGURES: &[(&str, Figure)] = &[
 ];
 
 fn main() -> ExitCode {
+    // As the program does.
+    camclinic::device::process::reuse_freed_memory();
     // Cargo adds options of its own.
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     let scale = Scale { divisor: if words.iter().any(|word| word == "quick") { 10 } else { 1 } };

@@ -222,6 +222,7 @@ const OWNERS: &[(&str, &[&str])] = &[
         "unsafe",
         &[
             "device/linux/capture.rs",
+            "device/linux/process.rs",
             "device/linux/query.rs",
             "device/linux/reset.rs",
             "device/macos/core_media_io.rs",

@@ -24,7 +24,7 @@ use crate::control::{ControlSetting, ControlsUpdate, DeviceControls};
 use crate::criteria::PictureFault;
 use crate::device::DeviceKind;
 use crate::device::watch::{DeviceEvent, HolderEvent};
-use crate::event::Level;
+use crate::event::{Level, OPENED, OPENED_IDENTITY};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Frame, Image, PixelFormat};
 use crate::health::History;
@@ -647,7 +647,8 @@ impl Machine {
         self.enter(Phase::FirstFrame { device, attempt, deadline });
         let took = self.tally.open_ms.unwrap_or_default();
         let message = format!("Opened through {} in {took} ms: {}", backend.label(), describe(&self.tally.got));
-        self.log(Level::Info, "open", message);
+        let identity = self.bound.iter().map(|identity| (OPENED_IDENTITY.to_owned(), identity.as_str().into()));
+        self.outage.log_with(Level::Info, OPENED, message, identity.collect());
         self.is_status_wanted = true;
     }
 

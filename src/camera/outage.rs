@@ -75,7 +75,7 @@ impl Outage {
         self.lines.extend(lines);
     }
 
-    fn log_with(&mut self, level: Level, name: &str, message: String, details: Map<String, Value>) {
+    pub(super) fn log_with(&mut self, level: Level, name: &str, message: String, details: Map<String, Value>) {
         self.add_lines([CameraEvent { details, ..CameraEvent::new(level, name, message) }]);
     }
 

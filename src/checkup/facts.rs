@@ -115,8 +115,10 @@ pub struct PresenceFacts {
     pub n_listed: u32,
     /// Plugged in, and taken by no driver.
     pub undriven: Vec<Fault>,
-    /// The camera that this place (number, path) had when it was last used, by name and identity, where that was another.
+    /// The camera that this place (number, path) had when it was last used, by its identity, where that was another; and where that
+    /// one is now.
     pub was: Option<String>,
+    pub was_moved_to: Option<String>,
     /// Its siblings: nodes or interfaces of the same device, by identity.
     pub siblings: Vec<Device>,
     /// The kernel has the node, though this program may not see it in `/dev` (F11).

@@ -36,6 +36,11 @@ pub fn die_with_parent() {
     system::process::die_with_parent();
 }
 
+/// Has memory that is freed used again, or given back to the system. Before any other thread is started.
+pub fn reuse_freed_memory() {
+    system::process::reuse_freed_memory();
+}
+
 /// Asks a process of our own to end, in the system's way, where it has one besides killing.
 pub fn terminate(pid: u32) {
     system::process::terminate(pid);

@@ -174,10 +174,10 @@ fn rtsp(
     measured.jitter_ms = meter.jitter_ms();
     measured.key_frame_secs = meter.key_frame_secs();
     measured.delay_growth_ms = meter.delay_growth_ms(media.reported_rate());
+    measured.wrong_clock = meter.wrong_clock(media.reported_rate()).map(|rate| (rate, meter.watched().as_secs_f64()));
     outcome.map_err(|finding| connector.bad(StepName::Quality, started, finding))?;
     let mut detail = detail(measured);
-    let clock = meter.wrong_clock(media.reported_rate());
-    if let Some(rate) = clock {
+    if let Some((rate, _)) = measured.wrong_clock {
         let way = if rate > 1.0 { "slow" } else { "fast" };
         detail += &format!("; the stream's clock runs {way} by {:.0} %", ((rate.recip() - 1.0) * 100.0).abs());
     }
@@ -188,7 +188,7 @@ fn rtsp(
         connector.report(StepName::Quality, StepOutcome::Warning, started, format!("{detail}; {}", found.fault));
         finding = finding.or(Some(found));
     } else {
-        let is_odd = clock.is_some() || media.n_stray() > 0;
+        let is_odd = measured.wrong_clock.is_some() || media.n_stray() > 0;
         let outcome = if is_odd { StepOutcome::Warning } else { StepOutcome::Good };
         connector.report(StepName::Quality, outcome, started, detail);
     }

@@ -1,5 +1,5 @@
 //! The program from outside, while everything around it goes wrong: processes killed and stopped, servers restarted, settings
-//! rewritten, the disk full. What is done when comes from a seed, which is printed; `CHAOS_SEED` repeats it.
+//! rewritten, the disk full, the clock set (where libfaketime is installed). What is done when comes from a seed, which is printed; `CHAOS_SEED` repeats it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -27,8 +27,7 @@ const PAUSE_MS: std::ops::Range<u64> = 2_000..10_000;
 /// A window of its own beside it, with these of the simulated ones.
 const N_SHOWN: usize = 4;
 const LONGEST_PASS_MS: f64 = 100.0;
-/// Between two lines of a camera's status. One that comes so late is told as if the camera were looked after.
-const STATUS_EVERY: Duration = Duration::from_secs(1);
+/// A status that comes so late is told as if the camera were looked after; it is to come each second.
 const LATEST_STATUS: Duration = Duration::from_secs(4);
 const N_KILLED: usize = 200;
 const REMAINS_AFTER: Duration = Duration::from_secs(2);
@@ -62,6 +61,7 @@ impl Program {
             .arg(folder.path().join("settings.json"))
             .args(sources)
             .envs(["XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"].map(|name| (name, folder.path())))
+            .envs(settable_clock(&folder.path().join("clock")))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -77,6 +77,21 @@ impl Program {
     fn workers(&self) -> Vec<u32> {
         machine::children_of(self.child.id()).into_iter().filter(|pid| machine::is_worker(*pid)).collect()
     }
+}
+
+/// What lets the wall clock of a program be set by a file. The steady clock goes on.
+fn settable_clock(file: &Path) -> Vec<(&'static str, String)> {
+    let library = format!("/usr/lib/{}-linux-gnu/faketime/libfaketime.so.1", std::env::consts::ARCH);
+    if !Path::new(&library).exists() {
+        return Vec::new();
+    }
+    fs::write(file, "+0").unwrap();
+    vec![
+        ("LD_PRELOAD", library),
+        ("FAKETIME_TIMESTAMP_FILE", file.display().to_string()),
+        ("FAKETIME_NO_CACHE", "1".to_owned()),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+    ]
 }
 
 /// The window, on a screen of its own.
@@ -108,7 +123,7 @@ impl ShownWindow {
             .stdout(Stdio::null())
             .stderr(fs::File::create(folder.path().join("said")).unwrap())
             .spawn();
-        Some(Self { screen: screen.ok()?, folder: folder })
+        Some(Self { screen: screen.ok()?, folder })
     }
 
     fn program(&self) -> Option<u32> {
@@ -274,8 +289,8 @@ pub fn run(scale: Scale) {
 fn act(random: &mut fastrand::Rng, program: &Program, window: Option<&ShownWindow>, is_away: bool) -> &'static str {
     let mut workers = program.workers();
     workers.extend(window.map(ShownWindow::workers).unwrap_or_default());
-    let settings = program.folder.path().join("settings.json");
-    match (random.u8(..10), workers.get(random.usize(..workers.len().max(1)))) {
+    let (settings, clock) = (program.folder.path().join("settings.json"), program.folder.path().join("clock"));
+    match (random.u8(..11), workers.get(random.usize(..workers.len().max(1)))) {
         (0..=3, Some(worker)) => {
             machine::signal(*worker, "KILL");
             "kill"
@@ -295,6 +310,12 @@ fn act(random: &mut fastrand::Rng, program: &Program, window: Option<&ShownWindo
         (8, _) => {
             disk(program.folder.path());
             "disk"
+        }
+        (9, _) if clock.exists() => {
+            // Seconds, hours and years, on and back.
+            let secs = 10_i64.pow(random.u32(..9)) * if random.bool() { 1 } else { -1 };
+            fs::write(clock, format!("{secs:+}")).unwrap();
+            "clock"
         }
         _ if is_away => "nothing",
         _ => "server",
@@ -367,5 +388,5 @@ pub fn killed_programs(scale: Scale) {
 
 fn is_temporary(entry: &fs::DirEntry) -> bool {
     let name = entry.file_name().to_string_lossy().into_owned();
-    !["settings.json", "camclinic"].contains(&name.as_str())
+    !["settings.json", "camclinic", "clock"].contains(&name.as_str())
 }

@@ -8,11 +8,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use camclinic::camera::{Camera, StatusReader};
-use camclinic::latest::Reader;
 use camclinic::logging::EventLog;
 use camclinic::settings::{CameraSettings, Isolation, TrustedCertificates};
 use camclinic::source::SourceSpec;
-use camclinic::status::{State, Status};
+use camclinic::status::State;
 
 use crate::cameras::{PATIENCE, start, streams, wait};
 use crate::machine;

@@ -167,11 +167,12 @@ pub fn faulty_cameras(scale: Scale) {
         (1..=n).map(|n| format!("{fault}@{}s+{length}", n * every)).collect::<Vec<_>>().join(",")
     };
     let faults = [
-        repeat("hang", 20, "2s"),
-        repeat("stall", 10, "3s"),
-        repeat("unplug", 15, "4s"),
-        repeat("torn=30", 12, "6s"),
-        repeat("crash", 45, "1s"),
+        // The names of the cameras stand in each event of the log: they shall not be what grows.
+        repeat("hang", 40, "2s"),
+        repeat("stall", 30, "3s"),
+        repeat("unplug", 40, "4s"),
+        "torn=30".to_owned(),
+        repeat("crash", 60, "1s"),
     ];
     let cameras: Vec<_> = faults.iter().map(|fault| start(&format!("sim:640x480@30,{fault}"), Isolation::On)).collect();
     let began = Instant::now();

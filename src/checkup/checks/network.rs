@@ -62,6 +62,10 @@ impl Check for NetworkCheck {
                 result(self, outcome, "bad").with("what", found.fault.to_string())
             }
         };
+        if let Some((rate, secs)) = tested.measured.wrong_clock {
+            let time = context.facts.time.get_or_insert_default();
+            (time.drift_ppm, time.drift_secs) = (Some((rate.recip() - 1.0) * 1e6), secs);
+        }
         context.facts.conversation =
             Some(ConversationFacts { steps: tested.steps, finding, measured: tested.measured });
         result

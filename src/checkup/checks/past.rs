@@ -5,9 +5,10 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{QUICK, result};
-use crate::checkup::facts::PastFault;
+use crate::checkup::facts::{Facts, PastFault};
 use crate::checkup::{Check, CheckContext, CheckOutcome, CheckResult};
 use crate::criteria;
+use crate::device;
 use crate::event::{self, Level};
 use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::logging::files;
@@ -35,7 +36,8 @@ impl Check for PastCheck {
         let Some(folder) = &context.request.records else { return result(self, CheckOutcome::Skipped, "none") };
         let now = event::now();
         match read(folder, &context.facts.source.name, now) {
-            Ok(past) => {
+            Ok((past, opened)) => {
+                tell_whose_place_it_was(&mut context.facts, &opened);
                 let n: u32 = past.iter().map(|past| past.n).sum();
                 let comes_again = past.iter().any(|past| criteria::comes_again(past.n, past.last_secs_ago));
                 context.facts.past = Some(past);
@@ -47,10 +49,28 @@ impl Check for PastCheck {
     }
 }
 
-fn read(folder: &Path, source: &str, now: Timestamp) -> std::io::Result<Vec<PastFault>> {
+/// The faults, and the identities of the devices that were opened, the latest one last.
+fn read(folder: &Path, source: &str, now: Timestamp) -> std::io::Result<(Vec<PastFault>, Vec<String>)> {
     let since = now.checked_sub(LOOKED_BACK).unwrap_or(Timestamp::MIN);
-    let entries = files::read(folder, since, |entry| entry.source == source && entry.level >= Level::Warning)?;
-    Ok(gathered(entries.iter().map(|entry| (entry.at, entry.name.as_str(), entry.message.as_str())), now))
+    let entries = files::read(folder, since, |entry| {
+        entry.source == source && (entry.level >= Level::Warning || entry.name == event::OPENED)
+    })?;
+    let (opened, troubles): (Vec<_>, Vec<_>) = entries.iter().partition(|entry| entry.name == event::OPENED);
+    let troubles = troubles.iter().map(|entry| (entry.at, entry.name.as_str(), entry.message.as_str()));
+    Ok((gathered(troubles, now), opened.iter().filter_map(|entry| identity(&entry.line)).collect()))
+}
+
+fn identity(line: &str) -> Option<String> {
+    let event: serde_json::Value = serde_json::from_str(line).ok()?;
+    event.get(event::OPENED_IDENTITY)?.as_str().map(str::to_owned)
+}
+
+/// Numbers and paths go to other cameras where the system starts anew or plugs are changed.
+fn tell_whose_place_it_was(facts: &mut Facts, opened: &[String]) {
+    let Some(presence) = &mut facts.presence else { return };
+    let Some(device) = &presence.device else { return };
+    presence.was = opened.iter().rev().find(|identity| **identity != device.identity).cloned();
+    presence.was_moved_to = presence.was.as_deref().and_then(device::find).map(|moved| moved.path);
 }
 
 /// Lines of faults by their kind, from the oldest line to the newest. What somebody had to put right, and has, is over; so is what
@@ -77,6 +97,8 @@ fn gathered<'a>(lines: impl Iterator<Item = (Timestamp, &'a str, &'a str)>, now:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkup::facts::PresenceFacts;
+    use crate::device::Device;
 
     #[test]
     fn faults_are_gathered_by_their_kind() {
@@ -98,5 +120,34 @@ mod tests {
         check(&[(90, "login-refused"), (60, "busy"), (30, "CAMERA_ISSUE")], &[]);
         // Another process's clock is a little ahead.
         check(&[(-2, "stall")], &[("stall", 1, 0.0, 0.0)]);
+    }
+
+    #[test]
+    fn who_had_the_place_before_is_told() {
+        #[track_caller]
+        fn check(opened: &[&str], expected: Option<&str>) {
+            let folder = tempfile::tempdir().unwrap();
+            let now = event::now();
+            for (n, identity) in (0..).zip(opened) {
+                let at = now.checked_sub(SignedDuration::from_secs(60 - n)).unwrap();
+                let source = if identity.is_empty() { "1" } else { "0" };
+                let line = serde_json::json!({
+                    "at": at, "source": source, "level": "info", "name": "open", "message": "Opened", "identity": identity,
+                });
+                files::append(folder.path(), format!("{line}\n").as_bytes(), now).unwrap();
+            }
+            let device = Device { identity: "usb-A".to_owned(), ..Device::default() };
+            let presence = PresenceFacts { device: Some(device), ..PresenceFacts::default() };
+            let mut facts = Facts { presence: Some(presence), ..Facts::default() };
+            tell_whose_place_it_was(&mut facts, &read(folder.path(), "0", now).unwrap().1);
+            assert_eq!(facts.presence.unwrap().was.as_deref(), expected, "{opened:?}");
+        }
+        check(&[], None);
+        check(&["usb-A"], None);
+        check(&["usb-B"], Some("usb-B"));
+        check(&["usb-B", "usb-A"], Some("usb-B"));
+        check(&["usb-C", "usb-B", "usb-A"], Some("usb-B"));
+        // Of another place.
+        check(&[""], None);
     }
 }

@@ -9,7 +9,7 @@ use super::host::{ProcessLoad, TimerLateness};
 use super::{QUICK, result};
 use crate::analyser::coding_of;
 use crate::checkup::catalogue::LIKELY;
-use crate::checkup::facts::{self, OpeningFacts};
+use crate::checkup::facts::OpeningFacts;
 use crate::checkup::status::StreamStatus;
 use crate::checkup::stream::CheckupStream;
 use crate::checkup::verdict::findings;
@@ -221,8 +221,7 @@ impl Check for RateCheck {
             // The load while the frames were watched, not before.
             computer.cpu_percent = load.as_ref().map_or(computer.cpu_percent, ProcessLoad::cpu_percent);
         }
-        context.facts.time =
-            Some(facts::ClockFacts { wall_step_secs: wall.step_secs(), ..facts::ClockFacts::default() });
+        context.facts.time.get_or_insert_default().wall_step_secs = wall.step_secs();
         if let Some(opening) = context.facts.opening.as_mut() {
             opening.got.clone_from(&stream.got);
         }

@@ -172,7 +172,14 @@ fn other_camera(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "other-camera";
     let was = facts.presence.as_ref()?.was.as_deref()?;
     let device = facts.device()?;
-    let judgement = Judgement::new(SLUG, 0.6).with("was", was).with("now", device.label());
+    let moved_to = facts.presence.as_ref()?.was_moved_to.as_deref();
+    // It may have been put in the place of one that is broken.
+    let confidence = if moved_to.is_some() { 0.6 } else { 0.3 };
+    let judgement = Judgement::new(SLUG, confidence).with("was", was).with("now", device.label());
+    let judgement = match moved_to {
+        Some(place) => judgement.with_evidence(Message::new("evidence.moved-to").with("was", was).with("place", place)),
+        None => judgement,
+    };
     Some(judgement.fixes(&["choose-by-identity", "choose-camera"]))
 }
 

@@ -6,6 +6,8 @@ pub fn prepare(_: &mut Command) {}
 
 pub fn die_with_parent() {}
 
+pub fn reuse_freed_memory() {}
+
 pub fn terminate(_: u32) {}
 
 pub fn kill_group(_: u32) {}

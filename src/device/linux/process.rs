@@ -12,6 +12,17 @@ pub fn die_with_parent() {
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
 }
 
+/// Each try to open a camera has threads of its own. The C library gives them arenas of memory, up to eight for each processor, and
+/// keeps what is freed in each (`mallopt(3)`).
+pub fn reuse_freed_memory() {
+    // SAFETY: it sets a number of the allocator, under the allocator's own lock. Refused, it stays as it was.
+    #[cfg(target_env = "gnu")]
+    #[expect(unsafe_code, reason = "a call into the system")]
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 2);
+    }
+}
+
 pub fn kernel_function(pid: u32) -> Option<String> {
     // The stack has more to tell, and only root may read it: `[<0>] uvc_queue_streamon+0x1a/0x60 [uvcvideo]`.
     let stack = fs::read_to_string(format!("/proc/{pid}/stack")).unwrap_or_default();

@@ -5,6 +5,8 @@ pub use crate::device::unix::process::{ProcessGuard, end_now, kill_group, prepar
 /// The system has nothing of the kind: a worker ends with the pipe from its parent.
 pub fn die_with_parent() {}
 
+pub fn reuse_freed_memory() {}
+
 /// Only a debugger is told.
 pub fn kernel_function(_: u32) -> Option<String> {
     None
