@@ -8,6 +8,8 @@ use std::net::Ipv6Addr;
 use std::ops::Range;
 use std::str::FromStr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 /// What may not stand in a path or query as it is. `%` may: what is escaped already stays so. Nothing behind a # is ever sent;
@@ -36,6 +38,8 @@ const PASSWORD_KEYS: [&str; 4] = ["password=", "passwd=", "pwd=", "pass="];
 /// and not its environment.
 pub const PASSWORD_VARIABLE: &str = "CAMCLINIC_PASSWORD";
 const MASK: &str = "***";
+/// No camera's address is longer, and no path or script: what is said of it fits into a message to a capture process.
+pub const MAX_SOURCE_BYTES: usize = 4_096;
 
 /// How a camera is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -138,6 +142,9 @@ impl Address {
     /// A sentence that says what is wrong and what can be written instead. It never holds a password.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | '"' | '\''));
+        if text.len() > MAX_SOURCE_BYTES {
+            return Err(too_long());
+        }
         let schemes = || Scheme::ALL.map(Scheme::name).join("://, ");
         let Some((scheme, rest)) = text.split_once("://") else {
             return Err(format!("an address begins with {}://", schemes()));
@@ -165,7 +172,12 @@ impl Address {
         };
         let slash = if path.is_empty() || path.starts_with('/') { "" } else { "/" };
         let path = format!("{slash}{}", escaped_path(path));
-        Ok(Self { scheme, host, port, path, user, password })
+        Self { scheme, host, port, path, user, password }.bounded()
+    }
+
+    /// With its escapes it must not be too long either: it is read again as it is written.
+    fn bounded(self) -> Result<Self, String> {
+        if self.with_login().len() > MAX_SOURCE_BYTES { Err(too_long()) } else { Ok(self) }
     }
 
     #[must_use]
@@ -217,7 +229,7 @@ impl Address {
     /// for one in the location itself.
     ///
     /// # Errors
-    /// It is no address.
+    /// It is no address, or too long for one.
     pub fn resolve(&self, location: &str) -> Result<Self, String> {
         let location = location.trim();
         let is_scheme = |scheme: &str| !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -232,7 +244,7 @@ impl Address {
             self.path.split('?').next().and_then(|path| path.rsplit_once('/')).map_or("", |(folder, _)| folder);
         let path = if location.starts_with('/') { location.to_owned() } else { format!("{folder}/{location}") };
         let path = escaped_path(&path);
-        Ok(Self { path, user: String::new(), password: None, ..self.clone() })
+        Self { path, user: String::new(), password: None, ..self.clone() }.bounded()
     }
 
     /// As it may be saved: with the user, without any password.
@@ -266,7 +278,11 @@ impl Address {
     /// The secrets in it, as they might turn up in texts of libraries and cameras; the longest first, as one may be a part of
     /// another.
     pub fn secrets(&self) -> impl Iterator<Item = String> {
-        let of_login = self.password.iter().flat_map(|password| [escaped(&password.0), password.0.clone()]);
+        let of_login = self.password.iter().filter(|password| !password.is_empty()).flat_map(|password| {
+            // Basic has both in one word (RFC 7617).
+            let basic = STANDARD_NO_PAD.encode(format!("{}:{}", self.user, password.0));
+            [escaped(&password.0), password.0.clone(), basic]
+        });
         let of_path =
             password_places(&self.path).into_iter().flat_map(|place| [place.value.to_owned(), decoded(place.value)]);
         let mut secrets: Vec<_> = of_login.chain(of_path).filter(|secret| !secret.is_empty()).collect();
@@ -275,11 +291,31 @@ impl Address {
         secrets.into_iter()
     }
 
-    /// A text that may come from a library or a camera, with this address's secrets masked.
+    /// A text that may come from a library or a camera, with this address's secrets masked, in capital letters or small
+    /// ones and however they are escaped.
     #[must_use]
     pub fn mask_in(&self, text: &str) -> String {
         let text = text.replace(&self.with_login(), &self.to_string());
-        self.secrets().fold(text, |text, secret| text.replace(&secret, MASK))
+        let of_secret = |secret: String| unescaped(&secret).into_iter().map(|(letter, _)| letter).collect::<Vec<_>>();
+        let secrets: Vec<_> = self.secrets().map(of_secret).collect();
+        let letters = unescaped(&text);
+        let mut masked = Vec::with_capacity(text.len());
+        let (mut start, mut masked_until) = (0, 0);
+        for (at, (_, end)) in letters.iter().enumerate() {
+            let here = letters.get(at..).unwrap_or_default();
+            let begins_here = |secret: &&Vec<u8>| {
+                here.len() >= secret.len() && here.iter().zip(*secret).all(|((letter, _), wanted)| letter == wanted)
+            };
+            let longest = secrets.iter().filter(begins_here).map(Vec::len).max();
+            // One may begin within another.
+            if at >= masked_until {
+                let shown = text.as_bytes().get(start..*end).unwrap_or_default();
+                masked.extend_from_slice(if longest.is_some() { MASK.as_bytes() } else { shown });
+            }
+            masked_until = masked_until.max(at + longest.unwrap_or_default());
+            start = *end;
+        }
+        String::from_utf8_lossy(&masked).into_owned()
     }
 }
 
@@ -302,6 +338,10 @@ impl FromStr for Address {
     fn from_str(text: &str) -> Result<Self, String> {
         Self::parse(text)
     }
+}
+
+fn too_long() -> String {
+    format!("the address is longer than {MAX_SOURCE_BYTES} bytes, which no camera's is")
 }
 
 /// The login and what follows its `@`. A password may hold any character, the `@` among them: the last `@` counts behind
@@ -564,6 +604,31 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_address_has_a_length_that_one_can_have() {
+        #[track_caller]
+        fn check(make: impl Fn(&str) -> String, unit: &str, n_units: usize, is_good: bool) {
+            let text = make(&unit.repeat(n_units));
+            let got = Address::parse(&text);
+            assert_eq!(got.is_ok(), is_good, "{n_units} of {unit}");
+            match got {
+                Ok(address) => assert_eq!(Address::parse(&address.with_login()), Ok(address)),
+                Err(error) => assert!(error.contains("4096") && error.len() < 100, "{error}"),
+            }
+        }
+        check(|path| format!("http://cam/{path}"), "a", 4_000, true);
+        check(|path| format!("http://cam/{path}"), "a", 66_000, false);
+        check(|host| format!("rtsp://{host}/1"), "a", 5_000, false);
+        check(|password| format!("rtsp://admin:{password}@cam/1"), "p", 5_000, false);
+        // Escaped, each has three bytes.
+        check(|path| format!("http://cam/{path}"), "#", 1_300, true);
+        check(|path| format!("http://cam/{path}"), "#", 1_400, false);
+        check(|password| format!("rtsp://admin:{password}@cam/1"), "!", 1_400, false);
+        let cam = Address::parse("http://cam/").unwrap();
+        assert!(cam.resolve(&"a".repeat(5_000)).is_err());
+        assert!(cam.resolve(&"a".repeat(4_000)).is_ok());
+    }
+
     #[track_caller]
     fn check_shown(text: &str, shown: &str, saved: &str) {
         let address = Address::parse(text).unwrap();
@@ -676,9 +741,22 @@ mod tests {
 
     #[test]
     fn secrets_are_masked_in_the_words_of_others() {
-        let address = Address::parse("rtsp://admin:p@s s@cam/v?pwd=x9").unwrap();
-        let text = format!("cannot open {}: p@s s, p%40s%20s and x9 are wrong", address.with_login());
-        let masked = address.mask_in(&text);
-        assert_eq!(masked, "cannot open rtsp://admin:***@cam/v?pwd=***: ***, *** and *** are wrong");
+        #[track_caller]
+        fn check(address: &str, text: &str, expected: &str) {
+            let address = Address::parse(address).unwrap();
+            let text = text.replace("ADDRESS", &address.with_login());
+            assert_eq!(address.mask_in(&text), expected, "{text}");
+        }
+        let odd = "rtsp://admin:p@s s@cam/v?pwd=x9";
+        check(odd, "cannot open ADDRESS: wrong", "cannot open rtsp://admin:***@cam/v?pwd=***: wrong");
+        check(odd, "p@s s, p%40s%20s and x9 are wrong", "***, *** and *** are wrong");
+        check(odd, "P@S S, %70@s%20S, X9 and p%40s%2", "***, ***, *** and p%40s%2");
+        // As Basic has it.
+        check(odd, "sent YWRtaW46cEBzIHM= twice", "sent ***= twice");
+        check("rtsp://a:ä%@cam", "käse ä% Ä% %c3%A4%25 ä", "käse *** Ä% *** ä");
+        check("rtsp://a:%c3@cam", "ä%C3", "***\u{fffd}***");
+        check("rtsp://a:@cam", "nothing YTo", "nothing YTo");
+        check("rtsp://a:abc@cam/?pwd=cde", "abcde abccde", "*** ******");
+        check("rtsp://cam/1", "", "");
     }
 }

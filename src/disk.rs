@@ -7,6 +7,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use jiff::{SignedDuration, Timestamp};
 use sysinfo::{DiskRefreshKind, Disks};
 
 /// Names of files that are being written: this, and random letters and digits.
@@ -14,6 +15,10 @@ const TEMPORARY: &str = ".camclinic-";
 const N_RANDOM: usize = 6;
 /// No file takes longer to be written: one that is older was left behind by a program that was killed.
 const WRITTEN_WITHIN: Duration = Duration::from_hours(1);
+/// The clock is believed where something was kept by it so many days ago. One that was set wrongly a moment ago has
+/// kept nothing then.
+const BELIEVED_AFTER: SignedDuration = SignedDuration::from_hours(24 * 3);
+const BELIEVED_WITHIN: SignedDuration = SignedDuration::from_hours(24 * 30);
 /// In a folder of many thousand pictures not all of them are looked at for each that is added.
 const N_SWEPT: usize = 1_000;
 
@@ -197,6 +202,29 @@ pub fn sweep(folder: &Path) {
     }
 }
 
+/// How old those are that were kept with a date, by a clock that may be wrong: nothing is over until it is believed. In
+/// the first days and behind a long pause it is not.
+#[derive(Clone, Copy, Debug)]
+pub struct KeptAges {
+    now: Timestamp,
+    is_believed: bool,
+}
+
+impl KeptAges {
+    /// `dates` are those of all that is kept.
+    #[must_use]
+    pub fn new(now: Timestamp, dates: impl IntoIterator<Item = Timestamp>) -> Self {
+        let bears_out = |date| (BELIEVED_AFTER..=BELIEVED_WITHIN).contains(&now.duration_since(date));
+        Self { now, is_believed: dates.into_iter().any(bears_out) }
+    }
+
+    /// Whether something is older than that, or as far ahead, which only a wrong clock has dated.
+    #[must_use]
+    pub fn is_over(self, date: Timestamp, kept: SignedDuration) -> bool {
+        self.is_believed && self.now.duration_since(date).abs() > kept
+    }
+}
+
 fn is_temporary(name: &str) -> bool {
     let random = name.strip_prefix(TEMPORARY);
     random.is_some_and(|random| random.len() == N_RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
@@ -331,6 +359,28 @@ mod tests {
         drop(held);
         assert!(lock_file(&path, Duration::ZERO).is_some());
         assert!(lock_file(Path::new("/dev/null"), Duration::ZERO).is_none());
+    }
+
+    /// Days of what is kept, before today where they are negative; and those that are over when a week is kept.
+    #[test]
+    fn nothing_is_too_old_by_a_clock_that_may_be_wrong() {
+        #[track_caller]
+        fn check(days: &[i64], expected: &[i64]) {
+            let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+            let date = |day: i64| now + SignedDuration::from_hours(24 * day);
+            let ages = KeptAges::new(now, days.iter().map(|day| date(*day)));
+            let is_over = |day: &i64| ages.is_over(date(*day), SignedDuration::from_hours(24 * 7));
+            assert_eq!(days.iter().copied().filter(is_over).collect::<Vec<_>>(), expected, "{days:?}");
+        }
+        check(&[], &[]);
+        check(&[-9, -8, -7, -1, 0], &[-9, -8]);
+        check(&[-400, -3, 0], &[-400]);
+        // Set ten years ahead, or used again after a pause.
+        check(&[-3_654, -3_653, 0], &[]);
+        check(&[-31, -2, 0], &[]);
+        // Set right again: what was dated ahead is kept for no longer than the rest.
+        check(&[-1, 0, 3_653], &[]);
+        check(&[-3, 0, 6, 3_653], &[3_653]);
     }
 
     #[test]

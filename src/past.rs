@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{FileAccess, read_regular, write_whole};
+use crate::disk::{FileAccess, KeptAges, read_regular, write_whole};
 use crate::foreign::{plain, safe_within};
 use crate::logging::files::{append_lines, delete, read_lines};
 
@@ -128,12 +128,15 @@ pub fn cameras(data: &Path) -> io::Result<Vec<HistoryOwner>> {
 /// # Errors
 /// A file cannot be read, written or deleted; what comes after it is left for the next time.
 pub fn tidy(data: &Path, now: Timestamp) -> io::Result<()> {
-    for folder in folders(data)? {
+    let with_hours = |folder: PathBuf| hours(&folder).map(|hours| (hours, folder));
+    let all = folders(data)?.into_iter().map(with_hours).collect::<io::Result<Vec<_>>>()?;
+    let ages = KeptAges::new(now, all.iter().flat_map(|(hours, _)| hours.keys().copied()));
+    for (hours, folder) in all {
         let mut n_left = 0;
-        for (hour, files) in hours(&folder)? {
+        for (hour, files) in hours {
             let age = now.duration_since(hour);
             n_left += 1;
-            if age > KEPT + HOUR {
+            if ages.is_over(hour, KEPT + HOUR) {
                 delete(&name(&folder, hour, SECONDS))?;
                 delete(&name(&folder, hour, MINUTES))?;
                 n_left -= 1;
@@ -332,6 +335,28 @@ mod tests {
         tidy(data, at("2026-11-29T12:00:00Z")).unwrap();
         assert!(cameras(data).unwrap().is_empty());
         assert_eq!(fs::read_dir(data.join(FOLDER)).unwrap().count(), 0);
+    }
+
+    /// The clock of one run is ten years ahead.
+    #[test]
+    fn a_clock_that_is_wrong_costs_no_history() {
+        let data = tempfile::tempdir().unwrap();
+        let data = data.path();
+        let check = |tidied_at: &str, expected: &[u8]| {
+            tidy(data, at(tidied_at)).unwrap();
+            assert_eq!(scores(data, "sim:"), expected, "{tidied_at}");
+        };
+        write(data, "sim:", "2026-11-21T09:00:00Z", &[90]);
+        write(data, "sim:", "2036-01-01T00:00:00Z", &[10]);
+        check("2036-01-01T00:00:01Z", &[90, 10]);
+        check("2036-01-02T00:00:00Z", &[90, 10]);
+        check("2026-11-21T10:00:00Z", &[90, 10]);
+        check("2026-11-25T10:00:00Z", &[90]);
+        // Two years later there is something new.
+        check("2028-11-25T10:00:00Z", &[90]);
+        write(data, "sim:", "2028-11-22T09:00:00Z", &[80]);
+        check("2028-11-22T10:00:00Z", &[90, 80]);
+        check("2028-11-25T10:00:00Z", &[80]);
     }
 
     #[test]

@@ -18,6 +18,8 @@ use crate::settings::{CameraId, CameraSettings, Settings, SnapshotFormat};
 /// Pictures that may wait for the disk. A person presses the key no faster.
 const N_WAITING: usize = 8;
 
+/// So many pictures of one millisecond have names of their own.
+const MAX_NUMBER: u32 = 1_000;
 /// Of a camera's name in a file's.
 const MAX_NAME_BYTES: usize = 180;
 
@@ -105,7 +107,9 @@ pub fn save(frame: &Frame, target: &SnapshotTarget) -> Result<PathBuf, String> {
         target.folder.join(format!("{name}{number}.{ending}"))
     };
     // Two pictures of one millisecond are two pictures.
-    let file = (1..1_000).map(numbered).find(|file| !file.exists()).unwrap_or_else(|| numbered(1_000));
+    let file = (1..=MAX_NUMBER).map(numbered).find(|file| !file.exists()).ok_or_else(|| {
+        format!("The picture was not saved: there are {MAX_NUMBER} of this moment: {}", target.folder.display())
+    })?;
     write(&frame.image, target.format, target.jpeg_quality_percent, &file)?;
     Ok(file)
 }
@@ -203,6 +207,10 @@ mod tests {
         assert_ne!(first, second);
         let name = first.file_name().unwrap().to_str().unwrap();
         assert!(name.starts_with("sim_640x480_stall_1s_2") && name.contains(".jpg"), "{name}");
+        let stem = name.strip_suffix(".jpg").unwrap();
+        (2..=MAX_NUMBER).for_each(|n| fs::write(first.with_file_name(format!("{stem}_{n}.jpg")), "old").unwrap());
+        assert!(save(&frame, &target).unwrap_err().contains("of this moment"));
+        assert_eq!(fs::read(first.with_file_name(format!("{stem}_{MAX_NUMBER}.jpg"))).unwrap(), b"old");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, never};
 use serde::{Deserialize, Serialize};
 
-use crate::address::Address;
+use crate::address::{Address, MAX_SOURCE_BYTES};
 use crate::backend::Backend;
 use crate::control::{ControlSetting, ControlsUpdate};
 use crate::device::{self, Device};
@@ -157,6 +157,8 @@ pub struct Grabbed {
     pub sequence: Option<u64>,
     /// There is no picture to be retrieved, as none is wanted.
     pub is_left_out: bool,
+    /// Its decoder has found parts of it, or of the one before, damaged, and has filled them with something.
+    pub is_damaged: bool,
     /// When somebody began to ask for it, in whichever process. What came and went before was lost for want of that.
     pub asked_at: Option<Instant>,
 }
@@ -165,7 +167,14 @@ impl Grabbed {
     /// A frame with a picture.
     #[must_use]
     pub fn new(taken_at: Instant, sequence: Option<u64>) -> Self {
-        Self { taken_at, sequence, is_left_out: false, asked_at: None }
+        Self { taken_at, sequence, is_left_out: false, is_damaged: false, asked_at: None }
+    }
+
+    /// What is wrong with a picture that is shown all the same.
+    #[must_use]
+    pub fn damage(&self) -> Option<Fault> {
+        let message = "its decoder has found parts of a picture damaged, and has filled them";
+        self.is_damaged.then(|| Fault::new(FaultKind::BadFrame, message))
     }
 }
 
@@ -193,6 +202,11 @@ impl SourceSpec {
         let text = text.trim();
         if text.is_empty() {
             return Err("no source is given: write sim:, a number, a device path, an address or a video file".into());
+        }
+        if text.len() > MAX_SOURCE_BYTES {
+            return Err(format!(
+                "the source is longer than {MAX_SOURCE_BYTES} bytes, which no address, path or script is: shorten it"
+            ));
         }
         if let Some(script) = text.strip_prefix("sim:") {
             return simulated::Script::parse(script).map(Self::Simulated);
@@ -569,6 +583,23 @@ mod tests {
         check("99999999999", "error");
         check("", "error");
         check("sim:nonsense", "error");
+    }
+
+    #[test]
+    fn a_source_has_a_length_that_one_can_have() {
+        #[track_caller]
+        fn check(start: &str, n_bytes: usize, is_good: bool) {
+            let text = format!("{start}{}", "a".repeat(n_bytes));
+            let got = SourceSpec::parse(&text).map(drop);
+            assert_eq!(got.is_ok(), is_good, "{start}: {:?}", got.err());
+        }
+        for start in ["http://cam/", "/dev/", "some/where/", "usb-"] {
+            check(start, 4_000, true);
+            check(start, 4_096, false);
+            check(start, 66_000, false);
+        }
+        let long = SourceSpec::parse(&format!("sim:{}", "stall@1s,".repeat(8_000)));
+        assert!(long.is_err_and(|error| error.contains("longer than 4096 bytes")));
     }
 
     #[test]

@@ -400,7 +400,7 @@ pub struct Drops {
 impl Drops {
     #[must_use]
     pub fn total(self) -> u64 {
-        self.camera + self.damaged
+        self.camera.saturating_add(self.damaged)
     }
 }
 

@@ -75,7 +75,7 @@ impl PictureObserver {
     /// The newest frame, at that time.
     pub fn on_frame(&mut self, frame: &Frame, now: Instant) {
         let follows = self.last.is_some_and(|(number, sequence, taken_at)| {
-            let is_next = |(before, at): (u64, u64)| at == before + 1;
+            let is_next = |(before, at): (u64, u64)| before.checked_add(1) == Some(at);
             is_next((number, frame.number))
                 && sequence.zip(frame.sequence).is_none_or(is_next)
                 && frame.taken_at.saturating_duration_since(taken_at) <= NEIGHBOURS

@@ -53,7 +53,7 @@ impl Tally {
             _ => 0,
         };
         self.last_sequence = grabbed.sequence;
-        self.drops.camera += n_lost;
+        self.drops.camera = self.drops.camera.saturating_add(n_lost);
         self.health.on_frame(grabbed.taken_at, n_lost);
         self.n_frames += 1;
         self.n_frames_of_opening += 1;
@@ -114,6 +114,12 @@ mod tests {
         tally.on_opening(now);
         tally.on_frame(Grabbed::new(now, Some(90)), now);
         assert_eq!((tally.n_frames_of_opening, tally.drops.camera), (1, 5));
+        // Whatever a driver counts.
+        for sequence in [0, u64::MAX, 0, u64::MAX] {
+            tally.on_frame(Grabbed::new(now, Some(sequence)), now);
+            tally.on_damaged_frame();
+        }
+        assert_eq!(tally.drops.camera, u64::MAX);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::system;
+use crate::address::PASSWORD_VARIABLE;
 
 /// Ties a process of our own to this program from outside: it is killed when the guard is dropped, and when this program
 /// ends, however it ends. `None` where [`die_with_parent`] does that.
@@ -25,9 +26,10 @@ pub fn beside(name: &Path) -> PathBuf {
     }
 }
 
-/// Makes a process of our own ready for its start: apart from the terminal, whose Ctrl-C is for us and not for it, and
-/// without a window.
+/// Makes a process of our own ready for its start: apart from the terminal, whose Ctrl-C is for us and not for it,
+/// without a window, and without the password, which the environment may hold for us alone.
 pub fn prepare(command: &mut Command) {
+    command.env_remove(PASSWORD_VARIABLE);
     system::process::prepare(command);
 }
 
@@ -68,4 +70,19 @@ pub fn kernel_function(pid: u32) -> Option<String> {
 #[must_use]
 pub fn is_starved(pid: u32, thread: &str) -> bool {
     system::process::is_starved(pid, thread)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+
+    use super::*;
+
+    #[test]
+    fn no_process_is_given_the_password() {
+        let mut command = Command::new("any");
+        command.env(PASSWORD_VARIABLE, "geheim");
+        prepare(&mut command);
+        assert_eq!(command.get_envs().collect::<Vec<_>>(), [(OsStr::new(PASSWORD_VARIABLE), None)]);
+    }
 }

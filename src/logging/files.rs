@@ -3,6 +3,7 @@
 //! Nothing is ever renamed or rewritten: lines are added at the end of the newest file, and old files are deleted. So any
 //! number of processes write one log, and one that is killed leaves a torn line at most, which readers skip.
 
+use std::cmp::Reverse;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use crate::disk::{FileAccess, make_folder, open_regular, open_to_append};
+use crate::disk::{FileAccess, KeptAges, make_folder, open_regular, open_to_append};
 use crate::event::Level;
 
 /// A file takes no more lines when it is larger: an editor still opens it at once.
@@ -25,6 +26,8 @@ const MAX_AGE: SignedDuration = SignedDuration::from_hours(24 * 30);
 const MAX_LINE_BYTES: usize = 1 << 16;
 /// Several processes that find a file not full may all add to it; what is longer than this is not of this program.
 const MAX_READ_BYTES: u64 = 2 * MAX_FILE_BYTES;
+/// Older files are left unread when so much memory is taken: more than all that is kept takes.
+const MAX_COLLECTED_BYTES: usize = 96 << 20;
 
 /// A line of the log that could be read.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -64,45 +67,69 @@ pub fn prune(folder: &Path, now: Timestamp) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         file_keys => file_keys?,
     };
-    file_keys.sort_unstable();
-    let oldest = now.checked_sub(MAX_AGE).unwrap_or(Timestamp::MIN).to_zoned(TimeZone::UTC).date();
+    let today = now.to_zoned(TimeZone::UTC).date();
+    // Those that a wrong clock has dated ahead go first.
+    file_keys.sort_unstable_by_key(|(date, n)| Reverse((*date <= today, *date, *n)));
+    let ages = KeptAges::new(midnight(today), file_keys.iter().map(|(date, _)| midnight(*date)));
     let mut n_bytes = 0;
-    for (n, place) in file_keys.into_iter().rev().enumerate() {
+    for (n, place) in file_keys.into_iter().enumerate() {
         let file = path(folder, place);
         n_bytes += fs::metadata(&file).map_or(0, |metadata| metadata.len());
-        if n > 0 && (place.0 < oldest || n_bytes > MAX_ALL_BYTES) {
+        if n > 0 && (ages.is_over(midnight(place.0), MAX_AGE) || n_bytes > MAX_ALL_BYTES) {
             delete(&file)?;
         }
     }
     Ok(())
 }
 
-/// Reads the log, oldest first. What cannot be read as an event, such as a torn line, is left out. Empty where there is none.
+/// Reads the log, oldest first. What cannot be read as an event, such as a torn line, is left out; so are the oldest of
+/// more than there should be. Empty where there is none.
 ///
 /// # Errors
 /// The folder or a file cannot be read.
-pub fn read(folder: &Path, since: Timestamp, mut admits: impl FnMut(&LogEntry) -> bool) -> io::Result<Vec<LogEntry>> {
+pub fn read(folder: &Path, since: Timestamp, admits: impl FnMut(&LogEntry) -> bool) -> io::Result<Vec<LogEntry>> {
+    read_newest(folder, since, MAX_COLLECTED_BYTES, admits)
+}
+
+fn read_newest(
+    folder: &Path,
+    since: Timestamp,
+    max_bytes: usize,
+    mut admits: impl FnMut(&LogEntry) -> bool,
+) -> io::Result<Vec<LogEntry>> {
     let mut file_keys = match file_keys(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         file_keys => file_keys?,
     };
     file_keys.sort_unstable();
     let first = since.to_zoned(TimeZone::UTC).date();
-    let mut entries = Vec::new();
-    for place in file_keys.into_iter().filter(|(date, _)| *date >= first) {
+    let (mut by_file, mut n_bytes) = (Vec::new(), 0);
+    for place in file_keys.into_iter().rev().filter(|(date, _)| *date >= first) {
+        if n_bytes > max_bytes {
+            break;
+        }
+        let mut entries = Vec::new();
         read_lines(&path(folder, place), |line| {
             if let Ok(mut entry) = serde_json::from_str::<LogEntry>(line)
                 && entry.at >= since
                 && admits(&entry)
             {
                 line.clone_into(&mut entry.line);
+                n_bytes += size_of::<LogEntry>() + 2 * line.len();
                 entries.push(entry);
             }
         })?;
+        by_file.push(entries);
     }
+    let mut entries: Vec<_> = by_file.into_iter().rev().flatten().collect();
     // Processes hand their lines to the system in their own time.
     entries.sort_by_key(|entry| entry.at);
     Ok(entries)
+}
+
+/// When a day begins.
+fn midnight(date: Date) -> Timestamp {
+    date.to_zoned(TimeZone::UTC).map_or(Timestamp::MIN, |begin| begin.timestamp())
 }
 
 fn path(folder: &Path, (date, n): FileKey) -> PathBuf {
@@ -231,9 +258,52 @@ mod tests {
         assert_eq!(left.first().unwrap(), "log-2026-11-13-01.jsonl", "{left:?}");
         assert_eq!(left.len(), 9, "{left:?}");
         assert!(left.contains(&"log-of-somebody.txt".to_owned()), "{left:?}");
-        // Set by a clock that was wrong, or not used for a year: something is kept.
+        // Set by a clock that was wrong, or not used for years: all is kept. What is dated ahead goes when it is right.
         prune(folder, at("2036-01-01T00:00:00Z")).unwrap();
-        assert_eq!(names(folder), ["log-2026-11-21-02.jsonl", "log-of-somebody.txt"]);
+        assert_eq!(names(folder), left);
+        fs::write(folder.join("log-2036-01-01-01.jsonl"), "x").unwrap();
+        prune(folder, at("2036-01-01T00:00:00Z")).unwrap();
+        assert_eq!(names(folder).len(), left.len() + 1);
+        prune(folder, now).unwrap();
+        assert_eq!(names(folder), left);
+        // Something new was kept some days ago.
+        fs::write(folder.join("log-2036-01-01-01.jsonl"), "x").unwrap();
+        prune(folder, at("2036-01-04T00:00:00Z")).unwrap();
+        assert_eq!(names(folder), ["log-2036-01-01-01.jsonl", "log-of-somebody.txt"]);
+    }
+
+    #[test]
+    fn what_is_dated_ahead_is_the_first_to_go_where_there_is_too_much() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        for day in ["2026-11-20", "2026-11-21", "2036-01-01"] {
+            for n in 1..4 {
+                fs::write(folder.join(format!("log-{day}-{n:02}.jsonl")), vec![b'x'; 5 << 20]).unwrap();
+            }
+        }
+        prune(folder, at("2026-11-21T12:00:00Z")).unwrap();
+        let left = names(folder);
+        assert_eq!(left.len(), 6, "{left:?}");
+        assert!(left.iter().all(|name| name.starts_with("log-2026")), "{left:?}");
+    }
+
+    #[test]
+    fn of_more_than_there_should_be_the_newest_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        for day in 10..20 {
+            let time = format!("2026-11-{day}T12:00:00Z");
+            let lines = line(&time, &format!("{day} {}", "x".repeat(1_000))).repeat(2);
+            append(folder.path(), lines.as_bytes(), at(&time)).unwrap();
+        }
+        let check = |max_bytes: usize, expected: &[&str]| {
+            let entries = read_newest(folder.path(), Timestamp::MIN, max_bytes, |_| true).unwrap();
+            let days: Vec<_> = entries.iter().map(|entry| entry.message.get(..2).unwrap()).collect();
+            assert_eq!(days, expected, "{max_bytes}");
+        };
+        check(0, &["19", "19"]);
+        check(6_000, &["18", "18", "19", "19"]);
+        let all: Vec<_> = (10..20).flat_map(|day| [day.to_string(), day.to_string()]).collect();
+        check(1 << 20, &all.iter().map(String::as_str).collect::<Vec<_>>());
     }
 
     #[test]

@@ -419,8 +419,12 @@ impl HttpStream {
                     "the head of the camera's answer is longer than any should be, and was not read to its end";
                 Err(ConnectionFinding::new("F95", FaultKind::ProtocolTrouble, message))
             }
-            Err(HttpReadError::Foreign(bytes)) => Err(foreign(&bytes)),
-            Err(HttpReadError::NotUnderstood(what)) => Err(what.finding("GET")),
+            Err(HttpReadError::Foreign(bytes)) => Err(foreign(&bytes, &self.login)),
+            Err(HttpReadError::NotUnderstood(what)) => {
+                let mut finding = what.finding("GET");
+                finding.fault.message = self.login.mask(&finding.fault.message).into();
+                Err(finding)
+            }
         }
     }
 
@@ -475,7 +479,7 @@ impl HttpStream {
         match head.status {
             200..=299 => {}
             401 => return refused("F83", FaultKind::LoginRefused, 0.9),
-            403 => return refused("F85", FaultKind::Forbidden, 0.9),
+            403 | 423 => return refused("F85", FaultKind::Forbidden, 0.9),
             404 | 410 => return refused("F84", FaultKind::WrongPath, 0.95),
             400 | 405 | 406 => return refused("F84", FaultKind::WrongPath, 0.7),
             429 | 503 => return refused("F90", FaultKind::SessionLimit, 0.8),
@@ -643,7 +647,7 @@ enum HttpReadError {
 }
 
 /// What answers, if not HTTP (F99).
-fn foreign(bytes: &[u8]) -> ConnectionFinding {
+fn foreign(bytes: &[u8], login: &Login) -> ConnectionFinding {
     let wrong = |message: String, advice: &str| {
         ConnectionFinding::new("F99", FaultKind::WrongProtocol, message).with_advice(advice)
     };
@@ -655,9 +659,9 @@ fn foreign(bytes: &[u8]) -> ConnectionFinding {
             "Write https:// in place of http://, or choose the port without encryption, mostly 80.",
         )
     } else {
-        let begin: Vec<_> = bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let begin = parsers::beginning(bytes, |text| login.mask(text));
         wrong(
-            format!("what answers on this port is no HTTP: it begins with {}", begin.join(" ")),
+            format!("what answers on this port is no HTTP: it begins with {begin}"),
             "Check the port: HTTP mostly has 80.",
         )
     }

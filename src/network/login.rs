@@ -21,6 +21,8 @@ use crate::lock::{Lock, Locked};
 
 /// More origins than a camera ever has.
 const MAX_KNOWN: usize = 16;
+/// No name on a network is longer (RFC 1035, section 2.3.4).
+const MAX_HOST_BYTES: usize = 255;
 
 /// The origins that have asked for a login by Digest: none of them gets the password in clear (Basic) afterwards. Otherwise whoever
 /// stands between could ask for it in place of the camera. Clones share it.
@@ -36,7 +38,7 @@ impl KnownLogins {
     pub fn learn(&self, origins: impl IntoIterator<Item = Origin>) {
         let mut known = self.lock();
         for origin in origins {
-            if known.len() < MAX_KNOWN {
+            if known.len() < MAX_KNOWN && origin.host().len() <= MAX_HOST_BYTES {
                 known.insert(origin);
             }
         }
@@ -280,6 +282,10 @@ mod tests {
         let flood = (0..1_000).map(|n| Origin::of(&Address::parse(&format!("rtsp://cam{n}/")).unwrap()));
         second.learn(flood);
         assert!(second.origins().len() <= MAX_KNOWN);
+        let third = KnownLogins::default();
+        let long = |n: usize| Origin::of(&Address::parse(&format!("rtsp://{}/", "h".repeat(n))).unwrap());
+        third.learn([long(255), long(256)]);
+        assert_eq!(third.origins(), [long(255)]);
     }
 
     #[test]

@@ -19,6 +19,11 @@ impl Origin {
         Self { scheme: address.scheme.name().to_owned(), host: address.host.to_ascii_lowercase(), port: address.port() }
     }
 
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
     /// A reference of the camera's that shall be asked of this origin: what names another one is taken as a path here. Cameras
     /// behind a router name themselves by numbers that hold nowhere else, and encrypted ones without their encryption.
     #[must_use]

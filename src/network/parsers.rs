@@ -11,6 +11,9 @@ use crate::fault::FaultKind;
 
 /// So much of what was not understood is told.
 const MAX_SHOWN: usize = 200;
+/// The same of what is of another protocol, as a text and as numbers.
+const MAX_BEGINNING: usize = 40;
+const MAX_NUMBERS: usize = 8;
 const MAX_HEADERS: usize = 100;
 
 /// Bytes at which a parser gave up in a way that it should not; these are the first of them, fit to be read.
@@ -38,6 +41,18 @@ pub(super) fn shown(bytes: &[u8]) -> String {
         }
     }
     shown
+}
+
+/// With what foreign bytes begin: a text as such, in which `mask` finds what is secret before it is cut, and of other
+/// bytes the first few by their numbers.
+pub(super) fn beginning(bytes: &[u8], mask: impl FnOnce(&str) -> String) -> String {
+    let is_text = |byte: u8| matches!(byte, b' '..=b'~');
+    let text: String = bytes.iter().take_while(|byte| is_text(**byte)).map(|byte| char::from(*byte)).collect();
+    if text.is_empty() {
+        let odd = bytes.iter().take_while(|byte| !is_text(**byte)).take(MAX_NUMBERS);
+        return odd.map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
+    }
+    format!("“{}”", mask(&text).chars().take(MAX_BEGINNING).collect::<String>())
 }
 
 fn guarded<T>(bytes: &[u8], parse: impl FnOnce() -> T) -> Result<T, NotUnderstood> {
@@ -113,6 +128,20 @@ pub(super) fn certificate<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_foreign_bytes_begin_with_is_told_without_numbers_of_letters() {
+        #[track_caller]
+        fn check(bytes: &[u8], expected: &str) {
+            assert_eq!(beginning(bytes, |text| text.replace("geheim", "***")), expected);
+        }
+        check(b"220 mail.example ESMTP\r\n", "“220 mail.example ESMTP”");
+        check(b"geheim\r\n", "“***”");
+        check(b"\x00\xa7geheim", "00 a7");
+        check(&[b'x'; 200], &format!("“{}”", "x".repeat(MAX_BEGINNING)));
+        check(&[0; 200], "00 00 00 00 00 00 00 00");
+        check(b"", "");
+    }
 
     #[test]
     fn a_panic_is_an_answer_that_nobody_understands() {

@@ -5,6 +5,7 @@
 //! request comes here and is asked of the camera by the rules of [`super::http`]: its own host alone, and the login for its own
 //! origin alone.
 
+use std::cell::Cell;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -25,6 +26,8 @@ const MAX_REQUESTS: usize = 8;
 /// A player on this computer says at once what it wants.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(1);
 const MAX_REQUEST_BYTES: usize = 16 << 10;
+/// No list is longer with all its addresses written anew.
+const MAX_REWRITTEN_BYTES: usize = 4 << 20;
 /// How long a camera may be silent within an answer. The player gives up sooner, and closes its connection.
 const SILENCE_DEADLINE: Duration = Duration::from_secs(30);
 /// How long the player may leave what came unread: one that is paused by a busy computer, not by a user.
@@ -188,7 +191,10 @@ impl RelayState {
                 Err(finding) => return self.fail(finding, player),
             };
             let at = answer.address();
-            let list = kind.rewritten(&text, |reference| self.url_here(at, reference));
+            let Some(list) = kind.rewritten_within(&text, MAX_REWRITTEN_BYTES, |url| self.url_here(at, url)) else {
+                let message = "the camera's list names more addresses than any should";
+                return self.fail(ConnectionFinding::new("F95", FaultKind::NoStream, message), player);
+            };
             let length = format!("Content-Length: {}\r\nConnection: close\r\n\r\n", list.len());
             return player.write_all((head + &length + &list).as_bytes());
         }
@@ -273,6 +279,20 @@ impl ListKind {
         }
     }
 
+    /// The same as [`Self::rewritten`]; `None` where the other addresses together have more bytes than that.
+    fn rewritten_within(self, list: &str, max_bytes: usize, other: impl Fn(&str) -> String) -> Option<String> {
+        let n_bytes = Cell::new(0);
+        let text = self.rewritten(list, |reference| {
+            if n_bytes.get() > max_bytes {
+                return String::new();
+            }
+            let other = other(reference);
+            n_bytes.set(n_bytes.get() + other.len());
+            other
+        });
+        (n_bytes.get() <= max_bytes).then_some(text)
+    }
+
     /// The list with `other` of all that it names.
     fn rewritten(self, list: &str, other: impl Fn(&str) -> String) -> String {
         match self {
@@ -280,7 +300,9 @@ impl ListKind {
             Self::Xml => {
                 let mut text = String::new();
                 let mut rest = list;
-                while let Some(at) = first_url(rest) {
+                // Byte for byte as long as the list.
+                let lower = list.to_ascii_lowercase();
+                while let Some(at) = first_url(lower.get(list.len() - rest.len()..).unwrap_or_default()) {
                     let (before, url) = rest.split_at(at);
                     let end = url
                         .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>'))
@@ -296,9 +318,13 @@ impl ListKind {
     }
 }
 
-fn first_url(text: &str) -> Option<usize> {
-    let text = text.to_ascii_lowercase();
-    ["http://", "https://"].iter().filter_map(|scheme| text.find(scheme)).min()
+/// Of a text in small letters. Looks at nothing behind it.
+fn first_url(lower: &str) -> Option<usize> {
+    const BEGIN: &str = "http";
+    lower.match_indices(BEGIN).map(|(at, _)| at).find(|at| {
+        let behind = lower.get(at + BEGIN.len()..).unwrap_or_default();
+        behind.starts_with("://") || behind.starts_with("s://")
+    })
 }
 
 /// A line that is none of the list's own is an address; in those that are, `URI="…"` is one (RFC 8216, section 4).
@@ -352,6 +378,25 @@ mod tests {
             "<?xml?><MPD><BaseURL>HERE(HTTP://cam/a?b&amp;c)</BaseURL><S media='x.m4s'/></MPD>",
         );
         check("<MPD x=\"https://s\" y='http://t'/>", "<MPD x=\"HERE(https://s)\" y='HERE(http://t)'/>");
+        check(
+            "<MPD ä='httphttp://s' b='http:' c='HTTPS://ü'",
+            "<MPD ä='httpHERE(http://s)' b='http:' c='HERE(HTTPS://ü)'",
+        );
+    }
+
+    #[test]
+    fn a_list_does_not_become_much_longer_than_it_was() {
+        #[track_caller]
+        fn check(begin: &str, unit: &str, n_units: usize, is_good: bool) {
+            let list = begin.to_owned() + &unit.repeat(n_units);
+            let rewritten = ListKind::of(list.as_bytes()).unwrap().rewritten_within(&list, 1_000, |_| "x".repeat(100));
+            assert_eq!(rewritten.is_some(), is_good, "{n_units} of {unit}");
+        }
+        for (begin, unit) in [("#EXTM3U\n", "a\n"), ("#EXTM3U\n#X:", "URI=\"a\""), ("<MPD>", "http://a ")] {
+            check(begin, unit, 10, true);
+            check(begin, unit, 11, false);
+            check(begin, unit, 30_000, false);
+        }
     }
 
     #[test]

@@ -86,7 +86,7 @@ impl RtspClient {
         Self {
             requests,
             packets: PacketHalf {
-                reader: MessageReader::new(connection),
+                reader: MessageReader::new(connection, address.clone()),
                 waiting: PacketQueue::default(),
                 answers: None,
             },
@@ -495,7 +495,7 @@ impl PacketHalf {
                 Ok(Incoming::Other) => {}
                 Err(RtspReadError::Io(error)) if error.kind() == ErrorKind::TimedOut => return Ok(None),
                 Err(RtspReadError::Io(error)) => return Err(ended(&error)),
-                Err(unheard) => return Err(unheard.finding("the stream", Duration::ZERO)),
+                Err(unheard) => return Err(self.reader.finding(&unheard, "the stream", Duration::ZERO)),
             }
         }
     }
@@ -537,6 +537,9 @@ pub fn status_line(response: &RtspResponse) -> String {
     format!("{} {}", u16::from(response.status()), response.reason_phrase()).trim_end().to_owned()
 }
 
+/// RFC 4918, section 11.3; cameras answer so after several wrong passwords.
+const LOCKED: &str = "The camera has locked this login for a while: wait some minutes, and see that no other program logs in with a wrong password.";
+
 /// What a status other than success means for the stream, in the camera's own words. `None` for success.
 #[must_use]
 pub fn refusal(method: &str, response: &RtspResponse, login: &Login) -> Option<ConnectionFinding> {
@@ -547,6 +550,7 @@ pub fn refusal(method: &str, response: &RtspResponse, login: &Login) -> Option<C
         200..=299 => return None,
         401 => ("F83", FaultKind::LoginRefused, 0.9, None),
         403 => ("F85", FaultKind::Forbidden, 0.9, None),
+        423 => ("F85", FaultKind::Forbidden, 0.8, Some(LOCKED)),
         453 => ("F90", FaultKind::SessionLimit, 0.95, None),
         503 => ("F90", FaultKind::SessionLimit, 0.8, None),
         300..=399 => ("F84", FaultKind::WrongPath, 0.8, Some("Write the address that the camera names.")),

@@ -119,6 +119,7 @@ pub struct Masker {
     masking: Masking,
     /// The longest first: `anna.local` before `anna`.
     names: Vec<Name>,
+    /// In small letters, the longest first.
     secrets: Vec<String>,
     numbers: BTreeMap<(MaskedKind, String), usize>,
     n_secrets: usize,
@@ -126,7 +127,8 @@ pub struct Masker {
 
 impl Masker {
     pub fn new(masking: Masking, secrets: &[String]) -> Self {
-        let mut secrets: Vec<_> = secrets.iter().filter(|secret| !secret.is_empty()).cloned().collect();
+        let lower = |secret: &String| secret.chars().flat_map(char::to_lowercase).collect::<String>();
+        let mut secrets: Vec<_> = secrets.iter().map(lower).filter(|secret| !secret.is_empty()).collect();
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         Self { masking, names: Vec::new(), secrets, numbers: BTreeMap::new(), n_secrets: 0 }
     }
@@ -193,7 +195,7 @@ impl Masker {
             let is_start = !before.is_some_and(char::is_alphanumeric) || !next.is_alphanumeric();
             let found = self.known(rest, is_start).or_else(|| {
                 let found = patterns::find(self, rest, is_start)?;
-                Some(Match { instead: self.without_secrets(found.instead), ..found })
+                Some(Match { instead: self.without_secrets(&found.instead), ..found })
             });
             let n_bytes = match found {
                 Some(Match { n_bytes, instead }) if n_bytes > 0 => {
@@ -213,23 +215,35 @@ impl Masker {
     }
 
     /// What stands in place of an address keeps its scheme and more: a secret may be in it.
-    fn without_secrets(&mut self, mut text: String) -> String {
-        for n in 0..self.secrets.len() {
-            let known = self.secrets.get(n).filter(|known| known.len() >= MIN_SECRET && text.contains(known.as_str()));
-            if let Some(known) = known.cloned() {
-                text = text.replace(&known, &self.secret());
-            }
+    fn without_secrets(&mut self, text: &str) -> String {
+        let mut masked = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(next) = rest.chars().next() {
+            let n_bytes = if let Some(n_bytes) = self.secret_at(rest, |secret, _| secret.len() >= MIN_SECRET) {
+                masked.push_str(&self.secret());
+                n_bytes
+            } else {
+                masked.push(next);
+                next.len_utf8()
+            };
+            rest = rest.get(n_bytes..).unwrap_or_default();
         }
-        text
+        masked
+    }
+
+    /// How long the secret is that begins here, in whatever letters, of those that count.
+    fn secret_at(&self, rest: &str, counts: impl Fn(&str, usize) -> bool) -> Option<usize> {
+        self.secrets.iter().find_map(|secret| {
+            let n_bytes = patterns::starts_with_lower(rest, secret)?;
+            counts(secret, n_bytes).then_some(n_bytes)
+        })
     }
 
     /// A known secret or name that begins here.
     fn known(&mut self, rest: &str, is_start: bool) -> Option<Match> {
         let ends = |n_bytes: usize| !rest.get(n_bytes..).is_some_and(|rest| rest.starts_with(char::is_alphanumeric));
-        let secret = self.secrets.iter().find(|secret| {
-            rest.starts_with(secret.as_str()) && (secret.len() >= MIN_SECRET || is_start && ends(secret.len()))
-        });
-        if let Some(n_bytes) = secret.map(String::len) {
+        let counts = |secret: &str, n_bytes: usize| secret.len() >= MIN_SECRET || is_start && ends(n_bytes);
+        if let Some(n_bytes) = self.secret_at(rest, counts) {
             return Some(Match { n_bytes, instead: self.secret() });
         }
         if !is_start {
@@ -343,6 +357,7 @@ mod tests {
         check("wrong: geh:eim7!", "wrong: ***!");
         check("xgeh:eim7x", "x***x");
         check("x9 and x99", "*** and x99");
+        check("GEH:Eim7, X9, X99", "***, ***, X99");
         check("rtsp://kurt:pa/s#s@10.1.2.3:8554/h264?key=1&b=2", "rtsp://user-2:***@address-1:8554/h264?***");
         check("rtsp://admin:***@cam/1", "rtsp://admin:***@address-1/1");
         check("(rtsp://cam/1?token=a%20b).", "(rtsp://address-1/1?***).");

@@ -20,6 +20,12 @@ use crate::disk::{FileAccess, lock_file, read_regular, sweep, write_whole};
 const MAX_BYTES: u64 = 4 << 20;
 /// How long another window may take to read the file, and to write it.
 const OTHERS_WRITE_WITHIN: Duration = Duration::from_secs(1);
+/// So many files that were set aside have one name with a number.
+const MAX_COPIES: u32 = 10_000;
+/// File systems take no longer names.
+const MAX_NAME_BYTES: usize = 255;
+/// With which some editors of Windows begin a file.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// More places that are wrong than that are not told one by one, and none that is longer.
 const MAX_PLACES: usize = 8;
 const MAX_PLACE_CHARS: usize = 80;
@@ -37,6 +43,15 @@ pub struct Notice {
     pub text: String,
     /// Something is not as the user had set it.
     pub is_trouble: bool,
+}
+
+/// What a settings file holds.
+struct SettingsRead {
+    /// `None` where it holds none.
+    settings: Option<Settings>,
+    notices: Vec<Notice>,
+    /// Why no copy could be kept of a file that was not wholly understood: it must not be overwritten.
+    unkept: Option<io::Error>,
 }
 
 impl Notice {
@@ -64,33 +79,33 @@ impl Settings {
                 "The settings could not be read ({error}), so the defaults are in use, and what is set is not saved: {}",
                 path.display()
             );
-            (None, vec![Notice::trouble(text)])
+            SettingsRead { settings: None, notices: vec![Notice::trouble(text)], unkept: None }
         });
-        Loaded { settings: read.0.unwrap_or_default(), notices: read.1 }
+        Loaded { settings: read.settings.unwrap_or_default(), notices: read.notices }
     }
 
-    /// The settings, `None` where the file holds none, and what the user should know of it.
+    /// The settings, and what the user should know of the file.
     ///
     /// # Errors
     /// The file cannot be read: what it holds is not known, and it must not be overwritten.
-    fn read(path: &Path) -> io::Result<(Option<Self>, Vec<Notice>)> {
+    fn read(path: &Path) -> io::Result<SettingsRead> {
         let bytes = match read_regular(path, MAX_BYTES) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((None, Vec::new())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(SettingsRead { settings: None, notices: Vec::new(), unkept: None });
+            }
             bytes => bytes?,
         };
-        let why = match serde_json::from_slice::<Value>(&bytes) {
-            Ok(value) if value.is_object() => {
-                let (settings, notices) = Self::from_value(path, &bytes, value);
-                return Ok((Some(settings), notices));
-            }
+        let json = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
+        let why = match serde_json::from_slice::<Value>(json) {
+            Ok(value) if value.is_object() => return Ok(Self::from_value(path, &bytes, value)),
             Ok(_) => "The settings file holds no settings, so the defaults are in use.".to_owned(),
             Err(error) => format!("The settings file is damaged ({error}), so the defaults are in use."),
         };
-        Ok((None, vec![set_aside(path, &bytes, &why)]))
+        Ok(set_aside(path, &bytes, &why))
     }
 
     /// `bytes` are the whole file.
-    fn from_value(path: &Path, bytes: &[u8], value: Value) -> (Self, Vec<Notice>) {
+    fn from_value(path: &Path, bytes: &[u8], value: Value) -> SettingsRead {
         let told_version = version(value.get("version"));
         // One that cannot be read is most likely of this layout.
         let version = told_version.unwrap_or(u64::from(VERSION));
@@ -142,7 +157,7 @@ impl Settings {
                 Notice::trouble(format!("{why} ({error}): {}", path.display()))
             }));
         }
-        (settings, notices)
+        SettingsRead { settings: Some(settings), notices, unkept: kept.and_then(Result::err) }
     }
 
     /// Writes the file: whole or not at all, and not where it says the same already.
@@ -155,7 +170,9 @@ impl Settings {
         if read_regular(path, MAX_BYTES).is_ok_and(|there| there == json) {
             return Ok(());
         }
-        write_whole(path, &json, FileAccess::Private)
+        // A link stays one.
+        let target = if path.is_symlink() { fs::canonicalize(path).ok() } else { None };
+        write_whole(target.as_deref().unwrap_or(path), &json, FileAccess::Private)
     }
 }
 
@@ -187,10 +204,13 @@ impl SettingsFile {
     /// should know of the file that was there.
     ///
     /// # Errors
-    /// As [`Settings::save`], or what is there cannot be read.
+    /// As [`Settings::save`], or what is there cannot be read, or is not wholly understood and could not be kept.
     pub fn save(&mut self, settings: &Settings) -> io::Result<Vec<Notice>> {
         let _between_reading_and_writing = lock_file(&lock_path(&self.path), OTHERS_WRITE_WITHIN);
-        let (theirs, notices) = Settings::read(&self.path)?;
+        let SettingsRead { settings: theirs, notices, unkept } = Settings::read(&self.path)?;
+        if let Some(error) = unkept {
+            return Err(error);
+        }
         let ours = self.numbered(settings, theirs.as_ref());
         match theirs {
             Some(theirs) => merge(&self.last, &ours, &theirs)?.save(&self.path)?,
@@ -266,33 +286,45 @@ fn place(path: &[String], whose: &dyn Fn(&str) -> Option<String>) -> String {
 }
 
 /// Moves the file out of the way, so that the next save cannot destroy it.
-fn set_aside(path: &Path, bytes: &[u8], why: &str) -> Notice {
-    let moved = keep_copy(path, bytes, "damaged").and_then(|copy| fs::remove_file(path).map(|()| copy));
-    Notice::trouble(match moved {
+fn set_aside(path: &Path, bytes: &[u8], why: &str) -> SettingsRead {
+    let moved = keep_copy(path, bytes, "damaged").and_then(|copy| {
+        // A link is left, and with it what was copied: the next save replaces that.
+        if !path.is_symlink() {
+            fs::remove_file(path)?;
+        }
+        Ok(copy)
+    });
+    let told = match &moved {
         Ok(aside) => format!("{why} The old file is kept as {}", aside.display()),
         Err(error) => format!("{why} It could not be moved out of the way ({error}): {}", path.display()),
-    })
+    };
+    SettingsRead { settings: None, notices: vec![Notice::trouble(told)], unkept: moved.err() }
 }
 
 /// Has a copy of the file as it is, these bytes, beside it: the first of `name.mark.json`, `name.mark-2.json`… that is free, or is
-/// that copy already.
+/// that copy already. A name that would become too long is shortened.
 fn keep_copy(path: &Path, bytes: &[u8], mark: &str) -> io::Result<PathBuf> {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let named = |n: u32| {
         let number = if n == 1 { String::new() } else { format!("-{n}") };
-        path.with_extension(format!("{mark}{number}.json"))
+        let ending = format!(".{mark}{number}.json");
+        let n_bytes = stem.floor_char_boundary(MAX_NAME_BYTES.saturating_sub(ending.len()));
+        path.with_file_name(format!("{}{ending}", stem.get(..n_bytes).unwrap_or_default()))
     };
-    for copy in (1..=u32::MAX).map(named) {
-        match read_regular(&copy, MAX_BYTES) {
-            Ok(kept) if kept == bytes => return Ok(copy),
+    for copy in (1..=MAX_COPIES).map(named) {
+        match fs::symlink_metadata(&copy) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 write_whole(&copy, bytes, FileAccess::Private)?;
                 return Ok(copy);
             }
+            Err(error) => return Err(error),
+            Ok(_) if read_regular(&copy, MAX_BYTES).is_ok_and(|kept| kept == bytes) => return Ok(copy),
             // Something else has this name.
-            _ => {}
+            Ok(_) => {}
         }
     }
-    Err(io::ErrorKind::AlreadyExists.into())
+    let why = format!("{MAX_COPIES} files that were set aside are there already");
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, why))
 }
 
 #[cfg(test)]
@@ -453,6 +485,82 @@ mod tests {
         let _ = Settings::load(&path);
         assert_eq!(fs::read_to_string(folder.path().join("settings.v7-1009.json")).unwrap(), "1009");
         assert_eq!(fs::read_to_string(folder.path().join("settings.v7-1010.json")).unwrap(), newer(3));
+    }
+
+    /// Loads and saves a damaged file of this name in a folder that `make` has prepared, and tells what is beside it.
+    #[track_caller]
+    fn check_damaged(name: &str, make: impl FnOnce(&Path), expected: Result<&str, io::ErrorKind>) {
+        const DAMAGED: &[u8] = b"{";
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        fs::write(&path, DAMAGED).unwrap();
+        make(folder.path());
+        let loaded = Settings::load(&path);
+        assert_eq!(loaded.notices.len(), 1, "{:?}", loaded.notices);
+        let saved = SettingsFile::new(path.clone(), &loaded.settings).save(&loaded.settings);
+        match expected {
+            Ok(copy) => {
+                assert_eq!(fs::read(folder.path().join(copy)).unwrap(), DAMAGED, "{name}");
+                assert_ne!(fs::read(&path).unwrap(), DAMAGED, "{name}");
+                assert_eq!(saved.map_err(|error| error.kind()), Ok(Vec::new()));
+            }
+            Err(kind) => {
+                assert_eq!(fs::read(&path).unwrap(), DAMAGED, "{name}");
+                assert_eq!(saved.map_err(|error| error.kind()), Err(kind));
+            }
+        }
+    }
+
+    #[test]
+    fn a_damaged_file_of_whatever_name_is_kept_or_stays() {
+        let nothing = |_: &Path| {};
+        check_damaged("a.json", nothing, Ok("a.damaged.json"));
+        check_damaged("a", nothing, Ok("a.damaged.json"));
+        check_damaged("a.b.json", nothing, Ok("a.b.damaged.json"));
+        // As long as a name can be.
+        check_damaged(&format!("{}.json", "a".repeat(246)), nothing, Ok(&format!("{}.damaged.json", "a".repeat(242))));
+        check_damaged(&"a".repeat(255), nothing, Ok(&format!("{}.damaged.json", "a".repeat(242))));
+        check_damaged(&format!("a{}", "ä".repeat(127)), nothing, Ok(&format!("a{}.damaged.json", "ä".repeat(120))));
+        // Something else has the name.
+        check_damaged("a.json", |to| fs::create_dir(to.join("a.damaged.json")).unwrap(), Ok("a.damaged-2.json"));
+        check_damaged("a.json", |to| fs::write(to.join("a.damaged.json"), "").unwrap(), Ok("a.damaged-2.json"));
+        check_damaged("a.json", |to| fs::write(to.join("a.damaged.json"), "{").unwrap(), Ok("a.damaged.json"));
+        let all_taken = |to: &Path| {
+            fs::write(to.join("a.damaged.json"), "").unwrap();
+            (2..=MAX_COPIES).for_each(|n| fs::write(to.join(format!("a.damaged-{n}.json")), "").unwrap());
+        };
+        check_damaged("a.json", all_taken, Err(io::ErrorKind::AlreadyExists));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_the_settings_stays_one() {
+        #[track_caller]
+        fn check(text: &str, copy: Option<&str>) {
+            let folder = tempfile::tempdir().unwrap();
+            let (path, target) = (folder.path().join("settings.json"), folder.path().join("elsewhere.json"));
+            fs::write(&target, text).unwrap();
+            std::os::unix::fs::symlink(&target, &path).unwrap();
+            let mut settings = Settings::load(&path).settings;
+            let mut file = SettingsFile::new(path.clone(), &settings);
+            settings.new_camera.n_warm_up_frames = 9;
+            file.save(&settings).unwrap();
+            assert_eq!(fs::read_link(&path).unwrap(), target);
+            assert_eq!(Settings::load(&target).settings.new_camera.n_warm_up_frames, 9, "{text}");
+            let copied = copy.map(|copy| fs::read_to_string(folder.path().join(copy)).unwrap());
+            assert_eq!(copied.as_deref(), copy.map(|_| text));
+        }
+        check(r#"{"version":2}"#, None);
+        check("{", Some("settings.damaged.json"));
+        check(r#"{"version":7}"#, Some("settings.v7.json"));
+    }
+
+    #[test]
+    fn a_file_may_begin_with_a_byte_order_mark() {
+        let (loaded, names) = load("\u{feff}{\"version\":2,\"new_camera\":{\"n_warm_up_frames\":9}}");
+        assert!(loaded.notices.is_empty(), "{:?}", loaded.notices);
+        assert_eq!(loaded.settings.new_camera.n_warm_up_frames, 9);
+        assert_eq!(names, ["settings.json"]);
     }
 
     #[test]

@@ -8,6 +8,9 @@ use crate::device;
 use crate::disk::open_regular;
 use crate::fault::{Fault, FaultKind};
 
+/// With which some editors begin a text.
+const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
+
 /// Whether it can be a video at all: it exists, may be read, and is not empty, a folder or a text.
 ///
 /// # Errors
@@ -47,16 +50,49 @@ pub fn check(path: &Path) -> Result<(), Fault> {
         return unreadable("empty");
     }
     let mut start = Vec::new();
-    open_regular(path).and_then(|file| file.take(4096).read_to_end(&mut start)).map_err(fault_of)?;
-    if is_text(&start) {
-        // FFmpeg would paint a text file as a terminal does, and follow the addresses in a play list.
+    open_regular(path).and_then(|file| file.take(N_START_BYTES).read_to_end(&mut start)).map_err(fault_of)?;
+    if is_text(start.get(..N_TEXT_BYTES).unwrap_or(&start)) {
+        // FFmpeg would paint a text file as a terminal does.
         return unreadable("a text file, not a video");
+    }
+    if is_list(&start) {
+        return unreadable("a list of addresses or a sound file, not a video");
     }
     Ok(())
 }
 
-/// No control characters but those of text, in valid UTF-8 (whose last character may be cut off).
+/// FFmpeg looks no further to find out what a file is.
+const N_START_BYTES: u64 = 1 << 20;
+/// A text shows in so many.
+const N_TEXT_BYTES: usize = 4_096;
+/// One in so many characters of a text may be one that texts do not have.
+const ODD_SHARE: usize = 32;
+/// With which a list begins that FFmpeg or another player follows to other files and addresses. It looks for one behind
+/// an ID3 tag too, which no video has.
+const LIST_BEGINNINGS: [&str; 10] =
+    ["#extm3u", "#ext-x-", "ffconcat", "concat:", "[playlist]", "[reference]", "<?xml", "<asx", "<smil", "id3"];
+/// What FFmpeg looks for in all that stands before the first zero: DASH, IMF and SDP.
+const LIST_MARKS: [&str; 3] = ["<mpd", "<compositionplaylist", "c=in ip"];
+
+/// Something that names what is to be played instead, whatever else is in it.
+fn is_list(start: &[u8]) -> bool {
+    let is_blank = |byte: u8| byte.is_ascii_control() || byte == b' ' || BYTE_ORDER_MARK.contains(&byte);
+    let n_blank = start.iter().take_while(|byte| is_blank(**byte)).count();
+    let begins_with = |words: &str| {
+        let begin = start.get(n_blank..).and_then(|begin| begin.get(..words.len()));
+        begin.is_some_and(|begin| begin.eq_ignore_ascii_case(words.as_bytes()))
+    };
+    let text = start.split(|byte| *byte == 0).next().unwrap_or_default();
+    let text = String::from_utf8_lossy(text).to_ascii_lowercase();
+    LIST_BEGINNINGS.into_iter().any(begins_with) || LIST_MARKS.into_iter().any(|mark| text.contains(mark))
+}
+
+/// Hardly any control characters but those of text, in valid UTF-8 (whose last character may be cut off).
 fn is_text(start: &[u8]) -> bool {
+    // Dark pictures without compression are letters.
+    if start.starts_with(b"YUV4MPEG2 ") {
+        return false;
+    }
     let valid = match std::str::from_utf8(start) {
         Ok(text) => text,
         Err(error) if error.error_len().is_none() => {
@@ -64,7 +100,9 @@ fn is_text(start: &[u8]) -> bool {
         }
         Err(_) => return false,
     };
-    !valid.is_empty() && !valid.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{c}' | '\u{1b}'))
+    let is_odd = |c: &char| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{c}' | '\u{1b}');
+    let n_odd = valid.chars().filter(is_odd).count();
+    !valid.is_empty() && !valid.contains('\0') && n_odd * ODD_SHARE <= valid.chars().count()
 }
 
 #[cfg(test)]
@@ -76,6 +114,52 @@ mod tests {
         assert_eq!(is_text(start), expected, "{:?}", String::from_utf8_lossy(start));
     }
 
+    #[track_caller]
+    fn check_list(start: &[u8], expected: bool) {
+        assert_eq!(is_list(start), expected, "{}", start.escape_ascii());
+    }
+
+    #[test]
+    fn lists_are_told_from_videos() {
+        let binary = [0x80; 5_000];
+        let binary = binary.as_slice();
+        check_list(&[b"#EXTM3U\n".as_slice(), binary].concat(), true);
+        check_list(b"#EXTM3U\n#\x01\n/etc/passwd\n", true);
+        check_list(b"\xef\xbb\xbf\r\n #extm3u\n\x00", true);
+        check_list(b"\x01#EXTM3U\n", true);
+        check_list(b"ID3\x04\x00\x00\x00\x00\x00\x02\x00\x00#EXTM3U\n", true);
+        check_list(b"ffconcat version 1.0\nfile \x01", true);
+        check_list(b"[playlist]\nFile1=\x01", true);
+        check_list(b"<?xml version='1.0'?>\x01<MPD/>", true);
+        check_list(&[binary, b"<MPD dash:profile"].concat(), true);
+        check_list(b"v=0\r\no=\x01\r\nc=IN IP4 0.0.0.0\r\nm=video 5004 RTP/AVP 96\r\n", true);
+        check_list(b"\xff\nc=IN IP4 10.0.0.1\n", true);
+        for video in [
+            &b"\0\0\0\x20ftypisom\0\0\x02\0"[..],
+            b"\0\0\0\x08wide\0\0\0\0mdat",
+            b"RIFF\x24\x00\x00\x00AVI LIST",
+            b"\x1a\x45\xdf\xa3\x01\x00\x00matroska <MPD",
+            b"G@\x00\x10\x00\x00\xb0\x0d",
+            b"\0\0\x01\xba\x44\0\x04",
+            b"IMKH\x01\x01\0\0",
+            b"DHAV\xfd\0\0\0",
+            b"FLV\x01\x05\x00",
+            b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",
+            b"OggS\x00\x02",
+            b"\0\0\0\x01\x67\x42\x00\x1e",
+            b"\0\0\x01\x40\x01\x0c\x01",
+            b"\xff\xd8\xff\xe0\x00\x10JFIF",
+            b"--frame\r\nContent-Type: image/jpeg\r\n\r\n\xff\xd8\xff",
+            b"YUV4MPEG2 W4 H4\nFRAME\n\x10\x80",
+            b"GIF89a\x40\x00",
+            b"DKIF\0\0\x20\0VP80",
+            b"",
+        ] {
+            check_list(video, false);
+            check_text(video, false);
+        }
+    }
+
     #[test]
     fn text_is_told_from_video() {
         check_text(b"#EXTM3U\r\n#EXTINF:10,\nhttp://example.org/a.ts\n", true);
@@ -84,7 +168,10 @@ mod tests {
         check_text(b"RIFF\x24\x00\x00\x00AVI LIST", false);
         check_text(b"\x00\x00\x00\x20ftypisom", false);
         check_text(b"\xff\xd8\xff\xe0", false);
-        check_text(b"YUV4MPEG2 W4 H4\nFRAME\n\x10\x80", false);
-        check_text(b"", false);
+        check_text(&[b"YUV4MPEG2 W64 H64\nFRAME\n".as_slice(), &[b'A'; 4_000]].concat(), false);
+        // One odd character makes no video of it.
+        check_text(b"import vapoursynth as vs\x01\nvs.core.std.BlankClip().set_output()\n", true);
+        check_text(&[b'\x10'; 4_096], false);
+        check_text(b"a text\0 with a zero in it, as no editor writes it", false);
     }
 }

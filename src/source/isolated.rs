@@ -53,6 +53,8 @@ const USUAL_PICTURE_BYTES: u64 = 3840 * 2160 * 3;
 const MAX_PICTURE_BYTES: u64 = 64 * 1_000_000 * 3;
 /// No computer runs so long; what a worker says beyond it is nonsense.
 const MAX_CLOCK_US: u64 = 100 * 365 * 24 * 3_600 * 1_000_000;
+/// No camera makes more than a frame in a millisecond; and so many besides, as frames may have waited to be read.
+const MAX_EARLY_FRAMES: u128 = 1_000;
 /// Updates of controls that wait to be taken; no device has so many controls that there would be more.
 const MAX_CONTROL_UPDATES: usize = 128;
 
@@ -128,18 +130,18 @@ pub(super) fn open(backend: Backend, request: &OpenRequest) -> Result<Box<dyn So
         has_seen_frame: false,
         waits_for_request: false,
         grabbed: None,
+        count: FrameCount::default(),
         control_updates: VecDeque::new(),
     }))
 }
 
 /// What each worker's libraries are told, on top of what the program itself was given: time-outs below ours where they
-/// have any, and only errors on the standard error output, whose last lines go into the message about its end.
+/// have any, and only errors on the standard error output, whose last lines go into the message about its end. Of FFmpeg that is what
+/// OpenCV does unasked: with a level of our own (`OPENCV_FFMPEG_LOGLEVEL`) it prints to the other output, and late.
 fn environment(backend: Backend, request: &OpenRequest) -> Vec<(&'static str, String)> {
     let mut variables = vec![
         // Media Foundation's reasons are warnings to OpenCV (`cap_msmf.cpp`), and nowhere else.
         ("OPENCV_LOG_LEVEL", if backend == Backend::Msmf { "WARNING" } else { "ERROR" }.to_owned()),
-        // AV_LOG_ERROR
-        ("OPENCV_FFMPEG_LOGLEVEL", "16".to_owned()),
         // With them Media Foundation takes up to half a minute to open (opencv#17687).
         ("OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS", "0".to_owned()),
         ("RUST_BACKTRACE", "0".to_owned()),
@@ -197,6 +199,7 @@ struct Isolated {
     /// The worker has told a fault and does nothing until it is told to.
     waits_for_request: bool,
     grabbed: Option<Result<Image, Fault>>,
+    count: FrameCount,
     control_updates: VecDeque<ControlsUpdate>,
 }
 
@@ -240,7 +243,8 @@ impl Source for Isolated {
             };
             self.has_seen_frame = true;
             self.grabbed = Some(picture);
-            return self.grabbed(stamp, epoch);
+            let is_damaged = self.process.has_damage();
+            return Ok(Grabbed { is_damaged, ..self.grabbed(stamp, epoch)? });
         }
     }
 
@@ -364,7 +368,7 @@ impl Isolated {
     }
 
     /// The frame with its times on our clock. They are never in the future.
-    fn grabbed(&self, stamp: FrameStamp, epoch: Instant) -> Result<Grabbed, Fault> {
+    fn grabbed(&mut self, stamp: FrameStamp, epoch: Instant) -> Result<Grabbed, Fault> {
         let now = Instant::now();
         let moment = |us: i64| {
             if us.unsigned_abs() > MAX_CLOCK_US {
@@ -373,7 +377,23 @@ impl Isolated {
             Ok(shift(epoch, us).unwrap_or(now).min(now))
         };
         let asked_at = stamp.asked_at_us.map(moment).transpose()?;
-        Ok(Grabbed { asked_at, ..Grabbed::new(moment(stamp.taken_at_us)?, stamp.sequence) })
+        let taken_at = moment(stamp.taken_at_us)?;
+        Ok(Grabbed { asked_at, ..Grabbed::new(taken_at, self.count.checked(stamp.sequence, now)) })
+    }
+}
+
+/// The last number that a worker gave a frame, and when it came.
+#[derive(Default)]
+struct FrameCount(Option<(u64, Instant)>);
+
+impl FrameCount {
+    /// `None` for one that is further ahead than any camera can be by then: it says nothing about losses. A driver that
+    /// is behind has begun anew.
+    fn checked(&mut self, sequence: Option<u64>, now: Instant) -> Option<u64> {
+        let sequence = sequence?;
+        let (last, at) = self.0.replace((sequence, now)).unwrap_or((sequence, now));
+        let n_possible = now.saturating_duration_since(at).as_millis() + MAX_EARLY_FRAMES;
+        (u128::from(sequence.saturating_sub(last)) <= n_possible).then_some(sequence)
     }
 }
 
@@ -429,6 +449,31 @@ fn micros(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_count_goes_on_no_faster_than_a_camera() {
+        /// Each frame comes so many ms after the one before.
+        #[track_caller]
+        fn check(frames: &[(u64, u64)], expected: &[Option<u64>]) {
+            let (mut count, mut now) = (FrameCount::default(), Instant::now());
+            let checked = frames.iter().map(|(ms, sequence)| {
+                now += Duration::from_millis(*ms);
+                count.checked(Some(*sequence), now)
+            });
+            assert_eq!(checked.collect::<Vec<_>>(), expected, "{frames:?}");
+        }
+        check(&[(0, 0), (33, 1), (33, 5)], &[Some(0), Some(1), Some(5)]);
+        check(&[(0, 0), (33, u64::MAX), (33, 5), (33, 1 << 63)], &[Some(0), None, Some(5), None]);
+        // After a pause there is more that can have been lost, and behind a number that cannot be all goes on.
+        check(&[(0, 0), (60_000, 61_000), (1, 62_001), (0, 63_002)], &[Some(0), Some(61_000), Some(62_001), None]);
+        check(&[(0, 0), (1, 1 << 40), (1, (1 << 40) + 1)], &[Some(0), None, Some((1 << 40) + 1)]);
+        // A driver's 32 bits, once they are gone through, and one that begins anew.
+        check(&[(0, 0xffff_ffff), (33, 0x1_0000_0000)], &[Some(0xffff_ffff), Some(0x1_0000_0000)]);
+        check(&[(0, 900), (33, 0), (33, 0)], &[Some(900), Some(0), Some(0)]);
+        check(&[(0, u64::MAX), (33, 0)], &[Some(u64::MAX), Some(0)]);
+        let mut count = FrameCount::default();
+        assert_eq!(count.checked(None, Instant::now()), None);
+    }
 
     #[test]
     fn pictures_are_not_larger_than_what_was_agreed_allows() {

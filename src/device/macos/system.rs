@@ -16,6 +16,7 @@ pub use crate::device::elsewhere::{
     siblings, taken_error, usb_state, why_no_start, without_driver,
 };
 use crate::device::native::{native_cameras, unlisted};
+use crate::device::process::prepare;
 use crate::device::watch::DeviceEvent;
 use crate::device::{Capabilities, Device, Usability};
 use crate::fault::{Fault, FaultKind};
@@ -38,6 +39,7 @@ const MAX_REPORT: u64 = 1 << 20;
 fn reported() -> Option<Vec<ReportedCamera>> {
     let mut command = Command::new("/usr/sbin/system_profiler");
     command.args(["-json", "SPCameraDataType"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    prepare(&mut command);
     let mut child = command.spawn().ok()?;
     let output = child.stdout.take()?;
     // Reads while it runs, as a pipe that is full would stop it; its end comes with that of the process.

@@ -1,13 +1,11 @@
 //! What the rest of the program asks Windows: the plug-and-play manager, Media Foundation and DirectShow know a part each.
 
-use std::os::windows::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
-use windows_sys::Win32::System::Threading::CREATE_NO_WINDOW;
 
 use super::access::AccessState;
 use super::cameras::{self, ListedCamera};
@@ -23,6 +21,7 @@ pub use crate::device::elsewhere::{
     why_no_start, without_driver,
 };
 use crate::device::native::{native_cameras, unlisted};
+use crate::device::process::prepare;
 use crate::device::watch::DeviceEvent;
 use crate::device::{Capabilities, Device, Holder, Usability};
 use crate::fault::{Fault, FaultKind};
@@ -160,7 +159,7 @@ pub fn reset(device: &Device) -> Result<(), Fault> {
     let instance = instance_of(&device.path).ok_or_else(|| failed("the system does not tell which device it is"))?;
     let mut command = Command::new("pnputil");
     command.args(["/restart-device", &instance]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.creation_flags(CREATE_NO_WINDOW);
+    prepare(&mut command);
     let mut child = command.spawn().map_err(|error| failed(&format!("pnputil does not start: {error}")))?;
     let deadline = Instant::now() + RESET_DEADLINE;
     let status = loop {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rtsp_types::Message;
 
 use super::{InterleavedData, RtspResponse};
+use crate::address::Address;
 use crate::fault::FaultKind;
 use crate::network::ConnectionFinding;
 use crate::network::bytes::{ByteQueue, HeadSearch};
@@ -47,7 +48,8 @@ impl From<NotUnderstood> for RtspReadError {
 }
 
 impl RtspReadError {
-    pub(super) fn finding(&self, doing: &str, patience: Duration) -> ConnectionFinding {
+    /// `address` has the secrets that the camera may repeat.
+    fn finding(&self, doing: &str, patience: Duration, address: &Address) -> ConnectionFinding {
         match self {
             Self::Io(error) => broken(error, doing, patience),
             Self::TooLong => ConnectionFinding::new(
@@ -55,7 +57,7 @@ impl RtspReadError {
                 FaultKind::ProtocolTrouble,
                 format!("the camera's answer to {doing} is longer than any should be, and was not read to its end"),
             ),
-            Self::Foreign(bytes) => foreign(bytes, doing),
+            Self::Foreign(bytes) => foreign(bytes, doing, address),
             Self::Stray(n) => ConnectionFinding::new(
                 "F86",
                 FaultKind::ProtocolTrouble,
@@ -65,18 +67,23 @@ impl RtspReadError {
                 ),
             )
             .with_advice("Restart the camera; update its firmware."),
-            Self::NotUnderstood(what) => what.finding(doing),
+            Self::NotUnderstood(what) => {
+                let mut finding = what.finding(doing);
+                finding.fault.message = address.mask_in(&finding.fault.message).into();
+                finding
+            }
         }
     }
 }
 
 /// What answers, if not RTSP (F99).
-fn foreign(bytes: &[u8], doing: &str) -> ConnectionFinding {
+fn foreign(bytes: &[u8], doing: &str, address: &Address) -> ConnectionFinding {
     let wrong = |message: String, advice: &str| {
         ConnectionFinding::new("F99", FaultKind::WrongProtocol, message).with_advice(advice)
     };
     if bytes.starts_with(b"HTTP/") {
-        let line: String = String::from_utf8_lossy(bytes).lines().next().unwrap_or_default().chars().take(80).collect();
+        let text = String::from_utf8_lossy(bytes);
+        let line: String = address.mask_in(text.lines().next().unwrap_or_default()).chars().take(80).collect();
         wrong(
             format!("a web server answers {doing} on this port: {line}"),
             "Check the port: RTSP mostly has 554. If the camera serves its stream over HTTP, the address begins with http://.",
@@ -87,9 +94,9 @@ fn foreign(bytes: &[u8], doing: &str) -> ConnectionFinding {
             "Write rtsps:// in place of rtsp://, or choose the port without encryption, mostly 554.",
         )
     } else {
-        let begin: Vec<_> = bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let begin = parsers::beginning(bytes, |text| address.mask_in(text));
         wrong(
-            format!("what answers {doing} on this port is no RTSP: it begins with {}", begin.join(" ")),
+            format!("what answers {doing} on this port is no RTSP: it begins with {begin}"),
             "Check the port: RTSP mostly has 554.",
         )
     }
@@ -99,6 +106,8 @@ fn foreign(bytes: &[u8], doing: &str) -> ConnectionFinding {
 pub(super) struct MessageReader {
     connection: Connection,
     splitter: MessageSplitter,
+    /// Of the camera, with what is to be masked in its words.
+    address: Address,
 }
 
 impl fmt::Debug for MessageReader {
@@ -110,8 +119,8 @@ impl fmt::Debug for MessageReader {
 }
 
 impl MessageReader {
-    pub(super) fn new(connection: Connection) -> Self {
-        Self { connection, splitter: MessageSplitter::default() }
+    pub(super) fn new(connection: Connection, address: Address) -> Self {
+        Self { connection, splitter: MessageSplitter::default(), address }
     }
 
     pub(super) fn next(
@@ -120,7 +129,11 @@ impl MessageReader {
         doing: &str,
         patience: Duration,
     ) -> Result<Incoming, ConnectionFinding> {
-        self.receive(deadline).map_err(|unheard| unheard.finding(doing, patience))
+        self.receive(deadline).map_err(|unheard| self.finding(&unheard, doing, patience))
+    }
+
+    pub(super) fn finding(&self, unheard: &RtspReadError, doing: &str, patience: Duration) -> ConnectionFinding {
+        unheard.finding(doing, patience, &self.address)
     }
 
     /// Bytes that belonged to no message.
@@ -476,6 +489,24 @@ mod tests {
         check(&[b"RTSP/1.0 200 OK\r\nX: ".to_vec(), vec![b'x'; MAX_HEAD_BYTES]].concat(), "too long");
     }
 
+    #[test]
+    fn what_is_no_rtsp_is_told_without_a_secret() {
+        #[track_caller]
+        fn check(bytes: &[u8], expected: &str) {
+            let address = Address::parse("rtsp://admin:geheim123@cam/").unwrap();
+            let finding = RtspReadError::Foreign(bytes.to_vec()).finding("DESCRIBE", Duration::ZERO, &address);
+            assert!(finding.fault.message.ends_with(expected), "{}", finding.fault);
+        }
+        check(b"SSH-2.0-OpenSSH_9.6\r\n", "begins with “SSH-2.0-OpenSSH_9.6”");
+        check(b"geheim123\r\n", "begins with “***”");
+        check(b"0123456789 GEHEIM%3123 x", "begins with “0123456789 *** x”");
+        check(b"sent YWRtaW46Z2VoZWltMTIz\r\n", "begins with “sent ***”");
+        check(&[vec![b'x'; 35], b"geheim123".to_vec()].concat(), "xx***”");
+        check(b"\x00\xff\x01geheim123", "begins with 00 ff 01");
+        check(&[0x80; 20], "begins with 80 80 80 80 80 80 80 80");
+        check(b"HTTP/1.1 404 no geheim123\r\nX: geheim123\r\n", "on this port: HTTP/1.1 404 no ***");
+    }
+
     /// Packets of three bytes, by their last one, and answers, `A`; how many other bytes there were.
     #[track_caller]
     fn check_stray(parts: &[&[u8]], expected: &str, n_stray: u64) {
@@ -490,7 +521,10 @@ mod tests {
                         Ok(Some(Incoming::Response(_))) => got.push('A'),
                         Ok(Some(Incoming::Other)) => got.push('O'),
                         Ok(None) => break,
-                        Err(error) => panic!("{:?}", error.finding("it", Duration::ZERO)),
+                        Err(error) => {
+                            let address = Address::parse("rtsp://cam/").unwrap();
+                            panic!("{:?}", error.finding("it", Duration::ZERO, &address));
+                        }
                     }
                 }
             }

@@ -15,10 +15,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, TrySendError, at, bounded, select};
 
 use super::protocol::{self, ReadLine, SentEvent, WorkerEvent, WorkerRequest};
-use crate::address::PASSWORD_VARIABLE;
 use crate::device::codes::without_code;
 use crate::device::codes::{self, ErrorMeaning};
-use crate::device::process::{ProcessGuard, beside, is_starved, kernel_function, prepare, terminate};
+use crate::device::process::{ProcessGuard, beside, is_starved, kernel_function, kill_group, prepare, terminate};
 use crate::fault::{Fault, FaultKind};
 use crate::lock::{Lock, Locked};
 use crate::source::{OpenRequest, SourceSpec};
@@ -150,9 +149,11 @@ impl RequestSender {
     }
 }
 
-/// A running worker. Dropping it ends the process, within 700 ms as far as we wait for it.
+/// A running worker. Dropping it ends the process and what that has started, within 700 ms as far as we wait for it.
 pub struct WorkerProcess {
     child: Option<Child>,
+    /// It was waited for: its number may be another's.
+    has_ended: bool,
     /// Kills it when we end.
     _guard: Option<ProcessGuard>,
     pub requests: RequestSender,
@@ -213,8 +214,7 @@ impl WorkerProcess {
 
     fn run(mut command: Command, request: &OpenRequest) -> Result<Self, Fault> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        // It is told the password through its pipe, and only where there is one to be told.
-        command.env_remove(PASSWORD_VARIABLE);
+        // It is told a password through its pipe, and only where there is one to be told.
         prepare(&mut command);
         let spawned = command.spawn();
         let mut child = spawned.map_err(|error| why_not_started(&error, Path::new(command.get_program())))?;
@@ -241,6 +241,7 @@ impl WorkerProcess {
             has_said_hello: false,
             excused_until: Instant::now(),
             child: Some(child),
+            has_ended: false,
         };
         let printed = Arc::clone(&output);
         spawn(&process, "requests", move || write_requests(stdin, &waiting_requests))?;
@@ -338,6 +339,11 @@ impl WorkerProcess {
         Fault::new(FaultKind::Crashed, format!("the capture process {how}{cut}{}", self.last_output()))
     }
 
+    /// Whether a decoder has complained about a picture since this was asked before.
+    pub fn has_damage(&self) -> bool {
+        self.output.has_damage.swap(false, Ordering::Relaxed)
+    }
+
     /// A fault for which the worker has no reason, with the one that a library has logged. `name` is the camera's.
     pub fn explained(&self, fault: Fault, name: &str) -> Fault {
         self.output.explained(fault, name)
@@ -357,7 +363,14 @@ impl WorkerProcess {
         let deadline = Instant::now() + patience;
         loop {
             match child.try_wait() {
-                Ok(Some(status)) => return Some(status),
+                Ok(Some(status)) => {
+                    // What it has left behind holds its pipes open, and with them the threads that read. At once, as
+                    // numbers are given out in turn: this one is no other process's yet.
+                    if !std::mem::replace(&mut self.has_ended, true) {
+                        kill_group(child.id());
+                    }
+                    return Some(status);
+                }
                 Ok(None) if Instant::now() < deadline => thread::sleep(POLL_PERIOD),
                 Ok(None) | Err(_) => return None,
             }
@@ -378,6 +391,7 @@ impl Drop for WorkerProcess {
             return;
         }
         if let Some(child) = &mut self.child {
+            kill_group(child.id());
             let _ = child.kill();
         }
         if self.wait(KILL_DEADLINE).is_none()
@@ -463,14 +477,47 @@ struct LibraryOutput {
     lines: Lock<VecDeque<String>>,
     /// The newest of the systems' numbers among them that nobody has asked for yet.
     number: Lock<Option<(i64, ErrorMeaning)>>,
+    /// Since somebody asked, a decoder has complained about a picture.
+    has_damage: AtomicBool,
     /// Nothing more will come.
     is_over: AtomicBool,
     secret: SourceSpec,
 }
 
+/// What decoders print of pictures whose bytes are damaged, and of nothing else (FFmpeg's h264, hevc, mjpeg and mpeg4; libjpeg). They
+/// fill the gaps and hand the picture out. Missing reference pictures are no damage of the bytes: pictures were lost.
+const DAMAGE: [&str; 16] = [
+    "error while decoding MB",
+    "block unavailable for requested intra",
+    "corrupted macroblock",
+    "cabac decode of qscale diff failed",
+    "Invalid level prefix",
+    "negative number of zero coeffs",
+    "out of range intra chroma pred mode",
+    "cu_qp_delta",
+    "CABAC_MAX_BIN",
+    "damaged at",
+    "slice end not reached",
+    "ac-tex",
+    "mjpeg_decode_dc: bad vlc",
+    "overread 8",
+    "error count:",
+    "Corrupt JPEG data: premature end",
+];
+
+fn is_damage(line: &str) -> bool {
+    DAMAGE.iter().any(|words| line.contains(words))
+}
+
 impl LibraryOutput {
     fn new(secret: SourceSpec) -> Self {
-        Self { lines: Lock::default(), number: Lock::default(), is_over: AtomicBool::new(false), secret }
+        Self {
+            lines: Lock::default(),
+            number: Lock::default(),
+            has_damage: AtomicBool::new(false),
+            is_over: AtomicBool::new(false),
+            secret,
+        }
     }
 
     fn number(&self) -> Locked<'_, Option<(i64, ErrorMeaning)>> {
@@ -485,6 +532,9 @@ impl LibraryOutput {
         let line = self.secret.mask_in(line.trim());
         if let Some(found) = codes::in_log(&line) {
             *self.number() = Some(found);
+        }
+        if is_damage(&line) {
+            self.has_damage.store(true, Ordering::Relaxed);
         }
         let mut lines = self.lock();
         if line.is_empty() || lines.back() == Some(&line) {
@@ -584,6 +634,29 @@ mod tests {
             Err(ReceiveError::WorkerLost(fault)) => assert_eq!(fault.kind, FaultKind::Hung, "{fault}"),
             _ => panic!("it counts as alive"),
         }
+    }
+
+    /// Otherwise it holds the worker's pipes open, and the threads that read them wait for ever.
+    #[test]
+    #[cfg(unix)]
+    fn what_a_worker_has_started_ends_with_it() {
+        #[track_caller]
+        fn check(script: &str) {
+            let request =
+                OpenRequest::new(SourceSpec::Index(0), &CameraSettings::default(), &TrustedCertificates::default());
+            let mut command = Command::new("sh");
+            command.args(["-c", script]);
+            let process = WorkerProcess::run(command, &request).unwrap();
+            let incoming = process.incoming.clone();
+            drop(process);
+            let far = Instant::now() + Duration::from_mins(1);
+            while !matches!(incoming.recv_deadline(far), Err(crossbeam_channel::RecvTimeoutError::Disconnected)) {
+                assert!(Instant::now() < far, "{script}");
+            }
+        }
+        check("sleep 600 &");
+        check("sleep 600 & wait");
+        check("trap '' TERM; sleep 600 & wait");
     }
 
     const PREEMPTED: &str = "[ WARN:0@3.1] videoio(MSMF): can't grab frame. Error: -1072873821";
