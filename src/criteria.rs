@@ -14,7 +14,7 @@ mod picture;
 mod stream;
 mod usb;
 
-pub use clock::{is_clock_off, is_clock_step, is_drift_certain};
+pub use clock::{has_gone_back, is_clock_off, is_clock_step, is_drift_certain};
 pub use computer::{
     FULL_DISK_BYTES, LITTLE_MEMORY_BYTES, NEARLY_FULL_DISK_BYTES, SLOW_WRITE_MS, is_cpu_busy, is_timer_late,
 };
@@ -25,7 +25,7 @@ pub use picture::{
 };
 pub use stream::{
     LEAST_RATE_SECS, OPEN_SLOW_MS, comes_again, comes_evenly, fps_of_ms, is_age_growing, is_as_fast,
-    is_clearly_too_slow, is_late, is_lossy, is_more_than_chance, is_old, is_too_slow, share_of,
+    is_clearly_too_slow, is_late, is_loss_of_packets, is_lossy, is_more_than_chance, is_old, is_too_slow, share_of,
 };
 pub use usb::{
     FULL_SPEED_KBITS, HIGH_SPEED_KBITS, is_bus_full, is_loose_plug, is_too_much_for_usb2, uncompressed_bits,

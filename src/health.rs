@@ -5,7 +5,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::criteria::{CLOCK, DROPS, JITTER, NO_PICTURE, POINTS_PER_FAILURE, PictureFault, RATE, STALLS, UNAVAILABLE};
+use crate::criteria::{
+    self, CLOCK, DROPS, JITTER, NO_PICTURE, POINTS_PER_FAILURE, PictureFault, RATE, STALLS, UNAVAILABLE,
+};
 use crate::status::Deduction;
 
 /// How long frames are remembered for the rate and for the drops.
@@ -54,7 +56,7 @@ impl Health {
     pub fn on_frame(&mut self, taken_at: Instant, n_lost: u64) {
         match self.frames.back() {
             Some((last, _)) if self.stream_since.is_some() => {
-                if taken_at < *last {
+                if criteria::has_gone_back(*last, taken_at) {
                     self.clock_jumps.push_back(*last);
                 }
                 if self.intervals_secs.len() >= N_INTERVALS {
@@ -76,7 +78,7 @@ impl Health {
     /// Frames were lost and none came with them.
     pub fn on_lost(&mut self, n_lost: u64) {
         if let Some((_, lost)) = self.frames.back_mut() {
-            *lost += n_lost;
+            *lost = lost.saturating_add(n_lost);
         }
     }
 
@@ -142,7 +144,7 @@ impl Health {
         for (at, lost) in &self.frames {
             if since.is_none_or(|since| *at >= since) {
                 n_got += 1;
-                n_lost += lost;
+                n_lost = n_lost.saturating_add(*lost);
             }
         }
         let n_lost = f64::from(u32::try_from(n_lost).unwrap_or(u32::MAX));

@@ -210,11 +210,11 @@ impl NetworkSettings {
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
     /// Within the RTSP connection: nothing is lost, and no firewall is in the way.
-    #[default]
     Tcp,
     /// In packets of their own: lost ones are not sent again, late ones hold nothing up.
     Udp,
     /// TCP, and UDP where the camera refuses that.
+    #[default]
     Auto,
 }
 

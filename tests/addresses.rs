@@ -368,11 +368,11 @@ fn the_transport_is_a_setting() {
     paste(&mut harness, "rtsp://cam/1");
     click(&mut harness, "UDP");
     harness.get_by_label_contains("firewalls often block it");
-    assert_eq!(harness.state().panes[0].settings.transport, Transport::Tcp, "not before it is opened");
+    assert_eq!(harness.state().panes[0].settings.transport, Transport::Auto, "not before it is opened");
     click(&mut harness, "Open");
     let state = harness.state();
     assert_eq!(state.shell.settings.camera("rtsp://cam/1").transport, Transport::Udp);
-    assert_eq!(state.panes[0].settings.transport, Transport::Tcp, "that of another camera");
+    assert_eq!(state.panes[0].settings.transport, Transport::Auto, "that of another camera");
 }
 
 #[test]

@@ -673,6 +673,10 @@ impl Machine {
             self.outage.on_rung_ended(ended, None);
         }
         self.outage.on_good_frame(opening, n_attempts, now);
+        if let Some(fault) = grabbed.damage() {
+            self.tally.on_damaged_frame();
+            self.outage.on_damage(&fault, now);
+        }
         let stall = self.stall_deadline();
         let deadline = now + stall + self.grace();
         // One that is old when it comes is no live picture, however long the next one may take.

@@ -89,8 +89,7 @@ impl Outage {
         now: Instant,
     ) {
         if fault.class == FaultClass::Quality {
-            self.tell_damage(&fault, now);
-            self.watch_damage(&fault, now);
+            self.on_damage(&fault, now);
         } else {
             // An outage begins when the last picture came, not when its absence was noticed.
             self.since = self.since.or(last_frame_at).or(Some(now));
@@ -187,6 +186,12 @@ impl Outage {
         let outage = outage.map(|outage| ("outage_secs", round_secs(outage).into()));
         let details = details.into_iter().chain(outage).map(|(key, value)| (key.to_owned(), value)).collect();
         self.log_with(level, name.as_str(), message, details);
+    }
+
+    /// A frame that is shown all the same.
+    pub(super) fn on_damage(&mut self, fault: &Fault, now: Instant) {
+        self.tell_damage(fault, now);
+        self.watch_damage(fault, now);
     }
 
     fn tell_damage(&mut self, fault: &Fault, now: Instant) {

@@ -10,6 +10,7 @@ pub(super) const RATE_TOLERANCE_PERCENT: f64 = 5.0;
 pub(super) const TOO_SLOW_PERCENT: f64 = 10.0;
 /// Beyond this share of frames that are missing it is no accident.
 pub(super) const LOSS_PERCENT: f64 = 1.0;
+const MAX_LOST_PACKETS_PERCENT: f64 = 0.1;
 /// With less than three quarters of the rate something is wrong in any case, be it the light, the format or the computer.
 const CLEARLY_TOO_SLOW_PERCENT: f64 = 25.0;
 /// A frame or two are lost anywhere, most of all at the start.
@@ -37,6 +38,12 @@ fn is_below(fps: f64, wanted: f64, percent: f64) -> bool {
 #[must_use]
 pub fn comes_again(n: u32, last_secs_ago: f64) -> bool {
     (n >= OFTEN && last_secs_ago <= LATELY_SECS) || n >= VERY_OFTEN
+}
+
+/// F88: more packets are lost than chance loses, in percent.
+#[must_use]
+pub fn is_loss_of_packets(percent: f64) -> bool {
+    percent > MAX_LOST_PACKETS_PERCENT
 }
 
 /// Fewer frames a second come than was wanted or agreed.

@@ -160,9 +160,70 @@ impl Ages {
     }
 }
 
+/// Pictures further apart are never sent in another order than they are shown: as many as a decoder may hold (ITU-T H.264, A.3.1), and
+/// for so long.
+const MAX_HELD: usize = 16;
+const LONGEST_HELD: Duration = Duration::from_secs(1);
+
+/// Time stamps in the order of the pictures, of pictures as they are sent: B pictures come after pictures that are shown later.
+#[derive(Clone, Debug, Default)]
+pub struct StampOrder {
+    /// Stamps as they came, the newest last.
+    recent: VecDeque<Duration>,
+    /// Those that are not given out, the earliest first.
+    waiting: Vec<Duration>,
+    /// So many later ones have come before an earlier one, at most.
+    depth: usize,
+}
+
+impl StampOrder {
+    /// The stamp that a decoder which holds back as many as it must gives out when this one comes; `None` while it only takes in.
+    pub fn next(&mut self, stamp: Duration) -> Option<Duration> {
+        let newest = self.recent.iter().copied().max().unwrap_or(stamp);
+        if stamp + LONGEST_HELD < newest || stamp > newest + LONGEST_HELD {
+            // The clock was set, or nothing came for a while.
+            self.recent.clear();
+            self.waiting.clear();
+        }
+        let n_later = self.recent.iter().filter(|recent| **recent > stamp).count();
+        self.depth = self.depth.max(n_later);
+        if self.recent.len() == MAX_HELD {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(stamp);
+        let place = self.waiting.partition_point(|waiting| *waiting <= stamp);
+        self.waiting.insert(place, stamp);
+        (self.waiting.len() > self.depth).then(|| self.waiting.remove(0))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// 0: none is given out.
+    #[track_caller]
+    fn check_order(stamps: &[u64], expected: &[u64]) {
+        let mut order = StampOrder::default();
+        let got = stamps.iter().map(|stamp| order.next(millis(*stamp)).unwrap_or_default());
+        let got: Vec<_> = got.map(|stamp| u64::try_from(stamp.as_millis()).unwrap()).collect();
+        assert_eq!(got, expected, "{stamps:?}");
+    }
+
+    #[test]
+    fn stamps_come_in_the_order_of_the_pictures() {
+        check_order(&[40, 80, 120], &[40, 80, 120]);
+        // One B picture between two others.
+        check_order(&[40, 120, 80, 200, 160, 280, 240], &[40, 120, 0, 80, 160, 200, 240]);
+        // A pyramid of them.
+        check_order(
+            &[40, 360, 200, 120, 80, 160, 280, 240, 320, 680, 520, 440, 400],
+            &[40, 360, 0, 0, 0, 80, 120, 160, 200, 240, 280, 320, 400],
+        );
+        // The clock is set.
+        check_order(&[9_000, 9_040, 10, 40, 80], &[9_000, 9_040, 10, 40, 80]);
+        check_order(&[10, 40, 9_000, 9_040], &[10, 40, 9_000, 9_040]);
+    }
 
     fn millis(ms: u64) -> Duration {
         Duration::from_millis(ms)

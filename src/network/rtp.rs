@@ -10,12 +10,15 @@ use crate::frame::Size;
 /// RFC 3550, A.1: a gap of more packets is a new count, and so is a step back of more.
 const MAX_GAP: u16 = 3_000;
 const MAX_STEP_BACK: u16 = 100;
-/// A clock that jumps further from one frame to the next has been set, or is another's.
-const MAX_CLOCK_JUMP: Duration = Duration::from_secs(5);
+/// A clock that jumps further from one frame to the next has been set, or is another's: seconds.
+const MAX_CLOCK_JUMP: f64 = 5.0;
+/// The same of one that jumps back, further than the order of B pictures does, or forward by more than went by and more than it did
+/// from frame to frame before.
+const MAX_ODD_STEP: f64 = 1.0;
 /// By so many seconds a clock must be off at the end to be told from chance.
 const LEAST_SEEN: f64 = 0.15;
 /// How long the delays at the beginning and at the end are watched that are compared.
-const DELAY_WINDOW: Duration = Duration::from_secs(1);
+const DELAY_WINDOW: Duration = Duration::from_millis(500);
 
 /// A packet, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,8 +69,7 @@ impl<'a> Packet<'a> {
         match codec {
             // Not all cameras send IDR pictures: some send intra slices or refresh the picture bit by bit.
             Codec::H264 => self.each_h264(&mut |kind, nal| {
-                is_key |=
-                    matches!(kind, 5 | 7) || kind == 1 && is_intra_slice(nal) || kind == 6 && is_recovery_point(nal);
+                is_key |= kind == 5 || kind == 1 && is_intra_slice(nal) || kind == 6 && is_recovery_point(nal);
             }),
             Codec::H265 => self.each_h265(&mut |kind, _| is_key |= (16..=21).contains(&kind)),
             // Each is whole: its first fragment has offset 0 (RFC 2435, section 3.1).
@@ -79,6 +81,16 @@ impl<'a> Packet<'a> {
             _ => {}
         }
         codec.shows_keys().then_some(is_key)
+    }
+
+    /// Whether a decoder may begin with it: at a key picture, or at the parameter sets that some cameras send ahead of it.
+    #[must_use]
+    pub fn is_beginning(&self, codec: Codec) -> Option<bool> {
+        let mut has_sets = false;
+        if codec == Codec::H264 {
+            self.each_h264(&mut |kind, _| has_sets |= kind == 7);
+        }
+        self.is_key(codec).map(|is_key| is_key || has_sets)
     }
 
     /// Whether a picture begins in it that needs no other, and not one that is refreshed bit by bit from there on.
@@ -246,7 +258,17 @@ fn is_recovery_point(nal: &[u8]) -> bool {
 pub struct ParameterSets {
     has_sps: bool,
     has_pps: bool,
-    has_whole_key: bool,
+    key: KeySeen,
+}
+
+/// From which sort of key picture a decoder could begin so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum KeySeen {
+    #[default]
+    None,
+    /// The picture becomes whole bit by bit.
+    Gradual,
+    Whole,
 }
 
 impl ParameterSets {
@@ -268,13 +290,24 @@ impl ParameterSets {
             Codec::H265 => packet.each_h265(&mut |kind, _| self.see(codec, kind)),
             _ => {}
         }
-        self.has_whole_key |= packet.is_whole_key(codec);
+        let key = match (packet.is_whole_key(codec), packet.is_key(codec)) {
+            (true, _) => KeySeen::Whole,
+            (false, Some(false)) => KeySeen::None,
+            (false, _) => KeySeen::Gradual,
+        };
+        self.key = self.key.max(key);
+    }
+
+    /// A picture has come from which on pictures become whole.
+    #[must_use]
+    pub fn has_key(self) -> bool {
+        self.key > KeySeen::None
     }
 
     /// A picture has come that needs no other.
     #[must_use]
     pub fn has_whole_key(self) -> bool {
-        self.has_whole_key
+        self.key == KeySeen::Whole
     }
 
     fn see(&mut self, codec: Codec, kind: u8) {
@@ -383,6 +416,8 @@ pub struct Meter {
     newest_at: Option<Instant>,
     /// Seconds, RFC 3550, section 6.4.1.
     jitter: f64,
+    /// By how much the stream's clock went on with the newest frame, in seconds.
+    step: Option<f64>,
     /// How much later a frame arrived than its clock says, in seconds, relative to the first.
     delay: f64,
     first_delay: Option<f64>,
@@ -422,6 +457,7 @@ impl Meter {
             first_at: None,
             newest_at: None,
             jitter: 0.0,
+            step: None,
             delay: 0.0,
             first_delay: None,
             window_start: None,
@@ -520,7 +556,12 @@ impl Meter {
         let step = timestamp.wrapping_sub(self.timestamp).cast_signed();
         self.timestamp = timestamp;
         let elapsed = now.saturating_duration_since(first_at).as_secs_f64();
-        if is_restart || (f64::from(step) / rate).abs() > MAX_CLOCK_JUMP.as_secs_f64() {
+        let by_clock = f64::from(step) / rate;
+        let stood_at = self.ticks as f64 / rate + self.delay;
+        let is_leap = self.step.replace(by_clock).is_some_and(|before| {
+            by_clock > before.max(0.0) + MAX_ODD_STEP && by_clock > elapsed - stood_at + MAX_ODD_STEP
+        });
+        if is_restart || !(-MAX_ODD_STEP..=MAX_CLOCK_JUMP).contains(&by_clock) || is_leap {
             self.n_clock_jumps += u64::from(!is_restart);
             // Another clock: it goes on where the old one would be.
             #[expect(clippy::cast_possible_truncation, reason = "seconds times a clock rate, far below 2^63")]
@@ -704,9 +745,10 @@ mod tests {
     fn key_frames_are_seen_in_each_way_of_packing() {
         use Codec::{H264, H265, Jpeg, Mpeg4};
         check_key(H264, &[0x65, 1], Some(true));
-        check_key(H264, &[0x67, 1], Some(true));
+        check_key(H264, &[0x67, 1], Some(false));
         check_key(H264, &[0x41, 1], Some(false));
-        check_key(H264, &[0x78, 0, 2, 0x67, 1, 0, 1, 0x68], Some(true));
+        check_key(H264, &[0x78, 0, 2, 0x67, 1, 0, 1, 0x68], Some(false));
+        check_key(H264, &[0x78, 0, 2, 0x67, 1, 0, 1, 0x65], Some(true));
         check_key(H264, &[0x78, 0, 1, 0x68, 0, 1, 0x41], Some(false));
         check_key(H264, &[0x7c, 0x85, 1], Some(true));
         check_key(H264, &[0x7c, 0x05, 1], Some(false));
@@ -726,6 +768,9 @@ mod tests {
             [&[0x65, 1][..], &[0x61, 0b1000_1000, 0], &[6, 6, 1, 0xc4], &[0x67, 1]].map(whole),
             [true, true, false, false]
         );
+        // A decoder may begin with the parameter sets that come ahead of one.
+        let begins = |payload: &[u8]| Packet::parse(&packet(1, 1, payload)).unwrap().is_beginning(H264);
+        assert_eq!([&[0x65, 1][..], &[0x67, 1], &[0x41, 1]].map(begins), [Some(true), Some(true), Some(false)]);
         // As units stand in a file.
         check_key(H264, &[0, 0, 0, 1, 0x68, 1, 0, 0, 1, 0x65, 1], Some(true));
         check_key(H264, &[0, 0, 1, 0x68, 1], Some(false));
@@ -900,10 +945,33 @@ mod tests {
         check_near(uneven.delay_growth_ms(None), 0.0, 0.01);
         let late = meter((0..126).map(|n| n * 44));
         check_near(late.jitter_ms(), 4.0, 0.1);
-        check_near(late.delay_growth_ms(Some(1.0)), 390.0, 40.0);
+        check_near(late.delay_growth_ms(Some(1.0)), 440.0, 40.0);
         // A clock that runs slow looks the same, unless the camera says that it does not.
         check_near(late.delay_growth_ms(None), 0.0, 40.0);
         check_near(late.clock_rate(None), 1.1, 0.01);
+    }
+
+    /// A clock that is set by so many tenths of a second.
+    #[track_caller]
+    fn check_jumps(tenths: i32, expected: u64) {
+        let (start, mut meter) = (Instant::now(), Meter::new(Codec::H264, 90_000));
+        for n in 0..100_u16 {
+            let set = if n >= 50 { tenths * 9_000 } else { 0 };
+            let at = start + Duration::from_millis(40) * u32::from(n);
+            let timestamp = (u32::from(n) * 3_600 + 1_000_000).wrapping_add_signed(set);
+            meter.take(&packet(n, timestamp, &[0x41]), at);
+        }
+        assert_eq!(meter.n_clock_jumps(), expected, "{tenths} tenths of a second");
+        // Nor are pictures a jump that are sent in another order than they are shown, and ticks of another rate.
+        for (step, ahead) in [(3_600, 2), (90, 2), (108_000, 0)] {
+            let mut meter = Meter::new(Codec::H264, 90_000);
+            for (sequence, n) in (0..).zip(0..100_u32) {
+                let shown = if n % 2 == 0 { n + ahead } else { n };
+                let at = start + Duration::from_millis(40) * n;
+                meter.take(&packet(sequence, shown * step, &[0x41]), at);
+            }
+            assert_eq!(meter.n_clock_jumps(), 0, "{step}");
+        }
     }
 
     #[test]
@@ -916,6 +984,12 @@ mod tests {
             meter.take(&packet(n, u32::from(n) * 3_600 + jump, &[0x41]), at);
         }
         assert_eq!((meter.n_clock_jumps(), meter.n_restarts(), meter.n_lost()), (1, 0, 0));
+        check_jumps(0, 0);
+        check_jumps(-50, 1);
+        check_jumps(-15, 1);
+        check_jumps(-1, 0);
+        check_jumps(20, 1);
+        check_jumps(5, 0);
         check_near(meter.delay_growth_ms(Some(1.0)), 0.0, 1.0);
         check_near(meter.fps(), 25.0, 0.01);
     }

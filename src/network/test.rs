@@ -15,6 +15,7 @@ use super::{
     jpeg,
 };
 use crate::address::Scheme;
+use crate::criteria;
 use crate::fault::FaultKind;
 use crate::settings::Transport;
 
@@ -24,10 +25,11 @@ const LAST_LOOK: Duration = Duration::from_millis(50);
 /// With a later key frame everybody waits who begins to watch (F92).
 const MAX_KEY_FRAME_WAIT: Duration = Duration::from_secs(2);
 const MAX_KEY_FRAME_SECS: f64 = 5.0;
-/// F88.
-const MAX_LOSS_PERCENT: f64 = 0.1;
 /// More than the varying delay of a network makes of itself while it is watched (F93).
 const MAX_DELAY_GROWTH_MS: f64 = 300.0;
+/// With so much it is watched for longer.
+const SOME_DELAY_GROWTH_MS: f64 = 60.0;
+const LONGER_WATCH: Duration = Duration::from_secs(6);
 /// A snapshot is asked for no more often.
 const SNAPSHOT_PERIOD: Duration = Duration::from_secs(1);
 
@@ -161,11 +163,17 @@ fn rtsp(
 
     // The time of watching runs already: what it takes to the first key frame is part of it.
     let mut watching = Watching { meter, newest: begun, key_after, begun };
-    let mut finding = key_frame(connector, media, &mut watching, format.codec, watch)?;
+    let mut finding = key_frame(connector, media, &mut watching, (format.codec, is_over_udp), watch)?;
 
     let started = Instant::now();
     let until = (begun + watch).min(connector.parameters.deadline);
-    let outcome = watching.watch(media, until, |_| false);
+    let mut outcome = watching.watch(media, until, |_| false);
+    // A delay that grows is told from a clock that is slow by the camera's reports, or by more of it.
+    let is_later = |watching: &Watching, growth: f64| watching.meter.delay_growth_ms(None) > Some(growth);
+    if outcome.is_ok() && media.reported_rate().is_none() && is_later(&watching, SOME_DELAY_GROWTH_MS) {
+        let until = (begun + watch.max(LONGER_WATCH)).min(connector.parameters.deadline);
+        outcome = watching.watch(media, until, |_| false);
+    }
     let meter = &watching.meter;
     measured.resolution = meter.size().or(measured.resolution);
     measured.fps = meter.fps();
@@ -306,7 +314,7 @@ fn key_frame(
     connector: &mut Connector<'_>,
     media: &mut RtspStream,
     watching: &mut Watching,
-    codec: Codec,
+    (codec, is_over_udp): (Codec, bool),
     watch: Duration,
 ) -> Result<Option<ConnectionFinding>, ConnectionFinding> {
     let started = Instant::now();
@@ -318,10 +326,17 @@ fn key_frame(
     let patience = watch.max(connector.parameters.step_deadline);
     let until = (watching.begun + patience).min(connector.parameters.deadline);
     // What a picture needs comes before it or with it, at the latest before the next one that begins anew.
-    let is_complete = |watching: &Watching| watching.meter.missing_sets().is_none() || watching.meter.n_keys() > 1;
+    // Where packets were lost, the sets may be among these.
+    let is_complete = |watching: &Watching| {
+        let meter = &watching.meter;
+        meter.missing_sets().is_none() || meter.n_keys() > 1 && meter.n_lost() == 0
+    };
     let watched = watching.watch(media, until, |watching| watching.key_after.is_some() && is_complete(watching));
     watched.map_err(|finding| connector.bad(StepName::KeyFrame, started, finding))?;
     if let Some(missing) = watching.meter.missing_sets().filter(|_| watching.key_after.is_some()) {
+        if let Some(lost) = lost(&watching.meter, is_over_udp) {
+            return Err(connector.bad(StepName::KeyFrame, started, lost));
+        }
         return Err(connector.bad(StepName::KeyFrame, started, without_sets(missing)));
     }
     let late = |message: String| {
@@ -359,9 +374,21 @@ pub fn without_sets(missing: &str) -> ConnectionFinding {
         .with_advice("Restart the camera; choose another profile or size in its settings, or its second stream; update its firmware.")
 }
 
+fn lost(meter: &Meter, is_over_udp: bool) -> Option<ConnectionFinding> {
+    let (n_lost, loss) = (meter.n_lost(), meter.loss_percent().unwrap_or_default());
+    if !criteria::is_loss_of_packets(loss) || n_lost < 2 {
+        return None;
+    }
+    let message = format!("{n_lost} packets were lost on their way, {loss:.1} %");
+    let advice = if is_over_udp {
+        "Choose TCP as the transport; connect the camera by cable; lower its bit rate."
+    } else {
+        "Over TCP the network loses none, so the camera itself drops them: lower its bit rate, close other viewers, update its firmware."
+    };
+    Some(ConnectionFinding::new("F88", FaultKind::BadFrame, message).with_advice(advice).unsure(0.9))
+}
+
 fn judge(meter: &Meter, measured: &StreamMeasurements, is_over_udp: bool) -> Option<ConnectionFinding> {
-    let loss = meter.loss_percent().unwrap_or_default();
-    let n_lost = meter.n_lost();
     if meter.n_cut() > 1 {
         let message = format!("{} pictures have a part without an end, although no packet is missing", meter.n_cut());
         return Some(
@@ -372,14 +399,8 @@ fn judge(meter: &Meter, measured: &StreamMeasurements, is_over_udp: bool) -> Opt
                 .unsure(0.9),
         );
     }
-    if loss > MAX_LOSS_PERCENT && n_lost > 1 {
-        let message = format!("{n_lost} packets were lost on their way, {loss:.1} %");
-        let advice = if is_over_udp {
-            "Choose TCP as the transport; connect the camera by cable; lower its bit rate."
-        } else {
-            "Over TCP the network loses none, so the camera itself drops them: lower its bit rate, close other viewers, update its firmware."
-        };
-        return Some(ConnectionFinding::new("F88", FaultKind::BadFrame, message).with_advice(advice).unsure(0.9));
+    if let Some(lost) = lost(meter, is_over_udp) {
+        return Some(lost);
     }
     if meter.n_restarts() > 0 {
         let message = format!("the camera began its stream anew {} times while it was watched", meter.n_restarts());

@@ -66,7 +66,7 @@ pub struct LostFrames {
 impl LostFrames {
     #[must_use]
     pub fn total(self) -> u64 {
-        self.camera + self.damaged + self.late
+        self.camera.saturating_add(self.damaged).saturating_add(self.late)
     }
 }
 
@@ -191,7 +191,9 @@ impl StreamMeasurement {
         if let Some(grabbed) = reading.grabbed {
             self.on_grabbed(grabbed, reading.ended_at);
         }
-        let (fault, latency_ms) = match (reading.picture, reading.grabbed) {
+        let damage = reading.grabbed.as_ref().and_then(Grabbed::damage);
+        let picture = damage.map_or(reading.picture, Err);
+        let (fault, latency_ms) = match (picture, reading.grabbed) {
             (Ok(traits), Some(grabbed)) => {
                 let latency_ms = millis(reading.ended_at.saturating_duration_since(grabbed.taken_at));
                 self.on_picture(traits, grabbed, latency_ms);
@@ -226,15 +228,15 @@ impl StreamMeasurement {
                 _ => 0,
             };
             let n_late = n_gap.min(self.n_overdue(last.taken_at, grabbed.asked_at));
-            self.lost.late += n_late;
-            self.lost.camera += n_gap - n_late;
+            self.lost.late = self.lost.late.saturating_add(n_late);
+            self.lost.camera = self.lost.camera.saturating_add(n_gap - n_late);
             if n_gap > 0 {
                 self.tears.on_gap();
             }
             let interval = grabbed.taken_at.saturating_duration_since(last.taken_at);
             // Forward by more than went by, and no frame is missing: it was behind before anybody looked.
             let has_leapt = n_gap == 0 && since_last.is_some_and(|since| interval > since + LEAP);
-            if grabbed.taken_at < last.taken_at || has_leapt {
+            if criteria::has_gone_back(last.taken_at, grabbed.taken_at) || has_leapt {
                 self.n_back += 1;
             } else if n_late == 0 {
                 self.intervals_ms.push(millis(interval));
@@ -308,7 +310,7 @@ impl StreamMeasurement {
         if span <= 0.0 || n_grabbed < 2 {
             return None;
         }
-        let n_made = n_grabbed + self.lost.camera + self.lost.late;
+        let n_made = n_grabbed.saturating_add(self.lost.camera).saturating_add(self.lost.late);
         Some(((self.n_good.saturating_sub(1)) as f64 / span, (n_made - 1) as f64 / span))
     }
 

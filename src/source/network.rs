@@ -304,21 +304,15 @@ impl RtspPlayback {
         }
     }
 
-    /// The time stamp of the picture that was grabbed last.
-    fn stamp(&self) -> Option<Duration> {
-        let millis = self.video.get(videoio::CAP_PROP_POS_MSEC).ok()?;
-        Duration::try_from_secs_f64(millis / 1_000.0).ok()
-    }
-
     /// When the picture was taken that was grabbed last, and how long after the one before.
     fn on_grabbed(&mut self, now: Instant) -> (Instant, Duration) {
-        let Some(stamp) = self.stamp() else { return (now, Duration::ZERO) };
+        let Some(stamp) = stamp_of(&self.video) else { return (now, Duration::ZERO) };
         let period = stamp.saturating_sub(self.last_stamp);
         self.last_stamp = stamp;
         if let Some(rate) = self.gateway.reported_rate() {
             self.ages.on_report(rate);
         }
-        let newest = self.pictures.current().map(|count| count.newest);
+        let newest = self.pictures.current().and_then(|count| count.newest);
         let taken_at = self.ages.taken_at(stamp, newest, now);
         (self.not_before_the_last(taken_at), period)
     }
@@ -509,6 +503,12 @@ fn deadlines(open: Duration, frame: Duration) -> Vector<i32> {
     ])
 }
 
+/// The time stamp that FFmpeg gives with the picture that was grabbed last.
+fn stamp_of(player: &videoio::VideoCapture) -> Option<Duration> {
+    let millis = player.get(videoio::CAP_PROP_POS_MSEC).ok()?;
+    Duration::try_from_secs_f64(millis / 1_000.0).ok()
+}
+
 /// What FFmpeg says that it plays.
 fn played(video: &videoio::VideoCapture) -> Got {
     let number = |property| video.get(property).ok().filter(|value| value.is_finite() && *value > 0.0);
@@ -542,6 +542,13 @@ fn decoded<'a>(
 
 /// What the packets have shown to be the reason.
 fn why_not_decoded(gateway: &Gateway, name: &str) -> Option<Fault> {
+    let has_key = gateway.pictures().current().is_none_or(|count| count.n_seen == 0 || count.has_key);
+    if !has_key {
+        let message = format!("pictures of {name} come, and no key frame is among them: none can be decoded");
+        return Some(Fault::new(FaultKind::NoFirstFrame, message).with_advice(
+            "Set the interval of key frames (I-frames) to one or two seconds in the camera's settings, and switch “+” or “smart” off.",
+        ));
+    }
     let fault = without_sets(gateway.missing_sets()?).fault;
     Some(Fault { message: format!("{name} cannot be decoded: {}", fault.message).into(), ..fault })
 }
@@ -611,8 +618,7 @@ impl VideoPlayback {
     /// Segments come at once, and are shown at their own pace. After a pause in the stamps, or in what came, it begins anew.
     fn wait_until_due(&mut self) {
         let now = Instant::now();
-        let millis = self.player.get(videoio::CAP_PROP_POS_MSEC).unwrap_or_default();
-        let stamp = Duration::try_from_secs_f64(millis / 1_000.0).unwrap_or_default();
+        let stamp = stamp_of(&self.player).unwrap_or_default();
         let due = self.zero.and_then(|zero| zero.checked_add(stamp)).unwrap_or(now);
         let early = due.saturating_duration_since(now);
         if early > LONGEST_STEP || now.saturating_duration_since(due) > LONGEST_STEP {

@@ -757,13 +757,13 @@ fn look_for_password(shell: &mut Shell, dialog: &mut AddressDialog, ctx: &egui::
 pub fn transport(transport: &mut Transport, ui: &mut Ui) -> &'static str {
     const HELP: &str = "How the packets of an RTSP stream travel.";
     const ALL: [(Transport, &str, &str); 3] = [
-        (Transport::Tcp, "TCP", "Nothing is lost, and no firewall is in the way: right nearly always."),
+        (Transport::Auto, "Auto", "TCP first, and UDP where the camera refuses that: right nearly always."),
+        (Transport::Tcp, "TCP", "Nothing is lost, and no firewall is in the way."),
         (
             Transport::Udp,
             "UDP",
             "Lost packets are not sent again, late ones hold nothing up; firewalls often block it.",
         ),
-        (Transport::Auto, "Auto", "TCP first, and UDP where the camera refuses that."),
     ];
     widgets::wide_row(ui, "Transport", HELP, |ui, _| {
         ui.spacing_mut().item_spacing.x = 6.0;

@@ -48,7 +48,7 @@ entries! {
 }
 
 fn judge(facts: &Facts, id: &str, slug: &'static str, kinds: &[FaultKind]) -> Option<Judgement> {
-    if facts.source.kind != SourceKind::Network {
+    if facts.source.kind != SourceKind::Network || id == "F88" && facts.is_over_http() {
         return None;
     }
     let finding = facts.conversation.as_ref().and_then(|conversation| conversation.finding.as_ref());
@@ -95,7 +95,11 @@ fn measured(facts: &Facts, id: &str, slug: &'static str) -> Option<Judgement> {
     let judgement = |confidence| Judgement::new(slug, confidence).with("camera", facts.source.name.as_str());
     match id {
         "F88" => {
-            let share = facts.lost_share().or_else(|| facts.damaged_share())?;
+            // Pictures that stay away altogether may be for want of packets.
+            let has_stalled = stream.ended.as_ref().is_some_and(|fault| fault.kind == FaultKind::Stall);
+            let of_packets = facts.conversation.as_ref().and_then(|conversation| conversation.measured.loss_percent);
+            let of_packets = of_packets.filter(|percent| has_stalled && criteria::is_loss_of_packets(*percent));
+            let share = facts.lost_share().or(of_packets.map(|percent| percent / 100.0))?;
             let lost = Message::new("evidence.lost").with("percent", number(share * 100.0, 1));
             Some(judgement(0.75).with_evidence(lost))
         }
@@ -172,13 +176,6 @@ fn udp(judgement: Judgement, _: &Facts) -> Judgement {
 }
 
 fn loss(judgement: Judgement, facts: &Facts) -> Judgement {
-    if facts.source.name.starts_with("http") {
-        return advised(judgement.titled("cut"), facts).fixes(&[
-            "camera-by-cable",
-            "lower-bit-rate",
-            "update-firmware",
-        ]);
-    }
     // Over UDP the way loses packets; over TCP the camera does.
     let is_udp = step(facts, StepName::SetupTcp).is_none_or(|outcome| outcome == StepOutcome::Skipped);
     let judgement = if is_udp { judgement.fix(transport(Transport::Tcp)) } else { judgement };

@@ -10,6 +10,7 @@ use crate::control::{
 };
 use crate::criteria;
 use crate::device::DeviceKind;
+use crate::fault::FaultKind;
 use crate::frame::PixelFormat;
 use crate::phrases::{Message, number};
 use crate::picture::{FrameCoding, Gains, PictureStats};
@@ -247,7 +248,32 @@ fn swapped_colours(facts: &Facts) -> Option<Judgement> {
     Some(judgement.fix(use_mjpg()).fixes(&["other-backend"]))
 }
 
+/// The network's pictures that came damaged, by their bytes or by what their decoder said.
+fn cut(facts: &Facts) -> Option<Judgement> {
+    if facts.source.kind != SourceKind::Network {
+        return None;
+    }
+    let fault = facts.faults().map(|(_, fault)| fault).find(|fault| fault.kind == FaultKind::BadFrame);
+    // Over HTTP nothing is lost: what is missing in the count was too damaged to be read.
+    let share = if facts.is_over_http() { facts.lost_share() } else { None };
+    let judgement = match (share.or_else(|| facts.damaged_share()), fault.filter(|_| facts.is_over_http())) {
+        (_, Some(fault)) => Judgement::new("torn", 0.9).quoting(fault),
+        (Some(share), None) => {
+            let damaged = Message::new("evidence.damaged").with("percent", number(share * 100.0, 1));
+            // Losses explain it.
+            let confidence = if facts.lost_share().is_some() && !facts.is_over_http() { 0.4 } else { 0.75 };
+            Judgement::new("torn", confidence).with_evidence(damaged)
+        }
+        (None, None) => return None,
+    };
+    let judgement = judgement.titled("cut").with("camera", facts.source.name.as_str());
+    Some(judgement.fixes(&["camera-by-cable", "lower-bit-rate", "update-firmware"]))
+}
+
 fn torn(facts: &Facts) -> Option<Judgement> {
+    if let Some(cut) = cut(facts) {
+        return Some(cut);
+    }
     let seen = seen(facts)?;
     let torn = seen.torn?;
     if !criteria::is_torn(torn, seen.n_pictures) {

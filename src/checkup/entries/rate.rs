@@ -176,7 +176,12 @@ fn rate_untrue(facts: &Facts) -> Option<Judgement> {
     };
     let mjpg = Fix::new("use-mjpg").does(Action::UseFormat(PixelFormat::MJPG));
     let true_rate = Fix::new("use-rate").with("fps", number(short.made, 0)).does(Action::UseRate(short.made.round()));
-    Some(judgement.fixes(&["more-light"]).fix(mjpg).fixes(&["smaller-size"]).fix(true_rate))
+    let judgement = judgement.fixes(&["more-light"]);
+    Some(if facts.is_local() {
+        judgement.fix(mjpg).fixes(&["smaller-size"]).fix(true_rate)
+    } else {
+        judgement.fixes(&["camera-rate", "close-viewers"])
+    })
 }
 
 fn other_size(facts: &Facts) -> Option<Judgement> {

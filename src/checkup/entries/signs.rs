@@ -130,11 +130,13 @@ impl Facts {
     pub(super) fn shortfall(&self) -> Option<Shortfall> {
         // A clock that jumps says nothing of rates.
         let tells = |stream: &&StreamFacts| stream.secs >= criteria::LEAST_RATE_SECS && stream.n_back == 0;
-        let stream = self.stream.as_ref().filter(tells).filter(|_| self.is_local())?;
+        let stream = self.stream.as_ref().filter(tells).filter(|_| self.source.kind != SourceKind::File)?;
         let made = stream.made_fps.or(stream.fps)?;
         let agreed = self.agreed_fps();
         let wanted = self.wanted_fps()?;
-        criteria::is_too_slow(made, wanted).then_some(Shortfall { wanted, agreed, made })
+        // What a network camera announces may be meant for another time of the day.
+        let is_short = if self.is_local() { criteria::is_too_slow } else { criteria::is_clearly_too_slow };
+        is_short(made, wanted).then_some(Shortfall { wanted, agreed, made })
     }
 
     fn agreed_fps(&self) -> Option<f64> {
@@ -172,6 +174,11 @@ impl Facts {
     pub(super) fn lost_share(&self) -> Option<f64> {
         let stream = self.stream.as_ref()?;
         share(stream.n_lost, stream.n_good + stream.n_lost + stream.n_late + stream.n_damaged)
+    }
+
+    /// Where nothing is lost on the way: what is damaged was so when it was sent.
+    pub(super) fn is_over_http(&self) -> bool {
+        self.source.kind == SourceKind::Network && self.source.name.starts_with("http")
     }
 
     /// The share that came damaged.

@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
+use crate::network::age::StampOrder;
 use crate::network::bytes::PacketQueue;
 use crate::network::rtp::{CutUnits, Packet, ParameterSets};
 use crate::network::sdp::{Codec, VideoFormat};
@@ -197,7 +198,9 @@ pub struct PictureCount {
     /// When the last picture had come.
     pub at: Option<Instant>,
     /// The time stamp of the newest picture that was passed on, from the first one on.
-    pub newest: Duration,
+    pub newest: Option<Duration>,
+    /// A picture has come from which on pictures become whole.
+    pub has_key: bool,
     /// A picture has come that needs no other; without one a picture becomes whole bit by bit.
     pub has_whole_key: bool,
 }
@@ -210,6 +213,7 @@ pub struct KeyFrameGate {
     clock_rate: f64,
     /// From the first picture that passed to the newest, by their time stamps.
     ticks: i64,
+    order: StampOrder,
     is_open: bool,
     has_been_open: bool,
     /// So many pictures pass from each key picture on; `None`: all.
@@ -247,6 +251,7 @@ impl KeyFrameGate {
             codec,
             clock_rate: 90_000.0,
             ticks: 0,
+            order: StampOrder::default(),
             is_open: false,
             has_been_open: false,
             of_key: None,
@@ -272,7 +277,8 @@ impl KeyFrameGate {
 
     /// The parameter sets that were neither announced nor have come.
     pub fn missing_sets(&self) -> Option<&'static str> {
-        self.sets.missing(self.codec)
+        // Where packets were lost, they may have been among these.
+        self.sets.missing(self.codec).filter(|_| self.n_lost == 0)
     }
 
     pub fn count(&self) -> PictureCount {
@@ -305,7 +311,7 @@ impl KeyFrameGate {
         let parsed = Packet::parse(&packet)?;
         let (sequence, timestamp) = (parsed.sequence, parsed.timestamp);
         // A codec that does not show it is left to the decoder.
-        let is_key = parsed.is_key(self.codec).unwrap_or(true);
+        let is_key = parsed.is_beginning(self.codec).unwrap_or(true);
         let gap = self.expected.map_or(0, |expected| sequence.wrapping_sub(expected));
         // A larger gap is a camera that counts anew, or a packet that comes late.
         self.n_lost += if gap < 1_000 { u64::from(gap) } else { 0 };
@@ -339,6 +345,7 @@ impl KeyFrameGate {
     fn on_picture_ended(&mut self, now: Instant) {
         self.count.n_seen += 1;
         self.count.at = Some(now);
+        self.count.has_key = self.sets.has_key();
         self.count.has_whole_key = self.sets.has_whole_key();
         if !self.is_open {
             self.has_left_out = true;
@@ -347,7 +354,8 @@ impl KeyFrameGate {
         self.count.n_passed += 1;
         if let (Some(passed), Some(timestamp)) = (self.passed, self.timestamp) {
             self.ticks += i64::from(timestamp.wrapping_sub(passed).cast_signed());
-            self.count.newest = Duration::try_from_secs_f64(self.ticks as f64 / self.clock_rate).unwrap_or_default();
+            let newest = Duration::try_from_secs_f64(self.ticks as f64 / self.clock_rate).unwrap_or_default();
+            self.count.newest = self.order.next(newest);
         }
         self.passed = self.timestamp;
         self.n_since_key = self.n_since_key.saturating_add(1);
