@@ -60,6 +60,7 @@ fn judge(facts: &Facts, id: &str, slug: &'static str, kinds: &[FaultKind]) -> Op
             .faults()
             .find(|(place, fault)| entry_of_end(*place, fault).map_or(kinds.contains(&fault.kind), |of| of == id))
         {
+            Some((_, fault)) if id == "F96" && lost_packets(facts).is_some() => (0.45, fault),
             Some((_, fault)) => (from_stream(fault), fault),
             None => return measured(facts, id, slug),
         },
@@ -73,6 +74,13 @@ fn entry_of_end(place: FaultStage, fault: &Fault) -> Option<&'static str> {
     let is_end =
         place == FaultStage::Stream && matches!(fault.kind, FaultKind::Unreachable | FaultKind::ProtocolTrouble);
     is_end.then_some("F96")
+}
+
+/// The share of packets that are lost, where pictures stay away altogether: it may be for want of these.
+fn lost_packets(facts: &Facts) -> Option<f64> {
+    facts.stream.as_ref()?.ended.as_ref().filter(|fault| fault.kind == FaultKind::Stall)?;
+    let percent = facts.conversation.as_ref()?.measured.loss_percent?;
+    criteria::is_loss_of_packets(percent).then_some(percent / 100.0)
 }
 
 /// How surely a kind of fault stands for its entry.
@@ -95,11 +103,7 @@ fn measured(facts: &Facts, id: &str, slug: &'static str) -> Option<Judgement> {
     let judgement = |confidence| Judgement::new(slug, confidence).with("camera", facts.source.name.as_str());
     match id {
         "F88" => {
-            // Pictures that stay away altogether may be for want of packets.
-            let has_stalled = stream.ended.as_ref().is_some_and(|fault| fault.kind == FaultKind::Stall);
-            let of_packets = facts.conversation.as_ref().and_then(|conversation| conversation.measured.loss_percent);
-            let of_packets = of_packets.filter(|percent| has_stalled && criteria::is_loss_of_packets(*percent));
-            let share = facts.lost_share().or(of_packets.map(|percent| percent / 100.0))?;
+            let share = facts.lost_share().or_else(|| lost_packets(facts))?;
             let lost = Message::new("evidence.lost").with("percent", number(share * 100.0, 1));
             Some(judgement(0.75).with_evidence(lost))
         }
