@@ -393,6 +393,9 @@ pub struct Drops {
     pub camera: u64,
     /// Came, but could not be decoded.
     pub damaged: u64,
+    /// Came with damaged parts that the decoder has concealed. Shown, so not counted in `dropped`.
+    #[serde(default)]
+    pub concealed: u64,
     /// Thrown away at the start, while exposure and decoder settle. Not counted in `dropped`.
     pub warm_up: u64,
 }

@@ -287,6 +287,15 @@ fn a_stream_that_runs_is_not_disturbed() {
 }
 
 #[test]
+fn damage_of_a_stream_that_runs_is_known() {
+    let source = "sim:format=mjpeg,corrupt=40";
+    let (camera, _) = live(source);
+    let checkup = check_up_live(&camera, source);
+    assert_eq!(slugs(&checkup).first(), Some(&"usb-errors"), "{:?}", checkup.findings);
+    assert!(checkup.facts.stream.is_some_and(|stream| stream.n_damaged > 0));
+}
+
+#[test]
 fn a_stream_that_ends_while_it_is_watched_is_told() {
     let source = "sim:unplug@2s";
     let (camera, _) = live(source);

@@ -109,6 +109,31 @@ fn videos_are_played_round_and_round_at_their_own_pace() {
     check_plays(&avi, Backend::Gstreamer, None);
 }
 
+/// What is damaged in the bytes is counted, although the decoder fills it with something and says nothing to whoever asks.
+#[test]
+fn what_a_decoder_conceals_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let ffmpeg = |arguments: &str| {
+        let mut command = Command::new("ffmpeg");
+        command.current_dir(&folder).args(["-v", "error"]).args(arguments.split(' ')).stdin(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    if !ffmpeg("-f lavfi -i testsrc2=s=320x240:r=24:d=4 -c:v libx264 -preset ultrafast -g 12 good.mp4") {
+        return eprintln!("skipped: there is no ffmpeg to make videos with");
+    }
+    assert!(ffmpeg("-i good.mp4 -c copy -bsf:v noise=amount=300 bad.mp4"));
+    let n_damaged = |name: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_camclinic"));
+        command.current_dir(&folder).env("CAMCLINIC_DATA", folder.path()).args(["--settings", "none.json"]);
+        let output = command.args(["test", name, "--isolation", "on", "--json"]).output().unwrap();
+        let tested: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(tested["connected"], true, "{tested}");
+        tested["dropped"].as_u64().unwrap()
+    };
+    assert_eq!(n_damaged("good.mp4"), 0);
+    assert!(n_damaged("bad.mp4") > 3);
+}
+
 /// Answers each request with the file of its name, as a camera that serves HLS does.
 fn served(folder: PathBuf) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1106,7 +1106,7 @@ fn the_plot_offers_five_spans() {
 
 #[test]
 fn the_status_line_has_every_number() {
-    let mut window = window(Status { drops: Drops { camera: 573, damaged: 2, warm_up: 5 }, ..status() });
+    let mut window = window(Status { drops: Drops { camera: 573, damaged: 2, concealed: 0, warm_up: 5 }, ..status() });
     window.panes[0].n_missed = 7;
     harness(window).get_by_label(
         "Frame 1\u{202f}918 · seq 1\u{202f}917 · 30.0 fps in · 0.5 shown · dropped 573 camera / 2 damaged / 7 us · latency 33 ms · CPU 4 % · 812 GB free",

@@ -674,7 +674,7 @@ impl Machine {
         }
         self.outage.on_good_frame(opening, n_attempts, now);
         if let Some(fault) = grabbed.damage() {
-            self.tally.on_damaged_frame();
+            self.tally.on_concealed_damage();
             self.outage.on_damage(&fault, now);
         }
         let stall = self.stall_deadline();

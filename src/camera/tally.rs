@@ -70,6 +70,12 @@ impl Tally {
         self.health.on_lost(1);
     }
 
+    /// One that is shown all the same.
+    pub(super) fn on_concealed_damage(&mut self) {
+        self.drops.concealed += 1;
+        self.health.on_lost(1);
+    }
+
     /// The stream ends because something failed.
     pub(super) fn on_interruption(&mut self, now: Instant) {
         if self.n_frames_of_opening > 0 {

@@ -20,7 +20,7 @@ use crate::probe::{Probe, ProbeEvent};
 use crate::settings::secs;
 use crate::source::reader::{Pace, ReadResult};
 use crate::source::{Grabbed, OpenRequest, SourceSpec};
-use crate::status::{Got, State, Status};
+use crate::status::{Drops, Got, State, Status};
 
 /// How often a wait looks whether it is still wanted.
 const POLL: Duration = Duration::from_millis(50);
@@ -37,8 +37,8 @@ const STALL: Duration = Duration::from_secs(1);
 enum StreamOrigin {
     /// Opened for the check-up.
     Probe(Box<Probe>),
-    /// It streams in this program.
-    Live(Box<Live>),
+    /// It streams in this program, which had counted so many drops before.
+    Live(Box<Live>, Drops),
 }
 
 /// A stream under observation. Dropping it has the camera closed, if it was opened here.
@@ -93,7 +93,8 @@ impl CheckupStream {
     #[must_use]
     pub fn live(live: Live, spec: &SourceSpec) -> Self {
         let status = live.status.current();
-        let mut stream = Self::new(StreamOrigin::Live(Box::new(live)), spec);
+        let drops = status.as_ref().map(|status| status.drops).unwrap_or_default();
+        let mut stream = Self::new(StreamOrigin::Live(Box::new(live), drops), spec);
         if let Some(status) = status {
             stream.backend = Backend::ALL.into_iter().find(|backend| backend.slug() == status.backend);
             stream.got = status.got.clone();
@@ -176,7 +177,7 @@ impl CheckupStream {
                     ProbeEvent::Ended(fault) => self.ended = Some(fault),
                 }
             }
-            StreamOrigin::Live(live) => {
+            StreamOrigin::Live(live, _) => {
                 let asked_at = Instant::now();
                 let fresh = live.frames.wait_fresh(until);
                 let status = live.status.current();
@@ -242,7 +243,7 @@ impl CheckupStream {
     /// Whether it streams in this program, so that it must not be disturbed.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        matches!(self.origin, StreamOrigin::Live(_))
+        matches!(self.origin, StreamOrigin::Live(..))
     }
 
     #[must_use]
@@ -273,6 +274,18 @@ impl CheckupStream {
         self.sizes.clear();
         self.ages_ms.clear();
         self.decodes_ms.clear();
+        if let StreamOrigin::Live(live, before) = &mut self.origin
+            && let Some(status) = live.status.current()
+        {
+            *before = status.drops;
+        }
+    }
+
+    /// Of one that streams in this program: the frames that came damaged since, and those of them that were shown all the same.
+    fn damaged_live(&self) -> (u64, u64) {
+        let StreamOrigin::Live(live, before) = &self.origin else { return (0, 0) };
+        let now = live.status.current().map_or(*before, |status| status.drops);
+        (now.damaged.saturating_sub(before.damaged), now.concealed.saturating_sub(before.concealed))
     }
 
     /// What was measured so far.
@@ -285,12 +298,14 @@ impl CheckupStream {
             _ => None,
         };
         let rates = measured.rates();
+        // What was not shown is a gap in the count of those that were.
+        let (n_unshown, n_concealed) = self.damaged_live();
         StreamFacts {
             secs: measured.watched_secs(),
-            n_good: measured.n_good,
-            n_lost: measured.lost.camera,
+            n_good: measured.n_good.saturating_sub(n_concealed),
+            n_lost: measured.lost.camera.saturating_sub(n_unshown),
             n_late: measured.lost.late,
-            n_damaged: measured.lost.damaged,
+            n_damaged: measured.lost.damaged + n_unshown + n_concealed,
             n_failed: measured.n_failed.saturating_sub(measured.lost.damaged),
             fps: rates.map(|(came, _)| came),
             made_fps: rates.map(|(_, made)| made),
@@ -365,7 +380,7 @@ impl CheckupStream {
     pub fn close(self) -> bool {
         match self.origin {
             StreamOrigin::Probe(probe) => probe.close(),
-            StreamOrigin::Live(_) => true,
+            StreamOrigin::Live(..) => true,
         }
     }
 }

@@ -31,8 +31,13 @@ pub(super) fn text(status: &Status, detailed: bool) -> String {
         ));
         lines.push(format!("  open     {}, first picture {}", ms(status.open_ms), ms(status.first_frame_ms)));
         lines.push(format!(
-            "  frames   {}, dropped {} (camera {}, damaged {}), warm-up {}",
-            status.frames, status.dropped, status.drops.camera, status.drops.damaged, status.drops.warm_up
+            "  frames   {}, dropped {} (camera {}, damaged {}), damaged and shown {}, warm-up {}",
+            status.frames,
+            status.dropped,
+            status.drops.camera,
+            status.drops.damaged,
+            status.drops.concealed,
+            status.drops.warm_up
         ));
         lines.push(format!(
             "  latency  {}",

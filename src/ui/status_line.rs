@@ -78,6 +78,9 @@ fn parts(pane: &Pane, shell: &Shell) -> Vec<String> {
         format!("{:.1} shown", if is_idle { 0.0 } else { pane.viewer.shown_fps(shell.now) }),
     ];
     let drops = status.map(|status| status.drops).unwrap_or_default();
+    if drops.concealed > 0 {
+        parts.push(format!("{} damaged, shown", text::count(drops.concealed)));
+    }
     parts.push(format!(
         "dropped {} camera / {} damaged / {} us",
         text::count(drops.camera),

@@ -659,6 +659,26 @@ mod tests {
         check("trap '' TERM; sleep 600 & wait");
     }
 
+    #[test]
+    fn what_decoders_say_of_damage_is_told_from_the_rest() {
+        let check = |line: &str, expected: bool| {
+            let output = LibraryOutput::new(SourceSpec::Index(0));
+            output.add(line);
+            let has_damage = output.has_damage.swap(false, Ordering::Relaxed);
+            assert_eq!(has_damage, expected, "{line}");
+        };
+        check("[h264 @ 0x55f6] error while decoding MB 14 0, bytestream -7", true);
+        check("[h264 @ 0x55f6] top block unavailable for requested intra mode -1", true);
+        check("[hevc @ 0x55f6] The cu_qp_delta 1094995529 is outside the valid range [-26, 25].", true);
+        check("Corrupt JPEG data: premature end of data segment", true);
+        check("Corrupt JPEG data: 2 extraneous bytes before marker 0xd3", false);
+        // Pictures were lost, or left out.
+        check("[hevc @ 0x55f6] Could not find ref with POC 12", false);
+        check("[h264 @ 0x55f6] mmco: unref short failure", false);
+        check("[swscaler @ 0x55f6] deprecated pixel format used", false);
+        check("", false);
+    }
+
     const PREEMPTED: &str = "[ WARN:0@3.1] videoio(MSMF): can't grab frame. Error: -1072873821";
 
     #[track_caller]
