@@ -105,7 +105,9 @@ fn times_wrong(facts: &Facts) -> Option<Judgement> {
     let stream = facts.stream.as_ref().filter(|stream| stream.n_back > 0 && facts.source.kind != SourceKind::File)?;
     // Times that are taken from the wall clock go back with it.
     let has_stepped = clock_stepped(facts).is_some();
-    let judgement = Judgement::new(SLUG, if has_stepped { 0.4 } else { 0.8 }).with("n", stream.n_back);
+    // When a network camera took a picture is reckoned from arrivals; its own clock is judged by its packets (F98).
+    let is_reckoned = facts.source.kind == SourceKind::Network;
+    let judgement = Judgement::new(SLUG, if has_stepped || is_reckoned { 0.4 } else { 0.8 }).with("n", stream.n_back);
     Some(judgement.fixes(&["times-of-arrival", "update-firmware", "replug"]))
 }
 
