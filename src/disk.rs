@@ -15,6 +15,9 @@ const TEMPORARY: &str = ".camclinic-";
 const N_RANDOM: usize = 6;
 /// No file takes longer to be written: one that is older was left behind by a program that was killed.
 const WRITTEN_WITHIN: Duration = Duration::from_hours(1);
+/// With which some editors begin a text in UTF-8.
+pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// The clock is believed where something was kept by it so many days ago. One that was set wrongly a moment ago has
 /// kept nothing then.
 const BELIEVED_AFTER: SignedDuration = SignedDuration::from_hours(24 * 3);

@@ -25,6 +25,8 @@ const LAST_LOOK: Duration = Duration::from_millis(50);
 /// With a later key frame everybody waits who begins to watch (F92).
 const MAX_KEY_FRAME_WAIT: Duration = Duration::from_secs(2);
 const MAX_KEY_FRAME_SECS: f64 = 5.0;
+/// Against key frames that are rare or never come.
+pub const KEY_FRAME_ADVICE: &str = "Set the interval of key frames (I-frames) to one or two seconds in the camera's settings, and switch “+” or “smart” off.";
 /// More than the varying delay of a network makes of itself while it is watched (F93).
 const MAX_DELAY_GROWTH_MS: f64 = 300.0;
 /// With so much it is watched for longer.
@@ -163,7 +165,7 @@ fn rtsp(
 
     // The time of watching runs already: what it takes to the first key frame is part of it.
     let mut watching = Watching { meter, newest: begun, key_after, begun };
-    let mut finding = key_frame(connector, media, &mut watching, (format.codec, is_over_udp), watch)?;
+    let mut finding = key_frame(connector, media, &mut watching, format.codec, is_over_udp, watch)?;
 
     let started = Instant::now();
     let until = (begun + watch).min(connector.parameters.deadline);
@@ -314,7 +316,8 @@ fn key_frame(
     connector: &mut Connector<'_>,
     media: &mut RtspStream,
     watching: &mut Watching,
-    (codec, is_over_udp): (Codec, bool),
+    codec: Codec,
+    is_over_udp: bool,
     watch: Duration,
 ) -> Result<Option<ConnectionFinding>, ConnectionFinding> {
     let started = Instant::now();
@@ -339,11 +342,8 @@ fn key_frame(
         }
         return Err(connector.bad(StepName::KeyFrame, started, without_sets(missing)));
     }
-    let late = |message: String| {
-        ConnectionFinding::new("F92", FaultKind::NoFirstFrame, message).with_advice(
-            "Set the interval of key frames (I-frames) to one or two seconds in the camera's settings, and switch “+” or “smart” off.",
-        )
-    };
+    let late =
+        |message: String| ConnectionFinding::new("F92", FaultKind::NoFirstFrame, message).with_advice(KEY_FRAME_ADVICE);
     match watching.key_after {
         Some(after) if after <= MAX_KEY_FRAME_WAIT => {
             let detail = format!("{} ms after the first packet", after.as_millis());

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::merge::merge;
 use super::readable::{self, ValuePath};
 use super::{CameraId, CameraSettings, Settings, VERSION, migration};
-use crate::disk::{FileAccess, lock_file, read_regular, sweep, write_whole};
+use crate::disk::{BYTE_ORDER_MARK, FileAccess, lock_file, read_regular, sweep, write_whole};
 
 /// Many times what hundreds of cameras take.
 const MAX_BYTES: u64 = 4 << 20;
@@ -24,8 +24,6 @@ const OTHERS_WRITE_WITHIN: Duration = Duration::from_secs(1);
 const MAX_COPIES: u32 = 10_000;
 /// File systems take no longer names.
 const MAX_NAME_BYTES: usize = 255;
-/// With which some editors of Windows begin a file.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// More places that are wrong than that are not told one by one, and none that is longer.
 const MAX_PLACES: usize = 8;
 const MAX_PLACE_CHARS: usize = 80;

@@ -5,11 +5,8 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use crate::device;
-use crate::disk::open_regular;
+use crate::disk::{BYTE_ORDER_MARK, open_regular};
 use crate::fault::{Fault, FaultKind};
-
-/// With which some editors begin a text.
-const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
 /// Whether it can be a video at all: it exists, may be read, and is not empty, a folder or a text.
 ///

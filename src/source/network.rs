@@ -25,7 +25,7 @@ use crate::network::gateway::{Gateway, PictureCount};
 use crate::network::http::{self, HttpStreamKind};
 use crate::network::relay::Relay;
 use crate::network::sdp::{Codec, SessionDescription};
-use crate::network::test::without_sets;
+use crate::network::test::{KEY_FRAME_ADVICE, without_sets};
 use crate::network::{ConnectionParameters, OpenedStream, open_stream, step_deadline};
 use crate::source::reader::stall_deadline;
 use crate::source::{Demand, Grabbed, OpenRequest, Picture, Source};
@@ -545,9 +545,7 @@ fn why_not_decoded(gateway: &Gateway, name: &str) -> Option<Fault> {
     let has_key = gateway.pictures().current().is_none_or(|count| count.n_seen == 0 || count.has_key);
     if !has_key {
         let message = format!("pictures of {name} come, and no key frame is among them: none can be decoded");
-        return Some(Fault::new(FaultKind::NoFirstFrame, message).with_advice(
-            "Set the interval of key frames (I-frames) to one or two seconds in the camera's settings, and switch “+” or “smart” off.",
-        ));
+        return Some(Fault::new(FaultKind::NoFirstFrame, message).with_advice(KEY_FRAME_ADVICE));
     }
     let fault = without_sets(gateway.missing_sets()?).fault;
     Some(Fault { message: format!("{name} cannot be decoded: {}", fault.message).into(), ..fault })

@@ -78,11 +78,12 @@ fn parts(pane: &Pane, shell: &Shell) -> Vec<String> {
         format!("{:.1} shown", if is_idle { 0.0 } else { pane.viewer.shown_fps(shell.now) }),
     ];
     let drops = status.map(|status| status.drops).unwrap_or_default();
-    if drops.concealed > 0 {
-        parts.push(format!("{} damaged, shown", text::count(drops.concealed)));
-    }
+    let concealed = match drops.concealed {
+        0 => String::new(),
+        n => format!("; {} shown damaged", text::count(n)),
+    };
     parts.push(format!(
-        "dropped {} camera / {} damaged / {} us",
+        "dropped {} camera / {} damaged / {} us{concealed}",
         text::count(drops.camera),
         text::count(drops.damaged),
         text::count(pane.n_missed)

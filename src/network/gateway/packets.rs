@@ -197,7 +197,8 @@ pub struct PictureCount {
     pub key_gap: Duration,
     /// When the last picture had come.
     pub at: Option<Instant>,
-    /// The time stamp of the newest picture that was passed on, from the first one on.
+    /// The time stamp of the newest picture that was passed on and can be shown, from the first one on: one that is shown behind others
+    /// waits for them.
     pub newest: Option<Duration>,
     /// A picture has come from which on pictures become whole.
     pub has_key: bool,
