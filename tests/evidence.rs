@@ -1,9 +1,11 @@
-//! The catalogue against recorded evidence: what was found on some computer, of whatever system, and the verdict it must give.
+//! The catalogue against evidence: what may be found on some computer, of any system, and the verdict it must give.
 //!
-//! Each file in `fixtures/evidence` is one case: its name is the slug of the expected verdict and a number, `healthy` where
-//! there must be none. Of what a file holds nothing may be unknown to the facts.
+//! Each file in `fixtures/evidence` is one case: its name is the slug of the expected verdict and a number, `healthy`
+//! where there must be none. Of what a file holds nothing may be unknown to the facts. Each says where it comes from:
+//! one that is written by hand follows the document, source or report that it names; its times, people and serial
+//! numbers are invented.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -17,10 +19,17 @@ use serde_json::Value;
 
 /// What a case is about, for who reads it.
 const ABOUT: &str = "about";
+/// Where it comes from: one of the two beginnings below, and more.
+const ORIGIN: &str = "origin";
+/// On which system, camera or driver.
+const RECORDED: &str = "recorded: ";
+/// And what it follows.
+const WRITTEN: &str = "written by hand: ";
 
 struct Case {
     /// `busy-linux-1`
     name: String,
+    origin: String,
     facts: Facts,
 }
 
@@ -38,10 +47,12 @@ fn cases() -> Vec<Case> {
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let mut json: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
         json.as_object_mut().unwrap().remove(ABOUT);
+        let origin = json.as_object_mut().unwrap().remove(ORIGIN);
+        let origin = origin.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
         let facts: Facts = serde_json::from_value(json.clone()).unwrap_or_else(|error| panic!("{name}: {error}"));
         let lost = unknown(&json, &serde_json::to_value(&facts).unwrap(), "");
         assert!(lost.is_empty(), "{name}: the facts have no {lost:?}");
-        cases.push(Case { name, facts });
+        cases.push(Case { name, origin, facts });
     }
     cases.sort_by(|a, b| a.name.cmp(&b.name));
     cases
@@ -83,6 +94,48 @@ fn each_case_has_its_verdict() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// An address, a header, or a constant of one: `MF_E_SHUTDOWN`.
+fn names_a_source(text: &str) -> bool {
+    let is_constant = |word: &str| {
+        word.contains('_') && word.chars().all(|c| c == '_' || c.is_ascii_uppercase() || c.is_ascii_digit())
+    };
+    let is_header = |word: &str| Path::new(word).extension().is_some_and(|extension| extension == "h");
+    let is_of_word = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    let mut words = text.split(|c| !is_of_word(c)).map(|word| word.trim_matches('.'));
+    text.contains("https://") || words.any(|word| is_header(word) || is_constant(word))
+}
+
+#[test]
+fn a_source_is_an_address_a_header_or_a_constant() {
+    assert!(names_a_source("https://example.org/a") && names_a_source("22 of cfg.h.") && names_a_source("(E_PENDING)"));
+    assert!(!names_a_source("Windows, 0xC00D3704: what somebody said."));
+}
+
+/// What nobody has seen is marked so. On Windows and macOS, where nothing was recorded so far, each case names a source
+/// in which it can be looked up.
+#[test]
+fn each_case_says_where_it_comes_from() {
+    let mut cases_of_serial: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for Case { name, origin, facts } in cases() {
+        let written = origin.strip_prefix(WRITTEN);
+        let said = written.or_else(|| origin.strip_prefix(RECORDED));
+        assert!(said.is_some_and(|said| said.chars().count() >= 10), "{name}: {origin:?} is no origin");
+        let is_foreign = matches!(facts.system, System::Windows | System::Macos);
+        assert!(!is_foreign || written.is_none_or(names_a_source), "{name}: {origin:?} names no source");
+
+        let presence = facts.presence.unwrap_or_default();
+        for device in presence.device.iter().chain(&presence.siblings) {
+            if let Some(serial) = &device.serial {
+                assert!(device.identity.contains(serial.as_str()), "{name}: {} is not of {serial}", device.identity);
+                cases_of_serial.entry(serial.clone()).or_default().insert(name.clone());
+            }
+        }
+    }
+    // They would all be of one camera, which has every fault there is.
+    cases_of_serial.retain(|_, names| names.len() > 1);
+    assert!(cases_of_serial.is_empty(), "cases share a serial number: {cases_of_serial:?}");
 }
 
 /// Entries that pictures show: they are judged with pictures (`failures.md`, sections 5.7 and 6).
