@@ -1,6 +1,6 @@
 //! What is wrong with the picture itself (F05, F15, F60 to F65, F67 to F73).
 
-use super::signs::{control, value};
+use super::signs::{control, is_virtual, value};
 use crate::checkup::action::Action;
 use crate::checkup::catalogue::{CatalogueEntry, Fix, Judgement, Layer, critical, warning};
 use crate::checkup::facts::{Facts, SourceKind};
@@ -60,10 +60,6 @@ fn is_at_maximum(facts: &Facts, id: u32) -> bool {
 fn setting(facts: &Facts, name: &str, id: u32, value: i64) -> Option<Fix> {
     control(facts, id)?;
     Some(Fix::new(name).does(Action::SetControl(ControlSetting { id, value })))
-}
-
-fn is_virtual(facts: &Facts) -> bool {
-    facts.device().is_some_and(|device| device.kind == DeviceKind::Virtual)
 }
 
 impl Judgement {

@@ -1,6 +1,6 @@
 //! How fast, how large and how old the pictures are (F50 to F57, F66).
 
-use super::signs::{LATE_WORKER, Shortfall, has_one_buffer, hresult, n_buffers, value};
+use super::signs::{LATE_WORKER, Shortfall, has_one_buffer, hresult, is_virtual, n_buffers, value};
 use crate::backend::Backend;
 use crate::checkup::action::Action;
 use crate::checkup::catalogue::{CatalogueEntry, Fix, Judgement, Layer, critical, warning};
@@ -96,6 +96,9 @@ fn uncompressed_slow(facts: &Facts) -> Option<Judgement> {
 
 /// What light, or its lack, has to do with the rate: 0 for nothing, 1 for certainly all of it.
 fn is_for_light(facts: &Facts, short: Shortfall) -> f64 {
+    if is_virtual(facts) {
+        return 0.0;
+    }
     // `V4L2_EXPOSURE_MANUAL` and `V4L2_EXPOSURE_SHUTTER_PRIORITY` leave the time to the user.
     let is_manual = matches!(value(facts, AUTO_EXPOSURE), Some(1 | 2));
     let may_fall = value(facts, EXPOSURE_PRIORITY).map(|value| value != 0);
@@ -176,6 +179,9 @@ fn rate_untrue(facts: &Facts) -> Option<Judgement> {
     };
     let mjpg = Fix::new("use-mjpg").does(Action::UseFormat(PixelFormat::MJPG));
     let true_rate = Fix::new("use-rate").with("fps", number(short.made, 0)).does(Action::UseRate(short.made.round()));
+    if is_virtual(facts) {
+        return Some(judgement.fixes(&["feeder-rate"]).fix(true_rate));
+    }
     let judgement = judgement.fixes(&["more-light"]);
     Some(if facts.is_local() {
         judgement.fix(mjpg).fixes(&["smaller-size"]).fix(true_rate)

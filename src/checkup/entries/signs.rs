@@ -6,7 +6,7 @@ use crate::checkup::facts::{Experiment, Facts, PastFault, SourceKind, StreamFact
 use crate::control::Control;
 use crate::criteria;
 use crate::device::holders::Role;
-use crate::device::{Device, Holder, System};
+use crate::device::{Device, DeviceKind, Holder, System};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::Size;
 use crate::phrases::{Message, number};
@@ -261,6 +261,10 @@ pub fn control(facts: &Facts, id: u32) -> Option<&Control> {
     let streaming = facts.stream.iter().flat_map(|stream| &stream.controls);
     let before = facts.abilities.iter().flat_map(|abilities| &abilities.controls);
     streaming.chain(before).find(|control| control.id == id)
+}
+
+pub fn is_virtual(facts: &Facts) -> bool {
+    facts.device().is_some_and(|device| device.kind == DeviceKind::Virtual)
 }
 
 pub fn value(facts: &Facts, id: u32) -> Option<i64> {
