@@ -11,6 +11,13 @@ use crate::frame::Size;
 const MAX_BYTES: usize = 16 << 20;
 /// More bytes between segments are no accident of a camera's: it is no picture.
 const MAX_BETWEEN: usize = 1_024;
+/// Tables, further scans, the number of lines, restart intervals, what programs say (ITU-T T.81, B.2.1).
+const MAY_STAND_IN_DATA: [u8; 23] = [
+    0xc4, 0xcc, 0xda, 0xdb, 0xdc, 0xdd, 0xe0, 0xe1, 0xe2, 0xe3, 0xe4, 0xe5, 0xe6, 0xe7, 0xe8, 0xe9, 0xea, 0xeb, 0xec,
+    0xed, 0xee, 0xef, 0xfe,
+];
+/// They are not longer there.
+const MAX_IN_DATA: usize = 4_096;
 /// How often each byte is looked at before what a damaged picture says of its own lengths is believed.
 const MAX_LOOKS: u64 = 4;
 
@@ -192,6 +199,12 @@ impl JpegSplitter {
                     self.go_on(2);
                     continue;
                 }
+                // Within the data only a few can stand: others are bytes that were damaged.
+                [0xff, marker, ..] if self.has_scan() && !MAY_STAND_IN_DATA.contains(marker) => {
+                    self.go_on(2);
+                    self.place = Place::InScan;
+                    continue;
+                }
                 [0xff, marker, high, low, ..] => (*marker, usize::from(u16::from_be_bytes([*high, *low]))),
                 [0xff] | [0xff, _] | [0xff, _, _] | [] => return Walked::Partial,
                 // Bytes between segments, or a length that is not right: the next marker counts.
@@ -206,8 +219,25 @@ impl JpegSplitter {
                     continue;
                 }
             };
-            if length < 2 {
+            if length < 2 && !self.has_scan() {
                 return Walked::Damaged;
+            }
+            // Those that can are followed by another, and the head of a scan has the length of what it names.
+            if self.has_scan() {
+                if length <= MAX_IN_DATA && self.bytes.len() <= self.at + 2 + length {
+                    return Walked::Partial;
+                }
+                let behind = self.bytes.rest().get(self.at + 2 + length).copied();
+                let n_parts = self.bytes.rest().get(self.at + 4).map_or(0, |n| usize::from(*n));
+                let is_true = match marker {
+                    0xda => length == 6 + 2 * n_parts,
+                    _ => behind == Some(0xff) && (2..=MAX_IN_DATA).contains(&length),
+                };
+                if !is_true {
+                    self.go_on(2);
+                    self.place = Place::InScan;
+                    continue;
+                }
             }
             if self.bytes.len() < self.at + 2 + length {
                 return Walked::Partial;
@@ -250,6 +280,7 @@ fn without_end(bytes: &[u8]) -> Vec<u8> {
 const MAX_BOUNDARY: usize = 512;
 
 /// The size that a JPEG says it has.
+#[must_use]
 pub fn size(jpeg: &[u8]) -> Option<Size> {
     let mut rest = jpeg.strip_prefix(&[0xff, 0xd8])?;
     loop {
@@ -312,6 +343,17 @@ mod tests {
         check(&[&a[..10], b"junk", &a[10..23], b"junk", &a[23..], &b], &[64, 32]);
         check(&[&a[..10], &[0xff, 0xfe, 0, 4], b"comment", &a[10..], &b], &[64, 32]);
         check(&[&a[..20], &b, &a], &[32, 64]);
+        // Bytes of the data that were damaged and seem to begin a segment.
+        for marker in [
+            &[0xff, 0xc4, 0, 40][..],
+            &[0xff, 0xdb, 0xff, 0xff],
+            &[0xff, 0xe1, 0, 9],
+            &[0xff, 0xda, 0, 8, 7],
+            &[0xff, 0xc0, 0, 3],
+        ] {
+            let damaged = jpeg(48, &[b"da", marker, b"ta, and more of it"].concat());
+            check(&[&a, &damaged, &b, &a, &a], &[64, 48, 32, 64, 64]);
+        }
         check(&[b"<html>"], &[]);
         check(&[&a[..a.len() - 1]], &[]);
     }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::host::{ProcessLoad, TimerLateness};
 use super::{QUICK, result};
@@ -16,6 +16,7 @@ use crate::checkup::verdict::findings;
 use crate::checkup::{Check, CheckContext, CheckOutcome, CheckResult, CheckupRequest, Layer, is_disconnected};
 use crate::criteria;
 use crate::fault::{Fault, FaultKind};
+use crate::network::StepOutcome;
 use crate::phrases::{Message, number};
 use crate::picture::FrameCoding;
 use crate::source::OpenRequest;
@@ -29,12 +30,21 @@ const LONGEST_WATCH: Duration = Duration::from_secs(5);
 const STILL_WATCH: Duration = Duration::from_millis(5_500);
 /// A round of a long watch: what goes wrong for a moment counts for something in it.
 const WATCH_ROUND: Duration = Duration::from_secs(10);
+/// How long a camera has to notice that a viewer is gone.
+const RELEASE: Duration = Duration::from_secs(2);
 /// What a process of a driver takes to be killed, beyond the deadlines of its calls.
 const SPARE: Duration = Duration::from_secs(3);
 
 /// How the check-up opens the camera: as the settings say, with the script's clock of the simulated one beginning now.
 pub fn request_of(context: &CheckContext) -> OpenRequest {
     context.request.opening()
+}
+
+/// The camera has just given pictures to the conversation. One that serves a single viewer may not have noticed yet that this one is gone.
+fn has_talked(context: &CheckContext) -> bool {
+    context.facts.conversation.as_ref().is_some_and(|conversation| {
+        conversation.finding.is_none() && conversation.steps.iter().all(|step| step.outcome != StepOutcome::Bad)
+    })
 }
 
 /// A stream that nobody opened, or that is over already.
@@ -65,9 +75,11 @@ impl Check for OpenCheck {
         let is_missing = presence.is_some_and(|presence| presence.device.is_none());
         let conversation = context.facts.conversation.as_ref().and_then(|conversation| conversation.finding.as_ref());
         let is_refused = conversation.is_some_and(|finding| finding.fault.kind != FaultKind::BadFrame)
-            && context.facts.conversation.as_ref().is_some_and(|conversation| {
-                conversation.steps.iter().any(|step| step.outcome == crate::network::StepOutcome::Bad)
-            });
+            && context
+                .facts
+                .conversation
+                .as_ref()
+                .is_some_and(|conversation| conversation.steps.iter().any(|step| step.outcome == StepOutcome::Bad));
         match () {
             () if is_missing => Some(Message::new("why.no-camera")),
             () if is_refused => Some(Message::new("why.no-stream")),
@@ -77,7 +89,8 @@ impl Check for OpenCheck {
 
     fn patience(&self, context: &CheckContext) -> Duration {
         // As the probe does: Media Foundation gets more time.
-        request_of(context).for_attempt(1).patience() + SPARE
+        let once = request_of(context).for_attempt(1).patience();
+        if has_talked(context) { 2 * once + RELEASE + SPARE } else { once + SPARE }
     }
 
     fn run(&self, context: &mut CheckContext) -> CheckResult {
@@ -99,13 +112,25 @@ impl Check for OpenCheck {
         let (stuck, wanted) = (request.stuck.clone(), request.backend().ok());
         let device = context.facts.presence.as_ref().and_then(|presence| presence.device.as_ref());
         let device = device.map(|device| (device.identity.clone(), device.kind));
-        let status = StreamStatus::new(&context.request, device, Instant::now());
-        let mut stream = match CheckupStream::open(request) {
-            Ok(stream) => stream.with_status(status),
+        let mut began = Instant::now();
+        let open = |began| {
+            let status = StreamStatus::new(&context.request, device.clone(), began);
+            let mut stream = CheckupStream::open(request.clone())?.with_status(status);
+            stream.watch(context.deadline, &context.cancel, |stream| stream.opened_at.is_some());
+            Ok::<_, String>(stream)
+        };
+        let mut opened = open(began);
+        if has_talked(context)
+            && matches!(&opened, Ok(stream) if stream.ended.is_some())
+            && context.cancel.recv_timeout(RELEASE) == Err(RecvTimeoutError::Timeout)
+        {
+            began = Instant::now();
+            opened = open(began);
+        }
+        let stream = match opened {
+            Ok(stream) => stream,
             Err(error) => return result(self, CheckOutcome::Skipped, "no-thread").with("error", error),
         };
-        let began = Instant::now();
-        stream.watch(context.deadline, &context.cancel, |stream| stream.opened_at.is_some());
         let open_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let fault = stream.ended.clone();
         let result = match (&fault, stream.backend) {
