@@ -26,6 +26,9 @@ use crate::frame::Frame;
 use crate::health::History;
 use crate::latest::{Latest, Reader};
 use crate::logging::EventLog;
+use crate::network::KnownLogins;
+use crate::packet::PacketSink;
+use crate::packet::ring::PacketRing;
 use crate::picture::PictureStats;
 use crate::settings::{CameraSettings, TrustedCertificates};
 use crate::source::{Demand, SourceSpec};
@@ -96,6 +99,7 @@ pub struct Camera {
     history: Latest<History>,
     controls: Latest<DeviceControls>,
     picture: Latest<PictureStats>,
+    packets: PacketRing,
     /// While somebody wants this camera.
     alive: Arc<()>,
 }
@@ -112,10 +116,11 @@ impl Camera {
         log: EventLog,
         wake: Wake,
     ) -> io::Result<Self> {
-        Self::start_observed(spec, settings, trusted, log, wake, Arc::new(|_| {}))
+        Self::start_observed(spec, settings, trusted, KnownLogins::default(), log, wake, Arc::new(|_| {}))
     }
 
-    /// The same with `on_status` called for each status, on the supervisor's thread: it must not block.
+    /// The same with what is known of logins, which all cameras of a run share, and with `on_status` called for each status, on the
+    /// supervisor's thread: it must not block.
     ///
     /// # Errors
     /// The system gives no thread.
@@ -123,6 +128,7 @@ impl Camera {
         spec: SourceSpec,
         settings: &CameraSettings,
         trusted: &TrustedCertificates,
+        logins: KnownLogins,
         log: EventLog,
         wake: Wake,
         on_status: Arc<dyn Fn(&Status) + Send + Sync>,
@@ -142,14 +148,16 @@ impl Camera {
             log,
         };
         let machine = Machine::new(spec, settings.clone(), trusted.clone(), fastrand::u64(..), Instant::now());
-        let mut supervisor = Supervisor::new(machine, outputs);
+        let packets = PacketRing::default();
+        let sink = PacketSink::to(Arc::new(packets.clone()));
+        let mut supervisor = Supervisor::new(machine, logins, sink, outputs);
         // Opening begins with this call, so that there is a status from the start.
         supervisor.step(Input::Command(Command::Start));
         thread::Builder::new().name("supervisor".to_owned()).spawn(move || {
             supervisor.run(&commands_rx);
             drop(ended_tx);
         })?;
-        Ok(Self { commands, ended, frames, status, history, controls, picture, alive: Arc::default() })
+        Ok(Self { commands, ended, frames, status, history, controls, picture, packets, alive: Arc::default() })
     }
 
     /// Sends a command. Never waits: should the supervisor be sixty commands behind, this one is dropped.
@@ -185,6 +193,12 @@ impl Camera {
     #[must_use]
     pub fn picture(&self) -> Reader<PictureStats> {
         self.picture.reader()
+    }
+
+    /// What the camera has sent in the last seconds, once that is wanted ([`PacketRing::set_limits`]).
+    #[must_use]
+    pub fn packets(&self) -> PacketRing {
+        self.packets.clone()
     }
 
     /// A reader of the score over time.

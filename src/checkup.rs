@@ -20,6 +20,7 @@ use crate::camera::StatusReader;
 use crate::control::DeviceControls;
 use crate::frame::{Frame, Image};
 use crate::latest::Reader;
+use crate::network::KnownLogins;
 use crate::phrases::Message;
 use crate::settings::{CameraSettings, Isolation, TrustedCertificates};
 use crate::source::{OpenRequest, SourceSpec};
@@ -56,6 +57,8 @@ pub struct CheckupRequest {
     pub spec: SourceSpec,
     pub settings: CameraSettings,
     pub trusted: TrustedCertificates,
+    /// What is known of how the camera wants people to log in.
+    pub logins: KnownLogins,
     /// Of a camera that streams in this program: it is watched there and not opened.
     pub live: Option<Live>,
     /// Where snapshots go.
@@ -73,6 +76,7 @@ impl CheckupRequest {
     /// crash.
     fn opening(&self) -> OpenRequest {
         let mut opening = OpenRequest::new(self.spec.clone(), &self.settings, &self.trusted);
+        opening.logins = self.logins.clone();
         if opening.isolation == Isolation::Auto {
             opening.isolation = Isolation::On;
         }
@@ -377,6 +381,7 @@ mod tests {
             spec: SourceSpec::parse("sim:").unwrap(),
             settings: CameraSettings::default(),
             trusted: TrustedCertificates::default(),
+            logins: KnownLogins::default(),
             live: None,
             folder: PathBuf::new(),
             records: None,

@@ -3,7 +3,7 @@
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -50,6 +50,18 @@ impl FileAccess {
 /// # Errors
 /// As the system says, or something else than a file is there; nothing is left behind, and what is there is untouched.
 pub fn write_whole(path: &Path, bytes: &[u8], access: FileAccess) -> io::Result<()> {
+    write_whole_by(path, access, |file| file.write_all(bytes))
+}
+
+/// The same for what is too large to be held in memory: `write` is given the file, and what it returns is returned.
+///
+/// # Errors
+/// As [`write_whole`], and those of `write`.
+pub fn write_whole_by<T>(
+    path: &Path,
+    access: FileAccess,
+    write: impl FnOnce(&mut File) -> io::Result<T>,
+) -> io::Result<T> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -72,10 +84,75 @@ pub fn write_whole(path: &Path, bytes: &[u8], access: FileAccess) -> io::Result<
     #[cfg(unix)]
     builder.permissions(rights);
     let mut file = builder.tempfile_in(folder)?;
-    file.write_all(bytes)?;
+    let written = write(file.as_file_mut())?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
+    Ok(written)
+}
+
+/// On Unix a path need not be text.
+#[must_use]
+pub fn path_of_bytes(bytes: Vec<u8>) -> PathBuf {
+    #[cfg(unix)]
+    let path = <std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes);
+    #[cfg(not(unix))]
+    let path = String::from_utf8_lossy(&bytes).into_owned();
+    path.into()
+}
+
+/// Makes a private file to be written and read; nothing may be there.
+///
+/// # Errors
+/// As the system says.
+pub fn create_new(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, FileAccess::Private.mode());
+    options.open(path)
+}
+
+/// Sees to it that the name of a file in it is on the disk: one that is not is lost with the power, and the file with it. Windows does
+/// this by itself.
+///
+/// # Errors
+/// As the system says.
+pub fn sync_folder(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    if let Some(folder) = path.parent() {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        File::open(folder)?.sync_all()?;
+    }
+    #[cfg(not(unix))]
+    let _ = path;
     Ok(())
+}
+
+/// Reads bytes of a file from a place on, and returns how many; where it is read next does not change on Unix.
+///
+/// # Errors
+/// As the system says.
+pub fn read_at(file: &File, room: &mut [u8], at: u64) -> io::Result<usize> {
+    #[cfg(unix)]
+    let n_read = std::os::unix::fs::FileExt::read_at(file, room, at);
+    #[cfg(not(unix))]
+    let n_read = {
+        use io::{Seek, SeekFrom};
+        let mut file = file;
+        file.seek(SeekFrom::Start(at)).and_then(|_| file.read(room))
+    };
+    n_read
+}
+
+/// A file is read here and there, or no longer: what lies between is not wanted. Systems that cannot be told read it too.
+pub fn expect_jumps(file: &File, is_jumping: bool) {
+    #[cfg(all(unix, not(target_vendor = "apple")))]
+    {
+        let advice = if is_jumping { rustix::fs::Advice::Random } else { rustix::fs::Advice::Normal };
+        let _ = rustix::fs::fadvise(file, 0, None, advice);
+    }
+    #[cfg(not(all(unix, not(target_vendor = "apple"))))]
+    let _ = (file, is_jumping);
 }
 
 /// Makes a folder and those above it, where they are not there.
@@ -267,6 +344,25 @@ pub fn disk_of(folder: &Path) -> Option<Disk> {
     Some(Disk { free_bytes: disk.available_space(), is_remote })
 }
 
+/// How much room is left for this user on the disk of a folder that exists. One call to the system, so that it can be asked each
+/// second; it may block where the disk does.
+///
+/// # Errors
+/// As the system says, or its answer cannot be true: that is never “enough”.
+pub fn free_bytes(folder: &Path) -> io::Result<u64> {
+    /// No disk has so much. Some network file systems say so when they do not know.
+    const MAX_BYTES: u64 = 1 << 60;
+    let unknown = || io::Error::other("the system does not tell how much room is left");
+    #[cfg(unix)]
+    let free_bytes = {
+        let told = rustix::fs::statvfs(folder)?;
+        (told.f_blocks > 0).then(|| told.f_bavail.saturating_mul(told.f_frsize))
+    };
+    #[cfg(not(unix))]
+    let free_bytes = disk_of(folder).map(|disk| disk.free_bytes);
+    free_bytes.filter(|free_bytes| *free_bytes < MAX_BYTES).ok_or_else(unknown)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -350,6 +446,33 @@ mod tests {
         check(None, FileAccess::Private, 0o600);
         check(Some(0o666), FileAccess::Private, 0o600);
         check(Some(0o644), FileAccess::Private, 0o600);
+    }
+
+    #[test]
+    fn room_that_is_not_known_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(free_bytes(folder.path()).unwrap() > 0);
+        assert!(free_bytes(&folder.path().join("none")).is_err());
+        // It has no blocks at all.
+        if Path::new("/proc/self").exists() {
+            assert!(free_bytes(Path::new("/proc")).is_err());
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_written_to_its_end_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let write = |fails: bool| {
+            write_whole_by(&path, FileAccess::Usual, |file| {
+                file.write_all(b"new")?;
+                if fails { Err(io::ErrorKind::Interrupted.into()) } else { Ok(7) }
+            })
+        };
+        assert_eq!(write(true).unwrap_err().kind(), io::ErrorKind::Interrupted);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert_eq!(write(false).unwrap(), 7);
+        assert_eq!(fs::read(&path).unwrap(), b"new");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::camera::{Camera, Command, Wake};
 use crate::event::Level;
 use crate::lock::{Lock, Locked};
 use crate::logging::EventLog;
+use crate::network::KnownLogins;
 use crate::settings::{CameraId, CameraSettings, TrustedCertificates};
 use crate::source::SourceSpec;
 use crate::status::{AlertName, State, Status};
@@ -23,15 +24,17 @@ const DEAD_AFTER_SECS: f64 = 10.0;
 /// The cameras. Dropping it closes all devices side by side, waiting a second at most.
 pub struct Fleet {
     cameras: Vec<(CameraId, Camera)>,
+    logins: KnownLogins,
     log: EventLog,
     wake: Wake,
     roll: Arc<Lock<Roll>>,
 }
 
 impl Fleet {
+    /// `logins` is what this run knows of how cameras want people to log in.
     #[must_use]
-    pub fn new(log: EventLog, wake: Wake) -> Self {
-        Self { cameras: Vec::new(), log, wake, roll: Arc::default() }
+    pub fn new(log: EventLog, logins: KnownLogins, wake: Wake) -> Self {
+        Self { cameras: Vec::new(), logins, log, wake, roll: Arc::default() }
     }
 
     /// Starts a camera and opens it; one of that number that was there before is let go. Returns at once.
@@ -56,7 +59,8 @@ impl Fleet {
                 alarm.write(&told, Some(status));
             }
         };
-        let camera = Camera::start_observed(spec, settings, trusted, log, Arc::clone(&self.wake), Arc::new(on_status))?;
+        let (logins, wake) = (self.logins.clone(), Arc::clone(&self.wake));
+        let camera = Camera::start_observed(spec, settings, trusted, logins, log, wake, Arc::new(on_status))?;
         self.cameras.push((id, camera));
         // It has just been pushed; without it there is nothing to return.
         self.cameras.last().map(|(_, camera)| camera).ok_or_else(|| io::ErrorKind::NotFound.into())
@@ -71,6 +75,12 @@ impl Fleet {
                 alarm.write(&self.log, None);
             }
         }
+    }
+
+    /// Where all its cameras tell what happens.
+    #[must_use]
+    pub fn log(&self) -> &EventLog {
+        &self.log
     }
 
     #[must_use]

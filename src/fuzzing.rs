@@ -11,10 +11,11 @@ use crate::codec;
 use crate::frame::{PixelFormat, Size};
 use crate::network::gateway::packets::KeyFrameGate;
 use crate::network::login::{KnownLogins, Login};
-use crate::network::rtp::{Meter, Packet};
+use crate::network::rtp::{Depacketiser, Meter, RtpPacket};
 use crate::network::sdp::Codec;
 use crate::network::video::VideoFinder;
 use crate::network::{Certificate, ConnectionParameters, jpeg, sdp, sps};
+use crate::packet::VideoCodec;
 use crate::report::masking::{Masker, Masking};
 use crate::settings::{NetworkOptions, Settings};
 use crate::source::SourceSpec;
@@ -108,6 +109,9 @@ fn packets(bytes: &[u8]) {
     let described =
         Address::parse("rtsp://camera/1").ok().and_then(|asked| sdp::read(b"m=video 0 RTP/AVP 96", None, &asked).ok());
     let mut finder = described.map(|described| VideoFinder::new(&described, 0));
+    let video = [VideoCodec::H264, VideoCodec::H265, VideoCodec::Jpeg];
+    let video = video.get(usize::from(*chosen) % CODECS.len()).copied().unwrap_or(VideoCodec::H264);
+    let mut depacketiser = Depacketiser::new(video, &[], None);
     let began = Instant::now();
     let mut n_packets = 0;
     while let Some((length, more)) = rest.split_first() {
@@ -115,13 +119,15 @@ fn packets(bytes: &[u8]) {
         rest = behind;
         n_packets += 1;
         let now = began + Duration::from_millis(n_packets * 7);
-        if let Some(packet) = Packet::parse(packet) {
+        if let Some(packet) = RtpPacket::parse(packet) {
+            drop(depacketiser.take(&packet, now));
             let _ = (packet.is_key(codec), packet.size(codec));
         }
         let _ = meter.take(packet, now);
         let _ = finder.as_mut().map(|finder| finder.take(*chosen & 3, packet.to_vec()));
         drop(gate.pass(packet.to_vec(), now));
     }
+    drop(depacketiser.flush());
     let _ = (meter.fps(), meter.jitter_ms(), meter.loss_percent(), meter.key_frame_secs(), meter.delay_growth_ms(None));
 }
 

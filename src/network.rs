@@ -41,6 +41,7 @@ use crate::settings::NetworkOptions;
 
 pub use certificate::Certificate;
 pub use connector::{OpenedStream, open_stream};
+pub use jpeg::size as jpeg_size;
 pub use login::KnownLogins;
 pub use origin::Origin;
 pub use test::{plan, test};

@@ -18,6 +18,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::foreign::{Foreign, safe};
 use crate::frame::{Image, Size};
 use crate::network::KnownLogins;
+use crate::packet::PacketSink;
 use crate::settings::{CameraId, CameraSettings, Isolation, NetworkOptions, Settings, TrustedCertificates, secs};
 use crate::status::{Asked, Got};
 
@@ -216,7 +217,7 @@ impl SourceSpec {
         }
         if let Some((scheme, rest)) = text.split_once("://") {
             return if scheme.eq_ignore_ascii_case("file") {
-                Ok(Self::File(PathBuf::from(rest)))
+                Ok(Self::File(file::path_of_url(rest)))
             } else {
                 Address::parse(text).map(Self::Url)
             };
@@ -236,7 +237,7 @@ impl SourceSpec {
             Self::Url(address) => address.without_password(),
             // To the letter.
             Self::Device(name) => name.clone(),
-            Self::File(path) => path.display().to_string(),
+            Self::File(path) => file::text_of(path),
             Self::Simulated(_) | Self::Index(_) => self.to_string(),
         }
     }
@@ -381,6 +382,8 @@ pub struct OpenRequest {
     pub network: NetworkOptions,
     /// What is known of how the camera wants people to log in. Clones share it.
     pub logins: KnownLogins,
+    /// Where what the camera sends goes, besides.
+    pub packets: PacketSink,
     /// Disconnected when the source is to be closed: waiting that can be ended ends then. A call into a driver cannot.
     pub cancel: Receiver<()>,
     /// Where worker processes are told of that do not end.
@@ -405,6 +408,7 @@ impl OpenRequest {
             isolation: settings.isolation,
             network: settings.network(trusted),
             logins: KnownLogins::default(),
+            packets: PacketSink::default(),
             cancel: never(),
             stuck: StuckProcesses::default(),
         }

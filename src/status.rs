@@ -166,7 +166,7 @@ pub struct Deduction {
 }
 
 /// The alerts, under the names that monitoring scripts already look for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum AlertName {
     #[serde(rename = "CAMERA_ISSUE")]
     CameraIssue,

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use camclinic::camera::Camera;
 use camclinic::checkup::{self, Checkup, CheckupRequest, Live};
 use camclinic::logging::EventLog;
+use camclinic::network::KnownLogins;
 use camclinic::phrases::Language;
 use camclinic::settings::{CameraSettings, Isolation, TrustedCertificates};
 use camclinic::source::SourceSpec;
@@ -26,6 +27,7 @@ pub fn request(source: &str) -> CheckupRequest {
         spec: SourceSpec::parse(source).unwrap(),
         settings: CameraSettings::default(),
         trusted: TrustedCertificates::default(),
+        logins: KnownLogins::default(),
         live: None,
         folder: std::env::temp_dir(),
         records: None,

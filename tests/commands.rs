@@ -284,7 +284,7 @@ fn a_full_disk_is_said_to_be_full_and_nothing_is_left() {
 /// File names have any bytes on Unix; sources are words.
 #[cfg(unix)]
 #[test]
-fn words_that_are_no_text_are_an_error_and_no_crash() {
+fn words_that_are_no_text_are_names_of_files_or_an_error() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
     #[track_caller]
@@ -297,9 +297,10 @@ fn words_that_are_no_text_are_an_error_and_no_crash() {
         assert!(stderr(&output).contains(explains), "{}", stderr(&output));
         assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
     }
-    check(&[b"status", b"sim:\xff"], 3, "", "UTF-8");
-    check(&[b"\xff"], 3, "", "UTF-8");
-    check(&[b"status", b"--format=nagios", b"\xff"], 3, "UNKNOWN", "UTF-8");
+    check(&[b"status", b"sim:\xff"], 2, "there is no file", "");
+    check(&[b"status", b"sim:", b"--backend", b"\xff"], 3, "", "UTF-8");
+    check(&[b"status", b"--format=nagios", b"--fps=\xff"], 3, "UNKNOWN", "UTF-8");
+    check(&[b"status", b"--format=nagios", b"\xff"], 2, "CRITICAL", "");
     check(&[b"snapshot", b"sim:", b"--json", b"--output", b"\xff.png"], 0, ".png", "");
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 // The paths that `source/opencv.rs` and `source/network.rs` have in common with its neighbours in the library.
 #[cfg(feature = "opencv")]
-use camclinic::{address, backend, codec, control, device, fault, frame, latest, network, source, status};
+use camclinic::{address, backend, codec, control, device, fault, frame, latest, network, packet, source, status};
 
 #[cfg(feature = "opencv")]
 #[path = "../source/opencv.rs"]

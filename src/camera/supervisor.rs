@@ -24,6 +24,7 @@ use crate::health::History;
 use crate::latest::Latest;
 use crate::logging::EventLog;
 use crate::network::KnownLogins;
+use crate::packet::PacketSink;
 use crate::picture::{FrameCoding, PictureStats};
 use crate::source::reader::Resume;
 use crate::source::{OpenRequest, StuckProcesses};
@@ -60,15 +61,15 @@ pub(super) struct Supervisor {
     picture_faults: Receiver<Vec<PictureFault>>,
     /// Worker processes that do not end although they were killed.
     stuck: StuckProcesses,
-    /// For the life of the camera.
     logins: KnownLogins,
+    packets: PacketSink,
     has_stuck: bool,
     /// Dropped when the device has been closed.
     awaiting_release: Vec<Sender<()>>,
 }
 
 impl Supervisor {
-    pub(super) fn new(machine: Machine, out: Outputs) -> Self {
+    pub(super) fn new(machine: Machine, logins: KnownLogins, packets: PacketSink, out: Outputs) -> Self {
         Self {
             machine,
             out,
@@ -80,7 +81,8 @@ impl Supervisor {
             analyser: None,
             picture_faults: crossbeam_channel::never(),
             stuck: StuckProcesses::default(),
-            logins: KnownLogins::default(),
+            logins,
+            packets,
             has_stuck: false,
             awaiting_release: Vec::new(),
         }
@@ -155,7 +157,8 @@ impl Supervisor {
     fn carry_out(&mut self, effect: Effect) -> Vec<Input> {
         match effect {
             Effect::Open { opening, request, n_warm_up } => {
-                let request = OpenRequest { stuck: self.stuck.clone(), logins: self.logins.clone(), ..*request };
+                let (stuck, logins, packets) = (self.stuck.clone(), self.logins.clone(), self.packets.clone());
+                let request = OpenRequest { logins, packets, stuck, ..*request };
                 match Capture::start(opening, request, n_warm_up, self.events.0.clone()) {
                     Ok(capture) => self.capture = Some(capture),
                     Err(error) => {

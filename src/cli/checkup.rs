@@ -15,6 +15,7 @@ use crate::checkup::facts::StreamSummary;
 use crate::checkup::json::contract;
 use crate::checkup::{self, CheckOutcome, CheckRun, Checkup, CheckupRequest, Finding, Progress, Severity};
 use crate::event;
+use crate::network::KnownLogins;
 use crate::phrases::{Language, Message, number};
 use crate::report::{Masking, Material, Report};
 use crate::settings::data_folder;
@@ -43,6 +44,7 @@ impl CommandContext<'_> {
             settings: self.settings(&spec),
             spec,
             trusted: self.trusted().clone(),
+            logins: KnownLogins::default(),
             folder: self.run.settings.snapshot_folder(),
             records: data_folder(),
             watch: options.watch,

@@ -24,7 +24,7 @@ use crossbeam_channel::{Receiver, Sender, at, bounded, never, select};
 
 use super::ConnectionFinding;
 use super::bytes::PacketQueue;
-use super::rtp::Packet;
+use super::rtp::RtpPacket;
 use super::rtsp::{PacketHalf, RequestHalf, RtspClient, RtspRequest};
 use super::rtsp_stream::nothing_came;
 use super::sdp::{Codec, SessionDescription};
@@ -32,15 +32,18 @@ use super::video::{FoundVideo, VideoFinder};
 use crate::fault::{Fault, FaultKind};
 use crate::latest::{Latest, Reader};
 use crate::lock::Lock;
+use crate::packet::PacketSink;
 use crate::settings::Transport;
 
 pub(crate) mod packets;
 mod player;
 pub(crate) mod setup;
+mod tap;
 
 pub use packets::PictureCount;
 use packets::{KeyFrameGate, PacketSource};
 use player::{PlayerConnection, PlayerServer};
+use tap::PacketTap;
 
 /// How long a camera may take to answer a request that keeps its session alive.
 const KEEP_ALIVE_DEADLINE: Duration = Duration::from_secs(5);
@@ -92,7 +95,8 @@ impl GatewayState {
 }
 
 impl Gateway {
-    /// Starts the stream, waits for its first key frame for `patience` at most, and opens the port for the player.
+    /// Starts the stream, waits for its first key frame for `patience` at most, and opens the port for the player. What comes is put
+    /// into `packets` besides.
     ///
     /// Threads: `gateway` keeps the session alive and ends it, `gateway-stream` passes packets on, `gateway-player` answers
     /// the player, `gateway-replies` reads the camera's answers while packets come over UDP. All end with the gateway, or when `cancel`
@@ -106,6 +110,7 @@ impl Gateway {
         transport: Transport,
         answer_deadline: Instant,
         patience: Duration,
+        packets: PacketSink,
         cancel: &Receiver<()>,
     ) -> Result<Self, Fault> {
         let announced = &description.video.format;
@@ -125,6 +130,7 @@ impl Gateway {
         let (ended_tx, ended) = bounded(0);
         let (ready, player) = bounded(1);
         let (stream_alive, stream_ended) = bounded(0);
+        let mut tap = PacketTap::new(&found.format, packets);
         let (requests, packets) = client.split();
         let url = local.url();
         let gateway = Self { url, found, shared: Arc::clone(&shared), end: Some(end), ended };
@@ -138,9 +144,10 @@ impl Gateway {
         })?;
         let mut held = PacketQueue::default();
         for packet in first {
+            tap.take(&packet, Instant::now());
             held.push(packet);
         }
-        let passing = PacketForwarder { media, finder, gate, held, player, shared: Arc::clone(&shared) };
+        let passing = PacketForwarder { media, finder, gate, tap, held, player, shared: Arc::clone(&shared) };
         spawn("gateway-stream", move || {
             let fault = passing.run(packets);
             shared.end(Some(fault));
@@ -275,7 +282,7 @@ fn first_key_frame(
 
 /// JPEGs over RTP have a size of 2040 pixels a side at most (RFC 2435, 3.1.5). Cameras with larger ones write 0, and their size elsewhere.
 fn too_large(packet: &[u8], codec: Codec) -> Result<(), Fault> {
-    let is_too_large = codec == Codec::Jpeg && Packet::parse(packet).is_some_and(|packet| packet.is_large_jpeg());
+    let is_too_large = codec == Codec::Jpeg && RtpPacket::parse(packet).is_some_and(|packet| packet.is_large_jpeg());
     if is_too_large { Err(large_jpeg().fault) } else { Ok(()) }
 }
 
@@ -291,6 +298,7 @@ struct PacketForwarder {
     media: PacketSource,
     finder: VideoFinder,
     gate: KeyFrameGate,
+    tap: PacketTap,
     /// Until the player is ready.
     held: PacketQueue<Vec<u8>>,
     player: Receiver<PlayerConnection>,
@@ -316,9 +324,13 @@ impl PacketForwarder {
                 return fault;
             }
             receives = Some(gone);
-            return self.pass_all(None, receives.as_ref());
+            let fault = self.pass_all(None, receives.as_ref());
+            self.tap.flush();
+            return fault;
         }
-        self.pass_all(Some(&mut packets), receives.as_ref())
+        let fault = self.pass_all(Some(&mut packets), receives.as_ref());
+        self.tap.flush();
+        fault
     }
 
     fn pass_all(&mut self, mut packets: Option<&mut PacketHalf>, gone: Option<&Receiver<Fault>>) -> Fault {
@@ -342,7 +354,9 @@ impl PacketForwarder {
             let of_key = self.shared.of_key.load(Ordering::Relaxed);
             self.gate.set_of_key(Some(of_key).filter(|of_key| *of_key > 0));
             for packet in arrived.into_iter().flat_map(|packet| self.finder.take(channel, packet).unwrap_or_default()) {
-                let passed = self.gate.pass(packet, Instant::now()).into_iter().flatten();
+                let now = Instant::now();
+                self.tap.take(&packet, now);
+                let passed = self.gate.pass(packet, now).into_iter().flatten();
                 passed.for_each(|packet| self.held.push(packet));
             }
             self.shared.n_lost.store(self.gate.n_lost(), Ordering::Relaxed);

@@ -1,6 +1,15 @@
 //! RTP (RFC 3550): losses, jitter, delay, key frames and size of a stream, from its packets and without decoding them.
 
+mod depacketiser;
+mod h264;
+mod h265;
+mod jpeg;
+mod nal;
+mod sets;
+
 use std::time::{Duration, Instant};
+
+pub use depacketiser::{CodedPicture, Depacketiser};
 
 use super::age::rate_of;
 use super::sdp::Codec;
@@ -22,17 +31,19 @@ const DELAY_WINDOW: Duration = Duration::from_millis(500);
 
 /// A packet, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Packet<'a> {
+pub struct RtpPacket<'a> {
     /// The last of its frame, at most payloads.
     pub marker: bool,
     pub payload_type: u8,
     pub sequence: u16,
     pub timestamp: u32,
     pub ssrc: u32,
+    /// What its kind is, and its data.
+    pub extension: Option<(u16, &'a [u8])>,
     pub payload: &'a [u8],
 }
 
-impl<'a> Packet<'a> {
+impl<'a> RtpPacket<'a> {
     /// RFC 3550, section 5.1. `None` where this is no RTP.
     #[must_use]
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
@@ -43,9 +54,12 @@ impl<'a> Packet<'a> {
             return None;
         }
         payload = payload.get(4 * usize::from(first & 0x0f)..)?;
+        let mut extension = None;
         if first & 0x10 != 0 {
-            let [_, _, high, low, rest @ ..] = payload else { return None };
-            payload = rest.get(4 * usize::from(u16::from_be_bytes([*high, *low]))..)?;
+            let [p1, p0, high, low, rest @ ..] = payload else { return None };
+            let (data, behind) = rest.split_at_checked(4 * usize::from(u16::from_be_bytes([*high, *low])))?;
+            extension = Some((u16::from_be_bytes([*p1, *p0]), data));
+            payload = behind;
         }
         if first & 0x20 != 0 {
             let n_padding = usize::from(*payload.last()?);
@@ -57,6 +71,7 @@ impl<'a> Packet<'a> {
             sequence: u16::from_be_bytes([s1, s0]),
             timestamp: u32::from_be_bytes([t3, t2, t1, t0]),
             ssrc: u32::from_be_bytes([c3, c2, c1, c0]),
+            extension,
             payload,
         })
     }
@@ -142,6 +157,24 @@ impl<'a> Packet<'a> {
     #[must_use]
     pub fn is_large_jpeg(&self) -> bool {
         matches!(self.payload, [_, _, _, _, _, _, 0, _, ..] | [_, _, _, _, _, _, _, 0, ..])
+    }
+
+    /// The parameter sets that are whole in it.
+    #[must_use]
+    pub fn sets(&self, codec: Codec) -> Vec<Vec<u8>> {
+        let mut sets = Vec::new();
+        let mut see = |is_set: bool, nal: &[u8]| {
+            if is_set {
+                sets.push(nal.to_vec());
+            }
+        };
+        match codec {
+            _ if self.fragment(codec).is_some() => {}
+            Codec::H264 => self.each_h264(&mut |kind, nal| see(matches!(kind, 7 | 8), nal)),
+            Codec::H265 => self.each_h265(&mut |kind, nal| see((32..=34).contains(&kind), nal)),
+            _ => {}
+        }
+        sets
     }
 
     /// How the fragment of a unit that it is begins and ends; `None` where it is none. Only of codecs that name their units.
@@ -255,7 +288,7 @@ fn is_recovery_point(nal: &[u8]) -> bool {
 
 /// The parameter sets without which nothing can be decoded, as far as they were announced or have come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ParameterSets {
+pub struct SeenSets {
     has_sps: bool,
     has_pps: bool,
     key: KeySeen,
@@ -271,7 +304,7 @@ enum KeySeen {
     Whole,
 }
 
-impl ParameterSets {
+impl SeenSets {
     /// Those that are announced.
     #[must_use]
     pub fn of(codec: Codec, announced: &[Vec<u8>]) -> Self {
@@ -284,7 +317,7 @@ impl ParameterSets {
     }
 
     /// Those that begin in this packet.
-    pub fn take(&mut self, packet: &Packet<'_>, codec: Codec) {
+    pub fn take(&mut self, packet: &RtpPacket<'_>, codec: Codec) {
         match codec {
             Codec::H264 => packet.each_h264(&mut |kind, _| self.see(codec, kind)),
             Codec::H265 => packet.each_h265(&mut |kind, _| self.see(codec, kind)),
@@ -336,7 +369,7 @@ pub struct CutUnits {
 
 impl CutUnits {
     /// Whether a unit was cut before this packet, with so many packets missing between it and the last one.
-    pub fn take(&mut self, packet: &Packet<'_>, codec: Codec, n_missing: u32) -> bool {
+    pub fn take(&mut self, packet: &RtpPacket<'_>, codec: Codec, n_missing: u32) -> bool {
         let was_open = std::mem::take(&mut self.is_open);
         let (begins, ends) = packet.fragment(codec).unwrap_or((true, true));
         self.is_open = !ends;
@@ -435,7 +468,7 @@ pub struct Meter {
     n_size_changes: u64,
     cut: CutUnits,
     n_cut: u64,
-    sets: ParameterSets,
+    sets: SeenSets,
 }
 
 impl Meter {
@@ -472,14 +505,14 @@ impl Meter {
             n_size_changes: 0,
             cut: CutUnits::default(),
             n_cut: 0,
-            sets: ParameterSets::default(),
+            sets: SeenSets::default(),
         }
     }
 
     /// With parameter sets that are announced.
     #[must_use]
     pub fn with_sets(self, announced: &[Vec<u8>]) -> Self {
-        Self { sets: ParameterSets::of(self.codec, announced), ..self }
+        Self { sets: SeenSets::of(self.codec, announced), ..self }
     }
 
     /// The parameter sets that were neither announced nor have come.
@@ -496,7 +529,7 @@ impl Meter {
 
     /// Takes a packet in. `None` where it is no RTP.
     pub fn take(&mut self, bytes: &[u8], now: Instant) -> Option<PacketInfo> {
-        let packet = Packet::parse(bytes)?;
+        let packet = RtpPacket::parse(bytes)?;
         let mut taken = PacketInfo::default();
         let step = packet.sequence.wrapping_sub(self.newest);
         let is_back = step > u16::MAX - MAX_STEP_BACK;
@@ -738,7 +771,7 @@ mod tests {
     #[track_caller]
     fn check_key(codec: Codec, payload: &[u8], expected: Option<bool>) {
         let bytes = packet(1, 1, payload);
-        assert_eq!(Packet::parse(&bytes).unwrap().is_key(codec), expected, "{codec:?} {payload:02x?}");
+        assert_eq!(RtpPacket::parse(&bytes).unwrap().is_key(codec), expected, "{codec:?} {payload:02x?}");
     }
 
     #[test]
@@ -763,13 +796,13 @@ mod tests {
         check_key(H264, &[6, 6, 1, 0xc4, 0x80], Some(true));
         check_key(H264, &[6, 1, 2, 0, 0, 6, 1, 0xc4, 0x80], Some(true));
         check_key(H264, &[6, 5, 2, 6, 6, 0x80], Some(false));
-        let whole = |payload: &[u8]| Packet::parse(&packet(1, 1, payload)).unwrap().is_whole_key(H264);
+        let whole = |payload: &[u8]| RtpPacket::parse(&packet(1, 1, payload)).unwrap().is_whole_key(H264);
         assert_eq!(
             [&[0x65, 1][..], &[0x61, 0b1000_1000, 0], &[6, 6, 1, 0xc4], &[0x67, 1]].map(whole),
             [true, true, false, false]
         );
         // A decoder may begin with the parameter sets that come ahead of one.
-        let begins = |payload: &[u8]| Packet::parse(&packet(1, 1, payload)).unwrap().is_beginning(H264);
+        let begins = |payload: &[u8]| RtpPacket::parse(&packet(1, 1, payload)).unwrap().is_beginning(H264);
         assert_eq!([&[0x65, 1][..], &[0x67, 1], &[0x41, 1]].map(begins), [Some(true), Some(true), Some(false)]);
         // As units stand in a file.
         check_key(H264, &[0, 0, 0, 1, 0x68, 1, 0, 0, 1, 0x65, 1], Some(true));
@@ -818,7 +851,7 @@ mod tests {
     #[track_caller]
     fn check_like(payload: &[u8], expected: (bool, bool)) {
         let bytes = packet(1, 1, payload);
-        let parsed = Packet::parse(&bytes).unwrap();
+        let parsed = RtpPacket::parse(&bytes).unwrap();
         assert_eq!((parsed.is_like(Codec::H264), parsed.is_like(Codec::H265)), expected, "{payload:02x?}");
     }
 
@@ -889,9 +922,9 @@ mod tests {
     fn missing_parameter_sets_are_named() {
         #[track_caller]
         fn check(codec: Codec, announced: &[u8], payloads: &[&[u8]], expected: Option<&str>) {
-            let mut sets = ParameterSets::of(codec, &[announced.to_vec()]);
+            let mut sets = SeenSets::of(codec, &[announced.to_vec()]);
             for payload in payloads {
-                sets.take(&Packet::parse(&packet(1, 1, payload)).unwrap(), codec);
+                sets.take(&RtpPacket::parse(&packet(1, 1, payload)).unwrap(), codec);
             }
             assert_eq!(sets.missing(codec), expected, "{codec:?} {announced:?} {payloads:?}");
         }
@@ -907,7 +940,7 @@ mod tests {
     #[test]
     fn sizes_are_read_from_packets() {
         let bytes = packet(1, 1, &[0, 0, 0, 0, 1, 80, 80, 60]);
-        let size = Packet::parse(&bytes).unwrap().size(Codec::Jpeg);
+        let size = RtpPacket::parse(&bytes).unwrap().size(Codec::Jpeg);
         assert_eq!(size, Some(Size { width: 640, height: 480 }));
     }
 

@@ -11,13 +11,13 @@ const MAX_BYTES: usize = 1_024;
 const MAX_SLICE_HEAD: usize = 24;
 
 /// Bits of an RBSP, without its emulation prevention bytes.
-struct Bits {
+pub(super) struct Bits {
     bytes: Vec<u8>,
     at: usize,
 }
 
 impl Bits {
-    fn new(nal: &[u8], n_header: usize) -> Self {
+    pub(super) fn new(nal: &[u8], n_header: usize) -> Self {
         let mut bytes = Vec::new();
         let mut n_zeros = 0;
         for byte in nal.iter().skip(n_header).take(MAX_BYTES) {
@@ -31,19 +31,19 @@ impl Bits {
         Self { bytes, at: 0 }
     }
 
-    fn bit(&mut self) -> Option<u64> {
+    pub(super) fn bit(&mut self) -> Option<u64> {
         let byte = self.bytes.get(self.at / 8)?;
         let bit = byte >> (7 - self.at % 8) & 1;
         self.at += 1;
         Some(u64::from(bit))
     }
 
-    fn bits(&mut self, n: usize) -> Option<u64> {
+    pub(super) fn bits(&mut self, n: usize) -> Option<u64> {
         (0..n).try_fold(0, |value, _| Some(value << 1 | self.bit()?))
     }
 
     /// ue(v), at most 32 bits.
-    fn ue(&mut self) -> Option<u64> {
+    pub(super) fn ue(&mut self) -> Option<u64> {
         let mut n = 0;
         while self.bit()? == 0 {
             n += 1;
@@ -146,15 +146,9 @@ pub fn h264_size(nal: &[u8]) -> Option<Size> {
     size(width, height, crop)
 }
 
-/// `None` where this is no SPS of H.265, or a damaged one.
-#[must_use]
-pub fn h265_size(nal: &[u8]) -> Option<Size> {
-    (nal.first()? >> 1 & 0x3f == 33).then_some(())?;
-    let mut bits = Bits::new(nal, 2);
-    bits.bits(4)?;
-    let n_sub_layers = usize::try_from(bits.bits(3)?).ok()?;
-    bits.bit()?;
-    // profile_tier_level: 2 + 1 + 5, 32 flags, 48 flags, level.
+/// ITU-T H.265, 7.3.3.
+pub(super) fn skip_profile_tier_level(bits: &mut Bits, n_sub_layers: usize) -> Option<()> {
+    // 2 + 1 + 5, 32 flags, 48 flags, level.
     bits.bits(8)?;
     bits.bits(32)?;
     bits.bits(48)?;
@@ -172,6 +166,18 @@ pub fn h265_size(nal: &[u8]) -> Option<Size> {
             bits.bits(8)?;
         }
     }
+    Some(())
+}
+
+/// `None` where this is no SPS of H.265, or a damaged one.
+#[must_use]
+pub fn h265_size(nal: &[u8]) -> Option<Size> {
+    (nal.first()? >> 1 & 0x3f == 33).then_some(())?;
+    let mut bits = Bits::new(nal, 2);
+    bits.bits(4)?;
+    let n_sub_layers = usize::try_from(bits.bits(3)?).ok()?;
+    bits.bit()?;
+    skip_profile_tier_level(&mut bits, n_sub_layers)?;
     bits.ue()?;
     let chroma_format = bits.ue()?;
     if chroma_format == 3 {

@@ -6,7 +6,7 @@ use super::connector::{Connector, OpenedStream};
 use super::gateway::large_jpeg;
 use super::gateway::setup::NotSetUp;
 use super::http::{HttpStream, HttpStreamKind};
-use super::rtp::{Meter, Packet};
+use super::rtp::{Meter, RtpPacket};
 use super::rtsp_stream::RtspStream;
 use super::sdp::{Codec, VideoFormat};
 use super::video::FoundVideo;
@@ -230,7 +230,7 @@ fn name_of(format: &VideoFormat) -> &str {
 
 /// Whether this program can decode what comes.
 fn codec(format: &VideoFormat, first: &[u8]) -> Result<(), ConnectionFinding> {
-    if format.codec == Codec::Jpeg && Packet::parse(first).is_some_and(|packet| packet.is_large_jpeg()) {
+    if format.codec == Codec::Jpeg && RtpPacket::parse(first).is_some_and(|packet| packet.is_large_jpeg()) {
         return Err(large_jpeg());
     }
     if format.codec.is_playable() {

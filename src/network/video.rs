@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use super::ConnectionFinding;
-use super::rtp::{Packet, SenderClock};
+use super::rtp::{RtpPacket, SenderClock};
 use super::sdp::{Codec, SessionDescription, VideoFormat, VideoMedia};
 use crate::fault::FaultKind;
 
@@ -75,7 +75,7 @@ impl VideoFinder {
     /// # Errors
     /// They hold what nobody can play (F91).
     pub fn take(&mut self, channel: u8, packet: Vec<u8>) -> Result<Vec<Vec<u8>>, ConnectionFinding> {
-        let Some(parsed) = Packet::parse(&packet) else {
+        let Some(parsed) = RtpPacket::parse(&packet) else {
             self.clock.take(&packet);
             return Ok(Vec::new());
         };
@@ -104,7 +104,7 @@ impl VideoFinder {
         let held = std::mem::take(&mut self.held).into_iter();
         let is_video = |(channel, packet): &(u8, Vec<u8>)| {
             *channel == kind.channel
-                && Packet::parse(packet).is_some_and(|packet| packet.payload_type == kind.payload_type)
+                && RtpPacket::parse(packet).is_some_and(|packet| packet.payload_type == kind.payload_type)
         };
         Ok(held.filter(is_video).map(|(_, packet)| packet).collect())
     }

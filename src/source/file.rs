@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::device;
-use crate::disk::{BYTE_ORDER_MARK, open_regular};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
+
+use crate::device::{self, System};
+use crate::disk::{self, BYTE_ORDER_MARK, open_regular};
 use crate::fault::{Fault, FaultKind};
 
 /// Whether it can be a video at all: it exists, may be read, and is not empty, a folder or a text.
@@ -56,6 +58,33 @@ pub fn check(path: &Path) -> Result<(), Fault> {
         return unreadable("a list of addresses or a sound file, not a video");
     }
     Ok(())
+}
+
+/// What a path may have in a URL as it is (RFC 3986, 3.3).
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The path as text that can be saved and typed again: itself, or a URL where its bytes are no text.
+#[must_use]
+pub fn text_of(path: &Path) -> String {
+    if let Some(text) = path.to_str() {
+        return text.to_owned();
+    }
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    format!("file://{}", percent_encode(path.as_os_str().as_encoded_bytes(), ESCAPED))
+}
+
+/// What stands behind `file://` (RFC 8089). People write blanks and umlauts as they are, and file managers with escapes.
+#[must_use]
+pub fn path_of_url(rest: &str) -> PathBuf {
+    // Of this computer: its name may stand there.
+    let path = rest.strip_prefix("localhost/").map_or_else(|| rest.to_owned(), |path| format!("/{path}"));
+    let path = disk::path_of_bytes(percent_decode_str(&path).collect());
+    // `/C:/film.mp4` on Windows.
+    let with_drive = path.to_str().and_then(|path| path.strip_prefix('/')).filter(|path| path.get(1..2) == Some(":"));
+    match with_drive {
+        Some(path) if System::HERE == System::Windows => path.into(),
+        _ => path,
+    }
 }
 
 /// FFmpeg looks no further to find out what a file is.
@@ -114,6 +143,23 @@ mod tests {
     #[track_caller]
     fn check_list(start: &[u8], expected: bool) {
         assert_eq!(is_list(start), expected, "{}", start.escape_ascii());
+    }
+
+    #[test]
+    fn a_path_is_found_again_by_its_text() {
+        #[track_caller]
+        fn check(text: &str, expected: &str) {
+            assert_eq!(path_of_url(text), Path::new(expected), "{text}");
+        }
+        check("/tmp/My%20film%25.mp4", "/tmp/My film%.mp4");
+        check("/tmp/My film.mp4", "/tmp/My film.mp4");
+        check("/tmp/%zz.mp4", "/tmp/%zz.mp4");
+        check("localhost/tmp/a.mp4", "/tmp/a.mp4");
+        assert_eq!(text_of(Path::new("/tmp/x%20 y.mp4")), "/tmp/x%20 y.mp4");
+        // Bytes that no text has.
+        let path = disk::path_of_bytes(b"/tmp/lat\xe9in %.mp4".to_vec());
+        let text = text_of(&path);
+        assert_eq!(path_of_url(text.strip_prefix("file://").unwrap_or(&text)), path, "{text}");
     }
 
     #[test]

@@ -17,6 +17,7 @@
 //! worker's clock, and are turned into ours with the smallest difference between sending and receiving so far.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -26,11 +27,13 @@ use crate::device::controls::checked_update;
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Image, Size};
 use crate::network::KnownLogins;
+use crate::packet::PacketSink;
 use crate::source::reader::stall_deadline;
 use crate::source::{Demand, Grabbed, OpenRequest, Picture, Source, SourceSpec};
 use crate::status::Got;
 
 mod memory;
+mod packets;
 mod process;
 pub(crate) mod protocol;
 mod worker;
@@ -38,6 +41,7 @@ mod worker;
 use std::sync::Arc;
 
 use memory::Memory;
+use packets::PacketReader;
 pub use process::StuckProcesses;
 use process::{ReceiveError, WorkerProcess, shift};
 use protocol::{FrameSlot, FrameStamp, OpenParameters, WorkerEvent, WorkerRequest};
@@ -95,6 +99,7 @@ pub(super) fn open(backend: Backend, request: &OpenRequest) -> Result<Box<dyn So
         network: request.network.clone(),
         logins: request.logins.origins(),
         demand: request.demand,
+        packets: request.packets.is_wanted().then(|| room_for_packets(&process, &request.packets)).flatten(),
     })));
     let began = Instant::now();
     let deadline = began + request.open_patience();
@@ -114,6 +119,7 @@ pub(super) fn open(backend: Backend, request: &OpenRequest) -> Result<Box<dyn So
             }));
         }
     };
+    let sends_packets = process.takes_packets();
     Ok(Box::new(Isolated {
         name: request.spec.to_string(),
         process,
@@ -125,6 +131,8 @@ pub(super) fn open(backend: Backend, request: &OpenRequest) -> Result<Box<dyn So
         restart_deadline: request.open_patience().max(request.first_frame_deadline),
         cancel: request.cancel.clone(),
         logins: request.logins.clone(),
+        packets: request.packets.clone(),
+        sends_packets,
         memory: None,
         n_memories: 0,
         has_seen_frame: false,
@@ -193,6 +201,9 @@ struct Isolated {
     restart_deadline: Duration,
     cancel: crossbeam_channel::Receiver<()>,
     logins: KnownLogins,
+    packets: PacketSink,
+    /// The worker was told to.
+    sends_packets: bool,
     memory: Option<Arc<Memory>>,
     n_memories: u32,
     has_seen_frame: bool,
@@ -210,6 +221,7 @@ impl Source for Isolated {
 
     fn grab(&mut self) -> Result<Grabbed, Fault> {
         self.grabbed = None;
+        self.ask_for_packets();
         self.resume(&WorkerRequest::Continue);
         let least = if self.has_seen_frame { self.frame_deadline } else { self.first_frame_deadline };
         // A time-lapse film is played at its own pace.
@@ -243,7 +255,7 @@ impl Source for Isolated {
             };
             self.has_seen_frame = true;
             self.grabbed = Some(picture);
-            let is_damaged = self.process.has_damage();
+            let is_damaged = self.process.has_damage() || stamp.is_damaged;
             return Ok(Grabbed { is_damaged, ..self.grabbed(stamp, epoch)? });
         }
     }
@@ -298,6 +310,21 @@ impl Isolated {
         }
         self.control_updates.push_back(checked_update(update));
         Ok(())
+    }
+
+    /// Has packets sent while they are wanted. Without room for them there is a picture all the same.
+    fn ask_for_packets(&mut self) {
+        let is_wanted = self.packets.is_wanted();
+        if is_wanted == self.sends_packets {
+            return;
+        }
+        self.sends_packets = is_wanted;
+        if self.process.takes_packets() {
+            return self.process.requests.send(&WorkerRequest::WantPackets(is_wanted));
+        }
+        if let Some(file) = room_for_packets(&self.process, &self.packets) {
+            self.process.requests.send(&WorkerRequest::PacketMemory { file });
+        }
     }
 
     fn resume(&mut self, request: &WorkerRequest) {
@@ -395,6 +422,14 @@ impl FrameCount {
         let n_possible = now.saturating_duration_since(at).as_millis() + MAX_EARLY_FRAMES;
         (u128::from(sequence.saturating_sub(last)) <= n_possible).then_some(sequence)
     }
+}
+
+/// Shared memory out of which packets are taken from now on. `None` where there is none: pictures come all the same.
+fn room_for_packets(process: &WorkerProcess, packets: &PacketSink) -> Option<PathBuf> {
+    let reader = PacketReader::new(packets.clone()).ok()?;
+    let file = reader.path()?;
+    process.take_packets(reader);
+    Some(file)
 }
 
 /// The next event that is no news of logins, which are kept.

@@ -23,16 +23,20 @@ use crate::network::age::Ages;
 use crate::network::connection::Connection;
 use crate::network::gateway::{Gateway, PictureCount};
 use crate::network::http::{self, HttpStreamKind};
+use crate::network::jpeg_size;
 use crate::network::relay::Relay;
 use crate::network::sdp::{Codec, SessionDescription};
 use crate::network::test::{KEY_FRAME_ADVICE, without_sets};
 use crate::network::{ConnectionParameters, OpenedStream, open_stream, step_deadline};
+use crate::packet::{Packet, PacketSink};
 use crate::source::reader::stall_deadline;
 use crate::source::{Demand, Grabbed, OpenRequest, Picture, Source};
 use crate::status::Got;
 
 /// The share of the time for opening that FFmpeg gets where it asks by itself.
 const SHARE_OF_STEP: f64 = 0.7;
+/// The share of the time up to the first picture that the conversation may take, each of its steps within its own.
+const SHARE_OF_PATIENCE: f64 = 0.7;
 /// FFmpeg has the first key frame before it begins.
 const PLAYER_DEADLINE: Duration = Duration::from_secs(3);
 /// The share of the time that counts as a stall for which FFmpeg waits for a picture, so that its call returns first.
@@ -42,6 +46,8 @@ const USUALLY_KEPT: u32 = 2;
 const MAX_KEPT: u32 = 8;
 /// So many pictures are dropped at a time because newer ones wait; then one is shown, so that the picture moves.
 const MAX_SKIPPED: u32 = 15;
+/// No more pictures are taken for lost between two, and one more.
+const MAX_MISSING: f64 = 1_000.0;
 /// The longest time from one picture of a video to the next that is waited for.
 const LONGEST_STEP: Duration = Duration::from_millis(500);
 /// Pictures that are older are dropped if newer ones wait.
@@ -156,12 +162,14 @@ impl PlaySettings {
 
     fn play(&self) -> Result<Box<dyn OpenedNetworkStream>, Fault> {
         let request = &self.request;
+        let over_at = Instant::now() + request.open_patience();
         let parameters = ConnectionParameters {
             address: self.address.clone(),
             network: request.network.clone(),
             logins: request.logins.clone(),
             step_deadline: step_deadline(request.open_deadline),
-            deadline: Instant::now() + step_deadline(request.open_deadline),
+            // A camera may take its time for each answer.
+            deadline: Instant::now() + request.open_patience().mul_f64(SHARE_OF_PATIENCE),
             cancel: request.cancel.clone(),
         };
         match open_stream(&parameters, &mut |_| ())? {
@@ -171,7 +179,8 @@ impl PlaySettings {
                     &description,
                     request.network.transport,
                     parameters.deadline,
-                    request.first_frame_deadline,
+                    request.first_frame_deadline.min(over_at.saturating_duration_since(Instant::now())),
+                    request.packets.clone(),
                     &request.cancel,
                 )?;
                 Ok(Box::new(RtspPlayback::start(gateway, &description, self)?))
@@ -365,7 +374,7 @@ impl RtspPlayback {
             };
             if *n_told < count.n_seen {
                 *n_told += 1;
-                self.count_picture();
+                self.count_picture(None);
                 let taken_at = self.not_before_the_last(count.at.unwrap_or(began));
                 return Ok(Grabbed { is_left_out: true, ..Grabbed::new(taken_at, Some(self.n_pictures)) });
             }
@@ -373,12 +382,16 @@ impl RtspPlayback {
         }
     }
 
-    fn count_picture(&mut self) {
+    /// `gap` is how long after the picture before it was made, by their time stamps, where that is known.
+    fn count_picture(&mut self, gap: Option<Duration>) {
         self.n_pictures += 1;
         let n_lost = self.gateway.n_lost();
         if n_lost > self.n_lost {
-            // Packets of one picture, mostly.
-            self.n_pictures += 1;
+            // Packets of one picture, unless more are missing.
+            let n_periods = gap.filter(|_| !self.period.is_zero()).map_or(0.0, |gap| gap.div_duration_f64(self.period));
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in the range of u64")]
+            let n_missing = (n_periods.round().clamp(2.0, MAX_MISSING) as u64) - 1;
+            self.n_pictures += n_missing;
             self.n_lost = n_lost;
         }
     }
@@ -393,7 +406,7 @@ impl RtspPlayback {
     /// The next key picture, that lies so far behind the picture before it. What the decoder still has of the others lies closer
     /// together.
     fn grab_key(&mut self, began: Instant, key_gap: Duration) -> Result<Grabbed, Fault> {
-        self.count_picture();
+        self.count_picture(None);
         let mut n_others = 0;
         loop {
             self.grab_one(began)?;
@@ -413,7 +426,9 @@ impl RtspPlayback {
             self.grab_one(began)?;
             let now = Instant::now();
             let (taken_at, period) = self.on_grabbed(now);
-            if !period.is_zero() {
+            // Behind a loss it does not tell how far pictures are apart.
+            let has_lost = self.gateway.n_lost() > self.n_lost;
+            if !period.is_zero() && (!has_lost || self.period.is_zero()) {
                 self.period = period;
             }
             let kept = self.pictures.current().map(|count| count.n_passed.saturating_sub(self.n_decoded));
@@ -429,7 +444,7 @@ impl RtspPlayback {
                 n_skipped += 1;
                 continue;
             }
-            self.count_picture();
+            self.count_picture(Some(period));
             return Ok(Grabbed::new(taken_at, Some(self.n_pictures)));
         }
     }
@@ -665,6 +680,8 @@ struct HttpPlayback {
     /// Pictures so far, with those that were damaged.
     n_pictures: u64,
     n_damaged: u64,
+    /// A part of the last picture was missing.
+    was_torn: bool,
     got: Got,
     name: String,
     frame_deadline: Duration,
@@ -699,16 +716,17 @@ impl HttpPlayback {
             picture: None,
             n_pictures: 0,
             n_damaged: 0,
+            was_torn: false,
             got: Got { fps, format: Some(PixelFormat::MJPG), ..Got::default() },
             name: request.spec.to_string(),
             frame_deadline: stall_deadline(request.frame_deadline, fps),
             connection: stream.connection().clone(),
             is_over: Arc::clone(&is_over),
         };
-        let patience = request.first_frame_deadline;
+        let (patience, packets) = (request.first_frame_deadline, request.packets.clone());
         let spawned = thread::Builder::new()
             .name("pictures".to_owned())
-            .spawn(move || read_pictures(stream, period, patience, &latest, &is_over));
+            .spawn(move || read_pictures(stream, period, patience, &latest, &packets, &is_over));
         if let Err(error) = spawned {
             return Err(Fault::new(FaultKind::NoResources, format!("the system gives no thread: {error}")));
         }
@@ -727,6 +745,7 @@ fn read_pictures(
     period: Duration,
     first_patience: Duration,
     latest: &Latest<Arrival>,
+    packets: &PacketSink,
     is_over: &AtomicBool,
 ) {
     let mut patience = first_patience;
@@ -734,6 +753,11 @@ fn read_pictures(
         let asked_at = Instant::now();
         let jpeg = stream.next_picture(asked_at + patience);
         let is_last = jpeg.is_err();
+        if let Ok(jpeg) = jpeg.as_ref()
+            && packets.is_wanted()
+        {
+            packets.put(Packet::jpeg(jpeg, jpeg_size(jpeg), false, None, Instant::now()));
+        }
         latest.publish(Arrival { at: Instant::now(), n_damaged: stream.n_damaged(), jpeg });
         if is_last {
             return;
@@ -775,7 +799,8 @@ impl OpenedNetworkStream for HttpPlayback {
         self.n_damaged = fresh.value.n_damaged;
         let taken_at = fresh.value.at;
         self.picture = Some(fresh.value);
-        Ok(Grabbed::new(taken_at, Some(self.n_pictures)))
+        let is_damaged = std::mem::take(&mut self.was_torn);
+        Ok(Grabbed { is_damaged, ..Grabbed::new(taken_at, Some(self.n_pictures)) })
     }
 
     fn retrieve(&mut self) -> Result<Picture<'_>, Fault> {
@@ -783,7 +808,12 @@ impl OpenedNetworkStream for HttpPlayback {
         let arrival = self.picture.take().ok_or_else(nothing)?;
         let jpeg = arrival.jpeg.as_ref().map_err(Clone::clone)?;
         let any = Size { width: 1, height: 1 };
-        let image = codec::decode(PixelFormat::MJPG, any, jpeg).map_err(|why| bad_frame(&self.name, &why))?;
+        let coded = codec::Coded::read(PixelFormat::MJPG, any, 0, jpeg).map_err(|why| bad_frame(&self.name, &why))?;
+        let image = coded.decode().or_else(|_| {
+            // What there is of it is shown, and told with the next one.
+            self.was_torn = true;
+            codec::decode(PixelFormat::MJPG, any, jpeg).map_err(|why| bad_frame(&self.name, &why))
+        })?;
         self.got.size = Some(image.size());
         Ok(Picture::Own(image))
     }

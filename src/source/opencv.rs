@@ -120,6 +120,8 @@ struct Playback {
     /// Of the file when it was opened.
     stamp: Option<(u64, SystemTime)>,
     n_grabbed: u64,
+    /// OpenCV gives the pictures upside down.
+    is_upside_down: bool,
 }
 
 impl Source for OpenCvCapture {
@@ -151,7 +153,7 @@ impl Source for OpenCvCapture {
         if !std::mem::take(&mut self.is_retrieved) {
             // OpenCV throws at a picture that it cannot decode: that is one bad picture, not the end of the stream.
             match self.video.retrieve_def(&mut self.mat) {
-                Ok(true) if !self.mat.empty() => {}
+                Ok(true) if !self.mat.empty() => self.set_upright()?,
                 Ok(_) => return Err(bad_frame(&self.name, "it is empty")),
                 Err(error) => return Err(bad_frame(&self.name, first_line(&error.message))),
             }
@@ -209,6 +211,17 @@ impl OpenCvCapture {
             return Ok(());
         }
         Err(self.why_no_frame(Duration::ZERO))
+    }
+
+    /// Turns what OpenCV has turned the wrong way.
+    fn set_upright(&mut self) -> Result<(), Fault> {
+        if let CaptureOrigin::File(Playback { is_upside_down: true, .. }) = self.origin {
+            let mut turned = Mat::default();
+            core::rotate(&self.mat, &mut turned, core::ROTATE_180)
+                .map_err(|error| bad_frame(&self.name, first_line(&error.message)))?;
+            self.mat = turned;
+        }
+        Ok(())
     }
 
     fn try_grab(&mut self) -> Result<bool, Fault> {
@@ -465,12 +478,14 @@ fn open_file(backend: Backend, api: i32, path: &Path, request: &OpenRequest) -> 
         is_first_waiting: true,
         stamp: stamp(&path),
         n_grabbed: 0,
+        is_upside_down: is_turned_wrongly(&capture),
     };
     let mut opened = OpenCvCapture::new(capture, backend, name, CaptureOrigin::File(playback), request);
     // Only now it is known whether the file holds pictures that can be decoded.
     if !opened.video.read(&mut opened.mat).unwrap_or(false) || opened.mat.empty() {
         return Err(unreadable());
     }
+    opened.set_upright()?;
     opened.read_back();
     if let (CaptureOrigin::File(playback), Some(fps)) = (&mut opened.origin, opened.got.fps) {
         playback.period = Duration::from_secs_f64(1.0 / fps);
@@ -510,6 +525,12 @@ impl Playback {
         *video = videoio::VideoCapture::from_file(&self.path, self.api).map_err(|_| ended())?;
         if video.grab().unwrap_or(false) { Ok(()) } else { Err(ended()) }
     }
+}
+
+/// OpenCV 4.6 takes a quarter turn for one in the other direction (opencv#22088).
+fn is_turned_wrongly(video: &videoio::VideoCapture) -> bool {
+    let angle = video.get(videoio::CAP_PROP_ORIENTATION_META).unwrap_or_default();
+    (core::get_version_major(), core::get_version_minor()) == (4, 6) && [90.0, 270.0].contains(&angle)
 }
 
 /// Tells whether a file has been written to.

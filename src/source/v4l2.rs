@@ -18,6 +18,8 @@ use crate::device::codes::{self, Call, without_code};
 use crate::device::{self, Capabilities, Device, Usability};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{PixelFormat, Size};
+use crate::network::jpeg_size;
+use crate::packet::{Packet, PacketSink};
 use crate::source::controls::ControlPoller;
 use crate::source::{Grabbed, OpenRequest, Picture, Source, SourceSpec};
 use crate::status::{Asked, Got};
@@ -61,6 +63,7 @@ pub(super) fn open(spec: &SourceSpec, request: &OpenRequest) -> Result<Box<dyn S
         has_started: false,
         first_frame_deadline: request.first_frame_deadline,
         frame_deadline: request.frame_deadline,
+        packets: request.packets.clone(),
         cancel: request.cancel.clone(),
     }))
 }
@@ -193,6 +196,7 @@ struct V4l2Capture {
     has_started: bool,
     first_frame_deadline: Duration,
     frame_deadline: Duration,
+    packets: PacketSink,
     cancel: Receiver<()>,
 }
 
@@ -210,6 +214,7 @@ impl Source for V4l2Capture {
             if let Some(taken) = self.port.take().map_err(|error| self.why_no_frame(&error))? {
                 (self.taken, self.has_started) = (Some(taken), true);
                 let taken_at = moment_of(taken.stamp, monotonic_now(), Instant::now());
+                self.put_packet(taken, taken_at);
                 return Ok(Grabbed::new(taken_at, Some(self.sequence.next(taken.sequence))));
             }
             let waited = began.elapsed();
@@ -287,6 +292,14 @@ impl V4l2Capture {
             let _ = self.port.give_back();
         }
         decoded
+    }
+
+    /// The picture as the camera sent it, where it has coded it.
+    fn put_packet(&self, taken: TakenBuffer, taken_at: Instant) {
+        if self.packets.is_wanted() && codec::is_jpeg(self.stream.format) {
+            let jpeg = self.port.bytes();
+            self.packets.put(Packet::jpeg(jpeg, jpeg_size(jpeg), taken.is_damaged, taken.stamp, taken_at));
+        }
     }
 
     fn bad_frame(&self, why: &str) -> Fault {

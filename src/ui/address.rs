@@ -319,7 +319,7 @@ fn begin_test(shell: &mut Shell, dialog: &mut AddressDialog) {
     let (number, transport) = (shell.n_connection_tests, dialog.transport);
     let trusted_certificates = shell.settings.network.trusted_certificates.clone();
     let network = NetworkOptions { transport, trusted_certificates };
-    let (test, task) = TestConnection::new(number, address, network, shell.now);
+    let (test, task) = TestConnection::new(number, address, network, shell.logins.clone(), shell.now);
     dialog.test = Some(test);
     shell.run(task);
 }

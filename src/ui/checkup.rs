@@ -255,6 +255,7 @@ impl Pane {
             spec: self.spec.clone(),
             settings: self.settings.clone(),
             trusted: shell.settings.network.trusted_certificates.clone(),
+            logins: shell.logins.clone(),
             with_experiments: live.is_none() && subject == Subject::Camera,
             live,
             folder: shell.settings.snapshot_folder(),

@@ -165,15 +165,22 @@ pub(super) struct TestConnection {
     number: u64,
     address: Address,
     network: NetworkOptions,
+    logins: KnownLogins,
     /// Disconnected when nobody wants the answer any more.
     cancel: Receiver<()>,
 }
 
 impl TestConnection {
     /// The test as it is shown, and the task that carries it out.
-    pub fn new(number: u64, address: Address, network: NetworkOptions, now: Instant) -> (ConnectionTest, Self) {
+    pub fn new(
+        number: u64,
+        address: Address,
+        network: NetworkOptions,
+        logins: KnownLogins,
+        now: Instant,
+    ) -> (ConnectionTest, Self) {
         let (alive, cancel) = bounded(0);
-        (ConnectionTest::new(number, address.clone(), alive, now), Self { number, address, network, cancel })
+        (ConnectionTest::new(number, address.clone(), alive, now), Self { number, address, network, logins, cancel })
     }
 }
 
@@ -182,7 +189,11 @@ impl fmt::Debug for TestConnection {
         let is_cancelled = self.cancel.try_recv() == Err(TryRecvError::Disconnected);
         let mut shown = f.debug_struct("TestConnection");
         shown.field("number", &self.number).field("address", &self.address);
-        shown.field("transport", &self.network.transport).field("is_cancelled", &is_cancelled).finish()
+        shown
+            .field("transport", &self.network.transport)
+            .field("logins", &self.logins)
+            .field("is_cancelled", &is_cancelled)
+            .finish()
     }
 }
 
@@ -192,9 +203,8 @@ impl Task for TestConnection {
     }
 
     fn run(self: Box<Self>, window: &WindowHandle) {
-        let Self { number, address, network, cancel } = *self;
+        let Self { number, address, network, logins, cancel } = *self;
         let deadline = Instant::now() + DEADLINE;
-        let logins = KnownLogins::default();
         let access = ConnectionParameters { address, network, logins, step_deadline: STEP_DEADLINE, deadline, cancel };
         let tested = network::test(&access, WATCH, &mut |step| {
             window.update(move |window| {

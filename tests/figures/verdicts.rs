@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use camclinic::checkup::{self, Checkup, CheckupRequest};
+use camclinic::network::KnownLogins;
 use camclinic::settings::{CameraSettings, TrustedCertificates};
 use camclinic::source::SourceSpec;
 use crossbeam_channel::never;
@@ -15,6 +16,7 @@ fn check_up(source: &str) -> Checkup {
         spec: SourceSpec::parse(source).unwrap(),
         settings: CameraSettings::default(),
         trusted: TrustedCertificates::default(),
+        logins: KnownLogins::default(),
         live: None,
         folder: std::env::temp_dir(),
         records: None,

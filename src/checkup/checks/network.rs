@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::{kind_of, result};
 use crate::checkup::facts::{ConversationFacts, ConversationFinding, SourceKind};
 use crate::checkup::{Check, CheckContext, CheckOutcome, CheckResult};
-use crate::network::{self, ConnectionParameters, KnownLogins, StepOutcome};
+use crate::network::{self, ConnectionParameters, StepOutcome};
 use crate::phrases::Message;
 use crate::settings::secs;
 use crate::source::SourceSpec;
@@ -42,7 +42,7 @@ impl Check for NetworkCheck {
         let access = ConnectionParameters {
             address: address.clone(),
             network: context.request.settings.network(&context.request.trusted),
-            logins: KnownLogins::default(),
+            logins: context.request.logins.clone(),
             step_deadline: network::step_deadline(secs(context.request.settings.recovery.open_deadline_secs)),
             deadline: context.deadline.min(Instant::now() + LONGEST),
             cancel: context.cancel.clone(),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::network::age::StampOrder;
 use crate::network::bytes::PacketQueue;
-use crate::network::rtp::{CutUnits, Packet, ParameterSets};
+use crate::network::rtp::{CutUnits, RtpPacket, SeenSets};
 use crate::network::sdp::{Codec, VideoFormat};
 
 /// What an Ethernet frame can carry, and more.
@@ -150,7 +150,7 @@ struct ReorderBuffer {
 
 impl ReorderBuffer {
     fn push(&mut self, packet: &[u8]) -> Vec<Vec<u8>> {
-        let Some(Packet { sequence, .. }) = Packet::parse(packet) else { return Vec::new() };
+        let Some(RtpPacket { sequence, .. }) = RtpPacket::parse(packet) else { return Vec::new() };
         let next = *self.next.get_or_insert(sequence);
         let ahead = sequence.wrapping_sub(next);
         let is_restart = (1_000..=u16::MAX - 1_000).contains(&ahead);
@@ -225,7 +225,7 @@ pub struct KeyFrameGate {
     expected: Option<u16>,
     n_lost: u64,
     cut: CutUnits,
-    sets: ParameterSets,
+    sets: SeenSets,
     /// Pictures that have passed since the key picture with which the gate opened, that one among them; more than any if others are
     /// to pass as well.
     n_since_key: u32,
@@ -243,7 +243,7 @@ pub struct KeyFrameGate {
 impl KeyFrameGate {
     /// With the parameter sets that are announced.
     pub fn of(format: &VideoFormat) -> Self {
-        let sets = ParameterSets::of(format.codec, &format.parameter_sets);
+        let sets = SeenSets::of(format.codec, &format.parameter_sets);
         Self { sets, clock_rate: f64::from(format.clock_rate), ..Self::new(format.codec) }
     }
 
@@ -261,7 +261,7 @@ impl KeyFrameGate {
             expected: None,
             n_lost: 0,
             cut: CutUnits::default(),
-            sets: ParameterSets::default(),
+            sets: SeenSets::default(),
             n_since_key: 0,
             passed: None,
             closed_at: None,
@@ -309,7 +309,7 @@ impl KeyFrameGate {
 
     /// What may go on, now that this has come; `None` where nothing may.
     pub fn pass(&mut self, packet: Vec<u8>, now: Instant) -> Option<Vec<Vec<u8>>> {
-        let parsed = Packet::parse(&packet)?;
+        let parsed = RtpPacket::parse(&packet)?;
         let (sequence, timestamp) = (parsed.sequence, parsed.timestamp);
         // A codec that does not show it is left to the decoder.
         let is_key = parsed.is_beginning(self.codec).unwrap_or(true);
@@ -428,7 +428,7 @@ mod tests {
         let mut order = ReorderBuffer::default();
         let out = sequences.iter().flat_map(|n| order.push(&packet(*n, 0, &[1])));
         assert_eq!(
-            out.filter_map(|packet| Some(Packet::parse(&packet)?.sequence)).collect::<Vec<_>>(),
+            out.filter_map(|packet| Some(RtpPacket::parse(&packet)?.sequence)).collect::<Vec<_>>(),
             expected,
             "{sequences:?}"
         );
@@ -485,7 +485,7 @@ mod tests {
                 if part == 0 && !passed.is_empty() {
                     told.push(letter);
                 }
-                numbers.extend(passed.iter().filter_map(|packet| Some(Packet::parse(packet)?.sequence)));
+                numbers.extend(passed.iter().filter_map(|packet| Some(RtpPacket::parse(packet)?.sequence)));
             }
         }
         assert_eq!(told, expected, "{pictures}");

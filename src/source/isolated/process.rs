@@ -7,13 +7,14 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, at, bounded, select};
 
+use super::packets::PacketReader;
 use super::protocol::{self, ReadLine, SentEvent, WorkerEvent, WorkerRequest};
 use crate::device::codes::without_code;
 use crate::device::codes::{self, ErrorMeaning};
@@ -158,6 +159,7 @@ pub struct WorkerProcess {
     _guard: Option<ProcessGuard>,
     pub requests: RequestSender,
     incoming: Receiver<Received>,
+    packets: Arc<OnceLock<PacketReader>>,
     heartbeat: Arc<HeartbeatMonitor>,
     output: Arc<LibraryOutput>,
     stuck: StuckProcesses,
@@ -235,6 +237,7 @@ impl WorkerProcess {
             _guard: guard,
             requests: RequestSender { waiting: requests, has_lost: Arc::default() },
             incoming,
+            packets: Arc::default(),
             heartbeat: Arc::clone(&heartbeat),
             output: Arc::clone(&output),
             stuck: request.stuck.clone(),
@@ -243,9 +246,9 @@ impl WorkerProcess {
             child: Some(child),
             has_ended: false,
         };
-        let printed = Arc::clone(&output);
+        let (printed, packets) = (Arc::clone(&output), Arc::clone(&process.packets));
         spawn(&process, "requests", move || write_requests(stdin, &waiting_requests))?;
-        spawn(&process, "events", move || read_events(stdout, &sender, &heartbeat, &printed))?;
+        spawn(&process, "events", move || read_events(stdout, &sender, &heartbeat, &printed, &packets))?;
         spawn(&process, "stderr", move || read_output(stderr, &output))?;
         Ok(process)
     }
@@ -339,6 +342,16 @@ impl WorkerProcess {
         Fault::new(FaultKind::Crashed, format!("the capture process {how}{cut}{}", self.last_output()))
     }
 
+    /// Whether there is room for packets.
+    pub fn takes_packets(&self) -> bool {
+        self.packets.get().is_some()
+    }
+
+    /// Once: has packets taken out of there as they come.
+    pub fn take_packets(&self, reader: PacketReader) {
+        let _ = self.packets.set(reader);
+    }
+
     /// Whether a decoder has complained about a picture since this was asked before.
     pub fn has_damage(&self) -> bool {
         self.output.has_damage.swap(false, Ordering::Relaxed)
@@ -426,7 +439,13 @@ fn write_requests(mut stdin: ChildStdin, waiting: &Receiver<Vec<u8>>) {
 }
 
 /// Reads the worker's events until it ends or nobody receives them any more.
-fn read_events(stdout: ChildStdout, incoming: &Sender<Received>, heartbeat: &HeartbeatMonitor, output: &LibraryOutput) {
+fn read_events(
+    stdout: ChildStdout,
+    incoming: &Sender<Received>,
+    heartbeat: &HeartbeatMonitor,
+    output: &LibraryOutput,
+    packets: &OnceLock<PacketReader>,
+) {
     let mut input = BufReader::new(stdout);
     let mut line = Vec::new();
     // The smallest difference between arrival and sending is that of the quickest message: the others waited.
@@ -444,6 +463,14 @@ fn read_events(stdout: ChildStdout, incoming: &Sender<Received>, heartbeat: &Hea
                 epoch = Some(best);
                 match event {
                     WorkerEvent::Heartbeat => continue,
+                    // Here, so that they are kept whatever becomes of the worker and of whoever waits for its pictures.
+                    WorkerEvent::Packet(message) => {
+                        let taken = packets.get().ok_or_else(|| "a packet, without room for it".to_owned());
+                        match taken.and_then(|packets| packets.on_packet(message, best, now)) {
+                            Ok(()) => continue,
+                            Err(why) => Received::Malformed(why),
+                        }
+                    }
                     event => Received::Event(event, best),
                 }
             }

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::packets::PacketMessage;
 use crate::address::Address;
 use crate::backend::Backend;
 use crate::control::{ControlSetting, ControlsUpdate};
@@ -21,7 +22,7 @@ use crate::source::{Demand, SourceSpec, simulated};
 use crate::status::{Asked, Got};
 
 /// Changes with each change of the messages: a program that was replaced while it runs finds a worker of another number.
-pub const VERSION: u32 = 8;
+pub const VERSION: u32 = 9;
 
 const MARK: u8 = 0x1e;
 /// No message is longer; whatever is has not come from a worker.
@@ -46,6 +47,10 @@ pub enum WorkerRequest {
     SetControls(Vec<ControlSetting>),
     /// What is wanted of the pictures from the next frame on.
     SetDemand(Demand),
+    /// Shared memory for packets, once: the program wants them from now on.
+    PacketMemory { file: PathBuf },
+    /// Whether it does.
+    WantPackets(bool),
     /// Close the device and end.
     Stop,
 }
@@ -65,6 +70,8 @@ pub struct OpenParameters {
     /// Those that have asked for Digest.
     pub logins: Vec<Origin>,
     pub demand: Demand,
+    /// Shared memory for packets, where they are wanted from the first one on.
+    pub packets: Option<PathBuf>,
 }
 
 /// A [`SourceSpec`] without anything masked.
@@ -136,6 +143,8 @@ pub enum WorkerEvent {
         stamp: FrameStamp,
         fault: Fault,
     },
+    /// What the camera has sent, for a recording. Sent at any time.
+    Packet(PacketMessage),
     /// What has changed about the device's controls. Sent behind a frame or a fault.
     Controls(ControlsUpdate),
     /// The worker lives, whatever the driver does.
@@ -149,6 +158,9 @@ pub struct FrameStamp {
     #[serde(default)]
     pub asked_at_us: Option<i64>,
     pub sequence: Option<u64>,
+    /// As [`crate::source::Grabbed::is_damaged`].
+    #[serde(default)]
+    pub is_damaged: bool,
 }
 
 /// Where a frame lies in the shared memory, and what the device delivers where that has changed.

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufReader, IsTerminal, Write};
 use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::memory::WorkerMemory;
+use super::packets::{PacketOutlet, PacketWriter};
 use super::process::{HEARTBEAT_PERIOD, HEARTBEAT_THREAD};
 use super::protocol::{self, FrameSlot, FrameStamp, OpenParameters, ReadLine, SentEvent, WorkerEvent, WorkerRequest};
 use crate::backend::Backend;
@@ -19,6 +21,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::foreign;
 use crate::frame::{Size, fingerprint, made_smaller, tile_factor};
 use crate::network::KnownLogins;
+use crate::packet::{Packet, PacketSink};
 use crate::settings::{CameraSettings, Isolation, TrustedCertificates};
 use crate::source::reader::{self, BeforeRead, Consumer, EndReading, ReadResult, Resume};
 use crate::source::{Demand, Grabbed, OpenRequest, Source, SourceSpec};
@@ -51,6 +54,7 @@ pub fn serve(open: impl Fn(Backend, &OpenRequest) -> Result<Box<dyn Source>, Fau
     if reader.is_err() || beat.is_err() {
         return ExitCode::FAILURE;
     }
+    let (outlet, packets) = PacketOutlet::new();
     let mut worker = Worker {
         events: &events,
         requests,
@@ -59,6 +63,8 @@ pub fn serve(open: impl Fn(Backend, &OpenRequest) -> Result<Box<dyn Source>, Fau
         demand: None,
         logins: KnownLogins::default(),
         n_logins_told: 0,
+        outlet,
+        packets,
     };
     events.send(WorkerEvent::Hello { version: protocol::VERSION });
     let ended = panic::catch_unwind(AssertUnwindSafe(|| worker.run(&open, cancel)));
@@ -119,7 +125,7 @@ impl EventWriter {
 
 /// Reads the source on the main thread, as the program requests.
 struct Worker<'a> {
-    events: &'a EventWriter,
+    events: &'a Arc<EventWriter>,
     requests: Receiver<WorkerRequest>,
     memory: Option<WorkerMemory>,
     /// Controls to be set before the next frame is waited for.
@@ -127,16 +133,25 @@ struct Worker<'a> {
     demand: Option<Demand>,
     logins: KnownLogins,
     n_logins_told: usize,
+    outlet: Arc<PacketOutlet>,
+    /// What the source has put there.
+    packets: Receiver<Packet>,
 }
 
 impl Worker<'_> {
     fn run(&mut self, open: Open, cancel: Receiver<()>) {
         let Ok(WorkerRequest::Open(opening)) = self.requests.recv() else { return };
+        if let Some(file) = &opening.packets
+            && self.write_packets(file).is_err()
+        {
+            return;
+        }
         let demand = opening.demand;
         self.logins.learn(opening.logins.iter().cloned());
         self.n_logins_told = self.logins.origins().len();
-        let logins = self.logins.clone();
-        let request = request(*opening, cancel).map(|(backend, request)| (backend, OpenRequest { logins, ..request }));
+        let (logins, packets) = (self.logins.clone(), PacketSink::to(Arc::clone(&self.outlet) as _));
+        let request = request(*opening, cancel);
+        let request = request.map(|(backend, request)| (backend, OpenRequest { logins, packets, ..request }));
         let opened = request.and_then(|(backend, request)| open(backend, &request));
         if self.tell_logins().is_err() {
             return;
@@ -199,6 +214,8 @@ impl Worker<'_> {
                 WorkerRequest::ReleaseSlot { .. } => {}
                 WorkerRequest::SetControls(wanted) => self.want(&wanted),
                 WorkerRequest::SetDemand(demand) => self.demand = Some(demand),
+                WorkerRequest::PacketMemory { file } => self.write_packets(&file)?,
+                WorkerRequest::WantPackets(are_wanted) => self.outlet.set_wanted(are_wanted),
                 _ => return Err(EndReading),
             }
         }
@@ -221,9 +238,35 @@ impl Worker<'_> {
                 self.demand = Some(demand);
                 Ok(None)
             }
+            WorkerRequest::PacketMemory { file } => self.write_packets(&file).map(|()| None),
+            WorkerRequest::WantPackets(are_wanted) => {
+                self.outlet.set_wanted(are_wanted);
+                Ok(None)
+            }
             WorkerRequest::Continue => Ok(Some(Resume::ReadOn)),
             WorkerRequest::Restart => Ok(Some(Resume::Restart)),
             WorkerRequest::Open(_) | WorkerRequest::Memory { .. } | WorkerRequest::NoMemory | WorkerRequest::Stop => {
+                Err(EndReading)
+            }
+        }
+    }
+
+    /// Starts the thread that writes packets to where the program sees them. Blocks for nothing.
+    fn write_packets(&self, file: &Path) -> Result<(), EndReading> {
+        let (events, packets) = (Arc::clone(self.events), self.packets.clone());
+        let started = PacketWriter::open(file, Arc::clone(&self.outlet)).and_then(|writer| {
+            thread::Builder::new().name("packets".into()).spawn(move || {
+                writer.run(&packets, |at| events.clock(at), |message| events.send(WorkerEvent::Packet(message)));
+            })
+        });
+        match started {
+            Ok(_) => {
+                self.outlet.set_wanted(true);
+                Ok(())
+            }
+            Err(error) => {
+                let message = format!("the memory for packets cannot be opened: {error}");
+                self.tell(WorkerEvent::Failed(Fault::new(FaultKind::NoResources, message)))?;
                 Err(EndReading)
             }
         }
@@ -240,6 +283,7 @@ impl Worker<'_> {
             taken_at_us: self.events.clock(grabbed.taken_at),
             asked_at_us: grabbed.asked_at.map(|moment| self.events.clock(moment)),
             sequence: grabbed.sequence,
+            is_damaged: grabbed.is_damaged,
         }
     }
 }

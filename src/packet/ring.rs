@@ -1,0 +1,276 @@
+//! The last seconds of what a camera has sent, so that a recording can begin before its cause. It lies in the program, since the
+//! moment that is to be kept is often the one in which the capture process ends.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::{Packet, TakePackets};
+use crate::latest::{Latest, Reader};
+use crate::lock::Lock;
+
+/// How much is kept. A limit of zero: nothing, and sources need not send anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RingLimits {
+    pub span: Duration,
+    pub n_bytes: usize,
+}
+
+/// The packets of one camera, numbered from 0 over all of its openings. Clones share it. It begins at a key packet.
+#[derive(Clone, Default)]
+pub struct PacketRing {
+    shared: Arc<SharedRing>,
+}
+
+#[derive(Default)]
+struct SharedRing {
+    ring: Lock<KeptRing>,
+    /// `n_bytes` of the limits, which sources look at with each picture.
+    n_bytes_wanted: AtomicU64,
+    /// How many packets have come.
+    news: Latest<u64>,
+}
+
+#[derive(Default)]
+struct KeptRing {
+    limits: RingLimits,
+    packets: VecDeque<Arc<Packet>>,
+    /// The number of the first one.
+    first: u64,
+    n_bytes: usize,
+}
+
+/// What a reader gets that has read up to a number.
+#[derive(Clone, Debug, Default)]
+pub struct TakenPackets {
+    pub packets: Vec<Arc<Packet>>,
+    /// Those that were gone before they could be read; the first of `packets` is a key packet then.
+    n_missed: u64,
+    /// From which it goes on.
+    pub next: u64,
+}
+
+impl TakenPackets {
+    #[must_use]
+    pub fn n_missed(&self) -> u64 {
+        self.n_missed
+    }
+}
+
+/// What is kept at this moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct KeptPackets {
+    pub span: Duration,
+    pub n_bytes: usize,
+    pub n_packets: usize,
+}
+
+impl PacketRing {
+    /// What is kept from now on. Never waits.
+    pub fn set_limits(&self, limits: RingLimits) {
+        self.shared.n_bytes_wanted.store(limits.n_bytes as u64, Ordering::Relaxed);
+        let gone = {
+            let mut ring = self.shared.ring.lock();
+            ring.limits = limits;
+            ring.trim()
+        };
+        drop(gone);
+    }
+
+    #[must_use]
+    pub fn kept(&self) -> KeptPackets {
+        let ring = self.shared.ring.lock();
+        let span = ring.packets.front().zip(ring.packets.back());
+        KeptPackets {
+            span: span.map_or(Duration::ZERO, |(first, last)| last.taken_at.saturating_duration_since(first.taken_at)),
+            n_bytes: ring.n_bytes,
+            n_packets: ring.packets.len(),
+        }
+    }
+
+    /// The number of the key packet with which a recording begins that shall have what came since `moment`: the last one before it,
+    /// or the first that is kept.
+    #[must_use]
+    pub fn number_at(&self, moment: Instant) -> u64 {
+        let ring = self.shared.ring.lock();
+        let numbered = ring.packets.iter().zip(ring.first..);
+        let keys = numbered.take_while(|(packet, _)| packet.taken_at <= moment).filter(|(packet, _)| packet.is_key);
+        keys.last().map_or(ring.first, |(_, number)| number)
+    }
+
+    /// The number that the next packet gets.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        let ring = self.shared.ring.lock();
+        ring.first + ring.packets.len() as u64
+    }
+
+    /// Packets from that number on, about so many bytes of them at most.
+    #[must_use]
+    pub fn take_from(&self, number: u64, max_bytes: usize) -> TakenPackets {
+        let ring = self.shared.ring.lock();
+        let n_missed = ring.first.saturating_sub(number);
+        let first = number.max(ring.first);
+        let n_before = usize::try_from(first - ring.first).unwrap_or(usize::MAX);
+        let mut n_bytes = 0;
+        let packets: Vec<_> = ring
+            .packets
+            .iter()
+            .skip(n_before)
+            .take_while(|packet| {
+                let has_room = n_bytes < max_bytes;
+                n_bytes += packet.bytes.len();
+                has_room
+            })
+            .cloned()
+            .collect();
+        let next = first + packets.len() as u64;
+        TakenPackets { packets, n_missed, next }
+    }
+
+    /// Tells of each packet that comes: how many have.
+    #[must_use]
+    pub fn news(&self) -> Reader<u64> {
+        self.shared.news.reader()
+    }
+}
+
+impl TakePackets for PacketRing {
+    fn are_wanted(&self) -> bool {
+        self.shared.n_bytes_wanted.load(Ordering::Relaxed) > 0
+    }
+
+    /// Never waits. Those before the first key packet are left out.
+    fn take(&self, packet: Packet) {
+        let packet = Arc::new(packet);
+        let (gone, end) = {
+            let mut ring = self.shared.ring.lock();
+            if ring.packets.is_empty() && !packet.is_key {
+                return;
+            }
+            ring.n_bytes += packet.bytes.len();
+            ring.packets.push_back(packet);
+            (ring.trim(), ring.first + ring.packets.len() as u64)
+        };
+        self.shared.news.publish(end);
+        // Freeing takes time: not under the lock.
+        drop(gone);
+    }
+}
+
+impl KeptRing {
+    /// Takes out what is too much, up to a key packet, and returns it. Of pictures that depend on each other all go or none, so that
+    /// more than the span is kept where key packets are rare; never more than the bytes.
+    fn trim(&mut self) -> Vec<Arc<Packet>> {
+        let mut gone = Vec::new();
+        while let Some(n) = self.n_to_go() {
+            for packet in self.packets.drain(..n) {
+                self.n_bytes -= packet.bytes.len();
+                self.first += 1;
+                gone.push(packet);
+            }
+        }
+        gone
+    }
+
+    fn n_to_go(&self) -> Option<usize> {
+        let newest = self.packets.back()?.taken_at;
+        let next_key = self.packets.iter().enumerate().skip(1).find(|(_, packet)| packet.is_key);
+        match next_key {
+            _ if self.limits.n_bytes == 0 => Some(self.packets.len()),
+            Some((n, _)) if self.n_bytes > self.limits.n_bytes => Some(n),
+            Some((n, key)) => (newest.saturating_duration_since(key.taken_at) >= self.limits.span).then_some(n),
+            // Without another key packet nothing of it can be shown once its first one is gone.
+            None => (self.n_bytes > self.limits.n_bytes).then_some(self.packets.len()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::packet::VideoCodec;
+
+    /// A letter a packet, one each 100 ms, of ten bytes: `K` a key packet, `.` another, `_` none at that moment.
+    fn fill(ring: &PacketRing, packets: &str) -> Instant {
+        let began = Instant::now();
+        for (n, letter) in (0..).zip(packets.chars()).filter(|(_, letter)| *letter != '_') {
+            ring.take(Packet {
+                codec: VideoCodec::H264,
+                is_key: letter == 'K',
+                is_damaged: false,
+                stamp: None,
+                taken_at: began + Duration::from_millis(100) * n,
+                taken_at_wall: SystemTime::now(),
+                sets: Arc::default(),
+                size: None,
+                bytes: Arc::from([0; 10].as_slice()),
+            });
+        }
+        began
+    }
+
+    fn ring(span_ms: u64, n_bytes: usize) -> PacketRing {
+        let ring = PacketRing::default();
+        ring.set_limits(RingLimits { span: Duration::from_millis(span_ms), n_bytes });
+        ring
+    }
+
+    fn shown(packets: &[Arc<Packet>]) -> String {
+        packets.iter().map(|packet| if packet.is_key { 'K' } else { '.' }).collect()
+    }
+
+    #[test]
+    fn the_last_seconds_are_kept_from_a_key_packet_on() {
+        #[track_caller]
+        fn check(span_ms: u64, n_bytes: usize, packets: &str, expected: &str) {
+            let ring = ring(span_ms, n_bytes);
+            fill(&ring, packets);
+            let kept = ring.kept();
+            assert_eq!(shown(&ring.take_from(0, usize::MAX).packets), expected, "{packets} {span_ms} {n_bytes}");
+            assert_eq!((kept.n_packets, kept.n_bytes), (expected.len(), 10 * expected.len()));
+        }
+        check(500, 1_000, "K..K..", "K..K..");
+        check(500, 1_000, "..K..", "K..");
+        check(500, 1_000, "...", "");
+        check(500, 1_000, "K..K..K..", "K..K..");
+        check(500, 1_000, "K..K..K...", "K..K...");
+        // An outage.
+        check(500, 1_000, "K..K_______.", "K.");
+        check(500, 1_000, "KKKKKKKKKKKK", "KKKKKK");
+        // Key packets that are rarer than the span.
+        check(500, 1_000, "K..............", "K..............");
+        check(500, 1_000, "K..............K....", "K..............K....");
+        check(500, 1_000, "K..............K.....", "K.....");
+        // Never more than the bytes, and nothing that cannot be shown.
+        check(5_000, 60, "K..K..K..", "K..K..");
+        check(5_000, 60, "K..K..K.", "K..K.");
+        check(5_000, 60, "K.......", "");
+        check(5_000, 60, "K.......K.", "K.");
+        check(0, 0, "KKK", "");
+    }
+
+    #[test]
+    fn a_reader_goes_on_where_it_was_and_is_told_what_it_missed() {
+        let ring = ring(500, 1_000);
+        let began = fill(&ring, "K..K..");
+        let taken = ring.take_from(0, 25);
+        assert_eq!((shown(&taken.packets).as_str(), taken.next, taken.n_missed()), ("K..", 3, 0));
+        let taken = ring.take_from(taken.next, usize::MAX);
+        assert_eq!((shown(&taken.packets).as_str(), taken.next, taken.n_missed()), ("K..", 6, 0));
+        assert!(ring.take_from(6, usize::MAX).packets.is_empty());
+        assert_eq!((ring.end(), ring.number_at(began), ring.number_at(began + Duration::from_millis(450))), (6, 0, 3));
+        fill(&ring, "______________K..K..K..");
+        let taken = ring.take_from(6, usize::MAX);
+        assert_eq!((shown(&taken.packets).as_str(), taken.next, taken.n_missed()), ("K..K..", 15, 3));
+        assert_eq!(ring.number_at(began), 9);
+        assert_eq!(ring.news().current().as_deref(), Some(&15));
+        // What is not wanted any more goes at once, and is not counted as new.
+        ring.set_limits(RingLimits::default());
+        assert!(!ring.are_wanted());
+        assert_eq!((ring.kept(), ring.end()), (KeptPackets::default(), 15));
+    }
+}
