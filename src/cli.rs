@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{CommandFactory, Parser, Subcommand};
 use jiff::Timestamp;
 use serde_json::json;
@@ -25,6 +26,7 @@ use crate::frame::{Frame, Size};
 use crate::latest::Reader;
 use crate::lock::Lock;
 use crate::logging::EventLog;
+use crate::recorder::{self, RecordingMode};
 use crate::records::Records;
 use crate::secrets;
 use crate::settings::{
@@ -32,10 +34,11 @@ use crate::settings::{
     TrustedCertificates, data_folder, secs,
 };
 use crate::snapshot::{self, SnapshotTarget};
-use crate::source::{OpenRequest, SourceSpec, simulated};
+use crate::source::{OpenRequest, SourceSpec, file, simulated};
 use crate::status::{Grade, State, Status};
 
 mod checkup;
+mod clips;
 mod history;
 mod line_writer;
 mod list;
@@ -66,6 +69,8 @@ const LIST_DEADLINE: Duration = Duration::from_secs(3);
 /// How long a message on stderr may take to be written, and the last ones.
 const WRITE_DEADLINE: Duration = Duration::from_millis(100);
 const LAST_WRITE_DEADLINE: Duration = Duration::from_secs(1);
+/// Between two lines of `record`.
+const RECORD_INTERVAL: Duration = Duration::from_secs(5);
 /// How often a waiting command looks whether it was interrupted.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -83,7 +88,7 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Option<CliCommand>,
     /// The cameras to show, side by side. Without one: those that were shown last.
-    #[arg(value_name = "SOURCE")]
+    #[arg(value_name = "SOURCE", value_parser = source_text())]
     pub sources: Vec<String>,
     #[command(flatten)]
     pub shared: SharedOptions,
@@ -131,6 +136,7 @@ pub enum CliCommand {
     },
     /// Open a camera, watch it for two seconds, and tell how it is.
     Status {
+        #[arg(value_parser = source_text())]
         source: Option<String>,
         /// Everything that is known, not only the essentials.
         #[arg(long)]
@@ -143,6 +149,7 @@ pub enum CliCommand {
     /// The camera is watched for two seconds at least, however few the frames are: rate, jitter, lost frames and a frozen
     /// picture are judged over all of that time. Nothing is recovered: a stream that breaks off ends the test.
     Test {
+        #[arg(value_parser = source_text())]
         source: Option<String>,
         /// How many frames to take, each with its own deadline.
         #[arg(long, value_name = "N", default_value = "5", value_parser = n_tests, allow_negative_numbers = true)]
@@ -154,6 +161,7 @@ pub enum CliCommand {
     ///
     /// Goes from the computer to the picture, in a few seconds. The exit code is that of the verdict.
     Checkup {
+        #[arg(value_parser = source_text())]
         source: Option<String>,
         #[arg(long)]
         json: bool,
@@ -173,6 +181,7 @@ pub enum CliCommand {
     },
     /// Get a camera going again: restart the stream, reconnect, reset the device, until good pictures come.
     Recover {
+        #[arg(value_parser = source_text())]
         source: Option<String>,
         /// Reset the device when nothing gentler helps, without asking.
         #[arg(long)]
@@ -200,6 +209,7 @@ pub enum CliCommand {
     },
     /// Tell how a camera was, in this run of the program and in those before: a line for each hour.
     History {
+        #[arg(value_parser = source_text())]
         source: Option<String>,
         /// From then on: how long ago, such as 30m, 1h or 2d, or a moment, such as 2026-11-21T09:30.
         #[arg(long, value_name = "WHEN", value_parser = log::moment, allow_negative_numbers = true)]
@@ -215,7 +225,7 @@ pub enum CliCommand {
     /// Ctrl-C brings too.
     Monitor {
         /// The cameras, all at once.
-        #[arg(value_name = "SOURCE")]
+        #[arg(value_name = "SOURCE", value_parser = source_text())]
         sources: Vec<String>,
         /// End after so long. Without it: when interrupted.
         #[arg(long, value_name = "MINUTES", value_parser = minutes, allow_negative_numbers = true)]
@@ -235,9 +245,56 @@ pub enum CliCommand {
         /// Let ADDRESS be one that other computers reach. They need no password.
         #[arg(long, requires = "metrics")]
         metrics_anywhere: bool,
+        /// Record besides what is around each fault: see record --faults-only.
+        #[arg(long, value_name = "FOLDER")]
+        record: Option<PathBuf>,
+    },
+    /// Record cameras: what they send, as they send it, into clips of five minutes. It is watched and told as by monitor.
+    Record {
+        /// The cameras, all at once.
+        #[arg(value_name = "SOURCE", value_parser = source_text())]
+        sources: Vec<String>,
+        /// Where clips go, in a folder for each camera and day. Old ones are deleted in time.
+        #[arg(long, value_name = "FOLDER")]
+        to: PathBuf,
+        /// End after so long. Without it: when interrupted.
+        #[arg(long, value_name = "MINUTES", value_parser = minutes, allow_negative_numbers = true)]
+        duration: Option<Duration>,
+        /// Write only what is around a fault: the ten seconds before it, and until five seconds of good pictures.
+        #[arg(long)]
+        faults_only: bool,
+        /// Write one picture in so many seconds.
+        #[arg(long, value_name = "SECONDS", value_parser = interval, conflicts_with = "faults_only")]
+        time_lapse: Option<Duration>,
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// What is in a folder of clips; whether all of it is as it was written; copies for somebody else.
+    Clips {
+        /// That of record --to. Without it: where the window records.
+        folder: Option<PathBuf>,
+        #[arg(long)]
+        json: bool,
+        /// Look into each: is something missing, cut short, changed or unfinished?
+        #[arg(long, conflicts_with_all = ["export", "archive"])]
+        check: bool,
+        /// Put the clips of a time into a zip, with a list of what is in it.
+        #[arg(long, value_name = "FILE.zip")]
+        export: Option<PathBuf>,
+        /// Copy them into a new folder, with the same list.
+        #[arg(long, value_name = "FOLDER", conflicts_with = "export")]
+        archive: Option<PathBuf>,
+        /// From then on: how long ago, such as 30m, 1h or 2d, or a moment, such as 2026-11-21T09:30.
+        #[arg(long, value_name = "WHEN", value_parser = log::moment, allow_negative_numbers = true)]
+        from: Option<Timestamp>,
+        /// Until then.
+        #[arg(long, value_name = "WHEN", value_parser = log::moment, allow_negative_numbers = true)]
+        to: Option<Timestamp>,
     },
     /// Save one picture.
     Snapshot {
+        #[arg(value_parser = source_text())]
         source: Option<String>,
         /// The file to write; its ending chooses the format.
         #[arg(long, short, value_name = "FILE.(jpg|png)")]
@@ -433,6 +490,11 @@ pub struct ChosenSource {
     pub is_stand_in: bool,
 }
 
+/// A source is text, but for a file, whose name need not be any.
+fn source_text() -> impl TypedValueParser<Value = String> {
+    OsStringValueParser::new().map(|word| word.into_string().unwrap_or_else(|path| file::text_of(path.as_ref())))
+}
+
 /// The camera to open: the one that was named, else the saved one, else the first real one, else the simulated one.
 ///
 /// # Errors
@@ -547,7 +609,7 @@ pub fn run(command: &CliCommand, shared: &SharedOptions, interrupted: &AtomicBoo
             };
             job.history(source.as_deref(), *since, format)
         }
-        CliCommand::Monitor { sources, duration, interval, output, on_event, metrics, metrics_anywhere } => job
+        CliCommand::Monitor { sources, duration, interval, output, on_event, metrics, metrics_anywhere, record } => job
             .monitor(monitor::MonitorOptions {
                 sources,
                 duration: *duration,
@@ -556,7 +618,39 @@ pub fn run(command: &CliCommand, shared: &SharedOptions, interrupted: &AtomicBoo
                 on_event: on_event.as_deref(),
                 metrics: metrics.as_deref(),
                 may_be_reached: *metrics_anywhere,
+                record: record.as_deref().map(|folder| (folder, RecordingMode::Faults)),
             }),
+        CliCommand::Record { sources, to, duration, faults_only, time_lapse, json } => {
+            let mode = match time_lapse {
+                Some(period) => RecordingMode::TimeLapse(*period),
+                None if *faults_only => RecordingMode::Faults,
+                None => RecordingMode::Continuous,
+            };
+            job.monitor(monitor::MonitorOptions {
+                sources,
+                duration: *duration,
+                interval: RECORD_INTERVAL,
+                format: if *json { OutputFormat::Json } else { OutputFormat::Text },
+                on_event: None,
+                metrics: None,
+                may_be_reached: false,
+                record: Some((to, mode)),
+            })
+        }
+        CliCommand::Clips { folder, json, check, export, archive, from, to } => {
+            let folder = folder.clone().or_else(recorder::default_folder);
+            folder.ok_or_else(|| "Write the folder of the clips.".to_owned()).and_then(|folder| {
+                clips::clips(&clips::ClipsOptions {
+                    folder: &folder,
+                    json: *json,
+                    check: *check,
+                    export: export.as_deref(),
+                    archive: archive.as_deref(),
+                    from: *from,
+                    to: *to,
+                })
+            })
+        }
         CliCommand::Snapshot { source, output, json } => job.snapshot(source.as_deref(), output, *json),
         CliCommand::AskDevice { paths } => {
             device::ask::answer(paths, say);

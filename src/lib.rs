@@ -42,6 +42,7 @@
 //! | | [`settings`] | what is set of each camera and of the program; every tunable with unit, range and default; load, migrate, save beside other windows |
 //! | | [`status`] | `Status`, `State`, `Grade`, `Rung`, `Alert`, `PictureFaultKind`: the public JSON contract |
 //! | | [`event`] | `Event`, `Level` |
+//! | | [`packet`] | `Packet`, `PacketSink`: what a camera sends, coded as it is; `PacketRing`, the last seconds of it |
 //! | | [`control`] | `Control`, `ControlSetting`: brightness, exposure and the like, and what is known of each |
 //! | | [`address`] | `Address` of a network camera: reading what people paste, never showing a password |
 //! | | [`backend`] | `Backend`: the ways to reach a device, and which of them this build has |
@@ -65,6 +66,8 @@
 //! | | [`analyser`] | looks at the live picture, twice a second: what is wrong with it, while it is |
 //! | | [`logging`] | `EventLog`, the ring of events; [`logging::files`], the log on the disk |
 //! | consumers | [`snapshot`] | saves pictures |
+//! | | [`clips`] | the folder of clips: names, what stands beside each, which may be deleted, whether all is whole, copies |
+//! | | [`recorder`] | writes what cameras send into clips: always, or around each fault |
 //! | | [`past`] | how each camera was, on the disk: seconds for an hour, minutes for a week |
 //! | | [`records`] | the thread that writes log and past |
 //! | | [`secrets`] | `Passwords`: the system's keyring, asked with a deadline |
@@ -113,6 +116,13 @@
 //! Kept by `disk::nothing_but_a_regular_file_is_read_or_written`, `disk::who_may_read_a_file_is_as_the_user_wants_it`,
 //! `settings::file::a_file_is_kept_once_and_nothing_is_overwritten`.
 //!
+//! **What is recorded is what the camera sent, and it outlives what ends.** Coded pictures are kept as they came. The last seconds lie
+//! in the program, so that a clip has what came before a capture process ended. A file is made of whole pieces of half a second, plays
+//! in each state, and is closed by the next run where this one ended before. Nobody but the recorder waits for its disk.
+//! Kept by `record::a_camera_is_recorded_as_it_sends`, `record::a_clip_of_a_fault_begins_before_it_and_tells_it`,
+//! `record::what_was_before_the_end_of_a_capture_process_is_in_the_clip`,
+//! `record::what_was_written_before_the_program_was_killed_is_kept`.
+//!
 //! **Two windows do not undo each other's settings.** Each saves what it has changed since its last save, into what is there, one at a
 //! time.
 //! Kept by `settings::file::windows_keep_what_other_windows_have_changed`,
@@ -156,6 +166,9 @@
 //! | `reset-N` | resets a device on its bus | when the system has answered |
 //! | `analyser` | looks at the live picture, twice a second, and tells its supervisor what is wrong with it | when the camera is stopped, within half a second |
 //! | `snapshots` | encodes and writes pictures | when its `Snapshots` is dropped |
+//! | `recorder` | writes what one camera sends, as it decides itself; the only one that waits for the disk of clips | when its [`recorder::Recorder`] is dropped, as soon as the disk lets it |
+//! | `record-jpeg` | codes pictures that come as pixels, for a recording | with the recorder |
+//! | `open-folder` | looks at a folder of clips, and closes in it what an earlier run has left unfinished | when the disk has answered |
 //! | `records` | writes events and samples of the score, reads earlier ones | when its `Records` is dropped, as soon as the disk lets it |
 //! | `stdout`, `stderr` | write what `monitor` says, and messages and events (`-v`); a reader that stops holds up them alone | with the last line; with the program |
 //! | `hook-N`, `hook-in`, `hook-out` | run the commands of `monitor --on-event`, give them the event, read what they print | with the commands, which have a deadline |
@@ -181,6 +194,7 @@
 //! | `main` | calls the driver, and copies each picture into a free slot | with the process |
 //! | `requests` | reads the program's requests; ends the process when the program has ended, whatever the driver does | with the process |
 //! | `heartbeat` | tells that the process lives, four times a second | with the process |
+//! | `packets` | writes what the camera sends to where the program sees it, while that is wanted | with the process |
 //! | `gateway` | keeps the session with a network camera alive, and ends it | with the source |
 //! | `gateway-stream` | passes its packets on to FFmpeg | with the stream |
 //! | `gateway-player` | answers FFmpeg's requests | with FFmpeg's connection |
@@ -202,6 +216,8 @@
 //! | [`latest::Latest`]'s slot | the newest value, its number | whoever publishes or reads; freeing the old value is done outside |
 //! | [`subscriber::Publisher`]'s queues | who gets every frame | the capture thread, whoever subscribes |
 //! | [`logging::EventLog`]'s ring | the events, who listens | whoever logs or reads; listeners are called outside |
+//! | [`packet::ring::PacketRing`]'s packets | the last seconds of what a camera sent | `events-PID` or the capture thread, `recorder`, whoever asks what is kept; freeing is done outside |
+//! | parameter sets and file of the packets' memory | [`source::isolated`] | `events-PID`, whoever opens the camera |
 //! | [`fleet::Fleet`]'s roll | how each camera stands | supervisors, the face |
 //! | free slots, the mapping's file | [`source::isolated`]: which slots the worker may fill | the thread that reads its events, whoever drops a picture |
 //! | stuck processes; a worker's last lines, its number | what is told of a process | supervisors, `reaper-PID`, `stderr-PID` |
@@ -225,7 +241,8 @@
 //! step of recovery. **control**: what can be set on a device while it streams. **status**: what every face
 //! shows of a camera at one moment. **event**: something that happened, with its time. **outage**: the time without a live picture
 //! although one is wanted. **demand**: what is wanted of the pictures: all of them, small ones for a tile, or those that the
-//! checks need. **picture fault**: what a live picture shows is wrong. **fleet**: all cameras of this run. **pane**: what the window has of
+//! checks need. **picture fault**: what a live picture shows is wrong. **packet**: a coded picture, as the camera sent it. **clip**: a
+//! file of packets, with a JSON beside it, the **sidecar**. **fleet**: all cameras of this run. **pane**: what the window has of
 //! one camera.
 //!
 //! # Where to add things
@@ -258,6 +275,7 @@ pub mod backend;
 pub mod camera;
 pub mod checkup;
 pub mod cli;
+pub mod clips;
 pub mod codec;
 pub mod control;
 pub mod criteria;
@@ -275,10 +293,12 @@ pub mod latest;
 pub mod lock;
 pub mod logging;
 pub mod network;
+pub mod packet;
 pub mod past;
 pub mod phrases;
 pub mod picture;
 pub mod probe;
+pub mod recorder;
 pub mod records;
 pub mod recovery;
 pub mod report;

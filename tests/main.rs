@@ -17,6 +17,7 @@ mod monitor;
 mod network;
 mod phrases;
 mod promises;
+mod record;
 mod report;
 mod secrets;
 mod streams;

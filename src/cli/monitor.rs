@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -22,6 +23,9 @@ use crate::event::{self, Event, Level};
 use crate::fleet::Fleet;
 use crate::latest::Latest;
 use crate::logging::EventLog;
+use crate::network::KnownLogins;
+use crate::recorder::storage::StorageHealth;
+use crate::recorder::{self, Recorder, RecordingMode, RecordingPlan, RecordingStatus, open_folder};
 use crate::settings::CameraId;
 use crate::source::SourceSpec;
 use crate::status::{AlertName, Status, score_text};
@@ -51,6 +55,8 @@ pub(super) struct MonitorOptions<'a> {
     pub metrics: Option<&'a str>,
     /// Whether that may be where other computers reach it.
     pub may_be_reached: bool,
+    /// Where to record what.
+    pub record: Option<(&'a Path, RecordingMode)>,
 }
 
 /// Where statuses and events go.
@@ -68,6 +74,9 @@ struct MonitoredCamera {
     statuses: StatusReader,
     status: Arc<Status>,
     record: UptimeRecord,
+    recorder: Option<Recorder>,
+    /// What came of it in the end.
+    recorded: Option<RecordingStatus>,
 }
 
 /// A line of `--json`.
@@ -78,6 +87,8 @@ enum JsonLine<'a> {
         at: Timestamp,
         #[serde(flatten)]
         status: &'a Status,
+        #[serde(flatten)]
+        recording: Option<Box<RecordingKeys>>,
     },
     Event(&'a Event),
     Summary {
@@ -90,6 +101,13 @@ enum JsonLine<'a> {
     },
 }
 
+/// What is added to the status of a camera that is recorded.
+#[derive(Serialize)]
+struct RecordingKeys {
+    recording: RecordingStatus,
+    storage: StorageHealth,
+}
+
 impl CommandContext<'_> {
     pub(super) fn monitor(&self, options: MonitorOptions) -> Result<Exit, String> {
         let specs = self.choose_all(options.sources)?;
@@ -99,16 +117,32 @@ impl CommandContext<'_> {
         // Dropped after the cameras, whose last events it takes.
         let kept = EventLog::new();
         let records = keep_records(&kept);
-        let mut fleet = Fleet::new(self.log_of_fleet(&events, &kept, options.format), Arc::new(|| {}));
+        let mut fleet =
+            Fleet::new(self.log_of_fleet(&events, &kept, options.format), KnownLogins::default(), Arc::new(|| {}));
+        let folder = options.record.map(|(folder, mode)| Ok((open_folder(folder, None, fleet.log())?, mode)));
+        let folder = folder.transpose().map_err(|why: String| why)?;
+        let n_cameras = u32::try_from(specs.len()).unwrap_or(u32::MAX);
         let mut cameras = Vec::new();
         for (number, spec) in (1..).zip(specs) {
-            let monitored = self.begin_to_monitor(&mut fleet, CameraId(number), spec, began)?;
+            let mut monitored = self.begin_to_monitor(&mut fleet, CameraId(number), spec, began)?;
+            if let Some((folder, mode)) = &folder
+                && let Some(camera) = fleet.camera(monitored.id)
+            {
+                let plan = RecordingPlan { place: number - 1, n_cameras, ..RecordingPlan::new(*mode) };
+                let recorder = Recorder::start(camera, monitored.id, folder.clone(), plan, fleet.log());
+                monitored.recorder = Some(recorder.map_err(no_thread)?);
+            }
             if let Some(records) = &records {
                 records.watch(monitored.statuses.clone());
             }
             cameras.push(monitored);
         }
         let is_open = self.until_end(&mut cameras, options, &mut outputs, &waiting, began)?;
+        // Their last clips are closed before the end is told.
+        let recorders: Vec<_> = cameras.iter_mut().filter_map(|camera| camera.recorder.take()).collect();
+        for (camera, news) in cameras.iter_mut().zip(recorder::stop_all(recorders)) {
+            camera.recorded = Some(news.recording);
+        }
         let now = Instant::now();
         let exit = cameras.iter().map(|camera| exit_of(&camera.status)).max_by_key(|exit| *exit as u8);
         let exit = exit.unwrap_or(Exit::CouldNotRun);
@@ -165,7 +199,15 @@ impl CommandContext<'_> {
         let camera = fleet.add(id, spec, &settings, self.trusted()).map_err(no_thread)?;
         let statuses = camera.status();
         let status = statuses.current().ok_or("The camera does not say how it is.")?;
-        Ok(MonitoredCamera { id, source, statuses, status, record: UptimeRecord::new(now) })
+        Ok(MonitoredCamera {
+            id,
+            source,
+            statuses,
+            status,
+            record: UptimeRecord::new(now),
+            recorder: None,
+            recorded: None,
+        })
     }
 
     /// Prints what happens until the time is over, a signal comes, or the reader of stdout has gone (`Ok(false)`).
@@ -315,6 +357,7 @@ impl MonitoredCamera {
             is_healthy: status.is_healthy,
             health_score: status.health_score,
             grade: status.grade,
+            recording: self.recorded.clone(),
         }
     }
 }
@@ -322,14 +365,21 @@ impl MonitoredCamera {
 fn print_status(camera: &MonitoredCamera, options: MonitorOptions, output: &LineWriter) {
     let (at, status) = (event::now(), camera.status.as_ref());
     match options.format {
-        OutputFormat::Json => return output.write(line(&JsonLine::Status { at, status })),
+        OutputFormat::Json => {
+            let news = camera.recorder.as_ref().map(|recorder| recorder.news(Instant::now()));
+            let recording =
+                news.map(|news| Box::new(RecordingKeys { recording: news.recording, storage: news.storage }));
+            return output.write(line(&JsonLine::Status { at, status, recording }));
+        }
         OutputFormat::Nagios => return,
         OutputFormat::Text => {}
     }
     let fault = status.last_fault.as_ref().map(|fault| format!(", {fault}")).unwrap_or_default();
     let outage = status.outage_secs.map(|secs| format!(", no picture for {}", time(secs))).unwrap_or_default();
+    let recording = camera.recorder.as_ref().map(|recorder| format!("; {}", recorder.news(Instant::now())));
+    let recording = recording.unwrap_or_default();
     output.write(format!(
-        "{}  {}  {}, {}, {:.1} fps, {} frames, {} dropped{outage}{fault}",
+        "{}  {}  {}, {}, {:.1} fps, {} frames, {} dropped{outage}{fault}{recording}",
         clock(at),
         camera.source,
         status.state,
@@ -380,8 +430,13 @@ fn text(ending: &CameraSummary) -> String {
         (Some(mean), Some(least)) => format!("score {mean} on average, {least} at least"),
         _ => "no score yet".to_owned(),
     };
+    let recorded = ending.recording.as_ref().map(|recording| {
+        let RecordingStatus { clips, bytes, lost, .. } = recording;
+        format!("; {clips} clips, {:.1} MB, {lost} pictures lost", *bytes as f64 / 1e6)
+    });
+    let recorded = recorded.unwrap_or_default();
     format!(
-        "  {}: {uptime}; {outages}; {recoveries}; {score}; {} frames, {} dropped; now {}, {}",
+        "  {}: {uptime}; {outages}; {recoveries}; {score}; {} frames, {} dropped; now {}, {}{recorded}",
         ending.source,
         ending.frames,
         ending.dropped,

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::event::Event;
+use crate::recorder::RecordingStatus;
 use crate::status::{AlertName, Grade, State, Status};
 
 /// The sums of one camera.
@@ -55,6 +56,9 @@ pub(super) struct CameraSummary<'a> {
     pub is_healthy: bool,
     pub health_score: Option<u8>,
     pub grade: Option<Grade>,
+    /// Where it was recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recording: Option<RecordingStatus>,
 }
 
 impl UptimeRecord {

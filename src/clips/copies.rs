@@ -1,0 +1,164 @@
+//! What copies of clips have in common: which clips, the manifest that goes with them, and what is told of them.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::digest::FileDigest;
+use super::listing::{Clip, ClipState};
+use super::name::ClipKind;
+use super::wall_time::WallTime;
+use crate::foreign::Foreign;
+
+pub(super) const MANIFEST: &str = "manifest.json";
+pub(super) const EVENTS: &str = "events.txt";
+
+/// Clips that show something of this time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClipSpan {
+    pub from: Timestamp,
+    pub to: Timestamp,
+}
+
+impl ClipSpan {
+    /// Whether some of a clip lies in it.
+    #[must_use]
+    pub fn meets(&self, clip: &Clip) -> bool {
+        let started = clip.name.started.at();
+        let ended = clip.about().map_or(started, |about| about.ended.at().max(started));
+        started <= self.to && ended >= self.from
+    }
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClipsCopied {
+    pub path: PathBuf,
+    pub n_clips: usize,
+    pub bytes: u64,
+    /// In sentences: what was left out, and what is not as it was recorded.
+    pub remarks: Vec<String>,
+}
+
+/// Called with the bytes that are done and those in all; `false` ends it.
+pub(super) type CopyProgress<'a> = &'a mut dyn FnMut(u64, u64) -> bool;
+
+/// The file that goes with copies. Whoever has them can see with it that they are whole.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct CopyManifest {
+    pub name: Foreign,
+    pub program: Foreign,
+    pub made: Timestamp,
+    pub from: Timestamp,
+    pub to: Timestamp,
+    pub files: Vec<CopiedFile>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct CopiedFile {
+    /// From the manifest on, with `/`.
+    pub path: String,
+    pub bytes: u64,
+    pub sha256: String,
+    /// Of clips, what they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip: Option<CopiedClip>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct CopiedClip {
+    pub camera: Foreign,
+    pub started: WallTime,
+    pub secs: f64,
+    pub reason: ClipKind,
+    pub cause: Foreign,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Foreign>,
+}
+
+impl CopyManifest {
+    pub fn new(name: &str, span: &ClipSpan, now: Timestamp) -> Self {
+        let program = format!("Camclinic {}", env!("CARGO_PKG_VERSION"));
+        Self { name: name.into(), program: program.into(), made: now, from: span.from, to: span.to, files: Vec::new() }
+    }
+
+    pub fn add(&mut self, path: String, digest: &FileDigest, clip: Option<&Clip>) {
+        let about = |clip: &Clip| CopiedClip {
+            camera: clip.camera(),
+            started: clip.name.started,
+            secs: clip.secs().unwrap_or_default(),
+            reason: clip.kind(),
+            cause: clip.name.reason.cause().into(),
+            verdict: clip.about().and_then(|about| about.verdict.clone()),
+        };
+        let clip = clip.map(about);
+        self.files.push(CopiedFile { path, bytes: digest.bytes, sha256: digest.sha256.clone(), clip });
+    }
+}
+
+/// The closed clips of a span; of the others a remark.
+pub(super) fn choose(clips: Vec<Clip>, span: &ClipSpan) -> (Vec<Clip>, Vec<String>) {
+    let meant = clips.into_iter().filter(|clip| span.meets(clip));
+    let (closed, unfinished): (Vec<_>, Vec<_>) = meant.partition(|clip| clip.state == ClipState::Closed);
+    let remark = |clip: &Clip| format!("Left out, because it is not closed: {}", clip.path.display());
+    let remarks = unfinished.iter().map(remark).collect();
+    (closed, remarks)
+}
+
+/// A sentence where a clip is not as it was closed.
+pub(super) fn remark_on(clip: &Clip, digest: &FileDigest) -> Option<String> {
+    let shown = clip.path.display();
+    match clip.about() {
+        Some(about) if about.sha256.is_empty() => Some(format!("Nothing tells whether this clip is whole: {shown}")),
+        Some(about) if about.sha256 != digest.sha256 => {
+            Some(format!("This clip is not as it was recorded: it is damaged, or somebody has changed it: {shown}"))
+        }
+        Some(_) => None,
+        None => Some(format!("What stood beside this clip is missing or damaged: {shown}")),
+    }
+}
+
+/// With the folders of camera and day, and `/` on every system.
+pub(super) fn relative(clip: &Clip, file: &Path) -> String {
+    let file = file.file_name().unwrap_or_default().to_string_lossy();
+    format!("{}/{}/{file}", clip.camera_folder, clip.name.day())
+}
+
+/// What happened, for people.
+pub(super) fn events_text(clips: &[Clip]) -> String {
+    let mut text = String::new();
+    for clip in clips {
+        let _ = writeln!(text, "{}  {}  {}", clip.name.started, clip.camera(), clip.name.reason);
+        let Some(about) = clip.about() else {
+            let _ = writeln!(text, "    nothing more is known\n");
+            continue;
+        };
+        let told = [about.fault.as_ref().map(|fault| &fault.message), about.verdict.as_ref()];
+        for sentence in told.into_iter().flatten() {
+            let _ = writeln!(text, "    {sentence}");
+        }
+        let offset = clip.name.started.offset();
+        let clock = |at: Timestamp| WallTime::with_offset(at, offset).local().strftime("%H:%M:%S%.3f").to_string();
+        let mut lines: Vec<(Timestamp, String)> = Vec::new();
+        lines.extend(about.gaps.iter().map(|gap| {
+            let why = if gap.cause.is_empty() { String::new() } else { format!(": {}", gap.cause) };
+            (gap.at.at(), format!("no picture for {:.1} s{why}", gap.secs))
+        }));
+        lines.extend(about.events.iter().map(|event| (event.at, format!("{}: {}", event.name, event.message))));
+        lines.extend(about.kernel.iter().map(|line| (line.at, format!("kernel: {}", line.text))));
+        lines.sort();
+        for (at, line) in lines {
+            let _ = writeln!(text, "    {}  {line}", clock(at));
+        }
+        if about.n_left_out > 0 {
+            let _ = writeln!(text, "    and {} lines more", about.n_left_out);
+        }
+        text.push('\n');
+    }
+    text
+}

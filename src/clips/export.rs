@@ -1,0 +1,160 @@
+//! Packs clips of a time into one zip, with the manifest and what happened as text: for somebody who has no Camclinic.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use jiff::Timestamp;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, DateTime, ZipWriter};
+
+use super::copies::{
+    ClipSpan, ClipsCopied, CopyManifest, CopyProgress, EVENTS, MANIFEST, choose, events_text, relative, remark_on,
+};
+use super::digest::{FileDigest, copy_and_digest, digest_bytes};
+use super::listing::{Clip, list};
+use super::sidecar::set_protected;
+use super::wall_time::WallTime;
+use crate::disk::{FileAccess, open_regular, write_advice, write_whole_by};
+
+/// From this on a member needs the larger fields of zip. A little less than 4 GiB, for what may be added to it.
+const LARGE_BYTES: u64 = 0xF000_0000;
+
+/// Packs the closed clips of a span from the folder `root` into the file `to`, whole or not at all. The originals are
+/// protected from then on. `progress` is told the bytes that are done and those in all, and ends it with `false`.
+///
+/// # Errors
+/// A sentence: nothing to export, no room, no right.
+pub fn export(
+    root: &Path,
+    span: &ClipSpan,
+    to: &Path,
+    now: Timestamp,
+    progress: CopyProgress<'_>,
+) -> Result<ClipsCopied, String> {
+    let listing = list(root).map_err(|error| format!("The clips cannot be read: {error}. {}", root.display()))?;
+    let (clips, mut remarks) = choose(listing.clips, span);
+    if clips.is_empty() {
+        return Err(format!("Nothing was exported: there is no closed clip of this time in {}", root.display()));
+    }
+    let name = to.file_stem().unwrap_or_default().to_string_lossy();
+    let manifest = CopyManifest::new(&name, span, now);
+    write_whole_by(to, FileAccess::Usual, |file| pack(file, &clips, manifest, &mut remarks, progress)).map_err(
+        |error| match error.kind() {
+            io::ErrorKind::Interrupted => "Nothing was exported: somebody has stopped it.".to_owned(),
+            _ => format!("Nothing was exported: {error}. {} {}", write_advice(&error), to.display()),
+        },
+    )?;
+    for clip in clips.iter().filter(|clip| clip.about().is_some()) {
+        // That of a read-only folder cannot be.
+        let _ = set_protected(&clip.sidecar_path, true);
+    }
+    let bytes = clips.iter().fold(0_u64, |sum, clip| sum.saturating_add(clip.bytes));
+    Ok(ClipsCopied { path: to.to_owned(), n_clips: clips.len(), bytes, remarks })
+}
+
+fn pack(
+    file: &mut std::fs::File,
+    clips: &[Clip],
+    mut manifest: CopyManifest,
+    remarks: &mut Vec<String>,
+    progress: CopyProgress<'_>,
+) -> io::Result<()> {
+    let all_bytes = clips.iter().fold(0_u64, |sum, clip| sum.saturating_add(clip.bytes));
+    let mut done_bytes = 0_u64;
+    let mut zip = ZipWriter::new(file);
+    for clip in clips {
+        if !progress(done_bytes, all_bytes) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        // A clip is coded: packing it again saves nothing.
+        let options = options(clip.name.started, clip.bytes).compression_method(CompressionMethod::Stored);
+        let path = relative(clip, &clip.path);
+        zip.start_file(path.as_str(), options)?;
+        let digest = copy_and_digest(&mut open_regular(&clip.path)?, &mut zip)?;
+        remarks.extend(remark_on(clip, &digest));
+        manifest.add(path, &digest, Some(clip));
+        if let Ok(mut sidecar) = open_regular(&clip.sidecar_path) {
+            let path = relative(clip, &clip.sidecar_path);
+            zip.start_file(path.as_str(), self::options(clip.name.started, 0))?;
+            let digest = copy_and_digest(&mut sidecar, &mut zip)?;
+            manifest.add(path, &digest, None);
+        }
+        done_bytes = done_bytes.saturating_add(clip.bytes);
+    }
+    let made = clips
+        .first()
+        .map_or_else(WallTime::default, |clip| WallTime::with_offset(manifest.made, clip.name.started.offset()));
+    let text = events_text(clips);
+    let digest =
+        FileDigest { bytes: u64::try_from(text.len()).unwrap_or_default(), sha256: digest_bytes(text.as_bytes()) };
+    manifest.add(EVENTS.to_owned(), &digest, None);
+    for (name, content) in [(EVENTS, text), (MANIFEST, serde_json::to_string_pretty(&manifest)?)] {
+        zip.start_file(name, options(made, 0))?;
+        zip.write_all(content.as_bytes())?;
+    }
+    zip.finish()?;
+    progress(all_bytes, all_bytes);
+    Ok(())
+}
+
+fn options(at: WallTime, bytes: u64) -> SimpleFileOptions {
+    let local = at.local();
+    let part = |value: i8| u8::try_from(value).unwrap_or_default();
+    let date = DateTime::from_date_and_time(
+        u16::try_from(local.year()).unwrap_or_default(),
+        part(local.month()),
+        part(local.day()),
+        part(local.hour()),
+        part(local.minute()),
+        part(local.second()),
+    );
+    // A clock that is set to a year before zip was made.
+    SimpleFileOptions::default().last_modified_time(date.unwrap_or_default()).large_file(bytes >= LARGE_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::io::Read;
+
+    use super::super::ClipKind;
+    use super::super::sample::add_clip;
+    use super::*;
+
+    #[test]
+    fn a_zip_holds_clips_manifest_and_events() {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path();
+        let first = add_clip(root, "Yard", "2026-11-20T10:00:00Z", ClipKind::Continuous, 300_000);
+        let second = add_clip(root, "C920", "1970-01-02T10:10:00Z", ClipKind::Fault, 20);
+        fs::write(&second.closed, "somebody has changed it").unwrap();
+        let span = ClipSpan { from: Timestamp::MIN, to: Timestamp::MAX };
+        let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        let to = place.path().join("case.zip");
+        fs::write(&to, "old").unwrap();
+        let stopped = export(root, &span, &to, now, &mut |_, _| false).unwrap_err();
+        assert!(stopped.contains("stopped") && fs::read(&to).unwrap() == b"old", "{stopped}");
+        let done = export(root, &span, &to, now, &mut |_, _| true).unwrap();
+        assert_eq!(done.n_clips, 2);
+        assert!(done.remarks.len() == 1 && done.remarks[0].contains("not as it was recorded"), "{:?}", done.remarks);
+        let mut zip = zip::ZipArchive::new(File::open(&to).unwrap()).unwrap();
+        let mut member = |name: &str| {
+            let mut bytes = Vec::new();
+            zip.by_name(name).unwrap().read_to_end(&mut bytes).unwrap();
+            bytes
+        };
+        let manifest: CopyManifest = serde_json::from_slice(&member(MANIFEST)).unwrap();
+        assert_eq!(manifest.files.len(), 5);
+        for file in &manifest.files {
+            let bytes = member(&file.path);
+            assert_eq!((bytes.len() as u64, digest_bytes(&bytes)), (file.bytes, file.sha256.clone()), "{}", file.path);
+        }
+        let clip = manifest.files.iter().filter_map(|file| file.clip.as_ref()).next_back().unwrap();
+        assert_eq!((clip.camera.as_str(), clip.secs), ("Yard", 300.0));
+        assert!(String::from_utf8(member(EVENTS)).unwrap().contains("C920  fault"));
+        assert!(first.closed.exists());
+        let left = fs::read_dir(root).unwrap().count();
+        assert_eq!(left, 3, "two cameras and the zip");
+        assert!(export(root, &span, root, now, &mut |_, _| true).unwrap_err().contains("Choose another name"));
+    }
+}

@@ -1,0 +1,577 @@
+//! The thread that records one camera. It alone waits for the disk.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, TryRecvError};
+
+use super::clip_file::{DiskCall, Push};
+use super::full_disk::{DiskEffect, DiskInput, FullDisk};
+use super::part::{ClipPart, RecordedCamera};
+use super::rotation::{Rotation, TimeLapse};
+use super::storage::{StorageMeter, is_full};
+use super::triggers::{FaultTriggers, Trigger, TriggerEffect, TriggerSettings};
+use super::{RecorderCommand, RecorderNews, RecordingMode, RecordingPlan, RecordingStatus};
+use crate::camera::StatusReader;
+use crate::clips::{ClipFolder, ClipKind, ClipReason, FolderTrouble, Tended, Tending};
+use crate::criteria;
+use crate::disk::free_bytes;
+use crate::event::{self, Event, Level};
+use crate::fault::Fault;
+use crate::latest::{Latest, Reader};
+use crate::logging::EventLog;
+use crate::packet::Packet;
+use crate::packet::ring::PacketRing;
+use crate::status::{AlertName, Drops, PictureFaultKind, State, Status};
+
+/// The longest pause between two looks at anything.
+const SLICE: Duration = Duration::from_millis(100);
+/// How often it is told how this stands, how often the folder is looked after, and how often the share of damage is judged.
+const NEWS_PERIOD: Duration = Duration::from_millis(250);
+const TEND_PERIOD: Duration = Duration::from_secs(1);
+const DAMAGE_PERIOD: Duration = Duration::from_secs(5);
+/// So long after an alert no fault has been told.
+const ALERT_AFTER: Duration = Duration::from_secs(1);
+/// Bytes that are taken out of the ring at a time.
+const MAX_BATCH: usize = 4 << 20;
+/// A camera that changes its size again and again gets a new clip this often at most.
+const LEAST_PART: Duration = Duration::from_secs(1);
+/// A disk that failed, other than by being full, is tried again after this.
+const RETRY: Duration = Duration::from_secs(5);
+
+pub struct RecorderThread {
+    camera: RecordedCamera,
+    statuses: StatusReader,
+    ring: PacketRing,
+    arrivals: Reader<u64>,
+    folder: ClipFolder,
+    plan: RecordingPlan,
+    log: EventLog,
+    events: Receiver<Event>,
+    commands: Receiver<RecorderCommand>,
+    out: Latest<RecorderNews>,
+
+    tending: Tending,
+    triggers: FaultTriggers,
+    rotation: Rotation,
+    lapse: Option<TimeLapse>,
+    disk: FullDisk,
+    meter: StorageMeter,
+
+    part: Option<ClipPart>,
+    /// Why a clip is to be begun, with the next key packet from the cursor on.
+    wanted: Option<ClipReason>,
+    /// The number of the next packet to be looked at.
+    cursor: u64,
+    /// The clip ends here for now.
+    until: Option<Instant>,
+    awaits_key: bool,
+
+    was_live: bool,
+    good_since: Option<Instant>,
+    /// Why there is no picture, or was none last.
+    cause: String,
+    fault: Option<Fault>,
+    picture_faults: BTreeSet<PictureFaultKind>,
+    /// Since when they have been, and whether they were acted on.
+    alerts: BTreeMap<AlertName, (Instant, bool)>,
+    /// Damaged pictures and all, as of the last look.
+    damage: Option<(Instant, u64, u64)>,
+
+    status: RecordingStatus,
+    told_at: Option<Instant>,
+    tended_at: Option<Instant>,
+    retry_at: Option<Instant>,
+}
+
+impl RecorderThread {
+    #[expect(clippy::too_many_arguments, reason = "the ends of what it is connected with, from one place")]
+    pub fn new(
+        statuses: StatusReader,
+        ring: PacketRing,
+        folder: ClipFolder,
+        plan: RecordingPlan,
+        log: EventLog,
+        events: Receiver<Event>,
+        commands: Receiver<RecorderCommand>,
+        out: Latest<RecorderNews>,
+    ) -> Self {
+        let (source, name) = statuses.current().map_or_else(Default::default, |status| {
+            let status: &Status = &status;
+            (status.source.clone(), status.called().clone())
+        });
+        let lapse = match plan.mode {
+            RecordingMode::TimeLapse(period) => Some(TimeLapse::new(period)),
+            RecordingMode::Faults | RecordingMode::Continuous => None,
+        };
+        let settings = TriggerSettings { before: plan.before, ..TriggerSettings::default() };
+        let status = RecordingStatus { mode: plan.mode.slug(), ..RecordingStatus::default() };
+        Self {
+            camera: RecordedCamera { source, name },
+            statuses,
+            arrivals: ring.news(),
+            ring,
+            tending: Tending::new(folder.clone(), plan.limits),
+            folder,
+            triggers: FaultTriggers::new(settings),
+            rotation: Rotation::new(plan.part, plan.place, plan.n_cameras),
+            lapse,
+            disk: FullDisk::new(plan.limits.least_free_bytes),
+            meter: StorageMeter::new(Instant::now()),
+            plan,
+            log,
+            events,
+            commands,
+            out,
+            part: None,
+            wanted: None,
+            cursor: 0,
+            until: None,
+            awaits_key: true,
+            was_live: false,
+            good_since: None,
+            cause: String::new(),
+            fault: None,
+            picture_faults: BTreeSet::new(),
+            alerts: BTreeMap::new(),
+            damage: None,
+            status,
+            told_at: None,
+            tended_at: None,
+            retry_at: None,
+        }
+    }
+
+    pub fn run(mut self) {
+        if let Some(reason) = self.reason_of_all() {
+            self.want(reason, 0);
+        }
+        loop {
+            let is_over = self.follow_commands();
+            let now = Instant::now();
+            self.follow_status(now);
+            self.note_events();
+            self.write(now);
+            self.tend(now);
+            if is_over {
+                break;
+            }
+            self.tell(now);
+            let _ = self.arrivals.wait_fresh(now + SLICE);
+        }
+        let effects = self.triggers.on_stop();
+        self.carry_out(effects);
+        self.close();
+        self.told_at = None;
+        self.tell(Instant::now());
+    }
+
+    /// Of a clip that is written whatever happens.
+    fn reason_of_all(&self) -> Option<ClipReason> {
+        match self.plan.mode {
+            RecordingMode::Faults => None,
+            RecordingMode::Continuous => Some(ClipReason::new(ClipKind::Continuous, "")),
+            RecordingMode::TimeLapse(_) => Some(ClipReason::new(ClipKind::TimeLapse, "")),
+        }
+    }
+
+    /// Whether it is to end.
+    fn follow_commands(&mut self) -> bool {
+        loop {
+            match self.commands.try_recv() {
+                Ok(RecorderCommand::SaveLast) => self.trigger(&Trigger::Manual, Instant::now()),
+                Ok(RecorderCommand::Stop) | Err(TryRecvError::Disconnected) => return true,
+                Err(TryRecvError::Empty) => return false,
+            }
+        }
+    }
+
+    // ---- when
+
+    fn follow_status(&mut self, now: Instant) {
+        if let Some(fresh) = self.statuses.take_fresh() {
+            let status = fresh.value;
+            self.camera = RecordedCamera { source: status.source.clone(), name: status.called().clone() };
+            let is_live = status.state == State::Streaming;
+            if !is_live && let Some(fault) = &status.last_fault {
+                self.cause = fault.message.to_string();
+            }
+            let is_lost = std::mem::replace(&mut self.was_live, is_live) && !is_live;
+            if let Some(fault) = status.last_fault.as_ref().filter(|_| is_lost && status.state != State::Idle) {
+                self.trigger(&Trigger::Fault(fault.kind), now);
+                self.fault = Some(fault.clone());
+                if let Some(part) = &mut self.part {
+                    part.on_fault(fault);
+                }
+            }
+            let picture_faults: BTreeSet<_> = status.picture_faults.iter().map(|found| found.kind).collect();
+            for kind in picture_faults.difference(&self.picture_faults.clone()) {
+                self.trigger(&Trigger::Picture(*kind), now);
+            }
+            self.follow_alerts(&status, now);
+            if self.is_damaged(status.drops, status.frames, now) {
+                self.trigger(&Trigger::Damage, now);
+            }
+            let is_good = is_live && picture_faults.is_empty();
+            self.good_since = if is_good { self.good_since.or(Some(now)) } else { None };
+            self.picture_faults = picture_faults;
+        }
+        if self.plan.mode == RecordingMode::Faults || self.triggers.is_recording() {
+            let effects = self.triggers.on_pictures(self.good_since, now);
+            self.carry_out(effects);
+        }
+    }
+
+    /// An alert follows a fault, which says more: it is a cause of its own only where none came.
+    fn follow_alerts(&mut self, status: &Status, now: Instant) {
+        self.alerts.retain(|name, _| status.alerts.iter().any(|alert| alert.name == *name));
+        for alert in &status.alerts {
+            let (since, is_done) = self.alerts.entry(alert.name).or_insert((now, false));
+            if now.saturating_duration_since(*since) >= ALERT_AFTER && !std::mem::replace(is_done, true) {
+                self.trigger(&Trigger::Alert(alert.name), now);
+            }
+        }
+    }
+
+    /// Whether too many pictures of the last seconds were damaged.
+    fn is_damaged(&mut self, drops: Drops, n_frames: u64, now: Instant) -> bool {
+        let (n_damaged, n) = (drops.damaged + drops.concealed, n_frames + drops.damaged);
+        let Some((at, n_damaged_before, n_before)) = self.damage else {
+            self.damage = Some((now, n_damaged, n));
+            return false;
+        };
+        if now.saturating_duration_since(at) < DAMAGE_PERIOD {
+            return false;
+        }
+        self.damage = Some((now, n_damaged, n));
+        criteria::is_lossy(n_damaged.saturating_sub(n_damaged_before), n.saturating_sub(n_before))
+    }
+
+    fn trigger(&mut self, trigger: &Trigger, now: Instant) {
+        // What is written all the time has it already.
+        if self.plan.mode == RecordingMode::Faults || *trigger == Trigger::Manual {
+            let effects = self.triggers.on_trigger(trigger, now);
+            self.carry_out(effects);
+        }
+    }
+
+    fn carry_out(&mut self, effects: Vec<TriggerEffect>) {
+        for effect in effects {
+            match effect {
+                // It is in what is written anyway.
+                TriggerEffect::Begin { .. } | TriggerEffect::NextPart { .. } if self.reason_of_all().is_some() => {
+                    if let Some(part) = &mut self.part {
+                        part.sidecar.protected = true;
+                    }
+                }
+                TriggerEffect::Begin { reason, from } => {
+                    let number = self.ring.number_at(from);
+                    self.until = None;
+                    self.want(reason, number);
+                }
+                TriggerEffect::NextPart { reason } => {
+                    self.close();
+                    self.want(reason, self.cursor);
+                }
+                TriggerEffect::End if self.reason_of_all().is_some() => {}
+                TriggerEffect::End => {
+                    self.write(Instant::now());
+                    self.close();
+                    (self.wanted, self.until) = (None, None);
+                }
+                TriggerEffect::Rest { until } => self.until = Some(until).filter(|_| self.reason_of_all().is_none()),
+                TriggerEffect::GoOn => self.until = None,
+                TriggerEffect::Join(_) => {}
+                TriggerEffect::Limited { reason, max_per_hour } => {
+                    let message = format!(
+                        "This hour has {max_per_hour} clips of “{reason}” already: further ones are counted, and not written."
+                    );
+                    self.log(Level::Warning, message);
+                }
+                TriggerEffect::LeftOut { reason, n } => {
+                    self.log(Level::Info, format!("{n} times “{reason}” was not written; from now on it is again."));
+                }
+            }
+        }
+    }
+
+    // ---- what
+
+    fn want(&mut self, reason: ClipReason, from: u64) {
+        self.wanted = Some(reason);
+        self.cursor = from;
+        self.awaits_key = true;
+    }
+
+    fn note_events(&mut self) {
+        for event in self.events.try_iter() {
+            if let Some(part) = &mut self.part {
+                part.add_event(&event);
+            }
+        }
+    }
+
+    /// Writes what has come.
+    fn write(&mut self, now: Instant) {
+        if self.disk.is_stopped() {
+            let effects = self.disk.step(DiskInput::KeyPicture, now);
+            self.on_disk(effects);
+        }
+        if self.part.is_none() && self.wanted.is_none() {
+            self.cursor = self.ring.end();
+            return;
+        }
+        if self.disk.is_stopped() || self.retry_at.is_some_and(|at| now < at) {
+            return;
+        }
+        self.retry_at = None;
+        loop {
+            let taken = self.ring.take_from(self.cursor, MAX_BATCH);
+            let n_missed = taken.n_missed();
+            if n_missed > 0 && self.part.is_some() {
+                self.lose(n_missed);
+            }
+            self.cursor = self.cursor.max(taken.next - taken.packets.len() as u64);
+            if taken.packets.is_empty() {
+                break;
+            }
+            for packet in &taken.packets {
+                if self.until.is_some_and(|until| packet.taken_at > until) {
+                    return self.tick(now);
+                }
+                self.cursor += 1;
+                self.write_one(packet, now);
+                if self.disk.is_stopped() || self.retry_at.is_some() {
+                    return;
+                }
+            }
+        }
+        self.tick(now);
+    }
+
+    fn tick(&mut self, now: Instant) {
+        if let Some(part) = &mut self.part {
+            let ticked = part.tick(now);
+            let calls = part.calls();
+            self.measure(calls, now);
+            if let Err(error) = ticked {
+                self.on_error(&error, now);
+            }
+        }
+    }
+
+    fn write_one(&mut self, packet: &Arc<Packet>, now: Instant) {
+        if self.lapse.as_mut().is_some_and(|lapse| !lapse.takes(packet.is_key, packet.taken_at)) {
+            return;
+        }
+        if self.awaits_key && !packet.is_key {
+            if self.part.is_some() {
+                self.lose(1);
+            }
+            return;
+        }
+        let n_bytes = packet.bytes.len() as u64;
+        let part_bytes = self.part.as_ref().map_or(0, ClipPart::n_bytes);
+        let is_divided = self.part.is_some() && self.reason_of_all().is_some();
+        if is_divided && packet.is_key && self.rotation.is_due(true, n_bytes, part_bytes, packet.taken_at) {
+            self.end_part_for_next();
+        }
+        if self.part.is_none() && !self.begin(packet, now) {
+            return;
+        }
+        let Some(part) = &mut self.part else { return };
+        let pushed = part.push(packet, &self.cause);
+        let calls = part.calls();
+        self.measure(calls, now);
+        match pushed {
+            Ok(Push::Taken) => {
+                self.awaits_key = false;
+                self.status.pictures += 1;
+                self.status.bytes += n_bytes;
+            }
+            Ok(Push::NeedsNewPart) => {
+                let is_soon = self.part.as_ref().is_some_and(|part| packet.taken_at < part.began + LEAST_PART);
+                self.end_part_for_next();
+                if packet.is_key && !is_soon {
+                    self.write_one(packet, now);
+                } else {
+                    self.lose(1);
+                }
+            }
+            Err(error) => {
+                self.lose(1);
+                self.on_error(&error, now);
+            }
+        }
+    }
+
+    /// The next one, for the same reason, begins with the next key packet.
+    fn end_part_for_next(&mut self) {
+        let reason = self.part.as_ref().map(|part| part.reason.clone());
+        self.close();
+        self.wanted = self.wanted.take().or(reason);
+        self.awaits_key = true;
+    }
+
+    fn begin(&mut self, packet: &Packet, now: Instant) -> bool {
+        let Some(reason) = self.wanted.clone() else { return false };
+        match ClipPart::begin(&self.folder, &self.camera, &reason, packet) {
+            Ok(mut part) => {
+                if let Some(fault) = self.fault.as_ref().filter(|_| reason.kind() == ClipKind::Fault) {
+                    part.on_fault(fault);
+                }
+                self.status.trouble = None;
+                self.rotation.on_part(packet.taken_at);
+                self.part = Some(part);
+                self.wanted = None;
+                true
+            }
+            Err(trouble) => {
+                let message = trouble.sentence(self.folder.path());
+                self.give_up_for_now(message, now);
+                false
+            }
+        }
+    }
+
+    fn close(&mut self) {
+        let Some(mut part) = self.part.take() else { return };
+        let closed = part.close();
+        let calls = part.calls();
+        self.measure(calls, Instant::now());
+        match closed {
+            Ok(path) => {
+                self.status.clips += 1;
+                self.status.last_clip = Some(path.display().to_string());
+                let sidecar = &part.sidecar;
+                let message = format!("A clip of {:.0} s was saved: {}", sidecar.secs(), path.display());
+                self.log(Level::Info, message);
+                self.tending.on_change();
+            }
+            // Not one picture: the file is gone.
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => part.forget(),
+            Err(error) => {
+                self.meter.on_error(&error);
+                part.leave();
+                let message = format!("A clip could not be closed: {error}. It is closed when Camclinic starts again.");
+                self.log(Level::Warning, message);
+            }
+        }
+    }
+
+    fn lose(&mut self, n: u64) {
+        self.status.lost += n;
+        if let Some(part) = &mut self.part {
+            part.add_lost(n);
+        }
+    }
+
+    // ---- the disk
+
+    fn measure(&mut self, calls: Vec<DiskCall>, now: Instant) {
+        for call in calls {
+            match call {
+                DiskCall::Write { n_bytes, took } => self.meter.on_write(n_bytes, took, now),
+                DiskCall::Sync { took } => self.meter.on_sync(took, now),
+            }
+        }
+    }
+
+    fn on_error(&mut self, error: &std::io::Error, now: Instant) {
+        self.meter.on_error(error);
+        self.awaits_key = true;
+        if is_full(error) {
+            let effects = self.disk.step(DiskInput::WriteFailed, now);
+            return self.on_disk(effects);
+        }
+        if let Some(part) = self.part.take() {
+            self.wanted = Some(part.reason.clone());
+            part.leave();
+        }
+        let trouble = FolderTrouble::of(error).sentence(self.folder.path());
+        self.give_up_for_now(trouble, now);
+    }
+
+    fn give_up_for_now(&mut self, trouble: String, now: Instant) {
+        self.retry_at = Some(now + RETRY);
+        if self.status.trouble.as_ref() != Some(&trouble) {
+            self.log(Level::Error, trouble.clone());
+        }
+        self.status.trouble = Some(trouble);
+    }
+
+    fn on_disk(&mut self, effects: Vec<DiskEffect>) {
+        for effect in effects {
+            let now = Instant::now();
+            let answer = match effect {
+                DiskEffect::FreeAClip => {
+                    let tended = self.tending.free_one(event::now(), now);
+                    let freed = tended.freed_bytes;
+                    self.tell_tended(tended);
+                    DiskInput::Freed(freed)
+                }
+                DiskEffect::WriteAgain => match self.part.as_mut().map(|part| part.tick(now)) {
+                    Some(Err(_)) => DiskInput::WriteFailed,
+                    Some(Ok(())) | None => DiskInput::Written,
+                },
+                DiskEffect::Stop => {
+                    if let Some(part) = self.part.take() {
+                        self.wanted = Some(part.reason.clone());
+                        part.leave();
+                    }
+                    let trouble = FolderTrouble::Full.sentence(self.folder.path());
+                    self.log(Level::Error, trouble.clone());
+                    self.status.trouble = Some(trouble);
+                    continue;
+                }
+                DiskEffect::Look => DiskInput::Free(free_bytes(self.folder.path()).ok()),
+                DiskEffect::Resume => {
+                    self.status.trouble = None;
+                    self.awaits_key = true;
+                    self.log(Level::Good, "There is room on the disk again: recording goes on.".to_owned());
+                    continue;
+                }
+            };
+            let more = self.disk.step(answer, Instant::now());
+            self.on_disk(more);
+        }
+    }
+
+    fn tend(&mut self, now: Instant) {
+        if self.tended_at.is_some_and(|at| now.saturating_duration_since(at) < TEND_PERIOD) {
+            return;
+        }
+        self.tended_at = Some(now);
+        let rate = self.meter.bytes_per_sec(now);
+        let tended = self.tending.tend(rate, event::now(), now);
+        let free = tended.free_bytes;
+        self.meter.on_free(free);
+        self.tell_tended(tended);
+        self.disk.set_rate(rate);
+        let effects = self.disk.step(DiskInput::Free(free), now);
+        self.on_disk(effects);
+    }
+
+    fn tell_tended(&self, tended: Tended) {
+        tended.deleted.into_iter().for_each(|message| self.log(Level::Info, message));
+        tended.notices.into_iter().for_each(|message| self.log(Level::Warning, message));
+    }
+
+    fn log(&self, level: Level, message: String) {
+        self.log.add(&self.camera.source, level, "recording", message);
+    }
+
+    fn tell(&mut self, now: Instant) {
+        if self.told_at.is_some_and(|at| now.saturating_duration_since(at) < NEWS_PERIOD) {
+            return;
+        }
+        self.told_at = Some(now);
+        let part = self.part.as_ref();
+        self.status.is_writing = part.is_some();
+        self.status.reason = part.map(|part| part.reason.to_string());
+        self.status.secs = part.map_or(0.0, |part| now.saturating_duration_since(part.began).as_secs_f64());
+        let storage = self.meter.health(self.disk.is_stopped(), now);
+        self.out.publish(RecorderNews { at: now, recording: self.status.clone(), storage });
+    }
+}

@@ -1,0 +1,139 @@
+//! Goes through a file from fragment to fragment: whatever has become of it, what is whole is found. Reads heads alone.
+
+use std::fs::File;
+use std::io;
+
+use super::mp4::{self, BoxHead, Head, MAX_MOOF, MAX_SAMPLES, PREFIX, Prefix, Samples};
+use crate::disk;
+
+/// Memory that is taken before it is known whether the bytes are there.
+const MAX_RESERVED: usize = 1 << 20;
+/// Read at once where a fragment begins: most heads are shorter.
+const N_PEEK: u64 = 4 << 10;
+/// Of the payload of a fragment. Ours are 1 MiB, or one picture.
+const MAX_MDAT: u64 = 80 << 20;
+/// Of the first `moov`, which has no pictures.
+const MAX_FIRST_MOOV: u64 = 4 << 20;
+
+/// What is whole of a file.
+pub struct WalkedClip {
+    pub head: Head,
+    pub samples: Samples,
+    pub fragments: Vec<WalkedFragment>,
+}
+
+/// How much is whole with this fragment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WalkedFragment {
+    pub end: u64,
+    pub n_pictures: usize,
+    pub n_texts: usize,
+}
+
+/// The bytes there, at most so many; fewer at the end of the file.
+pub fn read_at(file: &File, at: u64, n_bytes: u64) -> io::Result<Vec<u8>> {
+    let n_bytes = usize::try_from(n_bytes).unwrap_or(usize::MAX);
+    let mut bytes = Vec::new();
+    loop {
+        let n_read = bytes.len();
+        bytes.resize(n_read.saturating_add(MAX_RESERVED).min(n_bytes), 0);
+        let room = bytes.get_mut(n_read..).unwrap_or_default();
+        let n_more = match disk::read_at(file, room, at.saturating_add(u64::try_from(n_read).unwrap_or(u64::MAX))) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+            Err(error) => return Err(error),
+            Ok(0) => {
+                bytes.truncate(n_read);
+                return Ok(bytes);
+            }
+            Ok(n_more) => n_more,
+        };
+        bytes.truncate(n_read.saturating_add(n_more));
+        if bytes.len() >= n_bytes {
+            return Ok(bytes);
+        }
+    }
+}
+
+/// # Errors
+/// As the system says, or the file is not a clip of ours.
+pub fn read_prefix(file: &File) -> io::Result<Prefix> {
+    match mp4::read_prefix(&read_at(file, 0, PREFIX)?) {
+        Prefix::Foreign => {
+            let why = "This file was not recorded by Camclinic; it is left as it is. Choose another one.";
+            Err(io::Error::new(io::ErrorKind::InvalidData, why))
+        }
+        prefix => Ok(prefix),
+    }
+}
+
+/// `None` without a whole beginning.
+///
+/// # Errors
+/// As the system says.
+pub fn walk(file: &File) -> io::Result<Option<WalkedClip>> {
+    let n_file = file.metadata()?.len();
+    let Some(moov) = read_box(file, PREFIX, *b"moov", MAX_FIRST_MOOV)? else { return Ok(None) };
+    let Some(head) = Head::read(&moov) else { return Ok(None) };
+    let mut walked = WalkedClip { head, samples: Samples::default(), fragments: Vec::new() };
+    let mut at = PREFIX + u64::try_from(moov.len()).unwrap_or(u64::MAX);
+    disk::expect_jumps(file, true);
+    while let Some((end, mut found)) = fragment(file, at, n_file)? {
+        walked.samples.pictures.append(&mut found.pictures);
+        walked.samples.texts.append(&mut found.texts);
+        let (n_pictures, n_texts) = (walked.samples.pictures.len(), walked.samples.texts.len());
+        if n_pictures.max(n_texts) > MAX_SAMPLES {
+            break;
+        }
+        walked.fragments.push(WalkedFragment { end, n_pictures, n_texts });
+        at = end;
+    }
+    disk::expect_jumps(file, false);
+    walked.cut_behind(walked.fragments.len());
+    Ok(Some(walked))
+}
+
+impl WalkedClip {
+    /// Only the first fragments are whole.
+    pub fn cut_behind(&mut self, n_fragments: usize) {
+        self.fragments.truncate(n_fragments);
+        let (n_pictures, n_texts) = self.fragments.last().map_or((0, 0), |last| (last.n_pictures, last.n_texts));
+        self.samples.pictures.truncate(n_pictures);
+        self.samples.texts.truncate(n_texts);
+    }
+
+    /// What has been found ends there.
+    #[must_use]
+    pub fn end(&self) -> Option<u64> {
+        self.fragments.last().map(|last| last.end)
+    }
+}
+
+/// A box of that kind, which is whole and not longer.
+pub fn read_box(file: &File, at: u64, kind: [u8; 4], max_bytes: u64) -> io::Result<Option<Vec<u8>>> {
+    let start = read_at(file, at, 16)?;
+    let Some(head) = BoxHead::read(&start).filter(|head| head.kind == kind && head.len <= max_bytes) else {
+        return Ok(None);
+    };
+    let bytes = read_at(file, at, head.len)?;
+    Ok((u64::try_from(bytes.len()).ok() == Some(head.len)).then_some(bytes))
+}
+
+/// Where the fragment ends that begins there, and its samples.
+fn fragment(file: &File, at: u64, n_file: u64) -> io::Result<Option<(u64, Samples)>> {
+    let mut bytes = read_at(file, at, N_PEEK)?;
+    let is_moof = |head: &BoxHead| head.kind == *b"moof" && head.n_head == 8 && head.len <= MAX_MOOF;
+    let Some(moof) = BoxHead::read(&bytes).filter(is_moof) else { return Ok(None) };
+    if moof.len + 8 > N_PEEK {
+        bytes = read_at(file, at, moof.len + 8)?;
+    }
+    let split = usize::try_from(moof.len).ok().and_then(|n_moof| bytes.split_at_checked(n_moof));
+    let Some((moof, rest)) = split else { return Ok(None) };
+    let is_mdat = |head: &BoxHead| head.kind == *b"mdat" && head.n_head == 8 && head.len <= MAX_MDAT;
+    let Some(mdat) = BoxHead::read(rest).filter(is_mdat) else { return Ok(None) };
+    let end = at.saturating_add(u64::try_from(moof.len()).unwrap_or(u64::MAX)).saturating_add(mdat.len);
+    if end > n_file {
+        return Ok(None);
+    }
+    let found = mp4::read_fragment(moof, at, mdat.len - mdat.n_head);
+    Ok(found.map(|found| (end, found)))
+}

@@ -1,0 +1,249 @@
+//! Recording, run as a program: what is in the clips, what survives the end of everything, and what is told of them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use camclinic::clips::{Clip, ClipKind, SidecarState, list};
+use camclinic::recorder::index::ClipReader;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::commands::{camclinic, check_usage, command_in, json, stderr, stdout};
+#[cfg(feature = "opencv")]
+use super::streams::server::Server;
+
+/// So long is waited for what comes at once. Only something that hangs takes so long.
+const FAR: Duration = Duration::from_mins(1);
+
+/// A folder for clips, with what the program needs besides.
+struct Room {
+    folder: TempDir,
+}
+
+impl Room {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn clips_folder(&self) -> PathBuf {
+        self.folder.path().join("clips")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = command_in(self.folder.path(), arguments);
+        command.arg("--to").arg(self.clips_folder());
+        command
+    }
+
+    fn clips(&self) -> Vec<Clip> {
+        list(&self.clips_folder()).map(|listing| listing.clips).unwrap_or_default()
+    }
+
+    /// Goes on until the clips are so.
+    #[track_caller]
+    fn wait(&self, what: &str, is_so: impl Fn(&[Clip]) -> bool) {
+        let deadline = Instant::now() + FAR;
+        while !is_so(&self.clips()) {
+            assert!(Instant::now() < deadline, "{what}: {:?}", self.clips());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// What `clips --check` says, and its exit code.
+    fn check(&self) -> (Value, Option<i32>) {
+        let output = camclinic(&["clips", self.clips_folder().to_str().unwrap(), "--check", "--json"]);
+        (json(&output), output.status.code())
+    }
+}
+
+/// A program that is killed when the test ends.
+struct Running(Child);
+
+impl Running {
+    fn start(mut command: Command) -> Self {
+        Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn n_written(clips: &[Clip]) -> u64 {
+    clips.iter().map(|clip| clip.bytes).sum()
+}
+
+/// Of each clip: what its file has, against what is told beside it.
+#[track_caller]
+fn check_clip(clip: &Clip, codec: &str, kind: ClipKind) -> ClipReader {
+    let reader = ClipReader::open(&clip.path).unwrap();
+    let about = clip.about().unwrap_or_else(|| panic!("{clip:?}"));
+    assert_eq!((clip.kind(), about.reason), (kind, kind));
+    assert_eq!(reader.track().codec.name(), codec);
+    assert_eq!(reader.pictures().len() as u64, about.pictures);
+    assert!(reader.pictures().first().unwrap().is_key);
+    reader
+}
+
+#[test]
+fn a_camera_is_recorded_as_it_sends() {
+    #[track_caller]
+    fn check(source: &str, codec: &str) {
+        let room = Room::new();
+        let output = room.command(&["record", source, "--json", "--duration", "0.12"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
+        let lines: Vec<Value> = stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let summary = &lines.last().unwrap()["cameras"][0]["recording"];
+        assert_eq!((&summary["clips"], &summary["lost"]), (&1.into(), &0.into()), "{summary}");
+        let status = lines.iter().find(|line| line["type"] == "status").unwrap();
+        assert_eq!(status["recording"]["mode"], "continuous");
+        assert_eq!(status["storage"]["state"], "good", "{status}");
+        let clips = room.clips();
+        let [clip] = clips.as_slice() else { panic!("{clips:?}") };
+        let reader = check_clip(clip, codec, ClipKind::Continuous);
+        assert_eq!(clip.about().unwrap().state, SidecarState::Closed);
+        assert!(reader.is_closed() && reader.pictures().len() >= 10, "{}", reader.pictures().len());
+        assert_eq!(room.check(), (serde_json::json!({ "clips": 1, "defects": [] }), Some(0)));
+    }
+    check("sim:320x240@30", "JPEG");
+    #[cfg(feature = "opencv")]
+    for (options, codec) in [("", "H.264"), ("--codec mjpeg", "JPEG")] {
+        let Some(server) = Server::start(&format!("--size 320x240 --key-on-play {options}")) else { return };
+        check(&server.url(""), codec);
+    }
+}
+
+/// From ten seconds before, or from the first picture on.
+#[test]
+fn a_clip_of_a_fault_begins_before_it_and_tells_it() {
+    let room = Room::new();
+    let source = "sim:320x240@30,stall@6s+3s,seed=5";
+    let output = room.command(&["record", source, "--faults-only", "--json", "--duration", "0.5"]).output().unwrap();
+    let clips = room.clips();
+    let [clip] = clips.as_slice() else { panic!("{clips:?} {}", stdout(&output)) };
+    let reader = check_clip(clip, "JPEG", ClipKind::Fault);
+    let about = clip.about().unwrap();
+    assert_eq!(clip.name.reason.to_string(), "fault-stall");
+    assert_eq!(about.fault.as_ref().unwrap().kind.slug(), "stall");
+    assert!(clip.is_protected());
+    let [gap] = about.gaps.as_slice() else { panic!("{:?}", about.gaps) };
+    assert!((2.5..15.0).contains(&gap.secs), "{gap:?}");
+    // Media time is real time, and the text over it says why.
+    let lasted = about.ended.at().duration_since(about.started.at()).as_secs_f64();
+    assert!((reader.duration().as_secs_f64() - lasted).abs() < 1.0, "{:?} {lasted}", reader.duration());
+    let notes = reader.notes().unwrap();
+    assert!(notes.iter().any(|note| note.text.contains("No picture for")), "{notes:?}");
+    assert!(about.events.iter().any(|event| event.name == "recovered"), "{:?}", about.events);
+}
+
+/// The program, at any moment.
+#[test]
+fn what_was_written_before_the_program_was_killed_is_kept() {
+    let room = Room::new();
+    let mut running = Running::start(room.command(&["record", "sim:320x240@30,seed=3"]));
+    room.wait("nothing is written", |clips| n_written(clips) > 60_000);
+    running.0.kill().unwrap();
+    running.0.wait().unwrap();
+    let before = room.clips();
+    assert!(!before[0].is_being_recorded());
+    let (told, exit) = room.check();
+    assert_eq!((told["defects"].as_array().unwrap().len(), exit), (1, Some(2)), "{told}");
+    // The next recording into the folder closes it.
+    let output = room.command(&["record", "sim:320x240@30,seed=4", "--duration", "0.05"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    room.wait("it is not repaired", |clips| clips.first().is_some_and(Clip::is_recovered));
+    let clips = room.clips();
+    let reader = check_clip(&clips[0], "JPEG", ClipKind::Continuous);
+    assert!(reader.is_closed() && reader.pictures().len() >= 10);
+    assert!(n_written(&clips[..1]) >= n_written(&before));
+    assert_eq!(room.check().1, Some(0));
+}
+
+/// The capture process, while it is watched for faults.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_was_before_the_end_of_a_capture_process_is_in_the_clip() {
+    let room = Room::new();
+    let source = "sim:320x240@30,crash@5s";
+    let output =
+        room.command(&["record", source, "--faults-only", "--isolation", "on", "--duration", "0.3"]).output().unwrap();
+    let clips = room.clips();
+    assert!(!clips.is_empty(), "{}", stdout(&output));
+    let reader = check_clip(&clips[0], "JPEG", ClipKind::Fault);
+    assert_eq!(clips[0].name.reason.to_string(), "fault-crashed");
+    assert!(reader.duration() >= Duration::from_secs(2), "{:?}", reader.duration());
+}
+
+#[test]
+fn a_folder_that_cannot_have_clips_is_told() {
+    #[track_caller]
+    fn check(folder: &Path, says: &str) {
+        let output = camclinic(&["record", "sim:", "--to", folder.to_str().unwrap(), "--duration", "0.05"]);
+        assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+        assert!(stderr(&output).contains(says), "{}", stderr(&output));
+    }
+    let room = Room::new();
+    let file = room.folder.path().join("file");
+    fs::write(&file, "mine").unwrap();
+    check(&file, "this is a file, not a folder");
+    check(&file.join("below"), "Clips cannot be kept");
+    assert_eq!(fs::read(&file).unwrap(), b"mine");
+    check_usage(&["record", "sim:"], &["--to"]);
+    check_usage(&["record", "sim:", "--to", "x", "--time-lapse", "5", "--faults-only"], &["cannot be used with"]);
+    check_usage(&["clips", "/nowhere/at/all"], &["There is no folder"]);
+}
+
+#[test]
+fn clips_are_copied_with_what_tells_that_they_are_whole() {
+    let room = Room::new();
+    let recorded = room.command(&["record", "sim:320x240@15", "--duration", "0.07"]).output().unwrap();
+    assert_eq!(recorded.status.code(), Some(0), "{}", stderr(&recorded));
+    let (clips, zip, archive) =
+        (room.clips_folder(), room.folder.path().join("clips.zip"), room.folder.path().join("case 7"));
+    let run = |arguments: &[&str]| {
+        let output = camclinic(&[&["clips", clips.to_str().unwrap(), "--json"], arguments].concat());
+        assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
+        json(&output)
+    };
+    assert_eq!(run(&["--export", zip.to_str().unwrap()])["clips"], 1);
+    assert!(fs::read(&zip).unwrap().starts_with(b"PK"));
+    let archived = run(&["--archive", archive.to_str().unwrap()]);
+    assert_eq!(archived["clips"], 1);
+    // Its name is one that each file system takes.
+    let archive = PathBuf::from(archived["file"].as_str().unwrap());
+    let listed = run(&[]);
+    assert_eq!(listed["clips"][0]["reason"], "continuous", "{listed}");
+    // The copy is looked into by its own list, and a bit that was turned shows.
+    let output = camclinic(&["clips", archive.to_str().unwrap(), "--check"]);
+    assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
+    let copy = list(&archive).unwrap().clips.remove(0).path;
+    let mut bytes = fs::read(&copy).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&copy, bytes).unwrap();
+    assert_eq!(camclinic(&["clips", archive.to_str().unwrap(), "--check"]).status.code(), Some(2));
+}
+
+/// No password is in any name or byte beside a clip.
+#[test]
+#[cfg(feature = "opencv")]
+fn no_password_is_in_what_is_recorded() {
+    const PASSWORD: &str = "geheimnis-42";
+    let Some(server) = Server::start(&format!("--size 320x240 --key-on-play --login digest --password {PASSWORD}"))
+    else {
+        return;
+    };
+    let room = Room::new();
+    let url = server.url(&format!("admin:{PASSWORD}@"));
+    let output = room.command(&["record", &url, "--duration", "0.07"]).output().unwrap();
+    let clips = room.clips();
+    assert_eq!(clips.len(), 1, "{}{}", stdout(&output), stderr(&output));
+    assert!(!clips[0].path.to_str().unwrap().contains(PASSWORD));
+    assert!(!fs::read_to_string(&clips[0].sidecar_path).unwrap().contains(PASSWORD));
+}
