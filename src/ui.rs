@@ -39,6 +39,7 @@ pub mod pane;
 mod plot;
 mod preferences;
 pub mod prompt;
+pub mod recording;
 mod recovery;
 pub mod report;
 mod screenshot;
@@ -264,8 +265,8 @@ impl App {
             }
         }
         let mut app = Self {
+            fleet: Fleet::new(log.clone(), window.shell.logins.clone(), Arc::clone(&wake)),
             window,
-            fleet: Fleet::new(log.clone(), Arc::clone(&wake)),
             engines: Vec::new(),
             saved,
             past: records.as_ref().map(Records::past),

@@ -7,14 +7,17 @@ use crossbeam_channel::{Receiver, TryRecvError, bounded};
 
 use super::pane::Pane;
 use super::shell::Shell;
-use crate::camera::{Command, StatusReader};
+use crate::camera::{Camera, Command, StatusReader};
 use crate::checkup::Live;
 use crate::control::DeviceControls;
+use crate::event::Level;
 use crate::fleet::Fleet;
 use crate::frame::Frame;
 use crate::health::History;
 use crate::latest::Reader;
+use crate::logging::EventLog;
 use crate::picture::PictureStats;
+use crate::recorder::{Recorder, RecordingMode, RecordingPlan};
 use crate::settings::{CameraId, CameraSettings, TrustedCertificates};
 use crate::source::{Demand, SourceSpec};
 
@@ -39,6 +42,9 @@ pub(super) struct PaneEngine {
     history: Reader<History>,
     controls: Reader<DeviceControls>,
     picture: Reader<PictureStats>,
+    recorder: Option<Recorder>,
+    /// The recorder before it, until it has closed its file.
+    closing: Option<Receiver<()>>,
     /// The history of earlier runs has been read.
     pub has_past: bool,
 }
@@ -67,6 +73,8 @@ impl PaneEngine {
             history: camera.history(),
             controls: camera.controls(),
             picture: camera.picture(),
+            recorder: None,
+            closing: None,
             has_past: false,
         })
     }
@@ -107,6 +115,7 @@ impl PaneEngine {
         if let Some(fresh) = self.picture.take_fresh() {
             pane.look_at_picture(shell, &fresh.value);
         }
+        pane.recording.news = self.recorder.as_ref().map(|recorder| recorder.news(shell.now));
     }
 
     /// Has the camera be as the pane wants it: from which source, with which settings, with which pictures; and gives it the
@@ -139,6 +148,24 @@ impl PaneEngine {
         for command in pane.commands.drain(..) {
             camera.send(command);
         }
+        if let Err(error) = self.follow_recording(pane, shell, camera, fleet.log()) {
+            pane.recording.is_wanted = false;
+            shell.events.add("", Level::Error, "recording", format!("The system gives no thread: {error}"));
+        }
+    }
+
+    /// Has the camera recorded while the pane wants it. Never waits.
+    fn follow_recording(&mut self, pane: &Pane, shell: &Shell, camera: &Camera, log: &EventLog) -> io::Result<()> {
+        if !pane.recording.is_wanted {
+            self.closing = self.recorder.take().map(Recorder::let_go).or(self.closing.take());
+            return Ok(());
+        }
+        self.closing.take_if(|closing| closing.try_recv() == Err(TryRecvError::Disconnected));
+        if let (None, None, Some(folder)) = (&self.recorder, &self.closing, &shell.clip_folder) {
+            let plan = RecordingPlan::new(RecordingMode::Continuous);
+            self.recorder = Some(Recorder::start(camera, self.id, folder.clone(), plan, log)?);
+        }
+        Ok(())
     }
 
     /// Has the device closed, for another camera in the same pane. Says whether it is, or has been waited for long enough.
@@ -158,7 +185,8 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::logging::EventLog;
+    use crate::clips::{ClipFolder, list};
+    use crate::network::KnownLogins;
     use crate::settings::Settings;
     use crate::ui::window::Window;
 
@@ -180,7 +208,7 @@ mod tests {
     #[test]
     fn a_pane_shows_its_camera_and_the_one_before_is_let_go_first() {
         let log = EventLog::new();
-        let mut fleet = Fleet::new(log.clone(), Arc::new(|| {}));
+        let mut fleet = Fleet::new(log.clone(), KnownLogins::default(), Arc::new(|| {}));
         let spec = |text: &str| SourceSpec::parse(text).unwrap();
         let mut window = Window::new(spec("sim:64x48@50"), Settings::default(), Instant::now());
         let mut engine = PaneEngine::start(&mut window.panes[0], &window.shell, &mut fleet).unwrap();
@@ -208,5 +236,32 @@ mod tests {
             window.panes[0].frame.as_ref().is_some_and(|frame| frame.image.size().width == 32)
         });
         assert!(log.since(0).iter().all(|event| event.camera.is_some()));
+    }
+
+    #[test]
+    fn a_pane_has_its_camera_recorded_while_it_wants_that() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut fleet = Fleet::new(EventLog::new(), KnownLogins::default(), Arc::new(|| {}));
+        let spec = SourceSpec::parse("sim:64x48@50").unwrap();
+        let mut window = Window::new(spec, Settings::default(), Instant::now());
+        let mut engine = PaneEngine::start(&mut window.panes[0], &window.shell, &mut fleet).unwrap();
+        window.shell.clip_folder = Some(ClipFolder::open(folder.path(), None, crate::event::now()).unwrap());
+        // Twice: what was closed is begun anew.
+        for n_clips in [1, 2] {
+            window.panes[0].recording.is_wanted = true;
+            wait_until("a clip is written", || {
+                refresh(&mut engine, &mut window);
+                engine.follow(&mut window.panes[0], &window.shell, &fleet, Demand::Full, true);
+                let words = window.panes[0].recording_words().unwrap();
+                words.contains("MB") && !words.contains("lost")
+            });
+            window.panes[0].recording.is_wanted = false;
+            wait_until("it is closed", || {
+                engine.follow(&mut window.panes[0], &window.shell, &fleet, Demand::Full, true);
+                let clips = list(folder.path()).unwrap().clips;
+                clips.len() == n_clips && clips.iter().all(|clip| clip.about().is_some_and(|about| about.bytes > 0))
+            });
+            assert_eq!(window.panes[0].recording_words(), None);
+        }
     }
 }

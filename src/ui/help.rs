@@ -8,9 +8,10 @@ use super::widgets;
 use crate::status::Grade;
 
 /// Every key of the window.
-const KEYS: [(&str, &str); 11] = [
+const KEYS: [(&str, &str); 12] = [
     ("Space", "Start and stop the camera"),
     ("S", "Save a snapshot"),
+    ("R", "Record what the camera sends, and stop"),
     ("C", "Check up: find out what is wrong with the camera"),
     ("F", "Picture only, and back"),
     ("L", "Show and hide plot and log"),

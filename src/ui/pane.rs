@@ -12,6 +12,7 @@ use super::controls::ControlsState;
 use super::inspector::InspectorState;
 use super::log::SaveLog;
 use super::prompt::{Browse, Purpose};
+use super::recording::RecordingState;
 use super::shell::{Shell, ShownPane, WindowRequest};
 use super::text::{Moment, state_word};
 use super::viewer::ViewerState;
@@ -54,6 +55,7 @@ pub struct Pane {
     pub inspector: InspectorState,
     pub controls_state: ControlsState,
     pub checkup: CheckupState,
+    pub recording: RecordingState,
     /// The picture that waits for the name of its file: the one of the moment in which the user asked.
     pub waiting_frame: Option<Arc<Frame>>,
     /// Snapshots that wait for a picture in full size, since when.
@@ -92,6 +94,7 @@ impl Pane {
             inspector: InspectorState::default(),
             controls_state: ControlsState::default(),
             checkup: CheckupState::default(),
+            recording: RecordingState::default(),
             waiting_frame: None,
             snapshots_due: Vec::new(),
             demand: Demand::default(),

@@ -17,11 +17,13 @@ use super::prompt::Prompt;
 use super::status_line::StatusLineState;
 use super::toasts::Toasts;
 use super::{address, report};
+use crate::clips::ClipFolder;
 use crate::device::Capabilities;
 use crate::event::Level;
 use crate::fault::Fault;
 use crate::frame::Frame;
 use crate::logging::EventLog;
+use crate::network::KnownLogins;
 use crate::phrases::Language;
 use crate::settings::{CameraId, CameraSettings, Settings};
 use crate::snapshot::SnapshotTarget;
@@ -103,6 +105,10 @@ pub struct Shell {
     /// By the camera's identity.
     pub abilities: BTreeMap<String, Ability>,
     pub host: Option<Host>,
+    /// Where clips go, once it was looked at.
+    pub clip_folder: Option<ClipFolder>,
+    /// What is known of how cameras want people to log in: of everybody who does, the engine included.
+    pub logins: KnownLogins,
     /// What the check-up speaks unless the settings say otherwise.
     pub system_language: Language,
     /// The moment that is drawn; the owner sets it before each pass.
@@ -136,6 +142,8 @@ impl Shell {
             cameras: Vec::new(),
             abilities: BTreeMap::new(),
             host: None,
+            clip_folder: None,
+            logins: KnownLogins::default(),
             system_language: Language::English,
             now,
             events: EventLog::new(),

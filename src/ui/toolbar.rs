@@ -1,4 +1,4 @@
-//! The row at the top, in the order of work: camera, start and stop, snapshot, check-up, report; at its end the state in
+//! The row at the top, in the order of work: camera, start and stop, snapshot, recording, check-up, report; at its end the state in
 //! one pill.
 
 use egui::accesskit::Role;
@@ -21,11 +21,11 @@ const N_RECENT: usize = 5;
 pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
     let width = ui.available_width();
     ui.spacing_mut().interact_size.y = CONTROL_HEIGHT + 2.0;
-    if width > 960.0 {
+    if width > 1060.0 {
         // What the longest state leaves of one row goes to the camera's name; the keys are shown when there is plenty.
-        let keys_fit = width > 1250.0;
+        let keys_fit = width > 1390.0;
         ui.horizontal(|ui| {
-            camera_combo(pane, shell, ui, if keys_fit { 292.0 } else { (width - 800.0).clamp(150.0, 292.0) });
+            camera_combo(pane, shell, ui, if keys_fit { 292.0 } else { (width - 900.0).clamp(150.0, 292.0) });
             buttons(pane, shell, ui, keys_fit);
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 help_button(shell, ui);
@@ -45,7 +45,7 @@ pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
             });
         });
         ui.horizontal_wrapped(|ui| {
-            buttons(pane, shell, ui, width > 620.0);
+            buttons(pane, shell, ui, width > 760.0);
             if !pill_fits {
                 pill(pane, shell, ui);
             }
@@ -115,6 +115,21 @@ fn buttons(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui, keys_fit: bool) {
             pane.save_snapshot_as(shell);
         }
     });
+    let is_recording = pane.recording.is_wanted;
+    let record = ToolButton {
+        icon: Some(if is_recording { Icon::Recording } else { Icon::Record }),
+        label: if is_recording { "Stop rec." } else { "Record" },
+        key: key("R"),
+        help: if is_recording {
+            "End the recording, and close its file"
+        } else {
+            "Keep what the camera sends, as it sends it, in clips in the folder for videos"
+        },
+        ..ToolButton::default()
+    };
+    if widgets::tool_button(ui, record).clicked() {
+        pane.toggle_recording(shell);
+    }
     let check_up = ToolButton {
         label: "Check up",
         key: key("C"),

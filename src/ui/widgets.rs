@@ -23,6 +23,9 @@ const FIELD_WIDTH: f32 = 92.0;
 pub enum Icon {
     Start,
     Stop,
+    /// A ring, and a red dot while it is done.
+    Record,
+    Recording,
     Gear,
     Down,
     Right,
@@ -30,6 +33,9 @@ pub enum Icon {
     Check,
     Dash,
 }
+
+/// Red, in the dark and in the light.
+const RECORDING: Color32 = Color32::from_rgb(0xe0, 0x3c, 0x3c);
 
 impl Icon {
     pub fn paint(self, painter: &egui::Painter, center: Pos2, size: f32, color: Color32) {
@@ -42,6 +48,12 @@ impl Icon {
             }
             Self::Stop => {
                 painter.rect_filled(Rect::from_center_size(center, vec2(size, size) * 0.9), 1.0, color);
+            }
+            Self::Record => {
+                painter.circle_stroke(center, half * 0.85, Stroke::new(1.5, color));
+            }
+            Self::Recording => {
+                painter.circle_filled(center, half, RECORDING);
             }
             Self::Down => {
                 let points = vec![at(-0.9, -0.5), at(0.9, -0.5), at(0.0, 0.7)];

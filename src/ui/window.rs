@@ -605,6 +605,9 @@ fn shortcuts(pane: &mut Pane, shell: &mut Shell, ctx: &egui::Context) {
     if pressed(ctx, Key::S) {
         pane.take_snapshot(shell);
     }
+    if pressed(ctx, Key::R) {
+        pane.toggle_recording(shell);
+    }
     if pressed(ctx, Key::C) {
         pane.check_up(shell);
     }
