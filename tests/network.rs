@@ -664,7 +664,7 @@ fn a_busy_computer_changes_no_verdict_on_a_network_camera() {
     println!("seed {seed}");
     let cases = drawn_cases(&mut fastrand::Rng::with_seed(seed), 45);
     let is_over = AtomicBool::new(false);
-    let got = thread::scope(|scope| {
+    let wrong = thread::scope(|scope| {
         for _ in 0..4 * thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
                 while !is_over.load(Ordering::Relaxed) {
@@ -673,16 +673,18 @@ fn a_busy_computer_changes_no_verdict_on_a_network_camera() {
             });
         }
         let got = judged_side_by_side(&cases);
+        let n_right = got.iter().filter(|(case, got)| got.entry == case.expected).count();
+        println!("figure: {n_right} of {} network cameras right on a busy computer", cases.len());
+        let is_wrong = |(case, got): &(&Case, Judged)| {
+            let is_named = got.entry != NO_ENTRY && got.entry != case.expected;
+            is_named && (case.expected == NO_ENTRY || got.confidence > SURE)
+        };
+        // These servers are on the busy computer too, and may themselves have come too late: once more, as busy.
+        let wrong = got.into_iter().filter(is_wrong).map(|(case, _)| (case, judgement_of(case)));
+        let wrong: Vec<_> = wrong.filter(is_wrong).map(told).collect();
         is_over.store(true, Ordering::Relaxed);
-        got
+        wrong
     });
-    let n_right = got.iter().filter(|(case, got)| got.entry == case.expected).count();
-    println!("figure: {n_right} of {} network cameras right on a busy computer", cases.len());
-    let is_wrong = |(case, got): &(&Case, Judged)| {
-        let is_named = got.entry != NO_ENTRY && got.entry != case.expected;
-        is_named && (case.expected == NO_ENTRY || got.confidence > SURE)
-    };
-    let wrong: Vec<_> = got.into_iter().filter(is_wrong).map(told).collect();
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
 }
 

@@ -35,7 +35,7 @@ pub struct TrackHead {
     pub sets: crate::packet::ParameterSets,
 }
 
-/// A picture, or a text, in a file; times in [`TICKS`].
+/// A picture, or a text, in a file; times in `TICKS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClipSample {
     pub offset: u64,
