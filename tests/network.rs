@@ -659,6 +659,7 @@ fn cameras_with_quirks_are_told_apart_all_the_same() {
 
 /// The same families while all processors are busy: what needs the clock may be left open, and nothing may be named that is not so.
 #[test]
+#[ignore = "it keeps all processors busy: packaging/test runs it behind the others"]
 fn a_busy_computer_changes_no_verdict_on_a_network_camera() {
     let seed = fastrand::u64(..);
     println!("seed {seed}");
