@@ -31,9 +31,12 @@ pub use audit::{Defect, DefectKind, audit};
 pub use copies::{ClipSpan, ClipsCopied};
 pub use digest::{FileDigest, digest_file};
 pub use export::export;
+pub(crate) use export::zip_time;
 pub use folder::{ClipFolder, FolderTrouble};
 pub use listing::{Clip, ClipListing, ClipState, SidecarRead, list};
-pub use name::{ClipFileName, ClipKind, ClipName, ClipPaths, ClipReason, FileRole, camera_folder, identity_hash};
+pub use name::{
+    ClipFileName, ClipKind, ClipName, ClipPaths, ClipReason, FileRole, camera_folder, file_part, identity_hash,
+};
 pub(crate) use retention::whole_bytes;
 pub use retention::{
     ClipDeletion, DeletionCause, RetainedClip, Retention, RetentionLimits, RetentionNotice, RetentionPlan,

@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use crate::camera::Camera;
 use crate::clips::{ClipFolder, FolderTrouble, RetentionLimits};
-use crate::event::{self, Event};
+use crate::event;
 use crate::latest::{Latest, Reader};
 use crate::logging::EventLog;
 use crate::packet::ring::{PacketRing, RingLimits};
@@ -51,8 +51,6 @@ const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
 const NEWS_DEADLINE: Duration = Duration::from_secs(3);
 /// How long a disk may take to show a folder.
 const FOLDER_DEADLINE: Duration = Duration::from_secs(10);
-/// Events that wait to be written beside a clip.
-const MAX_WAITING_EVENTS: usize = 256;
 /// All rings together, and one.
 const MAX_RING_BYTES: usize = 256 << 20;
 const MAX_CAMERA_RING_BYTES: usize = 64 << 20;
@@ -138,15 +136,10 @@ pub struct RecorderNews {
     pub storage: StorageHealth,
 }
 
-enum RecorderCommand {
-    /// Somebody wants to keep what has just been.
-    SaveLast,
-    Stop,
-}
-
 /// Records one camera. Dropping it closes the file, waiting two seconds at most.
 pub struct Recorder {
-    commands: Sender<RecorderCommand>,
+    /// Dropped to end it.
+    wanted: Option<Sender<()>>,
     news: Reader<RecorderNews>,
     /// Disconnected when the thread has ended.
     ended: Receiver<()>,
@@ -170,32 +163,19 @@ impl Recorder {
     ) -> io::Result<Self> {
         let ring = camera.packets();
         ring.set_limits(plan.ring());
-        let (events, events_rx) = bounded(MAX_WAITING_EVENTS);
-        log.listen(move |event: &Event| {
-            if event.camera == Some(id) {
-                // One that finds no room is missing beside the clip, and stands in the log.
-                let _ = events.try_send(event.clone());
-            }
-        });
-        let (commands, commands_rx) = bounded(8);
+        let (wanted, ends) = bounded(0);
         let (ended_tx, ended) = bounded(0);
         let news = Latest::new();
         let reader = news.reader();
-        let (own_log, kept) = (log.of_camera(id), ring.clone());
-        let recorder =
-            RecorderThread::new(camera.status(), ring.clone(), folder, plan, own_log, events_rx, commands_rx, news);
+        let kept = ring.clone();
+        let recorder = RecorderThread::new(camera, id, folder, plan, log, ends, news);
         let encoder = FrameEncoder::start(camera, ring.clone())?;
         thread::Builder::new().name("recorder".to_owned()).spawn(move || {
             recorder.run();
             kept.set_limits(RingLimits::default());
             drop(ended_tx);
         })?;
-        Ok(Self { commands, news: reader, ended, ring, _encoder: encoder, is_let_go: false })
-    }
-
-    /// Keeps what has just been, and what comes in the next seconds. Never waits.
-    pub fn save_last(&self) {
-        let _ = self.commands.try_send(RecorderCommand::SaveLast);
+        Ok(Self { wanted: Some(wanted), news: reader, ended, ring, _encoder: encoder, is_let_go: false })
     }
 
     /// How it stands. Where the thread waits for a disk, that is said in its place. Never waits.
@@ -219,9 +199,7 @@ impl Recorder {
         }
         news
     }
-}
 
-impl Recorder {
     /// Closes the file without waiting for that. Disconnected when it is closed; before, the camera must not be recorded anew.
     #[must_use]
     pub fn let_go(mut self) -> Receiver<()> {
@@ -230,8 +208,8 @@ impl Recorder {
         self.ended.clone()
     }
 
-    fn begin_to_stop(&self) {
-        let _ = self.commands.try_send(RecorderCommand::Stop);
+    fn begin_to_stop(&mut self) {
+        self.wanted = None;
     }
 }
 
@@ -246,8 +224,8 @@ impl Drop for Recorder {
 
 /// Closes the files of several side by side, so that all of them take no longer than the slowest, and returns how each stood then.
 #[must_use]
-pub fn stop_all(recorders: Vec<Recorder>) -> Vec<RecorderNews> {
-    recorders.iter().for_each(Recorder::begin_to_stop);
+pub fn stop_all(mut recorders: Vec<Recorder>) -> Vec<RecorderNews> {
+    recorders.iter_mut().for_each(Recorder::begin_to_stop);
     let deadline = Instant::now() + CLOSE_DEADLINE;
     let stop = |recorder: Recorder| {
         let _ = recorder.ended.recv_deadline(deadline);

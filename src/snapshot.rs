@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::clips::file_part;
 use crate::codec;
 use crate::disk::{FileAccess, write_advice, write_whole};
 use crate::frame::{Frame, Image};
@@ -20,8 +21,6 @@ const N_WAITING: usize = 8;
 
 /// So many pictures of one millisecond have names of their own.
 const MAX_NUMBER: u32 = 1_000;
-/// Of a camera's name in a file's.
-const MAX_NAME_BYTES: usize = 180;
 
 /// Where and how one picture is to be saved.
 #[derive(Clone, Debug)]
@@ -143,18 +142,7 @@ fn write(image: &Image, format: SnapshotFormat, jpeg_quality_percent: u32, file:
 
 /// `C920_2026-11-20_12-41-06.118`, in local time.
 fn file_name(camera: &str, at: Timestamp) -> String {
-    let mut name: String = camera
-        .chars()
-        .map(|letter| if letter.is_alphanumeric() || "-.".contains(letter) { letter } else { '_' })
-        .collect();
-    // File systems take 255 bytes, time and ending included; a letter may have four.
-    let mut n_bytes = 0;
-    name = name.trim_matches(['_', '.', '-']).chars().take(60).collect();
-    name.retain(|letter| {
-        n_bytes += letter.len_utf8();
-        n_bytes <= MAX_NAME_BYTES
-    });
-    let name = if name.is_empty() { "camera" } else { &name };
+    let name = file_part(camera, "camera");
     format!("{name}_{}", at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d_%H-%M-%S%.3f"))
 }
 

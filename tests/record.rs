@@ -139,7 +139,10 @@ fn a_clip_of_a_fault_begins_before_it_and_tells_it() {
     assert!((reader.duration().as_secs_f64() - lasted).abs() < 1.0, "{:?} {lasted}", reader.duration());
     let notes = reader.notes().unwrap();
     assert!(notes.iter().any(|note| note.text.contains("No picture for")), "{notes:?}");
-    assert!(about.events.iter().any(|event| event.name == "recovered"), "{:?}", about.events);
+    // From what began it to its end.
+    for name in ["stall", "recovered"] {
+        assert!(about.events.iter().any(|event| event.name == name), "{name}: {:?}", about.events);
+    }
 }
 
 /// The program, at any moment.

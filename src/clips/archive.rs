@@ -10,8 +10,7 @@ use super::copies::{
     ClipSpan, ClipsCopied, CopyManifest, CopyProgress, EVENTS, MANIFEST, choose, events_text, relative, remark_on,
 };
 use super::digest::{FileDigest, copy_and_digest, digest_file};
-use super::listing::list;
-use super::name::folder_name;
+use super::name::file_part;
 use super::retention::amount;
 use super::sidecar::{set_protected, write_sealed};
 use crate::disk::{FileAccess, free_bytes, open_regular, write_advice, write_whole_by};
@@ -33,12 +32,8 @@ pub fn archive(
     now: Timestamp,
     progress: CopyProgress<'_>,
 ) -> Result<ClipsCopied, String> {
-    let listing = list(root).map_err(|error| format!("The clips cannot be read: {error}. {}", root.display()))?;
-    let (clips, mut remarks) = choose(listing.clips, span);
-    if clips.is_empty() {
-        return Err(format!("Nothing was archived: there is no closed clip of this time in {}", root.display()));
-    }
-    let target = to.join(folder_name(name, "clips"));
+    let (clips, mut remarks) = choose(root, span, "archived")?;
+    let target = to.join(file_part(name, "clips"));
     if target.symlink_metadata().is_ok() {
         return Err(format!("Nothing was archived: this is there already. Choose another name. {}", target.display()));
     }
@@ -126,6 +121,7 @@ impl Drop for WorkFolder {
 
 #[cfg(test)]
 mod tests {
+    use super::super::list;
     use super::super::sample::add_clip;
     use super::super::{ClipKind, audit};
     use super::*;

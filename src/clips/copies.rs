@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::digest::FileDigest;
-use super::listing::{Clip, ClipState};
+use super::listing::{Clip, ClipState, list};
 use super::name::ClipKind;
 use super::wall_time::WallTime;
 use crate::foreign::Foreign;
@@ -101,13 +101,20 @@ impl CopyManifest {
     }
 }
 
-/// The closed clips of a span; of the others a remark.
-pub(super) fn choose(clips: Vec<Clip>, span: &ClipSpan) -> (Vec<Clip>, Vec<String>) {
-    let meant = clips.into_iter().filter(|clip| span.meets(clip));
+/// The closed clips of a span; of the others a remark. `what` is to be done with them, as in “archived”.
+///
+/// # Errors
+/// A sentence: the folder cannot be read, or there is none.
+pub(super) fn choose(root: &Path, span: &ClipSpan, what: &str) -> Result<(Vec<Clip>, Vec<String>), String> {
+    let listing = list(root).map_err(|error| format!("The clips cannot be read: {error}. {}", root.display()))?;
+    let meant = listing.clips.into_iter().filter(|clip| span.meets(clip));
     let (closed, unfinished): (Vec<_>, Vec<_>) = meant.partition(|clip| clip.state == ClipState::Closed);
     let remark = |clip: &Clip| format!("Left out, because it is not closed: {}", clip.path.display());
     let remarks = unfinished.iter().map(remark).collect();
-    (closed, remarks)
+    if closed.is_empty() {
+        return Err(format!("Nothing was {what}: there is no closed clip of this time in {}", root.display()));
+    }
+    Ok((closed, remarks))
 }
 
 /// A sentence where a clip is not as it was closed.

@@ -11,7 +11,7 @@ use super::copies::{
     ClipSpan, ClipsCopied, CopyManifest, CopyProgress, EVENTS, MANIFEST, choose, events_text, relative, remark_on,
 };
 use super::digest::{FileDigest, copy_and_digest, digest_bytes};
-use super::listing::{Clip, list};
+use super::listing::Clip;
 use super::sidecar::set_protected;
 use super::wall_time::WallTime;
 use crate::disk::{FileAccess, open_regular, write_advice, write_whole_by};
@@ -31,11 +31,7 @@ pub fn export(
     now: Timestamp,
     progress: CopyProgress<'_>,
 ) -> Result<ClipsCopied, String> {
-    let listing = list(root).map_err(|error| format!("The clips cannot be read: {error}. {}", root.display()))?;
-    let (clips, mut remarks) = choose(listing.clips, span);
-    if clips.is_empty() {
-        return Err(format!("Nothing was exported: there is no closed clip of this time in {}", root.display()));
-    }
+    let (clips, mut remarks) = choose(root, span, "exported")?;
     let name = to.file_stem().unwrap_or_default().to_string_lossy();
     let manifest = CopyManifest::new(&name, span, now);
     write_whole_by(to, FileAccess::Usual, |file| pack(file, &clips, manifest, &mut remarks, progress)).map_err(
@@ -98,18 +94,21 @@ fn pack(
 }
 
 fn options(at: WallTime, bytes: u64) -> SimpleFileOptions {
-    let local = at.local();
+    SimpleFileOptions::default().last_modified_time(zip_time(at.local())).large_file(bytes >= LARGE_BYTES)
+}
+
+/// A time as zip has it; 1980 for a clock that is set to a year before.
+pub fn zip_time(local: jiff::civil::DateTime) -> DateTime {
     let part = |value: i8| u8::try_from(value).unwrap_or_default();
-    let date = DateTime::from_date_and_time(
+    DateTime::from_date_and_time(
         u16::try_from(local.year()).unwrap_or_default(),
         part(local.month()),
         part(local.day()),
         part(local.hour()),
         part(local.minute()),
         part(local.second()),
-    );
-    // A clock that is set to a year before zip was made.
-    SimpleFileOptions::default().last_modified_time(date.unwrap_or_default()).large_file(bytes >= LARGE_BYTES)
+    )
+    .unwrap_or_default()
 }
 
 #[cfg(test)]

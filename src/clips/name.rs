@@ -228,11 +228,12 @@ impl ClipPaths {
 #[must_use]
 pub fn camera_folder(name: &str, identity: &str) -> String {
     let hash: String = hex(&identity_digest(identity)).chars().take(N_HASH_CHARS).collect();
-    format!("{}-{hash}", folder_name(name, "camera"))
+    format!("{}-{hash}", file_part(name, "camera"))
 }
 
 /// What people call something, as every file system takes it; `nameless` where nothing is left of it.
-pub(super) fn folder_name(name: &str, nameless: &str) -> String {
+#[must_use]
+pub fn file_part(name: &str, nameless: &str) -> String {
     let mut shown = String::new();
     let mut n_chars = 0;
     let letters = without_secrets(name).chars();

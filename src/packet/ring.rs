@@ -80,12 +80,19 @@ impl PacketRing {
 
     #[must_use]
     pub fn kept(&self) -> KeptPackets {
+        self.kept_from(0)
+    }
+
+    /// Of it, what a reader has not had who goes on with that number.
+    #[must_use]
+    pub fn kept_from(&self, number: u64) -> KeptPackets {
         let ring = self.shared.ring.lock();
-        let span = ring.packets.front().zip(ring.packets.back());
+        let n_before = ring.n_before(number);
+        let span = ring.packets.get(n_before).zip(ring.packets.back());
         KeptPackets {
             span: span.map_or(Duration::ZERO, |(first, last)| last.taken_at.saturating_duration_since(first.taken_at)),
-            n_bytes: ring.n_bytes,
-            n_packets: ring.packets.len(),
+            n_bytes: ring.packets.iter().skip(n_before).map(|packet| packet.bytes.len()).sum(),
+            n_packets: ring.packets.len().saturating_sub(n_before),
         }
     }
 
@@ -112,7 +119,7 @@ impl PacketRing {
         let ring = self.shared.ring.lock();
         let n_missed = ring.first.saturating_sub(number);
         let first = number.max(ring.first);
-        let n_before = usize::try_from(first - ring.first).unwrap_or(usize::MAX);
+        let n_before = ring.n_before(first);
         let mut n_bytes = 0;
         let packets: Vec<_> = ring
             .packets
@@ -160,6 +167,11 @@ impl TakePackets for PacketRing {
 }
 
 impl KeptRing {
+    /// How many of its packets stand before that number.
+    fn n_before(&self, number: u64) -> usize {
+        usize::try_from(number.saturating_sub(self.first)).unwrap_or(usize::MAX)
+    }
+
     /// Takes out what is too much, up to a key packet, and returns it. Of pictures that depend on each other all go or none, so that
     /// more than the span is kept where key packets are rare; never more than the bytes.
     fn trim(&mut self) -> Vec<Arc<Packet>> {
@@ -262,6 +274,9 @@ mod tests {
         let taken = ring.take_from(taken.next, usize::MAX);
         assert_eq!((shown(&taken.packets).as_str(), taken.next, taken.n_missed()), ("K..", 6, 0));
         assert!(ring.take_from(6, usize::MAX).packets.is_empty());
+        let waits = ring.kept_from(4);
+        assert_eq!((waits.n_packets, waits.n_bytes, waits.span), (2, 20, Duration::from_millis(100)));
+        assert_eq!(ring.kept_from(99), KeptPackets::default());
         assert_eq!((ring.end(), ring.number_at(began), ring.number_at(began + Duration::from_millis(450))), (6, 0, 3));
         fill(&ring, "______________K..K..K..");
         let taken = ring.take_from(6, usize::MAX);

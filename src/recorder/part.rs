@@ -4,17 +4,18 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use super::clip_file::{ClipFile, DiskCall, Push, TrackHead};
 use super::index::ClipReader;
 use super::repair::{Repaired, repair};
 use crate::clips::{
-    Clip, ClipEvent, ClipFolder, ClipGap, ClipName, ClipPaths, ClipReason, ClipState, FolderTrouble, Sidecar,
-    SidecarState, WallTime, camera_folder, digest_file, identity_hash,
+    Clip, ClipEvent, ClipFolder, ClipGap, ClipKernelLine, ClipName, ClipPaths, ClipReason, ClipState, FolderTrouble,
+    Sidecar, SidecarState, WallTime, camera_folder, digest_file, identity_hash,
 };
-use crate::event::{Event, Level};
+use crate::device;
+use crate::event::{self, Event, Level};
 use crate::fault::Fault;
 use crate::foreign::Foreign;
 use crate::logging::EventLog;
@@ -174,15 +175,34 @@ impl ClipPart {
         let closed = self.file.close()?;
         let digest = digest_file(&closed.path)?;
         if let Some((taken_at, at_wall)) = self.last {
-            let lasted = taken_at.saturating_duration_since(self.began);
-            self.sidecar.ended = wall(at_wall);
-            self.sidecar.ended_monotonic_ns = u64::try_from(lasted.as_nanos()).unwrap_or(u64::MAX);
+            // The last picture stays to the end of the clip.
+            let stays = closed.duration.saturating_sub(taken_at.saturating_duration_since(self.began));
+            self.sidecar.ended = wall(at_wall.checked_add(stays).unwrap_or(at_wall));
+            self.sidecar.ended_monotonic_ns = u64::try_from(closed.duration.as_nanos()).unwrap_or(u64::MAX);
         }
+        self.add_kernel_lines();
         self.sidecar.fps = self.period.filter(|period| *period > 0.0).map(f64::recip);
         self.sidecar.state = SidecarState::Closed;
         (self.sidecar.bytes, self.sidecar.sha256) = (digest.bytes, digest.sha256);
         self.sidecar.write(&self.paths.sidecar)?;
         Ok(closed.path)
+    }
+
+    /// What the kernel said of the device meanwhile, where it is one of this computer and something has failed.
+    fn add_kernel_lines(&mut self) {
+        if self.sidecar.fault.is_none() {
+            return;
+        }
+        let now = event::now();
+        let began = self.sidecar.started.at();
+        let lines = device::named(&self.sidecar.source).ok().and_then(|device| device::kernel_log(&device));
+        for line in lines.unwrap_or_default() {
+            let ago = SignedDuration::try_from_secs_f64(line.secs_ago).unwrap_or_default();
+            let at = now.checked_sub(ago).unwrap_or(now);
+            if at >= began {
+                self.sidecar.add_kernel_line(ClipKernelLine { at, text: line.text.into() });
+            }
+        }
     }
 
     /// It has not one picture: nothing of it stays.

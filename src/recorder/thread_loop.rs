@@ -12,17 +12,18 @@ use super::part::{ClipPart, RecordedCamera};
 use super::rotation::{Rotation, TimeLapse};
 use super::storage::{StorageMeter, is_full};
 use super::triggers::{FaultTriggers, Trigger, TriggerEffect, TriggerSettings};
-use super::{RecorderCommand, RecorderNews, RecordingMode, RecordingPlan, RecordingStatus};
-use crate::camera::StatusReader;
+use super::{RecorderNews, RecordingMode, RecordingPlan, RecordingStatus};
+use crate::camera::{Camera, StatusReader};
 use crate::clips::{ClipFolder, ClipKind, ClipReason, FolderTrouble, Tended, Tending};
 use crate::criteria;
 use crate::disk::free_bytes;
-use crate::event::{self, Event, Level};
+use crate::event::{self, Level};
 use crate::fault::Fault;
 use crate::latest::{Latest, Reader};
 use crate::logging::EventLog;
 use crate::packet::Packet;
 use crate::packet::ring::PacketRing;
+use crate::settings::CameraId;
 use crate::status::{AlertName, Drops, PictureFaultKind, State, Status};
 
 /// The longest pause between two looks at anything.
@@ -48,8 +49,11 @@ pub struct RecorderThread {
     folder: ClipFolder,
     plan: RecordingPlan,
     log: EventLog,
-    events: Receiver<Event>,
-    commands: Receiver<RecorderCommand>,
+    id: CameraId,
+    /// The last event of the log that was looked at.
+    last_event: u64,
+    /// Disconnected when it is to end.
+    ends: Receiver<()>,
     out: Latest<RecorderNews>,
 
     tending: Tending,
@@ -80,23 +84,24 @@ pub struct RecorderThread {
     damage: Option<(Instant, u64, u64)>,
 
     status: RecordingStatus,
+    /// Pictures lost since the disk's figures were told.
+    n_lost_untold: u64,
     told_at: Option<Instant>,
     tended_at: Option<Instant>,
     retry_at: Option<Instant>,
 }
 
 impl RecorderThread {
-    #[expect(clippy::too_many_arguments, reason = "the ends of what it is connected with, from one place")]
     pub fn new(
-        statuses: StatusReader,
-        ring: PacketRing,
+        camera: &Camera,
+        id: CameraId,
         folder: ClipFolder,
         plan: RecordingPlan,
-        log: EventLog,
-        events: Receiver<Event>,
-        commands: Receiver<RecorderCommand>,
+        log: &EventLog,
+        ends: Receiver<()>,
         out: Latest<RecorderNews>,
     ) -> Self {
+        let (statuses, ring) = (camera.status(), camera.packets());
         let (source, name) = statuses.current().map_or_else(Default::default, |status| {
             let status: &Status = &status;
             (status.source.clone(), status.called().clone())
@@ -120,9 +125,10 @@ impl RecorderThread {
             disk: FullDisk::new(plan.limits.least_free_bytes),
             meter: StorageMeter::new(Instant::now()),
             plan,
-            log,
-            events,
-            commands,
+            log: log.of_camera(id),
+            id,
+            last_event: log.since(0).last().map_or(0, |event| event.id),
+            ends,
             out,
             part: None,
             wanted: None,
@@ -137,6 +143,7 @@ impl RecorderThread {
             alerts: BTreeMap::new(),
             damage: None,
             status,
+            n_lost_untold: 0,
             told_at: None,
             tended_at: None,
             retry_at: None,
@@ -148,7 +155,7 @@ impl RecorderThread {
             self.want(reason, 0);
         }
         loop {
-            let is_over = self.follow_commands();
+            let is_over = self.ends.try_recv() == Err(TryRecvError::Disconnected);
             let now = Instant::now();
             self.follow_status(now);
             self.note_events();
@@ -173,17 +180,6 @@ impl RecorderThread {
             RecordingMode::Faults => None,
             RecordingMode::Continuous => Some(ClipReason::new(ClipKind::Continuous, "")),
             RecordingMode::TimeLapse(_) => Some(ClipReason::new(ClipKind::TimeLapse, "")),
-        }
-    }
-
-    /// Whether it is to end.
-    fn follow_commands(&mut self) -> bool {
-        loop {
-            match self.commands.try_recv() {
-                Ok(RecorderCommand::SaveLast) => self.trigger(&Trigger::Manual, Instant::now()),
-                Ok(RecorderCommand::Stop) | Err(TryRecvError::Disconnected) => return true,
-                Err(TryRecvError::Empty) => return false,
-            }
         }
     }
 
@@ -217,7 +213,7 @@ impl RecorderThread {
             self.good_since = if is_good { self.good_since.or(Some(now)) } else { None };
             self.picture_faults = picture_faults;
         }
-        if self.plan.mode == RecordingMode::Faults || self.triggers.is_recording() {
+        if self.plan.mode == RecordingMode::Faults {
             let effects = self.triggers.on_pictures(self.good_since, now);
             self.carry_out(effects);
         }
@@ -250,7 +246,7 @@ impl RecorderThread {
 
     fn trigger(&mut self, trigger: &Trigger, now: Instant) {
         // What is written all the time has it already.
-        if self.plan.mode == RecordingMode::Faults || *trigger == Trigger::Manual {
+        if self.plan.mode == RecordingMode::Faults {
             let effects = self.triggers.on_trigger(trigger, now);
             self.carry_out(effects);
         }
@@ -259,12 +255,6 @@ impl RecorderThread {
     fn carry_out(&mut self, effects: Vec<TriggerEffect>) {
         for effect in effects {
             match effect {
-                // It is in what is written anyway.
-                TriggerEffect::Begin { .. } | TriggerEffect::NextPart { .. } if self.reason_of_all().is_some() => {
-                    if let Some(part) = &mut self.part {
-                        part.sidecar.protected = true;
-                    }
-                }
                 TriggerEffect::Begin { reason, from } => {
                     let number = self.ring.number_at(from);
                     self.until = None;
@@ -274,13 +264,12 @@ impl RecorderThread {
                     self.close();
                     self.want(reason, self.cursor);
                 }
-                TriggerEffect::End if self.reason_of_all().is_some() => {}
                 TriggerEffect::End => {
                     self.write(Instant::now());
                     self.close();
                     (self.wanted, self.until) = (None, None);
                 }
-                TriggerEffect::Rest { until } => self.until = Some(until).filter(|_| self.reason_of_all().is_none()),
+                TriggerEffect::Rest { until } => self.until = Some(until),
                 TriggerEffect::GoOn => self.until = None,
                 TriggerEffect::Join(_) => {}
                 TriggerEffect::Limited { reason, max_per_hour } => {
@@ -305,10 +294,10 @@ impl RecorderThread {
     }
 
     fn note_events(&mut self) {
-        for event in self.events.try_iter() {
-            if let Some(part) = &mut self.part {
-                part.add_event(&event);
-            }
+        let events = self.log.since(self.last_event);
+        self.last_event = events.last().map_or(self.last_event, |event| event.id);
+        if let Some(part) = &mut self.part {
+            events.iter().filter(|event| event.camera == Some(self.id)).for_each(|event| part.add_event(event));
         }
     }
 
@@ -326,6 +315,8 @@ impl RecorderThread {
             return;
         }
         self.retry_at = None;
+        let waits = self.ring.kept_from(self.cursor);
+        self.meter.on_queue(waits.n_bytes as u64, waits.span, std::mem::take(&mut self.n_lost_untold), now);
         loop {
             let taken = self.ring.take_from(self.cursor, MAX_BATCH);
             let n_missed = taken.n_missed();
@@ -421,6 +412,10 @@ impl RecorderThread {
                 if let Some(fault) = self.fault.as_ref().filter(|_| reason.kind() == ClipKind::Fault) {
                     part.on_fault(fault);
                 }
+                // What has led to it is in the log already.
+                let (before, began) = (self.log.since(0), part.began);
+                let before = before.iter().filter(|event| event.id <= self.last_event && event.instant >= began);
+                before.filter(|event| event.camera == Some(self.id)).for_each(|event| part.add_event(event));
                 self.status.trouble = None;
                 self.rotation.on_part(packet.taken_at);
                 self.part = Some(part);
@@ -462,6 +457,7 @@ impl RecorderThread {
 
     fn lose(&mut self, n: u64) {
         self.status.lost += n;
+        self.n_lost_untold += n;
         if let Some(part) = &mut self.part {
             part.add_lost(n);
         }

@@ -7,25 +7,15 @@ use std::path::Path;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, DateTime, ZipWriter};
+use zip::{CompressionMethod, ZipWriter};
 
 use super::MAX_BYTES;
+use crate::clips::zip_time;
 use crate::disk::{FileAccess, write_advice, write_whole};
 
 pub(super) fn pack(contents: &[(&str, &[u8])], at: Timestamp, zone: &TimeZone) -> Result<Vec<u8>, String> {
     let failed = |error: &dyn std::fmt::Display| format!("The report could not be packed: {error}");
-    let local = at.to_zoned(zone.clone());
-    let part = |value: i8| u8::try_from(value).unwrap_or_default();
-    let time = DateTime::from_date_and_time(
-        u16::try_from(local.year()).unwrap_or_default(),
-        part(local.month()),
-        part(local.day()),
-        part(local.hour()),
-        part(local.minute()),
-        part(local.second()),
-    )
-    // A clock that is set to a year before zip was made.
-    .unwrap_or_default();
+    let time = zip_time(at.to_zoned(zone.clone()).datetime());
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, bytes) in contents {
         let is_packed = Path::new(name).extension().is_some_and(|ending| ending == "jpg");

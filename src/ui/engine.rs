@@ -162,7 +162,10 @@ impl PaneEngine {
         }
         self.closing.take_if(|closing| closing.try_recv() == Err(TryRecvError::Disconnected));
         if let (None, None, Some(folder)) = (&self.recorder, &self.closing, &shell.clip_folder) {
-            let plan = RecordingPlan::new(RecordingMode::Continuous);
+            let n_cameras = u32::try_from(shell.panes.len()).unwrap_or(u32::MAX);
+            let place = shell.panes.iter().position(|pane| pane.id == self.id).unwrap_or_default();
+            let place = u32::try_from(place).unwrap_or_default();
+            let plan = RecordingPlan { place, n_cameras, ..RecordingPlan::new(RecordingMode::Continuous) };
             self.recorder = Some(Recorder::start(camera, self.id, folder.clone(), plan, log)?);
         }
         Ok(())
@@ -253,7 +256,7 @@ mod tests {
                 refresh(&mut engine, &mut window);
                 engine.follow(&mut window.panes[0], &window.shell, &fleet, Demand::Full, true);
                 let words = window.panes[0].recording_words().unwrap();
-                words.contains("MB") && !words.contains("lost")
+                words.starts_with("recording, ") && !words.contains("lost")
             });
             window.panes[0].recording.is_wanted = false;
             wait_until("it is closed", || {

@@ -245,10 +245,11 @@ fn describe(pane: &Pane, shell: &Shell) -> TileText {
     let palette = Palette::over_picture();
     let moment = pane.moment(shell.now);
     let pauses = pane.checkup.pauses();
-    let word = text::state_word(moment, pauses);
+    let recording = if pane.recording.is_wanted { "REC · " } else { "" };
+    let word = format!("{recording}{}", text::state_word(moment, pauses));
     let color = if pauses { palette.info } else { theme::state_color(&palette, moment.map(|moment| moment.status)) };
     let Some(moment) = moment else {
-        return TileText { state: vec![word.to_owned()], color, below: String::new(), is_trouble: false };
+        return TileText { state: vec![word], color, below: String::new(), is_trouble: false };
     };
     let status = moment.status;
     let banner = if pauses { Some(text::paused()) } else { text::banner(moment, &pane.settings.recovery) };
@@ -259,11 +260,11 @@ fn describe(pane: &Pane, shell: &Shell) -> TileText {
         let rate = format!(" · {:.1} fps", status.fps);
         let age = pane.viewer.shown_age(shell.now).filter(|age| *age > OLD);
         let age = age.map(|age| format!("picture {} old", text::span(age.as_secs_f64())));
-        let state = vec![format!("{word}{score}{rate}"), format!("{word}{score}"), word.to_owned()];
+        let state = vec![format!("{word}{score}{rate}"), format!("{word}{score}"), word];
         return TileText { state, color, below: below.or(age).unwrap_or_default(), is_trouble };
     }
     let outage = moment.outage_span().map(|span| format!("{word} · {span}"));
-    let state = outage.into_iter().chain([word.to_owned()]).collect();
+    let state = outage.into_iter().chain([word]).collect();
     TileText { state, color, below: below.unwrap_or_default(), is_trouble }
 }
 

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use super::background::{Task, WindowHandle};
 use super::pane::Pane;
 use super::shell::Shell;
+use super::text::file_size;
 use crate::logging::EventLog;
 use crate::recorder::{RecorderNews, default_folder, open_folder};
 use crate::settings::CameraId;
+use crate::status::State;
 
 /// Of one pane.
 #[derive(Default)]
@@ -44,11 +46,13 @@ impl Pane {
         if recording.trouble.is_some() {
             return Some("NOT recording".to_owned());
         }
-        if !recording.is_writing {
+        let is_live = self.status.as_ref().is_some_and(|status| status.state == State::Streaming);
+        if !recording.is_writing || !is_live {
             return Some("recording waits for pictures".to_owned());
         }
         let lost = if recording.lost > 0 { format!(", {} lost", recording.lost) } else { String::new() };
-        Some(format!("recording, {:.1} MB{lost}", recording.bytes as f64 / 1e6))
+        let size = file_size(usize::try_from(recording.bytes).unwrap_or(usize::MAX));
+        Some(format!("recording, {size}{lost}"))
     }
 }
 
