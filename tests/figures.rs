@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 // The paths that `source/opencv.rs` has in common with its neighbours in the library.
 #[cfg(feature = "opencv")]
-use camclinic::{address, backend, codec, control, device, fault, frame, latest, network, source, status};
+use camclinic::{address, backend, codec, control, device, fault, frame, latest, network, packet, source, status};
 
 #[cfg(feature = "opencv")]
 #[path = "../src/source/opencv.rs"]
