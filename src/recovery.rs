@@ -263,20 +263,21 @@ impl Ladder {
         };
     }
 
-    /// The fault that is to be judged in place of this one: the fifth crash within a minute is no mere crash any more, and a
-    /// name that has been known will be known again.
+    /// The fault that is to be judged in place of this one: the fifth crash within a minute is no mere crash any more, and an
+    /// address that has been right will be right again.
     pub fn escalate(&mut self, fault: Fault, now: Instant) -> Fault {
-        if fault.kind == FaultKind::Denied && self.streak.waits_for == Some(FaultClass::Plug) {
+        use FaultKind::{Crashed, Denied, NameUnknown, NoStream, WrongPath, WrongProtocol};
+        if fault.kind == Denied && self.streak.waits_for == Some(FaultClass::Plug) {
             let since = *self.streak.denied_since.get_or_insert(now);
             let is_given_soon = now.saturating_duration_since(since) < UNTIL_GIVEN;
             return if is_given_soon { Fault { class: FaultClass::Plug, ..fault } } else { fault };
         }
         self.streak.denied_since = None;
-        if fault.kind == FaultKind::NameUnknown && self.has_been_good {
-            // The name was right: whoever knows it does not answer as he did.
+        if matches!(fault.kind, NameUnknown | NoStream | WrongPath | WrongProtocol) && self.has_been_good {
+            // The address was right: whoever knows its name does not answer as he did, or the camera is still starting.
             return Fault { class: FaultClass::Network, ..fault };
         }
-        if fault.kind != FaultKind::Crashed {
+        if fault.kind != Crashed {
             return fault;
         }
         self.crashes.retain(|at| now.saturating_duration_since(*at) < CRASH_WINDOW);
@@ -841,10 +842,11 @@ mod tests {
         let all = [CodecMissing, Forbidden, LoginRefused, NameUnknown, NoStream, Untrusted, WrongPath, WrongProtocol];
         for kind in all {
             Climb::new().check(kind, "give up 0, give up 0");
-            // Not even where it has worked before, but for a name: that was right, and whoever knows it is away.
+            // Where it has worked before, the address was right: whoever knows its name is away, or the camera is still starting.
             let mut climb = Climb::new();
             climb.good(60);
-            climb.check(kind, if kind == NameUnknown { "reconnect 1, reconnect 1" } else { "give up 0" });
+            let is_of_address = matches!(kind, NameUnknown | NoStream | WrongPath | WrongProtocol);
+            climb.check(kind, if is_of_address { "reconnect 1, reconnect 1" } else { "give up 0" });
         }
     }
 

@@ -86,6 +86,9 @@ fn login(name: &'static str, login: Login, url: &'static str, expected: &'static
     case(name, Service::Rtsp(Camera { login, ..GOOD }), url, expected)
 }
 
+/// Where nothing is sent.
+const GROUP: &str = "RTP/AVP;multicast;destination=239.192.7.1;port=15600-15601;ttl=1";
+
 fn cases() -> Vec<Case> {
     use Reply::{Body as Described, Close, Drip, EndlessHead, EndlessLine, Flood, Late, Raw, Silence, Status};
     const RIGHT: &str = "rtsp://LOGIN@127.0.0.1:PORT/live";
@@ -179,8 +182,13 @@ fn cases() -> Vec<Case> {
         rtsp("no video", Camera { media: "m=audio 0 RTP/AVP 0\r\n", ..GOOD }, "F84 NoStream Describe"),
         rtsp(
             "unknown codec",
-            Camera { media: "m=video 0 RTP/AVP 96\r\na=rtpmap:96 FOO/90000\r\n", ..GOOD },
+            Camera { media: "m=video 0 RTP/AVP 96\r\na=rtpmap:96 FOO/90000\r\n", play: Play::Encrypted, ..GOOD },
             "F91 CodecMissing Codec",
+        ),
+        rtsp(
+            "an unknown codec that is none",
+            Camera { media: "m=video 0 RTP/AVP 96\r\na=rtpmap:96 FOO/90000\r\n", ..GOOD },
+            "-",
         ),
         reply("slow", &[("OPTIONS", Late(900)), ("DESCRIBE", Late(900)), ("SETUP", Late(900))], "-"),
         // No parser's assertion stands between the camera and its stream.
@@ -251,6 +259,21 @@ fn cases() -> Vec<Case> {
         play("loss", Play::Loss(10), "F88 BadFrame -"),
         play("restart", Play::Restart, "F96 ProtocolTrouble -"),
         play("clock jump", Play::ClockJump, "F98 ProtocolTrouble -"),
+        Case {
+            watch: Duration::from_secs(3),
+            ..play("small clock jumps", Play::ClockSteps(400), "F98 ProtocolTrouble -")
+        },
+        play("one time stamp for all", Play::OneStamp, "F98 ProtocolTrouble -"),
+        Case { transport: Transport::Udp, ..play("bursts", Play::Bursts(10), "F88 BadFrame -") },
+        Case {
+            transport: Transport::Udp,
+            ..play("large packets are lost", Play::LosesFragments, "F88 BadFrame KeyFrame")
+        },
+        rtsp("a group in answer to TCP", Camera { transport: Some(GROUP), ..GOOD }, "F100 ProtocolTrouble SetupTcp"),
+        Case {
+            transport: Transport::Auto,
+            ..rtsp("a group", Camera { transport: Some(GROUP), ..GOOD }, "F100 UdpBlocked FirstPacket")
+        },
         play("new size", Play::NewSize, "F97 ProtocolTrouble -"),
         // What takes its time to be seen.
         Case { watch: Duration::from_secs(5), ..play("stops", Play::Stops, "F33 Stall Quality") },
@@ -599,7 +622,7 @@ fn drawn(random: &mut fastrand::Rng) -> Case {
     let answers = |replies: &'static [(&'static str, Reply)]| Camera { replies, ..good };
     // Each tenth picture is a key picture, which is never cut.
     let n = random.u64(5..10);
-    let (what, camera, expected, secs) = match random.u8(..30) {
+    let (what, camera, expected, secs) = match random.u8(..32) {
         0 => ("no packets", plays(Play::Nothing), "F33", 2),
         1 => ("no key", plays(Play::NoKey), "F92", 2),
         2 | 3 => ("loss", plays(Play::Loss(random.u16(6..25))), "F88", 2),
@@ -630,6 +653,8 @@ fn drawn(random: &mut fastrand::Rng) -> Case {
         23 => ("another channel", plays(Play::Channel(random.u8(2..8))), "-", 2),
         24 => ("stray bytes", plays(Play::Stray), "-", 2),
         25 => ("H.265 in truth", plays(Play::H265), "-", 2),
+        26 => ("small jumps", plays(Play::ClockSteps(random.u64(350..950))), "F98", 3),
+        27 => ("bursts", plays(Play::Bursts(random.u64(3..15))), "F88", 2),
         _ => ("good", good, "-", 2),
     };
     let url = if what == "password" {

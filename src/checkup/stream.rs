@@ -58,8 +58,8 @@ pub struct CheckupStream {
     /// Of the newest frame.
     pub image: Option<Image>,
     before: Option<Image>,
-    /// It is the one before, byte for byte.
-    pub is_same: bool,
+    /// When the first of those came that it is equal to, byte for byte; `None` where the one before was another.
+    pub same_since: Option<Instant>,
     pub controls: Vec<Control>,
     sizes: Vec<Size>,
     /// How old each frame was when it was there, and what the call for it took beyond waiting.
@@ -120,7 +120,7 @@ impl CheckupStream {
             sampler: PictureSampler::new(coding),
             image: None,
             before: None,
-            is_same: false,
+            same_since: None,
             controls: Vec::new(),
             sizes: Vec::new(),
             ages_ms: Vec::new(),
@@ -215,7 +215,7 @@ impl CheckupStream {
         let ReadResult { asked_at, grabbed_at, ended_at, grabbed, picture: image, .. } = taken;
         let picture = image.map(|image| {
             let look = PictureTraits::of(&image, self.before.as_ref());
-            self.is_same = look.is_same;
+            self.same_since = self.same_since.or(self.last_at).filter(|_| look.is_same);
             let taken_at = grabbed.map_or(ended_at, |grabbed| grabbed.taken_at);
             self.sampler.show(&image, taken_at);
             self.first_at.get_or_insert(ended_at);

@@ -180,6 +180,12 @@ pub fn is_colour_cast(gains: Gains, neutral: f64) -> bool {
     !(GAINS.contains(&gains.red) && GAINS.contains(&gains.blue)) && neutral <= LEAST_NEUTRAL
 }
 
+/// F70: red and blue are both far above green, as with infrared light that no filter keeps out.
+#[must_use]
+pub fn is_magenta(gains: Gains) -> bool {
+    gains.red.min(gains.blue) > *GAINS.end()
+}
+
 /// F05: the difference is that of [`crate::picture::ColourStats`].
 #[must_use]
 pub fn is_grey(difference: f64) -> bool {

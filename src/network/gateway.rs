@@ -26,8 +26,8 @@ use super::ConnectionFinding;
 use super::bytes::PacketQueue;
 use super::rtp::RtpPacket;
 use super::rtsp::{PacketHalf, RequestHalf, RtspClient, RtspRequest};
-use super::rtsp_stream::nothing_came;
-use super::sdp::{Codec, SessionDescription};
+use super::rtsp_stream::{lost, nothing_came};
+use super::sdp::{Codec, SessionDescription, VideoFormat};
 use super::video::{FoundVideo, VideoFinder};
 use crate::fault::{Fault, FaultKind};
 use crate::latest::{Latest, Reader};
@@ -113,12 +113,6 @@ impl Gateway {
         packets: PacketSink,
         cancel: &Receiver<()>,
     ) -> Result<Self, Fault> {
-        let announced = &description.video.format;
-        if !announced.codec.is_playable() {
-            let encoding = if announced.encoding.is_empty() { "unknown" } else { &announced.encoding };
-            let message = format!("the camera sends its picture as {encoding}, which cannot be decoded");
-            return Err(Fault::new(FaultKind::CodecMissing, message));
-        }
         let mut media =
             setup::play(&mut client, description, transport, answer_deadline).map_err(|finding| finding.fault)?;
         let mut finder = VideoFinder::new(description, media.channel());
@@ -236,7 +230,7 @@ fn first_key_frame(
 ) -> Result<(FoundVideo, KeyFrameGate, Vec<Vec<u8>>), Fault> {
     let deadline = Instant::now() + patience;
     let mut gate = None;
-    let mut n_packets = 0_u32;
+    let mut n_packets = 0_u64;
     while Instant::now() < deadline {
         let (channel, packets) = match media {
             PacketSource::Tcp { .. } => {
@@ -250,6 +244,7 @@ fn first_key_frame(
             for packet in finder.take(channel, packet).map_err(|finding| finding.fault)? {
                 n_packets += 1;
                 let Some(found) = finder.found() else { continue };
+                playable(&found.format)?;
                 too_large(&packet, found.format.codec)?;
                 let gate = gate.get_or_insert_with(|| KeyFrameGate::of(&found.format));
                 let passed = gate.pass(packet, Instant::now());
@@ -268,7 +263,11 @@ fn first_key_frame(
         }
     }
     Err(if n_packets == 0 {
-        nothing_came(finder, matches!(media, PacketSource::Udp(_)), patience).fault
+        nothing_came(finder, Some(media), patience).fault
+    } else if let Some(lost) =
+        gate.and_then(|gate| lost(gate.n_lost(), n_packets, matches!(media, PacketSource::Udp(_))))
+    {
+        lost.fault
     } else {
         let secs = patience.as_secs_f64();
         let message = format!(
@@ -278,6 +277,15 @@ fn first_key_frame(
             "In the camera's settings, choose a key frame (I-frame) each one or two seconds, and no “smart” codec.",
         )
     })
+}
+
+fn playable(format: &VideoFormat) -> Result<(), Fault> {
+    if format.codec.is_playable() {
+        return Ok(());
+    }
+    let encoding = if format.encoding.is_empty() { "unknown" } else { &format.encoding };
+    let message = format!("the camera sends its picture as {encoding}, which cannot be decoded");
+    Err(Fault::new(FaultKind::CodecMissing, message))
 }
 
 /// JPEGs over RTP have a size of 2040 pixels a side at most (RFC 2435, 3.1.5). Cameras with larger ones write 0, and their size elsewhere.

@@ -24,6 +24,14 @@ const MAX_CLOCK_JUMP: f64 = 5.0;
 /// The same of one that jumps back, further than the order of B pictures does, or forward by more than went by and more than it did
 /// from frame to frame before.
 const MAX_ODD_STEP: f64 = 1.0;
+/// A step from one frame to the next that is longer than this and some usual ones, and that no waiting explains, is a small jump: seconds.
+/// B pictures reach back over a few frames.
+const LEAST_STEP: f64 = 0.15;
+const USUAL_STEPS: f64 = 4.0;
+/// How frames follow each other is known after so many.
+const SETTLED: u64 = 10;
+/// So many frames by their marks, and hardly a time stamp: all have the same one.
+const MANY_MARKS: u64 = 20;
 /// By so many seconds a clock must be off at the end to be told from chance.
 const LEAST_SEEN: f64 = 0.15;
 /// How long the delays at the beginning and at the end are watched that are compared.
@@ -439,8 +447,12 @@ pub struct Meter {
     n_received: u64,
     n_restarts: u64,
     n_clock_jumps: u64,
+    /// The same of small ones; one may be chance.
+    n_clock_steps: u64,
     n_bytes: u64,
     n_frames: u64,
+    /// Packets that end a frame by their mark.
+    n_marks: u64,
     /// Of the newest frame.
     timestamp: u32,
     /// Ticks since the first frame.
@@ -451,6 +463,9 @@ pub struct Meter {
     jitter: f64,
     /// By how much the stream's clock went on with the newest frame, in seconds.
     step: Option<f64>,
+    /// What such a step usually is, forward or back, and the least delay so far, since its last small jump.
+    usual_step: f64,
+    least_delay: f64,
     /// How much later a frame arrived than its clock says, in seconds, relative to the first.
     delay: f64,
     first_delay: Option<f64>,
@@ -483,14 +498,18 @@ impl Meter {
             n_received: 0,
             n_restarts: 0,
             n_clock_jumps: 0,
+            n_clock_steps: 0,
             n_bytes: 0,
             n_frames: 0,
+            n_marks: 0,
             timestamp: 0,
             ticks: 0,
             first_at: None,
             newest_at: None,
             jitter: 0.0,
             step: None,
+            usual_step: 0.0,
+            least_delay: 0.0,
             delay: 0.0,
             first_delay: None,
             window_start: None,
@@ -552,6 +571,7 @@ impl Meter {
             self.n_received += 1;
         }
         self.n_bytes += bytes.len() as u64;
+        self.n_marks += u64::from(packet.marker);
         self.newest_at = Some(now);
         self.sets.take(&packet, self.codec);
         if !is_back && self.cut.take(&packet, self.codec, taken.n_missing) && !taken.is_restart {
@@ -590,20 +610,32 @@ impl Meter {
         self.timestamp = timestamp;
         let elapsed = now.saturating_duration_since(first_at).as_secs_f64();
         let by_clock = f64::from(step) / rate;
-        let stood_at = self.ticks as f64 / rate + self.delay;
-        let is_leap = self.step.replace(by_clock).is_some_and(|before| {
-            by_clock > before.max(0.0) + MAX_ODD_STEP && by_clock > elapsed - stood_at + MAX_ODD_STEP
-        });
-        if is_restart || !(-MAX_ODD_STEP..=MAX_CLOCK_JUMP).contains(&by_clock) || is_leap {
-            self.n_clock_jumps += u64::from(!is_restart);
+        let delay = elapsed - self.ticks as f64 / rate - by_clock;
+        let was_longest = self.step.replace(by_clock).map_or(f64::INFINITY, |before| before.max(0.0) + MAX_ODD_STEP);
+        // Time that went by explains a step: packets were lost, or the camera made no pictures.
+        let is_early = delay < self.delay - MAX_ODD_STEP;
+        let is_leap = is_early && (by_clock > MAX_CLOCK_JUMP || by_clock > was_longest);
+        let is_odd = self.n_frames > SETTLED && by_clock.abs() > LEAST_STEP + USUAL_STEPS * self.usual_step;
+        let is_small = is_odd && (by_clock < 0.0 || delay < self.least_delay - LEAST_STEP);
+        if is_restart || by_clock < -MAX_ODD_STEP || is_leap || is_small {
+            if !is_restart {
+                let n = if is_small && by_clock.abs() <= MAX_ODD_STEP {
+                    &mut self.n_clock_steps
+                } else {
+                    &mut self.n_clock_jumps
+                };
+                *n += 1;
+            }
             // Another clock: it goes on where the old one would be.
             #[expect(clippy::cast_possible_truncation, reason = "seconds times a clock rate, far below 2^63")]
             let ticks = ((elapsed - self.delay) * rate) as i64;
             self.ticks = ticks.max(self.ticks + 1);
+            self.least_delay = self.delay;
             return;
         }
+        self.usual_step += (by_clock.abs() - self.usual_step) / 8.0;
+        self.least_delay = self.least_delay.min(delay);
         self.ticks += i64::from(step);
-        let delay = elapsed - self.ticks as f64 / rate;
         self.jitter += ((delay - self.delay).abs() - self.jitter) / 16.0;
         self.delay = delay;
         // The least delay of a window is that of the frames that met no other traffic.
@@ -651,10 +683,22 @@ impl Meter {
         self.n_restarts
     }
 
-    /// How often its clock jumped by more than 5 s.
+    /// How often its clock jumped: forward or back, by more than time and the order of pictures explain.
     #[must_use]
     pub fn n_clock_jumps(&self) -> u64 {
-        self.n_clock_jumps
+        self.n_clock_jumps + if self.n_clock_steps > 1 { self.n_clock_steps } else { 0 }
+    }
+
+    /// It jumped a little, once: a longer look tells whether that was chance.
+    #[must_use]
+    pub fn may_jump(&self) -> bool {
+        self.n_clock_steps == 1
+    }
+
+    /// Frames come, and all have the same time stamp.
+    #[must_use]
+    pub fn has_one_stamp(&self) -> bool {
+        self.n_frames == 1 && self.n_marks >= MANY_MARKS
     }
 
     /// How often the pictures became of another size.
@@ -1005,6 +1049,31 @@ mod tests {
             }
             assert_eq!(meter.n_clock_jumps(), 0, "{step}");
         }
+    }
+
+    /// A clock that is set by so many milliseconds, and back, each second; frames that stay away, or come late and at once.
+    #[track_caller]
+    fn check_steps(frames: impl Fn(u32) -> Option<(u32, i32)>, expected: u64) {
+        let (start, mut meter) = (Instant::now(), Meter::new(Codec::H264, 90_000));
+        for (sequence, (arrives_ms, stamp_ms)) in (0..).zip((0..100).filter_map(frames)) {
+            let timestamp = 1_000_000_u32.wrapping_add_signed(stamp_ms * 90);
+            meter.take(&packet(sequence, timestamp, &[0x41]), start + Duration::from_millis(arrives_ms.into()));
+        }
+        assert_eq!(meter.n_clock_jumps(), expected);
+        check_near(meter.delay_growth_ms(Some(1.0)), 0.0, 60.0);
+    }
+
+    #[test]
+    fn small_jumps_of_a_clock_are_told_from_pauses() {
+        let stamp = |n: u32| (n * 40).cast_signed();
+        for by in [300, 400, 900, -400] {
+            check_steps(|n| Some((n * 40, stamp(n) + by * (n / 25 % 2).cast_signed())), 3);
+        }
+        check_steps(|n| Some((n * 40, stamp(n) + if n > 50 { 400 } else { 0 })), 0);
+        check_steps(|n| (n % 25 < 10).then_some((n * 40, stamp(n))), 0);
+        check_steps(|n| Some((if n % 50 < 15 { n / 50 * 50 + 15 } else { n } * 40, stamp(n))), 0);
+        // Pictures of a stream with seven B pictures between two others.
+        check_steps(|n| Some((n * 40, stamp(if n % 8 == 0 { n + 7 } else { n - 1 }))), 0);
     }
 
     #[test]

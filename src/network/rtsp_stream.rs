@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use super::ConnectionFinding;
 use super::connection::stopped;
 use super::gateway::packets::PacketSource;
-use super::gateway::setup::{self, NotSetUp};
+use super::gateway::setup::{self, MULTICAST_ADVICE, NotSetUp};
 use super::rtsp::RtspClient;
 use super::sdp::SessionDescription;
 use super::video::{FoundVideo, VideoFinder};
+use crate::criteria;
 use crate::fault::FaultKind;
 
 /// How long a socket is read before it is looked whether that was cancelled.
@@ -39,11 +40,6 @@ impl RtspStream {
     pub fn new(client: RtspClient, description: SessionDescription) -> Self {
         let finder = VideoFinder::new(&description, 0);
         Self { client, description, media: None, finder, ready: VecDeque::new(), alive_at: Instant::now() }
-    }
-
-    #[must_use]
-    pub fn is_over_udp(&self) -> bool {
-        matches!(self.media, Some(PacketSource::Udp(_)))
     }
 
     /// SETUP and PLAY; what was agreed on.
@@ -150,19 +146,26 @@ impl RtspStream {
 
     /// The finding about a camera that agreed to send, and did not.
     pub fn nothing_came(&self, patience: Duration) -> ConnectionFinding {
-        nothing_came(&self.finder, self.is_over_udp(), patience)
+        nothing_came(&self.finder, self.media.as_ref(), patience)
     }
 }
 
 /// The same, of any stream.
-pub fn nothing_came(finder: &VideoFinder, is_over_udp: bool, patience: Duration) -> ConnectionFinding {
+pub fn nothing_came(finder: &VideoFinder, media: Option<&PacketSource>, patience: Duration) -> ConnectionFinding {
     let waited = patience.as_secs_f64();
     if let Some(what) = finder.why_none() {
         let message = format!("the camera agrees to send its video, and within {waited:.1} s only other {what}");
         ConnectionFinding::new("F86", FaultKind::ProtocolTrouble, message)
             .with_advice("Choose the path of a picture stream; restart the camera; update its firmware.")
             .unsure(0.8)
-    } else if is_over_udp {
+    } else if let Some(PacketSource::Udp(udp)) = media {
+        if let Some(group) = udp.group() {
+            let message =
+                format!("the camera sends to the multicast group {group}, and no packet arrives within {waited:.1} s");
+            return ConnectionFinding::new("F100", FaultKind::UdpBlocked, message)
+                .with_advice(MULTICAST_ADVICE)
+                .unsure(0.9);
+        }
         let message = format!("the camera agrees to send over UDP, and no packet arrives within {waited:.1} s");
         ConnectionFinding::new("F87", FaultKind::UdpBlocked, message).unsure(0.9)
     } else {
@@ -171,4 +174,19 @@ pub fn nothing_came(finder: &VideoFinder, is_over_udp: bool, patience: Duration)
             .with_advice("Restart the camera: its encoder does not run. Choose its second stream; update its firmware.")
             .unsure(0.8)
     }
+}
+
+/// The finding about packets that were lost on their way, where that is no accident: so many of them, beside so many that came.
+pub fn lost(n_lost: u64, n_received: u64, is_over_udp: bool) -> Option<ConnectionFinding> {
+    let loss = 100.0 * criteria::share_of(n_lost, n_lost + n_received);
+    if !criteria::is_loss_of_packets(loss) || n_lost < 2 {
+        return None;
+    }
+    let message = format!("{n_lost} packets were lost on their way, {loss:.1} %");
+    let advice = if is_over_udp {
+        "Choose TCP as the transport; connect the camera by cable; lower its bit rate."
+    } else {
+        "Over TCP the network loses none, so the camera itself drops them: lower its bit rate, close other viewers, update its firmware."
+    };
+    Some(ConnectionFinding::new("F88", FaultKind::BadFrame, message).with_advice(advice).unsure(0.9))
 }

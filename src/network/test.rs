@@ -7,7 +7,7 @@ use super::gateway::large_jpeg;
 use super::gateway::setup::NotSetUp;
 use super::http::{HttpStream, HttpStreamKind};
 use super::rtp::{Meter, RtpPacket};
-use super::rtsp_stream::RtspStream;
+use super::rtsp_stream::{self, RtspStream};
 use super::sdp::{Codec, VideoFormat};
 use super::video::FoundVideo;
 use super::{
@@ -15,7 +15,6 @@ use super::{
     jpeg,
 };
 use crate::address::Scheme;
-use crate::criteria;
 use crate::fault::FaultKind;
 use crate::settings::Transport;
 
@@ -170,9 +169,11 @@ fn rtsp(
     let started = Instant::now();
     let until = (begun + watch).min(connector.parameters.deadline);
     let mut outcome = watching.watch(media, until, |_| false);
-    // A delay that grows is told from a clock that is slow by the camera's reports, or by more of it.
+    // A delay that grows is told from a clock that is slow by the camera's reports, or by more of it; a clock that jumps by a second jump.
     let is_later = |watching: &Watching, growth: f64| watching.meter.delay_growth_ms(None) > Some(growth);
-    if outcome.is_ok() && media.reported_rate().is_none() && is_later(&watching, SOME_DELAY_GROWTH_MS) {
+    let is_unsure =
+        watching.meter.may_jump() || media.reported_rate().is_none() && is_later(&watching, SOME_DELAY_GROWTH_MS);
+    if outcome.is_ok() && is_unsure {
         let until = (begun + watch.max(LONGER_WATCH)).min(connector.parameters.deadline);
         outcome = watching.watch(media, until, |_| false);
     }
@@ -350,6 +351,7 @@ fn key_frame(
             connector.report(StepName::KeyFrame, StepOutcome::Good, started, detail);
             Ok(None)
         }
+        Some(_) if lost(&watching.meter, is_over_udp).is_some() => Ok(None),
         Some(after) => {
             let found = late(format!("the first key frame came {:.1} s after the first packet", after.as_secs_f64()));
             connector.report(StepName::KeyFrame, StepOutcome::Warning, started, found.fault.to_string());
@@ -357,6 +359,9 @@ fn key_frame(
         }
         None => {
             let waited = watching.begun.elapsed().as_secs_f64();
+            if let Some(lost) = lost(&watching.meter, is_over_udp) {
+                return Err(connector.bad(StepName::KeyFrame, started, lost));
+            }
             let found =
                 late(format!("packets arrive, and no key frame is among them in {waited:.1} s: no picture can begin"));
             Err(connector.bad(StepName::KeyFrame, started, found))
@@ -375,17 +380,7 @@ pub fn without_sets(missing: &str) -> ConnectionFinding {
 }
 
 fn lost(meter: &Meter, is_over_udp: bool) -> Option<ConnectionFinding> {
-    let (n_lost, loss) = (meter.n_lost(), meter.loss_percent().unwrap_or_default());
-    if !criteria::is_loss_of_packets(loss) || n_lost < 2 {
-        return None;
-    }
-    let message = format!("{n_lost} packets were lost on their way, {loss:.1} %");
-    let advice = if is_over_udp {
-        "Choose TCP as the transport; connect the camera by cable; lower its bit rate."
-    } else {
-        "Over TCP the network loses none, so the camera itself drops them: lower its bit rate, close other viewers, update its firmware."
-    };
-    Some(ConnectionFinding::new("F88", FaultKind::BadFrame, message).with_advice(advice).unsure(0.9))
+    rtsp_stream::lost(meter.n_lost(), meter.n_received(), is_over_udp)
 }
 
 fn judge(meter: &Meter, measured: &StreamMeasurements, is_over_udp: bool) -> Option<ConnectionFinding> {
@@ -407,6 +402,16 @@ fn judge(meter: &Meter, measured: &StreamMeasurements, is_over_udp: bool) -> Opt
         return Some(
             ConnectionFinding::new("F96", FaultKind::ProtocolTrouble, message)
                 .with_advice("Check the camera's power and network; update its firmware.")
+                .unsure(0.7),
+        );
+    }
+    if meter.has_one_stamp() {
+        let message = "all pictures have the same time stamp: when each was taken is not known";
+        return Some(
+            ConnectionFinding::new("F98", FaultKind::ProtocolTrouble, message)
+                .with_advice(
+                    "Restart the camera; choose another profile or H.264 in its settings; update its firmware.",
+                )
                 .unsure(0.7),
         );
     }

@@ -137,8 +137,17 @@ impl VideoFinder {
         let (n_told, n_other, other) = match told.codec {
             Codec::H264 => (kind.n_264, kind.n_265, Codec::H265),
             Codec::H265 => (kind.n_265, kind.n_264, Codec::H264),
-            // What the packets of others hold is not to be seen.
-            codec => return Ok(Some(self.found_as(kind, told, codec))),
+            codec => {
+                // What the packets of others hold is not to be seen; but these begin otherwise than those that show in each packet.
+                let differs = matches!(codec, Codec::Jpeg | Codec::Vp8 | Codec::Vp9 | Codec::Av1 | Codec::Other);
+                let holds = match () {
+                    () if differs && kind.n_264 == kind.n => Codec::H264,
+                    () if differs && kind.n_265 == kind.n => Codec::H265,
+                    () => codec,
+                };
+                let is_known = holds == codec || kind.n >= ENOUGH;
+                return Ok(is_known.then(|| self.found_as(kind, told, holds)));
+            }
         };
         let n_least = if self.announced.is_encrypted { ENOUGH } else { 1 };
         let is_told = n_told >= n_least && n_other == 0 && (kind.n < ENOUGH || 2 * n_told >= kind.n);
@@ -157,7 +166,8 @@ impl VideoFinder {
         let mut format = VideoFormat { payload_type: kind.payload_type, ..told.clone() };
         let mut remarks = Vec::new();
         if codec != told.codec {
-            remarks.push(format!("it announces {}, and its packets hold {}", told.codec.name(), codec.name()));
+            let announced = if told.codec == Codec::Other { &told.encoding } else { told.codec.name() };
+            remarks.push(format!("it announces {announced}, and its packets hold {}", codec.name()));
             let encoding = codec.name().replace('.', "");
             (format.codec, format.encoding, format.clock_rate) = (codec, encoding, 90_000);
             (format.parameters, format.parameter_sets) = (String::new(), Vec::new());
@@ -264,7 +274,19 @@ mod tests {
             "MJPEG 96|it announces the payload type 26, and its packets have 96",
             9,
         );
+        let as_vp9 = H264.replace("H264", "VP9");
+        check(&as_vp9, &[("0:96:4", 9)], "H.264 96|it announces VP9, and its packets hold H.264", 9);
+        check(&as_vp9, &[("0:96:5", 9)], "H.265 96|it announces VP9, and its packets hold H.265", 9);
+        check(&as_vp9, &[("0:96:?", 1), ("0:96:4", 9)], "VP9 96|", 10);
+        check("m=video 0 RTP/AVP 26", &[("0:26:4", 9)], "H.264 26|it announces MJPEG, and its packets hold H.264", 9);
+        check(
+            &H264.replace("H264", "X-own"),
+            &[("0:96:4", 9)],
+            "H.264 96|it announces X-own, and its packets hold H.264",
+            9,
+        );
         // Too little to tell.
+        check(&as_vp9, &[("0:96:4", 7)], "-", 0);
         check(H264, &[("0:97:4", 3)], "-", 0);
         check(H265, &[("0:96:4", 7)], "-", 0);
     }

@@ -208,6 +208,8 @@ struct RtspPlayback {
     frame_deadline: Duration,
     ages: Ages,
     last_stamp: Duration,
+    /// When its first key picture had come.
+    began: Instant,
     /// When the picture was taken that was told of last.
     told_at: Option<Instant>,
     /// Pictures so far, with those that were lost or thrown away.
@@ -238,6 +240,7 @@ impl RtspPlayback {
     fn start(gateway: Gateway, description: &SessionDescription, play: &PlaySettings) -> Result<Self, Fault> {
         let PlaySettings { backend, api, request, .. } = play;
         let name = request.spec.to_string();
+        let began = Instant::now();
         let mut arrivals = gateway.pictures();
         let pace =
             slow_pace(Instant::now(), |until| arrivals.wait_fresh(until).map(|count| count.value.at.unwrap_or(until)));
@@ -280,6 +283,7 @@ impl RtspPlayback {
             frame_deadline,
             ages: Ages::default(),
             last_stamp: Duration::ZERO,
+            began,
             told_at: None,
             n_pictures: 0,
             n_lost: 0,
@@ -294,7 +298,7 @@ impl RtspPlayback {
 
     fn why_no_frame(&self, waited: Duration) -> Fault {
         let name = &self.name;
-        let silent = self.pictures.current().and_then(|count| count.at).map_or(Duration::ZERO, |at| at.elapsed());
+        let silent = self.pictures.current().and_then(|count| count.at).unwrap_or(self.began).elapsed();
         match self.gateway.fault() {
             Some(fault) if fault.kind == FaultKind::Backlog => fault,
             Some(fault) => {
@@ -307,8 +311,18 @@ impl RtspPlayback {
                 let secs = waited.max(silent).as_secs_f64();
                 Fault::new(FaultKind::Stall, format!("no picture came from {name} for {secs:.1} s"))
             }
-            None => why_not_decoded(&self.gateway, name).unwrap_or_else(|| {
-                Fault::new(FaultKind::ProtocolTrouble, format!("the stream of {name} cannot be decoded any more"))
+            None => why_not_decoded(&self.gateway, name).unwrap_or_else(|| match self.gateway.n_lost() {
+                0 => Fault::new(
+                    FaultKind::OpenFailed,
+                    format!("pictures of {name} come, and the decoder finds none in them any more"),
+                )
+                .with_advice(
+                    "Restart the camera; choose another profile or H.264 in its settings; update its firmware.",
+                ),
+                n => Fault::new(
+                    FaultKind::Stall,
+                    format!("pictures of {name} come, and cannot be decoded: {n} of their packets were lost"),
+                ),
             }),
         }
     }

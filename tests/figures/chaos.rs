@@ -198,6 +198,10 @@ impl Seen {
                 // A live camera has a young picture, whatever happens around it.
                 let age = value["last_frame_age_secs"].as_f64().unwrap_or(f64::INFINITY);
                 self.n_stale += usize::from(state == "streaming" && age > LATEST_STATUS.as_secs_f64());
+                let state = match value["last_fault"]["message"].as_str() {
+                    Some(why) if state != "streaming" => format!("{state}: {why}"),
+                    _ => state,
+                };
                 if let Some((last, _)) = self.statuses.insert(source, (now, state)) {
                     self.gaps.push((now - last).as_secs_f64());
                 }

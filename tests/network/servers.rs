@@ -248,6 +248,14 @@ pub enum Play {
     Later(u64),
     /// Time stamps of a clock of so many percent of the rate, without reports.
     Clock(u64),
+    /// The clock is set forward by so many milliseconds each other second, and back.
+    ClockSteps(u64),
+    /// All pictures have the same time stamp.
+    OneStamp,
+    /// So many pictures of each second are lost whole.
+    Bursts(u64),
+    /// What has no room in one packet is lost.
+    LosesFragments,
     /// Without picture parameter sets.
     NoPps,
     /// Of this payload type.
@@ -437,7 +445,8 @@ fn rtsp(camera: Camera, conn: &mut Conn, seen: &Seen) -> io::Result<()> {
                 seen.sessions.fetch_add(1, Ordering::SeqCst);
                 let session = camera.session;
                 let transport = request.header("transport").unwrap_or_default();
-                if let Some((_, ports)) = transport.split_once("client_port=") {
+                let is_multicast = camera.transport.is_some_and(|transport| transport.contains("multicast"));
+                if let Some((_, ports)) = transport.split_once("client_port=").filter(|_| !is_multicast) {
                     let port = ports.split('-').next().unwrap().parse().unwrap();
                     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
                     let server_port = socket.local_addr().unwrap().port();
@@ -516,6 +525,14 @@ fn packets(play: Play, n: u64) -> Vec<Vec<u8>> {
         {
             continue;
         }
+        let is_lost = match play {
+            Play::Bursts(of) => n % 25 >= 25 - of,
+            Play::LosesFragments => payload[0] == 0x7c,
+            _ => false,
+        };
+        if is_lost {
+            continue;
+        }
         let ticks = if let Play::Clock(percent) = play { 36 * percent } else { 3_600 };
         let mut timestamp = u32::try_from(n * ticks).unwrap().wrapping_add(u32::MAX - 20_000);
         match play {
@@ -524,6 +541,10 @@ fn packets(play: Play, n: u64) -> Vec<Vec<u8>> {
                 timestamp = timestamp.wrapping_add(1 << 31);
             }
             Play::ClockJump if n >= 15 => timestamp = timestamp.wrapping_add(90_000 * 3_600),
+            Play::ClockSteps(ms) if n / 25 % 2 == 1 => {
+                timestamp = timestamp.wrapping_add(u32::try_from(90 * ms).unwrap());
+            }
+            Play::OneStamp => timestamp = 1,
             _ => {}
         }
         let is_last = usize::from(at) + 1 == payloads.len();

@@ -174,7 +174,11 @@ impl Check for FirstFrameCheck {
         };
         stream.watch(context.deadline, &context.cancel, |stream| stream.first_at.is_some() || has_failed(stream));
         let failed = stream.ended.clone().or_else(|| stream.measured.last_fault.clone());
+        // Nobody waits any longer, though neither the engine nor the driver has said that it is too long.
+        let none = || Fault::new(FaultKind::Stall, format!("no picture came from {}", context.request.spec));
         let fault = failed.filter(|_| stream.first_at.is_none());
+        let is_given_up = stream.first_at.is_none() && Instant::now() >= context.deadline;
+        let fault = fault.or_else(|| is_given_up.then(none));
         let measured = stream.facts();
         let first_frame_ms = if stream.is_live() {
             context.facts.opening.as_ref().and_then(|opening| opening.first_frame_ms)
@@ -207,7 +211,7 @@ impl Check for RateCheck {
     }
 
     fn patience(&self, context: &CheckContext) -> Duration {
-        context.request.watch.unwrap_or_default() + STILL_WATCH + SPARE
+        context.request.watch.unwrap_or_default() + LONGEST_WATCH + STILL_WATCH + SPARE
     }
 
     fn run(&self, context: &mut CheckContext) -> CheckResult {
@@ -221,7 +225,9 @@ impl Check for RateCheck {
             if took < WATCH {
                 return false;
             }
-            if took >= STILL_WATCH {
+            // Two pictures that are equal in each byte: only a longer look tells a still scene from a frozen camera.
+            let same_since = stream.same_since.filter(|_| is_coded_as_differences);
+            if took >= same_since.map_or(Duration::ZERO, |since| since.saturating_duration_since(began)) + STILL_WATCH {
                 return true;
             }
             // Whether it has stopped is seen a moment later.
@@ -232,8 +238,7 @@ impl Check for RateCheck {
             let n_bad = stream.measured.lost.camera + stream.measured.lost.damaged;
             let is_unsure = n_bad > 0 && !criteria::is_more_than_chance(n_bad);
             let is_enough = stream.measured.n_good >= LEAST_FRAMES && !is_unsure || took >= LONGEST_WATCH;
-            // Two pictures that are equal in each byte: only a longer look tells a still scene from a frozen camera.
-            is_enough && !(is_coded_as_differences && stream.is_same)
+            is_enough && same_since.is_none()
         });
         if let Some(longest) = context.request.watch {
             watch_until_it_happens(stream, &context.request, began + longest, &context.cancel);

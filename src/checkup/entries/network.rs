@@ -1,4 +1,4 @@
-//! What stands in the way of a network camera (F80 to F99). The conversation with it names the entry; without one, the fault
+//! What stands in the way of a network camera (F80 to F100). The conversation with it names the entry; without one, the fault
 //! of the stream does.
 
 use super::signs::FaultStage;
@@ -45,6 +45,7 @@ entries! {
     "F97" "size-changes" Warning changes;
     "F98" "camera-clock-jumps" Warning clock;
     "F99" "wrong-protocol" Critical scheme WrongProtocol;
+    "F100" "multicast" Critical multicast;
 }
 
 fn judge(facts: &Facts, id: &str, slug: &'static str, kinds: &[FaultKind]) -> Option<Judgement> {
@@ -249,6 +250,10 @@ fn clock(judgement: Judgement, _: &Facts) -> Judgement {
 
 fn scheme(judgement: Judgement, facts: &Facts) -> Judgement {
     advised(judgement, facts).fix(address()).fixes(&["check-port"])
+}
+
+fn multicast(judgement: Judgement, facts: &Facts) -> Judgement {
+    advised(judgement, facts).fix(address())
 }
 
 /// What the conversation advises, where it knows more than what holds for all of its kind.

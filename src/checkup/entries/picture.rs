@@ -403,17 +403,23 @@ fn white_balance(facts: &Facts) -> Option<Judgement> {
     }
     let Gains { red, blue } = gains;
     let balance = value(facts, AUTO_WHITE_BALANCE);
-    // Light is red or blue; what is green is the scene.
-    let is_of_light = (red > 1.0) != (blue > 1.0);
+    // Light is red or blue, or both without the filter that keeps infrared out; what is green is the scene.
+    let is_of_light = red > 1.0 || blue > 1.0;
     let confidence = match (balance, is_of_light) {
         (Some(0), _) => 0.8,
         (Some(_), _) | (None, false) => 0.4,
         (None, true) => 0.6,
     };
+    let is_magenta = criteria::is_magenta(gains);
     let judgement = Judgement::new("white-balance", confidence);
-    let judgement = judgement.because(if red > blue { "red" } else { "blue" });
+    let judgement = judgement.because(match () {
+        () if is_magenta => "magenta",
+        () if red > blue => "red",
+        () => "blue",
+    });
     let gains = Message::new("evidence.gains").with("red", number(red, 2)).with("blue", number(blue, 2));
     let automatic = setting(facts, "auto-white-balance-on", AUTO_WHITE_BALANCE, 1).filter(|_| balance == Some(0));
+    let judgement = if is_magenta { judgement.fixes(&["infrared-filter"]) } else { judgement };
     Some(judgement.with_evidence(gains).maybe(automatic).reset_controls())
 }
 
@@ -425,7 +431,9 @@ fn black_bars(facts: &Facts) -> Option<Judgement> {
         [Some(share), Some(_)] => ("around", share),
         [None, None] => return None,
     };
-    let judgement = Judgement::new("black-bars", 0.65).because(kind).with("percent", share * 100.0);
+    // The round picture of a lens that sees all around has black on all sides as well.
+    let confidence = if kind == "around" { 0.4 } else { 0.65 };
+    let judgement = Judgement::new("black-bars", confidence).because(kind).with("percent", share * 100.0);
     Some(judgement.fixes(&["size-of-same-shape"]))
 }
 
@@ -437,11 +445,17 @@ fn combing(facts: &Facts) -> Option<Judgement> {
 }
 
 fn doubled(facts: &Facts) -> Option<Judgement> {
-    let seen = seen(facts).filter(|seen| seen.is_doubled && !seen.is_coded_as_differences)?;
+    let seen = seen(facts).filter(|seen| seen.is_doubled)?;
     let fps = seen.rate?;
     let half = (fps / 2.0).round();
-    let judgement = Judgement::new("doubled", 0.85).with("fps", fps).with("true", half);
-    Some(judgement.fix(Fix::new("use-rate").with("fps", half).does(Action::UseRate(half))))
+    // A coder that has nothing to send leaves out pictures as well, though hardly every second one.
+    let confidence = if seen.is_coded_as_differences { 0.6 } else { 0.85 };
+    let judgement = Judgement::new("doubled", confidence).with("fps", fps).with("true", half);
+    Some(if facts.is_local() {
+        judgement.fix(Fix::new("use-rate").with("fps", half).does(Action::UseRate(half)))
+    } else {
+        judgement.fixes(&["more-light", "camera-rate"])
+    })
 }
 
 fn noise(facts: &Facts) -> Option<Judgement> {
@@ -587,6 +601,18 @@ mod tests {
         check_with("bright", has(AUTO_EXPOSURE, 3, 3), "over-exposed");
         check_with("infrared", has(SATURATION, 0, 100), "infrared");
         check_with("pattern=chart", has(SATURATION, 0, 100), "");
+        let tinted = |red: f64, blue: f64| {
+            move |facts: &mut Facts| {
+                let colour = &mut facts.picture.as_mut().unwrap().colour;
+                (colour.gains, colour.neutral) = (Some(Gains { red, blue }), 0.0);
+            }
+        };
+        check_with("pattern=card", tinted(2.5, 1.0), "white-balance.red");
+        check_with("pattern=card", tinted(1.6, 1.9), "white-balance.magenta");
+        check_with("pattern=card", tinted(1.0, 2.5), "white-balance.blue");
+        let is_coded = |facts: &mut Facts| facts.picture.as_mut().unwrap().is_coded_as_differences = true;
+        check_with("doubled,pattern=still", is_coded, "doubled");
+        check_with("pattern=still", is_coded, "");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use crate::network::age::StampOrder;
@@ -13,8 +13,9 @@ use crate::network::sdp::{Codec, VideoFormat};
 
 /// What an Ethernet frame can carry, and more.
 const MAX_PACKET: usize = 65_536;
-/// Packets that came too early, and wait for those before them.
+/// Packets that came too early, and wait for those before them: so many, and so long. What comes later than this does not come.
 const MAX_EARLY: usize = 64;
+const LONGEST_WAIT: Duration = Duration::from_millis(200);
 /// How long a read of the socket blocks at most.
 const SLICE: Duration = Duration::from_millis(50);
 /// While nobody looks, a key picture passes that much after the last picture at the earliest: to decode one with those behind it
@@ -52,6 +53,8 @@ pub struct Udp {
     rtcp: UdpSocket,
     /// Packets from other addresses are left out, and none are sent to others.
     camera: IpAddr,
+    /// The multicast group that was joined.
+    group: Option<SocketAddr>,
     reports_to: Option<SocketAddr>,
     report_due: Instant,
     order: ReorderBuffer,
@@ -71,14 +74,42 @@ impl Udp {
                 continue;
             }
             if let Ok(rtcp) = UdpSocket::bind((local, port + 1)) {
-                rtp.set_read_timeout(Some(SLICE))?;
-                rtcp.set_nonblocking(true)?;
-                let buffer = vec![0; MAX_PACKET];
-                let (order, report_due) = (ReorderBuffer::default(), Instant::now() + REPORT_PERIOD);
-                return Ok(Self { rtp, rtcp, camera, reports_to: None, report_due, order, buffer });
+                return Self::of(rtp, rtcp, camera);
             }
         }
         Err(ErrorKind::AddrInUse.into())
+    }
+
+    /// The sockets of a multicast group, on the network of the address `local`.
+    ///
+    /// # Errors
+    /// Another program has the port, or the system refuses.
+    pub fn join(group: SocketAddr, local: IpAddr, camera: IpAddr) -> std::io::Result<Self> {
+        let bind = |port: u16| match (group.ip(), local) {
+            (IpAddr::V4(group), IpAddr::V4(local)) => {
+                let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port))?;
+                socket.join_multicast_v4(&group, &local).map(|()| socket)
+            }
+            (IpAddr::V6(group), _) => {
+                let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, port))?;
+                socket.join_multicast_v6(&group, 0).map(|()| socket)
+            }
+            _ => Err(ErrorKind::AddrNotAvailable.into()),
+        };
+        let (rtp, rtcp) = (bind(group.port())?, bind(group.port().saturating_add(1))?);
+        Ok(Self { group: Some(group), ..Self::of(rtp, rtcp, camera)? })
+    }
+
+    pub fn group(&self) -> Option<SocketAddr> {
+        self.group
+    }
+
+    fn of(rtp: UdpSocket, rtcp: UdpSocket, camera: IpAddr) -> std::io::Result<Self> {
+        rtp.set_read_timeout(Some(SLICE))?;
+        rtcp.set_nonblocking(true)?;
+        let buffer = vec![0; MAX_PACKET];
+        let (order, report_due) = (ReorderBuffer::default(), Instant::now() + REPORT_PERIOD);
+        Ok(Self { rtp, rtcp, camera, group: None, reports_to: None, report_due, order, buffer })
     }
 
     /// The first of the two.
@@ -132,7 +163,7 @@ impl Udp {
             if from.ip().to_canonical() != self.camera.to_canonical() {
                 continue;
             }
-            let in_order = self.order.push(packet);
+            let in_order = self.order.push(packet, Instant::now());
             if !in_order.is_empty() {
                 return in_order;
             }
@@ -146,10 +177,12 @@ struct ReorderBuffer {
     next: Option<u16>,
     /// By how far they are ahead.
     early: BTreeMap<u16, Vec<u8>>,
+    /// Since when one waits.
+    waits_since: Option<Instant>,
 }
 
 impl ReorderBuffer {
-    fn push(&mut self, packet: &[u8]) -> Vec<Vec<u8>> {
+    fn push(&mut self, packet: &[u8], now: Instant) -> Vec<Vec<u8>> {
         let Some(RtpPacket { sequence, .. }) = RtpPacket::parse(packet) else { return Vec::new() };
         let next = *self.next.get_or_insert(sequence);
         let ahead = sequence.wrapping_sub(next);
@@ -166,7 +199,8 @@ impl ReorderBuffer {
             return out;
         }
         self.early.insert(ahead, packet.to_vec());
-        if self.early.len() > MAX_EARLY {
+        let waited = now.saturating_duration_since(*self.waits_since.get_or_insert(now));
+        if self.early.len() > MAX_EARLY || waited > LONGEST_WAIT {
             // What is missing does not come any more.
             let n_missing = self.early.keys().next().copied().unwrap_or_default();
             self.advance(n_missing);
@@ -174,6 +208,9 @@ impl ReorderBuffer {
         while let Some(packet) = self.early.remove(&0) {
             out.push(packet);
             self.advance(1);
+        }
+        if !out.is_empty() {
+            self.waits_since = (!self.early.is_empty()).then_some(now);
         }
         out
     }
@@ -426,7 +463,8 @@ mod tests {
     #[track_caller]
     fn check_order(sequences: &[u16], expected: &[u16]) {
         let mut order = ReorderBuffer::default();
-        let out = sequences.iter().flat_map(|n| order.push(&packet(*n, 0, &[1])));
+        let now = Instant::now();
+        let out = sequences.iter().flat_map(|n| order.push(&packet(*n, 0, &[1]), now));
         assert_eq!(
             out.filter_map(|packet| Some(RtpPacket::parse(&packet)?.sequence)).collect::<Vec<_>>(),
             expected,
@@ -445,6 +483,11 @@ mod tests {
         let sequences: Vec<u16> = (0..10).chain(11..100).collect();
         let expected: Vec<u16> = (0..10).chain(11..100).collect();
         check_order(&sequences, &expected);
+        // Nor do few of them wait for long.
+        let (mut order, now) = (ReorderBuffer::default(), Instant::now());
+        let mut at = |n: u16, ms| order.push(&packet(n, 0, &[1]), now + Duration::from_millis(ms)).len();
+        assert_eq!([at(1, 0), at(3, 40), at(4, 140), at(5, 300), at(6, 340)], [1, 0, 0, 3, 1]);
+        assert_eq!([at(8, 400), at(7, 500), at(9, 900)], [0, 2, 1]);
     }
 
     #[test]
@@ -519,7 +562,7 @@ mod tests {
             if let Some(first) = junk.first_mut() {
                 *first = *first & 0x3f | 0x80;
             }
-            for packet in order.push(&junk) {
+            for packet in order.push(&junk, Instant::now()) {
                 let _ = gate.pass(packet, Instant::now());
             }
         }

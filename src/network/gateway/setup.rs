@@ -1,5 +1,6 @@
 //! SETUP and PLAY (RFC 2326, 10.4 and 10.5), over the transport that is wanted.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use super::packets::{PacketSource, Udp};
@@ -76,6 +77,11 @@ const UNSUPPORTED_TRANSPORT: i64 = 461;
 
 fn over_tcp(client: &mut RtspClient, control: &str, deadline: Instant) -> Result<Agreed, NotSetUp> {
     let transport = setup(client, control, "RTP/AVP/TCP;unicast;interleaved=0-1", deadline)?;
+    if let Some(group) = group_of(&transport) {
+        let message = format!("the camera was asked for TCP, and answers SETUP with the multicast group {group}");
+        let finding = ConnectionFinding::new("F100", FaultKind::ProtocolTrouble, message);
+        return Err(NotSetUp::OtherTransport(finding.with_advice(MULTICAST_ADVICE)));
+    }
     let channel = parameter(&transport, "interleaved").and_then(|channels| first_number(channels)?.try_into().ok());
     if channel.is_none() && is_udp(&transport) {
         let message =
@@ -104,6 +110,13 @@ fn over_udp(client: &mut RtspClient, control: &str, deadline: Instant) -> Result
         let finding = ConnectionFinding::new("F86", FaultKind::ProtocolTrouble, message);
         return Err(NotSetUp::OtherTransport(finding.with_advice("Choose TCP as the transport, or “auto”.")));
     }
+    if let Some(group) = group_of(&transport) {
+        let joined = Udp::join(group, local, camera).map_err(|error| {
+            let message = format!("the multicast group {group} of the camera cannot be joined: {error}");
+            NotSetUp::from(ConnectionFinding::new("F100", FaultKind::UdpBlocked, message).with_advice(MULTICAST_ADVICE))
+        })?;
+        return Ok(Agreed { media: PacketSource::Udp(joined), transport });
+    }
     let ports = parameter(&transport, "server_port").and_then(|ports| {
         let rtp = first_number(ports)?;
         let rtcp = ports.split('-').nth(1).and_then(|port| port.trim().parse().ok()).unwrap_or(rtp.saturating_add(1));
@@ -111,6 +124,16 @@ fn over_udp(client: &mut RtspClient, control: &str, deadline: Instant) -> Result
     });
     udp.on_agreed(ports);
     Ok(Agreed { media: PacketSource::Udp(udp), transport })
+}
+
+/// Against a camera that sends to a group, and whose packets do not come.
+pub const MULTICAST_ADVICE: &str = "Switch multicast off in the camera's settings, or choose another stream of it; switches and routers must pass multicast on (IGMP).";
+
+/// The group to which the camera sends, and the port, where it does not send to this computer alone (RFC 2326, 12.39).
+fn group_of(transport: &str) -> Option<SocketAddr> {
+    let group: IpAddr = parameter(transport, "destination")?.parse().ok()?;
+    let port = parameter(transport, "port").or_else(|| parameter(transport, "client_port")).and_then(first_number)?;
+    group.is_multicast().then(|| SocketAddr::new(group, port))
 }
 
 /// What the camera answers to a transport.
@@ -156,6 +179,15 @@ mod tests {
         assert_eq!(parameter(agreed, "server_port"), Some("6970-6971"));
         assert_eq!(parameter(agreed, "SOURCE"), Some("10.0.0.7"));
         assert_eq!(parameter(agreed, "interleaved"), None);
+        for (transport, expected) in [
+            (agreed, None),
+            ("RTP/AVP;multicast;destination=239.7.1.2;port=5600-5601;ttl=1", Some("239.7.1.2:5600")),
+            ("RTP/AVP/UDP;multicast;destination=ff15::7;client_port=5600", Some("[ff15::7]:5600")),
+            ("RTP/AVP;unicast;destination=10.0.0.7;client_port=5600-5601", None),
+            ("RTP/AVP;multicast;destination=239.7.1.2", None),
+        ] {
+            assert_eq!(group_of(transport).map(|group| group.to_string()).as_deref(), expected, "{transport}");
+        }
         assert_eq!(parameter("RTP/AVP/TCP;interleaved=2-3,x;interleaved=4-5", "interleaved"), Some("2-3"));
         assert_eq!((first_number("2-3"), first_number("7"), first_number("x")), (Some(2), Some(7), None));
         for (transport, expected) in [
