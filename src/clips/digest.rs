@@ -6,7 +6,6 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use super::name::hex;
 use crate::disk::open_regular;
 
 const BUFFER_BYTES: usize = 1 << 18;
@@ -34,7 +33,7 @@ pub(super) fn copy_and_digest(from: &mut File, to: &mut impl Write) -> io::Resul
     let mut bytes = 0_u64;
     loop {
         let n_read = match from.read(&mut buffer) {
-            Ok(0) => return Ok(FileDigest { bytes, sha256: hex(&digest.finalize()) }),
+            Ok(0) => return Ok(FileDigest { bytes, sha256: format!("{:x}", digest.finalize()) }),
             Ok(n_read) => n_read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
@@ -48,7 +47,7 @@ pub(super) fn copy_and_digest(from: &mut File, to: &mut impl Write) -> io::Resul
 
 /// Of a short text.
 pub(super) fn digest_bytes(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
+    format!("{:x}", Sha256::digest(bytes))
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
+use super::digest::digest_bytes;
 use super::wall_time::WallTime;
 
 /// Of a camera's name. Windows takes 259 letters for a whole path.
@@ -19,8 +19,8 @@ const MAX_NAME_BYTES: usize = 120;
 const MAX_CAUSE_CHARS: usize = 40;
 /// Of the digest of a camera's identity, in the name of its folder.
 const N_HASH_CHARS: usize = 8;
-/// In the sidecar.
-const N_IDENTITY_BYTES: usize = 8;
+/// The same in the sidecar.
+const N_IDENTITY_CHARS: usize = 16;
 
 const CLOSED: &str = ".mp4";
 const UNFINISHED: &str = ".recording.mp4";
@@ -227,8 +227,8 @@ impl ClipPaths {
 /// `name` is for people, `identity` the device's, or the source as the status names it.
 #[must_use]
 pub fn camera_folder(name: &str, identity: &str) -> String {
-    let hash: String = hex(&identity_digest(identity)).chars().take(N_HASH_CHARS).collect();
-    format!("{}-{hash}", file_part(name, "camera"))
+    let hash = identity_digest(identity);
+    format!("{}-{}", file_part(name, "camera"), hash.get(..N_HASH_CHARS).unwrap_or_default())
 }
 
 /// What people call something, as every file system takes it; `nameless` where nothing is left of it.
@@ -263,17 +263,12 @@ pub(super) fn is_camera_folder(name: &str) -> bool {
 /// By which the clips of one camera are known in sidecars, whatever it is called.
 #[must_use]
 pub fn identity_hash(identity: &str) -> String {
-    hex(identity_digest(identity).get(..N_IDENTITY_BYTES).unwrap_or_default())
+    identity_digest(identity).get(..N_IDENTITY_CHARS).unwrap_or_default().to_owned()
 }
 
-fn identity_digest(identity: &str) -> [u8; 32] {
+fn identity_digest(identity: &str) -> String {
     // With its password masked or without one, it is the same camera.
-    Sha256::digest(identity.replace(":***@", "@").as_bytes()).into()
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or_default();
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    digest_bytes(identity.replace(":***@", "@").as_bytes())
 }
 
 /// Of an address host and port alone: cameras have passwords before the `@`, in the path and in the query.
