@@ -78,6 +78,8 @@ pub struct LostPictures {
     pub camera: u64,
     /// Between the capture process and the program.
     pub transfer: u64,
+    /// They came as pixels, and there was no time to code them.
+    pub coding: u64,
     /// The disk was too slow.
     pub disk: u64,
 }

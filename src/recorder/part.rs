@@ -152,6 +152,15 @@ impl ClipPart {
         self.sidecar.lost_pictures.disk += n;
     }
 
+    /// Pictures that were lost before they came here, ahead of one that was just taken; not of the first one. Returns how many.
+    pub fn add_lost_before(&mut self, packet: &Packet) -> u64 {
+        let n_lost = if self.sidecar.pictures > 1 { packet.n_lost_before } else { 0 };
+        let lost = &mut self.sidecar.lost_pictures;
+        let place = if packet.is_made_here { &mut lost.coding } else { &mut lost.transfer };
+        *place = place.saturating_add(n_lost);
+        n_lost
+    }
+
     /// # Errors
     /// As [`ClipFile::tick`].
     pub fn tick(&mut self, now: Instant) -> io::Result<()> {

@@ -380,6 +380,11 @@ impl RecorderThread {
                 self.awaits_key = false;
                 self.status.pictures += 1;
                 self.status.bytes += n_bytes;
+                // Of a time lapse those between are not wanted.
+                if self.lapse.is_none() {
+                    let n_lost = self.part.as_mut().map_or(0, |part| part.add_lost_before(packet));
+                    self.status.lost = self.status.lost.saturating_add(n_lost);
+                }
             }
             Ok(Push::NeedsNewPart) => {
                 let is_soon = self.part.as_ref().is_some_and(|part| packet.taken_at < part.began + LEAST_PART);
