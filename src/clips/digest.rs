@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::disk::open_regular;
@@ -11,11 +12,19 @@ use crate::disk::open_regular;
 const BUFFER_BYTES: usize = 1 << 18;
 
 /// What a file has in it, in short.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileDigest {
     pub bytes: u64,
     /// Of SHA-256, as 64 small hexadecimal digits.
     pub sha256: String,
+}
+
+impl FileDigest {
+    /// Of a short file whose bytes are at hand.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self { bytes: u64::try_from(bytes.len()).unwrap_or_default(), sha256: digest_bytes(bytes) }
+    }
 }
 
 /// Reads a regular file to its end.

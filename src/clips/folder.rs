@@ -220,7 +220,8 @@ impl ClipFolder {
         for later_ms in 0..MAX_LATER_MS {
             let name = ClipName { started: name.started.later_by_ms(later_ms), reason: name.reason.clone() };
             let paths = ClipPaths::new(&self.path, camera_folder, &name);
-            let is_taken = || paths.closed.symlink_metadata().is_ok() || paths.sidecar.symlink_metadata().is_ok();
+            let others = [&paths.closed, &paths.sidecar, &paths.picture];
+            let is_taken = || others.iter().any(|path| path.symlink_metadata().is_ok());
             if is_taken() {
                 continue;
             }

@@ -25,6 +25,7 @@ const N_IDENTITY_CHARS: usize = 16;
 const CLOSED: &str = ".mp4";
 const UNFINISHED: &str = ".recording.mp4";
 const SIDECAR: &str = ".json";
+const PICTURE: &str = ".png";
 
 /// Why a clip was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -186,6 +187,8 @@ pub enum FileRole {
     /// It is being recorded, or was when the program ended.
     Unfinished,
     Sidecar,
+    /// The last picture before the fault, without loss.
+    Picture,
 }
 
 /// What the name of a file tells.
@@ -199,7 +202,13 @@ impl ClipFileName {
     /// `None` for whatever this program does not name so.
     #[must_use]
     pub fn parse(file: &str) -> Option<Self> {
-        [(UNFINISHED, FileRole::Unfinished), (CLOSED, FileRole::Closed), (SIDECAR, FileRole::Sidecar)]
+        let endings = [
+            (UNFINISHED, FileRole::Unfinished),
+            (CLOSED, FileRole::Closed),
+            (SIDECAR, FileRole::Sidecar),
+            (PICTURE, FileRole::Picture),
+        ];
+        endings
             .into_iter()
             .find_map(|(ending, role)| Some((file.strip_suffix(ending)?, role)))
             .and_then(|(stem, role)| Some(Self { name: ClipName::parse(stem)?, role }))
@@ -212,6 +221,7 @@ pub struct ClipPaths {
     pub unfinished: PathBuf,
     pub closed: PathBuf,
     pub sidecar: PathBuf,
+    pub picture: PathBuf,
 }
 
 impl ClipPaths {
@@ -219,7 +229,8 @@ impl ClipPaths {
     pub fn new(root: &Path, camera_folder: &str, name: &ClipName) -> Self {
         let folder = root.join(camera_folder).join(name.day());
         let file = |ending| folder.join(format!("{name}{ending}"));
-        Self { unfinished: file(UNFINISHED), closed: file(CLOSED), sidecar: file(SIDECAR) }
+        let (unfinished, closed) = (file(UNFINISHED), file(CLOSED));
+        Self { unfinished, closed, sidecar: file(SIDECAR), picture: file(PICTURE) }
     }
 }
 
@@ -353,9 +364,12 @@ mod tests {
         fn check(started: &str, kind: ClipKind, cause: &str, expected: &str) {
             let name = ClipName { started: started.parse().unwrap(), reason: ClipReason::new(kind, cause) };
             assert_eq!(name.to_string(), expected);
-            for (ending, role) in
-                [(".mp4", FileRole::Closed), (".recording.mp4", FileRole::Unfinished), (".json", FileRole::Sidecar)]
-            {
+            for (ending, role) in [
+                (".mp4", FileRole::Closed),
+                (".recording.mp4", FileRole::Unfinished),
+                (".json", FileRole::Sidecar),
+                (".png", FileRole::Picture),
+            ] {
                 let read = ClipFileName::parse(&format!("{expected}{ending}")).unwrap();
                 assert_eq!(read, ClipFileName { name: name.clone(), role }, "{expected}");
             }

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::digest::digest_bytes;
+use super::digest::{FileDigest, digest_bytes};
 use super::name::ClipKind;
 use super::wall_time::WallTime;
 use crate::disk::{FileAccess, read_regular, write_whole};
@@ -84,6 +84,16 @@ pub struct LostPictures {
     pub disk: u64,
 }
 
+/// The picture that stands beside a clip.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ClipPicture {
+    /// When it was taken.
+    pub at: WallTime,
+    #[serde(flatten)]
+    pub digest: FileDigest,
+}
+
 /// A line of the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClipEvent {
@@ -150,6 +160,9 @@ pub struct Sidecar {
     pub bytes: u64,
     /// Of the closed clip; empty before.
     pub sha256: String,
+    /// The last one before the fault, without loss, of a camera whose pictures come as pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub picture: Option<ClipPicture>,
     pub program: Foreign,
     /// Its digest is missing or another: somebody has changed it, or the disk has.
     #[serde(skip)]
@@ -284,6 +297,7 @@ mod tests {
             verdict_id: Some("F40".into()),
             bytes: 9_000_000,
             sha256: "0".repeat(64),
+            picture: Some(ClipPicture { at, digest: FileDigest::of(b"picture") }),
             ..Sidecar::default()
         };
         sidecar.add_gap(ClipGap::new(at.later_by_ms(10_000), Duration::from_millis(7_300), "the camera was unplugged"));

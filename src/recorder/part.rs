@@ -11,13 +11,16 @@ use super::clip_file::{ClipFile, DiskCall, Push, TrackHead};
 use super::index::ClipReader;
 use super::repair::{Repaired, repair};
 use crate::clips::{
-    Clip, ClipEvent, ClipFolder, ClipGap, ClipKernelLine, ClipName, ClipPaths, ClipReason, ClipState, FolderTrouble,
-    Sidecar, SidecarState, WallTime, camera_folder, digest_file, identity_hash,
+    Clip, ClipEvent, ClipFolder, ClipGap, ClipKernelLine, ClipName, ClipPaths, ClipPicture, ClipReason, ClipState,
+    FileDigest, FolderTrouble, Sidecar, SidecarState, WallTime, camera_folder, digest_file, identity_hash,
 };
+use crate::codec;
 use crate::device;
+use crate::disk::{FileAccess, write_whole};
 use crate::event::{self, Event, Level};
 use crate::fault::Fault;
 use crate::foreign::Foreign;
+use crate::frame::Frame;
 use crate::logging::EventLog;
 use crate::packet::Packet;
 use crate::status::AlertName;
@@ -147,6 +150,25 @@ impl ClipPart {
         let _ = self.sidecar.write(&self.paths.sidecar);
     }
 
+    /// Keeps a picture beside the clip, without loss. The first one stays.
+    ///
+    /// # Errors
+    /// As the disk says. The clip is not touched by it.
+    pub fn add_picture(&mut self, frame: &Frame) -> io::Result<()> {
+        if self.has_picture() {
+            return Ok(());
+        }
+        let png = codec::encode_png(&frame.image).map_err(io::Error::other)?;
+        write_whole(&self.paths.picture, &png, FileAccess::Usual)?;
+        self.sidecar.picture = Some(ClipPicture { at: wall(frame.taken_at_wall), digest: FileDigest::of(&png) });
+        self.sidecar.write(&self.paths.sidecar)
+    }
+
+    #[must_use]
+    pub fn has_picture(&self) -> bool {
+        self.sidecar.picture.is_some()
+    }
+
     /// Pictures that were to be in it and are not.
     pub fn add_lost(&mut self, n: u64) {
         self.sidecar.lost_pictures.disk += n;
@@ -216,7 +238,9 @@ impl ClipPart {
 
     /// It has not one picture: nothing of it stays.
     pub fn forget(self) {
-        let _ = std::fs::remove_file(&self.paths.sidecar);
+        for path in [&self.paths.picture, &self.paths.sidecar] {
+            let _ = std::fs::remove_file(path);
+        }
     }
 
     /// Nothing more can be written: what there is waits to be closed by a later run.
