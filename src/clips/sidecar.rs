@@ -149,9 +149,12 @@ pub struct Sidecar {
     pub lost_pictures: LostPictures,
     pub gaps: Vec<ClipGap>,
     pub fault: Option<Fault>,
-    /// The entry of the catalogue, as `F40`, and what it says.
+    /// Of the last check-up meanwhile: the entry of the catalogue, as `F40`, and what it says.
     pub verdict_id: Option<Foreign>,
     pub verdict: Option<Foreign>,
+    /// How sure that is, 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict_confidence: Option<f64>,
     pub events: Vec<ClipEvent>,
     pub kernel: Vec<ClipKernelLine>,
     /// Of events, kernel lines and gaps, for want of room.

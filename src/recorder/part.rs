@@ -17,7 +17,7 @@ use crate::clips::{
 use crate::codec;
 use crate::device;
 use crate::disk::{FileAccess, write_whole};
-use crate::event::{self, Event, Level};
+use crate::event::{self, Event, Level, ToldVerdict};
 use crate::fault::Fault;
 use crate::foreign::Foreign;
 use crate::frame::Frame;
@@ -137,6 +137,10 @@ impl ClipPart {
     /// Something happened, to be shown over the pictures for some seconds and told beside the clip.
     pub fn add_event(&mut self, event: &Event) {
         self.sidecar.add_event(ClipEvent::from(event));
+        if let Some(ToldVerdict { entry, title, confidence }) = ToldVerdict::of(event) {
+            (self.sidecar.verdict_id, self.sidecar.verdict) = (Some(entry), Some(title));
+            self.sidecar.verdict_confidence = Some(confidence);
+        }
         // What ends the pictures is told with the gap, and an alert only says it again.
         let is_alert = AlertName::ALL.iter().any(|alert| event.name == alert.as_str());
         if event.level == Level::Warning && !is_alert {
