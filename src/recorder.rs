@@ -132,12 +132,20 @@ pub struct RecordingStatus {
     pub trouble: Option<String>,
 }
 
-/// What a recorder says of itself.
-#[derive(Clone, Debug)]
+/// What a recorder says of itself: keys that are added to the status of its camera.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RecorderNews {
+    #[serde(skip)]
     at: Instant,
     pub recording: RecordingStatus,
     pub storage: StorageHealth,
+}
+
+impl RecorderNews {
+    #[must_use]
+    pub fn new(at: Instant, recording: RecordingStatus, storage: StorageHealth) -> Self {
+        Self { at, recording, storage }
+    }
 }
 
 /// Records one camera. Dropping it closes the file, waiting two seconds at most; should that not do, the log tells.
@@ -191,7 +199,7 @@ impl Recorder {
     #[must_use]
     pub fn news(&self, now: Instant) -> RecorderNews {
         let Some(news) = self.news.current() else {
-            return RecorderNews { at: now, recording: RecordingStatus::default(), storage: StorageHealth::default() };
+            return RecorderNews::new(now, RecordingStatus::default(), StorageHealth::default());
         };
         let mut news = RecorderNews::clone(&news);
         let kept = self.ring.kept();

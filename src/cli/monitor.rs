@@ -24,8 +24,7 @@ use crate::fleet::Fleet;
 use crate::latest::Latest;
 use crate::logging::EventLog;
 use crate::network::KnownLogins;
-use crate::recorder::storage::StorageHealth;
-use crate::recorder::{self, Recorder, RecordingMode, RecordingPlan, RecordingStatus, open_folder};
+use crate::recorder::{self, Recorder, RecorderNews, RecordingMode, RecordingPlan, RecordingStatus, open_folder};
 use crate::settings::CameraId;
 use crate::source::SourceSpec;
 use crate::status::{AlertName, Status, score_text};
@@ -88,7 +87,7 @@ enum JsonLine<'a> {
         #[serde(flatten)]
         status: &'a Status,
         #[serde(flatten)]
-        recording: Option<Box<RecordingKeys>>,
+        recorder: Option<Box<RecorderNews>>,
     },
     Event(&'a Event),
     Summary {
@@ -99,13 +98,6 @@ enum JsonLine<'a> {
         exit_code: u8,
         cameras: Vec<CameraSummary<'a>>,
     },
-}
-
-/// What is added to the status of a camera that is recorded.
-#[derive(Serialize)]
-struct RecordingKeys {
-    recording: RecordingStatus,
-    storage: StorageHealth,
 }
 
 impl CommandContext<'_> {
@@ -379,10 +371,8 @@ fn print_status(camera: &MonitoredCamera, options: MonitorOptions, output: &Line
     let (at, status) = (event::now(), camera.status.as_ref());
     match options.format {
         OutputFormat::Json => {
-            let news = camera.recorder.as_ref().map(|recorder| recorder.news(Instant::now()));
-            let recording =
-                news.map(|news| Box::new(RecordingKeys { recording: news.recording, storage: news.storage }));
-            return output.write(line(&JsonLine::Status { at, status, recording }));
+            let recorder = camera.recorder.as_ref().map(|recorder| Box::new(recorder.news(Instant::now())));
+            return output.write(line(&JsonLine::Status { at, status, recorder }));
         }
         OutputFormat::Nagios => return,
         OutputFormat::Text => {}

@@ -597,6 +597,6 @@ impl RecorderThread {
         self.status.reason = part.map(|part| part.reason.to_string());
         self.status.secs = part.map_or(0.0, |part| now.saturating_duration_since(part.began).as_secs_f64());
         let storage = self.meter.health(self.disk.is_stopped(), now);
-        self.out.publish(RecorderNews { at: now, recording: self.status.clone(), storage });
+        self.out.publish(RecorderNews::new(now, self.status.clone(), storage));
     }
 }
