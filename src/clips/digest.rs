@@ -13,6 +13,7 @@ const BUFFER_BYTES: usize = 1 << 18;
 
 /// What a file has in it, in short.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct FileDigest {
     pub bytes: u64,
     /// Of SHA-256, as 64 small hexadecimal digits.

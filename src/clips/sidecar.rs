@@ -344,6 +344,7 @@ mod tests {
         check("{}", SidecarState::Unknown, ClipKind::Unknown);
         check(r#"{"state":"closed","reason":"manual","new":[1]}"#, SidecarState::Closed, ClipKind::Manual);
         check(r#"{"state":"uploaded","reason":"motion"}"#, SidecarState::Unknown, ClipKind::Unknown);
+        check(r#"{"picture":{"kind":"webp"},"lost_pictures":{"new":1}}"#, SidecarState::Unknown, ClipKind::Unknown);
     }
 
     #[test]
