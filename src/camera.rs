@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use crate::codec;
 use crate::control::{ControlSetting, DeviceControls};
 use crate::frame::Frame;
 use crate::health::History;
@@ -199,6 +200,13 @@ impl Camera {
     #[must_use]
     pub fn packets(&self) -> PacketRing {
         self.packets.clone()
+    }
+
+    /// The same of a camera that sends JPEGs.
+    #[must_use]
+    pub fn jpegs(&self) -> Option<PacketRing> {
+        let format = self.status().current()?.got.format?;
+        codec::is_jpeg(format).then(|| self.packets())
     }
 
     /// A reader of the score over time.

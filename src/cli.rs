@@ -33,7 +33,7 @@ use crate::settings::{
     CameraId, CameraSettings, DATA_VARIABLE, FPS, Isolation, Loaded, MAX_SHOWN, Notice, Settings, Transport,
     TrustedCertificates, data_folder, secs,
 };
-use crate::snapshot::{self, SnapshotTarget};
+use crate::snapshot::{self, SavedFile, SnapshotTarget};
 use crate::source::{OpenRequest, SourceSpec, file, simulated};
 use crate::status::{Grade, State, Status};
 
@@ -787,6 +787,8 @@ impl CommandContext<'_> {
         let settings = self.settings(&spec);
         let patience = self.patience(&spec);
         let camera = self.open(spec)?;
+        // From the first picture on.
+        let look = camera.packets().look();
         let Some(frame) = self.first_frame(&camera, &patience)? else {
             let status = camera.status().current();
             let why = status.and_then(|status| status.last_fault.clone());
@@ -797,7 +799,6 @@ impl CommandContext<'_> {
             complain(&format!("No picture from {name}: {why}.{advice}"));
             return Ok(Exit::Critical);
         };
-        drop(camera);
         let target = SnapshotTarget {
             folder: PathBuf::new(),
             file: Some(output.to_owned()),
@@ -805,14 +806,15 @@ impl CommandContext<'_> {
             format,
             jpeg_quality_percent: settings.jpeg_quality_percent,
         };
-        let file = snapshot::save(&frame, &target)?;
-        let size = frame.image.size();
+        let saved = snapshot::save(&frame, camera.jpegs().as_ref(), &target)?;
+        drop((look, camera));
         if json {
-            say(&pretty(
-                &json!({ "source": name, "file": file.to_string_lossy(), "width": size.width, "height": size.height }),
-            ));
+            let (file, SavedFile { size, is_as_sent, .. }) = (saved.path.to_string_lossy(), &saved);
+            say(&pretty(&json!({
+                "source": name, "file": file, "width": size.width, "height": size.height, "is_as_sent": is_as_sent,
+            })));
         } else {
-            say(&format!("{} ({size})", file.display()));
+            say(&saved.to_string());
         }
         Ok(Exit::Healthy)
     }

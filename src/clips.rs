@@ -7,6 +7,7 @@
 //! FOLDER/.camclinic                                              the marker, with the folder's id
 //! FOLDER/C920-1a2b3c4d/2026-11-20/2026-11-20_12-41-06.118+0100_fault-stall.mp4   (.recording.mp4 until it is closed)
 //! FOLDER/C920-1a2b3c4d/2026-11-20/2026-11-20_12-41-06.118+0100_fault-stall.json  the sidecar
+//! FOLDER/C920-1a2b3c4d/2026-11-20/2026-11-20_12-41-06.118+0100_fault-stall.png   the last picture before a fault, without loss
 //! ```
 //!
 //! Only what bears such a name in such a place is ever changed or deleted. Links are not followed.
@@ -42,8 +43,8 @@ pub use retention::{
     ClipDeletion, DeletionCause, RetainedClip, Retention, RetentionLimits, RetentionNotice, RetentionPlan,
 };
 pub use sidecar::{
-    ClipEvent, ClipGap, ClipKernelLine, LostPictures, MAX_EVENTS, MAX_GAPS, MAX_KERNEL_LINES, Sidecar, SidecarState,
-    set_protected,
+    ClipEvent, ClipGap, ClipKernelLine, ClipPicture, LostPictures, MAX_EVENTS, MAX_GAPS, MAX_KERNEL_LINES, Sidecar,
+    SidecarState, set_protected,
 };
 pub use tending::{Tended, Tending};
 pub use wall_time::WallTime;

@@ -76,6 +76,22 @@ pub fn is_jpeg(format: PixelFormat) -> bool {
     raw::layout(format) == Some(raw::Layout::Jpeg)
 }
 
+/// A JPEG from its start marker to its end, without what drivers pad. `None` where one of them is missing. Its data are not looked at.
+#[must_use]
+pub fn whole_jpeg(bytes: &[u8]) -> Option<&[u8]> {
+    Jpeg::read(bytes).ok().map(|jpeg| jpeg.bytes)
+}
+
+/// What a camera has sent as a JPEG, as a file that any program can show: up to its end marker. `None` where a part of it is missing,
+/// or its Huffman tables are.
+#[must_use]
+pub fn jpeg_file(bytes: &[u8]) -> Option<&[u8]> {
+    let jpeg = Jpeg::read(bytes).ok().filter(|jpeg| jpeg.has_huffman_tables)?;
+    let mut pixels = vec![0; jpeg.size.n_bytes()];
+    jpeg.decode_into(&mut pixels, MissingData::Refused).ok()?;
+    Some(jpeg.bytes)
+}
+
 /// So many bytes has a raw picture with so many from one row to the next. 0 of a compressed one.
 #[must_use]
 pub fn n_bytes(format: PixelFormat, size: Size, line_bytes: usize) -> usize {
@@ -312,10 +328,14 @@ mod tests {
         check_two_halves(&decode(PixelFormat::MJPG, SIZE, &jpeg).unwrap());
         let padded = [jpeg.as_slice(), &[0; 500]].concat();
         check_two_halves(&decode(PixelFormat::MJPG, SIZE, &padded).unwrap());
+        assert_eq!((jpeg_file(&padded), whole_jpeg(&padded)), (Some(jpeg.as_slice()), Some(jpeg.as_slice())));
+        assert_eq!((whole_jpeg(&jpeg[..jpeg.len() - 1]), whole_jpeg(&jpeg[1..])), (None, None));
+        assert_eq!(jpeg_file(&jpeg[..jpeg.len() - 1]), None);
         let bare = without_segments(&jpeg, 0xC4);
         assert!(bare.len() < jpeg.len());
         check_two_halves(&decode(PixelFormat::MJPG, SIZE, &bare).unwrap());
         check_two_halves(&whole(&bare).unwrap());
+        assert_eq!(jpeg_file(&bare), None);
     }
 
     /// A slope with the noise of a sensor.

@@ -41,6 +41,38 @@ pub enum Level {
 pub const OPENED: &str = "open";
 pub const OPENED_IDENTITY: &str = "identity";
 
+/// What a check-up has found, as it is told to whoever keeps it: with the event of a check-up that has ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ToldVerdict {
+    /// Of the catalogue, as `F40`.
+    pub entry: Foreign,
+    pub title: Foreign,
+    /// 0 to 1.
+    pub confidence: f64,
+}
+
+impl ToldVerdict {
+    /// The name of the event.
+    pub const EVENT: &str = "verdict";
+
+    /// For [`Event::details`].
+    #[must_use]
+    pub fn details(&self) -> Map<String, Value> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(details)) => details,
+            // Plain data: it is always an object.
+            _ => Map::new(),
+        }
+    }
+
+    /// `None` of any other event.
+    #[must_use]
+    pub fn of(event: &Event) -> Option<Self> {
+        let details = (event.name == Self::EVENT).then(|| Value::Object(event.details.clone()))?;
+        serde_json::from_value(details).ok()
+    }
+}
+
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Event {

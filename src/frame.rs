@@ -161,6 +161,12 @@ impl Image {
         Self { fingerprint_of_original: fingerprint.or(self.fingerprint_of_original), ..self }
     }
 
+    /// Whether the camera has made a larger one.
+    #[must_use]
+    pub fn is_made_smaller(&self) -> bool {
+        self.fingerprint_of_original.is_some()
+    }
+
     /// Differs for pictures that differ as the camera made them; see [`fingerprint`].
     #[must_use]
     pub fn fingerprint(&self) -> u64 {

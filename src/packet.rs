@@ -37,6 +37,14 @@ pub struct ParameterSets {
     pub pps: Vec<Vec<u8>>,
 }
 
+impl ParameterSets {
+    /// Of all of them together.
+    #[must_use]
+    pub fn n_bytes(&self) -> usize {
+        [&self.vps, &self.sps, &self.pps].into_iter().flatten().map(Vec::len).sum()
+    }
+}
+
 /// One coded picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
@@ -45,6 +53,10 @@ pub struct Packet {
     pub is_key: bool,
     /// Parts of it have not come, or cannot be right.
     pub is_damaged: bool,
+    /// The program has coded it, of a picture that came as pixels.
+    pub is_made_here: bool,
+    /// Pictures between it and the packet before that were to come and did not.
+    pub n_lost_before: u64,
     /// By the camera's own clock, from any beginning; it may jump and run at a wrong rate. `None` where the camera tells no time.
     pub stamp: Option<Duration>,
     pub taken_at: Instant,
@@ -71,6 +83,8 @@ impl Packet {
             codec: VideoCodec::Jpeg,
             is_key: true,
             is_damaged,
+            is_made_here: false,
+            n_lost_before: 0,
             stamp,
             taken_at,
             taken_at_wall: wall_clock_at(taken_at),
@@ -99,6 +113,11 @@ pub trait TakePackets: Send + Sync {
     /// A source that has something to do for packets leaves it while nobody wants them.
     fn are_wanted(&self) -> bool;
 
+    /// Whether packets are made of the pictures that the source hands out: each of them is needed then, as large as it comes.
+    fn are_made_of_pictures(&self) -> bool {
+        false
+    }
+
     fn take(&self, packet: Packet);
 }
 
@@ -111,6 +130,12 @@ impl PacketSink {
     #[must_use]
     pub fn is_wanted(&self) -> bool {
         self.0.as_ref().is_some_and(|taker| taker.are_wanted())
+    }
+
+    /// See [`TakePackets::are_made_of_pictures`].
+    #[must_use]
+    pub fn needs_pictures(&self) -> bool {
+        self.0.as_ref().is_some_and(|taker| taker.are_made_of_pictures())
     }
 
     pub fn put(&self, packet: Packet) {

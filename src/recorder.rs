@@ -14,12 +14,12 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 use serde::Serialize;
 
 use crate::camera::Camera;
 use crate::clips::{ClipFolder, FolderTrouble, RetentionLimits};
-use crate::event;
+use crate::event::{self, Level};
 use crate::latest::{Latest, Reader};
 use crate::logging::EventLog;
 use crate::packet::ring::{PacketRing, RingLimits};
@@ -47,6 +47,10 @@ use thread_loop::RecorderThread;
 
 /// How long a recorder may take to close its file before it is left behind.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
+/// The same where nobody waits for a window to go: a clip of gigabytes is read once more, for its digest.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(30);
+const NOT_CLOSED: &str = "The disk was too slow to close the clip in time. Nothing of it is lost: it is closed when Camclinic records into \
+                          this folder again.";
 /// What a recorder says of itself is older only where the disk does not answer.
 const NEWS_DEADLINE: Duration = Duration::from_secs(3);
 /// How long a disk may take to show a folder.
@@ -128,15 +132,23 @@ pub struct RecordingStatus {
     pub trouble: Option<String>,
 }
 
-/// What a recorder says of itself.
-#[derive(Clone, Debug)]
+/// What a recorder says of itself: keys that are added to the status of its camera.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RecorderNews {
+    #[serde(skip)]
     at: Instant,
     pub recording: RecordingStatus,
     pub storage: StorageHealth,
 }
 
-/// Records one camera. Dropping it closes the file, waiting two seconds at most.
+impl RecorderNews {
+    #[must_use]
+    pub fn new(at: Instant, recording: RecordingStatus, storage: StorageHealth) -> Self {
+        Self { at, recording, storage }
+    }
+}
+
+/// Records one camera. Dropping it closes the file, waiting two seconds at most; should that not do, the log tells.
 pub struct Recorder {
     /// Dropped to end it.
     wanted: Option<Sender<()>>,
@@ -144,6 +156,9 @@ pub struct Recorder {
     /// Disconnected when the thread has ended.
     ended: Receiver<()>,
     ring: PacketRing,
+    /// Of this camera, and its name there.
+    log: EventLog,
+    source: String,
     _encoder: FrameEncoder,
     /// Nobody waits for its end.
     is_let_go: bool,
@@ -168,6 +183,7 @@ impl Recorder {
         let news = Latest::new();
         let reader = news.reader();
         let kept = ring.clone();
+        let source = camera.status().current().map_or_else(String::new, |status| status.source.clone());
         let recorder = RecorderThread::new(camera, id, folder, plan, log, ends, news);
         let encoder = FrameEncoder::start(camera, ring.clone())?;
         thread::Builder::new().name("recorder".to_owned()).spawn(move || {
@@ -175,21 +191,22 @@ impl Recorder {
             kept.set_limits(RingLimits::default());
             drop(ended_tx);
         })?;
-        Ok(Self { wanted: Some(wanted), news: reader, ended, ring, _encoder: encoder, is_let_go: false })
+        let (wanted, log) = (Some(wanted), log.of_camera(id));
+        Ok(Self { wanted, news: reader, ended, ring, log, source, _encoder: encoder, is_let_go: false })
     }
 
     /// How it stands. Where the thread waits for a disk, that is said in its place. Never waits.
     #[must_use]
     pub fn news(&self, now: Instant) -> RecorderNews {
         let Some(news) = self.news.current() else {
-            return RecorderNews { at: now, recording: RecordingStatus::default(), storage: StorageHealth::default() };
+            return RecorderNews::new(now, RecordingStatus::default(), StorageHealth::default());
         };
         let mut news = RecorderNews::clone(&news);
         let kept = self.ring.kept();
         news.recording.kept_secs = kept.span.as_secs_f64();
         news.recording.kept_bytes = kept.n_bytes;
         let waited = now.saturating_duration_since(news.at);
-        if waited >= NEWS_DEADLINE {
+        if waited >= NEWS_DEADLINE && self.ended.try_recv() != Err(TryRecvError::Disconnected) {
             let trouble = format!(
                 "The disk has not answered for {} s: nothing is written meanwhile. Look at the connection to it.",
                 waited.as_secs()
@@ -211,25 +228,41 @@ impl Recorder {
     fn begin_to_stop(&mut self) {
         self.wanted = None;
     }
+
+    fn has_ended_by(&self, deadline: Instant) -> bool {
+        self.ended.recv_deadline(deadline) == Err(RecvTimeoutError::Disconnected)
+    }
 }
 
 impl Drop for Recorder {
     fn drop(&mut self) {
         if !self.is_let_go {
             self.begin_to_stop();
-            let _ = self.ended.recv_timeout(CLOSE_DEADLINE);
+            if !self.has_ended_by(Instant::now() + CLOSE_DEADLINE) {
+                self.log.add(&self.source, Level::Warning, "recording", NOT_CLOSED);
+            }
         }
     }
 }
 
 /// Closes the files of several side by side, so that all of them take no longer than the slowest, and returns how each stood then.
+/// Waits half a minute at most; `on_slow` is called when it takes longer than usual.
 #[must_use]
-pub fn stop_all(mut recorders: Vec<Recorder>) -> Vec<RecorderNews> {
+pub fn stop_all(mut recorders: Vec<Recorder>, on_slow: impl FnOnce()) -> Vec<RecorderNews> {
     recorders.iter_mut().for_each(Recorder::begin_to_stop);
-    let deadline = Instant::now() + CLOSE_DEADLINE;
-    let stop = |recorder: Recorder| {
-        let _ = recorder.ended.recv_deadline(deadline);
-        recorder.news(Instant::now())
+    let began = Instant::now();
+    let have_ended = |deadline: Instant| recorders.iter().all(|recorder| recorder.has_ended_by(deadline));
+    if !have_ended(began + CLOSE_DEADLINE) {
+        on_slow();
+        have_ended(began + CLOSE_PATIENCE);
+    }
+    let stop = |mut recorder: Recorder| {
+        recorder.is_let_go = true;
+        let mut news = recorder.news(Instant::now());
+        if !recorder.has_ended_by(Instant::now()) {
+            news.recording.trouble = Some(NOT_CLOSED.to_owned());
+        }
+        news
     };
     recorders.into_iter().map(stop).collect()
 }

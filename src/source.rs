@@ -12,13 +12,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, MAX_SOURCE_BYTES};
 use crate::backend::Backend;
+use crate::codec;
 use crate::control::{ControlSetting, ControlsUpdate};
 use crate::device::{self, Device};
 use crate::fault::{Fault, FaultKind};
 use crate::foreign::{Foreign, safe};
 use crate::frame::{Image, Size};
-use crate::network::KnownLogins;
-use crate::packet::PacketSink;
+use crate::network::{KnownLogins, jpeg_size};
+use crate::packet::{Packet, PacketSink};
 use crate::settings::{CameraId, CameraSettings, Isolation, NetworkOptions, Settings, TrustedCertificates, secs};
 use crate::status::{Asked, Got};
 
@@ -147,6 +148,13 @@ impl Picture<'_> {
                 .ok_or_else(|| Fault::new(FaultKind::BadFrame, format!("a picture of another length than {size}"))),
         }
     }
+}
+
+/// What a driver has handed out of a camera that sends JPEGs.
+#[must_use]
+pub fn jpeg_packet(bytes: &[u8], is_damaged: bool, stamp: Option<Duration>, taken_at: Instant) -> Packet {
+    let whole = codec::whole_jpeg(bytes);
+    Packet::jpeg(whole.unwrap_or(bytes), jpeg_size(bytes), is_damaged || whole.is_none(), stamp, taken_at)
 }
 
 /// A frame that has been taken from the driver.

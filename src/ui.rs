@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use crate::camera::Wake;
+use crate::camera::{Camera, Wake};
 use crate::event::Level;
 use crate::fleet::Fleet;
 use crate::latest::Reader;
@@ -328,9 +328,10 @@ impl App {
         window.add_events(self.log.since(window.shell.log.last_id()));
         while let Some(saved) = self.snapshots.poll() {
             match saved.result {
-                Ok(path) => {
-                    let message = format!("Snapshot saved: {}", path.display());
+                Ok(file) => {
+                    let message = format!("Snapshot saved: {file}");
                     window.with_pane(saved.camera, |pane, shell| pane.tell(shell, Level::Info, "snapshot", message));
+                    let path = file.path;
                     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
                     let folder = path.parent().map(PathBuf::from).unwrap_or_default();
                     window.shell.toasts.saved(format!("Snapshot saved: {name}"), folder, window.shell.now);
@@ -369,7 +370,8 @@ impl App {
         for request in std::mem::take(&mut self.window.shell.requests) {
             match request {
                 WindowRequest::Snapshot(pane, frame, target) => {
-                    if !self.snapshots.take(pane, frame, target) {
+                    let jpegs = self.fleet.camera(pane).and_then(Camera::jpegs);
+                    if !self.snapshots.take(pane, frame, jpegs, target) {
                         let why =
                             "The picture was not saved: the disk is still busy with the ones before. Try again later.";
                         self.window.shell.fail("snapshot", why.to_owned());

@@ -330,7 +330,7 @@ fn ten_readers_and_a_hundred_snapshots() {
     let before = Instant::now();
     for _ in 0..100 {
         let frame = frames.wait_fresh(Instant::now() + PATIENCE).unwrap().value;
-        snapshot::save(&frame, &target).unwrap();
+        snapshot::save(&frame, None, &target).unwrap();
     }
     println!("a snapshot took {:?} on average", before.elapsed() / 100);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 100);

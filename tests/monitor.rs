@@ -415,8 +415,16 @@ fn promtool_finds_nothing_to_say_of_the_metrics() {
     if !has_program("promtool") {
         return;
     }
-    let served = Served::start(&["sim:pattern=card,seed=7", "sim:open-denied"]);
-    let page = served.wait_for(r#"camclinic_camera_up{source="sim:pattern=card,seed=7"} 1"#);
+    let clips = tempfile::tempdir().unwrap();
+    let folder = clips.path().to_str().unwrap();
+    let served = Served::start(&["sim:pattern=card,seed=7", "sim:open-denied", "--record", folder]);
+    served.wait_for(r#"camclinic_camera_up{source="sim:pattern=card,seed=7"} 1"#);
+    let page = served.wait_for(r#"camclinic_storage_state{source="sim:open-denied",state="good"} 1"#);
+    for name in ["storage_free_bytes", "storage_pictures_dropped_total", "recording_pictures_lost_total"] {
+        let line = format!("camclinic_{name}{{source=\"sim:open-denied\"}} ");
+        let value = page.lines().find_map(|has| has.strip_prefix(&line)).unwrap_or_else(|| panic!("{name}: {page}"));
+        assert!(value.parse::<f64>().unwrap() >= 0.0, "{name} {value}");
+    }
     let mut check = Command::new("promtool");
     check.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut check = check.spawn().unwrap();

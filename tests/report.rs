@@ -21,6 +21,8 @@ use camclinic::health::History;
 use camclinic::logging::{EventLog, files};
 use camclinic::past::{self, Sample};
 use camclinic::phrases::{Language, Message};
+use camclinic::recorder::storage::StorageHealth;
+use camclinic::recorder::{RecorderNews, RecordingStatus};
 use camclinic::report::{ComputerInfo, LogLine, MAX_BYTES, MaskedKind, Masking, Material, Point, Report, Secrets};
 use camclinic::source::SourceSpec;
 use jiff::tz::TimeZone;
@@ -172,6 +174,11 @@ fn material() -> Material {
             system: Some("Debian 13".to_owned()),
             kernel: Some("6.12.57".to_owned()),
         },
+        recorder: Some(RecorderNews::new(
+            Instant::now(),
+            RecordingStatus { last_clip: Some("/home/bertram/x.mp4".to_owned()), lost: 4712, ..Default::default() },
+            StorageHealth { free_bytes: Some(7_300_000_000), dropped: 3, ..Default::default() },
+        )),
         secrets: Secrets(vec!["geheimwort".to_owned()]),
         language: Language::English,
         at: now,
@@ -280,6 +287,7 @@ fn the_json_keeps_to_the_contract() {
         json!({"id": "open", "outcome": "skipped", "took_ms": 0, "why": "Not needed: the cause is known already."})
     );
     assert_eq!(json["history"].as_array().unwrap().len(), 600);
+    assert_eq!((&json["recording"]["lost"], &json["storage"]["dropped"]), (&4712.into(), &3.into()));
     assert_eq!(json["kernel"][0]["at"], "2026-11-21T15:58:25Z");
     // The evidence can be judged again.
     let facts: Facts = serde_json::from_value(json["facts"].clone()).unwrap();
@@ -383,6 +391,7 @@ fn a_report_without_anything_is_a_report() {
         snapshot: None,
         compared: None,
         computer: ComputerInfo::default(),
+        recorder: None,
         secrets: Secrets::default(),
         ..material()
     };

@@ -11,6 +11,7 @@ use camclinic::checkup::{
     Action, CatalogueEntry, CheckOutcome, CheckRun, Checkup, Facts, Finding, Fix, Judgement, Layer, Progress, Severity,
 };
 use camclinic::control::{self, Control, ControlKind, ControlSetting, DeviceControls};
+use camclinic::event::ToldVerdict;
 use camclinic::fault::{Fault, FaultKind};
 use camclinic::frame::{PixelFormat, Size};
 use camclinic::phrases::{Language, Message};
@@ -415,13 +416,35 @@ fn before_and_after_stand_side_by_side() {
 
 #[test]
 fn findings_are_told_when_they_begin_and_when_they_are_gone() {
+    let told = |harness: &Harness<'_, Window>| {
+        told(harness.state()).into_iter().filter(|line| line.contains(" finding: ")).collect::<Vec<_>>()
+    };
     let mut harness = harness(window(status()));
     examined(&mut harness, busy(Vec::new()));
-    assert_eq!(told(harness.state()), ["Error finding: Busy: Zoom holds it"]);
+    assert_eq!(told(&harness), ["Error finding: Busy: Zoom holds it"]);
     examined(&mut harness, busy(Vec::new()));
-    assert_eq!(told(harness.state()).len(), 1);
+    assert_eq!(told(&harness).len(), 1);
     examined(&mut harness, checkup(vec![finding(&DIM, 0.6, "It is dim", Vec::new())]));
-    assert_eq!(told(harness.state())[1..], ["Good finding: Gone: Busy: Zoom holds it", "Warning finding: It is dim"]);
+    assert_eq!(told(&harness)[1..], ["Good finding: Gone: Busy: Zoom holds it", "Warning finding: It is dim"]);
+}
+
+/// So that it stands beside a clip that is being recorded.
+#[test]
+fn each_verdict_is_told_with_its_entry() {
+    let verdicts = |harness: &Harness<'_, Window>| {
+        harness.state().shell.events.since(0).iter().filter_map(|event| ToldVerdict::of(event)).collect::<Vec<_>>()
+    };
+    let mut harness = harness(window(status()));
+    examined(&mut harness, checkup(Vec::new()));
+    assert_eq!(verdicts(&harness), []);
+    examined(&mut harness, Checkup { was_cancelled: true, ..busy(Vec::new()) });
+    assert_eq!(verdicts(&harness), []);
+    for n_told in [1, 2] {
+        examined(&mut harness, busy(Vec::new()));
+        assert_eq!(verdicts(&harness).len(), n_told);
+    }
+    let expected = ToldVerdict { entry: BUSY.id.into(), title: "Busy: Zoom holds it".into(), confidence: 0.95 };
+    assert_eq!(verdicts(&harness)[0], expected);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use super::machine::CaptureEvent;
 use crate::control::{ControlSetting, ControlsUpdate, add_setting};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::Image;
+use crate::packet::PacketSink;
 use crate::source::reader::{self, BeforeRead, Consumer, EndReading, ReadResult, Resume};
 use crate::source::{Demand, Grabbed, OpenRequest, Source};
 
@@ -46,7 +47,17 @@ impl Capture {
         let (resume, resumed) = bounded(1);
         let (controls, wanted) = bounded(MAX_UNSET);
         let (demand, demanded) = bounded(MAX_UNSET);
-        let thread = CaptureThread { opening, stop: Arc::clone(&stop), resumed, wanted, demanded, events };
+        let thread = CaptureThread {
+            opening,
+            stop: Arc::clone(&stop),
+            resumed,
+            wanted,
+            demanded,
+            demand: request.demand,
+            told: request.demand,
+            packets: request.packets.clone(),
+            events,
+        };
         thread::Builder::new().name(format!("capture-{opening}")).spawn(move || thread.run(&request, n_warm_up))?;
         Ok(Self { stop, resume, controls, demand, _alive: alive })
     }
@@ -82,6 +93,10 @@ struct CaptureThread {
     resumed: Receiver<Resume>,
     wanted: Receiver<Vec<ControlSetting>>,
     demanded: Receiver<Demand>,
+    /// What is wanted of the pictures by those who look at them, and what the source was told.
+    demand: Demand,
+    told: Demand,
+    packets: PacketSink,
     events: Sender<(u64, CaptureEvent)>,
 }
 
@@ -122,7 +137,11 @@ impl Consumer for CaptureThread {
         }
         let mut controls = Vec::new();
         self.wanted.try_iter().flatten().for_each(|setting| add_setting(&mut controls, setting));
-        Ok(BeforeRead { controls, demand: self.demanded.try_iter().last(), restart: false })
+        self.demand = self.demanded.try_iter().last().unwrap_or(self.demand);
+        // A recording is made of all of them, whatever is looked at.
+        let demand = if self.packets.needs_pictures() { Demand::Full } else { self.demand };
+        let has_changed = std::mem::replace(&mut self.told, demand) != demand;
+        Ok(BeforeRead { controls, demand: has_changed.then_some(demand), restart: false })
     }
 
     fn decode(&mut self, source: &mut dyn Source, demand: Demand) -> Result<Result<Self::Picture, Fault>, EndReading> {

@@ -108,12 +108,13 @@ fn line(clip: &Clip) -> String {
         Some(_) if clip.is_recovered() => ", recovered",
         Some(_) => "",
     };
+    let picture = if clip.picture.is_some() { ", with a picture" } else { "" };
     format!(
-        "{}  {}  {}  {secs}  {:.1} MB{state}  {}",
+        "{}  {}  {}  {secs}  {:.1} MB{state}{picture}  {}",
         clip.name.started,
         clip.camera(),
         clip.name.reason,
-        clip.bytes as f64 / 1e6,
+        clip.all_bytes() as f64 / 1e6,
         clip.path.display()
     )
 }
@@ -126,6 +127,7 @@ fn as_json(clip: &Clip) -> serde_json::Value {
         "reason": clip.name.reason.to_string(),
         "secs": clip.secs(),
         "bytes": clip.bytes,
+        "picture": clip.picture.as_ref().map(|path| path.to_string_lossy()),
         "is_protected": clip.is_protected(),
         "is_being_recorded": clip.is_being_recorded(),
         "about": clip.about(),

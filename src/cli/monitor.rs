@@ -24,8 +24,7 @@ use crate::fleet::Fleet;
 use crate::latest::Latest;
 use crate::logging::EventLog;
 use crate::network::KnownLogins;
-use crate::recorder::storage::StorageHealth;
-use crate::recorder::{self, Recorder, RecordingMode, RecordingPlan, RecordingStatus, open_folder};
+use crate::recorder::{self, Recorder, RecorderNews, RecordingMode, RecordingPlan, RecordingStatus, open_folder};
 use crate::settings::CameraId;
 use crate::source::SourceSpec;
 use crate::status::{AlertName, Status, score_text};
@@ -88,7 +87,7 @@ enum JsonLine<'a> {
         #[serde(flatten)]
         status: &'a Status,
         #[serde(flatten)]
-        recording: Option<Box<RecordingKeys>>,
+        recorder: Option<Box<RecorderNews>>,
     },
     Event(&'a Event),
     Summary {
@@ -99,13 +98,6 @@ enum JsonLine<'a> {
         exit_code: u8,
         cameras: Vec<CameraSummary<'a>>,
     },
-}
-
-/// What is added to the status of a camera that is recorded.
-#[derive(Serialize)]
-struct RecordingKeys {
-    recording: RecordingStatus,
-    storage: StorageHealth,
 }
 
 impl CommandContext<'_> {
@@ -140,11 +132,15 @@ impl CommandContext<'_> {
         let is_open = self.until_end(&mut cameras, options, &mut outputs, &waiting, began)?;
         // Their last clips are closed before the end is told.
         let recorders: Vec<_> = cameras.iter_mut().filter_map(|camera| camera.recorder.take()).collect();
-        for (camera, news) in cameras.iter_mut().zip(recorder::stop_all(recorders)) {
+        let tell_slow = || complain("The disk is slow: the last clips are being closed, which may take half a minute.");
+        for (camera, news) in cameras.iter_mut().zip(recorder::stop_all(recorders, tell_slow)) {
+            if let Some(trouble) = &news.recording.trouble {
+                complain(&format!("{}: {trouble}", camera.source));
+            }
             camera.recorded = Some(news.recording);
         }
         let now = Instant::now();
-        let exit = cameras.iter().map(|camera| exit_of(&camera.status)).max_by_key(|exit| *exit as u8);
+        let exit = cameras.iter().map(MonitoredCamera::exit).max_by_key(|exit| *exit as u8);
         let exit = exit.unwrap_or(Exit::CouldNotRun);
         if is_open {
             let text = self.summary(&cameras, options, exit, now.saturating_duration_since(began), now);
@@ -338,7 +334,16 @@ fn is_alert(event: &Event) -> bool {
 
 impl MonitoredCamera {
     fn sample(&self, now: Instant) -> CameraMetrics {
-        CameraMetrics { source: self.source.clone(), status: Arc::clone(&self.status), totals: self.totals(now) }
+        let recorder = self.recorder.as_ref().map(|recorder| recorder.news(now));
+        let (source, status) = (self.source.clone(), Arc::clone(&self.status));
+        CameraMetrics { source, status, totals: self.totals(now), recorder }
+    }
+
+    /// By the camera; where something is not recorded that should be, it is no good end either.
+    fn exit(&self) -> Exit {
+        let has_trouble = self.recorded.as_ref().is_some_and(|recorded| recorded.trouble.is_some());
+        let least = if has_trouble { Exit::Warning } else { Exit::Healthy };
+        [exit_of(&self.status), least].into_iter().max_by_key(|exit| *exit as u8).unwrap_or(least)
     }
 
     fn totals(&self, now: Instant) -> Totals {
@@ -366,10 +371,8 @@ fn print_status(camera: &MonitoredCamera, options: MonitorOptions, output: &Line
     let (at, status) = (event::now(), camera.status.as_ref());
     match options.format {
         OutputFormat::Json => {
-            let news = camera.recorder.as_ref().map(|recorder| recorder.news(Instant::now()));
-            let recording =
-                news.map(|news| Box::new(RecordingKeys { recording: news.recording, storage: news.storage }));
-            return output.write(line(&JsonLine::Status { at, status, recording }));
+            let recorder = camera.recorder.as_ref().map(|recorder| Box::new(recorder.news(Instant::now())));
+            return output.write(line(&JsonLine::Status { at, status, recorder }));
         }
         OutputFormat::Nagios => return,
         OutputFormat::Text => {}

@@ -62,9 +62,9 @@ pub fn archive(
         let digest = copy(&clip.path, &work.0.join(&path))?;
         remarks.extend(remark_on(clip, &digest));
         manifest.add(path, &digest, Some(clip));
-        if clip.sidecar_path.symlink_metadata().is_ok() {
-            let path = relative(clip, &clip.sidecar_path);
-            let digest = copy(&clip.sidecar_path, &work.0.join(&path))?;
+        for from in clip.beside().filter(|path| path.symlink_metadata().is_ok()) {
+            let path = relative(clip, from);
+            let digest = copy(from, &work.0.join(&path))?;
             manifest.add(path, &digest, None);
         }
         done_bytes = done_bytes.saturating_add(clip.bytes);
@@ -122,7 +122,7 @@ impl Drop for WorkFolder {
 #[cfg(test)]
 mod tests {
     use super::super::list;
-    use super::super::sample::add_clip;
+    use super::super::sample::{add_clip, add_picture};
     use super::super::{ClipKind, audit};
     use super::*;
 
@@ -137,6 +137,7 @@ mod tests {
         add_clip(root, "Yard", "2026-11-20T09:00:00Z", ClipKind::Continuous, 10);
         let first = add_clip(root, "Yard", "2026-11-20T10:00:00Z", ClipKind::Continuous, 300_000);
         let second = add_clip(root, "C920", "2026-11-20T10:10:00Z", ClipKind::Fault, 20);
+        add_picture(&first, b"a picture");
         fs::remove_file(&second.sidecar).unwrap();
         let open = add_clip(root, "C920", "2026-11-20T10:11:00Z", ClipKind::Fault, 20);
         fs::rename(&open.closed, &open.unfinished).unwrap();
@@ -152,6 +153,7 @@ mod tests {
         let copied = list(&done.path).unwrap();
         assert_eq!(copied.clips.len(), 2);
         assert_eq!(fs::read(&copied.clips[0].path).unwrap(), fs::read(&first.closed).unwrap());
+        assert_eq!(fs::read(copied.clips[0].picture.as_ref().unwrap()).unwrap(), b"a picture");
         let defects = audit(&done.path, &mut |_, _| true).unwrap();
         assert!(defects.is_empty(), "{defects:?}");
         assert!(list(root).unwrap().clips[1].about().unwrap().protected);

@@ -127,6 +127,13 @@ fn audit_folder(root: &Path, progress: CopyProgress<'_>) -> io::Result<Vec<Defec
                 add(&clip.path, kind);
             }
         }
+        let picture = clip.about().and_then(|about| about.picture.as_ref());
+        if let Some(picture) = picture.filter(|_| clip.path.symlink_metadata().is_ok()) {
+            let path = clip.sidecar_path.with_extension("png");
+            if let Some(kind) = difference(&path, picture.digest.bytes, &picture.digest.sha256) {
+                add(&path, kind);
+            }
+        }
         done_bytes = done_bytes.saturating_add(clip.bytes);
     }
     for sidecar in listing.without_clip.iter().filter(|sidecar| sidecar.exists()) {
@@ -231,7 +238,7 @@ fn difference(path: &Path, expected: u64, sha256: &str) -> Option<DefectKind> {
 mod tests {
     use jiff::Timestamp;
 
-    use super::super::sample::add_clip;
+    use super::super::sample::{add_clip, add_picture};
     use super::super::{ClipKind, ClipSpan, Sidecar, archive};
     use super::*;
 
@@ -263,6 +270,17 @@ mod tests {
         check(|clip| fs::rename(&clip.closed, &clip.unfinished).unwrap(), &["was not closed"]);
         check(|clip| write(&clip.closed.with_file_name("mine.mp4"), b""), &["no clip"]);
         check(|clip| write(&clip.closed.with_file_name(".camclinic-aB3xY9"), b""), &[]);
+        check(|clip| add_picture(clip, b"a picture"), &[]);
+        let changed = |clip: &super::super::ClipPaths| {
+            add_picture(clip, b"a picture");
+            write(&clip.picture, b"a pictuRe");
+        };
+        check(changed, &["not as it was recorded"]);
+        let gone = |clip: &super::super::ClipPaths| {
+            add_picture(clip, b"a picture");
+            fs::remove_file(&clip.picture).unwrap();
+        };
+        check(gone, &["is missing"]);
         let recording = |clip: &super::super::ClipPaths| {
             let sidecar = Sidecar::read(&clip.sidecar).unwrap();
             Sidecar { state: SidecarState::Recording, sha256: String::new(), ..sidecar }.write(&clip.sidecar).unwrap();

@@ -4,19 +4,28 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::name::hex;
 use crate::disk::open_regular;
 
 const BUFFER_BYTES: usize = 1 << 18;
 
 /// What a file has in it, in short.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct FileDigest {
     pub bytes: u64,
     /// Of SHA-256, as 64 small hexadecimal digits.
     pub sha256: String,
+}
+
+impl FileDigest {
+    /// Of a short file whose bytes are at hand.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self { bytes: u64::try_from(bytes.len()).unwrap_or_default(), sha256: digest_bytes(bytes) }
+    }
 }
 
 /// Reads a regular file to its end.
@@ -34,7 +43,7 @@ pub(super) fn copy_and_digest(from: &mut File, to: &mut impl Write) -> io::Resul
     let mut bytes = 0_u64;
     loop {
         let n_read = match from.read(&mut buffer) {
-            Ok(0) => return Ok(FileDigest { bytes, sha256: hex(&digest.finalize()) }),
+            Ok(0) => return Ok(FileDigest { bytes, sha256: format!("{:x}", digest.finalize()) }),
             Ok(n_read) => n_read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
@@ -48,7 +57,7 @@ pub(super) fn copy_and_digest(from: &mut File, to: &mut impl Write) -> io::Resul
 
 /// Of a short text.
 pub(super) fn digest_bytes(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
+    format!("{:x}", Sha256::digest(bytes))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 use super::copies::{
     ClipSpan, ClipsCopied, CopyManifest, CopyProgress, EVENTS, MANIFEST, choose, events_text, relative, remark_on,
 };
-use super::digest::{FileDigest, copy_and_digest, digest_bytes};
+use super::digest::{FileDigest, copy_and_digest};
 use super::listing::Clip;
 use super::sidecar::set_protected;
 use super::wall_time::WallTime;
@@ -69,11 +69,12 @@ fn pack(
         let digest = copy_and_digest(&mut open_regular(&clip.path)?, &mut zip)?;
         remarks.extend(remark_on(clip, &digest));
         manifest.add(path, &digest, Some(clip));
-        if let Ok(mut sidecar) = open_regular(&clip.sidecar_path) {
-            let path = relative(clip, &clip.sidecar_path);
-            zip.start_file(path.as_str(), self::options(clip.name.started, 0))?;
-            let digest = copy_and_digest(&mut sidecar, &mut zip)?;
-            manifest.add(path, &digest, None);
+        for path in clip.beside() {
+            let Ok(mut file) = open_regular(path) else { continue };
+            let name = relative(clip, path);
+            zip.start_file(name.as_str(), self::options(clip.name.started, 0))?;
+            let digest = copy_and_digest(&mut file, &mut zip)?;
+            manifest.add(name, &digest, None);
         }
         done_bytes = done_bytes.saturating_add(clip.bytes);
     }
@@ -81,9 +82,7 @@ fn pack(
         .first()
         .map_or_else(WallTime::default, |clip| WallTime::with_offset(manifest.made, clip.name.started.offset()));
     let text = events_text(clips);
-    let digest =
-        FileDigest { bytes: u64::try_from(text.len()).unwrap_or_default(), sha256: digest_bytes(text.as_bytes()) };
-    manifest.add(EVENTS.to_owned(), &digest, None);
+    manifest.add(EVENTS.to_owned(), &FileDigest::of(text.as_bytes()), None);
     for (name, content) in [(EVENTS, text), (MANIFEST, serde_json::to_string_pretty(&manifest)?)] {
         zip.start_file(name, options(made, 0))?;
         zip.write_all(content.as_bytes())?;
@@ -117,7 +116,8 @@ mod tests {
     use std::io::Read;
 
     use super::super::ClipKind;
-    use super::super::sample::add_clip;
+    use super::super::digest::digest_bytes;
+    use super::super::sample::{add_clip, add_picture};
     use super::*;
 
     #[test]
@@ -126,6 +126,7 @@ mod tests {
         let root = place.path();
         let first = add_clip(root, "Yard", "2026-11-20T10:00:00Z", ClipKind::Continuous, 300_000);
         let second = add_clip(root, "C920", "1970-01-02T10:10:00Z", ClipKind::Fault, 20);
+        add_picture(&second, b"a picture");
         fs::write(&second.closed, "somebody has changed it").unwrap();
         let span = ClipSpan { from: Timestamp::MIN, to: Timestamp::MAX };
         let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
@@ -143,7 +144,8 @@ mod tests {
             bytes
         };
         let manifest: CopyManifest = serde_json::from_slice(&member(MANIFEST)).unwrap();
-        assert_eq!(manifest.files.len(), 5);
+        assert_eq!(manifest.files.len(), 6);
+        assert!(manifest.files.iter().any(|file| file.path.ends_with("_fault.png")));
         for file in &manifest.files {
             let bytes = member(&file.path);
             assert_eq!((bytes.len() as u64, digest_bytes(&bytes)), (file.bytes, file.sha256.clone()), "{}", file.path);

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::listing::{ClipListing, list};
-use super::name::{ClipName, ClipPaths, hex, is_camera_folder};
+use super::name::{ClipName, ClipPaths, is_camera_folder};
 use crate::disk::{FileAccess, FileLock, lock_file, make_folder, read_regular, write_whole};
 
 const MARKER: &str = ".camclinic";
@@ -220,7 +220,8 @@ impl ClipFolder {
         for later_ms in 0..MAX_LATER_MS {
             let name = ClipName { started: name.started.later_by_ms(later_ms), reason: name.reason.clone() };
             let paths = ClipPaths::new(&self.path, camera_folder, &name);
-            let is_taken = || paths.closed.symlink_metadata().is_ok() || paths.sidecar.symlink_metadata().is_ok();
+            let others = [&paths.closed, &paths.sidecar, &paths.picture];
+            let is_taken = || others.iter().any(|path| path.symlink_metadata().is_ok());
             if is_taken() {
                 continue;
             }
@@ -303,7 +304,7 @@ fn make_marker(folder: &Path, now: Timestamp) -> Result<String, FolderTrouble> {
         return Ok(id);
     }
     let marker = FolderMarker {
-        id: hex(&fastrand::u128(..).to_be_bytes()),
+        id: format!("{:032x}", fastrand::u128(..)),
         made: now,
         about: "Camclinic keeps clips in this folder. With this file it knows the folder again.".to_owned(),
     };

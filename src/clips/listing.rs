@@ -1,5 +1,6 @@
 //! Which clips there are: a walk of two levels of folders, and a look into each sidecar. Links are not followed.
 
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs::{self, DirEntry, FileType};
 use std::io;
@@ -43,9 +44,13 @@ pub struct Clip {
     pub camera_folder: String,
     pub path: PathBuf,
     pub sidecar_path: PathBuf,
+    /// The last picture before a fault, where there is one.
+    pub picture: Option<PathBuf>,
     pub state: ClipState,
     /// Of its file.
     pub bytes: u64,
+    /// Of the picture's.
+    pub picture_bytes: u64,
     pub sidecar: SidecarRead,
 }
 
@@ -56,6 +61,17 @@ impl Clip {
             SidecarRead::Read(sidecar) => Some(sidecar),
             SidecarRead::Missing | SidecarRead::Damaged(_) => None,
         }
+    }
+
+    /// The files that go with it.
+    pub fn beside(&self) -> impl Iterator<Item = &Path> {
+        [Some(&self.sidecar_path), self.picture.as_ref()].into_iter().flatten().map(PathBuf::as_path)
+    }
+
+    /// Of its file and its picture.
+    #[must_use]
+    pub fn all_bytes(&self) -> u64 {
+        self.bytes.saturating_add(self.picture_bytes)
     }
 
     /// What the camera is called; without a sidecar as its folder is named.
@@ -147,6 +163,7 @@ impl ClipListing {
         }
         *n_left -= files.len();
         let mut sidecars = Vec::new();
+        let mut pictures = HashMap::new();
         let first_clip = self.clips.len();
         for file in files {
             let parsed = plain_name(&file).and_then(|name| ClipFileName::parse(&name));
@@ -159,7 +176,6 @@ impl ClipListing {
                 sidecars.push(name);
                 continue;
             }
-            let state = if role == FileRole::Closed { ClipState::Closed } else { ClipState::Unfinished };
             let bytes = match file.metadata() {
                 Ok(about) => about.len(),
                 // It was closed or deleted since the folder was read.
@@ -169,6 +185,11 @@ impl ClipListing {
                     continue;
                 }
             };
+            if role == FileRole::Picture {
+                pictures.insert(name, (file.path(), bytes));
+                continue;
+            }
+            let state = if role == FileRole::Closed { ClipState::Closed } else { ClipState::Unfinished };
             let sidecar_path = ClipPaths::new(root, camera_folder, &name).sidecar;
             let sidecar = match Sidecar::read(&sidecar_path) {
                 Ok(sidecar) => SidecarRead::Read(Box::new(sidecar)),
@@ -176,9 +197,27 @@ impl ClipListing {
                 Err(error) => SidecarRead::Damaged(Foreign::from(error.to_string()).into()),
             };
             let camera_folder = camera_folder.to_owned();
-            self.clips.push(Clip { name, camera_folder, path: file.path(), sidecar_path, state, bytes, sidecar });
+            self.clips.push(Clip {
+                name,
+                camera_folder,
+                path: file.path(),
+                sidecar_path,
+                picture: None,
+                state,
+                bytes,
+                picture_bytes: 0,
+                sidecar,
+            });
         }
-        let clips: std::collections::HashSet<_> =
+        for clip in self.clips.get_mut(first_clip..).unwrap_or_default() {
+            if let Some((path, bytes)) = pictures.remove(&clip.name) {
+                (clip.picture, clip.picture_bytes) = (Some(path), bytes);
+            }
+        }
+        for (path, _) in pictures.values() {
+            self.add_other(path);
+        }
+        let clips: HashSet<_> =
             self.clips.get(first_clip..).unwrap_or_default().iter().map(|clip| &clip.name).collect();
         let alone = sidecars.iter().filter(|name| !clips.contains(name));
         self.without_clip.extend(alone.map(|name| ClipPaths::new(root, camera_folder, name).sidecar));
@@ -226,7 +265,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::clips::sample::add_clip;
+    use crate::clips::sample::{add_clip, add_picture};
 
     #[test]
     fn clips_are_listed_and_the_rest_is_told() {
@@ -251,6 +290,8 @@ mod tests {
         let foreign = first.closed.with_file_name("holiday.mp4");
         fs::write(&foreign, "mine").unwrap();
         fs::write(first.closed.with_file_name(".camclinic-aB3xY9"), "being written").unwrap();
+        add_picture(&second, b"a picture");
+        fs::write(&gone.picture, "of no clip").unwrap();
         fs::write(root.join("notes.txt"), "mine").unwrap();
         fs::create_dir_all(root.join("holidays/2026-11-20")).unwrap();
         fs::copy(&first.closed, root.join("holidays/2026-11-20").join(first.closed.file_name().unwrap())).unwrap();
@@ -259,17 +300,27 @@ mod tests {
         let copy = misplaced.clone();
         assert_eq!(
             listed,
-            [first.closed.clone(), second.closed, copy, third.closed, unfinished.unfinished, bare.closed, none.closed]
+            [
+                first.closed.clone(),
+                second.closed.clone(),
+                copy,
+                third.closed,
+                unfinished.unfinished,
+                bare.closed,
+                none.closed
+            ]
         );
         assert_eq!(listing.without_clip, [gone.sidecar]);
         let mut others = listing.others.clone();
         others.sort();
-        let mut expected = vec![misplaced_day, foreign];
+        let mut expected = vec![misplaced_day, foreign, gone.picture];
         expected.sort();
         assert_eq!(others, expected);
         let clip = |n: usize| &listing.clips[n];
         assert!(clip(1).is_protected() && !clip(0).is_protected() && clip(4).is_protected());
         assert_eq!(clip(0).secs(), Some(300.0));
+        assert_eq!((clip(1).picture.as_ref(), clip(1).all_bytes()), (Some(&second.picture), 29));
+        assert_eq!(clip(0).picture, None);
         assert_eq!(clip(2).sidecar, SidecarRead::Missing);
         assert!(matches!(clip(5).sidecar, SidecarRead::Damaged(_)));
         assert_eq!((clip(5).camera(), clip(5).bytes), ("Yard".into(), 50));

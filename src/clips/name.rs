@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
+use super::digest::digest_bytes;
 use super::wall_time::WallTime;
 
 /// Of a camera's name. Windows takes 259 letters for a whole path.
@@ -19,12 +19,13 @@ const MAX_NAME_BYTES: usize = 120;
 const MAX_CAUSE_CHARS: usize = 40;
 /// Of the digest of a camera's identity, in the name of its folder.
 const N_HASH_CHARS: usize = 8;
-/// In the sidecar.
-const N_IDENTITY_BYTES: usize = 8;
+/// The same in the sidecar.
+const N_IDENTITY_CHARS: usize = 16;
 
 const CLOSED: &str = ".mp4";
 const UNFINISHED: &str = ".recording.mp4";
 const SIDECAR: &str = ".json";
+const PICTURE: &str = ".png";
 
 /// Why a clip was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -186,6 +187,8 @@ pub enum FileRole {
     /// It is being recorded, or was when the program ended.
     Unfinished,
     Sidecar,
+    /// The last picture before the fault, without loss.
+    Picture,
 }
 
 /// What the name of a file tells.
@@ -199,7 +202,13 @@ impl ClipFileName {
     /// `None` for whatever this program does not name so.
     #[must_use]
     pub fn parse(file: &str) -> Option<Self> {
-        [(UNFINISHED, FileRole::Unfinished), (CLOSED, FileRole::Closed), (SIDECAR, FileRole::Sidecar)]
+        let endings = [
+            (UNFINISHED, FileRole::Unfinished),
+            (CLOSED, FileRole::Closed),
+            (SIDECAR, FileRole::Sidecar),
+            (PICTURE, FileRole::Picture),
+        ];
+        endings
             .into_iter()
             .find_map(|(ending, role)| Some((file.strip_suffix(ending)?, role)))
             .and_then(|(stem, role)| Some(Self { name: ClipName::parse(stem)?, role }))
@@ -212,6 +221,7 @@ pub struct ClipPaths {
     pub unfinished: PathBuf,
     pub closed: PathBuf,
     pub sidecar: PathBuf,
+    pub picture: PathBuf,
 }
 
 impl ClipPaths {
@@ -219,7 +229,8 @@ impl ClipPaths {
     pub fn new(root: &Path, camera_folder: &str, name: &ClipName) -> Self {
         let folder = root.join(camera_folder).join(name.day());
         let file = |ending| folder.join(format!("{name}{ending}"));
-        Self { unfinished: file(UNFINISHED), closed: file(CLOSED), sidecar: file(SIDECAR) }
+        let (unfinished, closed) = (file(UNFINISHED), file(CLOSED));
+        Self { unfinished, closed, sidecar: file(SIDECAR), picture: file(PICTURE) }
     }
 }
 
@@ -227,8 +238,8 @@ impl ClipPaths {
 /// `name` is for people, `identity` the device's, or the source as the status names it.
 #[must_use]
 pub fn camera_folder(name: &str, identity: &str) -> String {
-    let hash: String = hex(&identity_digest(identity)).chars().take(N_HASH_CHARS).collect();
-    format!("{}-{hash}", file_part(name, "camera"))
+    let hash = identity_digest(identity);
+    format!("{}-{}", file_part(name, "camera"), hash.get(..N_HASH_CHARS).unwrap_or_default())
 }
 
 /// What people call something, as every file system takes it; `nameless` where nothing is left of it.
@@ -263,17 +274,12 @@ pub(super) fn is_camera_folder(name: &str) -> bool {
 /// By which the clips of one camera are known in sidecars, whatever it is called.
 #[must_use]
 pub fn identity_hash(identity: &str) -> String {
-    hex(identity_digest(identity).get(..N_IDENTITY_BYTES).unwrap_or_default())
+    identity_digest(identity).get(..N_IDENTITY_CHARS).unwrap_or_default().to_owned()
 }
 
-fn identity_digest(identity: &str) -> [u8; 32] {
+fn identity_digest(identity: &str) -> String {
     // With its password masked or without one, it is the same camera.
-    Sha256::digest(identity.replace(":***@", "@").as_bytes()).into()
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or_default();
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    digest_bytes(identity.replace(":***@", "@").as_bytes())
 }
 
 /// Of an address host and port alone: cameras have passwords before the `@`, in the path and in the query.
@@ -358,9 +364,12 @@ mod tests {
         fn check(started: &str, kind: ClipKind, cause: &str, expected: &str) {
             let name = ClipName { started: started.parse().unwrap(), reason: ClipReason::new(kind, cause) };
             assert_eq!(name.to_string(), expected);
-            for (ending, role) in
-                [(".mp4", FileRole::Closed), (".recording.mp4", FileRole::Unfinished), (".json", FileRole::Sidecar)]
-            {
+            for (ending, role) in [
+                (".mp4", FileRole::Closed),
+                (".recording.mp4", FileRole::Unfinished),
+                (".json", FileRole::Sidecar),
+                (".png", FileRole::Picture),
+            ] {
                 let read = ClipFileName::parse(&format!("{expected}{ending}")).unwrap();
                 assert_eq!(read, ClipFileName { name: name.clone(), role }, "{expected}");
             }

@@ -77,7 +77,7 @@ impl From<&Clip> for RetainedClip {
         Self {
             started,
             ended: clip.about().map_or(started, |about| about.ended.at().max(started)),
-            bytes: clip.bytes,
+            bytes: clip.all_bytes(),
             kind: clip.kind(),
             is_recovered: clip.is_recovered(),
             is_protected: clip.is_protected(),

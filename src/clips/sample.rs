@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use super::{ClipKind, ClipName, ClipPaths, ClipReason, Sidecar, SidecarState, WallTime, camera_folder, digest_file};
+use super::{
+    ClipKind, ClipName, ClipPaths, ClipPicture, ClipReason, FileDigest, Sidecar, SidecarState, WallTime, camera_folder,
+    digest_file,
+};
 
 /// Writes a closed clip of so many bytes, with its sidecar.
 pub fn add_clip(root: &Path, camera: &str, started: &str, kind: ClipKind, bytes: usize) -> ClipPaths {
@@ -26,4 +29,12 @@ pub fn add_clip(root: &Path, camera: &str, started: &str, kind: ClipKind, bytes:
     };
     sidecar.write(&paths.sidecar).unwrap();
     paths
+}
+
+/// Puts a picture beside it.
+pub fn add_picture(paths: &ClipPaths, bytes: &[u8]) {
+    fs::write(&paths.picture, bytes).unwrap();
+    let mut sidecar = Sidecar::read(&paths.sidecar).unwrap();
+    sidecar.picture = Some(ClipPicture { at: sidecar.started, digest: FileDigest::of(bytes) });
+    sidecar.write(&paths.sidecar).unwrap();
 }

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::digest::digest_bytes;
+use super::digest::{FileDigest, digest_bytes};
 use super::name::ClipKind;
 use super::wall_time::WallTime;
 use crate::disk::{FileAccess, read_regular, write_whole};
@@ -78,8 +78,20 @@ pub struct LostPictures {
     pub camera: u64,
     /// Between the capture process and the program.
     pub transfer: u64,
+    /// They came as pixels, and there was no time to code them.
+    pub coding: u64,
     /// The disk was too slow.
     pub disk: u64,
+}
+
+/// The picture that stands beside a clip.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ClipPicture {
+    /// When it was taken.
+    pub at: WallTime,
+    #[serde(flatten)]
+    pub digest: FileDigest,
 }
 
 /// A line of the log.
@@ -137,9 +149,12 @@ pub struct Sidecar {
     pub lost_pictures: LostPictures,
     pub gaps: Vec<ClipGap>,
     pub fault: Option<Fault>,
-    /// The entry of the catalogue, as `F40`, and what it says.
+    /// Of the last check-up meanwhile: the entry of the catalogue, as `F40`, and what it says.
     pub verdict_id: Option<Foreign>,
     pub verdict: Option<Foreign>,
+    /// How sure that is, 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict_confidence: Option<f64>,
     pub events: Vec<ClipEvent>,
     pub kernel: Vec<ClipKernelLine>,
     /// Of events, kernel lines and gaps, for want of room.
@@ -148,6 +163,9 @@ pub struct Sidecar {
     pub bytes: u64,
     /// Of the closed clip; empty before.
     pub sha256: String,
+    /// The last one before the fault, without loss, of a camera whose pictures come as pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub picture: Option<ClipPicture>,
     pub program: Foreign,
     /// Its digest is missing or another: somebody has changed it, or the disk has.
     #[serde(skip)]
@@ -282,6 +300,7 @@ mod tests {
             verdict_id: Some("F40".into()),
             bytes: 9_000_000,
             sha256: "0".repeat(64),
+            picture: Some(ClipPicture { at, digest: FileDigest::of(b"picture") }),
             ..Sidecar::default()
         };
         sidecar.add_gap(ClipGap::new(at.later_by_ms(10_000), Duration::from_millis(7_300), "the camera was unplugged"));
@@ -325,6 +344,7 @@ mod tests {
         check("{}", SidecarState::Unknown, ClipKind::Unknown);
         check(r#"{"state":"closed","reason":"manual","new":[1]}"#, SidecarState::Closed, ClipKind::Manual);
         check(r#"{"state":"uploaded","reason":"motion"}"#, SidecarState::Unknown, ClipKind::Unknown);
+        check(r#"{"picture":{"kind":"webp"},"lost_pictures":{"new":1}}"#, SidecarState::Unknown, ClipKind::Unknown);
     }
 
     #[test]

@@ -150,8 +150,8 @@ impl Tending {
             let shown = clip.path.display();
             match delete(self.folder.path(), clip, *cause) {
                 Ok(()) => {
-                    tended.freed_bytes = tended.freed_bytes.saturating_add(clip.bytes);
-                    let size = amount(clip.bytes);
+                    tended.freed_bytes = tended.freed_bytes.saturating_add(clip.all_bytes());
+                    let size = amount(clip.all_bytes());
                     tended.deleted.push(format!("A clip of {size} was deleted, because {cause}: {shown}"));
                     gone.insert(*index);
                 }
@@ -197,6 +197,9 @@ fn delete(root: &Path, clip: &Clip, cause: DeletionCause) -> io::Result<()> {
     }
     // In this order: a sidecar without its clip is told, and a clip without its sidecar would stay for ever.
     fs::remove_file(&clip.path)?;
+    if let Some(picture) = &clip.picture {
+        fs::remove_file(picture)?;
+    }
     fs::remove_file(&clip.sidecar_path)?;
     // Not where something is left.
     let _ = fs::remove_dir(day).and_then(|()| fs::remove_dir(camera));
@@ -207,7 +210,7 @@ fn delete(root: &Path, clip: &Clip, cause: DeletionCause) -> io::Result<()> {
 mod tests {
     use jiff::SignedDuration;
 
-    use super::super::sample::add_clip;
+    use super::super::sample::{add_clip, add_picture};
     use super::super::{ClipKind, list, set_protected};
     use super::*;
 
@@ -289,6 +292,7 @@ mod tests {
     fn a_clip_that_was_protected_meanwhile_stays() {
         let place = tempfile::tempdir().unwrap();
         let paths = add_clip(place.path(), "Yard", "2026-11-05T10:00:00Z", ClipKind::Continuous, 10);
+        add_picture(&paths, b"a picture");
         let clip = list(place.path()).unwrap().clips.remove(0);
         let age = DeletionCause::Age(SignedDuration::ZERO);
         set_protected(&paths.sidecar, true).unwrap();
@@ -297,6 +301,6 @@ mod tests {
         assert!(delete(&place.path().join("x"), &clip, age).is_err());
         delete(place.path(), &clip, age).unwrap();
         delete(place.path(), &clip, age).unwrap();
-        assert!(!paths.closed.exists());
+        assert!(!paths.closed.exists() && !paths.picture.exists());
     }
 }

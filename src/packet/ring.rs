@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::{Packet, TakePackets};
@@ -17,6 +17,9 @@ pub struct RingLimits {
     pub n_bytes: usize,
 }
 
+/// For somebody who wants the packet of a picture that is there, or that comes next.
+const FOR_A_LOOK: RingLimits = RingLimits { span: Duration::from_secs(1), n_bytes: 16 << 20 };
+
 /// The packets of one camera, numbered from 0 over all of its openings. Clones share it. It begins at a key packet.
 #[derive(Clone, Default)]
 pub struct PacketRing {
@@ -26,8 +29,9 @@ pub struct PacketRing {
 #[derive(Default)]
 struct SharedRing {
     ring: Lock<KeptRing>,
-    /// `n_bytes` of the limits, which sources look at with each picture.
-    n_bytes_wanted: AtomicU64,
+    /// Something is kept: sources look at it with each picture.
+    are_wanted: AtomicBool,
+    are_made_of_pictures: AtomicBool,
     /// How many packets have come.
     news: Latest<u64>,
 }
@@ -35,10 +39,26 @@ struct SharedRing {
 #[derive(Default)]
 struct KeptRing {
     limits: RingLimits,
-    packets: VecDeque<Arc<Packet>>,
+    n_looks: usize,
+    packets: VecDeque<KeptPacket>,
     /// The number of the first one.
     first: u64,
     n_bytes: usize,
+}
+
+struct KeptPacket {
+    packet: Arc<Packet>,
+    /// With its parameter sets, where the packet before it has others.
+    n_bytes: usize,
+}
+
+/// Has the newest packets kept while it lives, though nobody records.
+pub struct PacketLook(PacketRing);
+
+impl Drop for PacketLook {
+    fn drop(&mut self) {
+        self.0.change(|ring| ring.n_looks -= 1);
+    }
 }
 
 /// What a reader gets that has read up to a number.
@@ -69,13 +89,37 @@ pub struct KeptPackets {
 impl PacketRing {
     /// What is kept from now on. Never waits.
     pub fn set_limits(&self, limits: RingLimits) {
-        self.shared.n_bytes_wanted.store(limits.n_bytes as u64, Ordering::Relaxed);
+        self.change(|ring| ring.limits = limits);
+    }
+
+    /// Has the newest packets kept for a while. Never waits.
+    #[must_use]
+    pub fn look(&self) -> PacketLook {
+        self.change(|ring| ring.n_looks += 1);
+        PacketLook(self.clone())
+    }
+
+    /// Says whether the packets are made of the pictures that the camera hands out.
+    pub fn set_made_of_pictures(&self, are_so: bool) {
+        self.shared.are_made_of_pictures.store(are_so, Ordering::Relaxed);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut KeptRing)) {
         let gone = {
             let mut ring = self.shared.ring.lock();
-            ring.limits = limits;
+            change(&mut ring);
+            self.shared.are_wanted.store(ring.limits().n_bytes > 0, Ordering::Relaxed);
             ring.trim()
         };
         drop(gone);
+    }
+
+    /// The packet that was taken nearest to a moment.
+    #[must_use]
+    pub fn nearest(&self, moment: Instant) -> Option<Arc<Packet>> {
+        let distance = |at: Instant| at.max(moment).saturating_duration_since(at.min(moment));
+        let ring = self.shared.ring.lock();
+        ring.packets.iter().map(|kept| &kept.packet).min_by_key(|packet| distance(packet.taken_at)).cloned()
     }
 
     #[must_use]
@@ -90,8 +134,10 @@ impl PacketRing {
         let n_before = ring.n_before(number);
         let span = ring.packets.get(n_before).zip(ring.packets.back());
         KeptPackets {
-            span: span.map_or(Duration::ZERO, |(first, last)| last.taken_at.saturating_duration_since(first.taken_at)),
-            n_bytes: ring.packets.iter().skip(n_before).map(|packet| packet.bytes.len()).sum(),
+            span: span.map_or(Duration::ZERO, |(first, last)| {
+                last.packet.taken_at.saturating_duration_since(first.packet.taken_at)
+            }),
+            n_bytes: ring.packets.iter().skip(n_before).map(|kept| kept.n_bytes).sum(),
             n_packets: ring.packets.len().saturating_sub(n_before),
         }
     }
@@ -101,7 +147,7 @@ impl PacketRing {
     #[must_use]
     pub fn number_at(&self, moment: Instant) -> u64 {
         let ring = self.shared.ring.lock();
-        let numbered = ring.packets.iter().zip(ring.first..);
+        let numbered = ring.packets.iter().map(|kept| &kept.packet).zip(ring.first..);
         let keys = numbered.take_while(|(packet, _)| packet.taken_at <= moment).filter(|(packet, _)| packet.is_key);
         keys.last().map_or(ring.first, |(_, number)| number)
     }
@@ -125,6 +171,7 @@ impl PacketRing {
             .packets
             .iter()
             .skip(n_before)
+            .map(|kept| &kept.packet)
             .take_while(|packet| {
                 let has_room = n_bytes < max_bytes;
                 n_bytes += packet.bytes.len();
@@ -145,7 +192,11 @@ impl PacketRing {
 
 impl TakePackets for PacketRing {
     fn are_wanted(&self) -> bool {
-        self.shared.n_bytes_wanted.load(Ordering::Relaxed) > 0
+        self.shared.are_wanted.load(Ordering::Relaxed)
+    }
+
+    fn are_made_of_pictures(&self) -> bool {
+        self.shared.are_made_of_pictures.load(Ordering::Relaxed)
     }
 
     /// Never waits. Those before the first key packet are left out.
@@ -156,8 +207,7 @@ impl TakePackets for PacketRing {
             if ring.packets.is_empty() && !packet.is_key {
                 return;
             }
-            ring.n_bytes += packet.bytes.len();
-            ring.packets.push_back(packet);
+            ring.push(packet);
             (ring.trim(), ring.first + ring.packets.len() as u64)
         };
         self.shared.news.publish(end);
@@ -167,6 +217,20 @@ impl TakePackets for PacketRing {
 }
 
 impl KeptRing {
+    fn limits(&self) -> RingLimits {
+        let RingLimits { span, n_bytes } = self.limits;
+        let least = if self.n_looks > 0 { FOR_A_LOOK } else { RingLimits::default() };
+        RingLimits { span: span.max(least.span), n_bytes: n_bytes.max(least.n_bytes) }
+    }
+
+    fn push(&mut self, packet: Arc<Packet>) {
+        let has_same_sets = |before: &KeptPacket| Arc::ptr_eq(&before.packet.sets, &packet.sets);
+        let n_set_bytes = if self.packets.back().is_some_and(has_same_sets) { 0 } else { packet.sets.n_bytes() };
+        let n_bytes = packet.bytes.len() + n_set_bytes;
+        self.n_bytes += n_bytes;
+        self.packets.push_back(KeptPacket { packet, n_bytes });
+    }
+
     /// How many of its packets stand before that number.
     fn n_before(&self, number: u64) -> usize {
         usize::try_from(number.saturating_sub(self.first)).unwrap_or(usize::MAX)
@@ -177,24 +241,26 @@ impl KeptRing {
     fn trim(&mut self) -> Vec<Arc<Packet>> {
         let mut gone = Vec::new();
         while let Some(n) = self.n_to_go() {
-            for packet in self.packets.drain(..n) {
-                self.n_bytes -= packet.bytes.len();
+            for kept in self.packets.drain(..n) {
+                self.n_bytes -= kept.n_bytes;
                 self.first += 1;
-                gone.push(packet);
+                gone.push(kept.packet);
             }
         }
         gone
     }
 
     fn n_to_go(&self) -> Option<usize> {
-        let newest = self.packets.back()?.taken_at;
-        let next_key = self.packets.iter().enumerate().skip(1).find(|(_, packet)| packet.is_key);
+        let limits = self.limits();
+        let newest = self.packets.back()?.packet.taken_at;
+        let next_key =
+            self.packets.iter().map(|kept| &kept.packet).enumerate().skip(1).find(|(_, packet)| packet.is_key);
         match next_key {
-            _ if self.limits.n_bytes == 0 => Some(self.packets.len()),
-            Some((n, _)) if self.n_bytes > self.limits.n_bytes => Some(n),
-            Some((n, key)) => (newest.saturating_duration_since(key.taken_at) >= self.limits.span).then_some(n),
+            _ if limits.n_bytes == 0 => Some(self.packets.len()),
+            Some((n, _)) if self.n_bytes > limits.n_bytes => Some(n),
+            Some((n, key)) => (newest.saturating_duration_since(key.taken_at) >= limits.span).then_some(n),
             // Without another key packet nothing of it can be shown once its first one is gone.
-            None => (self.n_bytes > self.limits.n_bytes).then_some(self.packets.len()),
+            None => (self.n_bytes > limits.n_bytes).then_some(self.packets.len()),
         }
     }
 }
@@ -204,7 +270,7 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::packet::VideoCodec;
+    use crate::packet::{ParameterSets, VideoCodec};
 
     /// A letter a packet, one each 100 ms, of ten bytes: `K` a key packet, `.` another, `_` none at that moment.
     fn fill(ring: &PacketRing, packets: &str) -> Instant {
@@ -214,6 +280,8 @@ mod tests {
                 codec: VideoCodec::H264,
                 is_key: letter == 'K',
                 is_damaged: false,
+                is_made_here: false,
+                n_lost_before: 0,
                 stamp: None,
                 taken_at: began + Duration::from_millis(100) * n,
                 taken_at_wall: SystemTime::now(),
@@ -287,5 +355,46 @@ mod tests {
         ring.set_limits(RingLimits::default());
         assert!(!ring.are_wanted());
         assert_eq!((ring.kept(), ring.end()), (KeptPackets::default(), 15));
+    }
+
+    #[test]
+    fn somebody_who_looks_has_the_newest_kept() {
+        let ring = PacketRing::default();
+        fill(&ring, "KKK");
+        assert_eq!((ring.are_wanted(), ring.nearest(Instant::now())), (false, None));
+        let looks = [ring.look(), ring.look()];
+        assert!(ring.are_wanted());
+        let began = fill(&ring, "KKKKKKKKKKKKKKK");
+        let nearest = |ms| ring.nearest(began + Duration::from_millis(ms)).unwrap().taken_at - began;
+        assert_eq!([0, 880, 949, 9_000].map(nearest).map(|at| at.as_millis()), [400, 900, 900, 1_400]);
+        // What is recorded besides is not touched by the end of it.
+        ring.set_limits(RingLimits { span: Duration::from_millis(300), n_bytes: 1_000 });
+        drop(looks);
+        assert!(ring.are_wanted());
+        assert_eq!(ring.kept().n_packets, 4);
+        ring.set_limits(RingLimits::default());
+        let look = ring.look();
+        fill(&ring, "KK");
+        drop(look);
+        assert_eq!((ring.are_wanted(), ring.kept()), (false, KeptPackets::default()));
+    }
+
+    #[test]
+    fn parameter_sets_that_change_take_room() {
+        #[track_caller]
+        fn check(sets_change: bool, expected: usize) {
+            let ring = ring(60_000, 10_000);
+            let some = || Arc::new(ParameterSets { sps: vec![vec![0; 990]], ..ParameterSets::default() });
+            let (first, began) = (some(), Instant::now());
+            for n in 0..100 {
+                let sets = if sets_change { some() } else { Arc::clone(&first) };
+                let at = began + Duration::from_millis(40) * n;
+                ring.take(Packet { sets, ..Packet::jpeg(&[0; 10], None, false, None, at) });
+            }
+            assert_eq!(ring.kept().n_packets, expected);
+            assert!(ring.kept().n_bytes <= 10_000);
+        }
+        check(true, 10);
+        check(false, 100);
     }
 }

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How often is looked whether this is still wanted.
 const SLICE: Duration = Duration::from_millis(200);
 
-/// The thread `record-jpeg`. Dropping it ends it.
+/// The thread `record-jpeg`. Dropping it ends it. While it codes, the camera hands out each picture in full size.
 pub struct FrameEncoder {
     _alive: Sender<()>,
 }
@@ -32,26 +32,53 @@ impl FrameEncoder {
     pub fn start(camera: &Camera, ring: PacketRing) -> io::Result<Self> {
         let (alive, wanted) = bounded(0);
         let frames = camera.frames();
-        thread::Builder::new().name("record-jpeg".to_owned()).spawn(move || run(frames, &ring, &wanted))?;
+        thread::Builder::new().name("record-jpeg".to_owned()).spawn(move || {
+            run(frames, &ring, &wanted);
+            ring.set_made_of_pictures(false);
+        })?;
         Ok(Self { _alive: alive })
     }
 }
 
 fn run(mut frames: Reader<Frame>, ring: &PacketRing, wanted: &Receiver<()>) {
     let mut need = Need::default();
+    let mut n_lost = 0;
     while wanted.try_recv() != Err(TryRecvError::Disconnected) {
         let Some(fresh) = frames.wait_fresh(Instant::now() + SLICE) else { continue };
         let now = Instant::now();
-        if !need.is_there(ring.end(), now) {
-            continue;
-        }
+        let turn = need.turn(ring.end(), now);
+        ring.set_made_of_pictures(turn != CodingTurn::OfOthers);
         let frame = &fresh.value;
-        // One that cannot be coded is missing in the recording, as a damaged one would be.
-        if let Ok(jpeg) = codec::encode_jpeg(&frame.image, QUALITY_PERCENT) {
-            ring.take(Packet::jpeg(&jpeg, Some(frame.image.size()), false, None, frame.taken_at));
+        match turn {
+            CodingTurn::OfOthers => n_lost = 0,
+            // Of the time before it was wanted in full size.
+            _ if frame.image.is_made_smaller() => n_lost = 0,
+            CodingTurn::Missed => n_lost += 1 + fresh.n_skipped,
+            CodingTurn::Taken => {
+                n_lost += fresh.n_skipped;
+                match codec::encode_jpeg(&frame.image, QUALITY_PERCENT) {
+                    Ok(jpeg) => ring.take(Packet {
+                        is_made_here: true,
+                        n_lost_before: std::mem::take(&mut n_lost),
+                        ..Packet::jpeg(&jpeg, Some(frame.image.size()), false, None, frame.taken_at)
+                    }),
+                    // Larger than a JPEG can be.
+                    Err(_) => n_lost += 1,
+                }
+                need.on_coded(ring.end(), now, now.elapsed());
+            }
         }
-        need.on_coded(ring.end(), now, now.elapsed());
     }
+}
+
+/// Who codes a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum CodingTurn {
+    /// The camera, as far as is known.
+    OfOthers,
+    Taken,
+    /// Nobody: there is no time for it.
+    Missed,
 }
 
 /// Whether the next picture is to be coded here. Pure.
@@ -66,14 +93,20 @@ struct Need {
 }
 
 impl Need {
-    fn is_there(&mut self, n_packets: u64, now: Instant) -> bool {
+    fn turn(&mut self, n_packets: u64, now: Instant) -> CodingTurn {
         let first = *self.first_frame.get_or_insert(now);
         if n_packets > self.n_packets {
             self.others_at = Some(now);
             self.n_packets = n_packets;
         }
         let quiet_since = self.others_at.map_or(first, |at| at.max(first));
-        now.saturating_duration_since(quiet_since) >= PATIENCE && self.next.is_none_or(|next| now >= next)
+        if now.saturating_duration_since(quiet_since) < PATIENCE {
+            CodingTurn::OfOthers
+        } else if self.next.is_none_or(|next| now >= next) {
+            CodingTurn::Taken
+        } else {
+            CodingTurn::Missed
+        }
     }
 
     fn on_coded(&mut self, n_packets: u64, began: Instant, took: Duration) {
@@ -96,12 +129,15 @@ mod tests {
             .map(|(n, letter)| {
                 let now = began + Duration::from_millis(100) * n;
                 n_packets += u64::from(letter == 'p');
-                if !need.is_there(n_packets, now) {
-                    return '.';
+                match need.turn(n_packets, now) {
+                    CodingTurn::OfOthers => '.',
+                    CodingTurn::Missed => '-',
+                    CodingTurn::Taken => {
+                        n_packets += 1;
+                        need.on_coded(n_packets, now, Duration::from_millis(took_ms));
+                        'J'
+                    }
                 }
-                n_packets += 1;
-                need.on_coded(n_packets, now, Duration::from_millis(took_ms));
-                'J'
             })
             .collect();
         assert_eq!(coded, expected, "{letters}");
@@ -112,8 +148,8 @@ mod tests {
         check(&"f".repeat(26), 5, "....................JJJJJJ");
         check(&"p".repeat(40), 5, &".".repeat(40));
         // It takes long.
-        check(&"f".repeat(30), 50, "....................J.J.J.J.J.");
-        check(&"f".repeat(30), 70, "....................J..J..J..J");
+        check(&"f".repeat(30), 50, "....................J-J-J-J-J-");
+        check(&"f".repeat(30), 70, "....................J--J--J--J");
         // Another backend, after a while; and back.
         check(&format!("ppp{}pff", "f".repeat(22)), 5, "......................JJJ...");
     }

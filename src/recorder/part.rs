@@ -11,13 +11,16 @@ use super::clip_file::{ClipFile, DiskCall, Push, TrackHead};
 use super::index::ClipReader;
 use super::repair::{Repaired, repair};
 use crate::clips::{
-    Clip, ClipEvent, ClipFolder, ClipGap, ClipKernelLine, ClipName, ClipPaths, ClipReason, ClipState, FolderTrouble,
-    Sidecar, SidecarState, WallTime, camera_folder, digest_file, identity_hash,
+    Clip, ClipEvent, ClipFolder, ClipGap, ClipKernelLine, ClipName, ClipPaths, ClipPicture, ClipReason, ClipState,
+    FileDigest, FolderTrouble, Sidecar, SidecarState, WallTime, camera_folder, digest_file, identity_hash,
 };
+use crate::codec;
 use crate::device;
-use crate::event::{self, Event, Level};
+use crate::disk::{FileAccess, write_whole};
+use crate::event::{self, Event, Level, ToldVerdict};
 use crate::fault::Fault;
 use crate::foreign::Foreign;
+use crate::frame::Frame;
 use crate::logging::EventLog;
 use crate::packet::Packet;
 use crate::status::AlertName;
@@ -134,6 +137,10 @@ impl ClipPart {
     /// Something happened, to be shown over the pictures for some seconds and told beside the clip.
     pub fn add_event(&mut self, event: &Event) {
         self.sidecar.add_event(ClipEvent::from(event));
+        if let Some(ToldVerdict { entry, title, confidence }) = ToldVerdict::of(event) {
+            (self.sidecar.verdict_id, self.sidecar.verdict) = (Some(entry), Some(title));
+            self.sidecar.verdict_confidence = Some(confidence);
+        }
         // What ends the pictures is told with the gap, and an alert only says it again.
         let is_alert = AlertName::ALL.iter().any(|alert| event.name == alert.as_str());
         if event.level == Level::Warning && !is_alert {
@@ -147,9 +154,37 @@ impl ClipPart {
         let _ = self.sidecar.write(&self.paths.sidecar);
     }
 
+    /// Keeps a picture beside the clip, without loss. The first one stays.
+    ///
+    /// # Errors
+    /// As the disk says. The clip is not touched by it.
+    pub fn add_picture(&mut self, frame: &Frame) -> io::Result<()> {
+        if self.has_picture() {
+            return Ok(());
+        }
+        let png = codec::encode_png(&frame.image).map_err(io::Error::other)?;
+        write_whole(&self.paths.picture, &png, FileAccess::Usual)?;
+        self.sidecar.picture = Some(ClipPicture { at: wall(frame.taken_at_wall), digest: FileDigest::of(&png) });
+        self.sidecar.write(&self.paths.sidecar)
+    }
+
+    #[must_use]
+    pub fn has_picture(&self) -> bool {
+        self.sidecar.picture.is_some()
+    }
+
     /// Pictures that were to be in it and are not.
     pub fn add_lost(&mut self, n: u64) {
         self.sidecar.lost_pictures.disk += n;
+    }
+
+    /// Pictures that were lost before they came here, ahead of one that was just taken; not of the first one. Returns how many.
+    pub fn add_lost_before(&mut self, packet: &Packet) -> u64 {
+        let n_lost = if self.sidecar.pictures > 1 { packet.n_lost_before } else { 0 };
+        let lost = &mut self.sidecar.lost_pictures;
+        let place = if packet.is_made_here { &mut lost.coding } else { &mut lost.transfer };
+        *place = place.saturating_add(n_lost);
+        n_lost
     }
 
     /// # Errors
@@ -207,7 +242,9 @@ impl ClipPart {
 
     /// It has not one picture: nothing of it stays.
     pub fn forget(self) {
-        let _ = std::fs::remove_file(&self.paths.sidecar);
+        for path in [&self.paths.picture, &self.paths.sidecar] {
+            let _ = std::fs::remove_file(path);
+        }
     }
 
     /// Nothing more can be written: what there is waits to be closed by a later run.

@@ -73,6 +73,8 @@ impl CodedCamera {
             codec: self.codec,
             is_key,
             is_damaged: false,
+            is_made_here: false,
+            n_lost_before: 0,
             stamp: Some(Duration::from_millis(40) * number + Duration::from_hours(7)),
             taken_at: self.at(number),
             taken_at_wall: SystemTime::UNIX_EPOCH,

@@ -19,10 +19,11 @@ use crate::criteria;
 use crate::disk::free_bytes;
 use crate::event::{self, Level};
 use crate::fault::Fault;
+use crate::frame::Frame;
 use crate::latest::{Latest, Reader};
 use crate::logging::EventLog;
-use crate::packet::Packet;
 use crate::packet::ring::PacketRing;
+use crate::packet::{Packet, TakePackets};
 use crate::settings::CameraId;
 use crate::status::{AlertName, Drops, PictureFaultKind, State, Status};
 
@@ -46,6 +47,7 @@ pub struct RecorderThread {
     statuses: StatusReader,
     ring: PacketRing,
     arrivals: Reader<u64>,
+    frames: Reader<Frame>,
     folder: ClipFolder,
     plan: RecordingPlan,
     log: EventLog,
@@ -64,6 +66,8 @@ pub struct RecorderThread {
     meter: StorageMeter,
 
     part: Option<ClipPart>,
+    /// The last one before a fault, which is to stand beside the clip.
+    picture: Option<Arc<Frame>>,
     /// Why a clip is to be begun, with the next key packet from the cursor on.
     wanted: Option<ClipReason>,
     /// The number of the next packet to be looked at.
@@ -117,6 +121,7 @@ impl RecorderThread {
             statuses,
             arrivals: ring.news(),
             ring,
+            frames: camera.frames(),
             tending: Tending::new(folder.clone(), plan.limits),
             folder,
             triggers: FaultTriggers::new(settings),
@@ -131,6 +136,7 @@ impl RecorderThread {
             ends,
             out,
             part: None,
+            picture: None,
             wanted: None,
             cursor: 0,
             until: None,
@@ -245,10 +251,17 @@ impl RecorderThread {
     }
 
     fn trigger(&mut self, trigger: &Trigger, now: Instant) {
+        // Where pictures come as pixels, the recording has less of them than came.
+        let picture = if self.ring.are_made_of_pictures() { self.frames.current() } else { None };
         // What is written all the time has it already.
         if self.plan.mode == RecordingMode::Faults {
             let effects = self.triggers.on_trigger(trigger, now);
             self.carry_out(effects);
+        }
+        let is_written = self.part.is_some() || self.wanted.is_some();
+        let has_picture = self.picture.is_some() || self.part.as_ref().is_some_and(ClipPart::has_picture);
+        if is_written && !has_picture && self.lapse.is_none() {
+            self.picture = picture;
         }
     }
 
@@ -267,7 +280,7 @@ impl RecorderThread {
                 TriggerEffect::End => {
                     self.write(Instant::now());
                     self.close();
-                    (self.wanted, self.until) = (None, None);
+                    (self.wanted, self.until, self.picture) = (None, None, None);
                 }
                 TriggerEffect::Rest { until } => self.until = Some(until),
                 TriggerEffect::GoOn => self.until = None,
@@ -301,8 +314,19 @@ impl RecorderThread {
         }
     }
 
-    /// Writes what has come.
+    /// Writes what has come, and behind it the picture of the fault: to code that takes its time.
     fn write(&mut self, now: Instant) {
+        self.write_packets(now);
+        if let Some(part) = &mut self.part
+            && let Some(picture) = self.picture.take()
+            && let Err(error) = part.add_picture(&picture)
+        {
+            let message = format!("The picture of the fault was not saved beside the clip: {error}.");
+            self.log(Level::Warning, message);
+        }
+    }
+
+    fn write_packets(&mut self, now: Instant) {
         if self.disk.is_stopped() {
             let effects = self.disk.step(DiskInput::KeyPicture, now);
             self.on_disk(effects);
@@ -380,6 +404,11 @@ impl RecorderThread {
                 self.awaits_key = false;
                 self.status.pictures += 1;
                 self.status.bytes += n_bytes;
+                // Of a time lapse those between are not wanted.
+                if self.lapse.is_none() {
+                    let n_lost = self.part.as_mut().map_or(0, |part| part.add_lost_before(packet));
+                    self.status.lost = self.status.lost.saturating_add(n_lost);
+                }
             }
             Ok(Push::NeedsNewPart) => {
                 let is_soon = self.part.as_ref().is_some_and(|part| packet.taken_at < part.began + LEAST_PART);
@@ -568,6 +597,6 @@ impl RecorderThread {
         self.status.reason = part.map(|part| part.reason.to_string());
         self.status.secs = part.map_or(0.0, |part| now.saturating_duration_since(part.began).as_secs_f64());
         let storage = self.meter.health(self.disk.is_stopped(), now);
-        self.out.publish(RecorderNews { at: now, recording: self.status.clone(), storage });
+        self.out.publish(RecorderNews::new(now, self.status.clone(), storage));
     }
 }

@@ -44,6 +44,10 @@ pub(super) fn write(kept: &TrimmedMaterial<'_>, masker: &mut Masker) -> String {
         "kernel": computer.kernel,
     });
     members.push(("computer", masked(system, masker)));
+    if let Some(news) = &material.recorder {
+        members.push(("recording", masked(&news.recording, masker)));
+        members.push(("storage", masked(&news.storage, masker)));
+    }
     members.push(("facts", masked(kept.facts(), masker)));
     let kernel: Vec<_> = kept.kernel().map(|(at, text)| json!({"at": at, "text": text})).collect();
     members.push(("kernel", masked(kernel, masker)));

@@ -18,6 +18,7 @@ use crate::health::History;
 use crate::logging::files::{self, LogEntry};
 use crate::past::{self, Sample};
 use crate::phrases::Language;
+use crate::recorder::RecorderNews;
 use crate::source::SourceSpec;
 
 /// Of the past on the disk.
@@ -37,6 +38,8 @@ pub struct Material {
     pub snapshot: Option<Image>,
     pub compared: Option<BackendComparison>,
     pub computer: ComputerInfo,
+    /// Where it is recorded: how that and its disk do.
+    pub recorder: Option<RecorderNews>,
     /// The camera's passwords, as they might turn up in texts of libraries and cameras.
     pub secrets: Secrets,
     pub language: Language,
@@ -101,6 +104,7 @@ impl Material {
             log,
             compared,
             computer: ComputerInfo::here(),
+            recorder: None,
             secrets: Secrets(secrets),
             language,
             at,

@@ -13,6 +13,8 @@ use crate::control;
 use crate::event::Level;
 use crate::foreign::safe_within;
 use crate::phrases::{Language, Message, number};
+use crate::recorder::RecorderNews;
+use crate::recorder::storage::CallTimes;
 
 const STYLE: &str = include_str!("../../assets/report.css");
 /// Of one text: longer ones are in the JSON.
@@ -449,6 +451,7 @@ impl Page<'_> {
         self.stream(kept);
         self.formats(kept);
         self.controls(kept);
+        self.recording(kept);
 
         let mut all = serde_json::to_value(facts).unwrap_or_default();
         self.masker.json(&mut all);
@@ -456,6 +459,30 @@ impl Page<'_> {
         let heading = self.word("report.all-facts");
         self.html +=
             &format!("<details><summary>{}</summary><pre>{}</pre></details>\n", heading.0, Safe::escaped(&all).0);
+    }
+
+    /// How it is recorded, and how the disk of the clips does.
+    fn recording(&mut self, kept: &TrimmedMaterial<'_>) {
+        let Some(RecorderNews { recording, storage, .. }) = &kept.material.recorder else { return };
+        self.title("report.recording");
+        let trouble = recording.trouble.as_ref().map(|trouble| self.foreign(trouble));
+        let times = |times: CallTimes| {
+            let said = Message::new("report.times-of-calls");
+            said.with("p50", number(times.p50, 1)).with("p95", number(times.p95, 1)).with("max", number(times.max, 1))
+        };
+        let rows = vec![
+            ("report.recording-trouble", trouble),
+            ("report.clips", Some(self.number(recording.clips as f64, 0, ""))),
+            ("report.clips-lost", Some(self.number(recording.lost as f64, 0, ""))),
+            ("report.disk-dropped", Some(self.number(storage.dropped as f64, 0, ""))),
+            ("report.disk-free", storage.free_bytes.map(|bytes| self.number(bytes as f64 / 1e9, 1, "GB"))),
+            ("report.disk-left", storage.hours_left.map(|hours| self.number(hours, 1, "h"))),
+            ("report.disk-rate", Some(self.number(storage.mb_per_sec, 2, "MB/s"))),
+            ("report.disk-write", storage.write_ms.map(|ms| self.said(&times(ms)))),
+            ("report.disk-sync", storage.sync_ms.map(|ms| self.said(&times(ms)))),
+            ("report.disk-queue", Some(self.number(storage.queue_secs, 1, "s"))),
+        ];
+        self.pairs(rows);
     }
 
     fn stream(&mut self, kept: &TrimmedMaterial<'_>) {

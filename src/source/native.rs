@@ -16,8 +16,9 @@ use crate::device::codes::{self, Call, ErrorMeaning};
 use crate::device::{self, Device, Usability};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{PixelFormat, Size};
+use crate::packet::PacketSink;
 use crate::source::controls::ControlPoller;
-use crate::source::{Grabbed, OpenRequest, Picture, Source, SourceSpec};
+use crate::source::{Grabbed, OpenRequest, Picture, Source, SourceSpec, jpeg_packet};
 use crate::status::{Asked, Got};
 
 /// No camera is faster. nokhwa reports the rate 30000/1001 as 30000.
@@ -39,7 +40,8 @@ pub(super) fn open(spec: &SourceSpec, request: &OpenRequest) -> Result<Box<dyn S
         Ok(camera) => {
             let got = got_of(camera.format);
             let controls = ControlPoller::of(&device);
-            Ok(Box::new(Native { camera, device, name, got, buffer: None, has_started: false, controls }))
+            let packets = request.packets.clone();
+            Ok(Box::new(Native { camera, device, name, got, buffer: None, has_started: false, controls, packets }))
         }
         Err(failure) => Err(why_not_open(&failure, &device, &name)),
     }
@@ -111,6 +113,7 @@ struct Native {
     controls: ControlPoller,
     /// A frame has come since it was started: nokhwa has V4L2 start its stream with the first.
     has_started: bool,
+    packets: PacketSink,
 }
 
 impl Source for Native {
@@ -124,6 +127,13 @@ impl Source for Native {
         let buffer = self.camera.call(Camera::frame).map_err(|failure| self.why_no_frame(&failure, call))?;
         self.has_started = true;
         let taken_at = Instant::now();
+        if self.packets.is_wanted() && buffer.source_frame_format() == FrameFormat::MJPEG {
+            // It is as long as the driver's buffer: where one without its end does end, nobody knows.
+            let packet = jpeg_packet(buffer.buffer(), false, None, taken_at);
+            if !packet.is_damaged {
+                self.packets.put(packet);
+            }
+        }
         self.buffer = Some(buffer);
         Ok(Grabbed::new(taken_at, None))
     }

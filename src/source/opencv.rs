@@ -16,12 +16,13 @@ use opencv::prelude::*;
 use opencv::{imgproc, videoio};
 
 use crate::backend::Backend;
+use crate::codec::{self, Coded};
 use crate::control::{ControlSetting, ControlsUpdate};
 use crate::device::{self, Device, Usability};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Image, PixelFormat, Size};
 use crate::source::controls::ControlPoller;
-use crate::source::{Grabbed, OpenRequest, Picture, Source, SourceSpec, file};
+use crate::source::{Grabbed, OpenRequest, Picture, Source, SourceSpec, file, jpeg_packet};
 use crate::status::{Asked, Got};
 
 #[path = "network.rs"]
@@ -97,10 +98,30 @@ struct OpenCvCapture {
     mat: Mat,
     /// The grabbed frame is in `mat` already.
     is_retrieved: bool,
+    /// Where pictures come as the camera has coded them.
+    jpegs: Option<RawJpegs>,
     /// A frame has come since it was started.
     has_started: bool,
     /// Of a device; OpenCV itself knows neither their ranges nor which there are.
     controls: Option<ControlPoller>,
+}
+
+/// What is known of the last one. Each lies in one row of the capture's matrix.
+#[derive(Debug, Default)]
+struct RawJpegs {
+    n_bytes: usize,
+    was_cut: bool,
+}
+
+impl RawJpegs {
+    /// Whether OpenCV has cut the last bytes of a picture off: it gives each the length of the one before where both are the same once
+    /// rounded up to four (`cap_v4l.cpp`, `retrieveFrame`). Two in a row are the camera's doing.
+    fn is_cut(&mut self, bytes: &[u8]) -> bool {
+        let has_same_length = std::mem::replace(&mut self.n_bytes, bytes.len()) == bytes.len();
+        let may_be_cut = has_same_length && !bytes.len().is_multiple_of(4) && !self.was_cut;
+        self.was_cut = may_be_cut && codec::whole_jpeg(bytes).is_none();
+        self.was_cut
+    }
 }
 
 enum CaptureOrigin {
@@ -137,6 +158,9 @@ impl Source for OpenCvCapture {
         self.is_retrieved = false;
         let start = Instant::now();
         let mut is_grabbed = self.try_grab()?;
+        if is_grabbed && self.jpegs.is_some() {
+            is_grabbed = self.take_jpeg()?;
+        }
         if is_grabbed && self.backend == Backend::DirectShow {
             // Here `grab` never waits and never fails; `retrieve` does both (`cap_dshow.cpp`).
             is_grabbed = self.video.retrieve_def(&mut self.mat).unwrap_or(false) && !self.mat.empty();
@@ -150,6 +174,10 @@ impl Source for OpenCvCapture {
     }
 
     fn retrieve(&mut self) -> Result<Picture<'_>, Fault> {
+        if self.jpegs.is_some() {
+            let image = self.decode_jpeg(|jpeg| Some(jpeg.decode()));
+            return image.unwrap_or_else(|| Err(bad_frame(&self.name, "there is none"))).map(Picture::Own);
+        }
         if !std::mem::take(&mut self.is_retrieved) {
             // OpenCV throws at a picture that it cannot decode: that is one bad picture, not the end of the stream.
             match self.video.retrieve_def(&mut self.mat) {
@@ -162,6 +190,11 @@ impl Source for OpenCvCapture {
         let picture = picture_of(&self.mat).map_err(|why| bad_frame(name, &why))?;
         self.got.size = Some(picture.size());
         Ok(picture)
+    }
+
+    fn retrieve_into(&mut self, size: Size, room: &mut [u8]) -> Option<Result<(), Fault>> {
+        self.jpegs.as_ref()?;
+        self.decode_jpeg(|jpeg| (jpeg.size() == size).then(|| jpeg.decode_into(room)))
     }
 
     fn restart(&mut self) -> Result<(), Fault> {
@@ -194,12 +227,62 @@ impl OpenCvCapture {
         origin: CaptureOrigin,
         request: &OpenRequest,
     ) -> Self {
-        let (request, got, mat) = (request.clone(), Got::default(), Mat::default());
+        let (request, got, mat, jpegs) = (request.clone(), Got::default(), Mat::default(), None);
         let controls = match &origin {
             CaptureOrigin::Device(device) => Some(ControlPoller::of(device)),
             CaptureOrigin::File(_) => None,
         };
-        Self { video, backend, name, origin, request, got, mat, is_retrieved: false, has_started: false, controls }
+        let (is_retrieved, has_started) = (false, false);
+        Self { video, backend, name, origin, request, got, mat, is_retrieved, jpegs, has_started, controls }
+    }
+
+    /// Has pictures handed out as the camera has coded them, where V4L2 can do that: OpenCV's own decoder fills what is missing of a
+    /// picture with the one before, and says nothing.
+    fn take_jpegs(&mut self) {
+        let codes = self.backend == Backend::V4l2OpenCv && self.got.format.is_some_and(codec::is_jpeg);
+        if codes && self.video.set(videoio::CAP_PROP_CONVERT_RGB, 0.0).unwrap_or(false) {
+            self.jpegs = Some(RawJpegs::default());
+        }
+    }
+
+    /// Gets the picture that was grabbed, or the next one, and passes it on as it is. `false`: none came.
+    fn take_jpeg(&mut self) -> Result<bool, Fault> {
+        loop {
+            // Without a byte in it, it is a damaged picture.
+            if !self.video.retrieve_def(&mut self.mat).unwrap_or(false) {
+                self.mat = Mat::default();
+            }
+            let bytes = jpeg_in(&self.mat);
+            if !self.jpegs.as_mut().is_some_and(|jpegs| jpegs.is_cut(bytes)) {
+                break;
+            }
+            if !self.try_grab()? {
+                return Ok(false);
+            }
+        }
+        self.is_retrieved = true;
+        let (packets, bytes) = (&self.request.packets, jpeg_in(&self.mat));
+        if packets.is_wanted() && !bytes.is_empty() {
+            packets.put(jpeg_packet(bytes, false, None, Instant::now()));
+        }
+        Ok(true)
+    }
+
+    /// Has it decoded; it stays where nothing came of it. `None` where there is none, or the call does not want it.
+    fn decode_jpeg<T>(&mut self, call: impl FnOnce(&Coded) -> Option<Result<T, String>>) -> Option<Result<T, Fault>> {
+        if !self.is_retrieved {
+            return None;
+        }
+        let size = self.got.size.unwrap_or(DEFAULT_SIZE);
+        let decoded = match Coded::read(PixelFormat::MJPG, size, 0, jpeg_in(&self.mat)) {
+            Ok(jpeg) => {
+                self.got.size = Some(jpeg.size());
+                call(&jpeg)?
+            }
+            Err(why) => Err(why),
+        };
+        self.is_retrieved = false;
+        Some(decoded.map_err(|why| bad_frame(&self.name, &why)))
     }
 
     /// STREAMOFF, new buffers and, with the next read, STREAMON: what V4L2 does whenever it is given a size, also the one
@@ -334,6 +417,7 @@ fn open_device(backend: Backend, api: i32, text: &str, request: &OpenRequest) ->
         configure(&mut opened, asked)?;
     }
     opened.read_back();
+    opened.take_jpegs();
     Ok(opened)
 }
 
@@ -541,6 +625,11 @@ fn stamp(path: &Path) -> Option<(u64, SystemTime)> {
 
 // ---- pixels
 
+/// The bytes of a picture as it was coded; none where the matrix has something else.
+fn jpeg_in(mat: &Mat) -> &[u8] {
+    if mat.typ() == core::CV_8UC1 { mat.data_bytes().unwrap_or_default() } else { &[] }
+}
+
 /// The pixels where they lie; anything that is not 8-bit BGR, or has gaps between its rows, is converted first.
 fn picture_of(mat: &Mat) -> Result<Picture<'_>, String> {
     let said = |error: opencv::Error| first_line(&error.message).to_owned();
@@ -619,6 +708,37 @@ mod tests {
         assert_eq!(picture_of(&part).unwrap().pixels(), [1, 2, 3].repeat(4));
         let part = Mat::roi(&whole, Rect::new(1, 1, 2, 2)).unwrap();
         assert_eq!(picture_of(&part.clone_pointee()).unwrap().pixels(), [1, 2, 3].repeat(4));
+    }
+
+    #[test]
+    fn a_picture_that_opencv_has_cut_is_told_from_a_torn_one() {
+        /// Pictures in turn, each with its end or without, as so many bytes: which of them are thrown away.
+        #[track_caller]
+        fn check(pictures: &[(usize, bool)], expected: &[bool]) {
+            let pixels = vec![90; 64 * 48 * 3];
+            let whole = codec::encode_jpeg(&Image::new(Size { width: 64, height: 48 }, pixels).unwrap(), 80).unwrap();
+            let mut jpegs = RawJpegs::default();
+            let picture = |n_bytes: usize, has_end: bool| {
+                let end = if has_end { whole.len() } else { whole.len() - 1 };
+                // What stands behind the end is padding; in a picture that has none it is data.
+                [&whole[..end], &vec![0; n_bytes]].concat()
+            };
+            let pad = 4 - whole.len() % 4;
+            let got: Vec<_> = pictures
+                .iter()
+                .map(|(n_bytes, has_end)| {
+                    let n_bytes = pad + n_bytes + usize::from(!has_end);
+                    jpegs.is_cut(&picture(n_bytes, *has_end))
+                })
+                .collect();
+            assert_eq!(got, expected, "{pictures:?}");
+        }
+        check(&[(1, true), (2, true), (2, true)], &[false; 3]);
+        check(&[(1, true), (1, false), (1, true)], &[false, true, false]);
+        check(&[(1, true), (1, false), (1, false)], &[false, true, false]);
+        // Of another length, or of one that is not rounded.
+        check(&[(1, true), (2, false)], &[false; 2]);
+        check(&[(4, true), (4, false)], &[false; 2]);
     }
 
     #[test]

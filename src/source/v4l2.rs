@@ -18,10 +18,9 @@ use crate::device::codes::{self, Call, without_code};
 use crate::device::{self, Capabilities, Device, Usability};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{PixelFormat, Size};
-use crate::network::jpeg_size;
-use crate::packet::{Packet, PacketSink};
+use crate::packet::PacketSink;
 use crate::source::controls::ControlPoller;
-use crate::source::{Grabbed, OpenRequest, Picture, Source, SourceSpec};
+use crate::source::{Grabbed, OpenRequest, Picture, Source, SourceSpec, jpeg_packet};
 use crate::status::{Asked, Got};
 
 /// One picture is with us and the camera writes another; the third is for a call that comes late.
@@ -297,8 +296,7 @@ impl V4l2Capture {
     /// The picture as the camera sent it, where it has coded it.
     fn put_packet(&self, taken: TakenBuffer, taken_at: Instant) {
         if self.packets.is_wanted() && codec::is_jpeg(self.stream.format) {
-            let jpeg = self.port.bytes();
-            self.packets.put(Packet::jpeg(jpeg, jpeg_size(jpeg), taken.is_damaged, taken.stamp, taken_at));
+            self.packets.put(jpeg_packet(self.port.bytes(), taken.is_damaged, taken.stamp, taken_at));
         }
     }
 

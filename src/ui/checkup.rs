@@ -15,7 +15,7 @@ use super::widgets;
 use crate::camera::Command;
 use crate::checkup::compare::BackendComparison;
 use crate::checkup::{CHECKS, CheckRun, Checkup, CheckupRequest, Facts, Finding, Progress, facts, kind_of};
-use crate::event::Level;
+use crate::event::{Level, ToldVerdict};
 use crate::phrases::{Language, Message};
 use crate::picture::PictureStats;
 use crate::settings::data_folder;
@@ -343,7 +343,19 @@ impl Pane {
         state.folds = Folds::default();
         if is_whole {
             self.track_findings(shell);
+            self.tell_verdict(shell);
         }
+    }
+
+    /// For a recording that goes on.
+    fn tell_verdict(&self, shell: &Shell) {
+        let Some(verdict) = self.checkup.result.as_ref().and_then(CheckupResult::verdict) else { return };
+        let title = self.spec.mask_in(&shell.language().say(&verdict.judgement.title));
+        let percent = (verdict.judgement.confidence * 100.0).round();
+        let message = format!("The check-up has found {}, {percent} %: {title}", verdict.entry.id);
+        let told = ToldVerdict { entry: verdict.entry.id.into(), title: title.into(), confidence: percent / 100.0 };
+        let log = shell.events.of_camera(self.id());
+        log.add_with(&self.spec.to_string(), Level::Info, ToldVerdict::EVENT, message, told.details());
     }
 
     /// What has begun and what is over goes to the log, and so to the plot.

@@ -21,6 +21,7 @@ use crate::event::{self, Event};
 use crate::frame::Frame;
 use crate::health::History;
 use crate::phrases::Language;
+use crate::recorder::RecorderNews;
 use crate::report::{MaskedKind, Masking, Material, Report};
 use crate::settings;
 use crate::source::SourceSpec;
@@ -46,14 +47,16 @@ pub struct ReportInput {
     /// When the history was as it is.
     now: Instant,
     frame: Option<Arc<Frame>>,
+    recorder: Option<RecorderNews>,
 }
 
 impl ReportInput {
     /// The report, with what the disk has, in the folder `data`, and what the system tells. Not for the window's thread.
     #[must_use]
     pub fn report(self, data: Option<&Path>, masking: &Masking) -> Report {
-        let Self { checkup, compared, began, spec, language, events, history, now, frame } = self;
+        let Self { checkup, compared, began, spec, language, events, history, now, frame, recorder } = self;
         let mut material = Material::gathered(checkup, compared, &spec, began, data, language);
+        material.recorder = recorder;
         // The picture that the check-up has judged, or else the one that is shown.
         material.snapshot = material.snapshot.or_else(|| frame.map(|frame| frame.image.clone()));
         Report::build(&material.and_this_run(&events, &history, now), masking)
@@ -83,6 +86,7 @@ impl Pane {
             history: Arc::clone(&self.history),
             now: shell.now,
             frame: self.frame.clone(),
+            recorder: self.recording.news.clone(),
         };
         let Some(dialog) = &mut shell.report else { return };
         dialog.number += 1;

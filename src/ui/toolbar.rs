@@ -100,7 +100,8 @@ fn buttons(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui, keys_fit: bool) {
         let snapshot = ToolButton {
             label: "Snapshot",
             key: key("S"),
-            help: "Save the picture at full size in the folder for snapshots",
+            help: "Save the picture at full size in the folder for snapshots. Of a camera that sends JPEGs the file is its own, \
+                   whatever quality is set.",
             ..ToolButton::default()
         };
         if widgets::tool_button(ui, snapshot).clicked() {

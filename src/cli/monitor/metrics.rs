@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use super::record::Totals;
 use crate::latest::Reader;
+use crate::recorder::RecorderNews;
+use crate::recorder::storage::{CallTimes, StorageHealth, StorageState};
 use crate::status::{AlertName, State, Status};
 
 /// A request and its answer, together. Prometheus gives up after ten seconds by default.
@@ -27,6 +29,23 @@ pub(super) struct CameraMetrics {
     pub source: String,
     pub status: Arc<Status>,
     pub totals: Totals,
+    /// Where it is recorded.
+    pub recorder: Option<RecorderNews>,
+}
+
+impl CameraMetrics {
+    /// A value of its recording or of the disk that it goes to.
+    fn recorded(&self, value: impl FnOnce(&RecorderNews) -> Option<f64>) -> Vec<(Labels, f64)> {
+        maybe(self.recorder.as_ref().and_then(value))
+    }
+
+    /// How long calls to that disk took, in seconds.
+    fn calls(&self, times: impl FnOnce(&StorageHealth) -> Option<CallTimes>) -> Vec<(Labels, f64)> {
+        let times = self.recorder.as_ref().and_then(|news| times(&news.storage));
+        let of = |times: CallTimes| [("median", times.p50), ("p95", times.p95), ("longest", times.max)];
+        let labelled = |(which, ms)| (vec![("which", String::from(which))], ms / 1_000.0);
+        times.map(of).into_iter().flatten().map(labelled).collect()
+    }
 }
 
 type Labels = Vec<(&'static str, String)>;
@@ -57,6 +76,8 @@ fn maybe(value: Option<f64>) -> Vec<(Labels, f64)> {
 }
 
 const STATES: [State; 5] = [State::Idle, State::Opening, State::Streaming, State::Recovering, State::Failed];
+const STORAGE_STATES: [StorageState; 4] =
+    [StorageState::Good, StorageState::Slow, StorageState::Full, StorageState::Gone];
 
 /// Everything that is served. The names stay: dashboards know them.
 const FAMILIES: &[Family] = &[
@@ -137,6 +158,51 @@ const FAMILIES: &[Family] = &[
     }),
     family("camera_reboot_advised", "gauge", "Whether a restart of the computer is what is left.", |sample| {
         one(f64::from(u8::from(sample.status.should_reboot)))
+    }),
+    family("recording_up", "gauge", "Whether a clip is being written.", |sample| {
+        sample.recorded(|news| Some(f64::from(u8::from(news.recording.is_writing))))
+    }),
+    family("recording_trouble", "gauge", "Whether something is not written that should be.", |sample| {
+        sample.recorded(|news| Some(f64::from(u8::from(news.recording.trouble.is_some()))))
+    }),
+    family("recording_clips_total", "counter", "Clips that were closed.", |sample| {
+        sample.recorded(|news| Some(news.recording.clips as f64))
+    }),
+    family("recording_pictures_total", "counter", "Pictures that were recorded.", |sample| {
+        sample.recorded(|news| Some(news.recording.pictures as f64))
+    }),
+    family("recording_pictures_lost_total", "counter", "Pictures that were to be recorded and are not.", |sample| {
+        sample.recorded(|news| Some(news.recording.lost as f64))
+    }),
+    family("storage_state", "gauge", "1 for the state of the disk of the clips, 0 for the others.", |sample| {
+        let Some(news) = &sample.recorder else { return Vec::new() };
+        let is = |state: StorageState| f64::from(u8::from(news.storage.state == state));
+        let name = |state: StorageState| serde_json::to_value(state).ok()?.as_str().map(str::to_owned);
+        STORAGE_STATES.iter().filter_map(|state| Some((vec![("state", name(*state)?)], is(*state)))).collect()
+    }),
+    family("storage_free_bytes", "gauge", "Room on the disk of the clips.", |sample| {
+        sample.recorded(|news| news.storage.free_bytes.map(|bytes| bytes as f64))
+    }),
+    family("storage_left_seconds", "gauge", "Until that disk is full at the rate of the last minute.", |sample| {
+        sample.recorded(|news| news.storage.hours_left.map(|hours| hours * 3_600.0))
+    }),
+    family("storage_written_bytes_per_second", "gauge", "What is written to it, over the last minute.", |sample| {
+        sample.recorded(|news| Some(news.storage.mb_per_sec * 1e6))
+    }),
+    family("storage_write_seconds", "gauge", "How long writing to it took in the last minute.", |sample| {
+        sample.calls(|storage| storage.write_ms)
+    }),
+    family("storage_sync_seconds", "gauge", "How long it took to have all of it on the disk.", |sample| {
+        sample.calls(|storage| storage.sync_ms)
+    }),
+    family("storage_queue_bytes", "gauge", "What waits to be written.", |sample| {
+        sample.recorded(|news| Some(news.storage.queue_bytes as f64))
+    }),
+    family("storage_queue_seconds", "gauge", "The same as time of recording.", |sample| {
+        sample.recorded(|news| Some(news.storage.queue_secs))
+    }),
+    family("storage_pictures_dropped_total", "counter", "Pictures for which the disk was too slow.", |sample| {
+        sample.recorded(|news| Some(news.storage.dropped as f64))
     }),
 ];
 

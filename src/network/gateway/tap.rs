@@ -84,6 +84,8 @@ impl StampClock {
             codec,
             is_key: picture.is_key,
             is_damaged: picture.is_damaged,
+            is_made_here: false,
+            n_lost_before: 0,
             stamp: Some(self.stamp(picture.rtp_timestamp)),
             taken_at: picture.taken_at,
             taken_at_wall: wall_clock_at(picture.taken_at),

@@ -101,15 +101,11 @@ impl Hash {
     fn of(self, parts: &[&[u8]]) -> String {
         let bytes = parts.join(&b':');
         match self {
-            Self::Md5 => hex(&Md5::digest(bytes)),
-            Self::Sha256 => hex(&Sha256::digest(bytes)),
-            Self::Sha512Part => hex(&Sha512_256::digest(bytes)),
+            Self::Md5 => format!("{:x}", Md5::digest(bytes)),
+            Self::Sha256 => format!("{:x}", Sha256::digest(bytes)),
+            Self::Sha512Part => format!("{:x}", Sha512_256::digest(bytes)),
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 /// A question by Digest.

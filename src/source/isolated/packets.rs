@@ -128,7 +128,9 @@ impl PacketReader {
         self.sink.put(Packet {
             codec,
             is_key,
-            is_damaged: is_damaged || n_left_out > 0,
+            is_damaged: is_damaged || n_left_out > 0 && !is_key,
+            is_made_here: false,
+            n_lost_before: n_left_out,
             stamp: stamp_us.map(Duration::from_micros),
             taken_at,
             taken_at_wall: wall_clock_at(taken_at),
@@ -231,9 +233,7 @@ impl PacketWriter {
 
     /// `None` where there is no room.
     fn write(&mut self, packet: &Packet, clock: impl Fn(Instant) -> i64) -> Option<PacketMessage> {
-        let n_set_bytes = |sets: &[Vec<u8>]| sets.iter().map(Vec::len).sum::<usize>();
-        let ParameterSets { vps, sps, pps } = &*packet.sets;
-        if n_set_bytes(vps) + n_set_bytes(sps) + n_set_bytes(pps) > MAX_SET_BYTES {
+        if packet.sets.n_bytes() > MAX_SET_BYTES {
             return None;
         }
         let (n, of_round) = (packet.bytes.len() as u64, self.written % self.memory.n_bytes);
@@ -287,6 +287,8 @@ mod tests {
             codec: VideoCodec::H264,
             is_key,
             is_damaged: false,
+            is_made_here: false,
+            n_lost_before: 0,
             stamp: Some(Duration::from_micros(seed.into())),
             taken_at: Instant::now(),
             taken_at_wall: SystemTime::now(),
