@@ -122,7 +122,7 @@ impl Consumer for CaptureThread {
         }
         let mut controls = Vec::new();
         self.wanted.try_iter().flatten().for_each(|setting| add_setting(&mut controls, setting));
-        Ok(BeforeRead { controls, demand: self.demanded.try_iter().last(), restart: false })
+        Ok(BeforeRead { controls, demand: self.demanded.try_iter().last(), ..BeforeRead::default() })
     }
 
     fn decode(&mut self, source: &mut dyn Source, demand: Demand) -> Result<Result<Self::Picture, Fault>, EndReading> {

@@ -120,6 +120,8 @@ struct Playback {
     /// Of the file when it was opened.
     stamp: Option<(u64, SystemTime)>,
     n_grabbed: u64,
+    /// The time of the file at which the next picture is shown, where somebody says so.
+    sought: Option<Duration>,
     /// OpenCV gives the pictures upside down.
     is_upside_down: bool,
 }
@@ -131,6 +133,11 @@ impl Source for OpenCvCapture {
 
     fn grab(&mut self) -> Result<Grabbed, Fault> {
         if let CaptureOrigin::File(playback) = &mut self.origin {
+            if let Some(to) = playback.sought.take() {
+                let position = playback.find(&mut self.video, to)?;
+                self.is_retrieved = false;
+                return Ok(Grabbed { position, ..Grabbed::new(Instant::now(), Some(playback.n_grabbed)) });
+            }
             self.is_retrieved = playback.next(&mut self.video)?;
             return Ok(Grabbed::new(Instant::now(), Some(playback.n_grabbed)));
         }
@@ -182,6 +189,12 @@ impl Source for OpenCvCapture {
     fn set_controls(&mut self, wanted: &[ControlSetting]) {
         if let Some(controls) = &mut self.controls {
             controls.set(wanted);
+        }
+    }
+
+    fn seek(&mut self, to: Duration) {
+        if let CaptureOrigin::File(playback) = &mut self.origin {
+            playback.sought = Some(to);
         }
     }
 }
@@ -478,6 +491,7 @@ fn open_file(backend: Backend, api: i32, path: &Path, request: &OpenRequest) -> 
         is_first_waiting: true,
         stamp: stamp(&path),
         n_grabbed: 0,
+        sought: None,
         is_upside_down: is_turned_wrongly(&capture),
     };
     let mut opened = OpenCvCapture::new(capture, backend, name, CaptureOrigin::File(playback), request);
@@ -511,6 +525,39 @@ impl Playback {
         Ok(is_first)
     }
 
+    /// Has the first picture grabbed that is not shown before that time, or the last one there is; returns when it is shown.
+    ///
+    /// OpenCV finds a place by counting pictures at the mean rate, and stands before or behind it where pictures did not come
+    /// evenly. It is asked for earlier places until it stands before the right one, and the rest is read picture by picture.
+    fn find(&mut self, video: &mut videoio::VideoCapture, to: Duration) -> Result<Option<Duration>, Fault> {
+        self.n_grabbed += 1;
+        let wanted = (to.as_secs_f64() * 1e3 - NEAR_MS).max(0.0);
+        // The first picture was read when the file was opened.
+        self.is_first_waiting = false;
+        let mut at = position_ms(video);
+        if (wanted..=wanted + 2.0 * NEAR_MS).contains(&at) {
+            return Ok(duration_of_ms(at));
+        }
+        if at > wanted || wanted - at > READ_ON_MS {
+            let places = STEPS_BACK_MS.iter().map(|back| wanted - back).take_while(|place| *place > 0.0);
+            let found = places.into_iter().find_map(|place| {
+                let is_there =
+                    video.set(videoio::CAP_PROP_POS_MSEC, place).unwrap_or(false) && video.grab().unwrap_or(false);
+                Some(position_ms(video)).filter(|at| is_there && *at <= wanted + 2.0 * NEAR_MS)
+            });
+            at = if let Some(at) = found {
+                at
+            } else {
+                self.begin_anew(video)?;
+                position_ms(video)
+            };
+        }
+        while at < wanted && video.grab().unwrap_or(false) {
+            at = position_ms(video);
+        }
+        Ok(duration_of_ms(at))
+    }
+
     /// Grabs the first picture again.
     fn begin_anew(&mut self, video: &mut videoio::VideoCapture) -> Result<(), Fault> {
         let stamp = stamp(&self.path);
@@ -525,6 +572,22 @@ impl Playback {
         *video = videoio::VideoCapture::from_file(&self.path, self.api).map_err(|_| ended())?;
         if video.grab().unwrap_or(false) { Ok(()) } else { Err(ended()) }
     }
+}
+
+/// Times of one picture that are told by different programs differ by less.
+const NEAR_MS: f64 = 0.5;
+/// Nearer than that it is quicker to read on than to look for a key picture.
+const READ_ON_MS: f64 = 1_000.0;
+/// Before the place that is looked for. Behind the last of them the file is read from its beginning.
+const STEPS_BACK_MS: [f64; 4] = [0.0, 1_000.0, 5_000.0, 30_000.0];
+
+/// When the picture is shown that was grabbed last.
+fn position_ms(video: &videoio::VideoCapture) -> f64 {
+    video.get(videoio::CAP_PROP_POS_MSEC).ok().filter(|ms| ms.is_finite()).unwrap_or_default()
+}
+
+fn duration_of_ms(ms: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(ms / 1e3).ok()
 }
 
 /// OpenCV 4.6 takes a quarter turn for one in the other direction (opencv#22088).
