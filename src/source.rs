@@ -98,7 +98,7 @@ pub trait Source {
     }
 
     /// Of a file that is shown by order ([`OpenRequest::is_by_order`]): the next frame is the first one that is not shown before that
-    /// time of it, or the last one there is. Never waits.
+    /// time of it. Never waits.
     fn seek(&mut self, _to: Duration) {}
 }
 

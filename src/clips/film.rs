@@ -37,7 +37,7 @@ impl Film {
         Ok(Self { source: request.open()?.1 })
     }
 
-    /// The first picture that is not shown before that time, or the last one there is.
+    /// The first picture that is not shown before that time.
     ///
     /// # Errors
     /// Why there is none. Others may be good, unless [`Fault::ends_stream`].

@@ -525,37 +525,43 @@ impl Playback {
         Ok(is_first)
     }
 
-    /// Has the first picture grabbed that is not shown before that time, or the last one there is; returns when it is shown.
+    /// Has the first picture grabbed that is not shown before that time; returns when it is shown.
     ///
     /// OpenCV finds a place by counting pictures at the mean rate, and stands before or behind it where pictures did not come
-    /// evenly. It is asked for earlier places until it stands before the right one, and the rest is read picture by picture.
+    /// evenly. It is asked for earlier places until it stands before the right one, and the rest is read picture by picture. Near the
+    /// end it may then stop too early, as it believes that it has read all; from the beginning on its count is right.
     fn find(&mut self, video: &mut videoio::VideoCapture, to: Duration) -> Result<Option<Duration>, Fault> {
         self.n_grabbed += 1;
-        let wanted = (to.as_secs_f64() * 1e3 - NEAR_MS).max(0.0);
         // The first picture was read when the file was opened.
         self.is_first_waiting = false;
+        let wanted = (to.as_secs_f64() * 1e3 - NEAR_MS).max(0.0);
+        let is_behind = |at: f64| at > wanted + 2.0 * NEAR_MS;
         let mut at = position_ms(video);
-        if (wanted..=wanted + 2.0 * NEAR_MS).contains(&at) {
-            return Ok(duration_of_ms(at));
+        let stood_behind = is_behind(at);
+        if !stood_behind {
+            // Behind a time without pictures it is the next one, however far it is.
+            let n_pictures = if wanted - at > READ_ON_MS { 2 } else { usize::MAX };
+            at = read_on(video, wanted, n_pictures);
         }
-        if at > wanted || wanted - at > READ_ON_MS {
-            let places = STEPS_BACK_MS.iter().map(|back| wanted - back).take_while(|place| *place > 0.0);
-            let found = places.into_iter().find_map(|place| {
-                let is_there =
-                    video.set(videoio::CAP_PROP_POS_MSEC, place).unwrap_or(false) && video.grab().unwrap_or(false);
-                Some(position_ms(video)).filter(|at| is_there && *at <= wanted + 2.0 * NEAR_MS)
+        if stood_behind || at < wanted {
+            let mut places = STEPS_BACK_MS.iter().map(|back| wanted - back).take_while(|place| *place > 0.0);
+            let is_found = places.any(|place| {
+                let is_there = video.set(videoio::CAP_PROP_POS_MSEC, place).unwrap_or(false);
+                is_there && video.grab().unwrap_or(false) && !is_behind(position_ms(video))
             });
-            at = if let Some(at) = found {
-                at
-            } else {
+            if is_found {
+                at = read_on(video, wanted, usize::MAX);
+            }
+            if !is_found || at < wanted {
                 self.begin_anew(video)?;
-                position_ms(video)
-            };
+                at = read_on(video, wanted, usize::MAX);
+            }
         }
-        while at < wanted && video.grab().unwrap_or(false) {
-            at = position_ms(video);
+        if at < wanted {
+            let secs = to.as_secs_f64();
+            return Err(Fault::new(FaultKind::BadFrame, format!("there is no picture at {secs:.1} s or behind it")));
         }
-        Ok(duration_of_ms(at))
+        Ok(Duration::try_from_secs_f64(at / 1e3).ok())
     }
 
     /// Grabs the first picture again.
@@ -586,8 +592,16 @@ fn position_ms(video: &videoio::VideoCapture) -> f64 {
     video.get(videoio::CAP_PROP_POS_MSEC).ok().filter(|ms| ms.is_finite()).unwrap_or_default()
 }
 
-fn duration_of_ms(ms: f64) -> Option<Duration> {
-    Duration::try_from_secs_f64(ms / 1e3).ok()
+/// Grabs pictures, at most so many, until one is not shown before that time. Returns when the last one is shown.
+fn read_on(video: &mut videoio::VideoCapture, wanted_ms: f64, n_pictures: usize) -> f64 {
+    let mut at = position_ms(video);
+    for _ in 0..n_pictures {
+        if at >= wanted_ms || !video.grab().unwrap_or(false) {
+            break;
+        }
+        at = position_ms(video);
+    }
+    at
 }
 
 /// OpenCV 4.6 takes a quarter turn for one in the other direction (opencv#22088).
