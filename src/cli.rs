@@ -26,7 +26,7 @@ use crate::frame::{Frame, Size};
 use crate::latest::Reader;
 use crate::lock::Lock;
 use crate::logging::EventLog;
-use crate::recorder::{self, RecordingMode};
+use crate::recorder::RecordingMode;
 use crate::records::Records;
 use crate::secrets;
 use crate::settings::{
@@ -638,7 +638,7 @@ pub fn run(command: &CliCommand, shared: &SharedOptions, interrupted: &AtomicBoo
             })
         }
         CliCommand::Clips { folder, json, check, export, archive, from, to } => {
-            let folder = folder.clone().or_else(recorder::default_folder);
+            let folder = folder.clone().or_else(|| run.settings.clip_folder());
             folder.ok_or_else(|| "Write the folder of the clips.".to_owned()).and_then(|folder| {
                 clips::clips(&clips::ClipsOptions {
                     folder: &folder,

@@ -17,6 +17,7 @@ mod audit;
 mod copies;
 mod digest;
 mod export;
+mod film;
 mod folder;
 mod listing;
 mod name;
@@ -29,10 +30,11 @@ mod wall_time;
 
 pub use archive::archive;
 pub use audit::{Defect, DefectKind, audit};
-pub use copies::{ClipSpan, ClipsCopied};
+pub use copies::{ClipChoice, ClipSpan, ClipsCopied};
 pub use digest::{FileDigest, digest_file};
 pub use export::export;
 pub(crate) use export::zip_time;
+pub use film::Film;
 pub use folder::{ClipFolder, FolderTrouble};
 pub use listing::{Clip, ClipListing, ClipState, SidecarRead, list};
 pub use name::{
@@ -46,5 +48,5 @@ pub use sidecar::{
     ClipEvent, ClipGap, ClipKernelLine, ClipPicture, LostPictures, MAX_EVENTS, MAX_GAPS, MAX_KERNEL_LINES, Sidecar,
     SidecarState, set_protected,
 };
-pub use tending::{Tended, Tending};
+pub use tending::{Tended, Tending, delete_by_hand};
 pub use wall_time::WallTime;

@@ -98,8 +98,9 @@
 //! Kept by `isolation::no_worker_outlives_the_program`.
 //!
 //! **An old picture is never shown as a live one.** The state is `streaming` only while frames are younger than the stall
-//! deadline. A status has a date: where none comes for three seconds, [`camera::StatusReader`] says so in place of the last one.
-//! Kept by `camera::machine::stories::each_fault_has_its_story`, `camera::status_reader::an_old_status_is_never_told_as_todays`.
+//! deadline. A recording that is played stands under a banner that says so. A status has a date: where none comes for three seconds, [`camera::StatusReader`] says so in place of the last one.
+//! Kept by `camera::machine::stories::each_fault_has_its_story`, `camera::status_reader::an_old_status_is_never_told_as_todays`,
+//! `ui_clips::a_clip_is_played_and_never_taken_for_live`.
 //!
 //! **What comes from a camera is not trusted.** Sizes are checked, damaged JPEGs are refused, panics in backends end the
 //! opening and not the program. Neither is what a capture process says: each number is checked before it is used. Parsers of others

@@ -10,7 +10,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,8 +22,8 @@ use crate::clips::{ClipFolder, FolderTrouble, RetentionLimits};
 use crate::event::{self, Level};
 use crate::latest::{Latest, Reader};
 use crate::logging::EventLog;
-use crate::packet::ring::{PacketRing, RingLimits};
-use crate::settings::CameraId;
+use crate::packet::ring::{KeptPackets, PacketRing, RingLimits};
+use crate::settings::{CameraId, ClipSettings, RecordingSettings, secs};
 
 pub mod clip_file;
 mod encoder;
@@ -81,7 +81,7 @@ impl RecordingMode {
 }
 
 /// What is recorded of a camera, and where.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RecordingPlan {
     pub mode: RecordingMode,
     /// What a clip has from before its cause.
@@ -99,6 +99,12 @@ impl RecordingPlan {
     pub fn new(mode: RecordingMode) -> Self {
         let (before, part) = (Duration::from_secs(10), Duration::from_mins(5));
         Self { mode, before, part, limits: RetentionLimits::default(), place: 0, n_cameras: 1 }
+    }
+
+    /// As it is set of a camera and of all clips.
+    #[must_use]
+    pub fn as_set(mode: RecordingMode, camera: &RecordingSettings, clips: &ClipSettings) -> Self {
+        Self { before: secs(camera.before_secs), limits: clips.into(), ..Self::new(mode) }
     }
 
     fn ring(&self) -> RingLimits {
@@ -139,19 +145,21 @@ pub struct RecorderNews {
     at: Instant,
     pub recording: RecordingStatus,
     pub storage: StorageHealth,
+    /// From which a clip of a fault would begin.
+    pub kept: KeptPackets,
 }
 
 impl RecorderNews {
     #[must_use]
-    pub fn new(at: Instant, recording: RecordingStatus, storage: StorageHealth) -> Self {
-        Self { at, recording, storage }
+    pub fn new(at: Instant, recording: RecordingStatus, storage: StorageHealth, kept: KeptPackets) -> Self {
+        Self { at, recording, storage, kept }
     }
 }
 
 /// Records one camera. Dropping it closes the file, waiting two seconds at most; should that not do, the log tells.
 pub struct Recorder {
-    /// Dropped to end it.
-    wanted: Option<Sender<()>>,
+    /// Each asks for a clip of what is kept; dropped to end it.
+    orders: Option<Sender<()>>,
     news: Reader<RecorderNews>,
     /// Disconnected when the thread has ended.
     ended: Receiver<()>,
@@ -178,33 +186,35 @@ impl Recorder {
     ) -> io::Result<Self> {
         let ring = camera.packets();
         ring.set_limits(plan.ring());
-        let (wanted, ends) = bounded(0);
+        let (orders, orders_rx) = bounded(1);
         let (ended_tx, ended) = bounded(0);
         let news = Latest::new();
         let reader = news.reader();
         let kept = ring.clone();
         let source = camera.status().current().map_or_else(String::new, |status| status.source.clone());
-        let recorder = RecorderThread::new(camera, id, folder, plan, log, ends, news);
+        let recorder = RecorderThread::new(camera, id, folder, plan, log, orders_rx, news);
         let encoder = FrameEncoder::start(camera, ring.clone())?;
         thread::Builder::new().name("recorder".to_owned()).spawn(move || {
             recorder.run();
             kept.set_limits(RingLimits::default());
             drop(ended_tx);
         })?;
-        let (wanted, log) = (Some(wanted), log.of_camera(id));
-        Ok(Self { wanted, news: reader, ended, ring, log, source, _encoder: encoder, is_let_go: false })
+        let log = log.of_camera(id);
+        Ok(Self { orders: Some(orders), news: reader, ended, ring, log, source, _encoder: encoder, is_let_go: false })
     }
 
     /// How it stands. Where the thread waits for a disk, that is said in its place. Never waits.
     #[must_use]
     pub fn news(&self, now: Instant) -> RecorderNews {
         let Some(news) = self.news.current() else {
-            return RecorderNews::new(now, RecordingStatus::default(), StorageHealth::default());
+            let (recording, storage) = (RecordingStatus::default(), StorageHealth::default());
+            return RecorderNews::new(now, recording, storage, KeptPackets::default());
         };
         let mut news = RecorderNews::clone(&news);
         let kept = self.ring.kept();
         news.recording.kept_secs = kept.span.as_secs_f64();
         news.recording.kept_bytes = kept.n_bytes;
+        news.kept = kept;
         let waited = now.saturating_duration_since(news.at);
         if waited >= NEWS_DEADLINE && self.ended.try_recv() != Err(TryRecvError::Disconnected) {
             let trouble = format!(
@@ -217,6 +227,14 @@ impl Recorder {
         news
     }
 
+    /// Has a clip written of what is kept and of the next seconds, where clips are written of faults alone. Never waits.
+    pub fn save_kept(&self) {
+        if let Some(orders) = &self.orders {
+            // Full: it was asked for a moment ago, and is one clip.
+            let _ = orders.try_send(());
+        }
+    }
+
     /// Closes the file without waiting for that. Disconnected when it is closed; before, the camera must not be recorded anew.
     #[must_use]
     pub fn let_go(mut self) -> Receiver<()> {
@@ -226,7 +244,7 @@ impl Recorder {
     }
 
     fn begin_to_stop(&mut self) {
-        self.wanted = None;
+        self.orders = None;
     }
 
     fn has_ended_by(&self, deadline: Instant) -> bool {
@@ -309,11 +327,4 @@ pub fn open_folder(path: &Path, id: Option<&str>, log: &EventLog) -> Result<Clip
         .map_err(|error| format!("The system gives no thread: {error}"))?;
     let result = result.recv_timeout(FOLDER_DEADLINE).unwrap_or(Err(FolderTrouble::Hangs(FOLDER_DEADLINE)));
     result.map_err(|trouble| trouble.sentence(path))
-}
-
-/// Where clips go unless somebody has chosen.
-#[must_use]
-pub fn default_folder() -> Option<PathBuf> {
-    let folders = directories::UserDirs::new()?;
-    Some(folders.video_dir().unwrap_or(folders.home_dir()).join("Camclinic"))
 }

@@ -1,10 +1,12 @@
 //! The support bundle: one zip with everything that somebody needs who cannot see the camera.
 //!
-//! `report.html` is for people, `report.json` for programs, `snapshot.jpg` is the picture. Names of people and computers,
+//! `report.html` is for people, `report.json` for programs, `snapshot.jpg` is the picture, and `clip.mp4`, where somebody wants it,
+//! the newest clip of a fault. Names of people and computers,
 //! serial numbers and addresses are masked unless somebody wants to show them; passwords and other secrets always are.
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -16,6 +18,7 @@ use crate::frame::{Image, Size};
 use crate::phrases::{Language, Message};
 
 mod archive;
+mod clip;
 mod document;
 pub(crate) mod masking;
 mod material;
@@ -23,6 +26,7 @@ mod page;
 mod patterns;
 mod plot;
 
+pub use clip::{MAX_CLIP_BYTES, read as read_clip};
 use masking::Masker;
 pub use masking::{MaskedKind, Masking};
 pub use material::{ComputerInfo, LogLine, Material, Point, Secrets};
@@ -84,6 +88,9 @@ pub struct Report {
     html: String,
     json: String,
     snapshot: Option<Vec<u8>>,
+    clip: Option<Arc<[u8]>>,
+    /// There is one, and it is too large.
+    is_without_clip: bool,
     n_masked: BTreeMap<MaskedKind, usize>,
     n_secrets: usize,
     cut: Cut,
@@ -141,7 +148,18 @@ impl Report {
         let html = page::write(&kept, &mut masker);
         let (n_masked, n_secrets) = masker.counts();
         let snapshot = kept.snapshot.map(|(_, jpeg)| jpeg);
-        Self { html, json, snapshot, n_masked, n_secrets, cut, at: material.at, zone: material.zone.clone() }
+        let zone = material.zone.clone();
+        let (clip, is_without_clip, at) = (None, false, material.at);
+        Self { html, json, snapshot, clip, is_without_clip, n_masked, n_secrets, cut, at, zone }
+    }
+
+    /// With a clip, as [`read_clip`] gives it, where it finds room.
+    #[must_use]
+    pub fn with_clip(mut self, clip: Option<Vec<u8>>) -> Self {
+        let n_bytes: usize = self.members().iter().map(|(_, n_bytes)| n_bytes).sum();
+        self.clip = clip.filter(|clip| n_bytes.saturating_add(clip.len()) <= MAX_UNPACKED).map(Arc::from);
+        self.is_without_clip = self.clip.is_none();
+        self
     }
 
     /// `report.html`
@@ -165,6 +183,7 @@ impl Report {
     fn contents(&self) -> Vec<(&'static str, &[u8])> {
         let mut contents = vec![(HTML, self.html.as_bytes()), (JSON, self.json.as_bytes())];
         contents.extend(self.snapshot.as_deref().map(|jpeg| (SNAPSHOT, jpeg)));
+        contents.extend(self.clip.as_deref().map(|clip| (CLIP, clip)));
         contents
     }
 
@@ -177,6 +196,9 @@ impl Report {
             lines.push(format!("{}: {}", word("report.mask.secrets"), self.n_secrets));
         }
         lines.extend(self.cut.said().iter().map(|said| language.say(said)));
+        if self.is_without_clip {
+            lines.push(word("report.cut-clip"));
+        }
         lines
     }
 
@@ -200,6 +222,7 @@ impl Report {
 const HTML: &str = "report.html";
 const JSON: &str = "report.json";
 const SNAPSHOT: &str = "snapshot.jpg";
+const CLIP: &str = "clip.mp4";
 
 impl Cut {
     /// In sentences; empty when everything is there.

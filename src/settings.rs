@@ -47,6 +47,7 @@ pub struct Settings {
     pub shown: ShownCameras,
     pub network: NetworkSettings,
     pub snapshot: SnapshotSettings,
+    pub clips: ClipSettings,
     pub window: WindowSettings,
     /// In which the check-up and the report speak; `None` is the system's, else English.
     pub language: Option<Language>,
@@ -97,6 +98,7 @@ pub struct CameraSettings {
     /// Of snapshots that are saved as JPEG.
     pub jpeg_quality_percent: u32,
     pub recovery: RecoverySettings,
+    pub recording: RecordingSettings,
     pub control_presets: ControlPresets,
 }
 
@@ -226,6 +228,46 @@ pub struct SnapshotSettings {
     pub format: SnapshotFormat,
 }
 
+/// What is kept of a camera's pictures. A recording that somebody starts by hand is none of it: it ends with the program.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RecordingSettings {
+    /// A clip is written of each fault, as long as the program runs.
+    pub watches_for_faults: bool,
+    /// What such a clip has from before its cause.
+    pub before_secs: f64,
+    /// What *Record* does.
+    pub method: RecordingMethod,
+    /// From one picture of a time lapse to the next.
+    pub time_lapse_secs: f64,
+}
+
+/// How it is recorded what somebody wants to keep whatever happens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecordingMethod {
+    /// Each picture.
+    #[default]
+    Continuous,
+    /// A picture now and then.
+    TimeLapse,
+}
+
+/// Where clips go, and how long they are kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ClipSettings {
+    /// `None` is the system's folder for videos.
+    pub folder: Option<PathBuf>,
+    /// The mark in the chosen folder, by which it is told from an empty one where its disk is not connected.
+    pub folder_id: Option<String>,
+    /// Of those that are not of faults.
+    pub max_age_days: u32,
+    pub max_gb: f64,
+    /// On the disk.
+    pub min_free_gb: f64,
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SnapshotFormat {
@@ -264,6 +306,7 @@ impl Default for Settings {
             shown: ShownCameras::default(),
             network: NetworkSettings::default(),
             snapshot: SnapshotSettings::default(),
+            clips: ClipSettings::default(),
             window: WindowSettings::default(),
             language: None,
         }
@@ -284,6 +327,7 @@ impl Default for CameraSettings {
             transport: Transport::default(),
             jpeg_quality_percent: 85,
             recovery: RecoverySettings::default(),
+            recording: RecordingSettings::default(),
             control_presets: ControlPresets::new(),
         }
     }
@@ -307,6 +351,23 @@ impl Default for RecoverySettings {
             may_change_backend: false,
             may_reset_device: false,
         }
+    }
+}
+
+impl Default for RecordingSettings {
+    fn default() -> Self {
+        Self {
+            watches_for_faults: false,
+            before_secs: 10.0,
+            method: RecordingMethod::Continuous,
+            time_lapse_secs: 10.0,
+        }
+    }
+}
+
+impl Default for ClipSettings {
+    fn default() -> Self {
+        Self { folder: None, folder_id: None, max_age_days: 7, max_gb: 20.0, min_free_gb: 1.0 }
     }
 }
 
@@ -387,6 +448,21 @@ impl Settings {
                 .unwrap_or_else(|| PathBuf::from("."))
                 .join("Camclinic")
         })
+    }
+
+    /// The folder for clips: the chosen one, else the system's for videos; `None` where the system names none.
+    #[must_use]
+    pub fn clip_folder(&self) -> Option<PathBuf> {
+        self.clips.folder.clone().or_else(|| {
+            let folders = directories::UserDirs::new()?;
+            Some(folders.video_dir().unwrap_or(folders.home_dir()).join("Camclinic"))
+        })
+    }
+
+    /// From now on clips go there.
+    pub fn choose_clip_folder(&mut self, folder: Option<PathBuf>) {
+        self.clips.folder = folder;
+        self.clips.folder_id = None;
     }
 
     /// Brings every number into its range, and takes out what cannot be. Returns what was put right, for the user.

@@ -97,6 +97,10 @@ pub trait Source {
     fn set_demand(&mut self, _demand: Demand) -> bool {
         false
     }
+
+    /// Of a file that is shown by order ([`OpenRequest::is_by_order`]): the next frame is the first one that is not shown before that
+    /// time of it. Never waits.
+    fn seek(&mut self, _to: Duration) {}
 }
 
 /// Decoded pixels, as [`Image`] lays them out: a picture of its own, or still the backend's memory, so that the pixels are
@@ -170,13 +174,15 @@ pub struct Grabbed {
     pub is_damaged: bool,
     /// When somebody began to ask for it, in whichever process. What came and went before was lost for want of that.
     pub asked_at: Option<Instant>,
+    /// Of a file that is shown by order: the time at which it is shown.
+    pub position: Option<Duration>,
 }
 
 impl Grabbed {
     /// A frame with a picture.
     #[must_use]
     pub fn new(taken_at: Instant, sequence: Option<u64>) -> Self {
-        Self { taken_at, sequence, is_left_out: false, is_damaged: false, asked_at: None }
+        Self { taken_at, sequence, is_left_out: false, is_damaged: false, asked_at: None, position: None }
     }
 
     /// What is wrong with a picture that is shown all the same.
@@ -385,6 +391,8 @@ pub struct OpenRequest {
     pub open_deadline: Duration,
     pub first_frame_deadline: Duration,
     pub frame_deadline: Duration,
+    /// A video file is not played at its pace: it gives one frame for each call of [`Source::seek`].
+    pub is_by_order: bool,
     pub demand: Demand,
     pub isolation: Isolation,
     pub network: NetworkOptions,
@@ -412,6 +420,7 @@ impl OpenRequest {
             open_deadline: secs(recovery.open_deadline_secs),
             first_frame_deadline: secs(recovery.first_frame_deadline_secs).max(least_first_frame),
             frame_deadline: secs(recovery.stall_deadline_secs),
+            is_by_order: false,
             demand: Demand::Full,
             isolation: settings.isolation,
             network: settings.network(trusted),

@@ -29,4 +29,6 @@ mod ui;
 #[cfg(feature = "gui")]
 mod ui_checkup;
 #[cfg(feature = "gui")]
+mod ui_clips;
+#[cfg(feature = "gui")]
 mod ui_grid;

@@ -8,6 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use camclinic::camera::{Camera, Command};
+#[cfg(feature = "opencv")]
+use camclinic::clips::Film;
 use camclinic::clips::{Clip, ClipKind, SidecarState, list};
 use camclinic::event::{Level, ToldVerdict};
 use camclinic::frame::Size;
@@ -126,6 +128,45 @@ fn a_camera_is_recorded_as_it_sends() {
     for (options, codec) in [("", "H.264"), ("--codec mjpeg", "JPEG")] {
         let Some(server) = Server::start(&format!("--size 320x240 --key-on-play {options}")) else { return };
         check(&server.url(""), codec);
+    }
+}
+
+/// Wherever in a clip: also behind a time without pictures, where the count of pictures says nothing about the time.
+#[test]
+#[cfg(feature = "opencv")]
+fn each_picture_of_a_clip_is_found() {
+    #[track_caller]
+    fn check(source: &str, minutes: &str) {
+        let room = Room::new();
+        let output = room.command(&["record", source, "--duration", minutes]).output().unwrap();
+        let clips = room.clips();
+        let [clip] = clips.as_slice() else { panic!("{clips:?} {}", stderr(&output)) };
+        let reader = ClipReader::open(&clip.path).unwrap();
+        let mut ticks: Vec<_> = reader.pictures().iter().map(camclinic::recorder::index::ClipSample::shown).collect();
+        ticks.sort_unstable();
+        let first = ticks[0];
+        let times: Vec<_> = ticks.iter().map(|at| Duration::from_micros((at - first) * 1_000_000 / 90_000)).collect();
+        let (_wanted, cancel) = crossbeam_channel::bounded(0);
+        let mut film = Film::open(&clip.path, Demand::Full, cancel).unwrap();
+        let mut picture = |at: Duration| film.picture_at(at).unwrap().fingerprint();
+        // One after the other: each is another one.
+        let in_order: Vec<_> = times.iter().map(|at| picture(*at)).collect();
+        let different: std::collections::BTreeSet<_> = in_order.iter().collect();
+        assert!(different.len() + 2 >= in_order.len(), "{} of {}", different.len(), in_order.len());
+        // From any to any other.
+        let n = times.len();
+        for k in 0..25 {
+            let index = (k * 7_919 + k * k * 31) % n;
+            assert_eq!(picture(times[index]), in_order[index], "picture {index} of {n} of {source}");
+        }
+        // Behind the end there is none, and the others are there as before.
+        assert!(film.picture_at(Duration::from_hours(1)).is_err());
+        assert_eq!(film.picture_at(times[n / 2]).unwrap().fingerprint(), in_order[n / 2]);
+    }
+    check("sim:320x240@30,stall@2s+3s", "0.15");
+    for options in ["", "--keys 100", "--codec mjpeg"] {
+        let Some(server) = Server::start(&format!("--size 320x240 --key-on-play {options}")) else { continue };
+        check(&server.url(""), "0.1");
     }
 }
 

@@ -403,6 +403,21 @@ fn a_report_without_anything_is_a_report() {
 }
 
 #[test]
+fn a_clip_goes_with_it_where_it_finds_room() {
+    let plain = report(&material());
+    let with = plain.clone().with_clip(Some(vec![7; 100_000]));
+    assert_eq!(with.members().last(), Some(&("clip.mp4", 100_000)));
+    assert_eq!(unpacked(&with.zip().unwrap()).last().unwrap().1, vec![7; 100_000]);
+    assert_eq!(with.summary(Language::English), plain.summary(Language::English));
+    for none in [Some(vec![7; MAX_BYTES]), None] {
+        let without = plain.clone().with_clip(none);
+        assert_eq!(without.members(), plain.members());
+        let told = without.summary(Language::English);
+        assert!(told.last().unwrap().starts_with("the clip, which is too large"), "{told:?}");
+    }
+}
+
+#[test]
 fn the_oldest_goes_when_there_is_too_much() {
     let mut material = material();
     let mut noise = fastrand::Rng::with_seed(7);

@@ -141,7 +141,7 @@ impl Consumer for CaptureThread {
         // A recording is made of all of them, whatever is looked at.
         let demand = if self.packets.needs_pictures() { Demand::Full } else { self.demand };
         let has_changed = std::mem::replace(&mut self.told, demand) != demand;
-        Ok(BeforeRead { controls, demand: has_changed.then_some(demand), restart: false })
+        Ok(BeforeRead { controls, demand: has_changed.then_some(demand), ..BeforeRead::default() })
     }
 
     fn decode(&mut self, source: &mut dyn Source, demand: Demand) -> Result<Result<Self::Picture, Fault>, EndReading> {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::copies::{
-    ClipSpan, ClipsCopied, CopyManifest, CopyProgress, EVENTS, MANIFEST, choose, events_text, relative, remark_on,
+    ClipChoice, ClipsCopied, CopyManifest, CopyProgress, EVENTS, MANIFEST, choose, events_text, relative, remark_on,
 };
 use super::digest::{FileDigest, copy_and_digest, digest_file};
 use super::name::file_part;
@@ -18,7 +18,7 @@ use crate::disk::{FileAccess, free_bytes, open_regular, write_advice, write_whol
 /// Besides the clips.
 const ROOM_BYTES: u64 = 16 << 20;
 
-/// Copies the closed clips of a span from the folder `root` into the new folder `to/NAME`, whole or not at all. The
+/// Copies the closed clips of a choice from the folder `root` into the new folder `to/NAME`, whole or not at all. The
 /// originals are protected from then on. `progress` is told the bytes that are done and those in all, and ends it with
 /// `false`.
 ///
@@ -26,13 +26,13 @@ const ROOM_BYTES: u64 = 16 << 20;
 /// A sentence: nothing to copy, such a folder is there, no room, a copy that is not as its original.
 pub fn archive(
     root: &Path,
-    span: &ClipSpan,
+    choice: &ClipChoice,
     name: &str,
     to: &Path,
     now: Timestamp,
     progress: CopyProgress<'_>,
 ) -> Result<ClipsCopied, String> {
-    let (clips, mut remarks) = choose(root, span, "archived")?;
+    let (clips, mut remarks) = choose(root, choice, "archived")?;
     let target = to.join(file_part(name, "clips"));
     if target.symlink_metadata().is_ok() {
         return Err(format!("Nothing was archived: this is there already. Choose another name. {}", target.display()));
@@ -52,7 +52,7 @@ pub fn archive(
         ));
     }
     let work = WorkFolder::make(to).map_err(failed)?;
-    let mut manifest = CopyManifest::new(name, span, now);
+    let mut manifest = CopyManifest::new(name, choice, &clips, now);
     let mut done_bytes = 0_u64;
     for clip in &clips {
         if !progress(done_bytes, all_bytes) {
@@ -121,6 +121,7 @@ impl Drop for WorkFolder {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ClipSpan;
     use super::super::list;
     use super::super::sample::{add_clip, add_picture};
     use super::super::{ClipKind, audit};
@@ -145,7 +146,7 @@ mod tests {
         let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
         // The first began before it.
         let span = span("2026-11-20T10:03:00Z", "2026-11-20T10:30:00Z");
-        let run = |name: &str| archive(root, &span, name, to.path(), now, &mut |done, all| done <= all);
+        let run = |name: &str| archive(root, &span.into(), name, to.path(), now, &mut |done, all| done <= all);
         let done = run("Case 7: <Yard>").unwrap();
         assert_eq!((done.n_clips, done.bytes), (2, 300_020));
         assert_eq!(done.path, to.path().join("Case_7___Yard"));
@@ -160,15 +161,28 @@ mod tests {
         let text = fs::read_to_string(done.path.join(EVENTS)).unwrap();
         assert!(text.contains("Yard  continuous"), "{text}");
         assert!(run("Case 7: <Yard>").unwrap_err().contains("there already"));
+        // One that somebody has chosen, and when it was.
+        let chosen = ClipChoice::These([first.closed.clone()].into());
+        let one = archive(root, &chosen, "one", to.path(), now, &mut |_, _| true).unwrap();
+        assert_eq!((one.n_clips, one.remarks.len()), (1, 0));
+        let manifest: CopyManifest = serde_json::from_slice(&fs::read(one.path.join(MANIFEST)).unwrap()).unwrap();
+        assert_eq!(
+            (manifest.from.to_string(), manifest.to.to_string()),
+            ("2026-11-20T10:00:00Z".into(), "2026-11-20T10:05:00Z".into())
+        );
         // Whole or not at all.
-        let stop = archive(root, &span, "x", to.path(), now, &mut |_, _| false).unwrap_err();
+        let stop = archive(root, &span.into(), "x", to.path(), now, &mut |_, _| false).unwrap_err();
         assert!(stop.contains("stopped"), "{stop}");
         fs::remove_file(&second.closed).unwrap();
         fs::create_dir(&second.closed).unwrap();
-        assert_eq!(fs::read_dir(to.path()).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(to.path()).unwrap().count(), 2);
         let nothing = ClipSpan { from: span.to, to: span.to };
-        assert!(archive(root, &nothing, "x", to.path(), now, &mut |_, _| true).unwrap_err().contains("no closed clip"));
-        let into_file = archive(root, &span, "x", &first.closed, now, &mut |_, _| true).unwrap_err();
+        assert!(
+            archive(root, &nothing.into(), "x", to.path(), now, &mut |_, _| true)
+                .unwrap_err()
+                .contains("no closed clip")
+        );
+        let into_file = archive(root, &span.into(), "x", &first.closed, now, &mut |_, _| true).unwrap_err();
         assert!(into_file.contains("Choose another folder"), "{into_file}");
     }
 }

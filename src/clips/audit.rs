@@ -316,7 +316,8 @@ mod tests {
             let (place, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
             add_clip(place.path(), "Yard", "2026-11-20T10:00:00Z", ClipKind::Fault, 5_000);
             let span = ClipSpan { from: Timestamp::MIN, to: Timestamp::MAX };
-            let done = archive(place.path(), &span, "x", to.path(), Timestamp::UNIX_EPOCH, &mut |_, _| true).unwrap();
+            let done =
+                archive(place.path(), &span.into(), "x", to.path(), Timestamp::UNIX_EPOCH, &mut |_, _| true).unwrap();
             assert_eq!(told(&done.path), [""; 0]);
             let clip = list(&done.path).unwrap().clips.remove(0).path;
             injure(&done.path, &clip);

@@ -1,5 +1,6 @@
 //! What copies of clips have in common: which clips, the manifest that goes with them, and what is told of them.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,41 @@ impl ClipSpan {
         let started = clip.name.started.at();
         let ended = clip.about().map_or(started, |about| about.ended.at().max(started));
         started <= self.to && ended >= self.from
+    }
+}
+
+/// Which clips are copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClipChoice {
+    Span(ClipSpan),
+    /// By their paths.
+    These(BTreeSet<PathBuf>),
+}
+
+impl From<ClipSpan> for ClipChoice {
+    fn from(span: ClipSpan) -> Self {
+        Self::Span(span)
+    }
+}
+
+impl ClipChoice {
+    fn has(&self, clip: &Clip) -> bool {
+        match self {
+            Self::Span(span) => span.meets(clip),
+            Self::These(paths) => paths.contains(&clip.path),
+        }
+    }
+
+    /// The time that was chosen, else that of the clips that were.
+    fn span(&self, clips: &[Clip]) -> ClipSpan {
+        match self {
+            Self::Span(span) => *span,
+            Self::These(_) => {
+                let started = clips.iter().map(|clip| clip.name.started.at()).min().unwrap_or_default();
+                let ended = clips.iter().filter_map(|clip| Some(clip.about()?.ended.at())).max().unwrap_or(started);
+                ClipSpan { from: started, to: ended.max(started) }
+            }
+        }
     }
 }
 
@@ -82,7 +118,8 @@ pub(super) struct CopiedClip {
 }
 
 impl CopyManifest {
-    pub fn new(name: &str, span: &ClipSpan, now: Timestamp) -> Self {
+    pub fn new(name: &str, choice: &ClipChoice, clips: &[Clip], now: Timestamp) -> Self {
+        let span = choice.span(clips);
         let program = format!("Camclinic {}", env!("CARGO_PKG_VERSION"));
         Self { name: name.into(), program: program.into(), made: now, from: span.from, to: span.to, files: Vec::new() }
     }
@@ -101,18 +138,18 @@ impl CopyManifest {
     }
 }
 
-/// The closed clips of a span; of the others a remark. `what` is to be done with them, as in “archived”.
+/// The closed clips of a choice; of the others a remark. `what` is to be done with them, as in “archived”.
 ///
 /// # Errors
 /// A sentence: the folder cannot be read, or there is none.
-pub(super) fn choose(root: &Path, span: &ClipSpan, what: &str) -> Result<(Vec<Clip>, Vec<String>), String> {
+pub(super) fn choose(root: &Path, choice: &ClipChoice, what: &str) -> Result<(Vec<Clip>, Vec<String>), String> {
     let listing = list(root).map_err(|error| format!("The clips cannot be read: {error}. {}", root.display()))?;
-    let meant = listing.clips.into_iter().filter(|clip| span.meets(clip));
+    let meant = listing.clips.into_iter().filter(|clip| choice.has(clip));
     let (closed, unfinished): (Vec<_>, Vec<_>) = meant.partition(|clip| clip.state == ClipState::Closed);
     let remark = |clip: &Clip| format!("Left out, because it is not closed: {}", clip.path.display());
     let remarks = unfinished.iter().map(remark).collect();
     if closed.is_empty() {
-        return Err(format!("Nothing was {what}: there is no closed clip of this time in {}", root.display()));
+        return Err(format!("Nothing was {what}: no closed clip of those that were chosen is in {}", root.display()));
     }
     Ok((closed, remarks))
 }

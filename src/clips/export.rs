@@ -8,7 +8,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::copies::{
-    ClipSpan, ClipsCopied, CopyManifest, CopyProgress, EVENTS, MANIFEST, choose, events_text, relative, remark_on,
+    ClipChoice, ClipsCopied, CopyManifest, CopyProgress, EVENTS, MANIFEST, choose, events_text, relative, remark_on,
 };
 use super::digest::{FileDigest, copy_and_digest};
 use super::listing::Clip;
@@ -19,21 +19,21 @@ use crate::disk::{FileAccess, open_regular, write_advice, write_whole_by};
 /// From this on a member needs the larger fields of zip. A little less than 4 GiB, for what may be added to it.
 const LARGE_BYTES: u64 = 0xF000_0000;
 
-/// Packs the closed clips of a span from the folder `root` into the file `to`, whole or not at all. The originals are
+/// Packs the closed clips of a choice from the folder `root` into the file `to`, whole or not at all. The originals are
 /// protected from then on. `progress` is told the bytes that are done and those in all, and ends it with `false`.
 ///
 /// # Errors
 /// A sentence: nothing to export, no room, no right.
 pub fn export(
     root: &Path,
-    span: &ClipSpan,
+    choice: &ClipChoice,
     to: &Path,
     now: Timestamp,
     progress: CopyProgress<'_>,
 ) -> Result<ClipsCopied, String> {
-    let (clips, mut remarks) = choose(root, span, "exported")?;
+    let (clips, mut remarks) = choose(root, choice, "exported")?;
     let name = to.file_stem().unwrap_or_default().to_string_lossy();
-    let manifest = CopyManifest::new(&name, span, now);
+    let manifest = CopyManifest::new(&name, choice, &clips, now);
     write_whole_by(to, FileAccess::Usual, |file| pack(file, &clips, manifest, &mut remarks, progress)).map_err(
         |error| match error.kind() {
             io::ErrorKind::Interrupted => "Nothing was exported: somebody has stopped it.".to_owned(),
@@ -116,6 +116,7 @@ mod tests {
     use std::io::Read;
 
     use super::super::ClipKind;
+    use super::super::ClipSpan;
     use super::super::digest::digest_bytes;
     use super::super::sample::{add_clip, add_picture};
     use super::*;
@@ -132,9 +133,9 @@ mod tests {
         let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
         let to = place.path().join("case.zip");
         fs::write(&to, "old").unwrap();
-        let stopped = export(root, &span, &to, now, &mut |_, _| false).unwrap_err();
+        let stopped = export(root, &span.into(), &to, now, &mut |_, _| false).unwrap_err();
         assert!(stopped.contains("stopped") && fs::read(&to).unwrap() == b"old", "{stopped}");
-        let done = export(root, &span, &to, now, &mut |_, _| true).unwrap();
+        let done = export(root, &span.into(), &to, now, &mut |_, _| true).unwrap();
         assert_eq!(done.n_clips, 2);
         assert!(done.remarks.len() == 1 && done.remarks[0].contains("not as it was recorded"), "{:?}", done.remarks);
         let mut zip = zip::ZipArchive::new(File::open(&to).unwrap()).unwrap();
@@ -156,6 +157,6 @@ mod tests {
         assert!(first.closed.exists());
         let left = fs::read_dir(root).unwrap().count();
         assert_eq!(left, 3, "two cameras and the zip");
-        assert!(export(root, &span, root, now, &mut |_, _| true).unwrap_err().contains("Choose another name"));
+        assert!(export(root, &span.into(), root, now, &mut |_, _| true).unwrap_err().contains("Choose another name"));
     }
 }

@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::listing::{Clip, ClipState};
 use super::name::ClipKind;
 use crate::disk::KeptAges;
+use crate::settings::ClipSettings;
 
 /// Whoever dates a clip further ahead has set the clock wrongly.
 const AHEAD: SignedDuration = SignedDuration::from_hours(24);
@@ -46,6 +47,22 @@ impl Default for RetentionLimits {
             min_free_bytes: 1 << 30,
             min_free_secs: 600.0,
             least_free_bytes: 64 << 20,
+        }
+    }
+}
+
+/// Of what is protected, so much of all.
+const PROTECTED_SHARE: f64 = 0.25;
+const GIB: f64 = (1_u64 << 30) as f64;
+
+impl From<&ClipSettings> for RetentionLimits {
+    fn from(settings: &ClipSettings) -> Self {
+        Self {
+            max_age: SignedDuration::from_hours(24 * i64::from(settings.max_age_days)),
+            max_bytes: whole_bytes(settings.max_gb * GIB),
+            max_protected_bytes: whole_bytes(settings.max_gb * PROTECTED_SHARE * GIB),
+            min_free_bytes: whole_bytes(settings.min_free_gb * GIB),
+            ..Self::default()
         }
     }
 }

@@ -183,6 +183,16 @@ impl Sidecar {
         self.ended.at().duration_since(self.started.at()).as_secs_f64().max(0.0)
     }
 
+    /// When the trouble began that it shows, from its beginning on: with the first time without pictures, else with the first event
+    /// that tells of one.
+    #[must_use]
+    pub fn trouble_at(&self) -> Duration {
+        let gap = self.gaps.first().map(|gap| gap.at.at());
+        let event = || self.events.iter().find(|event| event.level >= Level::Warning).map(|event| event.at);
+        let since = gap.or_else(event).map(|at| at.duration_since(self.started.at()));
+        since.and_then(|since| Duration::try_from(since).ok()).unwrap_or_default()
+    }
+
     pub fn add_event(&mut self, mut event: ClipEvent) {
         event.name = short(&event.name);
         event.message = short(&event.message);

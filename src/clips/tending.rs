@@ -169,11 +169,35 @@ impl Tending {
     }
 }
 
+/// Deletes a clip because somebody wants it gone, whatever it shows.
+///
+/// # Errors
+/// As the system says, or it is not a closed clip in its place.
+pub fn delete_by_hand(root: &Path, clip: &Clip) -> io::Result<()> {
+    if is_there(root, clip)? { remove(root, clip) } else { Ok(()) }
+}
+
 /// Deletes a clip and what stands beside it, once more looked at.
 fn delete(root: &Path, clip: &Clip, cause: DeletionCause) -> io::Result<()> {
-    let refused = |why: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, why.to_owned()));
+    if !is_there(root, clip)? {
+        return Ok(());
+    }
+    let about = Sidecar::read(&clip.sidecar_path)?;
+    let is_evidence = about.protected || clip.is_protected();
+    if about.is_altered || is_evidence && !matches!(cause, DeletionCause::ProtectedSize(_)) {
+        return refused("somebody has protected it");
+    }
+    remove(root, clip)
+}
+
+fn refused<T>(why: &str) -> io::Result<T> {
+    Err(io::Error::new(io::ErrorKind::InvalidInput, why.to_owned()))
+}
+
+/// Whether a closed clip still is in its place; `false` where nothing is.
+fn is_there(root: &Path, clip: &Clip) -> io::Result<bool> {
     match clip.path.symlink_metadata() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),
         Ok(about) if !about.is_file() => return refused("it is no file"),
         Ok(_) => {}
@@ -190,17 +214,21 @@ fn delete(root: &Path, clip: &Clip, cause: DeletionCause) -> io::Result<()> {
     if clip.state != ClipState::Closed || !is_closed || !is_in_place || !are_folders {
         return refused("it is not where clips are");
     }
-    let about = Sidecar::read(&clip.sidecar_path)?;
-    let is_evidence = about.protected || clip.is_protected();
-    if about.is_altered || is_evidence && !matches!(cause, DeletionCause::ProtectedSize(_)) {
-        return refused("somebody has protected it");
-    }
+    Ok(true)
+}
+
+fn remove(root: &Path, clip: &Clip) -> io::Result<()> {
     // In this order: a sidecar without its clip is told, and a clip without its sidecar would stay for ever.
     fs::remove_file(&clip.path)?;
     if let Some(picture) = &clip.picture {
         fs::remove_file(picture)?;
     }
-    fs::remove_file(&clip.sidecar_path)?;
+    match fs::remove_file(&clip.sidecar_path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        removed => removed?,
+    }
+    let day = clip.path.parent().unwrap_or(root);
+    let camera = day.parent().unwrap_or(root);
     // Not where something is left.
     let _ = fs::remove_dir(day).and_then(|()| fs::remove_dir(camera));
     Ok(())
@@ -302,5 +330,22 @@ mod tests {
         delete(place.path(), &clip, age).unwrap();
         delete(place.path(), &clip, age).unwrap();
         assert!(!paths.closed.exists() && !paths.picture.exists());
+    }
+
+    #[test]
+    fn somebody_may_delete_any_closed_clip_and_nothing_else() {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path();
+        let protected = add_clip(root, "Yard", "2026-11-05T10:00:00Z", ClipKind::Fault, 10);
+        let bare = add_clip(root, "Yard", "2026-11-06T10:00:00Z", ClipKind::Continuous, 10);
+        fs::remove_file(&bare.sidecar).unwrap();
+        let recorded = add_clip(root, "Yard", "2026-11-07T10:00:00Z", ClipKind::Continuous, 10);
+        fs::rename(&recorded.closed, &recorded.unfinished).unwrap();
+        let clips = list(root).unwrap().clips;
+        assert!(delete_by_hand(&root.join("x"), &clips[0]).is_err());
+        let deleted: Vec<_> = clips.iter().map(|clip| delete_by_hand(root, clip).is_ok()).collect();
+        assert_eq!(deleted, [true, true, false]);
+        assert!(delete_by_hand(root, &clips[0]).is_ok(), "it is gone");
+        assert!(!protected.closed.exists() && !protected.sidecar.exists() && recorded.unfinished.exists());
     }
 }

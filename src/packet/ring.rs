@@ -84,6 +84,26 @@ pub struct KeptPackets {
     pub span: Duration,
     pub n_bytes: usize,
     pub n_packets: usize,
+    /// Those with which a recording can begin.
+    pub n_keys: usize,
+    pub n_key_bytes: usize,
+}
+
+/// Over less time no rate is told.
+const LEAST_SPAN: Duration = Duration::from_secs(1);
+
+impl KeptPackets {
+    /// What the camera sends; `None` while too little of it is kept.
+    #[must_use]
+    pub fn bytes_per_sec(&self) -> Option<f64> {
+        (self.span >= LEAST_SPAN).then(|| self.n_bytes as f64 / self.span.as_secs_f64())
+    }
+
+    /// Of a key picture, in the mean.
+    #[must_use]
+    pub fn bytes_per_key(&self) -> Option<f64> {
+        (self.n_keys > 0).then(|| self.n_key_bytes as f64 / self.n_keys as f64)
+    }
 }
 
 impl PacketRing {
@@ -133,12 +153,15 @@ impl PacketRing {
         let ring = self.shared.ring.lock();
         let n_before = ring.n_before(number);
         let span = ring.packets.get(n_before).zip(ring.packets.back());
+        let keys = || ring.packets.iter().skip(n_before).filter(|packet| packet.is_key);
         KeptPackets {
             span: span.map_or(Duration::ZERO, |(first, last)| {
                 last.packet.taken_at.saturating_duration_since(first.packet.taken_at)
             }),
             n_bytes: ring.packets.iter().skip(n_before).map(|kept| kept.n_bytes).sum(),
             n_packets: ring.packets.len().saturating_sub(n_before),
+            n_keys: keys().count(),
+            n_key_bytes: keys().map(|packet| packet.bytes.len()).sum(),
         }
     }
 
@@ -344,6 +367,11 @@ mod tests {
         assert!(ring.take_from(6, usize::MAX).packets.is_empty());
         let waits = ring.kept_from(4);
         assert_eq!((waits.n_packets, waits.n_bytes, waits.span), (2, 20, Duration::from_millis(100)));
+        assert_eq!((waits.n_keys, waits.bytes_per_key(), waits.bytes_per_sec()), (0, None, None));
+        let all = ring.kept();
+        assert_eq!((all.n_keys, all.bytes_per_key()), (2, Some(10.0)));
+        let longer = KeptPackets { span: Duration::from_secs(2), ..all };
+        assert_eq!(longer.bytes_per_sec(), Some(30.0));
         assert_eq!(ring.kept_from(99), KeptPackets::default());
         assert_eq!((ring.end(), ring.number_at(began), ring.number_at(began + Duration::from_millis(450))), (6, 0, 3));
         fill(&ring, "______________K..K..K..");

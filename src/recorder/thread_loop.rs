@@ -54,8 +54,8 @@ pub struct RecorderThread {
     id: CameraId,
     /// The last event of the log that was looked at.
     last_event: u64,
-    /// Disconnected when it is to end.
-    ends: Receiver<()>,
+    /// Each asks for a clip of what is kept; disconnected when it is to end.
+    orders: Receiver<()>,
     out: Latest<RecorderNews>,
 
     tending: Tending,
@@ -102,7 +102,7 @@ impl RecorderThread {
         folder: ClipFolder,
         plan: RecordingPlan,
         log: &EventLog,
-        ends: Receiver<()>,
+        orders: Receiver<()>,
         out: Latest<RecorderNews>,
     ) -> Self {
         let (statuses, ring) = (camera.status(), camera.packets());
@@ -133,7 +133,7 @@ impl RecorderThread {
             log: log.of_camera(id),
             id,
             last_event: log.since(0).last().map_or(0, |event| event.id),
-            ends,
+            orders,
             out,
             part: None,
             picture: None,
@@ -161,9 +161,13 @@ impl RecorderThread {
             self.want(reason, 0);
         }
         loop {
-            let is_over = self.ends.try_recv() == Err(TryRecvError::Disconnected);
+            let order = self.orders.try_recv();
+            let is_over = order == Err(TryRecvError::Disconnected);
             let now = Instant::now();
             self.follow_status(now);
+            if order.is_ok() {
+                self.trigger(&Trigger::Manual, now);
+            }
             self.note_events();
             self.write(now);
             self.tend(now);
@@ -597,6 +601,6 @@ impl RecorderThread {
         self.status.reason = part.map(|part| part.reason.to_string());
         self.status.secs = part.map_or(0.0, |part| now.saturating_duration_since(part.began).as_secs_f64());
         let storage = self.meter.health(self.disk.is_stopped(), now);
-        self.out.publish(RecorderNews::new(now, self.status.clone(), storage));
+        self.out.publish(RecorderNews::new(now, self.status.clone(), storage, self.ring.kept()));
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn pack(contents: &[(&str, &[u8])], at: Timestamp, zone: &TimeZone) -
     let time = zip_time(at.to_zoned(zone.clone()).datetime());
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, bytes) in contents {
-        let is_packed = Path::new(name).extension().is_some_and(|ending| ending == "jpg");
+        let is_packed = Path::new(name).extension().is_some_and(|ending| ending == "jpg" || ending == "mp4");
         let method = if is_packed { CompressionMethod::Stored } else { CompressionMethod::Deflated };
         let options = SimpleFileOptions::default().compression_method(method).last_modified_time(time);
         zip.start_file(*name, options).map_err(|error| failed(&error))?;

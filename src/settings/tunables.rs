@@ -80,6 +80,12 @@ tunables! {
     STALL_DEADLINE "recovery.stall_deadline_secs" "Stall after" "s" 0.1..=60.0 step 0.1
         "Time without a picture that counts as a stall; five frame periods where those are longer."
         |s| s.recovery.stall_deadline_secs, |s, v| s.recovery.stall_deadline_secs = v;
+    BEFORE_FAULT "recording.before_secs" "Before a fault" "s" 1.0..=60.0 step 1.0
+        "What is kept in memory, and what a clip of a fault has from before it."
+        |s| s.recording.before_secs, |s, v| s.recording.before_secs = v;
+    TIME_LAPSE "recording.time_lapse_secs" "A picture each" "s" 1.0..=3600.0 step 1.0
+        "From one picture of a time lapse to the next. Of H.264 and H.265 it is the next key picture."
+        |s| s.recording.time_lapse_secs, |s, v| s.recording.time_lapse_secs = v;
 }
 
 tunables! {
@@ -88,6 +94,15 @@ tunables! {
     SCALE "window.scale_percent" "Scale" "%" 50.0..=300.0 step 10.0
         "Size of everything in the window, on top of the screen's own scale."
         |s| f64::from(s.window.scale_percent), |s, v| s.window.scale_percent = count(v);
+    CLIP_AGE "clips.max_age_days" "Keep clips" "days" 1.0..=3650.0 step 1.0
+        "Older clips are deleted while something is recorded. Those of faults, and those that you protect, are not."
+        |s| f64::from(s.clips.max_age_days), |s, v| s.clips.max_age_days = count(v);
+    CLIP_SIZE "clips.max_gb" "All clips" "GB" 1.0..=100_000.0 step 1.0
+        "Beyond it the oldest clips are deleted. Those of faults go last, and have a quarter of it."
+        |s| s.clips.max_gb, |s, v| s.clips.max_gb = v;
+    CLIP_ROOM "clips.min_free_gb" "Leave free" "GB" 1.0..=1000.0 step 1.0
+        "What stays free on the disk of the clips, and ten minutes of recording in any case."
+        |s| s.clips.min_free_gb, |s, v| s.clips.min_free_gb = v;
 }
 
 impl<S: Default> Tunable<S> {
@@ -96,10 +111,16 @@ impl<S: Default> Tunable<S> {
         (self.get)(&S::default())
     }
 
-    /// Whether it stands in *Recovery*; all others of a camera stand in *Source*.
+    /// Whether it stands in *Recovery*.
     #[must_use]
     pub fn is_of_recovery(&self) -> bool {
         self.key.starts_with("recovery.")
+    }
+
+    /// Whether it stands in *Recording*; all others of a camera stand in *Source*.
+    #[must_use]
+    pub fn is_of_recording(&self) -> bool {
+        self.key.starts_with("recording.")
     }
 
     /// Brings the number into its range. Returns a sentence where it was not; `of` says whose number it is, if not the

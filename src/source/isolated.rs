@@ -96,6 +96,7 @@ pub(super) fn open(backend: Backend, request: &OpenRequest) -> Result<Box<dyn So
         open_deadline_us: micros(request.open_deadline),
         first_frame_deadline_us: micros(request.first_frame_deadline),
         frame_deadline_us: micros(request.frame_deadline),
+        is_by_order: request.is_by_order,
         network: request.network.clone(),
         logins: request.logins.origins(),
         demand: request.demand,
@@ -301,6 +302,10 @@ impl Source for Isolated {
         }
         true
     }
+
+    fn seek(&mut self, to: Duration) {
+        self.process.requests.send(&WorkerRequest::Seek { to_us: micros(to) });
+    }
 }
 
 impl Isolated {
@@ -405,7 +410,8 @@ impl Isolated {
         };
         let asked_at = stamp.asked_at_us.map(moment).transpose()?;
         let taken_at = moment(stamp.taken_at_us)?;
-        Ok(Grabbed { asked_at, ..Grabbed::new(taken_at, self.count.checked(stamp.sequence, now)) })
+        let position = stamp.position_us.filter(|us| *us <= MAX_CLOCK_US).map(Duration::from_micros);
+        Ok(Grabbed { asked_at, position, ..Grabbed::new(taken_at, self.count.checked(stamp.sequence, now)) })
     }
 }
 

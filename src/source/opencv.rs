@@ -141,6 +141,8 @@ struct Playback {
     /// Of the file when it was opened.
     stamp: Option<(u64, SystemTime)>,
     n_grabbed: u64,
+    /// The time of the file at which the next picture is shown, where somebody says so.
+    sought: Option<Duration>,
     /// OpenCV gives the pictures upside down.
     is_upside_down: bool,
 }
@@ -152,6 +154,11 @@ impl Source for OpenCvCapture {
 
     fn grab(&mut self) -> Result<Grabbed, Fault> {
         if let CaptureOrigin::File(playback) = &mut self.origin {
+            if let Some(to) = playback.sought.take() {
+                let position = playback.find(&mut self.video, to)?;
+                self.is_retrieved = false;
+                return Ok(Grabbed { position, ..Grabbed::new(Instant::now(), Some(playback.n_grabbed)) });
+            }
             self.is_retrieved = playback.next(&mut self.video)?;
             return Ok(Grabbed::new(Instant::now(), Some(playback.n_grabbed)));
         }
@@ -215,6 +222,12 @@ impl Source for OpenCvCapture {
     fn set_controls(&mut self, wanted: &[ControlSetting]) {
         if let Some(controls) = &mut self.controls {
             controls.set(wanted);
+        }
+    }
+
+    fn seek(&mut self, to: Duration) {
+        if let CaptureOrigin::File(playback) = &mut self.origin {
+            playback.sought = Some(to);
         }
     }
 }
@@ -562,6 +575,7 @@ fn open_file(backend: Backend, api: i32, path: &Path, request: &OpenRequest) -> 
         is_first_waiting: true,
         stamp: stamp(&path),
         n_grabbed: 0,
+        sought: None,
         is_upside_down: is_turned_wrongly(&capture),
     };
     let mut opened = OpenCvCapture::new(capture, backend, name, CaptureOrigin::File(playback), request);
@@ -595,6 +609,45 @@ impl Playback {
         Ok(is_first)
     }
 
+    /// Has the first picture grabbed that is not shown before that time; returns when it is shown.
+    ///
+    /// OpenCV finds a place by counting pictures at the mean rate, and stands before or behind it where pictures did not come
+    /// evenly. It is asked for earlier places until it stands before the right one, and the rest is read picture by picture. Near the
+    /// end it may then stop too early, as it believes that it has read all; from the beginning on its count is right.
+    fn find(&mut self, video: &mut videoio::VideoCapture, to: Duration) -> Result<Option<Duration>, Fault> {
+        self.n_grabbed += 1;
+        // The first picture was read when the file was opened.
+        self.is_first_waiting = false;
+        let wanted = (to.as_secs_f64() * 1e3 - NEAR_MS).max(0.0);
+        let is_behind = |at: f64| at > wanted + 2.0 * NEAR_MS;
+        let mut at = position_ms(video);
+        let stood_behind = is_behind(at);
+        if !stood_behind {
+            // Behind a time without pictures it is the next one, however far it is.
+            let n_pictures = if wanted - at > READ_ON_MS { 2 } else { usize::MAX };
+            at = read_on(video, wanted, n_pictures);
+        }
+        if stood_behind || at < wanted {
+            let mut places = STEPS_BACK_MS.iter().map(|back| wanted - back).take_while(|place| *place > 0.0);
+            let is_found = places.any(|place| {
+                let is_there = video.set(videoio::CAP_PROP_POS_MSEC, place).unwrap_or(false);
+                is_there && video.grab().unwrap_or(false) && !is_behind(position_ms(video))
+            });
+            if is_found {
+                at = read_on(video, wanted, usize::MAX);
+            }
+            if !is_found || at < wanted {
+                self.begin_anew(video)?;
+                at = read_on(video, wanted, usize::MAX);
+            }
+        }
+        if at < wanted {
+            let secs = to.as_secs_f64();
+            return Err(Fault::new(FaultKind::BadFrame, format!("there is no picture at {secs:.1} s or behind it")));
+        }
+        Ok(Duration::try_from_secs_f64(at / 1e3).ok())
+    }
+
     /// Grabs the first picture again.
     fn begin_anew(&mut self, video: &mut videoio::VideoCapture) -> Result<(), Fault> {
         let stamp = stamp(&self.path);
@@ -609,6 +662,30 @@ impl Playback {
         *video = videoio::VideoCapture::from_file(&self.path, self.api).map_err(|_| ended())?;
         if video.grab().unwrap_or(false) { Ok(()) } else { Err(ended()) }
     }
+}
+
+/// Times of one picture that are told by different programs differ by less.
+const NEAR_MS: f64 = 0.5;
+/// Nearer than that it is quicker to read on than to look for a key picture.
+const READ_ON_MS: f64 = 1_000.0;
+/// Before the place that is looked for. Behind the last of them the file is read from its beginning.
+const STEPS_BACK_MS: [f64; 4] = [0.0, 1_000.0, 5_000.0, 30_000.0];
+
+/// When the picture is shown that was grabbed last.
+fn position_ms(video: &videoio::VideoCapture) -> f64 {
+    video.get(videoio::CAP_PROP_POS_MSEC).ok().filter(|ms| ms.is_finite()).unwrap_or_default()
+}
+
+/// Grabs pictures, at most so many, until one is not shown before that time. Returns when the last one is shown.
+fn read_on(video: &mut videoio::VideoCapture, wanted_ms: f64, n_pictures: usize) -> f64 {
+    let mut at = position_ms(video);
+    for _ in 0..n_pictures {
+        if at >= wanted_ms || !video.grab().unwrap_or(false) {
+            break;
+        }
+        at = position_ms(video);
+    }
+    at
 }
 
 /// OpenCV 4.6 takes a quarter turn for one in the other direction (opencv#22088).

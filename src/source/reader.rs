@@ -83,6 +83,8 @@ pub struct BeforeRead {
     pub controls: Vec<ControlSetting>,
     /// What is wanted of the pictures, where that has changed.
     pub demand: Option<Demand>,
+    /// The time of a file at which its next picture is shown.
+    pub seek: Option<Duration>,
     /// Stop the stream and start it.
     pub restart: bool,
 }
@@ -197,6 +199,9 @@ impl Reading {
         let before = consumer.before_read()?;
         if !before.controls.is_empty() {
             source.set_controls(&before.controls);
+        }
+        if let Some(to) = before.seek {
+            source.seek(to);
         }
         self.wanted = before.demand.unwrap_or(self.wanted);
         self.follow_demand(source);

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 
 use super::pane::Pane;
+use super::recording::ClipFolderState;
 use super::shell::Shell;
 use crate::camera::{Camera, Command, StatusReader};
 use crate::checkup::Live;
+use crate::clips::ClipFolder;
 use crate::control::DeviceControls;
 use crate::event::Level;
 use crate::fleet::Fleet;
@@ -17,7 +19,7 @@ use crate::health::History;
 use crate::latest::Reader;
 use crate::logging::EventLog;
 use crate::picture::PictureStats;
-use crate::recorder::{Recorder, RecordingMode, RecordingPlan};
+use crate::recorder::{Recorder, RecordingPlan};
 use crate::settings::{CameraId, CameraSettings, TrustedCertificates};
 use crate::source::{Demand, SourceSpec};
 
@@ -42,7 +44,8 @@ pub(super) struct PaneEngine {
     history: Reader<History>,
     controls: Reader<DeviceControls>,
     picture: Reader<PictureStats>,
-    recorder: Option<Recorder>,
+    /// With where and what it records.
+    recorder: Option<(Recorder, ClipFolder, RecordingPlan)>,
     /// The recorder before it, until it has closed its file.
     closing: Option<Receiver<()>>,
     /// The history of earlier runs has been read.
@@ -115,7 +118,7 @@ impl PaneEngine {
         if let Some(fresh) = self.picture.take_fresh() {
             pane.look_at_picture(shell, &fresh.value);
         }
-        pane.recording.news = self.recorder.as_ref().map(|recorder| recorder.news(shell.now));
+        pane.recording.news = self.recorder.as_ref().map(|(recorder, ..)| recorder.news(shell.now));
     }
 
     /// Has the camera be as the pane wants it: from which source, with which settings, with which pictures; and gives it the
@@ -148,25 +151,55 @@ impl PaneEngine {
         for command in pane.commands.drain(..) {
             camera.send(command);
         }
-        if let Err(error) = self.follow_recording(pane, shell, camera, fleet.log()) {
+        if let Err(error) = self.follow_recording(pane, shell, camera, fleet.log(), may_apply) {
             pane.recording.is_wanted = false;
+            pane.settings.recording.watches_for_faults = false;
             shell.events.add("", Level::Error, "recording", format!("The system gives no thread: {error}"));
         }
     }
 
-    /// Has the camera recorded while the pane wants it. Never waits.
-    fn follow_recording(&mut self, pane: &Pane, shell: &Shell, camera: &Camera, log: &EventLog) -> io::Result<()> {
-        if !pane.recording.is_wanted {
-            self.closing = self.recorder.take().map(Recorder::let_go).or(self.closing.take());
-            return Ok(());
+    /// Has the camera recorded as the pane wants it. Never waits. What only changed waits until `may_apply`.
+    fn follow_recording(
+        &mut self,
+        pane: &mut Pane,
+        shell: &Shell,
+        camera: &Camera,
+        log: &EventLog,
+        may_apply: bool,
+    ) -> io::Result<()> {
+        let saves_kept = std::mem::take(&mut pane.recording.saves_kept);
+        let folder = match &shell.clip_folder {
+            ClipFolderState::Open(folder) => Some(folder),
+            ClipFolderState::Unknown | ClipFolderState::Asked | ClipFolderState::Failed { .. } => None,
+        };
+        let n_cameras = u32::try_from(shell.panes.len()).unwrap_or(u32::MAX);
+        let place = shell.panes.iter().position(|pane| pane.id == self.id).unwrap_or_default();
+        let place = u32::try_from(place).unwrap_or_default();
+        let wanted = pane.recording_mode().map(|mode| RecordingPlan {
+            place,
+            n_cameras,
+            ..RecordingPlan::as_set(mode, &pane.settings.recording, &shell.settings.clips)
+        });
+        if let Some((recorder, into, plan)) = self.recorder.take() {
+            // How many cameras there are matters when it begins alone.
+            let is_same = |wanted: &RecordingPlan| {
+                folder.is_none_or(|folder| *folder == into)
+                    && RecordingPlan { place: plan.place, n_cameras: plan.n_cameras, ..wanted.clone() } == plan
+            };
+            let has_failed = matches!(shell.clip_folder, ClipFolderState::Failed { .. });
+            if wanted.as_ref().is_some_and(|wanted| !has_failed && (!may_apply || is_same(wanted))) {
+                if saves_kept {
+                    recorder.save_kept();
+                }
+                self.recorder = Some((recorder, into, plan));
+            } else {
+                self.closing = Some(recorder.let_go());
+            }
         }
         self.closing.take_if(|closing| closing.try_recv() == Err(TryRecvError::Disconnected));
-        if let (None, None, Some(folder)) = (&self.recorder, &self.closing, &shell.clip_folder) {
-            let n_cameras = u32::try_from(shell.panes.len()).unwrap_or(u32::MAX);
-            let place = shell.panes.iter().position(|pane| pane.id == self.id).unwrap_or_default();
-            let place = u32::try_from(place).unwrap_or_default();
-            let plan = RecordingPlan { place, n_cameras, ..RecordingPlan::new(RecordingMode::Continuous) };
-            self.recorder = Some(Recorder::start(camera, self.id, folder.clone(), plan, log)?);
+        if let (None, None, Some(folder), Some(plan)) = (&self.recorder, &self.closing, folder, wanted) {
+            let recorder = Recorder::start(camera, self.id, folder.clone(), plan.clone(), log)?;
+            self.recorder = Some((recorder, folder.clone(), plan));
         }
         Ok(())
     }
@@ -188,7 +221,7 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::clips::{ClipFolder, list};
+    use crate::clips::list;
     use crate::network::KnownLogins;
     use crate::settings::Settings;
     use crate::ui::window::Window;
@@ -248,14 +281,15 @@ mod tests {
         let spec = SourceSpec::parse("sim:64x48@50").unwrap();
         let mut window = Window::new(spec, Settings::default(), Instant::now());
         let mut engine = PaneEngine::start(&mut window.panes[0], &window.shell, &mut fleet).unwrap();
-        window.shell.clip_folder = Some(ClipFolder::open(folder.path(), None, crate::event::now()).unwrap());
+        let opened = ClipFolder::open(folder.path(), None, crate::event::now()).unwrap();
+        window.shell.clip_folder = ClipFolderState::Open(opened);
         // Twice: what was closed is begun anew.
         for n_clips in [1, 2] {
             window.panes[0].recording.is_wanted = true;
             wait_until("a clip is written", || {
                 refresh(&mut engine, &mut window);
                 engine.follow(&mut window.panes[0], &window.shell, &fleet, Demand::Full, true);
-                window.panes[0].recording_words().unwrap().starts_with("recording, ")
+                window.panes[0].recording_words(&window.shell).unwrap().starts_with("recording, ")
             });
             window.panes[0].recording.is_wanted = false;
             wait_until("it is closed", || {
@@ -263,7 +297,7 @@ mod tests {
                 let clips = list(folder.path()).unwrap().clips;
                 clips.len() == n_clips && clips.iter().all(|clip| clip.about().is_some_and(|about| about.bytes > 0))
             });
-            assert_eq!(window.panes[0].recording_words(), None);
+            assert_eq!(window.panes[0].recording_words(&window.shell), None);
         }
     }
 }

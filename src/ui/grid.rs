@@ -245,8 +245,7 @@ fn describe(pane: &Pane, shell: &Shell) -> TileText {
     let palette = Palette::over_picture();
     let moment = pane.moment(shell.now);
     let pauses = pane.checkup.pauses();
-    let recording = if pane.recording.is_wanted { "REC · " } else { "" };
-    let word = format!("{recording}{}", text::state_word(moment, pauses));
+    let word = format!("{}{}", pane.recording_mark(), text::state_word(moment, pauses));
     let color = if pauses { palette.info } else { theme::state_color(&palette, moment.map(|moment| moment.status)) };
     let Some(moment) = moment else {
         return TileText { state: vec![word], color, below: String::new(), is_trouble: false };

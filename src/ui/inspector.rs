@@ -7,7 +7,7 @@ use egui::{Margin, Rect, Ui};
 use super::pane::Pane;
 use super::shell::Shell;
 use super::theme::{Palette, SMALL};
-use super::{checkup, controls, recovery, source, widgets};
+use super::{checkup, controls, recording, recovery, source, widgets};
 
 /// What stays between two passes.
 #[derive(Default)]
@@ -56,11 +56,12 @@ struct Section {
 }
 
 /// A new section is a function and a line here.
-const SECTIONS: [Section; 4] = [
+const SECTIONS: [Section; 5] = [
     Section { title: "Source", aside: source::aside, draw: source::draw },
     Section { title: RECOVERY, aside: recovery::aside, draw: recovery::draw },
     Section { title: "Controls", aside: controls::aside, draw: controls::draw },
     Section { title: checkup::TITLE, aside: checkup::aside, draw: checkup::draw },
+    Section { title: recording::TITLE, aside: recording::aside, draw: recording::draw },
 ];
 
 const RECOVERY: &str = "Recovery";

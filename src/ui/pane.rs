@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::checkup::CheckupState;
+use super::clips::ClipJob;
 use super::controls::ControlsState;
 use super::inspector::InspectorState;
 use super::log::SaveLog;
@@ -281,6 +282,9 @@ impl Pane {
                 }
             }
             Purpose::SnapshotFolder => shell.settings.snapshot.folder = Some(PathBuf::from(text)),
+            Purpose::ClipFolder => shell.choose_clip_folder(Some(PathBuf::from(text))),
+            Purpose::ExportClips => shell.begin_clip_job(ClipJob::Export(PathBuf::from(text))),
+            Purpose::ArchiveClips => shell.begin_clip_job(ClipJob::Archive(PathBuf::from(text))),
             Purpose::Report => shell.save_report(text),
             Purpose::Log => {
                 let text_of_log = shell.log.as_text();

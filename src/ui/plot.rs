@@ -122,7 +122,10 @@ pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
         // The history is a moment old: the curve reaches to now.
         line.push([0.0, f64::from(score)]);
     }
-    let shown = show(&mut child, &palette, lines, &time, &markers, area.width());
+    let source = pane.spec.to_string();
+    let played = shell.player.as_ref().filter(|player| player.source().is_some_and(|of| of.as_str() == source));
+    let played = played.and_then(|player| player.clock(shell.now)).map(|clock| time.x_of_clock(clock));
+    let shown = show(&mut child, &palette, lines, &time, (&markers, played), area.width());
     let spoken = score.map_or_else(|| "Health plot".to_owned(), |score| format!("Health plot, score {score} now"));
     shown.response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &spoken));
     axis_labels(ui, &palette, &time, &shown.transform);
@@ -130,12 +133,19 @@ pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
     let near = shown.response.hover_pos().and_then(|pointer| nearest(&markers, pointer.x, &shown.transform));
     if let Some(event) = near {
         ui.ctx().set_cursor_icon(egui::CursorIcon::PointingHand);
+        let clip = shell.clips.clip_at(&pane.spec.to_string(), event.at).cloned();
         if shown.response.clicked() {
             shell.log.jump_to(event.id);
+            if let Some(clip) = &clip {
+                shell.play_clip(clip, Some(event.at));
+            }
         }
         shown.response.on_hover_ui_at_pointer(|ui| {
             ui.label(format!("{} · {}", text::clock_ms(event.at), text::marker_name(&event)));
             ui.label(event.message.as_str());
+            if clip.is_some() {
+                ui.label("It is in a clip: a click shows that moment.");
+            }
         });
     } else if let Some(pointer) = shown.response.hover_pos() {
         let at = shown.transform.value_from_position(pointer).x;
@@ -235,7 +245,7 @@ fn show(
     palette: &Palette,
     lines: Vec<Vec<[f64; 2]>>,
     time: &TimeAxis,
-    markers: &[EventMarker],
+    (markers, played): (&[EventMarker], Option<f64>),
     width: f32,
 ) -> egui_plot::PlotResponse<()> {
     Plot::new("health")
@@ -273,6 +283,10 @@ fn show(
                         .style(LineStyle::Dotted { spacing: 4.5 })
                         .allow_hover(false),
                 );
+            }
+            // The moment that the player shows.
+            if let Some(x) = played.filter(|x| (-time.span_secs..=0.0).contains(x)) {
+                plot.vline(VLine::new("", x).stroke(Stroke::new(2.0, palette.text_strong)).allow_hover(false));
             }
             for points in lines {
                 plot.line(

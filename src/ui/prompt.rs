@@ -8,10 +8,9 @@ use egui::{Label, RichText};
 
 use super::background::{Task, WindowHandle};
 use super::pane::Pane;
-use super::report;
 use super::shell::Shell;
 use super::theme::Palette;
-use super::widgets;
+use super::{clips, report, widgets};
 use crate::settings::CameraId;
 
 /// What a path is wanted for.
@@ -22,6 +21,9 @@ pub enum Purpose {
     AnotherVideoFile,
     Snapshot,
     SnapshotFolder,
+    ClipFolder,
+    ExportClips,
+    ArchiveClips,
     Log,
     Report,
 }
@@ -32,6 +34,9 @@ impl Purpose {
             Self::VideoFile | Self::AnotherVideoFile => "Open a video file",
             Self::Snapshot => "Save the picture as",
             Self::SnapshotFolder => "Folder for snapshots",
+            Self::ClipFolder => "Folder for clips",
+            Self::ExportClips => "Export clips as",
+            Self::ArchiveClips => "Archive clips in a new folder",
             Self::Log => "Save the log as",
             Self::Report => "Save the report as",
         }
@@ -42,16 +47,18 @@ impl Purpose {
             Self::VideoFile | Self::AnotherVideoFile => "The path of a video file.",
             Self::Snapshot => "The path of the file. It ends in .jpg or .png.",
             Self::SnapshotFolder => "The path of the folder. It is made when the first snapshot is saved.",
+            Self::ClipFolder => "The path of the folder. It is made if it is not there.",
             Self::Log => "The path of the file, for example camclinic-log.txt.",
-            Self::Report => "The path of the file. It ends in .zip.",
+            Self::Report | Self::ExportClips => "The path of the file. It ends in .zip.",
+            Self::ArchiveClips => "The path of the new folder: its last part is the name of the archive.",
         }
     }
 
     fn button(self) -> &'static str {
         match self {
             Self::VideoFile | Self::AnotherVideoFile => "Open",
-            Self::Snapshot | Self::Log | Self::Report => "Save",
-            Self::SnapshotFolder => "Use",
+            Self::Snapshot | Self::Log | Self::Report | Self::ExportClips | Self::ArchiveClips => "Save",
+            Self::SnapshotFolder | Self::ClipFolder => "Use",
         }
     }
 }
@@ -80,15 +87,16 @@ impl Browse {
     #[must_use]
     pub fn new(purpose: Purpose, pane: &Pane, shell: &Shell) -> Self {
         let folder = shell.settings.snapshot_folder();
+        let home = || directories::UserDirs::new().map(|dirs| dirs.home_dir().to_owned()).unwrap_or_default();
         let (folder, suggestion) = match purpose {
             Purpose::Snapshot => (folder, "snapshot.jpg".to_owned()),
             Purpose::Log => (folder, "camclinic-log.txt".to_owned()),
-            Purpose::VideoFile | Purpose::AnotherVideoFile => {
-                let home = directories::UserDirs::new().map(|dirs| dirs.home_dir().to_owned());
-                (home.unwrap_or_default(), String::new())
-            }
+            Purpose::VideoFile | Purpose::AnotherVideoFile => (home(), String::new()),
             Purpose::Report => (folder, report::suggestion(pane)),
+            Purpose::ExportClips => (home(), format!("{}.zip", clips::suggestion(shell))),
+            Purpose::ArchiveClips => (home(), clips::suggestion(shell)),
             Purpose::SnapshotFolder => (folder, String::new()),
+            Purpose::ClipFolder => (shell.settings.clip_folder().unwrap_or_default(), String::new()),
         };
         Self { purpose, pane: pane.id(), folder, suggestion }
     }
@@ -109,8 +117,12 @@ impl Browse {
                 dialogue.add_filter("Pictures", &["jpg", "jpeg", "png"]).set_file_name(&self.suggestion).save_file()
             }
             Purpose::Log => dialogue.add_filter("Text", &["txt", "log"]).set_file_name(&self.suggestion).save_file(),
-            Purpose::Report => dialogue.add_filter("Zip", &["zip"]).set_file_name(&self.suggestion).save_file(),
-            Purpose::SnapshotFolder => dialogue.pick_folder(),
+            // The name of a folder is typed as that of a file is.
+            Purpose::ArchiveClips => dialogue.set_file_name(&self.suggestion).save_file(),
+            Purpose::Report | Purpose::ExportClips => {
+                dialogue.add_filter("Zip", &["zip"]).set_file_name(&self.suggestion).save_file()
+            }
+            Purpose::SnapshotFolder | Purpose::ClipFolder => dialogue.pick_folder(),
         }
     }
 }

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::background::{Task, WindowHandle};
 use super::pane::Pane;
+use super::player::started_words;
 use super::prompt::Purpose;
 use super::shell::Shell;
 use super::text;
@@ -17,12 +18,13 @@ use super::theme::{self, Palette, SMALL};
 use super::widgets;
 use crate::checkup::Checkup;
 use crate::checkup::compare::BackendComparison;
+use crate::clips::Clip;
 use crate::event::{self, Event};
 use crate::frame::Frame;
 use crate::health::History;
-use crate::phrases::Language;
+use crate::phrases::{Language, Message};
 use crate::recorder::RecorderNews;
-use crate::report::{MaskedKind, Masking, Material, Report};
+use crate::report::{MAX_CLIP_BYTES, MaskedKind, Masking, Material, Report, read_clip};
 use crate::settings;
 use crate::source::SourceSpec;
 
@@ -31,6 +33,8 @@ pub struct ReportDialog {
     /// Of the newest preview that was asked for: what an earlier one shows is masked otherwise.
     number: u64,
     masking: Masking,
+    /// The clip of a fault goes with it.
+    has_clip: bool,
     report: Option<Arc<Report>>,
 }
 
@@ -48,18 +52,25 @@ pub struct ReportInput {
     now: Instant,
     frame: Option<Arc<Frame>>,
     recorder: Option<RecorderNews>,
+    /// What goes with it.
+    clip: Option<Clip>,
 }
 
 impl ReportInput {
     /// The report, with what the disk has, in the folder `data`, and what the system tells. Not for the window's thread.
     #[must_use]
     pub fn report(self, data: Option<&Path>, masking: &Masking) -> Report {
-        let Self { checkup, compared, began, spec, language, events, history, now, frame, recorder } = self;
+        let Self { checkup, compared, began, spec, language, events, history, now, frame, recorder, clip } = self;
         let mut material = Material::gathered(checkup, compared, &spec, began, data, language);
         material.recorder = recorder;
         // The picture that the check-up has judged, or else the one that is shown.
         material.snapshot = material.snapshot.or_else(|| frame.map(|frame| frame.image.clone()));
-        Report::build(&material.and_this_run(&events, &history, now), masking)
+        let report = Report::build(&material.and_this_run(&events, &history, now), masking);
+        match clip {
+            // One that cannot be read, or was deleted meanwhile, is left out as one that is too large.
+            Some(clip) => report.with_clip(read_clip(&clip.path, clip.about(), MAX_CLIP_BYTES).ok().flatten()),
+            None => report,
+        }
     }
 }
 
@@ -67,11 +78,13 @@ impl Pane {
     /// Shows what a report would hold.
     pub fn open_report(&mut self, shell: &mut Shell) {
         let number = shell.report.as_ref().map_or(0, |dialog| dialog.number);
-        shell.report = Some(ReportDialog { number, masking: Masking::default(), report: None });
+        shell.report = Some(ReportDialog { number, masking: Masking::default(), has_clip: false, report: None });
+        shell.list_clips();
         self.preview_report(shell);
     }
 
     fn preview_report(&mut self, shell: &mut Shell) {
+        let has_clip = shell.report.as_ref().is_some_and(|dialog| dialog.has_clip);
         let at = event::now();
         let ago = self.checkup.began_at().map(|began| shell.now.saturating_duration_since(began)).unwrap_or_default();
         let mut checkup = self.checkup.checkup().cloned().unwrap_or_default();
@@ -87,6 +100,7 @@ impl Pane {
             now: shell.now,
             frame: self.frame.clone(),
             recorder: self.recording.news.clone(),
+            clip: has_clip.then(|| shell.clips.newest_of_fault(&self.spec.to_string()).cloned()).flatten(),
         };
         let Some(dialog) = &mut shell.report else { return };
         dialog.number += 1;
@@ -108,7 +122,7 @@ impl Shell {
     pub(super) fn save_report(&mut self, path: &str) {
         let Some(dialog) = self.report.take() else { return };
         if let Some(report) = dialog.report {
-            self.run(SaveReport { report, path: with_ending(path) });
+            self.run(SaveReport { report, path: with_ending(Path::new(path)) });
         }
     }
 }
@@ -170,8 +184,8 @@ impl Task for SaveReport {
     }
 }
 
-fn with_ending(path: &str) -> PathBuf {
-    let path = Path::new(path);
+/// As a zip is named.
+pub(super) fn with_ending(path: &Path) -> PathBuf {
     let is_zip = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("zip"));
     if is_zip { path.to_owned() } else { PathBuf::from(format!("{}.zip", path.display())) }
 }
@@ -205,6 +219,9 @@ pub fn draw(pane: &mut Pane, shell: &mut Shell, ctx: &egui::Context) {
         }
         contents(&dialog, language, ui);
         is_changed = unmasking(&mut dialog.masking, language, ui);
+        if let Some(clip) = shell.clips.newest_of_fault(&pane.spec.to_string()) {
+            is_changed |= offer_clip(clip, &mut dialog.has_clip, language, ui);
+        }
         ui.horizontal_wrapped(|ui| {
             ui.add_enabled_ui(dialog.report.is_some(), |ui| {
                 let help = language.word("report.save-as-help");
@@ -238,6 +255,7 @@ fn contents(dialog: &ReportDialog, language: Language, ui: &mut Ui) {
         let key = |name: &str| match name {
             "report.html" => "report.member-html",
             "report.json" => "report.member-json",
+            "clip.mp4" => "report.member-mp4",
             _ => "report.member-jpg",
         };
         for (name, n_bytes) in &members {
@@ -255,6 +273,13 @@ fn contents(dialog: &ReportDialog, language: Language, ui: &mut Ui) {
     let summary = report.summary(language);
     let words = if summary.is_empty() { language.word("report.masked-none") } else { summary.join(" · ") };
     ui.add(Label::new(small(format!("{}: {words}", language.word("report.masked")))).wrap());
+}
+
+/// Whether the clip is to go with it from now on, or no more. Nobody's picture is sent without being asked.
+fn offer_clip(clip: &Clip, has_clip: &mut bool, language: Language, ui: &mut Ui) -> bool {
+    let size = text::file_size(usize::try_from(clip.bytes).unwrap_or(usize::MAX));
+    let label = Message::new("report.add-clip").with("at", started_words(clip)).with("size", size);
+    ui.checkbox(has_clip, language.say(&label)).on_hover_text(language.word("report.add-clip-help")).changed()
 }
 
 /// Whether something is to be masked otherwise.

@@ -10,14 +10,16 @@ use egui::Rect;
 
 use super::background::{Host, Task};
 use super::choice::CameraChoice;
+use super::clips::ClipsState;
 use super::log::LogState;
 use super::pane::Pane;
+use super::player::ClipPlayer;
 use super::plot::PlotState;
 use super::prompt::Prompt;
+use super::recording::ClipFolderState;
 use super::status_line::StatusLineState;
 use super::toasts::Toasts;
 use super::{address, report};
-use crate::clips::ClipFolder;
 use crate::device::Capabilities;
 use crate::event::Level;
 use crate::fault::Fault;
@@ -81,6 +83,10 @@ pub enum Sheet {
     Comparison,
     /// The choice of a camera that is shown beside the others.
     AddCamera,
+    /// Where clips go and how long they are kept.
+    ClipLimits,
+    /// The list of what was recorded.
+    Clips,
 }
 
 /// What everybody may know of a camera that the window shows.
@@ -105,8 +111,10 @@ pub struct Shell {
     /// By the camera's identity.
     pub abilities: BTreeMap<String, Ability>,
     pub host: Option<Host>,
-    /// Where clips go, once it was looked at.
-    pub clip_folder: Option<ClipFolder>,
+    /// Where clips go, as far as it was looked at.
+    pub clip_folder: ClipFolderState,
+    /// What was told last of a folder that cannot be used: once is enough.
+    pub last_folder_trouble: Option<String>,
     /// What is known of how cameras want people to log in: of everybody who does, the engine included.
     pub logins: KnownLogins,
     /// What the check-up speaks unless the settings say otherwise.
@@ -121,6 +129,13 @@ pub struct Shell {
     pub log: LogState,
     pub plot: PlotState,
     pub toasts: Toasts,
+    pub clips: ClipsState,
+    /// The clip that stands in the place of the pictures.
+    pub player: Option<ClipPlayer>,
+    /// The number of the newest clip that was played.
+    pub n_clips_played: u64,
+    /// For pictures that are made between two passes.
+    pub(super) context: Option<egui::Context>,
     pub status_line: StatusLineState,
     pub prompt: Option<Prompt>,
     pub address: Option<address::AddressDialog>,
@@ -142,7 +157,8 @@ impl Shell {
             cameras: Vec::new(),
             abilities: BTreeMap::new(),
             host: None,
-            clip_folder: None,
+            clip_folder: ClipFolderState::default(),
+            last_folder_trouble: None,
             logins: KnownLogins::default(),
             system_language: Language::English,
             now,
@@ -151,6 +167,10 @@ impl Shell {
             log: LogState::default(),
             plot: PlotState::default(),
             toasts: Toasts::default(),
+            clips: ClipsState::default(),
+            player: None,
+            n_clips_played: 0,
+            context: None,
             status_line: StatusLineState::default(),
             prompt: None,
             address: None,

@@ -58,7 +58,9 @@ pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
     rate(pane, capabilities, ui);
     got(pane, capabilities, ui);
     // The rate has a row of its own, with the rates that the camera offers.
-    let has_slider = |tunable: &&&Tunable| !tunable.is_of_recovery() && tunable.key != settings::FPS.key;
+    let has_slider = |tunable: &&&Tunable| {
+        !tunable.is_of_recovery() && !tunable.is_of_recording() && tunable.key != settings::FPS.key
+    };
     for tunable in settings::CAMERA_TUNABLES.iter().filter(has_slider) {
         widgets::number_row(ui, tunable, &mut pane.settings);
     }

@@ -71,7 +71,7 @@ fn parts(pane: &Pane, shell: &Shell) -> Vec<String> {
     let status = pane.status.as_deref();
     // Nothing is counted while stopped: the last count would stand there for ever.
     let is_idle = status.is_some_and(|status| status.state == State::Idle);
-    let recording = pane.recording_words();
+    let recording = pane.recording_words(shell);
     let mut parts = vec![
         format!("Frame {}", frame.map_or_else(dash, |frame| text::count(frame.number))),
         format!("seq {}", frame.and_then(|frame| frame.sequence).map_or_else(dash, text::count)),

@@ -59,7 +59,7 @@ impl Toasts {
 
 /// Shows a folder in the system's file manager.
 #[derive(Debug)]
-struct OpenFolder(PathBuf);
+pub(super) struct OpenFolder(pub PathBuf);
 
 impl Task for OpenFolder {
     fn thread_name(&self) -> &'static str {

@@ -131,6 +131,14 @@ fn buttons(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui, keys_fit: bool) {
     if widgets::tool_button(ui, record).clicked() {
         pane.toggle_recording(shell);
     }
+    let clips = ToolButton {
+        label: "Clips",
+        help: "What was recorded: show it, keep it, copy it for somebody else",
+        ..ToolButton::default()
+    };
+    if widgets::tool_button(ui, clips).clicked() {
+        shell.open_clips();
+    }
     let check_up = ToolButton {
         label: "Check up",
         key: key("C"),

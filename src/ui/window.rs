@@ -16,8 +16,8 @@ use super::pane::Pane;
 use super::shell::{Sheet, Shell, WindowRequest};
 use super::theme::{self, Palette};
 use super::{
-    add_camera, address, checkup, consent, grid, help, inspector, log, plot, preferences, prompt, report, status_line,
-    toasts, toolbar, viewer,
+    add_camera, address, checkup, clips, consent, grid, help, inspector, log, player, plot, preferences, prompt,
+    recording, report, status_line, toasts, toolbar, viewer,
 };
 use crate::address::Address;
 use crate::event::{Event, Level};
@@ -431,7 +431,9 @@ impl Window {
         self.shell.panes = self.panes.iter().map(|pane| pane.summary(self.shell.now)).collect();
         self.take_dropped_files(&ctx);
         self.with_selected(|pane, shell| address::catch(pane, shell, &ctx));
-        if are_keys_free(&self.shell, &ctx) {
+        if are_keys_free(&self.shell, &ctx) && self.shell.player.is_some() {
+            player_shortcuts(&mut self.shell, &ctx);
+        } else if are_keys_free(&self.shell, &ctx) {
             self.with_selected(|pane, shell| shortcuts(pane, shell, &ctx));
             self.grid_shortcuts(&ctx);
         }
@@ -446,6 +448,8 @@ impl Window {
         self.with_selected(|pane, shell| {
             help::draw(shell, &ctx);
             preferences::draw(pane, shell, &ctx);
+            recording::draw_limits(pane, shell, &ctx);
+            clips::draw(pane, shell, &ctx);
             prompt::draw(pane, shell, &ctx);
             address::draw(pane, shell, &ctx);
             consent::draw(pane, shell, &ctx);
@@ -455,6 +459,8 @@ impl Window {
             toasts::draw(shell, &ctx);
         });
         grid::draw_drop_hint(self, ui);
+        recording::open_wanted_folder(self);
+        clips::follow(self);
         self.panes.iter_mut().for_each(Pane::give_way);
     }
 
@@ -542,9 +548,11 @@ impl Window {
             .show(ui, |ui| self.draw_pictures(ui));
     }
 
-    /// The selected camera, or all of them side by side.
+    /// The selected camera, or all of them side by side; in their place the clip that is played.
     fn draw_pictures(&mut self, ui: &mut Ui) {
-        if self.shows_grid() {
+        if self.shell.player.is_some() {
+            player::draw(&mut self.shell, ui);
+        } else if self.shows_grid() {
             grid::draw(self, ui);
         } else {
             self.draw_all(ui, PanelPlace::Centre);
@@ -619,6 +627,16 @@ fn shortcuts(pane: &mut Pane, shell: &mut Shell, ctx: &egui::Context) {
     }
     if pressed(ctx, Key::Questionmark) || pressed(ctx, Key::F1) {
         shell.sheet = Some(Sheet::Help);
+    }
+}
+
+/// A clip has the keys while it is shown, but for those of the buttons that have the focus.
+fn player_shortcuts(shell: &mut Shell, ctx: &egui::Context) {
+    for (key, _) in pressed_keys(ctx) {
+        let is_of_focus = matches!(key, Key::Space | Key::ArrowLeft | Key::ArrowRight);
+        if !is_of_focus || !ctx.egui_wants_keyboard_input() {
+            player::take_key(shell, key);
+        }
     }
 }
 

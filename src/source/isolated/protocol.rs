@@ -22,7 +22,7 @@ use crate::source::{Demand, SourceSpec, simulated};
 use crate::status::{Asked, Got};
 
 /// Changes with each change of the messages: a program that was replaced while it runs finds a worker of another number.
-pub const VERSION: u32 = 9;
+pub const VERSION: u32 = 10;
 
 const MARK: u8 = 0x1e;
 /// No message is longer; whatever is has not come from a worker.
@@ -47,6 +47,8 @@ pub enum WorkerRequest {
     SetControls(Vec<ControlSetting>),
     /// What is wanted of the pictures from the next frame on.
     SetDemand(Demand),
+    /// Of a file that is shown by order: send the first frame that is not shown before that time of it.
+    Seek { to_us: u64 },
     /// Shared memory for packets, once: the program wants them from now on.
     PacketMemory { file: PathBuf },
     /// Whether it does.
@@ -66,6 +68,8 @@ pub struct OpenParameters {
     pub open_deadline_us: u64,
     pub first_frame_deadline_us: u64,
     pub frame_deadline_us: u64,
+    /// As [`crate::source::OpenRequest::is_by_order`].
+    pub is_by_order: bool,
     pub network: NetworkOptions,
     /// Those that have asked for Digest.
     pub logins: Vec<Origin>,
@@ -157,6 +161,9 @@ pub struct FrameStamp {
     pub taken_at_us: i64,
     #[serde(default)]
     pub asked_at_us: Option<i64>,
+    /// As [`crate::source::Grabbed::position`].
+    #[serde(default)]
+    pub position_us: Option<u64>,
     pub sequence: Option<u64>,
     /// As [`crate::source::Grabbed::is_damaged`].
     #[serde(default)]

@@ -61,6 +61,8 @@ pub fn serve(open: impl Fn(Backend, &OpenRequest) -> Result<Box<dyn Source>, Fau
         memory: None,
         wanted: Vec::new(),
         demand: None,
+        is_by_order: false,
+        sought: None,
         logins: KnownLogins::default(),
         n_logins_told: 0,
         outlet,
@@ -131,6 +133,9 @@ struct Worker<'a> {
     /// Controls to be set before the next frame is waited for.
     wanted: Vec<ControlSetting>,
     demand: Option<Demand>,
+    /// A frame is read only when one was sought.
+    is_by_order: bool,
+    sought: Option<Duration>,
     logins: KnownLogins,
     n_logins_told: usize,
     outlet: Arc<PacketOutlet>,
@@ -147,6 +152,7 @@ impl Worker<'_> {
             return;
         }
         let demand = opening.demand;
+        self.is_by_order = opening.is_by_order;
         self.logins.learn(opening.logins.iter().cloned());
         self.n_logins_told = self.logins.origins().len();
         let (logins, packets) = (self.logins.clone(), PacketSink::to(Arc::clone(&self.outlet) as _));
@@ -214,6 +220,7 @@ impl Worker<'_> {
                 WorkerRequest::ReleaseSlot { .. } => {}
                 WorkerRequest::SetControls(wanted) => self.want(&wanted),
                 WorkerRequest::SetDemand(demand) => self.demand = Some(demand),
+                WorkerRequest::Seek { to_us } => self.sought = Some(Duration::from_micros(to_us)),
                 WorkerRequest::PacketMemory { file } => self.write_packets(&file)?,
                 WorkerRequest::WantPackets(are_wanted) => self.outlet.set_wanted(are_wanted),
                 _ => return Err(EndReading),
@@ -236,6 +243,10 @@ impl Worker<'_> {
             }
             WorkerRequest::SetDemand(demand) => {
                 self.demand = Some(demand);
+                Ok(None)
+            }
+            WorkerRequest::Seek { to_us } => {
+                self.sought = Some(Duration::from_micros(to_us));
                 Ok(None)
             }
             WorkerRequest::PacketMemory { file } => self.write_packets(&file).map(|()| None),
@@ -282,6 +293,7 @@ impl Worker<'_> {
         FrameStamp {
             taken_at_us: self.events.clock(grabbed.taken_at),
             asked_at_us: grabbed.asked_at.map(|moment| self.events.clock(moment)),
+            position_us: grabbed.position.and_then(|at| u64::try_from(at.as_micros()).ok()),
             sequence: grabbed.sequence,
             is_damaged: grabbed.is_damaged,
         }
@@ -295,7 +307,12 @@ impl Consumer for Worker<'_> {
         while let Ok(request) = self.requests.try_recv() {
             self.follow(request)?;
         }
-        Ok(BeforeRead { controls: std::mem::take(&mut self.wanted), demand: self.demand.take(), restart: false })
+        while self.is_by_order && self.sought.is_none() {
+            let request = self.next_request()?;
+            self.follow(request)?;
+        }
+        let (controls, demand, seek) = (std::mem::take(&mut self.wanted), self.demand.take(), self.sought.take());
+        Ok(BeforeRead { controls, demand, seek, restart: false })
     }
 
     fn decode(&mut self, source: &mut dyn Source, demand: Demand) -> Result<Result<FrameSlot, Fault>, EndReading> {
@@ -381,6 +398,7 @@ fn request(opening: OpenParameters, cancel: Receiver<()>) -> Result<(Backend, Op
         open_deadline: Duration::from_micros(opening.open_deadline_us),
         first_frame_deadline: Duration::from_micros(opening.first_frame_deadline_us),
         frame_deadline: Duration::from_micros(opening.frame_deadline_us),
+        is_by_order: opening.is_by_order,
         isolation: Isolation::Off,
         network: opening.network,
         demand: opening.demand,
