@@ -267,7 +267,7 @@ pub fn open_folder(path: &Path, id: Option<&str>, log: &EventLog) -> Result<Clip
         let to_repair = result.as_ref().ok().cloned();
         let _ = opened.send(result);
         if let Some(folder) = to_repair {
-            part::repair_all(&folder, &log);
+            repair::repair_all(&folder, &log);
         }
     };
     thread::Builder::new()

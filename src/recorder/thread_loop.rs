@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, TryRecvError};
 use super::clip_file::{DiskCall, Push};
 use super::full_disk::{DiskEffect, DiskInput, FullDisk};
 use super::part::{ClipPart, RecordedCamera};
+use super::repair::repair_aside;
 use super::rotation::{Rotation, TimeLapse};
 use super::storage::{StorageMeter, is_full};
 use super::triggers::{FaultTriggers, Trigger, TriggerEffect, TriggerSettings};
@@ -64,6 +65,8 @@ pub struct RecorderThread {
     meter: StorageMeter,
 
     part: Option<ClipPart>,
+    /// One was left unclosed, for want of room or because the disk failed.
+    has_left: bool,
     /// Why a clip is to be begun, with the next key packet from the cursor on.
     wanted: Option<ClipReason>,
     /// The number of the next packet to be looked at.
@@ -131,6 +134,7 @@ impl RecorderThread {
             ends,
             out,
             part: None,
+            has_left: false,
             wanted: None,
             cursor: 0,
             until: None,
@@ -448,11 +452,17 @@ impl RecorderThread {
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => part.forget(),
             Err(error) => {
                 self.meter.on_error(&error);
-                part.leave();
-                let message = format!("A clip could not be closed: {error}. It is closed when Camclinic starts again.");
+                self.leave(part);
+                let message = format!("A clip could not be closed: {error}. It is closed when the disk takes it.");
                 self.log(Level::Warning, message);
             }
         }
+    }
+
+    /// What is written plays already; it is closed later.
+    fn leave(&mut self, part: ClipPart) {
+        part.leave();
+        self.has_left = true;
     }
 
     fn lose(&mut self, n: u64) {
@@ -483,7 +493,7 @@ impl RecorderThread {
         }
         if let Some(part) = self.part.take() {
             self.wanted = Some(part.reason.clone());
-            part.leave();
+            self.leave(part);
         }
         let trouble = FolderTrouble::of(error).sentence(self.folder.path());
         self.give_up_for_now(trouble, now);
@@ -514,7 +524,7 @@ impl RecorderThread {
                 DiskEffect::Stop => {
                     if let Some(part) = self.part.take() {
                         self.wanted = Some(part.reason.clone());
-                        part.leave();
+                        self.leave(part);
                     }
                     let trouble = FolderTrouble::Full.sentence(self.folder.path());
                     self.log(Level::Error, trouble.clone());
@@ -547,6 +557,10 @@ impl RecorderThread {
         self.disk.set_rate(rate);
         let effects = self.disk.step(DiskInput::Free(free), now);
         self.on_disk(effects);
+        if self.has_left && !self.disk.is_stopped() && self.retry_at.is_none() {
+            self.has_left = false;
+            repair_aside(&self.folder, &self.log);
+        }
     }
 
     fn tell_tended(&self, tended: Tended) {
