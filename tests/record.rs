@@ -1,6 +1,8 @@
 //! Recording, run as a program: what is in the clips, what survives the end of everything, and what is told of them.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -321,6 +323,55 @@ fn a_name_leads_nowhere() {
     check(&"摄像头".repeat(100));
     check("a\u{1b}[2J\u{7}\r\n\u{202e}b");
     check("NUL");
+}
+
+/// A JPEG stream over HTTP for one client, whose pictures have two sizes in turn.
+fn camera_of_two_sizes() -> u16 {
+    let jpeg = |size: u16| {
+        let mut bytes = Vec::new();
+        let pixels = vec![90; usize::from(size) * usize::from(size) * 3];
+        let encoder = jpeg_encoder::Encoder::new(&mut bytes, 80);
+        encoder.encode(&pixels, size, size, jpeg_encoder::ColorType::Rgb).unwrap();
+        bytes
+    };
+    let pictures = [jpeg(160), jpeg(320)];
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let pictures = pictures.clone();
+            thread::spawn(move || {
+                // The request, up to its empty line.
+                BufReader::new(&stream).lines().map_while(Result::ok).find(String::is_empty);
+                let head = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=b\r\n\r\n";
+                let mut is_sent = stream.write_all(head.as_bytes()).is_ok();
+                let mut pictures = pictures.iter().cycle();
+                while is_sent && let Some(jpeg) = pictures.next() {
+                    let head = format!("--b\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", jpeg.len());
+                    is_sent = stream.write_all(&[head.as_bytes(), jpeg, b"\r\n"].concat()).is_ok();
+                    thread::sleep(Duration::from_millis(50));
+                }
+            });
+        }
+    });
+    port
+}
+
+/// A part a second at most, and each has pictures of one size.
+#[test]
+fn a_camera_that_changes_its_size_fills_no_folder() {
+    let room = Room::new();
+    let source = format!("http://127.0.0.1:{}/", camera_of_two_sizes());
+    let output = room.command(&["record", &source, "--json", "--duration", "0.1"]).output().unwrap();
+    let last = stdout(&output).lines().last().map(|line| serde_json::from_str::<Value>(line).unwrap()).unwrap();
+    let recording = &last["cameras"][0]["recording"];
+    let clips = room.clips();
+    assert!((2..=8).contains(&clips.len()), "{}: {recording}", clips.len());
+    let n_kept: u64 =
+        clips.iter().map(|clip| check_clip(clip, "JPEG", ClipKind::Continuous).pictures().len() as u64).sum();
+    assert_eq!(recording["pictures"].as_u64(), Some(n_kept), "{recording}");
+    assert!(n_kept >= 20 && recording["lost"].as_u64() > Some(10), "{recording}");
+    assert_eq!(room.check().1, Some(0));
 }
 
 #[test]

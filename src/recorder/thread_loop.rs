@@ -377,6 +377,7 @@ impl RecorderThread {
         }
         let Some(part) = &mut self.part else { return };
         let pushed = part.push(packet, &self.cause);
+        let is_soon = packet.taken_at < part.began + LEAST_PART;
         let calls = part.calls();
         self.measure(calls, now);
         match pushed {
@@ -385,10 +386,11 @@ impl RecorderThread {
                 self.status.pictures += 1;
                 self.status.bytes += n_bytes;
             }
+            // Those of the other size are left out meanwhile: a camera that changes it with each picture fills no folder with files.
+            Ok(Push::NeedsNewPart) if is_soon => self.lose(1),
             Ok(Push::NeedsNewPart) => {
-                let is_soon = self.part.as_ref().is_some_and(|part| packet.taken_at < part.began + LEAST_PART);
                 self.end_part_for_next();
-                if packet.is_key && !is_soon {
+                if packet.is_key {
                     self.write_one(packet, now);
                 } else {
                     self.lose(1);
