@@ -2,7 +2,13 @@
 //!
 //! `cargo bench --bench figures` runs them optimised; with `--profile dev` it is quicker to build and near enough. Behind
 //! `--`, names choose single figures, and `quick` takes a tenth of the counts. The machine should do nothing else.
-#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "in a benchmark a panic is the message")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "in a benchmark a panic is the message"
+)]
 
 use std::panic;
 use std::path::Path;

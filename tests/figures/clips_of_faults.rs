@@ -85,7 +85,7 @@ pub fn clips_of_faults(scale: Scale) {
 /// `None` without a server.
 fn clip_of_fault(fault: Fault, nth: usize) -> Option<FaultClip> {
     // At any moment of the recorder's and the supervisor's rounds. Some cameras have been there for longer than the ring goes back.
-    let is_long = nth % 5 == 0;
+    let is_long = nth.is_multiple_of(5);
     let at = Duration::from_millis(if is_long { 13_000 } else { 5_000 } + 137 * (nth as u64 % 20));
     let mut server = None;
     let source = match fault {
@@ -233,9 +233,16 @@ pub fn stalled_disk(scale: Scale) {
         let after = recorded.camera.status().current().unwrap();
         assert!(disk.freeze(false));
         let due = (began.elapsed().as_secs_f64() - 0.5) * 30.0;
-        n_late += usize::from(
-            ((after.frames - status.frames) as f64) < due || after.dropped != status.dropped || worst_age > 0.5,
-        );
+        let n_shown = after.frames - status.frames;
+        let n_dropped = after.dropped - status.dropped;
+        let is_late = (n_shown as f64) < due || n_dropped > 0 || worst_age > 0.5;
+        if is_late {
+            eprintln!(
+                "  shown {n_shown} of {due:.0}, dropped {n_dropped} ({:?}), oldest {worst_age:.2} s",
+                after.drops
+            );
+        }
+        n_late += usize::from(is_late);
         thread::sleep(Duration::from_secs(2));
         let (recording, n_packets) = recorded.stop();
         let kept: u64 =
@@ -298,8 +305,9 @@ pub fn full_disk(scale: Scale) {
     let (stopped, resumed) = (Times::new(stopped), Times::new(resumed));
     print(what, &stopped.in_words(), "≤ 2 s", n, stopped.at(1.0) <= 2.0);
     print("  room again: it goes on", &resumed.in_words(), "≤ 5 s", n, resumed.at(1.0) <= 5.0);
+    // What was left is closed by itself within a second or two.
+    thread::sleep(Duration::from_secs(3));
     let (recording, n_packets) = recorded.stop();
-    // What was left is closed by itself; the last of them may be just being closed.
     let deadline = Instant::now() + FAR;
     let are_closed = || audit(&disk.clips(), &mut |_, _| true).unwrap().is_empty();
     while !are_closed() && Instant::now() < deadline {

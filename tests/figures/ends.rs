@@ -130,7 +130,7 @@ fn kill_once(film: &Film, log: &WriteLog, seed: u64) -> Killed {
     let (end, moment) = if random.bool() {
         (random.usize(end..next_end), next_at)
     } else {
-        (end, at + (next_at - at).mul_f64(random.f64()))
+        (end, at + next_at.saturating_sub(at).mul_f64(random.f64()))
     };
     let mut bytes = log.bytes[..end].to_vec();
     bytes[HEAD_SWITCH].copy_from_slice(&head);
@@ -146,10 +146,10 @@ fn kill_once(film: &Film, log: &WriteLog, seed: u64) -> Killed {
     });
     // All of them by FFmpeg's demultiplexer, some by its own tool.
     let mut plays_after = is_whole && film::plays(&closed.path) == Some(closed.n_pictures);
-    if seed % 50 == 0 {
+    if seed.is_multiple_of(50) {
         plays_after &= film::n_by_ffprobe(&closed.path) == Some(closed.n_pictures);
     }
-    if seed % 500 == 0 {
+    if seed.is_multiple_of(500) {
         plays_after &= film::n_by_gstreamer(&[&closed.path]).is_none_or(|n| n == [i64::from(first_lost)]);
     }
     Killed { lost: moment.saturating_sub(time_of(first_lost)), plays_before, plays_after }
@@ -232,14 +232,14 @@ pub fn repair_of_many(scale: Scale) {
         }
         let took = time_to_close_all(&folder);
         if is_cold {
-            cold.push(took)
+            cold.push(took);
         } else {
-            warm.push(took)
+            warm.push(took);
         }
         let closed: Vec<&ClipPaths> = paths.iter().filter(|paths| paths.closed.exists()).collect();
         assert_eq!(closed.len(), N_UNFINISHED);
         let n_pictures = ClipReader::open(&closed[7].closed).unwrap().pictures().len();
-        assert!(n_pictures as u32 > (UNFINISHED_SECS - 1) * FPS, "{n_pictures}");
+        assert!(n_pictures > ((UNFINISHED_SECS - 1) * FPS) as usize, "{n_pictures}");
         assert_eq!(film::n_by_ffprobe(&closed[7].closed), Some(n_pictures));
         fs::remove_dir_all(&root).unwrap();
     }

@@ -252,13 +252,12 @@ impl LogReader {
             }
             "fsync" | "fdatasync" => {
                 let (number, place) = descriptor?;
-                match self.open.get(&number) {
-                    Some((file, _)) => self.ops.push((at, DiskOp::Sync { file: *file })),
-                    None => {
-                        let folder = self.below(&place)?;
-                        self.ops.push((at, DiskOp::SyncFolder { folder }));
-                    }
-                }
+                let below = self.below(&place)?;
+                let op = match self.open.get(&number) {
+                    Some((file, _)) => DiskOp::Sync { file: *file },
+                    None => DiskOp::SyncFolder { folder: below },
+                };
+                self.ops.push((at, op));
             }
             "rename" | "renameat" | "renameat2" => {
                 let nth = usize::from(call.name != "rename");
