@@ -112,8 +112,8 @@ pub fn create_new(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Sees to it that the name of a file in it is on the disk: one that is not is lost with the power, and the file with it. Windows does
-/// this by itself.
+/// Sees to it that the name of a file, or of a folder, is on the disk: one that is not is lost with the power, and what it names with
+/// it. Windows does this by itself; some file systems have nothing to be asked for it.
 ///
 /// # Errors
 /// As the system says.
@@ -121,7 +121,10 @@ pub fn sync_folder(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     if let Some(folder) = path.parent() {
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        File::open(folder)?.sync_all()?;
+        match File::open(folder)?.sync_all() {
+            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {}
+            synced => synced?,
+        }
     }
     #[cfg(not(unix))]
     let _ = path;

@@ -170,6 +170,7 @@
 //! | `recorder` | writes what one camera sends, as it decides itself; the only one that waits for the disk of clips | when its [`recorder::Recorder`] is dropped, as soon as the disk lets it |
 //! | `record-jpeg` | codes pictures that come as pixels, for a recording | with the recorder |
 //! | `open-folder` | looks at a folder of clips, and closes in it what an earlier run has left unfinished | when the disk has answered |
+//! | `repair-N` | close such clips, side by side; `repair-0`: what a full disk has left, once there is room | with the last of them |
 //! | `records` | writes events and samples of the score, reads earlier ones | when its `Records` is dropped, as soon as the disk lets it |
 //! | `stdout`, `stderr` | write what `monitor` says, and messages and events (`-v`); a reader that stops holds up them alone | with the last line; with the program |
 //! | `hook-N`, `hook-in`, `hook-out` | run the commands of `monitor --on-event`, give them the event, read what they print | with the commands, which have a deadline |

@@ -146,6 +146,7 @@ pub struct RecorderNews {
     pub recording: RecordingStatus,
     pub storage: StorageHealth,
     /// From which a clip of a fault would begin.
+    #[serde(skip)]
     pub kept: KeptPackets,
 }
 
@@ -318,7 +319,7 @@ pub fn open_folder(path: &Path, id: Option<&str>, log: &EventLog) -> Result<Clip
         let to_repair = result.as_ref().ok().cloned();
         let _ = opened.send(result);
         if let Some(folder) = to_repair {
-            part::repair_all(&folder, &log);
+            repair::repair_all(&folder, &log);
         }
     };
     thread::Builder::new()

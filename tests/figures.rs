@@ -2,9 +2,16 @@
 //!
 //! `cargo bench --bench figures` runs them optimised; with `--profile dev` it is quicker to build and near enough. Behind
 //! `--`, names choose single figures, and `quick` takes a tenth of the counts. The machine should do nothing else.
-#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "in a benchmark a panic is the message")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "in a benchmark a panic is the message"
+)]
 
 use std::panic;
+use std::path::Path;
 use std::process::ExitCode;
 
 // The paths that `source/opencv.rs` has in common with its neighbours in the library.
@@ -20,16 +27,26 @@ mod opencv;
 mod cameras;
 #[path = "figures/chaos.rs"]
 mod chaos;
+#[path = "figures/clips_of_faults.rs"]
+mod clips_of_faults;
 #[path = "figures/cost.rs"]
 mod cost;
 #[path = "figures/devices.rs"]
 mod devices;
+#[path = "figures/ends.rs"]
+mod ends;
+#[path = "figures/film.rs"]
+mod film;
 #[path = "figures/fleet.rs"]
 mod fleet;
 #[path = "figures/machine.rs"]
 mod machine;
 #[path = "figures/outages.rs"]
 mod outages;
+#[path = "figures/power.rs"]
+mod power;
+#[path = "figures/recording.rs"]
+mod recording;
 #[path = "figures/remains.rs"]
 mod remains;
 #[path = "streams/server.rs"]
@@ -77,6 +94,17 @@ const FIGURES: &[(&str, Figure)] = &[
     ("verdict", verdicts::local),
     ("verdict-hang", verdicts::hung),
     ("verdict-net", verdicts::network),
+    ("rec-kill", ends::killed_recordings),
+    ("rec-kill-program", ends::killed_programs_that_record),
+    ("rec-power", power::power_cuts),
+    ("rec-repair", ends::repair_of_many),
+    ("rec-rotate", recording::rotations),
+    ("rec-faults", clips_of_faults::clips_of_faults),
+    ("rec-cpu", recording::cpu_of_recording),
+    ("rec-writer", recording::writer_against_ffmpeg),
+    ("rec-stall", clips_of_faults::stalled_disk),
+    ("rec-full", clips_of_faults::full_disk),
+    ("rec-list", recording::list_of_thousand),
 ];
 
 fn main() -> ExitCode {
@@ -84,6 +112,12 @@ fn main() -> ExitCode {
     camclinic::device::process::reuse_freed_memory();
     // Cargo adds options of its own.
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    if let [record, folder] = words.as_slice()
+        && record == power::RECORD
+    {
+        power::record(Path::new(folder));
+        return ExitCode::SUCCESS;
+    }
     let scale = Scale { divisor: if words.iter().any(|word| word == "quick") { 10 } else { 1 } };
     let chosen: Vec<&String> = words.iter().filter(|word| *word != "quick").collect();
     if let Some(unknown) = chosen.iter().find(|word| FIGURES.iter().all(|(name, _)| name != **word)) {

@@ -1,6 +1,8 @@
 //! Recording, run as a program: what is in the clips, what survives the end of everything, and what is told of them.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Stdio};
 use std::sync::Arc;
@@ -327,6 +329,165 @@ fn clips_are_copied_with_what_tells_that_they_are_whole() {
     bytes[middle] ^= 1;
     fs::write(&copy, bytes).unwrap();
     assert_eq!(camclinic(&["clips", archive.to_str().unwrap(), "--check"]).status.code(), Some(2));
+}
+
+/// Under our names, of which something is wrong: what is said of each, and what becomes of it when it is recorded into the folder again.
+#[test]
+fn damaged_clips_are_told_and_kept_or_repaired() {
+    let room = Room::new();
+    let recorded = room.command(&["record", "sim:320x240@15", "--duration", "0.1"]).output().unwrap();
+    assert_eq!(recorded.status.code(), Some(0), "{}", stderr(&recorded));
+    let clip = room.clips().remove(0);
+    let closed = fs::read(&clip.path).unwrap();
+    // As it is before it is closed.
+    let unfinished = [&closed[..56], b"\0\0\0\x10free\0\0\0\0\0\0\0\0", &closed[72..]].concat();
+    let half = closed.len() / 2;
+    let half_zero = |bytes: &[u8]| [&bytes[..half], &vec![0; bytes.len() - half]].concat();
+    let without_head = |bytes: &[u8]| [&[0; 4_096], &bytes[4_096..]].concat();
+    let foreign = b"\0\0\0\x18ftypisom\0\0\x02\0isomiso2avc1mp41\0\0\0\x08free".to_vec();
+    let noise: Vec<u8> = (0..9_000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
+    // What is in the file, what is said of it, and what it is in the end: closed by a repair, gone, or as it was.
+    let cases = [
+        (".mp4", closed[..half].to_vec(), "cut short", "kept"),
+        (".mp4", half_zero(&closed), "not as it was recorded", "kept"),
+        (".mp4", without_head(&closed), "not as it was recorded", "kept"),
+        (".mp4", foreign.clone(), "cut short", "kept"),
+        (".mp4", Vec::new(), "cut short", "kept"),
+        (".recording.mp4", unfinished.clone(), "was not closed", "repaired"),
+        (".recording.mp4", unfinished[..half].to_vec(), "was not closed", "repaired"),
+        (".recording.mp4", half_zero(&unfinished), "was not closed", "repaired"),
+        (".recording.mp4", without_head(&unfinished), "was not closed", "kept"),
+        (".recording.mp4", foreign, "was not closed", "kept"),
+        (".recording.mp4", noise, "was not closed", "kept"),
+        (".recording.mp4", Vec::new(), "was not closed", "gone"),
+        (".recording.mp4", unfinished[..600].to_vec(), "was not closed", "gone"),
+    ];
+    let day = clip.name.day();
+    let path =
+        |n: usize, ending: &str| clip.path.with_file_name(format!("{day}_00-00-{n:02}.000+0000_continuous{ending}"));
+    for (n, (ending, bytes, ..)) in cases.iter().enumerate() {
+        fs::write(path(n, ending), bytes).unwrap();
+        fs::copy(&clip.sidecar_path, path(n, ".json")).unwrap();
+    }
+    let listed = camclinic(&["clips", room.clips_folder().to_str().unwrap(), "--json"]);
+    assert_eq!(json(&listed)["clips"].as_array().unwrap().len(), cases.len() + 1, "{}", stderr(&listed));
+    let (told, exit) = room.check();
+    assert_eq!((told["defects"].as_array().unwrap().len(), exit), (cases.len(), Some(2)), "{told}");
+    for (n, (ending, _, says, _)) in cases.iter().enumerate() {
+        let path = path(n, ending);
+        let defect = told["defects"].as_array().unwrap().iter().find(|defect| defect["file"] == path.to_str().unwrap());
+        let message = defect.and_then(|defect| defect["message"].as_str()).unwrap_or_default();
+        assert!(message.contains(says), "{n}: {message}");
+    }
+    let _running = Running::start(room.command(&["record", "sim:320x240@15,seed=2"]));
+    for (n, (ending, bytes, _, end)) in cases.iter().enumerate() {
+        let is_so = || match *end {
+            "kept" => fs::read(path(n, ending)).is_ok_and(|now| now == *bytes),
+            "gone" => !path(n, ending).exists() && !path(n, ".json").exists(),
+            _ => {
+                ClipReader::open(&path(n, ".mp4")).is_ok_and(|reader| reader.is_closed() && reader.pictures().len() > 5)
+            }
+        };
+        room.wait(&format!("{n}: {end}"), |_| is_so());
+    }
+    let is_repaired = |clip: &Clip| clip.is_recovered() && !clip.about().unwrap().sha256.is_empty();
+    room.wait("what stands beside them", |clips| clips.iter().filter(|clip| is_repaired(clip)).count() == 3);
+}
+
+/// Whatever a camera is called, its clips are in one folder below that of the clips.
+#[test]
+fn a_name_leads_nowhere() {
+    #[track_caller]
+    fn check(name: &str) {
+        let room = Room::new();
+        let settings =
+            serde_json::json!({ "version": 2, "cameras": [{ "id": 1, "source": "sim:320x240@15", "name": name }] });
+        fs::write(room.folder.path().join("settings.json"), settings.to_string()).unwrap();
+        let output = room.command(&["record", "sim:320x240@15", "--duration", "0.07"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{name:?}: {}", stderr(&output));
+        let clips = room.clips();
+        assert_eq!(clips.len(), 1, "{name:?}: {clips:?}");
+        assert!(
+            clips[0].camera_folder.chars().all(|letter| letter.is_alphanumeric() || "-_.".contains(letter)),
+            "{clips:?}"
+        );
+        assert_eq!(room.check().1, Some(0), "{name:?}");
+    }
+    check("../../../etc/passwd");
+    check("/");
+    check(&"Kamera ".repeat(43));
+    check(&"摄像头".repeat(100));
+    check("a\u{1b}[2J\u{7}\r\n\u{202e}b");
+    check("NUL");
+}
+
+/// A JPEG stream over HTTP for one client, whose pictures have two sizes in turn.
+fn camera_of_two_sizes() -> u16 {
+    let jpeg = |size: u16| {
+        let mut bytes = Vec::new();
+        let pixels = vec![90; usize::from(size) * usize::from(size) * 3];
+        let encoder = jpeg_encoder::Encoder::new(&mut bytes, 80);
+        encoder.encode(&pixels, size, size, jpeg_encoder::ColorType::Rgb).unwrap();
+        bytes
+    };
+    let pictures = [jpeg(160), jpeg(320)];
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let pictures = pictures.clone();
+            thread::spawn(move || {
+                // The request, up to its empty line.
+                BufReader::new(&stream).lines().map_while(Result::ok).find(String::is_empty);
+                let head = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=b\r\n\r\n";
+                let mut is_sent = stream.write_all(head.as_bytes()).is_ok();
+                let mut pictures = pictures.iter().cycle();
+                while is_sent && let Some(jpeg) = pictures.next() {
+                    let head = format!("--b\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", jpeg.len());
+                    is_sent = stream.write_all(&[head.as_bytes(), jpeg, b"\r\n"].concat()).is_ok();
+                    thread::sleep(Duration::from_millis(50));
+                }
+            });
+        }
+    });
+    port
+}
+
+/// A part a second at most, and each has pictures of one size.
+#[test]
+fn a_camera_that_changes_its_size_fills_no_folder() {
+    let room = Room::new();
+    let source = format!("http://127.0.0.1:{}/", camera_of_two_sizes());
+    let output = room.command(&["record", &source, "--json", "--duration", "0.1"]).output().unwrap();
+    let last = stdout(&output).lines().last().map(|line| serde_json::from_str::<Value>(line).unwrap()).unwrap();
+    let recording = &last["cameras"][0]["recording"];
+    let clips = room.clips();
+    assert!((2..=8).contains(&clips.len()), "{}: {recording}", clips.len());
+    let n_kept: u64 =
+        clips.iter().map(|clip| check_clip(clip, "JPEG", ClipKind::Continuous).pictures().len() as u64).sum();
+    assert_eq!(recording["pictures"].as_u64(), Some(n_kept), "{recording}");
+    assert!(n_kept >= 20 && recording["lost"].as_u64() > Some(10), "{recording}");
+    assert_eq!(room.check().1, Some(0));
+}
+
+#[test]
+fn two_programs_record_into_one_folder() {
+    let room = Room::new();
+    let start = |source: &str| {
+        let mut command = room.command(&["record", source, "--duration", "0.1"]);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    // The same camera twice, and another one.
+    let programs = ["sim:320x240@15", "sim:320x240@15", "sim:320x240@15,seed=2"].map(start);
+    for mut program in programs {
+        assert_eq!(program.wait().unwrap().code(), Some(0));
+    }
+    let clips = room.clips();
+    assert_eq!(clips.len(), 3, "{clips:?}");
+    for clip in &clips {
+        check_clip(clip, "JPEG", ClipKind::Continuous);
+    }
+    assert_eq!(room.check(), (serde_json::json!({ "clips": 3, "defects": [] }), Some(0)));
 }
 
 /// No password is in any name or byte beside a clip.

@@ -19,6 +19,7 @@ use camclinic::fault::{Fault, FaultKind};
 use camclinic::frame::{Image, Size};
 use camclinic::health::History;
 use camclinic::logging::{EventLog, files};
+use camclinic::packet::ring::KeptPackets;
 use camclinic::past::{self, Sample};
 use camclinic::phrases::{Language, Message};
 use camclinic::recorder::storage::StorageHealth;
@@ -178,6 +179,7 @@ fn material() -> Material {
             Instant::now(),
             RecordingStatus { last_clip: Some("/home/bertram/x.mp4".to_owned()), lost: 4712, ..Default::default() },
             StorageHealth { free_bytes: Some(7_300_000_000), dropped: 3, ..Default::default() },
+            KeptPackets::default(),
         )),
         secrets: Secrets(vec!["geheimwort".to_owned()]),
         language: Language::English,

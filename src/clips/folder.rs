@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::listing::{ClipListing, list};
 use super::name::{ClipName, ClipPaths, is_camera_folder};
-use crate::disk::{FileAccess, FileLock, lock_file, make_folder, read_regular, write_whole};
+use crate::disk::{FileAccess, FileLock, lock_file, make_folder, read_regular, sync_folder, write_whole};
 
 const MARKER: &str = ".camclinic";
 /// Held by who deletes clips or makes the marker.
@@ -262,12 +262,15 @@ impl ClipFolder {
 }
 
 /// Makes the two folders of a camera and its day, and never the one above them: where a disk was taken away, nothing is
-/// made in its place.
+/// made in its place. A folder whose name is lost with the power takes all that is in it along.
 fn make_below(root: &Path, day: &Path) -> io::Result<()> {
     for folder in [day.parent().unwrap_or(root), day] {
         match fs::create_dir(folder) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            made => made?,
+            made => {
+                made?;
+                sync_folder(folder)?;
+            }
         }
         // A link could lead anywhere.
         if !folder.symlink_metadata()?.is_dir() {
@@ -314,6 +317,7 @@ fn make_marker(folder: &Path, now: Timestamp) -> Result<String, FolderTrouble> {
         let _ = fs::remove_file(folder.join(LOCK));
     }
     written?;
+    sync_folder(&folder.join(MARKER))?;
     Ok(marker.id)
 }
 

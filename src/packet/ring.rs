@@ -153,7 +153,7 @@ impl PacketRing {
         let ring = self.shared.ring.lock();
         let n_before = ring.n_before(number);
         let span = ring.packets.get(n_before).zip(ring.packets.back());
-        let keys = || ring.packets.iter().skip(n_before).filter(|packet| packet.is_key);
+        let keys = || ring.packets.iter().skip(n_before).filter(|kept| kept.packet.is_key);
         KeptPackets {
             span: span.map_or(Duration::ZERO, |(first, last)| {
                 last.packet.taken_at.saturating_duration_since(first.packet.taken_at)
@@ -161,7 +161,7 @@ impl PacketRing {
             n_bytes: ring.packets.iter().skip(n_before).map(|kept| kept.n_bytes).sum(),
             n_packets: ring.packets.len().saturating_sub(n_before),
             n_keys: keys().count(),
-            n_key_bytes: keys().map(|packet| packet.bytes.len()).sum(),
+            n_key_bytes: keys().map(|kept| kept.packet.bytes.len()).sum(),
         }
     }
 

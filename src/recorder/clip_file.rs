@@ -8,11 +8,12 @@ use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::mem;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::mp4::{self, ClipSample, Head, MAX_SAMPLES, Samples, SetsKind};
+use super::mp4::{self, ClipSample, Head, HeadCopies, MAX_SAMPLES, Samples, SetsKind};
 use super::sample_clock::{SampleClock, SampleTime};
 use crate::disk;
 use crate::frame::Size;
@@ -65,6 +66,7 @@ struct Waiting {
     /// That go before it, as the units of a picture do.
     sets_in_band: Option<Vec<u8>>,
     is_key: bool,
+    taken_at: Instant,
 }
 
 impl Waiting {
@@ -77,6 +79,10 @@ impl Waiting {
 /// A fragment that is to be written behind what is in the file.
 struct ClipFragment {
     bytes: Vec<u8>,
+    /// Of them, `moof` and the head of `mdat`.
+    head: Range<usize>,
+    /// They begin with copies of earlier heads.
+    has_copies: bool,
     samples: Samples,
 }
 
@@ -99,6 +105,9 @@ pub struct ClipFile {
     seen_until: Option<Instant>,
     written: Samples,
     n_fragments: u32,
+    copies: HeadCopies,
+    /// Where the file says that the last copies lie.
+    copies_told: u64,
     /// Bytes of the file that are sure; what is behind them was written in part.
     end: u64,
     is_torn: bool,
@@ -141,6 +150,8 @@ impl ClipFile {
             seen_until: None,
             written: Samples::default(),
             n_fragments: 0,
+            copies: HeadCopies::default(),
+            copies_told: 0,
             end: 0,
             is_torn: false,
             is_head_safe: false,
@@ -168,7 +179,8 @@ impl ClipFile {
         self.last_taken = Some(packet.taken_at);
         self.seen_until = self.seen_until.max(self.last_taken);
         self.n_waiting_bytes = self.n_waiting_bytes.saturating_add(packet.bytes.len());
-        self.waiting.push_back(Waiting { bytes: Arc::clone(&packet.bytes), sets_in_band, is_key: packet.is_key });
+        let Packet { is_key, taken_at, .. } = *packet;
+        self.waiting.push_back(Waiting { bytes: Arc::clone(&packet.bytes), sets_in_band, is_key, taken_at });
         let is_enough = self.clock.waits() >= FRAGMENT || self.waiting.len() >= FRAGMENT_PICTURES;
         if is_enough || self.n_waiting_bytes >= FRAGMENT_BYTES {
             let times = self.clock.settled();
@@ -192,9 +204,12 @@ impl ClipFile {
     pub fn tick(&mut self, now: Instant) -> io::Result<()> {
         self.seen_until = self.seen_until.max(Some(now));
         self.catch_up()?;
-        let is_idle = self.last_taken.is_some_and(|taken| now.saturating_duration_since(taken) >= FRAGMENT);
-        if is_idle && (!self.waiting.is_empty() || self.notes.wait(&self.clock)) {
-            let times = self.clock.rest();
+        let is_old = |taken_at: Instant| now.saturating_duration_since(taken_at) >= FRAGMENT;
+        let is_idle = self.last_taken.is_some_and(is_old);
+        let is_due = self.waiting.front().is_some_and(|first| is_old(first.taken_at));
+        if is_due || is_idle && self.notes.wait(&self.clock) {
+            // The last one waits for the next, which tells how long it lasts.
+            let times = if is_idle { self.clock.rest() } else { self.clock.settled() };
             self.gather(&times)?;
             self.catch_up()?;
         }
@@ -326,7 +341,12 @@ impl ClipFile {
         if self.n_fragments == 1 {
             bytes.append(&mut self.head.beginning()?);
         }
+        let copies = self.copies.due();
+        let has_copies = copies.is_some();
+        bytes.append(&mut copies.unwrap_or_default());
+        let head_from = bytes.len();
         bytes.append(&mut mp4::fragment_head(self.n_fragments, &samples)?);
+        let head = head_from..bytes.len();
         let from = self.end.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         for sample in samples.pictures.iter_mut().chain(&mut samples.texts) {
             sample.offset = sample.offset.saturating_add(from);
@@ -336,7 +356,7 @@ impl ClipFile {
             self.n_waiting_bytes = self.n_waiting_bytes.saturating_sub(picture.bytes.len());
             picture.parts().for_each(|part| bytes.extend_from_slice(part));
         }
-        self.stuck = Some(ClipFragment { bytes, samples });
+        self.stuck = Some(ClipFragment { bytes, head, has_copies, samples });
         Ok(())
     }
 
@@ -356,8 +376,14 @@ impl ClipFile {
         }
         let n_bytes = fragment.bytes.len() as u64;
         self.note_call(DiskCall::Write { n_bytes, took: began.elapsed() });
-        self.end = self.end.saturating_add(n_bytes);
+        let at = self.end;
+        self.end = at.saturating_add(n_bytes);
         if let Some(mut fragment) = self.stuck.take() {
+            if fragment.has_copies {
+                self.copies.on_written(at);
+            }
+            let head_at = at.saturating_add(u64::try_from(fragment.head.start).unwrap_or(u64::MAX));
+            self.copies.add(head_at, fragment.bytes.get(fragment.head).unwrap_or_default());
             // Memory that is new each time costs more than the copying.
             self.spare =
                 Some(fragment.bytes).filter(|bytes| bytes.capacity() <= 2 * FRAGMENT_BYTES).unwrap_or_default();
@@ -373,6 +399,12 @@ impl ClipFile {
         self.file.sync_data()?;
         self.note_call(DiskCall::Sync { took: began.elapsed() });
         self.unsynced_since = None;
+        if self.copies_told != self.copies.at() {
+            // Not before: what the file tells of is on the disk.
+            self.file.seek(SeekFrom::Start(mp4::COPIES_AT))?;
+            self.file.write_all(&self.copies.at().to_be_bytes())?;
+            self.copies_told = self.copies.at();
+        }
         Ok(())
     }
 }

@@ -5,7 +5,8 @@
 //! closed:      ftyp  free (whose file it is)  mdat ( moov (no pictures)  moof mdat  moof mdat ... )  moov (all pictures)
 //! ```
 //!
-//! The two differ in 16 bytes, the second `free`, and in the `moov` at the end.
+//! The two differ in 16 bytes, the second `free`, and in the `moov` at the end. Now and then a `free` between two fragments has copies
+//! of the heads before it (`mp4/copies.rs`); the second `free` of an unfinished file tells where the last of them lies.
 
 use std::io;
 use std::num::NonZeroU32;
@@ -20,10 +21,12 @@ use shiguredo_mp4::{Decode, Encode, FixedPointNumber, LanguageCode, Mp4FileTime,
 use crate::frame::Size;
 use crate::recorder::sample_clock::TICKS;
 
+mod copies;
 mod entry;
 mod fragment;
 mod table;
 
+pub use copies::{HeadCopies, MAX_COPIES, are_copies, read_copies};
 pub use entry::{SetsKind, sets_kind};
 pub use fragment::{MAX_MOOF, read_fragment};
 
@@ -77,6 +80,8 @@ const OURS: &[u8; 56] = b"\0\0\0\x24ftypisom\0\0\x02\0isomiso2iso5iso6mp41\0\0\0
 pub const PREFIX: u64 = 72;
 const N_SWITCH: u64 = 16;
 pub const SWITCH_AT: u64 = PREFIX - N_SWITCH;
+/// In an unfinished file the place of the last copies of heads stands there, in 8 bytes; 0 before there are any.
+pub const COPIES_AT: u64 = PREFIX - 8;
 
 const UNFINISHED: &[u8; 16] = b"\0\0\0\x10free\0\0\0\0\0\0\0\0";
 
@@ -104,7 +109,10 @@ pub fn closed_switch(end: u64) -> [u8; 16] {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prefix {
     Foreign,
-    Unfinished,
+    Unfinished {
+        /// Where the last copies of heads lie; 0: nowhere.
+        copies_at: u64,
+    },
     /// The `moov` of a closed file is there, or behind the next box.
     Closed {
         next: u64,
@@ -117,7 +125,7 @@ pub fn read_prefix(bytes: &[u8]) -> Prefix {
     match BoxHead::read(switch) {
         Some(head) if head.kind == *b"mdat" => Prefix::Closed { next: SWITCH_AT.saturating_add(head.len) },
         Some(head) if head.kind == *b"moov" => Prefix::Closed { next: SWITCH_AT },
-        _ => Prefix::Unfinished,
+        _ => Prefix::Unfinished { copies_at: switch.last_chunk().map_or(0, |at| u64::from_be_bytes(*at)) },
     }
 }
 

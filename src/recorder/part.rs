@@ -8,11 +8,9 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::clip_file::{ClipFile, DiskCall, Push, TrackHead};
-use super::index::ClipReader;
-use super::repair::{Repaired, repair};
 use crate::clips::{
-    Clip, ClipEvent, ClipFolder, ClipGap, ClipKernelLine, ClipName, ClipPaths, ClipPicture, ClipReason, ClipState,
-    FileDigest, FolderTrouble, Sidecar, SidecarState, WallTime, camera_folder, digest_file, identity_hash,
+    ClipEvent, ClipFolder, ClipGap, ClipKernelLine, ClipName, ClipPaths, ClipPicture, ClipReason, FileDigest,
+    FolderTrouble, Sidecar, SidecarState, WallTime, camera_folder, digest_file, identity_hash,
 };
 use crate::codec;
 use crate::device;
@@ -21,7 +19,6 @@ use crate::event::{self, Event, Level, ToldVerdict};
 use crate::fault::Fault;
 use crate::foreign::Foreign;
 use crate::frame::Frame;
-use crate::logging::EventLog;
 use crate::packet::Packet;
 use crate::status::AlertName;
 
@@ -259,67 +256,4 @@ fn signed_secs(from: SystemTime, to: SystemTime) -> f64 {
         Ok(later) => later.as_secs_f64(),
         Err(earlier) => -earlier.duration().as_secs_f64(),
     }
-}
-
-/// Closes what an earlier run has left unfinished, and tells. What cannot be closed is left as it is.
-pub fn repair_all(folder: &ClipFolder, log: &EventLog) {
-    // Whoever has the lock is doing it.
-    let Some(_lock) = folder.lock() else { return };
-    let Ok(listing) = folder.list() else { return };
-    let (mut n_repaired, mut n_bytes) = (0_u32, 0);
-    for clip in &listing.clips {
-        match repair_one(clip) {
-            Ok(None) => {}
-            Ok(Some(bytes)) => {
-                n_repaired += 1;
-                n_bytes += bytes;
-            }
-            Err(error) => {
-                let message = format!("The clip {} could not be repaired: {error}.", clip.path.display());
-                log.add("", Level::Warning, "clip", message);
-            }
-        }
-    }
-    if n_repaired > 0 {
-        let mb = n_bytes as f64 / 1e6;
-        let message = format!("{n_repaired} clips that an earlier run has left unfinished were closed ({mb:.1} MB).");
-        log.add("", Level::Info, "clip", message);
-    }
-}
-
-/// How many bytes it has where there was something to do.
-fn repair_one(clip: &Clip) -> io::Result<Option<u64>> {
-    let is_told = clip.about().is_some_and(|about| about.state != SidecarState::Recording);
-    let path = match clip.state {
-        ClipState::Closed if is_told || clip.about().is_none() => return Ok(None),
-        // The program ended between the file and what stands beside it.
-        ClipState::Closed => clip.path.clone(),
-        ClipState::Unfinished if clip.is_being_recorded() => return Ok(None),
-        ClipState::Unfinished => match repair(&clip.path)? {
-            Repaired::Nothing => return Ok(None),
-            Repaired::Closed(closed) => closed.path,
-        },
-    };
-    let reader = ClipReader::open(&path)?;
-    let digest = digest_file(&path)?;
-    let mut sidecar = clip.about().cloned().unwrap_or_else(|| Sidecar {
-        reason: clip.name.reason.kind(),
-        cause: clip.name.reason.cause().into(),
-        camera: clip.camera(),
-        started: clip.name.started,
-        ..Sidecar::default()
-    });
-    let pictures = reader.pictures();
-    let lasted = reader.duration();
-    sidecar.state = SidecarState::Recovered;
-    sidecar.codec = Some(reader.track().codec);
-    sidecar.size = Some(reader.track().size);
-    sidecar.pictures = pictures.len() as u64;
-    sidecar.key_pictures = pictures.iter().filter(|picture| picture.is_key).count() as u64;
-    sidecar.ended = sidecar.started.later_by_ms(i64::try_from(lasted.as_millis()).unwrap_or(0));
-    sidecar.started_monotonic_ns = 0;
-    sidecar.ended_monotonic_ns = u64::try_from(lasted.as_nanos()).unwrap_or(u64::MAX);
-    (sidecar.bytes, sidecar.sha256) = (digest.bytes, digest.sha256);
-    sidecar.write(&clip.sidecar_path)?;
-    Ok(Some(sidecar.bytes))
 }

@@ -11,6 +11,10 @@ use super::walk::{self, WalkedClip};
 use crate::disk;
 use crate::packet::VideoCodec;
 
+mod folder;
+
+pub use folder::{repair_all, repair_aside};
+
 /// Of the end of a file, which may not have reached the disk before a power cut, every byte is looked at: so many seconds of media,
 /// and no more bytes.
 const UNSURE_SECONDS: u64 = 4;
@@ -18,12 +22,16 @@ const MAX_UNSURE_BYTES: u64 = 64 << 20;
 /// Disks lose whole sectors, which then are zeros; coded pictures have no zeros of such a length.
 const SECTOR: u64 = 512;
 const MIN_ZEROS: usize = 32;
+/// A file that is longer has had more than a beginning.
+const MAX_BEGINNING: u64 = 4 << 20;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Repaired {
     Closed(ClosedClip),
-    /// It has not one whole fragment with a picture. It was left as it is.
+    /// It was left as it is: something is there, but not one whole fragment with a picture.
     Nothing,
+    /// The same of a file of which nothing has ever reached the disk, or no more than a part of the first half second.
+    Empty,
 }
 
 /// Cuts an unfinished file behind what is whole, and closes it. Reads the heads, and the last seconds.
@@ -35,21 +43,29 @@ pub fn repair(path: &Path) -> io::Result<Repaired> {
     drop(disk::open_regular(path)?);
     let file = OpenOptions::new().read(true).write(true).open(path)?;
     clip_file::lock(&file)?;
-    if is_blank(&file)? {
-        return Ok(Repaired::Nothing);
+    let n_file = file.metadata()?.len();
+    let without_pictures =
+        |has_more: bool| Ok(if has_more || n_file > MAX_BEGINNING { Repaired::Nothing } else { Repaired::Empty });
+    if is_blank(&file, PREFIX)? {
+        return without_pictures(!is_blank(&file, n_file)?);
     }
     walk::read_prefix(&file)?;
-    let Some(mut walked) = walk::walk(&file)? else { return Ok(Repaired::Nothing) };
-    cut_holes(&file, &mut walked)?;
-    let Some(end) = walked.end().filter(|_| !walked.samples.pictures.is_empty()) else { return Ok(Repaired::Nothing) };
+    let mut walked = walk::walk(&file)?;
+    if let Some(walked) = &mut walked {
+        cut_holes(&file, walked)?;
+    }
+    let with_pictures = walked.filter(|walked| !walked.samples.pictures.is_empty());
+    let Some((walked, end)) = with_pictures.and_then(|walked| walked.end().map(|end| (walked, end))) else {
+        return without_pictures(!walk::ends_early(&file, n_file)?);
+    };
     clip_file::add_table(&file, end, &walked.head, &walked.samples)?;
     // On the disk together with the turned head and the name: should one of them alone get there, this is done again.
     clip_file::finish(&file, path, end, &walked.samples).map(Repaired::Closed)
 }
 
-/// Nothing has ever been written to the beginning, or it has not reached the disk.
-fn is_blank(file: &File) -> io::Result<bool> {
-    Ok(walk::read_at(file, 0, PREFIX)?.iter().all(|byte| *byte == 0))
+/// Nothing has ever been written to so much of its beginning, or it has not reached the disk.
+fn is_blank(file: &File, n_bytes: u64) -> io::Result<bool> {
+    Ok(n_bytes <= MAX_BEGINNING && walk::read_at(file, 0, n_bytes)?.iter().all(|byte| *byte == 0))
 }
 
 /// Whatever follows a picture that has a hole is not whole.

@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, TryRecvError};
 use super::clip_file::{DiskCall, Push};
 use super::full_disk::{DiskEffect, DiskInput, FullDisk};
 use super::part::{ClipPart, RecordedCamera};
+use super::repair::repair_aside;
 use super::rotation::{Rotation, TimeLapse};
 use super::storage::{StorageMeter, is_full};
 use super::triggers::{FaultTriggers, Trigger, TriggerEffect, TriggerSettings};
@@ -68,6 +69,8 @@ pub struct RecorderThread {
     part: Option<ClipPart>,
     /// The last one before a fault, which is to stand beside the clip.
     picture: Option<Arc<Frame>>,
+    /// One was left unclosed, for want of room or because the disk failed.
+    has_left: bool,
     /// Why a clip is to be begun, with the next key packet from the cursor on.
     wanted: Option<ClipReason>,
     /// The number of the next packet to be looked at.
@@ -137,6 +140,7 @@ impl RecorderThread {
             out,
             part: None,
             picture: None,
+            has_left: false,
             wanted: None,
             cursor: 0,
             until: None,
@@ -401,6 +405,7 @@ impl RecorderThread {
         }
         let Some(part) = &mut self.part else { return };
         let pushed = part.push(packet, &self.cause);
+        let is_soon = packet.taken_at < part.began + LEAST_PART;
         let calls = part.calls();
         self.measure(calls, now);
         match pushed {
@@ -414,10 +419,11 @@ impl RecorderThread {
                     self.status.lost = self.status.lost.saturating_add(n_lost);
                 }
             }
+            // Those of the other size are left out meanwhile: a camera that changes it with each picture fills no folder with files.
+            Ok(Push::NeedsNewPart) if is_soon => self.lose(1),
             Ok(Push::NeedsNewPart) => {
-                let is_soon = self.part.as_ref().is_some_and(|part| packet.taken_at < part.began + LEAST_PART);
                 self.end_part_for_next();
-                if packet.is_key && !is_soon {
+                if packet.is_key {
                     self.write_one(packet, now);
                 } else {
                     self.lose(1);
@@ -481,11 +487,17 @@ impl RecorderThread {
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => part.forget(),
             Err(error) => {
                 self.meter.on_error(&error);
-                part.leave();
-                let message = format!("A clip could not be closed: {error}. It is closed when Camclinic starts again.");
+                self.leave(part);
+                let message = format!("A clip could not be closed: {error}. It is closed when the disk takes it.");
                 self.log(Level::Warning, message);
             }
         }
+    }
+
+    /// What is written plays already; it is closed later.
+    fn leave(&mut self, part: ClipPart) {
+        part.leave();
+        self.has_left = true;
     }
 
     fn lose(&mut self, n: u64) {
@@ -516,7 +528,7 @@ impl RecorderThread {
         }
         if let Some(part) = self.part.take() {
             self.wanted = Some(part.reason.clone());
-            part.leave();
+            self.leave(part);
         }
         let trouble = FolderTrouble::of(error).sentence(self.folder.path());
         self.give_up_for_now(trouble, now);
@@ -547,7 +559,7 @@ impl RecorderThread {
                 DiskEffect::Stop => {
                     if let Some(part) = self.part.take() {
                         self.wanted = Some(part.reason.clone());
-                        part.leave();
+                        self.leave(part);
                     }
                     let trouble = FolderTrouble::Full.sentence(self.folder.path());
                     self.log(Level::Error, trouble.clone());
@@ -580,6 +592,10 @@ impl RecorderThread {
         self.disk.set_rate(rate);
         let effects = self.disk.step(DiskInput::Free(free), now);
         self.on_disk(effects);
+        if self.has_left && !self.disk.is_stopped() && self.retry_at.is_none() {
+            self.has_left = false;
+            repair_aside(&self.folder, &self.log);
+        }
     }
 
     fn tell_tended(&self, tended: Tended) {

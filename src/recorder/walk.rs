@@ -1,15 +1,18 @@
-//! Goes through a file from fragment to fragment: whatever has become of it, what is whole is found. Reads heads alone.
+//! Goes through a file from fragment to fragment: whatever has become of it, what is whole is found. Reads heads alone, and copies of
+//! heads in place of them where there are some.
 
 use std::fs::File;
 use std::io;
 
-use super::mp4::{self, BoxHead, Head, MAX_MOOF, MAX_SAMPLES, PREFIX, Prefix, Samples};
+use super::mp4::{self, BoxHead, Head, MAX_COPIES, MAX_MOOF, MAX_SAMPLES, PREFIX, Prefix, Samples};
 use crate::disk;
 
 /// Memory that is taken before it is known whether the bytes are there.
 const MAX_RESERVED: usize = 1 << 20;
 /// Read at once where a fragment begins: most heads are shorter.
 const N_PEEK: u64 = 4 << 10;
+/// The same of copies of heads.
+const N_COPIES_PEEK: u64 = 16 << 10;
 /// Of the payload of a fragment. Ours are 1 MiB, or one picture.
 const MAX_MDAT: u64 = 80 << 20;
 /// Of the first `moov`, which has no pictures.
@@ -77,14 +80,15 @@ pub fn walk(file: &File) -> io::Result<Option<WalkedClip>> {
     let mut walked = WalkedClip { head, samples: Samples::default(), fragments: Vec::new() };
     let mut at = PREFIX + u64::try_from(moov.len()).unwrap_or(u64::MAX);
     disk::expect_jumps(file, true);
-    while let Some((end, mut found)) = fragment(file, at, n_file)? {
-        walked.samples.pictures.append(&mut found.pictures);
-        walked.samples.texts.append(&mut found.texts);
-        let (n_pictures, n_texts) = (walked.samples.pictures.len(), walked.samples.texts.len());
-        if n_pictures.max(n_texts) > MAX_SAMPLES {
-            break;
-        }
-        walked.fragments.push(WalkedFragment { end, n_pictures, n_texts });
+    let mut has_room = true;
+    if let Prefix::Unfinished { copies_at } = mp4::read_prefix(&read_at(file, 0, PREFIX)?)
+        && let Some(fragments) = copied(file, copies_at, at, n_file)?
+    {
+        has_room = fragments.into_iter().all(|(end, found)| walked.add(end, found));
+        at = walked.end().unwrap_or(at);
+    }
+    while has_room && let Some((end, found)) = fragment(file, at, n_file)? {
+        has_room = walked.add(end, found);
         at = end;
     }
     disk::expect_jumps(file, false);
@@ -93,6 +97,18 @@ pub fn walk(file: &File) -> io::Result<Option<WalkedClip>> {
 }
 
 impl WalkedClip {
+    /// Whether there was room for it.
+    fn add(&mut self, end: u64, mut found: Samples) -> bool {
+        self.samples.pictures.append(&mut found.pictures);
+        self.samples.texts.append(&mut found.texts);
+        let (n_pictures, n_texts) = (self.samples.pictures.len(), self.samples.texts.len());
+        let has_room = n_pictures.max(n_texts) <= MAX_SAMPLES;
+        if has_room {
+            self.fragments.push(WalkedFragment { end, n_pictures, n_texts });
+        }
+        has_room
+    }
+
     /// Only the first fragments are whole.
     pub fn cut_behind(&mut self, n_fragments: usize) {
         self.fragments.truncate(n_fragments);
@@ -108,6 +124,20 @@ impl WalkedClip {
     }
 }
 
+/// Whether the file ends before its first fragment does.
+pub fn ends_early(file: &File, n_file: u64) -> io::Result<bool> {
+    let mut at = PREFIX;
+    for kind in [*b"moov", *b"moof", *b"mdat"] {
+        let bytes = read_at(file, at, 16)?;
+        if bytes.len() < 8 {
+            return Ok(true);
+        }
+        let Some(head) = BoxHead::read(&bytes).filter(|head| head.kind == kind) else { return Ok(false) };
+        at = at.saturating_add(head.len);
+    }
+    Ok(at > n_file)
+}
+
 /// A box of that kind, which is whole and not longer.
 pub fn read_box(file: &File, at: u64, kind: [u8; 4], max_bytes: u64) -> io::Result<Option<Vec<u8>>> {
     let start = read_at(file, at, 16)?;
@@ -118,9 +148,42 @@ pub fn read_box(file: &File, at: u64, kind: [u8; 4], max_bytes: u64) -> io::Resu
     Ok((u64::try_from(bytes.len()).ok() == Some(head.len)).then_some(bytes))
 }
 
-/// Where the fragment ends that begins there, and its samples.
+/// All fragments from that place on of whose heads there are copies, and the last copies, as one without samples. `None` where copies
+/// are missing or do not fit: then the heads themselves tell.
+fn copied(file: &File, last: u64, from: u64, n_file: u64) -> io::Result<Option<Vec<(u64, Samples)>>> {
+    let (mut at, mut begins, mut end) = (last, None, None);
+    let mut boxes = Vec::new();
+    while (from..n_file).contains(&at) && begins != Some(from) {
+        let mut bytes = read_at(file, at, N_COPIES_PEEK)?;
+        let Some(len) = BoxHead::read(&bytes).map(|head| head.len).filter(|len| *len <= MAX_COPIES) else {
+            return Ok(None);
+        };
+        if len > N_COPIES_PEEK {
+            bytes = read_at(file, at, len)?;
+        }
+        let bytes = usize::try_from(len).ok().and_then(|len| bytes.get(..len)).unwrap_or_default();
+        let Some(copies) = mp4::read_copies(bytes, at) else { return Ok(None) };
+        let box_end = at.saturating_add(len);
+        if begins.is_some_and(|begins| begins != box_end) {
+            return Ok(None);
+        }
+        end = end.or(Some(box_end));
+        begins = Some(copies.from);
+        at = copies.before;
+        boxes.push(copies.fragments);
+    }
+    let is_all = begins == Some(from);
+    let copies = end.filter(|_| is_all).map(|end| (end, Samples::default()));
+    Ok(copies.map(|copies| boxes.into_iter().rev().flatten().chain([copies]).collect()))
+}
+
+/// Where the fragment ends that begins there, and its samples; copies of heads are one without samples.
 fn fragment(file: &File, at: u64, n_file: u64) -> io::Result<Option<(u64, Samples)>> {
     let mut bytes = read_at(file, at, N_PEEK)?;
+    if mp4::are_copies(&bytes) {
+        let end = at.saturating_add(BoxHead::read(&bytes).map_or(0, |head| head.len));
+        return Ok((end <= n_file).then_some((end, Samples::default())));
+    }
     let is_moof = |head: &BoxHead| head.kind == *b"moof" && head.n_head == 8 && head.len <= MAX_MOOF;
     let Some(moof) = BoxHead::read(&bytes).filter(is_moof) else { return Ok(None) };
     if moof.len + 8 > N_PEEK {

@@ -145,7 +145,9 @@ impl ShownWindow {
         let line = said.lines().find(|line| line.contains("pictures of the window"))?;
         let numbers: Vec<f64> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
         // "N pictures of the window; 99 in a hundred took at most X ms, the longest Y ms"
-        Some((*numbers.last()?, *numbers.first()? as usize))
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+        let n = *numbers.first()? as usize;
+        Some((*numbers.last()?, n))
     }
 }
 

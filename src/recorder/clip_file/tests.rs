@@ -122,8 +122,10 @@ fn an_idle_camera_loses_nothing() {
     clip.tick(camera.at(0)).unwrap();
     push(&mut clip, &camera.picture(0));
     push(&mut clip, &camera.picture(1));
-    clip.tick(camera.at(13)).unwrap();
+    clip.tick(camera.at(12)).unwrap();
     assert_eq!(count(), 0);
+    clip.tick(camera.at(13)).unwrap();
+    assert_eq!(count(), 1);
     clip.tick(camera.at(14)).unwrap();
     assert_eq!(count(), 2);
     push(&mut clip, &camera.picture(60));

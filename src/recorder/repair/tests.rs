@@ -120,10 +120,12 @@ fn what_is_not_ours_is_left_alone() {
         assert_eq!(fs::read(folder.path().join("clip.recording.mp4")).unwrap(), bytes);
     }
     let (_, whole) = unfinished(VideoCodec::H264, 20, 4);
-    check(b"", "Nothing");
-    check(&[0; 9_000], "Nothing");
-    check(&whole[..73], "Nothing");
-    check(&whole[..500], "Nothing");
+    check(b"", "Empty");
+    check(&[0; 9_000], "Empty");
+    check(&whole[..73], "Empty");
+    check(&whole[..500], "Empty");
+    check(&[&[0; 9_000], &whole[9_000..]].concat(), "Nothing");
+    check(&[&whole[..80], &[0; 20], &whole[100..]].concat(), "Nothing");
     check(b"hello", "not recorded by Camclinic");
     check(b"\0\0\0\x18ftypisom\0\0\x02\0isomiso2avc1mp41\0\0\0\x08free", "not recorded by Camclinic");
     let folder = tempfile::tempdir().unwrap();
@@ -135,7 +137,55 @@ fn what_is_not_ours_is_left_alone() {
     let (clip, path) = create(folder.path(), VideoCodec::H264);
     assert_eq!(why(&path), io::ErrorKind::WouldBlock, "it is being recorded");
     drop(clip);
-    assert_eq!(repair(&path).unwrap(), Repaired::Nothing);
+    assert_eq!(repair(&path).unwrap(), Repaired::Empty);
+}
+
+/// With copies of the heads, with none, and with copies of which something is wrong.
+#[test]
+fn copies_of_heads_tell_what_the_heads_do() {
+    let samples = |bytes: &[u8]| {
+        let mut file = tempfile::tempfile().unwrap();
+        io::Write::write_all(&mut file, bytes).unwrap();
+        let walked = walk::walk(&file).unwrap().unwrap();
+        (walked.samples, walked.fragments)
+    };
+    let mut random = fastrand::Rng::with_seed(8);
+    for codec in CODECS {
+        let (packets, whole) = unfinished(codec, 1_500, 8);
+        let place = |bytes: &[u8]| u64::from_be_bytes(bytes[..8].try_into().unwrap());
+        let last = place(&whole[64..]);
+        let before = place(&whole[at(last) + 24..]);
+        assert!(before > 0 && last > before, "there are several: {last} {before}");
+        let without = [&whole[..64], &[0; 8], &whole[72..]].concat();
+        let expected = samples(&without);
+        assert_eq!(expected.0.pictures.len(), packets.len());
+        let (by_copies, fragments) = samples(&whole);
+        assert_eq!(by_copies, expected.0, "{codec:?}");
+        assert!(fragments.len() < expected.1.len(), "the copies themselves were not looked at");
+        assert_eq!(fragments.last(), expected.1.last());
+        // It is cut off behind them; they are cut off; something else is in their place.
+        let is_prefix = |bytes: &[u8]| expected.0.pictures.starts_with(&samples(bytes).0.pictures);
+        for n_bytes in [at(last) + 1, at(last) + 200, at(last) + 20_000, at(before) + 100] {
+            assert!(is_prefix(&whole[..n_bytes.min(whole.len())]), "{codec:?}, cut at {n_bytes}");
+        }
+        for _ in 0..300 {
+            let mut bytes = whole.clone();
+            let place = random.choice([64, at(before), at(last)]).unwrap() + random.usize(..600);
+            for byte in bytes.iter_mut().skip(place).take(random.usize(1..20)) {
+                *byte = random.choice([0, 0xff, 1, *byte ^ 0x10]).unwrap();
+            }
+            drop(repaired(tempfile::tempdir().unwrap().path(), &bytes));
+        }
+        let mut pointing = whole.clone();
+        for to in [1, last - 1, before, last + 8, u64::MAX, 72] {
+            pointing[64..72].copy_from_slice(&to.to_be_bytes());
+            assert_eq!(samples(&pointing).0, expected.0, "{codec:?}, pointing to {to}");
+        }
+    }
+}
+
+fn at(place: u64) -> usize {
+    usize::try_from(place).unwrap()
 }
 
 /// Damage anywhere, in the heads above all.
