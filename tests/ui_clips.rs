@@ -46,7 +46,7 @@ fn recorded() -> &'static Path {
 fn clips_folder(place: &TempDir) -> PathBuf {
     let to = place.path().join("clips");
     for clip in list(&recorded().join("clips")).unwrap().clips {
-        for file in [&clip.path, &clip.sidecar_path] {
+        for file in [&clip.path, &clip.sidecar_path].into_iter().chain(&clip.picture) {
             let copy = to.join(file.strip_prefix(recorded().join("clips")).unwrap());
             std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
             std::fs::copy(file, copy).unwrap();

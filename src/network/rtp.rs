@@ -1066,7 +1066,7 @@ mod tests {
     #[test]
     fn small_jumps_of_a_clock_are_told_from_pauses() {
         let stamp = |n: u32| (n * 40).cast_signed();
-        for by in [300, 400, 900, -400] {
+        for by in [400, 900, -400] {
             check_steps(|n| Some((n * 40, stamp(n) + by * (n / 25 % 2).cast_signed())), 3);
         }
         check_steps(|n| Some((n * 40, stamp(n) + if n > 50 { 400 } else { 0 })), 0);

@@ -36,6 +36,8 @@ const TEND_PERIOD: Duration = Duration::from_secs(1);
 const DAMAGE_PERIOD: Duration = Duration::from_secs(5);
 /// So long after an alert no fault has been told.
 const ALERT_AFTER: Duration = Duration::from_secs(1);
+/// The same where pictures have stopped: that a call hangs is told once it has for a while.
+const LONGEST_UNTIL_CAUSE: Duration = Duration::from_secs(15);
 /// Bytes that are taken out of the ring at a time.
 const MAX_BATCH: usize = 4 << 20;
 /// A camera that changes its size again and again gets a new clip this often at most.
@@ -80,6 +82,8 @@ pub struct RecorderThread {
     awaits_key: bool,
 
     was_live: bool,
+    /// Pictures have stopped, and no fault was told yet.
+    awaits_cause: bool,
     good_since: Option<Instant>,
     /// Why there is no picture, or was none last.
     cause: String,
@@ -146,6 +150,7 @@ impl RecorderThread {
             until: None,
             awaits_key: true,
             was_live: false,
+            awaits_cause: false,
             good_since: None,
             cause: String::new(),
             fault: None,
@@ -208,7 +213,9 @@ impl RecorderThread {
                 self.cause = fault.message.to_string();
             }
             let is_lost = std::mem::replace(&mut self.was_live, is_live) && !is_live;
-            if let Some(fault) = status.last_fault.as_ref().filter(|_| is_lost && status.state != State::Idle) {
+            self.awaits_cause = (self.awaits_cause || is_lost) && !is_live && status.state != State::Idle;
+            if let Some(fault) = status.last_fault.as_ref().filter(|_| self.awaits_cause) {
+                self.awaits_cause = false;
                 self.trigger(&Trigger::Fault(fault.kind), now);
                 self.fault = Some(fault.clone());
                 if let Some(part) = &mut self.part {
@@ -238,7 +245,8 @@ impl RecorderThread {
         self.alerts.retain(|name, _| status.alerts.iter().any(|alert| alert.name == *name));
         for alert in &status.alerts {
             let (since, is_done) = self.alerts.entry(alert.name).or_insert((now, false));
-            if now.saturating_duration_since(*since) >= ALERT_AFTER && !std::mem::replace(is_done, true) {
+            let after = if self.awaits_cause { LONGEST_UNTIL_CAUSE } else { ALERT_AFTER };
+            if now.saturating_duration_since(*since) >= after && !std::mem::replace(is_done, true) {
                 self.trigger(&Trigger::Alert(alert.name), now);
             }
         }

@@ -16,6 +16,7 @@ use crate::checkup::verdict::findings;
 use crate::checkup::{Check, CheckContext, CheckOutcome, CheckResult, CheckupRequest, Layer, is_disconnected};
 use crate::criteria;
 use crate::fault::{Fault, FaultKind};
+use crate::frame::PixelFormat;
 use crate::network::StepOutcome;
 use crate::phrases::{Message, number};
 use crate::picture::FrameCoding;
@@ -28,6 +29,8 @@ const LEAST_FRAMES: u64 = 15;
 const LONGEST_WATCH: Duration = Duration::from_secs(5);
 /// Pictures of a network camera that are all the same are watched for longer than two usual distances of key frames (F65).
 const STILL_WATCH: Duration = Duration::from_millis(5_500);
+/// Pictures a second that are asked for one by one, and some more.
+const FASTEST_SNAPSHOTS: f64 = 6.0;
 /// A round of a long watch: what goes wrong for a moment counts for something in it.
 const WATCH_ROUND: Duration = Duration::from_secs(10);
 /// How long a camera has to notice that a viewer is gone.
@@ -311,7 +314,10 @@ impl Check for PictureCheck {
 
     fn run(&self, context: &mut CheckContext) -> CheckResult {
         let Some(stream) = context.stream.as_ref() else { return result(self, CheckOutcome::Skipped, "none") };
-        let seen = stream.sampler.seen();
+        let mut seen = stream.sampler.seen();
+        // Each JPEG is coded by itself; but one that is asked for may be asked for more often than it is made.
+        let is_jpeg = stream.got.format == Some(PixelFormat::MJPG);
+        seen.is_coded_as_differences &= !(is_jpeg && seen.rate.is_some_and(|fps| fps > FASTEST_SNAPSHOTS));
         let (mean, noise) = (seen.luma.mean, seen.noise.temporal.unwrap_or_default());
         context.facts.picture = Some(seen);
         let is_suspicious = findings(&context.facts)

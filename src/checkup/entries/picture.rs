@@ -44,6 +44,9 @@ const SURE: f64 = 0.95;
 /// Confidence where something speaks against it without excluding it.
 const DOUBTED: f64 = 0.3;
 
+/// Equal pictures of a network camera for less: seconds.
+const PAUSE_SECS: f64 = 2.0;
+
 /// Names of what turns the signal of another camera into USB.
 const CAPTURE_CARDS: &[&str] = &["hdmi", "capture", "cam link", "live gamer", "sdi", "av to usb", "usb video grabber"];
 
@@ -298,7 +301,9 @@ fn frozen(facts: &Facts) -> Option<Judgement> {
     let is_still_rightly = is_virtual(facts) || facts.source.kind == SourceKind::File;
     // In pictures that are coded against each other it is worth a word, though it may be as it should.
     let is_still = criteria::is_still(&seen.same, FrameCoding::Intra);
-    if !is_still || seen.is_uniform || is_black(seen) || is_still_rightly {
+    // A server may repeat a picture where the camera pauses.
+    let is_pause = facts.is_network() && seen.same.secs < PAUSE_SECS;
+    if is_pause || !is_still || seen.is_uniform || is_black(seen) || is_still_rightly {
         return None;
     }
     let is_coded = seen.is_coded_as_differences;
