@@ -17,13 +17,16 @@ use camclinic::ui::background::WindowHandle;
 use camclinic::ui::recording::ClipFolderState;
 use camclinic::ui::shell::{Sheet, WindowRequest};
 use camclinic::ui::window::Window;
+#[cfg(feature = "opencv")]
 use egui::Key;
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 use tempfile::TempDir;
 
 use super::commands::{command_in, stderr};
-use super::ui::{carry_out, click, harness, press, requests, status};
+#[cfg(feature = "opencv")]
+use super::ui::press;
+use super::ui::{carry_out, click, harness, requests, status};
 
 const SOURCE: &str = "sim:320x240@30,stall@6s+2s,seed=5";
 /// So long is waited for what comes at once.
