@@ -45,6 +45,15 @@ const LEAST_PART: Duration = Duration::from_secs(1);
 /// A disk that failed, other than by being full, is tried again after this.
 const RETRY: Duration = Duration::from_secs(5);
 
+/// Whether pictures come, as far as the recording has acted on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PictureFlow {
+    Away,
+    Live,
+    /// They have stopped, and no fault was told yet.
+    StoppedUntold,
+}
+
 pub struct RecorderThread {
     camera: RecordedCamera,
     statuses: StatusReader,
@@ -81,9 +90,7 @@ pub struct RecorderThread {
     until: Option<Instant>,
     awaits_key: bool,
 
-    was_live: bool,
-    /// Pictures have stopped, and no fault was told yet.
-    awaits_cause: bool,
+    flow: PictureFlow,
     good_since: Option<Instant>,
     /// Why there is no picture, or was none last.
     cause: String,
@@ -149,8 +156,7 @@ impl RecorderThread {
             cursor: 0,
             until: None,
             awaits_key: true,
-            was_live: false,
-            awaits_cause: false,
+            flow: PictureFlow::Away,
             good_since: None,
             cause: String::new(),
             fault: None,
@@ -212,10 +218,13 @@ impl RecorderThread {
             if !is_live && let Some(fault) = &status.last_fault {
                 self.cause = fault.message.to_string();
             }
-            let is_lost = std::mem::replace(&mut self.was_live, is_live) && !is_live;
-            self.awaits_cause = (self.awaits_cause || is_lost) && !is_live && status.state != State::Idle;
-            if let Some(fault) = status.last_fault.as_ref().filter(|_| self.awaits_cause) {
-                self.awaits_cause = false;
+            self.flow = match (self.flow, status.state) {
+                (_, State::Streaming) => PictureFlow::Live,
+                (PictureFlow::Away, _) | (_, State::Idle) => PictureFlow::Away,
+                _ => PictureFlow::StoppedUntold,
+            };
+            if let Some(fault) = status.last_fault.as_ref().filter(|_| self.flow == PictureFlow::StoppedUntold) {
+                self.flow = PictureFlow::Away;
                 self.trigger(&Trigger::Fault(fault.kind), now);
                 self.fault = Some(fault.clone());
                 if let Some(part) = &mut self.part {
@@ -245,7 +254,8 @@ impl RecorderThread {
         self.alerts.retain(|name, _| status.alerts.iter().any(|alert| alert.name == *name));
         for alert in &status.alerts {
             let (since, is_done) = self.alerts.entry(alert.name).or_insert((now, false));
-            let after = if self.awaits_cause { LONGEST_UNTIL_CAUSE } else { ALERT_AFTER };
+            let is_untold = self.flow == PictureFlow::StoppedUntold;
+            let after = if is_untold { LONGEST_UNTIL_CAUSE } else { ALERT_AFTER };
             if now.saturating_duration_since(*since) >= after && !std::mem::replace(is_done, true) {
                 self.trigger(&Trigger::Alert(alert.name), now);
             }

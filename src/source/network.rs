@@ -298,7 +298,10 @@ impl RtspPlayback {
 
     fn why_no_frame(&self, waited: Duration) -> Fault {
         let name = &self.name;
-        let silent = self.pictures.current().and_then(|count| count.at).unwrap_or(self.began).elapsed();
+        let last_at = self.pictures.current().and_then(|count| count.at);
+        let silent = last_at.unwrap_or(self.began).elapsed();
+        // Of a single picture no pace is known.
+        let is_alone = last_at.is_none() && silent >= SECOND_PATIENCE;
         match self.gateway.fault() {
             Some(fault) if fault.kind == FaultKind::Backlog => fault,
             Some(fault) => {
@@ -307,7 +310,7 @@ impl RtspPlayback {
                 Fault { code: fault.code, ..ended }
             }
             // FFmpeg reads no more once it has waited in vain: that no picture has come counts, not how soon it says so.
-            None if waited.max(silent) >= self.frame_deadline.mul_f64(SHARE_OF_STALL * SHARE_OF_STALL) => {
+            None if is_alone || waited.max(silent) >= self.frame_deadline.mul_f64(SHARE_OF_STALL * SHARE_OF_STALL) => {
                 let secs = waited.max(silent).as_secs_f64();
                 Fault::new(FaultKind::Stall, format!("no picture came from {name} for {secs:.1} s"))
             }
