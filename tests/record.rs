@@ -1,7 +1,9 @@
 //! Recording, run as a program: what is in the clips, what survives the end of everything, and what is told of them.
 
 use std::fs;
+#[cfg(feature = "opencv")]
 use std::io::{BufRead, BufReader, Write};
+#[cfg(feature = "opencv")]
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Stdio};
@@ -422,6 +424,7 @@ fn a_name_leads_nowhere() {
 }
 
 /// A JPEG stream over HTTP for one client, whose pictures have two sizes in turn.
+#[cfg(feature = "opencv")]
 fn camera_of_two_sizes() -> u16 {
     let jpeg = |size: u16| {
         let mut bytes = Vec::new();
@@ -454,6 +457,7 @@ fn camera_of_two_sizes() -> u16 {
 }
 
 /// A part a second at most, and each has pictures of one size.
+#[cfg(feature = "opencv")]
 #[test]
 fn a_camera_that_changes_its_size_fills_no_folder() {
     let room = Room::new();
