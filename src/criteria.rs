@@ -20,7 +20,7 @@ pub use computer::{
 };
 pub use picture::{
     LEAST_EQUAL, LEAST_PICTURES, bars, is_better_lit, is_black, is_blinking, is_blurred, is_calmer, is_colour_cast,
-    is_combed, is_dead, is_dim, is_green, is_grey, is_lit, is_magenta, is_noisy, is_over_exposed, is_still,
+    is_combed, is_dead, is_dim, is_green, is_grey, is_lit, is_magenta, is_noisy, is_over_exposed, is_pause, is_still,
     is_surely_torn, is_torn, is_torn_no_more, is_under_exposed, still_secs,
 };
 pub use stream::{

@@ -19,6 +19,8 @@ const BLACK_STRUCTURE: f64 = 1.0;
 pub(super) const STILL_SECS: f64 = 0.9;
 /// F65: two key frames of a network camera are a second or two apart; a scene without noise gives equal pictures between them.
 const STILL_CODED_SECS: f64 = 5.0;
+/// F65: equal pictures that a network camera repeats.
+const PAUSE_SECS: f64 = 2.0;
 /// A driver may hand out one picture twice when the computer is busy, but not more often.
 pub const LEAST_EQUAL: u32 = 3;
 
@@ -103,6 +105,12 @@ pub fn still_secs(coding: FrameCoding) -> Option<f64> {
 #[must_use]
 pub fn is_still(run: &EqualRun, coding: FrameCoding) -> bool {
     run.n >= LEAST_EQUAL && still_secs(coding).is_some_and(|secs| run.secs >= secs)
+}
+
+/// F65: a server that repeats a picture for so long may wait for its camera.
+#[must_use]
+pub fn is_pause(run: &EqualRun) -> bool {
+    run.secs < PAUSE_SECS
 }
 
 /// F62: how much of the height was never filled.

@@ -44,9 +44,6 @@ const SURE: f64 = 0.95;
 /// Confidence where something speaks against it without excluding it.
 const DOUBTED: f64 = 0.3;
 
-/// Equal pictures of a network camera for less: seconds.
-const PAUSE_SECS: f64 = 2.0;
-
 /// Names of what turns the signal of another camera into USB.
 const CAPTURE_CARDS: &[&str] = &["hdmi", "capture", "cam link", "live gamer", "sdi", "av to usb", "usb video grabber"];
 
@@ -302,7 +299,7 @@ fn frozen(facts: &Facts) -> Option<Judgement> {
     // In pictures that are coded against each other it is worth a word, though it may be as it should.
     let is_still = criteria::is_still(&seen.same, FrameCoding::Intra);
     // A server may repeat a picture where the camera pauses.
-    let is_pause = facts.is_network() && seen.same.secs < PAUSE_SECS;
+    let is_pause = facts.is_network() && criteria::is_pause(&seen.same);
     if is_pause || !is_still || seen.is_uniform || is_black(seen) || is_still_rightly {
         return None;
     }
