@@ -106,11 +106,11 @@ impl CommandContext<'_> {
         let (events, waiting) = bounded(MAX_WAITING_EVENTS);
         let mut outputs = outputs(options, &events)?;
         let began = Instant::now();
+        let log = EventLog::new();
         // Dropped after the cameras, whose last events it takes.
-        let kept = EventLog::new();
-        let records = keep_records(&kept);
-        let mut fleet =
-            Fleet::new(self.log_of_fleet(&events, &kept, options.format), KnownLogins::default(), Arc::new(|| {}));
+        let records = keep_records(&log);
+        self.listen(&log, &events, options.format);
+        let mut fleet = Fleet::new(log, KnownLogins::default(), Arc::new(|| {}));
         let folder = options.record.map(|(folder, mode)| Ok((open_folder(folder, None, fleet.log())?, mode)));
         let folder = folder.transpose().map_err(|why: String| why)?;
         let n_cameras = u32::try_from(specs.len()).unwrap_or(u32::MAX);
@@ -167,20 +167,17 @@ impl CommandContext<'_> {
         }
     }
 
-    /// Events of the cameras are kept, and wait to be printed.
-    fn log_of_fleet(&self, events: &Sender<Event>, kept: &EventLog, format: OutputFormat) -> EventLog {
-        let log = EventLog::new();
-        let (events, kept) = (events.clone(), kept.clone());
+    /// Events wait to be printed.
+    fn listen(&self, log: &EventLog, events: &Sender<Event>, format: OutputFormat) {
+        let events = events.clone();
         log.listen(move |event| {
-            kept.add_with(&event.source, event.level, &event.name, event.message.clone(), event.details.clone());
             // Without room thousands of events wait already: this one is left out.
             let _ = events.try_send(event.clone());
         });
         // As text, the events are told on stdout.
         if format != OutputFormat::Text {
-            let _ = self.shared.tell(&log);
+            let _ = self.shared.tell(log);
         }
-        log
     }
 
     fn begin_to_monitor(
