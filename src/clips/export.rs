@@ -17,7 +17,7 @@ use super::copies::{
 use super::digest::{FileDigest, copy_and_digest, digest_file};
 use super::listing::{Clip, SidecarRead};
 use super::name::{ClipName, ClipPaths};
-use super::sidecar::set_protected;
+use super::sidecar::{sealed, set_protected};
 use super::wall_time::WallTime;
 use crate::disk::{FileAccess, open_regular, write_advice, write_whole_by};
 use crate::recorder::index::cut;
@@ -137,7 +137,7 @@ fn pack(
         .map_or_else(WallTime::default, |clip| WallTime::with_offset(manifest.made, clip.name.started.offset()));
     let text = events_text(clips);
     manifest.add(EVENTS.to_owned(), &FileDigest::of(text.as_bytes()), None);
-    for (name, content) in [(EVENTS, text), (MANIFEST, serde_json::to_string_pretty(&manifest)?)] {
+    for (name, content) in [(EVENTS, text), (MANIFEST, sealed(&manifest)?)] {
         zip.start_file(name, options(made, 0))?;
         zip.write_all(content.as_bytes())?;
     }

@@ -307,8 +307,12 @@ pub fn set_protected(path: &Path, protected: bool) -> io::Result<()> {
 
 /// Writes JSON whose last line is a digest of the rest.
 pub(super) fn write_sealed(path: &Path, value: &impl Serialize) -> io::Result<()> {
-    let text = serde_json::to_string_pretty(value)?;
-    write_whole(path, seal(&text).as_bytes(), FileAccess::Usual)
+    write_whole(path, sealed(value)?.as_bytes(), FileAccess::Usual)
+}
+
+/// The same as text.
+pub(super) fn sealed(value: &impl Serialize) -> io::Result<String> {
+    Ok(seal(&serde_json::to_string_pretty(value)?))
 }
 
 /// Adds the digest as the last key of a JSON object.

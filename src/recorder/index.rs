@@ -140,7 +140,7 @@ fn read_table(file: &File, mut at: u64) -> io::Result<Option<(Head, Samples)>> {
 /// As the system says, `out` is there already, or nothing is in the span.
 pub fn cut(path: &Path, from: Duration, to: Duration, out: &Path) -> io::Result<(Duration, ClosedClip)> {
     let reader = ClipReader::open(path)?;
-    let ClipPart { begin, samples: wanted, sources } = span(&reader.samples, from, to)?;
+    let CutOut { begin, samples: wanted, sources } = span(&reader.samples, from, to)?;
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Its name is one of those that `disk` sweeps.
     let mut file = tempfile::Builder::new().prefix(".camclinic-").rand_bytes(6).tempfile_in(folder)?;
@@ -173,7 +173,7 @@ pub fn cut(path: &Path, from: Duration, to: Duration, out: &Path) -> io::Result<
 }
 
 /// A part of a clip.
-struct ClipPart {
+struct CutOut {
     /// Where it begins in the clip, in ticks.
     begin: u64,
     /// As they lie and are timed in a file of their own.
@@ -182,7 +182,7 @@ struct ClipPart {
     sources: Vec<(u64, u64)>,
 }
 
-fn span(all: &Samples, from: Duration, to: Duration) -> io::Result<ClipPart> {
+fn span(all: &Samples, from: Duration, to: Duration) -> io::Result<CutOut> {
     let ticks = |time: Duration| {
         u64::try_from(time.as_nanos() * 9 / 100_000).unwrap_or(u64::MAX).min(u64::MAX / u64::from(TICKS))
     };
@@ -216,7 +216,7 @@ fn span(all: &Samples, from: Duration, to: Duration) -> io::Result<ClipPart> {
     let pictures = pictures.iter().map(&mut moved).collect();
     let is_in = |text: &&ClipSample| text.decode < end && text.end() > begin.decode;
     let texts = all.texts.iter().filter(is_in).map(&mut moved).collect();
-    Ok(ClipPart { begin: begin.decode, samples: Samples { pictures, texts }, sources })
+    Ok(CutOut { begin: begin.decode, samples: Samples { pictures, texts }, sources })
 }
 
 #[cfg(test)]

@@ -174,8 +174,9 @@ impl ClipsState {
 
 /// Reads the folder again where clips have come.
 pub(super) fn follow(window: &mut Window) {
-    let n_told = window.panes.iter().filter_map(|pane| pane.recording.news.as_ref()).map(|news| news.recording.clips);
-    let n_told = Some(n_told.sum());
+    let told = window.panes.iter().filter_map(|pane| pane.recording.news.as_ref()).map(|news| news.recording.clips);
+    // Where nobody records, whoever opens the list has the folder read.
+    let n_told = told.reduce(u64::saturating_add);
     let shell = &mut window.shell;
     if shell.clips.n_told != n_told {
         // Fewer: a recorder has ended, and has closed its clip.
