@@ -302,6 +302,39 @@ fn a_folder_that_cannot_have_clips_is_told() {
     check_usage(&["clips", "/nowhere/at/all"], &["There is no folder"]);
 }
 
+/// An hour back while it is recorded: all stays in one clip, whose times go on, and it is told.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_clock_that_is_set_back_loses_nothing() {
+    let library = format!("/usr/lib/{}-linux-gnu/faketime/libfaketime.so.1", std::env::consts::ARCH);
+    if !Path::new(&library).exists() {
+        eprintln!("skipped: faketime is not installed; packaging/setup --test installs it where the system has it");
+        return;
+    }
+    let room = Room::new();
+    let clock = room.folder.path().join("clock");
+    fs::write(&clock, "+0").unwrap();
+    let mut command = room.command(&["record", "sim:320x240@30", "--isolation", "off", "--duration", "0.25"]);
+    command
+        .env("LD_PRELOAD", library)
+        .env("FAKETIME_TIMESTAMP_FILE", &clock)
+        .env("FAKETIME_NO_CACHE", "1")
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    let mut running = Running::start(command);
+    room.wait("nothing is written", |clips| n_written(clips) > 60_000);
+    fs::write(&clock, "-3600").unwrap();
+    assert!(running.0.wait().unwrap().success());
+    let clips = room.clips();
+    let [clip] = clips.as_slice() else { panic!("{clips:?}") };
+    let reader = check_clip(clip, "JPEG", ClipKind::Continuous);
+    let about = clip.about().unwrap();
+    assert_eq!((about.clock_steps, about.lost_pictures.disk), (1, 0), "{about:?}");
+    // By the clock that nobody sets.
+    assert!((about.secs() - reader.duration().as_secs_f64()).abs() < 1.0, "{} {:?}", about.secs(), reader.duration());
+    assert!(reader.pictures().windows(2).all(|pair| pair[0].decode < pair[1].decode));
+    assert_eq!(room.check().1, Some(0));
+}
+
 /// What `record` says on a disk of its own, which is mounted so, and what of it is damaged then; `None` where this system lets
 /// nobody mount.
 #[cfg(target_os = "linux")]
