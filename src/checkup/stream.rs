@@ -14,6 +14,7 @@ use crate::backend::Backend;
 use crate::control::{Control, ControlSetting};
 use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::frame::{Image, Size};
+use crate::network::PacketEvidence;
 use crate::picture::{FrameCoding, PictureTraits};
 use crate::probe::measure::{FrameRead, StreamMeasurement};
 use crate::probe::{Probe, ProbeEvent};
@@ -44,6 +45,9 @@ enum StreamOrigin {
 /// A stream under observation. Dropping it has the camera closed, if it was opened here.
 pub struct CheckupStream {
     origin: StreamOrigin,
+    spec: SourceSpec,
+    /// How equal pictures are to be taken.
+    pub coding: FrameCoding,
     began: Instant,
     pub opened_at: Option<Instant>,
     pub first_at: Option<Instant>,
@@ -61,6 +65,7 @@ pub struct CheckupStream {
     /// When the first of those came that it is equal to, byte for byte; `None` where the one before was another.
     pub same_since: Option<Instant>,
     pub controls: Vec<Control>,
+    pub packets: Option<PacketEvidence>,
     sizes: Vec<Size>,
     /// How old each frame was when it was there, and what the call for it took beyond waiting.
     ages_ms: Vec<f64>,
@@ -97,17 +102,18 @@ impl CheckupStream {
         let mut stream = Self::new(StreamOrigin::Live(Box::new(live), drops), spec);
         if let Some(status) = status {
             stream.backend = Backend::ALL.into_iter().find(|backend| backend.slug() == status.backend);
-            stream.got = status.got.clone();
-            stream.measured.on_opened(&status.got);
+            stream.on_opened(status.got.clone());
             stream.opened_at = status.is_opened.then_some(stream.began);
         }
         stream
     }
 
     fn new(origin: StreamOrigin, spec: &SourceSpec) -> Self {
-        let coding = coding_of(spec, None);
+        let coding = coding_of(spec, None, &Got::default());
         Self {
             origin,
+            spec: spec.clone(),
+            coding,
             began: Instant::now(),
             opened_at: None,
             first_at: None,
@@ -122,12 +128,22 @@ impl CheckupStream {
             before: None,
             same_since: None,
             controls: Vec::new(),
+            packets: None,
             sizes: Vec::new(),
             ages_ms: Vec::new(),
             decodes_ms: Vec::new(),
             ended: None,
             engine: None,
             status: None,
+        }
+    }
+
+    fn on_opened(&mut self, got: Got) {
+        self.measured.on_opened(&got);
+        let coding = coding_of(&self.spec, None, &got);
+        self.got = got;
+        if std::mem::replace(&mut self.coding, coding) != coding {
+            self.begin_anew();
         }
     }
 
@@ -155,8 +171,8 @@ impl CheckupStream {
                 }
                 match news {
                     ProbeEvent::Opened { got, backend } => {
-                        self.measured.on_opened(&got);
-                        (self.opened_at, self.backend, self.got) = (Some(Instant::now()), Some(backend), got);
+                        (self.opened_at, self.backend) = (Some(Instant::now()), Some(backend));
+                        self.on_opened(got);
                     }
                     ProbeEvent::Frame(taken) => {
                         if let Some(changed) = &taken.changed {
@@ -173,6 +189,7 @@ impl CheckupStream {
                             }
                         }
                     }
+                    ProbeEvent::Evidence(packets) => self.packets = Some(packets),
                     ProbeEvent::WarmedUp => {}
                     ProbeEvent::Ended(fault) => self.ended = Some(fault),
                 }
@@ -246,6 +263,12 @@ impl CheckupStream {
         matches!(self.origin, StreamOrigin::Live(..))
     }
 
+    /// Since it was begun to be opened, or watched.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.began.elapsed()
+    }
+
     #[must_use]
     pub fn ms_to(&self, moment: Option<Instant>) -> Option<u64> {
         let ms = moment?.saturating_duration_since(self.began).as_millis();
@@ -267,10 +290,10 @@ impl CheckupStream {
     }
 
     /// Measures anew from here on.
-    pub fn begin_anew(&mut self, coding: FrameCoding) {
-        let mut measured = StreamMeasurement::new(0, coding);
+    pub fn begin_anew(&mut self) {
+        let mut measured = StreamMeasurement::new(0, self.coding);
         measured.on_opened(&self.got);
-        (self.measured, self.sampler) = (measured, PictureSampler::new(coding));
+        (self.measured, self.sampler) = (measured, PictureSampler::new(self.coding));
         self.sizes.clear();
         self.ages_ms.clear();
         self.decodes_ms.clear();
@@ -320,6 +343,7 @@ impl CheckupStream {
             age_ms: median(&self.ages_ms).filter(|_| measured.n_back == 0),
             age_growth_ms: self.age_growth_ms().filter(|_| measured.n_back == 0),
             controls: self.controls.clone(),
+            packets: self.packets,
         }
     }
 
