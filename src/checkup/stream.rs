@@ -38,8 +38,8 @@ const STALL: Duration = Duration::from_secs(1);
 enum StreamOrigin {
     /// Opened for the check-up.
     Probe(Box<Probe>),
-    /// It streams in this program, which had counted so many drops before.
-    Live(Box<Live>, Drops),
+    /// It streams in this program, which had counted so many drops before, and so much of its packets.
+    Live(Box<Live>, Drops, PacketEvidence),
 }
 
 /// A stream under observation. Dropping it has the camera closed, if it was opened here.
@@ -99,7 +99,8 @@ impl CheckupStream {
     pub fn live(live: Live, spec: &SourceSpec) -> Self {
         let status = live.status.current();
         let drops = status.as_ref().map(|status| status.drops).unwrap_or_default();
-        let mut stream = Self::new(StreamOrigin::Live(Box::new(live), drops), spec);
+        let evidence = live.evidence.current().map(|evidence| *evidence).unwrap_or_default();
+        let mut stream = Self::new(StreamOrigin::Live(Box::new(live), drops, evidence), spec);
         if let Some(status) = status {
             stream.backend = Backend::ALL.into_iter().find(|backend| backend.slug() == status.backend);
             stream.on_opened(status.got.clone());
@@ -194,11 +195,12 @@ impl CheckupStream {
                     ProbeEvent::Ended(fault) => self.ended = Some(fault),
                 }
             }
-            StreamOrigin::Live(live, _) => {
+            StreamOrigin::Live(live, _, before) => {
                 let asked_at = Instant::now();
                 let fresh = live.frames.wait_fresh(until);
                 let status = live.status.current();
                 let controls = live.controls.current();
+                self.packets = live.evidence.current().map(|evidence| evidence.since(before));
                 let Some(fresh) = fresh else {
                     // The engine says why, in its own time.
                     if let Some(status) = status.filter(|status| status.state != State::Streaming) {
@@ -263,10 +265,11 @@ impl CheckupStream {
         matches!(self.origin, StreamOrigin::Live(..))
     }
 
-    /// Since it was begun to be opened, or watched.
+    /// Since its first packet; else since its first picture.
     #[must_use]
     pub fn age(&self) -> Duration {
-        self.began.elapsed()
+        let of_packets = self.packets.map_or(Duration::ZERO, |packets| secs(packets.secs));
+        of_packets.max(self.first_at.map_or(Duration::ZERO, |at| at.elapsed()))
     }
 
     #[must_use]
@@ -297,16 +300,15 @@ impl CheckupStream {
         self.sizes.clear();
         self.ages_ms.clear();
         self.decodes_ms.clear();
-        if let StreamOrigin::Live(live, before) = &mut self.origin
-            && let Some(status) = live.status.current()
-        {
-            *before = status.drops;
+        if let StreamOrigin::Live(live, drops, evidence) = &mut self.origin {
+            *drops = live.status.current().map_or(*drops, |status| status.drops);
+            *evidence = live.evidence.current().map_or(*evidence, |evidence| *evidence);
         }
     }
 
     /// Of one that streams in this program: the frames that came damaged since, and those of them that were shown all the same.
     fn damaged_live(&self) -> (u64, u64) {
-        let StreamOrigin::Live(live, before) = &self.origin else { return (0, 0) };
+        let StreamOrigin::Live(live, before, _) = &self.origin else { return (0, 0) };
         let now = live.status.current().map_or(*before, |status| status.drops);
         (now.damaged.saturating_sub(before.damaged), now.concealed.saturating_sub(before.concealed))
     }

@@ -37,6 +37,24 @@ pub struct PacketEvidence {
 }
 
 impl PacketEvidence {
+    /// What has come since then, of the same stream: of one that has begun anew all of it. Its age stays what it is.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        if self.n_received < before.n_received {
+            return *self;
+        }
+        Self {
+            n_received: self.n_received - before.n_received,
+            n_lost: self.n_lost.saturating_sub(before.n_lost),
+            n_cut: self.n_cut.saturating_sub(before.n_cut),
+            n_restarts: self.n_restarts.saturating_sub(before.n_restarts),
+            n_clock_jumps: self.n_clock_jumps.saturating_sub(before.n_clock_jumps),
+            n_size_changes: self.n_size_changes.saturating_sub(before.n_size_changes),
+            contents: self.contents.since(&before.contents),
+            ..*self
+        }
+    }
+
     /// What a technician should know although the stream runs, if there is something.
     #[must_use]
     pub fn judge(&self) -> Option<ConnectionFinding> {
@@ -145,6 +163,11 @@ mod tests {
         check(|evidence| evidence.contents.n_set_changes = 1, Some("F97"));
         check(|evidence| evidence.contents.n_left_out = 2, None);
         check(|evidence| evidence.contents.n_left_out = 5, Some("F88"));
+        let before = PacketEvidence { n_received: 500, n_lost: 9, n_clock_jumps: 2, ..PacketEvidence::default() };
+        let now = PacketEvidence { n_received: 900, n_lost: 9, n_clock_jumps: 3, ..before };
+        assert_eq!(now.since(&before).judge().map(|finding| finding.entry), Some("F98"));
+        assert_eq!(before.since(&before).judge(), None);
+        assert_eq!(before.since(&now), before, "it has begun anew");
         // What is lost on the way may be where a picture was cut or changed.
         check(|evidence| (evidence.n_lost, evidence.n_restarts) = (12, 1), Some("F88"));
     }

@@ -151,7 +151,7 @@ impl Login {
             }
             let user = &self.address.user;
             if !has_password && !self.is_proven {
-                let message = format!("the camera wants the password of “{user}”, and none is known: {words}");
+                let message = format!("the camera wants the password of “{user}”, and none is known");
                 return Err(refused(message).with_advice(GIVE));
             }
             return Err(if self.is_proven {

@@ -33,7 +33,7 @@ const MAX_ODD_STEP: f64 = 1.0;
 const LEAST_STEP: f64 = 0.15;
 const USUAL_STEPS: f64 = 4.0;
 /// How frames follow each other is known after so many.
-const SETTLED: u64 = 10;
+const SETTLED: u64 = 5;
 /// So many frames by their marks, and one time stamp: all have the same one. A picture of so many parts that are marked each lasts no
 /// second.
 pub const MANY_MARKS: u64 = 12;
@@ -601,14 +601,15 @@ impl Meter {
         self.n_marks += u64::from(packet.marker);
         self.newest_at = Some(now);
         self.sets.take(&packet, self.codec);
-        if !is_back && self.cut.take(&packet, self.codec, taken.n_missing) && !taken.is_restart {
+        let is_again = step == 0 && self.n_received > 1 && !taken.is_restart;
+        if !is_back && !is_again && self.cut.take(&packet, self.codec, taken.n_missing) && !taken.is_restart {
             self.n_cut += 1;
         }
         if self.first_at.is_none() || taken.is_restart || (packet.timestamp != self.timestamp && !is_back) {
             taken.is_new_frame = true;
             self.frame(packet.timestamp, taken.is_restart, now);
         }
-        if !is_back && (step != 0 || taken.is_new_frame) {
+        if !is_back && !is_again {
             let is_behind_gap = taken.n_missing > 0 || taken.is_restart;
             self.contents.take(&packet, taken.is_new_frame, is_behind_gap, self.size);
         }
@@ -664,7 +665,8 @@ impl Meter {
             self.least_delay = self.delay;
             return;
         }
-        self.usual_step += (by_clock.abs() - self.usual_step) / 8.0;
+        let is_first_step = self.usual_step == 0.0;
+        self.usual_step += (by_clock.abs() - self.usual_step) / if is_first_step { 1.0 } else { 8.0 };
         self.least_delay = self.least_delay.min(delay);
         self.ticks += i64::from(step);
         self.jitter += ((delay - self.delay).abs() - self.jitter) / 16.0;

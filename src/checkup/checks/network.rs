@@ -12,7 +12,7 @@ use crate::settings::secs;
 use crate::source::SourceSpec;
 
 /// How long packets are watched: what takes longer to show is seen in those of the stream, behind.
-const WATCH: Duration = Duration::from_millis(700);
+const WATCH: Duration = Duration::from_millis(400);
 /// Every step together. A silent camera shall have its verdict within eight seconds.
 const LONGEST: Duration = Duration::from_secs(12);
 

@@ -19,6 +19,9 @@ use crate::network::sps::{FrameNumbering, PictureOrder};
 const EMPTY_BYTES: u64 = 48;
 const MACROBLOCKS_PER_BYTE: u64 = 32;
 
+/// The coder says hardly anything of a picture that was there before: so many times less than of the last new one.
+const TIMES_SMALLER: u64 = 4;
+
 /// What was counted of the pictures of a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -27,7 +30,7 @@ pub struct ContentCounts {
     pub n_pictures: u64,
     /// Those of them that show something else than the one before.
     pub n_new: u64,
-    /// How often one that does not follows one that does, or the other way round.
+    /// How often one that has little to say follows one that has more, or the other way round.
     pub n_turns: u64,
     /// Key pictures that are the last one again, byte for byte.
     pub n_keys_again: u64,
@@ -37,6 +40,22 @@ pub struct ContentCounts {
     pub n_spoilt: u64,
     /// Parameter sets that came otherwise than before under the same number.
     pub n_set_changes: u64,
+}
+
+impl ContentCounts {
+    /// What has come since then.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        Self {
+            n_pictures: self.n_pictures.saturating_sub(before.n_pictures),
+            n_new: self.n_new.saturating_sub(before.n_new),
+            n_turns: self.n_turns.saturating_sub(before.n_turns),
+            n_keys_again: self.n_keys_again.saturating_sub(before.n_keys_again),
+            n_left_out: self.n_left_out.saturating_sub(before.n_left_out),
+            n_spoilt: self.n_spoilt.saturating_sub(before.n_spoilt),
+            n_set_changes: self.n_set_changes.saturating_sub(before.n_set_changes),
+        }
+    }
 }
 
 /// Looks at the pictures of one stream.
@@ -55,7 +74,11 @@ pub(super) struct CodedContents {
     open: OpenContent,
     last: Option<u64>,
     last_key: Option<u64>,
-    was_new: bool,
+    /// Bytes of the last one that had something to say, if the last one did.
+    n_last_large: u64,
+    was_large: bool,
+    /// The number of the picture that was last found spoilt.
+    spoilt: Option<u64>,
 }
 
 /// Of the picture whose packets come.
@@ -65,7 +88,8 @@ struct OpenContent {
     n_bytes: u64,
     is_key: bool,
     is_partial: bool,
-    is_spoilt: bool,
+    /// Others may need it.
+    is_needed: bool,
 }
 
 impl CodedContents {
@@ -81,7 +105,9 @@ impl CodedContents {
             open: OpenContent::default(),
             last: None,
             last_key: None,
-            was_new: true,
+            n_last_large: 0,
+            was_large: true,
+            spoilt: None,
         }
     }
 
@@ -115,7 +141,12 @@ impl CodedContents {
         if is_coded(packet.payload, self.codec) {
             self.open.hash.write(packet.payload);
             self.open.n_bytes += packet.payload.len() as u64;
-            self.open.is_spoilt |= has_units(self.codec) && is_spoilt(packet.payload);
+            self.open.is_needed |= is_needed(packet.payload, self.codec);
+            let nth = Some(self.counts.n_pictures);
+            if has_units(self.codec) && self.spoilt != nth && is_spoilt(packet.payload) {
+                self.spoilt = nth;
+                self.counts.n_spoilt += 1;
+            }
         }
         match self.codec {
             Codec::H264 => self.take_numbers(packet),
@@ -185,11 +216,16 @@ impl CodedContents {
         let is_empty =
             has_units(self.codec) && !open.is_key && open.n_bytes <= EMPTY_BYTES + n_macroblocks / MACROBLOCKS_PER_BYTE;
         let is_new = !is_last_key && !is_empty && self.last != Some(hash);
+        // One that no other needs may be small because it is coded less well.
+        let is_small = !open.is_key && open.is_needed && open.n_bytes * TIMES_SMALLER < self.n_last_large;
+        let is_large = is_new && !is_small;
+        if is_large {
+            self.n_last_large = open.n_bytes;
+        }
         self.counts.n_pictures += 1;
         self.counts.n_new += u64::from(is_new);
-        self.counts.n_turns += u64::from(is_new != std::mem::replace(&mut self.was_new, is_new));
+        self.counts.n_turns += u64::from(is_large != std::mem::replace(&mut self.was_large, is_large));
         self.counts.n_keys_again += u64::from(is_last_key);
-        self.counts.n_spoilt += u64::from(open.is_spoilt);
         self.last = Some(hash);
         if open.is_key {
             self.last_key = Some(hash);
@@ -209,6 +245,18 @@ fn is_coded(payload: &[u8], codec: Codec) -> bool {
         (Codec::H265, [head, _, fragment, ..]) if head >> 1 & 0x3f == 49 => fragment & 0x3f < 32,
         (Codec::H265, [head, ..]) => matches!(head >> 1 & 0x3f, 0..=31 | 48),
         (_, payload) => !payload.is_empty(),
+    }
+}
+
+/// Whether other pictures may need the one that it is of, as far as that shows (ITU-T H.264, 7.4.1; ITU-T H.265, table 7-1).
+fn is_needed(payload: &[u8], codec: Codec) -> bool {
+    match (codec, payload) {
+        (Codec::H264, [head, ..]) => head >> 5 & 3 > 0,
+        (Codec::H265, [head, _, fragment, ..]) => {
+            let kind = if head >> 1 & 0x3f == 49 { fragment & 0x3f } else { head >> 1 & 0x3f };
+            kind > 15 || kind % 2 == 1
+        }
+        _ => true,
     }
 }
 
@@ -361,6 +409,25 @@ mod tests {
         }
         check_new(Codec::Jpeg, "AAAA", 1, 3);
         check_new(Codec::Jpeg, "ABCD", 4, 0);
+    }
+
+    /// Pictures of so many bytes, of H.264; how many turns.
+    #[track_caller]
+    fn check_turns(head: u8, sizes: &[usize], expected: u64) {
+        let mut contents = CodedContents::new(Codec::H264);
+        for (n, size) in sizes.iter().chain(&[100]).enumerate() {
+            let payload = [vec![head, 0x6f], vec![u8::try_from(n % 256).unwrap(); *size]].concat();
+            contents.take(&packet(&payload), true, false, Some(SIZE));
+        }
+        assert_eq!(contents.counts().n_turns, expected, "{sizes:?}");
+    }
+
+    #[test]
+    fn pictures_that_come_twice_are_large_and_small_in_turn() {
+        check_turns(0x41, &[2_000, 300, 2_100, 280, 1_900, 350], 5);
+        check_turns(0x41, &[2_000, 900, 2_100, 1_000, 1_900, 800], 0);
+        check_turns(0x01, &[2_000, 300, 2_100, 280, 1_900, 350], 0);
+        check_turns(0x41, &[2_000, 300, 310, 290, 300, 280], 1);
     }
 
     #[test]
