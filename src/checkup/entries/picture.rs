@@ -197,8 +197,9 @@ fn black_signal(facts: &Facts) -> Option<Judgement> {
 fn green(facts: &Facts) -> Option<Judgement> {
     let seen = seen(facts).filter(|seen| criteria::is_green(seen.green.height))?;
     let green = &seen.green;
-    // A buffer or two are empty at the start of many streams.
-    let confidence = if green.pictures >= 0.1 { SURE } else { 0.45 };
+    // A buffer or two are empty at the start of many streams. Decoders paint green what is missing of coded pictures: F64.
+    let is_of_decoder = facts.is_network() && green.pictures < 0.95;
+    let confidence = if green.pictures >= 0.1 && !is_of_decoder { SURE } else { 0.45 };
     let judgement = Judgement::new("green", confidence);
     let judgement = if green.height > 0.99 { judgement.because("whole") } else { judgement.because("part") };
     let judgement = judgement

@@ -74,7 +74,7 @@ pub(super) struct CodedContents {
     open: OpenContent,
     last: Option<u64>,
     last_key: Option<u64>,
-    /// Bytes of the last one that had something to say, if the last one did.
+    /// Bytes of the last one that had something to say, key pictures aside; and whether the last one had.
     n_last_large: u64,
     was_large: bool,
     /// The number of the picture that was last found spoilt.
@@ -219,7 +219,7 @@ impl CodedContents {
         // One that no other needs may be small because it is coded less well.
         let is_small = !open.is_key && open.is_needed && open.n_bytes * TIMES_SMALLER < self.n_last_large;
         let is_large = is_new && !is_small;
-        if is_large {
+        if is_large && !open.is_key {
             self.n_last_large = open.n_bytes;
         }
         self.counts.n_pictures += 1;
@@ -411,11 +411,12 @@ mod tests {
         check_new(Codec::Jpeg, "ABCD", 4, 0);
     }
 
-    /// Pictures of so many bytes, of H.264; how many turns.
+    /// Pictures of so many bytes, of H.264, behind a key picture that is larger than any; how many turns.
     #[track_caller]
     fn check_turns(head: u8, sizes: &[usize], expected: u64) {
         let mut contents = CodedContents::new(Codec::H264);
-        for (n, size) in sizes.iter().chain(&[100]).enumerate() {
+        for (n, size) in [20_000].iter().chain(sizes).chain(&[100]).enumerate() {
+            let head = if n == 0 { 0x65 } else { head };
             let payload = [vec![head, 0x6f], vec![u8::try_from(n % 256).unwrap(); *size]].concat();
             contents.take(&packet(&payload), true, false, Some(SIZE));
         }
