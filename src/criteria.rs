@@ -19,9 +19,9 @@ pub use computer::{
     FULL_DISK_BYTES, LITTLE_MEMORY_BYTES, NEARLY_FULL_DISK_BYTES, SLOW_WRITE_MS, is_cpu_busy, is_timer_late,
 };
 pub use picture::{
-    LEAST_EQUAL, LEAST_PICTURES, bars, is_better_lit, is_black, is_blinking, is_blurred, is_calmer, is_colour_cast,
-    is_combed, is_dead, is_deep_colour, is_dim, is_green, is_grey, is_grey_fill, is_lit, is_magenta, is_noisy,
-    is_over_exposed, is_still, is_surely_torn, is_torn, is_torn_no_more, is_under_exposed, still_secs,
+    LEAST_EQUAL, LEAST_PICTURES, are_neighbours, bars, is_better_lit, is_black, is_blinking, is_blurred, is_calmer,
+    is_colour_cast, is_combed, is_dead, is_deep_colour, is_dim, is_green, is_grey, is_grey_fill, is_lit, is_magenta,
+    is_noisy, is_over_exposed, is_still, is_surely_torn, is_torn, is_torn_no_more, is_under_exposed, still_secs,
 };
 pub use stream::{
     LEAST_RATE_SECS, OPEN_SLOW_MS, comes_again, comes_evenly, fps_of_ms, is_age_growing, is_as_fast,

@@ -28,6 +28,8 @@ pub const LEAST_EQUAL: u32 = 3;
 pub(super) const GREEN_HEIGHT: f64 = 0.02;
 /// F64: less of the height may be drawn there.
 const GREY_HEIGHT: f64 = 0.05;
+/// F64: with a server between, which may leave pictures out.
+const LEAST_NEIGHBOURS_FPS: f64 = 9.0;
 /// F64: more torn pictures than one of a hundred.
 pub(super) const TORN_SHARE: f64 = 0.01;
 /// One may be the flash of a lamp.
@@ -56,7 +58,7 @@ const BLURRED_FOCUS: f64 = 0.31;
 /// F70: mean red and mean blue over mean green.
 const GAINS: std::ops::RangeInclusive<f64> = 0.7..=1.4;
 /// F70: beside green.
-const LEAST_OF_LIGHT: f64 = 0.45;
+const LEAST_OF_LIGHT: f64 = 0.55;
 /// Something is grey in almost any scene, if the white balance is right.
 const LEAST_NEUTRAL: f64 = 0.01;
 /// F05: mean difference between the channels of a pixel; what an infrared camera sends is grey.
@@ -116,6 +118,12 @@ pub fn is_still(run: &EqualRun, coding: FrameCoding) -> bool {
 #[must_use]
 pub fn is_green(height: f64) -> bool {
     height >= GREEN_HEIGHT
+}
+
+/// F64: pictures of this rate are compared with each other; slower, what moves is elsewhere in each of them.
+#[must_use]
+pub fn are_neighbours(fps: f64) -> bool {
+    fps >= LEAST_NEIGHBOURS_FPS
 }
 
 /// F64: so many of all pictures are torn that it is no accident.

@@ -48,7 +48,7 @@ use tap::PacketTap;
 /// How long a camera may take to answer a request that keeps its session alive.
 const KEEP_ALIVE_DEADLINE: Duration = Duration::from_secs(5);
 /// The same where its packets have stopped: a camera that is there answers soon.
-const QUICK_ANSWER: Duration = Duration::from_millis(350);
+const QUICK_ANSWER: Duration = Duration::from_millis(250);
 /// How often such a request is sent, at the most and at the least, whatever time-out the camera names (RFC 2326, 12.37).
 const LEAST_KEEP_ALIVE: Duration = Duration::from_millis(500);
 const LONGEST_KEEP_ALIVE: Duration = Duration::from_secs(30);

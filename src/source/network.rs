@@ -68,7 +68,7 @@ const SLOW: Duration = Duration::from_millis(200);
 const EVIDENCE_PERIOD: Duration = Duration::from_millis(250);
 /// How long it is waited for the answer of a camera whose stream has stopped: less than whoever reads waits for a frame beyond its
 /// deadline.
-const ANSWER_PATIENCE: Duration = Duration::from_millis(400);
+const ANSWER_PATIENCE: Duration = Duration::from_millis(300);
 const BUSY_PAUSE: Duration = Duration::from_millis(500);
 
 /// Opens an address. Blocks for the request's deadlines for opening and for the first picture at most.
@@ -326,7 +326,10 @@ impl RtspPlayback {
             }
             // FFmpeg reads no more once it has waited in vain: that no picture has come counts, not how soon it says so.
             None if is_alone || waited.max(silent) >= self.frame_deadline.mul_f64(SHARE_OF_STALL * SHARE_OF_STALL) => {
-                self.gateway.find_out_whether_it_answers(ANSWER_PATIENCE);
+                // Where packets come, it is the decoder that is late.
+                if silent >= self.frame_deadline.mul_f64(SHARE_OF_STALL * SHARE_OF_STALL) {
+                    self.gateway.find_out_whether_it_answers(ANSWER_PATIENCE);
+                }
                 let secs = waited.max(silent).as_secs_f64();
                 Fault::new(FaultKind::Stall, format!("no picture came from {name} for {secs:.1} s"))
             }

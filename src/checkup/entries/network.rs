@@ -65,9 +65,10 @@ fn judge(facts: &Facts, id: &str, slug: &'static str, kinds: &[FaultKind]) -> Op
     let is_of_entry = |(place, fault): &(FaultStage, &Fault)| {
         entry_of_end(facts, *place, fault).map_or(kinds.contains(&fault.kind), |of| of == id)
     };
-    if let Some((_, fault)) = facts.faults().find(is_of_entry) {
+    if let Some((place, fault)) = facts.faults().find(is_of_entry) {
         let confidence = match id {
-            "F96" if lost_packets(facts).is_some() => 0.45,
+            _ if may_be_late_here(facts, place, fault) => UNSURE,
+            "F96" if lost_packets(facts).is_some() => UNSURE,
             // It does not say so.
             "F90" if fault.kind != FaultKind::SessionLimit => 0.7,
             _ => from_stream(fault),
@@ -80,12 +81,21 @@ fn judge(facts: &Facts, id: &str, slug: &'static str, kinds: &[FaultKind]) -> Op
     }
 }
 
+/// Confidence of what another cause explains as well.
+const UNSURE: f64 = 0.45;
+
+/// Pictures that stay away from a busy computer may be late in it. Where packets stay away, the camera was asked whether it is there.
+fn may_be_late_here(facts: &Facts, place: FaultStage, fault: &Fault) -> bool {
+    let is_silence = matches!(fault.kind, FaultKind::Hung | FaultKind::Stall | FaultKind::OpenFailed);
+    let was_asked = facts.packets().is_some_and(|packets| packets.is_answering.is_some());
+    place == FaultStage::Stream && is_silence && !was_asked && facts.is_saturated()
+}
+
 /// How sure the packets make of it: what comes too fast for a busy computer is lost in its own queue, if nothing waits for it.
 fn weighed(facts: &Facts, found: &ConnectionFinding) -> f64 {
-    const LOST_HERE: f64 = 0.45;
     let may_be_lost_here =
         found.entry == "F88" && facts.is_saturated() && facts.packets().is_some_and(|packets| packets.is_over_udp);
-    if may_be_lost_here { found.confidence.min(LOST_HERE) } else { found.confidence }
+    if may_be_lost_here { found.confidence.min(UNSURE) } else { found.confidence }
 }
 
 /// The entry of a fault that means something else at its place. A camera that has just served the connection test and refuses the next

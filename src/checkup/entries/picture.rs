@@ -288,6 +288,7 @@ fn torn(facts: &Facts) -> Option<Judgement> {
         () if has_tail => SURE,
         // What is lost there is seen by the decoder; figures drawn into the picture leap from row to row as well.
         () if seen.is_coded_as_differences => 0.3,
+        () if facts.is_network() && !seen.rate.is_some_and(criteria::are_neighbours) => 0.3,
         () => 0.85,
     };
     let judgement = Judgement::new("torn", confidence).with("percent", torn * 100.0);
