@@ -24,7 +24,7 @@ const WATCH: Duration = Duration::from_secs(2);
 /// A network camera is watched until its stream is so old, or older where its clock may have jumped: many end their streams soon, and
 /// what they do wrong comes each few seconds.
 const LEAST_AGE: Duration = Duration::from_millis(3_800);
-const DOUBTFUL_AGE: Duration = Duration::from_secs(7);
+const DOUBTFUL_AGE: Duration = Duration::from_millis(8_500);
 /// A slow camera is watched until it has given so many frames, but no longer than this.
 const LEAST_FRAMES: u64 = 15;
 const LONGEST_WATCH: Duration = Duration::from_secs(5);
