@@ -11,10 +11,11 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
 use crate::criteria::PictureFault;
 use crate::device::DeviceKind;
-use crate::frame::Frame;
+use crate::frame::{Frame, PixelFormat};
 use crate::latest::{Latest, Reader};
 use crate::picture::{FrameCoding, PictureStats};
 use crate::source::SourceSpec;
+use crate::status::Got;
 
 mod live;
 mod observer;
@@ -22,12 +23,19 @@ mod observer;
 use observer::PictureObserver;
 pub use observer::WINDOW;
 
-/// How equal pictures of a source are to be taken, as far as its name and its kind tell.
+/// How equal pictures of a source are to be taken, as far as its name, its kind and what it delivers tell.
 #[must_use]
-pub fn coding_of(spec: &SourceSpec, kind: Option<DeviceKind>) -> FrameCoding {
+pub fn coding_of(spec: &SourceSpec, kind: Option<DeviceKind>, got: &Got) -> FrameCoding {
+    /// Snapshots are asked for one by one, perhaps more often than they are made; no more than one a second is expected of a camera.
+    const SNAPSHOTS_FPS: f64 = 1.0;
     match spec {
         // A program may show a slide for as long as it likes.
         _ if matches!(kind, Some(DeviceKind::Virtual | DeviceKind::Test)) => FrameCoding::Unknown,
+        SourceSpec::Url(_)
+            if got.format == Some(PixelFormat::MJPG) && got.fps.is_none_or(|fps| fps > SNAPSHOTS_FPS) =>
+        {
+            FrameCoding::Served
+        }
         // Its encoder smooths the sensor's noise away.
         SourceSpec::Url(_) => FrameCoding::Inter,
         SourceSpec::File(_) => FrameCoding::Unknown,
@@ -118,10 +126,14 @@ mod tests {
     #[test]
     fn a_program_may_show_the_same_picture_for_ever() {
         use DeviceKind::{Camera, Infrared, Virtual};
-        use FrameCoding::{Inter, Intra, Unknown};
+        use FrameCoding::{Inter, Intra, Served, Unknown};
+        #[track_caller]
+        fn check_got(spec: &str, kind: Option<DeviceKind>, got: &Got, expected: FrameCoding) {
+            assert_eq!(coding_of(&SourceSpec::parse(spec).unwrap(), kind, got), expected, "{spec} {kind:?} {got:?}");
+        }
         #[track_caller]
         fn check(spec: &str, kind: Option<DeviceKind>, expected: FrameCoding) {
-            assert_eq!(coding_of(&SourceSpec::parse(spec).unwrap(), kind), expected, "{spec} {kind:?}");
+            check_got(spec, kind, &Got::default(), expected);
         }
         check("0", Some(Camera), Intra);
         check("0", Some(Infrared), Intra);
@@ -129,6 +141,11 @@ mod tests {
         check("usb-1", Some(Virtual), Unknown);
         check("rtsp://camera/1", None, Inter);
         check("film.mp4", None, Unknown);
+        for (fps, expected) in [(None, Served), (Some(4.0), Served), (Some(1.0), Inter), (Some(0.3), Inter)] {
+            let got = Got { fps, format: Some(PixelFormat::MJPG), ..Got::default() };
+            check_got("http://camera/video", None, &got, expected);
+            check_got("0", Some(Camera), &got, Intra);
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ use crate::frame::Frame;
 use crate::health::History;
 use crate::latest::{Latest, Reader};
 use crate::logging::EventLog;
-use crate::network::KnownLogins;
+use crate::network::{KnownLogins, PacketEvidence};
 use crate::packet::PacketSink;
 use crate::packet::ring::PacketRing;
 use crate::picture::PictureStats;
@@ -100,6 +100,7 @@ pub struct Camera {
     history: Latest<History>,
     controls: Latest<DeviceControls>,
     picture: Latest<PictureStats>,
+    evidence: Latest<PacketEvidence>,
     packets: PacketRing,
     /// While somebody wants this camera.
     alive: Arc<()>,
@@ -137,13 +138,14 @@ impl Camera {
         let (commands, commands_rx) = bounded(64);
         let (ended_tx, ended) = bounded(0);
         let (frames, status, history) = (Publisher::new(), Latest::new(), Latest::new());
-        let (controls, picture) = (Latest::new(), Latest::new());
+        let (controls, picture, evidence) = (Latest::new(), Latest::new(), Latest::new());
         let outputs = Outputs {
             frames: frames.clone(),
             status: status.clone(),
             history: history.clone(),
             controls: controls.clone(),
             picture: picture.clone(),
+            evidence: evidence.clone(),
             wake,
             on_status,
             log,
@@ -158,7 +160,8 @@ impl Camera {
             supervisor.run(&commands_rx);
             drop(ended_tx);
         })?;
-        Ok(Self { commands, ended, frames, status, history, controls, picture, packets, alive: Arc::default() })
+        let alive = Arc::default();
+        Ok(Self { commands, ended, frames, status, history, controls, picture, evidence, packets, alive })
     }
 
     /// Sends a command. Never waits: should the supervisor be sixty commands behind, this one is dropped.
@@ -194,6 +197,12 @@ impl Camera {
     #[must_use]
     pub fn picture(&self) -> Reader<PictureStats> {
         self.picture.reader()
+    }
+
+    /// A reader of what the packets of a network camera have shown since its stream began.
+    #[must_use]
+    pub fn evidence(&self) -> Reader<PacketEvidence> {
+        self.evidence.reader()
     }
 
     /// What the camera has sent in the last seconds, once that is wanted ([`PacketRing::set_limits`]).

@@ -16,11 +16,11 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, bounded, select};
 use serde::Serialize;
 
-use crate::camera::StatusReader;
+use crate::camera::{Camera, StatusReader};
 use crate::control::DeviceControls;
 use crate::frame::{Frame, Image};
 use crate::latest::Reader;
-use crate::network::KnownLogins;
+use crate::network::{KnownLogins, PacketEvidence};
 use crate::phrases::Message;
 use crate::settings::{CameraSettings, Isolation, TrustedCertificates};
 use crate::source::{OpenRequest, SourceSpec};
@@ -90,6 +90,16 @@ pub struct Live {
     pub frames: Reader<Frame>,
     pub status: StatusReader,
     pub controls: Reader<DeviceControls>,
+    pub evidence: Reader<PacketEvidence>,
+}
+
+impl Live {
+    /// Of a camera that is at work.
+    #[must_use]
+    pub fn of(camera: &Camera) -> Self {
+        let (frames, status) = (camera.frames(), camera.status());
+        Self { frames, status, controls: camera.controls(), evidence: camera.evidence() }
+    }
 }
 
 /// How a check ended.

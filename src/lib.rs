@@ -269,6 +269,8 @@
 //!   From `Warning` on it is a marker of the plot too.
 //! - A story of recovery: a line in `camera/machine/stories.rs`; of an event that is no fault, a test there that reads the log.
 //! - Somebody who receives frames: [`camera::Camera::subscribe`].
+//! - A sign in the packets of a network camera: a count of [`network::PacketEvidence`] and what it means there, for the connection test
+//!   and the check-up alike.
 //! - A command: a variant of `CliCommand` in [`cli`] and a file below `cli/`.
 
 pub mod address;

@@ -11,6 +11,7 @@ mod bytes;
 mod certificate;
 pub mod connection;
 mod connector;
+mod evidence;
 pub mod gateway;
 pub mod http;
 pub(crate) mod jpeg;
@@ -41,6 +42,7 @@ use crate::settings::NetworkOptions;
 
 pub use certificate::Certificate;
 pub use connector::{OpenedStream, open_stream};
+pub use evidence::PacketEvidence;
 pub use jpeg::size as jpeg_size;
 pub use login::KnownLogins;
 pub use origin::Origin;
@@ -73,6 +75,14 @@ pub fn step_deadline(opening: Duration) -> Duration {
 #[must_use]
 pub fn trust_key(address: &Address) -> String {
     format!("{}:{}", address.host, address.port())
+}
+
+/// Whether the words of a refusal say that others have what was asked for, whatever its number says.
+fn is_full(words: &str) -> bool {
+    const WORDS: [&str; 9] =
+        ["too many", "busy", "limit", "maximum", "max ", "no more", "in use", "exceed", "already streaming"];
+    let words = words.to_ascii_lowercase();
+    WORDS.iter().any(|full| words.contains(full))
 }
 
 /// A number that nobody can guess; `None` where the system has none.

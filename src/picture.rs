@@ -44,10 +44,20 @@ pub enum FrameCoding {
     /// Each by itself (raw pixels, one JPEG each): the noise of a sensor makes each of them new.
     #[default]
     Intra,
+    /// The same, from a server on the network, which may repeat one where its camera pauses.
+    Served,
     /// Against the pictures before (H.264, H.265): a scene that stands still gives equal pictures.
     Inter,
     /// Nobody knows (a file, a virtual camera): what they show may stand still for as long as it likes.
     Unknown,
+}
+
+impl FrameCoding {
+    /// Whether each picture stands for itself.
+    #[must_use]
+    pub fn is_by_itself(self) -> bool {
+        matches!(self, Self::Intra | Self::Served)
+    }
 }
 
 /// The numbers of a series of pictures. Those of light and colour are medians over its later half, as automatic exposure
@@ -78,6 +88,8 @@ pub struct PictureStats {
     pub green: MissingRows,
     /// Rows at the bottom that show nothing but one block again and again, neither black nor white, in some of the pictures.
     pub tail: MissingRows,
+    /// Rows at the bottom that have the one grey that decoders put where nothing has come.
+    pub grey: MissingRows,
     /// Part of the pictures in which the rows from some row on belong to another picture; `None` also where light blinks.
     pub torn: Option<f64>,
     pub bands: Option<Bands>,
@@ -419,6 +431,21 @@ mod tests {
         check("height", seen.green.height, 0.299..=0.301);
         check("pictures", seen.green.pictures, 0.5..=0.5);
         check("tail", seen.tail.height, 0.299..=0.301);
+        // What decoders put where nothing has come is that in each picture too; a grey wall has noise.
+        for (grey, noise, expected) in [(128, 0, 0.3), (130, 0, 0.3), (140, 0, 0.0), (128, 3, 0.0)] {
+            let grey_below = |n: u32| {
+                let mut random = fastrand::Rng::with_seed(n.into());
+                let pixels = (0..240_u32).flat_map(|y| (0..320_u32).map(move |x| (x, y)));
+                let pixel = |(x, y): (u32, u32)| match y {
+                    168.. => [grey + random.u8(..=noise); 3],
+                    _ => [x as u8, y as u8, n as u8],
+                };
+                let pixels: Vec<u8> = pixels.flat_map(pixel).collect();
+                Image::new(Size { width: 320, height: 240 }, pixels).unwrap()
+            };
+            let seen = seen_at(30.0, FrameCoding::Intra, (0..10).map(grey_below));
+            check("grey", seen.grey.height, expected - 0.001..=expected + 0.001);
+        }
         let lawn = seen_at(
             30.0,
             FrameCoding::Intra,

@@ -15,6 +15,7 @@ use crate::backend::Backend;
 use crate::control::{ControlSetting, ControlsUpdate};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::Image;
+use crate::network::PacketEvidence;
 use crate::source::reader::{
     self, BeforeRead, CLOSE_DEADLINE, Consumer, EndReading, ReadResult, Resume, stall_deadline,
 };
@@ -38,6 +39,8 @@ pub enum ProbeEvent {
     WarmedUp,
     /// What the device tells of its controls.
     Controls(ControlsUpdate),
+    /// What the packets of a network camera have shown so far.
+    Evidence(PacketEvidence),
     /// Nothing more will come: it cannot be opened, has broken off, or a call does not come back.
     Ended(Fault),
 }
@@ -136,7 +139,7 @@ impl Probe {
             }
             ProbeEvent::WarmedUp => self.has_seen_frame = true,
             ProbeEvent::Ended(_) => self.has_ended = true,
-            ProbeEvent::Controls(_) | ProbeEvent::Frame(_) => {}
+            ProbeEvent::Controls(_) | ProbeEvent::Evidence(_) | ProbeEvent::Frame(_) => {}
         }
         let ProbeEvent::Frame(mut read) = event else { return Some(event) };
         if let Some(changed) = &read.changed {
@@ -267,6 +270,10 @@ impl Consumer for ProbeThread {
 
     fn on_controls(&mut self, news: ControlsUpdate) -> Result<(), EndReading> {
         self.tell(ProbeEvent::Controls(news))
+    }
+
+    fn on_evidence(&mut self, evidence: PacketEvidence) -> Result<(), EndReading> {
+        self.tell(ProbeEvent::Evidence(evidence))
     }
 
     fn after_fault(&mut self) -> Result<Resume, EndReading> {

@@ -18,7 +18,7 @@ use crate::device::{self, Device};
 use crate::fault::{Fault, FaultKind};
 use crate::foreign::{Foreign, safe};
 use crate::frame::{Image, Size};
-use crate::network::{KnownLogins, jpeg_size};
+use crate::network::{KnownLogins, PacketEvidence, jpeg_size};
 use crate::packet::{Packet, PacketSink};
 use crate::settings::{CameraId, CameraSettings, Isolation, NetworkOptions, Settings, TrustedCertificates, secs};
 use crate::status::{Asked, Got};
@@ -86,6 +86,11 @@ pub trait Source {
     /// What is new about the device's controls, one piece at a time. Never waits for the device. To be asked after each
     /// `grab`, so that a device is not asked for its controls before its first picture.
     fn controls(&mut self) -> Option<ControlsUpdate> {
+        None
+    }
+
+    /// What the packets of a network camera have shown since its stream began, now and then. To be asked after each `grab`. Never waits.
+    fn evidence(&mut self) -> Option<PacketEvidence> {
         None
     }
 

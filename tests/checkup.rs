@@ -277,7 +277,7 @@ fn live(source: &str) -> (Camera, Arc<Status>) {
 }
 
 fn check_up_live(camera: &Camera, source: &str) -> Checkup {
-    let live = Live { frames: camera.frames(), status: camera.status(), controls: camera.controls() };
+    let live = Live::of(camera);
     let request = CheckupRequest { live: Some(live), with_experiments: true, ..request(source) };
     checkup::run(&request, &never(), &mut |_| {})
 }

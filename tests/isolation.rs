@@ -209,7 +209,7 @@ mod linux {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let worker = folder.path().join("worker");
-        let hello = r#"say() { printf '\036[%s,%s]\n' "$1" "$2"; }; hello() { say 0 '{"Hello":{"version":10}}'; }"#;
+        let hello = r#"say() { printf '\036[%s,%s]\n' "$1" "$2"; }; hello() { say 0 '{"Hello":{"version":11}}'; }"#;
         let opened = r#"opened() { hello; read -r order; say 0 '{"Opened":{"got":{"size":{"width":4,"height":2},"fps":30.0,"format":"BGR3","n_buffers":null}}}'; }"#;
         let frame = r#"frame() { opened; say 1 "{\"NeedMemory\":{\"n_bytes\":$1}}"; read -r order; say 2 "{\"Frame\":{\"stamp\":{\"taken_at_us\":$2,\"sequence\":null},\"slot\":{\"generation\":$3,\"slot\":$4,\"width\":$5,\"height\":2,\"got\":null}}}"; }"#;
         fs::write(&worker, format!("#!/bin/sh\n{hello}\n{opened}\n{frame}\n{script}\n")).unwrap();

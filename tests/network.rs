@@ -122,6 +122,9 @@ fn cases() -> Vec<Case> {
         login("wrong password, old nonce", Login::Stale, WRONG, "F83 LoginRefused Login"),
         login("no password", Login::Md5, "rtsp://127.0.0.1:PORT/live", "F83 LoginRefused Login"),
         login("user only", Login::Md5, "rtsp://admin@127.0.0.1:PORT/live", "F83 LoginRefused Login"),
+        login("no password set", Login::Unset, "rtsp://admin:@127.0.0.1:PORT/live", "-"),
+        login("no password set, user only", Login::Unset, "rtsp://admin@127.0.0.1:PORT/live", "-"),
+        login("no password set, and one is given", Login::Unset, WRONG, "F83 LoginRefused Login"),
         login("unknown kind of login", Login::Unknown, RIGHT, "F83 LoginRefused Login"),
         // Statuses.
         reply("403", &[("DESCRIBE", Status("403 Forbidden"))], "F85 Forbidden Describe"),
@@ -130,6 +133,7 @@ fn cases() -> Vec<Case> {
         reply("301", &[("DESCRIBE", Status("301 Moved\r\nLocation: rtsp://x/y"))], "F84 WrongPath Describe"),
         reply("453", &[("SETUP", Status("453 Not Enough Bandwidth"))], "F90 SessionLimit SetupTcp"),
         reply("503 at DESCRIBE", &[("DESCRIBE", Status("503 Service Unavailable"))], "F90 SessionLimit Describe"),
+        reply("full, by its words", &[("SETUP", Status("500 Too many sessions"))], "F90 SessionLimit SetupTcp"),
         reply("503 at PLAY", &[("PLAY", Status("503 Service Unavailable"))], "F90 SessionLimit SetupTcp"),
         reply("454", &[("PLAY", Status("454 Session Not Found"))], "F86 ProtocolTrouble SetupTcp"),
         reply("455", &[("PLAY", Status("455 Method Not Valid"))], "F86 ProtocolTrouble SetupTcp"),
@@ -261,7 +265,7 @@ fn cases() -> Vec<Case> {
         play("clock jump", Play::ClockJump, "F98 ProtocolTrouble -"),
         Case {
             watch: Duration::from_secs(3),
-            ..play("small clock jumps", Play::ClockSteps(400), "F98 ProtocolTrouble -")
+            ..play("small clock jumps", Play::ClockSteps(400, 25), "F98 ProtocolTrouble -")
         },
         play("one time stamp for all", Play::OneStamp, "F98 ProtocolTrouble -"),
         Case { transport: Transport::Udp, ..play("bursts", Play::Bursts(10), "F88 BadFrame -") },
@@ -275,6 +279,8 @@ fn cases() -> Vec<Case> {
             ..rtsp("a group", Camera { transport: Some(GROUP), ..GOOD }, "F100 UdpBlocked FirstPacket")
         },
         play("new size", Play::NewSize, "F97 ProtocolTrouble -"),
+        play("new parameter sets", Play::NewSets(2), "F97 ProtocolTrouble -"),
+        play("pictures that are not sent", Play::LeavesOut(4), "F88 BadFrame -"),
         // What takes its time to be seen.
         Case { watch: Duration::from_secs(5), ..play("stops", Play::Stops, "F33 Stall Quality") },
         Case {
@@ -321,6 +327,7 @@ fn cases() -> Vec<Case> {
             watch: SNAPSHOTS,
             ..http("busy for a moment", "200 OK\r\nContent-Type: image/jpeg", Body::Busy(1), "-")
         },
+        http("busy at first", "200 OK\r\nContent-Type: image/jpeg", Body::Busy(0), "-"),
         Case { watch: SNAPSHOTS, ..http("a cut snapshot", "200 OK\r\nContent-Type: image/jpeg", Body::Cut(2), "-") },
         http("endless head, HTTP", "200 OK", Body::EndlessHead, "F95 ProtocolTrouble Get"),
         case("garbage, HTTP", Service::Says(b"\x00\xa7SSH"), "http://127.0.0.1:PORT/", "F99 WrongProtocol Get"),
@@ -370,6 +377,7 @@ fn cases() -> Vec<Case> {
         http("404, HTTP", "404 Not Found", Body::Text("no"), "F84 WrongPath Get"),
         http("403, HTTP", "403 Forbidden", Body::Text("no"), "F85 Forbidden Get"),
         http("503, HTTP", "503 Busy", Body::Text("no"), "F90 SessionLimit Get"),
+        http("full, HTTP", "403 Maximum of users reached", Body::Text("no"), "F90 SessionLimit Get"),
         http("endless redirects", "302 Found\r\nLocation: /again", Body::Text(""), "F95 NoStream Get"),
         http("to RTSP", "302 Found\r\nLocation: rtsp://cam/1", Body::Text(""), "F99 WrongProtocol Get"),
         case(
@@ -622,7 +630,7 @@ fn drawn(random: &mut fastrand::Rng) -> Case {
     let answers = |replies: &'static [(&'static str, Reply)]| Camera { replies, ..good };
     // Each tenth picture is a key picture, which is never cut.
     let n = random.u64(5..10);
-    let (what, camera, expected, secs) = match random.u8(..32) {
+    let (what, camera, expected, secs) = match random.u8(..34) {
         0 => ("no packets", plays(Play::Nothing), "F33", 2),
         1 => ("no key", plays(Play::NoKey), "F92", 2),
         2 | 3 => ("loss", plays(Play::Loss(random.u16(6..25))), "F88", 2),
@@ -653,8 +661,10 @@ fn drawn(random: &mut fastrand::Rng) -> Case {
         23 => ("another channel", plays(Play::Channel(random.u8(2..8))), "-", 2),
         24 => ("stray bytes", plays(Play::Stray), "-", 2),
         25 => ("H.265 in truth", plays(Play::H265), "-", 2),
-        26 => ("small jumps", plays(Play::ClockSteps(random.u64(350..950))), "F98", 3),
+        26 => ("small jumps", plays(Play::ClockSteps(random.u64(350..950), 25)), "F98", 3),
         27 => ("bursts", plays(Play::Bursts(random.u64(3..15))), "F88", 2),
+        28 => ("left out", plays(Play::LeavesOut(random.u64(2..9))), "F88", 2),
+        29 => ("sets", plays(Play::NewSets(random.u64(1..4))), "F97", 3),
         _ => ("good", good, "-", 2),
     };
     let url = if what == "password" {
@@ -961,6 +971,54 @@ fn a_real_server_passes() {
             assert_eq!(refused.verdict.unwrap().fault.kind.slug(), "login-refused");
         }
     }
+}
+
+/// What comes each few seconds is missed by a test that looks for a moment: whoever has the stream goes on counting. Others each time.
+#[test]
+fn what_a_stream_does_later_is_known_as_well() {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let pictures = random.u64(50..90);
+    let cases = [
+        (Play::Good, "-"),
+        (Play::ClockSteps(random.u64(1_500..9_000), pictures), "F98"),
+        (Play::ClockSteps(random.u64(300..950), pictures), "F98"),
+        (Play::OneStamp, "F98"),
+        (Play::NewSets(random.u64(4..7)), "F97"),
+        (Play::LeavesOut(random.u64(3..10)), "F88"),
+        (Play::Loss(random.u16(15..40)), "F88"),
+        (Play::Cut(random.u64(6..10)), "F88"),
+    ];
+    let check = |(play, expected): (Play, &str)| {
+        let server = Server::start(Service::Rtsp(Camera { play, ..GOOD }), None);
+        let access = access(Address::parse(&format!("rtsp://127.0.0.1:{}/live", server.port)).unwrap());
+        let OpenedStream::Rtsp { client, description } = network::open_stream(&access, &mut |_| {}).unwrap() else {
+            panic!("no RTSP");
+        };
+        let (deadline, packets) = (Instant::now() + STEP_DEADLINE, PacketSink::default());
+        let gateway =
+            Gateway::start(client, &description, Transport::Tcp, deadline, STEP_DEADLINE, packets, &never()).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let mut pictures = gateway.pictures();
+        // Of all of them, those with one time stamp too, each picture is told.
+        while pictures.wait_fresh(deadline).is_some() {
+            let evidence = gateway.evidence();
+            let entry = evidence.judge().map_or(NO_ENTRY, |found| found.entry);
+            let is_over = entry != NO_ENTRY || expected == NO_ENTRY && evidence.secs > 6.0;
+            if is_over {
+                assert_eq!(entry, expected, "{play:?}: {evidence:?}");
+                return;
+            }
+        }
+        panic!("{play:?} is not {expected}: {:?}", gateway.evidence());
+    };
+    thread::scope(|scope| {
+        let running: Vec<_> = cases.into_iter().map(|case| scope.spawn(move || check(case))).collect();
+        for running in running {
+            running.join().unwrap();
+        }
+    });
 }
 
 /// What comes otherwise than it was announced is told beside the step, and what keeps a session alive is what the camera knows.

@@ -174,7 +174,7 @@ pub fn window(status: Status) -> Window {
     window.panes[0].status = Some(Arc::new(status));
     window.panes[0].frame = Some(frame(now));
     let (frames, status, controls) = (Latest::new().reader(), StatusReader::default(), Latest::new().reader());
-    window.panes[0].live = Some(Live { frames, status, controls });
+    window.panes[0].live = Some(Live { frames, status, controls, evidence: Latest::new().reader() });
     let events = EVENTS.iter().zip(1..).map(|((secs_ago, level, name, message), id)| {
         Arc::new(Event {
             id,

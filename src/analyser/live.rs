@@ -71,7 +71,7 @@ impl LivePicture {
         let is_black = criteria::is_black(&traits.light);
         let is_green = criteria::is_green(traits.green);
         // A coder smooths a sensor's noise away.
-        let is_dead = traits.is_uniform || traits.is_same || self.coding != FrameCoding::Intra;
+        let is_dead = traits.is_uniform || traits.is_same || !self.coding.is_by_itself();
         let is_still = criteria::is_still(&run, self.coding) && !is_black && !is_green && !traits.is_uniform;
         for (kind, shows, since, share) in [
             (PictureFaultKind::Black, is_black && is_dead, first_equal, 1.0),

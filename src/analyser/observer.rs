@@ -86,7 +86,7 @@ impl PictureObserver {
         }
         // Of pictures that are coded against each other the decoder knows what is missing, and figures that are drawn into them leap
         // from row to row.
-        let looks_for_tears = self.coding == FrameCoding::Intra;
+        let looks_for_tears = self.coding.is_by_itself();
         if looks_for_tears {
             self.tears.add(RowSteps::of(&frame.image));
         }

@@ -13,6 +13,8 @@ use super::machine::CaptureEvent;
 use crate::control::{ControlSetting, ControlsUpdate, add_setting};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::Image;
+use crate::latest::Latest;
+use crate::network::PacketEvidence;
 use crate::packet::PacketSink;
 use crate::source::reader::{self, BeforeRead, Consumer, EndReading, ReadResult, Resume};
 use crate::source::{Demand, Grabbed, OpenRequest, Source};
@@ -31,7 +33,7 @@ pub(super) struct Capture {
 }
 
 impl Capture {
-    /// Starts the thread, which sends `events` with this number.
+    /// Starts the thread, which sends `events` with this number, and publishes what packets show.
     ///
     /// # Errors
     /// The system gives no thread.
@@ -40,6 +42,7 @@ impl Capture {
         request: OpenRequest,
         n_warm_up: u32,
         events: Sender<(u64, CaptureEvent)>,
+        evidence: Latest<PacketEvidence>,
     ) -> io::Result<Self> {
         let (alive, cancel) = bounded(0);
         let request = OpenRequest { cancel, ..request };
@@ -57,6 +60,7 @@ impl Capture {
             told: request.demand,
             packets: request.packets.clone(),
             events,
+            evidence,
         };
         thread::Builder::new().name(format!("capture-{opening}")).spawn(move || thread.run(&request, n_warm_up))?;
         Ok(Self { stop, resume, controls, demand, _alive: alive })
@@ -98,6 +102,7 @@ struct CaptureThread {
     told: Demand,
     packets: PacketSink,
     events: Sender<(u64, CaptureEvent)>,
+    evidence: Latest<PacketEvidence>,
 }
 
 impl CaptureThread {
@@ -172,6 +177,11 @@ impl Consumer for CaptureThread {
 
     fn on_controls(&mut self, news: ControlsUpdate) -> Result<(), EndReading> {
         self.tell(CaptureEvent::Controls(news))
+    }
+
+    fn on_evidence(&mut self, evidence: PacketEvidence) -> Result<(), EndReading> {
+        self.evidence.publish(evidence);
+        Ok(())
     }
 
     fn after_fault(&mut self) -> Result<Resume, EndReading> {

@@ -885,7 +885,7 @@ impl Machine {
         if is_wanted != self.is_picture_looked_at {
             self.is_picture_looked_at = is_wanted;
             (self.picture, self.score_log) = (PictureFaults::default(), ScoreLog::default());
-            let coding = is_wanted.then(|| coding_of(&self.spec, self.kind));
+            let coding = is_wanted.then(|| coding_of(&self.spec, self.kind, &self.tally.got));
             self.effects.push(Effect::LookAtPictures(coding));
         }
     }

@@ -23,7 +23,7 @@ use crate::frame::Frame;
 use crate::health::History;
 use crate::latest::Latest;
 use crate::logging::EventLog;
-use crate::network::KnownLogins;
+use crate::network::{KnownLogins, PacketEvidence};
 use crate::packet::PacketSink;
 use crate::picture::{FrameCoding, PictureStats};
 use crate::source::reader::Resume;
@@ -38,6 +38,7 @@ pub(super) struct Outputs {
     pub(super) history: Latest<History>,
     pub(super) controls: Latest<DeviceControls>,
     pub(super) picture: Latest<PictureStats>,
+    pub(super) evidence: Latest<PacketEvidence>,
     pub(super) wake: Wake,
     pub(super) on_status: Arc<dyn Fn(&Status) + Send + Sync>,
     pub(super) log: EventLog,
@@ -159,7 +160,8 @@ impl Supervisor {
             Effect::Open { opening, request, n_warm_up } => {
                 let (stuck, logins, packets) = (self.stuck.clone(), self.logins.clone(), self.packets.clone());
                 let request = OpenRequest { logins, packets, stuck, ..*request };
-                match Capture::start(opening, request, n_warm_up, self.events.0.clone()) {
+                let evidence = self.out.evidence.clone();
+                match Capture::start(opening, request, n_warm_up, self.events.0.clone(), evidence) {
                     Ok(capture) => self.capture = Some(capture),
                     Err(error) => {
                         let fault = Fault::new(FaultKind::NoResources, format!("the system gives no thread: {error}"));

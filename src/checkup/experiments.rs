@@ -11,7 +11,6 @@ use super::action::Action;
 use super::facts::{Experiment, Facts, StreamSummary};
 use super::stream::CheckupStream;
 use super::{CheckupRequest, Progress, is_disconnected};
-use crate::analyser::coding_of;
 use crate::control::{self, AUTO_EXPOSURE, Control, ControlSetting, EXPOSURE_PRIORITY, POWER_LINE_FREQUENCY};
 use crate::criteria;
 use crate::device::Capabilities;
@@ -112,19 +111,18 @@ fn carry_out(
     until: Instant,
     cancel: &Receiver<()>,
 ) -> (StreamSummary, Option<CheckupStream>) {
-    let coding = coding_of(&request.spec, None);
     match (change, stream) {
         (ExperimentChange::Restart, Some(mut stream)) => {
             stream.restart();
             stream.watch(until.min(Instant::now() + SETTLE), cancel, |_| false);
-            stream.begin_anew(coding);
+            stream.begin_anew();
             stream.watch(until.min(Instant::now() + WATCH), cancel, |_| false);
             (stream.summary(None), Some(stream))
         }
         (ExperimentChange::Control { set, back }, Some(mut stream)) => {
             stream.set_controls(vec![*set]);
             stream.watch(until.min(Instant::now() + SETTLE), cancel, |_| false);
-            stream.begin_anew(coding);
+            stream.begin_anew();
             stream.watch(until.min(Instant::now() + WATCH), cancel, |_| false);
             let summary = stream.summary(None);
             // Also for who has cancelled: the device is left as it was.

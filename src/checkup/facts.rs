@@ -13,7 +13,7 @@ pub use crate::device::KernelLine;
 use crate::device::{Capabilities, Device, Holder, System, UsbState};
 use crate::fault::Fault;
 use crate::frame::Size;
-use crate::network::{self, TestStep};
+use crate::network::{self, PacketEvidence, TestStep};
 use crate::picture::PictureStats;
 use crate::status::{Asked, Got};
 
@@ -212,6 +212,8 @@ pub struct StreamFacts {
     pub age_growth_ms: Option<f64>,
     /// Controls as they stood while it streamed.
     pub controls: Vec<Control>,
+    /// What its packets have shown, of a network camera that sends such.
+    pub packets: Option<PacketEvidence>,
 }
 
 /// The clocks of the computer and of the camera.

@@ -62,7 +62,7 @@ impl StreamStatus {
     pub(super) fn on_event(&mut self, event: &ProbeEvent, now: Instant) {
         let told = match event {
             ProbeEvent::Opened { got, backend } => CaptureEvent::Opened { got: got.clone(), backend: *backend },
-            ProbeEvent::Controls(_) => return,
+            ProbeEvent::Controls(_) | ProbeEvent::Evidence(_) => return,
             ProbeEvent::WarmedUp => CaptureEvent::WarmedUp,
             ProbeEvent::Frame(read) => {
                 if let Some(changed) = &read.changed {

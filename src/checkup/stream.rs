@@ -14,6 +14,7 @@ use crate::backend::Backend;
 use crate::control::{Control, ControlSetting};
 use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::frame::{Image, Size};
+use crate::network::PacketEvidence;
 use crate::picture::{FrameCoding, PictureTraits};
 use crate::probe::measure::{FrameRead, StreamMeasurement};
 use crate::probe::{Probe, ProbeEvent};
@@ -37,13 +38,16 @@ const STALL: Duration = Duration::from_secs(1);
 enum StreamOrigin {
     /// Opened for the check-up.
     Probe(Box<Probe>),
-    /// It streams in this program, which had counted so many drops before.
-    Live(Box<Live>, Drops),
+    /// It streams in this program, which had counted so many drops before, and so much of its packets.
+    Live(Box<Live>, Drops, PacketEvidence),
 }
 
 /// A stream under observation. Dropping it has the camera closed, if it was opened here.
 pub struct CheckupStream {
     origin: StreamOrigin,
+    spec: SourceSpec,
+    /// How equal pictures are to be taken.
+    pub coding: FrameCoding,
     began: Instant,
     pub opened_at: Option<Instant>,
     pub first_at: Option<Instant>,
@@ -61,6 +65,7 @@ pub struct CheckupStream {
     /// When the first of those came that it is equal to, byte for byte; `None` where the one before was another.
     pub same_since: Option<Instant>,
     pub controls: Vec<Control>,
+    pub packets: Option<PacketEvidence>,
     sizes: Vec<Size>,
     /// How old each frame was when it was there, and what the call for it took beyond waiting.
     ages_ms: Vec<f64>,
@@ -94,20 +99,22 @@ impl CheckupStream {
     pub fn live(live: Live, spec: &SourceSpec) -> Self {
         let status = live.status.current();
         let drops = status.as_ref().map(|status| status.drops).unwrap_or_default();
-        let mut stream = Self::new(StreamOrigin::Live(Box::new(live), drops), spec);
+        let evidence = live.evidence.current().map(|evidence| *evidence).unwrap_or_default();
+        let mut stream = Self::new(StreamOrigin::Live(Box::new(live), drops, evidence), spec);
         if let Some(status) = status {
             stream.backend = Backend::ALL.into_iter().find(|backend| backend.slug() == status.backend);
-            stream.got = status.got.clone();
-            stream.measured.on_opened(&status.got);
+            stream.on_opened(status.got.clone());
             stream.opened_at = status.is_opened.then_some(stream.began);
         }
         stream
     }
 
     fn new(origin: StreamOrigin, spec: &SourceSpec) -> Self {
-        let coding = coding_of(spec, None);
+        let coding = coding_of(spec, None, &Got::default());
         Self {
             origin,
+            spec: spec.clone(),
+            coding,
             began: Instant::now(),
             opened_at: None,
             first_at: None,
@@ -122,12 +129,22 @@ impl CheckupStream {
             before: None,
             same_since: None,
             controls: Vec::new(),
+            packets: None,
             sizes: Vec::new(),
             ages_ms: Vec::new(),
             decodes_ms: Vec::new(),
             ended: None,
             engine: None,
             status: None,
+        }
+    }
+
+    fn on_opened(&mut self, got: Got) {
+        self.measured.on_opened(&got);
+        let coding = coding_of(&self.spec, None, &got);
+        self.got = got;
+        if std::mem::replace(&mut self.coding, coding) != coding {
+            self.begin_anew();
         }
     }
 
@@ -155,8 +172,8 @@ impl CheckupStream {
                 }
                 match news {
                     ProbeEvent::Opened { got, backend } => {
-                        self.measured.on_opened(&got);
-                        (self.opened_at, self.backend, self.got) = (Some(Instant::now()), Some(backend), got);
+                        (self.opened_at, self.backend) = (Some(Instant::now()), Some(backend));
+                        self.on_opened(got);
                     }
                     ProbeEvent::Frame(taken) => {
                         if let Some(changed) = &taken.changed {
@@ -173,15 +190,17 @@ impl CheckupStream {
                             }
                         }
                     }
+                    ProbeEvent::Evidence(packets) => self.packets = Some(packets),
                     ProbeEvent::WarmedUp => {}
                     ProbeEvent::Ended(fault) => self.ended = Some(fault),
                 }
             }
-            StreamOrigin::Live(live, _) => {
+            StreamOrigin::Live(live, _, before) => {
                 let asked_at = Instant::now();
                 let fresh = live.frames.wait_fresh(until);
                 let status = live.status.current();
                 let controls = live.controls.current();
+                self.packets = live.evidence.current().map(|evidence| evidence.since(before));
                 let Some(fresh) = fresh else {
                     // The engine says why, in its own time.
                     if let Some(status) = status.filter(|status| status.state != State::Streaming) {
@@ -246,6 +265,13 @@ impl CheckupStream {
         matches!(self.origin, StreamOrigin::Live(..))
     }
 
+    /// Since its first packet; else since its first picture.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        let of_packets = self.packets.map_or(Duration::ZERO, |packets| secs(packets.secs));
+        of_packets.max(self.first_at.map_or(Duration::ZERO, |at| at.elapsed()))
+    }
+
     #[must_use]
     pub fn ms_to(&self, moment: Option<Instant>) -> Option<u64> {
         let ms = moment?.saturating_duration_since(self.began).as_millis();
@@ -267,23 +293,22 @@ impl CheckupStream {
     }
 
     /// Measures anew from here on.
-    pub fn begin_anew(&mut self, coding: FrameCoding) {
-        let mut measured = StreamMeasurement::new(0, coding);
+    pub fn begin_anew(&mut self) {
+        let mut measured = StreamMeasurement::new(0, self.coding);
         measured.on_opened(&self.got);
-        (self.measured, self.sampler) = (measured, PictureSampler::new(coding));
+        (self.measured, self.sampler) = (measured, PictureSampler::new(self.coding));
         self.sizes.clear();
         self.ages_ms.clear();
         self.decodes_ms.clear();
-        if let StreamOrigin::Live(live, before) = &mut self.origin
-            && let Some(status) = live.status.current()
-        {
-            *before = status.drops;
+        if let StreamOrigin::Live(live, drops, evidence) = &mut self.origin {
+            *drops = live.status.current().map_or(*drops, |status| status.drops);
+            *evidence = live.evidence.current().map_or(*evidence, |evidence| *evidence);
         }
     }
 
     /// Of one that streams in this program: the frames that came damaged since, and those of them that were shown all the same.
     fn damaged_live(&self) -> (u64, u64) {
-        let StreamOrigin::Live(live, before) = &self.origin else { return (0, 0) };
+        let StreamOrigin::Live(live, before, _) = &self.origin else { return (0, 0) };
         let now = live.status.current().map_or(*before, |status| status.drops);
         (now.damaged.saturating_sub(before.damaged), now.concealed.saturating_sub(before.concealed))
     }
@@ -320,6 +345,7 @@ impl CheckupStream {
             age_ms: median(&self.ages_ms).filter(|_| measured.n_back == 0),
             age_growth_ms: self.age_growth_ms().filter(|_| measured.n_back == 0),
             controls: self.controls.clone(),
+            packets: self.packets,
         }
     }
 

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::{CommandContext, Exit, OutputFormat, POLL, STATUS_WATCH, nagios, pretty, say};
 use crate::analyser::coding_of;
 use crate::backend::Backend;
+use crate::device::DeviceKind;
 use crate::fault::Fault;
 use crate::foreign::Foreign;
 use crate::frame::{Image, Size};
@@ -138,6 +139,9 @@ fn exit_of(verdict: &TestVerdict) -> Exit {
 /// A test that is running.
 struct TestRun {
     request: OpenRequest,
+    kind: Option<DeviceKind>,
+    /// How equal pictures are to be taken.
+    coding: FrameCoding,
     n_wanted: u32,
     began: Instant,
     opened_at: Option<Instant>,
@@ -158,9 +162,12 @@ struct TestRun {
 
 impl TestRun {
     fn new(request: OpenRequest, n_wanted: u32, bar: ProgressBar, connection: Option<ConnectionReport>) -> Self {
-        let coding = coding_of(&request.spec, request.spec.device().map(|device| device.kind));
+        let kind = request.spec.device().map(|device| device.kind);
+        let coding = coding_of(&request.spec, kind, &Got::default());
         Self {
             request,
+            kind,
+            coding,
             n_wanted,
             connection,
             began: Instant::now(),
@@ -205,6 +212,8 @@ impl TestRun {
                 self.open_ms = Some(whole_ms(now.saturating_duration_since(self.began)));
                 self.opened_at = Some(now);
                 self.backend = Some(backend);
+                self.coding = coding_of(&self.request.spec, self.kind, &got);
+                self.measured = StreamMeasurement::new(self.n_wanted, self.coding);
                 self.measured.on_opened(&got);
                 self.got = got;
             }
@@ -219,7 +228,7 @@ impl TestRun {
                 }
                 self.end(fault, asked_at, now);
             }
-            ProbeEvent::WarmedUp | ProbeEvent::Controls(_) => {}
+            ProbeEvent::WarmedUp | ProbeEvent::Controls(_) | ProbeEvent::Evidence(_) => {}
             ProbeEvent::Frame(read) => {
                 if let Some(changed) = &read.changed {
                     self.measured.on_opened(changed);
@@ -233,7 +242,7 @@ impl TestRun {
     fn on_frame(&mut self, read: ReadResult<Image>) {
         let ReadResult { asked_at, ended_at, grabbed, picture: image, .. } = read;
         let has_ended = image.as_ref().err().filter(|fault| fault.ends_stream()).cloned();
-        let looks_for_tears = coding_of(&self.request.spec, None) == FrameCoding::Intra;
+        let looks_for_tears = self.coding.is_by_itself();
         let rows = image.as_ref().ok().filter(|_| looks_for_tears).map(RowSteps::of);
         let picture = image.map(|image| {
             let traits = PictureTraits::of(&image, self.before.as_ref());

@@ -19,13 +19,17 @@ const BLACK_STRUCTURE: f64 = 1.0;
 pub(super) const STILL_SECS: f64 = 0.9;
 /// F65: two key frames of a network camera are a second or two apart; a scene without noise gives equal pictures between them.
 const STILL_CODED_SECS: f64 = 5.0;
-/// F65: equal pictures that a network camera repeats.
-const PAUSE_SECS: f64 = 2.0;
+/// F65: a server that repeats a picture for less may wait for its camera.
+const STILL_SERVED_SECS: f64 = 2.0;
 /// A driver may hand out one picture twice when the computer is busy, but not more often.
 pub const LEAST_EQUAL: u32 = 3;
 
 /// F62: less of the height is the edge of something green.
 pub(super) const GREEN_HEIGHT: f64 = 0.02;
+/// F64: less of the height may be drawn there.
+const GREY_HEIGHT: f64 = 0.05;
+/// F64: with a server between, which may leave pictures out.
+const LEAST_NEIGHBOURS_FPS: f64 = 9.0;
 /// F64: more torn pictures than one of a hundred.
 pub(super) const TORN_SHARE: f64 = 0.01;
 /// One may be the flash of a lamp.
@@ -53,6 +57,8 @@ const NEARER: f64 = 0.6;
 const BLURRED_FOCUS: f64 = 0.31;
 /// F70: mean red and mean blue over mean green.
 const GAINS: std::ops::RangeInclusive<f64> = 0.7..=1.4;
+/// F70: beside green.
+const LEAST_OF_LIGHT: f64 = 0.55;
 /// Something is grey in almost any scene, if the white balance is right.
 const LEAST_NEUTRAL: f64 = 0.01;
 /// F05: mean difference between the channels of a pixel; what an infrared camera sends is grey.
@@ -96,6 +102,7 @@ pub fn is_dead(stats: &PictureStats) -> bool {
 pub fn still_secs(coding: FrameCoding) -> Option<f64> {
     match coding {
         FrameCoding::Intra => Some(STILL_SECS),
+        FrameCoding::Served => Some(STILL_SERVED_SECS),
         FrameCoding::Inter => Some(STILL_CODED_SECS),
         FrameCoding::Unknown => None,
     }
@@ -107,16 +114,16 @@ pub fn is_still(run: &EqualRun, coding: FrameCoding) -> bool {
     run.n >= LEAST_EQUAL && still_secs(coding).is_some_and(|secs| run.secs >= secs)
 }
 
-/// F65: a server that repeats a picture for so long may wait for its camera.
-#[must_use]
-pub fn is_pause(run: &EqualRun) -> bool {
-    run.secs < PAUSE_SECS
-}
-
 /// F62: how much of the height was never filled.
 #[must_use]
 pub fn is_green(height: f64) -> bool {
     height >= GREEN_HEIGHT
+}
+
+/// F64: pictures of this rate are compared with each other; slower, what moves is elsewhere in each of them.
+#[must_use]
+pub fn are_neighbours(fps: f64) -> bool {
+    fps >= LEAST_NEIGHBOURS_FPS
 }
 
 /// F64: so many of all pictures are torn that it is no accident.
@@ -194,6 +201,18 @@ pub fn is_magenta(gains: Gains) -> bool {
     gains.red.min(gains.blue) > *GAINS.end()
 }
 
+/// F70: one of the three colours has less than any light leaves of it (from 2000 K to 20000 K).
+#[must_use]
+pub fn is_deep_colour(gains: Gains) -> bool {
+    gains.red.min(gains.blue) < LEAST_OF_LIGHT
+}
+
+/// F64: so much of the height, from the bottom, has the grey that decoders put where nothing has come.
+#[must_use]
+pub fn is_grey_fill(height: f64) -> bool {
+    height >= GREY_HEIGHT
+}
+
 /// F05: the difference is that of [`crate::picture::ColourStats`].
 #[must_use]
 pub fn is_grey(difference: f64) -> bool {
@@ -253,7 +272,7 @@ mod tests {
 
     #[test]
     fn how_long_equal_pictures_are_a_still_scene_depends_on_the_source() {
-        use FrameCoding::{Inter, Intra, Unknown};
+        use FrameCoding::{Inter, Intra, Served, Unknown};
         #[track_caller]
         fn check(n: u32, secs: f64, coding: FrameCoding, expected: bool) {
             let run = EqualRun { n, secs, ..EqualRun::default() };
@@ -262,6 +281,8 @@ mod tests {
         check(2, 5.0, Intra, false);
         check(3, 0.5, Intra, false);
         check(3, 1.0, Intra, true);
+        check(30, 1.9, Served, false);
+        check(3, 2.0, Served, true);
         check(30, 1.0, Inter, false);
         check(30, 4.9, Inter, false);
         check(3, 5.0, Inter, true);

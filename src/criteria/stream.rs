@@ -25,6 +25,15 @@ const LEAST_AGE_MS: f64 = 400.0;
 /// In a watch of a few seconds: a queue that fills while nobody empties it fast enough.
 const AGE_GROWTH_MS: f64 = 300.0;
 
+/// A session that ends so near to its life has ended because of it (F89): seconds.
+const NEAR_LIFE_SECS: f64 = 1.2;
+/// So many coded pictures, over so many seconds, tell whether anything is new in them (F65).
+const LEAST_CODED: u64 = 20;
+const LEAST_CODED_SECS: f64 = 3.0;
+/// So many in turn that are new and are not: each comes twice (F72).
+const LEAST_IN_TURN: u64 = 20;
+const TURNS: f64 = 0.9;
+
 /// Faults of one kind: twice within an hour is no accident, neither is ten times within a day.
 const OFTEN: u32 = 2;
 const LATELY_SECS: f64 = 3_600.0;
@@ -44,6 +53,24 @@ pub fn comes_again(n: u32, last_secs_ago: f64) -> bool {
 #[must_use]
 pub fn is_loss_of_packets(percent: f64) -> bool {
     percent > MAX_LOST_PACKETS_PERCENT
+}
+
+/// F89: a stream of this age ended with its session, which lives for so long unless the camera hears of its viewer. In seconds.
+#[must_use]
+pub fn is_life_of_session(age_secs: f64, life_secs: f64) -> bool {
+    (age_secs - life_secs).abs() < NEAR_LIFE_SECS
+}
+
+/// F65: of so many coded pictures one is new, and key pictures came again byte for byte: a sensor's noise makes each another.
+#[must_use]
+pub fn is_same_again(n_new: u64, n_keys_again: u64, n_pictures: u64, secs: f64) -> bool {
+    n_new <= 1 && n_keys_again > 0 && n_pictures >= LEAST_CODED && secs >= LEAST_CODED_SECS
+}
+
+/// F72: of so many coded pictures, a new one and one that is not come in turn.
+#[must_use]
+pub fn is_each_twice(n_turns: u64, n_pictures: u64) -> bool {
+    n_pictures >= LEAST_IN_TURN && share_of(n_turns, n_pictures) >= TURNS
 }
 
 /// Fewer frames a second come than was wanted or agreed.

@@ -22,13 +22,13 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, at, bounded, never, select};
 
-use super::ConnectionFinding;
 use super::bytes::PacketQueue;
-use super::rtp::RtpPacket;
+use super::rtp::{Meter, RtpPacket};
 use super::rtsp::{PacketHalf, RequestHalf, RtspClient, RtspRequest};
 use super::rtsp_stream::{lost, nothing_came};
 use super::sdp::{Codec, SessionDescription, VideoFormat};
 use super::video::{FoundVideo, VideoFinder};
+use super::{ConnectionFinding, PacketEvidence};
 use crate::fault::{Fault, FaultKind};
 use crate::latest::{Latest, Reader};
 use crate::lock::Lock;
@@ -47,6 +47,8 @@ use tap::PacketTap;
 
 /// How long a camera may take to answer a request that keeps its session alive.
 const KEEP_ALIVE_DEADLINE: Duration = Duration::from_secs(5);
+/// The same where its packets have stopped: a camera that is there answers soon.
+const QUICK_ANSWER: Duration = Duration::from_millis(250);
 /// How often such a request is sent, at the most and at the least, whatever time-out the camera names (RFC 2326, 12.37).
 const LEAST_KEEP_ALIVE: Duration = Duration::from_millis(500);
 const LONGEST_KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -66,6 +68,8 @@ pub struct Gateway {
     end: Option<Sender<()>>,
     /// Disconnected when the session has been ended.
     ended: Receiver<()>,
+    /// To find out whether the camera answers.
+    questions: Sender<Sender<bool>>,
 }
 
 #[derive(Default)]
@@ -75,6 +79,9 @@ struct GatewayState {
     n_lost: AtomicU64,
     missing_sets: Lock<Option<&'static str>>,
     reported_rate: Lock<Option<f64>>,
+    evidence: Lock<PacketEvidence>,
+    /// What has come of the question whether it answers.
+    is_answering: Lock<Option<bool>>,
     /// So many pictures pass from each key picture on; 0: all.
     of_key: AtomicU32,
     pictures: Latest<PictureCount>,
@@ -116,7 +123,7 @@ impl Gateway {
         let mut media =
             setup::play(&mut client, description, transport, answer_deadline).map_err(|finding| finding.fault)?;
         let mut finder = VideoFinder::new(description, media.channel());
-        let (found, gate, first) = first_key_frame(&mut client, &mut media, &mut finder, patience)?;
+        let (found, gate, meter, first) = first_key_frame(&mut client, &mut media, &mut finder, patience)?;
         let local = PlayerServer::open(description, &found).map_err(|error| no_resources("port", &error))?;
 
         let shared = Arc::new(GatewayState::default());
@@ -124,10 +131,12 @@ impl Gateway {
         let (ended_tx, ended) = bounded(0);
         let (ready, player) = bounded(1);
         let (stream_alive, stream_ended) = bounded(0);
+        let (questions, asked) = bounded(1);
+        let session_secs = client.session().map(|(_, life)| life.as_secs_f64());
         let mut tap = PacketTap::new(&found.format, packets);
         let (requests, packets) = client.split();
         let url = local.url();
-        let gateway = Self { url, found, shared: Arc::clone(&shared), end: Some(end), ended };
+        let gateway = Self { url, found, shared: Arc::clone(&shared), end: Some(end), ended, questions };
 
         let known = Arc::clone(&shared);
         let is_over = end_rx.clone();
@@ -141,7 +150,9 @@ impl Gateway {
             tap.take(&packet, Instant::now());
             held.push(packet);
         }
-        let passing = PacketForwarder { media, finder, gate, tap, held, player, shared: Arc::clone(&shared) };
+        let shared_by_stream = Arc::clone(&shared);
+        let passing =
+            PacketForwarder { media, finder, gate, meter, session_secs, tap, held, player, shared: shared_by_stream };
         spawn("gateway-stream", move || {
             let fault = passing.run(packets);
             shared.end(Some(fault));
@@ -150,7 +161,7 @@ impl Gateway {
         let (cancel, shared) = (cancel.clone(), Arc::clone(&gateway.shared));
         let url = description.url.clone();
         spawn("gateway", move || {
-            keep_alive(requests, &url, [&end_rx, &cancel, &stream_ended]);
+            keep_alive(requests, &url, [&end_rx, &cancel, &stream_ended], &asked);
             shared.end(None);
             drop(ended_tx);
         })?;
@@ -179,6 +190,24 @@ impl Gateway {
     #[must_use]
     pub fn reported_rate(&self) -> Option<f64> {
         *self.shared.reported_rate.lock()
+    }
+
+    /// What its packets have shown so far.
+    #[must_use]
+    pub fn evidence(&self) -> PacketEvidence {
+        let is_answering = *self.shared.is_answering.lock();
+        let evidence = *self.shared.evidence.lock();
+        PacketEvidence { is_answering, ..evidence }
+    }
+
+    /// Finds out whether the camera of a stream that has stopped answers, once. Waits for `patience` at most.
+    pub fn find_out_whether_it_answers(&self, patience: Duration) {
+        if self.shared.is_answering.lock().is_some() {
+            return;
+        }
+        let (reply, answer) = bounded(1);
+        let is_answering = self.questions.try_send(reply).is_ok() && answer.recv_timeout(patience) == Ok(true);
+        *self.shared.is_answering.lock() = Some(is_answering);
     }
 
     /// Why the stream has ended, if it has by itself.
@@ -221,15 +250,18 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Fault> {
     spawned.map(drop).map_err(|error| no_resources("thread", &error))
 }
 
-/// Waits for it and returns the packets from its first one on.
+/// What a stream begins with: its packets from the first key frame on, and what has seen them all.
+type Beginning = (FoundVideo, KeyFrameGate, Meter, Vec<Vec<u8>>);
+
+/// Waits for the first key frame.
 fn first_key_frame(
     client: &mut RtspClient,
     media: &mut PacketSource,
     finder: &mut VideoFinder,
     patience: Duration,
-) -> Result<(FoundVideo, KeyFrameGate, Vec<Vec<u8>>), Fault> {
+) -> Result<Beginning, Fault> {
     let deadline = Instant::now() + patience;
-    let mut gate = None;
+    let mut seen = None;
     let mut n_packets = 0_u64;
     while Instant::now() < deadline {
         let (channel, packets) = match media {
@@ -246,8 +278,11 @@ fn first_key_frame(
                 let Some(found) = finder.found() else { continue };
                 playable(&found.format)?;
                 too_large(&packet, found.format.codec)?;
-                let gate = gate.get_or_insert_with(|| KeyFrameGate::of(&found.format));
-                let passed = gate.pass(packet, Instant::now());
+                let (gate, meter) =
+                    seen.get_or_insert_with(|| (KeyFrameGate::of(&found.format), Meter::of(&found.format)));
+                let now = Instant::now();
+                meter.take(&packet, now);
+                let passed = gate.pass(packet, now);
                 // Of those that were held until it was clear what they are more than one may pass.
                 match (&mut first, passed) {
                     (Some(first), Some(passed)) => first.extend(passed),
@@ -257,15 +292,15 @@ fn first_key_frame(
             }
         }
         if let Some(first) = first
-            && let (Some(gate), Some(found)) = (gate.take(), finder.found())
+            && let (Some((gate, meter)), Some(found)) = (seen.take(), finder.found())
         {
-            return Ok((found.clone(), gate, first));
+            return Ok((found.clone(), gate, meter, first));
         }
     }
     Err(if n_packets == 0 {
         nothing_came(finder, Some(media), patience).fault
     } else if let Some(lost) =
-        gate.and_then(|gate| lost(gate.n_lost(), n_packets, matches!(media, PacketSource::Udp(_))))
+        seen.and_then(|(gate, _)| lost(gate.n_lost(), n_packets, matches!(media, PacketSource::Udp(_))))
     {
         lost.fault
     } else {
@@ -306,6 +341,8 @@ struct PacketForwarder {
     media: PacketSource,
     finder: VideoFinder,
     gate: KeyFrameGate,
+    meter: Meter,
+    session_secs: Option<f64>,
     tap: PacketTap,
     /// Until the player is ready.
     held: PacketQueue<Vec<u8>>,
@@ -364,12 +401,16 @@ impl PacketForwarder {
             for packet in arrived.into_iter().flat_map(|packet| self.finder.take(channel, packet).unwrap_or_default()) {
                 let now = Instant::now();
                 self.tap.take(&packet, now);
+                self.meter.take(&packet, now);
                 let passed = self.gate.pass(packet, now).into_iter().flatten();
                 passed.for_each(|packet| self.held.push(packet));
             }
             self.shared.n_lost.store(self.gate.n_lost(), Ordering::Relaxed);
             *self.shared.reported_rate.lock() = self.finder.reported_rate();
             *self.shared.missing_sets.lock() = self.gate.missing_sets();
+            let (is_over_udp, session_secs) = (matches!(self.media, PacketSource::Udp(_)), self.session_secs);
+            let evidence = PacketEvidence { is_over_udp, session_secs, ..self.meter.evidence() };
+            *self.shared.evidence.lock() = evidence;
             if self.gate.count() != counted {
                 counted = self.gate.count();
                 self.shared.pictures.publish(counted);
@@ -397,8 +438,9 @@ impl PacketForwarder {
     }
 }
 
-/// Keeps the session alive until one of these is disconnected. Dropping `requests` then ends it.
-fn keep_alive(mut requests: RequestHalf, url: &str, ends: [&Receiver<()>; 3]) {
+/// Keeps the session alive until one of these is disconnected, and finds out whether the camera answers when it is `asked`. Dropping
+/// `requests` then ends it.
+fn keep_alive(mut requests: RequestHalf, url: &str, ends: [&Receiver<()>; 3], asked: &Receiver<Sender<bool>>) {
     let period = requests.session().map_or(LONGEST_KEEP_ALIVE, |(_, timeout)| timeout / 2);
     let period = period.clamp(LEAST_KEEP_ALIVE, LONGEST_KEEP_ALIVE);
     let [end, cancel, stream_ended] = ends;
@@ -411,6 +453,13 @@ fn keep_alive(mut requests: RequestHalf, url: &str, ends: [&Receiver<()>; 3]) {
             recv(end) -> _ => break,
             recv(cancel) -> _ => break,
             recv(stream_ended) -> _ => break,
+            recv(asked) -> question => {
+                let Ok(reply) = question else { break };
+                let answer = requests.request(&RtspRequest::new(method, url, &[]), Instant::now() + QUICK_ANSWER);
+                // Whoever asked may not have waited.
+                let _ = reply.try_send(answer.is_ok());
+                continue;
+            }
             recv(due) -> _ => {}
         }
         let now = Instant::now();

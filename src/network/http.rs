@@ -15,7 +15,7 @@ use super::connector::{Connector, MAX_REDIRECTS, StepDetail, own, reach};
 use super::jpeg::JpegSplitter;
 use super::login::{self, Login};
 use super::parsers::{self, NotUnderstood};
-use super::{ConnectionFinding, ConnectionParameters, Origin, StepName, StepOutcome};
+use super::{ConnectionFinding, ConnectionParameters, Origin, StepName, StepOutcome, is_full};
 use crate::address::Address;
 use crate::fault::{Fault, FaultKind};
 
@@ -26,6 +26,8 @@ const N_READ_BYTES: usize = 16_384;
 /// How long a busy camera is left alone that does not say how long (`Retry-After`), and at most.
 const BUSY_PAUSE: Duration = Duration::from_millis(500);
 const MAX_BUSY_PAUSE: Duration = Duration::from_secs(5);
+/// How often one is asked again that is busy at the first request: one that is full is so for longer.
+const N_ASKED_AGAIN: u32 = 3;
 /// No list of the addresses of a video is longer.
 const MAX_LIST_BYTES: usize = 256 << 10;
 
@@ -128,7 +130,7 @@ impl HttpStream {
         let mut stream = Self::new(connector.parameters, connector.parameters.address.clone(), connection);
         let started = Instant::now();
         let deadline = connector.step_deadline();
-        let first = stream.fetch(false, deadline);
+        let first = stream.fetch_patiently(false, N_ASKED_AGAIN, deadline);
         let first = first.map_err(|finding| connector.bad(StepName::Get, started, finding))?;
         if first.status != 401 {
             let kind = stream.judge(&first, deadline);
@@ -139,7 +141,7 @@ impl HttpStream {
         let took = started.elapsed();
         let login_started = Instant::now();
         let deadline = connector.step_deadline();
-        match stream.asked(&first, false, false).and_then(|()| stream.fetch(true, deadline)) {
+        match stream.asked(&first, false, false).and_then(|()| stream.fetch_patiently(true, N_ASKED_AGAIN, deadline)) {
             Ok(head) => {
                 let login_took = login_started.elapsed();
                 let kind = stream.judge(&head, deadline);
@@ -272,18 +274,29 @@ impl HttpStream {
 
     /// Asks for another snapshot. A camera that has given some and is busy for a moment is asked once more a little later.
     fn ask_again(&mut self, deadline: Instant) -> Result<(), ConnectionFinding> {
-        loop {
-            let head = self.fetch(true, deadline)?;
+        let head = self.fetch_patiently(true, u32::MAX, deadline)?;
+        self.judge(&head, deadline)?;
+        self.is_used_up = false;
+        Ok(())
+    }
+
+    /// As [`Self::fetch`]; a camera that is busy is asked again so many times, as it is for a moment beside its other work.
+    fn fetch_patiently(
+        &mut self,
+        may_log_in: bool,
+        n_again: u32,
+        deadline: Instant,
+    ) -> Result<ResponseHead, ConnectionFinding> {
+        for _ in 0..n_again {
+            let head = self.fetch(may_log_in, deadline)?;
             let said = head.header("retry-after").and_then(|secs| secs.parse().ok()).map(Duration::from_secs);
             let pause = said.unwrap_or(BUSY_PAUSE).clamp(BUSY_PAUSE, MAX_BUSY_PAUSE);
-            let is_busy = matches!(head.status, 429 | 503) && self.n_pictures > 0;
-            if !is_busy || Instant::now() + pause >= deadline {
-                self.judge(&head, deadline)?;
-                self.is_used_up = false;
-                return Ok(());
+            if !matches!(head.status, 429 | 503) || Instant::now() + pause >= deadline {
+                return Ok(head);
             }
             self.pause(pause)?;
         }
+        self.fetch(may_log_in, deadline)
     }
 
     fn pause(&self, pause: Duration) -> Result<(), ConnectionFinding> {
@@ -478,6 +491,9 @@ impl HttpStream {
         };
         match head.status {
             200..=299 => {}
+            400 | 402..=403 | 405..=409 | 411.. if is_full(&words) => {
+                return refused("F90", FaultKind::SessionLimit, 0.85);
+            }
             401 => return refused("F83", FaultKind::LoginRefused, 0.9),
             403 | 423 => return refused("F85", FaultKind::Forbidden, 0.9),
             404 | 410 => return refused("F84", FaultKind::WrongPath, 0.95),

@@ -137,6 +137,7 @@ impl Login {
                  kind of login in the camera's settings, set it back to Digest; if it shall be Basic, start Camclinic again.",
             ));
         }
+        let has_password = self.address.password.is_some();
         if was_sent {
             let (is_stale, is_other) = match (&best, &self.challenge) {
                 (Some(Challenge::Digest(new)), Some(Challenge::Digest(old))) => (new.is_stale, new.nonce != old.nonce),
@@ -149,6 +150,10 @@ impl Login {
                 return Ok(());
             }
             let user = &self.address.user;
+            if !has_password && !self.is_proven {
+                let message = format!("the camera wants the password of “{user}”, and none is known");
+                return Err(refused(message).with_advice(GIVE));
+            }
             return Err(if self.is_proven {
                 ConnectionFinding::new("F83", FaultKind::LoginRefused, format!("the camera took the login of “{user}” before, and refuses it now: {words}"))
                     .with_code(401)
@@ -162,13 +167,10 @@ impl Login {
                 ).unsure(0.9)
             });
         }
-        if self.address.password.is_none() {
-            let message = if self.address.user.is_empty() {
-                format!("the camera wants a login, and the address has none: {words}")
-            } else {
-                format!("the camera wants the password of “{}”, and none is known: {words}", self.address.user)
-            };
-            return Err(refused(message).with_advice("Give the user's name and password."));
+        // Of a user alone an empty password is tried: many cameras have none when they are new.
+        if !has_password && self.address.user.is_empty() {
+            let message = format!("the camera wants a login, and the address has none: {words}");
+            return Err(refused(message).with_advice(GIVE));
         }
         let Some(best) = best else {
             let offered: Vec<_> = offered.iter().map(|offer| offer.scheme.as_str()).take(4).collect();
@@ -223,6 +225,8 @@ pub fn bytes(text: &str) -> Vec<u8> {
     }
     bytes
 }
+
+const GIVE: &str = "Give the user's name and password.";
 
 /// So much of a camera's text is told. More is looked through for secrets, so that none is cut in two and told in part.
 const MAX_TOLD: usize = 300;

@@ -1,5 +1,6 @@
 //! RTP (RFC 3550): losses, jitter, delay, key frames and size of a stream, from its packets and without decoding them.
 
+mod contents;
 mod depacketiser;
 mod h264;
 mod h265;
@@ -9,10 +10,13 @@ mod sets;
 
 use std::time::{Duration, Instant};
 
+use contents::CodedContents;
+pub use contents::ContentCounts;
 pub use depacketiser::{CodedPicture, Depacketiser};
 
 use super::age::rate_of;
-use super::sdp::Codec;
+use super::evidence::PacketEvidence;
+use super::sdp::{Codec, VideoFormat};
 use super::sps;
 use crate::frame::Size;
 
@@ -29,9 +33,10 @@ const MAX_ODD_STEP: f64 = 1.0;
 const LEAST_STEP: f64 = 0.15;
 const USUAL_STEPS: f64 = 4.0;
 /// How frames follow each other is known after so many.
-const SETTLED: u64 = 10;
-/// So many frames by their marks, and hardly a time stamp: all have the same one.
-const MANY_MARKS: u64 = 20;
+const SETTLED: u64 = 5;
+/// So many frames by their marks, and one time stamp: all have the same one. A picture of so many parts that are marked each lasts no
+/// second.
+pub const MANY_MARKS: u64 = 12;
 /// By so many seconds a clock must be off at the end to be told from chance.
 const LEAST_SEEN: f64 = 0.15;
 /// How long the delays at the beginning and at the end are watched that are compared.
@@ -484,6 +489,7 @@ pub struct Meter {
     cut: CutUnits,
     n_cut: u64,
     sets: SeenSets,
+    contents: CodedContents,
 }
 
 impl Meter {
@@ -525,13 +531,34 @@ impl Meter {
             cut: CutUnits::default(),
             n_cut: 0,
             sets: SeenSets::default(),
+            contents: CodedContents::new(codec),
         }
     }
 
-    /// With parameter sets that are announced.
+    /// With the parameter sets that are announced.
     #[must_use]
-    pub fn with_sets(self, announced: &[Vec<u8>]) -> Self {
-        Self { sets: SeenSets::of(self.codec, announced), ..self }
+    pub fn of(format: &VideoFormat) -> Self {
+        let mut meter = Self::new(format.codec, format.clock_rate);
+        format.parameter_sets.iter().for_each(|set| meter.contents.announce(set));
+        Self { sets: SeenSets::of(format.codec, &format.parameter_sets), ..meter }
+    }
+
+    /// What the packets have shown so far.
+    #[must_use]
+    pub fn evidence(&self) -> PacketEvidence {
+        PacketEvidence {
+            secs: self.watched().as_secs_f64(),
+            n_received: self.n_received,
+            n_lost: self.n_lost(),
+            n_cut: self.n_cut,
+            n_restarts: self.n_restarts,
+            n_clock_jumps: self.n_clock_jumps(),
+            may_jump: self.may_jump(),
+            has_one_stamp: self.has_one_stamp(),
+            n_size_changes: self.n_size_changes,
+            contents: self.contents.counts(),
+            ..PacketEvidence::default()
+        }
     }
 
     /// The parameter sets that were neither announced nor have come.
@@ -574,12 +601,17 @@ impl Meter {
         self.n_marks += u64::from(packet.marker);
         self.newest_at = Some(now);
         self.sets.take(&packet, self.codec);
-        if !is_back && self.cut.take(&packet, self.codec, taken.n_missing) && !taken.is_restart {
+        let is_again = step == 0 && self.n_received > 1 && !taken.is_restart;
+        if !is_back && !is_again && self.cut.take(&packet, self.codec, taken.n_missing) && !taken.is_restart {
             self.n_cut += 1;
         }
         if self.first_at.is_none() || taken.is_restart || (packet.timestamp != self.timestamp && !is_back) {
             taken.is_new_frame = true;
             self.frame(packet.timestamp, taken.is_restart, now);
+        }
+        if !is_back && !is_again {
+            let is_behind_gap = taken.n_missing > 0 || taken.is_restart;
+            self.contents.take(&packet, taken.is_new_frame, is_behind_gap, self.size);
         }
         if let Some(size) = packet.size(self.codec) {
             self.n_size_changes += u64::from(self.size.is_some_and(|known| known != size));
@@ -633,7 +665,8 @@ impl Meter {
             self.least_delay = self.delay;
             return;
         }
-        self.usual_step += (by_clock.abs() - self.usual_step) / 8.0;
+        let is_first_step = self.usual_step == 0.0;
+        self.usual_step += (by_clock.abs() - self.usual_step) / if is_first_step { 1.0 } else { 8.0 };
         self.least_delay = self.least_delay.min(delay);
         self.ticks += i64::from(step);
         self.jitter += ((delay - self.delay).abs() - self.jitter) / 16.0;
@@ -699,12 +732,6 @@ impl Meter {
     #[must_use]
     pub fn has_one_stamp(&self) -> bool {
         self.n_frames == 1 && self.n_marks >= MANY_MARKS
-    }
-
-    /// How often the pictures became of another size.
-    #[must_use]
-    pub fn n_size_changes(&self) -> u64 {
-        self.n_size_changes
     }
 
     #[must_use]

@@ -15,10 +15,10 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use rtsp_types::headers::{CSEQ, PUBLIC, SESSION, WWW_AUTHENTICATE};
 
 use self::reader::{Incoming, MessageReader, N_READ_BYTES, RtspReadError};
-use super::ConnectionFinding;
 use super::bytes::PacketQueue;
 use super::connection::{Connection, broken, ended};
 use super::login::{self, KnownLogins, Login};
+use super::{ConnectionFinding, is_full};
 use crate::address::Address;
 use crate::fault::{Fault, FaultKind};
 
@@ -549,9 +549,12 @@ pub fn refusal(method: &str, response: &RtspResponse, login: &Login) -> Option<C
     let (entry, kind, confidence, advice) = match status {
         200..=299 => return None,
         401 => ("F83", FaultKind::LoginRefused, 0.9, None),
+        453 => ("F90", FaultKind::SessionLimit, 0.95, None),
+        400 | 402..=403 | 405..=409 | 411..=452 | 500.. if is_full(&words) => {
+            ("F90", FaultKind::SessionLimit, 0.85, None)
+        }
         403 => ("F85", FaultKind::Forbidden, 0.9, None),
         423 => ("F85", FaultKind::Forbidden, 0.8, Some(LOCKED)),
-        453 => ("F90", FaultKind::SessionLimit, 0.95, None),
         503 => ("F90", FaultKind::SessionLimit, 0.8, None),
         300..=399 => ("F84", FaultKind::WrongPath, 0.8, Some("Write the address that the camera names.")),
         404 | 410 => ("F84", FaultKind::WrongPath, 0.95, None),

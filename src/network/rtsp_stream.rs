@@ -19,8 +19,6 @@ const SLICE: Duration = Duration::from_millis(50);
 const KEEP_ALIVE_PART: u32 = 2;
 /// How long a camera whose stream has stopped may take to answer.
 const ANSWER_DEADLINE: Duration = Duration::from_millis(1_500);
-/// A session that ends so near to its life has ended because of it.
-const NEAR_LIFE: Duration = Duration::from_millis(1_200);
 /// How long such a request may take to be sent.
 const SEND_DEADLINE: Duration = Duration::from_secs(1);
 
@@ -121,7 +119,8 @@ impl RtspStream {
     /// What a stream that has ended lived for: a session that the camera ended in its time is told by its age (F89).
     pub fn judge_end(&self, ended: ConnectionFinding, age: Duration) -> ConnectionFinding {
         let life = self.client.session().map(|(_, timeout)| timeout).filter(|_| ended.entry == "F96");
-        match life.filter(|life| age.abs_diff(*life) < NEAR_LIFE) {
+        let is_over = |life: &Duration| criteria::is_life_of_session(age.as_secs_f64(), life.as_secs_f64());
+        match life.filter(is_over) {
             Some(life) => {
                 let message = format!(
                     "{}, {:.0} s after it began: the camera gives a session {} s, and does not take what keeps it alive",

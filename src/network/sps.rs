@@ -1,4 +1,5 @@
-//! The size of the picture from a sequence parameter set: H.264 (ITU-T H.264, 7.3.2.1.1) and H.265 (ITU-T H.265, 7.3.2.2).
+//! The size of the picture from a sequence parameter set: H.264 (ITU-T H.264, 7.3.2.1.1) and H.265 (ITU-T H.265, 7.3.2.2); and the
+//! numbers of pictures.
 
 use crate::frame::Size;
 
@@ -7,8 +8,8 @@ const MAX_SIDE: u64 = 32_768;
 /// Longer sets are not read: they come from the camera.
 const MAX_BYTES: usize = 1_024;
 
-/// Two numbers of 32 bits at most, and what is put between them.
-const MAX_SLICE_HEAD: usize = 24;
+/// Four numbers of 32 bits at most, and what is put between them.
+const MAX_SLICE_HEAD: usize = 32;
 
 /// Bits of an RBSP, without its emulation prevention bytes.
 pub(super) struct Bits {
@@ -86,9 +87,117 @@ pub fn slice(nal: &[u8]) -> Option<(u64, u64)> {
     Some((bits.ue()?, bits.ue()?))
 }
 
+/// Numbers have 16 bits at most in both codecs; sets tell by how many they have more than this.
+const LEAST_NUMBER_BITS: usize = 4;
+const MAX_MORE_BITS: usize = 12;
+
+fn number_bits(bits: &mut Bits) -> Option<usize> {
+    usize::try_from(bits.ue()?).ok().filter(|more| *more <= MAX_MORE_BITS).map(|more| more + LEAST_NUMBER_BITS)
+}
+
+/// How far one number of so many bits is behind another; they begin anew.
+fn distance(n_bits: usize, from: u64, to: u64) -> u64 {
+    to.wrapping_sub(from) & ((1 << n_bits) - 1)
+}
+
+/// How a stream of H.264 numbers its pictures (7.4.3, `frame_num`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameNumbering {
+    /// A number has so many bits.
+    n_bits: usize,
+    has_separate_planes: bool,
+    /// Numbers may be left out on purpose.
+    pub may_have_gaps: bool,
+}
+
+impl FrameNumbering {
+    /// `None` where this is no SPS of H.264, or a damaged one.
+    #[must_use]
+    pub fn of(sps: &[u8]) -> Option<Self> {
+        h264(sps).map(|(_, numbering)| numbering)
+    }
+
+    /// The number of the picture that a slice is of, and whether the slice needs no other picture.
+    #[must_use]
+    pub fn read(self, nal: &[u8]) -> Option<(u64, bool)> {
+        let mut bits = Bits::new(nal.get(..MAX_SLICE_HEAD).unwrap_or(nal), 1);
+        let (_, kind, _) = (bits.ue()?, bits.ue()?, bits.ue()?);
+        if self.has_separate_planes {
+            bits.bits(2)?;
+        }
+        // Table 7-6: I and SI.
+        Some((bits.bits(self.n_bits)?, matches!(kind % 5, 2 | 4)))
+    }
+
+    /// How far one number is behind another.
+    #[must_use]
+    pub fn distance(self, from: u64, to: u64) -> u64 {
+        distance(self.n_bits, from, to)
+    }
+}
+
+/// How a stream of H.265 numbers its pictures, in the order in which they are shown (7.4.7.1, `slice_pic_order_cnt_lsb`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PictureOrder {
+    /// 0 before a set has told.
+    n_bits: usize,
+    has_separate_planes: bool,
+    has_output_flag: bool,
+    /// Bits of a slice's head that say nothing here.
+    n_extra: usize,
+}
+
+impl PictureOrder {
+    /// Takes in what a parameter set says of it.
+    pub fn learn(&mut self, set: &[u8]) {
+        match set.first().map(|head| head >> 1 & 0x3f) {
+            Some(33) => {
+                if let Some((_, order)) = h265(set) {
+                    (self.n_bits, self.has_separate_planes) = (order.n_bits, order.has_separate_planes);
+                }
+            }
+            Some(34) => {
+                let mut bits = Bits::new(set, 2);
+                let mut read = || Some((bits.ue()?, bits.ue()?, bits.bit()?, bits.bit()?, bits.bits(3)?));
+                if let Some((_, _, _, has_output_flag, n_extra)) = read() {
+                    (self.has_output_flag, self.n_extra) =
+                        (has_output_flag == 1, usize::try_from(n_extra).unwrap_or_default());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The number of the picture that a slice of this type begins; `data` is what follows the head of its unit.
+    #[must_use]
+    pub fn read(self, kind: u8, data: &[u8]) -> Option<u64> {
+        let mut bits = Bits::new(data.get(..MAX_SLICE_HEAD).unwrap_or(data), 0);
+        (self.n_bits > 0 && bits.bit()? == 1).then_some(())?;
+        if (16..=23).contains(&kind) {
+            bits.bit()?;
+        }
+        bits.ue()?;
+        bits.bits(self.n_extra)?;
+        bits.ue()?;
+        bits.bits(usize::from(self.has_output_flag) + if self.has_separate_planes { 2 } else { 0 })?;
+        // IDR pictures have none: they are the first.
+        if matches!(kind, 19 | 20) { Some(0) } else { bits.bits(self.n_bits) }
+    }
+
+    /// How far one number is behind another.
+    #[must_use]
+    pub fn distance(self, from: u64, to: u64) -> u64 {
+        distance(self.n_bits, from, to)
+    }
+}
+
 /// `None` where this is no SPS of H.264, or a damaged one.
 #[must_use]
 pub fn h264_size(nal: &[u8]) -> Option<Size> {
+    h264(nal).map(|(size, _)| size)
+}
+
+fn h264(nal: &[u8]) -> Option<(Size, FrameNumbering)> {
     (nal.first()? & 0x1f == 7).then_some(())?;
     let mut bits = Bits::new(nal, 1);
     let profile = bits.bits(8)?;
@@ -112,7 +221,7 @@ pub fn h264_size(nal: &[u8]) -> Option<Size> {
             }
         }
     }
-    bits.ue()?;
+    let n_bits = number_bits(&mut bits)?;
     match bits.ue()? {
         0 => drop(bits.ue()?),
         1 => {
@@ -126,7 +235,7 @@ pub fn h264_size(nal: &[u8]) -> Option<Size> {
         _ => {}
     }
     bits.ue()?;
-    bits.bit()?;
+    let may_have_gaps = bits.bit()? == 1;
     let width = 16 * (bits.ue()? + 1);
     let n_map_units = bits.ue()? + 1;
     let is_frame_only = bits.bit()?;
@@ -143,7 +252,7 @@ pub fn h264_size(nal: &[u8]) -> Option<Size> {
         let unit_y = if chroma == 1 { 2 } else { 1 } * (2 - is_frame_only);
         crop = (unit_x * (left + right), unit_y * (top + bottom));
     }
-    size(width, height, crop)
+    Some((size(width, height, crop)?, FrameNumbering { n_bits, has_separate_planes, may_have_gaps }))
 }
 
 /// ITU-T H.265, 7.3.3.
@@ -172,6 +281,10 @@ pub(super) fn skip_profile_tier_level(bits: &mut Bits, n_sub_layers: usize) -> O
 /// `None` where this is no SPS of H.265, or a damaged one.
 #[must_use]
 pub fn h265_size(nal: &[u8]) -> Option<Size> {
+    h265(nal).map(|(size, _)| size)
+}
+
+fn h265(nal: &[u8]) -> Option<(Size, PictureOrder)> {
     (nal.first()? >> 1 & 0x3f == 33).then_some(())?;
     let mut bits = Bits::new(nal, 2);
     bits.bits(4)?;
@@ -180,9 +293,7 @@ pub fn h265_size(nal: &[u8]) -> Option<Size> {
     skip_profile_tier_level(&mut bits, n_sub_layers)?;
     bits.ue()?;
     let chroma_format = bits.ue()?;
-    if chroma_format == 3 {
-        bits.bit()?;
-    }
+    let has_separate_planes = chroma_format == 3 && bits.bit()? == 1;
     let (width, height) = (bits.ue()?, bits.ue()?);
     let mut crop = (0, 0);
     if bits.bit()? == 1 {
@@ -191,7 +302,10 @@ pub fn h265_size(nal: &[u8]) -> Option<Size> {
         let unit_y = if chroma_format == 1 { 2 } else { 1 };
         crop = (unit_x * (left + right), unit_y * (top + bottom));
     }
-    size(width, height, crop)
+    bits.ue()?;
+    bits.ue()?;
+    let n_bits = number_bits(&mut bits)?;
+    Some((size(width, height, crop)?, PictureOrder { n_bits, has_separate_planes, ..PictureOrder::default() }))
 }
 
 #[cfg(test)]
@@ -211,12 +325,15 @@ mod tests {
     #[test]
     fn nothing_makes_it_panic() {
         let mut random = fastrand::Rng::with_seed(11);
+        let numbering = FrameNumbering { n_bits: 16, has_separate_planes: true, may_have_gaps: false };
         for _ in 0..20_000 {
             let mut nal: Vec<u8> = (0..random.usize(..60)).map(|_| random.u8(..)).collect();
             if let Some(first) = nal.first_mut() {
                 *first = *random.choice(&[0x67, 0x42]).unwrap();
             }
-            let _ = (h264_size(&nal), h265_size(&nal));
+            let mut order = PictureOrder { n_bits: 8, has_output_flag: true, n_extra: 7, ..PictureOrder::default() };
+            order.learn(&nal);
+            let _ = (h264_size(&nal), h265_size(&nal), numbering.read(&nal), order.read(1, &nal));
         }
     }
 

@@ -11,8 +11,8 @@ use super::rtsp_stream::{self, RtspStream};
 use super::sdp::{Codec, VideoFormat};
 use super::video::FoundVideo;
 use super::{
-    ConnectionFinding, ConnectionParameters, ConnectionTestResult, StepName, StepOutcome, StreamMeasurements, TestStep,
-    jpeg,
+    ConnectionFinding, ConnectionParameters, ConnectionTestResult, PacketEvidence, StepName, StepOutcome,
+    StreamMeasurements, TestStep, jpeg,
 };
 use crate::address::Scheme;
 use crate::fault::FaultKind;
@@ -266,7 +266,7 @@ fn first_packet(
         };
         let now = Instant::now();
         let Some(FoundVideo { format, .. }) = media.found() else { continue };
-        let mut meter = Meter::new(format.codec, format.clock_rate).with_sets(&format.parameter_sets);
+        let mut meter = Meter::of(format);
         if meter.take(&bytes, now).is_some() {
             return Ok((now, bytes, meter));
         }
@@ -384,55 +384,9 @@ fn lost(meter: &Meter, is_over_udp: bool) -> Option<ConnectionFinding> {
 }
 
 fn judge(meter: &Meter, measured: &StreamMeasurements, is_over_udp: bool) -> Option<ConnectionFinding> {
-    if meter.n_cut() > 1 {
-        let message = format!("{} pictures have a part without an end, although no packet is missing", meter.n_cut());
-        return Some(
-            ConnectionFinding::new("F88", FaultKind::BadFrame, message)
-                .with_advice(
-                    "The camera itself leaves them out: lower its bit rate, close other viewers, update its firmware.",
-                )
-                .unsure(0.9),
-        );
-    }
-    if let Some(lost) = lost(meter, is_over_udp) {
-        return Some(lost);
-    }
-    if meter.n_restarts() > 0 {
-        let message = format!("the camera began its stream anew {} times while it was watched", meter.n_restarts());
-        return Some(
-            ConnectionFinding::new("F96", FaultKind::ProtocolTrouble, message)
-                .with_advice("Check the camera's power and network; update its firmware.")
-                .unsure(0.7),
-        );
-    }
-    if meter.has_one_stamp() {
-        let message = "all pictures have the same time stamp: when each was taken is not known";
-        return Some(
-            ConnectionFinding::new("F98", FaultKind::ProtocolTrouble, message)
-                .with_advice(
-                    "Restart the camera; choose another profile or H.264 in its settings; update its firmware.",
-                )
-                .unsure(0.7),
-        );
-    }
-    if meter.n_clock_jumps() > 0 {
-        let message = format!("the camera's clock jumped {} times while it was watched", meter.n_clock_jumps());
-        return Some(
-            ConnectionFinding::new("F98", FaultKind::ProtocolTrouble, message)
-                .with_advice("Switch “+” or “smart” off in the camera's settings; have it set its clock less often.")
-                .unsure(0.8),
-        );
-    }
-    if meter.n_size_changes() > 0 {
-        let message =
-            format!("the size of the pictures changed {} times while they were watched", meter.n_size_changes());
-        return Some(
-            ConnectionFinding::new("F97", FaultKind::ProtocolTrouble, message)
-                .with_advice(
-                    "Look whether somebody else sets the camera just now, or whether it changes between day and night.",
-                )
-                .unsure(0.8),
-        );
+    let evidence = PacketEvidence { is_over_udp, ..meter.evidence() };
+    if let Some(found) = evidence.judge() {
+        return Some(found);
     }
     if let Some(growth) = measured.delay_growth_ms.filter(|growth| *growth > MAX_DELAY_GROWTH_MS) {
         let message = format!("packets arrive later and later: {growth:.0} ms more at the end than at the beginning");

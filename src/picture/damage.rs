@@ -14,6 +14,9 @@ const FLAT_TOLERANCE: u8 = 3;
 /// Black bars: zeros, or the black of limited range without conversion, after JPEG.
 const MAX_BAR: u8 = 20;
 const MIN_WHITE: u8 = 245;
+/// The middle of what there is: full range, and limited range after conversion.
+const GREYS: [u8; 2] = [128, 130];
+const GREY_TOLERANCE: u8 = 2;
 /// Bytes of a row of a JPEG's largest block.
 const BLOCK: usize = 16 * Image::BYTES_PER_PIXEL;
 /// A step between two rows that is no shading.
@@ -45,6 +48,11 @@ pub fn tail(image: &Image) -> Option<BottomRows> {
     let is_extreme = bgr.iter().all(|byte| *byte <= MAX_BAR) || bgr.iter().all(|byte| *byte >= MIN_WHITE);
     let n = rows().take_while(|row| row.len() > BLOCK && row.get(BLOCK..) == row.get(..row.len() - BLOCK)).count();
     (n > 0 && !is_extreme).then(|| BottomRows { height: n as f64 / f64::from(image.size().height), bgr })
+}
+
+/// The colour of what a decoder has nothing for.
+pub fn is_grey_of_decoders(bgr: [u8; 3]) -> bool {
+    GREYS.iter().any(|grey| is_close(bgr, [*grey; 3], GREY_TOLERANCE))
 }
 
 fn is_close(a: [u8; 3], b: [u8; 3], tolerance: u8) -> bool {

@@ -121,7 +121,7 @@ pub fn stats(measurements: &[&PictureMeasurement], coding: FrameCoding) -> Pictu
         n_pictures: u32::try_from(measurements.len()).unwrap_or(u32::MAX),
         secs: last.taken_at.saturating_duration_since(first.taken_at).as_secs_f64(),
         rate: rhythm.as_ref().map(|rhythm| 1.0 / rhythm.period_secs),
-        is_coded_as_differences: coding != FrameCoding::Intra,
+        is_coded_as_differences: !coding.is_by_itself(),
         is_uniform: measurements.iter().all(|measurement| measurement.is_uniform),
         luma: LumaStats {
             mean: middle(&|measurement| measurement.luma.mean),
@@ -144,6 +144,9 @@ pub fn stats(measurements: &[&PictureMeasurement], coding: FrameCoding) -> Pictu
         green: rows(measurements, |measurement| measurement.green.as_ref()),
         tail: rows(measurements, |measurement| {
             measurement.tail.as_ref().filter(|tail| tail.height >= usual_tail + MIN_ROWS)
+        }),
+        grey: rows(measurements, |measurement| {
+            measurement.tail.as_ref().filter(|tail| damage::is_grey_of_decoders(tail.bgr))
         }),
         torn: rhythm.as_ref().filter(|_| !is_blinking).and_then(|rhythm| rhythm::torn(measurements, rhythm)),
         bands: rhythm.as_ref().and_then(|rhythm| rhythm::bands(measurements, rhythm)),

@@ -26,7 +26,7 @@ use crate::control::{ControlSetting, ControlsUpdate};
 use crate::device::controls::checked_update;
 use crate::fault::{Fault, FaultKind};
 use crate::frame::{Image, Size};
-use crate::network::KnownLogins;
+use crate::network::{KnownLogins, PacketEvidence};
 use crate::packet::PacketSink;
 use crate::source::reader::stall_deadline;
 use crate::source::{Demand, Grabbed, OpenRequest, Picture, Source, SourceSpec};
@@ -141,6 +141,7 @@ pub(super) fn open(backend: Backend, request: &OpenRequest) -> Result<Box<dyn So
         grabbed: None,
         count: FrameCount::default(),
         control_updates: VecDeque::new(),
+        evidence: None,
     }))
 }
 
@@ -213,6 +214,8 @@ struct Isolated {
     grabbed: Option<Result<Image, Fault>>,
     count: FrameCount,
     control_updates: VecDeque<ControlsUpdate>,
+    /// The newest, until it is taken.
+    evidence: Option<PacketEvidence>,
 }
 
 impl Source for Isolated {
@@ -252,6 +255,10 @@ impl Source for Isolated {
                     self.keep(update)?;
                     continue;
                 }
+                WorkerEvent::Evidence(evidence) => {
+                    self.evidence = Some(evidence);
+                    continue;
+                }
                 event => return Err(self.process.protocol_fault(&format!("{event:?} in place of a frame"))),
             };
             self.has_seen_frame = true;
@@ -282,6 +289,7 @@ impl Source for Isolated {
                 WorkerEvent::LeftOut(_) => {}
                 WorkerEvent::Damaged { .. } => self.waits_for_request = true,
                 WorkerEvent::Controls(update) => self.keep(update)?,
+                WorkerEvent::Evidence(evidence) => self.evidence = Some(evidence),
                 event => return Err(self.process.protocol_fault(&format!("{event:?} in place of a restart"))),
             }
         }
@@ -289,6 +297,10 @@ impl Source for Isolated {
 
     fn controls(&mut self) -> Option<ControlsUpdate> {
         self.control_updates.pop_front()
+    }
+
+    fn evidence(&mut self) -> Option<PacketEvidence> {
+        self.evidence.take()
     }
 
     fn set_controls(&mut self, wanted: &[ControlSetting]) {

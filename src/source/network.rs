@@ -27,7 +27,7 @@ use crate::network::jpeg_size;
 use crate::network::relay::Relay;
 use crate::network::sdp::{Codec, SessionDescription};
 use crate::network::test::{KEY_FRAME_ADVICE, without_sets};
-use crate::network::{ConnectionParameters, OpenedStream, open_stream, step_deadline};
+use crate::network::{ConnectionParameters, OpenedStream, PacketEvidence, open_stream, step_deadline};
 use crate::packet::{Packet, PacketSink};
 use crate::source::reader::stall_deadline;
 use crate::source::{Demand, Grabbed, OpenRequest, Picture, Source};
@@ -64,6 +64,11 @@ const STREAM_PATIENCE: Duration = Duration::from_mins(1);
 /// How long pictures behind the first one are waited for to know the pace of a stream, and from which distance on that is a slow one's.
 const SECOND_PATIENCE: Duration = Duration::from_millis(3_500);
 const SLOW: Duration = Duration::from_millis(200);
+/// How often it is told what the packets have shown.
+const EVIDENCE_PERIOD: Duration = Duration::from_millis(250);
+/// How long it is waited for the answer of a camera whose stream has stopped: less than whoever reads waits for a frame beyond its
+/// deadline.
+const ANSWER_PATIENCE: Duration = Duration::from_millis(300);
 const BUSY_PAUSE: Duration = Duration::from_millis(500);
 
 /// Opens an address. Blocks for the request's deadlines for opening and for the first picture at most.
@@ -88,6 +93,9 @@ trait OpenedNetworkStream {
     fn grab(&mut self) -> Result<Grabbed, Fault>;
     fn retrieve(&mut self) -> Result<Picture<'_>, Fault>;
     fn retrieve_into(&mut self, _size: Size, _room: &mut [u8]) -> Option<Result<(), Fault>> {
+        None
+    }
+    fn evidence(&mut self) -> Option<PacketEvidence> {
         None
     }
     fn set_demand(&mut self, _demand: Demand) -> bool {
@@ -119,6 +127,10 @@ impl Source for NetworkSource {
 
     fn retrieve_into(&mut self, size: Size, room: &mut [u8]) -> Option<Result<(), Fault>> {
         self.playing.as_mut()?.retrieve_into(size, room)
+    }
+
+    fn evidence(&mut self) -> Option<PacketEvidence> {
+        self.playing.as_mut()?.evidence()
     }
 
     fn set_demand(&mut self, demand: Demand) -> bool {
@@ -223,6 +235,7 @@ struct RtspPlayback {
     pictures: Reader<PictureCount>,
     shows_keys: bool,
     unseen: Unseen,
+    evidence_due: Instant,
 }
 
 /// While nobody looks, the gateway leaves out all but key pictures, and tells what came.
@@ -293,10 +306,12 @@ impl RtspPlayback {
             pictures,
             shows_keys: codec.shows_keys(),
             unseen: Unseen::No,
+            evidence_due: began,
         })
     }
 
-    fn why_no_frame(&self, waited: Duration) -> Fault {
+    fn why_no_frame(&mut self, waited: Duration) -> Fault {
+        self.evidence_due = Instant::now();
         let name = &self.name;
         let last_at = self.pictures.current().and_then(|count| count.at);
         let silent = last_at.unwrap_or(self.began).elapsed();
@@ -311,6 +326,10 @@ impl RtspPlayback {
             }
             // FFmpeg reads no more once it has waited in vain: that no picture has come counts, not how soon it says so.
             None if is_alone || waited.max(silent) >= self.frame_deadline.mul_f64(SHARE_OF_STALL * SHARE_OF_STALL) => {
+                // Where packets come, it is the decoder that is late.
+                if silent >= self.frame_deadline.mul_f64(SHARE_OF_STALL * SHARE_OF_STALL) {
+                    self.gateway.find_out_whether_it_answers(ANSWER_PATIENCE);
+                }
                 let secs = waited.max(silent).as_secs_f64();
                 Fault::new(FaultKind::Stall, format!("no picture came from {name} for {secs:.1} s"))
             }
@@ -470,6 +489,15 @@ impl RtspPlayback {
 impl OpenedNetworkStream for RtspPlayback {
     fn got(&self) -> Got {
         self.got.clone()
+    }
+
+    fn evidence(&mut self) -> Option<PacketEvidence> {
+        let now = Instant::now();
+        if now < self.evidence_due {
+            return None;
+        }
+        self.evidence_due = now + EVIDENCE_PERIOD;
+        Some(self.gateway.evidence())
     }
 
     fn grab(&mut self) -> Result<Grabbed, Fault> {

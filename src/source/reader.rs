@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::control::{ControlSetting, ControlsUpdate};
 use crate::fault::Fault;
+use crate::network::PacketEvidence;
 use crate::source::{Demand, Grabbed, Source};
 use crate::status::Got;
 
@@ -149,6 +150,14 @@ pub trait Consumer {
     /// Nothing more is to be read.
     fn on_controls(&mut self, news: ControlsUpdate) -> Result<(), EndReading>;
 
+    /// Told ahead of the frame or the fault that came with it.
+    ///
+    /// # Errors
+    /// Nothing more is to be read.
+    fn on_evidence(&mut self, _evidence: PacketEvidence) -> Result<(), EndReading> {
+        Ok(())
+    }
+
     /// Asked after a read or a restart that has failed; may wait.
     ///
     /// # Errors
@@ -238,6 +247,9 @@ impl Reading {
         let asked_at = Instant::now();
         let grab = source.grab();
         let grabbed_at = Instant::now();
+        if let Some(evidence) = source.evidence() {
+            consumer.on_evidence(evidence)?;
+        }
         let (grabbed, picture) = match grab {
             Ok(grabbed) => {
                 let grabbed = Grabbed { asked_at: grabbed.asked_at.or(Some(asked_at)), ..grabbed };

@@ -62,7 +62,7 @@ impl PaneEngine {
         let trusted = shell.settings.network.trusted_certificates.clone();
         let began = Instant::now();
         let camera = fleet.add(pane.id(), spec.clone(), &settings, &trusted)?;
-        pane.live = Some(Live { frames: camera.frames(), status: camera.status(), controls: camera.controls() });
+        pane.live = Some(Live::of(camera));
         Ok(Self {
             id: pane.id(),
             spec,

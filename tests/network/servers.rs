@@ -61,6 +61,8 @@ pub enum Login {
     Weakening,
     /// As MD5 with `auth`, asked as nobody should.
     Odd,
+    /// As Basic, of a user without a password.
+    Unset,
 }
 
 impl Seen {
@@ -77,7 +79,7 @@ impl Login {
         let md5 = format!("WWW-Authenticate: Digest realm=\"cam\", nonce=\"{nonce}\"\r\n");
         match self {
             Self::None => String::new(),
-            Self::Basic => "WWW-Authenticate: Basic realm=\"cam\"\r\n".into(),
+            Self::Basic | Self::Unset => "WWW-Authenticate: Basic realm=\"cam\"\r\n".into(),
             Self::Md5 | Self::Closing | Self::Weakening => md5,
             Self::Stale => format!("WWW-Authenticate: Digest realm=\"cam\", nonce=\"{nonce}\", stale={}\r\n", n > 0),
             Self::Sha256 => format!(
@@ -100,8 +102,10 @@ impl Login {
 
     fn is_right(self, n: u32, request: &Message) -> bool {
         let Some(sent) = request.header("authorization") else { return false };
-        if self == Self::Basic {
-            return sent == "Basic YWRtaW46cGw0bnRlZEBTZWNyZXQ=";
+        match self {
+            Self::Basic => return sent == "Basic YWRtaW46cGw0bnRlZEBTZWNyZXQ=",
+            Self::Unset => return sent == "Basic YWRtaW46",
+            _ => {}
         }
         let challenge = match self {
             Self::Odd => format!("WWW-Authenticate: Digest realm=\"cam\", nonce=\"nonce{n}\", qop=\"auth\""),
@@ -248,8 +252,8 @@ pub enum Play {
     Later(u64),
     /// Time stamps of a clock of so many percent of the rate, without reports.
     Clock(u64),
-    /// The clock is set forward by so many milliseconds each other second, and back.
-    ClockSteps(u64),
+    /// The clock is set forward by so many milliseconds, and back, each time behind so many pictures.
+    ClockSteps(u64, u64),
     /// All pictures have the same time stamp.
     OneStamp,
     /// So many pictures of each second are lost whole.
@@ -270,6 +274,10 @@ pub enum Play {
     Stray,
     /// Each n-th unit has no end.
     Cut(u64),
+    /// Each n-th picture is made and not sent, unless it is a key picture.
+    LeavesOut(u64),
+    /// Another picture parameter set each so many key pictures.
+    NewSets(u64),
 }
 
 /// A camera that speaks RTSP.
@@ -488,13 +496,24 @@ fn report(n: u64) -> Vec<u8> {
 fn packets(play: Play, n: u64) -> Vec<Vec<u8>> {
     let is_key = n.is_multiple_of(10) && play != Play::NoKey;
     let of_265: &[&[u8]] = &[&[0x42, 1, 1], &[0x44, 1, 0xc1], &[0x62, 1, 0x93, 2, 3], &[0x62, 1, 0x53, 4, 5]];
+    // A slice of type P, which begins with the first macroblock: behind 1, 00110 and 1 the number of the picture in four bits.
+    let number = u16::try_from(if play == Play::NoKey { n % 16 } else { n % 10 }).unwrap();
+    let [high, low] = (0b100_1101 << 9 | number << 5).to_be_bytes();
+    let between: &[u8] = &[0x41, high, low, 3];
+    let other_pps: &[u8] = &[0x68, 0xeb, 0xe3, 0xcb, 0x22, 0xd0];
+    let is_other_set = matches!(play, Play::NewSets(each) if n / 10 / each % 2 == 1);
+    let pps = if is_other_set { other_pps } else { &PPS_NAL };
+    let leaves_out = |n: u64| matches!(play, Play::LeavesOut(each) if n.is_multiple_of(each) && !n.is_multiple_of(10));
+    if leaves_out(n) {
+        return Vec::new();
+    }
     let payloads: &[&[u8]] = match (is_key, play) {
         (true, Play::H265) => of_265,
         (false, Play::H265) => &[&[0x02, 1, 0xd0]],
         (true, Play::NoPps) => &[&SPS_NAL, &[6, 5, 1, 2], &[0x7c, 0x85, 1, 2, 3], &[0x7c, 0x45, 4, 5]],
-        (true, _) => &[&SPS_NAL, &PPS_NAL, &[0x7c, 0x85, 1, 2, 3], &[0x7c, 0x45, 4, 5]],
+        (true, _) => &[&SPS_NAL, pps, &[0x7c, 0x85, 1, 2, 3], &[0x7c, 0x45, 4, 5]],
         (false, Play::Cut(each)) if n.is_multiple_of(each) => &[&[0x7c, 0x81, 1, 2]],
-        (false, _) => &[&[0x41, 1, 2, 3]],
+        (false, _) => &[between],
     };
     // 1280x720.
     let other_sps: &[u8] = &[
@@ -514,6 +533,7 @@ fn packets(play: Play, n: u64) -> Vec<Vec<u8>> {
         })
         .collect();
     let n_before = if play == Play::NoKey { n } else { n + 3 * n.div_ceil(10) };
+    let n_before = n_before - (0..n).filter(|n| leaves_out(*n)).count() as u64;
     let mut packets = Vec::new();
     if play == Play::Stops && n > 8 {
         return packets;
@@ -541,7 +561,7 @@ fn packets(play: Play, n: u64) -> Vec<Vec<u8>> {
                 timestamp = timestamp.wrapping_add(1 << 31);
             }
             Play::ClockJump if n >= 15 => timestamp = timestamp.wrapping_add(90_000 * 3_600),
-            Play::ClockSteps(ms) if n / 25 % 2 == 1 => {
+            Play::ClockSteps(ms, each) if n / each % 2 == 1 => {
                 timestamp = timestamp.wrapping_add(u32::try_from(90 * ms).unwrap());
             }
             Play::OneStamp => timestamp = 1,

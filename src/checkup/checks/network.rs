@@ -11,8 +11,8 @@ use crate::phrases::Message;
 use crate::settings::secs;
 use crate::source::SourceSpec;
 
-/// How long packets are watched: what takes longer to show is seen in the pictures.
-const WATCH: Duration = Duration::from_millis(1_200);
+/// How long packets are watched: what takes longer to show is seen in those of the stream, behind.
+const WATCH: Duration = Duration::from_millis(400);
 /// Every step together. A silent camera shall have its verdict within eight seconds.
 const LONGEST: Duration = Duration::from_secs(12);
 

@@ -7,7 +7,6 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::host::{ProcessLoad, TimerLateness};
 use super::{QUICK, result};
-use crate::analyser::coding_of;
 use crate::checkup::catalogue::LIKELY;
 use crate::checkup::facts::OpeningFacts;
 use crate::checkup::status::StreamStatus;
@@ -16,21 +15,21 @@ use crate::checkup::verdict::findings;
 use crate::checkup::{Check, CheckContext, CheckOutcome, CheckResult, CheckupRequest, Layer, is_disconnected};
 use crate::criteria;
 use crate::fault::{Fault, FaultKind};
-use crate::frame::PixelFormat;
 use crate::network::StepOutcome;
 use crate::phrases::{Message, number};
-use crate::picture::FrameCoding;
 use crate::source::OpenRequest;
 
 /// How long frames are watched: the rate needs a second, bands of mains light two.
 const WATCH: Duration = Duration::from_secs(2);
+/// A network camera is watched until its stream is so old, or older where its clock may have jumped: many end their streams soon, and
+/// what they do wrong comes each few seconds.
+const LEAST_AGE: Duration = Duration::from_millis(3_800);
+const DOUBTFUL_AGE: Duration = Duration::from_millis(8_500);
 /// A slow camera is watched until it has given so many frames, but no longer than this.
 const LEAST_FRAMES: u64 = 15;
 const LONGEST_WATCH: Duration = Duration::from_secs(5);
 /// Pictures of a network camera that are all the same are watched for longer than two usual distances of key frames (F65).
 const STILL_WATCH: Duration = Duration::from_millis(5_500);
-/// Pictures a second that are asked for one by one, and some more.
-const FASTEST_SNAPSHOTS: f64 = 6.0;
 /// A round of a long watch: what goes wrong for a moment counts for something in it.
 const WATCH_ROUND: Duration = Duration::from_secs(10);
 /// How long a camera has to notice that a viewer is gone.
@@ -41,13 +40,6 @@ const SPARE: Duration = Duration::from_secs(3);
 /// How the check-up opens the camera: as the settings say, with the script's clock of the simulated one beginning now.
 pub fn request_of(context: &CheckContext) -> OpenRequest {
     context.request.opening()
-}
-
-/// The camera has just given pictures to the conversation. One that serves a single viewer may not have noticed yet that this one is gone.
-fn has_talked(context: &CheckContext) -> bool {
-    context.facts.conversation.as_ref().is_some_and(|conversation| {
-        conversation.finding.is_none() && conversation.steps.iter().all(|step| step.outcome != StepOutcome::Bad)
-    })
 }
 
 /// A stream that nobody opened, or that is over already.
@@ -93,7 +85,7 @@ impl Check for OpenCheck {
     fn patience(&self, context: &CheckContext) -> Duration {
         // As the probe does: Media Foundation gets more time.
         let once = request_of(context).for_attempt(1).patience();
-        if has_talked(context) { 2 * once + RELEASE + SPARE } else { once + SPARE }
+        if context.facts.has_served_once() { 2 * once + RELEASE + SPARE } else { once + SPARE }
     }
 
     fn run(&self, context: &mut CheckContext) -> CheckResult {
@@ -123,7 +115,8 @@ impl Check for OpenCheck {
             Ok::<_, String>(stream)
         };
         let mut opened = open(began);
-        if has_talked(context)
+        // One that serves a single viewer may not have noticed yet that the connection test is gone.
+        if context.facts.has_served_once()
             && matches!(&opened, Ok(stream) if stream.ended.is_some())
             && context.cancel.recv_timeout(RELEASE) == Err(RecvTimeoutError::Timeout)
         {
@@ -218,18 +211,21 @@ impl Check for RateCheck {
     }
 
     fn run(&self, context: &mut CheckContext) -> CheckResult {
-        let is_coded_as_differences = coding_of(&context.request.spec, None) != FrameCoding::Intra;
+        let is_network = context.request.spec.is_network();
         let Some(stream) = context.stream.as_mut() else { return result(self, CheckOutcome::Skipped, "none") };
         let began = Instant::now();
         let (mut load, pace) = (ProcessLoad::new(), TimerLateness::start());
         let wall = ClockPair::now();
         stream.watch(context.deadline, &context.cancel, |stream| {
             let took = began.elapsed();
-            if took < WATCH {
+            if took < WATCH || is_network && stream.age() < LEAST_AGE {
+                return false;
+            }
+            if stream.packets.is_some_and(|packets| packets.may_jump) && stream.age() < DOUBTFUL_AGE {
                 return false;
             }
             // Two pictures that are equal in each byte: only a longer look tells a still scene from a frozen camera.
-            let same_since = stream.same_since.filter(|_| is_coded_as_differences);
+            let same_since = stream.same_since.filter(|_| !stream.coding.is_by_itself());
             if took >= same_since.map_or(Duration::ZERO, |since| since.saturating_duration_since(began)) + STILL_WATCH {
                 return true;
             }
@@ -284,14 +280,14 @@ impl Check for RateCheck {
 
 /// Watches until something is wrong, a round at a time: what is measured then is of the round in which it happened.
 fn watch_until_it_happens(stream: &mut CheckupStream, request: &CheckupRequest, until: Instant, cancel: &Receiver<()>) {
-    let coding = coding_of(&request.spec, None);
     let asked = request.spec.asked(request.settings.asked);
     let has_trouble = |stream: &CheckupStream| {
         let found = stream.measured.verdict(&asked, &stream.got).findings;
-        stream.ended.is_some() || found.iter().any(|finding| finding.points > 0)
+        let is_told = stream.packets.as_ref().is_some_and(|packets| packets.judge().is_some());
+        stream.ended.is_some() || is_told || found.iter().any(|finding| finding.points > 0)
     };
     while !has_trouble(stream) && Instant::now() < until && !is_disconnected(cancel) {
-        stream.begin_anew(coding);
+        stream.begin_anew();
         let round = Instant::now() + WATCH_ROUND;
         stream.watch(round.min(until), cancel, |_| false);
     }
@@ -314,10 +310,7 @@ impl Check for PictureCheck {
 
     fn run(&self, context: &mut CheckContext) -> CheckResult {
         let Some(stream) = context.stream.as_ref() else { return result(self, CheckOutcome::Skipped, "none") };
-        let mut seen = stream.sampler.seen();
-        // Each JPEG is coded by itself; but one that is asked for may be asked for more often than it is made.
-        let is_jpeg = stream.got.format == Some(PixelFormat::MJPG);
-        seen.is_coded_as_differences &= !(is_jpeg && seen.rate.is_some_and(|fps| fps > FASTEST_SNAPSHOTS));
+        let seen = stream.sampler.seen();
         let (mean, noise) = (seen.luma.mean, seen.noise.temporal.unwrap_or_default());
         context.facts.picture = Some(seen);
         let is_suspicious = findings(&context.facts)

@@ -7,7 +7,7 @@ use crate::checkup::catalogue::{CatalogueEntry, Fix, Judgement, Layer, Severity}
 use crate::checkup::facts::{Facts, SourceKind};
 use crate::criteria;
 use crate::fault::{Fault, FaultKind};
-use crate::network::{StepName, StepOutcome};
+use crate::network::{ConnectionFinding, PacketEvidence, StepName, StepOutcome};
 use crate::phrases::{Message, number};
 use crate::settings::Transport;
 
@@ -53,34 +53,77 @@ fn judge(facts: &Facts, id: &str, slug: &'static str, kinds: &[FaultKind]) -> Op
         return None;
     }
     let finding = facts.conversation.as_ref().and_then(|conversation| conversation.finding.as_ref());
-    let (confidence, fault) = match finding {
-        Some(finding) if finding.entry == id => (finding.confidence, &finding.fault),
+    let judgement = |confidence: f64, fault: &Fault| {
+        Some(Judgement::new(slug, confidence).with("camera", facts.source.name.as_str()).quoting(fault))
+    };
+    match finding {
+        Some(finding) if finding.entry == id => return judgement(finding.confidence, &finding.fault),
         // The camera's own words count for more than what the stream's end looks like.
         Some(_) => return None,
-        None => match facts
-            .faults()
-            .find(|(place, fault)| entry_of_end(*place, fault).map_or(kinds.contains(&fault.kind), |of| of == id))
-        {
-            Some((_, fault)) if id == "F96" && lost_packets(facts).is_some() => (0.45, fault),
-            Some((_, fault)) => (from_stream(fault), fault),
-            None => return measured(facts, id, slug),
-        },
+        None => {}
+    }
+    let is_of_entry = |(place, fault): &(FaultStage, &Fault)| {
+        entry_of_end(facts, *place, fault).map_or(kinds.contains(&fault.kind), |of| of == id)
     };
-    Some(Judgement::new(slug, confidence).with("camera", facts.source.name.as_str()).quoting(fault))
+    if let Some((place, fault)) = facts.faults().find(is_of_entry) {
+        let confidence = match id {
+            _ if may_be_late_here(facts, place, fault) => UNSURE,
+            "F96" if lost_packets(facts).is_some() => UNSURE,
+            // It does not say so.
+            "F90" if fault.kind != FaultKind::SessionLimit => 0.7,
+            _ => from_stream(fault),
+        };
+        return judgement(confidence, fault);
+    }
+    match facts.packets().and_then(PacketEvidence::judge).filter(|found| found.entry == id) {
+        Some(found) => judgement(weighed(facts, &found), &found.fault),
+        None => measured(facts, id, slug),
+    }
 }
 
-/// The entry of a fault that means something else once pictures have come: a camera that was there and is not heard of any more has
-/// stopped, or restarts.
-fn entry_of_end(place: FaultStage, fault: &Fault) -> Option<&'static str> {
-    let is_end =
-        place == FaultStage::Stream && matches!(fault.kind, FaultKind::Unreachable | FaultKind::ProtocolTrouble);
-    is_end.then_some("F96")
+/// Confidence of what another cause explains as well.
+const UNSURE: f64 = 0.45;
+
+/// Pictures that stay away from a busy computer may be late in it. Where packets stay away, the camera was asked whether it is there.
+fn may_be_late_here(facts: &Facts, place: FaultStage, fault: &Fault) -> bool {
+    let is_silence = matches!(fault.kind, FaultKind::Hung | FaultKind::Stall | FaultKind::OpenFailed);
+    let was_asked = facts.packets().is_some_and(|packets| packets.is_answering.is_some());
+    place == FaultStage::Stream && is_silence && !was_asked && facts.is_saturated()
+}
+
+/// How sure the packets make of it: what comes too fast for a busy computer is lost in its own queue, if nothing waits for it.
+fn weighed(facts: &Facts, found: &ConnectionFinding) -> f64 {
+    let may_be_lost_here =
+        found.entry == "F88" && facts.is_saturated() && facts.packets().is_some_and(|packets| packets.is_over_udp);
+    if may_be_lost_here { found.confidence.min(UNSURE) } else { found.confidence }
+}
+
+/// The entry of a fault that means something else at its place. A camera that has just served the connection test and refuses the next
+/// viewer is full. One whose pictures came and that is not heard of any more has stopped, or restarts, or ends its sessions; one that
+/// still answers has an encoder that does not run.
+fn entry_of_end(facts: &Facts, place: FaultStage, fault: &Fault) -> Option<&'static str> {
+    use FaultKind::{Forbidden, ProtocolTrouble, Refused, Stall, Unreachable};
+    let packets = facts.packets();
+    // Its end may come before its first picture.
+    let has_begun = place == FaultStage::Opening && packets.is_some_and(|packets| packets.n_received > 0);
+    let place = if has_begun { FaultStage::Stream } else { place };
+    match (place, fault.kind) {
+        (FaultStage::Opening, ProtocolTrouble | Refused | Forbidden) if facts.has_served_once() => Some("F90"),
+        (FaultStage::Stream, Unreachable | ProtocolTrouble) => {
+            Some(if packets.is_some_and(PacketEvidence::has_ended_with_session) { "F89" } else { "F96" })
+        }
+        (FaultStage::Stream, Stall) if packets.and_then(|packets| packets.is_answering) == Some(true) => Some("F33"),
+        _ => None,
+    }
 }
 
 /// The share of packets that are lost, where pictures stay away altogether: it may be for want of these.
 fn lost_packets(facts: &Facts) -> Option<f64> {
     facts.stream.as_ref()?.ended.as_ref().filter(|fault| fault.kind == FaultKind::Stall)?;
-    let percent = facts.conversation.as_ref()?.measured.loss_percent?;
+    let of_test = || facts.conversation.as_ref()?.measured.loss_percent;
+    let of_stream =
+        facts.packets().map(|packets| 100.0 * criteria::share_of(packets.n_lost, packets.n_lost + packets.n_received));
+    let percent = of_stream.into_iter().chain(of_test()).fold(0.0, f64::max);
     criteria::is_loss_of_packets(percent).then_some(percent / 100.0)
 }
 
@@ -240,7 +283,11 @@ fn restarts(judgement: Judgement, _: &Facts) -> Judgement {
         .fixes(&["update-firmware"])
 }
 
-fn changes(judgement: Judgement, _: &Facts) -> Judgement {
+fn changes(judgement: Judgement, facts: &Facts) -> Judgement {
+    // Without another size it is the way of coding that changes.
+    let is_coding =
+        facts.packets().is_some_and(|packets| packets.n_size_changes == 0 && packets.contents.n_set_changes > 0);
+    let judgement = if is_coding { judgement.titled("coding") } else { judgement };
     judgement.fixes(&["camera-other-user", "camera-day-night"])
 }
 

@@ -12,6 +12,7 @@ use crate::criteria;
 use crate::device::DeviceKind;
 use crate::fault::FaultKind;
 use crate::frame::PixelFormat;
+use crate::network::PacketEvidence;
 use crate::phrases::{Message, number};
 use crate::picture::{FrameCoding, Gains, PictureStats};
 
@@ -196,8 +197,9 @@ fn black_signal(facts: &Facts) -> Option<Judgement> {
 fn green(facts: &Facts) -> Option<Judgement> {
     let seen = seen(facts).filter(|seen| criteria::is_green(seen.green.height))?;
     let green = &seen.green;
-    // A buffer or two are empty at the start of many streams.
-    let confidence = if green.pictures >= 0.1 { SURE } else { 0.45 };
+    // A buffer or two are empty at the start of many streams. Decoders paint green what is missing of coded pictures: F64.
+    let is_of_decoder = facts.is_network() && green.pictures < 0.95;
+    let confidence = if green.pictures >= 0.1 && !is_of_decoder { SURE } else { 0.45 };
     let judgement = Judgement::new("green", confidence);
     let judgement = if green.height > 0.99 { judgement.because("whole") } else { judgement.because("part") };
     let judgement = judgement
@@ -252,15 +254,21 @@ fn cut(facts: &Facts) -> Option<Judgement> {
     let fault = facts.faults().map(|(_, fault)| fault).find(|fault| fault.kind == FaultKind::BadFrame);
     // Over HTTP nothing is lost: what is missing in the count was too damaged to be read.
     let share = if facts.is_over_http() { facts.lost_share() } else { None };
-    let judgement = match (share.or_else(|| facts.damaged_share()), fault.filter(|_| facts.is_over_http())) {
+    let spoilt = facts.packets().and_then(PacketEvidence::spoilt_share);
+    let share = share.or_else(|| facts.damaged_share()).or(spoilt);
+    let grey = seen(facts).map(|seen| &seen.grey).filter(|grey| criteria::is_grey_fill(grey.height));
+    let judgement = match (share, fault.filter(|_| facts.is_over_http())) {
         (_, Some(fault)) => Judgement::new("torn", 0.9).quoting(fault),
+        (None, None) => {
+            let tail = Message::new("evidence.tail").with("height", grey?.height * 100.0);
+            Judgement::new("torn", 0.7).with_evidence(tail)
+        }
         (Some(share), None) => {
             let damaged = Message::new("evidence.damaged").with("percent", number(share * 100.0, 1));
             // Losses explain it.
-            let confidence = if facts.lost_share().is_some() && !facts.is_over_http() { 0.4 } else { 0.75 };
-            Judgement::new("torn", confidence).with_evidence(damaged)
+            let is_explained = facts.lost_share().is_some() && !facts.is_over_http() && spoilt.is_none();
+            Judgement::new("torn", if is_explained { 0.4 } else { 0.75 }).with_evidence(damaged)
         }
-        (None, None) => return None,
     };
     let judgement = judgement.titled("cut").with("camera", facts.source.name.as_str());
     Some(judgement.fixes(&["camera-by-cable", "lower-bit-rate", "update-firmware"]))
@@ -280,6 +288,7 @@ fn torn(facts: &Facts) -> Option<Judgement> {
         () if has_tail => SURE,
         // What is lost there is seen by the decoder; figures drawn into the picture leap from row to row as well.
         () if seen.is_coded_as_differences => 0.3,
+        () if facts.is_network() && !seen.rate.is_some_and(criteria::are_neighbours) => 0.3,
         () => 0.85,
     };
     let judgement = Judgement::new("torn", confidence).with("percent", torn * 100.0);
@@ -297,15 +306,16 @@ fn frozen(facts: &Facts) -> Option<Judgement> {
     let seen = seen(facts)?;
     let is_still_rightly = is_virtual(facts) || facts.source.kind == SourceKind::File;
     // In pictures that are coded against each other it is worth a word, though it may be as it should.
-    let is_still = criteria::is_still(&seen.same, FrameCoding::Intra);
-    // A server may repeat a picture where the camera pauses.
-    let is_pause = facts.is_network() && criteria::is_pause(&seen.same);
-    if is_pause || !is_still || seen.is_uniform || is_black(seen) || is_still_rightly {
+    let least = if facts.is_network() { FrameCoding::Served } else { FrameCoding::Intra };
+    let is_still = criteria::is_still(&seen.same, least);
+    let is_sent_again = facts.packets().is_some_and(PacketEvidence::is_frozen);
+    if !(is_still || is_sent_again) || seen.is_uniform || is_black(seen) || is_still_rightly {
         return None;
     }
     let is_coded = seen.is_coded_as_differences;
     let confidence = match () {
         () if value(facts, PRIVACY) == Some(1) => DOUBTED,
+        () if is_sent_again => 0.9,
         // Nothing moves, and nothing changes: the coder may have nothing to send. Beyond two key frames that is unlikely.
         () if is_coded && !criteria::is_still(&seen.same, FrameCoding::Inter) => DOUBTED,
         () if is_coded && seen.same.lasts => 0.6,
@@ -315,6 +325,7 @@ fn frozen(facts: &Facts) -> Option<Judgement> {
     };
     let judgement = Judgement::new("frozen", confidence).with("secs", number(seen.same.secs, 1));
     let judgement = match () {
+        () if is_sent_again => judgement.with("camera", facts.source.name.as_str()).because("sent"),
         () if is_coded => judgement.because("coded"),
         () if !seen.same.lasts => judgement.because("again"),
         () => judgement,
@@ -405,8 +416,9 @@ fn white_balance(facts: &Facts) -> Option<Judgement> {
     }
     let Gains { red, blue } = gains;
     let balance = value(facts, AUTO_WHITE_BALANCE);
-    // Light is red or blue, or both without the filter that keeps infrared out; what is green is the scene.
-    let is_of_light = red > 1.0 || blue > 1.0;
+    // Light is red or blue, or both without the filter that keeps infrared out; what is green, or has hardly any of the third colour, is
+    // the scene: water, stage lights.
+    let is_of_light = (red > 1.0 || blue > 1.0) && !criteria::is_deep_colour(gains);
     let confidence = match (balance, is_of_light) {
         (Some(0), _) => 0.8,
         (Some(_), _) | (None, false) => 0.4,
@@ -447,8 +459,9 @@ fn combing(facts: &Facts) -> Option<Judgement> {
 }
 
 fn doubled(facts: &Facts) -> Option<Judgement> {
-    let seen = seen(facts).filter(|seen| seen.is_doubled)?;
-    let fps = seen.rate?;
+    let is_sent_twice = facts.packets().is_some_and(PacketEvidence::is_doubled);
+    let seen = seen(facts).filter(|seen| seen.is_doubled || is_sent_twice)?;
+    let fps = seen.rate.or_else(|| facts.stream.as_ref()?.fps)?;
     let half = (fps / 2.0).round();
     // A coder that has nothing to send leaves out pictures as well, though hardly every second one.
     let confidence = if seen.is_coded_as_differences { 0.6 } else { 0.85 };
@@ -612,6 +625,13 @@ mod tests {
         check_with("pattern=card", tinted(2.5, 1.0), "white-balance.red");
         check_with("pattern=card", tinted(1.6, 1.9), "white-balance.magenta");
         check_with("pattern=card", tinted(1.0, 2.5), "white-balance.blue");
+        let is_likely = |red: f64, blue: f64| {
+            let mut facts = facts_of("320x240,pattern=card", 36);
+            tinted(red, blue)(&mut facts);
+            findings(&facts).first().is_some_and(|first| first.judgement.confidence >= LIKELY)
+        };
+        // A camera that is set for another light, and one that looks into an aquarium.
+        assert!(is_likely(0.7, 1.9) && !is_likely(0.3, 1.8) && !is_likely(0.2, 1.2));
         let is_coded = |facts: &mut Facts| facts.picture.as_mut().unwrap().is_coded_as_differences = true;
         check_with("doubled,pattern=still", is_coded, "doubled");
         check_with("pattern=still", is_coded, "");

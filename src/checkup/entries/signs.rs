@@ -9,6 +9,7 @@ use crate::device::holders::Role;
 use crate::device::{Device, DeviceKind, Holder, System};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::Size;
+use crate::network::{PacketEvidence, StepOutcome};
 use crate::phrases::{Message, number};
 
 /// What was going on when a fault came.
@@ -98,7 +99,8 @@ impl Facts {
     /// The facts as they were when that fault came: the stream had begun, and ended with it.
     pub(in crate::checkup) fn when(&self, past: &PastFault) -> Self {
         let mut then = Self { past: None, ..self.clone() };
-        then.stream.get_or_insert_default().ended = Some(past.fault.clone());
+        let stream = then.stream.get_or_insert_default();
+        (stream.ended, stream.packets) = (Some(past.fault.clone()), None);
         then
     }
 
@@ -161,6 +163,20 @@ impl Facts {
         const SMALL: Size = Size { width: 640, height: 480 };
         let fix = Fix::new("smaller-size");
         if self.size().is_some_and(|size| size.width > SMALL.width) { fix.does(Action::UseSize(SMALL)) } else { fix }
+    }
+
+    /// What the packets of a stream over RTP have shown.
+    pub(in crate::checkup) fn packets(&self) -> Option<&PacketEvidence> {
+        self.stream.as_ref()?.packets.as_ref()
+    }
+
+    /// A network camera has given pictures to the connection test, which left it before the stream was opened.
+    pub(in crate::checkup) fn has_served_once(&self) -> bool {
+        self.conversation.as_ref().is_some_and(|conversation| {
+            conversation.finding.is_none()
+                && !conversation.steps.is_empty()
+                && conversation.steps.iter().all(|step| step.outcome != StepOutcome::Bad)
+        })
     }
 
     /// Mean brightness of the pictures, 0 to 255.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::network::age::StampOrder;
 use crate::network::bytes::PacketQueue;
-use crate::network::rtp::{CutUnits, RtpPacket, SeenSets};
+use crate::network::rtp::{CutUnits, MANY_MARKS, RtpPacket, SeenSets};
 use crate::network::sdp::{Codec, VideoFormat};
 
 /// What an Ethernet frame can carry, and more.
@@ -259,6 +259,8 @@ pub struct KeyFrameGate {
     /// Of the frame that may turn out to be a key frame: more may come before the picture itself, with the same time stamp.
     frame: PacketQueue<Vec<u8>>,
     timestamp: Option<u32>,
+    /// Packets with that time stamp that end a picture by their mark.
+    n_marks: u64,
     expected: Option<u16>,
     n_lost: u64,
     cut: CutUnits,
@@ -295,6 +297,7 @@ impl KeyFrameGate {
             of_key: None,
             frame: PacketQueue::default(),
             timestamp: None,
+            n_marks: 0,
             expected: None,
             n_lost: 0,
             cut: CutUnits::default(),
@@ -346,8 +349,23 @@ impl KeyFrameGate {
 
     /// What may go on, now that this has come; `None` where nothing may.
     pub fn pass(&mut self, packet: Vec<u8>, now: Instant) -> Option<Vec<Vec<u8>>> {
+        let is_marked = RtpPacket::parse(&packet)?.marker;
+        let passed = self.pass_or_hold(packet, now);
+        self.n_marks += u64::from(is_marked);
+        // All pictures have the same time stamp: nothing else tells where one ends.
+        if is_marked && self.n_marks > MANY_MARKS {
+            self.on_picture_ended(now);
+        }
+        passed
+    }
+
+    fn pass_or_hold(&mut self, packet: Vec<u8>, now: Instant) -> Option<Vec<Vec<u8>>> {
         let parsed = RtpPacket::parse(&packet)?;
         let (sequence, timestamp) = (parsed.sequence, parsed.timestamp);
+        // It came twice, and would stand twice in its picture.
+        if self.expected == Some(sequence.wrapping_add(1)) && self.timestamp == Some(timestamp) {
+            return None;
+        }
         // A codec that does not show it is left to the decoder.
         let is_key = parsed.is_beginning(self.codec).unwrap_or(true);
         let gap = self.expected.map_or(0, |expected| sequence.wrapping_sub(expected));
@@ -357,6 +375,7 @@ impl KeyFrameGate {
         self.sets.take(&parsed, self.codec);
         self.expected = Some(sequence.wrapping_add(1));
         if self.timestamp.is_some_and(|last| last != timestamp) {
+            self.n_marks = 0;
             self.on_picture_ended(now);
         }
         self.timestamp = Some(timestamp);
@@ -500,6 +519,7 @@ mod tests {
         assert_eq!(gate.pass(key.clone(), now), Some(vec![before, key]), "the whole frame");
         let next = packet(6, 30, &[0x41, 0]);
         assert_eq!(gate.pass(next.clone(), now), Some(vec![next]));
+        assert_eq!(gate.pass(packet(6, 30, &[0x41, 0]), now), None, "it came twice");
         assert_eq!(gate.n_lost(), 2);
         gate.close();
         assert_eq!(gate.pass(packet(7, 40, &[0x41, 0]), now), None);

@@ -19,7 +19,7 @@ pub(super) enum SetKind {
 /// Sets of one kind, each with its number.
 type List = Vec<(u64, Vec<u8>)>;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct KnownSets {
     vps: List,
     sps: List,

@@ -16,13 +16,13 @@ use crate::address::Address;
 use crate::backend::Backend;
 use crate::control::{ControlSetting, ControlsUpdate};
 use crate::fault::Fault;
-use crate::network::Origin;
+use crate::network::{Origin, PacketEvidence};
 use crate::settings::NetworkOptions;
 use crate::source::{Demand, SourceSpec, simulated};
 use crate::status::{Asked, Got};
 
 /// Changes with each change of the messages: a program that was replaced while it runs finds a worker of another number.
-pub const VERSION: u32 = 10;
+pub const VERSION: u32 = 11;
 
 const MARK: u8 = 0x1e;
 /// No message is longer; whatever is has not come from a worker.
@@ -151,6 +151,8 @@ pub enum WorkerEvent {
     Packet(PacketMessage),
     /// What has changed about the device's controls. Sent behind a frame or a fault.
     Controls(ControlsUpdate),
+    /// What the packets of a network camera have shown. Sent ahead of a frame or a fault.
+    Evidence(PacketEvidence),
     /// The worker lives, whatever the driver does.
     Heartbeat,
 }

@@ -20,7 +20,7 @@ use crate::device::process;
 use crate::fault::{Fault, FaultKind};
 use crate::foreign;
 use crate::frame::{Size, fingerprint, made_smaller, tile_factor};
-use crate::network::KnownLogins;
+use crate::network::{KnownLogins, PacketEvidence};
 use crate::packet::{Packet, PacketSink};
 use crate::settings::{CameraSettings, Isolation, TrustedCertificates};
 use crate::source::reader::{self, BeforeRead, Consumer, EndReading, ReadResult, Resume};
@@ -356,6 +356,10 @@ impl Consumer for Worker<'_> {
 
     fn on_controls(&mut self, news: ControlsUpdate) -> Result<(), EndReading> {
         self.tell(WorkerEvent::Controls(news))
+    }
+
+    fn on_evidence(&mut self, evidence: PacketEvidence) -> Result<(), EndReading> {
+        self.tell(WorkerEvent::Evidence(evidence))
     }
 
     fn after_fault(&mut self) -> Result<Resume, EndReading> {
