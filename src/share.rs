@@ -131,8 +131,8 @@ impl Share {
         let (address_tx, address) = bounded(1);
         let run = move || {
             let _ended = ended_tx;
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(MAX_BLOCKING);
-            let runtime = match runtime.build() {
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = match runtime.enable_all().max_blocking_threads(MAX_BLOCKING).build() {
                 Ok(runtime) => runtime,
                 Err(error) => return drop(address_tx.send(Err(error))),
             };

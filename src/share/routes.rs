@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::{
-    DefaultBodyLimit, Extension, FromRequestParts, OptionalFromRequestParts as _, Path, Query, Request, State,
+    DefaultBodyLimit, Extension, FromRequestParts, Path, Query, Request, State,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -95,7 +95,7 @@ impl FromRequestParts<Shared> for Chosen {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Response> {
-        let path = Path::<std::collections::BTreeMap<String, String>>::from_request_parts(parts, shared).await;
+        let path = Option::<Path<std::collections::BTreeMap<String, String>>>::from_request_parts(parts, shared).await;
         let id = match path.ok().flatten().and_then(|path| path.0.get("camera").cloned()) {
             None => None,
             Some(id) => Some(id.parse().map_err(|_| no_camera())?),
