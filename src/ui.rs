@@ -184,6 +184,8 @@ struct App {
     /// One for each camera of the fleet.
     engines: Vec<PaneEngine>,
     pace: pace::PassTimes,
+    /// How long the layout of the picture before took, in seconds.
+    layout_secs: f32,
     /// The settings as the disk has them, or will soon.
     saved: Settings,
     /// After the cameras and the times, so that their last events are kept.
@@ -275,6 +277,7 @@ impl App {
             past_wanted: None,
             records,
             pace: pace::PassTimes::new(log.clone()),
+            layout_secs: 0.0,
             log,
             snapshots,
             background,
@@ -464,8 +467,9 @@ impl eframe::App for App {
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
+        let began = Instant::now();
         if let Some(secs) = frame.info().cpu_usage {
-            self.pace.add(secs);
+            self.pace.add(secs, self.layout_secs);
         }
         self.window.draw(ui);
         self.carry_out();
@@ -476,6 +480,7 @@ impl eframe::App for App {
             self.save_settings();
         }
         self.waker.end_pass(self.window.panes.len());
+        self.layout_secs = began.elapsed().as_secs_f32();
     }
 
     fn clear_color(&self, _visuals: &egui::Visuals) -> [f32; 4] {

@@ -72,9 +72,9 @@ fn outages_and_recoveries_are_told_with_their_durations() {
     let ends = named(&lines, "CAMERA_RECOVERY");
     let lasted: Vec<f64> = ends.iter().map(|event| event["outage_secs"].as_f64().unwrap()).collect();
     let [stall, unplug] = lasted.as_slice() else { panic!("{lasted:?}") };
-    assert!((stall - 3.0).abs() < 0.3, "{lasted:?}");
-    // From the last picture to the next one: it is opened as soon as it is back, which takes a moment.
-    assert!((unplug - 2.15).abs() < 0.3, "{lasted:?}");
+    // From the last picture to the next one: it is opened as soon as it is back, which takes a moment, on a busy computer longer.
+    assert!((2.7..4.0).contains(stall), "{lasted:?}");
+    assert!((1.85..3.5).contains(unplug), "{lasted:?}");
     for event in of_type(&lines, "event") {
         for key in ["at", "source", "level", "name", "message"] {
             assert!(event[key].is_string(), "{key}: {event}");
@@ -104,12 +104,12 @@ fn outages_and_recoveries_are_told_with_their_durations() {
 
 #[test]
 fn several_cameras_are_watched_at_once_and_the_worst_one_counts() {
-    let output = monitor(&["sim:", "sim:open-denied", "--duration", "0.05", "--interval", "1", "--json"]);
+    let output = monitor(&["sim:", "sim:open-denied", "--duration", "0.1", "--interval", "1", "--json"]);
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     let lines = lines(&output);
     for source in ["sim:", "sim:open-denied"] {
         let n = of_type(&lines, "status").iter().filter(|status| status["source"] == source).count();
-        assert_eq!(n, 3, "{source}");
+        assert_eq!(n, 6, "{source}");
     }
     let critical = named(&lines, "CAMERA_CRITICAL");
     assert_eq!((critical.len(), &critical[0]["source"]), (1, &"sim:open-denied".into()));
@@ -119,25 +119,32 @@ fn several_cameras_are_watched_at_once_and_the_worst_one_counts() {
     assert_eq!(cameras[1]["uptime_percent"].as_f64().map(f64::round), Some(0.0), "{cameras}");
 }
 
-/// How often the death of a camera, and that of all, is told of these. It is watched until all of it was told and
-/// two rounds longer, because a worker starts slowly on a busy computer.
+/// Watches these until enough was told and two rounds longer, because a worker starts slowly on a busy computer.
 #[track_caller]
-fn check_deaths(sources: &[&str], n_dead: usize, n_all: usize) {
-    let (mut command, _folder) = command(&[sources, &["--duration", "2", "--interval", "1", "--json"]].concat());
+fn told_until(sources: &[&str], options: &[&str], is_enough: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+    let (mut command, _folder) =
+        command(&[sources, &["--duration", "2", "--interval", "1", "--json"], options].concat());
     let mut child = command.spawn().unwrap();
     let (mut lines, mut n_rounds) = (Vec::<Value>::new(), 0);
     let mut reader = BufReader::new(child.stdout.take().unwrap()).lines();
     while n_rounds < 2 {
         let line = reader.next().unwrap_or_else(|| panic!("{sources:?}: it ended: {lines:#?}")).unwrap();
         lines.push(serde_json::from_str(&line).unwrap());
-        let is_told = named(&lines, "CAMERA_DEAD").len() >= n_dead && named(&lines, "ALL_CAMERAS_DEAD").len() >= n_all;
         let (is_first, of) = (&lines[0]["source"], lines.last().unwrap());
-        n_rounds += usize::from(is_told && of["type"] == "status" && of["source"] == *is_first);
+        n_rounds += usize::from(of["type"] == "status" && of["source"] == *is_first && is_enough(&lines));
     }
     child.kill().unwrap();
     child.wait().unwrap();
+    lines
+}
+
+/// How often the death of a camera, and that of all, is told of these.
+#[track_caller]
+fn check_deaths(sources: &[&str], n_dead: usize, n_all: usize) {
+    let n_told = |lines: &[Value]| (named(lines, "CAMERA_DEAD").len(), named(lines, "ALL_CAMERAS_DEAD").len());
+    let lines = told_until(sources, &[], |lines| n_told(lines).0 >= n_dead && n_told(lines).1 >= n_all);
+    assert_eq!(n_told(&lines), (n_dead, n_all), "{sources:?}: {lines:#?}");
     let (dead, all) = (named(&lines, "CAMERA_DEAD"), named(&lines, "ALL_CAMERAS_DEAD"));
-    assert_eq!((dead.len(), all.len()), (n_dead, n_all), "{sources:?}: {lines:#?}");
     for event in dead {
         assert!(event["level"] == "error" && event["fault"] == "denied", "{event}");
         let message = event["message"].as_str().unwrap();
@@ -155,9 +162,10 @@ fn the_death_of_each_of_several_cameras_is_told_and_that_of_all() {
 
 #[test]
 fn people_get_lines_and_a_summary() {
-    let output = monitor(&["sim:unplug@1s+500ms", "--duration", "0.07", "--interval", "1"]);
+    let output = monitor(&["sim:unplug@1s+500ms", "--duration", "0.2", "--interval", "1"]);
     let text = String::from_utf8(output.stdout).unwrap();
-    for says in ["live, score", "Alert: connection_error", "Picture back after", "Monitored for 4.2 s:", "1 outage of "]
+    for says in
+        ["live, score", "Alert: connection_error", "Picture back after", "Monitored for 12.0 s:", "1 outage of "]
     {
         assert!(text.contains(says), "{says} is not in: {text}");
     }
@@ -240,22 +248,45 @@ fn with_hook(sources: &[&str], minutes: &str, script: &str) -> (Output, TempDir,
     (output, folder, began.elapsed())
 }
 
+/// What a hook that keeps its input was given, once the monitor told what is `enough` and the hook has kept as many lines.
+#[cfg(unix)]
+#[track_caller]
+fn check_told_to_hook(sources: &[&str], enough: &[(&str, usize)]) {
+    let folder = tempfile::tempdir().unwrap();
+    let (script, said) = (folder.path().join("hook.sh"), folder.path().join("said"));
+    std::fs::write(&script, r#"cat >> "$1""#).unwrap();
+    let hook = format!("sh '{}' '{}'", script.display(), said.display());
+    let alerts_in = |lines: &[Value]| -> Vec<Value> {
+        let is_alert = |line: &&Value| enough.iter().any(|(name, _)| line["name"] == *name) && line["type"] == "event";
+        lines.iter().filter(is_alert).cloned().collect()
+    };
+    let kept = || -> Vec<Value> {
+        let text = std::fs::read_to_string(&said).unwrap_or_default();
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    };
+    let told = told_until(sources, &["--on-event", &hook], |lines| {
+        enough.iter().all(|(name, n)| named(lines, name).len() >= *n) && kept().len() >= alerts_in(lines).len()
+    });
+    // Hooks run beside each other.
+    let sorted = |mut events: Vec<Value>| {
+        events.sort_by_key(ToString::to_string);
+        events
+    };
+    assert_eq!(sorted(kept()), sorted(alerts_in(&told)), "the same lines as on stdout, and these alone");
+    for (name, n) in enough {
+        assert_eq!(named(&told, name).len(), *n, "{name}: {told:#?}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn each_alert_runs_the_command_with_the_event_on_its_stdin() {
-    let (output, folder, _) = with_hook(&["sim:unplug@500ms+500ms"], "0.05", r#"cat >> "$1/said""#);
-    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
-    let said = std::fs::read_to_string(folder.path().join("said")).unwrap();
-    let said: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let told = lines(&output);
-    let alerts: Vec<_> = ["CAMERA_ISSUE", "CAMERA_RECOVERY"].iter().flat_map(|name| named(&told, name)).collect();
-    assert_eq!(said.iter().collect::<Vec<_>>(), alerts, "the same lines as on stdout, and these alone");
-    assert_eq!(alerts.len(), 2);
+    check_told_to_hook(&["sim:unplug@500ms+500ms"], &[("CAMERA_ISSUE", 1), ("CAMERA_RECOVERY", 1)]);
     // Also where it is about several.
-    let (_, folder, _) = with_hook(&["sim:open-denied", "sim:64x48,open-denied"], "0.2", r#"cat >> "$1/said""#);
-    let said = std::fs::read_to_string(folder.path().join("said")).unwrap();
-    assert_eq!(said.matches("\"CAMERA_DEAD\"").count(), 2, "{said}");
-    assert_eq!(said.matches("\"ALL_CAMERAS_DEAD\"").count(), 1, "{said}");
+    check_told_to_hook(
+        &["sim:open-denied", "sim:64x48,open-denied"],
+        &[("CAMERA_CRITICAL", 2), ("CAMERA_DEAD", 2), ("ALL_CAMERAS_DEAD", 1)],
+    );
 }
 
 /// The camera fails twice; the trouble is told once, and nothing else suffers from it.
@@ -273,7 +304,7 @@ fn check_hook(script: &str, minutes: &str, says: &str) {
     assert!((n - (minutes * 120.0).floor()).abs() < 0.5, "one each half second, not {n}");
     let told = named(&lines, "hook");
     assert!(told.iter().all(|event| event["level"] == "warning" && event["source"] == ""), "{told:?}");
-    let longest = Duration::from_secs_f64(minutes * 60.0 + 6.0);
+    let longest = Duration::from_secs_f64(minutes * 60.0 + 12.0);
     assert!(took < longest, "{took:?}");
 }
 
@@ -283,10 +314,10 @@ fn a_command_that_misbehaves_is_told_once() {
     // Side by side: each waits most of the time.
     std::thread::scope(|scope| {
         for (command, minutes, told) in [
-            ("exit 3", "0.06", "sh, failed (exit status: 3)"),
-            ("echo 'no route to mail' >&2; exit 1", "0.06", "failed (exit status: 1): no route to mail"),
-            ("while :; do echo flood; done", "0.06", "printed more than 64 KiB and was killed"),
-            ("trap '' TERM INT; while :; do sleep 600; done", "0.21", "had not ended after 10 s and was killed"),
+            ("exit 3", "0.15", "sh, failed (exit status: 3)"),
+            ("echo 'no route to mail' >&2; exit 1", "0.15", "failed (exit status: 1): no route to mail"),
+            ("while :; do echo flood; done", "0.15", "printed more than 64 KiB and was killed"),
+            ("trap '' TERM INT; while :; do sleep 600; done", "0.25", "had not ended after 10 s and was killed"),
         ] {
             scope.spawn(move || check_hook(command, minutes, told));
         }
@@ -297,7 +328,7 @@ fn a_command_that_misbehaves_is_told_once() {
 #[test]
 fn a_command_that_is_missing_is_told_once() {
     let source = "sim:unplug@500ms+300ms";
-    let output = monitor(&[source, "--duration", "0.04", "--interval", "0.5", "--json", "--on-event", "/no/such/hook"]);
+    let output = monitor(&[source, "--duration", "0.15", "--interval", "0.5", "--json", "--on-event", "/no/such/hook"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(stderr(&output).matches("/no/such/hook, does not start").count(), 1, "{}", stderr(&output));
     assert_eq!(named(&lines(&output), "hook").len(), 1);

@@ -220,7 +220,7 @@ fn what_was_written_before_the_program_was_killed_is_kept() {
     let (told, exit) = room.check();
     assert_eq!((told["defects"].as_array().unwrap().len(), exit), (1, Some(2)), "{told}");
     // The next recording into the folder closes it.
-    let output = room.command(&["record", "sim:320x240@30,seed=4", "--duration", "0.05"]).output().unwrap();
+    let output = room.command(&["record", "sim:320x240@30,seed=4", "--duration", "0.15"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     room.wait("it is not repaired", |clips| clips.first().is_some_and(Clip::is_recovered));
     let clips = room.clips();
@@ -287,7 +287,7 @@ fn a_camera_of_pixels_is_recorded_in_full_size() {
 fn a_folder_that_cannot_have_clips_is_told() {
     #[track_caller]
     fn check(folder: &Path, says: &str) {
-        let output = camclinic(&["record", "sim:", "--to", folder.to_str().unwrap(), "--duration", "0.05"]);
+        let output = camclinic(&["record", "sim:", "--to", folder.to_str().unwrap(), "--duration", "0.15"]);
         assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
         assert!(stderr(&output).contains(says), "{}", stderr(&output));
     }
@@ -302,10 +302,52 @@ fn a_folder_that_cannot_have_clips_is_told() {
     check_usage(&["clips", "/nowhere/at/all"], &["There is no folder"]);
 }
 
+/// What `record` says on a disk of its own, which is mounted so, and what of it is damaged then; `None` where this system lets
+/// nobody mount.
+#[cfg(target_os = "linux")]
+fn recorded_on(mount: &str, minutes: &str) -> Option<(String, Option<i32>, Value)> {
+    let room = Room::new();
+    fs::create_dir(room.clips_folder()).unwrap();
+    let script = format!(
+        "mount -t tmpfs {mount} none \"$2\" || exit 77; \
+         \"$1\" record sim:1280x720@30 --settings \"$3/settings.json\" --duration {minutes} --to \"$2/clips\" >&2; \
+         code=$?; \"$1\" clips \"$2/clips\" --check --json; exit $code"
+    );
+    let output = process::Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", &script, "sh"])
+        .arg(env!("CARGO_BIN_EXE_camclinic"))
+        .args([room.clips_folder(), room.folder.path().to_owned()])
+        .env("CAMCLINIC_DATA", room.folder.path().join("data"))
+        .output()
+        .ok()?;
+    if output.status.code() == Some(77) || stderr(&output).starts_with("unshare") {
+        eprintln!("skipped: this system lets nobody mount a small file system");
+        return None;
+    }
+    let checked = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    Some((stderr(&output), output.status.code(), checked))
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_disk_that_takes_nothing_is_told_and_damages_nothing() {
+    if let Some((said, code, _)) = recorded_on("-o ro", "0.1") {
+        assert_eq!(code, Some(3), "{said}");
+        assert!(said.contains("the disk is read-only"), "{said}");
+    }
+    // Less than is left free on any disk, and what a few seconds fill.
+    for size in ["8m", "66m"] {
+        let Some((said, code, checked)) = recorded_on(&format!("-o size={size}"), "0.4") else { return };
+        assert_eq!(code, Some(1), "{size}: {said}");
+        assert!(said.contains("full"), "{size}: {said}");
+        assert_eq!(checked["defects"], serde_json::json!([]), "{size}: {said}");
+    }
+}
+
 #[test]
 fn clips_are_copied_with_what_tells_that_they_are_whole() {
     let room = Room::new();
-    let recorded = room.command(&["record", "sim:320x240@15", "--duration", "0.07"]).output().unwrap();
+    let recorded = room.command(&["record", "sim:320x240@15", "--duration", "0.15"]).output().unwrap();
     assert_eq!(recorded.status.code(), Some(0), "{}", stderr(&recorded));
     let (clips, zip, archive) =
         (room.clips_folder(), room.folder.path().join("clips.zip"), room.folder.path().join("case 7"));
@@ -316,6 +358,19 @@ fn clips_are_copied_with_what_tells_that_they_are_whole() {
     };
     assert_eq!(run(&["--export", zip.to_str().unwrap()])["clips"], 1);
     assert!(fs::read(&zip).unwrap().starts_with(b"PK"));
+    // A part of it is cut at key pictures, which each JPEG is, and is a clip of its own.
+    let whole = room.clips().remove(0).about().unwrap().clone();
+    let span = [2_000, 5_000].map(|ms| whole.started.later_by_ms(ms).at().to_string());
+    let part = room.folder.path().join("part.zip");
+    run(&["--export", part.to_str().unwrap(), "--from", &span[0], "--to", &span[1]]);
+    let unpacked = room.folder.path().join("part");
+    zip::ZipArchive::new(fs::File::open(&part).unwrap()).unwrap().extract(&unpacked).unwrap();
+    let cut = list(&unpacked).unwrap().clips.remove(0);
+    let reader = check_clip(&cut, "JPEG", ClipKind::Continuous);
+    assert!((2.5..3.5).contains(&reader.duration().as_secs_f64()), "{:?}", reader.duration());
+    let began = cut.about().unwrap().started.at().duration_since(whole.started.at()).as_secs_f64();
+    assert!((1.5..=2.0).contains(&began), "{began}");
+    assert_eq!(camclinic(&["clips", unpacked.to_str().unwrap(), "--check"]).status.code(), Some(0));
     let archived = run(&["--archive", archive.to_str().unwrap()]);
     assert_eq!(archived["clips"], 1);
     // Its name is one that each file system takes.
@@ -405,7 +460,7 @@ fn a_name_leads_nowhere() {
         let settings =
             serde_json::json!({ "version": 2, "cameras": [{ "id": 1, "source": "sim:320x240@15", "name": name }] });
         fs::write(room.folder.path().join("settings.json"), settings.to_string()).unwrap();
-        let output = room.command(&["record", "sim:320x240@15", "--duration", "0.07"]).output().unwrap();
+        let output = room.command(&["record", "sim:320x240@15", "--duration", "0.15"]).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{name:?}: {}", stderr(&output));
         let clips = room.clips();
         assert_eq!(clips.len(), 1, "{name:?}: {clips:?}");
@@ -505,7 +560,7 @@ fn no_password_is_in_what_is_recorded() {
     };
     let room = Room::new();
     let url = server.url(&format!("admin:{PASSWORD}@"));
-    let output = room.command(&["record", &url, "--duration", "0.07"]).output().unwrap();
+    let output = room.command(&["record", &url, "--duration", "0.15"]).output().unwrap();
     let clips = room.clips();
     assert_eq!(clips.len(), 1, "{}{}", stdout(&output), stderr(&output));
     assert!(!clips[0].path.to_str().unwrap().contains(PASSWORD));

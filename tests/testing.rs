@@ -329,7 +329,7 @@ fn a_monitoring_system_reads_the_line_and_the_code() {
 
 #[test]
 fn monitoring_ends_in_one_line_for_monitoring_systems() {
-    let monitor = ["monitor", "sim:open-denied", "sim:64x48", "--duration", "0.05", "--format", "nagios"];
+    let monitor = ["monitor", "sim:open-denied", "sim:64x48", "--duration", "0.1", "--format", "nagios"];
     let output = camclinic(&monitor);
     assert_eq!(output.status.code(), Some(2), "{}{}", stdout(&output), stderr(&output));
     let text = stdout(&output);

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{Exit, complain, say};
-use crate::clips::{Clip, ClipSpan, ClipsCopied, Defect, archive, audit, export, list};
+use crate::clips::{Clip, ClipChoice, ClipSpan, ClipsCopied, Defect, archive, audit, export, list};
 use crate::event;
 
 /// What the command line asks for.
@@ -32,13 +32,14 @@ pub(super) fn clips(options: &ClipsOptions) -> Result<Exit, String> {
         ));
     }
     let span = ClipSpan { from: options.from.unwrap_or(Timestamp::MIN), to: options.to.unwrap_or(Timestamp::MAX) };
+    let choice = ClipChoice { these: None, span: Some(span) };
     if let Some(to) = options.export {
-        return copied(export(folder, &span.into(), to, event::now(), &mut progress()), options.json);
+        return copied(export(folder, &choice, to, event::now(), &mut progress()), options.json);
     }
     if let Some(to) = options.archive {
         let name = to.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        return copied(archive(folder, &span.into(), &name, parent, event::now(), &mut progress()), options.json);
+        return copied(archive(folder, &choice, &name, parent, event::now(), &mut progress()), options.json);
     }
     if options.check { check(folder, options.json) } else { show(folder, &span, options.json) }
 }

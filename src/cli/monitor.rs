@@ -116,15 +116,18 @@ impl CommandContext<'_> {
         let (events, waiting) = bounded(MAX_WAITING_EVENTS);
         let mut outputs = outputs(options, &events)?;
         let began = Instant::now();
+        let log = EventLog::new();
         // Dropped after the cameras, whose last events it takes.
-        let kept = EventLog::new();
-        let records = keep_records(&kept);
-        let log = self.log_of_fleet(&events, &kept, options.format);
+        let log = EventLog::new();
+        // Dropped after the cameras, whose last events it takes.
+        let records = keep_records(&log);
+        self.listen(&log, &events, options.format);
         let sharing = options.shared.map(|shared| Sharing::start(shared, &log)).transpose()?;
         if let Some(words) = sharing.as_ref().and_then(Sharing::words_for_stdout) {
             outputs.output.write(words);
         }
         outputs.sharing = sharing;
+        let mut fleet = Fleet::new(log, KnownLogins::default(), Arc::new(|| {}));
         let mut fleet = Fleet::new(log, KnownLogins::default(), Arc::new(|| {}));
         let folder = options.record.map(|(folder, mode)| Ok((open_folder(folder, None, fleet.log())?, mode)));
         let folder = folder.transpose().map_err(|why: String| why)?;
@@ -187,20 +190,17 @@ impl CommandContext<'_> {
         }
     }
 
-    /// Events of the cameras are kept, and wait to be printed.
-    fn log_of_fleet(&self, events: &Sender<Event>, kept: &EventLog, format: OutputFormat) -> EventLog {
-        let log = EventLog::new();
-        let (events, kept) = (events.clone(), kept.clone());
+    /// Events wait to be printed.
+    fn listen(&self, log: &EventLog, events: &Sender<Event>, format: OutputFormat) {
+        let events = events.clone();
         log.listen(move |event| {
-            kept.add_with(&event.source, event.level, &event.name, event.message.clone(), event.details.clone());
             // Without room thousands of events wait already: this one is left out.
             let _ = events.try_send(event.clone());
         });
         // As text, the events are told on stdout.
         if format != OutputFormat::Text {
-            let _ = self.shared.tell(&log);
+            let _ = self.shared.tell(log);
         }
-        log
     }
 
     fn begin_to_monitor(

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::Timestamp;
 
 use super::copies::{
-    ClipChoice, ClipsCopied, CopyManifest, CopyProgress, EVENTS, MANIFEST, choose, events_text, relative, remark_on,
+    ClipChoice, ClipsCopied, CopyManifest, CopyProgress, EVENTS, MANIFEST, WorkFolder, choose, events_text, relative,
+    remark_on,
 };
 use super::digest::{FileDigest, copy_and_digest, digest_file};
 use super::name::file_part;
@@ -102,23 +103,6 @@ fn copy(from: &Path, to: &Path) -> Result<FileDigest, String> {
     ))
 }
 
-/// A folder of ours that vanishes with this, as long as it bears its name.
-struct WorkFolder(PathBuf);
-
-impl WorkFolder {
-    fn make(to: &Path) -> io::Result<Self> {
-        let path = to.join(format!(".camclinic-archive-{:016x}", fastrand::u64(..)));
-        fs::create_dir(&path)?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for WorkFolder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::ClipSpan;
@@ -129,6 +113,10 @@ mod tests {
 
     fn span(from: &str, to: &str) -> ClipSpan {
         ClipSpan { from: from.parse().unwrap(), to: to.parse().unwrap() }
+    }
+
+    fn chosen(span: ClipSpan) -> ClipChoice {
+        ClipChoice { these: None, span: Some(span) }
     }
 
     #[test]
@@ -146,7 +134,7 @@ mod tests {
         let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
         // The first began before it.
         let span = span("2026-11-20T10:03:00Z", "2026-11-20T10:30:00Z");
-        let run = |name: &str| archive(root, &span.into(), name, to.path(), now, &mut |done, all| done <= all);
+        let run = |name: &str| archive(root, &chosen(span), name, to.path(), now, &mut |done, all| done <= all);
         let done = run("Case 7: <Yard>").unwrap();
         assert_eq!((done.n_clips, done.bytes), (2, 300_020));
         assert_eq!(done.path, to.path().join("Case_7___Yard"));
@@ -162,8 +150,8 @@ mod tests {
         assert!(text.contains("Yard  continuous"), "{text}");
         assert!(run("Case 7: <Yard>").unwrap_err().contains("there already"));
         // One that somebody has chosen, and when it was.
-        let chosen = ClipChoice::These([first.closed.clone()].into());
-        let one = archive(root, &chosen, "one", to.path(), now, &mut |_, _| true).unwrap();
+        let this = ClipChoice { these: Some([first.closed.clone()].into()), span: None };
+        let one = archive(root, &this, "one", to.path(), now, &mut |_, _| true).unwrap();
         assert_eq!((one.n_clips, one.remarks.len()), (1, 0));
         let manifest: CopyManifest = serde_json::from_slice(&fs::read(one.path.join(MANIFEST)).unwrap()).unwrap();
         assert_eq!(
@@ -171,18 +159,18 @@ mod tests {
             ("2026-11-20T10:00:00Z".into(), "2026-11-20T10:05:00Z".into())
         );
         // Whole or not at all.
-        let stop = archive(root, &span.into(), "x", to.path(), now, &mut |_, _| false).unwrap_err();
+        let stop = archive(root, &chosen(span), "x", to.path(), now, &mut |_, _| false).unwrap_err();
         assert!(stop.contains("stopped"), "{stop}");
         fs::remove_file(&second.closed).unwrap();
         fs::create_dir(&second.closed).unwrap();
         assert_eq!(fs::read_dir(to.path()).unwrap().count(), 2);
         let nothing = ClipSpan { from: span.to, to: span.to };
         assert!(
-            archive(root, &nothing.into(), "x", to.path(), now, &mut |_, _| true)
+            archive(root, &chosen(nothing), "x", to.path(), now, &mut |_, _| true)
                 .unwrap_err()
                 .contains("no closed clip")
         );
-        let into_file = archive(root, &span.into(), "x", &first.closed, now, &mut |_, _| true).unwrap_err();
+        let into_file = archive(root, &chosen(span), "x", &first.closed, now, &mut |_, _| true).unwrap_err();
         assert!(into_file.contains("Choose another folder"), "{into_file}");
     }
 }

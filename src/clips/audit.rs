@@ -239,7 +239,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::super::sample::{add_clip, add_picture};
-    use super::super::{ClipKind, ClipSpan, Sidecar, archive};
+    use super::super::{ClipChoice, ClipKind, Sidecar, archive};
     use super::*;
 
     fn told(root: &Path) -> Vec<String> {
@@ -315,9 +315,8 @@ mod tests {
         fn check(injure: impl Fn(&Path, &Path), says: &str) {
             let (place, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
             add_clip(place.path(), "Yard", "2026-11-20T10:00:00Z", ClipKind::Fault, 5_000);
-            let span = ClipSpan { from: Timestamp::MIN, to: Timestamp::MAX };
-            let done =
-                archive(place.path(), &span.into(), "x", to.path(), Timestamp::UNIX_EPOCH, &mut |_, _| true).unwrap();
+            let (all, now) = (ClipChoice::default(), Timestamp::UNIX_EPOCH);
+            let done = archive(place.path(), &all, "x", to.path(), now, &mut |_, _| true).unwrap();
             assert_eq!(told(&done.path), [""; 0]);
             let clip = list(&done.path).unwrap().clips.remove(0).path;
             injure(&done.path, &clip);

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -33,38 +36,37 @@ impl ClipSpan {
     }
 }
 
-/// Which clips are copied.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ClipChoice {
-    Span(ClipSpan),
+/// Which clips are copied: all, but for what is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClipChoice {
     /// By their paths.
-    These(BTreeSet<PathBuf>),
-}
-
-impl From<ClipSpan> for ClipChoice {
-    fn from(span: ClipSpan) -> Self {
-        Self::Span(span)
-    }
+    pub these: Option<BTreeSet<PathBuf>>,
+    pub span: Option<ClipSpan>,
 }
 
 impl ClipChoice {
     fn has(&self, clip: &Clip) -> bool {
-        match self {
-            Self::Span(span) => span.meets(clip),
-            Self::These(paths) => paths.contains(&clip.path),
-        }
+        self.these.as_ref().is_none_or(|paths| paths.contains(&clip.path))
+            && self.span.is_none_or(|span| span.meets(clip))
     }
 
     /// The time that was chosen, else that of the clips that were.
     fn span(&self, clips: &[Clip]) -> ClipSpan {
-        match self {
-            Self::Span(span) => *span,
-            Self::These(_) => {
-                let started = clips.iter().map(|clip| clip.name.started.at()).min().unwrap_or_default();
-                let ended = clips.iter().filter_map(|clip| Some(clip.about()?.ended.at())).max().unwrap_or(started);
-                ClipSpan { from: started, to: ended.max(started) }
-            }
-        }
+        self.span.unwrap_or_else(|| {
+            let started = clips.iter().map(|clip| clip.name.started.at()).min().unwrap_or_default();
+            let ended = clips.iter().filter_map(|clip| Some(clip.about()?.ended.at())).max().unwrap_or(started);
+            ClipSpan { from: started, to: ended.max(started) }
+        })
+    }
+
+    /// Where a clip is not wholly in the time that was chosen: the part that is, from the clip's beginning on. `None` also where
+    /// somebody set the clock meanwhile, as nothing tells then which part it is.
+    pub(super) fn part_of(&self, clip: &Clip) -> Option<(Duration, Duration)> {
+        let (span, about) = (self.span?, clip.about().filter(|about| about.clock_steps == 0)?);
+        let since = |at: Timestamp| Duration::try_from(at.duration_since(about.started.at())).unwrap_or_default();
+        let lasts = Duration::try_from_secs_f64(about.secs()).unwrap_or_default();
+        let (from, to) = (since(span.from), since(span.to));
+        (from > Duration::ZERO || to < lasts).then_some((from, to))
     }
 }
 
@@ -171,6 +173,23 @@ pub(super) fn remark_on(clip: &Clip, digest: &FileDigest) -> Option<String> {
 pub(super) fn relative(clip: &Clip, file: &Path) -> String {
     let file = file.file_name().unwrap_or_default().to_string_lossy();
     format!("{}/{}/{file}", clip.camera_folder, clip.name.day())
+}
+
+/// A folder of ours that vanishes with this, as long as it bears its name.
+pub(super) struct WorkFolder(pub PathBuf);
+
+impl WorkFolder {
+    pub fn make(to: &Path) -> io::Result<Self> {
+        let path = to.join(format!(".camclinic-copies-{:016x}", fastrand::u64(..)));
+        fs::create_dir(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for WorkFolder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 /// What happened, for people.

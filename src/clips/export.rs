@@ -1,20 +1,26 @@
-//! Packs clips of a time into one zip, with the manifest and what happened as text: for somebody who has no Camclinic.
+//! Packs clips of a time into one zip, with the manifest and what happened as text: for somebody who has no Camclinic. Of the clips
+//! that are not wholly of that time the part that is goes in, cut at key pictures.
 
+use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::copies::{
-    ClipChoice, ClipsCopied, CopyManifest, CopyProgress, EVENTS, MANIFEST, choose, events_text, relative, remark_on,
+    ClipChoice, ClipsCopied, CopyManifest, CopyProgress, EVENTS, MANIFEST, WorkFolder, choose, events_text, relative,
+    remark_on,
 };
-use super::digest::{FileDigest, copy_and_digest};
-use super::listing::Clip;
-use super::sidecar::set_protected;
+use super::digest::{FileDigest, copy_and_digest, digest_file};
+use super::listing::{Clip, SidecarRead};
+use super::name::{ClipName, ClipPaths};
+use super::sidecar::{sealed, set_protected};
 use super::wall_time::WallTime;
 use crate::disk::{FileAccess, open_regular, write_advice, write_whole_by};
+use crate::recorder::index::cut;
 
 /// From this on a member needs the larger fields of zip. A little less than 4 GiB, for what may be added to it.
 const LARGE_BYTES: u64 = 0xF000_0000;
@@ -31,7 +37,28 @@ pub fn export(
     now: Timestamp,
     progress: CopyProgress<'_>,
 ) -> Result<ClipsCopied, String> {
-    let (clips, mut remarks) = choose(root, choice, "exported")?;
+    let (originals, mut remarks) = choose(root, choice, "exported")?;
+    let mut work = None;
+    let mut clips = Vec::with_capacity(originals.len());
+    for clip in &originals {
+        let Some(part) = choice.part_of(clip) else {
+            clips.push(clip.clone());
+            continue;
+        };
+        let mut cut_out = || {
+            let folder = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let work = match &work {
+                Some(work) => work,
+                None => &*work.insert(WorkFolder::make(folder)?),
+            };
+            remarks.extend(remark_on(clip, &digest_file(&clip.path)?));
+            cut_out(clip, part, &work.0)
+        };
+        clips.push(cut_out().unwrap_or_else(|error| {
+            remarks.push(format!("Taken whole, because it cannot be cut: {error} {}", clip.path.display()));
+            clip.clone()
+        }));
+    }
     let name = to.file_stem().unwrap_or_default().to_string_lossy();
     let manifest = CopyManifest::new(&name, choice, &clips, now);
     write_whole_by(to, FileAccess::Usual, |file| pack(file, &clips, manifest, &mut remarks, progress)).map_err(
@@ -40,12 +67,39 @@ pub fn export(
             _ => format!("Nothing was exported: {error}. {} {}", write_advice(&error), to.display()),
         },
     )?;
-    for clip in clips.iter().filter(|clip| clip.about().is_some()) {
+    for clip in originals.iter().filter(|clip| clip.about().is_some()) {
         // That of a read-only folder cannot be.
         let _ = set_protected(&clip.sidecar_path, true);
     }
     let bytes = clips.iter().fold(0_u64, |sum, clip| sum.saturating_add(clip.bytes));
     Ok(ClipsCopied { path: to.to_owned(), n_clips: clips.len(), bytes, remarks })
+}
+
+/// A part of a clip as a clip of its own, in the same place of another folder.
+fn cut_out(clip: &Clip, (from, to): (Duration, Duration), root: &Path) -> io::Result<Clip> {
+    let raw = root.join("part.mp4");
+    let (begin, closed) = cut(&clip.path, from, to, &raw)?;
+    let digest = digest_file(&raw)?;
+    let about = clip.about().map(|about| about.of_part(&clip.name, begin, &closed, digest)).unwrap_or_default();
+    let name = ClipName { started: about.started, reason: clip.name.reason.clone() };
+    let paths = ClipPaths::new(root, &clip.camera_folder, &name);
+    fs::create_dir_all(paths.closed.parent().unwrap_or(root))?;
+    fs::rename(&raw, &paths.closed)?;
+    about.write(&paths.sidecar)?;
+    let picture = clip.picture.as_ref().filter(|_| about.picture.is_some());
+    if let Some(picture) = picture {
+        fs::copy(picture, &paths.picture)?;
+    }
+    Ok(Clip {
+        picture: picture.map(|_| paths.picture),
+        picture_bytes: if picture.is_some() { clip.picture_bytes } else { 0 },
+        name,
+        path: paths.closed,
+        sidecar_path: paths.sidecar,
+        bytes: closed.n_bytes,
+        sidecar: SidecarRead::Read(Box::new(about)),
+        ..clip.clone()
+    })
 }
 
 fn pack(
@@ -83,7 +137,7 @@ fn pack(
         .map_or_else(WallTime::default, |clip| WallTime::with_offset(manifest.made, clip.name.started.offset()));
     let text = events_text(clips);
     manifest.add(EVENTS.to_owned(), &FileDigest::of(text.as_bytes()), None);
-    for (name, content) in [(EVENTS, text), (MANIFEST, serde_json::to_string_pretty(&manifest)?)] {
+    for (name, content) in [(EVENTS, text), (MANIFEST, sealed(&manifest)?)] {
         zip.start_file(name, options(made, 0))?;
         zip.write_all(content.as_bytes())?;
     }
@@ -133,9 +187,10 @@ mod tests {
         let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
         let to = place.path().join("case.zip");
         fs::write(&to, "old").unwrap();
-        let stopped = export(root, &span.into(), &to, now, &mut |_, _| false).unwrap_err();
+        let choice = ClipChoice { these: None, span: Some(span) };
+        let stopped = export(root, &choice, &to, now, &mut |_, _| false).unwrap_err();
         assert!(stopped.contains("stopped") && fs::read(&to).unwrap() == b"old", "{stopped}");
-        let done = export(root, &span.into(), &to, now, &mut |_, _| true).unwrap();
+        let done = export(root, &choice, &to, now, &mut |_, _| true).unwrap();
         assert_eq!(done.n_clips, 2);
         assert!(done.remarks.len() == 1 && done.remarks[0].contains("not as it was recorded"), "{:?}", done.remarks);
         let mut zip = zip::ZipArchive::new(File::open(&to).unwrap()).unwrap();
@@ -157,6 +212,6 @@ mod tests {
         assert!(first.closed.exists());
         let left = fs::read_dir(root).unwrap().count();
         assert_eq!(left, 3, "two cameras and the zip");
-        assert!(export(root, &span.into(), root, now, &mut |_, _| true).unwrap_err().contains("Choose another name"));
+        assert!(export(root, &choice, root, now, &mut |_, _| true).unwrap_err().contains("Choose another name"));
     }
 }

@@ -90,10 +90,11 @@ impl Clip {
         self.name.reason.kind()
     }
 
-    /// Whether it is kept before others: by its kind, or because somebody said so.
+    /// See [`Sidecar::is_kept`].
     #[must_use]
     pub fn is_protected(&self) -> bool {
-        self.kind().is_evidence() || self.about().is_some_and(|about| about.protected || about.reason.is_evidence())
+        let kind = self.kind();
+        self.about().map_or_else(|| kind.is_evidence(), |about| about.is_kept(kind))
     }
 
     #[must_use]

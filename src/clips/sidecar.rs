@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::digest::{FileDigest, digest_bytes};
-use super::name::ClipKind;
+use super::name::{ClipKind, ClipName};
 use super::wall_time::WallTime;
 use crate::disk::{FileAccess, read_regular, write_whole};
 use crate::event::{Event, Level};
@@ -22,6 +22,7 @@ use crate::fault::Fault;
 use crate::foreign::{Foreign, safe_within};
 use crate::frame::Size;
 use crate::packet::VideoCodec;
+use crate::recorder::clip_file::ClosedClip;
 use crate::status::round_secs;
 
 /// What happens more often in one clip is counted.
@@ -119,13 +120,16 @@ pub struct ClipKernelLine {
 /// Everything that is known of a clip. The order of the fields is that of the file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "keys of the file, each of its own")]
 pub struct Sidecar {
     pub state: SidecarState,
     pub reason: ClipKind,
     /// In one word: the kind of the fault, of what is wrong with the picture, or the alert.
     pub cause: Foreign,
-    /// Never deleted by itself before those that are not.
+    /// Never deleted by itself before those that are not: somebody said so.
     pub protected: bool,
+    /// Somebody said that it is not to be kept before others, although it is of a kind that is.
+    pub released: bool,
     /// As the status names it, without secrets.
     pub source: Foreign,
     /// What it is called.
@@ -167,12 +171,21 @@ pub struct Sidecar {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub picture: Option<ClipPicture>,
     pub program: Foreign,
+    /// The name of the clip of which it is a part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut_from: Option<Foreign>,
     /// Its digest is missing or another: somebody has changed it, or the disk has.
     #[serde(skip)]
     pub is_altered: bool,
 }
 
 impl Sidecar {
+    /// Whether a clip of this kind is kept before others: as somebody said, else by its kind.
+    #[must_use]
+    pub fn is_kept(&self, kind: ClipKind) -> bool {
+        self.protected || !self.released && (kind.is_evidence() || self.reason.is_evidence())
+    }
+
     /// How long it lasts, by the clock that nobody sets.
     #[must_use]
     pub fn secs(&self) -> f64 {
@@ -207,6 +220,37 @@ impl Sidecar {
     pub fn add_gap(&mut self, mut gap: ClipGap) {
         gap.cause = short(&gap.cause);
         add(&mut self.gaps, gap, MAX_GAPS, &mut self.n_left_out);
+    }
+
+    /// What stands beside a part of the clip of this name that begins so long after it. What was lost and damaged is still counted for all
+    /// of it.
+    #[must_use]
+    pub(super) fn of_part(&self, name: &ClipName, begin: Duration, closed: &ClosedClip, digest: FileDigest) -> Self {
+        let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        let started = self.started.later_by_ms(ms(begin));
+        let ended = started.later_by_ms(ms(closed.duration));
+        let is_in = |at: Timestamp| (started.at()..=ended.at()).contains(&at);
+        let monotonic = self.started_monotonic_ns.saturating_add(ns(begin));
+        let mut part = Self {
+            cut_from: Some(name.to_string().into()),
+            started,
+            ended,
+            started_monotonic_ns: monotonic,
+            ended_monotonic_ns: monotonic.saturating_add(ns(closed.duration)),
+            pictures: u64::try_from(closed.n_pictures).unwrap_or(u64::MAX),
+            key_pictures: u64::try_from(closed.n_keys).unwrap_or(u64::MAX),
+            bytes: digest.bytes,
+            sha256: digest.sha256,
+            ..self.clone()
+        };
+        let lasts = |gap: &ClipGap| ms(Duration::try_from_secs_f64(gap.secs).unwrap_or_default());
+        let reaches = |gap: &ClipGap| gap.at.later_by_ms(lasts(gap)).at() >= started.at();
+        part.gaps.retain(|gap| gap.at.at() <= ended.at() && reaches(gap));
+        part.events.retain(|event| is_in(event.at));
+        part.kernel.retain(|line| is_in(line.at));
+        part.picture = part.picture.filter(|picture| is_in(picture.at.at()));
+        part
     }
 
     /// Writes it, whole or not at all.
@@ -257,13 +301,18 @@ pub fn set_protected(path: &Path, protected: bool) -> io::Result<()> {
     let keys = value.as_object_mut().ok_or_else(|| invalid("it is no object of JSON"))?;
     keys.remove(seal_key());
     keys.insert("protected".to_owned(), protected.into());
+    keys.insert("released".to_owned(), (!protected).into());
     write_sealed(path, &value)
 }
 
 /// Writes JSON whose last line is a digest of the rest.
 pub(super) fn write_sealed(path: &Path, value: &impl Serialize) -> io::Result<()> {
-    let text = serde_json::to_string_pretty(value)?;
-    write_whole(path, seal(&text).as_bytes(), FileAccess::Usual)
+    write_whole(path, sealed(value)?.as_bytes(), FileAccess::Usual)
+}
+
+/// The same as text.
+pub(super) fn sealed(value: &impl Serialize) -> io::Result<String> {
+    Ok(seal(&serde_json::to_string_pretty(value)?))
 }
 
 /// Adds the digest as the last key of a JSON object.
@@ -403,10 +452,15 @@ mod tests {
         set_protected(&path, true).unwrap();
         set_protected(&path, true).unwrap();
         let read = Sidecar::read(&path).unwrap();
-        assert!(read.protected && !read.is_altered);
+        assert!(read.is_kept(ClipKind::Continuous) && !read.is_altered);
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(text.matches(seal_key()).count(), 1);
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["from_the_future"]["a"], 1);
+        // What nobody has spoken of is kept by its kind.
+        let recorded = Sidecar { reason: ClipKind::Continuous, ..Sidecar::default() };
+        assert!(recorded.is_kept(ClipKind::Fault) && !recorded.is_kept(ClipKind::Continuous));
+        set_protected(&path, false).unwrap();
+        assert!(!Sidecar::read(&path).unwrap().is_kept(ClipKind::Fault));
     }
 
     #[test]

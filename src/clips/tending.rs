@@ -183,8 +183,7 @@ fn delete(root: &Path, clip: &Clip, cause: DeletionCause) -> io::Result<()> {
         return Ok(());
     }
     let about = Sidecar::read(&clip.sidecar_path)?;
-    let is_evidence = about.protected || clip.is_protected();
-    if about.is_altered || is_evidence && !matches!(cause, DeletionCause::ProtectedSize(_)) {
+    if about.is_altered || about.is_kept(clip.kind()) && !matches!(cause, DeletionCause::ProtectedSize(_)) {
         return refused("somebody has protected it");
     }
     remove(root, clip)

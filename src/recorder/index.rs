@@ -134,12 +134,13 @@ fn read_table(file: &File, mut at: u64) -> io::Result<Option<(Head, Samples)>> {
 }
 
 /// Copies the pictures of a span into a new plain file, from the key picture before it to the one behind it, and what was noted.
+/// Tells besides where in the clip it begins.
 ///
 /// # Errors
 /// As the system says, `out` is there already, or nothing is in the span.
-pub fn cut(path: &Path, from: Duration, to: Duration, out: &Path) -> io::Result<ClosedClip> {
+pub fn cut(path: &Path, from: Duration, to: Duration, out: &Path) -> io::Result<(Duration, ClosedClip)> {
     let reader = ClipReader::open(path)?;
-    let (wanted, sources) = span(&reader.samples, from, to)?;
+    let CutOut { begin, samples: wanted, sources } = span(&reader.samples, from, to)?;
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Its name is one of those that `disk` sweeps.
     let mut file = tempfile::Builder::new().prefix(".camclinic-").rand_bytes(6).tempfile_in(folder)?;
@@ -161,17 +162,27 @@ pub fn cut(path: &Path, from: Duration, to: Duration, out: &Path) -> io::Result<
     file.as_file().sync_all()?;
     let n_bytes = file.seek(SeekFrom::End(0))?;
     file.persist_noclobber(out).map_err(|error| error.error)?;
-    Ok(ClosedClip {
+    let closed = ClosedClip {
         path: out.to_owned(),
         n_pictures: wanted.pictures.len(),
         n_keys: wanted.pictures.iter().filter(|picture| picture.is_key).count(),
         duration: clip_file::duration_of(wanted.pictures.last().map_or(0, ClipSample::end)),
         n_bytes,
-    })
+    };
+    Ok((clip_file::duration_of(begin), closed))
 }
 
-/// The samples of a span, as they lie and are timed in a file of their own; and from where their bytes come, in that order.
-fn span(all: &Samples, from: Duration, to: Duration) -> io::Result<(Samples, Vec<(u64, u64)>)> {
+/// A part of a clip.
+struct CutOut {
+    /// Where it begins in the clip, in ticks.
+    begin: u64,
+    /// As they lie and are timed in a file of their own.
+    samples: Samples,
+    /// From where their bytes come, in that order.
+    sources: Vec<(u64, u64)>,
+}
+
+fn span(all: &Samples, from: Duration, to: Duration) -> io::Result<CutOut> {
     let ticks = |time: Duration| {
         u64::try_from(time.as_nanos() * 9 / 100_000).unwrap_or(u64::MAX).min(u64::MAX / u64::from(TICKS))
     };
@@ -205,7 +216,7 @@ fn span(all: &Samples, from: Duration, to: Duration) -> io::Result<(Samples, Vec
     let pictures = pictures.iter().map(&mut moved).collect();
     let is_in = |text: &&ClipSample| text.decode < end && text.end() > begin.decode;
     let texts = all.texts.iter().filter(is_in).map(&mut moved).collect();
-    Ok((Samples { pictures, texts }, sources))
+    Ok(CutOut { begin: begin.decode, samples: Samples { pictures, texts }, sources })
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub fn read(path: &Path, about: Option<&Sidecar>, max_bytes: u64) -> io::Result<
     let folder = tempfile::tempdir()?;
     for (n, (before, behind)) in PARTS.iter().enumerate() {
         let part = folder.path().join(format!("{n}.mp4"));
-        let made = cut(path, trouble.saturating_sub(*before), trouble.saturating_add(*behind), &part)?;
+        let (_, made) = cut(path, trouble.saturating_sub(*before), trouble.saturating_add(*behind), &part)?;
         if made.n_bytes <= max_bytes {
             return read_regular(&part, max_bytes).map(Some);
         }

@@ -8,7 +8,7 @@ use super::widgets;
 use crate::status::Grade;
 
 /// Every key of the window.
-const KEYS: [(&str, &str); 13] = [
+const KEYS: [(&str, &str); 14] = [
     ("Space", "Start and stop the camera"),
     ("S", "Save a snapshot"),
     ("R", "Record what the camera sends, and stop"),
@@ -18,6 +18,7 @@ const KEYS: [(&str, &str); 13] = [
     ("1 … 9", "That camera alone, where several are shown; Enter the selected one"),
     ("← → ↑ ↓", "To the next camera; with Shift the tile is moved"),
     ("← → , .", "In a clip that is played: a second, and a picture, back and on; Space plays and stops it"),
+    ("I O", "In a clip that is played: the part to export begins, and ends, here"),
     ("Esc", "Back to all cameras; back from picture only; close a sheet"),
     ("2 clicks", "On a tile: that camera alone; on its picture: back to all"),
     ("?", "This sheet"),

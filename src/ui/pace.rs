@@ -10,20 +10,29 @@ const BEGINNING: Duration = Duration::from_secs(1);
 /// The oldest go: an hour at 60 Hz.
 const MAX_KEPT: usize = 216_000;
 
+/// One picture of the window.
+struct Pass {
+    /// Layout and painting.
+    secs: f32,
+    layout_secs: f32,
+    at: Instant,
+}
+
 /// When dropped, tells the log (debug) how the window kept up.
 pub struct PassTimes {
     began: Instant,
     secs: Vec<f32>,
+    longest: Option<Pass>,
     log: EventLog,
 }
 
 impl PassTimes {
     pub fn new(log: EventLog) -> Self {
-        Self { began: Instant::now(), secs: Vec::new(), log }
+        Self { began: Instant::now(), secs: Vec::new(), longest: None, log }
     }
 
     /// One more picture, which took so long to lay out and paint. Waiting for the screen does not count.
-    pub fn add(&mut self, secs: f32) {
+    pub fn add(&mut self, secs: f32, layout_secs: f32) {
         if self.began.elapsed() < BEGINNING {
             return;
         }
@@ -31,25 +40,28 @@ impl PassTimes {
             self.secs.drain(..MAX_KEPT / 2);
         }
         self.secs.push(secs);
-    }
-
-    /// Longest, and the one that 99 in a hundred do not exceed, in seconds.
-    fn summary(&self) -> Option<(f32, f32)> {
-        let mut sorted = self.secs.clone();
-        sorted.sort_by(f32::total_cmp);
-        Some((*sorted.last()?, *sorted.get((sorted.len() - 1) * 99 / 100)?))
+        if self.longest.as_ref().is_none_or(|longest| longest.secs < secs) {
+            self.longest = Some(Pass { secs, layout_secs, at: Instant::now() });
+        }
     }
 }
 
 impl Drop for PassTimes {
     fn drop(&mut self) {
-        if let Some((longest, most)) = self.summary() {
-            let (longest, most, n) = (longest * 1e3, most * 1e3, self.secs.len());
-            let message = format!(
-                "{n} pictures of the window; 99 in a hundred took at most {most:.0} ms, the longest {longest:.0} ms"
-            );
-            self.log.add("", Level::Debug, "window", message);
-        }
+        let Some(Pass { secs, layout_secs, at }) = &self.longest else { return };
+        let mut sorted = std::mem::take(&mut self.secs);
+        sorted.sort_by(f32::total_cmp);
+        let n = sorted.len();
+        let most = sorted.get((n - 1) * 99 / 100).unwrap_or(secs);
+        let message = format!(
+            "{n} pictures of the window; 99 in a hundred took at most {:.0} ms, the longest {:.0} ms, {:.0} ms of them \
+             for layout, {:.0} s after the start",
+            most * 1e3,
+            secs * 1e3,
+            layout_secs * 1e3,
+            (*at - self.began).as_secs_f32()
+        );
+        self.log.add("", Level::Debug, "window", message);
     }
 }
 
@@ -61,14 +73,14 @@ mod tests {
     fn the_longest_and_the_usual_are_told_at_the_end() {
         let log = EventLog::new();
         let mut pace = PassTimes::new(log.clone());
-        pace.add(9.0);
+        pace.add(9.0, 1.0);
         pace.began = Instant::now().checked_sub(BEGINNING).unwrap();
-        (0..200).for_each(|_| pace.add(0.004));
-        pace.add(0.05);
+        (0..200).for_each(|_| pace.add(0.004, 0.001));
+        pace.add(0.05, 0.03);
         drop(pace);
         let events = log.since(0);
         assert_eq!(events.len(), 1);
-        let expected = "201 pictures of the window; 99 in a hundred took at most 4 ms, the longest 50 ms";
+        let expected = "201 pictures of the window; 99 in a hundred took at most 4 ms, the longest 50 ms, 30 ms of them for layout, 1 s after the start";
         assert_eq!(events[0].message, expected);
     }
 

@@ -284,6 +284,7 @@ impl Pane {
             Purpose::SnapshotFolder => shell.settings.snapshot.folder = Some(PathBuf::from(text)),
             Purpose::ClipFolder => shell.choose_clip_folder(Some(PathBuf::from(text))),
             Purpose::ExportClips => shell.begin_clip_job(ClipJob::Export(PathBuf::from(text))),
+            Purpose::ExportPart => shell.export_part(PathBuf::from(text)),
             Purpose::ArchiveClips => shell.begin_clip_job(ClipJob::Archive(PathBuf::from(text))),
             Purpose::Report => shell.save_report(text),
             Purpose::Log => {

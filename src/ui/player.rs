@@ -21,7 +21,7 @@ use super::shell::Shell;
 use super::theme::{self, Palette, SMALL};
 use super::viewer::color_image_from_bgr;
 use super::{text, widgets};
-use crate::clips::{Clip, Film};
+use crate::clips::{Clip, ClipChoice, ClipSpan, Film};
 use crate::fault::Fault;
 use crate::foreign::Foreign;
 use crate::latest::{Latest, Reader};
@@ -46,6 +46,8 @@ pub struct ClipPlayer {
     /// `None` until it is read.
     timeline: Option<ClipTimeline>,
     head: Playhead,
+    /// Where the part begins and ends that is to be exported; `None` where the clip does.
+    part: (Option<Duration>, Option<Duration>),
     /// The moment at which it was to be opened.
     opened_at: Option<Timestamp>,
     /// The picture that was asked for last.
@@ -77,6 +79,7 @@ impl Shell {
             clip: clip.clone(),
             timeline: None,
             head: Playhead::default(),
+            part: (None, None),
             opened_at: at,
             ordered: None,
             orders,
@@ -118,6 +121,29 @@ impl ClipPlayer {
     #[must_use]
     pub fn clock(&self, now: Instant) -> Option<Timestamp> {
         self.timeline.as_ref()?.clock(self.head.position(now))
+    }
+
+    #[must_use]
+    pub fn clip(&self) -> &Clip {
+        &self.clip
+    }
+
+    /// The clip, or the part of it that is marked.
+    #[must_use]
+    pub fn chosen(&self) -> ClipChoice {
+        let clock = |at: Duration| self.timeline.as_ref().and_then(|timeline| timeline.clock(at));
+        let (from, to) = (self.part.0.and_then(clock), self.part.1.and_then(clock));
+        let span = ClipSpan { from: from.unwrap_or(Timestamp::MIN), to: to.unwrap_or(Timestamp::MAX) };
+        ClipChoice { these: Some([self.clip.path.clone()].into()), span: (from.or(to).is_some()).then_some(span) }
+    }
+
+    /// The part begins, or ends, with the moment that is seen. An end before its beginning takes that away.
+    fn mark(&mut self, is_end: bool, now: Instant) {
+        let at = Some(self.head.position(now));
+        self.part = match (is_end, self.part) {
+            (false, (_, to)) => (at, to.filter(|to| Some(*to) > at)),
+            (true, (from, _)) => (from.filter(|from| Some(*from) < at), at),
+        };
     }
 
     fn toggle(&mut self, now: Instant) {
@@ -243,6 +269,8 @@ pub fn take_key(shell: &mut Shell, key: Key) {
         Key::Comma => player.step(-1, now),
         Key::Period => player.step(1, now),
         Key::F => shell.picture_only = !shell.picture_only,
+        Key::I => player.mark(false, now),
+        Key::O => player.mark(true, now),
         Key::Home => player.head.seek(Duration::ZERO, now),
         Key::Escape => shell.player = None,
         _ => {}
@@ -251,14 +279,14 @@ pub fn take_key(shell: &mut Shell, key: Key) {
 
 // ---- drawn
 
-/// In the place of the pictures.
-pub fn draw(shell: &mut Shell, ui: &mut Ui) {
+/// In the place of the pictures. Tells whether a name for what is to be exported is wanted.
+pub fn draw(shell: &mut Shell, ui: &mut Ui) -> bool {
     let stage = ui.available_rect_before_wrap();
     ui.painter().rect_filled(stage, 0, Palette::of(ui).stage);
     ui.allocate_rect(stage, Sense::hover());
     shell.stage = Some(stage.intersect(ui.clip_rect()));
     let now = shell.now;
-    let Some(mut player) = shell.player.take() else { return };
+    let Some(mut player) = shell.player.take() else { return false };
     if let Some(again) = player.follow(ui.ctx(), now) {
         ui.ctx().request_repaint_after(again);
     }
@@ -269,17 +297,28 @@ pub fn draw(shell: &mut Shell, ui: &mut Ui) {
     draw_picture(&player, ui, picture, now);
     let mut child = ui.new_child(UiBuilder::new().id_salt("player").max_rect(foot.shrink2(vec2(14.0, 6.0))));
     time_line(&mut player, &mut child, now);
-    let shows_log = controls(&mut player, &mut child, now);
-    if shows_log && let Some(clock) = player.clock(now) {
+    let wanted = controls(&mut player, &mut child, now);
+    if wanted == Some(PlayerWish::Log)
+        && let Some(clock) = player.clock(now)
+    {
         show_in_log(&player, shell, clock);
     }
     if !is_left {
         shell.player = Some(player);
     }
+    wanted == Some(PlayerWish::Export)
+}
+
+/// What a button asks of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PlayerWish {
+    /// Show this moment in the log.
+    Log,
+    Export,
 }
 
 /// Below this width buttons and clock need two rows.
-const NARROW: f32 = 760.0;
+const NARROW: f32 = 1_120.0;
 
 /// The line of the log that is nearest to this moment.
 fn show_in_log(player: &ClipPlayer, shell: &mut Shell, clock: Timestamp) {
@@ -388,6 +427,11 @@ fn time_line(player: &mut ClipPlayer, ui: &mut Ui, now: Instant) {
     for mark in &timeline.marks {
         painter.vline(x(mark.at), rect.y_range(), Stroke::new(1.5, palette.level(mark.level)));
     }
+    if player.part != (None, None) {
+        let span = x(player.part.0.unwrap_or_default())..=x(player.part.1.unwrap_or(timeline.end));
+        let under = rect.bottom() - 3.0..=rect.bottom();
+        painter.rect_filled(Rect::from_x_y_ranges(span, under), 1, palette.accent);
+    }
     let at = player.head.position(now);
     painter.circle_filled(pos2(x(at), bar.center().y), 7.0, palette.text_strong);
     widgets::focus_ring(ui, &response, 4);
@@ -424,10 +468,9 @@ fn clock_of(at: Duration) -> String {
 /// To another moment, given the time.
 type PlayerMove = fn(&mut ClipPlayer, Instant);
 
-/// Whether the moment is to be shown in the log.
-fn controls(player: &mut ClipPlayer, ui: &mut Ui, now: Instant) -> bool {
+fn controls(player: &mut ClipPlayer, ui: &mut Ui, now: Instant) -> Option<PlayerWish> {
     let palette = Palette::over_picture();
-    let mut shows_log = false;
+    let mut wish = None;
     let is_read = player.timeline.is_some();
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(6.0, 4.0);
@@ -448,7 +491,22 @@ fn controls(player: &mut ClipPlayer, ui: &mut Ui, now: Instant) -> bool {
                 }
             }
             let help = "The line of the log that is nearest to this moment";
-            shows_log = widgets::button(ui, "Show in the log", false, help).clicked();
+            if widgets::button(ui, "Show in the log", false, help).clicked() {
+                wish = Some(PlayerWish::Log);
+            }
+            let marks = [
+                ("From here", "The part to export begins here, at the key picture before (I)", false),
+                ("To here", "The part to export ends here, at the key picture behind (O)", true),
+            ];
+            for (label, help, is_end) in marks {
+                if widgets::button(ui, label, false, help).clicked() {
+                    player.mark(is_end, now);
+                }
+            }
+            let help = "Pack the part that is marked, or all of the clip, into a zip, with what happened as text";
+            if widgets::button(ui, "Export…", false, help).clicked() {
+                wish = Some(PlayerWish::Export);
+            }
         });
         let Some(timeline) = &player.timeline else { return };
         let at = player.head.position(now);
@@ -460,5 +518,5 @@ fn controls(player: &mut ClipPlayer, ui: &mut Ui, now: Instant) -> bool {
         let words = format!("{} / {end}{clock} · picture {number} / {n}", clock_of(at));
         ui.add(Label::new(RichText::new(words).size(SMALL).color(palette.text)).truncate());
     });
-    shows_log
+    wish
 }

@@ -23,6 +23,8 @@ pub enum Purpose {
     SnapshotFolder,
     ClipFolder,
     ExportClips,
+    /// What the player has of its clip.
+    ExportPart,
     ArchiveClips,
     Log,
     Report,
@@ -36,6 +38,7 @@ impl Purpose {
             Self::SnapshotFolder => "Folder for snapshots",
             Self::ClipFolder => "Folder for clips",
             Self::ExportClips => "Export clips as",
+            Self::ExportPart => "Export this clip as",
             Self::ArchiveClips => "Archive clips in a new folder",
             Self::Log => "Save the log as",
             Self::Report => "Save the report as",
@@ -49,7 +52,7 @@ impl Purpose {
             Self::SnapshotFolder => "The path of the folder. It is made when the first snapshot is saved.",
             Self::ClipFolder => "The path of the folder. It is made if it is not there.",
             Self::Log => "The path of the file, for example camclinic-log.txt.",
-            Self::Report | Self::ExportClips => "The path of the file. It ends in .zip.",
+            Self::Report | Self::ExportClips | Self::ExportPart => "The path of the file. It ends in .zip.",
             Self::ArchiveClips => "The path of the new folder: its last part is the name of the archive.",
         }
     }
@@ -57,7 +60,9 @@ impl Purpose {
     fn button(self) -> &'static str {
         match self {
             Self::VideoFile | Self::AnotherVideoFile => "Open",
-            Self::Snapshot | Self::Log | Self::Report | Self::ExportClips | Self::ArchiveClips => "Save",
+            Self::Snapshot | Self::Log | Self::Report | Self::ExportClips | Self::ExportPart | Self::ArchiveClips => {
+                "Save"
+            }
             Self::SnapshotFolder | Self::ClipFolder => "Use",
         }
     }
@@ -93,6 +98,7 @@ impl Browse {
             Purpose::Log => (folder, "camclinic-log.txt".to_owned()),
             Purpose::VideoFile | Purpose::AnotherVideoFile => (home(), String::new()),
             Purpose::Report => (folder, report::suggestion(pane)),
+            Purpose::ExportPart => (home(), format!("{}.zip", clips::suggestion_for_part(shell))),
             Purpose::ExportClips => (home(), format!("{}.zip", clips::suggestion(shell))),
             Purpose::ArchiveClips => (home(), clips::suggestion(shell)),
             Purpose::SnapshotFolder => (folder, String::new()),
@@ -119,7 +125,7 @@ impl Browse {
             Purpose::Log => dialogue.add_filter("Text", &["txt", "log"]).set_file_name(&self.suggestion).save_file(),
             // The name of a folder is typed as that of a file is.
             Purpose::ArchiveClips => dialogue.set_file_name(&self.suggestion).save_file(),
-            Purpose::Report | Purpose::ExportClips => {
+            Purpose::Report | Purpose::ExportClips | Purpose::ExportPart => {
                 dialogue.add_filter("Zip", &["zip"]).set_file_name(&self.suggestion).save_file()
             }
             Purpose::SnapshotFolder | Purpose::ClipFolder => dialogue.pick_folder(),

@@ -53,6 +53,9 @@ pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
     }
 }
 
+/// What the first button is called at one time or another.
+const START_STOP: [&str; 5] = ["Start", "Stop", "Stop trying", "Try again", "Go on"];
+
 fn buttons(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui, keys_fit: bool) {
     let key = |key| keys_fit.then_some(key);
     let state = pane.status.as_ref().map(|status| status.state);
@@ -93,7 +96,7 @@ fn buttons(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui, keys_fit: bool) {
             ..ToolButton::default()
         },
     };
-    if widgets::tool_button(ui, start_stop).clicked() {
+    if widgets::tool_button(ui, ToolButton { labels: &START_STOP, ..start_stop }).clicked() {
         pane.toggle_camera();
     }
     ui.add_enabled_ui(pane.frame.is_some(), |ui| {
@@ -120,6 +123,7 @@ fn buttons(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui, keys_fit: bool) {
     let record = ToolButton {
         icon: Some(if is_recording { Icon::Recording } else { Icon::Record }),
         label: if is_recording { "Stop rec." } else { "Record" },
+        labels: &["Stop rec.", "Record"],
         key: key("R"),
         help: if is_recording {
             "End the recording, and close its file"

@@ -92,6 +92,8 @@ impl Icon {
 pub struct ToolButton<'a> {
     pub icon: Option<Icon>,
     pub label: &'a str,
+    /// What its label is at other times: it has room for the widest, so that nothing beside it moves.
+    pub labels: &'a [&'a str],
     /// The key that does the same, shown in a small box.
     pub key: Option<&'a str>,
     pub help: &'a str,
@@ -109,7 +111,11 @@ pub fn tool_button(ui: &mut Ui, button: ToolButton<'_>) -> Response {
     let label = ui.painter().layout_no_wrap(button.label.to_owned(), theme::regular(theme::BODY), Color32::PLACEHOLDER);
     let key_color = if button.is_main { palette.on_accent } else { palette.text_weak };
     let key = button.key.map(|key| ui.painter().layout_no_wrap(key.to_owned(), theme::regular(11.5), key_color));
-    let mut width = 2.0 * PADDING + label.size().x;
+    let width_of = |label: &&str| {
+        ui.painter().layout_no_wrap((*label).to_owned(), theme::regular(theme::BODY), Color32::PLACEHOLDER).size().x
+    };
+    let label_width = button.labels.iter().map(width_of).fold(label.size().x, f32::max);
+    let mut width = 2.0 * PADDING + label_width;
     if button.icon.is_some() {
         width += icon_size + if button.label.is_empty() { 0.0 } else { GAP };
     }
@@ -136,7 +142,6 @@ pub fn tool_button(ui: &mut Ui, button: ToolButton<'_>) -> Response {
             icon.paint(painter, pos2(x + icon_size / 2.0, rect.center().y), icon_size, color);
             x += icon_size + GAP;
         }
-        let label_width = label.size().x;
         painter.galley(pos2(x, rect.center().y - label.size().y / 2.0), label, color);
         if let Some(key) = key {
             let left = x + label_width + GAP;

@@ -13,6 +13,7 @@ use super::add_camera::OpenDropped;
 use super::address::FindPassword;
 use super::grid::{GridShape, GridState};
 use super::pane::Pane;
+use super::prompt::Purpose;
 use super::shell::{Sheet, Shell, WindowRequest};
 use super::theme::{self, Palette};
 use super::{
@@ -551,7 +552,9 @@ impl Window {
     /// The selected camera, or all of them side by side; in their place the clip that is played.
     fn draw_pictures(&mut self, ui: &mut Ui) {
         if self.shell.player.is_some() {
-            player::draw(&mut self.shell, ui);
+            if player::draw(&mut self.shell, ui) {
+                self.with_selected(|pane, shell| pane.browse(shell, Purpose::ExportPart));
+            }
         } else if self.shows_grid() {
             grid::draw(self, ui);
         } else {

@@ -143,11 +143,12 @@ impl ShownWindow {
         self.screen.wait().ok()?;
         let said = fs::read_to_string(self.folder.path().join("said")).ok()?;
         let line = said.lines().find(|line| line.contains("pictures of the window"))?;
-        let numbers: Vec<f64> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
-        // "N pictures of the window; 99 in a hundred took at most X ms, the longest Y ms"
+        println!("{line}");
+        // "N pictures of the window; 99 in a hundred took at most X ms, the longest Y ms, …"
+        let numbers_in = |text: &str| text.split(' ').find_map(|word| word.parse::<f64>().ok());
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
-        let n = *numbers.first()? as usize;
-        Some((*numbers.last()?, n))
+        let n = numbers_in(line)? as usize;
+        Some((numbers_in(line.split_once("the longest")?.1)?, n))
     }
 }
 

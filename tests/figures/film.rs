@@ -78,6 +78,8 @@ impl Film {
             sets: Arc::clone(&self.sets),
             size: Some(self.head.size),
             bytes: Arc::clone(bytes),
+            is_made_here: false,
+            n_lost_before: 0,
         }
     }
 

@@ -50,7 +50,7 @@ impl Recorded {
         drop(self.camera);
         thread::sleep(Duration::from_millis(300));
         let n_packets = ring.end();
-        let news = stop_all(vec![self.recorder]).remove(0);
+        let news = stop_all(vec![self.recorder], || {}).remove(0);
         (news.recording, n_packets)
     }
 }
@@ -156,7 +156,7 @@ pub fn cpu_of_recording(scale: Scale) {
         // Whoever asks for packets gets them a moment later.
         thread::sleep(Duration::from_secs(3));
         let on = measure();
-        let news = stop_all(vec![recorder]).remove(0);
+        let news = stop_all(vec![recorder], || {}).remove(0);
         assert!(news.recording.pictures > u64::from(FPS) * time.as_secs() && news.recording.lost == 0, "{news:?}");
         added.push(on.0 - off.0);
         added_in_all.push(on.1 - off.1);

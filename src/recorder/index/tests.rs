@@ -26,7 +26,8 @@ fn a_part_begins_and_ends_at_key_pictures() {
                 assert!(got.is_err() && !out.exists(), "{from} to {to}");
                 continue;
             };
-            let got = got.unwrap();
+            let (begin, got) = got.unwrap();
+            assert_eq!(begin, Duration::from_millis(40) * u32::try_from(first).unwrap(), "{from} to {to}");
             let reader = ClipReader::open(&out).unwrap();
             assert!(reader.is_closed());
             assert_eq!((got.n_pictures, got.duration), (n_pictures, reader.duration()), "{from} to {to}");
