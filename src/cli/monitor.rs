@@ -118,8 +118,6 @@ impl CommandContext<'_> {
         let began = Instant::now();
         let log = EventLog::new();
         // Dropped after the cameras, whose last events it takes.
-        let log = EventLog::new();
-        // Dropped after the cameras, whose last events it takes.
         let records = keep_records(&log);
         self.listen(&log, &events, options.format);
         let sharing = options.shared.map(|shared| Sharing::start(shared, &log)).transpose()?;
@@ -127,7 +125,6 @@ impl CommandContext<'_> {
             outputs.output.write(words);
         }
         outputs.sharing = sharing;
-        let mut fleet = Fleet::new(log, KnownLogins::default(), Arc::new(|| {}));
         let mut fleet = Fleet::new(log, KnownLogins::default(), Arc::new(|| {}));
         let folder = options.record.map(|(folder, mode)| Ok((open_folder(folder, None, fleet.log())?, mode)));
         let folder = folder.transpose().map_err(|why: String| why)?;
