@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -42,8 +43,12 @@ impl Answer {
 }
 
 fn command(folder: &TempDir, arguments: &[&str]) -> Command {
+    command_with(folder, arguments, &folder.path().join("settings.json"))
+}
+
+fn command_with(folder: &TempDir, arguments: &[&str], settings: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_camclinic"));
-    command.arg("serve").args(arguments).arg("--settings").arg(folder.path().join("settings.json"));
+    command.arg("serve").args(arguments).arg("--settings").arg(settings);
     if !arguments.contains(&"--clips") {
         command.arg("--clips").arg(folder.path().join("clips"));
     }
@@ -59,7 +64,19 @@ impl Served {
 
     fn start_at(listen: &str, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut child = command(&folder, &[arguments, &["--listen", listen]].concat()).spawn().unwrap();
+        let command = command(&folder, &[arguments, &["--listen", listen]].concat());
+        Self::run(command, folder)
+    }
+
+    /// With these settings.
+    fn start_with(arguments: &[&str], settings: &Path) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let command = command_with(&folder, &[arguments, &["--listen", "127.0.0.1:0"]].concat(), settings);
+        Self::run(command, folder)
+    }
+
+    fn run(mut command: Command, folder: TempDir) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         lines.read_line(&mut line).unwrap();
@@ -562,4 +579,150 @@ fn no_password_is_in_any_answer() {
         assert_eq!(answer.status, 200, "{path}");
         assert!(!answer.text().contains(PASSWORD), "{path}: {}", answer.text());
     }
+}
+
+/// Debian's Chromium without a screen, driven through its own socket; `None` where there is none.
+struct Browser {
+    child: Child,
+    page: Socket,
+    n_asked: u64,
+    _folder: TempDir,
+}
+
+impl Browser {
+    fn open(url: &str, size: &str) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let child = Command::new("chromium")
+            .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0", "--no-first-run"])
+            .arg(format!("--window-size={size}"))
+            .arg(format!("--user-data-dir={}", folder.path().display()))
+            .arg(url)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn();
+        let Ok(mut child) = child else {
+            eprintln!("skipped: there is no chromium; packaging/setup --test installs it where the system has it");
+            return None;
+        };
+        let mut said = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("DevTools listening on ws://") {
+            line.clear();
+            assert!(said.read_line(&mut line).unwrap() > 0, "the browser ended");
+        }
+        let address = line.split_once("ws://").unwrap().1.split('/').next().unwrap().to_owned();
+        // What it says besides is of no interest, and must not fill the pipe.
+        thread::Builder::new().spawn(move || std::io::copy(&mut said, &mut std::io::sink())).unwrap();
+        let deadline = Instant::now() + FAR;
+        let page = loop {
+            let mut stream = TcpStream::connect(&address).unwrap();
+            write!(stream, "GET /json HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+            let mut answer = String::new();
+            let _ = stream.read_to_string(&mut answer);
+            let pages: Value =
+                answer.split_once("\r\n\r\n").and_then(|(_, body)| serde_json::from_str(body).ok()).unwrap_or_default();
+            let is_page = |page: &&Value| page["type"] == "page";
+            let found = pages.as_array().and_then(|pages| pages.iter().find(is_page)).cloned();
+            if let Some(found) = found {
+                break found["webSocketDebuggerUrl"].as_str().unwrap().to_owned();
+            }
+            assert!(Instant::now() < deadline, "{answer}");
+            thread::sleep(Duration::from_millis(100));
+        };
+        let stream = TcpStream::connect(&address).unwrap();
+        stream.set_read_timeout(Some(FAR)).unwrap();
+        let page = tungstenite::client(page, stream).unwrap().0;
+        Some(Self { child, page, n_asked: 0, _folder: folder })
+    }
+
+    fn ask(&mut self, method: &str, parameters: &Value) -> Value {
+        self.n_asked += 1;
+        let request = json!({ "id": self.n_asked, "method": method, "params": parameters });
+        self.page.send(tungstenite::Message::text(request.to_string())).unwrap();
+        loop {
+            let answer = text_of(&mut self.page);
+            if answer["id"] == self.n_asked {
+                return answer["result"].clone();
+            }
+        }
+    }
+
+    fn value(&mut self, expression: &str) -> Value {
+        self.ask("Runtime.evaluate", &json!({ "expression": expression, "returnByValue": true }))["result"]["value"]
+            .clone()
+    }
+
+    #[track_caller]
+    fn wait(&mut self, expression: &str) {
+        let deadline = Instant::now() + FAR;
+        while self.value(expression) != true {
+            if Instant::now() > deadline {
+                let body = self.value("JSON.stringify(document.body.dataset) + document.body.innerText");
+                panic!("never so: {expression}: {body}");
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// For whoever wants to see it.
+    fn picture(&mut self, name: &str) {
+        use base64::Engine as _;
+        let shot = self.ask("Page.captureScreenshot", &json!({}));
+        let png = base64::engine::general_purpose::STANDARD.decode(shot["data"].as_str().unwrap()).unwrap();
+        std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name), png).unwrap();
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_browser_shows_live_pictures_and_greys_what_is_not() {
+    let served = Served::start(&["sim:320x240@30,unplug@12s+10s"]);
+    let Some(mut browser) = Browser::open(&format!("http://{}/", served.address), "390,844") else { return };
+    browser.wait("document.body.dataset.state === 'streaming' && +document.body.dataset.frames > 20");
+    assert_eq!(browser.value("document.documentElement.scrollWidth <= window.innerWidth"), true, "it fits a phone");
+    browser.wait("+document.body.dataset.ageMs < 500");
+    browser.picture("share-live.png");
+    browser.wait(
+        "document.body.dataset.state !== 'streaming' && document.getElementById('stage').classList.contains('stale')",
+    );
+    browser.wait("document.getElementById('note').textContent.includes('unplugged')");
+    browser.picture("share-stale.png");
+    browser.wait("document.body.dataset.state === 'streaming' && +document.body.dataset.ageMs < 500");
+    // The program ends: the page says so by itself.
+    drop(served);
+    browser.wait("document.body.dataset.state === 'lost'");
+}
+
+#[test]
+fn a_browser_opens_a_link_with_a_token_and_several_cameras() {
+    let served = Served::start_at("0.0.0.0:0", &["sim:320x240@30", "sim:160x120@15,pattern=bars"]);
+    let token = served.token.clone().unwrap();
+    let url = format!("http://{}/#t={token}", served.address);
+    let Some(mut browser) = Browser::open(&url, "1280,900") else { return };
+    browser.wait("document.querySelectorAll('.tile').length === 2 && +document.body.dataset.frames > 20");
+    browser.picture("share-two.png");
+    browser.value("document.querySelectorAll('.tile')[1].click()");
+    browser.wait("document.getElementById('picture').width === 160");
+    assert!(!browser.value("document.documentElement.outerHTML").as_str().unwrap().contains(&token));
+}
+
+/// A name with markup in it is a name.
+#[test]
+fn names_are_no_markup() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = json!({ "version": 2, "cameras": [{ "id": 1, "source": "sim:320x240@30",
+        "name": "<img src=x onerror=\"document.title='hacked'\"><b>Yard</b>" }] });
+    let path = folder.path().join("named.json");
+    std::fs::write(&path, settings.to_string()).unwrap();
+    let served = Served::start_with(&["sim:320x240@30"], &path);
+    let Some(mut browser) = Browser::open(&format!("http://{}/", served.address), "390,844") else { return };
+    browser.wait("document.getElementById('name').textContent.includes('<b>Yard</b>')");
+    assert_eq!(browser.value("document.querySelectorAll('header b, img').length"), 0);
+    assert_ne!(browser.value("document.title"), "hacked");
 }
