@@ -18,7 +18,7 @@ use self::access::Access;
 use self::encoder::Encoders;
 use self::page::Page;
 use self::routes::Shared;
-use self::viewers::{ViewerStatus, Viewers};
+use self::viewers::Viewers;
 use crate::camera::{Camera, StatusReader};
 use crate::event::{self, Level};
 use crate::frame::Frame;
@@ -42,7 +42,7 @@ mod video;
 mod viewers;
 
 pub use access::LINK_LIFE;
-pub use viewers::{MAX_VIEWERS, ViewerNews};
+pub use viewers::{MAX_VIEWERS, ViewerNews, ViewerStatus};
 
 /// Where it is when nothing else is said.
 pub const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8001);

@@ -138,7 +138,7 @@ impl Task for StartShare {
     }
 
     fn run(self: Box<Self>, window: &WindowHandle) {
-        let Self { mut address, cameras, log, clips } = *self;
+        let Self { address, cameras, log, clips } = *self;
         let start = || {
             let token = (!address.ip().is_loopback()).then(share::new_token).transpose();
             let token = token.map_err(|error| format!("There can be no link: {error}."))?;
@@ -151,10 +151,8 @@ impl Task for StartShare {
                 metrics: Arc::new(String::new),
             };
             // Where another program has the usual port, any other will do: the link says which.
-            let share = Share::start(options(address)).or_else(|_| {
-                address.set_port(0);
-                Share::start(options(address))
-            })?;
+            let elsewhere = SocketAddr::new(address.ip(), 0);
+            let share = Share::start(options(address)).or_else(|_| Share::start(options(elsewhere)))?;
             Ok(RunningShare::new(share, token))
         };
         let started = start();
