@@ -11,7 +11,13 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// Only what hangs takes so long.
-const FAR: Duration = Duration::from_secs(30);
+const FAR: Duration = Duration::from_secs(90);
+
+/// A camera that is unplugged again and again: whoever comes late on a busy computer sees it too.
+fn unplugged(period_secs: u32, for_secs: u32) -> String {
+    let faults: Vec<_> = (0..12).map(|n| format!("unplug@{}s+{for_secs}s", period_secs * (n + 1))).collect();
+    format!("sim:320x240@30,{}", faults.join(","))
+}
 
 /// `camclinic serve` at work; killed when this is dropped.
 struct Served {
@@ -184,11 +190,11 @@ fn scripts_of_before_get_what_they_know() {
 
 #[test]
 fn a_camera_that_is_away_is_told_and_comes_back() {
-    let served = Served::start(&["sim:320x240@30,unplug@3s+3s"]);
+    let served = Served::start(&[&unplugged(10, 3)]);
     served.wait_healthy();
     let away = served.wait("it is never away", |health| health["status"] == "degraded");
     assert_eq!(away["has_cached_frame"], true);
-    assert!(away["reason"].as_str().unwrap().contains("unplugged"), "{away}");
+    assert!(away["reason"].as_str().unwrap().contains("is gone"), "{away}");
     // The last picture, dimmed; or none, where only a live one will do.
     let last = served.get("/capture");
     assert!(last.is_jpeg() && last.heads.to_lowercase().contains("x-state: "), "{}", last.heads);
@@ -216,7 +222,7 @@ fn a_camera_that_hangs_holds_up_no_answer() {
 
 #[test]
 fn several_cameras_have_their_own_addresses() {
-    let served = Served::start(&["sim:320x240@30", "sim:160x120@30,pattern=bars"]);
+    let served = Served::start(&["sim:320x240@30", "sim:160x120@30,pattern=still"]);
     served.wait_healthy();
     let cameras = served.get("/api/v1/cameras").json();
     let ids: Vec<_> = cameras["cameras"].as_array().unwrap().iter().map(|camera| camera["id"].clone()).collect();
@@ -276,7 +282,7 @@ fn text_of(socket: &mut Socket) -> Value {
 
 #[test]
 fn pages_of_before_ask_for_each_picture() {
-    let served = Served::start(&["sim:160x120@30,unplug@4s+60s"]);
+    let served = Served::start(&["sim:160x120@30,unplug@15s+600s"]);
     served.wait_healthy();
     let mut socket = socket(&served, "/ws?user=me", None);
     let mut ask = |quality: &str| {
@@ -301,7 +307,7 @@ fn pages_of_before_ask_for_each_picture() {
         }
         assert!(Instant::now() < deadline, "{answer}");
     };
-    assert!(none["reason"].as_str().unwrap().contains("unplugged"), "{none}");
+    assert!(none["reason"].as_str().unwrap().contains("is gone"), "{none}");
 }
 
 #[test]
@@ -593,7 +599,14 @@ impl Browser {
     fn open(url: &str, size: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let child = Command::new("chromium")
-            .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0", "--no-first-run"])
+            .args([
+                "--headless=new",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--remote-debugging-port=0",
+                "--no-first-run",
+                "--disable-dev-shm-usage",
+            ])
             .arg(format!("--window-size={size}"))
             .arg(format!("--user-data-dir={}", folder.path().display()))
             .arg(url)
@@ -616,11 +629,14 @@ impl Browser {
         let deadline = Instant::now() + FAR;
         let page = loop {
             let mut stream = TcpStream::connect(&address).unwrap();
-            write!(stream, "GET /json HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
-            let mut answer = String::new();
-            let _ = stream.read_to_string(&mut answer);
-            let pages: Value =
-                answer.split_once("\r\n\r\n").and_then(|(_, body)| serde_json::from_str(body).ok()).unwrap_or_default();
+            // It keeps the connection open.
+            stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+            write!(stream, "GET /json HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+            let mut answer = Vec::new();
+            let _ = stream.read_to_end(&mut answer);
+            let answer = String::from_utf8_lossy(&answer).into_owned();
+            let pages = answer.split_once("\r\n\r\n").and_then(|(_, body)| serde_json::from_str(body).ok());
+            let pages: Value = pages.unwrap_or_default();
             let is_page = |page: &&Value| page["type"] == "page";
             let found = pages.as_array().and_then(|pages| pages.iter().find(is_page)).cloned();
             if let Some(found) = found {
@@ -682,7 +698,7 @@ impl Drop for Browser {
 
 #[test]
 fn a_browser_shows_live_pictures_and_greys_what_is_not() {
-    let served = Served::start(&["sim:320x240@30,unplug@12s+10s"]);
+    let served = Served::start(&[&unplugged(16, 6)]);
     let Some(mut browser) = Browser::open(&format!("http://{}/", served.address), "390,844") else { return };
     browser.wait("document.body.dataset.state === 'streaming' && +document.body.dataset.frames > 20");
     assert_eq!(browser.value("document.documentElement.scrollWidth <= window.innerWidth"), true, "it fits a phone");
@@ -691,7 +707,7 @@ fn a_browser_shows_live_pictures_and_greys_what_is_not() {
     browser.wait(
         "document.body.dataset.state !== 'streaming' && document.getElementById('stage').classList.contains('stale')",
     );
-    browser.wait("document.getElementById('note').textContent.includes('unplugged')");
+    browser.wait("document.getElementById('note').textContent.includes('gone')");
     browser.picture("share-stale.png");
     browser.wait("document.body.dataset.state === 'streaming' && +document.body.dataset.ageMs < 500");
     // The program ends: the page says so by itself.
@@ -701,7 +717,7 @@ fn a_browser_shows_live_pictures_and_greys_what_is_not() {
 
 #[test]
 fn a_browser_opens_a_link_with_a_token_and_several_cameras() {
-    let served = Served::start_at("0.0.0.0:0", &["sim:320x240@30", "sim:160x120@15,pattern=bars"]);
+    let served = Served::start_at("0.0.0.0:0", &["sim:320x240@30", "sim:160x120@15,pattern=still"]);
     let token = served.token.clone().unwrap();
     let url = format!("http://{}/#t={token}", served.address);
     let Some(mut browser) = Browser::open(&url, "1280,900") else { return };
