@@ -5,6 +5,7 @@
 //! monitoring plugins (<https://www.monitoring-plugins.org/doc/guidelines.html>).
 
 use std::io::{self, IsTerminal, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -16,6 +17,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use self::line_writer::LineWriter;
+use self::monitor::{MonitorOptions, SharedOverHttp};
 use crate::backend::Backend;
 use crate::camera::Camera;
 use crate::device;
@@ -292,6 +294,25 @@ pub enum CliCommand {
         #[arg(long, value_name = "WHEN", value_parser = log::moment, allow_negative_numbers = true)]
         to: Option<Timestamp>,
     },
+    /// Let a colleague look on: a page with the pictures, at a link that is printed. Nothing can be changed there.
+    Serve {
+        /// The cameras, all at once.
+        #[arg(value_name = "SOURCE", value_parser = source_text())]
+        sources: Vec<String>,
+        /// Where it is. At an address that other computers reach only who has the link may look on, for an hour; at 0.0.0.0:8001
+        /// this computer has it at all of its addresses.
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8001", value_parser = listen_address)]
+        listen: SocketAddr,
+        /// Show the clips of this folder too. Without it: those that the window records.
+        #[arg(long, value_name = "FOLDER")]
+        clips: Option<PathBuf>,
+        /// End after so long. Without it: when interrupted.
+        #[arg(long, value_name = "MINUTES", value_parser = minutes, allow_negative_numbers = true)]
+        duration: Option<Duration>,
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
     /// Save one picture.
     Snapshot {
         #[arg(value_parser = source_text())]
@@ -394,6 +415,17 @@ fn minutes(text: &str) -> Result<Duration, String> {
     let (shortest, longest) = (0.01, 525_600.0);
     let value = text.parse().ok().filter(|value: &f64| (shortest..=longest).contains(value));
     value.map(|minutes| secs(minutes * 60.0)).ok_or_else(|| format!("it can be {shortest} to {longest} minutes"))
+}
+
+/// An address and a port. Host names are not looked up: that may take minutes, and the address might be any.
+fn address(text: &str) -> Option<SocketAddr> {
+    let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
+    let local = local.map(|port: u16| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
+    local.or_else(|| text.parse().ok())
+}
+
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    address(text).ok_or_else(|| "it can be an address of this computer and a port, such as 127.0.0.1:8001".to_owned())
 }
 
 fn seconds_from(shortest: f64, text: &str) -> Result<Duration, String> {
@@ -610,14 +642,15 @@ pub fn run(command: &CliCommand, shared: &SharedOptions, interrupted: &AtomicBoo
             job.history(source.as_deref(), *since, format)
         }
         CliCommand::Monitor { sources, duration, interval, output, on_event, metrics, metrics_anywhere, record } => job
-            .monitor(monitor::MonitorOptions {
+            .monitor(MonitorOptions {
                 sources,
                 duration: *duration,
-                interval: *interval,
+                interval: Some(*interval),
                 format: output.format(),
                 on_event: on_event.as_deref(),
-                metrics: metrics.as_deref(),
-                may_be_reached: *metrics_anywhere,
+                shared: metrics
+                    .as_deref()
+                    .map(|address| SharedOverHttp::Numbers { address, may_be_reached: *metrics_anywhere }),
                 record: record.as_deref().map(|folder| (folder, RecordingMode::Faults)),
             }),
         CliCommand::Record { sources, to, duration, faults_only, time_lapse, json } => {
@@ -626,15 +659,26 @@ pub fn run(command: &CliCommand, shared: &SharedOptions, interrupted: &AtomicBoo
                 None if *faults_only => RecordingMode::Faults,
                 None => RecordingMode::Continuous,
             };
-            job.monitor(monitor::MonitorOptions {
+            job.monitor(MonitorOptions {
                 sources,
                 duration: *duration,
-                interval: RECORD_INTERVAL,
+                interval: Some(RECORD_INTERVAL),
                 format: if *json { OutputFormat::Json } else { OutputFormat::Text },
                 on_event: None,
-                metrics: None,
-                may_be_reached: false,
+                shared: None,
                 record: Some((to, mode)),
+            })
+        }
+        CliCommand::Serve { sources, listen, clips, duration, json } => {
+            let folder = clips.clone().or_else(|| run.settings.clip_folder());
+            job.monitor(MonitorOptions {
+                sources,
+                duration: *duration,
+                interval: None,
+                format: if *json { OutputFormat::Json } else { OutputFormat::Text },
+                on_event: None,
+                shared: Some(SharedOverHttp::Page { address: *listen, clips: folder.as_deref() }),
+                record: None,
             })
         }
         CliCommand::Clips { folder, json, check, export, archive, from, to } => {

@@ -41,6 +41,9 @@ pub enum Level {
 pub const OPENED: &str = "open";
 pub const OPENED_IDENTITY: &str = "identity";
 
+/// The event of somebody who comes to look on, or goes.
+pub const VIEWER: &str = "viewer";
+
 /// What a check-up has found, as it is told to whoever keeps it: with the event of a check-up that has ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ToldVerdict {

@@ -70,6 +70,7 @@
 //! | | [`recorder`] | writes what cameras send into clips: always, or around each fault |
 //! | | [`past`] | how each camera was, on the disk: seconds for an hour, minutes for a week |
 //! | | [`records`] | the thread that writes log and past |
+//! | | `share` | the web page: pictures, numbers and clips over HTTP for whoever looks on; nothing there changes anything |
 //! | | [`secrets`] | `Passwords`: the system's keyring, asked with a deadline |
 //! | diagnosis | [`checkup`] | the check-up: facts, entries of the catalogue that judge them, findings, the verdict |
 //! | | [`report`] | the support bundle: one zip, with names masked |
@@ -167,6 +168,8 @@
 //! | `reset-N` | resets a device on its bus | when the system has answered |
 //! | `analyser` | looks at the live picture, twice a second, and tells its supervisor what is wrong with it | when the camera is stopped, within half a second |
 //! | `snapshots` | encodes and writes pictures | when its `Snapshots` is dropped |
+//! | `share` | answers over HTTP; all that is async | when its `Share` is dropped, within a second |
+//! | `share-QUALITY` | codes the pictures of one camera for those who watch it in that quality | five seconds after the last has gone |
 //! | `recorder` | writes what one camera sends, as it decides itself; the only one that waits for the disk of clips | when its [`recorder::Recorder`] is dropped, as soon as the disk lets it |
 //! | `record-jpeg` | codes pictures that come as pixels, for a recording | with the recorder |
 //! | `open-folder` | looks at a folder of clips, and closes in it what an earlier run has left unfinished | when the disk has answered |
@@ -308,6 +311,8 @@ pub mod recovery;
 pub mod report;
 pub mod secrets;
 pub mod settings;
+#[cfg(feature = "share")]
+pub mod share;
 pub mod snapshot;
 pub mod source;
 pub mod status;

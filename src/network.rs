@@ -93,7 +93,7 @@ fn random() -> Option<u128> {
 }
 
 /// What makes an address on this computer one that no other user can guess.
-fn token() -> std::io::Result<String> {
+pub(crate) fn token() -> std::io::Result<String> {
     let random = random().ok_or_else(|| std::io::Error::other("no random numbers"))?;
     Ok(format!("{random:032x}"))
 }

@@ -18,6 +18,8 @@ use crate::phrases::Language;
 use crate::records::{Past, Records};
 use crate::secrets::Passwords;
 use crate::settings::{CameraId, CameraSettings, Notice, Settings, SettingsFile};
+#[cfg(feature = "share")]
+use crate::share::SharedCamera;
 use crate::snapshot::Snapshots;
 use crate::source::SourceSpec;
 
@@ -45,6 +47,8 @@ pub mod recording;
 mod recovery;
 pub mod report;
 mod screenshot;
+#[cfg(feature = "share")]
+pub mod share;
 pub mod shell;
 mod source;
 mod status_line;
@@ -183,6 +187,9 @@ struct App {
     fleet: Fleet,
     /// One for each camera of the fleet.
     engines: Vec<PaneEngine>,
+    /// The cameras that those see who look on.
+    #[cfg(feature = "share")]
+    shared: Vec<CameraId>,
     pace: pace::PassTimes,
     /// How long the layout of the picture before took, in seconds.
     layout_secs: f32,
@@ -272,6 +279,8 @@ impl App {
             fleet: Fleet::new(log.clone(), window.shell.logins.clone(), Arc::clone(&wake)),
             window,
             engines: Vec::new(),
+            #[cfg(feature = "share")]
+            shared: Vec::new(),
             saved,
             past: records.as_ref().map(Records::past),
             past_wanted: None,
@@ -429,7 +438,20 @@ impl App {
         for engine in self.engines.extract_if(.., |engine| !is_wanted(engine.id)) {
             self.fleet.remove(engine.id);
         }
+        #[cfg(feature = "share")]
+        self.publish_shared();
         Ok(())
+    }
+
+    /// Those who look on see the cameras that are there now.
+    #[cfg(feature = "share")]
+    fn publish_shared(&mut self) {
+        let ids: Vec<_> = self.fleet.iter().map(|(id, _)| id).collect();
+        if self.shared != ids {
+            let cameras = self.fleet.iter().map(|(id, camera)| SharedCamera::new(id, camera)).collect::<Vec<_>>();
+            self.window.shell.share.cameras.publish(cameras);
+            self.shared = ids;
+        }
     }
 
     fn follow(&mut self, ctx: &egui::Context, may_apply: bool) {

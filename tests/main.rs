@@ -20,6 +20,8 @@ mod promises;
 mod record;
 mod report;
 mod secrets;
+#[cfg(feature = "share")]
+mod share;
 mod streams;
 mod testing;
 mod texts;

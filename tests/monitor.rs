@@ -365,7 +365,7 @@ impl Served {
     fn page(&self) -> String {
         use std::io::Write;
         let mut stream = self.connect();
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
         text.split_once("\r\n\r\n").unwrap().1.to_owned()
@@ -380,7 +380,7 @@ impl Served {
                 return page;
             }
             assert!(Instant::now() < until, "{line} does not come: {page}");
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::sleep(Duration::from_millis(120));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,15 +14,15 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use self::hook::Hooks;
-use self::metrics::{CameraMetrics, Server};
+use self::metrics::CameraMetrics;
 use self::record::{CameraSummary, Totals, UptimeRecord};
+use self::sharing::Sharing;
 use super::line_writer::LineWriter;
 use super::nagios::Perf;
 use super::{CommandContext, Exit, OutputFormat, complain, exit_of, keep_records, lost, nagios, unwritable};
 use crate::camera::StatusReader;
-use crate::event::{self, Event, Level};
+use crate::event::{self, Event, Level, VIEWER};
 use crate::fleet::Fleet;
-use crate::latest::Latest;
 use crate::logging::EventLog;
 use crate::network::KnownLogins;
 use crate::recorder::{self, Recorder, RecorderNews, RecordingMode, RecordingPlan, RecordingStatus, open_folder};
@@ -32,6 +33,8 @@ use crate::status::{AlertName, Status, score_text};
 mod hook;
 mod metrics;
 mod record;
+#[cfg_attr(not(feature = "share"), path = "monitor/no_sharing.rs")]
+mod sharing;
 
 /// How often the status of each camera is read between the lines: what is shorter shows in events alone.
 const LOOK_PERIOD: Duration = Duration::from_millis(100);
@@ -45,25 +48,32 @@ pub(super) struct MonitorOptions<'a> {
     pub sources: &'a [String],
     /// `None`: until it is interrupted.
     pub duration: Option<Duration>,
-    pub interval: Duration,
+    /// Between two lines about a camera; `None`: only what happens is told.
+    pub interval: Option<Duration>,
     /// JSON has one object a line, and the line for monitoring systems comes at the end alone.
     pub format: OutputFormat,
     /// A command to run for each alert.
     pub on_event: Option<&'a str>,
-    /// Where metrics are served.
-    pub metrics: Option<&'a str>,
-    /// Whether that may be where other computers reach it.
-    pub may_be_reached: bool,
+    /// What is served over HTTP, and where.
+    pub shared: Option<SharedOverHttp<'a>>,
     /// Where to record what.
     pub record: Option<(&'a Path, RecordingMode)>,
+}
+
+/// What is served over HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SharedOverHttp<'a> {
+    /// The numbers for Prometheus, at this address; whether that may be where other computers reach it.
+    Numbers { address: &'a str, may_be_reached: bool },
+    /// The page with the pictures, at this address, and the clips of this folder.
+    Page { address: SocketAddr, clips: Option<&'a Path> },
 }
 
 /// Where statuses and events go.
 struct MonitorOutputs {
     output: LineWriter,
     hooks: Option<Hooks>,
-    samples: Latest<Vec<CameraMetrics>>,
-    server: Option<Server>,
+    sharing: Option<Sharing>,
 }
 
 /// A camera that is monitored.
@@ -110,6 +120,11 @@ impl CommandContext<'_> {
         // Dropped after the cameras, whose last events it takes.
         let records = keep_records(&log);
         self.listen(&log, &events, options.format);
+        let sharing = options.shared.map(|shared| Sharing::start(shared, &log)).transpose()?;
+        if let Some(words) = sharing.as_ref().and_then(Sharing::words_for_stdout) {
+            outputs.output.write(words);
+        }
+        outputs.sharing = sharing;
         let mut fleet = Fleet::new(log, KnownLogins::default(), Arc::new(|| {}));
         let folder = options.record.map(|(folder, mode)| Ok((open_folder(folder, None, fleet.log())?, mode)));
         let folder = folder.transpose().map_err(|why: String| why)?;
@@ -129,6 +144,9 @@ impl CommandContext<'_> {
             }
             cameras.push(monitored);
         }
+        if let Some(sharing) = &outputs.sharing {
+            sharing.show(&fleet);
+        }
         let is_open = self.until_end(&mut cameras, options, &mut outputs, &waiting, began)?;
         // Their last clips are closed before the end is told.
         let recorders: Vec<_> = cameras.iter_mut().filter_map(|camera| camera.recorder.take()).collect();
@@ -142,11 +160,13 @@ impl CommandContext<'_> {
         let now = Instant::now();
         let exit = cameras.iter().map(MonitoredCamera::exit).max_by_key(|exit| *exit as u8);
         let exit = exit.unwrap_or(Exit::CouldNotRun);
-        if is_open {
+        // Whoever only shares asks for no verdict on the cameras.
+        let exit = if options.interval.is_some() { exit } else { Exit::Healthy };
+        if is_open && options.interval.is_some() {
             let text = self.summary(&cameras, options, exit, now.saturating_duration_since(began), now);
             outputs.output.end_with(text).map_err(|error| unwritable(&error))?;
         }
-        drop(outputs.server);
+        drop(outputs.sharing);
         drop(fleet);
         // The last alert may be the one that matters.
         drop(outputs.hooks);
@@ -213,10 +233,10 @@ impl CommandContext<'_> {
         began: Instant,
     ) -> Result<bool, String> {
         let ends_at = options.duration.and_then(|duration| began.checked_add(duration));
-        let mut line_due = began + options.interval;
+        let mut line_due = options.interval.map(|interval| began + interval);
         loop {
             let now = Instant::now();
-            let wake_at = [Some(now + LOOK_PERIOD), Some(line_due), ends_at].into_iter().flatten().min();
+            let wake_at = [Some(now + LOOK_PERIOD), line_due, ends_at].into_iter().flatten().min();
             let first = waiting.recv_deadline(wake_at.unwrap_or(now)).ok();
             for event in first.into_iter().chain(waiting.try_iter().take(MAX_WAITING_EVENTS)) {
                 if let Some(camera) = cameras.iter_mut().find(|camera| Some(camera.id) == event.camera) {
@@ -234,18 +254,19 @@ impl CommandContext<'_> {
                     camera.record.on_status(&camera.status, now);
                 }
             }
-            if outputs.server.is_some() {
-                let sample = |camera: &MonitoredCamera| camera.sample(now);
-                outputs.samples.publish(cameras.iter().map(sample).collect::<Vec<_>>());
+            if let Some(sharing) = &outputs.sharing {
+                sharing.publish(cameras.iter().map(|camera| camera.sample(now)).collect());
             }
             let output = &outputs.output;
-            if now >= line_due {
+            if let Some((due, interval)) = line_due.as_mut().zip(options.interval)
+                && now >= *due
+            {
                 for camera in &*cameras {
                     print_status(camera, options, output);
                 }
                 // After the computer has slept, the lines of that time are left out.
-                while line_due <= now {
-                    line_due += options.interval;
+                while *due <= now {
+                    *due += interval;
                 }
                 let n_lost = output.take_lost();
                 if n_lost > 0 {
@@ -269,8 +290,13 @@ impl CommandContext<'_> {
             OutputFormat::Text => {}
         }
         let least = if self.shared.verbose > 0 { Level::Debug } else { Level::Info };
-        // Events that concern no camera are printed on stderr.
-        if event.level >= least && !event.source.is_empty() {
+        if event.level < least {
+            return;
+        }
+        if event.name == VIEWER {
+            output.write(format!("{}  {}", clock(event.at), event.message));
+        } else if !event.source.is_empty() {
+            // Other events that concern no camera are printed on stderr.
             output.write(format!("{}  {}  {}: {}", clock(event.at), event.source, event.name, event.message));
         }
     }
@@ -315,14 +341,8 @@ fn outputs(options: MonitorOptions, events: &Sender<Event>) -> Result<MonitorOut
         };
         Hooks::start(command, Arc::new(tell))
     });
-    let samples = Latest::new();
-    let server = options.metrics.map(|address| Server::start(address, options.may_be_reached, samples.reader()));
-    let server = server.transpose()?;
-    if let Some(server) = &server {
-        complain(&format!("Metrics: http://{}/metrics", server.address));
-    }
     let output = LineWriter::start("stdout", io::stdout()).map_err(no_thread)?;
-    Ok(MonitorOutputs { output, hooks: hooks.transpose()?, samples, server })
+    Ok(MonitorOutputs { output, hooks: hooks.transpose()?, sharing: None })
 }
 
 fn is_alert(event: &Event) -> bool {

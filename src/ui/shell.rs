@@ -17,6 +17,8 @@ use super::player::ClipPlayer;
 use super::plot::PlotState;
 use super::prompt::Prompt;
 use super::recording::ClipFolderState;
+#[cfg(feature = "share")]
+use super::share::ShareState;
 use super::status_line::StatusLineState;
 use super::toasts::Toasts;
 use super::{address, report};
@@ -87,6 +89,9 @@ pub enum Sheet {
     ClipLimits,
     /// The list of what was recorded.
     Clips,
+    /// The link of the web page, and who looks on.
+    #[cfg(feature = "share")]
+    Share,
 }
 
 /// What everybody may know of a camera that the window shows.
@@ -130,6 +135,8 @@ pub struct Shell {
     pub plot: PlotState,
     pub toasts: Toasts,
     pub clips: ClipsState,
+    #[cfg(feature = "share")]
+    pub share: ShareState,
     /// The clip that stands in the place of the pictures.
     pub player: Option<ClipPlayer>,
     /// The number of the newest clip that was played.
@@ -168,6 +175,8 @@ impl Shell {
             plot: PlotState::default(),
             toasts: Toasts::default(),
             clips: ClipsState::default(),
+            #[cfg(feature = "share")]
+            share: ShareState::default(),
             player: None,
             n_clips_played: 0,
             context: None,

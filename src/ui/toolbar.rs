@@ -161,6 +161,15 @@ fn buttons(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui, keys_fit: bool) {
     if widgets::tool_button(ui, report).clicked() {
         pane.open_report(shell);
     }
+    #[cfg(feature = "share")]
+    {
+        let label = shell.share.label();
+        let help = "Let a colleague look on, in a browser";
+        let share = ToolButton { label: &label, labels: &["Share", "Sharing with 2"], help, ..ToolButton::default() };
+        if widgets::tool_button(ui, share).clicked() {
+            shell.sheet = Some(Sheet::Share);
+        }
+    }
     let settings = ToolButton { icon: Some(Icon::Gear), help: "Settings", ..ToolButton::default() };
     if widgets::tool_button(ui, settings).clicked() {
         shell.sheet = Some(Sheet::Preferences);

@@ -14,6 +14,8 @@ use super::address::FindPassword;
 use super::grid::{GridShape, GridState};
 use super::pane::Pane;
 use super::prompt::Purpose;
+#[cfg(feature = "share")]
+use super::share;
 use super::shell::{Sheet, Shell, WindowRequest};
 use super::theme::{self, Palette};
 use super::{
@@ -202,6 +204,10 @@ impl Window {
     #[must_use]
     pub fn demand(&self, pane: &Pane, is_hidden: bool, pixels_per_point: f32) -> Demand {
         let is_selected = pane.id() == self.selected;
+        #[cfg(feature = "share")]
+        if self.shell.share.is_watched(pane.id()) {
+            return Demand::Full;
+        }
         if pane.needs_full_size() {
             Demand::Full
         } else if is_hidden {
@@ -451,6 +457,8 @@ impl Window {
             preferences::draw(pane, shell, &ctx);
             recording::draw_limits(pane, shell, &ctx);
             clips::draw(pane, shell, &ctx);
+            #[cfg(feature = "share")]
+            share::draw(shell, &ctx);
             prompt::draw(pane, shell, &ctx);
             address::draw(pane, shell, &ctx);
             consent::draw(pane, shell, &ctx);

@@ -1,0 +1,53 @@
+//! The page: one file, which asks for nothing from elsewhere.
+
+use axum::http::HeaderValue;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+
+const HTML: &str = include_str!("../../assets/share/page.html");
+
+/// With what browsers are told of it.
+pub struct Page {
+    pub html: &'static str,
+    /// Its own script and style, by their digests, and nothing else.
+    pub policy: HeaderValue,
+}
+
+impl Page {
+    #[must_use]
+    pub fn new() -> Self {
+        let digest = |tag: &str| {
+            let begin = HTML.split_once(&format!("<{tag}>")).map_or("", |(_, rest)| rest);
+            let text = begin.split_once(&format!("</{tag}>")).map_or("", |(text, _)| text);
+            STANDARD.encode(Sha256::digest(text.as_bytes()))
+        };
+        let policy = format!(
+            "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; img-src 'self' blob: data:; \
+             media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
+            digest("script"),
+            digest("style")
+        );
+        // Letters of base64 and words: a head may have them all.
+        let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));
+        Self { html: HTML, policy }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_asks_for_nothing_from_elsewhere() {
+        assert!(HTML.len() <= 40_000, "{}", HTML.len());
+        // That is a name, and no address.
+        let html = HTML.replace("http://www.w3.org/2000/svg", "");
+        for foreign in ["http://", "https://", "//cdn", "@import", "innerHTML", "eval(", " style=\"", " onclick"] {
+            assert!(!html.contains(foreign), "{foreign}");
+        }
+        assert_eq!((HTML.matches("<script>").count(), HTML.matches("<style>").count()), (1, 1));
+        let policy = Page::new().policy;
+        assert!(policy.to_str().unwrap().contains("script-src 'sha256-"), "{policy:?}");
+    }
+}
