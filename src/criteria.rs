@@ -20,8 +20,8 @@ pub use computer::{
 };
 pub use picture::{
     LEAST_EQUAL, LEAST_PICTURES, bars, is_better_lit, is_black, is_blinking, is_blurred, is_calmer, is_colour_cast,
-    is_combed, is_dead, is_dim, is_green, is_grey, is_lit, is_magenta, is_noisy, is_over_exposed, is_pause, is_still,
-    is_surely_torn, is_torn, is_torn_no_more, is_under_exposed, still_secs,
+    is_combed, is_dead, is_dim, is_green, is_grey, is_lit, is_magenta, is_noisy, is_over_exposed, is_pause, is_snow,
+    is_still, is_surely_torn, is_torn, is_torn_no_more, is_under_exposed, still_secs, times_each,
 };
 pub use stream::{
     LEAST_RATE_SECS, OPEN_SLOW_MS, comes_again, comes_evenly, fps_of_ms, is_age_growing, is_as_fast,

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
+use super::device::look_whether_gone;
 use super::host::{ProcessLoad, TimerLateness};
 use super::{QUICK, result};
 use crate::analyser::coding_of;
@@ -15,12 +16,14 @@ use crate::checkup::stream::CheckupStream;
 use crate::checkup::verdict::findings;
 use crate::checkup::{Check, CheckContext, CheckOutcome, CheckResult, CheckupRequest, Layer, is_disconnected};
 use crate::criteria;
+use crate::device::DeviceKind;
 use crate::fault::{Fault, FaultKind};
 use crate::frame::PixelFormat;
 use crate::network::StepOutcome;
 use crate::phrases::{Message, number};
 use crate::picture::FrameCoding;
 use crate::source::OpenRequest;
+use crate::status::Got;
 
 /// How long frames are watched: the rate needs a second, bands of mains light two.
 const WATCH: Duration = Duration::from_secs(2);
@@ -115,26 +118,24 @@ impl Check for OpenCheck {
         let (stuck, wanted) = (request.stuck.clone(), request.backend().ok());
         let device = context.facts.presence.as_ref().and_then(|presence| presence.device.as_ref());
         let device = device.map(|device| (device.identity.clone(), device.kind));
-        let mut began = Instant::now();
         let open = |began| {
             let status = StreamStatus::new(&context.request, device.clone(), began);
             let mut stream = CheckupStream::open(request.clone())?.with_status(status);
             stream.watch(context.deadline, &context.cancel, |stream| stream.opened_at.is_some());
             Ok::<_, String>(stream)
         };
-        let mut opened = open(began);
+        let mut opened = open(Instant::now());
         if has_talked(context)
             && matches!(&opened, Ok(stream) if stream.ended.is_some())
             && context.cancel.recv_timeout(RELEASE) == Err(RecvTimeoutError::Timeout)
         {
-            began = Instant::now();
-            opened = open(began);
+            opened = open(Instant::now());
         }
         let stream = match opened {
             Ok(stream) => stream,
             Err(error) => return result(self, CheckOutcome::Skipped, "no-thread").with("error", error),
         };
-        let open_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let open_ms = stream.open_ms(Instant::now());
         let fault = stream.ended.clone();
         let result = match (&fault, stream.backend) {
             (Some(fault), _) => result(self, CheckOutcome::Bad, "bad").with("what", fault.to_string()),
@@ -149,7 +150,11 @@ impl Check for OpenCheck {
             kernel_function: stuck.report(Instant::now()).into_iter().find_map(|process| process.kernel_function),
             ..OpeningFacts::default()
         });
+        let has_failed = stream.ended.is_some();
         context.stream = Some(stream);
+        if has_failed {
+            look_whether_gone(&mut context.facts);
+        }
         result.with("ms", open_ms)
     }
 }
@@ -198,6 +203,9 @@ impl Check for FirstFrameCheck {
             opening.fault = opening.fault.take().or(fault);
         }
         context.facts.stream = Some(measured);
+        if result.outcome == CheckOutcome::Bad {
+            look_whether_gone(&mut context.facts);
+        }
         result
     }
 }
@@ -240,13 +248,14 @@ impl Check for RateCheck {
             // A frame or two that are missing or damaged may be an accident, or every fifth.
             let n_bad = stream.measured.lost.camera + stream.measured.lost.damaged;
             let is_unsure = n_bad > 0 && !criteria::is_more_than_chance(n_bad);
-            let is_enough = stream.measured.n_good >= LEAST_FRAMES && !is_unsure || took >= LONGEST_WATCH;
+            let is_unseen = stream.sampler.n_seen() < criteria::LEAST_PICTURES;
+            let is_enough = stream.measured.n_good >= LEAST_FRAMES && !is_unsure && !is_unseen || took >= LONGEST_WATCH;
             is_enough && same_since.is_none()
         });
         if let Some(longest) = context.request.watch {
             watch_until_it_happens(stream, &context.request, began + longest, &context.cancel);
         }
-        let measured = stream.facts();
+        let mut measured = stream.facts();
         let worker = load.as_mut().and_then(ProcessLoad::worker_percent);
         if let Some(computer) = context.facts.computer.as_mut() {
             computer.worker_cpu_percent = worker;
@@ -256,11 +265,20 @@ impl Check for RateCheck {
         }
         context.facts.time.get_or_insert_default().wall_step_secs = wall.step_secs();
         if let Some(opening) = context.facts.opening.as_mut() {
-            opening.got.clone_from(&stream.got);
+            // What was agreed stands beside what came.
+            let size = opening.got.size.or(stream.got.size);
+            opening.got = Got { size, ..stream.got.clone() };
+        }
+        let device = context.facts.presence.as_ref().and_then(|presence| presence.device.as_ref());
+        let is_fed = device.is_some_and(|device| device.kind == DeviceKind::Virtual);
+        if is_fed {
+            // What feeds it never waits for us: a gap is what was written over before we came.
+            measured.n_late += std::mem::take(&mut measured.n_lost);
         }
         let (fps, lost) = (measured.fps.unwrap_or_default(), measured.n_lost + measured.n_damaged + measured.n_late);
-        let is_short =
-            measured.agreed_fps.zip(measured.fps).is_some_and(|(agreed, fps)| criteria::is_too_slow(fps, agreed));
+        // Nobody has agreed to the rate of what is fed.
+        let agreed = measured.agreed_fps.filter(|_| !is_fed);
+        let is_short = agreed.zip(measured.fps).is_some_and(|(agreed, fps)| criteria::is_too_slow(fps, agreed));
         let n_all = measured.n_good + lost;
         let is_lossy = criteria::is_lossy(measured.n_lost + measured.n_damaged, n_all)
             || criteria::is_late(measured.n_late, n_all);
@@ -275,6 +293,9 @@ impl Check for RateCheck {
             (None, false, false) => result(self, CheckOutcome::Good, "good"),
         };
         context.facts.stream = Some(measured);
+        if ended.is_some() {
+            look_whether_gone(&mut context.facts);
+        }
         if context.facts.usb.is_some() {
             super::device::look_at_port(context);
         }
@@ -309,11 +330,17 @@ impl Check for PictureCheck {
     }
 
     fn patience(&self, _: &CheckContext) -> Duration {
-        QUICK
+        LONGEST_WATCH + QUICK
     }
 
     fn run(&self, context: &mut CheckContext) -> CheckResult {
-        let Some(stream) = context.stream.as_ref() else { return result(self, CheckOutcome::Skipped, "none") };
+        let Some(stream) = context.stream.as_mut() else { return result(self, CheckOutcome::Skipped, "none") };
+        // Where the computer had no time to look at those that came: a verdict takes so many.
+        if stream.measured.n_good >= u64::from(criteria::LEAST_PICTURES) {
+            stream.watch(Instant::now() + LONGEST_WATCH, &context.cancel, |stream| {
+                stream.sampler.n_seen() >= criteria::LEAST_PICTURES
+            });
+        }
         let mut seen = stream.sampler.seen();
         // Each JPEG is coded by itself; but one that is asked for may be asked for more often than it is made.
         let is_jpeg = stream.got.format == Some(PixelFormat::MJPG);
