@@ -24,7 +24,7 @@ pub use picture::{
     is_still, is_surely_torn, is_torn, is_torn_no_more, is_under_exposed, still_secs, times_each,
 };
 pub use stream::{
-    LEAST_RATE_SECS, OPEN_SLOW_MS, comes_again, comes_evenly, fps_of_ms, is_age_growing, is_as_fast,
+    LEAST_RATE_SECS, OPEN_SLOW_MS, SLOW_ANSWER_MS, comes_again, comes_evenly, fps_of_ms, is_age_growing, is_as_fast,
     is_clearly_too_slow, is_late, is_loss_of_packets, is_lossy, is_more_than_chance, is_old, is_too_slow, share_of,
 };
 pub use usb::{

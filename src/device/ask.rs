@@ -64,7 +64,10 @@ pub fn answer(paths: &[String], print: impl Fn(&str) + Sync) {
                 for (nth, device) in bus {
                     let (done, is_done) = mpsc::sync_channel::<()>(1);
                     let ask = move || {
-                        let line: AnswerLine = (nth, device.and_then(|device| system::capabilities(&device)));
+                        let began = Instant::now();
+                        let answer = device.and_then(|device| system::capabilities(&device));
+                        let took_ms = u64::try_from(began.elapsed().as_millis()).ok();
+                        let line: AnswerLine = (nth, answer.map(|answer| Capabilities { took_ms, ..answer }));
                         print(&serde_json::to_string(&line).unwrap_or_default());
                         let _ = done.try_send(());
                     };

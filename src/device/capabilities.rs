@@ -14,6 +14,9 @@ pub struct Capabilities {
     /// The chosen input, of a device that turns another one's signal into pictures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<SignalInput>,
+    /// How long its driver took to say so, where that was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_ms: Option<u64>,
 }
 
 /// Where the signal of another device comes in: a plug for HDMI, S-Video or an aerial.

@@ -148,7 +148,11 @@ impl Check for AccessCheck {
             None => result(self, CheckOutcome::Good, "good"),
             Some(fault) => result(self, CheckOutcome::Bad, "bad").with("what", fault.to_string()),
         };
+        let has_failed = fault.is_some();
         context.facts.access = Some(facts::AccessFacts { fault, is_allowed_by_node, shields: shields() });
+        if has_failed {
+            look_whether_gone(&mut context.facts);
+        }
         result
     }
 }

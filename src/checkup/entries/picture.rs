@@ -314,7 +314,7 @@ fn torn(facts: &Facts) -> Option<Judgement> {
     let confidence = match () {
         () if has_tail => SURE,
         // What is lost there is seen by the decoder; figures drawn into the picture leap from row to row as well.
-        () if seen.is_coded_as_differences => 0.3,
+        () if seen.is_coded_as_differences || is_virtual(facts) => 0.3,
         () => 0.85,
     };
     let judgement = Judgement::new("torn", confidence).with("percent", torn * 100.0);

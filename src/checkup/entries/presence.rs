@@ -34,7 +34,7 @@ fn no_camera(facts: &Facts) -> Option<Judgement> {
     }
     let presence = facts.presence.as_ref();
     // It was there when it was looked for: F46.
-    let has_vanished = place == FaultStage::Opening && facts.device().is_some();
+    let has_vanished = place != FaultStage::Presence && facts.device().is_some();
     let is_gone = fault.code.is_some_and(|code| GONE.contains(&code));
     let is_explained = has_vanished
         || is_gone

@@ -226,7 +226,12 @@ fn firmware_silent(facts: &Facts) -> Option<Judgement> {
 /// It streams, and takes long for each request, or does not answer some.
 fn answers_slowly(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "answers-slowly";
-    let fault = facts.hung_when_asked().filter(|_| facts.is_streaming())?;
+    let took_ms = facts.abilities.as_ref().and_then(|abilities| abilities.took_ms);
+    let took_ms = took_ms.filter(|ms| *ms >= criteria::SLOW_ANSWER_MS);
+    let told = facts.hung_when_asked();
+    if !facts.is_streaming() || told.is_none() && took_ms.is_none() {
+        return None;
+    }
     let open_ms = facts.opening.as_ref().map_or(0, |opening| opening.open_ms);
     let confidence = match () {
         () if facts.is_saturated() => 0.4,
@@ -234,7 +239,9 @@ fn answers_slowly(facts: &Facts) -> Option<Judgement> {
         () if open_ms >= criteria::OPEN_SLOW_MS => 0.8,
         () => 0.6,
     };
-    let judgement = Judgement::new(SLUG, confidence).quoting(fault);
+    let judgement = told.into_iter().fold(Judgement::new(SLUG, confidence), Judgement::quoting);
+    let took = took_ms.map(|ms| Message::new("evidence.answered").with("secs", number(ms as f64 / 1e3, 1)));
+    let judgement = took.into_iter().fold(judgement, Judgement::with_evidence);
     Some(judgement.fixes(&["replug", "other-port", "update-firmware"]))
 }
 
@@ -314,7 +321,7 @@ fn unplugged(facts: &Facts) -> Option<Judgement> {
         .faults()
         .find(|(place, fault)| {
             fault.kind == FaultKind::Missing
-                && (matches!(fault.code, Some(19 | 108)) || *place == FaultStage::Opening && facts.device().is_some())
+                && (matches!(fault.code, Some(19 | 108)) || *place != FaultStage::Presence && facts.device().is_some())
         })
         .filter(|_| facts.is_local());
     let has_gone = || facts.first_fault().filter(|_| facts.has_gone());

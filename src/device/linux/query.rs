@@ -138,7 +138,7 @@ pub fn capabilities(path: &Path) -> io::Result<Capabilities> {
     let input = kind.and_then(|_| input(&node));
     // Its pictures can be had without its controls.
     let controls = ControlPort::on(node).read().unwrap_or_default();
-    Ok(Capabilities { formats, controls, input })
+    Ok(Capabilities { formats, controls, input, took_ms: None })
 }
 
 /// The number of the queue of its pictures; `Unsupported` for what has none.
