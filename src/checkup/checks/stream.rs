@@ -16,7 +16,7 @@ use crate::checkup::stream::CheckupStream;
 use crate::checkup::verdict::findings;
 use crate::checkup::{Check, CheckContext, CheckOutcome, CheckResult, CheckupRequest, Layer, is_disconnected};
 use crate::criteria;
-use crate::device::DeviceKind;
+use crate::device::{self, DeviceKind};
 use crate::fault::{Fault, FaultKind};
 use crate::frame::PixelFormat;
 use crate::network::StepOutcome;
@@ -150,10 +150,16 @@ impl Check for OpenCheck {
             kernel_function: stuck.report(Instant::now()).into_iter().find_map(|process| process.kernel_function),
             ..OpeningFacts::default()
         });
-        let has_failed = stream.ended.is_some();
+        let failed = stream.ended.as_ref().map(|fault| fault.kind);
         context.stream = Some(stream);
-        if has_failed {
+        if failed.is_some() {
             look_whether_gone(&mut context.facts);
+        }
+        // Whoever has it may have come since it was looked for.
+        if failed == Some(FaultKind::Busy)
+            && let Some(device) = context.facts.presence.as_ref().and_then(|presence| presence.device.as_ref())
+        {
+            context.facts.holders = Some(device::holders(device));
         }
         result.with("ms", open_ms)
     }

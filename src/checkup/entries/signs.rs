@@ -189,13 +189,6 @@ impl Facts {
         share(stream.n_lost, stream.n_good + stream.n_lost + stream.n_late + stream.n_damaged)
     }
 
-    /// The share that came and went before this computer asked for it.
-    pub(super) fn late_share(&self) -> Option<f64> {
-        let stream = self.stream.as_ref()?;
-        let n_all = stream.n_good + stream.n_lost + stream.n_late;
-        criteria::is_late(stream.n_late, n_all).then(|| criteria::share_of(stream.n_late, n_all))
-    }
-
     /// Where nothing is lost on the way: what is damaged was so when it was sent.
     pub(super) fn is_over_http(&self) -> bool {
         self.source.kind == SourceKind::Network && self.source.name.starts_with("http")

@@ -147,9 +147,9 @@ pub fn usb_errors(facts: &Facts) -> Option<Judgement> {
     let resets = facts.kernel_says(&RESETS);
     let packets = usb(facts).packet_errors.filter(|(damaged, _)| *damaged > 0);
     let told = facts.fault_with_code(&[71, 75, 84]);
-    // What this computer had no time for is counted apart; where there is much of that, it may be all of it.
-    let is_starved = facts.is_saturated() && facts.late_share().is_some();
-    let lost = facts.lost_share().filter(|_| !is_starved && !facts.is_worker_busy() && !has_one_buffer(facts));
+    // What this computer had no time for is counted apart; while all processors are at work, drivers have no time either.
+    let is_starved = facts.is_saturated() || facts.is_worker_busy();
+    let lost = facts.lost_share().filter(|_| !is_starved && !has_one_buffer(facts));
     let damaged = facts.damaged_share().or_else(|| facts.fault_of(&[FaultKind::BadFrame]).map(|_| 1.0));
     let damaged = damaged.filter(|_| is_at_line);
     // Where the plug was pulled the line has errors too.
