@@ -278,6 +278,9 @@ fn run_checks(
     let is_wanted = request.with_experiments && request.live.is_none() && !is_certain;
     let stream = if is_wanted && !checkup.findings.is_empty() && !checkup.was_cancelled {
         let stream = experiments::run(request, &mut checkup.facts, stream, cancel, tell);
+        if checkup.facts.experiments.iter().any(|tried| tried.after.fault.is_some()) {
+            checks::device::look_whether_gone(&mut checkup.facts);
+        }
         checkup.findings = verdict::findings(&checkup.facts);
         tell(Progress::Found(checkup.findings.clone()));
         stream

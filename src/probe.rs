@@ -32,6 +32,8 @@ pub enum ProbeEvent {
     Opened {
         got: Got,
         backend: Backend,
+        /// The device itself, as far as that is known apart from all else.
+        took: Duration,
     },
     /// A frame, or why there is none; with a fault that ends the stream, [`ProbeEvent::Ended`] follows.
     Frame(Box<ReadResult<Image>>),
@@ -221,9 +223,11 @@ struct ProbeThread {
 impl ProbeThread {
     fn run(mut self, request: &OpenRequest, n_warm_up: u32) {
         // Nobody may listen any more.
+        let began = Instant::now();
         let _ = match request.open() {
             Ok((backend, mut source)) => {
-                let opened = self.tell(ProbeEvent::Opened { got: source.got(), backend });
+                let took = source.took_to_open().unwrap_or_else(|| began.elapsed());
+                let opened = self.tell(ProbeEvent::Opened { got: source.got(), backend, took });
                 opened.and_then(|()| Err(reader::read(&mut *source, Demand::Full, n_warm_up, &mut self)))
             }
             Err(fault) => self.tell(ProbeEvent::Ended(fault)),

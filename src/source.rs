@@ -54,6 +54,11 @@ pub trait Source {
     /// What the device turned out to deliver, as far as it tells.
     fn got(&self) -> Got;
 
+    /// What the device itself took to open, where more than that had to be done for it.
+    fn took_to_open(&self) -> Option<Duration> {
+        None
+    }
+
     /// Waits for the next frame and takes it, without decoding.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use std::path::Path;
 use camclinic::checkup::facts::{Facts, OpeningFacts, PastFault, PresenceFacts, SourceFacts, SourceKind, StreamFacts};
 use camclinic::checkup::verdict::{AT_MOST_ONE, exclude_each_other, findings, verdict};
 use camclinic::checkup::{CERTAIN, LIKELY, Severity, entries};
-use camclinic::device::System;
+use camclinic::device::{Device, System};
 use camclinic::fault::{Fault, FaultClass, FaultKind};
 use camclinic::phrases::{Language, Message, MessageValue};
 use serde_json::Value;
@@ -364,6 +364,23 @@ fn load_changes_no_verdict() {
         let found = findings(&facts);
         let after = verdict(&found).map(|found| found.entry.slug);
         assert!(after.is_none() || after == before, "{}: {before:?} became {after:?}", case.name);
+    }
+}
+
+/// What is pulled out while a call is on its way is unplugged, whatever that call comes to.
+#[test]
+fn a_device_that_is_gone_explains_what_its_driver_did() {
+    use FaultKind::{Hung, NoFirstFrame, OpenFailed, OpenTimeout, ReadFailed, Stall};
+    for kind in [OpenTimeout, Hung, OpenFailed, ReadFailed, NoFirstFrame, Stall] {
+        for has_gone in [false, true] {
+            let device = Device { path: "/dev/video0".to_owned(), ..Device::default() };
+            let presence = PresenceFacts { device: Some(device), has_gone: Some(has_gone), ..PresenceFacts::default() };
+            let opening = OpeningFacts { fault: Some(Fault::new(kind, "it fails")), ..OpeningFacts::default() };
+            let (presence, opening) = (Some(presence), Some(opening));
+            let found = findings(&Facts { system: System::Linux, presence, opening, ..Facts::default() });
+            let is_unplugged = verdict(&found).is_some_and(|found| found.entry.slug == "unplugged");
+            assert_eq!(is_unplugged, has_gone, "{kind:?}");
+        }
     }
 }
 

@@ -13,12 +13,12 @@ use super::lab::{is_guest, lab_devices, run_in_lab};
 
 #[test]
 fn real_checkups() {
-    run_in_lab("lab_checkup::guest_checkups", &["uvc", "vivid", "loop:empty"]);
+    run_in_lab("lab_checkup::guest_checkups", &["uvc", "vivid", "vivid:hdmi", "loop:empty", "loop"]);
 }
 
 #[test]
 fn real_checkups_of_drivers_that_hang() {
-    run_in_lab("lab_checkup::guest_hanging_checkups", &["cuse:open-hang", "cuse:open-eio"]);
+    run_in_lab("lab_checkup::guest_hanging_checkups", &["cuse:open-hang", "cuse:open-eio", "cuse:ioctl-hang"]);
 }
 
 const UVC: &str = "usb-1209_ca30_LAB0001";
@@ -82,10 +82,21 @@ fn guest_checkups() {
     }
     let mut board = Board::default();
     board.check("healthy webcam", UVC, "-");
-    board.check("healthy test driver", "platform-vivid_0", "-");
+    // Both are parts of one device: by their nodes they are told apart.
+    let [test_driver, hdmi] = ["node vivid0", "node vivid1"].map(lab_devices);
+    board.check("healthy test driver", &test_driver, "-");
     board.check("metadata node", "/dev/video1", "metadata-node");
     board.check("no such node", "/dev/video77", "no-camera");
     board.check("virtual camera without feed", "/dev/video10", "virtual-camera");
+    for (command, expected) in [("fps 5", "-"), ("corrupt trunc 2", "torn"), ("corrupt text 2", "torn")] {
+        lab_devices(&format!("loop1 {command}"));
+        board.check(&format!("fed: {command}"), "/dev/video11", expected);
+        lab_devices("loop1 resume");
+    }
+    for signal in ["none", "nolock", "range"] {
+        lab_devices(&format!("vivid1 signal {signal}"));
+        board.check(&format!("signal {signal}"), &hdmi, "black-signal");
+    }
 
     let holder = lab_devices("busy /dev/video0 600");
     board.check("held by another program", "/dev/video0", "busy-linux");
@@ -95,6 +106,7 @@ fn guest_checkups() {
     for (command, expected) in [
         ("fps 2", "rate-untrue"),
         ("freeze", "frozen"),
+        ("dup 2", "doubled"),
         ("black", "shutter|black-signal"),
         ("privacy 1", "privacy-shutter"),
         ("stall", "no-picture"),
@@ -132,5 +144,6 @@ fn guest_hanging_checkups() {
     let mut board = Board::default();
     board.check("open fails", "/dev/video21", "no-picture|firmware-silent");
     board.check("open hangs", "/dev/video20", "open-hangs");
+    board.check("each question hangs", "/dev/video22", "open-hangs");
     board.done();
 }

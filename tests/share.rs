@@ -244,13 +244,13 @@ fn several_cameras_have_their_own_addresses() {
 
 #[test]
 fn pictures_come_one_after_the_other() {
+    const HEAD: &[u8] = b"--camclinic\r\nContent-Type: image/jpeg\r\n\r\n";
     let served = Served::start(&["sim:160x120@30"]);
     served.wait_healthy();
     let mut stream = served.connect();
     write!(stream, "GET /stream?quality=low HTTP/1.1\r\nHost: {}\r\n\r\n", served.address).unwrap();
     let mut all = Vec::new();
     let mut buffer = [0; 4_096];
-    const HEAD: &[u8] = b"--camclinic\r\nContent-Type: image/jpeg\r\n\r\n";
     let count = |all: &[u8]| all.windows(HEAD.len()).filter(|window| *window == HEAD).count();
     let deadline = Instant::now() + FAR;
     while count(&all) < 11 {

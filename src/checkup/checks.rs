@@ -8,7 +8,7 @@ use super::{Check, CheckContext, CheckOutcome, CheckResult};
 use crate::phrases::Message;
 use crate::source::SourceSpec;
 
-mod device;
+pub(super) mod device;
 mod folder;
 pub(super) mod host;
 mod network;

@@ -32,6 +32,8 @@ pub struct Facts {
     pub kernel: Option<Vec<KernelLine>>,
     /// Formats and controls.
     pub abilities: Option<Capabilities>,
+    /// Why the driver has not told them.
+    pub unanswered: Option<Fault>,
     pub conversation: Option<ConversationFacts>,
     pub opening: Option<OpeningFacts>,
     pub stream: Option<StreamFacts>,
@@ -125,6 +127,8 @@ pub struct PresenceFacts {
     pub is_known_to_kernel: Option<bool>,
     /// How often it came and went within the last hour.
     pub n_replugs: Option<u32>,
+    /// It was there, and was not any more when something had failed.
+    pub has_gone: Option<bool>,
 }
 
 /// Whether this program may open it.
@@ -161,7 +165,7 @@ pub struct ConversationFinding {
 #[serde(default)]
 pub struct OpeningFacts {
     pub backend: Option<Backend>,
-    /// From the start of opening until the device was open, or opening had failed.
+    /// What the device took to open, without the start of a process for it; or until opening had failed.
     pub open_ms: u64,
     /// From the start of opening to the first good frame; `None` where none came.
     pub first_frame_ms: Option<u64>,
@@ -200,6 +204,8 @@ pub struct StreamFacts {
     pub decode_ms: Option<f64>,
     /// Every size that came, in order.
     pub sizes: Vec<Size>,
+    /// How often each picture came, byte for byte, where nearly all of them came more often than once and none for long.
+    pub times_each: Option<f64>,
     /// Why it ended, if it did.
     pub ended: Option<Fault>,
     /// The last damage or failure.

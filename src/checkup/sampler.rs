@@ -2,6 +2,7 @@
 //! that is not read in time is lost. Pictures that come while it is at work are left out.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Instant;
 
@@ -17,6 +18,7 @@ pub struct PictureSampler {
     watcher: Arc<Lock<PictureSeries>>,
     /// When it is worth asking again: looking takes no more than half of the time.
     rests_until: Arc<Lock<Instant>>,
+    n_seen: Arc<AtomicU32>,
 }
 
 impl PictureSampler {
@@ -26,10 +28,11 @@ impl PictureSampler {
         let watcher = Arc::new(Lock::new(PictureSeries::new(coding)));
         let rests_until = Arc::new(Lock::new(Instant::now()));
         let (pictures, waiting) = bounded(1);
-        let (sampler, rest) = (Arc::clone(&watcher), Arc::clone(&rests_until));
+        let n_seen = Arc::new(AtomicU32::new(0));
+        let (sampler, rest, n) = (Arc::clone(&watcher), Arc::clone(&rests_until), Arc::clone(&n_seen));
         let started =
-            thread::Builder::new().name("check-picture".to_owned()).spawn(move || look(&waiting, &sampler, &rest));
-        Self { pictures: started.is_ok().then_some(pictures), watcher, rests_until }
+            thread::Builder::new().name("check-picture".to_owned()).spawn(move || look(&waiting, &sampler, &rest, &n));
+        Self { pictures: started.is_ok().then_some(pictures), watcher, rests_until, n_seen }
     }
 
     /// Gives it a picture, which it looks at if it has time. Never waits.
@@ -40,6 +43,12 @@ impl PictureSampler {
         }
     }
 
+    /// How many it has looked at.
+    #[must_use]
+    pub fn n_seen(&self) -> u32 {
+        self.n_seen.load(Ordering::Relaxed)
+    }
+
     /// The numbers of what it has looked at. Takes as long as one look.
     #[must_use]
     pub fn seen(&self) -> PictureStats {
@@ -47,12 +56,18 @@ impl PictureSampler {
     }
 }
 
-fn look(waiting: &Receiver<(Image, Instant)>, watcher: &Lock<PictureSeries>, rests_until: &Lock<Instant>) {
+fn look(
+    waiting: &Receiver<(Image, Instant)>,
+    watcher: &Lock<PictureSeries>,
+    rests_until: &Lock<Instant>,
+    n_seen: &AtomicU32,
+) {
     /// Less than the time from one frame to the next, of any common camera: who is as fast as this needs no rest.
     const SHORT: std::time::Duration = std::time::Duration::from_millis(25);
     while let Ok((image, taken_at)) = waiting.recv() {
         let began = Instant::now();
         lock(watcher).add(&image, taken_at);
+        n_seen.fetch_add(1, Ordering::Relaxed);
         let took = began.elapsed();
         drop(image);
         if took > SHORT {

@@ -61,7 +61,7 @@ impl StreamStatus {
 
     pub(super) fn on_event(&mut self, event: &ProbeEvent, now: Instant) {
         let told = match event {
-            ProbeEvent::Opened { got, backend } => CaptureEvent::Opened { got: got.clone(), backend: *backend },
+            ProbeEvent::Opened { got, backend, .. } => CaptureEvent::Opened { got: got.clone(), backend: *backend },
             ProbeEvent::Controls(_) | ProbeEvent::Evidence(_) => return,
             ProbeEvent::WarmedUp => CaptureEvent::WarmedUp,
             ProbeEvent::Frame(read) => {

@@ -12,6 +12,7 @@ use super::status::StreamStatus;
 use crate::analyser::coding_of;
 use crate::backend::Backend;
 use crate::control::{Control, ControlSetting};
+use crate::criteria;
 use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::frame::{Image, Size};
 use crate::network::PacketEvidence;
@@ -50,6 +51,8 @@ pub struct CheckupStream {
     pub coding: FrameCoding,
     began: Instant,
     pub opened_at: Option<Instant>,
+    /// The device itself, without the start of a process for it.
+    pub took_to_open: Option<Duration>,
     pub first_at: Option<Instant>,
     pub last_at: Option<Instant>,
     pace: Pace,
@@ -67,6 +70,8 @@ pub struct CheckupStream {
     pub controls: Vec<Control>,
     pub packets: Option<PacketEvidence>,
     sizes: Vec<Size>,
+    /// How often each picture came.
+    runs: Vec<u32>,
     /// How old each frame was when it was there, and what the call for it took beyond waiting.
     ages_ms: Vec<f64>,
     decodes_ms: Vec<f64>,
@@ -117,6 +122,7 @@ impl CheckupStream {
             coding,
             began: Instant::now(),
             opened_at: None,
+            took_to_open: None,
             first_at: None,
             last_at: None,
             pace: Pace::default(),
@@ -131,6 +137,7 @@ impl CheckupStream {
             controls: Vec::new(),
             packets: None,
             sizes: Vec::new(),
+            runs: Vec::new(),
             ages_ms: Vec::new(),
             decodes_ms: Vec::new(),
             ended: None,
@@ -171,7 +178,8 @@ impl CheckupStream {
                     engine.on_event(&news, Instant::now());
                 }
                 match news {
-                    ProbeEvent::Opened { got, backend } => {
+                    ProbeEvent::Opened { got, backend, took } => {
+                        self.took_to_open = Some(took);
                         (self.opened_at, self.backend) = (Some(Instant::now()), Some(backend));
                         self.on_opened(got);
                     }
@@ -235,6 +243,10 @@ impl CheckupStream {
         let picture = image.map(|image| {
             let look = PictureTraits::of(&image, self.before.as_ref());
             self.same_since = self.same_since.or(self.last_at).filter(|_| look.is_same);
+            match self.runs.last_mut().filter(|_| look.is_same) {
+                Some(run) => *run += 1,
+                None => self.runs.push(1),
+            }
             let taken_at = grabbed.map_or(ended_at, |grabbed| grabbed.taken_at);
             self.sampler.show(&image, taken_at);
             self.first_at.get_or_insert(ended_at);
@@ -272,6 +284,13 @@ impl CheckupStream {
         of_packets.max(self.first_at.map_or(Duration::ZERO, |at| at.elapsed()))
     }
 
+    /// What the device took to open, else until now.
+    #[must_use]
+    pub fn open_ms(&self, now: Instant) -> u64 {
+        let took = self.took_to_open.unwrap_or_else(|| now.saturating_duration_since(self.began));
+        u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
+    }
+
     #[must_use]
     pub fn ms_to(&self, moment: Option<Instant>) -> Option<u64> {
         let ms = moment?.saturating_duration_since(self.began).as_millis();
@@ -298,6 +317,7 @@ impl CheckupStream {
         measured.on_opened(&self.got);
         (self.measured, self.sampler) = (measured, PictureSampler::new(self.coding));
         self.sizes.clear();
+        self.runs.clear();
         self.ages_ms.clear();
         self.decodes_ms.clear();
         if let StreamOrigin::Live(live, drops, evidence) = &mut self.origin {
@@ -338,6 +358,7 @@ impl CheckupStream {
             interval_ms,
             decode_ms: median(&self.decodes_ms),
             sizes: self.sizes.clone(),
+            times_each: self.runs.get(1..self.runs.len().max(2) - 1).and_then(criteria::times_each),
             ended: self.ended.clone().or_else(|| self.stall(Instant::now())),
             last_fault: measured.last_fault.clone(),
             n_back: u64::from(measured.n_back),
@@ -386,7 +407,7 @@ impl CheckupStream {
         let has_picture = seen.n_pictures > 0;
         StreamSummary {
             backend: self.backend,
-            open_ms: self.ms_to(self.opened_at),
+            open_ms: self.opened_at.map(|at| self.open_ms(at)),
             first_frame_ms: self.ms_to(self.first_at),
             fps: stream.fps,
             jitter_ms: stream.interval_ms.map(|[half, most, _]| most - half),

@@ -30,6 +30,14 @@ pub const AT_MOST_ONE: &[&[&str]] = &[
     &["frozen", "doubled"],
     // Why does the picture lag?
     &["late-frames", "latency-grows"],
+    // Is the computer too slow, or has it time to spare?
+    &["usb-errors", "computer-slow"],
+    &["rate-untrue", "computer-slow"],
+    // What of that does a driver show that gets no signal?
+    &["black-signal", "noise"],
+    &["black-signal", "frozen"],
+    // Why does it take long to open?
+    &["answers-slowly", "open-slow"],
     // What does the camera's clock do?
     &["clock-drift", "camera-clock-jumps", "times-wrong"],
 ];
@@ -97,6 +105,7 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
         found.extend(new);
     }
     weigh_against_load(facts, &mut found);
+    weigh_against_departure(facts, &mut found);
     found.sort_by(compare);
     rule_out(&mut found);
     if let Some(first) = found.first_mut() {
@@ -120,6 +129,18 @@ fn weigh_against_load(facts: &Facts, found: &mut [Finding]) {
     let surest = found.iter().filter(surest).map(|finding| finding.judgement.confidence).reduce(f64::max);
     if let (Some(surest), Some(slow)) = (surest, found.iter_mut().find(|finding| finding.entry.id == COMPUTER_SLOW)) {
         slow.judgement.confidence = slow.judgement.confidence.min(surest - A_LITTLE);
+    }
+}
+
+/// A device that is not there any more explains whatever its driver did last.
+fn weigh_against_departure(facts: &Facts, found: &mut [Finding]) {
+    const SILENCE: [&str; 3] = ["firmware-silent", "usb-asleep", "usb-no-fast-setting"];
+    let is_of_driver = |finding: &&mut Finding| {
+        finding.entry.layer == Layer::Open && finding.entry.severity == Severity::Critical
+            || SILENCE.contains(&finding.entry.slug)
+    };
+    for finding in found.iter_mut().filter(is_of_driver).filter(|_| facts.has_gone()) {
+        finding.judgement.confidence = finding.judgement.confidence.min(HINT);
     }
 }
 

@@ -227,7 +227,7 @@ mod tests {
     fn entry(device: Device, holders: Vec<Holder>, fault: Option<Fault>) -> ListedDevice {
         let size = FrameSize { width: 1920, height: 1080, rates: vec![30.0, 7.5], ..FrameSize::default() };
         let format = Format { fourcc: "MJPG".into(), sizes: vec![size], ..Format::default() };
-        let capabilities = fault.is_none().then(|| Capabilities { formats: vec![format], controls: Vec::new() });
+        let capabilities = fault.is_none().then(|| Capabilities { formats: vec![format], ..Capabilities::default() });
         ListedDevice { state: ListState::of(&device, &holders, fault.as_ref()), device, holders, capabilities, fault }
     }
 

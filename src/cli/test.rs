@@ -207,7 +207,7 @@ impl TestRun {
 
     fn take(&mut self, event: ProbeEvent, probe: &Probe) {
         match event {
-            ProbeEvent::Opened { got, backend } => {
+            ProbeEvent::Opened { got, backend, .. } => {
                 let now = Instant::now();
                 self.open_ms = Some(whole_ms(now.saturating_duration_since(self.began)));
                 self.opened_at = Some(now);

@@ -71,6 +71,10 @@ const LEAST_BAR: f64 = 0.03;
 const UNEQUAL_BARS: f64 = 0.05;
 /// F72: of what moves.
 const COMBED_SHARE: f64 = 0.06;
+/// F72: a picture that comes more often stands still. So many of them, and this share of all, are no accident of a busy computer.
+const MOST_TIMES: u32 = 4;
+const LEAST_REPEATED: usize = 4;
+const REPEATED_SHARE: f64 = 0.6;
 /// F73: standard deviations. More is no sensor's noise, but the picture of something.
 const NOISE: std::ops::Range<f64> = 12.0..50.0;
 
@@ -246,9 +250,44 @@ pub fn is_noisy(noise: &NoiseStats) -> Option<f64> {
     NOISE.contains(&noise).then_some(noise)
 }
 
+/// F61: the noise of a receiver without a signal: as strong as a failing sensor's, or stronger.
+#[must_use]
+pub fn is_snow(noise: &NoiseStats) -> bool {
+    noise.temporal.is_some_and(|temporal| temporal.min(noise.spatial) >= NOISE.start)
+}
+
+/// F72: how often each picture came, from the lengths of the runs of equal ones without the first and the last, of which only a part
+/// was seen. `None` where most came once, or stood for longer than a camera that doubles its rate.
+#[must_use]
+pub fn times_each(runs: &[u32]) -> Option<f64> {
+    let n_repeated = runs.iter().filter(|n| (2..=MOST_TIMES).contains(*n)).count();
+    let is_usual = n_repeated >= LEAST_REPEATED && n_repeated as f64 >= REPEATED_SHARE * runs.len() as f64;
+    let (n, sum) = runs.iter().filter(|n| **n > 1).fold((0.0, 0.0), |(n, sum), run| (n + 1.0, sum + f64::from(*run)));
+    is_usual.then(|| (sum / n * 10.0_f64).round() / 10.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pictures_that_come_more_than_once_are_counted() {
+        #[track_caller]
+        fn check(runs: &[u32], expected: Option<f64>) {
+            assert_eq!(times_each(runs), expected, "{runs:?}");
+        }
+        check(&[2, 2, 2, 2, 2], Some(2.0));
+        check(&[3, 3, 3, 3, 3], Some(3.0));
+        // Some were lost on the way.
+        check(&[2, 1, 2, 2, 1, 2, 2, 1, 2], Some(2.0));
+        check(&[2, 2, 2], None);
+        check(&[1; 30], None);
+        check(&[1, 1, 2, 1, 1, 2, 1, 2, 1, 1, 2, 1, 2, 1], None);
+        // It stands still, now and then; what it shows changes once a second.
+        check(&[30, 30, 30, 30, 30, 30], None);
+        check(&[1, 1, 1, 40, 1, 1, 1, 1, 1], None);
+        check(&[], None);
+    }
 
     #[test]
     fn black_has_one_definition() {

@@ -4,6 +4,8 @@
 pub const LEAST_RATE_SECS: f64 = 1.0;
 /// Opening takes less than a second with common cameras; one that takes longer than this makes everybody wait (F31).
 pub const OPEN_SLOW_MS: u64 = 3_000;
+/// A camera says what it can do within some tenths of a second, also one that has to wake up (F43).
+pub const SLOW_ANSWER_MS: u64 = 1_500;
 /// Two rates that differ by less are the same: over two seconds at 15 a second one frame more or less is 3 %.
 pub(super) const RATE_TOLERANCE_PERCENT: f64 = 5.0;
 /// Cameras keep to a tenth of the rate that they agree to (F52).

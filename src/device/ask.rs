@@ -25,6 +25,8 @@ const MAX_ANSWER: u64 = 8 << 20;
 /// How long a process that is killed may take to end before it is left to itself.
 const KILL: Duration = Duration::from_millis(200);
 const POLL: Duration = Duration::from_millis(2);
+/// How long the process may take to start, of which no driver is to blame.
+pub const START: Duration = Duration::from_secs(5);
 /// How long one that has answered may take to end.
 const END: Duration = Duration::from_millis(500);
 
@@ -34,13 +36,17 @@ pub type CapabilitiesResult = Result<Capabilities, Fault>;
 /// One line of what [`COMMAND`] prints: the place of the device among those that were named, and what it says.
 type AnswerLine = (usize, CapabilitiesResult);
 
-/// The other half: asks the devices of these paths in this process, and says each answer in a line of JSON as it comes.
-/// Blocks as long as the drivers do.
+/// A line of it: `None` for the empty one with which it begins.
+type AskNews = Option<AnswerLine>;
+
+/// The other half: says an empty line, asks the devices of these paths in this process, and says each answer in a line of JSON as
+/// it comes. Blocks as long as the drivers do.
 ///
 /// Those on one USB bus are asked one after the other, because several that are woken at once can fall off it; one whose
 /// driver hangs keeps those on its bus waiting for a moment.
 pub fn answer(paths: &[String], print: impl Fn(&str) + Sync) {
     die_with_parent();
+    print("");
     let mut buses = BTreeMap::<String, Vec<(usize, Result<Device, Fault>)>>::new();
     for (nth, path) in paths.iter().enumerate() {
         let device = named(path);
@@ -58,7 +64,10 @@ pub fn answer(paths: &[String], print: impl Fn(&str) + Sync) {
                 for (nth, device) in bus {
                     let (done, is_done) = mpsc::sync_channel::<()>(1);
                     let ask = move || {
-                        let line: AnswerLine = (nth, device.and_then(|device| system::capabilities(&device)));
+                        let began = Instant::now();
+                        let answer = device.and_then(|device| system::capabilities(&device));
+                        let took_ms = u64::try_from(began.elapsed().as_millis()).ok();
+                        let line: AnswerLine = (nth, answer.map(|answer| Capabilities { took_ms, ..answer }));
                         print(&serde_json::to_string(&line).unwrap_or_default());
                         let _ = done.try_send(());
                     };
@@ -90,19 +99,20 @@ pub fn capabilities_of_all(devices: &[Device], deadline: Duration) -> Vec<Capabi
     if devices.is_empty() {
         return Vec::new();
     }
-    let until = Instant::now() + deadline;
+    let mut until = Instant::now() + START;
     let (mut asked, lines) =
         match AskProcess::start(devices).and_then(|mut asked| asked.lines(devices.len()).map(|lines| (asked, lines))) {
             Ok(both) => both,
             Err(fault) => return devices.iter().map(|_| Err(fault.clone())).collect(),
         };
     let mut answers = BTreeMap::new();
-    let mut is_over = false;
+    let (mut has_begun, mut is_over) = (false, false);
     while answers.len() < devices.len() && !is_over {
         match lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            Ok((nth, answer)) => {
+            Ok(Some((nth, answer))) => {
                 answers.insert(nth, answer);
             }
+            Ok(None) => (has_begun, until) = (true, Instant::now() + deadline),
             Err(RecvTimeoutError::Timeout) => break,
             Err(RecvTimeoutError::Disconnected) => is_over = true,
         }
@@ -114,8 +124,11 @@ pub fn capabilities_of_all(devices: &[Device], deadline: Duration) -> Vec<Capabi
         if is_over {
             return crashed(device);
         }
+        if !has_begun {
+            return Fault::new(FaultKind::NoResources, "the process that asks cameras has not started in time");
+        }
         let waited = deadline.as_secs_f64();
-        let message = format!("{} has not said within {waited:.1} s what it can do: its driver hangs", device.label());
+        let message = format!("{} has not said within {waited:.1} s what it can do", device.label());
         Fault::new(FaultKind::Hung, message)
     };
     let answers =
@@ -147,15 +160,17 @@ impl AskProcess {
     }
 
     /// What it prints, until it ends or prints what cannot be read.
-    fn lines(&mut self, n_devices: usize) -> Result<Receiver<AnswerLine>, Fault> {
+    fn lines(&mut self, n_devices: usize) -> Result<Receiver<AskNews>, Fault> {
         let no_pipe =
             || Fault::new(FaultKind::NoResources, "the system gives no pipe to the process that asks cameras");
         let stdout = self.child.stdout.take().ok_or_else(no_pipe)?;
-        let (sender, lines) = mpsc::sync_channel(n_devices);
+        let (sender, lines) = mpsc::sync_channel(n_devices + 1);
         let listen = move || {
             let printed = BufReader::new(stdout.take(MAX_ANSWER)).lines().map_while(Result::ok);
-            for line in printed.map_while(|line| serde_json::from_str(&line).ok()) {
-                if sender.send(line).is_err() {
+            let read =
+                |line: String| if line.is_empty() { Some(None) } else { serde_json::from_str(&line).ok().map(Some) };
+            for news in printed.map_while(read) {
+                if sender.send(news).is_err() {
                     return;
                 }
             }
@@ -199,7 +214,7 @@ mod tests {
         let printed = Mutex::new(Vec::new());
         answer(&["/no/such/camera".into(), "/dev/null".into()], |line| printed.lock().unwrap().push(line.to_owned()));
         let mut lines: Vec<AnswerLine> =
-            printed.lock().unwrap().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+            printed.lock().unwrap().iter().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect();
         lines.sort_by_key(|(nth, _)| *nth);
         assert_eq!(lines.iter().map(|(nth, _)| *nth).collect::<Vec<_>>(), [0, 1]);
         for (_, answer) in lines {

@@ -11,6 +11,48 @@ pub struct Capabilities {
     pub formats: Vec<Format>,
     /// In the order in which the driver has them.
     pub controls: Vec<Control>,
+    /// The chosen input, of a device that turns another one's signal into pictures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<SignalInput>,
+    /// How long its driver took to say so, where that was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_ms: Option<u64>,
+}
+
+/// Where the signal of another device comes in: a plug for HDMI, S-Video or an aerial.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignalInput {
+    /// The driver's name for it: `HDMI 0`.
+    pub name: String,
+    /// Why the driver cannot make pictures of its signal; `None` where it sees nothing wrong.
+    pub lack: Option<SignalLack>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SignalLack {
+    NoPower,
+    NoSignal,
+    /// There is one, to which the device cannot adjust itself.
+    NoLock,
+    /// A size or rate that it does not know.
+    OutOfRange,
+    /// Copy protection.
+    NoAccess,
+}
+
+impl SignalLack {
+    /// Its name in JSON, and in the phrases.
+    #[must_use]
+    pub fn slug(self) -> &'static str {
+        match self {
+            Self::NoPower => "no-power",
+            Self::NoSignal => "no-signal",
+            Self::NoLock => "no-lock",
+            Self::OutOfRange => "out-of-range",
+            Self::NoAccess => "no-access",
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -64,7 +106,7 @@ mod tests {
     #[track_caller]
     fn check(fourccs: &[&str], expected: bool) {
         let formats = fourccs.iter().map(|fourcc| Format { fourcc: (*fourcc).into(), ..Format::default() }).collect();
-        assert_eq!(Capabilities { formats, controls: Vec::new() }.is_grey_only(), expected, "{fourccs:?}");
+        assert_eq!(Capabilities { formats, ..Capabilities::default() }.is_grey_only(), expected, "{fourccs:?}");
     }
 
     #[test]

@@ -135,6 +135,8 @@ pub struct StreamMeasurement {
     pub has_ended: bool,
     first_at: Option<Instant>,
     last: Option<Grabbed>,
+    /// The least age that a frame had so far, when it was here.
+    least_age: Option<Duration>,
     /// When it was here.
     last_at: Option<Instant>,
     last_picture_at: Option<Instant>,
@@ -167,6 +169,7 @@ impl StreamMeasurement {
             has_ended: false,
             first_at: None,
             last: None,
+            least_age: None,
             last_at: None,
             last_picture_at: None,
             intervals_ms: Vec::new(),
@@ -234,14 +237,18 @@ impl StreamMeasurement {
                 self.tears.on_gap();
             }
             let interval = grabbed.taken_at.saturating_duration_since(last.taken_at);
-            // Forward by more than went by, and no frame is missing: it was behind before anybody looked.
-            let has_leapt = n_gap == 0 && since_last.is_some_and(|since| interval > since + LEAP);
+            // Forward by more than went by, and no frame is missing: it was behind before anybody looked, with each frame. One that
+            // has waited for a computer that stood still is no sign of it.
+            let was_behind = self.least_age.is_some_and(|age| age >= LEAP);
+            let has_leapt = n_gap == 0 && was_behind && since_last.is_some_and(|since| interval > since + LEAP);
             if criteria::has_gone_back(last.taken_at, grabbed.taken_at) || has_leapt {
                 self.n_back += 1;
             } else if n_late == 0 {
                 self.intervals_ms.push(millis(interval));
             }
         }
+        let age = now.saturating_duration_since(grabbed.taken_at);
+        self.least_age = Some(self.least_age.map_or(age, |least| least.min(age)));
         self.first_at.get_or_insert(grabbed.taken_at);
         self.last = Some(grabbed);
     }
@@ -636,6 +643,25 @@ mod tests {
         let mut tape = Tape::new(5).frames(60);
         tape.now = tape.now.checked_sub(Duration::from_millis(500)).unwrap();
         tape.frames(60).check(Unstable, Excellent, &["time"]);
+    }
+
+    #[test]
+    fn a_computer_that_stands_still_is_no_clock_that_jumps() {
+        /// When each frame was taken, and how old it was when it was here, in ms.
+        #[track_caller]
+        fn check(frames: &[(u64, u64)], expected: u32) {
+            let mut measured = Tape::new(5).measured;
+            let began = Instant::now();
+            for (n, (taken_ms, age_ms)) in (0..).zip(frames) {
+                let taken_at = began + Duration::from_millis(*taken_ms);
+                let ended_at = taken_at + Duration::from_millis(*age_ms);
+                let grabbed = Some(Grabbed::new(taken_at, Some(n)));
+                measured.add(FrameRead { asked_at: taken_at, ended_at, grabbed, picture: Ok(room()), rows: None });
+            }
+            assert_eq!(measured.n_back, expected, "{frames:?}");
+        }
+        check(&[(0, 5), (33, 5), (66, 700), (766, 5), (800, 5)], 0);
+        check(&[(0, 2_000), (33, 2_000), (2_066, 5), (2_100, 5)], 1);
     }
 
     #[test]

@@ -102,16 +102,15 @@ impl Encoders {
     pub fn watch(&self, camera: &SharedCamera, quality: Quality) -> io::Result<Watching> {
         let mut running = self.running.lock();
         let key = (camera.id, quality);
-        let encoder = match running.get(&key) {
-            Some(encoder) => encoder,
-            None => {
-                let (pictures, _) = watch::channel(None);
-                let encoder = Encoder { pictures: pictures.clone(), count: Arc::new(()) };
-                let work = EncoderThread { key, camera: camera.clone(), pictures, all: self.clone() };
-                let name = format!("share-{quality:?}").to_lowercase();
-                thread::Builder::new().name(name).spawn(move || work.run())?;
-                running.entry(key).or_insert(encoder)
-            }
+        let encoder = if let Some(encoder) = running.get(&key) {
+            encoder
+        } else {
+            let (pictures, _) = watch::channel(None);
+            let encoder = Encoder { pictures: pictures.clone(), count: Arc::new(()) };
+            let work = EncoderThread { key, camera: camera.clone(), pictures, all: self.clone() };
+            let name = format!("share-{quality:?}").to_lowercase();
+            thread::Builder::new().name(name).spawn(move || work.run())?;
+            running.entry(key).or_insert(encoder)
         };
         Ok(Watching { pictures: encoder.pictures.subscribe(), _count: Arc::clone(&encoder.count) })
     }

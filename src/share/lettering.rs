@@ -85,8 +85,7 @@ mod tests {
             let size = Size { width, height };
             let mut pixels = vec![0; size.n_bytes()];
             write(&mut pixels, size, &["NOT LIVE".to_owned(), "摄像头 \u{1b}[2J".repeat(40)]);
-            let n_white = pixels.iter().filter(|value| **value == WHITE).count();
-            assert!(width < 64 || n_white > 100, "{size}: {n_white}");
+            assert!(width < 64 || pixels.contains(&WHITE), "{size}");
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::extract::{DefaultBodyLimit, Extension, FromRequestParts, Path, Query, Request, State};
 use axum::http::request::Parts;
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -184,16 +185,17 @@ async fn guard(State(shared): State<Shared>, mut request: Request, next: Next) -
             request.extensions_mut().insert(asker);
             next.run(request).await
         }
-        Err(denied) => denied,
+        Err(denied) => *denied,
     };
     secured(response, &shared.page)
 }
 
-fn admit(shared: &Shared, request: &Request) -> Result<Asker, Response> {
+fn admit(shared: &Shared, request: &Request) -> Result<Asker, Box<Response>> {
+    let no = |status, why: &str| Box::new(refused(status, why));
     let heads = request.headers();
     let n_bytes: usize = heads.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     if n_bytes + request.uri().to_string().len() > MAX_HEAD_BYTES {
-        return Err(refused(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The head of this request is too long."));
+        return Err(no(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The head of this request is too long."));
     }
     let one = |name: &str| {
         let mut values = heads.get_all(name).iter();
@@ -203,16 +205,16 @@ fn admit(shared: &Shared, request: &Request) -> Result<Asker, Response> {
     };
     // Two lengths: whoever stands between us may see another request than we do (RFC 9112, section 6.1).
     if heads.contains_key(header::CONTENT_LENGTH) && heads.contains_key(header::TRANSFER_ENCODING) {
-        return Err(refused(StatusCode::BAD_REQUEST, "This request has two lengths."));
+        return Err(no(StatusCode::BAD_REQUEST, "This request has two lengths."));
     }
-    let bad = |()| refused(StatusCode::BAD_REQUEST, "A head of this request stands there twice.");
+    let bad = |()| no(StatusCode::BAD_REQUEST, "A head of this request stands there twice.");
     let host = one("host").map_err(bad)?;
     // The whole address may stand in the first line.
-    let host = request.uri().authority().map(|authority| authority.as_str()).or(host);
+    let host = request.uri().authority().map(Authority::as_str).or(host);
     let path = request.uri().path();
     let token = token(request).map_err(bad)?;
     let peer = request.extensions().get::<Peer>().map(|Peer(peer)| peer.ip());
-    let Some(peer) = peer else { return Err(refused(StatusCode::INTERNAL_SERVER_ERROR, "Nobody asks.")) };
+    let Some(peer) = peer else { return Err(no(StatusCode::INTERNAL_SERVER_ERROR, "Nobody asks.")) };
     let is_page = path == "/" && matches!(*request.method(), Method::GET | Method::HEAD);
     let last = path.rsplit('/').find(|part| !part.is_empty()).unwrap_or_default();
     let question = Question {
@@ -231,7 +233,7 @@ fn admit(shared: &Shared, request: &Request) -> Result<Asker, Response> {
     };
     let mut access = shared.access.lock();
     let generation = access.generation();
-    access.ask(&question, Instant::now()).map(|()| Asker { generation }).map_err(denied)
+    access.ask(&question, Instant::now()).map(|()| Asker { generation }).map_err(|denial| Box::new(denied(denial)))
 }
 
 /// What somebody shows: in the cookie of our page, in a head, or in the address, for programs that know nothing else.
@@ -463,7 +465,14 @@ async fn events(State(shared): State<Shared>, Chosen(camera): Chosen, Query(quer
 }
 
 pub fn event_told(event: &Event) -> Value {
-    json!({ "id": event.id, "at": event.at, "level": event.level, "name": event.name, "message": event.message })
+    json!({
+        "id": event.id,
+        "at": event.at,
+        "camera": event.camera,
+        "level": event.level,
+        "name": event.name,
+        "message": event.message,
+    })
 }
 
 // ---- sessions

@@ -18,7 +18,7 @@ use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 use tokio::time::timeout;
 
 use super::SharedCamera;
@@ -139,11 +139,12 @@ impl Conversation {
                     Ok(None) => None,
                     Err(why) => Some(error(why)),
                 },
-                // Pings are answered below us.
-                Heard::Message(Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Binary(_)))) => None,
                 Heard::Message(Some(Ok(Message::Close(_)) | Err(_)) | None) => return,
                 Heard::Granted(granted) => granted.map(|granted| self.answer(granted)),
-                Heard::Nothing => None,
+                // Pings are answered below us.
+                Heard::Message(Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Binary(_)))) | Heard::Nothing => {
+                    None
+                }
             };
             let mut answers: Vec<Message> = answer.into_iter().collect();
             if Instant::now() >= next_tell {
@@ -237,9 +238,7 @@ impl Conversation {
         }
         for event in self.shared.log.since(self.event) {
             self.event = event.id;
-            let mut fields = event_told(&event);
-            fields["camera"] = event.camera.map(|id| id.0).into();
-            news.push(told("event", &[("event", fields)]));
+            news.push(told("event", &[("event", event_told(&event))]));
         }
         news
     }
@@ -250,9 +249,7 @@ fn error(why: &str) -> Message {
 }
 
 fn told(kind: &str, fields: &[(&str, Value)]) -> Message {
-    let mut message = json!({ "type": kind });
-    for (name, value) in fields {
-        message[*name] = value.clone();
-    }
-    Message::Text(message.to_string().into())
+    let mut message = Map::from_iter([("type".to_owned(), kind.into())]);
+    message.extend(fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+    Message::Text(Value::Object(message).to_string().into())
 }

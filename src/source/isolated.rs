@@ -124,6 +124,7 @@ pub(super) fn open(backend: Backend, request: &OpenRequest) -> Result<Box<dyn So
     Ok(Box::new(Isolated {
         name: request.spec.to_string(),
         process,
+        took_to_open: began.elapsed(),
         frame_deadline: stall_deadline(request.frame_deadline, got.fps).max(own_time_out(backend, request)) + GRACE,
         got,
         asked_size: request.asked.size,
@@ -194,6 +195,7 @@ fn own_time_out(backend: Backend, request: &OpenRequest) -> Duration {
 struct Isolated {
     name: String,
     process: WorkerProcess,
+    took_to_open: Duration,
     got: Got,
     asked_size: Option<Size>,
     demand: Demand,
@@ -221,6 +223,10 @@ struct Isolated {
 impl Source for Isolated {
     fn got(&self) -> Got {
         self.got.clone()
+    }
+
+    fn took_to_open(&self) -> Option<Duration> {
+        Some(self.took_to_open)
     }
 
     fn grab(&mut self) -> Result<Grabbed, Fault> {

@@ -51,13 +51,18 @@ struct RunningShare {
 
 impl RunningShare {
     fn new(share: Share, token: Option<String>) -> Self {
-        let link = share::link(share.address, token.as_deref());
-        let (mut dots, mut side) = (Vec::new(), 0);
-        if let Ok(code) = QRBuilder::new(link.as_str()).build() {
-            side = code.size;
-            dots = (0..side * side).map(|dot| code[dot / side][dot % side].value()).collect();
+        let mut running = Self { share, link: String::new(), token, dots: Vec::new(), side: 0 };
+        running.make_link();
+        running
+    }
+
+    /// The link and its code, for the token of this moment.
+    fn make_link(&mut self) {
+        self.link = share::link(self.share.address, self.token.as_deref());
+        if let Ok(code) = QRBuilder::new(self.link.as_str()).build() {
+            self.side = code.size;
+            self.dots = code.data.iter().take(self.side * self.side).map(|dot| dot.value()).collect();
         }
-        Self { share, link, token, dots, side }
     }
 }
 
@@ -274,13 +279,8 @@ fn running(shell: &mut Shell, ui: &mut Ui) {
         && let Ok(token) = share::new_token()
     {
         running.share.set_link(&token);
-        let link = share::link(running.share.address, Some(&token));
-        if let Ok(code) = QRBuilder::new(link.as_str()).build() {
-            let side = code.size;
-            (running.dots, running.side) =
-                ((0..side * side).map(|dot| code[dot / side][dot % side].value()).collect(), side);
-        }
-        (running.link, running.token) = (link, Some(token));
+        running.token = Some(token);
+        running.make_link();
     }
 }
 

@@ -1,10 +1,12 @@
 //! Whether the camera is there, driven, allowed, free, and well connected. Nothing here starts a stream.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::{QUICK, result, unless_device, without_device};
 use crate::checkup::facts;
 use crate::checkup::{Check, CheckContext, CheckOutcome, CheckResult};
+use crate::device::ask::START as ASK_START;
 use crate::device::availability::{self, Availability};
 use crate::device::surroundings::n_replugs;
 use crate::device::{self, Device, DeviceKind, System};
@@ -76,7 +78,7 @@ impl Check for DriverCheck {
     }
 
     fn patience(&self, _: &CheckContext) -> Duration {
-        ASK_DEADLINE + Duration::from_millis(500)
+        ASK_START + ASK_DEADLINE + Duration::from_millis(500)
     }
 
     fn run(&self, context: &mut CheckContext) -> CheckResult {
@@ -93,11 +95,14 @@ impl Check for DriverCheck {
             }
             _ => result(self, CheckOutcome::Good, "good"),
         };
-        if let Ok(abilities) = abilities {
-            if let Some(device) = context.facts.presence.as_mut().and_then(|presence| presence.device.as_mut()) {
-                device.learn(&abilities);
+        match abilities {
+            Ok(abilities) => {
+                if let Some(device) = context.facts.presence.as_mut().and_then(|presence| presence.device.as_mut()) {
+                    device.learn(&abilities);
+                }
+                context.facts.abilities = Some(abilities);
             }
-            context.facts.abilities = Some(abilities);
+            Err(fault) => context.facts.unanswered = Some(fault),
         }
         result.with("driver", driver)
     }
@@ -143,7 +148,11 @@ impl Check for AccessCheck {
             None => result(self, CheckOutcome::Good, "good"),
             Some(fault) => result(self, CheckOutcome::Bad, "bad").with("what", fault.to_string()),
         };
+        let has_failed = fault.is_some();
         context.facts.access = Some(facts::AccessFacts { fault, is_allowed_by_node, shields: shields() });
+        if has_failed {
+            look_whether_gone(&mut context.facts);
+        }
         result
     }
 }
@@ -239,6 +248,18 @@ impl Check for UsbCheck {
         };
         result.with("speed", link.speed.clone().unwrap_or_else(|| "?".to_owned())).with("port", link.port.clone())
     }
+}
+
+/// Whether the device is still there, now that something has failed: a call that does not come back does not say so.
+pub fn look_whether_gone(facts: &mut facts::Facts) {
+    let Some(presence) = facts.presence.as_mut() else { return };
+    let Some(device) = &presence.device else { return };
+    // One that is on no list has its path for an identity.
+    presence.has_gone = if device.identity == device.path {
+        Some(!Path::new(&device.path).exists())
+    } else {
+        device::list_within(QUICK).map(|list| list.iter().all(|listed| listed.identity != device.identity))
+    };
 }
 
 /// How the port stands, and what the kernel has said of the camera. To be looked at again after it has streamed: errors on

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
+use super::device::look_whether_gone;
 use super::host::{ProcessLoad, TimerLateness};
 use super::{QUICK, result};
 use crate::checkup::catalogue::LIKELY;
@@ -14,10 +15,12 @@ use crate::checkup::stream::CheckupStream;
 use crate::checkup::verdict::findings;
 use crate::checkup::{Check, CheckContext, CheckOutcome, CheckResult, CheckupRequest, Layer, is_disconnected};
 use crate::criteria;
+use crate::device::{self, DeviceKind};
 use crate::fault::{Fault, FaultKind};
 use crate::network::StepOutcome;
 use crate::phrases::{Message, number};
 use crate::source::OpenRequest;
+use crate::status::Got;
 
 /// How long frames are watched: the rate needs a second, bands of mains light two.
 const WATCH: Duration = Duration::from_secs(2);
@@ -107,27 +110,25 @@ impl Check for OpenCheck {
         let (stuck, wanted) = (request.stuck.clone(), request.backend().ok());
         let device = context.facts.presence.as_ref().and_then(|presence| presence.device.as_ref());
         let device = device.map(|device| (device.identity.clone(), device.kind));
-        let mut began = Instant::now();
         let open = |began| {
             let status = StreamStatus::new(&context.request, device.clone(), began);
             let mut stream = CheckupStream::open(request.clone())?.with_status(status);
             stream.watch(context.deadline, &context.cancel, |stream| stream.opened_at.is_some());
             Ok::<_, String>(stream)
         };
-        let mut opened = open(began);
+        let mut opened = open(Instant::now());
         // One that serves a single viewer may not have noticed yet that the connection test is gone.
         if context.facts.has_served_once()
             && matches!(&opened, Ok(stream) if stream.ended.is_some())
             && context.cancel.recv_timeout(RELEASE) == Err(RecvTimeoutError::Timeout)
         {
-            began = Instant::now();
-            opened = open(began);
+            opened = open(Instant::now());
         }
         let stream = match opened {
             Ok(stream) => stream,
             Err(error) => return result(self, CheckOutcome::Skipped, "no-thread").with("error", error),
         };
-        let open_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let open_ms = stream.open_ms(Instant::now());
         let fault = stream.ended.clone();
         let result = match (&fault, stream.backend) {
             (Some(fault), _) => result(self, CheckOutcome::Bad, "bad").with("what", fault.to_string()),
@@ -142,7 +143,17 @@ impl Check for OpenCheck {
             kernel_function: stuck.report(Instant::now()).into_iter().find_map(|process| process.kernel_function),
             ..OpeningFacts::default()
         });
+        let failed = stream.ended.as_ref().map(|fault| fault.kind);
         context.stream = Some(stream);
+        if failed.is_some() {
+            look_whether_gone(&mut context.facts);
+        }
+        // Whoever has it may have come since it was looked for.
+        if failed == Some(FaultKind::Busy)
+            && let Some(device) = context.facts.presence.as_ref().and_then(|presence| presence.device.as_ref())
+        {
+            context.facts.holders = Some(device::holders(device));
+        }
         result.with("ms", open_ms)
     }
 }
@@ -191,6 +202,9 @@ impl Check for FirstFrameCheck {
             opening.fault = opening.fault.take().or(fault);
         }
         context.facts.stream = Some(measured);
+        if result.outcome == CheckOutcome::Bad {
+            look_whether_gone(&mut context.facts);
+        }
         result
     }
 }
@@ -236,13 +250,14 @@ impl Check for RateCheck {
             // A frame or two that are missing or damaged may be an accident, or every fifth.
             let n_bad = stream.measured.lost.camera + stream.measured.lost.damaged;
             let is_unsure = n_bad > 0 && !criteria::is_more_than_chance(n_bad);
-            let is_enough = stream.measured.n_good >= LEAST_FRAMES && !is_unsure || took >= LONGEST_WATCH;
+            let is_unseen = stream.sampler.n_seen() < criteria::LEAST_PICTURES;
+            let is_enough = stream.measured.n_good >= LEAST_FRAMES && !is_unsure && !is_unseen || took >= LONGEST_WATCH;
             is_enough && same_since.is_none()
         });
         if let Some(longest) = context.request.watch {
             watch_until_it_happens(stream, &context.request, began + longest, &context.cancel);
         }
-        let measured = stream.facts();
+        let mut measured = stream.facts();
         let worker = load.as_mut().and_then(ProcessLoad::worker_percent);
         if let Some(computer) = context.facts.computer.as_mut() {
             computer.worker_cpu_percent = worker;
@@ -252,11 +267,20 @@ impl Check for RateCheck {
         }
         context.facts.time.get_or_insert_default().wall_step_secs = wall.step_secs();
         if let Some(opening) = context.facts.opening.as_mut() {
-            opening.got.clone_from(&stream.got);
+            // What was agreed stands beside what came.
+            let size = opening.got.size.or(stream.got.size);
+            opening.got = Got { size, ..stream.got.clone() };
+        }
+        let device = context.facts.presence.as_ref().and_then(|presence| presence.device.as_ref());
+        let is_fed = device.is_some_and(|device| device.kind == DeviceKind::Virtual);
+        if is_fed {
+            // What feeds it never waits for us: a gap is what was written over before we came.
+            measured.n_late += std::mem::take(&mut measured.n_lost);
         }
         let (fps, lost) = (measured.fps.unwrap_or_default(), measured.n_lost + measured.n_damaged + measured.n_late);
-        let is_short =
-            measured.agreed_fps.zip(measured.fps).is_some_and(|(agreed, fps)| criteria::is_too_slow(fps, agreed));
+        // Nobody has agreed to the rate of what is fed.
+        let agreed = measured.agreed_fps.filter(|_| !is_fed);
+        let is_short = agreed.zip(measured.fps).is_some_and(|(agreed, fps)| criteria::is_too_slow(fps, agreed));
         let n_all = measured.n_good + lost;
         let is_lossy = criteria::is_lossy(measured.n_lost + measured.n_damaged, n_all)
             || criteria::is_late(measured.n_late, n_all);
@@ -271,6 +295,9 @@ impl Check for RateCheck {
             (None, false, false) => result(self, CheckOutcome::Good, "good"),
         };
         context.facts.stream = Some(measured);
+        if ended.is_some() {
+            look_whether_gone(&mut context.facts);
+        }
         if context.facts.usb.is_some() {
             super::device::look_at_port(context);
         }
@@ -305,11 +332,17 @@ impl Check for PictureCheck {
     }
 
     fn patience(&self, _: &CheckContext) -> Duration {
-        QUICK
+        LONGEST_WATCH + QUICK
     }
 
     fn run(&self, context: &mut CheckContext) -> CheckResult {
-        let Some(stream) = context.stream.as_ref() else { return result(self, CheckOutcome::Skipped, "none") };
+        let Some(stream) = context.stream.as_mut() else { return result(self, CheckOutcome::Skipped, "none") };
+        // Where the computer had no time to look at those that came: a verdict takes so many.
+        if stream.measured.n_good >= u64::from(criteria::LEAST_PICTURES) {
+            stream.watch(Instant::now() + LONGEST_WATCH, &context.cancel, |stream| {
+                stream.sampler.n_seen() >= criteria::LEAST_PICTURES
+            });
+        }
         let seen = stream.sampler.seen();
         let (mean, noise) = (seen.luma.mean, seen.noise.temporal.unwrap_or_default());
         context.facts.picture = Some(seen);

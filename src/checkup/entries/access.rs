@@ -63,7 +63,9 @@ fn node_permission(facts: &Facts) -> Option<Judgement> {
 fn sandbox(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "sandbox";
     let confinement = facts.computer.as_ref().and_then(|computer| computer.confinement.as_deref());
-    let is_hidden = facts.presence.as_ref().is_some_and(|presence| presence.is_known_to_kernel == Some(true));
+    // One that was seen a moment ago is not hidden.
+    let is_hidden = facts.device().is_none()
+        && facts.presence.as_ref().is_some_and(|presence| presence.is_known_to_kernel == Some(true));
     let (confidence, fault) = match facts.fault_of(&[FaultKind::Missing]) {
         Some((_, fault)) if is_hidden && confinement.is_some() => (0.95, fault),
         _ => {

@@ -28,10 +28,16 @@ fn busy(facts: &Facts, system: System) -> Option<&Fault> {
     Some(fault)
 }
 
-/// One of our own has it, and nobody else.
+/// One of our own has it, and nobody else: of this run, of another one, or of one that is over.
 fn own(facts: &Facts) -> Option<&Holder> {
-    let own = facts.holder(Role::Leftover).or_else(|| facts.holder(Role::Own));
-    own.filter(|_| facts.holder(Role::Program).is_none())
+    let mut others = facts.holders.iter().flatten().filter(|holder| holder.role == Role::Program);
+    let own = [Role::Program, Role::Leftover, Role::Own].into_iter().find_map(|role| facts.holder(role));
+    own.filter(|_| others.all(is_of_camclinic))
+}
+
+/// Another window or command of Camclinic, or a capture process of it.
+fn is_of_camclinic(holder: &Holder) -> bool {
+    matches!(holder.program.as_str(), "camclinic" | "camclinic-worker" | "camclinic-worker.exe")
 }
 
 fn naming(judgement: Judgement, holder: &Holder) -> Judgement {
@@ -61,7 +67,7 @@ fn wait() -> Fix {
 
 fn busy_linux(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "busy-linux";
-    if let Some(holder) = facts.holder(Role::Program)
+    if let Some(holder) = facts.holder(Role::Program).filter(|_| own(facts).is_none())
         && facts.first_fault().is_none()
         && facts.stream.is_none()
         && facts.system() == System::Linux
@@ -145,6 +151,7 @@ fn busy_own(facts: &Facts) -> Option<Judgement> {
             .titled("leftover")
             .fix(Fix::new("end-process").with("pid", holder.pid).runs(format!("kill -9 {}", holder.pid)))
             .fixes(&["replug", "restart-computer"]),
+        Role::Program => judgement.titled("other").fixes(&["close-other-view"]).fix(wait()),
         _ => judgement.fixes(&["close-other-view", "restart-program", "replug"]),
     })
 }

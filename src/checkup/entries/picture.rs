@@ -1,6 +1,6 @@
 //! What is wrong with the picture itself (F05, F15, F60 to F65, F67 to F73).
 
-use super::signs::{control, is_virtual, value};
+use super::signs::{control, is_virtual, is_without_line, lacking_input, value};
 use crate::checkup::action::Action;
 use crate::checkup::catalogue::{CatalogueEntry, Fix, Judgement, Layer, critical, warning};
 use crate::checkup::facts::{Facts, SourceKind};
@@ -182,7 +182,31 @@ fn shutter(facts: &Facts) -> Option<Judgement> {
     Some(judgement.fixes(&["other-program", "other-backend"]))
 }
 
+/// The driver itself says that nothing comes in. Some make pictures all the same: of noise, of bars, of what came last.
+fn no_signal(facts: &Facts) -> Option<Judgement> {
+    let (input, lack) = lacking_input(facts)?;
+    let is_empty = |seen: &PictureStats| {
+        criteria::is_dead(seen)
+            || is_black(seen)
+            || criteria::is_still(&seen.same, FrameCoding::Intra)
+            || criteria::is_snow(&seen.noise)
+    };
+    let confidence = match seen(facts) {
+        Some(seen) if is_empty(seen) => SURE,
+        // It is wrong, or the signal has come since.
+        Some(_) => DOUBTED,
+        None => 0.85,
+    };
+    let lack = Message::new(format!("lack.{}", lack.slug()));
+    let judgement = Judgement::new("black-signal", confidence).titled("input");
+    let judgement = judgement.with("input", input.name.as_str()).with("lack", lack);
+    Some(judgement.fixes(&["check-signal", "copy-protection-off", "other-cable"]))
+}
+
 fn black_signal(facts: &Facts) -> Option<Judgement> {
+    if let Some(judgement) = no_signal(facts) {
+        return Some(judgement);
+    }
     let seen = seen(facts).filter(|seen| is_black(seen) && criteria::is_dead(seen) && !is_virtual(facts))?;
     let judgement = if shows_more(facts) {
         Judgement::new("black-signal", 0.92).because("elsewhere").fixes(&["other-backend"])
@@ -246,6 +270,17 @@ fn swapped_colours(facts: &Facts) -> Option<Judgement> {
     Some(judgement.fix(use_mjpg()).fixes(&["other-backend"]))
 }
 
+/// Pictures that were damaged when they were sent: no line damages those of a driver in this computer.
+fn fed_damaged(facts: &Facts) -> Option<Judgement> {
+    let all = || facts.fault_of(&[FaultKind::BadFrame]).map(|_| 1.0);
+    let share = facts.damaged_share().or_else(all).filter(|_| is_without_line(facts))?;
+    let judgement = Judgement::new("torn", 0.85).titled("fed").with("camera", facts.source.name.as_str());
+    let judgement = judgement.with_evidence(Message::new("evidence.damaged").with("percent", number(share * 100.0, 1)));
+    let told = facts.stream.as_ref().and_then(|stream| stream.last_fault.as_ref());
+    let judgement = told.into_iter().fold(judgement, Judgement::quoting);
+    Some(judgement.fixes(if is_virtual(facts) { &["feeder-format"] } else { &["smaller-size", "update-driver"] }))
+}
+
 /// The network's pictures that came damaged, by their bytes or by what their decoder said.
 fn cut(facts: &Facts) -> Option<Judgement> {
     if facts.source.kind != SourceKind::Network {
@@ -275,8 +310,8 @@ fn cut(facts: &Facts) -> Option<Judgement> {
 }
 
 fn torn(facts: &Facts) -> Option<Judgement> {
-    if let Some(cut) = cut(facts) {
-        return Some(cut);
+    if let Some(damaged) = cut(facts).or_else(|| fed_damaged(facts)) {
+        return Some(damaged);
     }
     let seen = seen(facts)?;
     let torn = seen.torn?;
@@ -287,7 +322,7 @@ fn torn(facts: &Facts) -> Option<Judgement> {
     let confidence = match () {
         () if has_tail => SURE,
         // What is lost there is seen by the decoder; figures drawn into the picture leap from row to row as well.
-        () if seen.is_coded_as_differences => 0.3,
+        () if seen.is_coded_as_differences || is_virtual(facts) => 0.3,
         () if facts.is_network() && !seen.rate.is_some_and(criteria::are_neighbours) => 0.3,
         () => 0.85,
     };
@@ -460,12 +495,17 @@ fn combing(facts: &Facts) -> Option<Judgement> {
 
 fn doubled(facts: &Facts) -> Option<Judgement> {
     let is_sent_twice = facts.packets().is_some_and(PacketEvidence::is_doubled);
-    let seen = seen(facts).filter(|seen| seen.is_doubled || is_sent_twice)?;
+    let seen = seen(facts)?;
+    // Of all that came, where they are coded each by itself; else of those that were looked at.
+    let of_all = facts.stream.as_ref().and_then(|stream| stream.times_each).filter(|_| !seen.is_coded_as_differences);
+    let times = of_all.or_else(|| (seen.is_doubled || is_sent_twice).then_some(2.0));
+    let times = times.filter(|_| !is_black(seen) && !seen.is_uniform)?;
     let fps = seen.rate.or_else(|| facts.stream.as_ref()?.fps)?;
-    let half = (fps / 2.0).round();
+    let half = (fps / times).round().max(1.0);
     // A coder that has nothing to send leaves out pictures as well, though hardly every second one.
     let confidence = if seen.is_coded_as_differences { 0.6 } else { 0.85 };
-    let judgement = Judgement::new("doubled", confidence).with("fps", fps).with("true", half);
+    let judgement = Judgement::new("doubled", confidence).with("times", times.round());
+    let judgement = judgement.with("fps", fps).with("true", half);
     Some(if facts.is_local() {
         judgement.fix(Fix::new("use-rate").with("fps", half).does(Action::UseRate(half)))
     } else {
@@ -490,6 +530,7 @@ mod tests {
     use crate::checkup::facts;
     use crate::checkup::verdict::{Finding, findings};
     use crate::control::Control;
+    use crate::device::capabilities::{SignalInput, SignalLack};
     use crate::picture::{FrameCoding, PictureSeries};
     use crate::source::simulated::pictures;
 
@@ -632,6 +673,19 @@ mod tests {
         };
         // A camera that is set for another light, and one that looks into an aquarium.
         assert!(is_likely(0.7, 1.9) && !is_likely(0.3, 1.8) && !is_likely(0.2, 1.2));
+        let without = |lack| {
+            move |facts: &mut Facts| {
+                let input = SignalInput { name: "HDMI".to_owned(), lack };
+                facts.abilities.get_or_insert_default().input = Some(input);
+            }
+        };
+        check_with("noise", without(Some(SignalLack::NoSignal)), "black-signal.input");
+        check_with("frozen", without(Some(SignalLack::OutOfRange)), "black-signal.input");
+        check_with("black", without(Some(SignalLack::NoPower)), "black-signal.input");
+        check_with("noise", without(None), "noise");
+        let each = |times| move |facts: &mut Facts| facts.stream.get_or_insert_default().times_each = times;
+        check_with("pattern=still", each(Some(3.0)), "doubled");
+        check_with("pattern=still", each(None), "");
         let is_coded = |facts: &mut Facts| facts.picture.as_mut().unwrap().is_coded_as_differences = true;
         check_with("doubled,pattern=still", is_coded, "doubled");
         check_with("pattern=still", is_coded, "");

@@ -1,12 +1,12 @@
 //! Whether there is a camera, and whether it is the right one (F01 to F09).
 
-use super::signs::FaultStage;
+use super::signs::{FaultStage, LATE_WORKER};
 use crate::checkup::action::Action;
 use crate::checkup::catalogue::{CatalogueEntry, Fix, Judgement, Layer, critical, warning};
 use crate::checkup::facts::{Facts, SourceKind};
 use crate::criteria;
 use crate::device::{Device, DeviceKind, System};
-use crate::fault::{FaultClass, FaultKind};
+use crate::fault::{Fault, FaultClass, FaultKind};
 use crate::frame::PixelFormat;
 use crate::phrases::Message;
 use crate::picture::FrameCoding;
@@ -34,7 +34,7 @@ fn no_camera(facts: &Facts) -> Option<Judgement> {
     }
     let presence = facts.presence.as_ref();
     // It was there when it was looked for: F46.
-    let has_vanished = place == FaultStage::Opening && facts.device().is_some();
+    let has_vanished = place != FaultStage::Presence && facts.device().is_some();
     let is_gone = fault.code.is_some_and(|code| GONE.contains(&code));
     let is_explained = has_vanished
         || is_gone
@@ -147,7 +147,10 @@ fn virtual_camera(facts: &Facts) -> Option<Judgement> {
         return None;
     }
     let mut faults = facts.faults().map(|(_, fault)| fault);
-    let fault = faults.find(|fault| matches!(fault.class, FaultClass::Stalled | FaultClass::Hung));
+    // A computer that has no time says nothing of what feeds it.
+    let is_of_camera = |fault: &&Fault| !fault.message.contains(LATE_WORKER);
+    let fault =
+        faults.find(|fault| is_of_camera(fault) && matches!(fault.class, FaultClass::Stalled | FaultClass::Hung));
     // What stands still may be what its program shows; one colour is what most drivers show without one.
     let seen =
         facts.picture.as_ref().filter(|seen| seen.same.lasts && criteria::is_still(&seen.same, FrameCoding::Intra));

@@ -1,6 +1,8 @@
 //! How fast, how large and how old the pictures are (F50 to F57, F66).
 
-use super::signs::{LATE_WORKER, Shortfall, has_one_buffer, hresult, is_virtual, n_buffers, value};
+use super::signs::{
+    LATE_WORKER, Shortfall, USUAL_FPS, has_one_buffer, hresult, is_virtual, is_without_line, n_buffers, value,
+};
 use crate::backend::Backend;
 use crate::checkup::action::Action;
 use crate::checkup::catalogue::{CatalogueEntry, Fix, Judgement, Layer, critical, warning};
@@ -24,8 +26,6 @@ pub const ENTRIES: &[CatalogueEntry] = &[
     warning("F66", "late-frames", Layer::Rate, late_frames),
 ];
 
-/// The rate that is asked for unless somebody sets another, and some more for how rates are counted.
-const USUAL_FPS: f64 = 30.5;
 /// Of the frames that this computer missed: so many leave no other explanation.
 const MANY_LATE: f64 = 0.1;
 /// Of the frames that a camera with one buffer loses while the program has that: every second one, and a fifth at least.
@@ -67,7 +67,7 @@ fn uncompressed_slow(facts: &Facts) -> Option<Judgement> {
         .and_then(|device| device.usb.as_ref()?.kbits_per_second)
         .is_none_or(|speed| speed <= criteria::HIGH_SPEED_KBITS);
     let needed = criteria::uncompressed_bits(format, size)? * wanted / 1e6;
-    if !is_slow || !is_usb2 || !criteria::is_too_much_for_usb2(needed) {
+    if !is_slow || !is_usb2 || is_without_line(facts) || !criteria::is_too_much_for_usb2(needed) {
         return None;
     }
     let is_cured = facts.is_helped_by("other-format");
@@ -158,8 +158,9 @@ fn rate_untrue(facts: &Facts) -> Option<Judgement> {
     let is_explained = is_for_light(facts, short) >= 0.5
         || uncompressed_slow(facts).is_some_and(|judgement| judgement.confidence >= 0.5)
         || directshow_slow(facts).is_some();
-    // It never agreed to more: then it is slower than was asked, and says so.
-    let is_honest = short.agreed.is_some_and(|agreed| !criteria::is_too_slow(short.made, agreed));
+    // It never agreed to more: then it is slower than was asked, and says so. A virtual camera has nobody who could agree.
+    let is_fed = is_virtual(facts);
+    let is_honest = is_fed || short.agreed.is_some_and(|agreed| !criteria::is_too_slow(short.made, agreed));
     let confidence = match () {
         () if is_explained => 0.3,
         () if !short.is_clear() => 0.4,
@@ -172,14 +173,18 @@ fn rate_untrue(facts: &Facts) -> Option<Judgement> {
         .with("fps", number(short.made, 1))
         .with("wanted", number(short.wanted, 1))
         .with_evidence(Message::new("evidence.no-gaps"));
-    let judgement = if is_honest { judgement.titled("asked") } else { judgement };
+    let judgement = match () {
+        () if is_fed => judgement.titled("fed"),
+        () if is_honest => judgement.titled("asked"),
+        () => judgement,
+    };
     let judgement = match facts.size().filter(|_| is_honest) {
         Some(size) => judgement.with_evidence(Message::new("evidence.size").with("size", size.to_string())),
         None => judgement,
     };
     let mjpg = Fix::new("use-mjpg").does(Action::UseFormat(PixelFormat::MJPG));
     let true_rate = Fix::new("use-rate").with("fps", number(short.made, 0)).does(Action::UseRate(short.made.round()));
-    if is_virtual(facts) {
+    if is_fed {
         return Some(judgement.fixes(&["feeder-rate"]).fix(true_rate));
     }
     let judgement = judgement.fixes(&["more-light"]);
@@ -291,7 +296,10 @@ fn computer_slow(facts: &Facts) -> Option<Judgement> {
     let late = criteria::share_of(stream.n_late, n_all);
     let has_late = criteria::is_late(stream.n_late, n_all);
     let decode = stream.decode_ms.zip(facts.wanted_fps().or(stream.made_fps));
-    let is_slow_decoder = decode.is_some_and(|(ms, fps)| fps > 0.0 && ms > 1_000.0 / fps);
+    // It takes longer than a picture may, and all the time that there is between two that come.
+    let fills_time =
+        |ms: f64| stream.fps.is_none_or(|fps| !criteria::is_clearly_too_slow(fps, criteria::fps_of_ms(ms)));
+    let is_slow_decoder = decode.is_some_and(|(ms, fps)| fps > 0.0 && ms > 1_000.0 / fps && fills_time(ms));
     let is_busy = facts.is_computer_busy();
     let is_short = facts.shortfall().is_some() || criteria::is_lossy(stream.n_lost, n_all);
     let is_starved = has_late && late >= MANY_LATE;

@@ -5,6 +5,7 @@ use crate::checkup::catalogue::{Fix, Judgement};
 use crate::checkup::facts::{Experiment, Facts, PastFault, SourceKind, StreamFacts};
 use crate::control::Control;
 use crate::criteria;
+use crate::device::capabilities::{SignalInput, SignalLack};
 use crate::device::holders::Role;
 use crate::device::{Device, DeviceKind, Holder, System};
 use crate::fault::{Fault, FaultKind};
@@ -56,6 +57,16 @@ impl Facts {
         let last = self.stream.as_ref().and_then(|stream| stream.last_fault.as_ref());
         let last = last.map(|fault| (FaultStage::Stream, fault));
         self.faults().chain(last).find(|(_, fault)| fault.code.is_some_and(|code| codes.contains(&code)))
+    }
+
+    /// The driver was asked what it can do, and that call had not come back in time.
+    pub(super) fn hung_when_asked(&self) -> Option<&Fault> {
+        self.unanswered.as_ref().filter(|fault| fault.kind == FaultKind::Hung)
+    }
+
+    /// It is not there any more.
+    pub(in crate::checkup) fn has_gone(&self) -> bool {
+        self.presence.as_ref().is_some_and(|presence| presence.has_gone == Some(true))
     }
 
     /// Whose numbers its faults have. The simulated camera answers as Linux does, everywhere; so do the systems that are
@@ -141,14 +152,16 @@ impl Facts {
         is_short(made, wanted).then_some(Shortfall { wanted, agreed, made })
     }
 
+    /// A virtual camera has nobody who could agree: what it says of its rate is what a reader has asked for last.
     fn agreed_fps(&self) -> Option<f64> {
         let of_stream = self.stream.as_ref().and_then(|stream| stream.agreed_fps);
-        of_stream.or_else(|| self.opening.as_ref()?.got.fps)
+        of_stream.or_else(|| self.opening.as_ref()?.got.fps).filter(|_| !is_virtual(self))
     }
 
     /// The rate that should come: what was asked for, of whom hears that; else what was agreed. What was never agreed cannot be missed.
     pub(in crate::checkup) fn wanted_fps(&self) -> Option<f64> {
-        let asked = self.source.asked.fps.filter(|_| self.is_local());
+        let is_heard = |fps: &f64| self.is_local() && (!is_virtual(self) || *fps > USUAL_FPS);
+        let asked = self.source.asked.fps.filter(is_heard);
         asked.or_else(|| self.agreed_fps()).filter(|fps| *fps > 0.0)
     }
 
@@ -264,6 +277,8 @@ impl Shortfall {
     }
 }
 
+/// The rate that is asked for unless somebody sets another, and some more for how rates are counted.
+pub const USUAL_FPS: f64 = 30.5;
 /// What the kernel said before that was of another trouble.
 const RECENT_SECS: f64 = 300.0;
 const JUST_RESUMED_SECS: f64 = 60.0;
@@ -281,6 +296,21 @@ pub fn control(facts: &Facts, id: u32) -> Option<&Control> {
 
 pub fn is_virtual(facts: &Facts) -> bool {
     facts.device().is_some_and(|device| device.kind == DeviceKind::Virtual)
+}
+
+/// A device without a plug at this computer: what its driver gives has not come over a line that could disturb it.
+pub fn is_without_line(facts: &Facts) -> bool {
+    let is_linux = facts.system() == System::Linux;
+    facts.device().is_some_and(|device| match device.kind {
+        DeviceKind::Virtual | DeviceKind::Test | DeviceKind::RawSensor => true,
+        DeviceKind::Camera | DeviceKind::Infrared => is_linux && device.usb.is_none() && device.driver.is_some(),
+    })
+}
+
+/// The input whose signal the driver cannot turn into pictures, and why.
+pub fn lacking_input(facts: &Facts) -> Option<(&SignalInput, SignalLack)> {
+    let input = facts.abilities.as_ref()?.input.as_ref()?;
+    Some((input, input.lack?))
 }
 
 pub fn value(facts: &Facts, id: u32) -> Option<i64> {

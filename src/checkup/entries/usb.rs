@@ -1,7 +1,7 @@
 //! Cable, port, power and bandwidth of a USB camera (F40 to F49).
 
 use super::busy::{FAILED_START_STREAMING, GENERAL_FAILURE, NO_SYSTEM_RESOURCES};
-use super::signs::{FaultStage, has_one_buffer, hresult};
+use super::signs::{FaultStage, has_one_buffer, hresult, is_virtual, is_without_line};
 use crate::checkup::action::Action;
 use crate::checkup::catalogue::{CatalogueEntry, Fix, Judgement, Layer, critical, warning};
 use crate::checkup::facts::Facts;
@@ -17,6 +17,7 @@ pub const ENTRIES: &[CatalogueEntry] = &[
     warning("F41", "usb-speed", Layer::Usb, usb_speed),
     warning("F42", "usb-errors", Layer::Usb, usb_errors),
     critical("F43", "firmware-silent", Layer::Usb, firmware_silent),
+    warning("F43", "answers-slowly", Layer::Usb, answers_slowly),
     critical("F44", "usb-asleep", Layer::Usb, usb_asleep),
     critical("F45", "usb-power", Layer::Usb, usb_power),
     critical("F46", "unplugged", Layer::Usb, unplugged),
@@ -137,16 +138,20 @@ const RESETS: [&str; 2] = ["reset high-speed", "reset SuperSpeed"];
 
 pub fn usb_errors(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "usb-errors";
-    if !facts.is_local() {
+    if !facts.is_local() || is_virtual(facts) {
         return None;
     }
+    // What its driver misses is all that can be lost of one that is at no line; what is damaged there is F64.
+    let is_at_line = !is_without_line(facts);
     let errors = facts.kernel_says(&LINE_ERRORS);
     let resets = facts.kernel_says(&RESETS);
     let packets = usb(facts).packet_errors.filter(|(damaged, _)| *damaged > 0);
     let told = facts.fault_with_code(&[71, 75, 84]);
-    // What this computer had no time for is counted apart.
-    let lost = facts.lost_share().filter(|_| !facts.is_worker_busy() && !has_one_buffer(facts));
+    // What this computer had no time for is counted apart; while all processors are at work, drivers have no time either.
+    let is_starved = facts.is_saturated() || facts.is_worker_busy();
+    let lost = facts.lost_share().filter(|_| !is_starved && !has_one_buffer(facts));
     let damaged = facts.damaged_share().or_else(|| facts.fault_of(&[FaultKind::BadFrame]).map(|_| 1.0));
+    let damaged = damaged.filter(|_| is_at_line);
     // Where the plug was pulled the line has errors too.
     let is_gone = facts.fault_of(&[FaultKind::Unplugged, FaultKind::Missing]).is_some();
     let is_heard = !errors.is_empty() || packets.is_some();
@@ -179,6 +184,9 @@ pub fn usb_errors(facts: &Facts) -> Option<Judgement> {
     }
     if let Some(line) = errors.last().or(resets.last()) {
         judgement = judgement.quoting_words(line);
+    }
+    if !is_at_line {
+        return Some(judgement.fixes(&["smaller-size", "lower-rate", "update-driver"]));
     }
     Some(judgement.fixes(&["other-cable", "replug-direct", "powered-hub"]).fix(use_mjpg()))
 }
@@ -213,6 +221,28 @@ fn firmware_silent(facts: &Facts) -> Option<Judgement> {
         judgement = judgement.quoting_words(line);
     }
     Some(judgement.fixes(&["power-cycle", "other-port", "update-firmware"]))
+}
+
+/// It streams, and takes long for each request, or does not answer some.
+fn answers_slowly(facts: &Facts) -> Option<Judgement> {
+    const SLUG: &str = "answers-slowly";
+    let took_ms = facts.abilities.as_ref().and_then(|abilities| abilities.took_ms);
+    let took_ms = took_ms.filter(|ms| *ms >= criteria::SLOW_ANSWER_MS);
+    let told = facts.hung_when_asked();
+    if !facts.is_streaming() || told.is_none() && took_ms.is_none() {
+        return None;
+    }
+    let open_ms = facts.opening.as_ref().map_or(0, |opening| opening.open_ms);
+    let confidence = match () {
+        () if facts.is_saturated() => 0.4,
+        // Opening consists of such requests.
+        () if open_ms >= criteria::OPEN_SLOW_MS => 0.8,
+        () => 0.6,
+    };
+    let judgement = told.into_iter().fold(Judgement::new(SLUG, confidence), Judgement::quoting);
+    let took = took_ms.map(|ms| Message::new("evidence.answered").with("secs", number(ms as f64 / 1e3, 1)));
+    let judgement = took.into_iter().fold(judgement, Judgement::with_evidence);
+    Some(judgement.fixes(&["replug", "other-port", "update-firmware"]))
 }
 
 fn usb_asleep(facts: &Facts) -> Option<Judgement> {
@@ -291,17 +321,21 @@ fn unplugged(facts: &Facts) -> Option<Judgement> {
         .faults()
         .find(|(place, fault)| {
             fault.kind == FaultKind::Missing
-                && (matches!(fault.code, Some(19 | 108)) || *place == FaultStage::Opening && facts.device().is_some())
+                && (matches!(fault.code, Some(19 | 108)) || *place != FaultStage::Presence && facts.device().is_some())
         })
         .filter(|_| facts.is_local());
-    let told = went.or(vanished);
+    let has_gone = || facts.first_fault().filter(|_| facts.has_gone());
+    let told = went.or(vanished).or_else(has_gone);
     let is_loose = criteria::is_loose_plug(n_replugs);
     let is_explained = facts.has_just_resumed()
         || facts.dead_controller().is_some()
-        || !facts.kernel_says(&["over-current"]).is_empty();
+        || !facts.kernel_says(&["over-current"]).is_empty()
+        // A driver that answers nothing may say anything.
+        || facts.hung_when_asked().is_some() && !facts.has_gone();
     let confidence = match told {
         Some(_) if is_explained => 0.6,
         Some(_) => 0.95,
+        None if facts.has_gone() => 0.95,
         // A hand may have done it, looking for the cause.
         None if is_loose => 0.45,
         None => return None,

@@ -14,7 +14,7 @@ use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
 
 use super::O_NONBLOCK;
 use super::controls::ControlPort;
-use crate::device::capabilities::{Capabilities, Format, FrameSize, SizeRange};
+use crate::device::capabilities::{Capabilities, Format, FrameSize, SignalInput, SignalLack, SizeRange};
 use crate::foreign::safe_until_zero;
 
 /// Longer lists than any known driver's: vivid has 83 formats.
@@ -79,10 +79,40 @@ struct RawInterval {
     reserved: [u32; 2],
 }
 
+/// `struct v4l2_input`
+#[repr(C)]
+#[derive(Default)]
+struct RawInput {
+    index: u32,
+    name: [u8; 32],
+    kind: u32,
+    audio_set: u32,
+    tuner: u32,
+    standard: u64,
+    status: u32,
+    capabilities: u32,
+    reserved: [u32; 3],
+}
+
+/// `struct v4l2_dv_timings`: what is in it is of no interest here.
+#[repr(C)]
+struct RawTimings([u32; 33]);
+
 const QUERYCAP: Opcode = opcode::read::<RawCapability>(b'V', 0);
 const ENUM_FMT: Opcode = opcode::read_write::<RawFormat>(b'V', 2);
 const ENUM_FRAMESIZES: Opcode = opcode::read_write::<RawSize>(b'V', 74);
 const ENUM_FRAMEINTERVALS: Opcode = opcode::read_write::<RawInterval>(b'V', 75);
+const ENUMINPUT: Opcode = opcode::read_write::<RawInput>(b'V', 26);
+const G_INPUT: Opcode = opcode::read::<u32>(b'V', 38);
+const QUERY_DV_TIMINGS: Opcode = opcode::read::<RawTimings>(b'V', 99);
+
+// Of `v4l2_input`.
+const IN_CAP_DV_TIMINGS: u32 = 0x2;
+const IN_ST_NO_POWER: u32 = 0x1;
+const IN_ST_NO_SIGNAL: u32 = 0x2;
+/// No lock of rows, of pictures, of the standard; no synchronisation, no equaliser, no carrier.
+const IN_ST_NO_LOCK: u32 = 0x100 | 0x400 | 0x800 | 0x1_0000 | 0x2_0000 | 0x4_0000;
+const IN_ST_NO_ACCESS: u32 = 0x200_0000;
 
 /// Asks the driver, and fills in what it says.
 pub(super) fn ask<const REQUEST: Opcode, T>(node: &File, question: &mut T) -> io::Result<()> {
@@ -105,9 +135,10 @@ pub fn capabilities(path: &Path) -> io::Result<Capabilities> {
         Err(error) => return Err(error),
     };
     let formats = kind.map(|kind| formats(&node, kind)).unwrap_or_default();
+    let input = kind.and_then(|_| input(&node));
     // Its pictures can be had without its controls.
     let controls = ControlPort::on(node).read().unwrap_or_default();
-    Ok(Capabilities { formats, controls })
+    Ok(Capabilities { formats, controls, input, took_ms: None })
 }
 
 /// The number of the queue of its pictures; `Unsupported` for what has none.
@@ -119,6 +150,35 @@ pub(super) fn capture_type(node: &File) -> io::Result<u32> {
         caps if caps & CAP_CAPTURE != 0 => Ok(TYPE_CAPTURE),
         caps if caps & CAP_CAPTURE_MPLANE != 0 => Ok(TYPE_CAPTURE_MPLANE),
         _ => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
+/// The input that is chosen, where the driver tells.
+fn input(node: &File) -> Option<SignalInput> {
+    let mut index = 0;
+    ask::<G_INPUT, _>(node, &mut index).ok()?;
+    let mut input = RawInput { index, ..RawInput::default() };
+    ask::<ENUMINPUT, _>(node, &mut input).ok()?;
+    let has_timings = input.capabilities & IN_CAP_DV_TIMINGS != 0;
+    let asked = has_timings.then(|| ask::<QUERY_DV_TIMINGS, _>(node, &mut RawTimings([0; 33])));
+    let refused = asked.and_then(Result::err).and_then(|error| error.raw_os_error());
+    Some(SignalInput { name: safe_until_zero(&input.name), lack: lack(input.status, refused) })
+}
+
+/// From the input's status, and the number with which the driver refuses to tell the signal's timings.
+fn lack(status: u32, refused: Option<i32>) -> Option<SignalLack> {
+    const ERANGE: i32 = 34;
+    const ENOLCK: i32 = 37;
+    const ENOLINK: i32 = 67;
+    match refused {
+        _ if status & IN_ST_NO_POWER != 0 => Some(SignalLack::NoPower),
+        _ if status & IN_ST_NO_ACCESS != 0 => Some(SignalLack::NoAccess),
+        Some(ENOLINK) => Some(SignalLack::NoSignal),
+        Some(ENOLCK) => Some(SignalLack::NoLock),
+        Some(ERANGE) => Some(SignalLack::OutOfRange),
+        _ if status & IN_ST_NO_SIGNAL != 0 => Some(SignalLack::NoSignal),
+        _ if status & IN_ST_NO_LOCK != 0 => Some(SignalLack::NoLock),
+        _ => None,
     }
 }
 
@@ -225,6 +285,10 @@ mod tests {
         assert_eq!(ENUM_FMT, 0xc040_5602);
         assert_eq!(ENUM_FRAMESIZES, 0xc02c_564a);
         assert_eq!(ENUM_FRAMEINTERVALS, 0xc034_564b);
+        assert_eq!((G_INPUT, QUERY_DV_TIMINGS), (0x8004_5626, 0x8084_5663));
+        if cfg!(target_pointer_width = "64") {
+            assert_eq!(ENUMINPUT, 0xc050_561a);
+        }
     }
 
     #[test]
@@ -244,6 +308,24 @@ mod tests {
         check_rate(333_333, 10_000_000, Some(10_000_000.0 / 333_333.0));
         check_rate(0, 30, None);
         check_rate(1, 0, None);
+    }
+
+    #[test]
+    fn an_input_says_what_it_lacks() {
+        #[track_caller]
+        fn check(status: u32, refused: Option<i32>, expected: Option<SignalLack>) {
+            assert_eq!(lack(status, refused), expected, "{status:x} {refused:?}");
+        }
+        check(0, None, None);
+        check(0x1, Some(67), Some(SignalLack::NoPower));
+        check(0x2, None, Some(SignalLack::NoSignal));
+        check(0x2, Some(67), Some(SignalLack::NoSignal));
+        check(0x100, Some(37), Some(SignalLack::NoLock));
+        check(0x100, Some(34), Some(SignalLack::OutOfRange));
+        check(0x1_0000, None, Some(SignalLack::NoLock));
+        check(0x200_0000, None, Some(SignalLack::NoAccess));
+        // Turned, without colour, a recorder's; a driver that has no timings.
+        check(0x10 | 0x20 | 0x200 | 0x4 | 0x400_0000, Some(25), None);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Why a node does not open, or opens and gives no pictures. Opens the node at most; the driver is asked in `start.rs` only.
+//! Why a node does not open, or opens and gives no pictures. Opens the node; its driver is asked about what the system does not list,
+//! and in `start.rs`.
 
 use std::fs;
 use std::io;
@@ -8,12 +9,16 @@ use std::path::Path;
 use super::processes::holders;
 use super::sysfs::{is_capture_node, is_virtual, link_name, number_of};
 use super::system_files::SystemFiles;
-use super::{O_NONBLOCK, SYSFS, UDEV_DATA, list, permissions, sandbox, undriven, usb_bus};
+use super::{O_NONBLOCK, SYSFS, UDEV_DATA, list, permissions, query, sandbox, undriven, usb_bus};
 use crate::device::codes::{self, Call};
 use crate::device::holders::Role;
 use crate::device::{Device, DeviceKind, kind, with_what_is_there};
 use crate::fault::{Fault, FaultKind};
 use crate::foreign::safe;
+
+/// Whoever answers so has never heard of the question.
+const EINVAL: i32 = 22;
+const ENOTTY: i32 = 25;
 
 /// What keeps a node from giving pictures, as far as opening it tells.
 pub fn why_not(path: &Path) -> Option<Fault> {
@@ -35,11 +40,17 @@ pub fn why_not(path: &Path) -> Option<Fault> {
     if !node.exists() && number_of(path).is_none() {
         return no_camera(what_it_is(path));
     }
-    if let Err(error) = fs::OpenOptions::new().read(true).write(true).custom_flags(O_NONBLOCK).open(path) {
-        return Some(fault_of(&error, path));
-    }
+    let opened = match fs::OpenOptions::new().read(true).write(true).custom_flags(O_NONBLOCK).open(path) {
+        Ok(opened) => opened,
+        Err(error) => return Some(fault_of(&error, path)),
+    };
     if !node.exists() {
-        return no_camera(what_it_is(path));
+        // The system has it on no list: its driver alone can tell.
+        return match query::capture_type(&opened) {
+            Ok(_) => None,
+            Err(error) if matches!(error.raw_os_error(), None | Some(EINVAL | ENOTTY)) => no_camera(what_it_is(path)),
+            Err(error) => Some(fault_of(&error, path)),
+        };
     }
     if !is_capture_node(&node, Path::new(UDEV_DATA)) {
         return Some(no_pictures(Path::new(SYSFS), &node, path, &list()));

@@ -118,7 +118,7 @@ pub fn capabilities(device: &Device) -> Result<Capabilities, Fault> {
     });
     match asked {
         Some(Some((offers, controls))) if !offers.is_empty() => {
-            Ok(Capabilities { formats: media_types::formats(&offers), controls })
+            Ok(Capabilities { formats: media_types::formats(&offers), controls, ..Capabilities::default() })
         }
         asked => match examine(Path::new(&device.path)) {
             Usability::Unusable(fault) => Err(fault),
