@@ -337,6 +337,7 @@ fn a_command_that_is_missing_is_told_once() {
 }
 
 /// The monitor with metrics, at work; it is ended when this is dropped.
+#[cfg(feature = "share")]
 struct Served {
     child: Child,
     address: String,
@@ -344,6 +345,7 @@ struct Served {
     _stderr: BufReader<std::process::ChildStderr>,
 }
 
+#[cfg(feature = "share")]
 impl Served {
     fn start(arguments: &[&str]) -> Self {
         let (mut command, folder) = command(&[arguments, &["--metrics", "127.0.0.1:0"]].concat());
@@ -385,6 +387,7 @@ impl Served {
     }
 }
 
+#[cfg(feature = "share")]
 impl Drop for Served {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -392,6 +395,7 @@ impl Drop for Served {
     }
 }
 
+#[cfg(feature = "share")]
 #[cfg(unix)]
 fn has_program(name: &str) -> bool {
     let is_there = Command::new(name).arg("--version").output().is_ok();
@@ -401,6 +405,7 @@ fn has_program(name: &str) -> bool {
     is_there
 }
 
+#[cfg(feature = "share")]
 #[test]
 fn metrics_are_served_and_slow_clients_disturb_nobody() {
     use std::io::Write;
@@ -439,6 +444,7 @@ fn metrics_are_served_and_slow_clients_disturb_nobody() {
     served.wait_for(r#"camclinic_camera_up{source="sim:"} 1"#);
 }
 
+#[cfg(feature = "share")]
 #[cfg(unix)]
 #[test]
 fn promtool_finds_nothing_to_say_of_the_metrics() {
@@ -466,9 +472,11 @@ fn promtool_finds_nothing_to_say_of_the_metrics() {
 }
 
 /// Ends what it holds.
+#[cfg(feature = "share")]
 #[cfg(unix)]
 struct Killed(Child);
 
+#[cfg(feature = "share")]
 #[cfg(unix)]
 impl Drop for Killed {
     fn drop(&mut self) {
@@ -477,6 +485,7 @@ impl Drop for Killed {
     }
 }
 
+#[cfg(feature = "share")]
 #[cfg(unix)]
 #[test]
 fn a_real_prometheus_scrapes_it_twice() {
@@ -526,13 +535,14 @@ fn a_real_prometheus_scrapes_it_twice() {
     wait_for("up{job=\"camclinic\"}", &|up| up > 0.5);
 }
 
+#[cfg(feature = "share")]
 #[test]
 fn metrics_stay_on_this_computer_unless_told_otherwise() {
     check_usage(&["sim:", "--metrics", "0.0.0.0:0"], "--metrics-anywhere");
     check_usage(&["sim:", "--metrics", "somewhere"], "127.0.0.1:9464");
     check_usage(&["sim:", "--metrics-anywhere"], "--metrics");
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    check_usage(&["sim:", "--metrics", &listener.local_addr().unwrap().to_string()], "Choose another port");
+    check_usage(&["sim:", "--metrics", &listener.local_addr().unwrap().to_string()], "Another program has this port");
     let output = monitor(&["sim:", "--metrics", "0.0.0.0:0", "--metrics-anywhere", "--duration", "0.01"]);
     assert!(stderr(&output).starts_with("Metrics: http://0.0.0.0:"), "{}", stderr(&output));
 }

@@ -452,8 +452,10 @@ fn attacks_get_nowhere() {
         [("long", long), ("longer", longer), ("smuggled", smuggled), ("two lengths", two_lengths), ("large", large)]
     {
         let answer = served.ask(request.as_bytes());
-        assert!(!(200..300).contains(&answer.status), "{name}: {} {}", answer.status, answer.text());
-        assert!(!answer.is_jpeg() && !answer.text().contains("JFIF"), "{name}");
+        // The length that counts is that of the pieces, and what is behind them is no request (RFC 9112, section 6.3).
+        let is_refused = !(200..300).contains(&answer.status);
+        assert!(is_refused || name == "smuggled", "{name}: {} {}", answer.status, answer.text());
+        assert!(!answer.text().contains("JFIF") && !answer.text().contains("HTTP/1.1"), "{name}: {}", answer.text());
     }
     for nonsense in [&b"\0\x01\x02\r\n\r\n"[..], b"GET", b"", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"] {
         let mut stream = served.connect();

@@ -120,11 +120,6 @@ impl CommandContext<'_> {
         // Dropped after the cameras, whose last events it takes.
         let records = keep_records(&log);
         self.listen(&log, &events, options.format);
-        let sharing = options.shared.map(|shared| Sharing::start(shared, &log)).transpose()?;
-        if let Some(words) = sharing.as_ref().and_then(Sharing::words_for_stdout) {
-            outputs.output.write(words);
-        }
-        outputs.sharing = sharing;
         let mut fleet = Fleet::new(log, KnownLogins::default(), Arc::new(|| {}));
         let folder = options.record.map(|(folder, mode)| Ok((open_folder(folder, None, fleet.log())?, mode)));
         let folder = folder.transpose().map_err(|why: String| why)?;
@@ -144,8 +139,9 @@ impl CommandContext<'_> {
             }
             cameras.push(monitored);
         }
-        if let Some(sharing) = &outputs.sharing {
-            sharing.show(&fleet);
+        outputs.sharing = options.shared.map(|shared| Sharing::start(shared, &fleet)).transpose()?;
+        if let Some(words) = outputs.sharing.as_ref().and_then(Sharing::words_for_stdout) {
+            outputs.output.write(words);
         }
         let is_open = self.until_end(&mut cameras, options, &mut outputs, &waiting, began)?;
         // Their last clips are closed before the end is told.

@@ -57,8 +57,9 @@ const NEARER: f64 = 0.6;
 const BLURRED_FOCUS: f64 = 0.31;
 /// F70: mean red and mean blue over mean green.
 const GAINS: std::ops::RangeInclusive<f64> = 0.7..=1.4;
-/// F70: beside green.
-const LEAST_OF_LIGHT: f64 = 0.55;
+/// F70: beside green, what light of 20000 K leaves of red, and of 2000 K of blue, where the camera is set for daylight.
+const LEAST_RED_OF_LIGHT: f64 = 0.55;
+const LEAST_BLUE_OF_LIGHT: f64 = 0.4;
 /// Something is grey in almost any scene, if the white balance is right.
 const LEAST_NEUTRAL: f64 = 0.01;
 /// F05: mean difference between the channels of a pixel; what an infrared camera sends is grey.
@@ -205,10 +206,10 @@ pub fn is_magenta(gains: Gains) -> bool {
     gains.red.min(gains.blue) > *GAINS.end()
 }
 
-/// F70: one of the three colours has less than any light leaves of it (from 2000 K to 20000 K).
+/// F70: red or blue has less than any light leaves of it.
 #[must_use]
 pub fn is_deep_colour(gains: Gains) -> bool {
-    gains.red.min(gains.blue) < LEAST_OF_LIGHT
+    gains.red < LEAST_RED_OF_LIGHT || gains.blue < LEAST_BLUE_OF_LIGHT
 }
 
 /// F64: so much of the height, from the bottom, has the grey that decoders put where nothing has come.

@@ -203,10 +203,6 @@ fn admit(shared: &Shared, request: &Request) -> Result<Asker, Box<Response>> {
         // Two of them are an attempt to be taken for somebody else.
         if values.next().is_some() { Err(()) } else { Ok(first.and_then(|value| value.to_str().ok())) }
     };
-    // Two lengths: whoever stands between us may see another request than we do (RFC 9112, section 6.1).
-    if heads.contains_key(header::CONTENT_LENGTH) && heads.contains_key(header::TRANSFER_ENCODING) {
-        return Err(no(StatusCode::BAD_REQUEST, "This request has two lengths."));
-    }
     let bad = |()| no(StatusCode::BAD_REQUEST, "A head of this request stands there twice.");
     let host = one("host").map_err(bad)?;
     // The whole address may stand in the first line.

@@ -3,22 +3,19 @@
 use super::SharedOverHttp;
 use super::metrics::CameraMetrics;
 use crate::fleet::Fleet;
-use crate::logging::EventLog;
 
 pub(super) enum Sharing {}
 
 impl Sharing {
     /// # Errors
     /// Always.
-    pub(super) fn start(_: SharedOverHttp, _: &EventLog) -> Result<Self, String> {
+    pub(super) fn start(_: SharedOverHttp, _: &Fleet) -> Result<Self, String> {
         Err("This Camclinic was built without its web page: nothing can be served.".to_owned())
     }
 
     pub(super) fn words_for_stdout(&self) -> Option<String> {
         match *self {}
     }
-
-    pub(super) fn show(&self, _: &Fleet) {}
 
     pub(super) fn publish(&self, _: Vec<CameraMetrics>) {}
 }

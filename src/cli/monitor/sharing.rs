@@ -8,7 +8,6 @@ use super::{SharedOverHttp, complain};
 use crate::cli::address;
 use crate::fleet::Fleet;
 use crate::latest::Latest;
-use crate::logging::EventLog;
 use crate::share::{self, Share, ShareOptions, SharedCamera};
 
 /// Ends with this.
@@ -17,14 +16,14 @@ pub(super) struct Sharing {
     token: Option<String>,
     is_page: bool,
     samples: Latest<Vec<CameraMetrics>>,
-    cameras: Latest<Vec<SharedCamera>>,
 }
 
 impl Sharing {
     /// # Errors
     /// The address is none, others could reach it and may not, or the system does not give it.
-    pub(super) fn start(shared: SharedOverHttp, log: &EventLog) -> Result<Self, String> {
+    pub(super) fn start(shared: SharedOverHttp, fleet: &Fleet) -> Result<Self, String> {
         let (samples, cameras) = (Latest::<Vec<CameraMetrics>>::new(), Latest::new());
+        cameras.publish(fleet.iter().map(|(id, camera)| SharedCamera::new(id, camera)).collect::<Vec<_>>());
         let read = samples.reader();
         let metrics = move || read.current().map_or_else(String::new, |samples| metrics::render(&samples));
         let (address, clips, token) = match shared {
@@ -42,14 +41,14 @@ impl Sharing {
             address,
             token: token.clone(),
             cameras: is_page.then(|| cameras.reader()),
-            log: log.clone(),
+            log: fleet.log().clone(),
             clips,
             metrics: Arc::new(metrics),
         })?;
         if !is_page {
             complain(&format!("Metrics: http://{}/metrics", share.address));
         }
-        Ok(Self { share, token, is_page, samples, cameras })
+        Ok(Self { share, token, is_page, samples })
     }
 
     /// The link to give away.
@@ -61,11 +60,6 @@ impl Sharing {
                 "Look on at {link}\nWhoever has this link sees the cameras for an hour. What is sent is not encrypted."
             ),
         })
-    }
-
-    /// These cameras, from now on.
-    pub(super) fn show(&self, fleet: &Fleet) {
-        self.cameras.publish(fleet.iter().map(|(id, camera)| SharedCamera::new(id, camera)).collect::<Vec<_>>());
     }
 
     pub(super) fn publish(&self, samples: Vec<CameraMetrics>) {
