@@ -16,8 +16,8 @@ use tokio::sync::oneshot;
 
 use self::access::Access;
 use self::encoder::Encoders;
-use self::page::Page;
-use self::routes::Shared;
+use self::page::WebPage;
+use self::routes::ShareContext;
 use self::viewers::Viewers;
 use crate::camera::{Camera, StatusReader};
 use crate::event::{self, Level};
@@ -115,7 +115,7 @@ impl Share {
         let viewers = Viewers::new(move |news| tell(&told, &news));
         let encoders = Encoders::default();
         let are_only_numbers = cameras.is_none();
-        let shared = Shared {
+        let shared = ShareContext {
             cameras: cameras.unwrap_or_else(|| Latest::new().reader()),
             log,
             encoders: encoders.clone(),
@@ -123,7 +123,7 @@ impl Share {
             access: Arc::clone(&access),
             metrics,
             clips,
-            page: Arc::new(Page::new()),
+            page: Arc::new(WebPage::new()),
         };
         let router = if are_only_numbers { routes::numbers(shared) } else { routes::router(shared) };
         let (stop, stopped) = oneshot::channel::<()>();

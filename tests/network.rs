@@ -963,7 +963,7 @@ fn a_real_server_passes() {
         let measured = &tested.measured;
         let size = measured.resolution.map(|size| size.to_string());
         assert_eq!((measured.codec.as_deref(), size.as_deref()), (Some(name), Some("640x480")), "{}", show(&tested));
-        assert!(measured.fps.is_some_and(|fps| (20.0..30.0).contains(&fps)), "{}", show(&tested));
+        assert!(measured.fps.is_some_and(|fps| (15.0..35.0).contains(&fps)), "{}", show(&tested));
         let udp = tested.steps.iter().find(|step| step.name == StepName::SetupUdp).unwrap();
         assert_eq!(udp.outcome, StepOutcome::Good, "{}", show(&tested));
         if login.is_some() {

@@ -373,7 +373,12 @@ fn a_disk_that_takes_nothing_is_told_and_damages_nothing() {
         let Some((said, code, checked)) = recorded_on(&format!("-o size={size}"), "0.4") else { return };
         assert_eq!(code, Some(1), "{size}: {said}");
         assert!(said.contains("full"), "{size}: {said}");
-        assert_eq!(checked["defects"], serde_json::json!([]), "{size}: {said}");
+        // What there was no room to close waits for the next recording, and plays as it is.
+        let defects = checked["defects"].as_array().unwrap();
+        assert!(
+            defects.iter().all(|defect| defect["message"].as_str().unwrap().contains("not closed")),
+            "{said} {checked}"
+        );
     }
 }
 

@@ -711,7 +711,11 @@ fn a_browser_shows_live_pictures_and_greys_what_is_not() {
     );
     browser.wait("document.getElementById('note').textContent.includes('gone')");
     browser.picture("share-stale.png");
-    assert_eq!(browser.value("document.documentElement.scrollWidth <= window.innerWidth"), true, "it fits a phone then too");
+    assert_eq!(
+        browser.value("document.documentElement.scrollWidth <= window.innerWidth"),
+        true,
+        "it fits a phone then too"
+    );
     browser.wait("document.body.dataset.state === 'streaming' && +document.body.dataset.ageMs < 500");
     // The program ends: the page says so by itself.
     drop(served);

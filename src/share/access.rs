@@ -56,7 +56,7 @@ impl Bucket {
 
 /// What is asked for, as far as it is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum RequestKind {
     Usual,
     Picture,
     Stream,
@@ -91,7 +91,7 @@ pub struct Question<'a> {
     pub is_navigation: bool,
     /// The token that it shows.
     pub token: Option<&'a str>,
-    pub asked: Asked,
+    pub asked: RequestKind,
 }
 
 /// A link that may be given away.
@@ -183,9 +183,9 @@ impl Access {
             }
         }
         let may = match question.asked {
-            Asked::Usual => visitor.usual.take(USUAL, now),
-            Asked::Picture => visitor.pictures.take(PICTURES, now),
-            Asked::Stream => self.streams.take(STREAMS, now),
+            RequestKind::Usual => visitor.usual.take(USUAL, now),
+            RequestKind::Picture => visitor.pictures.take(PICTURES, now),
+            RequestKind::Stream => self.streams.take(STREAMS, now),
         };
         may.then_some(()).ok_or(Denial::TooOften)
     }
@@ -254,7 +254,7 @@ mod tests {
             is_page: false,
             is_navigation: false,
             token: None,
-            asked: Asked::Usual,
+            asked: RequestKind::Usual,
         }
     }
 
@@ -345,13 +345,13 @@ mod tests {
         assert_eq!(access.ask(&with(Some("right"), [192, 0, 2, 2]), now), Ok(()));
         assert_eq!(access.ask(&with(Some("right"), [192, 0, 2, 1]), now + Duration::from_secs(13)), Ok(()));
         // Pictures: the seed's hundred in a row, and ten at once behind them.
-        let picture = Question { asked: Asked::Picture, ..with(Some("right"), [192, 0, 2, 3]) };
+        let picture = Question { asked: RequestKind::Picture, ..with(Some("right"), [192, 0, 2, 3]) };
         assert!((0..110).all(|_| access.ask(&picture, now) == Ok(())));
         let n_more = (0..1_000).filter(|_| access.ask(&picture, now) == Ok(())).count();
         assert_eq!(n_more, 90);
         assert_eq!(access.ask(&picture, now + Duration::from_millis(60)), Ok(()));
         // Streams are counted for all together.
-        let stream = |last| Question { asked: Asked::Stream, ..with(Some("right"), [192, 0, 3, last]) };
+        let stream = |last| Question { asked: RequestKind::Stream, ..with(Some("right"), [192, 0, 3, last]) };
         let n_begun = (0..=255).filter(|last| access.ask(&stream(*last), now) == Ok(())).count();
         assert_eq!(n_begun, 70);
     }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::routes::{Shared, refused};
+use super::routes::{ShareContext, refused};
 use crate::clips::{Clip, ClipState, list as list_clips};
 use crate::disk::open_regular;
 
@@ -31,7 +31,7 @@ pub struct ClipsQuery {
 }
 
 /// The closed clips, the newest first.
-pub async fn list(State(shared): State<Shared>, Query(query): Query<ClipsQuery>) -> Response {
+pub async fn list(State(shared): State<ShareContext>, Query(query): Query<ClipsQuery>) -> Response {
     let n = query.n.unwrap_or(N_LISTED).min(MAX_LISTED);
     match closed(&shared).await {
         Ok(clips) => {
@@ -60,7 +60,7 @@ fn id(clip: &Clip) -> String {
     format!("{}~{}", clip.camera_folder, clip.name)
 }
 
-async fn closed(shared: &Shared) -> Result<Vec<Clip>, Response> {
+async fn closed(shared: &ShareContext) -> Result<Vec<Clip>, Response> {
     let Some(folder) = shared.clips.clone() else { return Ok(Vec::new()) };
     let listed = on_disk(move || list_clips(&folder)).await;
     match listed {
@@ -80,7 +80,11 @@ async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send 
 }
 
 /// A clip's file, or the part of it that is asked for (RFC 9110, section 14).
-pub async fn clip(State(shared): State<Shared>, InAddress(wanted): InAddress<String>, heads: HeaderMap) -> Response {
+pub async fn clip(
+    State(shared): State<ShareContext>,
+    InAddress(wanted): InAddress<String>,
+    heads: HeaderMap,
+) -> Response {
     let clips = match closed(&shared).await {
         Ok(clips) => clips,
         Err(refusal) => return refusal,

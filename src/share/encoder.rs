@@ -44,7 +44,7 @@ pub enum Quality {
 
 /// How a quality is made.
 #[derive(Clone, Copy, Debug)]
-pub struct Preset {
+pub struct QualityPreset {
     /// Pictures at least twice as wide are made smaller.
     pub width: u32,
     pub fps: f64,
@@ -55,14 +55,14 @@ impl Quality {
     pub const ALL: [Self; 4] = [Self::Low, Self::Medium, Self::High, Self::Original];
 
     #[must_use]
-    pub fn preset(self) -> Preset {
+    pub fn preset(self) -> QualityPreset {
         let (width, fps, jpeg_quality_percent) = match self {
             Self::Low => (640, 10.0, 60),
             Self::Medium => (1_280, 15.0, 75),
             Self::High => (Size::MAX_SIDE, 30.0, 85),
             Self::Original => (Size::MAX_SIDE, 60.0, 92),
         };
-        Preset { width, fps, jpeg_quality_percent }
+        QualityPreset { width, fps, jpeg_quality_percent }
     }
 }
 
@@ -79,7 +79,7 @@ pub struct SharedPicture {
 }
 
 /// Somebody watches a camera in a quality. Its thread may end when all of these are dropped.
-pub struct Watching {
+pub struct QualityWatch {
     pub pictures: watch::Receiver<Option<Arc<SharedPicture>>>,
     _count: Arc<()>,
 }
@@ -99,7 +99,7 @@ pub struct Encoders {
 impl Encoders {
     /// # Errors
     /// The system gives no thread.
-    pub fn watch(&self, camera: &SharedCamera, quality: Quality) -> io::Result<Watching> {
+    pub fn watch(&self, camera: &SharedCamera, quality: Quality) -> io::Result<QualityWatch> {
         let mut running = self.running.lock();
         let key = (camera.id, quality);
         let encoder = if let Some(encoder) = running.get(&key) {
@@ -112,7 +112,7 @@ impl Encoders {
             thread::Builder::new().name(name).spawn(move || work.run())?;
             running.entry(key).or_insert(encoder)
         };
-        Ok(Watching { pictures: encoder.pictures.subscribe(), _count: Arc::clone(&encoder.count) })
+        Ok(QualityWatch { pictures: encoder.pictures.subscribe(), _count: Arc::clone(&encoder.count) })
     }
 
     /// How many pictures were coded since the beginning.
@@ -239,7 +239,7 @@ impl EncoderThread {
 }
 
 /// The width decides.
-fn tile_of(preset: Preset) -> Size {
+fn tile_of(preset: QualityPreset) -> Size {
     Size { width: preset.width, height: 1 }
 }
 
@@ -247,7 +247,7 @@ fn tile_of(preset: Preset) -> Size {
 ///
 /// # Errors
 /// It is larger than a JPEG can be.
-pub fn encode(image: Image, preset: Preset) -> Result<Vec<u8>, String> {
+pub fn encode(image: Image, preset: QualityPreset) -> Result<Vec<u8>, String> {
     codec::encode_jpeg(&image.for_tile(tile_of(preset)), preset.jpeg_quality_percent)
 }
 

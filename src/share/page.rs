@@ -8,13 +8,13 @@ use sha2::{Digest, Sha256};
 const HTML: &str = include_str!("../../assets/share/page.html");
 
 /// With what browsers are told of it.
-pub struct Page {
+pub struct WebPage {
     pub html: &'static str,
     /// Its own script and style, by their digests, and nothing else.
     pub policy: HeaderValue,
 }
 
-impl Page {
+impl WebPage {
     #[must_use]
     pub fn new() -> Self {
         let digest = |tag: &str| {
@@ -47,7 +47,7 @@ mod tests {
             assert!(!html.contains(foreign), "{foreign}");
         }
         assert_eq!((HTML.matches("<script>").count(), HTML.matches("<style>").count()), (1, 1));
-        let policy = Page::new().policy;
+        let policy = WebPage::new().policy;
         assert!(policy.to_str().unwrap().contains("script-src 'sha256-"), "{policy:?}");
     }
 }

@@ -15,9 +15,9 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::access::{Access, Asked, Denial, Question};
+use super::access::{Access, Denial, Question, RequestKind};
 use super::encoder::{Encoders, Quality, reason};
-use super::page::Page;
+use super::page::WebPage;
 use super::server::Peer;
 use super::viewers::{Newcomer, ViewerRefusal, Viewers};
 use super::{SharedCamera, clips, socket, video};
@@ -39,7 +39,7 @@ const HISTORY_MINUTES: f64 = 10.0;
 
 /// What all answers are made of.
 #[derive(Clone)]
-pub struct Shared {
+pub struct ShareContext {
     pub cameras: Reader<Vec<SharedCamera>>,
     pub log: EventLog,
     pub encoders: Encoders,
@@ -48,10 +48,10 @@ pub struct Shared {
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// Where clips are; `None`: nothing is recorded.
     pub clips: Option<PathBuf>,
-    pub page: Arc<Page>,
+    pub page: Arc<WebPage>,
 }
 
-impl Shared {
+impl ShareContext {
     pub fn all(&self) -> Vec<SharedCamera> {
         self.cameras.current().map(|cameras| (*cameras).clone()).unwrap_or_default()
     }
@@ -90,10 +90,10 @@ pub struct Asker {
 /// The camera that the address names; without a number the first.
 pub struct Chosen(pub SharedCamera);
 
-impl FromRequestParts<Shared> for Chosen {
+impl FromRequestParts<ShareContext> for Chosen {
     type Rejection = Response;
 
-    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Response> {
+    async fn from_request_parts(parts: &mut Parts, shared: &ShareContext) -> Result<Self, Response> {
         let path = Option::<Path<std::collections::BTreeMap<String, String>>>::from_request_parts(parts, shared).await;
         let id = match path.ok().flatten().and_then(|path| path.0.get("camera").cloned()) {
             None => None,
@@ -130,7 +130,7 @@ fn with_retry(mut response: Response, secs: u16) -> Response {
 }
 
 /// All addresses.
-pub fn router(shared: Shared) -> Router {
+pub fn router(shared: ShareContext) -> Router {
     let of_camera = Router::new()
         .route("/health", get(health))
         .route("/stats", get(stats))
@@ -158,7 +158,7 @@ pub fn router(shared: Shared) -> Router {
 }
 
 /// Only the numbers of the cameras.
-pub fn numbers(shared: Shared) -> Router {
+pub fn numbers(shared: ShareContext) -> Router {
     let router = Router::new()
         .route("/metrics", get(metrics))
         .route("/", get(async || "Camclinic. The metrics are at /metrics.\n"))
@@ -166,7 +166,7 @@ pub fn numbers(shared: Shared) -> Router {
     guarded(router, shared)
 }
 
-fn guarded(router: Router<Shared>, shared: Shared) -> Router {
+fn guarded(router: Router<ShareContext>, shared: ShareContext) -> Router {
     router
         .method_not_allowed_fallback(async || {
             refused(StatusCode::METHOD_NOT_ALLOWED, "This can only be looked at: GET.")
@@ -179,7 +179,7 @@ fn guarded(router: Router<Shared>, shared: Shared) -> Router {
 // ---- who may ask
 
 /// Lets in whoever may look, and says in each answer what browsers may do with it.
-async fn guard(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
+async fn guard(State(shared): State<ShareContext>, mut request: Request, next: Next) -> Response {
     let response = match admit(&shared, &request) {
         Ok(asker) => {
             request.extensions_mut().insert(asker);
@@ -190,7 +190,7 @@ async fn guard(State(shared): State<Shared>, mut request: Request, next: Next) -
     secured(response, &shared.page)
 }
 
-fn admit(shared: &Shared, request: &Request) -> Result<Asker, Box<Response>> {
+fn admit(shared: &ShareContext, request: &Request) -> Result<Asker, Box<Response>> {
     let no = |status, why: &str| Box::new(refused(status, why));
     let heads = request.headers();
     let n_bytes: usize = heads.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
@@ -222,9 +222,9 @@ fn admit(shared: &Shared, request: &Request) -> Result<Asker, Box<Response>> {
         is_navigation: one("sec-fetch-mode").map_err(bad)? == Some("navigate"),
         token: token.as_deref(),
         asked: match last {
-            "capture" => Asked::Picture,
-            "stream" | "video" | "ws" => Asked::Stream,
-            _ => Asked::Usual,
+            "capture" => RequestKind::Picture,
+            "stream" | "video" | "ws" => RequestKind::Stream,
+            _ => RequestKind::Usual,
         },
     };
     let mut access = shared.access.lock();
@@ -269,7 +269,7 @@ fn denied(denial: Denial) -> Response {
     }
 }
 
-fn secured(mut response: Response, page: &Page) -> Response {
+fn secured(mut response: Response, page: &WebPage) -> Response {
     let heads = response.headers_mut();
     let fixed = [
         (header::CACHE_CONTROL, "no-store"),
@@ -287,11 +287,11 @@ fn secured(mut response: Response, page: &Page) -> Response {
 
 // ---- answers
 
-async fn page(State(shared): State<Shared>) -> Response {
+async fn page(State(shared): State<ShareContext>) -> Response {
     ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], shared.page.html).into_response()
 }
 
-async fn metrics(State(shared): State<Shared>) -> Response {
+async fn metrics(State(shared): State<ShareContext>) -> Response {
     let text = (shared.metrics)();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
@@ -322,7 +322,11 @@ struct HealthQuery {
     strict: String,
 }
 
-async fn health(State(shared): State<Shared>, Chosen(camera): Chosen, Query(query): Query<HealthQuery>) -> Response {
+async fn health(
+    State(shared): State<ShareContext>,
+    Chosen(camera): Chosen,
+    Query(query): Query<HealthQuery>,
+) -> Response {
     let status = camera.status.current();
     let status = status.as_deref();
     let word = health_word(status);
@@ -341,7 +345,7 @@ async fn health(State(shared): State<Shared>, Chosen(camera): Chosen, Query(quer
 }
 
 /// The nine keys that scripts know, and what else there is.
-async fn stats(State(shared): State<Shared>, Chosen(camera): Chosen) -> Response {
+async fn stats(State(shared): State<ShareContext>, Chosen(camera): Chosen) -> Response {
     let Some(status) = camera.status.current() else { return no_camera() };
     let now = Instant::now();
     let viewers: Vec<_> = shared.viewers.all(now);
@@ -381,7 +385,7 @@ async fn status(Chosen(camera): Chosen) -> Response {
     camera.status.current().map_or_else(no_camera, |status| Json((*status).clone()).into_response())
 }
 
-async fn video_status(State(shared): State<Shared>, Chosen(camera): Chosen) -> Response {
+async fn video_status(State(shared): State<ShareContext>, Chosen(camera): Chosen) -> Response {
     let Some(status) = camera.status.current() else { return no_camera() };
     let word = match status.state {
         CameraState::Streaming => "running",
@@ -398,13 +402,13 @@ async fn video_status(State(shared): State<Shared>, Chosen(camera): Chosen) -> R
     Json(told).into_response()
 }
 
-async fn cameras(State(shared): State<Shared>) -> Response {
+async fn cameras(State(shared): State<ShareContext>) -> Response {
     let told: Vec<_> = shared.all().iter().map(|camera| camera_told(&shared, camera)).collect();
     Json(json!({ "cameras": told })).into_response()
 }
 
 /// What the page shows of a camera.
-pub fn camera_told(shared: &Shared, camera: &SharedCamera) -> Value {
+pub fn camera_told(shared: &ShareContext, camera: &SharedCamera) -> Value {
     let status = camera.status.current();
     let status = status.as_deref();
     json!({
@@ -454,7 +458,11 @@ struct EventsQuery {
     n: Option<usize>,
 }
 
-async fn events(State(shared): State<Shared>, Chosen(camera): Chosen, Query(query): Query<EventsQuery>) -> Response {
+async fn events(
+    State(shared): State<ShareContext>,
+    Chosen(camera): Chosen,
+    Query(query): Query<EventsQuery>,
+) -> Response {
     let n = query.n.unwrap_or(N_EVENTS).min(MAX_EVENTS);
     let told: Vec<_> = shared.events(&camera, query.since, n).iter().map(|event| event_told(event)).collect();
     Json(json!({ "events": told })).into_response()
@@ -483,7 +491,7 @@ struct SessionWish {
 
 /// A place for somebody who will connect; and the cookie that lets his browser in.
 async fn session(
-    State(shared): State<Shared>,
+    State(shared): State<ShareContext>,
     Extension(Peer(peer)): Extension<Peer>,
     heads: HeaderMap,
     body: Option<Json<SessionWish>>,
@@ -522,6 +530,6 @@ async fn session(
     response
 }
 
-async fn sessions(State(shared): State<Shared>) -> Response {
+async fn sessions(State(shared): State<ShareContext>) -> Response {
     Json(json!({ "viewers": shared.viewers.all(Instant::now()) })).into_response()
 }

@@ -22,8 +22,8 @@ use serde_json::{Map, Value};
 use tokio::time::timeout;
 
 use super::SharedCamera;
-use super::encoder::{Quality, SharedPicture, Watching, reason};
-use super::routes::{Asker, Shared, camera_told, event_told, no_seat, state_word};
+use super::encoder::{Quality, QualityWatch, SharedPicture, reason};
+use super::routes::{Asker, ShareContext, camera_told, event_told, no_seat, state_word};
 use super::server::Peer;
 use super::video::{age_ms, wall_ms};
 use super::viewers::{Newcomer, Seat};
@@ -65,7 +65,7 @@ enum Wish {
 }
 
 pub async fn connect(
-    State(shared): State<Shared>,
+    State(shared): State<ShareContext>,
     Extension(Peer(peer)): Extension<Peer>,
     Extension(Asker { generation }): Extension<Asker>,
     Query(query): Query<SocketQuery>,
@@ -87,12 +87,12 @@ pub async fn connect(
 }
 
 struct Conversation {
-    shared: Shared,
+    shared: ShareContext,
     seat: Seat,
     generation: u64,
     is_binary: bool,
     /// What he watches, with the version of the picture that he got last.
-    watched: BTreeMap<(CameraId, Quality), (Watching, u64)>,
+    watched: BTreeMap<(CameraId, Quality), (QualityWatch, u64)>,
     /// By camera: what was told of it last, and when.
     told: BTreeMap<CameraId, (Value, Instant)>,
     /// The last event that was told.

@@ -13,8 +13,8 @@ use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::SharedCamera;
-use super::encoder::{Preset, Quality, SharedPicture, Watching, encode};
-use super::routes::{Asker, Chosen, Shared, refused};
+use super::encoder::{Quality, QualityPreset, QualityWatch, SharedPicture, encode};
+use super::routes::{Asker, Chosen, ShareContext, refused};
 use super::server::Peer;
 use super::viewers::{Newcomer, Seat};
 use crate::frame::Size;
@@ -37,7 +37,7 @@ pub struct CaptureQuery {
 
 /// The newest picture.
 pub async fn capture(
-    State(shared): State<Shared>,
+    State(shared): State<ShareContext>,
     Chosen(camera): Chosen,
     Query(query): Query<CaptureQuery>,
 ) -> Response {
@@ -58,7 +58,7 @@ pub async fn capture(
         if !WIDTHS.contains(&width) {
             return refused(StatusCode::BAD_REQUEST, "width is a number of pixels, from 16 on.");
         }
-        let preset = Preset { width, ..quality.preset() };
+        let preset = QualityPreset { width, ..quality.preset() };
         let frame = camera.frames.current();
         let narrow = move || frame.and_then(|frame| encode(frame.image.clone(), preset).ok());
         if let Ok(Some(narrow)) = tokio::task::spawn_blocking(narrow).await {
@@ -84,7 +84,7 @@ pub fn age_ms(taken_at: Instant) -> u64 {
     u64::try_from(taken_at.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-async fn newest(shared: &Shared, camera: &SharedCamera, quality: Quality) -> Option<Arc<SharedPicture>> {
+async fn newest(shared: &ShareContext, camera: &SharedCamera, quality: Quality) -> Option<Arc<SharedPicture>> {
     let mut watching = shared.encoders.watch(camera, quality).ok()?;
     let picture = timeout(PICTURE_WITHIN, watching.pictures.wait_for(Option::is_some)).await.ok()?.ok()?;
     picture.clone()
@@ -106,10 +106,10 @@ const NEXT_PART: &[u8] = b"\r\n--camclinic\r\nContent-Type: image/jpeg\r\n\r\n";
 
 /// What a stream goes on with.
 struct PictureStream {
-    shared: Shared,
+    shared: ShareContext,
     camera: SharedCamera,
     quality: Quality,
-    watching: Watching,
+    watching: QualityWatch,
     seat: Seat,
     generation: u64,
     /// Of the picture that went out last.
@@ -122,7 +122,7 @@ struct PictureStream {
 
 /// Pictures one after the other, the newest each time.
 pub async fn stream(
-    State(shared): State<Shared>,
+    State(shared): State<ShareContext>,
     Chosen(camera): Chosen,
     Extension(Peer(peer)): Extension<Peer>,
     Extension(Asker { generation }): Extension<Asker>,

@@ -26,7 +26,7 @@ pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
         let keys_fit = width > 1390.0;
         ui.horizontal(|ui| {
             camera_combo(pane, shell, ui, if keys_fit { 292.0 } else { (width - 900.0).clamp(150.0, 292.0) });
-            buttons(pane, shell, ui, keys_fit);
+            buttons(pane, shell, ui, keys_fit, true);
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 help_button(shell, ui);
                 pill(pane, shell, ui);
@@ -45,7 +45,7 @@ pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
             });
         });
         ui.horizontal_wrapped(|ui| {
-            buttons(pane, shell, ui, width > 760.0);
+            buttons(pane, shell, ui, width > 760.0, false);
             if !pill_fits {
                 pill(pane, shell, ui);
             }
@@ -56,7 +56,9 @@ pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
 /// What the first button is called at one time or another.
 const START_STOP: [&str; 5] = ["Start", "Stop", "Stop trying", "Try again", "Go on"];
 
-fn buttons(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui, keys_fit: bool) {
+/// `is_roomy`: buttons have room for all their names.
+fn buttons(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui, keys_fit: bool, is_roomy: bool) {
+    let names = |names: &'static [&'static str]| if is_roomy { names } else { &[] };
     let key = |key| keys_fit.then_some(key);
     let state = pane.status.as_ref().map(|status| status.state);
     let start_stop = match state {
@@ -96,7 +98,7 @@ fn buttons(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui, keys_fit: bool) {
             ..ToolButton::default()
         },
     };
-    if widgets::tool_button(ui, ToolButton { labels: &START_STOP, ..start_stop }).clicked() {
+    if widgets::tool_button(ui, ToolButton { labels: names(&START_STOP), ..start_stop }).clicked() {
         pane.toggle_camera();
     }
     ui.add_enabled_ui(pane.frame.is_some(), |ui| {
@@ -123,7 +125,7 @@ fn buttons(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui, keys_fit: bool) {
     let record = ToolButton {
         icon: Some(if is_recording { Icon::Recording } else { Icon::Record }),
         label: if is_recording { "Stop rec." } else { "Record" },
-        labels: &["Stop rec.", "Record"],
+        labels: names(&["Stop rec.", "Record"]),
         key: key("R"),
         help: if is_recording {
             "End the recording, and close its file"
@@ -165,7 +167,8 @@ fn buttons(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui, keys_fit: bool) {
     {
         let label = shell.share.label();
         let help = "Let a colleague look on, in a browser";
-        let share = ToolButton { label: &label, labels: &["Share", "Sharing with 2"], help, ..ToolButton::default() };
+        let share =
+            ToolButton { label: &label, labels: names(&["Share", "Sharing with 2"]), help, ..ToolButton::default() };
         if widgets::tool_button(ui, share).clicked() {
             shell.sheet = Some(Sheet::Share);
         }

@@ -4,9 +4,11 @@ use super::SharedOverHttp;
 use super::metrics::CameraMetrics;
 use crate::fleet::Fleet;
 
-pub(super) enum Sharing {}
+pub(super) enum NoSharing {}
 
-impl Sharing {
+pub(super) use NoSharing as Sharing;
+
+impl NoSharing {
     /// # Errors
     /// Always.
     pub(super) fn start(_: SharedOverHttp, _: &Fleet) -> Result<Self, String> {
