@@ -90,5 +90,5 @@ if (-not (Test-Rust $msrv)) {
     }
 }
 
-if (Install-OpenCV) { $Features = @() } else { $Features = @('--no-default-features', '--features', 'gui,native') }
+if (Install-OpenCV) { $Features = @() } else { $Features = @('--no-default-features', '--features', 'gui,native,share') }
 $Target = if ($env:CARGO_TARGET_DIR) { $env:CARGO_TARGET_DIR } else { Join-Path $Top 'target' }

@@ -31,6 +31,7 @@ use crate::source::SourceSpec;
 use crate::status::{AlertName, Status, score_text};
 
 mod hook;
+#[cfg_attr(not(feature = "share"), expect(dead_code, reason = "the web page alone serves them"))]
 mod metrics;
 mod record;
 #[cfg_attr(not(feature = "share"), path = "monitor/no_sharing.rs")]
@@ -162,7 +163,7 @@ impl CommandContext<'_> {
             let text = self.summary(&cameras, options, exit, now.saturating_duration_since(began), now);
             outputs.output.end_with(text).map_err(|error| unwritable(&error))?;
         }
-        drop(outputs.sharing);
+        outputs.sharing = None;
         drop(fleet);
         // The last alert may be the one that matters.
         drop(outputs.hooks);
