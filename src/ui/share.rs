@@ -67,14 +67,11 @@ impl RunningShare {
 }
 
 impl ShareState {
-    /// What the button says.
+    /// What the button says: with how many.
     #[must_use]
     pub fn label(&self) -> String {
-        match (&self.running, self.viewers.len()) {
-            (None, _) => "Share".to_owned(),
-            (Some(_), 0) => "Sharing".to_owned(),
-            (Some(_), n) => format!("Sharing with {n}"),
-        }
+        let n = self.viewers.len();
+        self.running.as_ref().map_or_else(|| "Share".to_owned(), |_| format!("Share · {n}"))
     }
 
     /// Whether somebody who looks on needs this camera's pictures.

@@ -25,8 +25,8 @@ pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
         // What the longest state leaves of one row goes to the camera's name; the keys are shown when there is plenty.
         let keys_fit = width > 1390.0;
         ui.horizontal(|ui| {
-            camera_combo(pane, shell, ui, if keys_fit { 292.0 } else { (width - 900.0).clamp(150.0, 292.0) });
-            buttons(pane, shell, ui, keys_fit, true);
+            camera_combo(pane, shell, ui, (width - if keys_fit { 1_170.0 } else { 960.0 }).clamp(120.0, 292.0));
+            buttons(pane, shell, ui, keys_fit, keys_fit);
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 help_button(shell, ui);
                 pill(pane, shell, ui);
@@ -168,7 +168,7 @@ fn buttons(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui, keys_fit: bool, is_r
         let label = shell.share.label();
         let help = "Let a colleague look on, in a browser";
         let share =
-            ToolButton { label: &label, labels: names(&["Share", "Sharing with 2"]), help, ..ToolButton::default() };
+            ToolButton { label: &label, labels: names(&["Share", "Share · 12"]), help, ..ToolButton::default() };
         if widgets::tool_button(ui, share).clicked() {
             shell.sheet = Some(Sheet::Share);
         }
