@@ -3,7 +3,7 @@
 //! Deliberately not here: what is done about a camera that fails, which each [`Camera`] decides for itself. One that is hung,
 //! dead or crashing is nobody else's trouble.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
@@ -126,6 +126,8 @@ enum Standing {
 #[derive(Debug, Default)]
 struct Roll {
     standings: BTreeMap<CameraId, Standing>,
+    /// Those whose death was told. One that died while it was alone is told of as soon as another is there.
+    told_dead: BTreeSet<CameraId>,
     are_all_told_dead: bool,
 }
 
@@ -144,6 +146,7 @@ impl Roll {
 
     fn strike_off(&mut self, id: CameraId) -> Option<Alarm> {
         self.standings.remove(&id)?;
+        self.told_dead.remove(&id);
         self.all_dead(2)
     }
 
@@ -159,13 +162,17 @@ impl Roll {
             State::Recovering if before == Standing::Out => Standing::Unknown,
             State::Recovering => before,
         };
-        let has_died = *standing == Standing::Dead && before != Standing::Dead;
+        let is_dead = *standing == Standing::Dead;
         let is_out = *standing == Standing::Out && before != Standing::Out;
         if self.standings.values().any(|standing| *standing == Standing::Alive) {
             self.are_all_told_dead = false;
         }
         // Of a single camera its own alerts say enough.
-        if has_died && self.standings.len() >= 2 {
+        let are_several = self.standings.len() >= 2;
+        if !is_dead {
+            self.told_dead.remove(&id);
+        }
+        if is_dead && are_several && self.told_dead.insert(id) {
             [Some(Alarm::CameraDead), self.all_dead(1)].into_iter().flatten().collect()
         } else if is_out {
             self.all_dead(2).into_iter().collect()
@@ -266,6 +273,17 @@ mod tests {
         check(2, "1i 2i 1l 1i", "");
         check(2, "1f 2i", "0:dead");
         check(3, "1l 2f 3f 1i 1o 1l 1i", "1:dead 2:dead 3:all2 6:all2");
+    }
+
+    #[test]
+    fn one_that_died_before_the_others_came_is_told_of_too() {
+        let mut roll = Roll::default();
+        roll.enlist(CameraId(1));
+        assert_eq!(roll.on_status(CameraId(1), &status('f')), []);
+        roll.enlist(CameraId(2));
+        assert_eq!(roll.on_status(CameraId(1), &status('f')), [Alarm::CameraDead]);
+        assert_eq!(roll.on_status(CameraId(1), &status('f')), []);
+        assert_eq!(roll.on_status(CameraId(2), &status('f')), [Alarm::CameraDead, Alarm::AllCamerasDead(2)]);
     }
 
     #[test]

@@ -130,8 +130,10 @@ fn told_until(sources: &[&str], options: &[&str], is_enough: impl Fn(&[Value]) -
     while n_rounds < 2 {
         let line = reader.next().unwrap_or_else(|| panic!("{sources:?}: it ended: {lines:#?}")).unwrap();
         lines.push(serde_json::from_str(&line).unwrap());
-        let (is_first, of) = (&lines[0]["source"], lines.last().unwrap());
-        n_rounds += usize::from(of["type"] == "status" && of["source"] == *is_first && is_enough(&lines));
+        // A round begins with the camera whose status came first; what is told of the program itself may come before that.
+        let of = lines.last().unwrap();
+        let begins_round = of["type"] == "status" && of["source"] == of_type(&lines, "status")[0]["source"];
+        n_rounds += usize::from(begins_round && is_enough(&lines));
     }
     child.kill().unwrap();
     child.wait().unwrap();
