@@ -1,7 +1,8 @@
 //! The folder of clips: how files are named, what stands beside each, which may be deleted, whether all is as it was
 //! written, and copies of some for somebody else. There is no database: the files are the index.
 //!
-//! Deliberately not here: what is in a clip file, and when one is begun; that is the recorder's.
+//! Deliberately not here: what is in a clip file, and when one is begun; that is the recorder's, which also cuts the parts that an
+//! export takes ([`crate::recorder::index::cut`]).
 //!
 //! ```text
 //! FOLDER/.camclinic                                              the marker, with the folder's id

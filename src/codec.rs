@@ -92,6 +92,12 @@ pub fn jpeg_file(bytes: &[u8]) -> Option<&[u8]> {
     Some(jpeg.bytes)
 }
 
+/// The same of a packet that was not damaged when it came: its data are not looked at again.
+#[must_use]
+pub fn jpeg_of_packet(bytes: &[u8]) -> Option<&[u8]> {
+    Jpeg::read(bytes).ok().filter(|jpeg| jpeg.has_huffman_tables).map(|jpeg| jpeg.bytes)
+}
+
 /// So many bytes has a raw picture with so many from one row to the next. 0 of a compressed one.
 #[must_use]
 pub fn n_bytes(format: PixelFormat, size: Size, line_bytes: usize) -> usize {

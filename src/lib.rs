@@ -168,7 +168,7 @@
 //! | `reset-N` | resets a device on its bus | when the system has answered |
 //! | `analyser` | looks at the live picture, twice a second, and tells its supervisor what is wrong with it | when the camera is stopped, within half a second |
 //! | `snapshots` | encodes and writes pictures | when its `Snapshots` is dropped |
-//! | `share` | answers over HTTP; all that is async | when its `Share` is dropped, within a second |
+//! | `share` | answers over HTTP, for the web page and for `monitor --metrics`; all that is async | when its `Share` is dropped, within a second |
 //! | `share-QUALITY` | codes the pictures of one camera for those who watch it in that quality | five seconds after the last has gone |
 //! | `recorder` | writes what one camera sends, as it decides itself; the only one that waits for the disk of clips | when its [`recorder::Recorder`] is dropped, as soon as the disk lets it |
 //! | `record-jpeg` | codes pictures that come as pixels, for a recording | with the recorder |
@@ -177,7 +177,6 @@
 //! | `records` | writes events and samples of the score, reads earlier ones | when its `Records` is dropped, as soon as the disk lets it |
 //! | `stdout`, `stderr` | write what `monitor` says, and messages and events (`-v`); a reader that stops holds up them alone | with the last line; with the program |
 //! | `hook-N`, `hook-in`, `hook-out` | run the commands of `monitor --on-event`, give them the event, read what they print | with the commands, which have a deadline |
-//! | `metrics`, `metrics-client` | answer requests for metrics | with the command; a request has two seconds |
 //! | `resolve`, `connect` | ask the system for the addresses of a name, and connect to one of them | when the system has answered |
 //! | `connection-test` | talks to a network camera, step by step | with its last step, or within 100 ms of being told |
 //! | `controls` | asks a device for its controls, once a second, and sets them; in the process that has it open | when the source is closed, as soon as the driver's call returns |
@@ -227,6 +226,7 @@
 //! | free slots, the mapping's file | [`source::isolated`]: which slots the worker may fill | the thread that reads its events, whoever drops a picture |
 //! | stuck processes; a worker's last lines, its number | what is told of a process | supervisors, `reaper-PID`, `stderr-PID` |
 //! | known logins | which origin has asked for Digest | whoever opens a camera |
+//! | those who look on, who may, encoders, verdicts | of `share`: one lock each | `share`, `share-QUALITY`, the face; the log is read outside |
 //! | passwords in memory | [`secrets::Passwords`] | whoever asks; the keyring is asked outside |
 //! | gateway's and relay's fault, the player's connection | in the capture process: why the stream has ended | its threads, the source |
 //! | TLS connection | rustls's state | the thread that reads, the one that writes |

@@ -46,6 +46,8 @@ pub use viewers::{MAX_VIEWERS, ViewerNews, ViewerStatus};
 
 /// Where it is when nothing else is said.
 pub const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8001);
+/// An address is had, or refused, so soon.
+const BEGIN_WITHIN: Duration = Duration::from_secs(5);
 /// The thread has to have ended so soon.
 const END_WITHIN: Duration = Duration::from_secs(1);
 /// Threads that ask the disk and code single pictures.
@@ -124,6 +126,7 @@ impl Share {
             metrics,
             clips,
             page: Arc::new(WebPage::new()),
+            verdicts: Arc::default(),
         };
         let router = if are_only_numbers { routes::numbers(shared) } else { routes::router(shared) };
         let (stop, stopped) = oneshot::channel::<()>();
@@ -150,7 +153,8 @@ impl Share {
         };
         let failed = |error: io::Error| cannot(asked, &error);
         thread::Builder::new().name("share".to_owned()).spawn(run).map_err(failed)?;
-        let address = address.recv().unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into())).map_err(failed)?;
+        let address = address.recv_timeout(BEGIN_WITHIN).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        let address = address.map_err(failed)?;
         Ok(Self { address, stop: Some(stop), ended, access, viewers, encoders })
     }
 

@@ -141,8 +141,9 @@ pub fn save(frame: &Frame, jpegs: Option<&PacketRing>, target: &SnapshotTarget) 
     Ok(SavedFile { path, size, is_as_sent: own.is_some() })
 }
 
-/// What the camera has sent of this picture; where nobody had that kept, of the next one that comes.
-fn sent_of(frame: &Frame, jpegs: &PacketRing, deadline: Instant) -> Option<Arc<Packet>> {
+/// What the camera has sent of this picture, as a JPEG that is not known to be damaged; where nobody had that kept, of the next one that
+/// comes until then.
+pub(crate) fn sent_of(frame: &Frame, jpegs: &PacketRing, deadline: Instant) -> Option<Arc<Packet>> {
     let _look = jpegs.look();
     let mut news = jpegs.news();
     let is_sent = |packet: &Arc<Packet>| packet.codec == VideoCodec::Jpeg && !packet.is_made_here && !packet.is_damaged;

@@ -25,6 +25,22 @@ pub enum State {
     Failed,
 }
 
+impl State {
+    pub const ALL: [Self; 5] = [Self::Idle, Self::Opening, Self::Streaming, Self::Recovering, Self::Failed];
+
+    /// As the JSON has it.
+    #[must_use]
+    pub fn slug(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Opening => "opening",
+            Self::Streaming => "streaming",
+            Self::Recovering => "recovering",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -410,6 +426,13 @@ impl Drops {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn states_have_the_names_that_the_json_has() {
+        for state in State::ALL {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.slug());
+        }
+    }
 
     #[test]
     fn grades_are_those_of_the_contract() {

@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+#[cfg(feature = "share")]
+use super::commands::Running;
+
 /// The end of a command that was told to end. Ten times as long as it takes.
 const END: Duration = Duration::from_secs(15);
 
@@ -341,7 +344,7 @@ fn a_command_that_is_missing_is_told_once() {
 /// The monitor with metrics, at work; it is ended when this is dropped.
 #[cfg(feature = "share")]
 struct Served {
-    child: Child,
+    _child: Running,
     address: String,
     _folder: TempDir,
     _stderr: BufReader<std::process::ChildStderr>,
@@ -357,7 +360,7 @@ impl Served {
         stderr.read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("Metrics: http://").and_then(|url| url.strip_suffix("/metrics"));
         let address = address.unwrap_or_else(|| panic!("{line}")).to_owned();
-        Self { child, address, _folder: folder, _stderr: stderr }
+        Self { _child: Running(child), address, _folder: folder, _stderr: stderr }
     }
 
     fn connect(&self) -> std::net::TcpStream {
@@ -386,14 +389,6 @@ impl Served {
             assert!(Instant::now() < until, "{line} does not come: {page}");
             std::thread::sleep(Duration::from_millis(120));
         }
-    }
-}
-
-#[cfg(feature = "share")]
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -473,20 +468,6 @@ fn promtool_finds_nothing_to_say_of_the_metrics() {
     assert_eq!((output.status.code(), said.as_str()), (Some(0), ""), "{page}");
 }
 
-/// Ends what it holds.
-#[cfg(feature = "share")]
-#[cfg(unix)]
-struct Killed(Child);
-
-#[cfg(feature = "share")]
-#[cfg(unix)]
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[cfg(feature = "share")]
 #[cfg(unix)]
 #[test]
@@ -512,7 +493,7 @@ fn a_real_prometheus_scrapes_it_twice() {
     prometheus.arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()));
     prometheus.arg(format!("--web.listen-address={address}"));
     prometheus.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let _prometheus = Killed(prometheus.spawn().unwrap());
+    let _prometheus = Running(prometheus.spawn().unwrap());
     let until = Instant::now() + Duration::from_mins(1);
     let ask = |query: &str| {
         let asked =

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 #[cfg(feature = "opencv")]
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{self, Child, Stdio};
+use std::process::{self, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ use camclinic::source::{Demand, SourceSpec};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::commands::{camclinic, check_usage, command_in, json, stderr, stdout};
+use super::commands::{Running, camclinic, check_usage, command_in, json, stderr, stdout};
 #[cfg(feature = "opencv")]
 use super::streams::server::Server;
 
@@ -70,22 +70,6 @@ impl Room {
     fn check(&self) -> (Value, Option<i32>) {
         let output = camclinic(&["clips", self.clips_folder().to_str().unwrap(), "--check", "--json"]);
         (json(&output), output.status.code())
-    }
-}
-
-/// A program that is killed when the test ends.
-struct Running(Child);
-
-impl Running {
-    fn start(mut command: process::Command) -> Self {
-        Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 

@@ -3,12 +3,14 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use super::commands::Running;
 
 /// Only what hangs takes so long.
 const FAR: Duration = Duration::from_secs(90);
@@ -21,7 +23,7 @@ fn unplugged(period_secs: u32, for_secs: u32) -> String {
 
 /// `camclinic serve` at work; killed when this is dropped.
 struct Served {
-    child: Child,
+    child: Running,
     lines: BufReader<ChildStdout>,
     address: SocketAddr,
     token: Option<String>,
@@ -90,7 +92,7 @@ impl Served {
         let (address, rest) = link.split_once('/').unwrap();
         let token = rest.trim().strip_prefix("#t=").map(str::to_owned);
         let port: u16 = address.rsplit_once(':').unwrap().1.parse().unwrap();
-        Self { child, lines, address: SocketAddr::from(([127, 0, 0, 1], port)), token, folder }
+        Self { child: Running(child), lines, address: SocketAddr::from(([127, 0, 0, 1], port)), token, folder }
     }
 
     fn connect(&self) -> TcpStream {
@@ -140,13 +142,6 @@ impl Served {
 
     fn wait_healthy(&self) {
         self.wait("it is never healthy", |health| health["status"] == "healthy");
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -536,14 +531,14 @@ fn who_comes_and_goes_is_told_and_a_signal_ends_it() {
         told.push(line.clone());
     }
     assert!(told.iter().any(|line| line.contains("Anna at 127.0.0.1 looks on")), "{told:?}");
-    let kill = Command::new("kill").args(["-TERM", &served.child.id().to_string()]).status().unwrap();
+    let kill = Command::new("kill").args(["-TERM", &served.child.0.id().to_string()]).status().unwrap();
     assert!(kill.success());
     let deadline = Instant::now() + FAR;
-    while served.child.try_wait().unwrap().is_none() {
+    while served.child.0.try_wait().unwrap().is_none() {
         assert!(Instant::now() < deadline);
         thread::sleep(Duration::from_millis(20));
     }
-    assert_eq!(served.child.wait().unwrap().code(), Some(0));
+    assert_eq!(served.child.0.wait().unwrap().code(), Some(0));
     assert!(served.folder.path().exists());
 }
 
@@ -591,7 +586,7 @@ fn no_password_is_in_any_answer() {
 
 /// Debian's Chromium without a screen, driven through its own socket; `None` where there is none.
 struct Browser {
-    child: Child,
+    _child: Running,
     page: Socket,
     n_asked: u64,
     _folder: TempDir,
@@ -650,7 +645,7 @@ impl Browser {
         let stream = TcpStream::connect(&address).unwrap();
         stream.set_read_timeout(Some(FAR)).unwrap();
         let page = tungstenite::client(page, stream).unwrap().0;
-        Some(Self { child, page, n_asked: 0, _folder: folder })
+        Some(Self { _child: Running(child), page, n_asked: 0, _folder: folder })
     }
 
     fn ask(&mut self, method: &str, parameters: &Value) -> Value {
@@ -688,13 +683,6 @@ impl Browser {
         let shot = self.ask("Page.captureScreenshot", &json!({}));
         let png = base64::engine::general_purpose::STANDARD.decode(shot["data"].as_str().unwrap()).unwrap();
         std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name), png).unwrap();
-    }
-}
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -17,8 +18,8 @@ use super::lettering;
 use crate::codec;
 use crate::frame::{Frame, Image, Size};
 use crate::lock::Lock;
-use crate::packet::VideoCodec;
 use crate::settings::CameraId;
+use crate::snapshot;
 use crate::status::{State, Status};
 
 /// The thread goes on so long after the last one has gone: whoever asks for single pictures gets them at once.
@@ -93,32 +94,38 @@ struct Encoder {
 #[derive(Clone, Default)]
 pub struct Encoders {
     running: Arc<Lock<BTreeMap<(CameraId, Quality), Encoder>>>,
-    n_coded: Arc<std::sync::atomic::AtomicU64>,
+    n_coded: Arc<AtomicU64>,
 }
 
 impl Encoders {
     /// # Errors
     /// The system gives no thread.
     pub fn watch(&self, camera: &SharedCamera, quality: Quality) -> io::Result<QualityWatch> {
-        let mut running = self.running.lock();
         let key = (camera.id, quality);
-        let encoder = if let Some(encoder) = running.get(&key) {
-            encoder
-        } else {
-            let (pictures, _) = watch::channel(None);
-            let encoder = Encoder { pictures: pictures.clone(), count: Arc::new(()) };
+        let (begun, watched) = {
+            let mut running = self.running.lock();
+            let is_new = !running.contains_key(&key);
+            let encoder =
+                running.entry(key).or_insert_with(|| Encoder { pictures: watch::channel(None).0, count: Arc::new(()) });
+            let pictures = encoder.pictures.subscribe();
+            let watched = QualityWatch { pictures, _count: Arc::clone(&encoder.count) };
+            (is_new.then(|| encoder.pictures.clone()), watched)
+        };
+        if let Some(pictures) = begun {
             let work = EncoderThread { key, camera: camera.clone(), pictures, all: self.clone() };
             let name = format!("share-{quality:?}").to_lowercase();
-            thread::Builder::new().name(name).spawn(move || work.run())?;
-            running.entry(key).or_insert(encoder)
-        };
-        Ok(QualityWatch { pictures: encoder.pictures.subscribe(), _count: Arc::clone(&encoder.count) })
+            // Without it whoever has come meanwhile is told that nothing comes.
+            thread::Builder::new().name(name).spawn(move || work.run()).inspect_err(|_| {
+                self.running.lock().remove(&key);
+            })?;
+        }
+        Ok(watched)
     }
 
     /// How many pictures were coded since the beginning.
     #[must_use]
     pub fn n_coded(&self) -> u64 {
-        self.n_coded.load(std::sync::atomic::Ordering::Relaxed)
+        self.n_coded.load(Ordering::Relaxed)
     }
 
     /// Whether somebody watches this camera, and how finely at most.
@@ -198,7 +205,7 @@ impl EncoderThread {
             let Ok(jpeg) = jpeg else { continue };
             version += 1;
             next_at = now + period.mul_f64(0.9);
-            self.all.n_coded.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            self.all.n_coded.fetch_add(1, Ordering::Relaxed);
             self.pictures.send_replace(Some(Arc::new(SharedPicture {
                 jpeg: jpeg.into(),
                 version,
@@ -212,11 +219,8 @@ impl EncoderThread {
     fn live(&self, frame: &Frame) -> Result<Vec<u8>, String> {
         let quality = self.key.1;
         if quality == Quality::Original
-            && let Some(sent) = self.camera.packets.nearest(frame.taken_at)
-            && sent.codec == VideoCodec::Jpeg
-            && !sent.is_made_here
-            && !sent.is_damaged
-            && let Some(jpeg) = codec::jpeg_file(&sent.bytes)
+            && let Some(sent) = snapshot::sent_of(frame, &self.camera.packets, Instant::now())
+            && let Some(jpeg) = codec::jpeg_of_packet(&sent.bytes)
         {
             return Ok(jpeg.to_vec());
         }

@@ -1,5 +1,6 @@
 //! What is answered at which address. Nothing here changes a camera, a file or a setting.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,6 +26,7 @@ use crate::event::{Event, ToldVerdict};
 use crate::latest::Reader;
 use crate::lock::Lock;
 use crate::logging::EventLog;
+use crate::settings::CameraId;
 use crate::status::{State as CameraState, Status};
 
 /// Of one request, all together.
@@ -49,6 +51,29 @@ pub struct ShareContext {
     /// Where clips are; `None`: nothing is recorded.
     pub clips: Option<PathBuf>,
     pub page: Arc<WebPage>,
+    pub verdicts: Arc<NewestVerdicts>,
+}
+
+/// By camera. What was read of the log once is not read again.
+#[derive(Default)]
+pub struct NewestVerdicts(Lock<(u64, BTreeMap<CameraId, Value>)>);
+
+impl NewestVerdicts {
+    fn of(&self, camera: CameraId, log: &EventLog) -> Option<Value> {
+        let read_to = self.0.lock().0;
+        let events = log.since(read_to);
+        let mut kept = self.0.lock();
+        // Another thread may have read on meanwhile.
+        for event in events.iter().filter(|event| event.id > read_to) {
+            kept.0 = kept.0.max(event.id);
+            if let Some((id, told)) = event.camera.zip(ToldVerdict::of(event)) {
+                let ToldVerdict { entry, title, confidence } = told;
+                let verdict = json!({ "id": entry, "title": title, "confidence": confidence, "at": event.at });
+                kept.1.insert(id, verdict);
+            }
+        }
+        kept.1.get(&camera).cloned()
+    }
 }
 
 impl ShareContext {
@@ -64,11 +89,7 @@ impl ShareContext {
 
     /// The newest verdict on a camera.
     pub fn verdict(&self, camera: &SharedCamera) -> Option<Value> {
-        let events = self.log.since(0);
-        let told = events.iter().rev().filter(|event| event.camera == Some(camera.id));
-        let mut told = told.filter_map(|event| Some((ToldVerdict::of(event)?, event.at)));
-        let (verdict, at) = told.next()?;
-        Some(json!({ "id": verdict.entry, "title": verdict.title, "confidence": verdict.confidence, "at": at }))
+        self.verdicts.of(camera.id, &self.log)
     }
 
     /// Events of a camera and of the whole program behind that number, the newest so many, oldest first.
@@ -94,7 +115,7 @@ impl FromRequestParts<ShareContext> for Chosen {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, shared: &ShareContext) -> Result<Self, Response> {
-        let path = Option::<Path<std::collections::BTreeMap<String, String>>>::from_request_parts(parts, shared).await;
+        let path = Option::<Path<BTreeMap<String, String>>>::from_request_parts(parts, shared).await;
         let id = match path.ok().flatten().and_then(|path| path.0.get("camera").cloned()) {
             None => None,
             Some(id) => Some(id.parse().map_err(|_| no_camera())?),
@@ -296,17 +317,6 @@ async fn metrics(State(shared): State<ShareContext>) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
-/// As the contract of `status --json` has it.
-pub fn state_word(state: CameraState) -> &'static str {
-    match state {
-        CameraState::Idle => "idle",
-        CameraState::Opening => "opening",
-        CameraState::Streaming => "streaming",
-        CameraState::Recovering => "recovering",
-        CameraState::Failed => "failed",
-    }
-}
-
 /// `healthy`, `degraded` or `critical`, as scripts know it.
 fn health_word(status: Option<&Status>) -> &'static str {
     match status {
@@ -334,7 +344,7 @@ async fn health(
         "status": word,
         "has_cached_frame": status.is_some_and(|status| status.has_cached_frame),
         "health_score": status.and_then(|status| status.health_score),
-        "state": status.map_or("opening", |status| state_word(status.state)),
+        "state": status.map_or("opening", |status| status.state.slug()),
         "reason": status.and_then(reason),
         "verdict": shared.verdict(&camera),
         "timestamp": crate::event::now(),
@@ -414,7 +424,7 @@ pub fn camera_told(shared: &ShareContext, camera: &SharedCamera) -> Value {
     json!({
         "id": camera.id,
         "name": status.map(|status| status.called().to_string()),
-        "state": status.map_or("opening", |status| state_word(status.state)),
+        "state": status.map_or("opening", |status| status.state.slug()),
         "score": status.and_then(|status| status.health_score),
         "grade": status.and_then(|status| status.grade),
         "fps": status.map(|status| status.fps),
@@ -485,6 +495,8 @@ pub fn event_told(event: &Event) -> Value {
 #[serde(default)]
 struct SessionWish {
     user: String,
+    /// Of the page that will connect: it takes this very place.
+    tab: String,
     quality: Quality,
     camera: Option<u32>,
 }
@@ -498,13 +510,8 @@ async fn session(
 ) -> Response {
     let Json(wish) = body.unwrap_or_default();
     let Some(camera) = shared.camera(wish.camera) else { return no_camera() };
-    let newcomer = Newcomer {
-        address: peer.ip(),
-        user: wish.user,
-        tab: String::new(),
-        camera: Some(camera.id),
-        quality: wish.quality,
-    };
+    let newcomer =
+        Newcomer { address: peer.ip(), user: wish.user, tab: wish.tab, camera: Some(camera.id), quality: wish.quality };
     let now = Instant::now();
     let id = match shared.viewers.invite(newcomer, now) {
         Ok(id) => id,
@@ -532,4 +539,27 @@ async fn session(
 
 async fn sessions(State(shared): State<ShareContext>) -> Response {
     Json(json!({ "viewers": shared.viewers.all(Instant::now()) })).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Level;
+
+    #[test]
+    fn the_newest_verdict_of_each_camera_is_known() {
+        let (log, verdicts) = (EventLog::new(), NewestVerdicts::default());
+        let tell = |camera: u32, entry: &str| {
+            let verdict = ToldVerdict { entry: entry.into(), title: "It is black.".into(), confidence: 0.9 };
+            log.of_camera(CameraId(camera)).add_with("sim:", Level::Info, ToldVerdict::EVENT, "", verdict.details());
+        };
+        let newest = |camera: u32| verdicts.of(CameraId(camera), &log).map(|verdict| verdict["id"].clone());
+        assert_eq!(newest(1), None);
+        tell(1, "F60");
+        tell(2, "F40");
+        log.add("", Level::Info, "else", "");
+        assert_eq!((newest(1), newest(2), newest(3)), (Some("F60".into()), Some("F40".into()), None));
+        tell(1, "F65");
+        assert_eq!((newest(1), newest(2)), (Some("F65".into()), Some("F40".into())));
+    }
 }

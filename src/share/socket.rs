@@ -23,7 +23,7 @@ use tokio::time::timeout;
 
 use super::SharedCamera;
 use super::encoder::{Quality, QualityWatch, SharedPicture, reason};
-use super::routes::{Asker, ShareContext, camera_told, event_told, no_seat, state_word};
+use super::routes::{Asker, ShareContext, camera_told, event_told, no_seat};
 use super::server::Peer;
 use super::video::{age_ms, wall_ms};
 use super::viewers::{Newcomer, Seat};
@@ -190,7 +190,7 @@ impl Conversation {
         let status = camera.status.current();
         let Some(picture) = picture.filter(|picture| picture.is_live || self.is_binary) else {
             let why = status.as_deref().and_then(reason).unwrap_or_else(|| "There is no picture yet.".to_owned());
-            let state = status.map_or("opening", |status| state_word(status.state));
+            let state = status.map_or("opening", |status| status.state.slug());
             let fields = [("reason", why.into()), ("state", state.into()), ("camera", camera.id.0.into())];
             return told("no_frame", &fields);
         };
@@ -224,7 +224,10 @@ impl Conversation {
         let mut news = Vec::new();
         let now = Instant::now();
         let cameras = self.shared.all();
-        self.told.retain(|id, _| cameras.iter().any(|camera| camera.id == *id));
+        let is_gone = |id: &CameraId| !cameras.iter().any(|camera| camera.id == *id);
+        for (id, _) in self.told.extract_if(.., |id, _| is_gone(id)) {
+            news.push(told("gone", &[("camera", id.0.into())]));
+        }
         for camera in &cameras {
             let status = camera_told(&self.shared, camera);
             let is_old = self

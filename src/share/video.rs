@@ -48,7 +48,7 @@ pub async fn capture(
         return refused(StatusCode::SERVICE_UNAVAILABLE, &why);
     };
     let status = camera.status.current();
-    let state = status.as_ref().map_or("opening", |status| super::routes::state_word(status.state));
+    let state = status.as_ref().map_or("opening", |status| status.state.slug());
     if is_set(&query.strict) && !picture.is_live {
         let why = status.and_then(|status| super::encoder::reason(&status)).unwrap_or_default();
         return refused(StatusCode::SERVICE_UNAVAILABLE, &why);

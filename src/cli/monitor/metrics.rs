@@ -60,7 +60,6 @@ fn maybe(value: Option<f64>) -> Vec<(Labels, f64)> {
     value.map(one).unwrap_or_default()
 }
 
-const STATES: [State; 5] = [State::Idle, State::Opening, State::Streaming, State::Recovering, State::Failed];
 const STORAGE_STATES: [StorageState; 4] =
     [StorageState::Good, StorageState::Slow, StorageState::Full, StorageState::Gone];
 
@@ -78,9 +77,7 @@ const FAMILIES: &[Family] = &[
     }),
     family("camera_state", "gauge", "1 for the state in which the camera is, 0 for the others.", |sample| {
         let of = |state: State| f64::from(u8::from(sample.status.state == state));
-        // Under the names that the JSON has.
-        let name = |state: State| serde_json::to_value(state).ok()?.as_str().map(str::to_owned);
-        STATES.iter().filter_map(|state| Some((vec![("state", name(*state)?)], of(*state)))).collect()
+        State::ALL.iter().map(|state| (vec![("state", state.slug().to_owned())], of(*state))).collect()
     }),
     family("camera_health_score", "gauge", "Health score, 0 to 100.", |sample| {
         maybe(sample.status.health_score.map(f64::from))
