@@ -41,7 +41,7 @@ impl PictureObserver {
             coding,
             series: PictureSeries::of_last(WINDOW, coding),
             live: LivePicture::new(coding),
-            tears: TearCounter::default(),
+            tears: TearCounter::new(coding),
             due: now,
             n_followers: 0,
             last: None,

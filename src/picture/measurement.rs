@@ -148,7 +148,7 @@ pub fn stats(measurements: &[&PictureMeasurement], coding: FrameCoding) -> Pictu
         grey: rows(measurements, |measurement| {
             measurement.tail.as_ref().filter(|tail| damage::is_grey_of_decoders(tail.bgr))
         }),
-        torn: rhythm.as_ref().filter(|_| !is_blinking).and_then(|rhythm| rhythm::torn(measurements, rhythm)),
+        torn: rhythm.as_ref().filter(|_| !is_blinking).and_then(|rhythm| rhythm::torn(measurements, rhythm, coding)),
         bands: rhythm.as_ref().and_then(|rhythm| rhythm::bands(measurements, rhythm)),
         alternation,
         colour: settled_colour(settled),

@@ -5,8 +5,8 @@ use std::f64::consts::TAU;
 use super::grid::Grid;
 use super::measurement::{PictureMeasurement, mean_of};
 use super::numbers::{mean, median, share};
-use super::tears::has_tear;
-use super::{Alternation, Bands, EqualRun};
+use super::tears::{TornRows, tear};
+use super::{Alternation, Bands, EqualRun, FrameCoding};
 
 /// Slower cameras, and those that are looked at now and then, show no rhythm.
 pub const MAX_PERIOD_SECS: f64 = 0.25;
@@ -106,13 +106,15 @@ pub fn alternation(measurements: &[&PictureMeasurement], rhythm: &Rhythm) -> Opt
 }
 
 /// The share of the pictures that are torn, of those with a neighbour on both sides.
-pub fn torn(measurements: &[&PictureMeasurement], rhythm: &Rhythm) -> Option<f64> {
-    let (mut n, mut n_torn) = (0, 0);
+pub fn torn(measurements: &[&PictureMeasurement], rhythm: &Rhythm, coding: FrameCoding) -> Option<f64> {
+    let (mut n, mut rows) = (0, TornRows::new(coding));
     for [before, at, after] in rhythm.threes(measurements) {
         n += 1;
-        n_torn += usize::from(has_tear(&at.jumps, &before.jumps, &after.jumps));
+        if let Some(row) = tear(&at.jumps, &before.jumps, &after.jumps) {
+            rows.add(row);
+        }
     }
-    (n > 0).then(|| share(n_torn, n))
+    (n > 0).then(|| share(rows.n_torn(), n))
 }
 
 /// Mean brightness of the rows, left half and right half.

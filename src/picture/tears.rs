@@ -1,5 +1,8 @@
 //! Pictures whose lower part belongs to another picture: one torn picture among its neighbours.
 
+use std::collections::BTreeMap;
+
+use super::FrameCoding;
 use super::damage::{self, Jump};
 use super::light::luma_of;
 use super::numbers::mean;
@@ -64,15 +67,60 @@ impl TearCount {
     }
 }
 
+/// At which rows pictures were torn. Where packets are lost is chance; what is torn at one row again and again is the edge of something
+/// that a network camera draws into its pictures, such as a counter. A device of this computer draws nothing, and may break off at the
+/// same place each time.
+#[derive(Debug, Default)]
+pub struct TornRows {
+    may_be_drawn: bool,
+    n: u32,
+    at: BTreeMap<usize, u32>,
+}
+
+impl TornRows {
+    /// Of all tears, at one row.
+    const EDGE_SHARE: u32 = 4;
+
+    pub fn new(coding: FrameCoding) -> Self {
+        Self { may_be_drawn: coding != FrameCoding::Intra, ..Self::default() }
+    }
+
+    pub fn add(&mut self, row: usize) {
+        self.n += 1;
+        *self.at.entry(row).or_default() += 1;
+    }
+
+    /// Whether what was at this row is such an edge.
+    fn is_edge(&self, row: usize) -> bool {
+        self.may_be_drawn && self.at.get(&row).is_some_and(|n| *n >= 2 && n * Self::EDGE_SHARE >= self.n)
+    }
+
+    fn forget(&mut self) {
+        (self.n, self.at) = (0, BTreeMap::new());
+    }
+
+    /// How many tears are none of an edge.
+    pub fn n_torn(&self) -> usize {
+        self.at.iter().filter(|(row, _)| !self.is_edge(**row)).map(|(_, n)| *n as usize).sum()
+    }
+}
+
 /// Takes pictures that follow each other without a gap, and judges each that has neighbours on both sides.
 #[derive(Debug, Default)]
 pub struct TearCounter {
     before: Option<RowSteps>,
     last: Option<RowSteps>,
+    rows: TornRows,
     count: TearCount,
 }
 
 impl TearCounter {
+    /// Of pictures that come so.
+    #[must_use]
+    pub fn new(coding: FrameCoding) -> Self {
+        Self { rows: TornRows::new(coding), ..Self::default() }
+    }
+
     /// The next picture does not follow the last one.
     pub fn on_gap(&mut self) {
         (self.before, self.last) = (None, None);
@@ -82,10 +130,14 @@ impl TearCounter {
     pub fn add(&mut self, picture: RowSteps) {
         if self.last.as_ref().is_some_and(|last| last.jumps.len() != picture.jumps.len()) {
             self.on_gap();
+            self.rows.forget();
         }
         if let (Some(before), Some(last)) = (&self.before, &self.last) {
             self.count.n_judged += 1;
-            self.count.n_torn += u32::from(has_tear(&last.jumps, &before.jumps, &picture.jumps));
+            if let Some(row) = tear(&last.jumps, &before.jumps, &picture.jumps) {
+                self.rows.add(row);
+                self.count.n_torn += u32::from(!self.rows.is_edge(row));
+            }
             self.count.n_blinking += u32::from(stands_out(last.mean, before.mean, picture.mean));
         }
         self.before = self.last.replace(picture);
@@ -107,9 +159,9 @@ fn stands_out(at: f64, before: f64, after: f64) -> bool {
     at > BLINK_RATIO * before.max(after) || at * BLINK_RATIO < before.min(after)
 }
 
-/// One row is unlike the row above it over a good part of its width, as it is in neither neighbour. Edges that stand still are
+/// The row where a picture is torn: one row is unlike the row above it over a good part of its width, as it is in neither neighbour. Edges that stand still are
 /// there in the neighbours too; those that move are close by.
-pub fn has_tear(jumps: &[Jump], before: &[Jump], after: &[Jump]) -> bool {
+pub fn tear(jumps: &[Jump], before: &[Jump], after: &[Jump]) -> Option<usize> {
     let near = (jumps.len() / 20).max(4);
     // What one picture has clearly, and the other one not even faintly.
     let more =
@@ -119,10 +171,11 @@ pub fn has_tear(jumps: &[Jump], before: &[Jump], after: &[Jump]) -> bool {
     let largest = |rows: &[u8], from: usize, to: usize| {
         rows.get(from..to.min(rows.len())).and_then(|rows| rows.iter().max().copied()).unwrap_or(0)
     };
-    new.iter().enumerate().any(|(y, jump)| {
-        let half = jump / 2;
-        *jump >= MIN_TEAR
+    let is_tear = |(y, jump): &(usize, &u8)| {
+        let (y, half) = (*y, *jump / 2);
+        **jump >= MIN_TEAR
             && largest(&new, y.saturating_sub(4), y.saturating_sub(1)).max(largest(&new, y + 2, y + 5)) < half
             && gone.iter().all(|gone| largest(gone, y.saturating_sub(near), y + near + 1) < half)
-    })
+    };
+    new.iter().enumerate().find(is_tear).map(|(y, _)| y)
 }

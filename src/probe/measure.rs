@@ -180,7 +180,7 @@ impl StreamMeasurement {
             black: LongestRun::default(),
             covered: LongestRun::default(),
             green: 0.0,
-            tears: TearCounter::default(),
+            tears: TearCounter::new(coding),
         }
     }
 
