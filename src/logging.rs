@@ -13,7 +13,7 @@ use crate::settings::CameraId;
 
 pub mod files;
 
-/// How many events are kept: a day of a camera that fails every minute, in about a megabyte.
+/// How many events are kept, unless somebody wants fewer: a day of a camera that fails every minute, in about a megabyte.
 const CAPACITY: usize = 5_000;
 /// And no more than so many bytes of them: cameras and their sources may have long names.
 const MAX_BYTES: usize = 4 << 20;
@@ -27,6 +27,7 @@ pub struct EventLog {
 
 struct Ring {
     events: VecDeque<Arc<Event>>,
+    capacity: usize,
     /// Of all of them, as [`n_bytes`] counts.
     n_bytes: usize,
     next_id: u64,
@@ -39,7 +40,13 @@ type EventListener = dyn Fn(&Event) + Send + Sync;
 impl EventLog {
     #[must_use]
     pub fn new() -> Self {
-        let ring = Ring { events: VecDeque::new(), n_bytes: 0, next_id: 1, listeners: Vec::new() };
+        Self::keeping(CAPACITY)
+    }
+
+    /// With room for so many events.
+    #[must_use]
+    pub fn keeping(capacity: usize) -> Self {
+        let ring = Ring { events: VecDeque::new(), capacity, n_bytes: 0, next_id: 1, listeners: Vec::new() };
         Self { ring: Arc::new(Lock::new(ring)), camera: None }
     }
 
@@ -83,7 +90,7 @@ impl EventLog {
         ring.next_id += 1;
         ring.n_bytes += n_bytes(&event);
         ring.events.push_back(Arc::clone(&event));
-        while ring.events.len() > CAPACITY || ring.n_bytes > MAX_BYTES && ring.events.len() > 1 {
+        while ring.events.len() > ring.capacity || ring.n_bytes > MAX_BYTES && ring.events.len() > 1 {
             let oldest = ring.events.pop_front();
             ring.n_bytes = ring.n_bytes.saturating_sub(oldest.map_or(0, |event| n_bytes(&event)));
         }

@@ -90,6 +90,12 @@ impl LineWriter {
         }
     }
 
+    /// The same before the program ends: also for one that was late before, as a busy computer makes every reader.
+    pub(super) fn wait_at_the_end(&self, patience: Duration) {
+        self.is_stuck.store(false, Ordering::Relaxed);
+        self.wait(patience);
+    }
+
     /// How many lines were lost since this was asked for last.
     pub(super) fn take_lost(&self) -> u64 {
         self.n_lost.swap(0, Ordering::Relaxed)
