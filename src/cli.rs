@@ -306,6 +306,9 @@ pub enum CliCommand {
         /// Show the clips of this folder too. Without it: those that the window records.
         #[arg(long, value_name = "FOLDER")]
         clips: Option<PathBuf>,
+        /// Pages of this site may show it too, in a frame or with fetch: its scheme and name, without a path.
+        #[arg(long, value_name = "ORIGIN", value_parser = origin)]
+        allow_origin: Option<String>,
         /// End after so long. Without it: when interrupted.
         #[arg(long, value_name = "MINUTES", value_parser = minutes, allow_negative_numbers = true)]
         duration: Option<Duration>,
@@ -422,6 +425,19 @@ fn address(text: &str) -> Option<SocketAddr> {
     let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
     let local = local.map(|port: u16| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
     local.or_else(|| text.parse().ok())
+}
+
+/// What browsers call the site of a page (RFC 6454): without a path.
+fn origin(text: &str) -> Result<String, String> {
+    let lower = text.to_ascii_lowercase();
+    let host = lower.strip_prefix("https://").or_else(|| lower.strip_prefix("http://"));
+    let is_host = |host: &str| {
+        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.:[]".contains(&byte))
+    };
+    match host {
+        Some(host) if is_host(host) => Ok(lower),
+        _ => Err("write a site without a path, such as https://dashboard.example or http://192.0.2.7:8123".to_owned()),
+    }
 }
 
 fn listen_address(text: &str) -> Result<SocketAddr, String> {
@@ -669,7 +685,7 @@ pub fn run(command: &CliCommand, shared: &SharedOptions, interrupted: &AtomicBoo
                 record: Some((to, mode)),
             })
         }
-        CliCommand::Serve { sources, listen, clips, duration, json } => {
+        CliCommand::Serve { sources, listen, clips, allow_origin, duration, json } => {
             let folder = clips.clone().or_else(|| run.settings.clip_folder());
             job.monitor(MonitorOptions {
                 sources,
@@ -677,7 +693,11 @@ pub fn run(command: &CliCommand, shared: &SharedOptions, interrupted: &AtomicBoo
                 interval: None,
                 format: if *json { OutputFormat::Json } else { OutputFormat::Text },
                 on_event: None,
-                shared: Some(SharedOverHttp::Page { address: *listen, clips: folder.as_deref() }),
+                shared: Some(SharedOverHttp::Page {
+                    address: *listen,
+                    clips: folder.as_deref(),
+                    allow_origin: allow_origin.as_deref(),
+                }),
                 record: None,
             })
         }
@@ -1004,7 +1024,7 @@ pub fn finish(exit: Exit) -> Exit {
         if n_lost > 0 {
             stderr.write(lost(n_lost));
         }
-        stderr.wait(LAST_WRITE_DEADLINE);
+        stderr.wait_at_the_end(LAST_WRITE_DEADLINE);
     }
     exit
 }

@@ -70,6 +70,7 @@
 //! | | [`recorder`] | writes what cameras send into clips: always, or around each fault |
 //! | | [`past`] | how each camera was, on the disk: seconds for an hour, minutes for a week |
 //! | | [`records`] | the thread that writes log and past |
+//! | | [`uptime`] | outages, recoveries and the mean score of a camera while somebody watched |
 //! | | `share` | the web page: pictures, numbers and clips over HTTP for whoever looks on; nothing there changes anything |
 //! | | [`secrets`] | `Passwords`: the system's keyring, asked with a deadline |
 //! | diagnosis | [`checkup`] | the check-up: facts, entries of the catalogue that judge them, findings, the verdict |
@@ -319,3 +320,4 @@ pub mod status;
 pub mod subscriber;
 #[cfg(feature = "gui")]
 pub mod ui;
+pub mod uptime;

@@ -157,14 +157,52 @@ impl RecorderNews {
     }
 }
 
-/// Records one camera. Dropping it closes the file, waiting two seconds at most; should that not do, the log tells.
-pub struct Recorder {
-    /// Each asks for a clip of what is kept; dropped to end it.
-    orders: Option<Sender<()>>,
+/// How a recorder stands, for whoever wants to know. It keeps nothing at work.
+#[derive(Clone)]
+pub struct RecorderReader {
     news: Reader<RecorderNews>,
     /// Disconnected when the thread has ended.
     ended: Receiver<()>,
     ring: PacketRing,
+}
+
+impl RecorderReader {
+    /// Whether both are of one recorder.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.ended.same_channel(&other.ended)
+    }
+
+    /// Where the thread waits for a disk, that is said in its place. Never waits.
+    #[must_use]
+    pub fn news(&self, now: Instant) -> RecorderNews {
+        let Some(news) = self.news.current() else {
+            let (recording, storage) = (RecordingStatus::default(), StorageHealth::default());
+            return RecorderNews::new(now, recording, storage, KeptPackets::default());
+        };
+        let mut news = RecorderNews::clone(&news);
+        let kept = self.ring.kept();
+        news.recording.kept_secs = kept.span.as_secs_f64();
+        news.recording.kept_bytes = kept.n_bytes;
+        news.kept = kept;
+        let waited = now.saturating_duration_since(news.at);
+        if waited >= NEWS_DEADLINE && self.ended.try_recv() != Err(TryRecvError::Disconnected) {
+            let trouble = format!(
+                "The disk has not answered for {} s: nothing is written meanwhile. Look at the connection to it.",
+                waited.as_secs()
+            );
+            news.storage.state = StorageState::Gone;
+            news.recording.trouble = Some(trouble);
+        }
+        news
+    }
+}
+
+/// Records one camera. Dropping it closes the file, waiting two seconds at most; should that not do, the log tells.
+pub struct Recorder {
+    /// Each asks for a clip of what is kept; dropped to end it.
+    orders: Option<Sender<()>>,
+    reader: RecorderReader,
     /// Of this camera, and its name there.
     log: EventLog,
     source: String,
@@ -201,31 +239,19 @@ impl Recorder {
             drop(ended_tx);
         })?;
         let log = log.of_camera(id);
-        Ok(Self { orders: Some(orders), news: reader, ended, ring, log, source, _encoder: encoder, is_let_go: false })
+        let reader = RecorderReader { news: reader, ended, ring };
+        Ok(Self { orders: Some(orders), reader, log, source, _encoder: encoder, is_let_go: false })
     }
 
-    /// How it stands. Where the thread waits for a disk, that is said in its place. Never waits.
+    /// How it stands. Never waits.
     #[must_use]
     pub fn news(&self, now: Instant) -> RecorderNews {
-        let Some(news) = self.news.current() else {
-            let (recording, storage) = (RecordingStatus::default(), StorageHealth::default());
-            return RecorderNews::new(now, recording, storage, KeptPackets::default());
-        };
-        let mut news = RecorderNews::clone(&news);
-        let kept = self.ring.kept();
-        news.recording.kept_secs = kept.span.as_secs_f64();
-        news.recording.kept_bytes = kept.n_bytes;
-        news.kept = kept;
-        let waited = now.saturating_duration_since(news.at);
-        if waited >= NEWS_DEADLINE && self.ended.try_recv() != Err(TryRecvError::Disconnected) {
-            let trouble = format!(
-                "The disk has not answered for {} s: nothing is written meanwhile. Look at the connection to it.",
-                waited.as_secs()
-            );
-            news.storage.state = StorageState::Gone;
-            news.recording.trouble = Some(trouble);
-        }
-        news
+        self.reader.news(now)
+    }
+
+    #[must_use]
+    pub fn reader(&self) -> RecorderReader {
+        self.reader.clone()
     }
 
     /// Has a clip written of what is kept and of the next seconds, where clips are written of faults alone. Never waits.
@@ -241,7 +267,7 @@ impl Recorder {
     pub fn let_go(mut self) -> Receiver<()> {
         self.begin_to_stop();
         self.is_let_go = true;
-        self.ended.clone()
+        self.reader.ended.clone()
     }
 
     fn begin_to_stop(&mut self) {
@@ -249,7 +275,7 @@ impl Recorder {
     }
 
     fn has_ended_by(&self, deadline: Instant) -> bool {
-        self.ended.recv_deadline(deadline) == Err(RecvTimeoutError::Disconnected)
+        self.reader.ended.recv_deadline(deadline) == Err(RecvTimeoutError::Disconnected)
     }
 }
 

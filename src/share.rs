@@ -17,24 +17,28 @@ use tokio::sync::oneshot;
 use self::access::Access;
 use self::encoder::Encoders;
 use self::page::WebPage;
+use self::records::CameraRecords;
 use self::routes::ShareContext;
 use self::viewers::Viewers;
 use crate::camera::{Camera, StatusReader};
 use crate::event::{self, Level};
 use crate::frame::Frame;
 use crate::health::History;
-use crate::latest::{Latest, Reader};
+use crate::latest::Reader;
 use crate::lock::Lock;
 use crate::logging::EventLog;
 use crate::network;
 use crate::packet::ring::PacketRing;
+use crate::recorder::RecorderReader;
 use crate::settings::CameraId;
 
 mod access;
 mod clips;
 pub mod encoder;
 mod lettering;
+mod metrics;
 mod page;
+mod records;
 mod routes;
 mod server;
 mod socket;
@@ -61,17 +65,20 @@ pub struct SharedCamera {
     pub status: StatusReader,
     pub history: Reader<History>,
     pub packets: PacketRing,
+    /// Where it is recorded.
+    pub recorder: Option<RecorderReader>,
 }
 
 impl SharedCamera {
     #[must_use]
-    pub fn new(id: CameraId, camera: &Camera) -> Self {
+    pub fn new(id: CameraId, camera: &Camera, recorder: Option<RecorderReader>) -> Self {
         Self {
             id,
             frames: camera.frames(),
             status: camera.status(),
             history: camera.history(),
             packets: camera.packets(),
+            recorder,
         }
     }
 }
@@ -81,14 +88,17 @@ pub struct ShareOptions {
     pub address: SocketAddr,
     /// Only who has it may look on; without it whoever reaches the address.
     pub token: Option<String>,
-    /// `None`: only the numbers are, without pictures and page.
-    pub cameras: Option<Reader<Vec<SharedCamera>>>,
+    pub cameras: Reader<Vec<SharedCamera>>,
+    /// Whether pictures and page are shared, or the numbers alone.
+    pub has_page: bool,
     /// What happens, and where it is told who comes and goes.
     pub log: EventLog,
     /// The folder of clips.
     pub clips: Option<PathBuf>,
-    /// What `/metrics` answers.
-    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Pages of this site may show it too.
+    pub allow_origin: Option<String>,
+    /// Called when somebody begins or ends to watch a camera; must not block.
+    pub on_watched: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// The page at work. Dropping it ends it, and all who look on with it; that is waited for a second at most.
@@ -106,7 +116,7 @@ impl Share {
     /// # Errors
     /// A sentence: the address is taken, or is none of this computer's.
     pub fn start(options: ShareOptions) -> Result<Self, String> {
-        let ShareOptions { address: asked, token, cameras, log, clips, metrics } = options;
+        let ShareOptions { address: asked, token, cameras, has_page, log, clips, allow_origin, on_watched } = options;
         let now = Instant::now();
         let mut access = Access::new(!asked.ip().is_loopback(), now);
         if let Some(token) = &token {
@@ -115,20 +125,19 @@ impl Share {
         let access = Arc::new(Lock::new(access));
         let told = log.clone();
         let viewers = Viewers::new(move |news| tell(&told, &news));
-        let encoders = Encoders::default();
-        let are_only_numbers = cameras.is_none();
+        let encoders = Encoders::new(on_watched);
         let shared = ShareContext {
-            cameras: cameras.unwrap_or_else(|| Latest::new().reader()),
+            records: Arc::new(CameraRecords::new(log.clone(), now)),
+            cameras,
             log,
             encoders: encoders.clone(),
             viewers: viewers.clone(),
             access: Arc::clone(&access),
-            metrics,
             clips,
-            page: Arc::new(WebPage::new()),
-            verdicts: Arc::default(),
+            page: Arc::new(WebPage::new(allow_origin)),
         };
-        let router = if are_only_numbers { routes::numbers(shared) } else { routes::router(shared) };
+        let records = Arc::clone(&shared.records);
+        let router = if has_page { routes::router(shared) } else { routes::numbers(shared) };
         let (stop, stopped) = oneshot::channel::<()>();
         let (ended_tx, ended) = bounded::<()>(0);
         let (address_tx, address) = bounded(1);
@@ -145,6 +154,7 @@ impl Share {
                     Err(error) => return drop(address_tx.send(Err(error))),
                 };
                 let _ = address_tx.send(listener.local_addr());
+                tokio::spawn(records::follow(records));
                 let serve = std::pin::pin!(server::serve(listener, router));
                 futures_util::future::select(serve, stopped).await;
             });

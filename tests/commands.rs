@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -28,23 +28,6 @@ pub fn command_in(folder: &Path, arguments: &[&str]) -> Command {
         .env_remove("WAYLAND_DISPLAY")
         .stdin(Stdio::null());
     command
-}
-
-/// A program that is killed when the test ends.
-pub struct Running(pub Child);
-
-impl Running {
-    /// What it says is of no interest.
-    pub fn start(mut command: Command) -> Self {
-        Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 pub fn stdout(output: &Output) -> String {

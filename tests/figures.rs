@@ -49,8 +49,19 @@ mod power;
 mod recording;
 #[path = "figures/remains.rs"]
 mod remains;
+#[cfg(feature = "share")]
+#[path = "running.rs"]
+#[expect(dead_code, reason = "the tests use all of it")]
+mod running;
+#[cfg(feature = "share")]
+#[path = "served.rs"]
+#[expect(dead_code, reason = "the tests use all of it")]
+mod served;
 #[path = "streams/server.rs"]
 mod server;
+#[cfg(feature = "share")]
+#[path = "figures/sharing.rs"]
+mod sharing;
 #[path = "figures/streams.rs"]
 mod streams;
 #[path = "figures/table.rs"]
@@ -105,6 +116,16 @@ const FIGURES: &[(&str, Figure)] = &[
     ("rec-stall", clips_of_faults::stalled_disk),
     ("rec-full", clips_of_faults::full_disk),
     ("rec-list", recording::list_of_thousand),
+    #[cfg(feature = "share")]
+    ("share-captures", sharing::captures),
+    #[cfg(feature = "share")]
+    ("share-viewers", sharing::viewers),
+    #[cfg(feature = "share")]
+    ("share-slow", sharing::slow_viewer),
+    #[cfg(feature = "share")]
+    ("share-idle", sharing::idle),
+    #[cfg(feature = "share")]
+    ("share-page", sharing::page),
 ];
 
 fn main() -> ExitCode {

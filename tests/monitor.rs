@@ -8,7 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 #[cfg(feature = "share")]
-use super::commands::Running;
+use super::running::Running;
 
 /// The end of a command that was told to end. Ten times as long as it takes.
 const END: Duration = Duration::from_secs(15);

@@ -25,7 +25,8 @@ use camclinic::source::{Demand, SourceSpec};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::commands::{Running, camclinic, check_usage, command_in, json, stderr, stdout};
+use super::commands::{camclinic, check_usage, command_in, json, stderr, stdout};
+use super::running::Running;
 #[cfg(feature = "opencv")]
 use super::streams::server::Server;
 

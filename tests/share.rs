@@ -1,148 +1,19 @@
 //! The web page, run as a program: scripts, browsers, whoever looks on, and whoever attacks it.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{ChildStdout, Command, Stdio};
+use std::io::{BufRead as _, Read as _, Write as _};
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use super::commands::Running;
-
-/// Only what hangs takes so long.
-const FAR: Duration = Duration::from_secs(90);
+use super::served::{Browser, FAR, Served, command, socket, text_of};
 
 /// A camera that is unplugged again and again: whoever comes late on a busy computer sees it too.
 fn unplugged(period_secs: u32, for_secs: u32) -> String {
     let faults: Vec<_> = (0..12).map(|n| format!("unplug@{}s+{for_secs}s", period_secs * (n + 1))).collect();
     format!("sim:320x240@30,{}", faults.join(","))
-}
-
-/// `camclinic serve` at work; killed when this is dropped.
-struct Served {
-    child: Running,
-    lines: BufReader<ChildStdout>,
-    address: SocketAddr,
-    token: Option<String>,
-    folder: TempDir,
-}
-
-struct Answer {
-    status: u16,
-    heads: String,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("{} {}", self.status, self.text()))
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
-
-    fn is_jpeg(&self) -> bool {
-        self.body.starts_with(&[0xff, 0xd8]) && self.body.ends_with(&[0xff, 0xd9])
-    }
-}
-
-fn command(folder: &TempDir, arguments: &[&str]) -> Command {
-    command_with(folder, arguments, &folder.path().join("settings.json"))
-}
-
-fn command_with(folder: &TempDir, arguments: &[&str], settings: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_camclinic"));
-    command.arg("serve").args(arguments).arg("--settings").arg(settings);
-    if !arguments.contains(&"--clips") {
-        command.arg("--clips").arg(folder.path().join("clips"));
-    }
-    command.env("CAMCLINIC_DATA", folder.path().join("data"));
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    command
-}
-
-impl Served {
-    fn start(arguments: &[&str]) -> Self {
-        Self::start_at("127.0.0.1:0", arguments)
-    }
-
-    fn start_at(listen: &str, arguments: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let command = command(&folder, &[arguments, &["--listen", listen]].concat());
-        Self::run(command, folder)
-    }
-
-    /// With these settings.
-    fn start_with(arguments: &[&str], settings: &Path) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let command = command_with(&folder, &[arguments, &["--listen", "127.0.0.1:0"]].concat(), settings);
-        Self::run(command, folder)
-    }
-
-    fn run(mut command: Command, folder: TempDir) -> Self {
-        let mut child = command.spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        lines.read_line(&mut line).unwrap();
-        let link = line.strip_prefix("Look on at http://").unwrap_or_else(|| panic!("{line}"));
-        let (address, rest) = link.split_once('/').unwrap();
-        let token = rest.trim().strip_prefix("#t=").map(str::to_owned);
-        let port: u16 = address.rsplit_once(':').unwrap().1.parse().unwrap();
-        Self { child: Running(child), lines, address: SocketAddr::from(([127, 0, 0, 1], port)), token, folder }
-    }
-
-    fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(FAR)).unwrap();
-        stream
-    }
-
-    /// The answer to these bytes, up to the end of the connection.
-    fn ask(&self, request: &[u8]) -> Answer {
-        let mut stream = self.connect();
-        // Who is turned away may be so before all is said.
-        let _ = stream.write_all(request);
-        let mut all = Vec::new();
-        let _ = stream.read_to_end(&mut all);
-        let end = all.windows(4).position(|end| end == b"\r\n\r\n");
-        let Some(end) = end else {
-            return Answer { status: 0, heads: String::from_utf8_lossy(&all).into_owned(), body: Vec::new() };
-        };
-        let heads = String::from_utf8_lossy(&all[..end]).into_owned();
-        let status = heads.split(' ').nth(1).unwrap().parse().unwrap();
-        Answer { status, heads, body: all[end + 4..].to_vec() }
-    }
-
-    fn get_with(&self, path: &str, heads: &str) -> Answer {
-        self.ask(
-            format!("GET {path} HTTP/1.1\r\nHost: {}\r\n{heads}Connection: close\r\n\r\n", self.address).as_bytes(),
-        )
-    }
-
-    fn get(&self, path: &str) -> Answer {
-        self.get_with(path, "")
-    }
-
-    #[track_caller]
-    fn wait(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + FAR;
-        loop {
-            let health = self.get("/health").json();
-            if is_so(&health) {
-                return health;
-            }
-            assert!(Instant::now() < deadline, "{what}: {health}");
-            thread::sleep(Duration::from_millis(120));
-        }
-    }
-
-    fn wait_healthy(&self) {
-        self.wait("it is never healthy", |health| health["status"] == "healthy");
-    }
 }
 
 #[test]
@@ -200,6 +71,11 @@ fn a_camera_that_is_away_is_told_and_comes_back() {
     assert!(events["events"].as_array().unwrap().iter().any(|event| event["name"] == "recovered"), "{events}");
     let history = served.get("/api/v1/history").json();
     assert!(!history["seconds_ago_and_score"].as_array().unwrap().is_empty(), "{history}");
+    let marks = history["seconds_ago_level_and_event"].as_array().unwrap();
+    assert!(marks.iter().any(|mark| mark[1] == "good" && mark[0].as_f64().is_some()), "{history}");
+    let metrics = served.get("/metrics").text();
+    let outages = metrics.lines().find(|line| line.starts_with("camclinic_camera_outages_total{")).unwrap();
+    assert!(!outages.ends_with(" 0"), "{outages}");
 }
 
 #[test]
@@ -235,6 +111,7 @@ fn several_cameras_have_their_own_addresses() {
     }
     let metrics = served.get("/metrics").text();
     assert!(metrics.contains("camclinic_camera_up{source=\"sim:320x240@30\"} 1"), "{metrics}");
+    assert!(metrics.contains("camclinic_camera_outages_total{source=\"sim:320x240@30\"} 0"), "{metrics}");
 }
 
 #[test]
@@ -260,24 +137,9 @@ fn pictures_come_one_after_the_other() {
     assert!(viewers["viewers"][0]["frames"].as_u64().unwrap() >= 10, "{viewers}");
 }
 
-type Socket = tungstenite::WebSocket<TcpStream>;
-
-fn socket(served: &Served, path: &str, protocol: Option<&str>) -> Socket {
-    use tungstenite::client::IntoClientRequest as _;
-    let mut request = format!("ws://{}{path}", served.address).into_client_request().unwrap();
-    if let Some(protocol) = protocol {
-        request.headers_mut().insert("Sec-WebSocket-Protocol", protocol.parse().unwrap());
-    }
-    tungstenite::client(request, served.connect()).unwrap().0
-}
-
-fn text_of(socket: &mut Socket) -> Value {
-    serde_json::from_str(socket.read().unwrap().to_text().unwrap()).unwrap()
-}
-
 #[test]
 fn pages_of_before_ask_for_each_picture() {
-    let served = Served::start(&["sim:160x120@30,unplug@15s+600s"]);
+    let served = Served::start(&[&unplugged(20, 10)]);
     served.wait_healthy();
     let mut socket = socket(&served, "/ws?user=me", None);
     let mut ask = |quality: &str| {
@@ -285,15 +147,21 @@ fn pages_of_before_ask_for_each_picture() {
         socket.send(tungstenite::Message::text(wish.to_string())).unwrap();
         text_of(&mut socket)
     };
+    // It is away for a while now and then.
+    let deadline = Instant::now() + FAR;
     for quality in ["low", "medium", "high", "original"] {
-        let frame = ask(quality);
+        let frame = loop {
+            let frame = ask(quality);
+            if frame["type"] != "no_frame" {
+                break frame;
+            }
+            assert!(Instant::now() < deadline, "{frame}");
+        };
         assert_eq!((&frame["type"], &frame["camera"]), (&"frame".into(), &1.into()), "{frame}");
         assert!(frame["data"].as_str().unwrap().starts_with("/9j/"), "{frame}");
     }
     let refused = ask("fine");
     assert_eq!(refused["type"], "error", "{refused}");
-    served.wait("it is never away", |health| health["status"] == "degraded");
-    // A live picture may still have been on its way.
     let deadline = Instant::now() + FAR;
     let none = loop {
         let answer = ask("low");
@@ -332,7 +200,7 @@ fn our_page_is_told_what_happens() {
     let status = status.unwrap();
     assert_eq!((&status["state"], &status["id"]), (&"streaming".into(), &1.into()), "{status}");
     // The page connects again: its earlier connection has to go.
-    let _again = self::socket(&served, "/ws?tab=7", Some("camclinic.1"));
+    let _again = super::served::socket(&served, "/ws?tab=7", Some("camclinic.1"));
     let deadline = Instant::now() + FAR;
     while !matches!(socket.read(), Err(_) | Ok(tungstenite::Message::Close(_))) {
         assert!(Instant::now() < deadline);
@@ -474,6 +342,36 @@ fn attacks_get_nowhere() {
     assert_eq!(served.get("/health").json()["status"], "healthy");
 }
 
+/// A site that the user has named may show it, in a frame or with fetch; others may not.
+#[test]
+fn a_named_site_may_show_it() {
+    const SITE: &str = "https://dashboard.example";
+    let served = Served::start(&["sim:160x120@30", "--allow-origin", "HTTPS://Dashboard.Example"]);
+    served.wait_healthy();
+    let check = |path: &str, origin: &str, status: u16, allows: Option<&str>, resources: &str| {
+        let answer = served.get_with(path, &format!("Origin: {origin}\r\nSec-Fetch-Site: cross-site\r\n"));
+        assert_eq!(answer.status, status, "{path} {origin}");
+        assert_eq!(answer.head("access-control-allow-origin"), allows, "{path} {origin}");
+        assert_eq!(answer.head("cross-origin-resource-policy"), Some(resources), "{path} {origin}");
+        assert_eq!(answer.head("vary"), Some("Origin"));
+        let policy = answer.head("content-security-policy").unwrap();
+        assert!(policy.contains(&format!("frame-ancestors 'self' {SITE}")), "{policy}");
+        assert_eq!(answer.head("x-frame-options"), None, "it knows one site alone");
+    };
+    for path in ["/health", "/capture", "/stats", "/api/v1/events"] {
+        check(path, SITE, 200, Some(SITE), "cross-origin");
+        for other in ["https://evil.example", "http://dashboard.example", "https://dashboard.example:8443", "null"] {
+            check(path, other, 403, None, "same-origin");
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for nonsense in ["dashboard.example", "https://dashboard.example/page", "*", "https://", "https://a b"] {
+        let output = command(&folder, &["sim:", "--allow-origin", nonsense]).stderr(Stdio::piped()).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(3) && stderr.contains("such as https://dashboard.example"), "{stderr}");
+    }
+}
+
 /// Heads that come letter by letter, and more connections than there may be.
 #[test]
 fn slow_and_many_connections_hurt_nobody() {
@@ -531,7 +429,7 @@ fn who_comes_and_goes_is_told_and_a_signal_ends_it() {
         told.push(line.clone());
     }
     assert!(told.iter().any(|line| line.contains("Anna at 127.0.0.1 looks on")), "{told:?}");
-    let kill = Command::new("kill").args(["-TERM", &served.child.0.id().to_string()]).status().unwrap();
+    let kill = Command::new("kill").args(["-TERM", &served.pid().to_string()]).status().unwrap();
     assert!(kill.success());
     let deadline = Instant::now() + FAR;
     while served.child.0.try_wait().unwrap().is_none() {
@@ -555,7 +453,8 @@ fn clips_are_shown() {
         .env("CAMCLINIC_DATA", folder.path().join("data"))
         .output()
         .unwrap();
-    assert!(recorded.status.success());
+    // A busy computer may be told as a warning.
+    assert!(matches!(recorded.status.code(), Some(0 | 1)), "{recorded:?}");
     let served = Served::start(&["sim:160x120@15", "--clips", clips.to_str().unwrap()]);
     let listed = served.get("/api/v1/clips").json();
     let clip = &listed["clips"][0];
@@ -581,108 +480,6 @@ fn no_password_is_in_any_answer() {
         let answer = served.get(path);
         assert_eq!(answer.status, 200, "{path}");
         assert!(!answer.text().contains(PASSWORD), "{path}: {}", answer.text());
-    }
-}
-
-/// Debian's Chromium without a screen, driven through its own socket; `None` where there is none.
-struct Browser {
-    _child: Running,
-    page: Socket,
-    n_asked: u64,
-    _folder: TempDir,
-}
-
-impl Browser {
-    fn open(url: &str, size: &str) -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let child = Command::new("chromium")
-            .args([
-                "--headless=new",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--remote-debugging-port=0",
-                "--no-first-run",
-                "--disable-dev-shm-usage",
-            ])
-            .arg(format!("--window-size={size}"))
-            .arg(format!("--user-data-dir={}", folder.path().display()))
-            .arg(url)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn();
-        let Ok(mut child) = child else {
-            eprintln!("skipped: there is no chromium; packaging/setup --test installs it where the system has it");
-            return None;
-        };
-        let mut said = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        while !line.contains("DevTools listening on ws://") {
-            line.clear();
-            assert!(said.read_line(&mut line).unwrap() > 0, "the browser ended");
-        }
-        let address = line.split_once("ws://").unwrap().1.split('/').next().unwrap().to_owned();
-        // What it says besides is of no interest, and must not fill the pipe.
-        thread::Builder::new().spawn(move || std::io::copy(&mut said, &mut std::io::sink())).unwrap();
-        let deadline = Instant::now() + FAR;
-        let page = loop {
-            let mut stream = TcpStream::connect(&address).unwrap();
-            // It keeps the connection open.
-            stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
-            write!(stream, "GET /json HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
-            let mut answer = Vec::new();
-            let _ = stream.read_to_end(&mut answer);
-            let answer = String::from_utf8_lossy(&answer).into_owned();
-            let pages = answer.split_once("\r\n\r\n").and_then(|(_, body)| serde_json::from_str(body).ok());
-            let pages: Value = pages.unwrap_or_default();
-            let is_page = |page: &&Value| page["type"] == "page";
-            let found = pages.as_array().and_then(|pages| pages.iter().find(is_page)).cloned();
-            if let Some(found) = found {
-                break found["webSocketDebuggerUrl"].as_str().unwrap().to_owned();
-            }
-            assert!(Instant::now() < deadline, "{answer}");
-            thread::sleep(Duration::from_millis(100));
-        };
-        let stream = TcpStream::connect(&address).unwrap();
-        stream.set_read_timeout(Some(FAR)).unwrap();
-        let page = tungstenite::client(page, stream).unwrap().0;
-        Some(Self { _child: Running(child), page, n_asked: 0, _folder: folder })
-    }
-
-    fn ask(&mut self, method: &str, parameters: &Value) -> Value {
-        self.n_asked += 1;
-        let request = json!({ "id": self.n_asked, "method": method, "params": parameters });
-        self.page.send(tungstenite::Message::text(request.to_string())).unwrap();
-        loop {
-            let answer = text_of(&mut self.page);
-            if answer["id"] == self.n_asked {
-                return answer["result"].clone();
-            }
-        }
-    }
-
-    fn value(&mut self, expression: &str) -> Value {
-        self.ask("Runtime.evaluate", &json!({ "expression": expression, "returnByValue": true }))["result"]["value"]
-            .clone()
-    }
-
-    #[track_caller]
-    fn wait(&mut self, expression: &str) {
-        let deadline = Instant::now() + FAR;
-        while self.value(expression) != true {
-            if Instant::now() > deadline {
-                let body = self.value("JSON.stringify(document.body.dataset) + document.body.innerText");
-                panic!("never so: {expression}: {body}");
-            }
-            thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    /// For whoever wants to see it.
-    fn picture(&mut self, name: &str) {
-        use base64::Engine as _;
-        let shot = self.ask("Page.captureScreenshot", &json!({}));
-        let png = base64::engine::general_purpose::STANDARD.decode(shot["data"].as_str().unwrap()).unwrap();
-        std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name), png).unwrap();
     }
 }
 

@@ -28,7 +28,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("decisions", &["codec", "criteria", "health", "picture", "recovery"]),
     ("devices", &["device", "network", "source"]),
     ("engine", &["analyser", "camera", "fleet", "logging", "probe"]),
-    ("consumers", &["clips", "past", "recorder", "records", "secrets", "share", "snapshot"]),
+    ("consumers", &["clips", "past", "recorder", "records", "secrets", "share", "snapshot", "uptime"]),
     ("diagnosis", &["checkup", "report"]),
     ("faces", &["cli", "ui"]),
     ("tests", &["fuzzing"]),

@@ -14,8 +14,6 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use self::hook::Hooks;
-use self::metrics::CameraMetrics;
-use self::record::{CameraSummary, Totals, UptimeRecord};
 use self::sharing::Sharing;
 use super::line_writer::LineWriter;
 use super::nagios::Perf;
@@ -28,12 +26,10 @@ use crate::network::KnownLogins;
 use crate::recorder::{self, Recorder, RecorderNews, RecordingMode, RecordingPlan, RecordingStatus, open_folder};
 use crate::settings::CameraId;
 use crate::source::SourceSpec;
-use crate::status::{AlertName, Status, score_text};
+use crate::status::{AlertName, Grade, State, Status, score_text};
+use crate::uptime::{UptimeRecord, UptimeTotals};
 
 mod hook;
-#[cfg_attr(not(feature = "share"), expect(dead_code, reason = "the web page alone serves them"))]
-mod metrics;
-mod record;
 #[cfg_attr(not(feature = "share"), path = "monitor/no_sharing.rs")]
 mod sharing;
 
@@ -41,6 +37,9 @@ mod sharing;
 const LOOK_PERIOD: Duration = Duration::from_millis(100);
 /// Events that wait to be printed. They are taken as they come: more than these is a flood.
 const MAX_WAITING_EVENTS: usize = 4_096;
+
+/// All are printed and written to the disk as they come: these are for whoever asks over HTTP.
+const KEPT_EVENTS: usize = 1_000;
 
 /// What the command line asks for.
 #[derive(Clone, Copy)]
@@ -67,7 +66,8 @@ pub(super) enum SharedOverHttp<'a> {
     /// The numbers for Prometheus, at this address; whether that may be where other computers reach it.
     Numbers { address: &'a str, may_be_reached: bool },
     /// The page with the pictures, at this address, and the clips of this folder.
-    Page { address: SocketAddr, clips: Option<&'a Path> },
+    /// Pages of that origin may show it.
+    Page { address: SocketAddr, clips: Option<&'a Path>, allow_origin: Option<&'a str> },
 }
 
 /// Where statuses and events go.
@@ -87,6 +87,25 @@ struct MonitoredCamera {
     recorder: Option<Recorder>,
     /// What came of it in the end.
     recorded: Option<RecordingStatus>,
+}
+
+/// One camera in the summary.
+#[derive(Debug, Serialize)]
+struct CameraSummary<'a> {
+    source: &'a str,
+    name: &'a str,
+    #[serde(flatten)]
+    totals: UptimeTotals,
+    frames: u64,
+    dropped: u64,
+    /// How it stands at the end.
+    state: State,
+    is_healthy: bool,
+    health_score: Option<u8>,
+    grade: Option<Grade>,
+    /// Where it was recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recording: Option<RecordingStatus>,
 }
 
 /// A line of `--json`.
@@ -117,7 +136,7 @@ impl CommandContext<'_> {
         let (events, waiting) = bounded(MAX_WAITING_EVENTS);
         let mut outputs = outputs(options, &events)?;
         let began = Instant::now();
-        let log = EventLog::new();
+        let log = EventLog::keeping(KEPT_EVENTS);
         // Dropped after the cameras, whose last events it takes.
         let records = keep_records(&log);
         self.listen(&log, &events, options.format);
@@ -140,7 +159,7 @@ impl CommandContext<'_> {
             }
             cameras.push(monitored);
         }
-        outputs.sharing = options.shared.map(|shared| Sharing::start(shared, &fleet)).transpose()?;
+        outputs.sharing = options.shared.map(|shared| Sharing::start(shared, &fleet, &cameras)).transpose()?;
         if let Some(words) = outputs.sharing.as_ref().and_then(Sharing::words_for_stdout) {
             outputs.output.write(words);
         }
@@ -251,9 +270,6 @@ impl CommandContext<'_> {
                     camera.record.on_status(&camera.status, now);
                 }
             }
-            if let Some(sharing) = &outputs.sharing {
-                sharing.publish(cameras.iter().map(|camera| camera.sample(now)).collect());
-            }
             let output = &outputs.output;
             if let Some((due, interval)) = line_due.as_mut().zip(options.interval)
                 && now >= *due
@@ -347,12 +363,6 @@ fn is_alert(event: &Event) -> bool {
 }
 
 impl MonitoredCamera {
-    fn sample(&self, now: Instant) -> CameraMetrics {
-        let recorder = self.recorder.as_ref().map(|recorder| recorder.news(now));
-        let (source, status) = (self.source.clone(), Arc::clone(&self.status));
-        CameraMetrics { source, status, totals: self.totals(now), recorder }
-    }
-
     /// By the camera; where something is not recorded that should be, it is no good end either.
     fn exit(&self) -> Exit {
         let has_trouble = self.recorded.as_ref().is_some_and(|recorded| recorded.trouble.is_some());
@@ -360,7 +370,7 @@ impl MonitoredCamera {
         [exit_of(&self.status), least].into_iter().max_by_key(|exit| *exit as u8).unwrap_or(least)
     }
 
-    fn totals(&self, now: Instant) -> Totals {
+    fn totals(&self, now: Instant) -> UptimeTotals {
         self.record.totals(self.status.frames > 0, now)
     }
 

@@ -83,6 +83,8 @@ pub struct Question<'a> {
     pub peer: IpAddr,
     pub host: Option<&'a str>,
     pub origin: Option<&'a str>,
+    /// Pages of this site may ask too.
+    pub allow_origin: Option<&'a str>,
     /// As the browser says: `Sec-Fetch-Site`.
     pub site: Option<&'a str>,
     /// Somebody opens the page itself, which holds nothing secret.
@@ -231,6 +233,9 @@ fn is_foreign_page(question: &Question) -> bool {
         let host = origin.split_once("://").map(|(_, host)| host);
         host.is_some_and(|host| question.host.is_some_and(|own| own.eq_ignore_ascii_case(host)))
     };
+    if question.allow_origin.is_some() && question.origin == question.allow_origin {
+        return false;
+    }
     if question.origin.is_some_and(|origin| !own(origin)) {
         return true;
     }
@@ -250,6 +255,7 @@ mod tests {
             peer: IpAddr::from([127, 0, 0, 1]),
             host: Some(HERE),
             origin: None,
+            allow_origin: None,
             site: None,
             is_page: false,
             is_navigation: false,

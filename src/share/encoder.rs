@@ -91,13 +91,19 @@ struct Encoder {
 }
 
 /// All that are at work.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Encoders {
     running: Arc<Lock<BTreeMap<(CameraId, Quality), Encoder>>>,
     n_coded: Arc<AtomicU64>,
+    on_watched: Arc<dyn Fn() + Send + Sync>,
 }
 
 impl Encoders {
+    /// `on_watched` is called when one begins or ends to work; it must not block.
+    pub fn new(on_watched: Arc<dyn Fn() + Send + Sync>) -> Self {
+        Self { running: Arc::default(), n_coded: Arc::default(), on_watched }
+    }
+
     /// # Errors
     /// The system gives no thread.
     pub fn watch(&self, camera: &SharedCamera, quality: Quality) -> io::Result<QualityWatch> {
@@ -118,6 +124,7 @@ impl Encoders {
             thread::Builder::new().name(name).spawn(move || work.run()).inspect_err(|_| {
                 self.running.lock().remove(&key);
             })?;
+            (self.on_watched)();
         }
         Ok(watched)
     }
@@ -143,10 +150,16 @@ impl Encoders {
 
     /// Takes an encoder out that nobody watches; `false` where somebody has come meanwhile.
     fn end(&self, key: (CameraId, Quality)) -> bool {
-        let mut running = self.running.lock();
-        let is_idle = running.get(&key).is_none_or(|encoder| Arc::strong_count(&encoder.count) == 1);
+        let is_idle = {
+            let mut running = self.running.lock();
+            let is_idle = running.get(&key).is_none_or(|encoder| Arc::strong_count(&encoder.count) == 1);
+            if is_idle {
+                running.remove(&key);
+            }
+            is_idle
+        };
         if is_idle {
-            running.remove(&key);
+            (self.on_watched)();
         }
         is_idle
     }

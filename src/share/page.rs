@@ -12,11 +12,13 @@ pub struct WebPage {
     pub html: &'static str,
     /// Its own script and style, by their digests, and nothing else.
     pub policy: HeaderValue,
+    /// Pages of this site may show it too.
+    pub allow_origin: Option<HeaderValue>,
 }
 
 impl WebPage {
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(allow_origin: Option<String>) -> Self {
         let digest = |tag: &str| {
             let begin = HTML.split_once(&format!("<{tag}>")).map_or("", |(_, rest)| rest);
             let text = begin.split_once(&format!("</{tag}>")).map_or("", |(text, _)| text);
@@ -24,13 +26,15 @@ impl WebPage {
         };
         let policy = format!(
             "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; img-src 'self' blob: data:; \
-             media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
+             media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self' {}",
             digest("script"),
-            digest("style")
+            digest("style"),
+            allow_origin.as_deref().unwrap_or_default()
         );
         // Letters of base64 and words: a head may have them all.
         let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));
-        Self { html: HTML, policy }
+        let allow_origin = allow_origin.and_then(|origin| HeaderValue::from_str(&origin).ok());
+        Self { html: HTML, policy, allow_origin }
     }
 }
 
@@ -47,7 +51,7 @@ mod tests {
             assert!(!html.contains(foreign), "{foreign}");
         }
         assert_eq!((HTML.matches("<script>").count(), HTML.matches("<style>").count()), (1, 1));
-        let policy = WebPage::new().policy;
+        let policy = WebPage::new(None).policy;
         assert!(policy.to_str().unwrap().contains("script-src 'sha256-"), "{policy:?}");
     }
 }

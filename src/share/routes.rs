@@ -18,15 +18,16 @@ use serde_json::{Value, json};
 
 use super::access::{Access, Denial, Question, RequestKind};
 use super::encoder::{Encoders, Quality, reason};
+use super::metrics::{self, CameraMetrics};
 use super::page::WebPage;
+use super::records::CameraRecords;
 use super::server::Peer;
 use super::viewers::{Newcomer, ViewerRefusal, Viewers};
 use super::{SharedCamera, clips, socket, video};
-use crate::event::{Event, ToldVerdict};
+use crate::event::{Event, Level};
 use crate::latest::Reader;
 use crate::lock::Lock;
 use crate::logging::EventLog;
-use crate::settings::CameraId;
 use crate::status::{State as CameraState, Status};
 
 /// Of one request, all together.
@@ -47,33 +48,10 @@ pub struct ShareContext {
     pub encoders: Encoders,
     pub viewers: Viewers,
     pub access: Arc<Lock<Access>>,
-    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// Where clips are; `None`: nothing is recorded.
     pub clips: Option<PathBuf>,
     pub page: Arc<WebPage>,
-    pub verdicts: Arc<NewestVerdicts>,
-}
-
-/// By camera. What was read of the log once is not read again.
-#[derive(Default)]
-pub struct NewestVerdicts(Lock<(u64, BTreeMap<CameraId, Value>)>);
-
-impl NewestVerdicts {
-    fn of(&self, camera: CameraId, log: &EventLog) -> Option<Value> {
-        let read_to = self.0.lock().0;
-        let events = log.since(read_to);
-        let mut kept = self.0.lock();
-        // Another thread may have read on meanwhile.
-        for event in events.iter().filter(|event| event.id > read_to) {
-            kept.0 = kept.0.max(event.id);
-            if let Some((id, told)) = event.camera.zip(ToldVerdict::of(event)) {
-                let ToldVerdict { entry, title, confidence } = told;
-                let verdict = json!({ "id": entry, "title": title, "confidence": confidence, "at": event.at });
-                kept.1.insert(id, verdict);
-            }
-        }
-        kept.1.get(&camera).cloned()
-    }
+    pub records: Arc<CameraRecords>,
 }
 
 impl ShareContext {
@@ -89,7 +67,7 @@ impl ShareContext {
 
     /// The newest verdict on a camera.
     pub fn verdict(&self, camera: &SharedCamera) -> Option<Value> {
-        self.verdicts.of(camera.id, &self.log)
+        self.records.verdict(camera.id)
     }
 
     /// Events of a camera and of the whole program behind that number, the newest so many, oldest first.
@@ -201,6 +179,8 @@ fn guarded(router: Router<ShareContext>, shared: ShareContext) -> Router {
 
 /// Lets in whoever may look, and says in each answer what browsers may do with it.
 async fn guard(State(shared): State<ShareContext>, mut request: Request, next: Next) -> Response {
+    let is_allowed =
+        request.headers().get(header::ORIGIN).is_some_and(|origin| Some(origin) == shared.page.allow_origin.as_ref());
     let response = match admit(&shared, &request) {
         Ok(asker) => {
             request.extensions_mut().insert(asker);
@@ -208,7 +188,7 @@ async fn guard(State(shared): State<ShareContext>, mut request: Request, next: N
         }
         Err(denied) => *denied,
     };
-    secured(response, &shared.page)
+    secured(response, &shared.page, is_allowed)
 }
 
 fn admit(shared: &ShareContext, request: &Request) -> Result<Asker, Box<Response>> {
@@ -238,6 +218,7 @@ fn admit(shared: &ShareContext, request: &Request) -> Result<Asker, Box<Response
         peer,
         host,
         origin: one("origin").map_err(bad)?,
+        allow_origin: shared.page.allow_origin.as_ref().and_then(|origin| origin.to_str().ok()),
         site: one("sec-fetch-site").map_err(bad)?,
         is_page,
         is_navigation: one("sec-fetch-mode").map_err(bad)? == Some("navigate"),
@@ -290,19 +271,32 @@ fn denied(denial: Denial) -> Response {
     }
 }
 
-fn secured(mut response: Response, page: &WebPage) -> Response {
+/// `is_allowed`: a page asks that may show it too.
+fn secured(mut response: Response, page: &WebPage, is_allowed: bool) -> Response {
     let heads = response.headers_mut();
     let fixed = [
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
-        (header::X_FRAME_OPTIONS, "SAMEORIGIN"),
-        (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (
+            header::HeaderName::from_static("cross-origin-resource-policy"),
+            if is_allowed { "cross-origin" } else { "same-origin" },
+        ),
     ];
     for (name, value) in fixed {
         heads.insert(name, HeaderValue::from_static(value));
     }
     heads.insert(header::CONTENT_SECURITY_POLICY, page.policy.clone());
+    match &page.allow_origin {
+        // It knows no other sites.
+        None => drop(heads.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"))),
+        Some(origin) => {
+            heads.insert(header::VARY, HeaderValue::from_static("Origin"));
+            if is_allowed {
+                heads.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            }
+        }
+    }
     response
 }
 
@@ -313,7 +307,15 @@ async fn page(State(shared): State<ShareContext>) -> Response {
 }
 
 async fn metrics(State(shared): State<ShareContext>) -> Response {
-    let text = (shared.metrics)();
+    let now = Instant::now();
+    let all = shared.all();
+    let samples = all.iter().filter_map(|camera| {
+        let status = camera.status.current()?;
+        let totals = shared.records.totals(camera.id, status.frames > 0, now);
+        let recorder = camera.recorder.as_ref().map(|recorder| recorder.news(now));
+        Some(CameraMetrics { source: status.source.clone(), status, totals, recorder })
+    });
+    let text = metrics::render(&samples.collect::<Vec<_>>());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
@@ -334,19 +336,26 @@ struct HealthQuery {
 
 async fn health(
     State(shared): State<ShareContext>,
-    Chosen(camera): Chosen,
+    camera: Result<Chosen, Response>,
     Query(query): Query<HealthQuery>,
 ) -> Response {
-    let status = camera.status.current();
+    let camera = match camera {
+        Ok(Chosen(camera)) => Some(camera),
+        // The window is open, and no camera is chosen yet.
+        Err(_) if shared.all().is_empty() => None,
+        Err(none) => return none,
+    };
+    let status = camera.as_ref().and_then(|camera| camera.status.current());
     let status = status.as_deref();
     let word = health_word(status);
+    let why = if camera.is_none() { Some("There is no camera yet.".to_owned()) } else { status.and_then(reason) };
     let told = json!({
         "status": word,
         "has_cached_frame": status.is_some_and(|status| status.has_cached_frame),
         "health_score": status.and_then(|status| status.health_score),
         "state": status.map_or("opening", |status| status.state.slug()),
-        "reason": status.and_then(reason),
-        "verdict": shared.verdict(&camera),
+        "reason": why,
+        "verdict": camera.as_ref().and_then(|camera| shared.verdict(camera)),
         "timestamp": crate::event::now(),
     });
     let is_strict = video::is_set(&query.strict);
@@ -444,7 +453,11 @@ struct HistoryQuery {
     minutes: Option<f64>,
 }
 
-async fn history(Chosen(camera): Chosen, Query(query): Query<HistoryQuery>) -> Response {
+async fn history(
+    State(shared): State<ShareContext>,
+    Chosen(camera): Chosen,
+    Query(query): Query<HistoryQuery>,
+) -> Response {
     let minutes = query.minutes.unwrap_or(HISTORY_MINUTES);
     let Ok(span) = Duration::try_from_secs_f64(minutes * 60.0) else {
         return refused(StatusCode::BAD_REQUEST, "minutes is how long ago it may have been.");
@@ -458,7 +471,15 @@ async fn history(Chosen(camera): Chosen, Query(query): Query<HistoryQuery>) -> R
         .filter(|(at, _)| ago(at) <= span)
         .map(|(at, score)| json!([crate::status::round_secs(ago(at)), score]))
         .collect();
-    Json(json!({ "minutes": minutes, "seconds_ago_and_score": told })).into_response()
+    let is_mark = |event: &Arc<Event>| matches!(event.level, Level::Good | Level::Warning | Level::Error);
+    let marks: Vec<_> = shared
+        .events(&camera, 0, MAX_EVENTS)
+        .iter()
+        .filter(|event| is_mark(event) && ago(&event.instant) <= span)
+        .map(|event| json!([crate::status::round_secs(ago(&event.instant)), event.level, event.message]))
+        .collect();
+    Json(json!({ "minutes": minutes, "seconds_ago_and_score": told, "seconds_ago_level_and_event": marks }))
+        .into_response()
 }
 
 #[derive(Debug, Deserialize)]
@@ -539,27 +560,4 @@ async fn session(
 
 async fn sessions(State(shared): State<ShareContext>) -> Response {
     Json(json!({ "viewers": shared.viewers.all(Instant::now()) })).into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::event::Level;
-
-    #[test]
-    fn the_newest_verdict_of_each_camera_is_known() {
-        let (log, verdicts) = (EventLog::new(), NewestVerdicts::default());
-        let tell = |camera: u32, entry: &str| {
-            let verdict = ToldVerdict { entry: entry.into(), title: "It is black.".into(), confidence: 0.9 };
-            log.of_camera(CameraId(camera)).add_with("sim:", Level::Info, ToldVerdict::EVENT, "", verdict.details());
-        };
-        let newest = |camera: u32| verdicts.of(CameraId(camera), &log).map(|verdict| verdict["id"].clone());
-        assert_eq!(newest(1), None);
-        tell(1, "F60");
-        tell(2, "F40");
-        log.add("", Level::Info, "else", "");
-        assert_eq!((newest(1), newest(2), newest(3)), (Some("F60".into()), Some("F40".into()), None));
-        tell(1, "F65");
-        assert_eq!((newest(1), newest(2)), (Some("F65".into()), Some("F40".into())));
-    }
 }

@@ -19,6 +19,8 @@ use crate::health::History;
 use crate::latest::Reader;
 use crate::logging::EventLog;
 use crate::picture::PictureStats;
+#[cfg(feature = "share")]
+use crate::recorder::RecorderReader;
 use crate::recorder::{Recorder, RecordingPlan};
 use crate::settings::{CameraId, CameraSettings, TrustedCertificates};
 use crate::source::{Demand, SourceSpec};
@@ -85,6 +87,11 @@ impl PaneEngine {
     /// The camera as the status names it.
     pub fn source(&self) -> String {
         self.spec.to_string()
+    }
+
+    #[cfg(feature = "share")]
+    pub fn recorder(&self) -> Option<RecorderReader> {
+        self.recorder.as_ref().map(|(recorder, ..)| recorder.reader())
     }
 
     /// Puts everything that is new into the pane. Costs next to nothing when nothing is. `is_drawn` says that the window has

@@ -71,7 +71,7 @@ impl ShareState {
     #[must_use]
     pub fn label(&self) -> String {
         let n = self.viewers.len();
-        self.running.as_ref().map_or_else(|| "Share".to_owned(), |_| format!("Share · {n}"))
+        self.running.as_ref().map_or_else(|| "Share".to_owned(), |_| format!("Sharing with {n}"))
     }
 
     /// Whether somebody who looks on needs this camera's pictures.
@@ -101,6 +101,7 @@ impl Shell {
             cameras: self.share.cameras.reader(),
             log: self.events.clone(),
             clips: self.settings.clip_folder(),
+            context: self.context.clone(),
         };
         self.run(task);
     }
@@ -126,6 +127,7 @@ struct StartShare {
     cameras: Reader<Vec<SharedCamera>>,
     log: EventLog,
     clips: Option<PathBuf>,
+    context: Option<egui::Context>,
 }
 
 impl fmt::Debug for StartShare {
@@ -140,17 +142,22 @@ impl Task for StartShare {
     }
 
     fn run(self: Box<Self>, window: &WindowHandle) {
-        let Self { address, cameras, log, clips } = *self;
+        let Self { address, cameras, log, clips, context } = *self;
+        // It looks by itself who is watched, and does so where nobody sees it too.
+        let on_watched: Arc<dyn Fn() + Send + Sync> =
+            Arc::new(move || context.iter().for_each(egui::Context::request_repaint));
         let start = || {
             let token = (!address.ip().is_loopback()).then(share::new_token).transpose();
             let token = token.map_err(|error| format!("There can be no link: {error}."))?;
             let options = |address| ShareOptions {
                 address,
                 token: token.clone(),
-                cameras: Some(cameras.clone()),
+                cameras: cameras.clone(),
                 log: log.clone(),
                 clips: clips.clone(),
-                metrics: Arc::new(String::new),
+                has_page: true,
+                allow_origin: None,
+                on_watched: Arc::clone(&on_watched),
             };
             // Where another program has the usual port, any other will do: the link says which.
             let elsewhere = SocketAddr::new(address.ip(), 0);

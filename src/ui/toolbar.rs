@@ -168,7 +168,7 @@ fn buttons(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui, keys_fit: bool, is_r
         let label = shell.share.label();
         let help = "Let a colleague look on, in a browser";
         let share =
-            ToolButton { label: &label, labels: names(&["Share", "Share · 12"]), help, ..ToolButton::default() };
+            ToolButton { label: &label, labels: names(&["Share", "Sharing with 12"]), help, ..ToolButton::default() };
         if widgets::tool_button(ui, share).clicked() {
             shell.sheet = Some(Sheet::Share);
         }

@@ -28,6 +28,17 @@ pub fn cpu_secs_with_children() -> Option<f64> {
     Some(secs(&stat("self")?, &[11, 12, 13, 14]))
 }
 
+/// Nanoseconds of CPU of each thread of a process, by its name.
+pub fn cpu_of_threads(pid: u32) -> Vec<(String, u64)> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let of = |task: fs::DirEntry| {
+        let name = fs::read_to_string(task.path().join("comm")).ok()?.trim().to_owned();
+        let stat = fs::read_to_string(task.path().join("schedstat")).ok()?;
+        Some((name, stat.split(' ').next()?.parse().ok()?))
+    };
+    tasks.filter_map(of).collect()
+}
+
 /// Processes that this one has started and not buried, the dead among them.
 pub fn children() -> Option<Vec<u32>> {
     has_proc().then(|| children_of(std::process::id()))

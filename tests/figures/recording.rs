@@ -92,23 +92,12 @@ fn rotate(nth: usize, n: usize) -> (usize, u64, u64, usize) {
 
 // ---- costs
 
-/// Nanoseconds of CPU of each thread of a process, by its name.
-fn cpu_of_threads(pid: u32) -> Vec<(String, u64)> {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let of = |task: fs::DirEntry| {
-        let name = fs::read_to_string(task.path().join("comm")).ok()?.trim().to_owned();
-        let stat = fs::read_to_string(task.path().join("schedstat")).ok()?;
-        Some((name, stat.split(' ').next()?.parse().ok()?))
-    };
-    tasks.filter_map(of).collect()
-}
-
 /// Of the threads that have to do with a recording and not with decoding.
 fn cpu_besides_decoding(worker: u32) -> f64 {
     const OURS: [&str; 3] = ["recorder", "record-jpeg", "events-"];
     const WORKERS: [&str; 5] = ["packets", "gateway", "gateway-stream", "heartbeat", "requests"];
     let sum = |pid: u32, names: &[&str]| {
-        let threads = cpu_of_threads(pid);
+        let threads = machine::cpu_of_threads(pid);
         threads
             .iter()
             .filter(|(name, _)| names.iter().any(|begin| name.starts_with(begin)))
@@ -119,7 +108,7 @@ fn cpu_besides_decoding(worker: u32) -> f64 {
 }
 
 fn cpu_of_all(worker: u32) -> f64 {
-    let of = |pid: u32| cpu_of_threads(pid).iter().map(|(_, cpu)| *cpu).sum::<u64>();
+    let of = |pid: u32| machine::cpu_of_threads(pid).iter().map(|(_, cpu)| *cpu).sum::<u64>();
     (of(std::process::id()) + of(worker)) as f64 / 1e9
 }
 

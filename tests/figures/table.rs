@@ -50,6 +50,10 @@ impl Times {
         Self(secs)
     }
 
+    pub fn mean(&self) -> f64 {
+        self.0.iter().sum::<f64>() / self.0.len() as f64
+    }
+
     pub fn len(&self) -> usize {
         self.0.len()
     }

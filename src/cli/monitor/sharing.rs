@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::metrics::{self, CameraMetrics};
-use super::{SharedOverHttp, complain};
+use super::{MonitoredCamera, SharedOverHttp, complain};
 use crate::cli::address;
 use crate::fleet::Fleet;
 use crate::latest::Latest;
+use crate::recorder::Recorder;
 use crate::share::{self, Share, ShareOptions, SharedCamera};
 
 /// Ends with this.
@@ -15,22 +15,25 @@ pub(super) struct Sharing {
     share: Share,
     token: Option<String>,
     is_page: bool,
-    samples: Latest<Vec<CameraMetrics>>,
 }
 
 impl Sharing {
     /// # Errors
     /// The address is none, others could reach it and may not, or the system does not give it.
-    pub(super) fn start(shared: SharedOverHttp, fleet: &Fleet) -> Result<Self, String> {
-        let (samples, cameras) = (Latest::<Vec<CameraMetrics>>::new(), Latest::new());
-        cameras.publish(fleet.iter().map(|(id, camera)| SharedCamera::new(id, camera)).collect::<Vec<_>>());
-        let read = samples.reader();
-        let metrics = move || read.current().map_or_else(String::new, |samples| metrics::render(&samples));
+    pub(super) fn start(shared: SharedOverHttp, fleet: &Fleet, monitored: &[MonitoredCamera]) -> Result<Self, String> {
+        let cameras = Latest::new();
+        let all = monitored.iter().filter_map(|monitored| {
+            let recorder = monitored.recorder.as_ref().map(Recorder::reader);
+            Some(SharedCamera::new(monitored.id, fleet.camera(monitored.id)?, recorder))
+        });
+        cameras.publish(all.collect::<Vec<_>>());
+        let mut trusted_page = None;
         let (address, clips, token) = match shared {
             SharedOverHttp::Numbers { address, may_be_reached } => {
                 (numbers_address(address, may_be_reached)?, None, None)
             }
-            SharedOverHttp::Page { address, clips } => {
+            SharedOverHttp::Page { address, clips, allow_origin } => {
+                trusted_page = allow_origin.map(str::to_owned);
                 let token = (!address.ip().is_loopback()).then(share::new_token).transpose();
                 let token = token.map_err(|error| format!("There can be no link: {error}."))?;
                 (address, clips.map(ToOwned::to_owned), token)
@@ -40,15 +43,17 @@ impl Sharing {
         let share = Share::start(ShareOptions {
             address,
             token: token.clone(),
-            cameras: is_page.then(|| cameras.reader()),
+            cameras: cameras.reader(),
+            has_page: is_page,
             log: fleet.log().clone(),
             clips,
-            metrics: Arc::new(metrics),
+            allow_origin: trusted_page,
+            on_watched: Arc::new(|| {}),
         })?;
         if !is_page {
             complain(&format!("Metrics: http://{}/metrics", share.address));
         }
-        Ok(Self { share, token, is_page, samples })
+        Ok(Self { share, token, is_page })
     }
 
     /// The link to give away.
@@ -60,10 +65,6 @@ impl Sharing {
                 "Look on at {link}\nWhoever has this link sees the cameras for an hour. What is sent is not encrypted."
             ),
         })
-    }
-
-    pub(super) fn publish(&self, samples: Vec<CameraMetrics>) {
-        self.samples.publish(samples);
     }
 }
 

@@ -1,16 +1,15 @@
-//! What is counted of one camera while it is monitored. Pure: each call is given the time.
+//! How long a camera was there while somebody watched: outages, recoveries, the score over time. Pure: each call is given the time.
 
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use crate::event::Event;
-use crate::recorder::RecordingStatus;
-use crate::status::{AlertName, Grade, State, Status};
+use crate::status::{AlertName, Status};
 
 /// The sums of one camera.
 #[derive(Debug)]
-pub(super) struct UptimeRecord {
+pub struct UptimeRecord {
     began: Instant,
     n_outages: u32,
     n_recoveries: u32,
@@ -28,7 +27,7 @@ pub(super) struct UptimeRecord {
 
 /// The numbers of a record at one moment. The field names are those of the summary.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub(super) struct Totals {
+pub struct UptimeTotals {
     /// Time with a live picture, or on the way to the first one; `None` where there was neither a picture nor a fault yet.
     pub uptime_percent: Option<f64>,
     /// Times without a live picture that something failed in.
@@ -42,27 +41,9 @@ pub(super) struct Totals {
     pub least_score: Option<u8>,
 }
 
-/// One camera in the summary.
-#[derive(Debug, Serialize)]
-pub(super) struct CameraSummary<'a> {
-    pub source: &'a str,
-    pub name: &'a str,
-    #[serde(flatten)]
-    pub totals: Totals,
-    pub frames: u64,
-    pub dropped: u64,
-    /// How it stands at the end.
-    pub state: State,
-    pub is_healthy: bool,
-    pub health_score: Option<u8>,
-    pub grade: Option<Grade>,
-    /// Where it was recorded.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub recording: Option<RecordingStatus>,
-}
-
 impl UptimeRecord {
-    pub(super) fn new(now: Instant) -> Self {
+    #[must_use]
+    pub fn new(now: Instant) -> Self {
         Self {
             began: now,
             n_outages: 0,
@@ -78,7 +59,7 @@ impl UptimeRecord {
     }
 
     /// The status of this moment.
-    pub(super) fn on_status(&mut self, status: &Status, now: Instant) {
+    pub fn on_status(&mut self, status: &Status, now: Instant) {
         self.weigh(now);
         self.score = status.health_score.map(|score| (score, now));
         if let Some(score) = status.health_score {
@@ -87,7 +68,7 @@ impl UptimeRecord {
     }
 
     /// Something happened. Alerts that belong to a time without a picture say how long it has been.
-    pub(super) fn on_event(&mut self, event: &Event) {
+    pub fn on_event(&mut self, event: &Event) {
         let secs = event.details.get("outage_secs").and_then(serde_json::Value::as_f64);
         let Some(lasted) = secs.and_then(|secs| Duration::try_from_secs_f64(secs).ok()) else { return };
         let is = |name: AlertName| event.name == name.as_str();
@@ -103,7 +84,8 @@ impl UptimeRecord {
         }
     }
 
-    pub(super) fn totals(&self, has_picture: bool, now: Instant) -> Totals {
+    #[must_use]
+    pub fn totals(&self, has_picture: bool, now: Instant) -> UptimeTotals {
         let so_far = self.out_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
         let down = self.down + so_far;
         let watched = now.saturating_duration_since(self.began).as_secs_f64();
@@ -117,7 +99,7 @@ impl UptimeRecord {
             secs += more;
             weighted += f64::from(score) * more;
         }
-        Totals {
+        UptimeTotals {
             uptime_percent: uptime.map(|percent| rounded(percent, 100.0)),
             outages: self.n_outages,
             recoveries: self.n_recoveries,
@@ -148,6 +130,7 @@ mod tests {
 
     use super::*;
     use crate::event::Level;
+    use crate::status::State;
 
     /// What happens at a second after the start.
     enum RecordInput {
@@ -158,7 +141,7 @@ mod tests {
 
     fn golden() -> Status {
         // What older golden files lack has no part in this.
-        let mut status: Value = serde_json::from_str(include_str!("../../../tests/golden/status.json")).unwrap();
+        let mut status: Value = serde_json::from_str(include_str!("../tests/golden/status.json")).unwrap();
         let more = json!({
             "name": "Simulated camera", "asked": {"size": null, "fps": null, "format": null, "n_buffers": null},
             "got": {"size": null, "fps": null, "format": null, "n_buffers": null},

@@ -1,19 +1,19 @@
-//! The numbers of the monitored cameras for Prometheus, in its text format
+//! The numbers of the cameras for Prometheus, in its text format
 //! (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
 
 use std::sync::Arc;
 
-use super::record::Totals;
 use crate::recorder::RecorderNews;
 use crate::recorder::storage::{CallTimes, StorageHealth, StorageState};
 use crate::status::{AlertName, State, Status};
+use crate::uptime::UptimeTotals;
 
 /// One camera at one moment.
 #[derive(Clone)]
-pub(super) struct CameraMetrics {
+pub struct CameraMetrics {
     pub source: String,
     pub status: Arc<Status>,
-    pub totals: Totals,
+    pub totals: UptimeTotals,
     /// Where it is recorded.
     pub recorder: Option<RecorderNews>,
 }
@@ -189,7 +189,7 @@ const FAMILIES: &[Family] = &[
 ];
 
 /// All of it.
-pub(super) fn render(samples: &[CameraMetrics]) -> String {
+pub fn render(samples: &[CameraMetrics]) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let mut text = format!(
         "# HELP camclinic_build_info Which Camclinic this is; always 1.\n# TYPE camclinic_build_info gauge\n\
