@@ -53,6 +53,32 @@ pub fn encode_png(image: &Image) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
+/// Decodes a picture file, JPEG or PNG, as somebody chose it.
+///
+/// # Errors
+/// It is neither, or too large, or damaged.
+pub fn decode_file(bytes: &[u8]) -> Result<Image, String> {
+    if !bytes.starts_with(b"\x89PNG") {
+        return Coded::Jpeg(Jpeg::read(bytes)?).decode_as(MissingData::Filled);
+    }
+    let wrong = |error: png::DecodingError| format!("the PNG is damaged ({error})");
+    let mut decoder = png::Decoder::new(std::io::Cursor::new(bytes));
+    // Palettes, grey and 16 bits become 8 bits of red, green, blue, with or without transparency.
+    decoder.set_transformations(png::Transformations::normalize_to_color8());
+    let mut reader = decoder.read_info().map_err(wrong)?;
+    let size = Size::new(reader.info().width, reader.info().height).ok_or("the picture is too large")?;
+    let mut buffer = vec![0; reader.output_buffer_size().ok_or("the picture is too large")?];
+    let info = reader.next_frame(&mut buffer).map_err(wrong)?;
+    let n = info.color_type.samples();
+    let pixels = buffer.chunks_exact(n).flat_map(|pixel| match *pixel {
+        [red, green, blue] | [red, green, blue, _] => [blue, green, red],
+        [grey] | [grey, _] => [grey; 3],
+        _ => [0; 3],
+    });
+    let pixels: Vec<u8> = pixels.take(size.n_bytes()).collect();
+    Image::new(size, pixels).ok_or_else(|| "the PNG ends too early".to_owned())
+}
+
 /// Decodes what a driver handed out. The size of a JPEG is its own and may differ from `size`. Where a part of a JPEG's data is
 /// missing, what can be decoded is a torn picture; [`Coded::decode`] refuses it.
 ///

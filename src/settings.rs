@@ -295,6 +295,8 @@ pub struct WindowSettings {
     /// Titles of the inspector's sections that are folded away.
     pub folded_sections: Vec<String>,
     pub log_shown: bool,
+    /// Width and height when it was closed, in points; a window over all of the screen does not count.
+    pub size: Option<[u32; 2]>,
 }
 
 impl Default for Settings {
@@ -373,7 +375,7 @@ impl Default for ClipSettings {
 
 impl Default for WindowSettings {
     fn default() -> Self {
-        Self { theme: Theme::Dark, scale_percent: 100, folded_sections: Vec::new(), log_shown: true }
+        Self { theme: Theme::Dark, scale_percent: 100, folded_sections: Vec::new(), log_shown: true, size: None }
     }
 }
 

@@ -116,14 +116,18 @@ const RELEASE_LOOKED_AT_EVERY: Duration = Duration::from_millis(50);
 pub fn run(options: Options) -> Result<(), String> {
     let taken = screenshot::ScreenshotResult::default();
     let shot = options.screenshot.clone().map(|screenshot| screenshot::Shot::new(screenshot, taken.clone()));
+    let least = window::LEAST_SIZE;
+    // A size of a screen that is not there any more, or a slip of somebody who edits the file, opens no strip of a window.
+    let side = |side: u32, least: f32| (side as f32).clamp(least, 16_384.0);
+    let size = options.settings.window.size.map(|[width, height]| [side(width, least[0]), side(height, least[1])]);
     let native = eframe::NativeOptions {
         renderer: eframe::Renderer::Glow,
         viewport: egui::ViewportBuilder::default()
             .with_title("Camclinic")
             .with_app_id("camclinic")
             .with_icon(icon())
-            .with_inner_size([1440.0, 900.0])
-            .with_min_inner_size([760.0, 520.0]),
+            .with_inner_size(size.unwrap_or([1440.0, 900.0]))
+            .with_min_inner_size(least),
         ..Default::default()
     };
     let create = move |context: &eframe::CreationContext<'_>| {
@@ -187,9 +191,8 @@ struct App {
     fleet: Fleet,
     /// One for each camera of the fleet.
     engines: Vec<PaneEngine>,
-    /// The cameras that those see who look on.
-    #[cfg(feature = "share")]
-    shared: Vec<CameraId>,
+    /// The cameras of which whole pictures were needed last while nobody saw the window.
+    needed_while_hidden: Vec<CameraId>,
     pace: pace::PassTimes,
     /// How long the layout of the picture before took, in seconds.
     layout_secs: f32,
@@ -279,8 +282,7 @@ impl App {
             fleet: Fleet::new(log.clone(), window.shell.logins.clone(), Arc::clone(&wake)),
             window,
             engines: Vec::new(),
-            #[cfg(feature = "share")]
-            shared: Vec::new(),
+            needed_while_hidden: Vec::new(),
             saved,
             past: records.as_ref().map(Records::past),
             past_wanted: None,
@@ -335,6 +337,7 @@ impl App {
         for engine in &mut self.engines {
             window.with_pane(engine.id, |pane, shell| {
                 engine.refresh(pane, shell, is_drawn);
+                pane.take_due_snapshot(shell);
                 pane.serve_snapshots(shell);
             });
         }
@@ -446,11 +449,20 @@ impl App {
     /// Those who look on see the cameras that are there now.
     #[cfg(feature = "share")]
     fn publish_shared(&mut self) {
-        let ids: Vec<_> = self.fleet.iter().map(|(id, _)| id).collect();
-        if self.shared != ids {
-            let cameras = self.fleet.iter().map(|(id, camera)| SharedCamera::new(id, camera)).collect::<Vec<_>>();
+        let of = |id: CameraId| self.engines.iter().find(|engine| engine.id == id)?.recorder();
+        let cameras = self.fleet.iter().map(|(id, camera)| SharedCamera::new(id, camera, of(id)));
+        let cameras: Vec<SharedCamera> = cameras.collect();
+        let is_same = |(one, other): (&SharedCamera, &SharedCamera)| {
+            one.id == other.id
+                && match (&one.recorder, &other.recorder) {
+                    (None, None) => true,
+                    (Some(one), Some(other)) => one.is_same(other),
+                    _ => false,
+                }
+        };
+        let published = self.window.shell.share.cameras.reader().current().unwrap_or_default();
+        if published.len() != cameras.len() || !published.iter().zip(&cameras).all(is_same) {
             self.window.shell.share.cameras.publish(cameras);
-            self.shared = ids;
         }
     }
 
@@ -482,6 +494,15 @@ impl eframe::App for App {
             // Nothing is drawn any more, or soon again: the cameras are to know.
             self.is_hidden = is_hidden;
             self.follow(ctx, true);
+        }
+        // Somebody who looks on elsewhere, and a snapshot that is due, want pictures whether or not anything is drawn here.
+        if is_hidden {
+            self.carry_out();
+            let needed = self.window.needed_while_hidden();
+            if self.needed_while_hidden != needed {
+                self.needed_while_hidden = needed;
+                self.follow(ctx, false);
+            }
         }
         if let Some(shot) = &mut self.shot {
             shot.advance(ctx);

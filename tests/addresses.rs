@@ -347,6 +347,26 @@ fn a_kept_password_can_be_forgotten() {
     assert_eq!(value(&harness, "Password"), "");
 }
 
+/// A click beside the dialogue, or Esc, is a slip of the hand.
+#[test]
+fn what_was_typed_is_kept_when_the_dialogue_is_closed() {
+    let mut harness = harness(window(status()));
+    let open = |harness: &mut Harness<'_, Window>| {
+        harness.state_mut().with_selected(|pane, shell| pane.open_address(shell, Field::Whole));
+        harness.run();
+    };
+    open(&mut harness);
+    harness.get_by_role_and_label(Role::TextInput, "Address or path").type_text("rtsp://192.0.2.7/stream1");
+    harness.run();
+    press(&mut harness, Key::Escape);
+    assert!(harness.state().shell.address.is_none());
+    open(&mut harness);
+    assert_eq!(value(&harness, "Address or path"), "rtsp://192.0.2.7/stream1");
+    click(&mut harness, "Cancel");
+    open(&mut harness);
+    assert_eq!(value(&harness, "Address or path"), "", "who cancels means it");
+}
+
 #[test]
 fn a_refused_login_leads_to_the_password() {
     let mut harness = failing_with("rtsp://admin:wrong@cam/1", FaultKind::LoginRefused);
@@ -355,7 +375,10 @@ fn a_refused_login_leads_to_the_password() {
     harness.run();
     let password = harness.get_by_role_and_label(Role::PasswordInput, "Password");
     assert!(password.accesskit_node().is_focused());
-    harness.key_press_modifiers(egui::Modifiers::COMMAND, Key::A);
+    // The one that was refused is not in the way, and the keyring, which may have the same, is not asked.
+    assert_eq!(value(&harness, "Password"), "");
+    assert!(requests(&mut harness).is_empty());
+    harness.get_by_label("The camera refused the one before. Type another one.");
     harness.get_by_role_and_label(Role::PasswordInput, "Password").type_text("geheim");
     harness.run();
     press(&mut harness, Key::Enter);

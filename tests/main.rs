@@ -19,7 +19,10 @@ mod phrases;
 mod promises;
 mod record;
 mod report;
+mod running;
 mod secrets;
+#[cfg(feature = "share")]
+mod served;
 #[cfg(feature = "share")]
 mod share;
 mod streams;
@@ -34,3 +37,5 @@ mod ui_checkup;
 mod ui_clips;
 #[cfg(feature = "gui")]
 mod ui_grid;
+#[cfg(feature = "gui")]
+mod ui_viewer;

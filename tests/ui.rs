@@ -142,7 +142,7 @@ fn hung() -> Status {
     }
 }
 
-fn frame(now: Instant) -> Arc<Frame> {
+pub fn frame(now: Instant) -> Arc<Frame> {
     let size = Size { width: 64, height: 36 };
     Arc::new(Frame {
         image: Image::new(size, vec![90; size.n_bytes()]).unwrap(),
@@ -1124,11 +1124,13 @@ fn keys_do_what_the_sheet_says() {
     assert!(!harness.state().shell.settings.window.log_shown);
     assert!(harness.query_by_label("Log").is_none());
     press(&mut harness, Key::L);
-    press(&mut harness, Key::F);
-    assert!(harness.state().shell.picture_only);
-    assert!(harness.query_by_label("Snapshot").is_none());
-    press(&mut harness, Key::Escape);
-    assert!(!harness.state().shell.picture_only);
+    for key in [Key::F, Key::H] {
+        press(&mut harness, key);
+        assert!(harness.state().shell.picture_only && harness.state().shell.is_full_screen == (key == Key::F));
+        assert!(harness.query_by_label("Snapshot").is_none());
+        press(&mut harness, Key::Escape);
+        assert!(!harness.state().shell.picture_only && !harness.state().shell.is_full_screen);
+    }
     press(&mut harness, Key::Questionmark);
     harness.get_by_label("Start and stop the camera");
     press(&mut harness, Key::S);
@@ -1152,7 +1154,7 @@ fn keys_are_letters_while_somebody_types() {
     click(&mut harness, "search");
     harness.get_by_role_and_label(Role::TextInput, "Search the log").focus();
     harness.run();
-    for key in [Key::Space, Key::S, Key::F, Key::L] {
+    for key in [Key::Space, Key::S, Key::F, Key::H, Key::P, Key::Z, Key::L] {
         press(&mut harness, key);
     }
     assert!(requests(&mut harness).is_empty());

@@ -50,6 +50,8 @@ enum Lookup {
     Asked(Address),
     NotThere(Address),
     Failed(Address, KeyringError),
+    /// The camera has refused the password that it was opened with: another one is wanted.
+    Refused,
 }
 
 /// Where the camera is shown that is opened.
@@ -98,7 +100,16 @@ impl AddressDialog {
 impl Pane {
     /// Opens the dialogue, with what is shown now in its fields.
     pub fn open_address(&self, shell: &mut Shell, focus: Field) {
-        shell.address = Some(AddressDialog::new(&self.spec, self.settings.transport, focus));
+        let mut dialog = AddressDialog::new(&self.spec, self.settings.transport, focus);
+        if focus == Field::Password && self.wants_password() {
+            // What is typed stands in place of it, and not behind it: a camera locks after a few wrong ones.
+            dialog.draft.password.clear();
+            dialog.draft.typed_password();
+            dialog.lookup = Lookup::Refused;
+        } else if let Some((_, left)) = shell.left_address.take_if(|(pane, _)| *pane == self.id()) {
+            dialog = AddressDialog { focus: Some(focus), ..left };
+        }
+        shell.address = Some(dialog);
     }
 
     /// The same for one more camera, with empty fields.
@@ -289,6 +300,11 @@ pub fn draw(pane: &mut Pane, shell: &mut Shell, ctx: &egui::Context) {
     // A test that runs ends with the dialogue.
     if open {
         shell.address = Some(dialog);
+    } else if action == DialogAction::Stays && dialog.opens == OpensCamera::Here && !dialog.draft.is_like(&pane.spec) {
+        // A click beside it, or Esc, throws nothing away.
+        dialog.test = None;
+        shell.toasts.info("What you typed is kept. Open the address again to go on.", shell.now);
+        shell.left_address = Some((pane.id(), dialog));
     }
 }
 
@@ -726,6 +742,7 @@ fn password_state(shell: &mut Shell, dialog: &mut AddressDialog, ui: &mut Ui) {
         let words = match &dialog.lookup {
             Lookup::Asked(_) => "Looking for the password…".to_owned(),
             Lookup::Failed(_, trouble) => super::text::sentence(&trouble.to_string()),
+            Lookup::Refused => "The camera refused the one before. Type another one.".to_owned(),
             Lookup::None | Lookup::NotThere(_) => String::new(),
         };
         hint(ui, &words, palette.text_weak);
@@ -745,6 +762,8 @@ fn look_for_password(shell: &mut Shell, dialog: &mut AddressDialog, ctx: &egui::
     let Ok(address) = dialog.draft.address() else { return };
     let is_known = match &dialog.lookup {
         Lookup::None => false,
+        // The keyring may have the same one.
+        Lookup::Refused => true,
         Lookup::Asked(asked) | Lookup::NotThere(asked) | Lookup::Failed(asked, _) => *asked == address,
     };
     if address.lacks_password() && !is_known {

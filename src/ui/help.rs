@@ -8,18 +8,22 @@ use super::widgets;
 use crate::status::Grade;
 
 /// Every key of the window.
-const KEYS: [(&str, &str); 14] = [
+const KEYS: [(&str, &str); 18] = [
     ("Space", "Start and stop the camera"),
     ("S", "Save a snapshot"),
     ("R", "Record what the camera sends, and stop"),
     ("C", "Check up: find out what is wrong with the camera"),
-    ("F", "Picture only, and back"),
+    ("F", "Full screen, and back"),
+    ("H", "Picture only: hide the panels, and back"),
+    ("Z", "Pixel for pixel, and all of the picture again; also 1 where one camera is shown"),
+    ("P", "Pause the picture, and go on; the camera goes on all the while"),
+    ("Wheel", "Zoom at the pointer; pull to move; a double click shows all again; right click: everything else"),
     ("L", "Show and hide plot and log"),
     ("1 … 9", "That camera alone, where several are shown; Enter the selected one"),
     ("← → ↑ ↓", "To the next camera; with Shift the tile is moved"),
     ("← → , .", "In a clip that is played: a second, and a picture, back and on; Space plays and stops it"),
     ("I O", "In a clip that is played: the part to export begins, and ends, here"),
-    ("Esc", "Back to all cameras; back from picture only; close a sheet"),
+    ("Esc", "Back to all cameras; back from full screen and picture only; close a sheet"),
     ("2 clicks", "On a tile: that camera alone; on its picture: back to all"),
     ("?", "This sheet"),
     ("Tab", "To the next control; arrow keys change it"),

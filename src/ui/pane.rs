@@ -16,7 +16,7 @@ use super::prompt::{Browse, Purpose};
 use super::recording::RecordingState;
 use super::shell::{Shell, ShownPane, WindowRequest};
 use super::text::{Moment, state_word};
-use super::viewer::ViewerState;
+use super::viewer::{self, ViewerState};
 use crate::address::Address;
 use crate::camera::Command;
 use crate::checkup::Live;
@@ -61,6 +61,8 @@ pub struct Pane {
     pub waiting_frame: Option<Arc<Frame>>,
     /// Snapshots that wait for a picture in full size, since when.
     snapshots_due: Vec<(SnapshotTarget, Instant)>,
+    /// Between snapshots that are taken by themselves, and when the next one is due.
+    snapshot_period: Option<(Duration, Instant)>,
     /// What of its pictures is wanted, and since when, if it has changed.
     demand: Demand,
     demand_since: Option<Instant>,
@@ -73,6 +75,9 @@ const SMALL_ONES_COME_WITHIN: Duration = Duration::from_millis(500);
 
 /// So long a snapshot waits for a picture in full size. Then the one that there is has to do.
 const FULL_SIZE_WITHIN: Duration = Duration::from_secs(2);
+
+/// Snapshots that wait for a picture in full size are looked at so often.
+const LOOK_AT_DUE_ONES: Duration = Duration::from_millis(200);
 
 impl Pane {
     /// `settings` have the pane's number.
@@ -98,6 +103,7 @@ impl Pane {
             recording: RecordingState::default(),
             waiting_frame: None,
             snapshots_due: Vec::new(),
+            snapshot_period: None,
             demand: Demand::default(),
             demand_since: None,
             commands: Vec::new(),
@@ -234,6 +240,38 @@ impl Pane {
         }
     }
 
+    #[must_use]
+    pub fn snapshot_period(&self) -> Option<Duration> {
+        self.snapshot_period.map(|(period, _)| period)
+    }
+
+    /// From now on a snapshot is taken so often; the first one at once.
+    pub fn set_snapshot_period(&mut self, period: Option<Duration>, now: Instant) {
+        self.snapshot_period = period.map(|period| (period, now));
+    }
+
+    /// Takes the snapshot that is due by itself, while the picture is live.
+    pub fn take_due_snapshot(&mut self, shell: &mut Shell) {
+        let now = shell.now;
+        let is_live = self.is_live(now) && self.frame.is_some();
+        if let Some((period, due)) = &mut self.snapshot_period
+            && now >= *due
+            && is_live
+        {
+            *due = now + *period;
+            self.take_snapshot(shell);
+        }
+        // Where nobody sees the window nothing else makes it look.
+        let waits = if self.snapshots_due.is_empty() {
+            self.snapshot_period.filter(|_| is_live).map(|(_, due)| due.saturating_duration_since(now))
+        } else {
+            Some(LOOK_AT_DUE_ONES)
+        };
+        if let Some((context, waits)) = shell.context.as_ref().zip(waits) {
+            context.request_repaint_after(waits);
+        }
+    }
+
     /// A new picture has come, or time has gone on: what waits for one in full size may have it now.
     pub fn serve_snapshots(&mut self, shell: &mut Shell) {
         let Some(frame) = self.frame.clone() else { return };
@@ -281,6 +319,7 @@ impl Pane {
                     shell.requests.push(WindowRequest::Snapshot(self.id(), frame, target));
                 }
             }
+            Purpose::ComparedPicture => viewer::load_compared(self, shell, PathBuf::from(text)),
             Purpose::SnapshotFolder => shell.settings.snapshot.folder = Some(PathBuf::from(text)),
             Purpose::ClipFolder => shell.choose_clip_folder(Some(PathBuf::from(text))),
             Purpose::ExportClips => shell.begin_clip_job(ClipJob::Export(PathBuf::from(text))),

@@ -25,6 +25,8 @@ use crate::status::{Grade, State};
 #[derive(Default)]
 pub struct PlotState {
     span: Span,
+    /// By the user.
+    is_chosen: bool,
 }
 
 /// How much of the past is shown.
@@ -91,7 +93,7 @@ pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
             ui.spacing_mut().item_spacing.x = 6.0;
             for span in Span::ALL.into_iter().rev() {
                 if widgets::chip(ui, span.label(), shell.plot.span == span, "How much of the past is shown").clicked() {
-                    shell.plot.span = span;
+                    (shell.plot.span, shell.plot.is_chosen) = (span, true);
                 }
             }
         });
@@ -104,7 +106,9 @@ pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
     let measured = first.map_or(0.0, |first| shell.now.saturating_duration_since(first).as_secs_f64());
     let first = pane.past.samples.first().map(|sample| sample.at);
     let kept = first.map_or(0.0, |first| event::now().duration_since(first).as_secs_f64());
-    let span_secs = stretch_secs(shell.plot.span, measured.max(kept));
+    // Who asks for an hour sees an hour, however little of it there is.
+    let all_of_it = if shell.plot.is_chosen { f64::INFINITY } else { measured.max(kept) };
+    let span_secs = stretch_secs(shell.plot.span, all_of_it);
     // In steps of a screen pixel: the curve then stands still between two steps instead of shimmering.
     let step = (span_secs / f64::from(room.width())).max(0.05);
     let area = egui::Rect::from_min_max(room.min + vec2(LEFT, 4.0), room.max - vec2(0.0, BELOW));

@@ -20,6 +20,8 @@ pub enum Purpose {
     /// To be shown beside the others.
     AnotherVideoFile,
     Snapshot,
+    /// To be compared with what the camera shows.
+    ComparedPicture,
     SnapshotFolder,
     ClipFolder,
     ExportClips,
@@ -35,6 +37,7 @@ impl Purpose {
         match self {
             Self::VideoFile | Self::AnotherVideoFile => "Open a video file",
             Self::Snapshot => "Save the picture as",
+            Self::ComparedPicture => "Compare with a picture",
             Self::SnapshotFolder => "Folder for snapshots",
             Self::ClipFolder => "Folder for clips",
             Self::ExportClips => "Export clips as",
@@ -49,6 +52,7 @@ impl Purpose {
         match self {
             Self::VideoFile | Self::AnotherVideoFile => "The path of a video file.",
             Self::Snapshot => "The path of the file. It ends in .jpg or .png.",
+            Self::ComparedPicture => "The path of a JPEG or PNG file, such as an earlier snapshot.",
             Self::SnapshotFolder => "The path of the folder. It is made when the first snapshot is saved.",
             Self::ClipFolder => "The path of the folder. It is made if it is not there.",
             Self::Log => "The path of the file, for example camclinic-log.txt.",
@@ -59,7 +63,7 @@ impl Purpose {
 
     fn button(self) -> &'static str {
         match self {
-            Self::VideoFile | Self::AnotherVideoFile => "Open",
+            Self::VideoFile | Self::AnotherVideoFile | Self::ComparedPicture => "Open",
             Self::Snapshot | Self::Log | Self::Report | Self::ExportClips | Self::ExportPart | Self::ArchiveClips => {
                 "Save"
             }
@@ -101,7 +105,7 @@ impl Browse {
             Purpose::ExportPart => (home(), format!("{}.zip", clips::suggestion_for_part(shell))),
             Purpose::ExportClips => (home(), format!("{}.zip", clips::suggestion(shell))),
             Purpose::ArchiveClips => (home(), clips::suggestion(shell)),
-            Purpose::SnapshotFolder => (folder, String::new()),
+            Purpose::SnapshotFolder | Purpose::ComparedPicture => (folder, String::new()),
             Purpose::ClipFolder => (shell.settings.clip_folder().unwrap_or_default(), String::new()),
         };
         Self { purpose, pane: pane.id(), folder, suggestion }
@@ -119,6 +123,7 @@ impl Browse {
                 .add_filter("Video", &["mp4", "avi", "mkv", "mov", "webm", "ts", "m4v", "mjpg", "mjpeg"])
                 .add_filter("All files", &["*"])
                 .pick_file(),
+            Purpose::ComparedPicture => dialogue.add_filter("Pictures", &["jpg", "jpeg", "png"]).pick_file(),
             Purpose::Snapshot => {
                 dialogue.add_filter("Pictures", &["jpg", "jpeg", "png"]).set_file_name(&self.suggestion).save_file()
             }

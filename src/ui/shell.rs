@@ -146,11 +146,15 @@ pub struct Shell {
     pub status_line: StatusLineState,
     pub prompt: Option<Prompt>,
     pub address: Option<address::AddressDialog>,
+    /// What was typed into one that was closed before it was opened or cancelled, and for which camera.
+    pub left_address: Option<(CameraId, address::AddressDialog)>,
     pub report: Option<report::ReportDialog>,
     /// The number of the newest test of a connection.
     pub n_connection_tests: u64,
     pub sheet: Option<Sheet>,
     pub picture_only: bool,
+    /// The window covers the screen.
+    pub is_full_screen: bool,
     pub requests: Vec<WindowRequest>,
 }
 
@@ -183,10 +187,12 @@ impl Shell {
             status_line: StatusLineState::default(),
             prompt: None,
             address: None,
+            left_address: None,
             report: None,
             n_connection_tests: 0,
             sheet: None,
             picture_only: false,
+            is_full_screen: false,
             requests: Vec::new(),
         }
     }
@@ -200,6 +206,13 @@ impl Shell {
     #[must_use]
     pub fn language(&self) -> Language {
         self.settings.language.unwrap_or(self.system_language)
+    }
+
+    /// Over all of the screen with the picture alone, or back.
+    pub fn toggle_full_screen(&mut self, ctx: &egui::Context) {
+        self.is_full_screen = !self.is_full_screen;
+        self.picture_only = self.is_full_screen;
+        ctx.send_viewport_cmd(egui::ViewportCommand::Fullscreen(self.is_full_screen));
     }
 
     /// The cameras that are there now. What was known of others is forgotten: they may come back with another cable.

@@ -4,12 +4,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use egui::load::SizedTexture;
+use egui::accesskit::Role;
 use egui::{
     Align, Align2, Color32, ColorImage, Frame, Label, Layout, Margin, Rect, RichText, Sense, TextureHandle,
-    TextureOptions, Ui, UiBuilder, pos2, vec2,
+    TextureOptions, Ui, UiBuilder, WidgetInfo, pos2, vec2,
 };
 
+use self::tools::ToolState;
+use self::view::{PictureView, PlacedPicture, Zoom};
 use super::address::Field;
 use super::pane::Pane;
 use super::shell::{Sheet, Shell, WindowRequest};
@@ -20,12 +22,28 @@ use crate::camera::Command;
 use crate::frame::{Frame as CameraFrame, Image};
 use crate::status::State;
 
+mod analysis;
+mod menu;
+pub mod tools;
+pub mod view;
+
+pub use menu::{copy_state, load_compared};
+
 /// What stays between two passes.
 #[derive(Default)]
 pub struct ViewerState {
     /// Room around the picture, in points.
     pub margin: f32,
+    /// The wheel has nothing else to move here.
+    pub has_wheel: bool,
+    pub view: PictureView,
+    pub tools: ToolState,
+    /// The picture that is looked at while the camera goes on.
+    pub held: Option<Arc<CameraFrame>>,
     texture: Option<TextureHandle>,
+    /// Its pixels are large enough to be seen one by one.
+    is_magnified: bool,
+    sampling: TextureOptions,
     /// The frame that is in the texture.
     shown: Option<Arc<CameraFrame>>,
     /// When the pictures of the last seconds were put on the screen.
@@ -58,20 +76,49 @@ impl ViewerState {
     pub(super) fn paint(&self, painter: &egui::Painter, room: Rect, is_live: bool) -> bool {
         let Some(texture) = &self.texture else { return false };
         let tint = if is_live { Color32::WHITE } else { DIMMED };
-        let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
-        painter.image(texture.id(), fitted(texture, room), whole, tint);
+        let placed = self.view.fitted().place(texture.size_vec2(), room);
+        tools::paint_texture(painter, texture, &placed.corners(), tint);
         true
+    }
+
+    /// Where the picture is in that room, as the user wants it.
+    fn placed(&self, stage: Rect) -> Option<PlacedPicture> {
+        let texture = self.texture.as_ref()?;
+        Some(self.view.place(texture.size_vec2(), stage.shrink(self.margin)))
+    }
+
+    /// Holds the picture, or goes on with the newest.
+    pub fn toggle_pause(&mut self) {
+        self.held = if self.held.is_some() { None } else { self.shown.clone() };
+    }
+
+    /// Pixel for pixel, or all of it again.
+    pub fn toggle_one_to_one(&mut self, pixels_per_point: f32) {
+        let one = Zoom::Scale(1.0 / pixels_per_point);
+        if self.view.zoom == one { self.view.fit() } else { self.view.zoom = one }
+    }
+
+    /// The picture that is on the screen.
+    #[must_use]
+    pub fn shown(&self) -> Option<&Arc<CameraFrame>> {
+        self.shown.as_ref()
     }
 
     /// Puts a picture into the texture, unless it is there already.
     pub(super) fn show(&mut self, ctx: &egui::Context, frame: &Arc<CameraFrame>, now: Instant) {
-        if self.shown.as_ref().is_some_and(|shown| Arc::ptr_eq(shown, frame)) {
+        let sampling = if self.is_magnified { TextureOptions::NEAREST } else { TextureOptions::LINEAR };
+        let is_shown = self.shown.as_ref().is_some_and(|shown| Arc::ptr_eq(shown, frame));
+        if is_shown && self.sampling == sampling {
             return;
         }
+        self.sampling = sampling;
         let image = color_image_from_bgr(&frame.image);
         match &mut self.texture {
-            Some(texture) => texture.set(image, TextureOptions::LINEAR),
-            None => self.texture = Some(ctx.load_texture("picture", image, TextureOptions::LINEAR)),
+            Some(texture) => texture.set(image, sampling),
+            None => self.texture = Some(ctx.load_texture("picture", image, sampling)),
+        }
+        if is_shown {
+            return;
         }
         self.shown = Some(Arc::clone(frame));
         self.shown_at.push_back(now);
@@ -94,19 +141,24 @@ pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
     let stage = ui.available_rect_before_wrap();
     ui.painter().rect_filled(stage, 0, Palette::of(ui).stage);
     shell.stage = Some(stage.intersect(ui.clip_rect()));
-    let response = ui.allocate_rect(stage, Sense::click());
+    let response = ui.allocate_rect(stage, Sense::click_and_drag());
     if response.double_clicked() {
         // Among several cameras it is the way back to all of them.
-        if shell.panes.len() > 1 && !shell.picture_only {
+        if pane.viewer.view.zoom != Zoom::Fit {
+            pane.viewer.view.fit();
+        } else if shell.panes.len() > 1 && !shell.picture_only {
             shell.requests.push(WindowRequest::ShowGrid);
         } else {
             shell.picture_only = !shell.picture_only;
         }
     }
-    if let Some(frame) = pane.frame.clone() {
+    move_picture(&mut pane.viewer, ui, stage, &response);
+    if let Some(frame) = pane.viewer.held.clone().or_else(|| pane.frame.clone()) {
         let now = shell.now;
         pane.viewer.show(ui.ctx(), &frame, now);
+        pane.viewer.tools.look(ui.ctx(), &frame, now);
     }
+    response.context_menu(|ui| menu::draw(pane, shell, ui));
     let is_live = pane.moment(shell.now).is_some_and(|moment| moment.is_live());
     let has_picture = draw_picture(pane, ui, stage, is_live);
     let banner = if pane.checkup.pauses() {
@@ -118,6 +170,19 @@ pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
         Some(banner) if has_picture || banner.is_fault => draw_banner(pane, shell, ui, stage, &banner),
         _ => stage,
     };
+    if has_picture {
+        draw_tools(pane, ui, stage, below);
+    }
+    if shell.is_full_screen
+        && let Some(moment) = pane.moment(shell.now)
+    {
+        // The toolbar with its pill is not there.
+        plate(ui, below, Align2::RIGHT_TOP, &text::pill(moment));
+    }
+    if let Some(held) = &pane.viewer.held {
+        plate(ui, below, Align2::LEFT_TOP, &tools::paused_words(held));
+        return;
+    }
     if is_live {
         if has_picture {
             draw_overlay(pane, shell, ui, below);
@@ -134,39 +199,75 @@ pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
     }
 }
 
+/// What the wheel, two fingers and a pull do.
+fn move_picture(viewer: &mut ViewerState, ui: &Ui, stage: Rect, response: &egui::Response) {
+    let Some(placed) = viewer.placed(stage) else { return };
+    // A picture pixel that covers two of the screen's is seen as what it is.
+    viewer.is_magnified = placed.scale * ui.ctx().pixels_per_point() >= 2.0;
+    if response.dragged() {
+        viewer.view.drag(response.drag_delta(), &placed);
+        if placed.is_cut() {
+            ui.ctx().set_cursor_icon(egui::CursorIcon::Grabbing);
+        }
+    }
+    let Some(at) = response.hover_pos().filter(|_| response.contains_pointer()) else { return };
+    let (pinched, scrolled) = ui.input(|input| (input.zoom_delta(), input.smooth_scroll_delta.y));
+    let scrolled = if viewer.has_wheel { (scrolled / 200.0).exp() } else { 1.0 };
+    let factor = pinched * scrolled;
+    if (factor - 1.0).abs() > 1e-3 {
+        viewer.view.zoom_by(factor, at, &placed);
+    }
+}
+
 fn draw_picture(pane: &Pane, ui: &mut Ui, stage: Rect, is_live: bool) -> bool {
-    let Some(texture) = &pane.viewer.texture else { return false };
-    let rect = fitted(texture, stage.shrink(pane.viewer.margin));
-    let (alt, tint) = if is_live { ("Live picture", Color32::WHITE) } else { ("Last picture, not live", DIMMED) };
-    ui.put(
-        rect,
-        egui::Image::from_texture(SizedTexture::from_handle(texture))
-            .fit_to_exact_size(rect.size())
-            .tint(tint)
-            .alt_text(alt),
-    );
+    let (Some(texture), Some(placed)) = (&pane.viewer.texture, pane.viewer.placed(stage)) else { return false };
+    let (alt, tint) = match is_live {
+        true if pane.viewer.held.is_some() => ("Paused picture", Color32::WHITE),
+        true => ("Live picture", Color32::WHITE),
+        false => ("Last picture, not live", DIMMED),
+    };
+    let painter = ui.painter().with_clip_rect(placed.room.intersect(ui.clip_rect()));
+    tools::paint_texture(&painter, texture, &placed.corners(), tint);
+    pane.viewer.tools.paint(&painter, &placed);
+    let response = ui.interact(placed.shown(), ui.scope_id().with("picture"), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, alt));
     true
 }
 
-/// The largest place for a picture.
-fn fitted(texture: &TextureHandle, room: Rect) -> Rect {
-    let size = texture.size_vec2();
-    let scale = (room.width() / size.x).min(room.height() / size.y).max(0.0);
-    Rect::from_center_size(room.center(), size * scale)
+/// What lies over the picture: charts at the left below, the small map at the right below.
+/// `below` is what the banner leaves of the stage.
+fn draw_tools(pane: &mut Pane, ui: &mut Ui, stage: Rect, below: Rect) {
+    let Some(placed) = pane.viewer.placed(stage) else { return };
+    pane.viewer.tools.draw_comparison(ui, &placed);
+    if let Some(shown) = &pane.viewer.shown {
+        pane.viewer.tools.draw_charts(ui, below, shown, &placed);
+    }
+    if placed.is_cut()
+        && let Some(texture) = &pane.viewer.texture
+        && let Some(pixel) = tools::draw_map(ui, texture, below, &placed)
+    {
+        pane.viewer.view.centre_on(pixel, placed.size);
+    }
 }
 
 /// A dark plate with a line of text that keeps its width while the numbers in it change.
 fn plate(ui: &mut Ui, stage: Rect, corner: Align2, content: &str) {
+    plate_at(ui, stage.shrink(14.0), corner, content);
+}
+
+/// The same in a corner of that room. Gives back where it is.
+fn plate_at(ui: &mut Ui, room: Rect, corner: Align2, content: &str) -> Rect {
     let palette = Palette::over_picture();
     let font = theme::regular(SMALL);
-    let galley = widgets::one_line(ui.painter(), content, font, palette.text_strong, (stage.width() - 44.0).max(40.0));
+    let galley = widgets::one_line(ui.painter(), content, font, palette.text_strong, (room.width() - 16.0).max(40.0));
     let size = vec2(widgets::steady_width(galley.size().x), galley.size().y) + vec2(18.0, 12.0);
-    let rect = corner.align_size_within_rect(size, stage.shrink(14.0));
+    let rect = corner.align_size_within_rect(size, room);
     ui.painter().rect_filled(rect, 6, Color32::from_black_alpha(170));
     ui.painter().galley(rect.min + vec2(9.0, 6.0), galley, palette.text_strong);
     let response =
         ui.interact(rect, ui.scope_id().with(("plate", content.len(), corner.0[1] == Align::Min)), Sense::hover());
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Label, true, content));
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, content));
+    rect
 }
 
 fn draw_overlay(pane: &Pane, shell: &Shell, ui: &mut Ui, stage: Rect) {

@@ -20,7 +20,7 @@ use super::shell::{Sheet, Shell, WindowRequest};
 use super::theme::{self, Palette};
 use super::{
     add_camera, address, checkup, clips, consent, grid, help, inspector, log, player, plot, preferences, prompt,
-    recording, report, status_line, toasts, toolbar, viewer,
+    recording, report, status_line, text, toasts, toolbar, viewer,
 };
 use crate::address::Address;
 use crate::event::{Event, Level};
@@ -41,8 +41,13 @@ pub struct Window {
     pub grid: GridState,
     /// Files that were dropped, until it is known where, since when.
     dropped: Option<(Vec<PathBuf>, Instant)>,
+    /// As the system shows it.
+    title: String,
     pub shell: Shell,
 }
+
+/// Smaller it shows nothing that helps, in points.
+pub const LEAST_SIZE: [f32; 2] = [760.0, 520.0];
 
 /// The system tells only after the files where they were dropped. Should it not, they are added.
 const PLACE_TOLD_WITHIN: Duration = Duration::from_millis(300);
@@ -100,6 +105,7 @@ impl Window {
             is_alone: false,
             grid: GridState::default(),
             dropped: None,
+            title: String::new(),
             shell: Shell::new(settings, now),
         };
         for (spec, settings) in cameras {
@@ -220,6 +226,13 @@ impl Window {
         } else {
             Demand::Checks
         }
+    }
+
+    /// The cameras of which whole pictures are needed even where nobody sees the window.
+    #[must_use]
+    pub fn needed_while_hidden(&self) -> Vec<CameraId> {
+        let is_needed = |pane: &&Pane| self.demand(pane, true, 1.0) == Demand::Full;
+        self.panes.iter().filter(is_needed).map(Pane::id).collect()
     }
 
     /// Does what was asked for in the pass that has just ended, but for what needs threads.
@@ -345,6 +358,7 @@ impl Window {
         // In the order in which they were pressed: several may come in one pass.
         for (key, modifiers) in pressed_keys(ctx) {
             match key {
+                Key::Escape if self.shell.is_full_screen => self.shell.toggle_full_screen(ctx),
                 Key::Escape if self.shell.picture_only => self.shell.picture_only = false,
                 Key::Escape => self.show_grid(),
                 _ if self.panes.len() < 2 => {}
@@ -436,6 +450,8 @@ impl Window {
         let look = &self.shell.settings.window;
         theme::follow(&ctx, look.theme, look.scale_percent);
         self.shell.panes = self.panes.iter().map(|pane| pane.summary(self.shell.now)).collect();
+        self.follow_title(&ctx);
+        self.note_size(&ctx);
         self.take_dropped_files(&ctx);
         self.with_selected(|pane, shell| address::catch(pane, shell, &ctx));
         if are_keys_free(&self.shell, &ctx) && self.shell.player.is_some() {
@@ -473,6 +489,37 @@ impl Window {
         self.panes.iter_mut().for_each(Pane::give_way);
     }
 
+    /// Which cameras these are and how they stand, for the system's lists of windows.
+    fn follow_title(&mut self, ctx: &egui::Context) {
+        let panes = &self.shell.panes;
+        let what = match panes.as_slice() {
+            [one] => format!("{} · {}", one.name, one.state),
+            several => text::fleet(several.iter().map(|pane| pane.state)),
+        };
+        // Some systems cut nothing.
+        let what: String = what.chars().take(120).collect();
+        let title = format!("{what} – Camclinic");
+        if self.title != title {
+            self.title.clone_from(&title);
+            ctx.send_viewport_cmd(egui::ViewportCommand::Title(title));
+        }
+    }
+
+    /// For the next start.
+    fn note_size(&mut self, ctx: &egui::Context) {
+        let is_usual = ctx.input(|input| {
+            let viewport = input.viewport();
+            [viewport.fullscreen, viewport.maximized, viewport.minimized].iter().all(|is| *is == Some(false))
+        });
+        let size = ctx.content_rect().size() * ctx.zoom_factor();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "points of a screen")]
+        let side = |side: f32| side.clamp(0.0, 16_384.0).round() as u32;
+        let size = [side(size.x), side(size.y)];
+        if is_usual && self.shell.settings.window.size != Some(size) {
+            self.shell.settings.window.size = Some(size);
+        }
+    }
+
     fn draw_panels(&mut self, ui: &mut Ui) {
         let size = ui.available_size();
         self.draw_top(ui);
@@ -488,8 +535,9 @@ impl Window {
         }
         let inspector_width = if size.x < 1000.0 { 316.0 } else { 360.0 };
         egui::Panel::right("side")
-            .resizable(false)
-            .exact_size(inspector_width)
+            .resizable(true)
+            .default_size(inspector_width)
+            .size_range(300.0..=(size.x * 0.45).max(320.0))
             .frame(Frame::NONE.fill(palette.panel))
             .show(ui, |ui| self.draw_all(ui, PanelPlace::Side));
         self.draw_centre(ui, Margin::same(14));
@@ -551,7 +599,7 @@ impl Window {
     }
 
     fn draw_centre(&mut self, ui: &mut Ui, margin: Margin) {
-        self.with_selected(|pane, _| pane.viewer.margin = f32::from(margin.left));
+        self.with_selected(|pane, _| (pane.viewer.margin, pane.viewer.has_wheel) = (f32::from(margin.left), true));
         egui::CentralPanel::default()
             .frame(Frame::NONE.fill(Palette::of(ui).stage))
             .show(ui, |ui| self.draw_pictures(ui));
@@ -577,7 +625,8 @@ impl Window {
     }
 
     fn draw_sized(&mut self, ui: &mut Ui, size: egui::Vec2) {
-        self.with_selected(|pane, _| pane.viewer.margin = 0.0);
+        // The wheel moves the column.
+        self.with_selected(|pane, _| (pane.viewer.margin, pane.viewer.has_wheel) = (0.0, false));
         let (rect, _) = ui.allocate_exact_size(size, egui::Sense::hover());
         let mut child = ui.new_child(UiBuilder::new().id_salt("sized").max_rect(rect));
         child.set_clip_rect(rect.intersect(ui.clip_rect()));
@@ -631,7 +680,16 @@ fn shortcuts(pane: &mut Pane, shell: &mut Shell, ctx: &egui::Context) {
         pane.check_up(shell);
     }
     if pressed(ctx, Key::F) {
+        shell.toggle_full_screen(ctx);
+    }
+    if pressed(ctx, Key::H) {
         shell.picture_only = !shell.picture_only;
+    }
+    if pressed(ctx, Key::P) {
+        pane.viewer.toggle_pause();
+    }
+    if pressed(ctx, Key::Z) || pressed(ctx, Key::Num1) && shell.panes.len() < 2 {
+        pane.viewer.toggle_one_to_one(ctx.pixels_per_point());
     }
     if pressed(ctx, Key::L) {
         shell.settings.window.log_shown = !shell.settings.window.log_shown;

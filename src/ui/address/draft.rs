@@ -83,6 +83,16 @@ impl Draft {
         self.whole = self.without_password();
     }
 
+    /// Whether nothing was typed since it was filled with that.
+    #[must_use]
+    pub fn is_like(&self, spec: &SourceSpec) -> bool {
+        let before = Self::of(spec);
+        let fields = |draft: &Self| {
+            [&draft.whole, &draft.host, &draft.port, &draft.path, &draft.user, &draft.password].map(String::clone)
+        };
+        fields(self) == fields(&before)
+    }
+
     /// Reads an address that somebody pasted, in place of all that stands in the fields. `false` where it is none.
     pub fn paste(&mut self, text: &str) -> bool {
         let Some(address) = address_in(text) else { return false };
