@@ -40,7 +40,7 @@ enum StreamOrigin {
     /// Opened for the check-up.
     Probe(Box<Probe>),
     /// It streams in this program, which had counted so many drops before, and so much of its packets.
-    Live(Box<Live>, Drops, PacketEvidence),
+    Live(Box<Live>, Drops, Box<PacketEvidence>),
 }
 
 /// A stream under observation. Dropping it has the camera closed, if it was opened here.
@@ -105,7 +105,7 @@ impl CheckupStream {
         let status = live.status.current();
         let drops = status.as_ref().map(|status| status.drops).unwrap_or_default();
         let evidence = live.evidence.current().map(|evidence| *evidence).unwrap_or_default();
-        let mut stream = Self::new(StreamOrigin::Live(Box::new(live), drops, evidence), spec);
+        let mut stream = Self::new(StreamOrigin::Live(Box::new(live), drops, Box::new(evidence)), spec);
         if let Some(status) = status {
             stream.backend = Backend::ALL.into_iter().find(|backend| backend.slug() == status.backend);
             stream.on_opened(status.got.clone());
@@ -322,7 +322,9 @@ impl CheckupStream {
         self.decodes_ms.clear();
         if let StreamOrigin::Live(live, drops, evidence) = &mut self.origin {
             *drops = live.status.current().map_or(*drops, |status| status.drops);
-            *evidence = live.evidence.current().map_or(*evidence, |evidence| *evidence);
+            if let Some(current) = live.evidence.current() {
+                **evidence = *current;
+            }
         }
     }
 

@@ -24,6 +24,13 @@ const STILL_SERVED_SECS: f64 = 2.0;
 /// A driver may hand out one picture twice when the computer is busy, but not more often.
 pub const LEAST_EQUAL: u32 = 3;
 
+/// F61: brightness of all of its ground; how much brighter its letters are; black, also where limited range is not converted; and how
+/// many times as strong as green the colour of a coloured one is.
+const CARD_STEP: f64 = 2.0;
+const CARD_LETTERS: f64 = 60.0;
+const CARD_BLACK: f64 = 18.0;
+const DEEP_COLOUR: f64 = 3.0;
+
 /// F62: less of the height is the edge of something green.
 pub(super) const GREEN_HEIGHT: f64 = 0.02;
 /// F64: less of the height may be drawn there.
@@ -45,6 +52,7 @@ const UNDER_EXPOSED_PEAK: f64 = 120.0;
 const OVER_EXPOSED_SHARE: f64 = 0.25;
 const OVER_EXPOSED_MEAN: f64 = 170.0;
 const OVER_EXPOSED_MEDIAN: f64 = 200.0;
+const BURNT_OUT_SHARE: f64 = 0.33;
 /// F51: with less light than this automatic exposure takes its time from the rate.
 const DIM_MEAN: f64 = 70.0;
 
@@ -119,6 +127,17 @@ pub fn is_still(run: &EqualRun, coding: FrameCoding) -> bool {
     run.n >= LEAST_EQUAL && still_secs(coding).is_some_and(|secs| run.secs >= secs)
 }
 
+/// F61: a card in place of a picture: nothing moves, no pixel has noise, most of it is one deep colour or black, and something bright is
+/// written on it.
+#[must_use]
+pub fn is_card(stats: &PictureStats) -> bool {
+    let PictureStats { luma, noise, colour, .. } = stats;
+    let is_without_noise = noise.temporal.is_some_and(|noise| noise <= 0.0) && stats.moving <= 0.0 && !stats.is_uniform;
+    let is_one_brightness = luma.p50 - luma.p1 <= CARD_STEP && luma.peak - luma.p50 >= CARD_LETTERS;
+    let is_deep = colour.gains.is_some_and(|gains| gains.red.max(gains.blue) >= DEEP_COLOUR);
+    is_without_noise && is_one_brightness && (luma.p50 <= CARD_BLACK || is_deep)
+}
+
 /// F62: how much of the height was never filled.
 #[must_use]
 pub fn is_green(height: f64) -> bool {
@@ -166,7 +185,8 @@ pub fn is_under_exposed(luma: &LumaStats) -> bool {
 /// F68: bright as a whole, and much of it white.
 #[must_use]
 pub fn is_over_exposed(luma: &LumaStats) -> bool {
-    luma.share_white >= OVER_EXPOSED_SHARE && luma.mean >= OVER_EXPOSED_MEAN && luma.p50 >= OVER_EXPOSED_MEDIAN
+    let is_burnt_out = luma.p50 >= OVER_EXPOSED_MEDIAN || luma.share_white >= BURNT_OUT_SHARE;
+    luma.share_white >= OVER_EXPOSED_SHARE && luma.mean >= OVER_EXPOSED_MEAN && is_burnt_out
 }
 
 /// F51: too dark for a short exposure.

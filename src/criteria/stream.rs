@@ -32,6 +32,9 @@ const NEAR_LIFE_SECS: f64 = 1.2;
 /// So many coded pictures, over so many seconds, tell whether anything is new in them (F65).
 const LEAST_CODED: u64 = 20;
 const LEAST_CODED_SECS: f64 = 3.0;
+/// So many key pictures are two spans between them; and so many bytes for each of their macroblocks are no smooth picture.
+const LEAST_KEYS: u64 = 3;
+const DETAILED_BYTES: f64 = 20.0;
 /// So many in turn that are new and are not: each comes twice (F72).
 const LEAST_IN_TURN: u64 = 20;
 const TURNS: f64 = 0.9;
@@ -67,6 +70,16 @@ pub fn is_life_of_session(age_secs: f64, life_secs: f64) -> bool {
 #[must_use]
 pub fn is_same_again(n_new: u64, n_keys_again: u64, n_pictures: u64, secs: f64) -> bool {
     n_new <= 1 && n_keys_again > 0 && n_pictures >= LEAST_CODED && secs >= LEAST_CODED_SECS
+}
+
+/// F65: each key picture is full of detail, as sensors and scenes make it, and between them nothing ever changes, not by a bit: a sensor's
+/// noise would. A scene that a camera has smoothed until nothing is left of its noise has less to say in its key pictures too.
+#[must_use]
+pub fn is_one_picture_coded(n_keys: u64, n_changes: u64, key_bytes: u64, key_macroblocks: u64, secs: f64) -> bool {
+    n_keys >= LEAST_KEYS
+        && n_changes == 0
+        && secs >= LEAST_CODED_SECS
+        && share_of(key_bytes, key_macroblocks) >= DETAILED_BYTES
 }
 
 /// F72: of so many coded pictures, a new one and one that is not come in turn.

@@ -28,6 +28,13 @@ pub struct PacketEvidence {
     /// It jumped a little, once: a longer look tells whether that was chance.
     pub may_jump: bool,
     pub has_one_stamp: bool,
+    /// How often its packets were held up on their way: none for a good while, then those of that while at once; and for how long at most.
+    pub n_held_up: u64,
+    pub held_up_secs: f64,
+    /// By how much later pictures arrive than at the beginning, where the camera's own reports tell its clock.
+    pub delay_growth_ms: Option<f64>,
+    /// The same if its clock were right, of which it has not reported yet.
+    pub unreported_growth_ms: Option<f64>,
     pub n_size_changes: u64,
     pub contents: ContentCounts,
     /// How long a session lives of which nobody hears, as the camera says.
@@ -49,6 +56,7 @@ impl PacketEvidence {
             n_cut: self.n_cut.saturating_sub(before.n_cut),
             n_restarts: self.n_restarts.saturating_sub(before.n_restarts),
             n_clock_jumps: self.n_clock_jumps.saturating_sub(before.n_clock_jumps),
+            n_held_up: self.n_held_up.saturating_sub(before.n_held_up),
             n_size_changes: self.n_size_changes.saturating_sub(before.n_size_changes),
             contents: self.contents.since(&before.contents),
             ..*self
@@ -70,6 +78,14 @@ impl PacketEvidence {
         if let Some(lost) = lost(self.n_lost, self.n_received, self.is_over_udp) {
             return Some(lost);
         }
+        if self.n_held_up > 1 {
+            let message = format!(
+                "nothing came for up to {:.1} s, {} times, and then all of that time at once: the pictures are held up on their way",
+                self.held_up_secs, self.n_held_up
+            );
+            let advice = "Connect the camera by cable, or bring it nearer to its access point; lower its bit rate.";
+            return trouble("F88", message, advice, 0.75);
+        }
         if self.n_restarts > 0 {
             let message = format!("the camera began its stream anew {} times while it was watched", self.n_restarts);
             return trouble("F96", message, "Check the camera's power and network; update its firmware.", 0.7);
@@ -83,6 +99,12 @@ impl PacketEvidence {
             let message = format!("the camera's clock jumped {} times while it was watched", self.n_clock_jumps);
             let advice = "Switch “+” or “smart” off in the camera's settings; have it set its clock less often.";
             return trouble("F98", message, advice, 0.8);
+        }
+        if let Some(ms) = self.delay_growth_ms.filter(|ms| criteria::is_age_growing(*ms)) {
+            let message =
+                format!("by the camera's own clock its pictures came {ms:.0} ms later in the end than at first");
+            let advice = "Lower the bit rate, connect the camera by cable, close other viewers; then connect again.";
+            return trouble("F93", message, advice, 0.75);
         }
         if self.n_size_changes > 0 {
             let message =
@@ -112,11 +134,18 @@ impl PacketEvidence {
         self.session_secs.is_some_and(|life| criteria::is_life_of_session(self.secs, life))
     }
 
-    /// The share of pictures with bytes that no coder writes, 0 to 1, where that is no accident.
+    /// Whether a longer look would tell more.
+    #[must_use]
+    pub fn is_unsure(&self) -> bool {
+        self.may_jump || self.n_held_up == 1 || self.unreported_growth_ms.is_some_and(criteria::is_age_growing)
+    }
+
+    /// The share of pictures with bytes that no coder writes, or without their first part, 0 to 1, where that is no accident.
     #[must_use]
     pub fn spoilt_share(&self) -> Option<f64> {
-        let ContentCounts { n_spoilt, n_pictures, .. } = self.contents;
-        criteria::is_lossy(n_spoilt, n_pictures).then(|| criteria::share_of(n_spoilt, n_pictures))
+        let ContentCounts { n_spoilt, n_headless, n_pictures, .. } = self.contents;
+        let n = n_spoilt.max(n_headless);
+        criteria::is_lossy(n, n_pictures).then(|| criteria::share_of(n, n_pictures))
     }
 
     /// The camera sends what it has sent before, and nothing else (F65).
@@ -124,6 +153,13 @@ impl PacketEvidence {
     pub fn is_frozen(&self) -> bool {
         let ContentCounts { n_pictures, n_new, n_keys_again, .. } = self.contents;
         criteria::is_same_again(n_new, n_keys_again, n_pictures, self.secs)
+    }
+
+    /// Its coder is given the same picture again and again, as far as that shows without the picture (F65).
+    #[must_use]
+    pub fn is_one_picture(&self) -> bool {
+        let ContentCounts { n_keys, n_changes, key_bytes, key_macroblocks, .. } = self.contents;
+        criteria::is_one_picture_coded(n_keys, n_changes, key_bytes, key_macroblocks, self.secs)
     }
 
     /// Each picture comes twice (F72).
@@ -160,6 +196,11 @@ mod tests {
         check(|evidence| evidence.may_jump = true, None);
         check(|evidence| evidence.has_one_stamp = true, Some("F98"));
         check(|evidence| evidence.n_size_changes = 1, Some("F97"));
+        check(|evidence| evidence.n_held_up = 1, None);
+        check(|evidence| evidence.n_held_up = 2, Some("F88"));
+        check(|evidence| evidence.delay_growth_ms = Some(250.0), None);
+        check(|evidence| evidence.delay_growth_ms = Some(900.0), Some("F93"));
+        check(|evidence| evidence.unreported_growth_ms = Some(900.0), None);
         check(|evidence| evidence.contents.n_set_changes = 1, Some("F97"));
         check(|evidence| evidence.contents.n_left_out = 2, None);
         check(|evidence| evidence.contents.n_left_out = 5, Some("F88"));

@@ -409,7 +409,8 @@ impl PacketForwarder {
             *self.shared.reported_rate.lock() = self.finder.reported_rate();
             *self.shared.missing_sets.lock() = self.gate.missing_sets();
             let (is_over_udp, session_secs) = (matches!(self.media, PacketSource::Udp(_)), self.session_secs);
-            let evidence = PacketEvidence { is_over_udp, session_secs, ..self.meter.evidence() };
+            let evidence =
+                PacketEvidence { is_over_udp, session_secs, ..self.meter.evidence(self.finder.reported_rate()) };
             *self.shared.evidence.lock() = evidence;
             if self.gate.count() != counted {
                 counted = self.gate.count();

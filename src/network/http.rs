@@ -239,6 +239,12 @@ impl HttpStream {
                 Ok(false) => return Err(ended(&ErrorKind::UnexpectedEof.into())),
                 Err(error) if error.kind() == ErrorKind::TimedOut => {
                     let waited = deadline.saturating_duration_since(started).as_secs_f64();
+                    if self.n_pictures == 1 {
+                        let message = format!("one picture came, and then nothing for {waited:.1} s");
+                        return Err(ConnectionFinding::new("F95", FaultKind::ProtocolTrouble, message).with_advice(
+                            "It is a single picture, and no stream: take the address of the stream, or that of a snapshot; restart the camera.",
+                        ));
+                    }
                     if self.n_pictures > 0 {
                         return Err(stopped(waited));
                     }

@@ -32,6 +32,9 @@ const MAX_ODD_STEP: f64 = 1.0;
 /// B pictures reach back over a few frames.
 const LEAST_STEP: f64 = 0.15;
 const USUAL_STEPS: f64 = 4.0;
+/// Pictures that come by so much later than the one before, and by so many usual steps, were held up on their way: seconds.
+const HELD_UP: f64 = 0.5;
+const HELD_UP_PERIODS: f64 = 4.0;
 /// How frames follow each other is known after so many.
 const SETTLED: u64 = 5;
 /// So many frames by their marks, and one time stamp: all have the same one. A picture of so many parts that are marked each lasts no
@@ -486,6 +489,8 @@ pub struct Meter {
     newest_key: i64,
     size: Option<Size>,
     n_size_changes: u64,
+    n_held_up: u64,
+    held_up_secs: f64,
     cut: CutUnits,
     n_cut: u64,
     sets: SeenSets,
@@ -528,6 +533,8 @@ impl Meter {
             newest_key: 0,
             size: None,
             n_size_changes: 0,
+            n_held_up: 0,
+            held_up_secs: 0.0,
             cut: CutUnits::default(),
             n_cut: 0,
             sets: SeenSets::default(),
@@ -545,8 +552,12 @@ impl Meter {
 
     /// What the packets have shown so far.
     #[must_use]
-    pub fn evidence(&self) -> PacketEvidence {
+    pub fn evidence(&self, reported: Option<f64>) -> PacketEvidence {
         PacketEvidence {
+            n_held_up: self.n_held_up,
+            held_up_secs: self.held_up_secs,
+            delay_growth_ms: reported.and(self.delay_growth_ms(reported)),
+            unreported_growth_ms: if reported.is_none() { self.delay_growth_ms(Some(1.0)) } else { None },
             secs: self.watched().as_secs_f64(),
             n_received: self.n_received,
             n_lost: self.n_lost(),
@@ -668,6 +679,12 @@ impl Meter {
         let is_first_step = self.usual_step == 0.0;
         self.usual_step += (by_clock.abs() - self.usual_step) / if is_first_step { 1.0 } else { 8.0 };
         self.least_delay = self.least_delay.min(delay);
+        // By its own clock it follows upon the one before, and comes so much later: it has waited somewhere.
+        let waited = delay - self.delay;
+        if self.n_frames > SETTLED && waited > HELD_UP && waited > HELD_UP_PERIODS * self.usual_step {
+            self.n_held_up += 1;
+            self.held_up_secs = self.held_up_secs.max(waited);
+        }
         self.ticks += i64::from(step);
         self.jitter += ((delay - self.delay).abs() - self.jitter) / 16.0;
         self.delay = delay;

@@ -384,7 +384,7 @@ fn lost(meter: &Meter, is_over_udp: bool) -> Option<ConnectionFinding> {
 }
 
 fn judge(meter: &Meter, measured: &StreamMeasurements, is_over_udp: bool) -> Option<ConnectionFinding> {
-    let evidence = PacketEvidence { is_over_udp, ..meter.evidence() };
+    let evidence = PacketEvidence { is_over_udp, ..meter.evidence(None) };
     if let Some(found) = evidence.judge() {
         return Some(found);
     }

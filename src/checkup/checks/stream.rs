@@ -40,9 +40,16 @@ const RELEASE: Duration = Duration::from_secs(2);
 /// What a process of a driver takes to be killed, beyond the deadlines of its calls.
 const SPARE: Duration = Duration::from_secs(3);
 
+/// So long a network camera's pictures may stay away until its stream is over: what comes behind a pause tells why it was.
+const NETWORK_PAUSE: Duration = Duration::from_secs(3);
+
 /// How the check-up opens the camera: as the settings say, with the script's clock of the simulated one beginning now.
 pub fn request_of(context: &CheckContext) -> OpenRequest {
-    context.request.opening()
+    let mut request = context.request.opening();
+    if request.spec.is_network() {
+        request.frame_deadline = request.frame_deadline.max(NETWORK_PAUSE);
+    }
+    request
 }
 
 /// A stream that nobody opened, or that is over already.
@@ -235,7 +242,7 @@ impl Check for RateCheck {
             if took < WATCH || is_network && stream.age() < LEAST_AGE {
                 return false;
             }
-            if stream.packets.is_some_and(|packets| packets.may_jump) && stream.age() < DOUBTFUL_AGE {
+            if stream.packets.is_some_and(|packets| packets.is_unsure()) && stream.age() < DOUBTFUL_AGE {
                 return false;
             }
             // Two pictures that are equal in each byte: only a longer look tells a still scene from a frozen camera.

@@ -203,8 +203,21 @@ fn no_signal(facts: &Facts) -> Option<Judgement> {
     Some(judgement.fixes(&["check-signal", "copy-protection-off", "other-cable"]))
 }
 
+/// A recorder or an encoder that gets no picture sends a card that says so: one colour, and some letters.
+fn card(facts: &Facts, seen: &PictureStats) -> Option<Judgement> {
+    if facts.source.kind == SourceKind::File || !criteria::is_card(seen) {
+        return None;
+    }
+    let judgement =
+        Judgement::new("black-signal", 0.7).titled("card").because("card").with("camera", facts.source.name.as_str());
+    Some(judgement.with_evidence(Message::new("evidence.no-noise")).brightness(seen).fixes(&["check-signal"]))
+}
+
 fn black_signal(facts: &Facts) -> Option<Judgement> {
     if let Some(judgement) = no_signal(facts) {
+        return Some(judgement);
+    }
+    if let Some(judgement) = seen(facts).filter(|_| !is_virtual(facts)).and_then(|seen| card(facts, seen)) {
         return Some(judgement);
     }
     let seen = seen(facts).filter(|seen| is_black(seen) && criteria::is_dead(seen) && !is_virtual(facts))?;
@@ -344,13 +357,15 @@ fn frozen(facts: &Facts) -> Option<Judgement> {
     let least = if facts.is_network() { FrameCoding::Served } else { FrameCoding::Intra };
     let is_still = criteria::is_still(&seen.same, least);
     let is_sent_again = facts.packets().is_some_and(PacketEvidence::is_frozen);
-    if !(is_still || is_sent_again) || seen.is_uniform || is_black(seen) || is_still_rightly {
+    let is_one_picture = facts.packets().is_some_and(PacketEvidence::is_one_picture);
+    if !(is_still || is_sent_again || is_one_picture) || seen.is_uniform || is_black(seen) || is_still_rightly {
         return None;
     }
     let is_coded = seen.is_coded_as_differences;
     let confidence = match () {
         () if value(facts, PRIVACY) == Some(1) => DOUBTED,
         () if is_sent_again => 0.9,
+        () if is_one_picture => 0.7,
         // Nothing moves, and nothing changes: the coder may have nothing to send. Beyond two key frames that is unlikely.
         () if is_coded && !criteria::is_still(&seen.same, FrameCoding::Inter) => DOUBTED,
         () if is_coded && seen.same.lasts => 0.6,
@@ -361,6 +376,7 @@ fn frozen(facts: &Facts) -> Option<Judgement> {
     let judgement = Judgement::new("frozen", confidence).with("secs", number(seen.same.secs, 1));
     let judgement = match () {
         () if is_sent_again => judgement.with("camera", facts.source.name.as_str()).because("sent"),
+        () if is_one_picture => judgement.with("camera", facts.source.name.as_str()).because("coder"),
         () if is_coded => judgement.because("coded"),
         () if !seen.same.lasts => judgement.because("again"),
         () => judgement,
@@ -446,7 +462,7 @@ fn out_of_focus(facts: &Facts) -> Option<Judgement> {
 fn white_balance(facts: &Facts) -> Option<Judgement> {
     let seen = seen(facts)?;
     let gains = seen.colour.gains?;
-    if !criteria::is_colour_cast(gains, seen.colour.neutral) || seen.green.height > 0.0 {
+    if !criteria::is_colour_cast(gains, seen.colour.neutral) || seen.green.height > 0.0 || criteria::is_card(seen) {
         return None;
     }
     let Gains { red, blue } = gains;
@@ -473,7 +489,7 @@ fn white_balance(facts: &Facts) -> Option<Judgement> {
 }
 
 fn black_bars(facts: &Facts) -> Option<Judgement> {
-    let bars = &seen(facts).filter(|seen| !is_black(seen))?.bars;
+    let bars = &seen(facts).filter(|seen| !is_black(seen) && !criteria::is_card(seen))?.bars;
     let (kind, share) = match criteria::bars(bars) {
         [Some(share), None] => ("lying", share),
         [None, Some(share)] => ("upright", share),

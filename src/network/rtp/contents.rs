@@ -38,6 +38,13 @@ pub struct ContentCounts {
     pub n_left_out: u64,
     /// Pictures with bytes that no coder writes.
     pub n_spoilt: u64,
+    /// Pictures whose first slice was not sent, although no packet is missing.
+    pub n_headless: u64,
+    /// Key pictures, with their bytes and macroblocks; and other pictures that say that something has changed.
+    pub n_keys: u64,
+    pub key_bytes: u64,
+    pub key_macroblocks: u64,
+    pub n_changes: u64,
     /// Parameter sets that came otherwise than before under the same number.
     pub n_set_changes: u64,
 }
@@ -53,6 +60,11 @@ impl ContentCounts {
             n_keys_again: self.n_keys_again.saturating_sub(before.n_keys_again),
             n_left_out: self.n_left_out.saturating_sub(before.n_left_out),
             n_spoilt: self.n_spoilt.saturating_sub(before.n_spoilt),
+            n_headless: self.n_headless.saturating_sub(before.n_headless),
+            n_keys: self.n_keys.saturating_sub(before.n_keys),
+            key_bytes: self.key_bytes.saturating_sub(before.key_bytes),
+            key_macroblocks: self.key_macroblocks.saturating_sub(before.key_macroblocks),
+            n_changes: self.n_changes.saturating_sub(before.n_changes),
             n_set_changes: self.n_set_changes.saturating_sub(before.n_set_changes),
         }
     }
@@ -90,6 +102,8 @@ struct OpenContent {
     is_partial: bool,
     /// Others may need it.
     is_needed: bool,
+    /// Whether its first slice came, once one has.
+    has_head: Option<bool>,
 }
 
 impl CodedContents {
@@ -148,9 +162,34 @@ impl CodedContents {
                 self.counts.n_spoilt += 1;
             }
         }
+        self.look_for_head(packet);
         match self.codec {
             Codec::H264 => self.take_numbers(packet),
             Codec::H265 => self.take_order(packet),
+            _ => {}
+        }
+    }
+
+    /// The first slice of a picture begins with its first macroblock (ITU-T H.264, 7.4.3; ITU-T H.265, 7.4.7.1).
+    fn look_for_head(&mut self, packet: &RtpPacket<'_>) {
+        let has_head = &mut self.open.has_head;
+        let mut see = |is_first: bool| *has_head = Some(has_head.unwrap_or(false) || is_first);
+        match self.codec {
+            Codec::H264 => packet.each_h264(&mut |kind, nal| {
+                if matches!(kind, 1 | 5) {
+                    // 0 is a single bit that is set.
+                    see(nal.get(1).is_some_and(|head| head >> 7 == 1));
+                }
+            }),
+            Codec::H265 => {
+                let of_fragment = packet.fragment(self.codec).map(|_| packet.payload.get(3..).unwrap_or_default());
+                packet.each_h265(&mut |kind, nal| {
+                    let data = of_fragment.or(nal.get(2..)).unwrap_or_default();
+                    if kind < 32 {
+                        see(data.first().is_some_and(|head| head >> 7 == 1));
+                    }
+                });
+            }
             _ => {}
         }
     }
@@ -221,6 +260,14 @@ impl CodedContents {
         let is_large = is_new && !is_small;
         if is_large && !open.is_key {
             self.n_last_large = open.n_bytes;
+        }
+        // What was on its way when the stream was joined is none of them.
+        self.counts.n_headless += u64::from(open.has_head == Some(false) && self.counts.n_pictures > 0);
+        self.counts.n_changes += u64::from(has_units(self.codec) && !open.is_key && !is_empty);
+        if open.is_key {
+            self.counts.n_keys += 1;
+            self.counts.key_bytes += open.n_bytes;
+            self.counts.key_macroblocks += n_macroblocks;
         }
         self.counts.n_pictures += 1;
         self.counts.n_new += u64::from(is_new);
@@ -394,6 +441,43 @@ mod tests {
         }
         let counts = contents.counts();
         assert_eq!((counts.n_new, counts.n_keys_again), (n_new, n_keys_again), "{codec:?} {pictures} {counts:?}");
+    }
+
+    /// Pictures of three slices, of H.264 and of H.265: the first ones are left out of those with an `x`, the last ones of those with a
+    /// `y`; `-` is a gap.
+    #[test]
+    fn pictures_without_their_first_slice_are_counted() {
+        #[track_caller]
+        fn check(codec: Codec, pictures: &str, expected: u64) {
+            let mut contents = CodedContents::new(codec);
+            let mut is_behind_gap = false;
+            for picture in pictures.bytes().chain(*b"p") {
+                if picture == b'-' {
+                    is_behind_gap = true;
+                    continue;
+                }
+                let slices: &[usize] = match picture {
+                    b'x' => &[1, 2],
+                    b'y' => &[0, 1],
+                    _ => &[0, 1, 2],
+                };
+                for (nth, slice) in slices.iter().enumerate() {
+                    // The first one: macroblock 0 as the bit 1, or the flag of the first slice.
+                    let first = if *slice == 0 { 0x88 } else { 0x22 };
+                    let head: &[u8] = if codec == Codec::H264 { &[0x41] } else { &[2, 1] };
+                    let unit = [head, &[first, 0x5a], &[0x55; 400]].concat();
+                    contents.take(&packet(&unit), nth == 0, nth == 0 && std::mem::take(&mut is_behind_gap), Some(SIZE));
+                }
+            }
+            assert_eq!(contents.counts().n_headless, expected, "{codec:?} {pictures}");
+        }
+        for codec in [Codec::H264, Codec::H265] {
+            check(codec, "pppppppp", 0);
+            check(codec, "ppxppxpy", 2);
+            // It was joined in the middle, and packets were lost on the way.
+            check(codec, "xpppp-xpp", 0);
+        }
+        check(Codec::Jpeg, "pxpx", 0);
     }
 
     #[test]
