@@ -1,6 +1,7 @@
 //! Processes of our own, with what only Linux has for them.
 
 use std::fs;
+use std::time::Duration;
 
 use rustix::process::{Signal, set_parent_process_death_signal};
 
@@ -42,9 +43,37 @@ pub fn is_starved(pid: u32, thread: &str) -> bool {
     stats.any(|stat| is_ready(&stat).unwrap_or(false))
 }
 
+/// Its first thread, as above.
+pub fn is_ready(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('R'))
+}
+
+/// Only the first thread of it is told of. One that waits now has its wait added when it runs again.
+pub fn waited(pid: u32) -> Option<Duration> {
+    waited_in(&fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?)
+}
+
+/// Nanoseconds on a processor, nanoseconds without one, turns (`sched-stats.rst`). A kernel that does not count has zeroes.
+fn waited_in(schedstat: &str) -> Option<Duration> {
+    let mut numbers = schedstat.split_whitespace().map_while(|number| number.parse::<u64>().ok());
+    let ran = numbers.next()?;
+    numbers.next().filter(|_| ran > 0).map(Duration::from_nanos)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_kernel_counts_what_a_process_waits_or_does_not() {
+        let check =
+            |text: &str, ms: Option<u64>| assert_eq!(waited_in(text), ms.map(Duration::from_millis), "{text:?}");
+        check("10534412 62000000 121\n", Some(62));
+        check("10534412 0 1\n", Some(0));
+        check("0 0 0\n", None);
+        check("", None);
+    }
 
     #[test]
     fn a_thread_that_could_run_is_told_from_one_that_waits() {
