@@ -18,7 +18,9 @@ use super::packets::PacketReader;
 use super::protocol::{self, ReadLine, SentEvent, WorkerEvent, WorkerRequest};
 use crate::device::codes::without_code;
 use crate::device::codes::{self, ErrorMeaning};
-use crate::device::process::{ProcessGuard, beside, is_starved, kernel_function, kill_group, prepare, terminate};
+use crate::device::process::{
+    ProcessGuard, beside, is_ready, is_starved, kernel_function, kill_group, prepare, terminate,
+};
 use crate::fault::{Fault, FaultKind};
 use crate::lock::{Lock, Locked};
 use crate::source::{OpenRequest, SourceSpec};
@@ -27,6 +29,10 @@ use crate::status::StuckProcess;
 /// How often the worker sends a heartbeat, and how long nothing at all may come from it before it counts as hung.
 pub const HEARTBEAT_PERIOD: Duration = Duration::from_millis(250);
 const HEARTBEAT_DEADLINE: Duration = Duration::from_secs(1);
+/// A worker whose thread is ready to run at a deadline gets so much more time at once, and so many times the whole of it at most: what
+/// it had no processor for is nothing that a driver has failed to do.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+const MOST_EXTENSIONS: u32 = 2;
 /// The thread that sends it.
 pub(super) const HEARTBEAT_THREAD: &str = "heartbeat";
 
@@ -259,6 +265,8 @@ impl WorkerProcess {
         deadline: Instant,
         cancel: &Receiver<()>,
     ) -> Result<(WorkerEvent, Instant), ReceiveError> {
+        let mut deadline = deadline;
+        let latest = deadline + MOST_EXTENSIONS * deadline.saturating_duration_since(Instant::now());
         loop {
             if self.requests.reads_nothing() {
                 let message = "the capture process reads none of the program's requests";
@@ -280,7 +288,12 @@ impl WorkerProcess {
                 recv(at(deadline.min(hung_at))) -> _ => {
                     let now = Instant::now();
                     if now >= deadline {
-                        return Err(ReceiveError::TimedOut);
+                        let is_ready = || self.child.as_ref().is_some_and(|child| is_ready(child.id()));
+                        if now >= latest || !self.has_said_hello || !is_ready() {
+                            return Err(ReceiveError::TimedOut);
+                        }
+                        deadline = latest.min(now + LOOK_AGAIN);
+                        continue;
                     }
                     let silent_at = self.silent_at();
                     if !self.has_said_hello || now < silent_at {
