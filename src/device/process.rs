@@ -67,13 +67,7 @@ pub fn kernel_function(pid: u32) -> Option<String> {
     system::process::kernel_function(pid)
 }
 
-/// Whether a thread of that name in a process of our own could run, and is given no processor; where the system tells.
-#[must_use]
-pub fn is_starved(pid: u32, thread: &str) -> bool {
-    system::process::is_starved(pid, thread)
-}
-
-/// Whether the thread of a process of our own that reads the camera runs, or could if it were given a processor; where the system tells.
+/// Whether something in a process of our own runs, or could if it were given a processor; where the system tells.
 #[must_use]
 pub fn is_ready(pid: u32) -> bool {
     system::process::is_ready(pid)

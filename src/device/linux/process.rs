@@ -33,20 +33,10 @@ pub fn kernel_function(pid: u32) -> Option<String> {
 }
 
 /// `PID (NAME) STATE …`; R is running, or ready to (proc(5)).
-pub fn is_starved(pid: u32, thread: &str) -> bool {
-    let is_ready = |stat: &str| {
-        let (name, state) = stat.split_once('(')?.1.rsplit_once(") ")?;
-        Some(name == thread && state.starts_with('R'))
-    };
-    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let mut stats = threads.filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok());
-    stats.any(|stat| is_ready(&stat).unwrap_or(false))
-}
-
-/// Its first thread, as above.
 pub fn is_ready(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('R'))
+    let is_running = |stat: &str| stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('R'));
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    threads.filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok()).any(|stat| is_running(&stat))
 }
 
 /// Only the first thread of it is told of. One that waits now has its wait added when it runs again.
@@ -76,22 +66,17 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_could_run_is_told_from_one_that_waits() {
-        let own = std::process::id();
-        assert!(!is_starved(own, "waits-for-test"));
-        std::thread::scope(|scope| {
-            let (sender, receiver) = crossbeam_channel::bounded::<()>(0);
-            let waits = move || receiver.recv().is_err();
-            std::thread::Builder::new().name("waits-for-test".into()).spawn_scoped(scope, waits).unwrap();
-            assert!((0..20).any(|_| {
-                std::thread::yield_now();
-                !is_starved(own, "waits-for-test")
-            }));
-            drop(sender);
-        });
+    fn a_process_that_could_run_is_told_from_one_that_waits() {
         // Whoever asks is running.
-        let asks =
-            std::thread::Builder::new().name("asks-in-test".into()).spawn(move || is_starved(own, "asks-in-test"));
-        assert!(asks.unwrap().join().unwrap());
+        assert!(is_ready(std::process::id()));
+        let mut waiting = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let far = std::time::Instant::now() + Duration::from_secs(20);
+        while is_ready(waiting.id()) && std::time::Instant::now() < far {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let is_seen_to_wait = !is_ready(waiting.id());
+        waiting.kill().unwrap();
+        waiting.wait().unwrap();
+        assert!(is_seen_to_wait);
     }
 }

@@ -14,10 +14,6 @@ pub fn kernel_function(_: u32) -> Option<String> {
     None
 }
 
-pub fn is_starved(_: u32, _: &str) -> bool {
-    false
-}
-
 pub fn is_ready(_: u32) -> bool {
     false
 }
