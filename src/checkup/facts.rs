@@ -196,6 +196,8 @@ pub struct StreamFacts {
     pub n_lost: u64,
     /// Gaps while this computer was too busy to ask in time.
     pub n_late: u64,
+    /// The driver counts its frames: without that, what is lost leaves no gap.
+    pub is_counted: Option<bool>,
     /// Came, and could not be decoded.
     pub n_damaged: u64,
     /// Calls for a frame that failed, damage aside.

@@ -129,6 +129,8 @@ pub struct StreamMeasurement {
     pub n_good: u64,
     pub n_failed: u64,
     pub lost: LostFrames,
+    /// A frame had a number of the driver's own count; `None` before the first frame.
+    pub is_counted: Option<bool>,
     pub size: Option<Size>,
     pub last_fault: Option<Fault>,
     /// It broke off, or nothing has come for so long that nothing will.
@@ -164,6 +166,7 @@ impl StreamMeasurement {
             n_good: 0,
             n_failed: 0,
             lost: LostFrames::default(),
+            is_counted: None,
             size: None,
             last_fault: None,
             has_ended: false,
@@ -250,6 +253,7 @@ impl StreamMeasurement {
         let age = now.saturating_duration_since(grabbed.taken_at);
         self.least_age = Some(self.least_age.map_or(age, |least| least.min(age)));
         self.first_at.get_or_insert(grabbed.taken_at);
+        self.is_counted = Some(self.is_counted == Some(true) || grabbed.sequence.is_some());
         self.last = Some(grabbed);
     }
 
@@ -552,6 +556,7 @@ mod tests {
     fn good_frames_are_stable() {
         let measured = Tape::new(5).frames(90).check(Stable, Excellent, &[]);
         assert_eq!((measured.attempts.len(), measured.n_passed(), measured.n_good), (5, 5, 90));
+        assert_eq!(measured.is_counted, Some(true));
         assert!((measured.fps().unwrap() - 30.0).abs() < 0.01, "{:?}", measured.fps());
         assert_eq!(measured.latency_ms(), Some(2.0));
         let jitter = measured.jitter();
