@@ -182,7 +182,7 @@ fn set_control(facts: &Facts, id: u32, value: i64) -> Option<ExperimentPlan> {
 
 fn is_slow(facts: &Facts) -> bool {
     let Some(stream) = &facts.stream else { return false };
-    let wanted = facts.wanted_fps();
+    let wanted = facts.wanted_fps().filter(|_| facts.is_rate_of_camera());
     wanted.zip(stream.made_fps).is_some_and(|(wanted, made)| criteria::is_too_slow(made, wanted))
 }
 
