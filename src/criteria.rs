@@ -16,7 +16,8 @@ mod usb;
 
 pub use clock::{has_gone_back, is_clock_off, is_clock_step, is_drift_certain};
 pub use computer::{
-    FULL_DISK_BYTES, LITTLE_MEMORY_BYTES, NEARLY_FULL_DISK_BYTES, SLOW_WRITE_MS, is_cpu_busy, is_timer_late,
+    FULL_DISK_BYTES, LITTLE_MEMORY_BYTES, NEARLY_FULL_DISK_BYTES, SLOW_WRITE_MS, has_only_waited, has_waited_long,
+    is_cpu_busy, is_timer_late, is_under_pressure,
 };
 pub use picture::{
     LEAST_EQUAL, LEAST_PICTURES, are_neighbours, bars, is_better_lit, is_black, is_blinking, is_blurred, is_calmer,

@@ -31,7 +31,7 @@ pub use ask::{capabilities_of_all, capabilities_within};
 pub use capabilities::Capabilities;
 pub use holders::Holder;
 pub use kind::{DeviceKind, UsbLink};
-pub use surroundings::{Heat, KernelLine, UsbState};
+pub use surroundings::{Heat, KernelLine, Pressure, UsbState};
 
 mod elsewhere;
 #[cfg(target_os = "linux")]
@@ -348,6 +348,12 @@ pub fn resumed_secs_ago() -> Option<f64> {
 #[must_use]
 pub fn heat() -> Heat {
     system::heat()
+}
+
+/// How long others have waited for this computer so far. Only files are read.
+#[must_use]
+pub fn pressure() -> Pressure {
+    system::pressure()
 }
 
 /// Reads and sets a device's controls beside whoever streams from it. Each call may block for as long as the device does not

@@ -26,6 +26,8 @@ pub mod measure;
 
 /// Sources that see to their deadlines themselves, isolated ones among them, shall do so first.
 const GRACE: Duration = Duration::from_millis(1_500);
+/// And so many times their time where they are isolated: they wait for a process that is given no processor.
+const ISOLATED_FACTOR: u32 = 3;
 /// What comes of reading.
 #[derive(Debug)]
 pub enum ProbeEvent {
@@ -111,7 +113,7 @@ impl Probe {
             match self.events.recv_deadline(self.deadline.min(until)) {
                 Ok(event) => {
                     let event = self.take(event, Instant::now());
-                    self.deadline = Instant::now() + self.frame_patience();
+                    self.deadline = Instant::now() + self.longest_silence();
                     if event.is_some() {
                         return event;
                     }
@@ -170,6 +172,12 @@ impl Probe {
         if self.has_seen_frame { patience + GRACE } else { patience.max(self.request.first_frame_deadline) + GRACE }
     }
 
+    /// How long it is until a source that has said nothing is given up.
+    fn longest_silence(&self) -> Duration {
+        let is_isolated = self.request.backend().is_ok_and(|backend| self.request.is_isolated(backend));
+        if is_isolated { ISOLATED_FACTOR * self.frame_patience() } else { self.frame_patience() }
+    }
+
     /// A call has not come back, be it that of opening.
     fn silence(&self, now: Instant) -> Fault {
         let spec = &self.request.spec;
@@ -178,7 +186,7 @@ impl Probe {
             let message = format!("the driver's call to open {spec} has not come back for {waited:.1} s");
             return Fault::new(FaultKind::OpenTimeout, message);
         }
-        let waited = self.frame_patience().as_secs_f64();
+        let waited = self.longest_silence().as_secs_f64();
         let message = format!("no frame for {waited:.1} s, and the driver's call has not come back: {spec}");
         Fault::new(FaultKind::Hung, message)
     }

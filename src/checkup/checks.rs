@@ -76,3 +76,10 @@ impl CheckResult {
 
 /// What a check on files of the system takes, at most.
 const QUICK: Duration = Duration::from_secs(2);
+/// Where others have the processors, so many times as long.
+const BUSY_FACTOR: u32 = 3;
+
+/// So long, and longer on a busy computer: what it has no time for is no answer.
+fn with_load(patience: Duration, context: &CheckContext) -> Duration {
+    if context.facts.is_saturated() { BUSY_FACTOR * patience } else { patience }
+}

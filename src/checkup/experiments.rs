@@ -152,7 +152,7 @@ pub(super) fn open_and_watch(request: OpenRequest, until: Instant, cancel: &Rece
     if stream.first_at.is_some() {
         stream.watch(until.min(Instant::now() + WATCH), cancel, |_| false);
     }
-    let cpu_percent = load.as_mut().and_then(super::checks::host::ProcessLoad::worker_percent);
+    let cpu_percent = load.as_mut().and_then(|load| load.worker().cpu_percent);
     let mut summary = stream.summary(cpu_percent);
     if summary.first_frame_ms.is_none() && summary.fault.is_none() {
         summary.fault.clone_from(&stream.measured.last_fault);
@@ -182,7 +182,7 @@ fn set_control(facts: &Facts, id: u32, value: i64) -> Option<ExperimentPlan> {
 
 fn is_slow(facts: &Facts) -> bool {
     let Some(stream) = &facts.stream else { return false };
-    let wanted = facts.wanted_fps();
+    let wanted = facts.wanted_fps().filter(|_| facts.is_rate_of_camera());
     wanted.zip(stream.made_fps).is_some_and(|(wanted, made)| criteria::is_too_slow(made, wanted))
 }
 

@@ -93,6 +93,11 @@ pub struct ComputerFacts {
     pub busiest: Option<(String, f64)>,
     /// `camclinic-worker`, in percent of one core, while it streamed.
     pub worker_cpu_percent: Option<f64>,
+    /// The same process: how much of the time it could run, and was given no processor.
+    pub worker_waited_percent: Option<f64>,
+    /// How much of the time anything here could not go on for want of a processor, or of a disk.
+    pub cpu_pressure_percent: Option<f64>,
+    pub disk_pressure_percent: Option<f64>,
     pub free_memory_bytes: u64,
     pub total_memory_bytes: u64,
     /// The clock of the processors is held down because of heat or weak power, as far as the system tells.
@@ -172,6 +177,8 @@ pub struct OpeningFacts {
     /// Why there is no stream. Where both this and the first frame are missing, nobody waited for one.
     pub fault: Option<Fault>,
     pub got: Got,
+    /// Load of all cores together while it was opened, 0 to 100.
+    pub cpu_percent: Option<f64>,
     /// The function of the kernel in which a call waits that does not return.
     pub kernel_function: Option<String>,
     /// Closing took longer than it may.
@@ -189,6 +196,8 @@ pub struct StreamFacts {
     pub n_lost: u64,
     /// Gaps while this computer was too busy to ask in time.
     pub n_late: u64,
+    /// The driver counts its frames: without that, what is lost leaves no gap.
+    pub is_counted: Option<bool>,
     /// Came, and could not be decoded.
     pub n_damaged: u64,
     /// Calls for a frame that failed, damage aside.

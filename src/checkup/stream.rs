@@ -352,6 +352,7 @@ impl CheckupStream {
             n_good: measured.n_good.saturating_sub(n_concealed),
             n_lost: measured.lost.camera.saturating_sub(n_unshown),
             n_late: measured.lost.late,
+            is_counted: measured.is_counted,
             n_damaged: measured.lost.damaged + n_unshown + n_concealed,
             n_failed: measured.n_failed.saturating_sub(measured.lost.damaged),
             fps: rates.map(|(came, _)| came),

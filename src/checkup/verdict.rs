@@ -13,8 +13,21 @@ use crate::phrases::{Language, Message, number};
 /// The stream runs: what has gone wrong before may be over.
 const SUREST_OF_THE_PAST: f64 = 0.8;
 const HINT: f64 = 0.4;
-/// Opening is slow, the delay grows.
-const NEED_THE_CLOCK: [&str; 2] = ["F31", "F93"];
+/// Opening, closing or an answer is slow, the delay grows.
+const NEED_THE_CLOCK: [&str; 4] = ["open-slow", "close-slow", "answers-slowly", "latency-grows"];
+/// Nothing came in time.
+const NEED_A_SIGN_OF_LIFE: [&str; 10] = [
+    "open-hangs",
+    "read-hangs",
+    "no-picture",
+    "virtual-camera",
+    "mipi-camera",
+    "raspberry-camera",
+    "windows-camera-stuck",
+    "directshow-silent",
+    "media-foundation-silent",
+    "late-key-frame",
+];
 const COMPUTER_SLOW: &str = "F55";
 const A_LITTLE: f64 = 0.01;
 
@@ -118,12 +131,13 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
 /// Load may delay a verdict and never change it. What needs the clock says little while others have the processors; and what the
 /// computer has no time for explains nothing that pictures, bytes and counts show.
 fn weigh_against_load(facts: &Facts, found: &mut [Finding]) {
-    if facts.is_saturated() {
-        for finding in found.iter_mut().filter(|finding| NEED_THE_CLOCK.contains(&finding.entry.id)) {
-            finding.judgement.confidence = finding.judgement.confidence.min(HINT);
-            let cpu = facts.computer.as_ref().map_or(0.0, |computer| computer.cpu_percent);
-            finding.judgement.evidence.push(Message::new("evidence.not-judgeable").with("percent", cpu));
-        }
+    let (is_slow, is_silent) = (facts.was_saturated_when_opened(), facts.may_silence_be_ours());
+    let is_of_load =
+        |slug: &str| is_slow && NEED_THE_CLOCK.contains(&slug) || is_silent && NEED_A_SIGN_OF_LIFE.contains(&slug);
+    for finding in found.iter_mut().filter(|finding| is_of_load(finding.entry.slug)) {
+        finding.judgement.confidence = finding.judgement.confidence.min(HINT);
+        let cpu = facts.computer.as_ref().map_or(0.0, |computer| computer.cpu_percent);
+        finding.judgement.evidence.push(Message::new("evidence.not-judgeable").with("percent", cpu));
     }
     let surest = |finding: &&Finding| finding.entry.id != COMPUTER_SLOW && finding.judgement.confidence >= LIKELY;
     let surest = found.iter().filter(surest).map(|finding| finding.judgement.confidence).reduce(f64::max);

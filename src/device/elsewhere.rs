@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 
 use super::watch::DeviceEvent;
-use super::{Capabilities, Device, Heat, Holder, KernelLine, NodeState, Undriven, Usability, UsbState};
+use super::{Capabilities, Device, Heat, Holder, KernelLine, NodeState, Pressure, Undriven, Usability, UsbState};
 use crate::backend::Backend;
 use crate::control::{Control, ControlSetting};
 use crate::fault::{Fault, FaultKind};
@@ -125,4 +125,8 @@ pub fn resumed_secs_ago() -> Option<f64> {
 
 pub fn heat() -> Heat {
     Heat::default()
+}
+
+pub fn pressure() -> Pressure {
+    Pressure::default()
 }

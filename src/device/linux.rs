@@ -10,7 +10,9 @@ pub use self::processes::{holders, holders_of_each};
 use self::refusal::fault_of;
 pub use self::reset::reset;
 pub use self::start::taken_error;
-pub use self::surroundings::{confinement, heat, kernel_log, node_state, resumed_secs_ago, siblings, usb_state};
+pub use self::surroundings::{
+    confinement, heat, kernel_log, node_state, pressure, resumed_secs_ago, siblings, usb_state,
+};
 use self::sysfs::number_of;
 use self::system_files::SystemFiles;
 pub use self::watch::{TELLS_OF_USE, WatchGuard, watch};

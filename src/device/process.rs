@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use super::system;
 use crate::address::PASSWORD_VARIABLE;
@@ -66,10 +67,17 @@ pub fn kernel_function(pid: u32) -> Option<String> {
     system::process::kernel_function(pid)
 }
 
-/// Whether a thread of that name in a process of our own could run, and is given no processor; where the system tells.
+/// Whether something in a process of our own runs, or could if it were given a processor; where the system tells.
 #[must_use]
-pub fn is_starved(pid: u32, thread: &str) -> bool {
-    system::process::is_starved(pid, thread)
+pub fn is_ready(pid: u32) -> bool {
+    system::process::is_ready(pid)
+}
+
+/// For how long, since its start, the thread of a process that reads the camera could run, and was given no processor. `None` where
+/// the system does not count that.
+#[must_use]
+pub fn waited(pid: u32) -> Option<Duration> {
+    system::process::waited(pid)
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 //!
 //! Plain data, and how it is read from the texts of the kernel; who reads the files is in the system's folder.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::foreign::safe;
@@ -40,6 +42,22 @@ pub struct Heat {
     pub celsius: Option<f64>,
     /// The clock of the processors is held down because of heat or weak power.
     pub is_throttled: Option<bool>,
+}
+
+/// For how long, since the computer was started, something in it could not go on for want of a processor, or of a disk. `None` where
+/// the system does not count that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pressure {
+    pub cpu: Option<Duration>,
+    pub disk: Option<Duration>,
+}
+
+/// The total of `some avg10=0.00 avg60=0.12 avg300=0.31 total=123456`, in microseconds (`Documentation/accounting/psi.rst`).
+#[must_use]
+pub fn total_pressure(text: &str) -> Option<Duration> {
+    let some = text.lines().find_map(|line| line.strip_prefix("some "))?;
+    let total = some.split_whitespace().find_map(|word| word.strip_prefix("total="))?;
+    total.parse::<u64>().ok().map(Duration::from_micros)
 }
 
 /// Of the kernel's log only the last of these lines are kept, and none that is older.
@@ -188,6 +206,15 @@ mod tests {
     fn a_flood_is_cut() {
         let records = vec!["6,1,1000000,-;usb 1-2: reset high-speed USB device".to_owned(); 5_000];
         assert_eq!(about(&records, "1-2", 2.0).len(), MAX_LINES);
+    }
+
+    #[test]
+    fn pressure_is_counted() {
+        let text =
+            "some avg10=61.24 avg60=20.01 avg300=4.80 total=81264123\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=7\n";
+        assert_eq!(total_pressure(text), Some(Duration::from_micros(81_264_123)));
+        assert_eq!(total_pressure("full avg10=0.00 avg60=0.00 avg300=0.00 total=7\n"), None);
+        assert_eq!(total_pressure(""), None);
     }
 
     #[test]

@@ -129,6 +129,8 @@ pub struct StreamMeasurement {
     pub n_good: u64,
     pub n_failed: u64,
     pub lost: LostFrames,
+    /// A frame had a number of the driver's own count; `None` before the first frame.
+    pub is_counted: Option<bool>,
     pub size: Option<Size>,
     pub last_fault: Option<Fault>,
     /// It broke off, or nothing has come for so long that nothing will.
@@ -164,6 +166,7 @@ impl StreamMeasurement {
             n_good: 0,
             n_failed: 0,
             lost: LostFrames::default(),
+            is_counted: None,
             size: None,
             last_fault: None,
             has_ended: false,
@@ -230,13 +233,13 @@ impl StreamMeasurement {
                 (Some(last), Some(this)) if this > last => this - last - 1,
                 _ => 0,
             };
-            let n_late = n_gap.min(self.n_overdue(last.taken_at, grabbed.asked_at));
+            let interval = grabbed.taken_at.saturating_duration_since(last.taken_at);
+            let n_late = n_gap.min(self.n_overdue(last.taken_at, grabbed.asked_at, rate_of(n_gap + 1, interval)));
             self.lost.late = self.lost.late.saturating_add(n_late);
             self.lost.camera = self.lost.camera.saturating_add(n_gap - n_late);
             if n_gap > 0 {
                 self.tears.on_gap();
             }
-            let interval = grabbed.taken_at.saturating_duration_since(last.taken_at);
             // Forward by more than went by, and no frame is missing: it was behind before anybody looked, with each frame. One that
             // has waited for a computer that stood still is no sign of it.
             let was_behind = self.least_age.is_some_and(|age| age >= LEAP);
@@ -250,13 +253,14 @@ impl StreamMeasurement {
         let age = now.saturating_duration_since(grabbed.taken_at);
         self.least_age = Some(self.least_age.map_or(age, |least| least.min(age)));
         self.first_at.get_or_insert(grabbed.taken_at);
+        self.is_counted = Some(self.is_counted == Some(true) || grabbed.sequence.is_some());
         self.last = Some(grabbed);
     }
 
     /// How many frames came and went, after the one that was taken then, before the next was asked for. The newest of
-    /// them waits in the driver's queue.
-    fn n_overdue(&self, taken_at: Instant, asked_at: Option<Instant>) -> u64 {
-        let Some((fps, asked_at)) = self.agreed_fps.zip(asked_at) else { return 0 };
+    /// them waits in the driver's queue. They came at the rate that was agreed, else at the one that was counted.
+    fn n_overdue(&self, taken_at: Instant, asked_at: Option<Instant>, counted_fps: Option<f64>) -> u64 {
+        let Some((fps, asked_at)) = self.agreed_fps.or(counted_fps).zip(asked_at) else { return 0 };
         let n_made = asked_at.saturating_duration_since(taken_at).as_secs_f64() * fps;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and `as` saturates")]
         let n_made = n_made as u64;
@@ -415,6 +419,11 @@ impl StreamMeasurement {
     }
 }
 
+/// So many frames in that time; `None` in none.
+fn rate_of(n: u64, time: Duration) -> Option<f64> {
+    (time > Duration::ZERO).then(|| n as f64 / time.as_secs_f64())
+}
+
 /// Where the camera does something else than it was asked for.
 fn notes(asked: &Asked, got: &Got, size: Option<Size>) -> Vec<TestFinding> {
     let differs = |what: &str, asked: Option<String>, got: Option<String>| {
@@ -547,6 +556,7 @@ mod tests {
     fn good_frames_are_stable() {
         let measured = Tape::new(5).frames(90).check(Stable, Excellent, &[]);
         assert_eq!((measured.attempts.len(), measured.n_passed(), measured.n_good), (5, 5, 90));
+        assert_eq!(measured.is_counted, Some(true));
         assert!((measured.fps().unwrap() - 30.0).abs() < 0.01, "{:?}", measured.fps());
         assert_eq!(measured.latency_ms(), Some(2.0));
         let jitter = measured.jitter();
@@ -603,8 +613,18 @@ mod tests {
 
     #[test]
     fn what_this_computer_misses_is_not_the_cameras_fault() {
-        let mut tape = Tape::new(5).frames(60);
-        // Nobody asked for four periods: the first three are gone, the fourth waits.
+        // With a rate that was agreed, and without.
+        for fps in [Some(30.0), None] {
+            let mut tape = Tape::new(5).frames(60);
+            tape.measured.agreed_fps = fps;
+            late(&mut tape);
+            let measured = tape.check(Stable, Excellent, &["late"]);
+            assert_eq!(measured.lost, LostFrames { camera: 0, damaged: 0, late: 3 });
+        }
+    }
+
+    /// Nobody asks for four periods: the first three frames are gone, the fourth waits.
+    fn late(tape: &mut Tape) {
         let asked_at = tape.now + Duration::from_millis(140);
         let grabbed = Grabbed::new(tape.now + Duration::from_secs(4) / 30, Some(tape.n + 4));
         let grabbed = Grabbed { asked_at: Some(asked_at), ..grabbed };
@@ -617,8 +637,6 @@ mod tests {
             rows: None,
         });
         tape.now = asked_at;
-        let measured = tape.check(Stable, Excellent, &["late"]);
-        assert_eq!(measured.lost, LostFrames { camera: 0, damaged: 0, late: 3 });
     }
 
     #[test]

@@ -141,6 +141,7 @@ pub(super) fn open(backend: Backend, request: &OpenRequest) -> Result<Box<dyn So
         waits_for_request: false,
         grabbed: None,
         count: FrameCount::default(),
+        clock: FrameClock::default(),
         control_updates: VecDeque::new(),
         evidence: None,
     }))
@@ -215,6 +216,7 @@ struct Isolated {
     waits_for_request: bool,
     grabbed: Option<Result<Image, Fault>>,
     count: FrameCount,
+    clock: FrameClock,
     control_updates: VecDeque<ControlsUpdate>,
     /// The newest, until it is taken.
     evidence: Option<PacketEvidence>,
@@ -428,6 +430,7 @@ impl Isolated {
         };
         let asked_at = stamp.asked_at_us.map(moment).transpose()?;
         let taken_at = moment(stamp.taken_at_us)?;
+        let taken_at = self.clock.moment(stamp.taken_at_us, taken_at);
         let position = stamp.position_us.filter(|us| *us <= MAX_CLOCK_US).map(Duration::from_micros);
         Ok(Grabbed { asked_at, position, ..Grabbed::new(taken_at, self.count.checked(stamp.sequence, now)) })
     }
@@ -445,6 +448,20 @@ impl FrameCount {
         let (last, at) = self.0.replace((sequence, now)).unwrap_or((sequence, now));
         let n_possible = now.saturating_duration_since(at).as_millis() + MAX_EARLY_FRAMES;
         (u128::from(sequence.saturating_sub(last)) <= n_possible).then_some(sequence)
+    }
+}
+
+/// The last frame's time, by the worker's clock and by ours. That one is known the better the more messages have come: of a busy
+/// computer the first ones were late.
+#[derive(Default)]
+struct FrameClock(Option<(i64, Instant)>);
+
+impl FrameClock {
+    /// The moment of a frame, as well as it is known: not before that of the frame before, unless the worker says so.
+    fn moment(&mut self, us: i64, known: Instant) -> Instant {
+        let moment = self.0.filter(|(last_us, _)| us >= *last_us).map_or(known, |(_, last)| known.max(last));
+        self.0 = Some((us, moment));
+        moment
     }
 }
 
@@ -532,6 +549,24 @@ mod tests {
         check(&[(0, u64::MAX), (33, 0)], &[Some(u64::MAX), Some(0)]);
         let mut count = FrameCount::default();
         assert_eq!(count.checked(None, Instant::now()), None);
+    }
+
+    #[test]
+    fn what_is_learned_of_a_workers_clock_is_no_jump_of_the_cameras() {
+        /// Each frame: its time by the worker's clock, and what that was taken for, in ms; and the moment that it gets.
+        #[track_caller]
+        fn check(frames: &[(i64, u64, u64)]) {
+            let (began, mut clock) = (Instant::now(), FrameClock::default());
+            for (us, known, expected) in frames {
+                let moment = clock.moment(*us * 1_000, began + Duration::from_millis(*known));
+                assert_eq!(moment, began + Duration::from_millis(*expected), "{frames:?}");
+            }
+        }
+        check(&[(0, 100, 100), (33, 133, 133), (66, 166, 166)]);
+        // The first messages were 80 ms late.
+        check(&[(0, 180, 180), (33, 133, 180), (66, 166, 180), (99, 199, 199)]);
+        // The camera's own clock was set back.
+        check(&[(500, 600, 600), (133, 233, 233), (166, 266, 266)]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{QUICK, result, unless_device, without_device};
+use super::{QUICK, result, unless_device, with_load, without_device};
 use crate::checkup::facts;
 use crate::checkup::{Check, CheckContext, CheckOutcome, CheckResult};
 use crate::device::ask::START as ASK_START;
@@ -28,8 +28,8 @@ impl Check for PresenceCheck {
         unless_device(context)
     }
 
-    fn patience(&self, _: &CheckContext) -> Duration {
-        QUICK
+    fn patience(&self, context: &CheckContext) -> Duration {
+        with_load(QUICK, context)
     }
 
     fn run(&self, context: &mut CheckContext) -> CheckResult {
@@ -77,14 +77,14 @@ impl Check for DriverCheck {
         without_device(context)
     }
 
-    fn patience(&self, _: &CheckContext) -> Duration {
-        ASK_START + ASK_DEADLINE + Duration::from_millis(500)
+    fn patience(&self, context: &CheckContext) -> Duration {
+        ASK_START + with_load(ASK_DEADLINE, context) + Duration::from_millis(500)
     }
 
     fn run(&self, context: &mut CheckContext) -> CheckResult {
         let Some(device) = device_of(context) else { return result(self, CheckOutcome::Skipped, "none") };
         let driver = device.driver.clone().unwrap_or_else(|| "?".to_owned());
-        let abilities = device::capabilities_within(&device, ASK_DEADLINE);
+        let abilities = device::capabilities_within(&device, with_load(ASK_DEADLINE, context));
         let kind = device.kind;
         let result = match &abilities {
             Err(fault) if fault.kind != FaultKind::BackendMissing => {
@@ -133,8 +133,8 @@ impl Check for AccessCheck {
         without_device(context)
     }
 
-    fn patience(&self, _: &CheckContext) -> Duration {
-        QUICK
+    fn patience(&self, context: &CheckContext) -> Duration {
+        with_load(QUICK, context)
     }
 
     fn run(&self, context: &mut CheckContext) -> CheckResult {
@@ -192,8 +192,8 @@ impl Check for HolderCheck {
         without_device(context)
     }
 
-    fn patience(&self, _: &CheckContext) -> Duration {
-        QUICK
+    fn patience(&self, context: &CheckContext) -> Duration {
+        with_load(QUICK, context)
     }
 
     fn run(&self, context: &mut CheckContext) -> CheckResult {
@@ -230,8 +230,8 @@ impl Check for UsbCheck {
         })
     }
 
-    fn patience(&self, _: &CheckContext) -> Duration {
-        QUICK
+    fn patience(&self, context: &CheckContext) -> Duration {
+        with_load(QUICK, context)
     }
 
     fn run(&self, context: &mut CheckContext) -> CheckResult {

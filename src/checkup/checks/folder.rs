@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::result;
+use super::{result, with_load};
 use crate::checkup::facts;
 use crate::checkup::{Check, CheckContext, CheckOutcome, CheckResult};
 use crate::criteria;
@@ -27,8 +27,8 @@ impl Check for FolderCheck {
         None
     }
 
-    fn patience(&self, _: &CheckContext) -> Duration {
-        Duration::from_secs(3)
+    fn patience(&self, context: &CheckContext) -> Duration {
+        with_load(Duration::from_secs(3), context)
     }
 
     fn run(&self, context: &mut CheckContext) -> CheckResult {

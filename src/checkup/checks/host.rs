@@ -1,17 +1,18 @@
 //! Whether the computer has time and memory, and how late its timers ring. Measured only: whether frames are lost because of it
 //! is judged by the entries of the catalogue.
 
+use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
-use super::{QUICK, result};
+use super::{BUSY_FACTOR, QUICK, result};
 use crate::checkup::facts;
 use crate::checkup::{Check, CheckContext, CheckOutcome, CheckResult};
 use crate::criteria;
-use crate::device;
+use crate::device::{self, process};
 use crate::phrases::{Message, number};
 
 /// The load of processors is the difference between two readings, this far apart.
@@ -31,7 +32,8 @@ impl Check for ComputerCheck {
     }
 
     fn patience(&self, _: &CheckContext) -> Duration {
-        QUICK
+        // No driver is asked, and how busy the computer is becomes known here.
+        BUSY_FACTOR * QUICK
     }
 
     fn run(&self, context: &mut CheckContext) -> CheckResult {
@@ -58,14 +60,28 @@ impl Check for ComputerCheck {
 pub struct ProcessLoad {
     system: System,
     own: Option<Pid>,
+    looked_at: Instant,
+    /// How long each capture process has waited for a processor since it was started.
+    waited: BTreeMap<Pid, Duration>,
+}
+
+/// What became of this program's capture processes between two readings.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WorkerLoad {
+    /// Of one core. `None` where there are no such processes.
+    pub cpu_percent: Option<f64>,
+    /// Of the time, ready to run and without a processor.
+    pub waited_percent: Option<f64>,
 }
 
 impl ProcessLoad {
     /// Takes the first reading. `None` where the system does not tell.
     #[must_use]
     pub fn new() -> Option<Self> {
-        let mut load = Self { system: System::new().ok()?, own: sysinfo::get_current_pid().ok() };
+        let (system, own) = (System::new().ok()?, sysinfo::get_current_pid().ok());
+        let mut load = Self { system, own, looked_at: Instant::now(), waited: BTreeMap::new() };
         load.look();
+        load.waited = load.waited_so_far();
         Some(load)
     }
 
@@ -74,18 +90,34 @@ impl ProcessLoad {
         self.system.refresh_processes_specifics(ProcessesToUpdate::All, true, ProcessRefreshKind::nothing().with_cpu());
     }
 
-    /// Of this program's capture processes since the reading before, in percent of one core. `None` where it has none.
-    pub fn worker_percent(&mut self) -> Option<f64> {
-        self.look();
-        let workers = self
-            .system
-            .processes()
-            .values()
-            .filter(|process| process.parent() == self.own && process.name().to_string_lossy().starts_with(WORKER));
-        workers.map(|process| f64::from(process.cpu_usage())).reduce(|a, b| a + b)
+    fn workers(&self) -> impl Iterator<Item = &sysinfo::Process> {
+        let is_ours = |process: &&sysinfo::Process| {
+            process.parent() == self.own && process.name().to_string_lossy().starts_with(WORKER)
+        };
+        self.system.processes().values().filter(is_ours)
     }
 
-    /// Of all cores, 0 to 100, between the last two readings: [`Self::worker_percent`] takes one.
+    fn waited_so_far(&self) -> BTreeMap<Pid, Duration> {
+        self.workers().filter_map(|worker| Some((worker.pid(), process::waited(worker.pid().as_u32())?))).collect()
+    }
+
+    /// Of this program's capture processes since the reading before.
+    pub fn worker(&mut self) -> WorkerLoad {
+        self.look();
+        let (now, waited) = (Instant::now(), self.waited_so_far());
+        let before = std::mem::replace(&mut self.waited, waited);
+        let secs = now.saturating_duration_since(std::mem::replace(&mut self.looked_at, now)).as_secs_f64();
+        let since = |(pid, waited): (&Pid, &Duration)| {
+            // One that is not among those of before was started since.
+            waited.saturating_sub(before.get(pid).copied().unwrap_or_default()).as_secs_f64()
+        };
+        WorkerLoad {
+            cpu_percent: self.workers().map(|worker| f64::from(worker.cpu_usage())).reduce(|a, b| a + b),
+            waited_percent: self.waited.iter().map(since).reduce(f64::max).map(|waited| percent_of(waited, secs)),
+        }
+    }
+
+    /// Of all cores, 0 to 100, between the last two readings: [`Self::worker`] takes one.
     pub fn cpu_percent(&self) -> f64 {
         f64::from(self.system.global_cpu_usage())
     }
@@ -118,46 +150,91 @@ impl ProcessLoad {
     }
 }
 
-/// The names of all processes that this user may see.
-pub fn process_names() -> Vec<String> {
-    let Some(load) = ProcessLoad::new() else { return Vec::new() };
-    load.system.processes().values().map(|process| process.name().to_string_lossy().into_owned()).collect()
+fn percent_of(part_secs: f64, secs: f64) -> f64 {
+    if secs > 0.0 { (100.0 * part_secs / secs).min(100.0) } else { 0.0 }
 }
 
-/// Measures how late timers ring while something else is done.
-pub struct TimerLateness {
-    ended: Receiver<f64>,
+/// Measures what the computer has left while something else is done, on a thread of its own: reading the list of processes takes
+/// its time, and frames do not wait.
+pub struct LoadWatch {
+    ended: Receiver<MeasuredLoad>,
     /// Dropped to end it.
     running: Sender<()>,
 }
 
+/// What was measured.
+#[derive(Clone, Copy, Debug, Default)]
+struct MeasuredLoad {
+    cpu_percent: Option<f64>,
+    worker: WorkerLoad,
+    /// 95 of 100 timers did not ring later, in milliseconds.
+    timer_late_ms: Option<f64>,
+    cpu_pressure_percent: Option<f64>,
+    disk_pressure_percent: Option<f64>,
+}
+
 /// Shorter than a frame of any common camera.
 const TICK: Duration = Duration::from_millis(10);
+/// How long the last readings may take.
+const LAST_LOOK: Duration = Duration::from_secs(3);
 
-impl TimerLateness {
+impl LoadWatch {
     /// `None` where the system gives no thread.
     pub fn start() -> Option<Self> {
         let (sender, ended) = bounded(1);
         let (running, end) = bounded::<()>(0);
-        let measure = move || {
-            let mut late_ms = Vec::new();
-            loop {
-                let due = Instant::now() + TICK;
-                if !matches!(end.recv_deadline(due), Err(RecvTimeoutError::Timeout)) {
-                    break;
-                }
-                late_ms.push(due.elapsed().as_secs_f64() * 1_000.0);
-            }
-            late_ms.sort_by(f64::total_cmp);
-            let _ = sender.send(late_ms.get(late_ms.len() * 95 / 100).copied().unwrap_or_default());
-        };
-        thread::Builder::new().name("check-pace".to_owned()).spawn(measure).ok()?;
+        // Nobody may wait for it any more.
+        let measure = move || _ = sender.send(MeasuredLoad::until(&end));
+        thread::Builder::new().name("check-load".to_owned()).spawn(measure).ok()?;
         Some(Self { ended, running })
     }
 
-    /// 95 of 100 timers were not later, in milliseconds.
-    pub fn late_ms(self) -> Option<f64> {
+    /// Puts what was measured in the place of what was known before; gives the load of all cores.
+    pub fn end(self, computer: &mut Option<facts::ComputerFacts>) -> Option<f64> {
         drop(self.running);
-        self.ended.recv_timeout(Duration::from_millis(500)).ok()
+        let measured = self.ended.recv_timeout(LAST_LOOK).ok()?;
+        let computer = computer.get_or_insert_default();
+        computer.cpu_percent = measured.cpu_percent.unwrap_or(computer.cpu_percent);
+        computer.worker_cpu_percent = measured.worker.cpu_percent;
+        computer.worker_waited_percent = measured.worker.waited_percent;
+        computer.timer_late_ms = measured.timer_late_ms;
+        computer.cpu_pressure_percent = measured.cpu_pressure_percent;
+        computer.disk_pressure_percent = measured.disk_pressure_percent;
+        measured.cpu_percent
     }
+}
+
+impl MeasuredLoad {
+    /// Until the channel is closed.
+    fn until(end: &Receiver<()>) -> Self {
+        let (began, before) = (Instant::now(), device::pressure());
+        let mut load = ProcessLoad::new();
+        let mut late_ms = Vec::new();
+        loop {
+            let due = Instant::now() + TICK;
+            if !matches!(end.recv_deadline(due), Err(RecvTimeoutError::Timeout)) {
+                break;
+            }
+            late_ms.push(due.elapsed().as_secs_f64() * 1_000.0);
+        }
+        late_ms.sort_by(f64::total_cmp);
+        let (now, secs) = (device::pressure(), began.elapsed().as_secs_f64());
+        let percent = |before: Option<Duration>, now: Option<Duration>| {
+            Some(percent_of(now?.saturating_sub(before?).as_secs_f64(), secs))
+        };
+        let worker = load.as_mut().map(ProcessLoad::worker).unwrap_or_default();
+        Self {
+            cpu_percent: load.as_ref().map(ProcessLoad::cpu_percent),
+            worker,
+            timer_late_ms: late_ms.get(late_ms.len() * 95 / 100).copied(),
+            cpu_pressure_percent: percent(before.cpu, now.cpu),
+            disk_pressure_percent: percent(before.disk, now.disk),
+        }
+    }
+}
+
+/// The names of all processes that this user may see.
+pub fn process_names() -> Vec<String> {
+    let Some(load) = ProcessLoad::new() else { return Vec::new() };
+    load.system.processes().values().map(|process| process.name().to_string_lossy().into_owned()).collect()
 }

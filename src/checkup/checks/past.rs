@@ -4,7 +4,7 @@ use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{QUICK, result};
+use super::{QUICK, result, with_load};
 use crate::checkup::facts::{Facts, PastFault};
 use crate::checkup::{Check, CheckContext, CheckOutcome, CheckResult};
 use crate::criteria;
@@ -28,8 +28,8 @@ impl Check for PastCheck {
         context.request.records.is_none().then(|| Message::new("why.no-records"))
     }
 
-    fn patience(&self, _: &CheckContext) -> std::time::Duration {
-        QUICK
+    fn patience(&self, context: &CheckContext) -> std::time::Duration {
+        with_load(QUICK, context)
     }
 
     fn run(&self, context: &mut CheckContext) -> CheckResult {

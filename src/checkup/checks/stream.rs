@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::device::look_whether_gone;
-use super::host::{ProcessLoad, TimerLateness};
-use super::{QUICK, result};
+use super::host::LoadWatch;
+use super::{QUICK, result, with_load};
 use crate::checkup::catalogue::LIKELY;
 use crate::checkup::facts::OpeningFacts;
 use crate::checkup::status::StreamStatus;
@@ -113,6 +113,7 @@ impl Check for OpenCheck {
             context.stream = Some(stream);
             return result(self, CheckOutcome::Good, "live");
         }
+        let load = LoadWatch::start();
         let request = request_of(context);
         let (stuck, wanted) = (request.stuck.clone(), request.backend().ok());
         let device = context.facts.presence.as_ref().and_then(|presence| presence.device.as_ref());
@@ -137,6 +138,9 @@ impl Check for OpenCheck {
         };
         let open_ms = stream.open_ms(Instant::now());
         let fault = stream.ended.clone();
+        // Frames wait meanwhile, and it explains nothing else.
+        let load = load.filter(|_| fault.is_some() || open_ms >= criteria::OPEN_SLOW_MS);
+        let cpu_percent = load.and_then(|load| load.end(&mut context.facts.computer));
         let result = match (&fault, stream.backend) {
             (Some(fault), _) => result(self, CheckOutcome::Bad, "bad").with("what", fault.to_string()),
             (None, Some(backend)) => result(self, CheckOutcome::Good, "good").with("backend", backend.label()),
@@ -147,6 +151,7 @@ impl Check for OpenCheck {
             open_ms,
             fault,
             got: stream.got.clone(),
+            cpu_percent,
             kernel_function: stuck.report(Instant::now()).into_iter().find_map(|process| process.kernel_function),
             ..OpeningFacts::default()
         });
@@ -165,6 +170,13 @@ impl Check for OpenCheck {
     }
 }
 
+/// How long a first frame is waited for: longer while others have the processors.
+fn first_frame_patience(context: &CheckContext) -> Duration {
+    let request = request_of(context);
+    let once = request.first_frame_deadline.max(request.frame_deadline);
+    with_load(once, context)
+}
+
 pub struct FirstFrameCheck;
 
 impl Check for FirstFrameCheck {
@@ -177,16 +189,22 @@ impl Check for FirstFrameCheck {
     }
 
     fn patience(&self, context: &CheckContext) -> Duration {
-        let request = request_of(context);
-        request.first_frame_deadline.max(request.frame_deadline) + SPARE
+        first_frame_patience(context) + SPARE
     }
 
     fn run(&self, context: &mut CheckContext) -> CheckResult {
+        let until = Instant::now() + first_frame_patience(context);
+        let is_saturated = context.facts.is_saturated();
         let Some(stream) = context.stream.as_mut() else { return result(self, CheckOutcome::Skipped, "none") };
+        let load = LoadWatch::start();
         let has_failed = |stream: &CheckupStream| {
-            stream.measured.last_fault.as_ref().is_some_and(|f| f.kind == FaultKind::NoFirstFrame)
+            let is_late = stream.measured.last_fault.as_ref().is_some_and(|f| f.kind == FaultKind::NoFirstFrame);
+            is_late && (!is_saturated || Instant::now() >= until)
         };
         stream.watch(context.deadline, &context.cancel, |stream| stream.first_at.is_some() || has_failed(stream));
+        if let Some(load) = load.filter(|_| stream.first_at.is_none()) {
+            load.end(&mut context.facts.computer);
+        }
         let failed = stream.ended.clone().or_else(|| stream.measured.last_fault.clone());
         // Nobody waits any longer, though neither the engine nor the driver has said that it is too long.
         let none = || Fault::new(FaultKind::Stall, format!("no picture came from {}", context.request.spec));
@@ -235,7 +253,7 @@ impl Check for RateCheck {
         let is_network = context.request.spec.is_network();
         let Some(stream) = context.stream.as_mut() else { return result(self, CheckOutcome::Skipped, "none") };
         let began = Instant::now();
-        let (mut load, pace) = (ProcessLoad::new(), TimerLateness::start());
+        let load = LoadWatch::start();
         let wall = ClockPair::now();
         stream.watch(context.deadline, &context.cancel, |stream| {
             let took = began.elapsed();
@@ -265,12 +283,8 @@ impl Check for RateCheck {
             watch_until_it_happens(stream, &context.request, began + longest, &context.cancel);
         }
         let mut measured = stream.facts();
-        let worker = load.as_mut().and_then(ProcessLoad::worker_percent);
-        if let Some(computer) = context.facts.computer.as_mut() {
-            computer.worker_cpu_percent = worker;
-            computer.timer_late_ms = pace.and_then(TimerLateness::late_ms);
-            // The load while the frames were watched, not before.
-            computer.cpu_percent = load.as_ref().map_or(computer.cpu_percent, ProcessLoad::cpu_percent);
+        if let Some(load) = load {
+            load.end(&mut context.facts.computer);
         }
         context.facts.time.get_or_insert_default().wall_step_secs = wall.step_secs();
         if let Some(opening) = context.facts.opening.as_mut() {
@@ -376,8 +390,8 @@ impl Check for TimeCheck {
         without_picture(context)
     }
 
-    fn patience(&self, _: &CheckContext) -> Duration {
-        QUICK
+    fn patience(&self, context: &CheckContext) -> Duration {
+        with_load(QUICK, context)
     }
 
     fn run(&self, context: &mut CheckContext) -> CheckResult {
@@ -407,14 +421,22 @@ struct ClockPair {
 }
 
 impl ClockPair {
+    /// Whoever is held up between the two readings does not know both at one moment: the closest pair of a few is taken.
     fn now() -> Self {
-        Self { steady: Instant::now(), wall: SystemTime::now() }
+        const TRIES: usize = 4;
+        let tries = (0..TRIES).map(|_| {
+            let (before, wall) = (Instant::now(), SystemTime::now());
+            (before.elapsed(), Self { steady: before, wall })
+        });
+        let closest = tries.min_by_key(|(took, _)| *took);
+        closest.map_or_else(|| Self { steady: Instant::now(), wall: SystemTime::now() }, |(_, pair)| pair)
     }
 
     /// By how much the wall clock was set since then.
     fn step_secs(&self) -> Option<f64> {
-        let steady = self.steady.elapsed().as_secs_f64();
-        let wall = match self.wall.elapsed() {
+        let now = Self::now();
+        let steady = now.steady.saturating_duration_since(self.steady).as_secs_f64();
+        let wall = match now.wall.duration_since(self.wall) {
             Ok(forward) => forward.as_secs_f64(),
             Err(back) => -back.duration().as_secs_f64(),
         };

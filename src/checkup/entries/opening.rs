@@ -90,12 +90,7 @@ fn open_hangs(facts: &Facts) -> Option<Judgement> {
     }
     let queries = facts.kernel_says(&["-110"]);
     let mut judgement = match (open_timeout(facts), mute(facts)) {
-        (Some(fault), _) => {
-            // A driver that answers questions may have had no time to open, as long as others have the processors.
-            let may_be_late = facts.is_saturated() && facts.abilities.is_some();
-            let judgement = Judgement::new(SLUG, if may_be_late { 0.6 } else { 0.95 });
-            judgement.with("secs", number(waited_secs(facts), 1)).quoting(fault)
-        }
+        (Some(fault), _) => Judgement::new(SLUG, 0.95).with("secs", number(waited_secs(facts), 1)).quoting(fault),
         (None, Some(fault)) => Judgement::new(SLUG, 0.85).titled("asked").quoting(fault),
         (None, None) => return None,
     };
@@ -125,7 +120,7 @@ fn open_slow(facts: &Facts) -> Option<Judgement> {
     let confidence = match () {
         () if is_media_foundation => 0.9,
         // Everything is slow then.
-        () if facts.is_saturated() => 0.4,
+        () if facts.was_saturated_when_opened() => 0.4,
         () => 0.75,
     };
     let judgement = Judgement::new(SLUG, confidence).with("secs", secs);

@@ -322,6 +322,12 @@ fn cut(facts: &Facts) -> Option<Judgement> {
     Some(judgement.fixes(&["camera-by-cable", "lower-bit-rate", "update-firmware"]))
 }
 
+/// The computer had no time to look at each picture that came.
+fn leaves_out(facts: &Facts, seen: &PictureStats) -> bool {
+    let came = facts.stream.as_ref().and_then(|stream| stream.fps);
+    seen.rate.zip(came).is_some_and(|(looked_at, came)| criteria::is_clearly_too_slow(looked_at, came))
+}
+
 fn torn(facts: &Facts) -> Option<Judgement> {
     if let Some(damaged) = cut(facts).or_else(|| fed_damaged(facts)) {
         return Some(damaged);
@@ -337,6 +343,8 @@ fn torn(facts: &Facts) -> Option<Judgement> {
         // What is lost there is seen by the decoder; figures drawn into the picture leap from row to row as well.
         () if seen.is_coded_as_differences || is_virtual(facts) => 0.3,
         () if facts.is_network() && !seen.rate.is_some_and(criteria::are_neighbours) => 0.3,
+        // Not each was looked at: what moves is elsewhere in the next one that was.
+        () if leaves_out(facts, seen) => 0.3,
         () => 0.85,
     };
     let judgement = Judgement::new("torn", confidence).with("percent", torn * 100.0);
@@ -609,6 +617,22 @@ mod tests {
             check("letterbox", "black-bars.lying");
             check("letterbox,pattern=still", "black-bars.lying");
         }
+    }
+
+    /// A computer without time looks at one in four: what moves leaps from one to the next.
+    #[test]
+    fn pictures_between_which_others_came_prove_no_tear() {
+        #[track_caller]
+        fn check(looked_at: f64, came: f64, is_likely: bool) {
+            let mut facts = facts_of("320x240,torn=30", 36);
+            facts.picture.as_mut().unwrap().rate = Some(looked_at);
+            facts.stream.get_or_insert_default().fps = Some(came);
+            let judgement = torn(&facts).unwrap();
+            assert_eq!(judgement.confidence >= LIKELY, is_likely, "{looked_at} of {came}: {judgement:?}");
+        }
+        check(30.0, 30.0, true);
+        check(29.0, 30.0, true);
+        check(7.5, 30.0, false);
     }
 
     #[test]

@@ -35,10 +35,6 @@ fn stream(facts: &Facts) -> Option<&StreamFacts> {
     facts.stream.as_ref().filter(|stream| stream.n_good > 0)
 }
 
-fn comes_evenly(stream: &StreamFacts) -> bool {
-    stream.interval_ms.is_some_and(|[half, most, _]| criteria::comes_evenly(half, most))
-}
-
 fn format(facts: &Facts) -> Option<PixelFormat> {
     facts.opening.as_ref().and_then(|opening| opening.got.format).or(facts.source.asked.format)
 }
@@ -61,7 +57,7 @@ fn uncompressed_slow(facts: &Facts) -> Option<Judgement> {
     // The device itself keeps to the rate of its format: what it agreed to is what comes.
     let keeps_to_it = agreed.is_none_or(|agreed| !criteria::is_clearly_too_slow(made, agreed));
     let wanted = facts.source.asked.fps.or(packed)?;
-    let is_slow = criteria::is_clearly_too_slow(made, wanted) && keeps_to_it;
+    let is_slow = criteria::is_clearly_too_slow(made, wanted) && keeps_to_it && facts.is_rate_of_camera();
     let is_usb2 = facts
         .device()
         .and_then(|device| device.usb.as_ref()?.kbits_per_second)
@@ -106,11 +102,12 @@ fn is_for_light(facts: &Facts, short: Shortfall) -> f64 {
     let exposure_ms = value(facts, EXPOSURE_TIME).map(|value| value as f64 / 10.0);
     let is_long = exposure_ms.map(|ms| criteria::is_too_slow(criteria::fps_of_ms(ms), short.wanted));
     let is_dim = facts.mean().map(criteria::is_dim);
-    let has_gaps = facts.lost_share().is_some();
+    let has_gaps = facts.missing_share().is_some();
     match (is_long, may_fall, is_dim) {
         _ if facts.is_helped_by("exposure-priority") => 0.97,
         _ if has_gaps || is_manual && is_long != Some(true) => 0.0,
-        // An exposure that is longer than a frame explains the rate, whoever set it.
+        // An exposure that is longer than a frame explains the rate, whoever set it, and whatever the computer has no time for.
+        _ if is_long != Some(true) && !facts.is_rate_of_camera() => 0.0,
         (Some(true), Some(true), Some(true)) => 0.93,
         (Some(true), Some(true), None) | (Some(true), _, Some(true)) => 0.88,
         (Some(true), ..) | (None, Some(true), Some(true)) => 0.8,
@@ -150,9 +147,10 @@ fn low_light(facts: &Facts) -> Option<Judgement> {
 
 fn rate_untrue(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "rate-untrue";
-    let short = facts.shortfall().filter(|_| stream(facts).is_some_and(|stream| stream.n_late == 0))?;
-    let is_starved = facts.is_computer_busy() && !stream(facts).is_some_and(comes_evenly);
-    if facts.lost_share().is_some() || is_starved || has_one_buffer(facts) {
+    // Late ones count as made: they are no reason, unless the count itself is in doubt.
+    let is_counted = stream(facts).is_some_and(|stream| stream.n_late == 0) || facts.comes_evenly();
+    let short = facts.camera_shortfall().filter(|_| is_counted)?;
+    if facts.missing_share().is_some() || has_one_buffer(facts) {
         return None;
     }
     let is_explained = is_for_light(facts, short) >= 0.5
@@ -278,6 +276,9 @@ fn computer_slow(facts: &Facts) -> Option<Judgement> {
         if computer.cpu_percent > 0.0 {
             judgement = judgement.with_evidence(Message::new("evidence.cpu").with("percent", computer.cpu_percent));
         }
+        if let Some(percent) = computer.worker_waited_percent.filter(|percent| criteria::has_waited_long(*percent)) {
+            judgement = judgement.with_evidence(Message::new("evidence.waited").with("percent", percent));
+        }
         if let Some((program, percent)) = computer.busiest.as_ref().filter(|(_, percent)| *percent >= 25.0) {
             let said = Message::new("evidence.busiest").with("program", program.as_str()).with("percent", *percent);
             judgement =
@@ -290,6 +291,11 @@ fn computer_slow(facts: &Facts) -> Option<Judgement> {
             busiest(Judgement::new(SLUG, 0.8).titled("start").quoting(fault))
                 .fixes(&["close-programs", "virus-scanner"]),
         );
+    }
+    let silence = facts.first_fault().filter(|_| facts.may_silence_be_ours());
+    if let Some((_, fault)) = silence {
+        let judgement = busiest(Judgement::new(SLUG, 0.7).titled("silent").quoting(fault));
+        return Some(judgement.fixes(&["close-programs", "virus-scanner"]));
     }
     let stream = stream(facts).filter(|_| facts.source.kind != SourceKind::File)?;
     let n_all = stream.n_good + stream.n_lost + stream.n_late;
@@ -310,8 +316,8 @@ fn computer_slow(facts: &Facts) -> Option<Judgement> {
         () if is_slow_decoder && is_short => 0.88,
         () if is_starved => 0.75,
         () if has_late => 0.45,
-        () if is_busy && is_short && !comes_evenly(stream) => 0.45,
-        () if facts.is_saturated() && facts.lost_share().is_some() => 0.45,
+        () if is_busy && is_short && !facts.comes_evenly() => 0.45,
+        () if facts.is_saturated() && facts.missing_share().is_some() => 0.45,
         () => return None,
     };
     let mut judgement = Judgement::new(SLUG, confidence).with("percent", number(late * 100.0, 1));
@@ -332,8 +338,8 @@ fn one_buffer(facts: &Facts) -> Option<Judgement> {
     let stream = stream(facts)?;
     let n_all = stream.n_good + stream.n_lost;
     let lost = criteria::share_of(stream.n_lost, n_all);
-    let has_gaps = lost > MANY_GAPS && criteria::is_lossy(stream.n_lost, n_all);
-    if !has_gaps && facts.shortfall().is_none() {
+    let has_gaps = lost > MANY_GAPS && facts.lost_share().is_some();
+    if !has_gaps && facts.camera_shortfall().is_none() {
         return None;
     }
     // Two are enough for most cameras.
@@ -356,7 +362,7 @@ fn directshow_slow(facts: &Facts) -> Option<Judgement> {
     /// It gives 0.7 to 10 frames a second of these.
     const SLOW_FPS: f64 = 12.0;
     let opening = facts.opening.as_ref().filter(|opening| opening.backend == Some(Backend::DirectShow))?;
-    let (short, size) = (facts.shortfall()?, facts.size()?);
+    let (short, size) = (facts.camera_shortfall()?, facts.size()?);
     let n_pixels = u64::from(size.width) * u64::from(size.height);
     if n_pixels < LARGE || short.made > SLOW_FPS {
         return None;
@@ -385,7 +391,11 @@ fn late_frames(facts: &Facts) -> Option<Judgement> {
     }
     let growth = stream.age_growth_ms.unwrap_or(0.0);
     // A computer without time gets to each frame late: by less than this.
-    let is_certain = !facts.is_saturated() || criteria::is_old(age / 2.0, stream.fps);
+    let is_certain = match () {
+        () if facts.is_computer_busy() => false,
+        () if facts.is_saturated() => criteria::is_old(age / 2.0, stream.fps),
+        () => true,
+    };
     let confidence = if is_certain { 0.85 } else { 0.45 };
     let mut judgement = Judgement::new(SLUG, confidence).with("secs", number(age / 1e3, 1));
     if criteria::is_age_growing(growth) {

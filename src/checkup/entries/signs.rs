@@ -152,6 +152,29 @@ impl Facts {
         is_short(made, wanted).then_some(Shortfall { wanted, agreed, made })
     }
 
+    /// Frames came as evenly as a camera makes them, but for those that nobody asked for in time.
+    pub(super) fn comes_evenly(&self) -> bool {
+        /// Two intervals are equal by chance.
+        const LEAST: u64 = 8;
+        let enough = self.stream.as_ref().filter(|stream| stream.n_good >= LEAST && stream.n_late < stream.n_good);
+        enough.and_then(|stream| stream.interval_ms).is_some_and(|[half, most, _]| criteria::comes_evenly(half, most))
+    }
+
+    /// The rate that was counted is the camera's: the computer had time for each frame, or they came evenly all the same. Where nobody
+    /// counts them, those that a busy computer has missed are not known.
+    pub(in crate::checkup) fn is_rate_of_camera(&self) -> bool {
+        let is_uncounted = self.stream.as_ref().is_some_and(|stream| stream.is_counted == Some(false));
+        match () {
+            () if is_uncounted => !self.is_saturated() && !self.is_computer_busy(),
+            () => !self.is_computer_busy() || self.comes_evenly(),
+        }
+    }
+
+    /// [`Self::shortfall`], where it is the camera's.
+    pub(super) fn camera_shortfall(&self) -> Option<Shortfall> {
+        self.shortfall().filter(|_| self.is_rate_of_camera())
+    }
+
     /// A virtual camera has nobody who could agree: what it says of its rate is what a reader has asked for last.
     fn agreed_fps(&self) -> Option<f64> {
         let of_stream = self.stream.as_ref().and_then(|stream| stream.agreed_fps);
@@ -198,11 +221,16 @@ impl Facts {
         Some(seen.luma.mean)
     }
 
-    /// Of all frames, the share that is missing although this computer had time for it; 0 to 1. `None` where that is no more
-    /// than chance.
-    pub(super) fn lost_share(&self) -> Option<f64> {
+    /// Of all frames, the share that is missing; 0 to 1. `None` where that is no more than chance.
+    pub(super) fn missing_share(&self) -> Option<f64> {
         let stream = self.stream.as_ref()?;
         share(stream.n_lost, stream.n_good + stream.n_lost + stream.n_late + stream.n_damaged)
+    }
+
+    /// The same, where this computer had time for them. While others have the processors, drivers have no time either. What is missing of
+    /// pictures over HTTP was damaged.
+    pub(super) fn lost_share(&self) -> Option<f64> {
+        self.missing_share().filter(|_| self.is_over_http() || !(self.is_saturated() || self.is_computer_busy()))
     }
 
     /// Where nothing is lost on the way: what is damaged was so when it was sent.
@@ -216,18 +244,51 @@ impl Facts {
         share(stream.n_damaged, stream.n_good + stream.n_damaged)
     }
 
-    /// All processors were at work all the time, so that frames may be lost because of it.
+    /// All processors were at work all the time, or in demand for most of it, so that frames may be lost because of it.
     pub(in crate::checkup) fn is_saturated(&self) -> bool {
-        self.computer.as_ref().is_some_and(|computer| criteria::is_cpu_busy(computer.cpu_percent))
+        self.computer.as_ref().is_some_and(|computer| {
+            criteria::is_cpu_busy(computer.cpu_percent)
+                || computer.cpu_pressure_percent.is_some_and(criteria::is_under_pressure)
+        })
     }
 
     /// The computer has no time left, or the capture process has none on its core. Where timers ring in time, whoever keeps
-    /// the processors busy stands back for those that wait.
+    /// the processors busy stands back for those that wait; but not where the capture process itself has waited.
     pub(super) fn is_computer_busy(&self) -> bool {
         self.computer.as_ref().is_some_and(|computer| {
-            criteria::is_cpu_busy(computer.cpu_percent) && computer.timer_late_ms.is_none_or(criteria::is_timer_late)
+            self.is_saturated() && computer.timer_late_ms.is_none_or(criteria::is_timer_late)
+                || computer.worker_waited_percent.is_some_and(criteria::has_waited_long)
                 || self.is_worker_busy()
         })
+    }
+
+    /// It took long to open while others had the processors.
+    pub(in crate::checkup) fn was_saturated_when_opened(&self) -> bool {
+        let percent = self.opening.as_ref().and_then(|opening| opening.cpu_percent);
+        percent.is_some_and(criteria::is_cpu_busy) || self.is_saturated()
+    }
+
+    /// Nothing came, and that may be for want of this computer's time: for whoever fetches frames, or for what makes them here. A call
+    /// that is known to sit in the kernel does not wait for a processor.
+    pub(in crate::checkup) fn may_silence_be_ours(&self) -> bool {
+        use FaultKind::{Hung, NoFirstFrame, OpenTimeout, Stall};
+        let Some(computer) = &self.computer else { return false };
+        let sits_in_kernel = self.opening.as_ref().is_some_and(|opening| opening.kernel_function.is_some());
+        let is_silence = |fault: &Fault| {
+            matches!(fault.kind, NoFirstFrame | Stall | Hung | OpenTimeout)
+                && fault.code.is_none_or(|code| code == EAGAIN)
+        };
+        let is_silent = self.first_fault().is_some_and(|(_, fault)| is_silence(fault));
+        is_silent
+            && !sits_in_kernel
+            && match computer.worker_waited_percent {
+                // At work, or waiting for a processor: not for the camera.
+                Some(waited) if !is_without_line(self) => {
+                    criteria::has_only_waited(waited + computer.worker_cpu_percent.unwrap_or_default())
+                        && (self.is_saturated() || criteria::has_waited_long(waited))
+                }
+                _ => self.is_computer_busy(),
+            }
     }
 
     /// The capture process uses up its processor.
@@ -282,6 +343,8 @@ pub const USUAL_FPS: f64 = 30.5;
 /// What the kernel said before that was of another trouble.
 const RECENT_SECS: f64 = 300.0;
 const JUST_RESUMED_SECS: f64 = 60.0;
+/// No frame yet.
+const EAGAIN: i64 = 11;
 
 fn share(n: u64, of: u64) -> Option<f64> {
     criteria::is_lossy(n, of).then(|| criteria::share_of(n, of))

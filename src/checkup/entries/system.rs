@@ -59,7 +59,13 @@ fn folder_fails(facts: &Facts) -> Option<Judgement> {
     let slow = folder.write_ms.filter(|ms| *ms >= criteria::SLOW_WRITE_MS);
     let judgement = match (told, slow) {
         (Some(fault), _) => Judgement::new(SLUG, 0.9).quoting(fault),
-        (None, Some(ms)) => Judgement::new(SLUG, 0.65).titled("slow").with("secs", number(ms / 1e3, 1)),
+        (None, Some(ms)) => {
+            // Others write, or the file was not given the time to be written.
+            let pressure = facts.computer.as_ref().and_then(|computer| computer.disk_pressure_percent);
+            let is_of_others = facts.is_saturated() || pressure.is_some_and(criteria::is_under_pressure);
+            let judgement = Judgement::new(SLUG, if is_of_others { 0.4 } else { 0.65 });
+            judgement.titled("slow").with("secs", number(ms / 1e3, 1))
+        }
         (None, None) => return None,
     };
     let judgement = judgement.with("path", folder.path.as_str());
@@ -70,7 +76,7 @@ fn folder_fails(facts: &Facts) -> Option<Judgement> {
 fn overheated(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "overheated";
     let computer = facts.computer.as_ref().filter(|computer| computer.is_throttled == Some(true))?;
-    let suffers = facts.shortfall().is_some() || facts.lost_share().is_some() || facts.is_computer_busy();
+    let suffers = facts.shortfall().is_some() || facts.missing_share().is_some() || facts.is_computer_busy();
     let mut judgement = Judgement::new(SLUG, if suffers { 0.8 } else { 0.4 });
     if let Some(celsius) = computer.celsius {
         judgement = judgement.with_evidence(Message::new("evidence.celsius").with("celsius", celsius));

@@ -41,7 +41,7 @@ fn use_mjpg() -> Fix {
 /// Something that a weak connection can cause: no or few pictures, or damaged ones.
 fn suffers(facts: &Facts) -> bool {
     facts.first_fault().is_some()
-        || facts.shortfall().is_some()
+        || facts.camera_shortfall().is_some()
         || facts.lost_share().is_some()
         || facts.damaged_share().is_some()
 }
@@ -119,13 +119,13 @@ fn usb_speed(facts: &Facts) -> Option<Judgement> {
         let mut sizes = sizes.peekable();
         sizes.peek().is_some() && !sizes.any(|offered| offered.width >= size.width && offered.height >= size.height)
     });
-    let has_lack = facts.shortfall().is_some()
+    let has_lack = facts.camera_shortfall().is_some()
         || wanted.is_some()
         || facts.first_fault().is_some_and(|(_, fault)| fault.class == FaultClass::Resource || fault.code == Some(5));
     let judgement = Judgement::new(SLUG, if has_lack { 0.8 } else { 0.4 })
         .with("speed", link.speed.clone().unwrap_or_else(|| format!("{} Mbit/s", speed / 1_000)))
         .with("version", link.version.clone().unwrap_or_default());
-    let judgement = match facts.shortfall() {
+    let judgement = match facts.camera_shortfall() {
         Some(short) => judgement.with_evidence(short.evidence()),
         None => judgement,
     };
@@ -147,9 +147,7 @@ pub fn usb_errors(facts: &Facts) -> Option<Judgement> {
     let resets = facts.kernel_says(&RESETS);
     let packets = usb(facts).packet_errors.filter(|(damaged, _)| *damaged > 0);
     let told = facts.fault_with_code(&[71, 75, 84]);
-    // What this computer had no time for is counted apart; while all processors are at work, drivers have no time either.
-    let is_starved = facts.is_saturated() || facts.is_worker_busy();
-    let lost = facts.lost_share().filter(|_| !is_starved && !has_one_buffer(facts));
+    let lost = facts.lost_share().filter(|_| !has_one_buffer(facts));
     let damaged = facts.damaged_share().or_else(|| facts.fault_of(&[FaultKind::BadFrame]).map(|_| 1.0));
     let damaged = damaged.filter(|_| is_at_line);
     // Where the plug was pulled the line has errors too.

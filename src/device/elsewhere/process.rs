@@ -1,6 +1,7 @@
 //! Processes of our own on a system of which nothing is known: they end with the pipe from this program, or when killed.
 
 use std::process::{Child, Command};
+use std::time::Duration;
 
 pub fn prepare(_: &mut Command) {}
 
@@ -18,8 +19,12 @@ pub fn kernel_function(_: u32) -> Option<String> {
     None
 }
 
-pub fn is_starved(_: u32, _: &str) -> bool {
+pub fn is_ready(_: u32) -> bool {
     false
+}
+
+pub fn waited(_: u32) -> Option<Duration> {
+    None
 }
 
 pub struct ProcessGuard;

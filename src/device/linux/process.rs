@@ -1,6 +1,7 @@
 //! Processes of our own, with what only Linux has for them.
 
 use std::fs;
+use std::time::Duration;
 
 use rustix::process::{Signal, set_parent_process_death_signal};
 
@@ -32,14 +33,22 @@ pub fn kernel_function(pid: u32) -> Option<String> {
 }
 
 /// `PID (NAME) STATE …`; R is running, or ready to (proc(5)).
-pub fn is_starved(pid: u32, thread: &str) -> bool {
-    let is_ready = |stat: &str| {
-        let (name, state) = stat.split_once('(')?.1.rsplit_once(") ")?;
-        Some(name == thread && state.starts_with('R'))
-    };
+pub fn is_ready(pid: u32) -> bool {
+    let is_running = |stat: &str| stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('R'));
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let mut stats = threads.filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok());
-    stats.any(|stat| is_ready(&stat).unwrap_or(false))
+    threads.filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok()).any(|stat| is_running(&stat))
+}
+
+/// Only the first thread of it is told of. One that waits now has its wait added when it runs again.
+pub fn waited(pid: u32) -> Option<Duration> {
+    waited_in(&fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?)
+}
+
+/// Nanoseconds on a processor, nanoseconds without one, turns (`sched-stats.rst`). A kernel that does not count has zeroes.
+fn waited_in(schedstat: &str) -> Option<Duration> {
+    let mut numbers = schedstat.split_whitespace().map_while(|number| number.parse::<u64>().ok());
+    let ran = numbers.next()?;
+    numbers.next().filter(|_| ran > 0).map(Duration::from_nanos)
 }
 
 #[cfg(test)]
@@ -47,22 +56,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_that_could_run_is_told_from_one_that_waits() {
-        let own = std::process::id();
-        assert!(!is_starved(own, "waits-for-test"));
-        std::thread::scope(|scope| {
-            let (sender, receiver) = crossbeam_channel::bounded::<()>(0);
-            let waits = move || receiver.recv().is_err();
-            std::thread::Builder::new().name("waits-for-test".into()).spawn_scoped(scope, waits).unwrap();
-            assert!((0..20).any(|_| {
-                std::thread::yield_now();
-                !is_starved(own, "waits-for-test")
-            }));
-            drop(sender);
-        });
+    fn a_kernel_counts_what_a_process_waits_or_does_not() {
+        let check =
+            |text: &str, ms: Option<u64>| assert_eq!(waited_in(text), ms.map(Duration::from_millis), "{text:?}");
+        check("10534412 62000000 121\n", Some(62));
+        check("10534412 0 1\n", Some(0));
+        check("0 0 0\n", None);
+        check("", None);
+    }
+
+    #[test]
+    fn a_process_that_could_run_is_told_from_one_that_waits() {
         // Whoever asks is running.
-        let asks =
-            std::thread::Builder::new().name("asks-in-test".into()).spawn(move || is_starved(own, "asks-in-test"));
-        assert!(asks.unwrap().join().unwrap());
+        assert!(is_ready(std::process::id()));
+        let mut waiting = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let far = std::time::Instant::now() + Duration::from_secs(20);
+        while is_ready(waiting.id()) && std::time::Instant::now() < far {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let is_seen_to_wait = !is_ready(waiting.id());
+        waiting.kill().unwrap();
+        waiting.wait().unwrap();
+        assert!(is_seen_to_wait);
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::sysfs::{port_of, read};
 use super::system_files::SystemFiles;
 use super::{O_NONBLOCK, SYSFS, list, permissions, sandbox, usb_bus};
-use crate::device::surroundings::{self, Heat, KernelLine, UsbState};
+use crate::device::surroundings::{self, Heat, KernelLine, Pressure, UsbState, total_pressure};
 use crate::device::{Device, NodeState};
 
 /// The kernel gives one record at a time, of at most so many bytes (`CONSOLE_EXT_LOG_MAX`).
@@ -132,6 +132,11 @@ pub fn kernel_log(device: &Device) -> Option<Vec<KernelLine>> {
 
 pub fn resumed_secs_ago() -> Option<f64> {
     surroundings::woke_secs_ago(&kernel_records()?, kernel_secs()?)
+}
+
+pub fn pressure() -> Pressure {
+    let total = |what: &str| total_pressure(&fs::read_to_string(Path::new("/proc/pressure").join(what)).ok()?);
+    Pressure { cpu: total("cpu"), disk: total("io") }
 }
 
 pub fn heat() -> Heat {

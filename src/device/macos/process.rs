@@ -1,5 +1,7 @@
 //! Processes of our own, where macOS differs from other systems of its family.
 
+use std::time::Duration;
+
 pub use crate::device::unix::process::{ProcessGuard, end_now, kill_group, prepare, terminate};
 
 /// The system has nothing of the kind: a worker ends with the pipe from its parent.
@@ -12,6 +14,10 @@ pub fn kernel_function(_: u32) -> Option<String> {
     None
 }
 
-pub fn is_starved(_: u32, _: &str) -> bool {
+pub fn is_ready(_: u32) -> bool {
     false
+}
+
+pub fn waited(_: u32) -> Option<Duration> {
+    None
 }

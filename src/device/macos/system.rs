@@ -12,8 +12,8 @@ use super::{core_media_io, watch};
 pub(in crate::device) use super::{process, shared_memory};
 // The system tells that a camera is in use, and not by whom.
 pub use crate::device::elsewhere::{
-    ControlPort, confinement, heat, holders, holders_of_each, kernel_log, node_state, number, resumed_secs_ago,
-    siblings, taken_error, usb_state, why_no_start, without_driver,
+    ControlPort, confinement, heat, holders, holders_of_each, kernel_log, node_state, number, pressure,
+    resumed_secs_ago, siblings, taken_error, usb_state, why_no_start, without_driver,
 };
 use crate::device::native::{native_cameras, unlisted};
 use crate::device::process::prepare;

@@ -4,6 +4,7 @@ use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::os::windows::process::CommandExt;
 use std::process::{Child, Command};
 use std::ptr;
+use std::time::Duration;
 
 use windows_sys::Win32::System::Diagnostics::Debug::{GetErrorMode, SEM_FAILCRITICALERRORS, SetErrorMode};
 use windows_sys::Win32::System::JobObjects::{
@@ -50,8 +51,12 @@ pub fn kernel_function(_: u32) -> Option<String> {
     None
 }
 
-pub fn is_starved(_: u32, _: &str) -> bool {
+pub fn is_ready(_: u32) -> bool {
     false
+}
+
+pub fn waited(_: u32) -> Option<Duration> {
+    None
 }
 
 /// A job object that kills the processes in it when its last handle is closed, by us or by the system at our end.

@@ -17,8 +17,8 @@ use super::{controls, directshow, media_types, registry, setup, watch};
 pub(in crate::device) use super::{process, shared_memory};
 use crate::backend::Backend;
 pub use crate::device::elsewhere::{
-    confinement, heat, holders_of_each, kernel_log, node_state, resumed_secs_ago, siblings, taken_error, usb_state,
-    why_no_start, without_driver,
+    confinement, heat, holders_of_each, kernel_log, node_state, pressure, resumed_secs_ago, siblings, taken_error,
+    usb_state, why_no_start, without_driver,
 };
 use crate::device::native::{native_cameras, unlisted};
 use crate::device::process::prepare;

@@ -18,7 +18,7 @@ use super::packets::PacketReader;
 use super::protocol::{self, ReadLine, SentEvent, WorkerEvent, WorkerRequest};
 use crate::device::codes::without_code;
 use crate::device::codes::{self, ErrorMeaning};
-use crate::device::process::{ProcessGuard, beside, is_starved, kernel_function, kill_group, prepare, terminate};
+use crate::device::process::{ProcessGuard, beside, is_ready, kernel_function, kill_group, prepare, terminate, waited};
 use crate::fault::{Fault, FaultKind};
 use crate::lock::{Lock, Locked};
 use crate::source::{OpenRequest, SourceSpec};
@@ -27,6 +27,12 @@ use crate::status::StuckProcess;
 /// How often the worker sends a heartbeat, and how long nothing at all may come from it before it counts as hung.
 pub const HEARTBEAT_PERIOD: Duration = Duration::from_millis(250);
 const HEARTBEAT_DEADLINE: Duration = Duration::from_secs(1);
+/// A worker that is at work at a deadline, or has waited for a processor, gets so much more time at once, and so many times the whole
+/// of it at most: what it had no processor for is nothing that a driver has failed to do.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+const MOST_EXTENSIONS: u32 = 2;
+/// Who has waited for less of the time than one part of so many has had it.
+const LONG_WAIT: u32 = 5;
 /// The thread that sends it.
 pub(super) const HEARTBEAT_THREAD: &str = "heartbeat";
 
@@ -259,6 +265,9 @@ impl WorkerProcess {
         deadline: Instant,
         cancel: &Receiver<()>,
     ) -> Result<(WorkerEvent, Instant), ReceiveError> {
+        let mut deadline = deadline;
+        let latest = deadline + MOST_EXTENSIONS * deadline.saturating_duration_since(Instant::now());
+        let mut looked = (Instant::now(), self.waited());
         loop {
             if self.requests.reads_nothing() {
                 let message = "the capture process reads none of the program's requests";
@@ -280,15 +289,23 @@ impl WorkerProcess {
                 recv(at(deadline.min(hung_at))) -> _ => {
                     let now = Instant::now();
                     if now >= deadline {
-                        return Err(ReceiveError::TimedOut);
+                        let since = std::mem::replace(&mut looked, (now, self.waited()));
+                        let has_waited = || {
+                            let waited = looked.1.zip(since.1).map(|(now, before)| now.saturating_sub(before));
+                            waited.is_some_and(|waited| LONG_WAIT * waited >= now.saturating_duration_since(since.0))
+                        };
+                        if now >= latest || !self.has_said_hello || !(self.is_ready() || has_waited()) {
+                            return Err(ReceiveError::TimedOut);
+                        }
+                        deadline = latest.min(now + LOOK_AGAIN);
+                        continue;
                     }
                     let silent_at = self.silent_at();
                     if !self.has_said_hello || now < silent_at {
                         continue;
                     }
-                    let is_starved = || self.child.as_ref().is_some_and(|child| is_starved(child.id(), HEARTBEAT_THREAD));
-                    if now >= silent_at + HEARTBEAT_PERIOD || is_starved() {
-                        // This thread was not woken in time either, or that one is not: the computer has no time for them.
+                    if now >= silent_at + HEARTBEAT_PERIOD || self.is_ready() {
+                        // This thread was not woken in time either, or those are not: the computer has no time for them.
                         self.excused_until = now + HEARTBEAT_DEADLINE;
                     } else {
                         let message = format!(
@@ -300,6 +317,16 @@ impl WorkerProcess {
                 }
             }
         }
+    }
+
+    /// Something in it runs, or could.
+    fn is_ready(&self) -> bool {
+        self.child.as_ref().is_some_and(|child| is_ready(child.id()))
+    }
+
+    /// How long it has waited for a processor so far.
+    fn waited(&self) -> Option<Duration> {
+        waited(self.child.as_ref()?.id())
     }
 
     /// When a worker that has sent nothing since counts as hung.
