@@ -264,7 +264,7 @@ impl Source for Isolated {
                     continue;
                 }
                 WorkerEvent::Evidence(evidence) => {
-                    self.evidence = Some(evidence);
+                    self.evidence = Some(*evidence);
                     continue;
                 }
                 event => return Err(self.process.protocol_fault(&format!("{event:?} in place of a frame"))),
@@ -297,7 +297,7 @@ impl Source for Isolated {
                 WorkerEvent::LeftOut(_) => {}
                 WorkerEvent::Damaged { .. } => self.waits_for_request = true,
                 WorkerEvent::Controls(update) => self.keep(update)?,
-                WorkerEvent::Evidence(evidence) => self.evidence = Some(evidence),
+                WorkerEvent::Evidence(evidence) => self.evidence = Some(*evidence),
                 event => return Err(self.process.protocol_fault(&format!("{event:?} in place of a restart"))),
             }
         }

@@ -74,6 +74,11 @@ impl ShareState {
         self.running.as_ref().map_or_else(|| "Share".to_owned(), |_| format!("Sharing with {n}"))
     }
 
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
     /// Whether somebody who looks on needs this camera's pictures.
     #[must_use]
     pub fn is_watched(&self, camera: CameraId) -> bool {

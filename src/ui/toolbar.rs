@@ -167,8 +167,9 @@ fn buttons(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui, keys_fit: bool, is_r
     {
         let label = shell.share.label();
         let help = "Let a colleague look on, in a browser";
-        let share =
-            ToolButton { label: &label, labels: names(&["Share", "Sharing with 12"]), help, ..ToolButton::default() };
+        // While nobody can look on, the pill has the room.
+        let labels = if shell.share.is_running() { names(&["Sharing with 12"]) } else { names(&["Share"]) };
+        let share = ToolButton { label: &label, labels, help, ..ToolButton::default() };
         if widgets::tool_button(ui, share).clicked() {
             shell.sheet = Some(Sheet::Share);
         }

@@ -212,7 +212,7 @@ fn move_picture(viewer: &mut ViewerState, ui: &Ui, stage: Rect, response: &egui:
     }
     let Some(at) = response.hover_pos().filter(|_| response.contains_pointer()) else { return };
     let (pinched, scrolled) = ui.input(|input| (input.zoom_delta(), input.smooth_scroll_delta.y));
-    let scrolled = if viewer.has_wheel { (scrolled / 200.0).exp() } else { 1.0 };
+    let scrolled = if viewer.has_wheel { (scrolled / 300.0).exp() } else { 1.0 };
     let factor = pinched * scrolled;
     if (factor - 1.0).abs() > 1e-3 {
         viewer.view.zoom_by(factor, at, &placed);

@@ -152,7 +152,7 @@ pub enum WorkerEvent {
     /// What has changed about the device's controls. Sent behind a frame or a fault.
     Controls(ControlsUpdate),
     /// What the packets of a network camera have shown. Sent ahead of a frame or a fault.
-    Evidence(PacketEvidence),
+    Evidence(Box<PacketEvidence>),
     /// The worker lives, whatever the driver does.
     Heartbeat,
 }

@@ -359,7 +359,7 @@ impl Consumer for Worker<'_> {
     }
 
     fn on_evidence(&mut self, evidence: PacketEvidence) -> Result<(), EndReading> {
-        self.tell(WorkerEvent::Evidence(evidence))
+        self.tell(WorkerEvent::Evidence(Box::new(evidence)))
     }
 
     fn after_fault(&mut self) -> Result<Resume, EndReading> {
