@@ -152,7 +152,7 @@ pub(super) fn open_and_watch(request: OpenRequest, until: Instant, cancel: &Rece
     if stream.first_at.is_some() {
         stream.watch(until.min(Instant::now() + WATCH), cancel, |_| false);
     }
-    let cpu_percent = load.as_mut().and_then(|load| load.worker().cpu_percent);
+    let cpu_percent = load.as_mut().and_then(|load| load.worker().cpu);
     let mut summary = stream.summary(cpu_percent);
     if summary.first_frame_ms.is_none() && summary.fault.is_none() {
         summary.fault.clone_from(&stream.measured.last_fault);

@@ -93,7 +93,8 @@ pub struct ComputerFacts {
     pub busiest: Option<(String, f64)>,
     /// `camclinic-worker`, in percent of one core, while it streamed.
     pub worker_cpu_percent: Option<f64>,
-    /// The same process: how much of the time it could run, and was given no processor.
+    /// Its thread that reads the camera: how much of the time it ran, and how much it could have run and was given no processor.
+    pub worker_ran_percent: Option<f64>,
     pub worker_waited_percent: Option<f64>,
     /// How much of the time anything here could not go on for want of a processor, or of a disk.
     pub cpu_pressure_percent: Option<f64>,

@@ -73,11 +73,18 @@ pub fn is_ready(pid: u32) -> bool {
     system::process::is_ready(pid)
 }
 
-/// For how long, since its start, the thread of a process that reads the camera could run, and was given no processor. `None` where
-/// the system does not count that.
+/// What became, since its start, of the thread of a process of our own that reads the camera.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProcessorTimes {
+    pub ran: Duration,
+    /// It could run, and was given no processor.
+    pub waited: Duration,
+}
+
+/// `None` where the system does not count that.
 #[must_use]
-pub fn waited(pid: u32) -> Option<Duration> {
-    system::process::waited(pid)
+pub fn processor_times(pid: u32) -> Option<ProcessorTimes> {
+    system::process::processor_times(pid)
 }
 
 #[cfg(test)]

@@ -12,7 +12,8 @@ use super::{BUSY_FACTOR, QUICK, result};
 use crate::checkup::facts;
 use crate::checkup::{Check, CheckContext, CheckOutcome, CheckResult};
 use crate::criteria;
-use crate::device::{self, process};
+use crate::device;
+use crate::device::process::{ProcessorTimes, processor_times};
 use crate::phrases::{Message, number};
 
 /// The load of processors is the difference between two readings, this far apart.
@@ -61,17 +62,18 @@ pub struct ProcessLoad {
     system: System,
     own: Option<Pid>,
     looked_at: Instant,
-    /// How long each capture process has waited for a processor since it was started.
-    waited: BTreeMap<Pid, Duration>,
+    /// Of each capture process since it was started.
+    times: BTreeMap<Pid, ProcessorTimes>,
 }
 
-/// What became of this program's capture processes between two readings.
+/// What became of this program's capture processes between two readings, in percent of the time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WorkerLoad {
-    /// Of one core. `None` where there are no such processes.
-    pub cpu_percent: Option<f64>,
-    /// Of the time, ready to run and without a processor.
-    pub waited_percent: Option<f64>,
+    /// On one core. `None` where there are no such processes.
+    pub cpu: Option<f64>,
+    /// What the thread that reads the camera ran, and what it was ready to run without a processor.
+    pub ran: Option<f64>,
+    pub waited: Option<f64>,
 }
 
 impl ProcessLoad {
@@ -79,9 +81,9 @@ impl ProcessLoad {
     #[must_use]
     pub fn new() -> Option<Self> {
         let (system, own) = (System::new().ok()?, sysinfo::get_current_pid().ok());
-        let mut load = Self { system, own, looked_at: Instant::now(), waited: BTreeMap::new() };
+        let mut load = Self { system, own, looked_at: Instant::now(), times: BTreeMap::new() };
         load.look();
-        load.waited = load.waited_so_far();
+        load.times = load.times_so_far();
         Some(load)
     }
 
@@ -97,23 +99,27 @@ impl ProcessLoad {
         self.system.processes().values().filter(is_ours)
     }
 
-    fn waited_so_far(&self) -> BTreeMap<Pid, Duration> {
-        self.workers().filter_map(|worker| Some((worker.pid(), process::waited(worker.pid().as_u32())?))).collect()
+    fn times_so_far(&self) -> BTreeMap<Pid, ProcessorTimes> {
+        let times = |worker: &sysinfo::Process| processor_times(worker.pid().as_u32());
+        self.workers().filter_map(|worker| Some((worker.pid(), times(worker)?))).collect()
     }
 
     /// Of this program's capture processes since the reading before.
     pub fn worker(&mut self) -> WorkerLoad {
         self.look();
-        let (now, waited) = (Instant::now(), self.waited_so_far());
-        let before = std::mem::replace(&mut self.waited, waited);
+        let (now, times) = (Instant::now(), self.times_so_far());
+        let before = std::mem::replace(&mut self.times, times);
         let secs = now.saturating_duration_since(std::mem::replace(&mut self.looked_at, now)).as_secs_f64();
-        let since = |(pid, waited): (&Pid, &Duration)| {
+        let percent = |time: fn(&ProcessorTimes) -> Duration| {
             // One that is not among those of before was started since.
-            waited.saturating_sub(before.get(pid).copied().unwrap_or_default()).as_secs_f64()
+            let old = |pid: &Pid| before.get(pid).map(time).unwrap_or_default();
+            let since = self.times.iter().map(|(pid, times)| time(times).saturating_sub(old(pid)).as_secs_f64());
+            since.reduce(f64::max).map(|time| percent_of(time, secs))
         };
         WorkerLoad {
-            cpu_percent: self.workers().map(|worker| f64::from(worker.cpu_usage())).reduce(|a, b| a + b),
-            waited_percent: self.waited.iter().map(since).reduce(f64::max).map(|waited| percent_of(waited, secs)),
+            cpu: self.workers().map(|worker| f64::from(worker.cpu_usage())).reduce(|a, b| a + b),
+            ran: percent(|times| times.ran),
+            waited: percent(|times| times.waited),
         }
     }
 
@@ -195,8 +201,9 @@ impl LoadWatch {
         let measured = self.ended.recv_timeout(LAST_LOOK).ok()?;
         let computer = computer.get_or_insert_default();
         computer.cpu_percent = measured.cpu_percent.unwrap_or(computer.cpu_percent);
-        computer.worker_cpu_percent = measured.worker.cpu_percent;
-        computer.worker_waited_percent = measured.worker.waited_percent;
+        computer.worker_cpu_percent = measured.worker.cpu;
+        computer.worker_ran_percent = measured.worker.ran;
+        computer.worker_waited_percent = measured.worker.waited;
         computer.timer_late_ms = measured.timer_late_ms;
         computer.cpu_pressure_percent = measured.cpu_pressure_percent;
         computer.disk_pressure_percent = measured.disk_pressure_percent;

@@ -284,7 +284,7 @@ impl Facts {
             && match computer.worker_waited_percent {
                 // At work, or waiting for a processor: not for the camera.
                 Some(waited) if !is_without_line(self) => {
-                    criteria::has_only_waited(waited + computer.worker_cpu_percent.unwrap_or_default())
+                    criteria::has_only_waited(waited + computer.worker_ran_percent.unwrap_or_default())
                         && (self.is_saturated() || criteria::has_waited_long(waited))
                 }
                 _ => self.is_computer_busy(),

@@ -1,7 +1,8 @@
 //! Processes of our own on a system of which nothing is known: they end with the pipe from this program, or when killed.
 
 use std::process::{Child, Command};
-use std::time::Duration;
+
+use crate::device::process::ProcessorTimes;
 
 pub fn prepare(_: &mut Command) {}
 
@@ -23,7 +24,7 @@ pub fn is_ready(_: u32) -> bool {
     false
 }
 
-pub fn waited(_: u32) -> Option<Duration> {
+pub fn processor_times(_: u32) -> Option<ProcessorTimes> {
     None
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rustix::process::{Signal, set_parent_process_death_signal};
 
+use crate::device::process::ProcessorTimes;
 pub use crate::device::unix::process::{ProcessGuard, end_now, kill_group, prepare, terminate};
 
 /// The signal comes when the *thread* ends that started this process (`prctl(2)`, `PR_SET_PDEATHSIG`): it has to live as
@@ -40,15 +41,15 @@ pub fn is_ready(pid: u32) -> bool {
 }
 
 /// Only the first thread of it is told of. One that waits now has its wait added when it runs again.
-pub fn waited(pid: u32) -> Option<Duration> {
-    waited_in(&fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?)
+pub fn processor_times(pid: u32) -> Option<ProcessorTimes> {
+    times_in(&fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?)
 }
 
 /// Nanoseconds on a processor, nanoseconds without one, turns (`sched-stats.rst`). A kernel that does not count has zeroes.
-fn waited_in(schedstat: &str) -> Option<Duration> {
+fn times_in(schedstat: &str) -> Option<ProcessorTimes> {
     let mut numbers = schedstat.split_whitespace().map_while(|number| number.parse::<u64>().ok());
-    let ran = numbers.next()?;
-    numbers.next().filter(|_| ran > 0).map(Duration::from_nanos)
+    let (ran, waited) = (numbers.next().filter(|ran| *ran > 0)?, numbers.next()?);
+    Some(ProcessorTimes { ran: Duration::from_nanos(ran), waited: Duration::from_nanos(waited) })
 }
 
 #[cfg(test)]
@@ -57,10 +58,12 @@ mod tests {
 
     #[test]
     fn a_kernel_counts_what_a_process_waits_or_does_not() {
-        let check =
-            |text: &str, ms: Option<u64>| assert_eq!(waited_in(text), ms.map(Duration::from_millis), "{text:?}");
-        check("10534412 62000000 121\n", Some(62));
-        check("10534412 0 1\n", Some(0));
+        let check = |text: &str, ms: Option<[u64; 2]>| {
+            let times = ms.map(|ms| ms.map(Duration::from_millis)).map(|[ran, waited]| ProcessorTimes { ran, waited });
+            assert_eq!(times_in(text), times, "{text:?}");
+        };
+        check("105000000 62000000 121\n", Some([105, 62]));
+        check("105000000 0 1\n", Some([105, 0]));
         check("0 0 0\n", None);
         check("", None);
     }

@@ -1,7 +1,6 @@
 //! Processes of our own, where macOS differs from other systems of its family.
 
-use std::time::Duration;
-
+use crate::device::process::ProcessorTimes;
 pub use crate::device::unix::process::{ProcessGuard, end_now, kill_group, prepare, terminate};
 
 /// The system has nothing of the kind: a worker ends with the pipe from its parent.
@@ -18,6 +17,6 @@ pub fn is_ready(_: u32) -> bool {
     false
 }
 
-pub fn waited(_: u32) -> Option<Duration> {
+pub fn processor_times(_: u32) -> Option<ProcessorTimes> {
     None
 }

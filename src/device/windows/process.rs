@@ -4,7 +4,6 @@ use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::os::windows::process::CommandExt;
 use std::process::{Child, Command};
 use std::ptr;
-use std::time::Duration;
 
 use windows_sys::Win32::System::Diagnostics::Debug::{GetErrorMode, SEM_FAILCRITICALERRORS, SetErrorMode};
 use windows_sys::Win32::System::JobObjects::{
@@ -15,6 +14,8 @@ use windows_sys::Win32::System::JobObjects::{
 use windows_sys::Win32::System::Threading::{
     CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW, GetCurrentProcess, TerminateProcess,
 };
+
+use crate::device::process::ProcessorTimes;
 
 pub fn prepare(command: &mut Command) {
     command.creation_flags(CREATE_NEW_PROCESS_GROUP | CREATE_NO_WINDOW);
@@ -55,7 +56,7 @@ pub fn is_ready(_: u32) -> bool {
     false
 }
 
-pub fn waited(_: u32) -> Option<Duration> {
+pub fn processor_times(_: u32) -> Option<ProcessorTimes> {
     None
 }
 

@@ -18,7 +18,9 @@ use super::packets::PacketReader;
 use super::protocol::{self, ReadLine, SentEvent, WorkerEvent, WorkerRequest};
 use crate::device::codes::without_code;
 use crate::device::codes::{self, ErrorMeaning};
-use crate::device::process::{ProcessGuard, beside, is_ready, kernel_function, kill_group, prepare, terminate, waited};
+use crate::device::process::{
+    ProcessGuard, beside, is_ready, kernel_function, kill_group, prepare, processor_times, terminate,
+};
 use crate::fault::{Fault, FaultKind};
 use crate::lock::{Lock, Locked};
 use crate::source::{OpenRequest, SourceSpec};
@@ -326,7 +328,7 @@ impl WorkerProcess {
 
     /// How long it has waited for a processor so far.
     fn waited(&self) -> Option<Duration> {
-        waited(self.child.as_ref()?.id())
+        Some(processor_times(self.child.as_ref()?.id())?.waited)
     }
 
     /// When a worker that has sent nothing since counts as hung.
