@@ -33,8 +33,9 @@ const MAX_SIZES: usize = 16;
 
 /// Frames flow where the newest one is not older than this, or than a stall of a slow camera takes to be one.
 const FLOWING: Duration = Duration::from_millis(300);
-/// As the engine's shortest.
+/// As the engine's shortest; and of a network camera, whose pictures may be held up on their way.
 const STALL: Duration = Duration::from_secs(1);
+pub(super) const NETWORK_PAUSE: Duration = Duration::from_secs(3);
 
 enum StreamOrigin {
     /// Opened for the check-up.
@@ -383,10 +384,15 @@ impl CheckupStream {
         self.pace.stall_deadline(least, self.measured.agreed_fps.filter(|_| self.believes_rate))
     }
 
+    #[must_use]
+    pub fn has_stalled(&self) -> bool {
+        self.stall(Instant::now()).is_some()
+    }
+
     /// Frames came, and have stayed away for longer than a stall takes to be one.
     fn stall(&self, now: Instant) -> Option<Fault> {
         let quiet = now.saturating_duration_since(self.last_at?);
-        if quiet < self.stall_deadline(STALL) {
+        if quiet < self.stall_deadline(if self.spec.is_network() { NETWORK_PAUSE } else { STALL }) {
             return None;
         }
         let told = self.measured.last_fault.clone().filter(|fault| fault.kind.class() != FaultClass::Quality);

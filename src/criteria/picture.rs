@@ -27,6 +27,8 @@ pub const LEAST_EQUAL: u32 = 3;
 /// F61: brightness of all of its ground; how much brighter its letters are; black, also where limited range is not converted; and how
 /// many times as strong as green the colour of a coloured one is.
 const CARD_STEP: f64 = 2.0;
+/// Share of pictures that are the one before again: a coder changes some bits of it in its key pictures.
+const CARD_SAME: f64 = 0.8;
 const CARD_LETTERS: f64 = 60.0;
 const CARD_BLACK: f64 = 18.0;
 const DEEP_COLOUR: f64 = 3.0;
@@ -52,7 +54,7 @@ const UNDER_EXPOSED_PEAK: f64 = 120.0;
 const OVER_EXPOSED_SHARE: f64 = 0.25;
 const OVER_EXPOSED_MEAN: f64 = 170.0;
 const OVER_EXPOSED_MEDIAN: f64 = 200.0;
-const BURNT_OUT_SHARE: f64 = 0.33;
+const BURNT_OUT_SHARE: f64 = 0.3;
 /// F51: with less light than this automatic exposure takes its time from the rate.
 const DIM_MEAN: f64 = 70.0;
 
@@ -131,8 +133,8 @@ pub fn is_still(run: &EqualRun, coding: FrameCoding) -> bool {
 /// written on it.
 #[must_use]
 pub fn is_card(stats: &PictureStats) -> bool {
-    let PictureStats { luma, noise, colour, .. } = stats;
-    let is_without_noise = noise.temporal.is_some_and(|noise| noise <= 0.0) && stats.moving <= 0.0 && !stats.is_uniform;
+    let PictureStats { luma, noise, colour, same, .. } = stats;
+    let is_without_noise = noise.temporal.unwrap_or(0.0) <= 0.0 && same.share >= CARD_SAME && !stats.is_uniform;
     let is_one_brightness = luma.p50 - luma.p1 <= CARD_STEP && luma.peak - luma.p50 >= CARD_LETTERS;
     let is_deep = colour.gains.is_some_and(|gains| gains.red.max(gains.blue) >= DEEP_COLOUR);
     is_without_noise && is_one_brightness && (luma.p50 <= CARD_BLACK || is_deep)

@@ -75,11 +75,14 @@ pub fn is_same_again(n_new: u64, n_keys_again: u64, n_pictures: u64, secs: f64) 
 /// F65: each key picture is full of detail, as sensors and scenes make it, and between them nothing ever changes, not by a bit: a sensor's
 /// noise would. A scene that a camera has smoothed until nothing is left of its noise has less to say in its key pictures too.
 #[must_use]
-pub fn is_one_picture_coded(n_keys: u64, n_changes: u64, key_bytes: u64, key_macroblocks: u64, secs: f64) -> bool {
-    n_keys >= LEAST_KEYS
-        && n_changes == 0
-        && secs >= LEAST_CODED_SECS
-        && share_of(key_bytes, key_macroblocks) >= DETAILED_BYTES
+pub fn is_one_picture_coded(n_keys: u64, n_others: u64, n_changes: u64, bytes_a_macroblock: f64) -> bool {
+    n_keys >= LEAST_KEYS && may_be_one_picture_coded(n_others, n_changes, bytes_a_macroblock)
+}
+
+/// The same of a stream of which too few key pictures have come.
+#[must_use]
+pub fn may_be_one_picture_coded(n_others: u64, n_changes: u64, bytes_a_macroblock: f64) -> bool {
+    n_others >= LEAST_CODED && n_changes == 0 && bytes_a_macroblock >= DETAILED_BYTES
 }
 
 /// F72: of so many coded pictures, a new one and one that is not come in turn.

@@ -137,7 +137,12 @@ impl PacketEvidence {
     /// Whether a longer look would tell more.
     #[must_use]
     pub fn is_unsure(&self) -> bool {
-        self.may_jump || self.n_held_up == 1 || self.unreported_growth_ms.is_some_and(criteria::is_age_growing)
+        let (n_others, n_changes, bytes) = self.between_keys();
+        let may_be_one = criteria::may_be_one_picture_coded(n_others, n_changes, bytes) && !self.is_one_picture();
+        may_be_one
+            || self.may_jump
+            || self.n_held_up == 1
+            || self.unreported_growth_ms.is_some_and(criteria::is_age_growing)
     }
 
     /// The share of pictures with bytes that no coder writes, or without their first part, 0 to 1, where that is no accident.
@@ -158,8 +163,14 @@ impl PacketEvidence {
     /// Its coder is given the same picture again and again, as far as that shows without the picture (F65).
     #[must_use]
     pub fn is_one_picture(&self) -> bool {
-        let ContentCounts { n_keys, n_changes, key_bytes, key_macroblocks, .. } = self.contents;
-        criteria::is_one_picture_coded(n_keys, n_changes, key_bytes, key_macroblocks, self.secs)
+        let (n_others, n_changes, bytes) = self.between_keys();
+        criteria::is_one_picture_coded(self.contents.n_keys, n_others, n_changes, bytes)
+    }
+
+    /// Pictures that are no key pictures, those of them that change something, and the bytes of key pictures for each macroblock.
+    fn between_keys(&self) -> (u64, u64, f64) {
+        let ContentCounts { n_pictures, n_keys, n_changes, key_bytes, key_macroblocks, .. } = self.contents;
+        (n_pictures.saturating_sub(n_keys), n_changes, criteria::share_of(key_bytes, key_macroblocks))
     }
 
     /// Each picture comes twice (F72).

@@ -11,7 +11,7 @@ use super::{QUICK, result, with_load};
 use crate::checkup::catalogue::LIKELY;
 use crate::checkup::facts::OpeningFacts;
 use crate::checkup::status::StreamStatus;
-use crate::checkup::stream::CheckupStream;
+use crate::checkup::stream::{CheckupStream, NETWORK_PAUSE};
 use crate::checkup::verdict::findings;
 use crate::checkup::{Check, CheckContext, CheckOutcome, CheckResult, CheckupRequest, Layer, is_disconnected};
 use crate::criteria;
@@ -40,10 +40,8 @@ const RELEASE: Duration = Duration::from_secs(2);
 /// What a process of a driver takes to be killed, beyond the deadlines of its calls.
 const SPARE: Duration = Duration::from_secs(3);
 
-/// So long a network camera's pictures may stay away until its stream is over: what comes behind a pause tells why it was.
-const NETWORK_PAUSE: Duration = Duration::from_secs(3);
-
-/// How the check-up opens the camera: as the settings say, with the script's clock of the simulated one beginning now.
+/// How the check-up opens the camera: as the settings say, with the script's clock of the simulated one beginning now. What comes behind
+/// a pause of a network camera tells why it was.
 pub fn request_of(context: &CheckContext) -> OpenRequest {
     let mut request = context.request.opening();
     if request.spec.is_network() {
@@ -261,6 +259,10 @@ impl Check for RateCheck {
                 return false;
             }
             if stream.packets.is_some_and(|packets| packets.is_unsure()) && stream.age() < DOUBTFUL_AGE {
+                return false;
+            }
+            // A pause of the network ends, or turns out to be none.
+            if is_network && !stream.is_flowing(Instant::now()) && stream.ended.is_none() && !stream.has_stalled() {
                 return false;
             }
             // Two pictures that are equal in each byte: only a longer look tells a still scene from a frozen camera.
