@@ -535,9 +535,8 @@ impl Window {
         }
         let inspector_width = if size.x < 1000.0 { 316.0 } else { 360.0 };
         egui::Panel::right("side")
-            .resizable(true)
-            .default_size(inspector_width)
-            .size_range(300.0..=(size.x * 0.45).max(320.0))
+            .resizable(false)
+            .exact_size(inspector_width)
             .frame(Frame::NONE.fill(palette.panel))
             .show(ui, |ui| self.draw_all(ui, PanelPlace::Side));
         self.draw_centre(ui, Margin::same(14));

@@ -29,6 +29,8 @@ use crate::status::StuckProcess;
 /// How often the worker sends a heartbeat, and how long nothing at all may come from it before it counts as hung.
 pub const HEARTBEAT_PERIOD: Duration = Duration::from_millis(250);
 const HEARTBEAT_DEADLINE: Duration = Duration::from_secs(1);
+/// A worker that is at work, or could be, may be silent for so long.
+const LONGEST_SILENCE: Duration = Duration::from_secs(2);
 /// A worker that is at work at a deadline, or has waited for a processor, gets so much more time at once, and so many times the whole
 /// of it at most: what it had no processor for is nothing that a driver has failed to do.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -306,9 +308,11 @@ impl WorkerProcess {
                     if !self.has_said_hello || now < silent_at {
                         continue;
                     }
-                    if now >= silent_at + HEARTBEAT_PERIOD || self.is_ready() {
+                    // One that is at work all the time and says nothing hangs as well.
+                    let may_be_starved = now < self.heartbeat.last() + LONGEST_SILENCE && self.is_ready();
+                    if now >= silent_at + HEARTBEAT_PERIOD || may_be_starved {
                         // This thread was not woken in time either, or those are not: the computer has no time for them.
-                        self.excused_until = now + HEARTBEAT_DEADLINE;
+                        self.excused_until = now + if may_be_starved { HEARTBEAT_PERIOD } else { HEARTBEAT_DEADLINE };
                     } else {
                         let message = format!(
                             "the capture process has given no sign of life for {:.1} s",
