@@ -1,6 +1,6 @@
 //! The web page, run as a program: scripts, browsers, whoever looks on, and whoever attacks it.
 
-use std::io::{BufRead as _, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -416,6 +416,7 @@ fn what_cannot_be_served_is_told() {
 #[cfg(unix)]
 #[test]
 fn who_comes_and_goes_is_told_and_a_signal_ends_it() {
+    use std::io::BufRead as _;
     let mut served = Served::start(&["sim:160x120@30"]);
     served.wait_healthy();
     let mut stream = served.connect();
