@@ -348,7 +348,7 @@ fn slow_beside(how: &str, bar_secs: f64, scale: Scale, slow: impl FnOnce(SocketA
 const WATCH: &str = "addEventListener('DOMContentLoaded',()=>{const told=window.told={};new MutationObserver(()=>{\
     const d=document.body.dataset,now=performance.now();if(+d.frames>0&&!told.first)told.first=now;\
     if(+d.frames!==told.frames){told.frames=+d.frames;told.last=now}\
-    if(d.state==='streaming'){told.live=now;told.stale=null}else if(told.live&&!told.stale)told.stale=now;\
+    if(d.state==='streaming'){told.live=now;told.stale=null}else if(told.live&&!told.stale){told.stale=now;told.age=+d.ageMs}\
     }).observe(document.body,{attributes:true})})";
 
 /// How soon a browser shows the first picture, and that pictures come no more.
@@ -388,7 +388,8 @@ pub fn page(scale: Scale) {
         let served = Served::start(&["sim:640x480@30,stall@8s+600s"]);
         browser.ask("Page.navigate", &json!({ "url": format!("http://{}/", served.address) }));
         browser.wait("window.told && told.stale > 0");
-        browser.value("told.stale - told.last").as_f64().unwrap() / 1e3
+        // The last picture comes once more then, dimmed: what counts is how old it is.
+        browser.value("told.age").as_f64().unwrap() / 1e3
     }));
     print("page: the camera stands still", &stalled.in_ms(), "told ≤ 1.2 s", stalled.len(), stalled.at(1.0) <= 1.2);
 }
