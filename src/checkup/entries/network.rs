@@ -93,8 +93,10 @@ fn may_be_late_here(facts: &Facts, place: FaultStage, fault: &Fault) -> bool {
 
 /// How sure the packets make of it: what comes too fast for a busy computer is lost in its own queue, if nothing waits for it.
 fn weighed(facts: &Facts, found: &ConnectionFinding) -> f64 {
-    let may_be_lost_here =
-        found.entry == "F88" && facts.is_saturated() && facts.packets().is_some_and(|packets| packets.is_over_udp);
+    let is_by_time = |packets: &PacketEvidence| packets.is_over_udp || packets.n_held_up > 1;
+    // What comes late may have been read late.
+    let may_be_lost_here = facts.is_saturated()
+        && (found.entry == "F93" || found.entry == "F88" && facts.packets().is_some_and(is_by_time));
     if may_be_lost_here { found.confidence.min(UNSURE) } else { found.confidence }
 }
 
