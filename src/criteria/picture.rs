@@ -27,11 +27,11 @@ pub const LEAST_EQUAL: u32 = 3;
 /// F61: brightness of all of its ground; how much brighter its letters are; black, also where limited range is not converted; and how
 /// many times as strong as green the colour of a coloured one is.
 const CARD_STEP: f64 = 2.0;
-/// Share of pictures that are the one before again: a coder changes some bits of it in its key pictures.
-const CARD_SAME: f64 = 0.8;
 const CARD_LETTERS: f64 = 60.0;
 const CARD_BLACK: f64 = 18.0;
 const DEEP_COLOUR: f64 = 3.0;
+/// F61: share of the pictures that are the one before again: a coder changes some bits of it in its key pictures.
+const CARD_SAME: f64 = 0.8;
 
 /// F62: less of the height is the edge of something green.
 pub(super) const GREEN_HEIGHT: f64 = 0.02;
@@ -310,6 +310,28 @@ mod tests {
         check(&[30, 30, 30, 30, 30, 30], None);
         check(&[1, 1, 1, 40, 1, 1, 1, 1, 1], None);
         check(&[], None);
+    }
+
+    #[test]
+    fn a_card_is_no_scene() {
+        /// Brightness of the ground and of the letters, blue over green, noise, share of equal pictures.
+        #[track_caller]
+        fn check(ground: f64, peak: f64, blue: f64, noise: Option<f64>, same: f64, expected: bool) {
+            let mut stats = PictureStats::default();
+            (stats.luma.p1, stats.luma.p50, stats.luma.peak) = (ground, ground, peak);
+            stats.colour.gains = Some(Gains { red: 1.0, blue });
+            (stats.noise.temporal, stats.same.share) = (noise, same);
+            assert_eq!(is_card(&stats), expected, "{stats:?}");
+        }
+        // Blue and black ones, as measured; with a clock that changes one second in ten pictures.
+        check(18.0, 254.0, 96.0, None, 0.95, true);
+        check(0.0, 255.0, 1.0, Some(0.0), 1.0, true);
+        check(0.0, 255.0, 1.0, Some(0.0), 0.9, true);
+        // A lamp at night, with a sensor's noise or with pictures that differ; a covered lens; a grey wall with a window.
+        check(3.0, 250.0, 1.0, Some(1.2), 0.9, false);
+        check(3.0, 250.0, 1.0, Some(0.0), 0.3, false);
+        check(1.0, 5.0, 1.0, None, 1.0, false);
+        check(90.0, 250.0, 1.1, Some(0.0), 1.0, false);
     }
 
     #[test]

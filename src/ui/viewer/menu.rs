@@ -15,7 +15,7 @@ use crate::settings::CameraId;
 use crate::ui::background::{Task, WindowHandle};
 use crate::ui::pane::Pane;
 use crate::ui::prompt::Purpose;
-use crate::ui::shell::{Sheet, Shell};
+use crate::ui::shell::Shell;
 use crate::ui::text;
 
 /// A picture to compare with is no film.
@@ -86,9 +86,6 @@ pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
     }
     if ui.button("Full screen").on_hover_text("Over all of the screen (F); Esc goes back").clicked() {
         shell.toggle_full_screen(ui.ctx());
-    }
-    if shell.panes.is_empty() && ui.button("Add camera…").clicked() {
-        shell.sheet = Some(Sheet::AddCamera);
     }
 }
 
