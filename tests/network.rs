@@ -152,7 +152,7 @@ fn cases() -> Vec<Case> {
             "no TLS",
             Service::Says(b"RTSP/1.0 400 Bad Request\r\n\r\n"),
             "rtsps://127.0.0.1:PORT/",
-            "F94 Untrusted Tls",
+            "F99 WrongProtocol Tls",
         ),
         case("closes, TLS", Service::Closes, "rtsps://127.0.0.1:PORT/", "F94 Untrusted Tls"),
         // Servers that always have something to say.
@@ -269,6 +269,7 @@ fn cases() -> Vec<Case> {
         },
         play("one time stamp for all", Play::OneStamp, "F98 ProtocolTrouble -"),
         Case { transport: Transport::Udp, ..play("bursts", Play::Bursts(10), "F88 BadFrame -") },
+        Case { watch: Duration::from_secs(5), ..play("held up", Play::HoldsUp(1_200), "F88 BadFrame -") },
         Case {
             transport: Transport::Udp,
             ..play("large packets are lost", Play::LosesFragments, "F88 BadFrame KeyFrame")
@@ -370,6 +371,21 @@ fn cases() -> Vec<Case> {
             "F95 NoStream Get",
         ),
         http("JSON", "200 OK\r\nContent-Type: application/json", Body::Text("{}"), "F95 NoStream Get"),
+        http(
+            "a refusal in JSON",
+            "200 OK",
+            Body::Text("[\n{\"error\":{\"detail\":\"please Login first\"}}]"),
+            "F83 LoginRefused Get",
+        ),
+        http("a refusal in XML", "200 OK", Body::Text("<R><s>Unauthorized</s></R>"), "F83 LoginRefused Get"),
+        http(
+            "a refusal in words",
+            "200 OK\r\nContent-Type: text/html",
+            Body::Text("Invalid password!"),
+            "F83 LoginRefused Get",
+        ),
+        http("full, in JSON", "200 OK", Body::Text("{\"error\":\"max session\"}"), "F90 SessionLimit Get"),
+        http("a page with a login", "200 OK", Body::Text("<html><title>Login</title>"), "F95 NoStream Get"),
         http("empty", "200 OK", Body::Text(""), "F95 NoStream Get"),
         http("an archive", "200 OK\r\nContent-Type: application/zip", Body::Endless, "F95 NoStream Get"),
         // Whether it is one, its player finds out.
@@ -630,7 +646,7 @@ fn drawn(random: &mut fastrand::Rng) -> Case {
     let answers = |replies: &'static [(&'static str, Reply)]| Camera { replies, ..good };
     // Each tenth picture is a key picture, which is never cut.
     let n = random.u64(5..10);
-    let (what, camera, expected, secs) = match random.u8(..34) {
+    let (what, camera, expected, secs) = match random.u8(..36) {
         0 => ("no packets", plays(Play::Nothing), "F33", 2),
         1 => ("no key", plays(Play::NoKey), "F92", 2),
         2 | 3 => ("loss", plays(Play::Loss(random.u16(6..25))), "F88", 2),
@@ -665,6 +681,7 @@ fn drawn(random: &mut fastrand::Rng) -> Case {
         27 => ("bursts", plays(Play::Bursts(random.u64(3..15))), "F88", 2),
         28 => ("left out", plays(Play::LeavesOut(random.u64(2..9))), "F88", 2),
         29 => ("sets", plays(Play::NewSets(random.u64(1..4))), "F97", 3),
+        30 => ("held up", plays(Play::HoldsUp(random.u64(700..1_400))), "F88", 5),
         _ => ("good", good, "-", 2),
     };
     let url = if what == "password" {

@@ -530,6 +530,10 @@ impl HttpStream {
         if text.starts_with("--") && text.contains("content-") {
             return Ok(HttpStreamKind::Pictures);
         }
+        if let Some(refusal) = self.refusal_in(&begin) {
+            self.connection.close();
+            return Err(refusal);
+        }
         let is_html = content_type.contains("html") || text.starts_with("<!doctype html") || text.starts_with("<html");
         let what = if begin.is_empty() {
             "nothing behind it".to_owned()
@@ -553,6 +557,27 @@ impl HttpStream {
         } else {
             finding
         })
+    }
+
+    /// Some cameras say 200 to everything, and in JSON, XML or a line of text that the login is wrong or that they are full. Their web
+    /// pages speak of logins anyway.
+    fn refusal_in(&self, begin: &[u8]) -> Option<ConnectionFinding> {
+        const LONGEST_ERROR: usize = 400;
+        const LOGIN: [&str; 6] = ["login", "password", "unauthori", "not authori", "authentication", "access denied"];
+        let text = String::from_utf8_lossy(begin).split_whitespace().collect::<Vec<_>>().join(" ");
+        let words = text.to_ascii_lowercase();
+        let is_page = words.starts_with("<!doctype html") || words.starts_with("<html");
+        let (entry, kind) = match () {
+            () if is_page || text.len() > LONGEST_ERROR || !text.starts_with(|c: char| c.is_ascii_graphic()) => {
+                return None;
+            }
+            () if is_full(&words) => ("F90", FaultKind::SessionLimit),
+            () if LOGIN.iter().any(|word| words.contains(word)) => ("F83", FaultKind::LoginRefused),
+            () => return None,
+        };
+        let said = parsers::beginning(text.as_bytes(), |text| self.login.mask(text));
+        let message = format!("the camera answers GET with 200, and in place of a picture it says {said}");
+        Some(ConnectionFinding::new(entry, kind, message).unsure(0.85))
     }
 
     /// The first bytes of the body, which stay there.

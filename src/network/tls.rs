@@ -48,7 +48,7 @@ fn authorities(file: Option<&OsStr>) -> RootCertStore {
 /// `shown` becomes the certificate that the camera showed, trusted or not.
 ///
 /// # Errors
-/// The certificate is not to be trusted, or there is no encryption on this port (F94).
+/// The certificate is not to be trusted, or nobody answers the greeting (F94); or something else answers, without encryption (F99).
 pub fn secure(
     socket: TcpStream,
     address: &Address,
@@ -95,11 +95,8 @@ pub fn secure(
     if let Some(words) = plain {
         let words =
             if words.starts_with(|c: char| c.is_ascii_alphanumeric()) { format!(": {words}") } else { String::new() };
-        return Err(untrusted(format!(
-            "there is no encryption on port {}: something else answers there{words}",
-            address.port()
-        ))
-        .with_advice(format!("Check scheme and port: encrypted streams mostly have port 322 or 443. Without encryption the address begins with {}://.", if address.scheme.is_rtsp() { "rtsp" } else { "http" })));
+        let message = format!("there is no encryption on port {}: something else answers there{words}", address.port());
+        return Err(ConnectionFinding::new("F99", FaultKind::WrongProtocol, message).with_advice(format!("Check scheme and port: encrypted streams mostly have port 322 or 443. Without encryption the address begins with {}://.", if address.scheme.is_rtsp() { "rtsp" } else { "http" })));
     }
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
         Some(error) => Err(explain(error, shown.as_ref(), &host, pin)),

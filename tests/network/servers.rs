@@ -250,6 +250,8 @@ pub enum Play {
     Closes,
     /// Each frame is so many milliseconds later than the one before it should be; reports say that the clock is right.
     Later(u64),
+    /// What was made in so many milliseconds is sent at once, when they are over.
+    HoldsUp(u64),
     /// Time stamps of a clock of so many percent of the rate, without reports.
     Clock(u64),
     /// The clock is set forward by so many milliseconds, and back, each time behind so many pictures.
@@ -332,7 +334,11 @@ fn rtsp(camera: Camera, conn: &mut Conn, seen: &Seen) -> io::Result<()> {
         }
         if let Some((start, n)) = playing {
             let slower = if let Play::Later(ms) = camera.play { ms } else { 0 };
-            let due = start + Duration::from_millis(n * (40 + slower));
+            let due = match camera.play {
+                Play::HoldsUp(ms) => (n * 40).next_multiple_of(ms),
+                _ => n * (40 + slower),
+            };
+            let due = start + Duration::from_millis(due);
             if Instant::now() < due {
                 thread::sleep((due - Instant::now()).min(Duration::from_millis(5)));
             } else {
