@@ -28,7 +28,7 @@ pub use picture::{
 pub use stream::{
     LEAST_RATE_SECS, OPEN_SLOW_MS, SLOW_ANSWER_MS, comes_again, comes_evenly, fps_of_ms, is_age_growing, is_as_fast,
     is_clearly_too_slow, is_each_twice, is_late, is_life_of_session, is_loss_of_packets, is_lossy, is_more_than_chance,
-    is_old, is_one_picture_coded, is_same_again, is_too_slow, may_be_one_picture_coded, share_of,
+    is_old, is_one_picture_coded, is_same_again, is_too_slow, is_whole_part, may_be_one_picture_coded, share_of,
 };
 pub use usb::{
     FULL_SPEED_KBITS, HIGH_SPEED_KBITS, is_bus_full, is_loose_plug, is_too_much_for_usb2, uncompressed_bits,

@@ -15,6 +15,8 @@ pub(super) const LOSS_PERCENT: f64 = 1.0;
 const MAX_LOST_PACKETS_PERCENT: f64 = 0.1;
 /// With less than three quarters of the rate something is wrong in any case, be it the light, the format or the computer.
 const CLEARLY_TOO_SLOW_PERCENT: f64 = 25.0;
+/// F51.
+const WHOLE_PART_TOLERANCE: f64 = 0.05;
 /// A frame or two are lost anywhere, most of all at the start.
 const LEAST_LOST: u64 = 3;
 /// Beyond this share of frames that nobody asked for in time the computer is too slow (F55); below, it was busy for a moment.
@@ -103,6 +105,12 @@ pub fn is_clearly_too_slow(fps: f64, wanted: f64) -> bool {
     is_below(fps, wanted, CLEARLY_TOO_SLOW_PERCENT)
 }
 
+/// F51: a half, a third, down to a sixth of what was wanted: an exposure that is longer than the time for a frame takes whole ones more.
+#[must_use]
+pub fn is_whole_part(fps: f64, wanted: f64) -> bool {
+    (2..=6).map(|part| wanted / f64::from(part)).any(|part| (fps - part).abs() <= part * WHOLE_PART_TOLERANCE)
+}
+
 /// Of two streams of one camera: this one gives as many frames as the other, as far as that can be counted.
 #[must_use]
 pub fn is_as_fast(fps: f64, other: f64) -> bool {
@@ -177,6 +185,21 @@ mod tests {
         check(22.0, 30.0, [true, true, true]);
         check(0.0, 30.0, [true, true, true]);
         check(29.97, 0.0, [false, false, false]);
+    }
+
+    #[test]
+    fn long_exposures_take_whole_frames() {
+        #[track_caller]
+        fn check(fps: f64, wanted: f64, expected: bool) {
+            assert_eq!(is_whole_part(fps, wanted), expected, "{fps} of {wanted}");
+        }
+        check(15.0, 30.0, true);
+        check(9.8, 30.0, true);
+        check(5.0, 25.0, true);
+        check(30.0, 30.0, false);
+        check(12.5, 30.0, false);
+        check(22.0, 30.0, false);
+        check(1.0, 30.0, false);
     }
 
     #[test]

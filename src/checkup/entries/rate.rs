@@ -111,6 +111,8 @@ fn is_for_light(facts: &Facts, short: Shortfall) -> f64 {
         (Some(true), Some(true), Some(true)) => 0.93,
         (Some(true), Some(true), None) | (Some(true), _, Some(true)) => 0.88,
         (Some(true), ..) | (None, Some(true), Some(true)) => 0.8,
+        // It explains more than the dark alone (F68).
+        (None, None, Some(true)) if criteria::is_whole_part(short.made, short.wanted) => 0.75,
         (None, None, Some(true)) => 0.6,
         (Some(false), _, Some(true)) => 0.3,
         _ => 0.0,
