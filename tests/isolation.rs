@@ -323,6 +323,42 @@ mod linux {
     }
 
     #[test]
+    fn a_worker_that_is_killed_at_its_start_is_started_again() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let (worker, mark) = (folder.path().join("worker"), folder.path().join("mark"));
+        let real = env!("CARGO_BIN_EXE_camclinic-worker");
+        let script = format!(
+            "#!/bin/sh\nif mkdir '{}' 2>/dev/null; then kill -9 $$; fi\nexec '{real}' \"$@\"\n",
+            mark.display()
+        );
+        fs::write(&worker, script).unwrap();
+        fs::set_permissions(&worker, fs::Permissions::from_mode(0o755)).unwrap();
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_camclinic"))
+            .args([
+                "monitor",
+                "sim:64x48@10",
+                "--isolation",
+                "on",
+                "--duration",
+                "0.15",
+                "--interval",
+                "1",
+                "--json",
+                "--settings",
+            ])
+            .arg(folder.path().join("settings.json"))
+            .env("CAMCLINIC_WORKER", &worker)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        let mut lines = text.lines().rev().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let last = lines.find(|line| !line["state"].is_null()).unwrap();
+        assert_eq!(last["state"], "streaming", "{text}");
+        assert!(mark.exists() && text.contains("\"crashed\""), "{text}");
+    }
+
+    #[test]
     fn a_worker_that_is_missing_or_no_program_is_named() {
         for (make, says) in [("none", "is gone"), ("text", "does not start"), ("folder", "may not be started")] {
             let folder = tempfile::tempdir().unwrap();

@@ -4,7 +4,7 @@
 //! is the business of whoever has started it.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use super::system;
@@ -53,6 +53,12 @@ pub fn terminate(pid: u32) {
 /// number might be another's by then. Where there are no such groups, dropping the [`ProcessGuard`] does it.
 pub fn kill_group(pid: u32) {
     system::process::kill_group(pid);
+}
+
+/// Whether it was ended from outside, by the system or by somebody, as far as that shows.
+#[must_use]
+pub fn was_killed(status: ExitStatus) -> bool {
+    system::process::was_killed(status)
 }
 
 /// Ends this process on the spot, whatever its other threads do; nothing is flushed or freed.

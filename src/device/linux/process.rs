@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::device::process::ProcessorTimes;
-pub use crate::device::unix::process::{ProcessGuard, end_now, kill_group, prepare, terminate};
+pub use crate::device::unix::process::{ProcessGuard, end_now, kill_group, prepare, terminate, was_killed};
 
 /// The signal comes when the *thread* ends that started this process (`prctl(2)`, `PR_SET_PDEATHSIG`): it has to live as
 /// long as the process is wanted.

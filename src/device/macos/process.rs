@@ -1,7 +1,7 @@
 //! Processes of our own, where macOS differs from other systems of its family.
 
 use crate::device::process::ProcessorTimes;
-pub use crate::device::unix::process::{ProcessGuard, end_now, kill_group, prepare, terminate};
+pub use crate::device::unix::process::{ProcessGuard, end_now, kill_group, prepare, terminate, was_killed};
 
 /// The system has nothing of the kind: a worker ends with the pipe from its parent.
 pub fn die_with_parent() {}

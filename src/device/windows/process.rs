@@ -2,7 +2,7 @@
 
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::os::windows::process::CommandExt;
-use std::process::{Child, Command};
+use std::process::{Child, Command, ExitStatus};
 use std::ptr;
 
 use windows_sys::Win32::System::Diagnostics::Debug::{GetErrorMode, SEM_FAILCRITICALERRORS, SetErrorMode};
@@ -37,6 +37,11 @@ pub fn terminate(_: u32) {}
 
 /// Done by dropping the [`ProcessGuard`].
 pub fn kill_group(_: u32) {}
+
+/// Whoever ends a process chooses its exit code.
+pub fn was_killed(_: ExitStatus) -> bool {
+    false
+}
 
 pub fn end_now() {
     // SAFETY: the pseudo handle of this process is always valid, and nothing runs after the call. `ExitProcess` would wait

@@ -19,7 +19,7 @@ use super::protocol::{self, ReadLine, SentEvent, WorkerEvent, WorkerRequest};
 use crate::device::codes::without_code;
 use crate::device::codes::{self, ErrorMeaning};
 use crate::device::process::{
-    ProcessGuard, beside, is_ready, kernel_function, kill_group, prepare, processor_times, terminate,
+    ProcessGuard, beside, is_ready, kernel_function, kill_group, prepare, processor_times, terminate, was_killed,
 };
 use crate::fault::{Fault, FaultKind};
 use crate::lock::{Lock, Locked};
@@ -366,7 +366,8 @@ impl WorkerProcess {
             None => "closed its pipe".to_owned(),
         };
         let cut = if is_cut { ", in the middle of a message" } else { "" };
-        if !self.has_said_hello {
+        // Who is killed while it starts can start, and does so the next time.
+        if !self.has_said_hello && !status.is_some_and(was_killed) {
             let message = format!("the capture process {WORKER_NAME} does not start: it {how}{}", self.last_output());
             return Fault::new(FaultKind::BackendMissing, message).with_advice(
                 "If a library is missing, install OpenCV again (packaging/run does that); otherwise install Camclinic again.",
