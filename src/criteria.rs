@@ -22,7 +22,7 @@ pub use computer::{
 pub use picture::{
     LEAST_EQUAL, LEAST_PICTURES, are_neighbours, bars, is_better_lit, is_black, is_blinking, is_blurred, is_calmer,
     is_card, is_colour_cast, is_combed, is_dead, is_deep_colour, is_dim, is_green, is_grey, is_grey_fill, is_lit,
-    is_magenta, is_noisy, is_over_exposed, is_snow, is_still, is_surely_torn, is_torn, is_torn_no_more,
+    is_magenta, is_noisy, is_often_same, is_over_exposed, is_snow, is_still, is_surely_torn, is_torn, is_torn_no_more,
     is_under_exposed, still_secs, times_each,
 };
 pub use stream::{

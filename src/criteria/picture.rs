@@ -24,6 +24,9 @@ const STILL_SERVED_SECS: f64 = 2.0;
 /// A driver may hand out one picture twice when the computer is busy, but not more often.
 pub const LEAST_EQUAL: u32 = 3;
 
+/// F65: a picture may have frozen in the midst of a look.
+const OFTEN_SAME: f64 = 0.3;
+
 /// F61: brightness of all of its ground; how much brighter its letters are; black, also where limited range is not converted; and how
 /// many times as strong as green the colour of a coloured one is.
 const CARD_STEP: f64 = 2.0;
@@ -127,6 +130,12 @@ pub fn still_secs(coding: FrameCoding) -> Option<f64> {
 #[must_use]
 pub fn is_still(run: &EqualRun, coding: FrameCoding) -> bool {
     run.n >= LEAST_EQUAL && still_secs(coding).is_some_and(|secs| run.secs >= secs)
+}
+
+/// F65: many pictures are the one before again.
+#[must_use]
+pub fn is_often_same(run: &EqualRun) -> bool {
+    run.share >= OFTEN_SAME
 }
 
 /// F61: a card in place of a picture: nothing moves, no pixel has noise, most of it is one deep colour or black, and something bright is

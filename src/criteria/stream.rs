@@ -74,17 +74,17 @@ pub fn is_same_again(n_new: u64, n_keys_again: u64, n_pictures: u64, secs: f64) 
     n_new <= 1 && n_keys_again > 0 && n_pictures >= LEAST_CODED && secs >= LEAST_CODED_SECS
 }
 
-/// F65: each key picture is full of detail, as sensors and scenes make it, and between them nothing ever changes, not by a bit: a sensor's
+/// F65: of late each key picture is full of detail, as sensors and scenes make it, and between them nothing changes, not by a bit: a sensor's
 /// noise would. A scene that a camera has smoothed until nothing is left of its noise has less to say in its key pictures too.
 #[must_use]
-pub fn is_one_picture_coded(n_keys: u64, n_others: u64, n_changes: u64, bytes_a_macroblock: f64) -> bool {
-    n_keys >= LEAST_KEYS && may_be_one_picture_coded(n_others, n_changes, bytes_a_macroblock)
+pub fn is_one_picture_coded(n_keys: u64, n_unchanged: u64, bytes_a_macroblock: f64) -> bool {
+    n_keys >= LEAST_KEYS && may_be_one_picture_coded(n_unchanged, bytes_a_macroblock)
 }
 
 /// The same of a stream of which too few key pictures have come.
 #[must_use]
-pub fn may_be_one_picture_coded(n_others: u64, n_changes: u64, bytes_a_macroblock: f64) -> bool {
-    n_others >= LEAST_CODED && n_changes == 0 && bytes_a_macroblock >= DETAILED_BYTES
+pub fn may_be_one_picture_coded(n_unchanged: u64, bytes_a_macroblock: f64) -> bool {
+    n_unchanged >= LEAST_CODED && bytes_a_macroblock >= DETAILED_BYTES
 }
 
 /// F72: of so many coded pictures, a new one and one that is not come in turn.

@@ -137,8 +137,8 @@ impl PacketEvidence {
     /// Whether a longer look would tell more.
     #[must_use]
     pub fn is_unsure(&self) -> bool {
-        let (n_others, n_changes, bytes) = self.between_keys();
-        let may_be_one = criteria::may_be_one_picture_coded(n_others, n_changes, bytes) && !self.is_one_picture();
+        let may_be_one = criteria::may_be_one_picture_coded(self.contents.n_unchanged, self.bytes_of_detail())
+            && !self.is_one_picture();
         may_be_one
             || self.may_jump
             || self.n_held_up == 1
@@ -163,14 +163,13 @@ impl PacketEvidence {
     /// Its coder is given the same picture again and again, as far as that shows without the picture (F65).
     #[must_use]
     pub fn is_one_picture(&self) -> bool {
-        let (n_others, n_changes, bytes) = self.between_keys();
-        criteria::is_one_picture_coded(self.contents.n_keys, n_others, n_changes, bytes)
+        let ContentCounts { n_keys, n_unchanged, .. } = self.contents;
+        criteria::is_one_picture_coded(n_keys, n_unchanged, self.bytes_of_detail())
     }
 
-    /// Pictures that are no key pictures, those of them that change something, and the bytes of key pictures for each macroblock.
-    fn between_keys(&self) -> (u64, u64, f64) {
-        let ContentCounts { n_pictures, n_keys, n_changes, key_bytes, key_macroblocks, .. } = self.contents;
-        (n_pictures.saturating_sub(n_keys), n_changes, criteria::share_of(key_bytes, key_macroblocks))
+    /// Of key pictures, for each macroblock.
+    fn bytes_of_detail(&self) -> f64 {
+        criteria::share_of(self.contents.key_bytes, self.contents.key_macroblocks)
     }
 
     /// Each picture comes twice (F72).

@@ -365,7 +365,9 @@ fn frozen(facts: &Facts) -> Option<Judgement> {
     let least = if facts.is_network() { FrameCoding::Served } else { FrameCoding::Intra };
     let is_still = criteria::is_still(&seen.same, least);
     let is_sent_again = facts.packets().is_some_and(PacketEvidence::is_frozen);
-    let is_one_picture = facts.packets().is_some_and(PacketEvidence::is_one_picture);
+    // What is decoded from it has to be the same as well.
+    let is_one_picture =
+        facts.packets().is_some_and(PacketEvidence::is_one_picture) && criteria::is_often_same(&seen.same);
     if !(is_still || is_sent_again || is_one_picture) || seen.is_uniform || is_black(seen) || is_still_rightly {
         return None;
     }

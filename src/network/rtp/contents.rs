@@ -40,11 +40,12 @@ pub struct ContentCounts {
     pub n_spoilt: u64,
     /// Pictures whose first slice was not sent, although no packet is missing.
     pub n_headless: u64,
-    /// Key pictures, with their bytes and macroblocks; and other pictures that say that something has changed.
+    /// Since the last picture that needs others and says that something has changed: those that say that nothing has, and key pictures,
+    /// with their bytes and macroblocks.
+    pub n_unchanged: u64,
     pub n_keys: u64,
     pub key_bytes: u64,
     pub key_macroblocks: u64,
-    pub n_changes: u64,
     /// Parameter sets that came otherwise than before under the same number.
     pub n_set_changes: u64,
 }
@@ -61,11 +62,8 @@ impl ContentCounts {
             n_left_out: self.n_left_out.saturating_sub(before.n_left_out),
             n_spoilt: self.n_spoilt.saturating_sub(before.n_spoilt),
             n_headless: self.n_headless.saturating_sub(before.n_headless),
-            n_keys: self.n_keys.saturating_sub(before.n_keys),
-            key_bytes: self.key_bytes.saturating_sub(before.key_bytes),
-            key_macroblocks: self.key_macroblocks.saturating_sub(before.key_macroblocks),
-            n_changes: self.n_changes.saturating_sub(before.n_changes),
             n_set_changes: self.n_set_changes.saturating_sub(before.n_set_changes),
+            ..*self
         }
     }
 }
@@ -263,11 +261,15 @@ impl CodedContents {
         }
         // What was on its way when the stream was joined is none of them.
         self.counts.n_headless += u64::from(open.has_head == Some(false) && self.counts.n_pictures > 0);
-        self.counts.n_changes += u64::from(has_units(self.codec) && !open.is_key && !is_empty);
+        let counts = &mut self.counts;
         if open.is_key {
-            self.counts.n_keys += 1;
-            self.counts.key_bytes += open.n_bytes;
-            self.counts.key_macroblocks += n_macroblocks;
+            counts.n_keys += 1;
+            counts.key_bytes += open.n_bytes;
+            counts.key_macroblocks += n_macroblocks;
+        } else if is_empty {
+            counts.n_unchanged += 1;
+        } else {
+            (counts.n_unchanged, counts.n_keys, counts.key_bytes, counts.key_macroblocks) = (0, 0, 0, 0);
         }
         self.counts.n_pictures += 1;
         self.counts.n_new += u64::from(is_new);
@@ -427,8 +429,7 @@ mod tests {
 
     /// Pictures as letters: a key picture in capitals, another one in small letters, the same letter for the same bytes; `.` for one that
     /// says that nothing has changed. How many are new, and how many key pictures came again.
-    #[track_caller]
-    fn check_new(codec: Codec, pictures: &str, n_new: u64, n_keys_again: u64) {
+    fn counts_of(codec: Codec, pictures: &str) -> ContentCounts {
         let mut contents = CodedContents::new(codec);
         for letter in pictures.bytes().chain([b'z']) {
             let (is_key, n) = (letter.is_ascii_uppercase(), if letter == b'.' { 12 } else { 400 });
@@ -439,7 +440,12 @@ mod tests {
             };
             contents.take(&packet(&payload), true, false, Some(SIZE));
         }
-        let counts = contents.counts();
+        contents.counts()
+    }
+
+    #[track_caller]
+    fn check_new(codec: Codec, pictures: &str, n_new: u64, n_keys_again: u64) {
+        let counts = counts_of(codec, pictures);
         assert_eq!((counts.n_new, counts.n_keys_again), (n_new, n_keys_again), "{codec:?} {pictures} {counts:?}");
     }
 
@@ -493,6 +499,24 @@ mod tests {
         }
         check_new(Codec::Jpeg, "AAAA", 1, 3);
         check_new(Codec::Jpeg, "ABCD", 4, 0);
+    }
+
+    /// Pictures as in `check_new`: how many have not changed since the last change, and how many key pictures came since.
+    #[track_caller]
+    fn check_unchanged(codec: Codec, pictures: &str, n_unchanged: u64, n_keys: u64) {
+        let counts = counts_of(codec, pictures);
+        assert_eq!((counts.n_unchanged, counts.n_keys), (n_unchanged, n_keys), "{codec:?} {pictures} {counts:?}");
+    }
+
+    #[test]
+    fn a_picture_that_freezes_is_seen_from_there_on() {
+        for codec in [Codec::H264, Codec::H265] {
+            check_unchanged(codec, "A...B...C...", 9, 3);
+            check_unchanged(codec, "AbcdEf..G...", 5, 1);
+            check_unchanged(codec, "A...B..b", 0, 0);
+        }
+        // What is not read may change something.
+        check_unchanged(Codec::Mpeg4, "abcdef", 0, 0);
     }
 
     /// Pictures of so many bytes, of H.264, behind a key picture that is larger than any; how many turns.
