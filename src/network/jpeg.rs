@@ -57,6 +57,18 @@ struct Work {
     n_visited: u64,
 }
 
+/// Parts whose heads promise nothing: a camera that had no picture for them.
+fn n_empty_parts(between: &[u8]) -> u64 {
+    const LENGTH: &[u8] = b"content-length:";
+    let is_empty = |at: usize| {
+        let (name, value) = between.get(at..)?.split_at_checked(LENGTH.len())?;
+        let line = value.split(|byte| *byte == b'\r').next().filter(|line| line.len() < value.len())?;
+        Some(name.eq_ignore_ascii_case(LENGTH) && line.trim_ascii() == b"0")
+    };
+    let places = between.iter().enumerate().filter(|(_, byte)| byte.eq_ignore_ascii_case(&b'c'));
+    places.map(|(at, _)| u64::from(is_empty(at) == Some(true))).sum()
+}
+
 impl JpegSplitter {
     pub fn push(&mut self, bytes: &[u8]) {
         self.work.n_pushed += bytes.len() as u64;
@@ -119,6 +131,7 @@ impl JpegSplitter {
                 let start = self.bytes.rest().windows(3).position(|window| window == [0xff, 0xd8, 0xff]);
                 let n = start.unwrap_or(self.bytes.len().saturating_sub(2));
                 self.work.n_visited += n as u64;
+                self.n_damaged += n_empty_parts(self.bytes.begin(n));
                 self.bytes.skip(n);
                 self.n_skipped += n;
                 start?;
@@ -356,6 +369,21 @@ mod tests {
         }
         check(&[b"<html>"], &[]);
         check(&[&a[..a.len() - 1]], &[]);
+    }
+
+    #[test]
+    fn parts_without_a_picture_are_counted() {
+        #[track_caller]
+        fn check(head: &str, expected: u64) {
+            let mut splitter = JpegSplitter::default();
+            splitter.push(&[head.as_bytes(), &jpeg(64, b"data"), head.as_bytes(), &jpeg(32, b"data")].concat());
+            assert!(splitter.next().is_some() && splitter.next().is_some(), "{head}");
+            assert_eq!(splitter.n_damaged(), expected, "{head}");
+        }
+        check("\r\n--b\r\nContent-Length: 12\r\n\r\n", 0);
+        check("\r\n--b\r\nContent-Length: 0\r\n\r\n\r\n--b\r\nContent-Length: 12\r\n\r\n", 2);
+        check("--b\r\ncontent-length:0\r\n\r\n--b\r\nContent-Length: 0 \r\n\r\n--b\r\n\r\n", 4);
+        check("--b\r\nX-Content-Length: 10\r\nContent-Length: 0", 0);
     }
 
     #[test]
