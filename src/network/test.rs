@@ -31,6 +31,8 @@ const MAX_DELAY_GROWTH_MS: f64 = 300.0;
 /// With so much it is watched for longer.
 const SOME_DELAY_GROWTH_MS: f64 = 60.0;
 const LONGER_WATCH: Duration = Duration::from_secs(6);
+/// Who sends over TCP sends over UDP as soon.
+const OTHER_TRANSPORT: Duration = Duration::from_millis(1_500);
 /// A snapshot is asked for no more often.
 const SNAPSHOT_PERIOD: Duration = Duration::from_secs(1);
 
@@ -141,7 +143,7 @@ fn rtsp(
 
     let (begun, first, meter) = connector.step(StepName::FirstPacket, |connector| {
         let begun = Instant::now();
-        let (arrived, bytes, meter) = first_packet(media, connector)?;
+        let (arrived, bytes, meter) = first_packet(media, connector, connector.parameters.step_deadline)?;
         let way = if is_over_udp { "UDP" } else { "TCP" };
         let detail = format!("{} bytes over {way}, {} ms after PLAY", bytes.len(), (arrived - begun).as_millis());
         Ok(((arrived, bytes, meter), detail))
@@ -216,7 +218,7 @@ fn rtsp(
     }
     let started = Instant::now();
     let udp = set_up(connector, media, true).map_err(|(refused, _)| refused.finding());
-    let udp = udp.and_then(|_| first_packet(media, connector));
+    let udp = udp.and_then(|_| first_packet(media, connector, OTHER_TRANSPORT));
     match udp {
         Ok(_) => connector.report(StepName::SetupUdp, StepOutcome::Good, started, "packets arrive over UDP too"),
         Err(finding) => connector.report(StepName::SetupUdp, StepOutcome::Warning, started, finding.fault.to_string()),
@@ -258,12 +260,12 @@ fn set_up(
 fn first_packet(
     media: &mut RtspStream,
     connector: &Connector<'_>,
+    patience: Duration,
 ) -> Result<(Instant, Vec<u8>, Meter), ConnectionFinding> {
-    let deadline = connector.step_deadline();
+    let patience = patience.min(connector.parameters.step_deadline);
+    let deadline = connector.step_deadline().min(Instant::now() + patience);
     loop {
-        let Some(bytes) = media.next_packet(deadline)? else {
-            return Err(media.nothing_came(connector.parameters.step_deadline));
-        };
+        let Some(bytes) = media.next_packet(deadline)? else { return Err(media.nothing_came(patience)) };
         let now = Instant::now();
         let Some(FoundVideo { format, .. }) = media.found() else { continue };
         let mut meter = Meter::of(format);
