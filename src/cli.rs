@@ -32,8 +32,8 @@ use crate::recorder::RecordingMode;
 use crate::records::Records;
 use crate::secrets;
 use crate::settings::{
-    CameraId, CameraSettings, DATA_VARIABLE, FPS, Isolation, Loaded, MAX_SHOWN, Notice, Settings, Transport,
-    TrustedCertificates, data_folder, secs,
+    CameraId, CameraSettings, DATA_VARIABLE, FPS, Isolation, Loaded, MAX_SHOWN, Notice, RendererChoice, Settings,
+    Transport, TrustedCertificates, data_folder, secs,
 };
 use crate::snapshot::{self, SavedFile, SnapshotTarget};
 use crate::source::{OpenRequest, SourceSpec, file, simulated};
@@ -94,6 +94,9 @@ pub struct Cli {
     pub sources: Vec<String>,
     #[command(flatten)]
     pub shared: SharedOptions,
+    /// Who paints the window: OpenGL, or a processor (software); auto takes OpenGL where a graphics processor is behind it.
+    #[arg(long, value_enum, default_value_t)]
+    pub renderer: RendererChoice,
     /// Open the window, save a picture of it as PNG, and end.
     #[arg(long, value_name = "FILE.png")]
     pub screenshot: Option<PathBuf>,

@@ -59,6 +59,7 @@ fn window(arguments: &cli::Cli, interrupted: Arc<AtomicBool>) -> Exit {
     });
     let cameras = cameras.collect();
     let options = ui::Options {
+        renderer: arguments.renderer,
         cameras,
         choice,
         settings,

@@ -119,6 +119,16 @@ pub type ControlPresets = BTreeMap<u8, Vec<ControlSetting>>;
 
 pub const N_CONTROL_PRESETS: u8 = 4;
 
+/// Who paints the window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum RendererChoice {
+    /// OpenGL, unless it is missing or software itself.
+    #[default]
+    Auto,
+    Gl,
+    Software,
+}
+
 /// Whether a backend runs in a process of its own, where it can neither hang nor kill the program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]

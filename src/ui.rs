@@ -17,7 +17,7 @@ use crate::logging::EventLog;
 use crate::phrases::Language;
 use crate::records::{Past, Records};
 use crate::secrets::Passwords;
-use crate::settings::{CameraId, CameraSettings, Notice, Settings, SettingsFile};
+use crate::settings::{CameraId, CameraSettings, Notice, RendererChoice, Settings, SettingsFile};
 #[cfg(feature = "share")]
 use crate::share::SharedCamera;
 use crate::snapshot::Snapshots;
@@ -45,11 +45,13 @@ mod preferences;
 pub mod prompt;
 pub mod recording;
 mod recovery;
+mod renderer;
 pub mod report;
 mod screenshot;
 #[cfg(feature = "share")]
 pub mod share;
 pub mod shell;
+mod software;
 mod source;
 mod status_line;
 pub mod text;
@@ -61,6 +63,7 @@ mod waker;
 mod widgets;
 pub mod window;
 
+pub use renderer::Renderer;
 pub use screenshot::{DEFAULT_AFTER as SCREENSHOT_AFTER, Screenshot};
 pub use viewer::color_image_from_bgr;
 
@@ -83,6 +86,7 @@ pub struct Options {
     pub notices: Vec<Notice>,
     /// What is worth knowing and no trouble, such as that the simulated camera stands in for a real one.
     pub greeting: Option<String>,
+    pub renderer: RendererChoice,
     /// Take a picture of the window, save it and end.
     pub screenshot: Option<Screenshot>,
     pub log: EventLog,
@@ -120,47 +124,15 @@ pub fn run(options: Options) -> Result<(), String> {
     // A size of a screen that is not there any more, or a slip of somebody who edits the file, opens no strip of a window.
     let side = |side: u32, least: f32| (side as f32).clamp(least, 16_384.0);
     let size = options.settings.window.size.map(|[width, height]| [side(width, least[0]), side(height, least[1])]);
-    let native = eframe::NativeOptions {
-        renderer: eframe::Renderer::Glow,
-        viewport: egui::ViewportBuilder::default()
-            .with_title("Camclinic")
-            .with_app_id("camclinic")
-            .with_icon(icon())
-            .with_inner_size(size.unwrap_or([1440.0, 900.0]))
-            .with_min_inner_size(least),
-        ..Default::default()
-    };
-    let create = move |context: &eframe::CreationContext<'_>| {
-        App::new(options, shot, &context.egui_ctx)
-            .map(|app| Box::new(app) as Box<dyn eframe::App>)
-            .map_err(|error| Box::new(error) as Box<dyn std::error::Error + Send + Sync>)
-    };
-    eframe::run_native("camclinic", native, Box::new(create)).map_err(|error| no_window(&error))?;
+    let viewport = egui::ViewportBuilder::default()
+        .with_title("Camclinic")
+        .with_app_id("camclinic")
+        .with_icon(icon())
+        .with_inner_size(size.unwrap_or([1440.0, 900.0]))
+        .with_min_inner_size(least);
+    let choice = options.renderer;
+    renderer::show(choice, viewport, move |ctx, renderer| App::new(options, shot, ctx, renderer))?;
     taken.take()
-}
-
-/// Why there is no window, and what to do.
-fn no_window(error: &eframe::Error) -> String {
-    // winit says this of the systems where a display can be missing at all.
-    let no_display = error.to_string().contains("DISPLAY is set");
-    if no_display {
-        return "There is no display: neither DISPLAY nor WAYLAND_DISPLAY is set, so the window cannot be opened. Log in at \
-                a desktop, use a command (camclinic help), or run it under Xvfb: xvfb-run camclinic --screenshot picture.png"
-            .to_owned();
-    }
-    // The place in the library's source says nothing to a user.
-    let why = error.to_string();
-    let why = why.rsplit_once(".rs:").and_then(|(_, rest)| rest.split_once(": ")).map_or(why.as_str(), |(_, why)| why);
-    let advice = match error {
-        eframe::Error::Winit(_) | eframe::Error::WinitEventLoop(_) => {
-            "Check that the display can be reached (DISPLAY, WAYLAND_DISPLAY) and, on Linux, that these libraries are installed: libxkbcommon-x11, libXcursor, libXi, libXrandr."
-        }
-        eframe::Error::Glutin(_) | eframe::Error::NoGlutinConfigs(..) | eframe::Error::OpenGL(_) => {
-            "OpenGL is missing or too old. On Linux install the packages libgl1 and libgl1-mesa-dri (Debian, Ubuntu) or mesa-dri-drivers (Fedora); elsewhere update the graphics driver."
-        }
-        eframe::Error::AppCreation(_) => "The commands work without a window: camclinic help",
-    };
-    format!("The window cannot be opened: {} {advice}", text::sentence(why))
 }
 
 /// A lens in the accent colour: drawn here, so that it is sharp and no file can be missing.
@@ -215,7 +187,12 @@ struct App {
 }
 
 impl App {
-    fn new(options: Options, shot: Option<screenshot::Shot>, ctx: &egui::Context) -> std::io::Result<Self> {
+    fn new(
+        options: Options,
+        shot: Option<screenshot::Shot>,
+        ctx: &egui::Context,
+        renderer: Renderer,
+    ) -> std::io::Result<Self> {
         theme::install(ctx);
         let Options {
             cameras,
@@ -228,6 +205,7 @@ impl App {
             records,
             interrupted,
             screenshot: _,
+            renderer: _,
         } = options;
         let waker = Waker::new(ctx.clone());
         {
@@ -257,6 +235,7 @@ impl App {
         shell.system_language = Language::of_system();
         shell.events = log.clone();
         shell.has_records = records.is_some();
+        shell.renderer = renderer;
         let snapshot_folder = shell.settings.snapshot_folder();
         let wake: Wake = {
             let waker = waker.clone();
@@ -482,8 +461,9 @@ impl App {
     }
 }
 
-impl eframe::App for App {
-    fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+impl App {
+    /// What has to be done whether or not the window is seen.
+    fn logic(&mut self, ctx: &egui::Context) {
         let is_hidden = ctx.input(|input| {
             let viewport = input.viewport();
             viewport.minimized == Some(true) || viewport.occluded == Some(true)
@@ -509,9 +489,10 @@ impl eframe::App for App {
         }
     }
 
-    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
+    /// `took` is how long the pass before took to lay out and paint, in seconds.
+    fn ui(&mut self, ui: &mut egui::Ui, took: Option<f32>) {
         let began = Instant::now();
-        if let Some(secs) = frame.info().cpu_usage {
+        if let Some(secs) = took {
             self.pace.add(secs, self.layout_secs);
         }
         self.window.draw(ui);
@@ -524,10 +505,6 @@ impl eframe::App for App {
         }
         self.waker.end_pass(self.window.panes.len());
         self.layout_secs = began.elapsed().as_secs_f32();
-    }
-
-    fn clear_color(&self, _visuals: &egui::Visuals) -> [f32; 4] {
-        [0.043, 0.047, 0.055, 1.0]
     }
 }
 
@@ -570,8 +547,9 @@ mod tests {
             log: EventLog::new(),
             records: None,
             interrupted: Arc::default(),
+            renderer: RendererChoice::Auto,
         };
-        let mut app = App::new(options, shot, &egui::Context::default()).unwrap();
+        let mut app = App::new(options, shot, &egui::Context::default(), Renderer::default()).unwrap();
         work(&mut app.window);
         app.save_settings();
     }

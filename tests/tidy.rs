@@ -236,6 +236,8 @@ const OWNERS: &[(&str, &[&str])] = &[
             "device/windows/watch.rs",
             "source/isolated/memory.rs",
             "source/isolated/packets.rs",
+            // What the graphics driver is called.
+            "ui/renderer.rs",
         ],
     ),
     ("memmap2", &["device/linux/capture.rs", "source/isolated/memory.rs", "source/isolated/packets.rs"]),

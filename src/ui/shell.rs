@@ -17,6 +17,7 @@ use super::player::ClipPlayer;
 use super::plot::PlotState;
 use super::prompt::Prompt;
 use super::recording::ClipFolderState;
+use super::renderer::Renderer;
 #[cfg(feature = "share")]
 use super::share::ShareState;
 use super::status_line::StatusLineState;
@@ -116,6 +117,8 @@ pub struct Shell {
     /// By the camera's identity.
     pub abilities: BTreeMap<String, Ability>,
     pub host: Option<Host>,
+    /// Who paints the window.
+    pub renderer: Renderer,
     /// Where clips go, as far as it was looked at.
     pub clip_folder: ClipFolderState,
     /// What was told last of a folder that cannot be used: once is enough.
@@ -168,6 +171,7 @@ impl Shell {
             cameras: Vec::new(),
             abilities: BTreeMap::new(),
             host: None,
+            renderer: Renderer::default(),
             clip_folder: ClipFolderState::default(),
             last_folder_trouble: None,
             logins: KnownLogins::default(),

@@ -51,6 +51,7 @@ pub fn draw(pane: &mut Pane, shell: &mut Shell, ui: &mut Ui) {
     let (rect, response) = ui.allocate_exact_size(vec2(room, (row + 1.0) * ROW_HEIGHT), Sense::hover());
     let spoken = fleet.iter().map(|fleet| fleet.text().to_owned()).chain(parts.iter().cloned());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, spoken.clone().collect::<Vec<_>>().join(SEPARATOR)));
+    response.on_hover_text(text::renderer(&shell.renderer));
     if let Some(fleet) = fleet {
         let y = rect.top() + (row + 0.5) * ROW_HEIGHT - fleet.size().y / 2.0;
         ui.painter().galley(pos2(rect.right() - fleet.size().x, y), fleet, Palette::of(ui).text);

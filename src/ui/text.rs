@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
+use super::renderer::Renderer;
 use crate::event::Event;
 use crate::fault::{FaultClass, FaultKind};
 use crate::settings::RecoverySettings;
@@ -106,6 +107,15 @@ fn picture_word(fault: &PictureFaultStatus) -> &'static str {
         PictureFaultKind::Torn => "torn",
         PictureFaultKind::Covered => "covered",
         PictureFaultKind::Green => "partly green",
+    }
+}
+
+/// Who paints the window.
+#[must_use]
+pub fn renderer(renderer: &Renderer) -> String {
+    match renderer {
+        Renderer::Gl(name) => format!("The window is painted by OpenGL ({name})"),
+        Renderer::Software => "The window is painted without OpenGL, by the processor: only what changes".to_owned(),
     }
 }
 

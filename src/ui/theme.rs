@@ -8,6 +8,8 @@ use crate::event::Level;
 use crate::settings::Theme;
 use crate::status::{Grade, State, Status};
 
+/// What is seen where nothing is drawn.
+pub const GROUND: Color32 = Color32::from_rgb(0x0b, 0x0c, 0x0e);
 /// Height of buttons, combo boxes and number fields.
 pub const CONTROL_HEIGHT: f32 = 28.0;
 /// Corner radius of controls.
