@@ -12,6 +12,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
+use crate::frame::Size;
+
 /// What may not stand in a path or query as it is. `%` may: what is escaped already stays so. Nothing behind a # is ever sent;
 /// cameras' paths that have one mean it. A quotation mark at the end would be taken for that of somebody who quotes the address.
 const ODD: &AsciiSet = &CONTROLS
@@ -245,6 +247,26 @@ impl Address {
         let path = if location.starts_with('/') { location.to_owned() } else { format!("{folder}/{location}") };
         let path = escaped_path(&path);
         Self { path, user: String::new(), password: None, ..self.clone() }.bounded()
+    }
+
+    /// The size of picture that the query asks for, as many cameras have it: `resolution=1280x720`, or width and height by themselves.
+    #[must_use]
+    pub fn named_size(&self) -> Option<Size> {
+        let (_, query) = self.path.split_once('?')?;
+        let value = |names: &[&str]| {
+            let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+            pairs
+                .filter(|(name, _)| names.iter().any(|known| name.eq_ignore_ascii_case(known)))
+                .map(|(_, value)| value)
+                .next()
+        };
+        let number = |names: &[&str]| value(names)?.parse::<u32>().ok();
+        let both = value(&["resolution", "size", "imagesize", "videosize"]).and_then(|value| {
+            let (width, height) = value.split_once(['x', 'X', '*'])?;
+            Some((width.parse().ok()?, height.parse().ok()?))
+        });
+        let (width, height) = both.or_else(|| number(&["width", "w"]).zip(number(&["height", "h"])))?;
+        Size::new(width, height)
     }
 
     /// As it may be saved: with the user, without any password.
@@ -527,6 +549,23 @@ fn unescaped(text: &str) -> Vec<(u8, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_size_may_stand_in_the_query() {
+        #[track_caller]
+        fn check(query: &str, expected: Option<(u32, u32)>) {
+            let address = Address::parse(&format!("http://cam/video{query}")).unwrap();
+            assert_eq!(address.named_size().map(|size| (size.width, size.height)), expected, "{query}");
+        }
+        check("?resolution=1280x720&fps=15", Some((1280, 720)));
+        check("?fps=5&Size=640X480", Some((640, 480)));
+        check("?width=800&height=600", Some((800, 600)));
+        check("?w=320&h=240", Some((320, 240)));
+        check("?resolution=32&rate=0", None);
+        check("?resolution=0x0", None);
+        check("?width=640", None);
+        check("", None);
+    }
 
     /// The parts as `user|password|host|port|path`.
     #[track_caller]

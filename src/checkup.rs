@@ -308,6 +308,10 @@ fn facts_of(request: &CheckupRequest) -> Facts {
         is_live: request.live.is_some(),
         backend: request.settings.backend,
         asked: opening.asked,
+        size_in_address: match &request.spec {
+            SourceSpec::Url(address) => address.named_size(),
+            _ => None,
+        },
     };
     Facts { source, ..Facts::default() }
 }

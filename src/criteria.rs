@@ -21,14 +21,15 @@ pub use computer::{
 };
 pub use picture::{
     LEAST_EQUAL, LEAST_PICTURES, are_neighbours, bars, is_better_lit, is_black, is_blinking, is_blurred, is_calmer,
-    is_card, is_colour_cast, is_combed, is_dead, is_deep_colour, is_dim, is_green, is_grey, is_grey_fill, is_lit,
-    is_magenta, is_noisy, is_often_same, is_over_exposed, is_snow, is_still, is_surely_torn, is_torn, is_torn_no_more,
-    is_under_exposed, still_secs, times_each,
+    is_card, is_cast_of_whites, is_colour_cast, is_combed, is_dead, is_deep_colour, is_dim, is_green, is_grey,
+    is_grey_fill, is_hunting, is_lit, is_magenta, is_noisy, is_often_same, is_over_exposed, is_snow, is_still,
+    is_surely_torn, is_torn, is_torn_no_more, is_under_exposed, still_secs, times_each,
 };
 pub use stream::{
     LEAST_RATE_SECS, OPEN_SLOW_MS, SLOW_ANSWER_MS, comes_again, comes_evenly, fps_of_ms, is_age_growing, is_as_fast,
-    is_clearly_too_slow, is_each_twice, is_late, is_life_of_session, is_loss_of_packets, is_lossy, is_more_than_chance,
-    is_old, is_one_picture_coded, is_same_again, is_too_slow, is_whole_part, may_be_one_picture_coded, share_of,
+    is_clearly_too_slow, is_each_twice, is_late, is_life_of_session, is_loss_of_packets, is_lossy,
+    is_more_than_a_pause, is_more_than_chance, is_old, is_one_picture_coded, is_same_again, is_too_slow, is_whole_part,
+    may_be_one_picture_coded, share_of,
 };
 pub use usb::{
     FULL_SPEED_KBITS, HIGH_SPEED_KBITS, is_bus_full, is_loose_plug, is_too_much_for_usb2, uncompressed_bits,

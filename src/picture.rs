@@ -94,6 +94,8 @@ pub struct PictureStats {
     pub torn: Option<f64>,
     pub bands: Option<Bands>,
     pub alternation: Option<Alternation>,
+    /// How often the brightness of the whole picture went far up and came far down, and the other way round.
+    pub n_brightness_turns: u32,
     pub colour: ColourStats,
     /// Part of what moves that shows the teeth of two interlaced half-pictures.
     pub combed: f64,
@@ -189,6 +191,8 @@ pub struct ColourStats {
     pub difference: f64,
     /// Red and blue over green, in pixels that are neither dark nor white; `None` where there are too few.
     pub gains: Option<Gains>,
+    /// The same of the brightest twentieth of the picture.
+    pub white: Option<Gains>,
     /// Share of these pixels that are nearly grey.
     pub neutral: f64,
     /// Correlation of the two colour differences U and V. Near 1 when brightness was taken for colour, byte for byte.
@@ -530,6 +534,36 @@ mod tests {
         check("ratio", blink.ratio, 2.0..=4.0);
         check("coherence", blink.coherence, 1.0..=1.0);
         check("coherence", seen("320x240,pattern=night", 20).alternation.unwrap().coherence, 0.0..=0.2);
+    }
+
+    #[test]
+    fn exposure_that_goes_up_and_down_is_seen() {
+        /// The same scene, brighter or darker by so much from picture to picture; only its left half, if `half`.
+        fn turns(light: impl Fn(u32) -> i32, half: bool) -> u32 {
+            let images = (0..80).map(|n| {
+                let light = light(n);
+                drawn(64, 48, move |x, y| {
+                    let light = if half && x >= 32 { 0 } else { light };
+                    [((x * 2 + y).cast_signed() % 90 + 60 + light).clamp(0, 255) as u8; 3]
+                })
+            });
+            seen_at(20.0, FrameCoding::Intra, images).n_brightness_turns
+        }
+        let swing = |n: u32| (f64::from(n) / 20.0 * 6.3).sin() * 70.0;
+        check("it swings", f64::from(turns(|n| swing(n) as i32, false)), 5.0..=8.0);
+        assert_eq!(turns(|n| swing(n) as i32, true), 0, "half of it");
+        assert_eq!(turns(|n| swing(n) as i32 / 5, false), 0, "by little");
+        assert_eq!(turns(|n| if n < 40 { 0 } else { 80 }, false), 0, "a lamp is switched on");
+        assert_eq!(turns(|n| n.cast_signed() * 2 - 60, false), 0, "the sun rises");
+    }
+
+    #[test]
+    fn the_brightest_part_has_a_colour() {
+        // Grey, and a white that lacks red.
+        let image = drawn(100, 100, |x, _| if x < 10 { [240, 200, 100] } else { [90, 90, 90] });
+        let white = seen_at(20.0, FrameCoding::Intra, std::iter::repeat_n(image, 3)).colour.white.unwrap();
+        check("red", white.red, 0.45..=0.55);
+        check("blue", white.blue, 1.15..=1.25);
     }
 
     #[test]

@@ -422,7 +422,7 @@ fn a_good_stream_is_checked_up_without_a_verdict() {
 
 #[test]
 fn a_picture_that_is_coded_again_and_again_is_a_frozen_one() {
-    let Some(server) = Server::start("--size 640x480 --noise --still --kbit 12000 --keys 30 --key-on-play") else {
+    let Some(server) = Server::start("--size 640x480 --noise --still --keys 30 --key-on-play") else {
         return;
     };
     let checkup = checkup::run(&request(&server.url("")), &crossbeam_channel::never(), &mut |_| {});

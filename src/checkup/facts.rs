@@ -68,6 +68,8 @@ pub struct SourceFacts {
     /// The backend that was asked for; `None` is `auto`.
     pub backend: Option<Backend>,
     pub asked: Asked,
+    /// That its address asks for.
+    pub size_in_address: Option<Size>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -220,6 +222,9 @@ pub struct StreamFacts {
     pub ended: Option<Fault>,
     /// The last damage or failure.
     pub last_fault: Option<Fault>,
+    /// How often none came for a second, and for as long as a slow camera's stall takes to be one; and for how long at most.
+    pub n_pauses: u32,
+    pub longest_pause_secs: f64,
     /// How often a frame's time was before that of the frame before.
     pub n_back: u64,
     /// Frames wait for so long in queues before they are handed out, as far as it can be told.

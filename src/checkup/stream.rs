@@ -71,6 +71,8 @@ pub struct CheckupStream {
     pub controls: Vec<Control>,
     pub packets: Option<PacketEvidence>,
     sizes: Vec<Size>,
+    n_pauses: u32,
+    longest_pause: Duration,
     /// How often each picture came.
     runs: Vec<u32>,
     /// How old each frame was when it was there, and what the call for it took beyond waiting.
@@ -138,6 +140,8 @@ impl CheckupStream {
             controls: Vec::new(),
             packets: None,
             sizes: Vec::new(),
+            n_pauses: 0,
+            longest_pause: Duration::ZERO,
             runs: Vec::new(),
             ages_ms: Vec::new(),
             decodes_ms: Vec::new(),
@@ -251,6 +255,11 @@ impl CheckupStream {
             let taken_at = grabbed.map_or(ended_at, |grabbed| grabbed.taken_at);
             self.sampler.show(&image, taken_at);
             self.first_at.get_or_insert(ended_at);
+            let pause = self.last_at.map_or(Duration::ZERO, |last| ended_at.saturating_duration_since(last));
+            if pause >= self.stall_deadline(STALL) {
+                self.n_pauses += 1;
+                self.longest_pause = self.longest_pause.max(pause);
+            }
             self.last_at = Some(ended_at);
             self.pace.on_frame(ended_at);
             if self.sizes.last() != Some(&image.size()) && self.sizes.len() < MAX_SIZES {
@@ -318,6 +327,7 @@ impl CheckupStream {
         measured.on_opened(&self.got);
         (self.measured, self.sampler) = (measured, PictureSampler::new(self.coding));
         self.sizes.clear();
+        (self.n_pauses, self.longest_pause) = (0, Duration::ZERO);
         self.runs.clear();
         self.ages_ms.clear();
         self.decodes_ms.clear();
@@ -365,6 +375,8 @@ impl CheckupStream {
             times_each: self.runs.get(1..self.runs.len().max(2) - 1).and_then(criteria::times_each),
             ended: self.ended.clone().or_else(|| self.stall(Instant::now())),
             last_fault: measured.last_fault.clone(),
+            n_pauses: self.n_pauses,
+            longest_pause_secs: self.longest_pause.as_secs_f64(),
             n_back: u64::from(measured.n_back),
             // A clock that jumps says nothing of ages.
             age_ms: median(&self.ages_ms).filter(|_| measured.n_back == 0),
@@ -382,6 +394,11 @@ impl CheckupStream {
 
     fn stall_deadline(&self, least: Duration) -> Duration {
         self.pace.stall_deadline(least, self.measured.agreed_fps.filter(|_| self.believes_rate))
+    }
+
+    #[must_use]
+    pub fn has_paused_once(&self) -> bool {
+        self.n_pauses == 1
     }
 
     #[must_use]

@@ -33,6 +33,13 @@ const CARD_STEP: f64 = 2.0;
 const CARD_LETTERS: f64 = 60.0;
 const CARD_BLACK: f64 = 18.0;
 const DEEP_COLOUR: f64 = 3.0;
+/// F61: standard deviation of the colour differences: colour bars of 75 % have 57, a drawn film 42.
+const BARS_CHROMA: f64 = 50.0;
+/// F68: up and down and up again.
+const LEAST_TURNS: u32 = 3;
+/// F70: a white that is right has 0.85 to 1.25 of red and 0.6 to 1.1 of blue, lamps and skies among it.
+const COLD: Gains = Gains { red: 0.75, blue: 1.2 };
+const WARM: Gains = Gains { red: 1.35, blue: 0.6 };
 /// F61: share of the pictures that are the one before again: a coder changes some bits of it in its key pictures.
 const CARD_SAME: f64 = 0.8;
 
@@ -146,7 +153,22 @@ pub fn is_card(stats: &PictureStats) -> bool {
     let is_without_noise = noise.temporal.unwrap_or(0.0) <= 0.0 && same.share >= CARD_SAME && !stats.is_uniform;
     let is_one_brightness = luma.p50 - luma.p1 <= CARD_STEP && luma.peak - luma.p50 >= CARD_LETTERS;
     let is_deep = colour.gains.is_some_and(|gains| gains.red.max(gains.blue) >= DEEP_COLOUR);
-    is_without_noise && is_one_brightness && (luma.p50 <= CARD_BLACK || is_deep)
+    let is_bars = noise.spatial <= 0.0 && colour.chroma_std >= BARS_CHROMA;
+    is_without_noise && (is_one_brightness && (luma.p50 <= CARD_BLACK || is_deep) || is_bars)
+}
+
+/// F68: automatic exposure that never settles.
+#[must_use]
+pub fn is_hunting(n_turns: u32) -> bool {
+    n_turns >= LEAST_TURNS
+}
+
+/// F70: what is brightest is white in almost any scene, and has the same cast as all of it: as light has it for which a camera is not set.
+#[must_use]
+pub fn is_cast_of_whites(all: Gains, whites: Gains) -> bool {
+    let is_cold = |gains: Gains| gains.red < COLD.red && gains.blue > COLD.blue;
+    let is_warm = |gains: Gains| gains.red > WARM.red && gains.blue < WARM.blue;
+    is_cold(all) && is_cold(whites) || is_warm(all) && is_warm(whites)
 }
 
 /// F62: how much of the height was never filled.
@@ -336,11 +358,36 @@ mod tests {
         check(18.0, 254.0, 96.0, None, 0.95, true);
         check(0.0, 255.0, 1.0, Some(0.0), 1.0, true);
         check(0.0, 255.0, 1.0, Some(0.0), 0.9, true);
+        // Colour bars; the same that move, and a drawn film that stands.
+        let bars = |chroma_std: f64, same: f64| {
+            let mut stats = PictureStats::default();
+            (stats.luma.p50, stats.luma.peak, stats.colour.chroma_std, stats.same.share) =
+                (88.0, 191.0, chroma_std, same);
+            is_card(&stats)
+        };
+        assert_eq!([bars(57.0, 1.0), bars(57.0, 0.2), bars(42.0, 1.0)], [true, false, false]);
         // A lamp at night, with a sensor's noise or with pictures that differ; a covered lens; a grey wall with a window.
         check(3.0, 250.0, 1.0, Some(1.2), 0.9, false);
         check(3.0, 250.0, 1.0, Some(0.0), 0.3, false);
         check(1.0, 5.0, 1.0, None, 1.0, false);
         check(90.0, 250.0, 1.1, Some(0.0), 1.0, false);
+    }
+
+    #[test]
+    fn whites_have_the_cast_of_all() {
+        /// Red and blue of all, then of what is brightest; as measured.
+        #[track_caller]
+        fn check(red: f64, blue: f64, white_red: f64, white_blue: f64, expected: bool) {
+            let (all, white) = (Gains { red, blue }, Gains { red: white_red, blue: white_blue });
+            assert_eq!(is_cast_of_whites(all, white), expected, "{all:?} {white:?}");
+        }
+        check(0.67, 1.36, 0.62, 1.29, true);
+        check(1.6, 0.5, 1.5, 0.5, true);
+        // A pond; a printer under its own lamp; flowers; an evening.
+        check(0.76, 1.16, 0.97, 0.98, false);
+        check(1.0, 0.99, 1.22, 0.58, false);
+        check(0.84, 0.78, 0.88, 1.08, false);
+        check(1.25, 0.72, 1.16, 0.8, false);
     }
 
     #[test]

@@ -37,6 +37,8 @@ const LEAST_CODED_SECS: f64 = 3.0;
 /// So many key pictures are two spans between them; and so many bytes for each of their macroblocks are no smooth picture.
 const LEAST_KEYS: u64 = 3;
 const DETAILED_BYTES: f64 = 20.0;
+/// One pause may be an accident of the network (F88).
+const LEAST_PAUSES: u32 = 2;
 /// So many in turn that are new and are not: each comes twice (F72).
 const LEAST_IN_TURN: u64 = 20;
 const TURNS: f64 = 0.9;
@@ -103,6 +105,12 @@ pub fn is_too_slow(fps: f64, wanted: f64) -> bool {
 #[must_use]
 pub fn is_clearly_too_slow(fps: f64, wanted: f64) -> bool {
     is_below(fps, wanted, CLEARLY_TOO_SLOW_PERCENT)
+}
+
+/// F88: pictures stay away so often that it is no accident.
+#[must_use]
+pub fn is_more_than_a_pause(n: u32) -> bool {
+    n >= LEAST_PAUSES
 }
 
 /// F51: a half, a third, down to a sixth of what was wanted: an exposure that is longer than the time for a frame takes whole ones more.

@@ -1,19 +1,33 @@
 //! Colour of a picture.
 
 use super::grid::Grid;
+use super::light::luma_of;
+use super::numbers::Histogram;
 use super::{ColourStats, Gains};
 
 /// Darker pixels have no colour.
 const MIN_BRIGHT: u8 = 30;
 /// Brighter ones are white, whatever they show.
 const MAX_BRIGHT: u8 = 250;
+/// What is brighter than all but a twentieth.
+const WHITEST: f64 = 0.95;
 /// Of this share of the pixels at least the gains are told.
 const MIN_MEDIUM: f64 = 0.01;
 
 pub fn colour(grid: &Grid) -> ColourStats {
     let mut sums = Sums::default();
-    grid.sparse_colours().for_each(|bgr| sums.add(bgr));
-    sums.colour()
+    let mut lumas = Histogram::default();
+    grid.sparse_colours().for_each(|bgr| {
+        sums.add(bgr);
+        lumas.add(std::iter::once(luma_of(bgr)));
+    });
+    let least = lumas.quantile(WHITEST);
+    let mut white = [0; 3];
+    grid.sparse_colours()
+        .filter(|bgr| f64::from(luma_of(*bgr)) >= least)
+        .for_each(|bgr| add(&mut white, bgr.map(u32::from)));
+    let [b, g, r] = white.map(f64::from);
+    ColourStats { white: (g > 0.0).then(|| Gains { red: r / g, blue: b / g }), ..sums.colour() }
 }
 
 /// What one pass over the pixels adds up, in whole numbers.
@@ -71,6 +85,7 @@ impl Sums {
             neutral: f64::from(self.n_neutral) / n_medium.max(1.0),
             chroma_correlation: if both < 1.0 { 0.0 } else { spread(self.uv, u, v) / both },
             // The factors of BT.601.
+            white: None,
             chroma_std: (0.564 * var_u.sqrt()).max(0.713 * var_v.sqrt()),
         }
     }

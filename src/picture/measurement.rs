@@ -29,7 +29,7 @@ pub struct PictureMeasurement {
     /// Against the picture before.
     changes: Option<light::Changes>,
     spatial_noise: f64,
-    blocks: Vec<f64>,
+    pub blocks: Vec<f64>,
     /// Mean brightness of the rows in the left half and in the right one.
     pub profiles: [Vec<f64>; 2],
     /// Of each row. Not of pictures that come too seldom for that.
@@ -150,6 +150,7 @@ pub fn stats(measurements: &[&PictureMeasurement], coding: FrameCoding) -> Pictu
         }),
         torn: rhythm.as_ref().filter(|_| !is_blinking).and_then(|rhythm| rhythm::torn(measurements, rhythm, coding)),
         bands: rhythm.as_ref().and_then(|rhythm| rhythm::bands(measurements, rhythm)),
+        n_brightness_turns: if is_blinking { 0 } else { rhythm::brightness_turns(measurements) },
         alternation,
         colour: settled_colour(settled),
         combed: combed(measurements),
@@ -175,11 +176,14 @@ fn settled_colour(measurements: &[&PictureMeasurement]) -> ColourStats {
     let middle = |of: &dyn Fn(&ColourStats) -> f64| median(colours().map(of)).unwrap_or_default();
     let gain = |of: fn(Gains) -> f64| median(colours().filter_map(|colour| colour.gains).map(of));
     let gains = gain(|gains| gains.red).zip(gain(|gains| gains.blue)).map(|(red, blue)| Gains { red, blue });
+    let white = |of: fn(Gains) -> f64| median(colours().filter_map(|colour| colour.white).map(of));
+    let white = white(|gains| gains.red).zip(white(|gains| gains.blue)).map(|(red, blue)| Gains { red, blue });
     let [b, g, r]: [Vec<f64>; 3] = [0, 1, 2].map(|n| colours().filter_map(|c| c.bgr.get(n).copied()).collect());
     ColourStats {
         bgr: [b, g, r].map(|channel| median(channel).unwrap_or_default()),
         difference: middle(&|colour| colour.difference),
         gains,
+        white,
         neutral: middle(&|colour| colour.neutral),
         chroma_correlation: middle(&|colour| colour.chroma_correlation),
         chroma_std: middle(&|colour| colour.chroma_std),

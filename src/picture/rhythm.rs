@@ -21,6 +21,10 @@ const MIN_LIGHT: f64 = 6.0;
 const MIN_PACE: f64 = 0.04;
 /// The mains keep their frequency within a fifth of a hertz; cameras their rate less well.
 const PACE_TOLERANCE: f64 = 0.04;
+/// Steps of mean brightness that somebody minds, of the picture and of each of its parts.
+const FAR: f64 = 40.0;
+const FAR_OF_PART: f64 = 10.0;
+
 /// How the pictures follow each other.
 pub struct Rhythm {
     pub period_secs: f64,
@@ -103,6 +107,33 @@ pub fn alternation(measurements: &[&PictureMeasurement], rhythm: &Rhythm) -> Opt
     }
     let ratio = median(ratios).unwrap_or(1.0);
     (n > 0).then(|| Alternation { ratio, coherence: share(n_turns, n) })
+}
+
+/// How often the brightness of all parts of the picture goes far up or down and turns round.
+pub fn brightness_turns(measurements: &[&PictureMeasurement]) -> u32 {
+    let mut n = 0;
+    let Some(mut extreme) = measurements.first() else { return 0 };
+    // Where it is known: whether it goes up.
+    let mut goes_up = None;
+    for measurement in measurements {
+        let step = measurement.luma.mean - extreme.luma.mean;
+        let goes_on = goes_up.is_some_and(|up| (step > 0.0) == up);
+        if goes_on {
+            extreme = measurement;
+        } else if step.abs() >= FAR && is_of_all(&extreme.blocks, &measurement.blocks) {
+            n += u32::from(goes_up.is_some());
+            goes_up = Some(step > 0.0);
+            extreme = measurement;
+        }
+    }
+    n
+}
+
+/// Whether nearly all parts of a picture have become brighter, or darker.
+fn is_of_all(before: &[f64], after: &[f64]) -> bool {
+    let n_up = before.iter().zip(after).filter(|(before, after)| **after - **before > FAR_OF_PART).count();
+    let n_down = before.iter().zip(after).filter(|(before, after)| **before - **after > FAR_OF_PART).count();
+    share(n_up.max(n_down), before.len()) >= 0.9
 }
 
 /// The share of the pictures that are torn, of those with a neighbour on both sides.

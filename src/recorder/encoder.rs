@@ -4,7 +4,7 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 
 use crate::camera::Camera;
 use crate::codec;
@@ -43,19 +43,25 @@ impl FrameEncoder {
 fn run(mut frames: Reader<Frame>, ring: &PacketRing, wanted: &Receiver<()>) {
     let mut need = Need::default();
     let mut n_lost = 0;
+    let mut has_rested = false;
     while wanted.try_recv() != Err(TryRecvError::Disconnected) {
         let Some(fresh) = frames.wait_fresh(Instant::now() + SLICE) else { continue };
         let now = Instant::now();
         let turn = need.turn(ring.end(), now);
         ring.set_made_of_pictures(turn != CodingTurn::OfOthers);
         let frame = &fresh.value;
+        // Nobody was to code what came meanwhile.
+        let n_skipped = if std::mem::take(&mut has_rested) { 0 } else { fresh.n_skipped };
         match turn {
-            CodingTurn::OfOthers => n_lost = 0,
+            CodingTurn::OfOthers => {
+                n_lost = 0;
+                has_rested = wanted.recv_timeout(SLICE) == Err(RecvTimeoutError::Timeout);
+            }
             // Of the time before it was wanted in full size.
             _ if frame.image.is_made_smaller() => n_lost = 0,
-            CodingTurn::Missed => n_lost += 1 + fresh.n_skipped,
+            CodingTurn::Missed => n_lost += 1 + n_skipped,
             CodingTurn::Taken => {
-                n_lost += fresh.n_skipped;
+                n_lost += n_skipped;
                 match codec::encode_jpeg(&frame.image, QUALITY_PERCENT) {
                     Ok(jpeg) => ring.take(Packet {
                         is_made_here: true,

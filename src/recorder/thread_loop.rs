@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, TryRecvError};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::clip_file::{DiskCall, Push};
 use super::full_disk::{DiskEffect, DiskInput, FullDisk};
@@ -28,7 +28,7 @@ use crate::packet::{Packet, TakePackets};
 use crate::settings::CameraId;
 use crate::status::{AlertName, Drops, PictureFaultKind, State, Status};
 
-/// The longest pause between two looks at anything.
+/// Between two looks at all there is.
 const SLICE: Duration = Duration::from_millis(100);
 /// How often it is told how this stands, how often the folder is looked after, and how often the share of damage is judged.
 const NEWS_PERIOD: Duration = Duration::from_millis(250);
@@ -58,7 +58,6 @@ pub struct RecorderThread {
     camera: RecordedCamera,
     statuses: StatusReader,
     ring: PacketRing,
-    arrivals: Reader<u64>,
     frames: Reader<Frame>,
     folder: ClipFolder,
     plan: RecordingPlan,
@@ -133,7 +132,6 @@ impl RecorderThread {
         Self {
             camera: RecordedCamera { source, name },
             statuses,
-            arrivals: ring.news(),
             ring,
             frames: camera.frames(),
             tending: Tending::new(folder.clone(), plan.limits),
@@ -176,8 +174,9 @@ impl RecorderThread {
             self.want(reason, 0);
         }
         loop {
-            let order = self.orders.try_recv();
-            let is_over = order == Err(TryRecvError::Disconnected);
+            // A fragment is half a second long: who looks at each packet as it comes only wakes up more often.
+            let order = self.orders.recv_timeout(SLICE);
+            let is_over = order == Err(RecvTimeoutError::Disconnected);
             let now = Instant::now();
             self.follow_status(now);
             if order.is_ok() {
@@ -190,7 +189,6 @@ impl RecorderThread {
                 break;
             }
             self.tell(now);
-            let _ = self.arrivals.wait_fresh(now + SLICE);
         }
         let effects = self.triggers.on_stop();
         self.carry_out(effects);

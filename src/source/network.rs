@@ -227,6 +227,8 @@ struct RtspPlayback {
     /// Pictures so far, with those that were lost or thrown away.
     n_pictures: u64,
     n_lost: u64,
+    /// FFmpeg reads no more once it has waited in vain: what it hands out afterwards is what its decoder has kept.
+    over: Option<Fault>,
     /// The time from one picture to the next.
     period: Duration,
     /// Pictures that the decoder has handed out, and the fewest that it has kept back: threads of its own hold one each.
@@ -300,6 +302,7 @@ impl RtspPlayback {
             told_at: None,
             n_pictures: 0,
             n_lost: 0,
+            over: None,
             period: Duration::ZERO,
             n_decoded: 0,
             least_kept: None,
@@ -314,7 +317,7 @@ impl RtspPlayback {
         self.evidence_due = Instant::now();
         let name = &self.name;
         let last_at = self.pictures.current().and_then(|count| count.at);
-        let silent = last_at.unwrap_or(self.began).elapsed();
+        let silent = self.silence();
         // Of a single picture no pace is known.
         let is_alone = last_at.is_none() && silent >= SECOND_PATIENCE;
         match self.gateway.fault() {
@@ -325,9 +328,9 @@ impl RtspPlayback {
                 Fault { code: fault.code, ..ended }
             }
             // FFmpeg reads no more once it has waited in vain: that no picture has come counts, not how soon it says so.
-            None if is_alone || waited.max(silent) >= self.frame_deadline.mul_f64(SHARE_OF_STALL * SHARE_OF_STALL) => {
+            None if is_alone || waited.max(silent) >= self.longest_silence() => {
                 // Where packets come, it is the decoder that is late.
-                if silent >= self.frame_deadline.mul_f64(SHARE_OF_STALL * SHARE_OF_STALL) {
+                if silent >= self.longest_silence() {
                     self.gateway.find_out_whether_it_answers(ANSWER_PATIENCE);
                 }
                 let secs = waited.max(silent).as_secs_f64();
@@ -347,6 +350,15 @@ impl RtspPlayback {
                 ),
             }),
         }
+    }
+
+    /// For how long no picture has come.
+    fn silence(&self) -> Duration {
+        self.pictures.current().and_then(|count| count.at).unwrap_or(self.began).elapsed()
+    }
+
+    fn longest_silence(&self) -> Duration {
+        self.frame_deadline.mul_f64(SHARE_OF_STALL * SHARE_OF_STALL)
     }
 
     /// When the picture was taken that was grabbed last, and how long after the one before.
@@ -372,12 +384,21 @@ impl RtspPlayback {
 
     /// Waits for the next picture that the decoder hands out.
     fn grab_one(&mut self, began: Instant) -> Result<(), Fault> {
+        if let Some(over) = &self.over {
+            self.pictures.wait_fresh(began + self.frame_deadline.mul_f64(SHARE_OF_STALL));
+            return Err(over.clone());
+        }
         match self.video.grab() {
-            Ok(true) => {
+            // Behind a silence it is what the decoder has kept, and no picture of now.
+            Ok(true) if self.silence() < self.longest_silence() => {
                 self.n_decoded += 1;
                 Ok(())
             }
-            Ok(false) => Err(self.why_no_frame(began.elapsed())),
+            Ok(_) => {
+                let fault = self.why_no_frame(began.elapsed());
+                self.over = Some(fault.clone()).filter(|fault| fault.kind == FaultKind::Stall);
+                Err(fault)
+            }
             Err(error) => {
                 let why = first_line(&error.message);
                 Err(Fault::new(FaultKind::ReadFailed, format!("reading from {} failed: {why}", self.name)))

@@ -261,6 +261,10 @@ impl Check for RateCheck {
             if stream.packets.is_some_and(|packets| packets.is_unsure()) && stream.age() < DOUBTFUL_AGE {
                 return false;
             }
+            // It may be the first of many.
+            if is_network && stream.has_paused_once() && stream.age() < DOUBTFUL_AGE {
+                return false;
+            }
             // A pause of the network ends, or turns out to be none.
             if is_network && !stream.is_flowing(Instant::now()) && stream.ended.is_none() && !stream.has_stalled() {
                 return false;

@@ -4,7 +4,7 @@
 use super::signs::FaultStage;
 use crate::checkup::action::Action;
 use crate::checkup::catalogue::{CatalogueEntry, Fix, Judgement, Layer, Severity};
-use crate::checkup::facts::{Facts, SourceKind};
+use crate::checkup::facts::{Facts, SourceKind, StreamFacts};
 use crate::criteria;
 use crate::fault::{Fault, FaultKind};
 use crate::network::{ConnectionFinding, PacketEvidence, StepName, StepOutcome};
@@ -149,7 +149,9 @@ fn measured(facts: &Facts, id: &str, slug: &'static str) -> Option<Judgement> {
     let judgement = |confidence| Judgement::new(slug, confidence).with("camera", facts.source.name.as_str());
     match id {
         "F88" => {
-            let share = facts.lost_share().or_else(|| lost_packets(facts))?;
+            let Some(share) = facts.lost_share().or_else(|| lost_packets(facts)) else {
+                return pauses(facts, stream, judgement);
+            };
             let lost = Message::new("evidence.lost").with("percent", number(share * 100.0, 1));
             Some(judgement(0.75).with_evidence(lost))
         }
@@ -169,6 +171,18 @@ fn measured(facts: &Facts, id: &str, slug: &'static str) -> Option<Judgement> {
         }
         _ => None,
     }
+}
+
+/// Again and again none comes for a while, though none is lost.
+fn pauses(facts: &Facts, stream: &StreamFacts, judgement: impl Fn(f64) -> Judgement) -> Option<Judgement> {
+    if stream.ended.is_some() || !criteria::is_more_than_a_pause(stream.n_pauses) {
+        return None;
+    }
+    let evidence = Message::new("evidence.pauses")
+        .with("n", f64::from(stream.n_pauses))
+        .with("secs", number(stream.longest_pause_secs, 1));
+    let judgement = judgement(if facts.is_saturated() { UNSURE } else { 0.6 });
+    Some(judgement.titled("pauses").with_evidence(evidence))
 }
 
 fn address() -> Fix {

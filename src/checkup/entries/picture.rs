@@ -208,8 +208,7 @@ fn card(facts: &Facts, seen: &PictureStats) -> Option<Judgement> {
     if facts.source.kind == SourceKind::File || !criteria::is_card(seen) {
         return None;
     }
-    let judgement =
-        Judgement::new("black-signal", 0.7).titled("card").because("card").with("camera", facts.source.name.as_str());
+    let judgement = Judgement::new("black-signal", 0.7).titled("card").with("camera", facts.source.name.as_str());
     Some(judgement.with_evidence(Message::new("evidence.no-noise")).brightness(seen).fixes(&["check-signal"]))
 }
 
@@ -374,6 +373,8 @@ fn frozen(facts: &Facts) -> Option<Judgement> {
     let is_coded = seen.is_coded_as_differences;
     let confidence = match () {
         () if value(facts, PRIVACY) == Some(1) => DOUBTED,
+        // A server that gets no picture sends one of its own, again and again.
+        () if facts.is_network() && criteria::is_card(seen) => DOUBTED,
         () if is_sent_again => 0.9,
         () if is_one_picture => 0.7,
         // Nothing moves, and nothing changes: the coder may have nothing to send. Beyond two key frames that is unlikely.
@@ -433,6 +434,11 @@ impl Judgement {
 }
 
 fn over_exposed(facts: &Facts) -> Option<Judgement> {
+    if let Some(turns) = seen(facts).map(|seen| seen.n_brightness_turns).filter(|n| criteria::is_hunting(*n)) {
+        let judgement = Judgement::new("over-exposed", 0.65).titled("hunting");
+        let evidence = Message::new("evidence.brightness-turns").with("n", f64::from(turns));
+        return Some(judgement.with_evidence(evidence).fixes(&["exposure-by-hand"]).reset_controls());
+    }
     let seen = seen(facts).filter(|seen| !seen.is_uniform)?;
     let luma = &seen.luma;
     if !criteria::is_over_exposed(luma) {
@@ -472,7 +478,11 @@ fn out_of_focus(facts: &Facts) -> Option<Judgement> {
 fn white_balance(facts: &Facts) -> Option<Judgement> {
     let seen = seen(facts)?;
     let gains = seen.colour.gains?;
-    if !criteria::is_colour_cast(gains, seen.colour.neutral) || seen.green.height > 0.0 || criteria::is_card(seen) {
+    let is_in_whites = seen.colour.white.is_some_and(|white| criteria::is_cast_of_whites(gains, white));
+    if !(is_in_whites || criteria::is_colour_cast(gains, seen.colour.neutral))
+        || seen.green.height > 0.0
+        || criteria::is_card(seen)
+    {
         return None;
     }
     let Gains { red, blue } = gains;

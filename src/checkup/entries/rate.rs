@@ -197,6 +197,9 @@ fn rate_untrue(facts: &Facts) -> Option<Judgement> {
 
 fn other_size(facts: &Facts) -> Option<Judgement> {
     const SLUG: &str = "other-size";
+    if let Some(judgement) = other_size_than_addressed(facts) {
+        return Some(judgement);
+    }
     let stream = stream(facts).filter(|_| facts.is_local())?;
     let came = *stream.sizes.last()?;
     let asked = facts.source.asked.size;
@@ -217,6 +220,22 @@ fn other_size(facts: &Facts) -> Option<Judgement> {
         Some("changed") => judgement.fixes(&["close-camera-programs"]).fix(take),
         _ => judgement.fixes(&["offered-size"]).fix(take),
     })
+}
+
+/// The address asks for a size, and another comes from the first picture on.
+fn other_size_than_addressed(facts: &Facts) -> Option<Judgement> {
+    let wanted = facts.source.size_in_address?;
+    let [came] = stream(facts)?.sizes.as_slice() else { return None };
+    // Coders fill up to whole blocks of 16, and cameras turn pictures.
+    let is_near = |a: u32, b: u32| a.abs_diff(b) <= 16;
+    let is_same = |width, height| is_near(came.width, width) && is_near(came.height, height);
+    if is_same(wanted.width, wanted.height) || is_same(wanted.height, wanted.width) {
+        return None;
+    }
+    let judgement =
+        Judgement::new("other-size", 0.65).with("size", came.to_string()).with("wanted", wanted.to_string());
+    let address = Fix::new("edit-address").does(Action::EditAddress);
+    Some(judgement.because("address").fix(address).fixes(&["camera-path"]))
 }
 
 fn format_refused(facts: &Facts) -> Option<Judgement> {
