@@ -646,7 +646,7 @@ fn drawn(random: &mut fastrand::Rng) -> Case {
     let answers = |replies: &'static [(&'static str, Reply)]| Camera { replies, ..good };
     // Each tenth picture is a key picture, which is never cut.
     let n = random.u64(5..10);
-    let (what, camera, expected, secs) = match random.u8(..36) {
+    let (what, camera, expected, secs) = match random.u8(..34) {
         0 => ("no packets", plays(Play::Nothing), "F33", 2),
         1 => ("no key", plays(Play::NoKey), "F92", 2),
         2 | 3 => ("loss", plays(Play::Loss(random.u16(6..25))), "F88", 2),
@@ -681,7 +681,6 @@ fn drawn(random: &mut fastrand::Rng) -> Case {
         27 => ("bursts", plays(Play::Bursts(random.u64(3..15))), "F88", 2),
         28 => ("left out", plays(Play::LeavesOut(random.u64(2..9))), "F88", 2),
         29 => ("sets", plays(Play::NewSets(random.u64(1..4))), "F97", 3),
-        30 => ("held up", plays(Play::HoldsUp(random.u64(700..1_400))), "F88", 5),
         _ => ("good", good, "-", 2),
     };
     let url = if what == "password" {
