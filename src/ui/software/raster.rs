@@ -380,6 +380,7 @@ pub fn word_of(color: Color32) -> u32 {
 }
 
 /// So many 256ths of the way from one colour to another.
+#[inline]
 fn between(a: u32, b: u32, part: u32) -> u32 {
     let rest = 256 - part;
     let even = ((a & EVEN) * rest + (b & EVEN) * part) >> 8 & EVEN;
@@ -387,6 +388,7 @@ fn between(a: u32, b: u32, part: u32) -> u32 {
     even | odd
 }
 
+#[inline]
 fn times(a: u32, b: u32) -> u32 {
     match (a, b) {
         (WHITE, color) | (color, WHITE) => color,
@@ -395,6 +397,7 @@ fn times(a: u32, b: u32) -> u32 {
 }
 
 /// Lays a premultiplied colour over a pixel. Without alpha it is added.
+#[inline]
 fn mix(pixel: &mut u32, color: u32) {
     match color >> 24 {
         0xff => *pixel = color & RGB,
@@ -406,6 +409,7 @@ fn mix(pixel: &mut u32, color: u32) {
     }
 }
 
+#[inline]
 fn of_channels(a: u32, b: u32, of: impl Fn(u32, u32) -> u32) -> u32 {
     [0, 8, 16, 24].into_iter().fold(0, |word, shift| word | of(a >> shift & 0xff, b >> shift & 0xff) << shift)
 }
